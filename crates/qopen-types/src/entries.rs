@@ -1,0 +1,135 @@
+//! Lists whose elements are read one by one, so that a broken one costs only itself.
+
+use std::fmt;
+
+use serde::de::DeserializeOwned;
+use serde::{Serialize, Serializer};
+
+use crate::Json;
+
+/// An element that could not be read, whole, with the reason.
+///
+/// The reason names the field and what was expected there, never the value that was found.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Unread {
+    /// The element as it came.
+    pub raw: Json,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl fmt::Debug for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unread")
+            .field("raw", &self.raw)
+            .field("reason", &self.reason)
+            .finish()
+    }
+}
+
+/// An element of [`Entries`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry<T> {
+    /// It was understood.
+    Read(T),
+    /// It was not, and is kept as it came.
+    Unread(Unread),
+}
+
+impl<T: DeserializeOwned> Entry<T> {
+    /// Reads one element from its JSON.
+    #[must_use]
+    pub fn read(raw: Json) -> Self {
+        match serde_json::from_str(raw.as_str()) {
+            Ok(value) => Self::Read(value),
+            Err(error) => Self::Unread(Unread {
+                raw,
+                reason: crate::wire::reason(&error),
+            }),
+        }
+    }
+}
+
+/// A list read element by element (protocol section 4: one unreadable account never costs its page).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entries<T>(Vec<Entry<T>>);
+
+impl<T> Entries<T> {
+    /// All elements, in order.
+    pub fn iter(&self) -> std::slice::Iter<'_, Entry<T>> {
+        self.0.iter()
+    }
+
+    /// The elements that were understood.
+    pub fn read(&self) -> impl Iterator<Item = &T> {
+        self.0.iter().filter_map(|entry| match entry {
+            Entry::Read(value) => Some(value),
+            Entry::Unread(_) => None,
+        })
+    }
+
+    /// The elements that were not.
+    pub fn unread(&self) -> impl Iterator<Item = &Unread> {
+        self.0.iter().filter_map(|entry| match entry {
+            Entry::Read(_) => None,
+            Entry::Unread(unread) => Some(unread),
+        })
+    }
+
+    /// How many elements there are, understood or not.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<T> Default for Entries<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> FromIterator<Entry<T>> for Entries<T> {
+    fn from_iter<I: IntoIterator<Item = Entry<T>>>(entries: I) -> Self {
+        Self(entries.into_iter().collect())
+    }
+}
+
+impl<T> IntoIterator for Entries<T> {
+    type Item = Entry<T>;
+    type IntoIter = std::vec::IntoIter<Entry<T>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<'a, T> IntoIterator for &'a Entries<T> {
+    type Item = &'a Entry<T>;
+    type IntoIter = std::slice::Iter<'a, Entry<T>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
+
+impl<T: Serialize> Serialize for Entries<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self)
+    }
+}
+
+impl<T: Serialize> Serialize for Entry<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Read(value) => value.serialize(serializer),
+            Self::Unread(unread) => unread.raw.serialize(serializer),
+        }
+    }
+}

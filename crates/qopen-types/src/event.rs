@@ -1,0 +1,51 @@
+//! What a callback says it carries.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer};
+
+use crate::{CallbackPayload, RobotAccountListCallback, wire};
+
+/// The `event_type` of a callback: a number on this gateway, a text on its sister gateway.
+///
+/// A text that is a number counts as that number.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum EventType {
+    /// A numeric type, such as 42016.
+    Code(i64),
+    /// A textual type.
+    Name(String),
+    /// The callback did not say.
+    Absent,
+}
+
+impl EventType {
+    /// A page of a customer list, or the report that there will be none (42016).
+    pub const ROBOT_ACCOUNT_LIST: Self = Self::Code(RobotAccountListCallback::EVENT_TYPE);
+
+    /// Finds the event type in a payload, reading no further than it must.
+    ///
+    /// Text that is not a JSON object has no event type; whether the rest of the payload is well
+    /// formed is for whoever reads it to find.
+    #[must_use]
+    pub fn of_payload(payload: &str) -> Self {
+        wire::first_field(payload, "event_type").unwrap_or(Self::Absent)
+    }
+}
+
+impl fmt::Display for EventType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "{code}"),
+            Self::Name(name) => f.write_str(name),
+            Self::Absent => f.write_str("absent"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for EventType {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        wire::required_scalar(deserializer, "event_type")
+    }
+}

@@ -1,0 +1,225 @@
+//! What the receiving path needs to know of a payload, and no more: whose page, the last or not,
+//! which customers, and the text of each.
+
+use std::borrow::Cow;
+
+use serde::de::{IgnoredAny, MapAccess};
+use serde_json::value::RawValue;
+
+use crate::wire::{self, Key, Object};
+use crate::{AccountId, Digest, EventType, MarkId, RobotId, ids};
+
+/// Why a payload could not be skimmed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SkimError {
+    /// The text is not JSON: the wrong key, or a broken sender.
+    #[error("the payload is not JSON")]
+    NotJson(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It is JSON, and not of the shape of this event. Whose it is may still be known.
+    #[error("the payload is not of the shape of this event: {reason}")]
+    Shape {
+        /// Which field, what was expected, what kind was found.
+        reason: String,
+        /// The robot, where the payload says.
+        robot_id: Option<RobotId>,
+        /// The request, where the payload says.
+        mark_id: Option<MarkId>,
+    },
+}
+
+/// A payload of event 42016, understood as far as an answer to it needs.
+///
+/// Reading it borrows from the payload: one pass, no copy of any profile.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CallbackSkim<'a> {
+    /// 0, or the code of the error that the platform reports.
+    pub err_code: i64,
+    /// The platform's message.
+    pub err_msg: Cow<'a, str>,
+    /// The robot, where given.
+    pub robot_id: Option<RobotId>,
+    /// The page, where there is one.
+    pub page: Option<PageSkim<'a>>,
+}
+
+/// A page of [`CallbackSkim`].
+#[derive(Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PageSkim<'a> {
+    /// Whether the platform says that more pages follow. Absent reads as false.
+    pub has_more: bool,
+    /// The request that this page answers, where given.
+    pub mark_id: Option<MarkId>,
+    /// The page's customers, in order.
+    pub accounts: Vec<AccountSkim<'a>>,
+}
+
+/// A customer of [`PageSkim`].
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AccountSkim<'a> {
+    /// The customer's id, or why it has none that can be read.
+    pub id: Result<Cow<'a, str>, String>,
+    /// The customer's JSON as it came.
+    pub raw: &'a str,
+}
+
+impl AccountSkim<'_> {
+    /// The digest of the customer's JSON: two contents are the same when it is.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest::of(self.raw.as_bytes())
+    }
+
+    /// The customer's id, where it can be read.
+    #[must_use]
+    pub fn account_id(&self) -> Option<AccountId> {
+        self.id.as_ref().ok().and_then(|id| AccountId::new(id).ok())
+    }
+}
+
+impl<'a> CallbackSkim<'a> {
+    /// Skims a payload of event 42016.
+    ///
+    /// # Errors
+    /// [`SkimError::NotJson`] for text that is not JSON, [`SkimError::Shape`] for JSON that does
+    /// not fit, such as an `account_list` that is not a list.
+    pub fn read(payload: &'a str) -> Result<Self, SkimError> {
+        let error = match serde_json::from_str::<Whole<'a>>(payload) {
+            Ok(Whole(skim)) => return Ok(skim),
+            Err(error) => error,
+        };
+        // The parser stops at the first thing that does not fit, before it has seen whether the
+        // rest is JSON at all.
+        if let Err(error) = serde_json::from_str::<IgnoredAny>(payload) {
+            return Err(SkimError::NotJson(error.into()));
+        }
+        let data: Option<crate::Json> = wire::first_field(payload, "data");
+        Err(SkimError::Shape {
+            reason: wire::reason(&error),
+            robot_id: wire::first_field(payload, "robot_id"),
+            mark_id: data.and_then(|data| wire::first_field(data.as_str(), "mark_id")),
+        })
+    }
+}
+
+struct Whole<'a>(CallbackSkim<'a>);
+
+impl<'de> serde::Deserialize<'de> for Whole<'de> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        wire::whole_object(deserializer).map(Whole)
+    }
+}
+
+impl<'de> Object<'de> for CallbackSkim<'de> {
+    const NAME: &'static str = "a callback payload";
+
+    fn read<A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
+        let mut out = Self {
+            err_code: 0,
+            err_msg: "".into(),
+            robot_id: None,
+            page: None,
+        };
+        while let Some(key) = map.next_key::<Key<'de>>()? {
+            match key.as_str() {
+                "err_code" | "errcode" => out.err_code = wire::scalar(&mut map, "err_code")?,
+                "err_msg" | "errmsg" => {
+                    out.err_msg = wire::text(&mut map, "err_msg")?.unwrap_or_default();
+                }
+                "robot_id" => out.robot_id = wire::optional(&mut map, "robot_id")?,
+                "data" => out.page = wire::optional_object(&mut map, "data")?,
+                _ => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl<'de> Object<'de> for PageSkim<'de> {
+    const NAME: &'static str = "a page object";
+
+    fn read<A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
+        let mut out = Self::default();
+        while let Some(key) = map.next_key::<Key<'de>>()? {
+            match key.as_str() {
+                "has_more" => out.has_more = wire::scalar(&mut map, "has_more")?,
+                "mark_id" => out.mark_id = wire::optional(&mut map, "mark_id")?,
+                "account_list" => {
+                    let list = wire::raw_list(&mut map, "account_list")?;
+                    out.accounts = list.into_iter().map(account).collect();
+                }
+                _ => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(out)
+    }
+}
+
+fn account(raw: &RawValue) -> AccountSkim<'_> {
+    let id = serde_json::from_str::<IdOnly<'_>>(raw.get())
+        .map(|IdOnly(id)| id)
+        .map_err(|error| wire::reason(&error));
+    AccountSkim { id, raw: raw.get() }
+}
+
+/// The id alone of an account, by the same rules as [`crate::Account`] reads it.
+struct IdOnly<'a>(Cow<'a, str>);
+
+impl<'de> serde::Deserialize<'de> for IdOnly<'de> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        wire::whole_object(deserializer)
+    }
+}
+
+impl<'de> Object<'de> for IdOnly<'de> {
+    const NAME: &'static str = <crate::Account as Object<'de>>::NAME;
+
+    fn read<A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
+        let mut id = None;
+        while let Some(key) = map.next_key::<Key<'de>>()? {
+            match key.as_str() {
+                "account_id" => id = wire::text(&mut map, "account_id")?,
+                _ => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        let id = id
+            .filter(|id| !id.is_empty())
+            .ok_or_else(|| wire::missing("account_id"))?;
+        ids::check(&id).map_err(serde::de::Error::custom)?;
+        Ok(Self(id))
+    }
+}
+
+impl std::fmt::Debug for CallbackSkim<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CallbackSkim")
+            .field("event_type", &EventType::ROBOT_ACCOUNT_LIST)
+            .field("err_code", &self.err_code)
+            .field("robot_id", &self.robot_id)
+            .field("page", &self.page)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for PageSkim<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PageSkim")
+            .field("has_more", &self.has_more)
+            .field("mark_id", &self.mark_id)
+            .field("accounts", &self.accounts.len())
+            .finish()
+    }
+}
+
+impl std::fmt::Debug for AccountSkim<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let id = self.id.as_ref().map(|id| Digest::of(id.as_bytes()));
+        f.debug_struct("AccountSkim")
+            .field("id", &id)
+            .field("bytes", &self.raw.len())
+            .finish()
+    }
+}

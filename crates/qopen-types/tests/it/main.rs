@@ -1,0 +1,8 @@
+//! The tolerant readers, the strict writers, and the skim that must agree with them.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod answers;
+mod payload;
+mod skim;
+mod tolerance;

@@ -1,0 +1,319 @@
+//! The spec, reduced to what code is made of.
+
+use oas3::spec::{
+    ObjectOrReference, ObjectSchema, Operation, PathItem, Schema, SchemaType, SchemaTypeSet,
+};
+use serde_json::Value;
+
+use crate::Result;
+
+/// Everything that code is generated for, in the spec's order.
+pub(crate) struct Model {
+    pub(crate) types: Vec<Type>,
+    pub(crate) endpoints: Vec<Endpoint>,
+}
+
+pub(crate) struct Type {
+    pub(crate) name: String,
+    pub(crate) doc: String,
+    pub(crate) shape: Shape,
+    /// The `event_type` under which it arrives by callback.
+    pub(crate) event_type: Option<i64>,
+}
+
+pub(crate) enum Shape {
+    Struct(Vec<Field>),
+    OpenEnum(Vec<Code>),
+}
+
+pub(crate) struct Field {
+    pub(crate) name: String,
+    pub(crate) doc: String,
+    pub(crate) kind: Kind,
+    pub(crate) required: bool,
+    pub(crate) nullable: bool,
+    pub(crate) personal: bool,
+    pub(crate) aliases: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text,
+    Integer,
+    Boolean,
+    /// A hand-written scalar type.
+    Scalar(String),
+    Json,
+    OpenEnum(String),
+    Object(String),
+    List(String),
+    Entries(String),
+}
+
+pub(crate) struct Code {
+    pub(crate) value: i64,
+    pub(crate) name: String,
+    pub(crate) label_en: String,
+    pub(crate) label_zh: String,
+}
+
+pub(crate) struct Endpoint {
+    pub(crate) name: String,
+    pub(crate) doc: String,
+    pub(crate) path: String,
+    pub(crate) request: String,
+    pub(crate) answer: String,
+}
+
+impl Model {
+    pub(crate) fn read(yaml: &str) -> Result<Self> {
+        let spec = oas3::from_yaml(yaml)
+            .map_err(|error| format!("the spec is not OpenAPI 3.1: {error}"))?;
+        if !spec.openapi.starts_with("3.1.") {
+            return Err(format!("the spec says openapi {:?}; 3.1 is wanted", spec.openapi).into());
+        }
+        let schemas = spec
+            .components
+            .as_ref()
+            .map(|it| &it.schemas)
+            .ok_or("the spec has no schemas")?;
+        let is_enum = |name: &str| {
+            schemas
+                .get(name)
+                .and_then(inline)
+                .is_some_and(|schema| !schema.one_of.is_empty())
+        };
+        let mut types = Vec::new();
+        for (name, schema) in schemas {
+            let schema = inline(schema).ok_or_else(|| format!("schema {name} is a reference"))?;
+            types.push(Type {
+                name: name.clone(),
+                doc: doc(name, schema.description.as_deref())?,
+                shape: shape(name, schema, &is_enum)?,
+                event_type: None,
+            });
+        }
+        let mut endpoints = Vec::new();
+        for (path, item) in spec.paths.iter().flatten() {
+            let operation = item
+                .post
+                .as_ref()
+                .ok_or_else(|| format!("{path}: only POST is known"))?;
+            endpoints.push(endpoint(path, operation)?);
+            for (event_type, payload) in callbacks(operation)? {
+                let payload_type = types.iter_mut().find(|it| it.name == payload);
+                payload_type
+                    .ok_or_else(|| format!("no schema {payload}"))?
+                    .event_type = Some(event_type);
+            }
+        }
+        Ok(Self { types, endpoints })
+    }
+}
+
+fn inline(schema: &Schema) -> Option<&ObjectSchema> {
+    match schema {
+        Schema::Object(object) => match &**object {
+            ObjectOrReference::Object(schema) => Some(schema),
+            ObjectOrReference::Ref { .. } => None,
+        },
+        Schema::Boolean(_) => None,
+    }
+}
+
+fn reference(schema: &Schema) -> Option<(&str, Option<&str>)> {
+    match schema {
+        Schema::Object(object) => match &**object {
+            ObjectOrReference::Ref {
+                ref_path,
+                description,
+                ..
+            } => Some((
+                ref_path.strip_prefix("#/components/schemas/")?,
+                description.as_deref(),
+            )),
+            ObjectOrReference::Object(_) => None,
+        },
+        Schema::Boolean(_) => None,
+    }
+}
+
+fn doc(name: &str, text: Option<&str>) -> Result<String> {
+    let text = text.ok_or_else(|| format!("{name} has no description"))?;
+    Ok(text.trim().to_owned())
+}
+
+fn shape(name: &str, schema: &ObjectSchema, is_enum: &dyn Fn(&str) -> bool) -> Result<Shape> {
+    if !schema.one_of.is_empty() {
+        return schema
+            .one_of
+            .iter()
+            .map(|it| code(name, it))
+            .collect::<Result<_>>()
+            .map(Shape::OpenEnum);
+    }
+    let fields = schema.properties.iter().map(|(field, property)| {
+        let required = schema.required.contains(field);
+        self::field(field, property, required, is_enum)
+            .map_err(|error| format!("{name}.{field}: {error}").into())
+    });
+    fields.collect::<Result<_>>().map(Shape::Struct)
+}
+
+fn code(name: &str, schema: &Schema) -> Result<Code> {
+    let schema = inline(schema).ok_or_else(|| format!("{name}: a code is written in place"))?;
+    let value = schema.const_value.as_ref().and_then(Value::as_i64);
+    let value = value.ok_or_else(|| format!("{name}: a code has an integer `const`"))?;
+    let text = |what: &str, it: Option<&str>| {
+        it.map(str::to_owned)
+            .ok_or_else(|| format!("{name}: code {value} has no {what}"))
+    };
+    Ok(Code {
+        value,
+        name: text("title", schema.title.as_deref())?,
+        label_en: text("description", schema.description.as_deref())?,
+        label_zh: text(
+            "x-label-zh",
+            schema.extensions.get("label-zh").and_then(Value::as_str),
+        )?,
+    })
+}
+
+fn field(
+    name: &str,
+    schema: &Schema,
+    required: bool,
+    is_enum: &dyn Fn(&str) -> bool,
+) -> Result<Field> {
+    let named = |target: &str| {
+        if is_enum(target) {
+            Kind::OpenEnum(target.to_owned())
+        } else {
+            Kind::Object(target.to_owned())
+        }
+    };
+    if let Some((target, description)) = reference(schema) {
+        let (kind, doc) = (named(target), doc(name, description)?);
+        return Ok(Field {
+            name: name.into(),
+            doc,
+            kind,
+            required,
+            nullable: false,
+            personal: false,
+            aliases: vec![],
+        });
+    }
+    let schema = inline(schema).ok_or("a property is a schema, not true or false")?;
+    let nullable_reference = schema.one_of.iter().find_map(reference);
+    let (kind, nullable) = match nullable_reference {
+        Some((target, _)) => (named(target), true),
+        None => inline_kind(schema)?,
+    };
+    let aliases = schema.extensions.get("aliases").and_then(Value::as_array);
+    Ok(Field {
+        name: name.into(),
+        doc: doc(name, schema.description.as_deref())?,
+        kind,
+        required,
+        nullable,
+        personal: schema.extensions.get("personal") == Some(&Value::Bool(true)),
+        aliases: aliases
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect(),
+    })
+}
+
+fn inline_kind(schema: &ObjectSchema) -> Result<(Kind, bool)> {
+    let (single, nullable) = match &schema.schema_type {
+        None => (None, false),
+        Some(SchemaTypeSet::Single(single)) => (Some(*single), false),
+        Some(SchemaTypeSet::Multiple(several)) => {
+            let mut others = several.iter().copied().filter(|it| *it != SchemaType::Null);
+            match (others.next(), others.next()) {
+                (Some(single), None) => (Some(single), several.len() > 1),
+                _ => return Err("a property has one type, or one type and null".into()),
+            }
+        }
+    };
+    let kind = match (
+        schema.extensions.get("rust-type").and_then(Value::as_str),
+        single,
+    ) {
+        (Some("Json"), _) => return Ok((Kind::Json, true)),
+        (Some(name), _) => Kind::Scalar(name.to_owned()),
+        (None, Some(SchemaType::String)) => Kind::Text,
+        (None, Some(SchemaType::Integer)) => Kind::Integer,
+        (None, Some(SchemaType::Boolean)) => Kind::Boolean,
+        (None, Some(SchemaType::Array)) => {
+            let items = schema
+                .items
+                .as_deref()
+                .and_then(reference)
+                .ok_or("a list's items are a $ref")?;
+            let name = items.0.to_owned();
+            let entries = schema.extensions.get("entries") == Some(&Value::Bool(true));
+            if entries {
+                Kind::Entries(name)
+            } else {
+                Kind::List(name)
+            }
+        }
+        (None, other) => return Err(format!("no Rust type is known for {other:?}").into()),
+    };
+    Ok((kind, nullable))
+}
+
+fn endpoint(path: &str, operation: &Operation) -> Result<Endpoint> {
+    let name = operation
+        .operation_id
+        .clone()
+        .ok_or_else(|| format!("{path} has no operationId"))?;
+    let body = match &operation.request_body {
+        Some(ObjectOrReference::Object(body)) => body.content.get("application/json"),
+        _ => None,
+    };
+    let answer = match operation.responses.as_ref().and_then(|all| all.get("200")) {
+        Some(ObjectOrReference::Object(response)) => response.content.get("application/json"),
+        _ => None,
+    };
+    let schema_of = |media: Option<&oas3::spec::MediaType>, what: &str| {
+        let schema = media.and_then(|it| it.schema.as_ref()).and_then(reference);
+        schema
+            .map(|it| it.0.to_owned())
+            .ok_or_else(|| format!("{name}: its {what} is a JSON $ref"))
+    };
+    Ok(Endpoint {
+        doc: doc(&name, operation.summary.as_deref())?,
+        path: path.to_owned(),
+        request: schema_of(body, "request")?,
+        answer: schema_of(answer, "answer")?,
+        name,
+    })
+}
+
+/// Event types and the payloads they carry.
+fn callbacks(operation: &Operation) -> Result<Vec<(i64, String)>> {
+    let mut out = Vec::new();
+    for (name, callback) in &operation.callbacks {
+        let ObjectOrReference::Object(callback) = callback else {
+            return Err(format!("callback {name} is written in place").into());
+        };
+        for post in callback
+            .paths
+            .values()
+            .filter_map(|item: &PathItem| item.post.as_ref())
+        {
+            let event_type = post.extensions.get("event-type").and_then(Value::as_i64);
+            let payload = post.extensions.get("payload").and_then(Value::as_str);
+            let (Some(event_type), Some(payload)) = (event_type, payload) else {
+                return Err(format!("callback {name} needs x-event-type and x-payload").into());
+            };
+            out.push((event_type, payload.to_owned()));
+        }
+    }
+    Ok(out)
+}
