@@ -1,0 +1,159 @@
+//! What an assembler has to say.
+
+use std::time::Duration;
+
+use crate::key::{PageDigest, PullKey};
+use crate::pull::Progress;
+
+/// What [`Assembler::poll_event`](crate::Assembler::poll_event) hands out.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Event<T> {
+    /// A pull's progress changed; at most one waits for each pull, however much has happened.
+    Progressed {
+        /// The pull.
+        key: PullKey,
+    },
+    /// Accounts that are new, or whose content replaces an earlier one. Written one over the other
+    /// they come to the same map in any order of the pages. Only with [`Config::stream`].
+    ///
+    /// [`Config::stream`]: crate::Config::stream
+    Fresh {
+        /// The pull.
+        key: PullKey,
+        /// At least one account.
+        accounts: Vec<T>,
+    },
+    /// The list is complete, as far as can be known: `basis` says why. Comes once for a pull, and
+    /// never together with `Failed`.
+    Completed {
+        /// The pull.
+        key: PullKey,
+        /// Why the list counts as complete.
+        basis: Basis,
+        /// What it came to.
+        progress: Progress,
+    },
+    /// The pull ended without a complete list; what is there is in the progress and the fold.
+    /// Comes once for a pull, and never together with `Completed`.
+    Failed {
+        /// The pull.
+        key: PullKey,
+        /// Why.
+        failure: Failure,
+        /// What there is.
+        progress: Progress,
+    },
+    /// A page came after the pull was complete: the list has a new revision (invariant I6).
+    Revised {
+        /// The pull.
+        key: PullKey,
+        /// The page that came late.
+        page: PageDigest,
+        /// The number of the new revision; a completed list has revision 1.
+        revision: u32,
+    },
+    /// Something that fits no pull, or no longer does. Anomalies beyond the queue's limit are
+    /// counted, not queued.
+    Anomaly(Anomaly),
+}
+
+/// Why a list counts as complete. A last page was seen in every case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Basis {
+    /// No page came for at least this long after the last page was seen; `None` where the caller's
+    /// word made waiting needless.
+    pub quiet: Option<Duration>,
+    /// The expected number of accounts, which is reached; `None` where none was given.
+    pub expected: Option<u64>,
+    /// The caller said that no more pages would come.
+    pub declared: bool,
+}
+
+/// Why a pull ended without a complete list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Failure {
+    /// No page came at all within the idle timeout or the deadline.
+    Silent,
+    /// Pages came, and no last page: nothing more came within the idle timeout.
+    LastPageMissing,
+    /// The last page came, with fewer accounts than expected.
+    FewerThanExpected {
+        /// How many were expected.
+        expected: u64,
+    },
+    /// The last page came, and a page that is kept could not be understood.
+    UnreadablePages,
+    /// The last page came, and a page that could not be kept was not sent again.
+    OwedPages,
+    /// Pages kept coming until the deadline.
+    Deadline,
+    /// The platform reported an error.
+    Reported {
+        /// Its code.
+        code: i64,
+        /// Its message.
+        message: String,
+    },
+    /// The pull was cancelled.
+    Cancelled,
+    /// The pull grew past what the assembler takes on.
+    LimitReached(Limit),
+}
+
+/// Which limit was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Limit {
+    /// [`Limits::pages`](crate::Limits::pages).
+    Pages,
+    /// [`Limits::accounts`](crate::Limits::accounts).
+    Accounts,
+}
+
+/// Something that fits no open pull.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Anomaly {
+    /// A page of a pull that was never started here.
+    UnknownMark {
+        /// The pull as the page names it.
+        key: PullKey,
+    },
+    /// A page of a pull that ended without a complete list.
+    PageAfterFailure {
+        /// The pull.
+        key: PullKey,
+        /// The page.
+        page: PageDigest,
+    },
+    /// An error report that names no mark, for a robot with several open pulls: it ends none.
+    AmbiguousError {
+        /// The robot.
+        robot: String,
+        /// The platform's code.
+        code: i64,
+        /// The platform's message.
+        message: String,
+    },
+    /// An error report for which there is no open pull.
+    UnmatchedError {
+        /// The robot.
+        robot: String,
+        /// The mark, where the report named one.
+        mark: Option<String>,
+        /// The platform's code.
+        code: i64,
+        /// The platform's message.
+        message: String,
+    },
+    /// Different contents of accounts that this page shares with earlier ones.
+    Conflict {
+        /// The pull.
+        key: PullKey,
+        /// Accounts of the pull in conflict so far.
+        accounts: usize,
+    },
+}

@@ -1,0 +1,199 @@
+//! How pulls, pages and accounts are named and told apart.
+
+use std::fmt;
+use std::sync::Arc;
+
+use xxhash_rust::xxh3::{Xxh3, xxh3_128, xxh3_128_with_seed};
+
+/// Which pull: the robot that was asked about, and the mark that names the request.
+///
+/// Both count: a mark that comes with another robot's name is another pull (invariant I7).
+/// Cloning is cheap.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PullKey {
+    robot: Arc<str>,
+    mark: Arc<str>,
+}
+
+impl PullKey {
+    /// The pull of that robot under that mark. Any texts will do.
+    #[must_use]
+    pub fn new(robot: &str, mark: &str) -> Self {
+        Self {
+            robot: robot.into(),
+            mark: mark.into(),
+        }
+    }
+
+    /// The robot's id.
+    #[must_use]
+    pub fn robot(&self) -> &str {
+        &self.robot
+    }
+
+    /// The request's mark.
+    #[must_use]
+    pub fn mark(&self) -> &str {
+        &self.mark
+    }
+}
+
+impl fmt::Display for PullKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "robot {} mark {}", self.robot, self.mark)
+    }
+}
+
+/// What makes the fingerprints of one pull unlike those of any other.
+///
+/// It follows from the pull's key alone, so that states of one pull agree wherever they are folded,
+/// and who does not know the mark cannot predict it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seed(u64);
+
+impl Seed {
+    /// The seed of a pull.
+    #[must_use]
+    pub fn of(key: &PullKey) -> Self {
+        let mut hasher = Xxh3::new();
+        // The length keeps ("ab", "c") apart from ("a", "bc").
+        hasher.update(&(key.robot.len() as u64).to_le_bytes());
+        hasher.update(key.robot.as_bytes());
+        hasher.update(key.mark.as_bytes());
+        Self(hasher.digest())
+    }
+
+    /// The fingerprint of an account's id within the pull.
+    #[must_use]
+    pub fn fingerprint(&self, id: &str) -> Fingerprint {
+        // Zero marks an empty place in the table; its neighbour stands in for it.
+        Fingerprint(xxh3_128_with_seed(id.as_bytes(), self.0).max(1))
+    }
+}
+
+/// 128 bits that stand for an account's id within one pull.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Fingerprint(pub(crate) u128);
+
+/// The digest of a page's payload: two copies of a page have the same one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PageDigest(u128);
+
+impl PageDigest {
+    /// Digests a page's payload.
+    #[must_use]
+    pub fn of(payload: &[u8]) -> Self {
+        Self(xxh3_128(payload))
+    }
+
+    /// A digest made elsewhere, by a function of the payload alone.
+    #[must_use]
+    pub const fn from_u128(digest: u128) -> Self {
+        Self(digest)
+    }
+
+    /// The digest as a number.
+    #[must_use]
+    pub const fn to_u128(self) -> u128 {
+        self.0
+    }
+}
+
+impl fmt::Debug for PageDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PageDigest({:032x})", self.0)
+    }
+}
+
+/// The digest of an account's content. Of two contents of one account the greater digest wins:
+/// arbitrary, and the same everywhere.
+///
+/// 127 bits count; the lowest is not kept.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ContentDigest(pub(crate) u128);
+
+impl ContentDigest {
+    /// Digests an account's content.
+    #[must_use]
+    pub fn of(content: &[u8]) -> Self {
+        Self::from_u128(xxh3_128(content))
+    }
+
+    /// A digest made elsewhere, by a function of the content alone.
+    #[must_use]
+    pub const fn from_u128(digest: u128) -> Self {
+        Self(digest & !1)
+    }
+
+    /// The digest as a number, its lowest bit zero.
+    #[must_use]
+    pub const fn to_u128(self) -> u128 {
+        self.0
+    }
+}
+
+impl fmt::Debug for ContentDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ContentDigest({:032x})", self.0)
+    }
+}
+
+/// What the assembler needs to know of an account: who it is, and which content it has.
+///
+/// ```
+/// use qopen_assembler::{ContentDigest, Fingerprint, Keyed, Seed};
+///
+/// struct Contact { id: String, json: String }
+///
+/// impl Keyed for Contact {
+///     fn fingerprint(&self, seed: &Seed) -> Fingerprint {
+///         seed.fingerprint(&self.id)
+///     }
+///     fn content(&self) -> ContentDigest {
+///         ContentDigest::of(self.json.as_bytes())
+///     }
+/// }
+/// ```
+pub trait Keyed {
+    /// The fingerprint of the account's id: `seed.fingerprint(id)`, or that value computed before.
+    fn fingerprint(&self, seed: &Seed) -> Fingerprint;
+
+    /// The digest of the account's content.
+    fn content(&self) -> ContentDigest;
+}
+
+/// An account reduced to 32 bytes, for those who have the account itself elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs, reason = "it is these two values")]
+pub struct Entry {
+    /// The fingerprint of its id, made with the seed of the pull it belongs to.
+    pub fingerprint: Fingerprint,
+    /// The digest of its content.
+    pub content: ContentDigest,
+}
+
+impl Keyed for Entry {
+    fn fingerprint(&self, _: &Seed) -> Fingerprint {
+        self.fingerprint
+    }
+
+    fn content(&self) -> ContentDigest {
+        self.content
+    }
+}
+
+#[cfg(feature = "types")]
+mod types {
+    use super::{ContentDigest, Fingerprint, Keyed, Seed};
+
+    /// Who an account is by its id; its content is what it is written as.
+    impl Keyed for qopen_types::Account {
+        fn fingerprint(&self, seed: &Seed) -> Fingerprint {
+            seed.fingerprint(self.account_id.as_str())
+        }
+
+        fn content(&self) -> ContentDigest {
+            ContentDigest::from_u128(self.digest().to_u128())
+        }
+    }
+}

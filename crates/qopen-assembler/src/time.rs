@@ -1,0 +1,43 @@
+//! Time as the caller counts it.
+
+use std::time::Duration;
+
+/// A point in time, as a distance from an epoch of the caller's choosing.
+///
+/// Any clock will do that mostly goes forward: the time since the process began, a virtual clock
+/// in a test, the timestamps of a log that is replayed. Where it goes back, the assembler holds
+/// still at the latest time it has seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Time(Duration);
+
+impl Time {
+    /// The epoch itself.
+    pub const ZERO: Self = Self(Duration::ZERO);
+
+    /// The time that far after the epoch.
+    #[must_use]
+    pub const fn since_epoch(distance: Duration) -> Self {
+        Self(distance)
+    }
+
+    /// How far after the epoch this is.
+    #[must_use]
+    pub const fn to_duration(self) -> Duration {
+        self.0
+    }
+
+    /// How far this is after `earlier`; zero where it is not.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl std::ops::Add<Duration> for Time {
+    type Output = Self;
+
+    /// Saturates at the far end of time.
+    fn add(self, distance: Duration) -> Self {
+        Self(self.0.saturating_add(distance))
+    }
+}

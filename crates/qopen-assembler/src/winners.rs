@@ -1,0 +1,305 @@
+//! The table of accounts: fingerprint to winning content, at little more than 32 bytes each.
+//!
+//! It grows by linear hashing: shards are split one at a time, so that no insertion ever moves
+//! more than one shard's accounts, however many there are.
+
+use crate::key::{ContentDigest, Fingerprint};
+
+/// The lowest bit of a stored content says that other contents were seen.
+const CONFLICT: u128 = 1;
+
+/// Accounts per shard, on average, at which one shard is split.
+const SHARD: usize = 2048;
+
+/// What an insertion found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Inserted {
+    /// The account was not there.
+    New,
+    /// It was there with the same content.
+    Same,
+    /// It was there with another content, which this one replaces.
+    Replaced,
+    /// It was there with another content, which stays.
+    Kept,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Winners {
+    shards: Vec<Shard>,
+    len: usize,
+    conflicts: usize,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Slot {
+    /// The fingerprint; zero where the slot is empty.
+    id: u128,
+    /// The content, with [`CONFLICT`].
+    content: u128,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Shard {
+    slots: Vec<Slot>,
+    len: usize,
+}
+
+impl Winners {
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Accounts of which more than one content was seen.
+    pub(crate) fn conflicts(&self) -> usize {
+        self.conflicts
+    }
+
+    pub(crate) fn get(&self, id: Fingerprint) -> Option<ContentDigest> {
+        let shard = self.shards.get(self.shard_of(id.0))?;
+        shard
+            .find(id.0)
+            .ok()
+            .map(|at| ContentDigest(shard.slots[at].content & !CONFLICT))
+    }
+
+    pub(crate) fn insert(&mut self, id: Fingerprint, content: ContentDigest) -> Inserted {
+        self.insert_raw(id.0, content.0)
+    }
+
+    /// Takes every account of the other table.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for slot in other.slots() {
+            self.insert_raw(slot.id, slot.content);
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Fingerprint, ContentDigest)> + '_ {
+        self.slots().map(|slot| {
+            (
+                Fingerprint(slot.id),
+                ContentDigest(slot.content & !CONFLICT),
+            )
+        })
+    }
+
+    fn slots(&self) -> impl Iterator<Item = &Slot> + '_ {
+        self.shards
+            .iter()
+            .flat_map(|shard| &shard.slots)
+            .filter(|slot| slot.id != 0)
+    }
+
+    fn insert_raw(&mut self, id: u128, content: u128) -> Inserted {
+        if self.len >= self.shards.len() * SHARD {
+            self.split();
+        }
+        let shard = self.shard_of(id);
+        let shard = &mut self.shards[shard];
+        let at = match shard.find(id) {
+            Ok(at) => at,
+            Err(_) => {
+                shard.add(Slot { id, content });
+                self.len += 1;
+                self.conflicts += usize::from(content & CONFLICT != 0);
+                return Inserted::New;
+            }
+        };
+        let old = shard.slots[at].content;
+        let (was, is) = (old & !CONFLICT, content & !CONFLICT);
+        let conflict = (old | content) & CONFLICT | u128::from(was != is);
+        self.conflicts += usize::from(conflict > old & CONFLICT);
+        shard.slots[at].content = was.max(is) | conflict;
+        match is.cmp(&was) {
+            std::cmp::Ordering::Equal => Inserted::Same,
+            std::cmp::Ordering::Greater => Inserted::Replaced,
+            std::cmp::Ordering::Less => Inserted::Kept,
+        }
+    }
+
+    /// Shards are numbered as linear hashing does: those below the split point use one more bit.
+    fn shard_of(&self, id: u128) -> usize {
+        let count = self.shards.len().max(1);
+        let level = count.ilog2();
+        // The high half chooses the shard, the low half the place in it.
+        #[allow(
+            clippy::cast_possible_truncation,
+            reason = "masked to fewer bits than usize has"
+        )]
+        let bits = |n: u32| ((id >> 64) as u64 & ((1_u64 << n) - 1)) as usize;
+        let wide = bits(level + 1);
+        if wide < count { wide } else { bits(level) }
+    }
+
+    /// Adds one shard and moves to it what belongs there, all from one other shard.
+    fn split(&mut self) {
+        let new = self.shards.len();
+        self.shards.push(Shard::default());
+        if new == 0 {
+            return;
+        }
+        let from = new - (1 << new.ilog2());
+        let old = std::mem::take(&mut self.shards[from]);
+        let stays = |id: u128| self.shard_of(id) == from;
+        let (mut kept, mut moved) = (Vec::new(), Vec::new());
+        for slot in old.slots.into_iter().filter(|slot| slot.id != 0) {
+            if stays(slot.id) {
+                kept.push(slot)
+            } else {
+                moved.push(slot)
+            }
+        }
+        self.shards[from] = Shard::of(&kept);
+        self.shards[new] = Shard::of(&moved);
+    }
+}
+
+/// The same accounts with the same contents and conflicts.
+impl PartialEq for Winners {
+    fn eq(&self, other: &Self) -> bool {
+        self.len == other.len
+            && self.slots().all(|slot| {
+                let shard = &other.shards[other.shard_of(slot.id)];
+                shard
+                    .find(slot.id)
+                    .is_ok_and(|at| shard.slots[at].content == slot.content)
+            })
+    }
+}
+
+impl Shard {
+    fn of(slots: &[Slot]) -> Self {
+        let mut shard = Self::with_room_for(slots.len());
+        slots.iter().for_each(|slot| shard.put(*slot));
+        shard
+    }
+
+    fn with_room_for(len: usize) -> Self {
+        // Full to 7/8 at most, with an eighth to grow before the next move.
+        let slots = (len + len / 8 + 4) * 8 / 7;
+        Self {
+            slots: vec![Slot::default(); slots],
+            len: 0,
+        }
+    }
+
+    /// Where the account is, or where it would go.
+    fn find(&self, id: u128) -> Result<usize, usize> {
+        let size = self.slots.len();
+        if size == 0 {
+            return Err(0);
+        }
+        #[allow(
+            clippy::cast_possible_truncation,
+            reason = "a fraction of the size fits it"
+        )]
+        let mut at = ((u128::from(id as u64) * size as u128) >> 64) as usize;
+        loop {
+            match self.slots[at].id {
+                0 => return Err(at),
+                found if found == id => return Ok(at),
+                _ => at = if at + 1 == size { 0 } else { at + 1 },
+            }
+        }
+    }
+
+    fn add(&mut self, slot: Slot) {
+        if (self.len + 1) * 8 > self.slots.len() * 7 {
+            let mut larger = Self::with_room_for(self.len + 1);
+            self.slots
+                .iter()
+                .filter(|slot| slot.id != 0)
+                .for_each(|slot| larger.put(*slot));
+            *self = larger;
+        }
+        self.put(slot);
+    }
+
+    /// Puts an account that is not there yet; there must be room.
+    fn put(&mut self, slot: Slot) {
+        if let Err(at) = self.find(slot.id) {
+            self.slots[at] = slot;
+            self.len += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::key::{PullKey, Seed};
+
+    #[test]
+    fn agrees_with_a_map_over_many_splits() {
+        let seed = Seed::of(&PullKey::new("r", "m"));
+        let mut table = Winners::default();
+        let mut model: BTreeMap<Fingerprint, (u128, bool)> = BTreeMap::new();
+        for n in 0..60_000_u32 {
+            let id = seed.fingerprint(&(n % 40_000).to_string());
+            let content = ContentDigest::of(&(n / 7).to_le_bytes());
+            let found = table.insert(id, content);
+            let expected = match model.get_mut(&id) {
+                None => {
+                    model.insert(id, (content.0, false));
+                    Inserted::New
+                }
+                Some((old, _)) if *old == content.0 => Inserted::Same,
+                Some((old, conflict)) => {
+                    *conflict = true;
+                    let replaced = content.0 > *old;
+                    *old = content.0.max(*old);
+                    if replaced {
+                        Inserted::Replaced
+                    } else {
+                        Inserted::Kept
+                    }
+                }
+            };
+            assert_eq!(found, expected);
+        }
+        assert_eq!(table.len(), 40_000);
+        assert_eq!(
+            table.conflicts(),
+            model.values().filter(|(_, conflict)| *conflict).count()
+        );
+        assert!(
+            model
+                .iter()
+                .all(|(id, (content, _))| table.get(*id).map(|it| it.0) == Some(*content))
+        );
+        assert_eq!(table.iter().count(), 40_000);
+        assert_eq!(table.get(seed.fingerprint("nobody")), None);
+
+        let mut again = Winners::default();
+        again.merge(&table);
+        assert!(again == table && again.conflicts() == table.conflicts());
+        again.merge(&table);
+        assert!(again == table && again.conflicts() == table.conflicts());
+    }
+
+    #[test]
+    fn shards_stay_small_and_full() {
+        let seed = Seed::of(&PullKey::new("r", "m"));
+        let mut table = Winners::default();
+        for n in 0..300_000_u32 {
+            table.insert(seed.fingerprint(&n.to_string()), ContentDigest(0));
+            if n % 50_000 == 49_999 {
+                let largest = table
+                    .shards
+                    .iter()
+                    .map(|shard| shard.slots.len())
+                    .max()
+                    .unwrap();
+                assert!(largest < 3 * SHARD, "a shard has {largest} slots");
+                let slots: usize = table.shards.iter().map(|shard| shard.slots.len()).sum();
+                assert!(
+                    slots * 32 <= table.len() * 64,
+                    "{} bytes each",
+                    slots * 32 / table.len()
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The assembler against a model that is short enough to be obviously right.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod examples;
+mod laws;
+mod model;
+mod operations;
+mod replay;

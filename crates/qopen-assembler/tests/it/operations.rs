@@ -1,0 +1,260 @@
+//! Operations as data: what a test does to an assembler, and how it is done to the model.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use qopen_assembler::{
+    Assembler, Config, ContentDigest, ErrorReport, Event, Failure, Fingerprint, Keyed, Page,
+    PageDigest, PullKey, PullOptions, Seed, Time, Timing,
+};
+
+use crate::model::{Key, Model, Said, TestPage};
+
+#[derive(Clone, Debug)]
+pub enum Operation {
+    Start(Key, PullOptions),
+    Accepted(Key),
+    Page(Key, TestPage),
+    Unreadable(Key, TestPage),
+    Owed(Key, TestPage),
+    Error(u8, Option<u8>, i64),
+    Cancel(Key),
+    Declare(Key),
+    Wait(Duration),
+    /// Time as a caller with a bad clock gives it.
+    GoBack(Duration),
+}
+
+/// An account of the tests.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Account(pub u8, pub u8);
+
+pub fn content(content: u8) -> ContentDigest {
+    ContentDigest::of(&[content])
+}
+
+pub fn fingerprint(seed: &Seed, id: u8) -> Fingerprint {
+    seed.fingerprint(&format!("account {id}"))
+}
+
+impl Keyed for Account {
+    fn fingerprint(&self, seed: &Seed) -> Fingerprint {
+        fingerprint(seed, self.0)
+    }
+    fn content(&self) -> ContentDigest {
+        content(self.1)
+    }
+}
+
+pub fn key(key: Key) -> PullKey {
+    PullKey::new(&format!("robot {}", key.0), &format!("mark {}", key.1))
+}
+
+pub fn digest(page: &TestPage) -> PageDigest {
+    PageDigest::of(format!("{page:?}").as_bytes())
+}
+
+pub fn page(of: Key, page: &TestPage) -> Page<Vec<Account>> {
+    let accounts = page
+        .accounts
+        .iter()
+        .map(|(id, content)| Account(*id, *content))
+        .collect();
+    Page {
+        key: key(of),
+        digest: digest(page),
+        has_more: page.has_more,
+        accounts,
+    }
+}
+
+pub fn config() -> Config {
+    let mut config = Config::default();
+    config.stream = true;
+    config.retention = Duration::from_secs(100);
+    config
+}
+
+/// An assembler and the model, side by side.
+pub struct Pair {
+    pub assembler: Assembler<Account>,
+    pub model: Model,
+    pub events: Vec<Event<Account>>,
+}
+
+impl Pair {
+    pub fn new() -> Self {
+        let model = Model {
+            retention: config().retention,
+            ..Model::default()
+        };
+        Self {
+            assembler: Assembler::new(config()),
+            model,
+            events: Vec::new(),
+        }
+    }
+
+    pub fn apply(&mut self, operation: &Operation) {
+        let mut now = self.model.now;
+        match operation {
+            Operation::Wait(time) => now = now + *time,
+            Operation::GoBack(time) => {
+                now = Time::since_epoch(now.to_duration().saturating_sub(*time))
+            }
+            _ => {}
+        }
+        self.model.advance(now);
+        let (assembler, model) = (&mut self.assembler, &mut self.model);
+        match operation.clone() {
+            Operation::Start(k, options) => {
+                let started = assembler.start(now, key(k), options).is_ok();
+                assert_eq!(started, model.start(k, options));
+            }
+            Operation::Accepted(k) => {
+                assembler.handle_accepted(now, &key(k));
+                model.touch(k, |_| {});
+            }
+            Operation::Page(k, it) => {
+                assembler.handle_page(now, page(k, &it));
+                model.page(k, it);
+            }
+            Operation::Unreadable(k, it) => {
+                assembler.handle_unreadable_page(now, &key(k), digest(&it));
+                model.touch(k, |pull| drop(pull.unreadable.insert(it)));
+            }
+            Operation::Owed(k, it) => {
+                assembler.handle_owed_page(now, &key(k), digest(&it));
+                model.touch(k, |pull| drop(pull.owed.insert(it)));
+            }
+            Operation::Error(robot, mark, code) => {
+                let (robot_id, mark_id) = (key((robot, 0)), mark.map(|mark| key((robot, mark))));
+                let report = ErrorReport {
+                    robot: robot_id.robot().to_owned(),
+                    mark: mark_id.map(|key| key.mark().to_owned()),
+                    code,
+                    message: String::new(),
+                };
+                assembler.handle_error(now, report);
+                model.error(robot, mark, code);
+            }
+            Operation::Cancel(k) => {
+                assert_eq!(
+                    assembler.cancel(now, &key(k)).is_ok(),
+                    model.open(k).is_some()
+                );
+                model.fail(k, Failure::Cancelled);
+            }
+            Operation::Declare(k) => {
+                assert_eq!(
+                    assembler.declare_finished(now, &key(k)).is_ok(),
+                    model.open(k).is_some()
+                );
+                model.declare(k);
+            }
+            Operation::Wait(_) | Operation::GoBack(_) => assembler.handle_timeout(now),
+        }
+        self.events
+            .extend(std::iter::from_fn(|| assembler.poll_event()));
+    }
+
+    /// Everything that can be seen from outside is the same on both sides.
+    pub fn compare(&self) {
+        assert_eq!(said(&self.events), self.model.said);
+        for k in keys() {
+            let (progress, model) = (self.assembler.progress(&key(k)), self.model.pulls.get(&k));
+            let (Some(progress), Some(model)) = (progress, model) else {
+                assert!(
+                    progress.is_none() && model.is_none(),
+                    "{k:?} is known on one side"
+                );
+                continue;
+            };
+            let accounts = model.accounts();
+            assert_eq!(progress.pages, model.pages.len());
+            assert_eq!(progress.accounts, accounts.len());
+            assert_eq!(
+                progress.conflicts,
+                accounts.values().filter(|it| it.len() > 1).count()
+            );
+            assert_eq!(progress.duplicate_pages, model.copies);
+            assert_eq!(progress.unreadable_pages, model.unreadable());
+            assert_eq!(progress.owed_pages, model.owed());
+            assert_eq!(progress.revision, model.revision);
+            let fold = self.assembler.fold(&key(k)).unwrap();
+            for (id, contents) in &accounts {
+                let winner = contents.iter().map(|it| content(*it)).max();
+                assert_eq!(fold.winner(fingerprint(&fold.seed(), *id)), winner);
+            }
+        }
+    }
+}
+
+pub fn said(events: &[Event<Account>]) -> Vec<Said> {
+    let back = |k: &PullKey| keys().find(|it| key(*it) == *k).unwrap();
+    let said = events.iter().filter_map(|event| match event {
+        Event::Completed { key, basis, .. } => Some(Said::Completed(back(key), *basis)),
+        Event::Failed { key, failure, .. } => Some(Said::Failed(back(key), failure.clone())),
+        Event::Revised { key, revision, .. } => Some(Said::Revised(back(key), *revision)),
+        _ => None,
+    });
+    said.collect()
+}
+
+pub fn keys() -> impl Iterator<Item = Key> {
+    (0..2).flat_map(|robot| (0..2).map(move |mark| (robot, mark)))
+}
+
+pub fn any_key() -> impl Strategy<Value = Key> {
+    (0..2_u8, 0..2_u8)
+}
+
+pub fn any_page() -> impl Strategy<Value = TestPage> {
+    (
+        prop::bool::weighted(0.7),
+        prop::collection::vec((0..10_u8, 0..3_u8), 0..4),
+    )
+        .prop_map(|(has_more, accounts)| TestPage { has_more, accounts })
+}
+
+pub fn any_options() -> impl Strategy<Value = PullOptions> {
+    let timing = (1..8_u64, 1..40_u64, 1..120_u64).prop_map(|(settle, idle, deadline)| {
+        let seconds = Duration::from_secs;
+        Timing::default()
+            .settle(seconds(settle))
+            .idle_timeout(seconds(idle))
+            .deadline(seconds(deadline))
+    });
+    (
+        timing,
+        prop::option::weighted(0.2, 0..8_u64),
+        prop::bool::weighted(0.2),
+    )
+        .prop_map(|(timing, expect, awaits)| {
+            let options = PullOptions::default()
+                .timing(timing)
+                .expect_accounts(expect);
+            if awaits {
+                options.await_acceptance()
+            } else {
+                options
+            }
+        })
+}
+
+pub fn any_operation() -> impl Strategy<Value = Operation> {
+    let seconds = |range| prop::strategy::Strategy::prop_map(range, Duration::from_secs);
+    prop_oneof![
+        4 => (any_key(), any_options()).prop_map(|(key, options)| Operation::Start(key, options)),
+        1 => any_key().prop_map(Operation::Accepted),
+        12 => (any_key(), any_page()).prop_map(|(key, page)| Operation::Page(key, page)),
+        1 => (any_key(), any_page()).prop_map(|(key, page)| Operation::Unreadable(key, page)),
+        1 => (any_key(), any_page()).prop_map(|(key, page)| Operation::Owed(key, page)),
+        1 => (0..2_u8, prop::option::of(0..2_u8), 1..9_i64).prop_map(|(r, m, c)| Operation::Error(r, m, c)),
+        1 => any_key().prop_map(Operation::Cancel),
+        1 => any_key().prop_map(Operation::Declare),
+        4 => seconds(0..6_u64).prop_map(Operation::Wait),
+        1 => seconds(0..200_u64).prop_map(Operation::Wait),
+        1 => seconds(0..9_u64).prop_map(Operation::GoBack),
+    ]
+}

@@ -1,0 +1,124 @@
+//! Any interleaving of anything, against the model.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use qopen_assembler::{Event, PullOptions};
+
+use crate::model::{Key, Said};
+use crate::operations::{Account, Operation, Pair, any_operation, content, key, keys, said};
+
+proptest! {
+    #[test]
+    fn agrees_with_the_model(operations in prop::collection::vec(any_operation(), 1..60)) {
+        let mut pair = Pair::new();
+        for operation in &operations {
+            pair.apply(operation);
+            pair.compare();
+        }
+    }
+
+    #[test]
+    fn i12_the_same_calls_give_the_same_events(operations in prop::collection::vec(any_operation(), 1..40)) {
+        let (mut once, mut again) = (Pair::new(), Pair::new());
+        for operation in &operations {
+            once.apply(operation);
+            again.apply(operation);
+        }
+        prop_assert_eq!(once.events, again.events);
+        prop_assert_eq!(once.assembler.poll_timeout(), again.assembler.poll_timeout());
+    }
+
+    /// Polling every time `poll_timeout` names changes nothing but when things are said.
+    #[test]
+    fn i12_timeouts_may_be_handled_early_or_late(operations in prop::collection::vec(any_operation(), 1..40)) {
+        let (mut lazy, mut eager) = (Pair::new(), Pair::new());
+        for operation in &operations {
+            lazy.apply(operation);
+            if let Operation::Wait(time) = operation {
+                let until = eager.model.now + *time;
+                while let Some(due) = eager.assembler.poll_timeout().filter(|due| *due <= until) {
+                    let wait = due.since(eager.model.now);
+                    eager.apply(&Operation::Wait(wait));
+                }
+                eager.apply(&Operation::Wait(until.since(eager.model.now)));
+            } else {
+                eager.apply(operation);
+            }
+        }
+        prop_assert_eq!(said(&lazy.events), said(&eager.events));
+    }
+
+    #[test]
+    fn i4_a_pull_ends_at_most_once_and_complete_only_with_a_last_page(
+        operations in prop::collection::vec(any_operation(), 1..60),
+    ) {
+        let mut pair = Pair::new();
+        for operation in operations {
+            // The last pages are lost.
+            match operation {
+                Operation::Page(_, page) if !page.has_more => {}
+                operation => pair.apply(&operation),
+            }
+        }
+        let ended = said(&pair.events);
+        prop_assert!(!ended.iter().any(|it| matches!(it, Said::Completed(..))));
+        // A key may be used again once its first pull is forgotten; count by starts.
+        let starts = pair.model.pulls.len();
+        prop_assert!(pair.model.pulls.values().filter(|it| it.ended.is_none()).count() <= starts);
+    }
+
+    #[test]
+    fn i7_interleaved_pulls_are_what_each_is_alone(
+        operations in prop::collection::vec(any_operation(), 1..60),
+    ) {
+        let of = |operation: &Operation| match operation {
+            Operation::Start(key, _) | Operation::Accepted(key) | Operation::Page(key, _)
+            | Operation::Unreadable(key, _) | Operation::Owed(key, _)
+            | Operation::Cancel(key) | Operation::Declare(key) => Some(*key),
+            // Without a mark an error belongs to whatever is open: that is its meaning.
+            Operation::Error(robot, mark, _) => Some((*robot, mark.unwrap_or(9))),
+            Operation::Wait(_) | Operation::GoBack(_) => None,
+        };
+        let marked = |it: &&Operation| !matches!(it, Operation::Error(_, None, _));
+        let mut together = Pair::new();
+        operations.iter().filter(marked).for_each(|it| together.apply(it));
+        for key in keys() {
+            let mut alone = Pair::new();
+            for operation in operations.iter().filter(|it| of(it).is_none_or(|it| it == key)) {
+                alone.apply(operation);
+            }
+            prop_assert_eq!(of_key(said(&together.events), key), said(&alone.events));
+        }
+    }
+
+    #[test]
+    fn fresh_accounts_written_over_one_another_come_to_the_winners(
+        operations in prop::collection::vec(any_operation(), 1..60),
+    ) {
+        let mut pair = Pair::new();
+        let start = Operation::Start((0, 0), PullOptions::default());
+        let pages = operations.into_iter().filter(|it| matches!(it, Operation::Page((0, 0), _)));
+        std::iter::once(start).chain(pages).for_each(|it| pair.apply(&it));
+        let mut map = BTreeMap::new();
+        for event in &pair.events {
+            if let Event::Fresh { accounts, .. } = event {
+                map.extend(accounts.iter().map(|Account(id, content)| (*id, *content)));
+            }
+        }
+        let model = pair.model.pulls[&(0, 0)].accounts();
+        let winners: BTreeMap<u8, u8> = model
+            .into_iter()
+            .filter_map(|(id, contents)| Some((id, contents.into_iter().max_by_key(|it| content(*it))?)))
+            .collect();
+        prop_assert_eq!(map, winners);
+        prop_assert!(pair.assembler.progress(&key((0, 0))).is_some());
+    }
+}
+
+fn of_key(said: Vec<Said>, key: Key) -> Vec<Said> {
+    let ours = |it: &Said| match it {
+        Said::Completed(k, _) | Said::Failed(k, _) | Said::Revised(k, _) => *k == key,
+    };
+    said.into_iter().filter(ours).collect()
+}
