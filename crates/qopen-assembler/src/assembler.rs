@@ -342,10 +342,10 @@ impl<T: Keyed> Assembler<T> {
     /// The next thing to say, oldest first.
     pub fn poll_event(&mut self) -> Option<Event<T>> {
         let event = self.events.pop_front()?;
-        if let Event::Progressed { key } = &event {
-            if let Some(pull) = self.open.get_mut(key) {
-                pull.announced = false;
-            }
+        if let Event::Progressed { key } = &event
+            && let Some(pull) = self.open.get_mut(key)
+        {
+            pull.announced = false;
         }
         Some(event)
     }
@@ -407,10 +407,10 @@ impl<T: Keyed> Assembler<T> {
         if self.open.contains_key(key) {
             return true;
         }
-        if let Some(options) = self.config.adopt {
-            if self.start(now, key.clone(), options).is_ok() {
-                return true;
-            }
+        if let Some(options) = self.config.adopt
+            && self.start(now, key.clone(), options).is_ok()
+        {
+            return true;
         }
         self.counters.unknown_pages += 1;
         self.anomaly(Anomaly::UnknownMark { key: key.clone() });

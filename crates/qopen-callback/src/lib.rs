@@ -1,1 +1,11 @@
+#![doc = include_str!("../README.md")]
 
+mod crypto;
+mod envelope;
+mod keys;
+mod open;
+#[cfg(feature = "axum")]
+pub mod receiver;
+
+pub use keys::{CallbackKeys, InvalidAesKey, Keyring};
+pub use open::{Freshness, OpenError, OpenedCallback, RejectReason, Staleness, VerifiedEnvelope};

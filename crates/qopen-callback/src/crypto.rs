@@ -1,0 +1,82 @@
+//! MD5 over sorted values, and AES-CBC with a fixed IV: what the platform chose.
+
+use aes::cipher::block_padding::Pkcs7;
+use aes::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit};
+use md5::{Digest, Md5};
+use subtle::ConstantTimeEq;
+
+/// Bytes of an AES block, and of the IV.
+pub(crate) const BLOCK: usize = 16;
+
+/// The signature's 16 bytes: MD5 of the five values, sorted as bytes, with nothing between them.
+pub(crate) fn sign(mut values: [&str; 5]) -> [u8; 16] {
+    values.sort_unstable();
+    let mut hasher = Md5::new();
+    for value in values {
+        hasher.update(value.as_bytes());
+    }
+    hasher.finalize().into()
+}
+
+/// Lowercase hexadecimal.
+pub(crate) fn hex(bytes: [u8; 16]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Whether the hexadecimal text is the signature, in a time that does not depend on where it differs.
+pub(crate) fn matches(text: &str, signature: [u8; 16]) -> bool {
+    text.as_bytes().ct_eq(hex(signature).as_bytes()).into()
+}
+
+/// Why a ciphertext did not decrypt.
+pub(crate) enum DecryptError {
+    Length,
+    Padding,
+}
+
+/// Decrypts in place and cuts the padding off.
+pub(crate) fn decrypt(key: &[u8], buffer: &mut Vec<u8>) -> Result<(), DecryptError> {
+    fn run<M: BlockModeDecrypt + KeyIvInit>(
+        key: &[u8],
+        buffer: &mut [u8],
+    ) -> Result<usize, DecryptError> {
+        let mode = M::new_from_slices(key, &key[..BLOCK]).map_err(|_| DecryptError::Length)?;
+        let plain = mode
+            .decrypt_padded::<Pkcs7>(buffer)
+            .map_err(|_| DecryptError::Padding)?;
+        Ok(plain.len())
+    }
+    if buffer.is_empty() || !buffer.len().is_multiple_of(BLOCK) {
+        return Err(DecryptError::Length);
+    }
+    let length = match key.len() {
+        16 => run::<cbc::Decryptor<aes::Aes128>>(key, buffer)?,
+        24 => run::<cbc::Decryptor<aes::Aes192>>(key, buffer)?,
+        _ => run::<cbc::Decryptor<aes::Aes256>>(key, buffer)?,
+    };
+    buffer.truncate(length);
+    Ok(())
+}
+
+/// Pads and encrypts.
+pub(crate) fn encrypt(key: &[u8], plaintext: &[u8]) -> Vec<u8> {
+    fn run<M: BlockModeEncrypt + KeyIvInit>(key: &[u8], buffer: &mut [u8], length: usize) {
+        // The key's length chose the cipher and the buffer has room for the padding, so neither
+        // step can fail; a failure would leave the text unencrypted, so it is wiped.
+        let done = M::new_from_slices(key, &key[..BLOCK])
+            .is_ok_and(|mode| mode.encrypt_padded::<Pkcs7>(buffer, length).is_ok());
+        if !done {
+            buffer.fill(0);
+        }
+    }
+    let padded = (plaintext.len() / BLOCK + 1) * BLOCK;
+    let mut buffer = Vec::with_capacity(padded);
+    buffer.extend_from_slice(plaintext);
+    buffer.resize(padded, 0);
+    match key.len() {
+        16 => run::<cbc::Encryptor<aes::Aes128>>(key, &mut buffer, plaintext.len()),
+        24 => run::<cbc::Encryptor<aes::Aes192>>(key, &mut buffer, plaintext.len()),
+        _ => run::<cbc::Encryptor<aes::Aes256>>(key, &mut buffer, plaintext.len()),
+    }
+    buffer
+}

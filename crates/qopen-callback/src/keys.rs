@@ -1,0 +1,107 @@
+//! The keys of an app's callbacks, several at a time while they are being rotated.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use qopen_types::Secret;
+use zeroize::Zeroizing;
+
+/// A text that is no EncodingAESKey.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidAesKey {
+    /// It has a length that no key has.
+    #[error(
+        "an EncodingAESKey has 16, 24, 32 or (in WeCom's form) 43 characters; this one has {actual}"
+    )]
+    Length {
+        /// How many bytes it has.
+        actual: usize,
+    },
+    /// It has 43 characters, and they are not base64.
+    #[error("an EncodingAESKey of 43 characters must be base64, and this one is not")]
+    NotBase64,
+}
+
+/// The callback token and the EncodingAESKey that belong together.
+#[derive(Clone)]
+pub struct CallbackKeys {
+    pub(crate) token: Secret,
+    pub(crate) aes: Zeroizing<Vec<u8>>,
+}
+
+impl CallbackKeys {
+    /// Takes the two texts as the platform's console shows them (protocol section 3).
+    ///
+    /// # Errors
+    /// [`InvalidAesKey`], when the key has the wrong length or form.
+    pub fn new(token: impl Into<Secret>, encoding_aes_key: &Secret) -> Result<Self, InvalidAesKey> {
+        let text = encoding_aes_key.expose();
+        let aes = match text.len() {
+            16 | 24 | 32 => text.as_bytes().to_vec(),
+            43 => wecom_base64()
+                .decode(text)
+                .map_err(|_| InvalidAesKey::NotBase64)?,
+            actual => return Err(InvalidAesKey::Length { actual }),
+        };
+        Ok(Self {
+            token: token.into(),
+            aes: Zeroizing::new(aes),
+        })
+    }
+}
+
+/// Without its padding, and with whatever stands in the two bits that do not count.
+fn wecom_base64() -> GeneralPurpose {
+    let config = GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::RequireNone)
+        .with_decode_allow_trailing_bits(true);
+    GeneralPurpose::new(&alphabet::STANDARD, config)
+}
+
+impl fmt::Debug for CallbackKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallbackKeys").finish_non_exhaustive()
+    }
+}
+
+/// An app's key, and every pair of callback keys that is good at present.
+///
+/// The first pair seals; any pair opens. To rotate without a gap, add the new pair, change the
+/// platform's console, then drop the old one.
+#[derive(Clone, Debug)]
+pub struct Keyring {
+    pub(crate) app_key: String,
+    pub(crate) keys: Vec<CallbackKeys>,
+}
+
+impl Keyring {
+    /// A ring with one pair.
+    #[must_use]
+    pub fn new(app_key: impl Into<String>, keys: CallbackKeys) -> Self {
+        Self {
+            app_key: app_key.into(),
+            keys: vec![keys],
+        }
+    }
+
+    /// The ring with one more pair, tried after those it has.
+    #[must_use]
+    pub fn also(mut self, keys: CallbackKeys) -> Self {
+        self.keys.push(keys);
+        self
+    }
+
+    /// The app's public key, which every envelope names.
+    #[must_use]
+    pub fn app_key(&self) -> &str {
+        &self.app_key
+    }
+
+    pub(crate) fn sealing(&self) -> &CallbackKeys {
+        // `new` puts one there and nothing takes it away.
+        &self.keys[0]
+    }
+}

@@ -1,0 +1,416 @@
+//! From bytes to an opened callback, by way of a verified envelope and by no other way.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use qopen_types::{CallbackEnvelope, EventType};
+
+use crate::Keyring;
+use crate::crypto::{self, DecryptError};
+use crate::envelope::Envelope;
+
+/// Why an envelope was not opened (protocol section 3).
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// There is nothing in it.
+    #[error("the body is empty")]
+    Empty,
+    /// It is not JSON.
+    #[error("the body is not JSON")]
+    NotJson(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It is JSON and not an object.
+    #[error("the body is not a JSON object")]
+    NotAnObject,
+    /// A field is not there.
+    #[error("the envelope has no field `{field}`")]
+    MissingField {
+        /// Which.
+        field: &'static str,
+    },
+    /// A field holds neither text nor number.
+    #[error("the envelope's `{field}` is neither a string nor a number")]
+    FieldType {
+        /// Which.
+        field: &'static str,
+    },
+    /// It is for another app.
+    #[error("the envelope names another app key than the configured one")]
+    AppKey,
+    /// It is not signed with any of the callback tokens.
+    #[error("the signature is not the one that the callback token makes")]
+    Signature,
+    /// It is older, or further ahead, than the policy allows.
+    #[error("the timestamp is {} s away from this clock, and stale callbacks are refused", away.as_secs())]
+    Stale {
+        /// How far.
+        away: Duration,
+    },
+    /// It is signed, and its timestamp is no number, while stale callbacks are refused.
+    #[error("the timestamp is not a number of seconds, and stale callbacks are refused")]
+    TimestampUnreadable,
+    /// It is signed, and its content is not base64.
+    #[error("the encrypted content is not base64")]
+    Base64(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It is signed, and its content is not a whole, positive number of AES blocks.
+    #[error("the encrypted content has {bytes} bytes, which is not a positive multiple of 16")]
+    Length {
+        /// How many bytes the content has.
+        bytes: usize,
+    },
+    /// It is signed, and does not decrypt: most likely the EncodingAESKey is another.
+    #[error("the decrypted content has no valid padding; is the EncodingAESKey the right one?")]
+    Padding,
+    /// It is signed, and decrypts to something that is not text.
+    #[error("the decrypted content is not UTF-8; is the EncodingAESKey the right one?")]
+    NotUtf8(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Rejections by kind, for counting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum RejectReason {
+    /// The body is not an envelope.
+    Malformed,
+    /// Another app's key.
+    AppKey,
+    /// A wrong signature.
+    Signature,
+    /// A stale or unreadable timestamp, where those are refused.
+    Stale,
+    /// Signed, and not to be decrypted or not text.
+    Undecryptable,
+    /// The body is larger than the limit, or did not come in time, or came compressed.
+    Body,
+    /// Opened, and its payload is not JSON.
+    Payload,
+    /// Opened, and could not be kept at the time.
+    Unavailable,
+}
+
+impl RejectReason {
+    /// Every reason.
+    pub const ALL: [Self; 8] = [
+        Self::Malformed,
+        Self::AppKey,
+        Self::Signature,
+        Self::Stale,
+        Self::Undecryptable,
+        Self::Body,
+        Self::Payload,
+        Self::Unavailable,
+    ];
+
+    /// A short name, fit for a metric's label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::AppKey => "app_key",
+            Self::Signature => "signature",
+            Self::Stale => "stale",
+            Self::Undecryptable => "undecryptable",
+            Self::Body => "body",
+            Self::Payload => "payload",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+impl fmt::Display for RejectReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl OpenError {
+    /// The kind of rejection, for counting.
+    #[must_use]
+    pub fn reason(&self) -> RejectReason {
+        match self {
+            Self::Empty
+            | Self::NotJson(_)
+            | Self::NotAnObject
+            | Self::MissingField { .. }
+            | Self::FieldType { .. } => RejectReason::Malformed,
+            Self::AppKey => RejectReason::AppKey,
+            Self::Signature => RejectReason::Signature,
+            Self::Stale { .. } | Self::TimestampUnreadable => RejectReason::Stale,
+            Self::Base64(_) | Self::Length { .. } | Self::Padding | Self::NotUtf8(_) => {
+                RejectReason::Undecryptable
+            }
+        }
+    }
+}
+
+/// How a signed timestamp compares with the receiver's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Staleness {
+    /// Within the tolerance.
+    Fresh,
+    /// Outside it, by this distance from the clock.
+    Stale {
+        /// How far, in either direction.
+        away: Duration,
+    },
+    /// It is not a number of seconds.
+    Unreadable,
+}
+
+/// What is done about timestamps that are far from the receiver's clock.
+///
+/// Whether the platform gives a re-sent callback a new timestamp is not known, so refusing stale
+/// ones may lose pages; the default only reports them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Freshness {
+    /// How far a timestamp may be from the clock, in either direction. Default 5 min.
+    pub tolerance: Duration,
+    /// Whether a stale callback is refused. Default false: it is reported.
+    pub refuse: bool,
+}
+
+impl Default for Freshness {
+    fn default() -> Self {
+        Self {
+            tolerance: Duration::from_secs(300),
+            refuse: false,
+        }
+    }
+}
+
+impl Freshness {
+    /// The policy with another tolerance.
+    #[must_use]
+    pub const fn tolerance(mut self, tolerance: Duration) -> Self {
+        self.tolerance = tolerance;
+        self
+    }
+
+    /// The policy, refusing what is stale.
+    #[must_use]
+    pub const fn refuse(mut self) -> Self {
+        self.refuse = true;
+        self
+    }
+
+    fn judge(self, timestamp: &str, now: u64) -> Staleness {
+        let Ok(seconds) = timestamp.trim().parse::<u64>() else {
+            return Staleness::Unreadable;
+        };
+        let away = Duration::from_secs(now.abs_diff(seconds));
+        if away <= self.tolerance {
+            Staleness::Fresh
+        } else {
+            Staleness::Stale { away }
+        }
+    }
+}
+
+/// An envelope whose signature holds. Only [`Keyring::verify`] makes one.
+pub struct VerifiedEnvelope<'a> {
+    encoding_content: Cow<'a, str>,
+    timestamp: Cow<'a, str>,
+    /// The pairs of keys whose token made the signature, the first of them first.
+    matched: Vec<usize>,
+    ring: &'a Keyring,
+}
+
+/// A callback that was verified and decrypted. Only a verified envelope makes one (invariant I8).
+#[derive(Clone)]
+pub struct OpenedCallback {
+    payload: String,
+    matched_key: usize,
+    staleness: Staleness,
+}
+
+impl Keyring {
+    /// Reads an envelope and checks whom it is for and who signed it. Decrypts nothing.
+    ///
+    /// # Errors
+    /// [`OpenError`]: `Empty`, `NotJson`, `NotAnObject`, `MissingField`, `FieldType`, `AppKey`,
+    /// `Signature`.
+    pub fn verify<'a>(&'a self, body: &'a [u8]) -> Result<VerifiedEnvelope<'a>, OpenError> {
+        let envelope = Envelope::read(body)?;
+        if envelope.app_key != self.app_key {
+            return Err(OpenError::AppKey);
+        }
+        let signed = |token: &str| {
+            crypto::sign([
+                &envelope.app_key,
+                token,
+                &envelope.nonce,
+                &envelope.timestamp,
+                &envelope.encoding_content,
+            ])
+        };
+        let matches = |keys: &crate::CallbackKeys| {
+            crypto::matches(&envelope.signature, signed(keys.token.expose()))
+        };
+        // Rotated keys are looked at only when the first pair does not fit: each costs an MD5.
+        let first = self
+            .keys
+            .iter()
+            .position(matches)
+            .ok_or(OpenError::Signature)?;
+        let token = &self.keys[first].token;
+        let same_token = |at: &usize| self.keys[*at].token == *token;
+        let matched = (first..self.keys.len()).filter(same_token).collect();
+        let Envelope {
+            encoding_content,
+            timestamp,
+            ..
+        } = envelope;
+        Ok(VerifiedEnvelope {
+            encoding_content,
+            timestamp,
+            matched,
+            ring: self,
+        })
+    }
+
+    /// Verifies and decrypts. `now` is the time in seconds since the Unix epoch.
+    ///
+    /// Whether the payload is JSON is for its reader to find.
+    ///
+    /// # Errors
+    /// [`OpenError`], any of it.
+    pub fn open(
+        &self,
+        body: &[u8],
+        now: u64,
+        freshness: Freshness,
+    ) -> Result<OpenedCallback, OpenError> {
+        self.verify(body)?.open(now, freshness)
+    }
+
+    /// Encrypts and signs a payload with the first pair of keys, as the platform does.
+    #[must_use]
+    pub fn seal(&self, payload: &str, nonce: &str, timestamp: u64) -> CallbackEnvelope {
+        let keys = self.sealing();
+        let encoding_content = STANDARD.encode(crypto::encrypt(&keys.aes, payload.as_bytes()));
+        let timestamp = timestamp.to_string();
+        let token = keys.token.expose();
+        let signature = crypto::sign([&self.app_key, token, nonce, &timestamp, &encoding_content]);
+        CallbackEnvelope::new(
+            self.app_key.clone(),
+            nonce.to_owned(),
+            timestamp,
+            crypto::hex(signature),
+            encoding_content,
+        )
+    }
+}
+
+impl VerifiedEnvelope<'_> {
+    /// How the signed timestamp compares with `now`, in seconds since the Unix epoch.
+    #[must_use]
+    pub fn staleness(&self, now: u64, freshness: Freshness) -> Staleness {
+        freshness.judge(&self.timestamp, now)
+    }
+
+    /// The signed timestamp as it was written.
+    #[must_use]
+    pub fn timestamp(&self) -> &str {
+        &self.timestamp
+    }
+
+    /// Decrypts. `now` is the time in seconds since the Unix epoch.
+    ///
+    /// # Errors
+    /// [`OpenError`]: `Stale` and `TimestampUnreadable` where the policy refuses, `Base64`,
+    /// `Length`, `Padding`, `NotUtf8`.
+    pub fn open(&self, now: u64, freshness: Freshness) -> Result<OpenedCallback, OpenError> {
+        let staleness = self.staleness(now, freshness);
+        match staleness {
+            Staleness::Stale { away } if freshness.refuse => return Err(OpenError::Stale { away }),
+            Staleness::Unreadable if freshness.refuse => {
+                return Err(OpenError::TimestampUnreadable);
+            }
+            _ => {}
+        }
+        let mut failure = OpenError::Signature;
+        for &matched_key in &self.matched {
+            match self.decrypt(&self.ring.keys[matched_key].aes) {
+                Ok(payload) => {
+                    return Ok(OpenedCallback {
+                        payload,
+                        matched_key,
+                        staleness,
+                    });
+                }
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
+    }
+
+    fn decrypt(&self, key: &[u8]) -> Result<String, OpenError> {
+        let content = self.encoding_content.as_bytes();
+        let mut buffer = STANDARD
+            .decode(content)
+            .map_err(|error| OpenError::Base64(error.into()))?;
+        let bytes = buffer.len();
+        crypto::decrypt(key, &mut buffer).map_err(|error| match error {
+            DecryptError::Length => OpenError::Length { bytes },
+            DecryptError::Padding => OpenError::Padding,
+        })?;
+        String::from_utf8(buffer).map_err(|error| OpenError::NotUtf8(error.utf8_error().into()))
+    }
+}
+
+impl OpenedCallback {
+    /// The decrypted payload: text, most likely JSON.
+    #[must_use]
+    pub fn payload(&self) -> &str {
+        &self.payload
+    }
+
+    /// The decrypted payload, without copying it.
+    #[must_use]
+    pub fn into_payload(self) -> String {
+        self.payload
+    }
+
+    /// What the payload says it carries; reads no further than it must.
+    #[must_use]
+    pub fn event_type(&self) -> EventType {
+        EventType::of_payload(&self.payload)
+    }
+
+    /// Which pair of the ring opened it, counted from 0.
+    #[must_use]
+    pub fn matched_key(&self) -> usize {
+        self.matched_key
+    }
+
+    /// How its timestamp compared with the clock.
+    #[must_use]
+    pub fn staleness(&self) -> Staleness {
+        self.staleness
+    }
+}
+
+impl fmt::Debug for OpenedCallback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenedCallback")
+            .field("event_type", &self.event_type())
+            .field("bytes", &self.payload.len())
+            .field("matched_key", &self.matched_key)
+            .field("staleness", &self.staleness)
+            .finish()
+    }
+}
+
+impl fmt::Debug for VerifiedEnvelope<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifiedEnvelope")
+            .field("timestamp", &self.timestamp)
+            .field("bytes", &self.encoding_content.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,259 @@
+//! The receiver over loopback, spoken to in plain HTTP/1.1.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use qopen_callback::receiver::{Config, Handler, NotTaken, Received, Stats, router};
+use qopen_callback::{CallbackKeys, Keyring, RejectReason};
+use qopen_types::EventType;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+#[derive(Default)]
+struct Recorder {
+    pages: Mutex<Vec<String>>,
+    others: Mutex<Vec<(EventType, Vec<u8>)>>,
+    answer: Mutex<Option<NotTaken>>,
+}
+
+#[async_trait::async_trait]
+impl Handler for Recorder {
+    async fn account_list(&self, received: Received) -> Result<(), NotTaken> {
+        if let Some(answer) = *self.answer.lock().unwrap() {
+            return Err(answer);
+        }
+        self.pages
+            .lock()
+            .unwrap()
+            .push(received.into_callback().into_payload());
+        Ok(())
+    }
+
+    async fn other(&self, event_type: EventType, received: Received) -> Result<(), NotTaken> {
+        self.others
+            .lock()
+            .unwrap()
+            .push((event_type, received.body().to_vec()));
+        Ok(())
+    }
+}
+
+struct Server {
+    address: SocketAddr,
+    recorder: Arc<Recorder>,
+    stats: Stats,
+    ring: Arc<Keyring>,
+}
+
+impl Server {
+    async fn start() -> Self {
+        let keys = CallbackKeys::new("token", &"0123456789abcdef".into()).unwrap();
+        let ring = Arc::new(Keyring::new("app", keys));
+        let (recorder, stats) = (Arc::new(Recorder::default()), Stats::default());
+        let mut config = Config::default();
+        config.body_limit = 1_000_000;
+        config.read_timeout = Duration::from_millis(300);
+        let router = router(
+            Arc::clone(&ring),
+            Arc::clone(&recorder) as _,
+            config,
+            stats.clone(),
+        );
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self {
+            address,
+            recorder,
+            stats,
+            ring,
+        }
+    }
+
+    fn sealed(&self, payload: &str) -> Vec<u8> {
+        serde_json::to_vec(&self.ring.seal(payload, "nonce", 1_763_850_000)).unwrap()
+    }
+
+    async fn send(&self, head: &str, body: &[u8]) -> String {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // The server may have answered and hung up before all is written.
+        let _ = stream.write_all(body).await;
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        String::from_utf8(answer).unwrap()
+    }
+
+    async fn post(&self, body: &[u8]) -> String {
+        self.post_with("", body).await
+    }
+
+    async fn post_with(&self, headers: &str, body: &[u8]) -> String {
+        let length = body.len();
+        let head = format!(
+            "POST /callback HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}content-length: {length}\r\n\r\n"
+        );
+        self.send(&head, body).await
+    }
+}
+
+fn status(answer: &str) -> u16 {
+    answer
+        .split(' ')
+        .nth(1)
+        .unwrap_or_else(|| panic!("no status in {answer:?}"))
+        .parse()
+        .unwrap()
+}
+
+const PAGE: &str = r#"{"event_type":42016,"data":{"account_list":[]}}"#;
+
+#[tokio::test]
+async fn a_page_is_handed_on_and_answered_success() {
+    let server = Server::start().await;
+    let answer = server.post(&server.sealed(PAGE)).await;
+    assert_eq!(status(&answer), 200);
+    assert!(answer.ends_with("\r\n\r\nsuccess"), "{answer}");
+    assert_eq!(*server.recorder.pages.lock().unwrap(), [PAGE]);
+    assert_eq!(
+        (
+            server.stats.received(),
+            server.stats.accepted(),
+            server.stats.stale()
+        ),
+        (1, 1, 1)
+    );
+}
+
+#[tokio::test]
+async fn other_events_are_handed_on_byte_for_byte() {
+    let server = Server::start().await;
+    let body = server.sealed(r#"{"event_type":"chat.msg"}"#);
+    assert_eq!(status(&server.post(&body).await), 200);
+    let others = server.recorder.others.lock().unwrap();
+    assert_eq!(*others, [(EventType::Name("chat.msg".into()), body)]);
+    assert_eq!(server.stats.other_events(), 1);
+}
+
+#[tokio::test]
+async fn what_does_not_hold_is_refused_by_kind_and_counted() {
+    let server = Server::start().await;
+    let other_app = Keyring::new(
+        "other",
+        CallbackKeys::new("token", &"0123456789abcdef".into()).unwrap(),
+    );
+    let other_token = Keyring::new(
+        "app",
+        CallbackKeys::new("other", &"0123456789abcdef".into()).unwrap(),
+    );
+    let other_aes = Keyring::new(
+        "app",
+        CallbackKeys::new("token", &"fedcba9876543210".into()).unwrap(),
+    );
+    let seal = |ring: &Keyring| serde_json::to_vec(&ring.seal(&PAGE.repeat(9), "n", 1)).unwrap();
+    for (body, expected, reason) in [
+        (Vec::new(), 400, RejectReason::Malformed),
+        (b"not json".to_vec(), 400, RejectReason::Malformed),
+        (vec![0xff, 0xfe], 400, RejectReason::Malformed),
+        (
+            "[".repeat(500_000).into_bytes(),
+            400,
+            RejectReason::Malformed,
+        ),
+        (
+            b"{\"app_key\":\"app\"}".to_vec(),
+            400,
+            RejectReason::Malformed,
+        ),
+        (seal(&other_app), 401, RejectReason::AppKey),
+        (seal(&other_token), 401, RejectReason::Signature),
+        (seal(&other_aes), 400, RejectReason::Undecryptable),
+        (vec![b' '; 1_000_001], 413, RejectReason::Body),
+    ] {
+        let before = server.stats.rejected(reason);
+        let answer = server.post(&body).await;
+        assert_eq!(status(&answer), expected, "{reason}");
+        assert!(!answer.contains("success"));
+        assert_eq!(server.stats.rejected(reason), before + 1, "{reason}");
+    }
+    assert!(server.recorder.pages.lock().unwrap().is_empty());
+    assert_eq!(server.stats.accepted(), 0);
+}
+
+#[tokio::test]
+async fn a_handler_that_cannot_take_it_is_answered_for() {
+    let server = Server::start().await;
+    for (refusal, expected) in [(NotTaken::Unavailable, 503), (NotTaken::Malformed, 400)] {
+        *server.recorder.answer.lock().unwrap() = Some(refusal);
+        let answer = server.post(&server.sealed(PAGE)).await;
+        assert_eq!(status(&answer), expected);
+        assert!(!answer.contains("success"));
+    }
+    let rejections = server.stats.rejections();
+    assert_eq!(
+        rejections,
+        [(RejectReason::Payload, 1), (RejectReason::Unavailable, 1)]
+    );
+}
+
+#[tokio::test]
+async fn bodies_at_the_limit_and_in_pieces_arrive_whole() {
+    let server = Server::start().await;
+    // Padded with white space to exactly the limit; large enough to be opened off the reactor.
+    let mut body = server.sealed(PAGE);
+    body.resize(1_000_000, b' ');
+    assert_eq!(status(&server.post(&body).await), 200);
+
+    let sealed = server.sealed(PAGE);
+    let (one, two) = sealed.split_at(sealed.len() / 2);
+    let mut chunked = Vec::new();
+    for chunk in [one, two, b""] {
+        chunked.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+        chunked.extend_from_slice(chunk);
+        chunked.extend_from_slice(b"\r\n");
+    }
+    let head = "POST /callback HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n";
+    assert_eq!(status(&server.send(head, &chunked).await), 200);
+    assert_eq!(server.recorder.pages.lock().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_chunked_body_without_end_is_cut_off() {
+    let server = Server::start().await;
+    let head = "POST /callback HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n";
+    let chunk = [b"186a0\r\n".as_slice(), &[b' '; 100_000], b"\r\n"].concat();
+    assert_eq!(status(&server.send(head, &chunk.repeat(20)).await), 413);
+}
+
+#[tokio::test]
+async fn a_body_that_never_ends_times_out() {
+    let server = Server::start().await;
+    let head =
+        "POST /callback HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 10\r\n\r\n";
+    assert_eq!(status(&server.send(head, b"{").await), 408);
+    assert_eq!(server.stats.rejected(RejectReason::Body), 1);
+}
+
+#[tokio::test]
+async fn other_methods_paths_and_encodings_are_not_for_us() {
+    let server = Server::start().await;
+    let get = "GET /callback HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    assert_eq!(status(&server.send(get, b"").await), 405);
+    let elsewhere =
+        "POST /other HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+    assert_eq!(status(&server.send(elsewhere, b"").await), 404);
+    let body = server.sealed(PAGE);
+    assert_eq!(
+        status(&server.post_with("content-encoding: gzip\r\n", &body).await),
+        415
+    );
+    assert_eq!(
+        status(
+            &server
+                .post_with("content-encoding: identity\r\n", &body)
+                .await
+        ),
+        200
+    );
+}
