@@ -1,1 +1,43 @@
+#![doc = include_str!("../README.md")]
 
+mod account_list;
+mod builder;
+mod error;
+mod token;
+mod transport;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use account_list::Accepted;
+pub use builder::{BuildError, RetryPolicy, SenderBuilder};
+pub use error::SendError;
+pub use token::{FixedToken, TokenError, TokenSource};
+
+use transport::Transport;
+
+/// Sends requests to the gateway. Cloning is cheap, and clones share the connection pool, the
+/// token and the rate limit.
+///
+/// Every method may be cancelled by dropping its future; the request may have reached the gateway
+/// all the same.
+#[derive(Clone)]
+pub struct Sender {
+    transport: Arc<Transport>,
+    tokens: Arc<dyn TokenSource>,
+}
+
+impl Sender {
+    /// Begins with the gateway's base URL, scheme included, such as `https://gateway.example`.
+    pub fn builder(base_url: impl Into<String>) -> SenderBuilder {
+        SenderBuilder::new(base_url.into())
+    }
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender")
+            .field("base_url", &self.transport.base_url())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,184 @@
+//! Where access tokens come from.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use qopen_types::{
+    AccessTokenGrant, AccessTokenRequest, AnswerError, Endpoint, GetAccessToken, Refusal, Secret,
+};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use crate::SendError;
+use crate::transport::Transport;
+
+/// How long a token counts as good when the gateway does not say.
+const UNKNOWN_LIFETIME: Duration = Duration::from_secs(600);
+
+/// How long before its end a token is renewed, at most; a short-lived one at a tenth of its life.
+const RENEW_BEFORE: Duration = Duration::from_secs(300);
+
+/// Why there is no access token.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenError {
+    /// Asking the gateway for one failed.
+    #[error("asking the gateway for an access token failed")]
+    Request(#[source] Box<SendError>),
+    /// The gateway answered without one.
+    #[error("the gateway's answer holds no access token")]
+    Answer(#[source] AnswerError),
+    /// The gateway does not accept the token, and there is no other to be had.
+    #[error("the fixed access token was not accepted, and there is no other to be had")]
+    Fixed,
+    /// The token has characters that an HTTP header cannot carry, such as a line break.
+    #[error("the access token has characters that an HTTP header cannot carry")]
+    Unsendable,
+    /// A token source of the user's own failed.
+    #[error("the token source failed")]
+    Source(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl TokenError {
+    pub(crate) fn is_retryable(&self) -> bool {
+        matches!(self, Self::Request(error) if error.is_retryable())
+    }
+
+    pub(crate) fn is_refusal(&self) -> bool {
+        match self {
+            Self::Request(error) => error.is_refusal(),
+            Self::Answer(_) | Self::Fixed => true,
+            Self::Source(_) | Self::Unsendable => false,
+        }
+    }
+
+    pub(crate) fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Self::Request(error) => error.refusal(),
+            Self::Answer(AnswerError::Refused(refusal)) => Some(refusal),
+            _ => None,
+        }
+    }
+}
+
+/// Gives out access tokens. A token fetched by one process may invalidate another's (protocol
+/// section 2), so where several processes share an app, give them one source.
+#[async_trait]
+pub trait TokenSource: Send + Sync + 'static {
+    /// A token that is believed to be good.
+    ///
+    /// # Errors
+    /// [`TokenError`], when there is none.
+    async fn token(&self) -> Result<Secret, TokenError>;
+
+    /// Another token, because the gateway did not accept this one. Called once for a request.
+    ///
+    /// # Errors
+    /// [`TokenError`], when there is no other.
+    async fn replace(&self, rejected: &Secret) -> Result<Secret, TokenError>;
+}
+
+/// One token, given once.
+#[derive(Clone, Debug)]
+pub struct FixedToken(Secret);
+
+impl FixedToken {
+    /// A source that gives out this token and no other.
+    #[must_use]
+    pub fn new(token: impl Into<Secret>) -> Self {
+        Self(token.into())
+    }
+}
+
+#[async_trait]
+impl TokenSource for FixedToken {
+    async fn token(&self) -> Result<Secret, TokenError> {
+        Ok(self.0.clone())
+    }
+
+    async fn replace(&self, _: &Secret) -> Result<Secret, TokenError> {
+        Err(TokenError::Fixed)
+    }
+}
+
+/// Trades the app's key and secret for tokens, one request at a time however many ask.
+pub(crate) struct AppCredentials {
+    transport: Arc<Transport>,
+    app_key: String,
+    app_secret: Secret,
+    /// Held while a token is fetched: who waits for it finds the new token.
+    current: Mutex<Option<Current>>,
+}
+
+struct Current {
+    token: Secret,
+    renew_at: Instant,
+}
+
+impl AppCredentials {
+    pub(crate) fn new(transport: Arc<Transport>, app_key: String, app_secret: Secret) -> Self {
+        Self {
+            transport,
+            app_key,
+            app_secret,
+            current: Mutex::new(None),
+        }
+    }
+
+    async fn fetch(&self) -> Result<Current, TokenError> {
+        let request = AccessTokenRequest::new(self.app_key.clone(), self.app_secret.clone());
+        let answer = self.transport.call::<GetAccessToken>(&request, None).await;
+        let answer = answer.map_err(|error| TokenError::Request(Box::new(error)))?;
+        let AccessTokenGrant {
+            access_token,
+            expires_in,
+            ..
+        } = answer.grant().map_err(TokenError::Answer)?;
+        let lifetime = match u64::try_from(expires_in) {
+            Ok(seconds) if seconds > 0 => Duration::from_secs(seconds),
+            _ => UNKNOWN_LIFETIME,
+        };
+        let margin = RENEW_BEFORE.min(lifetime / 10);
+        tracing::debug!(
+            endpoint = GetAccessToken::NAME,
+            expires_in,
+            "access token received"
+        );
+        Ok(Current {
+            token: access_token,
+            renew_at: Instant::now() + (lifetime - margin),
+        })
+    }
+}
+
+#[async_trait]
+impl TokenSource for AppCredentials {
+    async fn token(&self) -> Result<Secret, TokenError> {
+        let mut current = self.current.lock().await;
+        if let Some(good) = current.as_ref().filter(|it| Instant::now() < it.renew_at) {
+            return Ok(good.token.clone());
+        }
+        let fetched = self.fetch().await?;
+        Ok(current.insert(fetched).token.clone())
+    }
+
+    async fn replace(&self, rejected: &Secret) -> Result<Secret, TokenError> {
+        let mut current = self.current.lock().await;
+        if let Some(newer) = current.as_ref().filter(|it| it.token != *rejected) {
+            return Ok(newer.token.clone());
+        }
+        *current = None;
+        let fetched = self.fetch().await?;
+        Ok(current.insert(fetched).token.clone())
+    }
+}
+
+impl fmt::Debug for AppCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AppCredentials")
+            .field("app_key", &self.app_key)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,113 @@
+//! A gateway that gives the answers it was told to, and keeps what it was asked.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+
+pub const TOKEN_PATH: &str = "/gateway/qopen/GetAccessToken";
+pub const LIST_PATH: &str = "/gateway/qopen/GetRobotAccountListAsync";
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Asked {
+    pub path: String,
+    pub token: Option<String>,
+    pub content_type: String,
+    pub body: serde_json::Value,
+}
+
+#[derive(Default)]
+pub struct Script {
+    pub token_answers: VecDeque<(u16, String)>,
+    pub list_answers: VecDeque<(u16, String)>,
+    pub asked: Vec<Asked>,
+    pub delay: Duration,
+}
+
+#[derive(Clone)]
+pub struct Gateway {
+    pub base_url: String,
+    script: Arc<Mutex<Script>>,
+}
+
+impl Gateway {
+    pub async fn start() -> Self {
+        let script = Arc::new(Mutex::new(Script::default()));
+        let router = Router::new()
+            .fallback(answer)
+            .with_state(Arc::clone(&script));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base_url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { base_url, script }
+    }
+
+    pub fn list(&self, status: u16, body: &str) -> &Self {
+        self.script
+            .lock()
+            .unwrap()
+            .list_answers
+            .push_back((status, body.into()));
+        self
+    }
+
+    pub fn token(&self, status: u16, body: &str) -> &Self {
+        self.script
+            .lock()
+            .unwrap()
+            .token_answers
+            .push_back((status, body.into()));
+        self
+    }
+
+    pub fn delay(&self, delay: Duration) {
+        self.script.lock().unwrap().delay = delay;
+    }
+
+    pub fn asked(&self, path: &str) -> Vec<Asked> {
+        let script = self.script.lock().unwrap();
+        script
+            .asked
+            .iter()
+            .filter(|it| it.path == path)
+            .cloned()
+            .collect()
+    }
+}
+
+async fn answer(State(script): State<Arc<Mutex<Script>>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
+    let header = |name: &str| {
+        parts
+            .headers
+            .get(name)
+            .map(|it| it.to_str().unwrap().to_owned())
+    };
+    let (answer, delay) = {
+        let mut script = script.lock().unwrap();
+        script.asked.push(Asked {
+            path: parts.uri.path().to_owned(),
+            token: header("token"),
+            content_type: header("content-type").unwrap(),
+            body: serde_json::from_slice(&body).unwrap(),
+        });
+        let answers = match parts.uri.path() {
+            TOKEN_PATH => &mut script.token_answers,
+            _ => &mut script.list_answers,
+        };
+        let answer = if answers.len() > 1 {
+            answers.pop_front()
+        } else {
+            answers.front().cloned()
+        };
+        (answer, script.delay)
+    };
+    tokio::time::sleep(delay).await;
+    let (status, body) = answer.unwrap_or((404, String::new()));
+    (StatusCode::from_u16(status).unwrap(), body).into_response()
+}

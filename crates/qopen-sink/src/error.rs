@@ -1,0 +1,46 @@
+//! What a sink could not do.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a list could not be written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SinkError {
+    /// The folder that should hold the file is not there.
+    #[error("the folder {} does not exist; create it or choose another output", folder.display())]
+    NoFolder {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// Something that is no regular file is in the file's place.
+    #[error("{} is not a regular file and will not be replaced", path.display())]
+    NotAFile {
+        /// What is there.
+        path: PathBuf,
+    },
+    /// The file system did not do it.
+    #[error("{action} {} failed", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the file system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A record could not be written as JSON or CSV.
+    #[error("a record could not be encoded")]
+    Encode(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl SinkError {
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io {
+            action,
+            path: path.to_owned(),
+            source,
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! A customer as it is written: the robot, and then the account in the protocol's own names.
+
+use std::fmt;
+
+use qopen_types::{Account, RobotId};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+/// A customer of a robot.
+///
+/// As JSON it is one object: `robot_id`, then the account's fields under the protocol's names,
+/// types as the protocol's tables have them, lists never null, unknown fields kept. Should the
+/// account have an unknown field called `robot_id`, that one is written as `account_robot_id`.
+#[derive(Clone, Copy)]
+pub struct Record<'a> {
+    robot_id: &'a RobotId,
+    account: &'a Account,
+}
+
+impl<'a> Record<'a> {
+    /// That account of that robot.
+    #[must_use]
+    pub fn new(robot_id: &'a RobotId, account: &'a Account) -> Self {
+        Self { robot_id, account }
+    }
+
+    /// The robot.
+    #[must_use]
+    pub fn robot_id(&self) -> &'a RobotId {
+        self.robot_id
+    }
+
+    /// The account.
+    #[must_use]
+    pub fn account(&self) -> &'a Account {
+        self.account
+    }
+}
+
+impl Serialize for Record<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let it = self.account;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("robot_id", self.robot_id)?;
+        map.serialize_entry("account_id", &it.account_id)?;
+        map.serialize_entry("account_type", &it.account_type)?;
+        map.serialize_entry("deleted_by_contact", &it.deleted_by_contact)?;
+        map.serialize_entry("deleted_by_staff", &it.deleted_by_staff)?;
+        map.serialize_entry("profile", &it.profile)?;
+        map.serialize_entry("user_attr_sys_field_list", &it.user_attr_sys_field_list)?;
+        map.serialize_entry("user_attr_field_list", &it.user_attr_field_list)?;
+        map.serialize_entry("tag_info_list", &it.tag_info_list)?;
+        for (name, value) in it.extra.iter() {
+            map.serialize_entry(
+                if name == "robot_id" {
+                    "account_robot_id"
+                } else {
+                    name
+                },
+                value,
+            )?;
+        }
+        map.end()
+    }
+}
+
+impl fmt::Debug for Record<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record")
+            .field("robot_id", self.robot_id)
+            .field("account", self.account)
+            .finish()
+    }
+}

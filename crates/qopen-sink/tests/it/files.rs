@@ -1,0 +1,172 @@
+//! What is in the folder before, during and after.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use qopen_sink::{FileSink, Format, ListKind, Record, Sink, SinkError, StreamSink};
+use qopen_types::{Account, RobotId};
+
+fn write(sink: &dyn Sink, kind: ListKind, id: &str) -> Result<String, SinkError> {
+    let mut list = sink.begin(kind)?;
+    let (robot, account): (RobotId, _) = ("r".parse().unwrap(), Account::new(id.parse().unwrap()));
+    list.write(&Record::new(&robot, &account))?;
+    list.commit()
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> = entries
+        .map(|it| it.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn i5_readers_see_the_old_list_or_the_new_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let sink = FileSink::new(folder.path().join("list"), Format::Jsonl);
+    write(&sink, ListKind::Complete, "old").unwrap();
+
+    let (robot, account): (RobotId, _) =
+        ("r".parse().unwrap(), Account::new("new".parse().unwrap()));
+    let mut list = sink.begin(ListKind::Complete).unwrap();
+    for _ in 0..10_000 {
+        list.write(&Record::new(&robot, &account)).unwrap();
+    }
+    assert!(fs::read_to_string(sink.path()).unwrap().contains("old"));
+    drop(list);
+    assert!(fs::read_to_string(sink.path()).unwrap().contains("old"));
+    assert_eq!(
+        names(folder.path()),
+        ["list"],
+        "an abandoned list leaves no trace"
+    );
+
+    assert_eq!(
+        write(&sink, ListKind::Complete, "new").unwrap(),
+        sink.path().display().to_string()
+    );
+    assert!(fs::read_to_string(sink.path()).unwrap().contains("new"));
+}
+
+#[test]
+fn i5_a_partial_list_stands_beside_until_a_complete_one_comes() {
+    let folder = tempfile::tempdir().unwrap();
+    let sink = FileSink::new(folder.path().join("list"), Format::Jsonl);
+    write(&sink, ListKind::Complete, "whole").unwrap();
+    write(&sink, ListKind::Partial, "half").unwrap();
+    assert!(fs::read_to_string(sink.path()).unwrap().contains("whole"));
+    assert!(
+        fs::read_to_string(sink.partial_path())
+            .unwrap()
+            .contains("half")
+    );
+    write(&sink, ListKind::Complete, "whole").unwrap();
+    assert_eq!(names(folder.path()), ["list"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn files_are_private() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let sink = FileSink::new(folder.path().join("list"), Format::Csv);
+    fs::write(sink.path(), "world-readable").unwrap();
+    fs::set_permissions(sink.path(), fs::Permissions::from_mode(0o644)).unwrap();
+    write(&sink, ListKind::Complete, "a").unwrap();
+    write(&sink, ListKind::Partial, "a").unwrap();
+    assert!(sink.write_quarantine(["{}".to_owned()]).unwrap());
+    for path in [sink.path(), &sink.partial_path(), &sink.quarantine_path()] {
+        assert_eq!(
+            fs::metadata(path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_is_followed_and_what_is_no_file_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (real, link) = (folder.path().join("real"), folder.path().join("link"));
+    fs::write(&real, "").unwrap();
+    std::os::unix::fs::symlink(&real, &link).unwrap();
+    write(
+        &FileSink::new(&link, Format::Jsonl),
+        ListKind::Complete,
+        "a",
+    )
+    .unwrap();
+    assert!(fs::read_to_string(&real).unwrap().contains("\"a\""));
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+
+    for path in [Path::new("/dev/null"), folder.path()] {
+        let error = FileSink::new(path, Format::Jsonl).check().unwrap_err();
+        assert!(matches!(error, SinkError::NotAFile { .. }), "{error}");
+    }
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_found_by_the_check() {
+    let folder = tempfile::tempdir().unwrap();
+    let sink = FileSink::new(folder.path().join("missing/list"), Format::Jsonl);
+    let error = sink.check().unwrap_err();
+    assert!(matches!(&error, SinkError::NoFolder { folder } if folder.ends_with("missing")));
+    assert!(
+        error
+            .to_string()
+            .ends_with("does not exist; create it or choose another output")
+    );
+    let sink = FileSink::new(folder.path().join("list"), Format::Jsonl);
+    sink.check().unwrap();
+    assert!(names(folder.path()).is_empty(), "the check leaves no trace");
+}
+
+#[test]
+fn quarantine_is_there_only_when_something_is_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let sink = FileSink::new(folder.path().join("list"), Format::Jsonl);
+    assert!(!sink.write_quarantine([]).unwrap());
+    assert!(
+        sink.write_quarantine(["1".to_owned(), "2".to_owned()])
+            .unwrap()
+    );
+    assert_eq!(
+        fs::read_to_string(sink.quarantine_path()).unwrap(),
+        "1\n2\n"
+    );
+    assert!(!sink.write_quarantine([]).unwrap());
+    assert!(names(folder.path()).is_empty());
+}
+
+#[derive(Clone, Default)]
+struct Shared(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_stream_gets_all_of_a_list_or_nothing() {
+    let out = Shared::default();
+    let sink = StreamSink::new(out.clone(), Format::Jsonl);
+    let mut list = sink.begin(ListKind::Complete).unwrap();
+    let (robot, account): (RobotId, _) = ("r".parse().unwrap(), Account::new("a".parse().unwrap()));
+    for _ in 0..10_000 {
+        list.write(&Record::new(&robot, &account)).unwrap();
+    }
+    assert!(out.0.lock().unwrap().is_empty());
+    drop(list);
+    assert!(sink.begin(ListKind::Partial).is_err());
+    assert!(out.0.lock().unwrap().is_empty());
+    write(&sink, ListKind::Complete, "a").unwrap();
+    assert!(out.0.lock().unwrap().ends_with(b"}\n"));
+}

@@ -1,0 +1,11 @@
+//! Lists on a real file system.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod files;
+mod formats;
+mod sorting;
