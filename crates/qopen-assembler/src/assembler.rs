@@ -396,7 +396,7 @@ impl<T: Keyed> Assembler<T> {
             self.now = self.now.max(due);
             match self.open.get(&key).map(Pull::ending) {
                 Some(ending) => self.end(&key, ending),
-                None => drop(self.ended.remove(&key)),
+                None => self.forget(key),
             }
         }
         self.now = now;
@@ -545,13 +545,14 @@ impl<T: Keyed> Assembler<T> {
 
     fn remember(&mut self, key: PullKey, fold: Fold, progress: Progress) {
         if self.config.limits.tombstones == 0 {
+            self.events.push_back(Event::Forgotten { key });
             return;
         }
         if self.ended.len() >= self.config.limits.tombstones {
             let oldest = self.ended.iter().min_by_key(|(key, it)| (it.expires, *key));
             if let Some((oldest, expires)) = oldest.map(|(key, it)| (key.clone(), it.expires)) {
-                self.ended.remove(&oldest);
-                self.schedule.remove(&(expires, oldest));
+                self.schedule.remove(&(expires, oldest.clone()));
+                self.forget(oldest);
             }
         }
         let expires = self.now + self.config.retention;
@@ -563,6 +564,12 @@ impl<T: Keyed> Assembler<T> {
             expires,
         };
         self.ended.insert(key, tombstone);
+    }
+
+    fn forget(&mut self, key: PullKey) {
+        if self.ended.remove(&key).is_some() {
+            self.events.push_back(Event::Forgotten { key });
+        }
     }
 
     fn anomaly(&mut self, anomaly: Anomaly) {

@@ -53,6 +53,12 @@ pub enum Event<T> {
         /// The number of the new revision; a completed list has revision 1.
         revision: u32,
     },
+    /// An ended pull is no longer remembered: its retention passed, or newer ones took its place.
+    /// From now on its mark is unknown.
+    Forgotten {
+        /// The pull.
+        key: PullKey,
+    },
     /// Something that fits no pull, or no longer does. Anomalies beyond the queue's limit are
     /// counted, not queued.
     Anomaly(Anomaly),

@@ -3,6 +3,7 @@
 mod account_list;
 mod builder;
 mod error;
+mod forward;
 mod token;
 mod transport;
 
@@ -12,6 +13,7 @@ use std::sync::Arc;
 pub use account_list::Accepted;
 pub use builder::{BuildError, RetryPolicy, SenderBuilder};
 pub use error::SendError;
+pub use forward::{ForwardError, Forwarder};
 pub use token::{FixedToken, TokenError, TokenSource};
 
 use transport::Transport;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use crate::format::Encoder;
-use crate::{Format, ListKind, ListWriter, Record, Sink, SinkError};
+use crate::{Format, ListKind, ListWriter, Quarantine, Record, Sink, SinkError};
 
 /// A file that holds a list, with mode 0600.
 ///
@@ -54,19 +54,15 @@ impl FileSink {
     ///
     /// # Errors
     /// [`SinkError`], when the file system does not do it.
-    pub fn write_quarantine(
-        &self,
-        lines: impl IntoIterator<Item = String>,
-    ) -> Result<bool, SinkError> {
+    pub fn write_quarantine(&self, quarantine: Quarantine) -> Result<bool, SinkError> {
         let path = &self.quarantine_path();
-        let mut lines = lines.into_iter().peekable();
-        if lines.peek().is_none() {
+        if quarantine.is_empty() {
             return remove(path).map(|()| false);
         }
         let mut file = BufWriter::new(Self::temporary(path)?);
         let writing = || SinkError::io("writing", path);
-        for line in lines {
-            writeln!(file, "{line}").map_err(writing())?;
+        for line in quarantine.into_lines()? {
+            writeln!(file, "{}", line?).map_err(writing())?;
         }
         let file = file
             .into_inner()

@@ -3,6 +3,7 @@
 mod error;
 mod file;
 mod format;
+mod quarantine;
 mod record;
 mod sort;
 mod stream;
@@ -10,6 +11,7 @@ mod stream;
 pub use error::SinkError;
 pub use file::FileSink;
 pub use format::{CSV_COLUMNS, Format};
+pub use quarantine::Quarantine;
 pub use record::Record;
 pub use sort::Sorter;
 pub use stream::StreamSink;

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use qopen_sink::{FileSink, Format, ListKind, Record, Sink, SinkError, StreamSink};
+use qopen_sink::{FileSink, Format, ListKind, Quarantine, Record, Sink, SinkError, StreamSink};
 use qopen_types::{Account, RobotId};
 
 fn write(sink: &dyn Sink, kind: ListKind, id: &str) -> Result<String, SinkError> {
@@ -13,6 +13,12 @@ fn write(sink: &dyn Sink, kind: ListKind, id: &str) -> Result<String, SinkError>
     let (robot, account): (RobotId, _) = ("r".parse().unwrap(), Account::new(id.parse().unwrap()));
     list.write(&Record::new(&robot, &account))?;
     list.commit()
+}
+
+fn quarantine(lines: &[&str]) -> Quarantine {
+    let mut quarantine = Quarantine::default();
+    lines.iter().for_each(|line| quarantine.push(line).unwrap());
+    quarantine
 }
 
 fn names(folder: &Path) -> Vec<String> {
@@ -78,7 +84,7 @@ fn files_are_private() {
     fs::set_permissions(sink.path(), fs::Permissions::from_mode(0o644)).unwrap();
     write(&sink, ListKind::Complete, "a").unwrap();
     write(&sink, ListKind::Partial, "a").unwrap();
-    assert!(sink.write_quarantine(["{}".to_owned()]).unwrap());
+    assert!(sink.write_quarantine(quarantine(&["{}"])).unwrap());
     for path in [sink.path(), &sink.partial_path(), &sink.quarantine_path()] {
         assert_eq!(
             fs::metadata(path).unwrap().permissions().mode() & 0o777,
@@ -129,16 +135,13 @@ fn a_place_that_cannot_be_written_is_found_by_the_check() {
 fn quarantine_is_there_only_when_something_is_in_it() {
     let folder = tempfile::tempdir().unwrap();
     let sink = FileSink::new(folder.path().join("list"), Format::Jsonl);
-    assert!(!sink.write_quarantine([]).unwrap());
-    assert!(
-        sink.write_quarantine(["1".to_owned(), "2".to_owned()])
-            .unwrap()
-    );
+    assert!(!sink.write_quarantine(quarantine(&[])).unwrap());
+    assert!(sink.write_quarantine(quarantine(&["1", "2"])).unwrap());
     assert_eq!(
         fs::read_to_string(sink.quarantine_path()).unwrap(),
         "1\n2\n"
     );
-    assert!(!sink.write_quarantine([]).unwrap());
+    assert!(!sink.write_quarantine(quarantine(&[])).unwrap());
     assert!(names(folder.path()).is_empty());
 }
 

@@ -1,0 +1,37 @@
+//! Seeded chance: the same seed and purpose give the same course of events.
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+
+use crate::Chance;
+
+pub(crate) struct Dice(ChaCha8Rng);
+
+impl Dice {
+    /// Dice of their own for each purpose, so that one fault does not shift another's throws.
+    pub(crate) fn new(seed: u64, purpose: &str) -> Self {
+        let digest = qopen_types::Digest::of(format!("{seed}/{purpose}").as_bytes());
+        #[allow(
+            clippy::cast_possible_truncation,
+            reason = "half of a digest is as good a seed"
+        )]
+        Self(ChaCha8Rng::seed_from_u64(digest.to_u128() as u64))
+    }
+
+    /// A number below `bound`, or 0 where there is none.
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        // The bias is far below anything a test could see.
+        self.0.next_u64().checked_rem(bound).unwrap_or(0)
+    }
+
+    pub(crate) fn happens(&mut self, chance: Chance) -> bool {
+        self.below(100) < u64::from(chance.percent())
+    }
+
+    pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            #[allow(clippy::cast_possible_truncation, reason = "below a usize")]
+            items.swap(last, self.below(last as u64 + 1) as usize);
+        }
+    }
+}

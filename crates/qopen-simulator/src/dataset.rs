@@ -1,0 +1,337 @@
+//! A robot's customers: what is true, and how the platform spells it.
+
+use std::collections::BTreeMap;
+
+use qopen_types::{
+    Account, AccountId, AccountType, AddWay, AttributeField, Digest, Gender, Json, MarkId, RobotId,
+    TagInfo,
+};
+use serde_json::{Value, json};
+
+use crate::chance::Dice;
+use crate::{Chance, Schedule};
+
+/// One content of a customer.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Version {
+    /// What it says; `None` for a customer that cannot be read.
+    pub account: Option<Account>,
+    /// How it is spelt.
+    pub raw: String,
+}
+
+/// A page of a robot's list.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TestPage {
+    /// Its number, from 0.
+    pub number: usize,
+    /// Whether it is marked as the last.
+    pub last: bool,
+    /// Its payload.
+    pub payload: String,
+}
+
+/// The customers of a robot as a schedule has them.
+#[derive(Clone, Debug)]
+pub struct Dataset {
+    robot: RobotId,
+    schedule: Schedule,
+    pages: Vec<Vec<Version>>,
+}
+
+impl Dataset {
+    /// A robot's customers: the same for the same seed, robot and question.
+    #[must_use]
+    pub fn new(schedule: &Schedule, robot: &RobotId, need_tag_info: bool) -> Self {
+        let mut dice = Dice::new(schedule.seed, &format!("accounts/{robot}"));
+        let mut first = Vec::new();
+        let mut second = Vec::new();
+        for number in 0..schedule.accounts {
+            let account = account(robot, number, need_tag_info, schedule, &mut dice);
+            if number < schedule.broken_accounts {
+                let id = account.account_id.as_str();
+                let raw = json!({"account_id": id, "profile": {"name": ["?"]}}).to_string();
+                first.push(Version { account: None, raw });
+                continue;
+            }
+            if number < schedule.broken_accounts + schedule.conflicts {
+                let mut moved = account.clone();
+                moved.profile.alias.push_str(" (moved)");
+                second.push(version(moved, schedule, &mut dice));
+            }
+            first.push(version(account, schedule, &mut dice));
+        }
+        // The second contents stand at the end of the list, so mostly on other pages.
+        first.extend(second);
+        let mut pages: Vec<Vec<Version>> = first
+            .chunks(schedule.page_size.max(1))
+            .map(<[_]>::to_vec)
+            .collect();
+        if pages.is_empty() {
+            pages.push(Vec::new());
+        }
+        Self {
+            robot: robot.clone(),
+            schedule: schedule.clone(),
+            pages,
+        }
+    }
+
+    /// The pages of the list under a mark.
+    #[must_use]
+    pub fn pages(&self, mark: &MarkId) -> Vec<TestPage> {
+        let last = self.pages.len() - 1;
+        let page = |(number, accounts): (usize, &Vec<Version>)| TestPage {
+            number,
+            last: number == last,
+            payload: self.payload(mark, number, number != last, accounts),
+        };
+        self.pages.iter().enumerate().map(page).collect()
+    }
+
+    /// The list as it must come out, when every page of it came: each customer with the content
+    /// that wins.
+    #[must_use]
+    pub fn expected(&self) -> BTreeMap<String, Account> {
+        self.expected_of(|_| true)
+    }
+
+    /// The list as it must come out when only some pages came.
+    #[must_use]
+    pub fn expected_of(&self, came: impl Fn(usize) -> bool) -> BTreeMap<String, Account> {
+        let mut winners: BTreeMap<String, (u128, Account)> = BTreeMap::new();
+        let pages = self
+            .pages
+            .iter()
+            .enumerate()
+            .filter(|(number, _)| came(*number));
+        for version in pages.flat_map(|(_, page)| page) {
+            let Some(account) = &version.account else {
+                continue;
+            };
+            // The lowest bit does not count: see the conflict rule of the assembler.
+            let rank = Digest::of(version.raw.as_bytes()).to_u128() >> 1;
+            let id = account.account_id.to_string();
+            match winners.get(&id) {
+                Some((best, _)) if *best >= rank => {}
+                _ => drop(winners.insert(id, (rank, account.clone()))),
+            }
+        }
+        winners
+            .into_iter()
+            .map(|(id, (_, account))| (id, account))
+            .collect()
+    }
+
+    fn payload(
+        &self,
+        mark: &MarkId,
+        number: usize,
+        has_more: bool,
+        accounts: &[Version],
+    ) -> String {
+        let list = match () {
+            () if self.schedule.broken_page == Some(number) => "\"not a list\"".to_owned(),
+            () if accounts.is_empty() && self.schedule.nulls => "null".to_owned(),
+            () => {
+                let raws: Vec<&str> = accounts
+                    .iter()
+                    .map(|version| version.raw.as_str())
+                    .collect();
+                format!("[{}]", raws.join(","))
+            }
+        };
+        let (robot, mark) = (json!(self.robot), json!(mark));
+        let has_more = match self.schedule.drift {
+            true => json!(i32::from(has_more)),
+            false => json!(has_more),
+        };
+        format!(
+            r#"{{"event_type":42016,"err_code":0,"err_msg":"success","robot_id":{robot},"data":{{"has_more":{has_more},"mark_id":{mark},"account_list":{list}}}}}"#
+        )
+    }
+}
+
+fn account(
+    robot: &RobotId,
+    number: usize,
+    tags: bool,
+    schedule: &Schedule,
+    dice: &mut Dice,
+) -> Account {
+    const NAMES: [&str; 6] = [
+        "张三",
+        "李四 \"小李\"",
+        "Wang\\Wu",
+        "赵/六",
+        "🙂 emoji",
+        "O'Brien",
+    ];
+    let index = |dice: &mut Dice, len: usize| usize::try_from(dice.below(len as u64)).unwrap_or(0);
+    let id = Digest::of(format!("{robot}/{number}").as_bytes());
+    // Hexadecimal digits are an identifier.
+    let mut it =
+        Account::new(AccountId::new(format!("acc{id}")).unwrap_or_else(|_| unreachable_id()));
+    it.account_type = AccountType::from(2 + i64::from(dice.happens(Chance::new(30))));
+    it.deleted_by_contact = dice.happens(Chance::new(5));
+    it.deleted_by_staff = dice.happens(Chance::new(5));
+    let profile = &mut it.profile;
+    profile.name = format!("{} {number}", NAMES[index(dice, NAMES.len())]);
+    profile.gender = Gender::from(i64::try_from(dice.below(3)).unwrap_or(0));
+    profile.avatar = format!("https://avatar.example/{number}?a=1&b=2");
+    profile.alias = format!("备注 {number}");
+    profile.phone = if dice.happens(Chance::new(60)) {
+        format!("138{:08}", dice.below(100_000_000))
+    } else {
+        String::new()
+    };
+    profile.add_way = AddWay::KNOWN[index(dice, AddWay::KNOWN.len())];
+    profile.add_at = 1_600_000_000 + i64::try_from(dice.below(100_000_000)).unwrap_or(0);
+    profile.union_id = format!("o{number:08}");
+    profile.external_user_id = format!("wm{number:08}");
+    profile.state_code = format!("s{}", number % 7);
+    profile.channel_name = format!("渠道 {}", number % 5);
+    profile.desc = "x".repeat(index(dice, 40));
+    for field in 0..index(dice, 3) {
+        it.user_attr_sys_field_list
+            .push(attribute(&format!("系统{field}"), &format!("{number}")));
+        it.user_attr_field_list
+            .push(attribute(&format!("attr{field}"), ""));
+    }
+    if tags {
+        let mut tag = TagInfo::default();
+        tag.parent_tag_name = "分组".into();
+        tag.tag_name = format!("标签{}", number % 3);
+        it.tag_info_list.push(tag);
+    }
+    if schedule.unknown {
+        it.account_type = AccountType::from(90 + i64::from(dice.happens(Chance::new(50))));
+        it.profile.add_way = AddWay::from(19);
+        for (extra, name) in [
+            (&mut it.extra, "later_field"),
+            (&mut it.profile.extra, "mood"),
+        ] {
+            extra.insert(name, unknown_value());
+        }
+    }
+    it
+}
+
+/// Never called: hexadecimal digits are an identifier.
+fn unreachable_id() -> AccountId {
+    unreachable!("a digest's text is an identifier")
+}
+
+fn unknown_value() -> Json {
+    Json::parse(r#"{"n":12345678901234567890123,"t":"\u00e9\/"}"#)
+        .unwrap_or_else(|_| unreachable!("the text above is JSON"))
+}
+
+fn attribute(name: &str, value: &str) -> AttributeField {
+    let mut field = AttributeField::default();
+    field.field_name = name.into();
+    field.field_value = value.into();
+    field
+}
+
+/// Spells an account as the schedule's faults have it.
+fn version(account: Account, schedule: &Schedule, dice: &mut Dice) -> Version {
+    // Unknown values keep their text only outside of `Value`; they are put back at the end.
+    let mut known = account.clone();
+    (known.extra, known.profile.extra) = Default::default();
+    let mut value = serde_json::to_value(&known).unwrap_or_default();
+    if schedule.drift {
+        drift(&mut value, dice);
+    }
+    if schedule.nulls {
+        nulls(&mut value, dice);
+    }
+    let mut raw = value.to_string();
+    for (name, json) in account.profile.extra.iter() {
+        raw = raw.replacen(
+            "\"profile\":{",
+            &format!("\"profile\":{{{}:{},", json!(name), json.as_str()),
+            1,
+        );
+    }
+    for (name, json) in account.extra.iter() {
+        raw = raw.replacen('{', &format!("{{{}:{},", json!(name), json.as_str()), 1);
+    }
+    if schedule.spaces {
+        raw = spaced(&raw);
+    }
+    Version {
+        account: Some(account),
+        raw,
+    }
+}
+
+/// Another spelling of a scalar, now and then.
+fn drift(value: &mut Value, dice: &mut Dice) {
+    match value {
+        Value::Object(fields) => fields.values_mut().for_each(|it| drift(it, dice)),
+        Value::Array(items) => items.iter_mut().for_each(|it| drift(it, dice)),
+        _ if dice.happens(Chance::new(50)) => {}
+        Value::Bool(flag) => *value = json!(i32::from(*flag)),
+        Value::Number(number) => *value = json!(number.to_string()),
+        Value::String(text) => {
+            // Only a text that a number spells the same way.
+            if let Some(number) = text
+                .parse::<u64>()
+                .ok()
+                .filter(|it| it.to_string() == *text)
+            {
+                *value = json!(number);
+            }
+        }
+        Value::Null => {}
+    }
+}
+
+/// `null` in the place of what is empty, now and then.
+fn nulls(value: &mut Value, dice: &mut Dice) {
+    let empty = match value {
+        Value::Object(fields) => {
+            fields.values_mut().for_each(|it| nulls(it, dice));
+            false
+        }
+        Value::Array(items) => items.is_empty(),
+        Value::String(text) => text.is_empty(),
+        Value::Bool(flag) => !*flag,
+        _ => false,
+    };
+    if empty && dice.happens(Chance::new(50)) {
+        *value = Value::Null;
+    }
+}
+
+/// The same JSON with white space around its tokens and escapes in its strings.
+fn spaced(raw: &str) -> String {
+    let (mut out, mut in_string, mut escaped) = (String::new(), false, false);
+    for c in raw.chars() {
+        match c {
+            _ if in_string && escaped => {
+                escaped = false;
+                out.push(c);
+            }
+            '\\' if in_string => {
+                escaped = true;
+                out.push(c);
+            }
+            '"' => {
+                in_string = !in_string;
+                out.push(c);
+            }
+            '/' if in_string => out.push_str("\\/"),
+            '张' if in_string => out.push_str("\\u5f20"),
+            ':' | ',' if !in_string => {
+                out.push(c);
+                out.push_str("\n  ");
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}

@@ -1,0 +1,264 @@
+//! The platform's two endpoints.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use qopen_callback::Keyring;
+use qopen_types::{
+    AccessTokenRequest, Endpoint, GetAccessToken, GetRobotAccountListAsync,
+    RobotAccountListRequest, Secret,
+};
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use crate::Schedule;
+use crate::delivery::deliver;
+
+/// What a simulator needs to know.
+#[derive(Clone, Debug)]
+#[allow(clippy::exhaustive_structs, reason = "callers make it")]
+pub struct SimulatorConfig {
+    /// Where it listens; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Where its callbacks go.
+    pub callback_url: String,
+    /// The app's secret.
+    pub app_secret: Secret,
+    /// The app's key and callback keys.
+    pub ring: Keyring,
+    /// What it sends, and what goes wrong.
+    pub schedule: Schedule,
+}
+
+/// A simulator that could not be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The HTTP client could not be made.
+    #[error("the HTTP client could not be made")]
+    Client(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// What the simulator has done so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counts {
+    /// Requests for a list that were taken.
+    pub requests: u64,
+    /// Tokens given out.
+    pub tokens: u64,
+    /// Callbacks posted, each attempt counted.
+    pub attempts: u64,
+    /// Callbacks that were answered `success`.
+    pub acknowledged: u64,
+    /// Callbacks that were given up.
+    pub given_up: u64,
+}
+
+#[derive(Default)]
+pub(crate) struct AtomicCounts {
+    requests: AtomicU64,
+    tokens: AtomicU64,
+    unavailable: AtomicU64,
+    pub(crate) attempts: AtomicU64,
+    pub(crate) acknowledged: AtomicU64,
+    pub(crate) given_up: AtomicU64,
+}
+
+pub(crate) struct Shared {
+    pub(crate) config: SimulatorConfig,
+    pub(crate) ring: Keyring,
+    pub(crate) client: reqwest::Client,
+    pub(crate) counts: AtomicCounts,
+    /// Tokens that are good, and for how many more requests.
+    tokens: Mutex<BTreeMap<String, usize>>,
+}
+
+/// A running simulator. It stops when this is dropped.
+pub struct Simulator {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    server: tokio::task::JoinHandle<()>,
+}
+
+impl Simulator {
+    /// Starts listening.
+    ///
+    /// # Errors
+    /// [`StartError`], when the address cannot be listened on.
+    pub async fn start(config: SimulatorConfig) -> Result<Self, StartError> {
+        let address = config.listen;
+        let listener = TcpListener::bind(address).await;
+        let listen = |source| StartError::Listen { address, source };
+        let listener = listener.map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(std::time::Duration::from_secs(30))
+            .build()
+            .map_err(|error| StartError::Client(error.into()))?;
+        let ring = config.ring.clone();
+        let shared = Arc::new(Shared {
+            config,
+            ring,
+            client,
+            counts: AtomicCounts::default(),
+            tokens: Mutex::default(),
+        });
+        let router = Router::new()
+            .route(GetAccessToken::PATH, post(access_token))
+            .route(GetRobotAccountListAsync::PATH, post(account_list))
+            .with_state(Arc::clone(&shared));
+        let server = tokio::spawn(async move {
+            if let Err(error) = axum::serve(listener, router).await {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "the simulator stopped"
+                );
+            }
+        });
+        Ok(Self {
+            address,
+            shared,
+            server,
+        })
+    }
+
+    /// The base URL to send requests to.
+    #[must_use]
+    pub fn base_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// What it has done so far.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let counts = &self.shared.counts;
+        let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Counts {
+            requests: get(&counts.requests),
+            tokens: get(&counts.tokens),
+            attempts: get(&counts.attempts),
+            acknowledged: get(&counts.acknowledged),
+            given_up: get(&counts.given_up),
+        }
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+impl std::fmt::Debug for Simulator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Simulator")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}
+
+fn refuse(code: i64, message: &str) -> Response {
+    let answer = json!({"data": null, "errcode": code, "errmsg": message, "hint": "log-simulated"});
+    answer.to_string().into_response()
+}
+
+async fn access_token(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
+    let Ok(request) = serde_json::from_slice::<AccessTokenRequest>(&body) else {
+        return refuse(40001, "the body is not what it should be");
+    };
+    let config = &shared.config;
+    let known = request.app_key == config.ring.app_key() && request.app_secret == config.app_secret;
+    if !known || config.schedule.refuse_credentials {
+        return refuse(40013, "invalid app_key or app_secret");
+    }
+    let number = shared.counts.tokens.fetch_add(1, Ordering::Relaxed);
+    let token = format!("simulated-token-{number}");
+    let uses = config.schedule.token_uses.unwrap_or(usize::MAX);
+    shared
+        .tokens
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .insert(token.clone(), uses);
+    let grant = json!({"access_token": token, "expires_in": 7200});
+    json!({"data": {"data": grant}, "errcode": 0, "errmsg": "", "hint": ""})
+        .to_string()
+        .into_response()
+}
+
+async fn account_list(
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let schedule = &shared.config.schedule;
+    if shared.counts.unavailable.fetch_add(1, Ordering::Relaxed) < schedule.unavailable as u64 {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    if !use_token(&shared, &headers) {
+        return refuse(42001, "token expired");
+    }
+    let Ok(request) = serde_json::from_slice::<RobotAccountListRequest>(&body) else {
+        return refuse(40001, "the body is not what it should be");
+    };
+    if let Some(refusal) = &schedule.refusal {
+        return refuse(refusal.code, &refusal.message);
+    }
+    let number = shared.counts.requests.fetch_add(1, Ordering::Relaxed);
+    let RobotAccountListRequest {
+        robot_id,
+        mark_id,
+        need_tag_info,
+        ..
+    } = request;
+    let delivery = tokio::spawn(deliver(
+        Arc::clone(&shared),
+        robot_id,
+        mark_id,
+        need_tag_info,
+    ));
+    if schedule.callbacks_first {
+        // Every callback was taken or given up before the request is answered.
+        let _ = delivery.await;
+    }
+    let data = json!({"serial_no": format!("simulated-{number}")});
+    if schedule.answer_without_code {
+        return json!({"data": data}).to_string().into_response();
+    }
+    json!({"data": data, "errcode": 0, "errmsg": "", "hint": "log-simulated"})
+        .to_string()
+        .into_response()
+}
+
+/// Takes one use from the token in the header; false where it has none left.
+fn use_token(shared: &Shared, headers: &HeaderMap) -> bool {
+    let Some(token) = headers.get("token").and_then(|it| it.to_str().ok()) else {
+        return false;
+    };
+    let mut tokens = shared.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+    match tokens.get_mut(token) {
+        Some(uses) if *uses > 0 => {
+            *uses -= 1;
+            true
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,201 @@
+//! Faults as data: a schedule says what goes wrong, and replays the same way.
+
+use serde::{Deserialize, Serialize};
+
+use crate::chance::Dice;
+
+/// A chance in percent; more than 100 counts as 100.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Chance(u8);
+
+impl Chance {
+    /// So many in a hundred.
+    #[must_use]
+    pub const fn new(percent: u8) -> Self {
+        Self(percent)
+    }
+
+    /// The percentage.
+    #[must_use]
+    pub const fn percent(self) -> u8 {
+        if self.0 > 100 { 100 } else { self.0 }
+    }
+}
+
+/// The report of an error by callback.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(clippy::exhaustive_structs, reason = "callers make it")]
+pub struct ErrorFault {
+    /// The code; not 0.
+    pub code: i64,
+    /// The message.
+    pub message: String,
+    /// Whether the report has `data` with the mark, or `data: null`.
+    pub with_data: bool,
+    /// How many pages go before it.
+    pub after_pages: usize,
+}
+
+/// A refusal of the request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(clippy::exhaustive_structs, reason = "callers make it")]
+pub struct Refusal {
+    /// The code; not 0.
+    pub code: i64,
+    /// The message.
+    pub message: String,
+}
+
+/// What the platform sends, and what goes wrong on the way.
+///
+/// It is plain data with a JSON form in which everything has a default, so that a failing run can
+/// be written down in a line and played again: `qopen simulate --schedule FILE`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[allow(clippy::exhaustive_structs, reason = "callers make it")]
+pub struct Schedule {
+    /// From which everything random follows.
+    pub seed: u64,
+    /// Customers of each robot.
+    pub accounts: usize,
+    /// Customers on a page.
+    pub page_size: usize,
+    /// Callbacks under way at once for one pull.
+    pub parallel: usize,
+    /// How often a callback is tried until it is answered `success`.
+    pub max_attempts: usize,
+    /// Pages leave in any order.
+    pub shuffle: bool,
+    /// The page with `has_more: false` leaves first.
+    pub last_page_first: bool,
+    /// The chance of a page to be sent once more.
+    pub duplicates: Chance,
+    /// The chance that an answer of `success` gets lost, so that the callback is sent again.
+    pub lost_acks: Chance,
+    /// The last page is never sent.
+    pub lost_last_page: bool,
+    /// Pages that are never sent, by number from 0.
+    pub lost_pages: Vec<usize>,
+    /// Each callback waits up to so many milliseconds before it leaves.
+    pub max_delay_ms: u64,
+    /// The page of this number from 0 leaves so many milliseconds after all others.
+    pub late_page: Option<(usize, u64)>,
+    /// The callbacks leave before the request is answered.
+    pub callbacks_first: bool,
+    /// No callback is ever sent.
+    pub silent: bool,
+    /// The platform reports an error by callback.
+    pub error: Option<ErrorFault>,
+    /// Numbers as strings, strings as numbers, flags as 0 and 1.
+    pub drift: bool,
+    /// `null` for what is empty.
+    pub nulls: bool,
+    /// Codes and fields that nobody has heard of.
+    pub unknown: bool,
+    /// White space and escapes in the JSON.
+    pub spaces: bool,
+    /// Customers that stand on two pages with different contents.
+    pub conflicts: usize,
+    /// Customers that cannot be read.
+    pub broken_accounts: usize,
+    /// The page of this number from 0 has an `account_list` that is no list.
+    pub broken_page: Option<usize>,
+    /// Events of other kinds, in between.
+    pub foreign_events: usize,
+    /// Pages under marks that were never requested, in between.
+    pub foreign_marks: usize,
+    /// Callbacks with a wrong signature, in between.
+    pub forged: usize,
+    /// Timestamps from long ago.
+    pub stale_timestamps: bool,
+    /// Each access token is good for so many requests.
+    pub token_uses: Option<usize>,
+    /// The app's credentials are refused.
+    pub refuse_credentials: bool,
+    /// The request is refused.
+    pub refusal: Option<Refusal>,
+    /// The first so many requests are answered 503.
+    pub unavailable: usize,
+    /// The answer to the request has no code.
+    pub answer_without_code: bool,
+}
+
+impl Default for Schedule {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            accounts: 500,
+            page_size: 100,
+            parallel: 4,
+            max_attempts: 30,
+            shuffle: false,
+            last_page_first: false,
+            duplicates: Chance::default(),
+            lost_acks: Chance::default(),
+            lost_last_page: false,
+            lost_pages: Vec::new(),
+            max_delay_ms: 0,
+            late_page: None,
+            callbacks_first: false,
+            silent: false,
+            error: None,
+            drift: false,
+            nulls: false,
+            unknown: false,
+            spaces: false,
+            conflicts: 0,
+            broken_accounts: 0,
+            broken_page: None,
+            foreign_events: 0,
+            foreign_marks: 0,
+            forged: 0,
+            stale_timestamps: false,
+            token_uses: None,
+            refuse_credentials: false,
+            refusal: None,
+            unavailable: 0,
+            answer_without_code: false,
+        }
+    }
+}
+
+impl Schedule {
+    /// Everything that can go wrong without costing a customer, mixed by the seed: a pull must end
+    /// complete, and right, whatever it is.
+    #[must_use]
+    pub fn survivable(seed: u64) -> Self {
+        let mut dice = Dice::new(seed, "schedule");
+        let mut coin = |percent| dice.happens(Chance::new(percent));
+        let (shuffle, last_page_first, callbacks_first) = (coin(70), coin(30), coin(20));
+        let (drift, nulls, unknown, spaces) = (coin(50), coin(50), coin(50), coin(50));
+        let (stale_timestamps, answer_without_code, conflicting, tokens) =
+            (coin(10), coin(10), coin(50), coin(30));
+        let mut number = |below| usize::try_from(dice.below(below)).unwrap_or(0);
+        Self {
+            seed,
+            accounts: number(400),
+            page_size: 1 + number(60),
+            parallel: 1 + number(8),
+            shuffle,
+            last_page_first,
+            duplicates: Chance::new(u8::try_from(number(60)).unwrap_or(0)),
+            lost_acks: Chance::new(u8::try_from(number(40)).unwrap_or(0)),
+            max_delay_ms: number(30) as u64,
+            callbacks_first,
+            drift,
+            nulls,
+            unknown,
+            spaces,
+            conflicts: if conflicting { number(10) } else { 0 },
+            foreign_events: number(5),
+            foreign_marks: number(5),
+            forged: number(5),
+            stale_timestamps,
+            token_uses: tokens.then_some(1),
+            unavailable: number(3),
+            answer_without_code,
+            ..Self::default()
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Lines that are set aside while a list is written: few in memory, many in an unnamed file.
+
+use std::io::{BufRead as _, BufReader, Seek as _, Write as _};
+use std::path::Path;
+
+use tempfile::SpooledTempFile;
+
+use crate::SinkError;
+
+/// Bytes that are held in memory before a file is used: 1 MiB.
+const MEMORY: usize = 1 << 20;
+
+/// What messages call the file: it has no name.
+const FILE: &str = "a temporary quarantine file";
+
+/// Lines set aside, in order. `Debug` prints only how many.
+pub struct Quarantine {
+    file: SpooledTempFile,
+    lines: u64,
+}
+
+impl Default for Quarantine {
+    fn default() -> Self {
+        Self {
+            file: SpooledTempFile::new(MEMORY),
+            lines: 0,
+        }
+    }
+}
+
+impl Quarantine {
+    /// Sets a line aside. Its line breaks, if it has any, become spaces.
+    ///
+    /// # Errors
+    /// [`SinkError`], when the file cannot be written.
+    pub fn push(&mut self, line: &str) -> Result<(), SinkError> {
+        let line = line.replace(['\n', '\r'], " ");
+        writeln!(self.file, "{line}").map_err(SinkError::io("writing", Path::new(FILE)))?;
+        self.lines += 1;
+        Ok(())
+    }
+
+    /// How many lines were set aside.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.lines
+    }
+
+    /// Whether none was.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.lines == 0
+    }
+
+    /// The lines, from the first.
+    ///
+    /// # Errors
+    /// [`SinkError`], here and at each line, when the file cannot be read.
+    pub fn into_lines(
+        mut self,
+    ) -> Result<impl Iterator<Item = Result<String, SinkError>>, SinkError> {
+        let reading = || SinkError::io("reading", Path::new(FILE));
+        self.file.rewind().map_err(reading())?;
+        Ok(BufReader::new(self.file)
+            .lines()
+            .map(move |line| line.map_err(reading())))
+    }
+}
+
+impl std::fmt::Debug for Quarantine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Quarantine")
+            .field("lines", &self.lines)
+            .finish_non_exhaustive()
+    }
+}

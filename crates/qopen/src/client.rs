@@ -1,0 +1,323 @@
+//! The client: it wires sender, receiver, journal and driver.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::{FutureExt as _, StreamExt as _, stream};
+use qopen_assembler::{Config, PullOptions, Timing};
+use qopen_callback::{Keyring, receiver};
+use qopen_http::Sender;
+use qopen_journal::{Journal, MemoryJournal, Note, PullId};
+use qopen_types::{MarkId, RobotAccountListRequest};
+use tokio::sync::{mpsc, oneshot, watch};
+use uuid::Uuid;
+
+use crate::driver::{Command, Driver, Seen, Watched};
+use crate::foreign::ForeignHandler;
+use crate::pull::CancelOnDrop;
+use crate::receive::{Intake, KnownPulls, Stats};
+use crate::{Outcome, Pull, PullError, PullRequest, PulledList};
+
+/// Facts that may wait for the driver before receivers wait too.
+const QUEUE: usize = 256;
+
+/// A client that cannot be built.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// `build` was called outside a tokio runtime, which the client's driver needs.
+    #[error("a client is built inside a tokio runtime; there is none here")]
+    NoRuntime,
+}
+
+/// Settings of a [`Client`].
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct ClientBuilder {
+    sender: Sender,
+    ring: Keyring,
+    journal: Option<Arc<dyn Journal>>,
+    timing: Timing,
+    retention: Duration,
+    receiver: receiver::Config,
+    foreign: Option<Arc<dyn ForeignHandler>>,
+    adopt: bool,
+}
+
+impl ClientBuilder {
+    /// Keeps pages in this journal. Default: in memory, which is not durable.
+    pub fn journal(mut self, journal: Arc<dyn Journal>) -> Self {
+        self.journal = Some(journal);
+        self
+    }
+
+    /// When pulls end that do not say so themselves.
+    pub fn timing(mut self, timing: Timing) -> Self {
+        self.timing = timing;
+        self
+    }
+
+    /// How long ended pulls are remembered, so that late pages find them. Default 10 min.
+    pub fn retention(mut self, retention: Duration) -> Self {
+        self.retention = retention;
+        self
+    }
+
+    /// How callbacks are received.
+    pub fn receiver(mut self, config: receiver::Config) -> Self {
+        self.receiver = config;
+        self
+    }
+
+    /// Takes the events that are not customer lists. Default: answered `success` and dropped.
+    pub fn foreign_handler(mut self, handler: Arc<dyn ForeignHandler>) -> Self {
+        self.foreign = Some(handler);
+        self
+    }
+
+    /// Collects pulls that someone else requested. Default: their pages are counted and ignored.
+    pub fn adopt(mut self, adopt: bool) -> Self {
+        self.adopt = adopt;
+        self
+    }
+
+    /// Makes the client and starts its driver.
+    ///
+    /// # Errors
+    /// [`ClientError::NoRuntime`], outside a tokio runtime.
+    pub fn build(self) -> Result<Client, ClientError> {
+        let runtime = tokio::runtime::Handle::try_current().map_err(|_| ClientError::NoRuntime)?;
+        let journal = self
+            .journal
+            .unwrap_or_else(|| Arc::new(MemoryJournal::default()));
+        let (commands, command_queue) = mpsc::unbounded_channel();
+        let (facts, fact_queue) = mpsc::channel(QUEUE);
+        let known = Arc::new(KnownPulls::default());
+        let mut config = Config::default();
+        config.retention = self.retention;
+        config.adopt = self
+            .adopt
+            .then(|| PullOptions::default().timing(self.timing));
+        let driver = Driver::run(
+            config,
+            Arc::clone(&journal),
+            Arc::clone(&known),
+            command_queue,
+            fact_queue,
+        );
+        runtime.spawn(driver);
+        let stats = Stats::default();
+        let intake = Intake {
+            journal: Arc::clone(&journal),
+            facts,
+            known,
+            stats: stats.clone(),
+            adopt: self.adopt,
+            foreign: self.foreign,
+        };
+        let router = receiver::router(
+            Arc::new(self.ring),
+            Arc::new(intake),
+            self.receiver,
+            stats.receiver.clone(),
+        );
+        let (sender, timing) = (self.sender, self.timing);
+        Ok(Client {
+            inner: Arc::new(Inner {
+                sender,
+                journal,
+                commands,
+                router,
+                stats,
+                timing,
+            }),
+        })
+    }
+}
+
+impl std::fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClientBuilder")
+            .field("sender", &self.sender)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Pulls customer lists. Cloning is cheap; the driver stops when the last clone is dropped.
+#[derive(Clone)]
+pub struct Client {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    sender: Sender,
+    journal: Arc<dyn Journal>,
+    commands: mpsc::UnboundedSender<Command>,
+    router: axum::Router,
+    stats: Stats,
+    timing: Timing,
+}
+
+impl Client {
+    /// Begins with what requests are sent by and what callbacks are opened with.
+    pub fn builder(sender: Sender, ring: Keyring) -> ClientBuilder {
+        ClientBuilder {
+            sender,
+            ring,
+            journal: None,
+            timing: Timing::default(),
+            retention: Duration::from_secs(600),
+            receiver: receiver::Config::default(),
+            foreign: None,
+            adopt: false,
+        }
+    }
+
+    /// The route that the platform's callbacks must reach, to serve or to merge into your own.
+    /// It must be served before the first pull.
+    pub fn callback_router(&self) -> axum::Router {
+        self.inner.router.clone()
+    }
+
+    /// What was received so far, by kind.
+    #[must_use]
+    pub fn stats(&self) -> &Stats {
+        &self.inner.stats
+    }
+
+    /// Starts a pull: journals it, sends the request in the background, and returns the handle.
+    /// Any number may be under way at once. Dropping the handle cancels the pull.
+    ///
+    /// # Errors
+    /// [`PullError`], when the pull could not be started; nothing was sent then. That the platform
+    /// refused is an outcome, not an error.
+    pub async fn pull(&self, request: PullRequest) -> Result<Pull, PullError> {
+        let inner = &self.inner;
+        let mark_id = request.mark_id.clone().map_or_else(new_mark, Ok)?;
+        let id = PullId {
+            robot_id: request.robot_id.clone(),
+            mark_id,
+        };
+        let sending = Arc::new(Mutex::new(None));
+        // From here on, a caller that goes away takes the pull with it.
+        let cancel = cancel(inner.commands.clone(), id.clone(), Arc::clone(&sending));
+        let (reply, answer) = oneshot::channel();
+        let options = request.options(inner.timing);
+        let start = Command::Start {
+            pull: id.clone(),
+            options,
+            reply,
+        };
+        inner.commands.send(start).map_err(|_| PullError::Closed)?;
+        let watched = match answer.await.map_err(|_| PullError::Closed)? {
+            Ok(watched) => watched,
+            Err(error) => {
+                // The pull of that name is another's.
+                cancel.disarm();
+                return Err(PullError::Start(error));
+            }
+        };
+        let note = Note::Started {
+            need_tag_info: request.need_tag_info,
+        };
+        inner
+            .journal
+            .note(&id, note)
+            .await
+            .map_err(PullError::Journal)?;
+
+        let task = tokio::spawn(send(
+            inner.sender.clone(),
+            inner.commands.clone(),
+            id.clone(),
+            request,
+        ));
+        *sending.lock().unwrap_or_else(PoisonError::into_inner) = Some(task.abort_handle());
+        Ok(handle(id, watched, Arc::clone(&inner.journal), cancel))
+    }
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client")
+            .field("sender", &self.inner.sender)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A mark that nobody has used and nobody can guess.
+fn new_mark() -> Result<MarkId, PullError> {
+    // The text of a UUID is always an identifier.
+    MarkId::new(Uuid::now_v7().to_string()).map_err(|_| PullError::Closed)
+}
+
+/// Cancels the pull, and with it the request, when it is called or dropped.
+fn cancel(
+    commands: mpsc::UnboundedSender<Command>,
+    id: PullId,
+    sending: Arc<Mutex<Option<tokio::task::AbortHandle>>>,
+) -> CancelOnDrop {
+    CancelOnDrop::new(move || {
+        if let Some(task) = sending
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+        {
+            task.abort();
+        }
+        // Without a driver the pull is gone as it is.
+        let _ = commands.send(Command::Cancel(id.clone()));
+    })
+}
+
+async fn send(
+    sender: Sender,
+    commands: mpsc::UnboundedSender<Command>,
+    id: PullId,
+    pull: PullRequest,
+) {
+    let mut request = RobotAccountListRequest::new(id.robot_id.clone(), id.mark_id.clone());
+    request.need_tag_info = pull.need_tag_info;
+    let command = match sender.request_account_list(&request).await {
+        Ok(accepted) => {
+            tracing::info!(pull = %id, serial_no = accepted.serial_no, "request accepted");
+            Command::Accepted(id)
+        }
+        Err(error) => Command::NotSent(id, error),
+    };
+    // Without a driver nobody waits for it.
+    let _ = commands.send(command);
+}
+
+fn handle(id: PullId, watched: Watched, journal: Arc<dyn Journal>, cancel: CancelOnDrop) -> Pull {
+    let Watched { seen, lease } = watched;
+    let progress = stream::unfold(seen.clone(), |mut seen| async move {
+        if seen.borrow().ended.is_some() {
+            return None;
+        }
+        seen.changed().await.ok()?;
+        let progress = seen.borrow_and_update().progress.clone();
+        Some((progress, seen))
+    });
+    let list = PulledList::new(id.clone(), journal, seen.clone(), lease);
+    let outcome = ended(seen, list);
+    Pull {
+        id,
+        progress: progress.boxed(),
+        outcome: outcome.boxed(),
+        cancel,
+    }
+}
+
+async fn ended(mut seen: watch::Receiver<Seen>, list: PulledList) -> Result<Outcome, PullError> {
+    let seen = seen
+        .wait_for(|seen| seen.ended.is_some())
+        .await
+        .map_err(|_| PullError::Closed)?
+        .clone();
+    let ended = seen.ended.ok_or(PullError::Closed)?;
+    Ok(Outcome {
+        status: ended.status,
+        progress: seen.progress,
+        list,
+    })
+}

@@ -1,0 +1,88 @@
+//! Events that reach our callback URL and are not ours.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use qopen_callback::receiver::{NotTaken, Received};
+use qopen_http::{BuildError, Forwarder};
+use qopen_types::EventType;
+
+/// An authentic event of another kind: a new customer, a message. `Debug` shows none of it.
+pub struct ForeignEvent {
+    event_type: EventType,
+    received: Received,
+}
+
+impl ForeignEvent {
+    pub(crate) fn new(event_type: EventType, received: Received) -> Self {
+        Self {
+            event_type,
+            received,
+        }
+    }
+
+    /// What it says it is.
+    #[must_use]
+    pub fn event_type(&self) -> &EventType {
+        &self.event_type
+    }
+
+    /// Its payload, opened.
+    #[must_use]
+    pub fn payload(&self) -> &str {
+        self.received.callback().payload()
+    }
+
+    /// The request's body as the platform sent it, byte for byte.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        self.received.body()
+    }
+}
+
+impl fmt::Debug for ForeignEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ForeignEvent")
+            .field("event_type", &self.event_type)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Takes the events that are not ours. The app has one callback URL for all of them.
+#[async_trait]
+pub trait ForeignHandler: Send + Sync + 'static {
+    /// Takes an event. `Ok` makes the platform hear `success`; an error makes it send the event
+    /// again.
+    ///
+    /// # Errors
+    /// [`NotTaken`], when it could not be taken.
+    async fn handle(&self, event: ForeignEvent) -> Result<(), NotTaken>;
+}
+
+/// Forwards events to another URL, byte for byte, and answers the platform as that URL does.
+#[derive(Debug)]
+pub struct ForwardTo(Forwarder);
+
+impl ForwardTo {
+    /// Forwards to that URL.
+    ///
+    /// # Errors
+    /// [`BuildError`], when it is not a URL.
+    pub fn new(url: &str) -> Result<Self, BuildError> {
+        Forwarder::new(url).map(Self)
+    }
+}
+
+#[async_trait]
+impl ForeignHandler for ForwardTo {
+    async fn handle(&self, event: ForeignEvent) -> Result<(), NotTaken> {
+        self.0.forward(event.body()).await.map_err(|error| {
+            tracing::warn!(
+                event_type = %event.event_type(),
+                error = &error as &dyn std::error::Error,
+                "an event could not be forwarded; the platform will send it again"
+            );
+            NotTaken::Unavailable
+        })
+    }
+}

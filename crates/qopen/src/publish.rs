@@ -1,0 +1,350 @@
+//! Publishing lists: the pages are read back from the journal, the winners written once, in order.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use futures_util::StreamExt as _;
+use qopen_assembler::{Entry, Fold, PageDigest};
+use qopen_journal::{Journal, JournalError, Note, PageRecord, PullId};
+use qopen_sink::{ListKind, ListWriter, Quarantine, Record, Sink, SinkError, Sorter};
+use qopen_types::{Account, CallbackSkim, Digest, Entry as Read, Json, PageSkim};
+use serde::Serialize;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use crate::driver::{Lease, Seen};
+use crate::understand::{Understood, content_of, key_of, understand};
+
+/// Why a list was not published. What was there before is there still.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// The sink could not write it.
+    #[error("the list could not be written")]
+    Sink(#[source] SinkError),
+    /// Its pages could not be read back.
+    #[error("the pages could not be read from the journal")]
+    Journal(#[source] JournalError),
+    /// The runtime shut down before it was done.
+    #[error("the runtime shut down before the list was written")]
+    Shutdown,
+}
+
+/// A list that was pulled, in the journal and ready to be published.
+///
+/// Holding it keeps its pages from being forgotten.
+#[derive(Clone)]
+pub struct PulledList {
+    id: PullId,
+    journal: Arc<dyn Journal>,
+    source: Source,
+}
+
+#[derive(Clone)]
+enum Source {
+    /// A pull of a client: it may yet be revised.
+    Live {
+        seen: watch::Receiver<Seen>,
+        _lease: Arc<Lease>,
+    },
+    /// A fold that is done, and its revision.
+    Done(Arc<Fold>, u32),
+}
+
+impl PulledList {
+    pub(crate) fn new(
+        id: PullId,
+        journal: Arc<dyn Journal>,
+        seen: watch::Receiver<Seen>,
+        lease: Arc<Lease>,
+    ) -> Self {
+        Self {
+            id,
+            journal,
+            source: Source::Live {
+                seen,
+                _lease: lease,
+            },
+        }
+    }
+
+    pub(crate) fn done(id: PullId, journal: Arc<dyn Journal>, fold: Fold, revision: u32) -> Self {
+        Self {
+            id,
+            journal,
+            source: Source::Done(Arc::new(fold), revision),
+        }
+    }
+
+    /// The robot and mark.
+    #[must_use]
+    pub fn id(&self) -> &PullId {
+        &self.id
+    }
+
+    /// The revision that publishing it now would publish: 1 when complete, more after late pages,
+    /// 0 when it never was complete.
+    #[must_use]
+    pub fn revision(&self) -> u32 {
+        match &self.source {
+            Source::Live { seen, .. } => seen.borrow().progress.revision,
+            Source::Done(_, revision) => *revision,
+        }
+    }
+
+    /// Ready when the list has a newer revision than that; `None` when there will be none.
+    pub async fn revised_after(&self, revision: u32) -> Option<u32> {
+        let Source::Live { seen, .. } = &self.source else {
+            return None;
+        };
+        let mut seen = seen.clone();
+        let newer = seen
+            .wait_for(|seen| seen.progress.revision > revision)
+            .await
+            .ok()?;
+        Some(newer.progress.revision)
+    }
+
+    /// The fold to publish from, where it is known without reading the pages.
+    fn fold(&self) -> (u32, Option<Arc<Fold>>) {
+        match &self.source {
+            Source::Done(fold, revision) => (*revision, Some(Arc::clone(fold))),
+            Source::Live { seen, .. } => {
+                let seen = seen.borrow();
+                let revision = seen.progress.revision;
+                // Late pages are in the journal and not in the fold.
+                let fold = seen
+                    .ended
+                    .as_ref()
+                    .filter(|_| revision <= 1)
+                    .map(|it| Arc::clone(&it.fold));
+                (revision, fold)
+            }
+        }
+    }
+}
+
+impl fmt::Debug for PulledList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PulledList")
+            .field("id", &self.id)
+            .field("revision", &self.revision())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What was published.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Published {
+    /// Where, as the sink names it.
+    pub location: String,
+    /// Each list's figures, in the order they were given.
+    pub lists: Vec<PublishedList>,
+    /// The accounts that could not be read: one JSON object a line, `robot_id`, `mark_id`,
+    /// `reason` and the account as it came, `raw`.
+    pub quarantine: Quarantine,
+}
+
+/// What was published of one pull.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PublishedList {
+    /// The pull.
+    pub id: PullId,
+    /// Which revision.
+    pub revision: u32,
+    /// Accounts written.
+    pub accounts: u64,
+    /// Accounts that could not be read.
+    pub quarantined: u64,
+}
+
+/// Publishes lists together, as one: each robot's customers in the order of their ids.
+///
+/// Memory does not grow with profiles: the winners are streamed from the journal through a bounded
+/// sort. If the future is dropped, the work goes on in the background until it is done.
+///
+/// # Errors
+/// [`PublishError`]; nothing was replaced then.
+pub async fn publish(
+    lists: Vec<PulledList>,
+    sink: Arc<dyn Sink>,
+    kind: ListKind,
+) -> Result<Published, PublishError> {
+    let runtime = Handle::current();
+    let work = move || {
+        let mut writer = sink.begin(kind).map_err(PublishError::Sink)?;
+        let mut quarantine = Quarantine::default();
+        let mut done = Vec::new();
+        for list in &lists {
+            let one = Publication {
+                list,
+                runtime: &runtime,
+                writer: &mut *writer,
+                quarantine: &mut quarantine,
+            };
+            done.push(one.run()?);
+        }
+        let location = writer.commit().map_err(PublishError::Sink)?;
+        for (list, it) in lists.iter().zip(&done) {
+            let note = Note::Published {
+                revision: it.revision,
+                accounts: it.accounts,
+            };
+            let noted = runtime.block_on(list.journal.note(&list.id, note));
+            noted.map_err(PublishError::Journal)?;
+        }
+        Ok(Published {
+            location,
+            lists: done,
+            quarantine,
+        })
+    };
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| PublishError::Shutdown)?
+}
+
+/// One list on its way into a writer. Runs on a thread that may block.
+struct Publication<'a> {
+    list: &'a PulledList,
+    runtime: &'a Handle,
+    writer: &'a mut dyn ListWriter,
+    quarantine: &'a mut Quarantine,
+}
+
+impl Publication<'_> {
+    fn run(mut self) -> Result<PublishedList, PublishError> {
+        let (revision, fold) = self.list.fold();
+        let fold = match fold {
+            Some(fold) => fold,
+            None => Arc::new(self.refold()?),
+        };
+        let already = self.quarantine.len();
+        let mut sorter = Sorter::default();
+        let mut nameless = BTreeSet::new();
+        self.each_page(|publication, page| {
+            publication.sort_winners(&fold, page, &mut sorter, &mut nameless)
+        })?;
+        let mut accounts = 0;
+        for record in sorter.finish().map_err(PublishError::Sink)? {
+            let (_, raw) = record.map_err(PublishError::Sink)?;
+            accounts += u64::from(self.write(&raw)?);
+        }
+        let quarantined = self.quarantine.len() - already;
+        Ok(PublishedList {
+            id: self.list.id.clone(),
+            revision,
+            accounts,
+            quarantined,
+        })
+    }
+
+    /// The fold of every page that is in the journal now.
+    fn refold(&mut self) -> Result<Fold, PublishError> {
+        let mut fold = Fold::new(&key_of(&self.list.id));
+        self.each_page(|_, page| {
+            if let Understood::Page {
+                has_more, accounts, ..
+            } = understand(page.payload.as_str())
+            {
+                let digest = PageDigest::from_u128(page.digest.to_u128());
+                fold.add_page(digest, has_more, accounts, |_: Entry| {});
+            }
+            Ok(())
+        })?;
+        Ok(fold)
+    }
+
+    fn each_page(
+        &mut self,
+        mut work: impl FnMut(&mut Self, &PageRecord) -> Result<(), PublishError>,
+    ) -> Result<(), PublishError> {
+        let pages = self
+            .runtime
+            .block_on(self.list.journal.pages(&self.list.id));
+        let mut pages = pages.map_err(PublishError::Journal)?;
+        while let Some(page) = self.runtime.block_on(pages.next()) {
+            work(self, &page.map_err(PublishError::Journal)?)?;
+        }
+        Ok(())
+    }
+
+    fn sort_winners(
+        &mut self,
+        fold: &Fold,
+        page: &PageRecord,
+        sorter: &mut Sorter,
+        nameless: &mut BTreeSet<Digest>,
+    ) -> Result<(), PublishError> {
+        // What is in the journal was skimmed before it was put there.
+        let Ok(CallbackSkim {
+            page: Some(PageSkim { accounts, .. }),
+            ..
+        }) = CallbackSkim::read(page.payload.as_str())
+        else {
+            return Ok(());
+        };
+        for account in &accounts {
+            match &account.id {
+                Ok(id) if fold.winner(fold.seed().fingerprint(id)) == Some(content_of(account)) => {
+                    sorter.push(id, account.raw).map_err(PublishError::Sink)?;
+                }
+                Ok(_) => {}
+                Err(reason) => {
+                    if nameless.insert(account.digest()) {
+                        self.set_aside(reason, account.raw)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes an account, or sets it aside; true where it was written.
+    fn write(&mut self, raw: &str) -> Result<bool, PublishError> {
+        // A part of JSON that was read before is JSON.
+        let Ok(json) = Json::parse(raw) else {
+            return Ok(false);
+        };
+        match Read::<Account>::read(json) {
+            Read::Read(account) => {
+                let record = Record::new(&self.list.id.robot_id, &account);
+                self.writer.write(&record).map_err(PublishError::Sink)?;
+                Ok(true)
+            }
+            Read::Unread(unread) => {
+                self.set_aside(&unread.reason, unread.raw.as_str())?;
+                Ok(false)
+            }
+        }
+    }
+
+    fn set_aside(&mut self, reason: &str, raw: &str) -> Result<(), PublishError> {
+        #[derive(Serialize)]
+        struct Line<'a> {
+            robot_id: &'a str,
+            mark_id: &'a str,
+            reason: &'a str,
+            raw: Json,
+        }
+        let encode = |error: Box<dyn std::error::Error + Send + Sync>| {
+            PublishError::Sink(SinkError::Encode(error))
+        };
+        let raw = Json::parse(raw).map_err(|error| encode(error.into()))?;
+        let (robot_id, mark_id) = (
+            self.list.id.robot_id.as_str(),
+            self.list.id.mark_id.as_str(),
+        );
+        let line = serde_json::to_string(&Line {
+            robot_id,
+            mark_id,
+            reason,
+            raw,
+        });
+        let line = line.map_err(|error| encode(error.into()))?;
+        self.quarantine.push(&line).map_err(PublishError::Sink)
+    }
+}

@@ -1,0 +1,236 @@
+//! A pull as its caller sees it.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_core::Stream;
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+use futures_util::{FutureExt as _, StreamExt as _};
+use qopen_assembler::{PullOptions, StartError, Time, Timing, WaitingFor};
+use qopen_journal::{JournalError, PullId};
+use qopen_types::{MarkId, RobotId};
+
+use crate::Outcome;
+
+/// What to pull.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct PullRequest {
+    /// The robot whose customers are wanted.
+    pub robot_id: RobotId,
+    /// The mark of the request; `None` makes a new one.
+    pub mark_id: Option<MarkId>,
+    /// Whether each customer's tags are wanted too. Default false.
+    pub need_tag_info: bool,
+    /// When the pull ends; `None` takes the client's.
+    pub timing: Option<Timing>,
+    /// At least this many customers must come before the list counts as complete.
+    pub expect_accounts: Option<u64>,
+}
+
+impl PullRequest {
+    /// Everything of that robot but tags.
+    #[must_use]
+    pub fn new(robot_id: RobotId) -> Self {
+        Self {
+            robot_id,
+            mark_id: None,
+            need_tag_info: false,
+            timing: None,
+            expect_accounts: None,
+        }
+    }
+
+    /// Under that mark. It must not have been used before.
+    #[must_use]
+    pub fn mark_id(mut self, mark_id: MarkId) -> Self {
+        self.mark_id = Some(mark_id);
+        self
+    }
+
+    /// With or without tags.
+    #[must_use]
+    pub fn need_tag_info(mut self, need: bool) -> Self {
+        self.need_tag_info = need;
+        self
+    }
+
+    /// With times of its own.
+    #[must_use]
+    pub fn timing(mut self, timing: Timing) -> Self {
+        self.timing = Some(timing);
+        self
+    }
+
+    /// With a number of customers that must come.
+    #[must_use]
+    pub fn expect_accounts(mut self, accounts: u64) -> Self {
+        self.expect_accounts = Some(accounts);
+        self
+    }
+
+    pub(crate) fn options(&self, timing: Timing) -> PullOptions {
+        PullOptions::default()
+            .timing(self.timing.unwrap_or(timing))
+            .expect_accounts(self.expect_accounts)
+            .await_acceptance()
+    }
+}
+
+/// A pull's figures at a moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// The pull.
+    pub pull: PullId,
+    /// Different pages.
+    pub pages: usize,
+    /// Different customers.
+    pub accounts: usize,
+    /// Copies of pages.
+    pub duplicate_pages: u64,
+    /// Customers of which more than one content came.
+    pub conflicts: usize,
+    /// Pages in quarantine.
+    pub unreadable_pages: usize,
+    /// Pages that the platform must send again.
+    pub owed_pages: usize,
+    /// Whether a last page was seen.
+    pub last_page_seen: bool,
+    /// What it waits for.
+    pub waiting_for: WaitingFor,
+    /// Time from its start.
+    pub elapsed: Duration,
+    /// Time since it was last heard of.
+    pub quiet: Duration,
+    /// The list's revision; 0 before it is complete.
+    pub revision: u32,
+}
+
+impl Progress {
+    /// What the assembler knows of the pull; the figures of a beginning where it knows nothing.
+    pub(crate) fn new(pull: &PullId, found: Option<qopen_assembler::Progress>, now: Time) -> Self {
+        let mut progress = Self {
+            pull: pull.clone(),
+            pages: 0,
+            accounts: 0,
+            duplicate_pages: 0,
+            conflicts: 0,
+            unreadable_pages: 0,
+            owed_pages: 0,
+            last_page_seen: false,
+            waiting_for: WaitingFor::FirstPage,
+            elapsed: Duration::ZERO,
+            quiet: Duration::ZERO,
+            revision: 0,
+        };
+        if let Some(found) = found {
+            progress.pages = found.pages;
+            progress.accounts = found.accounts;
+            progress.duplicate_pages = found.duplicate_pages;
+            progress.conflicts = found.conflicts;
+            progress.unreadable_pages = found.unreadable_pages;
+            progress.owed_pages = found.owed_pages;
+            progress.last_page_seen = found.last_page_seen;
+            progress.waiting_for = found.waiting_for;
+            progress.elapsed = now.since(found.started);
+            progress.quiet = now.since(found.last_activity);
+            progress.revision = found.revision;
+        }
+        progress
+    }
+}
+
+/// Why there is no outcome.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PullError {
+    /// The pull could not be started.
+    #[error("the pull could not be started")]
+    Start(#[source] StartError),
+    /// That the pull is started could not be kept.
+    #[error("the pull's start could not be written to the journal")]
+    Journal(#[source] JournalError),
+    /// The client has gone.
+    #[error("the client has shut down")]
+    Closed,
+}
+
+/// A pull under way: a stream of its progress, and a future of its outcome.
+///
+/// The stream yields the figures when they change, skipping what nobody waited for, and ends with
+/// the pull. The future is ready when the pull has ended; await it by `&mut pull` to go on using the
+/// handle. **Dropping the handle before that cancels the pull.**
+#[must_use = "dropping a pull cancels it"]
+pub struct Pull {
+    pub(crate) id: PullId,
+    pub(crate) progress: BoxStream<'static, Progress>,
+    pub(crate) outcome: BoxFuture<'static, Result<Outcome, PullError>>,
+    pub(crate) cancel: CancelOnDrop,
+}
+
+impl Pull {
+    /// The pull's robot and mark.
+    #[must_use]
+    pub fn id(&self) -> &PullId {
+        &self.id
+    }
+
+    /// Ends the pull with what is there; the outcome follows.
+    pub fn cancel(&self) {
+        self.cancel.call();
+    }
+}
+
+/// Cancels when dropped, unless it is disarmed.
+pub(crate) struct CancelOnDrop(Option<Box<dyn Fn() + Send + Sync>>);
+
+impl CancelOnDrop {
+    pub(crate) fn new(cancel: impl Fn() + Send + Sync + 'static) -> Self {
+        Self(Some(Box::new(cancel)))
+    }
+
+    pub(crate) fn call(&self) {
+        if let Some(cancel) = &self.0 {
+            cancel();
+        }
+    }
+
+    pub(crate) fn disarm(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.call();
+    }
+}
+
+impl Stream for Pull {
+    type Item = Progress;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Progress>> {
+        self.progress.poll_next_unpin(cx)
+    }
+}
+
+impl Future for Pull {
+    type Output = Result<Outcome, PullError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.outcome.poll_unpin(cx)
+    }
+}
+
+impl fmt::Debug for Pull {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pull")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,261 @@
+//! From an opened callback to a page that is kept and folded.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use qopen_assembler::{ErrorReport, PageDigest};
+use qopen_callback::RejectReason;
+use qopen_callback::receiver::{self, NotTaken, Received};
+use qopen_journal::{Journal, JournalError, PageRecord, Payload, PullId, Quarantined};
+use qopen_types::{EventType, MarkId, RobotId};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::driver::Fact;
+use crate::foreign::{ForeignEvent, ForeignHandler};
+use crate::understand::{Understood, understand};
+
+/// What a client's receiver counted since the client was made. Clones share the counts.
+#[derive(Clone, Debug, Default)]
+pub struct Stats {
+    pub(crate) receiver: receiver::Stats,
+    unknown_marks: Arc<AtomicU64>,
+    unreadable_pages: Arc<AtomicU64>,
+}
+
+impl Stats {
+    /// Callbacks that were not answered `success`, by reason; only reasons that occurred.
+    #[must_use]
+    pub fn rejections(&self) -> Vec<(RejectReason, u64)> {
+        self.receiver.rejections()
+    }
+
+    /// Callbacks that were not answered `success`.
+    #[must_use]
+    pub fn rejected(&self) -> u64 {
+        self.rejections().iter().map(|(_, count)| count).sum()
+    }
+
+    /// Callbacks answered `success`.
+    #[must_use]
+    pub fn accepted(&self) -> u64 {
+        self.receiver.accepted()
+    }
+
+    /// Events of other kinds.
+    #[must_use]
+    pub fn other_events(&self) -> u64 {
+        self.receiver.other_events()
+    }
+
+    /// Callbacks whose timestamp was stale.
+    #[must_use]
+    pub fn stale(&self) -> u64 {
+        self.receiver.stale()
+    }
+
+    /// Pages and error reports of pulls that nobody started here.
+    #[must_use]
+    pub fn unknown_marks(&self) -> u64 {
+        self.unknown_marks.load(Ordering::Relaxed)
+    }
+
+    /// Pages that verified and could not be understood.
+    #[must_use]
+    pub fn unreadable_pages(&self) -> u64 {
+        self.unreadable_pages.load(Ordering::Relaxed)
+    }
+}
+
+/// The pulls that the assembler knows, open or remembered, by mark. Looked at before a page is
+/// kept, so that a flood of strangers' marks fills nothing.
+#[derive(Debug, Default)]
+pub(crate) struct KnownPulls(Mutex<BTreeMap<MarkId, Vec<RobotId>>>);
+
+impl KnownPulls {
+    /// Held for a map operation, never across an await.
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<MarkId, Vec<RobotId>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn insert(&self, pull: &PullId) {
+        let mut known = self.lock();
+        let robots = known.entry(pull.mark_id.clone()).or_default();
+        if !robots.contains(&pull.robot_id) {
+            robots.push(pull.robot_id.clone());
+        }
+    }
+
+    pub(crate) fn remove(&self, pull: &PullId) {
+        let mut known = self.lock();
+        if let Some(robots) = known.get_mut(&pull.mark_id) {
+            robots.retain(|robot| *robot != pull.robot_id);
+            if robots.is_empty() {
+                known.remove(&pull.mark_id);
+            }
+        }
+    }
+
+    fn contains(&self, pull: &PullId) -> bool {
+        self.lock()
+            .get(&pull.mark_id)
+            .is_some_and(|robots| robots.contains(&pull.robot_id))
+    }
+
+    /// The only robot that has a pull under that mark.
+    fn robot_of(&self, mark: &MarkId) -> Option<RobotId> {
+        match self.lock().get(mark)?.as_slice() {
+            [robot] => Some(robot.clone()),
+            _ => None,
+        }
+    }
+}
+
+/// Takes opened callbacks: keeps pages, then tells the driver. Cloned into a task of its own for
+/// each callback, so that a platform that hangs up does not stop half-way.
+#[derive(Clone)]
+pub(crate) struct Intake {
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) facts: mpsc::Sender<(Instant, Fact)>,
+    pub(crate) known: Arc<KnownPulls>,
+    pub(crate) stats: Stats,
+    pub(crate) adopt: bool,
+    pub(crate) foreign: Option<Arc<dyn ForeignHandler>>,
+}
+
+#[async_trait]
+impl receiver::Handler for Intake {
+    async fn account_list(&self, received: Received) -> Result<(), NotTaken> {
+        let (intake, arrived) = (self.clone(), Instant::now());
+        let task = tokio::spawn(async move { intake.take(arrived, received).await });
+        // The task ends early only when the runtime does.
+        task.await.unwrap_or(Err(NotTaken::Unavailable))
+    }
+
+    async fn other(&self, event_type: EventType, received: Received) -> Result<(), NotTaken> {
+        match &self.foreign {
+            Some(handler) => {
+                handler
+                    .handle(ForeignEvent::new(event_type, received))
+                    .await
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl Intake {
+    async fn take(&self, arrived: Instant, received: Received) -> Result<(), NotTaken> {
+        let payload = received.into_callback().into_payload();
+        match understand(&payload) {
+            Understood::Page {
+                pull,
+                has_more,
+                accounts,
+            } => {
+                if !self.adopt && !self.known.contains(&pull) {
+                    self.count_unknown(&pull);
+                    return Ok(());
+                }
+                let page = PageRecord::new(pull.clone(), Payload::new(payload));
+                let digest = PageDigest::from_u128(page.digest.to_u128());
+                if let Err(error) = self.journal.append(page).await {
+                    self.tell(arrived, Fact::Owed { pull, digest }).await?;
+                    return Err(not_kept(&error));
+                }
+                self.tell(
+                    arrived,
+                    Fact::Page {
+                        pull,
+                        digest,
+                        has_more,
+                        accounts,
+                    },
+                )
+                .await
+            }
+            Understood::Error {
+                robot_id,
+                mark_id,
+                code,
+                message,
+            } => {
+                let by_mark = || self.known.robot_of(mark_id.as_ref()?);
+                let Some(robot) = robot_id.or_else(by_mark) else {
+                    self.stats.unknown_marks.fetch_add(1, Ordering::Relaxed);
+                    tracing::warn!(code, "an error report names neither robot nor a known mark");
+                    return Ok(());
+                };
+                let mark = mark_id.map(|mark| mark.to_string());
+                let report = ErrorReport {
+                    robot: robot.to_string(),
+                    mark,
+                    code,
+                    message,
+                };
+                self.tell(arrived, Fact::Error(report)).await
+            }
+            Understood::Unreadable { pull, reason } => {
+                self.set_aside(arrived, pull, reason, payload).await
+            }
+            // The event type was looked at before: the text changed its mind on a second reading,
+            // or broke off after it.
+            Understood::Other(_) => Err(NotTaken::Malformed),
+            Understood::NotJson(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "payload is not JSON"
+                );
+                Err(NotTaken::Malformed)
+            }
+        }
+    }
+
+    async fn set_aside(
+        &self,
+        arrived: Instant,
+        pull: Option<PullId>,
+        reason: String,
+        payload: String,
+    ) -> Result<(), NotTaken> {
+        self.stats.unreadable_pages.fetch_add(1, Ordering::Relaxed);
+        tracing::warn!(
+            reason,
+            ?pull,
+            "a verified page could not be read; it is in quarantine"
+        );
+        let digest = PageDigest::of(payload.as_bytes());
+        let known = pull.filter(|pull| self.adopt || self.known.contains(pull));
+        let item = Quarantined::new(known.clone(), reason, Payload::new(payload));
+        self.journal
+            .quarantine(item)
+            .await
+            .map_err(|error| not_kept(&error))?;
+        match known {
+            Some(pull) => self.tell(arrived, Fact::Unreadable { pull, digest }).await,
+            None => Ok(()),
+        }
+    }
+
+    fn count_unknown(&self, pull: &PullId) {
+        self.stats.unknown_marks.fetch_add(1, Ordering::Relaxed);
+        tracing::debug!(%pull, "a page of a pull that was not started here");
+    }
+
+    async fn tell(&self, arrived: Instant, fact: Fact) -> Result<(), NotTaken> {
+        self.facts
+            .send((arrived, fact))
+            .await
+            .map_err(|_| NotTaken::Unavailable)
+    }
+}
+
+fn not_kept(error: &JournalError) -> NotTaken {
+    tracing::error!(
+        error = error as &dyn std::error::Error,
+        "a page could not be kept; the platform will send it again"
+    );
+    NotTaken::Unavailable
+}

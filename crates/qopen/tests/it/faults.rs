@@ -1,0 +1,335 @@
+//! Every fault of the simulator: the list is right, or is not called complete.
+
+use qopen::assembler::{Failure, WaitingFor};
+use qopen::callback::RejectReason;
+use qopen::{PullRequest, Status};
+use qopen_simulator::{Chance, ErrorFault, Refusal, Schedule};
+
+use crate::harness::{Harness, robot, written};
+
+async fn comes_out_right(schedule: Schedule) -> Harness {
+    let replay = serde_json::to_string(&schedule).unwrap();
+    let harness = Harness::start(schedule).await;
+    let outcome = harness.pull().await;
+    assert!(
+        matches!(outcome.status, Status::Complete(_)),
+        "{:?}\nreplay: {replay}",
+        outcome.status
+    );
+    let (list, published) = written(&outcome).await;
+    let expected = harness.dataset().expected();
+    assert_eq!(list, expected, "replay: {replay}");
+    assert_eq!(published.lists[0].accounts, expected.len() as u64);
+    assert_eq!(outcome.progress.waiting_for, WaitingFor::Nothing);
+    harness
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plain_pull() {
+    let harness = comes_out_right(Schedule::default()).await;
+    let counts = harness.simulator.counts();
+    assert_eq!(
+        (
+            counts.requests,
+            counts.tokens,
+            counts.acknowledged,
+            counts.given_up
+        ),
+        (1, 1, 5, 0)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_can_be_survived_is() {
+    // Each seed is a mix of faults; a failing one prints the schedule that replays it.
+    let pulls = (0..24).map(|seed| tokio::spawn(comes_out_right(Schedule::survivable(seed))));
+    for pull in pulls.collect::<Vec<_>>() {
+        pull.await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_survivable_fault_alone() {
+    let plain = || Schedule {
+        accounts: 90,
+        page_size: 10,
+        ..Schedule::default()
+    };
+    let all = Chance::new(100);
+    let schedules = [
+        Schedule {
+            shuffle: true,
+            ..plain()
+        },
+        Schedule {
+            last_page_first: true,
+            ..plain()
+        },
+        Schedule {
+            duplicates: all,
+            ..plain()
+        },
+        Schedule {
+            lost_acks: all,
+            ..plain()
+        },
+        Schedule {
+            max_delay_ms: 300,
+            ..plain()
+        },
+        Schedule {
+            callbacks_first: true,
+            ..plain()
+        },
+        Schedule {
+            drift: true,
+            ..plain()
+        },
+        Schedule {
+            nulls: true,
+            ..plain()
+        },
+        Schedule {
+            unknown: true,
+            ..plain()
+        },
+        Schedule {
+            spaces: true,
+            ..plain()
+        },
+        Schedule {
+            conflicts: 20,
+            shuffle: true,
+            ..plain()
+        },
+        Schedule {
+            foreign_events: 9,
+            ..plain()
+        },
+        Schedule {
+            foreign_marks: 9,
+            ..plain()
+        },
+        Schedule {
+            forged: 9,
+            ..plain()
+        },
+        Schedule {
+            stale_timestamps: true,
+            ..plain()
+        },
+        Schedule {
+            token_uses: Some(1),
+            ..plain()
+        },
+        Schedule {
+            unavailable: 2,
+            ..plain()
+        },
+        Schedule {
+            answer_without_code: true,
+            ..plain()
+        },
+        Schedule {
+            accounts: 0,
+            ..plain()
+        },
+        Schedule {
+            accounts: 0,
+            nulls: true,
+            ..plain()
+        },
+    ];
+    let pulls = schedules.map(|schedule| tokio::spawn(comes_out_right(schedule)));
+    for pull in pulls {
+        pull.await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_ours_is_counted_by_kind() {
+    let schedule = Schedule {
+        forged: 3,
+        foreign_events: 4,
+        foreign_marks: 5,
+        ..Schedule::default()
+    };
+    let harness = comes_out_right(schedule).await;
+    let stats = harness.client.stats();
+    assert_eq!(stats.rejections(), [(RejectReason::Signature, 3)]);
+    assert_eq!((stats.other_events(), stats.unknown_marks()), (4, 5));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i4_a_lost_last_page_is_never_complete() {
+    let harness = Harness::start(Schedule {
+        lost_last_page: true,
+        ..Schedule::default()
+    })
+    .await;
+    let outcome = harness.pull().await;
+    assert!(
+        matches!(outcome.status, Status::Incomplete(Failure::LastPageMissing)),
+        "{:?}",
+        outcome.status
+    );
+    assert_eq!(
+        (outcome.status.as_str(), outcome.progress.pages),
+        ("incomplete", 4)
+    );
+    // What there is can be had.
+    let (list, _) = written(&outcome).await;
+    assert_eq!(list, harness.dataset().expected_of(|page| page != 4));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_page_in_the_middle_is_noticed_where_a_number_was_expected() {
+    let harness = Harness::start(Schedule {
+        lost_pages: vec![1],
+        ..Schedule::default()
+    })
+    .await;
+    let outcome = harness
+        .pull_as(PullRequest::new(robot()).expect_accounts(500))
+        .await;
+    let expected = Failure::FewerThanExpected { expected: 500 };
+    assert!(
+        matches!(&outcome.status, Status::Incomplete(it) if *it == expected),
+        "{:?}",
+        outcome.status
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_callback_at_all() {
+    let harness = Harness::start(Schedule {
+        silent: true,
+        ..Schedule::default()
+    })
+    .await;
+    let outcome = harness.pull().await;
+    assert!(matches!(outcome.status, Status::NoCallback));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_by_callback_with_and_without_data() {
+    for with_data in [true, false] {
+        let error = ErrorFault {
+            code: 70001,
+            message: "robot offline".into(),
+            with_data,
+            after_pages: 2,
+        };
+        let schedule = Schedule {
+            error: Some(error),
+            parallel: 1,
+            ..Schedule::default()
+        };
+        let harness = Harness::start(schedule).await;
+        let outcome = harness.pull().await;
+        assert!(
+            matches!(&outcome.status, Status::Reported { code: 70001, message } if message == "robot offline"),
+            "{:?}",
+            outcome.status
+        );
+        assert_eq!(outcome.progress.pages, 2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_of_the_request_and_of_the_credentials() {
+    let refusal = Refusal {
+        code: 60011,
+        message: "no such robot".into(),
+    };
+    let schedules = [
+        (
+            Schedule {
+                refusal: Some(refusal),
+                ..Schedule::default()
+            },
+            60011,
+        ),
+        (
+            Schedule {
+                refuse_credentials: true,
+                ..Schedule::default()
+            },
+            40013,
+        ),
+    ];
+    for (schedule, code) in schedules {
+        let harness = Harness::start(schedule).await;
+        let outcome = harness.pull().await;
+        let Status::Refused(error) = &outcome.status else {
+            panic!("{:?}", outcome.status)
+        };
+        assert_eq!(error.refusal().unwrap().code, code);
+        assert!(
+            outcome.status.to_string().contains("log-simulated"),
+            "{}",
+            outcome.status
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_platform_that_stays_away() {
+    let harness = Harness::start(Schedule {
+        unavailable: 99,
+        ..Schedule::default()
+    })
+    .await;
+    let outcome = harness.pull().await;
+    assert!(
+        matches!(outcome.status, Status::NotSent(_)),
+        "{:?}",
+        outcome.status
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i9_a_broken_account_costs_itself_and_is_shown() {
+    let harness = Harness::start(Schedule {
+        broken_accounts: 3,
+        ..Schedule::default()
+    })
+    .await;
+    let outcome = harness.pull().await;
+    assert!(matches!(outcome.status, Status::Complete(_)));
+    let (list, published) = written(&outcome).await;
+    assert_eq!(list, harness.dataset().expected());
+    assert_eq!((list.len(), published.lists[0].quarantined), (497, 3));
+    let lines: Vec<String> = published
+        .quarantine
+        .into_lines()
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    assert_eq!(lines.len(), 3);
+    for line in lines {
+        let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(line["reason"], "name: expected a string, found a list");
+        assert_eq!(line["raw"]["profile"]["name"], serde_json::json!(["?"]));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_page_is_kept_and_stands_against_completeness() {
+    let harness = Harness::start(Schedule {
+        broken_page: Some(2),
+        ..Schedule::default()
+    })
+    .await;
+    let outcome = harness.pull().await;
+    assert!(
+        matches!(outcome.status, Status::Incomplete(Failure::UnreadablePages)),
+        "{:?}",
+        outcome.status
+    );
+    assert_eq!(
+        (outcome.progress.pages, outcome.progress.unreadable_pages),
+        (4, 1)
+    );
+    assert_eq!(harness.client.stats().unreadable_pages(), 1);
+}

@@ -1,0 +1,120 @@
+//! A client with its listener, and a simulator that calls it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use qopen::assembler::Timing;
+use qopen::callback::{CallbackKeys, Keyring};
+use qopen::http::{RetryPolicy, Sender};
+use qopen::sink::{FileSink, Format, ListKind};
+use qopen::types::{Account, RobotId};
+use qopen::{Client, ClientBuilder, Outcome, Published, PullRequest, publish};
+use qopen_simulator::{Dataset, Schedule, Simulator, SimulatorConfig};
+
+pub const ROBOT: &str = "robot-1";
+
+pub fn ring() -> Keyring {
+    let keys = CallbackKeys::new("token", &"0123456789abcdef0123456789abcdef".into()).unwrap();
+    Keyring::new("app", keys)
+}
+
+/// Short enough for a test, and long enough for a slow machine to deliver within.
+pub fn timing() -> Timing {
+    let (settle, idle) = (Duration::from_millis(1000), Duration::from_secs(5));
+    Timing::default().settle(settle).idle_timeout(idle)
+}
+
+pub struct Harness {
+    pub client: Client,
+    pub simulator: Simulator,
+    pub schedule: Schedule,
+    pub callback_url: String,
+}
+
+impl Harness {
+    pub async fn start(schedule: Schedule) -> Self {
+        Self::start_with(schedule, |builder| builder).await
+    }
+
+    pub async fn start_with(
+        schedule: Schedule,
+        with: impl FnOnce(ClientBuilder) -> ClientBuilder,
+    ) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let callback_url = format!("http://{}/callback", listener.local_addr().unwrap());
+        let config = SimulatorConfig {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            callback_url: callback_url.clone(),
+            app_secret: "secret".into(),
+            ring: ring(),
+            schedule: schedule.clone(),
+        };
+        let simulator = Simulator::start(config).await.unwrap();
+        let quick =
+            RetryPolicy::default().delays(Duration::from_millis(5), Duration::from_millis(20));
+        let sender = Sender::builder(simulator.base_url())
+            .app_credentials("app", "secret")
+            .retry(quick);
+        let builder = Client::builder(sender.build().unwrap(), ring()).timing(timing());
+        let client = with(builder).build().unwrap();
+        let router = client.callback_router();
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self {
+            client,
+            simulator,
+            schedule,
+            callback_url,
+        }
+    }
+
+    pub async fn pull(&self) -> Outcome {
+        self.pull_as(PullRequest::new(robot())).await
+    }
+
+    pub async fn pull_as(&self, request: PullRequest) -> Outcome {
+        let pull = self.client.pull(request).await.unwrap();
+        tokio::time::timeout(Duration::from_secs(60), pull)
+            .await
+            .expect("the pull ends")
+            .unwrap()
+    }
+
+    pub fn dataset(&self) -> Dataset {
+        Dataset::new(&self.schedule, &robot(), false)
+    }
+}
+
+pub fn robot() -> RobotId {
+    ROBOT.parse().unwrap()
+}
+
+/// The list as it is written and read again by somebody else.
+pub async fn written(outcome: &Outcome) -> (BTreeMap<String, Account>, Published) {
+    let folder = tempfile::tempdir().unwrap();
+    let sink = FileSink::new(folder.path().join("list"), Format::Jsonl);
+    let published = publish(
+        vec![outcome.list.clone()],
+        Arc::new(sink.clone()),
+        ListKind::Complete,
+    )
+    .await
+    .unwrap();
+    let text = std::fs::read_to_string(sink.path()).unwrap();
+    (parsed(&text), published)
+}
+
+pub fn parsed(text: &str) -> BTreeMap<String, Account> {
+    let mut accounts = BTreeMap::new();
+    let mut last = String::new();
+    for line in text.lines() {
+        // The robot's id is what a record has and an account has not.
+        let line = line.replacen(&format!("\"robot_id\":\"{ROBOT}\","), "", 1);
+        let account: Account = serde_json::from_str(&line).unwrap();
+        let id = account.account_id.to_string();
+        assert!(last < id, "ids stand in order, once each");
+        last.clone_from(&id);
+        accounts.insert(id, account);
+    }
+    accounts
+}

@@ -1,0 +1,14 @@
+//! The client against the simulator, over loopback HTTP with real crypto.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod faults;
+mod handles;
+mod harness;
+mod invariants;
+mod many;
+mod replay;
