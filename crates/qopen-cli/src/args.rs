@@ -1,0 +1,191 @@
+//! The words of the command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::exit;
+
+/// Pulls the full customer list of a WeCom (企业微信) robot from the qopen open platform.
+#[derive(Debug, Parser)]
+#[command(name = "qopen", version, after_help = exit::HELP, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// Log more to standard error: once for what happens, twice for details. QOPEN_LOG says more.
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub(crate) verbose: u8,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// Settings. Each is looked for here, then in the environment, then in qopen.toml.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Settings")]
+pub(crate) struct Common {
+    /// The settings file [default: qopen.toml, when it is there]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The platform's base URL, scheme included [env: QOPEN_BASE_URL]
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) base_url: Option<String>,
+    /// The app's key; its secret is never a flag [env: QOPEN_APP_KEY, QOPEN_APP_SECRET]
+    #[arg(long, global = true, value_name = "KEY")]
+    pub(crate) app_key: Option<String>,
+    /// Where callbacks are listened for [env: QOPEN_LISTEN] [default: 127.0.0.1:8080]
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    pub(crate) listen: Option<String>,
+    /// The path that callbacks come to [env: QOPEN_CALLBACK_PATH] [default: /callback]
+    #[arg(long, global = true, value_name = "PATH")]
+    pub(crate) callback_path: Option<String>,
+    /// Where the journal lives [env: QOPEN_DATA_DIR]
+    #[arg(long, global = true, value_name = "FOLDER")]
+    pub(crate) data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Run the whole thing against a simulated platform: no account, no configuration
+    Demo(DemoArgs),
+    /// Pull the customer lists of robots into a file
+    Pull(PullArgs),
+    /// Be the platform: endpoints on a port, callbacks with faults
+    Simulate(SimulateArgs),
+    /// Fold captured callbacks into lists, without any network
+    Assemble(AssembleArgs),
+    /// Say step by step what holds and what fails in one captured callback
+    Explain(ExplainArgs),
+    /// Show every setting with its origin, and check what can be checked
+    Doctor,
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputFormat {
+    /// One JSON object a line
+    #[default]
+    Jsonl,
+    /// Comma-separated values with a header
+    Csv,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Where the list goes
+    #[arg(long, value_name = "PATH", default_value = "customers.jsonl")]
+    pub(crate) out: PathBuf,
+    /// How many customers the simulated robot has
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub(crate) accounts: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PullArgs {
+    /// A robot whose customers are wanted; may be given several times
+    #[arg(long = "robot", value_name = "ID")]
+    pub(crate) robots: Vec<String>,
+    /// A file with a robot's id on each line; empty lines and lines after # do not count
+    #[arg(long, value_name = "FILE")]
+    pub(crate) robots_file: Option<PathBuf>,
+    /// Where the list goes: a file, a folder for one file a robot, or - for standard output
+    #[arg(long, value_name = "PATH|-")]
+    pub(crate) out: PathBuf,
+    /// How the list is written
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: OutputFormat,
+    /// Ask for each customer's tags too
+    #[arg(long)]
+    pub(crate) need_tags: bool,
+    /// Quiet after the last page that makes a list complete
+    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = duration)]
+    pub(crate) settle: Duration,
+    /// Silence after which a pull is given up
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    pub(crate) idle_timeout: Duration,
+    /// The longest that a pull may take
+    #[arg(long, value_name = "TIME", default_value = "30m", value_parser = duration)]
+    pub(crate) deadline: Duration,
+    /// A list with fewer customers than this is not complete
+    #[arg(long, value_name = "N")]
+    pub(crate) expect_accounts: Option<u64>,
+    /// Pulls under way at once
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = at_least_one)]
+    pub(crate) concurrency: usize,
+    /// Requests sent in a second, at most
+    #[arg(long, value_name = "N")]
+    pub(crate) rate_limit: Option<std::num::NonZeroU32>,
+    /// Send events of other kinds on to this URL, byte for byte
+    #[arg(long, value_name = "URL")]
+    pub(crate) forward: Option<String>,
+    /// Report as JSON, an object a line: on standard output, or on standard error when the list
+    /// goes to standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SimulateArgs {
+    /// Where the simulated platform listens
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9090")]
+    pub(crate) on: SocketAddr,
+    /// Where callbacks go [default: the callback listener of the settings]
+    #[arg(long, value_name = "URL")]
+    pub(crate) callback_url: Option<String>,
+    /// What is sent and what goes wrong: a JSON file, or the JSON itself
+    #[arg(long, value_name = "FILE|JSON", conflicts_with = "seed")]
+    pub(crate) schedule: Option<String>,
+    /// A mix of every fault that a pull must survive
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AssembleArgs {
+    /// Captured callbacks, one JSON object a line, enveloped or opened; - is standard input
+    #[arg(value_name = "FILE", default_value = "-")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Where the list goes: a file, a folder for one file a robot, or - for standard output
+    #[arg(long, value_name = "PATH|-")]
+    pub(crate) out: PathBuf,
+    /// How the list is written
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: OutputFormat,
+    /// Only pulls of this robot
+    #[arg(long, value_name = "ID")]
+    pub(crate) robot: Option<String>,
+    /// Only the pull of this mark
+    #[arg(long, value_name = "MARK")]
+    pub(crate) mark: Option<String>,
+    /// Report as JSON, an object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// The callback's body; - is standard input
+    #[arg(value_name = "FILE", default_value = "-")]
+    pub(crate) file: PathBuf,
+}
+
+/// A time such as `3s`, `500ms` or `30m`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let time: jiff::SignedDuration = text
+        .parse()
+        .map_err(|_| "a time is a number with a unit, like 500ms, 3s or 30m".to_owned())?;
+    Duration::try_from(time).map_err(|_| "a time cannot be negative".to_owned())
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("it is a whole number, 1 or more".to_owned()),
+        Ok(n) => Ok(n),
+    }
+}

@@ -1,0 +1,128 @@
+//! `qopen demo`: simulator and pull in one process.
+
+use std::io::BufRead as _;
+use std::path::Path;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use qopen::assembler::Timing;
+use qopen::callback::{CallbackKeys, Keyring};
+use qopen::http::Sender;
+use qopen::types::RobotId;
+use qopen::{Client, PullRequest, Status};
+use qopen_simulator::{Chance, Schedule, Simulator, SimulatorConfig};
+use tokio::net::TcpListener;
+
+use crate::args::{DemoArgs, OutputFormat};
+use crate::exit::{Exit, Failure};
+use crate::output::Output;
+use crate::pull::publish;
+use crate::report::Reporter;
+
+const ROBOT: &str = "demo-robot";
+
+pub(crate) async fn run(args: DemoArgs) -> Result<Exit, Failure> {
+    let output = Output::new(&args.out, OutputFormat::Jsonl);
+    output.check(&[ROBOT])?;
+    spare_foreign_lists(&args.out)?;
+    let schedule = Schedule {
+        accounts: args.accounts,
+        page_size: 100,
+        shuffle: true,
+        duplicates: Chance::new(30),
+        lost_acks: Chance::new(20),
+        max_delay_ms: 400,
+        drift: true,
+        nulls: true,
+        unknown: true,
+        conflicts: 5,
+        foreign_events: 3,
+        forged: 3,
+        token_uses: Some(1),
+        unavailable: 1,
+        ..Schedule::default()
+    };
+    let replay = serde_json::to_string(&schedule).unwrap_or_default();
+    eprintln!(
+        "qopen: a simulated platform sends {} customers: shuffled, doubled, with lost acknowledgements, conflicting contents, unknown fields and forged callbacks",
+        args.accounts
+    );
+    let (client, simulator) = start(schedule).await?;
+    let robot = RobotId::new(ROBOT).map_err(|error| Failure::unexpected("the robot", &error))?;
+    let started = client.pull(PullRequest::new(robot)).await;
+    let mut pull = started.map_err(|error| Failure::unexpected("the pull", &error))?;
+    let reporter = Reporter::new(false, false);
+    while let Some(progress) = pull.next().await {
+        reporter.progress(progress);
+    }
+    let outcome = pull
+        .await
+        .map_err(|error| Failure::unexpected("the pull", &error))?;
+    let complete = matches!(outcome.status, Status::Complete(_));
+    let rejections = client.stats().rejections();
+    let mut exit = Exit::Complete;
+    for (summary, pull) in publish(&output, vec![outcome], true, &rejections).await {
+        reporter.summary(&summary, &pull);
+        exit = summary.exit;
+    }
+    let counts = simulator.counts();
+    eprintln!(
+        "qopen: the platform posted {} callbacks in all; one customer is one line of {}",
+        counts.attempts,
+        args.out.display()
+    );
+    if !complete {
+        eprintln!("qopen: play it again: qopen simulate --schedule '{replay}'");
+    }
+    Ok(exit)
+}
+
+async fn start(schedule: Schedule) -> Result<(Client, Simulator), Failure> {
+    let listener = TcpListener::bind("127.0.0.1:0").await;
+    let listener = listener.map_err(|error| Failure::unexpected("a port on loopback", &error))?;
+    let address = listener
+        .local_addr()
+        .map_err(|error| Failure::unexpected("its address", &error))?;
+    let keys = CallbackKeys::new("demo-token", &"demo-aes-key-of-exactly-32-bytes".into())
+        .map_err(|error| Failure::unexpected("the demo's key", &error))?;
+    let ring = Keyring::new("demo-app", keys);
+    let config = SimulatorConfig {
+        listen: std::net::SocketAddr::from(([127, 0, 0, 1], 0)),
+        callback_url: format!("http://{address}/callback"),
+        app_secret: "demo-secret".into(),
+        ring: ring.clone(),
+        schedule,
+    };
+    let simulator = Simulator::start(config).await;
+    let simulator = simulator.map_err(|error| Failure::unexpected("the simulator", &error))?;
+    let sender = Sender::builder(simulator.base_url())
+        .app_credentials("demo-app", "demo-secret")
+        .build();
+    let sender = sender.map_err(|error| Failure::unexpected("the sender", &error))?;
+    let timing = Timing::default()
+        .settle(Duration::from_secs(2))
+        .idle_timeout(Duration::from_secs(8));
+    let client = Client::builder(sender, ring).timing(timing).build();
+    let client = client.map_err(|error| Failure::unexpected("the client", &error))?;
+    let router = client.callback_router();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    Ok((client, simulator))
+}
+
+/// A demo replaces its own list and nobody else's.
+fn spare_foreign_lists(path: &Path) -> Result<(), Failure> {
+    let Ok(file) = std::fs::File::open(path) else {
+        return Ok(());
+    };
+    let mut line = String::new();
+    let read = std::io::BufReader::new(file).read_line(&mut line);
+    let ours = line.starts_with(&format!("{{\"robot_id\":\"{ROBOT}\""));
+    if path.is_dir() || read.is_ok_and(|_| ours || line.is_empty()) {
+        return Ok(());
+    }
+    let message = format!(
+        "{} is there and is not a demo's list; --out names another file",
+        path.display()
+    );
+    Err(Failure::usage(message))
+}

@@ -1,0 +1,112 @@
+//! How the process ends.
+
+use std::fmt;
+use std::process::ExitCode;
+
+/// The exit codes, all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Complete = 0,
+    Unexpected = 1,
+    Usage = 2,
+    Incomplete = 3,
+    NoCallback = 4,
+    Refused = 5,
+    Reported = 6,
+    Output = 7,
+    Interrupted = 130,
+}
+
+/// What `--help` says of them.
+pub(crate) const HELP: &str = "\
+Exit codes:
+  0    complete: the whole list was written
+  1    something unexpected, such as a platform that cannot be reached
+  2    usage or configuration
+  3    incomplete: pages came, the end did not
+  4    no callback came
+  5    the platform refused the request or the credentials
+  6    the platform reported an error by callback
+  7    the output could not be written
+  130  interrupted; what had come is kept aside
+With several robots: the first that occurred of 130, 7, 5, 6, 4, 3, 1.";
+
+impl Exit {
+    /// Of several, the one that counts.
+    pub(crate) fn worst(all: impl IntoIterator<Item = Self>) -> Self {
+        const ORDER: [Exit; 7] = [
+            Exit::Interrupted,
+            Exit::Output,
+            Exit::Refused,
+            Exit::Reported,
+            Exit::NoCallback,
+            Exit::Incomplete,
+            Exit::Unexpected,
+        ];
+        let all: Vec<Self> = all.into_iter().collect();
+        ORDER
+            .into_iter()
+            .find(|it| all.contains(it))
+            .unwrap_or(Self::Complete)
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// What ends a command before its work is done.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    message: String,
+}
+
+impl Failure {
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self {
+            exit: Exit::Usage,
+            message: message.into(),
+        }
+    }
+
+    pub(crate) fn usage_of(what: &str, error: &dyn std::error::Error) -> Self {
+        Self::usage(chain(what, error))
+    }
+
+    pub(crate) fn output(what: &str, error: &dyn std::error::Error) -> Self {
+        Self {
+            exit: Exit::Output,
+            message: chain(what, error),
+        }
+    }
+
+    pub(crate) fn unexpected(what: &str, error: &dyn std::error::Error) -> Self {
+        Self {
+            exit: Exit::Unexpected,
+            message: chain(what, error),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// An error with all its causes, on one line.
+pub(crate) fn chain(what: &str, error: &dyn std::error::Error) -> String {
+    let mut message = what.to_owned();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if !message.is_empty() {
+            message.push_str(": ");
+        }
+        message.push_str(&error.to_string());
+        next = error.source();
+    }
+    message
+}

@@ -1,0 +1,94 @@
+//! The command line of qopen.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line speaks on its streams"
+)]
+
+mod args;
+mod assemble;
+mod demo;
+mod doctor;
+mod exit;
+mod explain;
+mod output;
+mod pull;
+mod report;
+mod settings;
+mod simulate;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+use tracing_subscriber::EnvFilter;
+
+use args::{Cli, Verb};
+use exit::{Exit, Failure};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are answers; the rest is usage.
+            let _ = error.print();
+            return if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Complete
+            }
+            .into();
+        }
+    };
+    start_log(cli.verbose);
+    match run(cli) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            eprintln!("qopen: {failure}");
+            failure.exit.into()
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<Exit, Failure> {
+    let settings = || settings::Settings::load(&cli.common);
+    match cli.verb {
+        Verb::Demo(args) => on_runtime(demo::run(args)),
+        Verb::Pull(args) => on_runtime(pull::run(args, settings()?)),
+        Verb::Simulate(args) => on_runtime(simulate::run(args, settings()?)),
+        Verb::Assemble(args) => on_runtime(assemble::run(args, settings()?)),
+        Verb::Explain(args) => explain::run(&args, &settings()?),
+        Verb::Doctor => doctor::run(&settings()?),
+        Verb::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "qopen", &mut std::io::stdout());
+            Ok(Exit::Complete)
+        }
+    }
+}
+
+fn on_runtime<F>(work: F) -> Result<Exit, Failure>
+where
+    F: Future<Output = Result<Exit, Failure>>,
+{
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    runtime
+        .map_err(|error| Failure::unexpected("the runtime could not be started", &error))?
+        .block_on(work)
+}
+
+/// Logs go to standard error; `QOPEN_LOG` says what, in the words of `tracing`'s filters.
+fn start_log(verbose: u8) {
+    let level = match verbose {
+        0 => "error",
+        1 => "info",
+        2 => "debug",
+        _ => "trace",
+    };
+    let filter = EnvFilter::try_from_env("QOPEN_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+}

@@ -1,0 +1,128 @@
+//! Where lists go, as the command line names it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use qopen::sink::{FileSink, Format, ListKind, Sink, SinkError, StreamSink};
+use qopen::{Published, PulledList, publish};
+
+use crate::args::OutputFormat;
+use crate::exit::Failure;
+
+/// Where lists go.
+#[derive(Clone, Debug)]
+pub(crate) enum Output {
+    /// Standard output; partial lists go to a file.
+    Stdout(Format),
+    /// One file for everything.
+    File(FileSink),
+    /// A file for each robot, in a folder.
+    Folder(PathBuf, Format),
+}
+
+impl Output {
+    pub(crate) fn new(path: &Path, format: OutputFormat) -> Self {
+        let format = match format {
+            OutputFormat::Jsonl => Format::Jsonl,
+            OutputFormat::Csv => Format::Csv,
+        };
+        match path {
+            path if path == Path::new("-") => Self::Stdout(format),
+            path if path.is_dir() => Self::Folder(path.to_owned(), format),
+            path => Self::File(FileSink::new(path, format)),
+        }
+    }
+
+    pub(crate) fn is_stdout(&self) -> bool {
+        matches!(self, Self::Stdout(_))
+    }
+
+    /// Whether each robot's list is published by itself, as soon as it is there.
+    pub(crate) fn is_per_robot(&self) -> bool {
+        matches!(self, Self::Folder(..))
+    }
+
+    /// Finds out now what would otherwise be found out when the pages are in.
+    pub(crate) fn check(&self, robots: &[&str]) -> Result<(), Failure> {
+        let fails = |error: SinkError| Failure::usage_of("the output", &error);
+        match self {
+            Self::Stdout(_) => Ok(()),
+            Self::File(sink) => sink.check().map_err(fails),
+            Self::Folder(..) => robots.iter().try_for_each(|robot| {
+                if *robot == "." || *robot == ".." || robot.contains(['/', '\\']) {
+                    let message = format!(
+                        "the robot id {robot:?} cannot be a file's name; give --out a file"
+                    );
+                    return Err(Failure::usage(message));
+                }
+                self.file(robot).check().map_err(fails)
+            }),
+        }
+    }
+
+    /// The file of a robot, or what stands for it.
+    fn file(&self, name: &str) -> FileSink {
+        match self {
+            Self::File(sink) => sink.clone(),
+            Self::Stdout(format) => {
+                FileSink::new(format!("qopen-{name}.{}", extension(*format)), *format)
+            }
+            Self::Folder(folder, format) => FileSink::new(
+                folder.join(format!("{name}.{}", extension(*format))),
+                *format,
+            ),
+        }
+    }
+
+    /// Publishes lists that go together, and sets aside what could not be read beside them.
+    pub(crate) async fn publish(
+        &self,
+        lists: Vec<PulledList>,
+        kind: ListKind,
+    ) -> Result<Written, Failure> {
+        let name = lists.first().map_or_else(String::new, |list| match self {
+            Self::Stdout(_) => list.id().mark_id.to_string(),
+            _ => list.id().robot_id.to_string(),
+        });
+        let file = self.file(&name);
+        let sink: Arc<dyn Sink> = match (self, kind) {
+            (Self::Stdout(format), ListKind::Complete) => Arc::new(StreamSink::stdout(*format)),
+            _ => Arc::new(file.clone()),
+        };
+        let fails = |error: &dyn std::error::Error| Failure::output("", error);
+        let Published {
+            location,
+            lists,
+            quarantine,
+            ..
+        } = publish(lists, sink, kind)
+            .await
+            .map_err(|error| fails(&error))?;
+        let set_aside = if self.is_stdout() && quarantine.is_empty() {
+            false
+        } else {
+            file.write_quarantine(quarantine)
+                .map_err(|error| fails(&error))?
+        };
+        let quarantine = set_aside.then(|| file.quarantine_path().display().to_string());
+        Ok(Written {
+            location,
+            lists,
+            quarantine,
+        })
+    }
+}
+
+/// What was written.
+pub(crate) struct Written {
+    pub(crate) location: String,
+    pub(crate) lists: Vec<qopen::PublishedList>,
+    pub(crate) quarantine: Option<String>,
+}
+
+fn extension(format: Format) -> &'static str {
+    match format {
+        Format::Csv => "csv",
+        _ => "jsonl",
+    }
+}

@@ -1,0 +1,311 @@
+//! What is said while a pull runs and when it has ended.
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use qopen::assembler::WaitingFor;
+use qopen::callback::RejectReason;
+use qopen::journal::PullId;
+use qopen::{Progress, Status};
+use serde::Serialize;
+
+use crate::exit::Exit;
+
+/// Plain progress lines of one pull are at least this far apart.
+const LINE_EVERY: Duration = Duration::from_secs(2);
+
+/// The last object of a pull. Its names are a contract.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Summary {
+    r#type: &'static str,
+    pub(crate) robot_id: String,
+    pub(crate) mark_id: String,
+    pub(crate) status: &'static str,
+    pub(crate) accounts: u64,
+    pub(crate) pages: usize,
+    pub(crate) duplicate_pages: u64,
+    pub(crate) conflicts: usize,
+    pub(crate) quarantined: u64,
+    pub(crate) rejected_callbacks: u64,
+    pub(crate) revision: u32,
+    pub(crate) elapsed_ms: u64,
+    pub(crate) output: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<String>,
+    #[serde(skip)]
+    pub(crate) why: String,
+    #[serde(skip)]
+    pub(crate) rejections: Vec<(RejectReason, u64)>,
+    #[serde(skip)]
+    pub(crate) quarantine_file: Option<String>,
+    #[serde(skip)]
+    pub(crate) exit: Exit,
+}
+
+impl Summary {
+    pub(crate) fn new(
+        status: &Status,
+        progress: &Progress,
+        rejections: Vec<(RejectReason, u64)>,
+    ) -> Self {
+        let exit = match status {
+            Status::Complete(_) => Exit::Complete,
+            Status::Incomplete(_) => Exit::Incomplete,
+            Status::NoCallback => Exit::NoCallback,
+            Status::Refused(_) => Exit::Refused,
+            Status::Reported { .. } => Exit::Reported,
+            Status::Cancelled => Exit::Interrupted,
+            _ => Exit::Unexpected,
+        };
+        let mut why = status.to_string();
+        let rejected: u64 = rejections.iter().map(|(_, count)| count).sum();
+        if exit == Exit::NoCallback && rejected > 0 {
+            why = format!(
+                "no page came; {rejected} callbacks were rejected: {}",
+                by_reason(&rejections)
+            );
+        }
+        Self {
+            r#type: "summary",
+            robot_id: progress.pull.robot_id.to_string(),
+            mark_id: progress.pull.mark_id.to_string(),
+            status: status.as_str(),
+            accounts: progress.accounts as u64,
+            pages: progress.pages,
+            duplicate_pages: progress.duplicate_pages,
+            conflicts: progress.conflicts,
+            quarantined: progress.unreadable_pages as u64,
+            rejected_callbacks: rejected,
+            revision: progress.revision,
+            elapsed_ms: u64::try_from(progress.elapsed.as_millis()).unwrap_or(u64::MAX),
+            output: None,
+            error: (exit != Exit::Complete).then(|| why.clone()),
+            why,
+            rejections,
+            quarantine_file: None,
+            exit,
+        }
+    }
+
+    /// The same for a person.
+    pub(crate) fn to_text(&self) -> String {
+        let Self {
+            robot_id,
+            status,
+            accounts,
+            pages,
+            duplicate_pages,
+            conflicts,
+            why,
+            ..
+        } = self;
+        let seconds = Duration::from_millis(self.elapsed_ms).as_secs_f64();
+        let mut text = format!(
+            "robot {robot_id}: {status}\n  {accounts} customers on {pages} pages in {seconds:.1} s ({duplicate_pages} pages twice, {conflicts} customers with conflicting contents)\n  {why}\n"
+        );
+        if self.revision > 1 {
+            text.push_str(&format!(
+                "  revision {}: pages came after the list was complete\n",
+                self.revision
+            ));
+        }
+        if !self.rejections.is_empty() {
+            let (count, reasons) = (self.rejected_callbacks, by_reason(&self.rejections));
+            text.push_str(&format!("  {count} callbacks were rejected: {reasons}\n"));
+        }
+        if self.quarantined > 0 {
+            let place = self
+                .quarantine_file
+                .as_deref()
+                .map(|it| format!(", kept in {it}"))
+                .unwrap_or_default();
+            text.push_str(&format!(
+                "  {} could not be read{place}\n",
+                self.quarantined
+            ));
+        }
+        match self.output.as_deref() {
+            Some("-") => text.push_str("  written to standard output\n"),
+            Some(output) => text.push_str(&format!("  written to {output}\n")),
+            None => text.push_str("  nothing was written\n"),
+        }
+        text
+    }
+}
+
+fn by_reason(rejections: &[(RejectReason, u64)]) -> String {
+    let parts: Vec<_> = rejections
+        .iter()
+        .map(|(reason, count)| format!("{count} {reason}"))
+        .collect();
+    parts.join(", ")
+}
+
+#[derive(Serialize)]
+struct ProgressLine<'a> {
+    r#type: &'static str,
+    robot_id: &'a str,
+    mark_id: &'a str,
+    pages: usize,
+    accounts: usize,
+    duplicate_pages: u64,
+    last_page_seen: bool,
+    waiting_for: &'static str,
+    elapsed_ms: u64,
+}
+
+/// Speaks of pulls: a live line each, plain lines, or JSON.
+pub(crate) struct Reporter {
+    form: Form,
+    /// Whether JSON goes to standard error, because the list goes to standard output.
+    json_to_stderr: bool,
+    state: Mutex<BTreeMap<PullId, Shown>>,
+}
+
+enum Form {
+    Live(MultiProgress),
+    Plain,
+    Json,
+}
+
+struct Shown {
+    progress: Progress,
+    at: Instant,
+    printed: Option<Instant>,
+    bar: Option<ProgressBar>,
+}
+
+impl Reporter {
+    pub(crate) fn new(json: bool, list_to_stdout: bool) -> Self {
+        let form = match (json, std::io::stderr().is_terminal()) {
+            (true, _) => Form::Json,
+            (false, true) => Form::Live(MultiProgress::new()),
+            (false, false) => Form::Plain,
+        };
+        Self {
+            form,
+            json_to_stderr: list_to_stdout,
+            state: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn progress(&self, progress: Progress) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let shown = state.entry(progress.pull.clone()).or_insert_with(|| Shown {
+            progress: progress.clone(),
+            at: now,
+            printed: None,
+            bar: self.bar(),
+        });
+        let news =
+            progress.last_page_seen != shown.progress.last_page_seen || shown.printed.is_none();
+        (shown.progress, shown.at) = (progress, now);
+        match &self.form {
+            Form::Live(_) => self.draw(shown),
+            Form::Plain if news || shown.printed.is_none_or(|at| now - at >= LINE_EVERY) => {
+                shown.printed = Some(now);
+                eprintln!("{}", line(&shown.progress, Duration::ZERO));
+            }
+            Form::Plain => {}
+            Form::Json => {
+                shown.printed = Some(now);
+                self.json(&json_line(&shown.progress));
+            }
+        }
+    }
+
+    /// Time passes: live lines show how long nothing came.
+    pub(crate) fn tick(&self) {
+        if let Form::Live(_) = self.form {
+            let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.values().for_each(|shown| self.draw(shown));
+        }
+    }
+
+    pub(crate) fn summary(&self, summary: &Summary, pull: &PullId) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bar) = state.remove(pull).and_then(|shown| shown.bar) {
+            bar.finish_and_clear();
+        }
+        match &self.form {
+            Form::Json => self.json(summary),
+            Form::Live(lines) => lines.suspend(|| eprint!("{}", summary.to_text())),
+            Form::Plain => eprint!("{}", summary.to_text()),
+        }
+    }
+
+    fn bar(&self) -> Option<ProgressBar> {
+        let Form::Live(lines) = &self.form else {
+            return None;
+        };
+        let bar = lines.add(ProgressBar::new_spinner());
+        // The template is a constant that holds.
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
+            bar.set_style(style);
+        }
+        Some(bar)
+    }
+
+    fn draw(&self, shown: &Shown) {
+        if let Some(bar) = &shown.bar {
+            bar.set_message(line(&shown.progress, shown.at.elapsed()));
+            bar.tick();
+        }
+    }
+
+    fn json(&self, object: &impl Serialize) {
+        // Plain data always encodes; a reader that has gone away is no reason to stop pulling.
+        let text = serde_json::to_string(object).unwrap_or_default();
+        let _ = if self.json_to_stderr {
+            writeln!(std::io::stderr(), "{text}")
+        } else {
+            writeln!(std::io::stdout(), "{text}")
+        };
+    }
+}
+
+fn line(progress: &Progress, since: Duration) -> String {
+    let quiet = (progress.quiet + since).as_secs();
+    let Progress {
+        pages,
+        accounts,
+        duplicate_pages,
+        ..
+    } = progress;
+    let wanted = waiting_for(progress.waiting_for);
+    format!(
+        "{}: {pages} pages, {accounts} customers, {duplicate_pages} duplicates; {quiet} s since the last; waiting for {wanted}",
+        progress.pull.robot_id
+    )
+}
+
+fn json_line(progress: &Progress) -> ProgressLine<'_> {
+    ProgressLine {
+        r#type: "progress",
+        robot_id: progress.pull.robot_id.as_str(),
+        mark_id: progress.pull.mark_id.as_str(),
+        pages: progress.pages,
+        accounts: progress.accounts,
+        duplicate_pages: progress.duplicate_pages,
+        last_page_seen: progress.last_page_seen,
+        waiting_for: waiting_for(progress.waiting_for),
+        elapsed_ms: u64::try_from(progress.elapsed.as_millis()).unwrap_or(u64::MAX),
+    }
+}
+
+fn waiting_for(what: WaitingFor) -> &'static str {
+    match what {
+        WaitingFor::Acceptance => "the request to be accepted",
+        WaitingFor::FirstPage => "the first page",
+        WaitingFor::LastPage => "the last page",
+        WaitingFor::OwedPages => "a page that could not be kept",
+        WaitingFor::UnreadablePages => "a page that can be read",
+        WaitingFor::MoreAccounts => "more customers",
+        WaitingFor::Quiet => "quiet",
+        _ => "nothing",
+    }
+}

@@ -1,0 +1,91 @@
+//! `qopen simulate`: the stand-in platform on a port.
+
+use std::path::Path;
+
+use qopen::callback::{CallbackKeys, Keyring};
+use qopen::types::Secret;
+use qopen_simulator::{Schedule, Simulator, SimulatorConfig};
+
+use crate::args::SimulateArgs;
+use crate::exit::{Exit, Failure};
+use crate::settings::{self, Settings};
+
+/// What the simulator takes for a setting that is not set. Known to everybody: they open nothing.
+const APP_KEY: &str = "simulated-app-key";
+const APP_SECRET: &str = "simulated-app-secret";
+const CALLBACK_TOKEN: &str = "simulated-callback-token";
+const ENCODING_AES_KEY: &str = "simulated-aes-key-of-32-bytes-00";
+
+pub(crate) async fn run(args: SimulateArgs, settings: Settings) -> Result<Exit, Failure> {
+    let schedule = match (&args.schedule, args.seed) {
+        (Some(text), _) => schedule(text)?,
+        (None, Some(seed)) => Schedule::survivable(seed),
+        (None, None) => Schedule::default(),
+    };
+    let callback_url = match args.callback_url {
+        Some(url) => url,
+        None => format!("http://{}{}", settings.listen()?, settings.callback_path()?),
+    };
+    let (ring, app_secret) = credentials(&settings)?;
+    let config = SimulatorConfig {
+        listen: args.on,
+        callback_url: callback_url.clone(),
+        app_secret,
+        ring,
+        schedule,
+    };
+    let replay = serde_json::to_string(&config.schedule).unwrap_or_default();
+    let simulator = Simulator::start(config)
+        .await
+        .map_err(|error| Failure::usage_of("", &error))?;
+    eprintln!(
+        "qopen: simulating the platform on {}, callbacks to {callback_url}",
+        simulator.base_url()
+    );
+    eprintln!("qopen: the schedule, to play it again: --schedule '{replay}'");
+    print_defaults(&settings, &simulator);
+    // Nothing can be done about a signal handler that cannot be had but to stop.
+    let _ = tokio::signal::ctrl_c().await;
+    let counts = simulator.counts();
+    eprintln!(
+        "qopen: {} requests, {} callbacks taken of {} sent, {} given up",
+        counts.requests, counts.acknowledged, counts.attempts, counts.given_up
+    );
+    Ok(Exit::Complete)
+}
+
+fn schedule(text: &str) -> Result<Schedule, Failure> {
+    let json = match text.trim_start().starts_with('{') {
+        true => text.to_owned(),
+        false => std::fs::read_to_string(Path::new(text))
+            .map_err(|error| Failure::usage_of(&format!("the schedule {text}"), &error))?,
+    };
+    serde_json::from_str(&json)
+        .map_err(|error| Failure::usage_of("the schedule is not one", &error))
+}
+
+fn credentials(settings: &Settings) -> Result<(Keyring, Secret), Failure> {
+    let or = |spec, default: &str| settings.text(spec).unwrap_or(default).to_owned();
+    let aes_key = Secret::new(or(&settings::ENCODING_AES_KEY, ENCODING_AES_KEY));
+    let keys = CallbackKeys::new(or(&settings::CALLBACK_TOKEN, CALLBACK_TOKEN), &aes_key)
+        .map_err(|error| Failure::usage_of("the callback EncodingAESKey", &error))?;
+    let ring = Keyring::new(or(&settings::APP_KEY, APP_KEY), keys);
+    Ok((ring, Secret::new(or(&settings::APP_SECRET, APP_SECRET))))
+}
+
+/// Says how to point `qopen pull` here; what the user has set is not repeated.
+fn print_defaults(settings: &Settings, simulator: &Simulator) {
+    eprintln!("qopen: for the other side:");
+    eprintln!("  export QOPEN_BASE_URL={}", simulator.base_url());
+    let defaults = [
+        (&settings::APP_KEY, APP_KEY),
+        (&settings::APP_SECRET, APP_SECRET),
+        (&settings::CALLBACK_TOKEN, CALLBACK_TOKEN),
+        (&settings::ENCODING_AES_KEY, ENCODING_AES_KEY),
+    ];
+    for (spec, default) in defaults {
+        if settings.get(spec).is_none() {
+            eprintln!("  export {}={default}", spec.env);
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The binary as people and scripts meet it: real processes, loopback, files.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod offline;
+mod pulls;
+mod support;
+mod texts;

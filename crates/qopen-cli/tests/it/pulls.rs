@@ -1,0 +1,358 @@
+//! `qopen pull` against `qopen simulate`: the list, or the exit code that says why not.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use qopen_simulator::{Chance, Dataset, ErrorFault, Refusal, Schedule};
+use serde_json::Value;
+
+use crate::support::{Stage, ids, steady, text};
+
+fn expected(schedule: &Schedule, robot: &str) -> Vec<String> {
+    Dataset::new(schedule, &robot.parse().unwrap(), false)
+        .expected()
+        .into_keys()
+        .collect()
+}
+
+fn summaries(lines: &[u8]) -> Vec<Value> {
+    let objects = text(lines);
+    let objects = objects
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    objects.filter(|it| it["type"] == "summary").collect()
+}
+
+#[test]
+fn whatever_can_be_survived_gives_exactly_the_list() {
+    for seed in 100..106 {
+        let schedule = Schedule::survivable(seed);
+        let stage = Stage::new(&schedule);
+        let output = stage.run(&["--robot", "r1", "--out", "list", "--json"]);
+        let replay = serde_json::to_string(&schedule).unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "{}\nreplay: {replay}",
+            text(&output.stderr)
+        );
+        assert_eq!(
+            ids(&stage.read("list")),
+            expected(&schedule, "r1"),
+            "replay: {replay}"
+        );
+        let summary = &summaries(&output.stdout)[0];
+        assert_eq!(summary["status"], "complete");
+        assert_eq!(
+            summary["conflicts"].as_u64().unwrap() as usize,
+            schedule.conflicts.min(schedule.accounts)
+        );
+    }
+}
+
+#[test]
+fn each_way_to_fail_has_its_exit_code_and_leaves_the_last_list_alone() {
+    let error = |with_data| {
+        let error = ErrorFault {
+            code: 70001,
+            message: "robot offline".into(),
+            with_data,
+            after_pages: 2,
+        };
+        Schedule {
+            error: Some(error),
+            parallel: 1,
+            ..Schedule::default()
+        }
+    };
+    let refusal = Some(Refusal {
+        code: 60011,
+        message: "no such robot".into(),
+    });
+    for (name, schedule, code, partial) in [
+        (
+            "lost_last_page",
+            Schedule {
+                lost_last_page: true,
+                ..Schedule::default()
+            },
+            3,
+            true,
+        ),
+        (
+            "silent",
+            Schedule {
+                silent: true,
+                ..Schedule::default()
+            },
+            4,
+            false,
+        ),
+        (
+            "silent_and_forged",
+            Schedule {
+                lost_pages: (0..5).collect(),
+                forged: 2,
+                ..Schedule::default()
+            },
+            4,
+            false,
+        ),
+        (
+            "refused",
+            Schedule {
+                refusal,
+                ..Schedule::default()
+            },
+            5,
+            false,
+        ),
+        (
+            "refused_credentials",
+            Schedule {
+                refuse_credentials: true,
+                ..Schedule::default()
+            },
+            5,
+            false,
+        ),
+        ("error_with_data", error(true), 6, true),
+        ("error_without_data", error(false), 6, true),
+        (
+            "unreadable_page",
+            Schedule {
+                broken_page: Some(1),
+                ..Schedule::default()
+            },
+            3,
+            true,
+        ),
+    ] {
+        let stage = Stage::new(&schedule);
+        std::fs::write(stage.folder.path().join("list"), "the last list\n").unwrap();
+        let output = stage.run(&["--robot", "r1", "--out", "list"]);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{name}: {said}");
+        assert_eq!(stage.read("list"), "the last list\n", "{name}");
+        assert_eq!(stage.exists("list.partial"), partial, "{name}");
+        let summary: Vec<_> = said
+            .lines()
+            .filter(|line| !line.starts_with("r1: "))
+            .collect();
+        insta::assert_snapshot!(
+            format!("failed_{name}"),
+            steady(&summary.join("\n"), stage.folder.path())
+        );
+    }
+}
+
+#[test]
+fn a_lost_page_is_noticed_where_a_number_was_expected() {
+    let stage = Stage::new(&Schedule {
+        lost_pages: vec![2],
+        ..Schedule::default()
+    });
+    let output = stage.run(&["--robot", "r1", "--out", "list", "--expect-accounts", "500"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(!stage.exists("list") && ids(&stage.read("list.partial")).len() == 400);
+}
+
+#[test]
+fn the_json_report_keeps_its_contract() {
+    let schedule = Schedule {
+        accounts: 30,
+        broken_accounts: 2,
+        conflicts: 1,
+        forged: 1,
+        ..Schedule::default()
+    };
+    let stage = Stage::new(&schedule);
+    let output = stage.run(&["--robot", "r1", "--out", "list", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let lines = text(&output.stdout);
+    let objects: Vec<Value> = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert!(
+        objects[..objects.len() - 1]
+            .iter()
+            .all(|it| it["type"] == "progress")
+    );
+    let mut summary = objects.last().unwrap().clone();
+    assert!(summary["elapsed_ms"].as_u64().unwrap() >= 1000);
+    (summary["elapsed_ms"], summary["mark_id"]) = (0.into(), "MARK".into());
+    insta::assert_snapshot!(serde_json::to_string_pretty(&summary).unwrap());
+    assert_eq!(stage.read("list.quarantine.jsonl").lines().count(), 2);
+}
+
+#[test]
+fn the_list_itself_may_go_to_standard_output() {
+    let schedule = Schedule::default();
+    let stage = Stage::new(&schedule);
+    let output = stage.run(&["--robot", "r1", "--out", "-", "--json"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(ids(&text(&output.stdout)), expected(&schedule, "r1"));
+    assert_eq!(summaries(&output.stderr)[0]["output"], "-");
+
+    let stage = Stage::new(&Schedule {
+        lost_last_page: true,
+        ..schedule
+    });
+    let output = stage.run(&["--robot", "r1", "--out", "-", "--json"]);
+    assert_eq!(
+        (output.status.code(), output.stdout.len()),
+        (Some(3), 0),
+        "half a list is not shown"
+    );
+    let partial = summaries(&output.stderr)[0]["output"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert_eq!(ids(&stage.read(&partial)).len(), 400);
+}
+
+#[test]
+fn several_robots_go_into_one_file_or_a_file_each() {
+    let schedule = Schedule {
+        accounts: 40,
+        ..Schedule::default()
+    };
+    let stage = Stage::new(&schedule);
+    std::fs::write(
+        stage.folder.path().join("robots"),
+        "# ours\nr2\n\nr1 # again\n",
+    )
+    .unwrap();
+    let several = ["--robot", "r1", "--robots-file", "robots", "--need-tags"];
+    let output = stage.run(&[&several[..], &["--out", "all"]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert_eq!(
+        ids(&stage.read("all")),
+        [expected(&schedule, "r1"), expected(&schedule, "r2")].concat()
+    );
+    assert!(stage.read("all").contains("标签"), "tags were asked for");
+
+    std::fs::create_dir(stage.folder.path().join("each")).unwrap();
+    let output = stage.run(&[&several[..], &["--out", "each", "--format", "csv"]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    for robot in ["r1", "r2"] {
+        assert_eq!(stage.read(&format!("each/{robot}.csv")).lines().count(), 41);
+    }
+}
+
+#[test]
+fn an_output_that_fails_at_the_end_has_its_exit_code() {
+    let stage = Stage::new(&Schedule {
+        max_delay_ms: 1500,
+        ..Schedule::default()
+    });
+    let folder = stage.folder.path().join("gone");
+    std::fs::create_dir(&folder).unwrap();
+    let mut child = stage.pull(&["--robot", "r1", "--out", "gone/list", "--json"]);
+    let mut child = child
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    // The pull is under way, so the folder was looked at and found good.
+    lines.next().unwrap().unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    let summary: Value = serde_json::from_str(&lines.map(Result::unwrap).last().unwrap()).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(7));
+    assert!(
+        summary["error"]
+            .as_str()
+            .unwrap()
+            .contains("does not exist"),
+        "{summary}"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_pull_keeps_what_has_come() {
+    for signal in ["-INT", "-TERM"] {
+        let stage = Stage::new(&Schedule {
+            lost_last_page: true,
+            ..Schedule::default()
+        });
+        let mut child = stage.pull(&[
+            "--robot",
+            "r1",
+            "--out",
+            "list",
+            "--json",
+            "--idle-timeout",
+            "60s",
+        ]);
+        let mut child = child
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let all_came = |line: &String| serde_json::from_str::<Value>(line).unwrap()["pages"] == 4;
+        assert!(
+            lines
+                .by_ref()
+                .map(Result::unwrap)
+                .any(|line| all_came(&line))
+        );
+        let sent = Command::new("kill")
+            .args([signal, &child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(sent.success());
+        let summary: Value =
+            serde_json::from_str(&lines.map(Result::unwrap).last().unwrap()).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(130));
+        assert_eq!(summary["status"], "incomplete");
+        assert_eq!(ids(&stage.read("list.partial")).len(), 400);
+        assert!(!stage.exists("list"));
+    }
+}
+
+#[test]
+fn i10_nothing_secret_or_personal_is_logged_even_at_trace() {
+    let schedule = Schedule {
+        accounts: 50,
+        broken_accounts: 2,
+        broken_page: Some(0),
+        page_size: 10,
+        forged: 3,
+        duplicates: Chance::new(50),
+        token_uses: Some(1),
+        unavailable: 1,
+        ..Schedule::default()
+    };
+    let stage = Stage::new(&schedule);
+    let mut command = stage.pull(&["--robot", "r1", "--out", "list", "-vvv"]);
+    let output = command.env("QOPEN_LOG", "trace").output().unwrap();
+    let logged = text(&output.stderr);
+    assert!(
+        logged.contains("TRACE") && logged.contains("DEBUG"),
+        "the log is on"
+    );
+    let account = Dataset::new(&schedule, &"r1".parse().unwrap(), false)
+        .expected()
+        .into_values()
+        .last()
+        .unwrap();
+    let profile = &account.profile;
+    for canary in [
+        "canary",
+        "simulated-token",
+        account.account_id.as_str(),
+        &profile.alias,
+        "备注",
+        "张三",
+        &profile.union_id,
+        &profile.external_user_id,
+        "avatar.example",
+        "渠道",
+    ] {
+        assert!(!logged.contains(canary), "{canary:?} is in the log");
+    }
+}

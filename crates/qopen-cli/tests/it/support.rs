@@ -1,0 +1,165 @@
+//! Running the binary, and making its words the same on every machine.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use qopen_simulator::Schedule;
+use tempfile::TempDir;
+
+/// Settings that the simulator and the puller share.
+pub const SETTINGS: [(&str, &str); 4] = [
+    ("QOPEN_APP_KEY", "app"),
+    ("QOPEN_APP_SECRET", "canary-app-secret"),
+    ("QOPEN_CALLBACK_TOKEN", "canary-callback-token"),
+    ("QOPEN_ENCODING_AES_KEY", "canary-aes-key-of-32-bytes-00000"),
+];
+
+/// The binary in a folder of its own, with no settings but those given.
+pub fn qopen(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("qopen"));
+    for (name, _) in std::env::vars() {
+        if name.starts_with("QOPEN_") || name.to_lowercase().ends_with("_proxy") {
+            command.env_remove(name);
+        }
+    }
+    command
+        .current_dir(folder)
+        .args(arguments)
+        .env("COLUMNS", "100")
+        .stdin(Stdio::null());
+    command
+}
+
+pub fn with_settings(mut command: Command) -> Command {
+    command.envs(SETTINGS);
+    command
+}
+
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// What is different each time, replaced.
+pub fn steady(text: &str, folder: &Path) -> String {
+    let folder = std::fs::canonicalize(folder).unwrap();
+    let mut out = String::new();
+    for line in text.replace(&*folder.to_string_lossy(), "FOLDER").lines() {
+        let mut words = Vec::new();
+        let all: Vec<&str> = line.split(' ').collect();
+        for (at, word) in all.iter().enumerate() {
+            let bare = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+            let seconds = all
+                .get(at + 1)
+                .is_some_and(|next| *next == "s" || next.starts_with("s,"));
+            let uuid = bare.len() == 36 && bare.bytes().filter(|it| *it == b'-').count() == 4;
+            match word {
+                word if uuid => words.push(word.replace(bare, "MARK")),
+                _ if seconds && word.parse::<f64>().is_ok() => words.push("N".into()),
+                word => words.push((*word).to_owned()),
+            }
+        }
+        out.push_str(&words.join(" "));
+        out.push('\n');
+    }
+    out
+}
+
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+/// A simulator process and the folder of a puller.
+pub struct Stage {
+    pub folder: TempDir,
+    pub listen: String,
+    pub base_url: String,
+    simulator: Child,
+}
+
+impl Stage {
+    pub fn new(schedule: &Schedule) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let listen = format!("127.0.0.1:{}", free_port());
+        let schedule = serde_json::to_string(schedule).unwrap();
+        let callback = format!("http://{listen}/callback");
+        let arguments = [
+            "simulate",
+            "--on",
+            "127.0.0.1:0",
+            "--callback-url",
+            &callback,
+            "--schedule",
+            &schedule,
+        ];
+        let mut command = with_settings(qopen(folder.path(), &arguments));
+        let mut simulator = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(simulator.stderr.take().unwrap()).lines();
+        let base_url = loop {
+            let line = lines
+                .next()
+                .expect("the simulator says where it is")
+                .unwrap();
+            if let Some((_, url)) = line.split_once("QOPEN_BASE_URL=") {
+                break url.to_owned();
+            }
+        };
+        // Whatever else it says must not fill the pipe.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self {
+            folder,
+            listen,
+            base_url,
+            simulator,
+        }
+    }
+
+    /// `qopen pull` of robot r1 into `list`, with times for a test.
+    pub fn pull(&self, arguments: &[&str]) -> Command {
+        let mut all = vec!["pull", "--settle", "1s"];
+        if !arguments.contains(&"--idle-timeout") {
+            all.extend(["--idle-timeout", "4s"]);
+        }
+        all.extend(arguments);
+        let mut command = with_settings(qopen(self.folder.path(), &all));
+        command
+            .env("QOPEN_LISTEN", &self.listen)
+            .env("QOPEN_BASE_URL", &self.base_url);
+        command
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.pull(arguments).output().unwrap()
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.folder.path().join(name)).unwrap()
+    }
+
+    pub fn exists(&self, name: &str) -> bool {
+        self.folder.path().join(name).exists()
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        let _ = self.simulator.kill();
+        let _ = self.simulator.wait();
+    }
+}
+
+/// The ids in a JSONL list.
+pub fn ids(list: &str) -> Vec<String> {
+    let id = |line: &str| {
+        serde_json::from_str::<serde_json::Value>(line).unwrap()["account_id"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    list.lines().map(id).collect()
+}
