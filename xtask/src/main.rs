@@ -6,7 +6,9 @@
     reason = "a command line speaks on its streams"
 )]
 
+mod check;
 mod codegen;
+mod spec_diff;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -19,9 +21,15 @@ usage: cargo xtask TASK
 
   codegen [--check] [--spec FILE --out FOLDER]
                      make crates/qopen-types/src/generated from openapi.yaml, or check that it is so
+  spec diff PAGE.txt report in what a vendor's page and openapi.yaml differ
+  check              formatting, generated code, dependencies, clippy, documentation, public API,
+                     licences
 ";
 
 fn main() -> ExitCode {
+    if let Some(code) = check::stand_in() {
+        return code;
+    }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match run(&words) {
@@ -45,11 +53,31 @@ fn run(words: &[&str]) -> Result<()> {
         ["codegen", "--check", "--spec", spec, "--out", out] => {
             codegen::check(Path::new(spec), Path::new(out))
         }
+        ["spec", "diff", page] => report(
+            &std::fs::read_to_string(page)?,
+            &std::fs::read_to_string(spec)?,
+        ),
+        ["check"] => check::run(&root(), &spec, &generated),
         [] | ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             Ok(())
         }
         other => Err(format!("no task {:?}\n{USAGE}", other.join(" ")).into()),
+    }
+}
+
+/// Prints the differences; fails where there are any that are not known.
+fn report(page: &str, spec: &str) -> Result<()> {
+    let found = spec_diff::diff(page, spec)?;
+    for line in &found.known {
+        println!("known  {line}");
+    }
+    for line in &found.new {
+        println!("NEW    {line}");
+    }
+    match found.new.len() {
+        0 => Ok(()),
+        new => Err(format!("page and spec differ in {new} places").into()),
     }
 }
 

@@ -452,7 +452,9 @@ impl<T: Keyed> Assembler<T> {
                 tombstone.progress.accounts = fold.accounts();
                 tombstone.progress.conflicts = fold.conflicts();
             }
-            None => drop(tombstone.pages.insert(digest)),
+            None => {
+                tombstone.pages.insert(digest);
+            }
         }
         tombstone.progress.pages += 1;
         tombstone.progress.revision += 1;

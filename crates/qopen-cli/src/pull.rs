@@ -236,7 +236,8 @@ pub(crate) async fn publish(
         true => ListKind::Complete,
         false => ListKind::Partial,
     };
-    let worth_keeping = |it: &&Outcome| kind == ListKind::Complete || it.progress.pages > 0;
+    let something = |it: &Outcome| it.progress.pages + it.progress.unreadable_pages > 0;
+    let worth_keeping = |it: &&Outcome| kind == ListKind::Complete || something(it);
     let lists: Vec<_> = outcomes
         .iter()
         .filter(worth_keeping)
@@ -253,7 +254,7 @@ pub(crate) async fn publish(
             Some(Ok(written)) => {
                 if let Some(list) = written.lists.iter().find(|list| list.id == id) {
                     summary.accounts = list.accounts;
-                    summary.quarantined += list.quarantined;
+                    summary.quarantined = list.quarantined;
                     summary.revision = list.revision;
                     summary.output = Some(written.location.clone());
                     summary.quarantine_file.clone_from(&written.quarantine);

@@ -116,7 +116,9 @@ impl Dataset {
             let id = account.account_id.to_string();
             match winners.get(&id) {
                 Some((best, _)) if *best >= rank => {}
-                _ => drop(winners.insert(id, (rank, account.clone()))),
+                _ => {
+                    winners.insert(id, (rank, account.clone()));
+                }
             }
         }
         winners

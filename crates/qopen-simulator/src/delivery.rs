@@ -64,7 +64,7 @@ fn plan(shared: &Shared, robot: &RobotId, mark: &MarkId, need_tag_info: bool) ->
     let mut pages: Vec<_> = pages
         .into_iter()
         .filter(|page| {
-            !(page.last && schedule.lost_last_page) && !schedule.lost_pages.contains(&page.number)
+            !(schedule.lost_pages.contains(&page.number) || page.last && schedule.lost_last_page)
         })
         .collect();
     if schedule.shuffle {

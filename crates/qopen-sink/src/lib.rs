@@ -13,7 +13,7 @@ pub use file::FileSink;
 pub use format::{CSV_COLUMNS, Format};
 pub use quarantine::Quarantine;
 pub use record::Record;
-pub use sort::Sorter;
+pub use sort::{Pair, Sorter};
 pub use stream::StreamSink;
 
 /// Whether a list is the whole list.

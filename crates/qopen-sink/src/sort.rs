@@ -18,7 +18,7 @@ const FAN_IN: usize = 64;
 const RUN: &str = "a temporary sort file";
 
 /// A record: its key, and the text that goes with it.
-type Pair = (Box<str>, Box<str>);
+pub type Pair = (Box<str>, Box<str>);
 
 /// Sorts records by key, in bounded memory, and drops all but the first of those with one key.
 ///
@@ -73,9 +73,7 @@ impl Sorter {
     ///
     /// # Errors
     /// [`SinkError`], here and at each record, when a run cannot be read.
-    pub fn finish(
-        mut self,
-    ) -> Result<impl Iterator<Item = Result<(Box<str>, Box<str>), SinkError>>, SinkError> {
+    pub fn finish(mut self) -> Result<impl Iterator<Item = Result<Pair, SinkError>>, SinkError> {
         let last = self.sorted();
         Merge::new(self.runs, last)
     }

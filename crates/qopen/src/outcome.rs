@@ -84,7 +84,7 @@ impl fmt::Display for Status {
 fn sentence(failure: &Failure) -> String {
     match failure {
         Failure::LastPageMissing => {
-            "pages came, and no last page before the idle timeout; pull again".into()
+            "pages came, and none of them is marked as the last; pull again".into()
         }
         Failure::FewerThanExpected { expected } => {
             format!(

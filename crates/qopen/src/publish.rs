@@ -142,8 +142,8 @@ pub struct Published {
     pub location: String,
     /// Each list's figures, in the order they were given.
     pub lists: Vec<PublishedList>,
-    /// The accounts that could not be read: one JSON object a line, `robot_id`, `mark_id`,
-    /// `reason` and the account as it came, `raw`.
+    /// The accounts and pages that could not be read: one JSON object a line, `robot_id`,
+    /// `mark_id`, `reason`, and the account or page as it came, `raw`.
     pub quarantine: Quarantine,
 }
 
@@ -157,7 +157,7 @@ pub struct PublishedList {
     pub revision: u32,
     /// Accounts written.
     pub accounts: u64,
-    /// Accounts that could not be read.
+    /// Accounts and pages that could not be read.
     pub quarantined: u64,
 }
 
@@ -233,6 +233,7 @@ impl Publication<'_> {
             let (_, raw) = record.map_err(PublishError::Sink)?;
             accounts += u64::from(self.write(&raw)?);
         }
+        self.set_pages_aside()?;
         let quarantined = self.quarantine.len() - already;
         Ok(PublishedList {
             id: self.list.id.clone(),
@@ -320,6 +321,17 @@ impl Publication<'_> {
                 Ok(false)
             }
         }
+    }
+
+    /// Pages that could not be read are set aside whole: nowhere else are they shown.
+    fn set_pages_aside(&mut self) -> Result<(), PublishError> {
+        let items = self.runtime.block_on(self.list.journal.quarantined());
+        for item in items.map_err(PublishError::Journal)? {
+            if item.pull.as_ref() == Some(&self.list.id) {
+                self.set_aside(&item.reason, item.payload.as_str())?;
+            }
+        }
+        Ok(())
     }
 
     fn set_aside(&mut self, reason: &str, raw: &str) -> Result<(), PublishError> {

@@ -25,8 +25,12 @@ fn learn(fold: &mut Fold, learnt: &Learnt) {
                 .map(|(id, content)| Account(*id, *content));
             fold.add_page(digest(page), page.has_more, accounts, |_| {});
         }
-        Learnt::Unreadable(page) => drop(fold.add_unreadable(digest(page))),
-        Learnt::Owed(page) => drop(fold.add_owed(digest(page))),
+        Learnt::Unreadable(page) => {
+            fold.add_unreadable(digest(page));
+        }
+        Learnt::Owed(page) => {
+            fold.add_owed(digest(page));
+        }
     }
 }
 

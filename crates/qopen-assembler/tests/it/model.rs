@@ -231,7 +231,9 @@ impl Model {
             return;
         };
         match pull.ended {
-            None => drop(pull.pages.insert(page)),
+            None => {
+                pull.pages.insert(page);
+            }
             Some((_, _)) if pull.pages.contains(&page) => pull.copies += 1,
             Some((true, _)) => {
                 pull.pages.insert(page);

@@ -121,11 +121,15 @@ impl Pair {
             }
             Operation::Unreadable(k, it) => {
                 assembler.handle_unreadable_page(now, &key(k), digest(&it));
-                model.touch(k, |pull| drop(pull.unreadable.insert(it)));
+                model.touch(k, |pull| {
+                    pull.unreadable.insert(it);
+                });
             }
             Operation::Owed(k, it) => {
                 assembler.handle_owed_page(now, &key(k), digest(&it));
-                model.touch(k, |pull| drop(pull.owed.insert(it)));
+                model.touch(k, |pull| {
+                    pull.owed.insert(it);
+                });
             }
             Operation::Error(robot, mark, code) => {
                 let (robot_id, mark_id) = (key((robot, 0)), mark.map(|mark| key((robot, mark))));

@@ -332,4 +332,19 @@ async fn a_broken_page_is_kept_and_stands_against_completeness() {
         (4, 1)
     );
     assert_eq!(harness.client.stats().unreadable_pages(), 1);
+    // It is shown whole beside what there is.
+    let (list, published) = written(&outcome).await;
+    assert_eq!((list.len(), published.lists[0].quarantined), (400, 1));
+    let lines: Vec<String> = published
+        .quarantine
+        .into_lines()
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    let line: serde_json::Value = serde_json::from_str(&lines[0]).unwrap();
+    assert_eq!(
+        line["reason"],
+        "account_list: expected a list, found a string"
+    );
+    assert_eq!(line["raw"]["data"]["account_list"], "not a list");
 }

@@ -1,0 +1,120 @@
+//! `cargo xtask check`: everything that must hold before a change is good.
+
+mod api;
+mod dependencies;
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::{Result, codegen};
+
+pub(crate) use api::stand_in;
+
+/// The version of cargo-deny that is installed where none is found.
+const CARGO_DENY: &str = "0.20.2";
+
+/// Runs every check and says which of them failed.
+pub(crate) fn run(root: &Path, spec: &Path, generated: &Path) -> Result<()> {
+    type Check<'a> = (&'a str, Box<dyn Fn() -> Result<()> + 'a>);
+    let checks: [Check<'_>; 7] = [
+        (
+            "formatting",
+            Box::new(|| cargo(root, &["fmt", "--all", "--check"])),
+        ),
+        (
+            "generated code",
+            Box::new(|| codegen::check(spec, generated)),
+        ),
+        (
+            "direction of dependencies",
+            Box::new(|| dependencies::check(root)),
+        ),
+        (
+            "clippy",
+            Box::new(|| {
+                let clippy = [
+                    "clippy",
+                    "--workspace",
+                    "--all-targets",
+                    "--all-features",
+                    "--locked",
+                    "--",
+                    "-D",
+                    "warnings",
+                ];
+                cargo(root, &clippy)
+            }),
+        ),
+        (
+            "documentation",
+            Box::new(|| {
+                let doc = [
+                    "doc",
+                    "--workspace",
+                    "--no-deps",
+                    "--all-features",
+                    "--locked",
+                ];
+                status(command(root, &doc).env("RUSTDOCFLAGS", "-D warnings"))
+            }),
+        ),
+        ("public API", Box::new(|| api::check(root))),
+        ("licences, bans and sources", Box::new(|| deny(root))),
+    ];
+    let mut failed = Vec::new();
+    for (name, check) in checks {
+        println!("== {name}");
+        if let Err(error) = check() {
+            eprintln!("xtask: {name}: {error}");
+            failed.push(name);
+        }
+    }
+    if failed.is_empty() {
+        println!("== all checks hold");
+        return Ok(());
+    }
+    Err(format!("failed: {}", failed.join(", ")).into())
+}
+
+fn deny(root: &Path) -> Result<()> {
+    if command(root, &["deny", "--version"])
+        .output()
+        .is_ok_and(|it| !it.status.success())
+    {
+        println!("cargo-deny is missing; installing {CARGO_DENY}, which takes some minutes");
+        cargo(
+            root,
+            &["install", "cargo-deny", "--locked", "--version", CARGO_DENY],
+        )?;
+    }
+    cargo(
+        root,
+        &[
+            "deny",
+            "--all-features",
+            "check",
+            "bans",
+            "licenses",
+            "sources",
+        ],
+    )
+}
+
+pub(crate) fn command(root: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root).args(arguments);
+    command
+}
+
+fn cargo(root: &Path, arguments: &[&str]) -> Result<()> {
+    status(&mut command(root, arguments))
+}
+
+fn status(command: &mut Command) -> Result<()> {
+    let status = command.status()?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("cargo ended with {status}").into())
+    }
+}

@@ -1,0 +1,89 @@
+//! Dependencies point one way, and the light crates stay light.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::command;
+use crate::Result;
+
+/// Which crates of the workspace each may depend on.
+const ALLOWED: [(&str, &[&str]); 10] = [
+    ("qopen-types", &[]),
+    ("qopen-assembler", &["qopen-types"]),
+    ("qopen-http", &["qopen-types"]),
+    ("qopen-callback", &["qopen-types"]),
+    ("qopen-journal", &["qopen-types"]),
+    ("qopen-sink", &["qopen-types"]),
+    (
+        "qopen",
+        &[
+            "qopen-types",
+            "qopen-assembler",
+            "qopen-http",
+            "qopen-callback",
+            "qopen-journal",
+            "qopen-sink",
+        ],
+    ),
+    ("qopen-simulator", &["qopen-types", "qopen-callback"]),
+    ("qopen-cli", &["qopen", "qopen-simulator"]),
+    ("xtask", &[]),
+];
+
+/// Crates that must be good for use without any runtime or network, and what they must not bring.
+const LIGHT: [&str; 2] = ["qopen-types", "qopen-assembler"];
+const HEAVY: [&str; 5] = ["tokio", "reqwest", "axum", "hyper", "futures-util"];
+
+pub(crate) fn check(root: &Path) -> Result<()> {
+    let output = command(
+        root,
+        &["metadata", "--format-version", "1", "--no-deps", "--locked"],
+    )
+    .output()?;
+    let metadata: Value = serde_json::from_slice(&output.stdout)?;
+    let mut wrong = Vec::new();
+    for package in metadata["packages"].as_array().into_iter().flatten() {
+        let name = package["name"].as_str().unwrap_or_default();
+        let Some((_, allowed)) = ALLOWED.iter().find(|(known, _)| *known == name) else {
+            wrong.push(format!(
+                "{name}: add it to the table in xtask/src/check/dependencies.rs"
+            ));
+            continue;
+        };
+        for dependency in package["dependencies"].as_array().into_iter().flatten() {
+            let target = dependency["name"].as_str().unwrap_or_default();
+            let ours = ALLOWED.iter().any(|(known, _)| *known == target);
+            // Tests may look at anything.
+            if ours && dependency["kind"] != "dev" && !allowed.contains(&target) {
+                wrong.push(format!("{name} depends on {target}"));
+            }
+        }
+    }
+    for name in LIGHT {
+        let tree = [
+            "tree",
+            "-p",
+            name,
+            "-e",
+            "normal",
+            "--all-features",
+            "--prefix",
+            "none",
+            "--locked",
+        ];
+        let output = command(root, &tree).output()?;
+        let tree = String::from_utf8(output.stdout)?;
+        if !output.status.success() || tree.is_empty() {
+            return Err(format!("cargo tree of {name} failed").into());
+        }
+        let names = tree.lines().filter_map(|line| line.split(' ').next());
+        let heavy: Vec<&str> = names.filter(|it| HEAVY.contains(it)).collect();
+        wrong.extend(heavy.iter().map(|it| format!("{name} brings {it}")));
+    }
+    if wrong.is_empty() {
+        Ok(())
+    } else {
+        Err(wrong.join("\n  ").into())
+    }
+}
