@@ -17,18 +17,9 @@ const CARGO_DENY: &str = "0.20.2";
 pub(crate) fn run(root: &Path, spec: &Path, generated: &Path) -> Result<()> {
     type Check<'a> = (&'a str, Box<dyn Fn() -> Result<()> + 'a>);
     let checks: [Check<'_>; 7] = [
-        (
-            "formatting",
-            Box::new(|| cargo(root, &["fmt", "--all", "--check"])),
-        ),
-        (
-            "generated code",
-            Box::new(|| codegen::check(spec, generated)),
-        ),
-        (
-            "direction of dependencies",
-            Box::new(|| dependencies::check(root)),
-        ),
+        ("formatting", Box::new(|| cargo(root, &["fmt", "--all", "--check"]))),
+        ("generated code", Box::new(|| codegen::check(spec, generated))),
+        ("direction of dependencies", Box::new(|| dependencies::check(root))),
         (
             "clippy",
             Box::new(|| {
@@ -48,13 +39,7 @@ pub(crate) fn run(root: &Path, spec: &Path, generated: &Path) -> Result<()> {
         (
             "documentation",
             Box::new(|| {
-                let doc = [
-                    "doc",
-                    "--workspace",
-                    "--no-deps",
-                    "--all-features",
-                    "--locked",
-                ];
+                let doc = ["doc", "--workspace", "--no-deps", "--all-features", "--locked"];
                 status(command(root, &doc).env("RUSTDOCFLAGS", "-D warnings"))
             }),
         ),
@@ -77,27 +62,11 @@ pub(crate) fn run(root: &Path, spec: &Path, generated: &Path) -> Result<()> {
 }
 
 fn deny(root: &Path) -> Result<()> {
-    if command(root, &["deny", "--version"])
-        .output()
-        .is_ok_and(|it| !it.status.success())
-    {
+    if command(root, &["deny", "--version"]).output().is_ok_and(|it| !it.status.success()) {
         println!("cargo-deny is missing; installing {CARGO_DENY}, which takes some minutes");
-        cargo(
-            root,
-            &["install", "cargo-deny", "--locked", "--version", CARGO_DENY],
-        )?;
+        cargo(root, &["install", "cargo-deny", "--locked", "--version", CARGO_DENY])?;
     }
-    cargo(
-        root,
-        &[
-            "deny",
-            "--all-features",
-            "check",
-            "bans",
-            "licenses",
-            "sources",
-        ],
-    )
+    cargo(root, &["deny", "--all-features", "check", "bans", "licenses", "sources"])
 }
 
 pub(crate) fn command(root: &Path, arguments: &[&str]) -> Command {
@@ -112,9 +81,5 @@ fn cargo(root: &Path, arguments: &[&str]) -> Result<()> {
 
 fn status(command: &mut Command) -> Result<()> {
     let status = command.status()?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(format!("cargo ended with {status}").into())
-    }
+    if status.success() { Ok(()) } else { Err(format!("cargo ended with {status}").into()) }
 }

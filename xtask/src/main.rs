@@ -53,10 +53,9 @@ fn run(words: &[&str]) -> Result<()> {
         ["codegen", "--check", "--spec", spec, "--out", out] => {
             codegen::check(Path::new(spec), Path::new(out))
         }
-        ["spec", "diff", page] => report(
-            &std::fs::read_to_string(page)?,
-            &std::fs::read_to_string(spec)?,
-        ),
+        ["spec", "diff", page] => {
+            report(&std::fs::read_to_string(page)?, &std::fs::read_to_string(spec)?)
+        }
         ["check"] => check::run(&root(), &spec, &generated),
         [] | ["help" | "--help" | "-h"] => {
             print!("{USAGE}");

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::config::{Config, PullOptions};
-use crate::event::{Anomaly, Event, Failure, Limit};
-use crate::fold::Fold;
+use crate::event::{Event, Failure, Limit};
+use crate::fold::{Fold, ForeignFold};
 use crate::key::{Keyed, PageDigest, PullKey};
-use crate::pull::{Ending, Progress, Pull, State, WaitingFor};
+use crate::pull::{Ending, Progress, Pull};
 use crate::time::Time;
 
 /// A page as a fact: whose it is, and what is in it.
@@ -51,7 +51,8 @@ pub enum Verdict {
     AfterFailure,
     /// Its pull was never started here; it is reported, not folded.
     Unknown,
-    /// It was not taken, because the pull is at its limit; the pull has failed.
+    /// It was not taken, because the pull is at its limit. An open pull has failed by it; a
+    /// completed one stays as it is, and the page is reported.
     LimitReached,
     /// It was not taken, because too many events wait: poll them, then hand it in again.
     Backlog,
@@ -77,9 +78,22 @@ pub enum StartError {
 #[error("no pull of this robot and mark is open")]
 pub struct PullError;
 
+/// A fold that could not be merged into a pull.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MergeError {
+    /// No pull of that robot and mark is open.
+    #[error("no pull of this robot and mark is open")]
+    NotOpen,
+    /// The fold is of another pull.
+    #[error("the fold belongs to another pull")]
+    ForeignFold,
+}
+
 /// What was counted since the assembler was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Counters {
     /// Pages under marks that were never started.
     pub unknown_pages: u64,
@@ -93,12 +107,13 @@ pub struct Counters {
 
 /// What is kept of a pull that has ended.
 #[derive(Debug)]
-struct Tombstone {
-    fold: Option<Fold>,
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) struct Tombstone {
+    pub(crate) fold: Option<Fold>,
     /// Pages that were folded, when the fold was taken away.
-    pages: BTreeSet<PageDigest>,
-    progress: Progress,
-    expires: Time,
+    pub(crate) pages: BTreeSet<PageDigest>,
+    pub(crate) progress: Progress,
+    pub(crate) expires: Time,
 }
 
 /// Folds the pages of many pulls, each into one list.
@@ -128,14 +143,16 @@ struct Tombstone {
 /// or not `handle_timeout` was called in between. Time that goes back counts as standing still.
 #[derive(Debug)]
 pub struct Assembler<T> {
-    config: Config,
-    now: Time,
-    open: BTreeMap<PullKey, Pull>,
-    ended: BTreeMap<PullKey, Tombstone>,
+    pub(crate) config: Config,
+    pub(crate) now: Time,
+    pub(crate) open: BTreeMap<PullKey, Pull>,
+    pub(crate) ended: BTreeMap<PullKey, Tombstone>,
+    /// Forgotten, and not yet said to be: what was said of them before can still be acted upon.
+    pub(crate) parting: BTreeMap<PullKey, Tombstone>,
     /// When open pulls end and ended ones are forgotten.
-    schedule: BTreeSet<(Time, PullKey)>,
-    events: VecDeque<Event<T>>,
-    counters: Counters,
+    pub(crate) schedule: BTreeSet<(Time, PullKey)>,
+    pub(crate) events: VecDeque<Event<T>>,
+    pub(crate) counters: Counters,
 }
 
 impl<T: Keyed> Assembler<T> {
@@ -147,6 +164,7 @@ impl<T: Keyed> Assembler<T> {
             now: Time::ZERO,
             open: BTreeMap::new(),
             ended: BTreeMap::new(),
+            parting: BTreeMap::new(),
             schedule: BTreeSet::new(),
             events: VecDeque::new(),
             counters: Counters::default(),
@@ -200,152 +218,51 @@ impl<T: Keyed> Assembler<T> {
         Ok(())
     }
 
-    /// Takes the fold of an ended pull. Late pages are still told from copies, and announced as
+    /// Takes into an open pull what another node has folded of it, or an earlier run. It counts as
+    /// a page does: silence begins anew. Costs a table insertion for each account of the other.
+    ///
+    /// No [`Event::Fresh`] comes of it: the other node has said so already.
+    ///
+    /// # Errors
+    /// [`MergeError`], when the pull is not open, or the fold is of another one.
+    pub fn merge(&mut self, now: Time, key: &PullKey, other: &Fold) -> Result<(), MergeError> {
+        let now = self.advance(now);
+        let limits = self.config.limits;
+        let pull = self.open.get_mut(key).ok_or(MergeError::NotOpen)?;
+        pull.fold.merge(other).map_err(|ForeignFold| MergeError::ForeignFold)?;
+        pull.touch(now);
+        if pull.fold.digests() > limits.pages {
+            self.over_limit(key, Limit::Pages);
+        } else if pull.fold.accounts() > limits.accounts {
+            self.over_limit(key, Limit::Accounts);
+        } else {
+            self.changed(key);
+        }
+        Ok(())
+    }
+
+    /// Takes the fold of an ended pull, from the moment it ends until [`Event::Forgotten`] is polled. Late pages are still told from copies, and announced as
     /// [`Event::Revised`], but no longer folded here.
     pub fn take_fold(&mut self, key: &PullKey) -> Option<Fold> {
-        let tombstone = self.ended.get_mut(key)?;
+        let tombstone = self.ended.get_mut(key).or_else(|| self.parting.get_mut(key))?;
         let fold = tombstone.fold.take()?;
         tombstone.pages = fold.page_digests().collect();
         Some(fold)
     }
 
-    /// The request was accepted.
-    pub fn handle_accepted(&mut self, now: Time, key: &PullKey) {
-        let now = self.advance(now);
-        if let Some(pull) = self.open.get_mut(key) {
-            pull.touch(now);
-            self.changed(key);
-        }
-    }
-
-    /// A page came. Costs a table insertion for each account that is in it.
-    pub fn handle_page<I>(&mut self, now: Time, page: Page<I>) -> Verdict
-    where
-        I: IntoIterator<Item = T>,
-    {
-        let now = self.advance(now);
-        if self.events.len() >= self.config.limits.queued_events {
-            return Verdict::Backlog;
-        }
-        if self.ended.contains_key(&page.key) {
-            return self.page_after_end(page);
-        }
-        if !self.known_or_adopted(now, &page.key) {
-            return Verdict::Unknown;
-        }
-        let Page {
-            key,
-            digest,
-            has_more,
-            accounts,
-        } = page;
-        let (limits, stream) = (self.config.limits, self.config.stream);
-        // Known or adopted: it is there.
-        let Some(pull) = self.open.get_mut(&key) else {
-            return Verdict::Unknown;
-        };
-        pull.touch(now);
-        if pull.fold.has_page(digest) {
-            pull.count_duplicate();
-            self.changed(&key);
-            return Verdict::Duplicate;
-        }
-        if pull.fold.digests() >= limits.pages {
-            return self.over_limit(&key, Limit::Pages);
-        }
-        let conflicts = pull.fold.conflicts();
-        let mut fresh = Vec::new();
-        pull.fold.add_page(digest, has_more, accounts, |account| {
-            if stream {
-                fresh.push(account);
-            }
-        });
-        let (accounts, conflicts_now) = (pull.fold.accounts(), pull.fold.conflicts());
-        if !fresh.is_empty() {
-            self.events.push_back(Event::Fresh {
-                key: key.clone(),
-                accounts: fresh,
-            });
-        }
-        if conflicts_now > conflicts {
-            self.anomaly(Anomaly::Conflict {
-                key: key.clone(),
-                accounts: conflicts_now,
-            });
-        }
-        if accounts > limits.accounts {
-            return self.over_limit(&key, Limit::Accounts);
-        }
-        self.changed(&key);
-        Verdict::Folded
-    }
-
-    /// A page came that is kept and could not be understood. The pull is not complete while it
-    /// stands; handing the same digest to [`handle_page`](Self::handle_page) redeems it.
-    pub fn handle_unreadable_page(&mut self, now: Time, key: &PullKey, digest: PageDigest) {
-        self.handle_missing(now, key, |fold| fold.add_unreadable(digest));
-    }
-
-    /// A page came that could not be kept, so that the platform must send it again. The pull is not
-    /// complete before it has come.
-    pub fn handle_owed_page(&mut self, now: Time, key: &PullKey, digest: PageDigest) {
-        self.handle_missing(now, key, |fold| fold.add_owed(digest));
-    }
-
-    /// The platform reported an error. It ends the pull it names; without a mark it ends the
-    /// robot's only open pull, and none where there are several.
-    pub fn handle_error(&mut self, now: Time, report: ErrorReport) {
-        self.advance(now);
-        let ErrorReport {
-            robot,
-            mark,
-            code,
-            message,
-        } = report;
-        let mut candidates: Vec<PullKey> = match &mark {
-            Some(mark) => vec![PullKey::new(&robot, mark)],
-            None => self
-                .open
-                .keys()
-                .filter(|key| key.robot() == robot)
-                .cloned()
-                .collect(),
-        };
-        candidates.retain(|key| self.open.contains_key(key));
-        match (candidates.as_slice(), mark) {
-            ([key], _) => self.end(key, Ending::Failed(Failure::Reported { code, message })),
-            ([], mark) => {
-                self.counters.stray_errors += 1;
-                self.anomaly(Anomaly::UnmatchedError {
-                    robot,
-                    mark,
-                    code,
-                    message,
-                });
-            }
-            (_, _) => {
-                self.counters.stray_errors += 1;
-                self.anomaly(Anomaly::AmbiguousError {
-                    robot,
-                    code,
-                    message,
-                });
-            }
-        }
-    }
-
-    /// Time passed. Ends what is due, forgets what is old.
-    pub fn handle_timeout(&mut self, now: Time) {
-        self.advance(now);
-    }
-
     /// The next thing to say, oldest first.
     pub fn poll_event(&mut self) -> Option<Event<T>> {
         let event = self.events.pop_front()?;
-        if let Event::Progressed { key } = &event
-            && let Some(pull) = self.open.get_mut(key)
-        {
-            pull.announced = false;
+        match &event {
+            Event::Progressed { key } => {
+                if let Some(pull) = self.open.get_mut(key) {
+                    pull.announced = false;
+                }
+            }
+            Event::Forgotten { key } => {
+                self.parting.remove(key);
+            }
+            _ => {}
         }
         Some(event)
     }
@@ -360,19 +277,19 @@ impl<T: Keyed> Assembler<T> {
     /// A pull's figures, while it is open or remembered.
     #[must_use]
     pub fn progress(&self, key: &PullKey) -> Option<Progress> {
-        let ended = || self.ended.get(key).map(|tombstone| tombstone.progress);
+        let ended = || self.tombstone(key).map(|tombstone| tombstone.progress);
         self.open.get(key).map(Pull::progress).or_else(ended)
     }
 
     /// What a pull has folded, while it is open, or ended and its fold not taken.
     #[must_use]
     pub fn fold(&self, key: &PullKey) -> Option<&Fold> {
-        let ended = || {
-            self.ended
-                .get(key)
-                .and_then(|tombstone| tombstone.fold.as_ref())
-        };
+        let ended = || self.tombstone(key).and_then(|tombstone| tombstone.fold.as_ref());
         self.open.get(key).map(|pull| &pull.fold).or_else(ended)
+    }
+
+    fn tombstone(&self, key: &PullKey) -> Option<&Tombstone> {
+        self.ended.get(key).or_else(|| self.parting.get(key))
     }
 
     /// The pulls that are open, in the order of their keys.
@@ -384,201 +301,5 @@ impl<T: Keyed> Assembler<T> {
     #[must_use]
     pub fn counters(&self) -> Counters {
         self.counters
-    }
-
-    /// Moves time on, and does what was due on the way, in the order of its time.
-    fn advance(&mut self, now: Time) -> Time {
-        let now = self.now.max(now);
-        while self.schedule.first().is_some_and(|(due, _)| *due <= now) {
-            let Some((due, key)) = self.schedule.pop_first() else {
-                break;
-            };
-            self.now = self.now.max(due);
-            match self.open.get(&key).map(Pull::ending) {
-                Some(ending) => self.end(&key, ending),
-                None => self.forget(key),
-            }
-        }
-        self.now = now;
-        now
-    }
-
-    fn known_or_adopted(&mut self, now: Time, key: &PullKey) -> bool {
-        if self.open.contains_key(key) {
-            return true;
-        }
-        if let Some(options) = self.config.adopt
-            && self.start(now, key.clone(), options).is_ok()
-        {
-            return true;
-        }
-        self.counters.unknown_pages += 1;
-        self.anomaly(Anomaly::UnknownMark { key: key.clone() });
-        false
-    }
-
-    fn page_after_end<I: IntoIterator<Item = T>>(&mut self, page: Page<I>) -> Verdict {
-        let stream = self.config.stream;
-        let Some(tombstone) = self.ended.get_mut(&page.key) else {
-            return Verdict::Unknown;
-        };
-        let Page {
-            key,
-            digest,
-            has_more,
-            accounts,
-        } = page;
-        let folded = tombstone
-            .fold
-            .as_ref()
-            .is_some_and(|fold| fold.has_page(digest));
-        if folded || tombstone.pages.contains(&digest) {
-            tombstone.progress.duplicate_pages += 1;
-            return Verdict::Duplicate;
-        }
-        if tombstone.progress.state != State::Completed {
-            self.counters.pages_after_failure += 1;
-            self.anomaly(Anomaly::PageAfterFailure { key, page: digest });
-            return Verdict::AfterFailure;
-        }
-        let mut fresh = Vec::new();
-        match &mut tombstone.fold {
-            Some(fold) => {
-                fold.add_page(digest, has_more, accounts, |account| {
-                    if stream {
-                        fresh.push(account);
-                    }
-                });
-                tombstone.progress.accounts = fold.accounts();
-                tombstone.progress.conflicts = fold.conflicts();
-            }
-            None => {
-                tombstone.pages.insert(digest);
-            }
-        }
-        tombstone.progress.pages += 1;
-        tombstone.progress.revision += 1;
-        let revision = tombstone.progress.revision;
-        if !fresh.is_empty() {
-            self.events.push_back(Event::Fresh {
-                key: key.clone(),
-                accounts: fresh,
-            });
-        }
-        self.events.push_back(Event::Revised {
-            key,
-            page: digest,
-            revision,
-        });
-        Verdict::Late
-    }
-
-    fn handle_missing(&mut self, now: Time, key: &PullKey, note: impl FnOnce(&mut Fold) -> bool) {
-        let now = self.advance(now);
-        if self.ended.contains_key(key) || !self.known_or_adopted(now, key) {
-            return;
-        }
-        let limit = self.config.limits.pages;
-        let Some(pull) = self.open.get_mut(key) else {
-            return;
-        };
-        pull.touch(now);
-        if pull.fold.digests() >= limit {
-            self.over_limit(key, Limit::Pages);
-            return;
-        }
-        note(&mut pull.fold);
-        self.changed(key);
-    }
-
-    fn over_limit(&mut self, key: &PullKey, limit: Limit) -> Verdict {
-        self.end(key, Ending::Failed(Failure::LimitReached(limit)));
-        Verdict::LimitReached
-    }
-
-    /// Puts the pull at its new place in the schedule and lets it be known.
-    fn changed(&mut self, key: &PullKey) {
-        let Some(pull) = self.open.get_mut(key) else {
-            return;
-        };
-        let due = pull.due();
-        if due != pull.scheduled {
-            self.schedule.remove(&(pull.scheduled, key.clone()));
-            pull.scheduled = due;
-            self.schedule.insert((due, key.clone()));
-        }
-        if !std::mem::replace(&mut pull.announced, true) {
-            self.events
-                .push_back(Event::Progressed { key: key.clone() });
-        }
-    }
-
-    /// Ends an open pull and remembers it for a while.
-    fn end(&mut self, key: &PullKey, ending: Ending) {
-        let Some(pull) = self.open.remove(key) else {
-            return;
-        };
-        self.schedule.remove(&(pull.scheduled, key.clone()));
-        let mut progress = pull.progress();
-        progress.waiting_for = WaitingFor::Nothing;
-        progress.due = None;
-        let key = key.clone();
-        self.events.push_back(match ending {
-            Ending::Complete(basis) => {
-                progress.state = State::Completed;
-                progress.revision = 1;
-                Event::Completed {
-                    key: key.clone(),
-                    basis,
-                    progress,
-                }
-            }
-            Ending::Failed(failure) => {
-                progress.state = State::Failed;
-                Event::Failed {
-                    key: key.clone(),
-                    failure,
-                    progress,
-                }
-            }
-        });
-        self.remember(key, pull.fold, progress);
-    }
-
-    fn remember(&mut self, key: PullKey, fold: Fold, progress: Progress) {
-        if self.config.limits.tombstones == 0 {
-            self.events.push_back(Event::Forgotten { key });
-            return;
-        }
-        if self.ended.len() >= self.config.limits.tombstones {
-            let oldest = self.ended.iter().min_by_key(|(key, it)| (it.expires, *key));
-            if let Some((oldest, expires)) = oldest.map(|(key, it)| (key.clone(), it.expires)) {
-                self.schedule.remove(&(expires, oldest.clone()));
-                self.forget(oldest);
-            }
-        }
-        let expires = self.now + self.config.retention;
-        self.schedule.insert((expires, key.clone()));
-        let tombstone = Tombstone {
-            fold: Some(fold),
-            pages: BTreeSet::new(),
-            progress,
-            expires,
-        };
-        self.ended.insert(key, tombstone);
-    }
-
-    fn forget(&mut self, key: PullKey) {
-        if self.ended.remove(&key).is_some() {
-            self.events.push_back(Event::Forgotten { key });
-        }
-    }
-
-    fn anomaly(&mut self, anomaly: Anomaly) {
-        if self.events.len() < self.config.limits.queued_events {
-            self.events.push_back(Event::Anomaly(anomaly));
-        } else {
-            self.counters.unqueued_anomalies += 1;
-        }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 /// When a pull ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Timing {
     /// How long the pull must be quiet, after its last page was seen, to count as complete.
     /// Default 3 s. Every page of the pull, also a copy, begins the quiet anew.
@@ -51,6 +52,7 @@ impl Timing {
 /// How one pull is to be treated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PullOptions {
     /// When it ends.
     pub timing: Timing,
@@ -96,7 +98,7 @@ pub struct Limits {
     pub pages: usize,
     /// Accounts of one pull. Default 50,000,000.
     pub accounts: usize,
-    /// Ended pulls that are remembered; the oldest is forgotten first. Default 10,000.
+    /// Ended pulls that are remembered; the oldest is forgotten first. Default 10,000; 0 counts as 1.
     pub tombstones: usize,
     /// Events that wait to be polled. Default 100,000.
     pub queued_events: usize,

@@ -135,6 +135,22 @@ pub enum Anomaly {
         /// The page.
         page: PageDigest,
     },
+    /// A page of a pull that has ended came, and was unreadable or could not be kept. Where the
+    /// pull was complete, its list lacks what the page holds.
+    UnfoldedAfterEnd {
+        /// The pull.
+        key: PullKey,
+        /// The page.
+        page: PageDigest,
+    },
+    /// A late page of a completed pull that has as many pages as the limits allow. It is not
+    /// folded, and the list keeps its revision.
+    LatePageOverLimit {
+        /// The pull.
+        key: PullKey,
+        /// The page.
+        page: PageDigest,
+    },
     /// An error report that names no mark, for a robot with several open pulls: it ends none.
     AmbiguousError {
         /// The robot.

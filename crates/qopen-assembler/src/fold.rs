@@ -17,6 +17,7 @@ pub struct ForeignFold;
 /// split into pages (invariant I2); merging is commutative, associative and idempotent (I3). It
 /// keeps 32 bytes an account plus the table's slack, 16 bytes a page, and no account itself.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Fold {
     seed: Seed,
     pages: BTreeSet<PageDigest>,
@@ -99,8 +100,7 @@ impl Fold {
         self.unreadable.extend(&other.unreadable);
         self.owed.extend(&other.owed);
         self.unreadable.retain(|it| !self.pages.contains(it));
-        self.owed
-            .retain(|it| !self.pages.contains(it) && !self.unreadable.contains(it));
+        self.owed.retain(|it| !self.pages.contains(it) && !self.unreadable.contains(it));
         self.last_page_seen |= other.last_page_seen;
         self.winners.merge(&other.winners);
         Ok(())
@@ -116,6 +116,12 @@ impl Fold {
     #[must_use]
     pub fn winner(&self, id: Fingerprint) -> Option<ContentDigest> {
         self.winners.get(id)
+    }
+
+    /// Whether more than one content of an account was seen.
+    #[must_use]
+    pub fn is_conflicting(&self, id: Fingerprint) -> bool {
+        self.winners.is_conflicting(id)
     }
 
     /// Every account's fingerprint and winning content, in no particular order.
@@ -161,6 +167,13 @@ impl Fold {
 
     pub(crate) fn page_digests(&self) -> impl Iterator<Item = PageDigest> + '_ {
         self.pages.iter().copied()
+    }
+
+    /// Whether a page is among the digests that it holds, of any kind.
+    pub(crate) fn knows(&self, digest: PageDigest) -> bool {
+        self.pages.contains(&digest)
+            || self.unreadable.contains(&digest)
+            || self.owed.contains(&digest)
     }
 
     /// How many page digests it holds, of any kind.

@@ -10,6 +10,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_128, xxh3_128_with_seed};
 /// Both count: a mark that comes with another robot's name is another pull (invariant I7).
 /// Cloning is cheap.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PullKey {
     robot: Arc<str>,
     mark: Arc<str>,
@@ -19,10 +20,7 @@ impl PullKey {
     /// The pull of that robot under that mark. Any texts will do.
     #[must_use]
     pub fn new(robot: &str, mark: &str) -> Self {
-        Self {
-            robot: robot.into(),
-            mark: mark.into(),
-        }
+        Self { robot: robot.into(), mark: mark.into() }
     }
 
     /// The robot's id.
@@ -49,6 +47,7 @@ impl fmt::Display for PullKey {
 /// It follows from the pull's key alone, so that states of one pull agree wherever they are folded,
 /// and who does not know the mark cannot predict it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Seed(u64);
 
 impl Seed {
@@ -77,6 +76,7 @@ pub struct Fingerprint(pub(crate) u128);
 
 /// The digest of a page's payload: two copies of a page have the same one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PageDigest(u128);
 
 impl PageDigest {

@@ -1,18 +1,28 @@
 #![doc = include_str!("../README.md")]
 
 mod assembler;
+mod collect;
 mod config;
 mod event;
+mod facts;
 mod fold;
 mod key;
+mod lifecycle;
+#[cfg(feature = "serde")]
+mod persist;
 mod pull;
 mod time;
 mod winners;
 
-pub use assembler::{Assembler, Counters, ErrorReport, Page, PullError, StartError, Verdict};
+pub use assembler::{
+    Assembler, Counters, ErrorReport, MergeError, Page, PullError, StartError, Verdict,
+};
+pub use collect::Collector;
 pub use config::{Config, Limits, PullOptions, Timing};
 pub use event::{Anomaly, Basis, Event, Failure, Limit};
 pub use fold::{Fold, ForeignFold};
 pub use key::{ContentDigest, Entry, Fingerprint, Keyed, PageDigest, PullKey, Seed};
+#[cfg(feature = "serde")]
+pub use persist::{EventsWaiting, Saved, UnknownVersion};
 pub use pull::{Progress, State, WaitingFor};
 pub use time::Time;

@@ -11,6 +11,7 @@ use crate::time::Time;
 /// Where a pull stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum State {
     /// The request is not yet accepted, and no page has come.
     Requested,
@@ -27,6 +28,7 @@ pub enum State {
 /// What a pull waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum WaitingFor {
     /// The request to be accepted.
     Acceptance,
@@ -49,6 +51,7 @@ pub enum WaitingFor {
 /// A pull's figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Progress {
     /// Where it stands.
     pub state: State,
@@ -86,6 +89,7 @@ pub(crate) enum Ending {
 }
 
 #[derive(Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Pull {
     pub(crate) fold: Fold,
     options: PullOptions,
@@ -94,6 +98,7 @@ pub(crate) struct Pull {
     awaiting_acceptance: bool,
     duplicate_pages: u64,
     /// Whether a progress event waits in the queue.
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub(crate) announced: bool,
     /// Under which time it stands in the schedule.
     pub(crate) scheduled: Time,
@@ -134,11 +139,7 @@ impl Pull {
             () if !fold.last_page_seen() => WaitingFor::LastPage,
             () if fold.owed() > 0 => WaitingFor::OwedPages,
             () if fold.unreadable() > 0 => WaitingFor::UnreadablePages,
-            () if self
-                .options
-                .expect_accounts
-                .is_some_and(|n| (fold.accounts() as u64) < n) =>
-            {
+            () if self.options.expect_accounts.is_some_and(|n| (fold.accounts() as u64) < n) => {
                 WaitingFor::MoreAccounts
             }
             () => WaitingFor::Quiet,
@@ -190,11 +191,7 @@ impl Pull {
     }
 
     fn basis(&self, quiet: Option<Duration>, declared: bool) -> Basis {
-        Basis {
-            quiet,
-            expected: self.options.expect_accounts,
-            declared,
-        }
+        Basis { quiet, expected: self.options.expect_accounts, declared }
     }
 
     fn missing(&self, waiting_for: WaitingFor) -> Failure {
@@ -203,9 +200,9 @@ impl Pull {
             WaitingFor::LastPage => Failure::LastPageMissing,
             WaitingFor::OwedPages => Failure::OwedPages,
             WaitingFor::UnreadablePages => Failure::UnreadablePages,
-            WaitingFor::MoreAccounts => Failure::FewerThanExpected {
-                expected: self.options.expect_accounts.unwrap_or(0),
-            },
+            WaitingFor::MoreAccounts => {
+                Failure::FewerThanExpected { expected: self.options.expect_accounts.unwrap_or(0) }
+            }
             WaitingFor::Quiet | WaitingFor::Nothing => Failure::Deadline,
         }
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 /// in a test, the timestamps of a log that is replayed. Where it goes back, the assembler holds
 /// still at the latest time it has seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Time(Duration);
 
 impl Time {

@@ -57,10 +57,14 @@ impl Winners {
 
     pub(crate) fn get(&self, id: Fingerprint) -> Option<ContentDigest> {
         let shard = self.shards.get(self.shard_of(id.0))?;
-        shard
-            .find(id.0)
-            .ok()
-            .map(|at| ContentDigest(shard.slots[at].content & !CONFLICT))
+        shard.find(id.0).ok().map(|at| ContentDigest(shard.slots[at].content & !CONFLICT))
+    }
+
+    /// Whether more than one content of the account was seen.
+    pub(crate) fn is_conflicting(&self, id: Fingerprint) -> bool {
+        let shard = self.shards.get(self.shard_of(id.0));
+        let slot = shard.and_then(|shard| Some(&shard.slots[shard.find(id.0).ok()?]));
+        slot.is_some_and(|slot| slot.content & CONFLICT != 0)
     }
 
     pub(crate) fn insert(&mut self, id: Fingerprint, content: ContentDigest) -> Inserted {
@@ -75,19 +79,11 @@ impl Winners {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Fingerprint, ContentDigest)> + '_ {
-        self.slots().map(|slot| {
-            (
-                Fingerprint(slot.id),
-                ContentDigest(slot.content & !CONFLICT),
-            )
-        })
+        self.slots().map(|slot| (Fingerprint(slot.id), ContentDigest(slot.content & !CONFLICT)))
     }
 
     fn slots(&self) -> impl Iterator<Item = &Slot> + '_ {
-        self.shards
-            .iter()
-            .flat_map(|shard| &shard.slots)
-            .filter(|slot| slot.id != 0)
+        self.shards.iter().flat_map(|shard| &shard.slots).filter(|slot| slot.id != 0)
     }
 
     fn insert_raw(&mut self, id: u128, content: u128) -> Inserted {
@@ -122,10 +118,7 @@ impl Winners {
         let count = self.shards.len().max(1);
         let level = count.ilog2();
         // The high half chooses the shard, the low half the place in it.
-        #[allow(
-            clippy::cast_possible_truncation,
-            reason = "masked to fewer bits than usize has"
-        )]
+        #[allow(clippy::cast_possible_truncation, reason = "masked to fewer bits than usize has")]
         let bits = |n: u32| ((id >> 64) as u64 & ((1_u64 << n) - 1)) as usize;
         let wide = bits(level + 1);
         if wide < count { wide } else { bits(level) }
@@ -143,11 +136,7 @@ impl Winners {
         let stays = |id: u128| self.shard_of(id) == from;
         let (mut kept, mut moved) = (Vec::new(), Vec::new());
         for slot in old.slots.into_iter().filter(|slot| slot.id != 0) {
-            if stays(slot.id) {
-                kept.push(slot)
-            } else {
-                moved.push(slot)
-            }
+            if stays(slot.id) { kept.push(slot) } else { moved.push(slot) }
         }
         self.shards[from] = Shard::of(&kept);
         self.shards[new] = Shard::of(&moved);
@@ -160,9 +149,7 @@ impl PartialEq for Winners {
         self.len == other.len
             && self.slots().all(|slot| {
                 let shard = &other.shards[other.shard_of(slot.id)];
-                shard
-                    .find(slot.id)
-                    .is_ok_and(|at| shard.slots[at].content == slot.content)
+                shard.find(slot.id).is_ok_and(|at| shard.slots[at].content == slot.content)
             })
     }
 }
@@ -177,10 +164,7 @@ impl Shard {
     fn with_room_for(len: usize) -> Self {
         // Full to 7/8 at most, with an eighth to grow before the next move.
         let slots = (len + len / 8 + 4) * 8 / 7;
-        Self {
-            slots: vec![Slot::default(); slots],
-            len: 0,
-        }
+        Self { slots: vec![Slot::default(); slots], len: 0 }
     }
 
     /// Where the account is, or where it would go.
@@ -189,10 +173,7 @@ impl Shard {
         if size == 0 {
             return Err(0);
         }
-        #[allow(
-            clippy::cast_possible_truncation,
-            reason = "a fraction of the size fits it"
-        )]
+        #[allow(clippy::cast_possible_truncation, reason = "a fraction of the size fits it")]
         let mut at = ((u128::from(id as u64) * size as u128) >> 64) as usize;
         loop {
             match self.slots[at].id {
@@ -206,10 +187,7 @@ impl Shard {
     fn add(&mut self, slot: Slot) {
         if (self.len + 1) * 8 > self.slots.len() * 7 {
             let mut larger = Self::with_room_for(self.len + 1);
-            self.slots
-                .iter()
-                .filter(|slot| slot.id != 0)
-                .for_each(|slot| larger.put(*slot));
+            self.slots.iter().filter(|slot| slot.id != 0).for_each(|slot| larger.put(*slot));
             *self = larger;
         }
         self.put(slot);
@@ -220,6 +198,48 @@ impl Shard {
         if let Err(at) = self.find(slot.id) {
             self.slots[at] = slot;
             self.len += 1;
+        }
+    }
+}
+
+#[cfg(feature = "serde")]
+mod persist {
+    //! A table is saved as its accounts, in pairs; where they stand follows from them again.
+
+    use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
+    use serde::ser::{Serialize, SerializeSeq as _, Serializer};
+
+    use super::Winners;
+
+    impl Serialize for Winners {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            // The length goes first, for formats that need it.
+            let mut pairs = serializer.serialize_seq(Some(self.len))?;
+            for slot in self.slots() {
+                pairs.serialize_element(&(slot.id, slot.content))?;
+            }
+            pairs.end()
+        }
+    }
+
+    impl<'de> Deserialize<'de> for Winners {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            struct Pairs;
+            impl<'de> Visitor<'de> for Pairs {
+                type Value = Winners;
+
+                fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    f.write_str("pairs of fingerprint and content")
+                }
+                fn visit_seq<A: SeqAccess<'de>>(self, mut pairs: A) -> Result<Winners, A::Error> {
+                    let mut winners = Winners::default();
+                    while let Some((id, content)) = pairs.next_element::<(u128, u128)>()? {
+                        winners.insert_raw(id.max(1), content);
+                    }
+                    Ok(winners)
+                }
+            }
+            deserializer.deserialize_seq(Pairs)
         }
     }
 }
@@ -250,24 +270,15 @@ mod tests {
                     *conflict = true;
                     let replaced = content.0 > *old;
                     *old = content.0.max(*old);
-                    if replaced {
-                        Inserted::Replaced
-                    } else {
-                        Inserted::Kept
-                    }
+                    if replaced { Inserted::Replaced } else { Inserted::Kept }
                 }
             };
             assert_eq!(found, expected);
         }
         assert_eq!(table.len(), 40_000);
-        assert_eq!(
-            table.conflicts(),
-            model.values().filter(|(_, conflict)| *conflict).count()
-        );
+        assert_eq!(table.conflicts(), model.values().filter(|(_, conflict)| *conflict).count());
         assert!(
-            model
-                .iter()
-                .all(|(id, (content, _))| table.get(*id).map(|it| it.0) == Some(*content))
+            model.iter().all(|(id, (content, _))| table.get(*id).map(|it| it.0) == Some(*content))
         );
         assert_eq!(table.iter().count(), 40_000);
         assert_eq!(table.get(seed.fingerprint("nobody")), None);
@@ -286,19 +297,10 @@ mod tests {
         for n in 0..300_000_u32 {
             table.insert(seed.fingerprint(&n.to_string()), ContentDigest(0));
             if n % 50_000 == 49_999 {
-                let largest = table
-                    .shards
-                    .iter()
-                    .map(|shard| shard.slots.len())
-                    .max()
-                    .unwrap();
+                let largest = table.shards.iter().map(|shard| shard.slots.len()).max().unwrap();
                 assert!(largest < 3 * SHARD, "a shard has {largest} slots");
                 let slots: usize = table.shards.iter().map(|shard| shard.slots.len()).sum();
-                assert!(
-                    slots * 32 <= table.len() * 64,
-                    "{} bytes each",
-                    slots * 32 / table.len()
-                );
+                assert!(slots * 32 <= table.len() * 64, "{} bytes each", slots * 32 / table.len());
             }
         }
     }

@@ -41,9 +41,7 @@ pub(crate) fn decrypt(key: &[u8], buffer: &mut Vec<u8>) -> Result<(), DecryptErr
         buffer: &mut [u8],
     ) -> Result<usize, DecryptError> {
         let mode = M::new_from_slices(key, &key[..BLOCK]).map_err(|_| DecryptError::Length)?;
-        let plain = mode
-            .decrypt_padded::<Pkcs7>(buffer)
-            .map_err(|_| DecryptError::Padding)?;
+        let plain = mode.decrypt_padded::<Pkcs7>(buffer).map_err(|_| DecryptError::Padding)?;
         Ok(plain.len())
     }
     if buffer.is_empty() || !buffer.len().is_multiple_of(BLOCK) {

@@ -41,15 +41,10 @@ impl CallbackKeys {
         let text = encoding_aes_key.expose();
         let aes = match text.len() {
             16 | 24 | 32 => text.as_bytes().to_vec(),
-            43 => wecom_base64()
-                .decode(text)
-                .map_err(|_| InvalidAesKey::NotBase64)?,
+            43 => wecom_base64().decode(text).map_err(|_| InvalidAesKey::NotBase64)?,
             actual => return Err(InvalidAesKey::Length { actual }),
         };
-        Ok(Self {
-            token: token.into(),
-            aes: Zeroizing::new(aes),
-        })
+        Ok(Self { token: token.into(), aes: Zeroizing::new(aes) })
     }
 }
 
@@ -81,10 +76,7 @@ impl Keyring {
     /// A ring with one pair.
     #[must_use]
     pub fn new(app_key: impl Into<String>, keys: CallbackKeys) -> Self {
-        Self {
-            app_key: app_key.into(),
-            keys: vec![keys],
-        }
+        Self { app_key: app_key.into(), keys: vec![keys] }
     }
 
     /// The ring with one more pair, tried after those it has.

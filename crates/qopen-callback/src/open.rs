@@ -176,10 +176,7 @@ pub struct Freshness {
 
 impl Default for Freshness {
     fn default() -> Self {
-        Self {
-            tolerance: Duration::from_secs(300),
-            refuse: false,
-        }
+        Self { tolerance: Duration::from_secs(300), refuse: false }
     }
 }
 
@@ -203,11 +200,7 @@ impl Freshness {
             return Staleness::Unreadable;
         };
         let away = Duration::from_secs(now.abs_diff(seconds));
-        if away <= self.tolerance {
-            Staleness::Fresh
-        } else {
-            Staleness::Stale { away }
-        }
+        if away <= self.tolerance { Staleness::Fresh } else { Staleness::Stale { away } }
     }
 }
 
@@ -252,25 +245,12 @@ impl Keyring {
             crypto::matches(&envelope.signature, signed(keys.token.expose()))
         };
         // Rotated keys are looked at only when the first pair does not fit: each costs an MD5.
-        let first = self
-            .keys
-            .iter()
-            .position(matches)
-            .ok_or(OpenError::Signature)?;
+        let first = self.keys.iter().position(matches).ok_or(OpenError::Signature)?;
         let token = &self.keys[first].token;
         let same_token = |at: &usize| self.keys[*at].token == *token;
         let matched = (first..self.keys.len()).filter(same_token).collect();
-        let Envelope {
-            encoding_content,
-            timestamp,
-            ..
-        } = envelope;
-        Ok(VerifiedEnvelope {
-            encoding_content,
-            timestamp,
-            matched,
-            ring: self,
-        })
+        let Envelope { encoding_content, timestamp, .. } = envelope;
+        Ok(VerifiedEnvelope { encoding_content, timestamp, matched, ring: self })
     }
 
     /// Verifies and decrypts. `now` is the time in seconds since the Unix epoch.
@@ -337,11 +317,7 @@ impl VerifiedEnvelope<'_> {
         for &matched_key in &self.matched {
             match self.decrypt(&self.ring.keys[matched_key].aes) {
                 Ok(payload) => {
-                    return Ok(OpenedCallback {
-                        payload,
-                        matched_key,
-                        staleness,
-                    });
+                    return Ok(OpenedCallback { payload, matched_key, staleness });
                 }
                 Err(error) => failure = error,
             }
@@ -351,9 +327,8 @@ impl VerifiedEnvelope<'_> {
 
     fn decrypt(&self, key: &[u8]) -> Result<String, OpenError> {
         let content = self.encoding_content.as_bytes();
-        let mut buffer = STANDARD
-            .decode(content)
-            .map_err(|error| OpenError::Base64(error.into()))?;
+        let mut buffer =
+            STANDARD.decode(content).map_err(|error| OpenError::Base64(error.into()))?;
         let bytes = buffer.len();
         crypto::decrypt(key, &mut buffer).map_err(|error| match error {
             DecryptError::Length => OpenError::Length { bytes },

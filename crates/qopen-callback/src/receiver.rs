@@ -14,11 +14,15 @@ use axum::routing::post;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use qopen_types::EventType;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{Freshness, Keyring, OpenError, OpenedCallback, RejectReason, Staleness};
 
 /// Bodies above this are verified and decrypted away from the threads that serve connections.
 const LARGE: usize = 256 * 1024;
+
+/// The unit in which room for bodies is given out, in bytes.
+const UNIT: usize = 1024;
 
 /// The largest body that memory is set aside for on the sender's word alone.
 const TRUSTED_LENGTH: usize = 1024 * 1024;
@@ -70,9 +74,15 @@ pub enum NotTaken {
 #[async_trait]
 pub trait Handler: Send + Sync + 'static {
     /// A page of a customer list, or the report that there will be none (event 42016).
+    ///
+    /// # Errors
+    /// [`NotTaken`], when it is not to be answered `success`.
     async fn account_list(&self, received: Received) -> Result<(), NotTaken>;
 
     /// Any other event: authentic, and not ours. Ignored unless you do something with it.
+    ///
+    /// # Errors
+    /// [`NotTaken`], when it is not to be answered `success`.
     async fn other(&self, event_type: EventType, received: Received) -> Result<(), NotTaken> {
         let _ = (event_type, received);
         Ok(())
@@ -87,6 +97,9 @@ pub struct Config {
     pub path: String,
     /// The largest body, in bytes. Default 16 MiB.
     pub body_limit: usize,
+    /// Bytes of bodies that are held at once, over all requests, until each is answered; a body
+    /// that finds no room is answered 503. Default 256 MiB.
+    pub memory_limit: usize,
     /// How long a body may take to arrive. Default 30 s.
     pub read_timeout: Duration,
     /// What is done about old timestamps.
@@ -98,6 +111,7 @@ impl Default for Config {
         Self {
             path: "/callback".into(),
             body_limit: 16 * 1024 * 1024,
+            memory_limit: 256 * 1024 * 1024,
             read_timeout: Duration::from_secs(30),
             freshness: Freshness::default(),
         }
@@ -164,11 +178,7 @@ impl Stats {
 
     fn reject(&self, reason: RejectReason, status: StatusCode) -> Response {
         self.0.rejected[reason as usize].fetch_add(1, Ordering::Relaxed);
-        tracing::warn!(
-            reason = reason.as_str(),
-            status = status.as_u16(),
-            "callback rejected"
-        );
+        tracing::warn!(reason = reason.as_str(), status = status.as_u16(), "callback rejected");
         (status, reason.as_str()).into_response()
     }
 }
@@ -178,6 +188,8 @@ struct Shared {
     handler: Arc<dyn Handler>,
     config: Config,
     stats: Stats,
+    /// Room for bodies, in units of [`UNIT`].
+    room: Arc<Semaphore>,
 }
 
 /// A router with the one route, ready to serve or to merge into another router.
@@ -193,20 +205,18 @@ pub fn router(
     stats: Stats,
 ) -> Router {
     let path = config.path.clone();
-    let shared = Arc::new(Shared {
-        ring,
-        handler,
-        config,
-        stats,
-    });
+    let units = (config.memory_limit / UNIT).min(Semaphore::MAX_PERMITS);
+    let room = Arc::new(Semaphore::new(units));
+    let shared = Arc::new(Shared { ring, handler, config, stats, room });
     Router::new().route(&path, post(receive)).with_state(shared)
 }
 
 async fn receive(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Body) -> Response {
     let stats = &shared.stats;
     stats.0.received.fetch_add(1, Ordering::Relaxed);
-    let received = match open(&shared, &headers, body).await {
-        Ok(received) => received,
+    // The room is held until the answer is known.
+    let (received, _room) = match open(&shared, &headers, body).await {
+        Ok(opened) => opened,
         Err((reason, status)) => return stats.reject(reason, status),
     };
     if received.callback.staleness() != Staleness::Fresh {
@@ -216,6 +226,10 @@ async fn receive(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bo
         stats.0.later_keys.fetch_add(1, Ordering::Relaxed);
     }
     let event_type = received.callback.event_type();
+    // Nothing says what it is: a payload of another kind, or the remains of one of ours.
+    if event_type == EventType::Absent && !is_object(received.callback.payload()) {
+        return stats.reject(RejectReason::Payload, StatusCode::BAD_REQUEST);
+    }
     let taken = if event_type == EventType::ROBOT_ACCOUNT_LIST {
         shared.handler.account_list(received).await
     } else {
@@ -234,22 +248,25 @@ async fn receive(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bo
     }
 }
 
+fn is_object(payload: &str) -> bool {
+    payload.trim_start().starts_with('{')
+        && serde_json::from_str::<serde::de::IgnoredAny>(payload).is_ok()
+}
+
 type Rejection = (RejectReason, StatusCode);
 
 async fn open(
     shared: &Arc<Shared>,
     headers: &HeaderMap,
     body: Body,
-) -> Result<Received, Rejection> {
+) -> Result<(Received, OwnedSemaphorePermit), Rejection> {
     let encoding = headers.get(header::CONTENT_ENCODING);
     if encoding.is_some_and(|it| !it.as_bytes().eq_ignore_ascii_case(b"identity")) {
         return Err((RejectReason::Body, StatusCode::UNSUPPORTED_MEDIA_TYPE));
     }
-    let length = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|it| it.to_str().ok()?.parse().ok());
-    let reading = read(body, length, shared.config.body_limit);
-    let body = match tokio::time::timeout(shared.config.read_timeout, reading).await {
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse().ok());
+    let reading = read(body, length, shared);
+    let (body, room) = match tokio::time::timeout(shared.config.read_timeout, reading).await {
         Ok(body) => body?,
         Err(_) => return Err((RejectReason::Body, StatusCode::REQUEST_TIMEOUT)),
     };
@@ -257,19 +274,14 @@ async fn open(
         let (shared, body) = (Arc::clone(shared), body.clone());
         let opening = tokio::task::spawn_blocking(move || open_now(&shared, &body));
         // The task ends early only when the runtime does.
-        opening
-            .await
-            .map_err(|_| (RejectReason::Unavailable, StatusCode::SERVICE_UNAVAILABLE))?
+        opening.await.map_err(|_| (RejectReason::Unavailable, StatusCode::SERVICE_UNAVAILABLE))?
     } else {
         open_now(shared, &body)
     };
     match opened {
-        Ok(callback) => Ok(Received { callback, body }),
+        Ok(callback) => Ok((Received { callback, body }, room)),
         Err(error) => {
-            tracing::debug!(
-                error = &error as &dyn std::error::Error,
-                "envelope not opened"
-            );
+            tracing::debug!(error = &error as &dyn std::error::Error, "envelope not opened");
             let reason = error.reason();
             let status = match reason {
                 RejectReason::AppKey | RejectReason::Signature | RejectReason::Stale => {
@@ -283,44 +295,54 @@ async fn open(
 }
 
 fn open_now(shared: &Shared, body: &[u8]) -> Result<OpenedCallback, OpenError> {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    shared
-        .ring
-        .open(body, now.as_secs(), shared.config.freshness)
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    shared.ring.open(body, now.as_secs(), shared.config.freshness)
 }
 
-/// The whole body, unless it grows past the limit.
-async fn read(body: Body, length: Option<usize>, limit: usize) -> Result<Bytes, Rejection> {
+/// The whole body and the room it takes, unless it grows past the limit or there is no room.
+async fn read(
+    body: Body,
+    length: Option<usize>,
+    shared: &Shared,
+) -> Result<(Bytes, OwnedSemaphorePermit), Rejection> {
     const TOO_LARGE: Rejection = (RejectReason::Body, StatusCode::PAYLOAD_TOO_LARGE);
+    let limit = shared.config.body_limit;
     if length.is_some_and(|length| length > limit) {
         return Err(TOO_LARGE);
     }
     let broken = |_| (RejectReason::Body, StatusCode::BAD_REQUEST);
     let mut chunks = body.into_data_stream();
-    let Some(first) = chunks.next().await else {
-        return Ok(Bytes::new());
-    };
-    let first = first.map_err(broken)?;
-    if first.len() > limit {
-        return Err(TOO_LARGE);
-    }
-    if length == Some(first.len()) {
-        return Ok(first);
-    }
-    let mut whole = BytesMut::with_capacity(
-        length
-            .unwrap_or(0)
-            .clamp(first.len(), TRUSTED_LENGTH.max(first.len())),
-    );
-    whole.extend_from_slice(&first);
+    let mut room = take_room(shared, 0)?;
+    let mut first = Bytes::new();
+    let mut whole = BytesMut::new();
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(broken)?;
-        if whole.len() + chunk.len() > limit {
+        let held = first.len() + whole.len();
+        if held + chunk.len() > limit {
             return Err(TOO_LARGE);
         }
-        whole.extend_from_slice(&chunk);
+        room.merge(take_room(shared, chunk.len())?);
+        match held {
+            // A body that comes in one piece is never copied.
+            0 => first = chunk,
+            _ => {
+                if !first.is_empty() {
+                    let expected = length.unwrap_or(0).min(TRUSTED_LENGTH);
+                    whole.reserve(expected.max(held + chunk.len()));
+                    whole.extend_from_slice(&std::mem::take(&mut first));
+                }
+                whole.extend_from_slice(&chunk);
+            }
+        }
     }
-    Ok(whole.freeze())
+    let body = if whole.is_empty() { first } else { whole.freeze() };
+    Ok((body, room))
+}
+
+/// Room for so many more bytes, or the answer that there is none.
+fn take_room(shared: &Shared, bytes: usize) -> Result<OwnedSemaphorePermit, Rejection> {
+    const NO_ROOM: Rejection = (RejectReason::Unavailable, StatusCode::SERVICE_UNAVAILABLE);
+    // Never more than the body limit, which is far below what fits.
+    let units = u32::try_from(bytes.div_ceil(UNIT)).map_err(|_| NO_ROOM)?;
+    Arc::clone(&shared.room).try_acquire_many_owned(units).map_err(|_| NO_ROOM)
 }

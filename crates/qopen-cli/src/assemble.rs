@@ -35,21 +35,17 @@ pub(crate) async fn run(args: AssembleArgs, settings: Settings) -> Result<Exit, 
         }
     }
     if capture.others > 0 {
-        eprintln!(
-            "qopen: {} callbacks of other events were left out",
-            capture.others
-        );
+        eprintln!("qopen: {} callbacks of other events were left out", capture.others);
     }
     let rejections: Vec<_> = capture.rejected.into_iter().collect();
+    // What is signed by somebody else is no page of ours; the rest may have been one.
+    let strangers = [RejectReason::Signature, RejectReason::AppKey];
+    let damaged = rejections.iter().filter(|(reason, _)| !strangers.contains(reason));
+    let damaged: u64 = damaged.map(|(_, count)| count).sum();
     let wanted = |outcome: &Outcome| {
         let id = &outcome.progress.pull;
-        args.robot
-            .as_deref()
-            .is_none_or(|robot| id.robot_id.as_str() == robot)
-            && args
-                .mark
-                .as_deref()
-                .is_none_or(|mark| id.mark_id.as_str() == mark)
+        args.robot.as_deref().is_none_or(|robot| id.robot_id.as_str() == robot)
+            && args.mark.as_deref().is_none_or(|mark| id.mark_id.as_str() == mark)
     };
     let outcomes: Vec<Outcome> = capture.replay.finish().into_iter().filter(wanted).collect();
     if outcomes.is_empty() {
@@ -58,10 +54,8 @@ pub(crate) async fn run(args: AssembleArgs, settings: Settings) -> Result<Exit, 
     }
     one_pull_a_robot(&outcomes)?;
     let output = Output::new(&args.out, args.format);
-    let robots: Vec<String> = outcomes
-        .iter()
-        .map(|it| it.progress.pull.robot_id.to_string())
-        .collect();
+    let robots: Vec<String> =
+        outcomes.iter().map(|it| it.progress.pull.robot_id.to_string()).collect();
     output.check(&robots.iter().map(String::as_str).collect::<Vec<_>>())?;
     let reporter = Reporter::new(args.json, output.is_stdout());
     let groups: Vec<Vec<Outcome>> = match output.is_per_robot() {
@@ -69,10 +63,17 @@ pub(crate) async fn run(args: AssembleArgs, settings: Settings) -> Result<Exit, 
         false => vec![outcomes],
     };
     let mut exits = Vec::new();
+    if damaged > 0 {
+        eprintln!(
+            "qopen: {damaged} lines could not be read; what they held is missing, so no list is complete"
+        );
+        exits.push(Exit::Incomplete);
+    }
     for group in groups {
-        for (summary, pull) in publish(&output, group, true, &rejections).await {
+        let summaries = publish(&output, &group, damaged == 0, &rejections).await;
+        for (summary, outcome) in summaries.iter().zip(&group) {
             exits.push(summary.exit);
-            reporter.summary(&summary, &pull);
+            reporter.summary(summary, &outcome.progress.pull);
         }
     }
     Ok(Exit::worst(exits))
@@ -140,10 +141,7 @@ impl Capture {
             Some(ring) => ring,
             None => self.settings.ring()?,
         };
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_secs();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let opened = ring.open(line.as_bytes(), now, Freshness::default());
         self.ring = Some(ring);
         Ok(opened.map(qopen::callback::OpenedCallback::into_payload))

@@ -55,14 +55,12 @@ pub(crate) async fn run(args: DemoArgs) -> Result<Exit, Failure> {
     while let Some(progress) = pull.next().await {
         reporter.progress(progress);
     }
-    let outcome = pull
-        .await
-        .map_err(|error| Failure::unexpected("the pull", &error))?;
+    let outcome = pull.await.map_err(|error| Failure::unexpected("the pull", &error))?;
     let complete = matches!(outcome.status, Status::Complete(_));
     let rejections = client.stats().rejections();
     let mut exit = Exit::Complete;
-    for (summary, pull) in publish(&output, vec![outcome], true, &rejections).await {
-        reporter.summary(&summary, &pull);
+    for summary in publish(&output, std::slice::from_ref(&outcome), true, &rejections).await {
+        reporter.summary(&summary, &outcome.progress.pull);
         exit = summary.exit;
     }
     let counts = simulator.counts();
@@ -80,9 +78,8 @@ pub(crate) async fn run(args: DemoArgs) -> Result<Exit, Failure> {
 async fn start(schedule: Schedule) -> Result<(Client, Simulator), Failure> {
     let listener = TcpListener::bind("127.0.0.1:0").await;
     let listener = listener.map_err(|error| Failure::unexpected("a port on loopback", &error))?;
-    let address = listener
-        .local_addr()
-        .map_err(|error| Failure::unexpected("its address", &error))?;
+    let address =
+        listener.local_addr().map_err(|error| Failure::unexpected("its address", &error))?;
     let keys = CallbackKeys::new("demo-token", &"demo-aes-key-of-exactly-32-bytes".into())
         .map_err(|error| Failure::unexpected("the demo's key", &error))?;
     let ring = Keyring::new("demo-app", keys);
@@ -95,13 +92,11 @@ async fn start(schedule: Schedule) -> Result<(Client, Simulator), Failure> {
     };
     let simulator = Simulator::start(config).await;
     let simulator = simulator.map_err(|error| Failure::unexpected("the simulator", &error))?;
-    let sender = Sender::builder(simulator.base_url())
-        .app_credentials("demo-app", "demo-secret")
-        .build();
+    let sender =
+        Sender::builder(simulator.base_url()).app_credentials("demo-app", "demo-secret").build();
     let sender = sender.map_err(|error| Failure::unexpected("the sender", &error))?;
-    let timing = Timing::default()
-        .settle(Duration::from_secs(2))
-        .idle_timeout(Duration::from_secs(8));
+    let timing =
+        Timing::default().settle(Duration::from_secs(2)).idle_timeout(Duration::from_secs(8));
     let client = Client::builder(sender, ring).timing(timing).build();
     let client = client.map_err(|error| Failure::unexpected("the client", &error))?;
     let router = client.callback_router();
@@ -120,9 +115,7 @@ fn spare_foreign_lists(path: &Path) -> Result<(), Failure> {
     if path.is_dir() || read.is_ok_and(|_| ours || line.is_empty()) {
         return Ok(());
     }
-    let message = format!(
-        "{} is there and is not a demo's list; --out names another file",
-        path.display()
-    );
+    let message =
+        format!("{} is there and is not a demo's list; --out names another file", path.display());
     Err(Failure::usage(message))
 }

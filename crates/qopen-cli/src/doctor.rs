@@ -29,15 +29,11 @@ pub(crate) fn run(settings: &Settings) -> Result<Exit, Failure> {
     };
     check(
         "requests",
-        settings
-            .sender(|it| it)
-            .map(|_| "base URL and credentials are there".into()),
+        settings.sender(|it| it).map(|_| "base URL and credentials are there".into()),
     );
     check(
         "callbacks",
-        settings
-            .ring()
-            .map(|_| "app key, callback token and AES key are there".into()),
+        settings.ring().map(|_| "app key, callback token and AES key are there".into()),
     );
     check("callback path", settings.callback_path());
     check("listener", listener(settings));
@@ -52,10 +48,7 @@ fn listener(settings: &Settings) -> Result<String, Failure> {
     let address = settings.listen()?;
     match std::net::TcpListener::bind(address) {
         Ok(_) => Ok(format!("{address} can be listened on")),
-        Err(error) => Err(Failure::usage_of(
-            &format!("{address} cannot be listened on"),
-            &error,
-        )),
+        Err(error) => Err(Failure::usage_of(&format!("{address} cannot be listened on"), &error)),
     }
 }
 

@@ -44,10 +44,7 @@ impl Exit {
             Exit::Unexpected,
         ];
         let all: Vec<Self> = all.into_iter().collect();
-        ORDER
-            .into_iter()
-            .find(|it| all.contains(it))
-            .unwrap_or(Self::Complete)
+        ORDER.into_iter().find(|it| all.contains(it)).unwrap_or(Self::Complete)
     }
 }
 
@@ -66,10 +63,7 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self {
-            exit: Exit::Usage,
-            message: message.into(),
-        }
+        Self { exit: Exit::Usage, message: message.into() }
     }
 
     pub(crate) fn usage_of(what: &str, error: &dyn std::error::Error) -> Self {
@@ -77,17 +71,11 @@ impl Failure {
     }
 
     pub(crate) fn output(what: &str, error: &dyn std::error::Error) -> Self {
-        Self {
-            exit: Exit::Output,
-            message: chain(what, error),
-        }
+        Self { exit: Exit::Output, message: chain(what, error) }
     }
 
     pub(crate) fn unexpected(what: &str, error: &dyn std::error::Error) -> Self {
-        Self {
-            exit: Exit::Unexpected,
-            message: chain(what, error),
-        }
+        Self { exit: Exit::Unexpected, message: chain(what, error) }
     }
 }
 

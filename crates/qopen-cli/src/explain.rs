@@ -16,11 +16,7 @@ pub(crate) fn run(args: &ExplainArgs, settings: &Settings) -> Result<Exit, Failu
     let body = read(&args.file)?;
     let mut steps = Steps { failed: false };
     steps.explain(&body, settings)?;
-    Ok(if steps.failed {
-        Exit::Unexpected
-    } else {
-        Exit::Complete
-    })
+    Ok(if steps.failed { Exit::Unexpected } else { Exit::Complete })
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, Failure> {
@@ -71,10 +67,7 @@ impl Steps {
             return Ok(());
         }
         let ring = settings.ring()?;
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_secs();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         match ring.open(body, now, Freshness::default()) {
             Ok(opened) => {
                 for (step, _) in OPENING {
@@ -108,16 +101,10 @@ impl Steps {
             Staleness::Stale { away } => {
                 self.holds(
                     "timestamp",
-                    &format!(
-                        "{} s from this clock; reported, not refused",
-                        away.as_secs()
-                    ),
+                    &format!("{} s from this clock; reported, not refused", away.as_secs()),
                 );
             }
-            _ => self.holds(
-                "timestamp",
-                "not a number of seconds; reported, not refused",
-            ),
+            _ => self.holds("timestamp", "not a number of seconds; reported, not refused"),
         }
     }
 
@@ -135,25 +122,13 @@ impl Steps {
             }
             Understood::Unreadable { reason, .. } => {
                 self.holds("JSON", "well formed");
-                self.fails(
-                    "shape",
-                    &format!("{reason}; the page would go to quarantine"),
-                );
+                self.fails("shape", &format!("{reason}; the page would go to quarantine"));
             }
-            Understood::Error {
-                code,
-                message,
-                mark_id,
-                ..
-            } => {
+            Understood::Error { code, message, mark_id, .. } => {
                 self.holds("event", "42016: the platform reports an error");
-                let mark = mark_id.map_or("without a mark".to_owned(), |mark| {
-                    format!("for mark {mark}")
-                });
-                self.holds(
-                    "report",
-                    &format!("code {code}, message {message:?}, {mark}"),
-                );
+                let mark =
+                    mark_id.map_or("without a mark".to_owned(), |mark| format!("for mark {mark}"));
+                self.holds("report", &format!("code {code}, message {message:?}, {mark}"));
             }
             Understood::Page { pull, .. } => {
                 self.holds("event", "42016: a page of a customer list");
@@ -165,20 +140,12 @@ impl Steps {
     }
 
     fn page(&mut self, payload: &str) {
-        let Ok(CallbackSkim {
-            page: Some(PageSkim {
-                has_more, accounts, ..
-            }),
-            ..
-        }) = CallbackSkim::read(payload)
+        let Ok(CallbackSkim { page: Some(PageSkim { has_more, accounts, .. }), .. }) =
+            CallbackSkim::read(payload)
         else {
             return;
         };
-        let more = if has_more {
-            "more pages follow"
-        } else {
-            "this is marked as the last page"
-        };
+        let more = if has_more { "more pages follow" } else { "this is marked as the last page" };
         self.holds("page", &format!("{} customers; {more}", accounts.len()));
         let mut readable = 0;
         for (number, account) in accounts.iter().enumerate() {
@@ -195,10 +162,7 @@ impl Steps {
                 }
             }
         }
-        self.holds(
-            "customers",
-            &format!("{readable} of {} can be read", accounts.len()),
-        );
+        self.holds("customers", &format!("{readable} of {} can be read", accounts.len()));
     }
 }
 

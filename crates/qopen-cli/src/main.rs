@@ -32,12 +32,7 @@ fn main() -> ExitCode {
         Err(error) => {
             // Help and version are answers; the rest is usage.
             let _ = error.print();
-            return if error.use_stderr() {
-                Exit::Usage
-            } else {
-                Exit::Complete
-            }
-            .into();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Complete }.into();
         }
     };
     start_log(cli.verbose);
@@ -70,9 +65,7 @@ fn on_runtime<F>(work: F) -> Result<Exit, Failure>
 where
     F: Future<Output = Result<Exit, Failure>>,
 {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime
         .map_err(|error| Failure::unexpected("the runtime could not be started", &error))?
         .block_on(work)
@@ -87,8 +80,5 @@ fn start_log(verbose: u8) {
         _ => "trace",
     };
     let filter = EnvFilter::try_from_env("QOPEN_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }

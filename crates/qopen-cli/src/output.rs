@@ -67,10 +67,9 @@ impl Output {
             Self::Stdout(format) => {
                 FileSink::new(format!("qopen-{name}.{}", extension(*format)), *format)
             }
-            Self::Folder(folder, format) => FileSink::new(
-                folder.join(format!("{name}.{}", extension(*format))),
-                *format,
-            ),
+            Self::Folder(folder, format) => {
+                FileSink::new(folder.join(format!("{name}.{}", extension(*format))), *format)
+            }
         }
     }
 
@@ -90,26 +89,15 @@ impl Output {
             _ => Arc::new(file.clone()),
         };
         let fails = |error: &dyn std::error::Error| Failure::output("", error);
-        let Published {
-            location,
-            lists,
-            quarantine,
-            ..
-        } = publish(lists, sink, kind)
-            .await
-            .map_err(|error| fails(&error))?;
+        let Published { location, lists, quarantine, .. } =
+            publish(lists, sink, kind).await.map_err(|error| fails(&error))?;
         let set_aside = if self.is_stdout() && quarantine.is_empty() {
             false
         } else {
-            file.write_quarantine(quarantine)
-                .map_err(|error| fails(&error))?
+            file.write_quarantine(quarantine).map_err(|error| fails(&error))?
         };
         let quarantine = set_aside.then(|| file.quarantine_path().display().to_string());
-        Ok(Written {
-            location,
-            lists,
-            quarantine,
-        })
+        Ok(Written { location, lists, quarantine })
     }
 }
 

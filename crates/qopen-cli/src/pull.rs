@@ -8,7 +8,6 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, stream};
 use qopen::assembler::Timing;
 use qopen::callback::{RejectReason, receiver};
-use qopen::journal::PullId;
 use qopen::sink::ListKind;
 use qopen::types::RobotId;
 use qopen::{Client, ForwardTo, Outcome, PullRequest, Status};
@@ -35,12 +34,8 @@ pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Fail
     let router = client.callback_router();
     tokio::spawn(async move { axum::serve(listener, router).await });
     let reporter = Arc::new(Reporter::new(args.json, output.is_stdout()));
-    let work = Work {
-        client,
-        output,
-        reporter: Arc::clone(&reporter),
-        interrupted: interruption(),
-    };
+    let work =
+        Work { client, output, reporter: Arc::clone(&reporter), interrupted: interruption() };
     let tick = async {
         loop {
             tokio::time::sleep(Duration::from_millis(250)).await;
@@ -65,9 +60,7 @@ async fn prepare(args: &PullArgs, settings: &Settings) -> Result<(Client, TcpLis
         .settle(args.settle)
         .idle_timeout(args.idle_timeout)
         .deadline(args.deadline);
-    let mut builder = Client::builder(sender, settings.ring()?)
-        .receiver(config)
-        .timing(timing);
+    let mut builder = Client::builder(sender, settings.ring()?).receiver(config).timing(timing);
     if let Some(url) = &args.forward {
         let forward =
             ForwardTo::new(url).map_err(|error| Failure::usage_of("--forward", &error))?;
@@ -80,9 +73,7 @@ async fn prepare(args: &PullArgs, settings: &Settings) -> Result<(Client, TcpLis
         );
         Failure::usage_of(&what, &error)
     })?;
-    let client = builder
-        .build()
-        .map_err(|error| Failure::unexpected("the client", &error))?;
+    let client = builder.build().map_err(|error| Failure::unexpected("the client", &error))?;
     Ok((client, listener))
 }
 
@@ -101,9 +92,7 @@ fn robots(args: &PullArgs) -> Result<Vec<RobotId>, Failure> {
         }
     }
     if robots.is_empty() {
-        return Err(Failure::usage(
-            "no robot was named; give --robot ID or --robots-file FILE",
-        ));
+        return Err(Failure::usage("no robot was named; give --robot ID or --robots-file FILE"));
     }
     Ok(robots)
 }
@@ -112,13 +101,8 @@ fn robots_in(file: &Path) -> Result<Vec<String>, Failure> {
     let text = std::fs::read_to_string(file).map_err(|error| {
         Failure::usage_of(&format!("the robots file {}", file.display()), &error)
     })?;
-    let lines = text
-        .lines()
-        .map(|line| line.split('#').next().unwrap_or_default().trim());
-    Ok(lines
-        .filter(|line| !line.is_empty())
-        .map(str::to_owned)
-        .collect())
+    let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
+    Ok(lines.filter(|line| !line.is_empty()).map(str::to_owned).collect())
 }
 
 /// True from the first Ctrl-C or SIGTERM on. A second one ends the process at once.
@@ -160,18 +144,25 @@ struct Work {
 
 impl Work {
     async fn run(&self, robots: Vec<RobotId>, args: &PullArgs) -> Exit {
-        let robots = stream::iter(robots);
-        if self.output.is_per_robot() {
-            let each = robots.map(|robot| async {
-                let ended = self.pull(robot, args).await;
-                self.publish(vec![ended]).await
-            });
-            return Exit::worst(each.buffered(args.concurrency).collect::<Vec<_>>().await);
+        // After an interruption no further request is sent.
+        let robots = stream::iter(robots).take_while(|_| async { !*self.interrupted.borrow() });
+        if !self.output.is_per_robot() {
+            let ended = robots.map(|robot| self.pull(robot, args)).buffered(args.concurrency);
+            return self.publish(ended.collect().await).await.1;
         }
-        let ended = robots
-            .map(|robot| self.pull(robot, args))
-            .buffered(args.concurrency);
-        self.publish(ended.collect().await).await
+        let each = robots.map(|robot| async {
+            let ended = self.pull(robot, args).await;
+            self.publish(vec![ended]).await
+        });
+        let each: Vec<_> = each.buffered(args.concurrency).collect().await;
+        let (published, mut exits): (Vec<_>, Vec<_>) = each.into_iter().unzip();
+        // Pages may have come after a list was published, while others were still being pulled.
+        for (outcome, revision) in published.into_iter().flatten() {
+            if outcome.list.revision() > revision {
+                exits.push(self.publish(vec![Ok(outcome)]).await.1);
+            }
+        }
+        Exit::worst(exits)
     }
 
     /// Pulls one robot's list to its end, whatever that is.
@@ -179,11 +170,7 @@ impl Work {
         let mut request = PullRequest::new(robot).need_tag_info(args.need_tags);
         request.expect_accounts = args.expect_accounts;
         let fails = |error: &dyn std::error::Error| Failure::unexpected("", error);
-        let mut pull = self
-            .client
-            .pull(request)
-            .await
-            .map_err(|error| fails(&error))?;
+        let mut pull = self.client.pull(request).await.map_err(|error| fails(&error))?;
         let mut interrupted = self.interrupted.clone();
         loop {
             tokio::select! {
@@ -201,7 +188,8 @@ impl Work {
     }
 
     /// Publishes lists that go to one place, sums each of them up, and says what counts of it all.
-    async fn publish(&self, ended: Vec<Result<Outcome, Failure>>) -> Exit {
+    /// The outcomes come back with the revision that was published.
+    async fn publish(&self, ended: Vec<Result<Outcome, Failure>>) -> (Vec<(Outcome, u32)>, Exit) {
         let mut exits = Vec::new();
         let mut outcomes = Vec::new();
         for ended in ended {
@@ -214,12 +202,14 @@ impl Work {
             }
         }
         let rejections = self.client.stats().rejections();
-        let whole = exits.is_empty();
-        for (summary, pull) in publish(&self.output, outcomes, whole, &rejections).await {
+        let summaries = publish(&self.output, &outcomes, exits.is_empty(), &rejections).await;
+        let mut published = Vec::new();
+        for (summary, outcome) in summaries.into_iter().zip(outcomes) {
             exits.push(summary.exit);
-            self.reporter.summary(&summary, &pull);
+            self.reporter.summary(&summary, &outcome.progress.pull);
+            published.push((outcome, summary.revision));
         }
-        Exit::worst(exits)
+        (published, Exit::worst(exits))
     }
 }
 
@@ -227,10 +217,10 @@ impl Work {
 /// otherwise.
 pub(crate) async fn publish(
     output: &Output,
-    outcomes: Vec<Outcome>,
+    outcomes: &[Outcome],
     whole: bool,
     rejections: &[(RejectReason, u64)],
-) -> Vec<(Summary, PullId)> {
+) -> Vec<Summary> {
     let complete = |it: &Outcome| matches!(it.status, Status::Complete(_));
     let kind = match whole && outcomes.iter().all(complete) {
         true => ListKind::Complete,
@@ -238,21 +228,17 @@ pub(crate) async fn publish(
     };
     let something = |it: &Outcome| it.progress.pages + it.progress.unreadable_pages > 0;
     let worth_keeping = |it: &&Outcome| kind == ListKind::Complete || something(it);
-    let lists: Vec<_> = outcomes
-        .iter()
-        .filter(worth_keeping)
-        .map(|it| it.list.clone())
-        .collect();
+    let lists: Vec<_> = outcomes.iter().filter(worth_keeping).map(|it| it.list.clone()).collect();
     let written = match lists.is_empty() {
         true => None,
         false => Some(output.publish(lists, kind).await),
     };
-    let summarise = |outcome: Outcome| {
-        let id = outcome.progress.pull.clone();
+    let summarise = |outcome: &Outcome| {
+        let id = &outcome.progress.pull;
         let mut summary = Summary::new(&outcome.status, &outcome.progress, rejections.to_vec());
         match &written {
             Some(Ok(written)) => {
-                if let Some(list) = written.lists.iter().find(|list| list.id == id) {
+                if let Some(list) = written.lists.iter().find(|list| list.id == *id) {
                     summary.accounts = list.accounts;
                     summary.quarantined = list.quarantined;
                     summary.revision = list.revision;
@@ -267,7 +253,7 @@ pub(crate) async fn publish(
             }
             None => {}
         }
-        (summary, id)
+        summary
     };
-    outcomes.into_iter().map(summarise).collect()
+    outcomes.iter().map(summarise).collect()
 }

@@ -92,16 +92,7 @@ impl Summary {
 
     /// The same for a person.
     pub(crate) fn to_text(&self) -> String {
-        let Self {
-            robot_id,
-            status,
-            accounts,
-            pages,
-            duplicate_pages,
-            conflicts,
-            why,
-            ..
-        } = self;
+        let Self { robot_id, status, accounts, pages, duplicate_pages, conflicts, why, .. } = self;
         let seconds = Duration::from_millis(self.elapsed_ms).as_secs_f64();
         let mut text = format!(
             "robot {robot_id}: {status}\n  {accounts} customers on {pages} pages in {seconds:.1} s ({duplicate_pages} pages twice, {conflicts} customers with conflicting contents)\n  {why}\n"
@@ -122,10 +113,7 @@ impl Summary {
                 .as_deref()
                 .map(|it| format!(", kept in {it}"))
                 .unwrap_or_default();
-            text.push_str(&format!(
-                "  {} could not be read{place}\n",
-                self.quarantined
-            ));
+            text.push_str(&format!("  {} could not be read{place}\n", self.quarantined));
         }
         match self.output.as_deref() {
             Some("-") => text.push_str("  written to standard output\n"),
@@ -137,10 +125,8 @@ impl Summary {
 }
 
 fn by_reason(rejections: &[(RejectReason, u64)]) -> String {
-    let parts: Vec<_> = rejections
-        .iter()
-        .map(|(reason, count)| format!("{count} {reason}"))
-        .collect();
+    let parts: Vec<_> =
+        rejections.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
     parts.join(", ")
 }
 
@@ -185,11 +171,7 @@ impl Reporter {
             (false, true) => Form::Live(MultiProgress::new()),
             (false, false) => Form::Plain,
         };
-        Self {
-            form,
-            json_to_stderr: list_to_stdout,
-            state: Mutex::default(),
-        }
+        Self { form, json_to_stderr: list_to_stdout, state: Mutex::default() }
     }
 
     pub(crate) fn progress(&self, progress: Progress) {
@@ -270,12 +252,7 @@ impl Reporter {
 
 fn line(progress: &Progress, since: Duration) -> String {
     let quiet = (progress.quiet + since).as_secs();
-    let Progress {
-        pages,
-        accounts,
-        duplicate_pages,
-        ..
-    } = progress;
+    let Progress { pages, accounts, duplicate_pages, .. } = progress;
     let wanted = waiting_for(progress.waiting_for);
     format!(
         "{}: {pages} pages, {accounts} customers, {duplicate_pages} duplicates; {quiet} s since the last; waiting for {wanted}",

@@ -6,11 +6,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use qopen::callback::{CallbackKeys, Keyring};
-use qopen::http::{Sender, SenderBuilder};
+use qopen::http::{BuildError, Sender, SenderBuilder};
 use qopen::types::Secret;
 
 use crate::args::Common;
-use crate::exit::Failure;
+use crate::exit::{Failure, chain};
 
 /// A setting's names and nature.
 #[derive(Debug)]
@@ -31,15 +31,7 @@ const fn spec(
     env: &'static str,
     example: &'static str,
 ) -> Spec {
-    Spec {
-        name,
-        about,
-        flag: None,
-        env,
-        secret: false,
-        default: None,
-        example,
-    }
+    Spec { name, about, flag: None, env, secret: false, default: None, example }
 }
 
 const fn secret(
@@ -48,48 +40,25 @@ const fn secret(
     env: &'static str,
     example: &'static str,
 ) -> Spec {
-    Spec {
-        secret: true,
-        ..spec(name, about, env, example)
-    }
+    Spec { secret: true, ..spec(name, about, env, example) }
 }
 
 const fn flagged(flag: &'static str, default: Option<&'static str>, spec: Spec) -> Spec {
-    Spec {
-        flag: Some(flag),
-        default,
-        ..spec
-    }
+    Spec { flag: Some(flag), default, ..spec }
 }
 
 pub(crate) static BASE_URL: Spec = flagged(
     "--base-url",
     None,
-    spec(
-        "base_url",
-        "platform base URL",
-        "QOPEN_BASE_URL",
-        "https://gateway.example",
-    ),
+    spec("base_url", "platform base URL", "QOPEN_BASE_URL", "https://gateway.example"),
 );
-pub(crate) static APP_KEY: Spec = flagged(
-    "--app-key",
-    None,
-    spec("app_key", "app key", "QOPEN_APP_KEY", "coe0example0app0key"),
-);
+pub(crate) static APP_KEY: Spec =
+    flagged("--app-key", None, spec("app_key", "app key", "QOPEN_APP_KEY", "coe0example0app0key"));
 pub(crate) static APP_SECRET: Spec = secret("app_secret", "app secret", "QOPEN_APP_SECRET", "…");
-pub(crate) static ACCESS_TOKEN: Spec = secret(
-    "access_token",
-    "fixed access token",
-    "QOPEN_ACCESS_TOKEN",
-    "…",
-);
-pub(crate) static CALLBACK_TOKEN: Spec = secret(
-    "callback_token",
-    "callback token",
-    "QOPEN_CALLBACK_TOKEN",
-    "…",
-);
+pub(crate) static ACCESS_TOKEN: Spec =
+    secret("access_token", "fixed access token", "QOPEN_ACCESS_TOKEN", "…");
+pub(crate) static CALLBACK_TOKEN: Spec =
+    secret("callback_token", "callback token", "QOPEN_CALLBACK_TOKEN", "…");
 pub(crate) static ENCODING_AES_KEY: Spec = secret(
     "encoding_aes_key",
     "callback EncodingAESKey",
@@ -99,32 +68,17 @@ pub(crate) static ENCODING_AES_KEY: Spec = secret(
 pub(crate) static LISTEN: Spec = flagged(
     "--listen",
     Some("127.0.0.1:8080"),
-    spec(
-        "listen",
-        "callback listener",
-        "QOPEN_LISTEN",
-        "127.0.0.1:8080",
-    ),
+    spec("listen", "callback listener", "QOPEN_LISTEN", "127.0.0.1:8080"),
 );
 pub(crate) static CALLBACK_PATH: Spec = flagged(
     "--callback-path",
     Some("/callback"),
-    spec(
-        "callback_path",
-        "callback path",
-        "QOPEN_CALLBACK_PATH",
-        "/callback",
-    ),
+    spec("callback_path", "callback path", "QOPEN_CALLBACK_PATH", "/callback"),
 );
 pub(crate) static DATA_DIR: Spec = flagged(
     "--data-dir",
     None,
-    spec(
-        "data_dir",
-        "where the journal lives",
-        "QOPEN_DATA_DIR",
-        "/var/lib/qopen",
-    ),
+    spec("data_dir", "where the journal lives", "QOPEN_DATA_DIR", "/var/lib/qopen"),
 );
 
 /// Every setting, in the order in which they are shown.
@@ -179,21 +133,14 @@ impl Settings {
         let mut values = BTreeMap::new();
         for spec in ALL {
             let flag = flag_value(flags, spec).zip(spec.flag);
-            let env = std::env::var(spec.env)
-                .ok()
-                .filter(|value| !value.is_empty());
+            let env = std::env::var(spec.env).ok().filter(|value| !value.is_empty());
             let found = flag
                 .map(|(value, flag)| (value, Origin::Flag(flag)))
                 .or_else(|| env.map(|value| (value, Origin::Environment(spec.env))))
                 .or_else(|| {
-                    in_file
-                        .remove(spec.name)
-                        .map(|value| (value, Origin::File(path.clone())))
+                    in_file.remove(spec.name).map(|value| (value, Origin::File(path.clone())))
                 })
-                .or_else(|| {
-                    spec.default
-                        .map(|value| (value.to_owned(), Origin::Default))
-                });
+                .or_else(|| spec.default.map(|value| (value.to_owned(), Origin::Default)));
             if let Some((value, origin)) = found {
                 values.insert(spec.name, (Secret::new(value), origin));
             }
@@ -202,9 +149,7 @@ impl Settings {
     }
 
     pub(crate) fn get(&self, spec: &Spec) -> Option<(&Secret, &Origin)> {
-        self.values
-            .get(spec.name)
-            .map(|(value, origin)| (value, origin))
+        self.values.get(spec.name).map(|(value, origin)| (value, origin))
     }
 
     pub(crate) fn text(&self, spec: &Spec) -> Option<&str> {
@@ -224,10 +169,10 @@ impl Settings {
 
     /// Says which setting, from where, is not what it should be.
     fn wrong(&self, spec: &Spec, error: &dyn std::error::Error) -> Failure {
-        let origin = self
-            .get(spec)
-            .map_or_else(String::new, |(_, origin)| format!(" (from {origin})"));
-        Failure::usage_of(&format!("the {}{origin} cannot be used", spec.about), error)
+        let origin =
+            self.get(spec).map_or_else(String::new, |(_, origin)| format!(" (from {origin})"));
+        let what = chain(&format!("the {}{origin} cannot be used", spec.about), error);
+        Failure::usage(format!("{what}\n  example: {}='{}'", spec.env, spec.example))
     }
 
     pub(crate) fn ring(&self) -> Result<Keyring, Failure> {
@@ -250,9 +195,10 @@ impl Settings {
                 builder.app_credentials(app_key, self.required(&APP_SECRET)?.clone())
             }
         };
-        with(builder)
-            .build()
-            .map_err(|error| self.wrong(&BASE_URL, &error))
+        with(builder).build().map_err(|error| match error {
+            BuildError::UnsendableToken => self.wrong(&ACCESS_TOKEN, &error),
+            error => self.wrong(&BASE_URL, &error),
+        })
     }
 
     pub(crate) fn listen(&self) -> Result<SocketAddr, Failure> {
@@ -260,9 +206,7 @@ impl Settings {
         text.parse().map_err(|_| {
             self.wrong(
                 &LISTEN,
-                &Plain(format!(
-                    "{text:?} is not an address and port, like 127.0.0.1:8080"
-                )),
+                &Plain(format!("{text:?} is not an address and port, like 127.0.0.1:8080")),
             )
         })
     }
@@ -318,12 +262,10 @@ fn read_file(path: &Path, explicit: bool) -> Result<Option<BTreeMap<String, Stri
         |what: String| Failure::usage(format!("the settings file {}: {what}", path.display()));
     // The parser's own message quotes the line, and the line may hold a secret.
     let table: toml::Table = toml::from_str(&text).map_err(|error| {
-        let line = error.span().map_or(0, |span| {
-            text[..span.start.min(text.len())].lines().count().max(1)
-        });
-        wrong(format!(
-            "line {line} is not TOML; a setting is written name = \"value\""
-        ))
+        let line = error
+            .span()
+            .map_or(0, |span| text[..span.start.min(text.len())].lines().count().max(1));
+        wrong(format!("line {line} is not TOML; a setting is written name = \"value\""))
     })?;
     let mut values = BTreeMap::new();
     for (name, value) in table {

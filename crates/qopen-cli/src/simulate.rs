@@ -35,9 +35,8 @@ pub(crate) async fn run(args: SimulateArgs, settings: Settings) -> Result<Exit, 
         schedule,
     };
     let replay = serde_json::to_string(&config.schedule).unwrap_or_default();
-    let simulator = Simulator::start(config)
-        .await
-        .map_err(|error| Failure::usage_of("", &error))?;
+    let simulator =
+        Simulator::start(config).await.map_err(|error| Failure::usage_of("", &error))?;
     eprintln!(
         "qopen: simulating the platform on {}, callbacks to {callback_url}",
         simulator.base_url()

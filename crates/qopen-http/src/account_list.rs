@@ -55,21 +55,12 @@ impl Sender {
         if let Some(refusal) = answer.refusal() {
             let Refusal { code, hint, .. } = &refusal;
             tracing::warn!(endpoint = E::NAME, code, hint, "refused");
-            return Err(SendError::Refused {
-                endpoint: E::NAME,
-                refusal,
-            });
+            return Err(SendError::Refused { endpoint: E::NAME, refusal });
         }
         let explicit = answer.errcode.is_some();
         if !explicit {
-            tracing::warn!(
-                endpoint = E::NAME,
-                "the answer has no code; taken as accepted"
-            );
+            tracing::warn!(endpoint = E::NAME, "the answer has no code; taken as accepted");
         }
-        Ok(Accepted {
-            serial_no: answer.serial_no(),
-            explicit,
-        })
+        Ok(Accepted { serial_no: answer.serial_no(), explicit })
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use governor::{Quota, RateLimiter};
 use qopen_types::Secret;
+use reqwest::header::HeaderValue;
 
 use crate::token::AppCredentials;
 use crate::transport::Transport;
@@ -20,12 +21,23 @@ pub enum BuildError {
         "the base URL {url:?} must begin with http:// or https:// and name a host, like https://gateway.example"
     )]
     BaseUrl {
-        /// What was given.
+        /// What was given, without what may be secret in it.
         url: String,
     },
     /// Neither a token, nor credentials, nor a token source was given.
     #[error("no access token, app credentials or token source was given")]
     NoToken,
+    /// The access token has characters that an HTTP header cannot carry, such as a line break.
+    #[error("the access token has characters that an HTTP header cannot carry")]
+    UnsendableToken,
+    /// The URL to forward to is not one.
+    #[error(
+        "{url:?} must begin with http:// or https:// and name a host, like https://app.example/callback"
+    )]
+    ForwardUrl {
+        /// What was given, without what may be secret in it.
+        url: String,
+    },
     /// The proxy's URL is not one.
     #[error("the proxy is not a URL that can be used")]
     Proxy(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -95,6 +107,7 @@ pub struct SenderBuilder {
 }
 
 enum Tokens {
+    Fixed(Secret),
     Source(Arc<dyn TokenSource>),
     Credentials(String, Secret),
 }
@@ -115,8 +128,9 @@ impl SenderBuilder {
     }
 
     /// Sends with this one access token.
-    pub fn access_token(self, token: impl Into<Secret>) -> Self {
-        self.token_source(Arc::new(FixedToken::new(token)))
+    pub fn access_token(mut self, token: impl Into<Secret>) -> Self {
+        self.tokens = Some(Tokens::Fixed(token.into()));
+        self
     }
 
     /// Fetches access tokens with the app's key and secret, and renews them before they end.
@@ -199,31 +213,23 @@ impl SenderBuilder {
             let certificates = reqwest::Certificate::from_pem_bundle(&pem)
                 .map_err(|error| BuildError::RootCertificate(error.into()))?;
             if certificates.is_empty() {
-                return Err(BuildError::RootCertificate(
-                    "it holds no certificate".into(),
-                ));
+                return Err(BuildError::RootCertificate("it holds no certificate".into()));
             }
             client = client.tls_certs_merge(certificates);
         }
-        let client = client
-            .build()
-            .map_err(|error| BuildError::Client(error.into()))?;
-        let limiter = self
-            .rate_limit
-            .map(|per_second| RateLimiter::direct(Quota::per_second(per_second)));
-        let transport = Arc::new(Transport {
-            client,
-            base_url,
-            retry: self.retry,
-            limiter,
-        });
+        let client = client.build().map_err(|error| BuildError::Client(error.into()))?;
+        let limiter =
+            self.rate_limit.map(|per_second| RateLimiter::direct(Quota::per_second(per_second)));
+        let transport = Arc::new(Transport { client, base_url, retry: self.retry, limiter });
         let tokens = match self.tokens.ok_or(BuildError::NoToken)? {
+            Tokens::Fixed(token) if HeaderValue::from_str(token.expose()).is_err() => {
+                return Err(BuildError::UnsendableToken);
+            }
+            Tokens::Fixed(token) => Arc::new(FixedToken::new(token)),
             Tokens::Source(source) => source,
-            Tokens::Credentials(app_key, app_secret) => Arc::new(AppCredentials::new(
-                Arc::clone(&transport),
-                app_key,
-                app_secret,
-            )),
+            Tokens::Credentials(app_key, app_secret) => {
+                Arc::new(AppCredentials::new(Arc::clone(&transport), app_key, app_secret))
+            }
         };
         Ok(Sender { transport, tokens })
     }
@@ -237,19 +243,32 @@ fn checked_base_url(url: &str) -> Result<String, BuildError> {
             && it.query().is_none()
             && it.fragment().is_none()
             && it.username().is_empty()
+            && it.password().is_none()
     });
     if !usable {
-        return Err(BuildError::BaseUrl {
-            url: url.to_owned(),
-        });
+        return Err(BuildError::BaseUrl { url: without_secrets(url) });
     }
     Ok(url.trim_end_matches('/').to_owned())
+}
+
+/// A URL for a message: what comes before `@` and after `?` may be secret.
+pub(crate) fn without_secrets(url: &str) -> String {
+    let end = url.find(['?', '#']).unwrap_or(url.len());
+    let (shown, rest) = url.split_at(end);
+    let mut out = match shown.rsplit_once('@') {
+        Some((_, host)) => format!("…@{host}"),
+        None => shown.to_owned(),
+    };
+    if !rest.is_empty() {
+        out.push_str("?…");
+    }
+    out
 }
 
 impl std::fmt::Debug for SenderBuilder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SenderBuilder")
-            .field("base_url", &self.base_url)
+            .field("base_url", &without_secrets(&self.base_url))
             .finish_non_exhaustive()
     }
 }

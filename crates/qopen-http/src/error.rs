@@ -49,6 +49,8 @@ pub enum SendError {
     Transport {
         /// The endpoint.
         endpoint: &'static str,
+        /// Whether a connection was made, so that the gateway may have got the request.
+        connected: bool,
         /// What happened on the way.
         #[source]
         source: Source,
@@ -68,6 +70,13 @@ impl SendError {
             Self::Token(error) => error.is_retryable(),
             Self::Refused { .. } | Self::Unauthorized { .. } | Self::Answer { .. } => false,
         }
+    }
+
+    /// Whether the gateway may have taken the request all the same: it was sent, and what became of
+    /// it was not heard, or not understood.
+    #[must_use]
+    pub fn may_have_arrived(&self) -> bool {
+        matches!(self, Self::Transport { connected: true, .. } | Self::Answer { .. })
     }
 
     /// Whether the gateway refused the request or the credentials, as opposed to not being reached.

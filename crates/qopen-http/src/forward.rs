@@ -7,6 +7,7 @@ use reqwest::Url;
 use reqwest::header::CONTENT_TYPE;
 
 use crate::BuildError;
+use crate::builder::without_secrets;
 
 /// The largest answer that is looked at for the word `success`, in bytes.
 const ANSWER_LIMIT: usize = 64 * 1024;
@@ -39,9 +40,7 @@ impl Forwarder {
     /// # Errors
     /// [`BuildError`], when the URL is not one.
     pub fn new(url: &str) -> Result<Self, BuildError> {
-        let bad = || BuildError::BaseUrl {
-            url: url.to_owned(),
-        };
+        let bad = || BuildError::ForwardUrl { url: without_secrets(url) };
         let url = Url::parse(url).map_err(|_| bad())?;
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
             return Err(bad());
@@ -60,15 +59,8 @@ impl Forwarder {
     /// [`ForwardError`]; the listener may have seen it all the same.
     pub async fn forward(&self, body: &[u8]) -> Result<(), ForwardError> {
         let transport = |error: reqwest::Error| ForwardError::Transport(error.without_url().into());
-        let request = self
-            .client
-            .post(self.url.clone())
-            .header(CONTENT_TYPE, "application/json");
-        let mut response = request
-            .body(body.to_vec())
-            .send()
-            .await
-            .map_err(transport)?;
+        let request = self.client.post(self.url.clone()).header(CONTENT_TYPE, "application/json");
+        let mut response = request.body(body.to_vec()).send().await.map_err(transport)?;
         let status = response.status();
         let mut answer = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(transport)? {
@@ -81,16 +73,12 @@ impl Forwarder {
         if status == reqwest::StatusCode::OK && success {
             return Ok(());
         }
-        Err(ForwardError::NotTaken {
-            status: status.as_u16(),
-        })
+        Err(ForwardError::NotTaken { status: status.as_u16() })
     }
 }
 
 impl fmt::Debug for Forwarder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Forwarder")
-            .field("host", &self.url.host_str())
-            .finish_non_exhaustive()
+        f.debug_struct("Forwarder").field("host", &self.url.host_str()).finish_non_exhaustive()
     }
 }

@@ -17,6 +17,9 @@ use crate::transport::Transport;
 /// How long a token counts as good when the gateway does not say.
 const UNKNOWN_LIFETIME: Duration = Duration::from_secs(600);
 
+/// No token is believed to last longer than this, whatever the gateway says: 30 days.
+const LONGEST_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
+
 /// How long before its end a token is renewed, at most; a short-lived one at a tenth of its life.
 const RENEW_BEFORE: Duration = Duration::from_secs(300);
 
@@ -36,6 +39,9 @@ pub enum TokenError {
     /// The token has characters that an HTTP header cannot carry, such as a line break.
     #[error("the access token has characters that an HTTP header cannot carry")]
     Unsendable,
+    /// Another request that waited for the same token was told so.
+    #[error(transparent)]
+    Shared(Arc<TokenError>),
     /// A token source of the user's own failed.
     #[error("the token source failed")]
     Source(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -43,12 +49,17 @@ pub enum TokenError {
 
 impl TokenError {
     pub(crate) fn is_retryable(&self) -> bool {
-        matches!(self, Self::Request(error) if error.is_retryable())
+        match self {
+            Self::Request(error) => error.is_retryable(),
+            Self::Shared(error) => error.is_retryable(),
+            _ => false,
+        }
     }
 
     pub(crate) fn is_refusal(&self) -> bool {
         match self {
             Self::Request(error) => error.is_refusal(),
+            Self::Shared(error) => error.is_refusal(),
             Self::Answer(_) | Self::Fixed => true,
             Self::Source(_) | Self::Unsendable => false,
         }
@@ -57,6 +68,7 @@ impl TokenError {
     pub(crate) fn refusal(&self) -> Option<&Refusal> {
         match self {
             Self::Request(error) => error.refusal(),
+            Self::Shared(error) => error.refusal(),
             Self::Answer(AnswerError::Refused(refusal)) => Some(refusal),
             _ => None,
         }
@@ -109,7 +121,14 @@ pub(crate) struct AppCredentials {
     app_key: String,
     app_secret: Secret,
     /// Held while a token is fetched: who waits for it finds the new token.
-    current: Mutex<Option<Current>>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    current: Option<Current>,
+    /// The last failure, and when it was known: whoever asked before that need not ask again.
+    failed: Option<(Instant, Arc<TokenError>)>,
 }
 
 struct Current {
@@ -119,11 +138,20 @@ struct Current {
 
 impl AppCredentials {
     pub(crate) fn new(transport: Arc<Transport>, app_key: String, app_secret: Secret) -> Self {
-        Self {
-            transport,
-            app_key,
-            app_secret,
-            current: Mutex::new(None),
+        Self { transport, app_key, app_secret, state: Mutex::default() }
+    }
+
+    async fn renew(&self, asked: Instant, state: &mut State) -> Result<Secret, TokenError> {
+        if let Some((_, error)) = state.failed.as_ref().filter(|(at, _)| *at >= asked) {
+            return Err(TokenError::Shared(Arc::clone(error)));
+        }
+        match self.fetch().await {
+            Ok(fetched) => Ok(state.current.insert(fetched).token.clone()),
+            Err(error) => {
+                let error = Arc::new(error);
+                state.failed = Some((Instant::now(), Arc::clone(&error)));
+                Err(TokenError::Shared(error))
+            }
         }
     }
 
@@ -131,54 +159,42 @@ impl AppCredentials {
         let request = AccessTokenRequest::new(self.app_key.clone(), self.app_secret.clone());
         let answer = self.transport.call::<GetAccessToken>(&request, None).await;
         let answer = answer.map_err(|error| TokenError::Request(Box::new(error)))?;
-        let AccessTokenGrant {
-            access_token,
-            expires_in,
-            ..
-        } = answer.grant().map_err(TokenError::Answer)?;
+        let AccessTokenGrant { access_token, expires_in, .. } =
+            answer.grant().map_err(TokenError::Answer)?;
         let lifetime = match u64::try_from(expires_in) {
-            Ok(seconds) if seconds > 0 => Duration::from_secs(seconds),
+            Ok(seconds) if seconds > 0 => Duration::from_secs(seconds).min(LONGEST_LIFETIME),
             _ => UNKNOWN_LIFETIME,
         };
         let margin = RENEW_BEFORE.min(lifetime / 10);
-        tracing::debug!(
-            endpoint = GetAccessToken::NAME,
-            expires_in,
-            "access token received"
-        );
-        Ok(Current {
-            token: access_token,
-            renew_at: Instant::now() + (lifetime - margin),
-        })
+        tracing::debug!(endpoint = GetAccessToken::NAME, expires_in, "access token received");
+        Ok(Current { token: access_token, renew_at: Instant::now() + (lifetime - margin) })
     }
 }
 
 #[async_trait]
 impl TokenSource for AppCredentials {
     async fn token(&self) -> Result<Secret, TokenError> {
-        let mut current = self.current.lock().await;
-        if let Some(good) = current.as_ref().filter(|it| Instant::now() < it.renew_at) {
+        let asked = Instant::now();
+        let mut state = self.state.lock().await;
+        if let Some(good) = state.current.as_ref().filter(|it| Instant::now() < it.renew_at) {
             return Ok(good.token.clone());
         }
-        let fetched = self.fetch().await?;
-        Ok(current.insert(fetched).token.clone())
+        self.renew(asked, &mut state).await
     }
 
     async fn replace(&self, rejected: &Secret) -> Result<Secret, TokenError> {
-        let mut current = self.current.lock().await;
-        if let Some(newer) = current.as_ref().filter(|it| it.token != *rejected) {
+        let asked = Instant::now();
+        let mut state = self.state.lock().await;
+        if let Some(newer) = state.current.as_ref().filter(|it| it.token != *rejected) {
             return Ok(newer.token.clone());
         }
-        *current = None;
-        let fetched = self.fetch().await?;
-        Ok(current.insert(fetched).token.clone())
+        state.current = None;
+        self.renew(asked, &mut state).await
     }
 }
 
 impl fmt::Debug for AppCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AppCredentials")
-            .field("app_key", &self.app_key)
-            .finish_non_exhaustive()
+        f.debug_struct("AppCredentials").field("app_key", &self.app_key).finish_non_exhaustive()
     }
 }

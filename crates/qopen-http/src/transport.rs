@@ -41,10 +41,8 @@ impl Transport {
         request: &E::Request,
         token: Option<&Secret>,
     ) -> Result<E::Answer, SendError> {
-        let body = serde_json::to_vec(request).map_err(|error| SendError::Answer {
-            endpoint: E::NAME,
-            source: error.into(),
-        })?;
+        let body = serde_json::to_vec(request)
+            .map_err(|error| SendError::Answer { endpoint: E::NAME, source: error.into() })?;
         let give_up = Instant::now() + self.retry.budget;
         let mut delays = ExponentialBuilder::default()
             .with_min_delay(self.retry.min_delay)
@@ -62,7 +60,7 @@ impl Transport {
                 return Err(error);
             };
             let delay = delay.max(retry_after.unwrap_or(Duration::ZERO));
-            if Instant::now() + delay >= give_up {
+            if delay >= give_up.saturating_duration_since(Instant::now()) {
                 return Err(error);
             }
             tracing::info!(
@@ -88,21 +86,13 @@ impl Transport {
         token: Option<&Secret>,
     ) -> Result<E::Answer, Attempt> {
         let endpoint = E::NAME;
-        let fails = |error| Attempt {
-            error,
-            retry_after: None,
-        };
+        let fails = |error| Attempt { error, retry_after: None };
         let transport = |error: reqwest::Error| {
-            fails(SendError::Transport {
-                endpoint,
-                source: error.without_url().into(),
-            })
+            let connected = !error.is_connect() && !error.is_builder();
+            fails(SendError::Transport { endpoint, connected, source: error.without_url().into() })
         };
         let mut headers = HeaderMap::new();
-        headers.insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static("application/json; charset=UTF-8"),
-        );
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=UTF-8"));
         if let Some(token) = token {
             let mut value = HeaderValue::from_str(token.expose())
                 .map_err(|_| fails(SendError::Token(TokenError::Unsendable)))?;
@@ -110,12 +100,7 @@ impl Transport {
             headers.insert(TOKEN, value);
         }
         let url = format!("{}{}", self.base_url, E::PATH);
-        let sending = self
-            .client
-            .post(url)
-            .headers(headers)
-            .body(body.to_vec())
-            .send();
+        let sending = self.client.post(url).headers(headers).body(body.to_vec()).send();
         let mut response = sending.await.map_err(transport)?;
         let status = response.status();
         tracing::debug!(endpoint, status = status.as_u16(), "answered");
@@ -125,14 +110,9 @@ impl Transport {
                 401 | 403 => SendError::Unauthorized { endpoint, status },
                 _ => SendError::Status { endpoint, status },
             };
-            let seconds = response
-                .headers()
-                .get(RETRY_AFTER)
-                .and_then(|it| it.to_str().ok()?.parse().ok());
-            return Err(Attempt {
-                error,
-                retry_after: seconds.map(Duration::from_secs),
-            });
+            let seconds =
+                response.headers().get(RETRY_AFTER).and_then(|it| it.to_str().ok()?.parse().ok());
+            return Err(Attempt { error, retry_after: seconds.map(Duration::from_secs) });
         }
         let mut answer = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(transport)? {
@@ -142,11 +122,7 @@ impl Transport {
             }
             answer.extend_from_slice(&chunk);
         }
-        serde_json::from_slice(&answer).map_err(|error| {
-            fails(SendError::Answer {
-                endpoint,
-                source: error.into(),
-            })
-        })
+        serde_json::from_slice(&answer)
+            .map_err(|error| fails(SendError::Answer { endpoint, source: error.into() }))
     }
 }

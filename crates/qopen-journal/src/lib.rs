@@ -65,6 +65,9 @@ pub trait Journal: Send + Sync + 'static {
 
     /// The different pages of a pull that are there at the time of the call, in no particular
     /// order. Nothing is read ahead of the stream's consumer but what a page needs.
+    ///
+    /// # Errors
+    /// [`JournalError`], here or at a page, when the storage cannot be read.
     async fn pages(
         &self,
         pull: &PullId,

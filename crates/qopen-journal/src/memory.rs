@@ -15,6 +15,10 @@ use crate::{
 /// Bytes of payload that a journal in memory holds unless told otherwise: 1 GiB.
 const DEFAULT_LIMIT: u64 = 1 << 30;
 
+/// Bytes of quarantined payload of nobody knows which pull that are kept: 16 MiB. Past that the
+/// oldest go, for nothing else would ever let them go.
+const NAMELESS_LIMIT: u64 = 16 << 20;
+
 /// A journal in memory. It is **not durable**: what it holds is lost with the process, although
 /// the platform was answered `success` and will not send it again.
 #[derive(Debug)]
@@ -46,10 +50,7 @@ impl MemoryJournal {
     /// One that holds at most so many bytes of payload.
     #[must_use]
     pub fn with_limit(limit: u64) -> Self {
-        Self {
-            limit,
-            state: Mutex::default(),
-        }
+        Self { limit, state: Mutex::default() }
     }
 
     /// Held only for the moment of a map operation, never across an await.
@@ -63,13 +64,24 @@ impl State {
     fn take_room(&mut self, payload: &Payload, limit: u64) -> Result<(), JournalError> {
         let wanted = self.held.saturating_add(payload.as_str().len() as u64);
         if wanted > limit {
-            return Err(JournalError::Full {
-                held: self.held,
-                limit,
-            });
+            return Err(JournalError::Full { held: self.held, limit });
         }
         self.held = wanted;
         Ok(())
+    }
+
+    /// Keeps what belongs to no pull within its limit.
+    fn drop_nameless(&mut self) {
+        let size = |it: &Quarantined| it.payload.as_str().len() as u64;
+        let nameless = self.quarantine.iter().filter(|it| it.pull.is_none());
+        let mut held: u64 = nameless.map(size).sum();
+        while held > NAMELESS_LIMIT
+            && let Some(oldest) = self.quarantine.iter().position(|it| it.pull.is_none())
+        {
+            let gone = self.quarantine.remove(oldest);
+            held -= size(&gone);
+            self.give_back(&gone.payload);
+        }
     }
 
     fn give_back(&mut self, payload: &Payload) {
@@ -81,30 +93,16 @@ impl State {
 impl Journal for MemoryJournal {
     async fn append(&self, page: PageRecord) -> Result<Appended, JournalError> {
         let mut state = self.state();
-        if state
-            .pulls
-            .get(&page.pull)
-            .is_some_and(|pull| pull.pages.contains_key(&page.digest))
-        {
+        if state.pulls.get(&page.pull).is_some_and(|pull| pull.pages.contains_key(&page.digest)) {
             return Ok(Appended::Duplicate);
         }
         state.take_room(&page.payload, self.limit)?;
-        state
-            .pulls
-            .entry(page.pull)
-            .or_default()
-            .pages
-            .insert(page.digest, page.payload);
+        state.pulls.entry(page.pull).or_default().pages.insert(page.digest, page.payload);
         Ok(Appended::New)
     }
 
     async fn note(&self, pull: &PullId, note: Note) -> Result<(), JournalError> {
-        self.state()
-            .pulls
-            .entry(pull.clone())
-            .or_default()
-            .notes
-            .push(note);
+        self.state().pulls.entry(pull.clone()).or_default().notes.push(note);
         Ok(())
     }
 
@@ -113,6 +111,7 @@ impl Journal for MemoryJournal {
         if !state.quarantine.contains(&item) {
             state.take_room(&item.payload, self.limit)?;
             state.quarantine.push(item);
+            state.drop_nameless();
         }
         Ok(())
     }
@@ -122,29 +121,16 @@ impl Journal for MemoryJournal {
         pull: &PullId,
     ) -> Result<BoxStream<'static, Result<PageRecord, JournalError>>, JournalError> {
         let state = self.state();
-        let pages = state
-            .pulls
-            .get(pull)
-            .map(|it| it.pages.clone())
-            .unwrap_or_default();
+        let pages = state.pulls.get(pull).map(|it| it.pages.clone()).unwrap_or_default();
         let pull = pull.clone();
-        let records = pages.into_iter().map(move |(digest, payload)| {
-            Ok(PageRecord {
-                pull: pull.clone(),
-                digest,
-                payload,
-            })
-        });
+        let records = pages
+            .into_iter()
+            .map(move |(digest, payload)| Ok(PageRecord { pull: pull.clone(), digest, payload }));
         Ok(Box::pin(stream::iter(records)))
     }
 
     async fn notes(&self, pull: &PullId) -> Result<Vec<Note>, JournalError> {
-        Ok(self
-            .state()
-            .pulls
-            .get(pull)
-            .map(|it| it.notes.clone())
-            .unwrap_or_default())
+        Ok(self.state().pulls.get(pull).map(|it| it.notes.clone()).unwrap_or_default())
     }
 
     async fn quarantined(&self) -> Result<Vec<Quarantined>, JournalError> {
@@ -154,9 +140,7 @@ impl Journal for MemoryJournal {
     async fn forget(&self, pull: &PullId) -> Result<(), JournalError> {
         let mut state = self.state();
         if let Some(gone) = state.pulls.remove(pull) {
-            gone.pages
-                .values()
-                .for_each(|payload| state.give_back(payload));
+            gone.pages.values().for_each(|payload| state.give_back(payload));
         }
         let (gone, kept) = std::mem::take(&mut state.quarantine)
             .into_iter()

@@ -61,11 +61,7 @@ impl PageRecord {
     /// A page of a pull; the digest follows from the payload.
     #[must_use]
     pub fn new(pull: PullId, payload: Payload) -> Self {
-        Self {
-            pull,
-            digest: Digest::of(payload.as_str().as_bytes()),
-            payload,
-        }
+        Self { pull, digest: Digest::of(payload.as_str().as_bytes()), payload }
     }
 }
 
@@ -118,11 +114,7 @@ impl Quarantined {
     /// Something of a pull, or of nobody knows which.
     #[must_use]
     pub fn new(pull: Option<PullId>, reason: impl Into<String>, payload: Payload) -> Self {
-        Self {
-            pull,
-            reason: reason.into(),
-            payload,
-        }
+        Self { pull, reason: reason.into(), payload }
     }
 }
 

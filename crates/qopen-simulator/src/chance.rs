@@ -11,10 +11,7 @@ impl Dice {
     /// Dice of their own for each purpose, so that one fault does not shift another's throws.
     pub(crate) fn new(seed: u64, purpose: &str) -> Self {
         let digest = qopen_types::Digest::of(format!("{seed}/{purpose}").as_bytes());
-        #[allow(
-            clippy::cast_possible_truncation,
-            reason = "half of a digest is as good a seed"
-        )]
+        #[allow(clippy::cast_possible_truncation, reason = "half of a digest is as good a seed")]
         Self(ChaCha8Rng::seed_from_u64(digest.to_u128() as u64))
     }
 

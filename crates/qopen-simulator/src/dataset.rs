@@ -65,18 +65,12 @@ impl Dataset {
         }
         // The second contents stand at the end of the list, so mostly on other pages.
         first.extend(second);
-        let mut pages: Vec<Vec<Version>> = first
-            .chunks(schedule.page_size.max(1))
-            .map(<[_]>::to_vec)
-            .collect();
+        let mut pages: Vec<Vec<Version>> =
+            first.chunks(schedule.page_size.max(1)).map(<[_]>::to_vec).collect();
         if pages.is_empty() {
             pages.push(Vec::new());
         }
-        Self {
-            robot: robot.clone(),
-            schedule: schedule.clone(),
-            pages,
-        }
+        Self { robot: robot.clone(), schedule: schedule.clone(), pages }
     }
 
     /// The pages of the list under a mark.
@@ -102,11 +96,7 @@ impl Dataset {
     #[must_use]
     pub fn expected_of(&self, came: impl Fn(usize) -> bool) -> BTreeMap<String, Account> {
         let mut winners: BTreeMap<String, (u128, Account)> = BTreeMap::new();
-        let pages = self
-            .pages
-            .iter()
-            .enumerate()
-            .filter(|(number, _)| came(*number));
+        let pages = self.pages.iter().enumerate().filter(|(number, _)| came(*number));
         for version in pages.flat_map(|(_, page)| page) {
             let Some(account) = &version.account else {
                 continue;
@@ -121,10 +111,7 @@ impl Dataset {
                 }
             }
         }
-        winners
-            .into_iter()
-            .map(|(id, (_, account))| (id, account))
-            .collect()
+        winners.into_iter().map(|(id, (_, account))| (id, account)).collect()
     }
 
     fn payload(
@@ -138,10 +125,7 @@ impl Dataset {
             () if self.schedule.broken_page == Some(number) => "\"not a list\"".to_owned(),
             () if accounts.is_empty() && self.schedule.nulls => "null".to_owned(),
             () => {
-                let raws: Vec<&str> = accounts
-                    .iter()
-                    .map(|version| version.raw.as_str())
-                    .collect();
+                let raws: Vec<&str> = accounts.iter().map(|version| version.raw.as_str()).collect();
                 format!("[{}]", raws.join(","))
             }
         };
@@ -163,14 +147,7 @@ fn account(
     schedule: &Schedule,
     dice: &mut Dice,
 ) -> Account {
-    const NAMES: [&str; 6] = [
-        "张三",
-        "李四 \"小李\"",
-        "Wang\\Wu",
-        "赵/六",
-        "🙂 emoji",
-        "O'Brien",
-    ];
+    const NAMES: [&str; 6] = ["张三", "李四 \"小李\"", "Wang\\Wu", "赵/六", "🙂 emoji", "O'Brien"];
     let index = |dice: &mut Dice, len: usize| usize::try_from(dice.below(len as u64)).unwrap_or(0);
     let id = Digest::of(format!("{robot}/{number}").as_bytes());
     // Hexadecimal digits are an identifier.
@@ -197,10 +174,8 @@ fn account(
     profile.channel_name = format!("渠道 {}", number % 5);
     profile.desc = "x".repeat(index(dice, 40));
     for field in 0..index(dice, 3) {
-        it.user_attr_sys_field_list
-            .push(attribute(&format!("系统{field}"), &format!("{number}")));
-        it.user_attr_field_list
-            .push(attribute(&format!("attr{field}"), ""));
+        it.user_attr_sys_field_list.push(attribute(&format!("系统{field}"), &format!("{number}")));
+        it.user_attr_field_list.push(attribute(&format!("attr{field}"), ""));
     }
     if tags {
         let mut tag = TagInfo::default();
@@ -211,10 +186,7 @@ fn account(
     if schedule.unknown {
         it.account_type = AccountType::from(90 + i64::from(dice.happens(Chance::new(50))));
         it.profile.add_way = AddWay::from(19);
-        for (extra, name) in [
-            (&mut it.extra, "later_field"),
-            (&mut it.profile.extra, "mood"),
-        ] {
+        for (extra, name) in [(&mut it.extra, "later_field"), (&mut it.profile.extra, "mood")] {
             extra.insert(name, unknown_value());
         }
     }
@@ -264,10 +236,7 @@ fn version(account: Account, schedule: &Schedule, dice: &mut Dice) -> Version {
     if schedule.spaces {
         raw = spaced(&raw);
     }
-    Version {
-        account: Some(account),
-        raw,
-    }
+    Version { account: Some(account), raw }
 }
 
 /// Another spelling of a scalar, now and then.
@@ -280,11 +249,7 @@ fn drift(value: &mut Value, dice: &mut Dice) {
         Value::Number(number) => *value = json!(number.to_string()),
         Value::String(text) => {
             // Only a text that a number spells the same way.
-            if let Some(number) = text
-                .parse::<u64>()
-                .ok()
-                .filter(|it| it.to_string() == *text)
-            {
+            if let Some(number) = text.parse::<u64>().ok().filter(|it| it.to_string() == *text) {
                 *value = json!(number);
             }
         }

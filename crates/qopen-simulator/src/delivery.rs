@@ -75,9 +75,7 @@ fn plan(shared: &Shared, robot: &RobotId, mark: &MarkId, need_tag_info: bool) ->
     }
     let mut out = Vec::new();
     for page in pages {
-        let late = schedule
-            .late_page
-            .filter(|(number, _)| *number == page.number);
+        let late = schedule.late_page.filter(|(number, _)| *number == page.number);
         let copies = 1 + usize::from(dice.happens(schedule.duplicates));
         for _ in 0..copies {
             let mut callback = genuine(page.payload.clone());
@@ -94,9 +92,7 @@ fn plan(shared: &Shared, robot: &RobotId, mark: &MarkId, need_tag_info: bool) ->
     }
     let mut strangers = Vec::new();
     for number in 0..schedule.foreign_events {
-        strangers.push(genuine(
-            json!({"event_type": 20001, "number": number}).to_string(),
-        ));
+        strangers.push(genuine(json!({"event_type": 20001, "number": number}).to_string()));
     }
     for number in 0..schedule.foreign_marks {
         let data = json!({"has_more": false, "mark_id": format!("stranger-{number}"), "account_list": [
@@ -108,11 +104,7 @@ fn plan(shared: &Shared, robot: &RobotId, mark: &MarkId, need_tag_info: bool) ->
         let data = json!({"has_more": false, "mark_id": mark, "account_list": [
             {"account_id": format!("forged-{number}")}]});
         let page = json!({"event_type": 42016, "err_code": 0, "robot_id": robot, "data": data});
-        strangers.push(Callback {
-            forged: true,
-            once: true,
-            ..genuine(page.to_string())
-        });
+        strangers.push(Callback { forged: true, once: true, ..genuine(page.to_string()) });
     }
     for stranger in strangers {
         let at = usize::try_from(dice.below(out.len() as u64 + 1)).unwrap_or(0);
@@ -122,13 +114,7 @@ fn plan(shared: &Shared, robot: &RobotId, mark: &MarkId, need_tag_info: bool) ->
 }
 
 fn genuine(payload: String) -> Callback {
-    Callback {
-        payload,
-        forged: false,
-        delay: Duration::ZERO,
-        lost_acks: 0,
-        once: false,
-    }
+    Callback { payload, forged: false, delay: Duration::ZERO, lost_acks: 0, once: false }
 }
 
 fn report(error: &ErrorFault, robot: &RobotId, mark: &MarkId) -> String {
@@ -147,11 +133,7 @@ fn report(error: &ErrorFault, robot: &RobotId, mark: &MarkId) -> String {
 async fn send(shared: &Shared, callback: Callback, number: usize) {
     let schedule = &shared.config.schedule;
     let mut lost_acks = callback.lost_acks;
-    let attempts = if callback.once {
-        1
-    } else {
-        schedule.max_attempts
-    };
+    let attempts = if callback.once { 1 } else { schedule.max_attempts };
     for attempt in 0..attempts {
         // Asked for anew each time, as a re-sent callback may have a new nonce and timestamp.
         let body = seal(shared, &callback, &format!("n{number}-{attempt}"));
@@ -176,15 +158,9 @@ async fn send(shared: &Shared, callback: Callback, number: usize) {
 }
 
 fn seal(shared: &Shared, callback: &Callback, nonce: &str) -> Vec<u8> {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs();
-    let timestamp = if shared.config.schedule.stale_timestamps {
-        now.saturating_sub(86_400)
-    } else {
-        now
-    };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let timestamp =
+        if shared.config.schedule.stale_timestamps { now.saturating_sub(86_400) } else { now };
     let mut envelope = shared.ring.seal(&callback.payload, nonce, timestamp);
     if callback.forged {
         envelope.signature = "0".repeat(32);
@@ -194,11 +170,7 @@ fn seal(shared: &Shared, callback: &Callback, nonce: &str) -> Vec<u8> {
 
 async fn post(shared: &Shared, body: Vec<u8>) -> bool {
     let request = shared.client.post(&shared.config.callback_url).body(body);
-    let answer = match request
-        .header("content-type", "application/json")
-        .send()
-        .await
-    {
+    let answer = match request.header("content-type", "application/json").send().await {
         Ok(answer) => answer,
         Err(error) => {
             tracing::debug!(
@@ -209,9 +181,5 @@ async fn post(shared: &Shared, body: Vec<u8>) -> bool {
         }
     };
     let status = answer.status();
-    status == 200
-        && answer
-            .text()
-            .await
-            .is_ok_and(|text| text.contains("success"))
+    status == 200 && answer.text().await.is_ok_and(|text| text.contains("success"))
 }

@@ -128,17 +128,10 @@ impl Simulator {
             .with_state(Arc::clone(&shared));
         let server = tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, router).await {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "the simulator stopped"
-                );
+                tracing::error!(error = &error as &dyn std::error::Error, "the simulator stopped");
             }
         });
-        Ok(Self {
-            address,
-            shared,
-            server,
-        })
+        Ok(Self { address, shared, server })
     }
 
     /// The base URL to send requests to.
@@ -170,9 +163,7 @@ impl Drop for Simulator {
 
 impl std::fmt::Debug for Simulator {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Simulator")
-            .field("address", &self.address)
-            .finish_non_exhaustive()
+        f.debug_struct("Simulator").field("address", &self.address).finish_non_exhaustive()
     }
 }
 
@@ -193,11 +184,7 @@ async fn access_token(State(shared): State<Arc<Shared>>, body: Bytes) -> Respons
     let number = shared.counts.tokens.fetch_add(1, Ordering::Relaxed);
     let token = format!("simulated-token-{number}");
     let uses = config.schedule.token_uses.unwrap_or(usize::MAX);
-    shared
-        .tokens
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .insert(token.clone(), uses);
+    shared.tokens.lock().unwrap_or_else(PoisonError::into_inner).insert(token.clone(), uses);
     let grant = json!({"access_token": token, "expires_in": 7200});
     json!({"data": {"data": grant}, "errcode": 0, "errmsg": "", "hint": ""})
         .to_string()
@@ -223,18 +210,8 @@ async fn account_list(
         return refuse(refusal.code, &refusal.message);
     }
     let number = shared.counts.requests.fetch_add(1, Ordering::Relaxed);
-    let RobotAccountListRequest {
-        robot_id,
-        mark_id,
-        need_tag_info,
-        ..
-    } = request;
-    let delivery = tokio::spawn(deliver(
-        Arc::clone(&shared),
-        robot_id,
-        mark_id,
-        need_tag_info,
-    ));
+    let RobotAccountListRequest { robot_id, mark_id, need_tag_info, .. } = request;
+    let delivery = tokio::spawn(deliver(Arc::clone(&shared), robot_id, mark_id, need_tag_info));
     if schedule.callbacks_first {
         // Every callback was taken or given up before the request is answered.
         let _ = delivery.await;

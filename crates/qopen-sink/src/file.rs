@@ -24,10 +24,7 @@ impl FileSink {
     /// A list at that path, in that format.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>, format: Format) -> Self {
-        Self {
-            path: path.into(),
-            format,
-        }
+        Self { path: path.into(), format }
     }
 
     /// Where a complete list goes.
@@ -64,9 +61,7 @@ impl FileSink {
         for line in quarantine.into_lines()? {
             writeln!(file, "{}", line?).map_err(writing())?;
         }
-        let file = file
-            .into_inner()
-            .map_err(|error| writing()(error.into_error()))?;
+        let file = file.into_inner().map_err(|error| writing()(error.into_error()))?;
         file.as_file().sync_all().map_err(writing())?;
         file.persist(path).map_err(|error| writing()(error.error))?;
         Ok(true)
@@ -75,11 +70,15 @@ impl FileSink {
     /// The path with links followed, so far as it exists.
     fn target(&self) -> Result<PathBuf, SinkError> {
         match fs::metadata(&self.path) {
-            Ok(found) if !found.is_file() => Err(SinkError::NotAFile {
-                path: self.path.clone(),
-            }),
+            Ok(found) if !found.is_file() => Err(SinkError::NotAFile { path: self.path.clone() }),
             Ok(_) => fs::canonicalize(&self.path).map_err(SinkError::io("resolving", &self.path)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(self.path.clone()),
+            // A link to nothing yet points to where the list is to be.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Ok(match fs::read_link(&self.path) {
+                    Ok(target) => folder(&self.path).join(target),
+                    Err(_) => self.path.clone(),
+                })
+            }
             Err(error) => Err(SinkError::io("looking at", &self.path)(error)),
         }
     }
@@ -87,9 +86,7 @@ impl FileSink {
     fn temporary(target: &Path) -> Result<NamedTempFile, SinkError> {
         let folder = folder(target);
         if !folder.is_dir() {
-            return Err(SinkError::NoFolder {
-                folder: folder.to_owned(),
-            });
+            return Err(SinkError::NoFolder { folder: folder.to_owned() });
         }
         // Made with mode 0600 from the first moment.
         tempfile::Builder::new()
@@ -127,11 +124,7 @@ impl Sink for FileSink {
         };
         let file = Self::temporary(&target)?;
         let encoder = Encoder::new(self.format, BufWriter::with_capacity(1 << 16, file))?;
-        Ok(Box::new(FileWriter {
-            encoder,
-            target,
-            superseded,
-        }))
+        Ok(Box::new(FileWriter { encoder, target, superseded }))
     }
 }
 
@@ -148,19 +141,11 @@ impl ListWriter for FileWriter {
     }
 
     fn commit(self: Box<Self>) -> Result<String, SinkError> {
-        let Self {
-            encoder,
-            target,
-            superseded,
-        } = *self;
+        let Self { encoder, target, superseded } = *self;
         let writing = || SinkError::io("writing", &target);
-        let file = encoder
-            .finish()?
-            .into_inner()
-            .map_err(|error| writing()(error.into_error()))?;
+        let file = encoder.finish()?.into_inner().map_err(|error| writing()(error.into_error()))?;
         file.as_file().sync_all().map_err(writing())?;
-        file.persist(&target)
-            .map_err(|error| SinkError::io("replacing", &target)(error.error))?;
+        file.persist(&target).map_err(|error| SinkError::io("replacing", &target)(error.error))?;
         let folder = folder(&target);
         // The rename itself must survive a loss of power.
         File::open(folder)

@@ -73,12 +73,11 @@ impl<W: Write> Encoder<W> {
             Self::Jsonl(out) => {
                 serde_json::to_writer(&mut *out, record)
                     .map_err(|error| SinkError::Encode(error.into()))?;
-                out.write_all(b"\n")
-                    .map_err(|error| SinkError::Encode(error.into()))
+                out.write_all(b"\n").map_err(|error| SinkError::Encode(error.into()))
             }
-            Self::Csv(writer) => writer
-                .write_record(row(record))
-                .map_err(|error| SinkError::Encode(error.into())),
+            Self::Csv(writer) => {
+                writer.write_record(row(record)).map_err(|error| SinkError::Encode(error.into()))
+            }
         }
     }
 
@@ -86,9 +85,9 @@ impl<W: Write> Encoder<W> {
     pub(crate) fn finish(self) -> Result<W, SinkError> {
         match self {
             Self::Jsonl(out) => Ok(out),
-            Self::Csv(writer) => writer
-                .into_inner()
-                .map_err(|error| SinkError::Encode(error.into_error().into())),
+            Self::Csv(writer) => {
+                writer.into_inner().map_err(|error| SinkError::Encode(error.into_error().into()))
+            }
         }
     }
 }
@@ -113,15 +112,9 @@ fn row(record: &Record<'_>) -> [String; 21] {
         profile.state_code.clone(),
         profile.channel_name.clone(),
         profile.desc.clone(),
-        joined(
-            &account.tag_info_list,
-            ':',
-            |TagInfo {
-                 parent_tag_name,
-                 tag_name,
-                 ..
-             }| (parent_tag_name, tag_name),
-        ),
+        joined(&account.tag_info_list, ':', |TagInfo { parent_tag_name, tag_name, .. }| {
+            (parent_tag_name, tag_name)
+        }),
         attributes(&account.user_attr_sys_field_list),
         attributes(&account.user_attr_field_list),
         extra(record),
@@ -129,15 +122,7 @@ fn row(record: &Record<'_>) -> [String; 21] {
 }
 
 fn attributes(list: &[AttributeField]) -> String {
-    joined(
-        list,
-        '=',
-        |AttributeField {
-             field_name,
-             field_value,
-             ..
-         }| (field_name, field_value),
-    )
+    joined(list, '=', |AttributeField { field_name, field_value, .. }| (field_name, field_value))
 }
 
 fn joined<T>(list: &[T], between: char, pair: impl Fn(&T) -> (&String, &String)) -> String {
@@ -165,23 +150,13 @@ fn extra(record: &Record<'_>) -> String {
         return String::new();
     }
     let object = |fields: &mut dyn Iterator<Item = (&str, &str)>| {
-        let fields: Vec<_> = fields
-            .map(|(name, value)| format!("{}:{value}", quoted(name)))
-            .collect();
+        let fields: Vec<_> =
+            fields.map(|(name, value)| format!("{}:{value}", quoted(name))).collect();
         format!("{{{}}}", fields.join(","))
     };
-    let inner = object(
-        &mut profile
-            .iter()
-            .map(|(name, value)| (name, Json::as_str(value))),
-    );
+    let inner = object(&mut profile.iter().map(|(name, value)| (name, Json::as_str(value))));
     let profile = (!profile.is_empty()).then_some(("profile", inner.as_str()));
-    object(
-        &mut account
-            .iter()
-            .map(|(name, value)| (name, Json::as_str(value)))
-            .chain(profile),
-    )
+    object(&mut account.iter().map(|(name, value)| (name, Json::as_str(value))).chain(profile))
 }
 
 fn quoted(name: &str) -> String {

@@ -56,6 +56,7 @@ pub trait ListWriter: Send {
     /// Makes the list durable and puts it in its place. Returns where that is, for messages.
     ///
     /// # Errors
-    /// [`SinkError`]; the place holds what it held before.
+    /// [`SinkError`]. The place holds what it held before, or, where only the last step failed
+    /// (making the replacement durable, removing a partial list), the new list.
     fn commit(self: Box<Self>) -> Result<String, SinkError>;
 }

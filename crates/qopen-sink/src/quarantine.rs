@@ -21,10 +21,7 @@ pub struct Quarantine {
 
 impl Default for Quarantine {
     fn default() -> Self {
-        Self {
-            file: SpooledTempFile::new(MEMORY),
-            lines: 0,
-        }
+        Self { file: SpooledTempFile::new(MEMORY), lines: 0 }
     }
 }
 
@@ -61,16 +58,12 @@ impl Quarantine {
     ) -> Result<impl Iterator<Item = Result<String, SinkError>>, SinkError> {
         let reading = || SinkError::io("reading", Path::new(FILE));
         self.file.rewind().map_err(reading())?;
-        Ok(BufReader::new(self.file)
-            .lines()
-            .map(move |line| line.map_err(reading())))
+        Ok(BufReader::new(self.file).lines().map(move |line| line.map_err(reading())))
     }
 }
 
 impl std::fmt::Debug for Quarantine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Quarantine")
-            .field("lines", &self.lines)
-            .finish_non_exhaustive()
+        f.debug_struct("Quarantine").field("lines", &self.lines).finish_non_exhaustive()
     }
 }

@@ -50,14 +50,7 @@ impl Serialize for Record<'_> {
         map.serialize_entry("user_attr_field_list", &it.user_attr_field_list)?;
         map.serialize_entry("tag_info_list", &it.tag_info_list)?;
         for (name, value) in it.extra.iter() {
-            map.serialize_entry(
-                if name == "robot_id" {
-                    "account_robot_id"
-                } else {
-                    name
-                },
-                value,
-            )?;
+            map.serialize_entry(if name == "robot_id" { "account_robot_id" } else { name }, value)?;
         }
         map.end()
     }

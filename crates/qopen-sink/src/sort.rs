@@ -20,7 +20,7 @@ const RUN: &str = "a temporary sort file";
 /// A record: its key, and the text that goes with it.
 pub type Pair = (Box<str>, Box<str>);
 
-/// Sorts records by key, in bounded memory, and drops all but the first of those with one key.
+/// Sorts records by key and text, in bounded memory, and drops copies.
 ///
 /// A list that is written in the order of its ids is the same file whatever order the pages came
 /// in, and two lists can be compared line by line. The runs are unnamed files in the system's
@@ -43,12 +43,7 @@ impl Sorter {
     /// One that holds about so many bytes of records in memory.
     #[must_use]
     pub fn with_memory(memory: usize) -> Self {
-        Self {
-            memory,
-            held: 0,
-            buffer: Vec::new(),
-            runs: Vec::new(),
-        }
+        Self { memory, held: 0, buffer: Vec::new(), runs: Vec::new() }
     }
 
     /// Adds a record.
@@ -69,7 +64,7 @@ impl Sorter {
         Ok(())
     }
 
-    /// The records in the order of their keys.
+    /// The records in the order of their keys, those of one key in the order of their texts.
     ///
     /// # Errors
     /// [`SinkError`], here and at each record, when a run cannot be read.
@@ -82,7 +77,7 @@ impl Sorter {
         self.held = 0;
         let mut records = std::mem::take(&mut self.buffer);
         records.sort_unstable();
-        records.dedup_by(|later, first| later.0 == first.0);
+        records.dedup();
         records
     }
 }
@@ -93,8 +88,7 @@ fn write_run(records: impl Iterator<Item = Result<Pair, SinkError>>) -> Result<F
     for record in records {
         let (key, text) = record?;
         for part in [&key, &text] {
-            out.write_all(&(part.len() as u64).to_le_bytes())
-                .map_err(io())?;
+            out.write_all(&(part.len() as u64).to_le_bytes()).map_err(io())?;
             out.write_all(part.as_bytes()).map_err(io())?;
         }
     }
@@ -135,29 +129,21 @@ fn read_part(file: &mut BufReader<File>) -> io::Result<Option<Box<str>>> {
     let length = usize::try_from(u64::from_le_bytes(length)).map_err(io::Error::other)?;
     let mut bytes = vec![0; length];
     file.read_exact(&mut bytes)?;
-    String::from_utf8(bytes)
-        .map(|text| Some(text.into()))
-        .map_err(io::Error::other)
+    String::from_utf8(bytes).map(|text| Some(text.into())).map_err(io::Error::other)
 }
 
 struct Merge {
     runs: Vec<Run>,
     /// The next record of each run that has one, and the run's number.
     heads: BinaryHeap<Reverse<(Pair, usize)>>,
-    last_key: Option<Box<str>>,
+    last: Option<Pair>,
 }
 
 impl Merge {
     fn new(files: Vec<File>, memory: Vec<Pair>) -> Result<Self, SinkError> {
-        let files = files
-            .into_iter()
-            .map(|it| Run::File(BufReader::with_capacity(1 << 16, it)));
+        let files = files.into_iter().map(|it| Run::File(BufReader::with_capacity(1 << 16, it)));
         let runs = files.chain([Run::Memory(memory.into_iter())]).collect();
-        let mut merge = Self {
-            runs,
-            heads: BinaryHeap::new(),
-            last_key: None,
-        };
+        let mut merge = Self { runs, heads: BinaryHeap::new(), last: None };
         for run in 0..merge.runs.len() {
             merge.advance(run)?;
         }
@@ -165,8 +151,7 @@ impl Merge {
     }
 
     fn advance(&mut self, run: usize) -> Result<(), SinkError> {
-        self.heads
-            .extend(self.runs[run].next()?.map(|pair| Reverse((pair, run))));
+        self.heads.extend(self.runs[run].next()?.map(|pair| Reverse((pair, run))));
         Ok(())
     }
 }
@@ -182,8 +167,8 @@ impl Iterator for Merge {
                 self.heads.clear();
                 return Some(Err(error));
             }
-            if self.last_key.as_ref() != Some(&pair.0) {
-                self.last_key = Some(pair.0.clone());
+            if self.last.as_ref() != Some(&pair) {
+                self.last = Some(pair.clone());
                 return Some(Ok(pair));
             }
         }

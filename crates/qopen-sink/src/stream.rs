@@ -22,10 +22,7 @@ pub struct StreamSink {
 impl StreamSink {
     /// A sink that writes to `out` when a list is committed.
     pub fn new(out: impl Write + Send + 'static, format: Format) -> Self {
-        Self {
-            out: Arc::new(Mutex::new(out)),
-            format,
-        }
+        Self { out: Arc::new(Mutex::new(out)), format }
     }
 
     /// A sink that writes to standard output.
@@ -47,23 +44,16 @@ impl Sink for StreamSink {
         if kind != ListKind::Complete {
             return Err(SinkError::NotAFile { path: NAME.into() });
         }
-        let spool = tempfile::tempfile().map_err(SinkError::io(
-            "creating a temporary file for",
-            Path::new(NAME),
-        ))?;
+        let spool = tempfile::tempfile()
+            .map_err(SinkError::io("creating a temporary file for", Path::new(NAME)))?;
         let encoder = Encoder::new(self.format, BufWriter::new(spool))?;
-        Ok(Box::new(StreamWriter {
-            encoder,
-            out: Arc::clone(&self.out),
-        }))
+        Ok(Box::new(StreamWriter { encoder, out: Arc::clone(&self.out) }))
     }
 }
 
 impl std::fmt::Debug for StreamSink {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("StreamSink")
-            .field("format", &self.format)
-            .finish_non_exhaustive()
+        f.debug_struct("StreamSink").field("format", &self.format).finish_non_exhaustive()
     }
 }
 
@@ -83,9 +73,7 @@ impl ListWriter for StreamWriter {
         let mut spool = spool.map_err(|error| writing()(error.into_error()))?;
         spool.rewind().map_err(writing())?;
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
-        io::copy(&mut spool, &mut *out)
-            .and_then(|_| out.flush())
-            .map_err(writing())?;
+        io::copy(&mut spool, &mut *out).and_then(|_| out.flush()).map_err(writing())?;
         Ok("-".into())
     }
 }

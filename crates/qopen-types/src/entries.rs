@@ -20,10 +20,7 @@ pub struct Unread {
 
 impl fmt::Debug for Unread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Unread")
-            .field("raw", &self.raw)
-            .field("reason", &self.reason)
-            .finish()
+        f.debug_struct("Unread").field("raw", &self.raw).field("reason", &self.reason).finish()
     }
 }
 
@@ -42,10 +39,7 @@ impl<T: DeserializeOwned> Entry<T> {
     pub fn read(raw: Json) -> Self {
         match serde_json::from_str(raw.as_str()) {
             Ok(value) => Self::Read(value),
-            Err(error) => Self::Unread(Unread {
-                raw,
-                reason: crate::wire::reason(&error),
-            }),
+            Err(error) => Self::Unread(Unread { raw, reason: crate::wire::reason(&error) }),
         }
     }
 }

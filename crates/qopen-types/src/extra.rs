@@ -16,10 +16,7 @@ impl Extra {
     /// The value of an unknown field.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Json> {
-        self.0
-            .iter()
-            .find(|(key, _)| &**key == name)
-            .map(|(_, value)| value)
+        self.0.iter().find(|(key, _)| &**key == name).map(|(_, value)| value)
     }
 
     /// Sets a field, replacing the value it had.
@@ -49,8 +46,7 @@ impl Extra {
     }
 
     pub(crate) fn write<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
-        self.iter()
-            .try_for_each(|(key, value)| map.serialize_entry(key, value))
+        self.iter().try_for_each(|(key, value)| map.serialize_entry(key, value))
     }
 }
 

@@ -33,10 +33,7 @@ pub(crate) fn check(text: &str) -> Result<(), InvalidId> {
         return Err(InvalidId::Empty);
     }
     if text.len() > LIMIT {
-        return Err(InvalidId::TooLong {
-            limit: LIMIT,
-            actual: text.len(),
-        });
+        return Err(InvalidId::TooLong { limit: LIMIT, actual: text.len() });
     }
     if text.chars().any(char::is_control) {
         return Err(InvalidId::ControlCharacter);
@@ -118,6 +115,15 @@ id! {
     /// It belongs to a person, so `Debug` prints only a short digest of it, enough to tell two
     /// customers apart in a log.
     AccountId
+}
+
+impl RobotId {
+    /// Finds the robot in a callback's payload, reading no further than it must: also where what
+    /// comes after it is broken.
+    #[must_use]
+    pub fn of_payload(payload: &str) -> Option<Self> {
+        crate::wire::first_field(payload, "robot_id")
+    }
 }
 
 impl fmt::Debug for RobotId {

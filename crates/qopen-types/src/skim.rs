@@ -117,12 +117,7 @@ impl<'de> Object<'de> for CallbackSkim<'de> {
     const NAME: &'static str = "a callback payload";
 
     fn read<A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
-        let mut out = Self {
-            err_code: 0,
-            err_msg: "".into(),
-            robot_id: None,
-            page: None,
-        };
+        let mut out = Self { err_code: 0, err_msg: "".into(), robot_id: None, page: None };
         while let Some(key) = map.next_key::<Key<'de>>()? {
             match key.as_str() {
                 "err_code" | "errcode" => out.err_code = wire::scalar(&mut map, "err_code")?,
@@ -185,9 +180,7 @@ impl<'de> Object<'de> for IdOnly<'de> {
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }
         }
-        let id = id
-            .filter(|id| !id.is_empty())
-            .ok_or_else(|| wire::missing("account_id"))?;
+        let id = id.filter(|id| !id.is_empty()).ok_or_else(|| wire::missing("account_id"))?;
         ids::check(&id).map_err(serde::de::Error::custom)?;
         Ok(Self(id))
     }
@@ -217,9 +210,6 @@ impl std::fmt::Debug for PageSkim<'_> {
 impl std::fmt::Debug for AccountSkim<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let id = self.id.as_ref().map(|id| Digest::of(id.as_bytes()));
-        f.debug_struct("AccountSkim")
-            .field("id", &id)
-            .field("bytes", &self.raw.len())
-            .finish()
+        f.debug_struct("AccountSkim").field("id", &id).field("bytes", &self.raw.len()).finish()
     }
 }

@@ -49,9 +49,7 @@ impl Kind {
     /// The kind may hold what was expected, and this value does not.
     fn unfit<E: Error>(self, field: &str, expected: &str) -> E {
         let found = self.name();
-        E::custom(format_args!(
-            "{field}: expected {expected}, found {found} that is none"
-        ))
+        E::custom(format_args!("{field}: expected {expected}, found {found} that is none"))
     }
 
     fn name(self) -> &'static str {
@@ -110,10 +108,7 @@ pub(crate) struct Unfit;
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 fn exact_integer(value: f64) -> Option<i64> {
-    #[allow(
-        clippy::cast_possible_truncation,
-        reason = "the guard keeps to what is exact"
-    )]
+    #[allow(clippy::cast_possible_truncation, reason = "the guard keeps to what is exact")]
     (value.fract() == 0.0 && value.abs() < EXACT).then_some(value as i64)
 }
 
@@ -194,9 +189,7 @@ impl Scalar for EventType {
         let text = value.into_text()?;
         Ok(Some(match text.trim() {
             "" => Self::Absent,
-            text => text
-                .parse()
-                .map_or_else(|_| Self::Name(text.to_owned()), Self::Code),
+            text => text.parse().map_or_else(|_| Self::Name(text.to_owned()), Self::Code),
         }))
     }
 }
@@ -262,10 +255,7 @@ struct Field<'f, R> {
 
 impl<'f, R> Field<'f, R> {
     fn new(name: &'f str) -> Self {
-        Self {
-            name,
-            what: PhantomData,
-        }
+        Self { name, what: PhantomData }
     }
 }
 
@@ -551,9 +541,7 @@ pub(crate) fn unknown<'de, A: MapAccess<'de>>(
 }
 
 pub(crate) fn missing<E: Error>(field: &str) -> E {
-    E::custom(format_args!(
-        "{field}: missing, and nothing can stand for it"
-    ))
+    E::custom(format_args!("{field}: missing, and nothing can stand for it"))
 }
 
 /// The first field of that name in the text's outermost object; nothing after it is looked at.
@@ -581,9 +569,6 @@ pub(crate) fn first_field<T: DeserializeOwned>(text: &str, name: &str) -> Option
     }
     let found = Cell::new(None);
     // Stopping in the middle of an object is an error to the parser and success to us.
-    let _ = serde_json::Deserializer::from_str(text).deserialize_map(Seek {
-        name,
-        found: &found,
-    });
+    let _ = serde_json::Deserializer::from_str(text).deserialize_map(Seek { name, found: &found });
     found.into_inner()
 }

@@ -1,5 +1,6 @@
 //! The client: it wires sender, receiver, journal and driver.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use qopen_types::{MarkId, RobotAccountListRequest};
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
-use crate::driver::{Command, Driver, Seen, Watched};
+use crate::driver::{Command, Driver, Generation, Seen, Watched};
 use crate::foreign::ForeignHandler;
 use crate::pull::CancelOnDrop;
 use crate::receive::{Intake, KnownPulls, Stats};
@@ -86,17 +87,13 @@ impl ClientBuilder {
     /// [`ClientError::NoRuntime`], outside a tokio runtime.
     pub fn build(self) -> Result<Client, ClientError> {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| ClientError::NoRuntime)?;
-        let journal = self
-            .journal
-            .unwrap_or_else(|| Arc::new(MemoryJournal::default()));
+        let journal = self.journal.unwrap_or_else(|| Arc::new(MemoryJournal::default()));
         let (commands, command_queue) = mpsc::unbounded_channel();
         let (facts, fact_queue) = mpsc::channel(QUEUE);
         let known = Arc::new(KnownPulls::default());
         let mut config = Config::default();
         config.retention = self.retention;
-        config.adopt = self
-            .adopt
-            .then(|| PullOptions::default().timing(self.timing));
+        config.adopt = self.adopt.then(|| PullOptions::default().timing(self.timing));
         let driver = Driver::run(
             config,
             Arc::clone(&journal),
@@ -129,6 +126,7 @@ impl ClientBuilder {
                 router,
                 stats,
                 timing,
+                generations: AtomicU64::new(0),
             }),
         })
     }
@@ -136,9 +134,7 @@ impl ClientBuilder {
 
 impl std::fmt::Debug for ClientBuilder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ClientBuilder")
-            .field("sender", &self.sender)
-            .finish_non_exhaustive()
+        f.debug_struct("ClientBuilder").field("sender", &self.sender).finish_non_exhaustive()
     }
 }
 
@@ -155,6 +151,7 @@ struct Inner {
     router: axum::Router,
     stats: Stats,
     timing: Timing,
+    generations: AtomicU64,
 }
 
 impl Client {
@@ -193,42 +190,27 @@ impl Client {
     pub async fn pull(&self, request: PullRequest) -> Result<Pull, PullError> {
         let inner = &self.inner;
         let mark_id = request.mark_id.clone().map_or_else(new_mark, Ok)?;
-        let id = PullId {
-            robot_id: request.robot_id.clone(),
-            mark_id,
-        };
+        let id = PullId { robot_id: request.robot_id.clone(), mark_id };
         let sending = Arc::new(Mutex::new(None));
         // From here on, a caller that goes away takes the pull with it.
-        let cancel = cancel(inner.commands.clone(), id.clone(), Arc::clone(&sending));
+        let generation = 1 + inner.generations.fetch_add(1, Ordering::Relaxed);
+        let cancel = cancel(inner.commands.clone(), id.clone(), generation, Arc::clone(&sending));
         let (reply, answer) = oneshot::channel();
         let options = request.options(inner.timing);
-        let start = Command::Start {
-            pull: id.clone(),
-            options,
-            reply,
-        };
+        let start = Command::Start { pull: id.clone(), generation, options, reply };
         inner.commands.send(start).map_err(|_| PullError::Closed)?;
         let watched = match answer.await.map_err(|_| PullError::Closed)? {
             Ok(watched) => watched,
-            Err(error) => {
-                // The pull of that name is another's.
-                cancel.disarm();
-                return Err(PullError::Start(error));
-            }
+            Err(error) => return Err(PullError::Start(error)),
         };
-        let note = Note::Started {
-            need_tag_info: request.need_tag_info,
-        };
-        inner
-            .journal
-            .note(&id, note)
-            .await
-            .map_err(PullError::Journal)?;
+        let note = Note::Started { need_tag_info: request.need_tag_info };
+        inner.journal.note(&id, note).await.map_err(PullError::Journal)?;
 
         let task = tokio::spawn(send(
             inner.sender.clone(),
             inner.commands.clone(),
             id.clone(),
+            generation,
             request,
         ));
         *sending.lock().unwrap_or_else(PoisonError::into_inner) = Some(task.abort_handle());
@@ -238,9 +220,7 @@ impl Client {
 
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Client")
-            .field("sender", &self.inner.sender)
-            .finish_non_exhaustive()
+        f.debug_struct("Client").field("sender", &self.inner.sender).finish_non_exhaustive()
     }
 }
 
@@ -254,18 +234,15 @@ fn new_mark() -> Result<MarkId, PullError> {
 fn cancel(
     commands: mpsc::UnboundedSender<Command>,
     id: PullId,
+    generation: Generation,
     sending: Arc<Mutex<Option<tokio::task::AbortHandle>>>,
 ) -> CancelOnDrop {
     CancelOnDrop::new(move || {
-        if let Some(task) = sending
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
-        {
+        if let Some(task) = sending.lock().unwrap_or_else(PoisonError::into_inner).take() {
             task.abort();
         }
         // Without a driver the pull is gone as it is.
-        let _ = commands.send(Command::Cancel(id.clone()));
+        let _ = commands.send(Command::Cancel(id.clone(), generation));
     })
 }
 
@@ -273,6 +250,7 @@ async fn send(
     sender: Sender,
     commands: mpsc::UnboundedSender<Command>,
     id: PullId,
+    generation: Generation,
     pull: PullRequest,
 ) {
     let mut request = RobotAccountListRequest::new(id.robot_id.clone(), id.mark_id.clone());
@@ -280,9 +258,9 @@ async fn send(
     let command = match sender.request_account_list(&request).await {
         Ok(accepted) => {
             tracing::info!(pull = %id, serial_no = accepted.serial_no, "request accepted");
-            Command::Accepted(id)
+            Command::Accepted(id, generation)
         }
-        Err(error) => Command::NotSent(id, error),
+        Err(error) => Command::NotSent(id, generation, error),
     };
     // Without a driver nobody waits for it.
     let _ = commands.send(command);
@@ -300,24 +278,12 @@ fn handle(id: PullId, watched: Watched, journal: Arc<dyn Journal>, cancel: Cance
     });
     let list = PulledList::new(id.clone(), journal, seen.clone(), lease);
     let outcome = ended(seen, list);
-    Pull {
-        id,
-        progress: progress.boxed(),
-        outcome: outcome.boxed(),
-        cancel,
-    }
+    Pull { id, progress: progress.boxed(), outcome: outcome.boxed(), cancel }
 }
 
 async fn ended(mut seen: watch::Receiver<Seen>, list: PulledList) -> Result<Outcome, PullError> {
-    let seen = seen
-        .wait_for(|seen| seen.ended.is_some())
-        .await
-        .map_err(|_| PullError::Closed)?
-        .clone();
+    let seen =
+        seen.wait_for(|seen| seen.ended.is_some()).await.map_err(|_| PullError::Closed)?.clone();
     let ended = seen.ended.ok_or(PullError::Closed)?;
-    Ok(Outcome {
-        status: ended.status,
-        progress: seen.progress,
-        list,
-    })
+    Ok(Outcome { status: ended.status, progress: seen.progress, list })
 }

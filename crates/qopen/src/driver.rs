@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use qopen_assembler::{
-    Assembler, Config, Entry, ErrorReport, Event, Fold, Page, PageDigest, PullKey, PullOptions,
-    StartError, Time,
+    Assembler, Config, Entry, ErrorReport, Event, Failure, Fold, Page, PageDigest, PullKey,
+    PullOptions, StartError, Time, Verdict,
 };
 use qopen_http::SendError;
 use qopen_journal::{Journal, Note, PullId};
+use qopen_types::{MarkId, RobotId};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
@@ -19,33 +20,41 @@ use crate::understand::key_of;
 
 /// Something that happened in the world, with the time it did.
 pub(crate) enum Fact {
-    Page {
-        pull: PullId,
-        digest: PageDigest,
-        has_more: bool,
-        accounts: Vec<Entry>,
-    },
-    Unreadable {
-        pull: PullId,
-        digest: PageDigest,
-    },
-    Owed {
-        pull: PullId,
-        digest: PageDigest,
-    },
+    Page { pull: PullId, digest: PageDigest, has_more: bool, accounts: Vec<Entry> },
+    Unreadable { whose: Whose, digest: PageDigest },
+    Owed { whose: Whose, digest: PageDigest },
     Error(ErrorReport),
 }
+
+impl Fact {
+    pub(crate) fn owed(pull: &PullId, digest: PageDigest) -> Self {
+        let whose =
+            Whose { robot_id: Some(pull.robot_id.clone()), mark_id: Some(pull.mark_id.clone()) };
+        Self::Owed { whose, digest }
+    }
+}
+
+/// What could be read of whose page it is.
+#[derive(Clone, Debug)]
+pub(crate) struct Whose {
+    pub(crate) robot_id: Option<RobotId>,
+    pub(crate) mark_id: Option<MarkId>,
+}
+
+/// Which start of a pull is meant: a mark may be used again when it is forgotten.
+pub(crate) type Generation = u64;
 
 /// Something that this side wants or did. Few: bounded by the number of pulls.
 pub(crate) enum Command {
     Start {
         pull: PullId,
+        generation: Generation,
         options: PullOptions,
         reply: oneshot::Sender<Result<Watched, StartError>>,
     },
-    Accepted(PullId),
-    NotSent(PullId, SendError),
-    Cancel(PullId),
+    Accepted(PullId, Generation),
+    NotSent(PullId, Generation, SendError),
+    Cancel(PullId, Generation),
 }
 
 /// What a pull's handle watches.
@@ -84,6 +93,8 @@ impl Drop for Lease {
 
 struct Entered {
     pull: PullId,
+    /// 0 for an adopted pull: nobody here started it.
+    generation: Generation,
     seen: watch::Sender<Seen>,
     /// Held for as long as the assembler remembers the pull.
     _lease: Arc<Lease>,
@@ -111,24 +122,23 @@ impl Driver {
         let (released, mut releases) = mpsc::unbounded_channel();
         let assembler = Assembler::new(config);
         let epoch = Instant::now();
-        let mut driver = Self {
-            assembler,
-            epoch,
-            pulls: BTreeMap::new(),
-            journal,
-            known,
-            released,
-        };
+        let mut driver =
+            Self { assembler, epoch, pulls: BTreeMap::new(), journal, known, released };
         loop {
-            let due = driver
-                .assembler
-                .poll_timeout()
-                .map(|due| driver.epoch + due.to_duration());
+            let due = driver.assembler.poll_timeout();
+            // A time too far away to be named never comes.
+            let due = due.and_then(|due| driver.epoch.checked_add(due.to_duration()));
             // What has arrived comes before what is due: a page that waited in the queue is not late.
             tokio::select! {
                 biased;
                 command = commands.recv() => match command {
-                    Some(command) => driver.obey(command),
+                    Some(command) => {
+                        // What arrived before the command happened before it.
+                        while let Ok((arrived, fact)) = facts.try_recv() {
+                            driver.take(arrived, fact);
+                        }
+                        driver.obey(command);
+                    }
                     None => break,
                 },
                 Some((arrived, fact)) = facts.recv() => driver.take(arrived, fact),
@@ -149,65 +159,66 @@ impl Driver {
     fn obey(&mut self, command: Command) {
         let now = self.now();
         match command {
-            Command::Start {
-                pull,
-                options,
-                reply,
-            } => {
-                let started = self.assembler.start(now, key_of(&pull), options);
-                let answer = started.map(|()| self.enter(pull.clone()));
-                if reply.send(answer).is_err() {
-                    // Whoever asked has gone; nobody waits for it.
+            Command::Start { pull, generation, options, reply } => {
+                let key = key_of(&pull);
+                let started = self.assembler.start(now, key.clone(), options);
+                let ours = started.is_ok();
+                let answer = started.map(|()| self.enter(pull, generation));
+                if reply.send(answer).is_err() && ours {
+                    // Whoever asked has gone; nobody waits for it. It was open a moment ago.
+                    let _ = self.assembler.cancel(now, &key);
+                }
+            }
+            Command::Accepted(pull, generation) => {
+                if self.is_current(&pull, generation) {
+                    self.assembler.handle_accepted(now, &key_of(&pull));
+                }
+            }
+            Command::NotSent(pull, generation, error) => {
+                if self.is_current(&pull, generation) {
+                    self.not_sent(now, &pull, error);
+                }
+            }
+            Command::Cancel(pull, generation) => {
+                if self.is_current(&pull, generation) {
+                    // Ended before, most likely: a handle cancels when it is dropped.
                     let _ = self.assembler.cancel(now, &key_of(&pull));
                 }
             }
-            Command::Accepted(pull) => self.assembler.handle_accepted(now, &key_of(&pull)),
-            Command::NotSent(pull, error) => self.not_sent(now, &pull, error),
-            Command::Cancel(pull) => {
-                // Ended before, most likely: a handle cancels when it is dropped.
-                let _ = self.assembler.cancel(now, &key_of(&pull));
-            }
         }
     }
 
-    fn enter(&mut self, pull: PullId) -> Watched {
+    fn is_current(&self, pull: &PullId, generation: Generation) -> bool {
+        self.pulls.get(&key_of(pull)).is_some_and(|entered| entered.generation == generation)
+    }
+
+    fn enter(&mut self, pull: PullId, generation: Generation) -> Watched {
         let key = key_of(&pull);
-        let lease = Arc::new(Lease {
-            pull: pull.clone(),
-            released: self.released.clone(),
-        });
+        let lease = Arc::new(Lease { pull: pull.clone(), released: self.released.clone() });
         let progress = self.progress(&key, &pull);
-        let (seen, watching) = watch::channel(Seen {
-            progress,
-            ended: None,
-        });
+        let (seen, watching) = watch::channel(Seen { progress, ended: None });
         self.known.insert(&pull);
-        let entered = Entered {
-            pull,
-            seen,
-            _lease: Arc::clone(&lease),
-            not_sent: None,
-        };
+        let entered =
+            Entered { pull, generation, seen, _lease: Arc::clone(&lease), not_sent: None };
         self.pulls.insert(key, entered);
-        Watched {
-            seen: watching,
-            lease,
-        }
+        Watched { seen: watching, lease }
     }
 
-    /// The request failed. The callbacks are the truth: where pages have come, it was taken.
+    /// The request failed. The callbacks are the truth: where pages have come, it was taken; where
+    /// it may have been, they get the time to come.
     fn not_sent(&mut self, now: Time, pull: &PullId, error: SendError) {
         let key = key_of(pull);
-        let pages = self.assembler.fold(&key).map_or(0, Fold::pages);
-        let Some(entered) = self.pulls.get_mut(&key) else {
-            return;
-        };
-        if pages > 0 {
+        let came = |fold: &Fold| fold.pages() + fold.unreadable() + fold.owed() > 0;
+        let came = self.assembler.fold(&key).is_some_and(came);
+        let Some(entered) = self.pulls.get_mut(&key) else { return };
+        let wait = came || error.may_have_arrived();
+        if wait {
             let error = &error as &dyn std::error::Error;
-            tracing::warn!(%pull, error, "the request failed, and yet its pages come; going on");
+            tracing::warn!(%pull, error, "the request failed, and may have been taken; going on");
             self.assembler.handle_accepted(now, &key);
-        } else {
-            entered.not_sent = Some(Arc::new(error));
+        }
+        entered.not_sent = Some(Arc::new(error));
+        if !wait {
             // An error that it had ended already stands.
             let _ = self.assembler.cancel(now, &key);
         }
@@ -216,37 +227,55 @@ impl Driver {
     fn take(&mut self, arrived: Instant, fact: Fact) {
         let now = Time::since_epoch(arrived.saturating_duration_since(self.epoch));
         match fact {
-            Fact::Page {
-                pull,
-                digest,
-                has_more,
-                accounts,
-            } => {
-                self.adopt(&pull);
-                let page = Page {
-                    key: key_of(&pull),
-                    digest,
-                    has_more,
-                    accounts,
-                };
+            Fact::Page { pull, digest, has_more, accounts } => {
+                let page = Page { key: key_of(&pull), digest, has_more, accounts };
                 let verdict = self.assembler.handle_page(now, page);
                 tracing::debug!(%pull, has_more, ?verdict, "page");
+                if verdict == Verdict::Unknown {
+                    // Kept for nobody: it was forgotten meanwhile, or no more can be adopted.
+                    let _ = self.released.send(pull);
+                } else {
+                    self.enter_adopted(&pull);
+                }
             }
-            Fact::Unreadable { pull, digest } => {
-                self.assembler
-                    .handle_unreadable_page(now, &key_of(&pull), digest);
+            Fact::Unreadable { whose, digest } => {
+                if let Some(pull) = self.resolve(&whose) {
+                    self.assembler.handle_unreadable_page(now, &key_of(&pull), digest);
+                    self.enter_adopted(&pull);
+                }
             }
-            Fact::Owed { pull, digest } => {
-                self.assembler.handle_owed_page(now, &key_of(&pull), digest);
+            Fact::Owed { whose, digest } => {
+                if let Some(pull) = self.resolve(&whose) {
+                    self.assembler.handle_owed_page(now, &key_of(&pull), digest);
+                    self.enter_adopted(&pull);
+                }
             }
             Fact::Error(report) => self.assembler.handle_error(now, report),
         }
     }
 
-    /// A page of a pull that nobody started here got this far because pulls are adopted.
-    fn adopt(&mut self, pull: &PullId) {
-        if !self.pulls.contains_key(&key_of(pull)) {
-            drop(self.enter(pull.clone()));
+    /// The pull that is named, or the only open one that fits what could be read: as with an error
+    /// report without a mark, several are none.
+    fn resolve(&self, whose: &Whose) -> Option<PullId> {
+        if let Whose { robot_id: Some(robot_id), mark_id: Some(mark_id) } = whose {
+            return Some(PullId { robot_id: robot_id.clone(), mark_id: mark_id.clone() });
+        }
+        let fits = |key: &&PullKey| {
+            whose.robot_id.as_ref().is_none_or(|robot| robot.as_str() == key.robot())
+                && whose.mark_id.as_ref().is_none_or(|mark| mark.as_str() == key.mark())
+        };
+        let mut open = self.assembler.open_pulls().filter(fits);
+        match (open.next(), open.next()) {
+            (Some(key), None) => self.pulls.get(key).map(|entered| entered.pull.clone()),
+            _ => None,
+        }
+    }
+
+    /// A pull that the assembler has opened by itself, because pulls are adopted.
+    fn enter_adopted(&mut self, pull: &PullId) {
+        let key = key_of(pull);
+        if !self.pulls.contains_key(&key) && self.assembler.progress(&key).is_some() {
+            drop(self.enter(pull.clone(), 0));
         }
     }
 
@@ -259,14 +288,18 @@ impl Driver {
                     self.end(&key, Status::Complete(basis)).await
                 }
                 Event::Failed { key, failure, .. } => {
-                    let not_sent = self
-                        .pulls
-                        .get_mut(&key)
-                        .and_then(|entered| entered.not_sent.take());
-                    let status = match not_sent {
-                        Some(error) if error.is_refusal() => Status::Refused(error),
-                        Some(error) => Status::NotSent(error),
-                        None => Status::of(failure),
+                    let not_sent =
+                        self.pulls.get_mut(&key).and_then(|entered| entered.not_sent.take());
+                    let status = match (not_sent, failure) {
+                        (Some(error), Failure::Silent | Failure::Cancelled)
+                            if error.is_refusal() =>
+                        {
+                            Status::Refused(error)
+                        }
+                        (Some(error), Failure::Silent | Failure::Cancelled) => {
+                            Status::NotSent(error)
+                        }
+                        (_, failure) => Status::of(failure),
                     };
                     self.end(&key, status).await;
                 }
@@ -291,24 +324,13 @@ impl Driver {
         };
         let pull = entered.pull.clone();
         tracing::info!(%pull, status = status.as_str(), "pull ended");
-        let note = Note::Ended {
-            status: status.as_str().to_owned(),
-        };
+        let note = Note::Ended { status: status.as_str().to_owned() };
         if let Err(error) = self.journal.note(&pull, note).await {
             // The pages are what counts, and they are kept: the end follows from them again.
             tracing::error!(%pull, error = &error as &dyn std::error::Error, "the end was not journaled");
         }
-        let fold = self
-            .assembler
-            .take_fold(key)
-            .unwrap_or_else(|| Fold::new(key));
-        self.update(
-            key,
-            Some(Ended {
-                status,
-                fold: Arc::new(fold),
-            }),
-        );
+        let fold = self.assembler.take_fold(key).unwrap_or_else(|| Fold::new(key));
+        self.update(key, Some(Ended { status, fold: Arc::new(fold) }));
     }
 
     fn update(&mut self, key: &PullKey, ended: Option<Ended>) {
@@ -329,6 +351,10 @@ impl Driver {
 
     /// Nobody holds the pull any more, neither the assembler's memory nor a caller.
     async fn forget(&mut self, pull: PullId) {
+        if self.pulls.contains_key(&key_of(&pull)) {
+            // The mark is in use again, and what is kept under it is wanted.
+            return;
+        }
         if let Err(error) = self.journal.forget(&pull).await {
             tracing::warn!(%pull, error = &error as &dyn std::error::Error, "not forgotten");
         }

@@ -15,10 +15,7 @@ pub struct ForeignEvent {
 
 impl ForeignEvent {
     pub(crate) fn new(event_type: EventType, received: Received) -> Self {
-        Self {
-            event_type,
-            received,
-        }
+        Self { event_type, received }
     }
 
     /// What it says it is.
@@ -42,9 +39,7 @@ impl ForeignEvent {
 
 impl fmt::Debug for ForeignEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ForeignEvent")
-            .field("event_type", &self.event_type)
-            .finish_non_exhaustive()
+        f.debug_struct("ForeignEvent").field("event_type", &self.event_type).finish_non_exhaustive()
     }
 }
 

@@ -1,14 +1,15 @@
 //! Publishing lists: the pages are read back from the journal, the winners written once, in order.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
-use qopen_assembler::{Entry, Fold, PageDigest};
+use qopen_assembler::{ContentDigest, Entry, Fold, PageDigest};
 use qopen_journal::{Journal, JournalError, Note, PageRecord, PullId};
 use qopen_sink::{ListKind, ListWriter, Quarantine, Record, Sink, SinkError, Sorter};
-use qopen_types::{Account, CallbackSkim, Digest, Entry as Read, Json, PageSkim};
+use qopen_types::{Account, AccountSkim, CallbackSkim, Digest, Entry as Read, Json, PageSkim};
 use serde::Serialize;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -26,6 +27,14 @@ pub enum PublishError {
     /// Its pages could not be read back.
     #[error("the pages could not be read from the journal")]
     Journal(#[source] JournalError),
+    /// Pages that were folded are no longer in the journal: the list would lack their accounts.
+    #[error("the journal holds only {found} of the {expected} accounts that were folded")]
+    PagesMissing {
+        /// Accounts that were folded.
+        expected: usize,
+        /// Accounts whose pages are still there.
+        found: usize,
+    },
     /// The runtime shut down before it was done.
     #[error("the runtime shut down before the list was written")]
     Shutdown,
@@ -44,10 +53,7 @@ pub struct PulledList {
 #[derive(Clone)]
 enum Source {
     /// A pull of a client: it may yet be revised.
-    Live {
-        seen: watch::Receiver<Seen>,
-        _lease: Arc<Lease>,
-    },
+    Live { seen: watch::Receiver<Seen>, _lease: Arc<Lease> },
     /// A fold that is done, and its revision.
     Done(Arc<Fold>, u32),
 }
@@ -59,22 +65,11 @@ impl PulledList {
         seen: watch::Receiver<Seen>,
         lease: Arc<Lease>,
     ) -> Self {
-        Self {
-            id,
-            journal,
-            source: Source::Live {
-                seen,
-                _lease: lease,
-            },
-        }
+        Self { id, journal, source: Source::Live { seen, _lease: lease } }
     }
 
     pub(crate) fn done(id: PullId, journal: Arc<dyn Journal>, fold: Fold, revision: u32) -> Self {
-        Self {
-            id,
-            journal,
-            source: Source::Done(Arc::new(fold), revision),
-        }
+        Self { id, journal, source: Source::Done(Arc::new(fold), revision) }
     }
 
     /// The robot and mark.
@@ -99,10 +94,7 @@ impl PulledList {
             return None;
         };
         let mut seen = seen.clone();
-        let newer = seen
-            .wait_for(|seen| seen.progress.revision > revision)
-            .await
-            .ok()?;
+        let newer = seen.wait_for(|seen| seen.progress.revision > revision).await.ok()?;
         Some(newer.progress.revision)
     }
 
@@ -114,11 +106,8 @@ impl PulledList {
                 let seen = seen.borrow();
                 let revision = seen.progress.revision;
                 // Late pages are in the journal and not in the fold.
-                let fold = seen
-                    .ended
-                    .as_ref()
-                    .filter(|_| revision <= 1)
-                    .map(|it| Arc::clone(&it.fold));
+                let fold =
+                    seen.ended.as_ref().filter(|_| revision <= 1).map(|it| Arc::clone(&it.fold));
                 (revision, fold)
             }
         }
@@ -189,22 +178,16 @@ pub async fn publish(
         }
         let location = writer.commit().map_err(PublishError::Sink)?;
         for (list, it) in lists.iter().zip(&done) {
-            let note = Note::Published {
-                revision: it.revision,
-                accounts: it.accounts,
-            };
-            let noted = runtime.block_on(list.journal.note(&list.id, note));
-            noted.map_err(PublishError::Journal)?;
+            let note = Note::Published { revision: it.revision, accounts: it.accounts };
+            // The list is in its place: that this could not be noted does not undo it.
+            if let Err(error) = runtime.block_on(list.journal.note(&list.id, note)) {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(pull = %list.id, error, "the publication was not journaled");
+            }
         }
-        Ok(Published {
-            location,
-            lists: done,
-            quarantine,
-        })
+        Ok(Published { location, lists: done, quarantine })
     };
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|_| PublishError::Shutdown)?
+    tokio::task::spawn_blocking(work).await.map_err(|_| PublishError::Shutdown)?
 }
 
 /// One list on its way into a writer. Runs on a thread that may block.
@@ -228,29 +211,32 @@ impl Publication<'_> {
         self.each_page(|publication, page| {
             publication.sort_winners(&fold, page, &mut sorter, &mut nameless)
         })?;
-        let mut accounts = 0;
-        for record in sorter.finish().map_err(PublishError::Sink)? {
-            let (_, raw) = record.map_err(PublishError::Sink)?;
-            accounts += u64::from(self.write(&raw)?);
+        let (mut found, mut accounts) = (0, 0);
+        let mut records = sorter.finish().map_err(PublishError::Sink)?.peekable();
+        while let Some(record) = records.next() {
+            let (id, raw) = record.map_err(PublishError::Sink)?;
+            let mut contents = vec![raw];
+            while let Some(Ok((_, raw))) =
+                records.next_if(|it| it.as_ref().is_ok_and(|it| it.0 == id))
+            {
+                contents.push(raw);
+            }
+            found += 1;
+            accounts += u64::from(self.write(contents)?);
+        }
+        if found != fold.accounts() {
+            return Err(PublishError::PagesMissing { expected: fold.accounts(), found });
         }
         self.set_pages_aside()?;
         let quarantined = self.quarantine.len() - already;
-        Ok(PublishedList {
-            id: self.list.id.clone(),
-            revision,
-            accounts,
-            quarantined,
-        })
+        Ok(PublishedList { id: self.list.id.clone(), revision, accounts, quarantined })
     }
 
     /// The fold of every page that is in the journal now.
     fn refold(&mut self) -> Result<Fold, PublishError> {
         let mut fold = Fold::new(&key_of(&self.list.id));
         self.each_page(|_, page| {
-            if let Understood::Page {
-                has_more, accounts, ..
-            } = understand(page.payload.as_str())
-            {
+            if let Understood::Page { has_more, accounts, .. } = understand(page.payload.as_str()) {
                 let digest = PageDigest::from_u128(page.digest.to_u128());
                 fold.add_page(digest, has_more, accounts, |_: Entry| {});
             }
@@ -263,9 +249,7 @@ impl Publication<'_> {
         &mut self,
         mut work: impl FnMut(&mut Self, &PageRecord) -> Result<(), PublishError>,
     ) -> Result<(), PublishError> {
-        let pages = self
-            .runtime
-            .block_on(self.list.journal.pages(&self.list.id));
+        let pages = self.runtime.block_on(self.list.journal.pages(&self.list.id));
         let mut pages = pages.map_err(PublishError::Journal)?;
         while let Some(page) = self.runtime.block_on(pages.next()) {
             work(self, &page.map_err(PublishError::Journal)?)?;
@@ -281,16 +265,14 @@ impl Publication<'_> {
         nameless: &mut BTreeSet<Digest>,
     ) -> Result<(), PublishError> {
         // What is in the journal was skimmed before it was put there.
-        let Ok(CallbackSkim {
-            page: Some(PageSkim { accounts, .. }),
-            ..
-        }) = CallbackSkim::read(page.payload.as_str())
+        let Ok(CallbackSkim { page: Some(PageSkim { accounts, .. }), .. }) =
+            CallbackSkim::read(page.payload.as_str())
         else {
             return Ok(());
         };
         for account in &accounts {
             match &account.id {
-                Ok(id) if fold.winner(fold.seed().fingerprint(id)) == Some(content_of(account)) => {
+                Ok(id) if belongs(fold, id, account) => {
                     sorter.push(id, account.raw).map_err(PublishError::Sink)?;
                 }
                 Ok(_) => {}
@@ -304,30 +286,38 @@ impl Publication<'_> {
         Ok(())
     }
 
-    /// Writes an account, or sets it aside; true where it was written.
-    fn write(&mut self, raw: &str) -> Result<bool, PublishError> {
-        // A part of JSON that was read before is JSON.
-        let Ok(json) = Json::parse(raw) else {
-            return Ok(false);
-        };
-        match Read::<Account>::read(json) {
-            Read::Read(account) => {
-                let record = Record::new(&self.list.id.robot_id, &account);
-                self.writer.write(&record).map_err(PublishError::Sink)?;
-                Ok(true)
-            }
-            Read::Unread(unread) => {
-                self.set_aside(&unread.reason, unread.raw.as_str())?;
-                Ok(false)
+    /// Writes an account: of several contents the winner, or, where that cannot be read, the
+    /// greatest that can. What cannot be read is set aside. True where the account was written.
+    fn write(&mut self, mut contents: Vec<Box<str>>) -> Result<bool, PublishError> {
+        if contents.len() > 1 {
+            let rank = |raw: &Box<str>| {
+                Reverse(ContentDigest::from_u128(Digest::of(raw.as_bytes()).to_u128()))
+            };
+            contents.sort_by_key(rank);
+        }
+        let mut written = false;
+        for raw in contents {
+            // A part of JSON that was read before is JSON.
+            let Ok(json) = Json::parse(&raw) else { continue };
+            match Read::<Account>::read(json) {
+                Read::Read(_) if written => {}
+                Read::Read(account) => {
+                    let record = Record::new(&self.list.id.robot_id, &account);
+                    self.writer.write(&record).map_err(PublishError::Sink)?;
+                    written = true;
+                }
+                Read::Unread(unread) => self.set_aside(&unread.reason, unread.raw.as_str())?,
             }
         }
+        Ok(written)
     }
 
     /// Pages that could not be read are set aside whole: nowhere else are they shown.
     fn set_pages_aside(&mut self) -> Result<(), PublishError> {
         let items = self.runtime.block_on(self.list.journal.quarantined());
         for item in items.map_err(PublishError::Journal)? {
-            if item.pull.as_ref() == Some(&self.list.id) {
+            // What belongs to nobody knows whom may belong to this one.
+            if item.pull.as_ref().is_none_or(|pull| *pull == self.list.id) {
                 self.set_aside(&item.reason, item.payload.as_str())?;
             }
         }
@@ -346,17 +336,19 @@ impl Publication<'_> {
             PublishError::Sink(SinkError::Encode(error))
         };
         let raw = Json::parse(raw).map_err(|error| encode(error.into()))?;
-        let (robot_id, mark_id) = (
-            self.list.id.robot_id.as_str(),
-            self.list.id.mark_id.as_str(),
-        );
-        let line = serde_json::to_string(&Line {
-            robot_id,
-            mark_id,
-            reason,
-            raw,
-        });
+        let (robot_id, mark_id) = (self.list.id.robot_id.as_str(), self.list.id.mark_id.as_str());
+        let line = serde_json::to_string(&Line { robot_id, mark_id, reason, raw });
         let line = line.map_err(|error| encode(error.into()))?;
         self.quarantine.push(&line).map_err(PublishError::Sink)
+    }
+}
+
+/// Whether a content of an account goes into the sort: the winner, and of an account in conflict
+/// every other that was folded too, should the winner not be readable.
+fn belongs(fold: &Fold, id: &str, account: &AccountSkim<'_>) -> bool {
+    let (id, content) = (fold.seed().fingerprint(id), content_of(account));
+    match fold.winner(id) {
+        Some(winner) if content < winner => fold.is_conflicting(id),
+        winner => winner == Some(content),
     }
 }

@@ -36,13 +36,7 @@ impl PullRequest {
     /// Everything of that robot but tags.
     #[must_use]
     pub fn new(robot_id: RobotId) -> Self {
-        Self {
-            robot_id,
-            mark_id: None,
-            need_tag_info: false,
-            timing: None,
-            expect_accounts: None,
-        }
+        Self { robot_id, mark_id: None, need_tag_info: false, timing: None, expect_accounts: None }
     }
 
     /// Under that mark. It must not have been used before.
@@ -186,22 +180,16 @@ impl Pull {
     }
 }
 
-/// Cancels when dropped, unless it is disarmed.
-pub(crate) struct CancelOnDrop(Option<Box<dyn Fn() + Send + Sync>>);
+/// Cancels when dropped. Cancelling what has ended, or never began, does nothing.
+pub(crate) struct CancelOnDrop(Box<dyn Fn() + Send + Sync>);
 
 impl CancelOnDrop {
     pub(crate) fn new(cancel: impl Fn() + Send + Sync + 'static) -> Self {
-        Self(Some(Box::new(cancel)))
+        Self(Box::new(cancel))
     }
 
     pub(crate) fn call(&self) {
-        if let Some(cancel) = &self.0 {
-            cancel();
-        }
-    }
-
-    pub(crate) fn disarm(mut self) {
-        self.0 = None;
+        (self.0)();
     }
 }
 
@@ -229,8 +217,6 @@ impl Future for Pull {
 
 impl fmt::Debug for Pull {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pull")
-            .field("id", &self.id)
-            .finish_non_exhaustive()
+        f.debug_struct("Pull").field("id", &self.id).finish_non_exhaustive()
     }
 }

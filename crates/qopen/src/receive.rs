@@ -13,7 +13,7 @@ use qopen_types::{EventType, MarkId, RobotId};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::driver::Fact;
+use crate::driver::{Fact, Whose};
 use crate::foreign::{ForeignEvent, ForeignHandler};
 use crate::understand::{Understood, understand};
 
@@ -99,15 +99,26 @@ impl KnownPulls {
     }
 
     fn contains(&self, pull: &PullId) -> bool {
-        self.lock()
-            .get(&pull.mark_id)
-            .is_some_and(|robots| robots.contains(&pull.robot_id))
+        self.lock().get(&pull.mark_id).is_some_and(|robots| robots.contains(&pull.robot_id))
     }
 
     /// The only robot that has a pull under that mark.
     fn robot_of(&self, mark: &MarkId) -> Option<RobotId> {
-        match self.lock().get(mark)?.as_slice() {
-            [robot] => Some(robot.clone()),
+        self.whose(None, Some(mark)).map(|pull| pull.robot_id)
+    }
+
+    /// The only known pull that what could be read of a callback points to.
+    fn whose(&self, robot: Option<&RobotId>, mark: Option<&MarkId>) -> Option<PullId> {
+        let known = self.lock();
+        let mut fits = known
+            .iter()
+            .filter(|(known, _)| mark.is_none_or(|mark| mark == *known))
+            .flat_map(|(mark, robots)| robots.iter().map(move |robot| (robot, mark)))
+            .filter(|(known, _)| robot.is_none_or(|robot| robot == *known));
+        match (fits.next(), fits.next()) {
+            (Some((robot, mark)), None) => {
+                Some(PullId { robot_id: robot.clone(), mark_id: mark.clone() })
+            }
             _ => None,
         }
     }
@@ -136,11 +147,7 @@ impl receiver::Handler for Intake {
 
     async fn other(&self, event_type: EventType, received: Received) -> Result<(), NotTaken> {
         match &self.foreign {
-            Some(handler) => {
-                handler
-                    .handle(ForeignEvent::new(event_type, received))
-                    .await
-            }
+            Some(handler) => handler.handle(ForeignEvent::new(event_type, received)).await,
             None => Ok(()),
         }
     }
@@ -150,38 +157,20 @@ impl Intake {
     async fn take(&self, arrived: Instant, received: Received) -> Result<(), NotTaken> {
         let payload = received.into_callback().into_payload();
         match understand(&payload) {
-            Understood::Page {
-                pull,
-                has_more,
-                accounts,
-            } => {
+            Understood::Page { pull, has_more, accounts } => {
                 if !self.adopt && !self.known.contains(&pull) {
                     self.count_unknown(&pull);
                     return Ok(());
                 }
                 let page = PageRecord::new(pull.clone(), Payload::new(payload));
                 let digest = PageDigest::from_u128(page.digest.to_u128());
-                if let Err(error) = self.journal.append(page).await {
-                    self.tell(arrived, Fact::Owed { pull, digest }).await?;
-                    return Err(not_kept(&error));
-                }
-                self.tell(
-                    arrived,
-                    Fact::Page {
-                        pull,
-                        digest,
-                        has_more,
-                        accounts,
-                    },
-                )
-                .await
+                // Seen and not yet kept: the pull must not settle while the journal is at it.
+                self.tell(arrived, Fact::owed(&pull, digest)).await?;
+                self.journal.append(page).await.map_err(|error| not_kept(&error))?;
+                let arrived = Instant::now();
+                self.tell(arrived, Fact::Page { pull, digest, has_more, accounts }).await
             }
-            Understood::Error {
-                robot_id,
-                mark_id,
-                code,
-                message,
-            } => {
+            Understood::Error { robot_id, mark_id, code, message } => {
                 let by_mark = || self.known.robot_of(mark_id.as_ref()?);
                 let Some(robot) = robot_id.or_else(by_mark) else {
                     self.stats.unknown_marks.fetch_add(1, Ordering::Relaxed);
@@ -189,25 +178,22 @@ impl Intake {
                     return Ok(());
                 };
                 let mark = mark_id.map(|mark| mark.to_string());
-                let report = ErrorReport {
-                    robot: robot.to_string(),
-                    mark,
-                    code,
-                    message,
-                };
+                let report = ErrorReport { robot: robot.to_string(), mark, code, message };
                 self.tell(arrived, Fact::Error(report)).await
             }
-            Understood::Unreadable { pull, reason } => {
-                self.set_aside(arrived, pull, reason, payload).await
+            Understood::Unreadable { robot_id, mark_id, reason } => {
+                self.set_aside(arrived, Whose { robot_id, mark_id }, reason, payload).await
             }
             // The event type was looked at before: the text changed its mind on a second reading,
             // or broke off after it.
             Understood::Other(_) => Err(NotTaken::Malformed),
             Understood::NotJson(error) => {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "payload is not JSON"
-                );
+                tracing::warn!(error = &error as &dyn std::error::Error, "payload is not JSON");
+                // It is one of ours all the same, and what it held is missing.
+                let robot_id = qopen_types::RobotId::of_payload(&payload);
+                let digest = PageDigest::of(payload.as_bytes());
+                let whose = Whose { robot_id, mark_id: None };
+                self.tell(arrived, Fact::Owed { whose, digest }).await?;
                 Err(NotTaken::Malformed)
             }
         }
@@ -216,27 +202,23 @@ impl Intake {
     async fn set_aside(
         &self,
         arrived: Instant,
-        pull: Option<PullId>,
+        whose: Whose,
         reason: String,
         payload: String,
     ) -> Result<(), NotTaken> {
         self.stats.unreadable_pages.fetch_add(1, Ordering::Relaxed);
-        tracing::warn!(
-            reason,
-            ?pull,
-            "a verified page could not be read; it is in quarantine"
-        );
+        tracing::warn!(reason, ?whose, "a verified page could not be read; it is in quarantine");
         let digest = PageDigest::of(payload.as_bytes());
-        let known = pull.filter(|pull| self.adopt || self.known.contains(pull));
-        let item = Quarantined::new(known.clone(), reason, Payload::new(payload));
-        self.journal
-            .quarantine(item)
-            .await
-            .map_err(|error| not_kept(&error))?;
-        match known {
-            Some(pull) => self.tell(arrived, Fact::Unreadable { pull, digest }).await,
-            None => Ok(()),
+        let pull = self.known.whose(whose.robot_id.as_ref(), whose.mark_id.as_ref());
+        if !self.adopt && pull.is_none() && whose.robot_id.is_some() && whose.mark_id.is_some() {
+            // A stranger's, as its name says.
+            self.stats.unknown_marks.fetch_add(1, Ordering::Relaxed);
+            return Ok(());
         }
+        self.tell(arrived, Fact::Owed { whose: whose.clone(), digest }).await?;
+        let item = Quarantined::new(pull, reason, Payload::new(payload));
+        self.journal.quarantine(item).await.map_err(|error| not_kept(&error))?;
+        self.tell(Instant::now(), Fact::Unreadable { whose, digest }).await
     }
 
     fn count_unknown(&self, pull: &PullId) {
@@ -245,10 +227,7 @@ impl Intake {
     }
 
     async fn tell(&self, arrived: Instant, fact: Fact) -> Result<(), NotTaken> {
-        self.facts
-            .send((arrived, fact))
-            .await
-            .map_err(|_| NotTaken::Unavailable)
+        self.facts.send((arrived, fact)).await.map_err(|_| NotTaken::Unavailable)
     }
 }
 

@@ -11,6 +11,7 @@ use qopen_assembler::{
 use qopen_journal::{
     Journal, JournalError, MemoryJournal, PageRecord, Payload, PullId, Quarantined,
 };
+use qopen_types::{MarkId, RobotId};
 
 use crate::understand::{Understood, key_of, understand};
 use crate::{Outcome, Progress, PulledList, Status};
@@ -38,7 +39,7 @@ pub struct Replay {
     assembler: Assembler<Entry>,
     journal: Arc<MemoryJournal>,
     pulls: BTreeMap<PullKey, PullId>,
-    errors: Vec<ErrorReport>,
+    errors: Vec<(Option<RobotId>, Option<MarkId>, i64, String)>,
 }
 
 impl Default for Replay {
@@ -46,6 +47,11 @@ impl Default for Replay {
         let mut config = Config::default();
         config.adopt = Some(PullOptions::default());
         config.retention = Duration::MAX;
+        // A capture is as large as it is; what it costs is its reader's to say.
+        config.limits.open_pulls = usize::MAX;
+        config.limits.tombstones = usize::MAX;
+        config.limits.pages = usize::MAX;
+        config.limits.accounts = usize::MAX;
         Self {
             assembler: Assembler::new(config),
             journal: Arc::new(MemoryJournal::with_limit(u64::MAX)),
@@ -62,57 +68,48 @@ impl Replay {
     /// [`ReplayError`]; the payload is not part of any list then.
     pub fn add(&mut self, payload: String) -> Result<(), ReplayError> {
         match understand(&payload) {
-            Understood::Page {
-                pull,
-                has_more,
-                accounts,
-            } => {
+            Understood::Page { pull, has_more, accounts } => {
                 let record = PageRecord::new(pull.clone(), Payload::new(payload));
                 let digest = PageDigest::from_u128(record.digest.to_u128());
                 now(self.journal.append(record)).map_err(ReplayError::Journal)?;
                 let key = self.enter(pull);
-                self.assembler.handle_page(
-                    Time::ZERO,
-                    Page {
-                        key,
-                        digest,
-                        has_more,
-                        accounts,
-                    },
-                );
+                self.assembler.handle_page(Time::ZERO, Page { key, digest, has_more, accounts });
                 while self.assembler.poll_event().is_some() {}
                 Ok(())
             }
-            Understood::Error {
-                robot_id,
-                mark_id,
-                code,
-                message,
-            } => {
-                let robot = robot_id.map(|it| it.to_string()).unwrap_or_default();
-                let mark = mark_id.map(|it| it.to_string());
+            Understood::Error { robot_id, mark_id, code, message } => {
                 // After all pages: what a capture's order says of time is nothing.
-                self.errors.push(ErrorReport {
-                    robot,
-                    mark,
-                    code,
-                    message,
-                });
+                self.errors.push((robot_id, mark_id, code, message));
                 Ok(())
             }
-            Understood::Unreadable { pull, reason } => {
+            Understood::Unreadable { robot_id, mark_id, reason } => {
+                let pull = self.whose(robot_id, mark_id);
                 let digest = PageDigest::of(payload.as_bytes());
                 let item = Quarantined::new(pull.clone(), reason, Payload::new(payload));
                 now(self.journal.quarantine(item)).map_err(ReplayError::Journal)?;
                 if let Some(pull) = pull {
                     let key = self.enter(pull);
-                    self.assembler
-                        .handle_unreadable_page(Time::ZERO, &key, digest);
+                    self.assembler.handle_unreadable_page(Time::ZERO, &key, digest);
                 }
                 Ok(())
             }
             Understood::Other(event_type) => Err(ReplayError::Other(event_type)),
             Understood::NotJson(error) => Err(ReplayError::NotJson(error)),
+        }
+    }
+
+    /// The pull that is named, or the only one in the capture that fits what is.
+    fn whose(&self, robot_id: Option<RobotId>, mark_id: Option<MarkId>) -> Option<PullId> {
+        if let (Some(robot_id), Some(mark_id)) = (&robot_id, &mark_id) {
+            return Some(PullId { robot_id: robot_id.clone(), mark_id: mark_id.clone() });
+        }
+        let mut fits = self.pulls.values().filter(|pull| {
+            robot_id.as_ref().is_none_or(|it| *it == pull.robot_id)
+                && mark_id.as_ref().is_none_or(|it| *it == pull.mark_id)
+        });
+        match (fits.next(), fits.next()) {
+            (Some(pull), None) => Some(pull.clone()),
+            _ => None,
         }
     }
 
@@ -125,8 +122,13 @@ impl Replay {
     /// Ends every pull and says how it ended, in the order of robots and marks.
     #[must_use]
     pub fn finish(mut self) -> Vec<Outcome> {
-        for report in std::mem::take(&mut self.errors) {
-            self.assembler.handle_error(Time::ZERO, report);
+        for (robot_id, mark_id, code, message) in std::mem::take(&mut self.errors) {
+            let Some(pull) = self.whose(robot_id, mark_id) else { continue };
+            let (robot, mark) = (pull.robot_id.to_string(), Some(pull.mark_id.to_string()));
+            let key = self.enter(pull);
+            // It is known already where a page of it came.
+            let _ = self.assembler.start(Time::ZERO, key, PullOptions::default());
+            self.assembler.handle_error(Time::ZERO, ErrorReport { robot, mark, code, message });
         }
         for key in self.pulls.keys() {
             // One that an error report has ended is no longer open.
@@ -152,11 +154,7 @@ impl Replay {
         let journal: Arc<dyn Journal> = Arc::clone(&self.journal) as _;
         {
             let list = PulledList::done(id, journal, fold, progress.revision);
-            Some(Outcome {
-                status,
-                progress,
-                list,
-            })
+            Some(Outcome { status, progress, list })
         }
     }
 }

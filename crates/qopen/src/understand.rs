@@ -30,8 +30,10 @@ pub enum Understood {
     },
     /// JSON of this event that does not make a page: to be kept for a person to look at.
     Unreadable {
-        /// The pull, where it could be read.
-        pull: Option<PullId>,
+        /// The robot, where it could be read.
+        robot_id: Option<RobotId>,
+        /// The mark, where it could be read.
+        mark_id: Option<MarkId>,
         /// What is wrong; never quotes the payload.
         reason: String,
     },
@@ -50,25 +52,12 @@ pub fn understand(payload: &str) -> Understood {
     }
     let skim = match CallbackSkim::read(payload) {
         Ok(skim) => skim,
-        Err(SkimError::Shape {
-            reason,
-            robot_id,
-            mark_id,
-        }) => {
-            let pull = robot_id
-                .zip(mark_id)
-                .map(|(robot_id, mark_id)| PullId { robot_id, mark_id });
-            return Understood::Unreadable { pull, reason };
+        Err(SkimError::Shape { reason, robot_id, mark_id }) => {
+            return Understood::Unreadable { robot_id, mark_id, reason };
         }
         Err(error) => return Understood::NotJson(error),
     };
-    let CallbackSkim {
-        err_code,
-        err_msg,
-        robot_id,
-        page,
-        ..
-    } = skim;
+    let CallbackSkim { err_code, err_msg, robot_id, page, .. } = skim;
     if err_code != 0 {
         let mark_id = page.and_then(|page| page.mark_id);
         return Understood::Error {
@@ -78,34 +67,25 @@ pub fn understand(payload: &str) -> Understood {
             message: err_msg.into_owned(),
         };
     }
-    let missing = |what: &str| Understood::Unreadable {
-        pull: None,
+    let unreadable = |robot_id, mark_id, what: &str| Understood::Unreadable {
+        robot_id,
+        mark_id,
         reason: format!("{what}: missing"),
     };
-    let Some(page) = page else {
-        return missing("data");
-    };
-    let Some(robot_id) = robot_id else {
-        return missing("robot_id");
-    };
-    let Some(mark_id) = page.mark_id else {
-        return missing("mark_id");
+    let Some(page) = page else { return unreadable(robot_id, None, "data") };
+    let (robot_id, mark_id) = match (robot_id, page.mark_id) {
+        (Some(robot_id), Some(mark_id)) => (robot_id, mark_id),
+        (None, mark_id) => return unreadable(None, mark_id, "robot_id"),
+        (robot_id, None) => return unreadable(robot_id, None, "mark_id"),
     };
     let pull = PullId { robot_id, mark_id };
     let seed = Seed::of(&key_of(&pull));
     let entry = |account: &qopen_types::AccountSkim<'_>| {
         let fingerprint = seed.fingerprint(account.id.as_ref().ok()?);
-        Some(Entry {
-            fingerprint,
-            content: content_of(account),
-        })
+        Some(Entry { fingerprint, content: content_of(account) })
     };
     let accounts = page.accounts.iter().filter_map(entry).collect();
-    Understood::Page {
-        pull,
-        has_more: page.has_more,
-        accounts,
-    }
+    Understood::Page { pull, has_more: page.has_more, accounts }
 }
 
 /// The assembler's name for a pull.

@@ -53,24 +53,13 @@ const STAND_IN: &str = "QOPEN_XTASK_IS_RUSTDOC";
 /// allows it must reach rustdoc and not the compiler, or every dependency is built anew; so this
 /// program stands between cargo and rustdoc.
 fn make_json(root: &Path) -> Result<()> {
-    let doc = [
-        "doc",
-        "--workspace",
-        "--no-deps",
-        "--lib",
-        "--all-features",
-        "--locked",
-    ];
+    let doc = ["doc", "--workspace", "--no-deps", "--lib", "--all-features", "--locked"];
     let status = command(root, &doc)
         .env("RUSTDOC", std::env::current_exe()?)
         .env(STAND_IN, "1")
         .env("RUSTDOCFLAGS", "-Z unstable-options --output-format json")
         .status()?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err("rustdoc failed".into())
-    }
+    if status.success() { Ok(()) } else { Err("rustdoc failed".into()) }
 }
 
 /// In the process that stands in for rustdoc: runs it, and says how it ended.
@@ -81,17 +70,11 @@ pub(crate) fn stand_in() -> Option<std::process::ExitCode> {
         .env("RUSTC_BOOTSTRAP", "1")
         .status();
     let success = status.is_ok_and(|it| it.success());
-    Some(if success {
-        std::process::ExitCode::SUCCESS
-    } else {
-        std::process::ExitCode::FAILURE
-    })
+    Some(if success { std::process::ExitCode::SUCCESS } else { std::process::ExitCode::FAILURE })
 }
 
 fn rustdoc_json(root: &Path, name: &str) -> Result<Value> {
-    let file = root
-        .join("target/doc")
-        .join(format!("{}.json", name.replace('-', "_")));
+    let file = root.join("target/doc").join(format!("{}.json", name.replace('-', "_")));
     let text =
         std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
     Ok(serde_json::from_str(&text)?)
@@ -105,11 +88,7 @@ fn foreign_types(json: &Value, allowed: &[&str]) -> BTreeSet<String> {
     };
     let crate_name = |id: &Value| {
         let path = paths.get(&id.to_string())?;
-        let names: Vec<&str> = path["path"]
-            .as_array()?
-            .iter()
-            .filter_map(Value::as_str)
-            .collect();
+        let names: Vec<&str> = path["path"].as_array()?.iter().filter_map(Value::as_str).collect();
         Some((names.first()?.to_string(), names.join("::")))
     };
     if paths.is_empty() || index.is_empty() {

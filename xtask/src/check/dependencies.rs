@@ -36,19 +36,14 @@ const LIGHT: [&str; 2] = ["qopen-types", "qopen-assembler"];
 const HEAVY: [&str; 5] = ["tokio", "reqwest", "axum", "hyper", "futures-util"];
 
 pub(crate) fn check(root: &Path) -> Result<()> {
-    let output = command(
-        root,
-        &["metadata", "--format-version", "1", "--no-deps", "--locked"],
-    )
-    .output()?;
+    let output =
+        command(root, &["metadata", "--format-version", "1", "--no-deps", "--locked"]).output()?;
     let metadata: Value = serde_json::from_slice(&output.stdout)?;
     let mut wrong = Vec::new();
     for package in metadata["packages"].as_array().into_iter().flatten() {
         let name = package["name"].as_str().unwrap_or_default();
         let Some((_, allowed)) = ALLOWED.iter().find(|(known, _)| *known == name) else {
-            wrong.push(format!(
-                "{name}: add it to the table in xtask/src/check/dependencies.rs"
-            ));
+            wrong.push(format!("{name}: add it to the table in xtask/src/check/dependencies.rs"));
             continue;
         };
         for dependency in package["dependencies"].as_array().into_iter().flatten() {
@@ -61,17 +56,8 @@ pub(crate) fn check(root: &Path) -> Result<()> {
         }
     }
     for name in LIGHT {
-        let tree = [
-            "tree",
-            "-p",
-            name,
-            "-e",
-            "normal",
-            "--all-features",
-            "--prefix",
-            "none",
-            "--locked",
-        ];
+        let tree =
+            ["tree", "-p", name, "-e", "normal", "--all-features", "--prefix", "none", "--locked"];
         let output = command(root, &tree).output()?;
         let tree = String::from_utf8(output.stdout)?;
         if !output.status.success() || tree.is_empty() {
@@ -81,9 +67,5 @@ pub(crate) fn check(root: &Path) -> Result<()> {
         let heavy: Vec<&str> = names.filter(|it| HEAVY.contains(it)).collect();
         wrong.extend(heavy.iter().map(|it| format!("{name} brings {it}")));
     }
-    if wrong.is_empty() {
-        Ok(())
-    } else {
-        Err(wrong.join("\n  ").into())
-    }
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n  ").into()) }
 }

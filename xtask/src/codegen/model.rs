@@ -72,16 +72,10 @@ impl Model {
         if !spec.openapi.starts_with("3.1.") {
             return Err(format!("the spec says openapi {:?}; 3.1 is wanted", spec.openapi).into());
         }
-        let schemas = spec
-            .components
-            .as_ref()
-            .map(|it| &it.schemas)
-            .ok_or("the spec has no schemas")?;
+        let schemas =
+            spec.components.as_ref().map(|it| &it.schemas).ok_or("the spec has no schemas")?;
         let is_enum = |name: &str| {
-            schemas
-                .get(name)
-                .and_then(inline)
-                .is_some_and(|schema| !schema.one_of.is_empty())
+            schemas.get(name).and_then(inline).is_some_and(|schema| !schema.one_of.is_empty())
         };
         let mut types = Vec::new();
         for (name, schema) in schemas {
@@ -95,16 +89,13 @@ impl Model {
         }
         let mut endpoints = Vec::new();
         for (path, item) in spec.paths.iter().flatten() {
-            let operation = item
-                .post
-                .as_ref()
-                .ok_or_else(|| format!("{path}: only POST is known"))?;
+            let operation =
+                item.post.as_ref().ok_or_else(|| format!("{path}: only POST is known"))?;
             endpoints.push(endpoint(path, operation)?);
             for (event_type, payload) in callbacks(operation)? {
                 let payload_type = types.iter_mut().find(|it| it.name == payload);
-                payload_type
-                    .ok_or_else(|| format!("no schema {payload}"))?
-                    .event_type = Some(event_type);
+                payload_type.ok_or_else(|| format!("no schema {payload}"))?.event_type =
+                    Some(event_type);
             }
         }
         Ok(Self { types, endpoints })
@@ -124,14 +115,9 @@ fn inline(schema: &Schema) -> Option<&ObjectSchema> {
 fn reference(schema: &Schema) -> Option<(&str, Option<&str>)> {
     match schema {
         Schema::Object(object) => match &**object {
-            ObjectOrReference::Ref {
-                ref_path,
-                description,
-                ..
-            } => Some((
-                ref_path.strip_prefix("#/components/schemas/")?,
-                description.as_deref(),
-            )),
+            ObjectOrReference::Ref { ref_path, description, .. } => {
+                Some((ref_path.strip_prefix("#/components/schemas/")?, description.as_deref()))
+            }
             ObjectOrReference::Object(_) => None,
         },
         Schema::Boolean(_) => None,
@@ -165,17 +151,13 @@ fn code(name: &str, schema: &Schema) -> Result<Code> {
     let value = schema.const_value.as_ref().and_then(Value::as_i64);
     let value = value.ok_or_else(|| format!("{name}: a code has an integer `const`"))?;
     let text = |what: &str, it: Option<&str>| {
-        it.map(str::to_owned)
-            .ok_or_else(|| format!("{name}: code {value} has no {what}"))
+        it.map(str::to_owned).ok_or_else(|| format!("{name}: code {value} has no {what}"))
     };
     Ok(Code {
         value,
         name: text("title", schema.title.as_deref())?,
         label_en: text("description", schema.description.as_deref())?,
-        label_zh: text(
-            "x-label-zh",
-            schema.extensions.get("label-zh").and_then(Value::as_str),
-        )?,
+        label_zh: text("x-label-zh", schema.extensions.get("label-zh").and_then(Value::as_str))?,
     })
 }
 
@@ -239,28 +221,18 @@ fn inline_kind(schema: &ObjectSchema) -> Result<(Kind, bool)> {
             }
         }
     };
-    let kind = match (
-        schema.extensions.get("rust-type").and_then(Value::as_str),
-        single,
-    ) {
+    let kind = match (schema.extensions.get("rust-type").and_then(Value::as_str), single) {
         (Some("Json"), _) => return Ok((Kind::Json, true)),
         (Some(name), _) => Kind::Scalar(name.to_owned()),
         (None, Some(SchemaType::String)) => Kind::Text,
         (None, Some(SchemaType::Integer)) => Kind::Integer,
         (None, Some(SchemaType::Boolean)) => Kind::Boolean,
         (None, Some(SchemaType::Array)) => {
-            let items = schema
-                .items
-                .as_deref()
-                .and_then(reference)
-                .ok_or("a list's items are a $ref")?;
+            let items =
+                schema.items.as_deref().and_then(reference).ok_or("a list's items are a $ref")?;
             let name = items.0.to_owned();
             let entries = schema.extensions.get("entries") == Some(&Value::Bool(true));
-            if entries {
-                Kind::Entries(name)
-            } else {
-                Kind::List(name)
-            }
+            if entries { Kind::Entries(name) } else { Kind::List(name) }
         }
         (None, other) => return Err(format!("no Rust type is known for {other:?}").into()),
     };
@@ -268,10 +240,8 @@ fn inline_kind(schema: &ObjectSchema) -> Result<(Kind, bool)> {
 }
 
 fn endpoint(path: &str, operation: &Operation) -> Result<Endpoint> {
-    let name = operation
-        .operation_id
-        .clone()
-        .ok_or_else(|| format!("{path} has no operationId"))?;
+    let name =
+        operation.operation_id.clone().ok_or_else(|| format!("{path} has no operationId"))?;
     let body = match &operation.request_body {
         Some(ObjectOrReference::Object(body)) => body.content.get("application/json"),
         _ => None,
@@ -282,9 +252,7 @@ fn endpoint(path: &str, operation: &Operation) -> Result<Endpoint> {
     };
     let schema_of = |media: Option<&oas3::spec::MediaType>, what: &str| {
         let schema = media.and_then(|it| it.schema.as_ref()).and_then(reference);
-        schema
-            .map(|it| it.0.to_owned())
-            .ok_or_else(|| format!("{name}: its {what} is a JSON $ref"))
+        schema.map(|it| it.0.to_owned()).ok_or_else(|| format!("{name}: its {what} is a JSON $ref"))
     };
     Ok(Endpoint {
         doc: doc(&name, operation.summary.as_deref())?,
@@ -302,11 +270,7 @@ fn callbacks(operation: &Operation) -> Result<Vec<(i64, String)>> {
         let ObjectOrReference::Object(callback) = callback else {
             return Err(format!("callback {name} is written in place").into());
         };
-        for post in callback
-            .paths
-            .values()
-            .filter_map(|item: &PathItem| item.post.as_ref())
-        {
+        for post in callback.paths.values().filter_map(|item: &PathItem| item.post.as_ref()) {
             let event_type = post.extensions.get("event-type").and_then(Value::as_i64);
             let payload = post.extensions.get("payload").and_then(Value::as_str);
             let (Some(event_type), Some(payload)) = (event_type, payload) else {

@@ -91,11 +91,7 @@ impl Field {
                 quote!(crate::Entries<crate::#name>)
             }
         };
-        if self.optional() {
-            quote!(Option<#plain>)
-        } else {
-            plain
-        }
+        if self.optional() { quote!(Option<#plain>) } else { plain }
     }
 
     /// The reader of `wire` for this field; a required one yields an `Option`.
@@ -126,11 +122,7 @@ fn struct_file(it: &Type, fields: &[Field]) -> TokenStream {
     let constructor = any_required.then(|| constructor(it, fields));
     let debug = fields.iter().map(|field| {
         let (ident, name) = (ident(&field.name), &field.name);
-        let value = if field.personal {
-            quote!(&wire::Redacted)
-        } else {
-            quote!(&self.#ident)
-        };
+        let value = if field.personal { quote!(&wire::Redacted) } else { quote!(&self.#ident) };
         quote!(.field(#name, #value))
     });
     let writes = fields.iter().map(|field| {
@@ -214,11 +206,7 @@ fn constructor(it: &Type, fields: &[Field]) -> TokenStream {
 fn reader(it: &Type, fields: &[Field]) -> TokenStream {
     let name = ident(&it.name);
     let called = snake(&it.name).replace('_', " ");
-    let article = if called.starts_with(['a', 'e', 'i', 'o', 'u']) {
-        "an"
-    } else {
-        "a"
-    };
+    let article = if called.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
     let called = format!("{article} {called} object");
     let locals = fields.iter().map(|field| {
         let ident = ident(&field.name);
@@ -263,26 +251,16 @@ fn reader(it: &Type, fields: &[Field]) -> TokenStream {
 fn enum_file(it: &Type, codes: &[Code]) -> Result<TokenStream> {
     let (name, doc_text) = (ident(&it.name), doc(&it.doc));
     let variants: Vec<_> = codes.iter().map(|code| ident(&code.name)).collect();
-    let values: Vec<_> = codes
+    let values: Vec<_> =
+        codes.iter().map(|code| proc_macro2::Literal::i64_unsuffixed(code.value)).collect();
+    let docs = codes
         .iter()
-        .map(|code| proc_macro2::Literal::i64_unsuffixed(code.value))
-        .collect();
-    let docs = codes.iter().map(|code| {
-        doc(&format!(
-            "{}: {} ({}).",
-            code.value, code.label_en, code.label_zh
-        ))
-    });
-    let (en, zh) = (
-        codes.iter().map(|it| &it.label_en),
-        codes.iter().map(|it| &it.label_zh),
-    );
+        .map(|code| doc(&format!("{}: {} ({}).", code.value, code.label_en, code.label_zh)));
+    let (en, zh) = (codes.iter().map(|it| &it.label_en), codes.iter().map(|it| &it.label_zh));
     if !codes.iter().any(|code| code.value == 0) {
-        return Err(format!(
-            "{}: no code 0, which stands for a value that is not given",
-            it.name
-        )
-        .into());
+        return Err(
+            format!("{}: no code 0, which stands for a value that is not given", it.name).into()
+        );
     }
     Ok(quote! {
         #doc_text

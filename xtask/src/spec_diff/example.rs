@@ -1,7 +1,5 @@
 //! The page's examples: JSON in spirit, with unquoted keys and trailing commas.
 
-use std::collections::BTreeSet;
-
 #[derive(Debug, PartialEq)]
 pub(crate) enum Value {
     Object(Vec<(String, Value)>),
@@ -32,10 +30,7 @@ impl Value {
     }
 
     pub(crate) fn field(&self, name: &str) -> Option<&Value> {
-        self.fields()
-            .iter()
-            .find(|(field, _)| field == name)
-            .map(|(_, value)| value)
+        self.fields().iter().find(|(field, _)| field == name).map(|(_, value)| value)
     }
 
     /// The value itself, or the objects of a list.
@@ -43,13 +38,6 @@ impl Value {
         match self {
             Self::List(items) => items.iter().collect(),
             other => vec![other],
-        }
-    }
-
-    pub(crate) fn names<'a>(&'a self, out: &mut BTreeSet<&'a str>) {
-        for (name, value) in self.fields() {
-            out.insert(name);
-            value.objects().into_iter().for_each(|it| it.names(out));
         }
     }
 }
@@ -114,11 +102,7 @@ impl<'a> Parser<'a> {
 
     fn key(&mut self) -> Option<String> {
         self.skip();
-        let key = if self.rest.starts_with('"') {
-            self.text()?
-        } else {
-            self.word()
-        };
+        let key = if self.rest.starts_with('"') { self.text()? } else { self.word() };
         (!key.is_empty()).then(|| key.to_owned())
     }
 
@@ -130,9 +114,7 @@ impl<'a> Parser<'a> {
     }
 
     fn word(&mut self) -> &'a str {
-        let end = self
-            .rest
-            .find(|c: char| !(c.is_alphanumeric() || "_-.+".contains(c)));
+        let end = self.rest.find(|c: char| !(c.is_alphanumeric() || "_-.+".contains(c)));
         let (word, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
         self.rest = rest;
         word

@@ -30,6 +30,8 @@ const TABLES: [(&str, &[&str]); 5] = [
 pub(crate) struct Differences {
     pub(crate) new: Vec<String>,
     pub(crate) known: Vec<String>,
+    /// What the page names: type and field.
+    named: BTreeSet<(String, String)>,
 }
 
 /// Compares a page with the spec.
@@ -76,10 +78,9 @@ impl Spec {
             .types
             .iter()
             .filter_map(|it| match &it.shape {
-                Shape::OpenEnum(codes) => Some((
-                    it.name.as_str(),
-                    codes.iter().map(|code| code.value).collect(),
-                )),
+                Shape::OpenEnum(codes) => {
+                    Some((it.name.as_str(), codes.iter().map(|code| code.value).collect()))
+                }
                 Shape::Struct(_) => None,
             })
             .collect();
@@ -105,13 +106,7 @@ impl Spec {
                     Kind::Object(name) => ("object", Some(name.clone())),
                     Kind::List(name) | Kind::Entries(name) => ("array", Some(name.clone())),
                 };
-                properties.insert(
-                    field.name.clone(),
-                    Property {
-                        json_type,
-                        leads_to,
-                    },
-                );
+                properties.insert(field.name.clone(), Property { json_type, leads_to });
             }
             types.insert(it.name.clone(), properties);
         }
@@ -120,18 +115,13 @@ impl Spec {
 
     fn compare_table(&self, table: &Table, found: &mut Differences) {
         let Some((_, types)) = TABLES.iter().find(|(name, _)| *name == table.name) else {
-            found.new.push(format!(
-                "table {:?}: the spec has no type for it",
-                table.name
-            ));
+            found.new.push(format!("table {:?}: the spec has no type for it", table.name));
             return;
         };
         for (field, page_type) in &table.fields {
-            let owner = types.iter().find(|name| {
-                self.types
-                    .get(**name)
-                    .is_some_and(|it| it.contains_key(field))
-            });
+            let owner = types
+                .iter()
+                .find(|name| self.types.get(**name).is_some_and(|it| it.contains_key(field)));
             match owner {
                 None => found.new.push(format!(
                     "{}.{field}: in the page's table ({page_type}), not in the spec",
@@ -150,9 +140,8 @@ impl Spec {
         place: &str,
         found: &mut Differences,
     ) {
-        let Some(property) = self.types.get(owner).and_then(|it| it.get(field)) else {
-            return;
-        };
+        let Some(property) = self.types.get(owner).and_then(|it| it.get(field)) else { return };
+        found.named.insert((owner.to_owned(), field.to_owned()));
         if property.json_type == page_type || property.json_type == "any" {
             return;
         }
@@ -171,23 +160,17 @@ impl Spec {
     fn compare_codes(&self, page: &Page, found: &mut Differences) {
         for (field, on_page) in &page.codes {
             let Some(ours) = self.codes.get(field) else {
-                found.new.push(format!(
-                    "{field}: has codes in the page and none in the spec"
-                ));
+                found.new.push(format!("{field}: has codes in the page and none in the spec"));
                 continue;
             };
             let only = |a: &BTreeSet<i64>, b: &BTreeSet<i64>| -> Vec<i64> {
                 a.difference(b).copied().collect()
             };
             for code in only(on_page, ours) {
-                found
-                    .new
-                    .push(format!("{field}: code {code} in the page, not in the spec"));
+                found.new.push(format!("{field}: code {code} in the page, not in the spec"));
             }
             for code in only(ours, on_page) {
-                found
-                    .new
-                    .push(format!("{field}: code {code} in the spec, not in the page"));
+                found.new.push(format!("{field}: code {code} in the spec, not in the page"));
             }
         }
     }
@@ -195,9 +178,7 @@ impl Spec {
     fn compare_example(&self, owner: &str, example: &example::Value, found: &mut Differences) {
         for (field, value) in example.fields() {
             let Some(property) = self.types.get(owner).and_then(|it| it.get(field)) else {
-                found.new.push(format!(
-                    "{owner}.{field}: in the page's example, not in the spec"
-                ));
+                found.new.push(format!("{owner}.{field}: in the page's example, not in the spec"));
                 continue;
             };
             self.compare_type(owner, field, value.json_type(), "example", found);
@@ -211,12 +192,6 @@ impl Spec {
 
     /// What the spec has and the page does not name, neither in a table nor in an example.
     fn compare_presence(&self, page: &Page, found: &mut Differences) {
-        let mut named: BTreeSet<&str> = page
-            .tables
-            .iter()
-            .flat_map(|it| it.fields.iter().map(|it| it.0.as_str()))
-            .collect();
-        page.examples.iter().for_each(|it| it.names(&mut named));
         let types = [
             "RobotAccountListRequest",
             "RobotAccountListCallback",
@@ -228,17 +203,13 @@ impl Spec {
         ];
         for owner in types {
             for field in self.types.get(owner).into_iter().flat_map(BTreeMap::keys) {
-                if !named.contains(field.as_str()) {
-                    found
-                        .new
-                        .push(format!("{owner}.{field}: in the spec, not in the page"));
+                if !found.named.contains(&(owner.to_owned(), field.clone())) {
+                    found.new.push(format!("{owner}.{field}: in the spec, not in the page"));
                 }
             }
         }
         for field in self.codes.keys().filter(|it| !page.codes.contains_key(*it)) {
-            found.new.push(format!(
-                "{field}: has codes in the spec and none in the page"
-            ));
+            found.new.push(format!("{field}: has codes in the spec and none in the page"));
         }
     }
 }

@@ -22,10 +22,7 @@ pub(crate) struct Page {
 
 impl Page {
     pub(crate) fn read(text: &str) -> Result<Self> {
-        let mut page = Self {
-            examples: example::find(text),
-            ..Self::default()
-        };
+        let mut page = Self { examples: example::find(text), ..Self::default() };
         // The field whose codes the lines that follow list.
         let mut listing: Option<String> = None;
         for line in text.lines().map(str::trim) {
@@ -40,14 +37,8 @@ impl Page {
                 page.begin(field);
                 listing = None;
             } else if let Some(field) = &listing {
-                let code = line
-                    .split_whitespace()
-                    .next()
-                    .and_then(|it| it.parse().ok());
-                page.codes
-                    .entry(field.clone())
-                    .or_default()
-                    .extend(code.map(|code: i64| code));
+                let code = line.split_whitespace().next().and_then(|it| it.parse().ok());
+                page.codes.entry(field.clone()).or_default().extend(code.map(|code: i64| code));
             } else {
                 page.row(line);
             }
@@ -59,10 +50,7 @@ impl Page {
     }
 
     fn begin(&mut self, name: &str) {
-        self.tables.push(Table {
-            name: name.to_owned(),
-            fields: Vec::new(),
-        });
+        self.tables.push(Table { name: name.to_owned(), fields: Vec::new() });
     }
 
     /// A row is a field's name, its type, and what is said of it, codes included.
@@ -72,12 +60,10 @@ impl Page {
         else {
             return;
         };
-        let Some(json_type) = json_type(page_type) else {
-            return;
-        };
-        let Some(table) = self.tables.last_mut() else {
-            return;
-        };
+        let is_word = |it: &str| it.starts_with(|c: char| c.is_ascii_alphabetic());
+        let Some(table) = self.tables.last_mut().filter(|_| is_word(page_type)) else { return };
+        // A type of a word that is new is reported by that word.
+        let json_type = json_type(page_type).unwrap_or(page_type);
         table.fields.push((name.to_owned(), json_type.to_owned()));
         let codes = inline_codes(words.next().unwrap_or_default());
         if json_type == "integer" && codes.len() > 2 {
@@ -88,9 +74,7 @@ impl Page {
 
 fn is_name(text: &str) -> bool {
     !text.is_empty()
-        && text
-            .bytes()
-            .all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'_')
+        && text.bytes().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'_')
 }
 
 fn json_type(page_type: &str) -> Option<&'static str> {

@@ -7,21 +7,14 @@ use qopen_assembler::{
     PullKey, PullOptions, StartError, State, Time, Verdict, WaitingFor,
 };
 
-use crate::model::TestPage;
-use crate::operations::{Account, config, page};
+use crate::operations::{Account, TestPage, config, page};
 
 fn at(seconds: u64) -> Time {
     Time::since_epoch(Duration::from_secs(seconds))
 }
 
 fn test_page(has_more: bool, ids: &[u8]) -> Page<Vec<Account>> {
-    page(
-        (0, 0),
-        &TestPage {
-            has_more,
-            accounts: ids.iter().map(|id| (*id, 0)).collect(),
-        },
-    )
+    page((0, 0), &TestPage { has_more, accounts: ids.iter().map(|id| (*id, 0)).collect() })
 }
 
 fn started(options: PullOptions) -> (Assembler<Account>, PullKey) {
@@ -85,25 +78,13 @@ fn i6_a_late_page_makes_a_new_revision() {
     let (mut assembler, key) = started(PullOptions::default());
     assembler.handle_page(at(0), test_page(false, &[1]));
     // The quiet has passed, though nobody said so: the page is late.
-    assert_eq!(
-        assembler.handle_page(at(4), test_page(true, &[2])),
-        Verdict::Late
-    );
-    assert_eq!(
-        assembler.handle_page(at(5), test_page(true, &[2])),
-        Verdict::Duplicate
-    );
+    assert_eq!(assembler.handle_page(at(4), test_page(true, &[2])), Verdict::Late);
+    assert_eq!(assembler.handle_page(at(5), test_page(true, &[2])), Verdict::Duplicate);
     let fold = assembler.take_fold(&key).unwrap();
     assert_eq!(fold.accounts(), 2);
     // With the fold in other hands, copies are still known.
-    assert_eq!(
-        assembler.handle_page(at(6), test_page(true, &[2])),
-        Verdict::Duplicate
-    );
-    assert_eq!(
-        assembler.handle_page(at(6), test_page(true, &[3])),
-        Verdict::Late
-    );
+    assert_eq!(assembler.handle_page(at(6), test_page(true, &[2])), Verdict::Duplicate);
+    assert_eq!(assembler.handle_page(at(6), test_page(true, &[3])), Verdict::Late);
     let revisions: Vec<u32> = std::iter::from_fn(|| assembler.poll_event())
         .filter_map(|event| match event {
             Event::Revised { revision, .. } => Some(revision),
@@ -115,20 +96,32 @@ fn i6_a_late_page_makes_a_new_revision() {
     assembler.handle_timeout(at(102));
     assert!(assembler.progress(&key).is_some());
     assembler.handle_timeout(at(103));
-    assert_eq!(
-        assembler.handle_page(at(103), test_page(true, &[4])),
-        Verdict::Unknown
-    );
+    assert_eq!(assembler.handle_page(at(103), test_page(true, &[4])), Verdict::Unknown);
+}
+
+#[test]
+fn a_pull_that_ends_and_is_forgotten_in_one_step_can_still_be_had() {
+    let mut config = config();
+    config.retention = Duration::ZERO;
+    let (mut assembler, key) = (Assembler::new(config), crate::operations::key((0, 0)));
+    assembler.start(at(0), key.clone(), PullOptions::default()).unwrap();
+    assembler.handle_page(at(0), test_page(false, &[1, 2]));
+    assembler.handle_timeout(at(1_000_000));
+    while let Some(event) = assembler.poll_event() {
+        if let Event::Completed { .. } = event {
+            assert_eq!(assembler.progress(&key).unwrap().revision, 1);
+            assert_eq!(assembler.take_fold(&key).unwrap().accounts(), 2);
+        }
+    }
+    assert!(assembler.progress(&key).is_none());
+    assert_eq!(assembler.start(at(1_000_000), key, PullOptions::default()), Ok(()));
 }
 
 #[test]
 fn silence_is_not_held_against_a_request_under_way() {
     let (mut assembler, key) = started(PullOptions::default().await_acceptance());
     assembler.handle_timeout(at(100));
-    assert_eq!(
-        assembler.progress(&key).unwrap().waiting_for,
-        WaitingFor::Acceptance
-    );
+    assert_eq!(assembler.progress(&key).unwrap().waiting_for, WaitingFor::Acceptance);
     assembler.handle_accepted(at(100), &key);
     assert_eq!(assembler.poll_timeout(), Some(at(160)));
     assembler.handle_timeout(at(160));
@@ -145,34 +138,20 @@ fn an_error_without_a_mark_ends_the_only_pull_of_its_robot() {
     };
     let mut assembler = Assembler::<Entry>::new(Config::default());
     for mark in ["a", "b"] {
-        assembler
-            .start(at(0), PullKey::new("r", mark), PullOptions::default())
-            .unwrap();
+        assembler.start(at(0), PullKey::new("r", mark), PullOptions::default()).unwrap();
     }
     assembler.handle_error(at(0), report("r"));
     assembler.handle_error(at(0), report("other"));
     let anomalies: Vec<_> = std::iter::from_fn(|| assembler.poll_event()).collect();
-    assert!(matches!(
-        &anomalies[0],
-        Event::Anomaly(Anomaly::AmbiguousError { code: 5, .. })
-    ));
-    assert!(matches!(
-        &anomalies[1],
-        Event::Anomaly(Anomaly::UnmatchedError { code: 5, .. })
-    ));
+    assert!(matches!(&anomalies[0], Event::Anomaly(Anomaly::AmbiguousError { code: 5, .. })));
+    assert!(matches!(&anomalies[1], Event::Anomaly(Anomaly::UnmatchedError { code: 5, .. })));
     assert_eq!(anomalies.len(), 2);
     assert_eq!(assembler.counters().stray_errors, 2);
 
     assembler.cancel(at(1), &PullKey::new("r", "a")).unwrap();
     assert_eq!(failure(&mut assembler), Some(Failure::Cancelled));
     assembler.handle_error(at(1), report("r"));
-    assert_eq!(
-        failure(&mut assembler),
-        Some(Failure::Reported {
-            code: 5,
-            message: "no".into()
-        })
-    );
+    assert_eq!(failure(&mut assembler), Some(Failure::Reported { code: 5, message: "no".into() }));
     assert_eq!(assembler.open_pulls().len(), 0);
 }
 
@@ -198,19 +177,13 @@ fn unread_and_owed_pages_stand_against_completeness() {
 #[test]
 fn pages_of_pulls_that_others_started_are_ignored_or_adopted() {
     let mut ignoring = Assembler::new(config());
-    assert_eq!(
-        ignoring.handle_page(at(0), test_page(false, &[1])),
-        Verdict::Unknown
-    );
+    assert_eq!(ignoring.handle_page(at(0), test_page(false, &[1])), Verdict::Unknown);
     assert_eq!(ignoring.counters().unknown_pages, 1);
 
     let mut adopting = config();
     adopting.adopt = Some(PullOptions::default());
     let mut adopting = Assembler::new(adopting);
-    assert_eq!(
-        adopting.handle_page(at(0), test_page(false, &[1])),
-        Verdict::Folded
-    );
+    assert_eq!(adopting.handle_page(at(0), test_page(false, &[1])), Verdict::Folded);
     adopting.handle_timeout(at(3));
     assert!(completed(&mut adopting));
 }
@@ -223,9 +196,7 @@ fn i11_every_limit_holds_at_the_bound_and_one_past_it() {
     limited.limits.accounts = 3;
     let fresh = || {
         let (mut assembler, key) = (Assembler::new(limited), crate::operations::key((0, 0)));
-        assembler
-            .start(at(0), key.clone(), PullOptions::default())
-            .unwrap();
+        assembler.start(at(0), key.clone(), PullOptions::default()).unwrap();
         (assembler, key)
     };
 
@@ -233,77 +204,40 @@ fn i11_every_limit_holds_at_the_bound_and_one_past_it() {
     let another = PullKey::new("another", "m");
     let refused = assembler.start(at(0), another.clone(), PullOptions::default());
     assert_eq!(refused, Err(StartError::TooManyPulls { limit: 1 }));
-    assert_eq!(
-        assembler.start(at(0), key.clone(), PullOptions::default()),
-        Err(StartError::Known)
-    );
+    assert_eq!(assembler.start(at(0), key.clone(), PullOptions::default()), Err(StartError::Known));
     assembler.cancel(at(0), &key).unwrap();
-    assembler
-        .start(at(0), another, PullOptions::default())
-        .unwrap();
+    assembler.start(at(0), another, PullOptions::default()).unwrap();
 
     let (mut assembler, _) = fresh();
-    assert_eq!(
-        assembler.handle_page(at(0), test_page(true, &[1])),
-        Verdict::Folded
-    );
-    assert_eq!(
-        assembler.handle_page(at(0), test_page(true, &[2])),
-        Verdict::Folded
-    );
-    assert_eq!(
-        assembler.handle_page(at(0), test_page(true, &[2])),
-        Verdict::Duplicate
-    );
-    assert_eq!(
-        assembler.handle_page(at(0), test_page(true, &[3])),
-        Verdict::LimitReached
-    );
-    assert_eq!(
-        failure(&mut assembler),
-        Some(Failure::LimitReached(Limit::Pages))
-    );
+    assert_eq!(assembler.handle_page(at(0), test_page(true, &[1])), Verdict::Folded);
+    assert_eq!(assembler.handle_page(at(0), test_page(true, &[2])), Verdict::Folded);
+    assert_eq!(assembler.handle_page(at(0), test_page(true, &[2])), Verdict::Duplicate);
+    assert_eq!(assembler.handle_page(at(0), test_page(true, &[3])), Verdict::LimitReached);
+    assert_eq!(failure(&mut assembler), Some(Failure::LimitReached(Limit::Pages)));
 
     let (mut assembler, _) = fresh();
-    assert_eq!(
-        assembler.handle_page(at(0), test_page(true, &[1, 2, 3])),
-        Verdict::Folded
-    );
-    assert_eq!(
-        assembler.handle_page(at(0), test_page(true, &[4])),
-        Verdict::LimitReached
-    );
-    assert_eq!(
-        failure(&mut assembler),
-        Some(Failure::LimitReached(Limit::Accounts))
-    );
+    assert_eq!(assembler.handle_page(at(0), test_page(true, &[1, 2, 3])), Verdict::Folded);
+    assert_eq!(assembler.handle_page(at(0), test_page(true, &[4])), Verdict::LimitReached);
+    assert_eq!(failure(&mut assembler), Some(Failure::LimitReached(Limit::Accounts)));
 
     limited.limits.queued_events = 1;
     let mut assembler = Assembler::new(limited);
-    assert_eq!(
-        assembler.handle_page(at(0), test_page(true, &[1])),
-        Verdict::Unknown
-    );
-    assert_eq!(
-        assembler.handle_page(at(0), test_page(true, &[1])),
-        Verdict::Backlog
-    );
+    assert_eq!(assembler.handle_page(at(0), test_page(true, &[1])), Verdict::Unknown);
+    assert_eq!(assembler.handle_page(at(0), test_page(true, &[1])), Verdict::Backlog);
     assert!(assembler.poll_event().is_some());
-    assert_eq!(
-        assembler.handle_page(at(0), test_page(true, &[1])),
-        Verdict::Unknown
-    );
+    assert_eq!(assembler.handle_page(at(0), test_page(true, &[1])), Verdict::Unknown);
 
     limited.limits.tombstones = 1;
     limited.limits.queued_events = 9;
     let mut assembler = Assembler::<Account>::new(limited);
     for (time, mark) in [(0, "a"), (1, "b")] {
         let key = PullKey::new("r", mark);
-        assembler
-            .start(at(time), key.clone(), PullOptions::default())
-            .unwrap();
+        assembler.start(at(time), key.clone(), PullOptions::default()).unwrap();
         assembler.cancel(at(time), &key).unwrap();
     }
+    // Forgotten when it is said to be, so that what was said before can still be acted upon.
+    assert!(assembler.take_fold(&PullKey::new("r", "a")).is_some());
+    while assembler.poll_event().is_some() {}
     assert!(assembler.progress(&PullKey::new("r", "a")).is_none());
     assert!(assembler.progress(&PullKey::new("r", "b")).is_some());
 }

@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use qopen_assembler::{Fold, ForeignFold, PullKey};
 
-use crate::model::TestPage;
-use crate::operations::{Account, any_page, digest};
+use crate::operations::{Account, TestPage, any_page, digest};
 
 /// What a node of a distributed fold may learn of a page.
 #[derive(Clone, Debug)]
@@ -19,10 +18,7 @@ enum Learnt {
 fn learn(fold: &mut Fold, learnt: &Learnt) {
     match learnt {
         Learnt::Page(page) => {
-            let accounts = page
-                .accounts
-                .iter()
-                .map(|(id, content)| Account(*id, *content));
+            let accounts = page.accounts.iter().map(|(id, content)| Account(*id, *content));
             fold.add_page(digest(page), page.has_more, accounts, |_| {});
         }
         Learnt::Unreadable(page) => {
@@ -113,11 +109,7 @@ proptest! {
 #[test]
 fn i3_folds_of_different_pulls_do_not_merge() {
     let mut ours = Fold::new(&PullKey::new("r", "m"));
-    for other in [
-        PullKey::new("r", "n"),
-        PullKey::new("s", "m"),
-        PullKey::new("rm", ""),
-    ] {
+    for other in [PullKey::new("r", "n"), PullKey::new("s", "m"), PullKey::new("rm", "")] {
         assert_eq!(ours.merge(&Fold::new(&other)), Err(ForeignFold));
     }
     assert_eq!(ours.merge(&Fold::new(&PullKey::new("r", "m"))), Ok(()));

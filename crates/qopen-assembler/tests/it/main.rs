@@ -1,11 +1,8 @@
 //! The assembler against a model that is short enough to be obviously right.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod diagram;
 mod examples;
 mod laws;
 mod model;

@@ -1,26 +1,13 @@
 //! The naive model: it keeps every page whole, and works everything out anew each time.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use qopen_assembler::{Basis, Failure, PullOptions, Time};
+use qopen_assembler::{Failure, PullOptions, Time};
 
-/// A page of the tests: which accounts, each with a content.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct TestPage {
-    pub has_more: bool,
-    pub accounts: Vec<(u8, u8)>,
-}
+use crate::operations::{Key, Said, TestPage};
 
-pub type Key = (u8, u8);
-
-#[derive(Clone, Debug, PartialEq)]
-pub enum Said {
-    Completed(Key, Basis),
-    Failed(Key, Failure),
-    Revised(Key, u32),
-}
-
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ModelPull {
     pub options: PullOptions,
     pub started: Time,
@@ -46,108 +33,53 @@ impl ModelPull {
     }
 
     pub fn unreadable(&self) -> usize {
-        self.unreadable
-            .iter()
-            .filter(|page| !self.pages.contains(page))
-            .count()
+        self.unreadable.difference(&self.pages).count()
     }
 
     pub fn owed(&self) -> usize {
-        let kept = |page: &TestPage| self.pages.contains(page) || self.unreadable.contains(page);
-        self.owed.iter().filter(|page| !kept(page)).count()
-    }
-
-    fn something_came(&self) -> bool {
-        !self.pages.is_empty() || !self.unreadable.is_empty() || !self.owed.is_empty()
+        let kept = &self.pages | &self.unreadable;
+        self.owed.difference(&kept).count()
     }
 
     /// What stands against completeness; `None` where only quiet is missing.
     fn missing(&self) -> Option<Failure> {
+        let came = self.pages.len() + self.unreadable.len() + self.owed.len() > 0;
         let last_page = self.pages.iter().any(|page| !page.has_more);
         let expected = self.options.expect_accounts.unwrap_or(0);
-        if !self.something_came() {
-            Some(Failure::Silent)
-        } else if !last_page {
-            Some(Failure::LastPageMissing)
-        } else if self.owed() > 0 {
-            Some(Failure::OwedPages)
-        } else if self.unreadable() > 0 {
-            Some(Failure::UnreadablePages)
-        } else if (self.accounts().len() as u64) < expected {
-            Some(Failure::FewerThanExpected { expected })
-        } else {
-            None
+        let few = (self.accounts().len() as u64) < expected;
+        let missing = [
+            (!came, Failure::Silent),
+            (!last_page, Failure::LastPageMissing),
+            (self.owed() > 0, Failure::OwedPages),
+            (self.unreadable() > 0, Failure::UnreadablePages),
+            (few, Failure::FewerThanExpected { expected }),
+        ];
+        missing.into_iter().find(|(is, _)| *is).map(|(_, failure)| failure)
+    }
+
+    /// When it ends or is forgotten, and what is said then.
+    fn due(&self, key: Key) -> (Time, Option<Said>) {
+        if let Some((_, forgotten)) = self.ended {
+            return (forgotten, None);
+        }
+        let (timing, missing) = (self.options.timing, self.missing());
+        let (deadline, settled) = (self.started + timing.deadline, self.activity + timing.settle);
+        if missing.is_none() && !self.awaiting && settled <= deadline {
+            return (settled, Some(self.completed(key, Some(timing.settle))));
+        }
+        let idle = self.activity + timing.idle_timeout;
+        match missing {
+            Some(missing) if idle < deadline && !self.awaiting => {
+                (idle, Some(Said::Failed(key, missing)))
+            }
+            Some(Failure::Silent) => (deadline, Some(Said::Failed(key, Failure::Silent))),
+            _ => (deadline, Some(Said::Failed(key, Failure::Deadline))),
         }
     }
 
-    /// When it ends or is forgotten, and how it ends.
-    fn due(&self, key: Key) -> (Time, Said) {
-        let timing = self.options.timing;
-        let deadline = self.started + timing.deadline;
-        let (at_deadline, missing) = match (self.something_came(), self.missing()) {
-            (false, _) => (Said::Failed(key, Failure::Silent), Some(Failure::Silent)),
-            (true, missing) => (Said::Failed(key, Failure::Deadline), missing),
-        };
-        let (at, said) = match missing {
-            _ if self.awaiting => return (deadline, at_deadline),
-            None => (
-                self.activity + timing.settle,
-                Said::Completed(key, self.basis(false)),
-            ),
-            Some(missing) => {
-                // At the very deadline, the deadline is the reason.
-                let idle = self.activity + timing.idle_timeout;
-                let said = if idle == deadline {
-                    at_deadline.clone()
-                } else {
-                    Said::Failed(key, missing)
-                };
-                (idle, said)
-            }
-        };
-        if at <= deadline {
-            (at, said)
-        } else {
-            (deadline, at_deadline)
-        }
+    fn completed(&self, key: Key, quiet: Option<Duration>) -> Said {
+        Said::Completed(key, quiet, self.options.expect_accounts)
     }
-
-    fn basis(&self, declared: bool) -> Basis {
-        let mut basis = qopen_basis();
-        basis.quiet = (!declared).then_some(self.options.timing.settle);
-        basis.expected = self.options.expect_accounts;
-        basis.declared = declared;
-        basis
-    }
-}
-
-/// A `Basis` to fill in: it can only be had from a pull that completed.
-fn qopen_basis() -> Basis {
-    use qopen_assembler::{Assembler, Config, Entry, Event, Page, PageDigest, PullKey};
-    let (mut assembler, key) = (
-        Assembler::<Entry>::new(Config::default()),
-        PullKey::new("", ""),
-    );
-    assembler
-        .start(Time::ZERO, key.clone(), PullOptions::default())
-        .unwrap();
-    let page = Page {
-        key: key.clone(),
-        digest: PageDigest::of(b""),
-        has_more: false,
-        accounts: [],
-    };
-    assembler.handle_page(Time::ZERO, page);
-    assembler.declare_finished(Time::ZERO, &key).unwrap();
-    std::iter::from_fn(|| assembler.poll_event())
-        .find_map(|event| {
-            if let Event::Completed { basis, .. } = event {
-                Some(basis)
-            } else {
-                None
-            }
-        })
-        .unwrap()
 }
 
 #[derive(Default)]
@@ -155,26 +87,17 @@ pub struct Model {
     pub now: Time,
     pub pulls: BTreeMap<Key, ModelPull>,
     pub said: Vec<Said>,
-    pub retention: std::time::Duration,
+    pub retention: Duration,
 }
 
 impl Model {
     pub fn advance(&mut self, now: Time) {
         let now = self.now.max(now);
-        loop {
-            let next = self.pulls.iter().map(|(key, pull)| match pull.ended {
-                Some((_, forget)) => (forget, *key, None),
-                None => {
-                    let (at, said) = pull.due(*key);
-                    (at, *key, Some(said))
-                }
-            });
-            let Some((at, key, said)) = next.min_by_key(|(at, key, _)| (*at, *key)) else {
-                break;
-            };
-            if at > now {
-                break;
-            }
+        let next = |model: &Self| {
+            let due = model.pulls.iter().map(|(key, pull)| (pull.due(*key), *key));
+            due.min_by_key(|((at, _), key)| (*at, *key)).filter(|((at, _), _)| *at <= now)
+        };
+        while let Some(((at, said), key)) = next(self) {
             self.now = self.now.max(at);
             match said {
                 Some(said) => self.end(key, said),
@@ -184,35 +107,16 @@ impl Model {
         self.now = now;
     }
 
-    fn end(&mut self, key: Key, said: Said) {
-        let pull = self.pulls.get_mut(&key).unwrap();
+    pub fn end(&mut self, key: Key, said: Said) {
+        let forgotten = self.now + self.retention;
+        let Some(pull) = self.open(key) else { return };
         let complete = matches!(said, Said::Completed(..));
-        pull.ended = Some((complete, self.now + self.retention));
-        pull.revision = u32::from(complete);
+        (pull.ended, pull.revision) = (Some((complete, forgotten)), u32::from(complete));
         self.said.push(said);
     }
 
     pub fn open(&mut self, key: Key) -> Option<&mut ModelPull> {
         self.pulls.get_mut(&key).filter(|pull| pull.ended.is_none())
-    }
-
-    pub fn start(&mut self, key: Key, options: PullOptions) -> bool {
-        let (started, activity, awaiting) = (self.now, self.now, options.await_acceptance);
-        let pull = ModelPull {
-            options,
-            started,
-            activity,
-            awaiting,
-            pages: BTreeSet::new(),
-            unreadable: BTreeSet::new(),
-            owed: BTreeSet::new(),
-            copies: 0,
-            ended: None,
-            revision: 0,
-        };
-        let free = !self.pulls.contains_key(&key);
-        self.pulls.entry(key).or_insert(pull);
-        free
     }
 
     pub fn touch(&mut self, key: Key, change: impl FnOnce(&mut ModelPull)) {
@@ -224,53 +128,27 @@ impl Model {
     }
 
     pub fn page(&mut self, key: Key, page: TestPage) {
-        self.touch(key, |pull| {
-            pull.copies += u64::from(pull.pages.contains(&page))
-        });
+        self.touch(key, |_| {});
         let Some(pull) = self.pulls.get_mut(&key) else {
             return;
         };
         match pull.ended {
-            None => {
-                pull.pages.insert(page);
-            }
-            Some((_, _)) if pull.pages.contains(&page) => pull.copies += 1,
-            Some((true, _)) => {
-                pull.pages.insert(page);
-                pull.revision += 1;
-                self.said.push(Said::Revised(key, pull.revision));
-            }
+            _ if pull.pages.contains(&page) => pull.copies += 1,
             Some((false, _)) => {}
-        }
-    }
-
-    pub fn fail(&mut self, key: Key, failure: Failure) {
-        if self.open(key).is_some() {
-            self.end(key, Said::Failed(key, failure));
-        }
-    }
-
-    pub fn error(&mut self, robot: u8, mark: Option<u8>, code: i64) {
-        let open = |(key, pull): (&Key, &ModelPull)| pull.ended.is_none().then_some(*key);
-        let ours = |key: &Key| key.0 == robot && mark.is_none_or(|mark| key.1 == mark);
-        let keys: Vec<Key> = self.pulls.iter().filter_map(open).filter(ours).collect();
-        if let [key] = keys[..] {
-            self.fail(
-                key,
-                Failure::Reported {
-                    code,
-                    message: String::new(),
-                },
-            );
+            ended => {
+                pull.pages.insert(page);
+                if ended.is_some() {
+                    pull.revision += 1;
+                    self.said.push(Said::Revised(key, pull.revision));
+                }
+            }
         }
     }
 
     pub fn declare(&mut self, key: Key) {
         let Some(pull) = self.open(key) else { return };
-        let said = match pull.missing() {
-            None => Said::Completed(key, pull.basis(true)),
-            Some(missing) => Said::Failed(key, missing),
-        };
+        let missing = pull.missing().map(|it| Said::Failed(key, it));
+        let said = missing.unwrap_or(pull.completed(key, None));
         self.end(key, said);
     }
 }

@@ -4,11 +4,28 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use qopen_assembler::{
-    Assembler, Config, ContentDigest, ErrorReport, Event, Failure, Fingerprint, Keyed, Page,
+    Assembler, Config, ContentDigest, ErrorReport, Event, Failure, Fingerprint, Fold, Keyed, Page,
     PageDigest, PullKey, PullOptions, Seed, Time, Timing,
 };
 
-use crate::model::{Key, Model, Said, TestPage};
+use crate::model::{Model, ModelPull};
+
+/// A page of the tests: which accounts, each with a content.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TestPage {
+    pub has_more: bool,
+    pub accounts: Vec<(u8, u8)>,
+}
+
+pub type Key = (u8, u8);
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Said {
+    /// Quiet for so long or by the caller's word, with so many expected.
+    Completed(Key, Option<Duration>, Option<u64>),
+    Failed(Key, Failure),
+    Revised(Key, u32),
+}
 
 #[derive(Clone, Debug)]
 pub enum Operation {
@@ -21,6 +38,10 @@ pub enum Operation {
     Cancel(Key),
     Declare(Key),
     Wait(Duration),
+    /// What another node has folded comes in one piece.
+    Merge(Key, Vec<TestPage>),
+    /// The machine is saved, and another one goes on from there.
+    SaveAndRestore,
     /// Time as a caller with a bad clock gives it.
     GoBack(Duration),
 }
@@ -55,17 +76,8 @@ pub fn digest(page: &TestPage) -> PageDigest {
 }
 
 pub fn page(of: Key, page: &TestPage) -> Page<Vec<Account>> {
-    let accounts = page
-        .accounts
-        .iter()
-        .map(|(id, content)| Account(*id, *content))
-        .collect();
-    Page {
-        key: key(of),
-        digest: digest(page),
-        has_more: page.has_more,
-        accounts,
-    }
+    let accounts = page.accounts.iter().map(|(id, content)| Account(*id, *content)).collect();
+    Page { key: key(of), digest: digest(page), has_more: page.has_more, accounts }
 }
 
 pub fn config() -> Config {
@@ -84,15 +96,8 @@ pub struct Pair {
 
 impl Pair {
     pub fn new() -> Self {
-        let model = Model {
-            retention: config().retention,
-            ..Model::default()
-        };
-        Self {
-            assembler: Assembler::new(config()),
-            model,
-            events: Vec::new(),
-        }
+        let model = Model { retention: config().retention, ..Model::default() };
+        Self { assembler: Assembler::new(config()), model, events: Vec::new() }
     }
 
     pub fn apply(&mut self, operation: &Operation) {
@@ -109,7 +114,15 @@ impl Pair {
         match operation.clone() {
             Operation::Start(k, options) => {
                 let started = assembler.start(now, key(k), options).is_ok();
-                assert_eq!(started, model.start(k, options));
+                let pull = ModelPull {
+                    options,
+                    started: now,
+                    activity: now,
+                    awaiting: options.await_acceptance,
+                    ..ModelPull::default()
+                };
+                assert_eq!(started, !model.pulls.contains_key(&k));
+                model.pulls.entry(k).or_insert(pull);
             }
             Operation::Accepted(k) => {
                 assembler.handle_accepted(now, &key(k));
@@ -140,14 +153,17 @@ impl Pair {
                     message: String::new(),
                 };
                 assembler.handle_error(now, report);
-                model.error(robot, mark, code);
+                let open =
+                    keys().filter(|it| it.0 == robot && mark.is_none_or(|mark| mark == it.1));
+                let open: Vec<Key> = open.filter(|it| model.open(*it).is_some()).collect();
+                if let [k] = open[..] {
+                    let message = String::new();
+                    model.end(k, Said::Failed(k, Failure::Reported { code, message }));
+                }
             }
             Operation::Cancel(k) => {
-                assert_eq!(
-                    assembler.cancel(now, &key(k)).is_ok(),
-                    model.open(k).is_some()
-                );
-                model.fail(k, Failure::Cancelled);
+                assert_eq!(assembler.cancel(now, &key(k)).is_ok(), model.open(k).is_some());
+                model.end(k, Said::Failed(k, Failure::Cancelled));
             }
             Operation::Declare(k) => {
                 assert_eq!(
@@ -156,10 +172,28 @@ impl Pair {
                 );
                 model.declare(k);
             }
+            Operation::Merge(k, pages) => {
+                let mut fold = Fold::new(&key(k));
+                for it in &pages {
+                    let Page { digest, has_more, accounts, .. } = page(k, it);
+                    fold.add_page(digest, has_more, accounts, |_| {});
+                }
+                let merged = assembler.merge(now, &key(k), &fold).is_ok();
+                assert_eq!(merged, model.open(k).is_some());
+                model.touch(k, |pull| pull.pages.extend(pages));
+            }
+            Operation::SaveAndRestore => {
+                assembler.handle_timeout(now);
+                let fresh = Assembler::new(config());
+                self.events.extend(std::iter::from_fn(|| assembler.poll_event()));
+                let saved = std::mem::replace(assembler, fresh).save().unwrap();
+                let text = serde_json::to_string(&saved).unwrap();
+                let saved = serde_json::from_str(&text).unwrap();
+                *assembler = Assembler::restore(config(), saved).unwrap();
+            }
             Operation::Wait(_) | Operation::GoBack(_) => assembler.handle_timeout(now),
         }
-        self.events
-            .extend(std::iter::from_fn(|| assembler.poll_event()));
+        self.events.extend(std::iter::from_fn(|| assembler.poll_event()));
     }
 
     /// Everything that can be seen from outside is the same on both sides.
@@ -168,19 +202,13 @@ impl Pair {
         for k in keys() {
             let (progress, model) = (self.assembler.progress(&key(k)), self.model.pulls.get(&k));
             let (Some(progress), Some(model)) = (progress, model) else {
-                assert!(
-                    progress.is_none() && model.is_none(),
-                    "{k:?} is known on one side"
-                );
+                assert!(progress.is_none() && model.is_none(), "{k:?} is known on one side");
                 continue;
             };
             let accounts = model.accounts();
             assert_eq!(progress.pages, model.pages.len());
             assert_eq!(progress.accounts, accounts.len());
-            assert_eq!(
-                progress.conflicts,
-                accounts.values().filter(|it| it.len() > 1).count()
-            );
+            assert_eq!(progress.conflicts, accounts.values().filter(|it| it.len() > 1).count());
             assert_eq!(progress.duplicate_pages, model.copies);
             assert_eq!(progress.unreadable_pages, model.unreadable());
             assert_eq!(progress.owed_pages, model.owed());
@@ -197,7 +225,10 @@ impl Pair {
 pub fn said(events: &[Event<Account>]) -> Vec<Said> {
     let back = |k: &PullKey| keys().find(|it| key(*it) == *k).unwrap();
     let said = events.iter().filter_map(|event| match event {
-        Event::Completed { key, basis, .. } => Some(Said::Completed(back(key), *basis)),
+        Event::Completed { key, basis, .. } => {
+            assert_eq!(basis.quiet.is_none(), basis.declared);
+            Some(Said::Completed(back(key), basis.quiet, basis.expected))
+        }
         Event::Failed { key, failure, .. } => Some(Said::Failed(back(key), failure.clone())),
         Event::Revised { key, revision, .. } => Some(Said::Revised(back(key), *revision)),
         _ => None,
@@ -214,10 +245,7 @@ pub fn any_key() -> impl Strategy<Value = Key> {
 }
 
 pub fn any_page() -> impl Strategy<Value = TestPage> {
-    (
-        prop::bool::weighted(0.7),
-        prop::collection::vec((0..10_u8, 0..3_u8), 0..4),
-    )
+    (prop::bool::weighted(0.7), prop::collection::vec((0..10_u8, 0..3_u8), 0..4))
         .prop_map(|(has_more, accounts)| TestPage { has_more, accounts })
 }
 
@@ -229,21 +257,12 @@ pub fn any_options() -> impl Strategy<Value = PullOptions> {
             .idle_timeout(seconds(idle))
             .deadline(seconds(deadline))
     });
-    (
-        timing,
-        prop::option::weighted(0.2, 0..8_u64),
-        prop::bool::weighted(0.2),
+    (timing, prop::option::weighted(0.2, 0..8_u64), prop::bool::weighted(0.2)).prop_map(
+        |(timing, expect, awaits)| {
+            let options = PullOptions::default().timing(timing).expect_accounts(expect);
+            if awaits { options.await_acceptance() } else { options }
+        },
     )
-        .prop_map(|(timing, expect, awaits)| {
-            let options = PullOptions::default()
-                .timing(timing)
-                .expect_accounts(expect);
-            if awaits {
-                options.await_acceptance()
-            } else {
-                options
-            }
-        })
 }
 
 pub fn any_operation() -> impl Strategy<Value = Operation> {
@@ -257,6 +276,8 @@ pub fn any_operation() -> impl Strategy<Value = Operation> {
         1 => (0..2_u8, prop::option::of(0..2_u8), 1..9_i64).prop_map(|(r, m, c)| Operation::Error(r, m, c)),
         1 => any_key().prop_map(Operation::Cancel),
         1 => any_key().prop_map(Operation::Declare),
+        2 => (any_key(), prop::collection::vec(any_page(), 0..4)).prop_map(|(key, pages)| Operation::Merge(key, pages)),
+        1 => Just(Operation::SaveAndRestore),
         4 => seconds(0..6_u64).prop_map(Operation::Wait),
         1 => seconds(0..200_u64).prop_map(Operation::Wait),
         1 => seconds(0..9_u64).prop_map(Operation::GoBack),

@@ -22,9 +22,7 @@ fn sealed(ring: &Keyring, payload: &str) -> Vec<u8> {
 }
 
 fn open(body: &[u8]) -> Result<String, OpenError> {
-    ring()
-        .open(body, NOW, Freshness::default())
-        .map(|it| it.into_payload())
+    ring().open(body, NOW, Freshness::default()).map(|it| it.into_payload())
 }
 
 proptest! {
@@ -59,27 +57,12 @@ fn what_is_no_envelope_is_named() {
     assert!(matches!(reason(" \n"), OpenError::Empty));
     assert!(matches!(reason("[1]"), OpenError::NotAnObject));
     assert!(matches!(reason("{"), OpenError::NotJson(_)));
-    assert!(matches!(
-        reason("{}"),
-        OpenError::MissingField { field: "app_key" }
-    ));
+    assert!(matches!(reason("{}"), OpenError::MissingField { field: "app_key" }));
     let nested = r#"{"app_key":{},"nonce":"","timestamp":"","signature":"","encoding_content":""}"#;
-    assert!(matches!(
-        reason(nested),
-        OpenError::FieldType { field: "app_key" }
-    ));
-    assert!(matches!(
-        reason(&"[".repeat(100_000)),
-        OpenError::NotAnObject
-    ));
-    assert!(matches!(
-        reason(&"{\"a\":".repeat(100_000)),
-        OpenError::NotJson(_)
-    ));
-    assert!(matches!(
-        open(&[b'{', 0xff]).unwrap_err(),
-        OpenError::NotJson(_)
-    ));
+    assert!(matches!(reason(nested), OpenError::FieldType { field: "app_key" }));
+    assert!(matches!(reason(&"[".repeat(100_000)), OpenError::NotAnObject));
+    assert!(matches!(reason(&"{\"a\":".repeat(100_000)), OpenError::NotJson(_)));
+    assert!(matches!(open(&[b'{', 0xff]).unwrap_err(), OpenError::NotJson(_)));
     assert_eq!(reason("{}").reason(), RejectReason::Malformed);
 }
 
@@ -88,9 +71,7 @@ fn the_spelling_of_the_json_does_not_matter() {
     let text = String::from_utf8(sealed(&ring(), "{}")).unwrap();
     let spaced = text.replace(':', " : ").replace(',', " ,\n");
     assert_eq!(open(spaced.as_bytes()).unwrap(), "{}");
-    let escaped = text
-        .replace('/', "\\/")
-        .replace("nonce\":\"n", "nonce\":\"\\u006e");
+    let escaped = text.replace('/', "\\/").replace("nonce\":\"n", "nonce\":\"\\u006e");
     assert_ne!(escaped, text);
     assert_eq!(open(escaped.as_bytes()).unwrap(), "{}");
     let more = text.replacen('{', "{\"later\":[{}],", 1);
@@ -102,56 +83,34 @@ fn several_pairs_of_keys_open_and_the_first_seals() {
     let (old, new) = (keys("old", &"o".repeat(32)), keys("new", &"n".repeat(16)));
     let both = Keyring::new("app", new.clone()).also(old.clone());
     for (ring, matched) in [(Keyring::new("app", new), 0), (Keyring::new("app", old), 1)] {
-        let opened = both
-            .open(&sealed(&ring, "{}"), NOW, Freshness::default())
-            .unwrap();
+        let opened = both.open(&sealed(&ring, "{}"), NOW, Freshness::default()).unwrap();
         assert_eq!(opened.matched_key(), matched);
     }
     assert_eq!(
-        both.open(&sealed(&both, "{}"), NOW, Freshness::default())
-            .unwrap()
-            .matched_key(),
+        both.open(&sealed(&both, "{}"), NOW, Freshness::default()).unwrap().matched_key(),
         0
     );
 
     // The AES key alone was changed; the token is the same.
-    let (first, second) = (
-        keys("token", &"1".repeat(32)),
-        keys("token", &"2".repeat(32)),
-    );
+    let (first, second) = (keys("token", &"1".repeat(32)), keys("token", &"2".repeat(32)));
     let both = Keyring::new("app", first).also(second.clone());
-    let body = sealed(
-        &Keyring::new("app", second),
-        "{\"text\":\"long enough to be no accident\"}",
-    );
-    assert_eq!(
-        both.open(&body, NOW, Freshness::default())
-            .unwrap()
-            .matched_key(),
-        1
-    );
+    let body = sealed(&Keyring::new("app", second), "{\"text\":\"long enough to be no accident\"}");
+    assert_eq!(both.open(&body, NOW, Freshness::default()).unwrap().matched_key(), 1);
 }
 
 #[test]
 fn stale_timestamps_are_reported_or_refused() {
     let body = sealed(&ring(), "{}");
     let policy = Freshness::default().tolerance(Duration::from_secs(10));
-    for (now, away) in [
-        (NOW + 10, None),
-        (NOW - 10, None),
-        (NOW + 11, Some(11)),
-        (NOW - 11, Some(11)),
-    ] {
+    for (now, away) in
+        [(NOW + 10, None), (NOW - 10, None), (NOW + 11, Some(11)), (NOW - 11, Some(11))]
+    {
         let opened = ring().open(&body, now, policy).unwrap();
-        let expected = away.map_or(Staleness::Fresh, |away| Staleness::Stale {
-            away: Duration::from_secs(away),
-        });
+        let expected = away
+            .map_or(Staleness::Fresh, |away| Staleness::Stale { away: Duration::from_secs(away) });
         assert_eq!(opened.staleness(), expected);
         let refused = ring().open(&body, now, policy.refuse());
-        assert_eq!(
-            matches!(refused, Err(OpenError::Stale { .. })),
-            away.is_some()
-        );
+        assert_eq!(matches!(refused, Err(OpenError::Stale { .. })), away.is_some());
     }
 }
 
@@ -159,10 +118,7 @@ fn stale_timestamps_are_reported_or_refused() {
 fn a_key_of_the_wrong_form_is_refused() {
     let new = |text: &str| CallbackKeys::new("t", &text.into()).map(drop);
     assert_eq!(new(""), Err(InvalidAesKey::Length { actual: 0 }));
-    assert_eq!(
-        new(&"k".repeat(31)),
-        Err(InvalidAesKey::Length { actual: 31 })
-    );
+    assert_eq!(new(&"k".repeat(31)), Err(InvalidAesKey::Length { actual: 31 }));
     assert_eq!(new(&"*".repeat(43)), Err(InvalidAesKey::NotBase64));
     assert_eq!(new(&"k".repeat(43)), Ok(()));
 }
@@ -179,11 +135,6 @@ fn i10_nothing_secret_prints() {
 #[test]
 fn errors_keep_their_cause() {
     let error = open(b"{x}").unwrap_err();
-    assert!(
-        std::error::Error::source(&error)
-            .unwrap()
-            .to_string()
-            .contains("column")
-    );
+    assert!(std::error::Error::source(&error).unwrap().to_string().contains("column"));
     assert!(!error.to_string().contains("column"));
 }

@@ -1,10 +1,6 @@
 //! The envelope by known answers and by properties, and the receiver over real sockets.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod envelope;
 #[cfg(feature = "axum")]

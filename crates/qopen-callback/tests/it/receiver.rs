@@ -23,18 +23,12 @@ impl Handler for Recorder {
         if let Some(answer) = *self.answer.lock().unwrap() {
             return Err(answer);
         }
-        self.pages
-            .lock()
-            .unwrap()
-            .push(received.into_callback().into_payload());
+        self.pages.lock().unwrap().push(received.into_callback().into_payload());
         Ok(())
     }
 
     async fn other(&self, event_type: EventType, received: Received) -> Result<(), NotTaken> {
-        self.others
-            .lock()
-            .unwrap()
-            .push((event_type, received.body().to_vec()));
+        self.others.lock().unwrap().push((event_type, received.body().to_vec()));
         Ok(())
     }
 }
@@ -53,22 +47,13 @@ impl Server {
         let (recorder, stats) = (Arc::new(Recorder::default()), Stats::default());
         let mut config = Config::default();
         config.body_limit = 1_000_000;
+        config.memory_limit = 1_500_000;
         config.read_timeout = Duration::from_millis(300);
-        let router = router(
-            Arc::clone(&ring),
-            Arc::clone(&recorder) as _,
-            config,
-            stats.clone(),
-        );
+        let router = router(Arc::clone(&ring), Arc::clone(&recorder) as _, config, stats.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self {
-            address,
-            recorder,
-            stats,
-            ring,
-        }
+        Self { address, recorder, stats, ring }
     }
 
     fn sealed(&self, payload: &str) -> Vec<u8> {
@@ -99,12 +84,7 @@ impl Server {
 }
 
 fn status(answer: &str) -> u16 {
-    answer
-        .split(' ')
-        .nth(1)
-        .unwrap_or_else(|| panic!("no status in {answer:?}"))
-        .parse()
-        .unwrap()
+    answer.split(' ').nth(1).unwrap_or_else(|| panic!("no status in {answer:?}")).parse().unwrap()
 }
 
 const PAGE: &str = r#"{"event_type":42016,"data":{"account_list":[]}}"#;
@@ -116,14 +96,7 @@ async fn a_page_is_handed_on_and_answered_success() {
     assert_eq!(status(&answer), 200);
     assert!(answer.ends_with("\r\n\r\nsuccess"), "{answer}");
     assert_eq!(*server.recorder.pages.lock().unwrap(), [PAGE]);
-    assert_eq!(
-        (
-            server.stats.received(),
-            server.stats.accepted(),
-            server.stats.stale()
-        ),
-        (1, 1, 1)
-    );
+    assert_eq!((server.stats.received(), server.stats.accepted(), server.stats.stale()), (1, 1, 1));
 }
 
 #[tokio::test]
@@ -139,36 +112,26 @@ async fn other_events_are_handed_on_byte_for_byte() {
 #[tokio::test]
 async fn what_does_not_hold_is_refused_by_kind_and_counted() {
     let server = Server::start().await;
-    let other_app = Keyring::new(
-        "other",
-        CallbackKeys::new("token", &"0123456789abcdef".into()).unwrap(),
-    );
-    let other_token = Keyring::new(
-        "app",
-        CallbackKeys::new("other", &"0123456789abcdef".into()).unwrap(),
-    );
-    let other_aes = Keyring::new(
-        "app",
-        CallbackKeys::new("token", &"fedcba9876543210".into()).unwrap(),
-    );
+    let other_app =
+        Keyring::new("other", CallbackKeys::new("token", &"0123456789abcdef".into()).unwrap());
+    let other_token =
+        Keyring::new("app", CallbackKeys::new("other", &"0123456789abcdef".into()).unwrap());
+    let other_aes =
+        Keyring::new("app", CallbackKeys::new("token", &"fedcba9876543210".into()).unwrap());
     let seal = |ring: &Keyring| serde_json::to_vec(&ring.seal(&PAGE.repeat(9), "n", 1)).unwrap();
     for (body, expected, reason) in [
         (Vec::new(), 400, RejectReason::Malformed),
         (b"not json".to_vec(), 400, RejectReason::Malformed),
         (vec![0xff, 0xfe], 400, RejectReason::Malformed),
-        (
-            "[".repeat(500_000).into_bytes(),
-            400,
-            RejectReason::Malformed,
-        ),
-        (
-            b"{\"app_key\":\"app\"}".to_vec(),
-            400,
-            RejectReason::Malformed,
-        ),
+        ("[".repeat(500_000).into_bytes(), 400, RejectReason::Malformed),
+        (b"{\"app_key\":\"app\"}".to_vec(), 400, RejectReason::Malformed),
         (seal(&other_app), 401, RejectReason::AppKey),
         (seal(&other_token), 401, RejectReason::Signature),
         (seal(&other_aes), 400, RejectReason::Undecryptable),
+        (server.sealed("hello"), 400, RejectReason::Payload),
+        (server.sealed(""), 400, RejectReason::Payload),
+        (server.sealed("[]"), 400, RejectReason::Payload),
+        (server.sealed(r#"{"data":{"account_list":["#), 400, RejectReason::Payload),
         (vec![b' '; 1_000_001], 413, RejectReason::Body),
     ] {
         let before = server.stats.rejected(reason);
@@ -191,10 +154,7 @@ async fn a_handler_that_cannot_take_it_is_answered_for() {
         assert!(!answer.contains("success"));
     }
     let rejections = server.stats.rejections();
-    assert_eq!(
-        rejections,
-        [(RejectReason::Payload, 1), (RejectReason::Unavailable, 1)]
-    );
+    assert_eq!(rejections, [(RejectReason::Payload, 1), (RejectReason::Unavailable, 1)]);
 }
 
 #[tokio::test]
@@ -227,6 +187,23 @@ async fn a_chunked_body_without_end_is_cut_off() {
 }
 
 #[tokio::test]
+async fn i11_bodies_together_take_no_more_than_their_room() {
+    let server = Server::start().await;
+    let head =
+        "POST /callback HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 900000\r\n\r\n";
+    // Two bodies that hold most of what they announce, and then say no more until they time out.
+    let hold = vec![b' '; 800_000];
+    let (one, two) = tokio::join!(server.send(head, &hold), server.send(head, &hold));
+    let mut statuses = [status(&one), status(&two)];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [408, 503]);
+    // The room is given back.
+    let mut body = server.sealed(PAGE);
+    body.resize(1_000_000, b' ');
+    assert_eq!(status(&server.post(&body).await), 200);
+}
+
+#[tokio::test]
 async fn a_body_that_never_ends_times_out() {
     let server = Server::start().await;
     let head =
@@ -244,16 +221,6 @@ async fn other_methods_paths_and_encodings_are_not_for_us() {
         "POST /other HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
     assert_eq!(status(&server.send(elsewhere, b"").await), 404);
     let body = server.sealed(PAGE);
-    assert_eq!(
-        status(&server.post_with("content-encoding: gzip\r\n", &body).await),
-        415
-    );
-    assert_eq!(
-        status(
-            &server
-                .post_with("content-encoding: identity\r\n", &body)
-                .await
-        ),
-        200
-    );
+    assert_eq!(status(&server.post_with("content-encoding: gzip\r\n", &body).await), 415);
+    assert_eq!(status(&server.post_with("content-encoding: identity\r\n", &body).await), 200);
 }

@@ -27,11 +27,7 @@ fn every_vector_opens_or_fails_as_it_says() {
         match (opened, case["why"].as_str()) {
             (Ok(opened), None) => {
                 assert_eq!(case["valid"], true, "{name}");
-                assert_eq!(
-                    opened.payload(),
-                    case["plaintext"].as_str().unwrap(),
-                    "{name}"
-                );
+                assert_eq!(opened.payload(), case["plaintext"].as_str().unwrap(), "{name}");
             }
             (Err(error), Some(why)) => {
                 let fits = match why {
@@ -56,20 +52,12 @@ fn sealing_makes_the_same_bytes_as_the_independent_implementation() {
     let mut sealed = 0;
     for case in cases().iter().filter(|case| case["valid"] == true) {
         let envelope = &case["envelope"];
-        let Some(timestamp) = envelope["timestamp"]
-            .as_str()
-            .and_then(|it| it.parse().ok())
-        else {
+        let Some(timestamp) = envelope["timestamp"].as_str().and_then(|it| it.parse().ok()) else {
             continue;
         };
         let nonce = envelope["nonce"].as_str().unwrap();
         let ours = ring(case).seal(case["plaintext"].as_str().unwrap(), nonce, timestamp);
-        assert_eq!(
-            serde_json::to_value(&ours).unwrap(),
-            *envelope,
-            "{}",
-            case["name"]
-        );
+        assert_eq!(serde_json::to_value(&ours).unwrap(), *envelope, "{}", case["name"]);
         sealed += 1;
     }
     assert_eq!(sealed, 7);

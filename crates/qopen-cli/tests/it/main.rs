@@ -1,10 +1,6 @@
 //! The binary as people and scripts meet it: real processes, loopback, files.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod offline;
 mod pulls;

@@ -20,17 +20,9 @@ fn sealed(payload: &str, nonce: usize) -> String {
 
 fn with_input(folder: &Path, arguments: &[&str], input: &str) -> Output {
     let mut command = with_settings(qopen(folder, arguments));
-    let command = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    child
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(input.as_bytes())
-        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
     child.wait_with_output().unwrap()
 }
 
@@ -41,11 +33,7 @@ fn capture(schedule: &Schedule, robot: &str, mark: &str, envelope: bool) -> Stri
     let mut lines = Vec::new();
     for (number, page) in pages.iter().chain(&pages).enumerate() {
         let payload = page.payload.replace("\n  ", " ");
-        lines.push(if envelope {
-            sealed(&payload, number)
-        } else {
-            payload
-        });
+        lines.push(if envelope { sealed(&payload, number) } else { payload });
     }
     lines.sort();
     lines.join("\n") + "\n"
@@ -53,21 +41,10 @@ fn capture(schedule: &Schedule, robot: &str, mark: &str, envelope: bool) -> Stri
 
 #[test]
 fn a_capture_gives_the_same_file_as_the_pull() {
-    let schedule = Schedule {
-        conflicts: 9,
-        drift: true,
-        nulls: true,
-        shuffle: true,
-        ..Schedule::default()
-    };
+    let schedule =
+        Schedule { conflicts: 9, drift: true, nulls: true, shuffle: true, ..Schedule::default() };
     let stage = Stage::new(&schedule);
-    assert_eq!(
-        stage
-            .run(&["--robot", "r1", "--out", "pulled"])
-            .status
-            .code(),
-        Some(0)
-    );
+    assert_eq!(stage.run(&["--robot", "r1", "--out", "pulled"]).status.code(), Some(0));
     for envelope in [false, true] {
         std::fs::write(
             stage.folder.path().join("capture"),
@@ -84,18 +61,11 @@ fn a_capture_gives_the_same_file_as_the_pull() {
 #[test]
 fn what_a_capture_lacks_or_holds_too_much_of_is_said() {
     let folder = tempfile::tempdir().unwrap();
-    let schedule = Schedule {
-        accounts: 30,
-        page_size: 10,
-        ..Schedule::default()
-    };
+    let schedule = Schedule { accounts: 30, page_size: 10, ..Schedule::default() };
     let say = |arguments: &[&str], input: &str| {
         let output = with_input(folder.path(), arguments, input);
-        let (code, out, err) = (
-            output.status.code().unwrap(),
-            text(&output.stdout),
-            text(&output.stderr),
-        );
+        let (code, out, err) =
+            (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr));
         steady(&format!("exit {code}\n{out}{err}"), folder.path())
     };
     let whole = capture(&schedule, "r1", "m", false);
@@ -109,27 +79,15 @@ fn what_a_capture_lacks_or_holds_too_much_of_is_said() {
         say(&["assemble", "--out", "list"], &without_last)
     );
     assert!(folder.path().join("list.partial").exists() && !folder.path().join("list").exists());
-    insta::assert_snapshot!(
-        "assemble_empty",
-        say(&["assemble", "--out", "list"], "\n\n")
-    );
+    insta::assert_snapshot!("assemble_empty", say(&["assemble", "--out", "list"], "\n\n"));
 
     let two_marks = whole.clone() + &capture(&schedule, "r1", "n", false);
-    insta::assert_snapshot!(
-        "assemble_two_marks",
-        say(&["assemble", "--out", "list"], &two_marks)
-    );
+    insta::assert_snapshot!("assemble_two_marks", say(&["assemble", "--out", "list"], &two_marks));
     assert!(say(&["assemble", "--out", "list", "--mark", "n"], &two_marks).starts_with("exit 0"));
 
     let rubbish = "not json\n{\"app_key\":\"app\"}\n{\"event_type\":20001}\n".to_owned() + &whole;
-    insta::assert_snapshot!(
-        "assemble_rubbish",
-        say(&["assemble", "--out", "list"], &rubbish)
-    );
-    insta::assert_snapshot!(
-        "assemble_no_file",
-        say(&["assemble", "nothing", "--out", "list"], "")
-    );
+    insta::assert_snapshot!("assemble_rubbish", say(&["assemble", "--out", "list"], &rubbish));
+    insta::assert_snapshot!("assemble_no_file", say(&["assemble", "nothing", "--out", "list"], ""));
 
     let piped = with_input(folder.path(), &["assemble", "-", "--out", "-"], &whole);
     assert_eq!(ids(&text(&piped.stdout)).len(), 30);
@@ -157,10 +115,7 @@ fn explain_says_step_by_step_what_holds_and_what_fails() {
         ("not_json", "canary".to_owned()),
         ("no_fields", "{}".to_owned()),
         ("other_app", sealed(page, 1).replace("\"app\"", "\"other\"")),
-        (
-            "wrong_signature",
-            sealed(page, 1).replace("\"n1\"", "\"n2\""),
-        ),
+        ("wrong_signature", sealed(page, 1).replace("\"n1\"", "\"n2\"")),
         ("other_aes_key", other_aes),
         (
             "wrong_shape",
@@ -169,13 +124,7 @@ fn explain_says_step_by_step_what_holds_and_what_fails() {
                 1,
             ),
         ),
-        (
-            "not_a_page",
-            sealed(
-                r#"{"event_type":42016,"robot_id":"r","data":{"mark_id":"#,
-                1,
-            ),
-        ),
+        ("not_a_page", sealed(r#"{"event_type":42016,"robot_id":"r","data":{"mark_id":"#, 1)),
         (
             "error_report",
             sealed(
@@ -183,10 +132,7 @@ fn explain_says_step_by_step_what_holds_and_what_fails() {
                 1,
             ),
         ),
-        (
-            "other_event",
-            sealed(r#"{"event_type":20001,"canary":1}"#, 1),
-        ),
+        ("other_event", sealed(r#"{"event_type":20001,"canary":1}"#, 1)),
     ] {
         let output = with_input(folder.path(), &["explain"], &body);
         let said = text(&output.stdout) + &text(&output.stderr);
@@ -196,9 +142,5 @@ fn explain_says_step_by_step_what_holds_and_what_fails() {
         insta::assert_snapshot!(format!("explain_{name}"), steady(&said, folder.path()));
     }
     let without_keys = qopen(folder.path(), &["explain"]).output().unwrap();
-    assert_eq!(
-        without_keys.status.code(),
-        Some(1),
-        "an empty body is wrong whatever the keys"
-    );
+    assert_eq!(without_keys.status.code(), Some(1), "an empty body is wrong whatever the keys");
 }

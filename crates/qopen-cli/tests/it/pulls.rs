@@ -9,124 +9,123 @@ use serde_json::Value;
 use crate::support::{Stage, ids, steady, text};
 
 fn expected(schedule: &Schedule, robot: &str) -> Vec<String> {
-    Dataset::new(schedule, &robot.parse().unwrap(), false)
-        .expected()
-        .into_keys()
-        .collect()
+    Dataset::new(schedule, &robot.parse().unwrap(), false).expected().into_keys().collect()
+}
+
+/// The list that must come out, whole, as JSON values.
+fn expected_records(schedule: &Schedule, robot: &str) -> Vec<Value> {
+    let list = Dataset::new(schedule, &robot.parse().unwrap(), false).expected();
+    let record = |account| {
+        let text = serde_json::to_string(&account).unwrap();
+        let mut record: Value = serde_json::from_str(&text).unwrap();
+        record["robot_id"] = robot.into();
+        record
+    };
+    list.into_values().map(record).collect()
+}
+
+fn records(list: &str) -> Vec<Value> {
+    list.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 fn summaries(lines: &[u8]) -> Vec<Value> {
     let objects = text(lines);
-    let objects = objects
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let objects = objects.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     objects.filter(|it| it["type"] == "summary").collect()
+}
+
+fn comes_out_right(schedule: &Schedule) {
+    let stage = Stage::new(schedule);
+    let output = stage.run(&["--robot", "r1", "--out", "list", "--json"]);
+    let replay = serde_json::to_string(schedule).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}\nreplay: {replay}", text(&output.stderr));
+    assert_eq!(records(&stage.read("list")), expected_records(schedule, "r1"), "replay: {replay}");
+    let summary = &summaries(&output.stdout)[0];
+    assert_eq!(summary["status"], "complete");
+    assert_eq!(summary["conflicts"], schedule.conflicts.min(schedule.accounts));
 }
 
 #[test]
 fn whatever_can_be_survived_gives_exactly_the_list() {
-    for seed in 100..106 {
-        let schedule = Schedule::survivable(seed);
-        let stage = Stage::new(&schedule);
-        let output = stage.run(&["--robot", "r1", "--out", "list", "--json"]);
-        let replay = serde_json::to_string(&schedule).unwrap();
-        assert_eq!(
-            output.status.code(),
-            Some(0),
-            "{}\nreplay: {replay}",
-            text(&output.stderr)
-        );
-        assert_eq!(
-            ids(&stage.read("list")),
-            expected(&schedule, "r1"),
-            "replay: {replay}"
-        );
-        let summary = &summaries(&output.stdout)[0];
-        assert_eq!(summary["status"], "complete");
-        assert_eq!(
-            summary["conflicts"].as_u64().unwrap() as usize,
-            schedule.conflicts.min(schedule.accounts)
-        );
-    }
+    (100..106).for_each(|seed| comes_out_right(&Schedule::survivable(seed)));
+}
+
+#[test]
+fn each_survivable_fault_alone_gives_exactly_the_list() {
+    let plain = || Schedule { accounts: 60, page_size: 10, ..Schedule::default() };
+    let all = Chance::new(100);
+    let schedules = [
+        Schedule { shuffle: true, ..plain() },
+        Schedule { last_page_first: true, ..plain() },
+        Schedule { duplicates: all, ..plain() },
+        Schedule { lost_acks: all, ..plain() },
+        Schedule { max_delay_ms: 300, ..plain() },
+        Schedule { late_page: Some((1, 600)), ..plain() },
+        Schedule { callbacks_first: true, ..plain() },
+        Schedule { drift: true, ..plain() },
+        Schedule { nulls: true, ..plain() },
+        Schedule { unknown: true, ..plain() },
+        Schedule { spaces: true, ..plain() },
+        Schedule { conflicts: 20, shuffle: true, ..plain() },
+        Schedule { foreign_events: 9, foreign_marks: 9, ..plain() },
+        Schedule { forged: 9, ..plain() },
+        Schedule { stale_timestamps: true, ..plain() },
+        Schedule { token_uses: Some(1), ..plain() },
+        Schedule { unavailable: 2, ..plain() },
+        Schedule { answer_without_code: true, ..plain() },
+        Schedule { accounts: 0, nulls: true, ..plain() },
+    ];
+    std::thread::scope(|scope| {
+        for part in schedules.chunks(5) {
+            scope.spawn(move || part.iter().for_each(comes_out_right));
+        }
+    });
+}
+
+#[test]
+fn i6_a_page_that_comes_while_other_robots_are_pulled_makes_a_new_revision() {
+    let schedule = Schedule { late_page: Some((0, 2_500)), ..Schedule::default() };
+    let stage = Stage::new(&schedule);
+    std::fs::create_dir(stage.folder.path().join("each")).unwrap();
+    // One after the other: the first one's late page comes while the second is pulled.
+    let robots = ["--robot", "r1", "--robot", "r2", "--concurrency", "1"];
+    let output = stage.run(&[&robots[..], &["--out", "each", "--json", "--settle", "2s"]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let said = summaries(&output.stdout);
+    let said: Vec<_> =
+        said.iter().map(|it| (it["robot_id"].clone(), it["revision"].clone())).collect();
+    assert_eq!(said, [("r1".into(), 1.into()), ("r2".into(), 1.into()), ("r1".into(), 2.into())]);
+    assert_eq!(records(&stage.read("each/r1.jsonl")), expected_records(&schedule, "r1"));
+    assert_eq!(ids(&stage.read("each/r2.jsonl")).len(), 400, "its late page is yet to come");
 }
 
 #[test]
 fn each_way_to_fail_has_its_exit_code_and_leaves_the_last_list_alone() {
     let error = |with_data| {
-        let error = ErrorFault {
-            code: 70001,
-            message: "robot offline".into(),
-            with_data,
-            after_pages: 2,
-        };
-        Schedule {
-            error: Some(error),
-            parallel: 1,
-            ..Schedule::default()
-        }
+        let error =
+            ErrorFault { code: 70001, message: "robot offline".into(), with_data, after_pages: 2 };
+        Schedule { error: Some(error), parallel: 1, ..Schedule::default() }
     };
-    let refusal = Some(Refusal {
-        code: 60011,
-        message: "no such robot".into(),
-    });
+    let refusal = Some(Refusal { code: 60011, message: "no such robot".into() });
     for (name, schedule, code, partial) in [
-        (
-            "lost_last_page",
-            Schedule {
-                lost_last_page: true,
-                ..Schedule::default()
-            },
-            3,
-            true,
-        ),
-        (
-            "silent",
-            Schedule {
-                silent: true,
-                ..Schedule::default()
-            },
-            4,
-            false,
-        ),
+        ("lost_last_page", Schedule { lost_last_page: true, ..Schedule::default() }, 3, true),
+        ("silent", Schedule { silent: true, ..Schedule::default() }, 4, false),
         (
             "silent_and_forged",
-            Schedule {
-                lost_pages: (0..5).collect(),
-                forged: 2,
-                ..Schedule::default()
-            },
+            Schedule { lost_pages: (0..5).collect(), forged: 2, ..Schedule::default() },
             4,
             false,
         ),
-        (
-            "refused",
-            Schedule {
-                refusal,
-                ..Schedule::default()
-            },
-            5,
-            false,
-        ),
+        ("refused", Schedule { refusal, ..Schedule::default() }, 5, false),
         (
             "refused_credentials",
-            Schedule {
-                refuse_credentials: true,
-                ..Schedule::default()
-            },
+            Schedule { refuse_credentials: true, ..Schedule::default() },
             5,
             false,
         ),
         ("error_with_data", error(true), 6, true),
         ("error_without_data", error(false), 6, true),
-        (
-            "unreadable_page",
-            Schedule {
-                broken_page: Some(1),
-                ..Schedule::default()
-            },
-            3,
-            true,
-        ),
+        ("unreadable_page", Schedule { broken_page: Some(1), ..Schedule::default() }, 3, true),
     ] {
         let stage = Stage::new(&schedule);
         std::fs::write(stage.folder.path().join("list"), "the last list\n").unwrap();
@@ -135,10 +134,7 @@ fn each_way_to_fail_has_its_exit_code_and_leaves_the_last_list_alone() {
         assert_eq!(output.status.code(), Some(code), "{name}: {said}");
         assert_eq!(stage.read("list"), "the last list\n", "{name}");
         assert_eq!(stage.exists("list.partial"), partial, "{name}");
-        let summary: Vec<_> = said
-            .lines()
-            .filter(|line| !line.starts_with("r1: "))
-            .collect();
+        let summary: Vec<_> = said.lines().filter(|line| !line.starts_with("r1: ")).collect();
         insta::assert_snapshot!(
             format!("failed_{name}"),
             steady(&summary.join("\n"), stage.folder.path())
@@ -148,10 +144,7 @@ fn each_way_to_fail_has_its_exit_code_and_leaves_the_last_list_alone() {
 
 #[test]
 fn a_lost_page_is_noticed_where_a_number_was_expected() {
-    let stage = Stage::new(&Schedule {
-        lost_pages: vec![2],
-        ..Schedule::default()
-    });
+    let stage = Stage::new(&Schedule { lost_pages: vec![2], ..Schedule::default() });
     let output = stage.run(&["--robot", "r1", "--out", "list", "--expect-accounts", "500"]);
     assert_eq!(output.status.code(), Some(3));
     assert!(!stage.exists("list") && ids(&stage.read("list.partial")).len() == 400);
@@ -170,15 +163,9 @@ fn the_json_report_keeps_its_contract() {
     let output = stage.run(&["--robot", "r1", "--out", "list", "--json"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let lines = text(&output.stdout);
-    let objects: Vec<Value> = lines
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
-    assert!(
-        objects[..objects.len() - 1]
-            .iter()
-            .all(|it| it["type"] == "progress")
-    );
+    let objects: Vec<Value> =
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(objects[..objects.len() - 1].iter().all(|it| it["type"] == "progress"));
     let mut summary = objects.last().unwrap().clone();
     assert!(summary["elapsed_ms"].as_u64().unwrap() >= 1000);
     (summary["elapsed_ms"], summary["mark_id"]) = (0.into(), "MARK".into());
@@ -195,35 +182,22 @@ fn the_list_itself_may_go_to_standard_output() {
     assert_eq!(ids(&text(&output.stdout)), expected(&schedule, "r1"));
     assert_eq!(summaries(&output.stderr)[0]["output"], "-");
 
-    let stage = Stage::new(&Schedule {
-        lost_last_page: true,
-        ..schedule
-    });
+    let stage = Stage::new(&Schedule { lost_last_page: true, ..schedule });
     let output = stage.run(&["--robot", "r1", "--out", "-", "--json"]);
     assert_eq!(
         (output.status.code(), output.stdout.len()),
         (Some(3), 0),
         "half a list is not shown"
     );
-    let partial = summaries(&output.stderr)[0]["output"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let partial = summaries(&output.stderr)[0]["output"].as_str().unwrap().to_owned();
     assert_eq!(ids(&stage.read(&partial)).len(), 400);
 }
 
 #[test]
 fn several_robots_go_into_one_file_or_a_file_each() {
-    let schedule = Schedule {
-        accounts: 40,
-        ..Schedule::default()
-    };
+    let schedule = Schedule { accounts: 40, ..Schedule::default() };
     let stage = Stage::new(&schedule);
-    std::fs::write(
-        stage.folder.path().join("robots"),
-        "# ours\nr2\n\nr1 # again\n",
-    )
-    .unwrap();
+    std::fs::write(stage.folder.path().join("robots"), "# ours\nr2\n\nr1 # again\n").unwrap();
     let several = ["--robot", "r1", "--robots-file", "robots", "--need-tags"];
     let output = stage.run(&[&several[..], &["--out", "all"]].concat());
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
@@ -243,67 +217,32 @@ fn several_robots_go_into_one_file_or_a_file_each() {
 
 #[test]
 fn an_output_that_fails_at_the_end_has_its_exit_code() {
-    let stage = Stage::new(&Schedule {
-        max_delay_ms: 1500,
-        ..Schedule::default()
-    });
+    let stage = Stage::new(&Schedule { max_delay_ms: 1500, ..Schedule::default() });
     let folder = stage.folder.path().join("gone");
     std::fs::create_dir(&folder).unwrap();
     let mut child = stage.pull(&["--robot", "r1", "--out", "gone/list", "--json"]);
-    let mut child = child
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     // The pull is under way, so the folder was looked at and found good.
     lines.next().unwrap().unwrap();
     std::fs::remove_dir_all(&folder).unwrap();
     let summary: Value = serde_json::from_str(&lines.map(Result::unwrap).last().unwrap()).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(7));
-    assert!(
-        summary["error"]
-            .as_str()
-            .unwrap()
-            .contains("does not exist"),
-        "{summary}"
-    );
+    assert!(summary["error"].as_str().unwrap().contains("does not exist"), "{summary}");
 }
 
 #[cfg(unix)]
 #[test]
 fn an_interrupted_pull_keeps_what_has_come() {
     for signal in ["-INT", "-TERM"] {
-        let stage = Stage::new(&Schedule {
-            lost_last_page: true,
-            ..Schedule::default()
-        });
-        let mut child = stage.pull(&[
-            "--robot",
-            "r1",
-            "--out",
-            "list",
-            "--json",
-            "--idle-timeout",
-            "60s",
-        ]);
-        let mut child = child
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let stage = Stage::new(&Schedule { lost_last_page: true, ..Schedule::default() });
+        let mut child =
+            stage.pull(&["--robot", "r1", "--out", "list", "--json", "--idle-timeout", "60s"]);
+        let mut child = child.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let all_came = |line: &String| serde_json::from_str::<Value>(line).unwrap()["pages"] == 4;
-        assert!(
-            lines
-                .by_ref()
-                .map(Result::unwrap)
-                .any(|line| all_came(&line))
-        );
-        let sent = Command::new("kill")
-            .args([signal, &child.id().to_string()])
-            .status()
-            .unwrap();
+        assert!(lines.by_ref().map(Result::unwrap).any(|line| all_came(&line)));
+        let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
         assert!(sent.success());
         let summary: Value =
             serde_json::from_str(&lines.map(Result::unwrap).last().unwrap()).unwrap();
@@ -331,10 +270,7 @@ fn i10_nothing_secret_or_personal_is_logged_even_at_trace() {
     let mut command = stage.pull(&["--robot", "r1", "--out", "list", "-vvv"]);
     let output = command.env("QOPEN_LOG", "trace").output().unwrap();
     let logged = text(&output.stderr);
-    assert!(
-        logged.contains("TRACE") && logged.contains("DEBUG"),
-        "the log is on"
-    );
+    assert!(logged.contains("TRACE") && logged.contains("DEBUG"), "the log is on");
     let account = Dataset::new(&schedule, &"r1".parse().unwrap(), false)
         .expected()
         .into_values()

@@ -24,11 +24,7 @@ pub fn qopen(folder: &Path, arguments: &[&str]) -> Command {
             command.env_remove(name);
         }
     }
-    command
-        .current_dir(folder)
-        .args(arguments)
-        .env("COLUMNS", "100")
-        .stdin(Stdio::null());
+    command.current_dir(folder).args(arguments).env("COLUMNS", "100").stdin(Stdio::null());
     command
 }
 
@@ -50,9 +46,8 @@ pub fn steady(text: &str, folder: &Path) -> String {
         let all: Vec<&str> = line.split(' ').collect();
         for (at, word) in all.iter().enumerate() {
             let bare = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
-            let seconds = all
-                .get(at + 1)
-                .is_some_and(|next| *next == "s" || next.starts_with("s,"));
+            let seconds =
+                all.get(at + 1).is_some_and(|next| *next == "s" || next.starts_with("s,"));
             let uuid = bare.len() == 36 && bare.bytes().filter(|it| *it == b'-').count() == 4;
             match word {
                 word if uuid => words.push(word.replace(bare, "MARK")),
@@ -67,11 +62,7 @@ pub fn steady(text: &str, folder: &Path) -> String {
 }
 
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// A simulator process and the folder of a puller.
@@ -101,35 +92,27 @@ impl Stage {
         let mut simulator = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(simulator.stderr.take().unwrap()).lines();
         let base_url = loop {
-            let line = lines
-                .next()
-                .expect("the simulator says where it is")
-                .unwrap();
+            let line = lines.next().expect("the simulator says where it is").unwrap();
             if let Some((_, url)) = line.split_once("QOPEN_BASE_URL=") {
                 break url.to_owned();
             }
         };
         // Whatever else it says must not fill the pipe.
         std::thread::spawn(move || lines.for_each(drop));
-        Self {
-            folder,
-            listen,
-            base_url,
-            simulator,
-        }
+        Self { folder, listen, base_url, simulator }
     }
 
     /// `qopen pull` of robot r1 into `list`, with times for a test.
     pub fn pull(&self, arguments: &[&str]) -> Command {
-        let mut all = vec!["pull", "--settle", "1s"];
-        if !arguments.contains(&"--idle-timeout") {
-            all.extend(["--idle-timeout", "4s"]);
+        let mut all = vec!["pull"];
+        for default in [["--settle", "1s"], ["--idle-timeout", "4s"]] {
+            if !arguments.contains(&default[0]) {
+                all.extend(default);
+            }
         }
         all.extend(arguments);
         let mut command = with_settings(qopen(self.folder.path(), &all));
-        command
-            .env("QOPEN_LISTEN", &self.listen)
-            .env("QOPEN_BASE_URL", &self.base_url);
+        command.env("QOPEN_LISTEN", &self.listen).env("QOPEN_BASE_URL", &self.base_url);
         command
     }
 

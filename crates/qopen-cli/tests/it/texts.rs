@@ -11,24 +11,13 @@ fn say(arguments: &[&str]) -> String {
 fn say_in(folder: &Path, arguments: &[&str]) -> String {
     let output = qopen(folder, arguments).output().unwrap();
     let (out, err) = (text(&output.stdout), text(&output.stderr));
-    steady(
-        &format!("exit {}\n{out}{err}", output.status.code().unwrap()),
-        folder,
-    )
+    steady(&format!("exit {}\n{out}{err}", output.status.code().unwrap()), folder)
 }
 
 #[test]
 fn help_of_everything() {
     insta::assert_snapshot!("help", say(&["--help"]));
-    for verb in [
-        "demo",
-        "pull",
-        "simulate",
-        "assemble",
-        "explain",
-        "doctor",
-        "completions",
-    ] {
+    for verb in ["demo", "pull", "simulate", "assemble", "explain", "doctor", "completions"] {
         insta::assert_snapshot!(format!("help_{verb}"), say(&[verb, "--help"]));
     }
 }
@@ -37,10 +26,7 @@ fn help_of_everything() {
 fn completions_are_printed_for_every_shell() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = say(&["completions", shell]);
-        assert!(
-            script.starts_with("exit 0\n") && script.contains("qopen"),
-            "{shell}"
-        );
+        assert!(script.starts_with("exit 0\n") && script.contains("qopen"), "{shell}");
     }
 }
 
@@ -52,15 +38,7 @@ fn what_is_missing_or_malformed_is_named_with_an_example() {
     insta::assert_snapshot!("no_output", say(&["pull", "--robot", "r"]));
     insta::assert_snapshot!(
         "bad_time",
-        say(&[
-            "pull",
-            "--robot",
-            "r",
-            "--out",
-            "x",
-            "--settle",
-            "3 parsecs"
-        ])
+        say(&["pull", "--robot", "r", "--out", "x", "--settle", "3 parsecs"])
     );
 
     let with = |name: &str, value: &str, arguments: &[&str]| {
@@ -112,19 +90,13 @@ fn the_settings_file_is_read_and_its_mistakes_are_named_without_quoting_it() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("qopen.toml");
     for (name, content) in [
-        (
-            "toml_broken",
-            "app_key = \"a\"\napp_secret = canary-secret\n",
-        ),
+        ("toml_broken", "app_key = \"a\"\napp_secret = canary-secret\n"),
         ("toml_unknown_name", "app_sekret = \"canary-secret\"\n"),
         ("toml_wrong_type", "callback_token = 12345\n"),
     ] {
         std::fs::write(&file, content).unwrap();
         let said = say_in(folder.path(), &["doctor"]);
-        assert!(
-            !said.contains("canary") && !said.contains("12345"),
-            "{said}"
-        );
+        assert!(!said.contains("canary") && !said.contains("12345"), "{said}");
         insta::assert_snapshot!(name, said);
     }
     insta::assert_snapshot!(
@@ -143,14 +115,9 @@ fn doctor_shows_values_and_origins_and_masks_secrets() {
         use std::os::unix::fs::PermissionsExt as _;
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
     }
-    let mut command = with_settings(qopen(
-        folder.path(),
-        &["doctor", "--base-url", "https://flag.example"],
-    ));
-    let output = command
-        .env("QOPEN_CALLBACK_PATH", "/from-env")
-        .output()
-        .unwrap();
+    let mut command =
+        with_settings(qopen(folder.path(), &["doctor", "--base-url", "https://flag.example"]));
+    let output = command.env("QOPEN_CALLBACK_PATH", "/from-env").output().unwrap();
     let said = text(&output.stdout);
     assert!(!said.contains("canary"));
     assert_eq!(output.status.code(), Some(0));
@@ -168,10 +135,6 @@ fn demo_leaves_a_list_that_a_person_understands_and_spares_others() {
     assert_eq!(list.lines().count(), 250);
     // Once more over its own list, and never over anybody else's.
     assert!(say_in(folder.path(), &["demo", "--accounts", "10"]).starts_with("exit 0"));
-    std::fs::write(
-        folder.path().join("customers.jsonl"),
-        "{\"robot_id\":\"real\"}\n",
-    )
-    .unwrap();
+    std::fs::write(folder.path().join("customers.jsonl"), "{\"robot_id\":\"real\"}\n").unwrap();
     insta::assert_snapshot!("demo_spares_others", say_in(folder.path(), &["demo"]));
 }

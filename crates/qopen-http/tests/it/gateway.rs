@@ -37,9 +37,7 @@ pub struct Gateway {
 impl Gateway {
     pub async fn start() -> Self {
         let script = Arc::new(Mutex::new(Script::default()));
-        let router = Router::new()
-            .fallback(answer)
-            .with_state(Arc::clone(&script));
+        let router = Router::new().fallback(answer).with_state(Arc::clone(&script));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base_url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -47,20 +45,12 @@ impl Gateway {
     }
 
     pub fn list(&self, status: u16, body: &str) -> &Self {
-        self.script
-            .lock()
-            .unwrap()
-            .list_answers
-            .push_back((status, body.into()));
+        self.script.lock().unwrap().list_answers.push_back((status, body.into()));
         self
     }
 
     pub fn token(&self, status: u16, body: &str) -> &Self {
-        self.script
-            .lock()
-            .unwrap()
-            .token_answers
-            .push_back((status, body.into()));
+        self.script.lock().unwrap().token_answers.push_back((status, body.into()));
         self
     }
 
@@ -70,24 +60,14 @@ impl Gateway {
 
     pub fn asked(&self, path: &str) -> Vec<Asked> {
         let script = self.script.lock().unwrap();
-        script
-            .asked
-            .iter()
-            .filter(|it| it.path == path)
-            .cloned()
-            .collect()
+        script.asked.iter().filter(|it| it.path == path).cloned().collect()
     }
 }
 
 async fn answer(State(script): State<Arc<Mutex<Script>>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
-    let header = |name: &str| {
-        parts
-            .headers
-            .get(name)
-            .map(|it| it.to_str().unwrap().to_owned())
-    };
+    let header = |name: &str| parts.headers.get(name).map(|it| it.to_str().unwrap().to_owned());
     let (answer, delay) = {
         let mut script = script.lock().unwrap();
         script.asked.push(Asked {
@@ -100,11 +80,7 @@ async fn answer(State(script): State<Arc<Mutex<Script>>>, request: Request) -> R
             TOKEN_PATH => &mut script.token_answers,
             _ => &mut script.list_answers,
         };
-        let answer = if answers.len() > 1 {
-            answers.pop_front()
-        } else {
-            answers.front().cloned()
-        };
+        let answer = if answers.len() > 1 { answers.pop_front() } else { answers.front().cloned() };
         (answer, script.delay)
     };
     tokio::time::sleep(delay).await;

@@ -1,10 +1,6 @@
 //! The sender against a gateway on loopback that answers by a script.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod gateway;
 mod sender;

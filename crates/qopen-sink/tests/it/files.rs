@@ -23,9 +23,8 @@ fn quarantine(lines: &[&str]) -> Quarantine {
 
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap();
-    let mut names: Vec<_> = entries
-        .map(|it| it.unwrap().file_name().to_string_lossy().into_owned())
-        .collect();
+    let mut names: Vec<_> =
+        entries.map(|it| it.unwrap().file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     names
 }
@@ -45,16 +44,9 @@ fn i5_readers_see_the_old_list_or_the_new_one() {
     assert!(fs::read_to_string(sink.path()).unwrap().contains("old"));
     drop(list);
     assert!(fs::read_to_string(sink.path()).unwrap().contains("old"));
-    assert_eq!(
-        names(folder.path()),
-        ["list"],
-        "an abandoned list leaves no trace"
-    );
+    assert_eq!(names(folder.path()), ["list"], "an abandoned list leaves no trace");
 
-    assert_eq!(
-        write(&sink, ListKind::Complete, "new").unwrap(),
-        sink.path().display().to_string()
-    );
+    assert_eq!(write(&sink, ListKind::Complete, "new").unwrap(), sink.path().display().to_string());
     assert!(fs::read_to_string(sink.path()).unwrap().contains("new"));
 }
 
@@ -65,11 +57,7 @@ fn i5_a_partial_list_stands_beside_until_a_complete_one_comes() {
     write(&sink, ListKind::Complete, "whole").unwrap();
     write(&sink, ListKind::Partial, "half").unwrap();
     assert!(fs::read_to_string(sink.path()).unwrap().contains("whole"));
-    assert!(
-        fs::read_to_string(sink.partial_path())
-            .unwrap()
-            .contains("half")
-    );
+    assert!(fs::read_to_string(sink.partial_path()).unwrap().contains("half"));
     write(&sink, ListKind::Complete, "whole").unwrap();
     assert_eq!(names(folder.path()), ["list"]);
 }
@@ -86,10 +74,7 @@ fn files_are_private() {
     write(&sink, ListKind::Partial, "a").unwrap();
     assert!(sink.write_quarantine(quarantine(&["{}"])).unwrap());
     for path in [sink.path(), &sink.partial_path(), &sink.quarantine_path()] {
-        assert_eq!(
-            fs::metadata(path).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
+        assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
     }
 }
 
@@ -100,14 +85,12 @@ fn a_link_is_followed_and_what_is_no_file_is_left_alone() {
     let (real, link) = (folder.path().join("real"), folder.path().join("link"));
     fs::write(&real, "").unwrap();
     std::os::unix::fs::symlink(&real, &link).unwrap();
-    write(
-        &FileSink::new(&link, Format::Jsonl),
-        ListKind::Complete,
-        "a",
-    )
-    .unwrap();
+    write(&FileSink::new(&link, Format::Jsonl), ListKind::Complete, "a").unwrap();
     assert!(fs::read_to_string(&real).unwrap().contains("\"a\""));
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    fs::remove_file(&real).unwrap();
+    write(&FileSink::new(&link, Format::Jsonl), ListKind::Complete, "b").unwrap();
+    assert!(fs::read_to_string(&real).unwrap().contains("\"b\""), "a link to nothing yet");
 
     for path in [Path::new("/dev/null"), folder.path()] {
         let error = FileSink::new(path, Format::Jsonl).check().unwrap_err();
@@ -121,11 +104,7 @@ fn a_place_that_cannot_be_written_is_found_by_the_check() {
     let sink = FileSink::new(folder.path().join("missing/list"), Format::Jsonl);
     let error = sink.check().unwrap_err();
     assert!(matches!(&error, SinkError::NoFolder { folder } if folder.ends_with("missing")));
-    assert!(
-        error
-            .to_string()
-            .ends_with("does not exist; create it or choose another output")
-    );
+    assert!(error.to_string().ends_with("does not exist; create it or choose another output"));
     let sink = FileSink::new(folder.path().join("list"), Format::Jsonl);
     sink.check().unwrap();
     assert!(names(folder.path()).is_empty(), "the check leaves no trace");
@@ -137,10 +116,7 @@ fn quarantine_is_there_only_when_something_is_in_it() {
     let sink = FileSink::new(folder.path().join("list"), Format::Jsonl);
     assert!(!sink.write_quarantine(quarantine(&[])).unwrap());
     assert!(sink.write_quarantine(quarantine(&["1", "2"])).unwrap());
-    assert_eq!(
-        fs::read_to_string(sink.quarantine_path()).unwrap(),
-        "1\n2\n"
-    );
+    assert_eq!(fs::read_to_string(sink.quarantine_path()).unwrap(), "1\n2\n");
     assert!(!sink.write_quarantine(quarantine(&[])).unwrap());
     assert!(names(folder.path()).is_empty());
 }

@@ -70,12 +70,6 @@ impl<'de> wire::Object<'de> for AccessTokenAnswer {
                 _ => wire::unknown(&mut map, &key, &mut extra)?,
             }
         }
-        Ok(Self {
-            data,
-            errcode,
-            errmsg,
-            hint,
-            extra,
-        })
+        Ok(Self { data, errcode, errmsg, hint, extra })
     }
 }

@@ -19,11 +19,7 @@ impl AccessTokenGrant {
     /// One with what it must have, and nothing else.
     #[must_use]
     pub fn new(access_token: crate::Secret) -> Self {
-        Self {
-            access_token,
-            expires_in: Default::default(),
-            extra: crate::Extra::default(),
-        }
+        Self { access_token, expires_in: Default::default(), extra: crate::Extra::default() }
     }
 }
 

@@ -19,11 +19,7 @@ impl AccessTokenRequest {
     /// One with what it must have, and nothing else.
     #[must_use]
     pub fn new(app_key: String, app_secret: crate::Secret) -> Self {
-        Self {
-            app_key,
-            app_secret,
-            extra: crate::Extra::default(),
-        }
+        Self { app_key, app_secret, extra: crate::Extra::default() }
     }
 }
 

@@ -20,12 +20,8 @@ pub enum AccountType {
 
 impl AccountType {
     /// Every code that is known here.
-    pub const KNOWN: &'static [Self] = &[
-        Self::Unspecified,
-        Self::Staff,
-        Self::WeChatContact,
-        Self::WeComContact,
-    ];
+    pub const KNOWN: &'static [Self] =
+        &[Self::Unspecified, Self::Staff, Self::WeChatContact, Self::WeComContact];
     /// The number that stands for it on the wire.
     #[must_use]
     pub const fn code(self) -> i64 {

@@ -54,10 +54,6 @@ impl<'de> wire::Object<'de> for AttributeField {
                 _ => wire::unknown(&mut map, &key, &mut extra)?,
             }
         }
-        Ok(Self {
-            field_name,
-            field_value,
-            extra,
-        })
+        Ok(Self { field_name, field_value, extra })
     }
 }

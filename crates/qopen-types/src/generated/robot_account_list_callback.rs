@@ -76,14 +76,7 @@ impl<'de> wire::Object<'de> for RobotAccountListCallback {
                 _ => wire::unknown(&mut map, &key, &mut extra)?,
             }
         }
-        Ok(Self {
-            event_type,
-            err_code,
-            err_msg,
-            robot_id,
-            data,
-            extra,
-        })
+        Ok(Self { event_type, err_code, err_msg, robot_id, data, extra })
     }
 }
 

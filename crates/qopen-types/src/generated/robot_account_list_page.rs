@@ -62,11 +62,6 @@ impl<'de> wire::Object<'de> for RobotAccountListPage {
                 _ => wire::unknown(&mut map, &key, &mut extra)?,
             }
         }
-        Ok(Self {
-            has_more,
-            mark_id,
-            account_list,
-            extra,
-        })
+        Ok(Self { has_more, mark_id, account_list, extra })
     }
 }

@@ -56,10 +56,6 @@ impl<'de> wire::Object<'de> for TagInfo {
                 _ => wire::unknown(&mut map, &key, &mut extra)?,
             }
         }
-        Ok(Self {
-            parent_tag_name,
-            tag_name,
-            extra,
-        })
+        Ok(Self { parent_tag_name, tag_name, extra })
     }
 }

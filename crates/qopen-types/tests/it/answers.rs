@@ -7,9 +7,7 @@ use qopen_types::{
 
 fn token(text: &str) -> Result<(String, i64), AnswerError> {
     let answer: AccessTokenAnswer = serde_json::from_str(text).unwrap();
-    answer
-        .grant()
-        .map(|grant| (grant.access_token.expose().to_owned(), grant.expires_in))
+    answer.grant().map(|grant| (grant.access_token.expose().to_owned(), grant.expires_in))
 }
 
 #[test]
@@ -19,12 +17,9 @@ fn a_token_comes_in_two_shapes() {
     let flat = r#"{"err_code":"0","data":{"access_token":"t","expires_in":"7200"}}"#;
     assert_eq!(token(nested).unwrap(), ("t".to_owned(), 7200));
     assert_eq!(token(flat).unwrap(), ("t".to_owned(), 7200));
-    for none in [
-        r#"{"errcode":0}"#,
-        r#"{"data":{}}"#,
-        r#"{"data":{"access_token":""}}"#,
-        r#"{"data":[]}"#,
-    ] {
+    for none in
+        [r#"{"errcode":0}"#, r#"{"data":{}}"#, r#"{"data":{"access_token":""}}"#, r#"{"data":[]}"#]
+    {
         assert_eq!(token(none).unwrap_err(), AnswerError::NoToken, "{none}");
     }
 }
@@ -48,15 +43,9 @@ fn a_refusal_keeps_code_message_and_hint() {
 fn acceptance_is_no_code_or_code_zero() {
     let answer: RobotAccountListAnswer =
         serde_json::from_str(r#"{"errcode":0,"data":{"serial_no":88}}"#).unwrap();
-    assert_eq!(
-        (answer.refusal(), answer.serial_no().as_deref()),
-        (None, Some("88"))
-    );
+    assert_eq!((answer.refusal(), answer.serial_no().as_deref()), (None, Some("88")));
     let bare: RobotAccountListAnswer = serde_json::from_str("{}").unwrap();
-    assert_eq!(
-        (bare.refusal(), bare.errcode, bare.serial_no()),
-        (None, None, None)
-    );
+    assert_eq!((bare.refusal(), bare.errcode, bare.serial_no()), (None, None, None));
     assert!(serde_json::from_str::<RobotAccountListAnswer>("\"ok\"").is_err());
 }
 

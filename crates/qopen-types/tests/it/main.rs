@@ -1,10 +1,6 @@
 //! The tolerant readers, the strict writers, and the skim that must agree with them.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod answers;
 mod payload;

@@ -28,10 +28,7 @@ fn read(text: &str) -> RobotAccountListCallback {
 fn only_account(callback: &RobotAccountListCallback) -> &Account {
     let page = callback.data.as_ref().unwrap();
     assert_eq!(page.account_list.len(), 1);
-    page.account_list
-        .read()
-        .next()
-        .expect("the account is readable")
+    page.account_list.read().next().expect("the account is readable")
 }
 
 #[test]
@@ -40,20 +37,14 @@ fn the_documented_example_reads_with_phone_as_number_and_as_string() {
     let string = read(&EXAMPLE.replace("PHONE", "\"1399998888\""));
     assert_eq!(number, string);
     assert_eq!(number.event_type, RobotAccountListCallback::EVENT_TYPE);
-    assert_eq!(
-        number.robot_id,
-        Some(RobotId::new("accAR6zv3yNeXF2IE5TENM3").unwrap())
-    );
+    assert_eq!(number.robot_id, Some(RobotId::new("accAR6zv3yNeXF2IE5TENM3").unwrap()));
 
     let account = only_account(&number);
     assert_eq!(account.account_type, AccountType::WeChatContact);
     assert_eq!(account.profile.phone, "1399998888");
     assert_eq!(account.profile.add_way, AddWay::PhoneSearch);
     assert_eq!(account.profile.gender, Gender::Unspecified);
-    assert_eq!(
-        account.user_attr_sys_field_list[1].field_value,
-        "2022-05-12"
-    );
+    assert_eq!(account.user_attr_sys_field_list[1].field_value, "2022-05-12");
     assert_eq!(account.tag_info_list[0].parent_tag_name, "g");
     assert!(account.extra.is_empty() && account.profile.extra.is_empty());
 }
@@ -120,28 +111,14 @@ fn i9_one_broken_account_stands_beside_the_good_ones() {
     let text = r#"{"data":{"account_list":[{"account_id":"a"},{"account_id":"b","profile":[1]},
         7,{"profile":{}},{"account_id":"c"}]}}"#;
     let page = read(text).data.unwrap();
-    let ids: Vec<&str> = page
-        .account_list
-        .read()
-        .map(|it| it.account_id.as_str())
-        .collect();
+    let ids: Vec<&str> = page.account_list.read().map(|it| it.account_id.as_str()).collect();
     assert_eq!(ids, ["a", "c"]);
-    let broken: Vec<(&str, &str)> = page
-        .account_list
-        .unread()
-        .map(|it| (it.raw.as_str(), it.reason.as_str()))
-        .collect();
+    let broken: Vec<(&str, &str)> =
+        page.account_list.unread().map(|it| (it.raw.as_str(), it.reason.as_str())).collect();
     insta::assert_debug_snapshot!(broken);
-    assert!(matches!(
-        page.account_list.iter().nth(1),
-        Some(Entry::Unread(_))
-    ));
+    assert!(matches!(page.account_list.iter().nth(1), Some(Entry::Unread(_))));
     // What could not be read is written as it came.
-    assert!(
-        serde_json::to_string(&page)
-            .unwrap()
-            .contains(r#"{"account_id":"b","profile":[1]}"#)
-    );
+    assert!(serde_json::to_string(&page).unwrap().contains(r#"{"account_id":"b","profile":[1]}"#));
 }
 
 #[test]
@@ -152,16 +129,8 @@ fn i10_debug_prints_nothing_personal() {
         1,
     );
     let printed = format!("{:?}", read(&text));
-    for personal in [
-        "姓名",
-        "a.example",
-        "备注",
-        "1399998888",
-        "生日1",
-        "v1",
-        "canary",
-        "customer",
-    ] {
+    for personal in ["姓名", "a.example", "备注", "1399998888", "生日1", "v1", "canary", "customer"]
+    {
         assert!(!printed.contains(personal), "{personal} in {printed}");
     }
     assert!(printed.contains("accAR6zv3yNeXF2IE5TENM3"));
@@ -173,10 +142,5 @@ fn json_keeps_its_text_but_for_white_space() {
     assert_eq!(json.as_str(), r#"{"a b":[1.0,"x \" y"]}"#);
     let error = Json::parse("{\"name\": 张三}").unwrap_err();
     assert_eq!(error.to_string(), "the text is not one JSON value");
-    assert!(
-        !std::error::Error::source(&error)
-            .unwrap()
-            .to_string()
-            .contains("张三")
-    );
+    assert!(!std::error::Error::source(&error).unwrap().to_string().contains("张三"));
 }

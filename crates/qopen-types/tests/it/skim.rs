@@ -48,9 +48,7 @@ fn value() -> impl Strategy<Value = String> {
         Just("[]".to_owned()),
         Just("{}".to_owned()),
         any::<i64>().prop_map(|n| n.to_string()),
-        any::<f64>()
-            .prop_filter("finite", |n| n.is_finite())
-            .prop_map(|n| n.to_string()),
+        any::<f64>().prop_filter("finite", |n| n.is_finite()).prop_map(|n| n.to_string()),
         ".{0,8}".prop_map(|text| serde_json::to_string(&text).unwrap()),
         Just(r#""\u00e9\n""#.to_owned()),
     ]
@@ -59,10 +57,8 @@ fn value() -> impl Strategy<Value = String> {
 fn object(names: &'static [&'static str]) -> impl Strategy<Value = String> {
     let field = (proptest::sample::select(names), value());
     proptest::collection::vec(field, 0..5).prop_map(|fields| {
-        let fields: Vec<_> = fields
-            .into_iter()
-            .map(|(name, value)| format!("\"{name}\": {value}"))
-            .collect();
+        let fields: Vec<_> =
+            fields.into_iter().map(|(name, value)| format!("\"{name}\": {value}")).collect();
         format!("{{{}}}", fields.join(", "))
     })
 }
@@ -108,12 +104,7 @@ proptest! {
 #[test]
 fn a_shape_error_still_says_whose_page_it_was() {
     let payload = r#"{"event_type":42016,"robot_id":"r","data":{"mark_id":"m","has_more":false,"account_list":7}}"#;
-    let Err(SkimError::Shape {
-        reason,
-        robot_id,
-        mark_id,
-    }) = CallbackSkim::read(payload)
-    else {
+    let Err(SkimError::Shape { reason, robot_id, mark_id }) = CallbackSkim::read(payload) else {
         panic!("a number is no list");
     };
     assert_eq!(reason, "account_list: expected a list, found a number");
@@ -124,16 +115,10 @@ fn a_shape_error_still_says_whose_page_it_was() {
 #[test]
 fn text_that_is_not_json_is_told_from_json_that_does_not_fit() {
     for text in ["", "x", "{", r#"{"data":7"#, "{}{}"] {
-        assert!(
-            matches!(CallbackSkim::read(text), Err(SkimError::NotJson(_))),
-            "{text}"
-        );
+        assert!(matches!(CallbackSkim::read(text), Err(SkimError::NotJson(_))), "{text}");
     }
     for text in ["7", "[1]", r#"{"data":7}"#, r#"{"err_code":{}}"#] {
-        assert!(
-            matches!(CallbackSkim::read(text), Err(SkimError::Shape { .. })),
-            "{text}"
-        );
+        assert!(matches!(CallbackSkim::read(text), Err(SkimError::Shape { .. })), "{text}");
     }
 }
 
@@ -149,18 +134,9 @@ fn deep_nesting_is_no_danger() {
 #[test]
 fn the_event_type_is_found_wherever_it_stands_and_however_it_is_spelt() {
     for (payload, event_type) in [
-        (
-            r#"{"event_type":42016,"rest":"#,
-            EventType::ROBOT_ACCOUNT_LIST,
-        ),
-        (
-            r#"{"a":{"event_type":1},"event_type":"42016"}"#,
-            EventType::ROBOT_ACCOUNT_LIST,
-        ),
-        (
-            r#"{"event_type":"msg.new"}"#,
-            EventType::Name("msg.new".into()),
-        ),
+        (r#"{"event_type":42016,"rest":"#, EventType::ROBOT_ACCOUNT_LIST),
+        (r#"{"a":{"event_type":1},"event_type":"42016"}"#, EventType::ROBOT_ACCOUNT_LIST),
+        (r#"{"event_type":"msg.new"}"#, EventType::Name("msg.new".into())),
         (r#"{"event_type":null}"#, EventType::Absent),
         (r#"{}"#, EventType::Absent),
         (r#"[]"#, EventType::Absent),

@@ -21,31 +21,12 @@ fn integers_come_as_numbers_and_as_text() {
         ("null", 0),
         ("9223372036854775807", i64::MAX),
     ] {
-        assert_eq!(
-            profile("add_at", spelling).unwrap().add_at,
-            value,
-            "{spelling}"
-        );
-        assert_eq!(
-            profile("add_way", spelling).unwrap().add_way.code(),
-            value,
-            "{spelling}"
-        );
+        assert_eq!(profile("add_at", spelling).unwrap().add_at, value, "{spelling}");
+        assert_eq!(profile("add_way", spelling).unwrap().add_way.code(), value, "{spelling}");
     }
-    for spelling in [
-        "true",
-        "\"x\"",
-        "5.5",
-        "9223372036854775808",
-        "1e300",
-        "[]",
-        "{}",
-    ] {
+    for spelling in ["true", "\"x\"", "5.5", "9223372036854775808", "1e300", "[]", "{}"] {
         let error = profile("add_at", spelling).unwrap_err();
-        assert!(
-            error.starts_with("add_at: expected an integer, found a"),
-            "{error}"
-        );
+        assert!(error.starts_with("add_at: expected an integer, found a"), "{error}");
     }
 }
 
@@ -59,18 +40,10 @@ fn text_comes_as_text_and_as_numbers() {
         ("1.5", "1.5"),
         ("null", ""),
     ] {
-        assert_eq!(
-            profile("phone", spelling).unwrap().phone,
-            value,
-            "{spelling}"
-        );
+        assert_eq!(profile("phone", spelling).unwrap().phone, value, "{spelling}");
     }
     for spelling in ["true", "[]", "{}", "123456789012345678901234567890"] {
-        assert!(
-            profile("phone", spelling)
-                .unwrap_err()
-                .starts_with("phone: expected a string")
-        );
+        assert!(profile("phone", spelling).unwrap_err().starts_with("phone: expected a string"));
     }
 }
 
@@ -107,9 +80,7 @@ fn null_and_absent_are_the_same_for_all_but_the_identifier() {
         assert_eq!(serde_json::from_str::<Account>(&text).unwrap(), bare);
     }
     for missing in ["{}", r#"{"account_id":null}"#, r#"{"account_id":""}"#] {
-        let error = serde_json::from_str::<Account>(missing)
-            .unwrap_err()
-            .to_string();
+        let error = serde_json::from_str::<Account>(missing).unwrap_err().to_string();
         assert!(error.starts_with("account_id: missing"), "{error}");
     }
     let number: Account = serde_json::from_str(r#"{"account_id":7}"#).unwrap();
@@ -130,13 +101,7 @@ fn identifiers_are_checked_once() {
     assert_eq!(MarkId::new(""), Err(InvalidId::Empty));
     assert_eq!(MarkId::new("a\nb"), Err(InvalidId::ControlCharacter));
     assert!(MarkId::new("é".repeat(256)).is_ok());
-    assert_eq!(
-        MarkId::new("x".repeat(513)),
-        Err(InvalidId::TooLong {
-            limit: 512,
-            actual: 513
-        })
-    );
+    assert_eq!(MarkId::new("x".repeat(513)), Err(InvalidId::TooLong { limit: 512, actual: 513 }));
 }
 
 #[test]

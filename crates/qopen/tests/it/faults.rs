@@ -5,7 +5,9 @@ use qopen::callback::RejectReason;
 use qopen::{PullRequest, Status};
 use qopen_simulator::{Chance, ErrorFault, Refusal, Schedule};
 
-use crate::harness::{Harness, robot, written};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::harness::{Harness, ring, robot, written};
 
 async fn comes_out_right(schedule: Schedule) -> Harness {
     let replay = serde_json::to_string(&schedule).unwrap();
@@ -29,12 +31,7 @@ async fn a_plain_pull() {
     let harness = comes_out_right(Schedule::default()).await;
     let counts = harness.simulator.counts();
     assert_eq!(
-        (
-            counts.requests,
-            counts.tokens,
-            counts.acknowledged,
-            counts.given_up
-        ),
+        (counts.requests, counts.tokens, counts.acknowledged, counts.given_up),
         (1, 1, 5, 0)
     );
 }
@@ -50,95 +47,29 @@ async fn whatever_can_be_survived_is() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_survivable_fault_alone() {
-    let plain = || Schedule {
-        accounts: 90,
-        page_size: 10,
-        ..Schedule::default()
-    };
+    let plain = || Schedule { accounts: 90, page_size: 10, ..Schedule::default() };
     let all = Chance::new(100);
     let schedules = [
-        Schedule {
-            shuffle: true,
-            ..plain()
-        },
-        Schedule {
-            last_page_first: true,
-            ..plain()
-        },
-        Schedule {
-            duplicates: all,
-            ..plain()
-        },
-        Schedule {
-            lost_acks: all,
-            ..plain()
-        },
-        Schedule {
-            max_delay_ms: 300,
-            ..plain()
-        },
-        Schedule {
-            callbacks_first: true,
-            ..plain()
-        },
-        Schedule {
-            drift: true,
-            ..plain()
-        },
-        Schedule {
-            nulls: true,
-            ..plain()
-        },
-        Schedule {
-            unknown: true,
-            ..plain()
-        },
-        Schedule {
-            spaces: true,
-            ..plain()
-        },
-        Schedule {
-            conflicts: 20,
-            shuffle: true,
-            ..plain()
-        },
-        Schedule {
-            foreign_events: 9,
-            ..plain()
-        },
-        Schedule {
-            foreign_marks: 9,
-            ..plain()
-        },
-        Schedule {
-            forged: 9,
-            ..plain()
-        },
-        Schedule {
-            stale_timestamps: true,
-            ..plain()
-        },
-        Schedule {
-            token_uses: Some(1),
-            ..plain()
-        },
-        Schedule {
-            unavailable: 2,
-            ..plain()
-        },
-        Schedule {
-            answer_without_code: true,
-            ..plain()
-        },
-        Schedule {
-            accounts: 0,
-            ..plain()
-        },
-        Schedule {
-            accounts: 0,
-            nulls: true,
-            ..plain()
-        },
+        Schedule { shuffle: true, ..plain() },
+        Schedule { last_page_first: true, ..plain() },
+        Schedule { duplicates: all, ..plain() },
+        Schedule { lost_acks: all, ..plain() },
+        Schedule { max_delay_ms: 300, ..plain() },
+        Schedule { callbacks_first: true, ..plain() },
+        Schedule { drift: true, ..plain() },
+        Schedule { nulls: true, ..plain() },
+        Schedule { unknown: true, ..plain() },
+        Schedule { spaces: true, ..plain() },
+        Schedule { conflicts: 20, shuffle: true, ..plain() },
+        Schedule { foreign_events: 9, ..plain() },
+        Schedule { foreign_marks: 9, ..plain() },
+        Schedule { forged: 9, ..plain() },
+        Schedule { stale_timestamps: true, ..plain() },
+        Schedule { token_uses: Some(1), ..plain() },
+        Schedule { unavailable: 2, ..plain() },
+        Schedule { answer_without_code: true, ..plain() },
+        Schedule { accounts: 0, ..plain() },
+        Schedule { accounts: 0, nulls: true, ..plain() },
     ];
     let pulls = schedules.map(|schedule| tokio::spawn(comes_out_right(schedule)));
     for pull in pulls {
@@ -148,12 +79,8 @@ async fn each_survivable_fault_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_ours_is_counted_by_kind() {
-    let schedule = Schedule {
-        forged: 3,
-        foreign_events: 4,
-        foreign_marks: 5,
-        ..Schedule::default()
-    };
+    let schedule =
+        Schedule { forged: 3, foreign_events: 4, foreign_marks: 5, ..Schedule::default() };
     let harness = comes_out_right(schedule).await;
     let stats = harness.client.stats();
     assert_eq!(stats.rejections(), [(RejectReason::Signature, 3)]);
@@ -162,21 +89,14 @@ async fn what_is_not_ours_is_counted_by_kind() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn i4_a_lost_last_page_is_never_complete() {
-    let harness = Harness::start(Schedule {
-        lost_last_page: true,
-        ..Schedule::default()
-    })
-    .await;
+    let harness = Harness::start(Schedule { lost_last_page: true, ..Schedule::default() }).await;
     let outcome = harness.pull().await;
     assert!(
         matches!(outcome.status, Status::Incomplete(Failure::LastPageMissing)),
         "{:?}",
         outcome.status
     );
-    assert_eq!(
-        (outcome.status.as_str(), outcome.progress.pages),
-        ("incomplete", 4)
-    );
+    assert_eq!((outcome.status.as_str(), outcome.progress.pages), ("incomplete", 4));
     // What there is can be had.
     let (list, _) = written(&outcome).await;
     assert_eq!(list, harness.dataset().expected_of(|page| page != 4));
@@ -184,14 +104,8 @@ async fn i4_a_lost_last_page_is_never_complete() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_page_in_the_middle_is_noticed_where_a_number_was_expected() {
-    let harness = Harness::start(Schedule {
-        lost_pages: vec![1],
-        ..Schedule::default()
-    })
-    .await;
-    let outcome = harness
-        .pull_as(PullRequest::new(robot()).expect_accounts(500))
-        .await;
+    let harness = Harness::start(Schedule { lost_pages: vec![1], ..Schedule::default() }).await;
+    let outcome = harness.pull_as(PullRequest::new(robot()).expect_accounts(500)).await;
     let expected = Failure::FewerThanExpected { expected: 500 };
     assert!(
         matches!(&outcome.status, Status::Incomplete(it) if *it == expected),
@@ -202,11 +116,7 @@ async fn a_lost_page_in_the_middle_is_noticed_where_a_number_was_expected() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_callback_at_all() {
-    let harness = Harness::start(Schedule {
-        silent: true,
-        ..Schedule::default()
-    })
-    .await;
+    let harness = Harness::start(Schedule { silent: true, ..Schedule::default() }).await;
     let outcome = harness.pull().await;
     assert!(matches!(outcome.status, Status::NoCallback));
 }
@@ -214,17 +124,9 @@ async fn no_callback_at_all() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_error_by_callback_with_and_without_data() {
     for with_data in [true, false] {
-        let error = ErrorFault {
-            code: 70001,
-            message: "robot offline".into(),
-            with_data,
-            after_pages: 2,
-        };
-        let schedule = Schedule {
-            error: Some(error),
-            parallel: 1,
-            ..Schedule::default()
-        };
+        let error =
+            ErrorFault { code: 70001, message: "robot offline".into(), with_data, after_pages: 2 };
+        let schedule = Schedule { error: Some(error), parallel: 1, ..Schedule::default() };
         let harness = Harness::start(schedule).await;
         let outcome = harness.pull().await;
         assert!(
@@ -238,74 +140,37 @@ async fn an_error_by_callback_with_and_without_data() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn refusals_of_the_request_and_of_the_credentials() {
-    let refusal = Refusal {
-        code: 60011,
-        message: "no such robot".into(),
-    };
+    let refusal = Refusal { code: 60011, message: "no such robot".into() };
     let schedules = [
-        (
-            Schedule {
-                refusal: Some(refusal),
-                ..Schedule::default()
-            },
-            60011,
-        ),
-        (
-            Schedule {
-                refuse_credentials: true,
-                ..Schedule::default()
-            },
-            40013,
-        ),
+        (Schedule { refusal: Some(refusal), ..Schedule::default() }, 60011),
+        (Schedule { refuse_credentials: true, ..Schedule::default() }, 40013),
     ];
     for (schedule, code) in schedules {
         let harness = Harness::start(schedule).await;
         let outcome = harness.pull().await;
-        let Status::Refused(error) = &outcome.status else {
-            panic!("{:?}", outcome.status)
-        };
+        let Status::Refused(error) = &outcome.status else { panic!("{:?}", outcome.status) };
         assert_eq!(error.refusal().unwrap().code, code);
-        assert!(
-            outcome.status.to_string().contains("log-simulated"),
-            "{}",
-            outcome.status
-        );
+        assert!(outcome.status.to_string().contains("log-simulated"), "{}", outcome.status);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_platform_that_stays_away() {
-    let harness = Harness::start(Schedule {
-        unavailable: 99,
-        ..Schedule::default()
-    })
-    .await;
+    let harness = Harness::start(Schedule { unavailable: 99, ..Schedule::default() }).await;
     let outcome = harness.pull().await;
-    assert!(
-        matches!(outcome.status, Status::NotSent(_)),
-        "{:?}",
-        outcome.status
-    );
+    assert!(matches!(outcome.status, Status::NotSent(_)), "{:?}", outcome.status);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn i9_a_broken_account_costs_itself_and_is_shown() {
-    let harness = Harness::start(Schedule {
-        broken_accounts: 3,
-        ..Schedule::default()
-    })
-    .await;
+    let harness = Harness::start(Schedule { broken_accounts: 3, ..Schedule::default() }).await;
     let outcome = harness.pull().await;
     assert!(matches!(outcome.status, Status::Complete(_)));
     let (list, published) = written(&outcome).await;
     assert_eq!(list, harness.dataset().expected());
     assert_eq!((list.len(), published.lists[0].quarantined), (497, 3));
-    let lines: Vec<String> = published
-        .quarantine
-        .into_lines()
-        .unwrap()
-        .map(Result::unwrap)
-        .collect();
+    let lines: Vec<String> =
+        published.quarantine.into_lines().unwrap().map(Result::unwrap).collect();
     assert_eq!(lines.len(), 3);
     for line in lines {
         let line: serde_json::Value = serde_json::from_str(&line).unwrap();
@@ -316,35 +181,93 @@ async fn i9_a_broken_account_costs_itself_and_is_shown() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broken_page_is_kept_and_stands_against_completeness() {
-    let harness = Harness::start(Schedule {
-        broken_page: Some(2),
-        ..Schedule::default()
-    })
-    .await;
+    let harness = Harness::start(Schedule { broken_page: Some(2), ..Schedule::default() }).await;
     let outcome = harness.pull().await;
     assert!(
         matches!(outcome.status, Status::Incomplete(Failure::UnreadablePages)),
         "{:?}",
         outcome.status
     );
-    assert_eq!(
-        (outcome.progress.pages, outcome.progress.unreadable_pages),
-        (4, 1)
-    );
+    assert_eq!((outcome.progress.pages, outcome.progress.unreadable_pages), (4, 1));
     assert_eq!(harness.client.stats().unreadable_pages(), 1);
     // It is shown whole beside what there is.
     let (list, published) = written(&outcome).await;
     assert_eq!((list.len(), published.lists[0].quarantined), (400, 1));
-    let lines: Vec<String> = published
-        .quarantine
-        .into_lines()
-        .unwrap()
-        .map(Result::unwrap)
-        .collect();
+    let lines: Vec<String> =
+        published.quarantine.into_lines().unwrap().map(Result::unwrap).collect();
     let line: serde_json::Value = serde_json::from_str(&lines[0]).unwrap();
-    assert_eq!(
-        line["reason"],
-        "account_list: expected a list, found a string"
-    );
+    assert_eq!(line["reason"], "account_list: expected a list, found a string");
     assert_eq!(line["raw"]["data"]["account_list"], "not a list");
+}
+
+/// Posts a payload as the platform would.
+async fn post(harness: &Harness, payload: &str) -> u16 {
+    let body = serde_json::to_string(&ring().seal(payload, "n", 1_763_850_000)).unwrap();
+    let address =
+        harness.callback_url.strip_prefix("http://").unwrap().strip_suffix("/callback").unwrap();
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "POST /callback HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer.split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_which_little_can_be_read_still_stands_against_completeness() {
+    for (page, answer, expected) in [
+        // The robot alone says whose it is.
+        (
+            r#"{"event_type":42016,"robot_id":"robot-1","data":{"has_more":true,"account_list":[]}}"#,
+            200,
+            Failure::UnreadablePages,
+        ),
+        (
+            r#"{"event_type":42016,"robot_id":"robot-1","data":{"account_list":[{"account_id""#,
+            400,
+            Failure::OwedPages,
+        ),
+        // Nothing says whose it is, and there is only one that it can be.
+        (
+            r#"{"event_type":42016,"data":{"has_more":true,"account_list":[]}}"#,
+            200,
+            Failure::UnreadablePages,
+        ),
+    ] {
+        let harness = Harness::start(Schedule { max_delay_ms: 200, ..Schedule::default() }).await;
+        let pull = harness.client.pull(PullRequest::new(robot())).await.unwrap();
+        assert_eq!(post(&harness, page).await, answer);
+        let outcome = pull.await.unwrap();
+        assert!(
+            matches!(&outcome.status, Status::Incomplete(it) if *it == expected),
+            "{page}: {:?}",
+            outcome.status
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_contents_the_one_that_can_be_read_is_published() {
+    let harness = Harness::start(Schedule { silent: true, ..Schedule::default() }).await;
+    let pull = harness.client.pull(PullRequest::new(robot())).await.unwrap();
+    let mark = pull.id().mark_id.clone();
+    // Whichever has the greater digest: of many, some broken ones have.
+    for (more, field) in
+        [(true, r#""deleted_by_staff":false"#), (false, r#""deleted_by_staff":"?""#)]
+    {
+        let accounts: Vec<_> =
+            (0..40).map(|n| format!(r#"{{"account_id":"a{n:02}",{field}}}"#)).collect();
+        let list = accounts.join(",");
+        let page = format!(
+            r#"{{"event_type":42016,"robot_id":"robot-1","data":{{"has_more":{more},"mark_id":"{mark}","account_list":[{list}]}}}}"#
+        );
+        assert_eq!(post(&harness, &page).await, 200);
+    }
+    let outcome = pull.await.unwrap();
+    assert!(matches!(outcome.status, Status::Complete(_)));
+    let (list, published) = written(&outcome).await;
+    assert_eq!((list.len(), published.lists[0].quarantined), (40, 40));
 }

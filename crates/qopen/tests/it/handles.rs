@@ -15,17 +15,9 @@ use crate::harness::{Harness, ROBOT, robot, written};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_handle_is_a_stream_of_progress_and_a_future_of_the_outcome() {
-    let harness = Harness::start(Schedule {
-        parallel: 1,
-        max_delay_ms: 20,
-        ..Schedule::default()
-    })
-    .await;
-    let mut pull = harness
-        .client
-        .pull(PullRequest::new(robot()))
-        .await
-        .unwrap();
+    let harness =
+        Harness::start(Schedule { parallel: 1, max_delay_ms: 20, ..Schedule::default() }).await;
+    let mut pull = harness.client.pull(PullRequest::new(robot())).await.unwrap();
     let mut pages = 0;
     while let Some(progress) = pull.next().await {
         assert!(progress.pages >= pages, "progress goes forward");
@@ -41,19 +33,12 @@ async fn a_handle_is_a_stream_of_progress_and_a_future_of_the_outcome() {
 async fn dropping_a_handle_cancels_its_pull_and_lets_its_pages_go() {
     let journal = Arc::new(MemoryJournal::default());
     let kept = Arc::clone(&journal);
-    let harness = Harness::start_with(
-        Schedule {
-            lost_last_page: true,
-            ..Schedule::default()
-        },
-        |builder| builder.journal(kept).retention(Duration::from_millis(1)),
-    )
-    .await;
-    let mut pull = harness
-        .client
-        .pull(PullRequest::new(robot()))
-        .await
-        .unwrap();
+    let harness =
+        Harness::start_with(Schedule { lost_last_page: true, ..Schedule::default() }, |builder| {
+            builder.journal(kept).retention(Duration::from_millis(1))
+        })
+        .await;
+    let mut pull = harness.client.pull(PullRequest::new(robot())).await.unwrap();
     while pull.next().await.unwrap().pages < 4 {}
     let id = pull.id().clone();
     assert_eq!(journal.pages(&id).await.unwrap().count().await, 4);
@@ -80,16 +65,8 @@ async fn dropping_a_handle_cancels_its_pull_and_lets_its_pages_go() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_pull_has_an_outcome_with_what_there_is() {
-    let harness = Harness::start(Schedule {
-        lost_last_page: true,
-        ..Schedule::default()
-    })
-    .await;
-    let mut pull = harness
-        .client
-        .pull(PullRequest::new(robot()))
-        .await
-        .unwrap();
+    let harness = Harness::start(Schedule { lost_last_page: true, ..Schedule::default() }).await;
+    let mut pull = harness.client.pull(PullRequest::new(robot())).await.unwrap();
     while pull.next().await.unwrap().pages < 4 {}
     pull.cancel();
     let outcome = pull.await.unwrap();
@@ -103,9 +80,7 @@ struct Recorder(mpsc::UnboundedSender<(EventType, Vec<u8>)>);
 impl ForeignHandler for Recorder {
     async fn handle(&self, event: ForeignEvent) -> Result<(), qopen::callback::receiver::NotTaken> {
         assert!(event.payload().contains("20001") && !format!("{event:?}").contains("payload"));
-        self.0
-            .send((event.event_type().clone(), event.body().to_vec()))
-            .unwrap();
+        self.0.send((event.event_type().clone(), event.body().to_vec())).unwrap();
         Ok(())
     }
 }
@@ -113,19 +88,14 @@ impl ForeignHandler for Recorder {
 #[tokio::test(flavor = "multi_thread")]
 async fn events_of_other_kinds_reach_a_handler_or_another_listener_byte_for_byte() {
     let (sender, mut events) = mpsc::unbounded_channel();
-    let schedule = Schedule {
-        foreign_events: 3,
-        ..Schedule::default()
-    };
+    let schedule = Schedule { foreign_events: 3, ..Schedule::default() };
     let listener = Harness::start_with(Schedule::default(), |builder| {
         builder.foreign_handler(Arc::new(Recorder(sender)))
     })
     .await;
     let forward = ForwardTo::new(&listener.callback_url).unwrap();
-    let harness = Harness::start_with(schedule, |builder| {
-        builder.foreign_handler(Arc::new(forward))
-    })
-    .await;
+    let harness =
+        Harness::start_with(schedule, |builder| builder.foreign_handler(Arc::new(forward))).await;
     let outcome = harness.pull().await;
     assert!(matches!(outcome.status, Status::Complete(_)));
     for _ in 0..3 {
@@ -141,17 +111,49 @@ async fn events_of_other_kinds_reach_a_handler_or_another_listener_byte_for_byte
 async fn pulls_that_another_system_requests_are_adopted_on_request() {
     let journal = Arc::new(MemoryJournal::default());
     let kept = Arc::clone(&journal);
-    let schedule = Schedule {
-        foreign_marks: 2,
-        ..Schedule::default()
-    };
+    let schedule = Schedule { foreign_marks: 2, ..Schedule::default() };
     let harness = Harness::start_with(schedule, |builder| builder.journal(kept).adopt(true)).await;
     let outcome = harness.pull().await;
     assert!(matches!(outcome.status, Status::Complete(_)));
-    let stranger = qopen::journal::PullId {
-        robot_id: robot(),
-        mark_id: "stranger-1".parse().unwrap(),
-    };
+    let stranger =
+        qopen::journal::PullId { robot_id: robot(), mark_id: "stranger-1".parse().unwrap() };
     assert_eq!(journal.pages(&stranger).await.unwrap().count().await, 1);
     assert_eq!(harness.client.stats().unknown_marks(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pull_that_is_forgotten_at_once_is_published_whole() {
+    let harness =
+        Harness::start_with(Schedule::default(), |builder| builder.retention(Duration::ZERO)).await;
+    let outcome = harness.pull().await;
+    assert!(matches!(outcome.status, Status::Complete(_)));
+    assert_eq!(written(&outcome).await.0, harness.dataset().expected());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i7_a_second_start_under_the_same_mark_harms_nobody() {
+    let harness = Harness::start(Schedule { max_delay_ms: 300, ..Schedule::default() }).await;
+    let pull = harness.client.pull(PullRequest::new(robot())).await.unwrap();
+    let again = || PullRequest::new(robot()).mark_id(pull.id().mark_id.clone());
+    assert!(harness.client.pull(again()).await.is_err());
+    for _ in 0..20 {
+        // Given up at any moment, as by a timeout.
+        let starting = harness.client.pull(again());
+        let _ = tokio::time::timeout(Duration::from_micros(1), starting).await;
+    }
+    let outcome = pull.await.unwrap();
+    assert!(matches!(outcome.status, Status::Complete(_)), "{:?}", outcome.status);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn times_that_mean_never_are_no_danger() {
+    let forever = qopen::assembler::Timing::default()
+        .settle(Duration::from_millis(500))
+        .idle_timeout(Duration::MAX)
+        .deadline(Duration::MAX);
+    let harness = Harness::start_with(Schedule::default(), |builder| {
+        builder.timing(forever).retention(Duration::MAX)
+    })
+    .await;
+    assert!(matches!(harness.pull().await.status, Status::Complete(_)));
 }

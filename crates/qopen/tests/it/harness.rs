@@ -53,19 +53,13 @@ impl Harness {
         let simulator = Simulator::start(config).await.unwrap();
         let quick =
             RetryPolicy::default().delays(Duration::from_millis(5), Duration::from_millis(20));
-        let sender = Sender::builder(simulator.base_url())
-            .app_credentials("app", "secret")
-            .retry(quick);
+        let sender =
+            Sender::builder(simulator.base_url()).app_credentials("app", "secret").retry(quick);
         let builder = Client::builder(sender.build().unwrap(), ring()).timing(timing());
         let client = with(builder).build().unwrap();
         let router = client.callback_router();
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self {
-            client,
-            simulator,
-            schedule,
-            callback_url,
-        }
+        Self { client, simulator, schedule, callback_url }
     }
 
     pub async fn pull(&self) -> Outcome {
@@ -74,10 +68,7 @@ impl Harness {
 
     pub async fn pull_as(&self, request: PullRequest) -> Outcome {
         let pull = self.client.pull(request).await.unwrap();
-        tokio::time::timeout(Duration::from_secs(60), pull)
-            .await
-            .expect("the pull ends")
-            .unwrap()
+        tokio::time::timeout(Duration::from_secs(60), pull).await.expect("the pull ends").unwrap()
     }
 
     pub fn dataset(&self) -> Dataset {
@@ -91,25 +82,29 @@ pub fn robot() -> RobotId {
 
 /// The list as it is written and read again by somebody else.
 pub async fn written(outcome: &Outcome) -> (BTreeMap<String, Account>, Published) {
+    written_of(outcome, ROBOT).await
+}
+
+pub async fn written_of(outcome: &Outcome, robot: &str) -> (BTreeMap<String, Account>, Published) {
     let folder = tempfile::tempdir().unwrap();
     let sink = FileSink::new(folder.path().join("list"), Format::Jsonl);
-    let published = publish(
-        vec![outcome.list.clone()],
-        Arc::new(sink.clone()),
-        ListKind::Complete,
-    )
-    .await
-    .unwrap();
+    let published = publish(vec![outcome.list.clone()], Arc::new(sink.clone()), ListKind::Complete)
+        .await
+        .unwrap();
     let text = std::fs::read_to_string(sink.path()).unwrap();
-    (parsed(&text), published)
+    (parsed_of(&text, robot), published)
 }
 
 pub fn parsed(text: &str) -> BTreeMap<String, Account> {
+    parsed_of(text, ROBOT)
+}
+
+fn parsed_of(text: &str, robot: &str) -> BTreeMap<String, Account> {
     let mut accounts = BTreeMap::new();
     let mut last = String::new();
     for line in text.lines() {
         // The robot's id is what a record has and an account has not.
-        let line = line.replacen(&format!("\"robot_id\":\"{ROBOT}\","), "", 1);
+        let line = line.replacen(&format!("\"robot_id\":\"{robot}\","), "", 1);
         let account: Account = serde_json::from_str(&line).unwrap();
         let id = account.account_id.to_string();
         assert!(last < id, "ids stand in order, once each");

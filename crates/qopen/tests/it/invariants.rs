@@ -78,22 +78,12 @@ async fn i1_no_success_before_the_journal_has_the_page() {
     let (arrived, mut arrivals) = mpsc::unbounded_channel();
     let journal = Arc::new(Gated::new(arrived));
     let gate = Arc::clone(&journal);
-    let schedule = Schedule {
-        accounts: 30,
-        page_size: 10,
-        ..Schedule::default()
-    };
+    let schedule = Schedule { accounts: 30, page_size: 10, ..Schedule::default() };
     let harness = Harness::start_with(schedule, |builder| {
-        builder
-            .journal(gate)
-            .timing(timing().idle_timeout(Duration::from_secs(30)))
+        builder.journal(gate).timing(timing().idle_timeout(Duration::from_secs(30)))
     })
     .await;
-    let pull = harness
-        .client
-        .pull(PullRequest::new(robot()))
-        .await
-        .unwrap();
+    let pull = harness.client.pull(PullRequest::new(robot())).await.unwrap();
     for _ in 0..3 {
         arrivals.recv().await.unwrap();
     }
@@ -102,11 +92,7 @@ async fn i1_no_success_before_the_journal_has_the_page() {
     assert_eq!(harness.simulator.counts().acknowledged, 0);
     journal.gate.add_permits(1000);
     let outcome = pull.await.unwrap();
-    assert!(
-        matches!(outcome.status, Status::Complete(_)),
-        "{:?}",
-        outcome.status
-    );
+    assert!(matches!(outcome.status, Status::Complete(_)), "{:?}", outcome.status);
     assert_eq!(harness.simulator.counts().acknowledged, 3);
 }
 
@@ -117,17 +103,9 @@ async fn a_journal_that_is_full_for_a_while_costs_nothing() {
     journal.full.store(true, Ordering::SeqCst);
     journal.gate.add_permits(100_000);
     let gate = Arc::clone(&journal);
-    let schedule = Schedule {
-        accounts: 30,
-        page_size: 10,
-        ..Schedule::default()
-    };
+    let schedule = Schedule { accounts: 30, page_size: 10, ..Schedule::default() };
     let harness = Harness::start_with(schedule, |builder| builder.journal(gate)).await;
-    let mut pull = harness
-        .client
-        .pull(PullRequest::new(robot()))
-        .await
-        .unwrap();
+    let mut pull = harness.client.pull(PullRequest::new(robot())).await.unwrap();
     for _ in 0..6 {
         arrivals.recv().await.unwrap();
     }
@@ -135,20 +113,13 @@ async fn a_journal_that_is_full_for_a_while_costs_nothing() {
     assert_eq!(harness.simulator.counts().acknowledged, 0);
     journal.full.store(false, Ordering::SeqCst);
     let outcome = pull.await.unwrap();
-    assert!(
-        matches!(outcome.status, Status::Complete(_)),
-        "{:?}",
-        outcome.status
-    );
+    assert!(matches!(outcome.status, Status::Complete(_)), "{:?}", outcome.status);
     assert_eq!(written(&outcome).await.0, harness.dataset().expected());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn i6_a_late_page_makes_a_new_revision_that_can_be_published() {
-    let schedule = Schedule {
-        late_page: Some((0, 6_000)),
-        ..Schedule::default()
-    };
+    let schedule = Schedule { late_page: Some((0, 6_000)), ..Schedule::default() };
     let harness = Harness::start(schedule).await;
     let outcome = harness.pull().await;
     assert!(matches!(outcome.status, Status::Complete(_)));
@@ -176,13 +147,8 @@ async fn i2_the_same_pages_give_the_same_file() {
         let harness = Harness::start(schedule).await;
         let outcome = harness.pull().await;
         let path = folder.path().join(seed_of_order.to_string());
-        let sink = Arc::new(qopen::sink::FileSink::new(
-            &path,
-            qopen::sink::Format::Jsonl,
-        ));
-        publish(vec![outcome.list], sink, ListKind::Complete)
-            .await
-            .unwrap();
+        let sink = Arc::new(qopen::sink::FileSink::new(&path, qopen::sink::Format::Jsonl));
+        publish(vec![outcome.list], sink, ListKind::Complete).await.unwrap();
         files.push(std::fs::read_to_string(path).unwrap());
     }
     assert!(files.iter().all(|file| *file == files[0]));

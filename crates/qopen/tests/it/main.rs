@@ -1,10 +1,6 @@
 //! The client against the simulator, over loopback HTTP with real crypto.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod faults;
 mod handles;

@@ -7,21 +7,13 @@ use crate::harness::{Harness, robot, written};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn i2_a_shuffled_and_doubled_capture_gives_the_same_list_as_the_pull() {
-    let schedule = Schedule {
-        conflicts: 20,
-        shuffle: true,
-        drift: true,
-        ..Schedule::default()
-    };
+    let schedule = Schedule { conflicts: 20, shuffle: true, drift: true, ..Schedule::default() };
     let harness = Harness::start(schedule.clone()).await;
     let pulled = harness.pull().await;
 
     let pages = Dataset::new(&schedule, &robot(), false).pages(&pulled.progress.pull.mark_id);
-    let mut capture: Vec<String> = pages
-        .iter()
-        .chain(&pages)
-        .map(|page| page.payload.clone())
-        .collect();
+    let mut capture: Vec<String> =
+        pages.iter().chain(&pages).map(|page| page.payload.clone()).collect();
     capture.sort();
     let mut replay = Replay::default();
     for payload in capture {
@@ -51,30 +43,15 @@ async fn a_capture_says_what_it_lacks() {
                 .into(),
         )
         .unwrap();
-    replay
-        .add(payload("r4", "m", false).replace("[{\"account_id\":\"a\"}]", "7"))
-        .unwrap();
-    assert!(matches!(
-        replay.add("{".into()),
-        Err(ReplayError::Other(_) | ReplayError::NotJson(_))
-    ));
-    assert!(matches!(
-        replay.add(r#"{"event_type":20001}"#.into()),
-        Err(ReplayError::Other(_))
-    ));
+    replay.add(payload("r4", "m", false).replace("[{\"account_id\":\"a\"}]", "7")).unwrap();
+    assert!(matches!(replay.add("{".into()), Err(ReplayError::Other(_) | ReplayError::NotJson(_))));
+    assert!(matches!(replay.add(r#"{"event_type":20001}"#.into()), Err(ReplayError::Other(_))));
     let statuses: Vec<(String, &str)> = replay
         .finish()
         .iter()
         .map(|it| (it.progress.pull.robot_id.to_string(), it.status.as_str()))
         .collect();
-    let expected = [
-        ("r1", "incomplete"),
-        ("r2", "complete"),
-        ("r3", "failed"),
-        ("r4", "incomplete"),
-    ];
-    assert_eq!(
-        statuses,
-        expected.map(|(robot, status)| (robot.to_owned(), status))
-    );
+    let expected =
+        [("r1", "incomplete"), ("r2", "complete"), ("r3", "failed"), ("r4", "incomplete")];
+    assert_eq!(statuses, expected.map(|(robot, status)| (robot.to_owned(), status)));
 }
