@@ -3,6 +3,10 @@
 //! its own, so that its peak is its own. Linux only: it reads /proc.
 
 #![allow(clippy::print_stdout, reason = "a bench prints its table")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the clock is forbidden to the machine, not to its bench"
+)]
 
 #[allow(dead_code, reason = "each bench uses a part")]
 mod support;

@@ -29,13 +29,29 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     Ok(body)
 }
 
-/// The steps of opening, in the order in which they are taken.
-const OPENING: [(&str, RejectReason); 4] = [
-    ("envelope", RejectReason::Malformed),
-    ("app key", RejectReason::AppKey),
-    ("signature", RejectReason::Signature),
-    ("decryption", RejectReason::Undecryptable),
+/// The steps of opening, in the order in which they are taken, and what is said when they hold.
+const OPENING: [(&str, &str); 7] = [
+    ("envelope", "a JSON object with all five fields"),
+    ("app key", "the configured one"),
+    ("signature", "made with the callback token"),
+    ("base64", "well formed"),
+    ("length", "a whole number of AES blocks"),
+    ("padding", "valid, so the EncodingAESKey is the right one"),
+    ("UTF-8", "well formed"),
 ];
+
+/// The step at which an error stopped the opening.
+fn step_of(error: &OpenError) -> &'static str {
+    match error {
+        OpenError::AppKey => "app key",
+        OpenError::Signature => "signature",
+        OpenError::Base64(_) => "base64",
+        OpenError::Length { .. } => "length",
+        OpenError::Padding => "padding",
+        OpenError::NotUtf8(_) => "UTF-8",
+        _ => "envelope",
+    }
+}
 
 struct Steps {
     failed: bool,
@@ -70,8 +86,8 @@ impl Steps {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         match ring.open(body, now, Freshness::default()) {
             Ok(opened) => {
-                for (step, _) in OPENING {
-                    self.holds(step, held(step));
+                for (step, held) in OPENING {
+                    self.holds(step, held);
                 }
                 self.timestamp(opened.staleness());
                 self.payload(opened.payload());
@@ -82,17 +98,16 @@ impl Steps {
     }
 
     fn opening_failed(&mut self, error: &OpenError) {
-        for (step, reason) in OPENING {
-            if reason == error.reason() {
+        for (step, held) in OPENING {
+            if step == step_of(error) {
                 self.fails(step, &chain("", error));
                 if let Some(advice) = advice(error) {
                     println!("      {advice}");
                 }
                 return;
             }
-            self.holds(step, held(step));
+            self.holds(step, held);
         }
-        self.fails("opening", &chain("", error));
     }
 
     fn timestamp(&self, staleness: Staleness) {
@@ -109,6 +124,11 @@ impl Steps {
     }
 
     fn payload(&mut self, payload: &str) {
+        if let Err(error) = qopen::types::Json::parse(payload) {
+            self.fails("JSON", &chain("", &error));
+            return;
+        }
+        self.holds("JSON", "well formed");
         match understand(payload) {
             Understood::NotJson(error) => self.fails("JSON", &chain("", &error)),
             Understood::Other(EventType::Absent) => {
@@ -121,7 +141,6 @@ impl Steps {
                 );
             }
             Understood::Unreadable { reason, .. } => {
-                self.holds("JSON", "well formed");
                 self.fails("shape", &format!("{reason}; the page would go to quarantine"));
             }
             Understood::Error { code, message, mark_id, .. } => {
@@ -132,6 +151,7 @@ impl Steps {
             }
             Understood::Page { pull, .. } => {
                 self.holds("event", "42016: a page of a customer list");
+                self.holds("shape", "a page, with robot, mark and list");
                 self.holds("pull", &pull.to_string());
                 self.page(payload);
             }
@@ -170,15 +190,6 @@ impl Steps {
 fn no_keys() -> Result<qopen::callback::CallbackKeys, Failure> {
     qopen::callback::CallbackKeys::new("", &"0".repeat(16).into())
         .map_err(|error| Failure::unexpected("keys of zeros", &error))
-}
-
-fn held(step: &str) -> &'static str {
-    match step {
-        "envelope" => "a JSON object with all five fields",
-        "app key" => "the configured one",
-        "signature" => "made with the callback token",
-        _ => "base64, length, padding and UTF-8 hold",
-    }
 }
 
 fn advice(error: &OpenError) -> Option<&'static str> {

@@ -290,10 +290,8 @@ impl Publication<'_> {
     /// greatest that can. What cannot be read is set aside. True where the account was written.
     fn write(&mut self, mut contents: Vec<Box<str>>) -> Result<bool, PublishError> {
         if contents.len() > 1 {
-            let rank = |raw: &Box<str>| {
-                Reverse(ContentDigest::from_u128(Digest::of(raw.as_bytes()).to_u128()))
-            };
-            contents.sort_by_key(rank);
+            let content = |raw: &str| Digest::of(raw.as_bytes()).to_u128();
+            contents.sort_by_key(|raw| Reverse(ContentDigest::from_u128(content(raw))));
         }
         let mut written = false;
         for raw in contents {
