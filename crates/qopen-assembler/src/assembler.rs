@@ -116,6 +116,14 @@ pub(crate) struct Tombstone {
     pub(crate) expires: Time,
 }
 
+impl Tombstone {
+    /// Whether a page was folded, whoever holds the fold now.
+    pub(crate) fn has_page(&self, digest: PageDigest) -> bool {
+        let folded = self.fold.as_ref().is_some_and(|fold| fold.has_page(digest));
+        folded || self.pages.contains(&digest)
+    }
+}
+
 /// Folds the pages of many pulls, each into one list.
 ///
 /// It has no clock, no I/O and no thread. It never panics on what it is given, and the same calls
@@ -241,8 +249,9 @@ impl<T: Keyed> Assembler<T> {
         Ok(())
     }
 
-    /// Takes the fold of an ended pull, from the moment it ends until [`Event::Forgotten`] is polled. Late pages are still told from copies, and announced as
-    /// [`Event::Revised`], but no longer folded here.
+    /// Takes the fold of an ended pull, from the moment it ends until [`Event::Forgotten`] is
+    /// polled. Late pages are still told from copies, and announced as [`Event::Revised`], but no
+    /// longer folded here.
     pub fn take_fold(&mut self, key: &PullKey) -> Option<Fold> {
         let tombstone = self.ended.get_mut(key).or_else(|| self.parting.get_mut(key))?;
         let fold = tombstone.fold.take()?;

@@ -119,8 +119,7 @@ impl<T: Keyed> Assembler<T> {
             return Verdict::Unknown;
         };
         let (key, digest, limit) = (page.key.clone(), page.digest, self.config.limits.pages);
-        let folded = tombstone.fold.as_ref().is_some_and(|fold| fold.has_page(digest));
-        if folded || tombstone.pages.contains(&digest) {
+        if tombstone.has_page(digest) {
             tombstone.progress.duplicate_pages += 1;
             return Verdict::Duplicate;
         }
@@ -167,8 +166,7 @@ impl<T: Keyed> Assembler<T> {
     ) {
         let now = self.advance(now);
         if let Some(tombstone) = self.ended.get(key) {
-            let folded = tombstone.fold.as_ref().is_some_and(|fold| fold.has_page(digest));
-            if !folded && !tombstone.pages.contains(&digest) {
+            if !tombstone.has_page(digest) {
                 self.anomaly(Anomaly::UnfoldedAfterEnd { key: key.clone(), page: digest });
             }
             return;

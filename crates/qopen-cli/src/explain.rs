@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use qopen::callback::{Freshness, OpenError, RejectReason, Staleness};
-use qopen::types::{CallbackSkim, EventType, PageSkim};
+use qopen::types::{Account, CallbackSkim, Entry, EventType, Json, PageSkim};
 use qopen::{Understood, understand};
 
 use crate::args::ExplainArgs;
@@ -124,7 +124,7 @@ impl Steps {
     }
 
     fn payload(&mut self, payload: &str) {
-        if let Err(error) = qopen::types::Json::parse(payload) {
+        if let Err(error) = Json::parse(payload) {
             self.fails("JSON", &chain("", &error));
             return;
         }
@@ -169,17 +169,14 @@ impl Steps {
         self.holds("page", &format!("{} customers; {more}", accounts.len()));
         let mut readable = 0;
         for (number, account) in accounts.iter().enumerate() {
-            let read = serde_json::from_str::<qopen::types::Account>(account.raw);
-            match read {
-                Ok(_) => readable += 1,
-                Err(error) => {
-                    let reason = error.to_string();
-                    let reason = reason.split(" at line ").next().unwrap_or_default();
-                    self.fails(
-                        &format!("customer {}", number + 1),
-                        &format!("{reason}; it would be quarantined"),
-                    );
-                }
+            // A part of JSON that was read before is JSON.
+            let Ok(json) = Json::parse(account.raw) else { continue };
+            match Entry::<Account>::read(json) {
+                Entry::Read(_) => readable += 1,
+                Entry::Unread(unread) => self.fails(
+                    &format!("customer {}", number + 1),
+                    &format!("{}; it would be quarantined", unread.reason),
+                ),
             }
         }
         self.holds("customers", &format!("{readable} of {} can be read", accounts.len()));

@@ -152,10 +152,8 @@ impl Replay {
         let progress = Progress::new(&id, self.assembler.progress(key), Time::ZERO);
         let fold = self.assembler.take_fold(key)?;
         let journal: Arc<dyn Journal> = Arc::clone(&self.journal) as _;
-        {
-            let list = PulledList::done(id, journal, fold, progress.revision);
-            Some(Outcome { status, progress, list })
-        }
+        let list = PulledList::done(id, journal, fold, progress.revision);
+        Some(Outcome { status, progress, list })
     }
 }
 
