@@ -8,6 +8,7 @@
 
 mod check;
 mod codegen;
+mod prove;
 mod spec_diff;
 
 use std::path::{Path, PathBuf};
@@ -24,6 +25,8 @@ usage: cargo xtask TASK
   spec diff PAGE.txt report in what a vendor's page and openapi.yaml differ
   check              formatting, generated code, dependencies, clippy, documentation, public API,
                      licences
+  prove [--cases N] [--seed N]
+                     run every property of the assembler with N cases, 100,000 unless given
 ";
 
 fn main() -> ExitCode {
@@ -57,6 +60,17 @@ fn run(words: &[&str]) -> Result<()> {
             report(&std::fs::read_to_string(page)?, &std::fs::read_to_string(spec)?)
         }
         ["check"] => check::run(&root(), &spec, &generated),
+        ["prove", options @ ..] => {
+            let (mut cases, mut seed) = (100_000, None);
+            for option in options.chunks(2) {
+                match option {
+                    ["--cases", n] => cases = n.parse()?,
+                    ["--seed", n] => seed = Some(n.parse()?),
+                    _ => return Err(format!("prove does not know {option:?}\n{USAGE}").into()),
+                }
+            }
+            prove::run(&root(), cases, seed)
+        }
         [] | ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             Ok(())

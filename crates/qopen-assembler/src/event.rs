@@ -9,13 +9,15 @@ use crate::pull::Progress;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Event<T> {
-    /// A pull's progress changed; at most one waits for each pull, however much has happened.
+    /// A pull's progress changed; at most one waits for each pull, however much has happened. Never
+    /// after the pull's end.
     Progressed {
         /// The pull.
         key: PullKey,
     },
     /// Accounts that are new, or whose content replaces an earlier one. Written one over the other
-    /// they come to the same map in any order of the pages. Only with [`Config::stream`].
+    /// they come to the same map in any order of the pages. Only with [`Config::stream`]; never of a
+    /// copy, of a merged fold, of a pull that failed, or once the fold was taken.
     ///
     /// [`Config::stream`]: crate::Config::stream
     Fresh {
@@ -25,7 +27,8 @@ pub enum Event<T> {
         accounts: Vec<T>,
     },
     /// The list is complete, as far as can be known: `basis` says why. Comes once for a pull, and
-    /// never together with `Failed`.
+    /// never together with `Failed`; never without a last page, while a page is owed or unreadable,
+    /// or below the expected number.
     Completed {
         /// The pull.
         key: PullKey,
@@ -44,7 +47,8 @@ pub enum Event<T> {
         /// What there is.
         progress: Progress,
     },
-    /// A page came after the pull was complete: the list has a new revision (invariant I6).
+    /// A page came after the pull was complete: the list has a new revision (invariant I6). Never of
+    /// a copy, before `Completed`, after `Failed` or after `Forgotten`.
     Revised {
         /// The pull.
         key: PullKey,
@@ -54,13 +58,13 @@ pub enum Event<T> {
         revision: u32,
     },
     /// An ended pull is no longer remembered: its retention passed, or newer ones took its place.
-    /// From now on its mark is unknown.
+    /// From now on its mark is unknown. Comes once for a pull that ended, after all else of it.
     Forgotten {
         /// The pull.
         key: PullKey,
     },
-    /// Something that fits no pull, or no longer does. Anomalies beyond the queue's limit are
-    /// counted, not queued.
+    /// Something that fits no pull, or no longer does. It never ends a pull. Anomalies beyond the
+    /// queue's limit are counted, not queued.
     Anomaly(Anomaly),
 }
 

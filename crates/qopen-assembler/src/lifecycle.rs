@@ -75,8 +75,8 @@ impl<T: Keyed> Assembler<T> {
     fn remember(&mut self, key: PullKey, fold: Fold, progress: Progress) {
         // At least one is remembered: the one that ends now.
         if self.ended.len() >= self.config.limits.tombstones.max(1) {
-            let oldest = self.ended.iter().min_by_key(|(key, it)| (it.expires, *key));
-            if let Some((oldest, expires)) = oldest.map(|(key, it)| (key.clone(), it.expires)) {
+            let oldest = self.schedule.iter().find(|(_, key)| self.ended.contains_key(key));
+            if let Some((expires, oldest)) = oldest.cloned() {
                 self.schedule.remove(&(expires, oldest.clone()));
                 self.forget(oldest);
             }

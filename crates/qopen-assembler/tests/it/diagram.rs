@@ -8,7 +8,8 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use qopen_assembler::State;
 
-use crate::operations::{Operation, Pair, any_operation, key, keys};
+use crate::operations::{Operation, Pair, key, keys};
+use crate::strategies::any_operation;
 
 /// The arrows between the states of the README's diagram.
 fn drawn() -> BTreeSet<(String, String)> {

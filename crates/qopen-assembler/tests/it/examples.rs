@@ -243,6 +243,100 @@ fn i11_every_limit_holds_at_the_bound_and_one_past_it() {
 }
 
 #[test]
+fn i11_late_unread_and_merged_pages_count_against_the_limit() {
+    let mut limited = config();
+    limited.limits.pages = 2;
+    limited.limits.accounts = 2;
+    let fresh = || {
+        let (mut assembler, key) = (Assembler::new(limited), crate::operations::key((0, 0)));
+        assembler.start(at(0), key.clone(), PullOptions::default()).unwrap();
+        (assembler, key)
+    };
+    let owed = |ids: &[u8]| test_page(true, ids).digest;
+
+    // Late: the last that has room makes a revision, the next one is reported and changes nothing.
+    let (mut assembler, key) = fresh();
+    assembler.handle_page(at(0), test_page(false, &[1]));
+    assert_eq!(assembler.handle_page(at(4), test_page(true, &[2])), Verdict::Late);
+    assert_eq!(assembler.handle_page(at(4), test_page(true, &[3])), Verdict::LimitReached);
+    let progress = assembler.progress(&key).unwrap();
+    assert_eq!((progress.state, progress.pages, progress.revision), (State::Completed, 2, 2));
+    assert_eq!((progress.accounts, progress.conflicts), (2, 0));
+    let over = Anomaly::LatePageOverLimit { key: key.clone(), page: owed(&[3]) };
+    let last = std::iter::from_fn(|| assembler.poll_event()).last();
+    assert_eq!(last, Some(Event::Anomaly(over)));
+
+    // Owed and unreadable ones count as pages; a known one is no other page, whatever it becomes.
+    let (mut assembler, key) = fresh();
+    assembler.handle_owed_page(at(0), &key, owed(&[1]));
+    assembler.handle_unreadable_page(at(0), &key, owed(&[2]));
+    assembler.handle_unreadable_page(at(0), &key, owed(&[1]));
+    assert_eq!(assembler.handle_page(at(0), test_page(true, &[2])), Verdict::Folded);
+    assert_eq!(assembler.progress(&key).unwrap().state, State::Collecting);
+    assembler.handle_owed_page(at(0), &key, owed(&[3]));
+    assert_eq!(failure(&mut assembler), Some(Failure::LimitReached(Limit::Pages)));
+
+    // Merged: at the bound, one account past it, one page past it.
+    let merged = |pages: &[&[u8]]| {
+        let (mut assembler, key) = fresh();
+        let mut fold = qopen_assembler::Fold::new(&key);
+        for ids in pages {
+            let Page { digest, has_more, accounts, .. } = test_page(true, ids);
+            fold.add_page(digest, has_more, accounts, |_| {});
+        }
+        assembler.merge(at(0), &key, &fold).unwrap();
+        failure(&mut assembler)
+    };
+    assert_eq!(merged(&[&[1], &[2]]), None);
+    assert_eq!(merged(&[&[1, 2, 3]]), Some(Failure::LimitReached(Limit::Accounts)));
+    assert_eq!(merged(&[&[1], &[2], &[1, 2]]), Some(Failure::LimitReached(Limit::Pages)));
+}
+
+#[test]
+fn i11_events_beyond_the_limit_are_counted_or_turned_away() {
+    let mut limited = config();
+    limited.limits.queued_events = 2;
+    let mut assembler = Assembler::<Account>::new(limited);
+    let nobody = ErrorReport { robot: "r".into(), mark: None, code: 1, message: String::new() };
+    for stray in 1..=3 {
+        assembler.handle_error(at(0), nobody.clone());
+        assert_eq!(assembler.counters().stray_errors, stray);
+        assert_eq!(assembler.counters().unqueued_anomalies, stray.saturating_sub(2));
+    }
+    assert_eq!(std::iter::from_fn(|| assembler.poll_event()).count(), 2);
+}
+
+#[test]
+fn every_basis_of_completion_and_their_combinations() {
+    let basis = |expect: Option<u64>, declared: bool| {
+        let (mut assembler, key) = started(PullOptions::default().expect_accounts(expect));
+        assembler.handle_page(at(0), test_page(false, &[1, 2]));
+        if declared {
+            assembler.declare_finished(at(1), &key).unwrap();
+        } else {
+            assembler.handle_timeout(at(61));
+        }
+        std::iter::from_fn(|| assembler.poll_event()).find_map(|event| match event {
+            Event::Completed { basis, .. } => {
+                Some(Ok((basis.quiet, basis.expected, basis.declared)))
+            }
+            Event::Failed { failure, .. } => Some(Err(failure)),
+            _ => None,
+        })
+    };
+    let settle = Some(PullOptions::default().timing.settle);
+    assert_eq!(basis(None, false), Some(Ok((settle, None, false))));
+    assert_eq!(basis(None, true), Some(Ok((None, None, true))));
+    assert_eq!(basis(Some(2), false), Some(Ok((settle, Some(2), false))));
+    assert_eq!(basis(Some(2), true), Some(Ok((None, Some(2), true))));
+    // More than expected is no fault, fewer is; nobody's word stands in for what is known to lack.
+    assert_eq!(basis(Some(1), false), Some(Ok((settle, Some(1), false))));
+    let fewer = Failure::FewerThanExpected { expected: 3 };
+    assert_eq!(basis(Some(3), false), Some(Err(fewer.clone())));
+    assert_eq!(basis(Some(3), true), Some(Err(fewer)));
+}
+
+#[test]
 fn pre_digested_entries_fold_like_the_accounts_they_stand_for() {
     let key = PullKey::new("r", "m");
     let seed = qopen_assembler::Seed::of(&key);

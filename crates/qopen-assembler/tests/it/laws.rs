@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use qopen_assembler::{Fold, ForeignFold, PullKey};
 
-use crate::operations::{Account, TestPage, any_page, digest};
+use crate::operations::{Account, TestPage, digest};
+use crate::strategies::any_page;
 
 /// What a node of a distributed fold may learn of a page.
 #[derive(Clone, Debug)]

@@ -8,3 +8,4 @@ mod laws;
 mod model;
 mod operations;
 mod replay;
+mod strategies;

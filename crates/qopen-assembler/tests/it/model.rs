@@ -64,16 +64,15 @@ impl ModelPull {
         }
         let (timing, missing) = (self.options.timing, self.missing());
         let (deadline, settled) = (self.started + timing.deadline, self.activity + timing.settle);
-        if missing.is_none() && !self.awaiting && settled <= deadline {
-            return (settled, Some(self.completed(key, Some(timing.settle))));
-        }
         let idle = self.activity + timing.idle_timeout;
+        let failed = |failure| Some(Said::Failed(key, failure));
         match missing {
-            Some(missing) if idle < deadline && !self.awaiting => {
-                (idle, Some(Said::Failed(key, missing)))
+            None if !self.awaiting && settled <= deadline => {
+                (settled, Some(self.completed(key, Some(timing.settle))))
             }
-            Some(Failure::Silent) => (deadline, Some(Said::Failed(key, Failure::Silent))),
-            _ => (deadline, Some(Said::Failed(key, Failure::Deadline))),
+            Some(missing) if !self.awaiting && idle < deadline => (idle, failed(missing)),
+            Some(Failure::Silent) => (deadline, failed(Failure::Silent)),
+            _ => (deadline, failed(Failure::Deadline)),
         }
     }
 

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{Config, TestRunner};
 use qopen_assembler::{Event, PullOptions};
 
-use crate::operations::{
-    Account, Key, Operation, Pair, Said, any_operation, content, key, keys, said,
-};
+use crate::operations::{Account, Key, Operation, Pair, Said, content, key, keys, said};
+use crate::strategies::any_operation;
 
 proptest! {
     #[test]
@@ -120,6 +121,26 @@ proptest! {
             .collect();
         prop_assert_eq!(map, winners);
         prop_assert!(pair.assembler.progress(&key((0, 0))).is_some());
+    }
+}
+
+/// One life of many pulls, years of virtual time: fifty steps for each case that proptest is told to
+/// run, five million in `cargo xtask prove`.
+#[test]
+fn a_long_life_agrees_with_the_model() {
+    let steps = Config::default().cases * 50;
+    let mut runner = TestRunner::default();
+    let (mut pair, operations) = (Pair::new(), any_operation());
+    for step in 0..steps {
+        let operation = operations.new_tree(&mut runner).unwrap().current();
+        let seed = runner.config().rng_seed;
+        let context = || format!("step {step}, seed {seed:?}: {operation:?}");
+        pair.apply(&operation);
+        assert_eq!(said(&pair.events), pair.model.said, "{}", context());
+        pair.compare();
+        // What was compared need not be remembered.
+        pair.events.clear();
+        pair.model.said.clear();
     }
 }
 

@@ -1,0 +1,40 @@
+//! The property tests at length.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::Result;
+
+/// Crates whose property tests are worth more cases than `cargo test` has time for.
+const CRATES: [&str; 1] = ["qopen-assembler"];
+
+/// Runs every property with that many cases. The seed is new each time unless given; it is printed,
+/// and the same seed runs the same cases.
+pub fn run(root: &Path, cases: u32, seed: Option<u64>) -> Result<()> {
+    let seed = match seed {
+        Some(seed) => seed,
+        None => {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
+            now.as_secs() << 30 | u64::from(now.subsec_nanos())
+        }
+    };
+    for package in CRATES {
+        println!("== {package}: {cases} cases a property, --cases {cases} --seed {seed}");
+        let status = Command::new(env!("CARGO"))
+            .args(["test", "--release", "--locked", "--all-features", "--tests", "-p", package])
+            .env("PROPTEST_CASES", cases.to_string())
+            .env("PROPTEST_RNG_SEED", seed.to_string())
+            .current_dir(root)
+            .status()?;
+        if !status.success() {
+            return Err(format!(
+                "{package}: a property does not hold; it fails again with --seed {seed}, and its \
+                 smallest case is in the crate's proptest-regressions: commit it"
+            )
+            .into());
+        }
+    }
+    println!("== every property held, --seed {seed}");
+    Ok(())
+}
