@@ -256,7 +256,7 @@ mod tests {
         let seed = Seed::of(&PullKey::new("r", "m"));
         let mut table = Winners::default();
         let mut model: BTreeMap<Fingerprint, (u128, bool)> = BTreeMap::new();
-        for n in 0..60_000_u32 {
+        for n in 0..120_000_u32 {
             let id = seed.fingerprint(&(n % 40_000).to_string());
             let content = ContentDigest::of(&(n / 7).to_le_bytes());
             let found = table.insert(id, content);
@@ -281,6 +281,8 @@ mod tests {
             model.iter().all(|(id, (content, _))| table.get(*id).map(|it| it.0) == Some(*content))
         );
         assert_eq!(table.iter().count(), 40_000);
+        assert!(table.iter().all(|(id, content)| model[&id].0 == content.0));
+        assert!(model.iter().all(|(id, (_, conflict))| table.is_conflicting(*id) == *conflict));
         assert_eq!(table.get(seed.fingerprint("nobody")), None);
 
         let mut again = Winners::default();
@@ -288,6 +290,22 @@ mod tests {
         assert!(again == table && again.conflicts() == table.conflicts());
         again.merge(&table);
         assert!(again == table && again.conflicts() == table.conflicts());
+    }
+
+    #[test]
+    fn a_shard_is_full_to_seven_eighths_and_then_grows_by_one() {
+        let mut shard = Shard { slots: vec![Slot::default(); 8], len: 0 };
+        for id in 1..=7 {
+            shard.add(Slot { id, content: 0 });
+            assert_eq!((shard.slots.len(), shard.len), (8, usize::try_from(id).unwrap()));
+        }
+        shard.add(Slot { id: 8, content: 0 });
+        assert!(shard.len == 8 && (1..=8).all(|id| shard.find(id).is_ok()));
+        for len in [0, 8, 100, 5_000] {
+            let slots = Shard::with_room_for(len).slots.len();
+            assert!(slots * 7 / 8 >= len + len / 8, "{slots} slots for {len}");
+            assert!(slots <= len * 3 / 2 + 8, "{slots} slots for {len}");
+        }
     }
 
     #[test]

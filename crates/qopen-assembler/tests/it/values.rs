@@ -138,3 +138,11 @@ fn of_equal_contents_a_collector_keeps_what_it_has() {
     collector.extend([Named("same", "first"), Named("same", "second")]);
     assert_eq!(collector.into_sorted_by_key(|it| it.1)[0].1, "first");
 }
+
+#[test]
+fn what_is_no_fold_is_refused_by_name() {
+    let mut json = serde_json::to_value(Fold::new(&key())).unwrap();
+    json["winners"] = 5.into();
+    let error = serde_json::from_value::<Fold>(json).unwrap_err().to_string();
+    assert!(error.contains("expected pairs of fingerprint and content"), "{error}");
+}
