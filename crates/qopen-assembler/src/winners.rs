@@ -161,6 +161,7 @@ impl Shard {
         shard
     }
 
+    /// For so many accounts, and at least three more.
     fn with_room_for(len: usize) -> Self {
         // Full to 7/8 at most, with an eighth to grow before the next move.
         let slots = (len + len / 8 + 4) * 8 / 7;
@@ -186,7 +187,7 @@ impl Shard {
 
     fn add(&mut self, slot: Slot) {
         if (self.len + 1) * 8 > self.slots.len() * 7 {
-            let mut larger = Self::with_room_for(self.len + 1);
+            let mut larger = Self::with_room_for(self.len);
             self.slots.iter().filter(|slot| slot.id != 0).for_each(|slot| larger.put(*slot));
             *self = larger;
         }

@@ -37,9 +37,10 @@ fn progress_is_said_once_until_it_is_heard() {
     let mut assembler = started();
     let progressed = Event::Progressed { key: key() };
     let count = |events: Vec<Event<Account>>| events.iter().filter(|it| **it == progressed).count();
-    for _ in 0..2 {
-        assembler.handle_page(Time::ZERO, test_page(true, &[]));
-        assembler.handle_page(Time::ZERO, test_page(true, &[(1, 1)]));
+    for pages in [1, 2, 1, 3] {
+        for id in 0..pages {
+            assembler.handle_page(Time::ZERO, test_page(true, &[(id, 1)]));
+        }
         assert_eq!(count(events(&mut assembler)), 1);
         assert_eq!(count(events(&mut assembler)), 0);
     }
