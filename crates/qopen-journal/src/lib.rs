@@ -1,13 +1,19 @@
 #![doc = include_str!("../README.md")]
 
+mod disk;
 mod memory;
 mod record;
 
 use async_trait::async_trait;
 use futures_core::stream::BoxStream;
 
+#[cfg(feature = "faults")]
+pub use disk::Faults;
+pub use disk::{Damage, DiskJournal, DiskOptions, Report};
 pub use memory::MemoryJournal;
-pub use record::{Appended, Durability, Note, PageRecord, Payload, PullId, Quarantined};
+pub use record::{
+    Appended, Durability, Note, Noted, PageRecord, Payload, PullId, PullState, Quarantined, Started,
+};
 
 /// What a journal could not do.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +30,23 @@ pub enum JournalError {
     /// The storage did not do it this time; trying again may help.
     #[error("the journal's storage is unavailable")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Another process has the journal open.
+    #[error("the journal is in use by another process ({holder})")]
+    Locked {
+        /// What that process says of itself.
+        holder: String,
+    },
+    /// The journal was written in a format that this version does not know.
+    #[error("the journal has format {found}; this version knows {known}")]
+    UnknownFormat {
+        /// The format that was found.
+        found: u32,
+        /// The format that is known.
+        known: u32,
+    },
+    /// A record that was kept cannot be read any more.
+    #[error("a record of the journal is damaged")]
+    Damaged(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The storage is beyond help from here: nothing more can be written.
     #[error("the journal's storage has failed for good")]
     Fatal(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -34,7 +57,7 @@ impl JournalError {
     /// sends the page again.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        !matches!(self, Self::Fatal(_))
+        matches!(self, Self::Full { .. } | Self::Unavailable(_))
     }
 }
 
@@ -73,17 +96,30 @@ pub trait Journal: Send + Sync + 'static {
         pull: &PullId,
     ) -> Result<BoxStream<'static, Result<PageRecord, JournalError>>, JournalError>;
 
-    /// The facts noted about a pull, oldest first.
+    /// What is known of a pull; `None` where nothing is.
     ///
     /// # Errors
     /// [`JournalError`], when the storage cannot be read.
-    async fn notes(&self, pull: &PullId) -> Result<Vec<Note>, JournalError>;
+    async fn pull(&self, pull: &PullId) -> Result<Option<PullState>, JournalError>;
+
+    /// Every pull of which anything is known, in the order of robots and marks.
+    ///
+    /// # Errors
+    /// [`JournalError`], when the storage cannot be read.
+    async fn pulls(&self) -> Result<Vec<PullState>, JournalError>;
 
     /// What lies in quarantine, oldest first.
     ///
     /// # Errors
     /// [`JournalError`], when the storage cannot be read.
     async fn quarantined(&self) -> Result<Vec<Quarantined>, JournalError>;
+
+    /// Lets go of something in quarantine, because it was read after all or is not wanted. What is
+    /// not there is no error.
+    ///
+    /// # Errors
+    /// [`JournalError`], when the storage cannot be written.
+    async fn release(&self, item: &Quarantined) -> Result<(), JournalError>;
 
     /// Lets go of a pull: its pages, notes and quarantined items. Unknown pulls are no error.
     ///

@@ -1,7 +1,8 @@
 //! The journal in memory: fast, bounded, and gone with the process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use futures_core::stream::BoxStream;
@@ -9,7 +10,8 @@ use futures_util::stream;
 use qopen_types::Digest;
 
 use crate::{
-    Appended, Durability, Journal, JournalError, Note, PageRecord, Payload, PullId, Quarantined,
+    Appended, Durability, Journal, JournalError, Note, Noted, PageRecord, Payload, PullId,
+    PullState, Quarantined,
 };
 
 /// Bytes of payload that a journal in memory holds unless told otherwise: 1 GiB.
@@ -37,7 +39,8 @@ struct State {
 #[derive(Debug, Default)]
 struct Pull {
     pages: BTreeMap<Digest, Payload>,
-    notes: Vec<Note>,
+    notes: Vec<Noted>,
+    last_page: Option<SystemTime>,
 }
 
 impl Default for MemoryJournal {
@@ -84,6 +87,21 @@ impl State {
         }
     }
 
+    fn pull(&self, id: &PullId) -> Option<PullState> {
+        let mut state = PullState::new(id.clone());
+        let items = self.quarantine.iter().filter(|it| it.pull.as_ref() == Some(id));
+        state.quarantined = items.count() as u64;
+        if let Some(pull) = self.pulls.get(id) {
+            state.notes.clone_from(&pull.notes);
+            state.pages = pull.pages.len() as u64;
+            state.bytes = pull.pages.values().map(|it| it.as_str().len() as u64).sum();
+            state.last_page = pull.last_page;
+        } else if state.quarantined == 0 {
+            return None;
+        }
+        Some(state)
+    }
+
     fn give_back(&mut self, payload: &Payload) {
         self.held = self.held.saturating_sub(payload.as_str().len() as u64);
     }
@@ -97,12 +115,19 @@ impl Journal for MemoryJournal {
             return Ok(Appended::Duplicate);
         }
         state.take_room(&page.payload, self.limit)?;
-        state.pulls.entry(page.pull).or_default().pages.insert(page.digest, page.payload);
+        let pull = state.pulls.entry(page.pull).or_default();
+        pull.pages.insert(page.digest, page.payload);
+        pull.last_page = Some(SystemTime::now());
         Ok(Appended::New)
     }
 
     async fn note(&self, pull: &PullId, note: Note) -> Result<(), JournalError> {
-        self.state().pulls.entry(pull.clone()).or_default().notes.push(note);
+        self.state()
+            .pulls
+            .entry(pull.clone())
+            .or_default()
+            .notes
+            .push(Noted { at: SystemTime::now(), note });
         Ok(())
     }
 
@@ -129,8 +154,24 @@ impl Journal for MemoryJournal {
         Ok(Box::pin(stream::iter(records)))
     }
 
-    async fn notes(&self, pull: &PullId) -> Result<Vec<Note>, JournalError> {
-        Ok(self.state().pulls.get(pull).map(|it| it.notes.clone()).unwrap_or_default())
+    async fn pull(&self, pull: &PullId) -> Result<Option<PullState>, JournalError> {
+        Ok(self.state().pull(pull))
+    }
+
+    async fn pulls(&self) -> Result<Vec<PullState>, JournalError> {
+        let state = self.state();
+        let named = state.quarantine.iter().filter_map(|it| it.pull.as_ref());
+        let pulls: BTreeSet<&PullId> = state.pulls.keys().chain(named).collect();
+        Ok(pulls.into_iter().filter_map(|pull| state.pull(pull)).collect())
+    }
+
+    async fn release(&self, item: &Quarantined) -> Result<(), JournalError> {
+        let mut state = self.state();
+        if let Some(at) = state.quarantine.iter().position(|it| it == item) {
+            let gone = state.quarantine.remove(at);
+            state.give_back(&gone.payload);
+        }
+        Ok(())
     }
 
     async fn quarantined(&self) -> Result<Vec<Quarantined>, JournalError> {

@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use qopen_types::{Digest, MarkId, RobotId};
+use serde::{Deserialize, Serialize};
 
 /// Which pull: the robot, and the mark of the request.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -76,26 +78,155 @@ pub enum Appended {
 }
 
 /// A fact about a pull.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
+#[serde(tag = "note", rename_all = "snake_case")]
 pub enum Note {
     /// It is about to be requested.
-    Started {
-        /// Whether tags were asked for.
-        need_tag_info: bool,
+    Started(Started),
+    /// The platform has accepted the request.
+    Accepted {
+        /// The platform's number for it, where it gave one.
+        serial_no: Option<String>,
     },
-    /// It ended; the text names the way, as a summary does.
+    /// The platform reported an error for it.
+    Reported {
+        /// The platform's code.
+        code: i64,
+        /// The platform's message.
+        message: String,
+    },
+    /// It ended.
     Ended {
         /// `complete`, `incomplete` or `failed`.
         status: String,
+        /// Why, in a sentence.
+        why: String,
+        /// How many accounts it had.
+        accounts: u64,
+        /// How many different pages it had.
+        pages: u64,
     },
+    /// An ended pull was taken up again.
+    Resumed,
     /// Its list was published.
     Published {
         /// The revision of the list.
         revision: u32,
         /// How many accounts it has.
         accounts: u64,
+        /// Where it is, as the sink names it.
+        location: String,
     },
+}
+
+/// How a pull was started: all that is needed to take it up again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Started {
+    /// Whether tags were asked for.
+    pub need_tag_info: bool,
+    /// Quiet after the last page that makes the list complete.
+    pub settle: Duration,
+    /// Silence after which it is given up.
+    pub idle_timeout: Duration,
+    /// The longest that it may take.
+    pub deadline: Duration,
+    /// At least so many accounts must come.
+    pub expect_accounts: Option<u64>,
+    /// What the starter wants to find again, such as where the list goes.
+    pub label: Option<String>,
+}
+
+impl Started {
+    /// Without tags, without an expected number, without a label.
+    #[must_use]
+    pub fn new(settle: Duration, idle_timeout: Duration, deadline: Duration) -> Self {
+        let (need_tag_info, expect_accounts, label) = (false, None, None);
+        Self { need_tag_info, settle, idle_timeout, deadline, expect_accounts, label }
+    }
+}
+
+/// A fact, and when it was noted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs, reason = "it is these two")]
+pub struct Noted {
+    /// When the journal took it.
+    pub at: SystemTime,
+    /// The fact.
+    pub note: Note,
+}
+
+/// What a journal holds of one pull, without the pages themselves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PullState {
+    /// The pull.
+    pub pull: PullId,
+    /// The facts, oldest first.
+    pub notes: Vec<Noted>,
+    /// Different pages.
+    pub pages: u64,
+    /// Bytes of storage that they take.
+    pub bytes: u64,
+    /// When the last page came.
+    pub last_page: Option<SystemTime>,
+    /// Items in quarantine.
+    pub quarantined: u64,
+    /// Pages that were kept, or partly kept, and cannot be read any more: the list lacks what was
+    /// on them. A page of one of these digests that comes again makes good for it.
+    pub damaged: Vec<Digest>,
+}
+
+impl PullState {
+    pub(crate) fn new(pull: PullId) -> Self {
+        let (notes, damaged) = (Vec::new(), Vec::new());
+        Self { pull, notes, pages: 0, bytes: 0, last_page: None, quarantined: 0, damaged }
+    }
+
+    /// How it was started, and when; `None` for a pull that someone else requested.
+    #[must_use]
+    pub fn started(&self) -> Option<(SystemTime, &Started)> {
+        self.notes.iter().find_map(|noted| match &noted.note {
+            Note::Started(started) => Some((noted.at, started)),
+            _ => None,
+        })
+    }
+
+    /// How it ended, and when, unless it is open or was taken up again.
+    #[must_use]
+    pub fn ended(&self) -> Option<&Noted> {
+        let last = |it: &&Noted| matches!(it.note, Note::Ended { .. } | Note::Resumed);
+        self.notes.iter().rev().find(last).filter(|it| matches!(it.note, Note::Ended { .. }))
+    }
+
+    /// The error that the platform reported, if it did, since the pull was last taken up.
+    #[must_use]
+    pub fn reported(&self) -> Option<(i64, &str)> {
+        let last = |it: &&Noted| matches!(it.note, Note::Reported { .. } | Note::Resumed);
+        match &self.notes.iter().rev().find(last)?.note {
+            Note::Reported { code, message } => Some((*code, message)),
+            _ => None,
+        }
+    }
+
+    /// Whether the platform accepted the request.
+    #[must_use]
+    pub fn is_accepted(&self) -> bool {
+        self.notes.iter().any(|it| matches!(it.note, Note::Accepted { .. }))
+    }
+
+    /// What was published of it last.
+    #[must_use]
+    pub fn published(&self) -> Option<&Noted> {
+        self.notes.iter().rev().find(|it| matches!(it.note, Note::Published { .. }))
+    }
+
+    /// When anything was heard of it last.
+    #[must_use]
+    pub fn last_activity(&self) -> Option<SystemTime> {
+        self.notes.iter().map(|it| it.at).chain(self.last_page).max()
+    }
 }
 
 /// Something that verified and could not be understood, kept whole.
@@ -116,6 +247,12 @@ impl Quarantined {
     pub fn new(pull: Option<PullId>, reason: impl Into<String>, payload: Payload) -> Self {
         Self { pull, reason: reason.into(), payload }
     }
+
+    /// The digest of its payload, by which it is named.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest::of(self.payload.as_str().as_bytes())
+    }
 }
 
 /// What an appended page survives.
@@ -124,4 +261,6 @@ impl Quarantined {
 pub enum Durability {
     /// Nothing: it is gone with the process.
     Memory,
+    /// The process's end, and the machine's, as far as its disk keeps what `fsync` was told.
+    LocalFsync,
 }

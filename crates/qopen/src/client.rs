@@ -8,15 +8,16 @@ use futures_util::{FutureExt as _, StreamExt as _, stream};
 use qopen_assembler::{Config, PullOptions, Timing};
 use qopen_callback::{Keyring, receiver};
 use qopen_http::Sender;
-use qopen_journal::{Journal, MemoryJournal, Note, PullId};
+use qopen_journal::{Durability, Journal, MemoryJournal, Note, PullId};
 use qopen_types::{MarkId, RobotAccountListRequest};
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
-use crate::driver::{Command, Driver, Generation, Seen, Watched};
+use crate::driver::{Command, Driver, Generation, Seen, Start, Watched};
 use crate::foreign::ForeignHandler;
 use crate::pull::CancelOnDrop;
 use crate::receive::{Intake, KnownPulls, Stats};
+use crate::resume::{self, options};
 use crate::{Outcome, Pull, PullError, PullRequest, PulledList};
 
 /// Facts that may wait for the driver before receivers wait too.
@@ -189,32 +190,113 @@ impl Client {
     /// refused is an outcome, not an error.
     pub async fn pull(&self, request: PullRequest) -> Result<Pull, PullError> {
         let inner = &self.inner;
-        let mark_id = request.mark_id.clone().map_or_else(new_mark, Ok)?;
+        let mark_id = match request.mark_id.clone() {
+            None => new_mark()?,
+            Some(mark_id) => mark_id,
+        };
         let id = PullId { robot_id: request.robot_id.clone(), mark_id };
+        // The journal in memory forgets what this process has forgotten.
+        if request.mark_id.is_some()
+            && inner.journal.durability() != Durability::Memory
+            && inner.journal.pull(&id).await.map_err(PullError::Journal)?.is_some()
+        {
+            return Err(PullError::InJournal);
+        }
+        let started = request.started(inner.timing);
+        let under_way = self.under_way(id.clone());
+        let start = Start::new(options(&started).await_acceptance());
+        let watched = inner.start(&id, under_way.generation, start).await?;
+        let need_tag_info = started.need_tag_info;
+        let note = Note::Started(started);
+        inner.journal.note(&id, note).await.map_err(PullError::Journal)?;
+        under_way.send(inner, need_tag_info);
+        Ok(handle(id, watched, Arc::clone(&inner.journal), under_way.cancel))
+    }
+
+    /// Takes up a pull that another process has left, or that ended without a complete list: its
+    /// pages are folded again from the journal, and what is missing is awaited.
+    ///
+    /// A request whose answer was never seen, and of which no page came, is sent again under the
+    /// same mark. The deadline goes on from when the pull was started, but leaves time for one
+    /// idle timeout and the quiet after it; one that had ended begins anew. A pull that was complete
+    /// is so again at once. Dropping the handle cancels the pull.
+    ///
+    /// Call it before the callback router is served, or pages that come in between are kept and
+    /// not folded.
+    ///
+    /// # Errors
+    /// [`PullError`], when there is no such pull, it is under way already, or the journal cannot be
+    /// read.
+    pub async fn resume(&self, id: &PullId) -> Result<Pull, PullError> {
+        let inner = &self.inner;
+        let state = inner.journal.pull(id).await.map_err(PullError::Journal)?;
+        let state = state.ok_or(PullError::NotInJournal)?;
+        let under_way = self.under_way(id.clone());
+        // From here on, what comes is held until the fold is there.
+        inner.commands.send(Command::Hold(id.clone())).map_err(|_| PullError::Closed)?;
+        let resumed = resume::prepare(&*inner.journal, &state, inner.timing).await;
+        let (start, send_again) = match resumed {
+            Ok(resumed) => (resumed.start, resumed.send_again),
+            Err(error) => {
+                // Without a driver nothing is held.
+                let _ = inner.commands.send(Command::Release(id.clone()));
+                return Err(PullError::Journal(error));
+            }
+        };
+        let watched = inner.start(id, under_way.generation, start).await?;
+        if let Some(need_tag_info) = send_again {
+            under_way.send(inner, need_tag_info);
+        }
+        Ok(handle(id.clone(), watched, Arc::clone(&inner.journal), under_way.cancel))
+    }
+
+    fn under_way(&self, id: PullId) -> UnderWay {
         let sending = Arc::new(Mutex::new(None));
         // From here on, a caller that goes away takes the pull with it.
-        let generation = 1 + inner.generations.fetch_add(1, Ordering::Relaxed);
-        let cancel = cancel(inner.commands.clone(), id.clone(), generation, Arc::clone(&sending));
-        let (reply, answer) = oneshot::channel();
-        let options = request.options(inner.timing);
-        let start = Command::Start { pull: id.clone(), generation, options, reply };
-        inner.commands.send(start).map_err(|_| PullError::Closed)?;
-        let watched = match answer.await.map_err(|_| PullError::Closed)? {
-            Ok(watched) => watched,
-            Err(error) => return Err(PullError::Start(error)),
-        };
-        let note = Note::Started { need_tag_info: request.need_tag_info };
-        inner.journal.note(&id, note).await.map_err(PullError::Journal)?;
+        let generation = 1 + self.inner.generations.fetch_add(1, Ordering::Relaxed);
+        let commands = self.inner.commands.clone();
+        let cancel = cancel(commands, id.clone(), generation, Arc::clone(&sending));
+        UnderWay { id, generation, sending, cancel }
+    }
+}
 
-        let task = tokio::spawn(send(
-            inner.sender.clone(),
-            inner.commands.clone(),
-            id.clone(),
-            generation,
-            request,
-        ));
-        *sending.lock().unwrap_or_else(PoisonError::into_inner) = Some(task.abort_handle());
-        Ok(handle(id, watched, Arc::clone(&inner.journal), cancel))
+impl Inner {
+    async fn start(
+        &self,
+        id: &PullId,
+        generation: Generation,
+        start: Start,
+    ) -> Result<Watched, PullError> {
+        let (reply, answer) = oneshot::channel();
+        let start = Command::Start { pull: id.clone(), generation, start: Box::new(start), reply };
+        self.commands.send(start).map_err(|_| PullError::Closed)?;
+        answer.await.map_err(|_| PullError::Closed)?.map_err(PullError::Start)
+    }
+}
+
+/// A pull that is being started. Dropped, it takes the pull with it.
+struct UnderWay {
+    id: PullId,
+    generation: Generation,
+    sending: Arc<Mutex<Option<tokio::task::AbortHandle>>>,
+    cancel: CancelOnDrop,
+}
+
+impl UnderWay {
+    /// Sends the request in the background.
+    fn send(&self, inner: &Inner, need_tag_info: bool) {
+        let mut request =
+            RobotAccountListRequest::new(self.id.robot_id.clone(), self.id.mark_id.clone());
+        request.need_tag_info = need_tag_info;
+        let sending = Sending {
+            sender: inner.sender.clone(),
+            journal: Arc::clone(&inner.journal),
+            commands: inner.commands.clone(),
+            id: self.id.clone(),
+            generation: self.generation,
+        };
+        let task = tokio::spawn(sending.run(request));
+        *self.sending.lock().unwrap_or_else(PoisonError::into_inner) = Some(task.abort_handle());
     }
 }
 
@@ -246,24 +328,33 @@ fn cancel(
     })
 }
 
-async fn send(
+struct Sending {
     sender: Sender,
+    journal: Arc<dyn Journal>,
     commands: mpsc::UnboundedSender<Command>,
     id: PullId,
     generation: Generation,
-    pull: PullRequest,
-) {
-    let mut request = RobotAccountListRequest::new(id.robot_id.clone(), id.mark_id.clone());
-    request.need_tag_info = pull.need_tag_info;
-    let command = match sender.request_account_list(&request).await {
-        Ok(accepted) => {
-            tracing::info!(pull = %id, serial_no = accepted.serial_no, "request accepted");
-            Command::Accepted(id, generation)
-        }
-        Err(error) => Command::NotSent(id, generation, error),
-    };
-    // Without a driver nobody waits for it.
-    let _ = commands.send(command);
+}
+
+impl Sending {
+    async fn run(self, request: RobotAccountListRequest) {
+        let Self { sender, journal, commands, id, generation } = self;
+        let command = match sender.request_account_list(&request).await {
+            Ok(accepted) => {
+                tracing::info!(pull = %id, serial_no = accepted.serial_no, "request accepted");
+                let note = Note::Accepted { serial_no: accepted.serial_no };
+                if let Err(error) = journal.note(&id, note).await {
+                    // At worst the request is sent again, under the same mark.
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(pull = %id, error, "the acceptance was not journaled");
+                }
+                Command::Accepted(id, generation)
+            }
+            Err(error) => Command::NotSent(id, generation, error),
+        };
+        // Without a driver nobody waits for it.
+        let _ = commands.send(command);
+    }
 }
 
 fn handle(id: PullId, watched: Watched, journal: Arc<dyn Journal>, cancel: CancelOnDrop) -> Pull {

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use qopen_assembler::{
     Assembler, Config, Entry, ErrorReport, Event, Failure, Fold, Page, PageDigest, PullKey,
     PullOptions, StartError, Time, Verdict,
 };
 use qopen_http::SendError;
-use qopen_journal::{Journal, Note, PullId};
+use qopen_journal::{Durability, Journal, Note, PullId};
 use qopen_types::{MarkId, RobotId};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -41,20 +42,52 @@ pub(crate) struct Whose {
     pub(crate) mark_id: Option<MarkId>,
 }
 
+impl Whose {
+    fn fits(&self, key: &PullKey) -> bool {
+        self.robot_id.as_ref().is_none_or(|robot| robot.as_str() == key.robot())
+            && self.mark_id.as_ref().is_none_or(|mark| mark.as_str() == key.mark())
+    }
+}
+
 /// Which start of a pull is meant: a mark may be used again when it is forgotten.
 pub(crate) type Generation = u64;
 
 /// Something that this side wants or did. Few: bounded by the number of pulls.
 pub(crate) enum Command {
+    /// What comes of this pull is to be held until it is started or released.
+    Hold(PullId),
+    /// It will not be started after all.
+    Release(PullId),
     Start {
         pull: PullId,
         generation: Generation,
-        options: PullOptions,
+        start: Box<Start>,
         reply: oneshot::Sender<Result<Watched, StartError>>,
     },
     Accepted(PullId, Generation),
     NotSent(PullId, Generation, SendError),
     Cancel(PullId, Generation),
+}
+
+/// How a pull starts, or goes on.
+#[derive(Debug)]
+pub(crate) struct Start {
+    pub(crate) options: PullOptions,
+    /// What was folded before.
+    pub(crate) fold: Option<Fold>,
+    /// How long it was under way before.
+    pub(crate) elapsed: Duration,
+    /// The error that the platform had reported before.
+    pub(crate) reported: Option<(i64, String)>,
+    /// It was complete before, with this revision.
+    pub(crate) ended: Option<u32>,
+}
+
+impl Start {
+    /// From nothing.
+    pub(crate) fn new(options: PullOptions) -> Self {
+        Self { options, fold: None, elapsed: Duration::ZERO, reported: None, ended: None }
+    }
 }
 
 /// What a pull's handle watches.
@@ -99,12 +132,18 @@ struct Entered {
     /// Held for as long as the assembler remembers the pull.
     _lease: Arc<Lease>,
     not_sent: Option<Arc<SendError>>,
+    /// How long it was under way in processes before this one.
+    elapsed: Duration,
+    /// Its revision when this process took it up, where it was complete then.
+    ended: Option<u32>,
 }
 
 pub(crate) struct Driver {
     assembler: Assembler<Entry>,
     epoch: Instant,
     pulls: BTreeMap<PullKey, Entered>,
+    /// What came of pulls that are being taken up, until their fold is there.
+    held: BTreeMap<PullKey, Vec<(Instant, Fact)>>,
     journal: Arc<dyn Journal>,
     known: Arc<KnownPulls>,
     released: mpsc::UnboundedSender<PullId>,
@@ -122,8 +161,8 @@ impl Driver {
         let (released, mut releases) = mpsc::unbounded_channel();
         let assembler = Assembler::new(config);
         let epoch = Instant::now();
-        let mut driver =
-            Self { assembler, epoch, pulls: BTreeMap::new(), journal, known, released };
+        let (pulls, held) = (BTreeMap::new(), BTreeMap::new());
+        let mut driver = Self { assembler, epoch, pulls, held, journal, known, released };
         loop {
             let due = driver.assembler.poll_timeout();
             // A time too far away to be named never comes.
@@ -159,11 +198,26 @@ impl Driver {
     fn obey(&mut self, command: Command) {
         let now = self.now();
         match command {
-            Command::Start { pull, generation, options, reply } => {
+            Command::Hold(pull) => {
                 let key = key_of(&pull);
-                let started = self.assembler.start(now, key.clone(), options);
+                if !self.pulls.contains_key(&key) {
+                    self.known.insert(&pull);
+                    self.held.entry(key).or_default();
+                }
+            }
+            Command::Release(pull) => {
+                // What came meanwhile is in the journal.
+                if self.held.remove(&key_of(&pull)).is_some() {
+                    self.known.remove(&pull);
+                }
+            }
+            Command::Start { pull, generation, start, reply } => {
+                let key = key_of(&pull);
+                let held = self.held.remove(&key).unwrap_or_default();
+                let started = self.assembler.start(now, key.clone(), start.options);
                 let ours = started.is_ok();
-                let answer = started.map(|()| self.enter(pull, generation));
+                let answer = started.map(|()| self.begin(now, pull, generation, *start));
+                held.into_iter().for_each(|(arrived, fact)| self.take(arrived, fact));
                 if reply.send(answer).is_err() && ours {
                     // Whoever asked has gone; nobody waits for it. It was open a moment ago.
                     let _ = self.assembler.cancel(now, &key);
@@ -188,6 +242,27 @@ impl Driver {
         }
     }
 
+    /// A pull that was started a moment ago goes on from where it was.
+    fn begin(&mut self, now: Time, pull: PullId, generation: Generation, start: Start) -> Watched {
+        let key = key_of(&pull);
+        let watched = self.enter(pull, generation);
+        if let Some(entered) = self.pulls.get_mut(&key) {
+            (entered.elapsed, entered.ended) = (start.elapsed, start.ended);
+        }
+        if let Some(fold) = start.fold.filter(|it| it.pages() + it.unreadable() + it.owed() > 0) {
+            // The pull is open, and the fold its own.
+            let _ = self.assembler.merge(now, &key, &fold);
+        }
+        if let Some((code, message)) = start.reported {
+            let (robot, mark) = (key.robot().to_owned(), Some(key.mark().to_owned()));
+            self.assembler.handle_error(now, ErrorReport { robot, mark, code, message });
+        } else if start.ended.is_some() {
+            // Open still, unless a limit has ended it.
+            let _ = self.assembler.declare_finished(now, &key);
+        }
+        watched
+    }
+
     fn is_current(&self, pull: &PullId, generation: Generation) -> bool {
         self.pulls.get(&key_of(pull)).is_some_and(|entered| entered.generation == generation)
     }
@@ -198,8 +273,15 @@ impl Driver {
         let progress = self.progress(&key, &pull);
         let (seen, watching) = watch::channel(Seen { progress, ended: None });
         self.known.insert(&pull);
-        let entered =
-            Entered { pull, generation, seen, _lease: Arc::clone(&lease), not_sent: None };
+        let entered = Entered {
+            pull,
+            generation,
+            seen,
+            _lease: Arc::clone(&lease),
+            not_sent: None,
+            elapsed: Duration::ZERO,
+            ended: None,
+        };
         self.pulls.insert(key, entered);
         Watched { seen: watching, lease }
     }
@@ -226,6 +308,12 @@ impl Driver {
 
     fn take(&mut self, arrived: Instant, fact: Fact) {
         let now = Time::since_epoch(arrived.saturating_duration_since(self.epoch));
+        if let Some(key) = self.held_for(&fact)
+            && let Some(held) = self.held.get_mut(&key)
+        {
+            held.push((arrived, fact));
+            return;
+        }
         match fact {
             Fact::Page { pull, digest, has_more, accounts } => {
                 let page = Page { key: key_of(&pull), digest, has_more, accounts };
@@ -254,17 +342,26 @@ impl Driver {
         }
     }
 
+    /// The pull that is being taken up to which this belongs.
+    fn held_for(&self, fact: &Fact) -> Option<PullKey> {
+        let fits = |key: &&PullKey| match fact {
+            Fact::Page { pull, .. } => key_of(pull) == **key,
+            Fact::Unreadable { whose, .. } | Fact::Owed { whose, .. } => whose.fits(key),
+            Fact::Error(report) => {
+                report.robot == key.robot()
+                    && report.mark.as_ref().is_none_or(|mark| mark == key.mark())
+            }
+        };
+        self.held.keys().find(fits).cloned()
+    }
+
     /// The pull that is named, or the only open one that fits what could be read: as with an error
     /// report without a mark, several are none.
     fn resolve(&self, whose: &Whose) -> Option<PullId> {
         if let Whose { robot_id: Some(robot_id), mark_id: Some(mark_id) } = whose {
             return Some(PullId { robot_id: robot_id.clone(), mark_id: mark_id.clone() });
         }
-        let fits = |key: &&PullKey| {
-            whose.robot_id.as_ref().is_none_or(|robot| robot.as_str() == key.robot())
-                && whose.mark_id.as_ref().is_none_or(|mark| mark.as_str() == key.mark())
-        };
-        let mut open = self.assembler.open_pulls().filter(fits);
+        let mut open = self.assembler.open_pulls().filter(|key| whose.fits(key));
         match (open.next(), open.next()) {
             (Some(key), None) => self.pulls.get(key).map(|entered| entered.pull.clone()),
             _ => None,
@@ -324,8 +421,12 @@ impl Driver {
         };
         let pull = entered.pull.clone();
         tracing::info!(%pull, status = status.as_str(), "pull ended");
-        let note = Note::Ended { status: status.as_str().to_owned() };
-        if let Err(error) = self.journal.note(&pull, note).await {
+        let progress = self.assembler.progress(key);
+        let (accounts, pages) = progress.map_or((0, 0), |it| (it.accounts as u64, it.pages as u64));
+        let (why, text) = (status.to_string(), status.as_str().to_owned());
+        let note = Note::Ended { status: text, why, accounts, pages };
+        let ended_before = entered.ended.is_some() && matches!(status, Status::Complete(_));
+        if !ended_before && let Err(error) = self.journal.note(&pull, note).await {
             // The pages are what counts, and they are kept: the end follows from them again.
             tracing::error!(%pull, error = &error as &dyn std::error::Error, "the end was not journaled");
         }
@@ -346,11 +447,22 @@ impl Driver {
 
     fn progress(&self, key: &PullKey, pull: &PullId) -> Progress {
         // Asked only of pulls that are open or remembered.
-        Progress::new(pull, self.assembler.progress(key), self.now())
+        let mut progress = Progress::new(pull, self.assembler.progress(key), self.now());
+        if let Some(entered) = self.pulls.get(key) {
+            progress.elapsed += entered.elapsed;
+            if progress.revision > 0 {
+                progress.revision += entered.ended.unwrap_or(1).saturating_sub(1);
+            }
+        }
+        progress
     }
 
     /// Nobody holds the pull any more, neither the assembler's memory nor a caller.
     async fn forget(&mut self, pull: PullId) {
+        if self.journal.durability() != Durability::Memory {
+            // What is on a disk stays for as long as its keeper wants it.
+            return;
+        }
         if self.pulls.contains_key(&key_of(&pull)) {
             // The mark is in use again, and what is kept under it is wanted.
             return;

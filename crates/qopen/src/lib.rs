@@ -8,6 +8,7 @@ mod publish;
 mod pull;
 mod receive;
 mod replay;
+mod resume;
 mod understand;
 
 pub use client::{Client, ClientBuilder, ClientError};

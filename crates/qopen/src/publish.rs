@@ -178,7 +178,8 @@ pub async fn publish(
         }
         let location = writer.commit().map_err(PublishError::Sink)?;
         for (list, it) in lists.iter().zip(&done) {
-            let note = Note::Published { revision: it.revision, accounts: it.accounts };
+            let (revision, accounts) = (it.revision, it.accounts);
+            let note = Note::Published { revision, accounts, location: location.clone() };
             // The list is in its place: that this could not be noted does not undo it.
             if let Err(error) = runtime.block_on(list.journal.note(&list.id, note)) {
                 let error = &error as &dyn std::error::Error;

@@ -10,8 +10,8 @@ use futures_core::Stream;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt as _, StreamExt as _};
-use qopen_assembler::{PullOptions, StartError, Time, Timing, WaitingFor};
-use qopen_journal::{JournalError, PullId};
+use qopen_assembler::{StartError, Time, Timing, WaitingFor};
+use qopen_journal::{JournalError, PullId, Started};
 use qopen_types::{MarkId, RobotId};
 
 use crate::Outcome;
@@ -30,13 +30,16 @@ pub struct PullRequest {
     pub timing: Option<Timing>,
     /// At least this many customers must come before the list counts as complete.
     pub expect_accounts: Option<u64>,
+    /// Kept with the pull in the journal, for whoever takes it up again: where the list goes, say.
+    pub label: Option<String>,
 }
 
 impl PullRequest {
     /// Everything of that robot but tags.
     #[must_use]
     pub fn new(robot_id: RobotId) -> Self {
-        Self { robot_id, mark_id: None, need_tag_info: false, timing: None, expect_accounts: None }
+        let (mark_id, timing, expect_accounts, label) = (None, None, None, None);
+        Self { robot_id, mark_id, need_tag_info: false, timing, expect_accounts, label }
     }
 
     /// Under that mark. It must not have been used before.
@@ -67,11 +70,21 @@ impl PullRequest {
         self
     }
 
-    pub(crate) fn options(&self, timing: Timing) -> PullOptions {
-        PullOptions::default()
-            .timing(self.timing.unwrap_or(timing))
-            .expect_accounts(self.expect_accounts)
-            .await_acceptance()
+    /// With a label for whoever takes it up again.
+    #[must_use]
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = Some(label.into());
+        self
+    }
+
+    /// What the journal is told before the request is sent.
+    pub(crate) fn started(&self, timing: Timing) -> Started {
+        let Timing { settle, idle_timeout, deadline, .. } = self.timing.unwrap_or(timing);
+        let mut started = Started::new(settle, idle_timeout, deadline);
+        started.need_tag_info = self.need_tag_info;
+        started.expect_accounts = self.expect_accounts;
+        started.label.clone_from(&self.label);
+        started
     }
 }
 
@@ -146,8 +159,14 @@ pub enum PullError {
     /// The pull could not be started.
     #[error("the pull could not be started")]
     Start(#[source] StartError),
-    /// That the pull is started could not be kept.
-    #[error("the pull's start could not be written to the journal")]
+    /// The journal holds a pull of this robot and mark: its pages and the new one's would be mixed.
+    #[error("the journal has a pull of this robot and mark; resume it, or use another mark")]
+    InJournal,
+    /// The journal holds no pull of this robot and mark.
+    #[error("the journal has no pull of this robot and mark; was it written to another folder?")]
+    NotInJournal,
+    /// That the pull is started could not be kept, or what was kept not be read.
+    #[error("the journal could not be used")]
     Journal(#[source] JournalError),
     /// The client has gone.
     #[error("the client has shut down")]

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use qopen_assembler::{ErrorReport, PageDigest};
 use qopen_callback::RejectReason;
 use qopen_callback::receiver::{self, NotTaken, Received};
-use qopen_journal::{Journal, JournalError, PageRecord, Payload, PullId, Quarantined};
+use qopen_journal::{Journal, JournalError, Note, PageRecord, Payload, PullId, Quarantined};
 use qopen_types::{EventType, MarkId, RobotId};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -158,11 +158,10 @@ impl Intake {
         let payload = received.into_callback().into_payload();
         match understand(&payload) {
             Understood::Page { pull, has_more, accounts } => {
-                if !self.adopt && !self.known.contains(&pull) {
-                    self.count_unknown(&pull);
-                    return Ok(());
-                }
                 let page = PageRecord::new(pull.clone(), Payload::new(payload));
+                if !self.adopt && !self.known.contains(&pull) {
+                    return self.keep_for_later(page).await;
+                }
                 let digest = PageDigest::from_u128(page.digest.to_u128());
                 // Seen and not yet kept: the pull must not settle while the journal is at it.
                 self.tell(arrived, Fact::owed(&pull, digest)).await?;
@@ -177,6 +176,10 @@ impl Intake {
                     tracing::warn!(code, "an error report names neither robot nor a known mark");
                     return Ok(());
                 };
+                if let Some(pull) = self.known.whose(Some(&robot), mark_id.as_ref()) {
+                    let note = Note::Reported { code, message: message.clone() };
+                    self.journal.note(&pull, note).await.map_err(|error| not_kept(&error))?;
+                }
                 let mark = mark_id.map(|mark| mark.to_string());
                 let report = ErrorReport { robot: robot.to_string(), mark, code, message };
                 self.tell(arrived, Fact::Error(report)).await
@@ -221,9 +224,18 @@ impl Intake {
         self.tell(Instant::now(), Fact::Unreadable { whose, digest }).await
     }
 
-    fn count_unknown(&self, pull: &PullId) {
+    /// A page of a pull that this client does not know. The journal may: then the page is kept,
+    /// and is in the list when the pull is taken up again.
+    async fn keep_for_later(&self, page: PageRecord) -> Result<(), NotTaken> {
         self.stats.unknown_marks.fetch_add(1, Ordering::Relaxed);
-        tracing::debug!(%pull, "a page of a pull that was not started here");
+        let pull = page.pull.clone();
+        let known = self.journal.pull(&pull).await.map_err(|error| not_kept(&error))?;
+        if known.is_none() {
+            tracing::debug!(%pull, "a page of a pull that was not started here");
+            return Ok(());
+        }
+        tracing::warn!(%pull, "a page came of a pull that is not under way; it is kept");
+        self.journal.append(page).await.map(drop).map_err(|error| not_kept(&error))
     }
 
     async fn tell(&self, arrived: Instant, fact: Fact) -> Result<(), NotTaken> {

@@ -9,7 +9,7 @@ use futures_core::stream::BoxStream;
 use futures_util::StreamExt as _;
 use qopen::journal::{
     Appended, Durability, Journal, JournalError, MemoryJournal, Note, PageRecord, PullId,
-    Quarantined,
+    PullState, Quarantined,
 };
 use qopen::sink::ListKind;
 use qopen::{PullRequest, Status, publish};
@@ -59,8 +59,14 @@ impl Journal for Gated {
     ) -> Result<BoxStream<'static, Result<PageRecord, JournalError>>, JournalError> {
         self.inner.pages(pull).await
     }
-    async fn notes(&self, pull: &PullId) -> Result<Vec<Note>, JournalError> {
-        self.inner.notes(pull).await
+    async fn pull(&self, pull: &PullId) -> Result<Option<PullState>, JournalError> {
+        self.inner.pull(pull).await
+    }
+    async fn pulls(&self) -> Result<Vec<PullState>, JournalError> {
+        self.inner.pulls().await
+    }
+    async fn release(&self, item: &Quarantined) -> Result<(), JournalError> {
+        self.inner.release(item).await
     }
     async fn quarantined(&self) -> Result<Vec<Quarantined>, JournalError> {
         self.inner.quarantined().await

@@ -1,0 +1,357 @@
+//! The journal on disk: a folder of segments, written by one thread of one process.
+
+mod faults;
+mod frame;
+mod index;
+mod lock;
+mod read;
+mod recover;
+mod segment;
+mod writer;
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use futures_core::stream::BoxStream;
+use qopen_types::Digest;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{
+    Appended, Durability, Journal, JournalError, Note, PageRecord, PullId, PullState, Quarantined,
+};
+#[cfg(feature = "faults")]
+pub use faults::Faults;
+#[cfg(not(feature = "faults"))]
+use faults::Faults;
+use frame::{Frame, Kind};
+use index::{Entry, Index};
+use lock::Lock;
+pub use recover::{Damage, Report};
+use writer::{Append, Job, Writer};
+
+/// Appends that may wait for the writing thread before those who append wait too.
+const QUEUE: usize = 1024;
+
+/// Settings of a [`DiskJournal`].
+#[derive(Clone, Debug)]
+#[must_use = "options do nothing until a journal is opened with them"]
+pub struct DiskOptions {
+    segment_size: u32,
+    faults: Faults,
+}
+
+impl Default for DiskOptions {
+    fn default() -> Self {
+        Self { segment_size: 32 << 20, faults: Faults::default() }
+    }
+}
+
+impl DiskOptions {
+    /// Bytes that are set aside at a time, from 64 KiB to 1 GiB. Default 32 MiB. A larger record
+    /// gets room of its own.
+    pub fn segment_size(mut self, bytes: u32) -> Self {
+        self.segment_size = bytes.clamp(64 << 10, 1 << 30);
+        self
+    }
+
+    /// Storage that fails on command.
+    #[cfg(feature = "faults")]
+    pub fn faults(mut self, faults: Faults) -> Self {
+        self.faults = faults;
+        self
+    }
+
+    /// Opens the journal in that folder, and makes one where there is none. Everything that is
+    /// stored is read once and checked. Blocks for as long as that takes.
+    ///
+    /// # Errors
+    /// [`JournalError::Locked`], when another process has it open;
+    /// [`JournalError::UnknownFormat`], when a later version wrote it;
+    /// [`JournalError::Unavailable`], when the folder cannot be used.
+    pub fn open(self, folder: impl Into<PathBuf>) -> Result<DiskJournal, JournalError> {
+        DiskJournal::open_with(folder.into(), self)
+    }
+}
+
+/// A journal in a folder. What it has kept survives the process and the machine, as far as the
+/// disk keeps what it was told to.
+///
+/// One thread writes. Appends that come while the disk is busy share the next sync; a lone one
+/// waits for nobody. At most 1,024 appends wait; those who would add more wait themselves. Payloads
+/// are packed (LZ4). In memory it keeps some 60 bytes for each page and the facts of each pull, and
+/// nothing that grows with the payloads.
+///
+/// When the disk is full, read-only or gone, appends fail with [`JournalError::Unavailable`], and
+/// succeed again when it is not. Dropping the journal waits for what is under way.
+pub struct DiskJournal {
+    shared: Arc<Shared>,
+    jobs: Option<mpsc::Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+    report: Report,
+    /// Given up last.
+    _lock: Lock,
+}
+
+/// What readers and the writer have in common.
+struct Shared {
+    folder: PathBuf,
+    index: Mutex<Index>,
+}
+
+impl Shared {
+    /// Held for map operations, never across an await or a disk access.
+    fn index(&self) -> MutexGuard<'_, Index> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl DiskJournal {
+    /// Opens the journal in that folder with the default options.
+    ///
+    /// # Errors
+    /// As [`DiskOptions::open`].
+    pub fn open(folder: impl Into<PathBuf>) -> Result<Self, JournalError> {
+        DiskOptions::default().open(folder)
+    }
+
+    fn open_with(folder: PathBuf, options: DiskOptions) -> Result<Self, JournalError> {
+        make_folder(&folder).map_err(|error| unavailable(Arc::new(At::new(&folder, error))))?;
+        let lock = Lock::take(&folder)?;
+        let (index, report, lost) = recover::load(&folder)?;
+        let shared = Arc::new(Shared { folder, index: Mutex::new(index) });
+        let (jobs, queue) = mpsc::channel(QUEUE);
+        let writer = Writer::new(Arc::clone(&shared), options);
+        let thread = std::thread::Builder::new().name("qopen-journal".into());
+        let thread = thread
+            .spawn(move || writer.run(queue))
+            .map_err(|error| JournalError::Fatal(Box::new(error)))?;
+        let (jobs, thread) = (Some(jobs), Some(thread));
+        let journal = Self { shared, jobs, thread, report, _lock: lock };
+        journal.remember_lost(lost)?;
+        Ok(journal)
+    }
+
+    /// What was found when the journal was opened.
+    #[must_use]
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// Reads everything that is stored again and says what is whole and what is not. Blocks for as
+    /// long as that takes, and holds nobody up.
+    ///
+    /// # Errors
+    /// [`JournalError::Unavailable`], when a file cannot be read.
+    pub fn check(&self) -> Result<Report, JournalError> {
+        recover::check(&self.shared)
+    }
+
+    /// Frees the room of what was forgotten, where that is at least `share` percent of a segment.
+    /// With 0, nothing forgotten is left on the disk. Gives the bytes freed. Appends wait meanwhile.
+    ///
+    /// # Errors
+    /// [`JournalError::Unavailable`], when a file cannot be read or written; nothing is lost then.
+    pub async fn compact(&self, share: u8) -> Result<u64, JournalError> {
+        let (reply, answer) = oneshot::channel();
+        self.submit(Job::Compact { share: share.min(100), reply }).await?;
+        answer.await.map_err(|_| stopped())?
+    }
+
+    /// Forgets every pull, and every quarantined item of no pull, of which nothing was heard since
+    /// then, and frees their room. Gives the pulls.
+    ///
+    /// # Errors
+    /// [`JournalError`], when the storage cannot be written; what was forgotten before is.
+    pub async fn expire(&self, before: SystemTime) -> Result<Vec<PullId>, JournalError> {
+        let (old, items) = {
+            let index = self.shared.index();
+            let is_old = |pull: &PullId| {
+                index.state(pull).and_then(|it| it.last_activity()).is_some_and(|at| at < before)
+            };
+            let old: Vec<PullId> = index.names().into_iter().filter(is_old).collect();
+            let nameless = |it: &&index::Item| it.pull.is_none() && it.noted < before;
+            let items = index.quarantine.values().filter(nameless).map(|it| it.digest);
+            (old, items.collect::<Vec<Digest>>())
+        };
+        for pull in &old {
+            self.forget(pull).await?;
+        }
+        for digest in &items {
+            self.write(Kind::Released, None, "", *digest, None).await?;
+        }
+        if !old.is_empty() || !items.is_empty() {
+            self.compact(0).await?;
+        }
+        Ok(old)
+    }
+
+    /// That a page is lost must outlive the segment in which it was lost.
+    fn remember_lost(&self, lost: Vec<(PullId, Digest)>) -> Result<(), JournalError> {
+        for (pull, digest) in lost {
+            let frame = Frame::new(Kind::Lost, Some(&pull), "", digest, b"").map_err(too_large)?;
+            let entry = Entry { pull: Some(pull), ..Entry::default() };
+            // Where it cannot be written, it will be found again.
+            let (reply, _) = oneshot::channel();
+            if let Some(jobs) = &self.jobs {
+                let _ = jobs.try_send(Job::Append(Append { frame, entry, reply }));
+            }
+        }
+        Ok(())
+    }
+
+    async fn write(
+        &self,
+        kind: Kind,
+        pull: Option<&PullId>,
+        reason: &str,
+        digest: Digest,
+        payload: Option<&str>,
+    ) -> Result<Appended, JournalError> {
+        let payload = payload.unwrap_or_default();
+        let frame = Frame::new(kind, pull, reason, digest, payload.as_bytes());
+        let frame = frame.map_err(too_large)?;
+        let note = match kind {
+            Kind::Note => serde_json::from_str(payload).ok(),
+            _ => None,
+        };
+        let entry = Entry { pull: pull.cloned(), reason: reason.to_owned(), note };
+        let (reply, answer) = oneshot::channel();
+        self.submit(Job::Append(Append { frame, entry, reply })).await?;
+        answer.await.map_err(|_| stopped())?
+    }
+
+    async fn submit(&self, job: Job) -> Result<(), JournalError> {
+        match &self.jobs {
+            Some(jobs) => jobs.send(job).await.map_err(|_| stopped()),
+            None => Err(stopped()),
+        }
+    }
+}
+
+impl fmt::Debug for DiskJournal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DiskJournal").field("folder", &self.shared.folder).finish_non_exhaustive()
+    }
+}
+
+impl Drop for DiskJournal {
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        if let Some(thread) = self.thread.take() {
+            // A thread that has panicked has said so.
+            let _ = thread.join();
+        }
+    }
+}
+
+#[async_trait]
+impl Journal for DiskJournal {
+    async fn append(&self, page: PageRecord) -> Result<Appended, JournalError> {
+        if self.shared.index().has_page(&page.pull, page.digest) {
+            return Ok(Appended::Duplicate);
+        }
+        let payload = Some(page.payload.as_str());
+        self.write(Kind::Page, Some(&page.pull), "", page.digest, payload).await
+    }
+
+    async fn note(&self, pull: &PullId, note: Note) -> Result<(), JournalError> {
+        let text = serde_json::to_string(&note).map_err(|it| JournalError::Fatal(Box::new(it)))?;
+        self.write(Kind::Note, Some(pull), "", Digest::of(b""), Some(&text)).await.map(drop)
+    }
+
+    async fn quarantine(&self, item: Quarantined) -> Result<(), JournalError> {
+        let (pull, digest) = (item.pull.as_ref(), item.digest());
+        let payload = Some(item.payload.as_str());
+        self.write(Kind::Quarantined, pull, &item.reason, digest, payload).await.map(drop)
+    }
+
+    async fn pages(
+        &self,
+        pull: &PullId,
+    ) -> Result<BoxStream<'static, Result<PageRecord, JournalError>>, JournalError> {
+        Ok(read::pages(Arc::clone(&self.shared), pull.clone()))
+    }
+
+    async fn pull(&self, pull: &PullId) -> Result<Option<PullState>, JournalError> {
+        Ok(self.shared.index().state(pull))
+    }
+
+    async fn pulls(&self) -> Result<Vec<PullState>, JournalError> {
+        let index = self.shared.index();
+        Ok(index.names().iter().filter_map(|pull| index.state(pull)).collect())
+    }
+
+    async fn quarantined(&self) -> Result<Vec<Quarantined>, JournalError> {
+        read::quarantined(Arc::clone(&self.shared)).await
+    }
+
+    async fn release(&self, item: &Quarantined) -> Result<(), JournalError> {
+        let (pull, digest) = (item.pull.as_ref(), item.digest());
+        if self.shared.index().has_item(pull, digest) {
+            self.write(Kind::Released, pull, "", digest, None).await?;
+        }
+        Ok(())
+    }
+
+    async fn forget(&self, pull: &PullId) -> Result<(), JournalError> {
+        if self.shared.index().state(pull).is_some() {
+            self.write(Kind::Forgotten, Some(pull), "", Digest::of(b""), None).await?;
+        }
+        Ok(())
+    }
+
+    fn durability(&self) -> Durability {
+        Durability::LocalFsync
+    }
+}
+
+/// What went wrong, and at which file.
+#[derive(Debug)]
+struct At {
+    path: PathBuf,
+    error: io::Error,
+}
+
+impl At {
+    fn new(path: impl Into<PathBuf>, error: io::Error) -> Self {
+        Self { path: path.into(), error }
+    }
+}
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.path.display())
+    }
+}
+
+impl std::error::Error for At {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
+fn unavailable(error: Arc<At>) -> JournalError {
+    JournalError::Unavailable(Box::new(error))
+}
+
+fn stopped() -> JournalError {
+    JournalError::Fatal("the journal's thread has stopped".into())
+}
+
+fn too_large(bytes: usize) -> JournalError {
+    JournalError::Fatal(format!("a payload of {bytes} bytes is too large for a record").into())
+}
+
+/// A folder that only its owner can look into.
+fn make_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}

@@ -1,0 +1,129 @@
+//! Reading back what was kept.
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+
+use futures_core::stream::BoxStream;
+use futures_util::stream::{self, StreamExt as _};
+use qopen_types::Digest;
+
+use super::frame::{Body, HEADER, Header};
+use super::index::Location;
+use super::{At, Shared, segment, unavailable};
+use crate::{JournalError, PageRecord, Payload, PullId, Quarantined};
+
+/// Bytes of payload that are read in one go, at most, unless a single page has more.
+const CHUNK: usize = 1 << 20;
+
+/// The pages that a pull has now, read as they are wanted.
+pub(super) fn pages(
+    shared: Arc<Shared>,
+    pull: PullId,
+) -> BoxStream<'static, Result<PageRecord, JournalError>> {
+    let mut left = shared.index().pages(&pull);
+    left.reverse();
+    let reader = Pages { shared, pull, left, open: None };
+    let chunks = stream::unfold(reader, |mut reader| async move {
+        if reader.left.is_empty() {
+            return None;
+        }
+        blocking(move || (reader.chunk(), reader)).await
+    });
+    chunks.flat_map(stream::iter).boxed()
+}
+
+/// Away from the threads that serve others, where there is a runtime to provide one.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    match tokio::runtime::Handle::try_current() {
+        // It ends early only with the runtime.
+        Ok(runtime) => runtime.spawn_blocking(work).await.ok(),
+        Err(_) => Some(work()),
+    }
+}
+
+struct Pages {
+    shared: Arc<Shared>,
+    pull: PullId,
+    /// The next one is the last.
+    left: Vec<(Location, Digest)>,
+    open: Option<(u32, File)>,
+}
+
+impl Pages {
+    fn chunk(&mut self) -> Vec<Result<PageRecord, JournalError>> {
+        let (mut chunk, mut bytes) = (Vec::new(), 0);
+        while bytes < CHUNK
+            && let Some((at, digest)) = self.left.pop()
+        {
+            let page = self.page(at, digest);
+            bytes += page.as_ref().map_or(0, |page| page.payload.as_str().len());
+            chunk.push(page);
+        }
+        chunk
+    }
+
+    fn page(&mut self, at: Location, digest: Digest) -> Result<PageRecord, JournalError> {
+        let found = record(&self.shared, &mut self.open, at);
+        let found = match found {
+            // Compaction may have moved it since.
+            Err(_) => match self.shared.index().page(&self.pull, digest) {
+                Some(moved) if moved != at => record(&self.shared, &mut self.open, moved),
+                _ => found,
+            },
+            found => found,
+        };
+        let payload = Payload::new(found?.1);
+        let page = PageRecord::new(self.pull.clone(), payload);
+        if page.digest != digest {
+            return Err(damaged(&self.shared, at));
+        }
+        Ok(page)
+    }
+}
+
+/// Everything in quarantine, oldest first.
+pub(super) async fn quarantined(shared: Arc<Shared>) -> Result<Vec<Quarantined>, JournalError> {
+    let read = move || {
+        let items: Vec<_> = shared.index().quarantine.values().cloned().collect();
+        let mut open = None;
+        items
+            .into_iter()
+            .map(|item| {
+                let (_, payload) = record(&shared, &mut open, item.at)?;
+                Ok(Quarantined::new(item.pull, item.reason, Payload::new(payload)))
+            })
+            .collect()
+    };
+    let gone = || JournalError::Unavailable("the runtime has shut down".into());
+    blocking(read).await.unwrap_or_else(|| Err(gone()))
+}
+
+/// Reads and checks the record at that place, and unpacks its payload.
+fn record(
+    shared: &Shared,
+    open: &mut Option<(u32, File)>,
+    at: Location,
+) -> Result<(Header, String), JournalError> {
+    let path = segment::path_of(&shared.folder, at.segment);
+    let failed = |error: io::Error| unavailable(Arc::new(At::new(&path, error)));
+    let file = match open {
+        Some((segment, file)) if *segment == at.segment => file,
+        _ => &mut open.insert((at.segment, File::open(&path).map_err(failed)?)).1,
+    };
+    let bytes = segment::read_record(file, at.offset, at.length).map_err(failed)?;
+    let whole = || {
+        let header = Header::read(&bytes, (at.segment, at.offset))?;
+        let body = bytes.get(HEADER..HEADER + header.body as usize)?;
+        let payload = Body::read(&header, body)?.payload()?;
+        Some((header, payload))
+    };
+    whole().ok_or_else(|| damaged(shared, at))
+}
+
+fn damaged(shared: &Shared, at: Location) -> JournalError {
+    let path = segment::path_of(&shared.folder, at.segment);
+    let what = format!("the record at byte {} is not what was written", at.offset);
+    let error = io::Error::new(io::ErrorKind::InvalidData, what);
+    JournalError::Damaged(Box::new(At::new(path, error)))
+}

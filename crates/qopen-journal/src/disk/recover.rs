@@ -1,0 +1,159 @@
+//! What is on the disk, whatever happened to it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use qopen_types::Digest;
+
+use super::frame::{Body, HEADER};
+use super::index::{Entry, Index, Location};
+use super::segment::{self, FORMAT, Hole, NoOpening, Scan};
+use super::{At, Shared, unavailable};
+use crate::{JournalError, PullId};
+
+/// A part of a segment that holds no whole record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Damage {
+    /// The segment's file.
+    pub file: String,
+    /// Where in it.
+    pub offset: u64,
+    /// How many bytes.
+    pub bytes: u64,
+    /// Whether it is an append that was under way when the process or the machine stopped. Nobody
+    /// was told that it was kept, so that the platform sends it again.
+    pub unfinished: bool,
+}
+
+/// In one sentence.
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, offset, bytes, unfinished } = self;
+        let what = match unfinished {
+            true => "an append that was not finished, and not acknowledged",
+            false => "cannot be read any more",
+        };
+        write!(f, "{file}: {bytes} bytes at byte {offset}: {what}")
+    }
+}
+
+/// What a journal on disk holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// Files.
+    pub segments: u64,
+    /// Whole records.
+    pub records: u64,
+    /// Pulls.
+    pub pulls: u64,
+    /// Bytes of the files.
+    pub bytes: u64,
+    /// What is not whole, in the order of files and offsets.
+    pub damage: Vec<Damage>,
+}
+
+impl Report {
+    fn add(&mut self, number: u32, bytes: &[u8], scan: &Scan) {
+        self.segments += 1;
+        self.records += scan.records.len() as u64;
+        self.bytes += bytes.len() as u64;
+        let file = format!("{number:08}.log");
+        let damage = |at: u32, end: u32, unfinished| Damage {
+            file: file.clone(),
+            offset: u64::from(at),
+            bytes: u64::from(end - at),
+            unfinished,
+        };
+        // A file that was just made may be empty; nothing is lost with it.
+        if scan.opening.is_err() && bytes.iter().any(|byte| *byte != 0) {
+            self.damage.push(damage(0, segment::START, false));
+        }
+        let holes = scan.holes.iter().map(|hole| damage(hole.at, hole.end, hole.unfinished));
+        self.damage.extend(holes);
+    }
+}
+
+/// Reads every segment. Also gives the pages that are lost, each with its pull, where that is news.
+pub(super) fn load(folder: &Path) -> Result<(Index, Report, Vec<(PullId, Digest)>), JournalError> {
+    let mut index = Index::default();
+    let mut report = Report::default();
+    let mut holes: Vec<(u32, Hole)> = Vec::new();
+    let numbers = numbers(folder)?;
+    // Each says where the one before it ends.
+    let mut ends = BTreeMap::new();
+    for number in &numbers {
+        if let Ok(opening) = Scan::of(&beginning(folder, *number)?, *number, None).opening {
+            ends.insert(opening.previous, opening.previous_end);
+        }
+    }
+    for number in numbers {
+        let bytes = bytes(folder, number)?;
+        let scan = Scan::of(&bytes, number, ends.get(&number).copied());
+        if let Err(NoOpening::Format(found)) = scan.opening {
+            return Err(JournalError::UnknownFormat { found, known: FORMAT });
+        }
+        report.add(number, &bytes, &scan);
+        index.segments.entry(number).or_default().end = scan.end;
+        for (offset, header) in &scan.records {
+            let start = *offset as usize + HEADER;
+            let body = Body::read(header, &bytes[start..start + header.body as usize]);
+            // What this version does not know stays where it is.
+            if let Some(entry) = body.and_then(|body| Entry::of(header, &body)) {
+                let length = u32::try_from(header.length()).unwrap_or(u32::MAX);
+                index.apply(header, entry, Location { segment: number, offset: *offset, length });
+            }
+        }
+        holes.extend(scan.holes.into_iter().map(|hole| (number, hole)));
+    }
+    let lost = holes.iter().flat_map(|(number, hole)| index.blame(*number, hole)).collect();
+    report.pulls = index.names().len() as u64;
+    for damage in &report.damage {
+        match damage.unfinished {
+            true => tracing::info!(%damage, "the journal was not closed"),
+            false => tracing::error!(%damage, "the journal is damaged"),
+        }
+    }
+    Ok((index, report, lost))
+}
+
+/// Reads every segment again, as far as it is known to be written.
+pub(super) fn check(shared: &Shared) -> Result<Report, JournalError> {
+    let (ends, pulls) = {
+        let index = shared.index();
+        let ends: Vec<_> = index.segments.iter().map(|(number, it)| (*number, it.end)).collect();
+        (ends, index.names().len() as u64)
+    };
+    let mut report = Report { pulls, ..Report::default() };
+    for (number, end) in ends {
+        let bytes = bytes(&shared.folder, number)?;
+        let written = &bytes[..bytes.len().min(end as usize)];
+        let mut scan = Scan::of(written, number, None);
+        // Everything up to here was promised.
+        scan.holes.iter_mut().for_each(|hole| hole.unfinished = false);
+        report.add(number, written, &scan);
+    }
+    Ok(report)
+}
+
+fn numbers(folder: &Path) -> Result<Vec<u32>, JournalError> {
+    segment::numbers(folder).map_err(|error| unavailable(Arc::new(At::new(folder, error))))
+}
+
+fn bytes(folder: &Path, number: u32) -> Result<Vec<u8>, JournalError> {
+    let path = segment::path_of(folder, number);
+    std::fs::read(&path).map_err(|error| unavailable(Arc::new(At::new(path, error))))
+}
+
+fn beginning(folder: &Path, number: u32) -> Result<Vec<u8>, JournalError> {
+    use std::io::Read as _;
+    let path = segment::path_of(folder, number);
+    let mut out = Vec::new();
+    std::fs::File::open(&path)
+        .and_then(|file| file.take(u64::from(segment::START)).read_to_end(&mut out))
+        .map_err(|error| unavailable(Arc::new(At::new(path, error))))?;
+    Ok(out)
+}

@@ -1,0 +1,317 @@
+//! Segments: files of records, written from front to back, and read again after anything.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use qopen_types::Digest;
+
+use super::faults::Faults;
+use super::frame::{ALIGN, Body, HEADER, Header};
+
+/// The version of everything in the folder.
+pub(super) const FORMAT: u32 = 1;
+
+/// Bytes before the first record.
+pub(super) const START: u32 = 64;
+
+const MAGIC: [u8; 8] = *b"qopenjrn";
+
+/// What a segment says of itself at its beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Opening {
+    pub(super) number: u32,
+    /// Bytes that were set aside for it. A segment that was closed in order is cut to its end.
+    pub(super) capacity: u32,
+    /// The segment before.
+    pub(super) previous: u32,
+    /// Where that one ends: nothing beyond was ever promised.
+    pub(super) previous_end: u32,
+}
+
+impl Opening {
+    fn write(&self) -> [u8; START as usize] {
+        let mut out = [0; START as usize];
+        out[..8].copy_from_slice(&MAGIC);
+        out[8..12].copy_from_slice(&FORMAT.to_le_bytes());
+        out[12..16].copy_from_slice(&self.number.to_le_bytes());
+        out[16..20].copy_from_slice(&self.capacity.to_le_bytes());
+        out[20..24].copy_from_slice(&self.previous.to_le_bytes());
+        out[24..28].copy_from_slice(&self.previous_end.to_le_bytes());
+        let check = Digest::of(&out[..48]).to_u128().to_le_bytes();
+        out[48..].copy_from_slice(&check);
+        out
+    }
+
+    fn read(bytes: &[u8]) -> Result<Self, NoOpening> {
+        let Some(bytes) = bytes.get(..START as usize) else { return Err(NoOpening::Damaged) };
+        let number = |at: usize| {
+            let mut four = [0; 4];
+            four.copy_from_slice(&bytes[at..at + 4]);
+            u32::from_le_bytes(four)
+        };
+        if Digest::of(&bytes[..48]).to_u128().to_le_bytes() != bytes[48..] || bytes[..8] != MAGIC {
+            return Err(NoOpening::Damaged);
+        }
+        if number(8) != FORMAT {
+            return Err(NoOpening::Format(number(8)));
+        }
+        let (previous, previous_end) = (number(20), number(24));
+        Ok(Self { number: number(12), capacity: number(16), previous, previous_end })
+    }
+}
+
+/// Why a segment's beginning cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoOpening {
+    Damaged,
+    Format(u32),
+}
+
+/// The file of that segment.
+pub(super) fn path_of(folder: &Path, number: u32) -> PathBuf {
+    folder.join(format!("{number:08}.log"))
+}
+
+/// The numbers of the segments that are there, in order.
+pub(super) fn numbers(folder: &Path) -> io::Result<Vec<u32>> {
+    let mut numbers = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        let number = |name: &str| name.strip_suffix(".log")?.parse::<u32>().ok();
+        numbers.extend(name.to_str().and_then(number));
+    }
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// The segment that is written to.
+#[derive(Debug)]
+pub(super) struct Active {
+    file: File,
+    pub(super) number: u32,
+    capacity: u32,
+    /// Where the next record goes; everything before is durable.
+    pub(super) end: u32,
+    faults: Faults,
+}
+
+impl Active {
+    /// Makes a segment and sets its room aside.
+    pub(super) fn create(folder: &Path, opening: Opening, faults: &Faults) -> io::Result<Self> {
+        let path = path_of(folder, opening.number);
+        let made = Self::make(&path, opening, faults);
+        if made.is_err() {
+            // It holds nothing, and its number is free again. Where it cannot be removed, it is
+            // found as a segment without records.
+            let _ = std::fs::remove_file(&path);
+        }
+        made
+    }
+
+    fn make(path: &Path, opening: Opening, faults: &Faults) -> io::Result<Self> {
+        faults.before_write()?;
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(path)?;
+        set_aside(&file, u64::from(opening.capacity))?;
+        let Opening { number, capacity, .. } = opening;
+        let active = Self { file, number, capacity, end: START, faults: faults.clone() };
+        active.write_at(&opening.write(), 0)?;
+        // The first append makes it durable; that it is there must be so too.
+        sync_folder(path.parent().unwrap_or(path))?;
+        Ok(active)
+    }
+
+    pub(super) fn has_room_for(&self, bytes: usize) -> bool {
+        bytes <= (self.capacity - self.end) as usize
+    }
+
+    /// Writes at the end, and makes it durable.
+    pub(super) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.faults.before_write()?;
+        self.write_at(bytes, u64::from(self.end))?;
+        self.faults.before_sync()?;
+        self.file.sync_data()?;
+        self.still_there()?;
+        // It had room.
+        self.end += u32::try_from(bytes.len()).map_err(io::Error::other)?;
+        Ok(())
+    }
+
+    /// A file that somebody has deleted takes everything and keeps nothing.
+    #[cfg(unix)]
+    fn still_there(&self) -> io::Result<()> {
+        use std::os::unix::fs::MetadataExt as _;
+        match self.file.metadata()?.nlink() {
+            0 => Err(io::Error::new(io::ErrorKind::NotFound, "the journal's file was deleted")),
+            _ => Ok(()),
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn still_there(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Cuts it to what it holds. It is durable already; the room is given back where that works.
+    pub(super) fn close(self) {
+        let _ = self.file.set_len(u64::from(self.end));
+    }
+
+    #[cfg(unix)]
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        std::os::unix::fs::FileExt::write_all_at(&self.file, bytes, offset)
+    }
+
+    #[cfg(not(unix))]
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        use std::io::{Seek as _, SeekFrom, Write as _};
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start(offset))?;
+        file.write_all(bytes)
+    }
+}
+
+/// Room that is set aside makes appends twice as fast, and a full disk known before it matters.
+#[cfg(target_os = "linux")]
+fn set_aside(file: &File, bytes: u64) -> io::Result<()> {
+    use rustix::fs::{FallocateFlags, fallocate};
+    match fallocate(file, FallocateFlags::empty(), 0, bytes) {
+        // Not every file system can; it has to do without.
+        Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => file.set_len(bytes),
+        done => Ok(done?),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn set_aside(file: &File, bytes: u64) -> io::Result<()> {
+    file.set_len(bytes)
+}
+
+/// Makes durable which files are in a folder.
+pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
+    match cfg!(unix) {
+        true => File::open(folder)?.sync_all(),
+        false => Ok(()),
+    }
+}
+
+/// Reads a record that is at that place; less where the file ends before, as it may in the zeros
+/// that fill a record up.
+pub(super) fn read_record(file: &File, offset: u32, length: u32) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; length as usize];
+    let mut read = 0;
+    while read < bytes.len() {
+        match read_at(file, &mut bytes[read..], u64::from(offset) + read as u64) {
+            Ok(0) => break,
+            Ok(more) => read += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    bytes.truncate(read);
+    Ok(bytes)
+}
+
+#[cfg(unix)]
+fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, bytes, offset)
+}
+
+#[cfg(not(unix))]
+fn read_at(mut file: &File, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+    use std::io::{Read as _, Seek as _, SeekFrom};
+    file.seek(SeekFrom::Start(offset))?;
+    file.read(bytes)
+}
+
+/// Something in a segment that is no record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Hole {
+    pub(super) at: u32,
+    pub(super) end: u32,
+    /// The header, where that much can be read.
+    pub(super) header: Option<Header>,
+    /// Whether it can only be an append that was under way when the process or machine stopped:
+    /// it was never promised.
+    pub(super) unfinished: bool,
+}
+
+/// What was found in a segment's bytes.
+#[derive(Debug)]
+pub(super) struct Scan {
+    pub(super) opening: Result<Opening, NoOpening>,
+    pub(super) records: Vec<(u32, Header)>,
+    pub(super) holes: Vec<Hole>,
+    /// Where the last record ends.
+    pub(super) end: u32,
+}
+
+impl Scan {
+    /// Finds every record that is whole, whatever lies between. `promised` is the end that the next
+    /// segment names, where there is a next one.
+    pub(super) fn of(bytes: &[u8], number: u32, promised: Option<u32>) -> Self {
+        let opening = Opening::read(bytes);
+        let mut scan = Self { opening, records: Vec::new(), holes: Vec::new(), end: START };
+        let Ok(length) = u32::try_from(bytes.len()) else { return scan };
+        let mut at = START;
+        while at < length {
+            let rest = &bytes[at as usize..];
+            let next = match Header::read(rest, (number, at)) {
+                Some(header) => {
+                    let record = rest.get(HEADER..HEADER + header.body as usize);
+                    if record.is_some_and(|body| Body::read(&header, body).is_some()) {
+                        scan.records.push((at, header));
+                        at += u32::try_from(header.length()).unwrap_or(length);
+                        scan.end = at;
+                        continue;
+                    }
+                    let next = next_record(bytes, number, at);
+                    scan.hole(at, next.unwrap_or(length), Some(header));
+                    next
+                }
+                None if rest.iter().all(|byte| *byte == 0) => break,
+                None => {
+                    let next = next_record(bytes, number, at);
+                    scan.hole(at, next.unwrap_or(length), None);
+                    next
+                }
+            };
+            let Some(next) = next else { break };
+            at = next;
+        }
+        scan.judge(length, promised);
+        scan
+    }
+
+    fn hole(&mut self, at: u32, end: u32, header: Option<Header>) {
+        self.holes.push(Hole { at, end, header, unfinished: false });
+    }
+
+    /// A hole is an append that was under way where nothing shows that a later one was begun: no
+    /// record of a later batch, no later segment that begins after it, no closing in order.
+    fn judge(&mut self, length: u32, promised: Option<u32>) {
+        let closed = self.opening.is_ok_and(|opening| length < opening.capacity);
+        let last_batch = self.records.iter().map(|(_, header)| header.batch).max().unwrap_or(0);
+        for hole in &mut self.holes {
+            let open_ended = promised.map_or(!closed, |end| hole.at >= end);
+            hole.unfinished = self.opening.is_ok() && open_ended && last_batch <= hole.at;
+        }
+    }
+}
+
+/// The next place after `at` where a header is that holds.
+fn next_record(bytes: &[u8], number: u32, at: u32) -> Option<u32> {
+    let mut at = at as usize + ALIGN;
+    while at + HEADER <= bytes.len() {
+        let place = (number, u32::try_from(at).ok()?);
+        if Header::read(&bytes[at..], place).is_some() {
+            return Some(place.1);
+        }
+        at += ALIGN;
+    }
+    None
+}

@@ -1,0 +1,256 @@
+//! The thread that writes: many appends, one sync.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use qopen_types::Digest;
+use tokio::sync::{mpsc, oneshot};
+
+use super::frame::{Body, Frame, HEADER, Header, Kind};
+use super::index::{Entry, Location};
+use super::segment::{self, Active, Opening, START};
+use super::{At, DiskOptions, Shared, unavailable};
+use crate::{Appended, JournalError, PullId};
+
+/// Bytes that are written in one go, at most, unless a single record has more.
+const BATCH: usize = 8 << 20;
+
+/// What the thread is asked to do.
+pub(super) enum Job {
+    Append(Append),
+    Compact { share: u8, reply: oneshot::Sender<Result<u64, JournalError>> },
+}
+
+pub(super) struct Append {
+    pub(super) frame: Frame,
+    pub(super) entry: Entry,
+    pub(super) reply: oneshot::Sender<Result<Appended, JournalError>>,
+}
+
+impl Append {
+    /// What is stored at most once.
+    fn name(&self) -> Option<(Kind, Option<PullId>, Digest)> {
+        let header = self.frame.header();
+        let once = matches!(header.kind, Kind::Page | Kind::Quarantined);
+        once.then(|| (header.kind, self.entry.pull.clone(), header.digest))
+    }
+}
+
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    options: DiskOptions,
+    active: Option<Active>,
+    /// The newest segment that was written to, and its end.
+    last: (u32, u32),
+    /// The number of the next segment. None is used twice, not even where making one failed.
+    next_segment: u32,
+    next_seq: u64,
+}
+
+impl Writer {
+    pub(super) fn new(shared: Arc<Shared>, options: DiskOptions) -> Self {
+        let (last, next_seq) = {
+            let index = shared.index();
+            let last = index.segments.last_key_value();
+            let last = last.map_or((0, START), |(number, it)| (*number, it.end.max(START)));
+            (last, index.next_seq.max(1))
+        };
+        Self { shared, options, active: None, last, next_segment: last.0 + 1, next_seq }
+    }
+
+    /// Runs until nobody can ask any more. A lone append waits for nobody; those that come while
+    /// the disk is busy share the next sync.
+    pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+        while let Some(job) = jobs.blocking_recv() {
+            let (mut batch, mut bytes) = (Vec::new(), 0);
+            let mut next = Some(job);
+            while let Some(job) = next.take() {
+                match job {
+                    Job::Append(append) => {
+                        bytes += append.frame.header().length();
+                        batch.push(append);
+                    }
+                    Job::Compact { share, reply } => {
+                        self.commit(std::mem::take(&mut batch));
+                        // Whoever asked may have gone.
+                        let _ = reply.send(self.compact(share));
+                    }
+                }
+                if bytes < BATCH {
+                    next = jobs.try_recv().ok();
+                }
+            }
+            self.commit(batch);
+        }
+        self.seal();
+    }
+
+    /// Stores a batch and answers.
+    fn commit(&mut self, batch: Vec<Append>) {
+        let mut names = BTreeSet::new();
+        let (mut new, mut again) = (Vec::new(), Vec::new());
+        for append in batch {
+            let name = append.name();
+            let known = name.as_ref().is_some_and(|(kind, pull, digest)| {
+                let index = self.shared.index();
+                match (kind, pull) {
+                    (Kind::Page, Some(pull)) => index.has_page(pull, *digest),
+                    _ => index.has_item(pull.as_ref(), *digest),
+                }
+            });
+            if known {
+                let _ = append.reply.send(Ok(Appended::Duplicate));
+            } else if name.is_some_and(|name| !names.insert(name)) {
+                again.push(append.reply);
+            } else {
+                new.push(append);
+            }
+        }
+        if new.is_empty() {
+            return;
+        }
+        let answer = match self.store(&mut new) {
+            Ok(places) => {
+                let mut index = self.shared.index();
+                for (append, at) in new.iter_mut().zip(places) {
+                    index.apply(append.frame.header(), append.entry.take(), at);
+                }
+                Ok(())
+            }
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "nothing can be kept");
+                Err(Arc::new(error))
+            }
+        };
+        let answer = |found| answer.as_ref().map(|()| found).map_err(|it| unavailable(it.clone()));
+        // Whoever asked may have gone; what was kept is kept.
+        new.into_iter().for_each(|it| drop(it.reply.send(answer(Appended::New))));
+        again.into_iter().for_each(|reply| drop(reply.send(answer(Appended::Duplicate))));
+    }
+
+    /// Writes the records, one after the other, and makes them durable together.
+    fn store(&mut self, new: &mut [Append]) -> Result<Vec<Location>, At> {
+        let total = new.iter().map(|it| it.frame.header().length()).sum();
+        let mut bytes = Vec::with_capacity(total);
+        let mut places = Vec::with_capacity(new.len());
+        let next_seq = &mut self.next_seq;
+        new.iter_mut().for_each(|append| append.frame.number(next_seq));
+        let active = self.make_room(total)?;
+        for append in new {
+            // The batch fits into a segment, and a segment's offsets into 32 bits.
+            let offset = active.end + u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+            append.frame.write(&mut bytes, (active.number, offset), active.end);
+            let length = u32::try_from(append.frame.header().length()).unwrap_or(u32::MAX);
+            places.push(Location { segment: active.number, offset, length });
+        }
+        let (number, done) = (active.number, active.append(&bytes));
+        match done {
+            Ok(()) => {
+                self.last.1 = self.active.as_ref().map_or(START, |active| active.end);
+                Ok(places)
+            }
+            Err(error) => {
+                // What is on the disk now is anybody's guess: nothing more goes after it. The next
+                // segment says that nothing of it was promised.
+                self.active = None;
+                Err(At::new(segment::path_of(&self.shared.folder, number), error))
+            }
+        }
+    }
+
+    /// The segment that has room for so many bytes; a new one where the newest is full or failed.
+    fn make_room(&mut self, bytes: usize) -> Result<&mut Active, At> {
+        if self.active.as_ref().is_some_and(|active| !active.has_room_for(bytes)) {
+            self.seal();
+        }
+        if self.active.is_none() {
+            let room = START as usize + bytes;
+            let capacity = u32::try_from(room).unwrap_or(u32::MAX).max(self.options.segment_size);
+            let (number, (previous, previous_end)) = (self.next_segment, self.last);
+            self.next_segment += 1;
+            let opening = Opening { number, capacity, previous, previous_end };
+            let folder = &self.shared.folder;
+            let active = Active::create(folder, opening, &self.options.faults)
+                .map_err(|error| At::new(segment::path_of(folder, number), error))?;
+            self.shared.index().segments.entry(number).or_default().end = START;
+            self.last = (number, START);
+            self.active = Some(active);
+        }
+        let gone = || At::new(self.shared.folder.clone(), io::ErrorKind::NotFound.into());
+        self.active.as_mut().ok_or_else(gone)
+    }
+
+    fn seal(&mut self) {
+        if let Some(active) = self.active.take() {
+            active.close();
+        }
+    }
+
+    /// Moves what is wanted out of every segment of which at least that share, in percent, is not,
+    /// and deletes those. Gives the bytes that were freed.
+    fn compact(&mut self, share: u8) -> Result<u64, JournalError> {
+        let failed = |error: At| unavailable(Arc::new(error));
+        self.seal();
+        let all: Vec<u32> = self.shared.index().segments.keys().copied().collect();
+        let mut freed = 0;
+        for number in all {
+            let path = segment::path_of(&self.shared.folder, number);
+            let at = |error| failed(At::new(path.clone(), error));
+            let size = std::fs::metadata(&path).map_err(at)?.len();
+            let wanted = self.shared.index().wanted(number);
+            let live: u64 = wanted.iter().map(|at| u64::from(at.length)).sum();
+            let dead = size.saturating_sub(live + u64::from(START));
+            if dead == 0 && live > 0 || dead * 100 < size * u64::from(share) {
+                continue;
+            }
+            self.move_out(&path, &wanted).map_err(failed)?;
+            std::fs::remove_file(&path).map_err(at)?;
+            self.shared.index().drop_segment(number);
+            freed += dead;
+        }
+        self.seal();
+        segment::sync_folder(&self.shared.folder)
+            .map_err(|error| failed(At::new(self.shared.folder.clone(), error)))?;
+        Ok(freed)
+    }
+
+    fn move_out(&mut self, path: &Path, wanted: &[Location]) -> Result<(), At> {
+        let at = |error| At::new(path.to_owned(), error);
+        let file = File::open(path).map_err(at)?;
+        let mut batch = Vec::new();
+        let mut bytes = 0;
+        for (n, from) in wanted.iter().enumerate() {
+            let record = segment::read_record(&file, from.offset, from.length).map_err(at)?;
+            let (header, entry, body) = read(&record, *from).ok_or_else(|| {
+                let what =
+                    format!("the record at {} is damaged; it stays where it is", from.offset);
+                at(io::Error::new(io::ErrorKind::InvalidData, what))
+            })?;
+            let frame = Frame::moved(header, body.to_vec());
+            bytes += record.len();
+            // Nobody waits for the answer.
+            let (reply, _) = oneshot::channel();
+            batch.push(Append { frame, entry, reply });
+            if bytes >= BATCH || n + 1 == wanted.len() {
+                let places = self.store(&mut batch)?;
+                let mut index = self.shared.index();
+                for (append, at) in batch.drain(..).zip(places) {
+                    index.apply(append.frame.header(), append.entry, at);
+                }
+                bytes = 0;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A record as it was stored at that place, if it is whole.
+fn read(record: &[u8], at: Location) -> Option<(Header, Entry, &[u8])> {
+    let header = Header::read(record, (at.segment, at.offset))?;
+    let body = record.get(HEADER..HEADER + header.body as usize)?;
+    let entry = Entry::of(&header, &Body::read(&header, body)?)?;
+    Some((header, entry, body))
+}

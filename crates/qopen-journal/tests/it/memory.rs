@@ -1,0 +1,41 @@
+//! What only the journal in memory does.
+
+use qopen_journal::{Appended, Journal, JournalError, MemoryJournal, Payload, Quarantined};
+
+use crate::support::{page, pull};
+
+#[tokio::test]
+async fn i11_the_journal_in_memory_is_bounded_and_has_room_again() {
+    let journal = MemoryJournal::with_limit(10);
+    journal.append(page("a", "12345")).await.unwrap();
+    journal.append(page("b", "67890")).await.unwrap();
+    let full = journal.append(page("b", "x")).await.unwrap_err();
+    assert!(matches!(full, JournalError::Full { held: 10, limit: 10 }) && full.is_retryable());
+    let item = Quarantined::new(None, "why", Payload::new("x".into()));
+    assert!(journal.quarantine(item.clone()).await.is_err());
+    // A copy needs no room.
+    assert_eq!(journal.append(page("a", "12345")).await.unwrap(), Appended::Duplicate);
+    journal.forget(&pull("a")).await.unwrap();
+    journal.quarantine(item).await.unwrap();
+    journal.append(page("b", "1234")).await.unwrap();
+    assert!(journal.append(page("b", "y")).await.is_err());
+}
+
+#[tokio::test]
+async fn i11_what_belongs_to_no_pull_is_bounded_and_the_oldest_goes() {
+    let journal = MemoryJournal::default();
+    for n in 0..40 {
+        let payload = Payload::new(format!("{n:02}").repeat(1 << 19));
+        journal.quarantine(Quarantined::new(None, "why", payload)).await.unwrap();
+    }
+    let left = journal.quarantined().await.unwrap();
+    assert_eq!(left.len(), 16);
+    assert!(left[0].payload.as_str().starts_with("24"));
+}
+
+#[test]
+fn i10_debug_shows_no_payload() {
+    let record = page("a", "canary");
+    let item = Quarantined::new(None, "why", Payload::new("canary".into()));
+    assert!(!format!("{record:?} {item:?}").contains("canary"));
+}

@@ -1,0 +1,217 @@
+//! What is found again after a torn write, a flipped bit, or anything else done to the files.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use futures_util::TryStreamExt as _;
+use proptest::prelude::*;
+use qopen_journal::{Appended, DiskJournal, Journal, JournalError, Note, PageRecord, Started};
+
+use crate::support::{page, payloads, pull};
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().build().unwrap()
+}
+
+fn segments(folder: &Path) -> Vec<PathBuf> {
+    let files = std::fs::read_dir(folder).unwrap().map(|it| it.unwrap().path());
+    let mut files: Vec<_> =
+        files.filter(|it| it.extension().is_some_and(|it| it == "log")).collect();
+    files.sort();
+    files
+}
+
+fn text(n: usize) -> String {
+    format!("page {n:02} {}", "x".repeat(n * 7 % 90))
+}
+
+/// A journal of ten pages, each an append of its own, and its only segment.
+fn ten_pages(folder: &Path) -> Vec<u8> {
+    runtime().block_on(async {
+        let journal = DiskJournal::open(folder).unwrap();
+        let second = Duration::from_secs(1);
+        let started = Note::Started(Started::new(second, second, second));
+        journal.note(&pull("a"), started).await.unwrap();
+        for n in 0..10 {
+            journal.append(page("a", &text(n))).await.unwrap();
+        }
+    });
+    std::fs::read(&segments(folder)[0]).unwrap()
+}
+
+/// Makes those bytes the only segment there is.
+fn restore(folder: &Path, bytes: impl AsRef<[u8]>) {
+    segments(folder).iter().for_each(|file| std::fs::remove_file(file).unwrap());
+    std::fs::write(folder.join("00000001.log"), bytes).unwrap();
+}
+
+/// As a crash leaves it: with the room that was set aside behind the records.
+fn not_closed(bytes: &[u8]) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    bytes.resize(32 << 20, 0);
+    bytes
+}
+
+fn place(bytes: &[u8], text: &str) -> usize {
+    bytes.windows(text.len()).position(|it| it == text.as_bytes()).unwrap()
+}
+
+#[test]
+fn a_torn_last_record_is_dropped_and_the_rest_is_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = ten_pages(folder.path());
+    let last = place(&whole, &text(9));
+    // Torn in its body, and torn in its header; the room behind it is as it was set aside.
+    for cut in [last + 3, last - 60] {
+        restore(folder.path(), not_closed(&whole[..cut]));
+        runtime().block_on(async {
+            let journal = DiskJournal::open(folder.path()).unwrap();
+            let expected: Vec<_> = (0..9).map(text).collect();
+            assert_eq!(payloads(&journal, "a").await, expected);
+            let [damage] = &journal.report().damage[..] else { panic!("{:?}", journal.report()) };
+            assert!(damage.unfinished, "{damage}");
+            // Nobody was told that it was kept: it comes again, and nothing is missing then.
+            assert_eq!(journal.append(page("a", &text(9))).await.unwrap(), Appended::New);
+            assert_eq!(journal.pull(&pull("a")).await.unwrap().unwrap().damaged, []);
+            drop(journal);
+            let journal = DiskJournal::open(folder.path()).unwrap();
+            assert_eq!(payloads(&journal, "a").await.len(), 10);
+            assert!(journal.report().damage.iter().all(|it| it.unfinished));
+            assert_eq!(journal.pull(&pull("a")).await.unwrap().unwrap().damaged, []);
+        });
+    }
+}
+
+#[test]
+fn a_flipped_bit_costs_one_page_and_is_never_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = ten_pages(folder.path());
+    let body = place(&whole, &text(4));
+    // In a body, where it is known whose it is; in a header, where it may be anybody's.
+    for flipped in [body + 2, body - 30] {
+        let mut bytes = not_closed(&whole);
+        bytes[flipped] ^= 0x10;
+        restore(folder.path(), bytes);
+        runtime().block_on(async {
+            let journal = DiskJournal::open(folder.path()).unwrap();
+            let expected: Vec<_> = (0..10).filter(|n| *n != 4).map(text).collect();
+            assert_eq!(payloads(&journal, "a").await, expected);
+            let [damage] = &journal.report().damage[..] else { panic!("{:?}", journal.report()) };
+            assert!(!damage.unfinished, "{damage}");
+            assert!(damage.to_string().contains("00000001.log"), "{damage}");
+            assert_eq!(journal.pull(&pull("a")).await.unwrap().unwrap().damaged.len(), 1);
+            // The place is gone, and what was lost there is still known.
+            journal.compact(0).await.unwrap();
+            drop(journal);
+            let journal = DiskJournal::open(folder.path()).unwrap();
+            assert_eq!(payloads(&journal, "a").await, expected);
+            let state = journal.pull(&pull("a")).await.unwrap().unwrap();
+            assert_eq!((state.damaged.len(), state.pages), (1, 9));
+            if flipped > body {
+                let page = page("a", &text(4));
+                assert_eq!(state.damaged, [page.digest]);
+                journal.append(page).await.unwrap();
+                assert_eq!(journal.pull(&pull("a")).await.unwrap().unwrap().damaged, []);
+            }
+        });
+    }
+}
+
+#[test]
+fn a_page_that_goes_bad_while_the_journal_is_open_is_an_error_and_not_a_shorter_list() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = ten_pages(folder.path());
+    runtime().block_on(async {
+        let journal = DiskJournal::open(folder.path()).unwrap();
+        let mut bytes = whole.clone();
+        bytes[place(&whole, &text(4))] ^= 1;
+        std::fs::write(&segments(folder.path())[0], bytes).unwrap();
+        let pages = journal.pages(&pull("a")).await.unwrap();
+        let read: Result<Vec<PageRecord>, _> = pages.try_collect().await;
+        assert!(matches!(read, Err(JournalError::Damaged(_))), "{read:?}");
+        assert_eq!(journal.check().unwrap().damage.len(), 1);
+    });
+}
+
+#[test]
+fn a_later_format_is_refused_and_not_touched() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut bytes = ten_pages(folder.path());
+    bytes[8] = 2;
+    let check = qopen_types::Digest::of(&bytes[..48]).to_u128().to_le_bytes();
+    bytes[48..64].copy_from_slice(&check);
+    restore(folder.path(), &bytes);
+    let error = DiskJournal::open(folder.path()).unwrap_err();
+    assert!(matches!(error, JournalError::UnknownFormat { found: 2, known: 1 }), "{error:?}");
+    assert_eq!(std::fs::read(&segments(folder.path())[0]).unwrap(), bytes);
+}
+
+/// What happens to a file.
+#[derive(Clone, Debug)]
+enum Harm {
+    Flip(prop::sample::Index, u8),
+    Cut(prop::sample::Index),
+    Zero(prop::sample::Index, usize),
+}
+
+fn harm() -> impl Strategy<Value = Harm> {
+    use prop::sample::Index;
+    prop_oneof![
+        4 => (any::<Index>(), 0..8_u8).prop_map(|(at, bit)| Harm::Flip(at, bit)),
+        1 => any::<Index>().prop_map(Harm::Cut),
+        1 => (any::<Index>(), 1..600_usize).prop_map(|(at, many)| Harm::Zero(at, many)),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Whatever is done to the file: what is read was written, and what was written is read, or
+    /// something is said to be wrong.
+    #[test]
+    fn nothing_is_invented_and_nothing_is_silently_lost(
+        harms in prop::collection::vec(harm(), 1..4),
+        closed in any::<bool>(),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut bytes = ten_pages(folder.path());
+        let written = bytes.len();
+        if !closed {
+            bytes.resize(written + 4096, 0);
+        }
+        let before = bytes.clone();
+        for harm in &harms {
+            let within = written.min(bytes.len());
+            match harm {
+                Harm::Flip(at, bit) => bytes[at.index(within)] ^= 1 << bit,
+                Harm::Cut(at) => bytes.truncate(at.index(within) + 1),
+                Harm::Zero(at, many) => {
+                    let at = at.index(within);
+                    bytes[at..(at + many).min(within)].fill(0);
+                }
+            }
+        }
+        restore(folder.path(), &bytes);
+        let journal = match DiskJournal::open(folder.path()) {
+            Ok(journal) => journal,
+            // A header that says another format, check and all, was not made by these.
+            Err(error) => return Err(TestCaseError::fail(format!("{error:?}"))),
+        };
+        let found: BTreeSet<_> = runtime().block_on(payloads(&journal, "a")).into_iter().collect();
+        let all: BTreeSet<_> = (0..10).map(text).collect();
+        prop_assert!(found.is_subset(&all), "invented: {:?}", found.difference(&all));
+        let cut = bytes.len() < before.len();
+        if found != all && !cut {
+            let ends_early = journal.report().damage.is_empty() && tail_is_zero(&before, &bytes);
+            prop_assert!(!journal.report().damage.is_empty() || ends_early, "lost in silence");
+        }
+    }
+}
+
+/// Whether a whole tail of records was made zero: an end like any other.
+fn tail_is_zero(before: &[u8], after: &[u8]) -> bool {
+    let first = before.iter().zip(after).position(|(before, after)| before != after);
+    let from = first.unwrap_or(0).next_multiple_of(8);
+    after[from.min(after.len())..].iter().all(|byte| *byte == 0)
+}
