@@ -113,6 +113,8 @@ pub(crate) struct Tombstone {
     /// Pages that were folded, when the fold was taken away.
     pub(crate) pages: BTreeSet<PageDigest>,
     pub(crate) progress: Progress,
+    /// Only what is saved needs it here.
+    #[cfg_attr(not(feature = "serde"), allow(dead_code, reason = "as it says"))]
     pub(crate) expires: Time,
 }
 

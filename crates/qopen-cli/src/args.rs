@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use serde::{Deserialize, Serialize};
 
 use crate::exit;
 
@@ -41,7 +42,7 @@ pub(crate) struct Common {
     /// The path that callbacks come to [env: QOPEN_CALLBACK_PATH] [default: /callback]
     #[arg(long, global = true, value_name = "PATH")]
     pub(crate) callback_path: Option<String>,
-    /// Where the journal lives [env: QOPEN_DATA_DIR]
+    /// Where the journal lives [env: QOPEN_DATA_DIR] [default: qopen-data]
     #[arg(long, global = true, value_name = "FOLDER")]
     pub(crate) data_dir: Option<PathBuf>,
 }
@@ -58,6 +59,12 @@ pub(crate) enum Verb {
     Assemble(AssembleArgs),
     /// Say step by step what holds and what fails in one captured callback
     Explain(ExplainArgs),
+    /// Show the pulls that the journal knows: open, complete, incomplete
+    #[command(subcommand)]
+    Pulls(PullsVerb),
+    /// Show and take up what verified and could not be read
+    #[command(subcommand)]
+    Quarantine(QuarantineVerb),
     /// Show every setting with its origin, and check what can be checked
     Doctor,
     /// Print a completion script for a shell
@@ -67,7 +74,8 @@ pub(crate) enum Verb {
     },
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum OutputFormat {
     /// One JSON object a line
     #[default]
@@ -91,15 +99,23 @@ pub(crate) struct PullArgs {
     /// A robot whose customers are wanted; may be given several times
     #[arg(long = "robot", value_name = "ID")]
     pub(crate) robots: Vec<String>,
+    /// Take up the pull of this mark, which was interrupted or is incomplete; may be given several
+    /// times
+    #[arg(long, value_name = "MARK", conflicts_with_all = ["robots", "robots_file", "new"])]
+    pub(crate) resume: Vec<String>,
+    /// Begin anew where an interrupted pull of the robot could be taken up
+    #[arg(long)]
+    pub(crate) new: bool,
     /// A file with a robot's id on each line; empty lines and lines after # do not count
     #[arg(long, value_name = "FILE")]
     pub(crate) robots_file: Option<PathBuf>,
-    /// Where the list goes: a file, a folder for one file a robot, or - for standard output
-    #[arg(long, value_name = "PATH|-")]
-    pub(crate) out: PathBuf,
-    /// How the list is written
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) format: OutputFormat,
+    /// Where the list goes: a file, a folder for one file a robot, or - for standard output. With
+    /// --resume, where it was to go unless given
+    #[arg(long, value_name = "PATH|-", required_unless_present = "resume")]
+    pub(crate) out: Option<PathBuf>,
+    /// How the list is written [default: jsonl; with --resume, as it was to be]
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<OutputFormat>,
     /// Ask for each customer's tags too
     #[arg(long)]
     pub(crate) need_tags: bool,
@@ -121,6 +137,9 @@ pub(crate) struct PullArgs {
     /// Requests sent in a second, at most
     #[arg(long, value_name = "N")]
     pub(crate) rate_limit: Option<std::num::NonZeroU32>,
+    /// How long the journal keeps what it has received; it is customers' data
+    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = duration)]
+    pub(crate) retain: Duration,
     /// Send events of other kinds on to this URL, byte for byte
     #[arg(long, value_name = "URL")]
     pub(crate) forward: Option<String>,
@@ -128,6 +147,48 @@ pub(crate) struct PullArgs {
     /// goes to standard output
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PullsVerb {
+    /// All of them, a line each
+    List {
+        /// As JSON, an object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// One of them, with everything that happened to it
+    Show {
+        /// Its mark
+        mark: String,
+        /// As JSON, an object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Delete everything that the journal has of a pull, also from the disk
+    Purge {
+        /// Its mark
+        mark: String,
+    },
+    /// Read everything in the journal and say what is damaged
+    Check,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum QuarantineVerb {
+    /// All items, a line each: never their contents
+    List {
+        /// As JSON, an object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print an item whole: it is customers' data
+    Show {
+        /// Its name in the list, or the beginning of it
+        item: String,
+    },
+    /// Read items again, as this version does, and put what can be read where it belongs
+    Retry,
 }
 
 #[derive(Debug, Args)]
@@ -175,11 +236,12 @@ pub(crate) struct ExplainArgs {
     pub(crate) file: PathBuf,
 }
 
-/// A time such as `3s`, `500ms` or `30m`.
+/// A time such as `3s`, `500ms`, `30m` or `7d`; a day has 24 hours.
 fn duration(text: &str) -> Result<Duration, String> {
-    let time: jiff::SignedDuration = text
-        .parse()
-        .map_err(|_| "a time is a number with a unit, like 500ms, 3s or 30m".to_owned())?;
+    let no_time = |_| "a time is a number with a unit, like 500ms, 3s, 30m or 7d".to_owned();
+    let span: jiff::Span = text.parse().map_err(no_time)?;
+    let days = jiff::SpanRelativeTo::days_are_24_hours();
+    let time = span.to_duration(days).map_err(no_time)?;
     Duration::try_from(time).map_err(|_| "a time cannot be negative".to_owned())
 }
 

@@ -37,7 +37,7 @@ pub(crate) fn run(settings: &Settings) -> Result<Exit, Failure> {
     );
     check("callback path", settings.callback_path());
     check("listener", listener(settings));
-    println!("ok    journal: in memory; what was received is lost with the process");
+    check("journal", crate::journal::examine(settings));
     if let Some(file) = &settings.file {
         check_file(file);
     }

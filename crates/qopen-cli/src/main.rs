@@ -12,8 +12,11 @@ mod demo;
 mod doctor;
 mod exit;
 mod explain;
+mod journal;
 mod output;
 mod pull;
+mod pulls;
+mod quarantine;
 mod report;
 mod settings;
 mod simulate;
@@ -53,6 +56,8 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Verb::Simulate(args) => on_runtime(simulate::run(args, settings()?)),
         Verb::Assemble(args) => on_runtime(assemble::run(args, settings()?)),
         Verb::Explain(args) => explain::run(&args, &settings()?),
+        Verb::Pulls(verb) => on_runtime(pulls::run(verb, settings()?)),
+        Verb::Quarantine(verb) => on_runtime(quarantine::run(verb, settings()?)),
         Verb::Doctor => doctor::run(&settings()?),
         Verb::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "qopen", &mut std::io::stdout());

@@ -1,41 +1,47 @@
 //! `qopen pull`: from request to file.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures_util::{StreamExt as _, stream};
 use qopen::assembler::Timing;
 use qopen::callback::{RejectReason, receiver};
+use qopen::journal::{DiskJournal, Note, PullState};
 use qopen::sink::ListKind;
 use qopen::types::RobotId;
-use qopen::{Client, ForwardTo, Outcome, PullRequest, Status};
+use qopen::{Client, ForwardTo, Outcome, Pull, PullRequest, Status};
+use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::args::PullArgs;
+use crate::args::{OutputFormat, PullArgs};
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
 use crate::report::{Reporter, Summary};
-use crate::settings::{self, Settings};
+use crate::settings::Settings;
 
 pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Failure> {
-    let robots = robots(&args)?;
-    let output = Output::new(&args.out, args.format);
-    let names: Vec<&str> = robots.iter().map(RobotId::as_str).collect();
-    let (client, listener) = prepare(&args, &settings).await?;
-    output.check(&names)?;
-    if settings.get(&settings::DATA_DIR).is_some() {
-        eprintln!(
-            "qopen: note: this version keeps pages in memory only; the data folder is not used"
-        );
+    let journal = crate::journal::open(&settings)?;
+    let wanted = Wanted::of(&args, &journal).await?;
+    let label = wanted.label(&args)?;
+    let output = Output::new(&label.out, label.format);
+    let (client, listener) = prepare(&args, &settings, &journal).await?;
+    output.check(&wanted.robots())?;
+    crate::journal::expire(&journal, args.retain).await;
+    // Taken up before callbacks are: what comes then finds its pull.
+    let mut begun = Vec::new();
+    for state in wanted.resumed {
+        begun.push(Begun::take_up(&client, &state).await?);
     }
+    begun.extend(wanted.new.into_iter().map(Begun::New));
     let router = client.callback_router();
     tokio::spawn(async move { axum::serve(listener, router).await });
     let reporter = Arc::new(Reporter::new(args.json, output.is_stdout()));
-    let work =
-        Work { client, output, reporter: Arc::clone(&reporter), interrupted: interruption() };
+    let label = serde_json::to_string(&label).unwrap_or_default();
+    let (reporting, interrupted) = (Arc::clone(&reporter), interruption());
+    let work = Work { client, output, reporter: reporting, interrupted, label };
     let tick = async {
         loop {
             tokio::time::sleep(Duration::from_millis(250)).await;
@@ -43,13 +49,107 @@ pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Fail
         }
     };
     tokio::select! {
-        exit = work.run(robots, &args) => Ok(exit),
+        exit = work.run(begun, &args) => Ok(exit),
         () = tick => Ok(Exit::Unexpected),
     }
 }
 
+/// Where a list goes: noted with its pull, for whoever takes it up again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Label {
+    out: PathBuf,
+    format: OutputFormat,
+}
+
+/// What is to be pulled: some anew, some taken up again.
+struct Wanted {
+    new: Vec<RobotId>,
+    resumed: Vec<PullState>,
+}
+
+impl Wanted {
+    async fn of(args: &PullArgs, journal: &DiskJournal) -> Result<Self, Failure> {
+        let mut wanted = Self { new: Vec::new(), resumed: Vec::new() };
+        if !args.resume.is_empty() {
+            for mark in &args.resume {
+                wanted.resumed.extend(crate::journal::of_mark(journal, mark).await?);
+            }
+            return Ok(wanted);
+        }
+        let robots = robots(args)?;
+        let known = match args.new {
+            true => Vec::new(),
+            false => crate::journal::all(journal).await?,
+        };
+        for robot in robots {
+            // Of several the youngest: marks made by us are in the order of time.
+            let ours = |it: &&PullState| it.pull.robot_id == robot && is_interrupted(it);
+            match known.iter().filter(ours).max_by_key(|it| it.started().map(|it| it.0)) {
+                Some(state) => {
+                    let (mark, pages) = (&state.pull.mark_id, state.pages);
+                    eprintln!(
+                        "qopen: taking up the interrupted pull {mark} of robot {robot}, {pages} pages so far (--new begins anew)"
+                    );
+                    wanted.resumed.push(state.clone());
+                }
+                None => wanted.new.push(robot),
+            }
+        }
+        Ok(wanted)
+    }
+
+    /// Where the lists go: as the arguments say, else as it was said when they were started.
+    fn label(&self, args: &PullArgs) -> Result<Label, Failure> {
+        let before = || {
+            let label = self.resumed.first()?.started()?.1.label.as_deref()?;
+            serde_json::from_str::<Label>(label).ok()
+        };
+        let before = if args.resume.is_empty() { None } else { before() };
+        let format = args.format.or(before.as_ref().map(|it| it.format)).unwrap_or_default();
+        let out = args.out.clone().or(before.map(|it| it.out));
+        let unknown = "nobody has said where this pull's list goes; give --out PATH";
+        Ok(Label { out: out.ok_or_else(|| Failure::usage(unknown))?, format })
+    }
+
+    fn robots(&self) -> Vec<&str> {
+        let resumed = self.resumed.iter().map(|it| &it.pull.robot_id);
+        self.new.iter().chain(resumed).map(RobotId::as_str).collect()
+    }
+}
+
+/// Whether a pull was left under way, or complete and not published, and is not too old.
+fn is_interrupted(state: &PullState) -> bool {
+    let Some((at, started)) = state.started() else { return false };
+    let age = SystemTime::now().duration_since(at).unwrap_or_default();
+    let left = match state.ended().map(|it| &it.note) {
+        None => true,
+        Some(Note::Ended { status, .. }) => status == "complete" && state.published().is_none(),
+        Some(_) => false,
+    };
+    left && age < started.deadline
+}
+
+/// A pull to be started, or one that goes on already.
+enum Begun {
+    New(RobotId),
+    GoingOn(Box<Pull>),
+}
+
+impl Begun {
+    async fn take_up(client: &Client, state: &PullState) -> Result<Self, Failure> {
+        let pull = client.resume(&state.pull).await;
+        let what = || format!("{} cannot be taken up", state.pull);
+        pull.map(|it| Self::GoingOn(Box::new(it)))
+            .map_err(|error| Failure::unexpected(&what(), &error))
+    }
+}
+
 /// Everything that can be found wrong before the request is sent.
-async fn prepare(args: &PullArgs, settings: &Settings) -> Result<(Client, TcpListener), Failure> {
+async fn prepare(
+    args: &PullArgs,
+    settings: &Settings,
+    journal: &Arc<DiskJournal>,
+) -> Result<(Client, TcpListener), Failure> {
     let sender = settings.sender(|builder| match args.rate_limit {
         Some(limit) => builder.rate_limit(limit),
         None => builder,
@@ -60,7 +160,10 @@ async fn prepare(args: &PullArgs, settings: &Settings) -> Result<(Client, TcpLis
         .settle(args.settle)
         .idle_timeout(args.idle_timeout)
         .deadline(args.deadline);
-    let mut builder = Client::builder(sender, settings.ring()?).receiver(config).timing(timing);
+    let mut builder = Client::builder(sender, settings.ring()?)
+        .journal(Arc::clone(journal) as _)
+        .receiver(config)
+        .timing(timing);
     if let Some(url) = &args.forward {
         let forward =
             ForwardTo::new(url).map_err(|error| Failure::usage_of("--forward", &error))?;
@@ -140,18 +243,19 @@ struct Work {
     output: Output,
     reporter: Arc<Reporter>,
     interrupted: watch::Receiver<bool>,
+    label: String,
 }
 
 impl Work {
-    async fn run(&self, robots: Vec<RobotId>, args: &PullArgs) -> Exit {
+    async fn run(&self, begun: Vec<Begun>, args: &PullArgs) -> Exit {
         // After an interruption no further request is sent.
-        let robots = stream::iter(robots).take_while(|_| async { !*self.interrupted.borrow() });
+        let begun = stream::iter(begun).take_while(|_| async { !*self.interrupted.borrow() });
         if !self.output.is_per_robot() {
-            let ended = robots.map(|robot| self.pull(robot, args)).buffered(args.concurrency);
+            let ended = begun.map(|it| self.pull(it, args)).buffered(args.concurrency);
             return self.publish(ended.collect().await).await.1;
         }
-        let each = robots.map(|robot| async {
-            let ended = self.pull(robot, args).await;
+        let each = begun.map(|it| async {
+            let ended = self.pull(it, args).await;
             self.publish(vec![ended]).await
         });
         let each: Vec<_> = each.buffered(args.concurrency).collect().await;
@@ -166,11 +270,17 @@ impl Work {
     }
 
     /// Pulls one robot's list to its end, whatever that is.
-    async fn pull(&self, robot: RobotId, args: &PullArgs) -> Result<Outcome, Failure> {
-        let mut request = PullRequest::new(robot).need_tag_info(args.need_tags);
-        request.expect_accounts = args.expect_accounts;
+    async fn pull(&self, begun: Begun, args: &PullArgs) -> Result<Outcome, Failure> {
         let fails = |error: &dyn std::error::Error| Failure::unexpected("", error);
-        let mut pull = self.client.pull(request).await.map_err(|error| fails(&error))?;
+        let mut pull = match begun {
+            Begun::GoingOn(pull) => *pull,
+            Begun::New(robot) => {
+                let request = PullRequest::new(robot).need_tag_info(args.need_tags);
+                let mut request = request.label(&self.label);
+                request.expect_accounts = args.expect_accounts;
+                self.client.pull(request).await.map_err(|error| fails(&error))?
+            }
+        };
         let mut interrupted = self.interrupted.clone();
         loop {
             tokio::select! {

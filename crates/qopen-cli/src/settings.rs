@@ -77,7 +77,7 @@ pub(crate) static CALLBACK_PATH: Spec = flagged(
 );
 pub(crate) static DATA_DIR: Spec = flagged(
     "--data-dir",
-    None,
+    Some("qopen-data"),
     spec("data_dir", "where the journal lives", "QOPEN_DATA_DIR", "/var/lib/qopen"),
 );
 
@@ -199,6 +199,11 @@ impl Settings {
             BuildError::UnsendableToken => self.wrong(&ACCESS_TOKEN, &error),
             error => self.wrong(&BASE_URL, &error),
         })
+    }
+
+    /// Where the journal lives.
+    pub(crate) fn data_dir(&self) -> Result<PathBuf, Failure> {
+        Ok(PathBuf::from(self.required(&DATA_DIR)?.expose()))
     }
 
     pub(crate) fn listen(&self) -> Result<SocketAddr, Failure> {

@@ -31,6 +31,7 @@ use faults::Faults;
 use frame::{Frame, Kind};
 use index::{Entry, Index};
 use lock::Lock;
+use recover::Loaded;
 pub use recover::{Damage, Report};
 use writer::{Append, Job, Writer};
 
@@ -122,7 +123,7 @@ impl DiskJournal {
     fn open_with(folder: PathBuf, options: DiskOptions) -> Result<Self, JournalError> {
         make_folder(&folder).map_err(|error| unavailable(Arc::new(At::new(&folder, error))))?;
         let lock = Lock::take(&folder)?;
-        let (index, report, lost) = recover::load(&folder)?;
+        let Loaded { index, report, lost } = recover::load(&folder)?;
         let shared = Arc::new(Shared { folder, index: Mutex::new(index) });
         let (jobs, queue) = mpsc::channel(QUEUE);
         let writer = Writer::new(Arc::clone(&shared), options);
@@ -198,7 +199,7 @@ impl DiskJournal {
             // Where it cannot be written, it will be found again.
             let (reply, _) = oneshot::channel();
             if let Some(jobs) = &self.jobs {
-                let _ = jobs.try_send(Job::Append(Append { frame, entry, reply }));
+                let _ = jobs.try_send(Job::Append(Box::new(Append { frame, entry, reply })));
             }
         }
         Ok(())
@@ -221,7 +222,7 @@ impl DiskJournal {
         };
         let entry = Entry { pull: pull.cloned(), reason: reason.to_owned(), note };
         let (reply, answer) = oneshot::channel();
-        self.submit(Job::Append(Append { frame, entry, reply })).await?;
+        self.submit(Job::Append(Box::new(Append { frame, entry, reply }))).await?;
         answer.await.map_err(|_| stopped())?
     }
 

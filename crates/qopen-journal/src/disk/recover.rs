@@ -77,8 +77,16 @@ impl Report {
     }
 }
 
-/// Reads every segment. Also gives the pages that are lost, each with its pull, where that is news.
-pub(super) fn load(folder: &Path) -> Result<(Index, Report, Vec<(PullId, Digest)>), JournalError> {
+/// What a journal begins with.
+pub(super) struct Loaded {
+    pub(super) index: Index,
+    pub(super) report: Report,
+    /// Pages that are lost, each with its pull, where that is news.
+    pub(super) lost: Vec<(PullId, Digest)>,
+}
+
+/// Reads every segment.
+pub(super) fn load(folder: &Path) -> Result<Loaded, JournalError> {
     let mut index = Index::default();
     let mut report = Report::default();
     let mut holes: Vec<(u32, Hole)> = Vec::new();
@@ -117,7 +125,7 @@ pub(super) fn load(folder: &Path) -> Result<(Index, Report, Vec<(PullId, Digest)
             false => tracing::error!(%damage, "the journal is damaged"),
         }
     }
-    Ok((index, report, lost))
+    Ok(Loaded { index, report, lost })
 }
 
 /// Reads every segment again, as far as it is known to be written.

@@ -20,7 +20,7 @@ const BATCH: usize = 8 << 20;
 
 /// What the thread is asked to do.
 pub(super) enum Job {
-    Append(Append),
+    Append(Box<Append>),
     Compact { share: u8, reply: oneshot::Sender<Result<u64, JournalError>> },
 }
 
@@ -71,7 +71,7 @@ impl Writer {
                 match job {
                     Job::Append(append) => {
                         bytes += append.frame.header().length();
-                        batch.push(append);
+                        batch.push(*append);
                     }
                     Job::Compact { share, reply } => {
                         self.commit(std::mem::take(&mut batch));

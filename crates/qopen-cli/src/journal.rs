@@ -1,0 +1,117 @@
+//! The journal as the command line opens it, and how it speaks of times and pulls.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use jiff::Timestamp;
+use qopen::journal::{DiskJournal, Journal as _, JournalError, Note, PullState};
+use qopen::types::MarkId;
+
+use crate::exit::Failure;
+use crate::settings::Settings;
+
+/// Opens the journal of the settings, and says what is wrong with it.
+pub(crate) fn open(settings: &Settings) -> Result<Arc<DiskJournal>, Failure> {
+    let folder = settings.data_dir()?;
+    let journal = DiskJournal::open(&folder).map_err(|error| cannot_open(&folder, &error))?;
+    for damage in &journal.report().damage {
+        if !damage.unfinished {
+            eprintln!("qopen: the journal in {} is damaged: {damage}", folder.display());
+        }
+    }
+    Ok(Arc::new(journal))
+}
+
+/// Opens it where it is there: looking must not make one.
+pub(crate) fn open_existing(settings: &Settings) -> Result<Arc<DiskJournal>, Failure> {
+    let folder = settings.data_dir()?;
+    if !folder.exists() {
+        let folder = folder.display();
+        let message = format!("there is no journal in {folder}; --data-dir names another folder");
+        return Err(Failure::usage(message));
+    }
+    open(settings)
+}
+
+fn cannot_open(folder: &Path, error: &JournalError) -> Failure {
+    let what = match error {
+        JournalError::Locked { .. } => {
+            "cannot be opened; wait for that process, or give another folder with --data-dir"
+        }
+        _ => "cannot be opened; --data-dir names another folder",
+    };
+    Failure::usage_of(&format!("the journal in {} {what}", folder.display()), error)
+}
+
+/// What `qopen doctor` says of it.
+pub(crate) fn examine(settings: &Settings) -> Result<String, Failure> {
+    let folder = settings.data_dir()?;
+    if !folder.exists() {
+        return Ok(format!("{} will be made", folder.display()));
+    }
+    let journal = DiskJournal::open(&folder).map_err(|error| cannot_open(&folder, &error))?;
+    let report = journal.report();
+    let damage: Vec<_> = report.damage.iter().filter(|it| !it.unfinished).collect();
+    match damage.first() {
+        None => Ok(format!(
+            "{}: {} pulls, {} MiB",
+            folder.display(),
+            report.pulls,
+            report.bytes.div_ceil(1 << 20)
+        )),
+        Some(first) => Err(Failure::usage(format!(
+            "{}: damaged in {} places, the first: {first}",
+            folder.display(),
+            damage.len()
+        ))),
+    }
+}
+
+/// Forgets what is older than that.
+pub(crate) async fn expire(journal: &DiskJournal, retain: Duration) {
+    let Some(before) = SystemTime::now().checked_sub(retain) else { return };
+    match journal.expire(before).await {
+        Ok(gone) if gone.is_empty() => {}
+        Ok(gone) => eprintln!("qopen: {} pulls were kept long enough and are deleted", gone.len()),
+        Err(error) => {
+            let error = crate::exit::chain("old pulls could not be deleted", &error);
+            eprintln!("qopen: {error}");
+        }
+    }
+}
+
+/// The pulls of that mark: one, unless marks were chosen by hand.
+pub(crate) async fn of_mark(journal: &DiskJournal, mark: &str) -> Result<Vec<PullState>, Failure> {
+    let mark = MarkId::new(mark)
+        .map_err(|error| Failure::usage_of(&format!("the mark {mark:?}"), &error))?;
+    let all = all(journal).await?;
+    let found: Vec<_> = all.into_iter().filter(|it| it.pull.mark_id == mark).collect();
+    if found.is_empty() {
+        let message =
+            format!("the journal has no pull of mark {mark}; `qopen pulls list` shows them all");
+        return Err(Failure::usage(message));
+    }
+    Ok(found)
+}
+
+pub(crate) async fn all(journal: &DiskJournal) -> Result<Vec<PullState>, Failure> {
+    let pulls = journal.pulls().await;
+    pulls.map_err(|error| Failure::unexpected("the journal cannot be read", &error))
+}
+
+/// Where a pull stands, in a word.
+pub(crate) fn status(state: &PullState) -> &str {
+    match state.ended().map(|noted| &noted.note) {
+        Some(Note::Ended { status, .. }) => status,
+        _ => "open",
+    }
+}
+
+/// A time as people write it, in UTC, to the second.
+pub(crate) fn time(at: SystemTime) -> String {
+    match Timestamp::try_from(at) {
+        Ok(at) => at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        Err(_) => "?".to_owned(),
+    }
+}

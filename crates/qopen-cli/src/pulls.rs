@@ -1,0 +1,176 @@
+//! `qopen pulls`: what the journal knows of pulls.
+
+use std::time::SystemTime;
+
+use qopen::journal::{Journal as _, Note, Noted, PullState};
+use serde::Serialize;
+
+use crate::args::PullsVerb;
+use crate::exit::{Exit, Failure};
+use crate::journal::{all, of_mark, open_existing, status, time};
+use crate::settings::Settings;
+
+pub(crate) async fn run(verb: PullsVerb, settings: Settings) -> Result<Exit, Failure> {
+    let journal = open_existing(&settings)?;
+    let unreadable = |error| Failure::unexpected("the journal", &error);
+    match verb {
+        PullsVerb::List { json } => {
+            let pulls = all(&journal).await?;
+            if pulls.is_empty() && !json {
+                eprintln!("qopen: the journal has no pulls");
+            }
+            pulls.iter().map(Line::of).for_each(|line| line.print(json));
+        }
+        PullsVerb::Show { mark, json } => {
+            for state in of_mark(&journal, &mark).await? {
+                Line::of(&state).print(json);
+                state.notes.iter().for_each(|noted| print_note(noted, json));
+            }
+        }
+        PullsVerb::Purge { mark } => {
+            for state in of_mark(&journal, &mark).await? {
+                journal.forget(&state.pull).await.map_err(unreadable)?;
+                eprintln!("qopen: {} is deleted", state.pull);
+            }
+            journal.compact(0).await.map_err(unreadable)?;
+        }
+        PullsVerb::Check => {
+            let report = journal.check().map_err(unreadable)?;
+            println!(
+                "{} files, {} bytes, {} records, {} pulls",
+                report.segments, report.bytes, report.records, report.pulls
+            );
+            for damage in &report.damage {
+                println!("DAMAGED {damage}");
+            }
+            if !report.damage.is_empty() {
+                return Ok(Exit::Unexpected);
+            }
+            println!("everything that was kept can be read");
+        }
+    }
+    Ok(Exit::Complete)
+}
+
+/// A pull in a line.
+#[derive(Serialize)]
+struct Line<'a> {
+    r#type: &'static str,
+    robot_id: &'a str,
+    mark_id: &'a str,
+    status: &'a str,
+    started: Option<String>,
+    last_activity: Option<String>,
+    pages: u64,
+    accounts: Option<u64>,
+    bytes: u64,
+    quarantined: u64,
+    damaged: usize,
+    revision: Option<u32>,
+    output: Option<&'a str>,
+    /// Pages came after what was published last.
+    newer_pages: bool,
+}
+
+impl<'a> Line<'a> {
+    fn of(state: &'a PullState) -> Self {
+        let ended = state.ended().and_then(|noted| match &noted.note {
+            Note::Ended { accounts, .. } => Some(*accounts),
+            _ => None,
+        });
+        let published = state.published().and_then(|noted| match &noted.note {
+            Note::Published { revision, accounts, location } => {
+                Some((noted.at, *revision, *accounts, location.as_str()))
+            }
+            _ => None,
+        });
+        let newer = |at: SystemTime| state.last_page.is_some_and(|last| last > at);
+        Self {
+            r#type: "pull",
+            robot_id: state.pull.robot_id.as_str(),
+            mark_id: state.pull.mark_id.as_str(),
+            status: status(state),
+            started: state.started().map(|(at, _)| time(at)),
+            last_activity: state.last_activity().map(time),
+            pages: state.pages,
+            accounts: published.map(|it| it.2).or(ended),
+            bytes: state.bytes,
+            quarantined: state.quarantined,
+            damaged: state.damaged.len(),
+            revision: published.map(|it| it.1),
+            output: published.map(|it| it.3),
+            newer_pages: published.is_some_and(|it| newer(it.0)),
+        }
+    }
+
+    fn print(&self, json: bool) {
+        if json {
+            return print_json(self);
+        }
+        let Self { robot_id, mark_id, status, pages, .. } = self;
+        let mut text = format!("{mark_id}  robot {robot_id}  {status}  {pages} pages");
+        let mut add = |part: String| {
+            text.push_str(", ");
+            text.push_str(&part);
+        };
+        if let Some(accounts) = self.accounts {
+            add(format!("{accounts} customers"));
+        }
+        if self.quarantined > 0 {
+            add(format!("{} in quarantine", self.quarantined));
+        }
+        if self.damaged > 0 {
+            add(format!("{} lost in the journal", self.damaged));
+        }
+        if let Some(started) = &self.started {
+            add(format!("started {started}"));
+        }
+        if let (Some(revision), Some(output)) = (self.revision, self.output) {
+            add(format!("revision {revision} in {output}"));
+        }
+        if self.newer_pages {
+            add("pages came after that: qopen pull --resume publishes them".into());
+        }
+        println!("{text}");
+    }
+}
+
+fn print_note(noted: &Noted, json: bool) {
+    if json {
+        #[derive(Serialize)]
+        struct Line<'a> {
+            r#type: &'static str,
+            at: String,
+            #[serde(flatten)]
+            note: &'a Note,
+        }
+        return print_json(&Line { r#type: "note", at: time(noted.at), note: &noted.note });
+    }
+    let what = match &noted.note {
+        Note::Started(started) => match started.need_tag_info {
+            true => "started, with tags".to_owned(),
+            false => "started".to_owned(),
+        },
+        Note::Accepted { serial_no: Some(serial_no) } => {
+            format!("the request was accepted, serial number {serial_no}")
+        }
+        Note::Accepted { serial_no: None } => "the request was accepted".to_owned(),
+        Note::Reported { code, message } => {
+            format!("the platform reported error {code}: {message}")
+        }
+        Note::Ended { status, why, accounts, pages } => {
+            format!("{status}: {accounts} customers on {pages} pages; {why}")
+        }
+        Note::Resumed => "taken up again".to_owned(),
+        Note::Published { revision, accounts, location } => {
+            format!("revision {revision} published: {accounts} customers in {location}")
+        }
+        other => format!("{other:?}"),
+    };
+    println!("  {}  {what}", time(noted.at));
+}
+
+fn print_json(line: &impl Serialize) {
+    // Plain data always encodes.
+    println!("{}", serde_json::to_string(line).unwrap_or_default());
+}

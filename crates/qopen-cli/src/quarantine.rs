@@ -1,0 +1,104 @@
+//! `qopen quarantine`: what verified and could not be read.
+
+use qopen::journal::{DiskJournal, Journal as _, JournalError, PageRecord, PullId, Quarantined};
+use qopen::{Understood, understand};
+use serde::Serialize;
+
+use crate::args::QuarantineVerb;
+use crate::exit::{Exit, Failure};
+use crate::journal::open_existing;
+use crate::settings::Settings;
+
+pub(crate) async fn run(verb: QuarantineVerb, settings: Settings) -> Result<Exit, Failure> {
+    let journal = open_existing(&settings)?;
+    let items = journal.quarantined().await.map_err(|error| failed(&error))?;
+    match verb {
+        QuarantineVerb::List { json } => {
+            if items.is_empty() && !json {
+                eprintln!("qopen: nothing is in quarantine");
+            }
+            items.iter().for_each(|item| print(item, json));
+            Ok(Exit::Complete)
+        }
+        QuarantineVerb::Show { item } => {
+            let fits = |it: &&Quarantined| name(it).starts_with(&item);
+            let found: Vec<_> = items.iter().filter(fits).collect();
+            match found[..] {
+                [item] => println!("{}", item.payload.as_str()),
+                [] => {
+                    return Err(Failure::usage(format!("nothing in quarantine is called {item}")));
+                }
+                _ => return Err(Failure::usage(format!("several items begin with {item}"))),
+            }
+            Ok(Exit::Complete)
+        }
+        QuarantineVerb::Retry => retry(&journal, &items).await,
+    }
+}
+
+fn failed(error: &JournalError) -> Failure {
+    Failure::unexpected("the journal", error)
+}
+
+/// An item's name: the digest of what it holds.
+fn name(item: &Quarantined) -> String {
+    item.digest().to_string()
+}
+
+fn print(item: &Quarantined, json: bool) {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        r#type: &'static str,
+        item: String,
+        robot_id: Option<&'a str>,
+        mark_id: Option<&'a str>,
+        reason: &'a str,
+        bytes: usize,
+    }
+    let robot_id = item.pull.as_ref().map(|pull| pull.robot_id.as_str());
+    let mark_id = item.pull.as_ref().map(|pull| pull.mark_id.as_str());
+    let (item, reason, bytes) = (name(item), item.reason.as_str(), item.payload.as_str().len());
+    if json {
+        let line = Line { r#type: "quarantined", item, robot_id, mark_id, reason, bytes };
+        // Plain data always encodes.
+        println!("{}", serde_json::to_string(&line).unwrap_or_default());
+        return;
+    }
+    let whose = match (robot_id, mark_id) {
+        (Some(robot), Some(mark)) => format!("robot {robot} mark {mark}"),
+        _ => "of nobody knows which pull".to_owned(),
+    };
+    println!("{item}  {whose}  {bytes} bytes  {reason}");
+}
+
+/// Reads each item again. What is a page now goes to its pull; the page is kept before the item is
+/// let go, so that nothing is lost between.
+async fn retry(journal: &DiskJournal, items: &[Quarantined]) -> Result<Exit, Failure> {
+    let mut left = 0;
+    let mut gained: Vec<PullId> = Vec::new();
+    for item in items {
+        match understand(item.payload.as_str()) {
+            Understood::Page { pull, .. } => {
+                let page = PageRecord::new(pull.clone(), item.payload.clone());
+                journal.append(page).await.map_err(|error| failed(&error))?;
+                journal.release(item).await.map_err(|error| failed(&error))?;
+                if !gained.contains(&pull) {
+                    gained.push(pull);
+                }
+            }
+            Understood::Unreadable { reason, .. } => {
+                left += 1;
+                eprintln!("qopen: {} still cannot be read: {reason}", name(item));
+            }
+            _ => left += 1,
+        }
+    }
+    for pull in &gained {
+        println!(
+            "{pull}: pages can be read now; qopen pull --resume {} publishes them",
+            pull.mark_id
+        );
+    }
+    eprintln!("qopen: {} of {} items were read", items.len() - left, items.len());
+    Ok(if left == 0 { Exit::Complete } else { Exit::Incomplete })
+}
