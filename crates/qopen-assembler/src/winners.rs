@@ -163,8 +163,8 @@ impl Shard {
 
     /// For so many accounts, and at least three more.
     fn with_room_for(len: usize) -> Self {
-        // Full to 7/8 at most, with an eighth to grow before the next move.
-        let slots = (len + len / 8 + 4) * 8 / 7;
+        // Full to 7/8 at most, and room for most of what comes before the next split.
+        let slots = (len + len * 3 / 4 + 4) * 8 / 7;
         Self { slots: vec![Slot::default(); slots], len: 0 }
     }
 
@@ -304,8 +304,8 @@ mod tests {
         assert!(shard.len == 8 && (1..=8).all(|id| shard.find(id).is_ok()));
         for len in [0, 8, 100, 5_000] {
             let slots = Shard::with_room_for(len).slots.len();
-            assert!(slots * 7 / 8 >= len + len / 8, "{slots} slots for {len}");
-            assert!(slots <= len * 3 / 2 + 8, "{slots} slots for {len}");
+            assert!(slots * 7 / 8 >= len + len * 3 / 4 + 3, "{slots} slots for {len}");
+            assert!(slots <= len * 2 + 8, "{slots} slots for {len}");
         }
     }
 
@@ -319,7 +319,7 @@ mod tests {
                 let largest = table.shards.iter().map(|shard| shard.slots.len()).max().unwrap();
                 assert!(largest < 3 * SHARD, "a shard has {largest} slots");
                 let slots: usize = table.shards.iter().map(|shard| shard.slots.len()).sum();
-                assert!(slots * 32 <= table.len() * 64, "{} bytes each", slots * 32 / table.len());
+                assert!(slots * 32 <= table.len() * 72, "{} bytes each", slots * 32 / table.len());
             }
         }
     }
