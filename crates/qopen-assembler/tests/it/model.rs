@@ -37,8 +37,7 @@ impl ModelPull {
     }
 
     pub fn owed(&self) -> usize {
-        let kept = &self.pages | &self.unreadable;
-        self.owed.difference(&kept).count()
+        self.owed.difference(&(&self.pages | &self.unreadable)).count()
     }
 
     /// What stands against completeness; `None` where only quiet is missing.
@@ -120,17 +119,14 @@ impl Model {
 
     pub fn touch(&mut self, key: Key, change: impl FnOnce(&mut ModelPull)) {
         let now = self.now;
-        if let Some(pull) = self.open(key) {
-            (pull.activity, pull.awaiting) = (now, false);
-            change(pull);
-        }
+        let Some(pull) = self.open(key) else { return };
+        (pull.activity, pull.awaiting) = (now, false);
+        change(pull);
     }
 
     pub fn page(&mut self, key: Key, page: TestPage) {
         self.touch(key, |_| {});
-        let Some(pull) = self.pulls.get_mut(&key) else {
-            return;
-        };
+        let Some(pull) = self.pulls.get_mut(&key) else { return };
         match pull.ended {
             _ if pull.pages.contains(&page) => pull.copies += 1,
             Some((false, _)) => {}
@@ -146,8 +142,8 @@ impl Model {
 
     pub fn declare(&mut self, key: Key) {
         let Some(pull) = self.open(key) else { return };
-        let missing = pull.missing().map(|it| Said::Failed(key, it));
-        let said = missing.unwrap_or(pull.completed(key, None));
+        let said = pull.missing().map(|it| Said::Failed(key, it));
+        let said = said.unwrap_or(pull.completed(key, None));
         self.end(key, said);
     }
 }
