@@ -42,6 +42,10 @@ pub(crate) struct Common {
     /// The path that callbacks come to [env: QOPEN_CALLBACK_PATH] [default: /callback]
     #[arg(long, global = true, value_name = "PATH")]
     pub(crate) callback_path: Option<String>,
+    /// Where `serve` is controlled; elsewhere than on loopback QOPEN_CONTROL_TOKEN must be set
+    /// [env: QOPEN_CONTROL] [default: 127.0.0.1:8081]
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    pub(crate) control: Option<String>,
     /// Where the journal lives [env: QOPEN_DATA_DIR] [default: qopen-data]
     #[arg(long, global = true, value_name = "FOLDER")]
     pub(crate) data_dir: Option<PathBuf>,
@@ -53,6 +57,8 @@ pub(crate) enum Verb {
     Demo(DemoArgs),
     /// Pull the customer lists of robots into a file
     Pull(PullArgs),
+    /// Receive callbacks for as long as it runs, and pull when asked to over HTTP
+    Serve(ServeArgs),
     /// Be the platform: endpoints on a port, callbacks with faults
     Simulate(SimulateArgs),
     /// Fold captured callbacks into lists, without any network
@@ -119,6 +125,23 @@ pub(crate) struct PullArgs {
     /// Ask for each customer's tags too
     #[arg(long)]
     pub(crate) need_tags: bool,
+    #[command(flatten)]
+    pub(crate) receiving: Receiving,
+    /// A list with fewer customers than this is not complete
+    #[arg(long, value_name = "N")]
+    pub(crate) expect_accounts: Option<u64>,
+    /// Pulls under way at once
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = at_least_one)]
+    pub(crate) concurrency: usize,
+    /// Report as JSON, an object a line: on standard output, or on standard error when the list
+    /// goes to standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// How requests are sent and callbacks received, by whichever verb does so.
+#[derive(Debug, Args)]
+pub(crate) struct Receiving {
     /// Quiet after the last page that makes a list complete
     #[arg(long, value_name = "TIME", default_value = "3s", value_parser = duration)]
     pub(crate) settle: Duration,
@@ -128,12 +151,6 @@ pub(crate) struct PullArgs {
     /// The longest that a pull may take
     #[arg(long, value_name = "TIME", default_value = "30m", value_parser = duration)]
     pub(crate) deadline: Duration,
-    /// A list with fewer customers than this is not complete
-    #[arg(long, value_name = "N")]
-    pub(crate) expect_accounts: Option<u64>,
-    /// Pulls under way at once
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = at_least_one)]
-    pub(crate) concurrency: usize,
     /// Requests sent in a second, at most
     #[arg(long, value_name = "N")]
     pub(crate) rate_limit: Option<std::num::NonZeroU32>,
@@ -143,10 +160,21 @@ pub(crate) struct PullArgs {
     /// Send events of other kinds on to this URL, byte for byte
     #[arg(long, value_name = "URL")]
     pub(crate) forward: Option<String>,
-    /// Report as JSON, an object a line: on standard output, or on standard error when the list
-    /// goes to standard output
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// A folder where each complete list is published, as ROBOT.jsonl or ROBOT.csv
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: Option<PathBuf>,
+    /// How lists are written
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: OutputFormat,
+    /// Collect pulls that another system requests, too
     #[arg(long)]
-    pub(crate) json: bool,
+    pub(crate) adopt: bool,
+    #[command(flatten)]
+    pub(crate) receiving: Receiving,
 }
 
 #[derive(Debug, Subcommand)]

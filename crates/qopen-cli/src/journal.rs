@@ -1,11 +1,12 @@
 //! The journal as the command line opens it, and how it speaks of times and pulls.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
-use qopen::journal::{DiskJournal, Journal as _, JournalError, Note, PullState};
+use qopen::journal::{DiskJournal, Journal as _, JournalError, Note, PullId, PullState};
 use qopen::types::MarkId;
 
 use crate::exit::Failure;
@@ -68,10 +69,10 @@ pub(crate) fn examine(settings: &Settings) -> Result<String, Failure> {
     }
 }
 
-/// Forgets what is older than that.
-pub(crate) async fn expire(journal: &DiskJournal, retain: Duration) {
+/// Forgets what is older than that, but for what is to be spared.
+pub(crate) async fn expire(journal: &DiskJournal, retain: Duration, spare: &BTreeSet<PullId>) {
     let Some(before) = SystemTime::now().checked_sub(retain) else { return };
-    match journal.expire(before).await {
+    match journal.expire(before, spare).await {
         Ok(gone) if gone.is_empty() => {}
         Ok(gone) => eprintln!("qopen: {} pulls were kept long enough and are deleted", gone.len()),
         Err(error) => {
@@ -114,4 +115,9 @@ pub(crate) fn time(at: SystemTime) -> String {
         Ok(at) => at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         Err(_) => "?".to_owned(),
     }
+}
+
+/// What is kept of one pull; nothing where that cannot be read.
+pub(crate) async fn of_pull(journal: &DiskJournal, id: &PullId) -> Option<PullState> {
+    journal.pull(id).await.ok().flatten()
 }

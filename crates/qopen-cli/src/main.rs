@@ -18,8 +18,10 @@ mod pull;
 mod pulls;
 mod quarantine;
 mod report;
+mod serve;
 mod settings;
 mod simulate;
+mod wiring;
 
 use std::process::ExitCode;
 
@@ -53,6 +55,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
     match cli.verb {
         Verb::Demo(args) => on_runtime(demo::run(args)),
         Verb::Pull(args) => on_runtime(pull::run(args, settings()?)),
+        Verb::Serve(args) => on_runtime(serve::run(args, settings()?)),
         Verb::Simulate(args) => on_runtime(simulate::run(args, settings()?)),
         Verb::Assemble(args) => on_runtime(assemble::run(args, settings()?)),
         Verb::Explain(args) => explain::run(&args, &settings()?),

@@ -6,14 +6,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures_util::{StreamExt as _, stream};
-use qopen::assembler::Timing;
-use qopen::callback::{RejectReason, receiver};
+use qopen::callback::RejectReason;
 use qopen::journal::{DiskJournal, Note, PullState};
 use qopen::sink::ListKind;
 use qopen::types::RobotId;
-use qopen::{Client, ForwardTo, Outcome, Pull, PullRequest, Status};
+use qopen::{Client, Outcome, Pull, PullRequest, Status};
 use serde::{Deserialize, Serialize};
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::args::{OutputFormat, PullArgs};
@@ -21,26 +19,30 @@ use crate::exit::{Exit, Failure};
 use crate::output::Output;
 use crate::report::{Reporter, Summary};
 use crate::settings::Settings;
+use crate::wiring;
 
 pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Failure> {
     let journal = crate::journal::open(&settings)?;
     let wanted = Wanted::of(&args, &journal).await?;
     let label = wanted.label(&args)?;
     let output = Output::new(&label.out, label.format);
-    let (client, listener) = prepare(&args, &settings, &journal).await?;
+    let receiving = &args.receiving;
+    let listener = wiring::listen(settings.listen()?, "callbacks", "--listen").await?;
+    let builder = wiring::client(receiving, &settings, &journal)?;
+    let client = builder.build().map_err(|error| Failure::unexpected("the client", &error))?;
     output.check(&wanted.robots())?;
-    crate::journal::expire(&journal, args.retain).await;
-    // Taken up before callbacks are: what comes then finds its pull.
+    let spare = wanted.resumed.iter().map(|it| it.pull.clone()).collect();
+    crate::journal::expire(&journal, receiving.retain, &spare).await;
+    let router = client.callback_router();
+    tokio::spawn(async move { axum::serve(listener, router).await });
     let mut begun = Vec::new();
     for state in wanted.resumed {
         begun.push(Begun::take_up(&client, &state).await?);
     }
     begun.extend(wanted.new.into_iter().map(Begun::New));
-    let router = client.callback_router();
-    tokio::spawn(async move { axum::serve(listener, router).await });
     let reporter = Arc::new(Reporter::new(args.json, output.is_stdout()));
     let label = serde_json::to_string(&label).unwrap_or_default();
-    let (reporting, interrupted) = (Arc::clone(&reporter), interruption());
+    let (reporting, interrupted) = (Arc::clone(&reporter), wiring::interruption());
     let work = Work { client, output, reporter: reporting, interrupted, label };
     let tick = async {
         loop {
@@ -71,9 +73,11 @@ impl Wanted {
     async fn of(args: &PullArgs, journal: &DiskJournal) -> Result<Self, Failure> {
         let mut wanted = Self { new: Vec::new(), resumed: Vec::new() };
         if !args.resume.is_empty() {
-            for mark in &args.resume {
+            let marks: BTreeSet<&String> = args.resume.iter().collect();
+            for mark in marks {
                 wanted.resumed.extend(crate::journal::of_mark(journal, mark).await?);
             }
+            wanted.check()?;
             return Ok(wanted);
         }
         let robots = robots(args)?;
@@ -85,6 +89,13 @@ impl Wanted {
             // Of several the youngest: marks made by us are in the order of time.
             let ours = |it: &&PullState| it.pull.robot_id == robot && is_interrupted(it);
             match known.iter().filter(ours).max_by_key(|it| it.started().map(|it| it.0)) {
+                Some(state) if !is_as_asked(state, args) => {
+                    let mark = &state.pull.mark_id;
+                    eprintln!(
+                        "qopen: the interrupted pull {mark} of robot {robot} was asked for something else; beginning anew"
+                    );
+                    wanted.new.push(robot);
+                }
                 Some(state) => {
                     let (mark, pages) = (&state.pull.mark_id, state.pages);
                     eprintln!(
@@ -98,13 +109,34 @@ impl Wanted {
         Ok(wanted)
     }
 
+    /// One list a robot, and all of them to one place.
+    fn check(&self) -> Result<(), Failure> {
+        let mut robots = BTreeSet::new();
+        for state in &self.resumed {
+            if !robots.insert(&state.pull.robot_id) {
+                let robot = &state.pull.robot_id;
+                return Err(Failure::usage(format!(
+                    "two of these pulls are of robot {robot}: take them up one by one"
+                )));
+            }
+        }
+        Ok(())
+    }
+
     /// Where the lists go: as the arguments say, else as it was said when they were started.
     fn label(&self, args: &PullArgs) -> Result<Label, Failure> {
-        let before = || {
-            let label = self.resumed.first()?.started()?.1.label.as_deref()?;
-            serde_json::from_str::<Label>(label).ok()
+        let label = |state: &PullState| {
+            serde_json::from_str::<Label>(state.started()?.1.label.as_deref()?).ok()
         };
-        let before = if args.resume.is_empty() { None } else { before() };
+        let mut before = None;
+        if !args.resume.is_empty() {
+            let labels: Vec<_> = self.resumed.iter().map(label).collect();
+            if args.out.is_none() && labels.windows(2).any(|pair| pair[0] != pair[1]) {
+                let message = "these pulls' lists were to go to different places; give --out PATH, or take them up one by one";
+                return Err(Failure::usage(message));
+            }
+            before = labels.into_iter().next().flatten();
+        }
         let format = args.format.or(before.as_ref().map(|it| it.format)).unwrap_or_default();
         let out = args.out.clone().or(before.map(|it| it.out));
         let unknown = "nobody has said where this pull's list goes; give --out PATH";
@@ -129,6 +161,13 @@ fn is_interrupted(state: &PullState) -> bool {
     left && age < started.deadline
 }
 
+/// Whether an interrupted pull is what these arguments ask for.
+fn is_as_asked(state: &PullState, args: &PullArgs) -> bool {
+    state.started().is_some_and(|(_, started)| {
+        started.need_tag_info == args.need_tags && started.expect_accounts == args.expect_accounts
+    })
+}
+
 /// A pull to be started, or one that goes on already.
 enum Begun {
     New(RobotId),
@@ -142,42 +181,6 @@ impl Begun {
         pull.map(|it| Self::GoingOn(Box::new(it)))
             .map_err(|error| Failure::unexpected(&what(), &error))
     }
-}
-
-/// Everything that can be found wrong before the request is sent.
-async fn prepare(
-    args: &PullArgs,
-    settings: &Settings,
-    journal: &Arc<DiskJournal>,
-) -> Result<(Client, TcpListener), Failure> {
-    let sender = settings.sender(|builder| match args.rate_limit {
-        Some(limit) => builder.rate_limit(limit),
-        None => builder,
-    })?;
-    let mut config = receiver::Config::default();
-    config.path = settings.callback_path()?;
-    let timing = Timing::default()
-        .settle(args.settle)
-        .idle_timeout(args.idle_timeout)
-        .deadline(args.deadline);
-    let mut builder = Client::builder(sender, settings.ring()?)
-        .journal(Arc::clone(journal) as _)
-        .receiver(config)
-        .timing(timing);
-    if let Some(url) = &args.forward {
-        let forward =
-            ForwardTo::new(url).map_err(|error| Failure::usage_of("--forward", &error))?;
-        builder = builder.foreign_handler(Arc::new(forward));
-    }
-    let address = settings.listen()?;
-    let listener = TcpListener::bind(address).await.map_err(|error| {
-        let what = format!(
-            "cannot listen for callbacks on {address}; is the port in use? --listen names another"
-        );
-        Failure::usage_of(&what, &error)
-    })?;
-    let client = builder.build().map_err(|error| Failure::unexpected("the client", &error))?;
-    Ok((client, listener))
 }
 
 fn robots(args: &PullArgs) -> Result<Vec<RobotId>, Failure> {
@@ -206,36 +209,6 @@ fn robots_in(file: &Path) -> Result<Vec<String>, Failure> {
     })?;
     let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
     Ok(lines.filter(|line| !line.is_empty()).map(str::to_owned).collect())
-}
-
-/// True from the first Ctrl-C or SIGTERM on. A second one ends the process at once.
-fn interruption() -> watch::Receiver<bool> {
-    let (sender, receiver) = watch::channel(false);
-    tokio::spawn(async move {
-        signal().await;
-        sender.send_replace(true);
-        eprintln!("qopen: interrupted; keeping what has come (again to stop at once)");
-        signal().await;
-        std::process::exit(Exit::Interrupted as i32);
-    });
-    receiver
-}
-
-#[cfg(unix)]
-async fn signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
-        },
-        Err(_) => drop(tokio::signal::ctrl_c().await),
-    }
-}
-
-#[cfg(not(unix))]
-async fn signal() {
-    let _ = tokio::signal::ctrl_c().await;
 }
 
 struct Work {

@@ -1,7 +1,5 @@
 //! `qopen pulls`: what the journal knows of pulls.
 
-use std::time::SystemTime;
-
 use qopen::journal::{Journal as _, Note, Noted, PullState};
 use serde::Serialize;
 
@@ -54,7 +52,7 @@ pub(crate) async fn run(verb: PullsVerb, settings: Settings) -> Result<Exit, Fai
 
 /// A pull in a line.
 #[derive(Serialize)]
-struct Line<'a> {
+pub(crate) struct Line<'a> {
     r#type: &'static str,
     robot_id: &'a str,
     mark_id: &'a str,
@@ -73,18 +71,17 @@ struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    fn of(state: &'a PullState) -> Self {
+    pub(crate) fn of(state: &'a PullState) -> Self {
         let ended = state.ended().and_then(|noted| match &noted.note {
             Note::Ended { accounts, .. } => Some(*accounts),
             _ => None,
         });
         let published = state.published().and_then(|noted| match &noted.note {
-            Note::Published { revision, accounts, location } => {
-                Some((noted.at, *revision, *accounts, location.as_str()))
+            Note::Published { revision, accounts, location, .. } => {
+                Some((*revision, *accounts, location.as_str()))
             }
             _ => None,
         });
-        let newer = |at: SystemTime| state.last_page.is_some_and(|last| last > at);
         Self {
             r#type: "pull",
             robot_id: state.pull.robot_id.as_str(),
@@ -93,13 +90,13 @@ impl<'a> Line<'a> {
             started: state.started().map(|(at, _)| time(at)),
             last_activity: state.last_activity().map(time),
             pages: state.pages,
-            accounts: published.map(|it| it.2).or(ended),
+            accounts: published.map(|it| it.1).or(ended),
             bytes: state.bytes,
             quarantined: state.quarantined,
             damaged: state.damaged.len(),
-            revision: published.map(|it| it.1),
-            output: published.map(|it| it.3),
-            newer_pages: published.is_some_and(|it| newer(it.0)),
+            revision: published.map(|it| it.0),
+            output: published.map(|it| it.2),
+            newer_pages: state.has_newer_pages(),
         }
     }
 
@@ -162,7 +159,7 @@ fn print_note(noted: &Noted, json: bool) {
             format!("{status}: {accounts} customers on {pages} pages; {why}")
         }
         Note::Resumed => "taken up again".to_owned(),
-        Note::Published { revision, accounts, location } => {
+        Note::Published { revision, accounts, location, .. } => {
             format!("revision {revision} published: {accounts} customers in {location}")
         }
         other => format!("{other:?}"),

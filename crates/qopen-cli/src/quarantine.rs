@@ -11,7 +11,7 @@ use crate::settings::Settings;
 
 pub(crate) async fn run(verb: QuarantineVerb, settings: Settings) -> Result<Exit, Failure> {
     let journal = open_existing(&settings)?;
-    let items = journal.quarantined().await.map_err(|error| failed(&error))?;
+    let items = journal.quarantined(None).await.map_err(|error| failed(&error))?;
     match verb {
         QuarantineVerb::List { json } => {
             if items.is_empty() && !json {

@@ -274,7 +274,7 @@ fn json_line(progress: &Progress) -> ProgressLine<'_> {
     }
 }
 
-fn waiting_for(what: WaitingFor) -> &'static str {
+pub(crate) fn waiting_for(what: WaitingFor) -> &'static str {
     match what {
         WaitingFor::Acceptance => "the request to be accepted",
         WaitingFor::FirstPage => "the first page",

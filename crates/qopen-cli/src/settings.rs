@@ -81,8 +81,16 @@ pub(crate) static DATA_DIR: Spec = flagged(
     spec("data_dir", "where the journal lives", "QOPEN_DATA_DIR", "/var/lib/qopen"),
 );
 
+pub(crate) static CONTROL: Spec = flagged(
+    "--control",
+    Some("127.0.0.1:8081"),
+    spec("control", "control listener", "QOPEN_CONTROL", "127.0.0.1:8081"),
+);
+pub(crate) static CONTROL_TOKEN: Spec =
+    secret("control_token", "control token", "QOPEN_CONTROL_TOKEN", "…");
+
 /// Every setting, in the order in which they are shown.
-pub(crate) static ALL: [&Spec; 9] = [
+pub(crate) static ALL: [&Spec; 11] = [
     &BASE_URL,
     &APP_KEY,
     &APP_SECRET,
@@ -91,6 +99,8 @@ pub(crate) static ALL: [&Spec; 9] = [
     &ENCODING_AES_KEY,
     &LISTEN,
     &CALLBACK_PATH,
+    &CONTROL,
+    &CONTROL_TOKEN,
     &DATA_DIR,
 ];
 
@@ -207,12 +217,26 @@ impl Settings {
     }
 
     pub(crate) fn listen(&self) -> Result<SocketAddr, Failure> {
-        let text = self.required(&LISTEN)?.expose();
+        self.address(&LISTEN)
+    }
+
+    /// Where the control API listens, and the token that it asks for.
+    pub(crate) fn control(&self) -> Result<(SocketAddr, Option<&Secret>), Failure> {
+        let (address, token) = (self.address(&CONTROL)?, self.get(&CONTROL_TOKEN).map(|it| it.0));
+        if token.is_none() && !address.ip().is_loopback() {
+            let reason = Plain(format!(
+                "{address} can be reached from elsewhere; set QOPEN_CONTROL_TOKEN, and send it as a bearer token"
+            ));
+            return Err(self.wrong(&CONTROL, &reason));
+        }
+        Ok((address, token))
+    }
+
+    fn address(&self, spec: &Spec) -> Result<SocketAddr, Failure> {
+        let text = self.required(spec)?.expose();
         text.parse().map_err(|_| {
-            self.wrong(
-                &LISTEN,
-                &Plain(format!("{text:?} is not an address and port, like 127.0.0.1:8080")),
-            )
+            let example = spec.example;
+            self.wrong(spec, &Plain(format!("{text:?} is not an address and port, like {example}")))
         })
     }
 
@@ -246,6 +270,7 @@ fn flag_value(flags: &Common, spec: &Spec) -> Option<String> {
         "app_key" => flags.app_key.clone(),
         "listen" => flags.listen.clone(),
         "callback_path" => flags.callback_path.clone(),
+        "control" => flags.control.clone(),
         "data_dir" => path(&flags.data_dir),
         _ => None,
     }

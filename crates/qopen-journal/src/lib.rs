@@ -9,7 +9,7 @@ use futures_core::stream::BoxStream;
 
 #[cfg(feature = "faults")]
 pub use disk::Faults;
-pub use disk::{Damage, DiskJournal, DiskOptions, Report};
+pub use disk::{Damage, DiskJournal, DiskOptions, DiskStats, Report};
 pub use memory::MemoryJournal;
 pub use record::{
     Appended, Durability, Note, Noted, PageRecord, Payload, PullId, PullState, Quarantined, Started,
@@ -108,11 +108,11 @@ pub trait Journal: Send + Sync + 'static {
     /// [`JournalError`], when the storage cannot be read.
     async fn pulls(&self) -> Result<Vec<PullState>, JournalError>;
 
-    /// What lies in quarantine, oldest first.
+    /// What lies in quarantine, of one pull or of all and none, oldest first.
     ///
     /// # Errors
     /// [`JournalError`], when the storage cannot be read.
-    async fn quarantined(&self) -> Result<Vec<Quarantined>, JournalError>;
+    async fn quarantined(&self, of: Option<&PullId>) -> Result<Vec<Quarantined>, JournalError>;
 
     /// Lets go of something in quarantine, because it was read after all or is not wanted. What is
     /// not there is no error.

@@ -174,8 +174,10 @@ impl Journal for MemoryJournal {
         Ok(())
     }
 
-    async fn quarantined(&self) -> Result<Vec<Quarantined>, JournalError> {
-        Ok(self.state().quarantine.clone())
+    async fn quarantined(&self, of: Option<&PullId>) -> Result<Vec<Quarantined>, JournalError> {
+        let state = self.state();
+        let wanted = |it: &&Quarantined| of.is_none() || it.pull.as_ref() == of;
+        Ok(state.quarantine.iter().filter(wanted).cloned().collect())
     }
 
     async fn forget(&self, pull: &PullId) -> Result<(), JournalError> {

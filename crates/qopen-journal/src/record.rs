@@ -109,12 +109,14 @@ pub enum Note {
     },
     /// An ended pull was taken up again.
     Resumed,
-    /// Its list was published.
+    /// Its complete list was published.
     Published {
         /// The revision of the list.
         revision: u32,
         /// How many accounts it has.
         accounts: u64,
+        /// How many different pages it was made from.
+        pages: u64,
         /// Where it is, as the sink names it.
         location: String,
     },
@@ -220,6 +222,15 @@ impl PullState {
     #[must_use]
     pub fn published(&self) -> Option<&Noted> {
         self.notes.iter().rev().find(|it| matches!(it.note, Note::Published { .. }))
+    }
+
+    /// Whether it has pages that are not in the list that was published last.
+    #[must_use]
+    pub fn has_newer_pages(&self) -> bool {
+        match self.published().map(|noted| &noted.note) {
+            Some(Note::Published { pages, .. }) => self.pages > *pages,
+            _ => false,
+        }
     }
 
     /// When anything was heard of it last.

@@ -17,7 +17,7 @@ use crate::driver::{Command, Driver, Generation, Seen, Start, Watched};
 use crate::foreign::ForeignHandler;
 use crate::pull::CancelOnDrop;
 use crate::receive::{Intake, KnownPulls, Stats};
-use crate::resume::{self, options};
+use crate::resume::{self, Resumed, options};
 use crate::{Outcome, Pull, PullError, PullRequest, PulledList};
 
 /// Facts that may wait for the driver before receivers wait too.
@@ -91,6 +91,7 @@ impl ClientBuilder {
         let journal = self.journal.unwrap_or_else(|| Arc::new(MemoryJournal::default()));
         let (commands, command_queue) = mpsc::unbounded_channel();
         let (facts, fact_queue) = mpsc::channel(QUEUE);
+        let (adopted, adoptions) = mpsc::channel(QUEUE);
         let known = Arc::new(KnownPulls::default());
         let mut config = Config::default();
         config.retention = self.retention;
@@ -99,6 +100,7 @@ impl ClientBuilder {
             config,
             Arc::clone(&journal),
             Arc::clone(&known),
+            adopted,
             command_queue,
             fact_queue,
         );
@@ -128,6 +130,7 @@ impl ClientBuilder {
                 stats,
                 timing,
                 generations: AtomicU64::new(0),
+                adoptions: tokio::sync::Mutex::new(adoptions),
             }),
         })
     }
@@ -153,6 +156,7 @@ struct Inner {
     stats: Stats,
     timing: Timing,
     generations: AtomicU64,
+    adoptions: tokio::sync::Mutex<mpsc::Receiver<(PullId, Watched)>>,
 }
 
 impl Client {
@@ -213,37 +217,43 @@ impl Client {
         Ok(handle(id, watched, Arc::clone(&inner.journal), under_way.cancel))
     }
 
+    /// The next pull that was adopted, as soon as a page of it has come; `None` when the client's
+    /// driver has stopped. Dropping its handle does not end it. At most 256 wait to be asked for;
+    /// more go on unseen. Several callers take turns, and a caller that goes away loses nothing.
+    pub async fn adopted(&self) -> Option<Pull> {
+        let (id, watched) = self.inner.adoptions.lock().await.recv().await?;
+        // Nobody here has started it: its generation is 0.
+        let mut cancel = cancel(self.inner.commands.clone(), id.clone(), 0, Arc::default());
+        cancel.disarm();
+        Some(handle(id, watched, Arc::clone(&self.inner.journal), cancel))
+    }
+
     /// Takes up a pull that another process has left, or that ended without a complete list: its
     /// pages are folded again from the journal, and what is missing is awaited.
     ///
     /// A request whose answer was never seen, and of which no page came, is sent again under the
-    /// same mark. The deadline goes on from when the pull was started, but leaves time for one
-    /// idle timeout and the quiet after it; one that had ended begins anew. A pull that was complete
-    /// is so again at once. Dropping the handle cancels the pull.
-    ///
-    /// Call it before the callback router is served, or pages that come in between are kept and
-    /// not folded.
+    /// same mark. The deadline goes on from when the pull was started, but leaves time for two idle
+    /// timeouts; one that had ended begins anew. The quiet that completes the list is as long as the
+    /// idle timeout, if that is longer: what the platform could not deliver meanwhile needs time to
+    /// come again. A pull that was complete is so again at once. Dropping the handle cancels the
+    /// pull.
     ///
     /// # Errors
     /// [`PullError`], when there is no such pull, it is under way already, or the journal cannot be
     /// read.
     pub async fn resume(&self, id: &PullId) -> Result<Pull, PullError> {
         let inner = &self.inner;
+        let under_way = self.under_way(id.clone());
+        // From here on, what comes is held until the fold is there: the journal is read after.
+        let _hold = inner.hold(id, under_way.generation).await?;
         let state = inner.journal.pull(id).await.map_err(PullError::Journal)?;
         let state = state.ok_or(PullError::NotInJournal)?;
-        let under_way = self.under_way(id.clone());
-        // From here on, what comes is held until the fold is there.
-        inner.commands.send(Command::Hold(id.clone())).map_err(|_| PullError::Closed)?;
         let resumed = resume::prepare(&*inner.journal, &state, inner.timing).await;
-        let (start, send_again) = match resumed {
-            Ok(resumed) => (resumed.start, resumed.send_again),
-            Err(error) => {
-                // Without a driver nothing is held.
-                let _ = inner.commands.send(Command::Release(id.clone()));
-                return Err(PullError::Journal(error));
-            }
-        };
+        let Resumed { start, send_again, anew } = resumed.map_err(PullError::Journal)?;
         let watched = inner.start(id, under_way.generation, start).await?;
+        if anew {
+            inner.journal.note(id, Note::Resumed).await.map_err(PullError::Journal)?;
+        }
         if let Some(need_tag_info) = send_again {
             under_way.send(inner, need_tag_info);
         }
@@ -261,6 +271,16 @@ impl Client {
 }
 
 impl Inner {
+    async fn hold(&self, id: &PullId, generation: Generation) -> Result<Hold, PullError> {
+        let (reply, answer) = oneshot::channel();
+        let hold = Command::Hold { pull: id.clone(), generation, reply };
+        self.commands.send(hold).map_err(|_| PullError::Closed)?;
+        let (commands, id) = (self.commands.clone(), id.clone());
+        let hold = Hold { commands, id, generation };
+        answer.await.map_err(|_| PullError::Closed)?.map_err(PullError::Start)?;
+        Ok(hold)
+    }
+
     async fn start(
         &self,
         id: &PullId,
@@ -271,6 +291,20 @@ impl Inner {
         let start = Command::Start { pull: id.clone(), generation, start: Box::new(start), reply };
         self.commands.send(start).map_err(|_| PullError::Closed)?;
         answer.await.map_err(|_| PullError::Closed)?.map_err(PullError::Start)
+    }
+}
+
+/// Holds what comes of a pull until the pull is started, or this is dropped.
+struct Hold {
+    commands: mpsc::UnboundedSender<Command>,
+    id: PullId,
+    generation: Generation,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        // Where the pull was started, nothing is held any more; nor without a driver.
+        let _ = self.commands.send(Command::Release(self.id.clone(), self.generation));
     }
 }
 

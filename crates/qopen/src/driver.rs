@@ -55,9 +55,13 @@ pub(crate) type Generation = u64;
 /// Something that this side wants or did. Few: bounded by the number of pulls.
 pub(crate) enum Command {
     /// What comes of this pull is to be held until it is started or released.
-    Hold(PullId),
-    /// It will not be started after all.
-    Release(PullId),
+    Hold {
+        pull: PullId,
+        generation: Generation,
+        reply: oneshot::Sender<Result<(), StartError>>,
+    },
+    /// It is started, or will not be after all.
+    Release(PullId, Generation),
     Start {
         pull: PullId,
         generation: Generation,
@@ -138,12 +142,20 @@ struct Entered {
     ended: Option<u32>,
 }
 
+/// What came of a pull that is being taken up.
+struct Held {
+    generation: Generation,
+    facts: Vec<(Instant, Fact)>,
+}
+
 pub(crate) struct Driver {
     assembler: Assembler<Entry>,
     epoch: Instant,
     pulls: BTreeMap<PullKey, Entered>,
+    /// Where pulls are named that were adopted.
+    adopted: mpsc::Sender<(PullId, Watched)>,
     /// What came of pulls that are being taken up, until their fold is there.
-    held: BTreeMap<PullKey, Vec<(Instant, Fact)>>,
+    held: BTreeMap<PullKey, Held>,
     journal: Arc<dyn Journal>,
     known: Arc<KnownPulls>,
     released: mpsc::UnboundedSender<PullId>,
@@ -155,6 +167,7 @@ impl Driver {
         config: Config,
         journal: Arc<dyn Journal>,
         known: Arc<KnownPulls>,
+        adopted: mpsc::Sender<(PullId, Watched)>,
         mut commands: mpsc::UnboundedReceiver<Command>,
         mut facts: mpsc::Receiver<(Instant, Fact)>,
     ) {
@@ -162,7 +175,7 @@ impl Driver {
         let assembler = Assembler::new(config);
         let epoch = Instant::now();
         let (pulls, held) = (BTreeMap::new(), BTreeMap::new());
-        let mut driver = Self { assembler, epoch, pulls, held, journal, known, released };
+        let mut driver = Self { assembler, epoch, pulls, adopted, held, journal, known, released };
         loop {
             let due = driver.assembler.poll_timeout();
             // A time too far away to be named never comes.
@@ -198,25 +211,32 @@ impl Driver {
     fn obey(&mut self, command: Command) {
         let now = self.now();
         match command {
-            Command::Hold(pull) => {
+            Command::Hold { pull, generation, reply } => {
                 let key = key_of(&pull);
-                if !self.pulls.contains_key(&key) {
+                let taken = self.pulls.contains_key(&key) || self.held.contains_key(&key);
+                if !taken {
                     self.known.insert(&pull);
-                    self.held.entry(key).or_default();
+                    self.held.insert(key, Held { generation, facts: Vec::new() });
                 }
+                // Whoever asked releases it, or has.
+                let _ = reply.send(if taken { Err(StartError::Known) } else { Ok(()) });
             }
-            Command::Release(pull) => {
+            Command::Release(pull, generation) => {
+                let key = key_of(&pull);
                 // What came meanwhile is in the journal.
-                if self.held.remove(&key_of(&pull)).is_some() {
-                    self.known.remove(&pull);
+                if self.held.get(&key).is_some_and(|held| held.generation == generation) {
+                    self.held.remove(&key);
+                    self.forget_unstarted(&pull);
                 }
             }
             Command::Start { pull, generation, start, reply } => {
                 let key = key_of(&pull);
-                let held = self.held.remove(&key).unwrap_or_default();
+                let held = self.held.remove(&key).map(|held| held.facts).unwrap_or_default();
                 let started = self.assembler.start(now, key.clone(), start.options);
                 let ours = started.is_ok();
+                let id = pull.clone();
                 let answer = started.map(|()| self.begin(now, pull, generation, *start));
+                self.forget_unstarted(&id);
                 held.into_iter().for_each(|(arrived, fact)| self.take(arrived, fact));
                 if reply.send(answer).is_err() && ours {
                     // Whoever asked has gone; nobody waits for it. It was open a moment ago.
@@ -239,6 +259,13 @@ impl Driver {
                     let _ = self.assembler.cancel(now, &key_of(&pull));
                 }
             }
+        }
+    }
+
+    /// A pull that was only held is no longer known.
+    fn forget_unstarted(&self, pull: &PullId) {
+        if !self.pulls.contains_key(&key_of(pull)) {
+            self.known.remove(pull);
         }
     }
 
@@ -311,7 +338,7 @@ impl Driver {
         if let Some(key) = self.held_for(&fact)
             && let Some(held) = self.held.get_mut(&key)
         {
-            held.push((arrived, fact));
+            held.facts.push((arrived, fact));
             return;
         }
         match fact {
@@ -372,7 +399,9 @@ impl Driver {
     fn enter_adopted(&mut self, pull: &PullId) {
         let key = key_of(pull);
         if !self.pulls.contains_key(&key) && self.assembler.progress(&key).is_some() {
-            drop(self.enter(pull.clone(), 0));
+            let watched = self.enter(pull.clone(), 0);
+            // Where nobody asks for them, they go on unseen.
+            let _ = self.adopted.try_send((pull.clone(), watched));
         }
     }
 

@@ -14,7 +14,7 @@ mod understand;
 pub use client::{Client, ClientBuilder, ClientError};
 pub use foreign::{ForeignEvent, ForeignHandler, ForwardTo};
 pub use outcome::{Outcome, Status};
-pub use publish::{PublishError, Published, PublishedList, PulledList, publish};
+pub use publish::{PublishError, Published, PublishedList, PulledList, publish, read_out};
 pub use pull::{Progress, Pull, PullError, PullRequest};
 pub use receive::Stats;
 pub use replay::{Replay, ReplayError};

@@ -12,7 +12,7 @@ use qopen_sink::{ListKind, ListWriter, Quarantine, Record, Sink, SinkError, Sort
 use qopen_types::{Account, AccountSkim, CallbackSkim, Digest, Entry as Read, Json, PageSkim};
 use serde::Serialize;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use crate::driver::{Lease, Seen};
 use crate::understand::{Understood, content_of, key_of, understand};
@@ -146,6 +146,8 @@ pub struct PublishedList {
     pub revision: u32,
     /// Accounts written.
     pub accounts: u64,
+    /// Different pages that they were on.
+    pub pages: u64,
     /// Accounts and pages that could not be read.
     pub quarantined: u64,
 }
@@ -162,6 +164,27 @@ pub async fn publish(
     sink: Arc<dyn Sink>,
     kind: ListKind,
 ) -> Result<Published, PublishError> {
+    write(lists, sink, kind, kind == ListKind::Complete).await
+}
+
+/// Writes lists as [`publish`] does, for somebody who reads them once: the journal does not note
+/// that they were published.
+///
+/// # Errors
+/// [`PublishError`].
+pub async fn read_out(
+    lists: Vec<PulledList>,
+    sink: Arc<dyn Sink>,
+) -> Result<Published, PublishError> {
+    write(lists, sink, ListKind::Complete, false).await
+}
+
+async fn write(
+    lists: Vec<PulledList>,
+    sink: Arc<dyn Sink>,
+    kind: ListKind,
+    note: bool,
+) -> Result<Published, PublishError> {
     let runtime = Handle::current();
     let work = move || {
         let mut writer = sink.begin(kind).map_err(PublishError::Sink)?;
@@ -177,9 +200,9 @@ pub async fn publish(
             done.push(one.run()?);
         }
         let location = writer.commit().map_err(PublishError::Sink)?;
-        for (list, it) in lists.iter().zip(&done) {
-            let (revision, accounts) = (it.revision, it.accounts);
-            let note = Note::Published { revision, accounts, location: location.clone() };
+        for (list, it) in lists.iter().zip(&done).filter(|_| note) {
+            let PublishedList { revision, accounts, pages, .. } = *it;
+            let note = Note::Published { revision, accounts, pages, location: location.clone() };
             // The list is in its place: that this could not be noted does not undo it.
             if let Err(error) = runtime.block_on(list.journal.note(&list.id, note)) {
                 let error = &error as &dyn std::error::Error;
@@ -188,7 +211,14 @@ pub async fn publish(
         }
         Ok(Published { location, lists: done, quarantine })
     };
-    tokio::task::spawn_blocking(work).await.map_err(|_| PublishError::Shutdown)?
+    // A thread of its own: it waits for reads that need the runtime's threads for blocking work, and
+    // for readers as slow as they like, and must not take those threads itself.
+    let (done, result) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("qopen-publish".into());
+    // Whoever asked may have gone; the list is published all the same.
+    let thread = thread.spawn(move || drop(done.send(work())));
+    thread.map_err(|_| PublishError::Shutdown)?;
+    result.await.map_err(|_| PublishError::Shutdown)?
 }
 
 /// One list on its way into a writer. Runs on a thread that may block.
@@ -209,7 +239,9 @@ impl Publication<'_> {
         let already = self.quarantine.len();
         let mut sorter = Sorter::default();
         let mut nameless = BTreeSet::new();
+        let mut pages = 0;
         self.each_page(|publication, page| {
+            pages += 1;
             publication.sort_winners(&fold, page, &mut sorter, &mut nameless)
         })?;
         let (mut found, mut accounts) = (0, 0);
@@ -230,7 +262,7 @@ impl Publication<'_> {
         }
         self.set_pages_aside()?;
         let quarantined = self.quarantine.len() - already;
-        Ok(PublishedList { id: self.list.id.clone(), revision, accounts, quarantined })
+        Ok(PublishedList { id: self.list.id.clone(), revision, accounts, pages, quarantined })
     }
 
     /// The fold of every page that is in the journal now.
@@ -313,12 +345,9 @@ impl Publication<'_> {
 
     /// Pages that could not be read are set aside whole: nowhere else are they shown.
     fn set_pages_aside(&mut self) -> Result<(), PublishError> {
-        let items = self.runtime.block_on(self.list.journal.quarantined());
+        let items = self.runtime.block_on(self.list.journal.quarantined(Some(&self.list.id)));
         for item in items.map_err(PublishError::Journal)? {
-            // What belongs to nobody knows whom may belong to this one.
-            if item.pull.as_ref().is_none_or(|pull| *pull == self.list.id) {
-                self.set_aside(&item.reason, item.payload.as_str())?;
-            }
+            self.set_aside(&item.reason, item.payload.as_str())?;
         }
         Ok(())
     }

@@ -193,28 +193,45 @@ impl Pull {
         &self.id
     }
 
+    /// Lets go of the pull without ending it. While the client lives it goes on unseen; after that
+    /// it is open in the journal, to be taken up with [`Client::resume`](crate::Client::resume).
+    pub fn leave(mut self) {
+        self.cancel.disarm();
+    }
+
     /// Ends the pull with what is there; the outcome follows.
     pub fn cancel(&self) {
         self.cancel.call();
     }
 }
 
-/// Cancels when dropped. Cancelling what has ended, or never began, does nothing.
-pub(crate) struct CancelOnDrop(Box<dyn Fn() + Send + Sync>);
+/// Cancels when dropped, unless it was told not to. Cancelling what has ended, or never began, does
+/// nothing.
+pub(crate) struct CancelOnDrop {
+    cancel: Box<dyn Fn() + Send + Sync>,
+    on_drop: bool,
+}
 
 impl CancelOnDrop {
     pub(crate) fn new(cancel: impl Fn() + Send + Sync + 'static) -> Self {
-        Self(Box::new(cancel))
+        Self { cancel: Box::new(cancel), on_drop: true }
+    }
+
+    /// From now on it cancels only when it is called.
+    pub(crate) fn disarm(&mut self) {
+        self.on_drop = false;
     }
 
     pub(crate) fn call(&self) {
-        (self.0)();
+        (self.cancel)();
     }
 }
 
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
-        self.call();
+        if self.on_drop {
+            self.call();
+        }
     }
 }
 

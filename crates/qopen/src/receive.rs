@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use qopen_assembler::{ErrorReport, PageDigest};
 use qopen_callback::RejectReason;
 use qopen_callback::receiver::{self, NotTaken, Received};
-use qopen_journal::{Journal, JournalError, Note, PageRecord, Payload, PullId, Quarantined};
+use qopen_journal::{
+    Appended, Journal, JournalError, Note, PageRecord, Payload, PullId, Quarantined,
+};
 use qopen_types::{EventType, MarkId, RobotId};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -21,6 +23,7 @@ use crate::understand::{Understood, understand};
 #[derive(Clone, Debug, Default)]
 pub struct Stats {
     pub(crate) receiver: receiver::Stats,
+    duplicate_pages: Arc<AtomicU64>,
     unknown_marks: Arc<AtomicU64>,
     unreadable_pages: Arc<AtomicU64>,
 }
@@ -54,6 +57,12 @@ impl Stats {
     #[must_use]
     pub fn stale(&self) -> u64 {
         self.receiver.stale()
+    }
+
+    /// Pages that the journal had already.
+    #[must_use]
+    pub fn duplicate_pages(&self) -> u64 {
+        self.duplicate_pages.load(Ordering::Relaxed)
     }
 
     /// Pages and error reports of pulls that nobody started here.
@@ -159,13 +168,23 @@ impl Intake {
         match understand(&payload) {
             Understood::Page { pull, has_more, accounts } => {
                 let page = PageRecord::new(pull.clone(), Payload::new(payload));
-                if !self.adopt && !self.known.contains(&pull) {
-                    return self.keep_for_later(page).await;
-                }
                 let digest = PageDigest::from_u128(page.digest.to_u128());
-                // Seen and not yet kept: the pull must not settle while the journal is at it.
-                self.tell(arrived, Fact::owed(&pull, digest)).await?;
-                self.journal.append(page).await.map_err(|error| not_kept(&error))?;
+                let under_way = self.is_ours(&pull);
+                if under_way {
+                    // Seen and not yet kept: the pull must not settle while the journal is at it.
+                    self.tell(arrived, Fact::owed(&pull, digest)).await?;
+                } else if !self.is_in_journal(&pull).await? {
+                    return Ok(());
+                }
+                let appended = self.journal.append(page).await;
+                if appended.map_err(|error| not_kept(&error))? == Appended::Duplicate {
+                    self.stats.duplicate_pages.fetch_add(1, Ordering::Relaxed);
+                }
+                // It may have been taken up meanwhile, from the journal as it was before.
+                if !under_way && !self.is_ours(&pull) {
+                    tracing::warn!(%pull, "a page came of a pull that is not under way; it is kept");
+                    return Ok(());
+                }
                 let arrived = Instant::now();
                 self.tell(arrived, Fact::Page { pull, digest, has_more, accounts }).await
             }
@@ -176,7 +195,15 @@ impl Intake {
                     tracing::warn!(code, "an error report names neither robot nor a known mark");
                     return Ok(());
                 };
-                if let Some(pull) = self.known.whose(Some(&robot), mark_id.as_ref()) {
+                let known = self.known.whose(Some(&robot), mark_id.as_ref());
+                let pull = match (known, &mark_id) {
+                    (None, Some(mark_id)) => {
+                        let pull = PullId { robot_id: robot.clone(), mark_id: mark_id.clone() };
+                        self.is_in_journal(&pull).await?.then_some(pull)
+                    }
+                    (known, _) => known,
+                };
+                if let Some(pull) = pull {
                     let note = Note::Reported { code, message: message.clone() };
                     self.journal.note(&pull, note).await.map_err(|error| not_kept(&error))?;
                 }
@@ -212,30 +239,37 @@ impl Intake {
         self.stats.unreadable_pages.fetch_add(1, Ordering::Relaxed);
         tracing::warn!(reason, ?whose, "a verified page could not be read; it is in quarantine");
         let digest = PageDigest::of(payload.as_bytes());
-        let pull = self.known.whose(whose.robot_id.as_ref(), whose.mark_id.as_ref());
-        if !self.adopt && pull.is_none() && whose.robot_id.is_some() && whose.mark_id.is_some() {
-            // A stranger's, as its name says.
-            self.stats.unknown_marks.fetch_add(1, Ordering::Relaxed);
-            return Ok(());
-        }
+        let pull = match &whose {
+            Whose { robot_id: Some(robot_id), mark_id: Some(mark_id) } => {
+                let pull = PullId { robot_id: robot_id.clone(), mark_id: mark_id.clone() };
+                if !self.is_ours(&pull) && !self.is_in_journal(&pull).await? {
+                    // A stranger's, as its name says.
+                    return Ok(());
+                }
+                Some(pull)
+            }
+            whose => self.known.whose(whose.robot_id.as_ref(), whose.mark_id.as_ref()),
+        };
         self.tell(arrived, Fact::Owed { whose: whose.clone(), digest }).await?;
         let item = Quarantined::new(pull, reason, Payload::new(payload));
         self.journal.quarantine(item).await.map_err(|error| not_kept(&error))?;
         self.tell(Instant::now(), Fact::Unreadable { whose, digest }).await
     }
 
-    /// A page of a pull that this client does not know. The journal may: then the page is kept,
-    /// and is in the list when the pull is taken up again.
-    async fn keep_for_later(&self, page: PageRecord) -> Result<(), NotTaken> {
+    /// Whether the pull is under way or remembered here, or would be taken up at once.
+    fn is_ours(&self, pull: &PullId) -> bool {
+        self.adopt || self.known.contains(pull)
+    }
+
+    /// Whether the journal knows a pull that this client does not. Then what comes of it is kept,
+    /// and is there when the pull is taken up again.
+    async fn is_in_journal(&self, pull: &PullId) -> Result<bool, NotTaken> {
         self.stats.unknown_marks.fetch_add(1, Ordering::Relaxed);
-        let pull = page.pull.clone();
-        let known = self.journal.pull(&pull).await.map_err(|error| not_kept(&error))?;
+        let known = self.journal.pull(pull).await.map_err(|error| not_kept(&error))?;
         if known.is_none() {
-            tracing::debug!(%pull, "a page of a pull that was not started here");
-            return Ok(());
+            tracing::debug!(%pull, "a callback of a pull that was not started here");
         }
-        tracing::warn!(%pull, "a page came of a pull that is not under way; it is kept");
-        self.journal.append(page).await.map(drop).map_err(|error| not_kept(&error))
+        Ok(known.is_some())
     }
 
     async fn tell(&self, arrived: Instant, fact: Fact) -> Result<(), NotTaken> {

@@ -14,6 +14,8 @@ pub(crate) struct Resumed {
     pub(crate) start: Start,
     /// Whether the request is to be sent again, and if so, whether with tags.
     pub(crate) send_again: Option<bool>,
+    /// Whether it had ended and begins anew.
+    pub(crate) anew: bool,
 }
 
 /// The assembler's options for a pull that was started so.
@@ -32,46 +34,47 @@ pub(crate) async fn prepare(
     state: &PullState,
     timing: Timing,
 ) -> Result<Resumed, JournalError> {
-    let fold = fold(journal, state).await?;
+    let mut fold = fold(journal, state).await?;
     let of_another = Started::new(timing.settle, timing.idle_timeout, timing.deadline);
     let (at, started) = state.started().unwrap_or((SystemTime::now(), &of_another));
     let mut options = options(started);
-    let ended = state.ended().map(|noted| match &noted.note {
-        Note::Ended { status, .. } => status == "complete",
-        _ => false,
+    let ended = state.ended().and_then(|noted| match &noted.note {
+        Note::Ended { status, pages, .. } => Some((status == "complete", *pages)),
+        _ => None,
     });
     let mut start = Start::new(options);
-    match ended {
-        // It is what it was, and stays so.
-        Some(true) => {
-            let published = state.published().and_then(|noted| match noted.note {
-                Note::Published { revision, .. } => Some((noted.at, revision)),
-                _ => None,
-            });
-            let newer = |at| state.last_page.is_some_and(|last| last > at);
-            start.ended =
-                Some(published.map_or(1, |(at, revision)| revision + u32::from(newer(at))));
+    if let Some((true, pages)) = ended {
+        // It is what it was, and stays so, unless pages are gone that it was made from.
+        if (fold.pages() as u64) < pages {
+            fold.add_owed(PageDigest::of(b"a page that was there when the pull ended"));
         }
-        // It is given another chance, from now.
-        Some(false) => journal.note(&state.pull, Note::Resumed).await?,
-        None => {
-            let elapsed = SystemTime::now().duration_since(at).unwrap_or_default();
-            let least = started.idle_timeout.saturating_add(started.settle);
-            let left = started.deadline.saturating_sub(elapsed).max(least.min(started.deadline));
-            options.timing.deadline = left;
-            start.elapsed = elapsed;
-            start.reported = state.reported().map(|(code, text)| (code, text.to_owned()));
-        }
+        let published = match state.published().map(|noted| &noted.note) {
+            Some(Note::Published { revision, .. }) => *revision,
+            _ => 1,
+        };
+        start.ended = Some(published + u32::from(state.has_newer_pages()));
+        start.fold = Some(fold);
+        return Ok(Resumed { start, send_again: None, anew: false });
+    }
+    // Nobody listened: what could not be delivered comes again when the platform sees fit.
+    options.timing.settle = started.settle.max(started.idle_timeout);
+    if ended.is_none() {
+        let elapsed = SystemTime::now().duration_since(at).unwrap_or_default();
+        let least = started.idle_timeout.saturating_add(options.timing.settle);
+        let left = started.deadline.saturating_sub(elapsed);
+        options.timing.deadline = left.max(least.min(started.deadline));
+        start.elapsed = elapsed;
+        start.reported = state.reported().map(|(code, text)| (code, text.to_owned()));
     }
     let nothing_came = state.pages + state.quarantined + state.damaged.len() as u64 == 0;
-    let unanswered = ended.is_none() && !state.is_accepted() && nothing_came;
+    let unanswered = !state.is_accepted() && nothing_came && start.reported.is_none();
     let send_again = state.started().filter(|_| unanswered).map(|(_, it)| it.need_tag_info);
     if send_again.is_some() {
         options = options.await_acceptance();
     }
     start.options = options;
     start.fold = Some(fold);
-    Ok(Resumed { start, send_again })
+    Ok(Resumed { start, send_again, anew: ended.is_some() })
 }
 
 /// Everything that the journal knows of the pull's pages.
@@ -90,10 +93,8 @@ async fn fold(journal: &dyn Journal, state: &PullState) -> Result<Fold, JournalE
         }
     }
     if state.quarantined > 0 {
-        for item in journal.quarantined().await? {
-            if item.pull.as_ref() == Some(&state.pull) {
-                fold.add_unreadable(PageDigest::from_u128(item.digest().to_u128()));
-            }
+        for item in journal.quarantined(Some(&state.pull)).await? {
+            fold.add_unreadable(PageDigest::from_u128(item.digest().to_u128()));
         }
     }
     for digest in &state.damaged {

@@ -57,7 +57,7 @@ fn i5_i6_killed_at_any_moment_every_list_comes_out_whole() {
         let stage = Stage::new(&schedule);
         std::fs::create_dir(stage.folder.path().join("lists")).unwrap();
         let robots = ["--robot", "r1", "--robot", "r2", "--out", "lists", "--settle", "2s"];
-        let patience = ["--idle-timeout", "20s"];
+        let patience = ["--idle-timeout", "4s"];
         let arguments = [&robots[..], &patience[..]].concat();
         let mut here = 0;
         loop {
@@ -188,6 +188,44 @@ fn the_same_command_takes_an_interrupted_pull_up_and_says_so() {
     let output = stage.run(&arguments);
     assert!(output.status.success() && !text(&output.stderr).contains("taking up"));
     assert_eq!(ask(&stage, &["pulls", "list"]).lines().count(), 2);
+    // Two lists of one robot are not one list.
+    let list = ask(&stage, &["pulls", "list", "--json"]);
+    let marks: Vec<String> = list
+        .lines()
+        .map(|line| {
+            serde_json::from_str::<serde_json::Value>(line).unwrap()["mark_id"]
+                .as_str()
+                .unwrap()
+                .into()
+        })
+        .collect();
+    let both = stage.run(&["--resume", &marks[0], "--resume", &marks[1]]);
+    assert_eq!(both.status.code(), Some(2));
+    assert!(text(&both.stderr).contains("one by one"), "{}", text(&both.stderr));
+}
+
+#[test]
+fn what_is_taken_up_is_not_deleted_for_its_age() {
+    let stage = Stage::new(&slow());
+    kill_after_pages(&stage, &["--robot", "r1", "--out", "list"], 5);
+    let mark = mark(&stage);
+    let output = stage.run(&["--resume", &mark, "--retain", "0s"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(ids(&stage.read("list")), expected(&slow(), "r1"));
+    // The next pull finds it old.
+    let output = stage.run(&["--robot", "r2", "--out", "other", "--retain", "0s"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(!ask(&stage, &["pulls", "list"]).contains(&mark));
+}
+
+#[test]
+fn an_interrupted_pull_that_was_asked_for_something_else_is_not_taken_for_this_one() {
+    let stage = Stage::new(&slow());
+    kill_after_pages(&stage, &["--robot", "r1", "--out", "list"], 5);
+    let output = stage.run(&["--robot", "r1", "--out", "list", "--need-tags"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("asked for something else"), "{}", text(&output.stderr));
+    assert!(stage.read("list").contains("tag_info_list\":[{"));
 }
 
 #[test]

@@ -5,5 +5,6 @@
 mod crashes;
 mod offline;
 mod pulls;
+mod serving;
 mod support;
 mod texts;

@@ -104,13 +104,19 @@ impl Stage {
 
     /// `qopen pull` of robot r1 into `list`, with times for a test.
     pub fn pull(&self, arguments: &[&str]) -> Command {
-        let mut all = vec!["pull"];
+        let mut all = Vec::new();
         for default in [["--settle", "1s"], ["--idle-timeout", "4s"]] {
             if !arguments.contains(&default[0]) {
                 all.extend(default);
             }
         }
         all.extend(arguments);
+        self.verb("pull", &all)
+    }
+
+    /// A verb that sends requests and listens for callbacks.
+    pub fn verb(&self, verb: &str, arguments: &[&str]) -> Command {
+        let all = [&[verb], arguments].concat();
         let mut command = with_settings(qopen(self.folder.path(), &all));
         command.env("QOPEN_LISTEN", &self.listen).env("QOPEN_BASE_URL", &self.base_url);
         command

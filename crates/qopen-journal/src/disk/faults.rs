@@ -5,7 +5,7 @@ use std::io;
 
 #[cfg(not(feature = "faults"))]
 #[derive(Clone, Debug, Default)]
-pub(super) struct Faults;
+pub(super) struct Faults(());
 
 #[cfg(not(feature = "faults"))]
 #[allow(clippy::unused_self, reason = "as with the feature")]

@@ -57,6 +57,25 @@ struct Pull {
     last_page: Option<SystemTime>,
 }
 
+impl Pull {
+    /// Whether anything of it stands before that place.
+    fn began_before(&self, place: (u32, u32)) -> bool {
+        let pages = self.pages.values().map(|kept| kept.at);
+        let mut all = pages.chain(self.notes.values().map(|(_, at)| *at));
+        all.any(|at| (at.segment, at.offset) < place)
+    }
+
+    /// Whether it has ended, and every page that it had then is there.
+    fn is_whole(&self) -> bool {
+        let ended = self.notes.values().rev().find_map(|(noted, _)| match noted.note {
+            Note::Ended { pages, .. } => Some(Some(pages)),
+            Note::Resumed => Some(None),
+            _ => None,
+        });
+        ended.flatten().is_some_and(|pages| pages <= self.pages.len() as u64)
+    }
+}
+
 /// Something in quarantine.
 #[derive(Clone, Debug)]
 pub(super) struct Item {
@@ -76,19 +95,12 @@ enum Void {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Segment {
-    /// Where its last record ends.
-    pub(super) end: u32,
-    /// Bytes of records that are still wanted.
-    pub(super) live: u32,
-}
-
-#[derive(Debug, Default)]
 pub(super) struct Index {
     pulls: BTreeMap<PullId, Pull>,
     pub(super) quarantine: BTreeMap<u64, Item>,
     voids: BTreeMap<u64, (Void, Location)>,
-    pub(super) segments: BTreeMap<u32, Segment>,
+    /// Each segment's number, and where its last record ends.
+    pub(super) segments: BTreeMap<u32, u32>,
     pub(super) next_seq: u64,
 }
 
@@ -138,51 +150,45 @@ impl Index {
     /// Takes in a record that is stored; also one that was moved, and stands there twice for a while.
     pub(super) fn apply(&mut self, header: &Header, entry: Entry, at: Location) {
         self.next_seq = self.next_seq.max(header.seq + 1);
-        let segment = self.segments.entry(at.segment).or_default();
-        segment.end = segment.end.max(at.offset + at.length);
+        let end = self.segments.entry(at.segment).or_default();
+        *end = (*end).max(at.offset + at.length);
         let (digest, kept) = (header.digest, Kept { seq: header.seq, at });
-        let before = match (header.kind, entry.pull) {
+        match (header.kind, entry.pull) {
             (Kind::Page, Some(pull)) => {
                 let pull = self.pulls.entry(pull).or_default();
                 pull.last_page = pull.last_page.max(Some(header.at()));
-                let before = pull.pages.insert(digest, kept).map(|kept| kept.at);
-                let length = |at: &Location| u64::from(at.length);
-                pull.bytes = pull.bytes + length(&at) - before.as_ref().map_or(0, length);
-                let lost = pull.lost.remove(&digest).flatten();
-                self.kill(lost.map(|kept| kept.at));
-                before
+                pull.lost.remove(&digest);
+                let before = pull.pages.insert(digest, kept);
+                pull.bytes += u64::from(at.length);
+                pull.bytes -= before.map_or(0, |kept| u64::from(kept.at.length));
             }
             (Kind::Lost, Some(pull)) => {
                 let pull = self.pulls.entry(pull).or_default();
-                if pull.pages.contains_key(&digest) {
-                    return;
+                if !pull.pages.contains_key(&digest) {
+                    pull.lost.insert(digest, Some(kept));
                 }
-                pull.lost.insert(digest, Some(kept)).flatten().map(|kept| kept.at)
             }
             (Kind::Note, Some(pull)) => {
                 let Some(note) = entry.note else { return };
                 let noted = Noted { at: header.at(), note };
-                let notes = &mut self.pulls.entry(pull).or_default().notes;
-                notes.insert(header.seq, (noted, at)).map(|(_, at)| at)
+                self.pulls.entry(pull).or_default().notes.insert(header.seq, (noted, at));
             }
             (Kind::Quarantined, pull) => {
                 let (reason, noted) = (entry.reason, header.at());
-                let item = Item { pull, digest, reason, noted, at };
-                self.quarantine.insert(header.seq, item).map(|item| item.at)
+                self.quarantine.insert(header.seq, Item { pull, digest, reason, noted, at });
             }
             (Kind::Released, pull) => {
                 let same = |it: &Item| it.pull == pull && it.digest == digest;
-                self.drop_items(header.seq, same);
-                self.voids.insert(header.seq, (Void::Item, at)).map(|(_, at)| at)
+                self.quarantine.retain(|seq, it| *seq > header.seq || !same(it));
+                self.voids.insert(header.seq, (Void::Item, at));
             }
             (Kind::Forgotten, Some(pull)) => {
                 self.forget(&pull, header.seq);
-                self.voids.insert(header.seq, (Void::Pull(pull), at)).map(|(_, at)| at)
+                self.voids.insert(header.seq, (Void::Pull(pull), at));
             }
-            (_, None) => return,
-        };
-        self.kill(before);
-        self.segments.entry(at.segment).or_default().live += at.length;
+            // A record that must name a pull and does not was not written by this version.
+            (_, None) => {}
+        }
     }
 
     /// Whether what was stored of a pull with that number was forgotten since.
@@ -193,48 +199,32 @@ impl Index {
 
     /// Everything of a pull that was stored before.
     fn forget(&mut self, id: &PullId, before: u64) {
-        let ours = |it: &Item| it.pull.as_ref() == Some(id);
-        self.drop_items(before, ours);
-        let mut gone = Vec::new();
-        if let Some(pull) = self.pulls.get_mut(id) {
-            let mut keep = |seq: u64, at: Option<Location>| {
-                gone.extend(at.filter(|_| seq < before));
-                seq >= before
-            };
-            pull.pages.retain(|_, it| keep(it.seq, Some(it.at)));
-            pull.notes.retain(|seq, (_, at)| keep(*seq, Some(*at)));
-            pull.lost.retain(|_, it| keep(it.map_or(0, |it| it.seq), it.map(|it| it.at)));
-            pull.bytes = pull.pages.values().map(|kept| u64::from(kept.at.length)).sum();
-            if pull.pages.is_empty() && pull.notes.is_empty() && pull.lost.is_empty() {
-                self.pulls.remove(id);
-            }
-        }
-        gone.into_iter().for_each(|at| self.kill(Some(at)));
-    }
-
-    fn drop_items(&mut self, before: u64, which: impl Fn(&Item) -> bool) {
-        let mut gone = Vec::new();
-        self.quarantine.retain(|seq, it| {
-            let goes = *seq < before && which(it);
-            gone.extend(goes.then_some(it.at));
-            !goes
-        });
-        gone.into_iter().for_each(|at| self.kill(Some(at)));
-    }
-
-    fn kill(&mut self, at: Option<Location>) {
-        if let Some(at) = at
-            && let Some(segment) = self.segments.get_mut(&at.segment)
-        {
-            segment.live = segment.live.saturating_sub(at.length);
+        self.quarantine.retain(|seq, it| *seq > before || it.pull.as_ref() != Some(id));
+        let Some(pull) = self.pulls.get_mut(id) else { return };
+        pull.pages.retain(|_, it| it.seq > before);
+        pull.notes.retain(|seq, _| *seq > before);
+        pull.lost.retain(|_, it| it.is_some_and(|it| it.seq > before));
+        pull.bytes = pull.pages.values().map(|kept| u64::from(kept.at.length)).sum();
+        if pull.pages.is_empty() && pull.notes.is_empty() && pull.lost.is_empty() {
+            self.pulls.remove(id);
         }
     }
 
-    /// Everything that is still wanted of a segment, in the order in which it is stored. Records
-    /// that make others void go with the oldest segment: there is nothing left for them.
+    /// Everything of a segment that is still wanted when the segment goes, in the order in which it
+    /// is stored. Records that make others void go with the oldest segment: there is nothing left
+    /// for them.
     pub(super) fn wanted(&self, segment: u32) -> Vec<Location> {
-        let oldest = self.segments.keys().next() == Some(&segment);
-        let voids = self.voids.values().map(|(_, at)| *at).filter(|_| !oldest);
+        let mut wanted = self.live(segment);
+        if self.segments.keys().next() == Some(&segment) {
+            let void = |at: &Location| self.voids.values().any(|(_, void)| void == at);
+            wanted.retain(|at| !void(at));
+        }
+        wanted
+    }
+
+    /// Everything of a segment that counts, in the order in which it is stored.
+    pub(super) fn live(&self, segment: u32) -> Vec<Location> {
+        let voids = self.voids.values().map(|(_, at)| *at);
         let pulls = self.pulls.values().flat_map(|pull| {
             let pages = pull.pages.values().map(|kept| kept.at);
             let notes = pull.notes.values().map(|(_, at)| *at);
@@ -271,9 +261,10 @@ impl Index {
             None if hole.unfinished => {}
             None => {
                 let stand_in = Digest::of(format!("hole {segment} {}", hole.at).as_bytes());
-                let open = |id: &PullId| self.state(id).is_some_and(|it| it.ended().is_none());
-                let open = self.pulls.keys().filter(|id| open(id));
-                lost.extend(open.map(|pull| (pull.clone(), stand_in)));
+                let place = (segment, hole.at);
+                let lacks = |pull: &Pull| pull.began_before(place) && !pull.is_whole();
+                let lacking = self.pulls.iter().filter(|(_, pull)| lacks(pull));
+                lost.extend(lacking.map(|(id, _)| (id.clone(), stand_in)));
             }
         }
         lost.retain(|(id, digest)| {

@@ -9,12 +9,13 @@ mod recover;
 mod segment;
 mod writer;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use futures_core::stream::BoxStream;
@@ -98,13 +99,39 @@ pub struct DiskJournal {
     _lock: Lock,
 }
 
+/// What a journal on disk has done since it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DiskStats {
+    /// Records that were written.
+    pub records: u64,
+    /// Bytes that were written.
+    pub bytes: u64,
+    /// Times that the disk was waited for, each for one batch of records.
+    pub batches: u64,
+    /// Batches that could not be written.
+    pub failures: u64,
+    /// How long the disk was waited for, in all.
+    pub waited: Duration,
+    /// Appends that wait now.
+    pub queued: usize,
+    /// Whether the last batch could be written.
+    pub healthy: bool,
+}
+
 /// What readers and the writer have in common.
 struct Shared {
     folder: PathBuf,
     index: Mutex<Index>,
+    stats: Mutex<DiskStats>,
 }
 
 impl Shared {
+    /// Held to copy it or to add to it.
+    fn stats(&self) -> MutexGuard<'_, DiskStats> {
+        self.stats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Held for map operations, never across an await or a disk access.
     fn index(&self) -> MutexGuard<'_, Index> {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
@@ -123,18 +150,26 @@ impl DiskJournal {
     fn open_with(folder: PathBuf, options: DiskOptions) -> Result<Self, JournalError> {
         make_folder(&folder).map_err(|error| unavailable(Arc::new(At::new(&folder, error))))?;
         let lock = Lock::take(&folder)?;
-        let Loaded { index, report, lost } = recover::load(&folder)?;
-        let shared = Arc::new(Shared { folder, index: Mutex::new(index) });
+        let Loaded { index, report, lost, last_batch } = recover::load(&folder)?;
+        let stats = Mutex::new(DiskStats { healthy: true, ..DiskStats::default() });
+        let shared = Arc::new(Shared { folder, index: Mutex::new(index), stats });
         let (jobs, queue) = mpsc::channel(QUEUE);
-        let writer = Writer::new(Arc::clone(&shared), options);
+        let mut writer = Writer::new(Arc::clone(&shared), options, lost);
+        writer.secure(last_batch).map_err(|error| unavailable(Arc::new(error)))?;
         let thread = std::thread::Builder::new().name("qopen-journal".into());
         let thread = thread
             .spawn(move || writer.run(queue))
             .map_err(|error| JournalError::Fatal(Box::new(error)))?;
         let (jobs, thread) = (Some(jobs), Some(thread));
-        let journal = Self { shared, jobs, thread, report, _lock: lock };
-        journal.remember_lost(lost)?;
-        Ok(journal)
+        Ok(Self { shared, jobs, thread, report, _lock: lock })
+    }
+
+    /// What was done since the journal was opened.
+    #[must_use]
+    pub fn stats(&self) -> DiskStats {
+        let waiting = |jobs: &mpsc::Sender<Job>| jobs.max_capacity() - jobs.capacity();
+        let queued = self.jobs.as_ref().map_or(0, waiting);
+        DiskStats { queued, ..*self.shared.stats() }
     }
 
     /// What was found when the journal was opened.
@@ -164,17 +199,22 @@ impl DiskJournal {
     }
 
     /// Forgets every pull, and every quarantined item of no pull, of which nothing was heard since
-    /// then, and frees their room. Gives the pulls.
+    /// then, and frees their room. Pulls that are to be spared are. Gives those that were forgotten.
     ///
     /// # Errors
     /// [`JournalError`], when the storage cannot be written; what was forgotten before is.
-    pub async fn expire(&self, before: SystemTime) -> Result<Vec<PullId>, JournalError> {
+    pub async fn expire(
+        &self,
+        before: SystemTime,
+        spare: &BTreeSet<PullId>,
+    ) -> Result<Vec<PullId>, JournalError> {
         let (old, items) = {
             let index = self.shared.index();
             let is_old = |pull: &PullId| {
                 index.state(pull).and_then(|it| it.last_activity()).is_some_and(|at| at < before)
             };
-            let old: Vec<PullId> = index.names().into_iter().filter(is_old).collect();
+            let names = index.names().into_iter();
+            let old: Vec<PullId> = names.filter(|it| is_old(it) && !spare.contains(it)).collect();
             let nameless = |it: &&index::Item| it.pull.is_none() && it.noted < before;
             let items = index.quarantine.values().filter(nameless).map(|it| it.digest);
             (old, items.collect::<Vec<Digest>>())
@@ -189,20 +229,6 @@ impl DiskJournal {
             self.compact(0).await?;
         }
         Ok(old)
-    }
-
-    /// That a page is lost must outlive the segment in which it was lost.
-    fn remember_lost(&self, lost: Vec<(PullId, Digest)>) -> Result<(), JournalError> {
-        for (pull, digest) in lost {
-            let frame = Frame::new(Kind::Lost, Some(&pull), "", digest, b"").map_err(too_large)?;
-            let entry = Entry { pull: Some(pull), ..Entry::default() };
-            // Where it cannot be written, it will be found again.
-            let (reply, _) = oneshot::channel();
-            if let Some(jobs) = &self.jobs {
-                let _ = jobs.try_send(Job::Append(Box::new(Append { frame, entry, reply })));
-            }
-        }
-        Ok(())
     }
 
     async fn write(
@@ -287,8 +313,8 @@ impl Journal for DiskJournal {
         Ok(index.names().iter().filter_map(|pull| index.state(pull)).collect())
     }
 
-    async fn quarantined(&self) -> Result<Vec<Quarantined>, JournalError> {
-        read::quarantined(Arc::clone(&self.shared)).await
+    async fn quarantined(&self, of: Option<&PullId>) -> Result<Vec<Quarantined>, JournalError> {
+        read::quarantined(Arc::clone(&self.shared), of.cloned()).await
     }
 
     async fn release(&self, item: &Quarantined) -> Result<(), JournalError> {
@@ -354,5 +380,11 @@ fn make_folder(folder: &Path) -> io::Result<()> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
+    if folder.is_dir() {
+        return Ok(());
+    }
+    builder.create(folder)?;
+    // That it is there must outlive the machine's end too.
+    let parent = folder.parent().filter(|it| !it.as_os_str().is_empty());
+    segment::sync_folder(parent.unwrap_or(Path::new(".")))
 }

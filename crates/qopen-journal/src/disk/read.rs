@@ -9,7 +9,7 @@ use futures_util::stream::{self, StreamExt as _};
 use qopen_types::Digest;
 
 use super::frame::{Body, HEADER, Header};
-use super::index::Location;
+use super::index::{Item, Location};
 use super::{At, Shared, segment, unavailable};
 use crate::{JournalError, PageRecord, Payload, PullId, Quarantined};
 
@@ -82,18 +82,33 @@ impl Pages {
     }
 }
 
-/// Everything in quarantine, oldest first.
-pub(super) async fn quarantined(shared: Arc<Shared>) -> Result<Vec<Quarantined>, JournalError> {
+/// What lies in quarantine, of one pull or of all, oldest first.
+pub(super) async fn quarantined(
+    shared: Arc<Shared>,
+    of: Option<PullId>,
+) -> Result<Vec<Quarantined>, JournalError> {
     let read = move || {
-        let items: Vec<_> = shared.index().quarantine.values().cloned().collect();
+        let wanted = |item: &Item| of.is_none() || item.pull == of;
+        let items: Vec<(u64, Item)> = {
+            let index = shared.index();
+            let items = index.quarantine.iter().filter(|(_, item)| wanted(item));
+            items.map(|(seq, item)| (*seq, item.clone())).collect()
+        };
         let mut open = None;
-        items
-            .into_iter()
-            .map(|item| {
-                let (_, payload) = record(&shared, &mut open, item.at)?;
-                Ok(Quarantined::new(item.pull, item.reason, Payload::new(payload)))
-            })
-            .collect()
+        let mut read = |(seq, item): (u64, Item)| {
+            let found = match record(&shared, &mut open, item.at) {
+                // Compaction may have moved it since, or it was let go.
+                Err(error) => match shared.index().quarantine.get(&seq).map(|it| it.at) {
+                    Some(moved) if moved != item.at => record(&shared, &mut open, moved),
+                    Some(_) => Err(error),
+                    None => return Ok(None),
+                },
+                found => found,
+            };
+            let payload = Payload::new(found?.1);
+            Ok(Some(Quarantined::new(item.pull, item.reason, payload)))
+        };
+        items.into_iter().filter_map(|item| read(item).transpose()).collect()
     };
     let gone = || JournalError::Unavailable("the runtime has shut down".into());
     blocking(read).await.unwrap_or_else(|| Err(gone()))

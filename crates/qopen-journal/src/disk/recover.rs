@@ -83,6 +83,8 @@ pub(super) struct Loaded {
     pub(super) report: Report,
     /// Pages that are lost, each with its pull, where that is news.
     pub(super) lost: Vec<(PullId, Digest)>,
+    /// The newest segment, and where its last records begin, if it was not closed in order.
+    pub(super) last_batch: Option<(u32, u32)>,
 }
 
 /// Reads every segment.
@@ -98,18 +100,26 @@ pub(super) fn load(folder: &Path) -> Result<Loaded, JournalError> {
             ends.insert(opening.previous, opening.previous_end);
         }
     }
+    let mut last_batch = None;
     for number in numbers {
         let bytes = bytes(folder, number)?;
-        let scan = Scan::of(&bytes, number, ends.get(&number).copied());
+        let promised = ends.get(&number).copied();
+        let mut scan = Scan::of(&bytes, number, promised);
+        last_batch = scan.last_batch(bytes.len()).map(|at| (number, at));
+        if let Some(promised) = promised {
+            // What failed to be written was refused, even if it is there after all.
+            scan.cut(promised);
+            last_batch = None;
+        }
         if let Err(NoOpening::Format(found)) = scan.opening {
             return Err(JournalError::UnknownFormat { found, known: FORMAT });
         }
         report.add(number, &bytes, &scan);
-        index.segments.entry(number).or_default().end = scan.end;
+        index.segments.insert(number, promised.unwrap_or(scan.end));
         for (offset, header) in &scan.records {
             let start = *offset as usize + HEADER;
             let body = Body::read(header, &bytes[start..start + header.body as usize]);
-            // What this version does not know stays where it is.
+            index.next_seq = index.next_seq.max(header.seq + 1);
             if let Some(entry) = body.and_then(|body| Entry::of(header, &body)) {
                 let length = u32::try_from(header.length()).unwrap_or(u32::MAX);
                 index.apply(header, entry, Location { segment: number, offset: *offset, length });
@@ -125,21 +135,21 @@ pub(super) fn load(folder: &Path) -> Result<Loaded, JournalError> {
             false => tracing::error!(%damage, "the journal is damaged"),
         }
     }
-    Ok(Loaded { index, report, lost })
+    Ok(Loaded { index, report, lost, last_batch })
 }
 
 /// Reads every segment again, as far as it is known to be written.
 pub(super) fn check(shared: &Shared) -> Result<Report, JournalError> {
     let (ends, pulls) = {
         let index = shared.index();
-        let ends: Vec<_> = index.segments.iter().map(|(number, it)| (*number, it.end)).collect();
+        let ends: Vec<_> = index.segments.iter().map(|(number, end)| (*number, *end)).collect();
         (ends, index.names().len() as u64)
     };
     let mut report = Report { pulls, ..Report::default() };
     for (number, end) in ends {
         let bytes = bytes(&shared.folder, number)?;
         let written = &bytes[..bytes.len().min(end as usize)];
-        let mut scan = Scan::of(written, number, None);
+        let mut scan = Scan::of(written, number, Some(end));
         // Everything up to here was promised.
         scan.holes.iter_mut().for_each(|hole| hole.unfinished = false);
         report.add(number, written, &scan);

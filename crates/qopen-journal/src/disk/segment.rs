@@ -156,7 +156,8 @@ impl Active {
         Ok(())
     }
 
-    /// Cuts it to what it holds. It is durable already; the room is given back where that works.
+    /// Cuts it to what it holds. That is durable already; the room is given back, and what a failed
+    /// append has left behind is gone, where that works.
     pub(super) fn close(self) {
         let _ = self.file.set_len(u64::from(self.end));
     }
@@ -283,8 +284,28 @@ impl Scan {
             let Some(next) = next else { break };
             at = next;
         }
+        let seen = scan.holes.last().map_or(scan.end, |hole| scan.end.max(hole.end));
+        if let Some(promised) = promised.filter(|promised| *promised > seen) {
+            // More was there once: the file was cut, or its end made zero.
+            scan.hole(seen, promised, None);
+        }
         scan.judge(length, promised);
         scan
+    }
+
+    /// The records that were written last, together: whether their sync was seen to its end is not
+    /// known. Nothing where the segment was closed in order.
+    pub(super) fn last_batch(&self, length: usize) -> Option<u32> {
+        let closed = self.opening.is_ok_and(|opening| length < opening.capacity as usize);
+        let last = self.records.iter().map(|(_, header)| header.batch).max();
+        last.filter(|_| !closed)
+    }
+
+    /// Forgets what stands where nothing was promised.
+    pub(super) fn cut(&mut self, promised: u32) {
+        self.records.retain(|(at, _)| *at < promised);
+        self.holes.retain(|hole| hole.at < promised);
+        self.end = self.end.min(promised);
     }
 
     fn hole(&mut self, at: u32, end: u32, header: Option<Header>) {

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use qopen_types::Digest;
 use tokio::sync::{mpsc, oneshot};
@@ -12,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::frame::{Body, Frame, HEADER, Header, Kind};
 use super::index::{Entry, Location};
 use super::segment::{self, Active, Opening, START};
-use super::{At, DiskOptions, Shared, unavailable};
+use super::{At, DiskOptions, Shared, too_large, unavailable};
 use crate::{Appended, JournalError, PullId};
 
 /// Bytes that are written in one go, at most, unless a single record has more.
@@ -48,22 +49,78 @@ pub(super) struct Writer {
     /// The number of the next segment. None is used twice, not even where making one failed.
     next_segment: u32,
     next_seq: u64,
+    /// Lost pages of which no record says so yet. Until it does, nothing is deleted.
+    lost: Vec<(PullId, Digest)>,
 }
 
 impl Writer {
-    pub(super) fn new(shared: Arc<Shared>, options: DiskOptions) -> Self {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        options: DiskOptions,
+        lost: Vec<(PullId, Digest)>,
+    ) -> Self {
         let (last, next_seq) = {
             let index = shared.index();
             let last = index.segments.last_key_value();
-            let last = last.map_or((0, START), |(number, it)| (*number, it.end.max(START)));
+            let last = last.map_or((0, START), |(number, end)| (*number, (*end).max(START)));
             (last, index.next_seq.max(1))
         };
-        Self { shared, options, active: None, last, next_segment: last.0 + 1, next_seq }
+        Self { shared, options, active: None, last, next_segment: last.0 + 1, next_seq, lost }
+    }
+
+    /// Writes once more what was written last before a process stopped without closing: it is read
+    /// from memory that may never have reached the disk. From then on the segment ends before it.
+    pub(super) fn secure(&mut self, last_batch: Option<(u32, u32)>) -> Result<(), At> {
+        let Some((number, batch)) = last_batch else { return Ok(()) };
+        let path = segment::path_of(&self.shared.folder, number);
+        let wanted = self.shared.index().live(number);
+        let wanted: Vec<_> = wanted.into_iter().filter(|at| at.offset >= batch).collect();
+        self.last = (number, batch);
+        self.move_out(&path, &wanted)?;
+        self.shared.index().segments.insert(number, batch);
+        // What is left is what was promised; that the rest stands there is known to be nothing.
+        let file = File::options().write(true).open(&path);
+        let cut = file.and_then(|file| {
+            file.set_len(u64::from(batch))?;
+            file.sync_data()
+        });
+        cut.map_err(|error| At::new(path, error))
+    }
+
+    /// Notes that pages are lost, so that this outlives the place where they were lost.
+    fn note_lost(&mut self) -> Result<(), JournalError> {
+        let mut batch = Vec::new();
+        for (pull, digest) in &self.lost {
+            let frame = Frame::new(Kind::Lost, Some(pull), "", *digest, b"").map_err(too_large)?;
+            let entry = Entry { pull: Some(pull.clone()), ..Entry::default() };
+            // Nobody waits for the answer.
+            let (reply, _) = oneshot::channel();
+            batch.push(Append { frame, entry, reply });
+        }
+        if !batch.is_empty() {
+            self.keep(&mut batch).map_err(|error| unavailable(Arc::new(error)))?;
+            self.lost.clear();
+        }
+        Ok(())
+    }
+
+    /// Stores records and takes them into the index.
+    fn keep(&mut self, batch: &mut [Append]) -> Result<(), At> {
+        let places = self.store(batch)?;
+        let mut index = self.shared.index();
+        for (append, at) in batch.iter_mut().zip(places) {
+            index.apply(append.frame.header(), append.entry.take(), at);
+        }
+        Ok(())
     }
 
     /// Runs until nobody can ask any more. A lone append waits for nobody; those that come while
     /// the disk is busy share the next sync.
     pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+        if let Err(error) = self.note_lost() {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "that pages are lost cannot be noted yet");
+        }
         while let Some(job) = jobs.blocking_recv() {
             let (mut batch, mut bytes) = (Vec::new(), 0);
             let mut next = Some(job);
@@ -112,14 +169,8 @@ impl Writer {
         if new.is_empty() {
             return;
         }
-        let answer = match self.store(&mut new) {
-            Ok(places) => {
-                let mut index = self.shared.index();
-                for (append, at) in new.iter_mut().zip(places) {
-                    index.apply(append.frame.header(), append.entry.take(), at);
-                }
-                Ok(())
-            }
+        let answer = match self.keep(&mut new) {
+            Ok(()) => Ok(()),
             Err(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "nothing can be kept");
                 Err(Arc::new(error))
@@ -146,7 +197,20 @@ impl Writer {
             let length = u32::try_from(append.frame.header().length()).unwrap_or(u32::MAX);
             places.push(Location { segment: active.number, offset, length });
         }
+        let before = Instant::now();
         let (number, done) = (active.number, active.append(&bytes));
+        {
+            let mut stats = self.shared.stats();
+            stats.batches += 1;
+            stats.waited += before.elapsed();
+            stats.healthy = done.is_ok();
+            if done.is_ok() {
+                stats.records += places.len() as u64;
+                stats.bytes += bytes.len() as u64;
+            } else {
+                stats.failures += 1;
+            }
+        }
         match done {
             Ok(()) => {
                 self.last.1 = self.active.as_ref().map_or(START, |active| active.end);
@@ -155,7 +219,7 @@ impl Writer {
             Err(error) => {
                 // What is on the disk now is anybody's guess: nothing more goes after it. The next
                 // segment says that nothing of it was promised.
-                self.active = None;
+                self.seal();
                 Err(At::new(segment::path_of(&self.shared.folder, number), error))
             }
         }
@@ -167,15 +231,26 @@ impl Writer {
             self.seal();
         }
         if self.active.is_none() {
-            let room = START as usize + bytes;
-            let capacity = u32::try_from(room).unwrap_or(u32::MAX).max(self.options.segment_size);
+            let least = u32::try_from(START as usize + bytes).unwrap_or(u32::MAX);
+            let capacity = least.max(self.options.segment_size);
             let (number, (previous, previous_end)) = (self.next_segment, self.last);
             self.next_segment += 1;
-            let opening = Opening { number, capacity, previous, previous_end };
-            let folder = &self.shared.folder;
-            let active = Active::create(folder, opening, &self.options.faults)
-                .map_err(|error| At::new(segment::path_of(folder, number), error))?;
-            self.shared.index().segments.entry(number).or_default().end = START;
+            let (folder, faults) = (&self.shared.folder, &self.options.faults);
+            let create = |capacity| {
+                let opening = Opening { number, capacity, previous, previous_end };
+                Active::create(folder, opening, faults)
+            };
+            // On a disk that is almost full there may be room for this much, and nothing more.
+            let active = create(capacity).or_else(|error| match error.kind() {
+                io::ErrorKind::StorageFull => create(least),
+                _ => Err(error),
+            });
+            let active = active.map_err(|error| {
+                let mut stats = self.shared.stats();
+                (stats.failures, stats.healthy) = (stats.failures + 1, false);
+                At::new(segment::path_of(folder, number), error)
+            })?;
+            self.shared.index().segments.insert(number, START);
             self.last = (number, START);
             self.active = Some(active);
         }
@@ -193,6 +268,7 @@ impl Writer {
     /// and deletes those. Gives the bytes that were freed.
     fn compact(&mut self, share: u8) -> Result<u64, JournalError> {
         let failed = |error: At| unavailable(Arc::new(error));
+        self.note_lost()?;
         self.seal();
         let all: Vec<u32> = self.shared.index().segments.keys().copied().collect();
         let mut freed = 0;
@@ -208,12 +284,12 @@ impl Writer {
             }
             self.move_out(&path, &wanted).map_err(failed)?;
             std::fs::remove_file(&path).map_err(at)?;
+            // In this order also after a power cut: what makes others void must not go before them.
+            segment::sync_folder(&self.shared.folder).map_err(at)?;
             self.shared.index().drop_segment(number);
             freed += dead;
         }
         self.seal();
-        segment::sync_folder(&self.shared.folder)
-            .map_err(|error| failed(At::new(self.shared.folder.clone(), error)))?;
         Ok(freed)
     }
 
@@ -235,11 +311,8 @@ impl Writer {
             let (reply, _) = oneshot::channel();
             batch.push(Append { frame, entry, reply });
             if bytes >= BATCH || n + 1 == wanted.len() {
-                let places = self.store(&mut batch)?;
-                let mut index = self.shared.index();
-                for (append, at) in batch.drain(..).zip(places) {
-                    index.apply(append.frame.header(), append.entry, at);
-                }
+                self.keep(&mut batch)?;
+                batch.clear();
                 bytes = 0;
             }
         }

@@ -66,7 +66,7 @@ async fn view(
     for n in 0..3 {
         pages.push(payloads(journal, mark(n)).await);
     }
-    (pulls, pages, journal.quarantined().await.unwrap())
+    (pulls, pages, journal.quarantined(None).await.unwrap())
 }
 
 fn open(folder: &TempDir) -> DiskJournal {
@@ -98,7 +98,7 @@ proptest! {
                         }
                         Operation::Note(of, n) => {
                             let location = "x".repeat(n as usize);
-                            let note = Note::Published { revision: n, accounts: 0, location };
+                            let note = Note::Published { revision: n, accounts: 0, pages: 0, location };
                             journal.note(&pull(mark(of)), note).await.unwrap();
                         }
                         Operation::Quarantine(of, n) => journal.quarantine(item(of, n)).await.unwrap(),

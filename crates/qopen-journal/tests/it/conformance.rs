@@ -24,7 +24,7 @@ async fn conforms(journal: &dyn Journal) {
         Note::Started(Started::new(second, second, second)),
         Note::Accepted { serial_no: Some("7".into()) },
         Note::Ended { status: "complete".into(), why: "quiet".into(), accounts: 3, pages: 2 },
-        Note::Published { revision: 1, accounts: 3, location: "list".into() },
+        Note::Published { revision: 1, accounts: 3, pages: 2, location: "list".into() },
     ];
     for note in notes.clone() {
         journal.note(&pull("a"), note).await.unwrap();
@@ -49,10 +49,10 @@ async fn conforms(journal: &dyn Journal) {
     for item in items.iter().chain(&items) {
         journal.quarantine(item.clone()).await.unwrap();
     }
-    assert_eq!(journal.quarantined().await.unwrap(), items);
+    assert_eq!(journal.quarantined(None).await.unwrap(), items);
     journal.release(&items[3]).await.unwrap();
     journal.release(&items[3]).await.unwrap();
-    assert_eq!(journal.quarantined().await.unwrap(), items[..3]);
+    assert_eq!(journal.quarantined(None).await.unwrap(), items[..3]);
     let pulls = journal.pulls().await.unwrap();
     let pulls: Vec<_> = pulls.iter().map(|it| (it.pull.mark_id.as_str(), it.quarantined)).collect();
     assert_eq!(pulls, [("a", 1), ("b", 0), ("c", 1)]);
@@ -63,7 +63,7 @@ async fn conforms(journal: &dyn Journal) {
     assert_eq!(early.try_collect::<Vec<_>>().await.unwrap().len(), 2);
     assert_eq!(payloads(journal, "a").await, [""; 0]);
     assert!(journal.pull(&pull("a")).await.unwrap().is_none());
-    assert_eq!(journal.quarantined().await.unwrap(), items[1..3]);
+    assert_eq!(journal.quarantined(None).await.unwrap(), items[1..3]);
     assert_eq!(payloads(journal, "b").await, ["1"]);
     journal.forget(&pull("a")).await.unwrap();
     // A name that was forgotten begins anew.
@@ -84,13 +84,13 @@ async fn the_journal_on_disk_conforms_and_says_the_same_when_it_is_opened_again(
     let journal = DiskJournal::open(folder.path()).unwrap();
     conforms(&journal).await;
     assert_eq!(journal.durability(), Durability::LocalFsync);
-    let before = (journal.pulls().await.unwrap(), journal.quarantined().await.unwrap());
+    let before = (journal.pulls().await.unwrap(), journal.quarantined(None).await.unwrap());
     drop(journal);
     let journal = DiskJournal::open(folder.path()).unwrap();
     journal.compact(0).await.unwrap();
     drop(journal);
     let journal = DiskJournal::open(folder.path()).unwrap();
-    assert_eq!(before, (journal.pulls().await.unwrap(), journal.quarantined().await.unwrap()));
+    assert_eq!(before, (journal.pulls().await.unwrap(), journal.quarantined(None).await.unwrap()));
     assert_eq!(payloads(&journal, "a").await, ["2"]);
     assert_eq!(payloads(&journal, "b").await, ["1"]);
     assert!(journal.report().damage.is_empty());

@@ -28,7 +28,7 @@ async fn i11_what_belongs_to_no_pull_is_bounded_and_the_oldest_goes() {
         let payload = Payload::new(format!("{n:02}").repeat(1 << 19));
         journal.quarantine(Quarantined::new(None, "why", payload)).await.unwrap();
     }
-    let left = journal.quarantined().await.unwrap();
+    let left = journal.quarantined(None).await.unwrap();
     assert_eq!(left.len(), 16);
     assert!(left[0].payload.as_str().starts_with("24"));
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
 use proptest::prelude::*;
-use qopen_journal::{Appended, DiskJournal, Journal, JournalError, Note, PageRecord, Started};
+use qopen_journal::{
+    Appended, DiskJournal, DiskOptions, Faults, Journal, JournalError, Note, PageRecord, Started,
+};
 
 use crate::support::{page, payloads, pull};
 
@@ -145,6 +147,112 @@ fn a_later_format_is_refused_and_not_touched() {
     let error = DiskJournal::open(folder.path()).unwrap_err();
     assert!(matches!(error, JournalError::UnknownFormat { found: 2, known: 1 }), "{error:?}");
     assert_eq!(std::fs::read(&segments(folder.path())[0]).unwrap(), bytes);
+}
+
+/// The folder as it is at this moment: what the next process finds when this one is killed now.
+fn as_killed(folder: &Path) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    for file in std::fs::read_dir(folder).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
+    }
+    copy
+}
+
+#[test]
+fn what_was_written_last_before_a_kill_is_written_again() {
+    let folder = tempfile::tempdir().unwrap();
+    runtime().block_on(async {
+        let journal = DiskJournal::open(folder.path()).unwrap();
+        for n in 0..3 {
+            journal.append(page("a", &text(n))).await.unwrap();
+        }
+        let killed = as_killed(folder.path());
+        let first = std::fs::read(&segments(killed.path())[0]).unwrap();
+        let next = DiskJournal::open(killed.path()).unwrap();
+        // The last record is in the next segment, and the first one ends before it.
+        let after = std::fs::read(&segments(killed.path())[0]).unwrap();
+        assert_eq!(segments(killed.path()).len(), 2);
+        assert!(after.len() < first.len() && first.starts_with(&after));
+        let second = std::fs::read(&segments(killed.path())[1]).unwrap();
+        assert!(second.windows(text(2).len()).any(|it| it == text(2).as_bytes()));
+        assert!(!after.windows(text(2).len()).any(|it| it == text(2).as_bytes()));
+        assert_eq!(payloads(&next, "a").await, [text(0), text(1), text(2)]);
+        // And so on, however often.
+        let again = as_killed(killed.path());
+        let again = DiskJournal::open(again.path()).unwrap();
+        assert_eq!(payloads(&again, "a").await, [text(0), text(1), text(2)]);
+        assert!(again.report().damage.is_empty());
+    });
+}
+
+#[test]
+fn an_unfinished_append_stays_harmless() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = ten_pages(folder.path());
+    // Of the last record only the end has reached the disk: whose it was, nobody can say.
+    let mut bytes = not_closed(&whole);
+    let last = place(&whole, &text(9));
+    bytes[last - 92..last].fill(0);
+    restore(folder.path(), bytes);
+    for open in 0..3 {
+        runtime().block_on(async {
+            let journal = DiskJournal::open(folder.path()).unwrap();
+            assert_eq!(journal.report().damage.len(), usize::from(open == 0));
+            assert!(journal.report().damage.iter().all(|it| it.unfinished));
+            let state = journal.pull(&pull("a")).await.unwrap().unwrap();
+            assert_eq!((state.pages, state.damaged), (9, vec![]));
+            assert!(journal.check().unwrap().damage.is_empty());
+            if open == 1 {
+                journal.append(page("b", "another")).await.unwrap();
+            }
+        });
+    }
+}
+
+#[test]
+fn an_older_file_that_was_cut_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = ten_pages(folder.path());
+    runtime().block_on(async {
+        let journal = DiskJournal::open(folder.path()).unwrap();
+        journal.append(page("b", "in the next file")).await.unwrap();
+    });
+    // Cut between two records, or its end made zero: no hole can be seen, but the next file knows.
+    let cut = place(&whole, &text(8)) - 80 - 25;
+    let cut = (0..cut).rev().find(|at| whole[*at..].starts_with(b"qjr1")).unwrap();
+    let mut zeroed = whole.clone();
+    zeroed[cut..].fill(0);
+    for harmed in [whole[..cut].to_vec(), zeroed] {
+        let copy = as_killed(folder.path());
+        std::fs::write(&segments(copy.path())[0], harmed).unwrap();
+        runtime().block_on(async {
+            let journal = DiskJournal::open(copy.path()).unwrap();
+            let [damage] = &journal.report().damage[..] else { panic!("{:?}", journal.report()) };
+            assert!(!damage.unfinished);
+            assert_eq!(journal.pull(&pull("a")).await.unwrap().unwrap().damaged.len(), 1);
+            // What began later lacks nothing.
+            assert_eq!(journal.pull(&pull("b")).await.unwrap().unwrap().damaged, []);
+            assert_eq!(journal.check().unwrap().damage.len(), 1);
+        });
+    }
+}
+
+#[test]
+fn what_was_refused_is_not_done_after_all() {
+    let (folder, faults) = (tempfile::tempdir().unwrap(), Faults::default());
+    runtime().block_on(async {
+        let journal = DiskOptions::default().faults(faults.clone()).open(folder.path()).unwrap();
+        journal.append(page("a", "kept")).await.unwrap();
+        faults.fail_syncs(Some(std::io::ErrorKind::Other));
+        assert!(journal.forget(&pull("a")).await.is_err());
+        faults.fail_syncs(None);
+        journal.append(page("b", "later")).await.unwrap();
+        let killed = as_killed(folder.path());
+        let next = DiskJournal::open(killed.path()).unwrap();
+        assert_eq!(payloads(&next, "a").await, ["kept"]);
+        assert_eq!(payloads(&next, "b").await, ["later"]);
+    });
 }
 
 /// What happens to a file.

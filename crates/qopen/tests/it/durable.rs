@@ -286,3 +286,72 @@ async fn i6_a_page_of_a_pull_that_is_not_under_way_is_kept_where_the_journal_kno
     assert_eq!(journal.pulls().await.unwrap().len(), 1);
     assert_eq!(client.stats().unknown_marks(), 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unreadable_page_or_a_report_of_a_pull_that_is_not_under_way_is_kept_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(folder.path(), &Faults::default());
+    journal.note(&id(), started()).await.unwrap();
+    journal.append(pages(&small()).pop().unwrap()).await.unwrap();
+    let client = client_without_platform(Arc::clone(&journal)).await;
+    let unreadable = format!(
+        r#"{{"event_type":42016,"err_code":0,"robot_id":"{ROBOT}","data":{{"mark_id":"mark","has_more":true,"account_list":7}}}}"#
+    );
+    assert!(post(&client, &unreadable).await);
+    assert_eq!(journal.pull(&id()).await.unwrap().unwrap().quarantined, 1);
+    // The last page is there, and the list is not complete: a page of it lies unread.
+    let ended = outcome(&client).await;
+    assert!(matches!(ended.status, Status::Incomplete(_)), "{:?}", ended.status);
+
+    let other = PullId { mark_id: "other".parse().unwrap(), ..id() };
+    journal.note(&other, started()).await.unwrap();
+    let report = format!(
+        r#"{{"event_type":42016,"err_code":9,"err_msg":"no","robot_id":"{ROBOT}","data":{{"mark_id":"other"}}}}"#
+    );
+    assert!(post(&client, &report).await);
+    let ended = client.resume(&other).await.unwrap().await.unwrap();
+    assert!(matches!(ended.status, Status::Reported { code: 9, .. }), "{:?}", ended.status);
+    assert!(post(&client, &report.replace("other", "strange")).await);
+    assert_eq!(journal.pulls().await.unwrap().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_never_left_is_sent_when_the_pull_is_taken_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(folder.path(), &Faults::default());
+    let client = client_without_platform(Arc::clone(&journal)).await;
+    let request = PullRequest::new(robot()).mark_id(id().mark_id);
+    let ended = client.pull(request).await.unwrap().await.unwrap();
+    assert!(matches!(ended.status, Status::NotSent(_)), "{:?}", ended.status);
+    drop((ended, client));
+    let harness = Harness::start_with(small(), |builder| builder.journal(journal)).await;
+    let ended = outcome(&harness.client).await;
+    assert!(matches!(ended.status, Status::Complete(_)), "{:?}", ended.status);
+    assert_eq!(harness.simulator.counts().requests, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn taking_up_may_be_given_up_at_any_point_and_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(folder.path(), &Faults::default());
+    journal.note(&id(), started()).await.unwrap();
+    journal.note(&id(), Note::Accepted { serial_no: None }).await.unwrap();
+    for page in pages(&small()) {
+        journal.append(page).await.unwrap();
+    }
+    let client = client_without_platform(journal).await;
+    // Polled so often and then dropped, before it has come to a handle.
+    for polls in 0..4 {
+        let id = id();
+        let mut resume = Box::pin(client.resume(&id));
+        for _ in 0..polls {
+            let ready = std::future::poll_fn(|context| {
+                std::task::Poll::Ready(resume.as_mut().poll(context).is_ready())
+            });
+            assert!(!ready.await, "too late to be given up");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+    let ended = outcome(&client).await;
+    assert!(matches!(ended.status, Status::Complete(_)), "{:?}", ended.status);
+}

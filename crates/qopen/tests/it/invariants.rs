@@ -68,8 +68,8 @@ impl Journal for Gated {
     async fn release(&self, item: &Quarantined) -> Result<(), JournalError> {
         self.inner.release(item).await
     }
-    async fn quarantined(&self) -> Result<Vec<Quarantined>, JournalError> {
-        self.inner.quarantined().await
+    async fn quarantined(&self, of: Option<&PullId>) -> Result<Vec<Quarantined>, JournalError> {
+        self.inner.quarantined(of).await
     }
     async fn forget(&self, pull: &PullId) -> Result<(), JournalError> {
         self.inner.forget(pull).await

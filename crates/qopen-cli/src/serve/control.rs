@@ -1,0 +1,342 @@
+//! The control API: pulls are started, watched, read and ended over HTTP.
+
+use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, Query, Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use bytes::Bytes;
+use futures_core::Stream;
+use futures_util::stream;
+use qopen::journal::{PullId, PullState};
+use qopen::sink::{Format, StreamSink};
+use qopen::types::{MarkId, RobotId, Secret};
+use qopen::{PullError, PullRequest, Status};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use subtle::ConstantTimeEq as _;
+use tokio::sync::mpsc;
+
+use super::metrics;
+use super::service::{Live, Service};
+use crate::exit::chain;
+use crate::pulls::Line;
+use crate::report;
+
+/// What describes the API; a test holds it against the routes.
+pub(super) const OPENAPI: &str = include_str!("openapi.json");
+
+/// Pieces of a list that wait for a slow reader.
+const PIECES: usize = 16;
+
+type Shared = State<Arc<Service>>;
+
+/// Every route. With a token, all but the probes ask for it.
+pub(super) fn router(service: Arc<Service>, token: Option<Secret>) -> Router {
+    let guarded = Router::new()
+        .route("/v1/pulls", get(list).post(start))
+        .route("/v1/pulls/{mark_id}", get(show).delete(end))
+        .route("/v1/pulls/{mark_id}/accounts", get(accounts))
+        .route("/v1/pulls/{mark_id}/events", get(events))
+        .route("/metrics", get(figures))
+        .layer(middleware::from_fn_with_state(token.map(Arc::new), authorise));
+    Router::new()
+        .route("/healthz", get(async || "ok"))
+        .route("/readyz", get(ready))
+        .route(
+            "/openapi.json",
+            get(async || ([(header::CONTENT_TYPE, "application/json")], OPENAPI)),
+        )
+        .merge(guarded)
+        .fallback(async || Refusal(StatusCode::NOT_FOUND, "there is no such path".into()))
+        .with_state(service)
+}
+
+/// Why a request is not answered as was hoped, as JSON with an `error`.
+struct Refusal(StatusCode, String);
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        (self.0, Json(json!({ "error": self.1 }))).into_response()
+    }
+}
+
+impl Refusal {
+    fn of(status: StatusCode, what: &str, error: &dyn std::error::Error) -> Self {
+        Self(status, chain(what, error))
+    }
+
+    fn internal(what: impl std::fmt::Display) -> Self {
+        Self(StatusCode::INTERNAL_SERVER_ERROR, what.to_string())
+    }
+}
+
+impl From<PullError> for Refusal {
+    fn from(error: PullError) -> Self {
+        let status = match &error {
+            PullError::Start(_) | PullError::InJournal => StatusCode::CONFLICT,
+            PullError::NotInJournal => StatusCode::NOT_FOUND,
+            _ => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Self::of(status, "", &error)
+    }
+}
+
+async fn authorise(
+    State(token): State<Option<Arc<Secret>>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let given = request.headers().get(header::AUTHORIZATION);
+    let given = given.and_then(|it| it.as_bytes().strip_prefix(b"Bearer "));
+    let right = |token: &Secret| {
+        given.is_some_and(|given| bool::from(given.ct_eq(token.expose().as_bytes())))
+    };
+    if token.as_deref().is_none_or(right) {
+        return next.run(request).await;
+    }
+    let refusal = "a bearer token is asked for, and this is not it; see QOPEN_CONTROL_TOKEN";
+    let refusal = Refusal(StatusCode::UNAUTHORIZED, refusal.into());
+    ([(header::WWW_AUTHENTICATE, "Bearer")], refusal).into_response()
+}
+
+async fn ready(State(service): Shared) -> Response {
+    let unavailable =
+        |why: &str| Refusal(StatusCode::SERVICE_UNAVAILABLE, why.into()).into_response();
+    if service.is_stopping() {
+        return unavailable("stopping");
+    }
+    match service.journal.stats().healthy {
+        true => "ready".into_response(),
+        false => unavailable("the journal cannot be written"),
+    }
+}
+
+async fn figures(State(service): Shared) -> Response {
+    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
+    (kind, metrics::text(&service).await).into_response()
+}
+
+/// What to pull.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StartRequest {
+    robot_id: String,
+    mark_id: Option<String>,
+    #[serde(default)]
+    need_tag_info: bool,
+    expect_accounts: Option<u64>,
+}
+
+async fn start(State(service): Shared, body: Bytes) -> Result<Response, Refusal> {
+    let wrong = |what: &str, error: &dyn std::error::Error| {
+        Refusal::of(StatusCode::BAD_REQUEST, what, error)
+    };
+    let asked: StartRequest = serde_json::from_slice(&body)
+        .map_err(|error| wrong("the body is not a request", &error))?;
+    let robot = RobotId::new(&asked.robot_id).map_err(|error| wrong("robot_id", &error))?;
+    let mut request = PullRequest::new(robot).need_tag_info(asked.need_tag_info);
+    if let Some(mark) = &asked.mark_id {
+        request = request.mark_id(MarkId::new(mark).map_err(|error| wrong("mark_id", &error))?);
+    }
+    request.expect_accounts = asked.expect_accounts;
+    if service.is_stopping() {
+        return Err(Refusal(StatusCode::SERVICE_UNAVAILABLE, "stopping".into()));
+    }
+    let id = service.start(request).await?;
+    let location = format!("/v1/pulls/{}", id.mark_id);
+    let answer = json!({ "robot_id": id.robot_id.as_str(), "mark_id": id.mark_id.as_str() });
+    Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(answer)).into_response())
+}
+
+async fn list(State(service): Shared) -> Result<Json<Value>, Refusal> {
+    let all = crate::journal::all(&service.journal).await.map_err(Refusal::internal)?;
+    let all: Vec<Value> = all.iter().map(|state| view(&service, state)).collect();
+    Ok(Json(json!({ "pulls": all })))
+}
+
+async fn show(State(service): Shared, mark: Path<String>) -> Result<Json<Value>, Refusal> {
+    Ok(Json(view(&service, &known(&service, &mark).await?)))
+}
+
+/// The pull of that mark, as the journal knows it.
+async fn known(service: &Service, mark: &str) -> Result<PullState, Refusal> {
+    let unknown = || Refusal(StatusCode::NOT_FOUND, "there is no pull of this mark".into());
+    let mark = MarkId::new(mark).map_err(|_| unknown())?;
+    service.of_mark(&mark).await.map_err(Refusal::internal)?.ok_or_else(unknown)
+}
+
+/// What is kept of a pull, and what is known of it now.
+fn view(service: &Service, state: &PullState) -> Value {
+    // Plain data always encodes.
+    let mut view = serde_json::to_value(Line::of(state)).unwrap_or_default();
+    let live = service.find(&state.pull).and_then(|it| it.live.borrow().clone());
+    let Some(live) = live else { return view };
+    add_progress(&mut view, &live);
+    view
+}
+
+fn add_progress(view: &mut Value, live: &Live) {
+    let progress = &live.progress;
+    view["accounts"] = progress.accounts.into();
+    view["pages"] = progress.pages.into();
+    view["duplicate_pages"] = progress.duplicate_pages.into();
+    view["conflicts"] = progress.conflicts.into();
+    view["last_page_seen"] = progress.last_page_seen.into();
+    view["revision"] = progress.revision.into();
+    match &live.outcome {
+        None => {
+            view["status"] = "open".into();
+            view["waiting_for"] = report::waiting_for(progress.waiting_for).into();
+        }
+        Some(outcome) => {
+            view["status"] = outcome.status.as_str().into();
+            view["why"] = outcome.status.to_string().into();
+        }
+    }
+}
+
+/// Ends a pull that is open; deletes one that has ended, and everything that is kept of it.
+async fn end(State(service): Shared, mark: Path<String>) -> Result<StatusCode, Refusal> {
+    let state = known(&service, &mark).await?;
+    if service.find(&state.pull).is_some_and(|it| it.is_under_way()) {
+        service.cancel(&state.pull);
+        return Ok(StatusCode::ACCEPTED);
+    }
+    if crate::journal::status(&state) == "open" && service.find(&state.pull).is_none() {
+        let message = "the pull is being taken up from the journal; try again in a moment";
+        return Err(Refusal(StatusCode::CONFLICT, message.into()));
+    }
+    service.purge(&state.pull).await.map_err(Refusal::internal)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Deserialize)]
+struct AccountsQuery {
+    #[serde(default)]
+    partial: bool,
+}
+
+/// The list, one JSON object a line. It begins to flow when all of it is there; one that breaks off
+/// is not the list.
+async fn accounts(
+    State(service): Shared,
+    mark: Path<String>,
+    query: Query<AccountsQuery>,
+) -> Result<Response, Refusal> {
+    let state = known(&service, &mark).await?;
+    let under_way = || {
+        Refusal(StatusCode::CONFLICT, "the pull is under way; its list is not complete yet".into())
+    };
+    let followed = match service.find(&state.pull) {
+        Some(followed) => followed,
+        None if crate::journal::status(&state) == "complete" => {
+            service.take_up(&state.pull).await?
+        }
+        None if crate::journal::status(&state) == "open" => return Err(under_way()),
+        None => {
+            let message = "the pull ended without a complete list, in an earlier process";
+            return Err(Refusal(StatusCode::CONFLICT, message.into()));
+        }
+    };
+    let mut live = followed.live;
+    // One that was complete is so again in a moment.
+    let resumed = crate::journal::status(&state) == "complete";
+    if resumed {
+        let _ = live.wait_for(|it| it.as_ref().is_some_and(|it| it.outcome.is_some())).await;
+    }
+    let outcome = live.borrow().as_ref().and_then(|it| it.outcome.clone()).ok_or_else(under_way)?;
+    let complete = matches!(outcome.status, Status::Complete(_));
+    if !complete && !query.partial {
+        let message = format!("{}; ?partial=true gives what there is", outcome.status);
+        return Err(Refusal(StatusCode::CONFLICT, message));
+    }
+    let (pieces, flow) = mpsc::channel(PIECES);
+    let sink = Arc::new(StreamSink::new(Pieces(pieces.clone()), Format::Jsonl));
+    let lists = vec![outcome.list.clone()];
+    tokio::spawn(async move {
+        // What is sent here is what is there; whether that is all of it is said by the header.
+        if let Err(error) = qopen::read_out(lists, sink).await {
+            let error = io::Error::other(chain("the list", &error));
+            // The connection breaks, so that nobody takes this for the end.
+            let _ = pieces.send(Err(error)).await;
+        }
+    });
+    let flow = stream::unfold(flow, |mut flow| async { Some((flow.recv().await?, flow)) });
+    let headers = [
+        ("content-type", "application/x-ndjson".to_owned()),
+        ("qopen-complete", complete.to_string()),
+        ("qopen-revision", outcome.list.revision().to_string()),
+    ];
+    Ok((headers, Body::from_stream(flow)).into_response())
+}
+
+/// A writer whose pieces somebody else sends on.
+struct Pieces(mpsc::Sender<io::Result<Bytes>>);
+
+impl io::Write for Pieces {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
+        self.0.blocking_send(Ok(Bytes::copy_from_slice(bytes))).map_err(gone)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The pull's progress as it changes, and its end, as server-sent events.
+async fn events(
+    State(service): Shared,
+    mark: Path<String>,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Refusal> {
+    let state = known(&service, &mark).await?;
+    let live = service.find(&state.pull).map(|it| it.live);
+    let stopping = service.stopping.clone();
+    let follow = Follow { service, id: state.pull, live, stopping, first: true };
+    let flow = stream::unfold(Some(follow), |follow| async {
+        let mut follow = follow?;
+        let (view, ended) = follow.next().await?;
+        let event = Event::default().event(if ended { "end" } else { "progress" });
+        let event = event.data(view.to_string());
+        Some((Ok(event), (!ended).then_some(follow)))
+    });
+    Ok(Sse::new(flow).keep_alive(KeepAlive::default()))
+}
+
+struct Follow {
+    service: Arc<Service>,
+    id: PullId,
+    live: Option<tokio::sync::watch::Receiver<Option<Live>>>,
+    stopping: tokio::sync::watch::Receiver<bool>,
+    first: bool,
+}
+
+impl Follow {
+    /// What is to be said next, and whether it is the last.
+    async fn next(&mut self) -> Option<(Value, bool)> {
+        if let Some(live) = &mut self.live
+            && !std::mem::take(&mut self.first)
+        {
+            tokio::select! {
+                changed = live.changed() => changed.ok()?,
+                _ = self.stopping.wait_for(|it| *it) => return None,
+            }
+        }
+        let ended = |live: &Live| live.outcome.is_some();
+        let over = match &mut self.live {
+            None => true,
+            Some(live) => live.borrow_and_update().as_ref().is_some_and(ended),
+        };
+        let state = crate::journal::of_pull(&self.service.journal, &self.id).await?;
+        Some((view(&self.service, &state), over))
+    }
+}

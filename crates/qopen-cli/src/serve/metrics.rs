@@ -1,0 +1,83 @@
+//! Figures in the text format that Prometheus reads.
+
+use std::fmt::Write as _;
+use std::sync::atomic::Ordering;
+use std::time::SystemTime;
+
+use qopen::journal::Journal as _;
+
+use super::service::Service;
+
+/// Every figure. Names end in their unit; those that only grow, in `_total`.
+pub(crate) async fn text(service: &Service) -> String {
+    let mut out = String::new();
+    let mut put = |name: &str, kind: &str, help: &str, values: &[(String, f64)]| {
+        // Writing to a text cannot fail.
+        let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        for (labels, value) in values {
+            let _ = writeln!(out, "{name}{labels} {value}");
+        }
+    };
+    let one = |value: f64| vec![(String::new(), value)];
+    #[allow(clippy::cast_precision_loss, reason = "a figure for a graph")]
+    let count = |value: u64| one(value as f64);
+    let stats = service.client.stats();
+    let rejected: Vec<_> = stats
+        .rejections()
+        .iter()
+        .map(|(reason, n)| {
+            #[allow(clippy::cast_precision_loss, reason = "a figure for a graph")]
+            let n = *n as f64;
+            (format!("{{reason=\"{}\"}}", reason.as_str()), n)
+        })
+        .collect();
+    let rejected_or_none =
+        if rejected.is_empty() { vec![("{reason=\"none\"}".to_owned(), 0.0)] } else { rejected };
+    let counters = [
+        ("accepted", "Callbacks answered success.", stats.accepted()),
+        ("other_events", "Callbacks of other kinds than customer lists.", stats.other_events()),
+        ("stale", "Callbacks with a stale timestamp.", stats.stale()),
+        ("unknown_marks", "Pages and reports of unknown pulls.", stats.unknown_marks()),
+        ("unreadable_pages", "Pages that went into quarantine.", stats.unreadable_pages()),
+        ("duplicate_pages", "Pages that had come before.", stats.duplicate_pages()),
+        (
+            "turned_away",
+            "Callbacks that came while the process was stopping.",
+            service.turned_away.load(Ordering::Relaxed),
+        ),
+    ];
+    for (name, help, value) in counters {
+        put(&format!("qopen_callbacks_{name}_total"), "counter", help, &count(value));
+    }
+    let help = "Callbacks not answered success.";
+    put("qopen_callbacks_rejected_total", "counter", help, &rejected_or_none);
+
+    let journal = service.journal.stats();
+    let counters = [
+        ("records", "Records written to the journal.", journal.records),
+        ("bytes", "Bytes written to the journal.", journal.bytes),
+        ("failures", "Batches that could not be written.", journal.failures),
+    ];
+    for (name, help, value) in counters {
+        put(&format!("qopen_journal_{name}_total"), "counter", help, &count(value));
+    }
+    let help = "How long the disk was waited for, a batch of records each time.";
+    #[allow(clippy::cast_precision_loss, reason = "a figure for a graph")]
+    let (waited, batches) = (journal.waited.as_secs_f64(), journal.batches as f64);
+    let summary = [("_sum".to_owned(), waited), ("_count".to_owned(), batches)];
+    put("qopen_journal_sync_seconds", "summary", help, &summary);
+    put("qopen_journal_queue", "gauge", "Appends that wait.", &count(journal.queued as u64));
+    let healthy = u64::from(journal.healthy);
+    put("qopen_journal_healthy", "gauge", "1 where the last batch was written.", &count(healthy));
+
+    put("qopen_pulls_open", "gauge", "Pulls under way.", &count(service.under_way().len() as u64));
+    let pulls = service.journal.pulls().await.unwrap_or_default();
+    let oldest = pulls.iter().filter(|it| it.ended().is_none()).filter_map(|it| it.started());
+    let age = oldest.filter_map(|(at, _)| SystemTime::now().duration_since(at).ok()).max();
+    let age = age.unwrap_or_default().as_secs_f64();
+    put("qopen_pulls_oldest_open_seconds", "gauge", "Age of the oldest open pull.", &one(age));
+    put("qopen_journal_pulls", "gauge", "Pulls in the journal.", &count(pulls.len() as u64));
+    let quarantined = pulls.iter().map(|it| it.quarantined).sum();
+    put("qopen_quarantine_items", "gauge", "Items of pulls in quarantine.", &count(quarantined));
+    out
+}

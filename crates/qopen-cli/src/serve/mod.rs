@@ -1,0 +1,116 @@
+//! `qopen serve`: receives callbacks for as long as it runs, and pulls when it is asked to.
+
+mod control;
+mod metrics;
+mod service;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
+use tokio::sync::watch;
+
+use crate::args::ServeArgs;
+use crate::exit::{Exit, Failure};
+use crate::output::Output;
+use crate::settings::Settings;
+use crate::wiring;
+use service::Service;
+
+/// How long callbacks and requests that are under way may take to end when the process is to stop.
+const LAST_ORDERS: Duration = Duration::from_secs(10);
+
+/// How often old pulls are looked for.
+const SWEEP: Duration = Duration::from_secs(3600);
+
+pub(crate) async fn run(args: ServeArgs, settings: Settings) -> Result<Exit, Failure> {
+    let (address, token) = settings.control()?;
+    let journal = crate::journal::open(&settings)?;
+    let callbacks = wiring::listen(settings.listen()?, "callbacks", "--listen").await?;
+    let control = wiring::listen(address, "control", "--control").await?;
+    let retain = args.receiving.retain;
+    // What is in the journal is known: a page that comes late finds its pull.
+    let builder = wiring::client(&args.receiving, &settings, &journal)?;
+    let client = builder.adopt(args.adopt).retention(retain).build();
+    let client = client.map_err(|error| Failure::unexpected("the client", &error))?;
+    let output = match &args.out {
+        None => None,
+        Some(folder) if folder.is_dir() => Some(Output::new(folder, args.format)),
+        Some(folder) => {
+            let message = format!("--out: {} is not a folder", folder.display());
+            return Err(Failure::usage(message));
+        }
+    };
+    let stopping = wiring::interruption();
+    let service = Arc::new(Service::new(client, journal, output, stopping.clone()));
+    say_where(&callbacks, &control, &settings);
+    let taking_up = Arc::clone(&service);
+    let adopting = Arc::clone(&service);
+    tokio::spawn(async move { adopting.follow_adopted().await });
+    tokio::spawn(async move {
+        taking_up.take_up_open_pulls().await;
+        sweep(&taking_up, retain).await;
+    });
+
+    let closed = middleware::from_fn_with_state(Arc::clone(&service), close_the_door);
+    let router = service.client.callback_router().layer(closed);
+    let callbacks = axum::serve(callbacks, router).with_graceful_shutdown(told(stopping.clone()));
+    let router = control::router(Arc::clone(&service), token.cloned());
+    let control = axum::serve(control, router).with_graceful_shutdown(told(stopping.clone()));
+    let both = async { tokio::join!(callbacks, control) };
+    tokio::select! {
+        (one, other) = both => {
+            one.and(other).map_err(|error| Failure::unexpected("the listeners", &error))?;
+        }
+        // Whoever keeps a connection open does not keep the process.
+        () = async { told(stopping.clone()).await; tokio::time::sleep(LAST_ORDERS).await } => {}
+    }
+    service.leave_all().await;
+    Ok(Exit::Complete)
+}
+
+async fn told(mut stopping: watch::Receiver<bool>) {
+    // It ends without a word only with the process.
+    let _ = stopping.wait_for(|it| *it).await;
+}
+
+/// Once the process is to stop, callbacks are not taken any more: the platform sends them again.
+async fn close_the_door(
+    State(service): State<Arc<Service>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if service.is_stopping() {
+        service.turned_away.fetch_add(1, Ordering::Relaxed);
+        return (StatusCode::SERVICE_UNAVAILABLE, "stopping").into_response();
+    }
+    next.run(request).await
+}
+
+fn say_where(
+    callbacks: &tokio::net::TcpListener,
+    control: &tokio::net::TcpListener,
+    settings: &Settings,
+) {
+    let at = |listener: &tokio::net::TcpListener| {
+        listener.local_addr().map_or_else(|_| "?".to_owned(), |address| address.to_string())
+    };
+    let path = settings.callback_path().unwrap_or_default();
+    eprintln!("qopen: callbacks on http://{}{path}", at(callbacks));
+    eprintln!("qopen: control on http://{}/v1/pulls, described by /openapi.json", at(control));
+}
+
+/// Forgets, now and then, what was kept long enough.
+async fn sweep(service: &Service, retain: Duration) {
+    loop {
+        crate::journal::expire(&service.journal, retain, &service.under_way()).await;
+        tokio::select! {
+            () = tokio::time::sleep(SWEEP.min(retain)) => {}
+            () = told(service.stopping.clone()) => return,
+        }
+    }
+}

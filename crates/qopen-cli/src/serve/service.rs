@@ -1,0 +1,228 @@
+//! The pulls of a running service: each followed to its end, and published.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::StreamExt as _;
+use qopen::journal::{DiskJournal, Journal as _, PullId, PullState};
+use qopen::types::MarkId;
+use qopen::{Client, Outcome, Progress, Pull, PullError, PullRequest};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+
+use crate::exit::Failure;
+use crate::output::Output;
+
+/// What is known of a pull while it is under way, and after.
+#[derive(Clone)]
+pub(crate) struct Live {
+    pub(crate) progress: Progress,
+    pub(crate) outcome: Option<Arc<Outcome>>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Followed {
+    pub(crate) live: watch::Receiver<Option<Live>>,
+    cancel: Arc<Notify>,
+}
+
+impl Followed {
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.live.borrow().as_ref().is_none_or(|live| live.outcome.is_none())
+    }
+}
+
+pub(crate) struct Service {
+    pub(crate) client: Client,
+    pub(crate) journal: Arc<DiskJournal>,
+    output: Option<Output>,
+    pub(crate) stopping: watch::Receiver<bool>,
+    /// Callbacks that came while the process was stopping.
+    pub(crate) turned_away: AtomicU64,
+    followed: Mutex<BTreeMap<PullId, Followed>>,
+    following: Mutex<JoinSet<()>>,
+}
+
+impl Service {
+    pub(crate) fn new(
+        client: Client,
+        journal: Arc<DiskJournal>,
+        output: Option<Output>,
+        stopping: watch::Receiver<bool>,
+    ) -> Self {
+        Self {
+            client,
+            journal,
+            output,
+            stopping,
+            turned_away: AtomicU64::new(0),
+            followed: Mutex::default(),
+            following: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
+
+    /// Held for a map operation, never across an await.
+    fn followed(&self) -> MutexGuard<'_, BTreeMap<PullId, Followed>> {
+        self.followed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn find(&self, id: &PullId) -> Option<Followed> {
+        self.followed().get(id).cloned()
+    }
+
+    /// The pulls that are followed and have not ended.
+    pub(crate) fn under_way(&self) -> BTreeSet<PullId> {
+        let followed = self.followed();
+        let open = followed.iter().filter(|(_, it)| it.is_under_way());
+        open.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Takes up what an earlier process has left under way, or complete and unpublished.
+    pub(crate) async fn take_up_open_pulls(self: &Arc<Self>) {
+        let all = crate::journal::all(&self.journal).await;
+        let mut taken = 0;
+        for state in all.unwrap_or_default() {
+            let unpublished = self.output.is_some() && state.published().is_none();
+            let complete = crate::journal::status(&state) == "complete";
+            if state.ended().is_none() || (complete && unpublished) {
+                match self.take_up(&state.pull).await {
+                    Ok(_) => taken += 1,
+                    Err(error) => {
+                        let what = format!("{} cannot be taken up", state.pull);
+                        eprintln!("qopen: {}", crate::exit::chain(&what, &error));
+                    }
+                }
+            }
+        }
+        if taken > 0 {
+            eprintln!("qopen: {taken} pulls were under way and go on");
+        }
+    }
+
+    /// Follows every pull that was adopted.
+    pub(crate) async fn follow_adopted(self: &Arc<Self>) {
+        while let Some(pull) = self.client.adopted().await {
+            eprintln!("qopen: collecting {}, which somebody else requested", pull.id());
+            self.follow(pull);
+        }
+    }
+
+    /// The pull as it is followed, from the journal where it is not yet.
+    pub(crate) async fn take_up(self: &Arc<Self>, id: &PullId) -> Result<Followed, PullError> {
+        if let Some(followed) = self.find(id) {
+            return Ok(followed);
+        }
+        match self.client.resume(id).await {
+            Ok(pull) => Ok(self.follow(pull)),
+            // Somebody else was faster.
+            Err(PullError::Start(error)) => self.find(id).ok_or(PullError::Start(error)),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(crate) async fn start(self: &Arc<Self>, request: PullRequest) -> Result<PullId, PullError> {
+        let pull = self.client.pull(request).await?;
+        let id = pull.id().clone();
+        self.follow(pull);
+        Ok(id)
+    }
+
+    /// The pulls of that mark: in the journal, which knows every one that was started.
+    pub(crate) async fn of_mark(&self, mark: &MarkId) -> Result<Option<PullState>, Failure> {
+        let all = crate::journal::all(&self.journal).await?;
+        Ok(all.into_iter().find(|it| it.pull.mark_id == *mark))
+    }
+
+    /// Ends a pull that is open.
+    pub(crate) fn cancel(&self, id: &PullId) {
+        if let Some(followed) = self.find(id) {
+            followed.cancel.notify_one();
+        }
+    }
+
+    /// Lets go of a pull, and of everything that is kept of it.
+    pub(crate) async fn purge(&self, id: &PullId) -> Result<(), Failure> {
+        self.followed().remove(id);
+        let failed = |error| Failure::unexpected("the journal", &error);
+        self.journal.forget(id).await.map_err(failed)?;
+        self.journal.compact(0).await.map(drop).map_err(failed)
+    }
+
+    fn follow(self: &Arc<Self>, pull: Pull) -> Followed {
+        let (live, watching) = watch::channel(None);
+        let followed = Followed { live: watching, cancel: Arc::default() };
+        self.followed().insert(pull.id().clone(), followed.clone());
+        let (service, cancel) = (Arc::clone(self), Arc::clone(&followed.cancel));
+        let mut following = self.following.lock().unwrap_or_else(PoisonError::into_inner);
+        // What has ended is cleared away as others begin.
+        while following.try_join_next().is_some() {}
+        following.spawn(async move { service.follow_to_the_end(pull, live, cancel).await });
+        followed
+    }
+
+    async fn follow_to_the_end(
+        self: Arc<Self>,
+        mut pull: Pull,
+        live: watch::Sender<Option<Live>>,
+        cancel: Arc<Notify>,
+    ) {
+        let stopping = || super::told(self.stopping.clone());
+        loop {
+            tokio::select! {
+                progress = pull.next() => match progress {
+                    Some(progress) => {
+                        live.send_replace(Some(Live { progress, outcome: None }));
+                    }
+                    None => break,
+                },
+                () = cancel.notified() => pull.cancel(),
+                () = stopping() => {
+                    // The next process takes it up.
+                    pull.leave();
+                    return;
+                }
+            }
+        }
+        let Ok(outcome) = pull.await else { return };
+        let outcome = Arc::new(outcome);
+        let progress = outcome.progress.clone();
+        live.send_replace(Some(Live { progress, outcome: Some(Arc::clone(&outcome)) }));
+        let Some(output) = &self.output else { return };
+        let mut revision = self.publish(output, &outcome).await;
+        // Pages that come late make another revision, which takes the place of the last.
+        loop {
+            tokio::select! {
+                newer = outcome.list.revised_after(revision) => match newer {
+                    Some(_) => revision = self.publish(output, &outcome).await.max(revision + 1),
+                    None => return,
+                },
+                () = stopping() => return,
+            }
+        }
+    }
+
+    /// Publishes what came of a pull, and says so. Gives the revision.
+    async fn publish(&self, output: &Output, outcome: &Outcome) -> u32 {
+        let rejections = self.client.stats().rejections();
+        let outcomes = std::slice::from_ref(outcome);
+        let summaries = crate::pull::publish(output, outcomes, true, &rejections).await;
+        for summary in &summaries {
+            eprint!("{}", summary.to_text());
+        }
+        summaries.first().map_or(0, |summary| summary.revision)
+    }
+
+    /// Waits until nobody follows a pull any more.
+    pub(crate) async fn leave_all(&self) {
+        let mut following = {
+            let mut following = self.following.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *following)
+        };
+        while following.join_next().await.is_some() {}
+    }
+}

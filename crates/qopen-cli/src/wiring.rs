@@ -1,0 +1,84 @@
+//! What every verb that talks to the platform needs: a client, listeners, and the end of it all.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use qopen::assembler::Timing;
+use qopen::callback::receiver;
+use qopen::journal::DiskJournal;
+use qopen::{Client, ClientBuilder, ForwardTo};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::args::Receiving;
+use crate::exit::{Exit, Failure};
+use crate::settings::Settings;
+
+/// A client as the settings and the arguments say.
+pub(crate) fn client(
+    receiving: &Receiving,
+    settings: &Settings,
+    journal: &Arc<DiskJournal>,
+) -> Result<ClientBuilder, Failure> {
+    let sender = settings.sender(|builder| match receiving.rate_limit {
+        Some(limit) => builder.rate_limit(limit),
+        None => builder,
+    })?;
+    let mut config = receiver::Config::default();
+    config.path = settings.callback_path()?;
+    let timing = Timing::default()
+        .settle(receiving.settle)
+        .idle_timeout(receiving.idle_timeout)
+        .deadline(receiving.deadline);
+    let builder = Client::builder(sender, settings.ring()?)
+        .journal(Arc::clone(journal) as _)
+        .receiver(config)
+        .timing(timing);
+    let Some(url) = &receiving.forward else { return Ok(builder) };
+    let forward = ForwardTo::new(url).map_err(|error| Failure::usage_of("--forward", &error))?;
+    Ok(builder.foreign_handler(Arc::new(forward)))
+}
+
+/// A listener; `flag` is what names another address.
+pub(crate) async fn listen(
+    address: SocketAddr,
+    what: &str,
+    flag: &str,
+) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let what = format!(
+            "cannot listen for {what} on {address}; is the port in use? {flag} names another"
+        );
+        Failure::usage_of(&what, &error)
+    })
+}
+
+/// True from the first Ctrl-C or SIGTERM on. A second one ends the process at once.
+pub(crate) fn interruption() -> watch::Receiver<bool> {
+    let (sender, receiver) = watch::channel(false);
+    tokio::spawn(async move {
+        signal().await;
+        sender.send_replace(true);
+        eprintln!("qopen: interrupted; keeping what has come (again to stop at once)");
+        signal().await;
+        std::process::exit(Exit::Interrupted as i32);
+    });
+    receiver
+}
+
+#[cfg(unix)]
+async fn signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        },
+        Err(_) => drop(tokio::signal::ctrl_c().await),
+    }
+}
+
+#[cfg(not(unix))]
+async fn signal() {
+    let _ = tokio::signal::ctrl_c().await;
+}

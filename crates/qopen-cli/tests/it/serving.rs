@@ -1,0 +1,340 @@
+//! `qopen serve`, driven over HTTP as other programs do.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use qopen_simulator::{Chance, Dataset, Schedule};
+use reqwest::{Client, Method, Response};
+use serde_json::{Value, json};
+
+use crate::support::{Stage, ids, text};
+
+/// A service, and where it is controlled.
+struct Served {
+    process: Child,
+    control: String,
+    http: Client,
+}
+
+impl Served {
+    fn new(stage: &Stage, arguments: &[&str], token: Option<&str>) -> Self {
+        let all =
+            [&["--settle", "1s", "--idle-timeout", "4s", "--control", "127.0.0.1:0"], arguments]
+                .concat();
+        let mut command = stage.verb("serve", &all);
+        command.stderr(Stdio::piped()).stdout(Stdio::null());
+        if let Some(token) = token {
+            command.env("QOPEN_CONTROL_TOKEN", token);
+        }
+        let mut process = command.spawn().unwrap();
+        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
+        let control = loop {
+            let line = lines.next().expect("it says where it is").unwrap();
+            if let Some((_, rest)) = line.split_once("control on ") {
+                break rest.split_once("/v1").unwrap().0.to_owned();
+            }
+        };
+        // Whatever else it says must not fill the pipe.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { process, control, http: Client::builder().no_proxy().build().unwrap() }
+    }
+
+    async fn ask(&self, method: Method, path: &str) -> Response {
+        self.http.request(method, format!("{}{path}", self.control)).send().await.unwrap()
+    }
+
+    async fn get(&self, path: &str) -> Response {
+        self.ask(Method::GET, path).await
+    }
+
+    async fn get_json(&self, path: &str) -> Value {
+        json_of(self.get(path).await).await
+    }
+
+    async fn start(&self, body: &Value) -> Response {
+        let url = format!("{}/v1/pulls", self.control);
+        self.http.post(url).body(body.to_string()).send().await.unwrap()
+    }
+
+    async fn start_pull(&self, robot: &str) -> String {
+        let answer = self.start(&json!({ "robot_id": robot })).await;
+        assert_eq!(answer.status(), 202);
+        let location = answer.headers()["location"].to_str().unwrap().to_owned();
+        let mark = json_of(answer).await["mark_id"].as_str().unwrap().to_owned();
+        assert_eq!(location, format!("/v1/pulls/{mark}"));
+        mark
+    }
+
+    /// The pull as soon as it is what it should be.
+    async fn until(&self, mark: &str, done: impl Fn(&Value) -> bool) -> Value {
+        let began = Instant::now();
+        loop {
+            let pull = self.get_json(&format!("/v1/pulls/{mark}")).await;
+            if done(&pull) {
+                return pull;
+            }
+            assert!(began.elapsed() < Duration::from_secs(60), "{pull}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.process.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    }
+
+    /// Asks it to stop, and waits until it has.
+    fn stop(mut self) -> ExitStatus {
+        self.signal("TERM");
+        self.process.wait().unwrap()
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+async fn json_of(answer: Response) -> Value {
+    let body = answer.bytes().await.unwrap();
+    serde_json::from_slice(&body).unwrap_or_else(|_| panic!("{}", text(&body)))
+}
+
+fn expected(schedule: &Schedule, robot: &str) -> Vec<String> {
+    Dataset::new(schedule, &robot.parse().unwrap(), false).expected().into_keys().collect()
+}
+
+fn schedule() -> Schedule {
+    Schedule {
+        accounts: 120,
+        page_size: 10,
+        conflicts: 3,
+        foreign_marks: 2,
+        forged: 2,
+        ..Schedule::default()
+    }
+}
+
+#[tokio::test]
+async fn a_whole_pull_over_http() {
+    let stage = Stage::new(&schedule());
+    std::fs::create_dir(stage.folder.path().join("lists")).unwrap();
+    let served = Served::new(&stage, &["--out", "lists"], None);
+    assert_eq!(served.get("/healthz").await.text().await.unwrap(), "ok");
+    assert_eq!(served.get("/readyz").await.status(), 200);
+
+    let mark = served.start_pull("r1").await;
+    // Watched to its end.
+    let events = served.get(&format!("/v1/pulls/{mark}/events")).await;
+    assert_eq!(events.headers()["content-type"], "text/event-stream");
+    let events = events.text().await.unwrap();
+    let last = events.trim_end().rsplit("\n\n").next().unwrap();
+    assert!(last.starts_with("event: end\ndata: {"), "{last}");
+    assert!(events.contains("event: progress"));
+
+    let pull = served.until(&mark, |it| it["output"].is_string()).await;
+    assert_eq!(
+        (&pull["status"], &pull["accounts"], &pull["pages"]),
+        (&json!("complete"), &json!(120), &json!(13))
+    );
+    assert_eq!((&pull["conflicts"], &pull["revision"]), (&json!(3), &json!(1)));
+    let answer = served.get(&format!("/v1/pulls/{mark}/accounts")).await;
+    assert_eq!(answer.headers()["content-type"], "application/x-ndjson");
+    assert_eq!(answer.headers()["qopen-complete"], "true");
+    let list = answer.text().await.unwrap();
+    assert_eq!(ids(&list), expected(&schedule(), "r1"));
+    assert_eq!(stage.read("lists/r1.jsonl"), list);
+
+    let metrics = served.get("/metrics").await.text().await.unwrap();
+    for line in [
+        "qopen_callbacks_accepted_total 1",
+        "qopen_callbacks_rejected_total{reason=\"signature\"} 2",
+        "qopen_pulls_open 0",
+        "qopen_journal_healthy 1",
+        "# TYPE qopen_journal_sync_seconds summary",
+        "qopen_journal_sync_seconds_count",
+    ] {
+        assert!(metrics.contains(line), "{line} is not in\n{metrics}");
+    }
+
+    // The same after a restart, from the journal.
+    assert_eq!(served.stop().code(), Some(0));
+    let served = Served::new(&stage, &[], None);
+    let listed = served.get_json("/v1/pulls").await;
+    assert_eq!(listed["pulls"].as_array().unwrap().len(), 1);
+    let again = served.get(&format!("/v1/pulls/{mark}/accounts")).await;
+    assert_eq!(again.text().await.unwrap(), list);
+
+    let gone = served.ask(Method::DELETE, &format!("/v1/pulls/{mark}")).await;
+    assert_eq!(gone.status(), 204);
+    assert_eq!(served.get(&format!("/v1/pulls/{mark}")).await.status(), 404);
+    assert_eq!(served.stop().code(), Some(0));
+}
+
+#[tokio::test]
+async fn what_cannot_be_done_is_refused_and_says_why() {
+    let silent = Schedule { silent: true, ..schedule() };
+    let stage = Stage::new(&silent);
+    let served = Served::new(&stage, &[], None);
+    for (body, what) in [
+        (json!({}), "robot_id"),
+        (json!({ "robot_id": "" }), "robot_id"),
+        (json!({ "robot_id": "r1", "need_tags": true }), "need_tags"),
+        (json!({ "robot_id": "r1", "mark_id": "" }), "mark_id"),
+    ] {
+        let answer = served.start(&body).await;
+        assert_eq!(answer.status(), 400);
+        let said = json_of(answer).await["error"].as_str().unwrap().to_owned();
+        assert!(said.contains(what), "{said}");
+    }
+    let once = json!({ "robot_id": "r1", "mark_id": "mine" });
+    assert_eq!(served.start(&once).await.status(), 202);
+    assert_eq!(served.start(&once).await.status(), 409);
+    for path in
+        ["/v1/pulls/nobody's", "/v1/pulls/nobody's/accounts", "/v1/pulls/nobody's/events", "/v2"]
+    {
+        let answer = served.get(path).await;
+        assert_eq!(answer.status(), 404, "{path}");
+        assert!(json_of(answer).await["error"].is_string());
+    }
+    assert_eq!(served.get("/v1/pulls/mine/accounts").await.status(), 409);
+    // Cancelled, it ends with what is there: nothing.
+    assert_eq!(served.ask(Method::DELETE, "/v1/pulls/mine").await.status(), 202);
+    let pull = served.until("mine", |it| it["status"] != "open").await;
+    assert_eq!(pull["status"], "incomplete");
+    let answer = served.get("/v1/pulls/mine/accounts").await;
+    assert_eq!(answer.status(), 409);
+    assert!(json_of(answer).await["error"].as_str().unwrap().contains("cancelled"));
+    let partial = served.get("/v1/pulls/mine/accounts?partial=true").await;
+    assert_eq!(
+        (partial.status().as_u16(), partial.headers()["qopen-complete"].to_str().unwrap()),
+        (200, "false")
+    );
+}
+
+#[tokio::test]
+async fn a_token_is_asked_for_where_there_is_one_and_must_be_where_others_can_come() {
+    let stage = Stage::new(&schedule());
+    let served = Served::new(&stage, &[], Some("canary-control-token"));
+    assert_eq!(served.get("/healthz").await.status(), 200);
+    assert_eq!(served.get("/openapi.json").await.status(), 200);
+    for path in ["/v1/pulls", "/metrics"] {
+        assert_eq!(served.get(path).await.status(), 401);
+        for (token, status) in [("wrong", 401), ("canary-control-token", 200)] {
+            let request = served.http.get(format!("{}{path}", served.control)).bearer_auth(token);
+            assert_eq!(request.send().await.unwrap().status(), status);
+        }
+    }
+    drop(served);
+    let refused = stage.verb("serve", &["--control", "0.0.0.0:0"]).output().unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stderr).contains("QOPEN_CONTROL_TOKEN"), "{}", text(&refused.stderr));
+}
+
+#[tokio::test]
+async fn stopped_or_killed_under_load_nothing_is_lost() {
+    let schedule = Schedule {
+        accounts: 2000,
+        page_size: 10,
+        parallel: 8,
+        max_attempts: 1000,
+        max_delay_ms: 60,
+        shuffle: true,
+        lost_acks: Chance::new(10),
+        ..Schedule::default()
+    };
+    let stage = Stage::new(&schedule);
+    let mut served = Served::new(&stage, &[], None);
+    let mut marks = Vec::new();
+    for robot in ["r1", "r2", "r3"] {
+        marks.push((robot, served.start_pull(robot).await));
+    }
+    for (round, pages) in [10, 60, 120].into_iter().enumerate() {
+        served.until(&marks[0].1, |it| it["pages"].as_u64() >= Some(pages)).await;
+        if round == 1 {
+            // Without a word.
+            drop(served);
+        } else {
+            let began = Instant::now();
+            assert_eq!(served.stop().code(), Some(0));
+            assert!(began.elapsed() < Duration::from_secs(9), "it stopped by itself");
+        }
+        served = Served::new(&stage, &[], None);
+    }
+    for (robot, mark) in marks {
+        let pull = served.until(&mark, |it| it["status"] != "open").await;
+        assert_eq!(pull["status"], "complete", "{pull}");
+        let list = served.get(&format!("/v1/pulls/{mark}/accounts")).await.text().await.unwrap();
+        assert_eq!(ids(&list), expected(&schedule, robot));
+    }
+    assert_eq!(served.stop().code(), Some(0));
+}
+
+#[tokio::test]
+async fn pulls_that_another_system_requests_are_adopted() {
+    let stage = Stage::new(&schedule());
+    let served = Served::new(&stage, &["--adopt"], None);
+    // The other system: it sends the request, and has no listener.
+    let request = json!({ "robot_id": "r9", "mark_id": "theirs", "need_tag_info": false });
+    let token = json_of(
+        served
+            .http
+            .post(format!("{}/gateway/qopen/GetAccessToken", stage.base_url))
+            .body(json!({ "app_key": "app", "app_secret": "canary-app-secret" }).to_string())
+            .send()
+            .await
+            .unwrap(),
+    )
+    .await;
+    let token = token["data"]["data"]["access_token"].as_str().unwrap().to_owned();
+    let url = format!("{}/gateway/qopen/GetRobotAccountListAsync", stage.base_url);
+    let sent = served.http.post(url).header("Token", token).body(request.to_string()).send().await;
+    assert!(sent.unwrap().status().is_success());
+    let began = Instant::now();
+    while served.get("/v1/pulls/theirs").await.status() != 200 {
+        assert!(began.elapsed() < Duration::from_secs(30));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let pull = served.until("theirs", |it| it["status"] != "open").await;
+    assert_eq!((&pull["status"], &pull["accounts"]), (&json!("complete"), &json!(120)));
+    let list = served.get("/v1/pulls/theirs/accounts").await.text().await.unwrap();
+    assert_eq!(ids(&list), expected(&schedule(), "r9"));
+}
+
+#[tokio::test]
+async fn its_description_is_valid_and_whole() {
+    let stage = Stage::new(&schedule());
+    let served = Served::new(&stage, &[], None);
+    let description = served.get("/openapi.json").await.text().await.unwrap();
+    let spec = oas3::from_json(&description).unwrap();
+    let operations: BTreeSet<(String, String)> =
+        spec.operations().map(|(path, method, _)| (method.to_string(), path.to_string())).collect();
+    // Each is there, and answers with a status that is described.
+    for (path, method, operation) in spec.operations() {
+        let path = path.replace("{mark_id}", "nobody's");
+        let answer = served.ask(method.clone(), &path).await;
+        let status = answer.status().as_u16().to_string();
+        let described = operation.responses.as_ref().unwrap();
+        assert!(described.contains_key(&status), "{method} {path}: {status}");
+        let no_path = answer.text().await.unwrap().contains("there is no such path");
+        assert!(!no_path, "{method} {path}");
+    }
+    assert_eq!(operations.len(), 10);
+    // And whatever refers to something finds it.
+    let json: Value = serde_json::from_str(&description).unwrap();
+    let mut left = vec![&json];
+    while let Some(value) = left.pop() {
+        if let Some(Value::String(target)) = value.get("$ref") {
+            assert!(json.pointer(target.trim_start_matches('#')).is_some(), "{target}");
+        }
+        match value {
+            Value::Object(object) => left.extend(object.values()),
+            Value::Array(array) => left.extend(array),
+            _ => {}
+        }
+    }
+}
