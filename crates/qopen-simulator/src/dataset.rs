@@ -173,6 +173,15 @@ fn account(
     profile.state_code = format!("s{}", number % 7);
     profile.channel_name = format!("渠道 {}", number % 5);
     profile.desc = "x".repeat(index(dice, 40));
+    if schedule.description > 0 {
+        // As little alike as people's own words.
+        let mut words = String::new();
+        while words.len() < schedule.description {
+            words.push_str(&Digest::of(format!("{id}{}", words.len()).as_bytes()).to_string());
+        }
+        words.truncate(schedule.description);
+        it.profile.desc = words;
+    }
     for field in 0..index(dice, 3) {
         it.user_attr_sys_field_list.push(attribute(&format!("系统{field}"), &format!("{number}")));
         it.user_attr_field_list.push(attribute(&format!("attr{field}"), ""));

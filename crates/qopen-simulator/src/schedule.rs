@@ -61,6 +61,8 @@ pub struct Schedule {
     pub accounts: usize,
     /// Customers on a page.
     pub page_size: usize,
+    /// Bytes of description in each customer's profile; 0 leaves it short.
+    pub description: usize,
     /// Callbacks under way at once for one pull.
     pub parallel: usize,
     /// How often a callback is tried until it is answered `success`.
@@ -127,6 +129,7 @@ impl Default for Schedule {
             seed: 1,
             accounts: 500,
             page_size: 100,
+            description: 0,
             parallel: 4,
             max_attempts: 30,
             shuffle: false,

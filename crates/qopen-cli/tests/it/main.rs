@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod crashes;
+#[cfg(target_os = "linux")]
+mod memory;
 mod offline;
 mod pulls;
 mod serving;
