@@ -11,6 +11,7 @@ use qopen::types::Secret;
 
 use crate::args::Common;
 use crate::exit::{Failure, chain};
+use crate::serve::Entry;
 
 /// A setting's names and nature.
 #[derive(Debug)]
@@ -129,6 +130,8 @@ impl fmt::Display for Origin {
 pub(crate) struct Settings {
     values: BTreeMap<&'static str, (Secret, Origin)>,
     pub(crate) file: Option<PathBuf>,
+    /// Pulls at set times.
+    pub(crate) schedule: Vec<Entry>,
 }
 
 impl Settings {
@@ -139,7 +142,7 @@ impl Settings {
         };
         let in_file = read_file(&path, explicit)?;
         let file = in_file.is_some().then(|| path.clone());
-        let mut in_file = in_file.unwrap_or_default();
+        let (mut in_file, schedule) = in_file.unwrap_or_default();
         let mut values = BTreeMap::new();
         for spec in ALL {
             let flag = flag_value(flags, spec).zip(spec.flag);
@@ -155,7 +158,7 @@ impl Settings {
                 values.insert(spec.name, (Secret::new(value), origin));
             }
         }
-        Ok(Self { values, file })
+        Ok(Self { values, file, schedule })
     }
 
     pub(crate) fn get(&self, spec: &Spec) -> Option<(&Secret, &Origin)> {
@@ -276,8 +279,11 @@ fn flag_value(flags: &Common, spec: &Spec) -> Option<String> {
     }
 }
 
-/// The file's values by name; `None` where there is no file and none was named.
-fn read_file(path: &Path, explicit: bool) -> Result<Option<BTreeMap<String, String>>, Failure> {
+/// What a settings file holds: values by name, and pulls at set times.
+type InFile = (BTreeMap<String, String>, Vec<Entry>);
+
+/// The file's values; `None` where there is no file and none was named.
+fn read_file(path: &Path, explicit: bool) -> Result<Option<InFile>, Failure> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && !explicit => return Ok(None),
@@ -298,7 +304,15 @@ fn read_file(path: &Path, explicit: bool) -> Result<Option<BTreeMap<String, Stri
         wrong(format!("line {line} is not TOML; a setting is written name = \"value\""))
     })?;
     let mut values = BTreeMap::new();
+    let mut schedule = Vec::new();
     for (name, value) in table {
+        if name == "schedule" {
+            // What stands here is no secret.
+            schedule = value.try_into().map_err(|error: toml::de::Error| {
+                wrong(format!("[[schedule]]: {}", error.message()))
+            })?;
+            continue;
+        }
         if !ALL.iter().any(|spec| spec.name == name) {
             let known: Vec<_> = ALL.iter().map(|spec| spec.name).collect();
             return Err(wrong(format!(
@@ -311,5 +325,5 @@ fn read_file(path: &Path, explicit: bool) -> Result<Option<BTreeMap<String, Stri
         };
         values.insert(name, value);
     }
-    Ok(Some(values))
+    Ok(Some((values, schedule)))
 }

@@ -2,6 +2,7 @@
 
 mod control;
 mod metrics;
+mod schedule;
 mod service;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use crate::exit::{Exit, Failure};
 use crate::output::Output;
 use crate::settings::Settings;
 use crate::wiring;
+pub(crate) use schedule::Entry;
 use service::Service;
 
 /// How long callbacks and requests that are under way may take to end when the process is to stop.
@@ -29,6 +31,8 @@ const SWEEP: Duration = Duration::from_secs(3600);
 
 pub(crate) async fn run(args: ServeArgs, settings: Settings) -> Result<Exit, Failure> {
     let (address, token) = settings.control()?;
+    let jobs: Result<Vec<_>, _> = settings.schedule.iter().map(schedule::Job::new).collect();
+    let jobs = jobs?;
     let journal = crate::journal::open(&settings)?;
     let callbacks = wiring::listen(settings.listen()?, "callbacks", "--listen").await?;
     let control = wiring::listen(address, "control", "--control").await?;
@@ -51,6 +55,9 @@ pub(crate) async fn run(args: ServeArgs, settings: Settings) -> Result<Exit, Fai
     let taking_up = Arc::clone(&service);
     let adopting = Arc::clone(&service);
     tokio::spawn(async move { adopting.follow_adopted().await });
+    for job in jobs {
+        tokio::spawn(job.run(Arc::clone(&service)));
+    }
     tokio::spawn(async move {
         taking_up.take_up_open_pulls().await;
         sweep(&taking_up, retain).await;

@@ -126,9 +126,18 @@ impl Service {
     }
 
     pub(crate) async fn start(self: &Arc<Self>, request: PullRequest) -> Result<PullId, PullError> {
+        self.start_to(request, None).await
+    }
+
+    /// Starts a pull whose list goes somewhere else than the others'.
+    pub(crate) async fn start_to(
+        self: &Arc<Self>,
+        request: PullRequest,
+        output: Option<Output>,
+    ) -> Result<PullId, PullError> {
         let pull = self.client.pull(request).await?;
         let id = pull.id().clone();
-        self.follow(pull);
+        self.follow_to(pull, output.or_else(|| self.output.clone()));
         Ok(id)
     }
 
@@ -154,6 +163,10 @@ impl Service {
     }
 
     fn follow(self: &Arc<Self>, pull: Pull) -> Followed {
+        self.follow_to(pull, self.output.clone())
+    }
+
+    fn follow_to(self: &Arc<Self>, pull: Pull, output: Option<Output>) -> Followed {
         let (live, watching) = watch::channel(None);
         let followed = Followed { live: watching, cancel: Arc::default() };
         self.followed().insert(pull.id().clone(), followed.clone());
@@ -161,7 +174,9 @@ impl Service {
         let mut following = self.following.lock().unwrap_or_else(PoisonError::into_inner);
         // What has ended is cleared away as others begin.
         while following.try_join_next().is_some() {}
-        following.spawn(async move { service.follow_to_the_end(pull, live, cancel).await });
+        following.spawn(async move {
+            service.follow_to_the_end(pull, live, cancel, output).await;
+        });
         followed
     }
 
@@ -170,6 +185,7 @@ impl Service {
         mut pull: Pull,
         live: watch::Sender<Option<Live>>,
         cancel: Arc<Notify>,
+        output: Option<Output>,
     ) {
         let stopping = || super::told(self.stopping.clone());
         loop {
@@ -192,7 +208,7 @@ impl Service {
         let outcome = Arc::new(outcome);
         let progress = outcome.progress.clone();
         live.send_replace(Some(Live { progress, outcome: Some(Arc::clone(&outcome)) }));
-        let Some(output) = &self.output else { return };
+        let Some(output) = &output else { return };
         let mut revision = self.publish(output, &outcome).await;
         // Pages that come late make another revision, which takes the place of the last.
         loop {

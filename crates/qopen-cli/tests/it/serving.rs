@@ -306,6 +306,39 @@ async fn pulls_that_another_system_requests_are_adopted() {
 }
 
 #[tokio::test]
+async fn scheduled_pulls_start_by_themselves_and_go_where_they_are_to_go() {
+    let stage = Stage::new(&schedule());
+    std::fs::create_dir(stage.folder.path().join("nightly")).unwrap();
+    let settings = "[[schedule]]\ncron = '* * * * *'\nrobots = ['r1']\nout = 'nightly'\n";
+    std::fs::write(stage.folder.path().join("qopen.toml"), settings).unwrap();
+    let served = Served::new(&stage, &[], None);
+    let began = Instant::now();
+    // Within a minute and the time that a pull takes.
+    while !stage.exists("nightly/r1.jsonl") {
+        assert!(began.elapsed() < Duration::from_secs(90));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(ids(&stage.read("nightly/r1.jsonl")), expected(&schedule(), "r1"));
+    assert_eq!(served.stop().code(), Some(0));
+
+    for (entry, what) in [
+        ("cron = '* * * *'\nrobots = ['r1']", "five fields"),
+        ("cron = '* * * * 1'\nrobots = ['r1']", "as a name"),
+        ("cron = '99 * * * *'\nrobots = ['r1']", "not a time"),
+        ("cron = '* * * * *'\nrobots = []", "no robot is named"),
+        ("cron = '* * * * *'\nrobots = ['r1']\nout = 'nowhere'", "not a folder"),
+        ("cron = '* * * * *'\nrobot = 'r1'", "unknown field"),
+    ] {
+        let settings = format!("[[schedule]]\n{entry}\n");
+        std::fs::write(stage.folder.path().join("qopen.toml"), settings).unwrap();
+        let refused = stage.verb("serve", &["--control", "127.0.0.1:0"]).output().unwrap();
+        let said = text(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(2), "{said}");
+        assert!(said.contains("[[schedule]]") && said.contains(what), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn its_description_is_valid_and_whole() {
     let stage = Stage::new(&schedule());
     let served = Served::new(&stage, &[], None);
