@@ -38,7 +38,7 @@ pub(crate) fn open_existing(settings: &Settings) -> Result<Arc<DiskJournal>, Fai
 fn cannot_open(folder: &Path, error: &JournalError) -> Failure {
     let what = match error {
         JournalError::Locked { .. } => {
-            "cannot be opened; wait for that process, or give another folder with --data-dir"
+            "cannot be opened; wait for that process, ask its control API if it is `qopen serve`, or give another folder with --data-dir"
         }
         _ => "cannot be opened; --data-dir names another folder",
     };
@@ -51,7 +51,12 @@ pub(crate) fn examine(settings: &Settings) -> Result<String, Failure> {
     if !folder.exists() {
         return Ok(format!("{} will be made", folder.display()));
     }
-    let journal = DiskJournal::open(&folder).map_err(|error| cannot_open(&folder, &error))?;
+    let journal = match DiskJournal::open(&folder) {
+        Err(JournalError::Locked { holder }) => {
+            return Ok(format!("{}: in use ({holder})", folder.display()));
+        }
+        opened => opened.map_err(|error| cannot_open(&folder, &error))?,
+    };
     let report = journal.report();
     let damage: Vec<_> = report.damage.iter().filter(|it| !it.unfinished).collect();
     match damage.first() {

@@ -1,7 +1,7 @@
 //! The client: it wires sender, receiver, journal and driver.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::{FutureExt as _, StreamExt as _, stream};
@@ -9,15 +9,17 @@ use qopen_assembler::{Config, PullOptions, Timing};
 use qopen_callback::{Keyring, receiver};
 use qopen_http::Sender;
 use qopen_journal::{Durability, Journal, MemoryJournal, Note, PullId};
-use qopen_types::{MarkId, RobotAccountListRequest};
+use qopen_types::MarkId;
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
-use crate::driver::{Command, Driver, Generation, Seen, Start, Watched};
+use crate::driver::Driver;
 use crate::foreign::ForeignHandler;
+use crate::messages::{Command, Generation, Seen, Start, Watched};
 use crate::pull::CancelOnDrop;
 use crate::receive::{Intake, KnownPulls, Stats};
 use crate::resume::{self, Resumed, options};
+use crate::under_way::{Hold, UnderWay};
 use crate::{Outcome, Pull, PullError, PullRequest, PulledList};
 
 /// Facts that may wait for the driver before receivers wait too.
@@ -213,7 +215,7 @@ impl Client {
         let need_tag_info = started.need_tag_info;
         let note = Note::Started(started);
         inner.journal.note(&id, note).await.map_err(PullError::Journal)?;
-        under_way.send(inner, need_tag_info);
+        inner.send(&under_way, need_tag_info);
         Ok(handle(id, watched, Arc::clone(&inner.journal), under_way.cancel))
     }
 
@@ -223,7 +225,7 @@ impl Client {
     pub async fn adopted(&self) -> Option<Pull> {
         let (id, watched) = self.inner.adoptions.lock().await.recv().await?;
         // Nobody here has started it: its generation is 0.
-        let mut cancel = cancel(self.inner.commands.clone(), id.clone(), 0, Arc::default());
+        let mut cancel = UnderWay::new(self.inner.commands.clone(), id.clone(), 0).cancel;
         cancel.disarm();
         Some(handle(id, watched, Arc::clone(&self.inner.journal), cancel))
     }
@@ -255,22 +257,23 @@ impl Client {
             inner.journal.note(id, Note::Resumed).await.map_err(PullError::Journal)?;
         }
         if let Some(need_tag_info) = send_again {
-            under_way.send(inner, need_tag_info);
+            inner.send(&under_way, need_tag_info);
         }
         Ok(handle(id.clone(), watched, Arc::clone(&inner.journal), under_way.cancel))
     }
 
+    /// From here on, a caller that goes away takes the pull with it.
     fn under_way(&self, id: PullId) -> UnderWay {
-        let sending = Arc::new(Mutex::new(None));
-        // From here on, a caller that goes away takes the pull with it.
         let generation = 1 + self.inner.generations.fetch_add(1, Ordering::Relaxed);
-        let commands = self.inner.commands.clone();
-        let cancel = cancel(commands, id.clone(), generation, Arc::clone(&sending));
-        UnderWay { id, generation, sending, cancel }
+        UnderWay::new(self.inner.commands.clone(), id, generation)
     }
 }
 
 impl Inner {
+    fn send(&self, pull: &UnderWay, need_tag_info: bool) {
+        pull.send(self.sender.clone(), Arc::clone(&self.journal), need_tag_info);
+    }
+
     async fn hold(&self, id: &PullId, generation: Generation) -> Result<Hold, PullError> {
         let (reply, answer) = oneshot::channel();
         let hold = Command::Hold { pull: id.clone(), generation, reply };
@@ -294,46 +297,6 @@ impl Inner {
     }
 }
 
-/// Holds what comes of a pull until the pull is started, or this is dropped.
-struct Hold {
-    commands: mpsc::UnboundedSender<Command>,
-    id: PullId,
-    generation: Generation,
-}
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        // Where the pull was started, nothing is held any more; nor without a driver.
-        let _ = self.commands.send(Command::Release(self.id.clone(), self.generation));
-    }
-}
-
-/// A pull that is being started. Dropped, it takes the pull with it.
-struct UnderWay {
-    id: PullId,
-    generation: Generation,
-    sending: Arc<Mutex<Option<tokio::task::AbortHandle>>>,
-    cancel: CancelOnDrop,
-}
-
-impl UnderWay {
-    /// Sends the request in the background.
-    fn send(&self, inner: &Inner, need_tag_info: bool) {
-        let mut request =
-            RobotAccountListRequest::new(self.id.robot_id.clone(), self.id.mark_id.clone());
-        request.need_tag_info = need_tag_info;
-        let sending = Sending {
-            sender: inner.sender.clone(),
-            journal: Arc::clone(&inner.journal),
-            commands: inner.commands.clone(),
-            id: self.id.clone(),
-            generation: self.generation,
-        };
-        let task = tokio::spawn(sending.run(request));
-        *self.sending.lock().unwrap_or_else(PoisonError::into_inner) = Some(task.abort_handle());
-    }
-}
-
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Client").field("sender", &self.inner.sender).finish_non_exhaustive()
@@ -344,51 +307,6 @@ impl std::fmt::Debug for Client {
 fn new_mark() -> Result<MarkId, PullError> {
     // The text of a UUID is always an identifier.
     MarkId::new(Uuid::now_v7().to_string()).map_err(|_| PullError::Closed)
-}
-
-/// Cancels the pull, and with it the request, when it is called or dropped.
-fn cancel(
-    commands: mpsc::UnboundedSender<Command>,
-    id: PullId,
-    generation: Generation,
-    sending: Arc<Mutex<Option<tokio::task::AbortHandle>>>,
-) -> CancelOnDrop {
-    CancelOnDrop::new(move || {
-        if let Some(task) = sending.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            task.abort();
-        }
-        // Without a driver the pull is gone as it is.
-        let _ = commands.send(Command::Cancel(id.clone(), generation));
-    })
-}
-
-struct Sending {
-    sender: Sender,
-    journal: Arc<dyn Journal>,
-    commands: mpsc::UnboundedSender<Command>,
-    id: PullId,
-    generation: Generation,
-}
-
-impl Sending {
-    async fn run(self, request: RobotAccountListRequest) {
-        let Self { sender, journal, commands, id, generation } = self;
-        let command = match sender.request_account_list(&request).await {
-            Ok(accepted) => {
-                tracing::info!(pull = %id, serial_no = accepted.serial_no, "request accepted");
-                let note = Note::Accepted { serial_no: accepted.serial_no };
-                if let Err(error) = journal.note(&id, note).await {
-                    // At worst the request is sent again, under the same mark.
-                    let error = &error as &dyn std::error::Error;
-                    tracing::warn!(pull = %id, error, "the acceptance was not journaled");
-                }
-                Command::Accepted(id, generation)
-            }
-            Err(error) => Command::NotSent(id, generation, error),
-        };
-        // Without a driver nobody waits for it.
-        let _ = commands.send(command);
-    }
 }
 
 fn handle(id: PullId, watched: Watched, journal: Arc<dyn Journal>, cancel: CancelOnDrop) -> Pull {

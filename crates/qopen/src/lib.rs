@@ -3,12 +3,14 @@
 mod client;
 mod driver;
 mod foreign;
+mod messages;
 mod outcome;
 mod publish;
 mod pull;
 mod receive;
 mod replay;
 mod resume;
+mod under_way;
 mod understand;
 
 pub use client::{Client, ClientBuilder, ClientError};

@@ -14,7 +14,7 @@ use serde::Serialize;
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 
-use crate::driver::{Lease, Seen};
+use crate::messages::{Lease, Seen};
 use crate::understand::{Understood, content_of, key_of, understand};
 
 /// Why a list was not published. What was there before is there still.

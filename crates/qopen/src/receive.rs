@@ -15,8 +15,8 @@ use qopen_types::{EventType, MarkId, RobotId};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::driver::{Fact, Whose};
 use crate::foreign::{ForeignEvent, ForeignHandler};
+use crate::messages::{Fact, Whose};
 use crate::understand::{Understood, understand};
 
 /// What a client's receiver counted since the client was made. Clones share the counts.

@@ -6,7 +6,7 @@ use futures_util::StreamExt as _;
 use qopen_assembler::{Entry, Fold, PageDigest, PullOptions, Timing};
 use qopen_journal::{Journal, JournalError, Note, PullState, Started};
 
-use crate::driver::Start;
+use crate::messages::Start;
 use crate::understand::{Understood, key_of, understand};
 
 /// How a pull goes on.

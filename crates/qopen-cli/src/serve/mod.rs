@@ -7,7 +7,7 @@ mod service;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -29,6 +29,9 @@ const LAST_ORDERS: Duration = Duration::from_secs(10);
 /// How often old pulls are looked for.
 const SWEEP: Duration = Duration::from_secs(3600);
 
+/// How often pages are looked for that came too late for everybody.
+const LOOK: Duration = Duration::from_secs(5);
+
 pub(crate) async fn run(args: ServeArgs, settings: Settings) -> Result<Exit, Failure> {
     let (address, token) = settings.control()?;
     let jobs: Result<Vec<_>, _> = settings.schedule.iter().map(schedule::Job::new).collect();
@@ -37,9 +40,8 @@ pub(crate) async fn run(args: ServeArgs, settings: Settings) -> Result<Exit, Fai
     let callbacks = wiring::listen(settings.listen()?, "callbacks", "--listen").await?;
     let control = wiring::listen(address, "control", "--control").await?;
     let retain = args.receiving.retain;
-    // What is in the journal is known: a page that comes late finds its pull.
     let builder = wiring::client(&args.receiving, &settings, &journal)?;
-    let client = builder.adopt(args.adopt).retention(retain).build();
+    let client = builder.adopt(args.adopt).build();
     let client = client.map_err(|error| Failure::unexpected("the client", &error))?;
     let output = match &args.out {
         None => None,
@@ -59,8 +61,8 @@ pub(crate) async fn run(args: ServeArgs, settings: Settings) -> Result<Exit, Fai
         tokio::spawn(job.run(Arc::clone(&service)));
     }
     tokio::spawn(async move {
-        taking_up.take_up_open_pulls().await;
-        sweep(&taking_up, retain).await;
+        taking_up.take_up_what_is_left().await;
+        keep_house(&taking_up, retain).await;
     });
 
     let closed = middleware::from_fn_with_state(Arc::clone(&service), close_the_door);
@@ -111,12 +113,17 @@ fn say_where(
     eprintln!("qopen: control on http://{}/v1/pulls, described by /openapi.json", at(control));
 }
 
-/// Forgets, now and then, what was kept long enough.
-async fn sweep(service: &Service, retain: Duration) {
+/// Takes up, now and then, lists that have got pages after their pull was no longer remembered, and
+/// forgets what was kept long enough.
+async fn keep_house(service: &Arc<Service>, retain: Duration) {
+    let mut swept: Option<Instant> = None;
     loop {
-        crate::journal::expire(&service.journal, retain, &service.under_way()).await;
+        if swept.is_none_or(|at| at.elapsed() >= SWEEP.min(retain)) {
+            crate::journal::expire(&service.journal, retain, &service.under_way()).await;
+            swept = Some(Instant::now());
+        }
         tokio::select! {
-            () = tokio::time::sleep(SWEEP.min(retain)) => {}
+            () = tokio::time::sleep(LOOK) => service.take_up_revised().await,
             () = told(service.stopping.clone()) => return,
         }
     }

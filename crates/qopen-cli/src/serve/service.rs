@@ -83,25 +83,45 @@ impl Service {
     }
 
     /// Takes up what an earlier process has left under way, or complete and unpublished.
-    pub(crate) async fn take_up_open_pulls(self: &Arc<Self>) {
-        let all = crate::journal::all(&self.journal).await;
-        let mut taken = 0;
-        for state in all.unwrap_or_default() {
-            let unpublished = self.output.is_some() && state.published().is_none();
-            let complete = crate::journal::status(&state) == "complete";
-            if state.ended().is_none() || (complete && unpublished) {
-                match self.take_up(&state.pull).await {
-                    Ok(_) => taken += 1,
-                    Err(error) => {
-                        let what = format!("{} cannot be taken up", state.pull);
-                        eprintln!("qopen: {}", crate::exit::chain(&what, &error));
-                    }
-                }
-            }
-        }
+    pub(crate) async fn take_up_what_is_left(self: &Arc<Self>) {
+        let unpublished = |state: &PullState| self.output.is_some() && state.published().is_none();
+        let left = |state: &PullState| match crate::journal::status(state) {
+            "open" => true,
+            "complete" => unpublished(state),
+            _ => false,
+        };
+        let taken = self.take_up_all(left).await;
         if taken > 0 {
             eprintln!("qopen: {taken} pulls were under way and go on");
         }
+    }
+
+    /// Takes up lists that have pages which were not published with them: they are published again.
+    pub(crate) async fn take_up_revised(self: &Arc<Self>) {
+        let newer = |state: &PullState| {
+            crate::journal::status(state) == "complete" && state.has_newer_pages()
+        };
+        if self.output.is_some() {
+            self.take_up_all(newer).await;
+        }
+    }
+
+    async fn take_up_all(self: &Arc<Self>, which: impl Fn(&PullState) -> bool) -> usize {
+        let all = crate::journal::all(&self.journal).await;
+        let mut taken = 0;
+        for state in all.unwrap_or_default() {
+            if !which(&state) || self.find(&state.pull).is_some() {
+                continue;
+            }
+            match self.take_up(&state.pull).await {
+                Ok(_) => taken += 1,
+                Err(error) => {
+                    let what = format!("{} cannot be taken up", state.pull);
+                    eprintln!("qopen: {}", crate::exit::chain(&what, &error));
+                }
+            }
+        }
+        taken
     }
 
     /// Follows every pull that was adopted.
@@ -175,16 +195,23 @@ impl Service {
         // What has ended is cleared away as others begin.
         while following.try_join_next().is_some() {}
         following.spawn(async move {
-            service.follow_to_the_end(pull, live, cancel, output).await;
+            let id = pull.id().clone();
+            service.follow_to_the_end(pull, live, &cancel, output).await;
+            // Its figures are in the journal, and what was folded need not be kept any more.
+            let mut followed = service.followed();
+            if followed.get(&id).is_some_and(|it| Arc::ptr_eq(&it.cancel, &cancel)) {
+                followed.remove(&id);
+            }
         });
         followed
     }
 
+    /// Until the pull has ended and is no longer remembered: no page makes it another list then.
     async fn follow_to_the_end(
-        self: Arc<Self>,
+        &self,
         mut pull: Pull,
         live: watch::Sender<Option<Live>>,
-        cancel: Arc<Notify>,
+        cancel: &Notify,
         output: Option<Output>,
     ) {
         let stopping = || super::told(self.stopping.clone());
@@ -208,13 +235,15 @@ impl Service {
         let outcome = Arc::new(outcome);
         let progress = outcome.progress.clone();
         live.send_replace(Some(Live { progress, outcome: Some(Arc::clone(&outcome)) }));
-        let Some(output) = &output else { return };
-        let mut revision = self.publish(output, &outcome).await;
-        // Pages that come late make another revision, which takes the place of the last.
+        let mut revision = outcome.list.revision();
         loop {
+            if let Some(output) = &output {
+                revision = self.publish(output, &outcome).await.max(revision);
+            }
+            // Pages that come late make another revision, which takes the place of the last.
             tokio::select! {
                 newer = outcome.list.revised_after(revision) => match newer {
-                    Some(_) => revision = self.publish(output, &outcome).await.max(revision + 1),
+                    Some(newer) => revision = newer,
                     None => return,
                 },
                 () = stopping() => return,

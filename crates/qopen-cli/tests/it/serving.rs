@@ -306,6 +306,23 @@ async fn pulls_that_another_system_requests_are_adopted() {
 }
 
 #[tokio::test]
+async fn i6_a_page_that_comes_when_its_pull_is_no_longer_remembered_is_published_too() {
+    let late = Schedule { late_page: Some((4, 5_000)), max_attempts: 1000, ..schedule() };
+    let stage = Stage::new(&late);
+    std::fs::create_dir(stage.folder.path().join("lists")).unwrap();
+    let served = Served::new(&stage, &["--out", "lists"], None);
+    let mark = served.start_pull("r1").await;
+    let pull = served.until(&mark, |it| it["output"].is_string()).await;
+    assert_eq!((&pull["accounts"], &pull["revision"]), (&json!(110), &json!(1)));
+    assert_eq!(served.stop().code(), Some(0));
+    // The next process has nothing to do with it until the page comes.
+    let served = Served::new(&stage, &["--out", "lists"], None);
+    let pull = served.until(&mark, |it| it["revision"] == 2 && it["newer_pages"] == false).await;
+    assert_eq!((&pull["accounts"], &pull["status"]), (&json!(120), &json!("complete")));
+    assert_eq!(ids(&stage.read("lists/r1.jsonl")), expected(&late, "r1"));
+}
+
+#[tokio::test]
 async fn scheduled_pulls_start_by_themselves_and_go_where_they_are_to_go() {
     let stage = Stage::new(&schedule());
     std::fs::create_dir(stage.folder.path().join("nightly")).unwrap();

@@ -1,0 +1,122 @@
+//! What is said to the driver, and what it lets be seen.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use qopen_assembler::{Entry, ErrorReport, Fold, PageDigest, PullKey, PullOptions, StartError};
+use qopen_http::SendError;
+use qopen_journal::PullId;
+use qopen_types::{MarkId, RobotId};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::outcome::Status;
+use crate::pull::Progress;
+
+/// Something that happened in the world, with the time it did.
+pub(crate) enum Fact {
+    Page { pull: PullId, digest: PageDigest, has_more: bool, accounts: Vec<Entry> },
+    Unreadable { whose: Whose, digest: PageDigest },
+    Owed { whose: Whose, digest: PageDigest },
+    Error(ErrorReport),
+}
+
+impl Fact {
+    pub(crate) fn owed(pull: &PullId, digest: PageDigest) -> Self {
+        let whose =
+            Whose { robot_id: Some(pull.robot_id.clone()), mark_id: Some(pull.mark_id.clone()) };
+        Self::Owed { whose, digest }
+    }
+}
+
+/// What could be read of whose page it is.
+#[derive(Clone, Debug)]
+pub(crate) struct Whose {
+    pub(crate) robot_id: Option<RobotId>,
+    pub(crate) mark_id: Option<MarkId>,
+}
+
+impl Whose {
+    pub(crate) fn fits(&self, key: &PullKey) -> bool {
+        self.robot_id.as_ref().is_none_or(|robot| robot.as_str() == key.robot())
+            && self.mark_id.as_ref().is_none_or(|mark| mark.as_str() == key.mark())
+    }
+}
+
+/// Which start of a pull is meant: a mark may be used again when it is forgotten.
+pub(crate) type Generation = u64;
+
+/// Something that this side wants or did. Few: bounded by the number of pulls.
+pub(crate) enum Command {
+    /// What comes of this pull is to be held until it is started or released.
+    Hold {
+        pull: PullId,
+        generation: Generation,
+        reply: oneshot::Sender<Result<(), StartError>>,
+    },
+    /// It is started, or will not be after all.
+    Release(PullId, Generation),
+    Start {
+        pull: PullId,
+        generation: Generation,
+        start: Box<Start>,
+        reply: oneshot::Sender<Result<Watched, StartError>>,
+    },
+    Accepted(PullId, Generation),
+    NotSent(PullId, Generation, SendError),
+    Cancel(PullId, Generation),
+}
+
+/// How a pull starts, or goes on.
+#[derive(Debug)]
+pub(crate) struct Start {
+    pub(crate) options: PullOptions,
+    /// What was folded before.
+    pub(crate) fold: Option<Fold>,
+    /// How long it was under way before.
+    pub(crate) elapsed: Duration,
+    /// The error that the platform had reported before.
+    pub(crate) reported: Option<(i64, String)>,
+    /// It was complete before, with this revision.
+    pub(crate) ended: Option<u32>,
+}
+
+impl Start {
+    /// From nothing.
+    pub(crate) fn new(options: PullOptions) -> Self {
+        Self { options, fold: None, elapsed: Duration::ZERO, reported: None, ended: None }
+    }
+}
+
+/// What a pull's handle watches.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    pub(crate) progress: Progress,
+    pub(crate) ended: Option<Ended>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Ended {
+    pub(crate) status: Status,
+    /// The fold at the end; its first revision is published from it.
+    pub(crate) fold: Arc<Fold>,
+}
+
+/// A pull's view, and what keeps its pages from being forgotten.
+pub(crate) struct Watched {
+    pub(crate) seen: watch::Receiver<Seen>,
+    pub(crate) lease: Arc<Lease>,
+}
+
+/// As long as anyone holds it, the pull's pages stay in the journal.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    pub(crate) pull: PullId,
+    pub(crate) released: mpsc::UnboundedSender<PullId>,
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        // Without a driver there is nobody left to forget it.
+        let _ = self.released.send(self.pull.clone());
+    }
+}
