@@ -159,8 +159,8 @@ impl Tombstone {
 /// share their text.
 ///
 /// An open pull, and an ended one until its fold is taken or it is forgotten, holds 32 bytes for
-/// each account plus the table's slack (the README has figures) and about 20 for each page; an ended
-/// one whose fold was taken, the 20 for each page.
+/// each account plus the table's slack (the README has figures) and a digest of 16 for each page; an
+/// ended one whose fold was taken, the pages' digests.
 ///
 /// # Limits
 /// [`Limits`](crate::Limits) names them all, and each has its answer: too many open pulls refuse

@@ -114,6 +114,11 @@ pub(crate) fn status(state: &PullState) -> &str {
     }
 }
 
+/// Whether a pull is complete and its list was never published.
+pub(crate) fn is_unpublished(state: &PullState) -> bool {
+    status(state) == "complete" && state.published().is_none()
+}
+
 /// A time as people write it, in UTC, to the second.
 pub(crate) fn time(at: SystemTime) -> String {
     match Timestamp::try_from(at) {

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use futures_util::{StreamExt as _, stream};
 use qopen::callback::RejectReason;
-use qopen::journal::{DiskJournal, Note, PullState};
+use qopen::journal::{DiskJournal, PullState};
 use qopen::sink::ListKind;
 use qopen::types::RobotId;
 use qopen::{Client, Outcome, Pull, PullRequest, Status};
@@ -153,11 +153,7 @@ impl Wanted {
 fn is_interrupted(state: &PullState) -> bool {
     let Some((at, started)) = state.started() else { return false };
     let age = SystemTime::now().duration_since(at).unwrap_or_default();
-    let left = match state.ended().map(|it| &it.note) {
-        None => true,
-        Some(Note::Ended { status, .. }) => status == "complete" && state.published().is_none(),
-        Some(_) => false,
-    };
+    let left = state.ended().is_none() || crate::journal::is_unpublished(state);
     left && age < started.deadline
 }
 

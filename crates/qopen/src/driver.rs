@@ -167,7 +167,7 @@ impl Driver {
         if let Some(entered) = self.pulls.get_mut(&key) {
             (entered.elapsed, entered.ended) = (start.elapsed, start.ended);
         }
-        if let Some(fold) = start.fold.filter(|it| it.pages() + it.unreadable() + it.owed() > 0) {
+        if let Some(fold) = start.fold.filter(has_anything) {
             // The pull is open, and the fold its own.
             let _ = self.assembler.merge(now, &key, &fold);
         }
@@ -208,8 +208,7 @@ impl Driver {
     /// it may have been, they get the time to come.
     fn not_sent(&mut self, now: Time, pull: &PullId, error: SendError) {
         let key = key_of(pull);
-        let came = |fold: &Fold| fold.pages() + fold.unreadable() + fold.owed() > 0;
-        let came = self.assembler.fold(&key).is_some_and(came);
+        let came = self.assembler.fold(&key).is_some_and(has_anything);
         let Some(entered) = self.pulls.get_mut(&key) else { return };
         let wait = came || error.may_have_arrived();
         if wait {
@@ -276,8 +275,8 @@ impl Driver {
     /// The pull that is named, or the only open one that fits what could be read: as with an error
     /// report without a mark, several are none.
     fn resolve(&self, whose: &Whose) -> Option<PullId> {
-        if let Whose { robot_id: Some(robot_id), mark_id: Some(mark_id) } = whose {
-            return Some(PullId { robot_id: robot_id.clone(), mark_id: mark_id.clone() });
+        if let Some(pull) = whose.pull() {
+            return Some(pull);
         }
         let mut open = self.assembler.open_pulls().filter(|key| whose.fits(key));
         match (open.next(), open.next()) {
@@ -391,6 +390,11 @@ impl Driver {
             tracing::warn!(%pull, error = &error as &dyn std::error::Error, "not forgotten");
         }
     }
+}
+
+/// Whether any page is known to have come.
+fn has_anything(fold: &Fold) -> bool {
+    fold.pages() + fold.unreadable() + fold.owed() > 0
 }
 
 /// Pending where nothing is due; the branch is disabled then.

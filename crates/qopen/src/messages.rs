@@ -36,6 +36,12 @@ pub(crate) struct Whose {
 }
 
 impl Whose {
+    /// The pull, where all of its name could be read.
+    pub(crate) fn pull(&self) -> Option<PullId> {
+        let (robot_id, mark_id) = (self.robot_id.clone()?, self.mark_id.clone()?);
+        Some(PullId { robot_id, mark_id })
+    }
+
     pub(crate) fn fits(&self, key: &PullKey) -> bool {
         self.robot_id.as_ref().is_none_or(|robot| robot.as_str() == key.robot())
             && self.mark_id.as_ref().is_none_or(|mark| mark.as_str() == key.mark())

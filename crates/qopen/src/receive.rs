@@ -239,16 +239,15 @@ impl Intake {
         self.stats.unreadable_pages.fetch_add(1, Ordering::Relaxed);
         tracing::warn!(reason, ?whose, "a verified page could not be read; it is in quarantine");
         let digest = PageDigest::of(payload.as_bytes());
-        let pull = match &whose {
-            Whose { robot_id: Some(robot_id), mark_id: Some(mark_id) } => {
-                let pull = PullId { robot_id: robot_id.clone(), mark_id: mark_id.clone() };
+        let pull = match whose.pull() {
+            Some(pull) => {
                 if !self.is_ours(&pull) && !self.is_in_journal(&pull).await? {
                     // A stranger's, as its name says.
                     return Ok(());
                 }
                 Some(pull)
             }
-            whose => self.known.whose(whose.robot_id.as_ref(), whose.mark_id.as_ref()),
+            None => self.known.whose(whose.robot_id.as_ref(), whose.mark_id.as_ref()),
         };
         self.tell(arrived, Fact::Owed { whose: whose.clone(), digest }).await?;
         let item = Quarantined::new(pull, reason, Payload::new(payload));

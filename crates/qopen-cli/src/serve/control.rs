@@ -31,7 +31,7 @@ use crate::pulls::Line;
 use crate::report;
 
 /// What describes the API; a test holds it against the routes.
-pub(super) const OPENAPI: &str = include_str!("openapi.json");
+const OPENAPI: &str = include_str!("openapi.json");
 
 /// Pieces of a list that wait for a slow reader.
 const PIECES: usize = 16;

@@ -84,12 +84,9 @@ impl Service {
 
     /// Takes up what an earlier process has left under way, or complete and unpublished.
     pub(crate) async fn take_up_what_is_left(self: &Arc<Self>) {
-        let unpublished = |state: &PullState| self.output.is_some() && state.published().is_none();
-        let left = |state: &PullState| match crate::journal::status(state) {
-            "open" => true,
-            "complete" => unpublished(state),
-            _ => false,
-        };
+        let unpublished =
+            |state: &PullState| self.output.is_some() && crate::journal::is_unpublished(state);
+        let left = |state: &PullState| state.ended().is_none() || unpublished(state);
         let taken = self.take_up_all(left).await;
         if taken > 0 {
             eprintln!("qopen: {taken} pulls were under way and go on");

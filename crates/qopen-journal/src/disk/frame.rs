@@ -88,6 +88,12 @@ impl Header {
         })
     }
 
+    /// The body that follows this header in the record; `None` where it is not what was written.
+    pub(super) fn body_in<'a>(&self, record: &'a [u8]) -> Option<&'a [u8]> {
+        let body = record.get(HEADER..HEADER + self.body as usize)?;
+        (low(Digest::of(body)) == self.body_check).then_some(body)
+    }
+
     fn write(&self, place: Place) -> [u8; HEADER] {
         let mut out = [0; HEADER];
         out[..4].copy_from_slice(&MAGIC);
@@ -235,11 +241,8 @@ pub(super) struct Body<'a> {
 }
 
 impl<'a> Body<'a> {
-    /// Checks and takes apart the body of a record; `None` where it is not what was written.
-    pub(super) fn read(header: &'a Header, bytes: &'a [u8]) -> Option<Self> {
-        if bytes.len() != header.body as usize || low(Digest::of(bytes)) != header.body_check {
-            return None;
-        }
+    /// Takes apart a body that was checked; `None` where this version has not written it.
+    pub(super) fn of(header: &'a Header, bytes: &'a [u8]) -> Option<Self> {
         let mut rest = bytes;
         let mut text = || {
             let (length, after) = rest.split_first_chunk::<2>()?;

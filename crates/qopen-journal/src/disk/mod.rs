@@ -85,8 +85,8 @@ impl DiskOptions {
 ///
 /// One thread writes. Appends that come while the disk is busy share the next sync; a lone one
 /// waits for nobody. At most 1,024 appends wait; those who would add more wait themselves. Payloads
-/// are packed (LZ4). In memory it keeps some 60 bytes for each page and the facts of each pull, and
-/// nothing that grows with the payloads.
+/// are packed (LZ4). In memory it keeps the digest and the place of each page and the facts of each
+/// pull, and nothing that grows with the payloads.
 ///
 /// When the disk is full, read-only or gone, appends fail with [`JournalError::Unavailable`], and
 /// succeed again when it is not. Dropping the journal waits for what is under way.

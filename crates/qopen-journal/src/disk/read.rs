@@ -8,7 +8,7 @@ use futures_core::stream::BoxStream;
 use futures_util::stream::{self, StreamExt as _};
 use qopen_types::Digest;
 
-use super::frame::{Body, HEADER, Header};
+use super::frame::{Body, Header};
 use super::index::{Item, Location};
 use super::{At, Shared, segment, unavailable};
 use crate::{JournalError, PageRecord, Payload, PullId, Quarantined};
@@ -73,7 +73,7 @@ impl Pages {
             },
             found => found,
         };
-        let payload = Payload::new(found?.1);
+        let payload = Payload::new(found?);
         let page = PageRecord::new(self.pull.clone(), payload);
         if page.digest != digest {
             return Err(damaged(&self.shared, at));
@@ -105,7 +105,7 @@ pub(super) async fn quarantined(
                 },
                 found => found,
             };
-            let payload = Payload::new(found?.1);
+            let payload = Payload::new(found?);
             Ok(Some(Quarantined::new(item.pull, item.reason, payload)))
         };
         items.into_iter().filter_map(|item| read(item).transpose()).collect()
@@ -119,7 +119,7 @@ fn record(
     shared: &Shared,
     open: &mut Option<(u32, File)>,
     at: Location,
-) -> Result<(Header, String), JournalError> {
+) -> Result<String, JournalError> {
     let path = segment::path_of(&shared.folder, at.segment);
     let failed = |error: io::Error| unavailable(Arc::new(At::new(&path, error)));
     let file = match open {
@@ -129,9 +129,7 @@ fn record(
     let bytes = segment::read_record(file, at.offset, at.length).map_err(failed)?;
     let whole = || {
         let header = Header::read(&bytes, (at.segment, at.offset))?;
-        let body = bytes.get(HEADER..HEADER + header.body as usize)?;
-        let payload = Body::read(&header, body)?.payload()?;
-        Some((header, payload))
+        Body::of(&header, header.body_in(&bytes)?)?.payload()
     };
     whole().ok_or_else(|| damaged(shared, at))
 }

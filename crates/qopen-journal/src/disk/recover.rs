@@ -9,7 +9,7 @@ use qopen_types::Digest;
 
 use super::frame::{Body, HEADER};
 use super::index::{Entry, Index, Location};
-use super::segment::{self, FORMAT, Hole, NoOpening, Scan};
+use super::segment::{self, FORMAT, Hole, NoOpening, Opening, Scan};
 use super::{At, Shared, unavailable};
 use crate::{JournalError, PullId};
 
@@ -96,7 +96,7 @@ pub(super) fn load(folder: &Path) -> Result<Loaded, JournalError> {
     // Each says where the one before it ends.
     let mut ends = BTreeMap::new();
     for number in &numbers {
-        if let Ok(opening) = Scan::of(&beginning(folder, *number)?, *number, None).opening {
+        if let Ok(opening) = Opening::read(&beginning(folder, *number)?) {
             ends.insert(opening.previous, opening.previous_end);
         }
     }
@@ -117,8 +117,9 @@ pub(super) fn load(folder: &Path) -> Result<Loaded, JournalError> {
         report.add(number, &bytes, &scan);
         index.segments.insert(number, promised.unwrap_or(scan.end));
         for (offset, header) in &scan.records {
+            // The scan has checked it.
             let start = *offset as usize + HEADER;
-            let body = Body::read(header, &bytes[start..start + header.body as usize]);
+            let body = Body::of(header, &bytes[start..start + header.body as usize]);
             index.next_seq = index.next_seq.max(header.seq + 1);
             if let Some(entry) = body.and_then(|body| Entry::of(header, &body)) {
                 let length = u32::try_from(header.length()).unwrap_or(u32::MAX);

@@ -43,7 +43,7 @@ impl Opening {
         out
     }
 
-    fn read(bytes: &[u8]) -> Result<Self, NoOpening> {
+    pub(super) fn read(bytes: &[u8]) -> Result<Self, NoOpening> {
         let Some(bytes) = bytes.get(..START as usize) else { return Err(NoOpening::Damaged) };
         let number = |at: usize| {
             let mut four = [0; 4];
@@ -102,8 +102,7 @@ impl Active {
         let path = path_of(folder, opening.number);
         let made = Self::make(&path, opening, faults);
         if made.is_err() {
-            // It holds nothing, and its number is free again. Where it cannot be removed, it is
-            // found as a segment without records.
+            // It holds nothing. Where it cannot be removed, it is found as a segment without records.
             let _ = std::fs::remove_file(&path);
         }
         made
@@ -263,8 +262,8 @@ impl Scan {
             let rest = &bytes[at as usize..];
             let next = match Header::read(rest, (number, at)) {
                 Some(header) => {
-                    let record = rest.get(HEADER..HEADER + header.body as usize);
-                    if record.is_some_and(|body| Body::read(&header, body).is_some()) {
+                    let body = header.body_in(rest);
+                    if body.is_some_and(|body| Body::of(&header, body).is_some()) {
                         scan.records.push((at, header));
                         at += u32::try_from(header.length()).unwrap_or(length);
                         scan.end = at;
@@ -289,16 +288,23 @@ impl Scan {
             // More was there once: the file was cut, or its end made zero.
             scan.hole(seen, promised, None);
         }
-        scan.judge(length, promised);
+        scan.judge(bytes.len(), promised);
         scan
     }
 
     /// The records that were written last, together: whether their sync was seen to its end is not
     /// known. Nothing where the segment was closed in order.
     pub(super) fn last_batch(&self, length: usize) -> Option<u32> {
-        let closed = self.opening.is_ok_and(|opening| length < opening.capacity as usize);
-        let last = self.records.iter().map(|(_, header)| header.batch).max();
-        last.filter(|_| !closed)
+        self.newest_batch().filter(|_| !self.is_closed(length))
+    }
+
+    fn newest_batch(&self) -> Option<u32> {
+        self.records.iter().map(|(_, header)| header.batch).max()
+    }
+
+    /// Whether a file of that length was cut to its end.
+    fn is_closed(&self, length: usize) -> bool {
+        self.opening.is_ok_and(|opening| length < opening.capacity as usize)
     }
 
     /// Forgets what stands where nothing was promised.
@@ -314,9 +320,8 @@ impl Scan {
 
     /// A hole is an append that was under way where nothing shows that a later one was begun: no
     /// record of a later batch, no later segment that begins after it, no closing in order.
-    fn judge(&mut self, length: u32, promised: Option<u32>) {
-        let closed = self.opening.is_ok_and(|opening| length < opening.capacity);
-        let last_batch = self.records.iter().map(|(_, header)| header.batch).max().unwrap_or(0);
+    fn judge(&mut self, length: usize, promised: Option<u32>) {
+        let (closed, last_batch) = (self.is_closed(length), self.newest_batch().unwrap_or(0));
         for hole in &mut self.holes {
             let open_ended = promised.map_or(!closed, |end| hole.at >= end);
             hole.unfinished = self.opening.is_ok() && open_ended && last_batch <= hole.at;

@@ -10,7 +10,7 @@ use std::time::Instant;
 use qopen_types::Digest;
 use tokio::sync::{mpsc, oneshot};
 
-use super::frame::{Body, Frame, HEADER, Header, Kind};
+use super::frame::{Body, Frame, Header, Kind};
 use super::index::{Entry, Location};
 use super::segment::{self, Active, Opening, START};
 use super::{At, DiskOptions, Shared, too_large, unavailable};
@@ -323,7 +323,7 @@ impl Writer {
 /// A record as it was stored at that place, if it is whole.
 fn read(record: &[u8], at: Location) -> Option<(Header, Entry, &[u8])> {
     let header = Header::read(record, (at.segment, at.offset))?;
-    let body = record.get(HEADER..HEADER + header.body as usize)?;
-    let entry = Entry::of(&header, &Body::read(&header, body)?)?;
+    let body = header.body_in(record)?;
+    let entry = Entry::of(&header, &Body::of(&header, body)?)?;
     Some((header, entry, body))
 }
