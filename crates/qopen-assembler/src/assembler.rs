@@ -78,6 +78,11 @@ pub enum StartError {
 #[error("no pull of this robot and mark is open")]
 pub struct PullError;
 
+/// A command for a pull that has not ended, or is not remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no pull of this robot and mark has ended and is remembered")]
+pub struct NotEnded;
+
 /// A fold that could not be merged into a pull.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -113,8 +118,6 @@ pub(crate) struct Tombstone {
     /// Pages that were folded, when the fold was taken away.
     pub(crate) pages: BTreeSet<PageDigest>,
     pub(crate) progress: Progress,
-    /// Only what is saved needs it here.
-    #[cfg_attr(not(feature = "serde"), allow(dead_code, reason = "as it says"))]
     pub(crate) expires: Time,
 }
 
@@ -136,7 +139,7 @@ impl Tombstone {
 ///
 /// **Commands** do what the caller wants and say whether they could: [`start`](Self::start),
 /// [`cancel`](Self::cancel), [`declare_finished`](Self::declare_finished),
-/// [`take_fold`](Self::take_fold).
+/// [`take_fold`](Self::take_fold), [`forget`](Self::forget).
 ///
 /// **Facts**, `handle_*`, say what happened in the world and cannot fail:
 /// [`handle_accepted`](Self::handle_accepted), [`handle_page`](Self::handle_page),
@@ -282,6 +285,19 @@ impl<T: Keyed> Assembler<T> {
         let fold = tombstone.fold.take()?;
         tombstone.pages = fold.page_digests().collect();
         Some(fold)
+    }
+
+    /// Lets go of an ended pull before its time: a page that comes of it is a stranger's from now on.
+    /// [`Event::Forgotten`] says so.
+    ///
+    /// # Errors
+    /// [`NotEnded`], when it is open, or not known.
+    pub fn forget(&mut self, now: Time, key: &PullKey) -> Result<(), NotEnded> {
+        self.advance(now);
+        let expires = self.ended.get(key).ok_or(NotEnded)?.expires;
+        self.schedule.remove(&(expires, key.clone()));
+        self.forget_ended(key.clone());
+        Ok(())
     }
 
     /// The next thing to say, oldest first. Events wait until they are polled, in memory: a streamed

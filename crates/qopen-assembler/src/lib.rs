@@ -15,7 +15,7 @@ mod time;
 mod winners;
 
 pub use assembler::{
-    Assembler, Counters, ErrorReport, MergeError, Page, PullError, StartError, Verdict,
+    Assembler, Counters, ErrorReport, MergeError, NotEnded, Page, PullError, StartError, Verdict,
 };
 pub use collect::Collector;
 pub use config::{Config, Limits, PullOptions, Timing};

@@ -20,7 +20,7 @@ impl<T: Keyed> Assembler<T> {
             self.now = self.now.max(due);
             match self.open.get(&key).map(Pull::ending) {
                 Some(ending) => self.end(&key, ending),
-                None => self.forget(key),
+                None => self.forget_ended(key),
             }
         }
         self.now = now;
@@ -78,7 +78,7 @@ impl<T: Keyed> Assembler<T> {
             let oldest = self.schedule.iter().find(|(_, key)| self.ended.contains_key(key));
             if let Some((expires, oldest)) = oldest.cloned() {
                 self.schedule.remove(&(expires, oldest.clone()));
-                self.forget(oldest);
+                self.forget_ended(oldest);
             }
         }
         let expires = self.now + self.config.retention;
@@ -87,7 +87,7 @@ impl<T: Keyed> Assembler<T> {
         self.ended.insert(key, tombstone);
     }
 
-    fn forget(&mut self, key: PullKey) {
+    pub(crate) fn forget_ended(&mut self, key: PullKey) {
         if let Some(tombstone) = self.ended.remove(&key) {
             self.parting.insert(key.clone(), tombstone);
             self.events.push_back(Event::Forgotten { key });

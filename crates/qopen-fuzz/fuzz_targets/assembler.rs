@@ -27,7 +27,7 @@ fuzz_target!(|bytes: &[u8]| {
 });
 
 fn operation(u: &mut Unstructured<'_>) -> Result<Operation> {
-    Ok(match u.int_in_range(0..=14)? {
+    Ok(match u.int_in_range(0..=15)? {
         0 => Operation::Start(key(u)?, options(u)?),
         1 => Operation::Accepted(key(u)?),
         2 => Operation::Unreadable(key(u)?, page(u)?),
@@ -43,6 +43,7 @@ fn operation(u: &mut Unstructured<'_>) -> Result<Operation> {
         9 => Operation::GoBack(seconds(u, 9)?),
         10 => Operation::Wait(seconds(u, 200)?),
         11 => Operation::Wait(seconds(u, 6)?),
+        12 => Operation::Forget(key(u)?),
         _ => Operation::Page(key(u)?, page(u)?),
     })
 }

@@ -36,6 +36,7 @@ pub enum Operation {
     Error(u8, Option<u8>, i64),
     Cancel(Key),
     Declare(Key),
+    Forget(Key),
     Wait(Duration),
     /// What another node has folded comes in one piece.
     Merge(Key, Vec<TestPage>),
@@ -170,6 +171,13 @@ impl Pair {
                     model.open(k).is_some()
                 );
                 model.declare(k);
+            }
+            Operation::Forget(k) => {
+                let ended = model.pulls.get(&k).is_some_and(|pull| pull.ended.is_some());
+                assert_eq!(assembler.forget(now, &key(k)).is_ok(), ended);
+                if ended {
+                    model.pulls.remove(&k);
+                }
             }
             Operation::Merge(k, pages) => {
                 let mut fold = Fold::new(&key(k));

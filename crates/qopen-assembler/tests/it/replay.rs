@@ -83,7 +83,8 @@ proptest! {
         let of = |operation: &Operation| match operation {
             Operation::Start(key, _) | Operation::Accepted(key) | Operation::Page(key, _)
             | Operation::Unreadable(key, _) | Operation::Owed(key, _)
-            | Operation::Merge(key, _) | Operation::Cancel(key) | Operation::Declare(key) => Some(*key),
+            | Operation::Merge(key, _) | Operation::Cancel(key) | Operation::Declare(key)
+            | Operation::Forget(key) => Some(*key),
             // Without a mark an error belongs to whatever is open: that is its meaning.
             Operation::Error(robot, mark, _) => Some((*robot, mark.unwrap_or(9))),
             Operation::Wait(_) | Operation::GoBack(_) | Operation::SaveAndRestore => None,

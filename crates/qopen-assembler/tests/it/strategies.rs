@@ -43,6 +43,7 @@ pub fn any_operation() -> impl Strategy<Value = Operation> {
         1 => (0..2_u8, prop::option::of(0..2_u8), 1..9_i64).prop_map(|(r, m, c)| Operation::Error(r, m, c)),
         1 => any_key().prop_map(Operation::Cancel),
         1 => any_key().prop_map(Operation::Declare),
+        1 => any_key().prop_map(Operation::Forget),
         2 => (any_key(), prop::collection::vec(any_page(), 0..4)).prop_map(|(key, pages)| Operation::Merge(key, pages)),
         1 => Just(Operation::SaveAndRestore),
         4 => seconds(0..6_u64).prop_map(Operation::Wait),
