@@ -2,6 +2,7 @@
 
 mod disk;
 mod memory;
+mod outbox;
 mod record;
 
 use async_trait::async_trait;
@@ -9,10 +10,12 @@ use futures_core::stream::BoxStream;
 
 #[cfg(feature = "faults")]
 pub use disk::Faults;
-pub use disk::{Damage, DiskJournal, DiskOptions, DiskStats, Report};
+pub use disk::{Damage, DiskJournal, DiskOptions, DiskStats, Expired, Report};
 pub use memory::MemoryJournal;
+pub use outbox::{Outbox, Waiting};
 pub use record::{
-    Appended, Durability, Note, Noted, PageRecord, Payload, PullId, PullState, Quarantined, Started,
+    Appended, Changes, Durability, Note, Noted, PageRecord, Payload, PullId, PullState,
+    Quarantined, Started,
 };
 
 /// What a journal could not do.
@@ -86,8 +89,8 @@ pub trait Journal: Send + Sync + 'static {
     /// [`JournalError`]; nothing was promised then.
     async fn quarantine(&self, item: Quarantined) -> Result<(), JournalError>;
 
-    /// The different pages of a pull that are there at the time of the call, in no particular
-    /// order. Nothing is read ahead of the stream's consumer but what a page needs.
+    /// The different pages of a pull that are there at the time of the call, in the order in which
+    /// they were kept. Nothing is read ahead of the stream's consumer but what a page needs.
     ///
     /// # Errors
     /// [`JournalError`], here or at a page, when the storage cannot be read.

@@ -10,8 +10,8 @@ use futures_util::stream;
 use qopen_types::Digest;
 
 use crate::{
-    Appended, Durability, Journal, JournalError, Note, Noted, PageRecord, Payload, PullId,
-    PullState, Quarantined,
+    Appended, Durability, Journal, JournalError, Note, Noted, Outbox, PageRecord, Payload, PullId,
+    PullState, Quarantined, Waiting,
 };
 
 /// Bytes of payload that a journal in memory holds unless told otherwise: 1 GiB.
@@ -34,11 +34,14 @@ struct State {
     held: u64,
     pulls: BTreeMap<PullId, Pull>,
     quarantine: Vec<Quarantined>,
+    events: Vec<Waiting>,
+    /// Pages and events are numbered as they come.
+    last: u64,
 }
 
 #[derive(Debug, Default)]
 struct Pull {
-    pages: BTreeMap<Digest, Payload>,
+    pages: BTreeMap<Digest, (u64, Payload)>,
     notes: Vec<Noted>,
     last_page: Option<SystemTime>,
 }
@@ -94,12 +97,17 @@ impl State {
         if let Some(pull) = self.pulls.get(id) {
             state.notes.clone_from(&pull.notes);
             state.pages = pull.pages.len() as u64;
-            state.bytes = pull.pages.values().map(|it| it.as_str().len() as u64).sum();
+            state.bytes = pull.pages.values().map(|(_, it)| it.as_str().len() as u64).sum();
             state.last_page = pull.last_page;
         } else if state.quarantined == 0 {
             return None;
         }
         Some(state)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.last += 1;
+        self.last
     }
 
     fn give_back(&mut self, payload: &Payload) {
@@ -115,8 +123,9 @@ impl Journal for MemoryJournal {
             return Ok(Appended::Duplicate);
         }
         state.take_room(&page.payload, self.limit)?;
+        let number = state.next();
         let pull = state.pulls.entry(page.pull).or_default();
-        pull.pages.insert(page.digest, page.payload);
+        pull.pages.insert(page.digest, (number, page.payload));
         pull.last_page = Some(SystemTime::now());
         Ok(Appended::New)
     }
@@ -147,11 +156,12 @@ impl Journal for MemoryJournal {
     ) -> Result<BoxStream<'static, Result<PageRecord, JournalError>>, JournalError> {
         let state = self.state();
         let pages = state.pulls.get(pull).map(|it| it.pages.clone()).unwrap_or_default();
+        let mut pages: Vec<_> = pages.into_iter().collect();
+        pages.sort_unstable_by_key(|(_, (number, _))| *number);
         let pull = pull.clone();
-        let records = pages
-            .into_iter()
-            .map(move |(digest, payload)| Ok(PageRecord { pull: pull.clone(), digest, payload }));
-        Ok(Box::pin(stream::iter(records)))
+        let record =
+            move |(digest, (_, payload))| PageRecord { pull: pull.clone(), digest, payload };
+        Ok(Box::pin(stream::iter(pages.into_iter().map(record).map(Ok))))
     }
 
     async fn pull(&self, pull: &PullId) -> Result<Option<PullState>, JournalError> {
@@ -183,7 +193,7 @@ impl Journal for MemoryJournal {
     async fn forget(&self, pull: &PullId) -> Result<(), JournalError> {
         let mut state = self.state();
         if let Some(gone) = state.pulls.remove(pull) {
-            gone.pages.values().for_each(|payload| state.give_back(payload));
+            gone.pages.values().for_each(|(_, payload)| state.give_back(payload));
         }
         let (gone, kept) = std::mem::take(&mut state.quarantine)
             .into_iter()
@@ -196,5 +206,38 @@ impl Journal for MemoryJournal {
 
     fn durability(&self) -> Durability {
         Durability::Memory
+    }
+}
+
+#[async_trait]
+impl Outbox for MemoryJournal {
+    async fn put(&self, event: Payload) -> Result<Appended, JournalError> {
+        let mut state = self.state();
+        if state.events.iter().any(|it| it.event == event) {
+            return Ok(Appended::Duplicate);
+        }
+        state.take_room(&event, self.limit)?;
+        let number = state.next();
+        state.events.push(Waiting::new(number, SystemTime::now(), event));
+        Ok(Appended::New)
+    }
+
+    async fn waiting(&self, after: u64, most: usize) -> Result<Vec<Waiting>, JournalError> {
+        let state = self.state();
+        let later = state.events.iter().filter(|it| it.number > after);
+        Ok(later.take(most).cloned().collect())
+    }
+
+    async fn count(&self) -> Result<u64, JournalError> {
+        Ok(self.state().events.len() as u64)
+    }
+
+    async fn taken(&self, event: &Waiting) -> Result<(), JournalError> {
+        let mut state = self.state();
+        if let Some(at) = state.events.iter().position(|it| it.event == event.event) {
+            let gone = state.events.remove(at);
+            state.give_back(&gone.event);
+        }
+        Ok(())
     }
 }

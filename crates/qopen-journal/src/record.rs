@@ -119,7 +119,20 @@ pub enum Note {
         pages: u64,
         /// Where it is, as the sink names it.
         location: String,
+        /// What is different from the revision that was published before, where there was one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        changes: Option<Changes>,
     },
+}
+
+/// How a list differs from an earlier revision of it. No account ever goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(clippy::exhaustive_structs, reason = "a list that only grows changes in these two ways")]
+pub struct Changes {
+    /// Accounts that were not there.
+    pub added: u64,
+    /// Accounts of which another content counts.
+    pub changed: u64,
 }
 
 /// How a pull was started: all that is needed to take it up again.

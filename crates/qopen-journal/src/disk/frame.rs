@@ -26,12 +26,15 @@ pub(super) enum Kind {
     Forgotten = 5,
     /// A page that was stored and cannot be read any more.
     Lost = 6,
+    /// Something that waits to be handed on.
+    Event = 7,
+    Taken = 8,
 }
 
 impl Kind {
     fn of(byte: u8) -> Option<Self> {
-        use Kind::{Forgotten, Lost, Note, Page, Quarantined, Released};
-        let all = [Page, Note, Quarantined, Released, Forgotten, Lost];
+        use Kind::{Event, Forgotten, Lost, Note, Page, Quarantined, Released, Taken};
+        let all = [Page, Note, Quarantined, Released, Forgotten, Lost, Event, Taken];
         all.into_iter().find(|kind| *kind as u8 == byte)
     }
 }

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use qopen_types::Digest;
 
 use super::frame::{Body, Header, Kind, owner_of};
+use super::outbox::{Event, Events};
 use super::segment::Hole;
 use crate::{Note, Noted, PullId, PullState};
 
@@ -98,6 +99,7 @@ enum Void {
 pub(super) struct Index {
     pulls: BTreeMap<PullId, Pull>,
     pub(super) quarantine: BTreeMap<u64, Item>,
+    pub(super) events: Events,
     voids: BTreeMap<u64, (Void, Location)>,
     /// Each segment's number, and where its last record ends.
     pub(super) segments: BTreeMap<u32, u32>,
@@ -113,13 +115,12 @@ impl Index {
         self.quarantine.values().any(|it| it.pull.as_ref() == pull && it.digest == digest)
     }
 
-    /// Where the pages of a pull are, in the order in which they are stored.
+    /// Where the pages of a pull are, in the order in which they were kept.
     pub(super) fn pages(&self, pull: &PullId) -> Vec<(Location, Digest)> {
         let pages = self.pulls.get(pull).map(|pull| &pull.pages);
-        let mut pages: Vec<_> =
-            pages.into_iter().flatten().map(|(digest, kept)| (kept.at, *digest)).collect();
-        pages.sort_unstable();
-        pages
+        let mut pages: Vec<_> = pages.into_iter().flatten().collect();
+        pages.sort_unstable_by_key(|(_, kept)| kept.seq);
+        pages.into_iter().map(|(digest, kept)| (kept.at, *digest)).collect()
     }
 
     pub(super) fn page(&self, pull: &PullId, digest: Digest) -> Option<Location> {
@@ -186,6 +187,13 @@ impl Index {
                 self.forget(&pull, header.seq);
                 self.voids.insert(header.seq, (Void::Pull(pull), at));
             }
+            (Kind::Event, _) => {
+                self.events.insert(header.seq, Event { digest, since: header.at(), at });
+            }
+            (Kind::Taken, _) => {
+                self.events.remove(digest, header.seq);
+                self.voids.insert(header.seq, (Void::Item, at));
+            }
             // A record that must name a pull and does not was not written by this version.
             (_, None) => {}
         }
@@ -231,6 +239,7 @@ impl Index {
             pages.chain(notes).chain(pull.lost.values().flatten().map(|kept| kept.at))
         });
         let items = self.quarantine.values().map(|it| it.at);
+        let items = items.chain(self.events.after(0).map(|(_, event)| event.at));
         let mut wanted: Vec<_> =
             pulls.chain(items).chain(voids).filter(|at| at.segment == segment).collect();
         wanted.sort_unstable();

@@ -4,6 +4,7 @@ mod faults;
 mod frame;
 mod index;
 mod lock;
+mod outbox;
 mod read;
 mod recover;
 mod segment;
@@ -119,6 +120,18 @@ pub struct DiskStats {
     pub healthy: bool,
 }
 
+/// What a journal on disk has let go of because it was old.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Expired {
+    /// Pulls.
+    pub pulls: Vec<PullId>,
+    /// Quarantined items of no pull.
+    pub items: u64,
+    /// Events that waited to be handed on, and were not.
+    pub events: u64,
+}
+
 /// What readers and the writer have in common.
 struct Shared {
     folder: PathBuf,
@@ -198,8 +211,8 @@ impl DiskJournal {
         answer.await.map_err(|_| stopped())?
     }
 
-    /// Forgets every pull, and every quarantined item of no pull, of which nothing was heard since
-    /// then, and frees their room. Pulls that are to be spared are. Gives those that were forgotten.
+    /// Forgets every pull of which nothing was heard since then, every quarantined item of no pull
+    /// and every waiting event that is older, and frees their room. Pulls that are to be spared are.
     ///
     /// # Errors
     /// [`JournalError`], when the storage cannot be written; what was forgotten before is.
@@ -207,8 +220,8 @@ impl DiskJournal {
         &self,
         before: SystemTime,
         spare: &BTreeSet<PullId>,
-    ) -> Result<Vec<PullId>, JournalError> {
-        let (old, items) = {
+    ) -> Result<Expired, JournalError> {
+        let (old, items, events) = {
             let index = self.shared.index();
             let is_old = |pull: &PullId| {
                 index.state(pull).and_then(|it| it.last_activity()).is_some_and(|at| at < before)
@@ -217,18 +230,24 @@ impl DiskJournal {
             let old: Vec<PullId> = names.filter(|it| is_old(it) && !spare.contains(it)).collect();
             let nameless = |it: &&index::Item| it.pull.is_none() && it.noted < before;
             let items = index.quarantine.values().filter(nameless).map(|it| it.digest);
-            (old, items.collect::<Vec<Digest>>())
+            let events = index.events.after(0).map(|(_, it)| it);
+            let events = events.filter(|it| it.since < before).map(|it| it.digest);
+            (old, items.collect::<Vec<Digest>>(), events.collect::<Vec<Digest>>())
         };
         for pull in &old {
             self.forget(pull).await?;
         }
-        for digest in &items {
-            self.write(Kind::Released, None, "", *digest, None).await?;
+        let (items, events) = ((Kind::Released, items), (Kind::Taken, events));
+        for (kind, digests) in [&items, &events] {
+            for digest in digests {
+                self.write(*kind, None, "", *digest, None).await?;
+            }
         }
-        if !old.is_empty() || !items.is_empty() {
+        let (items, events) = (items.1.len() as u64, events.1.len() as u64);
+        if items + events > 0 || !old.is_empty() {
             self.compact(0).await?;
         }
-        Ok(old)
+        Ok(Expired { pulls: old, items, events })
     }
 
     async fn write(

@@ -9,9 +9,10 @@ use futures_util::stream::{self, StreamExt as _};
 use qopen_types::Digest;
 
 use super::frame::{Body, Header};
-use super::index::{Item, Location};
+use super::index::{Index, Item, Location};
+use super::outbox::Event;
 use super::{At, Shared, segment, unavailable};
-use crate::{JournalError, PageRecord, Payload, PullId, Quarantined};
+use crate::{JournalError, PageRecord, Payload, PullId, Quarantined, Waiting};
 
 /// Bytes of payload that are read in one go, at most, unless a single page has more.
 const CHUNK: usize = 1 << 20;
@@ -96,22 +97,54 @@ pub(super) async fn quarantined(
         };
         let mut open = None;
         let mut read = |(seq, item): (u64, Item)| {
-            let found = match record(&shared, &mut open, item.at) {
-                // Compaction may have moved it since, or it was let go.
-                Err(error) => match shared.index().quarantine.get(&seq).map(|it| it.at) {
-                    Some(moved) if moved != item.at => record(&shared, &mut open, moved),
-                    Some(_) => Err(error),
-                    None => return Ok(None),
-                },
-                found => found,
-            };
-            let payload = Payload::new(found?);
-            Ok(Some(Quarantined::new(item.pull, item.reason, payload)))
+            let moved = |index: &Index| index.quarantine.get(&seq).map(|it| it.at);
+            let found = wherever(&shared, &mut open, item.at, moved).transpose()?;
+            Some(found.map(|text| Quarantined::new(item.pull, item.reason, Payload::new(text))))
         };
-        items.into_iter().filter_map(|item| read(item).transpose()).collect()
+        items.into_iter().filter_map(&mut read).collect()
     };
-    let gone = || JournalError::Unavailable("the runtime has shut down".into());
-    blocking(read).await.unwrap_or_else(|| Err(gone()))
+    blocking(read).await.unwrap_or_else(|| Err(shut_down()))
+}
+
+/// The oldest events that wait with a greater number than that.
+pub(super) async fn waiting(
+    shared: Arc<Shared>,
+    after: u64,
+    most: usize,
+) -> Result<Vec<Waiting>, JournalError> {
+    let read = move || {
+        let events: Vec<_> = shared.index().events.after(after).take(most).collect();
+        let mut open = None;
+        let mut read = |(number, event): (u64, Event)| {
+            let moved = |index: &Index| index.events.get(number).map(|it| it.at);
+            let found = wherever(&shared, &mut open, event.at, moved).transpose()?;
+            Some(found.map(|text| Waiting::new(number, event.since, Payload::new(text))))
+        };
+        events.into_iter().filter_map(&mut read).collect()
+    };
+    blocking(read).await.unwrap_or_else(|| Err(shut_down()))
+}
+
+fn shut_down() -> JournalError {
+    JournalError::Unavailable("the runtime has shut down".into())
+}
+
+/// The record that stood there a moment ago. Compaction may have moved it since, or it was let go:
+/// `None`.
+fn wherever(
+    shared: &Shared,
+    open: &mut Option<(u32, File)>,
+    at: Location,
+    moved: impl Fn(&Index) -> Option<Location>,
+) -> Result<Option<String>, JournalError> {
+    let found = record(shared, open, at);
+    let Err(error) = found else { return found.map(Some) };
+    let now = moved(&shared.index());
+    match now {
+        Some(now) if now != at => record(shared, open, now).map(Some),
+        Some(_) => Err(error),
+        None => Ok(None),
+    }
 }
 
 /// Reads and checks the record at that place, and unpacks its payload.

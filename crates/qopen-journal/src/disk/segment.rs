@@ -9,8 +9,8 @@ use qopen_types::Digest;
 use super::faults::Faults;
 use super::frame::{ALIGN, Body, HEADER, Header};
 
-/// The version of everything in the folder.
-pub(super) const FORMAT: u32 = 1;
+/// The version of what is written. Every earlier one is read: 1 had no events.
+pub(super) const FORMAT: u32 = 2;
 
 /// Bytes before the first record.
 pub(super) const START: u32 = 64;
@@ -53,7 +53,7 @@ impl Opening {
         if Digest::of(&bytes[..48]).to_u128().to_le_bytes() != bytes[48..] || bytes[..8] != MAGIC {
             return Err(NoOpening::Damaged);
         }
-        if number(8) != FORMAT {
+        if !(1..=FORMAT).contains(&number(8)) {
             return Err(NoOpening::Format(number(8)));
         }
         let (previous, previous_end) = (number(20), number(24));

@@ -35,7 +35,7 @@ impl Append {
     /// What is stored at most once.
     fn name(&self) -> Option<(Kind, Option<PullId>, Digest)> {
         let header = self.frame.header();
-        let once = matches!(header.kind, Kind::Page | Kind::Quarantined);
+        let once = matches!(header.kind, Kind::Page | Kind::Quarantined | Kind::Event);
         once.then(|| (header.kind, self.entry.pull.clone(), header.digest))
     }
 }
@@ -155,6 +155,7 @@ impl Writer {
                 let index = self.shared.index();
                 match (kind, pull) {
                     (Kind::Page, Some(pull)) => index.has_page(pull, *digest),
+                    (Kind::Event, _) => index.events.has(*digest),
                     _ => index.has_item(pull.as_ref(), *digest),
                 }
             });

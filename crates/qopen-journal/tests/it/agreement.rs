@@ -2,10 +2,11 @@
 //! the one on disk opened again, compacted and killed in between.
 
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 use proptest::prelude::*;
 use qopen_journal::{
-    DiskJournal, DiskOptions, Journal, MemoryJournal, Note, PullState, Quarantined,
+    DiskJournal, DiskOptions, Journal, MemoryJournal, Note, Outbox, PullState, Quarantined, Waiting,
 };
 use tempfile::TempDir;
 
@@ -18,6 +19,8 @@ enum Operation {
     Quarantine(Option<u8>, u8),
     Release(Option<u8>, u8),
     Forget(u8),
+    Put(u8),
+    Taken(u8),
     Compact(u8),
     Reopen,
     /// The folder as it is at this moment, opened by another process after this one was killed.
@@ -44,6 +47,8 @@ fn operation() -> impl Strategy<Value = Operation> {
         2 => (of(), 0..3_u8).prop_map(|(of, n)| Operation::Quarantine(of, n)),
         1 => (of(), 0..3_u8).prop_map(|(of, n)| Operation::Release(of, n)),
         2 => (0..3_u8).prop_map(Operation::Forget),
+        2 => (0..6_u8).prop_map(Operation::Put),
+        2 => (0..6_u8).prop_map(Operation::Taken),
         1 => prop::sample::select(vec![0, 30, 100]).prop_map(Operation::Compact),
         1 => Just(Operation::Reopen),
         1 => Just(Operation::Kill),
@@ -57,15 +62,21 @@ fn facts(state: &PullState) -> (u64, u64, Vec<Note>) {
     (state.pages, state.quarantined, notes)
 }
 
-async fn view(
-    journal: &dyn Journal,
-) -> (BTreeMap<String, (u64, u64, Vec<Note>)>, Vec<Vec<String>>, Vec<Quarantined>) {
+/// A journal that hands on, too.
+trait Both: Journal + Outbox {}
+impl<T: Journal + Outbox> Both for T {}
+
+type View = (BTreeMap<String, (u64, u64, Vec<Note>)>, Vec<Vec<String>>, Vec<Quarantined>);
+
+async fn view(journal: &impl Both) -> View {
     let pulls = journal.pulls().await.unwrap();
     let pulls = pulls.iter().map(|it| (it.pull.to_string(), facts(it))).collect();
     let mut pages = Vec::new();
     for n in 0..3 {
         pages.push(payloads(journal, mark(n)).await);
     }
+    let events = journal.waiting(0, usize::MAX).await.unwrap();
+    pages.push(events.iter().map(|it| it.event.as_str().to_owned()).collect());
     (pulls, pages, journal.quarantined(None).await.unwrap())
 }
 
@@ -89,7 +100,7 @@ proptest! {
             let mut disk = Some(open(&folder));
             for operation in operations {
                 let open_disk = disk.as_ref().unwrap();
-                let both: [&dyn Journal; 2] = [&memory, open_disk];
+                let both: [&dyn Both; 2] = [&memory, open_disk];
                 let mut appended = Vec::new();
                 for journal in both {
                     match operation.clone() {
@@ -98,12 +109,19 @@ proptest! {
                         }
                         Operation::Note(of, n) => {
                             let location = "x".repeat(n as usize);
-                            let note = Note::Published { revision: n, accounts: 0, pages: 0, location };
+                            let note = Note::Published { revision: n, accounts: 0, pages: 0, location, changes: None };
                             journal.note(&pull(mark(of)), note).await.unwrap();
                         }
                         Operation::Quarantine(of, n) => journal.quarantine(item(of, n)).await.unwrap(),
                         Operation::Release(of, n) => journal.release(&item(of, n)).await.unwrap(),
                         Operation::Forget(of) => journal.forget(&pull(mark(of))).await.unwrap(),
+                        Operation::Put(n) => {
+                            appended.push(journal.put(payload(&text(n))).await.unwrap());
+                        }
+                        Operation::Taken(n) => {
+                            let gone = Waiting::new(0, SystemTime::UNIX_EPOCH, payload(&text(n)));
+                            journal.taken(&gone).await.unwrap();
+                        }
                         Operation::Compact(_) | Operation::Reopen | Operation::Kill => {}
                     }
                 }

@@ -4,10 +4,16 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
 use qopen_journal::{
-    Appended, DiskJournal, Durability, Journal, MemoryJournal, Note, Quarantined, Started,
+    Appended, Changes, DiskJournal, Durability, Journal, MemoryJournal, Note, Outbox, Quarantined,
+    Started, Waiting,
 };
 
 use crate::support::{page, payload, payloads, pull};
+
+/// What waits, oldest first.
+async fn waiting(outbox: &dyn Outbox) -> Vec<Waiting> {
+    outbox.waiting(0, usize::MAX).await.unwrap()
+}
 
 /// Generic over the journal, so that each implementation answers to the same.
 async fn conforms(journal: &dyn Journal) {
@@ -24,7 +30,13 @@ async fn conforms(journal: &dyn Journal) {
         Note::Started(Started::new(second, second, second)),
         Note::Accepted { serial_no: Some("7".into()) },
         Note::Ended { status: "complete".into(), why: "quiet".into(), accounts: 3, pages: 2 },
-        Note::Published { revision: 1, accounts: 3, pages: 2, location: "list".into() },
+        Note::Published {
+            revision: 1,
+            accounts: 3,
+            pages: 2,
+            location: "list".into(),
+            changes: Some(Changes { added: 1, changed: 2 }),
+        },
     ];
     for note in notes.clone() {
         journal.note(&pull("a"), note).await.unwrap();
@@ -71,10 +83,38 @@ async fn conforms(journal: &dyn Journal) {
     assert_eq!(payloads(journal, "a").await, ["2"]);
 }
 
+/// As for pages: what was put stays until it is taken, in its order.
+async fn conforms_as_an_outbox(outbox: &dyn Outbox) {
+    for (text, found) in [
+        ("1", Appended::New),
+        ("2", Appended::New),
+        ("1", Appended::Duplicate),
+        ("3", Appended::New),
+    ] {
+        assert_eq!(outbox.put(payload(text)).await.unwrap(), found);
+    }
+    let all = waiting(outbox).await;
+    assert_eq!(all.iter().map(|it| it.event.as_str()).collect::<Vec<_>>(), ["1", "2", "3"]);
+    assert!(all.is_sorted_by_key(|it| it.number) && all.is_sorted_by_key(|it| it.since));
+    assert_eq!(outbox.waiting(all[0].number, 1).await.unwrap(), all[1..2]);
+    assert_eq!(outbox.waiting(all[2].number, 9).await.unwrap(), []);
+    outbox.taken(&all[1]).await.unwrap();
+    outbox.taken(&all[1]).await.unwrap();
+    assert_eq!(
+        (outbox.count().await.unwrap(), waiting(outbox).await[1].clone()),
+        (2, all[2].clone())
+    );
+    // What was taken may come again, and is then the youngest.
+    assert_eq!(outbox.put(payload("2")).await.unwrap(), Appended::New);
+    let texts = waiting(outbox).await;
+    assert_eq!(texts.iter().map(|it| it.event.as_str()).collect::<Vec<_>>(), ["1", "3", "2"]);
+}
+
 #[tokio::test]
 async fn the_journal_in_memory_conforms() {
     let journal = MemoryJournal::default();
     conforms(&journal).await;
+    conforms_as_an_outbox(&journal).await;
     assert_eq!(journal.durability(), Durability::Memory);
 }
 
@@ -83,14 +123,17 @@ async fn the_journal_on_disk_conforms_and_says_the_same_when_it_is_opened_again(
     let folder = tempfile::tempdir().unwrap();
     let journal = DiskJournal::open(folder.path()).unwrap();
     conforms(&journal).await;
+    conforms_as_an_outbox(&journal).await;
     assert_eq!(journal.durability(), Durability::LocalFsync);
     let before = (journal.pulls().await.unwrap(), journal.quarantined(None).await.unwrap());
+    let events = waiting(&journal).await;
     drop(journal);
     let journal = DiskJournal::open(folder.path()).unwrap();
     journal.compact(0).await.unwrap();
     drop(journal);
     let journal = DiskJournal::open(folder.path()).unwrap();
     assert_eq!(before, (journal.pulls().await.unwrap(), journal.quarantined(None).await.unwrap()));
+    assert_eq!(waiting(&journal).await, events);
     assert_eq!(payloads(&journal, "a").await, ["2"]);
     assert_eq!(payloads(&journal, "b").await, ["1"]);
     assert!(journal.report().damage.is_empty());

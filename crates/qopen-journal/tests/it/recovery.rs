@@ -139,14 +139,33 @@ fn a_page_that_goes_bad_while_the_journal_is_open_is_an_error_and_not_a_shorter_
 #[test]
 fn a_later_format_is_refused_and_not_touched() {
     let folder = tempfile::tempdir().unwrap();
-    let mut bytes = ten_pages(folder.path());
-    bytes[8] = 2;
-    let check = qopen_types::Digest::of(&bytes[..48]).to_u128().to_le_bytes();
-    bytes[48..64].copy_from_slice(&check);
+    let bytes = of_format(3, &ten_pages(folder.path()));
     restore(folder.path(), &bytes);
     let error = DiskJournal::open(folder.path()).unwrap_err();
-    assert!(matches!(error, JournalError::UnknownFormat { found: 2, known: 1 }), "{error:?}");
+    assert!(matches!(error, JournalError::UnknownFormat { found: 3, known: 2 }), "{error:?}");
     assert_eq!(std::fs::read(&segments(folder.path())[0]).unwrap(), bytes);
+}
+
+#[test]
+fn an_earlier_format_is_read_and_written_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = of_format(1, &ten_pages(folder.path()));
+    restore(folder.path(), &bytes);
+    for pages in 10..12 {
+        let journal = DiskJournal::open(folder.path()).unwrap();
+        assert_eq!(runtime().block_on(payloads(&journal, "a")).len(), pages);
+        runtime().block_on(journal.append(page("a", &text(pages)))).unwrap();
+    }
+    assert_eq!(std::fs::read(&segments(folder.path())[0]).unwrap(), bytes);
+}
+
+/// The same segment as another version has written it.
+fn of_format(format: u8, bytes: &[u8]) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    bytes[8] = format;
+    let check = qopen_types::Digest::of(&bytes[..48]).to_u128().to_le_bytes();
+    bytes[48..64].copy_from_slice(&check);
+    bytes
 }
 
 /// The folder as it is at this moment: what the next process finds when this one is killed now.

@@ -15,12 +15,10 @@ pub fn page(mark: &str, text: &str) -> PageRecord {
     PageRecord::new(pull(mark), payload(text))
 }
 
-/// What is kept of a pull, sorted.
+/// What is kept of a pull, in the order in which it was kept.
 pub async fn payloads(journal: &dyn Journal, mark: &str) -> Vec<String> {
     let pages = journal.pages(&pull(mark)).await.unwrap();
     let pages: Vec<PageRecord> = pages.try_collect().await.unwrap();
     assert!(pages.iter().all(|page| page.pull == pull(mark)));
-    let mut payloads: Vec<_> = pages.iter().map(|page| page.payload.as_str().to_owned()).collect();
-    payloads.sort();
-    payloads
+    pages.iter().map(|page| page.payload.as_str().to_owned()).collect()
 }

@@ -1,0 +1,57 @@
+//! What waits to be handed on to somebody else.
+
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+
+use crate::{Appended, JournalError, Payload};
+
+/// An event that waits to be handed on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Waiting {
+    /// Its number: later events have greater ones.
+    pub number: u64,
+    /// When it was kept.
+    pub since: SystemTime,
+    /// The event, as it came.
+    pub event: Payload,
+}
+
+impl Waiting {
+    /// An event with its number.
+    #[must_use]
+    pub fn new(number: u64, since: SystemTime, event: Payload) -> Self {
+        Self { number, since, event }
+    }
+}
+
+/// Events of other kinds that were acknowledged and wait to be handed on, kept with the same
+/// promise as pages are. A future that is dropped before it is ready may or may not have had its
+/// effect; every call may be repeated.
+#[async_trait]
+pub trait Outbox: Send + Sync + 'static {
+    /// Keeps an event until it is taken. One that waits already is not kept twice.
+    ///
+    /// # Errors
+    /// [`JournalError`]; nothing was promised then.
+    async fn put(&self, event: Payload) -> Result<Appended, JournalError>;
+
+    /// The oldest events that wait with a greater number than that, at most so many.
+    ///
+    /// # Errors
+    /// [`JournalError`], when the storage cannot be read.
+    async fn waiting(&self, after: u64, most: usize) -> Result<Vec<Waiting>, JournalError>;
+
+    /// How many wait.
+    ///
+    /// # Errors
+    /// [`JournalError`], when the storage cannot be read.
+    async fn count(&self) -> Result<u64, JournalError>;
+
+    /// Lets go of an event: it was handed on. What is not there is no error.
+    ///
+    /// # Errors
+    /// [`JournalError`], when the storage cannot be written.
+    async fn taken(&self, event: &Waiting) -> Result<(), JournalError>;
+}
