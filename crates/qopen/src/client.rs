@@ -262,6 +262,19 @@ impl Client {
         Ok(handle(id.clone(), watched, Arc::clone(&inner.journal), under_way.cancel))
     }
 
+    /// Lets go of a pull that has ended, here and in the journal. A page that comes of it later is a
+    /// stranger's. A pull that nobody knows is no error.
+    ///
+    /// # Errors
+    /// [`PullError::UnderWay`]; [`PullError::Journal`], when the journal cannot be written.
+    pub async fn forget(&self, id: &PullId) -> Result<(), PullError> {
+        let (reply, answer) = oneshot::channel();
+        let forget = Command::Forget(id.clone(), reply);
+        self.inner.commands.send(forget).map_err(|_| PullError::Closed)?;
+        answer.await.map_err(|_| PullError::Closed)??;
+        self.inner.journal.forget(id).await.map_err(PullError::Journal)
+    }
+
     /// From here on, a caller that goes away takes the pull with it.
     fn under_way(&self, id: PullId) -> UnderWay {
         let generation = 1 + self.inner.generations.fetch_add(1, Ordering::Relaxed);

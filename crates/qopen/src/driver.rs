@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::messages::{Command, Ended, Fact, Generation, Lease, Seen, Start, Watched, Whose};
 use crate::outcome::Status;
-use crate::pull::Progress;
+use crate::pull::{Progress, PullError};
 use crate::receive::KnownPulls;
 use crate::understand::key_of;
 
@@ -143,6 +143,19 @@ impl Driver {
                 if self.is_current(&pull, generation) {
                     self.not_sent(now, &pull, error);
                 }
+            }
+            Command::Forget(pull, reply) => {
+                let key = key_of(&pull);
+                let under_way = self.held.contains_key(&key)
+                    || self.assembler.open_pulls().any(|open| *open == key);
+                if !under_way {
+                    // Where it is not remembered, that is as it should be.
+                    let _ = self.assembler.forget(now, &key);
+                    self.pulls.remove(&key);
+                    self.known.remove(&pull);
+                }
+                // Whoever asked may have gone.
+                let _ = reply.send(if under_way { Err(PullError::UnderWay) } else { Ok(()) });
             }
             Command::Cancel(pull, generation) => {
                 if self.is_current(&pull, generation) {

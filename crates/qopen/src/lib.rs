@@ -3,6 +3,7 @@
 mod client;
 mod driver;
 mod foreign;
+mod forward_queue;
 mod messages;
 mod outcome;
 mod publish;
@@ -15,6 +16,7 @@ mod understand;
 
 pub use client::{Client, ClientBuilder, ClientError};
 pub use foreign::{ForeignEvent, ForeignHandler, ForwardTo};
+pub use forward_queue::{ForwardQueue, ForwardQueueBuilder};
 pub use outcome::{Outcome, Status};
 pub use publish::{PublishError, Published, PublishedList, PulledList, publish, read_out};
 pub use pull::{Progress, Pull, PullError, PullRequest};

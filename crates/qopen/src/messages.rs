@@ -10,7 +10,7 @@ use qopen_types::{MarkId, RobotId};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::outcome::Status;
-use crate::pull::Progress;
+use crate::pull::{Progress, PullError};
 
 /// Something that happened in the world, with the time it did.
 pub(crate) enum Fact {
@@ -70,6 +70,8 @@ pub(crate) enum Command {
     Accepted(PullId, Generation),
     NotSent(PullId, Generation, SendError),
     Cancel(PullId, Generation),
+    /// An ended pull is not wanted any more. Answered when nothing of it is known here.
+    Forget(PullId, oneshot::Sender<Result<(), PullError>>),
 }
 
 /// How a pull starts, or goes on.

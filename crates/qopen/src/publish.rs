@@ -1,13 +1,13 @@
 //! Publishing lists: the pages are read back from the journal, the winners written once, in order.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
-use qopen_assembler::{ContentDigest, Entry, Fold, PageDigest};
-use qopen_journal::{Journal, JournalError, Note, PageRecord, PullId};
+use qopen_assembler::{ContentDigest, Entry, Fingerprint, Fold, Keyed as _, PageDigest};
+use qopen_journal::{Changes, Journal, JournalError, Note, PageRecord, PullId};
 use qopen_sink::{ListKind, ListWriter, Quarantine, Record, Sink, SinkError, Sorter};
 use qopen_types::{Account, AccountSkim, CallbackSkim, Digest, Entry as Read, Json, PageSkim};
 use serde::Serialize;
@@ -150,6 +150,8 @@ pub struct PublishedList {
     pub pages: u64,
     /// Accounts and pages that could not be read.
     pub quarantined: u64,
+    /// What is different from the revision that was published before, where there was one.
+    pub changes: Option<Changes>,
 }
 
 /// Publishes lists together, as one: each robot's customers in the order of their ids.
@@ -201,8 +203,9 @@ async fn write(
         }
         let location = writer.commit().map_err(PublishError::Sink)?;
         for (list, it) in lists.iter().zip(&done).filter(|_| note) {
-            let PublishedList { revision, accounts, pages, .. } = *it;
-            let note = Note::Published { revision, accounts, pages, location: location.clone() };
+            let PublishedList { revision, accounts, pages, changes, .. } = *it;
+            let location = location.clone();
+            let note = Note::Published { revision, accounts, pages, location, changes };
             // The list is in its place: that this could not be noted does not undo it.
             if let Err(error) = runtime.block_on(list.journal.note(&list.id, note)) {
                 let error = &error as &dyn std::error::Error;
@@ -232,17 +235,24 @@ struct Publication<'a> {
 impl Publication<'_> {
     fn run(mut self) -> Result<PublishedList, PublishError> {
         let (revision, fold) = self.list.fold();
-        let fold = match fold {
-            Some(fold) => fold,
-            None => Arc::new(self.refold()?),
+        let (fold, changes) = match fold {
+            Some(fold) => (fold, None),
+            None => self.refold()?,
         };
         let already = self.quarantine.len();
         let mut sorter = Sorter::default();
         let mut nameless = BTreeSet::new();
         let mut pages = 0;
         self.each_page(|publication, page| {
-            pages += 1;
-            publication.sort_winners(&fold, page, &mut sorter, &mut nameless)
+            if fold.has_page(PageDigest::from_u128(page.digest.to_u128())) {
+                pages += 1;
+                return publication.sort_winners(&fold, page, &mut sorter, &mut nameless);
+            }
+            // One that came since then makes the next revision; one that cannot be read, none.
+            let makes_another =
+                matches!(understand(page.payload.as_str()), Understood::Page { .. });
+            pages += u64::from(!makes_another);
+            Ok(())
         })?;
         let (mut found, mut accounts) = (0, 0);
         let mut records = sorter.finish().map_err(PublishError::Sink)?.peekable();
@@ -262,20 +272,47 @@ impl Publication<'_> {
         }
         self.set_pages_aside()?;
         let quarantined = self.quarantine.len() - already;
-        Ok(PublishedList { id: self.list.id.clone(), revision, accounts, pages, quarantined })
+        let id = self.list.id.clone();
+        Ok(PublishedList { id, revision, accounts, pages, quarantined, changes })
     }
 
-    /// The fold of every page that is in the journal now.
-    fn refold(&mut self) -> Result<Fold, PublishError> {
-        let mut fold = Fold::new(&key_of(&self.list.id));
+    /// The fold of every page that is in the journal now, and what it has beyond the list that was
+    /// published last: pages are read in the order in which they were kept.
+    fn refold(&mut self) -> Result<(Arc<Fold>, Option<Changes>), PublishError> {
+        let id = &self.list.id;
+        let state = self.runtime.block_on(self.list.journal.pull(id));
+        let state = state.map_err(PublishError::Journal)?;
+        let before = match state.as_ref().and_then(|it| it.published()).map(|it| &it.note) {
+            Some(Note::Published { pages, .. }) => Some(*pages),
+            _ => None,
+        };
+        let mut fold = Fold::new(&key_of(id));
+        let mut read = 0;
+        // Of each account on a later page, the content that counted before.
+        let mut later: BTreeMap<Fingerprint, Option<ContentDigest>> = BTreeMap::new();
         self.each_page(|_, page| {
+            read += 1;
             if let Understood::Page { has_more, accounts, .. } = understand(page.payload.as_str()) {
+                if before.is_some_and(|before| read > before) {
+                    for account in &accounts {
+                        let id = account.fingerprint(&fold.seed());
+                        later.entry(id).or_insert_with(|| fold.winner(id));
+                    }
+                }
                 let digest = PageDigest::from_u128(page.digest.to_u128());
                 fold.add_page(digest, has_more, accounts, |_: Entry| {});
             }
             Ok(())
         })?;
-        Ok(fold)
+        let changes = before.map(|_| {
+            let mut changes = Changes::default();
+            for (id, before) in later {
+                changes.added += u64::from(before.is_none());
+                changes.changed += u64::from(before.is_some() && fold.winner(id) != before);
+            }
+            changes
+        });
+        Ok((Arc::new(fold), changes))
     }
 
     fn each_page(

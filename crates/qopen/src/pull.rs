@@ -165,6 +165,9 @@ pub enum PullError {
     /// The journal holds no pull of this robot and mark.
     #[error("the journal has no pull of this robot and mark; was it written to another folder?")]
     NotInJournal,
+    /// The pull has not ended.
+    #[error("the pull is under way; cancel it first")]
+    UnderWay,
     /// That the pull is started could not be kept, or what was kept not be read.
     #[error("the journal could not be used")]
     Journal(#[source] JournalError),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt as _;
 use qopen::http::Forwarder;
 use qopen::journal::{
-    DiskJournal, DiskOptions, Faults, Journal, Note, PageRecord, Payload, PullId, Started,
+    Changes, DiskJournal, DiskOptions, Faults, Journal, Note, PageRecord, Payload, PullId, Started,
 };
 use qopen::{Client, Outcome, PullError, PullRequest, Status};
 use qopen_simulator::{Chance, Dataset, ErrorFault, Schedule};
@@ -153,12 +153,22 @@ async fn a_pull_goes_on_from_what_another_process_has_kept() {
     drop(first);
     let more = Schedule { seed: 2, accounts: 61, ..small() };
     journal.append(pages(&more).remove(6)).await.unwrap();
+    // And another content of somebody who is there: of several, one is sure to win.
+    let known = pages(&small()).remove(0);
+    for n in 0..20 {
+        let other = known.payload.as_str().replacen("\"name\":\"", &format!("\"name\":\"{n}"), 1);
+        assert_ne!(other, known.payload.as_str());
+        journal.append(PageRecord::new(id(), Payload::new(other))).await.unwrap();
+    }
     let client = client_without_platform(Arc::clone(&journal)).await;
     let second = outcome_now(&client).await;
     assert_eq!((second.progress.revision, second.progress.accounts), (2, 61));
+    let (_, published) = written(&second).await;
+    assert_eq!(published.lists[0].changes, Some(Changes { added: 1, changed: 1 }));
     let state = journal.pull(&id()).await.unwrap().unwrap();
     let ends = state.notes.iter().filter(|it| matches!(it.note, Note::Ended { .. })).count();
     assert_eq!(ends, 1, "what has ended does not end again");
+    assert!(!state.has_newer_pages());
 }
 
 async fn outcome_now(client: &Client) -> Outcome {
@@ -285,6 +295,31 @@ async fn i6_a_page_of_a_pull_that_is_not_under_way_is_kept_where_the_journal_kno
     assert!(post(&client, &stranger).await);
     assert_eq!(journal.pulls().await.unwrap().len(), 1);
     assert_eq!(client.stats().unknown_marks(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_a_pull_that_was_let_go_is_a_strangers() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(folder.path(), &Faults::default());
+    journal.note(&id(), started()).await.unwrap();
+    let mut all = pages(&small());
+    let late = all.remove(0);
+    for page in all {
+        journal.append(page).await.unwrap();
+    }
+    let client = client_without_platform(Arc::clone(&journal)).await;
+    let pull = client.resume(&id()).await.unwrap();
+    assert!(matches!(client.forget(&id()).await, Err(PullError::UnderWay)));
+    let outcome = pull.await.unwrap();
+    assert!(matches!(outcome.status, Status::Complete(_)), "{:?}", outcome.status);
+    client.forget(&id()).await.unwrap();
+    assert!(post(&client, late.payload.as_str()).await);
+    assert_eq!(journal.pulls().await.unwrap(), []);
+    assert_eq!(client.stats().unknown_marks(), 1);
+    // The name is free again.
+    client.forget(&id()).await.unwrap();
+    let again = PullRequest::new(robot()).mark_id(id().mark_id);
+    client.pull(again).await.unwrap().cancel();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use futures_core::stream::BoxStream;
 use futures_util::StreamExt as _;
 use qopen::journal::{
-    Appended, Durability, Journal, JournalError, MemoryJournal, Note, PageRecord, PullId,
+    Appended, Changes, Durability, Journal, JournalError, MemoryJournal, Note, PageRecord, PullId,
     PullState, Quarantined,
 };
 use qopen::sink::ListKind;
@@ -131,10 +131,12 @@ async fn i6_a_late_page_makes_a_new_revision_that_can_be_published() {
     assert!(matches!(outcome.status, Status::Complete(_)));
     let (first, published) = written(&outcome).await;
     assert_eq!((first.len(), published.lists[0].revision), (400, 1));
+    assert_eq!(published.lists[0].changes, None);
 
     assert_eq!(outcome.list.revised_after(1).await, Some(2));
     let (second, published) = written(&outcome).await;
     assert_eq!(published.lists[0].revision, 2);
+    assert_eq!(published.lists[0].changes, Some(Changes { added: 100, changed: 0 }));
     assert_eq!(second, harness.dataset().expected());
 }
 

@@ -4,6 +4,7 @@
 
 mod durable;
 mod faults;
+mod forwarding;
 mod handles;
 mod harness;
 mod invariants;

@@ -1,0 +1,274 @@
+//! Events that are not ours, acknowledged at once and handed on when their listener takes them.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::{StreamExt as _, stream};
+use qopen_callback::receiver::NotTaken;
+use qopen_http::{BuildError, ForwardError, Forwarder};
+use qopen_journal::{JournalError, Outbox, Payload, Waiting};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::foreign::{ForeignEvent, ForeignHandler};
+
+/// Events that wait, unless told otherwise.
+const CAPACITY: u64 = 10_000;
+
+/// Events that are read from the outbox at a time.
+const BATCH: usize = 64;
+
+/// Events that are sent at once.
+const AT_ONCE: usize = 8;
+
+/// Forwards events to another URL, byte for byte, by way of an [`Outbox`]: an event is answered
+/// `success` as soon as it is kept there, and sent on until the listener answers `success` too.
+///
+/// Each event reaches the listener at least once: twice, where it answered and that could not be
+/// noted any more. Events are sent in the order in which they came, up to 8 at once; one that the
+/// listener refuses does not hold up the others. What is not taken is tried again after a pause of
+/// one second, then two, up to a minute. When as many wait as may, the platform is not answered
+/// `success`, and sends the event again.
+///
+/// Cloning is cheap; clones are the same queue.
+#[derive(Clone)]
+pub struct ForwardQueue {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    forwarder: Forwarder,
+    outbox: Arc<dyn Outbox>,
+    capacity: u64,
+    first_pause: Duration,
+    longest_pause: Duration,
+    came: Notify,
+    taken: AtomicU64,
+    failures: AtomicU64,
+    turned_away: AtomicU64,
+    /// Events that were taken and are not noted so yet.
+    unnoted: Mutex<BTreeSet<u64>>,
+}
+
+/// Settings of a [`ForwardQueue`].
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct ForwardQueueBuilder(Inner);
+
+impl ForwardQueueBuilder {
+    /// How many events may wait. Default 10,000. Events that come at the same moment may exceed it
+    /// by their number.
+    pub fn capacity(mut self, events: u64) -> Self {
+        self.0.capacity = events;
+        self
+    }
+
+    /// The pauses before what was not taken is tried again: the first, and the longest that it
+    /// doubles to. Default 1 s and 60 s.
+    pub fn pauses(mut self, first: Duration, longest: Duration) -> Self {
+        (self.0.first_pause, self.0.longest_pause) = (first, longest);
+        self
+    }
+
+    /// Makes the queue. Nothing is sent until it [runs](ForwardQueue::run).
+    #[must_use]
+    pub fn build(self) -> ForwardQueue {
+        ForwardQueue { inner: Arc::new(self.0) }
+    }
+}
+
+impl fmt::Debug for ForwardQueueBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ForwardQueueBuilder")
+            .field("forwarder", &self.0.forwarder)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ForwardQueue {
+    /// Forwards to that URL by way of that outbox.
+    ///
+    /// # Errors
+    /// [`BuildError`], when it is not a URL.
+    pub fn builder(url: &str, outbox: Arc<dyn Outbox>) -> Result<ForwardQueueBuilder, BuildError> {
+        Ok(ForwardQueueBuilder(Inner {
+            forwarder: Forwarder::new(url)?,
+            outbox,
+            capacity: CAPACITY,
+            first_pause: Duration::from_secs(1),
+            longest_pause: Duration::from_secs(60),
+            came: Notify::new(),
+            taken: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
+            turned_away: AtomicU64::new(0),
+            unnoted: Mutex::default(),
+        }))
+    }
+
+    /// Events that the listener has taken.
+    #[must_use]
+    pub fn taken(&self) -> u64 {
+        self.inner.taken.load(Ordering::Relaxed)
+    }
+
+    /// Times that an event was not taken.
+    #[must_use]
+    pub fn failures(&self) -> u64 {
+        self.inner.failures.load(Ordering::Relaxed)
+    }
+
+    /// Events that were not kept, because as many waited as may, or the outbox could not keep them.
+    #[must_use]
+    pub fn turned_away(&self) -> u64 {
+        self.inner.turned_away.load(Ordering::Relaxed)
+    }
+
+    /// Sends on what waits and what comes, for as long as it is polled. Dropping it stops that; what
+    /// was on its way is sent again by the next run. Run it once at a time.
+    pub async fn run(&self) {
+        let inner = &*self.inner;
+        let mut pause = inner.first_pause;
+        // Everything up to this number was tried, and what of it was not taken is tried again then.
+        let (mut tried, mut again) = (0, None);
+        loop {
+            match inner.send_after(&mut tried).await {
+                Sent::Nothing => match again {
+                    None => {
+                        pause = inner.first_pause;
+                        inner.came.notified().await;
+                    }
+                    Some(again) => tokio::select! {
+                        () = inner.came.notified() => {}
+                        () = tokio::time::sleep_until(again) => {}
+                    },
+                },
+                Sent::All => {}
+                Sent::NotAll => again = again.or(Some(Instant::now() + pause)),
+                Sent::Unreachable => {
+                    tokio::time::sleep(pause).await;
+                    again = Some(Instant::now());
+                }
+            }
+            if again.is_some_and(|again| again <= Instant::now()) {
+                (tried, again) = (0, None);
+                pause = pause.saturating_mul(2).min(inner.longest_pause);
+            }
+        }
+    }
+}
+
+/// What came of events that were to be sent.
+enum Sent {
+    /// There were none.
+    Nothing,
+    All,
+    NotAll,
+    /// The listener is away, or the outbox.
+    Unreachable,
+}
+
+impl Inner {
+    /// Sends the next events after the one with that number, and moves it on.
+    async fn send_after(&self, tried: &mut u64) -> Sent {
+        let batch = match self.outbox.waiting(*tried, BATCH).await {
+            Ok(batch) => batch,
+            Err(error) => {
+                complain("the events that wait cannot be read", &error);
+                return Sent::Unreachable;
+            }
+        };
+        let Some(last) = batch.last().map(|event| event.number) else { return Sent::Nothing };
+        let in_vain = AtomicUsize::new(0);
+        let sending = stream::iter(batch).map(|event| self.send(event, &in_vain));
+        let taken: Vec<bool> = sending.buffered(AT_ONCE).collect().await;
+        if in_vain.into_inner() >= AT_ONCE {
+            return Sent::Unreachable;
+        }
+        *tried = last;
+        if taken.into_iter().all(|it| it) { Sent::All } else { Sent::NotAll }
+    }
+
+    /// Sends an event, unless too many in a row were sent in vain. True where it is done with.
+    async fn send(&self, event: Waiting, in_vain: &AtomicUsize) -> bool {
+        if in_vain.load(Ordering::Relaxed) >= AT_ONCE {
+            return false;
+        }
+        if !self.unnoted().contains(&event.number) {
+            match self.forwarder.forward(event.event.as_str().as_bytes()).await {
+                Ok(()) => {
+                    self.taken.fetch_add(1, Ordering::Relaxed);
+                    self.unnoted().insert(event.number);
+                }
+                Err(error) => {
+                    self.failures.fetch_add(1, Ordering::Relaxed);
+                    complain("an event was not taken; it is sent again", &error);
+                    match error {
+                        ForwardError::NotTaken { .. } => in_vain.store(0, Ordering::Relaxed),
+                        _ => drop(in_vain.fetch_add(1, Ordering::Relaxed)),
+                    }
+                    return false;
+                }
+            }
+        }
+        match self.outbox.taken(&event).await {
+            Ok(()) => {
+                in_vain.store(0, Ordering::Relaxed);
+                self.unnoted().remove(&event.number);
+                true
+            }
+            Err(error) => {
+                in_vain.fetch_add(1, Ordering::Relaxed);
+                complain("that an event was taken cannot be noted", &error);
+                false
+            }
+        }
+    }
+
+    /// Held for a set operation, never across an await.
+    fn unnoted(&self) -> MutexGuard<'_, BTreeSet<u64>> {
+        self.unnoted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn keep(&self, event: &ForeignEvent) -> Result<(), NotTaken> {
+        // It was read as JSON before: it is text.
+        let text = String::from_utf8(event.body().to_vec()).map_err(|_| NotTaken::Malformed)?;
+        let unavailable = |error: JournalError| {
+            complain("an event could not be kept; the platform will send it again", &error);
+            NotTaken::Unavailable
+        };
+        let waiting = self.outbox.count().await.map_err(unavailable)?;
+        if waiting >= self.capacity {
+            tracing::warn!(waiting, "as many events wait as may; the platform will send it again");
+            return Err(NotTaken::Unavailable);
+        }
+        self.outbox.put(Payload::new(text)).await.map_err(unavailable)?;
+        self.came.notify_one();
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl ForeignHandler for ForwardQueue {
+    async fn handle(&self, event: ForeignEvent) -> Result<(), NotTaken> {
+        let kept = self.inner.keep(&event).await;
+        if kept.is_err() {
+            self.inner.turned_away.fetch_add(1, Ordering::Relaxed);
+        }
+        kept
+    }
+}
+
+fn complain(what: &str, error: &(dyn std::error::Error + 'static)) {
+    tracing::warn!(error, "{what}");
+}
+
+impl fmt::Debug for ForwardQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ForwardQueue")
+            .field("forwarder", &self.inner.forwarder)
+            .finish_non_exhaustive()
+    }
+}
