@@ -154,10 +154,12 @@ pub(crate) struct Receiving {
     /// Requests sent in a second, at most
     #[arg(long, value_name = "N")]
     pub(crate) rate_limit: Option<std::num::NonZeroU32>,
-    /// How long the journal keeps what it has received; it is customers' data
+    /// How long the journal keeps what it has received, events that were not forwarded included; it
+    /// is customers' data
     #[arg(long, value_name = "TIME", default_value = "7d", value_parser = duration)]
     pub(crate) retain: Duration,
-    /// Send events of other kinds on to this URL, byte for byte
+    /// Send events of other kinds on to this URL, byte for byte: `serve` until they are taken, `pull`
+    /// once, so that the platform sends again what is not
     #[arg(long, value_name = "URL")]
     pub(crate) forward: Option<String>,
 }
@@ -173,6 +175,10 @@ pub(crate) struct ServeArgs {
     /// Collect pulls that another system requests, too
     #[arg(long)]
     pub(crate) adopt: bool,
+    /// With --forward: how many events may wait until they are taken there, before the platform is
+    /// asked to send more of them again later
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub(crate) forward_queue: u64,
     #[command(flatten)]
     pub(crate) receiving: Receiving,
 }

@@ -78,8 +78,16 @@ pub(crate) fn examine(settings: &Settings) -> Result<String, Failure> {
 pub(crate) async fn expire(journal: &DiskJournal, retain: Duration, spare: &BTreeSet<PullId>) {
     let Some(before) = SystemTime::now().checked_sub(retain) else { return };
     match journal.expire(before, spare).await {
-        Ok(gone) if gone.is_empty() => {}
-        Ok(gone) => eprintln!("qopen: {} pulls were kept long enough and are deleted", gone.len()),
+        Ok(gone) => {
+            if !gone.pulls.is_empty() {
+                let pulls = gone.pulls.len();
+                eprintln!("qopen: {pulls} pulls were kept long enough and are deleted");
+            }
+            if gone.events > 0 {
+                let events = gone.events;
+                eprintln!("qopen: {events} events waited too long to be forwarded and are deleted");
+            }
+        }
         Err(error) => {
             let error = crate::exit::chain("old pulls could not be deleted", &error);
             eprintln!("qopen: {error}");

@@ -10,7 +10,7 @@ use qopen::callback::RejectReason;
 use qopen::journal::{DiskJournal, PullState};
 use qopen::sink::ListKind;
 use qopen::types::RobotId;
-use qopen::{Client, Outcome, Pull, PullRequest, Status};
+use qopen::{Client, ForwardTo, Outcome, Pull, PullRequest, Status};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
@@ -28,7 +28,13 @@ pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Fail
     let output = Output::new(&label.out, label.format);
     let receiving = &args.receiving;
     let listener = wiring::listen(settings.listen()?, "callbacks", "--listen").await?;
-    let builder = wiring::client(receiving, &settings, &journal)?;
+    let mut builder = wiring::client(receiving, &settings, &journal)?;
+    if let Some(url) = &receiving.forward {
+        // It ends when the list is there: what another listener has not taken by then must not wait
+        // here, but with the platform.
+        let forward = ForwardTo::new(url).map_err(|error| wiring::not_forwarded(&error))?;
+        builder = builder.foreign_handler(Arc::new(forward));
+    }
     let client = builder.build().map_err(|error| Failure::unexpected("the client", &error))?;
     output.check(&wanted.robots())?;
     let spare = wanted.resumed.iter().map(|it| it.pull.clone()).collect();
@@ -321,6 +327,7 @@ pub(crate) async fn publish(
                     summary.accounts = list.accounts;
                     summary.quarantined = list.quarantined;
                     summary.revision = list.revision;
+                    summary.changes = list.changes;
                     summary.output = Some(written.location.clone());
                     summary.quarantine_file.clone_from(&written.quarantine);
                 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::args::PullsVerb;
 use crate::exit::{Exit, Failure};
 use crate::journal::{all, of_mark, open_existing, status, time};
+use crate::report::in_words;
 use crate::settings::Settings;
 
 pub(crate) async fn run(verb: PullsVerb, settings: Settings) -> Result<Exit, Failure> {
@@ -159,8 +160,9 @@ fn print_note(noted: &Noted, json: bool) {
             format!("{status}: {accounts} customers on {pages} pages; {why}")
         }
         Note::Resumed => "taken up again".to_owned(),
-        Note::Published { revision, accounts, location, .. } => {
-            format!("revision {revision} published: {accounts} customers in {location}")
+        Note::Published { revision, accounts, location, changes, .. } => {
+            let changes = changes.map(|it| format!("; {}", in_words(it))).unwrap_or_default();
+            format!("revision {revision} published: {accounts} customers in {location}{changes}")
         }
         other => format!("{other:?}"),
     };

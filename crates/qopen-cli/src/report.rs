@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use qopen::assembler::WaitingFor;
 use qopen::callback::RejectReason;
-use qopen::journal::PullId;
+use qopen::journal::{Changes, PullId};
 use qopen::{Progress, Status};
 use serde::Serialize;
 
@@ -31,6 +31,8 @@ pub(crate) struct Summary {
     pub(crate) quarantined: u64,
     pub(crate) rejected_callbacks: u64,
     pub(crate) revision: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) changes: Option<Changes>,
     pub(crate) elapsed_ms: u64,
     pub(crate) output: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,6 +82,7 @@ impl Summary {
             quarantined: progress.unreadable_pages as u64,
             rejected_callbacks: rejected,
             revision: progress.revision,
+            changes: None,
             elapsed_ms: u64::try_from(progress.elapsed.as_millis()).unwrap_or(u64::MAX),
             output: None,
             error: (exit != Exit::Complete).then(|| why.clone()),
@@ -98,8 +101,9 @@ impl Summary {
             "robot {robot_id}: {status}\n  {accounts} customers on {pages} pages in {seconds:.1} s ({duplicate_pages} pages twice, {conflicts} customers with conflicting contents)\n  {why}\n"
         );
         if self.revision > 1 {
+            let changes = self.changes.map(|it| format!(": {}", in_words(it))).unwrap_or_default();
             text.push_str(&format!(
-                "  revision {}: pages came after the list was complete\n",
+                "  revision {}: pages came after the list was complete{changes}\n",
                 self.revision
             ));
         }
@@ -122,6 +126,12 @@ impl Summary {
         }
         text
     }
+}
+
+/// What is different from the revision before.
+pub(crate) fn in_words(changes: Changes) -> String {
+    let Changes { added, changed } = changes;
+    format!("{added} customers more, {changed} with other contents")
 }
 
 fn by_reason(rejections: &[(RejectReason, u64)]) -> String {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use qopen::assembler::Timing;
 use qopen::callback::receiver;
+use qopen::http::BuildError;
 use qopen::journal::DiskJournal;
-use qopen::{Client, ClientBuilder, ForwardTo};
+use qopen::{Client, ClientBuilder};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -30,13 +31,13 @@ pub(crate) fn client(
         .settle(receiving.settle)
         .idle_timeout(receiving.idle_timeout)
         .deadline(receiving.deadline);
-    let builder = Client::builder(sender, settings.ring()?)
-        .journal(Arc::clone(journal) as _)
-        .receiver(config)
-        .timing(timing);
-    let Some(url) = &receiving.forward else { return Ok(builder) };
-    let forward = ForwardTo::new(url).map_err(|error| Failure::usage_of("--forward", &error))?;
-    Ok(builder.foreign_handler(Arc::new(forward)))
+    let builder = Client::builder(sender, settings.ring()?);
+    Ok(builder.journal(Arc::clone(journal) as _).receiver(config).timing(timing))
+}
+
+/// The URL of `--forward` is none.
+pub(crate) fn not_forwarded(error: &BuildError) -> Failure {
+    Failure::usage_of("--forward", error)
 }
 
 /// A listener; `flag` is what names another address.

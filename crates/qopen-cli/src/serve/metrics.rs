@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
-use qopen::journal::Journal as _;
+use qopen::journal::{Journal as _, Outbox as _};
 
 use super::service::Service;
 
@@ -69,6 +69,19 @@ pub(crate) async fn text(service: &Service) -> String {
     put("qopen_journal_queue", "gauge", "Appends that wait.", &count(journal.queued as u64));
     let healthy = u64::from(journal.healthy);
     put("qopen_journal_healthy", "gauge", "1 where the last batch was written.", &count(healthy));
+
+    if let Some(queue) = &service.forward {
+        let counters = [
+            ("taken", "Events that were forwarded.", queue.taken()),
+            ("failures", "Times that an event was not taken.", queue.failures()),
+            ("turned_away", "Events that could not be kept.", queue.turned_away()),
+        ];
+        for (name, help, value) in counters {
+            put(&format!("qopen_forward_{name}_total"), "counter", help, &count(value));
+        }
+    }
+    let waiting = service.journal.count().await.unwrap_or_default();
+    put("qopen_forward_queue", "gauge", "Events that wait to be forwarded.", &count(waiting));
 
     put("qopen_pulls_open", "gauge", "Pulls under way.", &count(service.under_way().len() as u64));
     let pulls = service.journal.pulls().await.unwrap_or_default();

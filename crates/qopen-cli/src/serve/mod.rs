@@ -13,6 +13,8 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
+use qopen::ForwardQueue;
+use qopen::journal::{DiskJournal, Outbox as _};
 use tokio::sync::watch;
 
 use crate::args::ServeArgs;
@@ -29,6 +31,9 @@ const LAST_ORDERS: Duration = Duration::from_secs(10);
 /// How often old pulls are looked for.
 const SWEEP: Duration = Duration::from_secs(3600);
 
+/// Bytes that are written to the journal before it is looked for room that can be given back.
+const WORTH_COMPACTING: u64 = 256 << 20;
+
 /// How often pages are looked for that came too late for everybody.
 const LOOK: Duration = Duration::from_secs(5);
 
@@ -40,7 +45,11 @@ pub(crate) async fn run(args: ServeArgs, settings: Settings) -> Result<Exit, Fai
     let callbacks = wiring::listen(settings.listen()?, "callbacks", "--listen").await?;
     let control = wiring::listen(address, "control", "--control").await?;
     let retain = args.receiving.retain;
-    let builder = wiring::client(&args.receiving, &settings, &journal)?;
+    let mut builder = wiring::client(&args.receiving, &settings, &journal)?;
+    let forward = forward_queue(&args, &journal).await?;
+    if let Some(queue) = &forward {
+        builder = builder.foreign_handler(Arc::new(queue.clone()));
+    }
     let client = builder.adopt(args.adopt).build();
     let client = client.map_err(|error| Failure::unexpected("the client", &error))?;
     let output = match &args.out {
@@ -52,11 +61,15 @@ pub(crate) async fn run(args: ServeArgs, settings: Settings) -> Result<Exit, Fai
         }
     };
     let stopping = wiring::interruption();
-    let service = Arc::new(Service::new(client, journal, output, stopping.clone()));
+    let service =
+        Arc::new(Service::new(client, journal, output, forward.clone(), stopping.clone()));
     say_where(&callbacks, &control, &settings);
     let taking_up = Arc::clone(&service);
     let adopting = Arc::clone(&service);
     tokio::spawn(async move { adopting.follow_adopted().await });
+    if let Some(queue) = forward {
+        tokio::spawn(async move { queue.run().await });
+    }
     for job in jobs {
         tokio::spawn(job.run(Arc::clone(&service)));
     }
@@ -80,6 +93,24 @@ pub(crate) async fn run(args: ServeArgs, settings: Settings) -> Result<Exit, Fai
     }
     service.leave_all().await;
     Ok(Exit::Complete)
+}
+
+/// Where events of other kinds wait until they are taken.
+async fn forward_queue(
+    args: &ServeArgs,
+    journal: &Arc<DiskJournal>,
+) -> Result<Option<ForwardQueue>, Failure> {
+    let Some(url) = &args.receiving.forward else {
+        let waiting = journal.count().await;
+        let waiting = waiting.map_err(|error| Failure::unexpected("the journal", &error))?;
+        if waiting > 0 {
+            eprintln!("qopen: {waiting} events wait to be forwarded; --forward sends them on");
+        }
+        return Ok(None);
+    };
+    let queue = ForwardQueue::builder(url, Arc::clone(journal) as _);
+    let queue = queue.map_err(|error| wiring::not_forwarded(&error))?;
+    Ok(Some(queue.capacity(args.forward_queue).build()))
 }
 
 async fn told(mut stopping: watch::Receiver<bool>) {
@@ -113,14 +144,23 @@ fn say_where(
     eprintln!("qopen: control on http://{}/v1/pulls, described by /openapi.json", at(control));
 }
 
-/// Takes up, now and then, lists that have got pages after their pull was no longer remembered, and
-/// forgets what was kept long enough.
+/// Takes up, now and then, lists that have got pages after their pull was no longer remembered,
+/// forgets what was kept long enough, and gives back the room of what was forgotten.
 async fn keep_house(service: &Arc<Service>, retain: Duration) {
     let mut swept: Option<Instant> = None;
+    let mut compacted = 0;
     loop {
         if swept.is_none_or(|at| at.elapsed() >= SWEEP.min(retain)) {
             crate::journal::expire(&service.journal, retain, &service.under_way()).await;
             swept = Some(Instant::now());
+        }
+        let written = service.journal.stats().bytes;
+        if written - compacted >= WORTH_COMPACTING {
+            if let Err(error) = service.journal.compact(50).await {
+                let error = crate::exit::chain("the journal gives back no room", &error);
+                eprintln!("qopen: {error}");
+            }
+            compacted = service.journal.stats().bytes;
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK) => service.take_up_revised().await,

@@ -5,9 +5,9 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::StreamExt as _;
-use qopen::journal::{DiskJournal, Journal as _, PullId, PullState};
+use qopen::journal::{DiskJournal, PullId, PullState};
 use qopen::types::MarkId;
-use qopen::{Client, Outcome, Progress, Pull, PullError, PullRequest};
+use qopen::{Client, ForwardQueue, Outcome, Progress, Pull, PullError, PullRequest};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
@@ -37,6 +37,7 @@ pub(crate) struct Service {
     pub(crate) client: Client,
     pub(crate) journal: Arc<DiskJournal>,
     output: Option<Output>,
+    pub(crate) forward: Option<ForwardQueue>,
     pub(crate) stopping: watch::Receiver<bool>,
     /// Callbacks that came while the process was stopping.
     pub(crate) turned_away: AtomicU64,
@@ -49,12 +50,14 @@ impl Service {
         client: Client,
         journal: Arc<DiskJournal>,
         output: Option<Output>,
+        forward: Option<ForwardQueue>,
         stopping: watch::Receiver<bool>,
     ) -> Self {
         Self {
             client,
             journal,
             output,
+            forward,
             stopping,
             turned_away: AtomicU64::new(0),
             followed: Mutex::default(),
@@ -174,9 +177,9 @@ impl Service {
     /// Lets go of a pull, and of everything that is kept of it.
     pub(crate) async fn purge(&self, id: &PullId) -> Result<(), Failure> {
         self.followed().remove(id);
-        let failed = |error| Failure::unexpected("the journal", &error);
-        self.journal.forget(id).await.map_err(failed)?;
-        self.journal.compact(0).await.map(drop).map_err(failed)
+        let failed = |error: &dyn std::error::Error| Failure::unexpected("the journal", error);
+        self.client.forget(id).await.map_err(|error| failed(&error))?;
+        self.journal.compact(0).await.map(drop).map_err(|error| failed(&error))
     }
 
     fn follow(self: &Arc<Self>, pull: Pull) -> Followed {

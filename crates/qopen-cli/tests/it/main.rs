@@ -4,6 +4,8 @@
 
 mod crashes;
 #[cfg(target_os = "linux")]
+mod full_disk;
+#[cfg(target_os = "linux")]
 mod memory;
 mod offline;
 mod pulls;

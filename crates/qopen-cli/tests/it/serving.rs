@@ -9,7 +9,7 @@ use qopen_simulator::{Chance, Dataset, Schedule};
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 
-use crate::support::{Stage, ids, text};
+use crate::support::{Stage, free_port, ids, text};
 
 /// A service, and where it is controlled.
 struct Served {
@@ -76,6 +76,19 @@ impl Served {
                 return pull;
             }
             assert!(began.elapsed() < Duration::from_secs(60), "{pull}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn metrics(&self) -> String {
+        self.get("/metrics").await.text().await.unwrap()
+    }
+
+    /// Until the figures have that line.
+    async fn until_metrics(&self, line: &str) {
+        let began = Instant::now();
+        while !self.metrics().await.contains(line) {
+            assert!(began.elapsed() < Duration::from_secs(60), "{}", self.metrics().await);
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -149,7 +162,7 @@ async fn a_whole_pull_over_http() {
     assert_eq!(ids(&list), expected(&schedule(), "r1"));
     assert_eq!(stage.read("lists/r1.jsonl"), list);
 
-    let metrics = served.get("/metrics").await.text().await.unwrap();
+    let metrics = served.metrics().await;
     for line in [
         "qopen_callbacks_accepted_total 1",
         "qopen_callbacks_rejected_total{reason=\"signature\"} 2",
@@ -320,6 +333,42 @@ async fn i6_a_page_that_comes_when_its_pull_is_no_longer_remembered_is_published
     let pull = served.until(&mark, |it| it["revision"] == 2 && it["newer_pages"] == false).await;
     assert_eq!((&pull["accounts"], &pull["status"]), (&json!(120), &json!("complete")));
     assert_eq!(ids(&stage.read("lists/r1.jsonl")), expected(&late, "r1"));
+}
+
+#[tokio::test]
+async fn events_of_other_kinds_wait_for_their_listener_through_a_kill() {
+    let schedule = Schedule { foreign_events: 20, ..schedule() };
+    let stage = Stage::new(&schedule);
+    let address = format!("127.0.0.1:{}", free_port());
+    let url = format!("http://{address}/events?from=qopen");
+    let served = Served::new(&stage, &["--forward", &url], None);
+    let mark = served.start_pull("r1").await;
+    let pull = served.until(&mark, |it| it["status"] != "open").await;
+    assert_eq!(pull["status"], "complete", "what waits for others holds up no list");
+    served.until_metrics("qopen_forward_queue 20\n").await;
+    drop(served);
+
+    let (sender, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    let hear = move |request: axum::extract::Request| async move {
+        let target = request.uri().to_string();
+        let body = axum::body::to_bytes(request.into_body(), 1 << 20).await.unwrap();
+        sender.send((target, body)).unwrap();
+        "success"
+    };
+    let listener = tokio::net::TcpListener::bind(&address).await.unwrap();
+    let router = axum::Router::new().fallback(hear);
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let served = Served::new(&stage, &["--forward", &url], None);
+    served.until_metrics("qopen_forward_queue 0\n").await;
+    assert!(served.metrics().await.contains("qopen_forward_taken_total 20\n"));
+    assert_eq!(served.stop().code(), Some(0));
+    let mut bodies = BTreeSet::new();
+    while let Ok((target, body)) = heard.try_recv() {
+        assert_eq!(target, "/events?from=qopen");
+        assert!(body.starts_with(b"{\"app_key\""));
+        bodies.insert(body);
+    }
+    assert_eq!(bodies.len(), 20);
 }
 
 #[tokio::test]

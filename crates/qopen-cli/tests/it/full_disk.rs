@@ -1,0 +1,115 @@
+//! A disk that is full for a while: a small one of its own, where one may be mounted.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use qopen_simulator::{Chance, Dataset, Schedule};
+
+use crate::support::{Stage, ids, qopen, text, with_settings};
+
+/// A file system in memory, mounted for as long as this lives.
+struct Disk(PathBuf);
+
+impl Disk {
+    /// `None`, said loudly, where none can be mounted: that takes root.
+    fn new(at: PathBuf, size: &str) -> Option<Self> {
+        std::fs::create_dir(&at).unwrap();
+        let mounted = mount(&["-t", "tmpfs", "-o", &format!("size={size}"), "none"], &at);
+        if !mounted {
+            println!(
+                "SKIP a full disk under the real binary: nothing can be mounted here; the same over storage that fails on command is in the tests of qopen and qopen-journal"
+            );
+        }
+        mounted.then_some(Self(at))
+    }
+
+    fn resize(&self, size: &str) {
+        assert!(mount(&["-o", &format!("remount,size={size}")], &self.0));
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
+}
+
+fn mount(arguments: &[&str], at: &Path) -> bool {
+    let mut command = Command::new("mount");
+    let done = command.args(arguments).arg(at).stderr(Stdio::null()).status();
+    done.is_ok_and(|status| status.success())
+}
+
+fn schedule(seed: u64) -> Schedule {
+    Schedule {
+        seed,
+        accounts: 10_000,
+        page_size: 50,
+        description: 1000,
+        max_attempts: 1000,
+        lost_acks: Chance::new(10),
+        ..Schedule::default()
+    }
+}
+
+fn spawn(stage: &Stage) -> Child {
+    let times = ["--settle", "2s", "--idle-timeout", "30s"];
+    let what = ["--robot", "r1", "--out", "list", "--data-dir", "disk"];
+    let mut command = stage.pull(&[&times[..], &what[..]].concat());
+    command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Waits until it says so often that there is no room; false where it ends before.
+fn says_that_there_is_no_room(process: &mut Child, times: usize) -> bool {
+    let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
+    let mut no_room = || lines.by_ref().any(|it| it.unwrap().contains("No space left on device"));
+    let said = (0..times).all(|_| no_room());
+    // Whatever else it says must not fill the pipe.
+    std::thread::spawn(move || lines.for_each(drop));
+    said
+}
+
+fn list_is_right(stage: &Stage, schedule: &Schedule) {
+    let expected = Dataset::new(schedule, &"r1".parse().unwrap(), false).expected();
+    let expected: Vec<_> = expected.into_keys().collect();
+    assert_eq!(ids(&stage.read("list")), expected);
+    let check = qopen(stage.folder.path(), &["pulls", "check", "--data-dir", "disk"]);
+    let check = with_settings(check).output().unwrap();
+    assert!(text(&check.stdout).contains("can be read"), "{}", text(&check.stdout));
+}
+
+#[test]
+fn a_pull_waits_while_the_disk_is_full_and_goes_on_when_there_is_room() {
+    let schedule = schedule(1);
+    let stage = Stage::new(&schedule);
+    let Some(disk) = Disk::new(stage.folder.path().join("disk"), "2m") else { return };
+    let mut process = spawn(&stage);
+    assert!(says_that_there_is_no_room(&mut process, 20), "it ended: {:?}", process.wait());
+    assert!(process.try_wait().unwrap().is_none() && !stage.exists("list"));
+    disk.resize("64m");
+    assert!(process.wait().unwrap().success());
+    list_is_right(&stage, &schedule);
+}
+
+#[test]
+fn killed_again_and_again_on_a_full_disk_nothing_acknowledged_is_lost() {
+    let schedule = schedule(2);
+    let stage = Stage::new(&schedule);
+    let Some(disk) = Disk::new(stage.folder.path().join("disk"), "1m") else { return };
+    for size in ["1m", "1100k", "1500k", "2m", "2100k", "4m"] {
+        disk.resize(size);
+        let mut process = spawn(&stage);
+        // One that finds no room even to begin says so and ends.
+        if says_that_there_is_no_room(&mut process, 3) {
+            let _ = process.kill();
+        }
+        assert!(!process.wait().unwrap().success());
+        assert!(!stage.exists("list"));
+    }
+    disk.resize("64m");
+    let mut process = spawn(&stage);
+    assert!(!says_that_there_is_no_room(&mut process, 1));
+    assert!(process.wait().unwrap().success());
+    list_is_right(&stage, &schedule);
+}
