@@ -6,6 +6,7 @@
     reason = "a command line speaks on its streams"
 )]
 
+mod bench;
 mod check;
 mod codegen;
 mod prove;
@@ -27,6 +28,8 @@ usage: cargo xtask TASK
                      licences
   prove [--cases N] [--seed N]
                      run every property of the assembler with N cases, 100,000 unless given
+  bench [BENCH]...   measure speed and memory in a release build, as ratios in one run; `bench help`
+                     names them
 ";
 
 fn main() -> ExitCode {
@@ -71,6 +74,7 @@ fn run(words: &[&str]) -> Result<()> {
             }
             prove::run(&root(), cases, seed)
         }
+        ["bench", names @ ..] => bench::run(&root(), names),
         [] | ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             Ok(())

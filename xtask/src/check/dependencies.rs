@@ -8,7 +8,7 @@ use super::command;
 use crate::Result;
 
 /// Which crates of the workspace each may depend on.
-const ALLOWED: [(&str, &[&str]); 10] = [
+const ALLOWED: [(&str, &[&str]); 11] = [
     ("qopen-types", &[]),
     ("qopen-assembler", &["qopen-types"]),
     ("qopen-http", &["qopen-types"]),
@@ -28,6 +28,7 @@ const ALLOWED: [(&str, &[&str]); 10] = [
     ),
     ("qopen-simulator", &["qopen-types", "qopen-callback"]),
     ("qopen-cli", &["qopen", "qopen-simulator"]),
+    ("qopen-bench", &["qopen", "qopen-simulator"]),
     ("xtask", &[]),
 ];
 

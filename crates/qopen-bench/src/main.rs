@@ -1,0 +1,60 @@
+//! Benchmarks that a stranger can run: `cargo xtask bench`. Each measures a thing and what it is to
+//! be compared with in one run, turn by turn, and gives ratios; the figures alone say little about
+//! another machine.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line speaks on its streams"
+)]
+
+mod measure;
+mod pages;
+mod platform;
+mod pull;
+mod receiving;
+mod report;
+
+use std::process::ExitCode;
+
+/// What a bench ends in; the message is for a person.
+type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
+
+const USAGE: &str = "\
+usage: cargo xtask bench [BENCH]...
+
+  receiving   CPU of a received page, stage by stage, beside the MD5 that cannot be avoided
+  pull        a whole pull of 10,000 to 1,000,000 customers: time, CPU, peak memory
+
+All of them unless some are named. Tables go to standard output, figures to target/bench/*.json.
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match run(&words) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(words: &[&str]) -> Result<()> {
+    match words {
+        ["help" | "--help" | "-h", ..] => print!("{USAGE}"),
+        ["platform", arguments @ ..] => pull::platform(arguments)?,
+        [] => run(&["receiving", "pull"])?,
+        names => {
+            for name in names {
+                match *name {
+                    "receiving" => receiving::run()?,
+                    "pull" => pull::run()?,
+                    other => return Err(format!("no bench {other:?}\n{USAGE}").into()),
+                }
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! Measuring several things turn by turn, so that what disturbs the machine disturbs all of them.
+
+use std::time::{Duration, Instant};
+
+/// How long one turn of one thing takes, about.
+const TURN: Duration = Duration::from_millis(25);
+
+/// Turns of each thing.
+const ROUNDS: usize = 15;
+
+/// What several turns gave, in nanoseconds a call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spread {
+    pub(crate) min: f64,
+    pub(crate) median: f64,
+    pub(crate) max: f64,
+}
+
+impl Spread {
+    pub(crate) fn of(mut turns: Vec<f64>) -> Self {
+        turns.sort_by(f64::total_cmp);
+        let at = |n: usize| turns.get(n).copied().unwrap_or(f64::NAN);
+        Self { min: at(0), median: at(turns.len() / 2), max: at(turns.len().saturating_sub(1)) }
+    }
+}
+
+/// Something to measure.
+pub(crate) struct Candidate<'a> {
+    pub(crate) name: &'static str,
+    work: Box<dyn FnMut() + 'a>,
+}
+
+impl<'a> Candidate<'a> {
+    /// Its result is handed to the optimizer as something that is used.
+    pub(crate) fn new<T>(name: &'static str, mut work: impl FnMut() -> T + 'a) -> Self {
+        Self { name, work: Box::new(move || drop(std::hint::black_box(work()))) }
+    }
+}
+
+/// Each one's time a call, in the order given.
+pub(crate) fn compare(candidates: &mut [Candidate<'_>]) -> Vec<Spread> {
+    let mut calls = Vec::new();
+    for candidate in &mut *candidates {
+        let begun = Instant::now();
+        let mut done = 0_u32;
+        while begun.elapsed() < TURN {
+            (candidate.work)();
+            done += 1;
+        }
+        calls.push(done.max(1));
+    }
+    let mut turns = vec![Vec::with_capacity(ROUNDS); candidates.len()];
+    for _ in 0..ROUNDS {
+        for (n, candidate) in candidates.iter_mut().enumerate() {
+            let begun = Instant::now();
+            (0..calls[n]).for_each(|_| (candidate.work)());
+            let nanos = begun.elapsed().as_secs_f64() * 1e9;
+            turns[n].push(nanos / f64::from(calls[n]));
+        }
+    }
+    turns.into_iter().map(Spread::of).collect()
+}

@@ -1,0 +1,161 @@
+//! A platform that sends a list of any length and holds none of it: each page is the same accounts
+//! under other ids.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::Router;
+use axum::extract::State;
+use axum::routing::post;
+use qopen::callback::Keyring;
+use qopen::types::RobotAccountListRequest;
+use qopen_simulator::{Dataset, Schedule};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::Result;
+use crate::pages::{DESCRIPTION, ring};
+
+/// Digits of an account's id that say which page it is on.
+const DIGITS: usize = 8;
+
+/// A list: so many accounts, so many on a page, sent over so many connections at once.
+#[derive(Clone, Debug)]
+pub(crate) struct List {
+    pub(crate) callback: String,
+    pub(crate) accounts: usize,
+    pub(crate) page_size: usize,
+    pub(crate) connections: usize,
+}
+
+/// Serves the two endpoints until the process is killed; says where on standard output.
+pub(crate) fn run(list: List) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        println!("http://{}", listener.local_addr()?);
+        let token = r#"{"err_code":0,"err_msg":"","data":{"err_code":0,"err_msg":"","data":{"access_token":"t","expires_in":7200}}}"#;
+        let router = Router::new()
+            .route("/gateway/qopen/GetAccessToken", post(move || async move { token }))
+            .route("/gateway/qopen/GetRobotAccountListAsync", post(request))
+            .with_state(Arc::new(list));
+        axum::serve(listener, router).await?;
+        Ok(())
+    })
+}
+
+async fn request(State(list): State<Arc<List>>, body: String) -> String {
+    let request: Result<RobotAccountListRequest, _> = serde_json::from_str(&body);
+    let Ok(request) = request else { return r#"{"err_code":1,"err_msg":"no request"}"#.into() };
+    // Away from the runtime: it is arithmetic, and waiting for answers.
+    std::thread::spawn(move || {
+        if let Err(error) = deliver(&list, &request) {
+            eprintln!("bench: the list was not delivered: {error}");
+            std::process::exit(1);
+        }
+    });
+    r#"{"err_code":0,"err_msg":"","data":{"err_code":0,"err_msg":"","data":{"serial_no":"1"}}}"#
+        .into()
+}
+
+fn deliver(list: &List, request: &RobotAccountListRequest) -> Result<()> {
+    let template = Template::new(list, request)?;
+    let (next, ring) = (AtomicUsize::new(0), ring()?);
+    let last = list.accounts / list.page_size - 1;
+    let send = || -> Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let mut connection = runtime.block_on(Connection::new(&list.callback))?;
+        // The last page goes when every other one is on its way, and may overtake some.
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number > last {
+                return Ok(());
+            }
+            let body = template.page(number, number == last, &ring)?;
+            runtime.block_on(connection.post(&body))?;
+        }
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..list.connections)
+            .map(|_| scope.spawn(|| send().map_err(|it| it.to_string())))
+            .collect();
+        for thread in threads {
+            thread.join().map_err(|_| "a sender panicked")??;
+        }
+        Ok(())
+    })
+}
+
+struct Template {
+    page: Vec<u8>,
+    /// Where the digits of the page's number stand in each account's id.
+    digits: Vec<usize>,
+    has_more: usize,
+}
+
+impl Template {
+    fn new(list: &List, request: &RobotAccountListRequest) -> Result<Self> {
+        let schedule = Schedule {
+            accounts: list.page_size,
+            page_size: list.page_size,
+            description: DESCRIPTION,
+            ..Schedule::default()
+        };
+        let pages = Dataset::new(&schedule, &request.robot_id, false).pages(&request.mark_id);
+        let [page] = &pages[..] else { return Err("one page was expected".into()) };
+        let before = "\"account_id\":\"acc";
+        let ids = page.payload.match_indices(before).map(|(at, _)| at + before.len());
+        let has_more = page.payload.find("\"has_more\":false").ok_or("no has_more")?;
+        Ok(Self {
+            digits: ids.collect(),
+            has_more: has_more + "\"has_more\":".len(),
+            page: page.payload.clone().into_bytes(),
+        })
+    }
+
+    fn page(&self, number: usize, last: bool, ring: &Keyring) -> Result<Vec<u8>> {
+        let mut page = self.page.clone();
+        let digits = format!("{number:0DIGITS$}");
+        for at in &self.digits {
+            page[*at..at + DIGITS].copy_from_slice(digits.as_bytes());
+        }
+        if !last {
+            page.splice(self.has_more..self.has_more + "false".len(), *b"true");
+        }
+        Ok(serde_json::to_vec(&ring.seal(std::str::from_utf8(&page)?, "nonce", 1_700_000_000))?)
+    }
+}
+
+/// A connection that is kept, with as little work in it as there can be.
+pub(crate) struct Connection {
+    stream: TcpStream,
+    head: String,
+    answer: Vec<u8>,
+}
+
+impl Connection {
+    pub(crate) async fn new(url: &str) -> Result<Self> {
+        let rest = url.strip_prefix("http://").ok_or("an http URL is wanted")?;
+        let (address, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n"
+        );
+        Ok(Self { stream, head, answer: Vec::new() })
+    }
+
+    /// Posts a body; anything but `success` is an error.
+    pub(crate) async fn post(&mut self, body: &[u8]) -> Result<()> {
+        let head = format!("{}content-length: {}\r\n\r\n", self.head, body.len());
+        self.stream.write_all(head.as_bytes()).await?;
+        self.stream.write_all(body).await?;
+        self.answer.clear();
+        while !self.answer.ends_with(b"\r\n\r\nsuccess") {
+            if self.stream.read_buf(&mut self.answer).await? == 0 || self.answer.len() > 4096 {
+                return Err("a callback was not answered success".into());
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,130 @@
+//! What a received page costs, from the body's bytes to a page that is ready for the journal.
+
+use aes::cipher::block_padding::Pkcs7;
+use aes::cipher::{BlockModeDecrypt as _, KeyIvInit as _};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use md5::Digest as _;
+use qopen::callback::{Freshness, Keyring};
+use qopen::journal::{PageRecord, Payload};
+use qopen::types::CallbackSkim;
+use qopen::{Understood, understand};
+
+use crate::Result;
+use crate::measure::{Candidate, Spread, compare};
+use crate::pages::{AES_KEY, Spelling, page, ring, sealed};
+use crate::report::Table;
+
+pub(crate) fn run() -> Result<()> {
+    pipeline()?;
+    stages()
+}
+
+/// The receiving path as it runs in the receiver and the intake.
+fn receive(ring: &Keyring, body: &[u8]) -> Option<(PageRecord, usize)> {
+    let opened = ring.open(body, 1_700_000_000, Freshness::default()).ok()?;
+    let event_type = opened.event_type();
+    let payload = opened.into_payload();
+    match understand(&payload) {
+        Understood::Page { pull, accounts, .. } => {
+            std::hint::black_box(event_type);
+            Some((PageRecord::new(pull, Payload::new(payload)), accounts.len()))
+        }
+        _ => None,
+    }
+}
+
+/// The text whose MD5 is the signature: nearly all of the body.
+fn signed_text(body: &[u8]) -> Result<String> {
+    let envelope: serde_json::Value = serde_json::from_slice(body)?;
+    Ok(envelope["encoding_content"].as_str().ok_or("no content")?.to_owned())
+}
+
+fn pipeline() -> Result<()> {
+    let ring = ring()?;
+    let title = "CPU of a received page ÷ MD5 alone, body to journal-ready page, one core";
+    let columns = ["accounts", "JSON", "body", "MD5, µs", "page, µs", "page ÷ MD5, min–median–max"];
+    let mut table = Table::new("receiving", title, &columns);
+    for spelling in [Spelling::Compact, Spelling::Spaced] {
+        for accounts in [1, 100, 1000] {
+            let body = sealed(&ring, &page(accounts, spelling)?)?;
+            let text = signed_text(&body)?;
+            let found = receive(&ring, &body).map(|it| it.1);
+            if found != Some(accounts) {
+                return Err(format!("{found:?} accounts of {accounts} were received").into());
+            }
+            let mut candidates = [
+                Candidate::new("MD5", || md5::Md5::digest(text.as_bytes())),
+                Candidate::new("page", || receive(&ring, &body)),
+            ];
+            let [md5, page] = compare(&mut candidates)[..] else { continue };
+            table.row([
+                accounts.to_string(),
+                format!("{spelling:?}").to_lowercase(),
+                format!("{:.1} KB", body.len() as f64 / 1e3),
+                micros(md5.median),
+                micros(page.median),
+                ratio(page, md5),
+            ]);
+        }
+    }
+    table.finish()
+}
+
+fn stages() -> Result<()> {
+    let ring = ring()?;
+    let payload = page(100, Spelling::Compact)?;
+    let body = sealed(&ring, &payload)?;
+    let text = signed_text(&body)?;
+    let encrypted = STANDARD.decode(&text)?;
+    let key = AES_KEY.as_bytes();
+    let mut buffer = vec![0; encrypted.len()];
+    let accounts: Vec<&str> = match CallbackSkim::read(&payload)?.page {
+        Some(page) => page.accounts.iter().map(|account| account.raw).collect(),
+        None => return Err("no page".into()),
+    };
+    let mut candidates = [
+        Candidate::new("MD5 of the signed text", || md5::Md5::digest(text.as_bytes())),
+        Candidate::new("envelope: JSON, and MD5", || ring.verify(&body).is_ok()),
+        Candidate::new("base64", || STANDARD.decode(&text)),
+        Candidate::new("AES-256-CBC", || {
+            buffer.copy_from_slice(&encrypted);
+            let mode = cbc::Decryptor::<aes::Aes256>::new_from_slices(key, &key[..16]).ok()?;
+            mode.decrypt_padded::<Pkcs7>(&mut buffer).ok().map(<[u8]>::len)
+        }),
+        Candidate::new("UTF-8", || std::str::from_utf8(payload.as_bytes()).is_ok()),
+        Candidate::new("skim of ids", || CallbackSkim::read(&payload).is_ok()),
+        Candidate::new("skim, fingerprints and digests", || understand(&payload)),
+        Candidate::new("digest of the page", || xxhash_rust::xxh3::xxh3_128(payload.as_bytes())),
+        Candidate::new("digests of the accounts", || {
+            accounts.iter().fold(0, |sum, it| sum ^ xxhash_rust::xxh3::xxh3_128(it.as_bytes()))
+        }),
+        Candidate::new("JSON read as serde_json::Value", || {
+            serde_json::from_str::<serde_json::Value>(&payload).is_ok()
+        }),
+    ];
+    let names: Vec<&str> = candidates.iter().map(|it| it.name).collect();
+    let spreads = compare(&mut candidates);
+    let title = format!("Stages of a page of 100 accounts, {} bytes of JSON", payload.len());
+    let mut table = Table::new("stages", title, &["stage", "µs, min–median–max", "÷ MD5"]);
+    for (name, spread) in names.into_iter().zip(&spreads) {
+        let Spread { min, median, max } = *spread;
+        let spread = format!("{}–{}–{}", micros(min), micros(median), micros(max));
+        table.row([name.to_owned(), spread, format!("{:.2}", median / spreads[0].median)]);
+    }
+    table.finish()
+}
+
+fn micros(nanos: f64) -> String {
+    match nanos / 1e3 {
+        few if few < 10.0 => format!("{few:.2}"),
+        some if some < 100.0 => format!("{some:.1}"),
+        many => format!("{many:.0}"),
+    }
+}
+
+/// Of the medians, and of the extremes that were measured.
+fn ratio(of: Spread, to: Spread) -> String {
+    let [min, median, max] = [of.min / to.median, of.median / to.median, of.max / to.median];
+    format!("{min:.2}–{median:.2}–{max:.2}")
+}
