@@ -1,10 +1,13 @@
 //! What the receiving path needs to know of a payload, and no more: whose page, the last or not,
 //! which customers, and the text of each.
 
+mod quick;
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 
 use serde::de::{IgnoredAny, MapAccess};
-use serde_json::value::RawValue;
 
 use crate::wire::{self, Key, Object};
 use crate::{AccountId, Digest, EventType, MarkId, RobotId, ids};
@@ -87,8 +90,8 @@ impl<'a> CallbackSkim<'a> {
     /// [`SkimError::NotJson`] for text that is not JSON, [`SkimError::Shape`] for JSON that does
     /// not fit, such as an `account_list` that is not a list.
     pub fn read(payload: &'a str) -> Result<Self, SkimError> {
-        let error = match serde_json::from_str::<Whole<'a>>(payload) {
-            Ok(Whole(skim)) => return Ok(skim),
+        let error = match quick::read(payload).map_or_else(|| general(payload), Ok) {
+            Ok(skim) => return Ok(skim),
             Err(error) => error,
         };
         // The parser stops at the first thing that does not fit, before it has seen whether the
@@ -103,6 +106,11 @@ impl<'a> CallbackSkim<'a> {
             mark_id: data.and_then(|data| wire::first_field(data.as_str(), "mark_id")),
         })
     }
+}
+
+/// Any spelling.
+fn general(payload: &str) -> Result<CallbackSkim<'_>, serde_json::Error> {
+    serde_json::from_str::<Whole<'_>>(payload).map(|Whole(skim)| skim)
 }
 
 struct Whole<'a>(CallbackSkim<'a>);
@@ -144,7 +152,7 @@ impl<'de> Object<'de> for PageSkim<'de> {
                 "mark_id" => out.mark_id = wire::optional(&mut map, "mark_id")?,
                 "account_list" => {
                     let list = wire::raw_list(&mut map, "account_list")?;
-                    out.accounts = list.into_iter().map(account).collect();
+                    out.accounts = list.into_iter().map(|raw| account(raw.get())).collect();
                 }
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }
@@ -153,11 +161,12 @@ impl<'de> Object<'de> for PageSkim<'de> {
     }
 }
 
-fn account(raw: &RawValue) -> AccountSkim<'_> {
-    let id = serde_json::from_str::<IdOnly<'_>>(raw.get())
+/// An account of a page, from its JSON.
+fn account(raw: &str) -> AccountSkim<'_> {
+    let id = serde_json::from_str::<IdOnly<'_>>(raw)
         .map(|IdOnly(id)| id)
         .map_err(|error| wire::reason(&error));
-    AccountSkim { id, raw: raw.get() }
+    AccountSkim { id, raw }
 }
 
 /// The id alone of an account, by the same rules as [`crate::Account`] reads it.
