@@ -125,6 +125,7 @@ pub struct Stats(Arc<Counts>);
 #[derive(Debug, Default)]
 struct Counts {
     received: AtomicU64,
+    opened: AtomicU64,
     accepted: AtomicU64,
     other_events: AtomicU64,
     stale: AtomicU64,
@@ -137,6 +138,12 @@ impl Stats {
     #[must_use]
     pub fn received(&self) -> u64 {
         self.0.received.load(Ordering::Relaxed)
+    }
+
+    /// Callbacks that were verified and opened.
+    #[must_use]
+    pub fn opened(&self) -> u64 {
+        self.0.opened.load(Ordering::Relaxed)
     }
 
     /// Requests answered `success`.
@@ -219,6 +226,7 @@ async fn receive(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bo
         Ok(opened) => opened,
         Err((reason, status)) => return stats.reject(reason, status),
     };
+    stats.0.opened.fetch_add(1, Ordering::Relaxed);
     if received.callback.staleness() != Staleness::Fresh {
         stats.0.stale.fetch_add(1, Ordering::Relaxed);
     }

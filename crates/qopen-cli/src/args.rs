@@ -221,7 +221,8 @@ pub(crate) enum QuarantineVerb {
         /// Its name in the list, or the beginning of it
         item: String,
     },
-    /// Read items again, as this version does, and put what can be read where it belongs
+    /// Read items again, as this version does, and put what can be read where it belongs; accounts
+    /// are read again whenever their list is published
     Retry,
 }
 

@@ -122,6 +122,12 @@ pub(crate) fn status(state: &PullState) -> &str {
     }
 }
 
+/// When a pull was started, or first heard of.
+pub(crate) fn began(state: &PullState) -> Option<SystemTime> {
+    let started = state.started().map(|(at, _)| at);
+    started.or_else(|| state.notes.first().map(|it| it.at)).or(state.last_page)
+}
+
 /// Whether a pull is complete and its list was never published.
 pub(crate) fn is_unpublished(state: &PullState) -> bool {
     status(state) == "complete" && state.published().is_none()

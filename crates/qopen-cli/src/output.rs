@@ -3,11 +3,36 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use qopen::journal::PullState;
 use qopen::sink::{FileSink, Format, ListKind, Sink, SinkError, StreamSink};
 use qopen::{Published, PulledList, publish};
+use serde::{Deserialize, Serialize};
 
 use crate::args::OutputFormat;
 use crate::exit::Failure;
+
+/// Where lists go, as it was said: noted with each pull, for whoever takes it up again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Place {
+    pub(crate) out: PathBuf,
+    pub(crate) format: OutputFormat,
+}
+
+impl Place {
+    /// What was noted with a pull.
+    pub(crate) fn of(state: &PullState) -> Option<Self> {
+        serde_json::from_str(state.started()?.1.label.as_deref()?).ok()
+    }
+
+    pub(crate) fn label(&self) -> String {
+        // Plain data always encodes.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    pub(crate) fn output(&self) -> Output {
+        Output::new(&self.out, self.format)
+    }
+}
 
 /// Where lists go.
 #[derive(Clone, Debug)]
@@ -58,6 +83,12 @@ impl Output {
                 self.file(robot).check().map_err(fails)
             }),
         }
+    }
+
+    /// Whether a list that was published there stands where this robot's would go.
+    pub(crate) fn is_at(&self, location: &str, robot: &str) -> bool {
+        let real = |path: &Path| std::fs::canonicalize(path).ok();
+        real(Path::new(location)).is_some_and(|there| real(self.file(robot).path()) == Some(there))
     }
 
     /// The file of a robot, or what stands for it.

@@ -1,7 +1,7 @@
 //! `qopen pull`: from request to file.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -11,12 +11,11 @@ use qopen::journal::{DiskJournal, PullState};
 use qopen::sink::ListKind;
 use qopen::types::RobotId;
 use qopen::{Client, ForwardTo, Outcome, Pull, PullRequest, Status};
-use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::args::{OutputFormat, PullArgs};
+use crate::args::PullArgs;
 use crate::exit::{Exit, Failure};
-use crate::output::Output;
+use crate::output::{Output, Place};
 use crate::report::{Reporter, Summary};
 use crate::settings::Settings;
 use crate::wiring;
@@ -24,8 +23,8 @@ use crate::wiring;
 pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Failure> {
     let journal = crate::journal::open(&settings)?;
     let wanted = Wanted::of(&args, &journal).await?;
-    let label = wanted.label(&args)?;
-    let output = Output::new(&label.out, label.format);
+    let place = wanted.place(&args)?;
+    let output = place.output();
     let receiving = &args.receiving;
     let listener = wiring::listen(settings.listen()?, "callbacks", "--listen").await?;
     let mut builder = wiring::client(receiving, &settings, &journal)?;
@@ -47,7 +46,7 @@ pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Fail
     }
     begun.extend(wanted.new.into_iter().map(Begun::New));
     let reporter = Arc::new(Reporter::new(args.json, output.is_stdout()));
-    let label = serde_json::to_string(&label).unwrap_or_default();
+    let label = place.label();
     let (reporting, interrupted) = (Arc::clone(&reporter), wiring::interruption());
     let work = Work { client, output, reporter: reporting, interrupted, label };
     let tick = async {
@@ -60,13 +59,6 @@ pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Fail
         exit = work.run(begun, &args) => Ok(exit),
         () = tick => Ok(Exit::Unexpected),
     }
-}
-
-/// Where a list goes: noted with its pull, for whoever takes it up again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Label {
-    out: PathBuf,
-    format: OutputFormat,
 }
 
 /// What is to be pulled: some anew, some taken up again.
@@ -130,23 +122,20 @@ impl Wanted {
     }
 
     /// Where the lists go: as the arguments say, else as it was said when they were started.
-    fn label(&self, args: &PullArgs) -> Result<Label, Failure> {
-        let label = |state: &PullState| {
-            serde_json::from_str::<Label>(state.started()?.1.label.as_deref()?).ok()
-        };
+    fn place(&self, args: &PullArgs) -> Result<Place, Failure> {
         let mut before = None;
         if !args.resume.is_empty() {
-            let labels: Vec<_> = self.resumed.iter().map(label).collect();
-            if args.out.is_none() && labels.windows(2).any(|pair| pair[0] != pair[1]) {
+            let places: Vec<_> = self.resumed.iter().map(Place::of).collect();
+            if args.out.is_none() && places.windows(2).any(|pair| pair[0] != pair[1]) {
                 let message = "these pulls' lists were to go to different places; give --out PATH, or take them up one by one";
                 return Err(Failure::usage(message));
             }
-            before = labels.into_iter().next().flatten();
+            before = places.into_iter().next().flatten();
         }
         let format = args.format.or(before.as_ref().map(|it| it.format)).unwrap_or_default();
         let out = args.out.clone().or(before.map(|it| it.out));
         let unknown = "nobody has said where this pull's list goes; give --out PATH";
-        Ok(Label { out: out.ok_or_else(|| Failure::usage(unknown))?, format })
+        Ok(Place { out: out.ok_or_else(|| Failure::usage(unknown))?, format })
     }
 
     fn robots(&self) -> Vec<&str> {

@@ -64,6 +64,8 @@ pub(crate) struct Line<'a> {
     accounts: Option<u64>,
     bytes: u64,
     quarantined: u64,
+    /// Accounts and pages that are not in what was published, because they could not be read.
+    set_aside: Option<u64>,
     damaged: usize,
     revision: Option<u32>,
     output: Option<&'a str>,
@@ -78,8 +80,8 @@ impl<'a> Line<'a> {
             _ => None,
         });
         let published = state.published().and_then(|noted| match &noted.note {
-            Note::Published { revision, accounts, location, .. } => {
-                Some((*revision, *accounts, location.as_str()))
+            Note::Published { revision, accounts, location, set_aside, .. } => {
+                Some((*revision, *accounts, location.as_str(), *set_aside))
             }
             _ => None,
         });
@@ -94,6 +96,7 @@ impl<'a> Line<'a> {
             accounts: published.map(|it| it.1).or(ended),
             bytes: state.bytes,
             quarantined: state.quarantined,
+            set_aside: published.map(|it| it.3),
             damaged: state.damaged.len(),
             revision: published.map(|it| it.0),
             output: published.map(|it| it.2),
@@ -116,6 +119,9 @@ impl<'a> Line<'a> {
         }
         if self.quarantined > 0 {
             add(format!("{} in quarantine", self.quarantined));
+        }
+        if let Some(set_aside @ 1..) = self.set_aside {
+            add(format!("{set_aside} could not be read"));
         }
         if self.damaged > 0 {
             add(format!("{} lost in the journal", self.damaged));

@@ -1,6 +1,12 @@
 //! `qopen quarantine`: what verified and could not be read.
 
-use qopen::journal::{DiskJournal, Journal as _, JournalError, PageRecord, PullId, Quarantined};
+use std::collections::BTreeSet;
+
+use futures_util::StreamExt as _;
+use qopen::journal::{
+    DiskJournal, Journal as _, JournalError, PageRecord, Payload, PullId, Quarantined,
+};
+use qopen::types::RobotAccountListCallback;
 use qopen::{Understood, understand};
 use serde::Serialize;
 
@@ -11,18 +17,23 @@ use crate::settings::Settings;
 
 pub(crate) async fn run(verb: QuarantineVerb, settings: Settings) -> Result<Exit, Failure> {
     let journal = open_existing(&settings)?;
-    let items = journal.quarantined(None).await.map_err(|error| failed(&error))?;
+    let pages = journal.quarantined(None).await.map_err(|error| failed(&error))?;
+    let accounts = accounts(&journal).await?;
+    let items = || {
+        let pages = pages.iter().map(|item| ("page", item));
+        pages.chain(accounts.iter().map(|item| ("account", item)))
+    };
     match verb {
         QuarantineVerb::List { json } => {
-            if items.is_empty() && !json {
+            if items().next().is_none() && !json {
                 eprintln!("qopen: nothing is in quarantine");
             }
-            items.iter().for_each(|item| print(item, json));
+            items().for_each(|(kind, item)| print(kind, item, json));
             Ok(Exit::Complete)
         }
         QuarantineVerb::Show { item } => {
             let fits = |it: &&Quarantined| name(it).starts_with(&item);
-            let found: Vec<_> = items.iter().filter(fits).collect();
+            let found: Vec<_> = items().map(|it| it.1).filter(fits).collect();
             match found[..] {
                 [item] => println!("{}", item.payload.as_str()),
                 [] => {
@@ -32,8 +43,32 @@ pub(crate) async fn run(verb: QuarantineVerb, settings: Settings) -> Result<Exit
             }
             Ok(Exit::Complete)
         }
-        QuarantineVerb::Retry => retry(&journal, &items).await,
+        QuarantineVerb::Retry => retry(&journal, &pages, &accounts).await,
     }
+}
+
+/// The accounts on kept pages that this version cannot read. They lie where they came, in their
+/// pages, and are read again whenever their list is published.
+async fn accounts(journal: &DiskJournal) -> Result<Vec<Quarantined>, Failure> {
+    let mut found = Vec::new();
+    for state in crate::journal::all(journal).await? {
+        let mut seen = BTreeSet::new();
+        let mut pages = journal.pages(&state.pull).await.map_err(|error| failed(&error))?;
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| failed(&error))?;
+            let read: Result<RobotAccountListCallback, _> =
+                serde_json::from_str(page.payload.as_str());
+            let Some(data) = read.ok().and_then(|it| it.data) else { continue };
+            for unread in data.account_list.unread() {
+                let raw = Payload::new(unread.raw.as_str().to_owned());
+                let item = Quarantined::new(Some(state.pull.clone()), &unread.reason, raw);
+                if seen.insert(item.digest()) {
+                    found.push(item);
+                }
+            }
+        }
+    }
+    Ok(found)
 }
 
 fn failed(error: &JournalError) -> Failure {
@@ -45,10 +80,11 @@ fn name(item: &Quarantined) -> String {
     item.digest().to_string()
 }
 
-fn print(item: &Quarantined, json: bool) {
+fn print(kind: &'static str, item: &Quarantined, json: bool) {
     #[derive(Serialize)]
     struct Line<'a> {
         r#type: &'static str,
+        kind: &'static str,
         item: String,
         robot_id: Option<&'a str>,
         mark_id: Option<&'a str>,
@@ -59,7 +95,7 @@ fn print(item: &Quarantined, json: bool) {
     let mark_id = item.pull.as_ref().map(|pull| pull.mark_id.as_str());
     let (item, reason, bytes) = (name(item), item.reason.as_str(), item.payload.as_str().len());
     if json {
-        let line = Line { r#type: "quarantined", item, robot_id, mark_id, reason, bytes };
+        let line = Line { r#type: "quarantined", kind, item, robot_id, mark_id, reason, bytes };
         // Plain data always encodes.
         println!("{}", serde_json::to_string(&line).unwrap_or_default());
         return;
@@ -68,12 +104,16 @@ fn print(item: &Quarantined, json: bool) {
         (Some(robot), Some(mark)) => format!("robot {robot} mark {mark}"),
         _ => "of nobody knows which pull".to_owned(),
     };
-    println!("{item}  {whose}  {bytes} bytes  {reason}");
+    println!("{item}  {kind}  {whose}  {bytes} bytes  {reason}");
 }
 
 /// Reads each item again. What is a page now goes to its pull; the page is kept before the item is
 /// let go, so that nothing is lost between.
-async fn retry(journal: &DiskJournal, items: &[Quarantined]) -> Result<Exit, Failure> {
+async fn retry(
+    journal: &DiskJournal,
+    items: &[Quarantined],
+    accounts: &[Quarantined],
+) -> Result<Exit, Failure> {
     let mut left = 0;
     let mut gained: Vec<PullId> = Vec::new();
     for item in items {
@@ -99,6 +139,9 @@ async fn retry(journal: &DiskJournal, items: &[Quarantined]) -> Result<Exit, Fai
             pull.mark_id
         );
     }
-    eprintln!("qopen: {} of {} items were read", items.len() - left, items.len());
-    Ok(if left == 0 { Exit::Complete } else { Exit::Incomplete })
+    eprintln!("qopen: {} of {} pages were read", items.len() - left, items.len());
+    for item in accounts {
+        eprintln!("qopen: {} still cannot be read: {}", name(item), item.reason);
+    }
+    Ok(if left + accounts.len() == 0 { Exit::Complete } else { Exit::Incomplete })
 }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use qopen::assembler::Timing;
 use qopen::callback::receiver;
@@ -32,7 +33,10 @@ pub(crate) fn client(
         .idle_timeout(receiving.idle_timeout)
         .deadline(receiving.deadline);
     let builder = Client::builder(sender, settings.ring()?);
-    Ok(builder.journal(Arc::clone(journal) as _).receiver(config).timing(timing))
+    // What the journal lets go of is forgotten before: a page of it is a stranger's then.
+    let retention = Duration::from_secs(600).min(receiving.retain.mul_f64(0.9));
+    let builder = builder.journal(Arc::clone(journal) as _).retention(retention);
+    Ok(builder.receiver(config).timing(timing))
 }
 
 /// The URL of `--forward` is none.

@@ -12,7 +12,7 @@ use futures_core::stream::BoxStream;
 pub use disk::Faults;
 pub use disk::{Damage, DiskJournal, DiskOptions, DiskStats, Expired, Report};
 pub use memory::MemoryJournal;
-pub use outbox::{Outbox, Waiting};
+pub use outbox::{Backlog, Outbox, Waiting};
 pub use record::{
     Appended, Changes, Durability, Note, Noted, PageRecord, Payload, PullId, PullState,
     Quarantined, Started,

@@ -10,8 +10,8 @@ use futures_util::stream;
 use qopen_types::Digest;
 
 use crate::{
-    Appended, Durability, Journal, JournalError, Note, Noted, Outbox, PageRecord, Payload, PullId,
-    PullState, Quarantined, Waiting,
+    Appended, Backlog, Durability, Journal, JournalError, Note, Noted, Outbox, PageRecord, Payload,
+    PullId, PullState, Quarantined, Waiting,
 };
 
 /// Bytes of payload that a journal in memory holds unless told otherwise: 1 GiB.
@@ -228,8 +228,10 @@ impl Outbox for MemoryJournal {
         Ok(later.take(most).cloned().collect())
     }
 
-    async fn count(&self) -> Result<u64, JournalError> {
-        Ok(self.state().events.len() as u64)
+    async fn backlog(&self) -> Result<Backlog, JournalError> {
+        let state = self.state();
+        let bytes = state.events.iter().map(|it| it.event.as_str().len() as u64).sum();
+        Ok(Backlog { events: state.events.len() as u64, bytes })
     }
 
     async fn taken(&self, event: &Waiting) -> Result<(), JournalError> {

@@ -26,6 +26,16 @@ impl Waiting {
     }
 }
 
+/// How much waits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Backlog {
+    /// Events.
+    pub events: u64,
+    /// Bytes of storage that they take.
+    pub bytes: u64,
+}
+
 /// Events of other kinds that were acknowledged and wait to be handed on, kept with the same
 /// promise as pages are. A future that is dropped before it is ready may or may not have had its
 /// effect; every call may be repeated.
@@ -37,17 +47,19 @@ pub trait Outbox: Send + Sync + 'static {
     /// [`JournalError`]; nothing was promised then.
     async fn put(&self, event: Payload) -> Result<Appended, JournalError>;
 
-    /// The oldest events that wait with a greater number than that, at most so many.
+    /// The oldest events that wait with a greater number than that: at most so many, and fewer where
+    /// that would take more than about 1 MiB; at least one where there is any. One that was kept and
+    /// cannot be read any more is passed over.
     ///
     /// # Errors
     /// [`JournalError`], when the storage cannot be read.
     async fn waiting(&self, after: u64, most: usize) -> Result<Vec<Waiting>, JournalError>;
 
-    /// How many wait.
+    /// How much waits.
     ///
     /// # Errors
     /// [`JournalError`], when the storage cannot be read.
-    async fn count(&self) -> Result<u64, JournalError>;
+    async fn backlog(&self) -> Result<Backlog, JournalError>;
 
     /// Lets go of an event: it was handed on. What is not there is no error.
     ///

@@ -119,6 +119,9 @@ pub enum Note {
         pages: u64,
         /// Where it is, as the sink names it.
         location: String,
+        /// Accounts and pages that could not be read, and are not in it.
+        #[serde(default)]
+        set_aside: u64,
         /// What is different from the revision that was published before, where there was one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         changes: Option<Changes>,

@@ -391,13 +391,17 @@ impl Driver {
 
     /// Nobody holds the pull any more, neither the assembler's memory nor a caller.
     async fn forget(&mut self, pull: PullId) {
-        if self.journal.durability() != Durability::Memory {
-            // What is on a disk stays for as long as its keeper wants it.
-            return;
-        }
         if self.pulls.contains_key(&key_of(&pull)) {
             // The mark is in use again, and what is kept under it is wanted.
             return;
+        }
+        if self.journal.durability() != Durability::Memory {
+            // What is on a disk stays for as long as its keeper wants it. A page of which nothing
+            // else is known was on its way when its keeper let go of the rest.
+            let left = self.journal.pull(&pull).await.ok().flatten();
+            if left.is_none_or(|state| !state.notes.is_empty()) {
+                return;
+            }
         }
         if let Err(error) = self.journal.forget(&pull).await {
             tracing::warn!(%pull, error = &error as &dyn std::error::Error, "not forgotten");

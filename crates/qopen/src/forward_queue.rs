@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use async_trait::async_trait;
 use futures_util::{StreamExt as _, stream};
 use qopen_callback::receiver::NotTaken;
 use qopen_http::{BuildError, ForwardError, Forwarder};
-use qopen_journal::{JournalError, Outbox, Payload, Waiting};
+use qopen_journal::{Backlog, JournalError, Outbox, Payload, Waiting};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -18,6 +19,9 @@ use crate::foreign::{ForeignEvent, ForeignHandler};
 
 /// Events that wait, unless told otherwise.
 const CAPACITY: u64 = 10_000;
+
+/// Bytes of storage that they take, at most: 256 MiB.
+const CAPACITY_BYTES: u64 = 256 << 20;
 
 /// Events that are read from the outbox at a time.
 const BATCH: usize = 64;
@@ -28,11 +32,12 @@ const AT_ONCE: usize = 8;
 /// Forwards events to another URL, byte for byte, by way of an [`Outbox`]: an event is answered
 /// `success` as soon as it is kept there, and sent on until the listener answers `success` too.
 ///
-/// Each event reaches the listener at least once: twice, where it answered and that could not be
-/// noted any more. Events are sent in the order in which they came, up to 8 at once; one that the
-/// listener refuses does not hold up the others. What is not taken is tried again after a pause of
-/// one second, then two, up to a minute. When as many wait as may, the platform is not answered
-/// `success`, and sends the event again.
+/// Each event reaches the listener at least once, unless the outbox lets go of it before, and twice
+/// where the listener's answer could not be noted any more. Events are sent in the order in which
+/// they came, up to 8 at once. One that the listener refuses does not hold up the others: it is sent
+/// again when all that wait were tried, after a pause of one second, then two, up to a minute. While
+/// the listener cannot be reached, the pauses are the same. When as many wait as may, the platform is
+/// not answered `success`, and sends the event again.
 ///
 /// Cloning is cheap; clones are the same queue.
 #[derive(Clone)]
@@ -44,6 +49,7 @@ struct Inner {
     forwarder: Forwarder,
     outbox: Arc<dyn Outbox>,
     capacity: u64,
+    capacity_bytes: u64,
     first_pause: Duration,
     longest_pause: Duration,
     came: Notify,
@@ -52,6 +58,8 @@ struct Inner {
     turned_away: AtomicU64,
     /// Events that were taken and are not noted so yet.
     unnoted: Mutex<BTreeSet<u64>>,
+    /// Whether what went wrong last was said.
+    troubled: AtomicBool,
 }
 
 /// Settings of a [`ForwardQueue`].
@@ -59,8 +67,8 @@ struct Inner {
 pub struct ForwardQueueBuilder(Inner);
 
 impl ForwardQueueBuilder {
-    /// How many events may wait. Default 10,000. Events that come at the same moment may exceed it
-    /// by their number.
+    /// How many events may wait. Default 10,000, and at most 256 MiB of storage. Events that come at
+    /// the same moment may exceed it by their number.
     pub fn capacity(mut self, events: u64) -> Self {
         self.0.capacity = events;
         self
@@ -98,6 +106,7 @@ impl ForwardQueue {
             forwarder: Forwarder::new(url)?,
             outbox,
             capacity: CAPACITY,
+            capacity_bytes: CAPACITY_BYTES,
             first_pause: Duration::from_secs(1),
             longest_pause: Duration::from_secs(60),
             came: Notify::new(),
@@ -105,6 +114,7 @@ impl ForwardQueue {
             failures: AtomicU64::new(0),
             turned_away: AtomicU64::new(0),
             unnoted: Mutex::default(),
+            troubled: AtomicBool::new(false),
         }))
     }
 
@@ -130,8 +140,9 @@ impl ForwardQueue {
     /// was on its way is sent again by the next run. Run it once at a time.
     pub async fn run(&self) {
         let inner = &*self.inner;
+        let longer = |pause: Duration| pause.saturating_mul(2).min(inner.longest_pause);
         let mut pause = inner.first_pause;
-        // Everything up to this number was tried, and what of it was not taken is tried again then.
+        // Everything up to this number was tried; from when on what was not taken is tried again.
         let (mut tried, mut again) = (0, None);
         loop {
             match inner.send_after(&mut tried).await {
@@ -140,9 +151,13 @@ impl ForwardQueue {
                         pause = inner.first_pause;
                         inner.came.notified().await;
                     }
-                    Some(again) => tokio::select! {
+                    Some(due) => tokio::select! {
+                        biased;
+                        () = tokio::time::sleep_until(due) => {
+                            (tried, again) = (0, None);
+                            pause = longer(pause);
+                        }
                         () = inner.came.notified() => {}
-                        () = tokio::time::sleep_until(again) => {}
                     },
                 },
                 Sent::All => {}
@@ -150,11 +165,8 @@ impl ForwardQueue {
                 Sent::Unreachable => {
                     tokio::time::sleep(pause).await;
                     again = Some(Instant::now());
+                    pause = longer(pause);
                 }
-            }
-            if again.is_some_and(|again| again <= Instant::now()) {
-                (tried, again) = (0, None);
-                pause = pause.saturating_mul(2).min(inner.longest_pause);
             }
         }
     }
@@ -176,55 +188,60 @@ impl Inner {
         let batch = match self.outbox.waiting(*tried, BATCH).await {
             Ok(batch) => batch,
             Err(error) => {
-                complain("the events that wait cannot be read", &error);
+                self.complain("the events that wait cannot be read", &error);
                 return Sent::Unreachable;
             }
         };
-        let Some(last) = batch.last().map(|event| event.number) else { return Sent::Nothing };
+        if batch.is_empty() {
+            return Sent::Nothing;
+        }
         let in_vain = AtomicUsize::new(0);
         let sending = stream::iter(batch).map(|event| self.send(event, &in_vain));
-        let taken: Vec<bool> = sending.buffered(AT_ONCE).collect().await;
-        if in_vain.into_inner() >= AT_ONCE {
-            return Sent::Unreachable;
+        let mut sending = pin!(sending.buffer_unordered(AT_ONCE));
+        let mut all = true;
+        while let Some((number, sent)) = sending.next().await {
+            if let Some(taken) = sent {
+                *tried = number.max(*tried);
+                all &= taken;
+            }
         }
-        *tried = last;
-        if taken.into_iter().all(|it| it) { Sent::All } else { Sent::NotAll }
+        match all {
+            _ if in_vain.load(Ordering::Relaxed) >= AT_ONCE => Sent::Unreachable,
+            true => Sent::All,
+            false => Sent::NotAll,
+        }
     }
 
-    /// Sends an event, unless too many in a row were sent in vain. True where it is done with.
-    async fn send(&self, event: Waiting, in_vain: &AtomicUsize) -> bool {
+    /// Sends an event, unless too many in a row were sent in vain. True where it is done with, `None`
+    /// where it was not tried.
+    async fn send(&self, event: Waiting, in_vain: &AtomicUsize) -> (u64, Option<bool>) {
+        let number = event.number;
         if in_vain.load(Ordering::Relaxed) >= AT_ONCE {
-            return false;
+            return (number, None);
         }
-        if !self.unnoted().contains(&event.number) {
-            match self.forwarder.forward(event.event.as_str().as_bytes()).await {
-                Ok(()) => {
-                    self.taken.fetch_add(1, Ordering::Relaxed);
-                    self.unnoted().insert(event.number);
+        if !self.unnoted().contains(&number) {
+            let sent = self.forwarder.forward(event.event.as_str().as_bytes()).await;
+            if let Err(error) = sent {
+                self.failures.fetch_add(1, Ordering::Relaxed);
+                self.complain("an event was not taken; it is sent again", &error);
+                match error {
+                    ForwardError::NotTaken { .. } => in_vain.store(0, Ordering::Relaxed),
+                    _ => drop(in_vain.fetch_add(1, Ordering::Relaxed)),
                 }
-                Err(error) => {
-                    self.failures.fetch_add(1, Ordering::Relaxed);
-                    complain("an event was not taken; it is sent again", &error);
-                    match error {
-                        ForwardError::NotTaken { .. } => in_vain.store(0, Ordering::Relaxed),
-                        _ => drop(in_vain.fetch_add(1, Ordering::Relaxed)),
-                    }
-                    return false;
-                }
+                return (number, Some(false));
             }
+            self.taken.fetch_add(1, Ordering::Relaxed);
+            self.unnoted().insert(number);
         }
-        match self.outbox.taken(&event).await {
-            Ok(()) => {
-                in_vain.store(0, Ordering::Relaxed);
-                self.unnoted().remove(&event.number);
-                true
-            }
-            Err(error) => {
-                in_vain.fetch_add(1, Ordering::Relaxed);
-                complain("that an event was taken cannot be noted", &error);
-                false
-            }
+        if let Err(error) = self.outbox.taken(&event).await {
+            in_vain.fetch_add(1, Ordering::Relaxed);
+            self.complain("that an event was taken cannot be noted", &error);
+            return (number, Some(false));
         }
+        in_vain.store(0, Ordering::Relaxed);
+        self.unnoted().remove(&number);
+        self.troubled.store(false, Ordering::Relaxed);
+        (number, Some(true))
     }
 
     /// Held for a set operation, never across an await.
@@ -236,33 +253,47 @@ impl Inner {
         // It was read as JSON before: it is text.
         let text = String::from_utf8(event.body().to_vec()).map_err(|_| NotTaken::Malformed)?;
         let unavailable = |error: JournalError| {
-            complain("an event could not be kept; the platform will send it again", &error);
+            self.complain("an event could not be kept; the platform will send it again", &error);
             NotTaken::Unavailable
         };
-        let waiting = self.outbox.count().await.map_err(unavailable)?;
-        if waiting >= self.capacity {
-            tracing::warn!(waiting, "as many events wait as may; the platform will send it again");
-            return Err(NotTaken::Unavailable);
+        let Backlog { events, bytes, .. } = self.outbox.backlog().await.map_err(unavailable)?;
+        if events >= self.capacity || bytes >= self.capacity_bytes {
+            let error = if events >= self.capacity {
+                JournalError::Full { held: events, limit: self.capacity }
+            } else {
+                JournalError::Full { held: bytes, limit: self.capacity_bytes }
+            };
+            return Err(unavailable(error));
         }
         self.outbox.put(Payload::new(text)).await.map_err(unavailable)?;
         self.came.notify_one();
         Ok(())
+    }
+
+    /// Loud the first time, until something goes well again.
+    fn complain(&self, what: &str, error: &(dyn std::error::Error + 'static)) {
+        match self.troubled.swap(true, Ordering::Relaxed) {
+            false => tracing::error!(error, "{what}"),
+            true => tracing::debug!(error, "{what}"),
+        }
     }
 }
 
 #[async_trait]
 impl ForeignHandler for ForwardQueue {
     async fn handle(&self, event: ForeignEvent) -> Result<(), NotTaken> {
-        let kept = self.inner.keep(&event).await;
-        if kept.is_err() {
-            self.inner.turned_away.fetch_add(1, Ordering::Relaxed);
-        }
-        kept
+        let inner = Arc::clone(&self.inner);
+        // In a task of its own: a platform that hangs up must not stop it half-way.
+        let keeping = tokio::spawn(async move {
+            let kept = inner.keep(&event).await;
+            if kept.is_err() {
+                inner.turned_away.fetch_add(1, Ordering::Relaxed);
+            }
+            kept
+        });
+        // The task ends early only when the runtime does.
+        keeping.await.unwrap_or(Err(NotTaken::Unavailable))
     }
-}
-
-fn complain(what: &str, error: &(dyn std::error::Error + 'static)) {
-    tracing::warn!(error, "{what}");
 }
 
 impl fmt::Debug for ForwardQueue {

@@ -98,6 +98,16 @@ impl PulledList {
         Some(newer.progress.revision)
     }
 
+    /// How many accounts it had when the pull ended; a later revision has no fewer.
+    fn accounts_at_the_end(&self) -> usize {
+        match &self.source {
+            Source::Done(fold, _) => fold.accounts(),
+            Source::Live { seen, .. } => {
+                seen.borrow().ended.as_ref().map_or(0, |it| it.fold.accounts())
+            }
+        }
+    }
+
     /// The fold to publish from, where it is known without reading the pages.
     fn fold(&self) -> (u32, Option<Arc<Fold>>) {
         match &self.source {
@@ -203,9 +213,10 @@ async fn write(
         }
         let location = writer.commit().map_err(PublishError::Sink)?;
         for (list, it) in lists.iter().zip(&done).filter(|_| note) {
-            let PublishedList { revision, accounts, pages, changes, .. } = *it;
+            let PublishedList { revision, accounts, pages, quarantined, changes, .. } = *it;
             let location = location.clone();
-            let note = Note::Published { revision, accounts, pages, location, changes };
+            let set_aside = quarantined;
+            let note = Note::Published { revision, accounts, pages, location, set_aside, changes };
             // The list is in its place: that this could not be noted does not undo it.
             if let Err(error) = runtime.block_on(list.journal.note(&list.id, note)) {
                 let error = &error as &dyn std::error::Error;
@@ -276,16 +287,18 @@ impl Publication<'_> {
         Ok(PublishedList { id, revision, accounts, pages, quarantined, changes })
     }
 
-    /// The fold of every page that is in the journal now, and what it has beyond the list that was
-    /// published last: pages are read in the order in which they were kept.
+    /// The fold of every page that is in the journal now, and what it has beyond the revision that was
+    /// published before: pages are read in the order in which they were kept.
     fn refold(&mut self) -> Result<(Arc<Fold>, Option<Changes>), PublishError> {
         let id = &self.list.id;
         let state = self.runtime.block_on(self.list.journal.pull(id));
         let state = state.map_err(PublishError::Journal)?;
-        let before = match state.as_ref().and_then(|it| it.published()).map(|it| &it.note) {
-            Some(Note::Published { pages, .. }) => Some(*pages),
+        let now = self.list.revision();
+        let notes = state.iter().flat_map(|it| it.notes.iter().rev());
+        let before = notes.map(|it| &it.note).find_map(|note| match note {
+            Note::Published { revision, pages, .. } if *revision < now => Some(*pages),
             _ => None,
-        };
+        });
         let mut fold = Fold::new(&key_of(id));
         let mut read = 0;
         // Of each account on a later page, the content that counted before.
@@ -304,6 +317,10 @@ impl Publication<'_> {
             }
             Ok(())
         })?;
+        let expected = self.list.accounts_at_the_end();
+        if fold.accounts() < expected {
+            return Err(PublishError::PagesMissing { expected, found: fold.accounts() });
+        }
         let changes = before.map(|_| {
             let mut changes = Changes::default();
             for (id, before) in later {

@@ -41,6 +41,18 @@ impl Stats {
         self.rejections().iter().map(|(_, count)| count).sum()
     }
 
+    /// Requests that reached the callback's path.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        self.receiver.received()
+    }
+
+    /// Callbacks that were verified and opened.
+    #[must_use]
+    pub fn verified(&self) -> u64 {
+        self.receiver.opened()
+    }
+
     /// Callbacks answered `success`.
     #[must_use]
     pub fn accepted(&self) -> u64 {

@@ -48,11 +48,12 @@ pub(crate) async fn prepare(
         if (fold.pages() as u64) < pages {
             fold.add_owed(PageDigest::of(b"a page that was there when the pull ended"));
         }
-        let published = match state.published().map(|noted| &noted.note) {
-            Some(Note::Published { revision, .. }) => *revision,
-            _ => 1,
+        // What was published of it last, or would have been: the process may have died in between.
+        let (revision, newer) = match state.published().map(|noted| &noted.note) {
+            Some(Note::Published { revision, .. }) => (*revision, state.has_newer_pages()),
+            _ => (1, state.pages > pages),
         };
-        start.ended = Some(published + u32::from(state.has_newer_pages()));
+        start.ended = Some(revision + u32::from(newer));
         start.fold = Some(fold);
         return Ok(Resumed { start, send_again: None, anew: false });
     }

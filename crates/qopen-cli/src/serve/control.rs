@@ -81,7 +81,9 @@ impl Refusal {
 impl From<PullError> for Refusal {
     fn from(error: PullError) -> Self {
         let status = match &error {
-            PullError::Start(_) | PullError::InJournal => StatusCode::CONFLICT,
+            PullError::Start(_) | PullError::InJournal | PullError::UnderWay => {
+                StatusCode::CONFLICT
+            }
             PullError::NotInJournal => StatusCode::NOT_FOUND,
             _ => StatusCode::SERVICE_UNAVAILABLE,
         };
@@ -185,12 +187,15 @@ fn view(service: &Service, state: &PullState) -> Value {
 
 fn add_progress(view: &mut Value, live: &Live) {
     let progress = &live.progress;
-    view["accounts"] = progress.accounts.into();
-    view["pages"] = progress.pages.into();
+    // What was published may be a later revision than the one that the pull ended with.
+    if !view["output"].is_string() {
+        view["accounts"] = progress.accounts.into();
+        view["pages"] = progress.pages.into();
+        view["revision"] = progress.revision.into();
+    }
     view["duplicate_pages"] = progress.duplicate_pages.into();
     view["conflicts"] = progress.conflicts.into();
     view["last_page_seen"] = progress.last_page_seen.into();
-    view["revision"] = progress.revision.into();
     match &live.outcome {
         None => {
             view["status"] = "open".into();
@@ -214,7 +219,7 @@ async fn end(State(service): Shared, mark: Path<String>) -> Result<StatusCode, R
         let message = "the pull is being taken up from the journal; try again in a moment";
         return Err(Refusal(StatusCode::CONFLICT, message.into()));
     }
-    service.purge(&state.pull).await.map_err(Refusal::internal)?;
+    service.purge(&state.pull).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -238,7 +243,8 @@ async fn accounts(
     let followed = match service.find(&state.pull) {
         Some(followed) => followed,
         None if crate::journal::status(&state) == "complete" => {
-            service.take_up(&state.pull).await?
+            // To be read here, and published nowhere.
+            service.take_up(&state.pull, None).await?
         }
         None if crate::journal::status(&state) == "open" => return Err(under_way()),
         None => {

@@ -34,6 +34,8 @@ pub(crate) async fn text(service: &Service) -> String {
     let rejected_or_none =
         if rejected.is_empty() { vec![("{reason=\"none\"}".to_owned(), 0.0)] } else { rejected };
     let counters = [
+        ("received", "Requests that reached the callback's path.", stats.received()),
+        ("verified", "Callbacks whose signature held and that were opened.", stats.verified()),
         ("accepted", "Callbacks answered success.", stats.accepted()),
         ("other_events", "Callbacks of other kinds than customer lists.", stats.other_events()),
         ("stale", "Callbacks with a stale timestamp.", stats.stale()),
@@ -80,8 +82,11 @@ pub(crate) async fn text(service: &Service) -> String {
             put(&format!("qopen_forward_{name}_total"), "counter", help, &count(value));
         }
     }
-    let waiting = service.journal.count().await.unwrap_or_default();
-    put("qopen_forward_queue", "gauge", "Events that wait to be forwarded.", &count(waiting));
+    let waiting = service.journal.backlog().await.unwrap_or_default();
+    let help = "Events that wait to be forwarded.";
+    put("qopen_forward_queue", "gauge", help, &count(waiting.events));
+    let help = "Bytes of storage that they take.";
+    put("qopen_forward_queue_bytes", "gauge", help, &count(waiting.bytes));
 
     put("qopen_pulls_open", "gauge", "Pulls under way.", &count(service.under_way().len() as u64));
     let pulls = service.journal.pulls().await.unwrap_or_default();

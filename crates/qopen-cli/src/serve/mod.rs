@@ -101,8 +101,8 @@ async fn forward_queue(
     journal: &Arc<DiskJournal>,
 ) -> Result<Option<ForwardQueue>, Failure> {
     let Some(url) = &args.receiving.forward else {
-        let waiting = journal.count().await;
-        let waiting = waiting.map_err(|error| Failure::unexpected("the journal", &error))?;
+        let waiting = journal.backlog().await;
+        let waiting = waiting.map_err(|error| Failure::unexpected("the journal", &error))?.events;
         if waiting > 0 {
             eprintln!("qopen: {waiting} events wait to be forwarded; --forward sends them on");
         }
@@ -152,19 +152,30 @@ async fn keep_house(service: &Arc<Service>, retain: Duration) {
     loop {
         if swept.is_none_or(|at| at.elapsed() >= SWEEP.min(retain)) {
             crate::journal::expire(&service.journal, retain, &service.under_way()).await;
+            give_back(&service.journal, 0).await;
             swept = Some(Instant::now());
+            compacted = service.journal.stats().bytes;
         }
-        let written = service.journal.stats().bytes;
-        if written - compacted >= WORTH_COMPACTING {
-            if let Err(error) = service.journal.compact(50).await {
-                let error = crate::exit::chain("the journal gives back no room", &error);
-                eprintln!("qopen: {error}");
-            }
+        let stats = service.journal.stats();
+        if stats.bytes - compacted >= WORTH_COMPACTING || !stats.healthy {
+            give_back(&service.journal, 50).await;
             compacted = service.journal.stats().bytes;
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK) => service.take_up_revised().await,
             () = told(service.stopping.clone()) => return,
         }
+    }
+}
+
+/// Gives back the room of what was forgotten.
+async fn give_back(journal: &DiskJournal, share: u8) {
+    match journal.compact(share).await {
+        // A journal that is not healthy has said so.
+        Err(error) if journal.stats().healthy => {
+            let error = crate::exit::chain("the journal cannot give back room", &error);
+            eprintln!("qopen: {error}");
+        }
+        _ => {}
     }
 }

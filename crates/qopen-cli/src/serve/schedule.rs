@@ -15,7 +15,7 @@ use serde::Deserialize;
 use super::service::Service;
 use crate::args::OutputFormat;
 use crate::exit::{Failure, chain};
-use crate::output::Output;
+use crate::output::Place;
 
 /// The longest that is slept at a time, so that a clock that was put right is noticed.
 const NAP: Duration = Duration::from_secs(60);
@@ -40,7 +40,7 @@ pub(super) struct Job {
     text: String,
     times: Schedule,
     robots: Vec<RobotId>,
-    output: Option<Output>,
+    place: Option<Place>,
     need_tags: bool,
 }
 
@@ -66,16 +66,21 @@ impl Job {
         if robots.is_empty() {
             return Err(wrong("no robot is named; write robots = [\"ID\"]".into()));
         }
-        let output = match out {
+        let place = match out {
             None => None,
-            Some(folder) if folder.is_dir() => Some(Output::new(folder, *format)),
+            Some(folder) if folder.is_dir() => {
+                // Whoever takes a pull up may run in another folder.
+                let out = std::path::absolute(folder)
+                    .map_err(|error| wrong(chain(&folder.display().to_string(), &error)))?;
+                Some(Place { out, format: *format })
+            }
             Some(folder) => return Err(wrong(format!("{} is not a folder", folder.display()))),
         };
-        if let Some(output) = &output {
+        if let Some(place) = &place {
             let names: Vec<&str> = robots.iter().map(RobotId::as_str).collect();
-            output.check(&names)?;
+            place.output().check(&names)?;
         }
-        Ok(Self { text: cron.clone(), times, robots, output, need_tags: *need_tags })
+        Ok(Self { text: cron.clone(), times, robots, place, need_tags: *need_tags })
     }
 
     /// Starts its pulls, time after time, until the process is to stop.
@@ -101,7 +106,7 @@ impl Job {
             last = Zoned::now().with_time_zone(TimeZone::system()).max(due);
             for robot in &self.robots {
                 let request = PullRequest::new(robot.clone()).need_tag_info(self.need_tags);
-                match service.start_to(request, self.output.clone()).await {
+                match service.start_to(request, self.place.as_ref()).await {
                     Ok(id) => eprintln!("qopen: scheduled {:?}: {id} started", self.text),
                     Err(error) => {
                         let what = format!("scheduled {:?}: robot {robot}", self.text);

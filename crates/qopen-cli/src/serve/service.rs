@@ -3,16 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use qopen::journal::{DiskJournal, PullId, PullState};
+use qopen::journal::{DiskJournal, Note, PullId, PullState};
 use qopen::types::MarkId;
 use qopen::{Client, ForwardQueue, Outcome, Progress, Pull, PullError, PullRequest};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
-use crate::exit::Failure;
-use crate::output::Output;
+use crate::exit::{Exit, Failure};
+use crate::output::{Output, Place};
+
+/// How long it takes until a list that could not be published is published again.
+const AGAIN: Duration = Duration::from_secs(60);
 
 /// What is known of a pull while it is under way, and after.
 #[derive(Clone)]
@@ -42,6 +46,8 @@ pub(crate) struct Service {
     /// Callbacks that came while the process was stopping.
     pub(crate) turned_away: AtomicU64,
     followed: Mutex<BTreeMap<PullId, Followed>>,
+    /// One list is published at a time, and none while a pull is let go.
+    publishing: tokio::sync::Mutex<()>,
     following: Mutex<JoinSet<()>>,
 }
 
@@ -61,6 +67,7 @@ impl Service {
             stopping,
             turned_away: AtomicU64::new(0),
             followed: Mutex::default(),
+            publishing: tokio::sync::Mutex::default(),
             following: Mutex::default(),
         }
     }
@@ -87,33 +94,59 @@ impl Service {
 
     /// Takes up what an earlier process has left under way, or complete and unpublished.
     pub(crate) async fn take_up_what_is_left(self: &Arc<Self>) {
-        let unpublished =
-            |state: &PullState| self.output.is_some() && crate::journal::is_unpublished(state);
-        let left = |state: &PullState| state.ended().is_none() || unpublished(state);
+        let left = |state: &PullState| {
+            state.ended().is_none()
+                || crate::journal::is_unpublished(state) && self.output_of(state).is_some()
+        };
         let taken = self.take_up_all(left).await;
         if taken > 0 {
             eprintln!("qopen: {taken} pulls were under way and go on");
         }
     }
 
-    /// Takes up lists that have pages which were not published with them: they are published again.
+    /// Takes up lists that have pages which were not published with them, or could not be published:
+    /// they are published again.
     pub(crate) async fn take_up_revised(self: &Arc<Self>) {
         let newer = |state: &PullState| {
-            crate::journal::status(state) == "complete" && state.has_newer_pages()
+            let newer = state.has_newer_pages() || state.published().is_none();
+            crate::journal::status(state) == "complete" && newer && self.output_of(state).is_some()
         };
-        if self.output.is_some() {
-            self.take_up_all(newer).await;
-        }
+        self.take_up_all(newer).await;
+    }
+
+    /// Where a pull's list goes: as it was said when it was started, else where all of them go.
+    fn output_of(&self, state: &PullState) -> Option<Output> {
+        // Another process may have said so from another folder.
+        let place = Place::of(state).filter(|place| place.out.is_absolute());
+        place.map(|place| place.output()).or_else(|| self.output.clone())
+    }
+
+    /// The mark of a later pull of the same robot whose list stands where this one's would go.
+    fn successor<'a>(&self, all: &'a [PullState], state: &PullState) -> Option<&'a PullId> {
+        let output = self.output_of(state)?;
+        let began = crate::journal::began(state);
+        let later = all.iter().filter(|it| {
+            it.pull.robot_id == state.pull.robot_id && crate::journal::began(it) > began
+        });
+        let mut published = later.filter(|it| match it.published().map(|noted| &noted.note) {
+            Some(Note::Published { location, .. }) => {
+                output.is_at(location, state.pull.robot_id.as_str())
+            }
+            _ => false,
+        });
+        published.next().map(|it| &it.pull)
     }
 
     async fn take_up_all(self: &Arc<Self>, which: impl Fn(&PullState) -> bool) -> usize {
-        let all = crate::journal::all(&self.journal).await;
+        let all = crate::journal::all(&self.journal).await.unwrap_or_default();
         let mut taken = 0;
-        for state in all.unwrap_or_default() {
-            if !which(&state) || self.find(&state.pull).is_some() {
+        for state in &all {
+            let followed = self.find(&state.pull).is_some();
+            let past = state.ended().is_some() && self.successor(&all, state).is_some();
+            if followed || !which(state) || past {
                 continue;
             }
-            match self.take_up(&state.pull).await {
+            match self.take_up(&state.pull, self.output_of(state)).await {
                 Ok(_) => taken += 1,
                 Err(error) => {
                     let what = format!("{} cannot be taken up", state.pull);
@@ -128,17 +161,22 @@ impl Service {
     pub(crate) async fn follow_adopted(self: &Arc<Self>) {
         while let Some(pull) = self.client.adopted().await {
             eprintln!("qopen: collecting {}, which somebody else requested", pull.id());
-            self.follow(pull);
+            self.follow_to(pull, self.output.clone());
         }
     }
 
     /// The pull as it is followed, from the journal where it is not yet.
-    pub(crate) async fn take_up(self: &Arc<Self>, id: &PullId) -> Result<Followed, PullError> {
+    /// Its list goes there, or nowhere.
+    pub(crate) async fn take_up(
+        self: &Arc<Self>,
+        id: &PullId,
+        output: Option<Output>,
+    ) -> Result<Followed, PullError> {
         if let Some(followed) = self.find(id) {
             return Ok(followed);
         }
         match self.client.resume(id).await {
-            Ok(pull) => Ok(self.follow(pull)),
+            Ok(pull) => Ok(self.follow_to(pull, output)),
             // Somebody else was faster.
             Err(PullError::Start(error)) => self.find(id).ok_or(PullError::Start(error)),
             Err(error) => Err(error),
@@ -153,11 +191,15 @@ impl Service {
     pub(crate) async fn start_to(
         self: &Arc<Self>,
         request: PullRequest,
-        output: Option<Output>,
+        place: Option<&Place>,
     ) -> Result<PullId, PullError> {
+        let request = match place {
+            Some(place) => request.label(place.label()),
+            None => request,
+        };
         let pull = self.client.pull(request).await?;
         let id = pull.id().clone();
-        self.follow_to(pull, output.or_else(|| self.output.clone()));
+        self.follow_to(pull, place.map(Place::output).or_else(|| self.output.clone()));
         Ok(id)
     }
 
@@ -175,15 +217,11 @@ impl Service {
     }
 
     /// Lets go of a pull, and of everything that is kept of it.
-    pub(crate) async fn purge(&self, id: &PullId) -> Result<(), Failure> {
+    pub(crate) async fn purge(&self, id: &PullId) -> Result<(), PullError> {
+        let _turn = self.publishing.lock().await;
+        self.client.forget(id).await?;
         self.followed().remove(id);
-        let failed = |error: &dyn std::error::Error| Failure::unexpected("the journal", error);
-        self.client.forget(id).await.map_err(|error| failed(&error))?;
-        self.journal.compact(0).await.map(drop).map_err(|error| failed(&error))
-    }
-
-    fn follow(self: &Arc<Self>, pull: Pull) -> Followed {
-        self.follow_to(pull, self.output.clone())
+        self.journal.compact(0).await.map(drop).map_err(PullError::Journal)
     }
 
     fn follow_to(self: &Arc<Self>, pull: Pull, output: Option<Output>) -> Followed {
@@ -198,12 +236,16 @@ impl Service {
             let id = pull.id().clone();
             service.follow_to_the_end(pull, live, &cancel, output).await;
             // Its figures are in the journal, and what was folded need not be kept any more.
-            let mut followed = service.followed();
-            if followed.get(&id).is_some_and(|it| Arc::ptr_eq(&it.cancel, &cancel)) {
-                followed.remove(&id);
+            if service.is_followed(&id, &cancel) {
+                service.followed().remove(&id);
             }
         });
         followed
+    }
+
+    /// Whether it is still this following of the pull that counts.
+    fn is_followed(&self, id: &PullId, cancel: &Arc<Notify>) -> bool {
+        self.find(id).is_some_and(|it| Arc::ptr_eq(&it.cancel, cancel))
     }
 
     /// Until the pull has ended and is no longer remembered: no page makes it another list then.
@@ -211,7 +253,7 @@ impl Service {
         &self,
         mut pull: Pull,
         live: watch::Sender<Option<Live>>,
-        cancel: &Notify,
+        cancel: &Arc<Notify>,
         output: Option<Output>,
     ) {
         let stopping = || super::told(self.stopping.clone());
@@ -237,8 +279,14 @@ impl Service {
         live.send_replace(Some(Live { progress, outcome: Some(Arc::clone(&outcome)) }));
         let mut revision = outcome.list.revision();
         loop {
+            let mut done = true;
             if let Some(output) = &output {
-                revision = self.publish(output, &outcome).await.max(revision);
+                let _turn = self.publishing.lock().await;
+                // What is left out when the process is to stop, the next one takes up.
+                if self.is_stopping() || !self.is_followed(&outcome.progress.pull, cancel) {
+                    return;
+                }
+                (done, revision) = self.publish(output, &outcome, revision).await;
             }
             // Pages that come late make another revision, which takes the place of the last.
             tokio::select! {
@@ -246,20 +294,31 @@ impl Service {
                     Some(newer) => revision = newer,
                     None => return,
                 },
+                () = tokio::time::sleep(AGAIN), if !done => {}
                 () = stopping() => return,
             }
         }
     }
 
-    /// Publishes what came of a pull, and says so. Gives the revision.
-    async fn publish(&self, output: &Output, outcome: &Outcome) -> u32 {
+    /// Publishes what came of a pull, and says so. Gives whether it could be, and the revision.
+    async fn publish(&self, output: &Output, outcome: &Outcome, revision: u32) -> (bool, u32) {
+        let id = &outcome.progress.pull;
+        let all = crate::journal::all(&self.journal).await.unwrap_or_default();
+        let state = all.iter().find(|state| state.pull == *id);
+        if let Some(later) = state.and_then(|state| self.successor(&all, state)) {
+            let mark = &later.mark_id;
+            eprintln!("qopen: the list of {id} is not published: that of mark {mark} is later");
+            return (true, revision);
+        }
         let rejections = self.client.stats().rejections();
         let outcomes = std::slice::from_ref(outcome);
         let summaries = crate::pull::publish(output, outcomes, true, &rejections).await;
         for summary in &summaries {
             eprint!("{}", summary.to_text());
         }
-        summaries.first().map_or(0, |summary| summary.revision)
+        let summary = summaries.first();
+        let failed = summary.is_some_and(|it| it.exit == Exit::Output);
+        (!failed, summary.map_or(revision, |it| it.revision.max(revision)))
     }
 
     /// Waits until nobody follows a pull any more.

@@ -16,10 +16,16 @@ fn expected(schedule: &Schedule, robot: &str) -> Vec<String> {
 }
 
 /// Numbers that look random and come again with the same seed.
-struct Dice(u64);
+pub struct Dice(pub u64);
 
 impl Dice {
-    fn below(&mut self, bound: u64) -> u64 {
+    /// The seed is QOPEN_CRASH_SEED where that is set.
+    pub fn from_environment() -> Self {
+        let seed = std::env::var("QOPEN_CRASH_SEED").ok().and_then(|it| it.parse().ok());
+        Self(seed.unwrap_or(7))
+    }
+
+    pub fn below(&mut self, bound: u64) -> u64 {
         self.0 =
             self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % bound
@@ -35,9 +41,9 @@ fn ask(stage: &Stage, arguments: &[&str]) -> String {
 
 #[test]
 fn i5_i6_killed_at_any_moment_every_list_comes_out_whole() {
-    let seed = std::env::var("QOPEN_CRASH_SEED").ok().and_then(|it| it.parse().ok()).unwrap_or(7);
+    let mut dice = Dice::from_environment();
+    let seed = dice.0;
     println!("QOPEN_CRASH_SEED={seed}");
-    let mut dice = Dice(seed);
     let (mut killed, mut rounds) = (0, 0);
     while killed < KILLS {
         rounds += 1;
@@ -248,21 +254,34 @@ fn one_journal_serves_one_process_at_a_time() {
 }
 
 #[test]
-fn a_page_in_quarantine_is_listed_shown_and_tried_again() {
-    let schedule =
-        Schedule { accounts: 30, page_size: 10, broken_page: Some(1), ..Schedule::default() };
+fn what_is_in_quarantine_is_listed_shown_and_tried_again() {
+    let schedule = Schedule {
+        accounts: 30,
+        page_size: 10,
+        broken_page: Some(1),
+        broken_accounts: 2,
+        ..Schedule::default()
+    };
     let stage = Stage::new(&schedule);
     let output = stage.run(&["--robot", "r1", "--out", "list"]);
     assert_eq!(output.status.code(), Some(3));
     let listed = ask(&stage, &["quarantine", "list"]);
-    assert!(listed.contains("robot r1 mark ") && listed.contains("account_list"), "{listed}");
-    assert_eq!(listed.lines().count(), 1);
+    assert!(
+        listed.contains("  page  robot r1 mark ") && listed.contains("account_list"),
+        "{listed}"
+    );
+    assert_eq!(listed.lines().count(), 3);
+    let accounts: Vec<&str> =
+        listed.lines().filter(|it| it.contains("  account  robot r1")).collect();
+    let account = accounts[0].split(' ').next().unwrap();
+    assert!(accounts[0].contains("name: expected a string"), "{listed}");
+    assert!(ask(&stage, &["quarantine", "show", account]).contains("\"name\":[\"?\"]"));
     let item = listed.split(' ').next().unwrap();
     assert!(ask(&stage, &["quarantine", "show", &item[..8]]).contains("\"account_list\""));
     let retried =
         with_settings(qopen(stage.folder.path(), &["quarantine", "retry"])).output().unwrap();
     assert_eq!(retried.status.code(), Some(3));
-    assert!(text(&retried.stderr).contains("0 of 1 items were read"), "{}", text(&retried.stderr));
+    assert!(text(&retried.stderr).contains("0 of 1 pages were read"), "{}", text(&retried.stderr));
     // While it lies there unread, the pull is not complete, however often it is taken up.
     let mark = mark(&stage);
     let output = stage.run(&["--resume", &mark, "--idle-timeout", "1s"]);

@@ -3,9 +3,11 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use qopen_simulator::{Chance, Dataset, Schedule};
 
+use crate::crashes::Dice;
 use crate::support::{Stage, ids, qopen, text, with_settings};
 
 /// A file system in memory, mounted for as long as this lives.
@@ -28,6 +30,11 @@ impl Disk {
 
     fn resize(&self, size: &str) {
         assert!(mount(&["-o", &format!("remount,size={size}")], &self.0));
+    }
+
+    fn read_only(&self, yes: bool) {
+        let how = if yes { "remount,ro" } else { "remount,rw" };
+        assert!(mount(&["-o", how], &self.0));
     }
 }
 
@@ -55,16 +62,30 @@ fn schedule(seed: u64) -> Schedule {
     }
 }
 
-fn spawn(stage: &Stage) -> Child {
+fn pull(stage: &Stage) -> Command {
     let times = ["--settle", "2s", "--idle-timeout", "30s"];
     let what = ["--robot", "r1", "--out", "list", "--data-dir", "disk"];
-    let mut command = stage.pull(&[&times[..], &what[..]].concat());
-    command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+    stage.pull(&[&times[..], &what[..]].concat())
+}
+
+fn spawn(stage: &Stage) -> Running {
+    let mut command = pull(stage);
+    Running(command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap())
+}
+
+/// A process that does not outlive its test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// Waits until it says so often that there is no room; false where it ends before.
-fn says_that_there_is_no_room(process: &mut Child, times: usize) -> bool {
-    let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
+fn says_that_there_is_no_room(process: &mut Running, times: usize) -> bool {
+    let mut lines = BufReader::new(process.0.stderr.take().unwrap()).lines();
     let mut no_room = || lines.by_ref().any(|it| it.unwrap().contains("No space left on device"));
     let said = (0..times).all(|_| no_room());
     // Whatever else it says must not fill the pipe.
@@ -87,31 +108,42 @@ fn a_pull_waits_while_the_disk_is_full_and_goes_on_when_there_is_room() {
     let stage = Stage::new(&schedule);
     let Some(disk) = Disk::new(stage.folder.path().join("disk"), "2m") else { return };
     let mut process = spawn(&stage);
-    assert!(says_that_there_is_no_room(&mut process, 20), "it ended: {:?}", process.wait());
-    assert!(process.try_wait().unwrap().is_none() && !stage.exists("list"));
+    assert!(says_that_there_is_no_room(&mut process, 20), "it ended");
+    assert!(process.0.try_wait().unwrap().is_none() && !stage.exists("list"));
     disk.resize("64m");
-    assert!(process.wait().unwrap().success());
+    assert!(process.0.wait().unwrap().success());
     list_is_right(&stage, &schedule);
 }
 
 #[test]
-fn killed_again_and_again_on_a_full_disk_nothing_acknowledged_is_lost() {
+fn killed_at_any_moment_on_a_full_disk_nothing_acknowledged_is_lost() {
+    let mut dice = Dice::from_environment();
+    println!("QOPEN_CRASH_SEED={}", dice.0);
     let schedule = schedule(2);
     let stage = Stage::new(&schedule);
     let Some(disk) = Disk::new(stage.folder.path().join("disk"), "1m") else { return };
-    for size in ["1m", "1100k", "1500k", "2m", "2100k", "4m"] {
-        disk.resize(size);
+    let mut size = 1000;
+    for _ in 0..20 {
+        // Room for some more pages, and not for all of them.
+        size += dice.below(200);
+        disk.resize(&format!("{size}k"));
         let mut process = spawn(&stage);
         // One that finds no room even to begin says so and ends.
-        if says_that_there_is_no_room(&mut process, 3) {
-            let _ = process.kill();
+        if says_that_there_is_no_room(&mut process, 1) {
+            std::thread::sleep(Duration::from_millis(dice.below(200)));
         }
-        assert!(!process.wait().unwrap().success());
+        drop(process);
         assert!(!stage.exists("list"));
     }
+    disk.read_only(true);
+    let refused = pull(&stage).output().unwrap();
+    let said = text(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    assert!(said.contains("disk") && said.contains("Read-only file system"), "{said}");
+    disk.read_only(false);
     disk.resize("64m");
     let mut process = spawn(&stage);
     assert!(!says_that_there_is_no_room(&mut process, 1));
-    assert!(process.wait().unwrap().success());
+    assert!(process.0.wait().unwrap().success());
     list_is_right(&stage, &schedule);
 }

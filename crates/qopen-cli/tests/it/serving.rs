@@ -164,6 +164,8 @@ async fn a_whole_pull_over_http() {
 
     let metrics = served.metrics().await;
     for line in [
+        "qopen_callbacks_received_total 1",
+        "qopen_callbacks_verified_total 1",
         "qopen_callbacks_accepted_total 1",
         "qopen_callbacks_rejected_total{reason=\"signature\"} 2",
         "qopen_pulls_open 0",
@@ -369,6 +371,79 @@ async fn events_of_other_kinds_wait_for_their_listener_through_a_kill() {
         bodies.insert(body);
     }
     assert_eq!(bodies.len(), 20);
+}
+
+#[tokio::test]
+async fn a_later_list_is_not_replaced_by_an_earlier_one() {
+    // A late page would make the first pull's list another one.
+    let stage = Stage::new(&Schedule { late_page: Some((4, 6_000)), ..schedule() });
+    std::fs::create_dir(stage.folder.path().join("lists")).unwrap();
+    let served = Served::new(&stage, &["--out", "lists"], None);
+    let first = served.start_pull("r1").await;
+    served.until(&first, |it| it["output"].is_string()).await;
+    let second = served.start_pull("r1").await;
+    let pull = served.until(&second, |it| it["output"].is_string()).await;
+    let file = stage.folder.path().join("lists/r1.jsonl");
+    let published = std::fs::metadata(&file).unwrap().modified().unwrap();
+    // The first one's page comes now; the second one's, three seconds later.
+    served.until(&first, |it| it["newer_pages"] == true).await;
+    assert_eq!(pull["revision"], 1);
+    let list = served.get(&format!("/v1/pulls/{first}/accounts")).await.text().await.unwrap();
+    assert_eq!(ids(&list).len(), 120, "it can be read all the same");
+    let now = served.get_json(&format!("/v1/pulls/{second}")).await;
+    if now["revision"] == 1 {
+        assert_eq!(std::fs::metadata(&file).unwrap().modified().unwrap(), published);
+    }
+    served.until(&second, |it| it["revision"] == 2 && it["newer_pages"] == false).await;
+    assert_eq!(served.stop().code(), Some(0));
+    // Reading the first one in another process publishes nothing either.
+    let published = std::fs::metadata(&file).unwrap().modified().unwrap();
+    let served = Served::new(&stage, &["--out", "lists"], None);
+    let again = served.get(&format!("/v1/pulls/{first}/accounts")).await.text().await.unwrap();
+    assert_eq!(again, list);
+    assert_eq!(std::fs::metadata(&file).unwrap().modified().unwrap(), published);
+}
+
+#[tokio::test]
+async fn i5_a_page_of_a_pull_that_was_kept_long_enough_makes_no_list() {
+    let stage = Stage::new(&Schedule { late_page: Some((4, 9_000)), ..schedule() });
+    std::fs::create_dir(stage.folder.path().join("lists")).unwrap();
+    let served = Served::new(&stage, &["--out", "lists", "--retain", "2s"], None);
+    let mark = served.start_pull("r1").await;
+    served.until(&mark, |it| it["output"].is_string()).await;
+    let unknown = |metrics: &str| {
+        let line = metrics.lines().find(|it| it.starts_with("qopen_callbacks_unknown_marks_total"));
+        line.unwrap().rsplit(' ').next().unwrap().parse::<u32>().unwrap()
+    };
+    let before = unknown(&served.metrics().await);
+    let began = Instant::now();
+    while unknown(&served.metrics().await) == before {
+        assert!(began.elapsed() < Duration::from_secs(60));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(served.get_json("/v1/pulls").await["pulls"], json!([]));
+    assert_eq!(ids(&stage.read("lists/r1.jsonl")).len(), 110);
+}
+
+#[tokio::test]
+async fn a_pull_that_is_taken_up_goes_where_it_was_to_go() {
+    let slow = Schedule { max_delay_ms: 200, parallel: 1, max_attempts: 1000, ..schedule() };
+    let stage = Stage::new(&slow);
+    let place = stage.folder.path().join("elsewhere");
+    std::fs::create_dir(&place).unwrap();
+    let mut process = stage.pull(&["--robot", "r1", "--out", place.to_str().unwrap(), "--json"]);
+    let mut process = process.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+    lines.find(|it| it.as_ref().unwrap().contains("\"pages\":3,")).unwrap().unwrap();
+    process.kill().unwrap();
+    process.wait().unwrap();
+    let _served = Served::new(&stage, &[], None);
+    let began = Instant::now();
+    while !stage.exists("elsewhere/r1.jsonl") {
+        assert!(began.elapsed() < Duration::from_secs(60));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(ids(&stage.read("elsewhere/r1.jsonl")), expected(&slow, "r1"));
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use qopen_types::Digest;
 
 use super::frame::{Body, Header, Kind, owner_of};
-use super::outbox::{Event, Events};
+use super::outbox::{Event, Events, Segments};
 use super::segment::Hole;
 use crate::{Note, Noted, PullId, PullState};
 
@@ -88,11 +88,13 @@ pub(super) struct Item {
 }
 
 /// A record that makes earlier ones void. It stands after all of those, wherever they are moved,
-/// and is needed for as long as they may still be there: until its segment is the oldest.
+/// and is needed for as long as they may still be there: until its segment is the oldest, or until
+/// those are gone in which it is known that they stood.
 #[derive(Debug)]
 enum Void {
     Pull(PullId),
     Item,
+    Event(Segments),
 }
 
 #[derive(Debug, Default)]
@@ -188,11 +190,14 @@ impl Index {
                 self.voids.insert(header.seq, (Void::Pull(pull), at));
             }
             (Kind::Event, _) => {
-                self.events.insert(header.seq, Event { digest, since: header.at(), at });
+                self.events.insert(header.seq, Event::new(digest, header.at(), at));
             }
             (Kind::Taken, _) => {
-                self.events.remove(digest, header.seq);
-                self.voids.insert(header.seq, (Void::Item, at));
+                if let Some(stood) = self.events.remove(digest, header.seq) {
+                    self.voids.insert(header.seq, (Void::Event(stood), at));
+                } else if let Some((_, before)) = self.voids.get_mut(&header.seq) {
+                    *before = at;
+                }
             }
             // A record that must name a pull and does not was not written by this version.
             (_, None) => {}
@@ -219,20 +224,31 @@ impl Index {
     }
 
     /// Everything of a segment that is still wanted when the segment goes, in the order in which it
-    /// is stored. Records that make others void go with the oldest segment: there is nothing left
-    /// for them.
+    /// is stored. Records that make others void go with the segments for which they are needed.
     pub(super) fn wanted(&self, segment: u32) -> Vec<Location> {
-        let mut wanted = self.live(segment);
-        if self.segments.keys().next() == Some(&segment) {
-            let void = |at: &Location| self.voids.values().any(|(_, void)| void == at);
-            wanted.retain(|at| !void(at));
+        let oldest = self.segments.keys().next() == Some(&segment);
+        let needed = |void: &Void| !oldest && self.is_needed(void, Some(segment));
+        self.records(segment, needed)
+    }
+
+    /// Whether there is anything left that a record makes void, other than in that segment.
+    fn is_needed(&self, void: &Void, but_for: Option<u32>) -> bool {
+        match void {
+            Void::Pull(_) | Void::Item => true,
+            Void::Event((first, last)) => {
+                self.segments.range(first..=last).any(|(number, _)| Some(*number) != but_for)
+            }
         }
-        wanted
     }
 
     /// Everything of a segment that counts, in the order in which it is stored.
     pub(super) fn live(&self, segment: u32) -> Vec<Location> {
-        let voids = self.voids.values().map(|(_, at)| *at);
+        self.records(segment, |void| self.is_needed(void, None))
+    }
+
+    fn records(&self, segment: u32, needed: impl Fn(&Void) -> bool) -> Vec<Location> {
+        let voids = self.voids.values().filter(|(_, at)| at.segment == segment);
+        let voids = voids.filter(|(void, _)| needed(void)).map(|(_, at)| *at);
         let pulls = self.pulls.values().flat_map(|pull| {
             let pages = pull.pages.values().map(|kept| kept.at);
             let notes = pull.notes.values().map(|(_, at)| *at);
@@ -249,7 +265,9 @@ impl Index {
     /// A segment's file is gone.
     pub(super) fn drop_segment(&mut self, number: u32) {
         self.segments.remove(&number);
-        self.voids.retain(|_, (_, at)| at.segment != number);
+        let mut voids = std::mem::take(&mut self.voids);
+        voids.retain(|_, (void, at)| at.segment != number && self.is_needed(void, None));
+        self.voids = voids;
     }
 
     /// What a hole means for pulls: the pages that are lost by it, each with its pull.

@@ -10,43 +10,63 @@ use qopen_types::Digest;
 use super::frame::Kind;
 use super::index::Location;
 use super::{DiskJournal, read};
-use crate::{Appended, JournalError, Outbox, Payload, Waiting};
+use crate::{Appended, Backlog, JournalError, Outbox, Payload, Waiting};
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Event {
     pub(super) digest: Digest,
     pub(super) since: SystemTime,
     pub(super) at: Location,
+    stood: Segments,
 }
+
+impl Event {
+    pub(super) fn new(digest: Digest, since: SystemTime, at: Location) -> Self {
+        Self { digest, since, at, stood: (at.segment, at.segment) }
+    }
+}
+
+/// The first and the last segment in which something stood.
+pub(super) type Segments = (u32, u32);
 
 /// Which events wait, by number and by digest.
 #[derive(Debug, Default)]
 pub(super) struct Events {
     by_number: BTreeMap<u64, Event>,
     by_digest: BTreeMap<Digest, u64>,
+    bytes: u64,
 }
 
 impl Events {
-    pub(super) fn insert(&mut self, number: u64, event: Event) {
-        self.by_digest.insert(event.digest, number);
+    /// Takes in an event; also one that was moved, or that was taken before and came again.
+    pub(super) fn insert(&mut self, number: u64, mut event: Event) {
+        let before = self.by_digest.insert(event.digest, number);
+        if let Some(before) = before.and_then(|before| self.by_number.remove(&before)) {
+            // Whatever takes this one must outlive all that is stored of it.
+            let (first, last) = before.stood;
+            event.stood = (first.min(event.stood.0), last.max(event.stood.1));
+            self.bytes -= u64::from(before.at.length);
+        }
+        self.bytes += u64::from(event.at.length);
         self.by_number.insert(number, event);
     }
 
-    /// Lets go of the event of that digest, if it was put before that number.
-    pub(super) fn remove(&mut self, digest: Digest, before: u64) {
-        if self.by_digest.get(&digest).is_some_and(|number| *number <= before)
-            && let Some(number) = self.by_digest.remove(&digest)
-        {
-            self.by_number.remove(&number);
-        }
+    /// Lets go of the event of that digest, if it was put before that number, and says where it
+    /// stood.
+    pub(super) fn remove(&mut self, digest: Digest, before: u64) -> Option<Segments> {
+        let number = *self.by_digest.get(&digest).filter(|number| **number <= before)?;
+        self.by_digest.remove(&digest);
+        let event = self.by_number.remove(&number)?;
+        self.bytes -= u64::from(event.at.length);
+        Some(event.stood)
     }
 
     pub(super) fn has(&self, digest: Digest) -> bool {
         self.by_digest.contains_key(&digest)
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.by_number.len()
+    pub(super) fn backlog(&self) -> Backlog {
+        Backlog { events: self.by_number.len() as u64, bytes: self.bytes }
     }
 
     pub(super) fn get(&self, number: u64) -> Option<&Event> {
@@ -74,8 +94,8 @@ impl Outbox for DiskJournal {
         read::waiting(Arc::clone(&self.shared), after, most).await
     }
 
-    async fn count(&self) -> Result<u64, JournalError> {
-        Ok(self.shared.index().events.len() as u64)
+    async fn backlog(&self) -> Result<Backlog, JournalError> {
+        Ok(self.shared.index().events.backlog())
     }
 
     async fn taken(&self, event: &Waiting) -> Result<(), JournalError> {

@@ -113,14 +113,26 @@ pub(super) async fn waiting(
     most: usize,
 ) -> Result<Vec<Waiting>, JournalError> {
     let read = move || {
-        let events: Vec<_> = shared.index().events.after(after).take(most).collect();
-        let mut open = None;
-        let mut read = |(number, event): (u64, Event)| {
+        let (mut out, mut bytes, mut open, mut last) = (Vec::new(), 0, None, after);
+        while out.len() < most && bytes < CHUNK {
+            let next = shared.index().events.after(last).next();
+            let Some((number, Event { since, at, .. })) = next else { break };
+            last = number;
             let moved = |index: &Index| index.events.get(number).map(|it| it.at);
-            let found = wherever(&shared, &mut open, event.at, moved).transpose()?;
-            Some(found.map(|text| Waiting::new(number, event.since, Payload::new(text))))
-        };
-        events.into_iter().filter_map(&mut read).collect()
+            match wherever(&shared, &mut open, at, moved) {
+                Ok(Some(text)) => {
+                    bytes += text.len();
+                    out.push(Waiting::new(number, since, Payload::new(text)));
+                }
+                Ok(None) => {}
+                Err(JournalError::Damaged(error)) => {
+                    let error = &*error as &dyn std::error::Error;
+                    tracing::error!(error, "an event that waits cannot be read any more");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(out)
     };
     blocking(read).await.unwrap_or_else(|| Err(shut_down()))
 }

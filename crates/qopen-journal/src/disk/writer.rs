@@ -271,7 +271,9 @@ impl Writer {
         let failed = |error: At| unavailable(Arc::new(error));
         self.note_lost()?;
         self.seal();
-        let all: Vec<u32> = self.shared.index().segments.keys().copied().collect();
+        let mut all: Vec<u32> = self.shared.index().segments.keys().copied().collect();
+        // First those of which nothing is wanted: on a full disk they make room for the others.
+        all.sort_by_cached_key(|number| !self.shared.index().wanted(*number).is_empty());
         let mut freed = 0;
         for number in all {
             let path = segment::path_of(&self.shared.folder, number);

@@ -35,6 +35,7 @@ async fn conforms(journal: &dyn Journal) {
             accounts: 3,
             pages: 2,
             location: "list".into(),
+            set_aside: 3,
             changes: Some(Changes { added: 1, changed: 2 }),
         },
     ];
@@ -101,7 +102,7 @@ async fn conforms_as_an_outbox(outbox: &dyn Outbox) {
     outbox.taken(&all[1]).await.unwrap();
     outbox.taken(&all[1]).await.unwrap();
     assert_eq!(
-        (outbox.count().await.unwrap(), waiting(outbox).await[1].clone()),
+        (outbox.backlog().await.unwrap().events, waiting(outbox).await[1].clone()),
         (2, all[2].clone())
     );
     // What was taken may come again, and is then the youngest.

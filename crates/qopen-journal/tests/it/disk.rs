@@ -194,7 +194,10 @@ async fn what_is_old_goes_and_leaves_nothing_on_the_disk() {
     drop(journal);
     let journal = DiskJournal::open(folder.path()).unwrap();
     assert_eq!(payloads(&journal, "new").await, ["kept"]);
-    assert_eq!((journal.pulls().await.unwrap().len(), journal.count().await.unwrap()), (1, 1));
+    assert_eq!(
+        (journal.pulls().await.unwrap().len(), journal.backlog().await.unwrap().events),
+        (1, 1)
+    );
 }
 
 #[tokio::test]
@@ -202,4 +205,85 @@ async fn i10_debug_shows_no_payload() {
     let (_folder, journal, _) = with_faults();
     journal.append(page("a", "canary")).await.unwrap();
     assert!(!format!("{journal:?} {:?}", journal.report()).contains("canary"));
+}
+
+#[tokio::test]
+async fn what_was_handed_on_stays_gone_wherever_its_records_are_moved() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || DiskJournal::open(folder.path()).unwrap();
+    let large = "y".repeat(100) + &(0..9_000).map(|n| format!("{n:x}")).collect::<String>();
+    // Each process writes a segment of its own. The first keeps pages, the second hardly anything.
+    let journal = open();
+    journal.put(payload("x")).await.unwrap();
+    for n in 0..50 {
+        journal.append(page("a", &format!("{n}{large}"))).await.unwrap();
+    }
+    drop(journal);
+    let journal = open();
+    journal.put(payload(&large)).await.unwrap();
+    for event in journal.waiting(0, 9).await.unwrap() {
+        journal.taken(&event).await.unwrap();
+    }
+    drop(journal);
+    // It comes again, and is moved behind what had taken it.
+    let journal = open();
+    journal.put(payload("x")).await.unwrap();
+    for n in 50..99 {
+        journal.append(page("a", &format!("{n}{large}"))).await.unwrap();
+    }
+    assert!(journal.compact(50).await.unwrap() > 0);
+    drop(journal);
+    let journal = open();
+    let waiting = journal.waiting(0, 9).await.unwrap();
+    assert_eq!(waiting.len(), 1);
+    journal.taken(&waiting[0]).await.unwrap();
+    drop(journal);
+    for share in [0, 100] {
+        let journal = open();
+        assert_eq!(journal.backlog().await.unwrap().events, 0);
+        journal.compact(share).await.unwrap();
+    }
+    assert_eq!(payloads(&open(), "a").await.len(), 99);
+}
+
+#[tokio::test]
+async fn what_was_handed_on_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = DiskJournal::open(folder.path()).unwrap();
+    journal.append(page("a", "kept")).await.unwrap();
+    drop(journal);
+    let journal = DiskJournal::open(folder.path()).unwrap();
+    for n in 0..300 {
+        journal.put(payload(&n.to_string())).await.unwrap();
+    }
+    while let Some(event) = journal.waiting(0, 1).await.unwrap().pop() {
+        journal.taken(&event).await.unwrap();
+    }
+    assert!(journal.compact(0).await.unwrap() > 0);
+    assert_eq!(journal.check().unwrap().records, 1);
+    assert_eq!(journal.backlog().await.unwrap().bytes, 0);
+}
+
+#[tokio::test]
+async fn an_event_that_cannot_be_read_any_more_holds_up_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = DiskJournal::open(folder.path()).unwrap();
+    for text in ["first", "second", "third"] {
+        journal.put(payload(text)).await.unwrap();
+    }
+    let file = std::fs::read_dir(folder.path()).unwrap().map(|it| it.unwrap().path());
+    let file = file.into_iter().find(|it| it.extension().is_some_and(|it| it == "log")).unwrap();
+    let mut bytes = std::fs::read(&file).unwrap();
+    let at = bytes.windows(6).position(|it| it == b"second").unwrap();
+    bytes[at] ^= 1;
+    std::fs::write(&file, bytes).unwrap();
+    let waiting = journal.waiting(0, 9).await.unwrap();
+    assert_eq!(waiting.iter().map(|it| it.event.as_str()).collect::<Vec<_>>(), ["first", "third"]);
+    // Not more at a time than fits into memory, and always something.
+    let large = "x".repeat(1 << 20);
+    for n in 0..3 {
+        journal.put(payload(&format!("{n}{large}"))).await.unwrap();
+    }
+    assert_eq!(journal.waiting(0, 99).await.unwrap().len(), 3);
+    assert_eq!(journal.waiting(waiting[1].number, 99).await.unwrap().len(), 1);
 }

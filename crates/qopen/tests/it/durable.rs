@@ -11,7 +11,8 @@ use qopen::http::Forwarder;
 use qopen::journal::{
     Changes, DiskJournal, DiskOptions, Faults, Journal, Note, PageRecord, Payload, PullId, Started,
 };
-use qopen::{Client, Outcome, PullError, PullRequest, Status};
+use qopen::sink::{FileSink, Format, ListKind};
+use qopen::{Client, Outcome, PublishError, PullError, PullRequest, Status, publish};
 use qopen_simulator::{Chance, Dataset, ErrorFault, Schedule};
 
 use crate::harness::{Harness, ROBOT, robot, timing, written};
@@ -148,11 +149,13 @@ async fn a_pull_goes_on_from_what_another_process_has_kept() {
     let client = client_without_platform(Arc::clone(&journal)).await;
     let first = outcome_now(&client).await;
     assert_eq!((first.progress.revision, first.progress.accounts), (1, 60));
-    let (list, published) = written(&first).await;
-    assert_eq!((list, published.lists[0].revision), (expected, 1));
-    drop(first);
+    // A page that is kept while the list is published is not published with it.
     let more = Schedule { seed: 2, accounts: 61, ..small() };
     journal.append(pages(&more).remove(6)).await.unwrap();
+    let (list, published) = written(&first).await;
+    assert_eq!((list, published.lists[0].revision), (expected, 1));
+    assert!(journal.pull(&id()).await.unwrap().unwrap().has_newer_pages());
+    drop(first);
     // And another content of somebody who is there: of several, one is sure to win.
     let known = pages(&small()).remove(0);
     for n in 0..20 {
@@ -169,6 +172,52 @@ async fn a_pull_goes_on_from_what_another_process_has_kept() {
     let ends = state.notes.iter().filter(|it| matches!(it.note, Note::Ended { .. })).count();
     assert_eq!(ends, 1, "what has ended does not end again");
     assert!(!state.has_newer_pages());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_have_been_published_is_not_published_otherwise_under_the_same_number() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(folder.path(), &Faults::default());
+    journal.note(&id(), started()).await.unwrap();
+    let mut all = pages(&small());
+    let late = all.remove(0);
+    for page in all {
+        journal.append(page).await.unwrap();
+    }
+    let (status, why) = ("complete".to_owned(), String::new());
+    let ended = Note::Ended { status, why, accounts: 50, pages: 5 };
+    journal.note(&id(), ended).await.unwrap();
+    // The process died before it could say that it had published the list, if it had.
+    let client = client_without_platform(Arc::clone(&journal)).await;
+    assert_eq!(outcome_now(&client).await.progress.revision, 1);
+    drop(client);
+    journal.append(late).await.unwrap();
+    let client = client_without_platform(Arc::clone(&journal)).await;
+    let outcome = outcome_now(&client).await;
+    assert_eq!(outcome.progress.revision, 2);
+    assert_eq!(written(&outcome).await.0.len(), 60);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i5_a_revision_never_has_less_than_what_it_revises() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(folder.path(), &Faults::default());
+    journal.note(&id(), started()).await.unwrap();
+    let mut all = pages(&small());
+    let late = all.remove(0);
+    for page in all {
+        journal.append(page).await.unwrap();
+    }
+    let client = client_without_platform(Arc::clone(&journal)).await;
+    let outcome = outcome(&client).await;
+    assert_eq!(written(&outcome).await.0.len(), 50);
+    // Whoever keeps the journal has let go of the pages, and the client was not told.
+    journal.forget(&id()).await.unwrap();
+    assert!(post(&client, late.payload.as_str()).await);
+    assert_eq!(outcome.list.revised_after(1).await, Some(2));
+    let sink = Arc::new(FileSink::new(folder.path().join("list"), Format::Jsonl));
+    let published = publish(vec![outcome.list], sink, ListKind::Complete).await;
+    assert!(matches!(published, Err(PublishError::PagesMissing { expected: 50, found: 10 })));
 }
 
 async fn outcome_now(client: &Client) -> Outcome {
