@@ -8,12 +8,16 @@
     reason = "a command line speaks on its streams"
 )]
 
+mod http;
+mod journal;
 mod measure;
 mod pages;
 mod platform;
+mod publication;
 mod pull;
 mod receiving;
 mod report;
+mod scratch;
 
 use std::process::ExitCode;
 
@@ -24,6 +28,9 @@ const USAGE: &str = "\
 usage: cargo xtask bench [BENCH]...
 
   receiving   CPU of a received page, stage by stage, beside the MD5 that cannot be avoided
+  http        pages a second over HTTP, in memory and durable, and how long each takes
+  journal     durable appends beside a growing file with group commit
+  publication a list from the journal to its file, beside copying that file
   pull        a whole pull of 10,000 to 1,000,000 customers: time, CPU, peak memory
 
 All of them unless some are named. Tables go to standard output, figures to target/bench/*.json.
@@ -45,11 +52,16 @@ fn run(words: &[&str]) -> Result<()> {
     match words {
         ["help" | "--help" | "-h", ..] => print!("{USAGE}"),
         ["platform", arguments @ ..] => pull::platform(arguments)?,
-        [] => run(&["receiving", "pull"])?,
+        ["receiver"] => http::receiver(false)?,
+        ["receiver", "--durable"] => http::receiver(true)?,
+        [] => run(&["receiving", "http", "journal", "publication", "pull"])?,
         names => {
             for name in names {
                 match *name {
                     "receiving" => receiving::run()?,
+                    "http" => http::run()?,
+                    "journal" => journal::run()?,
+                    "publication" => publication::run()?,
                     "pull" => pull::run()?,
                     other => return Err(format!("no bench {other:?}\n{USAGE}").into()),
                 }

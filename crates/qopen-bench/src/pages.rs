@@ -28,6 +28,10 @@ pub(crate) enum Spelling {
 
 /// A page of so many accounts of about 1 KB.
 pub(crate) fn page(accounts: usize, spelling: Spelling) -> Result<String> {
+    page_of(accounts, spelling, &"robot".parse()?, &"mark".parse()?)
+}
+
+fn page_of(accounts: usize, spelling: Spelling, robot: &RobotId, mark: &MarkId) -> Result<String> {
     let schedule = Schedule {
         accounts,
         page_size: accounts.max(1),
@@ -35,12 +39,51 @@ pub(crate) fn page(accounts: usize, spelling: Spelling) -> Result<String> {
         spaces: spelling == Spelling::Spaced,
         ..Schedule::default()
     };
-    let (robot, mark): (RobotId, MarkId) = ("robot".parse()?, "mark".parse()?);
-    let mut pages = Dataset::new(&schedule, &robot, false).pages(&mark);
+    let mut pages = Dataset::new(&schedule, robot, false).pages(mark);
     pages.pop().map(|page| page.payload).ok_or_else(|| "there is no page".into())
 }
 
 /// The body that carries it.
 pub(crate) fn sealed(ring: &Keyring, payload: &str) -> Result<Vec<u8>> {
     Ok(serde_json::to_vec(&ring.seal(payload, "nonce", 1_700_000_000))?)
+}
+
+/// Digits of an account's id that say which page it is on.
+const DIGITS: usize = 8;
+
+/// Pages of any number, each the same accounts under other ids.
+pub(crate) struct Template {
+    page: Vec<u8>,
+    /// Where the digits of the page's number stand in each account's id.
+    digits: Vec<usize>,
+    has_more: usize,
+}
+
+impl Template {
+    pub(crate) fn new(accounts: usize, robot: &RobotId, mark: &MarkId) -> Result<Self> {
+        let page = page_of(accounts, Spelling::Compact, robot, mark)?;
+        let before = "\"account_id\":\"acc";
+        let digits = page.match_indices(before).map(|(at, _)| at + before.len()).collect();
+        let before = "\"has_more\":";
+        let has_more = page.find(before).ok_or("no has_more")? + before.len();
+        Ok(Self { digits, has_more, page: page.into_bytes() })
+    }
+
+    /// The page of that number.
+    pub(crate) fn text(&self, number: usize, last: bool) -> Result<String> {
+        let mut page = self.page.clone();
+        let digits = format!("{number:0DIGITS$}");
+        for at in &self.digits {
+            page[*at..at + DIGITS].copy_from_slice(digits.as_bytes());
+        }
+        if !last {
+            page.splice(self.has_more..self.has_more + "false".len(), *b"true");
+        }
+        Ok(String::from_utf8(page)?)
+    }
+
+    /// The body that carries it.
+    pub(crate) fn page(&self, number: usize, last: bool, ring: &Keyring) -> Result<Vec<u8>> {
+        sealed(ring, &self.text(number, last)?)
+    }
 }

@@ -7,17 +7,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use axum::Router;
 use axum::extract::State;
 use axum::routing::post;
-use qopen::callback::Keyring;
 use qopen::types::RobotAccountListRequest;
-use qopen_simulator::{Dataset, Schedule};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::Result;
-use crate::pages::{DESCRIPTION, ring};
-
-/// Digits of an account's id that say which page it is on.
-const DIGITS: usize = 8;
+use crate::pages::{Template, ring};
 
 /// A list: so many accounts, so many on a page, sent over so many connections at once.
 #[derive(Clone, Debug)]
@@ -59,7 +54,7 @@ async fn request(State(list): State<Arc<List>>, body: String) -> String {
 }
 
 fn deliver(list: &List, request: &RobotAccountListRequest) -> Result<()> {
-    let template = Template::new(list, request)?;
+    let template = Template::new(list.page_size, &request.robot_id, &request.mark_id)?;
     let (next, ring) = (AtomicUsize::new(0), ring()?);
     let last = list.accounts / list.page_size - 1;
     let send = || -> Result<()> {
@@ -84,46 +79,6 @@ fn deliver(list: &List, request: &RobotAccountListRequest) -> Result<()> {
         }
         Ok(())
     })
-}
-
-struct Template {
-    page: Vec<u8>,
-    /// Where the digits of the page's number stand in each account's id.
-    digits: Vec<usize>,
-    has_more: usize,
-}
-
-impl Template {
-    fn new(list: &List, request: &RobotAccountListRequest) -> Result<Self> {
-        let schedule = Schedule {
-            accounts: list.page_size,
-            page_size: list.page_size,
-            description: DESCRIPTION,
-            ..Schedule::default()
-        };
-        let pages = Dataset::new(&schedule, &request.robot_id, false).pages(&request.mark_id);
-        let [page] = &pages[..] else { return Err("one page was expected".into()) };
-        let before = "\"account_id\":\"acc";
-        let ids = page.payload.match_indices(before).map(|(at, _)| at + before.len());
-        let has_more = page.payload.find("\"has_more\":false").ok_or("no has_more")?;
-        Ok(Self {
-            digits: ids.collect(),
-            has_more: has_more + "\"has_more\":".len(),
-            page: page.payload.clone().into_bytes(),
-        })
-    }
-
-    fn page(&self, number: usize, last: bool, ring: &Keyring) -> Result<Vec<u8>> {
-        let mut page = self.page.clone();
-        let digits = format!("{number:0DIGITS$}");
-        for at in &self.digits {
-            page[*at..at + DIGITS].copy_from_slice(digits.as_bytes());
-        }
-        if !last {
-            page.splice(self.has_more..self.has_more + "false".len(), *b"true");
-        }
-        Ok(serde_json::to_vec(&ring.seal(std::str::from_utf8(&page)?, "nonce", 1_700_000_000))?)
-    }
 }
 
 /// A connection that is kept, with as little work in it as there can be.

@@ -1,14 +1,14 @@
 //! A whole pull, by the binary itself, from a platform in another process.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::Result;
 use crate::pages::{AES_KEY, APP_KEY, TOKEN};
 use crate::platform::{self, List};
 use crate::report::Table;
+use crate::scratch::{Running, Scratch};
 
 const SIZES: [usize; 3] = [10_000, 100_000, 1_000_000];
 const PAGE_SIZE: usize = 100;
@@ -64,18 +64,8 @@ pub(crate) fn platform(arguments: &[&str]) -> Result<()> {
     })
 }
 
-/// A process that does not outlive its owner.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 fn pull(accounts: usize) -> Result<(Usage, u64)> {
-    let folder = Scratch::new()?;
+    let folder = Scratch::new("pull")?;
     let listen = format!("127.0.0.1:{}", free_port()?);
     let callback = format!("http://{listen}/callback");
     let program = std::env::current_exe()?;
@@ -92,7 +82,7 @@ fn pull(accounts: usize) -> Result<(Usage, u64)> {
     let mut command = Command::new(&qopen);
     command
         .args(["pull", "--robot", "robot", "--out", "list", "--json", "--settle", &settle])
-        .current_dir(&folder.0)
+        .current_dir(folder.path())
         .env("QOPEN_BASE_URL", base_url.trim())
         .env("QOPEN_LISTEN", &listen)
         .env("QOPEN_APP_KEY", APP_KEY)
@@ -123,7 +113,7 @@ fn pull(accounts: usize) -> Result<(Usage, u64)> {
     if !status.success() || summary["accounts"] != accounts {
         return Err(format!("the pull ended with {status}: {summary}").into());
     }
-    Ok((usage, folder.0.join("list").metadata()?.len()))
+    Ok((usage, folder.path().join("list").metadata()?.len()))
 }
 
 /// From /proc; `None` where there is none, or the process has gone.
@@ -141,21 +131,4 @@ fn usage_of(process: u32) -> Option<Usage> {
 
 fn free_port() -> Result<u16> {
     Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
-}
-
-/// A folder beside the results, on a real disk, that goes when it is done with.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> Result<Self> {
-        let folder = Path::new("target/bench").join(format!("pull-{}", std::process::id()));
-        std::fs::create_dir_all(&folder)?;
-        Ok(Self(folder))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }

@@ -19,13 +19,18 @@ pub(crate) fn sign(mut values: [&str; 5]) -> [u8; 16] {
 }
 
 /// Lowercase hexadecimal.
-pub(crate) fn hex(bytes: [u8; 16]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+pub(crate) fn hex(bytes: [u8; 16]) -> [u8; 32] {
+    let mut out = [0; 32];
+    for (pair, byte) in out.chunks_exact_mut(2).zip(bytes) {
+        let digit = |half: u8| if half < 10 { b'0' + half } else { b'a' + half - 10 };
+        pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+    }
+    out
 }
 
 /// Whether the hexadecimal text is the signature, in a time that does not depend on where it differs.
 pub(crate) fn matches(text: &str, signature: [u8; 16]) -> bool {
-    text.as_bytes().ct_eq(hex(signature).as_bytes()).into()
+    text.as_bytes().ct_eq(&hex(signature)).into()
 }
 
 /// Why a ciphertext did not decrypt.

@@ -280,7 +280,7 @@ impl Keyring {
             self.app_key.clone(),
             nonce.to_owned(),
             timestamp,
-            crypto::hex(signature),
+            crypto::hex(signature).map(char::from).iter().collect(),
             encoding_content,
         )
     }
@@ -326,9 +326,8 @@ impl VerifiedEnvelope<'_> {
     }
 
     fn decrypt(&self, key: &[u8]) -> Result<String, OpenError> {
-        let content = self.encoding_content.as_bytes();
         let mut buffer =
-            STANDARD.decode(content).map_err(|error| OpenError::Base64(error.into()))?;
+            decoded(&self.encoding_content).map_err(|error| OpenError::Base64(error.into()))?;
         let bytes = buffer.len();
         crypto::decrypt(key, &mut buffer).map_err(|error| match error {
             DecryptError::Length => OpenError::Length { bytes },
@@ -336,6 +335,11 @@ impl VerifiedEnvelope<'_> {
         })?;
         String::from_utf8(buffer).map_err(|error| OpenError::NotUtf8(error.utf8_error().into()))
     }
+}
+
+/// The bytes of a base64 text. What the quick decoder does not take, the other one judges.
+fn decoded(text: &str) -> Result<Vec<u8>, base64::DecodeError> {
+    base64_simd::STANDARD.decode_to_vec(text).or_else(|_| STANDARD.decode(text))
 }
 
 impl OpenedCallback {
@@ -387,5 +391,36 @@ impl fmt::Debug for VerifiedEnvelope<'_> {
             .field("timestamp", &self.timestamp)
             .field("bytes", &self.encoding_content.len())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use proptest::prelude::*;
+
+    fn agrees(text: &str) -> Result<(), TestCaseError> {
+        if let Ok(quick) = base64_simd::STANDARD.decode_to_vec(text) {
+            prop_assert_eq!(Ok(quick), STANDARD.decode(text));
+        }
+        Ok(())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn what_the_quick_decoder_takes_is_what_the_other_one_takes(
+            bytes in prop::collection::vec(any::<u8>(), 0..200),
+            at in any::<usize>(),
+            odd in prop::sample::select(vec!["", "=", "==", "A", "-", "_", " ", "\n", "\u{0}", "é", "/", "+"]),
+        ) {
+            let text = STANDARD.encode(bytes);
+            agrees(&text)?;
+            let at = at % (text.len() + 1);
+            agrees(&format!("{}{odd}{}", &text[..at], &text[at..]))?;
+            agrees(&format!("{}{odd}{}", &text[..at], text.get(at + odd.len()..).unwrap_or("")))?;
+        }
     }
 }

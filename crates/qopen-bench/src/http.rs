@@ -1,0 +1,210 @@
+//! Pages a second over loopback HTTP, from a load generator that never has more under way than it
+//! has connections.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use qopen::assembler::Timing;
+use qopen::http::Sender;
+use qopen::journal::DiskJournal;
+use qopen::{Client, ClientBuilder};
+use tokio::net::TcpListener;
+
+use crate::Result;
+use crate::measure::Spread;
+use crate::pages::{Template, ring};
+use crate::platform::Connection;
+use crate::report::Table;
+use crate::scratch::{Running, Scratch};
+
+const CONNECTIONS: usize = 32;
+const ROUNDS: usize = 5;
+
+/// Accounts on a page, and pages a round: about half a gigabyte, or two seconds.
+const SIZES: [(usize, usize); 3] = [(1, 60_000), (100, 4_000), (1000, 400)];
+
+/// What answers the callbacks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Server {
+    pub(crate) name: &'static str,
+    /// The program's arguments; the first is the program, `None` this one.
+    pub(crate) program: Option<&'static str>,
+    pub(crate) arguments: &'static [&'static str],
+}
+
+const MEMORY: Server = Server { name: "qopen, in memory", program: None, arguments: &["receiver"] };
+const DURABLE: Server =
+    Server { name: "qopen, durable", program: None, arguments: &["receiver", "--durable"] };
+
+pub(crate) fn run() -> Result<()> {
+    let pinned = can_pin();
+    let title = format!(
+        "Pages a second over loopback HTTP/1.1, {CONNECTIONS} connections, every page another one"
+    );
+    let columns = [
+        "accounts",
+        "server",
+        "cores",
+        "pages/s, min–median–max",
+        "MB/s",
+        "p50, ms",
+        "p99, ms",
+        "÷ in memory",
+    ];
+    let mut table = Table::new("http", title, &columns);
+    for (accounts, pages) in SIZES {
+        let bodies = bodies(accounts, pages)?;
+        for one_core in [true, false] {
+            if one_core && !pinned {
+                continue;
+            }
+            let servers = [MEMORY, DURABLE];
+            let measured = measure(&servers, &bodies, one_core)?;
+            let first = measured.first().map_or(f64::NAN, |it| it.rate.median);
+            for (server, it) in servers.iter().zip(&measured) {
+                let cores = if one_core { "1" } else { "2, shared with the load" };
+                let mut cells =
+                    vec![accounts.to_string(), server.name.to_owned(), cores.to_owned()];
+                cells.extend(it.cells(&bodies));
+                cells.push(format!("{:.2}", it.rate.median / first));
+                table.row(cells);
+            }
+        }
+    }
+    table.finish()
+}
+
+/// Different pages of one list, sealed.
+pub(crate) fn bodies(accounts: usize, pages: usize) -> Result<Vec<Vec<u8>>> {
+    let template = Template::new(accounts, &"robot".parse()?, &"mark".parse()?)?;
+    let ring = ring()?;
+    (0..pages).map(|number| template.page(number, false, &ring)).collect()
+}
+
+pub(crate) struct Measured {
+    pub(crate) rate: Spread,
+    p50: Duration,
+    p99: Duration,
+}
+
+impl Measured {
+    pub(crate) fn cells(&self, bodies: &[Vec<u8>]) -> [String; 4] {
+        let Spread { min, median, max } = self.rate;
+        let megabytes = bodies.first().map_or(0, Vec::len) as f64 * median / 1e6;
+        let ms = |time: Duration| format!("{:.1}", time.as_secs_f64() * 1e3);
+        let rate = format!("{min:.0}–{median:.0}–{max:.0}");
+        [rate, format!("{megabytes:.0}"), ms(self.p50), ms(self.p99)]
+    }
+}
+
+/// Each server in turn, round by round, each time a new process.
+pub(crate) fn measure(
+    servers: &[Server],
+    bodies: &[Vec<u8>],
+    one_core: bool,
+) -> Result<Vec<Measured>> {
+    let mut rates = vec![Vec::new(); servers.len()];
+    let mut times = vec![Vec::new(); servers.len()];
+    for _ in 0..ROUNDS {
+        for (n, server) in servers.iter().enumerate() {
+            let (rate, mut latencies) = round(server, bodies, one_core)?;
+            rates[n].push(rate);
+            times[n].append(&mut latencies);
+        }
+    }
+    let measured = rates.into_iter().zip(times).map(|(rates, mut times)| {
+        times.sort_unstable();
+        let at = |percent: usize| times.get(times.len() * percent / 100).copied();
+        let (p50, p99) = (at(50).unwrap_or_default(), at(99).unwrap_or_default());
+        Measured { rate: Spread::of(rates), p50, p99 }
+    });
+    Ok(measured.collect())
+}
+
+fn round(server: &Server, bodies: &[Vec<u8>], one_core: bool) -> Result<(f64, Vec<Duration>)> {
+    let folder = Scratch::new("http")?;
+    let this = std::env::current_exe()?;
+    let program = server.program.map_or(this, PathBuf::from);
+    let mut command = match one_core {
+        true => {
+            let mut command = Command::new("taskset");
+            command.args(["-c", "0"]).arg(&program);
+            command
+        }
+        false => Command::new(&program),
+    };
+    command.args(server.arguments).env("BENCH_FOLDER", folder.path()).stdout(Stdio::piped());
+    let mut process = Running(command.spawn()?);
+    let mut said = BufReader::new(process.0.stdout.take().ok_or("no standard output")?);
+    let mut url = String::new();
+    said.read_line(&mut url)?;
+    load(url.trim(), bodies)
+}
+
+/// Posts every body once, and gives pages a second and each page's time.
+fn load(url: &str, bodies: &[Vec<u8>]) -> Result<(f64, Vec<Duration>)> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let next = AtomicUsize::new(0);
+    runtime.block_on(async {
+        let mut connections = Vec::new();
+        for _ in 0..CONNECTIONS {
+            connections.push(Connection::new(url).await?);
+        }
+        let begun = Instant::now();
+        let sending = connections.into_iter().map(|mut connection| {
+            let next = &next;
+            async move {
+                let mut times = Vec::new();
+                while let Some(body) = bodies.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let sent = Instant::now();
+                    connection.post(body).await?;
+                    times.push(sent.elapsed());
+                }
+                Ok::<_, Box<dyn std::error::Error>>(times)
+            }
+        });
+        let times = futures_util::future::try_join_all(sending).await?;
+        let rate = bodies.len() as f64 / begun.elapsed().as_secs_f64();
+        Ok((rate, times.concat()))
+    })
+}
+
+/// Whether processes can be kept on one core.
+pub(crate) fn can_pin() -> bool {
+    let works = Command::new("taskset").args(["-c", "0", "true"]).status();
+    let works = works.is_ok_and(|it| it.success());
+    if !works {
+        eprintln!("bench: no taskset here: nothing is measured on one core");
+    }
+    works
+}
+
+/// The server's part, in a process of its own, until it is killed.
+pub(crate) fn receiver(durable: bool) -> Result<()> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(cores).enable_all().build()?;
+    runtime.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        println!("http://{}/callback", listener.local_addr()?);
+        let client = client(durable)?.adopt(true).build()?;
+        axum::serve(listener, client.callback_router()).await?;
+        Ok(())
+    })
+}
+
+fn client(durable: bool) -> Result<ClientBuilder> {
+    let sender = Sender::builder("http://127.0.0.1:9").access_token("token").build()?;
+    let hour = Duration::from_secs(3600);
+    let timing = Timing::default().settle(hour).idle_timeout(hour).deadline(hour);
+    let builder = Client::builder(sender, ring()?).timing(timing);
+    if !durable {
+        return Ok(builder);
+    }
+    let folder = std::env::var_os("BENCH_FOLDER").ok_or("BENCH_FOLDER is not set")?;
+    let journal = DiskJournal::open(PathBuf::from(folder).join("journal"))?;
+    Ok(builder.journal(std::sync::Arc::new(journal)))
+}

@@ -1,0 +1,89 @@
+//! A list on its way from the journal to its sink.
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Read as _, Write as _};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use qopen::sink::{FileSink, Format, ListKind};
+use qopen::{PulledList, Replay, publish};
+
+use crate::Result;
+use crate::measure::Spread;
+use crate::pages::Template;
+use crate::report::Table;
+use crate::scratch::Scratch;
+
+const PAGES: usize = 1000;
+const ACCOUNTS: usize = 100;
+const ROUNDS: usize = 5;
+
+pub(crate) fn run() -> Result<()> {
+    let template = Template::new(ACCOUNTS, &"robot".parse()?, &"mark".parse()?)?;
+    let mut replay = Replay::default();
+    let mut bytes = 0;
+    for number in 0..PAGES {
+        let page = template.text(number, number + 1 == PAGES)?;
+        bytes += page.len();
+        replay.add(page)?;
+    }
+    let outcomes = replay.finish();
+    let list = outcomes.into_iter().next().ok_or("no list")?.list;
+    let (mut copied, mut jsonl, mut csv) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let folder = Scratch::new("publication")?;
+        jsonl.push(published(&list, folder.path(), Format::Jsonl)?);
+        copied.push(copy(&folder.path().join("list"), &folder.path().join("copy"))?);
+        csv.push(published(&list, folder.path(), Format::Csv)?);
+    }
+    let title = format!(
+        "Publication of {} customers, {:.0} MB of pages, from the journal in memory to a synced file",
+        PAGES * ACCOUNTS,
+        bytes as f64 / 1e6
+    );
+    let columns =
+        ["sink", "s, min–median–max", "MB/s of pages", "customers/s", "÷ copying the file"];
+    let mut table = Table::new("publication", title, &columns);
+    let base = Spread::of(copied.clone());
+    for (name, times) in
+        [("copying the file, read, write, sync", copied), ("JSONL", jsonl), ("CSV", csv)]
+    {
+        let it = Spread::of(times);
+        table.row([
+            name.to_owned(),
+            format!("{:.2}–{:.2}–{:.2}", it.min, it.median, it.max),
+            format!("{:.0}", bytes as f64 / 1e6 / it.median),
+            format!("{:.0}", (PAGES * ACCOUNTS) as f64 / it.median),
+            format!("{:.1}", it.median / base.median),
+        ]);
+    }
+    table.finish()
+}
+
+fn published(list: &PulledList, folder: &Path, format: Format) -> Result<f64> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let sink = Arc::new(FileSink::new(folder.join("list"), format));
+    let begun = Instant::now();
+    let published = runtime.block_on(publish(vec![list.clone()], sink, ListKind::Complete))?;
+    let seconds = begun.elapsed().as_secs_f64();
+    match published.lists[..] {
+        [ref it] if it.accounts == (PAGES * ACCOUNTS) as u64 => Ok(seconds),
+        _ => Err("the list is not whole".into()),
+    }
+}
+
+fn copy(from: &Path, to: &Path) -> Result<f64> {
+    let begun = Instant::now();
+    let mut from = BufReader::with_capacity(1 << 16, File::open(from)?);
+    let mut to = BufWriter::with_capacity(1 << 16, File::create(to)?);
+    let mut chunk = vec![0; 1 << 16];
+    loop {
+        match from.read(&mut chunk)? {
+            0 => break,
+            n => to.write_all(&chunk[..n])?,
+        }
+    }
+    to.into_inner()?.sync_all()?;
+    Ok(begun.elapsed().as_secs_f64())
+}
