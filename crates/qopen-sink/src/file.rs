@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
+use qopen_types::RobotId;
 use tempfile::NamedTempFile;
 
 use crate::format::Encoder;
@@ -138,6 +139,10 @@ struct FileWriter {
 impl ListWriter for FileWriter {
     fn write(&mut self, record: &Record<'_>) -> Result<(), SinkError> {
         self.encoder.write(record)
+    }
+
+    fn write_json(&mut self, robot_id: &RobotId, account: &str) -> Result<bool, SinkError> {
+        self.encoder.write_json(robot_id, account)
     }
 
     fn commit(self: Box<Self>) -> Result<String, SinkError> {

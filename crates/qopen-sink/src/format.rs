@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use qopen_types::{AttributeField, Json, TagInfo};
+use qopen_types::{Account, AttributeField, Json, RobotId, TagInfo};
 
 use crate::{Record, SinkError};
 
@@ -79,6 +79,22 @@ impl<W: Write> Encoder<W> {
                 writer.write_record(row(record)).map_err(|error| SinkError::Encode(error.into()))
             }
         }
+    }
+
+    /// A record from its account's JSON, where that can be written as it stands.
+    pub(crate) fn write_json(&mut self, robot: &RobotId, account: &str) -> Result<bool, SinkError> {
+        let Self::Jsonl(out) = self else { return Ok(false) };
+        let Some(rest) = account.strip_prefix('{').filter(|_| Account::is_canonical_json(account))
+        else {
+            return Ok(false);
+        };
+        let encode = |error: Box<dyn std::error::Error + Send + Sync>| SinkError::Encode(error);
+        out.write_all(b"{\"robot_id\":").map_err(|error| encode(error.into()))?;
+        serde_json::to_writer(&mut *out, robot).map_err(|error| encode(error.into()))?;
+        for part in [",", rest, "\n"] {
+            out.write_all(part.as_bytes()).map_err(|error| encode(error.into()))?;
+        }
+        Ok(true)
     }
 
     /// Everything written so far, handed to the writer below.

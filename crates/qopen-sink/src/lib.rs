@@ -16,6 +16,8 @@ pub use record::Record;
 pub use sort::{Pair, Sorter};
 pub use stream::StreamSink;
 
+use qopen_types::RobotId;
+
 /// Whether a list is the whole list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -52,6 +54,17 @@ pub trait ListWriter: Send {
     /// # Errors
     /// [`SinkError`]; the list can no longer be committed then.
     fn write(&mut self, record: &Record<'_>) -> Result<(), SinkError>;
+
+    /// Writes a record from its account's JSON, where that is spelled already as the record would be
+    /// written, so that it need not be read. False where nothing was written: then it is to be read
+    /// and given to [`write`](Self::write), as it always may be.
+    ///
+    /// # Errors
+    /// [`SinkError`]; the list can no longer be committed then.
+    fn write_json(&mut self, robot_id: &RobotId, account: &str) -> Result<bool, SinkError> {
+        let _ = (robot_id, account);
+        Ok(false)
+    }
 
     /// Makes the list durable and puts it in its place. Returns where that is, for messages.
     ///

@@ -136,14 +136,13 @@ struct Merge {
     runs: Vec<Run>,
     /// The next record of each run that has one, and the run's number.
     heads: BinaryHeap<Reverse<(Pair, usize)>>,
-    last: Option<Pair>,
 }
 
 impl Merge {
     fn new(files: Vec<File>, memory: Vec<Pair>) -> Result<Self, SinkError> {
         let files = files.into_iter().map(|it| Run::File(BufReader::with_capacity(1 << 16, it)));
         let runs = files.chain([Run::Memory(memory.into_iter())]).collect();
-        let mut merge = Self { runs, heads: BinaryHeap::new(), last: None };
+        let mut merge = Self { runs, heads: BinaryHeap::new() };
         for run in 0..merge.runs.len() {
             merge.advance(run)?;
         }
@@ -160,17 +159,19 @@ impl Iterator for Merge {
     type Item = Result<Pair, SinkError>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        let Reverse((pair, mut run)) = self.heads.pop()?;
         loop {
-            let Reverse((pair, run)) = self.heads.pop()?;
             if let Err(error) = self.advance(run) {
                 // Nothing that came after could be trusted to be whole.
                 self.heads.clear();
                 return Some(Err(error));
             }
-            if self.last.as_ref() != Some(&pair) {
-                self.last = Some(pair.clone());
-                return Some(Ok(pair));
+            // Its copies come next, each from another run.
+            match self.heads.peek() {
+                Some(Reverse((next, _))) if *next == pair => {}
+                _ => return Some(Ok(pair)),
             }
+            run = self.heads.pop()?.0.1;
         }
     }
 }

@@ -5,6 +5,8 @@ use std::io::{self, BufWriter, Seek as _, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use qopen_types::RobotId;
+
 use crate::format::Encoder;
 use crate::{Format, ListKind, ListWriter, Record, Sink, SinkError};
 
@@ -65,6 +67,10 @@ struct StreamWriter {
 impl ListWriter for StreamWriter {
     fn write(&mut self, record: &Record<'_>) -> Result<(), SinkError> {
         self.encoder.write(record)
+    }
+
+    fn write_json(&mut self, robot_id: &RobotId, account: &str) -> Result<bool, SinkError> {
+        self.encoder.write_json(robot_id, account)
     }
 
     fn commit(self: Box<Self>) -> Result<String, SinkError> {

@@ -2,6 +2,7 @@
 
 mod account;
 mod answer;
+mod canonical;
 mod digest;
 mod endpoint;
 mod entries;
@@ -10,6 +11,7 @@ mod extra;
 mod generated;
 mod ids;
 mod json;
+mod reader;
 mod secret;
 mod skim;
 mod wire;

@@ -48,3 +48,25 @@ fn csv() {
     let extra: serde_json::Value = serde_json::from_str(&rows[0][20]).unwrap();
     assert_eq!(extra["profile"]["mood"], serde_json::json!([1, 2]));
 }
+
+/// Both ways of writing the same account give the same bytes; the short one is taken where the JSON
+/// is spelled as it would be written.
+#[test]
+fn an_account_that_is_spelled_as_it_is_written_need_not_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let robot: RobotId = "a \"robot\"".parse().unwrap();
+    let account: Account = serde_json::from_str(r#"{"account_id":"张 1"}"#).unwrap();
+    let canonical = serde_json::to_string(&account).unwrap();
+    for (format, takes) in [(Format::Jsonl, true), (Format::Csv, false)] {
+        let sink = FileSink::new(folder.path().join("list"), format);
+        let mut list = sink.begin(ListKind::Complete).unwrap();
+        assert!(!list.write_json(&robot, FULL).unwrap(), "it is spelled otherwise");
+        assert_eq!(list.write_json(&robot, &canonical).unwrap(), takes);
+        list.write(&Record::new(&robot, &account)).unwrap();
+        list.commit().unwrap();
+        let text = std::fs::read_to_string(sink.path()).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 2);
+        assert_eq!(lines[0] == lines[1], takes);
+    }
+}

@@ -1,0 +1,238 @@
+//! Reading JSON strictly, where it is spelled as usual, in one pass over the bytes.
+//!
+//! Every method gives `None` for what it does not take: not JSON, or JSON that needs a second thought.
+//! Then the general reader is asked.
+
+/// A place in a text.
+pub(crate) struct Reader<'a> {
+    text: &'a str,
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(text: &'a str) -> Self {
+        Self { text, bytes: text.as_bytes(), at: 0 }
+    }
+
+    /// How far it is.
+    pub(crate) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// The text from a place before to here.
+    pub(crate) fn since(&self, start: usize) -> Option<&'a str> {
+        self.text.get(start..self.at)
+    }
+
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.at == self.bytes.len()
+    }
+
+    #[inline]
+    pub(crate) fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    #[inline]
+    pub(crate) fn space(&mut self) {
+        while let Some(b' ' | b'\n' | b'\t' | b'\r') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    #[inline]
+    pub(crate) fn take(&mut self, byte: u8) -> Option<()> {
+        (self.peek()? == byte).then(|| self.at += 1)
+    }
+
+    pub(crate) fn word(&mut self, word: &[u8]) -> Option<()> {
+        self.bytes.get(self.at..)?.starts_with(word).then(|| self.at += word.len())
+    }
+
+    /// The members of an object whose names are all plain.
+    pub(crate) fn object(
+        &mut self,
+        mut member: impl FnMut(&mut Self, &'a str) -> Option<()>,
+    ) -> Option<()> {
+        self.members(|reader, name, plain| if plain { member(reader, name) } else { None })
+    }
+
+    /// The members of an object: the name as it is written, whether that is plain, and the reader at
+    /// the value, which the caller moves past it.
+    #[inline]
+    pub(crate) fn members(
+        &mut self,
+        mut member: impl FnMut(&mut Self, &'a str, bool) -> Option<()>,
+    ) -> Option<()> {
+        self.take(b'{')?;
+        self.space();
+        if self.take(b'}').is_some() {
+            return Some(());
+        }
+        loop {
+            let (name, plain) = self.string()?;
+            self.space();
+            self.take(b':')?;
+            self.space();
+            member(self, name, plain)?;
+            self.space();
+            match self.peek()? {
+                b',' => self.at += 1,
+                b'}' => break,
+                _ => return None,
+            }
+            self.space();
+        }
+        self.at += 1;
+        Some(())
+    }
+
+    /// The elements of a list, with the reader at each, which the caller moves past it.
+    #[inline]
+    pub(crate) fn list(&mut self, mut element: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
+        self.take(b'[')?;
+        self.space();
+        if self.take(b']').is_some() {
+            return Some(());
+        }
+        loop {
+            element(self)?;
+            self.space();
+            match self.peek()? {
+                b',' => self.at += 1,
+                b']' => break,
+                _ => return None,
+            }
+            self.space();
+        }
+        self.at += 1;
+        Some(())
+    }
+
+    pub(crate) fn flag(&mut self) -> Option<bool> {
+        match self.peek()? {
+            b't' => self.word(b"true").map(|()| true),
+            b'f' => self.word(b"false").map(|()| false),
+            _ => None,
+        }
+    }
+
+    /// An integer of at most 18 digits, written without sign tricks, fraction or exponent.
+    pub(crate) fn integer(&mut self) -> Option<i64> {
+        let start = self.at;
+        self.number()?;
+        let text = self.text.get(start..self.at)?;
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        let usual = digits.len() <= 18 && digits.bytes().all(|it| it.is_ascii_digit());
+        (usual && text != "-0").then(|| text.parse().ok()).flatten()
+    }
+
+    /// A string without escapes.
+    pub(crate) fn plain_string(&mut self) -> Option<&'a str> {
+        let (text, plain) = self.string()?;
+        plain.then_some(text)
+    }
+
+    /// A string as it is written between its quotes, and whether that is what it says.
+    #[inline]
+    pub(crate) fn string(&mut self) -> Option<(&'a str, bool)> {
+        self.take(b'"')?;
+        let start = self.at;
+        let mut plain = true;
+        loop {
+            self.at += ordinary(self.bytes.get(self.at..)?);
+            match self.peek()? {
+                b'"' => break,
+                b'\\' => {
+                    plain = false;
+                    self.at += 1;
+                    self.escape()?;
+                }
+                // A control character, which JSON does not allow there.
+                _ => return None,
+            }
+        }
+        let text = self.text.get(start..self.at)?;
+        self.at += 1;
+        Some((text, plain))
+    }
+
+    fn escape(&mut self) -> Option<()> {
+        let more = match self.peek()? {
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => 0,
+            b'u' => 4,
+            _ => return None,
+        };
+        let digits = self.bytes.get(self.at + 1..self.at + 1 + more)?;
+        digits.iter().all(u8::is_ascii_hexdigit).then(|| self.at += 1 + more)
+    }
+
+    fn digits(&mut self) -> Option<()> {
+        let start = self.at;
+        while self.peek().is_some_and(|it| it.is_ascii_digit()) {
+            self.at += 1;
+        }
+        (self.at > start).then_some(())
+    }
+
+    fn number(&mut self) -> Option<()> {
+        if self.peek()? == b'-' {
+            self.at += 1;
+        }
+        match self.peek()? {
+            b'0' => self.at += 1,
+            _ => self.digits()?,
+        }
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if let Some(b'e' | b'E') = self.peek() {
+            self.at += 1;
+            if let Some(b'+' | b'-') = self.peek() {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        Some(())
+    }
+
+    /// Moves past any value, which must be JSON to its end.
+    pub(crate) fn skip(&mut self, depth: u32) -> Option<()> {
+        match self.peek()? {
+            b'"' => self.string().map(drop),
+            b'{' if depth > 0 => self.members(|reader, _, _| reader.skip(depth - 1)),
+            b'[' if depth > 0 => self.list(|reader| reader.skip(depth - 1)),
+            b't' => self.word(b"true"),
+            b'f' => self.word(b"false"),
+            b'n' => self.word(b"null"),
+            b'-' | b'0'..=b'9' => self.number(),
+            _ => None,
+        }
+    }
+}
+
+/// How many bytes at the beginning are ordinary characters of a string: neither quote nor backslash
+/// nor control character. Eight at a time: in the word of a byte that is none, the lowest bit that is
+/// set is that of the first such byte.
+#[inline]
+fn ordinary(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::MAX / 255;
+    const TOPS: u64 = ONES << 7;
+    let zero = |word: u64| word.wrapping_sub(ONES) & !word & TOPS;
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (n, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let quote = zero(word ^ (ONES * u64::from(b'"')));
+        let backslash = zero(word ^ (ONES * u64::from(b'\\')));
+        let control = word.wrapping_sub(ONES * 0x20) & !word & TOPS;
+        let found = quote | backslash | control;
+        if found != 0 {
+            return n * 8 + (found.trailing_zeros() / 8) as usize;
+        }
+    }
+    let is_ordinary = |byte: &u8| !matches!(byte, b'"' | b'\\' | 0..0x20);
+    let here = rest.iter().position(|byte| !is_ordinary(byte)).unwrap_or(rest.len());
+    words.len() * 8 + here
+}
