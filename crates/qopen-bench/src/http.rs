@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 
 use crate::Result;
 use crate::measure::Spread;
-use crate::pages::{Template, ring};
+use crate::pages::{AES_KEY, TOKEN, Template, ring};
 use crate::platform::Connection;
 use crate::report::Table;
 use crate::scratch::{Running, Scratch};
@@ -27,17 +27,28 @@ const ROUNDS: usize = 5;
 const SIZES: [(usize, usize); 3] = [(1, 60_000), (100, 4_000), (1000, 400)];
 
 /// What answers the callbacks.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Server {
-    pub(crate) name: &'static str,
-    /// The program's arguments; the first is the program, `None` this one.
-    pub(crate) program: Option<&'static str>,
-    pub(crate) arguments: &'static [&'static str],
+    pub(crate) name: String,
+    program: PathBuf,
+    arguments: Vec<String>,
 }
 
-const MEMORY: Server = Server { name: "qopen, in memory", program: None, arguments: &["receiver"] };
-const DURABLE: Server =
-    Server { name: "qopen, durable", program: None, arguments: &["receiver", "--durable"] };
+impl Server {
+    pub(crate) fn of(name: &str, program: PathBuf, arguments: Vec<String>) -> Self {
+        Self { name: name.to_owned(), program, arguments }
+    }
+
+    pub(crate) fn in_memory() -> Result<Self> {
+        let this = std::env::current_exe()?;
+        Ok(Self::of("qopen, in memory", this, vec!["receiver".into()]))
+    }
+
+    fn durable() -> Result<Self> {
+        let this = std::env::current_exe()?;
+        Ok(Self::of("qopen, durable", this, vec!["receiver".into(), "--durable".into()]))
+    }
+}
 
 pub(crate) fn run() -> Result<()> {
     let pinned = can_pin();
@@ -61,13 +72,12 @@ pub(crate) fn run() -> Result<()> {
             if one_core && !pinned {
                 continue;
             }
-            let servers = [MEMORY, DURABLE];
+            let servers = [Server::in_memory()?, Server::durable()?];
             let measured = measure(&servers, &bodies, one_core)?;
             let first = measured.first().map_or(f64::NAN, |it| it.rate.median);
             for (server, it) in servers.iter().zip(&measured) {
                 let cores = if one_core { "1" } else { "2, shared with the load" };
-                let mut cells =
-                    vec![accounts.to_string(), server.name.to_owned(), cores.to_owned()];
+                let mut cells = vec![accounts.to_string(), server.name.clone(), cores.to_owned()];
                 cells.extend(it.cells(&bodies));
                 cells.push(format!("{:.2}", it.rate.median / first));
                 table.row(cells);
@@ -126,17 +136,17 @@ pub(crate) fn measure(
 
 fn round(server: &Server, bodies: &[Vec<u8>], one_core: bool) -> Result<(f64, Vec<Duration>)> {
     let folder = Scratch::new("http")?;
-    let this = std::env::current_exe()?;
-    let program = server.program.map_or(this, PathBuf::from);
     let mut command = match one_core {
         true => {
             let mut command = Command::new("taskset");
-            command.args(["-c", "0"]).arg(&program);
+            command.args(["-c", "0"]).arg(&server.program);
             command
         }
-        false => Command::new(&program),
+        false => Command::new(&server.program),
     };
-    command.args(server.arguments).env("BENCH_FOLDER", folder.path()).stdout(Stdio::piped());
+    command.args(&server.arguments).stdout(Stdio::piped());
+    command.env("BENCH_FOLDER", folder.path());
+    command.env("BENCH_TOKEN", TOKEN).env("BENCH_AES_KEY", AES_KEY);
     let mut process = Running(command.spawn()?);
     let mut said = BufReader::new(process.0.stdout.take().ok_or("no standard output")?);
     let mut url = String::new();

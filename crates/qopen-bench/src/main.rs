@@ -12,6 +12,7 @@ mod http;
 mod journal;
 mod measure;
 mod pages;
+mod peers;
 mod platform;
 mod publication;
 mod pull;
@@ -20,6 +21,13 @@ mod report;
 mod scratch;
 
 use std::process::ExitCode;
+
+/// Every bench.
+const ALL: [&str; 6] = ["receiving", "http", "journal", "publication", "peers", "pull"];
+
+/// Their tables, as the page has them.
+const TABLES: [&str; 7] =
+    ["receiving", "stages", "http", "peers", "journal", "publication", "pull"];
 
 /// What a bench ends in; the message is for a person.
 type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
@@ -31,9 +39,10 @@ usage: cargo xtask bench [BENCH]...
   http        pages a second over HTTP, in memory and durable, and how long each takes
   journal     durable appends beside a growing file with group commit
   publication a list from the journal to its file, beside copying that file
+  peers       pages a second beside receivers in Go and Python, where those are installed
   pull        a whole pull of 10,000 to 1,000,000 customers: time, CPU, peak memory
 
-All of them unless some are named. Tables go to standard output, figures to target/bench/*.json.
+All of them unless some are named; with --write, docs/BENCHMARKS.md is written from them. Tables go to standard output, figures to target/bench/*.json.
 ";
 
 fn main() -> ExitCode {
@@ -54,7 +63,12 @@ fn run(words: &[&str]) -> Result<()> {
         ["platform", arguments @ ..] => pull::platform(arguments)?,
         ["receiver"] => http::receiver(false)?,
         ["receiver", "--durable"] => http::receiver(true)?,
-        [] => run(&["receiving", "http", "journal", "publication", "pull"])?,
+        [] => run(&ALL)?,
+        ["--write"] => {
+            report::forget()?;
+            run(&ALL)?;
+            report::write_page(&TABLES)?;
+        }
         names => {
             for name in names {
                 match *name {
@@ -62,6 +76,7 @@ fn run(words: &[&str]) -> Result<()> {
                     "http" => http::run()?,
                     "journal" => journal::run()?,
                     "publication" => publication::run()?,
+                    "peers" => peers::run()?,
                     "pull" => pull::run()?,
                     other => return Err(format!("no bench {other:?}\n{USAGE}").into()),
                 }

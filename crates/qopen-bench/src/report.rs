@@ -1,10 +1,15 @@
-//! Tables for people, JSON for machines.
+//! Tables for people, JSON for machines, and the page that a run writes.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
 use crate::Result;
+
+/// What stands before the tables.
+const METHOD: &str = include_str!("method.md");
 
 /// A table as it is printed and written down.
 pub(crate) struct Table {
@@ -24,23 +29,68 @@ impl Table {
         self.rows.push(cells.into_iter().collect());
     }
 
-    /// Prints it as Markdown, and writes it to `target/bench`.
+    /// Prints it, and writes it to `target/bench` as JSON and as Markdown.
     pub(crate) fn finish(self) -> Result<()> {
-        println!("\n### {}\n", self.title);
-        println!("| {} |", self.columns.join(" | "));
-        println!("|{}", "---|".repeat(self.columns.len()));
+        let mut text = format!("### {}\n\n| {} |\n|", self.title, self.columns.join(" | "));
+        text.push_str(&"---|".repeat(self.columns.len()));
         for row in &self.rows {
-            println!("| {} |", row.join(" | "));
+            write!(text, "\n| {} |", row.join(" | "))?;
         }
-        let rows: Vec<Value> = self
-            .rows
-            .iter()
-            .map(|row| self.columns.iter().cloned().zip(row.iter().map(|it| json!(it))).collect())
-            .collect();
-        let folder = PathBuf::from("target/bench");
-        std::fs::create_dir_all(&folder)?;
+        println!("\n{text}");
+        let object = |row: &Vec<String>| {
+            self.columns.iter().cloned().zip(row.iter().map(|it| json!(it))).collect()
+        };
+        let rows: Vec<Value> = self.rows.iter().map(object).collect();
+        let folder = folder()?;
         let json = serde_json::to_string_pretty(&json!({ "title": self.title, "rows": rows }))?;
         std::fs::write(folder.join(format!("{}.json", self.name)), json)?;
+        std::fs::write(folder.join(format!("{}.md", self.name)), text)?;
         Ok(())
     }
+}
+
+fn folder() -> Result<PathBuf> {
+    let folder = PathBuf::from("target/bench");
+    std::fs::create_dir_all(&folder)?;
+    Ok(folder)
+}
+
+/// Lets go of the tables of earlier runs.
+pub(crate) fn forget() -> Result<()> {
+    for file in std::fs::read_dir(folder()?)? {
+        let path = file?.path();
+        if path.extension().is_some_and(|it| it == "md") {
+            std::fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes the page with the tables of those names.
+pub(crate) fn write_page(names: &[&str]) -> Result<()> {
+    let mut page = METHOD.replace("{machine}", &machine());
+    for name in names {
+        let table = std::fs::read_to_string(folder()?.join(format!("{name}.md")));
+        // What was skipped was said to be.
+        if let Ok(table) = table {
+            write!(page, "\n{table}\n")?;
+        }
+    }
+    std::fs::write("docs/BENCHMARKS.md", page)?;
+    Ok(())
+}
+
+/// The machine in a line.
+fn machine() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let model = model.map_or("an unknown processor", |it| it.1);
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let said = |program: &str, argument: &str| {
+        let output = Command::new(program).arg(argument).output().ok()?;
+        Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let kernel = said("uname", "-sr").unwrap_or_default();
+    let rustc = said("rustc", "--version").unwrap_or_default();
+    format!("{model}, {cores} cores, {kernel}, {rustc}")
 }
