@@ -161,7 +161,7 @@ fn load(url: &str, bodies: &[Vec<u8>]) -> Result<(f64, Vec<Duration>)> {
     runtime.block_on(async {
         let mut connections = Vec::new();
         for _ in 0..CONNECTIONS {
-            connections.push(Connection::new(url).await?);
+            connections.push(connected(url).await?);
         }
         let begun = Instant::now();
         let sending = connections.into_iter().map(|mut connection| {
@@ -180,6 +180,19 @@ fn load(url: &str, bodies: &[Vec<u8>]) -> Result<(f64, Vec<Duration>)> {
         let rate = bodies.len() as f64 / begun.elapsed().as_secs_f64();
         Ok((rate, times.concat()))
     })
+}
+
+/// A connection, as soon as somebody listens there.
+async fn connected(url: &str) -> Result<Connection> {
+    let begun = Instant::now();
+    loop {
+        match Connection::new(url).await {
+            Err(_) if begun.elapsed() < Duration::from_secs(10) => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            connected => return connected,
+        }
+    }
 }
 
 /// Whether processes can be kept on one core.

@@ -85,6 +85,7 @@ fn deliver(list: &List, request: &RobotAccountListRequest) -> Result<()> {
 pub(crate) struct Connection {
     stream: TcpStream,
     head: String,
+    request: Vec<u8>,
     answer: Vec<u8>,
 }
 
@@ -97,14 +98,18 @@ impl Connection {
         let head = format!(
             "POST {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n"
         );
-        Ok(Self { stream, head, answer: Vec::new() })
+        Ok(Self { stream, head, request: Vec::new(), answer: Vec::new() })
     }
 
     /// Posts a body; anything but `success` is an error.
     pub(crate) async fn post(&mut self, body: &[u8]) -> Result<()> {
-        let head = format!("{}content-length: {}\r\n\r\n", self.head, body.len());
-        self.stream.write_all(head.as_bytes()).await?;
-        self.stream.write_all(body).await?;
+        // In one piece, as a client with a buffer sends it.
+        self.request.clear();
+        let length = body.len();
+        self.request
+            .extend_from_slice(format!("{}content-length: {length}\r\n\r\n", self.head).as_bytes());
+        self.request.extend_from_slice(body);
+        self.stream.write_all(&self.request).await?;
         self.answer.clear();
         while !self.answer.ends_with(b"\r\n\r\nsuccess") {
             if self.stream.read_buf(&mut self.answer).await? == 0 || self.answer.len() > 4096 {

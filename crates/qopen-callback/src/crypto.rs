@@ -2,7 +2,7 @@
 
 use aes::cipher::block_padding::Pkcs7;
 use aes::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit};
-use md5::{Digest, Md5};
+use fast_md5::Md5;
 use subtle::ConstantTimeEq;
 
 /// Bytes of an AES block, and of the IV.
@@ -15,7 +15,7 @@ pub(crate) fn sign(mut values: [&str; 5]) -> [u8; 16] {
     for value in values {
         hasher.update(value.as_bytes());
     }
-    hasher.finalize().into()
+    hasher.finalize()
 }
 
 /// Lowercase hexadecimal.
@@ -82,4 +82,38 @@ pub(crate) fn encrypt(key: &[u8], plaintext: &[u8]) -> Vec<u8> {
         _ => run::<cbc::Encryptor<aes::Aes256>>(key, &mut buffer, plaintext.len()),
     }
     buffer
+}
+
+#[cfg(test)]
+mod tests {
+    use md5::{Digest as _, Md5};
+    use proptest::prelude::*;
+
+    /// A second MD5, by other people, in portable code.
+    fn signed(mut values: [&str; 5]) -> [u8; 16] {
+        values.sort_unstable();
+        Md5::digest(values.concat()).into()
+    }
+
+    proptest! {
+        #[test]
+        fn the_signature_is_the_md5_of_the_sorted_values(
+            short in prop::collection::vec("[ -~]{0,70}", 4),
+            long in "[A-Za-z0-9+/]{0,300}",
+            times in 1..40_usize,
+        ) {
+            let content = long.repeat(times);
+            let values = [&*short[0], &short[1], &short[2], &short[3], &content];
+            prop_assert_eq!(super::sign(values), signed(values));
+        }
+    }
+
+    #[test]
+    fn every_length_around_the_blocks() {
+        let text = "x".repeat(300);
+        for length in 0..=300 {
+            let values = [&text[..length], "", "", "", ""];
+            assert_eq!(super::sign(values), signed(values), "{length}");
+        }
+    }
 }

@@ -55,7 +55,9 @@ impl<'a> Envelope<'a> {
 fn value<'a>(field: &'static str, raw: Option<&'a RawValue>) -> Result<Cow<'a, str>, OpenError> {
     let text = raw.ok_or(OpenError::MissingField { field })?.get();
     match text.as_bytes() {
-        [b'"', inner @ .., b'"'] if !inner.contains(&b'\\') => Ok(text[1..text.len() - 1].into()),
+        [b'"', inner @ .., b'"'] if memchr::memchr(b'\\', inner).is_none() => {
+            Ok(text[1..text.len() - 1].into())
+        }
         [b'"', ..] => serde_json::from_str::<String>(text)
             .map(Cow::Owned)
             .map_err(|error| OpenError::NotJson(error.into())),

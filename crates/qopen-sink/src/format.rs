@@ -50,14 +50,15 @@ pub const CSV_COLUMNS: [&str; 21] = [
 
 /// Records on their way into bytes.
 pub(crate) enum Encoder<W: Write> {
-    Jsonl(W),
+    /// With room for a line.
+    Jsonl(W, String),
     Csv(Box<csv::Writer<W>>),
 }
 
 impl<W: Write> Encoder<W> {
     pub(crate) fn new(format: Format, out: W) -> Result<Self, SinkError> {
         Ok(match format {
-            Format::Jsonl => Self::Jsonl(out),
+            Format::Jsonl => Self::Jsonl(out, String::new()),
             Format::Csv => {
                 let mut writer = csv::Writer::from_writer(out);
                 writer
@@ -70,7 +71,7 @@ impl<W: Write> Encoder<W> {
 
     pub(crate) fn write(&mut self, record: &Record<'_>) -> Result<(), SinkError> {
         match self {
-            Self::Jsonl(out) => {
+            Self::Jsonl(out, _) => {
                 serde_json::to_writer(&mut *out, record)
                     .map_err(|error| SinkError::Encode(error.into()))?;
                 out.write_all(b"\n").map_err(|error| SinkError::Encode(error.into()))
@@ -81,16 +82,18 @@ impl<W: Write> Encoder<W> {
         }
     }
 
-    /// A record from its account's JSON, where that can be written as it stands.
+    /// A record straight from its account's JSON, where that is spelled in a usual way.
     pub(crate) fn write_json(&mut self, robot: &RobotId, account: &str) -> Result<bool, SinkError> {
-        let Self::Jsonl(out) = self else { return Ok(false) };
-        let Some(rest) = account.strip_prefix('{').filter(|_| Account::is_canonical_json(account))
-        else {
+        let Self::Jsonl(out, scratch) = self else { return Ok(false) };
+        scratch.clear();
+        if !Account::normalize_json(account, scratch) {
             return Ok(false);
-        };
+        }
         let encode = |error: Box<dyn std::error::Error + Send + Sync>| SinkError::Encode(error);
         out.write_all(b"{\"robot_id\":").map_err(|error| encode(error.into()))?;
         serde_json::to_writer(&mut *out, robot).map_err(|error| encode(error.into()))?;
+        // The account's own fields follow, in the place of its opening bracket.
+        let rest = scratch.strip_prefix('{').unwrap_or(scratch);
         for part in [",", rest, "\n"] {
             out.write_all(part.as_bytes()).map_err(|error| encode(error.into()))?;
         }
@@ -100,7 +103,7 @@ impl<W: Write> Encoder<W> {
     /// Everything written so far, handed to the writer below.
     pub(crate) fn finish(self) -> Result<W, SinkError> {
         match self {
-            Self::Jsonl(out) => Ok(out),
+            Self::Jsonl(out, _) => Ok(out),
             Self::Csv(writer) => {
                 writer.into_inner().map_err(|error| SinkError::Encode(error.into_error().into()))
             }

@@ -55,9 +55,9 @@ pub trait ListWriter: Send {
     /// [`SinkError`]; the list can no longer be committed then.
     fn write(&mut self, record: &Record<'_>) -> Result<(), SinkError>;
 
-    /// Writes a record from its account's JSON, where that is spelled already as the record would be
-    /// written, so that it need not be read. False where nothing was written: then it is to be read
-    /// and given to [`write`](Self::write), as it always may be.
+    /// Writes a record straight from its account's JSON, where this writer can do so and gets the same
+    /// result. False where nothing was written: then the account is to be read, and given to
+    /// [`write`](Self::write), as it always may be.
     ///
     /// # Errors
     /// [`SinkError`]; the list can no longer be committed then.

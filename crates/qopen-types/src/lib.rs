@@ -2,7 +2,6 @@
 
 mod account;
 mod answer;
-mod canonical;
 mod digest;
 mod endpoint;
 mod entries;
@@ -11,6 +10,7 @@ mod extra;
 mod generated;
 mod ids;
 mod json;
+mod normalize;
 mod reader;
 mod secret;
 mod skim;
