@@ -46,6 +46,17 @@ fn pages(schedule: &Schedule) -> Vec<PageRecord> {
     pages.into_iter().map(|it| PageRecord::new(id(), Payload::new(it.payload))).collect()
 }
 
+/// Keeps a pull with all of its pages but the first, and gives that one.
+async fn all_but_one(journal: &DiskJournal) -> PageRecord {
+    journal.note(&id(), started()).await.unwrap();
+    let mut all = pages(&small());
+    let late = all.remove(0);
+    for page in all {
+        journal.append(page).await.unwrap();
+    }
+    late
+}
+
 async fn outcome(client: &Client) -> Outcome {
     let pull = client.resume(&id()).await.unwrap();
     tokio::time::timeout(Duration::from_secs(60), pull).await.expect("it ends").unwrap()
@@ -178,12 +189,7 @@ async fn a_pull_goes_on_from_what_another_process_has_kept() {
 async fn what_may_have_been_published_is_not_published_otherwise_under_the_same_number() {
     let folder = tempfile::tempdir().unwrap();
     let journal = open(folder.path(), &Faults::default());
-    journal.note(&id(), started()).await.unwrap();
-    let mut all = pages(&small());
-    let late = all.remove(0);
-    for page in all {
-        journal.append(page).await.unwrap();
-    }
+    let late = all_but_one(&journal).await;
     let (status, why) = ("complete".to_owned(), String::new());
     let ended = Note::Ended { status, why, accounts: 50, pages: 5 };
     journal.note(&id(), ended).await.unwrap();
@@ -202,12 +208,7 @@ async fn what_may_have_been_published_is_not_published_otherwise_under_the_same_
 async fn i5_a_revision_never_has_less_than_what_it_revises() {
     let folder = tempfile::tempdir().unwrap();
     let journal = open(folder.path(), &Faults::default());
-    journal.note(&id(), started()).await.unwrap();
-    let mut all = pages(&small());
-    let late = all.remove(0);
-    for page in all {
-        journal.append(page).await.unwrap();
-    }
+    let late = all_but_one(&journal).await;
     let client = client_without_platform(Arc::clone(&journal)).await;
     let outcome = outcome(&client).await;
     assert_eq!(written(&outcome).await.0.len(), 50);
@@ -350,12 +351,7 @@ async fn i6_a_page_of_a_pull_that_is_not_under_way_is_kept_where_the_journal_kno
 async fn a_page_of_a_pull_that_was_let_go_is_a_strangers() {
     let folder = tempfile::tempdir().unwrap();
     let journal = open(folder.path(), &Faults::default());
-    journal.note(&id(), started()).await.unwrap();
-    let mut all = pages(&small());
-    let late = all.remove(0);
-    for page in all {
-        journal.append(page).await.unwrap();
-    }
+    let late = all_but_one(&journal).await;
     let client = client_without_platform(Arc::clone(&journal)).await;
     let pull = client.resume(&id()).await.unwrap();
     assert!(matches!(client.forget(&id()).await, Err(PullError::UnderWay)));
