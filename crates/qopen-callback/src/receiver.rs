@@ -32,6 +32,15 @@ const TRUSTED_LENGTH: usize = 1024 * 1024;
 pub struct Received {
     callback: OpenedCallback,
     body: Bytes,
+    room: Room,
+}
+
+/// The room that a body takes of [`Config::memory_limit`], given back when this is dropped: whoever
+/// goes on working when the platform has hung up holds it until that is done.
+#[derive(Debug)]
+#[must_use = "the room is given back when this is dropped"]
+pub struct Room {
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Received {
@@ -45,6 +54,12 @@ impl Received {
     #[must_use]
     pub fn into_callback(self) -> OpenedCallback {
         self.callback
+    }
+
+    /// The opened callback, without copying it, and the room that it takes.
+    #[must_use]
+    pub fn into_parts(self) -> (OpenedCallback, Room) {
+        (self.callback, self.room)
     }
 
     /// The request's body, byte for byte.
@@ -221,8 +236,7 @@ pub fn router(
 async fn receive(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Body) -> Response {
     let stats = &shared.stats;
     stats.0.received.fetch_add(1, Ordering::Relaxed);
-    // The room is held until the answer is known.
-    let (received, _room) = match open(&shared, &headers, body).await {
+    let received = match open(&shared, &headers, body).await {
         Ok(opened) => opened,
         Err((reason, status)) => return stats.reject(reason, status),
     };
@@ -267,7 +281,7 @@ async fn open(
     shared: &Arc<Shared>,
     headers: &HeaderMap,
     body: Body,
-) -> Result<(Received, OwnedSemaphorePermit), Rejection> {
+) -> Result<Received, Rejection> {
     let encoding = headers.get(header::CONTENT_ENCODING);
     if encoding.is_some_and(|it| !it.as_bytes().eq_ignore_ascii_case(b"identity")) {
         return Err((RejectReason::Body, StatusCode::UNSUPPORTED_MEDIA_TYPE));
@@ -287,7 +301,7 @@ async fn open(
         open_now(shared, &body)
     };
     match opened {
-        Ok(callback) => Ok((Received { callback, body }, room)),
+        Ok(callback) => Ok(Received { callback, body, room: Room { _permit: room } }),
         Err(error) => {
             tracing::debug!(error = &error as &dyn std::error::Error, "envelope not opened");
             let reason = error.reason();

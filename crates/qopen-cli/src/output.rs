@@ -16,6 +16,9 @@ use crate::exit::Failure;
 pub(crate) struct Place {
     pub(crate) out: PathBuf,
     pub(crate) format: OutputFormat,
+    /// Whether it is a folder with a file for each robot, wherever this is read.
+    #[serde(default)]
+    pub(crate) folder: bool,
 }
 
 impl Place {
@@ -30,7 +33,25 @@ impl Place {
     }
 
     pub(crate) fn output(&self) -> Output {
-        Output::new(&self.out, self.format)
+        match self.folder {
+            // Should it be gone by then, nothing else is to be made in its place.
+            true => Output::Folder(self.out.clone(), self.format.into()),
+            false => Output::new(&self.out, self.format),
+        }
+    }
+
+    /// Whether any process, in any folder, may publish one robot's list there.
+    pub(crate) fn is_for_anybody(&self) -> bool {
+        self.folder && self.out.is_absolute()
+    }
+}
+
+impl From<OutputFormat> for Format {
+    fn from(format: OutputFormat) -> Self {
+        match format {
+            OutputFormat::Jsonl => Self::Jsonl,
+            OutputFormat::Csv => Self::Csv,
+        }
     }
 }
 
@@ -47,10 +68,7 @@ pub(crate) enum Output {
 
 impl Output {
     pub(crate) fn new(path: &Path, format: OutputFormat) -> Self {
-        let format = match format {
-            OutputFormat::Jsonl => Format::Jsonl,
-            OutputFormat::Csv => Format::Csv,
-        };
+        let format = Format::from(format);
         match path {
             path if path == Path::new("-") => Self::Stdout(format),
             path if path.is_dir() => Self::Folder(path.to_owned(), format),
@@ -87,7 +105,12 @@ impl Output {
 
     /// Whether a list that was published there stands where this robot's would go.
     pub(crate) fn is_at(&self, location: &str, robot: &str) -> bool {
-        let real = |path: &Path| std::fs::canonicalize(path).ok();
+        // Whoever reads lists may have moved the file away.
+        let real = |path: &Path| {
+            let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+            let folder = std::fs::canonicalize(folder.unwrap_or(Path::new("."))).ok()?;
+            std::fs::canonicalize(path).ok().or_else(|| Some(folder.join(path.file_name()?)))
+        };
         real(Path::new(location)).is_some_and(|there| real(self.file(robot).path()) == Some(there))
     }
 

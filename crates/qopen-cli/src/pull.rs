@@ -135,7 +135,9 @@ impl Wanted {
         let format = args.format.or(before.as_ref().map(|it| it.format)).unwrap_or_default();
         let out = args.out.clone().or(before.map(|it| it.out));
         let unknown = "nobody has said where this pull's list goes; give --out PATH";
-        Ok(Place { out: out.ok_or_else(|| Failure::usage(unknown))?, format })
+        let out = out.ok_or_else(|| Failure::usage(unknown))?;
+        let folder = out.is_dir();
+        Ok(Place { out, format, folder })
     }
 
     fn robots(&self) -> Vec<&str> {

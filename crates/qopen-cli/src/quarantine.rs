@@ -33,7 +33,10 @@ pub(crate) async fn run(verb: QuarantineVerb, settings: Settings) -> Result<Exit
         }
         QuarantineVerb::Show { item } => {
             let fits = |it: &&Quarantined| name(it).starts_with(&item);
-            let found: Vec<_> = items().map(|it| it.1).filter(fits).collect();
+            let mut found: Vec<_> = items().map(|it| it.1).filter(fits).collect();
+            // The same thing may lie in several pulls.
+            found.sort_by_key(|it| it.digest());
+            found.dedup_by_key(|it| it.digest());
             match found[..] {
                 [item] => println!("{}", item.payload.as_str()),
                 [] => {

@@ -1,6 +1,6 @@
 //! The task that owns the clock and the assembler: facts in, events out to whoever waits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,7 +50,12 @@ pub(crate) struct Driver {
     journal: Arc<dyn Journal>,
     known: Arc<KnownPulls>,
     released: mpsc::UnboundedSender<PullId>,
+    /// Pulls that the caller let go of: a page of theirs may still be on its way.
+    let_go: BTreeSet<PullId>,
 }
+
+/// How many of those are remembered.
+const LET_GO: usize = 1024;
 
 impl Driver {
     /// Runs until the client is gone: no commands and no facts can come any more.
@@ -66,7 +71,9 @@ impl Driver {
         let assembler = Assembler::new(config);
         let epoch = Instant::now();
         let (pulls, held) = (BTreeMap::new(), BTreeMap::new());
-        let mut driver = Self { assembler, epoch, pulls, adopted, held, journal, known, released };
+        let let_go = BTreeSet::new();
+        let mut driver =
+            Self { assembler, epoch, pulls, adopted, held, journal, known, released, let_go };
         loop {
             let due = driver.assembler.poll_timeout();
             // A time too far away to be named never comes.
@@ -153,6 +160,10 @@ impl Driver {
                     let _ = self.assembler.forget(now, &key);
                     self.pulls.remove(&key);
                     self.known.remove(&pull);
+                    if self.let_go.len() >= LET_GO {
+                        self.let_go.clear();
+                    }
+                    self.let_go.insert(pull);
                 }
                 // Whoever asked may have gone.
                 let _ = reply.send(if under_way { Err(PullError::UnderWay) } else { Ok(()) });
@@ -204,6 +215,7 @@ impl Driver {
         let progress = self.progress(&key, &pull);
         let (seen, watching) = watch::channel(Seen { progress, ended: None });
         self.known.insert(&pull);
+        self.let_go.remove(&pull);
         let entered = Entered {
             pull,
             generation,
@@ -396,10 +408,9 @@ impl Driver {
             return;
         }
         if self.journal.durability() != Durability::Memory {
-            // What is on a disk stays for as long as its keeper wants it. A page of which nothing
-            // else is known was on its way when its keeper let go of the rest.
-            let left = self.journal.pull(&pull).await.ok().flatten();
-            if left.is_none_or(|state| !state.notes.is_empty()) {
+            // What is on a disk stays for as long as its keeper wants it; but not a page that was on
+            // its way when the keeper let go of the rest.
+            if !self.let_go.contains(&pull) {
                 return;
             }
         }

@@ -144,6 +144,8 @@ impl ForwardQueue {
         let mut pause = inner.first_pause;
         // Everything up to this number was tried; from when on what was not taken is tried again.
         let (mut tried, mut again) = (0, None);
+        // How far it had come when it last began anew.
+        let mut reached = 0;
         loop {
             match inner.send_after(&mut tried).await {
                 Sent::Nothing => match again {
@@ -160,11 +162,18 @@ impl ForwardQueue {
                         () = inner.came.notified() => {}
                     },
                 },
+                Sent::All | Sent::NotAll
+                    if tried > reached && again.is_some_and(|due| due <= Instant::now()) =>
+                {
+                    // So much comes that there is no end: what was not taken has its turn all the
+                    // same, and then some more of what came.
+                    (reached, tried, again) = (tried, 0, None);
+                }
                 Sent::All => {}
                 Sent::NotAll => again = again.or(Some(Instant::now() + pause)),
                 Sent::Unreachable => {
                     tokio::time::sleep(pause).await;
-                    again = Some(Instant::now());
+                    again = again.or(Some(Instant::now()));
                     pause = longer(pause);
                 }
             }

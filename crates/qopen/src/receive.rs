@@ -176,7 +176,9 @@ impl receiver::Handler for Intake {
 
 impl Intake {
     async fn take(&self, arrived: Instant, received: Received) -> Result<(), NotTaken> {
-        let payload = received.into_callback().into_payload();
+        // The room is given back when all of this is done, also after the platform has hung up.
+        let (callback, _room) = received.into_parts();
+        let payload = callback.into_payload();
         match understand(&payload) {
             Understood::Page { pull, has_more, accounts } => {
                 let page = PageRecord::new(pull.clone(), Payload::new(payload));

@@ -243,8 +243,7 @@ async fn accounts(
     let followed = match service.find(&state.pull) {
         Some(followed) => followed,
         None if crate::journal::status(&state) == "complete" => {
-            // To be read here, and published nowhere.
-            service.take_up(&state.pull, None).await?
+            service.take_up(&state.pull, service.output_of(&state)).await?
         }
         None if crate::journal::status(&state) == "open" => return Err(under_way()),
         None => {

@@ -31,6 +31,8 @@ const LAST_ORDERS: Duration = Duration::from_secs(10);
 /// How often old pulls are looked for.
 const SWEEP: Duration = Duration::from_secs(3600);
 
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
 /// Bytes that are written to the journal before it is looked for room that can be given back.
 const WORTH_COMPACTING: u64 = 256 << 20;
 
@@ -148,18 +150,21 @@ fn say_where(
 /// forgets what was kept long enough, and gives back the room of what was forgotten.
 async fn keep_house(service: &Arc<Service>, retain: Duration) {
     let mut swept: Option<Instant> = None;
-    let mut compacted = 0;
+    let (mut compacted, mut gave_back) = (0, None);
     loop {
         if swept.is_none_or(|at| at.elapsed() >= SWEEP.min(retain)) {
             crate::journal::expire(&service.journal, retain, &service.under_way()).await;
-            give_back(&service.journal, 0).await;
             swept = Some(Instant::now());
-            compacted = service.journal.stats().bytes;
         }
         let stats = service.journal.stats();
-        if stats.bytes - compacted >= WORTH_COMPACTING || !stats.healthy {
-            give_back(&service.journal, 50).await;
+        // What was forgotten is to be gone within a day; room is looked for when there is none.
+        let due = |time: Duration| gave_back.is_none_or(|at: Instant| at.elapsed() >= time);
+        let worth = stats.bytes - compacted >= WORTH_COMPACTING;
+        let all = due(DAY.min(retain));
+        if all || worth || !stats.healthy && due(Duration::from_secs(60)) {
+            give_back(&service.journal, if all { 0 } else { 50 }).await;
             compacted = service.journal.stats().bytes;
+            gave_back = Some(Instant::now());
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK) => service.take_up_revised().await,

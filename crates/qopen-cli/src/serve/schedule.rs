@@ -72,7 +72,7 @@ impl Job {
                 // Whoever takes a pull up may run in another folder.
                 let out = std::path::absolute(folder)
                     .map_err(|error| wrong(chain(&folder.display().to_string(), &error)))?;
-                Some(Place { out, format: *format })
+                Some(Place { out, format: *format, folder: true })
             }
             Some(folder) => return Err(wrong(format!("{} is not a folder", folder.display()))),
         };

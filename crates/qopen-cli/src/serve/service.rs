@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 use qopen::journal::{DiskJournal, Note, PullId, PullState};
@@ -17,6 +17,9 @@ use crate::output::{Output, Place};
 
 /// How long it takes until a list that could not be published is published again.
 const AGAIN: Duration = Duration::from_secs(60);
+
+/// How long it takes until a pull that could not be taken up is tried again.
+const STUCK: Duration = Duration::from_secs(600);
 
 /// What is known of a pull while it is under way, and after.
 #[derive(Clone)]
@@ -46,6 +49,8 @@ pub(crate) struct Service {
     /// Callbacks that came while the process was stopping.
     pub(crate) turned_away: AtomicU64,
     followed: Mutex<BTreeMap<PullId, Followed>>,
+    /// Pulls that could not be taken up, and when that was tried.
+    stuck: Mutex<BTreeMap<PullId, Instant>>,
     /// One list is published at a time, and none while a pull is let go.
     publishing: tokio::sync::Mutex<()>,
     following: Mutex<JoinSet<()>>,
@@ -67,6 +72,7 @@ impl Service {
             stopping,
             turned_away: AtomicU64::new(0),
             followed: Mutex::default(),
+            stuck: Mutex::default(),
             publishing: tokio::sync::Mutex::default(),
             following: Mutex::default(),
         }
@@ -115,9 +121,9 @@ impl Service {
     }
 
     /// Where a pull's list goes: as it was said when it was started, else where all of them go.
-    fn output_of(&self, state: &PullState) -> Option<Output> {
-        // Another process may have said so from another folder.
-        let place = Place::of(state).filter(|place| place.out.is_absolute());
+    pub(crate) fn output_of(&self, state: &PullState) -> Option<Output> {
+        // A file may be several robots' together, and what is relative, another process's.
+        let place = Place::of(state).filter(Place::is_for_anybody);
         place.map(|place| place.output()).or_else(|| self.output.clone())
     }
 
@@ -143,18 +149,31 @@ impl Service {
         for state in &all {
             let followed = self.find(&state.pull).is_some();
             let past = state.ended().is_some() && self.successor(&all, state).is_some();
-            if followed || !which(state) || past {
+            if followed || !which(state) || past || self.is_stuck(&state.pull) {
                 continue;
             }
             match self.take_up(&state.pull, self.output_of(state)).await {
                 Ok(_) => taken += 1,
                 Err(error) => {
+                    self.stuck().insert(state.pull.clone(), Instant::now());
                     let what = format!("{} cannot be taken up", state.pull);
                     eprintln!("qopen: {}", crate::exit::chain(&what, &error));
                 }
             }
         }
         taken
+    }
+
+    /// Held for a map operation, never across an await.
+    fn stuck(&self) -> MutexGuard<'_, BTreeMap<PullId, Instant>> {
+        self.stuck.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it was tried in vain a short while ago.
+    fn is_stuck(&self, id: &PullId) -> bool {
+        let mut stuck = self.stuck();
+        stuck.retain(|_, at| at.elapsed() < STUCK);
+        stuck.contains_key(id)
     }
 
     /// Follows every pull that was adopted.
@@ -218,9 +237,11 @@ impl Service {
 
     /// Lets go of a pull, and of everything that is kept of it.
     pub(crate) async fn purge(&self, id: &PullId) -> Result<(), PullError> {
-        let _turn = self.publishing.lock().await;
-        self.client.forget(id).await?;
-        self.followed().remove(id);
+        {
+            let _turn = self.publishing.lock().await;
+            self.client.forget(id).await?;
+            self.followed().remove(id);
+        }
         self.journal.compact(0).await.map(drop).map_err(PullError::Journal)
     }
 
@@ -236,8 +257,9 @@ impl Service {
             let id = pull.id().clone();
             service.follow_to_the_end(pull, live, &cancel, output).await;
             // Its figures are in the journal, and what was folded need not be kept any more.
-            if service.is_followed(&id, &cancel) {
-                service.followed().remove(&id);
+            let mut followed = service.followed();
+            if followed.get(&id).is_some_and(|it| Arc::ptr_eq(&it.cancel, &cancel)) {
+                followed.remove(&id);
             }
         });
         followed
@@ -303,8 +325,20 @@ impl Service {
     /// Publishes what came of a pull, and says so. Gives whether it could be, and the revision.
     async fn publish(&self, output: &Output, outcome: &Outcome, revision: u32) -> (bool, u32) {
         let id = &outcome.progress.pull;
-        let all = crate::journal::all(&self.journal).await.unwrap_or_default();
+        let Ok(all) = crate::journal::all(&self.journal).await else { return (false, revision) };
         let state = all.iter().find(|state| state.pull == *id);
+        let is_done = |state: &PullState| match state.published().map(|noted| &noted.note) {
+            Some(Note::Published { revision: done, location, .. }) => {
+                *done >= revision
+                    && !state.has_newer_pages()
+                    && output.is_at(location, id.robot_id.as_str())
+            }
+            _ => false,
+        };
+        if state.is_some_and(is_done) {
+            // Taken up again, to be read perhaps.
+            return (true, revision);
+        }
         if let Some(later) = state.and_then(|state| self.successor(&all, state)) {
             let mark = &later.mark_id;
             eprintln!("qopen: the list of {id} is not published: that of mark {mark} is later");

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use qopen_types::Digest;
 
+use super::At;
 use super::faults::Faults;
 use super::frame::{ALIGN, Body, HEADER, Header};
 
@@ -59,6 +60,23 @@ impl Opening {
         let (previous, previous_end) = (number(20), number(24));
         Ok(Self { number: number(12), capacity: number(16), previous, previous_end })
     }
+}
+
+/// Makes a segment that is stored say that the one before it ends elsewhere.
+pub(super) fn name_previous_end(folder: &Path, number: u32, end: u32) -> Result<(), At> {
+    use std::io::{Read as _, Seek as _, Write as _};
+    let path = path_of(folder, number);
+    let amend = || {
+        let mut file = File::options().read(true).write(true).open(&path)?;
+        let mut bytes = [0; START as usize];
+        file.read_exact(&mut bytes)?;
+        let damaged = |_| io::Error::from(io::ErrorKind::InvalidData);
+        let opening = Opening::read(&bytes).map_err(damaged)?;
+        file.rewind()?;
+        file.write_all(&Opening { previous_end: end, ..opening }.write())?;
+        file.sync_data()
+    };
+    amend().map_err(|error| At::new(&path, error))
 }
 
 /// Why a segment's beginning cannot be used.

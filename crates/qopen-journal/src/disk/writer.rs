@@ -75,8 +75,14 @@ impl Writer {
         let path = segment::path_of(&self.shared.folder, number);
         let wanted = self.shared.index().live(number);
         let wanted: Vec<_> = wanted.into_iter().filter(|at| at.offset >= batch).collect();
-        self.last = (number, batch);
+        let next = self.next_segment;
+        // Until all of it is in its new place, it counts where it stands.
         self.move_out(&path, &wanted)?;
+        if wanted.is_empty() {
+            self.last = (number, batch);
+        } else {
+            segment::name_previous_end(&self.shared.folder, next, batch)?;
+        }
         self.shared.index().segments.insert(number, batch);
         // What is left is what was promised; that the rest stands there is known to be nothing.
         let file = File::options().write(true).open(&path);

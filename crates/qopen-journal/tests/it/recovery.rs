@@ -205,6 +205,38 @@ fn what_was_written_last_before_a_kill_is_written_again() {
     });
 }
 
+/// Opening a journal after a kill writes its last records once more; it may be killed at that, too.
+#[test]
+fn what_was_written_last_outlives_a_second_kill_while_it_is_written_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = DiskJournal::open(folder.path()).unwrap();
+    runtime().block_on(async {
+        for n in 0..5 {
+            journal.append(page("a", &text(n))).await.unwrap();
+        }
+    });
+    let mut killed = as_killed(folder.path());
+    for fails_at_sync in [false, true] {
+        let faults = Faults::default();
+        match fails_at_sync {
+            true => faults.fail_syncs(Some(std::io::ErrorKind::StorageFull)),
+            false => faults.fail_writes(Some(std::io::ErrorKind::StorageFull)),
+        }
+        let opened = DiskOptions::default().faults(faults).open(killed.path());
+        assert!(matches!(opened, Err(JournalError::Unavailable(_))));
+        killed = as_killed(killed.path());
+    }
+    let journal = DiskJournal::open(killed.path()).unwrap();
+    assert_eq!(runtime().block_on(payloads(&journal, "a")).len(), 5);
+    let lost = journal.report().damage.iter().filter(|it| !it.unfinished).count();
+    assert_eq!(lost, 0, "{:?}", journal.report());
+    // And what comes after that is found, too.
+    runtime().block_on(journal.append(page("a", "after"))).unwrap();
+    let killed = as_killed(killed.path());
+    let journal = DiskJournal::open(killed.path()).unwrap();
+    assert_eq!(runtime().block_on(payloads(&journal, "a")).len(), 6);
+}
+
 #[test]
 fn an_unfinished_append_stays_harmless() {
     let folder = tempfile::tempdir().unwrap();
