@@ -57,7 +57,6 @@ impl Received {
     }
 
     /// The opened callback, without copying it, and the room that it takes.
-    #[must_use]
     pub fn into_parts(self) -> (OpenedCallback, Room) {
         (self.callback, self.room)
     }
