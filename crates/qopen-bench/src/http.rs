@@ -48,6 +48,12 @@ impl Server {
         let this = std::env::current_exe()?;
         Ok(Self::of("qopen, durable", this, vec!["receiver".into(), "--durable".into()]))
     }
+
+    /// What reading the body and answering costs, and nothing else.
+    fn floor() -> Result<Self> {
+        let this = std::env::current_exe()?;
+        Ok(Self::of("axum alone, no work", this, vec!["receiver".into(), "--floor".into()]))
+    }
 }
 
 pub(crate) fn run() -> Result<()> {
@@ -72,7 +78,7 @@ pub(crate) fn run() -> Result<()> {
             if one_core && !pinned {
                 continue;
             }
-            let servers = [Server::in_memory()?, Server::durable()?];
+            let servers = [Server::in_memory()?, Server::durable()?, Server::floor()?];
             let measured = measure(&servers, &bodies, one_core)?;
             let first = measured.first().map_or(f64::NAN, |it| it.rate.median);
             for (server, it) in servers.iter().zip(&measured) {
@@ -206,14 +212,24 @@ pub(crate) fn can_pin() -> bool {
 }
 
 /// The server's part, in a process of its own, until it is killed.
-pub(crate) fn receiver(durable: bool) -> Result<()> {
+pub(crate) fn receiver(what: Option<&str>) -> Result<()> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(cores).enable_all().build()?;
     runtime.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         println!("http://{}/callback", listener.local_addr()?);
-        let client = client(durable)?.adopt(true).build()?;
+        if what == Some("--floor") {
+            let answer = |body: axum::body::Bytes| async move {
+                drop(body);
+                "success"
+            };
+            let limit = axum::extract::DefaultBodyLimit::disable();
+            let router = axum::Router::new().fallback(answer).layer(limit);
+            axum::serve(listener, router).await?;
+            return Ok(());
+        }
+        let client = client(what == Some("--durable"))?.adopt(true).build()?;
         axum::serve(listener, client.callback_router()).await?;
         Ok(())
     })

@@ -61,8 +61,7 @@ fn run(words: &[&str]) -> Result<()> {
     match words {
         ["help" | "--help" | "-h", ..] => print!("{USAGE}"),
         ["platform", arguments @ ..] => pull::platform(arguments)?,
-        ["receiver"] => http::receiver(false)?,
-        ["receiver", "--durable"] => http::receiver(true)?,
+        ["receiver", how @ ..] => http::receiver(how.first().copied())?,
         [] => run(&ALL)?,
         ["--write"] => {
             report::forget()?;
