@@ -4,18 +4,26 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 
 use futures_util::StreamExt as _;
 use qopen_assembler::{ContentDigest, Entry, Fingerprint, Fold, Keyed as _, PageDigest};
 use qopen_journal::{Changes, Journal, JournalError, Note, PageRecord, PullId};
-use qopen_sink::{ListKind, ListWriter, Quarantine, Record, Sink, SinkError, Sorter};
+use qopen_sink::{ListKind, ListWriter, Pair, Quarantine, Record, Sink, SinkError, Sorter};
 use qopen_types::{Account, AccountSkim, CallbackSkim, Digest, Entry as Read, Json, PageSkim};
 use serde::Serialize;
 use tokio::runtime::Handle;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::messages::{Lease, Seen};
 use crate::understand::{Understood, content_of, key_of, understand};
+
+/// Pages that are read before they are wanted.
+const PAGES_AHEAD: usize = 4;
+
+/// Records that are handed on at a time, and how often before they are wanted.
+const CHUNK: usize = 256;
+const CHUNKS_AHEAD: usize = 4;
 
 /// Why a list was not published. What was there before is there still.
 #[derive(Debug, thiserror::Error)]
@@ -265,8 +273,25 @@ impl Publication<'_> {
             pages += u64::from(!makes_another);
             Ok(())
         })?;
+        let records = sorter.finish().map_err(PublishError::Sink)?;
+        let (found, accounts) = merged(records, |records| self.write_all(records))?;
+        if found != fold.accounts() {
+            return Err(PublishError::PagesMissing { expected: fold.accounts(), found });
+        }
+        self.set_pages_aside()?;
+        let quarantined = self.quarantine.len() - already;
+        let id = self.list.id.clone();
+        Ok(PublishedList { id, revision, accounts, pages, quarantined, changes })
+    }
+
+    /// Writes the winners, which come in the order of their ids. Gives how many accounts there were,
+    /// and how many of them were written.
+    fn write_all(
+        &mut self,
+        records: impl Iterator<Item = Result<Pair, SinkError>>,
+    ) -> Result<(usize, u64), PublishError> {
         let (mut found, mut accounts) = (0, 0);
-        let mut records = sorter.finish().map_err(PublishError::Sink)?.peekable();
+        let mut records = records.peekable();
         while let Some(record) = records.next() {
             let (id, raw) = record.map_err(PublishError::Sink)?;
             let mut contents = vec![raw];
@@ -278,13 +303,7 @@ impl Publication<'_> {
             found += 1;
             accounts += u64::from(self.write(contents)?);
         }
-        if found != fold.accounts() {
-            return Err(PublishError::PagesMissing { expected: fold.accounts(), found });
-        }
-        self.set_pages_aside()?;
-        let quarantined = self.quarantine.len() - already;
-        let id = self.list.id.clone();
-        Ok(PublishedList { id, revision, accounts, pages, quarantined, changes })
+        Ok((found, accounts))
     }
 
     /// The fold of every page that is in the journal now, and what it has beyond the revision that was
@@ -338,10 +357,20 @@ impl Publication<'_> {
     ) -> Result<(), PublishError> {
         let pages = self.runtime.block_on(self.list.journal.pages(&self.list.id));
         let mut pages = pages.map_err(PublishError::Journal)?;
-        while let Some(page) = self.runtime.block_on(pages.next()) {
+        // The next pages are read and unpacked while one is worked on.
+        let (sender, mut ahead) = mpsc::channel(PAGES_AHEAD);
+        let reading = self.runtime.spawn(async move {
+            while let Some(page) = pages.next().await {
+                if sender.send(page).await.is_err() {
+                    return;
+                }
+            }
+        });
+        while let Some(page) = ahead.blocking_recv() {
             work(self, &page.map_err(PublishError::Journal)?)?;
         }
-        Ok(())
+        // One that was broken off has not seen all of them.
+        self.runtime.block_on(reading).map_err(|_| PublishError::Shutdown)
     }
 
     fn sort_winners(
@@ -428,6 +457,27 @@ impl Publication<'_> {
         let line = line.map_err(|error| encode(error.into()))?;
         self.quarantine.push(&line).map_err(PublishError::Sink)
     }
+}
+
+/// Merges the records in a thread of its own, so that they are written while the next ones come.
+fn merged<T>(
+    records: impl Iterator<Item = Result<Pair, SinkError>> + Send,
+    write: impl FnOnce(&mut dyn Iterator<Item = Result<Pair, SinkError>>) -> T,
+) -> T {
+    std::thread::scope(|scope| {
+        let (sender, chunks) = sync_channel(CHUNKS_AHEAD);
+        scope.spawn(move || {
+            let mut records = records.peekable();
+            while records.peek().is_some() {
+                let chunk: Vec<_> = records.by_ref().take(CHUNK).collect();
+                // Whoever writes them may have given up.
+                if sender.send(chunk).is_err() {
+                    return;
+                }
+            }
+        });
+        write(&mut chunks.into_iter().flatten())
+    })
 }
 
 /// Whether a content of an account goes into the sort: the winner, and of an account in conflict
