@@ -267,12 +267,9 @@ impl Inner {
         };
         let Backlog { events, bytes, .. } = self.outbox.backlog().await.map_err(unavailable)?;
         if events >= self.capacity || bytes >= self.capacity_bytes {
-            let error = if events >= self.capacity {
-                JournalError::Full { held: events, limit: self.capacity }
-            } else {
-                JournalError::Full { held: bytes, limit: self.capacity_bytes }
-            };
-            return Err(unavailable(error));
+            // A queue that waits for its listener has said why; this is what comes of it.
+            tracing::debug!(events, bytes, "as much waits as may; the platform will send it again");
+            return Err(NotTaken::Unavailable);
         }
         self.outbox.put(Payload::new(text)).await.map_err(unavailable)?;
         self.came.notify_one();

@@ -150,7 +150,7 @@ fn say_where(
 /// forgets what was kept long enough, and gives back the room of what was forgotten.
 async fn keep_house(service: &Arc<Service>, retain: Duration) {
     let mut swept: Option<Instant> = None;
-    let (mut compacted, mut gave_back) = (0, None);
+    let (mut compacted, mut gave_back, mut gave_all_back) = (0, None, None);
     loop {
         if swept.is_none_or(|at| at.elapsed() >= SWEEP.min(retain)) {
             crate::journal::expire(&service.journal, retain, &service.under_way()).await;
@@ -158,13 +158,14 @@ async fn keep_house(service: &Arc<Service>, retain: Duration) {
         }
         let stats = service.journal.stats();
         // What was forgotten is to be gone within a day; room is looked for when there is none.
-        let due = |time: Duration| gave_back.is_none_or(|at: Instant| at.elapsed() >= time);
+        let is_past = |at: Option<Instant>, time| at.is_none_or(|at| at.elapsed() >= time);
+        let all = is_past(gave_all_back, DAY.min(retain));
         let worth = stats.bytes - compacted >= WORTH_COMPACTING;
-        let all = due(DAY.min(retain));
-        if all || worth || !stats.healthy && due(Duration::from_secs(60)) {
+        if all || worth || !stats.healthy && is_past(gave_back, Duration::from_secs(60)) {
             give_back(&service.journal, if all { 0 } else { 50 }).await;
             compacted = service.journal.stats().bytes;
             gave_back = Some(Instant::now());
+            gave_all_back = if all { gave_back } else { gave_all_back };
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK) => service.take_up_revised().await,

@@ -147,9 +147,10 @@ impl Service {
         let all = crate::journal::all(&self.journal).await.unwrap_or_default();
         let mut taken = 0;
         for state in &all {
-            let followed = self.find(&state.pull).is_some();
-            let past = state.ended().is_some() && self.successor(&all, state).is_some();
-            if followed || !which(state) || past || self.is_stuck(&state.pull) {
+            if !which(state) || self.find(&state.pull).is_some() || self.is_stuck(&state.pull) {
+                continue;
+            }
+            if state.ended().is_some() && self.successor(&all, state).is_some() {
                 continue;
             }
             match self.take_up(&state.pull, self.output_of(state)).await {
@@ -184,8 +185,8 @@ impl Service {
         }
     }
 
-    /// The pull as it is followed, from the journal where it is not yet.
-    /// Its list goes there, or nowhere.
+    /// The pull as it is followed, taken up from the journal where it is not yet; then its list goes
+    /// there, or nowhere.
     pub(crate) async fn take_up(
         self: &Arc<Self>,
         id: &PullId,
