@@ -4,7 +4,6 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
 
 use futures_util::StreamExt as _;
 use qopen_assembler::{ContentDigest, Entry, Fingerprint, Fold, Keyed as _, PageDigest};
@@ -20,10 +19,6 @@ use crate::understand::{Understood, content_of, key_of, understand};
 
 /// Pages that are read before they are wanted.
 const PAGES_AHEAD: usize = 4;
-
-/// Records that are handed on at a time, and how often before they are wanted.
-const CHUNK: usize = 256;
-const CHUNKS_AHEAD: usize = 4;
 
 /// Why a list was not published. What was there before is there still.
 #[derive(Debug, thiserror::Error)]
@@ -274,7 +269,7 @@ impl Publication<'_> {
             Ok(())
         })?;
         let records = sorter.finish().map_err(PublishError::Sink)?;
-        let (found, accounts) = merged(records, |records| self.write_all(records))?;
+        let (found, accounts) = self.write_all(records)?;
         if found != fold.accounts() {
             return Err(PublishError::PagesMissing { expected: fold.accounts(), found });
         }
@@ -457,27 +452,6 @@ impl Publication<'_> {
         let line = line.map_err(|error| encode(error.into()))?;
         self.quarantine.push(&line).map_err(PublishError::Sink)
     }
-}
-
-/// Merges the records in a thread of its own, so that they are written while the next ones come.
-fn merged<T>(
-    records: impl Iterator<Item = Result<Pair, SinkError>> + Send,
-    write: impl FnOnce(&mut dyn Iterator<Item = Result<Pair, SinkError>>) -> T,
-) -> T {
-    std::thread::scope(|scope| {
-        let (sender, chunks) = sync_channel(CHUNKS_AHEAD);
-        scope.spawn(move || {
-            let mut records = records.peekable();
-            while records.peek().is_some() {
-                let chunk: Vec<_> = records.by_ref().take(CHUNK).collect();
-                // Whoever writes them may have given up.
-                if sender.send(chunk).is_err() {
-                    return;
-                }
-            }
-        });
-        write(&mut chunks.into_iter().flatten())
-    })
 }
 
 /// Whether a content of an account goes into the sort: the winner, and of an account in conflict
