@@ -105,9 +105,21 @@ fn object(reader: &mut Reader<'_>, fields: &[Field], out: &mut String) -> Option
         return Some(());
     }
     let end = out.len();
-    for (n, field) in fields.iter().enumerate() {
+    whole(fields, &places, out)?;
+    out.drain(start..end);
+    Some(())
+}
+
+/// Every field of an object in its place: those that stand somewhere in `out` already, and those that
+/// are absent.
+fn whole(
+    fields: &[Field],
+    places: &[Option<(usize, usize)>; MOST],
+    out: &mut String,
+) -> Option<()> {
+    for (n, (field, place)) in fields.iter().zip(places).enumerate() {
         out.push(if n == 0 { '{' } else { ',' });
-        match places.get(n).copied().flatten() {
+        match *place {
             Some((from, to)) => out.extend_from_within(from..to),
             None => {
                 name_of(field, out);
@@ -116,7 +128,6 @@ fn object(reader: &mut Reader<'_>, fields: &[Field], out: &mut String) -> Option
         }
     }
     out.push('}');
-    out.drain(start..end);
     Some(())
 }
 
@@ -134,14 +145,7 @@ fn absent(kind: &Kind, out: &mut String) -> Option<()> {
         Kind::Integer => out.push('0'),
         Kind::Flag => out.push_str("false"),
         Kind::List(_) => out.push_str("[]"),
-        Kind::Object(fields) => {
-            for (n, field) in fields.iter().enumerate() {
-                out.push(if n == 0 { '{' } else { ',' });
-                name_of(field, out);
-                absent(&field.1, out)?;
-            }
-            out.push('}');
-        }
+        Kind::Object(fields) => whole(fields, &[None; MOST], out)?,
     }
     Some(())
 }

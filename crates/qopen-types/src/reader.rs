@@ -76,16 +76,10 @@ impl<'a> Reader<'a> {
             self.take(b':')?;
             self.space();
             member(self, name, plain)?;
-            self.space();
-            match self.peek()? {
-                b',' => self.at += 1,
-                b'}' => break,
-                _ => return None,
+            if !self.more(b'}')? {
+                return Some(());
             }
-            self.space();
         }
-        self.at += 1;
-        Some(())
     }
 
     /// The elements of a list, with the reader at each, which the caller moves past it.
@@ -98,16 +92,23 @@ impl<'a> Reader<'a> {
         }
         loop {
             element(self)?;
-            self.space();
-            match self.peek()? {
-                b',' => self.at += 1,
-                b']' => break,
-                _ => return None,
+            if !self.more(b']')? {
+                return Some(());
             }
-            self.space();
         }
-        self.at += 1;
-        Some(())
+    }
+
+    /// Moves past what stands behind a member or an element: whether it is a comma, and not the end.
+    #[inline]
+    fn more(&mut self, end: u8) -> Option<bool> {
+        self.space();
+        let comma = self.take(b',').is_some();
+        if comma {
+            self.space();
+        } else {
+            self.take(end)?;
+        }
+        Some(comma)
     }
 
     pub(crate) fn flag(&mut self) -> Option<bool> {

@@ -114,8 +114,10 @@ impl Service {
     /// they are published again.
     pub(crate) async fn take_up_revised(self: &Arc<Self>) {
         let newer = |state: &PullState| {
-            let newer = state.has_newer_pages() || state.published().is_none();
-            crate::journal::status(state) == "complete" && newer && self.output_of(state).is_some()
+            let complete = crate::journal::status(state) == "complete";
+            let newer =
+                complete && state.has_newer_pages() || crate::journal::is_unpublished(state);
+            newer && self.output_of(state).is_some()
         };
         self.take_up_all(newer).await;
     }
@@ -134,12 +136,7 @@ impl Service {
         let later = all.iter().filter(|it| {
             it.pull.robot_id == state.pull.robot_id && crate::journal::began(it) > began
         });
-        let mut published = later.filter(|it| match it.published().map(|noted| &noted.note) {
-            Some(Note::Published { location, .. }) => {
-                output.is_at(location, state.pull.robot_id.as_str())
-            }
-            _ => false,
-        });
+        let mut published = later.filter(|it| published_at(it, &output).is_some());
         published.next().map(|it| &it.pull)
     }
 
@@ -328,13 +325,9 @@ impl Service {
         let id = &outcome.progress.pull;
         let Ok(all) = crate::journal::all(&self.journal).await else { return (false, revision) };
         let state = all.iter().find(|state| state.pull == *id);
-        let is_done = |state: &PullState| match state.published().map(|noted| &noted.note) {
-            Some(Note::Published { revision: done, location, .. }) => {
-                *done >= revision
-                    && !state.has_newer_pages()
-                    && output.is_at(location, id.robot_id.as_str())
-            }
-            _ => false,
+        let is_done = |state: &PullState| {
+            let done = published_at(state, output).is_some_and(|done| done >= revision);
+            done && !state.has_newer_pages()
         };
         if state.is_some_and(is_done) {
             // Taken up again, to be read perhaps.
@@ -363,5 +356,15 @@ impl Service {
             std::mem::take(&mut *following)
         };
         while following.join_next().await.is_some() {}
+    }
+}
+
+/// The revision of a pull's list that was published where its robot's lists go.
+fn published_at(state: &PullState, output: &Output) -> Option<u32> {
+    match &state.published()?.note {
+        Note::Published { revision, location, .. } => {
+            output.is_at(location, state.pull.robot_id.as_str()).then_some(*revision)
+        }
+        _ => None,
     }
 }

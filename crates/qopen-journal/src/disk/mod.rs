@@ -237,17 +237,16 @@ impl DiskJournal {
         for pull in &old {
             self.forget(pull).await?;
         }
-        let (items, events) = ((Kind::Released, items), (Kind::Taken, events));
-        for (kind, digests) in [&items, &events] {
+        for (kind, digests) in [(Kind::Released, &items), (Kind::Taken, &events)] {
             for digest in digests {
-                self.write(*kind, None, "", *digest, None).await?;
+                self.write(kind, None, "", *digest, None).await?;
             }
         }
-        let (items, events) = (items.1.len() as u64, events.1.len() as u64);
-        if items + events > 0 || !old.is_empty() {
+        let gone = Expired { pulls: old, items: items.len() as u64, events: events.len() as u64 };
+        if gone != Expired::default() {
             self.compact(0).await?;
         }
-        Ok(Expired { pulls: old, items, events })
+        Ok(gone)
     }
 
     async fn write(

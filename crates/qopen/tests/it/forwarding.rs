@@ -39,6 +39,13 @@ impl Heard {
     }
 }
 
+/// A place to listen, and how it is called.
+async fn bound() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/events", listener.local_addr().unwrap());
+    (listener, url)
+}
+
 /// A client with that queue, and a way to post to it as the platform does.
 struct Receiving {
     platform: Forwarder,
@@ -103,10 +110,9 @@ async fn until(done: impl AsyncFn() -> bool) {
 async fn what_was_acknowledged_while_the_listener_was_away_reaches_it_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     // Nobody listens there yet.
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (listener, url) = bound().await;
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let url = format!("http://{address}/events");
     let events: Vec<_> = (0..100).map(event).collect();
     let journal = Arc::new(DiskJournal::open(folder.path()).unwrap());
     let before = queue(&url, &journal, 1000);
@@ -145,8 +151,7 @@ async fn an_event_that_is_always_refused_holds_up_no_other() {
     let folder = tempfile::tempdir().unwrap();
     let journal = Arc::new(DiskJournal::open(folder.path()).unwrap());
     let heard = Heard { refuses: Some(event(3)), ..Heard::default() };
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/events", listener.local_addr().unwrap());
+    let (listener, url) = bound().await;
     let server = heard.listen_on(listener).await;
     let queue = queue(&url, &journal, 1000);
     let (receiving, running) = (Receiving::new(&queue).await, run(&queue));
@@ -192,8 +197,7 @@ async fn what_was_taken_is_not_sent_again_because_that_could_not_be_noted() {
     let options = DiskOptions::default().faults(faults.clone());
     let journal = Arc::new(options.open(folder.path()).unwrap());
     let heard = Heard::default();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/events", listener.local_addr().unwrap());
+    let (listener, url) = bound().await;
     let server = heard.listen_on(listener).await;
     let queue = queue(&url, &journal, 1000);
     let receiving = Receiving::new(&queue).await;
@@ -216,8 +220,7 @@ async fn what_was_taken_is_not_sent_again_because_that_could_not_be_noted() {
 async fn many_events_that_are_not_taken_hold_up_no_other() {
     let folder = tempfile::tempdir().unwrap();
     let journal = Arc::new(DiskJournal::open(folder.path()).unwrap());
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/events", listener.local_addr().unwrap());
+    let (listener, url) = bound().await;
     let unwanted: Vec<_> = (0..100).map(event).collect();
     let hear = move |body: axum::body::Bytes| {
         let at = unwanted.iter().position(|it| *it == body);
