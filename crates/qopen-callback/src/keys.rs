@@ -1,6 +1,7 @@
 //! The keys of an app's callbacks, several at a time while they are being rotated.
 
 use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use base64::Engine as _;
 use base64::alphabet;
@@ -95,5 +96,35 @@ impl Keyring {
     pub(crate) fn sealing(&self) -> &CallbackKeys {
         // `new` puts one there and nothing takes it away.
         &self.keys[0]
+    }
+}
+
+/// A ring that can be exchanged while callbacks come. Clones share it.
+#[derive(Clone, Debug)]
+pub struct SharedKeyring(Arc<RwLock<Arc<Keyring>>>);
+
+impl SharedKeyring {
+    /// Begins with this ring.
+    #[must_use]
+    pub fn new(ring: Keyring) -> Self {
+        Self(Arc::new(RwLock::new(Arc::new(ring))))
+    }
+
+    /// The ring as it is now. Whoever has got it keeps it as it was.
+    #[must_use]
+    pub fn get(&self) -> Arc<Keyring> {
+        // Held for a clone or an exchange of the pointer.
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Opens callbacks with this ring from now on.
+    pub fn replace(&self, ring: Keyring) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);
+    }
+}
+
+impl From<Keyring> for SharedKeyring {
+    fn from(ring: Keyring) -> Self {
+        Self::new(ring)
     }
 }

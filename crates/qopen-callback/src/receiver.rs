@@ -16,7 +16,7 @@ use futures_util::StreamExt as _;
 use qopen_types::EventType;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::{Freshness, Keyring, OpenError, OpenedCallback, RejectReason, Staleness};
+use crate::{Freshness, OpenError, OpenedCallback, RejectReason, SharedKeyring, Staleness};
 
 /// Bodies above this are verified and decrypted away from the threads that serve connections.
 const LARGE: usize = 256 * 1024;
@@ -205,7 +205,7 @@ impl Stats {
 }
 
 struct Shared {
-    ring: Arc<Keyring>,
+    ring: SharedKeyring,
     handler: Arc<dyn Handler>,
     config: Config,
     stats: Stats,
@@ -220,7 +220,7 @@ struct Shared {
 /// that is not JSON; 408 and 413 for a body that is too slow or too large; 415 for a compressed
 /// one; 503 for what the handler could not keep.
 pub fn router(
-    ring: Arc<Keyring>,
+    ring: impl Into<SharedKeyring>,
     handler: Arc<dyn Handler>,
     config: Config,
     stats: Stats,
@@ -228,6 +228,7 @@ pub fn router(
     let path = config.path.clone();
     let units = (config.memory_limit / UNIT).min(Semaphore::MAX_PERMITS);
     let room = Arc::new(Semaphore::new(units));
+    let ring = ring.into();
     let shared = Arc::new(Shared { ring, handler, config, stats, room });
     Router::new().route(&path, post(receive)).with_state(shared)
 }
@@ -317,7 +318,7 @@ async fn open(
 
 fn open_now(shared: &Shared, body: &[u8]) -> Result<OpenedCallback, OpenError> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    shared.ring.open(body, now.as_secs(), shared.config.freshness)
+    shared.ring.get().open(body, now.as_secs(), shared.config.freshness)
 }
 
 /// The whole body and the room it takes, unless it grows past the limit or there is no room.
@@ -342,7 +343,9 @@ async fn read(
         if held + chunk.len() > limit {
             return Err(TOO_LARGE);
         }
-        room.merge(take_room(shared, chunk.len())?);
+        // However small the pieces are, they take the room of the whole.
+        let units = (held + chunk.len()).div_ceil(UNIT) - room.num_permits();
+        room.merge(take_room(shared, units)?);
         match held {
             // A body that comes in one piece is never copied.
             0 => first = chunk,
@@ -360,10 +363,10 @@ async fn read(
     Ok((body, room))
 }
 
-/// Room for so many more bytes, or the answer that there is none.
-fn take_room(shared: &Shared, bytes: usize) -> Result<OwnedSemaphorePermit, Rejection> {
+/// So much more room, in units, or the answer that there is none.
+fn take_room(shared: &Shared, units: usize) -> Result<OwnedSemaphorePermit, Rejection> {
     const NO_ROOM: Rejection = (RejectReason::Unavailable, StatusCode::SERVICE_UNAVAILABLE);
     // Never more than the body limit, which is far below what fits.
-    let units = u32::try_from(bytes.div_ceil(UNIT)).map_err(|_| NO_ROOM)?;
+    let units = u32::try_from(units).map_err(|_| NO_ROOM)?;
     Arc::clone(&shared.room).try_acquire_many_owned(units).map_err(|_| NO_ROOM)
 }

@@ -42,6 +42,24 @@ pub(crate) struct Common {
     /// The path that callbacks come to [env: QOPEN_CALLBACK_PATH] [default: /callback]
     #[arg(long, global = true, value_name = "PATH")]
     pub(crate) callback_path: Option<String>,
+    /// Receive callbacks over TLS with these certificates, PEM, the leaf first [env: QOPEN_TLS_CERT]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Their private key, PEM [env: QOPEN_TLS_KEY]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Connections that a listener has at once; at the bound the one that is idle longest is closed
+    /// [env: QOPEN_MAX_CONNECTIONS] [default: 1024]
+    #[arg(long, global = true, value_name = "N")]
+    pub(crate) max_connections: Option<String>,
+    /// Of these, connections of one peer; behind a proxy everybody is one
+    /// [env: QOPEN_MAX_CONNECTIONS_PER_PEER] [default: 256]
+    #[arg(long, global = true, value_name = "N")]
+    pub(crate) max_connections_per_peer: Option<String>,
+    /// Refuse callbacks whose timestamp is further than this from the clock; whether the platform
+    /// renews it when it sends a page again is not known [env: QOPEN_REFUSE_STALE]
+    #[arg(long, global = true, value_name = "TIME")]
+    pub(crate) refuse_stale: Option<String>,
     /// Where `serve` is controlled; elsewhere than on loopback QOPEN_CONTROL_TOKEN must be set
     /// [env: QOPEN_CONTROL] [default: 127.0.0.1:8081]
     #[arg(long, global = true, value_name = "ADDRESS")]
@@ -272,7 +290,7 @@ pub(crate) struct ExplainArgs {
 }
 
 /// A time such as `3s`, `500ms`, `30m` or `7d`; a day has 24 hours.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let no_time = |_| "a time is a number with a unit, like 500ms, 3s, 30m or 7d".to_owned();
     let span: jiff::Span = text.parse().map_err(no_time)?;
     let days = jiff::SpanRelativeTo::days_are_24_hours();
@@ -280,7 +298,7 @@ fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from(time).map_err(|_| "a time cannot be negative".to_owned())
 }
 
-fn at_least_one(text: &str) -> Result<usize, String> {
+pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) | Err(_) => Err("it is a whole number, 1 or more".to_owned()),
         Ok(n) => Ok(n),

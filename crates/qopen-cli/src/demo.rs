@@ -1,11 +1,13 @@
 //! `qopen demo`: simulator and pull in one process.
 
+use std::future::pending;
 use std::io::BufRead as _;
 use std::path::Path;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use qopen::assembler::Timing;
+use qopen::callback::listener::Listener;
 use qopen::callback::{CallbackKeys, Keyring};
 use qopen::http::Sender;
 use qopen::types::RobotId;
@@ -100,7 +102,7 @@ async fn start(schedule: Schedule) -> Result<(Client, Simulator), Failure> {
     let client = Client::builder(sender, ring).timing(timing).build();
     let client = client.map_err(|error| Failure::unexpected("the client", &error))?;
     let router = client.callback_router();
-    tokio::spawn(async move { axum::serve(listener, router).await });
+    tokio::spawn(async move { Listener::default().serve(listener, router, pending()).await });
     Ok((client, simulator))
 }
 

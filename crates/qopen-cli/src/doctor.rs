@@ -1,12 +1,10 @@
 //! `qopen doctor`: every setting, where it came from, and whether it will do.
 
-use std::path::Path;
-
 use crate::exit::{Exit, Failure};
 use crate::settings::{self, Settings};
 
 pub(crate) fn run(settings: &Settings) -> Result<Exit, Failure> {
-    println!("{:<24} {:<28} from", "setting", "value");
+    println!("{:<28} {:<28} from", "setting", "value");
     for spec in settings::ALL {
         let (value, origin) = match settings.get(spec) {
             None => ("not set".to_owned(), String::new()),
@@ -16,7 +14,7 @@ pub(crate) fn run(settings: &Settings) -> Result<Exit, Failure> {
             ),
             Some((value, origin)) => (value.expose().to_owned(), origin.to_string()),
         };
-        println!("{:<24} {value:<28} {origin}", spec.about);
+        println!("{:<28} {value:<28} {origin}", spec.about);
     }
     println!();
     let mut healthy = true;
@@ -37,9 +35,17 @@ pub(crate) fn run(settings: &Settings) -> Result<Exit, Failure> {
     );
     check("callback path", settings.callback_path());
     check("listener", listener(settings));
+    check("connections", connections(settings));
     check("journal", crate::journal::examine(settings));
-    if let Some(file) = &settings.file {
-        check_file(file);
+    match (settings.mode_open_to_others(), &settings.file) {
+        (_, None) => {}
+        (None, Some(file)) => println!("ok    settings file: {}", file.display()),
+        (Some(mode), Some(file)) => {
+            let file = file.display();
+            println!(
+                "WARN  settings file: {file} holds secrets and has mode {mode:04o}; others may read them: chmod 600 {file}"
+            );
+        }
     }
     Ok(if healthy { Exit::Complete } else { Exit::Usage })
 }
@@ -52,23 +58,13 @@ fn listener(settings: &Settings) -> Result<String, Failure> {
     }
 }
 
-/// A settings file may hold secrets, so others should not be able to read it.
-#[cfg(unix)]
-fn check_file(file: &Path) {
-    use std::os::unix::fs::PermissionsExt as _;
-    let Ok(found) = std::fs::metadata(file) else {
-        return;
+fn connections(settings: &Settings) -> Result<String, Failure> {
+    let (limits, tls) = (settings.limits()?, settings.tls()?);
+    let stale = match settings.refuse_stale()? {
+        None => "of any age".to_owned(),
+        Some(age) => format!("at most {} s from the clock", age.as_secs()),
     };
-    let mode = found.permissions().mode() & 0o777;
-    if mode & 0o077 == 0 {
-        println!("ok    settings file: {} is yours alone", file.display());
-    } else {
-        let file = file.display();
-        println!(
-            "WARN  settings file: {file} has mode {mode:04o}; others may read its secrets: chmod 600 {file}"
-        );
-    }
+    let with = if tls.is_some() { "with TLS" } else { "without TLS" };
+    let (all, per_peer) = (limits.connections, limits.per_peer);
+    Ok(format!("{all} at once, {per_peer} of one peer, {with}; callbacks {stale}"))
 }
-
-#[cfg(not(unix))]
-fn check_file(_: &Path) {}

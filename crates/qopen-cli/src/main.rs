@@ -52,17 +52,22 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<Exit, Failure> {
-    let settings = || settings::Settings::load(&cli.common);
+    let settings = || {
+        let settings = settings::Settings::load(&cli.common)?;
+        settings.warn();
+        Ok::<_, Failure>(settings)
+    };
     match cli.verb {
         Verb::Demo(args) => on_runtime(demo::run(args)),
         Verb::Pull(args) => on_runtime(pull::run(args, settings()?)),
-        Verb::Serve(args) => on_runtime(serve::run(args, settings()?)),
+        Verb::Serve(args) => on_runtime(serve::run(args, settings()?, cli.common)),
         Verb::Simulate(args) => on_runtime(simulate::run(args, settings()?)),
         Verb::Assemble(args) => on_runtime(assemble::run(args, settings()?)),
         Verb::Explain(args) => explain::run(&args, &settings()?),
         Verb::Pulls(verb) => on_runtime(pulls::run(verb, settings()?)),
         Verb::Quarantine(verb) => on_runtime(quarantine::run(verb, settings()?)),
-        Verb::Doctor => doctor::run(&settings()?),
+        // It says so among the rest.
+        Verb::Doctor => doctor::run(&settings::Settings::load(&cli.common)?),
         Verb::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "qopen", &mut std::io::stdout());
             Ok(Exit::Complete)

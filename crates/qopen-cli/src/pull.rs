@@ -1,6 +1,7 @@
 //! `qopen pull`: from request to file.
 
 use std::collections::BTreeSet;
+use std::future::pending;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -26,7 +27,8 @@ pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Fail
     let place = wanted.place(&args)?;
     let output = place.output();
     let receiving = &args.receiving;
-    let listener = wiring::listen(settings.listen()?, "callbacks", "--listen").await?;
+    let (listener, _) = settings.listener()?;
+    let socket = wiring::listen(settings.listen()?, "callbacks", "--listen").await?;
     let mut builder = wiring::client(receiving, &settings, &journal)?;
     if let Some(url) = &receiving.forward {
         // It ends when the list is there: what another listener has not taken by then must not wait
@@ -39,7 +41,7 @@ pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Fail
     let spare = wanted.resumed.iter().map(|it| it.pull.clone()).collect();
     crate::journal::expire(&journal, receiving.retain, &spare).await;
     let router = client.callback_router();
-    tokio::spawn(async move { axum::serve(listener, router).await });
+    tokio::spawn(async move { listener.serve(socket, router, pending()).await });
     let mut begun = Vec::new();
     for state in wanted.resumed {
         begun.push(Begun::take_up(&client, &state).await?);

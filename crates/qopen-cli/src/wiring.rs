@@ -28,6 +28,9 @@ pub(crate) fn client(
     })?;
     let mut config = receiver::Config::default();
     config.path = settings.callback_path()?;
+    if let Some(tolerance) = settings.refuse_stale()? {
+        config.freshness = config.freshness.tolerance(tolerance).refuse();
+    }
     let timing = Timing::default()
         .settle(receiving.settle)
         .idle_timeout(receiving.idle_timeout)

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use qopen_assembler::{Config, PullOptions, Timing};
-use qopen_callback::{Keyring, receiver};
+use qopen_callback::{Keyring, SharedKeyring, receiver};
 use qopen_http::Sender;
 use qopen_journal::{Durability, Journal, MemoryJournal, Note, PullId};
 use qopen_types::MarkId;
@@ -116,16 +116,14 @@ impl ClientBuilder {
             adopt: self.adopt,
             foreign: self.foreign,
         };
-        let router = receiver::router(
-            Arc::new(self.ring),
-            Arc::new(intake),
-            self.receiver,
-            stats.receiver.clone(),
-        );
+        let ring = SharedKeyring::new(self.ring);
+        let router =
+            receiver::router(ring.clone(), Arc::new(intake), self.receiver, stats.receiver.clone());
         let (sender, timing) = (self.sender, self.timing);
         Ok(Client {
             inner: Arc::new(Inner {
                 sender,
+                ring,
                 journal,
                 commands,
                 router,
@@ -152,6 +150,7 @@ pub struct Client {
 
 struct Inner {
     sender: Sender,
+    ring: SharedKeyring,
     journal: Arc<dyn Journal>,
     commands: mpsc::UnboundedSender<Command>,
     router: axum::Router,
@@ -180,6 +179,13 @@ impl Client {
     /// It must be served before the first pull.
     pub fn callback_router(&self) -> axum::Router {
         self.inner.router.clone()
+    }
+
+    /// Opens callbacks with this ring from now on, those that are on their way included. To rotate
+    /// keys without a gap, give a ring with both pairs, change the platform's console, and give one
+    /// with the new pair alone.
+    pub fn replace_keyring(&self, ring: Keyring) {
+        self.inner.ring.replace(ring);
     }
 
     /// What was received so far, by kind.

@@ -53,6 +53,12 @@ impl Stats {
         self.receiver.opened()
     }
 
+    /// Of these, callbacks that another pair of keys than the first of the ring opened.
+    #[must_use]
+    pub fn later_keys(&self) -> u64 {
+        self.receiver.later_keys()
+    }
+
     /// Callbacks answered `success`.
     #[must_use]
     pub fn accepted(&self) -> u64 {

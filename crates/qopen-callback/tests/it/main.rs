@@ -2,7 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[cfg(feature = "axum")]
+mod attack;
 mod envelope;
 #[cfg(feature = "axum")]
 mod receiver;
+#[cfg(feature = "axum")]
+mod server;
+#[cfg(feature = "tls")]
+mod tls;
 mod vectors;

@@ -1,93 +1,10 @@
 //! The receiver over loopback, spoken to in plain HTTP/1.1.
 
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
-
-use qopen_callback::receiver::{Config, Handler, NotTaken, Received, Stats, router};
+use qopen_callback::receiver::NotTaken;
 use qopen_callback::{CallbackKeys, Keyring, RejectReason};
 use qopen_types::EventType;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
 
-#[derive(Default)]
-struct Recorder {
-    pages: Mutex<Vec<String>>,
-    others: Mutex<Vec<(EventType, Vec<u8>)>>,
-    answer: Mutex<Option<NotTaken>>,
-}
-
-#[async_trait::async_trait]
-impl Handler for Recorder {
-    async fn account_list(&self, received: Received) -> Result<(), NotTaken> {
-        if let Some(answer) = *self.answer.lock().unwrap() {
-            return Err(answer);
-        }
-        self.pages.lock().unwrap().push(received.into_callback().into_payload());
-        Ok(())
-    }
-
-    async fn other(&self, event_type: EventType, received: Received) -> Result<(), NotTaken> {
-        self.others.lock().unwrap().push((event_type, received.body().to_vec()));
-        Ok(())
-    }
-}
-
-struct Server {
-    address: SocketAddr,
-    recorder: Arc<Recorder>,
-    stats: Stats,
-    ring: Arc<Keyring>,
-}
-
-impl Server {
-    async fn start() -> Self {
-        let keys = CallbackKeys::new("token", &"0123456789abcdef".into()).unwrap();
-        let ring = Arc::new(Keyring::new("app", keys));
-        let (recorder, stats) = (Arc::new(Recorder::default()), Stats::default());
-        let mut config = Config::default();
-        config.body_limit = 1_000_000;
-        config.memory_limit = 1_500_000;
-        config.read_timeout = Duration::from_millis(300);
-        let router = router(Arc::clone(&ring), Arc::clone(&recorder) as _, config, stats.clone());
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { address, recorder, stats, ring }
-    }
-
-    fn sealed(&self, payload: &str) -> Vec<u8> {
-        serde_json::to_vec(&self.ring.seal(payload, "nonce", 1_763_850_000)).unwrap()
-    }
-
-    async fn send(&self, head: &str, body: &[u8]) -> String {
-        let mut stream = TcpStream::connect(self.address).await.unwrap();
-        stream.write_all(head.as_bytes()).await.unwrap();
-        // The server may have answered and hung up before all is written.
-        let _ = stream.write_all(body).await;
-        let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer).await;
-        String::from_utf8(answer).unwrap()
-    }
-
-    async fn post(&self, body: &[u8]) -> String {
-        self.post_with("", body).await
-    }
-
-    async fn post_with(&self, headers: &str, body: &[u8]) -> String {
-        let length = body.len();
-        let head = format!(
-            "POST /callback HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}content-length: {length}\r\n\r\n"
-        );
-        self.send(&head, body).await
-    }
-}
-
-fn status(answer: &str) -> u16 {
-    answer.split(' ').nth(1).unwrap_or_else(|| panic!("no status in {answer:?}")).parse().unwrap()
-}
-
-const PAGE: &str = r#"{"event_type":42016,"data":{"account_list":[]}}"#;
+use crate::server::{PAGE, Server, status};
 
 #[tokio::test]
 async fn a_page_is_handed_on_and_answered_success() {

@@ -15,6 +15,7 @@ use axum::{Json, Router};
 use bytes::Bytes;
 use futures_core::Stream;
 use futures_util::stream;
+use qopen::callback::listener::Listener;
 use qopen::journal::{PullId, PullState};
 use qopen::sink::{Format, StreamSink};
 use qopen::types::{MarkId, RobotId, Secret};
@@ -39,7 +40,11 @@ const PIECES: usize = 16;
 type Shared = State<Arc<Service>>;
 
 /// Every route. With a token, all but the probes ask for it.
-pub(super) fn router(service: Arc<Service>, token: Option<Secret>) -> Router {
+pub(super) fn router(service: Arc<Service>, token: Option<Secret>, callbacks: Listener) -> Router {
+    let figures = async move |State(service): Shared| {
+        let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
+        (kind, metrics::text(&service, &callbacks).await)
+    };
     let guarded = Router::new()
         .route("/v1/pulls", get(list).post(start))
         .route("/v1/pulls/{mark_id}", get(show).delete(end))
@@ -119,11 +124,6 @@ async fn ready(State(service): Shared) -> Response {
         true => "ready".into_response(),
         false => unavailable("the journal cannot be written"),
     }
-}
-
-async fn figures(State(service): Shared) -> Response {
-    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
-    (kind, metrics::text(&service).await).into_response()
 }
 
 /// What to pull.

@@ -4,12 +4,13 @@ use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
+use qopen::callback::listener::Listener;
 use qopen::journal::{Journal as _, Outbox as _};
 
 use super::service::Service;
 
 /// Every figure. Names end in their unit; those that only grow, in `_total`.
-pub(crate) async fn text(service: &Service) -> String {
+pub(crate) async fn text(service: &Service, callbacks: &Listener) -> String {
     let mut out = String::new();
     let mut put = |name: &str, kind: &str, help: &str, values: &[(String, f64)]| {
         // Writing to a text cannot fail.
@@ -53,6 +54,23 @@ pub(crate) async fn text(service: &Service) -> String {
     }
     let help = "Callbacks not answered success.";
     put("qopen_callbacks_rejected_total", "counter", help, &rejected_or_none);
+
+    let next = stats.later_keys();
+    #[allow(clippy::cast_precision_loss, reason = "a figure for a graph")]
+    let by_keys = [("current", stats.verified().saturating_sub(next)), ("next", next)]
+        .map(|(keys, n)| (format!("{{keys=\"{keys}\"}}"), n as f64));
+    let help = "Verified callbacks, by the pair of keys that opened them.";
+    put("qopen_callbacks_by_keys_total", "counter", help, &by_keys);
+    let counters = [
+        ("accepted", "Connections for callbacks.", callbacks.accepted()),
+        ("refused", "Connections closed at once: their peer had too many.", callbacks.refused()),
+        ("evicted", "Idle connections closed for others.", callbacks.evicted()),
+    ];
+    for (name, help, value) in counters {
+        put(&format!("qopen_connections_{name}_total"), "counter", help, &count(value));
+    }
+    let help = "Connections for callbacks that are open.";
+    put("qopen_connections_open", "gauge", help, &count(callbacks.open()));
 
     let journal = service.journal.stats();
     let counters = [

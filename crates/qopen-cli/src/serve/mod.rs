@@ -2,6 +2,7 @@
 
 mod control;
 mod metrics;
+mod reload;
 mod schedule;
 mod service;
 
@@ -14,10 +15,11 @@ use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use qopen::ForwardQueue;
+use qopen::callback::listener::Listener;
 use qopen::journal::{DiskJournal, Outbox as _};
 use tokio::sync::watch;
 
-use crate::args::ServeArgs;
+use crate::args::{Common, ServeArgs};
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
 use crate::settings::Settings;
@@ -27,6 +29,9 @@ use service::Service;
 
 /// How long callbacks and requests that are under way may take to end when the process is to stop.
 const LAST_ORDERS: Duration = Duration::from_secs(10);
+
+/// How long whoever reads a list over the control API may take nothing of it.
+const SLOW_READER: Duration = Duration::from_secs(300);
 
 /// How often old pulls are looked for.
 const SWEEP: Duration = Duration::from_secs(3600);
@@ -39,11 +44,19 @@ const WORTH_COMPACTING: u64 = 256 << 20;
 /// How often pages are looked for that came too late for everybody.
 const LOOK: Duration = Duration::from_secs(5);
 
-pub(crate) async fn run(args: ServeArgs, settings: Settings) -> Result<Exit, Failure> {
+pub(crate) async fn run(
+    args: ServeArgs,
+    settings: Settings,
+    flags: Common,
+) -> Result<Exit, Failure> {
     let (address, token) = settings.control()?;
     let jobs: Result<Vec<_>, _> = settings.schedule.iter().map(schedule::Job::new).collect();
     let jobs = jobs?;
     let journal = crate::journal::open(&settings)?;
+    let (listener, tls) = settings.listener()?;
+    let mut limits = settings.limits()?;
+    limits.write_timeout = SLOW_READER;
+    let control_listener = Listener::new(limits);
     let callbacks = wiring::listen(settings.listen()?, "callbacks", "--listen").await?;
     let control = wiring::listen(address, "control", "--control").await?;
     let retain = args.receiving.retain;
@@ -65,7 +78,8 @@ pub(crate) async fn run(args: ServeArgs, settings: Settings) -> Result<Exit, Fai
     let stopping = wiring::interruption();
     let service =
         Arc::new(Service::new(client, journal, output, forward.clone(), stopping.clone()));
-    say_where(&callbacks, &control, &settings);
+    say_where(&callbacks, &control, &settings, tls.is_some());
+    tokio::spawn(reload::on_hangup(service.client.clone(), flags, tls));
     let taking_up = Arc::clone(&service);
     let adopting = Arc::clone(&service);
     tokio::spawn(async move { adopting.follow_adopted().await });
@@ -82,14 +96,15 @@ pub(crate) async fn run(args: ServeArgs, settings: Settings) -> Result<Exit, Fai
 
     let closed = middleware::from_fn_with_state(Arc::clone(&service), close_the_door);
     let router = service.client.callback_router().layer(closed);
-    let callbacks = axum::serve(callbacks, router).with_graceful_shutdown(told(stopping.clone()));
-    let router = control::router(Arc::clone(&service), token.cloned());
-    let control = axum::serve(control, router).with_graceful_shutdown(told(stopping.clone()));
-    let both = async { tokio::join!(callbacks, control) };
+    let control_router = control::router(Arc::clone(&service), token.cloned(), listener.clone());
+    let both = async {
+        tokio::join!(
+            listener.serve(callbacks, router, told(stopping.clone())),
+            control_listener.serve(control, control_router, told(stopping.clone())),
+        )
+    };
     tokio::select! {
-        (one, other) = both => {
-            one.and(other).map_err(|error| Failure::unexpected("the listeners", &error))?;
-        }
+        ((), ()) = both => {}
         // Whoever keeps a connection open does not keep the process.
         () = async { told(stopping.clone()).await; tokio::time::sleep(LAST_ORDERS).await } => {}
     }
@@ -137,12 +152,14 @@ fn say_where(
     callbacks: &tokio::net::TcpListener,
     control: &tokio::net::TcpListener,
     settings: &Settings,
+    tls: bool,
 ) {
     let at = |listener: &tokio::net::TcpListener| {
         listener.local_addr().map_or_else(|_| "?".to_owned(), |address| address.to_string())
     };
     let path = settings.callback_path().unwrap_or_default();
-    eprintln!("qopen: callbacks on http://{}{path}", at(callbacks));
+    let scheme = if tls { "https" } else { "http" };
+    eprintln!("qopen: callbacks on {scheme}://{}{path}", at(callbacks));
     eprintln!("qopen: control on http://{}/v1/pulls, described by /openapi.json", at(control));
 }
 

@@ -1,109 +1,23 @@
 //! Settings: from a flag, else the environment, else the file, else a default.
 
+mod file;
+mod spec;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use qopen::callback::listener::{Limits, Listener, Tls};
 use qopen::callback::{CallbackKeys, Keyring};
 use qopen::http::{BuildError, Sender, SenderBuilder};
 use qopen::types::Secret;
 
-use crate::args::Common;
+use crate::args::{Common, at_least_one, duration};
 use crate::exit::{Failure, chain};
 use crate::serve::Entry;
-
-/// A setting's names and nature.
-#[derive(Debug)]
-pub(crate) struct Spec {
-    /// Its name in the file.
-    pub(crate) name: &'static str,
-    pub(crate) about: &'static str,
-    pub(crate) flag: Option<&'static str>,
-    pub(crate) env: &'static str,
-    pub(crate) secret: bool,
-    default: Option<&'static str>,
-    example: &'static str,
-}
-
-const fn spec(
-    name: &'static str,
-    about: &'static str,
-    env: &'static str,
-    example: &'static str,
-) -> Spec {
-    Spec { name, about, flag: None, env, secret: false, default: None, example }
-}
-
-const fn secret(
-    name: &'static str,
-    about: &'static str,
-    env: &'static str,
-    example: &'static str,
-) -> Spec {
-    Spec { secret: true, ..spec(name, about, env, example) }
-}
-
-const fn flagged(flag: &'static str, default: Option<&'static str>, spec: Spec) -> Spec {
-    Spec { flag: Some(flag), default, ..spec }
-}
-
-pub(crate) static BASE_URL: Spec = flagged(
-    "--base-url",
-    None,
-    spec("base_url", "platform base URL", "QOPEN_BASE_URL", "https://gateway.example"),
-);
-pub(crate) static APP_KEY: Spec =
-    flagged("--app-key", None, spec("app_key", "app key", "QOPEN_APP_KEY", "coe0example0app0key"));
-pub(crate) static APP_SECRET: Spec = secret("app_secret", "app secret", "QOPEN_APP_SECRET", "…");
-pub(crate) static ACCESS_TOKEN: Spec =
-    secret("access_token", "fixed access token", "QOPEN_ACCESS_TOKEN", "…");
-pub(crate) static CALLBACK_TOKEN: Spec =
-    secret("callback_token", "callback token", "QOPEN_CALLBACK_TOKEN", "…");
-pub(crate) static ENCODING_AES_KEY: Spec = secret(
-    "encoding_aes_key",
-    "callback EncodingAESKey",
-    "QOPEN_ENCODING_AES_KEY",
-    "16, 24, 32 or 43 characters",
-);
-pub(crate) static LISTEN: Spec = flagged(
-    "--listen",
-    Some("127.0.0.1:8080"),
-    spec("listen", "callback listener", "QOPEN_LISTEN", "127.0.0.1:8080"),
-);
-pub(crate) static CALLBACK_PATH: Spec = flagged(
-    "--callback-path",
-    Some("/callback"),
-    spec("callback_path", "callback path", "QOPEN_CALLBACK_PATH", "/callback"),
-);
-pub(crate) static DATA_DIR: Spec = flagged(
-    "--data-dir",
-    Some("qopen-data"),
-    spec("data_dir", "where the journal lives", "QOPEN_DATA_DIR", "/var/lib/qopen"),
-);
-
-pub(crate) static CONTROL: Spec = flagged(
-    "--control",
-    Some("127.0.0.1:8081"),
-    spec("control", "control listener", "QOPEN_CONTROL", "127.0.0.1:8081"),
-);
-pub(crate) static CONTROL_TOKEN: Spec =
-    secret("control_token", "control token", "QOPEN_CONTROL_TOKEN", "…");
-
-/// Every setting, in the order in which they are shown.
-pub(crate) static ALL: [&Spec; 11] = [
-    &BASE_URL,
-    &APP_KEY,
-    &APP_SECRET,
-    &ACCESS_TOKEN,
-    &CALLBACK_TOKEN,
-    &ENCODING_AES_KEY,
-    &LISTEN,
-    &CALLBACK_PATH,
-    &CONTROL,
-    &CONTROL_TOKEN,
-    &DATA_DIR,
-];
+pub(crate) use spec::*;
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,7 +54,7 @@ impl Settings {
             Some(path) => (path.clone(), true),
             None => (PathBuf::from("qopen.toml"), false),
         };
-        let in_file = read_file(&path, explicit)?;
+        let in_file = file::read(&path, explicit)?;
         let file = in_file.is_some().then(|| path.clone());
         let (mut in_file, schedule) = in_file.unwrap_or_default();
         let mut values = BTreeMap::new();
@@ -148,14 +62,14 @@ impl Settings {
             let flag = flag_value(flags, spec).zip(spec.flag);
             let env = std::env::var(spec.env).ok().filter(|value| !value.is_empty());
             let found = flag
-                .map(|(value, flag)| (value, Origin::Flag(flag)))
-                .or_else(|| env.map(|value| (value, Origin::Environment(spec.env))))
+                .map(|(value, flag)| (value.into(), Origin::Flag(flag)))
+                .or_else(|| env.map(|value| (value.into(), Origin::Environment(spec.env))))
                 .or_else(|| {
                     in_file.remove(spec.name).map(|value| (value, Origin::File(path.clone())))
                 })
-                .or_else(|| spec.default.map(|value| (value.to_owned(), Origin::Default)));
-            if let Some((value, origin)) = found {
-                values.insert(spec.name, (Secret::new(value), origin));
+                .or_else(|| spec.default.map(|value| (value.into(), Origin::Default)));
+            if let Some(found) = found {
+                values.insert(spec.name, found);
             }
         }
         Ok(Self { values, file, schedule })
@@ -188,12 +102,81 @@ impl Settings {
         Failure::usage(format!("{what}\n  example: {}='{}'", spec.env, spec.example))
     }
 
+    /// The settings file's mode, where it holds secrets and others may read it.
+    pub(crate) fn mode_open_to_others(&self) -> Option<u32> {
+        let in_file =
+            |spec: &&Spec| spec.secret && matches!(self.get(spec), Some((_, Origin::File(_))));
+        let file = self.file.as_deref().filter(|_| ALL.iter().any(in_file))?;
+        file::mode_open_to_others(file)
+    }
+
+    /// Says on standard error what is unwise and not wrong.
+    pub(crate) fn warn(&self) {
+        if let (Some(mode), Some(file)) = (self.mode_open_to_others(), &self.file) {
+            let file = file.display();
+            eprintln!(
+                "qopen: {file} holds secrets and has mode {mode:04o}; others may read them: chmod 600 {file}"
+            );
+        }
+    }
+
+    /// The keys that callbacks are opened with: those in force, then those to come where there are
+    /// any. Of a pair to come, what is not set stays as it is.
     pub(crate) fn ring(&self) -> Result<Keyring, Failure> {
         let app_key = self.required(&APP_KEY)?.expose();
-        let token = self.required(&CALLBACK_TOKEN)?.clone();
-        let keys = CallbackKeys::new(token, self.required(&ENCODING_AES_KEY)?)
-            .map_err(|error| self.wrong(&ENCODING_AES_KEY, &error))?;
-        Ok(Keyring::new(app_key, keys))
+        let (token, aes) = (self.required(&CALLBACK_TOKEN)?, self.required(&ENCODING_AES_KEY)?);
+        let keys = |token: &Secret, aes: &Secret, spec| {
+            CallbackKeys::new(token.clone(), aes).map_err(|error| self.wrong(spec, &error))
+        };
+        let ring = Keyring::new(app_key, keys(token, aes, &ENCODING_AES_KEY)?);
+        let next = |spec| self.get(spec).map(|(value, _)| value);
+        match (next(&CALLBACK_TOKEN_NEXT), next(&ENCODING_AES_KEY_NEXT)) {
+            (None, None) => Ok(ring),
+            (next_token, next_aes) => {
+                let (token, aes) = (next_token.unwrap_or(token), next_aes.unwrap_or(aes));
+                Ok(ring.also(keys(token, aes, &ENCODING_AES_KEY_NEXT)?))
+            }
+        }
+    }
+
+    /// What connections the listeners bear.
+    pub(crate) fn limits(&self) -> Result<Limits, Failure> {
+        let mut limits = Limits::default();
+        limits.connections = self.count(&MAX_CONNECTIONS)?;
+        limits.per_peer = self.count(&MAX_CONNECTIONS_PER_PEER)?;
+        Ok(limits)
+    }
+
+    fn count(&self, spec: &Spec) -> Result<usize, Failure> {
+        let text = self.required(spec)?.expose();
+        at_least_one(text).map_err(|reason| self.wrong(spec, &Plain(format!("{text:?}: {reason}"))))
+    }
+
+    /// The certificate that callbacks are received with, where TLS is not a proxy's.
+    pub(crate) fn tls(&self) -> Result<Option<Tls>, Failure> {
+        if self.get(&TLS_CERT).is_none() && self.get(&TLS_KEY).is_none() {
+            return Ok(None);
+        }
+        let (certificates, key) = (self.required(&TLS_CERT)?, self.required(&TLS_KEY)?);
+        let tls = Tls::from_pem_files(certificates.expose(), key.expose());
+        tls.map(Some).map_err(|error| self.wrong(&TLS_CERT, &error))
+    }
+
+    /// What callbacks are listened for with.
+    pub(crate) fn listener(&self) -> Result<(Listener, Option<Tls>), Failure> {
+        let (listener, tls) = (Listener::new(self.limits()?), self.tls()?);
+        Ok(match &tls {
+            None => (listener, tls),
+            Some(it) => (listener.tls(it.clone()), tls),
+        })
+    }
+
+    /// How far from the clock a callback's timestamp may be, where that is limited.
+    pub(crate) fn refuse_stale(&self) -> Result<Option<Duration>, Failure> {
+        let Some(text) = self.text(&REFUSE_STALE) else { return Ok(None) };
+        let tolerance = duration(text)
+            .map_err(|reason| self.wrong(&REFUSE_STALE, &Plain(format!("{text:?}: {reason}"))))?;
+        Ok(Some(tolerance))
     }
 
     pub(crate) fn sender(
@@ -274,56 +257,12 @@ fn flag_value(flags: &Common, spec: &Spec) -> Option<String> {
         "listen" => flags.listen.clone(),
         "callback_path" => flags.callback_path.clone(),
         "control" => flags.control.clone(),
+        "tls_cert" => path(&flags.tls_cert),
+        "tls_key" => path(&flags.tls_key),
+        "max_connections" => flags.max_connections.clone(),
+        "max_connections_per_peer" => flags.max_connections_per_peer.clone(),
+        "refuse_stale" => flags.refuse_stale.clone(),
         "data_dir" => path(&flags.data_dir),
         _ => None,
     }
-}
-
-/// What a settings file holds: values by name, and pulls at set times.
-type InFile = (BTreeMap<String, String>, Vec<Entry>);
-
-/// The file's values; `None` where there is no file and none was named.
-fn read_file(path: &Path, explicit: bool) -> Result<Option<InFile>, Failure> {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !explicit => return Ok(None),
-        Err(error) => {
-            return Err(Failure::usage_of(
-                &format!("the settings file {}", path.display()),
-                &error,
-            ));
-        }
-    };
-    let wrong =
-        |what: String| Failure::usage(format!("the settings file {}: {what}", path.display()));
-    // The parser's own message quotes the line, and the line may hold a secret.
-    let table: toml::Table = toml::from_str(&text).map_err(|error| {
-        let line = error
-            .span()
-            .map_or(0, |span| text[..span.start.min(text.len())].lines().count().max(1));
-        wrong(format!("line {line} is not TOML; a setting is written name = \"value\""))
-    })?;
-    let mut values = BTreeMap::new();
-    let mut schedule = Vec::new();
-    for (name, value) in table {
-        if name == "schedule" {
-            // What stands here is no secret.
-            schedule = value.try_into().map_err(|error: toml::de::Error| {
-                wrong(format!("[[schedule]]: {}", error.message()))
-            })?;
-            continue;
-        }
-        if !ALL.iter().any(|spec| spec.name == name) {
-            let known: Vec<_> = ALL.iter().map(|spec| spec.name).collect();
-            return Err(wrong(format!(
-                "no setting is called `{name}`; there are {}",
-                known.join(", ")
-            )));
-        }
-        let toml::Value::String(value) = value else {
-            return Err(wrong(format!("`{name}` must be a string in quotes")));
-        };
-        values.insert(name, value);
-    }
-    Ok(Some((values, schedule)))
 }

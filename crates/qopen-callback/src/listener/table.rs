@@ -1,0 +1,230 @@
+//! Which connections are open, whose they are, and how long each has been idle.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::Notify;
+
+/// Stands where a connection is busy, in place of the time since which it is idle.
+const BUSY: u64 = u64::MAX;
+
+#[derive(Debug)]
+pub(super) struct Table {
+    began: Instant,
+    /// Held for a map operation, never across an await.
+    rows: Mutex<Rows>,
+    some_idle: Notify,
+    accepted: AtomicU64,
+    refused: AtomicU64,
+    evicted: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Rows {
+    next: u64,
+    connections: BTreeMap<u64, Arc<Connection>>,
+    peers: BTreeMap<IpAddr, usize>,
+}
+
+#[derive(Debug)]
+struct Connection {
+    /// In microseconds since the table began, or [`BUSY`].
+    idle_since: AtomicU64,
+    evicted: Notify,
+}
+
+/// A connection's place in the table, given back when dropped.
+#[derive(Debug)]
+pub(super) struct Slot {
+    table: Arc<Table>,
+    connection: Arc<Connection>,
+    number: u64,
+    peer: IpAddr,
+}
+
+/// A request that is being read or answered; when dropped, its connection is idle.
+#[derive(Debug)]
+pub(super) struct Busy {
+    table: Arc<Table>,
+    connection: Arc<Connection>,
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Self {
+            began: Instant::now(),
+            rows: Mutex::default(),
+            some_idle: Notify::new(),
+            accepted: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            evicted: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Table {
+    pub(super) fn open(&self) -> u64 {
+        self.rows().connections.len() as u64
+    }
+
+    pub(super) fn accepted(&self) -> u64 {
+        self.accepted.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn evicted(&self) -> u64 {
+        self.evicted.load(Ordering::Relaxed)
+    }
+
+    fn rows(&self) -> MutexGuard<'_, Rows> {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> u64 {
+        // It is half a million years until this is BUSY.
+        u64::try_from(self.began.elapsed().as_micros()).unwrap_or(BUSY - 1)
+    }
+
+    /// Takes a connection in, unless its peer has so many already.
+    pub(super) fn enter(self: &Arc<Self>, peer: IpAddr, per_peer: usize) -> Option<Slot> {
+        let peer = network(peer);
+        let idle_since = AtomicU64::new(self.now());
+        let connection = Arc::new(Connection { idle_since, evicted: Notify::new() });
+        let mut rows = self.rows();
+        let of_peer = rows.peers.entry(peer).or_default();
+        if *of_peer >= per_peer {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        *of_peer += 1;
+        let number = rows.next;
+        rows.next += 1;
+        rows.connections.insert(number, Arc::clone(&connection));
+        self.accepted.fetch_add(1, Ordering::Relaxed);
+        Some(Slot { table: Arc::clone(self), connection, number, peer })
+    }
+
+    /// Tells the connection that has been idle longest to close; false where none is idle.
+    pub(super) fn evict_idlest(&self) -> bool {
+        let rows = self.rows();
+        let since = |it: &&Arc<Connection>| it.idle_since.load(Ordering::Acquire);
+        let Some(idlest) = rows.connections.values().min_by_key(since) else { return false };
+        if since(&idlest) == BUSY {
+            return false;
+        }
+        idlest.evicted.notify_one();
+        true
+    }
+
+    /// Until a connection has become idle, from this call on.
+    pub(super) fn some_idle(&self) -> impl Future<Output = ()> {
+        let mut notified = Box::pin(self.some_idle.notified());
+        notified.as_mut().enable();
+        notified
+    }
+}
+
+impl Slot {
+    /// Marks the connection busy for as long as what is returned lives.
+    pub(super) fn busy(&self) -> Busy {
+        self.connection.idle_since.store(BUSY, Ordering::Release);
+        Busy { table: Arc::clone(&self.table), connection: Arc::clone(&self.connection) }
+    }
+
+    /// Until the connection is to be closed for another one. One that has got a request in between
+    /// stays.
+    pub(super) async fn evicted(&self) {
+        loop {
+            self.connection.evicted.notified().await;
+            if self.connection.idle_since.load(Ordering::Acquire) != BUSY {
+                self.table.evicted.fetch_add(1, Ordering::Relaxed);
+                return;
+            }
+            // Whoever waits for this to end must look for another.
+            self.table.some_idle.notify_waiters();
+        }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let mut rows = self.table.rows();
+        rows.connections.remove(&self.number);
+        if let Some(of_peer) = rows.peers.get_mut(&self.peer) {
+            *of_peer -= 1;
+            if *of_peer == 0 {
+                rows.peers.remove(&self.peer);
+            }
+        }
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.connection.idle_since.store(self.table.now(), Ordering::Release);
+        self.table.some_idle.notify_waiters();
+    }
+}
+
+/// Who counts as one peer: whoever has an IPv6 network has all of its addresses.
+fn network(peer: IpAddr) -> IpAddr {
+    match peer.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn i11_a_peer_is_an_address_or_a_network() {
+        let table = Arc::new(Table::default());
+        let enter = |peer: &str| table.enter(peer.parse().unwrap(), 2);
+        let held = [enter("192.0.2.1"), enter("::ffff:192.0.2.1")];
+        assert!(held.iter().all(Option::is_some));
+        assert!(enter("192.0.2.1").is_none());
+        assert!(enter("192.0.2.2").is_some());
+        let also = [enter("2001:db8::1"), enter("2001:db8::ffff:1")];
+        assert!(also.iter().all(Option::is_some));
+        assert!(enter("2001:db8::2").is_none());
+        assert!(enter("2001:db8:0:1::2").is_some());
+        assert_eq!((table.open(), table.refused(), table.accepted()), (4, 2, 6));
+        drop(held);
+        assert!(enter("192.0.2.1").is_some());
+        drop(also);
+        assert_eq!((table.open(), table.rows().peers.len()), (0, 0));
+    }
+
+    #[test]
+    fn the_idlest_goes_and_a_busy_one_stays() {
+        let table = Arc::new(Table::default());
+        assert!(!table.evict_idlest(), "there is none");
+        let peer = "192.0.2.1".parse().unwrap();
+        let slots: Vec<_> = (0..3).filter_map(|_| table.enter(peer, 9)).collect();
+        for (at, slot) in slots.iter().enumerate() {
+            slot.connection.idle_since.store(at as u64, Ordering::Release);
+        }
+        let first = slots[0].busy();
+        assert!(table.evict_idlest());
+        assert_eq!(Arc::strong_count(&slots[1].connection), 2);
+        let woken = |slot: &Slot| {
+            let waker = std::task::Waker::noop();
+            let mut context = std::task::Context::from_waker(waker);
+            let mut evicted = std::pin::pin!(slot.evicted());
+            evicted.as_mut().poll(&mut context).is_ready()
+        };
+        assert_eq!([woken(&slots[0]), woken(&slots[1]), woken(&slots[2])], [false, true, false]);
+        let others = [slots[1].busy(), slots[2].busy()];
+        assert!(!table.evict_idlest(), "all are busy");
+        drop((first, others));
+        assert!(table.evict_idlest());
+    }
+}

@@ -1,0 +1,114 @@
+//! A receiver behind a listener on loopback, and somebody who speaks to it in plain HTTP/1.1.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use qopen_callback::listener::{Limits, Listener};
+use qopen_callback::receiver::{Config, Handler, NotTaken, Received, Stats, router};
+use qopen_callback::{CallbackKeys, Keyring};
+use qopen_types::EventType;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+#[derive(Default)]
+pub struct Recorder {
+    pub pages: Mutex<Vec<String>>,
+    pub others: Mutex<Vec<(EventType, Vec<u8>)>>,
+    pub answer: Mutex<Option<NotTaken>>,
+}
+
+#[async_trait::async_trait]
+impl Handler for Recorder {
+    async fn account_list(&self, received: Received) -> Result<(), NotTaken> {
+        if let Some(answer) = *self.answer.lock().unwrap() {
+            return Err(answer);
+        }
+        self.pages.lock().unwrap().push(received.into_callback().into_payload());
+        Ok(())
+    }
+
+    async fn other(&self, event_type: EventType, received: Received) -> Result<(), NotTaken> {
+        self.others.lock().unwrap().push((event_type, received.body().to_vec()));
+        Ok(())
+    }
+}
+
+pub struct Server {
+    pub address: SocketAddr,
+    pub recorder: Arc<Recorder>,
+    pub stats: Stats,
+    pub ring: Keyring,
+    pub listener: Listener,
+    pub stop: oneshot::Sender<()>,
+    pub stopped: JoinHandle<()>,
+}
+
+/// Limits that a test can reach.
+pub fn limits() -> Limits {
+    let mut limits = Limits::default();
+    limits.head_timeout = Duration::from_millis(300);
+    limits.write_timeout = Duration::from_millis(300);
+    limits.handshake_timeout = Duration::from_millis(300);
+    limits
+}
+
+impl Server {
+    pub async fn start() -> Self {
+        Self::start_with(Listener::new(limits()), |_| {}).await
+    }
+
+    pub async fn start_with(listener: Listener, change: impl FnOnce(&mut Config)) -> Self {
+        let keys = CallbackKeys::new("token", &"0123456789abcdef".into()).unwrap();
+        let ring = Keyring::new("app", keys);
+        let (recorder, stats) = (Arc::new(Recorder::default()), Stats::default());
+        let mut config = Config::default();
+        config.body_limit = 1_000_000;
+        config.memory_limit = 1_500_000;
+        config.read_timeout = Duration::from_millis(300);
+        change(&mut config);
+        let router = router(ring.clone(), Arc::clone(&recorder) as _, config, stats.clone());
+        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = socket.local_addr().unwrap();
+        let (stop, told) = oneshot::channel();
+        let serving = listener.clone();
+        let stopped = tokio::spawn(async move {
+            serving.serve(socket, router, async { drop(told.await) }).await;
+        });
+        Self { address, recorder, stats, ring, listener, stop, stopped }
+    }
+
+    pub fn sealed(&self, payload: &str) -> Vec<u8> {
+        serde_json::to_vec(&self.ring.seal(payload, "nonce", 1_763_850_000)).unwrap()
+    }
+
+    pub async fn send(&self, head: &str, body: &[u8]) -> String {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // The server may have answered and hung up before all is written.
+        let _ = stream.write_all(body).await;
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        String::from_utf8(answer).unwrap()
+    }
+
+    pub async fn post(&self, body: &[u8]) -> String {
+        self.post_with("", body).await
+    }
+
+    pub async fn post_with(&self, headers: &str, body: &[u8]) -> String {
+        let length = body.len();
+        let head = format!(
+            "POST /callback HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}content-length: {length}\r\n\r\n"
+        );
+        self.send(&head, body).await
+    }
+}
+
+pub fn status(answer: &str) -> u16 {
+    answer.split(' ').nth(1).unwrap_or_else(|| panic!("no status in {answer:?}")).parse().unwrap()
+}
+
+pub const PAGE: &str = r#"{"event_type":42016,"data":{"account_list":[]}}"#;
