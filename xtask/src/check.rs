@@ -11,7 +11,7 @@ use crate::{Result, codegen};
 pub(crate) use api::stand_in;
 
 /// The version of cargo-deny that is installed where none is found.
-const CARGO_DENY: &str = "0.20.2";
+pub(crate) const CARGO_DENY: &str = "0.20.2";
 
 /// Runs every check and says which of them failed.
 pub(crate) fn run(root: &Path, spec: &Path, generated: &Path) -> Result<()> {
@@ -62,11 +62,17 @@ pub(crate) fn run(root: &Path, spec: &Path, generated: &Path) -> Result<()> {
 }
 
 fn deny(root: &Path) -> Result<()> {
-    if command(root, &["deny", "--version"]).output().is_ok_and(|it| !it.status.success()) {
-        println!("cargo-deny is missing; installing {CARGO_DENY}, which takes some minutes");
-        cargo(root, &["install", "cargo-deny", "--locked", "--version", CARGO_DENY])?;
-    }
+    installed(root, "deny", "cargo-deny", CARGO_DENY)?;
     cargo(root, &["deny", "--all-features", "check", "bans", "licenses", "sources"])
+}
+
+/// Installs a subcommand of cargo where it is missing.
+pub(crate) fn installed(root: &Path, subcommand: &str, name: &str, version: &str) -> Result<()> {
+    if command(root, &[subcommand, "--version"]).output()?.status.success() {
+        return Ok(());
+    }
+    println!("{name} is missing; installing {version}, which takes some minutes");
+    cargo(root, &["install", name, "--locked", "--version", version])
 }
 
 pub(crate) fn command(root: &Path, arguments: &[&str]) -> Command {
@@ -75,7 +81,7 @@ pub(crate) fn command(root: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-fn cargo(root: &Path, arguments: &[&str]) -> Result<()> {
+pub(crate) fn cargo(root: &Path, arguments: &[&str]) -> Result<()> {
     status(&mut command(root, arguments))
 }
 

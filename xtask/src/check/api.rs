@@ -8,13 +8,13 @@ use serde_json::Value;
 use super::command;
 use crate::Result;
 
-/// The published libraries, and the foreign crates whose types they may show: axum's router where
-/// routes are the product, futures-core's `Stream` where there is no other name for it.
+/// The published libraries, and the foreign crates whose types they may show: axum's router and
+/// tokio's socket where routes are the product and are served, futures-core's `Stream` where there is no other name for it.
 const CRATES: [(&str, &[&str]); 8] = [
     ("qopen-types", &[]),
     ("qopen-assembler", &[]),
     ("qopen-http", &[]),
-    ("qopen-callback", &["axum"]),
+    ("qopen-callback", &["axum", "tokio"]),
     ("qopen-journal", &["futures_core"]),
     ("qopen-sink", &[]),
     ("qopen", &["axum", "futures_core"]),

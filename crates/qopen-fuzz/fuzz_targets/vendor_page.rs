@@ -1,0 +1,5 @@
+//! `qopen_fuzz::vendor_page`, with libFuzzer choosing the bytes.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| qopen_fuzz::vendor_page::run(bytes));

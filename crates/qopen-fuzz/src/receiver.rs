@@ -1,0 +1,86 @@
+//! Any bytes as what a connection says to the receiver: as they are, as a body, and as a payload that
+//! is signed. `success` is said for what was taken and for nothing else.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use qopen_callback::receiver::{Config, Handler, NotTaken, Received, Stats, router};
+use qopen_types::EventType;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::runtime::{Builder, Runtime};
+
+static RUNTIME: LazyLock<Runtime> =
+    LazyLock::new(|| Builder::new_current_thread().enable_time().build().expect("a runtime"));
+
+#[derive(Default)]
+struct Taken(AtomicUsize);
+
+#[async_trait]
+impl Handler for Taken {
+    async fn account_list(&self, _: Received) -> Result<(), NotTaken> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn other(&self, _: EventType, _: Received) -> Result<(), NotTaken> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// Says them three times over.
+pub fn run(bytes: &[u8]) {
+    let (raw, taken) = RUNTIME.block_on(say(bytes));
+    assert_eq!(raw.matches("success").count(), taken);
+    assert_eq!(taken, 0, "nobody has signed this");
+    let (_, taken) = RUNTIME.block_on(say(&request(bytes)));
+    assert_eq!(taken, 0, "nobody has signed this");
+    let Ok(payload) = std::str::from_utf8(bytes) else { return };
+    let envelope = crate::envelope::ring().seal(payload, "nonce", 1_700_000_000);
+    let body = serde_json::to_vec(&envelope).expect("an envelope is JSON");
+    let (answer, taken) = RUNTIME.block_on(say(&request(&body)));
+    assert_eq!(answer.matches("success").count(), taken);
+    let status = if taken == 1 { "HTTP/1.1 200" } else { "HTTP/1.1 400" };
+    assert!(answer.starts_with(status), "{answer}");
+}
+
+/// A request with that body.
+pub(crate) fn request(body: &[u8]) -> Vec<u8> {
+    let length = body.len();
+    let head = format!("POST /callback HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n");
+    [head.as_bytes(), body].concat()
+}
+
+/// What is answered until the connection ends, and how many callbacks were taken.
+async fn say(bytes: &[u8]) -> (String, usize) {
+    let taken = Arc::new(Taken::default());
+    let mut config = Config::default();
+    config.body_limit = 1 << 20;
+    config.read_timeout = Duration::from_secs(5);
+    let handler: Arc<dyn Handler> = Arc::clone(&taken) as _;
+    let router = router(crate::envelope::ring(), handler, config, Stats::default());
+    let (mut ours, theirs) = tokio::io::duplex(1 << 16);
+    let service = TowerToHyperService::new(router);
+    // Whoever has said everything may still wait for the answer.
+    let serving =
+        http1::Builder::new().half_close(true).serve_connection(TokioIo::new(theirs), service);
+    let speaking = async {
+        let (mut reading, mut writing) = tokio::io::split(&mut ours);
+        let writes = async {
+            // Whoever is answered and cut off in the middle cannot say the rest.
+            let _ = writing.write_all(bytes).await;
+            let _ = writing.shutdown().await;
+        };
+        let mut answer = Vec::new();
+        let reads = reading.read_to_end(&mut answer);
+        let ((), _) = tokio::join!(writes, reads);
+        answer
+    };
+    let (_, answer) = tokio::join!(serving, speaking);
+    (String::from_utf8_lossy(&answer).into_owned(), taken.0.load(Ordering::Relaxed))
+}

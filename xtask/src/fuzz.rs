@@ -1,0 +1,49 @@
+//! The fuzz targets, one after another, under libFuzzer.
+
+use std::path::Path;
+
+use crate::Result;
+use crate::check::{cargo, command, installed};
+
+/// The version of cargo-fuzz that is installed where none is found.
+const CARGO_FUZZ: &str = "0.13.2";
+
+const FOLDER: &str = "crates/qopen-fuzz";
+
+/// Makes the seeds and runs the targets for so many seconds each.
+///
+/// Without a sanitizer: there is no unsafe code to watch, and so the stable compiler will do.
+pub(crate) fn run(root: &Path, seconds: u32, targets: &[&str]) -> Result<()> {
+    installed(root, "fuzz", "cargo-fuzz", CARGO_FUZZ)?;
+    let manifest = format!("{FOLDER}/Cargo.toml");
+    let corpus = format!("{FOLDER}/corpus");
+    let seeds = [
+        "run",
+        "--quiet",
+        "--locked",
+        "--no-default-features",
+        "--manifest-path",
+        &manifest,
+        "--bin",
+        "seeds",
+        &corpus,
+    ];
+    cargo(root, &seeds)?;
+    let all = command(root, &["fuzz", "list", "--fuzz-dir", FOLDER]).output()?;
+    let all = String::from_utf8(all.stdout)?;
+    let all: Vec<&str> = all.lines().map(str::trim).filter(|name| *name != "seeds").collect();
+    if let Some(unknown) = targets.iter().find(|it| !all.contains(it)) {
+        return Err(format!("no target {unknown:?}; there are {}", all.join(", ")).into());
+    }
+    let time = format!("-max_total_time={seconds}");
+    for target in if targets.is_empty() { &all } else { targets } {
+        println!("== {target}, {seconds} s");
+        let run = ["fuzz", "run", "--fuzz-dir", FOLDER, "--sanitizer", "none", target, "--"];
+        let options = [time.as_str(), "-timeout=20", "-print_final_stats=1"];
+        cargo(root, &[&run[..], &options].concat()).map_err(|error| {
+            format!("{target}: {error}; what it found is in {FOLDER}/artifacts/{target}")
+        })?;
+    }
+    println!("== no finding");
+    Ok(())
+}
