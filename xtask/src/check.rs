@@ -85,7 +85,7 @@ pub(crate) fn cargo(root: &Path, arguments: &[&str]) -> Result<()> {
     status(&mut command(root, arguments))
 }
 
-fn status(command: &mut Command) -> Result<()> {
+pub(crate) fn status(command: &mut Command) -> Result<()> {
     let status = command.status()?;
     if status.success() { Ok(()) } else { Err(format!("cargo ended with {status}").into()) }
 }

@@ -11,6 +11,7 @@ mod check;
 mod codegen;
 mod fuzz;
 mod prove;
+mod soak;
 mod spec_diff;
 mod supply;
 
@@ -33,6 +34,8 @@ usage: cargo xtask TASK
   fuzz [--seconds N] [TARGET]...
                      run the fuzz targets, or those that are named, for N seconds each, 60 unless
                      given, from seeds that it makes
+  soak [--seconds N] pull under every fault, again and again, for N seconds, 300 unless given:
+                     nothing grows, and every list is right
   audit              known vulnerabilities of what is depended on; asks for the database of advisories
   sbom               what the binary is made of, as CycloneDX, in target/sbom
   bench [BENCH]...   measure speed and memory in a release build, as ratios in one run; `bench help`
@@ -90,6 +93,8 @@ fn run(words: &[&str]) -> Result<()> {
             };
             fuzz::run(&root(), seconds, targets)
         }
+        ["soak"] => soak::run(&root(), 300),
+        ["soak", "--seconds", n] => soak::run(&root(), n.parse()?),
         ["audit"] => supply::audit(&root()),
         ["sbom"] => supply::sbom(&root()),
         ["bench", names @ ..] => bench::run(&root(), names),

@@ -1,6 +1,7 @@
 //! Pages a second over loopback HTTP, from a load generator that never has more under way than it
 //! has connections.
 
+use std::future::pending;
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -8,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use qopen::assembler::Timing;
+use qopen::callback::listener::Listener;
 use qopen::http::Sender;
 use qopen::journal::DiskJournal;
 use qopen::{Client, ClientBuilder};
@@ -230,7 +232,8 @@ pub(crate) fn receiver(what: Option<&str>) -> Result<()> {
             return Ok(());
         }
         let client = client(what == Some("--durable"))?.adopt(true).build()?;
-        axum::serve(listener, client.callback_router()).await?;
+        // As the binary serves it.
+        Listener::default().serve(listener, client.callback_router(), pending()).await;
         Ok(())
     })
 }

@@ -4,16 +4,13 @@ use std::process::Stdio;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use qopen_simulator::{Chance, Dataset, Schedule};
+use qopen_simulator::{Chance, Schedule};
 
+use crate::served::expected;
 use crate::support::{Stage, ids, qopen, text, with_settings};
 
 /// Processes that are killed, over all rounds.
 const KILLS: u32 = 100;
-
-fn expected(schedule: &Schedule, robot: &str) -> Vec<String> {
-    Dataset::new(schedule, &robot.parse().unwrap(), false).expected().into_keys().collect()
-}
 
 /// Numbers that look random and come again with the same seed.
 pub struct Dice(pub u64);

@@ -5,10 +5,18 @@
 mod crashes;
 #[cfg(target_os = "linux")]
 mod full_disk;
+#[cfg(unix)]
+mod hostile;
+#[cfg(unix)]
+mod keys;
+mod leaks;
 #[cfg(target_os = "linux")]
 mod memory;
 mod offline;
 mod pulls;
+mod served;
 mod serving;
+#[cfg(target_os = "linux")]
+mod soak;
 mod support;
 mod texts;

@@ -12,10 +12,11 @@ use crate::support::Stage;
 /// customers of 1.5 KB are 150 MB as text, and more when they are parsed.
 const LIMIT: u64 = 96 << 10;
 
-/// The most memory that a process has had so far, in KiB.
-fn peak(process: u32) -> Option<u64> {
+/// A figure of a process's status: `VmHWM:`, the most memory that it has had, and `VmRSS:`, what it
+/// has, in KiB; `Threads:`.
+pub fn status(process: u32, name: &str) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next()?.parse().ok()
 }
 
@@ -39,7 +40,7 @@ fn a_hundred_thousand_customers_are_pulled_in_less_memory_than_they_would_take()
     let mut process = limited.spawn().unwrap();
     let mut most = 0;
     let status = loop {
-        most = most.max(peak(process.id()).unwrap_or(0));
+        most = most.max(status(process.id(), "VmHWM:").unwrap_or(0));
         match process.try_wait().unwrap() {
             Some(status) => break status,
             None => std::thread::sleep(Duration::from_millis(10)),

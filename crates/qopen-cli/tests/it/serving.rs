@@ -1,125 +1,16 @@
 //! `qopen serve`, driven over HTTP as other programs do.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use qopen_simulator::{Chance, Dataset, Schedule};
-use reqwest::{Client, Method, Response};
+use qopen_simulator::{Chance, Schedule};
+use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::served::{Served, expected, json_of};
 use crate::support::{Stage, free_port, ids, text};
-
-/// A service, and where it is controlled.
-struct Served {
-    process: Child,
-    control: String,
-    http: Client,
-}
-
-impl Served {
-    fn new(stage: &Stage, arguments: &[&str], token: Option<&str>) -> Self {
-        let all =
-            [&["--settle", "1s", "--idle-timeout", "4s", "--control", "127.0.0.1:0"], arguments]
-                .concat();
-        let mut command = stage.verb("serve", &all);
-        command.stderr(Stdio::piped()).stdout(Stdio::null());
-        if let Some(token) = token {
-            command.env("QOPEN_CONTROL_TOKEN", token);
-        }
-        let mut process = command.spawn().unwrap();
-        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
-        let control = loop {
-            let line = lines.next().expect("it says where it is").unwrap();
-            if let Some((_, rest)) = line.split_once("control on ") {
-                break rest.split_once("/v1").unwrap().0.to_owned();
-            }
-        };
-        // Whatever else it says must not fill the pipe.
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { process, control, http: Client::builder().no_proxy().build().unwrap() }
-    }
-
-    async fn ask(&self, method: Method, path: &str) -> Response {
-        self.http.request(method, format!("{}{path}", self.control)).send().await.unwrap()
-    }
-
-    async fn get(&self, path: &str) -> Response {
-        self.ask(Method::GET, path).await
-    }
-
-    async fn get_json(&self, path: &str) -> Value {
-        json_of(self.get(path).await).await
-    }
-
-    async fn start(&self, body: &Value) -> Response {
-        let url = format!("{}/v1/pulls", self.control);
-        self.http.post(url).body(body.to_string()).send().await.unwrap()
-    }
-
-    async fn start_pull(&self, robot: &str) -> String {
-        let answer = self.start(&json!({ "robot_id": robot })).await;
-        assert_eq!(answer.status(), 202);
-        let location = answer.headers()["location"].to_str().unwrap().to_owned();
-        let mark = json_of(answer).await["mark_id"].as_str().unwrap().to_owned();
-        assert_eq!(location, format!("/v1/pulls/{mark}"));
-        mark
-    }
-
-    /// The pull as soon as it is what it should be.
-    async fn until(&self, mark: &str, done: impl Fn(&Value) -> bool) -> Value {
-        let began = Instant::now();
-        loop {
-            let pull = self.get_json(&format!("/v1/pulls/{mark}")).await;
-            if done(&pull) {
-                return pull;
-            }
-            assert!(began.elapsed() < Duration::from_secs(60), "{pull}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-
-    async fn metrics(&self) -> String {
-        self.get("/metrics").await.text().await.unwrap()
-    }
-
-    /// Until the figures have that line.
-    async fn until_metrics(&self, line: &str) {
-        let began = Instant::now();
-        while !self.metrics().await.contains(line) {
-            assert!(began.elapsed() < Duration::from_secs(60), "{}", self.metrics().await);
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-
-    fn signal(&self, name: &str) {
-        let kill = format!("kill -{name} {}", self.process.id());
-        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
-    }
-
-    /// Asks it to stop, and waits until it has.
-    fn stop(mut self) -> ExitStatus {
-        self.signal("TERM");
-        self.process.wait().unwrap()
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-async fn json_of(answer: Response) -> Value {
-    let body = answer.bytes().await.unwrap();
-    serde_json::from_slice(&body).unwrap_or_else(|_| panic!("{}", text(&body)))
-}
-
-fn expected(schedule: &Schedule, robot: &str) -> Vec<String> {
-    Dataset::new(schedule, &robot.parse().unwrap(), false).expected().into_keys().collect()
-}
 
 fn schedule() -> Schedule {
     Schedule {

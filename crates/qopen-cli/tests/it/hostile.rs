@@ -1,0 +1,185 @@
+//! The real binary while strangers are at its door.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use qopen::callback::{CallbackKeys, Keyring};
+use qopen_simulator::Schedule;
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpSocket, TcpStream};
+
+use crate::served::{Served, expected};
+use crate::support::{Stage, ids};
+
+/// Forged callbacks in all, and how many connections bring them.
+const FORGED: usize = 100_000;
+const FORGERS: usize = 16;
+
+/// What the process may hold at the most meanwhile, in KiB.
+#[cfg(target_os = "linux")]
+const MEMORY: u64 = 128 << 10;
+
+/// The keys of [`crate::support::SETTINGS`], or others.
+pub fn ring(token: &str) -> Keyring {
+    let aes = "canary-aes-key-of-32-bytes-00000".into();
+    Keyring::new("app", CallbackKeys::new(token, &aes).unwrap())
+}
+
+pub const TOKEN: &str = "canary-callback-token";
+
+/// A request with that payload, sealed.
+pub fn callback(ring: &Keyring, payload: &str, nonce: &str, timestamp: u64) -> Vec<u8> {
+    let body = serde_json::to_vec(&ring.seal(payload, nonce, timestamp)).unwrap();
+    let head =
+        format!("POST /callback HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", body.len());
+    [head.as_bytes(), &body].concat()
+}
+
+pub fn now() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.unwrap().as_secs()
+}
+
+/// Says requests on one connection, all at once, and reads until each is answered; gives the status
+/// of each.
+pub async fn say(stream: &mut TcpStream, requests: &[Vec<u8>]) -> Vec<u16> {
+    let (mut reading, mut writing) = stream.split();
+    let all = requests.concat();
+    let reads = async {
+        let mut answers = Vec::new();
+        let mut buffer = vec![0; 16 * 1024];
+        loop {
+            let read = reading.read(&mut buffer).await.unwrap();
+            assert!(read > 0, "it hung up: {}", String::from_utf8_lossy(&answers));
+            answers.extend_from_slice(&buffer[..read]);
+            let text = String::from_utf8_lossy(&answers);
+            let heads: Vec<_> = text.match_indices("HTTP/1.1 ").collect();
+            // The last one is whole when its body is: a word, and no line's end.
+            if heads.len() == requests.len() && text.split("\r\n\r\n").last() != Some("") {
+                let status = |at: usize| text[at + 9..at + 12].parse().unwrap();
+                return heads.iter().map(|(at, _)| status(*at)).collect();
+            }
+        }
+    };
+    let (statuses, written) = tokio::join!(reads, writing.write_all(&all));
+    written.unwrap();
+    statuses
+}
+
+async fn connect(address: &str, from: &str) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::new(from.parse().unwrap(), 0)).unwrap();
+    socket.connect(address.parse().unwrap()).await.unwrap()
+}
+
+/// How long a pull of the robot takes, from the request to its published list.
+async fn pull(served: &Served, stage: &Stage, schedule: &Schedule, robot: &str) -> Duration {
+    let began = Instant::now();
+    let mark = served.start_pull(robot).await;
+    let pull = served.until(&mark, |it| it["output"].is_string()).await;
+    assert_eq!(pull["status"], "complete", "{pull}");
+    let took = began.elapsed();
+    assert_eq!(ids(&stage.read(&format!("lists/{robot}.jsonl"))), expected(schedule, robot));
+    took
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i11_a_pull_completes_while_a_hundred_thousand_forged_callbacks_come() {
+    let schedule = Schedule { accounts: 3000, page_size: 50, ..Schedule::default() };
+    let stage = Stage::new(&schedule);
+    std::fs::create_dir(stage.folder.path().join("lists")).unwrap();
+    let served = Served::new(&stage, &["--out", "lists"], None);
+    let quiet = pull(&served, &stage, &schedule, "r1").await;
+
+    let forge = async |forger: usize| {
+        let mut stream = connect(&stage.listen, "127.0.0.2").await;
+        let (forged, page) = (ring("forged"), format!("{{\"event_type\":42016,\"n\":{forger}}}"));
+        let request = callback(&forged, &page, "n", now());
+        let batch = vec![request; 50];
+        for _ in 0..FORGED / FORGERS / batch.len() {
+            assert!(say(&mut stream, &batch).await.iter().all(|status| *status == 401));
+        }
+    };
+    let began = Instant::now();
+    let flood = futures_util::future::join_all((0..FORGERS).map(forge));
+    let under = pull(&served, &stage, &schedule, "r2");
+    let flooded = async {
+        flood.await;
+        began.elapsed()
+    };
+    let (flooded, under) = tokio::join!(flooded, under);
+    println!(
+        "{FORGED} forged callbacks in {flooded:.1?}; a pull took {under:.1?} meanwhile, {quiet:.1?} before"
+    );
+    let refused = served.figure("qopen_callbacks_rejected_total{reason=\"signature\"}").await;
+    assert_eq!(refused, FORGED as f64);
+    #[cfg(target_os = "linux")]
+    {
+        let peak = crate::memory::status(served.process.id(), "VmHWM:").unwrap();
+        println!("peak resident memory: {} MiB", peak >> 10);
+        assert!(peak < MEMORY, "{peak} KiB");
+    }
+    assert!(served.stop().success());
+}
+
+#[tokio::test]
+async fn replays_change_nothing_are_counted_and_refused_by_age_where_that_is_wanted() {
+    let schedule = Schedule { accounts: 60, page_size: 20, ..Schedule::default() };
+    let stage = Stage::new(&schedule);
+    std::fs::create_dir(stage.folder.path().join("lists")).unwrap();
+    let served = Served::new(&stage, &["--out", "lists"], None);
+    let mark = served.start_pull("r1").await;
+    let pull = served.until(&mark, |it| it["output"].is_string()).await;
+    let list = stage.read("lists/r1.jsonl");
+    // A genuine page of it, from long ago and again and again, each time under another nonce.
+    let robot = "r1".parse().unwrap();
+    let pages = qopen_simulator::Dataset::new(&schedule, &robot, false);
+    let pages = pages.pages(&mark.parse().unwrap());
+    let replay: Vec<_> = (0..200)
+        .map(|n| callback(&ring(TOKEN), &pages[n % 3].payload, &format!("n{n}"), 1_500_000_000))
+        .collect();
+    let mut stream = connect(&stage.listen, "127.0.0.1").await;
+    assert!(say(&mut stream, &replay).await.iter().all(|status| *status == 200));
+    assert_eq!(served.figure("qopen_callbacks_duplicate_pages_total").await, 200.0);
+    assert_eq!(served.figure("qopen_callbacks_stale_total").await, 200.0);
+    let after = served.get_json(&format!("/v1/pulls/{mark}")).await;
+    assert_eq!((&after["pages"], &after["revision"]), (&pull["pages"], &pull["revision"]));
+    assert_eq!(stage.read("lists/r1.jsonl"), list);
+    assert!(served.stop().success());
+
+    let served = Served::new(&stage, &["--refuse-stale", "10m"], None);
+    let mut stream = connect(&stage.listen, "127.0.0.1").await;
+    assert!(say(&mut stream, &replay).await.iter().all(|status| *status == 401));
+    assert_eq!(served.figure("qopen_callbacks_rejected_total{reason=\"stale\"}").await, 200.0);
+    let fresh = callback(&ring(TOKEN), &pages[0].payload, "fresh", now());
+    assert_eq!(say(&mut stream, &[fresh]).await, [200]);
+}
+
+#[tokio::test]
+async fn i11_a_flood_of_unknown_marks_is_counted_and_leaves_nothing_behind() {
+    let stage = Stage::new(&Schedule::default());
+    let served = Served::new(&stage, &[], None);
+    let mut stream = connect(&stage.listen, "127.0.0.1").await;
+    let page = |n: usize| {
+        let account =
+            json!({ "account_id": format!("a{n}"), "profile": { "name": "x".repeat(2000) } });
+        let data = json!({ "has_more": n.is_multiple_of(2), "mark_id": format!("m{n}"), "account_list": [account] });
+        let page = json!({ "event_type": 42016, "err_code": 0, "robot_id": "r1", "data": data });
+        callback(&ring(TOKEN), &page.to_string(), "n", now())
+    };
+    let size = || {
+        let files = std::fs::read_dir(stage.folder.path().join("qopen-data")).unwrap();
+        files.map(|file| file.unwrap().metadata().unwrap().len()).sum::<u64>()
+    };
+    let before = size();
+    for batch in 0..100 {
+        let batch: Vec<_> = (0..50).map(|n| page(batch * 50 + n)).collect();
+        assert!(say(&mut stream, &batch).await.iter().all(|status| *status == 200));
+    }
+    assert_eq!(served.figure("qopen_callbacks_unknown_marks_total").await, 5000.0);
+    assert_eq!(served.figure("qopen_journal_pulls").await, 0.0);
+    assert_eq!(size(), before, "none of it is kept");
+    #[cfg(target_os = "linux")]
+    assert!(crate::memory::status(served.process.id(), "VmHWM:").unwrap() < MEMORY);
+}

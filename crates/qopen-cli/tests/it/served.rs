@@ -1,0 +1,154 @@
+//! `qopen serve` as a process, and what is asked of it over HTTP.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use qopen_simulator::{Dataset, Schedule};
+use reqwest::{Client, Method, Response};
+use serde_json::{Value, json};
+
+use crate::support::{Stage, text};
+
+/// A service, and where it is controlled.
+pub struct Served {
+    pub process: Child,
+    pub control: String,
+    pub http: Client,
+    log: Arc<Mutex<String>>,
+}
+
+impl Served {
+    pub fn new(stage: &Stage, arguments: &[&str], token: Option<&str>) -> Self {
+        let mut command = Self::command(stage, arguments);
+        if let Some(token) = token {
+            command.env("QOPEN_CONTROL_TOKEN", token);
+        }
+        Self::spawn(command)
+    }
+
+    /// `qopen serve`, with times for a test.
+    pub fn command(stage: &Stage, arguments: &[&str]) -> Command {
+        let all =
+            [&["--settle", "1s", "--idle-timeout", "4s", "--control", "127.0.0.1:0"], arguments]
+                .concat();
+        stage.verb("serve", &all)
+    }
+
+    /// Starts it, and waits until it says where it is.
+    pub fn spawn(mut command: Command) -> Self {
+        command.stderr(Stdio::piped()).stdout(Stdio::null());
+        let mut process = command.spawn().unwrap();
+        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
+        let log = Arc::new(Mutex::new(String::new()));
+        let keep = |log: &Mutex<String>, line: &str| {
+            let mut log = log.lock().unwrap();
+            log.push_str(line);
+            log.push('\n');
+        };
+        let control = loop {
+            let line = lines.next().expect("it says where it is").unwrap();
+            keep(&log, &line);
+            if let Some((_, rest)) = line.split_once("control on ") {
+                break rest.split_once("/v1").unwrap().0.to_owned();
+            }
+        };
+        // Whatever else it says must not fill the pipe.
+        let said = Arc::clone(&log);
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| keep(&said, &line)));
+        Self { process, control, http: Client::builder().no_proxy().build().unwrap(), log }
+    }
+
+    /// What it has said so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// A figure among the metrics, named with its labels; 0 where it is not there.
+    pub async fn figure(&self, name: &str) -> f64 {
+        let metrics = self.metrics().await;
+        let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.map_or(0.0, |value| value.parse().unwrap())
+    }
+
+    pub async fn ask(&self, method: Method, path: &str) -> Response {
+        self.http.request(method, format!("{}{path}", self.control)).send().await.unwrap()
+    }
+
+    pub async fn get(&self, path: &str) -> Response {
+        self.ask(Method::GET, path).await
+    }
+
+    pub async fn get_json(&self, path: &str) -> Value {
+        json_of(self.get(path).await).await
+    }
+
+    pub async fn start(&self, body: &Value) -> Response {
+        let url = format!("{}/v1/pulls", self.control);
+        self.http.post(url).body(body.to_string()).send().await.unwrap()
+    }
+
+    pub async fn start_pull(&self, robot: &str) -> String {
+        let answer = self.start(&json!({ "robot_id": robot })).await;
+        assert_eq!(answer.status(), 202);
+        let location = answer.headers()["location"].to_str().unwrap().to_owned();
+        let mark = json_of(answer).await["mark_id"].as_str().unwrap().to_owned();
+        assert_eq!(location, format!("/v1/pulls/{mark}"));
+        mark
+    }
+
+    /// The pull as soon as it is what it should be.
+    pub async fn until(&self, mark: &str, done: impl Fn(&Value) -> bool) -> Value {
+        let began = Instant::now();
+        loop {
+            let pull = self.get_json(&format!("/v1/pulls/{mark}")).await;
+            if done(&pull) {
+                return pull;
+            }
+            assert!(began.elapsed() < Duration::from_secs(60), "{pull}\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    pub async fn metrics(&self) -> String {
+        self.get("/metrics").await.text().await.unwrap()
+    }
+
+    /// Until the figures have that line.
+    pub async fn until_metrics(&self, line: &str) {
+        let began = Instant::now();
+        while !self.metrics().await.contains(line) {
+            assert!(began.elapsed() < Duration::from_secs(60), "{}", self.metrics().await);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    pub fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.process.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub fn stop(mut self) -> ExitStatus {
+        self.signal("TERM");
+        self.process.wait().unwrap()
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+pub async fn json_of(answer: Response) -> Value {
+    let body = answer.bytes().await.unwrap();
+    serde_json::from_slice(&body).unwrap_or_else(|_| panic!("{}", text(&body)))
+}
+
+/// The ids of a robot's list as it must come out.
+pub fn expected(schedule: &Schedule, robot: &str) -> Vec<String> {
+    Dataset::new(schedule, &robot.parse().unwrap(), false).expected().into_keys().collect()
+}
