@@ -30,12 +30,16 @@ pub(crate) fn run(root: &Path, seconds: u32, targets: &[&str]) -> Result<()> {
     ];
     cargo(root, &seeds)?;
     let all = command(root, &["fuzz", "list", "--fuzz-dir", FOLDER]).output()?;
+    if !all.status.success() {
+        return Err(format!("cargo fuzz list: {}", String::from_utf8_lossy(&all.stderr)).into());
+    }
     let all = String::from_utf8(all.stdout)?;
     let all: Vec<&str> = all.lines().map(str::trim).filter(|name| *name != "seeds").collect();
     if let Some(unknown) = targets.iter().find(|it| !all.contains(it)) {
         return Err(format!("no target {unknown:?}; there are {}", all.join(", ")).into());
     }
-    let time = format!("-max_total_time={seconds}");
+    // To libFuzzer, 0 is for ever.
+    let time = format!("-max_total_time={}", seconds.max(1));
     for target in if targets.is_empty() { &all } else { targets } {
         println!("== {target}, {seconds} s");
         let run = ["fuzz", "run", "--fuzz-dir", FOLDER, "--sanitizer", "none", target, "--"];

@@ -36,7 +36,7 @@ pub use tls::{Tls, TlsError};
 const BUFFER: usize = 128 * 1024;
 
 /// How long nothing is accepted when the process has no file descriptors left.
-const OUT_OF_FILES: Duration = Duration::from_millis(500);
+const OUT_OF_FILES: Duration = Duration::from_millis(100);
 
 /// What a listener bears. A connection that waits for a request, or for the rest of its head, is
 /// idle; one whose request is being read or answered is busy.
@@ -47,7 +47,8 @@ pub struct Limits {
     /// one; where none is idle, new ones wait. Default 1024, at least 1.
     pub connections: usize,
     /// Connections at once of one peer: an IPv4 address, or an IPv6 network of 64 bits. One more is
-    /// closed at once. Behind a proxy everybody is one peer. Default 256, at least 1.
+    /// closed at once. Behind a proxy everybody is one peer. Default 256, at least 1; from
+    /// `connections` on, one peer may have all of them.
     pub per_peer: usize,
     /// How long a connection may be idle, and how long a head may take. Default 30 s.
     pub head_timeout: Duration,
@@ -69,9 +70,18 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    fn of_one_peer(&self) -> usize {
+        match self.per_peer.max(1) {
+            per_peer if per_peer < self.connections => per_peer,
+            _ => usize::MAX,
+        }
+    }
+}
+
 /// Serves a router over HTTP/1.1, as `axum::serve` does, to peers that are not trusted.
 ///
-/// Clones share their counts.
+/// Clones share their limits and their counts, however many sockets they serve.
 #[derive(Clone, Debug)]
 pub struct Listener {
     limits: Limits,
@@ -140,7 +150,7 @@ impl Listener {
         loop {
             let next = async {
                 tokio::select! {
-                    accepted = accept(&socket) => Some(accepted),
+                    accepted = self.accept(&socket) => Some(accepted),
                     Some(_) = tasks.join_next() => None,
                 }
             };
@@ -149,17 +159,22 @@ impl Listener {
                 next = next => next,
             };
             let Some((stream, peer)) = accepted else { continue };
-            tokio::select! {
-                () = &mut stop => break,
-                () = self.make_room(&mut tasks) => {}
-            }
-            let Some(slot) = self.table.enter(peer.ip(), self.limits.per_peer.max(1)) else {
+            let per_peer = self.limits.of_one_peer();
+            // Whoever is not let in must not cost another one the place.
+            if !self.table.admits(peer.ip(), per_peer) {
                 tracing::debug!("connection refused: its peer has too many");
                 continue;
-            };
+            }
+            tokio::select! {
+                () = &mut stop => break,
+                () = self.table.make_room(self.limits.connections.max(1)) => {}
+            }
+            let Some(slot) = self.table.enter(peer.ip(), per_peer) else { continue };
             let (listener, router, closing) = (self.clone(), router.clone(), closing.clone());
             tasks.spawn(async move {
                 tokio::select! {
+                    // A request that has come already is read before anything else.
+                    biased;
                     () = listener.connection(stream, &slot, router, closing) => {}
                     () = slot.evicted() => tracing::debug!("idle connection closed for another"),
                 }
@@ -170,15 +185,23 @@ impl Listener {
         while tasks.join_next().await.is_some() {}
     }
 
-    /// Until one more connection may be open.
-    async fn make_room(&self, tasks: &mut JoinSet<()>) {
-        while tasks.len() >= self.limits.connections.max(1) {
-            let idle = self.table.some_idle();
-            self.table.evict_idlest();
-            // Where none was idle, or the one that was has got a request: whichever comes first.
-            tokio::select! {
-                _ = tasks.join_next() => {}
-                () = idle => {}
+    /// The next connection. What fails with one is not the listener's; what fails with all of them,
+    /// such as a process with too many files, is waited out, and an idle connection given up for it.
+    async fn accept(&self, socket: &TcpListener) -> (TcpStream, SocketAddr) {
+        use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+        loop {
+            match socket.accept().await {
+                Ok(accepted) => return accepted,
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ConnectionAborted | ConnectionRefused | ConnectionReset
+                    ) => {}
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "cannot accept");
+                    self.table.evict_idlest();
+                    tokio::time::sleep(OUT_OF_FILES).await;
+                }
             }
         }
     }
@@ -243,32 +266,12 @@ impl Listener {
     }
 }
 
-/// The next connection. What fails with one is not the listener's; what fails with all of them, such
-/// as a process with too many files, is waited out.
-async fn accept(socket: &TcpListener) -> (TcpStream, SocketAddr) {
-    use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    loop {
-        match socket.accept().await {
-            Ok(accepted) => return accepted,
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    ConnectionAborted | ConnectionRefused | ConnectionReset
-                ) => {}
-            Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "cannot accept");
-                tokio::time::sleep(OUT_OF_FILES).await;
-            }
-        }
-    }
-}
-
 async fn told(closing: &mut watch::Receiver<bool>) {
     // It ends without a word only with the listener.
     let _ = closing.wait_for(|it| *it).await;
 }
 
-/// An answer's body; its connection is busy until all of it is on its way.
+/// An answer's body; its connection is busy until all of it has been handed to it.
 struct Answer {
     body: Body,
     _busy: Busy,

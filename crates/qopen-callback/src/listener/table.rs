@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -16,7 +17,8 @@ pub(super) struct Table {
     began: Instant,
     /// Held for a map operation, never across an await.
     rows: Mutex<Rows>,
-    some_idle: Notify,
+    /// A connection has become idle, or has gone.
+    changed: Notify,
     accepted: AtomicU64,
     refused: AtomicU64,
     evicted: AtomicU64,
@@ -57,7 +59,7 @@ impl Default for Table {
         Self {
             began: Instant::now(),
             rows: Mutex::default(),
-            some_idle: Notify::new(),
+            changed: Notify::new(),
             accepted: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             evicted: AtomicU64::new(0),
@@ -91,6 +93,15 @@ impl Table {
         u64::try_from(self.began.elapsed().as_micros()).unwrap_or(BUSY - 1)
     }
 
+    /// Whether a peer may have one more; one that may not is counted as refused.
+    pub(super) fn admits(&self, peer: IpAddr, per_peer: usize) -> bool {
+        let admits = self.rows().peers.get(&network(peer)).is_none_or(|has| *has < per_peer);
+        if !admits {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+        }
+        admits
+    }
+
     /// Takes a connection in, unless its peer has so many already.
     pub(super) fn enter(self: &Arc<Self>, peer: IpAddr, per_peer: usize) -> Option<Slot> {
         let peer = network(peer);
@@ -99,7 +110,6 @@ impl Table {
         let mut rows = self.rows();
         let of_peer = rows.peers.entry(peer).or_default();
         if *of_peer >= per_peer {
-            self.refused.fetch_add(1, Ordering::Relaxed);
             return None;
         }
         *of_peer += 1;
@@ -122,11 +132,19 @@ impl Table {
         true
     }
 
-    /// Until a connection has become idle, from this call on.
-    pub(super) fn some_idle(&self) -> impl Future<Output = ()> {
-        let mut notified = Box::pin(self.some_idle.notified());
-        notified.as_mut().enable();
-        notified
+    /// Until one more connection may be open.
+    pub(super) async fn make_room(&self, connections: usize) {
+        loop {
+            let mut changed = pin!(self.changed.notified());
+            // Before it is looked, so that nothing is missed.
+            changed.as_mut().enable();
+            if self.rows().connections.len() < connections {
+                return;
+            }
+            // Where none is idle, or the one that is has got a request, there is another soon.
+            self.evict_idlest();
+            changed.await;
+        }
     }
 }
 
@@ -146,8 +164,8 @@ impl Slot {
                 self.table.evicted.fetch_add(1, Ordering::Relaxed);
                 return;
             }
-            // Whoever waits for this to end must look for another.
-            self.table.some_idle.notify_waiters();
+            // Whoever waits for its place must look for another.
+            self.table.changed.notify_waiters();
         }
     }
 }
@@ -162,13 +180,15 @@ impl Drop for Slot {
                 rows.peers.remove(&self.peer);
             }
         }
+        drop(rows);
+        self.table.changed.notify_waiters();
     }
 }
 
 impl Drop for Busy {
     fn drop(&mut self) {
         self.connection.idle_since.store(self.table.now(), Ordering::Release);
-        self.table.some_idle.notify_waiters();
+        self.table.changed.notify_waiters();
     }
 }
 
@@ -187,7 +207,10 @@ mod tests {
     #[test]
     fn i11_a_peer_is_an_address_or_a_network() {
         let table = Arc::new(Table::default());
-        let enter = |peer: &str| table.enter(peer.parse().unwrap(), 2);
+        let enter = |peer: &str| {
+            let peer = peer.parse().unwrap();
+            table.admits(peer, 2).then(|| table.enter(peer, 2)).flatten()
+        };
         let held = [enter("192.0.2.1"), enter("::ffff:192.0.2.1")];
         assert!(held.iter().all(Option::is_some));
         assert!(enter("192.0.2.1").is_none());

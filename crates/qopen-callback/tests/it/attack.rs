@@ -2,13 +2,12 @@
 //! genuine callback gets through while it lasts.
 
 use std::io;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use qopen_callback::RejectReason;
 use qopen_callback::listener::{Limits, Listener};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 
 use crate::server::{PAGE, Server, limits, status};
 
@@ -22,9 +21,10 @@ async fn connect(server: &Server) -> TcpStream {
 }
 
 /// A connection from another address of this machine.
+#[cfg(target_os = "linux")]
 async fn connect_from(server: &Server, address: &str) -> TcpStream {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind(SocketAddr::new(address.parse().unwrap(), 0)).unwrap();
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind(std::net::SocketAddr::new(address.parse().unwrap(), 0)).unwrap();
     socket.connect(server.address).await.unwrap()
 }
 
@@ -109,6 +109,10 @@ async fn i11_thousands_of_idle_connections_are_bounded_and_shut_nobody_out() {
     let mut idle = Vec::new();
     for at in 0..3000 {
         idle.push(connect(&server).await);
+        // Those that were closed for others need not be held here; a test has few files.
+        if idle.len() == 600 {
+            idle.drain(..300);
+        }
         if at % 500 == 0 {
             assert_open(&server).await;
         }
@@ -125,7 +129,7 @@ async fn i11_where_all_are_busy_new_ones_wait() {
     let mut bounds = limits();
     bounds.connections = 4;
     let server = Server::start_with(Listener::new(bounds), |config| {
-        config.read_timeout = Duration::from_millis(700);
+        config.read_timeout = Duration::from_secs(2);
     })
     .await;
     let mut busy = Vec::new();
@@ -137,12 +141,16 @@ async fn i11_where_all_are_busy_new_ones_wait() {
     }
     until("all are busy", || server.stats.received() == 4).await;
     assert_open(&server).await;
+    assert!(server.stats.rejected(RejectReason::Body) > 0, "it waited until one had ended");
+    assert!(server.listener.open() <= 4);
     // A request that is under way is not given up for another one.
     for mut stream in busy {
         assert_eq!(status(&rest(&mut stream).await), 408);
     }
 }
 
+// Elsewhere loopback has one address.
+#[cfg(target_os = "linux")]
 #[tokio::test]
 async fn i11_one_peer_cannot_take_it_all() {
     let mut bounds = Limits::default();
@@ -300,7 +308,10 @@ async fn replays_are_handed_on_as_they_are_or_refused_by_age() {
 
 #[tokio::test]
 async fn what_is_under_way_is_answered_when_the_listener_stops() {
-    let server = Server::start_with(Listener::default(), |_| {}).await;
+    let server = Server::start_with(Listener::default(), |config| {
+        config.read_timeout = LONG;
+    })
+    .await;
     let mut idle = connect(&server).await;
     let mut busy = connect(&server).await;
     let body = server.sealed(PAGE);

@@ -49,9 +49,9 @@ pub struct Server {
 /// Limits that a test can reach.
 pub fn limits() -> Limits {
     let mut limits = Limits::default();
-    limits.head_timeout = Duration::from_millis(300);
-    limits.write_timeout = Duration::from_millis(300);
-    limits.handshake_timeout = Duration::from_millis(300);
+    limits.head_timeout = Duration::from_secs(1);
+    limits.write_timeout = Duration::from_secs(1);
+    limits.handshake_timeout = Duration::from_secs(1);
     limits
 }
 
@@ -67,7 +67,7 @@ impl Server {
         let mut config = Config::default();
         config.body_limit = 1_000_000;
         config.memory_limit = 1_500_000;
-        config.read_timeout = Duration::from_millis(300);
+        config.read_timeout = Duration::from_secs(1);
         change(&mut config);
         let router = router(ring.clone(), Arc::clone(&recorder) as _, config, stats.clone());
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();

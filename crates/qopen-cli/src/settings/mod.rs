@@ -1,6 +1,7 @@
 //! Settings: from a flag, else the environment, else the file, else a default.
 
 mod file;
+mod files;
 mod spec;
 
 use std::collections::BTreeMap;
@@ -142,7 +143,7 @@ impl Settings {
     /// What connections the listeners bear.
     pub(crate) fn limits(&self) -> Result<Limits, Failure> {
         let mut limits = Limits::default();
-        limits.connections = self.count(&MAX_CONNECTIONS)?;
+        limits.connections = self.count(&MAX_CONNECTIONS)?.min(files::connections());
         limits.per_peer = self.count(&MAX_CONNECTIONS_PER_PEER)?;
         Ok(limits)
     }
@@ -164,7 +165,14 @@ impl Settings {
 
     /// What callbacks are listened for with.
     pub(crate) fn listener(&self) -> Result<(Listener, Option<Tls>), Failure> {
-        let (listener, tls) = (Listener::new(self.limits()?), self.tls()?);
+        let (limits, wanted) = (self.limits()?, self.count(&MAX_CONNECTIONS)?);
+        if limits.connections < wanted {
+            let (most, about) = (limits.connections, MAX_CONNECTIONS.about);
+            eprintln!(
+                "qopen: {about}: {most} instead of {wanted}, because the process may not open more files; see ulimit -n"
+            );
+        }
+        let (listener, tls) = (Listener::new(limits), self.tls()?);
         Ok(match &tls {
             None => (listener, tls),
             Some(it) => (listener.tls(it.clone()), tls),

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::served::{Served, expected};
-use crate::support::{Stage, ids};
+use crate::support::{Stage, ids, limited};
 
 /// Forged callbacks in all, and how many connections bring them.
 const FORGED: usize = 100_000;
@@ -182,4 +182,21 @@ async fn i11_a_flood_of_unknown_marks_is_counted_and_leaves_nothing_behind() {
     assert_eq!(size(), before, "none of it is kept");
     #[cfg(target_os = "linux")]
     assert!(crate::memory::status(served.process.id(), "VmHWM:").unwrap() < MEMORY);
+}
+
+#[tokio::test]
+async fn i11_connections_leave_files_for_the_journal_and_the_lists() {
+    let schedule = Schedule { accounts: 60, page_size: 20, ..Schedule::default() };
+    let stage = Stage::new(&schedule);
+    std::fs::create_dir(stage.folder.path().join("lists")).unwrap();
+    let serve = Served::command(&stage, &["--out", "lists"]);
+    let served = Served::spawn(limited("-n 300", &serve));
+    assert!(served.log().contains("86 instead of 1024"), "{}", served.log());
+    let mut idle = Vec::new();
+    for _ in 0..1000 {
+        idle.push(connect(&stage.listen, "127.0.0.2").await);
+    }
+    pull(&served, &stage, &schedule, "r1").await;
+    assert!(served.figure("qopen_connections_open").await <= 86.0);
+    assert!(served.figure("qopen_connections_evicted_total").await >= 900.0);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use qopen_simulator::Schedule;
 
-use crate::support::Stage;
+use crate::support::{Stage, limited};
 
 /// What the process may use, in KiB, without what files are mapped to: 96 MiB. A hundred thousand
 /// customers of 1.5 KB are 150 MB as text, and more when they are parsed.
@@ -27,16 +27,8 @@ fn a_hundred_thousand_customers_are_pulled_in_less_memory_than_they_would_take()
     let stage = Stage::new(&schedule);
     let pull =
         stage.pull(&["--robot", "r1", "--out", "list", "--settle", "3s", "--idle-timeout", "60s"]);
-    let mut limited = std::process::Command::new("sh");
-    let script = format!("ulimit -d {LIMIT}; exec \"$0\" \"$@\"");
-    limited.args(["-c", &script]).arg(pull.get_program()).args(pull.get_args());
-    limited.current_dir(stage.folder.path()).stdout(Stdio::null()).stderr(Stdio::null());
-    for (name, value) in pull.get_envs() {
-        match value {
-            Some(value) => limited.env(name, value),
-            None => limited.env_remove(name),
-        };
-    }
+    let mut limited = limited(&format!("-d {LIMIT}"), &pull);
+    limited.stdout(Stdio::null()).stderr(Stdio::null());
     let mut process = limited.spawn().unwrap();
     let mut most = 0;
     let status = loop {
