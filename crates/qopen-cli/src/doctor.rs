@@ -37,15 +37,10 @@ pub(crate) fn run(settings: &Settings) -> Result<Exit, Failure> {
     check("listener", listener(settings));
     check("connections", connections(settings));
     check("journal", crate::journal::examine(settings));
-    match (settings.mode_open_to_others(), &settings.file) {
+    match (&settings.exposure, &settings.file) {
         (_, None) => {}
         (None, Some(file)) => println!("ok    settings file: {}", file.display()),
-        (Some(mode), Some(file)) => {
-            let file = file.display();
-            println!(
-                "WARN  settings file: {file} holds secrets and has mode {mode:04o}; others may read them: chmod 600 {file}"
-            );
-        }
+        (Some(exposure), Some(_)) => println!("WARN  settings file: {exposure}"),
     }
     Ok(if healthy { Exit::Complete } else { Exit::Usage })
 }

@@ -49,6 +49,7 @@ pub(crate) async fn run(
     settings: Settings,
     flags: Common,
 ) -> Result<Exit, Failure> {
+    let hangups = reload::Hangups::listen();
     let (address, token) = settings.control()?;
     let jobs: Result<Vec<_>, _> = settings.schedule.iter().map(schedule::Job::new).collect();
     let jobs = jobs?;
@@ -79,7 +80,9 @@ pub(crate) async fn run(
     let service =
         Arc::new(Service::new(client, journal, output, forward.clone(), stopping.clone()));
     say_where(&callbacks, &control, &settings, tls.is_some());
-    tokio::spawn(reload::on_hangup(service.client.clone(), flags, tls));
+    let token = token.cloned();
+    let running = reload::Running { client: service.client.clone(), tls, flags, settings };
+    tokio::spawn(running.reload_on(hangups));
     let taking_up = Arc::clone(&service);
     let adopting = Arc::clone(&service);
     tokio::spawn(async move { adopting.follow_adopted().await });
@@ -96,7 +99,7 @@ pub(crate) async fn run(
 
     let closed = middleware::from_fn_with_state(Arc::clone(&service), close_the_door);
     let router = service.client.callback_router().layer(closed);
-    let control_router = control::router(Arc::clone(&service), token.cloned(), listener.clone());
+    let control_router = control::router(Arc::clone(&service), token, listener.clone());
     let both = async {
         tokio::join!(
             listener.serve(callbacks, router, told(stopping.clone())),

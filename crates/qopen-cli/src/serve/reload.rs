@@ -5,37 +5,85 @@ use qopen::callback::listener::Tls;
 
 use crate::args::Common;
 use crate::exit::{Failure, chain};
-use crate::settings::Settings;
+use crate::settings::{
+    self, APP_KEY, CALLBACK_TOKEN, CALLBACK_TOKEN_NEXT, ENCODING_AES_KEY, ENCODING_AES_KEY_NEXT,
+    Settings, Spec,
+};
 
-/// Reads them again each time that the process is told to.
-#[cfg(unix)]
-pub(super) async fn on_hangup(client: Client, flags: Common, tls: Option<Tls>) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut hangups = match signal(SignalKind::hangup()) {
-        Ok(hangups) => hangups,
-        Err(error) => {
-            eprintln!("qopen: {}", chain("SIGHUP will not be heard", &error));
-            return;
+/// What is exchanged while it serves.
+static KEYS: [&Spec; 4] =
+    [&CALLBACK_TOKEN, &ENCODING_AES_KEY, &CALLBACK_TOKEN_NEXT, &ENCODING_AES_KEY_NEXT];
+
+/// The signals, heard from when this is called: before, the first one would end the process.
+pub(super) struct Hangups(#[cfg(unix)] Option<tokio::signal::unix::Signal>);
+
+impl Hangups {
+    pub(super) fn listen() -> Self {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            let said = |error| eprintln!("qopen: {}", chain("SIGHUP will not be heard", &error));
+            Self(signal(SignalKind::hangup()).map_err(said).ok())
         }
-    };
-    while hangups.recv().await.is_some() {
-        match reload(&client, &flags, tls.as_ref()) {
-            Ok(()) => eprintln!("qopen: callback keys and certificates were read again"),
-            Err(failure) => eprintln!("qopen: read again in vain, all stays as it was: {failure}"),
+        #[cfg(not(unix))]
+        Self()
+    }
+
+    async fn next(&mut self) -> Option<()> {
+        #[cfg(unix)]
+        if let Some(signal) = &mut self.0 {
+            return signal.recv().await;
         }
+        None
     }
 }
 
-#[cfg(not(unix))]
-pub(super) async fn on_hangup(_: Client, _: Common, _: Option<Tls>) {}
+/// What is running, and what it was started with.
+pub(super) struct Running {
+    pub(super) client: Client,
+    pub(super) tls: Option<Tls>,
+    pub(super) flags: Common,
+    pub(super) settings: Settings,
+}
 
-fn reload(client: &Client, flags: &Common, tls: Option<&Tls>) -> Result<(), Failure> {
-    let settings = Settings::load(flags)?;
-    settings.warn();
-    let ring = settings.ring()?;
-    if let Some(tls) = tls {
-        tls.reload().map_err(|error| Failure::usage_of("the TLS certificates", &error))?;
+impl Running {
+    /// Reads again each time that the process is told to.
+    pub(super) async fn reload_on(self, mut hangups: Hangups) {
+        while hangups.next().await.is_some() {
+            match self.reload() {
+                Ok(()) if self.tls.is_some() => {
+                    eprintln!("qopen: callback keys and TLS certificates were read again");
+                }
+                Ok(()) => eprintln!("qopen: callback keys were read again"),
+                Err(failure) => {
+                    eprintln!("qopen: read again in vain, all stays as it was: {failure}");
+                }
+            }
+        }
     }
-    client.replace_keyring(ring);
-    Ok(())
+
+    fn reload(&self) -> Result<(), Failure> {
+        let new = Settings::load(&self.flags)?;
+        new.warn();
+        let changed = new.changed_since(&self.settings, &KEYS);
+        if changed.contains(&APP_KEY.name) {
+            // The requests would go on under the other one.
+            return Err(Failure::usage("the app key has changed; start anew with it"));
+        }
+        let ring = new.ring()?;
+        if let Some(tls) = &self.tls {
+            tls.reload().map_err(|error| Failure::usage_of("the TLS certificates", &error))?;
+        }
+        self.client.replace_keyring(ring);
+        if !changed.is_empty() {
+            eprintln!("qopen: changed, and used from the next start on: {}", changed.join(", "));
+        }
+        for spec in settings::ALL.iter().filter(|spec| KEYS.iter().any(|it| it.name == spec.name)) {
+            if new.overridden.iter().any(|name| name == spec.name) {
+                let (name, env) = (spec.name, spec.env);
+                eprintln!("qopen: {name} in the settings file is not used: {env} comes before it");
+            }
+        }
+        Ok(())
+    }
 }

@@ -34,42 +34,61 @@ pub(super) fn read(path: &Path, explicit: bool) -> Result<Option<InFile>, Failur
             .map_or(0, |span| text[..span.start.min(text.len())].lines().count().max(1));
         wrong(format!("line {line} is not TOML; a setting is written name = \"value\""))
     })?;
+    // Whatever is a text may be a secret, wherever it stands: it is wiped also when the rest is wrong.
+    let table: Vec<(String, Result<Secret, toml::Value>)> = table
+        .into_iter()
+        .map(|(name, value)| match value {
+            toml::Value::String(text) => (name, Ok(Secret::new(text))),
+            value => (name, Err(value)),
+        })
+        .collect();
     let mut values = BTreeMap::new();
     let mut schedule = Vec::new();
     for (name, value) in table {
-        if name == "schedule" {
+        let spec = ALL.iter().find(|spec| spec.name == name);
+        let value = match (value, spec) {
             // What stands here is no secret.
-            schedule = value.try_into().map_err(|error: toml::de::Error| {
-                wrong(format!("[[schedule]]: {}", error.message()))
-            })?;
-            continue;
-        }
-        let Some(spec) = ALL.iter().find(|spec| spec.name == name) else {
-            let known: Vec<_> = ALL.iter().map(|spec| spec.name).collect();
-            return Err(wrong(format!(
-                "no setting is called `{name}`; there are {}",
-                known.join(", ")
-            )));
+            (Err(value), None) if name == "schedule" => {
+                schedule = value.try_into().map_err(|error: toml::de::Error| {
+                    wrong(format!("[[schedule]]: {}", error.message()))
+                })?;
+                continue;
+            }
+            (_, None) => {
+                let known: Vec<_> = ALL.iter().map(|spec| spec.name).collect();
+                return Err(wrong(format!(
+                    "no setting is called `{name}`; there are {}",
+                    known.join(", ")
+                )));
+            }
+            (Ok(value), Some(_)) => value,
+            (Err(toml::Value::Integer(number)), Some(spec)) if !spec.secret => {
+                number.to_string().into()
+            }
+            (Err(_), Some(_)) => {
+                return Err(wrong(format!("`{name}` must be a string in quotes")));
+            }
         };
-        let value = match value {
-            toml::Value::String(value) => value,
-            toml::Value::Integer(number) if !spec.secret => number.to_string(),
-            _ => return Err(wrong(format!("`{name}` must be a string in quotes"))),
-        };
-        values.insert(name, Secret::new(value));
+        values.insert(name, value);
     }
     Ok(Some((values, schedule)))
 }
 
-/// The mode of a file that others than its owner may read or write: it may hold secrets.
+/// What others than its owner may do with the file and should not.
 #[cfg(unix)]
-pub(super) fn mode_open_to_others(file: &Path) -> Option<u32> {
+pub(super) fn exposure(file: &Path, has_secrets: bool) -> Option<String> {
     use std::os::unix::fs::PermissionsExt as _;
     let mode = std::fs::metadata(file).ok()?.permissions().mode() & 0o777;
-    (mode & 0o077 != 0).then_some(mode)
+    let file = file.display();
+    let may = match mode {
+        mode if mode & 0o022 != 0 => "others may change it",
+        mode if mode & 0o077 != 0 && has_secrets => "others may read its secrets",
+        _ => return None,
+    };
+    Some(format!("{file} has mode {mode:04o}; {may}: chmod 600 {file}"))
 }
 
 #[cfg(not(unix))]
-pub(super) fn mode_open_to_others(_: &Path) -> Option<u32> {
+pub(super) fn exposure(_: &Path, _: bool) -> Option<String> {
     None
 }

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use qopen::callback::listener::{Limits, Listener, Tls};
+use qopen::callback::listener::{Limits, Listener, Tls, TlsError};
 use qopen::callback::{CallbackKeys, Keyring};
 use qopen::http::{BuildError, Sender, SenderBuilder};
 use qopen::types::Secret;
@@ -45,6 +45,10 @@ impl fmt::Display for Origin {
 pub(crate) struct Settings {
     values: BTreeMap<&'static str, (Secret, Origin)>,
     pub(crate) file: Option<PathBuf>,
+    /// Settings that the file has and that something else comes before.
+    pub(crate) overridden: Vec<String>,
+    /// What others may do with the file and should not.
+    pub(crate) exposure: Option<String>,
     /// Pulls at set times.
     pub(crate) schedule: Vec<Entry>,
 }
@@ -58,6 +62,8 @@ impl Settings {
         let in_file = file::read(&path, explicit)?;
         let file = in_file.is_some().then(|| path.clone());
         let (mut in_file, schedule) = in_file.unwrap_or_default();
+        let has_secrets = ALL.iter().any(|spec| spec.secret && in_file.contains_key(spec.name));
+        let exposure = file.as_deref().and_then(|file| file::exposure(file, has_secrets));
         let mut values = BTreeMap::new();
         for spec in ALL {
             let flag = flag_value(flags, spec).zip(spec.flag);
@@ -73,7 +79,8 @@ impl Settings {
                 values.insert(spec.name, found);
             }
         }
-        Ok(Self { values, file, schedule })
+        let overridden = in_file.into_keys().collect();
+        Ok(Self { values, file, overridden, exposure, schedule })
     }
 
     pub(crate) fn get(&self, spec: &Spec) -> Option<(&Secret, &Origin)> {
@@ -103,22 +110,20 @@ impl Settings {
         Failure::usage(format!("{what}\n  example: {}='{}'", spec.env, spec.example))
     }
 
-    /// The settings file's mode, where it holds secrets and others may read it.
-    pub(crate) fn mode_open_to_others(&self) -> Option<u32> {
-        let in_file =
-            |spec: &&Spec| spec.secret && matches!(self.get(spec), Some((_, Origin::File(_))));
-        let file = self.file.as_deref().filter(|_| ALL.iter().any(in_file))?;
-        file::mode_open_to_others(file)
-    }
-
     /// Says on standard error what is unwise and not wrong.
     pub(crate) fn warn(&self) {
-        if let (Some(mode), Some(file)) = (self.mode_open_to_others(), &self.file) {
-            let file = file.display();
-            eprintln!(
-                "qopen: {file} holds secrets and has mode {mode:04o}; others may read them: chmod 600 {file}"
-            );
+        if let Some(exposure) = &self.exposure {
+            eprintln!("qopen: the settings file {exposure}");
         }
+    }
+
+    /// The names of settings that differ from what they were, but for those that are exempt.
+    pub(crate) fn changed_since(&self, before: &Self, exempt: &[&Spec]) -> Vec<&'static str> {
+        let differs = |spec: &&&Spec| {
+            let value = |it: &Self| it.get(spec).map(|(value, _)| value.clone());
+            !exempt.iter().any(|it| it.name == spec.name) && value(self) != value(before)
+        };
+        ALL.iter().filter(differs).map(|spec| spec.name).collect()
     }
 
     /// The keys that callbacks are opened with: those in force, then those to come where there are
@@ -160,7 +165,10 @@ impl Settings {
         }
         let (certificates, key) = (self.required(&TLS_CERT)?, self.required(&TLS_KEY)?);
         let tls = Tls::from_pem_files(certificates.expose(), key.expose());
-        tls.map(Some).map_err(|error| self.wrong(&TLS_CERT, &error))
+        tls.map(Some).map_err(|error| match error {
+            TlsError::Key { .. } => self.wrong(&TLS_KEY, &error),
+            error => self.wrong(&TLS_CERT, &error),
+        })
     }
 
     /// What callbacks are listened for with.
@@ -182,9 +190,13 @@ impl Settings {
     /// How far from the clock a callback's timestamp may be, where that is limited.
     pub(crate) fn refuse_stale(&self) -> Result<Option<Duration>, Failure> {
         let Some(text) = self.text(&REFUSE_STALE) else { return Ok(None) };
-        let tolerance = duration(text)
-            .map_err(|reason| self.wrong(&REFUSE_STALE, &Plain(format!("{text:?}: {reason}"))))?;
-        Ok(Some(tolerance))
+        let wrong =
+            |reason: String| self.wrong(&REFUSE_STALE, &Plain(format!("{text:?}: {reason}")));
+        match duration(text).map_err(wrong)? {
+            // The signed time has whole seconds.
+            tolerance if tolerance.as_secs() == 0 => Err(wrong("it is 1s at least".to_owned())),
+            tolerance => Ok(Some(tolerance)),
+        }
     }
 
     pub(crate) fn sender(

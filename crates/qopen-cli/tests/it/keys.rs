@@ -81,6 +81,16 @@ async fn keys_are_rotated_without_a_gap() {
     until_it_says(&served, 2, AGAIN).await;
     assert_eq!((post(&stage, TOKEN).await, post(&stage, "new").await), (401, 200));
     assert!(!served.log().contains("canary"));
+
+    // What is not exchanged is named.
+    write_settings(
+        &folder,
+        "callback_token = \"new\"\nencoding_aes_key = \"x\"\nmax_connections = 7\n",
+    );
+    served.signal("HUP");
+    until_it_says(&served, 3, AGAIN).await;
+    until_it_says(&served, 1, "used from the next start on: max_connections").await;
+    until_it_says(&served, 1, "QOPEN_ENCODING_AES_KEY comes before it").await;
     assert!(served.stop().success());
 }
 
@@ -126,9 +136,13 @@ fn a_settings_file_with_secrets_that_others_may_read_is_warned_about() {
         text(&stage.verb("explain", &["none"]).output().unwrap().stderr)
     };
     let secret = "control_token = \"canary\"\n";
-    assert!(said(secret, 0o644).contains("qopen.toml holds secrets and has mode 0644"));
-    assert!(said(secret, 0o640).contains("chmod 600 qopen.toml"));
-    assert!(!said(secret, 0o600).contains("holds secrets"));
-    assert!(!said("listen = \"127.0.0.1:0\"\n", 0o644).contains("holds secrets"));
+    assert!(said(secret, 0o644).contains("has mode 0644; others may read its secrets: chmod 600"));
+    assert!(said(secret, 0o640).contains("others may read its secrets"));
+    assert!(!said(secret, 0o600).contains("others"));
+    // Also one that the environment comes before.
+    assert!(said("callback_token = \"canary\"\n", 0o644).contains("others may read its secrets"));
+    let harmless = "listen = \"127.0.0.1:0\"\n";
+    assert!(!said(harmless, 0o644).contains("others"));
+    assert!(said(harmless, 0o666).contains("others may change it"));
     assert!(!said(secret, 0o644).contains("canary"));
 }

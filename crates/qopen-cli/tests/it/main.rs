@@ -5,9 +5,9 @@
 mod crashes;
 #[cfg(target_os = "linux")]
 mod full_disk;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod hostile;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod keys;
 mod leaks;
 #[cfg(target_os = "linux")]

@@ -30,9 +30,13 @@ impl Served {
 
     /// `qopen serve`, with times for a test.
     pub fn command(stage: &Stage, arguments: &[&str]) -> Command {
-        let all =
-            [&["--settle", "1s", "--idle-timeout", "4s", "--control", "127.0.0.1:0"], arguments]
-                .concat();
+        let mut all = vec!["--control", "127.0.0.1:0"];
+        for default in [["--settle", "1s"], ["--idle-timeout", "4s"]] {
+            if !arguments.contains(&default[0]) {
+                all.extend(default);
+            }
+        }
+        all.extend(arguments);
         stage.verb("serve", &all)
     }
 
