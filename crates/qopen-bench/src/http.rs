@@ -46,7 +46,7 @@ impl Server {
         Ok(Self::of("qopen, in memory", this, vec!["receiver".into()]))
     }
 
-    fn durable() -> Result<Self> {
+    pub(crate) fn durable() -> Result<Self> {
         let this = std::env::current_exe()?;
         Ok(Self::of("qopen, durable", this, vec!["receiver".into(), "--durable".into()]))
     }
@@ -143,6 +143,24 @@ pub(crate) fn measure(
 }
 
 fn round(server: &Server, bodies: &[Vec<u8>], one_core: bool) -> Result<(f64, Vec<Duration>)> {
+    started(server, one_core)?.load(bodies)
+}
+
+/// A server that listens, and the folder that is its own.
+pub(crate) struct Started {
+    pub(crate) process: Running,
+    url: String,
+    _folder: Scratch,
+}
+
+impl Started {
+    /// Posts every body once, and gives pages a second and each page's time.
+    pub(crate) fn load(&self, bodies: &[Vec<u8>]) -> Result<(f64, Vec<Duration>)> {
+        load(self.url.trim(), bodies)
+    }
+}
+
+pub(crate) fn started(server: &Server, one_core: bool) -> Result<Started> {
     let folder = Scratch::new("http")?;
     let mut command = match one_core {
         true => {
@@ -159,10 +177,9 @@ fn round(server: &Server, bodies: &[Vec<u8>], one_core: bool) -> Result<(f64, Ve
     let mut said = BufReader::new(process.0.stdout.take().ok_or("no standard output")?);
     let mut url = String::new();
     said.read_line(&mut url)?;
-    load(url.trim(), bodies)
+    Ok(Started { process, url, _folder: folder })
 }
 
-/// Posts every body once, and gives pages a second and each page's time.
 fn load(url: &str, bodies: &[Vec<u8>]) -> Result<(f64, Vec<Duration>)> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let next = AtomicUsize::new(0);

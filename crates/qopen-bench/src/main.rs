@@ -14,6 +14,7 @@ mod measure;
 mod pages;
 mod peers;
 mod platform;
+mod profile;
 mod publication;
 mod pull;
 mod receiving;
@@ -23,11 +24,11 @@ mod scratch;
 use std::process::ExitCode;
 
 /// Every bench.
-const ALL: [&str; 6] = ["receiving", "http", "journal", "publication", "peers", "pull"];
+const ALL: [&str; 7] = ["receiving", "http", "profile", "journal", "publication", "peers", "pull"];
 
 /// Their tables, as the page has them.
-const TABLES: [&str; 7] =
-    ["receiving", "stages", "http", "peers", "journal", "publication", "pull"];
+const TABLES: [&str; 8] =
+    ["receiving", "stages", "http", "profile", "peers", "journal", "publication", "pull"];
 
 /// What a bench ends in; the message is for a person.
 type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
@@ -37,6 +38,7 @@ usage: cargo xtask bench [BENCH]...
 
   receiving   CPU of a received page, stage by stage, beside the MD5 that cannot be avoided
   http        pages a second over HTTP, in memory and durable, and how long each takes
+  profile     where the time of a page goes over HTTP, where perf is installed
   journal     durable appends beside a growing file with group commit
   publication a list from the journal to its file, beside copying that file
   peers       pages a second beside receivers in Go and Python, where those are installed
@@ -73,6 +75,7 @@ fn run(words: &[&str]) -> Result<()> {
                 match *name {
                     "receiving" => receiving::run()?,
                     "http" => http::run()?,
+                    "profile" => profile::run()?,
                     "journal" => journal::run()?,
                     "publication" => publication::run()?,
                     "peers" => peers::run()?,

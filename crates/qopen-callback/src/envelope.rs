@@ -1,4 +1,4 @@
-//! Reading an envelope without copying it.
+//! Reading an envelope without copying it: the usual spelling in one look, any other by serde_json.
 
 use std::borrow::Cow;
 
@@ -8,12 +8,28 @@ use serde_json::value::RawValue;
 use crate::OpenError;
 
 /// The five values, as text.
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Envelope<'a> {
     pub(crate) app_key: Cow<'a, str>,
     pub(crate) nonce: Cow<'a, str>,
     pub(crate) timestamp: Cow<'a, str>,
     pub(crate) signature: Cow<'a, str>,
     pub(crate) encoding_content: Cow<'a, str>,
+}
+
+/// JSON's white space.
+const SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
+
+const FIELDS: [&str; 5] = ["app_key", "nonce", "timestamp", "signature", "encoding_content"];
+
+/// The string that the text begins with, where it has no escapes, and what follows it.
+fn plain_string(text: &str) -> Option<(&str, &str)> {
+    let inner = text.trim_start_matches(SPACE).strip_prefix('"')?;
+    let end = memchr::memchr2(b'"', b'\\', inner.as_bytes())?;
+    let (string, after) = inner.split_at(end);
+    // Without a way out in the middle, so that many bytes are looked at in one step.
+    let controls = string.bytes().fold(false, |found, byte| found | (byte < b' '));
+    if controls { None } else { Some((string, after.strip_prefix('"')?)) }
 }
 
 #[derive(Deserialize)]
@@ -35,7 +51,49 @@ impl<'a> Envelope<'a> {
         if body.iter().all(u8::is_ascii_whitespace) {
             return Err(OpenError::Empty);
         }
-        let text = std::str::from_utf8(body).map_err(|error| OpenError::NotJson(error.into()))?;
+        let text = match simdutf8::basic::from_utf8(body) {
+            Ok(text) => text,
+            // The slower one says where.
+            Err(_) => {
+                std::str::from_utf8(body).map_err(|error| OpenError::NotJson(error.into()))?
+            }
+        };
+        match Self::quick(text) {
+            Some(envelope) => Ok(envelope),
+            None => Self::general(text),
+        }
+    }
+
+    /// The five values as strings without escapes, in any order, and nothing else; `None` for
+    /// whatever is not so, right or wrong.
+    fn quick(text: &'a str) -> Option<Self> {
+        let mut rest = text.trim_start_matches(SPACE).strip_prefix('{')?;
+        let mut values = [None; 5];
+        loop {
+            let (name, after) = plain_string(rest)?;
+            let (value, after) = plain_string(after.trim_start_matches(SPACE).strip_prefix(':')?)?;
+            let place = &mut values[FIELDS.iter().position(|field| *field == name)?];
+            if place.replace(value).is_some() {
+                return None;
+            }
+            let after = after.trim_start_matches(SPACE);
+            match after.strip_prefix(',') {
+                Some(after) => rest = after,
+                None if after.strip_prefix('}')?.trim_start_matches(SPACE).is_empty() => break,
+                None => return None,
+            }
+        }
+        let [app_key, nonce, timestamp, signature, encoding_content] = values;
+        Some(Self {
+            app_key: app_key?.into(),
+            nonce: nonce?.into(),
+            timestamp: timestamp?.into(),
+            signature: signature?.into(),
+            encoding_content: encoding_content?.into(),
+        })
+    }
+
+    fn general(text: &'a str) -> Result<Self, OpenError> {
         if !text.trim_start().starts_with('{') {
             return Err(OpenError::NotAnObject);
         }
@@ -63,5 +121,82 @@ fn value<'a>(field: &'static str, raw: Option<&'a RawValue>) -> Result<Cow<'a, s
             .map_err(|error| OpenError::NotJson(error.into())),
         [b'-' | b'0'..=b'9', ..] => Ok(text.into()),
         _ => Err(OpenError::FieldType { field }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Pieces that envelopes are made of, and pieces that break them.
+    fn piece() -> impl Strategy<Value = String> {
+        let fixed = [
+            "{", "}", "[", "]", ",", ":", "\"", "\\", "\\\"", "\\u0041", " ", "\n", "\t", "\r",
+            "\u{b}", "\u{0}", "\u{1f}", "\u{7f}", "null", "true", "1", "-1.5e3", "é", "\u{a0}",
+            "\u{feff}",
+        ];
+        let member = (prop::sample::select(FIELDS.to_vec()), "[a-zA-Z0-9+/= é]{0,20}");
+        prop_oneof![
+            4 => member.prop_map(|(name, value)| format!("\"{name}\":\"{value}\"")),
+            2 => prop::sample::select(fixed.to_vec()).prop_map(str::to_owned),
+            1 => prop::sample::select(FIELDS.to_vec()).prop_map(|name| format!("\"{name}\"")),
+        ]
+    }
+
+    /// An envelope, mostly, with something in a place where it may not belong.
+    fn text() -> impl Strategy<Value = String> {
+        let value = "[a-zA-Z0-9+/= é]{0,30}";
+        let values = prop::collection::vec(value, 5);
+        let order = Just(FIELDS.to_vec()).prop_shuffle();
+        let space = prop::sample::select(vec!["", " ", "\n  "]);
+        let whole = (values, order, space).prop_map(|(values, order, space)| {
+            let members = order.iter().zip(&values);
+            let members: Vec<_> = members
+                .map(|(name, value)| format!("{space}\"{name}\"{space}:{space}\"{value}\"{space}"))
+                .collect();
+            format!("{space}{{{}}}{space}", members.join(","))
+        });
+        let damaged = (whole.clone(), any::<prop::sample::Index>(), piece(), 0..4_usize).prop_map(
+            |(whole, at, piece, cut)| {
+                let places: Vec<usize> = whole.char_indices().map(|(at, _)| at).collect();
+                let at = at.index(places.len());
+                let (from, to) = (places[at], places.get(at + cut).copied().unwrap_or(whole.len()));
+                format!("{}{piece}{}", &whole[..from], &whole[to..])
+            },
+        );
+        let pieces = prop::collection::vec(piece(), 0..12).prop_map(|it| it.concat());
+        prop_oneof![whole, damaged, pieces]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4000))]
+
+        #[test]
+        fn what_the_quick_reader_takes_the_general_one_takes_for_the_same(text in text()) {
+            if let Some(quick) = Envelope::quick(&text) {
+                prop_assert_eq!(Some(quick), Envelope::general(&text).ok());
+            }
+        }
+    }
+
+    #[test]
+    fn the_usual_spelling_is_read_quickly_and_its_neighbours_are_not() {
+        let usual =
+            r#"{"app_key":"a","nonce":"n","timestamp":"1","signature":"s","encoding_content":"e"}"#;
+        assert!(Envelope::quick(usual).is_some());
+        for (from, to) in [
+            ("\"1\"", "1"),
+            ("\"s\"", "\"\\u0073\""),
+            ("\"n\"", "\"\n\""),
+            ("\"signature\"", "\"nonce\""),
+            ("\"a\"", "null"),
+            ("{", "{\"more\":\"x\","),
+            ("}", "} x"),
+            ("}", ",}"),
+        ] {
+            assert!(Envelope::quick(&usual.replace(from, to)).is_none(), "{from} {to}");
+        }
     }
 }

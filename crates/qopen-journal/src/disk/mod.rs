@@ -84,9 +84,9 @@ impl DiskOptions {
 /// A journal in a folder. What it has kept survives the process and the machine, as far as the
 /// disk keeps what it was told to.
 ///
-/// One thread writes. Appends that come while the disk is busy share the next sync; a lone one
-/// waits for nobody. At most 1,024 appends wait; those who would add more wait themselves. Payloads
-/// are packed (LZ4). In memory it keeps the digest and the place of each page and the facts of each
+/// One thread writes. Appends that come while the disk is busy share the next sync, and where several
+/// come at once, fewer than four wait up to 1 ms for more; a lone one waits for nobody. At most 1,024
+/// appends wait; those who would add more wait themselves. Payloads are packed (LZ4). In memory it keeps the digest and the place of each page and the facts of each
 /// pull, and nothing that grows with the payloads.
 ///
 /// When the disk is full, read-only or gone, appends fail with [`JournalError::Unavailable`], and

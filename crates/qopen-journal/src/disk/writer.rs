@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use qopen_types::Digest;
 use tokio::sync::{mpsc, oneshot};
@@ -18,6 +18,23 @@ use crate::{Appended, JournalError, PullId};
 
 /// Bytes that are written in one go, at most, unless a single record has more.
 const BATCH: usize = 8 << 20;
+
+/// Fewer appends than this wait for more to share their sync, where others come at the same time: a
+/// sync costs as much as several appends, whatever it is for.
+const FEW: usize = 4;
+
+/// How long they wait.
+const GATHER: Duration = Duration::from_millis(1);
+
+/// For how many syncs after one that several shared an append is not taken to be alone.
+const COMPANY: u32 = 8;
+
+/// Appends that share a sync.
+#[derive(Default)]
+struct Batch {
+    appends: Vec<Append>,
+    bytes: usize,
+}
 
 /// What the thread is asked to do.
 pub(super) enum Job {
@@ -120,35 +137,52 @@ impl Writer {
         Ok(())
     }
 
-    /// Runs until nobody can ask any more. A lone append waits for nobody; those that come while
-    /// the disk is busy share the next sync.
+    /// Runs until nobody can ask any more. Whoever is alone waits for nobody; those that come while
+    /// the disk is busy, or a moment after one another, share the next sync.
     pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
         if let Err(error) = self.note_lost() {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(error, "that pages are lost cannot be noted yet");
         }
+        let mut since_company = u32::MAX;
         while let Some(job) = jobs.blocking_recv() {
-            let (mut batch, mut bytes) = (Vec::new(), 0);
-            let mut next = Some(job);
-            while let Some(job) = next.take() {
-                match job {
-                    Job::Append(append) => {
-                        bytes += append.frame.header().length();
-                        batch.push(*append);
-                    }
-                    Job::Compact { share, reply } => {
-                        self.commit(std::mem::take(&mut batch));
-                        // Whoever asked may have gone.
-                        let _ = reply.send(self.compact(share));
-                    }
-                }
-                if bytes < BATCH {
-                    next = jobs.try_recv().ok();
-                }
+            let mut batch = Batch::default();
+            self.take(job, &mut batch);
+            self.drain(&mut jobs, &mut batch);
+            if batch.appends.len() < FEW && since_company < COMPANY {
+                std::thread::sleep(GATHER);
+                self.drain(&mut jobs, &mut batch);
             }
-            self.commit(batch);
+            since_company = match batch.appends.len() {
+                0 | 1 => since_company.saturating_add(1),
+                _ => 0,
+            };
+            self.commit(batch.appends);
         }
         self.seal();
+    }
+
+    /// Takes what waits, up to the bound of a batch.
+    fn drain(&mut self, jobs: &mut mpsc::Receiver<Job>, batch: &mut Batch) {
+        while batch.bytes < BATCH
+            && let Ok(job) = jobs.try_recv()
+        {
+            self.take(job, batch);
+        }
+    }
+
+    fn take(&mut self, job: Job, batch: &mut Batch) {
+        match job {
+            Job::Append(append) => {
+                batch.bytes += append.frame.header().length();
+                batch.appends.push(*append);
+            }
+            Job::Compact { share, reply } => {
+                self.commit(std::mem::take(batch).appends);
+                // Whoever asked may have gone.
+                let _ = reply.send(self.compact(share));
+            }
+        }
     }
 
     /// Stores a batch and answers.
