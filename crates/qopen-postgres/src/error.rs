@@ -1,0 +1,142 @@
+//! What went wrong at the database, without what it quoted.
+
+use std::fmt;
+
+use deadpool_postgres::PoolError;
+use tokio_postgres::error::SqlState;
+
+/// What a database did not do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DatabaseError {
+    /// The URL cannot be used; the reason does not quote it.
+    #[error("the database's URL cannot be used: {0}")]
+    Url(String),
+    /// The certificates to trust cannot be used.
+    #[error("the certificates to trust cannot be used")]
+    Certificates(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It did not answer in time.
+    #[error("the database did not answer in time")]
+    TimedOut,
+    /// It is not there, or refused.
+    #[error("the database did not do it")]
+    Server(#[source] ServerError),
+    /// Its tables are not those of this version.
+    #[error("the schema {name} has version {found}, and this version of qopen knows {known}{}", what_to_do(*.found, *.known))]
+    Schema {
+        /// The schema.
+        name: &'static str,
+        /// The version that was found; 0 where there is no such schema.
+        found: usize,
+        /// The version that is known.
+        known: usize,
+    },
+}
+
+fn what_to_do(found: usize, known: usize) -> &'static str {
+    match found < known {
+        true => "; run `qopen migrate`",
+        false => "; use the later qopen that migrated it",
+    }
+}
+
+impl DatabaseError {
+    /// Whether the same may succeed later.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::TimedOut => true,
+            Self::Server(error) => error.retryable,
+            Self::Url(_) | Self::Certificates(_) | Self::Schema { .. } => false,
+        }
+    }
+}
+
+/// What a server or the way to it said. The server's own words are left out where they may quote
+/// what is stored.
+pub struct ServerError {
+    said: String,
+    retryable: bool,
+    cause: Option<std::io::Error>,
+}
+
+impl fmt::Debug for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ServerError").field(&self.said).finish()
+    }
+}
+
+impl fmt::Display for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.said)
+    }
+}
+
+impl std::error::Error for ServerError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause.as_ref().map(|it| it as _)
+    }
+}
+
+/// Classes of errors that are about the server and never quote a value: connections, authorisation,
+/// names of databases, resources, an operator's doing, the system, the configuration.
+const ABOUT_THE_SERVER: [&str; 8] = ["08", "28", "3D", "53", "57", "58", "F0", "42"];
+
+/// Classes, and single codes, of errors that pass: connections, resources, an operator's doing, the
+/// system; serialisation and deadlocks; a lock that was not to be had; a standby.
+const PASSING: [&str; 8] = ["08", "53", "57", "58", "40", "55P03", "25006", "XX000"];
+
+impl From<tokio_postgres::Error> for DatabaseError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        let Some(said) = error.as_db_error() else {
+            // A connection that is lost may be there again; what was to be sent and could not be
+            // encoded would not be.
+            let retryable = error.is_closed() || is_about_a_connection(&error);
+            let said = error.to_string();
+            let cause = io_cause(&error);
+            return Self::Server(ServerError { said, retryable, cause });
+        };
+        let code = said.code();
+        let about_the_server = ABOUT_THE_SERVER.iter().any(|it| code.code().starts_with(it));
+        let retryable = PASSING.iter().any(|it| code.code().starts_with(it));
+        let said = match (about_the_server, code == &SqlState::UNDEFINED_TABLE) {
+            (_, true) => "a table is missing; run `qopen migrate`".to_owned(),
+            (true, _) => format!("{} ({})", said.message(), code.code()),
+            (false, _) => format!("error {}; the server's log says more", code.code()),
+        };
+        Self::Server(ServerError { said, retryable, cause: None })
+    }
+}
+
+fn is_about_a_connection(error: &tokio_postgres::Error) -> bool {
+    let said = error.to_string();
+    ["connect", "communicat", "timeout", "closed", "TLS"].iter().any(|it| said.contains(it))
+}
+
+/// The operating system's word, kept as the cause.
+fn io_cause(error: &tokio_postgres::Error) -> Option<std::io::Error> {
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        if let Some(cause) = cause.downcast_ref::<std::io::Error>() {
+            return Some(match cause.raw_os_error() {
+                Some(code) => std::io::Error::from_raw_os_error(code),
+                None => std::io::Error::new(cause.kind(), cause.to_string()),
+            });
+        }
+        next = cause.source();
+    }
+    None
+}
+
+impl From<PoolError> for DatabaseError {
+    fn from(error: PoolError) -> Self {
+        match error {
+            PoolError::Backend(error) => error.into(),
+            PoolError::Timeout(_) => Self::TimedOut,
+            PoolError::PostCreateHook(deadpool_postgres::HookError::Backend(error)) => error.into(),
+            other => {
+                Self::Server(ServerError { said: other.to_string(), retryable: true, cause: None })
+            }
+        }
+    }
+}

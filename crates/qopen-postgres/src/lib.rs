@@ -1,0 +1,167 @@
+#![doc = include_str!("../README.md")]
+
+mod error;
+mod schema;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod tls;
+mod url;
+
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use tokio::sync::Notify;
+use tokio_postgres::{AsyncMessage, Client, Config};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+pub use error::DatabaseError;
+pub use schema::Schema;
+/// The client library, whose types the crates of this workspace share by this crate.
+pub use tokio_postgres as client;
+
+/// Connections that a pool has at most.
+const POOL: usize = 16;
+
+/// How long a connection may take to be made, or to become free.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What every connection begins with.
+const COMMITS_WAIT_FOR_THE_DISK: &str = "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
+
+/// A database, and connections to it. Cloning is cheap; clones share the pool.
+#[derive(Clone)]
+pub struct Database {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    pool: Pool,
+    config: Config,
+    tls: MakeRustlsConnect,
+    name: String,
+}
+
+/// A connection from the pool; it goes back when it is dropped.
+pub type Pooled = deadpool_postgres::Object;
+
+impl Database {
+    /// The database of a URL. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Url`], which never quotes the URL; [`DatabaseError::Certificates`].
+    pub fn new(url: &str) -> Result<Self, DatabaseError> {
+        let url::Parsed { mut config, roots } = url::parse(url)?;
+        config.connect_timeout(PATIENCE).application_name("qopen");
+        config.keepalives_idle(Duration::from_secs(30));
+        #[cfg(target_os = "linux")]
+        config.tcp_user_timeout(Duration::from_secs(30));
+        let tls = tls::connector(roots.as_deref())?;
+        let manager = Manager::from_config(
+            config.clone(),
+            tls.clone(),
+            ManagerConfig { recycling_method: RecyclingMethod::Fast },
+        );
+        let prepare = Hook::async_fn(|client: &mut deadpool_postgres::ClientWrapper, _| {
+            Box::pin(async move {
+                let done = client.batch_execute(COMMITS_WAIT_FOR_THE_DISK).await;
+                done.map_err(HookError::Backend)
+            })
+        });
+        let pool = Pool::builder(manager)
+            .max_size(POOL)
+            .wait_timeout(Some(PATIENCE))
+            .create_timeout(Some(PATIENCE))
+            .runtime(Runtime::Tokio1)
+            .post_create(prepare)
+            .build()
+            .map_err(|error| DatabaseError::Url(error.to_string()))?;
+        let name = url::name(&config);
+        Ok(Self { inner: Arc::new(Inner { pool, config, tls, name }) })
+    }
+
+    /// Host and database, for messages: no user, no password.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// A connection from the pool, made if need be.
+    ///
+    /// # Errors
+    /// [`DatabaseError`], when none can be had within ten seconds.
+    pub async fn client(&self) -> Result<Pooled, DatabaseError> {
+        self.inner.pool.get().await.map_err(DatabaseError::from)
+    }
+
+    /// A connection of one's own, closed when it is dropped. Notifications that come over it wake
+    /// `notified`, and so does its end.
+    ///
+    /// # Errors
+    /// [`DatabaseError`], when it cannot be made.
+    pub async fn connect(&self, notified: Option<Arc<Notify>>) -> Result<Client, DatabaseError> {
+        let connecting = self.inner.config.connect(self.inner.tls.clone());
+        let connected = tokio::time::timeout(PATIENCE, connecting).await;
+        let (client, mut connection) = connected.map_err(|_| DatabaseError::TimedOut)??;
+        tokio::spawn(async move {
+            loop {
+                let message = poll_fn(|cx| connection.poll_message(cx)).await;
+                let ends = !matches!(message, Some(Ok(_)));
+                if (ends || matches!(message, Some(Ok(AsyncMessage::Notification(_)))))
+                    && let Some(notified) = &notified
+                {
+                    notified.notify_one();
+                }
+                if ends {
+                    // Whoever uses the client is told.
+                    return;
+                }
+            }
+        });
+        client.batch_execute(COMMITS_WAIT_FOR_THE_DISK).await?;
+        Ok(client)
+    }
+
+    /// Runs what is missing of a schema's migrations, and gives how many that were. Any number of
+    /// processes may do so at the same time: one after the other does, and the later find it done.
+    ///
+    /// # Errors
+    /// [`DatabaseError`]; nothing was changed then.
+    pub async fn migrate(&self, schema: &Schema) -> Result<usize, DatabaseError> {
+        schema.migrate(&mut *self.client().await?).await
+    }
+
+    /// Whether a schema is as this version knows it.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Schema`], when it is not; [`DatabaseError`], when that cannot be found out.
+    pub async fn check(&self, schema: &Schema) -> Result<(), DatabaseError> {
+        schema.check(&*self.client().await?).await
+    }
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database").field("name", &self.inner.name).finish_non_exhaustive()
+    }
+}
+
+/// Work that is to be done in somebody else's transaction, where that is in the same database.
+pub struct Guest {
+    /// Which database: the value that [`identify`](Self::identify) must find.
+    pub database: String,
+    /// Reads, as text, which database it is.
+    pub identify: &'static str,
+    /// A statement that returns a row, unless it must not be done any more.
+    pub statement: &'static str,
+    /// Its parameters.
+    pub parameters: Vec<Box<dyn client::types::ToSql + Sync + Send>>,
+}
+
+impl fmt::Debug for Guest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guest").field("database", &self.database).finish_non_exhaustive()
+    }
+}

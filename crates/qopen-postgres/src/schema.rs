@@ -1,0 +1,90 @@
+//! Tables, and how they came to be what they are.
+
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, GenericClient};
+
+use crate::DatabaseError;
+
+/// A schema of its own, with the migrations that make its tables, oldest first. One that was
+/// published is never changed; what comes later is added.
+#[derive(Clone, Copy, Debug)]
+pub struct Schema {
+    name: &'static str,
+    migrations: &'static [&'static str],
+}
+
+/// The number of the lock under which migrations are run, for all schemas: "qopen" in ASCII.
+const LOCK: i64 = 0x0071_6f70_656e;
+
+impl Schema {
+    /// A schema of that name: letters and underscores.
+    #[must_use]
+    pub const fn new(name: &'static str, migrations: &'static [&'static str]) -> Self {
+        Self { name, migrations }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    pub(crate) async fn migrate(&self, client: &mut Client) -> Result<usize, DatabaseError> {
+        let Self { name, migrations } = self;
+        if self.version(client).await? == migrations.len() {
+            // Whoever may not make tables may still find that they are there.
+            return Ok(0);
+        }
+        let transaction = client.transaction().await?;
+        transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
+        let books = format!(
+            "CREATE SCHEMA IF NOT EXISTS {name};
+             CREATE TABLE IF NOT EXISTS {name}.migration (
+                 version integer PRIMARY KEY, applied timestamptz NOT NULL DEFAULT now()
+             );"
+        );
+        transaction.batch_execute(&books).await?;
+        let found = self.version(&transaction).await?;
+        let missing = self.missing(found)?;
+        for (version, migration) in (found + 1..).zip(missing) {
+            transaction.batch_execute(migration).await?;
+            let version = i32::try_from(version).unwrap_or(i32::MAX);
+            let note = format!("INSERT INTO {name}.migration (version) VALUES ($1)");
+            transaction.execute(&note, &[&version]).await?;
+        }
+        transaction.commit().await?;
+        Ok(missing.len())
+    }
+
+    pub(crate) async fn check(&self, client: &Client) -> Result<(), DatabaseError> {
+        let found = self.version(client).await?;
+        match self.missing(found)? {
+            [] => Ok(()),
+            _ => Err(self.other(found)),
+        }
+    }
+
+    /// The migrations after that version.
+    fn missing(&self, found: usize) -> Result<&'static [&'static str], DatabaseError> {
+        self.migrations.get(found..).ok_or_else(|| self.other(found))
+    }
+
+    fn other(&self, found: usize) -> DatabaseError {
+        DatabaseError::Schema { name: self.name, found, known: self.migrations.len() }
+    }
+
+    /// The version that is there; 0 where none is.
+    async fn version(&self, client: &impl GenericClient) -> Result<usize, DatabaseError> {
+        let read = format!("SELECT coalesce(max(version), 0) FROM {}.migration", self.name);
+        match client.query_one(&read, &[]).await {
+            Ok(row) => Ok(usize::try_from(row.get::<_, i32>(0)).unwrap_or(0)),
+            Err(error)
+                if [Some(&SqlState::UNDEFINED_TABLE), Some(&SqlState::INVALID_SCHEMA_NAME)]
+                    .contains(&error.code()) =>
+            {
+                Ok(0)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}

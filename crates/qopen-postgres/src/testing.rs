@@ -1,0 +1,228 @@
+//! A server of one's own, for tests: made in a temporary folder, on a free port, and gone with the
+//! value. Never run as root.
+
+use std::fmt;
+use std::io;
+use std::net::TcpListener;
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::Database;
+
+/// Set where a missing server is a failure, not a reason to skip.
+const REQUIRED: &str = "QOPEN_TEST_POSTGRES";
+
+/// How long a server may take to be there, or to be gone.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running server.
+pub struct Server {
+    folder: TempDir,
+    programs: PathBuf,
+    port: u16,
+    /// Whether it ever ran: then whoever knows it knows its port.
+    started: bool,
+    process: Option<Child>,
+}
+
+impl Server {
+    /// Starts one; `None`, said loudly, where the programs are not on this machine.
+    ///
+    /// # Panics
+    /// Where the environment has `QOPEN_TEST_POSTGRES=required` and there is none, and where the
+    /// programs are there and do not work.
+    #[allow(clippy::panic, reason = "a test fails by panicking")]
+    #[must_use]
+    pub fn start() -> Option<Self> {
+        let Some(programs) = programs() else {
+            assert!(
+                std::env::var(REQUIRED).as_deref() != Ok("required"),
+                "{REQUIRED} is required, and initdb was not found"
+            );
+            say("SKIP: initdb not found; what needs PostgreSQL is not tested");
+            return None;
+        };
+        match Self::make(programs) {
+            Ok(server) => Some(server),
+            Err(error) => panic!("PostgreSQL cannot be started: {error}"),
+        }
+    }
+
+    fn make(programs: PathBuf) -> io::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("qopen-postgres-").tempdir()?;
+        if let Some((user, group)) = somebody_else() {
+            chown(folder.path(), Some(user), Some(group))?;
+        }
+        let mut server = Self { folder, programs, port: 0, started: false, process: None };
+        let mut initdb = server.command("initdb");
+        initdb.args(["--username=qopen", "--auth=trust", "--encoding=UTF8", "--locale=C"]);
+        initdb.args(["--no-sync", "-D"]).arg(server.data());
+        let made = initdb.stdin(Stdio::null()).output()?;
+        if !made.status.success() {
+            return Err(io::Error::other(String::from_utf8_lossy(&made.stderr).into_owned()));
+        }
+        server.run()?;
+        Ok(server)
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// A program, run by somebody who is not root.
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(self.programs.join(program));
+        if let Some((user, group)) = somebody_else() {
+            command.uid(user).gid(group);
+        }
+        command.current_dir(self.folder.path());
+        command
+    }
+
+    /// Starts it, again where it was stopped, and waits until it answers.
+    ///
+    /// # Errors
+    /// An I/O error, when it does not within a minute.
+    pub fn run(&mut self) -> io::Result<()> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            if self.port == 0 {
+                self.port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+            }
+            let log = std::fs::File::options()
+                .create(true)
+                .append(true)
+                .open(self.folder.path().join("log"))?;
+            let mut command = self.command("postgres");
+            command.arg("-D").arg(self.data()).args(["-p", &self.port.to_string()]);
+            for setting in [
+                "listen_addresses=127.0.0.1",
+                "unix_socket_directories=",
+                "max_connections=300",
+                "shared_buffers=128MB",
+            ] {
+                command.args(["-c", setting]);
+            }
+            let mut process =
+                command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
+            while Instant::now() < until {
+                if process.try_wait()?.is_some() {
+                    break;
+                }
+                if self.answers() {
+                    self.process = Some(process);
+                    self.started = true;
+                    return Ok(());
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            // Somebody else may have taken the port meanwhile; before the first start any will do.
+            process.kill().and_then(|()| process.wait()).map(drop)?;
+            if Instant::now() >= until {
+                let log = std::fs::read_to_string(self.folder.path().join("log"))?;
+                return Err(io::Error::other(log));
+            }
+            if !self.started {
+                self.port = 0;
+            }
+        }
+    }
+
+    fn answers(&self) -> bool {
+        let mut ready = self.command("pg_isready");
+        ready.args(["-q", "-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "qopen"]);
+        match ready.status() {
+            Ok(status) => status.success(),
+            // Not everybody has the client programs.
+            Err(_) => std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok(),
+        }
+    }
+
+    /// Stops it at once, as a crash of the machine would but for the disk: what was committed is
+    /// recovered when it [runs](Self::run) again.
+    ///
+    /// # Errors
+    /// An I/O error, when it does not stop.
+    pub fn stop(&mut self) -> io::Result<()> {
+        let Some(mut process) = self.process.take() else { return Ok(()) };
+        let pid = i32::try_from(process.id()).ok().and_then(Pid::from_raw);
+        if let Some(pid) = pid {
+            kill_process(pid, Signal::QUIT)?;
+        }
+        process.wait().map(drop)
+    }
+
+    /// The URL of its database.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.url_of("postgres")
+    }
+
+    /// The URL of a database by its name, which [`create`](Self::create) makes.
+    #[must_use]
+    pub fn url_of(&self, database: &str) -> String {
+        format!("postgres://qopen@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Makes a database, and gives its URL.
+    ///
+    /// # Errors
+    /// [`DatabaseError`](crate::DatabaseError), when it cannot be made.
+    pub async fn create(&self, database: &str) -> Result<String, crate::DatabaseError> {
+        let client = Database::new(&self.url())?.connect(None).await?;
+        client.batch_execute(&format!("CREATE DATABASE {database}")).await?;
+        Ok(self.url_of(database))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // The folder goes too.
+        let _ = self.stop();
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("port", &self.port).finish_non_exhaustive()
+    }
+}
+
+#[allow(clippy::print_stderr, reason = "it is meant to be seen")]
+fn say(what: &str) {
+    eprintln!("{what}");
+}
+
+/// The folder of the server's programs, the latest version first.
+fn programs() -> Option<PathBuf> {
+    let version = |path: &Path| -> u32 {
+        let name = path.parent().and_then(Path::file_name).and_then(|it| it.to_str());
+        name.and_then(|it| it.parse().ok()).unwrap_or(0)
+    };
+    let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut folders: Vec<PathBuf> = debian.map(|it| it.path().join("bin")).collect();
+    folders.sort_by_key(|it| std::cmp::Reverse(version(it)));
+    folders.extend(["/usr/local/bin", "/usr/bin", "/opt/homebrew/bin"].map(PathBuf::from));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    folders.extend(std::env::split_paths(&path));
+    folders.into_iter().find(|it| it.join("initdb").is_file() && it.join("postgres").is_file())
+}
+
+/// Who the server runs as where we are root.
+fn somebody_else() -> Option<(u32, u32)> {
+    if !rustix::process::geteuid().is_root() {
+        return None;
+    }
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    ["postgres", "nobody"].into_iter().find_map(|name| {
+        let line = users.lines().find(|it| it.split(':').next() == Some(name))?;
+        let mut fields = line.split(':').skip(2);
+        Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+    })
+}

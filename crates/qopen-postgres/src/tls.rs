@@ -1,0 +1,43 @@
+//! Which certificates are trusted.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::DatabaseError;
+
+/// Trusts the certificates of that file, or the system's.
+pub(crate) fn connector(roots: Option<&Path>) -> Result<MakeRustlsConnect, DatabaseError> {
+    let unusable =
+        |error: Box<dyn std::error::Error + Send + Sync>| DatabaseError::Certificates(error);
+    let mut trusted = RootCertStore::empty();
+    match roots {
+        Some(file) => {
+            let certificates = CertificateDer::pem_file_iter(file);
+            let certificates: Result<Vec<_>, _> =
+                certificates.and_then(Iterator::collect).map(Ok).unwrap_or_else(Err);
+            for certificate in certificates.map_err(|error| unusable(error.into()))? {
+                trusted.add(certificate).map_err(|error| unusable(error.into()))?;
+            }
+            if trusted.is_empty() {
+                return Err(unusable("the file of sslrootcert has no certificate".into()));
+            }
+        }
+        // A system without any is one where TLS fails, when it is asked for, and says so.
+        None => {
+            let found = rustls_native_certs::load_native_certs().certs;
+            let _ = trusted.add_parsable_certificates(found);
+        }
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| unusable(error.into()))?
+        .with_root_certificates(trusted)
+        .with_no_client_auth();
+    Ok(MakeRustlsConnect::new(config))
+}
