@@ -67,6 +67,10 @@ pub(crate) struct Common {
     /// Where the journal lives [env: QOPEN_DATA_DIR] [default: qopen-data]
     #[arg(long, global = true, value_name = "FOLDER")]
     pub(crate) data_dir: Option<PathBuf>,
+    /// A journal that many processes share, instead of one in a folder: postgres://USER@HOST/DATABASE,
+    /// the password in PGPASSWORD or in the settings file [env: QOPEN_JOURNAL]
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) journal: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -89,6 +93,11 @@ pub(crate) enum Verb {
     /// Show and take up what verified and could not be read
     #[command(subcommand)]
     Quarantine(QuarantineVerb),
+    /// Make the tables of a journal or a list in PostgreSQL, or bring them to this version
+    Migrate(MigrateArgs),
+    /// Move journals
+    #[command(subcommand)]
+    Journal(JournalVerb),
     /// Show every setting with its origin, and check what can be checked
     Doctor,
     /// Print a completion script for a shell
@@ -133,9 +142,10 @@ pub(crate) struct PullArgs {
     /// A file with a robot's id on each line; empty lines and lines after # do not count
     #[arg(long, value_name = "FILE")]
     pub(crate) robots_file: Option<PathBuf>,
-    /// Where the list goes: a file, a folder for one file a robot, or - for standard output. With
-    /// --resume, where it was to go unless given
-    #[arg(long, value_name = "PATH|-", required_unless_present = "resume")]
+    /// Where the list goes: a file, a folder for one file a robot, - for standard output, or a
+    /// PostgreSQL database, postgres://USER@HOST/DATABASE. With --resume, where it was to go unless
+    /// given
+    #[arg(long, value_name = "PATH|-|URL", required_unless_present = "resume")]
     pub(crate) out: Option<PathBuf>,
     /// How the list is written [default: jsonl; with --resume, as it was to be]
     #[arg(long, value_enum)]
@@ -184,8 +194,9 @@ pub(crate) struct Receiving {
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// A folder where each complete list is published, as ROBOT.jsonl or ROBOT.csv
-    #[arg(long, value_name = "FOLDER")]
+    /// Where each complete list is published: a folder, as ROBOT.jsonl or ROBOT.csv, or a PostgreSQL
+    /// database
+    #[arg(long, value_name = "FOLDER|URL")]
     pub(crate) out: Option<PathBuf>,
     /// How lists are written
     #[arg(long, value_enum, default_value_t)]
@@ -193,12 +204,51 @@ pub(crate) struct ServeArgs {
     /// Collect pulls that another system requests, too
     #[arg(long)]
     pub(crate) adopt: bool,
+    /// What this process does of what is to be done by those that share a journal
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) role: Role,
+    /// How long a worker may be out of touch with the journal until others take over its pulls
+    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = duration)]
+    pub(crate) lease: Duration,
+    /// Make the journal's tables first, or bring them to this version
+    #[arg(long)]
+    pub(crate) migrate: bool,
     /// With --forward: how many events may wait until they are taken there, before the platform is
     /// asked to send more of them again later
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub(crate) forward_queue: u64,
     #[command(flatten)]
     pub(crate) receiving: Receiving,
+}
+
+/// What a process does of what those that share a journal do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Role {
+    /// Takes callbacks, and leaves the pulls to workers
+    Receiver,
+    /// Sends requests, folds and publishes, and takes no callbacks
+    Worker,
+    /// All of it
+    #[default]
+    Both,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MigrateArgs {
+    /// A database that lists go to
+    #[arg(long, value_name = "URL")]
+    pub(crate) out: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum JournalVerb {
+    /// Copy everything in a journal that no process has open into another; again, what came since
+    Copy {
+        /// The journal: a folder, or a postgres:// URL
+        from: String,
+        /// Where it is copied to: a folder, or a postgres:// URL
+        to: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

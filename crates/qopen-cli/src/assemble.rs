@@ -53,7 +53,7 @@ pub(crate) async fn run(args: AssembleArgs, settings: Settings) -> Result<Exit, 
         return Ok(Exit::NoCallback);
     }
     one_pull_a_robot(&outcomes)?;
-    let output = Output::new(&args.out, args.format);
+    let output = Output::new(&args.out, args.format)?;
     let robots: Vec<String> =
         outcomes.iter().map(|it| it.progress.pull.robot_id.to_string()).collect();
     output.check(&robots.iter().map(String::as_str).collect::<Vec<_>>())?;

@@ -24,7 +24,7 @@ use crate::report::Reporter;
 const ROBOT: &str = "demo-robot";
 
 pub(crate) async fn run(args: DemoArgs) -> Result<Exit, Failure> {
-    let output = Output::new(&args.out, OutputFormat::Jsonl);
+    let output = Output::new(&args.out, OutputFormat::Jsonl)?;
     output.check(&[ROBOT])?;
     spare_foreign_lists(&args.out)?;
     let schedule = Schedule {

@@ -3,7 +3,7 @@
 use crate::exit::{Exit, Failure};
 use crate::settings::{self, Settings};
 
-pub(crate) fn run(settings: &Settings) -> Result<Exit, Failure> {
+pub(crate) async fn run(settings: &Settings) -> Result<Exit, Failure> {
     println!("{:<28} {:<28} from", "setting", "value");
     for spec in settings::ALL {
         let (value, origin) = match settings.get(spec) {
@@ -36,7 +36,7 @@ pub(crate) fn run(settings: &Settings) -> Result<Exit, Failure> {
     check("callback path", settings.callback_path());
     check("listener", listener(settings));
     check("connections", connections(settings));
-    check("journal", crate::journal::examine(settings));
+    check("journal", crate::journal::examine(settings).await);
     match (&settings.exposure, &settings.file) {
         (_, None) => {}
         (None, Some(file)) => println!("ok    settings file: {}", file.display()),

@@ -1,81 +1,86 @@
 //! The journal as the command line opens it, and how it speaks of times and pulls.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
-use qopen::journal::{DiskJournal, Journal as _, JournalError, Note, PullId, PullState};
+use qopen::journal::{JournalError, Location, Note, PullId, PullState, Store};
 use qopen::types::MarkId;
 
 use crate::exit::Failure;
 use crate::settings::Settings;
 
-/// Opens the journal of the settings, and says what is wrong with it.
-pub(crate) fn open(settings: &Settings) -> Result<Arc<DiskJournal>, Failure> {
-    let folder = settings.data_dir()?;
-    let journal = DiskJournal::open(&folder).map_err(|error| cannot_open(&folder, &error))?;
-    for damage in &journal.report().damage {
+/// Opens a journal, and says what is wrong with it.
+pub(crate) async fn open_at(location: &Location) -> Result<Arc<dyn Store>, Failure> {
+    let opened = location.open().await.map_err(|error| cannot_open(location, &error))?;
+    for damage in &opened.report.damage {
         if !damage.unfinished {
-            eprintln!("qopen: the journal in {} is damaged: {damage}", folder.display());
+            eprintln!("qopen: the journal in {location} is damaged: {damage}");
         }
     }
-    Ok(Arc::new(journal))
+    Ok(opened.journal)
 }
 
 /// Opens it where it is there: looking must not make one.
-pub(crate) fn open_existing(settings: &Settings) -> Result<Arc<DiskJournal>, Failure> {
-    let folder = settings.data_dir()?;
-    if !folder.exists() {
-        let folder = folder.display();
-        let message = format!("there is no journal in {folder}; --data-dir names another folder");
+pub(crate) async fn open_existing(settings: &Settings) -> Result<Arc<dyn Store>, Failure> {
+    let location = settings.journal()?;
+    if !location.exists().await.map_err(|error| cannot_open(&location, &error))? {
+        let message = format!("there is no journal in {location}; {}", elsewhere(&location));
         return Err(Failure::usage(message));
     }
-    open(settings)
+    open_at(&location).await
 }
 
-fn cannot_open(folder: &Path, error: &JournalError) -> Failure {
+fn elsewhere(location: &Location) -> &'static str {
+    match location.is_shared() {
+        true => "`qopen migrate` makes its tables, and --journal names another",
+        false => "--data-dir names another folder",
+    }
+}
+
+pub(crate) fn cannot_open(location: &Location, error: &JournalError) -> Failure {
     let what = match error {
         JournalError::Locked { .. } => {
             "cannot be opened; wait for that process, ask its control API if it is `qopen serve`, or give another folder with --data-dir"
         }
+        _ if location.is_shared() => "cannot be opened; --journal names another",
         _ => "cannot be opened; --data-dir names another folder",
     };
-    Failure::usage_of(&format!("the journal in {} {what}", folder.display()), error)
+    Failure::usage_of(&format!("the journal in {location} {what}"), error)
 }
 
 /// What `qopen doctor` says of it.
-pub(crate) fn examine(settings: &Settings) -> Result<String, Failure> {
-    let folder = settings.data_dir()?;
-    if !folder.exists() {
-        return Ok(format!("{} will be made", folder.display()));
+pub(crate) async fn examine(settings: &Settings) -> Result<String, Failure> {
+    let location = settings.journal()?;
+    if !location.exists().await.map_err(|error| cannot_open(&location, &error))? {
+        return match location.is_shared() {
+            true => Err(Failure::usage(format!("{location}: {}", elsewhere(&location)))),
+            false => Ok(format!("{location} will be made")),
+        };
     }
-    let journal = match DiskJournal::open(&folder) {
+    let opened = match location.open().await {
         Err(JournalError::Locked { holder }) => {
-            return Ok(format!("{}: in use ({holder})", folder.display()));
+            return Ok(format!("{location}: in use ({holder})"));
         }
-        opened => opened.map_err(|error| cannot_open(&folder, &error))?,
+        opened => opened.map_err(|error| cannot_open(&location, &error))?,
     };
-    let report = journal.report();
+    let pulls = opened.journal.holdings().await;
+    let pulls = pulls.map_err(|error| cannot_open(&location, &error))?.pulls;
+    let report = opened.report;
     let damage: Vec<_> = report.damage.iter().filter(|it| !it.unfinished).collect();
     match damage.first() {
-        None => Ok(format!(
-            "{}: {} pulls, {} MiB",
-            folder.display(),
-            report.pulls,
-            report.bytes.div_ceil(1 << 20)
-        )),
+        None if location.is_shared() => Ok(format!("{location}: {pulls} pulls")),
+        None => Ok(format!("{location}: {pulls} pulls, {} MiB", report.bytes.div_ceil(1 << 20))),
         Some(first) => Err(Failure::usage(format!(
-            "{}: damaged in {} places, the first: {first}",
-            folder.display(),
+            "{location}: damaged in {} places, the first: {first}",
             damage.len()
         ))),
     }
 }
 
 /// Forgets what is older than that, but for what is to be spared.
-pub(crate) async fn expire(journal: &DiskJournal, retain: Duration, spare: &BTreeSet<PullId>) {
+pub(crate) async fn expire(journal: &dyn Store, retain: Duration, spare: &BTreeSet<PullId>) {
     let Some(before) = SystemTime::now().checked_sub(retain) else { return };
     match journal.expire(before, spare).await {
         Ok(gone) => {
@@ -96,7 +101,7 @@ pub(crate) async fn expire(journal: &DiskJournal, retain: Duration, spare: &BTre
 }
 
 /// The pulls of that mark: one, unless marks were chosen by hand.
-pub(crate) async fn of_mark(journal: &DiskJournal, mark: &str) -> Result<Vec<PullState>, Failure> {
+pub(crate) async fn of_mark(journal: &dyn Store, mark: &str) -> Result<Vec<PullState>, Failure> {
     let mark = MarkId::new(mark)
         .map_err(|error| Failure::usage_of(&format!("the mark {mark:?}"), &error))?;
     let all = all(journal).await?;
@@ -109,7 +114,7 @@ pub(crate) async fn of_mark(journal: &DiskJournal, mark: &str) -> Result<Vec<Pul
     Ok(found)
 }
 
-pub(crate) async fn all(journal: &DiskJournal) -> Result<Vec<PullState>, Failure> {
+pub(crate) async fn all(journal: &dyn Store) -> Result<Vec<PullState>, Failure> {
     let pulls = journal.pulls().await;
     pulls.map_err(|error| Failure::unexpected("the journal cannot be read", &error))
 }
@@ -142,6 +147,6 @@ pub(crate) fn time(at: SystemTime) -> String {
 }
 
 /// What is kept of one pull; nothing where that cannot be read.
-pub(crate) async fn of_pull(journal: &DiskJournal, id: &PullId) -> Option<PullState> {
+pub(crate) async fn of_pull(journal: &dyn Store, id: &PullId) -> Option<PullState> {
     journal.pull(id).await.ok().flatten()
 }

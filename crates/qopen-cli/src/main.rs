@@ -8,11 +8,13 @@
 
 mod args;
 mod assemble;
+mod copy;
 mod demo;
 mod doctor;
 mod exit;
 mod explain;
 mod journal;
+mod migrate;
 mod output;
 mod pull;
 mod pulls;
@@ -67,7 +69,9 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Verb::Pulls(verb) => on_runtime(pulls::run(verb, settings()?)),
         Verb::Quarantine(verb) => on_runtime(quarantine::run(verb, settings()?)),
         // It says so among the rest.
-        Verb::Doctor => doctor::run(&settings::Settings::load(&cli.common)?),
+        Verb::Doctor => on_runtime(doctor::run(&settings::Settings::load(&cli.common)?)),
+        Verb::Migrate(args) => on_runtime(migrate::run(args, settings()?)),
+        Verb::Journal(verb) => on_runtime(copy::run(verb)),
         Verb::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "qopen", &mut std::io::stdout());
             Ok(Exit::Complete)

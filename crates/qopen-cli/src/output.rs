@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use qopen::journal::PullState;
-use qopen::sink::{FileSink, Format, ListKind, Sink, SinkError, StreamSink};
+use qopen::sink::{FileSink, Format, ListKind, PostgresSink, Sink, SinkError, StreamSink};
 use qopen::{Published, PulledList, publish};
 use serde::{Deserialize, Serialize};
 
@@ -27,22 +27,27 @@ impl Place {
         serde_json::from_str(state.started()?.1.label.as_deref()?).ok()
     }
 
+    /// What is noted: never a password. Whoever takes the pull up has it from `PGPASSWORD`.
     pub(crate) fn label(&self) -> String {
+        let mut noted = self.clone();
+        if let Some(url) = database(&self.out) {
+            noted.out = without_password(url).into();
+        }
         // Plain data always encodes.
-        serde_json::to_string(self).unwrap_or_default()
+        serde_json::to_string(&noted).unwrap_or_default()
     }
 
-    pub(crate) fn output(&self) -> Output {
+    pub(crate) fn output(&self) -> Result<Output, Failure> {
         match self.folder {
             // Should it be gone by then, nothing else is to be made in its place.
-            true => Output::Folder(self.out.clone(), self.format.into()),
+            true => Ok(Output::Folder(self.out.clone(), self.format.into())),
             false => Output::new(&self.out, self.format),
         }
     }
 
     /// Whether any process, in any folder, may publish one robot's list there.
     pub(crate) fn is_for_anybody(&self) -> bool {
-        self.folder && self.out.is_absolute()
+        self.folder && self.out.is_absolute() || database(&self.out).is_some()
     }
 }
 
@@ -55,6 +60,25 @@ impl From<OutputFormat> for Format {
     }
 }
 
+/// The URL, where a path is one of a database.
+pub(crate) fn database(path: &Path) -> Option<&str> {
+    let text = path.to_str()?;
+    (text.starts_with("postgres://") || text.starts_with("postgresql://")).then_some(text)
+}
+
+fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let (host, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    match host.rsplit_once('@') {
+        Some((user, host)) => {
+            let user = user.split(':').next().unwrap_or_default();
+            let path = path.split('&').filter(|it| !it.contains("password=")).collect::<Vec<_>>();
+            format!("{scheme}://{user}@{host}{}", path.join("&"))
+        }
+        None => url.to_owned(),
+    }
+}
+
 /// Where lists go.
 #[derive(Clone, Debug)]
 pub(crate) enum Output {
@@ -64,16 +88,24 @@ pub(crate) enum Output {
     File(FileSink),
     /// A file for each robot, in a folder.
     Folder(PathBuf, Format),
+    /// Rows for each robot, in a database.
+    Database(PostgresSink),
 }
 
 impl Output {
-    pub(crate) fn new(path: &Path, format: OutputFormat) -> Self {
+    pub(crate) fn new(path: &Path, format: OutputFormat) -> Result<Self, Failure> {
         let format = Format::from(format);
-        match path {
+        Ok(match path {
             path if path == Path::new("-") => Self::Stdout(format),
             path if path.is_dir() => Self::Folder(path.to_owned(), format),
-            path => Self::File(FileSink::new(path, format)),
-        }
+            path => match database(path) {
+                Some(url) => Self::Database(
+                    PostgresSink::new(url)
+                        .map_err(|error| Failure::usage_of("the output", &error))?,
+                ),
+                None => Self::File(FileSink::new(path, format)),
+            },
+        })
     }
 
     pub(crate) fn is_stdout(&self) -> bool {
@@ -82,7 +114,7 @@ impl Output {
 
     /// Whether each robot's list is published by itself, as soon as it is there.
     pub(crate) fn is_per_robot(&self) -> bool {
-        matches!(self, Self::Folder(..))
+        matches!(self, Self::Folder(..) | Self::Database(_))
     }
 
     /// Finds out now what would otherwise be found out when the pages are in.
@@ -91,6 +123,7 @@ impl Output {
         match self {
             Self::Stdout(_) => Ok(()),
             Self::File(sink) => sink.check().map_err(fails),
+            Self::Database(sink) => sink.check().map_err(fails),
             Self::Folder(..) => robots.iter().try_for_each(|robot| {
                 if *robot == "." || *robot == ".." || robot.contains(['/', '\\']) {
                     let message = format!(
@@ -105,6 +138,9 @@ impl Output {
 
     /// Whether a list that was published there stands where this robot's would go.
     pub(crate) fn is_at(&self, location: &str, robot: &str) -> bool {
+        if let Self::Database(sink) = self {
+            return location == sink.location();
+        }
         // Whoever reads lists may have moved the file away.
         let real = |path: &Path| {
             let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
@@ -121,6 +157,8 @@ impl Output {
             Self::Stdout(format) => {
                 FileSink::new(format!("qopen-{name}.{}", extension(*format)), *format)
             }
+            // A database has no file; nobody asks for it.
+            Self::Database(_) => FileSink::new(name, Format::Jsonl),
             Self::Folder(folder, format) => {
                 FileSink::new(folder.join(format!("{name}.{}", extension(*format))), *format)
             }
@@ -133,6 +171,17 @@ impl Output {
         lists: Vec<PulledList>,
         kind: ListKind,
     ) -> Result<Written, Failure> {
+        let fails = |error: &dyn std::error::Error| Failure::output("", error);
+        if let Self::Database(sink) = self {
+            let robots: Vec<_> = lists.iter().map(|list| list.id().robot_id.clone()).collect();
+            let published = publish(lists, Arc::new(sink.clone()), kind).await;
+            let Published { location, lists, quarantine, .. } =
+                published.map_err(|error| fails(&error))?;
+            let set_aside = sink.write_quarantine(&robots, quarantine);
+            let set_aside = set_aside.map_err(|error| fails(&error))?;
+            let quarantine = set_aside.then(|| format!("{location} (qopen.quarantine)"));
+            return Ok(Written { location, lists, quarantine });
+        }
         let name = lists.first().map_or_else(String::new, |list| match self {
             Self::Stdout(_) => list.id().mark_id.to_string(),
             _ => list.id().robot_id.to_string(),
@@ -142,7 +191,6 @@ impl Output {
             (Self::Stdout(format), ListKind::Complete) => Arc::new(StreamSink::stdout(*format)),
             _ => Arc::new(file.clone()),
         };
-        let fails = |error: &dyn std::error::Error| Failure::output("", error);
         let Published { location, lists, quarantine, .. } =
             publish(lists, sink, kind).await.map_err(|error| fails(&error))?;
         let set_aside = if self.is_stdout() && quarantine.is_empty() {

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use futures_util::{StreamExt as _, stream};
 use qopen::callback::RejectReason;
-use qopen::journal::{DiskJournal, PullState};
+use qopen::journal::{PullState, Store};
 use qopen::sink::ListKind;
 use qopen::types::RobotId;
 use qopen::{Client, ForwardTo, Outcome, Pull, PullRequest, Status};
@@ -22,10 +22,16 @@ use crate::settings::Settings;
 use crate::wiring;
 
 pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Failure> {
-    let journal = crate::journal::open(&settings)?;
-    let wanted = Wanted::of(&args, &journal).await?;
+    let location = settings.journal()?;
+    if location.is_shared() {
+        return Err(Failure::usage(format!(
+            "the journal in {location} is shared: ask a `qopen serve` that uses it for a pull (POST /v1/pulls), or pull by a journal in a folder, without --journal"
+        )));
+    }
+    let journal = crate::journal::open_at(&location).await?;
+    let wanted = Wanted::of(&args, &*journal).await?;
     let place = wanted.place(&args)?;
-    let output = place.output();
+    let output = place.output()?;
     let receiving = &args.receiving;
     let (listener, _) = settings.listener()?;
     let socket = wiring::listen(settings.listen()?, "callbacks", "--listen").await?;
@@ -39,7 +45,7 @@ pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Fail
     let client = builder.build().map_err(|error| Failure::unexpected("the client", &error))?;
     output.check(&wanted.robots())?;
     let spare = wanted.resumed.iter().map(|it| it.pull.clone()).collect();
-    crate::journal::expire(&journal, receiving.retain, &spare).await;
+    crate::journal::expire(&*journal, receiving.retain, &spare).await;
     let router = client.callback_router();
     tokio::spawn(async move { listener.serve(socket, router, pending()).await });
     let mut begun = Vec::new();
@@ -70,7 +76,7 @@ struct Wanted {
 }
 
 impl Wanted {
-    async fn of(args: &PullArgs, journal: &DiskJournal) -> Result<Self, Failure> {
+    async fn of(args: &PullArgs, journal: &dyn Store) -> Result<Self, Failure> {
         let mut wanted = Self { new: Vec::new(), resumed: Vec::new() };
         if !args.resume.is_empty() {
             let marks: BTreeSet<&String> = args.resume.iter().collect();

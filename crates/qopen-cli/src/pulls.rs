@@ -1,6 +1,6 @@
 //! `qopen pulls`: what the journal knows of pulls.
 
-use qopen::journal::{Journal as _, Note, Noted, PullState};
+use qopen::journal::{Note, Noted, PullState};
 use serde::Serialize;
 
 use crate::args::PullsVerb;
@@ -10,31 +10,31 @@ use crate::report::in_words;
 use crate::settings::Settings;
 
 pub(crate) async fn run(verb: PullsVerb, settings: Settings) -> Result<Exit, Failure> {
-    let journal = open_existing(&settings)?;
+    let journal = open_existing(&settings).await?;
     let unreadable = |error| Failure::unexpected("the journal", &error);
     match verb {
         PullsVerb::List { json } => {
-            let pulls = all(&journal).await?;
+            let pulls = all(&*journal).await?;
             if pulls.is_empty() && !json {
                 eprintln!("qopen: the journal has no pulls");
             }
             pulls.iter().map(Line::of).for_each(|line| line.print(json));
         }
         PullsVerb::Show { mark, json } => {
-            for state in of_mark(&journal, &mark).await? {
+            for state in of_mark(&*journal, &mark).await? {
                 Line::of(&state).print(json);
                 state.notes.iter().for_each(|noted| print_note(noted, json));
             }
         }
         PullsVerb::Purge { mark } => {
-            for state in of_mark(&journal, &mark).await? {
+            for state in of_mark(&*journal, &mark).await? {
                 journal.forget(&state.pull).await.map_err(unreadable)?;
                 eprintln!("qopen: {} is deleted", state.pull);
             }
             journal.compact(0).await.map_err(unreadable)?;
         }
         PullsVerb::Check => {
-            let report = journal.check().map_err(unreadable)?;
+            let report = journal.check().await.map_err(unreadable)?;
             println!(
                 "{} files, {} bytes, {} records, {} pulls",
                 report.segments, report.bytes, report.records, report.pulls
@@ -166,6 +166,9 @@ fn print_note(noted: &Noted, json: bool) {
             format!("{status}: {accounts} customers on {pages} pages; {why}")
         }
         Note::Resumed => "taken up again".to_owned(),
+        Note::Requested => "the request is about to be sent".to_owned(),
+        Note::Adopted => "collected, although somebody else requested it".to_owned(),
+        Note::CancelRequested => "somebody wants it to end".to_owned(),
         Note::Published { revision, accounts, location, changes, .. } => {
             let changes = changes.map(|it| format!("; {}", in_words(it))).unwrap_or_default();
             format!("revision {revision} published: {accounts} customers in {location}{changes}")

@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 
 use futures_util::StreamExt as _;
-use qopen::journal::{
-    DiskJournal, Journal as _, JournalError, PageRecord, Payload, PullId, Quarantined,
-};
+use qopen::journal::{JournalError, PageRecord, Payload, PullId, Quarantined, Store};
 use qopen::types::RobotAccountListCallback;
 use qopen::{Understood, understand};
 use serde::Serialize;
@@ -16,9 +14,9 @@ use crate::journal::open_existing;
 use crate::settings::Settings;
 
 pub(crate) async fn run(verb: QuarantineVerb, settings: Settings) -> Result<Exit, Failure> {
-    let journal = open_existing(&settings)?;
+    let journal = open_existing(&settings).await?;
     let pages = journal.quarantined(None).await.map_err(|error| failed(&error))?;
-    let accounts = accounts(&journal).await?;
+    let accounts = accounts(&*journal).await?;
     let items = || {
         let pages = pages.iter().map(|item| ("page", item));
         pages.chain(accounts.iter().map(|item| ("account", item)))
@@ -46,13 +44,13 @@ pub(crate) async fn run(verb: QuarantineVerb, settings: Settings) -> Result<Exit
             }
             Ok(Exit::Complete)
         }
-        QuarantineVerb::Retry => retry(&journal, &pages, &accounts).await,
+        QuarantineVerb::Retry => retry(&*journal, &pages, &accounts).await,
     }
 }
 
 /// The accounts on kept pages that this version cannot read. They lie where they came, in their
 /// pages, and are read again whenever their list is published.
-async fn accounts(journal: &DiskJournal) -> Result<Vec<Quarantined>, Failure> {
+async fn accounts(journal: &dyn Store) -> Result<Vec<Quarantined>, Failure> {
     let mut found = Vec::new();
     for state in crate::journal::all(journal).await? {
         let mut seen = BTreeSet::new();
@@ -113,7 +111,7 @@ fn print(kind: &'static str, item: &Quarantined, json: bool) {
 /// Reads each item again. What is a page now goes to its pull; the page is kept before the item is
 /// let go, so that nothing is lost between.
 async fn retry(
-    journal: &DiskJournal,
+    journal: &dyn Store,
     items: &[Quarantined],
     accounts: &[Quarantined],
 ) -> Result<Exit, Failure> {

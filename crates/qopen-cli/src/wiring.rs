@@ -7,7 +7,7 @@ use std::time::Duration;
 use qopen::assembler::Timing;
 use qopen::callback::receiver;
 use qopen::http::BuildError;
-use qopen::journal::DiskJournal;
+use qopen::journal::Store;
 use qopen::{Client, ClientBuilder};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -20,7 +20,7 @@ use crate::settings::Settings;
 pub(crate) fn client(
     receiving: &Receiving,
     settings: &Settings,
-    journal: &Arc<DiskJournal>,
+    journal: &Arc<dyn Store>,
 ) -> Result<ClientBuilder, Failure> {
     let sender = settings.sender(|builder| match receiving.rate_limit {
         Some(limit) => builder.rate_limit(limit),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use futures_util::TryStreamExt as _;
-use qopen_journal::{DiskJournal, DiskOptions, Journal as _, PageRecord, Payload, PullId};
+use qopen_journal::{DiskJournal, DiskOptions, Journal as _, PageRecord, Payload, PullId, Upkeep as _};
 use tokio::runtime::{Builder, Runtime};
 
 static RUNTIME: LazyLock<Runtime> =
@@ -41,7 +41,7 @@ pub fn run(bytes: &[u8]) {
     let folder = folder();
     std::fs::write(file(folder.path()), bytes).expect("the file is written");
     let Some(journal) = open(folder.path()) else { return };
-    let report = journal.check().expect("it was just read");
+    let report = RUNTIME.block_on(journal.check()).expect("it was just read");
     assert!(report.records <= bytes.len() as u64);
     let before = RUNTIME.block_on(contents(&journal));
     let page = PageRecord::new(pull(), Payload::new("{\"new\":1}".into()));

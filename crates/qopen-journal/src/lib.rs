@@ -1,22 +1,37 @@
 #![doc = include_str!("../README.md")]
 
 mod disk;
+mod location;
 mod memory;
 mod outbox;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod record;
+mod upkeep;
+mod work;
+
+use std::collections::BTreeSet;
+use std::future::ready;
 
 use async_trait::async_trait;
 use futures_core::stream::BoxStream;
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use qopen_types::{Digest, RobotId};
 
 #[cfg(feature = "faults")]
 pub use disk::Faults;
-pub use disk::{Damage, DiskJournal, DiskOptions, DiskStats, Expired, Report};
+pub use disk::{Damage, DiskJournal, DiskOptions, Report};
+pub use location::{Location, Opened};
 pub use memory::MemoryJournal;
 pub use outbox::{Backlog, Outbox, Waiting};
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresJournal;
 pub use record::{
     Appended, Changes, Durability, Note, Noted, PageRecord, Payload, PullId, PullState,
     Quarantined, Started,
 };
+pub use upkeep::{Expired, Holdings, JournalStats, Store, Upkeep};
+pub use work::{Claim, Companion, Fencing, Renewed, WorkerId, Workload};
 
 /// What a journal could not do.
 #[derive(Debug, thiserror::Error)]
@@ -99,6 +114,28 @@ pub trait Journal: Send + Sync + 'static {
         pull: &PullId,
     ) -> Result<BoxStream<'static, Result<PageRecord, JournalError>>, JournalError>;
 
+    /// The digests of a pull's pages.
+    ///
+    /// # Errors
+    /// [`JournalError`], when the storage cannot be read.
+    async fn digests(&self, pull: &PullId) -> Result<Vec<Digest>, JournalError> {
+        self.pages(pull).await?.map_ok(|page| page.digest).try_collect().await
+    }
+
+    /// As [`pages`](Self::pages), but only those of these digests.
+    ///
+    /// # Errors
+    /// [`JournalError`], here or at a page, when the storage cannot be read.
+    async fn pages_of(
+        &self,
+        pull: &PullId,
+        digests: &[Digest],
+    ) -> Result<BoxStream<'static, Result<PageRecord, JournalError>>, JournalError> {
+        let wanted: BTreeSet<Digest> = digests.iter().copied().collect();
+        let is_wanted = move |page: &PageRecord| ready(wanted.contains(&page.digest));
+        Ok(self.pages(pull).await?.try_filter(is_wanted).boxed())
+    }
+
     /// What is known of a pull; `None` where nothing is.
     ///
     /// # Errors
@@ -110,6 +147,16 @@ pub trait Journal: Send + Sync + 'static {
     /// # Errors
     /// [`JournalError`], when the storage cannot be read.
     async fn pulls(&self) -> Result<Vec<PullState>, JournalError>;
+
+    /// Every pull of a robot of which anything is known, in the order of marks.
+    ///
+    /// # Errors
+    /// [`JournalError`], when the storage cannot be read.
+    async fn pulls_of(&self, robot: &RobotId) -> Result<Vec<PullState>, JournalError> {
+        let mut pulls = self.pulls().await?;
+        pulls.retain(|state| state.pull.robot_id == *robot);
+        Ok(pulls)
+    }
 
     /// What lies in quarantine, of one pull or of all and none, oldest first.
     ///

@@ -9,9 +9,10 @@ use futures_core::stream::BoxStream;
 use futures_util::stream;
 use qopen_types::Digest;
 
+use crate::work::{Claims, workload_of_one_process};
 use crate::{
-    Appended, Backlog, Durability, Journal, JournalError, Note, Noted, Outbox, PageRecord, Payload,
-    PullId, PullState, Quarantined, Waiting,
+    Appended, Backlog, Durability, Expired, Journal, JournalError, JournalStats, Note, Noted,
+    Outbox, PageRecord, Payload, PullId, PullState, Quarantined, Report, Upkeep, Waiting,
 };
 
 /// Bytes of payload that a journal in memory holds unless told otherwise: 1 GiB.
@@ -27,11 +28,13 @@ const NAMELESS_LIMIT: u64 = 16 << 20;
 pub struct MemoryJournal {
     limit: u64,
     state: Mutex<State>,
+    claims: Claims,
 }
 
 #[derive(Debug, Default)]
 struct State {
     held: u64,
+    records: u64,
     pulls: BTreeMap<PullId, Pull>,
     quarantine: Vec<Quarantined>,
     events: Vec<Waiting>,
@@ -56,7 +59,7 @@ impl MemoryJournal {
     /// One that holds at most so many bytes of payload.
     #[must_use]
     pub fn with_limit(limit: u64) -> Self {
-        Self { limit, state: Mutex::default() }
+        Self { limit, state: Mutex::default(), claims: Claims::default() }
     }
 
     /// Held only for the moment of a map operation, never across an await.
@@ -64,7 +67,30 @@ impl MemoryJournal {
         // No code that holds it can panic half-way through a change.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    async fn keep_note(&self, pull: &PullId, note: Note) -> Result<(), JournalError> {
+        self.restore(pull, Noted { at: SystemTime::now(), note }).await
+    }
+
+    fn page_stream(
+        &self,
+        pull: &PullId,
+        wanted: impl Fn(&Digest) -> bool,
+    ) -> BoxStream<'static, Result<PageRecord, JournalError>> {
+        let state = self.state();
+        let pages = state.pulls.get(pull).into_iter().flat_map(|it| &it.pages);
+        let mut pages: Vec<_> = pages
+            .filter(|(digest, _)| wanted(digest))
+            .map(|(digest, (number, payload))| (*number, *digest, payload.clone()))
+            .collect();
+        pages.sort_unstable_by_key(|(number, ..)| *number);
+        let pull = pull.clone();
+        let record = move |(_, digest, payload)| PageRecord { pull: pull.clone(), digest, payload };
+        Box::pin(stream::iter(pages.into_iter().map(record).map(Ok)))
+    }
 }
+
+workload_of_one_process!(MemoryJournal);
 
 impl State {
     fn take_room(&mut self, payload: &Payload, limit: u64) -> Result<(), JournalError> {
@@ -73,6 +99,7 @@ impl State {
             return Err(JournalError::Full { held: self.held, limit });
         }
         self.held = wanted;
+        self.records += 1;
         Ok(())
     }
 
@@ -118,34 +145,42 @@ impl State {
 #[async_trait]
 impl Journal for MemoryJournal {
     async fn append(&self, page: PageRecord) -> Result<Appended, JournalError> {
-        let mut state = self.state();
-        if state.pulls.get(&page.pull).is_some_and(|pull| pull.pages.contains_key(&page.digest)) {
-            return Ok(Appended::Duplicate);
+        let pull = page.pull.clone();
+        {
+            let mut state = self.state();
+            let known = state.pulls.get(&pull);
+            if known.is_some_and(|pull| pull.pages.contains_key(&page.digest)) {
+                return Ok(Appended::Duplicate);
+            }
+            state.take_room(&page.payload, self.limit)?;
+            let number = state.next();
+            let pull = state.pulls.entry(page.pull).or_default();
+            pull.pages.insert(page.digest, (number, page.payload));
+            pull.last_page = Some(SystemTime::now());
         }
-        state.take_room(&page.payload, self.limit)?;
-        let number = state.next();
-        let pull = state.pulls.entry(page.pull).or_default();
-        pull.pages.insert(page.digest, (number, page.payload));
-        pull.last_page = Some(SystemTime::now());
+        self.claims.paged(&pull);
         Ok(Appended::New)
     }
 
     async fn note(&self, pull: &PullId, note: Note) -> Result<(), JournalError> {
-        self.state()
-            .pulls
-            .entry(pull.clone())
-            .or_default()
-            .notes
-            .push(Noted { at: SystemTime::now(), note });
+        self.keep_note(pull, note.clone()).await?;
+        self.claims.noted(pull, Some(&note));
         Ok(())
     }
 
     async fn quarantine(&self, item: Quarantined) -> Result<(), JournalError> {
-        let mut state = self.state();
-        if !state.quarantine.contains(&item) {
+        let pull = item.pull.clone();
+        {
+            let mut state = self.state();
+            if state.quarantine.contains(&item) {
+                return Ok(());
+            }
             state.take_room(&item.payload, self.limit)?;
             state.quarantine.push(item);
             state.drop_nameless();
+        }
+        if let Some(pull) = &pull {
+            self.claims.noted(pull, None);
         }
         Ok(())
     }
@@ -154,14 +189,21 @@ impl Journal for MemoryJournal {
         &self,
         pull: &PullId,
     ) -> Result<BoxStream<'static, Result<PageRecord, JournalError>>, JournalError> {
+        Ok(self.page_stream(pull, |_| true))
+    }
+
+    async fn digests(&self, pull: &PullId) -> Result<Vec<Digest>, JournalError> {
         let state = self.state();
-        let pages = state.pulls.get(pull).map(|it| it.pages.clone()).unwrap_or_default();
-        let mut pages: Vec<_> = pages.into_iter().collect();
-        pages.sort_unstable_by_key(|(_, (number, _))| *number);
-        let pull = pull.clone();
-        let record =
-            move |(digest, (_, payload))| PageRecord { pull: pull.clone(), digest, payload };
-        Ok(Box::pin(stream::iter(pages.into_iter().map(record).map(Ok))))
+        Ok(state.pulls.get(pull).into_iter().flat_map(|it| it.pages.keys().copied()).collect())
+    }
+
+    async fn pages_of(
+        &self,
+        pull: &PullId,
+        digests: &[Digest],
+    ) -> Result<BoxStream<'static, Result<PageRecord, JournalError>>, JournalError> {
+        let wanted: BTreeSet<&Digest> = digests.iter().collect();
+        Ok(self.page_stream(pull, |digest| wanted.contains(digest)))
     }
 
     async fn pull(&self, pull: &PullId) -> Result<Option<PullState>, JournalError> {
@@ -191,6 +233,7 @@ impl Journal for MemoryJournal {
     }
 
     async fn forget(&self, pull: &PullId) -> Result<(), JournalError> {
+        self.claims.forget(pull);
         let mut state = self.state();
         if let Some(gone) = state.pulls.remove(pull) {
             gone.pages.values().for_each(|(_, payload)| state.give_back(payload));
@@ -206,6 +249,53 @@ impl Journal for MemoryJournal {
 
     fn durability(&self) -> Durability {
         Durability::Memory
+    }
+}
+
+#[async_trait]
+impl Upkeep for MemoryJournal {
+    fn stats(&self) -> JournalStats {
+        let state = self.state();
+        let mut stats = JournalStats::default();
+        (stats.records, stats.bytes) = (state.records, state.held);
+        stats
+    }
+
+    async fn expire(
+        &self,
+        before: SystemTime,
+        spare: &BTreeSet<PullId>,
+    ) -> Result<Expired, JournalError> {
+        let old = |it: &PullState| it.last_activity().is_some_and(|at| at < before);
+        let pulls = self.pulls().await?.into_iter();
+        let pulls: Vec<PullId> =
+            pulls.filter(|it| old(it) && !spare.contains(&it.pull)).map(|it| it.pull).collect();
+        for pull in &pulls {
+            self.forget(pull).await?;
+        }
+        let mut state = self.state();
+        let (gone, kept): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut state.events).into_iter().partition(|it| it.since < before);
+        state.events = kept;
+        gone.iter().for_each(|it| state.give_back(&it.event));
+        // What is quarantined of nobody is bounded by its size: when it came is not kept.
+        Ok(Expired { pulls, items: 0, events: gone.len() as u64 })
+    }
+
+    async fn compact(&self, _: u8) -> Result<u64, JournalError> {
+        Ok(0)
+    }
+
+    async fn check(&self) -> Result<Report, JournalError> {
+        let state = self.state();
+        let pages: usize = state.pulls.values().map(|it| it.pages.len()).sum();
+        let (pulls, records) = (state.pulls.len() as u64, pages as u64);
+        Ok(Report { pulls, records, bytes: state.held, ..Report::default() })
+    }
+
+    async fn restore(&self, pull: &PullId, noted: Noted) -> Result<(), JournalError> {
+        self.state().pulls.entry(pull.clone()).or_default().notes.push(noted);
+        Ok(())
     }
 }
 

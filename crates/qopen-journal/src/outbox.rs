@@ -1,10 +1,10 @@
 //! What waits to be handed on to somebody else.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 
-use crate::{Appended, JournalError, Payload};
+use crate::{Appended, JournalError, Payload, WorkerId};
 
 /// An event that waits to be handed on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,4 +66,19 @@ pub trait Outbox: Send + Sync + 'static {
     /// # Errors
     /// [`JournalError`], when the storage cannot be written.
     async fn taken(&self, event: &Waiting) -> Result<(), JournalError>;
+
+    /// Whether it is for this worker to hand events on, for as long as the lease: of those who share an
+    /// outbox one does, and goes on by asking again in time.
+    ///
+    /// # Errors
+    /// [`JournalError`], when that cannot be found out.
+    async fn turn(&self, worker: &WorkerId, lease: Duration) -> Result<bool, JournalError> {
+        let _ = (worker, lease);
+        Ok(true)
+    }
+
+    /// Whether other processes put events into it too.
+    fn is_shared(&self) -> bool {
+        false
+    }
 }

@@ -84,6 +84,10 @@ pub enum Appended {
 pub enum Note {
     /// It is about to be requested.
     Started(Started),
+    /// The request is about to be sent, for a pull that was [unsent](Started::unsent).
+    Requested,
+    /// Somebody else requested it, and it is collected here.
+    Adopted,
     /// The platform has accepted the request.
     Accepted {
         /// The platform's number for it, where it gave one.
@@ -109,6 +113,8 @@ pub enum Note {
     },
     /// An ended pull was taken up again.
     Resumed,
+    /// Somebody wants it to end with what is there.
+    CancelRequested,
     /// Its complete list was published.
     Published {
         /// The revision of the list.
@@ -154,14 +160,17 @@ pub struct Started {
     pub expect_accounts: Option<u64>,
     /// What the starter wants to find again, such as where the list goes.
     pub label: Option<String>,
+    /// Whoever takes the pull up first sends the request: the starter does not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsent: bool,
 }
 
 impl Started {
     /// Without tags, without an expected number, without a label.
     #[must_use]
     pub fn new(settle: Duration, idle_timeout: Duration, deadline: Duration) -> Self {
-        let (need_tag_info, expect_accounts, label) = (false, None, None);
-        Self { need_tag_info, settle, idle_timeout, deadline, expect_accounts, label }
+        let (need_tag_info, expect_accounts, label, unsent) = (false, None, None, false);
+        Self { need_tag_info, settle, idle_timeout, deadline, expect_accounts, label, unsent }
     }
 }
 
@@ -228,6 +237,28 @@ impl PullState {
         }
     }
 
+    /// Whether somebody wants it to end, since it was last taken up.
+    #[must_use]
+    pub fn is_cancel_requested(&self) -> bool {
+        let last = |it: &&Noted| matches!(it.note, Note::CancelRequested | Note::Resumed);
+        let last = self.notes.iter().rev().find(last);
+        last.is_some_and(|it| it.note == Note::CancelRequested)
+    }
+
+    /// Whether nobody has begun to send the request.
+    #[must_use]
+    pub fn is_unsent(&self) -> bool {
+        let unsent = self.started().is_some_and(|(_, started)| started.unsent);
+        let sent = |it: &Noted| matches!(it.note, Note::Requested | Note::Accepted { .. });
+        unsent && !self.notes.iter().any(sent)
+    }
+
+    /// Whether it is somebody else's, and nobody has taken it up yet.
+    #[must_use]
+    pub fn is_strange(&self) -> bool {
+        self.started().is_none() && !self.notes.iter().any(|it| it.note == Note::Adopted)
+    }
+
     /// Whether the platform accepted the request.
     #[must_use]
     pub fn is_accepted(&self) -> bool {
@@ -290,4 +321,7 @@ pub enum Durability {
     Memory,
     /// The process's end, and the machine's, as far as its disk keeps what `fsync` was told.
     LocalFsync,
+    /// What a commit at the database server survives: its machine's end, and more where its commits
+    /// wait for replicas.
+    ServerCommit,
 }

@@ -30,6 +30,12 @@ pub enum SinkError {
         #[source]
         source: io::Error,
     },
+    /// The database did not do it.
+    #[error("the database could not be written")]
+    Database(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Somebody else is to publish the list, and has been told so.
+    #[error("the list is not to be published from here any more")]
+    Superseded,
     /// A record could not be written as JSON or CSV.
     #[error("a record could not be encoded")]
     Encode(#[source] Box<dyn std::error::Error + Send + Sync>),

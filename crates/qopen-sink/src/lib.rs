@@ -3,6 +3,8 @@
 mod error;
 mod file;
 mod format;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod quarantine;
 mod record;
 mod sort;
@@ -11,12 +13,16 @@ mod stream;
 pub use error::SinkError;
 pub use file::FileSink;
 pub use format::{CSV_COLUMNS, Format};
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresSink;
 pub use quarantine::Quarantine;
 pub use record::Record;
 pub use sort::{Pair, Sorter};
 pub use stream::StreamSink;
 
-use qopen_types::RobotId;
+use std::any::Any;
+
+use qopen_types::{MarkId, RobotId};
 
 /// Whether a list is the whole list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,8 +53,59 @@ pub trait Sink: Send + Sync {
     fn begin(&self, kind: ListKind) -> Result<Box<dyn ListWriter>, SinkError>;
 }
 
+/// Of whom a list is.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct ListInfo<'a> {
+    /// The robot whose customers they are.
+    pub robot_id: &'a RobotId,
+    /// The mark of the pull that they came by.
+    pub mark_id: &'a MarkId,
+    /// Which revision of that pull's list it is.
+    pub revision: u32,
+}
+
+impl<'a> ListInfo<'a> {
+    /// That list.
+    #[must_use]
+    pub fn new(robot_id: &'a RobotId, mark_id: &'a MarkId, revision: u32) -> Self {
+        Self { robot_id, mark_id, revision }
+    }
+}
+
+/// What was committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Committed {
+    /// Where, for messages.
+    pub location: String,
+    /// Whether the companions were committed with it: all of them, and there were some.
+    pub together: bool,
+}
+
+impl Committed {
+    /// Something committed there, together with its companions or not.
+    #[must_use]
+    pub fn new(location: String, together: bool) -> Self {
+        Self { location, together }
+    }
+}
+
+/// Gives, for where a list is being put, what is to be done in the same transaction: values that a
+/// writer knows by their type, or does not.
+pub type Companions<'a> = dyn Fn(&str) -> Vec<Box<dyn Any + Send>> + 'a;
+
 /// A list being written.
 pub trait ListWriter: Send {
+    /// The records that follow are of that list. A list may have none.
+    ///
+    /// # Errors
+    /// [`SinkError`]; the list can no longer be committed then.
+    fn begin_list(&mut self, list: &ListInfo<'_>) -> Result<(), SinkError> {
+        let _ = list;
+        Ok(())
+    }
+
     /// Writes one record.
     ///
     /// # Errors
@@ -72,4 +129,15 @@ pub trait ListWriter: Send {
     /// [`SinkError`]. The place holds what it held before, or, where only the last step failed
     /// (making the replacement durable, removing a partial list), the new list.
     fn commit(self: Box<Self>) -> Result<String, SinkError>;
+
+    /// As [`commit`](Self::commit), and does what goes with it in the same transaction, where this
+    /// writer has such a thing and they are for the same place.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit); [`SinkError::Superseded`], when a companion says that the list is
+    /// not to be published any more. Nothing was changed then.
+    fn commit_with(self: Box<Self>, companions: &Companions<'_>) -> Result<Committed, SinkError> {
+        let _ = companions;
+        Ok(Committed::new(self.commit()?, false))
+    }
 }

@@ -8,17 +8,19 @@ use futures_util::{FutureExt as _, StreamExt as _, stream};
 use qopen_assembler::{Config, PullOptions, Timing};
 use qopen_callback::{Keyring, SharedKeyring, receiver};
 use qopen_http::Sender;
-use qopen_journal::{Durability, Journal, MemoryJournal, Note, PullId};
-use qopen_types::MarkId;
+use qopen_journal::{Durability, Fencing, Journal, JournalError, MemoryJournal, Note, PullId};
+use qopen_types::{Digest, MarkId};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::driver::Driver;
 use crate::foreign::ForeignHandler;
-use crate::messages::{Command, Generation, Seen, Start, Watched};
+use crate::messages::{Command, Fact, Generation, Seen, Start, Watched};
 use crate::pull::CancelOnDrop;
 use crate::receive::{Intake, KnownPulls, Stats};
 use crate::resume::{self, Resumed, options};
+use crate::tenure::{self, Tenure};
 use crate::under_way::{Hold, UnderWay};
 use crate::{Outcome, Pull, PullError, PullRequest, PulledList};
 
@@ -45,6 +47,7 @@ pub struct ClientBuilder {
     receiver: receiver::Config,
     foreign: Option<Arc<dyn ForeignHandler>>,
     adopt: bool,
+    keep_strangers: bool,
 }
 
 impl ClientBuilder {
@@ -84,6 +87,13 @@ impl ClientBuilder {
         self
     }
 
+    /// Keeps the pages of pulls that someone else requested, for whichever
+    /// [`Worker`](crate::Worker) shares the journal. Default: they are counted and ignored.
+    pub fn keep_strangers(mut self, keep: bool) -> Self {
+        self.keep_strangers = keep;
+        self
+    }
+
     /// Makes the client and starts its driver.
     ///
     /// # Errors
@@ -108,12 +118,14 @@ impl ClientBuilder {
         );
         runtime.spawn(driver);
         let stats = Stats::default();
+        let told = facts.clone();
         let intake = Intake {
             journal: Arc::clone(&journal),
             facts,
             known,
             stats: stats.clone(),
             adopt: self.adopt,
+            keep_strangers: self.keep_strangers,
             foreign: self.foreign,
         };
         let ring = SharedKeyring::new(self.ring);
@@ -126,6 +138,7 @@ impl ClientBuilder {
                 ring,
                 journal,
                 commands,
+                facts: told,
                 router,
                 stats,
                 timing,
@@ -153,6 +166,7 @@ struct Inner {
     ring: SharedKeyring,
     journal: Arc<dyn Journal>,
     commands: mpsc::UnboundedSender<Command>,
+    facts: mpsc::Sender<(Instant, Fact)>,
     router: axum::Router,
     stats: Stats,
     timing: Timing,
@@ -172,6 +186,7 @@ impl Client {
             receiver: receiver::Config::default(),
             foreign: None,
             adopt: false,
+            keep_strangers: false,
         }
     }
 
@@ -202,18 +217,7 @@ impl Client {
     /// refused is an outcome, not an error.
     pub async fn pull(&self, request: PullRequest) -> Result<Pull, PullError> {
         let inner = &self.inner;
-        let mark_id = match request.mark_id.clone() {
-            None => new_mark()?,
-            Some(mark_id) => mark_id,
-        };
-        let id = PullId { robot_id: request.robot_id.clone(), mark_id };
-        // The journal in memory forgets what this process has forgotten.
-        if request.mark_id.is_some()
-            && inner.journal.durability() != Durability::Memory
-            && inner.journal.pull(&id).await.map_err(PullError::Journal)?.is_some()
-        {
-            return Err(PullError::InJournal);
-        }
+        let id = inner.name(&request).await?;
         let started = request.started(inner.timing);
         let under_way = self.under_way(id.clone());
         let start = Start::new(options(&started).await_acceptance());
@@ -221,8 +225,38 @@ impl Client {
         let need_tag_info = started.need_tag_info;
         let note = Note::Started(started);
         inner.journal.note(&id, note).await.map_err(PullError::Journal)?;
-        inner.send(&under_way, need_tag_info);
-        Ok(handle(id, watched, Arc::clone(&inner.journal), under_way.cancel))
+        inner.send(&under_way, None, need_tag_info);
+        Ok(handle(id, watched, Arc::clone(&inner.journal), None, under_way.cancel))
+    }
+
+    /// Journals that a pull is wanted. Whichever [`Worker`](crate::Worker) shares the journal takes it
+    /// up, and sends the request.
+    ///
+    /// # Errors
+    /// [`PullError`], when that could not be kept, or there is such a pull already.
+    pub async fn announce(&self, request: PullRequest) -> Result<PullId, PullError> {
+        let inner = &self.inner;
+        let id = inner.name(&request).await?;
+        let mut started = request.started(inner.timing);
+        started.unsent = true;
+        inner.journal.note(&id, Note::Started(started)).await.map_err(PullError::Journal)?;
+        Ok(id)
+    }
+
+    /// The list of a pull that has ended, folded from what the journal has, for somebody who reads it:
+    /// nothing is awaited, noted or published. Its revision is 0 where it is not complete. `None` where
+    /// there is no such pull, or it has not ended.
+    ///
+    /// # Errors
+    /// [`PullError::Journal`], when the journal cannot be read.
+    pub async fn list(&self, id: &PullId) -> Result<Option<PulledList>, PullError> {
+        let journal = &self.inner.journal;
+        let state = journal.pull(id).await.map_err(PullError::Journal)?;
+        let Some(state) = state.filter(|it| it.ended().is_some()) else { return Ok(None) };
+        let resumed = resume::prepare(&**journal, &state, self.inner.timing).await;
+        let Start { fold, ended, .. } = resumed.map_err(PullError::Journal)?.start;
+        let revision = ended.unwrap_or(0);
+        Ok(fold.map(|fold| PulledList::done(id.clone(), Arc::clone(journal), fold, revision)))
     }
 
     /// The next pull that was adopted, as soon as a page of it has come; `None` when the client's
@@ -233,7 +267,7 @@ impl Client {
         // Nobody here has started it: its generation is 0.
         let mut cancel = UnderWay::new(self.inner.commands.clone(), id.clone(), 0).cancel;
         cancel.disarm();
-        Some(handle(id, watched, Arc::clone(&self.inner.journal), cancel))
+        Some(handle(id, watched, Arc::clone(&self.inner.journal), None, cancel))
     }
 
     /// Takes up a pull that another process has left, or that ended without a complete list: its
@@ -250,22 +284,76 @@ impl Client {
     /// [`PullError`], when there is no such pull, it is under way already, or the journal cannot be
     /// read.
     pub async fn resume(&self, id: &PullId) -> Result<Pull, PullError> {
+        self.resume_as(id, None).await
+    }
+
+    pub(crate) async fn resume_as(
+        &self,
+        id: &PullId,
+        tenure: Option<&Arc<Tenure>>,
+    ) -> Result<Pull, PullError> {
         let inner = &self.inner;
+        let noted = |noted: Result<Fencing, JournalError>| match noted {
+            Ok(Fencing::Fenced) => Err(PullError::Fenced),
+            noted => noted.map(drop).map_err(PullError::Journal),
+        };
         let under_way = self.under_way(id.clone());
         // From here on, what comes is held until the fold is there: the journal is read after.
         let _hold = inner.hold(id, under_way.generation).await?;
         let state = inner.journal.pull(id).await.map_err(PullError::Journal)?;
         let state = state.ok_or(PullError::NotInJournal)?;
         let resumed = resume::prepare(&*inner.journal, &state, inner.timing).await;
-        let Resumed { start, send_again, anew } = resumed.map_err(PullError::Journal)?;
+        let Resumed { mut start, send_again, anew } = resumed.map_err(PullError::Journal)?;
+        start.tenure = tenure.map(Arc::clone);
         let watched = inner.start(id, under_way.generation, start).await?;
+        if let Some(tenure) = tenure {
+            tenure.is_taken_up_as(under_way.generation);
+        }
+        let note = |note| tenure::note(&*inner.journal, tenure, id, note);
         if anew {
-            inner.journal.note(id, Note::Resumed).await.map_err(PullError::Journal)?;
+            noted(note(Note::Resumed).await)?;
         }
-        if let Some(need_tag_info) = send_again {
-            inner.send(&under_way, need_tag_info);
+        if state.is_strange() && tenure.is_some() {
+            noted(note(Note::Adopted).await)?;
         }
-        Ok(handle(id.clone(), watched, Arc::clone(&inner.journal), under_way.cancel))
+        if let Some(need_tag_info) = send_again.filter(|_| !state.is_cancel_requested()) {
+            if state.is_unsent() {
+                noted(note(Note::Requested).await)?;
+            }
+            inner.send(&under_way, tenure.map(Arc::clone), need_tag_info);
+        }
+        if state.is_cancel_requested() {
+            under_way.cancel.call();
+        }
+        let journal = Arc::clone(&inner.journal);
+        Ok(handle(id.clone(), watched, journal, tenure.map(Arc::clone), under_way.cancel))
+    }
+
+    /// The driver forgets a pull that it followed under a claim.
+    pub(crate) fn let_go(&self, tenure: &Tenure) {
+        let let_go = Command::LetGo(tenure.pull().clone(), tenure.generation());
+        // Without a driver nothing is known.
+        let _ = self.inner.commands.send(let_go);
+    }
+
+    /// Ends a pull that is followed under a claim with what is there.
+    pub(crate) fn cancel(&self, tenure: &Tenure) {
+        let cancel = Command::Cancel(tenure.pull().clone(), tenure.generation());
+        // Without a driver there is nothing to end.
+        let _ = self.inner.commands.send(cancel);
+    }
+
+    /// Which of a pull's pages the driver was not told of; `None` where it does not have it open.
+    pub(crate) async fn missing(&self, pull: &PullId, kept: Vec<Digest>) -> Option<Vec<Digest>> {
+        let (reply, answer) = oneshot::channel();
+        self.inner.commands.send(Command::Missing(pull.clone(), kept, reply)).ok()?;
+        answer.await.ok()?
+    }
+
+    /// Tells the driver what another process has kept.
+    pub(crate) async fn tell(&self, fact: Fact) {
+        // Without a driver nobody wants to know.
+        let _ = self.inner.facts.send((Instant::now(), fact)).await;
     }
 
     /// Lets go of a pull that has ended, here and in the journal. A page that comes of it later is a
@@ -289,8 +377,25 @@ impl Client {
 }
 
 impl Inner {
-    fn send(&self, pull: &UnderWay, need_tag_info: bool) {
-        pull.send(self.sender.clone(), Arc::clone(&self.journal), need_tag_info);
+    fn send(&self, pull: &UnderWay, tenure: Option<Arc<Tenure>>, need_tag_info: bool) {
+        pull.send(self.sender.clone(), Arc::clone(&self.journal), tenure, need_tag_info);
+    }
+
+    /// The name of a pull that is new.
+    async fn name(&self, request: &PullRequest) -> Result<PullId, PullError> {
+        let mark_id = match request.mark_id.clone() {
+            None => new_mark()?,
+            Some(mark_id) => mark_id,
+        };
+        let id = PullId { robot_id: request.robot_id.clone(), mark_id };
+        // The journal in memory forgets what this process has forgotten.
+        if request.mark_id.is_some()
+            && self.journal.durability() != Durability::Memory
+            && self.journal.pull(&id).await.map_err(PullError::Journal)?.is_some()
+        {
+            return Err(PullError::InJournal);
+        }
+        Ok(id)
     }
 
     async fn hold(&self, id: &PullId, generation: Generation) -> Result<Hold, PullError> {
@@ -328,24 +433,36 @@ fn new_mark() -> Result<MarkId, PullError> {
     MarkId::new(Uuid::now_v7().to_string()).map_err(|_| PullError::Closed)
 }
 
-fn handle(id: PullId, watched: Watched, journal: Arc<dyn Journal>, cancel: CancelOnDrop) -> Pull {
+fn handle(
+    id: PullId,
+    watched: Watched,
+    journal: Arc<dyn Journal>,
+    tenure: Option<Arc<Tenure>>,
+    cancel: CancelOnDrop,
+) -> Pull {
     let Watched { seen, lease } = watched;
     let progress = stream::unfold(seen.clone(), |mut seen| async move {
         if seen.borrow().ended.is_some() {
             return None;
         }
         seen.changed().await.ok()?;
+        if seen.borrow().gone {
+            return None;
+        }
         let progress = seen.borrow_and_update().progress.clone();
         Some((progress, seen))
     });
-    let list = PulledList::new(id.clone(), journal, seen.clone(), lease);
+    let list = PulledList::new(id.clone(), journal, tenure, seen.clone(), lease);
     let outcome = ended(seen, list);
     Pull { id, progress: progress.boxed(), outcome: outcome.boxed(), cancel }
 }
 
 async fn ended(mut seen: watch::Receiver<Seen>, list: PulledList) -> Result<Outcome, PullError> {
-    let seen =
-        seen.wait_for(|seen| seen.ended.is_some()).await.map_err(|_| PullError::Closed)?.clone();
+    let over = |seen: &Seen| seen.ended.is_some() || seen.gone;
+    let seen = seen.wait_for(over).await.map_err(|_| PullError::Closed)?.clone();
+    if seen.gone && seen.ended.is_none() {
+        return Err(PullError::Fenced);
+    }
     let ended = seen.ended.ok_or(PullError::Closed)?;
     Ok(Outcome { status: ended.status, progress: seen.progress, list })
 }

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use qopen_assembler::{
-    Assembler, Config, Entry, ErrorReport, Event, Failure, Fold, Page, PullKey, StartError, Time,
-    Verdict,
+    Assembler, Config, Entry, ErrorReport, Event, Failure, Fold, Page, PageDigest, PullKey,
+    StartError, Time, Verdict,
 };
 use qopen_http::SendError;
-use qopen_journal::{Durability, Journal, Note, PullId};
+use qopen_journal::{Durability, Fencing, Journal, JournalError, Note, PullId};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -17,7 +18,9 @@ use crate::messages::{Command, Ended, Fact, Generation, Lease, Seen, Start, Watc
 use crate::outcome::Status;
 use crate::pull::{Progress, PullError};
 use crate::receive::KnownPulls;
+use crate::tenure::{self, Tenure};
 use crate::understand::key_of;
+use crate::worker::fact_of;
 
 struct Entered {
     pull: PullId,
@@ -31,6 +34,10 @@ struct Entered {
     elapsed: Duration,
     /// Its revision when this process took it up, where it was complete then.
     ended: Option<u32>,
+    /// The claim that it is followed under.
+    tenure: Option<Arc<Tenure>>,
+    /// The quiet that ends it: with the last page seen, and without.
+    patience: (Duration, Duration),
 }
 
 /// What came of a pull that is being taken up.
@@ -56,6 +63,9 @@ pub(crate) struct Driver {
 
 /// How many of those are remembered.
 const LET_GO: usize = 1024;
+
+/// How long it takes until the journal is asked again, when it could not be read.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 impl Driver {
     /// Runs until the client is gone: no commands and no facts can come any more.
@@ -94,8 +104,12 @@ impl Driver {
                 Some((arrived, fact)) = facts.recv() => driver.take(arrived, fact),
                 Some(pull) = releases.recv() => driver.forget(pull).await,
                 () = sleep_until(due), if due.is_some() => {
-                    let now = driver.now();
-                    driver.assembler.handle_timeout(now);
+                    if driver.look_again().await {
+                        let now = driver.now();
+                        driver.assembler.handle_timeout(now);
+                    } else {
+                        tokio::time::sleep(LOOK_AGAIN).await;
+                    }
                 }
             }
             driver.speak().await;
@@ -151,6 +165,21 @@ impl Driver {
                     self.not_sent(now, &pull, error);
                 }
             }
+            Command::LetGo(pull, generation) => {
+                if self.is_current(&pull, generation) {
+                    self.let_go_of(&pull);
+                }
+            }
+            Command::Missing(pull, mut digests, reply) => {
+                let key = key_of(&pull);
+                let open = self.assembler.open_pulls().any(|open| *open == key);
+                let missing = self.assembler.fold(&key).filter(|_| open).map(|fold| {
+                    digests.retain(|it| !fold.has_page(PageDigest::from_u128(it.to_u128())));
+                    digests
+                });
+                // Whoever asked may have gone.
+                let _ = reply.send(missing);
+            }
             Command::Forget(pull, reply) => {
                 let key = key_of(&pull);
                 let under_way = self.held.contains_key(&key)
@@ -190,6 +219,8 @@ impl Driver {
         let watched = self.enter(pull, generation);
         if let Some(entered) = self.pulls.get_mut(&key) {
             (entered.elapsed, entered.ended) = (start.elapsed, start.ended);
+            entered.tenure = start.tenure;
+            entered.patience = (start.options.timing.settle, start.options.timing.idle_timeout);
         }
         if let Some(fold) = start.fold.filter(has_anything) {
             // The pull is open, and the fold its own.
@@ -205,6 +236,60 @@ impl Driver {
         watched
     }
 
+    /// Another worker has it, or nobody needs to: nothing of it is known here any more.
+    fn let_go_of(&mut self, pull: &PullId) {
+        let (now, key) = (self.now(), key_of(pull));
+        if let Some(entered) = self.pulls.remove(&key) {
+            entered.seen.send_modify(|seen| seen.gone = true);
+        }
+        self.known.remove(pull);
+        // It may have ended, and may be forgotten already.
+        let _ = self.assembler.cancel(now, &key);
+        let _ = self.assembler.forget(now, &key);
+    }
+
+    /// What is followed under a claim may have pages that another process has kept: whatever would end
+    /// now ends only when the journal has nothing else. False where that could not be read.
+    async fn look_again(&mut self) -> bool {
+        let now = self.now();
+        let ripe = |(settle, idle): (Duration, Duration), key: &PullKey| {
+            self.assembler.progress(key).is_some_and(|it| {
+                let quiet = now.since(it.last_activity);
+                it.last_page_seen && quiet >= settle || quiet >= idle
+            })
+        };
+        let ripe: Vec<(PullKey, PullId)> = self
+            .assembler
+            .open_pulls()
+            .filter_map(|key| {
+                let entered = self.pulls.get(key).filter(|it| it.tenure.is_some())?;
+                ripe(entered.patience, key).then(|| (key.clone(), entered.pull.clone()))
+            })
+            .collect();
+        for (key, pull) in ripe {
+            if let Err(error) = self.look_at(&key, &pull).await {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(%pull, error, "the pull cannot end yet: its journal cannot be read");
+                return false;
+            }
+        }
+        true
+    }
+
+    async fn look_at(&mut self, key: &PullKey, pull: &PullId) -> Result<(), JournalError> {
+        let mut missing = self.journal.digests(pull).await?;
+        if let Some(fold) = self.assembler.fold(key) {
+            missing.retain(|it| !fold.has_page(PageDigest::from_u128(it.to_u128())));
+        }
+        if !missing.is_empty() {
+            let mut pages = self.journal.pages_of(pull, &missing).await?;
+            while let Some(page) = pages.next().await {
+                self.take(Instant::now(), fact_of(page?));
+            }
+        }
+        Ok(())
+    }
+
     fn is_current(&self, pull: &PullId, generation: Generation) -> bool {
         self.pulls.get(&key_of(pull)).is_some_and(|entered| entered.generation == generation)
     }
@@ -213,7 +298,7 @@ impl Driver {
         let key = key_of(&pull);
         let lease = Arc::new(Lease { pull: pull.clone(), released: self.released.clone() });
         let progress = self.progress(&key, &pull);
-        let (seen, watching) = watch::channel(Seen { progress, ended: None });
+        let (seen, watching) = watch::channel(Seen { progress, ended: None, gone: false });
         self.known.insert(&pull);
         self.let_go.remove(&pull);
         let entered = Entered {
@@ -224,6 +309,8 @@ impl Driver {
             not_sent: None,
             elapsed: Duration::ZERO,
             ended: None,
+            tenure: None,
+            patience: (Duration::MAX, Duration::MAX),
         };
         self.pulls.insert(key, entered);
         Watched { seen: watching, lease }
@@ -370,9 +457,24 @@ impl Driver {
         let (why, text) = (status.to_string(), status.as_str().to_owned());
         let note = Note::Ended { status: text, why, accounts, pages };
         let ended_before = entered.ended.is_some() && matches!(status, Status::Complete(_));
-        if !ended_before && let Err(error) = self.journal.note(&pull, note).await {
-            // The pages are what counts, and they are kept: the end follows from them again.
-            tracing::error!(%pull, error = &error as &dyn std::error::Error, "the end was not journaled");
+        if !ended_before {
+            let tenure = entered.tenure.clone();
+            match tenure::note(&*self.journal, tenure.as_ref(), &pull, note).await {
+                Ok(Fencing::Fenced) => {
+                    tracing::warn!(%pull, "another worker has taken the pull over");
+                    return self.let_go_of(&pull);
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    // The pages are what counts, and they are kept: the end follows from them again.
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(%pull, error, "the end was not journaled");
+                    if tenure.is_some() {
+                        // Nobody must take it for done.
+                        return self.let_go_of(&pull);
+                    }
+                }
+            }
         }
         let fold = self.assembler.take_fold(key).unwrap_or_else(|| Fold::new(key));
         self.update(key, Some(Ended { status, fold: Arc::new(fold) }));

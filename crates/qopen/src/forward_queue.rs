@@ -11,9 +11,10 @@ use async_trait::async_trait;
 use futures_util::{StreamExt as _, stream};
 use qopen_callback::receiver::NotTaken;
 use qopen_http::{BuildError, ForwardError, Forwarder};
-use qopen_journal::{Backlog, JournalError, Outbox, Payload, Waiting};
+use qopen_journal::{Backlog, JournalError, Outbox, Payload, Waiting, WorkerId};
 use tokio::sync::Notify;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::foreign::{ForeignEvent, ForeignHandler};
 
@@ -25,6 +26,12 @@ const CAPACITY_BYTES: u64 = 256 << 20;
 
 /// Events that are read from the outbox at a time.
 const BATCH: usize = 64;
+
+/// How long one process hands on events for all that share an outbox, until it must ask again.
+const TURN: Duration = Duration::from_secs(15);
+
+/// How often it looks for what others have kept.
+const SHARED_POLL: Duration = Duration::from_secs(1);
 
 /// Events that are sent at once.
 const AT_ONCE: usize = 8;
@@ -48,6 +55,7 @@ pub struct ForwardQueue {
 struct Inner {
     forwarder: Forwarder,
     outbox: Arc<dyn Outbox>,
+    worker: WorkerId,
     capacity: u64,
     capacity_bytes: u64,
     first_pause: Duration,
@@ -105,6 +113,7 @@ impl ForwardQueue {
         Ok(ForwardQueueBuilder(Inner {
             forwarder: Forwarder::new(url)?,
             outbox,
+            worker: WorkerId::new(Uuid::now_v7().to_string()),
             capacity: CAPACITY,
             capacity_bytes: CAPACITY_BYTES,
             first_pause: Duration::from_secs(1),
@@ -143,11 +152,30 @@ impl ForwardQueue {
         let longer = |pause: Duration| pause.saturating_mul(2).min(inner.longest_pause);
         let mut pause = inner.first_pause;
         // Everything up to this number was tried; from when on what was not taken is tried again.
-        let (mut tried, mut again) = (0, None);
+        let (mut tried, mut again): (u64, Option<Instant>) = (0, None);
         // How far it had come when it last began anew.
         let mut reached = 0;
         loop {
+            if !inner.has_turn().await {
+                tokio::time::sleep(TURN / 3).await;
+                continue;
+            }
             match inner.send_after(&mut tried).await {
+                // What others keep may come out of order, and without a word.
+                Sent::Nothing if inner.outbox.is_shared() => {
+                    let look = Instant::now() + SHARED_POLL;
+                    tokio::select! {
+                        () = tokio::time::sleep_until(again.map_or(look, |due| due.min(look))) => {}
+                        () = inner.came.notified() => {}
+                    }
+                    if again.is_none_or(|due| due <= Instant::now()) {
+                        tried = 0;
+                        pause = match again.take() {
+                            Some(_) => longer(pause),
+                            None => inner.first_pause,
+                        };
+                    }
+                }
                 Sent::Nothing => match again {
                     None => {
                         pause = inner.first_pause;
@@ -192,6 +220,18 @@ enum Sent {
 }
 
 impl Inner {
+    /// Whether it is for this process to hand on. One that is late may still be sending when the next
+    /// begins: then the listener gets an event twice.
+    async fn has_turn(&self) -> bool {
+        match self.outbox.turn(&self.worker, TURN).await {
+            Ok(turn) => turn,
+            Err(error) => {
+                self.complain("whose turn it is to forward events cannot be found out", &error);
+                false
+            }
+        }
+    }
+
     /// Sends the next events after the one with that number, and moves it on.
     async fn send_after(&self, tried: &mut u64) -> Sent {
         let batch = match self.outbox.waiting(*tried, BATCH).await {

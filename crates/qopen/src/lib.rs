@@ -11,8 +11,10 @@ mod pull;
 mod receive;
 mod replay;
 mod resume;
+mod tenure;
 mod under_way;
 mod understand;
+mod worker;
 
 pub use client::{Client, ClientBuilder, ClientError};
 pub use foreign::{ForeignEvent, ForeignHandler, ForwardTo};
@@ -23,6 +25,7 @@ pub use pull::{Progress, Pull, PullError, PullRequest};
 pub use receive::Stats;
 pub use replay::{Replay, ReplayError};
 pub use understand::{Understood, understand};
+pub use worker::{ClaimedPull, Worker, WorkerOptions};
 
 pub use qopen_assembler as assembler;
 pub use qopen_callback as callback;

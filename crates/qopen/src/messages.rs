@@ -6,11 +6,12 @@ use std::time::Duration;
 use qopen_assembler::{Entry, ErrorReport, Fold, PageDigest, PullKey, PullOptions, StartError};
 use qopen_http::SendError;
 use qopen_journal::PullId;
-use qopen_types::{MarkId, RobotId};
+use qopen_types::{Digest, MarkId, RobotId};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::outcome::Status;
 use crate::pull::{Progress, PullError};
+use crate::tenure::Tenure;
 
 /// Something that happened in the world, with the time it did.
 pub(crate) enum Fact {
@@ -22,9 +23,7 @@ pub(crate) enum Fact {
 
 impl Fact {
     pub(crate) fn owed(pull: &PullId, digest: PageDigest) -> Self {
-        let whose =
-            Whose { robot_id: Some(pull.robot_id.clone()), mark_id: Some(pull.mark_id.clone()) };
-        Self::Owed { whose, digest }
+        Self::Owed { whose: Whose::of(pull), digest }
     }
 }
 
@@ -36,6 +35,10 @@ pub(crate) struct Whose {
 }
 
 impl Whose {
+    pub(crate) fn of(pull: &PullId) -> Self {
+        Self { robot_id: Some(pull.robot_id.clone()), mark_id: Some(pull.mark_id.clone()) }
+    }
+
     /// The pull, where all of its name could be read.
     pub(crate) fn pull(&self) -> Option<PullId> {
         let (robot_id, mark_id) = (self.robot_id.clone()?, self.mark_id.clone()?);
@@ -70,6 +73,10 @@ pub(crate) enum Command {
     Accepted(PullId, Generation),
     NotSent(PullId, Generation, SendError),
     Cancel(PullId, Generation),
+    /// It is no longer this process's to follow, whatever became of it.
+    LetGo(PullId, Generation),
+    /// Which of these pages the driver was not told of; `None` where the pull is not open here.
+    Missing(PullId, Vec<Digest>, oneshot::Sender<Option<Vec<Digest>>>),
     /// An ended pull is not wanted any more. Answered when nothing of it is known here.
     Forget(PullId, oneshot::Sender<Result<(), PullError>>),
 }
@@ -86,12 +93,15 @@ pub(crate) struct Start {
     pub(crate) reported: Option<(i64, String)>,
     /// It was complete before, with this revision.
     pub(crate) ended: Option<u32>,
+    /// The claim that it is followed under, where there is one.
+    pub(crate) tenure: Option<Arc<Tenure>>,
 }
 
 impl Start {
     /// From nothing.
     pub(crate) fn new(options: PullOptions) -> Self {
-        Self { options, fold: None, elapsed: Duration::ZERO, reported: None, ended: None }
+        let (fold, reported, ended, tenure) = (None, None, None, None);
+        Self { options, fold, elapsed: Duration::ZERO, reported, ended, tenure }
     }
 }
 
@@ -100,6 +110,8 @@ impl Start {
 pub(crate) struct Seen {
     pub(crate) progress: Progress,
     pub(crate) ended: Option<Ended>,
+    /// The driver has let go of it.
+    pub(crate) gone: bool,
 }
 
 #[derive(Clone, Debug)]

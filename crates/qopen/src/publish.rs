@@ -7,14 +7,17 @@ use std::sync::Arc;
 
 use futures_util::StreamExt as _;
 use qopen_assembler::{ContentDigest, Entry, Fingerprint, Fold, Keyed as _, PageDigest};
-use qopen_journal::{Changes, Journal, JournalError, Note, PageRecord, PullId};
-use qopen_sink::{ListKind, ListWriter, Pair, Quarantine, Record, Sink, SinkError, Sorter};
+use qopen_journal::{Changes, Companion, Fencing, Journal, JournalError, Note, PageRecord, PullId};
+use qopen_sink::{
+    Committed, ListInfo, ListKind, ListWriter, Pair, Quarantine, Record, Sink, SinkError, Sorter,
+};
 use qopen_types::{Account, AccountSkim, CallbackSkim, Digest, Entry as Read, Json, PageSkim};
 use serde::Serialize;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::messages::{Lease, Seen};
+use crate::tenure::{self, Tenure};
 use crate::understand::{Understood, content_of, key_of, understand};
 
 /// Pages that are read before they are wanted.
@@ -38,6 +41,9 @@ pub enum PublishError {
         /// Accounts whose pages are still there.
         found: usize,
     },
+    /// A list was followed under a claim that no longer counts. Another worker publishes it.
+    #[error("another worker has taken the pull over, and publishes its list")]
+    Fenced,
     /// The runtime shut down before it was done.
     #[error("the runtime shut down before the list was written")]
     Shutdown,
@@ -50,6 +56,8 @@ pub enum PublishError {
 pub struct PulledList {
     id: PullId,
     journal: Arc<dyn Journal>,
+    /// The claim that it is published under, where there is one.
+    tenure: Option<Arc<Tenure>>,
     source: Source,
 }
 
@@ -65,14 +73,15 @@ impl PulledList {
     pub(crate) fn new(
         id: PullId,
         journal: Arc<dyn Journal>,
+        tenure: Option<Arc<Tenure>>,
         seen: watch::Receiver<Seen>,
         lease: Arc<Lease>,
     ) -> Self {
-        Self { id, journal, source: Source::Live { seen, _lease: lease } }
+        Self { id, journal, tenure, source: Source::Live { seen, _lease: lease } }
     }
 
     pub(crate) fn done(id: PullId, journal: Arc<dyn Journal>, fold: Fold, revision: u32) -> Self {
-        Self { id, journal, source: Source::Done(Arc::new(fold), revision) }
+        Self { id, journal, tenure: None, source: Source::Done(Arc::new(fold), revision) }
     }
 
     /// The robot and mark.
@@ -214,16 +223,41 @@ async fn write(
             };
             done.push(one.run()?);
         }
-        let location = writer.commit().map_err(PublishError::Sink)?;
-        for (list, it) in lists.iter().zip(&done).filter(|_| note) {
-            let PublishedList { revision, accounts, pages, quarantined, changes, .. } = *it;
-            let location = location.clone();
-            let set_aside = quarantined;
-            let note = Note::Published { revision, accounts, pages, location, set_aside, changes };
-            // The list is in its place: that this could not be noted does not undo it.
-            if let Err(error) = runtime.block_on(list.journal.note(&list.id, note)) {
-                let error = &error as &dyn std::error::Error;
-                tracing::error!(pull = %list.id, error, "the publication was not journaled");
+        for tenure in lists.iter().filter_map(|list| list.tenure.as_ref()).filter(|_| note) {
+            match runtime.block_on(tenure.check()).map_err(PublishError::Journal)? {
+                Fencing::Held => {}
+                _ => return Err(PublishError::Fenced),
+            }
+        }
+        let notes = |location: &str| -> Vec<Note> {
+            let note = |it: &PublishedList| {
+                let PublishedList { revision, accounts, pages, quarantined, changes, .. } = *it;
+                let (location, set_aside) = (location.to_owned(), quarantined);
+                Note::Published { revision, accounts, pages, location, set_aside, changes }
+            };
+            done.iter().map(note).collect()
+        };
+        // Where list and journal are in one database, both change in one transaction or neither does.
+        let companions = |location: &str| {
+            let notes = notes(location);
+            let of = |(list, note): (&PulledList, &Note)| list.tenure.as_ref()?.companion(note);
+            lists.iter().zip(&notes).filter(|_| note).filter_map(of).collect::<Vec<Companion>>()
+        };
+        let Committed { location, together, .. } =
+            writer.commit_with(&companions).map_err(|error| match error {
+                SinkError::Superseded => PublishError::Fenced,
+                error => PublishError::Sink(error),
+            })?;
+        for (list, it) in lists.iter().zip(notes(&location)).filter(|_| note && !together) {
+            let (journal, tenure) = (&*list.journal, list.tenure.as_ref());
+            match runtime.block_on(tenure::note(journal, tenure, &list.id, it)) {
+                Ok(Fencing::Fenced) => return Err(PublishError::Fenced),
+                Ok(_) => {}
+                // The list is in its place: that this could not be noted does not undo it.
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(pull = %list.id, error, "the publication was not journaled");
+                }
             }
         }
         Ok(Published { location, lists: done, quarantine })
@@ -249,6 +283,8 @@ struct Publication<'a> {
 impl Publication<'_> {
     fn run(mut self) -> Result<PublishedList, PublishError> {
         let (revision, fold) = self.list.fold();
+        let info = ListInfo::new(&self.list.id.robot_id, &self.list.id.mark_id, revision);
+        self.writer.begin_list(&info).map_err(PublishError::Sink)?;
         let (fold, changes) = match fold {
             Some(fold) => (fold, None),
             None => self.refold()?,

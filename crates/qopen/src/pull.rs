@@ -171,6 +171,9 @@ pub enum PullError {
     /// That the pull is started could not be kept, or what was kept not be read.
     #[error("the journal could not be used")]
     Journal(#[source] JournalError),
+    /// It was followed under a claim that no longer counts.
+    #[error("another worker has taken the pull over, or nobody has it any more")]
+    Fenced,
     /// The client has gone.
     #[error("the client has shut down")]
     Closed,

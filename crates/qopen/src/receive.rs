@@ -160,6 +160,7 @@ pub(crate) struct Intake {
     pub(crate) known: Arc<KnownPulls>,
     pub(crate) stats: Stats,
     pub(crate) adopt: bool,
+    pub(crate) keep_strangers: bool,
     pub(crate) foreign: Option<Arc<dyn ForeignHandler>>,
 }
 
@@ -193,7 +194,7 @@ impl Intake {
                 if under_way {
                     // Seen and not yet kept: the pull must not settle while the journal is at it.
                     self.tell(arrived, Fact::owed(&pull, digest)).await?;
-                } else if !self.is_in_journal(&pull).await? {
+                } else if !self.is_kept(&pull).await? {
                     return Ok(());
                 }
                 let appended = self.journal.append(page).await;
@@ -202,7 +203,7 @@ impl Intake {
                 }
                 // It may have been taken up meanwhile, from the journal as it was before.
                 if !under_way && !self.is_ours(&pull) {
-                    tracing::warn!(%pull, "a page came of a pull that is not under way; it is kept");
+                    tracing::debug!(%pull, "a page came of a pull that is not under way here; it is kept");
                     return Ok(());
                 }
                 let arrived = Instant::now();
@@ -261,7 +262,7 @@ impl Intake {
         let digest = PageDigest::of(payload.as_bytes());
         let pull = match whose.pull() {
             Some(pull) => {
-                if !self.is_ours(&pull) && !self.is_in_journal(&pull).await? {
+                if !self.is_ours(&pull) && !self.is_kept(&pull).await? {
                     // A stranger's, as its name says.
                     return Ok(());
                 }
@@ -278,6 +279,11 @@ impl Intake {
     /// Whether the pull is under way or remembered here, or would be taken up at once.
     fn is_ours(&self, pull: &PullId) -> bool {
         self.adopt || self.known.contains(pull)
+    }
+
+    /// Whether what comes of a pull that this client does not know is kept.
+    async fn is_kept(&self, pull: &PullId) -> Result<bool, NotTaken> {
+        Ok(self.is_in_journal(pull).await? || self.keep_strangers)
     }
 
     /// Whether the journal knows a pull that this client does not. Then what comes of it is kept,

@@ -57,8 +57,10 @@ pub(crate) async fn prepare(
         start.fold = Some(fold);
         return Ok(Resumed { start, send_again: None, anew: false });
     }
-    // Nobody listened: what could not be delivered comes again when the platform sees fit.
-    options.timing.settle = started.settle.max(started.idle_timeout);
+    if !state.is_unsent() && !state.is_strange() {
+        // Nobody listened: what could not be delivered comes again when the platform sees fit.
+        options.timing.settle = started.settle.max(started.idle_timeout);
+    }
     if ended.is_none() {
         let elapsed = SystemTime::now().duration_since(at).unwrap_or_default();
         let least = started.idle_timeout.saturating_add(options.timing.settle);

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use crate::messages::{Command, Generation};
 use crate::pull::CancelOnDrop;
+use crate::tenure::{self, Tenure};
 
 /// Holds what comes of a pull until the pull is started, or this is dropped.
 pub(crate) struct Hold {
@@ -45,12 +46,19 @@ impl UnderWay {
     }
 
     /// Sends the request in the background.
-    pub(crate) fn send(&self, sender: Sender, journal: Arc<dyn Journal>, need_tag_info: bool) {
+    pub(crate) fn send(
+        &self,
+        sender: Sender,
+        journal: Arc<dyn Journal>,
+        tenure: Option<Arc<Tenure>>,
+        need_tag_info: bool,
+    ) {
         let mut request =
             RobotAccountListRequest::new(self.id.robot_id.clone(), self.id.mark_id.clone());
         request.need_tag_info = need_tag_info;
         let (commands, id) = (self.commands.clone(), self.id.clone());
-        let sending = Sending { sender, journal, commands, id, generation: self.generation };
+        let generation = self.generation;
+        let sending = Sending { sender, journal, tenure, commands, id, generation };
         let task = tokio::spawn(sending.run(request));
         *self.sending.lock().unwrap_or_else(PoisonError::into_inner) = Some(task.abort_handle());
     }
@@ -75,6 +83,7 @@ fn cancel(
 struct Sending {
     sender: Sender,
     journal: Arc<dyn Journal>,
+    tenure: Option<Arc<Tenure>>,
     commands: mpsc::UnboundedSender<Command>,
     id: PullId,
     generation: Generation,
@@ -82,12 +91,12 @@ struct Sending {
 
 impl Sending {
     async fn run(self, request: RobotAccountListRequest) {
-        let Self { sender, journal, commands, id, generation } = self;
+        let Self { sender, journal, tenure, commands, id, generation } = self;
         let command = match sender.request_account_list(&request).await {
             Ok(accepted) => {
                 tracing::info!(pull = %id, serial_no = accepted.serial_no, "request accepted");
                 let note = Note::Accepted { serial_no: accepted.serial_no };
-                if let Err(error) = journal.note(&id, note).await {
+                if let Err(error) = tenure::note(&*journal, tenure.as_ref(), &id, note).await {
                     // At worst the request is sent again, under the same mark.
                     let error = &error as &dyn std::error::Error;
                     tracing::warn!(pull = %id, error, "the acceptance was not journaled");

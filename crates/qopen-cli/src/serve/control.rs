@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Path, Query, Request, State};
@@ -16,14 +17,14 @@ use bytes::Bytes;
 use futures_core::Stream;
 use futures_util::stream;
 use qopen::callback::listener::Listener;
-use qopen::journal::{PullId, PullState};
+use qopen::journal::{Note, PullId, PullState};
 use qopen::sink::{Format, StreamSink};
 use qopen::types::{MarkId, RobotId, Secret};
-use qopen::{PullError, PullRequest, Status};
+use qopen::{PullError, PullRequest};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use subtle::ConstantTimeEq as _;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::metrics;
 use super::service::{Live, Service};
@@ -36,6 +37,9 @@ const OPENAPI: &str = include_str!("openapi.json");
 
 /// Pieces of a list that wait for a slow reader.
 const PIECES: usize = 16;
+
+/// How often it is looked what became of a pull that another process has.
+const ELSEWHERE: Duration = Duration::from_millis(500);
 
 type Shared = State<Arc<Service>>;
 
@@ -152,14 +156,14 @@ async fn start(State(service): Shared, body: Bytes) -> Result<Response, Refusal>
     if service.is_stopping() {
         return Err(Refusal(StatusCode::SERVICE_UNAVAILABLE, "stopping".into()));
     }
-    let id = service.start(request).await?;
+    let id = service.start(request, None).await?;
     let location = format!("/v1/pulls/{}", id.mark_id);
     let answer = json!({ "robot_id": id.robot_id.as_str(), "mark_id": id.mark_id.as_str() });
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(answer)).into_response())
 }
 
 async fn list(State(service): Shared) -> Result<Json<Value>, Refusal> {
-    let all = crate::journal::all(&service.journal).await.map_err(Refusal::internal)?;
+    let all = crate::journal::all(&*service.journal).await.map_err(Refusal::internal)?;
     let all: Vec<Value> = all.iter().map(|state| view(&service, state)).collect();
     Ok(Json(json!({ "pulls": all })))
 }
@@ -196,14 +200,14 @@ fn add_progress(view: &mut Value, live: &Live) {
     view["duplicate_pages"] = progress.duplicate_pages.into();
     view["conflicts"] = progress.conflicts.into();
     view["last_page_seen"] = progress.last_page_seen.into();
-    match &live.outcome {
+    match &live.ended {
         None => {
             view["status"] = "open".into();
             view["waiting_for"] = report::waiting_for(progress.waiting_for).into();
         }
-        Some(outcome) => {
-            view["status"] = outcome.status.as_str().into();
-            view["why"] = outcome.status.to_string().into();
+        Some(ended) => {
+            view["status"] = ended.status.into();
+            view["why"] = ended.why.as_str().into();
         }
     }
 }
@@ -211,13 +215,10 @@ fn add_progress(view: &mut Value, live: &Live) {
 /// Ends a pull that is open; deletes one that has ended, and everything that is kept of it.
 async fn end(State(service): Shared, mark: Path<String>) -> Result<StatusCode, Refusal> {
     let state = known(&service, &mark).await?;
-    if service.find(&state.pull).is_some_and(|it| it.is_under_way()) {
-        service.cancel(&state.pull);
+    let under_way = service.find(&state.pull).is_some_and(|it| it.is_under_way());
+    if under_way || crate::journal::status(&state) == "open" {
+        service.cancel(&state.pull).await?;
         return Ok(StatusCode::ACCEPTED);
-    }
-    if crate::journal::status(&state) == "open" && service.find(&state.pull).is_none() {
-        let message = "the pull is being taken up from the journal; try again in a moment";
-        return Err(Refusal(StatusCode::CONFLICT, message.into()));
     }
     service.purge(&state.pull).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -237,35 +238,22 @@ async fn accounts(
     query: Query<AccountsQuery>,
 ) -> Result<Response, Refusal> {
     let state = known(&service, &mark).await?;
-    let under_way = || {
-        Refusal(StatusCode::CONFLICT, "the pull is under way; its list is not complete yet".into())
+    let Some(list) = service.client.list(&state.pull).await? else {
+        let message = "the pull is under way; its list is not complete yet";
+        return Err(Refusal(StatusCode::CONFLICT, message.into()));
     };
-    let followed = match service.find(&state.pull) {
-        Some(followed) => followed,
-        None if crate::journal::status(&state) == "complete" => {
-            service.take_up(&state.pull, service.output_of(&state)).await?
-        }
-        None if crate::journal::status(&state) == "open" => return Err(under_way()),
-        None => {
-            let message = "the pull ended without a complete list, in an earlier process";
-            return Err(Refusal(StatusCode::CONFLICT, message.into()));
-        }
-    };
-    let mut live = followed.live;
-    // One that was complete is so again in a moment.
-    let resumed = crate::journal::status(&state) == "complete";
-    if resumed {
-        let _ = live.wait_for(|it| it.as_ref().is_some_and(|it| it.outcome.is_some())).await;
-    }
-    let outcome = live.borrow().as_ref().and_then(|it| it.outcome.clone()).ok_or_else(under_way)?;
-    let complete = matches!(outcome.status, Status::Complete(_));
+    let (revision, complete) = (list.revision(), list.revision() > 0);
     if !complete && !query.partial {
-        let message = format!("{}; ?partial=true gives what there is", outcome.status);
+        let why = state.ended().map(|noted| match &noted.note {
+            Note::Ended { why, .. } => why.as_str(),
+            _ => "the list is not complete",
+        });
+        let message = format!("{}; ?partial=true gives what there is", why.unwrap_or_default());
         return Err(Refusal(StatusCode::CONFLICT, message));
     }
     let (pieces, flow) = mpsc::channel(PIECES);
     let sink = Arc::new(StreamSink::new(Pieces(pieces.clone()), Format::Jsonl));
-    let lists = vec![outcome.list.clone()];
+    let lists = vec![list];
     tokio::spawn(async move {
         // What is sent here is what is there; whether that is all of it is said by the header.
         if let Err(error) = qopen::read_out(lists, sink).await {
@@ -278,7 +266,7 @@ async fn accounts(
     let headers = [
         ("content-type", "application/x-ndjson".to_owned()),
         ("qopen-complete", complete.to_string()),
-        ("qopen-revision", outcome.list.revision().to_string()),
+        ("qopen-revision", revision.to_string()),
     ];
     Ok((headers, Body::from_stream(flow)).into_response())
 }
@@ -304,9 +292,8 @@ async fn events(
     mark: Path<String>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Refusal> {
     let state = known(&service, &mark).await?;
-    let live = service.find(&state.pull).map(|it| it.live);
-    let stopping = service.stopping.clone();
-    let follow = Follow { service, id: state.pull, live, stopping, first: true };
+    let (live, stopping) = (None, service.stopping.clone());
+    let follow = Follow { service, id: state.pull, live, stopping, last: None };
     let flow = stream::unfold(Some(follow), |follow| async {
         let mut follow = follow?;
         let (view, ended) = follow.next().await?;
@@ -320,28 +307,48 @@ async fn events(
 struct Follow {
     service: Arc<Service>,
     id: PullId,
-    live: Option<tokio::sync::watch::Receiver<Option<Live>>>,
-    stopping: tokio::sync::watch::Receiver<bool>,
-    first: bool,
+    live: Option<watch::Receiver<Option<Live>>>,
+    stopping: watch::Receiver<bool>,
+    /// What was said last.
+    last: Option<Value>,
 }
 
 impl Follow {
     /// What is to be said next, and whether it is the last.
     async fn next(&mut self) -> Option<(Value, bool)> {
-        if let Some(live) = &mut self.live
-            && !std::mem::take(&mut self.first)
-        {
-            tokio::select! {
-                changed = live.changed() => changed.ok()?,
-                _ = self.stopping.wait_for(|it| *it) => return None,
+        loop {
+            if self.last.is_some() {
+                let changed = async {
+                    match &mut self.live {
+                        Some(live) => live.changed().await.is_ok(),
+                        // Nobody has it yet, or another process.
+                        None => {
+                            tokio::time::sleep(ELSEWHERE).await;
+                            true
+                        }
+                    }
+                };
+                tokio::select! {
+                    // Where it is followed no more, the journal says what became of it.
+                    still = changed => if !still { self.live = None },
+                    _ = self.stopping.wait_for(|it| *it) => return None,
+                }
+            }
+            if self.live.is_none() {
+                self.live = self.service.find(&self.id).map(|it| it.live);
+            }
+            let ended = |live: &Live| live.ended.is_some();
+            let followed = match &mut self.live {
+                Some(live) => live.borrow_and_update().as_ref().is_some_and(ended),
+                None => false,
+            };
+            let state = crate::journal::of_pull(&*self.service.journal, &self.id).await?;
+            let over = followed || self.live.is_none() && crate::journal::status(&state) != "open";
+            let view = view(&self.service, &state);
+            if over || self.last.as_ref() != Some(&view) {
+                self.last = Some(view.clone());
+                return Some((view, over));
             }
         }
-        let ended = |live: &Live| live.outcome.is_some();
-        let over = match &mut self.live {
-            None => true,
-            Some(live) => live.borrow_and_update().as_ref().is_some_and(ended),
-        };
-        let state = crate::journal::of_pull(&self.service.journal, &self.id).await?;
-        Some((view(&self.service, &state), over))
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use qopen::callback::listener::Listener;
-use qopen::journal::{Journal as _, Outbox as _};
+use qopen::journal::Holdings;
 
 use super::service::Service;
 
@@ -81,7 +81,7 @@ pub(crate) async fn text(service: &Service, callbacks: &Listener) -> String {
     for (name, help, value) in counters {
         put(&format!("qopen_journal_{name}_total"), "counter", help, &count(value));
     }
-    let help = "How long the disk was waited for, a batch of records each time.";
+    let help = "How long the storage was waited for, a batch of records each time.";
     #[allow(clippy::cast_precision_loss, reason = "a figure for a graph")]
     let (waited, batches) = (journal.waited.as_secs_f64(), journal.batches as f64);
     let summary = [("_sum".to_owned(), waited), ("_count".to_owned(), batches)];
@@ -107,13 +107,12 @@ pub(crate) async fn text(service: &Service, callbacks: &Listener) -> String {
     put("qopen_forward_queue_bytes", "gauge", help, &count(waiting.bytes));
 
     put("qopen_pulls_open", "gauge", "Pulls under way.", &count(service.under_way().len() as u64));
-    let pulls = service.journal.pulls().await.unwrap_or_default();
-    let oldest = pulls.iter().filter(|it| it.ended().is_none()).filter_map(|it| it.started());
-    let age = oldest.filter_map(|(at, _)| SystemTime::now().duration_since(at).ok()).max();
+    let Holdings { pulls, oldest_open, quarantined, .. } =
+        service.journal.holdings().await.unwrap_or_default();
+    let age = oldest_open.and_then(|at| SystemTime::now().duration_since(at).ok());
     let age = age.unwrap_or_default().as_secs_f64();
     put("qopen_pulls_oldest_open_seconds", "gauge", "Age of the oldest open pull.", &one(age));
-    put("qopen_journal_pulls", "gauge", "Pulls in the journal.", &count(pulls.len() as u64));
-    let quarantined = pulls.iter().map(|it| it.quarantined).sum();
+    put("qopen_journal_pulls", "gauge", "Pulls in the journal.", &count(pulls));
     put("qopen_quarantine_items", "gauge", "Items of pulls in quarantine.", &count(quarantined));
     out
 }

@@ -14,14 +14,15 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use qopen::ForwardQueue;
 use qopen::callback::listener::Listener;
-use qopen::journal::{DiskJournal, Outbox as _};
+use qopen::journal::Store;
+use qopen::{ForwardQueue, Worker, WorkerOptions};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::args::{Common, ServeArgs};
+use crate::args::{Common, Role, ServeArgs};
 use crate::exit::{Exit, Failure};
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::settings::Settings;
 use crate::wiring;
 pub(crate) use schedule::Entry;
@@ -41,7 +42,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Bytes that are written to the journal before it is looked for room that can be given back.
 const WORTH_COMPACTING: u64 = 256 << 20;
 
-/// How often pages are looked for that came too late for everybody.
+/// How often it is looked whether room is to be given back.
 const LOOK: Duration = Duration::from_secs(5);
 
 pub(crate) async fn run(
@@ -53,12 +54,25 @@ pub(crate) async fn run(
     let (address, token) = settings.control()?;
     let jobs: Result<Vec<_>, _> = settings.schedule.iter().map(schedule::Job::new).collect();
     let jobs = jobs?;
-    let journal = crate::journal::open(&settings)?;
+    let location = settings.journal()?;
+    if args.role != Role::Both && !location.is_shared() {
+        return Err(Failure::usage(
+            "--role: a journal in a folder is one process's, which must do everything; --journal names one that several share",
+        ));
+    }
+    if args.migrate {
+        let migrated = location.migrate().await;
+        migrated.map_err(|error| crate::journal::cannot_open(&location, &error))?;
+    }
+    let journal = crate::journal::open_at(&location).await?;
     let (listener, tls) = settings.listener()?;
     let mut limits = settings.limits()?;
     limits.write_timeout = SLOW_READER;
     let control_listener = Listener::new(limits);
-    let callbacks = wiring::listen(settings.listen()?, "callbacks", "--listen").await?;
+    let callbacks = match args.role {
+        Role::Worker => None,
+        _ => Some(wiring::listen(settings.listen()?, "callbacks", "--listen").await?),
+    };
     let control = wiring::listen(address, "control", "--control").await?;
     let retain = args.receiving.retain;
     let mut builder = wiring::client(&args.receiving, &settings, &journal)?;
@@ -66,11 +80,15 @@ pub(crate) async fn run(
     if let Some(queue) = &forward {
         builder = builder.foreign_handler(Arc::new(queue.clone()));
     }
-    let client = builder.adopt(args.adopt).build();
+    let client = builder.keep_strangers(args.adopt).build();
     let client = client.map_err(|error| Failure::unexpected("the client", &error))?;
     let output = match &args.out {
         None => None,
-        Some(folder) if folder.is_dir() => Some(Output::new(folder, args.format)),
+        Some(out) if out.is_dir() || output::database(out).is_some() => {
+            let output = Output::new(out, args.format)?;
+            output.check(&[])?;
+            Some(output)
+        }
         Some(folder) => {
             let message = format!("--out: {} is not a folder", folder.display());
             return Err(Failure::usage(message));
@@ -79,30 +97,41 @@ pub(crate) async fn run(
     let stopping = wiring::interruption();
     let service =
         Arc::new(Service::new(client, journal, output, forward.clone(), stopping.clone()));
-    say_where(&callbacks, &control, &settings, tls.is_some());
+    if let Some(callbacks) = &callbacks {
+        say_where(callbacks, &settings, tls.is_some());
+    }
+    eprintln!("qopen: control on http://{}/v1/pulls, described by /openapi.json", at(&control));
     let token = token.cloned();
     let running = reload::Running { client: service.client.clone(), tls, flags, settings };
     tokio::spawn(running.reload_on(hangups));
-    let taking_up = Arc::clone(&service);
-    let adopting = Arc::clone(&service);
-    tokio::spawn(async move { adopting.follow_adopted().await });
-    if let Some(queue) = forward {
-        tokio::spawn(async move { queue.run().await });
+    let mut working = None;
+    if args.role != Role::Receiver {
+        let mut options = WorkerOptions::default();
+        options.lease = args.lease;
+        let worker = Worker::start(&service.client, Arc::clone(&service.journal) as _, options);
+        working = Some(tokio::spawn(Arc::clone(&service).work(worker)));
+        if let Some(queue) = forward {
+            tokio::spawn(async move { queue.run().await });
+        }
+        for job in jobs {
+            tokio::spawn(job.run(Arc::clone(&service)));
+        }
+        let keeping = Arc::clone(&service);
+        tokio::spawn(async move { keep_house(&keeping, retain).await });
     }
-    for job in jobs {
-        tokio::spawn(job.run(Arc::clone(&service)));
-    }
-    tokio::spawn(async move {
-        taking_up.take_up_what_is_left().await;
-        keep_house(&taking_up, retain).await;
-    });
 
     let closed = middleware::from_fn_with_state(Arc::clone(&service), close_the_door);
     let router = service.client.callback_router().layer(closed);
     let control_router = control::router(Arc::clone(&service), token, listener.clone());
+    let receiving = async {
+        match callbacks {
+            Some(callbacks) => listener.serve(callbacks, router, told(stopping.clone())).await,
+            None => told(stopping.clone()).await,
+        }
+    };
     let both = async {
         tokio::join!(
-            listener.serve(callbacks, router, told(stopping.clone())),
+            receiving,
             control_listener.serve(control, control_router, told(stopping.clone())),
         )
     };
@@ -111,14 +140,17 @@ pub(crate) async fn run(
         // Whoever keeps a connection open does not keep the process.
         () = async { told(stopping.clone()).await; tokio::time::sleep(LAST_ORDERS).await } => {}
     }
-    service.leave_all().await;
+    if let Some(working) = working {
+        // It ends when the process is to stop, which it is.
+        let _ = working.await;
+    }
     Ok(Exit::Complete)
 }
 
 /// Where events of other kinds wait until they are taken.
 async fn forward_queue(
     args: &ServeArgs,
-    journal: &Arc<DiskJournal>,
+    journal: &Arc<dyn Store>,
 ) -> Result<Option<ForwardQueue>, Failure> {
     let Some(url) = &args.receiving.forward else {
         let waiting = journal.backlog().await;
@@ -151,29 +183,25 @@ async fn close_the_door(
     next.run(request).await
 }
 
-fn say_where(
-    callbacks: &tokio::net::TcpListener,
-    control: &tokio::net::TcpListener,
-    settings: &Settings,
-    tls: bool,
-) {
-    let at = |listener: &tokio::net::TcpListener| {
-        listener.local_addr().map_or_else(|_| "?".to_owned(), |address| address.to_string())
-    };
+fn say_where(callbacks: &TcpListener, settings: &Settings, tls: bool) {
     let path = settings.callback_path().unwrap_or_default();
     let scheme = if tls { "https" } else { "http" };
     eprintln!("qopen: callbacks on {scheme}://{}{path}", at(callbacks));
-    eprintln!("qopen: control on http://{}/v1/pulls, described by /openapi.json", at(control));
 }
 
-/// Takes up, now and then, lists that have got pages after their pull was no longer remembered,
-/// forgets what was kept long enough, and gives back the room of what was forgotten.
+fn at(listener: &TcpListener) -> String {
+    listener.local_addr().map_or_else(|_| "?".to_owned(), |address| address.to_string())
+}
+
+/// Has pulls that were left looked at, forgets what was kept long enough, and gives back the room of
+/// what was forgotten.
 async fn keep_house(service: &Arc<Service>, retain: Duration) {
     let mut swept: Option<Instant> = None;
     let (mut compacted, mut gave_back, mut gave_all_back) = (0, None, None);
     loop {
         if swept.is_none_or(|at| at.elapsed() >= SWEEP.min(retain)) {
-            crate::journal::expire(&service.journal, retain, &service.under_way()).await;
+            service.want_what_is_left().await;
+            crate::journal::expire(&*service.journal, retain, &service.under_way()).await;
             swept = Some(Instant::now());
         }
         let stats = service.journal.stats();
@@ -182,20 +210,20 @@ async fn keep_house(service: &Arc<Service>, retain: Duration) {
         let all = is_past(gave_all_back, DAY.min(retain));
         let worth = stats.bytes - compacted >= WORTH_COMPACTING;
         if all || worth || !stats.healthy && is_past(gave_back, Duration::from_secs(60)) {
-            give_back(&service.journal, if all { 0 } else { 50 }).await;
+            give_back(&*service.journal, if all { 0 } else { 50 }).await;
             compacted = service.journal.stats().bytes;
             gave_back = Some(Instant::now());
             gave_all_back = if all { gave_back } else { gave_all_back };
         }
         tokio::select! {
-            () = tokio::time::sleep(LOOK) => service.take_up_revised().await,
+            () = tokio::time::sleep(LOOK) => {}
             () = told(service.stopping.clone()) => return,
         }
     }
 }
 
 /// Gives back the room of what was forgotten.
-async fn give_back(journal: &DiskJournal, share: u8) {
+async fn give_back(journal: &dyn Store, share: u8) {
     match journal.compact(share).await {
         // A journal that is not healthy has said so.
         Err(error) if journal.stats().healthy => {

@@ -8,14 +8,14 @@ use std::time::Duration;
 use jiff::Zoned;
 use jiff::tz::TimeZone;
 use jiff_cron::Schedule;
-use qopen::PullRequest;
-use qopen::types::RobotId;
+use qopen::types::{Digest, InvalidId, MarkId, RobotId};
+use qopen::{PullError, PullRequest};
 use serde::Deserialize;
 
 use super::service::Service;
 use crate::args::OutputFormat;
 use crate::exit::{Failure, chain};
-use crate::output::Place;
+use crate::output::{self, Place};
 
 /// The longest that is slept at a time, so that a clock that was put right is noticed.
 const NAP: Duration = Duration::from_secs(60);
@@ -74,13 +74,26 @@ impl Job {
                     .map_err(|error| wrong(chain(&folder.display().to_string(), &error)))?;
                 Some(Place { out, format: *format, folder: true })
             }
+            Some(out) if output::database(out).is_some() => {
+                Some(Place { out: out.clone(), format: *format, folder: false })
+            }
             Some(folder) => return Err(wrong(format!("{} is not a folder", folder.display()))),
         };
         if let Some(place) = &place {
             let names: Vec<&str> = robots.iter().map(RobotId::as_str).collect();
-            place.output().check(&names)?;
+            place.output()?.check(&names)?;
         }
         Ok(Self { text: cron.clone(), times, robots, place, need_tags: *need_tags })
+    }
+
+    /// The mark of a robot's pull at a time: the same in every process that has the same schedule, so
+    /// that of those which share a journal one starts it.
+    fn mark(&self, robot: &RobotId, due: &Zoned) -> Result<MarkId, InvalidId> {
+        let place = self.place.as_ref().map(Place::label).unwrap_or_default();
+        let Self { text, need_tags, .. } = self;
+        let second = due.timestamp().as_second();
+        let name = format!("{text:?} {robot} {need_tags} {place} {second}");
+        MarkId::new(format!("{second}-{}", Digest::of(name.as_bytes())))
     }
 
     /// Starts its pulls, time after time, until the process is to stop.
@@ -103,10 +116,14 @@ impl Job {
                 return;
             }
             // What was slept through is not made up for: one list is as good as two.
-            last = Zoned::now().with_time_zone(TimeZone::system()).max(due);
+            last = Zoned::now().with_time_zone(TimeZone::system()).max(due.clone());
             for robot in &self.robots {
+                // Figures and letters are always an identifier.
+                let Ok(mark) = self.mark(robot, &due) else { continue };
                 let request = PullRequest::new(robot.clone()).need_tag_info(self.need_tags);
-                match service.start_to(request, self.place.as_ref()).await {
+                match service.start(request.mark_id(mark), self.place.as_ref()).await {
+                    // Another process that has the same schedule was faster.
+                    Err(PullError::InJournal) => {}
                     Ok(id) => eprintln!("qopen: scheduled {:?}: {id} started", self.text),
                     Err(error) => {
                         let what = format!("scheduled {:?}: robot {robot}", self.text);

@@ -1,31 +1,44 @@
-//! The pulls of a running service: each followed to its end, and published.
+//! The pulls of a running service: each claimed, followed to its end, and published.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use qopen::journal::{DiskJournal, Note, PullId, PullState};
+use qopen::journal::{JournalError, Note, PullId, PullState, Store};
 use qopen::types::MarkId;
-use qopen::{Client, ForwardQueue, Outcome, Progress, Pull, PullError, PullRequest};
+use qopen::{
+    ClaimedPull, Client, ForwardQueue, Outcome, Progress, Pull, PullError, PullRequest, Worker,
+};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, Place};
 
-/// How long it takes until a list that could not be published is published again.
-const AGAIN: Duration = Duration::from_secs(60);
+/// How long it takes until a list that could not be published is published again: at first, and twice
+/// as long each time, up to a minute.
+const AGAIN: Duration = Duration::from_secs(1);
+const AGAIN_AT_MOST: Duration = Duration::from_secs(60);
 
 /// How long it takes until a pull that could not be taken up is tried again.
 const STUCK: Duration = Duration::from_secs(600);
 
-/// What is known of a pull while it is under way, and after.
+/// How many pulls' last figures are remembered after they have ended.
+const REMEMBERED: usize = 1024;
+
+/// What is known of a pull while it is under way, and for a while after.
 #[derive(Clone)]
 pub(crate) struct Live {
     pub(crate) progress: Progress,
-    pub(crate) outcome: Option<Arc<Outcome>>,
+    pub(crate) ended: Option<Ended>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Ended {
+    pub(crate) status: &'static str,
+    pub(crate) why: String,
 }
 
 #[derive(Clone)]
@@ -36,30 +49,30 @@ pub(crate) struct Followed {
 
 impl Followed {
     pub(crate) fn is_under_way(&self) -> bool {
-        self.live.borrow().as_ref().is_none_or(|live| live.outcome.is_none())
+        self.live.borrow().as_ref().is_none_or(|live| live.ended.is_none())
     }
 }
 
 pub(crate) struct Service {
     pub(crate) client: Client,
-    pub(crate) journal: Arc<DiskJournal>,
+    pub(crate) journal: Arc<dyn Store>,
     output: Option<Output>,
     pub(crate) forward: Option<ForwardQueue>,
     pub(crate) stopping: watch::Receiver<bool>,
     /// Callbacks that came while the process was stopping.
     pub(crate) turned_away: AtomicU64,
+    /// The pulls that this process has, and some that it had.
     followed: Mutex<BTreeMap<PullId, Followed>>,
-    /// Pulls that could not be taken up, and when that was tried.
-    stuck: Mutex<BTreeMap<PullId, Instant>>,
+    /// Those that it had, oldest first.
+    remembered: Mutex<VecDeque<PullId>>,
     /// One list is published at a time, and none while a pull is let go.
     publishing: tokio::sync::Mutex<()>,
-    following: Mutex<JoinSet<()>>,
 }
 
 impl Service {
     pub(crate) fn new(
         client: Client,
-        journal: Arc<DiskJournal>,
+        journal: Arc<dyn Store>,
         output: Option<Output>,
         forward: Option<ForwardQueue>,
         stopping: watch::Receiver<bool>,
@@ -72,9 +85,8 @@ impl Service {
             stopping,
             turned_away: AtomicU64::new(0),
             followed: Mutex::default(),
-            stuck: Mutex::default(),
+            remembered: Mutex::default(),
             publishing: tokio::sync::Mutex::default(),
-            following: Mutex::default(),
         }
     }
 
@@ -91,122 +103,123 @@ impl Service {
         self.followed().get(id).cloned()
     }
 
-    /// The pulls that are followed and have not ended.
+    /// The pulls that this process has and that have not ended.
     pub(crate) fn under_way(&self) -> BTreeSet<PullId> {
         let followed = self.followed();
         let open = followed.iter().filter(|(_, it)| it.is_under_way());
         open.map(|(id, _)| id.clone()).collect()
     }
 
-    /// Takes up what an earlier process has left under way, or complete and unpublished.
-    pub(crate) async fn take_up_what_is_left(self: &Arc<Self>) {
-        let left = |state: &PullState| {
-            state.ended().is_none()
-                || crate::journal::is_unpublished(state) && self.output_of(state).is_some()
-        };
-        let taken = self.take_up_all(left).await;
-        if taken > 0 {
-            eprintln!("qopen: {taken} pulls were under way and go on");
+    /// Has workers look at what was left under way, or complete and unpublished, whoever left it.
+    pub(crate) async fn want_what_is_left(&self) {
+        let all = crate::journal::all(&*self.journal).await.unwrap_or_default();
+        let mut open = 0;
+        let under_way = self.under_way();
+        let left = |it: &&PullState| self.wants(it) && !under_way.contains(&it.pull);
+        for state in all.iter().filter(left) {
+            open += usize::from(state.ended().is_none());
+            if let Err(error) = self.journal.want(&state.pull).await {
+                let what = format!("{} cannot be taken up", state.pull);
+                eprintln!("qopen: {}", crate::exit::chain(&what, &error));
+            }
+        }
+        if open > 0 {
+            eprintln!("qopen: {open} pulls were under way and go on");
         }
     }
 
-    /// Takes up lists that have pages which were not published with them, or could not be published:
-    /// they are published again.
-    pub(crate) async fn take_up_revised(self: &Arc<Self>) {
-        let newer = |state: &PullState| {
-            let complete = crate::journal::status(state) == "complete";
-            let newer =
-                complete && state.has_newer_pages() || crate::journal::is_unpublished(state);
-            newer && self.output_of(state).is_some()
-        };
-        self.take_up_all(newer).await;
+    /// Whether there is anything to do for a pull: it is open, or complete with pages that are not in
+    /// what was published of it, and there is a place for its list.
+    fn wants(&self, state: &PullState) -> bool {
+        let complete = crate::journal::status(state) == "complete";
+        let newer = complete && state.has_newer_pages() || crate::journal::is_unpublished(state);
+        state.ended().is_none() || newer && self.output_of(state).is_some()
     }
 
     /// Where a pull's list goes: as it was said when it was started, else where all of them go.
-    pub(crate) fn output_of(&self, state: &PullState) -> Option<Output> {
+    fn output_of(&self, state: &PullState) -> Option<Output> {
         // A file may be several robots' together, and what is relative, another process's.
         let place = Place::of(state).filter(Place::is_for_anybody);
-        place.map(|place| place.output()).or_else(|| self.output.clone())
+        match place.map(|place| place.output()) {
+            Some(Ok(output)) => Some(output),
+            Some(Err(failure)) => {
+                eprintln!("qopen: {}: {failure}", state.pull);
+                None
+            }
+            None => self.output.clone(),
+        }
     }
 
     /// The mark of a later pull of the same robot whose list stands where this one's would go.
-    fn successor<'a>(&self, all: &'a [PullState], state: &PullState) -> Option<&'a PullId> {
-        let output = self.output_of(state)?;
+    async fn successor(&self, state: &PullState) -> Result<Option<PullId>, JournalError> {
+        let Some(output) = self.output_of(state) else { return Ok(None) };
         let began = crate::journal::began(state);
-        let later = all.iter().filter(|it| {
-            it.pull.robot_id == state.pull.robot_id && crate::journal::began(it) > began
-        });
-        let mut published = later.filter(|it| published_at(it, &output).is_some());
-        published.next().map(|it| &it.pull)
+        let all = self.journal.pulls_of(&state.pull.robot_id).await?;
+        let mut later = all.into_iter().filter(|it| crate::journal::began(it) > began);
+        Ok(later.find(|it| published_at(it, &output).is_some()).map(|it| it.pull))
     }
 
-    async fn take_up_all(self: &Arc<Self>, which: impl Fn(&PullState) -> bool) -> usize {
-        let all = crate::journal::all(&self.journal).await.unwrap_or_default();
-        let mut taken = 0;
-        for state in &all {
-            if !which(state) || self.find(&state.pull).is_some() || self.is_stuck(&state.pull) {
-                continue;
-            }
-            if state.ended().is_some() && self.successor(&all, state).is_some() {
-                continue;
-            }
-            match self.take_up(&state.pull, self.output_of(state)).await {
-                Ok(_) => taken += 1,
-                Err(error) => {
-                    self.stuck().insert(state.pull.clone(), Instant::now());
-                    let what = format!("{} cannot be taken up", state.pull);
-                    eprintln!("qopen: {}", crate::exit::chain(&what, &error));
+    /// Does what is to be done for each pull that is claimed, until the process is to stop.
+    pub(crate) async fn work(self: Arc<Self>, worker: Worker) {
+        let mut working = JoinSet::new();
+        loop {
+            tokio::select! {
+                Some(claimed) = worker.claimed() => {
+                    // What has ended is cleared away as others begin.
+                    while working.try_join_next().is_some() {}
+                    working.spawn(Arc::clone(&self).do_work(claimed));
                 }
+                () = super::told(self.stopping.clone()) => break,
             }
         }
-        taken
+        while working.join_next().await.is_some() {}
     }
 
-    /// Held for a map operation, never across an await.
-    fn stuck(&self) -> MutexGuard<'_, BTreeMap<PullId, Instant>> {
-        self.stuck.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether it was tried in vain a short while ago.
-    fn is_stuck(&self, id: &PullId) -> bool {
-        let mut stuck = self.stuck();
-        stuck.retain(|_, at| at.elapsed() < STUCK);
-        stuck.contains_key(id)
-    }
-
-    /// Follows every pull that was adopted.
-    pub(crate) async fn follow_adopted(self: &Arc<Self>) {
-        while let Some(pull) = self.client.adopted().await {
-            eprintln!("qopen: collecting {}, which somebody else requested", pull.id());
-            self.follow_to(pull, self.output.clone());
+    /// Whatever the journal wants done for a pull.
+    async fn do_work(self: Arc<Self>, claimed: ClaimedPull) {
+        let id = claimed.id().clone();
+        if let Err(error) = self.try_to(claimed).await {
+            // It is given to somebody again when the lease ends.
+            tracing::warn!(pull = %id, error = &error as &dyn std::error::Error, "left for now");
         }
     }
 
-    /// The pull as it is followed, taken up from the journal where it is not yet; then its list goes
-    /// there, or nowhere.
-    pub(crate) async fn take_up(
-        self: &Arc<Self>,
-        id: &PullId,
-        output: Option<Output>,
-    ) -> Result<Followed, PullError> {
-        if let Some(followed) = self.find(id) {
-            return Ok(followed);
+    async fn try_to(&self, claimed: ClaimedPull) -> Result<(), JournalError> {
+        let state = claimed.state().await?;
+        let Some(state) = state.filter(|state| self.wants(state)) else {
+            return claimed.finish().await.map(drop);
+        };
+        let output = self.output_of(&state);
+        if state.ended().is_some()
+            && let Some(later) = self.successor(&state).await?
+        {
+            tracing::debug!(pull = %state.pull, later = %later.mark_id, "a later list stands there");
+            return claimed.finish().await.map(drop);
         }
-        match self.client.resume(id).await {
-            Ok(pull) => Ok(self.follow_to(pull, output)),
-            // Somebody else was faster.
-            Err(PullError::Start(error)) => self.find(id).ok_or(PullError::Start(error)),
-            Err(error) => Err(error),
+        if state.is_strange() {
+            eprintln!("qopen: collecting {}, which somebody else requested", state.pull);
+        }
+        match claimed.take_up().await {
+            Ok(pull) => self.follow(claimed, pull, output).await,
+            Err(PullError::Journal(error)) if error.is_retryable() => Err(error),
+            Err(PullError::Fenced) => Ok(()),
+            Err(error) => {
+                let what = format!("{} cannot be taken up", state.pull);
+                eprintln!("qopen: {}", crate::exit::chain(&what, &error));
+                // Held, so that nobody tries at once what will go wrong again.
+                tokio::select! {
+                    () = tokio::time::sleep(STUCK) => {}
+                    () = claimed.lost() => {}
+                    () = super::told(self.stopping.clone()) => {}
+                }
+                claimed.leave().await
+            }
         }
     }
 
-    pub(crate) async fn start(self: &Arc<Self>, request: PullRequest) -> Result<PullId, PullError> {
-        self.start_to(request, None).await
-    }
-
-    /// Starts a pull whose list goes somewhere else than the others'.
-    pub(crate) async fn start_to(
-        self: &Arc<Self>,
+    /// Journals that a pull is wanted; a worker takes it up.
+    pub(crate) async fn start(
+        &self,
         request: PullRequest,
         place: Option<&Place>,
     ) -> Result<PullId, PullError> {
@@ -214,22 +227,26 @@ impl Service {
             Some(place) => request.label(place.label()),
             None => request,
         };
-        let pull = self.client.pull(request).await?;
-        let id = pull.id().clone();
-        self.follow_to(pull, place.map(Place::output).or_else(|| self.output.clone()));
-        Ok(id)
+        self.client.announce(request).await
     }
 
     /// The pulls of that mark: in the journal, which knows every one that was started.
     pub(crate) async fn of_mark(&self, mark: &MarkId) -> Result<Option<PullState>, Failure> {
-        let all = crate::journal::all(&self.journal).await?;
+        let all = crate::journal::all(&*self.journal).await?;
         Ok(all.into_iter().find(|it| it.pull.mark_id == *mark))
     }
 
-    /// Ends a pull that is open.
-    pub(crate) fn cancel(&self, id: &PullId) {
-        if let Some(followed) = self.find(id) {
-            followed.cancel.notify_one();
+    /// Ends a pull that is open, whichever process has it.
+    pub(crate) async fn cancel(&self, id: &PullId) -> Result<(), PullError> {
+        match self.find(id) {
+            Some(followed) => {
+                followed.cancel.notify_one();
+                Ok(())
+            }
+            None => {
+                let note = self.journal.note(id, Note::CancelRequested).await;
+                note.map_err(PullError::Journal)
+            }
         }
     }
 
@@ -243,24 +260,48 @@ impl Service {
         self.journal.compact(0).await.map(drop).map_err(PullError::Journal)
     }
 
-    fn follow_to(self: &Arc<Self>, pull: Pull, output: Option<Output>) -> Followed {
+    /// Until the pull has ended and its list is published, or somebody else has it.
+    async fn follow(
+        &self,
+        claimed: ClaimedPull,
+        pull: Pull,
+        output: Option<Output>,
+    ) -> Result<(), JournalError> {
         let (live, watching) = watch::channel(None);
-        let followed = Followed { live: watching, cancel: Arc::default() };
-        self.followed().insert(pull.id().clone(), followed.clone());
-        let (service, cancel) = (Arc::clone(self), Arc::clone(&followed.cancel));
-        let mut following = self.following.lock().unwrap_or_else(PoisonError::into_inner);
-        // What has ended is cleared away as others begin.
-        while following.try_join_next().is_some() {}
-        following.spawn(async move {
-            let id = pull.id().clone();
-            service.follow_to_the_end(pull, live, &cancel, output).await;
-            // Its figures are in the journal, and what was folded need not be kept any more.
-            let mut followed = service.followed();
-            if followed.get(&id).is_some_and(|it| Arc::ptr_eq(&it.cancel, &cancel)) {
-                followed.remove(&id);
+        let cancel = Arc::new(Notify::new());
+        let followed = Followed { live: watching, cancel: Arc::clone(&cancel) };
+        let id = pull.id().clone();
+        self.followed().insert(id.clone(), followed);
+        let end = self.follow_to_the_end(&claimed, pull, live, &cancel, output).await;
+        match end {
+            End::Done => {
+                self.remember(id);
+                claimed.finish().await.map(drop)
             }
-        });
-        followed
+            End::Stopping => claimed.leave().await,
+            End::Lost => {
+                let mut followed = self.followed();
+                if followed.get(&id).is_some_and(|it| Arc::ptr_eq(&it.cancel, &cancel)) {
+                    followed.remove(&id);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Keeps the last figures of a pull that has ended, in the place of the oldest.
+    fn remember(&self, id: PullId) {
+        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        remembered.retain(|it| *it != id);
+        remembered.push_back(id);
+        if remembered.len() > REMEMBERED
+            && let Some(oldest) = remembered.pop_front()
+        {
+            let mut followed = self.followed();
+            if followed.get(&oldest).is_some_and(|it| !it.is_under_way()) {
+                followed.remove(&oldest);
+            }
+        }
     }
 
     /// Whether it is still this following of the pull that counts.
@@ -268,20 +309,20 @@ impl Service {
         self.find(id).is_some_and(|it| Arc::ptr_eq(&it.cancel, cancel))
     }
 
-    /// Until the pull has ended and is no longer remembered: no page makes it another list then.
     async fn follow_to_the_end(
         &self,
+        claimed: &ClaimedPull,
         mut pull: Pull,
         live: watch::Sender<Option<Live>>,
         cancel: &Arc<Notify>,
         output: Option<Output>,
-    ) {
+    ) -> End {
         let stopping = || super::told(self.stopping.clone());
         loop {
             tokio::select! {
                 progress = pull.next() => match progress {
                     Some(progress) => {
-                        live.send_replace(Some(Live { progress, outcome: None }));
+                        live.send_replace(Some(Live { progress, ended: None }));
                     }
                     None => break,
                 },
@@ -289,54 +330,62 @@ impl Service {
                 () = stopping() => {
                     // The next process takes it up.
                     pull.leave();
-                    return;
+                    return End::Stopping;
                 }
             }
         }
-        let Ok(outcome) = pull.await else { return };
-        let outcome = Arc::new(outcome);
-        let progress = outcome.progress.clone();
-        live.send_replace(Some(Live { progress, outcome: Some(Arc::clone(&outcome)) }));
-        let mut revision = outcome.list.revision();
+        let Ok(outcome) = pull.await else { return End::Lost };
+        let (status, why) = (outcome.status.as_str(), outcome.status.to_string());
+        let (progress, ended) = (outcome.progress.clone(), Some(Ended { status, why }));
+        live.send_replace(Some(Live { progress, ended }));
+        let Some(output) = output else { return End::Done };
+        let mut again = AGAIN;
         loop {
-            let mut done = true;
-            if let Some(output) = &output {
+            {
                 let _turn = self.publishing.lock().await;
                 // What is left out when the process is to stop, the next one takes up.
-                if self.is_stopping() || !self.is_followed(&outcome.progress.pull, cancel) {
-                    return;
+                if self.is_stopping() {
+                    return End::Stopping;
                 }
-                (done, revision) = self.publish(output, &outcome, revision).await;
+                if !self.is_followed(claimed.id(), cancel) {
+                    return End::Lost;
+                }
+                if self.publish(&output, &outcome).await {
+                    return End::Done;
+                }
             }
-            // Pages that come late make another revision, which takes the place of the last.
             tokio::select! {
-                newer = outcome.list.revised_after(revision) => match newer {
-                    Some(newer) => revision = newer,
-                    None => return,
-                },
-                () = tokio::time::sleep(AGAIN), if !done => {}
-                () = stopping() => return,
+                () = tokio::time::sleep(again) => again = (again * 2).min(AGAIN_AT_MOST),
+                () = claimed.lost() => return End::Lost,
+                () = stopping() => return End::Stopping,
             }
         }
     }
 
-    /// Publishes what came of a pull, and says so. Gives whether it could be, and the revision.
-    async fn publish(&self, output: &Output, outcome: &Outcome, revision: u32) -> (bool, u32) {
+    /// Publishes what came of a pull, and says so. False where it could not be.
+    async fn publish(&self, output: &Output, outcome: &Outcome) -> bool {
         let id = &outcome.progress.pull;
-        let Ok(all) = crate::journal::all(&self.journal).await else { return (false, revision) };
-        let state = all.iter().find(|state| state.pull == *id);
+        let Ok(state) = self.journal.pull(id).await else { return false };
+        let revision = outcome.list.revision();
         let is_done = |state: &PullState| {
             let done = published_at(state, output).is_some_and(|done| done >= revision);
             done && !state.has_newer_pages()
         };
-        if state.is_some_and(is_done) {
-            // Taken up again, to be read perhaps.
-            return (true, revision);
+        if state.as_ref().is_some_and(is_done) {
+            return true;
         }
-        if let Some(later) = state.and_then(|state| self.successor(&all, state)) {
-            let mark = &later.mark_id;
-            eprintln!("qopen: the list of {id} is not published: that of mark {mark} is later");
-            return (true, revision);
+        if let Some(state) = &state {
+            match self.successor(state).await {
+                Ok(None) => {}
+                Ok(Some(later)) => {
+                    let mark = &later.mark_id;
+                    eprintln!(
+                        "qopen: the list of {id} is not published: that of mark {mark} is later"
+                    );
+                    return true;
+                }
+                Err(_) => return false,
+            }
         }
         let rejections = self.client.stats().rejections();
         let outcomes = std::slice::from_ref(outcome);
@@ -344,19 +393,18 @@ impl Service {
         for summary in &summaries {
             eprint!("{}", summary.to_text());
         }
-        let summary = summaries.first();
-        let failed = summary.is_some_and(|it| it.exit == Exit::Output);
-        (!failed, summary.map_or(revision, |it| it.revision.max(revision)))
+        !summaries.iter().any(|summary| summary.exit == Exit::Output)
     }
+}
 
-    /// Waits until nobody follows a pull any more.
-    pub(crate) async fn leave_all(&self) {
-        let mut following = {
-            let mut following = self.following.lock().unwrap_or_else(PoisonError::into_inner);
-            std::mem::take(&mut *following)
-        };
-        while following.join_next().await.is_some() {}
-    }
+/// How the following of a pull ends.
+enum End {
+    /// There is nothing more to do for it.
+    Done,
+    /// The process is to stop.
+    Stopping,
+    /// Somebody else has it, or nobody.
+    Lost,
 }
 
 /// The revision of a pull's list that was published where its robot's lists go.

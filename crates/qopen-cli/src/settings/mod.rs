@@ -13,6 +13,7 @@ use std::time::Duration;
 use qopen::callback::listener::{Limits, Listener, Tls, TlsError};
 use qopen::callback::{CallbackKeys, Keyring};
 use qopen::http::{BuildError, Sender, SenderBuilder};
+use qopen::journal::Location;
 use qopen::types::Secret;
 
 use crate::args::{Common, at_least_one, duration};
@@ -218,8 +219,11 @@ impl Settings {
     }
 
     /// Where the journal lives.
-    pub(crate) fn data_dir(&self) -> Result<PathBuf, Failure> {
-        Ok(PathBuf::from(self.required(&DATA_DIR)?.expose()))
+    pub(crate) fn journal(&self) -> Result<Location, Failure> {
+        match self.text(&JOURNAL) {
+            None => Ok(Location::folder(self.required(&DATA_DIR)?.expose())),
+            Some(url) => Location::parse(url).map_err(|error| self.wrong(&JOURNAL, &error)),
+        }
     }
 
     pub(crate) fn listen(&self) -> Result<SocketAddr, Failure> {
@@ -283,6 +287,7 @@ fn flag_value(flags: &Common, spec: &Spec) -> Option<String> {
         "max_connections_per_peer" => flags.max_connections_per_peer.clone(),
         "refuse_stale" => flags.refuse_stale.clone(),
         "data_dir" => path(&flags.data_dir),
+        "journal" => flags.journal.clone(),
         _ => None,
     }
 }

@@ -107,6 +107,10 @@ pub(crate) static DATA_DIR: Spec = flagged(
     spec("data_dir", "where the journal lives", "QOPEN_DATA_DIR", "/var/lib/qopen"),
 );
 
+pub(crate) static JOURNAL: Spec = Spec {
+    flag: Some("--journal"),
+    ..secret("journal", "shared journal", "QOPEN_JOURNAL", "postgres://qopen@db.example/qopen")
+};
 pub(crate) static CONTROL: Spec = flagged(
     "--control",
     Some("127.0.0.1:8081"),
@@ -116,7 +120,7 @@ pub(crate) static CONTROL_TOKEN: Spec =
     secret("control_token", "control token", "QOPEN_CONTROL_TOKEN", "…");
 
 /// Every setting, in the order in which they are shown.
-pub(crate) static ALL: [&Spec; 18] = [
+pub(crate) static ALL: [&Spec; 19] = [
     &BASE_URL,
     &APP_KEY,
     &APP_SECRET,
@@ -135,4 +139,5 @@ pub(crate) static ALL: [&Spec; 18] = [
     &CONTROL,
     &CONTROL_TOKEN,
     &DATA_DIR,
+    &JOURNAL,
 ];

@@ -173,20 +173,25 @@ impl Frame {
         if length > u32::MAX / 2 {
             return Err(payload.len());
         }
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let header = Header {
             kind,
             packed: packed.is_some(),
             body: length,
             raw: u32::try_from(payload.len()).map_err(too_large)?,
             seq: 0,
-            at: u64::try_from(now.as_micros()).unwrap_or(u64::MAX),
+            at: micros(SystemTime::now()),
             owner: owner_of(pull),
             digest,
             batch: 0,
             body_check: low(Digest::of(&body)),
         };
         Ok(Self { header, body })
+    }
+
+    /// As of that time.
+    pub(super) fn noted(mut self, at: SystemTime) -> Self {
+        self.header.at = micros(at);
+        self
     }
 
     /// A record as it was read, to be put elsewhere.
@@ -213,6 +218,11 @@ impl Frame {
         out.extend_from_slice(&self.body);
         out.resize(out.len().next_multiple_of(ALIGN), 0);
     }
+}
+
+fn micros(at: SystemTime) -> u64 {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// The texts before the payload, each with its length; a record of no pull has no names.

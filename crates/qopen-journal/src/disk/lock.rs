@@ -11,7 +11,15 @@ use crate::JournalError;
 /// Holds the journal's folder until it is dropped; a process that dies gives it up too.
 #[derive(Debug)]
 pub(super) struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing is not enough while a child process that was just forked has the file too. Where it
+        // fails, closing it is what is left.
+        let _ = self.file.unlock();
+    }
 }
 
 impl Lock {
@@ -39,6 +47,6 @@ impl Lock {
         }
         file.set_len(0).map_err(failed)?;
         writeln!(file, "process {}", std::process::id()).map_err(failed)?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 }

@@ -16,15 +16,17 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use futures_core::stream::BoxStream;
 use qopen_types::Digest;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::work::{Claims, workload_of_one_process};
 use crate::{
-    Appended, Durability, Journal, JournalError, Note, PageRecord, PullId, PullState, Quarantined,
+    Appended, Durability, Expired, Journal, JournalError, JournalStats, Note, Noted, PageRecord,
+    PullId, PullState, Quarantined, Upkeep,
 };
 #[cfg(feature = "faults")]
 pub use faults::Faults;
@@ -96,52 +98,21 @@ pub struct DiskJournal {
     jobs: Option<mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
     report: Report,
+    claims: Claims,
     /// Given up last.
     _lock: Lock,
-}
-
-/// What a journal on disk has done since it was opened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct DiskStats {
-    /// Records that were written.
-    pub records: u64,
-    /// Bytes that were written.
-    pub bytes: u64,
-    /// Times that the disk was waited for, each for one batch of records.
-    pub batches: u64,
-    /// Batches that could not be written.
-    pub failures: u64,
-    /// How long the disk was waited for, in all.
-    pub waited: Duration,
-    /// Appends that wait now.
-    pub queued: usize,
-    /// Whether the last batch could be written.
-    pub healthy: bool,
-}
-
-/// What a journal on disk has let go of because it was old.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Expired {
-    /// Pulls.
-    pub pulls: Vec<PullId>,
-    /// Quarantined items of no pull.
-    pub items: u64,
-    /// Events that waited to be handed on, and were not.
-    pub events: u64,
 }
 
 /// What readers and the writer have in common.
 struct Shared {
     folder: PathBuf,
     index: Mutex<Index>,
-    stats: Mutex<DiskStats>,
+    stats: Mutex<JournalStats>,
 }
 
 impl Shared {
     /// Held to copy it or to add to it.
-    fn stats(&self) -> MutexGuard<'_, DiskStats> {
+    fn stats(&self) -> MutexGuard<'_, JournalStats> {
         self.stats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -164,7 +135,7 @@ impl DiskJournal {
         make_folder(&folder).map_err(|error| unavailable(Arc::new(At::new(&folder, error))))?;
         let lock = Lock::take(&folder)?;
         let Loaded { index, report, lost, last_batch } = recover::load(&folder)?;
-        let stats = Mutex::new(DiskStats { healthy: true, ..DiskStats::default() });
+        let stats = Mutex::default();
         let shared = Arc::new(Shared { folder, index: Mutex::new(index), stats });
         let (jobs, queue) = mpsc::channel(QUEUE);
         let mut writer = Writer::new(Arc::clone(&shared), options, lost);
@@ -174,15 +145,7 @@ impl DiskJournal {
             .spawn(move || writer.run(queue))
             .map_err(|error| JournalError::Fatal(Box::new(error)))?;
         let (jobs, thread) = (Some(jobs), Some(thread));
-        Ok(Self { shared, jobs, thread, report, _lock: lock })
-    }
-
-    /// What was done since the journal was opened.
-    #[must_use]
-    pub fn stats(&self) -> DiskStats {
-        let waiting = |jobs: &mpsc::Sender<Job>| jobs.max_capacity() - jobs.capacity();
-        let queued = self.jobs.as_ref().map_or(0, waiting);
-        DiskStats { queued, ..*self.shared.stats() }
+        Ok(Self { shared, jobs, thread, report, claims: Claims::default(), _lock: lock })
     }
 
     /// What was found when the journal was opened.
@@ -191,62 +154,22 @@ impl DiskJournal {
         &self.report
     }
 
-    /// Reads everything that is stored again and says what is whole and what is not. Blocks for as
-    /// long as that takes, and holds nobody up.
-    ///
-    /// # Errors
-    /// [`JournalError::Unavailable`], when a file cannot be read.
-    pub fn check(&self) -> Result<Report, JournalError> {
-        recover::check(&self.shared)
+    async fn keep_note(&self, pull: &PullId, note: Note) -> Result<(), JournalError> {
+        self.keep_note_of(pull, &note, SystemTime::now()).await
     }
 
-    /// Frees the room of what was forgotten, where that is at least `share` percent of a segment.
-    /// With 0, nothing forgotten is left on the disk. Gives the bytes freed. Appends wait meanwhile.
-    ///
-    /// # Errors
-    /// [`JournalError::Unavailable`], when a file cannot be read or written; nothing is lost then.
-    pub async fn compact(&self, share: u8) -> Result<u64, JournalError> {
-        let (reply, answer) = oneshot::channel();
-        self.submit(Job::Compact { share: share.min(100), reply }).await?;
-        answer.await.map_err(|_| stopped())?
-    }
-
-    /// Forgets every pull of which nothing was heard since then, every quarantined item of no pull
-    /// and every waiting event that is older, and frees their room. Pulls that are to be spared are.
-    ///
-    /// # Errors
-    /// [`JournalError`], when the storage cannot be written; what was forgotten before is.
-    pub async fn expire(
+    async fn keep_note_of(
         &self,
-        before: SystemTime,
-        spare: &BTreeSet<PullId>,
-    ) -> Result<Expired, JournalError> {
-        let (old, items, events) = {
-            let index = self.shared.index();
-            let is_old = |pull: &PullId| {
-                index.state(pull).and_then(|it| it.last_activity()).is_some_and(|at| at < before)
-            };
-            let names = index.names().into_iter();
-            let old: Vec<PullId> = names.filter(|it| is_old(it) && !spare.contains(it)).collect();
-            let nameless = |it: &&index::Item| it.pull.is_none() && it.noted < before;
-            let items = index.quarantine.values().filter(nameless).map(|it| it.digest);
-            let events = index.events.after(0).map(|(_, it)| it);
-            let events = events.filter(|it| it.since < before).map(|it| it.digest);
-            (old, items.collect::<Vec<Digest>>(), events.collect::<Vec<Digest>>())
-        };
-        for pull in &old {
-            self.forget(pull).await?;
-        }
-        for (kind, digests) in [(Kind::Released, &items), (Kind::Taken, &events)] {
-            for digest in digests {
-                self.write(kind, None, "", *digest, None).await?;
-            }
-        }
-        let gone = Expired { pulls: old, items: items.len() as u64, events: events.len() as u64 };
-        if gone != Expired::default() {
-            self.compact(0).await?;
-        }
-        Ok(gone)
+        pull: &PullId,
+        note: &Note,
+        at: SystemTime,
+    ) -> Result<(), JournalError> {
+        let text = serde_json::to_string(note).map_err(|it| JournalError::Fatal(Box::new(it)))?;
+        let frame = Frame::new(Kind::Note, Some(pull), "", Digest::of(b""), text.as_bytes());
+        let frame = frame.map_err(too_large)?.noted(at);
+        let entry =
+            Entry { pull: Some(pull.clone()), reason: String::new(), note: Some(note.clone()) };
+        self.submit_frame(frame, entry).await.map(drop)
     }
 
     async fn write(
@@ -260,11 +183,11 @@ impl DiskJournal {
         let payload = payload.unwrap_or_default();
         let frame = Frame::new(kind, pull, reason, digest, payload.as_bytes());
         let frame = frame.map_err(too_large)?;
-        let note = match kind {
-            Kind::Note => serde_json::from_str(payload).ok(),
-            _ => None,
-        };
-        let entry = Entry { pull: pull.cloned(), reason: reason.to_owned(), note };
+        let entry = Entry { pull: pull.cloned(), reason: reason.to_owned(), note: None };
+        self.submit_frame(frame, entry).await
+    }
+
+    async fn submit_frame(&self, frame: Frame, entry: Entry) -> Result<Appended, JournalError> {
         let (reply, answer) = oneshot::channel();
         self.submit(Job::Append(Box::new(Append { frame, entry, reply }))).await?;
         answer.await.map_err(|_| stopped())?
@@ -301,25 +224,47 @@ impl Journal for DiskJournal {
             return Ok(Appended::Duplicate);
         }
         let payload = Some(page.payload.as_str());
-        self.write(Kind::Page, Some(&page.pull), "", page.digest, payload).await
+        let appended = self.write(Kind::Page, Some(&page.pull), "", page.digest, payload).await?;
+        if appended == Appended::New {
+            self.claims.paged(&page.pull);
+        }
+        Ok(appended)
     }
 
     async fn note(&self, pull: &PullId, note: Note) -> Result<(), JournalError> {
-        let text = serde_json::to_string(&note).map_err(|it| JournalError::Fatal(Box::new(it)))?;
-        self.write(Kind::Note, Some(pull), "", Digest::of(b""), Some(&text)).await.map(drop)
+        self.keep_note_of(pull, &note, SystemTime::now()).await?;
+        self.claims.noted(pull, Some(&note));
+        Ok(())
     }
 
     async fn quarantine(&self, item: Quarantined) -> Result<(), JournalError> {
         let (pull, digest) = (item.pull.as_ref(), item.digest());
         let payload = Some(item.payload.as_str());
-        self.write(Kind::Quarantined, pull, &item.reason, digest, payload).await.map(drop)
+        self.write(Kind::Quarantined, pull, &item.reason, digest, payload).await?;
+        if let Some(pull) = pull {
+            self.claims.noted(pull, None);
+        }
+        Ok(())
     }
 
     async fn pages(
         &self,
         pull: &PullId,
     ) -> Result<BoxStream<'static, Result<PageRecord, JournalError>>, JournalError> {
-        Ok(read::pages(Arc::clone(&self.shared), pull.clone()))
+        Ok(read::pages(Arc::clone(&self.shared), pull.clone(), None))
+    }
+
+    async fn digests(&self, pull: &PullId) -> Result<Vec<Digest>, JournalError> {
+        let pages = self.shared.index().pages(pull);
+        Ok(pages.into_iter().map(|(_, digest)| digest).collect())
+    }
+
+    async fn pages_of(
+        &self,
+        pull: &PullId,
+        digests: &[Digest],
+    ) -> Result<BoxStream<'static, Result<PageRecord, JournalError>>, JournalError> {
+        Ok(read::pages(Arc::clone(&self.shared), pull.clone(), Some(digests)))
     }
 
     async fn pull(&self, pull: &PullId) -> Result<Option<PullState>, JournalError> {
@@ -344,6 +289,7 @@ impl Journal for DiskJournal {
     }
 
     async fn forget(&self, pull: &PullId) -> Result<(), JournalError> {
+        self.claims.forget(pull);
         if self.shared.index().state(pull).is_some() {
             self.write(Kind::Forgotten, Some(pull), "", Digest::of(b""), None).await?;
         }
@@ -352,6 +298,66 @@ impl Journal for DiskJournal {
 
     fn durability(&self) -> Durability {
         Durability::LocalFsync
+    }
+}
+
+workload_of_one_process!(DiskJournal);
+
+#[async_trait]
+impl Upkeep for DiskJournal {
+    fn stats(&self) -> JournalStats {
+        let waiting = |jobs: &mpsc::Sender<Job>| jobs.max_capacity() - jobs.capacity();
+        let queued = self.jobs.as_ref().map_or(0, waiting);
+        JournalStats { queued, ..*self.shared.stats() }
+    }
+
+    async fn expire(
+        &self,
+        before: SystemTime,
+        spare: &BTreeSet<PullId>,
+    ) -> Result<Expired, JournalError> {
+        let (old, items, events) = {
+            let index = self.shared.index();
+            let is_old = |pull: &PullId| {
+                index.state(pull).and_then(|it| it.last_activity()).is_some_and(|at| at < before)
+            };
+            let names = index.names().into_iter();
+            let old: Vec<PullId> = names.filter(|it| is_old(it) && !spare.contains(it)).collect();
+            let nameless = |it: &&index::Item| it.pull.is_none() && it.noted < before;
+            let items = index.quarantine.values().filter(nameless).map(|it| it.digest);
+            let events = index.events.after(0).map(|(_, it)| it);
+            let events = events.filter(|it| it.since < before).map(|it| it.digest);
+            (old, items.collect::<Vec<Digest>>(), events.collect::<Vec<Digest>>())
+        };
+        for pull in &old {
+            self.forget(pull).await?;
+        }
+        for (kind, digests) in [(Kind::Released, &items), (Kind::Taken, &events)] {
+            for digest in digests {
+                self.write(kind, None, "", *digest, None).await?;
+            }
+        }
+        let gone = Expired { pulls: old, items: items.len() as u64, events: events.len() as u64 };
+        if gone != Expired::default() {
+            self.compact(0).await?;
+        }
+        Ok(gone)
+    }
+
+    /// Appends wait meanwhile.
+    async fn compact(&self, share: u8) -> Result<u64, JournalError> {
+        let (reply, answer) = oneshot::channel();
+        self.submit(Job::Compact { share: share.min(100), reply }).await?;
+        answer.await.map_err(|_| stopped())?
+    }
+
+    async fn check(&self) -> Result<Report, JournalError> {
+        let shared = Arc::clone(&self.shared);
+        read::blocking(move || recover::check(&shared)).await.unwrap_or_else(|| Err(stopped()))
+    }
+
+    async fn restore(&self, pull: &PullId, noted: Noted) -> Result<(), JournalError> {
+        self.keep_note_of(pull, &noted.note, noted.at).await
     }
 }
 

@@ -1,5 +1,6 @@
 //! Reading back what was kept.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
@@ -17,12 +18,17 @@ use crate::{JournalError, PageRecord, Payload, PullId, Quarantined, Waiting};
 /// Bytes of payload that are read in one go, at most, unless a single page has more.
 const CHUNK: usize = 1 << 20;
 
-/// The pages that a pull has now, read as they are wanted.
+/// The pages that a pull has now, or some of them, read as they are wanted.
 pub(super) fn pages(
     shared: Arc<Shared>,
     pull: PullId,
+    only: Option<&[Digest]>,
 ) -> BoxStream<'static, Result<PageRecord, JournalError>> {
     let mut left = shared.index().pages(&pull);
+    if let Some(only) = only {
+        let only: BTreeSet<&Digest> = only.iter().collect();
+        left.retain(|(_, digest)| only.contains(digest));
+    }
     left.reverse();
     let reader = Pages { shared, pull, left, open: None };
     let chunks = stream::unfold(reader, |mut reader| async move {
@@ -35,7 +41,9 @@ pub(super) fn pages(
 }
 
 /// Away from the threads that serve others, where there is a runtime to provide one.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
     match tokio::runtime::Handle::try_current() {
         // It ends early only with the runtime.
         Ok(runtime) => runtime.spawn_blocking(work).await.ok(),

@@ -1,12 +1,16 @@
 //! What every journal must do, run on each there is.
 
-use std::time::Duration;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use futures_util::TryStreamExt as _;
 use qopen_journal::{
-    Appended, Changes, DiskJournal, Durability, Journal, MemoryJournal, Note, Outbox, Quarantined,
-    Started, Waiting,
+    Appended, Changes, Claim, DiskJournal, Durability, Fencing, Journal, JournalError, Location,
+    MemoryJournal, Note, Noted, Outbox, Quarantined, Renewed, Started, Store, Upkeep as _, Waiting,
+    WorkerId,
 };
+use qopen_postgres::testing::Server;
 
 use crate::support::{page, payload, payloads, pull};
 
@@ -70,6 +74,12 @@ async fn conforms(journal: &dyn Journal) {
     let pulls: Vec<_> = pulls.iter().map(|it| (it.pull.mark_id.as_str(), it.quarantined)).collect();
     assert_eq!(pulls, [("a", 1), ("b", 0), ("c", 1)]);
 
+    let digests = journal.digests(&pull("a")).await.unwrap();
+    assert_eq!(digests.len(), 2);
+    let second = [page("a", "2").digest, page("a", "nobody's").digest];
+    let some = journal.pages_of(&pull("a"), &second).await.unwrap();
+    assert_eq!(some.try_collect::<Vec<_>>().await.unwrap(), [page("a", "2")]);
+
     // A stream shows what was there when it was asked for.
     let early = journal.pages(&pull("a")).await.unwrap();
     journal.forget(&pull("a")).await.unwrap();
@@ -111,23 +121,255 @@ async fn conforms_as_an_outbox(outbox: &dyn Outbox) {
     assert_eq!(texts.iter().map(|it| it.event.as_str()).collect::<Vec<_>>(), ["1", "3", "2"]);
 }
 
+/// As many times as it takes for what one process does to be seen by another: a second at most.
+async fn claimed(journal: &dyn Store, worker: &str, lease: Duration) -> Vec<Claim> {
+    for _ in 0..100 {
+        let claims = journal.claim(&WorkerId::new(worker), lease, 9).await.unwrap();
+        if !claims.is_empty() {
+            return claims;
+        }
+        journal.wait(Duration::from_millis(10)).await;
+    }
+    Vec::new()
+}
+
+async fn renewed(journal: &dyn Store, claim: &Claim) -> Renewed {
+    journal.renew(std::slice::from_ref(claim), LONG).await.unwrap()[0]
+}
+
+const LONG: Duration = Duration::from_secs(600);
+
+/// Who works on what. `other` is the same journal, as another process has it where that can be.
+async fn conforms_as_a_workload(journal: &dyn Store, other: &dyn Store) {
+    let second = Duration::from_secs(1);
+    let started = || Note::Started(Started::new(second, second, second));
+    let ended =
+        || Note::Ended { status: "complete".into(), why: String::new(), accounts: 0, pages: 1 };
+    let notes = async |mark: &str| journal.pull(&pull(mark)).await.unwrap().unwrap().notes.len();
+    // Whatever was done before is looked at and done with.
+    for claim in journal.claim(&WorkerId::new("before"), LONG, 99).await.unwrap() {
+        assert_eq!(journal.finish(&claim).await.unwrap(), Fencing::Held);
+    }
+    assert_eq!(journal.claim(&WorkerId::new("a"), LONG, 9).await.unwrap(), []);
+
+    // Started, a pull is given to one worker, until that one has finished it.
+    journal.note(&pull("work"), started()).await.unwrap();
+    let claims = claimed(other, "a", LONG).await;
+    assert_eq!(claims.iter().map(|it| &it.pull).collect::<Vec<_>>(), [&pull("work")]);
+    let first = &claims[0];
+    assert_eq!(journal.claim(&WorkerId::new("b"), LONG, 9).await.unwrap(), []);
+    assert_eq!(renewed(other, first).await, Renewed::Held { pages: false, notes: false });
+    // What is kept is news, once; what is noted under the claim is none.
+    assert_eq!(journal.append(page("work", "1")).await.unwrap(), Appended::New);
+    assert_eq!(renewed(other, first).await, Renewed::Held { pages: true, notes: false });
+    assert_eq!(other.digests(&pull("work")).await.unwrap(), [page("work", "1").digest]);
+    journal.quarantine(Quarantined::new(Some(pull("work")), "why", payload("?"))).await.unwrap();
+    assert_eq!(renewed(other, first).await, Renewed::Held { pages: false, notes: true });
+    journal.note(&pull("work"), Note::CancelRequested).await.unwrap();
+    assert_eq!(renewed(other, first).await, Renewed::Held { pages: false, notes: true });
+    assert!(journal.pull(&pull("work")).await.unwrap().unwrap().is_cancel_requested());
+    assert_eq!(other.note_as(first, ended()).await.unwrap(), Fencing::Held);
+    assert_eq!(renewed(other, first).await, Renewed::Held { pages: false, notes: false });
+    assert_eq!(other.finish(first).await.unwrap(), Fencing::Held);
+    assert_eq!(journal.claim(&WorkerId::new("b"), LONG, 9).await.unwrap(), []);
+    for fenced in [other.note_as(first, ended()).await.unwrap(), other.finish(first).await.unwrap()]
+    {
+        assert_eq!(fenced, Fencing::Fenced);
+    }
+    assert_eq!(notes("work").await, 3);
+
+    // A page that comes late wants a worker again. One that is too slow is fenced by the next.
+    journal.append(page("work", "2")).await.unwrap();
+    let slow = claimed(journal, "a", Duration::from_millis(50)).await.remove(0);
+    assert!(slow.epoch > first.epoch);
+    let next = claimed(other, "b", LONG).await.remove(0);
+    assert!(next.epoch > slow.epoch);
+    assert_eq!(renewed(journal, &slow).await, Renewed::Fenced);
+    assert_eq!(journal.note_as(&slow, ended()).await.unwrap(), Fencing::Fenced);
+    journal.leave(&slow).await.unwrap();
+    assert_eq!(journal.finish(&slow).await.unwrap(), Fencing::Fenced);
+    assert_eq!(notes("work").await, 3);
+    // What comes after the last look is not forgotten by finishing.
+    journal.append(page("work", "3")).await.unwrap();
+    assert_eq!(other.finish(&next).await.unwrap(), Fencing::Held);
+    let again = claimed(journal, "a", LONG).await.remove(0);
+    // Given back, it is anybody's at once; wanted, it is so without news.
+    journal.leave(&again).await.unwrap();
+    let again = claimed(other, "b", LONG).await.remove(0);
+    assert_eq!(other.finish(&again).await.unwrap(), Fencing::Held);
+    journal.want(&pull("work")).await.unwrap();
+    journal.want(&pull("nobody's")).await.unwrap();
+    let wanted = claimed(other, "b", LONG).await;
+    assert_eq!(wanted.len(), 1);
+    // A pull that is forgotten is nobody's work.
+    journal.forget(&pull("work")).await.unwrap();
+    assert_eq!(renewed(other, &wanted[0]).await, Renewed::Fenced);
+    assert_eq!(other.note_as(&wanted[0], ended()).await.unwrap(), Fencing::Fenced);
+    assert!(journal.pull(&pull("work")).await.unwrap().is_none());
+    journal.note(&pull("work"), started()).await.unwrap();
+    let anew = claimed(other, "b", LONG).await.remove(0);
+    assert!(anew.epoch > wanted[0].epoch);
+    assert_eq!(other.finish(&anew).await.unwrap(), Fencing::Held);
+    journal.forget(&pull("work")).await.unwrap();
+}
+
+/// However appends and looks fall together, no page is kept without its being news after that.
+async fn tells_of_every_page(journal: &Arc<dyn Store>, other: &dyn Store) {
+    const PAGES: usize = 300;
+    let second = Duration::from_secs(1);
+    let started = Note::Started(Started::new(second, second, second));
+    journal.note(&pull("many"), started).await.unwrap();
+    let claim = claimed(other, "a", LONG).await.remove(0);
+    let appends: Vec<_> = (0..PAGES)
+        .map(|n| {
+            let journal = Arc::clone(journal);
+            tokio::spawn(async move {
+                let kept = journal.append(page("many", &format!("{n}"))).await.unwrap();
+                assert_eq!(kept, Appended::New);
+            })
+        })
+        .collect();
+    let all_kept = async {
+        for append in appends {
+            append.await.unwrap();
+        }
+    };
+    let mut all_kept = std::pin::pin!(all_kept);
+    let (mut seen, mut kept) = (0, false);
+    loop {
+        match renewed(other, &claim).await {
+            Renewed::Held { pages: true, .. } => {
+                seen = other.digests(&claim.pull).await.unwrap().len();
+            }
+            _ if kept => break,
+            _ => {}
+        }
+        tokio::select! {
+            () = &mut all_kept, if !kept => kept = true,
+            () = other.wait(Duration::from_millis(5)) => {}
+        }
+    }
+    assert_eq!(seen, PAGES);
+    assert_eq!(other.finish(&claim).await.unwrap(), Fencing::Held);
+    journal.forget(&pull("many")).await.unwrap();
+}
+
+/// Old things go, and what another journal noted keeps its time.
+async fn conforms_in_upkeep(journal: &dyn Store) {
+    let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+    for mark in ["old", "spared"] {
+        let noted = Noted { at: long_ago, note: Note::Resumed };
+        journal.restore(&pull(mark), noted.clone()).await.unwrap();
+        assert_eq!(journal.pull(&pull(mark)).await.unwrap().unwrap().notes, [noted]);
+    }
+    let holdings = journal.holdings().await.unwrap();
+    assert_eq!(holdings.pulls, journal.pulls().await.unwrap().len() as u64);
+    let spare = BTreeSet::from([pull("spared")]);
+    let year = Duration::from_secs(365 * 24 * 3600);
+    let gone = journal.expire(SystemTime::now() - year, &spare).await.unwrap();
+    assert_eq!((gone.pulls, gone.items, gone.events), (vec![pull("old")], 0, 0));
+    journal.forget(&pull("spared")).await.unwrap();
+    journal.compact(0).await.unwrap();
+    let report = journal.check().await.unwrap();
+    assert!(report.damage.is_empty() && report.records > 0);
+    assert!(journal.stats().healthy && journal.stats().records > 0);
+}
+
+/// Everything, on a journal that has nothing yet, by as many handles as it allows.
+async fn conforms_in_all(journal: &Arc<dyn Store>, other: &dyn Store) {
+    conforms(&**journal).await;
+    conforms_as_an_outbox(&**journal).await;
+    conforms_as_a_workload(&**journal, other).await;
+    tells_of_every_page(journal, other).await;
+    conforms_in_upkeep(&**journal).await;
+}
+
+#[tokio::test]
+async fn the_journal_in_postgres_conforms_and_is_the_same_to_every_process() {
+    let Some(server) = Server::start() else { return };
+    let location = Location::parse(&server.url()).unwrap();
+    assert!(!location.exists().await.unwrap());
+    assert!(matches!(location.open().await, Err(JournalError::Fatal(_))));
+    // Any number of processes may migrate at once.
+    let migrating: Vec<_> = (0..8)
+        .map(|_| Location::parse(&server.url()).unwrap())
+        .map(|location| tokio::spawn(async move { location.migrate().await.unwrap() }))
+        .collect();
+    let mut steps = 0;
+    for done in migrating {
+        steps += done.await.unwrap();
+    }
+    assert_eq!(steps, 1);
+    assert!(location.exists().await.unwrap() && location.is_shared());
+    let journal = location.open().await.unwrap().journal;
+    let other = Location::parse(&server.url()).unwrap().open().await.unwrap().journal;
+    conforms_in_all(&journal, &*other).await;
+    assert_eq!(journal.durability(), Durability::ServerCommit);
+    assert_eq!(journal.pulls().await.unwrap(), other.pulls().await.unwrap());
+    assert_eq!(waiting(&*journal).await, waiting(&*other).await);
+    // One hands events on at a time.
+    let (a, b) = (WorkerId::new("a"), WorkerId::new("b"));
+    let second = Duration::from_secs(1);
+    assert!(journal.turn(&a, second).await.unwrap() && journal.turn(&a, second).await.unwrap());
+    assert!(!other.turn(&b, second).await.unwrap());
+}
+
+/// Killed in the middle of appends and started again: what was kept is there, and nothing had to be
+/// opened anew.
+#[tokio::test]
+async fn a_database_that_crashes_loses_nothing_that_was_kept() {
+    let Some(mut server) = Server::start() else { return };
+    let location = Location::parse(&server.url()).unwrap();
+    location.migrate().await.unwrap();
+    let journal = location.open().await.unwrap().journal;
+    let mut kept = Vec::new();
+    let (mut refused, mut after) = (0, 0);
+    for n in 0.. {
+        if n == 50 {
+            server.stop().unwrap();
+        }
+        if refused == 3 && after == 0 {
+            server.run().unwrap();
+        }
+        match journal.append(page("a", &format!("{n}"))).await {
+            Ok(Appended::New) => kept.push(n.to_string()),
+            Err(error) if error.is_retryable() => refused += 1,
+            other => panic!("{other:?}"),
+        }
+        after += usize::from(refused > 0 && kept.last() == Some(&n.to_string()));
+        if after == 50 {
+            break;
+        }
+        assert!(refused < 100, "it does not recover");
+    }
+    assert!(refused >= 3);
+    let there = payloads(&*journal, "a").await;
+    assert!(kept.iter().all(|it| there.contains(it)), "{kept:?} {there:?}");
+    // Told by the connection that hints go over, once that is there again.
+    for _ in 0..1000 {
+        if journal.stats().healthy {
+            break;
+        }
+        journal.wait(Duration::from_millis(10)).await;
+    }
+    assert!(journal.stats().healthy);
+}
+
 #[tokio::test]
 async fn the_journal_in_memory_conforms() {
-    let journal = MemoryJournal::default();
-    conforms(&journal).await;
-    conforms_as_an_outbox(&journal).await;
+    let journal: Arc<dyn Store> = Arc::new(MemoryJournal::default());
+    conforms_in_all(&journal, &*journal).await;
     assert_eq!(journal.durability(), Durability::Memory);
 }
 
 #[tokio::test]
 async fn the_journal_on_disk_conforms_and_says_the_same_when_it_is_opened_again() {
     let folder = tempfile::tempdir().unwrap();
-    let journal = DiskJournal::open(folder.path()).unwrap();
-    conforms(&journal).await;
-    conforms_as_an_outbox(&journal).await;
+    let journal: Arc<dyn Store> = Arc::new(DiskJournal::open(folder.path()).unwrap());
+    conforms_in_all(&journal, &*journal).await;
     assert_eq!(journal.durability(), Durability::LocalFsync);
     let before = (journal.pulls().await.unwrap(), journal.quarantined(None).await.unwrap());
-    let events = waiting(&journal).await;
+    let events = waiting(&*journal).await;
     drop(journal);
     let journal = DiskJournal::open(folder.path()).unwrap();
     journal.compact(0).await.unwrap();

@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use qopen_journal::Upkeep as _;
 use qopen_journal::{
     Appended, DiskJournal, DiskOptions, Expired, Faults, Journal, JournalError, Note, Outbox,
     Quarantined,
@@ -146,11 +147,11 @@ async fn segments_follow_one_another_and_large_pages_get_room_of_their_own() {
         journal.append(page("a", text)).await.unwrap();
     }
     assert_eq!(payloads(&journal, "a").await, all);
-    assert!(journal.check().unwrap().segments > 3);
+    assert!(journal.check().await.unwrap().segments > 3);
     drop(journal);
     let journal = options.open(folder.path()).unwrap();
     assert_eq!(payloads(&journal, "a").await, all);
-    assert_eq!(journal.report(), &journal.check().unwrap());
+    assert_eq!(journal.report(), &journal.check().await.unwrap());
     assert_eq!(journal.report().records, 20);
 }
 
@@ -260,7 +261,7 @@ async fn what_was_handed_on_leaves_nothing_behind() {
         journal.taken(&event).await.unwrap();
     }
     assert!(journal.compact(0).await.unwrap() > 0);
-    assert_eq!(journal.check().unwrap().records, 1);
+    assert_eq!(journal.check().await.unwrap().records, 1);
     assert_eq!(journal.backlog().await.unwrap().bytes, 0);
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
 use proptest::prelude::*;
+use qopen_journal::Upkeep as _;
 use qopen_journal::{
     Appended, DiskJournal, DiskOptions, Faults, Journal, JournalError, Note, PageRecord, Started,
 };
@@ -132,7 +133,7 @@ fn a_page_that_goes_bad_while_the_journal_is_open_is_an_error_and_not_a_shorter_
         let pages = journal.pages(&pull("a")).await.unwrap();
         let read: Result<Vec<PageRecord>, _> = pages.try_collect().await;
         assert!(matches!(read, Err(JournalError::Damaged(_))), "{read:?}");
-        assert_eq!(journal.check().unwrap().damage.len(), 1);
+        assert_eq!(journal.check().await.unwrap().damage.len(), 1);
     });
 }
 
@@ -253,7 +254,7 @@ fn an_unfinished_append_stays_harmless() {
             assert!(journal.report().damage.iter().all(|it| it.unfinished));
             let state = journal.pull(&pull("a")).await.unwrap().unwrap();
             assert_eq!((state.pages, state.damaged), (9, vec![]));
-            assert!(journal.check().unwrap().damage.is_empty());
+            assert!(journal.check().await.unwrap().damage.is_empty());
             if open == 1 {
                 journal.append(page("b", "another")).await.unwrap();
             }
@@ -284,7 +285,7 @@ fn an_older_file_that_was_cut_is_noticed() {
             assert_eq!(journal.pull(&pull("a")).await.unwrap().unwrap().damaged.len(), 1);
             // What began later lacks nothing.
             assert_eq!(journal.pull(&pull("b")).await.unwrap().unwrap().damaged, []);
-            assert_eq!(journal.check().unwrap().damage.len(), 1);
+            assert_eq!(journal.check().await.unwrap().damage.len(), 1);
         });
     }
 }

@@ -1,0 +1,94 @@
+//! `qopen journal copy`: everything in one journal into another.
+
+use futures_util::StreamExt as _;
+use qopen::journal::{Appended, JournalError, Location, PullState, Store};
+
+use crate::args::JournalVerb;
+use crate::exit::{Exit, Failure};
+use crate::journal::{cannot_open, open_at};
+
+/// Events that are read at a time.
+const BATCH: usize = 256;
+
+pub(crate) async fn run(verb: JournalVerb) -> Result<Exit, Failure> {
+    let JournalVerb::Copy { from, to } = verb;
+    let place = |text: &str, what: &str| {
+        Location::parse(text).map_err(|error| Failure::usage_of(what, &error))
+    };
+    let (from, to) = (place(&from, "the journal to copy")?, place(&to, "where it goes")?);
+    if from.to_string() == to.to_string() {
+        return Err(Failure::usage("a journal cannot be copied into itself"));
+    }
+    if !from.exists().await.map_err(|error| cannot_open(&from, &error))? {
+        return Err(Failure::usage(format!("there is no journal in {from}")));
+    }
+    let source = open_at(&from).await?;
+    let target = open_at(&to).await?;
+    let copied = copy(&*source, &*target).await;
+    let copied =
+        copied.map_err(|error| Failure::unexpected("the journal was not copied", &error))?;
+    let Copied { pulls, pages, items, events } = copied;
+    println!(
+        "{pulls} pulls, {pages} pages, {items} items in quarantine and {events} events were copied"
+    );
+    Ok(Exit::Complete)
+}
+
+#[derive(Debug, Default)]
+struct Copied {
+    pulls: u64,
+    pages: u64,
+    items: u64,
+    events: u64,
+}
+
+/// Copies what the target does not have. May be broken off and done again at any time.
+async fn copy(source: &dyn Store, target: &dyn Store) -> Result<Copied, JournalError> {
+    let mut copied = Copied::default();
+    for state in source.pulls().await? {
+        copied.pages += copy_pull(source, target, &state).await?;
+        copied.pulls += 1;
+    }
+    let there = target.quarantined(None).await?;
+    for item in source.quarantined(None).await? {
+        if !there.contains(&item) {
+            target.quarantine(item).await?;
+            copied.items += 1;
+        }
+    }
+    let mut after = 0;
+    loop {
+        let waiting = source.waiting(after, BATCH).await?;
+        let Some(last) = waiting.last() else { break };
+        after = last.number;
+        for event in waiting {
+            copied.events += u64::from(target.put(event.event).await? == Appended::New);
+        }
+    }
+    Ok(copied)
+}
+
+async fn copy_pull(
+    source: &dyn Store,
+    target: &dyn Store,
+    state: &PullState,
+) -> Result<u64, JournalError> {
+    let mut copied = 0;
+    let there = target.digests(&state.pull).await?;
+    let mut missing = source.digests(&state.pull).await?;
+    missing.retain(|digest| !there.contains(digest));
+    let mut pages = source.pages_of(&state.pull, &missing).await?;
+    while let Some(page) = pages.next().await {
+        target.append(page?).await?;
+        copied += 1;
+    }
+    let before = target.pull(&state.pull).await?.map_or(0, |it| it.notes.len());
+    // What happened follows what it happened to: a pull that is broken off here has not ended there.
+    for noted in state.notes.iter().skip(before) {
+        target.restore(&state.pull, noted.clone()).await?;
+    }
+    if state.ended().is_none() {
+        target.want(&state.pull).await?;
+    }
+    Ok(copied)
+}

@@ -1,0 +1,38 @@
+//! `qopen migrate`: the tables of a journal, or of lists, in PostgreSQL.
+
+use qopen::sink::PostgresSink;
+
+use crate::args::MigrateArgs;
+use crate::exit::{Exit, Failure};
+use crate::settings::{JOURNAL, Settings};
+
+pub(crate) async fn run(args: MigrateArgs, settings: Settings) -> Result<Exit, Failure> {
+    if settings.get(&JOURNAL).is_none() && args.out.is_none() {
+        let message = "nothing to migrate: give --journal URL, QOPEN_JOURNAL, or --out URL";
+        return Err(Failure::usage(message));
+    }
+    if settings.get(&JOURNAL).is_some() {
+        let location = settings.journal()?;
+        let steps = location.migrate().await;
+        say(
+            &format!("the journal in {location}"),
+            steps.map_err(|error| {
+                Failure::usage_of(&format!("the journal in {location} cannot be migrated"), &error)
+            })?,
+        );
+    }
+    if let Some(out) = &args.out {
+        let fails = |error| Failure::usage_of("--out", &error);
+        let sink = PostgresSink::new(out).map_err(fails)?;
+        say(&format!("the lists in {}", sink.location()), sink.migrate().map_err(fails)?);
+    }
+    Ok(Exit::Complete)
+}
+
+fn say(what: &str, steps: usize) {
+    match steps {
+        0 => eprintln!("qopen: {what}: nothing to do"),
+        1 => eprintln!("qopen: {what}: 1 step"),
+        steps => eprintln!("qopen: {what}: {steps} steps"),
+    }
+}

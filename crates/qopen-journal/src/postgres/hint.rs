@@ -1,0 +1,65 @@
+//! Hints between processes: something was kept. They may be lost; whoever waits looks anyway.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use qopen_postgres::{Database, DatabaseError};
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
+
+use super::Shared;
+
+/// The least time between two notifications of a process: more would hold up commits, which are put
+/// in order by them.
+const BETWEEN: Duration = Duration::from_millis(20);
+
+/// How often the connection is tried, and how long it may take to answer.
+const PING: Duration = Duration::from_secs(2);
+
+#[derive(Debug, Default)]
+pub(super) struct Hints {
+    /// Something is to be said to the others.
+    outgoing: Notify,
+    /// Something is to be looked at.
+    incoming: Arc<Notify>,
+}
+
+impl Hints {
+    /// Something was kept here.
+    pub(super) fn kept(&self) {
+        self.outgoing.notify_one();
+        self.incoming.notify_one();
+    }
+
+    pub(super) async fn wait(&self, most: Duration) {
+        // Either way somebody looks.
+        let _ = timeout(most, self.incoming.notified()).await;
+    }
+}
+
+/// Says and hears, on a connection of its own, and makes another when that is lost.
+pub(super) async fn run(database: Database, shared: Arc<Shared>) {
+    loop {
+        if let Err(error) = talk(&database, &shared).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::debug!(error, "no hints between processes for now");
+        }
+        shared.stats().healthy = false;
+        sleep(PING / 4).await;
+    }
+}
+
+async fn talk(database: &Database, shared: &Shared) -> Result<(), DatabaseError> {
+    let client = database.connect(Some(Arc::clone(&shared.hints.incoming))).await?;
+    let answered = |answer: Result<_, _>| answer.map_err(|_| DatabaseError::TimedOut);
+    client.batch_execute("LISTEN qopen_journal").await?;
+    loop {
+        shared.stats().healthy = true;
+        let said = timeout(PING, shared.hints.outgoing.notified()).await.is_ok();
+        let word = if said { "NOTIFY qopen_journal" } else { "" };
+        answered(timeout(PING * 2, client.batch_execute(word)).await)??;
+        if said {
+            sleep(BETWEEN).await;
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! The journal in PostgreSQL, which any number of processes share.
+
+mod hint;
+mod outbox;
+mod read;
+mod upkeep;
+mod work;
+mod write;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use futures_core::stream::BoxStream;
+use qopen_postgres::client::Error;
+use qopen_postgres::client::Row;
+use qopen_postgres::{Database, DatabaseError, Pooled, Schema};
+use qopen_types::{Digest, RobotId};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::{
+    Appended, Durability, Journal, JournalError, JournalStats, Note, PageRecord, Payload, PullId,
+    PullState, Quarantined,
+};
+use hint::Hints;
+use write::Append;
+
+const SCHEMA: Schema = Schema::new("qopen_journal", &[include_str!("1.sql")]);
+
+/// Payloads shorter than this are not worth packing.
+const WORTH_PACKING: usize = 512;
+
+/// A journal in a PostgreSQL database, in the schema `qopen_journal`. What it has kept survives what a
+/// commit there survives.
+///
+/// Appends that come while the database is busy share the next statement and its commit. At most
+/// 1,024 wait; those who would add more wait themselves. Payloads are packed (LZ4). When the database
+/// is away, appends fail with [`JournalError::Unavailable`] within ten seconds, and succeed again when
+/// it is back. Must be opened and used within a tokio runtime.
+pub struct PostgresJournal {
+    database: Database,
+    /// Its value in the table `identity`.
+    identity: String,
+    appends: mpsc::Sender<Append>,
+    shared: Arc<Shared>,
+    /// Ended with the journal.
+    _tasks: JoinSet<()>,
+}
+
+/// What the journal and its tasks have in common.
+#[derive(Default)]
+struct Shared {
+    stats: Mutex<JournalStats>,
+    hints: Hints,
+}
+
+impl Shared {
+    /// Held to copy it or to add to it.
+    fn stats(&self) -> MutexGuard<'_, JournalStats> {
+        self.stats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether there are tables of a journal.
+pub(crate) async fn exists(database: &Database) -> Result<bool, JournalError> {
+    match database.check(&SCHEMA).await {
+        Err(DatabaseError::Schema { found: 0, .. }) => Ok(false),
+        checked => Ok(checked.map(|()| true)?),
+    }
+}
+
+pub(crate) async fn migrate(database: &Database) -> Result<usize, JournalError> {
+    let steps = database.migrate(&SCHEMA).await?;
+    // Where the tables were restored into another cluster, its transactions are counted anew.
+    let client = database.client().await?;
+    let moved = client
+        .query_opt(
+            "UPDATE qopen_journal.spotter SET looked = pg_current_snapshot()
+             WHERE pg_snapshot_xmax(looked) > pg_snapshot_xmax(pg_current_snapshot())
+             RETURNING true",
+            &[],
+        )
+        .await
+        .map_err(failed)?;
+    if moved.is_some() {
+        client.execute("UPDATE qopen_journal.page SET xid = DEFAULT", &[]).await.map_err(failed)?;
+        client.execute("UPDATE qopen_journal.pull SET notes = true", &[]).await.map_err(failed)?;
+    }
+    Ok(steps)
+}
+
+impl PostgresJournal {
+    /// Opens the journal in that database, whose tables must have been made before.
+    ///
+    /// # Errors
+    /// [`JournalError::Unavailable`], when the database cannot be reached; [`JournalError::Fatal`],
+    /// when its tables are not those of this version.
+    pub async fn open(database: Database) -> Result<Self, JournalError> {
+        database.check(&SCHEMA).await?;
+        let client = database.client().await?;
+        let row = client.query_one("SELECT id::text FROM qopen_journal.identity", &[]).await;
+        let identity = row.map_err(failed)?.get(0);
+        if client.query_one("SHOW fsync", &[]).await.map_err(failed)?.get::<_, &str>(0) == "off" {
+            tracing::warn!(
+                "the database has fsync off: what is kept there may not survive its crash"
+            );
+        }
+        let shared: Arc<Shared> = Arc::default();
+        let (appends, queue) = mpsc::channel(write::QUEUE);
+        let mut tasks = JoinSet::new();
+        write::spawn(&mut tasks, &database, queue, &shared);
+        tasks.spawn(hint::run(database.clone(), Arc::clone(&shared)));
+        Ok(Self { database, identity, appends, shared, _tasks: tasks })
+    }
+
+    async fn client(&self) -> Result<Pooled, JournalError> {
+        Ok(self.database.client().await?)
+    }
+}
+
+impl fmt::Debug for PostgresJournal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresJournal").field("database", &self.database).finish_non_exhaustive()
+    }
+}
+
+impl From<DatabaseError> for JournalError {
+    fn from(error: DatabaseError) -> Self {
+        match error.is_retryable() {
+            true => Self::Unavailable(Box::new(error)),
+            false => Self::Fatal(Box::new(error)),
+        }
+    }
+}
+
+fn failed(error: Error) -> JournalError {
+    DatabaseError::from(error).into()
+}
+
+fn damaged(what: &str) -> JournalError {
+    JournalError::Damaged(what.to_owned().into())
+}
+
+/// A payload as it is stored: packed where that is worth it, with its length then.
+fn pack(payload: &str) -> (Option<i32>, Vec<u8>) {
+    let bytes = payload.as_bytes();
+    let packed = (bytes.len() >= WORTH_PACKING)
+        .then(|| lz4_flex::block::compress(bytes))
+        .filter(|packed| packed.len() < bytes.len() - bytes.len() / 8);
+    match packed.zip(i32::try_from(bytes.len()).ok()) {
+        Some((packed, unpacked)) => (Some(unpacked), packed),
+        None => (None, bytes.to_vec()),
+    }
+}
+
+/// The payload of a row that has it in these two columns.
+fn unpack(unpacked: Option<i32>, stored: &[u8]) -> Result<Payload, JournalError> {
+    let bytes = match unpacked {
+        None => stored.to_vec(),
+        Some(length) => {
+            let length = usize::try_from(length).map_err(|_| damaged("a length is negative"))?;
+            lz4_flex::block::decompress(stored, length)
+                .map_err(|error| JournalError::Damaged(error.into()))?
+        }
+    };
+    let text = String::from_utf8(bytes).map_err(|_| damaged("a payload is not text"))?;
+    Ok(Payload::new(text))
+}
+
+fn bytes_of(digest: Digest) -> Vec<u8> {
+    digest.to_u128().to_be_bytes().to_vec()
+}
+
+fn digest_of(bytes: &[u8]) -> Result<Digest, JournalError> {
+    let bytes = bytes.try_into().map_err(|_| damaged("a digest has another length"))?;
+    Ok(Digest::from_u128(u128::from_be_bytes(bytes)))
+}
+
+/// The pull of a row that has its names in these two columns.
+fn pull_of(row: &Row, robot: usize, mark: usize) -> Result<PullId, JournalError> {
+    let name = |at| row.get::<_, &str>(at);
+    let damaged = |_| damaged("a name is none");
+    let robot_id = name(robot).parse().map_err(damaged)?;
+    Ok(PullId { robot_id, mark_id: name(mark).parse().map_err(damaged)? })
+}
+
+#[async_trait]
+impl Journal for PostgresJournal {
+    async fn append(&self, page: PageRecord) -> Result<Appended, JournalError> {
+        write::append(&self.appends, page).await
+    }
+
+    async fn note(&self, pull: &PullId, note: Note) -> Result<(), JournalError> {
+        let wants = matches!(note, Note::Started(_));
+        let note = encode(&note)?;
+        let (robot, mark) = (pull.robot_id.as_str(), pull.mark_id.as_str());
+        self.client()
+            .await?
+            .execute(
+                "WITH work AS (
+                     INSERT INTO qopen_journal.pull (robot_id, mark_id, wants, notes)
+                     VALUES ($1, $2, $4, true)
+                     ON CONFLICT (robot_id, mark_id) DO UPDATE
+                     SET notes = true, wants = pull.wants OR excluded.wants
+                 )
+                 INSERT INTO qopen_journal.note (robot_id, mark_id, at, note)
+                 VALUES ($1, $2, clock_timestamp(), $3::text::json)",
+                &[&robot, &mark, &note, &wants],
+            )
+            .await
+            .map_err(failed)?;
+        self.shared.hints.kept();
+        Ok(())
+    }
+
+    async fn quarantine(&self, item: Quarantined) -> Result<(), JournalError> {
+        let names = item.pull.as_ref();
+        let names = names.map(|it| (it.robot_id.as_str(), it.mark_id.as_str())).unzip();
+        let digest = bytes_of(item.digest());
+        // A reason is ours, and may quote nothing; but a text here can have any character but this.
+        let reason = item.reason.replace('\0', " ");
+        let (unpacked, payload) = pack(item.payload.as_str());
+        self.client()
+            .await?
+            .execute(
+                "WITH work AS (
+                     INSERT INTO qopen_journal.pull (robot_id, mark_id, notes)
+                     SELECT $1::text, $2::text, true WHERE $1::text IS NOT NULL
+                     ON CONFLICT (robot_id, mark_id) DO UPDATE SET notes = true
+                 )
+                 INSERT INTO qopen_journal.quarantined
+                     (robot_id, mark_id, digest, reason, unpacked, payload)
+                 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+                &[&names.0, &names.1, &digest, &reason, &unpacked, &payload],
+            )
+            .await
+            .map_err(failed)?;
+        self.shared.hints.kept();
+        Ok(())
+    }
+
+    async fn pages(
+        &self,
+        pull: &PullId,
+    ) -> Result<BoxStream<'static, Result<PageRecord, JournalError>>, JournalError> {
+        read::pages(&self.database, pull, None).await
+    }
+
+    async fn digests(&self, pull: &PullId) -> Result<Vec<Digest>, JournalError> {
+        let (robot, mark) = (pull.robot_id.as_str(), pull.mark_id.as_str());
+        let read = "SELECT digest FROM qopen_journal.page WHERE robot_id = $1 AND mark_id = $2";
+        let client = self.client().await?;
+        let read = client.prepare_cached(read).await.map_err(failed)?;
+        let rows = client.query(&read, &[&robot, &mark]).await.map_err(failed)?;
+        rows.iter().map(|row| digest_of(row.get(0))).collect()
+    }
+
+    async fn pages_of(
+        &self,
+        pull: &PullId,
+        digests: &[Digest],
+    ) -> Result<BoxStream<'static, Result<PageRecord, JournalError>>, JournalError> {
+        read::pages(&self.database, pull, Some(digests)).await
+    }
+
+    async fn pull(&self, pull: &PullId) -> Result<Option<PullState>, JournalError> {
+        let (robot, mark) = (Some(&pull.robot_id), Some(&pull.mark_id));
+        let states = read::states(&*self.client().await?, robot, mark).await?;
+        Ok(states.into_iter().next())
+    }
+
+    async fn pulls(&self) -> Result<Vec<PullState>, JournalError> {
+        read::states(&*self.client().await?, None, None).await
+    }
+
+    async fn pulls_of(&self, robot: &RobotId) -> Result<Vec<PullState>, JournalError> {
+        read::states(&*self.client().await?, Some(robot), None).await
+    }
+
+    async fn quarantined(&self, of: Option<&PullId>) -> Result<Vec<Quarantined>, JournalError> {
+        read::quarantined(&*self.client().await?, of).await
+    }
+
+    async fn release(&self, item: &Quarantined) -> Result<(), JournalError> {
+        let names = item.pull.as_ref();
+        let names = names.map(|it| (it.robot_id.as_str(), it.mark_id.as_str())).unzip();
+        let digest = bytes_of(item.digest());
+        self.client()
+            .await?
+            .execute(
+                "DELETE FROM qopen_journal.quarantined
+                 WHERE coalesce(robot_id, '') = coalesce($1::text, '')
+                     AND coalesce(mark_id, '') = coalesce($2::text, '') AND digest = $3",
+                &[&names.0, &names.1, &digest],
+            )
+            .await
+            .map(drop)
+            .map_err(failed)
+    }
+
+    async fn forget(&self, pull: &PullId) -> Result<(), JournalError> {
+        let (robot, mark) = (pull.robot_id.as_str(), pull.mark_id.as_str());
+        self.client()
+            .await?
+            .execute(
+                "WITH work AS (
+                     DELETE FROM qopen_journal.pull WHERE robot_id = $1 AND mark_id = $2
+                 ), pages AS (
+                     DELETE FROM qopen_journal.page WHERE robot_id = $1 AND mark_id = $2
+                 ), notes AS (
+                     DELETE FROM qopen_journal.note WHERE robot_id = $1 AND mark_id = $2
+                 )
+                 DELETE FROM qopen_journal.quarantined WHERE robot_id = $1 AND mark_id = $2",
+                &[&robot, &mark],
+            )
+            .await
+            .map(drop)
+            .map_err(failed)
+    }
+
+    fn durability(&self) -> Durability {
+        Durability::ServerCommit
+    }
+}
+
+fn encode(note: &Note) -> Result<String, JournalError> {
+    serde_json::to_string(note).map_err(|error| JournalError::Fatal(Box::new(error)))
+}

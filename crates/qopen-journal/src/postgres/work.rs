@@ -1,0 +1,178 @@
+//! Claims, which the database keeps, and the spotter, which finds what was kept.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use qopen_postgres::Guest;
+use qopen_postgres::client::Client;
+
+use super::{PostgresJournal, encode, failed, pull_of};
+use crate::{Claim, Companion, Fencing, JournalError, Note, PullId, Renewed, WorkerId, Workload};
+
+/// Marks the pulls that have pages which were committed since the last look. Whose transaction was not
+/// visible then is told by its number, not by any order of commits. One process looks at a time; what
+/// it leaves out because another looks, the other finds.
+const SPOT: &str = "
+    WITH last AS MATERIALIZED (
+        SELECT looked FROM qopen_journal.spotter FOR UPDATE SKIP LOCKED
+    ), fresh AS MATERIALIZED (
+        SELECT DISTINCT page.robot_id, page.mark_id FROM last, qopen_journal.page
+        WHERE page.xid >= pg_snapshot_xmin(last.looked)
+            AND page.xid < pg_snapshot_xmax(pg_current_snapshot())
+            AND NOT pg_visible_in_snapshot(page.xid, last.looked)
+    ), due AS MATERIALIZED (
+        SELECT pull.robot_id, pull.mark_id FROM qopen_journal.pull JOIN fresh USING (robot_id, mark_id)
+        ORDER BY 1, 2 FOR UPDATE OF pull
+    ), told AS (
+        UPDATE qopen_journal.pull SET pages = true FROM due
+        WHERE pull.robot_id = due.robot_id AND pull.mark_id = due.mark_id
+    )
+    UPDATE qopen_journal.spotter SET looked = pg_current_snapshot() FROM last
+    WHERE EXISTS (
+        SELECT FROM qopen_journal.page WHERE page.xid >= pg_snapshot_xmin(last.looked)
+    ) AND pg_snapshot_xmin(pg_current_snapshot()) > pg_snapshot_xmin(last.looked)
+        OR EXISTS (SELECT FROM fresh)";
+
+const CLAIM: &str = "
+    WITH free AS MATERIALIZED (
+        SELECT robot_id, mark_id FROM qopen_journal.pull
+        WHERE (wants OR pages OR notes OR worker IS NOT NULL)
+            AND (worker IS NULL OR held_until < clock_timestamp())
+        ORDER BY 1, 2 LIMIT $3 FOR UPDATE SKIP LOCKED
+    )
+    UPDATE qopen_journal.pull
+    SET worker = $1, pages = false, notes = false, epoch = nextval('qopen_journal.epoch'),
+        held_until = clock_timestamp() + $2 * interval '1 microsecond'
+    FROM free WHERE pull.robot_id = free.robot_id AND pull.mark_id = free.mark_id
+    RETURNING pull.robot_id, pull.mark_id, pull.epoch";
+
+const RENEW: &str = "
+    WITH mine AS MATERIALIZED (
+        SELECT pull.robot_id, pull.mark_id, pull.epoch, pull.pages, pull.notes
+        FROM qopen_journal.pull
+        JOIN unnest($1::text[], $2::text[], $3::bigint[]) AS claim (robot_id, mark_id, epoch)
+            USING (robot_id, mark_id, epoch)
+        WHERE pull.worker IS NOT NULL
+        ORDER BY 1, 2 FOR UPDATE OF pull
+    )
+    UPDATE qopen_journal.pull
+    SET pages = false, notes = false, held_until = clock_timestamp() + $4 * interval '1 microsecond'
+    FROM mine WHERE pull.robot_id = mine.robot_id AND pull.mark_id = mine.mark_id
+    RETURNING mine.epoch, mine.pages, mine.notes";
+
+/// A note, if the claim counts. The pull's row is locked until the note is committed.
+const NOTE: &str = "
+    WITH held AS MATERIALIZED (
+        SELECT robot_id, mark_id FROM qopen_journal.pull
+        WHERE robot_id = $1 AND mark_id = $2 AND epoch = $3 AND worker IS NOT NULL FOR UPDATE
+    )
+    INSERT INTO qopen_journal.note (robot_id, mark_id, at, note)
+    SELECT robot_id, mark_id, clock_timestamp(), $4::text::json FROM held RETURNING true";
+
+fn micros(lease: Duration) -> f64 {
+    // A lease is seconds.
+    lease.as_secs_f64() * 1e6
+}
+
+impl PostgresJournal {
+    async fn end(&self, claim: &Claim, end: &str) -> Result<Fencing, JournalError> {
+        let (robot, mark) = (claim.pull.robot_id.as_str(), claim.pull.mark_id.as_str());
+        let end = format!(
+            "UPDATE qopen_journal.pull SET worker = NULL, held_until = NULL, {end}
+             WHERE robot_id = $1 AND mark_id = $2 AND epoch = $3 AND worker IS NOT NULL"
+        );
+        let client = self.client().await?;
+        let ended = client.execute(&end, &[&robot, &mark, &claim.epoch]).await.map_err(failed)?;
+        Ok(if ended > 0 { Fencing::Held } else { Fencing::Fenced })
+    }
+}
+
+async fn spot(client: &Client) -> Result<(), JournalError> {
+    client.execute(SPOT, &[]).await.map(drop).map_err(failed)
+}
+
+#[async_trait]
+impl Workload for PostgresJournal {
+    async fn claim(
+        &self,
+        worker: &WorkerId,
+        lease: Duration,
+        most: usize,
+    ) -> Result<Vec<Claim>, JournalError> {
+        let client = self.client().await?;
+        spot(&client).await?;
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let claim = client.prepare_cached(CLAIM).await.map_err(failed)?;
+        let rows = client.query(&claim, &[&worker.as_str(), &micros(lease), &most]).await;
+        let rows = rows.map_err(failed)?;
+        rows.iter().map(|row| Ok(Claim::new(pull_of(row, 0, 1)?, row.get(2)))).collect()
+    }
+
+    async fn renew(&self, claims: &[Claim], lease: Duration) -> Result<Vec<Renewed>, JournalError> {
+        if claims.is_empty() {
+            return Ok(Vec::new());
+        }
+        let client = self.client().await?;
+        spot(&client).await?;
+        let robots: Vec<&str> = claims.iter().map(|it| it.pull.robot_id.as_str()).collect();
+        let marks: Vec<&str> = claims.iter().map(|it| it.pull.mark_id.as_str()).collect();
+        let epochs: Vec<i64> = claims.iter().map(|it| it.epoch).collect();
+        let renew = client.prepare_cached(RENEW).await.map_err(failed)?;
+        let rows = client.query(&renew, &[&robots, &marks, &epochs, &micros(lease)]).await;
+        let held = rows.map_err(failed)?;
+        let held: BTreeMap<i64, (bool, bool)> =
+            held.iter().map(|row| (row.get(0), (row.get(1), row.get(2)))).collect();
+        let renewed = |claim: &Claim| match held.get(&claim.epoch) {
+            Some(&(pages, notes)) => Renewed::Held { pages, notes },
+            None => Renewed::Fenced,
+        };
+        Ok(claims.iter().map(renewed).collect())
+    }
+
+    async fn note_as(&self, claim: &Claim, note: Note) -> Result<Fencing, JournalError> {
+        let (robot, mark) = (claim.pull.robot_id.as_str(), claim.pull.mark_id.as_str());
+        let note = encode(&note)?;
+        let client = self.client().await?;
+        let noted = client.query_opt(NOTE, &[&robot, &mark, &claim.epoch, &note]).await;
+        Ok(if noted.map_err(failed)?.is_some() { Fencing::Held } else { Fencing::Fenced })
+    }
+
+    async fn finish(&self, claim: &Claim) -> Result<Fencing, JournalError> {
+        self.end(claim, "wants = false").await
+    }
+
+    async fn leave(&self, claim: &Claim) -> Result<(), JournalError> {
+        self.end(claim, "notes = true").await?;
+        self.shared.hints.kept();
+        Ok(())
+    }
+
+    async fn want(&self, pull: &PullId) -> Result<(), JournalError> {
+        let (robot, mark) = (pull.robot_id.as_str(), pull.mark_id.as_str());
+        let want =
+            "UPDATE qopen_journal.pull SET notes = true WHERE robot_id = $1 AND mark_id = $2";
+        self.client().await?.execute(want, &[&robot, &mark]).await.map_err(failed)?;
+        self.shared.hints.kept();
+        Ok(())
+    }
+
+    async fn wait(&self, most: Duration) {
+        self.shared.hints.wait(most).await;
+    }
+
+    fn companion(&self, claim: &Claim, note: &Note) -> Option<Companion> {
+        let Claim { pull, epoch } = claim;
+        Some(Box::new(Guest {
+            database: self.identity.clone(),
+            identify: "SELECT id::text FROM qopen_journal.identity",
+            statement: NOTE,
+            parameters: vec![
+                Box::new(pull.robot_id.to_string()),
+                Box::new(pull.mark_id.to_string()),
+                Box::new(*epoch),
+                Box::new(encode(note).ok()?),
+            ],
+        }))
+    }
+}

@@ -1,0 +1,116 @@
+//! Keeping house: figures, old things, room, and whether everything can still be read.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+
+use crate::{Journal, JournalError, Noted, Outbox, PullId, Report, Workload};
+
+/// What a journal has done since it was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct JournalStats {
+    /// Records that were written.
+    pub records: u64,
+    /// Bytes that were written.
+    pub bytes: u64,
+    /// Times that the storage was waited for, each for one batch of records.
+    pub batches: u64,
+    /// Batches that could not be written.
+    pub failures: u64,
+    /// How long the storage was waited for, in all.
+    pub waited: Duration,
+    /// Appends that wait now.
+    pub queued: usize,
+    /// Whether the last batch could be written, or the storage has answered since.
+    pub healthy: bool,
+}
+
+impl Default for JournalStats {
+    fn default() -> Self {
+        let (records, bytes, batches, failures) = (0, 0, 0, 0);
+        let (waited, queued, healthy) = (Duration::ZERO, 0, true);
+        Self { records, bytes, batches, failures, waited, queued, healthy }
+    }
+}
+
+/// What a journal has let go of because it was old.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Expired {
+    /// Pulls.
+    pub pulls: Vec<PullId>,
+    /// Quarantined items of no pull.
+    pub items: u64,
+    /// Events that waited to be handed on, and were not.
+    pub events: u64,
+}
+
+/// How much a journal holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Holdings {
+    /// Pulls.
+    pub pulls: u64,
+    /// When the oldest pull was started that has not ended.
+    pub oldest_open: Option<SystemTime>,
+    /// Items of pulls in quarantine.
+    pub quarantined: u64,
+}
+
+/// Keeping a journal in order.
+#[async_trait]
+pub trait Upkeep: Journal {
+    /// What was done since the journal was opened.
+    fn stats(&self) -> JournalStats;
+
+    /// How much it holds.
+    ///
+    /// # Errors
+    /// [`JournalError`], when the storage cannot be read.
+    async fn holdings(&self) -> Result<Holdings, JournalError> {
+        let pulls = self.pulls().await?;
+        let open = pulls.iter().filter(|it| it.ended().is_none());
+        Ok(Holdings {
+            pulls: pulls.len() as u64,
+            oldest_open: open.filter_map(|it| it.started()).map(|(at, _)| at).min(),
+            quarantined: pulls.iter().map(|it| it.quarantined).sum(),
+        })
+    }
+
+    /// Forgets every pull of which nothing was heard since then, every quarantined item of no pull
+    /// and every waiting event that is older, and frees their room. Pulls that are to be spared are.
+    ///
+    /// # Errors
+    /// [`JournalError`], when the storage cannot be written; what was forgotten before is.
+    async fn expire(
+        &self,
+        before: SystemTime,
+        spare: &BTreeSet<PullId>,
+    ) -> Result<Expired, JournalError>;
+
+    /// Frees the room of what was forgotten, where that is at least `share` percent of what it is
+    /// stored with. With 0, nothing forgotten is left where this journal stores. Gives the bytes freed.
+    ///
+    /// # Errors
+    /// [`JournalError`], when the storage cannot be read or written; nothing is lost then.
+    async fn compact(&self, share: u8) -> Result<u64, JournalError>;
+
+    /// Reads everything that is stored again and says what is whole and what is not.
+    ///
+    /// # Errors
+    /// [`JournalError::Unavailable`], when the storage cannot be read.
+    async fn check(&self) -> Result<Report, JournalError>;
+
+    /// Keeps a fact with the time at which another journal took it. Nobody is told.
+    ///
+    /// # Errors
+    /// [`JournalError`]; nothing was promised then.
+    async fn restore(&self, pull: &PullId, noted: Noted) -> Result<(), JournalError>;
+}
+
+/// Everything that a journal does.
+pub trait Store: Outbox + Upkeep + Workload {}
+
+impl<T: Outbox + Upkeep + Workload> Store for T {}

@@ -1,0 +1,351 @@
+//! Who works on which pull: claims with leases, and epochs that fence whoever was too slow.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::mem::take;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use tokio::sync::Notify;
+
+use crate::{Journal, JournalError, Note, PullId};
+
+/// The name of a worker, different from every other's that ever shares a journal with it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WorkerId(String);
+
+impl WorkerId {
+    /// Any text that nobody else has.
+    #[must_use]
+    pub fn new(name: impl Into<String>) -> Self {
+        Self(name.into())
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for WorkerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A pull that a worker was given, until its lease ends or somebody else is given it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Claim {
+    /// The pull.
+    pub pull: PullId,
+    /// Greater than that of every earlier claim of the pull.
+    pub epoch: i64,
+}
+
+impl Claim {
+    /// A claim, as a journal gives it.
+    #[must_use]
+    pub fn new(pull: PullId, epoch: i64) -> Self {
+        Self { pull, epoch }
+    }
+}
+
+/// Whether a claim still counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fencing {
+    /// It does, and what was asked for is done.
+    Held,
+    /// It does not, and nothing was done: the lease had ended and somebody else has the pull, or
+    /// nobody has it any more.
+    Fenced,
+}
+
+/// What renewing a claim found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Renewed {
+    /// The lease is as long as asked for again.
+    Held {
+        /// Whether pages were kept of the pull since it was claimed or renewed last.
+        pages: bool,
+        /// Whether notes or quarantined items were.
+        notes: bool,
+    },
+    /// The claim no longer counts.
+    Fenced,
+}
+
+/// What a journal has to be done, and who does it.
+///
+/// A pull wants a worker from when it is [started](Note::Started) until one has
+/// [finished](Self::finish) it, and again whenever something is kept of it: a page, a note that was
+/// not made under a claim, an item in quarantine. A worker is given it by a claim with a lease.
+/// Renewed in time, the claim lasts; otherwise the pull is given to the next, under a greater epoch,
+/// and what the first does under its claim from then on is refused.
+///
+/// Leases are measured by the journal's clock. Whether a journal in this process or a server keeps
+/// the claims makes no difference to their rules.
+#[async_trait]
+pub trait Workload: Journal {
+    /// Gives a worker pulls that want one, at most so many, for as long as the lease.
+    ///
+    /// # Errors
+    /// [`JournalError`]; a claim that was made all the same ends with its lease.
+    async fn claim(
+        &self,
+        worker: &WorkerId,
+        lease: Duration,
+        most: usize,
+    ) -> Result<Vec<Claim>, JournalError>;
+
+    /// Lengthens claims, and says of each in turn whether it counts and whether there is news. What
+    /// is read after that is all that there is, but for what is news again.
+    ///
+    /// # Errors
+    /// [`JournalError`]; the claims last as long as they did then.
+    async fn renew(&self, claims: &[Claim], lease: Duration) -> Result<Vec<Renewed>, JournalError>;
+
+    /// Keeps a fact about a pull, if the claim counts.
+    ///
+    /// # Errors
+    /// [`JournalError`]; nothing was promised then.
+    async fn note_as(&self, claim: &Claim, note: Note) -> Result<Fencing, JournalError>;
+
+    /// Ends a claim: there is nothing to do for the pull until something is kept of it. What was kept
+    /// since the claim was renewed last is news to the next.
+    ///
+    /// # Errors
+    /// [`JournalError`]; the claim ends with its lease then.
+    async fn finish(&self, claim: &Claim) -> Result<Fencing, JournalError>;
+
+    /// Gives a pull back before the lease ends, for whoever wants it.
+    ///
+    /// # Errors
+    /// [`JournalError`]; the claim ends with its lease then.
+    async fn leave(&self, claim: &Claim) -> Result<(), JournalError>;
+
+    /// Has some worker look at a pull, although nothing was kept of it. Unknown pulls are no error.
+    ///
+    /// # Errors
+    /// [`JournalError`]; nothing was promised then.
+    async fn want(&self, pull: &PullId) -> Result<(), JournalError>;
+
+    /// Waits until a worker should look, and at most so long. A hint: it may come for nothing, and may
+    /// not come. One waits at a time.
+    async fn wait(&self, most: Duration);
+
+    /// A note under a claim as something that a writer into the same storage can do in a transaction
+    /// of its own, so that both happen or neither; `None` where this journal cannot be part of one.
+    fn companion(&self, claim: &Claim, note: &Note) -> Option<Companion> {
+        let _ = (claim, note);
+        None
+    }
+}
+
+/// What one storage can do in another's transaction, if it is of the same kind.
+pub type Companion = Box<dyn std::any::Any + Send>;
+
+/// The claims of a journal that one process has to itself. They are gone with it, and so is whoever
+/// had them.
+#[derive(Debug, Default)]
+pub(crate) struct Claims {
+    inner: Mutex<Inner>,
+    hint: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    pulls: BTreeMap<PullId, Work>,
+    last_epoch: i64,
+}
+
+#[derive(Debug, Default)]
+struct Work {
+    wants: bool,
+    pages: bool,
+    notes: bool,
+    held: Option<Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    epoch: i64,
+    until: Instant,
+}
+
+impl Work {
+    fn is_held_by(&self, claim: &Claim) -> bool {
+        self.held.as_ref().is_some_and(|it| it.epoch == claim.epoch)
+    }
+}
+
+impl Claims {
+    /// Held for a map operation, never across an await.
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // No code that holds it can panic half-way through a change.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, pull: &PullId, change: impl FnOnce(&mut Work)) {
+        {
+            let mut inner = self.lock();
+            match inner.pulls.get_mut(pull) {
+                Some(work) => change(work),
+                None => change(inner.pulls.entry(pull.clone()).or_default()),
+            }
+        }
+        self.hint.notify_one();
+    }
+
+    /// A page was kept of a pull.
+    pub(crate) fn paged(&self, pull: &PullId) {
+        self.change(pull, |work| work.pages = true);
+    }
+
+    /// A note was kept of a pull, or something in quarantine.
+    pub(crate) fn noted(&self, pull: &PullId, note: Option<&Note>) {
+        self.change(pull, |work| {
+            work.notes = true;
+            work.wants |= matches!(note, Some(Note::Started(_)));
+        });
+    }
+
+    pub(crate) fn forget(&self, pull: &PullId) {
+        self.lock().pulls.remove(pull);
+    }
+
+    pub(crate) fn claim(&self, lease: Duration, most: usize) -> Vec<Claim> {
+        let now = Instant::now();
+        let mut inner = self.lock();
+        let Inner { pulls, last_epoch } = &mut *inner;
+        // Whoever had one and let the lease end may not have done anything for it.
+        let free = pulls.iter_mut().filter(|(_, work)| match &work.held {
+            None => work.wants || work.pages || work.notes,
+            Some(held) => held.until <= now,
+        });
+        let give = |(pull, work): (&PullId, &mut Work)| {
+            *last_epoch += 1;
+            (work.pages, work.notes) = (false, false);
+            work.held = Some(Held { epoch: *last_epoch, until: now + lease });
+            Claim::new(pull.clone(), *last_epoch)
+        };
+        free.take(most).map(give).collect()
+    }
+
+    pub(crate) fn renew(&self, claims: &[Claim], lease: Duration) -> Vec<Renewed> {
+        let until = Instant::now() + lease;
+        let mut inner = self.lock();
+        let mut renew = |claim: &Claim| match inner.pulls.get_mut(&claim.pull) {
+            Some(work) if work.is_held_by(claim) => {
+                work.held = Some(Held { epoch: claim.epoch, until });
+                let (pages, notes) = (take(&mut work.pages), take(&mut work.notes));
+                Renewed::Held { pages, notes }
+            }
+            _ => Renewed::Fenced,
+        };
+        claims.iter().map(&mut renew).collect()
+    }
+
+    pub(crate) fn check(&self, claim: &Claim) -> Fencing {
+        let inner = self.lock();
+        match inner.pulls.get(&claim.pull).is_some_and(|work| work.is_held_by(claim)) {
+            true => Fencing::Held,
+            false => Fencing::Fenced,
+        }
+    }
+
+    pub(crate) fn finish(&self, claim: &Claim) -> Fencing {
+        let mut inner = self.lock();
+        let Some(work) = inner.pulls.get_mut(&claim.pull).filter(|it| it.is_held_by(claim)) else {
+            return Fencing::Fenced;
+        };
+        if work.pages || work.notes {
+            (work.wants, work.held) = (false, None);
+            self.hint.notify_one();
+        } else {
+            inner.pulls.remove(&claim.pull);
+        }
+        Fencing::Held
+    }
+
+    pub(crate) fn leave(&self, claim: &Claim) {
+        let mut inner = self.lock();
+        if let Some(work) = inner.pulls.get_mut(&claim.pull).filter(|it| it.is_held_by(claim)) {
+            (work.held, work.notes) = (None, true);
+            self.hint.notify_one();
+        }
+    }
+
+    pub(crate) async fn wait(&self, most: Duration) {
+        // Either way somebody looks.
+        let _ = tokio::time::timeout(most, self.hint.notified()).await;
+    }
+}
+
+/// The claims of a journal that has them in `claims`, for a journal whose `note` may be given what is
+/// noted under a claim.
+macro_rules! workload_of_one_process {
+    ($journal:ty) => {
+        #[async_trait::async_trait]
+        impl $crate::Workload for $journal {
+            async fn claim(
+                &self,
+                _: &$crate::WorkerId,
+                lease: std::time::Duration,
+                most: usize,
+            ) -> Result<Vec<$crate::Claim>, $crate::JournalError> {
+                Ok(self.claims.claim(lease, most))
+            }
+
+            async fn renew(
+                &self,
+                claims: &[$crate::Claim],
+                lease: std::time::Duration,
+            ) -> Result<Vec<$crate::Renewed>, $crate::JournalError> {
+                Ok(self.claims.renew(claims, lease))
+            }
+
+            async fn note_as(
+                &self,
+                claim: &$crate::Claim,
+                note: $crate::Note,
+            ) -> Result<$crate::Fencing, $crate::JournalError> {
+                // Nobody else can be given the pull while this process has it, but for a lease that
+                // ends in this very moment; then the next worker finds this note.
+                if self.claims.check(claim) == $crate::Fencing::Held {
+                    self.keep_note(&claim.pull, note).await?;
+                    return Ok($crate::Fencing::Held);
+                }
+                Ok($crate::Fencing::Fenced)
+            }
+
+            async fn finish(
+                &self,
+                claim: &$crate::Claim,
+            ) -> Result<$crate::Fencing, $crate::JournalError> {
+                Ok(self.claims.finish(claim))
+            }
+
+            async fn leave(&self, claim: &$crate::Claim) -> Result<(), $crate::JournalError> {
+                self.claims.leave(claim);
+                Ok(())
+            }
+
+            async fn want(&self, pull: &$crate::PullId) -> Result<(), $crate::JournalError> {
+                if $crate::Journal::pull(self, pull).await?.is_some() {
+                    self.claims.noted(pull, None);
+                }
+                Ok(())
+            }
+
+            async fn wait(&self, most: std::time::Duration) {
+                self.claims.wait(most).await;
+            }
+        }
+    };
+}
+pub(crate) use workload_of_one_process;

@@ -1,0 +1,173 @@
+//! Lists in a database: switched whole, or not at all.
+
+use qopen_postgres::client::Client;
+use qopen_postgres::testing::Server;
+use qopen_postgres::{Database, Guest};
+use qopen_sink::{ListInfo, ListKind, PostgresSink, Quarantine, Record, Sink, SinkError};
+use qopen_types::{Account, MarkId, RobotId, TagInfo};
+
+fn robot(name: &str) -> RobotId {
+    name.parse().unwrap()
+}
+
+fn account(id: &str, name: &str) -> Account {
+    let mut account = Account::new(id.parse().unwrap());
+    account.profile.name = name.to_owned();
+    account.profile.add_at = 1_700_000_000;
+    let mut tag = TagInfo::default();
+    (tag.parent_tag_name, tag.tag_name) = ("group".into(), format!("tag of {name}"));
+    account.tag_info_list = vec![tag.clone(), tag];
+    account
+}
+
+/// Writes lists and gives what came of it. On a thread that may block.
+async fn publish(
+    sink: &PostgresSink,
+    kind: ListKind,
+    lists: Vec<(&str, u32, Vec<Account>)>,
+    guest: Option<(String, &'static str)>,
+) -> Result<bool, SinkError> {
+    let (sink, mark) = (sink.clone(), "mark".parse::<MarkId>().unwrap());
+    let lists: Vec<_> = lists.into_iter().map(|it| (robot(it.0), it.1, it.2)).collect();
+    let write = move || {
+        let mut writer = sink.begin(kind)?;
+        for (robot, revision, accounts) in &lists {
+            writer.begin_list(&ListInfo::new(robot, &mark, *revision))?;
+            for account in accounts {
+                writer.write(&Record::new(robot, account))?;
+            }
+        }
+        let companions = |location: &str| -> Vec<Box<dyn std::any::Any + Send>> {
+            assert!(location.starts_with("postgres://127.0.0.1:"));
+            let Some((database, statement)) = guest.clone() else { return Vec::new() };
+            let identify = "SELECT id::text FROM qopen_journal.identity";
+            let parameters: Vec<Box<dyn qopen_postgres::client::types::ToSql + Sync + Send>> =
+                vec![Box::new("told".to_owned())];
+            vec![Box::new(Guest { database, identify, statement, parameters })]
+        };
+        Ok(writer.commit_with(&companions)?.together)
+    };
+    tokio::task::spawn_blocking(move || std::thread::spawn(write).join().unwrap()).await.unwrap()
+}
+
+/// The names of a table's customers, in the order of robots and ids.
+async fn names(client: &Client, table: &str) -> Vec<String> {
+    let read = format!("SELECT name FROM qopen.{table} ORDER BY robot_id, account_id");
+    client.query(&read, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readers_see_the_old_list_or_the_new_one() {
+    let Some(server) = Server::start() else { return };
+    let sink = PostgresSink::new(&server.url()).unwrap();
+    // On a runtime's thread too, and twice.
+    sink.check().unwrap();
+    assert_eq!(sink.migrate().unwrap(), 0);
+    let client = Database::new(&server.url()).unwrap().connect(None).await.unwrap();
+
+    let odd = "tab\t, line\n\r, \\ and \\N, \"quotes\", nothing \u{0}, 企业微信";
+    let first = vec![account("1", "Ann"), account("2", odd), account("3", "Cid")];
+    let others = vec![account("1", "of another robot")];
+    let lists = vec![("r1", 1, first), ("r2", 1, others)];
+    assert!(!publish(&sink, ListKind::Complete, lists, None).await.unwrap());
+    let shown = odd.replace('\0', "\u{fffd}");
+    assert_eq!(names(&client, "robot_account").await, ["Ann", &shown, "Cid", "of another robot"]);
+    let row = client
+        .query_one(
+            "SELECT extract(epoch FROM add_at)::bigint, account::text, count(place)::bigint
+             FROM qopen.robot_account LEFT JOIN qopen.tag USING (robot_id, account_id)
+             WHERE robot_id = 'r1' AND account_id = '2' GROUP BY 1, 2",
+            &[],
+        )
+        .await
+        .unwrap();
+    assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(2)), (1_700_000_000, 2));
+    let json: serde_json::Value = serde_json::from_str(row.get(1)).unwrap();
+    assert_eq!((&json["robot_id"], &json["profile"]["name"]), (&"r1".into(), &odd.into()));
+
+    // A snapshot that was taken before sees what was there before, whatever is published meanwhile.
+    client
+        .batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM qopen.pull")
+        .await
+        .unwrap();
+    let second = vec![account("1", "Ann"), account("3", "Cid, changed"), account("4", "Dan")];
+    publish(&sink, ListKind::Complete, vec![("r1", 2, second)], None).await.unwrap();
+    assert_eq!(names(&client, "robot_account").await.len(), 4);
+    client.batch_execute("COMMIT").await.unwrap();
+    let now = ["Ann", "Cid, changed", "Dan", "of another robot"];
+    assert_eq!(names(&client, "robot_account").await, now);
+    let versions =
+        "SELECT count(DISTINCT xmin::text) FROM qopen.robot_account WHERE robot_id = 'r1'";
+    assert_eq!(
+        client.query_one(versions, &[]).await.unwrap().get::<_, i64>(0),
+        2,
+        "Ann is as she was"
+    );
+    let pull =
+        "SELECT mark_id, revision, accounts FROM qopen.pull WHERE robot_id = 'r1' AND complete";
+    let pull = client.query_one(pull, &[]).await.unwrap();
+    assert_eq!(
+        (pull.get::<_, &str>(0), pull.get::<_, i64>(1), pull.get::<_, i64>(2)),
+        ("mark", 2, 3)
+    );
+
+    // A partial list stands beside it, and goes with the next complete one; so does an empty one.
+    let partial = vec![account("9", "Zoe")];
+    publish(&sink, ListKind::Partial, vec![("r1", 0, partial)], None).await.unwrap();
+    assert_eq!(names(&client, "robot_account").await, now);
+    assert_eq!(names(&client, "partial_robot_account").await, ["Zoe"]);
+    publish(&sink, ListKind::Complete, vec![("r1", 3, Vec::new())], None).await.unwrap();
+    assert_eq!(names(&client, "robot_account").await, ["of another robot"]);
+    assert_eq!(names(&client, "partial_robot_account").await, [""; 0]);
+
+    // What is dropped before it is committed leaves no trace.
+    let dropping = sink.clone();
+    let drop_it = move || drop(dropping.begin(ListKind::Complete).unwrap());
+    std::thread::spawn(drop_it).join().unwrap();
+    assert_eq!(names(&client, "robot_account").await, ["of another robot"]);
+
+    let mut quarantine = Quarantine::default();
+    quarantine.push(r#"{"robot_id":"r1","reason":"why","raw":"\u0000"}"#).unwrap();
+    assert!(sink.write_quarantine(&[robot("r1")], quarantine).unwrap());
+    let left = "SELECT count(*) FROM qopen.quarantine";
+    assert_eq!(client.query_one(left, &[]).await.unwrap().get::<_, i64>(0), 1);
+    assert!(!sink.write_quarantine(&[robot("r1")], Quarantine::default()).unwrap());
+    assert_eq!(client.query_one(left, &[]).await.unwrap().get::<_, i64>(0), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_goes_with_a_list_is_done_with_it_or_neither_is() {
+    let Some(server) = Server::start() else { return };
+    let sink = PostgresSink::new(&server.url()).unwrap();
+    sink.check().unwrap();
+    let client = Database::new(&server.url()).unwrap().connect(None).await.unwrap();
+    let list = |name: &str| vec![("r1", 1, vec![account("1", name)])];
+    let publish = async |name: &str, database: &str, statement| {
+        let guest = Some((database.to_owned(), statement));
+        publish(&sink, ListKind::Complete, list(name), guest).await
+    };
+    const TELL: &str = "INSERT INTO said VALUES ($1) RETURNING true";
+    const REFUSE: &str = "SELECT true WHERE $1 = 'nobody'";
+    const FAIL: &str = "SELECT 1 / length($1::text || '') - 1 / 0 > 0";
+    let said = async || client.query("SELECT FROM said", &[]).await.unwrap().len();
+    client.batch_execute("CREATE TABLE said (what text)").await.unwrap();
+    // There is no journal here, then another's, then the right one.
+    assert!(!publish("a", "this", TELL).await.unwrap());
+    let journal = "CREATE SCHEMA qopen_journal; CREATE TABLE qopen_journal.identity (id text);
+         INSERT INTO qopen_journal.identity VALUES ('this')";
+    client.batch_execute(journal).await.unwrap();
+    assert!(!publish("b", "another", TELL).await.unwrap());
+    assert_eq!((said().await, names(&client, "robot_account").await), (0, vec!["b".to_owned()]));
+    assert!(publish("c", "this", TELL).await.unwrap());
+    assert_eq!((said().await, names(&client, "robot_account").await), (1, vec!["c".to_owned()]));
+    // Superseded, or wrong: the list stays as it is.
+    assert!(matches!(publish("d", "this", REFUSE).await, Err(SinkError::Superseded)));
+    assert!(matches!(publish("d", "this", FAIL).await, Err(SinkError::Database(_))));
+    assert_eq!((said().await, names(&client, "robot_account").await), (1, vec!["c".to_owned()]));
+}
+
+#[test]
+fn a_url_that_cannot_be_used_is_not_quoted() {
+    let error = PostgresSink::new("postgres://me:secret@host:port/x").unwrap_err();
+    assert!(!format!("{error:?}").contains("secret"), "{error:?}");
+}

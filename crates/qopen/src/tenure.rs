@@ -1,0 +1,118 @@
+//! A claim as the parts of this crate hold it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use qopen_journal::{
+    Claim, Companion, Fencing, Journal, JournalError, Note, PullId, Renewed, Workload,
+};
+use tokio::sync::watch;
+
+use crate::messages::Generation;
+
+pub(crate) struct Tenure {
+    journal: Arc<dyn Workload>,
+    claim: Claim,
+    lease: Duration,
+    /// The pull as the driver was told of it; 0 until it was.
+    generation: AtomicU64,
+    /// Something was kept that the driver was not told of.
+    unseen: AtomicBool,
+    lost: watch::Sender<bool>,
+}
+
+impl Tenure {
+    pub(crate) fn new(journal: Arc<dyn Workload>, claim: Claim, lease: Duration) -> Self {
+        let (generation, unseen) = (AtomicU64::new(0), AtomicBool::new(false));
+        Self { journal, claim, lease, generation, unseen, lost: watch::Sender::new(false) }
+    }
+
+    pub(crate) fn claim(&self) -> &Claim {
+        &self.claim
+    }
+
+    pub(crate) fn pull(&self) -> &PullId {
+        &self.claim.pull
+    }
+
+    pub(crate) fn journal(&self) -> &Arc<dyn Workload> {
+        &self.journal
+    }
+
+    pub(crate) fn generation(&self) -> Generation {
+        self.generation.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_taken_up_as(&self, generation: Generation) {
+        self.generation.store(generation, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_unseen(&self) -> bool {
+        self.unseen.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_unseen(&self, unseen: bool) {
+        self.unseen.store(unseen, Ordering::Relaxed);
+    }
+
+    /// What renewing it found.
+    pub(crate) fn renewed(&self, renewed: Renewed) -> Fencing {
+        match renewed {
+            Renewed::Held { pages, notes } => {
+                if pages || notes {
+                    self.set_unseen(true);
+                }
+                Fencing::Held
+            }
+            _ => {
+                self.lost.send_replace(true);
+                Fencing::Fenced
+            }
+        }
+    }
+
+    /// Whether it still counts, asked of the journal; then it does for a whole lease.
+    pub(crate) async fn check(&self) -> Result<Fencing, JournalError> {
+        let renewed = self.journal.renew(std::slice::from_ref(&self.claim), self.lease).await?;
+        Ok(renewed.first().map_or(Fencing::Fenced, |it| self.renewed(*it)))
+    }
+
+    pub(crate) async fn note(&self, note: Note) -> Result<Fencing, JournalError> {
+        let fencing = self.journal.note_as(&self.claim, note).await?;
+        if fencing == Fencing::Fenced {
+            self.lost.send_replace(true);
+        }
+        Ok(fencing)
+    }
+
+    pub(crate) fn companion(&self, note: &Note) -> Option<Companion> {
+        self.journal.companion(&self.claim, note)
+    }
+
+    /// Ready when somebody else has the pull.
+    pub(crate) async fn lost(&self) {
+        // The sender is here.
+        let _ = self.lost.subscribe().wait_for(|lost| *lost).await;
+    }
+}
+
+impl fmt::Debug for Tenure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tenure").field("claim", &self.claim).finish_non_exhaustive()
+    }
+}
+
+/// Keeps a fact about a pull: under its claim, where there is one.
+pub(crate) async fn note(
+    journal: &dyn Journal,
+    tenure: Option<&Arc<Tenure>>,
+    pull: &PullId,
+    note: Note,
+) -> Result<Fencing, JournalError> {
+    match tenure {
+        Some(tenure) => tenure.note(note).await,
+        None => journal.note(pull, note).await.map(|()| Fencing::Held),
+    }
+}

@@ -1,0 +1,263 @@
+//! A worker: pulls that the journal wants done are claimed, kept and told of what comes.
+
+use std::fmt;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use qopen_assembler::{ErrorReport, PageDigest};
+use qopen_journal::{
+    Claim, Fencing, JournalError, PageRecord, PullId, PullState, WorkerId, Workload,
+};
+use tokio::sync::{Mutex, mpsc};
+use tokio::task::AbortHandle;
+use tokio::time::sleep;
+use uuid::Uuid;
+
+use crate::messages::{Fact, Whose};
+use crate::tenure::Tenure;
+use crate::understand::{Understood, understand};
+use crate::{Client, Pull, PullError};
+
+/// The longest time between two looks: hints may be lost.
+const POLL: Duration = Duration::from_secs(1);
+
+/// The shortest, however many hints there are.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Settings of a [`Worker`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct WorkerOptions {
+    /// Its name, which nobody else may have. Default: one that nobody else has.
+    pub id: WorkerId,
+    /// How long it may be out of touch with the journal until its pulls are given to others. Renewed
+    /// three times as often. Default 15 s.
+    pub lease: Duration,
+    /// Pulls that it has at a time. Default 256.
+    pub most: usize,
+}
+
+impl Default for WorkerOptions {
+    fn default() -> Self {
+        let id = WorkerId::new(Uuid::now_v7().to_string());
+        Self { id, lease: Duration::from_secs(15), most: 256 }
+    }
+}
+
+/// Claims pulls of a journal for a client, and keeps the claims for as long as it lives: what other
+/// processes receive of a pull, this client's driver is told of.
+///
+/// Of any number of workers that share a journal, one has a pull at a time. Pulls come to be by
+/// [`Client::announce`], or because something was kept of them after they had ended.
+pub struct Worker {
+    claimed: Mutex<mpsc::Receiver<ClaimedPull>>,
+    keeper: AbortHandle,
+}
+
+impl Worker {
+    /// Begins to claim. `journal` must be the client's own. Must be called within a tokio runtime.
+    #[must_use]
+    pub fn start(client: &Client, journal: Arc<dyn Workload>, options: WorkerOptions) -> Self {
+        let (sender, claimed) = mpsc::channel(options.most.max(1));
+        let keeper = Keeper { client: client.clone(), journal, options, held: Vec::new() };
+        let keeper = tokio::spawn(keeper.run(sender)).abort_handle();
+        Self { claimed: Mutex::new(claimed), keeper }
+    }
+
+    /// The next pull that was claimed. Several callers take turns, and one that goes away loses
+    /// nothing.
+    pub async fn claimed(&self) -> Option<ClaimedPull> {
+        self.claimed.lock().await.recv().await
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.keeper.abort();
+    }
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker").finish_non_exhaustive()
+    }
+}
+
+/// A pull that this worker has. Dropped without a word, it is given to another when the lease ends.
+#[must_use = "it is nobody else's until it is finished or left"]
+pub struct ClaimedPull {
+    tenure: Arc<Tenure>,
+    client: Client,
+}
+
+impl ClaimedPull {
+    /// The pull.
+    #[must_use]
+    pub fn id(&self) -> &PullId {
+        self.tenure.pull()
+    }
+
+    /// What the journal knows of it.
+    ///
+    /// # Errors
+    /// [`JournalError`], when the journal cannot be read.
+    pub async fn state(&self) -> Result<Option<PullState>, JournalError> {
+        self.tenure.journal().pull(self.id()).await
+    }
+
+    /// Takes it up, as [`Client::resume`] does: everything that is kept of it is folded, and its
+    /// request sent where nobody has. What is noted and published of it from here on is so only while
+    /// the claim counts; when it no longer does, the pull's outcome is [`PullError::Fenced`].
+    ///
+    /// # Errors
+    /// As [`Client::resume`].
+    pub async fn take_up(&self) -> Result<Pull, PullError> {
+        self.client.resume_as(self.id(), Some(&self.tenure)).await
+    }
+
+    /// Ready when the claim no longer counts.
+    pub async fn lost(&self) {
+        self.tenure.lost().await;
+    }
+
+    /// Done with: nobody needs to look at it until something is kept of it.
+    ///
+    /// # Errors
+    /// [`JournalError`]; then it is given to another when the lease ends.
+    pub async fn finish(self) -> Result<Fencing, JournalError> {
+        self.client.let_go(&self.tenure);
+        let fencing = self.tenure.journal().finish(self.tenure.claim()).await?;
+        if fencing == Fencing::Held && self.tenure.is_unseen() {
+            self.tenure.journal().want(self.id()).await?;
+        }
+        Ok(fencing)
+    }
+
+    /// Given back as it is, for whoever wants it.
+    ///
+    /// # Errors
+    /// [`JournalError`]; then it is given to another when the lease ends.
+    pub async fn leave(self) -> Result<(), JournalError> {
+        self.client.let_go(&self.tenure);
+        self.tenure.journal().leave(self.tenure.claim()).await
+    }
+}
+
+impl fmt::Debug for ClaimedPull {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClaimedPull").field("claim", self.tenure.claim()).finish_non_exhaustive()
+    }
+}
+
+struct Keeper {
+    client: Client,
+    journal: Arc<dyn Workload>,
+    options: WorkerOptions,
+    held: Vec<Weak<Tenure>>,
+}
+
+impl Keeper {
+    async fn run(mut self, claimed: mpsc::Sender<ClaimedPull>) {
+        let mut troubled = false;
+        loop {
+            let done = match self.keep().await {
+                Ok(()) => self.claim(&claimed).await,
+                Err(error) => Err(error),
+            };
+            match done {
+                Ok(()) => troubled = false,
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    match std::mem::replace(&mut troubled, true) {
+                        false => tracing::error!(error, "claims cannot be made or renewed"),
+                        true => tracing::debug!(error, "claims cannot be made or renewed"),
+                    }
+                }
+            }
+            sleep(PAUSE).await;
+            self.journal.wait(POLL.min(self.options.lease / 3)).await;
+        }
+    }
+
+    /// Renews what is held, and passes on what others have kept of it.
+    async fn keep(&mut self) -> Result<(), JournalError> {
+        let held: Vec<Arc<Tenure>> = self.held.iter().filter_map(Weak::upgrade).collect();
+        self.held.retain(|it| it.strong_count() > 0);
+        let claims: Vec<Claim> = held.iter().map(|it| it.claim().clone()).collect();
+        let renewed = self.journal.renew(&claims, self.options.lease).await?;
+        for (tenure, renewed) in held.iter().zip(renewed) {
+            if tenure.renewed(renewed) == Fencing::Fenced {
+                tracing::warn!(pull = %tenure.pull(), "another worker has taken the pull over");
+                self.client.let_go(tenure);
+                self.held.retain(|it| !std::ptr::eq(it.as_ptr(), Arc::as_ptr(tenure)));
+            } else if tenure.is_unseen() {
+                // Before it is told: what comes meanwhile is told again.
+                tenure.set_unseen(false);
+                let told = self.tell(tenure).await;
+                if !matches!(told, Ok(true)) {
+                    tenure.set_unseen(true);
+                }
+                told?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn claim(&mut self, claimed: &mpsc::Sender<ClaimedPull>) -> Result<(), JournalError> {
+        let room = self.options.most.saturating_sub(self.held.len());
+        if room == 0 {
+            return Ok(());
+        }
+        let WorkerOptions { id, lease, .. } = &self.options;
+        for claim in self.journal.claim(id, *lease, room).await? {
+            let tenure = Arc::new(Tenure::new(Arc::clone(&self.journal), claim, *lease));
+            self.held.push(Arc::downgrade(&tenure));
+            // There is room for as many as may be held; without a receiver nobody wants them.
+            let _ = claimed.try_send(ClaimedPull { tenure, client: self.client.clone() });
+        }
+        Ok(())
+    }
+
+    /// Tells the driver what it does not know of a pull. False where it does not have the pull open:
+    /// not yet, or not any more.
+    async fn tell(&self, tenure: &Tenure) -> Result<bool, JournalError> {
+        let pull = tenure.pull();
+        let kept = self.journal.digests(pull).await?;
+        let Some(missing) = self.client.missing(pull, kept).await else { return Ok(false) };
+        if !missing.is_empty() {
+            let mut pages = self.journal.pages_of(pull, &missing).await?;
+            while let Some(page) = pages.next().await {
+                self.client.tell(fact_of(page?)).await;
+            }
+        }
+        let Some(state) = self.journal.pull(pull).await? else { return Ok(true) };
+        if state.quarantined > 0 {
+            for item in self.journal.quarantined(Some(pull)).await? {
+                let digest = PageDigest::from_u128(item.digest().to_u128());
+                self.client.tell(Fact::Unreadable { whose: Whose::of(pull), digest }).await;
+            }
+        }
+        if let Some((code, message)) = state.reported() {
+            let (robot, mark) = (pull.robot_id.to_string(), Some(pull.mark_id.to_string()));
+            let message = message.to_owned();
+            self.client.tell(Fact::Error(ErrorReport { robot, mark, code, message })).await;
+        }
+        if state.is_cancel_requested() {
+            self.client.cancel(tenure);
+        }
+        Ok(true)
+    }
+}
+
+/// A kept page, as the driver is told of it.
+pub(crate) fn fact_of(page: PageRecord) -> Fact {
+    let digest = PageDigest::from_u128(page.digest.to_u128());
+    match understand(page.payload.as_str()) {
+        Understood::Page { has_more, accounts, .. } => {
+            Fact::Page { pull: page.pull, digest, has_more, accounts }
+        }
+        // It was a page to whoever kept it.
+        _ => Fact::Unreadable { whose: Whose::of(&page.pull), digest },
+    }
+}
