@@ -15,7 +15,7 @@ use crate::pages::Template;
 use crate::report::Table;
 use crate::scratch::Scratch;
 
-const PRODUCERS: usize = 32;
+pub(crate) const PRODUCERS: usize = 32;
 const ROUNDS: usize = 5;
 
 pub(crate) fn run() -> Result<()> {
@@ -44,7 +44,7 @@ pub(crate) fn run() -> Result<()> {
     table.finish()
 }
 
-fn records(accounts: usize, pages: usize) -> Result<Vec<PageRecord>> {
+pub(crate) fn records(accounts: usize, pages: usize) -> Result<Vec<PageRecord>> {
     let (robot_id, mark_id): (RobotId, MarkId) = ("robot".parse()?, "mark".parse()?);
     let template = Template::new(accounts, &robot_id, &mark_id)?;
     let pull = PullId { robot_id, mark_id };

@@ -14,6 +14,7 @@ mod measure;
 mod pages;
 mod peers;
 mod platform;
+mod postgres;
 mod profile;
 mod publication;
 mod pull;
@@ -24,11 +25,22 @@ mod scratch;
 use std::process::ExitCode;
 
 /// Every bench.
-const ALL: [&str; 7] = ["receiving", "http", "profile", "journal", "publication", "peers", "pull"];
+const ALL: [&str; 8] =
+    ["receiving", "http", "profile", "journal", "postgres", "publication", "peers", "pull"];
 
 /// Their tables, as the page has them.
-const TABLES: [&str; 8] =
-    ["receiving", "stages", "http", "profile", "peers", "journal", "publication", "pull"];
+const TABLES: [&str; 10] = [
+    "receiving",
+    "stages",
+    "http",
+    "profile",
+    "peers",
+    "journal",
+    "postgres",
+    "lists",
+    "publication",
+    "pull",
+];
 
 /// What a bench ends in; the message is for a person.
 type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
@@ -40,6 +52,8 @@ usage: cargo xtask bench [BENCH]...
   http        pages a second over HTTP, in memory and durable, and how long each takes
   profile     where the time of a page goes over HTTP, where perf is installed
   journal     durable appends beside a growing file with group commit
+  postgres    the same in PostgreSQL beside a raw INSERT, and how long a list takes from its last page,
+              where the server is installed
   publication a list from the journal to its file, beside copying that file
   peers       pages a second beside receivers in Go and Python, where those are installed
   pull        a whole pull of 10,000 to 1,000,000 customers: time, CPU, peak memory
@@ -77,6 +91,7 @@ fn run(words: &[&str]) -> Result<()> {
                     "http" => http::run()?,
                     "profile" => profile::run()?,
                     "journal" => journal::run()?,
+                    "postgres" => postgres::run()?,
                     "publication" => publication::run()?,
                     "peers" => peers::run()?,
                     "pull" => pull::run()?,

@@ -24,8 +24,6 @@ pub use disk::{Damage, DiskJournal, DiskOptions, Report};
 pub use location::{Location, Opened};
 pub use memory::MemoryJournal;
 pub use outbox::{Backlog, Outbox, Waiting};
-#[cfg(feature = "postgres")]
-pub use postgres::PostgresJournal;
 pub use record::{
     Appended, Changes, Durability, Note, Noted, PageRecord, Payload, PullId, PullState,
     Quarantined, Started,

@@ -48,7 +48,10 @@ impl Location {
             return Ok(Self::folder(text));
         }
         #[cfg(feature = "postgres")]
-        return Ok(Self(Kind::Postgres(qopen_postgres::Database::new(text)?)));
+        return match qopen_postgres::Database::new(text) {
+            Ok(database) => Ok(Self(Kind::Postgres(database))),
+            Err(error) => Err(crate::postgres::away(error)),
+        };
         #[cfg(not(feature = "postgres"))]
         Err(JournalError::Fatal("journals at a URL need the feature `postgres`".into()))
     }
@@ -92,7 +95,7 @@ impl Location {
             }
             #[cfg(feature = "postgres")]
             Kind::Postgres(database) => {
-                let journal = crate::PostgresJournal::open(database.clone()).await?;
+                let journal = crate::postgres::PostgresJournal::open(database.clone()).await?;
                 Ok(Opened { journal: Arc::new(journal), report: Report::default() })
             }
         }

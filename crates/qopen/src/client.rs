@@ -336,6 +336,14 @@ impl Client {
         let _ = self.inner.commands.send(let_go);
     }
 
+    /// The journal was away: what was received meanwhile was refused, and comes again in its time. A pull
+    /// that is open is let go of, to be taken up with more patience.
+    pub(crate) fn disturbed(&self, tenure: &Tenure) {
+        let disturbed = Command::Disturbed(tenure.pull().clone(), tenure.generation());
+        // Without a driver nothing is known.
+        let _ = self.inner.commands.send(disturbed);
+    }
+
     /// Ends a pull that is followed under a claim with what is there.
     pub(crate) fn cancel(&self, tenure: &Tenure) {
         let cancel = Command::Cancel(tenure.pull().clone(), tenure.generation());

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use qopen_assembler::{
     Assembler, Config, Entry, ErrorReport, Event, Failure, Fold, Page, PageDigest, PullKey,
-    StartError, Time, Verdict,
+    StartError, Time, Verdict, WaitingFor,
 };
 use qopen_http::SendError;
 use qopen_journal::{Durability, Fencing, Journal, JournalError, Note, PullId};
@@ -43,7 +43,7 @@ struct Entered {
 /// What came of a pull that is being taken up.
 struct Held {
     generation: Generation,
-    facts: Vec<(Instant, Fact)>,
+    facts: Vec<(Time, Fact)>,
 }
 
 pub(crate) struct Driver {
@@ -57,15 +57,13 @@ pub(crate) struct Driver {
     journal: Arc<dyn Journal>,
     known: Arc<KnownPulls>,
     released: mpsc::UnboundedSender<PullId>,
+    facts: mpsc::Receiver<(Instant, Fact)>,
     /// Pulls that the caller let go of: a page of theirs may still be on its way.
     let_go: BTreeSet<PullId>,
 }
 
 /// How many of those are remembered.
 const LET_GO: usize = 1024;
-
-/// How long it takes until the journal is asked again, when it could not be read.
-const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 impl Driver {
     /// Runs until the client is gone: no commands and no facts can come any more.
@@ -75,15 +73,25 @@ impl Driver {
         known: Arc<KnownPulls>,
         adopted: mpsc::Sender<(PullId, Watched)>,
         mut commands: mpsc::UnboundedReceiver<Command>,
-        mut facts: mpsc::Receiver<(Instant, Fact)>,
+        facts: mpsc::Receiver<(Instant, Fact)>,
     ) {
         let (released, mut releases) = mpsc::unbounded_channel();
         let assembler = Assembler::new(config);
         let epoch = Instant::now();
         let (pulls, held) = (BTreeMap::new(), BTreeMap::new());
         let let_go = BTreeSet::new();
-        let mut driver =
-            Self { assembler, epoch, pulls, adopted, held, journal, known, released, let_go };
+        let mut driver = Self {
+            assembler,
+            epoch,
+            pulls,
+            adopted,
+            held,
+            journal,
+            known,
+            released,
+            facts,
+            let_go,
+        };
         loop {
             let due = driver.assembler.poll_timeout();
             // A time too far away to be named never comes.
@@ -94,22 +102,20 @@ impl Driver {
                 command = commands.recv() => match command {
                     Some(command) => {
                         // What arrived before the command happened before it.
-                        while let Ok((arrived, fact)) = facts.try_recv() {
-                            driver.take(arrived, fact);
+                        while let Ok((arrived, fact)) = driver.facts.try_recv() {
+                            driver.take_at(arrived, fact).await;
                         }
-                        driver.obey(command);
+                        let now = driver.now();
+                        driver.pass(now).await;
+                        driver.obey(now, command);
                     }
                     None => break,
                 },
-                Some((arrived, fact)) = facts.recv() => driver.take(arrived, fact),
+                Some((arrived, fact)) = driver.facts.recv() => driver.take_at(arrived, fact).await,
                 Some(pull) = releases.recv() => driver.forget(pull).await,
                 () = sleep_until(due), if due.is_some() => {
-                    if driver.look_again().await {
-                        let now = driver.now();
-                        driver.assembler.handle_timeout(now);
-                    } else {
-                        tokio::time::sleep(LOOK_AGAIN).await;
-                    }
+                    let now = driver.now();
+                    driver.pass(now).await;
                 }
             }
             driver.speak().await;
@@ -120,8 +126,7 @@ impl Driver {
         Time::since_epoch(self.epoch.elapsed())
     }
 
-    fn obey(&mut self, command: Command) {
-        let now = self.now();
+    fn obey(&mut self, now: Time, command: Command) {
         match command {
             Command::Hold { pull, generation, reply } => {
                 let key = key_of(&pull);
@@ -149,7 +154,7 @@ impl Driver {
                 let id = pull.clone();
                 let answer = started.map(|()| self.begin(now, pull, generation, *start));
                 self.forget_unstarted(&id);
-                held.into_iter().for_each(|(arrived, fact)| self.take(arrived, fact));
+                held.into_iter().for_each(|(at, fact)| self.take(at, fact));
                 if reply.send(answer).is_err() && ours {
                     // Whoever asked has gone; nobody waits for it. It was open a moment ago.
                     let _ = self.assembler.cancel(now, &key);
@@ -167,6 +172,13 @@ impl Driver {
             }
             Command::LetGo(pull, generation) => {
                 if self.is_current(&pull, generation) {
+                    self.let_go_of(&pull);
+                }
+            }
+            Command::Disturbed(pull, generation) => {
+                let key = key_of(&pull);
+                let open = self.assembler.open_pulls().any(|open| *open == key);
+                if open && self.is_current(&pull, generation) {
                     self.let_go_of(&pull);
                 }
             }
@@ -238,45 +250,72 @@ impl Driver {
 
     /// Another worker has it, or nobody needs to: nothing of it is known here any more.
     fn let_go_of(&mut self, pull: &PullId) {
-        let (now, key) = (self.now(), key_of(pull));
+        let key = key_of(pull);
         if let Some(entered) = self.pulls.remove(&key) {
             entered.seen.send_modify(|seen| seen.gone = true);
         }
         self.known.remove(pull);
-        // It may have ended, and may be forgotten already.
-        let _ = self.assembler.cancel(now, &key);
-        let _ = self.assembler.forget(now, &key);
+        // At no later time than it is: nothing else must end by it. It may have ended, and may be
+        // forgotten already.
+        let _ = self.assembler.cancel(Time::ZERO, &key);
+        let _ = self.assembler.forget(Time::ZERO, &key);
     }
 
-    /// What is followed under a claim may have pages that another process has kept: whatever would end
-    /// now ends only when the journal has nothing else. False where that could not be read.
-    async fn look_again(&mut self) -> bool {
-        let now = self.now();
-        let ripe = |(settle, idle): (Duration, Duration), key: &PullKey| {
-            self.assembler.progress(key).is_some_and(|it| {
-                let quiet = now.since(it.last_activity);
-                it.last_page_seen && quiet >= settle || quiet >= idle
-            })
-        };
-        let ripe: Vec<(PullKey, PullId)> = self
-            .assembler
-            .open_pulls()
-            .filter_map(|key| {
-                let entered = self.pulls.get(key).filter(|it| it.tenure.is_some())?;
-                ripe(entered.patience, key).then(|| (key.clone(), entered.pull.clone()))
-            })
-            .collect();
-        for (key, pull) in ripe {
-            if let Err(error) = self.look_at(&key, &pull).await {
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(%pull, error, "the pull cannot end yet: its journal cannot be read");
-                return false;
+    /// Lets time pass up to then. What is followed under a claim may have pages that another process
+    /// has kept: whatever would end by it ends only when the journal has nothing else.
+    async fn pass(&mut self, now: Time) {
+        let mut looked_at = BTreeSet::new();
+        while let Some(due) = self.assembler.poll_timeout().filter(|due| *due <= now) {
+            let ripe = self.ripe(due, &looked_at);
+            if ripe.is_empty() {
+                self.assembler.handle_timeout(due);
+                continue;
+            }
+            // What is found was there the moment before, and so was what waits to be taken.
+            let before =
+                Time::since_epoch(due.to_duration().saturating_sub(Duration::from_nanos(1)));
+            self.assembler.handle_timeout(before);
+            for (key, pull) in ripe {
+                match self.look_at(before, &key, &pull).await {
+                    Ok(()) => drop(looked_at.insert(key)),
+                    Err(error) => {
+                        let error = &error as &dyn std::error::Error;
+                        tracing::warn!(%pull, error, "the journal cannot be read; left for now");
+                        self.let_go_of(&pull);
+                    }
+                }
+            }
+            while let Ok((_, fact)) = self.facts.try_recv() {
+                self.take(before, fact);
             }
         }
-        true
     }
 
-    async fn look_at(&mut self, key: &PullKey, pull: &PullId) -> Result<(), JournalError> {
+    /// The pulls under a claim that end at that time, but for those that were looked at.
+    fn ripe(&self, due: Time, looked_at: &BTreeSet<PullKey>) -> Vec<(PullKey, PullId)> {
+        let open = self.assembler.open_pulls().filter(|key| !looked_at.contains(key));
+        let ripe = open.filter_map(|key| {
+            let entered = self.pulls.get(key).filter(|it| it.tenure.is_some())?;
+            let progress = self.assembler.progress(key)?;
+            let (settle, idle) = entered.patience;
+            let patience = match progress.waiting_for {
+                WaitingFor::Acceptance => return None,
+                WaitingFor::Quiet => settle,
+                _ => idle,
+            };
+            let ripe = progress.last_activity + patience <= due;
+            ripe.then(|| (key.clone(), entered.pull.clone()))
+        });
+        ripe.collect()
+    }
+
+    /// Takes what the journal has of a pull and the driver has not.
+    async fn look_at(
+        &mut self,
+        at: Time,
+        key: &PullKey,
+        pull: &PullId,
+    ) -> Result<(), JournalError> {
         let mut missing = self.journal.digests(pull).await?;
         if let Some(fold) = self.assembler.fold(key) {
             missing.retain(|it| !fold.has_page(PageDigest::from_u128(it.to_u128())));
@@ -284,7 +323,7 @@ impl Driver {
         if !missing.is_empty() {
             let mut pages = self.journal.pages_of(pull, &missing).await?;
             while let Some(page) = pages.next().await {
-                self.take(Instant::now(), fact_of(page?));
+                self.take(at, fact_of(page?));
             }
         }
         Ok(())
@@ -335,12 +374,17 @@ impl Driver {
         }
     }
 
-    fn take(&mut self, arrived: Instant, fact: Fact) {
-        let now = Time::since_epoch(arrived.saturating_duration_since(self.epoch));
+    async fn take_at(&mut self, arrived: Instant, fact: Fact) {
+        let at = Time::since_epoch(arrived.saturating_duration_since(self.epoch));
+        self.pass(at).await;
+        self.take(at, fact);
+    }
+
+    fn take(&mut self, now: Time, fact: Fact) {
         if let Some(key) = self.held_for(&fact)
             && let Some(held) = self.held.get_mut(&key)
         {
-            held.facts.push((arrived, fact));
+            held.facts.push((now, fact));
             return;
         }
         match fact {

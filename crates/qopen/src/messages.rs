@@ -75,6 +75,9 @@ pub(crate) enum Command {
     Cancel(PullId, Generation),
     /// It is no longer this process's to follow, whatever became of it.
     LetGo(PullId, Generation),
+    /// What was received of it for a while could not be kept, perhaps: where it is open, it is not to
+    /// be followed as if nothing had happened.
+    Disturbed(PullId, Generation),
     /// Which of these pages the driver was not told of; `None` where the pull is not open here.
     Missing(PullId, Vec<Digest>, oneshot::Sender<Option<Vec<Digest>>>),
     /// An ended pull is not wanted any more. Answered when nothing of it is known here.

@@ -108,7 +108,8 @@ impl ClaimedPull {
 
     /// Takes it up, as [`Client::resume`] does: everything that is kept of it is folded, and its
     /// request sent where nobody has. What is noted and published of it from here on is so only while
-    /// the claim counts; when it no longer does, the pull's outcome is [`PullError::Fenced`].
+    /// the claim counts; when it no longer does, or the journal was away for a while, the pull's outcome
+    /// is [`PullError::Fenced`]: then [leave](Self::leave) it, to be taken up with more patience.
     ///
     /// # Errors
     /// As [`Client::resume`].
@@ -166,7 +167,12 @@ impl Keeper {
                 Err(error) => Err(error),
             };
             match done {
-                Ok(()) => troubled = false,
+                Ok(()) => {
+                    if std::mem::take(&mut troubled) {
+                        let held = self.held.iter().filter_map(Weak::upgrade);
+                        held.for_each(|tenure| self.client.disturbed(&tenure));
+                    }
+                }
                 Err(error) => {
                     let error = &error as &dyn std::error::Error;
                     match std::mem::replace(&mut troubled, true) {

@@ -9,8 +9,10 @@ use super::command;
 use crate::Result;
 
 /// The published libraries, and the foreign crates whose types they may show: axum's router and
-/// tokio's socket where routes are the product and are served, futures-core's `Stream` where there is no other name for it.
-const CRATES: [(&str, &[&str]); 8] = [
+/// tokio's socket where routes are the
+/// product and are served, futures-core's `Stream` where there is no other name for it, and the client
+/// library of PostgreSQL in the crate that is for sharing it.
+const CRATES: [(&str, &[&str]); 9] = [
     ("qopen-types", &[]),
     ("qopen-assembler", &[]),
     ("qopen-http", &[]),
@@ -18,6 +20,7 @@ const CRATES: [(&str, &[&str]); 8] = [
     ("qopen-journal", &["futures_core"]),
     ("qopen-sink", &[]),
     ("qopen", &["axum", "futures_core"]),
+    ("qopen-postgres", &["deadpool_postgres", "tokio_postgres", "tokio", "postgres_types"]),
     ("qopen-simulator", &[]),
 ];
 

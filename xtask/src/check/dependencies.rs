@@ -8,13 +8,14 @@ use super::command;
 use crate::Result;
 
 /// Which crates of the workspace each may depend on.
-const ALLOWED: [(&str, &[&str]); 11] = [
+const ALLOWED: [(&str, &[&str]); 12] = [
     ("qopen-types", &[]),
     ("qopen-assembler", &["qopen-types"]),
     ("qopen-http", &["qopen-types"]),
     ("qopen-callback", &["qopen-types"]),
-    ("qopen-journal", &["qopen-types"]),
-    ("qopen-sink", &["qopen-types"]),
+    ("qopen-postgres", &[]),
+    ("qopen-journal", &["qopen-types", "qopen-postgres"]),
+    ("qopen-sink", &["qopen-types", "qopen-postgres"]),
     (
         "qopen",
         &[
@@ -28,7 +29,7 @@ const ALLOWED: [(&str, &[&str]); 11] = [
     ),
     ("qopen-simulator", &["qopen-types", "qopen-callback"]),
     ("qopen-cli", &["qopen", "qopen-simulator"]),
-    ("qopen-bench", &["qopen", "qopen-simulator"]),
+    ("qopen-bench", &["qopen", "qopen-postgres", "qopen-simulator"]),
     ("xtask", &[]),
 ];
 

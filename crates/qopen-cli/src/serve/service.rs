@@ -280,11 +280,14 @@ impl Service {
             }
             End::Stopping => claimed.leave().await,
             End::Lost => {
-                let mut followed = self.followed();
-                if followed.get(&id).is_some_and(|it| Arc::ptr_eq(&it.cancel, &cancel)) {
-                    followed.remove(&id);
+                {
+                    let mut followed = self.followed();
+                    if followed.get(&id).is_some_and(|it| Arc::ptr_eq(&it.cancel, &cancel)) {
+                        followed.remove(&id);
+                    }
                 }
-                Ok(())
+                // Where somebody else has it, this changes nothing.
+                claimed.leave().await
             }
         }
     }

@@ -16,6 +16,8 @@ mod offline;
 mod pulls;
 mod served;
 mod serving;
+mod shared;
+mod shared;
 #[cfg(target_os = "linux")]
 mod soak;
 mod support;

@@ -38,7 +38,7 @@ const WORTH_PACKING: usize = 512;
 /// 1,024 wait; those who would add more wait themselves. Payloads are packed (LZ4). When the database
 /// is away, appends fail with [`JournalError::Unavailable`] within ten seconds, and succeed again when
 /// it is back. Must be opened and used within a tokio runtime.
-pub struct PostgresJournal {
+pub(crate) struct PostgresJournal {
     database: Database,
     /// Its value in the table `identity`.
     identity: String,
@@ -66,14 +66,14 @@ impl Shared {
 pub(crate) async fn exists(database: &Database) -> Result<bool, JournalError> {
     match database.check(&SCHEMA).await {
         Err(DatabaseError::Schema { found: 0, .. }) => Ok(false),
-        checked => Ok(checked.map(|()| true)?),
+        checked => checked.map(|()| true).map_err(away),
     }
 }
 
 pub(crate) async fn migrate(database: &Database) -> Result<usize, JournalError> {
-    let steps = database.migrate(&SCHEMA).await?;
+    let steps = database.migrate(&SCHEMA).await.map_err(away)?;
     // Where the tables were restored into another cluster, its transactions are counted anew.
-    let client = database.client().await?;
+    let client = database.client().await.map_err(away)?;
     let moved = client
         .query_opt(
             "UPDATE qopen_journal.spotter SET looked = pg_current_snapshot()
@@ -92,13 +92,9 @@ pub(crate) async fn migrate(database: &Database) -> Result<usize, JournalError> 
 
 impl PostgresJournal {
     /// Opens the journal in that database, whose tables must have been made before.
-    ///
-    /// # Errors
-    /// [`JournalError::Unavailable`], when the database cannot be reached; [`JournalError::Fatal`],
-    /// when its tables are not those of this version.
-    pub async fn open(database: Database) -> Result<Self, JournalError> {
-        database.check(&SCHEMA).await?;
-        let client = database.client().await?;
+    pub(crate) async fn open(database: Database) -> Result<Self, JournalError> {
+        database.check(&SCHEMA).await.map_err(away)?;
+        let client = database.client().await.map_err(away)?;
         let row = client.query_one("SELECT id::text FROM qopen_journal.identity", &[]).await;
         let identity = row.map_err(failed)?.get(0);
         if client.query_one("SHOW fsync", &[]).await.map_err(failed)?.get::<_, &str>(0) == "off" {
@@ -115,7 +111,7 @@ impl PostgresJournal {
     }
 
     async fn client(&self) -> Result<Pooled, JournalError> {
-        Ok(self.database.client().await?)
+        self.database.client().await.map_err(away)
     }
 }
 
@@ -125,17 +121,15 @@ impl fmt::Debug for PostgresJournal {
     }
 }
 
-impl From<DatabaseError> for JournalError {
-    fn from(error: DatabaseError) -> Self {
-        match error.is_retryable() {
-            true => Self::Unavailable(Box::new(error)),
-            false => Self::Fatal(Box::new(error)),
-        }
+pub(crate) fn away(error: DatabaseError) -> JournalError {
+    match error.is_retryable() {
+        true => JournalError::Unavailable(Box::new(error)),
+        false => JournalError::Fatal(Box::new(error)),
     }
 }
 
 fn failed(error: Error) -> JournalError {
-    DatabaseError::from(error).into()
+    away(error.into())
 }
 
 fn damaged(what: &str) -> JournalError {

@@ -10,7 +10,7 @@ use qopen_postgres::client::{Client, IsolationLevel, Row};
 use qopen_types::{Digest, MarkId, RobotId};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{bytes_of, damaged, digest_of, failed, pull_of, unpack};
+use super::{away, bytes_of, damaged, digest_of, failed, pull_of, unpack};
 use crate::{JournalError, Note, Noted, PageRecord, PullId, PullState, Quarantined};
 
 /// Pages that are fetched at a time.
@@ -24,7 +24,7 @@ pub(super) async fn pages(
     only: Option<&[Digest]>,
 ) -> Result<BoxStream<'static, Result<PageRecord, JournalError>>, JournalError> {
     let only: Option<Vec<Vec<u8>>> = only.map(|it| it.iter().copied().map(bytes_of).collect());
-    let client = database.connect(None).await?;
+    let client = database.connect(None).await.map_err(away)?;
     let (sender, receiver) = mpsc::channel(1);
     let (begun, beginning) = oneshot::channel();
     let pull = pull.clone();

@@ -9,7 +9,7 @@ use qopen_postgres::{Database, DatabaseError};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use super::{Shared, bytes_of, failed, pack};
+use super::{Shared, away, bytes_of, failed, pack};
 use crate::{Appended, JournalError, PageRecord, PullId};
 
 /// Appends that may wait before those who append wait too.
@@ -111,7 +111,7 @@ impl Writer {
         let begun = Instant::now();
         let kept = match tokio::time::timeout(PATIENCE, self.keep(&batch)).await {
             Ok(kept) => kept,
-            Err(_) => Err(DatabaseError::TimedOut.into()),
+            Err(_) => Err(away(DatabaseError::TimedOut)),
         };
         let waited = begun.elapsed();
         {
@@ -164,7 +164,7 @@ impl Writer {
         batch: &[Append],
     ) -> Result<BTreeSet<(PullId, Vec<u8>)>, JournalError> {
         if self.connection.as_ref().is_none_or(|(client, _)| client.is_closed()) {
-            let client = self.database.connect(None).await?;
+            let client = self.database.connect(None).await.map_err(away)?;
             let statement = client.prepare(KEEP).await.map_err(failed)?;
             self.connection = Some((client, statement));
         }

@@ -42,7 +42,7 @@ impl PostgresSink {
     /// # Errors
     /// [`SinkError::Database`], when the URL cannot be used; never quotes it.
     pub fn new(url: &str) -> Result<Self, SinkError> {
-        Ok(Self { database: Database::new(url)? })
+        Ok(Self { database: Database::new(url).map_err(away)? })
     }
 
     /// Where lists go, as messages and journals name it: host and database, no user, no password.
@@ -58,9 +58,7 @@ impl PostgresSink {
     /// [`SinkError::Database`]; nothing was changed then.
     pub fn migrate(&self) -> Result<usize, SinkError> {
         let database = self.database.clone();
-        on_a_runtime(
-            move |runtime| Ok(runtime.block_on(async { database.migrate(&SCHEMA).await })?),
-        )
+        on_a_runtime(move |runtime| runtime.block_on(database.migrate(&SCHEMA)).map_err(away))
     }
 
     /// Puts what could not be read in the place of what was set aside of those robots before. True
@@ -101,19 +99,17 @@ impl PostgresSink {
             transaction.commit().await?;
             Ok::<_, DatabaseError>(())
         };
-        on_a_runtime(move |runtime| Ok(runtime.block_on(write)?))?;
+        on_a_runtime(move |runtime| runtime.block_on(write).map_err(away))?;
         Ok(any)
     }
 }
 
-impl From<DatabaseError> for SinkError {
-    fn from(error: DatabaseError) -> Self {
-        Self::Database(Box::new(error))
-    }
+fn away(error: DatabaseError) -> SinkError {
+    SinkError::Database(Box::new(error))
 }
 
 fn failed(error: qopen_postgres::client::Error) -> SinkError {
-    DatabaseError::from(error).into()
+    away(error.into())
 }
 
 fn a_runtime() -> Result<Runtime, SinkError> {
@@ -149,7 +145,7 @@ impl Sink for PostgresSink {
             let accounts = client.copy_in("COPY new_account FROM STDIN").await?;
             Ok::<_, DatabaseError>((client, Box::pin(accounts)))
         });
-        let (client, accounts) = begun?;
+        let (client, accounts) = begun.map_err(away)?;
         let spool = tempfile::tempfile()
             .map_err(SinkError::io("creating a temporary file for", Path::new(TAGS)))?;
         Ok(Box::new(Writer {

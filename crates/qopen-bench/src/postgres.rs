@@ -1,0 +1,194 @@
+//! The journal in PostgreSQL beside the one on disk and beside what any insert there must cost; and how
+//! long it is from the last page to the published list. Needs the server's programs.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use qopen::assembler::Timing;
+use qopen::http::Sender;
+use qopen::journal::{Location, PageRecord, Payload, PullId, Store};
+use qopen::sink::{FileSink, Format, ListKind, PostgresSink, Sink};
+use qopen::{Client, Worker, WorkerOptions, publish};
+use qopen_postgres::Database;
+use qopen_postgres::testing::Server;
+
+use crate::Result;
+use crate::journal::{PRODUCERS, records};
+use crate::measure::Spread;
+use crate::pages::{Template, ring};
+use crate::report::Table;
+use crate::scratch::Scratch;
+
+const ROUNDS: usize = 5;
+
+/// Quiet that completes a list.
+const SETTLE: Duration = Duration::from_millis(300);
+
+const LISTS: usize = 100;
+const PAGES: usize = 20;
+
+pub(crate) fn run() -> Result<()> {
+    let Some(server) = Server::start() else { return Ok(()) };
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(appends(&server))?;
+    runtime.block_on(lists(&server))
+}
+
+/// A journal that is in nobody else's way: a database of its own, or a folder.
+async fn fresh(server: &Server, name: &str) -> Result<Arc<dyn Store>> {
+    let location = Location::parse(&server.create(name).await?)?;
+    location.migrate().await?;
+    Ok(location.open().await?.journal)
+}
+
+async fn appends(server: &Server) -> Result<()> {
+    let title = format!(
+        "Durable appends to PostgreSQL on this machine, {PRODUCERS} producers at once, each waiting for its own"
+    );
+    let columns = ["page", "log", "appends/s, min–median–max", "MB/s of pages", "÷ raw INSERT"];
+    let mut table = Table::new("postgres", title, &columns);
+    for (accounts, count) in [(11, 6_000), (114, 2_000)] {
+        let pages: Arc<Vec<PageRecord>> = Arc::new(records(accounts, count)?);
+        let (mut raw, mut shared, mut disk) = (Vec::new(), Vec::new(), Vec::new());
+        for round in 0..ROUNDS {
+            raw.push(inserts(server, &pages).await?);
+            let journal = fresh(server, &format!("journal_{accounts}_{round}")).await?;
+            shared.push(produced(&pages, journal).await?);
+            let folder = Scratch::new("journal")?;
+            let journal = Location::folder(folder.path()).open().await?.journal;
+            disk.push(produced(&pages, journal).await?);
+        }
+        let (raw, shared, disk) = (Spread::of(raw), Spread::of(shared), Spread::of(disk));
+        let size = pages.first().map_or(0, |it| it.payload.as_str().len()) as f64;
+        for (name, it) in [
+            ("raw INSERT, a connection each", raw),
+            ("journal in PostgreSQL", shared),
+            ("journal on disk", disk),
+        ] {
+            table.row([
+                format!("{:.1} KB", size / 1e3),
+                name.to_owned(),
+                format!("{:.0}–{:.0}–{:.0}", it.min, it.median, it.max),
+                format!("{:.0}", it.median * size / 1e6),
+                format!("{:.2}", it.median / raw.median),
+            ]);
+        }
+    }
+    table.finish()
+}
+
+/// Every producer to its end; appends a second.
+async fn produced(pages: &Arc<Vec<PageRecord>>, journal: Arc<dyn Store>) -> Result<f64> {
+    let next = Arc::new(AtomicUsize::new(0));
+    let begun = Instant::now();
+    let producers: Vec<_> = (0..PRODUCERS)
+        .map(|_| {
+            let (pages, journal, next) =
+                (Arc::clone(pages), Arc::clone(&journal), Arc::clone(&next));
+            tokio::spawn(async move {
+                while let Some(page) = pages.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    journal.append(page.clone()).await?;
+                }
+                Ok::<_, qopen::journal::JournalError>(())
+            })
+        })
+        .collect();
+    for producer in producers {
+        producer.await??;
+    }
+    Ok(pages.len() as f64 / begun.elapsed().as_secs_f64())
+}
+
+/// The same bytes by the plainest statement there is: a row, a commit, a connection for each producer.
+async fn inserts(server: &Server, pages: &Arc<Vec<PageRecord>>) -> Result<f64> {
+    let database = Database::new(&server.url())?;
+    let table = "DROP TABLE IF EXISTS raw;
+         CREATE TABLE raw (number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, payload text NOT NULL);
+         ALTER TABLE raw ALTER COLUMN payload SET STORAGE EXTERNAL";
+    database.connect(None).await?.batch_execute(table).await?;
+    let mut clients = Vec::new();
+    for _ in 0..PRODUCERS {
+        let client = database.connect(None).await?;
+        let insert = client.prepare("INSERT INTO raw (payload) VALUES ($1)").await?;
+        clients.push((client, insert));
+    }
+    let next = Arc::new(AtomicUsize::new(0));
+    let begun = Instant::now();
+    let producers: Vec<_> = clients
+        .into_iter()
+        .map(|(client, insert)| {
+            let (pages, next) = (Arc::clone(pages), Arc::clone(&next));
+            tokio::spawn(async move {
+                while let Some(page) = pages.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    client.execute(&insert, &[&page.payload.as_str()]).await?;
+                }
+                Ok::<_, qopen_postgres::client::Error>(())
+            })
+        })
+        .collect();
+    for producer in producers {
+        producer.await??;
+    }
+    Ok(pages.len() as f64 / begun.elapsed().as_secs_f64())
+}
+
+/// From the moment the last page's append is answered to the moment the list is published.
+async fn lists(server: &Server) -> Result<()> {
+    let title = format!(
+        "From the last page's answer to the published list, less the {} ms of quiet; {LISTS} lists of {PAGES} pages of 100, one after the other",
+        SETTLE.as_millis()
+    );
+    let columns = ["journal and list", "p50, ms", "p99, ms"];
+    let mut table = Table::new("lists", title, &columns);
+    let url = server.create("lists").await?;
+    let location = Location::parse(&url)?;
+    location.migrate().await?;
+    let sink = PostgresSink::new(&url)?;
+    sink.check()?;
+    let folder = Scratch::new("lists")?;
+    let file = FileSink::new(folder.path().join("list"), Format::Jsonl);
+    let disk = Location::folder(folder.path().join("journal"));
+    for (name, location, sink) in [
+        ("on disk, JSONL", disk, Arc::new(file) as Arc<dyn Sink>),
+        ("PostgreSQL, one database", location, Arc::new(sink) as _),
+    ] {
+        let mut times = published(location.open().await?.journal, sink).await?;
+        times.sort();
+        let at = |n: usize| times.get(n).map_or(0.0, |it| it.as_secs_f64() * 1e3);
+        table.row([
+            name.to_owned(),
+            format!("{:.0}", at(times.len() / 2)),
+            format!("{:.0}", at(times.len() * 99 / 100)),
+        ]);
+    }
+    table.finish()
+}
+
+async fn published(journal: Arc<dyn Store>, sink: Arc<dyn Sink>) -> Result<Vec<Duration>> {
+    let sender = Sender::builder("http://127.0.0.1:9").access_token("none").build()?;
+    let client = Client::builder(sender, ring()?)
+        .journal(Arc::clone(&journal) as _)
+        .timing(Timing::default().settle(SETTLE))
+        .build()?;
+    let worker = Worker::start(&client, Arc::clone(&journal) as _, WorkerOptions::default());
+    let mut times = Vec::new();
+    for number in 0..LISTS {
+        let (robot_id, mark_id) = ("robot".parse()?, format!("mark-{number}").parse()?);
+        let template = Template::new(100, &robot_id, &mark_id)?;
+        let pull = PullId { robot_id, mark_id };
+        // Somebody else's pull: what any receiver keeps of it, any worker publishes.
+        for page in 0..PAGES {
+            let text = template.text(page, page + 1 == PAGES)?;
+            journal.append(PageRecord::new(pull.clone(), Payload::new(text))).await?;
+        }
+        let answered = Instant::now();
+        let claimed = worker.claimed().await.ok_or("the worker has stopped")?;
+        let outcome = claimed.take_up().await?.await?;
+        publish(vec![outcome.list], Arc::clone(&sink), ListKind::Complete).await?;
+        times.push(answered.elapsed().saturating_sub(SETTLE));
+        claimed.finish().await?;
+    }
+    Ok(times)
+}
