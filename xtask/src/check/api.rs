@@ -20,7 +20,10 @@ const CRATES: [(&str, &[&str]); 9] = [
     ("qopen-journal", &["futures_core"]),
     ("qopen-sink", &[]),
     ("qopen", &["axum", "futures_core"]),
-    ("qopen-postgres", &["deadpool_postgres", "tokio_postgres", "tokio", "postgres_types"]),
+    (
+        "qopen-postgres",
+        &["deadpool", "deadpool_postgres", "tokio_postgres", "tokio", "postgres_types"],
+    ),
     ("qopen-simulator", &[]),
 ];
 

@@ -17,7 +17,6 @@ mod pulls;
 mod served;
 mod serving;
 mod shared;
-mod shared;
 #[cfg(target_os = "linux")]
 mod soak;
 mod support;
