@@ -208,7 +208,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_enum, default_value_t)]
     pub(crate) role: Role,
     /// How long a worker may be out of touch with the journal until others take over its pulls
-    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = lease)]
     pub(crate) lease: Duration,
     /// Make the journal's tables first, or bring them to this version
     #[arg(long)]
@@ -346,6 +346,13 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let days = jiff::SpanRelativeTo::days_are_24_hours();
     let time = span.to_duration(days).map_err(no_time)?;
     Duration::try_from(time).map_err(|_| "a time cannot be negative".to_owned())
+}
+
+fn lease(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        lease if lease < Duration::from_secs(1) => Err("it is 1s at least".to_owned()),
+        lease => Ok(lease),
+    }
 }
 
 pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {

@@ -12,7 +12,7 @@ use qopen::{Outcome, Replay, ReplayError};
 
 use crate::args::AssembleArgs;
 use crate::exit::{Exit, Failure, chain};
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::pull::publish;
 use crate::report::Reporter;
 use crate::settings::Settings;
@@ -53,6 +53,9 @@ pub(crate) async fn run(args: AssembleArgs, settings: Settings) -> Result<Exit, 
         return Ok(Exit::NoCallback);
     }
     one_pull_a_robot(&outcomes)?;
+    if let Some(url) = output::database(&args.out) {
+        output::refuse_password("--out", url)?;
+    }
     let output = Output::new(&args.out, args.format)?;
     let robots: Vec<String> =
         outcomes.iter().map(|it| it.progress.pull.robot_id.to_string()).collect();

@@ -6,6 +6,7 @@ use qopen::journal::{Appended, JournalError, Location, PullState, Store};
 use crate::args::JournalVerb;
 use crate::exit::{Exit, Failure};
 use crate::journal::{cannot_open, open_at};
+use crate::output::refuse_password;
 
 /// Events that are read at a time.
 const BATCH: usize = 256;
@@ -13,6 +14,7 @@ const BATCH: usize = 256;
 pub(crate) async fn run(verb: JournalVerb) -> Result<Exit, Failure> {
     let JournalVerb::Copy { from, to } = verb;
     let place = |text: &str, what: &str| {
+        refuse_password(what, text)?;
         Location::parse(text).map_err(|error| Failure::usage_of(what, &error))
     };
     let (from, to) = (place(&from, "the journal to copy")?, place(&to, "where it goes")?);
@@ -27,11 +29,11 @@ pub(crate) async fn run(verb: JournalVerb) -> Result<Exit, Failure> {
     let copied = copy(&*source, &*target).await;
     let copied =
         copied.map_err(|error| Failure::unexpected("the journal was not copied", &error))?;
-    let Copied { pulls, pages, items, events } = copied;
+    let Copied { pulls, pages, items, events, left } = copied;
     println!(
         "{pulls} pulls, {pages} pages, {items} items in quarantine and {events} events were copied"
     );
-    Ok(Exit::Complete)
+    Ok(if left == 0 { Exit::Complete } else { Exit::Incomplete })
 }
 
 #[derive(Debug, Default)]
@@ -40,12 +42,21 @@ struct Copied {
     pages: u64,
     items: u64,
     events: u64,
+    /// Pulls that were not copied.
+    left: u64,
 }
 
 /// Copies what the target does not have. May be broken off and done again at any time.
 async fn copy(source: &dyn Store, target: &dyn Store) -> Result<Copied, JournalError> {
     let mut copied = Copied::default();
     for state in source.pulls().await? {
+        if !state.damaged.is_empty() {
+            // There nobody would know that anything is missing.
+            let (pull, lost) = (&state.pull, state.damaged.len());
+            eprintln!("qopen: {pull} is not copied: {lost} of its pages are damaged");
+            copied.left += 1;
+            continue;
+        }
         copied.pages += copy_pull(source, target, &state).await?;
         copied.pulls += 1;
     }
@@ -74,6 +85,11 @@ async fn copy_pull(
     state: &PullState,
 ) -> Result<u64, JournalError> {
     let mut copied = 0;
+    let before = target.pull(&state.pull).await?.map_or(0, |it| it.notes.len());
+    // Before the pages: whoever works at the target must not take them for a stranger's.
+    for noted in state.notes.iter().skip(before) {
+        target.restore(&state.pull, noted.clone()).await?;
+    }
     let there = target.digests(&state.pull).await?;
     let mut missing = source.digests(&state.pull).await?;
     missing.retain(|digest| !there.contains(digest));
@@ -81,11 +97,6 @@ async fn copy_pull(
     while let Some(page) = pages.next().await {
         target.append(page?).await?;
         copied += 1;
-    }
-    let before = target.pull(&state.pull).await?.map_or(0, |it| it.notes.len());
-    // What happened follows what it happened to: a pull that is broken off here has not ended there.
-    for noted in state.notes.iter().skip(before) {
-        target.restore(&state.pull, noted.clone()).await?;
     }
     if state.ended().is_none() {
         target.want(&state.pull).await?;

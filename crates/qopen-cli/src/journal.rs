@@ -127,12 +127,6 @@ pub(crate) fn status(state: &PullState) -> &str {
     }
 }
 
-/// When a pull was started, or first heard of.
-pub(crate) fn began(state: &PullState) -> Option<SystemTime> {
-    let started = state.started().map(|(at, _)| at);
-    started.or_else(|| state.notes.first().map(|it| it.at)).or(state.last_page)
-}
-
 /// Whether a pull is complete and its list was never published.
 pub(crate) fn is_unpublished(state: &PullState) -> bool {
     status(state) == "complete" && state.published().is_none()
@@ -144,9 +138,4 @@ pub(crate) fn time(at: SystemTime) -> String {
         Ok(at) => at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         Err(_) => "?".to_owned(),
     }
-}
-
-/// What is kept of one pull; nothing where that cannot be read.
-pub(crate) async fn of_pull(journal: &dyn Store, id: &PullId) -> Option<PullState> {
-    journal.pull(id).await.ok().flatten()
 }

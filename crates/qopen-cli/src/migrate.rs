@@ -4,9 +4,13 @@ use qopen::sink::PostgresSink;
 
 use crate::args::MigrateArgs;
 use crate::exit::{Exit, Failure};
+use crate::output::refuse_password;
 use crate::settings::{JOURNAL, Settings};
 
 pub(crate) async fn run(args: MigrateArgs, settings: Settings) -> Result<Exit, Failure> {
+    if let Some(out) = &args.out {
+        refuse_password("--out", out)?;
+    }
     if settings.get(&JOURNAL).is_none() && args.out.is_none() {
         let message = "nothing to migrate: give --journal URL, QOPEN_JOURNAL, or --out URL";
         return Err(Failure::usage(message));

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use crate::args::PullArgs;
 use crate::exit::{Exit, Failure};
-use crate::output::{Output, Place};
+use crate::output::{self, Output, Place};
 use crate::report::{Reporter, Summary};
 use crate::settings::Settings;
 use crate::wiring;
@@ -141,6 +141,9 @@ impl Wanted {
             before = places.into_iter().next().flatten();
         }
         let format = args.format.or(before.as_ref().map(|it| it.format)).unwrap_or_default();
+        if let Some(url) = args.out.as_deref().and_then(output::database) {
+            output::refuse_password("--out", url)?;
+        }
         let out = args.out.clone().or(before.map(|it| it.out));
         let unknown = "nobody has said where this pull's list goes; give --out PATH";
         let out = out.ok_or_else(|| Failure::usage(unknown))?;

@@ -16,7 +16,7 @@ use std::future::ready;
 use async_trait::async_trait;
 use futures_core::stream::BoxStream;
 use futures_util::{StreamExt as _, TryStreamExt as _};
-use qopen_types::{Digest, RobotId};
+use qopen_types::{Digest, MarkId, RobotId};
 
 #[cfg(feature = "faults")]
 pub use disk::Faults;
@@ -139,6 +139,25 @@ pub trait Journal: Send + Sync + 'static {
     /// # Errors
     /// [`JournalError`], when the storage cannot be read.
     async fn pull(&self, pull: &PullId) -> Result<Option<PullState>, JournalError>;
+
+    /// Whether anything is known of a pull: what is asked of each page that comes of a pull that is not
+    /// followed here.
+    ///
+    /// # Errors
+    /// [`JournalError`], when the storage cannot be read.
+    async fn knows(&self, pull: &PullId) -> Result<bool, JournalError> {
+        Ok(self.pull(pull).await?.is_some())
+    }
+
+    /// Every pull of that mark of which anything is known, in the order of robots.
+    ///
+    /// # Errors
+    /// [`JournalError`], when the storage cannot be read.
+    async fn pulls_marked(&self, mark: &MarkId) -> Result<Vec<PullState>, JournalError> {
+        let mut pulls = self.pulls().await?;
+        pulls.retain(|state| state.pull.mark_id == *mark);
+        Ok(pulls)
+    }
 
     /// Every pull of which anything is known, in the order of robots and marks.
     ///

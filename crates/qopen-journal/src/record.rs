@@ -220,6 +220,13 @@ impl PullState {
         })
     }
 
+    /// When it was started, or first heard of.
+    #[must_use]
+    pub fn began(&self) -> Option<SystemTime> {
+        let started = self.started().map(|(at, _)| at);
+        started.or_else(|| self.notes.first().map(|it| it.at)).or(self.last_page)
+    }
+
     /// How it ended, and when, unless it is open or was taken up again.
     #[must_use]
     pub fn ended(&self) -> Option<&Noted> {

@@ -84,7 +84,7 @@ const ABOUT_THE_SERVER: [&str; 8] = ["08", "28", "3D", "53", "57", "58", "F0", "
 
 /// Classes, and single codes, of errors that pass: connections, resources, an operator's doing, the
 /// system; serialisation and deadlocks; a lock that was not to be had; a standby.
-const PASSING: [&str; 8] = ["08", "53", "57", "58", "40", "55P03", "25006", "XX000"];
+const PASSING: [&str; 9] = ["08", "53", "57", "58", "40", "55P03", "25006", "25P03", "XX000"];
 
 impl From<tokio_postgres::Error> for DatabaseError {
     fn from(error: tokio_postgres::Error) -> Self {

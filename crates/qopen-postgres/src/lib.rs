@@ -23,7 +23,7 @@ pub use schema::Schema;
 pub use tokio_postgres as client;
 
 /// Connections that a pool has at most.
-const POOL: usize = 16;
+const POOL: usize = 8;
 
 /// How long a connection may take to be made, or to become free.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -54,8 +54,13 @@ impl Database {
     /// [`DatabaseError::Url`], which never quotes the URL; [`DatabaseError::Certificates`].
     pub fn new(url: &str) -> Result<Self, DatabaseError> {
         let url::Parsed { mut config, roots } = url::parse(url)?;
-        config.connect_timeout(PATIENCE).application_name("qopen");
+        if config.get_connect_timeout().is_none() {
+            // Of each address: there must be time for the next.
+            config.connect_timeout(PATIENCE / 4);
+        }
+        config.application_name("qopen");
         config.keepalives_idle(Duration::from_secs(30));
+        config.keepalives_interval(Duration::from_secs(10)).keepalives_retries(3);
         #[cfg(target_os = "linux")]
         config.tcp_user_timeout(Duration::from_secs(30));
         let tls = tls::connector(roots.as_deref())?;
@@ -120,7 +125,8 @@ impl Database {
                 }
             }
         });
-        client.batch_execute(COMMITS_WAIT_FOR_THE_DISK).await?;
+        let prepared = client.batch_execute(COMMITS_WAIT_FOR_THE_DISK);
+        tokio::time::timeout(PATIENCE, prepared).await.map_err(|_| DatabaseError::TimedOut)??;
         Ok(client)
     }
 

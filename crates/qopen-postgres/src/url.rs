@@ -47,7 +47,8 @@ pub(crate) fn parse(url: &str) -> Result<Parsed, DatabaseError> {
     if config.get_hosts().is_empty() {
         return Err(wrong("it names no host"));
     }
-    let local = config.get_hosts().iter().all(is_local);
+    let near = config.get_hostaddrs().iter().all(IpAddr::is_loopback);
+    let local = near && config.get_hosts().iter().all(is_local);
     config.ssl_mode(mode.unwrap_or(if local { SslMode::Disable } else { SslMode::Require }));
     if config.get_password().is_none()
         && let Ok(password) = std::env::var("PGPASSWORD")

@@ -33,8 +33,8 @@ pub enum SinkError {
     /// The database did not do it.
     #[error("the database could not be written")]
     Database(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// Somebody else is to publish the list, and has been told so.
-    #[error("the list is not to be published from here any more")]
+    /// Somebody else is to publish the list, or a later one stands in its place.
+    #[error("the list is not to be published from here any more, or a later one stands there")]
     Superseded,
     /// A record could not be written as JSON or CSV.
     #[error("a record could not be encoded")]

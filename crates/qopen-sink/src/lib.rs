@@ -21,6 +21,7 @@ pub use sort::{Pair, Sorter};
 pub use stream::StreamSink;
 
 use std::any::Any;
+use std::time::SystemTime;
 
 use qopen_types::{MarkId, RobotId};
 
@@ -63,13 +64,23 @@ pub struct ListInfo<'a> {
     pub mark_id: &'a MarkId,
     /// Which revision of that pull's list it is.
     pub revision: u32,
+    /// When that pull was started, or first heard of, where that is known: a list of an earlier pull
+    /// need not take the place of a later one's.
+    pub started: Option<SystemTime>,
 }
 
 impl<'a> ListInfo<'a> {
     /// That list.
     #[must_use]
     pub fn new(robot_id: &'a RobotId, mark_id: &'a MarkId, revision: u32) -> Self {
-        Self { robot_id, mark_id, revision }
+        Self { robot_id, mark_id, revision, started: None }
+    }
+
+    /// By a pull that was started then.
+    #[must_use]
+    pub fn started(mut self, at: Option<SystemTime>) -> Self {
+        self.started = at;
+        self
     }
 }
 

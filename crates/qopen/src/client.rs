@@ -255,7 +255,9 @@ impl Client {
         let Some(state) = state.filter(|it| it.ended().is_some()) else { return Ok(None) };
         let resumed = resume::prepare(&**journal, &state, self.inner.timing).await;
         let Start { fold, ended, .. } = resumed.map_err(PullError::Journal)?.start;
-        let revision = ended.unwrap_or(0);
+        // A list whose pages are gone is not the list any more.
+        let whole = fold.as_ref().is_some_and(|fold| fold.owed() == 0);
+        let revision = ended.filter(|_| whole).unwrap_or(0);
         Ok(fold.map(|fold| PulledList::done(id.clone(), Arc::clone(journal), fold, revision)))
     }
 
@@ -309,28 +311,39 @@ impl Client {
         if let Some(tenure) = tenure {
             tenure.is_taken_up_as(under_way.generation);
         }
+        // From here on, what goes wrong is the journal's doing: then it is let go of, not cancelled.
+        let letting_go = LetGo { client: self, tenure };
+        if tenure.is_some_and(|tenure| tenure.is_lost()) {
+            return Err(PullError::Fenced);
+        }
         let note = |note| tenure::note(&*inner.journal, tenure, id, note);
+        let cancelled = state.is_cancel_requested() && !anew;
         if anew {
             noted(note(Note::Resumed).await)?;
         }
         if state.is_strange() && tenure.is_some() {
             noted(note(Note::Adopted).await)?;
         }
-        if let Some(need_tag_info) = send_again.filter(|_| !state.is_cancel_requested()) {
+        if let Some(need_tag_info) = send_again.filter(|_| !cancelled) {
             if state.is_unsent() {
                 noted(note(Note::Requested).await)?;
             }
             inner.send(&under_way, tenure.map(Arc::clone), need_tag_info);
         }
-        if state.is_cancel_requested() {
+        if cancelled {
             under_way.cancel.call();
         }
+        letting_go.not_after_all();
         let journal = Arc::clone(&inner.journal);
         Ok(handle(id.clone(), watched, journal, tenure.map(Arc::clone), under_way.cancel))
     }
 
     /// The driver forgets a pull that it followed under a claim.
     pub(crate) fn let_go(&self, tenure: &Tenure) {
+        if tenure.generation() == 0 {
+            // It was not taken up.
+            return;
+        }
         let let_go = Command::LetGo(tenure.pull().clone(), tenure.generation());
         // Without a driver nothing is known.
         let _ = self.inner.commands.send(let_go);
@@ -339,6 +352,9 @@ impl Client {
     /// The journal was away: what was received meanwhile was refused, and comes again in its time. A pull
     /// that is open is let go of, to be taken up with more patience.
     pub(crate) fn disturbed(&self, tenure: &Tenure) {
+        if tenure.generation() == 0 {
+            return;
+        }
         let disturbed = Command::Disturbed(tenure.pull().clone(), tenure.generation());
         // Without a driver nothing is known.
         let _ = self.inner.commands.send(disturbed);
@@ -381,6 +397,26 @@ impl Client {
     fn under_way(&self, id: PullId) -> UnderWay {
         let generation = 1 + self.inner.generations.fetch_add(1, Ordering::Relaxed);
         UnderWay::new(self.inner.commands.clone(), id, generation)
+    }
+}
+
+/// Lets go of a pull under a claim when it is dropped: before whoever was taking it up cancels it.
+struct LetGo<'a> {
+    client: &'a Client,
+    tenure: Option<&'a Arc<Tenure>>,
+}
+
+impl LetGo<'_> {
+    fn not_after_all(mut self) {
+        self.tenure = None;
+    }
+}
+
+impl Drop for LetGo<'_> {
+    fn drop(&mut self) {
+        if let Some(tenure) = self.tenure {
+            self.client.let_go(tenure);
+        }
     }
 }
 

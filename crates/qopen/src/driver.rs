@@ -20,7 +20,7 @@ use crate::pull::{Progress, PullError};
 use crate::receive::KnownPulls;
 use crate::tenure::{self, Tenure};
 use crate::understand::key_of;
-use crate::worker::fact_of;
+use crate::worker::{fact_of, notes_of};
 
 struct Entered {
     pull: PullId,
@@ -325,6 +325,9 @@ impl Driver {
             while let Some(page) = pages.next().await {
                 self.take(at, fact_of(page?));
             }
+        }
+        for fact in notes_of(&*self.journal, pull).await? {
+            self.take(at, fact);
         }
         Ok(())
     }

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use futures_util::StreamExt as _;
 use qopen_assembler::{ContentDigest, Entry, Fingerprint, Fold, Keyed as _, PageDigest};
-use qopen_journal::{Changes, Companion, Fencing, Journal, JournalError, Note, PageRecord, PullId};
+use qopen_journal::{
+    Changes, Companion, Fencing, Journal, JournalError, Note, PageRecord, PullId, PullState,
+};
 use qopen_sink::{
     Committed, ListInfo, ListKind, ListWriter, Pair, Quarantine, Record, Sink, SinkError, Sorter,
 };
@@ -41,8 +43,9 @@ pub enum PublishError {
         /// Accounts whose pages are still there.
         found: usize,
     },
-    /// A list was followed under a claim that no longer counts. Another worker publishes it.
-    #[error("another worker has taken the pull over, and publishes its list")]
+    /// A list was followed under a claim that no longer counts, and another worker publishes it; or a
+    /// later pull's list stands in its place.
+    #[error("another worker publishes the pull's list, or a later one stands there")]
     Fenced,
     /// The runtime shut down before it was done.
     #[error("the runtime shut down before the list was written")]
@@ -283,7 +286,10 @@ struct Publication<'a> {
 impl Publication<'_> {
     fn run(mut self) -> Result<PublishedList, PublishError> {
         let (revision, fold) = self.list.fold();
-        let info = ListInfo::new(&self.list.id.robot_id, &self.list.id.mark_id, revision);
+        let state = self.runtime.block_on(self.list.journal.pull(&self.list.id));
+        let state = state.map_err(PublishError::Journal)?;
+        let info = ListInfo::new(&self.list.id.robot_id, &self.list.id.mark_id, revision)
+            .started(state.as_ref().and_then(PullState::began));
         self.writer.begin_list(&info).map_err(PublishError::Sink)?;
         let (fold, changes) = match fold {
             Some(fold) => (fold, None),

@@ -83,7 +83,7 @@ impl Stats {
         self.duplicate_pages.load(Ordering::Relaxed)
     }
 
-    /// Pages and error reports of pulls that nobody started here.
+    /// Pages and error reports of pulls that neither the client nor its journal knows.
     #[must_use]
     pub fn unknown_marks(&self) -> u64 {
         self.unknown_marks.load(Ordering::Relaxed)
@@ -222,6 +222,8 @@ impl Intake {
                         let pull = PullId { robot_id: robot.clone(), mark_id: mark_id.clone() };
                         self.is_in_journal(&pull).await?.then_some(pull)
                     }
+                    // Without a mark it belongs to the robot's only open pull, whoever follows that.
+                    (None, None) => self.only_open(&robot).await?,
                     (known, _) => known,
                 };
                 if let Some(pull) = pull {
@@ -268,7 +270,14 @@ impl Intake {
                 }
                 Some(pull)
             }
-            None => self.known.whose(whose.robot_id.as_ref(), whose.mark_id.as_ref()),
+            None => {
+                match (self.known.whose(whose.robot_id.as_ref(), whose.mark_id.as_ref()), &whose) {
+                    (None, Whose { robot_id: Some(robot), mark_id: None }) => {
+                        self.only_open(robot).await?
+                    }
+                    (known, _) => known,
+                }
+            }
         };
         self.tell(arrived, Fact::Owed { whose: whose.clone(), digest }).await?;
         let item = Quarantined::new(pull, reason, Payload::new(payload));
@@ -281,20 +290,30 @@ impl Intake {
         self.adopt || self.known.contains(pull)
     }
 
+    /// The robot's only open pull that the journal knows; none where there are several.
+    async fn only_open(&self, robot: &RobotId) -> Result<Option<PullId>, NotTaken> {
+        let all = self.journal.pulls_of(robot).await.map_err(|error| not_kept(&error))?;
+        let mut open = all.into_iter().filter(|state| state.ended().is_none());
+        Ok(match (open.next(), open.next()) {
+            (Some(state), None) => Some(state.pull),
+            _ => None,
+        })
+    }
+
     /// Whether what comes of a pull that this client does not know is kept.
     async fn is_kept(&self, pull: &PullId) -> Result<bool, NotTaken> {
         Ok(self.is_in_journal(pull).await? || self.keep_strangers)
     }
 
     /// Whether the journal knows a pull that this client does not. Then what comes of it is kept,
-    /// and is there when the pull is taken up again.
+    /// and is there when the pull is taken up.
     async fn is_in_journal(&self, pull: &PullId) -> Result<bool, NotTaken> {
-        self.stats.unknown_marks.fetch_add(1, Ordering::Relaxed);
-        let known = self.journal.pull(pull).await.map_err(|error| not_kept(&error))?;
-        if known.is_none() {
+        let known = self.journal.knows(pull).await.map_err(|error| not_kept(&error))?;
+        if !known {
+            self.stats.unknown_marks.fetch_add(1, Ordering::Relaxed);
             tracing::debug!(%pull, "a callback of a pull that was not started here");
         }
-        Ok(known.is_some())
+        Ok(known)
     }
 
     async fn tell(&self, arrived: Instant, fact: Fact) -> Result<(), NotTaken> {

@@ -20,13 +20,16 @@ pub(crate) struct Tenure {
     generation: AtomicU64,
     /// Something was kept that the driver was not told of.
     unseen: AtomicBool,
+    /// Nobody looks at `unseen` any more.
+    finished: AtomicBool,
     lost: watch::Sender<bool>,
 }
 
 impl Tenure {
     pub(crate) fn new(journal: Arc<dyn Workload>, claim: Claim, lease: Duration) -> Self {
-        let (generation, unseen) = (AtomicU64::new(0), AtomicBool::new(false));
-        Self { journal, claim, lease, generation, unseen, lost: watch::Sender::new(false) }
+        let (unseen, finished) = (AtomicBool::new(false), AtomicBool::new(false));
+        let (generation, lost) = (AtomicU64::new(0), watch::Sender::new(false));
+        Self { journal, claim, lease, generation, unseen, finished, lost }
     }
 
     pub(crate) fn claim(&self) -> &Claim {
@@ -50,11 +53,25 @@ impl Tenure {
     }
 
     pub(crate) fn is_unseen(&self) -> bool {
-        self.unseen.load(Ordering::Relaxed)
+        self.unseen.load(Ordering::SeqCst)
     }
 
     pub(crate) fn set_unseen(&self, unseen: bool) {
-        self.unseen.store(unseen, Ordering::Relaxed);
+        self.unseen.store(unseen, Ordering::SeqCst);
+    }
+
+    /// Whoever followed it is done: from here on, either this or the other side sees what is unseen.
+    pub(crate) fn finish(&self) -> bool {
+        self.finished.store(true, Ordering::SeqCst);
+        self.is_unseen()
+    }
+
+    pub(crate) fn is_finished(&self) -> bool {
+        self.finished.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn is_lost(&self) -> bool {
+        *self.lost.borrow()
     }
 
     /// What renewing it found.
@@ -73,7 +90,7 @@ impl Tenure {
         }
     }
 
-    /// Whether it still counts, asked of the journal; then it does for a whole lease.
+    /// Whether it still counts, asked of the journal; then it does for most of a lease.
     pub(crate) async fn check(&self) -> Result<Fencing, JournalError> {
         let renewed = self.journal.renew(std::slice::from_ref(&self.claim), self.lease).await?;
         Ok(renewed.first().map_or(Fencing::Fenced, |it| self.renewed(*it)))

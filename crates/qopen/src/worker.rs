@@ -7,11 +7,11 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use qopen_assembler::{ErrorReport, PageDigest};
 use qopen_journal::{
-    Claim, Fencing, JournalError, PageRecord, PullId, PullState, WorkerId, Workload,
+    Claim, Fencing, Journal, JournalError, PageRecord, PullId, PullState, WorkerId, Workload,
 };
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::AbortHandle;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use crate::messages::{Fact, Whose};
@@ -21,6 +21,9 @@ use crate::{Client, Pull, PullError};
 
 /// The longest time between two looks: hints may be lost.
 const POLL: Duration = Duration::from_secs(1);
+
+/// How long the journal may take to answer until it counts as having been away.
+const HUNG: Duration = Duration::from_secs(2);
 
 /// The shortest, however many hints there are.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -69,6 +72,16 @@ impl Worker {
     /// nothing.
     pub async fn claimed(&self) -> Option<ClaimedPull> {
         self.claimed.lock().await.recv().await
+    }
+
+    /// Claims no more, and leaves what was claimed and not asked for. What was asked for is kept.
+    pub async fn close(&self) {
+        let mut claimed = self.claimed.lock().await;
+        claimed.close();
+        while let Some(claimed) = claimed.recv().await {
+            // Where it cannot be left, it is given to another when the lease ends.
+            let _ = claimed.leave().await;
+        }
     }
 }
 
@@ -129,7 +142,7 @@ impl ClaimedPull {
     pub async fn finish(self) -> Result<Fencing, JournalError> {
         self.client.let_go(&self.tenure);
         let fencing = self.tenure.journal().finish(self.tenure.claim()).await?;
-        if fencing == Fencing::Held && self.tenure.is_unseen() {
+        if self.tenure.finish() && fencing == Fencing::Held {
             self.tenure.journal().want(self.id()).await?;
         }
         Ok(fencing)
@@ -191,20 +204,44 @@ impl Keeper {
         let held: Vec<Arc<Tenure>> = self.held.iter().filter_map(Weak::upgrade).collect();
         self.held.retain(|it| it.strong_count() > 0);
         let claims: Vec<Claim> = held.iter().map(|it| it.claim().clone()).collect();
+        let asked = Instant::now();
         let renewed = self.journal.renew(&claims, self.options.lease).await?;
+        if asked.elapsed() > HUNG {
+            // It did not answer for a while, and answered nobody.
+            held.iter().for_each(|tenure| self.client.disturbed(tenure));
+        }
+        // What is news is no news to the next who asks: it is taken note of before anything is awaited.
         for (tenure, renewed) in held.iter().zip(renewed) {
             if tenure.renewed(renewed) == Fencing::Fenced {
                 tracing::warn!(pull = %tenure.pull(), "another worker has taken the pull over");
                 self.client.let_go(tenure);
                 self.held.retain(|it| !std::ptr::eq(it.as_ptr(), Arc::as_ptr(tenure)));
-            } else if tenure.is_unseen() {
+            }
+        }
+        for tenure in held.iter().filter(|it| it.is_unseen() && !it.is_lost()) {
+            // The claims are to be renewed in time, whatever is to be told.
+            if asked.elapsed() > self.options.lease / 3 {
+                break;
+            }
+            {
                 // Before it is told: what comes meanwhile is told again.
                 tenure.set_unseen(false);
                 let told = self.tell(tenure).await;
                 if !matches!(told, Ok(true)) {
                     tenure.set_unseen(true);
+                    if tenure.is_finished() {
+                        // Whoever finished it may not have seen that.
+                        self.journal.want(tenure.pull()).await?;
+                    }
                 }
-                told?;
+                match told {
+                    // What is wrong with one pull is not to be in the others' way.
+                    Err(error) if !error.is_retryable() => {
+                        let error = &error as &dyn std::error::Error;
+                        tracing::error!(pull = %tenure.pull(), error, "its pages cannot be read");
+                    }
+                    told => drop(told?),
+                }
             }
         }
         Ok(())
@@ -212,7 +249,7 @@ impl Keeper {
 
     async fn claim(&mut self, claimed: &mpsc::Sender<ClaimedPull>) -> Result<(), JournalError> {
         let room = self.options.most.saturating_sub(self.held.len());
-        if room == 0 {
+        if room == 0 || claimed.is_closed() {
             return Ok(());
         }
         let WorkerOptions { id, lease, .. } = &self.options;
@@ -237,23 +274,37 @@ impl Keeper {
                 self.client.tell(fact_of(page?)).await;
             }
         }
-        let Some(state) = self.journal.pull(pull).await? else { return Ok(true) };
-        if state.quarantined > 0 {
-            for item in self.journal.quarantined(Some(pull)).await? {
-                let digest = PageDigest::from_u128(item.digest().to_u128());
-                self.client.tell(Fact::Unreadable { whose: Whose::of(pull), digest }).await;
-            }
+        for fact in notes_of(&*self.journal, pull).await? {
+            self.client.tell(fact).await;
         }
-        if let Some((code, message)) = state.reported() {
-            let (robot, mark) = (pull.robot_id.to_string(), Some(pull.mark_id.to_string()));
-            let message = message.to_owned();
-            self.client.tell(Fact::Error(ErrorReport { robot, mark, code, message })).await;
-        }
-        if state.is_cancel_requested() {
+        let state = self.journal.pull(pull).await?;
+        if state.is_some_and(|it| it.is_cancel_requested()) {
             self.client.cancel(tenure);
         }
         Ok(true)
     }
+}
+
+/// What the driver is told of a pull besides its pages: what could not be read, and the platform's
+/// error.
+pub(crate) async fn notes_of(
+    journal: &(impl Journal + ?Sized),
+    pull: &PullId,
+) -> Result<Vec<Fact>, JournalError> {
+    let mut facts = Vec::new();
+    let Some(state) = journal.pull(pull).await? else { return Ok(facts) };
+    if state.quarantined > 0 {
+        for item in journal.quarantined(Some(pull)).await? {
+            let digest = PageDigest::from_u128(item.digest().to_u128());
+            facts.push(Fact::Unreadable { whose: Whose::of(pull), digest });
+        }
+    }
+    if let Some((code, message)) = state.reported() {
+        let (robot, mark) = (pull.robot_id.to_string(), Some(pull.mark_id.to_string()));
+        let message = message.to_owned();
+        facts.push(Fact::Error(ErrorReport { robot, mark, code, message }));
+    }
+    Ok(facts)
 }
 
 /// A kept page, as the driver is told of it.

@@ -342,7 +342,12 @@ impl Follow {
                 Some(live) => live.borrow_and_update().as_ref().is_some_and(ended),
                 None => false,
             };
-            let state = crate::journal::of_pull(&*self.service.journal, &self.id).await?;
+            let Ok(state) = self.service.journal.pull(&self.id).await else {
+                // The journal is away; what becomes of the pull is said when it is back.
+                tokio::time::sleep(ELSEWHERE).await;
+                continue;
+            };
+            let state = state?;
             let over = followed || self.live.is_none() && crate::journal::status(&state) != "open";
             let view = view(&self.service, &state);
             if over || self.last.as_ref() != Some(&view) {

@@ -85,6 +85,9 @@ pub(crate) async fn run(
     let output = match &args.out {
         None => None,
         Some(out) if out.is_dir() || output::database(out).is_some() => {
+            if let Some(url) = output::database(out) {
+                output::refuse_password("--out", url)?;
+            }
             let output = Output::new(out, args.format)?;
             output.check(&[])?;
             Some(output)

@@ -75,6 +75,8 @@ impl Job {
                 Some(Place { out, format: *format, folder: true })
             }
             Some(out) if output::database(out).is_some() => {
+                let url = output::database(out).unwrap_or_default();
+                output::refuse_password(&format!("[[schedule]] {cron:?}"), url)?;
                 Some(Place { out: out.clone(), format: *format, folder: false })
             }
             Some(folder) => return Err(wrong(format!("{} is not a folder", folder.display()))),

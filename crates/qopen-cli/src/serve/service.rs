@@ -153,9 +153,9 @@ impl Service {
     /// The mark of a later pull of the same robot whose list stands where this one's would go.
     async fn successor(&self, state: &PullState) -> Result<Option<PullId>, JournalError> {
         let Some(output) = self.output_of(state) else { return Ok(None) };
-        let began = crate::journal::began(state);
+        let began = state.began();
         let all = self.journal.pulls_of(&state.pull.robot_id).await?;
-        let mut later = all.into_iter().filter(|it| crate::journal::began(it) > began);
+        let mut later = all.into_iter().filter(|it| it.began() > began);
         Ok(later.find(|it| published_at(it, &output).is_some()).map(|it| it.pull))
     }
 
@@ -172,6 +172,7 @@ impl Service {
                 () = super::told(self.stopping.clone()) => break,
             }
         }
+        worker.close().await;
         while working.join_next().await.is_some() {}
     }
 
@@ -203,6 +204,11 @@ impl Service {
             Ok(pull) => self.follow(claimed, pull, output).await,
             Err(PullError::Journal(error)) if error.is_retryable() => Err(error),
             Err(PullError::Fenced) => Ok(()),
+            Err(PullError::Start(_)) => {
+                // What this process had of it before is just being let go of.
+                tokio::time::sleep(AGAIN).await;
+                claimed.leave().await
+            }
             Err(error) => {
                 let what = format!("{} cannot be taken up", state.pull);
                 eprintln!("qopen: {}", crate::exit::chain(&what, &error));
@@ -232,22 +238,21 @@ impl Service {
 
     /// The pulls of that mark: in the journal, which knows every one that was started.
     pub(crate) async fn of_mark(&self, mark: &MarkId) -> Result<Option<PullState>, Failure> {
-        let all = crate::journal::all(&*self.journal).await?;
-        Ok(all.into_iter().find(|it| it.pull.mark_id == *mark))
+        let found = self.journal.pulls_marked(mark).await;
+        let found =
+            found.map_err(|error| Failure::unexpected("the journal cannot be read", &error))?;
+        Ok(found.into_iter().next())
     }
 
     /// Ends a pull that is open, whichever process has it.
     pub(crate) async fn cancel(&self, id: &PullId) -> Result<(), PullError> {
-        match self.find(id) {
-            Some(followed) => {
-                followed.cancel.notify_one();
-                Ok(())
-            }
-            None => {
-                let note = self.journal.note(id, Note::CancelRequested).await;
-                note.map_err(PullError::Journal)
-            }
+        // Noted in any case: who has it here may not have it any more.
+        let note = self.journal.note(id, Note::CancelRequested).await;
+        note.map_err(PullError::Journal)?;
+        if let Some(followed) = self.find(id) {
+            followed.cancel.notify_one();
         }
+        Ok(())
     }
 
     /// Lets go of a pull, and of everything that is kept of it.
@@ -330,6 +335,7 @@ impl Service {
                     None => break,
                 },
                 () = cancel.notified() => pull.cancel(),
+                () = claimed.lost() => return End::Lost,
                 () = stopping() => {
                     // The next process takes it up.
                     pull.leave();

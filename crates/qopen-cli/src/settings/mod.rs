@@ -18,6 +18,7 @@ use qopen::types::Secret;
 
 use crate::args::{Common, at_least_one, duration};
 use crate::exit::{Failure, chain};
+use crate::output::refuse_password;
 use crate::serve::Entry;
 pub(crate) use spec::*;
 
@@ -222,6 +223,10 @@ impl Settings {
     pub(crate) fn journal(&self) -> Result<Location, Failure> {
         match self.text(&JOURNAL) {
             None => Ok(Location::folder(self.required(&DATA_DIR)?.expose())),
+            Some(url) if matches!(self.get(&JOURNAL), Some((_, Origin::Flag(_)))) => {
+                refuse_password("--journal", url)?;
+                Location::parse(url).map_err(|error| self.wrong(&JOURNAL, &error))
+            }
             Some(url) => Location::parse(url).map_err(|error| self.wrong(&JOURNAL, &error)),
         }
     }

@@ -216,6 +216,7 @@ async fn journals_are_moved_and_lists_go_to_a_database_from_either() {
 async fn what_cannot_be_done_with_a_shared_journal_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let url = "postgres://me:canary-password@127.0.0.1:1/x";
+    let plain = "postgres://me@127.0.0.1:1/x";
     let stage = Stage::new(&schedule());
     for (arguments, said) in [
         (vec!["serve"], "cannot be opened; --journal names another"),
@@ -223,8 +224,12 @@ async fn what_cannot_be_done_with_a_shared_journal_is_said() {
         (vec!["pulls", "list"], "cannot be opened"),
         (vec!["migrate"], "cannot be migrated"),
         (vec!["migrate", "--out", "postgres://h:p/x"], "cannot be"),
-        (vec!["journal", "copy", "nowhere", url], "there is no journal in nowhere"),
-        (vec!["journal", "copy", url, url], "into itself"),
+        (vec!["migrate", "--out", url], "put it into PGPASSWORD"),
+        (vec!["serve", "--journal", url], "put it into PGPASSWORD"),
+        (vec!["pull", "--robot", "r", "--out", url, "--journal", "data"], "put it into PGPASSWORD"),
+        (vec!["journal", "copy", url, "data"], "put it into PGPASSWORD"),
+        (vec!["journal", "copy", "nowhere", plain], "there is no journal in nowhere"),
+        (vec!["journal", "copy", plain, plain], "into itself"),
     ] {
         let mut command = stage.verb(arguments[0], &arguments[1..]);
         let output = command.env("QOPEN_JOURNAL", url).output().unwrap();

@@ -129,6 +129,11 @@ impl Index {
         self.pulls.get(pull)?.pages.get(&digest).map(|kept| kept.at)
     }
 
+    pub(super) fn knows(&self, pull: &PullId) -> bool {
+        let its = |it: &Item| it.pull.as_ref() == Some(pull);
+        self.pulls.contains_key(pull) || self.quarantine.values().any(its)
+    }
+
     pub(super) fn names(&self) -> BTreeSet<PullId> {
         let items = self.quarantine.values().filter_map(|it| it.pull.as_ref());
         self.pulls.keys().chain(items).cloned().collect()

@@ -271,6 +271,10 @@ impl Journal for DiskJournal {
         Ok(self.shared.index().state(pull))
     }
 
+    async fn knows(&self, pull: &PullId) -> Result<bool, JournalError> {
+        Ok(self.shared.index().knows(pull))
+    }
+
     async fn pulls(&self) -> Result<Vec<PullState>, JournalError> {
         let index = self.shared.index();
         Ok(index.names().iter().filter_map(|pull| index.state(pull)).collect())

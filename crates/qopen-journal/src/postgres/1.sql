@@ -25,6 +25,7 @@ CREATE TABLE qopen_journal.pull (
 ) WITH (fillfactor = 60);
 CREATE INDEX pull_work ON qopen_journal.pull (robot_id, mark_id)
     WHERE wants OR pages OR notes OR worker IS NOT NULL;
+CREATE INDEX pull_mark ON qopen_journal.pull (mark_id);
 
 CREATE TABLE qopen_journal.page (
     robot_id text COLLATE "C" NOT NULL,

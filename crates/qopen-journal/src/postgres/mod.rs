@@ -15,8 +15,8 @@ use futures_core::stream::BoxStream;
 use qopen_postgres::client::Error;
 use qopen_postgres::client::Row;
 use qopen_postgres::{Database, DatabaseError, Pooled, Schema};
-use qopen_types::{Digest, RobotId};
-use tokio::sync::mpsc;
+use qopen_types::{Digest, MarkId, RobotId};
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use crate::{
@@ -44,6 +44,8 @@ pub(crate) struct PostgresJournal {
     identity: String,
     appends: mpsc::Sender<Append>,
     shared: Arc<Shared>,
+    /// One for each stream of pages, which has a connection to itself.
+    streams: Arc<Semaphore>,
     /// Ended with the journal.
     _tasks: JoinSet<()>,
 }
@@ -73,20 +75,17 @@ pub(crate) async fn exists(database: &Database) -> Result<bool, JournalError> {
 pub(crate) async fn migrate(database: &Database) -> Result<usize, JournalError> {
     let steps = database.migrate(&SCHEMA).await.map_err(away)?;
     // Where the tables were restored into another cluster, its transactions are counted anew.
-    let client = database.client().await.map_err(away)?;
-    let moved = client
-        .query_opt(
-            "UPDATE qopen_journal.spotter SET looked = pg_current_snapshot()
-             WHERE pg_snapshot_xmax(looked) > pg_snapshot_xmax(pg_current_snapshot())
-             RETURNING true",
-            &[],
-        )
-        .await
-        .map_err(failed)?;
-    if moved.is_some() {
-        client.execute("UPDATE qopen_journal.page SET xid = DEFAULT", &[]).await.map_err(failed)?;
-        client.execute("UPDATE qopen_journal.pull SET notes = true", &[]).await.map_err(failed)?;
+    let mut client = database.client().await.map_err(away)?;
+    let transaction = client.transaction().await.map_err(failed)?;
+    let moved = "SELECT looked FROM qopen_journal.spotter
+         WHERE pg_snapshot_xmax(looked) > pg_snapshot_xmax(pg_current_snapshot()) FOR UPDATE";
+    if transaction.execute(moved, &[]).await.map_err(failed)? > 0 {
+        let mend = "UPDATE qopen_journal.page SET xid = DEFAULT;
+             UPDATE qopen_journal.pull SET notes = true;
+             UPDATE qopen_journal.spotter SET looked = pg_current_snapshot()";
+        transaction.batch_execute(mend).await.map_err(failed)?;
     }
+    transaction.commit().await.map_err(failed)?;
     Ok(steps)
 }
 
@@ -107,7 +106,8 @@ impl PostgresJournal {
         let mut tasks = JoinSet::new();
         write::spawn(&mut tasks, &database, queue, &shared);
         tasks.spawn(hint::run(database.clone(), Arc::clone(&shared)));
-        Ok(Self { database, identity, appends, shared, _tasks: tasks })
+        let streams = Arc::new(Semaphore::new(read::STREAMS));
+        Ok(Self { database, identity, appends, shared, streams, _tasks: tasks })
     }
 
     async fn client(&self) -> Result<Pooled, JournalError> {
@@ -238,7 +238,7 @@ impl Journal for PostgresJournal {
         &self,
         pull: &PullId,
     ) -> Result<BoxStream<'static, Result<PageRecord, JournalError>>, JournalError> {
-        read::pages(&self.database, pull, None).await
+        read::pages(&self.database, &self.streams, pull).await
     }
 
     async fn digests(&self, pull: &PullId) -> Result<Vec<Digest>, JournalError> {
@@ -255,13 +255,36 @@ impl Journal for PostgresJournal {
         pull: &PullId,
         digests: &[Digest],
     ) -> Result<BoxStream<'static, Result<PageRecord, JournalError>>, JournalError> {
-        read::pages(&self.database, pull, Some(digests)).await
+        Ok(read::pages_of(self.database.clone(), pull.clone(), digests))
     }
 
     async fn pull(&self, pull: &PullId) -> Result<Option<PullState>, JournalError> {
         let (robot, mark) = (Some(&pull.robot_id), Some(&pull.mark_id));
         let states = read::states(&*self.client().await?, robot, mark).await?;
         Ok(states.into_iter().next())
+    }
+
+    async fn knows(&self, pull: &PullId) -> Result<bool, JournalError> {
+        let (robot, mark) = (pull.robot_id.as_str(), pull.mark_id.as_str());
+        let read = "SELECT EXISTS (
+             SELECT FROM qopen_journal.pull WHERE robot_id = $1 AND mark_id = $2
+         )";
+        let client = self.client().await?;
+        let read = client.prepare_cached(read).await.map_err(failed)?;
+        Ok(client.query_one(&read, &[&robot, &mark]).await.map_err(failed)?.get(0))
+    }
+
+    async fn pulls_marked(&self, mark: &MarkId) -> Result<Vec<PullState>, JournalError> {
+        let client = self.client().await?;
+        let read = "SELECT robot_id, mark_id FROM qopen_journal.pull WHERE mark_id = $1";
+        let rows = client.query(read, &[&mark.as_str()]).await.map_err(failed)?;
+        let mut states = Vec::new();
+        for row in &rows {
+            let pull = pull_of(row, 0, 1)?;
+            states.extend(read::states(&client, Some(&pull.robot_id), Some(mark)).await?);
+        }
+        states.sort_by(|a, b| a.pull.cmp(&b.pull));
+        Ok(states)
     }
 
     async fn pulls(&self) -> Result<Vec<PullState>, JournalError> {

@@ -1,6 +1,7 @@
 //! Reading back what was kept.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use futures_core::stream::BoxStream;
 use futures_util::future::try_join3;
@@ -8,7 +9,7 @@ use futures_util::{StreamExt as _, stream};
 use qopen_postgres::Database;
 use qopen_postgres::client::{Client, IsolationLevel, Row};
 use qopen_types::{Digest, MarkId, RobotId};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::{away, bytes_of, damaged, digest_of, failed, pull_of, unpack};
 use crate::{JournalError, Note, Noted, PageRecord, PullId, PullState, Quarantined};
@@ -16,21 +17,28 @@ use crate::{JournalError, Note, Noted, PageRecord, PullId, PullState, Quarantine
 /// Pages that are fetched at a time.
 const FETCH: i32 = 16;
 
-/// The pages that a pull has now, or some of them, fetched as they are wanted: from one snapshot, which
-/// a connection of its own holds for as long as the stream is read.
+/// Streams of pages at once.
+pub(super) const STREAMS: usize = 8;
+
+type Pages = BoxStream<'static, Result<PageRecord, JournalError>>;
+type Chunk = Result<Vec<Row>, JournalError>;
+
+/// The pages that a pull has now, fetched as they are wanted: from one snapshot, which a connection of
+/// its own holds for as long as the stream is read.
 pub(super) async fn pages(
     database: &Database,
+    streams: &Arc<Semaphore>,
     pull: &PullId,
-    only: Option<&[Digest]>,
-) -> Result<BoxStream<'static, Result<PageRecord, JournalError>>, JournalError> {
-    let only: Option<Vec<Vec<u8>>> = only.map(|it| it.iter().copied().map(bytes_of).collect());
-    let client = database.connect(None).await.map_err(away)?;
+) -> Result<Pages, JournalError> {
+    // Nobody closes it.
+    let place = Arc::clone(streams).acquire_owned().await.ok();
+    let mut client = database.connect(None).await.map_err(away)?;
     let (sender, receiver) = mpsc::channel(1);
     let (begun, beginning) = oneshot::channel();
     let pull = pull.clone();
     tokio::spawn(async move {
-        let mut client = client;
-        if let Err(error) = fetch(&mut client, &pull, only, begun, &sender).await {
+        let _place = place;
+        if let Err(error) = fetch(&mut client, &pull, begun, &sender).await {
             // Whoever read may have gone.
             let _ = sender.send(Err(error)).await;
         }
@@ -38,33 +46,33 @@ pub(super) async fn pages(
     // What is kept from here on is not in the snapshot, nor is what is forgotten missing. Where the
     // sender is dropped, the error is in the channel.
     let _ = beginning.await;
-    let chunks = stream::unfold(receiver, |mut receiver| async move {
-        let chunk: Result<Vec<Row>, JournalError> = receiver.recv().await?;
-        Some((chunk, receiver))
-    });
-    let of_pull = move |row: &Row| page(row);
-    Ok(chunks
-        .flat_map(move |chunk| match chunk {
-            Ok(rows) => stream::iter(rows.iter().map(of_pull).collect::<Vec<_>>()),
-            Err(error) => stream::iter(vec![Err(error)]),
-        })
-        .boxed())
+    let chunks =
+        stream::unfold(
+            receiver,
+            |mut receiver| async move { Some((receiver.recv().await?, receiver)) },
+        );
+    Ok(chunks.flat_map(records).boxed())
+}
+
+fn records(chunk: Chunk) -> stream::Iter<std::vec::IntoIter<Result<PageRecord, JournalError>>> {
+    stream::iter(match chunk {
+        Ok(rows) => rows.iter().map(page).collect::<Vec<_>>(),
+        Err(error) => vec![Err(error)],
+    })
 }
 
 async fn fetch(
     client: &mut Client,
     pull: &PullId,
-    only: Option<Vec<Vec<u8>>>,
     begun: oneshot::Sender<()>,
-    sender: &mpsc::Sender<Result<Vec<Row>, JournalError>>,
+    sender: &mpsc::Sender<Chunk>,
 ) -> Result<(), JournalError> {
     let snapshot = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead);
     let snapshot = snapshot.read_only(true).start().await.map_err(failed)?;
     let (robot, mark) = (pull.robot_id.as_str(), pull.mark_id.as_str());
     let read = "SELECT robot_id, mark_id, digest, unpacked, payload FROM qopen_journal.page
-         WHERE robot_id = $1 AND mark_id = $2 AND ($3::bytea[] IS NULL OR digest = ANY ($3))
-         ORDER BY number";
-    let portal = snapshot.bind(read, &[&robot, &mark, &only]).await.map_err(failed)?;
+         WHERE robot_id = $1 AND mark_id = $2 ORDER BY number";
+    let portal = snapshot.bind(read, &[&robot, &mark]).await.map_err(failed)?;
     let mut rows = snapshot.query_portal(&portal, FETCH).await.map_err(failed)?;
     // Whoever asked may have gone.
     let _ = begun.send(());
@@ -75,6 +83,29 @@ async fn fetch(
         rows = snapshot.query_portal(&portal, FETCH).await.map_err(failed)?;
     }
     Ok(())
+}
+
+/// Those of these digests, a few at a time, from the pool.
+pub(super) fn pages_of(database: Database, pull: PullId, digests: &[Digest]) -> Pages {
+    let chunks = digests.chunks(16);
+    let left: Vec<Vec<Vec<u8>>> =
+        chunks.map(|it| it.iter().copied().map(bytes_of).collect()).rev().collect();
+    let chunks = stream::unfold((database, pull, left), |(database, pull, mut left)| async move {
+        let chunk = some(&database, &pull, left.pop()?).await;
+        if chunk.is_err() {
+            left.clear();
+        }
+        Some((chunk, (database, pull, left)))
+    });
+    chunks.flat_map(records).boxed()
+}
+
+async fn some(database: &Database, pull: &PullId, digests: Vec<Vec<u8>>) -> Chunk {
+    let client = database.client().await.map_err(away)?;
+    let (robot, mark) = (pull.robot_id.as_str(), pull.mark_id.as_str());
+    let read = "SELECT robot_id, mark_id, digest, unpacked, payload FROM qopen_journal.page
+         WHERE robot_id = $1 AND mark_id = $2 AND digest = ANY ($3) ORDER BY number";
+    client.query(read, &[&robot, &mark, &digests]).await.map_err(failed)
 }
 
 fn page(row: &Row) -> Result<PageRecord, JournalError> {

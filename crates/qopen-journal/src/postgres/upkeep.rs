@@ -37,7 +37,7 @@ impl Upkeep for PostgresJournal {
         let client = self.client().await?;
         let old = "
             SELECT robot_id, mark_id FROM qopen_journal.pull
-            WHERE (worker IS NULL OR held_until < clock_timestamp()) AND NOT EXISTS (
+            WHERE worker IS NULL AND NOT (wants OR pages OR notes) AND NOT EXISTS (
                 SELECT FROM qopen_journal.page
                 WHERE page.robot_id = pull.robot_id AND page.mark_id = pull.mark_id AND at >= $1
             ) AND NOT EXISTS (
@@ -56,6 +56,12 @@ impl Upkeep for PostgresJournal {
                 gone.pulls.push(pull);
             }
         }
+        // What came in the very moment in which its pull was forgotten.
+        let orphans = "DELETE FROM qopen_journal.page WHERE at < $1 AND NOT EXISTS (
+             SELECT FROM qopen_journal.pull
+             WHERE pull.robot_id = page.robot_id AND pull.mark_id = page.mark_id
+         )";
+        client.execute(orphans, &[&before]).await.map_err(failed)?;
         let items = "DELETE FROM qopen_journal.quarantined WHERE robot_id IS NULL AND at < $1";
         gone.items = client.execute(items, &[&before]).await.map_err(failed)?;
         let events = "DELETE FROM qopen_journal.event WHERE since < $1";

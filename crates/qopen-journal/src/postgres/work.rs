@@ -21,18 +21,21 @@ const SPOT: &str = "
         WHERE page.xid >= pg_snapshot_xmin(last.looked)
             AND page.xid < pg_snapshot_xmax(pg_current_snapshot())
             AND NOT pg_visible_in_snapshot(page.xid, last.looked)
+    ), known AS MATERIALIZED (
+        SELECT pull.robot_id, pull.mark_id FROM qopen_journal.pull JOIN fresh USING (robot_id, mark_id)
     ), due AS MATERIALIZED (
         SELECT pull.robot_id, pull.mark_id FROM qopen_journal.pull JOIN fresh USING (robot_id, mark_id)
-        ORDER BY 1, 2 FOR UPDATE OF pull
+        ORDER BY 1, 2 FOR UPDATE OF pull SKIP LOCKED
     ), told AS (
         UPDATE qopen_journal.pull SET pages = true FROM due
         WHERE pull.robot_id = due.robot_id AND pull.mark_id = due.mark_id
     )
     UPDATE qopen_journal.spotter SET looked = pg_current_snapshot() FROM last
-    WHERE EXISTS (
+    -- Whoever is locked is told the next time, and nothing is forgotten until then.
+    WHERE (SELECT count(*) FROM due) = (SELECT count(*) FROM known) AND (EXISTS (
         SELECT FROM qopen_journal.page WHERE page.xid >= pg_snapshot_xmin(last.looked)
     ) AND pg_snapshot_xmin(pg_current_snapshot()) > pg_snapshot_xmin(last.looked)
-        OR EXISTS (SELECT FROM fresh)";
+        OR EXISTS (SELECT FROM fresh))";
 
 const CLAIM: &str = "
     WITH free AS MATERIALIZED (
@@ -47,19 +50,30 @@ const CLAIM: &str = "
     FROM free WHERE pull.robot_id = free.robot_id AND pull.mark_id = free.mark_id
     RETURNING pull.robot_id, pull.mark_id, pull.epoch";
 
+/// Rows are written only where there is news, or a third of the lease is over. What becomes news between
+/// the reading and the writing stays so.
 const RENEW: &str = "
     WITH mine AS MATERIALIZED (
-        SELECT pull.robot_id, pull.mark_id, pull.epoch, pull.pages, pull.notes
+        SELECT pull.robot_id, pull.mark_id, pull.epoch, pull.pages, pull.notes, pull.held_until
         FROM qopen_journal.pull
         JOIN unnest($1::text[], $2::text[], $3::bigint[]) AS claim (robot_id, mark_id, epoch)
             USING (robot_id, mark_id, epoch)
         WHERE pull.worker IS NOT NULL
+    ), due AS MATERIALIZED (
+        SELECT pull.robot_id, pull.mark_id
+        FROM qopen_journal.pull JOIN mine USING (robot_id, mark_id, epoch)
+        WHERE mine.pages OR mine.notes
+            OR mine.held_until < clock_timestamp() + $4::double precision * 2 / 3 * interval '1 microsecond'
         ORDER BY 1, 2 FOR UPDATE OF pull
+    ), renewed AS (
+        UPDATE qopen_journal.pull
+        SET pages = pull.pages AND NOT mine.pages, notes = pull.notes AND NOT mine.notes,
+            held_until = clock_timestamp() + $4::double precision * interval '1 microsecond'
+        FROM mine JOIN due USING (robot_id, mark_id)
+        WHERE pull.robot_id = mine.robot_id AND pull.mark_id = mine.mark_id
+            AND pull.epoch = mine.epoch
     )
-    UPDATE qopen_journal.pull
-    SET pages = false, notes = false, held_until = clock_timestamp() + $4 * interval '1 microsecond'
-    FROM mine WHERE pull.robot_id = mine.robot_id AND pull.mark_id = mine.mark_id
-    RETURNING mine.epoch, mine.pages, mine.notes";
+    SELECT epoch, pages, notes FROM mine";
 
 /// A note, if the claim counts. The pull's row is locked until the note is committed.
 const NOTE: &str = "

@@ -22,8 +22,8 @@ const WRITERS: usize = 4;
 const BATCH: usize = 64;
 const BATCH_BYTES: usize = 4 << 20;
 
-/// How long a statement may take until the database counts as away.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a statement, and a connection for it, may take until the database counts as away.
+const PATIENCE: Duration = Duration::from_secs(12);
 
 /// How long it is left alone after it did not answer.
 const PAUSE: Duration = Duration::from_millis(200);

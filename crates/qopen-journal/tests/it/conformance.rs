@@ -56,6 +56,14 @@ async fn conforms(journal: &dyn Journal) {
     assert!(journal.pull(&pull("a")).await.unwrap().unwrap().ended().is_none());
     assert!(journal.pull(&pull("b")).await.unwrap().unwrap().notes.is_empty());
     assert!(journal.pull(&pull("nobody's")).await.unwrap().is_none());
+    assert!(journal.knows(&pull("b")).await.unwrap());
+    assert!(!journal.knows(&pull("nobody's")).await.unwrap());
+    let (mark, robot) = (pull("b").mark_id, pull("b").robot_id);
+    let marked = journal.pulls_marked(&mark).await.unwrap();
+    assert_eq!(marked, [journal.pull(&pull("b")).await.unwrap().unwrap()]);
+    let all = journal.pulls().await.unwrap();
+    assert_eq!(journal.pulls_of(&robot).await.unwrap(), all);
+    assert_eq!(journal.pulls_of(&"another".parse().unwrap()).await.unwrap(), []);
 
     let items = [
         Quarantined::new(Some(pull("a")), "why", payload("x")),

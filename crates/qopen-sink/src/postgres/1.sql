@@ -45,6 +45,8 @@ CREATE TABLE qopen.pull (
     mark_id text NOT NULL,
     revision bigint NOT NULL,
     accounts bigint NOT NULL,
+    -- When the pull was started, or first heard of.
+    started_at timestamptz,
     published_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (robot_id, complete)
 );

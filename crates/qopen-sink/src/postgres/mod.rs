@@ -7,9 +7,11 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter, Read as _, Seek as _, Write as _};
 use std::path::Path;
 use std::pin::Pin;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use futures_util::SinkExt as _;
+use qopen_postgres::client::types::ToSql;
 use qopen_postgres::client::{Client, CopyInSink};
 use qopen_postgres::{Database, DatabaseError, Guest, Schema};
 use qopen_types::{RobotId, TagInfo};
@@ -167,6 +169,9 @@ const TAGS: &str = "the tags of a list";
 /// Nothing here is seen by anybody else, or outlives the connection.
 const BEGIN: &str = "
     BEGIN;
+    -- Whoever stops in the middle must not hold up the others.
+    SET LOCAL idle_in_transaction_session_timeout = '30s';
+    SET LOCAL lock_timeout = '30s';
     CREATE TEMPORARY TABLE new_account (
         robot_id text, account_id text, account_type bigint, deleted_by_contact boolean,
         deleted_by_staff boolean, name text, gender bigint, avatar text, alias text, phone text,
@@ -181,6 +186,7 @@ struct Published {
     mark: String,
     revision: i64,
     accounts: i64,
+    started: Option<SystemTime>,
 }
 
 struct Writer {
@@ -207,7 +213,7 @@ impl Writer {
 impl ListWriter for Writer {
     fn begin_list(&mut self, list: &ListInfo<'_>) -> Result<(), SinkError> {
         let (mark, revision) = (list.mark_id.to_string(), i64::from(list.revision));
-        let published = Published { mark, revision, accounts: 0 };
+        let published = Published { mark, revision, accounts: 0, started: list.started };
         self.lists.insert(list.robot_id.to_string(), published);
         Ok(())
     }
@@ -285,7 +291,7 @@ impl ListWriter for Writer {
                 copy.send(Bytes::from(chunk)).await.map_err(failed)?;
             }
             copy.as_mut().finish().await.map_err(failed)?;
-            switch(&client, kind, &lists).await.map_err(failed)?;
+            switch(&client, kind, &lists).await?;
             let together = join(&client, guests.unwrap_or_default()).await?;
             client.batch_execute("COMMIT").await.map_err(failed)?;
             Ok::<_, SinkError>(together)
@@ -299,7 +305,7 @@ async fn switch(
     client: &Client,
     kind: ListKind,
     lists: &BTreeMap<String, Published>,
-) -> Result<(), qopen_postgres::client::Error> {
+) -> Result<(), SinkError> {
     let (partial, complete) = match kind {
         ListKind::Complete => ("", true),
         ListKind::Partial => ("partial_", false),
@@ -308,7 +314,17 @@ async fn switch(
     // In the same order for everybody: two that publish the same robots wait for each other in turn.
     let lock = "SELECT pg_advisory_xact_lock(hashtextextended('qopen ' || robot, 0))
          FROM (SELECT robot FROM unnest($1::text[]) AS robot ORDER BY robot) AS robots";
-    client.execute(lock, &[&robots]).await?;
+    client.execute(lock, &[&robots]).await.map_err(failed)?;
+    for (robot, Published { mark, revision, started, .. }) in lists {
+        // Somebody else may have been faster with a later list.
+        let later = "SELECT FROM qopen.pull WHERE robot_id = $1 AND complete AND $5 AND (
+                 mark_id <> $2 AND started_at > $4 OR mark_id = $2 AND revision > $3
+             )";
+        let values: [&(dyn ToSql + Sync); 5] = [robot, mark, revision, started, &complete];
+        if client.query_opt(later, &values).await.map_err(failed)?.is_some() {
+            return Err(SinkError::Superseded);
+        }
+    }
     let columns =
         "account_type, deleted_by_contact, deleted_by_staff, name, gender, avatar, alias, phone,
          add_at, add_way, union_id, external_user_id, state_code, channel_name, \"desc\", account";
@@ -331,27 +347,31 @@ async fn switch(
          WHERE old.account::text <> excluded.account::text"
     );
     let untag = format!("DELETE FROM qopen.{partial}tag WHERE robot_id = ANY ($1)");
-    client.batch_execute("ANALYZE new_account").await?;
-    client.execute(&go, &[&robots]).await?;
-    client.execute(&come, &[]).await?;
-    client.execute(&untag, &[&robots]).await?;
+    client.batch_execute("ANALYZE new_account").await.map_err(failed)?;
+    client.execute(&go, &[&robots]).await.map_err(failed)?;
+    client.execute(&come, &[]).await.map_err(failed)?;
+    client.execute(&untag, &[&robots]).await.map_err(failed)?;
     let tag = format!("INSERT INTO qopen.{partial}tag SELECT * FROM new_tag");
-    client.execute(&tag, &[]).await?;
+    client.execute(&tag, &[]).await.map_err(failed)?;
     if complete {
         for old in ["partial_robot_account", "partial_tag"] {
             let delete = format!("DELETE FROM qopen.{old} WHERE robot_id = ANY ($1)");
-            client.execute(&delete, &[&robots]).await?;
+            client.execute(&delete, &[&robots]).await.map_err(failed)?;
         }
         let old = "DELETE FROM qopen.pull WHERE robot_id = ANY ($1) AND NOT complete";
-        client.execute(old, &[&robots]).await?;
+        client.execute(old, &[&robots]).await.map_err(failed)?;
     }
-    for (robot, Published { mark, revision, accounts }) in lists {
-        let pull = "INSERT INTO qopen.pull (robot_id, complete, mark_id, revision, accounts)
-             VALUES ($1, $2, $3, $4, $5)
+    for (robot, Published { mark, revision, accounts, started }) in lists {
+        let pull = "INSERT INTO qopen.pull
+                 (robot_id, complete, mark_id, revision, accounts, started_at)
+             VALUES ($1, $2, $3, $4, $5, $6)
              ON CONFLICT (robot_id, complete) DO UPDATE
              SET mark_id = excluded.mark_id, revision = excluded.revision,
-                 accounts = excluded.accounts, published_at = now()";
-        client.execute(pull, &[robot, &complete, mark, revision, accounts]).await?;
+                 accounts = excluded.accounts, started_at = excluded.started_at,
+                 published_at = now()";
+        let values: [&(dyn ToSql + Sync); 6] =
+            [robot, &complete, mark, revision, accounts, started];
+        client.execute(pull, &values).await.map_err(failed)?;
     }
     Ok(())
 }
@@ -359,7 +379,10 @@ async fn switch(
 /// Does what goes with the lists, where that is in this database. False where it is not.
 async fn join(client: &Client, guests: Vec<Guest>) -> Result<bool, SinkError> {
     let Some(first) = guests.first() else { return Ok(false) };
-    let there = "SELECT to_regclass('qopen_journal.identity') IS NOT NULL";
+    let there = "SELECT CASE WHEN EXISTS (
+             SELECT FROM pg_namespace WHERE nspname = 'qopen_journal'
+                 AND has_schema_privilege(oid, 'USAGE')
+         ) THEN to_regclass('qopen_journal.identity') IS NOT NULL ELSE false END";
     let there = client.query_one(there, &[]).await.map_err(failed)?;
     if !there.get::<_, bool>(0) {
         return Ok(false);
