@@ -30,18 +30,24 @@ pub(crate) fn run() -> Result<()> {
             ours.push(journal(&pages)?);
         }
         let (raw, ours) = (Spread::of(raw), Spread::of(ours));
-        let size = pages.first().map_or(0, |it| it.payload.as_str().len()) as f64;
-        for (name, it) in [("growing file, group commit", raw), ("journal", ours)] {
-            table.row([
-                format!("{:.1} KB", size / 1e3),
-                name.to_owned(),
-                format!("{:.0}–{:.0}–{:.0}", it.min, it.median, it.max),
-                format!("{:.0}", it.median * size / 1e6),
-                format!("{:.2}", it.median / raw.median),
-            ]);
-        }
+        add_rows(&mut table, &pages, &[("growing file, group commit", raw), ("journal", ours)]);
     }
     table.finish()
+}
+
+/// A row for each log, the first of which the others are compared with.
+pub(crate) fn add_rows(table: &mut Table, pages: &[PageRecord], logs: &[(&str, Spread)]) {
+    let size = pages.first().map_or(0, |it| it.payload.as_str().len()) as f64;
+    let first = logs.first().map_or(f64::NAN, |(_, it)| it.median);
+    for (name, it) in logs {
+        table.row([
+            format!("{:.1} KB", size / 1e3),
+            (*name).to_owned(),
+            format!("{:.0}–{:.0}–{:.0}", it.min, it.median, it.max),
+            format!("{:.0}", it.median * size / 1e6),
+            format!("{:.2}", it.median / first),
+        ]);
+    }
 }
 
 pub(crate) fn records(accounts: usize, pages: usize) -> Result<Vec<PageRecord>> {

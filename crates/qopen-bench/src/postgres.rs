@@ -14,7 +14,7 @@ use qopen_postgres::Database;
 use qopen_postgres::testing::Server;
 
 use crate::Result;
-use crate::journal::{PRODUCERS, records};
+use crate::journal::{PRODUCERS, add_rows, records};
 use crate::measure::Spread;
 use crate::pages::{Template, ring};
 use crate::report::Table;
@@ -61,20 +61,12 @@ async fn appends(server: &Server) -> Result<()> {
             disk.push(produced(&pages, journal).await?);
         }
         let (raw, shared, disk) = (Spread::of(raw), Spread::of(shared), Spread::of(disk));
-        let size = pages.first().map_or(0, |it| it.payload.as_str().len()) as f64;
-        for (name, it) in [
+        let logs = [
             ("raw INSERT, a connection each", raw),
             ("journal in PostgreSQL", shared),
             ("journal on disk", disk),
-        ] {
-            table.row([
-                format!("{:.1} KB", size / 1e3),
-                name.to_owned(),
-                format!("{:.0}–{:.0}–{:.0}", it.min, it.median, it.max),
-                format!("{:.0}", it.median * size / 1e6),
-                format!("{:.2}", it.median / raw.median),
-            ]);
-        }
+        ];
+        add_rows(&mut table, &pages, &logs);
     }
     table.finish()
 }

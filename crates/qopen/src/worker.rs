@@ -223,24 +223,23 @@ impl Keeper {
             if asked.elapsed() > self.options.lease / 3 {
                 break;
             }
-            {
-                // Before it is told: what comes meanwhile is told again.
-                tenure.set_unseen(false);
-                let told = self.tell(tenure).await;
-                if !matches!(told, Ok(true)) {
+            // Before it is told: what comes meanwhile is told again.
+            tenure.set_unseen(false);
+            match self.tell(tenure).await {
+                Ok(true) => {}
+                Err(error) if !error.is_retryable() => {
+                    // What is wrong with one pull is not to be in the others' way; it is met again when
+                    // the pull ends.
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(pull = %tenure.pull(), error, "its pages cannot be read");
+                }
+                not_told => {
                     tenure.set_unseen(true);
                     if tenure.is_finished() {
                         // Whoever finished it may not have seen that.
                         self.journal.want(tenure.pull()).await?;
                     }
-                }
-                match told {
-                    // What is wrong with one pull is not to be in the others' way.
-                    Err(error) if !error.is_retryable() => {
-                        let error = &error as &dyn std::error::Error;
-                        tracing::error!(pull = %tenure.pull(), error, "its pages cannot be read");
-                    }
-                    told => drop(told?),
+                    not_told?;
                 }
             }
         }

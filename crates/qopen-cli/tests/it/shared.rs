@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use qopen_postgres::Database;
 use qopen_postgres::client::Client;
 use qopen_postgres::testing::Server;
-use qopen_simulator::{Chance, Dataset, Schedule};
+use qopen_simulator::{Chance, Dataset, ErrorFault, Schedule};
 use serde_json::{Value, json};
 
 use crate::served::{Served, expected};
@@ -150,6 +150,19 @@ async fn a_pull_is_ended_and_deleted_from_anywhere() {
     assert_eq!(list.text().await.unwrap().lines().count(), 50);
     assert_eq!(receiver.ask(reqwest::Method::DELETE, &path).await.status(), 204);
     assert_eq!(both.get(&path).await.status(), 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_without_a_mark_ends_the_pull_wherever_it_is_received() {
+    let Some(server) = Server::start() else { return };
+    let (code, message) = (40_001, "no such robot".to_owned());
+    let error = ErrorFault { code, message, with_data: false, after_pages: 2 };
+    let stage = Stage::new(&Schedule { error: Some(error), ..schedule() });
+    let receiver = process(&stage, &server, "receiver", &stage.listen, &["--idle-timeout", "60s"]);
+    let _worker = process(&stage, &server, "worker", "127.0.0.1:1", &["--idle-timeout", "60s"]);
+    let mark = receiver.start_pull("r1").await;
+    let pull = receiver.until(&mark, |pull| pull["status"] != "open").await;
+    assert_eq!(pull["status"], "failed", "{pull}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,7 @@
 //! Lists in a database: switched whole, or not at all.
 
+use std::time::{Duration, SystemTime};
+
 use qopen_postgres::client::Client;
 use qopen_postgres::testing::Server;
 use qopen_postgres::{Database, Guest};
@@ -164,6 +166,37 @@ async fn what_goes_with_a_list_is_done_with_it_or_neither_is() {
     assert!(matches!(publish("d", "this", REFUSE).await, Err(SinkError::Superseded)));
     assert!(matches!(publish("d", "this", FAIL).await, Err(SinkError::Database(_))));
     assert_eq!((said().await, names(&client, "robot_account").await), (1, vec!["c".to_owned()]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i5_a_list_never_takes_the_place_of_a_later_one() {
+    let Some(server) = Server::start() else { return };
+    let sink = PostgresSink::new(&server.url()).unwrap();
+    sink.check().unwrap();
+    let publish = async |mark: &str, started: u64, revision: u32| {
+        let (sink, mark) = (sink.clone(), mark.parse::<MarkId>().unwrap());
+        let write = move || {
+            let (robot, mut writer) = (robot("r1"), sink.begin(ListKind::Complete)?);
+            let started = SystemTime::UNIX_EPOCH + Duration::from_secs(started);
+            let list = ListInfo::new(&robot, &mark, revision).started(Some(started));
+            writer.begin_list(&list)?;
+            writer.write(&Record::new(&robot, &account("1", mark.as_str())))?;
+            writer.commit()
+        };
+        tokio::task::spawn_blocking(move || std::thread::spawn(write).join().unwrap())
+            .await
+            .unwrap()
+    };
+    publish("second", 2_000, 1).await.unwrap();
+    let superseded = publish("first", 1_000, 1).await;
+    assert!(matches!(superseded, Err(SinkError::Superseded)), "{superseded:?}");
+    publish("second", 2_000, 2).await.unwrap();
+    let superseded = publish("second", 2_000, 1).await;
+    assert!(matches!(superseded, Err(SinkError::Superseded)), "{superseded:?}");
+    let client = Database::new(&server.url()).unwrap().connect(None).await.unwrap();
+    assert_eq!(names(&client, "robot_account").await, ["second"]);
+    publish("third", 3_000, 1).await.unwrap();
+    assert_eq!(names(&client, "robot_account").await, ["third"]);
 }
 
 #[test]
