@@ -4,6 +4,7 @@ mod disk;
 mod location;
 mod memory;
 mod outbox;
+mod pack;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod record;

@@ -326,8 +326,10 @@ impl Driver {
                 self.take(at, fact_of(page?));
             }
         }
-        for fact in notes_of(&*self.journal, pull).await? {
-            self.take(at, fact);
+        if let Some(state) = self.journal.pull(pull).await? {
+            for fact in notes_of(&*self.journal, &state).await? {
+                self.take(at, fact);
+            }
         }
         Ok(())
     }

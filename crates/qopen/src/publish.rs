@@ -293,7 +293,7 @@ impl Publication<'_> {
         self.writer.begin_list(&info).map_err(PublishError::Sink)?;
         let (fold, changes) = match fold {
             Some(fold) => (fold, None),
-            None => self.refold()?,
+            None => self.refold(state.as_ref())?,
         };
         let already = self.quarantine.len();
         let mut sorter = Sorter::default();
@@ -345,12 +345,13 @@ impl Publication<'_> {
 
     /// The fold of every page that is in the journal now, and what it has beyond the revision that was
     /// published before: pages are read in the order in which they were kept.
-    fn refold(&mut self) -> Result<(Arc<Fold>, Option<Changes>), PublishError> {
+    fn refold(
+        &mut self,
+        state: Option<&PullState>,
+    ) -> Result<(Arc<Fold>, Option<Changes>), PublishError> {
         let id = &self.list.id;
-        let state = self.runtime.block_on(self.list.journal.pull(id));
-        let state = state.map_err(PublishError::Journal)?;
         let now = self.list.revision();
-        let notes = state.iter().flat_map(|it| it.notes.iter().rev());
+        let notes = state.into_iter().flat_map(|it| it.notes.iter().rev());
         let before = notes.map(|it| &it.note).find_map(|note| match note {
             Note::Published { revision, pages, .. } if *revision < now => Some(*pages),
             _ => None,

@@ -273,11 +273,11 @@ impl Keeper {
                 self.client.tell(fact_of(page?)).await;
             }
         }
-        for fact in notes_of(&*self.journal, pull).await? {
+        let Some(state) = self.journal.pull(pull).await? else { return Ok(true) };
+        for fact in notes_of(&*self.journal, &state).await? {
             self.client.tell(fact).await;
         }
-        let state = self.journal.pull(pull).await?;
-        if state.is_some_and(|it| it.is_cancel_requested()) {
+        if state.is_cancel_requested() {
             self.client.cancel(tenure);
         }
         Ok(true)
@@ -288,10 +288,9 @@ impl Keeper {
 /// error.
 pub(crate) async fn notes_of(
     journal: &(impl Journal + ?Sized),
-    pull: &PullId,
+    state: &PullState,
 ) -> Result<Vec<Fact>, JournalError> {
-    let mut facts = Vec::new();
-    let Some(state) = journal.pull(pull).await? else { return Ok(facts) };
+    let (pull, mut facts) = (&state.pull, Vec::new());
     if state.quarantined > 0 {
         for item in journal.quarantined(Some(pull)).await? {
             let digest = PageDigest::from_u128(item.digest().to_u128());

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use qopen_types::Digest;
 
 use crate::PullId;
+use crate::pack::{pack, unpack};
 
 /// Bytes of a record's header. Records begin at multiples of [`ALIGN`].
 pub(super) const HEADER: usize = 80;
@@ -13,9 +14,6 @@ pub(super) const HEADER: usize = 80;
 pub(super) const ALIGN: usize = 8;
 
 const MAGIC: [u8; 4] = *b"qjr1";
-
-/// Payloads shorter than this are not worth packing.
-const WORTH_PACKING: usize = 512;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
@@ -163,9 +161,7 @@ impl Frame {
         payload: &[u8],
     ) -> Result<Self, usize> {
         let mut body = names(pull, reason);
-        let packed = (payload.len() >= WORTH_PACKING)
-            .then(|| lz4_flex::block::compress(payload))
-            .filter(|packed| packed.len() < payload.len() - payload.len() / 8);
+        let packed = pack(payload);
         body.extend_from_slice(packed.as_deref().unwrap_or(payload));
         let too_large = |_| payload.len();
         let length = u32::try_from(body.len()).map_err(too_large)?;
@@ -273,11 +269,6 @@ impl<'a> Body<'a> {
 
     /// The payload, unpacked; `None` where it is not what was written.
     pub(super) fn payload(&self) -> Option<String> {
-        let raw = self.header.raw as usize;
-        let bytes = match self.header.packed {
-            true => lz4_flex::block::decompress(self.payload, raw).ok()?,
-            false => self.payload.to_vec(),
-        };
-        String::from_utf8(bytes).ok().filter(|text| text.len() == raw)
+        unpack(self.payload, self.header.packed, self.header.raw as usize)
     }
 }

@@ -12,8 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use futures_core::stream::BoxStream;
-use qopen_postgres::client::Error;
-use qopen_postgres::client::Row;
+use qopen_postgres::client::{Error, Row};
 use qopen_postgres::{Database, DatabaseError, Pooled, Schema};
 use qopen_types::{Digest, MarkId, RobotId};
 use tokio::sync::{Semaphore, mpsc};
@@ -28,15 +27,12 @@ use write::Append;
 
 const SCHEMA: Schema = Schema::new("qopen_journal", &[include_str!("1.sql")]);
 
-/// Payloads shorter than this are not worth packing.
-const WORTH_PACKING: usize = 512;
-
 /// A journal in a PostgreSQL database, in the schema `qopen_journal`. What it has kept survives what a
 /// commit there survives.
 ///
 /// Appends that come while the database is busy share the next statement and its commit. At most
 /// 1,024 wait; those who would add more wait themselves. Payloads are packed (LZ4). When the database
-/// is away, appends fail with [`JournalError::Unavailable`] within ten seconds, and succeed again when
+/// is away, appends fail with [`JournalError::Unavailable`] within twelve seconds, and succeed again when
 /// it is back. Must be opened and used within a tokio runtime.
 pub(crate) struct PostgresJournal {
     database: Database,
@@ -136,13 +132,10 @@ fn damaged(what: &str) -> JournalError {
     JournalError::Damaged(what.to_owned().into())
 }
 
-/// A payload as it is stored: packed where that is worth it, with its length then.
+/// A payload as it is stored, with its length where it is packed.
 fn pack(payload: &str) -> (Option<i32>, Vec<u8>) {
     let bytes = payload.as_bytes();
-    let packed = (bytes.len() >= WORTH_PACKING)
-        .then(|| lz4_flex::block::compress(bytes))
-        .filter(|packed| packed.len() < bytes.len() - bytes.len() / 8);
-    match packed.zip(i32::try_from(bytes.len()).ok()) {
+    match crate::pack::pack(bytes).zip(i32::try_from(bytes.len()).ok()) {
         Some((packed, unpacked)) => (Some(unpacked), packed),
         None => (None, bytes.to_vec()),
     }
@@ -150,16 +143,17 @@ fn pack(payload: &str) -> (Option<i32>, Vec<u8>) {
 
 /// The payload of a row that has it in these two columns.
 fn unpack(unpacked: Option<i32>, stored: &[u8]) -> Result<Payload, JournalError> {
-    let bytes = match unpacked {
-        None => stored.to_vec(),
-        Some(length) => {
-            let length = usize::try_from(length).map_err(|_| damaged("a length is negative"))?;
-            lz4_flex::block::decompress(stored, length)
-                .map_err(|error| JournalError::Damaged(error.into()))?
-        }
+    let length = match unpacked {
+        Some(length) => usize::try_from(length).map_err(|_| damaged("a length is negative"))?,
+        None => stored.len(),
     };
-    let text = String::from_utf8(bytes).map_err(|_| damaged("a payload is not text"))?;
-    Ok(Payload::new(text))
+    let text = crate::pack::unpack(stored, unpacked.is_some(), length);
+    text.map(Payload::new).ok_or_else(|| damaged("a payload is not what was stored"))
+}
+
+/// A pull's names; none where nobody knows whose something is.
+fn names_of(pull: Option<&PullId>) -> (Option<&str>, Option<&str>) {
+    pull.map(|it| (it.robot_id.as_str(), it.mark_id.as_str())).unzip()
 }
 
 fn bytes_of(digest: Digest) -> Vec<u8> {
@@ -209,8 +203,7 @@ impl Journal for PostgresJournal {
     }
 
     async fn quarantine(&self, item: Quarantined) -> Result<(), JournalError> {
-        let names = item.pull.as_ref();
-        let names = names.map(|it| (it.robot_id.as_str(), it.mark_id.as_str())).unzip();
+        let names = names_of(item.pull.as_ref());
         let digest = bytes_of(item.digest());
         // A reason is ours, and may quote nothing; but a text here can have any character but this.
         let reason = item.reason.replace('\0', " ");
@@ -300,8 +293,7 @@ impl Journal for PostgresJournal {
     }
 
     async fn release(&self, item: &Quarantined) -> Result<(), JournalError> {
-        let names = item.pull.as_ref();
-        let names = names.map(|it| (it.robot_id.as_str(), it.mark_id.as_str())).unzip();
+        let names = names_of(item.pull.as_ref());
         let digest = bytes_of(item.digest());
         self.client()
             .await?

@@ -11,7 +11,7 @@ use qopen_postgres::client::{Client, IsolationLevel, Row};
 use qopen_types::{Digest, MarkId, RobotId};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use super::{away, bytes_of, damaged, digest_of, failed, pull_of, unpack};
+use super::{away, bytes_of, damaged, digest_of, failed, names_of, pull_of, unpack};
 use crate::{JournalError, Note, Noted, PageRecord, PullId, PullState, Quarantined};
 
 /// Pages that are fetched at a time.
@@ -179,8 +179,7 @@ pub(super) async fn quarantined(
     client: &Client,
     of: Option<&PullId>,
 ) -> Result<Vec<Quarantined>, JournalError> {
-    let names = of.map(|it| (it.robot_id.as_str(), it.mark_id.as_str())).unzip();
-    let (robot, mark): (Option<&str>, Option<&str>) = names;
+    let (robot, mark) = names_of(of);
     let read = "SELECT robot_id, mark_id, reason, unpacked, payload
          FROM qopen_journal.quarantined
          WHERE ($1::text IS NULL OR robot_id = $1) AND ($2::text IS NULL OR mark_id = $2)

@@ -1,0 +1,21 @@
+//! Payloads as they are stored: packed (LZ4) where that is worth it.
+
+/// Payloads shorter than this are not worth packing.
+const WORTH_PACKING: usize = 512;
+
+/// The packed payload; `None` where packing saves less than an eighth.
+pub(crate) fn pack(payload: &[u8]) -> Option<Vec<u8>> {
+    (payload.len() >= WORTH_PACKING)
+        .then(|| lz4_flex::block::compress(payload))
+        .filter(|packed| packed.len() < payload.len() - payload.len() / 8)
+}
+
+/// The text that was stored, and has that many bytes when it is unpacked; `None` where it is not what
+/// was written.
+pub(crate) fn unpack(stored: &[u8], packed: bool, length: usize) -> Option<String> {
+    let bytes = match packed {
+        true => lz4_flex::block::decompress(stored, length).ok()?,
+        false => stored.to_vec(),
+    };
+    String::from_utf8(bytes).ok().filter(|text| text.len() == length)
+}
