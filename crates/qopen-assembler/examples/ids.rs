@@ -24,7 +24,7 @@ fn main() -> Result<(), StartError> {
     assembler.start(Time::ZERO, key.clone(), PullOptions::default())?;
     for (has_more, ids) in [(false, ["e", "f"]), (true, ["a", "b"]), (true, ["c", "d"])] {
         let digest = PageDigest::of(ids.concat().as_bytes());
-        let page = Page { key: key.clone(), digest, has_more, accounts: ids.map(Id) };
+        let page = Page::new(key.clone(), digest, has_more, ids.map(Id));
         assembler.handle_page(Time::ZERO, page);
     }
     // Nothing more can come: no need to wait for quiet.

@@ -31,12 +31,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let mut page: Value = serde_json::from_str(&line)?;
         let accounts = page["accounts"].as_array_mut().map(std::mem::take).unwrap_or_default();
         let text = |name: &str| page[name].as_str().unwrap_or_default();
-        let page = Page {
-            key: PullKey::new(text("robot"), text("mark")),
-            digest: PageDigest::of(line.as_bytes()),
-            has_more: page["has_more"].as_bool().unwrap_or_default(),
-            accounts: accounts.into_iter().map(Account),
-        };
+        let key = PullKey::new(text("robot"), text("mark"));
+        let (digest, has_more) = (PageDigest::of(line.as_bytes()), page["has_more"].as_bool());
+        let page = Page::new(key, digest, has_more, accounts.into_iter().map(Account));
         assembler.handle_page(Time::ZERO, page);
     }
     let open: Vec<PullKey> = assembler.open_pulls().cloned().collect();

@@ -39,12 +39,7 @@ fn main() -> Result<(), StartError> {
             for (number, has_more) in [(2_u8, false), (0, true), (1, true), (0, true)] {
                 let contact = |n| Contact { id: format!("contact {number}-{n}"), name: "somebody" };
                 let accounts: Vec<Contact> = (0..10).map(contact).collect();
-                let page = Page {
-                    key: key.clone(),
-                    digest: PageDigest::of(&[number]),
-                    has_more,
-                    accounts,
-                };
+                let page = Page::new(key.clone(), PageDigest::of(&[number]), has_more, accounts);
                 if pages.send(page).is_err() {
                     return;
                 }

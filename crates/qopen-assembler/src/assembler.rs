@@ -1,12 +1,13 @@
 //! The state machine itself.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use crate::config::{Config, PullOptions};
-use crate::event::{Event, Failure, Limit};
+use crate::event::{Basis, Event, Failure, Limit};
 use crate::fold::{Fold, ForeignFold};
-use crate::key::{Keyed, PageDigest, PullKey};
-use crate::pull::{Ending, Progress, Pull};
+use crate::key::{ContentDigest, Keyed, PageDigest, PullKey};
+use crate::pull::{Ending, Hearing, Progress, Pull, State, WaitingFor};
 use crate::time::Time;
 
 /// A page as a fact: whose it is, and what is in it.
@@ -17,10 +18,32 @@ pub struct Page<I> {
     pub key: PullKey,
     /// The digest of its payload.
     pub digest: PageDigest,
-    /// Whether the platform says that more pages follow.
-    pub has_more: bool,
-    /// Its accounts.
+    /// Whether the platform says that more pages follow; `None` where the page does not say. Such a
+    /// page counts as a last one, and a pull that saw no other settles with the idle timeout.
+    pub has_more: Option<bool>,
+    /// Its accounts that have an id.
     pub accounts: I,
+    /// The contents of its accounts that have no readable id.
+    pub unidentified: Vec<ContentDigest>,
+}
+
+impl<I> Page<I> {
+    /// A page whose accounts all have an id.
+    pub fn new(
+        key: PullKey,
+        digest: PageDigest,
+        has_more: impl Into<Option<bool>>,
+        accounts: I,
+    ) -> Self {
+        Self { key, digest, has_more: has_more.into(), accounts, unidentified: Vec::new() }
+    }
+
+    /// The same with accounts that have no readable id.
+    #[must_use]
+    pub fn unidentified(mut self, accounts: Vec<ContentDigest>) -> Self {
+        self.unidentified = accounts;
+        self
+    }
 }
 
 /// The platform's report that a request failed, as a fact.
@@ -35,6 +58,9 @@ pub struct ErrorReport {
     pub code: i64,
     /// The platform's message.
     pub message: String,
+    /// When it was signed, in the caller's time; `None` where that is not known. A report without a
+    /// mark concerns only pulls that had been requested by then.
+    pub signed: Option<Time>,
 }
 
 /// What became of a page.
@@ -45,9 +71,11 @@ pub enum Verdict {
     Folded,
     /// It was folded before; nothing changed but the count of copies and the quiet.
     Duplicate,
-    /// It came after its pull was complete, and made a new revision.
+    /// It came after its pull was complete; a new revision follows when no more come.
     Late,
-    /// Its pull has ended without a complete list; it is reported, not folded.
+    /// It came after its pull had failed, was folded, and the pull waits again.
+    Reopened,
+    /// Its pull was ended by the platform, the caller or a limit; it is reported, not folded.
     AfterFailure,
     /// Its pull was never started here; it is reported, not folded.
     Unknown,
@@ -65,6 +93,9 @@ pub enum StartError {
     /// A pull of that robot and mark is open, or ended not long ago.
     #[error("a pull of this robot and mark is known already")]
     Known,
+    /// The fold is of another pull.
+    #[error("the fold belongs to another pull")]
+    ForeignFold,
     /// As many pulls are open as the limits allow.
     #[error("{limit} pulls are open, which is the limit; wait for one to end")]
     TooManyPulls {
@@ -114,18 +145,39 @@ pub struct Counters {
 #[derive(Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Tombstone {
-    pub(crate) fold: Option<Fold>,
-    /// Pages that were folded, when the fold was taken away.
-    pub(crate) pages: BTreeSet<PageDigest>,
+    pub(crate) pull: Pull,
+    /// Whether the accounts were taken away; the pages' digests are still here.
+    pub(crate) taken: bool,
+    /// Whether pages may open it again.
+    pub(crate) revivable: bool,
     pub(crate) progress: Progress,
     pub(crate) expires: Time,
+    /// Late pages that make the next revision.
+    pub(crate) late: Option<Late>,
+}
+
+/// Late pages of a completed pull that are not in its revision yet.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) struct Late {
+    pub(crate) first: Time,
+    pub(crate) last: Time,
+    pub(crate) page: PageDigest,
 }
 
 impl Tombstone {
-    /// Whether a page was folded, whoever holds the fold now.
-    pub(crate) fn has_page(&self, digest: PageDigest) -> bool {
-        let folded = self.fold.as_ref().is_some_and(|fold| fold.has_page(digest));
-        folded || self.pages.contains(&digest)
+    /// When the late pages that have come make a revision: twice the settle time after the last of
+    /// them, at most one idle timeout after the first.
+    pub(crate) fn revised(&self) -> Option<Time> {
+        let timing = &self.pull.options.timing;
+        let late = self.late.as_ref()?;
+        let quiet = timing.settle.saturating_mul(2).max(timing.idle_timeout / 6);
+        Some((late.last + quiet).min(late.first + timing.idle_timeout))
+    }
+
+    /// When something is to be done for it.
+    pub(crate) fn due(&self) -> Time {
+        self.revised().map_or(self.expires, |revised| revised.min(self.expires))
     }
 }
 
@@ -138,14 +190,16 @@ impl Tombstone {
 /// [`counters`](Self::counters), [`open_pulls`](Self::open_pulls).
 ///
 /// **Commands** do what the caller wants and say whether they could: [`start`](Self::start),
-/// [`cancel`](Self::cancel), [`declare_finished`](Self::declare_finished),
+/// [`start_completed`](Self::start_completed), [`cancel`](Self::cancel), [`declare_finished`](Self::declare_finished),
 /// [`take_fold`](Self::take_fold), [`forget`](Self::forget).
 ///
 /// **Facts**, `handle_*`, say what happened in the world and cannot fail:
 /// [`handle_accepted`](Self::handle_accepted), [`handle_page`](Self::handle_page),
 /// [`handle_unreadable_page`](Self::handle_unreadable_page),
-/// [`handle_owed_page`](Self::handle_owed_page), [`handle_error`](Self::handle_error),
-/// [`handle_timeout`](Self::handle_timeout).
+/// [`handle_owed_page`](Self::handle_owed_page), [`handle_released`](Self::handle_released),
+/// [`handle_error`](Self::handle_error), [`handle_refusal`](Self::handle_refusal),
+/// [`handle_outage_began`](Self::handle_outage_began),
+/// [`handle_outage_ended`](Self::handle_outage_ended), [`handle_timeout`](Self::handle_timeout).
 ///
 /// **Answers**, `poll_*`, are fetched after any of those: [`poll_event`](Self::poll_event) until it
 /// is `None`, then [`poll_timeout`](Self::poll_timeout) for the time at which to call
@@ -186,6 +240,7 @@ pub struct Assembler<T> {
     pub(crate) schedule: BTreeSet<(Time, PullKey)>,
     pub(crate) events: VecDeque<Event<T>>,
     pub(crate) counters: Counters,
+    pub(crate) hearing: Hearing,
 }
 
 impl<T: Keyed> Assembler<T> {
@@ -201,6 +256,7 @@ impl<T: Keyed> Assembler<T> {
             schedule: BTreeSet::new(),
             events: VecDeque::new(),
             counters: Counters::default(),
+            hearing: Hearing::default(),
         }
     }
 
@@ -223,9 +279,44 @@ impl<T: Keyed> Assembler<T> {
         if self.open.len() >= limit {
             return Err(StartError::TooManyPulls { limit });
         }
-        let pull = Pull::new(now, &key, options);
+        let pull = Pull::new(now, &key, options, &self.hearing);
         self.schedule.insert((pull.scheduled, key.clone()));
         self.open.insert(key, pull);
+        Ok(())
+    }
+
+    /// Takes up a pull that was complete in an earlier run, with what was folded of it then and
+    /// since, and the revision that was published. It stays complete, whatever the fold lacks.
+    /// [`Event::Completed`] follows. `late` says that the fold has pages that are not in that
+    /// revision: the next one follows as after any late page.
+    ///
+    /// # Errors
+    /// [`StartError::Known`], when the pull is known already; [`StartError::ForeignFold`], when the
+    /// fold is of another one.
+    pub fn start_completed(
+        &mut self,
+        now: Time,
+        key: PullKey,
+        options: PullOptions,
+        fold: Fold,
+        revision: u32,
+        late: Option<PageDigest>,
+    ) -> Result<(), StartError> {
+        let now = self.advance(now);
+        if self.open.contains_key(&key) || self.ended.contains_key(&key) {
+            return Err(StartError::Known);
+        }
+        let mut pull = Pull::new(now, &key, options, &self.hearing);
+        pull.fold_mut().merge(&fold).map_err(|ForeignFold| StartError::ForeignFold)?;
+        pull.touch(now);
+        let basis = Basis { earlier: true, ..pull.basis(None, false, &self.hearing) };
+        let mut progress = pull.progress(&self.hearing);
+        (progress.state, progress.waiting_for) = (State::Completed, WaitingFor::Nothing);
+        (progress.due, progress.revision) = (None, revision.max(1));
+        progress.revising = late.is_some();
+        self.events.push_back(Event::Completed { key: key.clone(), basis, progress });
+        let late = late.map(|page| Late { first: now, last: now, page });
+        self.remember(key, pull, progress, false, late);
         Ok(())
     }
 
@@ -247,7 +338,7 @@ impl<T: Keyed> Assembler<T> {
     /// [`PullError`], when it is not open.
     pub fn declare_finished(&mut self, now: Time, key: &PullKey) -> Result<(), PullError> {
         self.advance(now);
-        let ending = self.open.get(key).ok_or(PullError)?.ending_declared();
+        let ending = self.open.get(key).ok_or(PullError)?.ending_declared(&self.hearing);
         self.end(key, ending);
         Ok(())
     }
@@ -265,7 +356,7 @@ impl<T: Keyed> Assembler<T> {
         let now = self.advance(now);
         let limits = self.config.limits;
         let pull = self.open.get_mut(key).ok_or(MergeError::NotOpen)?;
-        pull.fold.merge(other).map_err(|ForeignFold| MergeError::ForeignFold)?;
+        pull.fold_mut().merge(other).map_err(|ForeignFold| MergeError::ForeignFold)?;
         pull.touch(now);
         if pull.fold.digests() > limits.pages {
             self.over_limit(key, Limit::Pages);
@@ -282,9 +373,27 @@ impl<T: Keyed> Assembler<T> {
     /// longer folded here. Costs a copy of its pages' digests; the accounts move.
     pub fn take_fold(&mut self, key: &PullKey) -> Option<Fold> {
         let tombstone = self.ended.get_mut(key).or_else(|| self.parting.get_mut(key))?;
-        let fold = tombstone.fold.take()?;
-        tombstone.pages = fold.page_digests().collect();
-        Some(fold)
+        if std::mem::replace(&mut tombstone.taken, true) {
+            return None;
+        }
+        let digests = Arc::new(tombstone.pull.fold.without_accounts());
+        let fold = std::mem::replace(&mut tombstone.pull.fold, digests);
+        Some(Arc::unwrap_or_clone(fold))
+    }
+
+    /// The fold of a pull, open or remembered and not taken, to be read elsewhere. Copied only where
+    /// a page comes while it is read.
+    #[must_use]
+    pub fn share_fold(&self, key: &PullKey) -> Option<Arc<Fold>> {
+        let ended = || self.tombstone(key).filter(|it| !it.taken).map(|it| &it.pull.fold);
+        self.open.get(key).map(|pull| &pull.fold).or_else(ended).map(Arc::clone)
+    }
+
+    /// Whether a page of a pull, open or remembered, was folded; also where the fold was taken.
+    #[must_use]
+    pub fn has_page(&self, key: &PullKey, digest: PageDigest) -> bool {
+        let ended = || self.tombstone(key).map(|it| &it.pull);
+        self.open.get(key).or_else(ended).is_some_and(|pull| pull.fold.has_page(digest))
     }
 
     /// Lets go of an ended pull before its time: a page that comes of it is a stranger's from now on.
@@ -294,8 +403,8 @@ impl<T: Keyed> Assembler<T> {
     /// [`NotEnded`], when it is open, or not known.
     pub fn forget(&mut self, now: Time, key: &PullKey) -> Result<(), NotEnded> {
         self.advance(now);
-        let expires = self.ended.get(key).ok_or(NotEnded)?.expires;
-        self.schedule.remove(&(expires, key.clone()));
+        let due = self.ended.get(key).ok_or(NotEnded)?.due();
+        self.schedule.remove(&(due, key.clone()));
         self.forget_ended(key.clone());
         Ok(())
     }
@@ -329,14 +438,14 @@ impl<T: Keyed> Assembler<T> {
     #[must_use]
     pub fn progress(&self, key: &PullKey) -> Option<Progress> {
         let ended = || self.tombstone(key).map(|tombstone| tombstone.progress);
-        self.open.get(key).map(Pull::progress).or_else(ended)
+        self.open.get(key).map(|pull| pull.progress(&self.hearing)).or_else(ended)
     }
 
     /// What a pull has folded, while it is open, or ended and its fold not taken.
     #[must_use]
     pub fn fold(&self, key: &PullKey) -> Option<&Fold> {
-        let ended = || self.tombstone(key).and_then(|tombstone| tombstone.fold.as_ref());
-        self.open.get(key).map(|pull| &pull.fold).or_else(ended)
+        let ended = || self.tombstone(key).filter(|it| !it.taken).map(|it| &it.pull);
+        self.open.get(key).or_else(ended).map(|pull| &*pull.fold)
     }
 
     fn tombstone(&self, key: &PullKey) -> Option<&Tombstone> {

@@ -8,7 +8,8 @@ use std::time::Duration;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Timing {
     /// How long the pull must be quiet, after its last page was seen, to count as complete.
-    /// Default 3 s. Every page of the pull, also a copy, begins the quiet anew.
+    /// Default 3 s. Every new page begins the quiet anew; copies prolong it, by one idle timeout in
+    /// all.
     pub settle: Duration,
     /// How long to wait for any page at all before the pull is given up. Default 60 s.
     pub idle_timeout: Duration,
@@ -63,6 +64,13 @@ pub struct PullOptions {
     ///
     /// [`Assembler::handle_accepted`]: crate::Assembler::handle_accepted
     pub await_acceptance: bool,
+    /// How long before its start the pull was requested, by another process. Default zero. An error
+    /// report without a mark that was signed earlier is about another pull.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub requested_before: Duration,
+    /// Accounts without a readable id that the list may lack. Default 0.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub allow_unidentified: u64,
 }
 
 impl PullOptions {
@@ -77,6 +85,20 @@ impl PullOptions {
     #[must_use]
     pub const fn expect_accounts(mut self, accounts: Option<u64>) -> Self {
         self.expect_accounts = accounts;
+        self
+    }
+
+    /// The same, requested that long before its start.
+    #[must_use]
+    pub const fn requested_before(mut self, start: Duration) -> Self {
+        self.requested_before = start;
+        self
+    }
+
+    /// The same, complete although it lacks up to that many accounts without a readable id.
+    #[must_use]
+    pub const fn allow_unidentified(mut self, accounts: u64) -> Self {
+        self.allow_unidentified = accounts;
         self
     }
 
@@ -127,6 +149,9 @@ pub struct Config {
     pub stream: bool,
     /// How long an ended pull is remembered, so that late pages find it. Default 10 min.
     pub retention: Duration,
+    /// How far the clock that signs error reports may be behind the one that starts pulls. Default
+    /// 5 s.
+    pub report_tolerance: Duration,
     /// How much it takes on.
     pub limits: Limits,
 }
@@ -137,6 +162,7 @@ impl Default for Config {
             adopt: None,
             stream: false,
             retention: Duration::from_secs(600),
+            report_tolerance: Duration::from_secs(5),
             limits: Limits::default(),
         }
     }

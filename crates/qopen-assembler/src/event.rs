@@ -26,8 +26,8 @@ pub enum Event<T> {
         /// At least one account.
         accounts: Vec<T>,
     },
-    /// The list is complete, as far as can be known: `basis` says why. Comes once for a pull, and
-    /// never together with `Failed`; never without a last page, while a page is owed or unreadable,
+    /// The list is complete, as far as can be known: `basis` says why. Comes once for a pull, and is
+    /// never followed by `Failed`; never without a last page, while a page is owed or unreadable,
     /// or below the expected number.
     Completed {
         /// The pull.
@@ -38,7 +38,7 @@ pub enum Event<T> {
         progress: Progress,
     },
     /// The pull ended without a complete list; what is there is in the progress and the fold.
-    /// Comes once for a pull, and never together with `Completed`.
+    /// Never after `Completed`. Comes again only after [`Reopened`](Self::Reopened).
     Failed {
         /// The pull.
         key: PullKey,
@@ -47,12 +47,18 @@ pub enum Event<T> {
         /// What there is.
         progress: Progress,
     },
-    /// A page came after the pull was complete: the list has a new revision (invariant I6). Never of
-    /// a copy, before `Completed`, after `Failed` or after `Forgotten`.
+    /// A page came, or was released, after the pull had failed: it is folded, and the pull waits
+    /// again. `Completed` or `Failed` follows. Never after `Completed`.
+    Reopened {
+        /// The pull.
+        key: PullKey,
+    },
+    /// Pages came after the pull was complete, and then none for a while: the list has a new revision
+    /// (invariant I6). Never of a copy, before `Completed`, after `Failed` or after `Forgotten`.
     Revised {
         /// The pull.
         key: PullKey,
-        /// The page that came late.
+        /// The late page that came last.
         page: PageDigest,
         /// The number of the new revision; a completed list has revision 1.
         revision: u32,
@@ -79,6 +85,16 @@ pub struct Basis {
     pub expected: Option<u64>,
     /// The caller said that no more pages would come.
     pub declared: bool,
+    /// No page said that it was the last; one did not say whether more would follow.
+    pub implied_end: bool,
+    /// Callbacks that were refused while the pull was open: the quiet is longer for them.
+    pub refusals: u64,
+    /// How long the caller could not hear what came; it is not counted as quiet.
+    pub outage: Duration,
+    /// Accounts without a readable id that the list lacks, as the caller allowed.
+    pub unidentified: usize,
+    /// The list was complete in an earlier run.
+    pub earlier: bool,
 }
 
 /// Why a pull ended without a complete list.
@@ -96,6 +112,11 @@ pub enum Failure {
     },
     /// The last page came, and a page that is kept could not be understood.
     UnreadablePages,
+    /// The last page came, and accounts had no readable id.
+    UnidentifiedAccounts {
+        /// How many.
+        accounts: usize,
+    },
     /// The last page came, and a page that could not be kept was not sent again.
     OwedPages,
     /// Pages kept coming until the deadline.
@@ -132,7 +153,7 @@ pub enum Anomaly {
         /// The pull as the page names it.
         key: PullKey,
     },
-    /// A page of a pull that ended without a complete list.
+    /// A page of a pull that the platform or the caller ended, or a limit. It is not folded.
     PageAfterFailure {
         /// The pull.
         key: PullKey,
@@ -155,7 +176,8 @@ pub enum Anomaly {
         /// The page.
         page: PageDigest,
     },
-    /// An error report that names no mark, for a robot with several open pulls: it ends none.
+    /// An error report that names no mark, for a robot with several open pulls that were requested
+    /// before it was signed: it ends none.
     AmbiguousError {
         /// The robot.
         robot: String,

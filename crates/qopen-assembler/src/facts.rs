@@ -1,10 +1,12 @@
 //! What the assembler does with what happened.
 
-use crate::assembler::{Assembler, ErrorReport, Page, Verdict};
+use std::sync::Arc;
+
+use crate::assembler::{Assembler, ErrorReport, Late, Page, Tombstone, Verdict};
 use crate::event::{Anomaly, Event, Failure, Limit};
 use crate::fold::Fold;
 use crate::key::{Keyed, PageDigest, PullKey};
-use crate::pull::{Ending, State};
+use crate::pull::{Ending, Pull, State, WaitingFor};
 use crate::time::Time;
 
 impl<T: Keyed> Assembler<T> {
@@ -41,18 +43,20 @@ impl<T: Keyed> Assembler<T> {
         let Some(pull) = self.open.get_mut(&key) else {
             return Verdict::Unknown;
         };
-        pull.touch(now);
         if pull.fold.has_page(page.digest) {
+            pull.touch_by_copy(now);
             pull.count_duplicate();
             self.changed(&key);
             return Verdict::Duplicate;
         }
+        pull.touch(now);
         if !pull.fold.knows(page.digest) && pull.fold.digests() >= limits.pages {
             return self.over_limit(&key, Limit::Pages);
         }
         let conflicts = pull.fold.conflicts();
-        let fresh = fold_page(&mut pull.fold, page, self.config.stream);
-        let (accounts, conflicts_now) = (pull.fold.accounts(), pull.fold.conflicts());
+        let fresh = fold_page(pull.fold_mut(), page, self.config.stream);
+        let accounts = pull.fold.accounts() + pull.fold.unidentified();
+        let conflicts_now = pull.fold.conflicts();
         self.say_fresh(&key, fresh);
         if conflicts_now > conflicts {
             self.anomaly(Anomaly::Conflict { key: key.clone(), accounts: conflicts_now });
@@ -65,10 +69,76 @@ impl<T: Keyed> Assembler<T> {
     }
 
     /// A page came that is kept and could not be understood. The pull is not complete while it
-    /// stands; handing the same digest to [`handle_page`](Self::handle_page) redeems it. It counts
-    /// as a page against the limit, and begins silence anew. Costs a tree insertion.
+    /// stands; handing the same digest to [`handle_page`](Self::handle_page) redeems it, and
+    /// [`handle_released`](Self::handle_released) waives it. It counts as a page against the limit,
+    /// and begins silence anew. A pull that is complete stays so. Costs a tree insertion.
     pub fn handle_unreadable_page(&mut self, now: Time, key: &PullKey, digest: PageDigest) {
         self.handle_missing(now, key, digest, Fold::add_unreadable);
+    }
+
+    /// A person has waived an unreadable page: it no longer stands against completeness. Silence begins
+    /// anew, and a pull that failed by the page settles again.
+    pub fn handle_released(&mut self, now: Time, key: &PullKey, digest: PageDigest) {
+        let now = self.advance(now);
+        if let Some(pull) = self.open.get_mut(key) {
+            pull.touch(now);
+            pull.fold_mut().release(digest);
+            return self.changed(key);
+        }
+        let Some(tombstone) = self.ended.get_mut(key) else { return };
+        tombstone.pull.fold_mut().release(digest);
+        tombstone.progress.unreadable_pages = tombstone.pull.fold.unreadable();
+        tombstone.progress.owed_pages = tombstone.pull.fold.owed();
+        let settles = tombstone.pull.waiting_for() == WaitingFor::Quiet;
+        if tombstone.revivable && !tombstone.taken && settles {
+            self.reopen(key);
+        }
+    }
+
+    /// A callback was refused that may have been a page of any open pull. While that is younger than
+    /// the idle timeout, open pulls settle with the idle timeout's patience. Costs nothing, however
+    /// many pulls are open.
+    pub fn handle_refusal(&mut self, now: Time) {
+        let now = self.advance(now);
+        self.hearing.refused = Some(now);
+        self.hearing.refusals += 1;
+    }
+
+    /// Since then the caller does not hear what comes, or cannot tell: nothing ends by silence until
+    /// it hears again. `since` may be in the past. Costs `O(p)`.
+    pub fn handle_outage_began(&mut self, now: Time, since: Time) {
+        self.advance(since.min(now));
+        if self.hearing.deaf_since.is_none() {
+            self.hearing.deaf_since = Some(since.max(self.hearing.heard_again));
+        }
+        self.advance(now);
+        self.reschedule();
+    }
+
+    /// The caller hears again. The time since the outage began counts neither as quiet nor, up to
+    /// the deadline's own length, against the deadline; and what could not be delivered meanwhile
+    /// comes in its own time, as after a refusal. Costs `O(p)`.
+    pub fn handle_outage_ended(&mut self, now: Time) {
+        let now = self.advance(now);
+        let Some(since) = self.hearing.deaf_since.take() else { return };
+        self.hearing.heard_again = now;
+        self.hearing.refused = Some(now);
+        for pull in self.open.values_mut() {
+            pull.add_outage(since, now);
+        }
+        self.reschedule();
+    }
+
+    /// Puts every open pull at its place in the schedule.
+    fn reschedule(&mut self) {
+        for (key, pull) in &mut self.open {
+            let due = pull.due(&self.hearing);
+            if due != pull.scheduled {
+                self.schedule.remove(&(pull.scheduled, key.clone()));
+                pull.scheduled = due;
+                self.schedule.insert((due, key.clone()));
+            }
+        }
     }
 
     /// A page came that could not be kept, so that the platform must send it again. The pull is not
@@ -78,14 +148,19 @@ impl<T: Keyed> Assembler<T> {
         self.handle_missing(now, key, digest, Fold::add_owed);
     }
 
-    /// The platform reported an error. It ends the pull it names; without a mark it ends the
-    /// robot's only open pull, and none where there are several.
+    /// The platform reported an error. It ends the pull it names. Without a mark it ends the robot's
+    /// only open pull that had been requested when the report was signed, and none where there are
+    /// several.
     pub fn handle_error(&mut self, now: Time, report: ErrorReport) {
         self.advance(now);
-        let ErrorReport { robot, mark, code, message } = report;
+        let ErrorReport { robot, mark, code, message, signed } = report;
+        let until = signed.map(|signed| signed + self.config.report_tolerance);
+        let fits = |(key, pull): &(&PullKey, &Pull)| {
+            key.robot() == robot && until.is_none_or(|until| pull.requested() <= until)
+        };
         let mut candidates: Vec<PullKey> = match &mark {
             Some(mark) => vec![PullKey::new(&robot, mark)],
-            None => self.open.keys().filter(|key| key.robot() == robot).cloned().collect(),
+            None => self.open.iter().filter(fits).map(|(key, _)| key.clone()).collect(),
         };
         candidates.retain(|key| self.open.contains_key(key));
         match (candidates.as_slice(), mark) {
@@ -124,36 +199,40 @@ impl<T: Keyed> Assembler<T> {
         let Some(tombstone) = self.ended.get_mut(&page.key) else {
             return Verdict::Unknown;
         };
-        let (key, digest, limit) = (page.key.clone(), page.digest, self.config.limits.pages);
-        if tombstone.has_page(digest) {
+        let (key, digest, limits) = (page.key.clone(), page.digest, self.config.limits);
+        if tombstone.pull.fold.has_page(digest) {
+            tombstone.pull.count_duplicate();
             tombstone.progress.duplicate_pages += 1;
             return Verdict::Duplicate;
         }
-        if tombstone.progress.state != State::Completed {
+        let completed = tombstone.progress.state == State::Completed;
+        let reopens = tombstone.revivable && !tombstone.taken;
+        if !completed && !(reopens && self.open.len() < limits.open_pulls) {
             self.counters.pages_after_failure += 1;
             self.anomaly(Anomaly::PageAfterFailure { key, page: digest });
             return Verdict::AfterFailure;
         }
-        if tombstone.progress.pages >= limit {
+        let known = tombstone.pull.fold.knows(digest);
+        if !known && tombstone.pull.fold.digests() >= limits.pages {
             self.anomaly(Anomaly::LatePageOverLimit { key, page: digest });
             return Verdict::LimitReached;
         }
-        let mut fresh = Vec::new();
-        match &mut tombstone.fold {
-            Some(fold) => {
-                fresh = fold_page(fold, page, self.config.stream);
-                tombstone.progress.accounts = fold.accounts();
-                tombstone.progress.conflicts = fold.conflicts();
-            }
-            None => {
-                tombstone.pages.insert(digest);
-            }
-        }
-        tombstone.progress.pages += 1;
-        tombstone.progress.revision += 1;
-        let revision = tombstone.progress.revision;
+        let fresh = fold_late(tombstone, page, self.config.stream);
         self.say_fresh(&key, fresh);
-        self.events.push_back(Event::Revised { key, page: digest, revision });
+        if !completed {
+            self.reopen(&key);
+            return Verdict::Reopened;
+        }
+        let before = self.ended.get(&key).map(Tombstone::due);
+        if let Some(tombstone) = self.ended.get_mut(&key) {
+            let first = tombstone.late.map_or(self.now, |late| late.first);
+            tombstone.late = Some(Late { first, last: self.now, page: digest });
+            tombstone.progress.revising = true;
+            if let Some(before) = before {
+                self.schedule.remove(&(before, key.clone()));
+            }
+            self.schedule.insert((tombstone.due(), key));
+        }
         Verdict::Late
     }
 
@@ -171,8 +250,12 @@ impl<T: Keyed> Assembler<T> {
         note: fn(&mut Fold, PageDigest) -> bool,
     ) {
         let now = self.advance(now);
-        if let Some(tombstone) = self.ended.get(key) {
-            if !tombstone.has_page(digest) {
+        if let Some(tombstone) = self.ended.get_mut(key) {
+            let room = tombstone.pull.fold.digests() < self.config.limits.pages;
+            let fold = Arc::make_mut(&mut tombstone.pull.fold);
+            if !fold.has_page(digest) && (room || fold.knows(digest)) && note(fold, digest) {
+                tombstone.progress.unreadable_pages = fold.unreadable();
+                tombstone.progress.owed_pages = fold.owed();
                 self.anomaly(Anomaly::UnfoldedAfterEnd { key: key.clone(), page: digest });
             }
             return;
@@ -184,12 +267,16 @@ impl<T: Keyed> Assembler<T> {
         let Some(pull) = self.open.get_mut(key) else {
             return;
         };
+        if pull.fold.has_page(digest) {
+            pull.touch_by_copy(now);
+            return self.changed(key);
+        }
         pull.touch(now);
         if !pull.fold.knows(digest) && pull.fold.digests() >= limit {
             self.over_limit(key, Limit::Pages);
             return;
         }
-        note(&mut pull.fold, digest);
+        note(pull.fold_mut(), digest);
         self.changed(key);
     }
 }
@@ -201,10 +288,33 @@ fn fold_page<T: Keyed, I: IntoIterator<Item = T>>(
     stream: bool,
 ) -> Vec<T> {
     let mut fresh = Vec::new();
+    fold.add_unidentified(page.unidentified);
     fold.add_page(page.digest, page.has_more, page.accounts, |account| {
         if stream {
             fresh.push(account);
         }
     });
+    fresh
+}
+
+/// Folds a page of a pull that has ended; where its accounts were taken, only that it came.
+fn fold_late<T: Keyed, I: IntoIterator<Item = T>>(
+    tombstone: &mut Tombstone,
+    page: Page<I>,
+    stream: bool,
+) -> Vec<T> {
+    let fold = tombstone.pull.fold_mut();
+    let mut fresh = Vec::new();
+    if tombstone.taken {
+        fold.add_page(page.digest, page.has_more, std::iter::empty::<T>(), |_| {});
+    } else {
+        fresh = fold_page(fold, page, stream);
+        tombstone.progress.accounts = fold.accounts();
+        tombstone.progress.conflicts = fold.conflicts();
+        tombstone.progress.unidentified = fold.unidentified();
+    }
+    tombstone.progress.pages = fold.pages();
+    tombstone.progress.unreadable_pages = fold.unreadable();
+    tombstone.progress.owed_pages = fold.owed();
     fresh
 }

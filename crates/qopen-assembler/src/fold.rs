@@ -25,7 +25,13 @@ pub struct Fold {
     unreadable: BTreeSet<PageDigest>,
     /// Not kept: never also in one of the others.
     owed: BTreeSet<PageDigest>,
+    /// Unreadable, and waived by a person.
+    released: BTreeSet<PageDigest>,
+    /// Accounts without a readable id, by their content.
+    unidentified: BTreeSet<ContentDigest>,
     last_page_seen: bool,
+    /// A page said that it was the last.
+    end_stated: bool,
     winners: Winners,
 }
 
@@ -38,7 +44,10 @@ impl Fold {
             pages: BTreeSet::new(),
             unreadable: BTreeSet::new(),
             owed: BTreeSet::new(),
+            released: BTreeSet::new(),
+            unidentified: BTreeSet::new(),
             last_page_seen: false,
+            end_stated: false,
             winners: Winners::default(),
         }
     }
@@ -50,11 +59,12 @@ impl Fold {
     }
 
     /// Folds a page; `fresh` is called with each account that is new or whose content now wins.
-    /// False where the page was folded before, and nothing happens.
+    /// A page that does not say whether more follow counts as a last one. False where the page was
+    /// folded before, and nothing happens.
     pub fn add_page<T: Keyed>(
         &mut self,
         digest: PageDigest,
-        has_more: bool,
+        has_more: impl Into<Option<bool>>,
         accounts: impl IntoIterator<Item = T>,
         mut fresh: impl FnMut(T),
     ) -> bool {
@@ -63,7 +73,10 @@ impl Fold {
         }
         self.unreadable.remove(&digest);
         self.owed.remove(&digest);
-        self.last_page_seen |= !has_more;
+        self.released.remove(&digest);
+        let has_more = has_more.into();
+        self.last_page_seen |= has_more != Some(true);
+        self.end_stated |= has_more == Some(false);
         for account in accounts {
             let id = account.fingerprint(&self.seed);
             match self.winners.insert(id, account.content()) {
@@ -74,18 +87,32 @@ impl Fold {
         true
     }
 
+    /// Notes accounts that have no readable id. They are not in the list.
+    pub fn add_unidentified(&mut self, accounts: impl IntoIterator<Item = ContentDigest>) {
+        self.unidentified.extend(accounts);
+    }
+
+    /// Waives an unreadable page: it no longer stands against completeness. False where it was waived
+    /// or folded before.
+    pub fn release(&mut self, digest: PageDigest) -> bool {
+        self.unreadable.remove(&digest);
+        self.owed.remove(&digest);
+        !self.pages.contains(&digest) && self.released.insert(digest)
+    }
+
     /// Notes a page that is kept but could not be understood. It stands against completeness until
-    /// it is folded. False where it was noted or folded before.
+    /// it is folded or released. False where it was noted, folded or released before.
     pub fn add_unreadable(&mut self, digest: PageDigest) -> bool {
         self.owed.remove(&digest);
-        !self.pages.contains(&digest) && self.unreadable.insert(digest)
+        let settled = self.pages.contains(&digest) || self.released.contains(&digest);
+        !settled && self.unreadable.insert(digest)
     }
 
     /// Notes a page that was seen and could not be kept, so that the platform must send it again.
     /// It stands against completeness until it comes. False where it was noted or folded before.
     pub fn add_owed(&mut self, digest: PageDigest) -> bool {
-        let kept = self.pages.contains(&digest) || self.unreadable.contains(&digest);
-        !kept && self.owed.insert(digest)
+        let kept = [&self.pages, &self.unreadable, &self.released];
+        !kept.iter().any(|it| it.contains(&digest)) && self.owed.insert(digest)
     }
 
     /// Takes everything that another fold of the same pull knows.
@@ -99,9 +126,14 @@ impl Fold {
         self.pages.extend(&other.pages);
         self.unreadable.extend(&other.unreadable);
         self.owed.extend(&other.owed);
-        self.unreadable.retain(|it| !self.pages.contains(it));
-        self.owed.retain(|it| !self.pages.contains(it) && !self.unreadable.contains(it));
+        self.released.extend(&other.released);
+        self.released.retain(|it| !self.pages.contains(it));
+        self.unreadable.retain(|it| !self.pages.contains(it) && !self.released.contains(it));
+        let kept = [&self.pages, &self.unreadable, &self.released];
+        self.owed.retain(|digest| !kept.iter().any(|it| it.contains(digest)));
+        self.unidentified.extend(&other.unidentified);
         self.last_page_seen |= other.last_page_seen;
+        self.end_stated |= other.end_stated;
         self.winners.merge(&other.winners);
         Ok(())
     }
@@ -159,14 +191,38 @@ impl Fold {
         self.owed.len()
     }
 
-    /// Whether a page with `has_more: false` was folded.
+    /// Different accounts without a readable id.
+    #[must_use]
+    pub fn unidentified(&self) -> usize {
+        self.unidentified.len()
+    }
+
+    /// Whether a page was folded that does not say that more follow.
     #[must_use]
     pub fn last_page_seen(&self) -> bool {
         self.last_page_seen
     }
 
-    pub(crate) fn page_digests(&self) -> impl Iterator<Item = PageDigest> + '_ {
-        self.pages.iter().copied()
+    /// Whether a page was folded that says that it is the last.
+    #[must_use]
+    pub fn end_stated(&self) -> bool {
+        self.end_stated
+    }
+
+    /// The same without its accounts: what tells copies from new pages.
+    pub(crate) fn without_accounts(&self) -> Self {
+        let winners = Winners::default();
+        Self {
+            seed: self.seed,
+            pages: self.pages.clone(),
+            unreadable: self.unreadable.clone(),
+            owed: self.owed.clone(),
+            released: self.released.clone(),
+            unidentified: self.unidentified.clone(),
+            last_page_seen: self.last_page_seen,
+            end_stated: self.end_stated,
+            winners,
+        }
     }
 
     /// Whether a page is among the digests that it holds, of any kind.
@@ -174,11 +230,12 @@ impl Fold {
         self.pages.contains(&digest)
             || self.unreadable.contains(&digest)
             || self.owed.contains(&digest)
+            || self.released.contains(&digest)
     }
 
     /// How many page digests it holds, of any kind.
     pub(crate) fn digests(&self) -> usize {
-        self.pages.len() + self.unreadable.len() + self.owed.len()
+        self.pages.len() + self.unreadable.len() + self.owed.len() + self.released.len()
     }
 }
 
@@ -189,6 +246,9 @@ impl PartialEq for Fold {
             && self.pages == other.pages
             && self.unreadable == other.unreadable
             && self.owed == other.owed
+            && self.released == other.released
+            && self.unidentified == other.unidentified
+            && self.end_stated == other.end_stated
             && self.last_page_seen == other.last_page_seen
             && self.winners == other.winners
     }

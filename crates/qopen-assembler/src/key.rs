@@ -110,6 +110,7 @@ impl fmt::Debug for PageDigest {
 ///
 /// 127 bits count; the lowest is not kept.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ContentDigest(pub(crate) u128);
 
 impl ContentDigest {

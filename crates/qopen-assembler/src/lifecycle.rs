@@ -1,10 +1,7 @@
 //! How pulls end, are remembered, and are forgotten.
 
-use std::collections::BTreeSet;
-
-use crate::assembler::{Assembler, Tombstone, Verdict};
+use crate::assembler::{Assembler, Late, Tombstone, Verdict};
 use crate::event::{Anomaly, Event, Failure, Limit};
-use crate::fold::Fold;
 use crate::key::{Keyed, PullKey};
 use crate::pull::{Ending, Progress, Pull, State, WaitingFor};
 use crate::time::Time;
@@ -18,10 +15,19 @@ impl<T: Keyed> Assembler<T> {
                 break;
             };
             self.now = self.now.max(due);
-            match self.open.get(&key).map(Pull::ending) {
-                Some(ending) => self.end(&key, ending),
-                None => self.forget_ended(key),
+            let Some(pull) = self.open.get_mut(&key) else {
+                self.ended_is_due(key, due);
+                continue;
+            };
+            // A refusal since then, or an outage, may have given it more time.
+            let postponed = pull.due(&self.hearing);
+            if postponed > due {
+                pull.scheduled = postponed;
+                self.schedule.insert((postponed, key));
+                continue;
             }
+            let ending = pull.ending(&self.hearing);
+            self.end(&key, ending);
         }
         self.now = now;
         now
@@ -37,7 +43,7 @@ impl<T: Keyed> Assembler<T> {
         let Some(pull) = self.open.get_mut(key) else {
             return;
         };
-        let due = pull.due();
+        let due = pull.due(&self.hearing);
         if due != pull.scheduled {
             self.schedule.remove(&(pull.scheduled, key.clone()));
             pull.scheduled = due;
@@ -54,10 +60,16 @@ impl<T: Keyed> Assembler<T> {
             return;
         };
         self.schedule.remove(&(pull.scheduled, key.clone()));
-        let mut progress = pull.progress();
+        let mut progress = pull.progress(&self.hearing);
         progress.waiting_for = WaitingFor::Nothing;
         progress.due = None;
         let key = key.clone();
+        let ended_from_outside = matches!(
+            ending,
+            Ending::Failed(
+                Failure::Reported { .. } | Failure::Cancelled | Failure::LimitReached(_)
+            )
+        );
         self.events.push_back(match ending {
             Ending::Complete(basis) => {
                 progress.state = State::Completed;
@@ -69,25 +81,68 @@ impl<T: Keyed> Assembler<T> {
                 Event::Failed { key: key.clone(), failure, progress }
             }
         });
-        self.remember(key, pull.fold, progress);
+        self.remember(key, pull, progress, !ended_from_outside, None);
     }
 
-    fn remember(&mut self, key: PullKey, fold: Fold, progress: Progress) {
+    pub(crate) fn remember(
+        &mut self,
+        key: PullKey,
+        pull: Pull,
+        progress: Progress,
+        revivable: bool,
+        late: Option<Late>,
+    ) {
         // At least one is remembered: the one that ends now.
         if self.ended.len() >= self.config.limits.tombstones.max(1) {
             let oldest = self.schedule.iter().find(|(_, key)| self.ended.contains_key(key));
-            if let Some((expires, oldest)) = oldest.cloned() {
-                self.schedule.remove(&(expires, oldest.clone()));
+            if let Some((due, oldest)) = oldest.cloned() {
+                self.schedule.remove(&(due, oldest.clone()));
                 self.forget_ended(oldest);
             }
         }
         let expires = self.now + self.config.retention;
-        self.schedule.insert((expires, key.clone()));
-        let tombstone = Tombstone { fold: Some(fold), pages: BTreeSet::new(), progress, expires };
+        let revivable = revivable && progress.state != State::Completed;
+        let tombstone = Tombstone { pull, taken: false, revivable, progress, expires, late };
+        self.schedule.insert((tombstone.due(), key.clone()));
         self.ended.insert(key, tombstone);
     }
 
+    /// An ended pull's late pages make a revision, or it is forgotten.
+    fn ended_is_due(&mut self, key: PullKey, due: Time) {
+        let Some(tombstone) = self.ended.get_mut(&key) else { return };
+        if tombstone.expires <= due {
+            return self.forget_ended(key);
+        }
+        self.revise(&key);
+        if let Some(tombstone) = self.ended.get(&key) {
+            self.schedule.insert((tombstone.due(), key));
+        }
+    }
+
+    /// Says that there is a new revision, where late pages have come.
+    fn revise(&mut self, key: &PullKey) {
+        let Some(tombstone) = self.ended.get_mut(key) else { return };
+        let Some(late) = tombstone.late.take() else { return };
+        tombstone.progress.revision += 1;
+        tombstone.progress.revising = false;
+        let revision = tombstone.progress.revision;
+        self.events.push_back(Event::Revised { key: key.clone(), page: late.page, revision });
+    }
+
+    /// A pull that had failed waits again.
+    pub(crate) fn reopen(&mut self, key: &PullKey) {
+        let Some(mut tombstone) = self.ended.remove(key) else { return };
+        self.schedule.remove(&(tombstone.due(), key.clone()));
+        tombstone.pull.reopen(self.now, &self.hearing);
+        tombstone.pull.scheduled = tombstone.pull.due(&self.hearing);
+        self.schedule.insert((tombstone.pull.scheduled, key.clone()));
+        self.open.insert(key.clone(), tombstone.pull);
+        self.events.push_back(Event::Reopened { key: key.clone() });
+        self.changed(key);
+    }
+
     pub(crate) fn forget_ended(&mut self, key: PullKey) {
+        self.revise(&key);
         if let Some(tombstone) = self.ended.remove(&key) {
             self.parting.insert(key.clone(), tombstone);
             self.events.push_back(Event::Forgotten { key });

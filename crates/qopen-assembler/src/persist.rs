@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use crate::assembler::{Assembler, Counters, Tombstone};
 use crate::config::Config;
 use crate::key::{Keyed, PullKey};
-use crate::pull::Pull;
+use crate::pull::{Hearing, Pull};
 use crate::time::Time;
 
 /// The version of what is saved. One that differs is refused, never guessed at.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// An assembler that cannot be saved now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,6 +40,7 @@ pub struct Saved {
     open: Vec<(PullKey, Pull)>,
     ended: Vec<(PullKey, Tombstone)>,
     counters: Counters,
+    hearing: Hearing,
 }
 
 impl<T: Keyed> Assembler<T> {
@@ -57,6 +58,7 @@ impl<T: Keyed> Assembler<T> {
             open: self.open.into_iter().collect(),
             ended: self.ended.into_iter().collect(),
             counters: self.counters,
+            hearing: self.hearing,
         })
     }
 
@@ -65,13 +67,13 @@ impl<T: Keyed> Assembler<T> {
     /// # Errors
     /// [`UnknownVersion`], when it was saved by a crate whose states this one does not know.
     pub fn restore(config: Config, saved: Saved) -> Result<Self, UnknownVersion> {
-        let Saved { version, now, open, ended, counters } = saved;
+        let Saved { version, now, open, ended, counters, hearing } = saved;
         if version != VERSION {
             return Err(UnknownVersion { found: version });
         }
         let mut schedule = BTreeSet::new();
         schedule.extend(open.iter().map(|(key, pull)| (pull.scheduled, key.clone())));
-        schedule.extend(ended.iter().map(|(key, tombstone)| (tombstone.expires, key.clone())));
+        schedule.extend(ended.iter().map(|(key, tombstone)| (tombstone.due(), key.clone())));
         Ok(Self {
             config,
             now,
@@ -81,6 +83,7 @@ impl<T: Keyed> Assembler<T> {
             parting: BTreeMap::new(),
             events: VecDeque::new(),
             counters,
+            hearing,
         })
     }
 }

@@ -1,5 +1,6 @@
-//! One open pull: what was folded, and when it is due to end.
+//! One pull: what was folded, and when it is due to end.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::PullOptions;
@@ -40,6 +41,8 @@ pub enum WaitingFor {
     OwedPages,
     /// An unreadable page, to be read after all.
     UnreadablePages,
+    /// Accounts without a readable id, to be allowed.
+    Identification,
     /// More accounts, to reach the expected number.
     MoreAccounts,
     /// Quiet.
@@ -69,8 +72,12 @@ pub struct Progress {
     pub unreadable_pages: usize,
     /// Pages that the platform must send again.
     pub owed_pages: usize,
+    /// Accounts without a readable id.
+    pub unidentified: usize,
     /// Whether a page marked as the last was seen.
     pub last_page_seen: bool,
+    /// Callbacks that were refused while it was open, of whichever pull they were.
+    pub refusals: u64,
     /// When the pull was started.
     pub started: Time,
     /// When the pull was last heard of.
@@ -79,6 +86,8 @@ pub struct Progress {
     pub due: Option<Time>,
     /// The revision of the list: 0 before it is complete.
     pub revision: u32,
+    /// Whether late pages came that are not in that revision: the next one follows.
+    pub revising: bool,
 }
 
 /// How a pull ends when its time comes.
@@ -88,15 +97,36 @@ pub(crate) enum Ending {
     Failed(Failure),
 }
 
+/// What concerns every pull alike: whether the caller hears what comes.
+#[derive(Clone, Copy, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) struct Hearing {
+    /// When a callback was refused last.
+    pub(crate) refused: Option<Time>,
+    pub(crate) refusals: u64,
+    /// Since when the caller hears nothing.
+    pub(crate) deaf_since: Option<Time>,
+    /// When it heard again last.
+    pub(crate) heard_again: Time,
+}
+
 #[derive(Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Pull {
-    pub(crate) fold: Fold,
-    options: PullOptions,
-    started: Time,
-    last_activity: Time,
+    pub(crate) fold: Arc<Fold>,
+    pub(crate) options: PullOptions,
+    pub(crate) started: Time,
+    /// From when the deadline runs: a pull that is reopened gets another.
+    opened: Time,
+    /// When something new came.
+    last_new: Time,
+    /// When a copy came.
+    last_copy: Time,
     awaiting_acceptance: bool,
     duplicate_pages: u64,
+    /// How many callbacks had been refused when it was opened.
+    refusals_before: u64,
+    outage: Duration,
     /// Whether a progress event waits in the queue.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub(crate) announced: bool,
@@ -105,41 +135,84 @@ pub(crate) struct Pull {
 }
 
 impl Pull {
-    pub(crate) fn new(now: Time, key: &PullKey, options: PullOptions) -> Self {
+    pub(crate) fn new(now: Time, key: &PullKey, options: PullOptions, hearing: &Hearing) -> Self {
         let mut pull = Self {
-            fold: Fold::new(key),
+            fold: Arc::new(Fold::new(key)),
             options,
             started: now,
-            last_activity: now,
+            opened: now,
+            last_new: now,
+            last_copy: now,
             awaiting_acceptance: options.await_acceptance,
             duplicate_pages: 0,
+            refusals_before: hearing.refusals,
+            outage: Duration::ZERO,
             announced: false,
             scheduled: now,
         };
-        pull.scheduled = pull.due();
+        pull.scheduled = pull.due(hearing);
         pull
     }
 
-    /// The pull was heard of: silence counts from now.
+    /// The fold, to be changed; copied first where somebody else reads it.
+    pub(crate) fn fold_mut(&mut self) -> &mut Fold {
+        Arc::make_mut(&mut self.fold)
+    }
+
+    /// Something new came: silence counts from now.
     pub(crate) fn touch(&mut self, now: Time) {
         self.awaiting_acceptance = false;
-        self.last_activity = now;
+        self.last_new = now;
+        self.last_copy = now;
+    }
+
+    /// A copy came. It proves nothing new, and prolongs the quiet for a while.
+    pub(crate) fn touch_by_copy(&mut self, now: Time) {
+        self.awaiting_acceptance = false;
+        self.last_copy = now;
     }
 
     pub(crate) fn count_duplicate(&mut self) {
         self.duplicate_pages += 1;
     }
 
+    /// The pull waits again, from now.
+    pub(crate) fn reopen(&mut self, now: Time, hearing: &Hearing) {
+        self.opened = now;
+        self.outage = Duration::ZERO;
+        self.refusals_before = hearing.refusals;
+        self.announced = false;
+        self.touch(now);
+    }
+
+    /// The caller heard nothing between these times: that was no quiet.
+    pub(crate) fn add_outage(&mut self, from: Time, to: Time) {
+        let shift = |at: Time| at + to.since(from.max(at));
+        self.last_new = shift(self.last_new);
+        self.last_copy = shift(self.last_copy);
+        self.outage += to.since(from.max(self.opened));
+    }
+
+    /// When the request was sent, as far as is known.
+    pub(crate) fn requested(&self) -> Time {
+        let before = self.options.requested_before;
+        Time::since_epoch(self.started.to_duration().saturating_sub(before))
+    }
+
     pub(crate) fn waiting_for(&self) -> WaitingFor {
         let fold = &self.fold;
         let nothing_came = fold.digests() == 0;
+        let expected = self.options.expect_accounts;
         match () {
             () if self.awaiting_acceptance => WaitingFor::Acceptance,
             () if nothing_came => WaitingFor::FirstPage,
             () if !fold.last_page_seen() => WaitingFor::LastPage,
             () if fold.owed() > 0 => WaitingFor::OwedPages,
             () if fold.unreadable() > 0 => WaitingFor::UnreadablePages,
-            () if self.options.expect_accounts.is_some_and(|n| (fold.accounts() as u64) < n) => {
+            () if fold.unidentified() as u64 > self.options.allow_unidentified => {
+                WaitingFor::Identification
+            }
+            () if expected.is_some_and(|n| (fold.accounts() as u64) < n) => {
                 WaitingFor::MoreAccounts
             }
             () => WaitingFor::Quiet,
@@ -154,26 +227,64 @@ impl Pull {
         }
     }
 
-    /// When the pull ends if nothing happens.
-    pub(crate) fn due(&self) -> Time {
+    /// When the pull was last heard of: copies count for one idle timeout.
+    fn last_activity(&self) -> Time {
+        let idle = self.options.timing.idle_timeout;
+        self.last_new.max(self.last_copy.min(self.last_new + idle))
+    }
+
+    /// The last refusal that a page of this pull may have suffered.
+    fn refused(&self, hearing: &Hearing) -> Option<Time> {
+        hearing.refused.filter(|at| *at >= self.opened)
+    }
+
+    fn deadline(&self) -> Time {
+        let deadline = self.options.timing.deadline;
+        self.opened + deadline + self.outage.min(deadline)
+    }
+
+    /// When silence ends the pull.
+    fn silenced(&self, hearing: &Hearing) -> Time {
         let timing = &self.options.timing;
-        let deadline = self.started + timing.deadline;
+        let (activity, idle) = (self.last_activity(), timing.idle_timeout);
+        let refused = self.refused(hearing).map(|at| at + idle);
         match self.waiting_for() {
-            WaitingFor::Acceptance => deadline,
-            WaitingFor::Quiet => deadline.min(self.last_activity + timing.settle),
-            _ => deadline.min(self.last_activity + timing.idle_timeout),
+            // Nothing said that there was no more: that takes patience to believe.
+            WaitingFor::Quiet if !self.fold.end_stated() => activity + timing.settle.max(idle),
+            WaitingFor::Quiet => {
+                let settled = activity + timing.settle;
+                let patient = activity + timing.settle.max(idle);
+                refused.map_or(settled, |refused| settled.max(refused).min(patient))
+            }
+            _ => {
+                let idled = activity + idle;
+                refused.map_or(idled, |refused| idled.max(refused).min(idled + idle))
+            }
+        }
+    }
+
+    /// When the pull ends if nothing happens.
+    pub(crate) fn due(&self, hearing: &Hearing) -> Time {
+        if hearing.deaf_since.is_some() {
+            // Silence says nothing now.
+            return self.deadline() + self.options.timing.deadline.saturating_sub(self.outage);
+        }
+        match self.waiting_for() {
+            WaitingFor::Acceptance => self.deadline(),
+            _ => self.deadline().min(self.silenced(hearing)),
         }
     }
 
     /// How the pull ends when its time, [`due`](Self::due), has come.
-    pub(crate) fn ending(&self) -> Ending {
-        let timing = &self.options.timing;
-        let due = self.due();
+    pub(crate) fn ending(&self, hearing: &Hearing) -> Ending {
+        let due = self.due(hearing);
         let waiting_for = self.waiting_for();
-        if waiting_for == WaitingFor::Quiet && self.last_activity + timing.settle <= due {
-            return Ending::Complete(self.basis(Some(timing.settle), false));
+        let silenced = self.silenced(hearing);
+        if waiting_for == WaitingFor::Quiet && silenced <= due && hearing.deaf_since.is_none() {
+            let quiet = silenced.since(self.last_activity());
+            return Ending::Complete(self.basis(Some(quiet), false, hearing));
         }
-        let out_of_time = self.started + timing.deadline <= due;
+        let out_of_time = self.deadline() <= due;
         Ending::Failed(match self.missing(waiting_for) {
             // Silence up to the idle timeout says what is missing; the deadline may strike while
             // it is still on its way.
@@ -183,15 +294,29 @@ impl Pull {
     }
 
     /// How the pull ends when the caller says that nothing more will come.
-    pub(crate) fn ending_declared(&self) -> Ending {
+    pub(crate) fn ending_declared(&self, hearing: &Hearing) -> Ending {
         match self.waiting_for() {
-            WaitingFor::Quiet => Ending::Complete(self.basis(None, true)),
+            WaitingFor::Quiet => Ending::Complete(self.basis(None, true, hearing)),
             waiting_for => Ending::Failed(self.missing(waiting_for)),
         }
     }
 
-    fn basis(&self, quiet: Option<Duration>, declared: bool) -> Basis {
-        Basis { quiet, expected: self.options.expect_accounts, declared }
+    pub(crate) fn basis(
+        &self,
+        quiet: Option<Duration>,
+        declared: bool,
+        hearing: &Hearing,
+    ) -> Basis {
+        Basis {
+            quiet,
+            expected: self.options.expect_accounts,
+            declared,
+            implied_end: !self.fold.end_stated(),
+            refusals: hearing.refusals - self.refusals_before,
+            outage: self.outage,
+            unidentified: self.fold.unidentified(),
+            earlier: false,
+        }
     }
 
     fn missing(&self, waiting_for: WaitingFor) -> Failure {
@@ -200,6 +325,9 @@ impl Pull {
             WaitingFor::LastPage => Failure::LastPageMissing,
             WaitingFor::OwedPages => Failure::OwedPages,
             WaitingFor::UnreadablePages => Failure::UnreadablePages,
+            WaitingFor::Identification => {
+                Failure::UnidentifiedAccounts { accounts: self.fold.unidentified() }
+            }
             WaitingFor::MoreAccounts => {
                 Failure::FewerThanExpected { expected: self.options.expect_accounts.unwrap_or(0) }
             }
@@ -207,7 +335,7 @@ impl Pull {
         }
     }
 
-    pub(crate) fn progress(&self) -> Progress {
+    pub(crate) fn progress(&self, hearing: &Hearing) -> Progress {
         Progress {
             state: self.state(),
             waiting_for: self.waiting_for(),
@@ -217,11 +345,14 @@ impl Pull {
             conflicts: self.fold.conflicts(),
             unreadable_pages: self.fold.unreadable(),
             owed_pages: self.fold.owed(),
+            unidentified: self.fold.unidentified(),
             last_page_seen: self.fold.last_page_seen(),
+            refusals: hearing.refusals - self.refusals_before,
             started: self.started,
-            last_activity: self.last_activity,
-            due: Some(self.due()),
+            last_activity: self.last_activity(),
+            due: Some(self.due(hearing)),
             revision: 0,
+            revising: false,
         }
     }
 }

@@ -1,12 +1,15 @@
 //! MD5 over sorted values, and AES-CBC with a fixed IV: what the platform chose.
 
-use aes::cipher::block_padding::Pkcs7;
+use aes::cipher::block_padding::NoPadding;
 use aes::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit};
 use fast_md5::Md5;
 use subtle::ConstantTimeEq;
 
 /// Bytes of an AES block, and of the IV.
 pub(crate) const BLOCK: usize = 16;
+
+/// What WeCom pads to, bytes.
+const WECOM_BLOCK: usize = 32;
 
 /// The signature's 16 bytes: MD5 of the five values, sorted as bytes, with nothing between them.
 pub(crate) fn sign(mut values: [&str; 5]) -> [u8; 16] {
@@ -28,58 +31,80 @@ pub(crate) fn hex(bytes: [u8; 16]) -> [u8; 32] {
     out
 }
 
-/// Whether the hexadecimal text is the signature, in a time that does not depend on where it differs.
+/// Whether the hexadecimal text, in lower case, is the signature, in a time that does not depend on
+/// where it differs.
 pub(crate) fn matches(text: &str, signature: [u8; 16]) -> bool {
     text.as_bytes().ct_eq(&hex(signature)).into()
 }
 
-/// Why a ciphertext did not decrypt.
-pub(crate) enum DecryptError {
-    Length,
-    Padding,
-}
-
-/// Decrypts in place and cuts the padding off.
-pub(crate) fn decrypt(key: &[u8], buffer: &mut Vec<u8>) -> Result<(), DecryptError> {
-    fn run<M: BlockModeDecrypt + KeyIvInit>(
-        key: &[u8],
-        buffer: &mut [u8],
-    ) -> Result<usize, DecryptError> {
-        let mode = M::new_from_slices(key, &key[..BLOCK]).map_err(|_| DecryptError::Length)?;
-        let plain = mode.decrypt_padded::<Pkcs7>(buffer).map_err(|_| DecryptError::Padding)?;
-        Ok(plain.len())
+/// Decrypts in place; the padding is still there. False where the length is not that of whole blocks.
+pub(crate) fn decrypt(key: &[u8], buffer: &mut [u8]) -> bool {
+    fn run<M: BlockModeDecrypt + KeyIvInit>(key: &[u8], buffer: &mut [u8]) -> bool {
+        M::new_from_slices(key, &key[..BLOCK])
+            .is_ok_and(|mode| mode.decrypt_padded::<NoPadding>(buffer).is_ok())
     }
     if buffer.is_empty() || !buffer.len().is_multiple_of(BLOCK) {
-        return Err(DecryptError::Length);
+        return false;
     }
-    let length = match key.len() {
-        16 => run::<cbc::Decryptor<aes::Aes128>>(key, buffer)?,
-        24 => run::<cbc::Decryptor<aes::Aes192>>(key, buffer)?,
-        _ => run::<cbc::Decryptor<aes::Aes256>>(key, buffer)?,
-    };
-    buffer.truncate(length);
-    Ok(())
+    match key.len() {
+        16 => run::<cbc::Decryptor<aes::Aes128>>(key, buffer),
+        24 => run::<cbc::Decryptor<aes::Aes192>>(key, buffer),
+        _ => run::<cbc::Decryptor<aes::Aes256>>(key, buffer),
+    }
+}
+
+/// Bytes of padding at the end: that many times their own number, 1 to 32. `None` where there is
+/// none of that kind.
+pub(crate) fn padding(plain: &[u8]) -> Option<usize> {
+    let last = *plain.last()?;
+    let length = usize::from(last);
+    let padding = plain.get(plain.len().checked_sub(length)?..)?;
+    let valid = (1..=WECOM_BLOCK).contains(&length) && padding.iter().all(|byte| *byte == last);
+    valid.then_some(length)
+}
+
+/// How a plaintext is filled up to whole blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Padding {
+    /// To 16 bytes (PKCS#7), as public clients of the gateway do.
+    Pkcs7,
+    /// To 32 bytes, as WeCom does.
+    Wecom,
+    /// Not at all: the plaintext must have whole blocks, and is cut to those.
+    None,
 }
 
 /// Pads and encrypts.
-pub(crate) fn encrypt(key: &[u8], plaintext: &[u8]) -> Vec<u8> {
-    fn run<M: BlockModeEncrypt + KeyIvInit>(key: &[u8], buffer: &mut [u8], length: usize) {
-        // The key's length chose the cipher and the buffer has room for the padding, so neither
-        // step can fail; a failure would leave the text unencrypted, so it is wiped.
+pub(crate) fn encrypt(key: &[u8], plaintext: &[u8], padding: Padding) -> Vec<u8> {
+    fn run<M: BlockModeEncrypt + KeyIvInit>(key: &[u8], buffer: &mut [u8]) {
+        // The key's length chose the cipher and the buffer has whole blocks, so neither step can
+        // fail; a failure would leave the text unencrypted, so it is wiped.
+        let length = buffer.len();
         let done = M::new_from_slices(key, &key[..BLOCK])
-            .is_ok_and(|mode| mode.encrypt_padded::<Pkcs7>(buffer, length).is_ok());
+            .is_ok_and(|mode| mode.encrypt_padded::<NoPadding>(buffer, length).is_ok());
         if !done {
             buffer.fill(0);
         }
     }
-    let padded = (plaintext.len() / BLOCK + 1) * BLOCK;
-    let mut buffer = Vec::with_capacity(padded);
-    buffer.extend_from_slice(plaintext);
-    buffer.resize(padded, 0);
+    let block = match padding {
+        Padding::Wecom => WECOM_BLOCK,
+        Padding::Pkcs7 | Padding::None => BLOCK,
+    };
+    let whole = plaintext.len() / block * block;
+    let mut buffer = Vec::with_capacity(whole + block);
+    if padding == Padding::None {
+        buffer.extend_from_slice(&plaintext[..whole]);
+    } else {
+        buffer.extend_from_slice(plaintext);
+        let missing = whole + block - plaintext.len();
+        #[allow(clippy::cast_possible_truncation, reason = "32 at most")]
+        buffer.resize(whole + block, missing as u8);
+    }
     match key.len() {
-        16 => run::<cbc::Encryptor<aes::Aes128>>(key, &mut buffer, plaintext.len()),
-        24 => run::<cbc::Encryptor<aes::Aes192>>(key, &mut buffer, plaintext.len()),
-        _ => run::<cbc::Encryptor<aes::Aes256>>(key, &mut buffer, plaintext.len()),
+        16 => run::<cbc::Encryptor<aes::Aes128>>(key, &mut buffer),
+        24 => run::<cbc::Encryptor<aes::Aes192>>(key, &mut buffer),
+        _ => run::<cbc::Encryptor<aes::Aes256>>(key, &mut buffer),
     }
     buffer
 }

@@ -15,6 +15,8 @@ pub(crate) struct Envelope<'a> {
     pub(crate) timestamp: Cow<'a, str>,
     pub(crate) signature: Cow<'a, str>,
     pub(crate) encoding_content: Cow<'a, str>,
+    /// Whether a byte order mark stood before it.
+    pub(crate) bom: bool,
 }
 
 /// JSON's white space.
@@ -48,6 +50,10 @@ struct Fields<'a> {
 
 impl<'a> Envelope<'a> {
     pub(crate) fn read(body: &'a [u8]) -> Result<Self, OpenError> {
+        let (body, bom) = match body.strip_prefix(b"\xef\xbb\xbf") {
+            Some(rest) => (rest, true),
+            None => (body, false),
+        };
         if body.iter().all(u8::is_ascii_whitespace) {
             return Err(OpenError::Empty);
         }
@@ -58,10 +64,8 @@ impl<'a> Envelope<'a> {
                 std::str::from_utf8(body).map_err(|error| OpenError::NotJson(error.into()))?
             }
         };
-        match Self::quick(text) {
-            Some(envelope) => Ok(envelope),
-            None => Self::general(text),
-        }
+        let envelope = Self::quick(text).map_or_else(|| Self::general(text), Ok)?;
+        Ok(Self { bom, ..envelope })
     }
 
     /// The five values as strings without escapes, in any order, and nothing else; `None` for
@@ -90,6 +94,7 @@ impl<'a> Envelope<'a> {
             timestamp: timestamp?.into(),
             signature: signature?.into(),
             encoding_content: encoding_content?.into(),
+            bom: false,
         })
     }
 
@@ -105,6 +110,7 @@ impl<'a> Envelope<'a> {
             timestamp: value("timestamp", fields.timestamp)?,
             signature: value("signature", fields.signature)?,
             encoding_content: value("encoding_content", fields.encoding_content)?,
+            bom: false,
         })
     }
 }

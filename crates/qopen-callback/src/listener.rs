@@ -1,5 +1,6 @@
 //! The listener: connections that are counted, timed and bounded, over TCP or TLS.
 
+mod head;
 mod table;
 #[cfg(feature = "tls")]
 mod tls;
@@ -8,6 +9,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -27,6 +29,9 @@ use tokio::task::JoinSet;
 use tokio_io_timeout::TimeoutWriter;
 use tower_service::Service as _;
 
+use crate::Refusals;
+use crate::receiver::Peer;
+use head::{Head, Watched};
 use table::{Busy, Slot, Table};
 #[cfg(feature = "tls")]
 pub use tls::{Tls, TlsError};
@@ -34,6 +39,9 @@ pub use tls::{Tls, TlsError};
 /// What one connection may hold of what has not been read yet, in bytes: the longest head of a
 /// request, and the largest piece of a body.
 const BUFFER: usize = 128 * 1024;
+
+/// How long a connection may wait for a place until that counts as a refusal: its peer may give up.
+const WAITED: Duration = Duration::from_secs(1);
 
 /// How long nothing is accepted when the process has no file descriptors left.
 const OUT_OF_FILES: Duration = Duration::from_millis(100);
@@ -86,6 +94,9 @@ impl Limits {
 pub struct Listener {
     limits: Limits,
     table: Arc<Table>,
+    refusals: Refusals,
+    /// Connections that began with the PROXY protocol.
+    proxies: Arc<AtomicU64>,
     #[cfg(feature = "tls")]
     tls: Option<Tls>,
 }
@@ -103,6 +114,8 @@ impl Listener {
         Self {
             limits,
             table: Arc::default(),
+            refusals: Refusals::default(),
+            proxies: Arc::default(),
             #[cfg(feature = "tls")]
             tls: None,
         }
@@ -114,6 +127,21 @@ impl Listener {
     pub fn tls(mut self, tls: Tls) -> Self {
         self.tls = Some(tls);
         self
+    }
+
+    /// The listener, noting there what it refuses: connections that are closed at once, wait too long
+    /// for a place, or end before the head of their callback has come whole.
+    #[must_use]
+    pub fn refusals(mut self, refusals: Refusals) -> Self {
+        self.refusals = refusals;
+        self
+    }
+
+    /// Connections that began with the PROXY protocol, which is not understood: HTTP must come as it
+    /// is, or the proxy must not announce its clients.
+    #[must_use]
+    pub fn proxy_protocol(&self) -> u64 {
+        self.proxies.load(Ordering::Relaxed)
     }
 
     /// Connections that are open now.
@@ -163,26 +191,44 @@ impl Listener {
             // Whoever is not let in must not cost another one the place.
             if !self.table.admits(peer.ip(), per_peer) {
                 tracing::debug!("connection refused: its peer has too many");
+                self.refusals.note();
                 continue;
             }
             tokio::select! {
                 () = &mut stop => break,
-                () = self.table.make_room(self.limits.connections.max(1)) => {}
+                () = self.make_room() => {}
             }
-            let Some(slot) = self.table.enter(peer.ip(), per_peer) else { continue };
+            let Some(slot) = self.table.enter(peer.ip(), per_peer) else {
+                self.refusals.note();
+                continue;
+            };
             let (listener, router, closing) = (self.clone(), router.clone(), closing.clone());
             tasks.spawn(async move {
+                let head = Head::default();
                 tokio::select! {
                     // A request that has come already is read before anything else.
                     biased;
-                    () = listener.connection(stream, &slot, router, closing) => {}
+                    () = listener.connection(stream, &slot, router, closing, head.clone()) => {}
                     () = slot.evicted() => tracing::debug!("idle connection closed for another"),
+                }
+                if head.is_begun() {
+                    listener.refusals.note();
                 }
             });
         }
         drop(socket);
         close.send_replace(true);
         while tasks.join_next().await.is_some() {}
+    }
+
+    /// Until one more connection may be open. One that waits long for that counts as refused.
+    async fn make_room(&self) {
+        let room = self.table.make_room(self.limits.connections.max(1));
+        let mut room = pin!(room);
+        if tokio::time::timeout(WAITED, room.as_mut()).await.is_err() {
+            self.refusals.note();
+            room.await;
+        }
     }
 
     /// The next connection. What fails with one is not the listener's; what fails with all of them,
@@ -212,6 +258,7 @@ impl Listener {
         slot: &Slot,
         router: Router,
         closing: watch::Receiver<bool>,
+        head: Head,
     ) {
         // An answer is one small write.
         let _ = stream.set_nodelay(true);
@@ -222,7 +269,7 @@ impl Listener {
         if let Some(tls) = &self.tls {
             let handshake = tls.acceptor().accept(stream);
             match tokio::time::timeout(self.limits.handshake_timeout, handshake).await {
-                Ok(Ok(stream)) => self.http(stream, slot, router, closing).await,
+                Ok(Ok(stream)) => self.http(stream, slot, router, closing, head).await,
                 Ok(Err(error)) => {
                     tracing::debug!(error = &error as &dyn std::error::Error, "no TLS");
                 }
@@ -230,7 +277,7 @@ impl Listener {
             }
             return;
         }
-        self.http(stream, slot, router, closing).await;
+        self.http(stream, slot, router, closing, head).await;
     }
 
     async fn http(
@@ -239,12 +286,20 @@ impl Listener {
         slot: &Slot,
         router: Router,
         mut closing: watch::Receiver<bool>,
+        head: Head,
     ) {
-        let service = service_fn(move |request: Request<Incoming>| {
+        let stream = Watched::new(stream, head.clone(), Arc::clone(&self.proxies));
+        let peer = Peer(slot.peer());
+        let service = service_fn(move |mut request: Request<Incoming>| {
             let busy = slot.busy();
+            head.clear();
+            request.extensions_mut().insert(peer);
+            let head = head.clone();
             let answer = router.clone().call(request.map(Body::new));
             async move {
                 let answer = answer.await?;
+                // What came meanwhile was the body.
+                head.clear();
                 Ok::<_, Infallible>(answer.map(|body| Answer { body, _busy: busy }))
             }
         });

@@ -5,11 +5,13 @@ use std::fmt;
 use std::time::Duration;
 
 use base64::Engine as _;
+use base64::alphabet;
 use base64::engine::general_purpose::STANDARD;
-use qopen_types::{CallbackEnvelope, EventType};
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use qopen_types::{CallbackEnvelope, EventType, PayloadText, Reading, Readings};
 
 use crate::Keyring;
-use crate::crypto::{self, DecryptError};
+use crate::crypto::{self, Padding};
 use crate::envelope::Envelope;
 
 /// Why an envelope was not opened (protocol section 3).
@@ -64,9 +66,6 @@ pub enum OpenError {
     /// It is signed, and does not decrypt: most likely the EncodingAESKey is another.
     #[error("the decrypted content has no valid padding; is the EncodingAESKey the right one?")]
     Padding,
-    /// It is signed, and decrypts to something that is not text.
-    #[error("the decrypted content is not UTF-8; is the EncodingAESKey the right one?")]
-    NotUtf8(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// Rejections by kind, for counting.
@@ -81,11 +80,15 @@ pub enum RejectReason {
     Signature,
     /// A stale or unreadable timestamp, where those are refused.
     Stale,
-    /// Signed, and not to be decrypted or not text.
+    /// Signed, and not to be decrypted.
     Undecryptable,
-    /// The body is larger than the limit, or did not come in time, or came compressed.
+    /// The body is larger than the limit, did not come in time, or broke off.
     Body,
-    /// Opened, and its payload is not JSON.
+    /// The body is compressed.
+    Compressed,
+    /// There was no room for the body.
+    NoRoom,
+    /// Opened, and the handler cannot read its payload.
     Payload,
     /// Opened, and could not be kept at the time.
     Unavailable,
@@ -93,16 +96,28 @@ pub enum RejectReason {
 
 impl RejectReason {
     /// Every reason.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Malformed,
         Self::AppKey,
         Self::Signature,
         Self::Stale,
         Self::Undecryptable,
         Self::Body,
+        Self::Compressed,
+        Self::NoRoom,
         Self::Payload,
         Self::Unavailable,
     ];
+
+    /// Whether a genuine callback may have suffered it. A wrong signature is a stranger's.
+    #[must_use]
+    pub const fn is_refusal(self) -> bool {
+        match self {
+            Self::Malformed | Self::AppKey | Self::Signature => false,
+            Self::Undecryptable | Self::Payload => true,
+            Self::Stale | Self::Body | Self::Compressed | Self::NoRoom | Self::Unavailable => true,
+        }
+    }
 
     /// A short name, fit for a metric's label.
     #[must_use]
@@ -114,6 +129,8 @@ impl RejectReason {
             Self::Stale => "stale",
             Self::Undecryptable => "undecryptable",
             Self::Body => "body",
+            Self::Compressed => "compressed",
+            Self::NoRoom => "no_room",
             Self::Payload => "payload",
             Self::Unavailable => "unavailable",
         }
@@ -139,9 +156,7 @@ impl OpenError {
             Self::AppKey => RejectReason::AppKey,
             Self::Signature => RejectReason::Signature,
             Self::Stale { .. } | Self::TimestampUnreadable => RejectReason::Stale,
-            Self::Base64(_) | Self::Length { .. } | Self::Padding | Self::NotUtf8(_) => {
-                RejectReason::Undecryptable
-            }
+            Self::Base64(_) | Self::Length { .. } | Self::Padding => RejectReason::Undecryptable,
         }
     }
 }
@@ -195,10 +210,8 @@ impl Freshness {
         self
     }
 
-    fn judge(self, timestamp: &str, now: u64) -> Staleness {
-        let Ok(seconds) = timestamp.trim().parse::<u64>() else {
-            return Staleness::Unreadable;
-        };
+    fn judge(self, seconds: Option<u64>, now: u64) -> Staleness {
+        let Some(seconds) = seconds else { return Staleness::Unreadable };
         let away = Duration::from_secs(now.abs_diff(seconds));
         if away <= self.tolerance { Staleness::Fresh } else { Staleness::Stale { away } }
     }
@@ -210,15 +223,21 @@ pub struct VerifiedEnvelope<'a> {
     timestamp: Cow<'a, str>,
     /// The pairs of keys whose token made the signature, the first of them first.
     matched: Vec<usize>,
+    readings: Readings,
     ring: &'a Keyring,
 }
+
+/// From here on a timestamp is in milliseconds: as seconds it would lie five thousand years ahead.
+const MILLISECONDS: u64 = 100_000_000_000;
 
 /// A callback that was verified and decrypted. Only a verified envelope makes one (invariant I8).
 #[derive(Clone)]
 pub struct OpenedCallback {
-    payload: String,
+    payload: Vec<u8>,
     matched_key: usize,
     staleness: Staleness,
+    signed_at: Option<u64>,
+    readings: Readings,
 }
 
 impl Keyring {
@@ -241,16 +260,42 @@ impl Keyring {
                 &envelope.encoding_content,
             ])
         };
-        let matches = |keys: &crate::CallbackKeys| {
-            crypto::matches(&envelope.signature, signed(keys.token.expose()))
-        };
+        let signature = envelope.signature.to_ascii_lowercase();
+        let matches =
+            |keys: &crate::CallbackKeys| crypto::matches(&signature, signed(keys.token.expose()));
         // Rotated keys are looked at only when the first pair does not fit: each costs an MD5.
         let first = self.keys.iter().position(matches).ok_or(OpenError::Signature)?;
         let token = &self.keys[first].token;
         let same_token = |at: &usize| self.keys[*at].token == *token;
         let matched = (first..self.keys.len()).filter(same_token).collect();
+        let mut readings = Readings::PLAIN;
+        if envelope.bom {
+            readings.insert(Reading::EnvelopeBom);
+        }
+        if signature != *envelope.signature {
+            readings.insert(Reading::SignatureCase);
+        }
         let Envelope { encoding_content, timestamp, .. } = envelope;
-        Ok(VerifiedEnvelope { encoding_content, timestamp, matched, ring: self })
+        if timestamp.trim().parse().is_ok_and(|it: u64| it >= MILLISECONDS) {
+            readings.insert(Reading::Milliseconds);
+        }
+        Ok(VerifiedEnvelope { encoding_content, timestamp, matched, readings, ring: self })
+    }
+
+    /// Decrypts what a verified envelope held, with whichever pair of keys fits. For content that was
+    /// kept because no key fitted when it came.
+    ///
+    /// # Errors
+    /// [`OpenError`]: `Base64`, `Length`, `Padding`.
+    pub fn decrypt(&self, encoding_content: &str) -> Result<(Vec<u8>, Readings), OpenError> {
+        let mut failure = OpenError::Padding;
+        for keys in &self.keys {
+            match decrypt(encoding_content, &keys.aes) {
+                Ok(opened) => return Ok(opened),
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
     }
 
     /// Verifies and decrypts. `now` is the time in seconds since the Unix epoch.
@@ -271,10 +316,25 @@ impl Keyring {
     /// Encrypts and signs a payload with the first pair of keys, as the platform does.
     #[must_use]
     pub fn seal(&self, payload: &str, nonce: &str, timestamp: u64) -> CallbackEnvelope {
-        let keys = self.sealing();
-        let encoding_content = STANDARD.encode(crypto::encrypt(&keys.aes, payload.as_bytes()));
-        let timestamp = timestamp.to_string();
-        let token = keys.token.expose();
+        let content = self.encrypt(payload.as_bytes(), Padding::Pkcs7);
+        self.sign(content, nonce, timestamp.to_string())
+    }
+
+    /// Encrypts any bytes with the first pair of keys, as base64: the content of an envelope.
+    #[must_use]
+    pub fn encrypt(&self, plaintext: &[u8], padding: Padding) -> String {
+        STANDARD.encode(crypto::encrypt(&self.sealing().aes, plaintext, padding))
+    }
+
+    /// Signs any content with the first pair of keys, as it is.
+    #[must_use]
+    pub fn sign(
+        &self,
+        encoding_content: String,
+        nonce: &str,
+        timestamp: String,
+    ) -> CallbackEnvelope {
+        let token = self.sealing().token.expose();
         let signature = crypto::sign([&self.app_key, token, nonce, &timestamp, &encoding_content]);
         CallbackEnvelope::new(
             self.app_key.clone(),
@@ -290,7 +350,21 @@ impl VerifiedEnvelope<'_> {
     /// How the signed timestamp compares with `now`, in seconds since the Unix epoch.
     #[must_use]
     pub fn staleness(&self, now: u64, freshness: Freshness) -> Staleness {
-        freshness.judge(&self.timestamp, now)
+        freshness.judge(self.signed_at(), now)
+    }
+
+    /// When it was signed, in seconds since the Unix epoch by the platform's clock; `None` where the
+    /// timestamp is no number. Milliseconds are taken for what they are.
+    #[must_use]
+    pub fn signed_at(&self) -> Option<u64> {
+        let timestamp: u64 = self.timestamp.trim().parse().ok()?;
+        Some(if timestamp >= MILLISECONDS { timestamp / 1000 } else { timestamp })
+    }
+
+    /// The encrypted content, as it came.
+    #[must_use]
+    pub fn encoding_content(&self) -> &str {
+        &self.encoding_content
     }
 
     /// The signed timestamp as it was written.
@@ -303,7 +377,7 @@ impl VerifiedEnvelope<'_> {
     ///
     /// # Errors
     /// [`OpenError`]: `Stale` and `TimestampUnreadable` where the policy refuses, `Base64`,
-    /// `Length`, `Padding`, `NotUtf8`.
+    /// `Length`, `Padding`.
     pub fn open(&self, now: u64, freshness: Freshness) -> Result<OpenedCallback, OpenError> {
         let staleness = self.staleness(now, freshness);
         match staleness {
@@ -315,50 +389,125 @@ impl VerifiedEnvelope<'_> {
         }
         let mut failure = OpenError::Signature;
         for &matched_key in &self.matched {
-            match self.decrypt(&self.ring.keys[matched_key].aes) {
-                Ok(payload) => {
-                    return Ok(OpenedCallback { payload, matched_key, staleness });
+            match decrypt(&self.encoding_content, &self.ring.keys[matched_key].aes) {
+                Ok((payload, readings)) => {
+                    let (signed_at, readings) = (self.signed_at(), readings.union(self.readings));
+                    let opened =
+                        OpenedCallback { payload, matched_key, staleness, signed_at, readings };
+                    return Ok(opened);
                 }
                 Err(error) => failure = error,
             }
         }
         Err(failure)
     }
+}
 
-    fn decrypt(&self, key: &[u8]) -> Result<String, OpenError> {
-        let mut buffer =
-            decoded(&self.encoding_content).map_err(|error| OpenError::Base64(error.into()))?;
-        let bytes = buffer.len();
-        crypto::decrypt(key, &mut buffer).map_err(|error| match error {
-            DecryptError::Length => OpenError::Length { bytes },
-            DecryptError::Padding => OpenError::Padding,
-        })?;
-        String::from_utf8(buffer).map_err(|error| OpenError::NotUtf8(error.utf8_error().into()))
+/// Decodes, decrypts and cuts the padding off.
+fn decrypt(encoding_content: &str, key: &[u8]) -> Result<(Vec<u8>, Readings), OpenError> {
+    let (mut plain, mut readings) =
+        decoded(encoding_content).map_err(|error| OpenError::Base64(error.into()))?;
+    if !crypto::decrypt(key, &mut plain) {
+        return Err(OpenError::Length { bytes: plain.len() });
+    }
+    match crypto::padding(&plain) {
+        Some(padding) => {
+            plain.truncate(plain.len() - padding);
+            if padding > crypto::BLOCK {
+                readings.insert(Reading::WecomPadding);
+            }
+        }
+        // Not padded at all, or damaged: only the text can tell.
+        None if is_one_object(&plain) => readings.insert(Reading::Unpadded),
+        None => return Err(OpenError::Padding),
+    }
+    Ok((plain, readings))
+}
+
+fn is_one_object(plain: &[u8]) -> bool {
+    let object = |text: &str| {
+        text.trim_start().starts_with('{')
+            && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+    };
+    let text = PayloadText::of(plain);
+    object(text.as_str()) || text.repaired().is_some_and(|text| object(text.as_str()))
+}
+
+/// The bytes of a base64 text. What the quick decoder does not take, the other one judges; then white
+/// space, the URL-safe alphabet and missing padding are looked past.
+fn decoded(text: &str) -> Result<(Vec<u8>, Readings), base64::DecodeError> {
+    if let Ok(bytes) = base64_simd::STANDARD.decode_to_vec(text) {
+        return Ok((bytes, Readings::PLAIN));
+    }
+    let error = match STANDARD.decode(text) {
+        Ok(bytes) => return Ok((bytes, Readings::PLAIN)),
+        Err(error) => error,
+    };
+    let mut readings = Readings::PLAIN;
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        let c = match c {
+            ' ' | '\t' | '\r' | '\n' => {
+                readings.insert(Reading::Base64Space);
+                continue;
+            }
+            '-' | '_' => {
+                readings.insert(Reading::Base64Url);
+                if c == '-' { '+' } else { '/' }
+            }
+            c => c,
+        };
+        plain.push(c);
+    }
+    let unpadded = plain.trim_end_matches('=');
+    if !plain.len().is_multiple_of(4) || plain.len() - unpadded.len() > 2 {
+        readings.insert(Reading::Base64Padding);
+    }
+    let config = GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::RequireNone)
+        .with_decode_allow_trailing_bits(true);
+    match GeneralPurpose::new(&alphabet::STANDARD, config).decode(unpadded) {
+        Ok(bytes) if !readings.is_plain() => Ok((bytes, readings)),
+        _ => Err(error),
     }
 }
 
-/// The bytes of a base64 text. What the quick decoder does not take, the other one judges.
-fn decoded(text: &str) -> Result<Vec<u8>, base64::DecodeError> {
-    base64_simd::STANDARD.decode_to_vec(text).or_else(|_| STANDARD.decode(text))
-}
-
 impl OpenedCallback {
-    /// The decrypted payload: text, most likely JSON.
+    /// The decrypted payload, byte for byte: most likely JSON.
     #[must_use]
-    pub fn payload(&self) -> &str {
+    pub fn payload(&self) -> &[u8] {
         &self.payload
     }
 
     /// The decrypted payload, without copying it.
     #[must_use]
-    pub fn into_payload(self) -> String {
+    pub fn into_payload(self) -> Vec<u8> {
         self.payload
+    }
+
+    /// The payload as text.
+    #[must_use]
+    pub fn text(&self) -> PayloadText<'_> {
+        PayloadText::of(&self.payload)
     }
 
     /// What the payload says it carries; reads no further than it must.
     #[must_use]
     pub fn event_type(&self) -> EventType {
-        EventType::of_payload(&self.payload)
+        EventType::of_payload(self.text().as_str())
+    }
+
+    /// When it was signed, in seconds since the Unix epoch by the platform's clock; `None` where the
+    /// timestamp is no number.
+    #[must_use]
+    pub fn signed_at(&self) -> Option<u64> {
+        self.signed_at
+    }
+
+    /// What had to be read otherwise than plainly to open it.
+    #[must_use]
+    pub fn readings(&self) -> Readings {
+        self.readings
     }
 
     /// Which pair of the ring opened it, counted from 0.
@@ -403,6 +552,10 @@ mod tests {
     fn agrees(text: &str) -> Result<(), TestCaseError> {
         if let Ok(quick) = base64_simd::STANDARD.decode_to_vec(text) {
             prop_assert_eq!(Ok(quick), STANDARD.decode(text));
+        }
+        // What both of them take is taken as plain, and nothing that is taken is lost.
+        if let (Ok(strict), Ok((bytes, readings))) = (STANDARD.decode(text), super::decoded(text)) {
+            prop_assert_eq!((bytes, readings.is_plain()), (strict, true));
         }
         Ok(())
     }

@@ -2,10 +2,9 @@
 
 use std::fmt;
 
-use serde::de::DeserializeOwned;
 use serde::{Serialize, Serializer};
 
-use crate::Json;
+use crate::{Json, Readings, Tolerant, unread};
 
 /// An element that could not be read, whole, with the reason.
 ///
@@ -33,18 +32,29 @@ pub enum Entry<T> {
     Unread(Unread),
 }
 
-impl<T: DeserializeOwned> Entry<T> {
-    /// Reads one element from its JSON.
+impl<T: Tolerant> Entry<T> {
+    /// Reads one element from its JSON: a field that cannot be read costs the field, and only an
+    /// element that cannot be identified is not read.
     #[must_use]
     pub fn read(raw: Json) -> Self {
-        match serde_json::from_str(raw.as_str()) {
-            Ok(value) => Self::Read(value),
-            Err(error) => Self::Unread(Unread { raw, reason: crate::wire::reason(&error) }),
+        Self::read_with(raw).0
+    }
+
+    /// As [`read`](Self::read), with what had to be read otherwise.
+    #[must_use]
+    pub fn read_with(raw: Json) -> (Self, Readings) {
+        match unread::read::<T>(raw.as_str()) {
+            Some((value, fields, readings)) => (Self::Read(value.with_unread(fields)), readings),
+            None => {
+                let error = serde_json::from_str::<T>(raw.as_str()).err();
+                let reason = error.map_or_else(String::new, |error| crate::wire::reason(&error));
+                (Self::Unread(Unread { raw, reason }), Readings::PLAIN)
+            }
         }
     }
 }
 
-/// A list read element by element (protocol section 4: one unreadable account never costs its page).
+/// A list read element by element: an unreadable account never costs its page (protocol section 4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entries<T>(Vec<Entry<T>>);
 

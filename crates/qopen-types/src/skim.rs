@@ -7,8 +7,10 @@ mod tests;
 
 use std::borrow::Cow;
 
-use serde::de::{IgnoredAny, MapAccess};
+use serde::de::{Error, IgnoredAny, MapAccess};
+use serde_json::value::RawValue;
 
+use crate::reading::{self, Reading};
 use crate::wire::{self, Key, Object};
 use crate::{AccountId, Digest, EventType, MarkId, RobotId, ids};
 
@@ -37,6 +39,8 @@ pub enum SkimError {
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CallbackSkim<'a> {
+    /// What it says it carries.
+    pub event_type: EventType,
     /// 0, or the code of the error that the platform reports.
     pub err_code: i64,
     /// The platform's message.
@@ -51,8 +55,8 @@ pub struct CallbackSkim<'a> {
 #[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PageSkim<'a> {
-    /// Whether the platform says that more pages follow. Absent reads as false.
-    pub has_more: bool,
+    /// Whether the platform says that more pages follow; `None` where it does not say.
+    pub has_more: Option<bool>,
     /// The request that this page answers, where given.
     pub mark_id: Option<MarkId>,
     /// The page's customers, in order.
@@ -125,19 +129,88 @@ impl<'de> Object<'de> for CallbackSkim<'de> {
     const NAME: &'static str = "a callback payload";
 
     fn read<A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
-        let mut out = Self { err_code: 0, err_msg: "".into(), robot_id: None, page: None };
+        let mut once = Once::of(&["event_type", "err_code", "errcode", "robot_id", "data"]);
+        let (mut code, mut other_code) = (None, None);
+        let (mut message, mut robot, mut data) = (None, None, None);
+        let mut event_type = EventType::Absent;
         while let Some(key) = map.next_key::<Key<'de>>()? {
-            match key.as_str() {
-                "err_code" | "errcode" => out.err_code = wire::scalar(&mut map, "err_code")?,
-                "err_msg" | "errmsg" => {
-                    out.err_msg = wire::text(&mut map, "err_msg")?.unwrap_or_default();
+            let name = key.as_str();
+            once.check(name)?;
+            match name {
+                "err_code" => code = wire::optional::<i64, A>(&mut map, "err_code")?,
+                "errcode" => other_code = wire::optional::<i64, A>(&mut map, "errcode")?,
+                "err_msg" | "errmsg" => message = Some(map.next_value::<&RawValue>()?),
+                "robot_id" => robot = Some(map.next_value::<&RawValue>()?),
+                "data" => data = Some(map.next_value::<&RawValue>()?),
+                "event_type" => {
+                    let read = wire::optional(&mut map, "event_type")?;
+                    event_type = read.unwrap_or(EventType::Absent);
                 }
-                "robot_id" => out.robot_id = wire::optional(&mut map, "robot_id")?,
-                "data" => out.page = wire::optional_object(&mut map, "data")?,
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }
         }
-        Ok(out)
+        // A report is its code, in whichever spelling; what decorates it may be anything.
+        let err_code = [code, other_code].into_iter().flatten().find(|it| *it != 0).unwrap_or(0);
+        let data = data.map(RawValue::get).filter(|it| *it != "null");
+        let err_msg = message.map_or(Cow::Borrowed(""), message_of);
+        if err_code != 0 {
+            let names = |name| data.and_then(|data| wire::first_field(data, name));
+            let page = names("mark_id")
+                .map(|mark| PageSkim { mark_id: Some(mark), ..PageSkim::default() });
+            let robot = robot.and_then(|it| wire::scalar_of(it.get(), "robot_id").ok().flatten());
+            let robot_id = robot.or_else(|| names_robot(data));
+            return Ok(Self { event_type, err_code, err_msg, robot_id, page });
+        }
+        let robot_id = match robot {
+            Some(robot) => wire::scalar_of(robot.get(), "robot_id").map_err(again)?,
+            None => None,
+        };
+        let page = match data {
+            Some(data) => wire::object_of(data, "data").map_err(again)?,
+            None => None,
+        };
+        Ok(Self { event_type, err_code, err_msg, robot_id, page })
+    }
+}
+
+fn names_robot(data: Option<&str>) -> Option<RobotId> {
+    data.and_then(|data| wire::first_field(data, "robot_id"))
+}
+
+/// A reader's error, as the reader around it says it.
+fn again<E: Error>(error: serde_json::Error) -> E {
+    E::custom(wire::reason(&error))
+}
+
+/// The platform's message: text, or whatever else stands there as its JSON.
+fn message_of(json: &RawValue) -> Cow<'_, str> {
+    let json = json.get();
+    match serde_json::from_str::<Cow<'_, str>>(json) {
+        Ok(Cow::Borrowed(text)) => Cow::Borrowed(text),
+        Ok(Cow::Owned(text)) => Cow::Owned(text),
+        Err(_) if json == "null" => Cow::Borrowed(""),
+        Err(_) => Cow::Borrowed(json),
+    }
+}
+
+/// Members of an object that may stand there once: a second one would hide the first.
+struct Once {
+    names: &'static [&'static str],
+    seen: u8,
+}
+
+impl Once {
+    const fn of(names: &'static [&'static str]) -> Self {
+        Self { names, seen: 0 }
+    }
+
+    fn check<E: Error>(&mut self, name: &str) -> Result<(), E> {
+        let Some(at) = self.names.iter().position(|it| *it == name) else { return Ok(()) };
+        if self.seen & (1 << at) != 0 {
+            return Err(wire::twice(name));
+        }
+        self.seen |= 1 << at;
+        Ok(())
     }
 }
 
@@ -146,17 +219,41 @@ impl<'de> Object<'de> for PageSkim<'de> {
 
     fn read<A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
         let mut out = Self::default();
+        let mut once = Once::of(&["has_more", "mark_id", "account_list"]);
+        // Whether there is a list, and whether something unknown may hold what a list would.
+        let (mut list, mut absent, mut unknown) = (None, true, None);
         while let Some(key) = map.next_key::<Key<'de>>()? {
-            match key.as_str() {
-                "has_more" => out.has_more = wire::scalar(&mut map, "has_more")?,
+            let name = key.as_str();
+            once.check(name)?;
+            match name {
+                "has_more" => out.has_more = wire::optional(&mut map, "has_more")?,
                 "mark_id" => out.mark_id = wire::optional(&mut map, "mark_id")?,
                 "account_list" => {
-                    let list = wire::raw_list(&mut map, "account_list")?;
-                    out.accounts = list.into_iter().map(|raw| account(raw.get())).collect();
+                    list = wire::raw_list(&mut map, "account_list")?;
+                    absent = false;
                 }
-                _ => drop(map.next_value::<IgnoredAny>()?),
+                _ => {
+                    let value = map.next_value::<&RawValue>()?.get();
+                    if value.len() > 2 && value.starts_with(['{', '[']) {
+                        unknown = Some(name.to_owned());
+                    }
+                }
             }
         }
+        match (&list, out.has_more) {
+            // Absence is not emptiness: no encoder leaves out both.
+            (None, None) => return Err(wire::missing("has_more and account_list")),
+            (None, Some(_)) if absent && unknown.is_some() => {
+                let name = unknown.unwrap_or_default();
+                return Err(A::Error::custom(format_args!(
+                    "account_list: missing, and `{name}` is not known"
+                )));
+            }
+            (Some(_), None) => reading::note(Reading::ImpliedEnd),
+            _ => {}
+        }
+        let list = list.unwrap_or_default();
+        out.accounts = list.into_iter().map(|raw| account(raw.get())).collect();
         Ok(out)
     }
 }
@@ -183,9 +280,13 @@ impl<'de> Object<'de> for IdOnly<'de> {
 
     fn read<A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
         let mut id = None;
+        let mut once = Once::of(&["account_id"]);
         while let Some(key) = map.next_key::<Key<'de>>()? {
             match key.as_str() {
-                "account_id" => id = wire::text(&mut map, "account_id")?,
+                name @ "account_id" => {
+                    once.check(name)?;
+                    id = wire::text(&mut map, name)?;
+                }
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }
         }
@@ -198,7 +299,7 @@ impl<'de> Object<'de> for IdOnly<'de> {
 impl std::fmt::Debug for CallbackSkim<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("CallbackSkim")
-            .field("event_type", &EventType::ROBOT_ACCOUNT_LIST)
+            .field("event_type", &self.event_type)
             .field("err_code", &self.err_code)
             .field("robot_id", &self.robot_id)
             .field("page", &self.page)

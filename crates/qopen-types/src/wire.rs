@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
+use std::collections::HashSet;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -14,7 +15,8 @@ use serde::de::{
 };
 use serde_json::value::RawValue;
 
-use crate::{AccountId, Entries, Entry, EventType, Extra, Json, MarkId, RobotId, Secret};
+use crate::reading::{self, Reading};
+use crate::{AccountId, Entries, Entry, EventType, Extra, Json, MarkId, RobotId, Secret, Tolerant};
 
 /// What `Debug` prints in the place of personal data.
 pub(crate) struct Redacted;
@@ -119,10 +121,23 @@ impl Scalar for i64 {
         match value {
             Value::Signed(n) => Ok(Some(n)),
             Value::Unsigned(n) => Self::try_from(n).map(Some).map_err(|_| Unfit),
-            Value::Float(n) => exact_integer(n).map(Some).ok_or(Unfit),
+            Value::Float(n) => {
+                reading::note(Reading::IntegerForm);
+                exact_integer(n).map(Some).ok_or(Unfit)
+            }
             Value::Text(text) => match text.trim() {
                 "" => Ok(None),
-                text => text.parse().map(Some).map_err(|_| Unfit),
+                text => match text.parse::<Self>() {
+                    Ok(n) => Ok(Some(n)),
+                    // Of digits and a point alone: what else parses is no number of anybody's.
+                    Err(_)
+                        if text.bytes().all(|it| it.is_ascii_digit() || b"+-.".contains(&it)) =>
+                    {
+                        reading::note(Reading::IntegerForm);
+                        text.parse().ok().and_then(exact_integer).map(Some).ok_or(Unfit)
+                    }
+                    Err(_) => Err(Unfit),
+                },
             },
             Value::Boolean(_) => Err(Unfit),
         }
@@ -133,16 +148,21 @@ impl Scalar for bool {
     const EXPECTED: &'static str = "a boolean, 0 or 1";
 
     fn from_value(value: Value<'_>) -> Result<Option<Self>, Unfit> {
-        match value {
-            Value::Boolean(b) => Ok(Some(b)),
-            Value::Unsigned(0) | Value::Signed(0) => Ok(Some(false)),
-            Value::Unsigned(1) | Value::Signed(1) => Ok(Some(true)),
-            Value::Text(text) => match text.trim() {
-                "" => Ok(None),
-                "0" | "false" => Ok(Some(false)),
-                "1" | "true" => Ok(Some(true)),
-                _ => Err(Unfit),
-            },
+        if let Value::Boolean(flag) = value {
+            return Ok(Some(flag));
+        }
+        reading::note(Reading::FlagForm);
+        match &value {
+            Value::Text(text) if text.trim().is_empty() => return Ok(None),
+            Value::Text(text) if text.trim().eq_ignore_ascii_case("true") => return Ok(Some(true)),
+            Value::Text(text) if text.trim().eq_ignore_ascii_case("false") => {
+                return Ok(Some(false));
+            }
+            _ => {}
+        }
+        match i64::from_value(value)? {
+            Some(0) => Ok(Some(false)),
+            Some(1) => Ok(Some(true)),
             _ => Err(Unfit),
         }
     }
@@ -260,7 +280,7 @@ impl<'f, R> Field<'f, R> {
 }
 
 /// What a field may hold. Anything not overridden is refused by kind.
-trait Reading<'de>: Sized {
+trait Reader<'de>: Sized {
     const EXPECTED: &'static str;
 
     fn scalar<E: Error>(field: &str, value: Value<'_>) -> Result<Option<Self>, E> {
@@ -277,7 +297,7 @@ trait Reading<'de>: Sized {
     }
 }
 
-impl<'de, R: Reading<'de>> Visitor<'de> for Field<'_, R> {
+impl<'de, R: Reader<'de>> Visitor<'de> for Field<'_, R> {
     type Value = Option<R>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -318,7 +338,7 @@ impl<'de, R: Reading<'de>> Visitor<'de> for Field<'_, R> {
     }
 }
 
-impl<'de, R: Reading<'de>> DeserializeSeed<'de> for Field<'_, R> {
+impl<'de, R: Reader<'de>> DeserializeSeed<'de> for Field<'_, R> {
     type Value = Option<R>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<R>, D::Error> {
@@ -328,7 +348,7 @@ impl<'de, R: Reading<'de>> DeserializeSeed<'de> for Field<'_, R> {
 
 struct AsScalar<T>(T);
 
-impl<T: Scalar> Reading<'_> for AsScalar<T> {
+impl<T: Scalar> Reader<'_> for AsScalar<T> {
     const EXPECTED: &'static str = T::EXPECTED;
 
     fn scalar<E: Error>(field: &str, value: Value<'_>) -> Result<Option<Self>, E> {
@@ -342,7 +362,7 @@ impl<T: Scalar> Reading<'_> for AsScalar<T> {
 
 struct AsText<'de>(Cow<'de, str>);
 
-impl<'de> Reading<'de> for AsText<'de> {
+impl<'de> Reader<'de> for AsText<'de> {
     const EXPECTED: &'static str = "a string";
 
     fn scalar<E: Error>(field: &str, value: Value<'_>) -> Result<Option<Self>, E> {
@@ -359,19 +379,25 @@ impl<'de> Reading<'de> for AsText<'de> {
 
 struct AsObject<T>(T);
 
-impl<'de, T: Object<'de>> Reading<'de> for AsObject<T> {
+impl<'de, T: Object<'de>> Reader<'de> for AsObject<T> {
     const EXPECTED: &'static str = T::NAME;
 
     /// An empty text stands for "no object", as an empty list does: gateways write both.
     fn scalar<E: Error>(field: &str, value: Value<'_>) -> Result<Option<Self>, E> {
         match value {
-            Value::Text(text) if text.is_empty() => Ok(None),
+            Value::Text(text) if text.is_empty() => {
+                reading::note(Reading::EmptyObjectForm);
+                Ok(None)
+            }
             value => Err(value.kind().found(field, T::NAME)),
         }
     }
     fn list<A: SeqAccess<'de>>(field: &str, mut seq: A) -> Result<Option<Self>, A::Error> {
         match seq.next_element::<IgnoredAny>()? {
-            None => Ok(None),
+            None => {
+                reading::note(Reading::EmptyObjectForm);
+                Ok(None)
+            }
             Some(_) => Err(Kind::List.found(field, T::NAME)),
         }
     }
@@ -380,45 +406,107 @@ impl<'de, T: Object<'de>> Reading<'de> for AsObject<T> {
     }
 }
 
-struct AsList<T>(Vec<T>);
+/// What the elements of a list are read as.
+trait Element<'de>: Sized {
+    type Seed<'f>: DeserializeSeed<'de, Value = Option<Self>>
+    where
+        Self: 'f;
 
-impl<'de, T: Object<'de>> Reading<'de> for AsList<T> {
+    fn seed(field: &str) -> Self::Seed<'_>;
+}
+
+/// A list, whatever its elements are read as: also as an object whose keys are their numbers, an
+/// empty object, or an empty text.
+struct AsElements<E>(Vec<E>);
+
+impl<'de, E: Element<'de>> Reader<'de> for AsElements<E> {
     const EXPECTED: &'static str = "a list";
 
+    fn scalar<X: Error>(field: &str, value: Value<'_>) -> Result<Option<Self>, X> {
+        match value {
+            Value::Text(text) if text.trim().is_empty() => {
+                reading::note(Reading::EmptyListForm);
+                Ok(Some(Self(Vec::new())))
+            }
+            value => Err(value.kind().found(field, Self::EXPECTED)),
+        }
+    }
     fn list<A: SeqAccess<'de>>(field: &str, mut seq: A) -> Result<Option<Self>, A::Error> {
         let mut out = Vec::new();
-        while let Some(element) = seq.next_element_seed(Field::<AsObject<T>>::new(field))? {
-            out.extend(element.map(|AsObject(value)| value));
+        while let Some(element) = seq.next_element_seed(E::seed(field))? {
+            out.extend(element);
         }
+        Ok(Some(Self(out)))
+    }
+    fn object<A: MapAccess<'de>>(field: &str, mut map: A) -> Result<Option<Self>, A::Error> {
+        let (mut out, mut numbers) = (Vec::new(), HashSet::new());
+        while let Some(key) = map.next_key::<Key<'de>>()? {
+            let Ok(number) = key.as_str().parse::<u64>() else {
+                return Err(Kind::Object.found(field, Self::EXPECTED));
+            };
+            if !numbers.insert(number) {
+                return Err(twice(field));
+            }
+            out.extend(map.next_value_seed(E::seed(field))?);
+        }
+        reading::note(match numbers.is_empty() {
+            true => Reading::EmptyListForm,
+            false => Reading::ListAsObject,
+        });
         Ok(Some(Self(out)))
     }
 }
 
-struct AsRawList<'de>(Vec<&'de RawValue>);
+struct Typed<T>(T);
 
-impl<'de> Reading<'de> for AsRawList<'de> {
-    const EXPECTED: &'static str = "a list";
+impl<'de, T: Object<'de>> Element<'de> for Typed<T> {
+    type Seed<'f>
+        = TypedSeed<'f, T>
+    where
+        Self: 'f;
 
-    fn list<A: SeqAccess<'de>>(_: &str, mut seq: A) -> Result<Option<Self>, A::Error> {
-        let mut out = Vec::new();
-        while let Some(element) = seq.next_element()? {
-            out.push(element);
-        }
-        Ok(Some(Self(out)))
+    fn seed(field: &str) -> TypedSeed<'_, T> {
+        TypedSeed(Field::new(field))
     }
 }
 
-struct AsEntries<T>(Entries<T>);
+struct TypedSeed<'f, T>(Field<'f, AsObject<T>>);
 
-impl<'de, T: DeserializeOwned> Reading<'de> for AsEntries<T> {
-    const EXPECTED: &'static str = "a list";
+impl<'de, T: Object<'de>> DeserializeSeed<'de> for TypedSeed<'_, T> {
+    type Value = Option<Typed<T>>;
 
-    fn list<A: SeqAccess<'de>>(_: &str, mut seq: A) -> Result<Option<Self>, A::Error> {
-        let mut out = Vec::new();
-        while let Some(element) = seq.next_element::<Json>()? {
-            out.push(Entry::read(element));
-        }
-        Ok(Some(Self(out.into_iter().collect())))
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        Ok(self.0.deserialize(deserializer)?.map(|AsObject(value)| Typed(value)))
+    }
+}
+
+/// Any value, as it is.
+struct Plain<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for Plain<T> {
+    type Value = Option<T>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        T::deserialize(deserializer).map(Some)
+    }
+}
+
+impl<'de> Element<'de> for &'de RawValue {
+    type Seed<'f>
+        = Plain<Self>
+    where
+        Self: 'f;
+
+    fn seed(_: &str) -> Plain<Self> {
+        Plain(PhantomData)
+    }
+}
+
+impl<'de> Element<'de> for Json {
+    type Seed<'f> = Plain<Self>;
+
+    fn seed(_: &str) -> Plain<Self> {
+        Plain(PhantomData)
     }
 }
 
@@ -506,24 +594,26 @@ pub(crate) fn list<'de, T: Object<'de>, A: MapAccess<'de>>(
     map: &mut A,
     field: &str,
 ) -> Read<'de, Vec<T>, A> {
-    let value = map.next_value_seed(Field::<AsList<T>>::new(field))?;
-    Ok(value.map(|AsList(list)| list).unwrap_or_default())
+    let value = map.next_value_seed(Field::<AsElements<Typed<T>>>::new(field))?;
+    let list = value.map(|AsElements(list)| list).unwrap_or_default();
+    Ok(list.into_iter().map(|Typed(value)| value).collect())
 }
 
 pub(crate) fn raw_list<'de, A: MapAccess<'de>>(
     map: &mut A,
     field: &str,
-) -> Read<'de, Vec<&'de RawValue>, A> {
-    let value = map.next_value_seed(Field::<AsRawList<'de>>::new(field))?;
-    Ok(value.map(|AsRawList(list)| list).unwrap_or_default())
+) -> Read<'de, Option<Vec<&'de RawValue>>, A> {
+    let value = map.next_value_seed(Field::<AsElements<&'de RawValue>>::new(field))?;
+    Ok(value.map(|AsElements(list)| list))
 }
 
-pub(crate) fn entries<'de, T: DeserializeOwned, A: MapAccess<'de>>(
+pub(crate) fn entries<'de, T: Tolerant, A: MapAccess<'de>>(
     map: &mut A,
     field: &str,
 ) -> Read<'de, Entries<T>, A> {
-    let value = map.next_value_seed(Field::<AsEntries<T>>::new(field))?;
-    Ok(value.map(|AsEntries(entries)| entries).unwrap_or_default())
+    let value = map.next_value_seed(Field::<AsElements<Json>>::new(field))?;
+    let list = value.map(|AsElements(list)| list).unwrap_or_default();
+    Ok(list.into_iter().map(Entry::read).collect())
 }
 
 pub(crate) fn json<'de, A: MapAccess<'de>>(map: &mut A, _: &str) -> Read<'de, Option<Json>, A> {
@@ -538,6 +628,57 @@ pub(crate) fn unknown<'de, A: MapAccess<'de>>(
 ) -> Read<'de, (), A> {
     extra.insert(key.as_str(), map.next_value()?);
     Ok(())
+}
+
+/// A scalar's JSON; `None` stands for "not given".
+pub(crate) fn scalar_of<T: Scalar>(
+    json: &str,
+    field: &str,
+) -> Result<Option<T>, serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_str(json);
+    let value = Field::<AsScalar<T>>::new(field).deserialize(&mut deserializer)?;
+    Ok(value.map(|AsScalar(value)| value))
+}
+
+/// An object's JSON; `None` stands for "not given".
+pub(crate) fn object_of<'de, T: Object<'de>>(
+    json: &'de str,
+    field: &str,
+) -> Result<Option<T>, serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_str(json);
+    let value = Field::<AsObject<T>>::new(field).deserialize(&mut deserializer)?;
+    Ok(value.map(|AsObject(value)| value))
+}
+
+/// The elements of a list's JSON, in any of a list's forms; `None` stands for "not given".
+pub(crate) fn elements_of<'a>(
+    json: &'a str,
+    field: &str,
+) -> Result<Option<Vec<&'a RawValue>>, serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_str(json);
+    let value = Field::<AsElements<&RawValue>>::new(field).deserialize(&mut deserializer)?;
+    Ok(value.map(|AsElements(list)| list))
+}
+
+/// The members of an object's JSON, in order, each as often as it stands there.
+pub(crate) fn members_of(json: &str) -> Result<Vec<(Key<'_>, &RawValue)>, serde_json::Error> {
+    struct Members;
+    impl<'de> Visitor<'de> for Members {
+        type Value = Vec<(Key<'de>, &'de RawValue)>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            std::iter::from_fn(|| map.next_entry().transpose()).collect()
+        }
+    }
+    serde_json::Deserializer::from_str(json).deserialize_map(Members)
+}
+
+/// A member that stands there twice, each time with something of its own: one would hide the other.
+pub(crate) fn twice<E: Error>(field: &str) -> E {
+    E::custom(format_args!("{field}: given twice"))
 }
 
 pub(crate) fn missing<E: Error>(field: &str) -> E {

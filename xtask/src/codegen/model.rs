@@ -19,6 +19,16 @@ pub(crate) struct Type {
     pub(crate) shape: Shape,
     /// The `event_type` under which it arrives by callback.
     pub(crate) event_type: Option<i64>,
+    /// Whether it is read field by field where it cannot be read as a whole.
+    pub(crate) tolerant: Option<Tolerant>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tolerant {
+    /// Its parent keeps what could not be read.
+    Part,
+    /// It keeps that itself.
+    Keeps,
 }
 
 pub(crate) enum Shape {
@@ -85,6 +95,7 @@ impl Model {
                 doc: doc(name, schema.description.as_deref())?,
                 shape: shape(name, schema, &is_enum)?,
                 event_type: None,
+                tolerant: tolerant(name, schema)?,
             });
         }
         let mut endpoints = Vec::new();
@@ -144,6 +155,15 @@ fn shape(name: &str, schema: &ObjectSchema, is_enum: &dyn Fn(&str) -> bool) -> R
             .map_err(|error| format!("{name}.{field}: {error}").into())
     });
     fields.collect::<Result<_>>().map(Shape::Struct)
+}
+
+fn tolerant(name: &str, schema: &ObjectSchema) -> Result<Option<Tolerant>> {
+    match schema.extensions.get("tolerant") {
+        None => Ok(None),
+        Some(Value::Bool(true)) => Ok(Some(Tolerant::Part)),
+        Some(Value::String(keeps)) if keeps == "keeps" => Ok(Some(Tolerant::Keeps)),
+        Some(other) => Err(format!("{name}: x-tolerant is true or `keeps`, not {other}").into()),
+    }
 }
 
 fn code(name: &str, schema: &Schema) -> Result<Code> {

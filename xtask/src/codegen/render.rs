@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote};
 
-use super::model::{Code, Endpoint, Field, Kind, Model, Shape, Type};
+use super::model::{Code, Endpoint, Field, Kind, Model, Shape, Tolerant, Type};
 use crate::Result;
 
 /// File names and their contents, not yet formatted.
@@ -62,7 +62,7 @@ fn doc(text: &str) -> TokenStream {
 
 fn type_file(it: &Type) -> Result<TokenStream> {
     match &it.shape {
-        Shape::Struct(fields) => Ok(struct_file(it, fields)),
+        Shape::Struct(fields) => struct_file(it, fields),
         Shape::OpenEnum(codes) => enum_file(it, codes),
     }
 }
@@ -109,9 +109,25 @@ impl Field {
         };
         quote!(wire::#reader(&mut map, #name)?)
     }
+
+    /// The reader of `unread` for this field; a required one yields an `Option`.
+    fn tolerant_reader(&self) -> Result<TokenStream> {
+        let (name, optional) = (&self.name, self.optional() || self.required);
+        let reader = match &self.kind {
+            Kind::OpenEnum(_) if !optional => quote!(open_enum),
+            Kind::List(_) if !optional => quote!(list),
+            Kind::Object(_) if !optional => quote!(object),
+            Kind::Text | Kind::Integer | Kind::Boolean | Kind::Scalar(_) if optional => {
+                quote!(optional)
+            }
+            Kind::Text | Kind::Integer | Kind::Boolean | Kind::Scalar(_) => quote!(scalar),
+            other => return Err(format!("{name}: {other:?} is not read tolerantly").into()),
+        };
+        Ok(quote!(unread.#reader(#name, value)))
+    }
 }
 
-fn struct_file(it: &Type, fields: &[Field]) -> TokenStream {
+fn struct_file(it: &Type, fields: &[Field]) -> Result<TokenStream> {
     let (name, text, plain_doc) = (ident(&it.name), &it.name, doc(&it.doc));
     let any_required = fields.iter().any(|field| field.required);
     let default = (!any_required).then(|| quote!(, Default));
@@ -134,6 +150,22 @@ fn struct_file(it: &Type, fields: &[Field]) -> TokenStream {
         }
     });
     let reader = reader(it, fields);
+    let tolerant = it.tolerant.map(|kind| tolerant(it, fields, kind)).transpose()?;
+    let keeps = it.tolerant == Some(Tolerant::Keeps);
+    let unread = keeps.then(|| {
+        quote! {
+            /// Fields that could not be read, with their raw values; written as `_unread`.
+            pub unread: crate::UnreadFields,
+        }
+    });
+    let debug_unread = keeps.then(|| quote!(.field("unread", &self.unread)));
+    let write_unread = keeps.then(|| {
+        quote! {
+            if !self.unread.is_empty() {
+                map.serialize_entry("_unread", &self.unread)?;
+            }
+        }
+    });
     let event = it.event_type.map(|event_type| {
         let event_type = proc_macro2::Literal::i64_unsuffixed(event_type);
         quote! {
@@ -142,7 +174,7 @@ fn struct_file(it: &Type, fields: &[Field]) -> TokenStream {
             }
         }
     });
-    quote! {
+    Ok(quote! {
         use serde::ser::SerializeMap;
         use crate::wire;
 
@@ -153,11 +185,12 @@ fn struct_file(it: &Type, fields: &[Field]) -> TokenStream {
             #(#members)*
             /// Fields that are not known here, kept and written again.
             pub extra: crate::Extra,
+            #unread
         }
         #constructor
         impl std::fmt::Debug for #name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.debug_struct(#text)#(#debug)*.field("extra", &self.extra).finish()
+                f.debug_struct(#text)#(#debug)*.field("extra", &self.extra)#debug_unread.finish()
             }
         }
         impl serde::Serialize for #name {
@@ -165,6 +198,7 @@ fn struct_file(it: &Type, fields: &[Field]) -> TokenStream {
                 let mut map = serializer.serialize_map(None)?;
                 #(#writes)*
                 self.extra.write(&mut map)?;
+                #write_unread
                 map.end()
             }
         }
@@ -174,8 +208,65 @@ fn struct_file(it: &Type, fields: &[Field]) -> TokenStream {
             }
         }
         #reader
+        #tolerant
         #event
-    }
+    })
+}
+
+fn tolerant(it: &Type, fields: &[Field], kind: Tolerant) -> Result<TokenStream> {
+    let name = ident(&it.name);
+    let locals = fields.iter().map(|field| {
+        let ident = ident(&field.name);
+        if field.required {
+            quote!(let mut #ident = None;)
+        } else {
+            quote!(let mut #ident = Default::default();)
+        }
+    });
+    let arms = fields.iter().map(|field| {
+        let (ident, reader) = (ident(&field.name), field.tolerant_reader()?);
+        let names = std::iter::once(&field.name).chain(&field.aliases);
+        Ok(quote!(#(#names)|* => #ident = #reader,))
+    });
+    let arms = arms.collect::<Result<Vec<_>>>()?;
+    let members = fields.iter().map(|field| {
+        let ident = ident(&field.name);
+        if field.required { quote!(#ident: #ident?) } else { quote!(#ident) }
+    });
+    let unread = unread(it);
+    let with_unread = (kind == Tolerant::Keeps).then(|| {
+        quote! {
+            fn with_unread(mut self, fields: crate::UnreadFields) -> Self {
+                self.unread = fields;
+                self
+            }
+        }
+    });
+    Ok(quote! {
+        impl crate::Tolerant for #name {
+            fn read_members(
+                members: crate::unread::Members<'_>,
+                unread: &mut crate::unread::Unread<'_>,
+            ) -> Option<Self> {
+                #(#locals)*
+                let mut extra = crate::Extra::default();
+                for (member, value) in members.into_iter() {
+                    match &*member {
+                        #(#arms)*
+                        _ => extra.insert(member, crate::Json::from_raw(value)),
+                    }
+                }
+                Some(Self { #(#members,)* extra, #unread })
+            }
+            #with_unread
+        }
+    })
+}
+
+/// Where a type keeps what could not be read: nothing yet.
+fn unread(it: &Type) -> Option<TokenStream> {
+    let keeps = it.tolerant == Some(Tolerant::Keeps);
+    keeps.then(|| quote!(unread: crate::UnreadFields::default(),))
 }
 
 fn constructor(it: &Type, fields: &[Field]) -> TokenStream {
@@ -192,12 +283,13 @@ fn constructor(it: &Type, fields: &[Field]) -> TokenStream {
         })
         .unzip();
     let arguments = arguments.into_iter().flatten();
+    let unread = unread(it);
     quote! {
         impl #name {
             /// One with what it must have, and nothing else.
             #[must_use]
             pub fn new(#(#arguments),*) -> Self {
-                Self { #(#members,)* extra: crate::Extra::default() }
+                Self { #(#members,)* extra: crate::Extra::default(), #unread }
             }
         }
     }
@@ -229,6 +321,7 @@ fn reader(it: &Type, fields: &[Field]) -> TokenStream {
             quote!(#ident)
         }
     });
+    let unread = unread(it);
     quote! {
         impl<'de> wire::Object<'de> for #name {
             const NAME: &'static str = #called;
@@ -242,7 +335,7 @@ fn reader(it: &Type, fields: &[Field]) -> TokenStream {
                         _ => wire::unknown(&mut map, &key, &mut extra)?,
                     }
                 }
-                Ok(Self { #(#members,)* extra })
+                Ok(Self { #(#members,)* extra, #unread })
             }
         }
     }

@@ -31,12 +31,8 @@ pub fn page(key: &PullKey, number: usize, accounts: usize) -> Page<Vec<Account>>
         let content = ContentDigest::of(id.as_bytes());
         Account { id, content }
     };
-    Page {
-        key: key.clone(),
-        digest: PageDigest::of(&number.to_le_bytes()),
-        has_more: true,
-        accounts: (first..first + accounts).map(account).collect(),
-    }
+    let digest = PageDigest::of(&number.to_le_bytes());
+    Page::new(key.clone(), digest, true, (first..first + accounts).map(account).collect())
 }
 
 /// The fold as one writes it on the first day: ids as texts in a hash map.

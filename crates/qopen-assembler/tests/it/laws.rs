@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use qopen_assembler::{Fold, ForeignFold, PullKey};
 
-use crate::operations::{Account, TestPage, digest};
+use crate::operations::{Account, TestPage, content, digest};
 use crate::strategies::any_page;
 
 /// What a node of a distributed fold may learn of a page.
@@ -14,13 +14,18 @@ enum Learnt {
     Page(TestPage),
     Unreadable(TestPage),
     Owed(TestPage),
+    Released(TestPage),
 }
 
 fn learn(fold: &mut Fold, learnt: &Learnt) {
     match learnt {
         Learnt::Page(page) => {
             let accounts = page.accounts.iter().map(|(id, content)| Account(*id, *content));
+            fold.add_unidentified(page.nameless.iter().copied().map(content));
             fold.add_page(digest(page), page.has_more, accounts, |_| {});
+        }
+        Learnt::Released(page) => {
+            fold.release(digest(page));
         }
         Learnt::Unreadable(page) => {
             fold.add_unreadable(digest(page));
@@ -48,6 +53,7 @@ fn learnt() -> impl Strategy<Value = Vec<Learnt>> {
         8 => any_page().prop_map(Learnt::Page),
         1 => any_page().prop_map(Learnt::Unreadable),
         1 => any_page().prop_map(Learnt::Owed),
+        1 => any_page().prop_map(Learnt::Released),
     ];
     prop::collection::vec(one, 0..12)
 }
@@ -78,7 +84,7 @@ proptest! {
             let (mut rest, mut pages) = (accounts.as_slice(), Vec::new());
             for size in sizes {
                 let (page, after) = rest.split_at((*size).min(rest.len()));
-                pages.push(Learnt::Page(TestPage { has_more: !after.is_empty(), accounts: page.to_vec() }));
+                pages.push(Learnt::Page(TestPage::new(!after.is_empty(), page.to_vec())));
                 rest = after;
                 if rest.is_empty() { break }
             }

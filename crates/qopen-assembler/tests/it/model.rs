@@ -7,22 +7,51 @@ use qopen_assembler::{Failure, PullOptions, Time};
 
 use crate::operations::{Key, Said, TestPage};
 
+/// How a pull ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    Complete,
+    /// By silence or the deadline: a page opens it again.
+    Failed,
+    /// By the platform or the caller.
+    Ended,
+}
+
 #[derive(Clone, Debug, Default)]
 pub struct ModelPull {
     pub options: PullOptions,
     pub started: Time,
-    pub activity: Time,
+    pub opened: Time,
+    /// When something new came, and when a copy did.
+    pub new: Time,
+    pub copy: Time,
     pub awaiting: bool,
     pub pages: BTreeSet<TestPage>,
     pub unreadable: BTreeSet<TestPage>,
     pub owed: BTreeSet<TestPage>,
+    pub released: BTreeSet<TestPage>,
     pub copies: u64,
-    /// Whether it completed, and when it is forgotten.
-    pub ended: Option<(bool, Time)>,
+    /// How it ended, and when it is forgotten.
+    pub ended: Option<(End, Time)>,
     pub revision: u32,
+    /// When the first and the last page came that are in no revision yet.
+    pub late: Option<(Time, Time)>,
 }
 
 impl ModelPull {
+    pub fn new(now: Time, options: PullOptions) -> Self {
+        let awaiting = options.await_acceptance;
+        Self {
+            options,
+            started: now,
+            opened: now,
+            new: now,
+            copy: now,
+            awaiting,
+            ..Self::default()
+        }
+    }
+
     /// Every account with all contents seen of it.
     pub fn accounts(&self) -> BTreeMap<u8, BTreeSet<u8>> {
         let mut out: BTreeMap<u8, BTreeSet<u8>> = BTreeMap::new();
@@ -33,46 +62,37 @@ impl ModelPull {
     }
 
     pub fn unreadable(&self) -> usize {
-        self.unreadable.difference(&self.pages).count()
+        self.unreadable.difference(&(&self.pages | &self.released)).count()
     }
 
     pub fn owed(&self) -> usize {
-        self.owed.difference(&(&self.pages | &self.unreadable)).count()
+        let kept = &(&self.pages | &self.unreadable) | &self.released;
+        self.owed.difference(&kept).count()
+    }
+
+    pub fn unidentified(&self) -> usize {
+        let nameless = self.pages.iter().flat_map(|page| &page.nameless);
+        nameless.collect::<BTreeSet<_>>().len()
     }
 
     /// What stands against completeness; `None` where only quiet is missing.
-    fn missing(&self) -> Option<Failure> {
-        let came = self.pages.len() + self.unreadable.len() + self.owed.len() > 0;
-        let last_page = self.pages.iter().any(|page| !page.has_more);
+    pub fn missing(&self) -> Option<Failure> {
+        let sets = [&self.pages, &self.unreadable, &self.owed, &self.released];
+        let came = sets.iter().any(|set| !set.is_empty());
+        let last_page = self.pages.iter().any(|page| page.has_more != Some(true));
         let expected = self.options.expect_accounts.unwrap_or(0);
         let few = (self.accounts().len() as u64) < expected;
+        let accounts = self.unidentified();
+        let nameless = accounts as u64 > self.options.allow_unidentified;
         let missing = [
             (!came, Failure::Silent),
             (!last_page, Failure::LastPageMissing),
             (self.owed() > 0, Failure::OwedPages),
             (self.unreadable() > 0, Failure::UnreadablePages),
+            (nameless, Failure::UnidentifiedAccounts { accounts }),
             (few, Failure::FewerThanExpected { expected }),
         ];
         missing.into_iter().find(|(is, _)| *is).map(|(_, failure)| failure)
-    }
-
-    /// When it ends or is forgotten, and what is said then.
-    fn due(&self, key: Key) -> (Time, Option<Said>) {
-        if let Some((_, forgotten)) = self.ended {
-            return (forgotten, None);
-        }
-        let (timing, missing) = (self.options.timing, self.missing());
-        let (deadline, settled) = (self.started + timing.deadline, self.activity + timing.settle);
-        let idle = self.activity + timing.idle_timeout;
-        let failed = |failure| Some(Said::Failed(key, failure));
-        match missing {
-            None if !self.awaiting && settled <= deadline => {
-                (settled, Some(self.completed(key, Some(timing.settle))))
-            }
-            Some(missing) if !self.awaiting && idle < deadline => (idle, failed(missing)),
-            Some(Failure::Silent) => (deadline, failed(Failure::Silent)),
-            _ => (deadline, failed(Failure::Deadline)),
-        }
     }
 
     fn completed(&self, key: Key, quiet: Option<Duration>) -> Said {
@@ -86,30 +106,108 @@ pub struct Model {
     pub pulls: BTreeMap<Key, ModelPull>,
     pub said: Vec<Said>,
     pub retention: Duration,
+    /// When callbacks were refused, or the last outage ended.
+    pub refusals: Vec<Time>,
+    /// Outages that are over, and since when there is one.
+    pub outages: Vec<(Time, Time)>,
+    pub deaf: Option<Time>,
 }
 
 impl Model {
+    /// The time as it would be had no outage come after it.
+    fn heard(&self, at: Time) -> Time {
+        self.outages.iter().fold(at, |sum, (from, to)| sum + to.since(at.max(*from)))
+    }
+
+    /// When a pull ends, makes a revision or is forgotten, and what is said then.
+    fn due(&self, key: Key, pull: &ModelPull) -> (Time, Option<Said>) {
+        let timing = pull.options.timing;
+        if let Some((_, forgotten)) = pull.ended {
+            let quiet = (timing.settle * 2).max(timing.idle_timeout / 6);
+            let revised =
+                pull.late.map(|(first, last)| (last + quiet).min(first + timing.idle_timeout));
+            return match revised {
+                Some(at) if at < forgotten => (at, Some(Said::Revised(key, pull.revision + 1))),
+                _ => (forgotten, None),
+            };
+        }
+        let missing = pull.missing();
+        let outage = self.outages.iter().map(|(from, to)| to.since(pull.opened.max(*from)));
+        let outage: Duration = outage.sum();
+        let idle = timing.idle_timeout;
+        let deadline = match self.deaf {
+            Some(_) => pull.opened + timing.deadline * 2,
+            None => pull.opened + timing.deadline + outage.min(timing.deadline),
+        };
+        let failed = |failure| Some(Said::Failed(key, failure));
+        let late = match missing {
+            Some(Failure::Silent) => failed(Failure::Silent),
+            _ => failed(Failure::Deadline),
+        };
+        if pull.awaiting || self.deaf.is_some() {
+            return (deadline, late);
+        }
+        let (new, copy) = (self.heard(pull.new), self.heard(pull.copy));
+        let activity = new.max(copy.min(new + idle));
+        let refused = self.refusals.iter().filter(|at| **at >= pull.opened).max();
+        let (least, most) = match &missing {
+            Some(_) => (idle, idle * 2),
+            None if pull.pages.iter().any(|page| page.has_more == Some(false)) => {
+                (timing.settle, timing.settle.max(idle))
+            }
+            None => (timing.settle.max(idle), timing.settle.max(idle)),
+        };
+        let patient = refused.map_or(Time::ZERO, |refused| *refused + idle);
+        let silenced = (activity + least).max(patient).min(activity + most);
+        match missing {
+            None if silenced <= deadline => {
+                (silenced, Some(pull.completed(key, Some(silenced.since(activity)))))
+            }
+            Some(missing) if silenced < deadline => (silenced, failed(missing)),
+            _ => (deadline, late),
+        }
+    }
+
     pub fn advance(&mut self, now: Time) {
         let now = self.now.max(now);
         let next = |model: &Self| {
-            let due = model.pulls.iter().map(|(key, pull)| (pull.due(*key), *key));
+            let due = model.pulls.iter().map(|(key, pull)| (model.due(*key, pull), *key));
             due.min_by_key(|((at, _), key)| (*at, *key)).filter(|((at, _), _)| *at <= now)
         };
         while let Some(((at, said), key)) = next(self) {
             self.now = self.now.max(at);
             match said {
+                Some(Said::Revised(..)) => self.revise(key),
                 Some(said) => self.end(key, said),
-                None => drop(self.pulls.remove(&key)),
+                None => self.forget(key),
             }
         }
         self.now = now;
     }
 
+    pub fn revise(&mut self, key: Key) {
+        let Some(pull) = self.pulls.get_mut(&key) else { return };
+        if pull.late.take().is_some() {
+            pull.revision += 1;
+            self.said.push(Said::Revised(key, pull.revision));
+        }
+    }
+
+    pub fn forget(&mut self, key: Key) {
+        self.revise(key);
+        self.pulls.remove(&key);
+    }
+
     pub fn end(&mut self, key: Key, said: Said) {
         let forgotten = self.now + self.retention;
         let Some(pull) = self.open(key) else { return };
-        let complete = matches!(said, Said::Completed(..));
-        (pull.ended, pull.revision) = (Some((complete, forgotten)), u32::from(complete));
+        let end = match &said {
+            Said::Completed(..) => End::Complete,
+            Said::Failed(_, Failure::Reported { .. } | Failure::Cancelled) => End::Ended,
+            _ => End::Failed,
+        };
+        pull.ended = Some((end, forgotten));
+        pull.revision = u32::from(end == End::Complete);
         self.said.push(said);
     }
 
@@ -120,23 +218,73 @@ impl Model {
     pub fn touch(&mut self, key: Key, change: impl FnOnce(&mut ModelPull)) {
         let now = self.now;
         let Some(pull) = self.open(key) else { return };
-        (pull.activity, pull.awaiting) = (now, false);
+        (pull.new, pull.copy, pull.awaiting) = (now, now, false);
         change(pull);
     }
 
-    pub fn page(&mut self, key: Key, page: TestPage) {
-        self.touch(key, |_| {});
+    fn touch_by_copy(&mut self, key: Key) {
+        let now = self.now;
+        let Some(pull) = self.open(key) else { return };
+        (pull.copy, pull.awaiting) = (now, false);
+    }
+
+    fn reopen(&mut self, key: Key) {
+        let now = self.now;
         let Some(pull) = self.pulls.get_mut(&key) else { return };
+        (pull.ended, pull.opened, pull.new, pull.copy) = (None, now, now, now);
+        pull.awaiting = false;
+        self.said.push(Said::Reopened(key));
+    }
+
+    pub fn page(&mut self, key: Key, page: TestPage) {
+        let now = self.now;
+        let Some(pull) = self.pulls.get_mut(&key) else { return };
+        if pull.pages.contains(&page) {
+            pull.copies += 1;
+            return self.touch_by_copy(key);
+        }
         match pull.ended {
-            _ if pull.pages.contains(&page) => pull.copies += 1,
-            Some((false, _)) => {}
-            ended => {
+            Some((End::Ended, _)) => {}
+            Some((End::Failed, _)) => {
                 pull.pages.insert(page);
-                if ended.is_some() {
-                    pull.revision += 1;
-                    self.said.push(Said::Revised(key, pull.revision));
-                }
+                self.reopen(key);
             }
+            Some((End::Complete, _)) => {
+                pull.pages.insert(page);
+                pull.late = Some((pull.late.map_or(now, |(first, _)| first), now));
+            }
+            None => self.touch(key, |pull| {
+                pull.pages.insert(page);
+            }),
+        }
+    }
+
+    /// A page that is not folded: unreadable, or owed.
+    pub fn unfolded(&mut self, key: Key, page: TestPage, owed: bool) {
+        let Some(pull) = self.pulls.get_mut(&key) else { return };
+        if pull.pages.contains(&page) {
+            return self.touch_by_copy(key);
+        }
+        let set = if owed { &mut pull.owed } else { &mut pull.unreadable };
+        set.insert(page);
+        self.touch(key, |_| {});
+    }
+
+    pub fn release(&mut self, key: Key, page: TestPage) {
+        let Some(pull) = self.pulls.get_mut(&key) else { return };
+        pull.released.insert(page);
+        self.touch(key, |_| {});
+        let Some(pull) = self.pulls.get(&key) else { return };
+        let failed = pull.ended.is_some_and(|(end, _)| end == End::Failed);
+        if failed && pull.missing().is_none() {
+            self.reopen(key);
+        }
+    }
+
+    pub fn outage_ended(&mut self) {
+        if let Some(since) = self.deaf.take() {
+            self.outages.push((since, self.now));
+            self.refusals.push(self.now);
         }
     }
 

@@ -12,8 +12,17 @@ use crate::model::{Model, ModelPull};
 /// A page of the tests: which accounts, each with a content.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TestPage {
-    pub has_more: bool,
+    pub has_more: Option<bool>,
     pub accounts: Vec<(u8, u8)>,
+    /// Accounts without an id, by their contents.
+    pub nameless: Vec<u8>,
+}
+
+impl TestPage {
+    /// A page whose accounts all have an id.
+    pub fn new(has_more: impl Into<Option<bool>>, accounts: Vec<(u8, u8)>) -> Self {
+        Self { has_more: has_more.into(), accounts, nameless: Vec::new() }
+    }
 }
 
 pub type Key = (u8, u8);
@@ -23,6 +32,7 @@ pub enum Said {
     /// Quiet for so long or by the caller's word, with so many expected.
     Completed(Key, Option<Duration>, Option<u64>),
     Failed(Key, Failure),
+    Reopened(Key),
     Revised(Key, u32),
 }
 
@@ -33,7 +43,15 @@ pub enum Operation {
     Page(Key, TestPage),
     Unreadable(Key, TestPage),
     Owed(Key, TestPage),
-    Error(u8, Option<u8>, i64),
+    Released(Key, TestPage),
+    /// Of that robot and mark, with that code, signed so long ago.
+    Error(u8, Option<u8>, i64, Option<Duration>),
+    Refusal,
+    /// Nothing was heard since so long ago.
+    OutageBegan(Duration),
+    OutageEnded,
+    /// It was complete in an earlier run, of these pages; some may be newer than its list.
+    StartCompleted(Key, PullOptions, Vec<TestPage>, bool),
     Cancel(Key),
     Declare(Key),
     Forget(Key),
@@ -77,7 +95,8 @@ pub fn digest(page: &TestPage) -> PageDigest {
 
 pub fn page(of: Key, page: &TestPage) -> Page<Vec<Account>> {
     let accounts = page.accounts.iter().map(|(id, content)| Account(*id, *content)).collect();
-    Page { key: key(of), digest: digest(page), has_more: page.has_more, accounts }
+    let nameless = page.nameless.iter().copied().map(content).collect();
+    Page::new(key(of), digest(page), page.has_more, accounts).unidentified(nameless)
 }
 
 pub fn config() -> Config {
@@ -85,6 +104,17 @@ pub fn config() -> Config {
     config.stream = true;
     config.retention = Duration::from_secs(100);
     config
+}
+
+/// The fold of those pages.
+pub fn fold(of: Key, pages: &[TestPage]) -> Fold {
+    let mut fold = Fold::new(&key(of));
+    for it in pages {
+        let Page { digest, has_more, accounts, unidentified, .. } = page(of, it);
+        fold.add_unidentified(unidentified);
+        fold.add_page(digest, has_more, accounts, |_| {});
+    }
+    fold
 }
 
 /// An assembler and the model, side by side.
@@ -114,15 +144,8 @@ impl Pair {
         match operation.clone() {
             Operation::Start(k, options) => {
                 let started = assembler.start(now, key(k), options).is_ok();
-                let pull = ModelPull {
-                    options,
-                    started: now,
-                    activity: now,
-                    awaiting: options.await_acceptance,
-                    ..ModelPull::default()
-                };
                 assert_eq!(started, !model.pulls.contains_key(&k));
-                model.pulls.entry(k).or_insert(pull);
+                model.pulls.entry(k).or_insert(ModelPull::new(model.now, options));
             }
             Operation::Accepted(k) => {
                 assembler.handle_accepted(now, &key(k));
@@ -134,28 +157,65 @@ impl Pair {
             }
             Operation::Unreadable(k, it) => {
                 assembler.handle_unreadable_page(now, &key(k), digest(&it));
-                model.touch(k, |pull| {
-                    pull.unreadable.insert(it);
-                });
+                model.unfolded(k, it, false);
             }
             Operation::Owed(k, it) => {
                 assembler.handle_owed_page(now, &key(k), digest(&it));
-                model.touch(k, |pull| {
-                    pull.owed.insert(it);
-                });
+                model.unfolded(k, it, true);
             }
-            Operation::Error(robot, mark, code) => {
+            Operation::Released(k, it) => {
+                assembler.handle_released(now, &key(k), digest(&it));
+                model.release(k, it);
+            }
+            Operation::Refusal => {
+                assembler.handle_refusal(now);
+                model.refusals.push(model.now);
+            }
+            Operation::OutageBegan(ago) => {
+                let since = Time::since_epoch(model.now.to_duration().saturating_sub(ago));
+                assembler.handle_outage_began(now, since);
+                let heard = model.outages.last().map_or(Time::ZERO, |(_, to)| *to);
+                model.deaf = Some(model.deaf.unwrap_or(since.max(heard)));
+            }
+            Operation::OutageEnded => {
+                assembler.handle_outage_ended(now);
+                model.outage_ended();
+            }
+            Operation::StartCompleted(k, options, pages, newer) => {
+                let fold = fold(k, &pages);
+                let late = newer.then(|| PageDigest::of(b"late"));
+                let started = assembler.start_completed(now, key(k), options, fold, 1, late);
+                assert_eq!(started.is_ok(), !model.pulls.contains_key(&k));
+                if started.is_ok() {
+                    let mut pull = ModelPull::new(model.now, options);
+                    pull.pages = pages.into_iter().collect();
+                    let late = newer.then_some((model.now, model.now));
+                    model.pulls.insert(k, pull);
+                    model.end(k, Said::Completed(k, None, options.expect_accounts));
+                    model.pulls.entry(k).and_modify(|pull| pull.late = late);
+                }
+            }
+            Operation::Error(robot, mark, code, ago) => {
                 let (robot_id, mark_id) = (key((robot, 0)), mark.map(|mark| key((robot, mark))));
                 let report = ErrorReport {
                     robot: robot_id.robot().to_owned(),
                     mark: mark_id.map(|key| key.mark().to_owned()),
                     code,
                     message: String::new(),
+                    signed: ago
+                        .map(|it| Time::since_epoch(model.now.to_duration().saturating_sub(it))),
                 };
+                let until = report.signed.map(|it| it + config().report_tolerance);
                 assembler.handle_error(now, report);
+                let before = |pull: &ModelPull| {
+                    let started = pull.started.to_duration();
+                    let requested = started.saturating_sub(pull.options.requested_before);
+                    mark.is_some() || until.is_none_or(|it| requested <= it.to_duration())
+                };
                 let open =
                     keys().filter(|it| it.0 == robot && mark.is_none_or(|mark| mark == it.1));
-                let open: Vec<Key> = open.filter(|it| model.open(*it).is_some()).collect();
+                let open: Vec<Key> =
+                    open.filter(|it| model.open(*it).is_some_and(|it| before(it))).collect();
                 if let [k] = open[..] {
                     let message = String::new();
                     model.end(k, Said::Failed(k, Failure::Reported { code, message }));
@@ -176,16 +236,11 @@ impl Pair {
                 let ended = model.pulls.get(&k).is_some_and(|pull| pull.ended.is_some());
                 assert_eq!(assembler.forget(now, &key(k)).is_ok(), ended);
                 if ended {
-                    model.pulls.remove(&k);
+                    model.forget(k);
                 }
             }
             Operation::Merge(k, pages) => {
-                let mut fold = Fold::new(&key(k));
-                for it in &pages {
-                    let Page { digest, has_more, accounts, .. } = page(k, it);
-                    fold.add_page(digest, has_more, accounts, |_| {});
-                }
-                let merged = assembler.merge(now, &key(k), &fold).is_ok();
+                let merged = assembler.merge(now, &key(k), &fold(k, &pages)).is_ok();
                 assert_eq!(merged, model.open(k).is_some());
                 model.touch(k, |pull| pull.pages.extend(pages));
             }
@@ -219,6 +274,8 @@ impl Pair {
             assert_eq!(progress.duplicate_pages, model.copies);
             assert_eq!(progress.unreadable_pages, model.unreadable());
             assert_eq!(progress.owed_pages, model.owed());
+            assert_eq!(progress.unidentified, model.unidentified());
+            assert_eq!(progress.revising, model.late.is_some());
             assert_eq!(progress.revision, model.revision);
             let fold = self.assembler.fold(&key(k)).unwrap();
             for (id, contents) in &accounts {
@@ -233,10 +290,11 @@ pub fn said(events: &[Event<Account>]) -> Vec<Said> {
     let back = |k: &PullKey| keys().find(|it| key(*it) == *k).unwrap();
     let said = events.iter().filter_map(|event| match event {
         Event::Completed { key, basis, .. } => {
-            assert_eq!(basis.quiet.is_none(), basis.declared);
+            assert_eq!(basis.quiet.is_none(), basis.declared || basis.earlier);
             Some(Said::Completed(back(key), basis.quiet, basis.expected))
         }
         Event::Failed { key, failure, .. } => Some(Said::Failed(back(key), failure.clone())),
+        Event::Reopened { key } => Some(Said::Reopened(back(key))),
         Event::Revised { key, revision, .. } => Some(Said::Revised(back(key), *revision)),
         _ => None,
     });

@@ -55,18 +55,25 @@ proptest! {
     fn i4_a_pull_ends_at_most_once_and_complete_only_with_a_last_page(
         operations in prop::collection::vec(any_operation(), 1..60),
     ) {
-        let ends = |said: &Said| !matches!(said, Said::Revised(..));
-        let starts = operations.iter().filter(|it| matches!(it, Operation::Start(..))).count();
+        let ends = |said: &&Said| matches!(said, Said::Completed(..) | Said::Failed(..));
+        let starts = |it: &&Operation| {
+            matches!(it, Operation::Start(..) | Operation::StartCompleted(..))
+        };
+        let starts = operations.iter().filter(starts).count();
         let mut whole = Pair::new();
         operations.iter().for_each(|it| whole.apply(it));
-        prop_assert!(said(&whole.events).iter().filter(|it| ends(it)).count() <= starts);
+        let told = said(&whole.events);
+        let reopened = told.iter().filter(|it| matches!(it, Said::Reopened(_))).count();
+        prop_assert!(told.iter().filter(ends).count() <= starts + reopened);
+        prop_assert!(told.iter().filter(|it| matches!(it, Said::Completed(..))).count() <= starts);
 
         let mut without_last_pages = Pair::new();
         for operation in operations {
             match operation {
-                Operation::Page(_, page) if !page.has_more => {}
+                Operation::Page(_, page) if page.has_more != Some(true) => {}
+                Operation::StartCompleted(..) => {}
                 Operation::Merge(key, mut pages) => {
-                    pages.retain(|page| page.has_more);
+                    pages.retain(|page| page.has_more == Some(true));
                     without_last_pages.apply(&Operation::Merge(key, pages));
                 }
                 operation => without_last_pages.apply(&operation),
@@ -84,12 +91,14 @@ proptest! {
             Operation::Start(key, _) | Operation::Accepted(key) | Operation::Page(key, _)
             | Operation::Unreadable(key, _) | Operation::Owed(key, _)
             | Operation::Merge(key, _) | Operation::Cancel(key) | Operation::Declare(key)
-            | Operation::Forget(key) => Some(*key),
+            | Operation::Forget(key) | Operation::Released(key, _)
+            | Operation::StartCompleted(key, ..) => Some(*key),
             // Without a mark an error belongs to whatever is open: that is its meaning.
-            Operation::Error(robot, mark, _) => Some((*robot, mark.unwrap_or(9))),
-            Operation::Wait(_) | Operation::GoBack(_) | Operation::SaveAndRestore => None,
+            Operation::Error(robot, mark, ..) => Some((*robot, mark.unwrap_or(9))),
+            Operation::Wait(_) | Operation::GoBack(_) | Operation::SaveAndRestore
+            | Operation::Refusal | Operation::OutageBegan(_) | Operation::OutageEnded => None,
         };
-        let marked = |it: &&Operation| !matches!(it, Operation::Error(_, None, _));
+        let marked = |it: &&Operation| !matches!(it, Operation::Error(_, None, ..));
         let mut together = Pair::new();
         operations.iter().filter(marked).for_each(|it| together.apply(it));
         for key in keys() {
@@ -147,7 +156,9 @@ fn a_long_life_agrees_with_the_model() {
 
 fn of_key(said: Vec<Said>, key: Key) -> Vec<Said> {
     let ours = |it: &Said| match it {
-        Said::Completed(k, _, _) | Said::Failed(k, _) | Said::Revised(k, _) => *k == key,
+        Said::Completed(k, _, _) | Said::Failed(k, _) | Said::Revised(k, _) | Said::Reopened(k) => {
+            *k == key
+        }
     };
     said.into_iter().filter(ours).collect()
 }

@@ -12,8 +12,10 @@ pub fn any_key() -> impl Strategy<Value = Key> {
 }
 
 pub fn any_page() -> impl Strategy<Value = TestPage> {
-    (prop::bool::weighted(0.7), prop::collection::vec((0..10_u8, 0..3_u8), 0..4))
-        .prop_map(|(has_more, accounts)| TestPage { has_more, accounts })
+    let has_more = prop_oneof![7 => Just(Some(true)), 2 => Just(Some(false)), 1 => Just(None)];
+    let nameless = prop_oneof![9 => Just(vec![]), 1 => prop::collection::vec(0..3_u8, 1..3)];
+    (has_more, prop::collection::vec((0..10_u8, 0..3_u8), 0..4), nameless)
+        .prop_map(|(has_more, accounts, nameless)| TestPage { has_more, accounts, nameless })
 }
 
 pub fn any_options() -> impl Strategy<Value = PullOptions> {
@@ -24,9 +26,12 @@ pub fn any_options() -> impl Strategy<Value = PullOptions> {
             .idle_timeout(seconds(idle))
             .deadline(seconds(deadline))
     });
-    (timing, prop::option::weighted(0.2, 0..8_u64), prop::bool::weighted(0.2)).prop_map(
-        |(timing, expect, awaits)| {
+    let before = (0..9_u64).prop_map(Duration::from_secs);
+    let expect = prop::option::weighted(0.2, 0..8_u64);
+    (timing, expect, prop::bool::weighted(0.2), before, 0..3_u64).prop_map(
+        |(timing, expect, awaits, before, nameless)| {
             let options = PullOptions::default().timing(timing).expect_accounts(expect);
+            let options = options.requested_before(before).allow_unidentified(nameless);
             if awaits { options.await_acceptance() } else { options }
         },
     )
@@ -40,7 +45,14 @@ pub fn any_operation() -> impl Strategy<Value = Operation> {
         12 => (any_key(), any_page()).prop_map(|(key, page)| Operation::Page(key, page)),
         1 => (any_key(), any_page()).prop_map(|(key, page)| Operation::Unreadable(key, page)),
         1 => (any_key(), any_page()).prop_map(|(key, page)| Operation::Owed(key, page)),
-        1 => (0..2_u8, prop::option::of(0..2_u8), 1..9_i64).prop_map(|(r, m, c)| Operation::Error(r, m, c)),
+        1 => (any_key(), any_page()).prop_map(|(key, page)| Operation::Released(key, page)),
+        1 => (0..2_u8, prop::option::of(0..2_u8), 1..9_i64, prop::option::of(seconds(0..20_u64)))
+            .prop_map(|(r, m, c, ago)| Operation::Error(r, m, c, ago)),
+        1 => Just(Operation::Refusal),
+        1 => seconds(0..9_u64).prop_map(Operation::OutageBegan),
+        2 => Just(Operation::OutageEnded),
+        1 => (any_key(), any_options(), prop::collection::vec(any_page(), 0..3), any::<bool>())
+            .prop_map(|(key, options, pages, late)| Operation::StartCompleted(key, options, pages, late)),
         1 => any_key().prop_map(Operation::Cancel),
         1 => any_key().prop_map(Operation::Declare),
         1 => any_key().prop_map(Operation::Forget),

@@ -86,6 +86,13 @@ fn folds_are_equal_only_where_all_they_know_is() {
         fold(|it| it.add_page(page(1), true, [entry("a", 2), entry("b", 2)], |_| {})),
         fold(|it| it.add_unreadable(page(1))),
         fold(|it| it.add_owed(page(1))),
+        fold(|it| it.release(page(1))),
+        fold(|it| it.add_page::<Entry>(page(1), None, [], |_| {})),
+        fold(|it| it.add_page::<Entry>(page(1), false, [], |_| {})),
+        fold(|it| {
+            it.add_unidentified([ContentDigest::of(b"nobody")]);
+            true
+        }),
         Fold::new(&PullKey::new("r", "n")),
     ];
     for (n, one) in folds.iter().enumerate() {

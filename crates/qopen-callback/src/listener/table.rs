@@ -149,6 +149,11 @@ impl Table {
 }
 
 impl Slot {
+    /// Whose connection it is: an address, or a network.
+    pub(super) fn peer(&self) -> IpAddr {
+        self.peer
+    }
+
     /// Marks the connection busy for as long as what is returned lives.
     pub(super) fn busy(&self) -> Busy {
         self.connection.idle_since.store(BUSY, Ordering::Release);

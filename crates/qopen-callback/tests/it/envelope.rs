@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use qopen_callback::{
-    CallbackKeys, Freshness, InvalidAesKey, Keyring, OpenError, RejectReason, Staleness,
+    CallbackKeys, Freshness, InvalidAesKey, Keyring, OpenError, Padding, RejectReason, Staleness,
 };
+use qopen_types::Reading;
 
 const NOW: u64 = 1_763_850_000;
 
@@ -22,7 +23,8 @@ fn sealed(ring: &Keyring, payload: &str) -> Vec<u8> {
 }
 
 fn open(body: &[u8]) -> Result<String, OpenError> {
-    ring().open(body, NOW, Freshness::default()).map(|it| it.into_payload())
+    let opened = ring().open(body, NOW, Freshness::default())?;
+    Ok(String::from_utf8(opened.into_payload()).unwrap())
 }
 
 proptest! {
@@ -30,7 +32,8 @@ proptest! {
     fn what_is_sealed_opens(payload in ".{0,200}", key in prop::sample::select(vec![16_usize, 24, 32])) {
         let ring = Keyring::new("app", keys("token", &"k".repeat(key)));
         let opened = ring.open(&sealed(&ring, &payload), NOW, Freshness::default()).unwrap();
-        prop_assert_eq!(opened.payload(), payload);
+        prop_assert_eq!(opened.payload(), payload.as_bytes());
+        prop_assert!(opened.readings().is_plain());
     }
 
     #[test]
@@ -137,4 +140,69 @@ fn errors_keep_their_cause() {
     let error = open(b"{x}").unwrap_err();
     assert!(std::error::Error::source(&error).unwrap().to_string().contains("column"));
     assert!(!error.to_string().contains("column"));
+}
+
+#[test]
+fn e4_every_layer_has_its_readings() {
+    let ring = ring();
+    let text = r#"{"event_type":42016,"data":{"has_more":false,"account_list":[]}}"#;
+    let plain = ring.encrypt(text.as_bytes(), Padding::Pkcs7);
+    let whole = format!("{text:width$}", width = text.len().next_multiple_of(16));
+    let spaced: String = plain
+        .as_bytes()
+        .chunks(20)
+        .map(|it| format!("{}\r\n", std::str::from_utf8(it).unwrap()))
+        .collect();
+    let sign = |content: &str| ring.sign(content.to_owned(), "n", NOW.to_string());
+    let mut upper = sign(&plain);
+    upper.signature = upper.signature.to_uppercase();
+    let json = |envelope: &qopen_types::CallbackEnvelope| serde_json::to_vec(envelope).unwrap();
+    let bom = [b"\xef\xbb\xbf".to_vec(), json(&sign(&plain))].concat();
+    let longer = |n: usize| format!("{text:width$}", width = 64 + n);
+    let url = (0..64)
+        .map(longer)
+        .map(|it| ring.encrypt(it.as_bytes(), Padding::Pkcs7))
+        .find(|it| it.contains('+') && it.contains('/'));
+    let url = url.unwrap().replace('+', "-").replace('/', "_");
+    let unpadded = (0..64)
+        .map(longer)
+        .map(|it| ring.encrypt(it.as_bytes(), Padding::Pkcs7))
+        .find(|it| it.ends_with('='));
+    let unpadded = unpadded.unwrap().trim_end_matches('=').to_owned();
+    let later = ring.sign(plain.clone(), "n", (NOW * 1000).to_string());
+    let none = ring.encrypt(whole.as_bytes(), Padding::None);
+    for (body, reading) in [
+        (json(&sign(&plain)), None),
+        (bom, Some(Reading::EnvelopeBom)),
+        (json(&upper), Some(Reading::SignatureCase)),
+        (json(&later), Some(Reading::Milliseconds)),
+        (json(&sign(&spaced)), Some(Reading::Base64Space)),
+        (json(&sign(&url)), Some(Reading::Base64Url)),
+        (json(&sign(&unpadded)), Some(Reading::Base64Padding)),
+        (json(&sign(&none)), Some(Reading::Unpadded)),
+    ] {
+        let opened = ring
+            .open(&body, NOW, Freshness::default())
+            .unwrap_or_else(|it| panic!("{reading:?}: {it}"));
+        assert!(opened.payload().starts_with(text.as_bytes()), "{reading:?}");
+        assert_eq!(
+            opened.readings().iter().collect::<Vec<_>>(),
+            reading.into_iter().collect::<Vec<_>>()
+        );
+        assert_eq!((opened.staleness(), opened.signed_at()), (Staleness::Fresh, Some(NOW)));
+    }
+    // Every length that WeCom's padding can have.
+    for n in 0..64 {
+        let text = longer(n);
+        let body = json(&sign(&ring.encrypt(text.as_bytes(), Padding::Wecom)));
+        let opened = ring.open(&body, NOW, Freshness::default()).unwrap();
+        assert_eq!(opened.payload(), text.as_bytes());
+        assert_eq!(opened.readings().is_plain(), text.len() % 32 >= 16, "{n}");
+    }
+    // What is not padded and no object is damaged, not unpadded.
+    for broken in ["{\"a\":1}{\"b\":2}xx", "not json at all!!"] {
+        let whole = format!("{broken:32}");
+        let body = json(&sign(&ring.encrypt(whole.as_bytes(), Padding::None)));
+        assert!(matches!(ring.open(&body, NOW, Freshness::default()), Err(OpenError::Padding)));
+    }
 }

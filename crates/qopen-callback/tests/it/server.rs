@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use qopen_callback::listener::{Limits, Listener};
-use qopen_callback::receiver::{Config, Handler, NotTaken, Received, Stats, router};
+use qopen_callback::receiver::{
+    Config, Handler, NotTaken, Received, Stats, Undecrypted, count_other_paths, router,
+};
 use qopen_callback::{CallbackKeys, Keyring};
 use qopen_types::EventType;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -18,6 +20,8 @@ pub struct Recorder {
     pub pages: Mutex<Vec<String>>,
     pub others: Mutex<Vec<(EventType, Vec<u8>)>>,
     pub answer: Mutex<Option<NotTaken>>,
+    /// Contents that no key opened, where they are kept.
+    pub undecrypted: Mutex<Option<Vec<String>>>,
 }
 
 #[async_trait::async_trait]
@@ -26,12 +30,24 @@ impl Handler for Recorder {
         if let Some(answer) = *self.answer.lock().unwrap() {
             return Err(answer);
         }
-        self.pages.lock().unwrap().push(received.into_callback().into_payload());
+        let payload = received.into_callback().into_payload();
+        self.pages.lock().unwrap().push(String::from_utf8(payload).unwrap());
         Ok(())
     }
 
     async fn other(&self, event_type: EventType, received: Received) -> Result<(), NotTaken> {
+        if let Some(answer) = *self.answer.lock().unwrap() {
+            return Err(answer);
+        }
         self.others.lock().unwrap().push((event_type, received.body().to_vec()));
+        Ok(())
+    }
+
+    async fn undecrypted(&self, callback: Undecrypted) -> Result<(), NotTaken> {
+        match &mut *self.undecrypted.lock().unwrap() {
+            Some(kept) => kept.push(callback.encoding_content().to_owned()),
+            None => return Err(NotTaken::Malformed),
+        }
         Ok(())
     }
 }
@@ -70,6 +86,8 @@ impl Server {
         config.read_timeout = Duration::from_secs(1);
         change(&mut config);
         let router = router(ring.clone(), Arc::clone(&recorder) as _, config, stats.clone());
+        let router = count_other_paths(router, stats.clone());
+        let listener = listener.refusals(stats.refusals().clone());
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
         let (stop, told) = oneshot::channel();

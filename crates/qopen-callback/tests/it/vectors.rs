@@ -27,7 +27,7 @@ fn every_vector_opens_or_fails_as_it_says() {
         match (opened, case["why"].as_str()) {
             (Ok(opened), None) => {
                 assert_eq!(case["valid"], true, "{name}");
-                assert_eq!(opened.payload(), case["plaintext"].as_str().unwrap(), "{name}");
+                assert_eq!(opened.payload(), case["plaintext"].as_str().unwrap().as_bytes(), "{name}");
             }
             (Err(error), Some(why)) => {
                 let fits = match why {
@@ -35,12 +35,14 @@ fn every_vector_opens_or_fails_as_it_says() {
                     "app_key" => matches!(error, OpenError::AppKey),
                     "base64" => matches!(error, OpenError::Base64(_)),
                     "length" | "padding or length" => matches!(error, OpenError::Length { .. }),
-                    "padding, UTF-8 or JSON" => {
-                        matches!(error, OpenError::Padding | OpenError::NotUtf8(_))
-                    }
+                    "padding, UTF-8 or JSON" => matches!(error, OpenError::Padding),
                     other => panic!("{name}: no such reason as {other}"),
                 };
                 assert!(fits, "{name}: {why} expected, found {error}");
+            }
+            // Padded by accident: then it is the text that is none.
+            (Ok(opened), Some("padding, UTF-8 or JSON")) => {
+                assert!(serde_json::from_slice::<Value>(opened.payload()).is_err(), "{name}");
             }
             (opened, why) => panic!("{name}: {opened:?} where {why:?} was expected"),
         }

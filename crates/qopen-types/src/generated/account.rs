@@ -25,6 +25,8 @@ pub struct Account {
     pub tag_info_list: Vec<crate::TagInfo>,
     /// Fields that are not known here, kept and written again.
     pub extra: crate::Extra,
+    /// Fields that could not be read, with their raw values; written as `_unread`.
+    pub unread: crate::UnreadFields,
 }
 
 impl Account {
@@ -41,6 +43,7 @@ impl Account {
             user_attr_field_list: Default::default(),
             tag_info_list: Default::default(),
             extra: crate::Extra::default(),
+            unread: crate::UnreadFields::default(),
         }
     }
 }
@@ -57,6 +60,7 @@ impl std::fmt::Debug for Account {
             .field("user_attr_field_list", &self.user_attr_field_list)
             .field("tag_info_list", &self.tag_info_list)
             .field("extra", &self.extra)
+            .field("unread", &self.unread)
             .finish()
     }
 }
@@ -73,6 +77,9 @@ impl serde::Serialize for Account {
         map.serialize_entry("user_attr_field_list", &self.user_attr_field_list)?;
         map.serialize_entry("tag_info_list", &self.tag_info_list)?;
         self.extra.write(&mut map)?;
+        if !self.unread.is_empty() {
+            map.serialize_entry("_unread", &self.unread)?;
+        }
         map.end()
     }
 }
@@ -128,6 +135,61 @@ impl<'de> wire::Object<'de> for Account {
             user_attr_field_list,
             tag_info_list,
             extra,
+            unread: crate::UnreadFields::default(),
         })
+    }
+}
+
+impl crate::Tolerant for Account {
+    fn read_members(
+        members: crate::unread::Members<'_>,
+        unread: &mut crate::unread::Unread<'_>,
+    ) -> Option<Self> {
+        let mut account_id = None;
+        let mut account_type = Default::default();
+        let mut deleted_by_contact = Default::default();
+        let mut deleted_by_staff = Default::default();
+        let mut profile = Default::default();
+        let mut user_attr_sys_field_list = Default::default();
+        let mut user_attr_field_list = Default::default();
+        let mut tag_info_list = Default::default();
+        let mut extra = crate::Extra::default();
+        for (member, value) in members.into_iter() {
+            match &*member {
+                "account_id" => account_id = unread.optional("account_id", value),
+                "account_type" => account_type = unread.open_enum("account_type", value),
+                "deleted_by_contact" => {
+                    deleted_by_contact = unread.scalar("deleted_by_contact", value);
+                }
+                "deleted_by_staff" => {
+                    deleted_by_staff = unread.scalar("deleted_by_staff", value);
+                }
+                "profile" => profile = unread.object("profile", value),
+                "user_attr_sys_field_list" => {
+                    user_attr_sys_field_list = unread.list("user_attr_sys_field_list", value);
+                }
+                "user_attr_field_list" => {
+                    user_attr_field_list = unread.list("user_attr_field_list", value);
+                }
+                "tag_info_list" => tag_info_list = unread.list("tag_info_list", value),
+                _ => extra.insert(member, crate::Json::from_raw(value)),
+            }
+        }
+        Some(Self {
+            account_id: account_id?,
+            account_type,
+            deleted_by_contact,
+            deleted_by_staff,
+            profile,
+            user_attr_sys_field_list,
+            user_attr_field_list,
+            tag_info_list,
+            extra,
+            unread: crate::UnreadFields::default(),
+        })
+    }
+    fn with_unread(mut self, fields: crate::UnreadFields) -> Self {
+        self.unread = fields;
+        self
     }
 }

@@ -57,3 +57,22 @@ impl<'de> wire::Object<'de> for AttributeField {
         Ok(Self { field_name, field_value, extra })
     }
 }
+
+impl crate::Tolerant for AttributeField {
+    fn read_members(
+        members: crate::unread::Members<'_>,
+        unread: &mut crate::unread::Unread<'_>,
+    ) -> Option<Self> {
+        let mut field_name = Default::default();
+        let mut field_value = Default::default();
+        let mut extra = crate::Extra::default();
+        for (member, value) in members.into_iter() {
+            match &*member {
+                "field_name" => field_name = unread.scalar("field_name", value),
+                "field_value" => field_value = unread.scalar("field_value", value),
+                _ => extra.insert(member, crate::Json::from_raw(value)),
+            }
+        }
+        Some(Self { field_name, field_value, extra })
+    }
+}

@@ -133,3 +133,58 @@ impl<'de> wire::Object<'de> for Profile {
         })
     }
 }
+
+impl crate::Tolerant for Profile {
+    fn read_members(
+        members: crate::unread::Members<'_>,
+        unread: &mut crate::unread::Unread<'_>,
+    ) -> Option<Self> {
+        let mut name = Default::default();
+        let mut gender = Default::default();
+        let mut avatar = Default::default();
+        let mut alias = Default::default();
+        let mut phone = Default::default();
+        let mut add_at = Default::default();
+        let mut add_way = Default::default();
+        let mut union_id = Default::default();
+        let mut external_user_id = Default::default();
+        let mut state_code = Default::default();
+        let mut channel_name = Default::default();
+        let mut desc = Default::default();
+        let mut extra = crate::Extra::default();
+        for (member, value) in members.into_iter() {
+            match &*member {
+                "name" => name = unread.scalar("name", value),
+                "gender" => gender = unread.open_enum("gender", value),
+                "avatar" => avatar = unread.scalar("avatar", value),
+                "alias" => alias = unread.scalar("alias", value),
+                "phone" => phone = unread.scalar("phone", value),
+                "add_at" => add_at = unread.scalar("add_at", value),
+                "add_way" => add_way = unread.open_enum("add_way", value),
+                "union_id" => union_id = unread.scalar("union_id", value),
+                "external_user_id" => {
+                    external_user_id = unread.scalar("external_user_id", value);
+                }
+                "state_code" => state_code = unread.scalar("state_code", value),
+                "channel_name" => channel_name = unread.scalar("channel_name", value),
+                "desc" => desc = unread.scalar("desc", value),
+                _ => extra.insert(member, crate::Json::from_raw(value)),
+            }
+        }
+        Some(Self {
+            name,
+            gender,
+            avatar,
+            alias,
+            phone,
+            add_at,
+            add_way,
+            union_id,
+            external_user_id,
+            state_code,
+            channel_name,
+            desc,
+            extra,
+        })
+    }
+}

@@ -59,3 +59,24 @@ impl<'de> wire::Object<'de> for TagInfo {
         Ok(Self { parent_tag_name, tag_name, extra })
     }
 }
+
+impl crate::Tolerant for TagInfo {
+    fn read_members(
+        members: crate::unread::Members<'_>,
+        unread: &mut crate::unread::Unread<'_>,
+    ) -> Option<Self> {
+        let mut parent_tag_name = Default::default();
+        let mut tag_name = Default::default();
+        let mut extra = crate::Extra::default();
+        for (member, value) in members.into_iter() {
+            match &*member {
+                "parent_tag_name" => {
+                    parent_tag_name = unread.scalar("parent_tag_name", value);
+                }
+                "tag_name" => tag_name = unread.scalar("tag_name", value),
+                _ => extra.insert(member, crate::Json::from_raw(value)),
+            }
+        }
+        Some(Self { parent_tag_name, tag_name, extra })
+    }
+}

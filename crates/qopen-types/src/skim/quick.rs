@@ -8,8 +8,8 @@
 use std::borrow::Cow;
 
 use super::{AccountSkim, CallbackSkim, PageSkim, account};
-use crate::ids;
 use crate::reader::Reader;
+use crate::{EventType, ids};
 
 /// Lists and objects within each other that are followed; deeper ones are left to the general reader.
 const DEPTH: u32 = 64;
@@ -17,40 +17,60 @@ const DEPTH: u32 = 64;
 /// A payload in its usual spelling.
 pub(super) fn read(payload: &str) -> Option<CallbackSkim<'_>> {
     let mut reader = Reader::new(payload);
-    let mut out = CallbackSkim { err_code: 0, err_msg: "".into(), robot_id: None, page: None };
+    let (mut event_type, mut err_code, mut err_msg) = (None, None, None);
+    let (mut robot_id, mut data) = (None, None);
     reader.space();
     reader.object(|reader, name| {
         match name {
-            "err_code" | "errcode" => out.err_code = reader.integer()?,
-            "err_msg" | "errmsg" => out.err_msg = Cow::Borrowed(reader.plain_string()?),
-            "robot_id" => out.robot_id = Some(reader.plain_string()?.parse().ok()?),
-            "data" => out.page = Some(page(reader)?),
+            "event_type" => once(&mut event_type, reader.integer()?)?,
+            "err_code" => once(&mut err_code, reader.integer()?)?,
+            "err_msg" => once(&mut err_msg, Cow::Borrowed(reader.plain_string()?))?,
+            "robot_id" => once(&mut robot_id, reader.plain_string()?.parse().ok()?)?,
+            "data" => once(&mut data, page(reader)?)?,
+            // Another spelling, which must be weighed against this one.
+            "errcode" | "errmsg" => return None,
             _ => reader.skip(DEPTH)?,
         }
         Some(())
     })?;
     reader.space();
-    reader.is_at_end().then_some(out)
+    let err_code = err_code.unwrap_or(0);
+    // A report may be decorated by anything; what is not said is for a second thought.
+    let usual = reader.is_at_end() && err_code == 0;
+    usual.then_some(CallbackSkim {
+        event_type: event_type.map_or(EventType::Absent, EventType::Code),
+        err_code,
+        err_msg: err_msg.unwrap_or_default(),
+        robot_id,
+        page: data,
+    })
+}
+
+/// Sets what may be there once.
+fn once<T>(place: &mut Option<T>, value: T) -> Option<()> {
+    place.replace(value).is_none().then_some(())
 }
 
 fn page<'a>(reader: &mut Reader<'a>) -> Option<PageSkim<'a>> {
-    let mut out = PageSkim::default();
+    let (mut has_more, mut mark_id, mut accounts) = (None, None, None);
     reader.object(|reader, name| {
         match name {
-            "has_more" => out.has_more = reader.flag()?,
-            "mark_id" => out.mark_id = Some(reader.plain_string()?.parse().ok()?),
+            "has_more" => once(&mut has_more, reader.flag()?)?,
+            "mark_id" => once(&mut mark_id, reader.plain_string()?.parse().ok()?)?,
             "account_list" => {
-                out.accounts.clear();
+                let mut list = Vec::new();
                 reader.list(|reader| {
-                    out.accounts.push(one_account(reader)?);
+                    list.push(one_account(reader)?);
                     Some(())
                 })?;
+                once(&mut accounts, list)?;
             }
             _ => reader.skip(DEPTH)?,
         }
         Some(())
     })?;
-    Some(out)
+    // What is not there, the general reader weighs.
+    Some(PageSkim { has_more: Some(has_more?), mark_id, accounts: accounts? })
 }
 
 /// An account, or whatever else stands in its place: that is JSON at least.
@@ -66,7 +86,7 @@ fn one_account<'a>(reader: &mut Reader<'a>) -> Option<AccountSkim<'a>> {
             usual &= plain;
             if reader.peek()? == b'"' {
                 let (text, plain) = reader.string()?;
-                usual &= plain;
+                usual &= plain && id.is_none();
                 id = Some(text);
                 return Some(());
             }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use qopen_types::{
-    Account, AccountId, InvalidId, MarkId, Profile, RobotAccountListCallback, Secret,
+    Account, AccountId, Entry, InvalidId, Json, MarkId, Profile, RobotAccountListCallback, Secret,
 };
 
 fn profile(field: &str, value: &str) -> Result<Profile, String> {
@@ -17,6 +17,7 @@ fn integers_come_as_numbers_and_as_text() {
         ("\" 5 \"", 5),
         ("-5", -5),
         ("5.0", 5),
+        ("\"5.0\"", 5),
         ("\"\"", 0),
         ("null", 0),
         ("9223372036854775807", i64::MAX),
@@ -53,10 +54,10 @@ fn flags_come_as_booleans_numbers_and_text() {
         let text = format!(r#"{{"account_id":"a","deleted_by_staff":{spelling}}}"#);
         serde_json::from_str::<Account>(&text).map(|account| account.deleted_by_staff)
     };
-    for spelling in ["true", "1", "\"1\"", "\"true\""] {
+    for spelling in ["true", "1", "\"1\"", "\"true\"", "\"True\"", "1.0", "\"1.0\""] {
         assert!(flag(spelling).unwrap(), "{spelling}");
     }
-    for spelling in ["false", "0", "\"0\"", "\"false\"", "\"\"", "null"] {
+    for spelling in ["false", "0", "\"0\"", "\"FALSE\"", "0.0", "\"\"", "null"] {
         assert!(!flag(spelling).unwrap(), "{spelling}");
     }
     for spelling in ["2", "-1", "0.5", "\"yes\"", "[]"] {
@@ -93,6 +94,44 @@ fn an_error_callback_has_no_page() {
         let text = format!(r#"{{"err_code":"-7","err_msg":"no","data":{data}}}"#);
         let callback: RobotAccountListCallback = serde_json::from_str(&text).unwrap();
         assert_eq!((callback.err_code, callback.data), (-7, None));
+    }
+}
+
+#[test]
+fn e5_an_unreadable_field_costs_the_field() {
+    let read = |json: &str| match Entry::<Account>::read(Json::parse(json).unwrap()) {
+        Entry::Read(account) => account,
+        Entry::Unread(unread) => panic!("{json}: {}", unread.reason),
+    };
+    let account = read(
+        r#"{"account_id":"a","deleted_by_contact":"maybe","profile":{"name":"n","add_at":"2024-01-02","x":1},
+            "tag_info_list":[{"tag_name":[1],"parent_tag_name":"g"},7,null],"user_attr_field_list":{"a":1},"new":2}"#,
+    );
+    let unread: Vec<(&str, &str)> =
+        account.unread.iter().map(|(path, value)| (path, value.as_str())).collect();
+    assert_eq!(
+        unread,
+        [
+            ("deleted_by_contact", "\"maybe\""),
+            ("profile.add_at", "\"2024-01-02\""),
+            ("tag_info_list[0].tag_name", "[1]"),
+            ("tag_info_list[1]", "7"),
+            ("user_attr_field_list", "{\"a\":1}"),
+        ]
+    );
+    assert_eq!((account.profile.name.as_str(), account.profile.add_at), ("n", 0));
+    assert_eq!((account.profile.extra.len(), account.extra.len()), (1, 1));
+    assert_eq!(account.tag_info_list[0].parent_tag_name, "g");
+    let written = serde_json::to_string(&account).unwrap();
+    assert!(written.ends_with(r#""new":2,"_unread":{"deleted_by_contact":"maybe","profile.add_at":"2024-01-02","tag_info_list[0].tag_name":[1],"tag_info_list[1]":7,"user_attr_field_list":{"a":1}}}"#), "{written}");
+    // A cut emoji is text with a hole in it, and not unreadable.
+    let cut = read(r#"{"account_id":"a","profile":{"name":"x\ud83d"}}"#);
+    assert_eq!((cut.profile.name.as_str(), cut.unread.len()), ("x\u{fffd}", 0));
+    assert_eq!(read(r#"{"account_id":"a","tag_info_list":{},"profile":7}"#).unread.len(), 1);
+    // Without a readable id it is nobody.
+    for nobody in ["{}", "7", r#"{"account_id":[1],"profile":{"name":"n"}}"#] {
+        let entry = Entry::<Account>::read(Json::parse(nobody).unwrap());
+        assert!(matches!(entry, Entry::Unread(_)), "{nobody}");
     }
 }
 

@@ -1,0 +1,87 @@
+//! From a payload's bytes to the text that is read.
+
+use std::borrow::Cow;
+
+use crate::reading::{Reading, Readings, noting};
+use crate::repair::repaired;
+use crate::{CallbackSkim, SkimError};
+
+/// A payload's text: the bytes as UTF-8, and what had to be read otherwise for it (protocol
+/// section 4). `Debug` prints only the length.
+#[derive(Clone)]
+pub struct PayloadText<'a> {
+    text: Cow<'a, str>,
+    readings: Readings,
+}
+
+impl<'a> PayloadText<'a> {
+    /// Reads the bytes: a byte order mark is dropped, and what is not UTF-8 becomes U+FFFD. Borrows
+    /// where the bytes are plain.
+    #[must_use]
+    pub fn of(bytes: &'a [u8]) -> Self {
+        let (bytes, mut readings) = match bytes.strip_prefix(b"\xef\xbb\xbf") {
+            Some(rest) => (rest, Readings::PLAIN.with(Reading::PayloadBom)),
+            None => (bytes, Readings::PLAIN),
+        };
+        // The quick one tells whether, the slow one what to make of it.
+        let text = match simdutf8::basic::from_utf8(bytes) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => {
+                readings.insert(Reading::CutText);
+                String::from_utf8_lossy(bytes)
+            }
+        };
+        Self { text, readings }
+    }
+
+    /// The same as strict JSON, where it is something that senders write for JSON; `None` where it is
+    /// strict already, or no such thing.
+    #[must_use]
+    pub fn repaired(&self) -> Option<PayloadText<'static>> {
+        let (text, readings) = repaired(&self.text)?;
+        Some(PayloadText { text: Cow::Owned(text), readings: self.readings.union(readings) })
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// What had to be read otherwise.
+    #[must_use]
+    pub fn readings(&self) -> Readings {
+        self.readings
+    }
+
+    /// Whether some of the bytes were not UTF-8.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.readings.contains(Reading::CutText)
+    }
+
+    /// Skims the payload, in the tolerant order: as it is, then as what it stands for. `work` is given
+    /// the text that was skimmed, the result, and every reading that is not plain.
+    pub fn skim<R>(
+        &self,
+        work: impl FnOnce(&str, Result<CallbackSkim<'_>, SkimError>, Readings) -> R,
+    ) -> R {
+        let (first, noted) = noting(|| CallbackSkim::read(&self.text));
+        if first.is_err()
+            && let Some(repaired) = self.repaired()
+        {
+            let (second, noted) = noting(|| CallbackSkim::read(repaired.as_str()));
+            return work(repaired.as_str(), second, repaired.readings.union(noted));
+        }
+        work(&self.text, first, self.readings.union(noted))
+    }
+}
+
+impl std::fmt::Debug for PayloadText<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PayloadText")
+            .field("bytes", &self.text.len())
+            .field("readings", &self.readings)
+            .finish()
+    }
+}

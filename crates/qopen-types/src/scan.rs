@@ -1,0 +1,95 @@
+//! What can still be made out in a payload that is no longer JSON.
+
+use std::collections::HashSet;
+
+use crate::EventType;
+
+/// The texts between quotes in a payload, whatever is left of its form; also those of JSON that is a
+/// text inside it.
+///
+/// A payload that names a pull has the pull's mark among them.
+#[derive(Debug)]
+pub struct QuotedTexts(HashSet<Box<str>>);
+
+impl QuotedTexts {
+    /// The texts of a payload, each of at most 512 bytes, as long as an identifier may be.
+    #[must_use]
+    pub fn of(payload: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(payload).replace('\\', "");
+        let fits = |it: &&str| (1..=512).contains(&it.len());
+        Self(text.split('"').map(str::trim).filter(fits).map(Box::from).collect())
+    }
+
+    /// Whether a text is among them.
+    #[must_use]
+    pub fn contains(&self, text: &str) -> bool {
+        self.0.contains(text)
+    }
+
+    /// Whether a text is among them but for the case of its letters.
+    #[must_use]
+    pub fn contains_ignoring_case(&self, text: &str) -> bool {
+        self.0.iter().any(|it| it.eq_ignore_ascii_case(text))
+    }
+}
+
+/// The values of a member of that name, wherever it stands.
+pub(crate) fn values_of<'a>(text: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
+    let quoted = format!("\"{name}\"");
+    let places: Vec<usize> = text.match_indices(&quoted).map(|(at, _)| at + quoted.len()).collect();
+    places.into_iter().filter_map(|at| {
+        let rest = text.get(at..)?.trim_start().strip_prefix(':')?.trim_start();
+        match rest.strip_prefix('"') {
+            Some(string) => Some(&string[..string.find('"')?]),
+            None => {
+                let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '-');
+                Some(&rest[..end.unwrap_or(rest.len())])
+            }
+        }
+    })
+}
+
+impl EventType {
+    /// Finds the event type in what is left of a payload. Of several, that of a customer list.
+    #[must_use]
+    pub fn scan(text: &str) -> Self {
+        let types = || {
+            values_of(text, "event_type").filter(|it| !it.is_empty() && *it != "null").map(|it| {
+                it.parse::<f64>().ok().filter(|code| code.fract() == 0.0).map_or_else(
+                    || Self::Name(it.to_owned()),
+                    #[allow(
+                        clippy::cast_possible_truncation,
+                        reason = "a code is a small integer"
+                    )]
+                    |code| Self::Code(code as i64),
+                )
+            })
+        };
+        types()
+            .find(|it| *it == Self::ROBOT_ACCOUNT_LIST)
+            .or_else(|| types().next())
+            .unwrap_or(Self::Absent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn damaged_payloads_still_say_what_they_are() {
+        for (text, event_type) in [
+            (r#"{"event_type":40023,"text":"#, EventType::Code(40023)),
+            (r#"{"x":"\q","event_type" : "42016","data":"#, EventType::ROBOT_ACCOUNT_LIST),
+            (r#"{"event_type":1,"data":{"event_type":42016.0"#, EventType::ROBOT_ACCOUNT_LIST),
+            (r#"{"event_type":null"#, EventType::Absent),
+            (r#"{"text":"\"event_type\":42016"#, EventType::Absent),
+            ("", EventType::Absent),
+        ] {
+            assert_eq!(EventType::scan(text), event_type, "{text}");
+        }
+        let texts = QuotedTexts::of(br#"{"data":"{\"mark_id\":\"M-1\"","x":"half"#);
+        assert!(texts.contains("M-1") && texts.contains_ignoring_case("m-1"));
+        assert!(!texts.contains("m-1"));
+    }
+}
