@@ -242,6 +242,7 @@ mod tests {
         for reading in &slow {
             reading.grow(512 * KIB).await.unwrap();
         }
+        tokio::time::advance(Duration::from_millis(1)).await;
         // They have just got something, so that the next one waits until one of them has stalled.
         let page = room.enter(None);
         let waits = async {
