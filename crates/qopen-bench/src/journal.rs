@@ -37,7 +37,7 @@ pub(crate) fn run() -> Result<()> {
 
 /// A row for each log, the first of which the others are compared with.
 pub(crate) fn add_rows(table: &mut Table, pages: &[PageRecord], logs: &[(&str, Spread)]) {
-    let size = pages.first().map_or(0, |it| it.payload.as_str().len()) as f64;
+    let size = pages.first().map_or(0, |it| it.payload.len()) as f64;
     let first = logs.first().map_or(f64::NAN, |(_, it)| it.median);
     for (name, it) in logs {
         table.row([
@@ -108,7 +108,7 @@ fn growing_file(pages: &[PageRecord]) -> Result<f64> {
     });
     let rate = produced(pages, |page| {
         let (reply, answer) = mpsc::sync_channel(1);
-        jobs.send((page.payload.as_str().as_bytes().into(), reply))?;
+        jobs.send((page.payload.as_bytes().into(), reply))?;
         if answer.recv()? { Ok(()) } else { Err("the file was not written".into()) }
     });
     drop(jobs);

@@ -114,7 +114,7 @@ async fn inserts(server: &Server, pages: &Arc<Vec<PageRecord>>) -> Result<f64> {
             let (pages, next) = (Arc::clone(pages), Arc::clone(&next));
             tokio::spawn(async move {
                 while let Some(page) = pages.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    client.execute(&insert, &[&page.payload.as_str()]).await?;
+                    client.execute(&insert, &[&page.payload.text().as_str()]).await?;
                 }
                 Ok::<_, qopen_postgres::client::Error>(())
             })

@@ -8,7 +8,7 @@ use md5::Digest as _;
 use qopen::callback::{Freshness, Keyring};
 use qopen::journal::{PageRecord, Payload};
 use qopen::types::CallbackSkim;
-use qopen::{Understood, understand};
+use qopen::{Classified, classify};
 
 use crate::Result;
 use crate::measure::{Candidate, Spread, compare};
@@ -25,10 +25,11 @@ fn receive(ring: &Keyring, body: &[u8]) -> Option<(PageRecord, usize)> {
     let opened = ring.open(body, 1_700_000_000, Freshness::default()).ok()?;
     let event_type = opened.event_type();
     let payload = opened.into_payload();
-    match understand(&payload) {
-        Understood::Page { pull, accounts, .. } => {
+    match classify(&payload) {
+        Classified::Page(page) => {
             std::hint::black_box(event_type);
-            Some((PageRecord::new(pull, Payload::new(payload)), accounts.len()))
+            let accounts = page.accounts.len();
+            Some((PageRecord::new(page.pull, Payload::new(payload)), accounts))
         }
         _ => None,
     }

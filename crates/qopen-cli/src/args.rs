@@ -179,6 +179,12 @@ pub(crate) struct Receiving {
     /// The longest that a pull may take
     #[arg(long, value_name = "TIME", default_value = "30m", value_parser = duration)]
     pub(crate) deadline: Duration,
+    /// Publish a complete list although it lacks N accounts that have no readable id
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) allow_unidentified: u64,
+    /// Let an empty complete list replace one that is not empty
+    #[arg(long)]
+    pub(crate) allow_empty: bool,
     /// Requests sent in a second, at most
     #[arg(long, value_name = "N")]
     pub(crate) rate_limit: Option<std::num::NonZeroU32>,
@@ -284,8 +290,16 @@ pub(crate) enum QuarantineVerb {
         #[arg(long)]
         json: bool,
     },
-    /// Print an item whole: it is customers' data
+    /// Print an item whole: it is customers' data. One that is not text is printed as base64
     Show {
+        /// Its name in the list, or the beginning of it
+        item: String,
+        /// Print the bytes as they are
+        #[arg(long)]
+        raw: bool,
+    },
+    /// Let an item no longer stand against any list, read or not; noted with the pulls
+    Release {
         /// Its name in the list, or the beginning of it
         item: String,
     },
@@ -327,6 +341,12 @@ pub(crate) struct AssembleArgs {
     /// Only the pull of this mark
     #[arg(long, value_name = "MARK")]
     pub(crate) mark: Option<String>,
+    /// Publish a complete list although it lacks N accounts that have no readable id
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) allow_unidentified: u64,
+    /// Let an empty complete list replace one that is not empty
+    #[arg(long)]
+    pub(crate) allow_empty: bool,
     /// Report as JSON, an object a line
     #[arg(long)]
     pub(crate) json: bool,

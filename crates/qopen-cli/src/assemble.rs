@@ -7,23 +7,24 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use qopen::callback::{Freshness, Keyring, OpenError, RejectReason};
-use qopen::types::EventType;
-use qopen::{Outcome, Replay, ReplayError};
+use qopen::sink::Quarantine;
+use qopen::{Outcome, PublishOptions, Replay, Replayed, quarantine_line};
 
 use crate::args::AssembleArgs;
 use crate::exit::{Exit, Failure, chain};
 use crate::output::{self, Output};
 use crate::pull::publish;
-use crate::report::Reporter;
+use crate::report::{Came, Reporter};
 use crate::settings::Settings;
 
 pub(crate) async fn run(args: AssembleArgs, settings: Settings) -> Result<Exit, Failure> {
     let mut capture = Capture {
         settings,
         ring: None,
-        replay: Replay::default(),
+        replay: Replay::default().allow_unidentified(args.allow_unidentified),
         rejected: BTreeMap::new(),
         others: 0,
+        unreadable: 0,
     };
     for file in &args.files {
         if file == Path::new("-") {
@@ -37,6 +38,8 @@ pub(crate) async fn run(args: AssembleArgs, settings: Settings) -> Result<Exit, 
     if capture.others > 0 {
         eprintln!("qopen: {} callbacks of other events were left out", capture.others);
     }
+    let finished = capture.replay.finish();
+    let finished = finished.map_err(|error| Failure::unexpected("the capture", &error))?;
     let rejections: Vec<_> = capture.rejected.into_iter().collect();
     // What is signed by somebody else is no page of ours; the rest may have been one.
     let strangers = [RejectReason::Signature, RejectReason::AppKey];
@@ -47,11 +50,21 @@ pub(crate) async fn run(args: AssembleArgs, settings: Settings) -> Result<Exit, 
         args.robot.as_deref().is_none_or(|robot| id.robot_id.as_str() == robot)
             && args.mark.as_deref().is_none_or(|mark| id.mark_id.as_str() == mark)
     };
-    let outcomes: Vec<Outcome> = capture.replay.finish().into_iter().filter(wanted).collect();
+    let outcomes: Vec<Outcome> = finished.into_iter().filter(wanted).collect();
     if outcomes.is_empty() {
         eprintln!("qopen: no page of the wanted lists is in the input");
-        return Ok(Exit::NoCallback);
+        if capture.unreadable == 0 {
+            return Ok(Exit::NoCallback);
+        }
+        set_aside(&args, &capture.replay)?;
+        return Ok(Exit::Incomplete);
     }
+    let strangers = capture.replay.unattributed().count();
+    if strangers > 0 {
+        eprintln!("qopen: {strangers} callbacks that cannot be read name pulls that are not in the input");
+    }
+    let came = Came::captured(rejections, capture.replay.readings());
+    let options = PublishOptions::default().allow_empty(args.allow_empty);
     one_pull_a_robot(&outcomes)?;
     if let Some(url) = output::database(&args.out) {
         output::refuse_password("--out", url)?;
@@ -73,13 +86,36 @@ pub(crate) async fn run(args: AssembleArgs, settings: Settings) -> Result<Exit, 
         exits.push(Exit::Incomplete);
     }
     for group in groups {
-        let summaries = publish(&output, &group, damaged == 0, &rejections).await;
-        for (summary, outcome) in summaries.iter().zip(&group) {
+        let summaries = publish(&output, &group, damaged == 0, &came, options).await;
+        for (mut summary, outcome) in summaries.into_iter().zip(&group) {
+            if damaged > 0 && summary.exit == Exit::Complete {
+                summary.keep_back(format!("{damaged} lines of the input could not be read"));
+            }
             exits.push(summary.exit);
-            reporter.summary(summary, &outcome.progress.pull);
+            reporter.summary(&summary, &outcome.progress.pull);
         }
     }
     Ok(Exit::worst(exits))
+}
+
+/// Writes what could not be read and belongs to no list beside where a list would be.
+fn set_aside(args: &AssembleArgs, replay: &Replay) -> Result<(), Failure> {
+    let fails = |error: &dyn std::error::Error| Failure::output("", error);
+    let mut quarantine = Quarantine::default();
+    for item in replay.unattributed() {
+        let (layer, raw) = (item.layer.as_str(), item.payload.as_bytes());
+        let line = quarantine_line(None, layer, &item.reason, raw).map_err(|error| fails(&error))?;
+        quarantine.push(&line).map_err(|error| fails(&error))?;
+    }
+    let output = Output::new(&args.out, args.format)?;
+    if let Output::Database(_) = output {
+        return Ok(());
+    }
+    let file = output.file("unknown");
+    if file.write_quarantine(quarantine).map_err(|error| fails(&error))? {
+        eprintln!("qopen: what could not be read is kept in {}", file.quarantine_path().display());
+    }
+    Ok(())
 }
 
 /// Two pulls of one robot are two lists of the same customers; which is wanted is not ours to say.
@@ -103,55 +139,82 @@ struct Capture {
     replay: Replay,
     rejected: BTreeMap<RejectReason, u64>,
     others: u64,
+    unreadable: u64,
 }
 
 impl Capture {
     fn read(&mut self, name: &str, input: impl BufRead) -> Result<(), Failure> {
-        for (number, line) in input.lines().enumerate() {
-            let line =
-                line.map_err(|error| Failure::usage_of(&format!("{name}:{}", number + 1), &error))?;
-            if !line.trim().is_empty() {
-                self.take(&format!("{name}:{}", number + 1), line)?;
+        for (number, line) in input.split(b'\n').enumerate() {
+            let place = format!("{name}:{}", number + 1);
+            let mut line = line.map_err(|error| Failure::usage_of(&place, &error))?;
+            if line.last() == Some(&b'\r') {
+                line.pop();
+            }
+            if !line.trim_ascii().is_empty() {
+                self.take(&place, line)?;
             }
         }
         Ok(())
     }
 
-    fn take(&mut self, place: &str, line: String) -> Result<(), Failure> {
-        let payload = match EventType::of_payload(&line) {
-            EventType::Absent => match self.open(&line)? {
-                Ok(payload) => payload,
-                Err(error) => {
-                    self.reject(place, error.reason(), &error);
-                    return Ok(());
-                }
+    fn take(&mut self, place: &str, line: Vec<u8>) -> Result<(), Failure> {
+        let payload = match is_envelope(&line) {
+            true => match self.open(place, &line)? {
+                Some(payload) => payload,
+                None => return Ok(()),
             },
-            _ => line,
+            false => line,
         };
-        match self.replay.add(payload) {
-            Ok(()) => {}
-            Err(ReplayError::Other(_)) => self.others += 1,
-            Err(error @ ReplayError::NotJson(_)) => {
-                self.reject(place, RejectReason::Payload, &error)
+        let replayed = self.replay.add(payload);
+        match replayed.map_err(|error| Failure::unexpected(place, &error))? {
+            Replayed::Other(_) => self.others += 1,
+            Replayed::Unreadable { layer, reason } => {
+                self.unreadable += 1;
+                eprintln!("qopen: {place}: cannot be read ({layer}): {reason}");
             }
-            Err(error) => return Err(Failure::unexpected(place, &error)),
+            _ => {}
         }
         Ok(())
     }
 
-    fn open(&mut self, line: &str) -> Result<Result<String, OpenError>, Failure> {
+    /// The payload of an envelope; `None` where it has none that can be read.
+    fn open(&mut self, place: &str, line: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
         let ring = match self.ring.take() {
             Some(ring) => ring,
             None => self.settings.ring()?,
         };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let opened = ring.open(line.as_bytes(), now, Freshness::default());
+        let payload = match ring.verify(line) {
+            Err(error) => {
+                self.reject(place, &error);
+                None
+            }
+            Ok(verified) => match verified.open(now, Freshness::default()) {
+                Ok(opened) => {
+                    self.replay.count(opened.readings());
+                    Some(opened.into_payload())
+                }
+                Err(error) => {
+                    self.unreadable += 1;
+                    let reason = chain("", &error);
+                    eprintln!("qopen: {place}: cannot be read (content): {reason}");
+                    self.replay.add_undecrypted(verified.encoding_content(), reason);
+                    None
+                }
+            },
+        };
         self.ring = Some(ring);
-        Ok(opened.map(qopen::callback::OpenedCallback::into_payload))
+        Ok(payload)
     }
 
-    fn reject(&mut self, place: &str, reason: RejectReason, error: &dyn std::error::Error) {
+    fn reject(&mut self, place: &str, error: &OpenError) {
         eprintln!("qopen: {}", chain(place, error));
-        *self.rejected.entry(reason).or_default() += 1;
+        *self.rejected.entry(error.reason()).or_default() += 1;
     }
+}
+
+/// Whether a captured line is an envelope, and not the payload of one.
+pub(crate) fn is_envelope(line: &[u8]) -> bool {
+    let name = b"\"encoding_content\"";
+    line.windows(name.len()).any(|it| it == name)
 }

@@ -11,7 +11,7 @@ use qopen::callback::listener::Listener;
 use qopen::callback::{CallbackKeys, Keyring};
 use qopen::http::Sender;
 use qopen::types::RobotId;
-use qopen::{Client, PullRequest, Status};
+use qopen::{Client, PublishOptions, PullRequest, Status};
 use qopen_simulator::{Chance, Schedule, Simulator, SimulatorConfig};
 use tokio::net::TcpListener;
 
@@ -19,7 +19,7 @@ use crate::args::{DemoArgs, OutputFormat};
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
 use crate::pull::publish;
-use crate::report::Reporter;
+use crate::report::{Came, Reporter};
 
 const ROBOT: &str = "demo-robot";
 
@@ -59,9 +59,10 @@ pub(crate) async fn run(args: DemoArgs) -> Result<Exit, Failure> {
     }
     let outcome = pull.await.map_err(|error| Failure::unexpected("the pull", &error))?;
     let complete = matches!(outcome.status, Status::Complete(_));
-    let rejections = client.stats().rejections();
+    let came = Came::of(client.stats(), &Listener::default(), "/callback");
+    let options = PublishOptions::default();
     let mut exit = Exit::Complete;
-    for summary in publish(&output, std::slice::from_ref(&outcome), true, &rejections).await {
+    for summary in publish(&output, std::slice::from_ref(&outcome), true, &came, options).await {
         reporter.summary(&summary, &outcome.progress.pull);
         exit = summary.exit;
     }

@@ -74,6 +74,10 @@ impl Failure {
         Self { exit: Exit::Output, message: chain(what, error) }
     }
 
+    pub(crate) fn incomplete(what: &str, error: &dyn std::error::Error) -> Self {
+        Self { exit: Exit::Incomplete, message: chain(what, error) }
+    }
+
     pub(crate) fn unexpected(what: &str, error: &dyn std::error::Error) -> Self {
         Self { exit: Exit::Unexpected, message: chain(what, error) }
     }

@@ -5,8 +5,10 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use qopen::callback::{Freshness, OpenError, RejectReason, Staleness};
-use qopen::types::{Account, CallbackSkim, Entry, EventType, Json, PageSkim};
-use qopen::{Understood, understand};
+use qopen::types::{
+    Account, CallbackSkim, Entry, EventType, Json, PageSkim, PayloadText, Readings,
+};
+use qopen::{Classified, classify};
 
 use crate::args::ExplainArgs;
 use crate::exit::{Exit, Failure, chain};
@@ -30,14 +32,13 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 /// The steps of opening, in the order in which they are taken, and what is said when they hold.
-const OPENING: [(&str, &str); 7] = [
+const OPENING: [(&str, &str); 6] = [
     ("envelope", "a JSON object with all five fields"),
     ("app key", "the configured one"),
     ("signature", "made with the callback token"),
     ("base64", "well formed"),
     ("length", "a whole number of AES blocks"),
-    ("padding", "valid, so the EncodingAESKey is the right one"),
-    ("UTF-8", "well formed"),
+    ("padding", "valid"),
 ];
 
 /// The step at which an error stopped the opening.
@@ -48,7 +49,6 @@ fn step_of(error: &OpenError) -> &'static str {
         OpenError::Base64(_) => "base64",
         OpenError::Length { .. } => "length",
         OpenError::Padding => "padding",
-        OpenError::NotUtf8(_) => "UTF-8",
         _ => "envelope",
     }
 }
@@ -69,10 +69,9 @@ impl Steps {
 
     fn explain(&mut self, body: &[u8], settings: &Settings) -> Result<(), Failure> {
         self.holds("body", &format!("{} bytes", body.len()));
-        let text = std::str::from_utf8(body).unwrap_or_default();
-        if EventType::of_payload(text) != EventType::Absent {
+        if !crate::assemble::is_envelope(body) && self.is_payload(body) {
             self.holds("envelope", "none: the callback is already opened");
-            self.payload(text);
+            self.payload(body);
             return Ok(());
         }
         // What can be said without keys is said first.
@@ -80,6 +79,9 @@ impl Steps {
             && error.reason() == RejectReason::Malformed
         {
             self.fails("envelope", &chain("", &error));
+            if let Some(form) = form(body) {
+                println!("      {form}");
+            }
             return Ok(());
         }
         let ring = settings.ring()?;
@@ -90,6 +92,7 @@ impl Steps {
                     self.holds(step, held);
                 }
                 self.timestamp(opened.staleness());
+                self.readings(opened.readings());
                 self.payload(opened.payload());
             }
             Err(error) => self.opening_failed(&error),
@@ -99,6 +102,12 @@ impl Steps {
 
     fn opening_failed(&mut self, error: &OpenError) {
         for (step, held) in OPENING {
+            // What the next layer shows to be wrong is not praised.
+            let held = if step == "length" && matches!(error, OpenError::Padding) {
+                "a whole number of AES blocks, whatever they hold"
+            } else {
+                held
+            };
             if step == step_of(error) {
                 self.fails(step, &chain("", error));
                 if let Some(advice) = advice(error) {
@@ -123,63 +132,135 @@ impl Steps {
         }
     }
 
-    fn payload(&mut self, payload: &str) {
-        if let Err(error) = Json::parse(payload) {
-            self.fails("JSON", &chain("", &error));
-            return;
+    fn readings(&self, readings: Readings) {
+        for reading in readings.iter() {
+            self.holds("reading", &format!("{reading}: not the plain form, and read all the same"));
         }
-        self.holds("JSON", "well formed");
-        match understand(payload) {
-            Understood::NotJson(error) => self.fails("JSON", &chain("", &error)),
-            Understood::Other(EventType::Absent) => {
+    }
+
+    /// Whether a body without an envelope is the payload of one: it says what it carries, or has what a
+    /// page has.
+    fn is_payload(&self, body: &[u8]) -> bool {
+        let text = PayloadText::of(body);
+        EventType::of_payload(text.as_str()) != EventType::Absent
+            || matches!(classify(body), Classified::Page(_) | Classified::Report { .. })
+    }
+
+    fn payload(&mut self, payload: &[u8]) {
+        let text = PayloadText::of(payload);
+        let strict = std::str::from_utf8(payload).is_ok_and(|text| Json::parse(text).is_ok());
+        let classified = classify(payload);
+        match &classified {
+            Classified::Unreadable(it) => {
+                let step = match it.layer.as_str() {
+                    "text" => "UTF-8",
+                    "json" => "JSON",
+                    _ => {
+                        self.holds("JSON", "well formed");
+                        "shape"
+                    }
+                };
+                self.fails(step, &format!("{}; it would go to quarantine", it.reason));
+                if step != "shape" {
+                    if let Some(form) = form(payload) {
+                        println!("      {form}");
+                    }
+                    println!(
+                        "      if the EncodingAESKey were another one, the content would look like this too"
+                    );
+                }
+                return;
+            }
+            _ if strict => self.holds("JSON", "well formed"),
+            _ => self.holds("JSON", "not strict, and read as what it stands for"),
+        }
+        match classified {
+            Classified::Other(EventType::Absent) => {
                 self.fails("event", "no event_type: not a callback's payload")
             }
-            Understood::Other(event_type) => {
+            Classified::Other(event_type) => {
                 self.holds(
                     "event",
                     &format!("{event_type}: not a customer list; handed on, never an error"),
                 );
             }
-            Understood::Unreadable { reason, .. } => {
-                self.fails("shape", &format!("{reason}; the page would go to quarantine"));
-            }
-            Understood::Error { code, message, mark_id, .. } => {
+            Classified::Report { code, message, mark_id, .. } => {
                 self.holds("event", "42016: the platform reports an error");
                 let mark =
                     mark_id.map_or("without a mark".to_owned(), |mark| format!("for mark {mark}"));
                 self.holds("report", &format!("code {code}, message {message:?}, {mark}"));
             }
-            Understood::Page { pull, .. } => {
-                self.holds("event", "42016: a page of a customer list");
+            Classified::Page(page) => {
+                match page.declared {
+                    true => self.holds("event", "42016: a page of a customer list"),
+                    false => self.holds("event", "none is given; a page where its pull is known"),
+                }
                 self.holds("shape", "a page, with robot, mark and list");
-                self.holds("pull", &pull.to_string());
-                self.page(payload);
+                self.holds("pull", &page.pull.to_string());
+                self.readings(page.readings);
+                text.skim(|_, skim, _| {
+                    if let Ok(CallbackSkim { page: Some(page), .. }) = skim {
+                        self.page(&page);
+                    }
+                });
             }
             _ => self.fails("payload", "of a kind that this command does not know"),
         }
     }
 
-    fn page(&mut self, payload: &str) {
-        let Ok(CallbackSkim { page: Some(PageSkim { has_more, accounts, .. }), .. }) =
-            CallbackSkim::read(payload)
-        else {
-            return;
+    fn page(&mut self, page: &PageSkim<'_>) {
+        let PageSkim { has_more, accounts, .. } = page;
+        let more = match has_more {
+            Some(true) => "more pages follow",
+            Some(false) => "this is marked as the last page",
+            None => "whether more follow is not said; it counts as the last, with patience",
         };
-        let more = if has_more { "more pages follow" } else { "this is marked as the last page" };
         self.holds("page", &format!("{} customers; {more}", accounts.len()));
         let mut readable = 0;
         for (number, account) in accounts.iter().enumerate() {
+            let customer = format!("customer {}", number + 1);
             // A part of JSON that was read before is JSON.
             let Ok(json) = Json::parse(account.raw) else { continue };
-            match Entry::<Account>::read(json) {
-                Entry::Read(_) => readable += 1,
-                Entry::Unread(unread) => self.fails(
-                    &format!("customer {}", number + 1),
-                    &format!("{}; it would be quarantined", unread.reason),
-                ),
+            match Entry::<Account>::read_with(json) {
+                (Entry::Read(account), readings) => {
+                    readable += 1;
+                    for reading in readings.iter() {
+                        self.holds(&customer, &format!("read otherwise than plainly: {reading}"));
+                    }
+                    for (field, _) in account.unread.iter() {
+                        self.fails(
+                            &customer,
+                            &format!("{field} cannot be read; it would be kept under _unread"),
+                        );
+                    }
+                }
+                (Entry::Unread(unread), _) => {
+                    self.fails(&customer, &format!("{}; it would be quarantined", unread.reason))
+                }
             }
         }
         self.holds("customers", &format!("{readable} of {} can be read", accounts.len()));
+    }
+}
+
+/// What something that cannot be read looks like.
+fn form(bytes: &[u8]) -> Option<&'static str> {
+    let text = bytes.trim_ascii();
+    let zeros = bytes.iter().take(64).filter(|byte| **byte == 0).count();
+    let base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=-_".contains(byte);
+    match text {
+        [0x1f, 0x8b, ..] => Some("it looks compressed (gzip): have the proxy pass it on as it is"),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some("it looks like UTF-16"),
+        _ if zeros > 8 => Some("it looks like UTF-16"),
+        [0xef, 0xbb, 0xbf, ..] => Some("it begins with a byte order mark"),
+        _ if text.len() >= 16 && text.iter().all(base64) => {
+            Some("it looks like base64: is it the content without its envelope, or encoded twice?")
+        }
+        _ if text.contains(&b'=') && text.contains(&b'&') && !text.starts_with(b"{") => {
+            Some("it looks like a form: the platform sends JSON")
+        }
+        [b'<', ..] => Some("it looks like XML: is it of another platform?"),
+        _ => None,
     }
 }
 
@@ -196,6 +277,9 @@ fn advice(error: &OpenError) -> Option<&'static str> {
         }
         OpenError::Signature => Some(
             "is QOPEN_CALLBACK_TOKEN the console's callback token, and is the body byte for byte as it came?",
+        ),
+        OpenError::Base64(_) | OpenError::Padding | OpenError::Length { .. } => Some(
+            "is QOPEN_ENCODING_AES_KEY the console's? `qopen quarantine retry` reads what was kept with the right key",
         ),
         _ => None,
     }

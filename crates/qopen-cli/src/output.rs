@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use qopen::journal::PullState;
 use qopen::sink::{FileSink, Format, ListKind, PostgresSink, Sink, SinkError, StreamSink};
-use qopen::{Published, PulledList, publish};
+use qopen::{PublishError, PublishOptions, Published, PulledList, publish_with};
 use serde::{Deserialize, Serialize};
 
 use crate::args::OutputFormat;
@@ -165,7 +165,7 @@ impl Output {
     }
 
     /// The file of a robot, or what stands for it.
-    fn file(&self, name: &str) -> FileSink {
+    pub(crate) fn file(&self, name: &str) -> FileSink {
         match self {
             Self::File(sink) => sink.clone(),
             Self::Stdout(format) => {
@@ -184,13 +184,17 @@ impl Output {
         &self,
         lists: Vec<PulledList>,
         kind: ListKind,
+        options: PublishOptions,
     ) -> Result<Written, Failure> {
         let fails = |error: &dyn std::error::Error| Failure::output("", error);
+        let unpublished = |error: PublishError| match &error {
+            PublishError::Empty { .. } => Failure::incomplete("", &error),
+            error => fails(error),
+        };
         if let Self::Database(sink) = self {
             let robots: Vec<_> = lists.iter().map(|list| list.id().robot_id.clone()).collect();
-            let published = publish(lists, Arc::new(sink.clone()), kind).await;
-            let Published { location, lists, quarantine, .. } =
-                published.map_err(|error| fails(&error))?;
+            let published = publish_with(lists, Arc::new(sink.clone()), kind, options).await;
+            let Published { location, lists, quarantine, .. } = published.map_err(unpublished)?;
             let set_aside = sink.write_quarantine(&robots, quarantine);
             let set_aside = set_aside.map_err(|error| fails(&error))?;
             let quarantine = set_aside.then(|| format!("{location} (qopen.quarantine)"));
@@ -206,7 +210,7 @@ impl Output {
             _ => Arc::new(file.clone()),
         };
         let Published { location, lists, quarantine, .. } =
-            publish(lists, sink, kind).await.map_err(|error| fails(&error))?;
+            publish_with(lists, sink, kind, options).await.map_err(unpublished)?;
         let set_aside = if self.is_stdout() && quarantine.is_empty() {
             false
         } else {

@@ -7,17 +7,17 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures_util::{StreamExt as _, stream};
-use qopen::callback::RejectReason;
+use qopen::callback::listener::Listener;
 use qopen::journal::{PullState, Store};
 use qopen::sink::ListKind;
 use qopen::types::RobotId;
-use qopen::{Client, ForwardTo, Outcome, Pull, PullRequest, Status};
+use qopen::{Client, ForwardTo, Outcome, PublishOptions, Pull, PullRequest, Status};
 use tokio::sync::watch;
 
 use crate::args::PullArgs;
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Output, Place};
-use crate::report::{Reporter, Summary};
+use crate::report::{Came, Reporter, Summary};
 use crate::settings::Settings;
 use crate::wiring;
 
@@ -46,8 +46,10 @@ pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Fail
     output.check(&wanted.robots())?;
     let spare = wanted.resumed.iter().map(|it| it.pull.clone()).collect();
     crate::journal::expire(&*journal, receiving.retain, &spare).await;
-    let router = client.callback_router();
-    tokio::spawn(async move { listener.serve(socket, router, pending()).await });
+    let router = wiring::router(&client);
+    let listener = listener.refusals(client.stats().refusals().clone());
+    let serving = listener.clone();
+    tokio::spawn(async move { serving.serve(socket, router, pending()).await });
     let mut begun = Vec::new();
     for state in wanted.resumed {
         begun.push(Begun::take_up(&client, &state).await?);
@@ -56,7 +58,8 @@ pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Fail
     let reporter = Arc::new(Reporter::new(args.json, output.is_stdout()));
     let label = place.label();
     let (reporting, interrupted) = (Arc::clone(&reporter), wiring::interruption());
-    let work = Work { client, output, reporter: reporting, interrupted, label };
+    let path = settings.callback_path()?;
+    let work = Work { client, output, reporter: reporting, interrupted, label, listener, path };
     let tick = async {
         loop {
             tokio::time::sleep(Duration::from_millis(250)).await;
@@ -221,6 +224,8 @@ struct Work {
     reporter: Arc<Reporter>,
     interrupted: watch::Receiver<bool>,
     label: String,
+    listener: Listener,
+    path: String,
 }
 
 impl Work {
@@ -229,18 +234,19 @@ impl Work {
         let begun = stream::iter(begun).take_while(|_| async { !*self.interrupted.borrow() });
         if !self.output.is_per_robot() {
             let ended = begun.map(|it| self.pull(it, args)).buffered(args.concurrency);
-            return self.publish(ended.collect().await).await.1;
+            return self.publish(ended.collect().await, args).await.1;
         }
         let each = begun.map(|it| async {
             let ended = self.pull(it, args).await;
-            self.publish(vec![ended]).await
+            self.publish(vec![ended], args).await
         });
         let each: Vec<_> = each.buffered(args.concurrency).collect().await;
         let (published, mut exits): (Vec<_>, Vec<_>) = each.into_iter().unzip();
         // Pages may have come after a list was published, while others were still being pulled.
         for (outcome, revision) in published.into_iter().flatten() {
+            outcome.list.settled().await;
             if outcome.list.revision() > revision {
-                exits.push(self.publish(vec![Ok(outcome)]).await.1);
+                exits.push(self.publish(vec![Ok(outcome.refreshed())], args).await.1);
             }
         }
         Exit::worst(exits)
@@ -255,6 +261,7 @@ impl Work {
                 let request = PullRequest::new(robot).need_tag_info(args.need_tags);
                 let mut request = request.label(&self.label);
                 request.expect_accounts = args.expect_accounts;
+                request.allow_unidentified = args.receiving.allow_unidentified;
                 self.client.pull(request).await.map_err(|error| fails(&error))?
             }
         };
@@ -276,7 +283,11 @@ impl Work {
 
     /// Publishes lists that go to one place, sums each of them up, and says what counts of it all.
     /// The outcomes come back with the revision that was published.
-    async fn publish(&self, ended: Vec<Result<Outcome, Failure>>) -> (Vec<(Outcome, u32)>, Exit) {
+    async fn publish(
+        &self,
+        ended: Vec<Result<Outcome, Failure>>,
+        args: &PullArgs,
+    ) -> (Vec<(Outcome, u32)>, Exit) {
         let mut exits = Vec::new();
         let mut outcomes = Vec::new();
         for ended in ended {
@@ -288,8 +299,10 @@ impl Work {
                 }
             }
         }
-        let rejections = self.client.stats().rejections();
-        let summaries = publish(&self.output, &outcomes, exits.is_empty(), &rejections).await;
+        let came = Came::of(self.client.stats(), &self.listener, &self.path);
+        let options = PublishOptions::default().allow_empty(args.receiving.allow_empty);
+        let summaries =
+            publish(&self.output, &outcomes, exits.is_empty(), &came, options).await;
         let mut published = Vec::new();
         for (summary, outcome) in summaries.into_iter().zip(outcomes) {
             exits.push(summary.exit);
@@ -306,7 +319,8 @@ pub(crate) async fn publish(
     output: &Output,
     outcomes: &[Outcome],
     whole: bool,
-    rejections: &[(RejectReason, u64)],
+    came: &Came,
+    options: PublishOptions,
 ) -> Vec<Summary> {
     let complete = |it: &Outcome| matches!(it.status, Status::Complete(_));
     let kind = match whole && outcomes.iter().all(complete) {
@@ -318,16 +332,18 @@ pub(crate) async fn publish(
     let lists: Vec<_> = outcomes.iter().filter(worth_keeping).map(|it| it.list.clone()).collect();
     let written = match lists.is_empty() {
         true => None,
-        false => Some(output.publish(lists, kind).await),
+        false => Some(output.publish(lists, kind, options).await),
     };
     let summarise = |outcome: &Outcome| {
         let id = &outcome.progress.pull;
-        let mut summary = Summary::new(&outcome.status, &outcome.progress, rejections.to_vec());
+        let mut summary = Summary::new(&outcome.status, &outcome.progress, came);
         match &written {
             Some(Ok(written)) => {
                 if let Some(list) = written.lists.iter().find(|list| list.id == *id) {
                     summary.accounts = list.accounts;
                     summary.quarantined = list.quarantined;
+                    summary.unread_fields = list.unread_fields;
+                    list.readings.iter().for_each(|it| summary.count_reading(it));
                     summary.revision = list.revision;
                     summary.changes = list.changes;
                     summary.output = Some(written.location.clone());
@@ -335,6 +351,10 @@ pub(crate) async fn publish(
                 }
             }
             Some(Err(failure)) => {
+                if failure.exit == Exit::Incomplete {
+                    // Complete as far as is known, and kept back.
+                    (summary.status, summary.basis) = ("incomplete", None);
+                }
                 summary.exit = failure.exit;
                 summary.error = Some(failure.to_string());
                 summary.why = failure.to_string();

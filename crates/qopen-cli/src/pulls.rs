@@ -95,7 +95,7 @@ impl<'a> Line<'a> {
             pages: state.pages,
             accounts: published.map(|it| it.1).or(ended),
             bytes: state.bytes,
-            quarantined: state.quarantined,
+            quarantined: state.quarantined + state.doubts().len() as u64,
             set_aside: published.map(|it| it.3),
             damaged: state.damaged.len(),
             revision: published.map(|it| it.0),
@@ -159,12 +159,15 @@ fn print_note(noted: &Noted, json: bool) {
             format!("the request was accepted, serial number {serial_no}")
         }
         Note::Accepted { serial_no: None } => "the request was accepted".to_owned(),
-        Note::Reported { code, message } => {
+        Note::Reported { code, message, .. } => {
             format!("the platform reported error {code}: {message}")
         }
         Note::Ended { status, why, accounts, pages } => {
             format!("{status}: {accounts} customers on {pages} pages; {why}")
         }
+        Note::Doubted { item } => format!("the item {item} in quarantine may be a page of it"),
+        Note::Released { item, read: true } => format!("the item {item} was read after all"),
+        Note::Released { item, read: false } => format!("the item {item} was released"),
         Note::Resumed => "taken up again".to_owned(),
         Note::Requested => "the request is about to be sent".to_owned(),
         Note::Adopted => "collected, although somebody else requested it".to_owned(),

@@ -1,11 +1,14 @@
 //! `qopen quarantine`: what verified and could not be read.
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use futures_util::StreamExt as _;
-use qopen::journal::{JournalError, PageRecord, Payload, PullId, Quarantined, Store};
-use qopen::types::RobotAccountListCallback;
-use qopen::{Understood, understand};
+use qopen::journal::{JournalError, Layer, Note, PageRecord, Payload, PullId, Quarantined, Store};
+use qopen::types::{CallbackSkim, Digest};
+use qopen::{Classified, classify};
 use serde::Serialize;
 
 use crate::args::QuarantineVerb;
@@ -29,26 +32,31 @@ pub(crate) async fn run(verb: QuarantineVerb, settings: Settings) -> Result<Exit
             items().for_each(|(kind, item)| print(kind, item, json));
             Ok(Exit::Complete)
         }
-        QuarantineVerb::Show { item } => {
-            let fits = |it: &&Quarantined| name(it).starts_with(&item);
-            let mut found: Vec<_> = items().map(|it| it.1).filter(fits).collect();
-            // The same thing may lie in several pulls.
-            found.sort_by_key(|it| it.digest());
-            found.dedup_by_key(|it| it.digest());
-            match found[..] {
-                [item] => println!("{}", item.payload.as_str()),
-                [] => {
-                    return Err(Failure::usage(format!("nothing in quarantine is called {item}")));
-                }
-                _ => return Err(Failure::usage(format!("several items begin with {item}"))),
-            }
+        QuarantineVerb::Show { item, raw } => {
+            let found: Vec<&Quarantined> = items().map(|it| it.1).collect();
+            show(one_of(&found, &item)?, raw);
             Ok(Exit::Complete)
         }
-        QuarantineVerb::Retry => retry(&*journal, &pages, &accounts).await,
+        QuarantineVerb::Release { item } => {
+            let found: Vec<&Quarantined> = pages.iter().collect();
+            let digest = one_of(&found, &item)?.digest();
+            let same: Vec<&Quarantined> = pages.iter().filter(|it| it.digest() == digest).collect();
+            let pulls = let_go(&*journal, &same, digest, false).await?;
+            for pull in &pulls {
+                println!("{pull}: the item no longer stands against it");
+            }
+            say_how_to_resume(&pulls);
+            Ok(Exit::Complete)
+        }
+        QuarantineVerb::Retry => {
+            // Content that no key opened may be opened by the keys of today.
+            let ring = settings.ring().ok();
+            retry(&*journal, &pages, &accounts, ring.as_ref()).await
+        }
     }
 }
 
-/// The accounts on kept pages that this version cannot read. They lie where they came, in their
+/// The accounts on kept pages that have no readable id. They lie where they came, in their
 /// pages, and are read again whenever their list is published.
 async fn accounts(journal: &dyn Store) -> Result<Vec<Quarantined>, Failure> {
     let mut found = Vec::new();
@@ -57,16 +65,17 @@ async fn accounts(journal: &dyn Store) -> Result<Vec<Quarantined>, Failure> {
         let mut pages = journal.pages(&state.pull).await.map_err(|error| failed(&error))?;
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| failed(&error))?;
-            let read: Result<RobotAccountListCallback, _> =
-                serde_json::from_str(page.payload.as_str());
-            let Some(data) = read.ok().and_then(|it| it.data) else { continue };
-            for unread in data.account_list.unread() {
-                let raw = Payload::new(unread.raw.as_str().to_owned());
-                let item = Quarantined::new(Some(state.pull.clone()), &unread.reason, raw);
-                if seen.insert(item.digest()) {
-                    found.push(item);
+            page.payload.text().skim(|_, skim, _| {
+                let Ok(CallbackSkim { page: Some(page), .. }) = skim else { return };
+                for account in &page.accounts {
+                    let Err(reason) = &account.id else { continue };
+                    let (pull, raw) = (Some(state.pull.clone()), Payload::new(account.raw));
+                    let item = Quarantined::new(pull, Layer::Shape, reason, raw);
+                    if seen.insert(item.digest()) {
+                        found.push(item);
+                    }
                 }
-            }
+            });
         }
     }
     Ok(found)
@@ -89,23 +98,85 @@ fn print(kind: &'static str, item: &Quarantined, json: bool) {
         item: String,
         robot_id: Option<&'a str>,
         mark_id: Option<&'a str>,
+        layer: &'static str,
         reason: &'a str,
         bytes: usize,
     }
     let robot_id = item.pull.as_ref().map(|pull| pull.robot_id.as_str());
     let mark_id = item.pull.as_ref().map(|pull| pull.mark_id.as_str());
-    let (item, reason, bytes) = (name(item), item.reason.as_str(), item.payload.as_str().len());
+    let layer = item.layer.as_str();
+    let (item, reason, bytes) = (name(item), item.reason.as_str(), item.payload.len());
     if json {
-        let line = Line { r#type: "quarantined", kind, item, robot_id, mark_id, reason, bytes };
+        let line =
+            Line { r#type: "quarantined", kind, item, robot_id, mark_id, layer, reason, bytes };
         // Plain data always encodes.
         println!("{}", serde_json::to_string(&line).unwrap_or_default());
         return;
     }
     let whose = match (robot_id, mark_id) {
         (Some(robot), Some(mark)) => format!("robot {robot} mark {mark}"),
-        _ => "of nobody knows which pull".to_owned(),
+        _ => "of an unknown pull".to_owned(),
     };
-    println!("{item}  {kind}  {whose}  {bytes} bytes  {reason}");
+    println!("{item}  {kind}  {whose}  {bytes} bytes  {layer}: {reason}");
+}
+
+/// The only item that is called so, or whose name begins so.
+fn one_of<'a>(items: &[&'a Quarantined], wanted: &str) -> Result<&'a Quarantined, Failure> {
+    let fits = |it: &&&Quarantined| name(it).starts_with(wanted);
+    let mut found: Vec<&Quarantined> = items.iter().filter(fits).copied().collect();
+    // The same thing may lie in several pulls.
+    found.sort_by_key(|it| it.digest());
+    found.dedup_by_key(|it| it.digest());
+    match found[..] {
+        [item] => Ok(item),
+        [] => Err(Failure::usage(format!(
+            "nothing in quarantine is called {wanted}; `qopen quarantine list` shows what there is"
+        ))),
+        _ => Err(Failure::usage(format!("several items begin with {wanted}; give more of the name"))),
+    }
+}
+
+fn show(item: &Quarantined, raw: bool) {
+    let bytes = item.payload.as_bytes();
+    let mut out = std::io::stdout().lock();
+    // A reader that has gone away wants no more.
+    let _ = match std::str::from_utf8(bytes) {
+        _ if raw => out.write_all(bytes),
+        Ok(text) => writeln!(out, "{text}"),
+        Err(_) => {
+            eprintln!("qopen: the item is not text; its {} bytes follow as base64", bytes.len());
+            writeln!(out, "{}", STANDARD.encode(bytes))
+        }
+    };
+    let _ = out.flush();
+}
+
+/// Has items with that digest no longer stand against anything. Gives the pulls that they stood against.
+async fn let_go(
+    journal: &dyn Store,
+    items: &[&Quarantined],
+    digest: Digest,
+    read: bool,
+) -> Result<Vec<PullId>, Failure> {
+    let states = crate::journal::all(journal).await?;
+    let of_item = |pull: &PullId| items.iter().any(|it| it.pull.as_ref() == Some(pull));
+    let stands = states.iter().filter(|it| of_item(&it.pull) || it.doubts().contains(&digest));
+    let pulls: Vec<PullId> = stands.map(|it| it.pull.clone()).collect();
+    for pull in &pulls {
+        // Noted before the item goes, so that a release is never done by halves.
+        let note = Note::Released { item: digest, read };
+        journal.note(pull, note).await.map_err(|error| failed(&error))?;
+    }
+    for item in items {
+        journal.release(item).await.map_err(|error| failed(&error))?;
+    }
+    Ok(pulls)
+}
+
+fn say_how_to_resume(pulls: &[PullId]) {
+    for pull in pulls {
+        println!("{pull}: qopen pull --resume {} publishes its list", pull.mark_id);
+    }
 }
 
 /// Reads each item again. What is a page now goes to its pull; the page is kept before the item is
@@ -114,26 +185,59 @@ async fn retry(
     journal: &dyn Store,
     items: &[Quarantined],
     accounts: &[Quarantined],
+    ring: Option<&qopen::callback::Keyring>,
 ) -> Result<Exit, Failure> {
     let mut left = 0;
     let mut gained: Vec<PullId> = Vec::new();
     for item in items {
-        match understand(item.payload.as_str()) {
-            Understood::Page { pull, .. } => {
-                let page = PageRecord::new(pull.clone(), item.payload.clone());
-                journal.append(page).await.map_err(|error| failed(&error))?;
-                journal.release(item).await.map_err(|error| failed(&error))?;
-                if !gained.contains(&pull) {
-                    gained.push(pull);
+        let payload = match (item.layer, ring) {
+            (Layer::Content, Some(ring)) => {
+                let content = String::from_utf8_lossy(item.payload.as_bytes());
+                match ring.decrypt(&content) {
+                    Ok((payload, _)) => Payload::new(payload),
+                    Err(error) => {
+                        left += 1;
+                        let error = crate::exit::chain("", &error);
+                        eprintln!("qopen: {} still cannot be read: {error}", name(item));
+                        continue;
+                    }
                 }
             }
-            Understood::Unreadable { reason, .. } => {
+            (Layer::Content, None) => {
                 left += 1;
-                eprintln!("qopen: {} still cannot be read: {reason}", name(item));
+                eprintln!("qopen: {} needs the callback keys to be read", name(item));
+                continue;
             }
-            _ => left += 1,
-        }
+            _ => item.payload.clone(),
+        };
+        let why = match classify(payload.as_bytes()) {
+            Classified::Page(page) => {
+                let known = journal.knows(&page.pull).await.map_err(|error| failed(&error))?;
+                if known {
+                    let record = PageRecord::new(page.pull.clone(), payload);
+                    journal.append(record).await.map_err(|error| failed(&error))?;
+                    let mut pulls = let_go(journal, &[item], item.digest(), true).await?;
+                    pulls.push(page.pull);
+                    gained.extend(pulls);
+                    continue;
+                }
+                format!("no pull is known here of {}", page.pull)
+            }
+            Classified::Unreadable(it) => it.reason,
+            // It was content that hid it.
+            Classified::Other(event_type) if item.layer == Layer::Content => {
+                gained.extend(let_go(journal, &[item], item.digest(), true).await?);
+                eprintln!("qopen: {} is an event of another kind ({event_type})", name(item));
+                continue;
+            }
+            Classified::Other(event_type) => format!("an event of another kind ({event_type})"),
+            _ => "an error report, and no page".to_owned(),
+        };
+        left += 1;
+        eprintln!("qopen: {} still cannot be read: {why}", name(item));
     }
+    gained.sort();
+    gained.dedup();
     for pull in &gained {
         println!(
             "{pull}: pages can be read now; qopen pull --resume {} publishes them",

@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use qopen::assembler::WaitingFor;
 use qopen::callback::RejectReason;
+use qopen::callback::listener::Listener;
 use qopen::journal::{Changes, PullId};
-use qopen::{Progress, Status};
+use qopen::types::Reading;
+use qopen::{Progress, Stats, Status, Stranger};
 use serde::Serialize;
 
 use crate::exit::Exit;
@@ -24,12 +26,20 @@ pub(crate) struct Summary {
     pub(crate) robot_id: String,
     pub(crate) mark_id: String,
     pub(crate) status: &'static str,
+    /// On what completeness rests, where the list is complete.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) basis: Option<String>,
     pub(crate) accounts: u64,
     pub(crate) pages: usize,
     pub(crate) duplicate_pages: u64,
     pub(crate) conflicts: usize,
+    pub(crate) unread_fields: u64,
+    pub(crate) unidentified: usize,
     pub(crate) quarantined: u64,
     pub(crate) rejected_callbacks: u64,
+    /// What had to be read otherwise than plainly, by reading.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) readings: BTreeMap<&'static str, u64>,
     pub(crate) revision: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) changes: Option<Changes>,
@@ -51,7 +61,7 @@ impl Summary {
     pub(crate) fn new(
         status: &Status,
         progress: &Progress,
-        rejections: Vec<(RejectReason, u64)>,
+        came: &Came,
     ) -> Self {
         let exit = match status {
             Status::Complete(_) => Exit::Complete,
@@ -63,24 +73,28 @@ impl Summary {
             _ => Exit::Unexpected,
         };
         let mut why = status.to_string();
+        let rejections = came.rejections.clone();
         let rejected: u64 = rejections.iter().map(|(_, count)| count).sum();
-        if exit == Exit::NoCallback && rejected > 0 {
-            why = format!(
-                "no page came; {rejected} callbacks were rejected: {}",
-                by_reason(&rejections)
-            );
+        if exit == Exit::NoCallback
+            && let Some(instead) = came.instead()
+        {
+            why = format!("no page of this pull came, but {instead}");
         }
         Self {
             r#type: "summary",
             robot_id: progress.pull.robot_id.to_string(),
             mark_id: progress.pull.mark_id.to_string(),
             status: status.as_str(),
+            basis: (exit == Exit::Complete).then(|| status.to_string()),
             accounts: progress.accounts as u64,
             pages: progress.pages,
             duplicate_pages: progress.duplicate_pages,
             conflicts: progress.conflicts,
+            unread_fields: 0,
+            unidentified: progress.unidentified,
             quarantined: progress.unreadable_pages as u64,
             rejected_callbacks: rejected,
+            readings: came.readings.iter().map(|(it, count)| (it.as_str(), *count)).collect(),
             revision: progress.revision,
             changes: None,
             elapsed_ms: u64::try_from(progress.elapsed.as_millis()).unwrap_or(u64::MAX),
@@ -91,6 +105,17 @@ impl Summary {
             quarantine_file: None,
             exit,
         }
+    }
+
+    /// The list is not complete after all, for a reason that the pull does not know.
+    pub(crate) fn keep_back(&mut self, why: String) {
+        (self.status, self.basis, self.exit) = ("incomplete", None, Exit::Incomplete);
+        (self.error, self.why) = (Some(why.clone()), why);
+    }
+
+    /// Counts what had to be read otherwise in the list itself.
+    pub(crate) fn count_reading(&mut self, reading: Reading) {
+        *self.readings.entry(reading.as_str()).or_default() += 1;
     }
 
     /// The same for a person.
@@ -111,6 +136,15 @@ impl Summary {
             let (count, reasons) = (self.rejected_callbacks, by_reason(&self.rejections));
             text.push_str(&format!("  {count} callbacks were rejected: {reasons}\n"));
         }
+        if !self.readings.is_empty() {
+            let readings: Vec<_> =
+                self.readings.iter().map(|(name, count)| format!("{count} {name}")).collect();
+            text.push_str(&format!("  read otherwise than plainly: {}\n", readings.join(", ")));
+        }
+        if self.unread_fields > 0 {
+            let count = self.unread_fields;
+            text.push_str(&format!("  {count} fields could not be read, kept under _unread\n"));
+        }
         if self.quarantined > 0 {
             let place = self
                 .quarantine_file
@@ -125,6 +159,103 @@ impl Summary {
             None => text.push_str("  nothing was written\n"),
         }
         text
+    }
+}
+
+/// What came to the callback listener, of whichever kind.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Came {
+    pub(crate) rejections: Vec<(RejectReason, u64)>,
+    pub(crate) readings: Vec<(Reading, u64)>,
+    strangers: u64,
+    stranger: Option<Stranger>,
+    undecrypted: u64,
+    unreadable: u64,
+    stray_reports: u64,
+    other_events: u64,
+    other_paths: u64,
+    last_path: Option<String>,
+    other_methods: u64,
+    echo_checks: u64,
+    proxy_protocol: u64,
+    path: String,
+}
+
+impl Came {
+    pub(crate) fn of(stats: &Stats, listener: &Listener, path: &str) -> Self {
+        let receiver = stats.receiver();
+        Self {
+            rejections: stats.rejections(),
+            readings: stats.readings(),
+            strangers: stats.unknown_marks(),
+            stranger: stats.last_stranger(),
+            undecrypted: stats.undecrypted(),
+            unreadable: stats.unreadable_pages(),
+            stray_reports: stats.stray_reports(),
+            other_events: stats.other_events(),
+            other_paths: receiver.other_paths(),
+            last_path: receiver.last_other_path(),
+            other_methods: receiver.other_methods(),
+            echo_checks: receiver.echo_checks(),
+            proxy_protocol: listener.proxy_protocol(),
+            path: path.to_owned(),
+        }
+    }
+
+    /// Of a capture: nothing was listened for.
+    pub(crate) fn captured(
+        rejections: Vec<(RejectReason, u64)>,
+        readings: Vec<(Reading, u64)>,
+    ) -> Self {
+        Self { rejections, readings, ..Self::default() }
+    }
+
+    /// What came where no page did; `None` where nothing came at all.
+    fn instead(&self) -> Option<String> {
+        let mut parts = Vec::new();
+        let mut add = |count: u64, what: String| {
+            if count > 0 {
+                parts.push(format!("{count} {what}"));
+            }
+        };
+        let near = |it: &Stranger| match &it.near {
+            Some(near) if near.mark_id == it.named.mark_id => {
+                format!("; {} differs from {near} in the robot", it.named)
+            }
+            Some(near) => format!("; {} differs from {near} only in case", it.named),
+            None => format!("; the last is of {}", it.named),
+        };
+        let nearest = self.stranger.as_ref().map(near).unwrap_or_default();
+        add(self.strangers, format!("verified pages of other pulls{nearest}"));
+        add(
+            self.undecrypted,
+            "verified callbacks that no key opens; is QOPEN_ENCODING_AES_KEY the console's?".into(),
+        );
+        let unreadable = self.unreadable.saturating_sub(self.undecrypted + self.strangers);
+        add(unreadable, "verified callbacks that cannot be read; see `qopen quarantine list`".into());
+        add(self.stray_reports, "error reports of other pulls".into());
+        let others = self.other_events.saturating_sub(self.unreadable - self.undecrypted.min(self.unreadable));
+        add(others, "events of other kinds".into());
+        let rejected: u64 = self.rejections.iter().map(|(_, count)| count).sum();
+        add(rejected, format!("callbacks that were rejected: {}", by_reason(&self.rejections)));
+        let last = self.last_path.as_deref().unwrap_or_default();
+        add(
+            self.other_paths,
+            format!("requests to other paths, the last to {last}; callbacks are taken at {}", self.path),
+        );
+        let other = self.other_methods - self.echo_checks;
+        add(other, "requests by another method than POST".into());
+        add(
+            self.echo_checks,
+            "checks of the URL by a console (GET with echostr); this console's callbacks are POSTs and expect `success`, so save the URL without that check".into(),
+        );
+        add(
+            self.proxy_protocol,
+            "connections that begin with the PROXY protocol; turn it off towards this listener".into(),
+        );
+        let milliseconds = self.readings.iter().find(|it| it.0 == Reading::Milliseconds);
+        add(milliseconds.map_or(0, |it| it.1), "timestamps in milliseconds".into());
+        (!parts.is_empty()).then(|| parts.join("; "))
     }
 }
 
@@ -291,6 +422,7 @@ pub(crate) fn waiting_for(what: WaitingFor) -> &'static str {
         WaitingFor::LastPage => "the last page",
         WaitingFor::OwedPages => "a page that could not be kept",
         WaitingFor::UnreadablePages => "a page that can be read",
+        WaitingFor::Identification => "accounts with a readable id",
         WaitingFor::MoreAccounts => "more customers",
         WaitingFor::Quiet => "quiet",
         _ => "nothing",

@@ -42,6 +42,11 @@ pub(crate) fn client(
     Ok(builder.receiver(config).timing(timing))
 }
 
+/// What the callback listener serves: the callback path, and the counting of all others.
+pub(crate) fn router(client: &Client) -> axum::Router {
+    receiver::count_other_paths(client.callback_router(), client.stats().receiver().clone())
+}
+
 /// The URL of `--forward` is none.
 pub(crate) fn not_forwarded(error: &BuildError) -> Failure {
     Failure::usage_of("--forward", error)

@@ -26,7 +26,7 @@ pub use location::{Location, Opened};
 pub use memory::MemoryJournal;
 pub use outbox::{Backlog, Outbox, Waiting};
 pub use record::{
-    Appended, Changes, Durability, Note, Noted, PageRecord, Payload, PullId, PullState,
+    Appended, Changes, Durability, Layer, Note, Noted, PageRecord, Payload, PullId, PullState,
     Quarantined, Started,
 };
 pub use upkeep::{Expired, Holdings, JournalStats, Store, Upkeep};
@@ -173,6 +173,17 @@ pub trait Journal: Send + Sync + 'static {
     async fn pulls_of(&self, robot: &RobotId) -> Result<Vec<PullState>, JournalError> {
         let mut pulls = self.pulls().await?;
         pulls.retain(|state| state.pull.robot_id == *robot);
+        Ok(pulls)
+    }
+
+    /// Every pull that has not ended, in the order of robots and marks: what an item of quarantine that
+    /// does not say whose it is stands against.
+    ///
+    /// # Errors
+    /// [`JournalError`], when the storage cannot be read.
+    async fn open_pulls(&self) -> Result<Vec<PullState>, JournalError> {
+        let mut pulls = self.pulls().await?;
+        pulls.retain(|state| state.ended().is_none());
         Ok(pulls)
     }
 

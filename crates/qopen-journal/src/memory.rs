@@ -18,8 +18,8 @@ use crate::{
 /// Bytes of payload that a journal in memory holds unless told otherwise: 1 GiB.
 const DEFAULT_LIMIT: u64 = 1 << 30;
 
-/// Bytes of quarantined payload of nobody knows which pull that are kept: 16 MiB. Past that the
-/// oldest go, for nothing else would ever let them go.
+/// Bytes of quarantined payload of no pull that are kept: 16 MiB. More is refused, so that the
+/// platform sends it again.
 const NAMELESS_LIMIT: u64 = 16 << 20;
 
 /// A journal in memory. It is **not durable**: what it holds is lost with the process, although
@@ -94,7 +94,7 @@ workload_of_one_process!(MemoryJournal);
 
 impl State {
     fn take_room(&mut self, payload: &Payload, limit: u64) -> Result<(), JournalError> {
-        let wanted = self.held.saturating_add(payload.as_str().len() as u64);
+        let wanted = self.held.saturating_add(payload.len() as u64);
         if wanted > limit {
             return Err(JournalError::Full { held: self.held, limit });
         }
@@ -103,17 +103,13 @@ impl State {
         Ok(())
     }
 
-    /// Keeps what belongs to no pull within its limit.
-    fn drop_nameless(&mut self) {
-        let size = |it: &Quarantined| it.payload.as_str().len() as u64;
+    /// Whether there is room for something that belongs to no pull.
+    fn nameless_fits(&self, item: &Quarantined) -> Result<(), JournalError> {
         let nameless = self.quarantine.iter().filter(|it| it.pull.is_none());
-        let mut held: u64 = nameless.map(size).sum();
-        while held > NAMELESS_LIMIT
-            && let Some(oldest) = self.quarantine.iter().position(|it| it.pull.is_none())
-        {
-            let gone = self.quarantine.remove(oldest);
-            held -= size(&gone);
-            self.give_back(&gone.payload);
+        let held: u64 = nameless.map(|it| it.payload.len() as u64).sum();
+        match item.pull.is_none() && held + item.payload.len() as u64 > NAMELESS_LIMIT {
+            true => Err(JournalError::Full { held, limit: NAMELESS_LIMIT }),
+            false => Ok(()),
         }
     }
 
@@ -124,7 +120,7 @@ impl State {
         if let Some(pull) = self.pulls.get(id) {
             state.notes.clone_from(&pull.notes);
             state.pages = pull.pages.len() as u64;
-            state.bytes = pull.pages.values().map(|(_, it)| it.as_str().len() as u64).sum();
+            state.bytes = pull.pages.values().map(|(_, it)| it.len() as u64).sum();
             state.last_page = pull.last_page;
         } else if state.quarantined == 0 {
             return None;
@@ -138,7 +134,7 @@ impl State {
     }
 
     fn give_back(&mut self, payload: &Payload) {
-        self.held = self.held.saturating_sub(payload.as_str().len() as u64);
+        self.held = self.held.saturating_sub(payload.len() as u64);
     }
 }
 
@@ -172,12 +168,12 @@ impl Journal for MemoryJournal {
         let pull = item.pull.clone();
         {
             let mut state = self.state();
-            if state.quarantine.contains(&item) {
+            if state.quarantine.iter().any(|it| it.is_same(&item)) {
                 return Ok(());
             }
+            state.nameless_fits(&item)?;
             state.take_room(&item.payload, self.limit)?;
             state.quarantine.push(item);
-            state.drop_nameless();
         }
         if let Some(pull) = &pull {
             self.claims.noted(pull, None);
@@ -219,7 +215,7 @@ impl Journal for MemoryJournal {
 
     async fn release(&self, item: &Quarantined) -> Result<(), JournalError> {
         let mut state = self.state();
-        if let Some(at) = state.quarantine.iter().position(|it| it == item) {
+        if let Some(at) = state.quarantine.iter().position(|it| it.is_same(item)) {
             let gone = state.quarantine.remove(at);
             state.give_back(&gone.payload);
         }
@@ -320,7 +316,7 @@ impl Outbox for MemoryJournal {
 
     async fn backlog(&self) -> Result<Backlog, JournalError> {
         let state = self.state();
-        let bytes = state.events.iter().map(|it| it.event.as_str().len() as u64).sum();
+        let bytes = state.events.iter().map(|it| it.event.len() as u64).sum();
         Ok(Backlog { events: state.events.len() as u64, bytes })
     }
 

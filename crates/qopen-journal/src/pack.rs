@@ -10,12 +10,12 @@ pub(crate) fn pack(payload: &[u8]) -> Option<Vec<u8>> {
         .filter(|packed| packed.len() < payload.len() - payload.len() / 8)
 }
 
-/// The text that was stored, and has that many bytes when it is unpacked; `None` where it is not what
+/// The payload that was stored, and has that many bytes when it is unpacked; `None` where it is not what
 /// was written.
-pub(crate) fn unpack(stored: &[u8], packed: bool, length: usize) -> Option<String> {
+pub(crate) fn unpack(stored: &[u8], packed: bool, length: usize) -> Option<Vec<u8>> {
     let bytes = match packed {
         true => lz4_flex::block::decompress(stored, length).ok()?,
         false => stored.to_vec(),
     };
-    String::from_utf8(bytes).ok().filter(|text| text.len() == length)
+    (bytes.len() == length).then_some(bytes)
 }

@@ -1,10 +1,11 @@
 //! What a journal holds.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use qopen_types::{Digest, MarkId, RobotId};
+use qopen_types::{Digest, MarkId, PayloadText, RobotId};
 use serde::{Deserialize, Serialize};
 
 /// Which pull: the robot, and the mark of the request.
@@ -23,21 +24,39 @@ impl fmt::Display for PullId {
     }
 }
 
-/// An opened payload, shared rather than copied. `Debug` prints only its length.
+/// A payload, byte for byte, shared rather than copied. `Debug` prints only its length.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Payload(Arc<String>);
+pub struct Payload(Arc<Vec<u8>>);
 
 impl Payload {
-    /// Takes the text without copying it.
+    /// Takes the bytes without copying them.
     #[must_use]
-    pub fn new(text: String) -> Self {
-        Self(Arc::new(text))
+    pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
+        Self(Arc::new(bytes.into()))
     }
 
-    /// The text.
+    /// The bytes.
     #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// The bytes as text, in the tolerant order of reading.
+    #[must_use]
+    pub fn text(&self) -> PayloadText<'_> {
+        PayloadText::of(&self.0)
+    }
+
+    /// How many bytes there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }
 
@@ -63,7 +82,7 @@ impl PageRecord {
     /// A page of a pull; the digest follows from the payload.
     #[must_use]
     pub fn new(pull: PullId, payload: Payload) -> Self {
-        Self { pull, digest: Digest::of(payload.as_str().as_bytes()), payload }
+        Self { pull, digest: Digest::of(payload.as_bytes()), payload }
     }
 }
 
@@ -99,6 +118,25 @@ pub enum Note {
         code: i64,
         /// The platform's message.
         message: String,
+        /// The digest of the report, and when it was signed, in seconds since the Unix epoch by the
+        /// platform's clock: the same report counts once.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        digest: Option<Digest>,
+        /// See `digest`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signed_at: Option<u64>,
+    },
+    /// Something in quarantine may be a page of it: it is not complete while that stands.
+    Doubted {
+        /// The digest of the item.
+        item: Digest,
+    },
+    /// An item no longer stands against it.
+    Released {
+        /// The digest of the item.
+        item: Digest,
+        /// Whether it was read after all; otherwise a person has waived it.
+        read: bool,
     },
     /// It ended.
     Ended {
@@ -158,6 +196,9 @@ pub struct Started {
     pub deadline: Duration,
     /// At least so many accounts must come.
     pub expect_accounts: Option<u64>,
+    /// Accounts without a readable id that the list may lack.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub allow_unidentified: u64,
     /// What the starter wants to find again, such as where the list goes.
     pub label: Option<String>,
     /// Whoever takes the pull up first sends the request: the starter does not.
@@ -169,9 +210,22 @@ impl Started {
     /// Without tags, without an expected number, without a label.
     #[must_use]
     pub fn new(settle: Duration, idle_timeout: Duration, deadline: Duration) -> Self {
-        let (need_tag_info, expect_accounts, label, unsent) = (false, None, None, false);
-        Self { need_tag_info, settle, idle_timeout, deadline, expect_accounts, label, unsent }
+        Self {
+            need_tag_info: false,
+            settle,
+            idle_timeout,
+            deadline,
+            expect_accounts: None,
+            allow_unidentified: 0,
+            label: None,
+            unsent: false,
+        }
     }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A fact, and when it was noted.
@@ -206,7 +260,9 @@ pub struct PullState {
 }
 
 impl PullState {
-    pub(crate) fn new(pull: PullId) -> Self {
+    /// A pull of which nothing is known.
+    #[must_use]
+    pub fn new(pull: PullId) -> Self {
         let (notes, damaged) = (Vec::new(), Vec::new());
         Self { pull, notes, pages: 0, bytes: 0, last_page: None, quarantined: 0, damaged }
     }
@@ -239,7 +295,7 @@ impl PullState {
     pub fn reported(&self) -> Option<(i64, &str)> {
         let last = |it: &&Noted| matches!(it.note, Note::Reported { .. } | Note::Resumed);
         match &self.notes.iter().rev().find(last)?.note {
-            Note::Reported { code, message } => Some((*code, message)),
+            Note::Reported { code, message, .. } => Some((*code, message)),
             _ => None,
         }
     }
@@ -287,6 +343,54 @@ impl PullState {
         }
     }
 
+    /// Items of nobody's quarantine that may be pages of it, and were not released.
+    #[must_use]
+    pub fn doubts(&self) -> BTreeSet<Digest> {
+        let mut doubts = BTreeSet::new();
+        for noted in &self.notes {
+            match &noted.note {
+                Note::Doubted { item } => drop(doubts.insert(*item)),
+                Note::Released { item, .. } => drop(doubts.remove(item)),
+                _ => {}
+            }
+        }
+        doubts
+    }
+
+    /// Items that were released: waived, or read after all.
+    #[must_use]
+    pub fn released(&self) -> BTreeSet<Digest> {
+        let released = self.notes.iter().filter_map(|noted| match &noted.note {
+            Note::Released { item, .. } => Some(*item),
+            _ => None,
+        });
+        released.collect()
+    }
+
+    /// Whether a report was noted already: the same bytes, signed at the same time.
+    #[must_use]
+    pub fn has_report(&self, report: Digest, signed: Option<u64>) -> bool {
+        self.notes.iter().any(|noted| match &noted.note {
+            Note::Reported { digest, signed_at, .. } => {
+                *digest == Some(report) && *signed_at == signed
+            }
+            _ => false,
+        })
+    }
+
+    /// Whether something came since it ended that may complete it: pages, or a release.
+    #[must_use]
+    pub fn is_changed_since_end(&self) -> bool {
+        let of_end = |it: &Noted| match it.note {
+            Note::Ended { pages, .. } => Some(pages),
+            _ => None,
+        };
+        let Some(at) = self.notes.iter().rposition(|it| of_end(it).is_some()) else { return false };
+        let pages = of_end(&self.notes[at]).unwrap_or(0);
+        let released = |it: &Noted| matches!(it.note, Note::Released { .. });
+        self.pages > pages || self.notes[at..].iter().any(released)
+    }
+
     /// When anything was heard of it last.
     #[must_use]
     pub fn last_activity(&self) -> Option<SystemTime> {
@@ -294,29 +398,99 @@ impl PullState {
     }
 }
 
-/// Something that verified and could not be understood, kept whole.
+/// The layer at which something that verified could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Layer {
+    /// The content is not base64 of whole blocks, or no key opens it. What is kept is the content.
+    Content,
+    /// The plaintext is not text.
+    Text,
+    /// The text is not JSON.
+    Json,
+    /// The JSON does not make a page.
+    Shape,
+    /// It is a page of a pull that nobody here asked for.
+    Pull,
+}
+
+impl Layer {
+    /// Every layer.
+    pub const ALL: [Self; 5] = [Self::Content, Self::Text, Self::Json, Self::Shape, Self::Pull];
+
+    /// A short name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Content => "content",
+            Self::Text => "text",
+            Self::Json => "json",
+            Self::Shape => "shape",
+            Self::Pull => "pull",
+        }
+    }
+}
+
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Something that verified and could not be understood, kept whole, byte for byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Quarantined {
     /// The pull it belongs to, where that could be read.
     pub pull: Option<PullId>,
+    /// Where reading it ended.
+    pub layer: Layer,
     /// What is wrong with it; never quotes it.
     pub reason: String,
     /// The thing itself.
     pub payload: Payload,
 }
 
+/// Between the layer and the reason, where they are stored as one text.
+const BETWEEN: char = '\u{1f}';
+
 impl Quarantined {
-    /// Something of a pull, or of nobody knows which.
+    /// Something of a pull, or of an unknown one.
     #[must_use]
-    pub fn new(pull: Option<PullId>, reason: impl Into<String>, payload: Payload) -> Self {
-        Self { pull, reason: reason.into(), payload }
+    pub fn new(
+        pull: Option<PullId>,
+        layer: Layer,
+        reason: impl Into<String>,
+        payload: Payload,
+    ) -> Self {
+        Self { pull, layer, reason: reason.into(), payload }
     }
 
     /// The digest of its payload, by which it is named.
     #[must_use]
     pub fn digest(&self) -> Digest {
-        Digest::of(self.payload.as_str().as_bytes())
+        Digest::of(self.payload.as_bytes())
+    }
+
+    /// Layer and reason as they are stored.
+    pub(crate) fn stored_reason(&self) -> String {
+        format!("{}{BETWEEN}{}", self.layer, self.reason)
+    }
+
+    /// What was stored; without a layer, by a version that knew but one.
+    pub(crate) fn restored(pull: Option<PullId>, stored: &str, payload: Payload) -> Self {
+        let parts = stored.split_once(BETWEEN);
+        let layer =
+            parts.and_then(|(name, _)| Layer::ALL.into_iter().find(|it| it.as_str() == name));
+        match (layer, parts) {
+            (Some(layer), Some((_, reason))) => Self::new(pull, layer, reason, payload),
+            _ => Self::new(pull, Layer::Shape, stored, payload),
+        }
+    }
+
+    /// Whether both are the same thing of the same pull.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.pull == other.pull && self.payload == other.payload
     }
 }
 

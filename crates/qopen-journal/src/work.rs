@@ -134,6 +134,23 @@ pub trait Workload: Journal {
     /// [`JournalError`]; nothing was promised then.
     async fn want(&self, pull: &PullId) -> Result<(), JournalError>;
 
+    /// Has the workers of every process know that a callback was refused here that may have been a page.
+    ///
+    /// # Errors
+    /// [`JournalError`]; nobody is told then.
+    async fn note_refusal(&self) -> Result<(), JournalError> {
+        Ok(())
+    }
+
+    /// How many refusals were noted, by whichever process. A journal of one process has none: there the
+    /// receiver's own count says it.
+    ///
+    /// # Errors
+    /// [`JournalError`], when the storage cannot be read.
+    async fn noted_refusals(&self) -> Result<u64, JournalError> {
+        Ok(0)
+    }
+
     /// Waits until a worker should look, and at most so long. A hint: it may come for nothing, and may
     /// not come. One waits at a time.
     async fn wait(&self, most: Duration);

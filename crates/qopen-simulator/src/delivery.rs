@@ -11,12 +11,16 @@ use tokio::task::JoinSet;
 
 use crate::chance::Dice;
 use crate::dataset::Dataset;
+use crate::odd;
 use crate::platform::Shared;
-use crate::schedule::ErrorFault;
+use crate::schedule::{ErrorFault, Odd};
 
 /// A callback that is to be sent.
 struct Callback {
-    payload: String,
+    payload: Vec<u8>,
+    odd: Option<Odd>,
+    /// When it was signed, where each time has the same bytes.
+    signed: Option<u64>,
     forged: bool,
     delay: Duration,
     /// How many answers of `success` get lost.
@@ -77,8 +81,15 @@ fn plan(shared: &Shared, robot: &RobotId, mark: &MarkId, need_tag_info: bool) ->
     for page in pages {
         let late = schedule.late_page.filter(|(number, _)| *number == page.number);
         let copies = 1 + usize::from(dice.happens(schedule.duplicates));
+        let odd = schedule.odd_pages.iter().find(|(number, _)| *number == page.number);
+        let odd = odd.map(|(_, odd)| *odd).or(schedule.odd);
+        let payload = match odd {
+            Some(odd) => odd::payload(odd, &page.payload, mark.as_str()),
+            None => page.payload.clone().into_bytes(),
+        };
         for _ in 0..copies {
-            let mut callback = genuine(page.payload.clone());
+            let mut callback = genuine(payload.clone());
+            callback.odd = odd;
             callback.lost_acks = u32::from(dice.happens(schedule.lost_acks));
             callback.delay = Duration::from_millis(
                 late.map_or_else(|| dice.below(schedule.max_delay_ms + 1), |(_, delay)| delay),
@@ -86,25 +97,45 @@ fn plan(shared: &Shared, robot: &RobotId, mark: &MarkId, need_tag_info: bool) ->
             out.push(callback);
         }
     }
+    if let Some((copies, every)) = schedule.copies
+        && let Some(first) = out.first()
+    {
+        let (payload, odd) = (first.payload.clone(), first.odd);
+        for n in 1..=copies as u64 {
+            let delay = Duration::from_millis(n * every);
+            out.push(Callback { odd, delay, ..genuine(payload.clone()) });
+        }
+    }
     if let Some(error) = &schedule.error {
         out.truncate(error.after_pages);
-        out.push(genuine(report(error, robot, mark)));
+        let mut report = genuine(report(error, robot, mark).into_bytes());
+        if let Some(after) = schedule.repeated_report_ms {
+            report.signed = Some(now());
+            let delay = Duration::from_millis(after);
+            out.push(Callback { delay, signed: report.signed, ..genuine(report.payload.clone()) });
+        }
+        out.push(report);
     }
     let mut strangers = Vec::new();
     for number in 0..schedule.foreign_events {
-        strangers.push(genuine(json!({"event_type": 20001, "number": number}).to_string()));
+        let event = json!({"event_type": 20001, "number": number});
+        strangers.push(genuine(event.to_string().into_bytes()));
+    }
+    for number in 0..schedule.damaged_events {
+        let event = format!("{{\"event_type\": 40023, \"number\": {number}, \"text\": \"half an emoj");
+        strangers.push(genuine(event.into_bytes()));
     }
     for number in 0..schedule.foreign_marks {
         let data = json!({"has_more": false, "mark_id": format!("stranger-{number}"), "account_list": [
             {"account_id": format!("stranger-{number}")}]});
         let page = json!({"event_type": 42016, "err_code": 0, "robot_id": robot, "data": data});
-        strangers.push(genuine(page.to_string()));
+        strangers.push(genuine(page.to_string().into_bytes()));
     }
     for number in 0..schedule.forged {
         let data = json!({"has_more": false, "mark_id": mark, "account_list": [
             {"account_id": format!("forged-{number}")}]});
         let page = json!({"event_type": 42016, "err_code": 0, "robot_id": robot, "data": data});
-        strangers.push(Callback { forged: true, once: true, ..genuine(page.to_string()) });
+        strangers.push(Callback { forged: true, once: true, ..genuine(page.to_string().into_bytes()) });
     }
     for stranger in strangers {
         let at = usize::try_from(dice.below(out.len() as u64 + 1)).unwrap_or(0);
@@ -113,8 +144,10 @@ fn plan(shared: &Shared, robot: &RobotId, mark: &MarkId, need_tag_info: bool) ->
     out
 }
 
-fn genuine(payload: String) -> Callback {
-    Callback { payload, forged: false, delay: Duration::ZERO, lost_acks: 0, once: false }
+fn genuine(payload: Vec<u8>) -> Callback {
+    let (odd, signed) = (None, None);
+    let delay = Duration::ZERO;
+    Callback { payload, odd, signed, forged: false, delay, lost_acks: 0, once: false }
 }
 
 fn report(error: &ErrorFault, robot: &RobotId, mark: &MarkId) -> String {
@@ -136,7 +169,12 @@ async fn send(shared: &Shared, callback: Callback, number: usize) {
     let attempts = if callback.once { 1 } else { schedule.max_attempts };
     for attempt in 0..attempts {
         // Asked for anew each time, as a re-sent callback may have a new nonce and timestamp.
-        let body = seal(shared, &callback, &format!("n{number}-{attempt}"));
+        // Unless it is to be the same bytes.
+        let nonce = match callback.signed {
+            Some(_) => "again".to_owned(),
+            None => format!("n{number}-{attempt}"),
+        };
+        let body = seal(shared, &callback, &nonce);
         shared.counts.attempts.fetch_add(1, Ordering::Relaxed);
         let taken = post(shared, body).await;
         if taken && lost_acks == 0 {
@@ -158,14 +196,20 @@ async fn send(shared: &Shared, callback: Callback, number: usize) {
 }
 
 fn seal(shared: &Shared, callback: &Callback, nonce: &str) -> Vec<u8> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let timestamp =
-        if shared.config.schedule.stale_timestamps { now.saturating_sub(86_400) } else { now };
-    let mut envelope = shared.ring.seal(&callback.payload, nonce, timestamp);
-    if callback.forged {
-        envelope.signature = "0".repeat(32);
+    let now = callback.signed.unwrap_or_else(now);
+    let stale = shared.config.schedule.stale_timestamps;
+    let timestamp = if stale { now.saturating_sub(86_400) } else { now };
+    let body = odd::body(&shared.ring, callback.odd, &callback.payload, nonce, timestamp);
+    if !callback.forged {
+        return body;
     }
-    serde_json::to_vec(&envelope).unwrap_or_default()
+    let mut envelope: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+    envelope["signature"] = "0".repeat(32).into();
+    envelope.to_string().into_bytes()
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 async fn post(shared: &Shared, body: Vec<u8>) -> bool {

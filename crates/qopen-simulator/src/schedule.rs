@@ -47,6 +47,117 @@ pub struct Refusal {
     pub message: String,
 }
 
+/// An odd form of a page (protocol sections 3 and 4), which a reader takes for what it stands for or keeps
+/// byte for byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Odd {
+    /// Plaintext padded to 32 bytes.
+    WecomPadding,
+    /// Plaintext that is not padded.
+    Unpadded,
+    /// White space in the base64 text.
+    Base64Spaces,
+    /// URL-safe base64 without padding.
+    Base64Url,
+    /// A signature in upper case.
+    UpperCase,
+    /// A timestamp in milliseconds.
+    Milliseconds,
+    /// A byte order mark before the envelope.
+    EnvelopeBom,
+    /// A byte order mark before the payload.
+    PayloadBom,
+    /// A name cut inside a character.
+    CutText,
+    /// A name cut inside an emoji.
+    LoneSurrogate,
+    /// An unescaped control character in a string.
+    ControlCharacter,
+    /// `NaN` where a number belongs.
+    NotANumber,
+    /// `data` as a JSON text.
+    DataAsText,
+    /// The payload as a JSON text.
+    PayloadAsText,
+    /// The list of accounts as an object with numeric keys.
+    ListAsObject,
+    /// Flags as texts, such as `"True"`.
+    FlagTexts,
+    /// `has_more` is left out where it is false.
+    NoHasMore,
+    /// No event type.
+    NoEventType,
+    /// A date text where seconds belong.
+    DateTime,
+    /// Content that is not base64.
+    NotBase64,
+    /// Content that no key opens.
+    Undecryptable,
+    /// A payload that is not JSON.
+    NotJson,
+    /// Nesting deeper than any reader follows.
+    TooDeep,
+    /// Fields of the page under other names.
+    RenamedFields,
+    /// `account_list` twice, each with a part of the accounts.
+    DoubleList,
+    /// Accounts whose id is an object.
+    UnreadableIds,
+    /// The mark in capitals.
+    MarkInCapitals,
+}
+
+impl Odd {
+    /// Every odd form.
+    pub const ALL: [Self; 27] = [
+        Self::WecomPadding,
+        Self::Unpadded,
+        Self::Base64Spaces,
+        Self::Base64Url,
+        Self::UpperCase,
+        Self::Milliseconds,
+        Self::EnvelopeBom,
+        Self::PayloadBom,
+        Self::CutText,
+        Self::LoneSurrogate,
+        Self::ControlCharacter,
+        Self::NotANumber,
+        Self::DataAsText,
+        Self::PayloadAsText,
+        Self::ListAsObject,
+        Self::FlagTexts,
+        Self::NoHasMore,
+        Self::NoEventType,
+        Self::DateTime,
+        Self::NotBase64,
+        Self::Undecryptable,
+        Self::NotJson,
+        Self::TooDeep,
+        Self::RenamedFields,
+        Self::DoubleList,
+        Self::UnreadableIds,
+        Self::MarkInCapitals,
+    ];
+
+    /// Whether a reader takes it for what it stands for: then the pull is complete, and right.
+    #[must_use]
+    pub const fn is_readable(self) -> bool {
+        !matches!(
+            self,
+            Self::NotBase64
+                | Self::Undecryptable
+                | Self::NotJson
+                | Self::TooDeep
+                | Self::RenamedFields
+                | Self::DoubleList
+                | Self::UnreadableIds
+                | Self::MarkInCapitals
+        )
+    }
+}
+
 /// What the platform sends, and what goes wrong on the way.
 ///
 /// It is plain data with a JSON form in which everything has a default, so that a failing run can
@@ -83,6 +194,10 @@ pub struct Schedule {
     pub max_delay_ms: u64,
     /// The page of this number from 0 leaves so many milliseconds after all others.
     pub late_page: Option<(usize, u64)>,
+    /// The first page is sent again that often, each time after so many milliseconds.
+    pub copies: Option<(usize, u64)>,
+    /// A report without a mark is sent again after so many milliseconds, with the same bytes.
+    pub repeated_report_ms: Option<u64>,
     /// The callbacks leave before the request is answered.
     pub callbacks_first: bool,
     /// No callback is ever sent.
@@ -103,8 +218,14 @@ pub struct Schedule {
     pub broken_accounts: usize,
     /// The page of this number from 0 has an `account_list` that is no list.
     pub broken_page: Option<usize>,
+    /// Pages of odd forms, each with its number from 0.
+    pub odd_pages: Vec<(usize, Odd)>,
+    /// Every page in that form.
+    pub odd: Option<Odd>,
     /// Events of other kinds, in between.
     pub foreign_events: usize,
+    /// Events of other kinds that are damaged, in between.
+    pub damaged_events: usize,
     /// Pages under marks that were never requested, in between.
     pub foreign_marks: usize,
     /// Callbacks with a wrong signature, in between.
@@ -140,6 +261,8 @@ impl Default for Schedule {
             lost_pages: Vec::new(),
             max_delay_ms: 0,
             late_page: None,
+            copies: None,
+            repeated_report_ms: None,
             callbacks_first: false,
             silent: false,
             error: None,
@@ -150,7 +273,10 @@ impl Default for Schedule {
             conflicts: 0,
             broken_accounts: 0,
             broken_page: None,
+            odd_pages: Vec::new(),
+            odd: None,
             foreign_events: 0,
+            damaged_events: 0,
             foreign_marks: 0,
             forged: 0,
             stale_timestamps: false,
@@ -174,6 +300,7 @@ impl Schedule {
         let (drift, nulls, unknown, spaces) = (coin(50), coin(50), coin(50), coin(50));
         let (stale_timestamps, answer_without_code, conflicting, tokens) =
             (coin(10), coin(10), coin(50), coin(30));
+        let odd = coin(40);
         let mut number = |below| usize::try_from(dice.below(below)).unwrap_or(0);
         Self {
             seed,
@@ -191,7 +318,17 @@ impl Schedule {
             unknown,
             spaces,
             conflicts: if conflicting { number(10) } else { 0 },
+            odd_pages: match odd {
+                true => {
+                    let readable: Vec<Odd> =
+                        Odd::ALL.into_iter().filter(|it| it.is_readable()).collect();
+                    let mut any = || readable[number(readable.len() as u64)];
+                    (0..4).map(|page| (page, any())).collect()
+                }
+                false => Vec::new(),
+            },
             foreign_events: number(5),
+            damaged_events: number(3),
             foreign_marks: number(5),
             forged: number(5),
             stale_timestamps,

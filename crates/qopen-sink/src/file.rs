@@ -116,6 +116,16 @@ impl Sink for FileSink {
         Self::temporary(&self.target()?).map(drop)
     }
 
+    fn holds(&self, robot_id: &RobotId) -> Result<bool, SinkError> {
+        let reading = || SinkError::io("reading", &self.path);
+        let file = match File::open(&self.path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(reading()(error)),
+        };
+        crate::format::holds(self.format, io::BufReader::new(file), robot_id).map_err(reading())
+    }
+
     fn begin(&self, kind: ListKind) -> Result<Box<dyn ListWriter>, SinkError> {
         let complete = self.target()?;
         let partial = with_suffix(&complete, ".partial");

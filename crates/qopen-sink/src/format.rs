@@ -23,8 +23,9 @@ pub enum Format {
 /// are written `group:tag|group:tag`, attributes `name=value|name=value`, with a backslash before
 /// any of `\`, `|`, `:` and `=` that belongs to a text. `extra` is empty, or a JSON object of the
 /// unknown fields: those of the account under their names, those of its profile under `profile`.
-/// Unknown fields inside attributes and tags are in JSONL only.
-pub const CSV_COLUMNS: [&str; 21] = [
+/// Unknown fields inside attributes and tags are in JSONL only. `_unread` is empty, or a JSON object of
+/// the fields that could not be read, by their paths.
+pub const CSV_COLUMNS: [&str; 22] = [
     "robot_id",
     "account_id",
     "account_type",
@@ -46,6 +47,7 @@ pub const CSV_COLUMNS: [&str; 21] = [
     "user_attr_sys_fields",
     "user_attr_fields",
     "extra",
+    "_unread",
 ];
 
 /// Records on their way into bytes.
@@ -111,7 +113,7 @@ impl<W: Write> Encoder<W> {
     }
 }
 
-fn row(record: &Record<'_>) -> [String; 21] {
+fn row(record: &Record<'_>) -> [String; 22] {
     let (account, profile) = (record.account(), &record.account().profile);
     [
         record.robot_id().to_string(),
@@ -137,6 +139,7 @@ fn row(record: &Record<'_>) -> [String; 21] {
         attributes(&account.user_attr_sys_field_list),
         attributes(&account.user_attr_field_list),
         extra(record),
+        unread(record),
     ]
 }
 
@@ -163,6 +166,12 @@ fn escaped(text: &str) -> String {
     out
 }
 
+fn unread(record: &Record<'_>) -> String {
+    let unread = &record.account().unread;
+    // Plain data always encodes.
+    if unread.is_empty() { String::new() } else { serde_json::to_string(unread).unwrap_or_default() }
+}
+
 fn extra(record: &Record<'_>) -> String {
     let (account, profile) = (&record.account().extra, &record.account().profile.extra);
     if account.is_empty() && profile.is_empty() {
@@ -181,4 +190,31 @@ fn extra(record: &Record<'_>) -> String {
 fn quoted(name: &str) -> String {
     // A string always encodes.
     serde_json::to_string(name).unwrap_or_default()
+}
+
+/// Whether a list that was written before has a customer of that robot.
+pub(crate) fn holds(
+    format: Format,
+    mut list: impl std::io::BufRead,
+    robot: &RobotId,
+) -> std::io::Result<bool> {
+    if format == Format::Csv {
+        for row in csv::Reader::from_reader(list).into_byte_records() {
+            if row?.get(0) == Some(robot.as_str().as_bytes()) {
+                return Ok(true);
+            }
+        }
+        return Ok(false);
+    }
+    let begin = format!("{{\"robot_id\":{},", quoted(robot.as_str()));
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        if list.read_until(b'\n', &mut line)? == 0 {
+            return Ok(false);
+        }
+        if line.starts_with(begin.as_bytes()) {
+            return Ok(true);
+        }
+    }
 }

@@ -47,6 +47,16 @@ pub trait Sink: Send + Sync {
     /// [`SinkError`], saying what stands in the way.
     fn check(&self) -> Result<(), SinkError>;
 
+    /// Whether the place holds customers of a robot now, in its last complete list: an empty list does
+    /// not replace those unasked.
+    ///
+    /// # Errors
+    /// [`SinkError`], when the place cannot be read.
+    fn holds(&self, robot_id: &RobotId) -> Result<bool, SinkError> {
+        let _ = robot_id;
+        Ok(false)
+    }
+
     /// Begins a list. Dropping the writer without committing leaves no trace of it.
     ///
     /// # Errors

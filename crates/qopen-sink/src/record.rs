@@ -52,6 +52,9 @@ impl Serialize for Record<'_> {
         for (name, value) in it.extra.iter() {
             map.serialize_entry(if name == "robot_id" { "account_robot_id" } else { name }, value)?;
         }
+        if !it.unread.is_empty() {
+            map.serialize_entry("_unread", &it.unread)?;
+        }
         map.end()
     }
 }

@@ -22,7 +22,7 @@ mod unread;
 mod wire;
 
 pub use answer::{AnswerError, Refusal};
-pub use digest::Digest;
+pub use digest::{Digest, InvalidDigest};
 pub use endpoint::{CallbackPayload, Endpoint};
 pub use entries::{Entries, Entry, Unread};
 pub use event::EventType;

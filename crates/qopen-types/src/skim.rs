@@ -33,6 +33,16 @@ pub enum SkimError {
     },
 }
 
+impl SkimError {
+    /// The robot and the mark that a text names, whatever is left of its form. Of several, the first.
+    #[must_use]
+    pub fn names(text: &str) -> (Option<RobotId>, Option<MarkId>) {
+        let robot = crate::scan::values_of(text, "robot_id").find_map(|it| it.parse().ok());
+        let mark = crate::scan::values_of(text, "mark_id").find_map(|it| it.parse().ok());
+        (robot, mark)
+    }
+}
+
 /// A payload of event 42016, understood as far as an answer to it needs.
 ///
 /// Reading it borrows from the payload: one pass, no copy of any profile.

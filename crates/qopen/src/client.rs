@@ -18,7 +18,8 @@ use crate::driver::Driver;
 use crate::foreign::ForeignHandler;
 use crate::messages::{Command, Fact, Generation, Seen, Start, Watched};
 use crate::pull::CancelOnDrop;
-use crate::receive::{Intake, KnownPulls, Stats};
+use crate::receive::{Intake, KnownPulls};
+use crate::stats::Stats;
 use crate::resume::{self, Resumed, options};
 use crate::tenure::{self, Tenure};
 use crate::under_way::{Hold, UnderWay};
@@ -81,14 +82,15 @@ impl ClientBuilder {
         self
     }
 
-    /// Collects pulls that someone else requested. Default: their pages are counted and ignored.
+    /// Collects pulls that someone else requested. Default: their pages go to the handler of other
+    /// events, or into quarantine where there is none.
     pub fn adopt(mut self, adopt: bool) -> Self {
         self.adopt = adopt;
         self
     }
 
     /// Keeps the pages of pulls that someone else requested, for whichever
-    /// [`Worker`](crate::Worker) shares the journal. Default: they are counted and ignored.
+    /// [`Worker`](crate::Worker) shares the journal. Default: as with [`adopt`](Self::adopt).
     pub fn keep_strangers(mut self, keep: bool) -> Self {
         self.keep_strangers = keep;
         self
@@ -108,6 +110,7 @@ impl ClientBuilder {
         let mut config = Config::default();
         config.retention = self.retention;
         config.adopt = self.adopt.then(|| PullOptions::default().timing(self.timing));
+        let stats = Stats::default();
         let driver = Driver::run(
             config,
             Arc::clone(&journal),
@@ -115,19 +118,13 @@ impl ClientBuilder {
             adopted,
             command_queue,
             fact_queue,
+            stats.refusals().clone(),
         );
         runtime.spawn(driver);
-        let stats = Stats::default();
         let told = facts.clone();
-        let intake = Intake {
-            journal: Arc::clone(&journal),
-            facts,
-            known,
-            stats: stats.clone(),
-            adopt: self.adopt,
-            keep_strangers: self.keep_strangers,
-            foreign: self.foreign,
-        };
+        let mut intake = Intake::new(Arc::clone(&journal), facts, known, stats.clone());
+        (intake.adopt, intake.keep_strangers) = (self.adopt, self.keep_strangers);
+        intake.foreign = self.foreign;
         let ring = SharedKeyring::new(self.ring);
         let router =
             receiver::router(ring.clone(), Arc::new(intake), self.receiver, stats.receiver.clone());
@@ -257,7 +254,7 @@ impl Client {
         let Start { fold, ended, .. } = resumed.map_err(PullError::Journal)?.start;
         // A list whose pages are gone is not the list any more.
         let whole = fold.as_ref().is_some_and(|fold| fold.owed() == 0);
-        let revision = ended.filter(|_| whole).unwrap_or(0);
+        let revision = ended.filter(|_| whole).map_or(0, |(revision, late)| revision + u32::from(late.is_some()));
         Ok(fold.map(|fold| PulledList::done(id.clone(), Arc::clone(journal), fold, revision)))
     }
 
@@ -349,15 +346,20 @@ impl Client {
         let _ = self.inner.commands.send(let_go);
     }
 
-    /// The journal was away: what was received meanwhile was refused, and comes again in its time. A pull
-    /// that is open is let go of, to be taken up with more patience.
-    pub(crate) fn disturbed(&self, tenure: &Tenure) {
-        if tenure.generation() == 0 {
-            return;
-        }
-        let disturbed = Command::Disturbed(tenure.pull().clone(), tenure.generation());
-        // Without a driver nothing is known.
-        let _ = self.inner.commands.send(disturbed);
+    /// The journal has not answered since then.
+    pub(crate) fn outage_began(&self, since: Instant) {
+        // Without a driver nothing ends.
+        let _ = self.inner.commands.send(Command::OutageBegan(since));
+    }
+
+    /// The journal answers again.
+    pub(crate) fn outage_ended(&self) {
+        let _ = self.inner.commands.send(Command::OutageEnded);
+    }
+
+    /// Another process has refused what may have been a page.
+    pub(crate) fn refused(&self) {
+        let _ = self.inner.commands.send(Command::Refused);
     }
 
     /// Ends a pull that is followed under a claim with what is there.

@@ -6,21 +6,23 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use qopen_assembler::{
-    Assembler, Config, Entry, ErrorReport, Event, Failure, Fold, Page, PageDigest, PullKey,
-    StartError, Time, Verdict, WaitingFor,
+    Assembler, Config, Entry, ErrorReport, Event, Failure, Fold, PullKey, StartError, Time, Verdict,
+    WaitingFor,
 };
+use qopen_callback::{Refusals, Refused};
 use qopen_http::SendError;
 use qopen_journal::{Durability, Fencing, Journal, JournalError, Note, PullId};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use crate::messages::{Command, Ended, Fact, Generation, Lease, Seen, Start, Watched, Whose};
+use crate::classify::key_of;
+use crate::messages::{Command, Ended, Fact, Generation, Lease, Seen, Start, Watched};
 use crate::outcome::Status;
 use crate::pull::{Progress, PullError};
 use crate::receive::KnownPulls;
+use crate::resume::digest_of;
 use crate::tenure::{self, Tenure};
-use crate::understand::key_of;
-use crate::worker::{fact_of, notes_of};
+use crate::worker::{HUNG, fact_of, notes_of};
 
 struct Entered {
     pull: PullId,
@@ -32,12 +34,8 @@ struct Entered {
     not_sent: Option<Arc<SendError>>,
     /// How long it was under way in processes before this one.
     elapsed: Duration,
-    /// Its revision when this process took it up, where it was complete then.
-    ended: Option<u32>,
     /// The claim that it is followed under.
     tenure: Option<Arc<Tenure>>,
-    /// The quiet that ends it: with the last page seen, and without.
-    patience: (Duration, Duration),
 }
 
 /// What came of a pull that is being taken up.
@@ -60,7 +58,21 @@ pub(crate) struct Driver {
     facts: mpsc::Receiver<(Instant, Fact)>,
     /// Pulls that the caller let go of: a page of theirs may still be on its way.
     let_go: BTreeSet<PullId>,
+    /// What was refused, and how much of it the assembler was told of.
+    refusals: Refusals,
+    refused: u64,
+    /// When the journal answered last, and when it is asked again where it does not.
+    heard: Instant,
+    away: Option<Instant>,
+    /// Ends that could not be noted yet: they are nobody's business before.
+    unnoted: BTreeMap<PullKey, Status>,
 }
+
+/// Time begins long before the driver does: what was signed before that has a time too.
+const BEFORE: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+/// How long after it did not answer the journal is asked again.
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// How many of those are remembered.
 const LET_GO: usize = 1024;
@@ -74,7 +86,9 @@ impl Driver {
         adopted: mpsc::Sender<(PullId, Watched)>,
         mut commands: mpsc::UnboundedReceiver<Command>,
         facts: mpsc::Receiver<(Instant, Fact)>,
+        refusals: Refusals,
     ) {
+        let mut refusing = refusals.watch();
         let (released, mut releases) = mpsc::unbounded_channel();
         let assembler = Assembler::new(config);
         let epoch = Instant::now();
@@ -91,11 +105,18 @@ impl Driver {
             released,
             facts,
             let_go,
+            refusals,
+            refused: 0,
+            heard: epoch,
+            away: None,
+            unnoted: BTreeMap::new(),
         };
         loop {
             let due = driver.assembler.poll_timeout();
             // A time too far away to be named never comes.
-            let due = due.and_then(|due| driver.epoch.checked_add(due.to_duration()));
+            let due = due.and_then(|due| {
+                driver.epoch.checked_add(due.to_duration().saturating_sub(BEFORE))
+            });
             // What has arrived comes before what is due: a page that waited in the queue is not late.
             tokio::select! {
                 biased;
@@ -113,6 +134,8 @@ impl Driver {
                 },
                 Some((arrived, fact)) = driver.facts.recv() => driver.take_at(arrived, fact).await,
                 Some(pull) = releases.recv() => driver.forget(pull).await,
+                Ok(()) = refusing.changed() => driver.count_refusals(),
+                () = sleep_until(driver.away), if driver.away.is_some() => driver.ask_again().await,
                 () = sleep_until(due), if due.is_some() => {
                     let now = driver.now();
                     driver.pass(now).await;
@@ -123,7 +146,71 @@ impl Driver {
     }
 
     fn now(&self) -> Time {
-        Time::since_epoch(self.epoch.elapsed())
+        self.time_of(Instant::now())
+    }
+
+    fn time_of(&self, at: Instant) -> Time {
+        Time::since_epoch(BEFORE + at.saturating_duration_since(self.epoch))
+    }
+
+    /// Tells the assembler what was refused since it was told last.
+    fn count_refusals(&mut self) {
+        let Refused { count, last, .. } = self.refusals.get();
+        if count > self.refused
+            && let Some(last) = last
+        {
+            let at = self.time_of(last);
+            self.assembler.handle_refusal(at);
+            self.refused = count;
+        }
+    }
+
+    /// Asks the journal, and takes note of whether it answers.
+    async fn ask<T>(
+        &mut self,
+        question: impl Future<Output = Result<T, JournalError>>,
+    ) -> Result<T, JournalError> {
+        let asked = Instant::now();
+        let answer = question.await;
+        let retryable = answer.as_ref().is_err_and(JournalError::is_retryable);
+        if retryable || asked.elapsed() > HUNG {
+            self.outage_began(self.heard.max(asked - HUNG.min(asked - self.epoch)));
+        }
+        if !retryable {
+            self.outage_ended();
+        }
+        answer
+    }
+
+    fn outage_began(&mut self, since: Instant) {
+        if self.away.is_none() {
+            tracing::warn!("the journal does not answer: nothing ends by silence until it does");
+        }
+        self.away = Some(Instant::now() + AGAIN);
+        let (now, since) = (self.now(), self.time_of(since));
+        self.assembler.handle_outage_began(now, since);
+    }
+
+    fn outage_ended(&mut self) {
+        self.heard = Instant::now();
+        if self.away.take().is_some() {
+            tracing::info!("the journal answers again");
+            let now = self.now();
+            self.assembler.handle_outage_ended(now);
+        }
+    }
+
+    /// The journal did not answer a while ago: whether it does now.
+    async fn ask_again(&mut self) {
+        self.away = Some(Instant::now() + AGAIN);
+        let journal = Arc::clone(&self.journal);
+        let any = self.pulls.values().next().map(|it| it.pull.clone());
+        let Some(pull) = any else { return self.outage_ended() };
+        if self.ask(async move { journal.knows(&pull).await }).await.is_ok() {
+            for (key, status) in std::mem::take(&mut self.unnoted) {
+                self.end(&key, status).await;
+            }
+        }
     }
 
     fn obey(&mut self, now: Time, command: Command) {
@@ -149,10 +236,17 @@ impl Driver {
             Command::Start { pull, generation, start, reply } => {
                 let key = key_of(&pull);
                 let held = self.held.remove(&key).map(|held| held.facts).unwrap_or_default();
-                let started = self.assembler.start(now, key.clone(), start.options);
+                let mut start = *start;
+                let started = match (start.ended, start.fold.take_if(|_| start.ended.is_some())) {
+                    (Some((revision, late)), Some(fold)) => {
+                        let options = start.options;
+                        self.assembler.start_completed(now, key.clone(), options, fold, revision, late)
+                    }
+                    _ => self.assembler.start(now, key.clone(), start.options),
+                };
                 let ours = started.is_ok();
                 let id = pull.clone();
-                let answer = started.map(|()| self.begin(now, pull, generation, *start));
+                let answer = started.map(|()| self.begin(now, pull, generation, start));
                 self.forget_unstarted(&id);
                 held.into_iter().for_each(|(at, fact)| self.take(at, fact));
                 if reply.send(answer).is_err() && ours {
@@ -175,18 +269,13 @@ impl Driver {
                     self.let_go_of(&pull);
                 }
             }
-            Command::Disturbed(pull, generation) => {
-                let key = key_of(&pull);
-                let open = self.assembler.open_pulls().any(|open| *open == key);
-                if open && self.is_current(&pull, generation) {
-                    self.let_go_of(&pull);
-                }
-            }
+            Command::Refused => self.assembler.handle_refusal(now),
+            Command::OutageBegan(since) => self.outage_began(since),
+            Command::OutageEnded => self.outage_ended(),
             Command::Missing(pull, mut digests, reply) => {
                 let key = key_of(&pull);
-                let open = self.assembler.open_pulls().any(|open| *open == key);
-                let missing = self.assembler.fold(&key).filter(|_| open).map(|fold| {
-                    digests.retain(|it| !fold.has_page(PageDigest::from_u128(it.to_u128())));
+                let missing = self.assembler.progress(&key).map(|_| {
+                    digests.retain(|it| !self.assembler.has_page(&key, digest_of(*it)));
                     digests
                 });
                 // Whoever asked may have gone.
@@ -230,9 +319,7 @@ impl Driver {
         let key = key_of(&pull);
         let watched = self.enter(pull, generation);
         if let Some(entered) = self.pulls.get_mut(&key) {
-            (entered.elapsed, entered.ended) = (start.elapsed, start.ended);
-            entered.tenure = start.tenure;
-            entered.patience = (start.options.timing.settle, start.options.timing.idle_timeout);
+            (entered.elapsed, entered.tenure) = (start.elapsed, start.tenure);
         }
         if let Some(fold) = start.fold.filter(has_anything) {
             // The pull is open, and the fold its own.
@@ -240,10 +327,8 @@ impl Driver {
         }
         if let Some((code, message)) = start.reported {
             let (robot, mark) = (key.robot().to_owned(), Some(key.mark().to_owned()));
-            self.assembler.handle_error(now, ErrorReport { robot, mark, code, message });
-        } else if start.ended.is_some() {
-            // Open still, unless a limit has ended it.
-            let _ = self.assembler.declare_finished(now, &key);
+            let report = ErrorReport { robot, mark, code, message, signed: None };
+            self.assembler.handle_error(now, report);
         }
         watched
     }
@@ -255,6 +340,7 @@ impl Driver {
             entered.seen.send_modify(|seen| seen.gone = true);
         }
         self.known.remove(pull);
+        self.unnoted.remove(&key);
         // At no later time than it is: nothing else must end by it. It may have ended, and may be
         // forgotten already.
         let _ = self.assembler.cancel(Time::ZERO, &key);
@@ -264,6 +350,8 @@ impl Driver {
     /// Lets time pass up to then. What is followed under a claim may have pages that another process
     /// has kept: whatever would end by it ends only when the journal has nothing else.
     async fn pass(&mut self, now: Time) {
+        // What was refused before is no quiet now.
+        self.count_refusals();
         let mut looked_at = BTreeSet::new();
         while let Some(due) = self.assembler.poll_timeout().filter(|due| *due <= now) {
             let ripe = self.ripe(due, &looked_at);
@@ -278,9 +366,15 @@ impl Driver {
             for (key, pull) in ripe {
                 match self.look_at(before, &key, &pull).await {
                     Ok(()) => drop(looked_at.insert(key)),
+                    // Nothing ends by silence until it answers.
+                    Err(error) if error.is_retryable() => {
+                        let error = &error as &dyn std::error::Error;
+                        tracing::debug!(%pull, error, "the journal cannot be read");
+                        return;
+                    }
                     Err(error) => {
                         let error = &error as &dyn std::error::Error;
-                        tracing::warn!(%pull, error, "the journal cannot be read; left for now");
+                        tracing::error!(%pull, error, "the journal cannot be read; left for now");
                         self.let_go_of(&pull);
                     }
                 }
@@ -297,13 +391,8 @@ impl Driver {
         let ripe = open.filter_map(|key| {
             let entered = self.pulls.get(key).filter(|it| it.tenure.is_some())?;
             let progress = self.assembler.progress(key)?;
-            let (settle, idle) = entered.patience;
-            let patience = match progress.waiting_for {
-                WaitingFor::Acceptance => return None,
-                WaitingFor::Quiet => settle,
-                _ => idle,
-            };
-            let ripe = progress.last_activity + patience <= due;
+            let waits = progress.waiting_for == WaitingFor::Acceptance;
+            let ripe = !waits && progress.due.is_some_and(|it| it <= due);
             ripe.then(|| (key.clone(), entered.pull.clone()))
         });
         ripe.collect()
@@ -316,18 +405,17 @@ impl Driver {
         key: &PullKey,
         pull: &PullId,
     ) -> Result<(), JournalError> {
-        let mut missing = self.journal.digests(pull).await?;
-        if let Some(fold) = self.assembler.fold(key) {
-            missing.retain(|it| !fold.has_page(PageDigest::from_u128(it.to_u128())));
-        }
+        let journal = Arc::clone(&self.journal);
+        let mut missing = self.ask(journal.digests(pull)).await?;
+        missing.retain(|it| !self.assembler.has_page(key, digest_of(*it)));
         if !missing.is_empty() {
-            let mut pages = self.journal.pages_of(pull, &missing).await?;
-            while let Some(page) = pages.next().await {
-                self.take(at, fact_of(page?));
+            let mut pages = self.ask(journal.pages_of(pull, &missing)).await?;
+            while let Some(page) = self.ask(async { pages.next().await.transpose() }).await? {
+                self.take(at, fact_of(page));
             }
         }
-        if let Some(state) = self.journal.pull(pull).await? {
-            for fact in notes_of(&*self.journal, &state).await? {
+        if let Some(state) = self.ask(journal.pull(pull)).await? {
+            for fact in self.ask(notes_of(&*journal, &state)).await? {
                 self.take(at, fact);
             }
         }
@@ -352,9 +440,7 @@ impl Driver {
             _lease: Arc::clone(&lease),
             not_sent: None,
             elapsed: Duration::ZERO,
-            ended: None,
             tenure: None,
-            patience: (Duration::MAX, Duration::MAX),
         };
         self.pulls.insert(key, entered);
         Watched { seen: watching, lease }
@@ -380,7 +466,7 @@ impl Driver {
     }
 
     async fn take_at(&mut self, arrived: Instant, fact: Fact) {
-        let at = Time::since_epoch(arrived.saturating_duration_since(self.epoch));
+        let at = self.time_of(arrived);
         self.pass(at).await;
         self.take(at, fact);
     }
@@ -393,10 +479,9 @@ impl Driver {
             return;
         }
         match fact {
-            Fact::Page { pull, digest, has_more, accounts } => {
-                let page = Page { key: key_of(&pull), digest, has_more, accounts };
-                let verdict = self.assembler.handle_page(now, page);
-                tracing::debug!(%pull, has_more, ?verdict, "page");
+            Fact::Page(pull, digest, page) => {
+                let verdict = self.assembler.handle_page(now, page.into_page(digest));
+                tracing::debug!(%pull, ?verdict, "page");
                 if verdict == Verdict::Unknown {
                     // Kept for nobody: it was forgotten meanwhile, or no more can be adopted.
                     let _ = self.released.send(pull);
@@ -404,17 +489,16 @@ impl Driver {
                     self.enter_adopted(&pull);
                 }
             }
-            Fact::Unreadable { whose, digest } => {
-                if let Some(pull) = self.resolve(&whose) {
-                    self.assembler.handle_unreadable_page(now, &key_of(&pull), digest);
-                    self.enter_adopted(&pull);
-                }
+            Fact::Unreadable(pull, digest) => {
+                self.assembler.handle_unreadable_page(now, &key_of(&pull), digest);
+                self.enter_adopted(&pull);
             }
-            Fact::Owed { whose, digest } => {
-                if let Some(pull) = self.resolve(&whose) {
-                    self.assembler.handle_owed_page(now, &key_of(&pull), digest);
-                    self.enter_adopted(&pull);
-                }
+            Fact::Owed(pull, digest) => {
+                self.assembler.handle_owed_page(now, &key_of(&pull), digest);
+                self.enter_adopted(&pull);
+            }
+            Fact::Released(pull, digest) => {
+                self.assembler.handle_released(now, &key_of(&pull), digest);
             }
             Fact::Error(report) => self.assembler.handle_error(now, report),
         }
@@ -422,28 +506,7 @@ impl Driver {
 
     /// The pull that is being taken up to which this belongs.
     fn held_for(&self, fact: &Fact) -> Option<PullKey> {
-        let fits = |key: &&PullKey| match fact {
-            Fact::Page { pull, .. } => key_of(pull) == **key,
-            Fact::Unreadable { whose, .. } | Fact::Owed { whose, .. } => whose.fits(key),
-            Fact::Error(report) => {
-                report.robot == key.robot()
-                    && report.mark.as_ref().is_none_or(|mark| mark == key.mark())
-            }
-        };
-        self.held.keys().find(fits).cloned()
-    }
-
-    /// The pull that is named, or the only open one that fits what could be read: as with an error
-    /// report without a mark, several are none.
-    fn resolve(&self, whose: &Whose) -> Option<PullId> {
-        if let Some(pull) = whose.pull() {
-            return Some(pull);
-        }
-        let mut open = self.assembler.open_pulls().filter(|key| whose.fits(key));
-        match (open.next(), open.next()) {
-            (Some(key), None) => self.pulls.get(key).map(|entered| entered.pull.clone()),
-            _ => None,
-        }
+        self.held.keys().find(|key| fact.is_of(key)).cloned()
     }
 
     /// A pull that the assembler has opened by itself, because pulls are adopted.
@@ -481,9 +544,10 @@ impl Driver {
                     self.end(&key, status).await;
                 }
                 Event::Revised { key, revision, .. } => {
-                    tracing::warn!(pull = %key, revision, "a page came after the list was complete");
+                    tracing::warn!(pull = %key, revision, "pages came after the list was complete");
                     self.update(&key, None);
                 }
+                Event::Reopened { key } => self.reopened(&key).await,
                 Event::Forgotten { key } => {
                     if let Some(entered) = self.pulls.remove(&key) {
                         self.known.remove(&entered.pull);
@@ -495,7 +559,23 @@ impl Driver {
         }
     }
 
+    /// A page came after the pull had failed: it is open again, in the journal too.
+    async fn reopened(&mut self, key: &PullKey) {
+        let Some(entered) = self.pulls.get(key) else { return };
+        let (pull, tenure) = (entered.pull.clone(), entered.tenure.clone());
+        tracing::info!(%pull, "a page came after the pull had ended; it waits again");
+        let journal = Arc::clone(&self.journal);
+        let noted = self.ask(tenure::note(&*journal, tenure.as_ref(), &pull, Note::Resumed)).await;
+        if let Err(error) = noted {
+            // Its end follows, and is noted again.
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(%pull, error, "that the pull waits again was not journaled");
+        }
+        self.update(key, None);
+    }
+
     async fn end(&mut self, key: &PullKey, status: Status) {
+        self.unnoted.remove(key);
         let Some(entered) = self.pulls.get(key) else {
             return;
         };
@@ -505,10 +585,10 @@ impl Driver {
         let (accounts, pages) = progress.map_or((0, 0), |it| (it.accounts as u64, it.pages as u64));
         let (why, text) = (status.to_string(), status.as_str().to_owned());
         let note = Note::Ended { status: text, why, accounts, pages };
-        let ended_before = entered.ended.is_some() && matches!(status, Status::Complete(_));
+        let ended_before = matches!(&status, Status::Complete(basis) if basis.earlier);
         if !ended_before {
-            let tenure = entered.tenure.clone();
-            match tenure::note(&*self.journal, tenure.as_ref(), &pull, note).await {
+            let (tenure, journal) = (entered.tenure.clone(), Arc::clone(&self.journal));
+            match self.ask(tenure::note(&*journal, tenure.as_ref(), &pull, note)).await {
                 Ok(Fencing::Fenced) => {
                     tracing::warn!(%pull, "another worker has taken the pull over");
                     return self.let_go_of(&pull);
@@ -519,14 +599,20 @@ impl Driver {
                     let error = &error as &dyn std::error::Error;
                     tracing::error!(%pull, error, "the end was not journaled");
                     if tenure.is_some() {
-                        // Nobody must take it for done.
-                        return self.let_go_of(&pull);
+                        // Nobody must take it for done before it is noted.
+                        self.unnoted.insert(key.clone(), status);
+                        return;
                     }
                 }
             }
         }
-        let fold = self.assembler.take_fold(key).unwrap_or_else(|| Fold::new(key));
-        self.update(key, Some(Ended { status, fold: Arc::new(fold) }));
+        // A page may open again what has failed, so that its fold stays where it is.
+        let fold = match status {
+            Status::Complete(_) => self.assembler.take_fold(key).map(Arc::new),
+            _ => self.assembler.share_fold(key),
+        };
+        let fold = fold.unwrap_or_else(|| Arc::new(Fold::new(key)));
+        self.update(key, Some(Ended { status, fold }));
     }
 
     fn update(&mut self, key: &PullKey, ended: Option<Ended>) {
@@ -545,9 +631,6 @@ impl Driver {
         let mut progress = Progress::new(pull, self.assembler.progress(key), self.now());
         if let Some(entered) = self.pulls.get(key) {
             progress.elapsed += entered.elapsed;
-            if progress.revision > 0 {
-                progress.revision += entered.ended.unwrap_or(1).saturating_sub(1);
-            }
         }
         progress
     }

@@ -24,9 +24,9 @@ impl ForeignEvent {
         &self.event_type
     }
 
-    /// Its payload, opened.
+    /// Its payload, opened, byte for byte.
     #[must_use]
-    pub fn payload(&self) -> &str {
+    pub fn payload(&self) -> &[u8] {
         self.received.callback().payload()
     }
 

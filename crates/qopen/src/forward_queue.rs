@@ -269,7 +269,7 @@ impl Inner {
             return (number, None);
         }
         if !self.unnoted().contains(&number) {
-            let sent = self.forwarder.forward(event.event.as_str().as_bytes()).await;
+            let sent = self.forwarder.forward(event.event.as_bytes()).await;
             if let Err(error) = sent {
                 self.failures.fetch_add(1, Ordering::Relaxed);
                 self.complain("an event was not taken; it is sent again", &error);
@@ -299,8 +299,6 @@ impl Inner {
     }
 
     async fn keep(&self, event: &ForeignEvent) -> Result<(), NotTaken> {
-        // It was read as JSON before: it is text.
-        let text = String::from_utf8(event.body().to_vec()).map_err(|_| NotTaken::Malformed)?;
         let unavailable = |error: JournalError| {
             self.complain("an event could not be kept; the platform will send it again", &error);
             NotTaken::Unavailable
@@ -311,7 +309,7 @@ impl Inner {
             tracing::debug!(events, bytes, "as much waits as may; the platform will send it again");
             return Err(NotTaken::Unavailable);
         }
-        self.outbox.put(Payload::new(text)).await.map_err(unavailable)?;
+        self.outbox.put(Payload::new(event.body())).await.map_err(unavailable)?;
         self.came.notify_one();
         Ok(())
     }

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod classify;
 mod client;
 mod driver;
 mod foreign;
@@ -11,20 +12,23 @@ mod pull;
 mod receive;
 mod replay;
 mod resume;
+mod stats;
 mod tenure;
 mod under_way;
-mod understand;
 mod worker;
 
+pub use classify::{Classified, ClassifiedPage, Unreadable, classify};
 pub use client::{Client, ClientBuilder, ClientError};
 pub use foreign::{ForeignEvent, ForeignHandler, ForwardTo};
 pub use forward_queue::{ForwardQueue, ForwardQueueBuilder};
 pub use outcome::{Outcome, Status};
-pub use publish::{PublishError, Published, PublishedList, PulledList, publish, read_out};
+pub use publish::{
+    PublishError, PublishOptions, Published, PublishedList, PulledList, publish, publish_with,
+    quarantine_line, read_out,
+};
 pub use pull::{Progress, Pull, PullError, PullRequest};
-pub use receive::Stats;
-pub use replay::{Replay, ReplayError};
-pub use understand::{Understood, understand};
+pub use replay::{Replay, ReplayError, Replayed};
+pub use stats::{Stats, Stranger};
 pub use worker::{ClaimedPull, Worker, WorkerOptions};
 
 pub use qopen_assembler as assembler;

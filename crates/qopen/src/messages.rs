@@ -3,51 +3,41 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use qopen_assembler::{Entry, ErrorReport, Fold, PageDigest, PullKey, PullOptions, StartError};
+use qopen_assembler::{ErrorReport, Fold, PageDigest, PullKey, PullOptions, StartError};
 use qopen_http::SendError;
 use qopen_journal::PullId;
-use qopen_types::{Digest, MarkId, RobotId};
+use qopen_types::Digest;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 
+use crate::classify::{ClassifiedPage, key_of};
 use crate::outcome::Status;
 use crate::pull::{Progress, PullError};
 use crate::tenure::Tenure;
 
 /// Something that happened in the world, with the time it did.
 pub(crate) enum Fact {
-    Page { pull: PullId, digest: PageDigest, has_more: bool, accounts: Vec<Entry> },
-    Unreadable { whose: Whose, digest: PageDigest },
-    Owed { whose: Whose, digest: PageDigest },
+    Page(PullId, PageDigest, ClassifiedPage),
+    Unreadable(PullId, PageDigest),
+    Owed(PullId, PageDigest),
+    /// An unreadable page that no longer stands against the pull.
+    Released(PullId, PageDigest),
     Error(ErrorReport),
 }
 
 impl Fact {
-    pub(crate) fn owed(pull: &PullId, digest: PageDigest) -> Self {
-        Self::Owed { whose: Whose::of(pull), digest }
-    }
-}
-
-/// What could be read of whose page it is.
-#[derive(Clone, Debug)]
-pub(crate) struct Whose {
-    pub(crate) robot_id: Option<RobotId>,
-    pub(crate) mark_id: Option<MarkId>,
-}
-
-impl Whose {
-    pub(crate) fn of(pull: &PullId) -> Self {
-        Self { robot_id: Some(pull.robot_id.clone()), mark_id: Some(pull.mark_id.clone()) }
-    }
-
-    /// The pull, where all of its name could be read.
-    pub(crate) fn pull(&self) -> Option<PullId> {
-        let (robot_id, mark_id) = (self.robot_id.clone()?, self.mark_id.clone()?);
-        Some(PullId { robot_id, mark_id })
-    }
-
-    pub(crate) fn fits(&self, key: &PullKey) -> bool {
-        self.robot_id.as_ref().is_none_or(|robot| robot.as_str() == key.robot())
-            && self.mark_id.as_ref().is_none_or(|mark| mark.as_str() == key.mark())
+    /// Whether it is about that pull.
+    pub(crate) fn is_of(&self, key: &PullKey) -> bool {
+        match self {
+            Self::Page(pull, ..)
+            | Self::Unreadable(pull, _)
+            | Self::Owed(pull, _)
+            | Self::Released(pull, _) => key_of(pull) == *key,
+            Self::Error(report) => {
+                report.robot == key.robot()
+                    && report.mark.as_ref().is_none_or(|mark| mark == key.mark())
+            }
+        }
     }
 }
 
@@ -75,10 +65,13 @@ pub(crate) enum Command {
     Cancel(PullId, Generation),
     /// It is no longer this process's to follow, whatever became of it.
     LetGo(PullId, Generation),
-    /// What was received of it for a while could not be kept, perhaps: where it is open, it is not to
-    /// be followed as if nothing had happened.
-    Disturbed(PullId, Generation),
-    /// Which of these pages the driver was not told of; `None` where the pull is not open here.
+    /// Another process has refused what may have been a page.
+    Refused,
+    /// The journal has not answered since then.
+    OutageBegan(Instant),
+    /// It answers again.
+    OutageEnded,
+    /// Which of these pages the driver was not told of; `None` where the pull is not followed here.
     Missing(PullId, Vec<Digest>, oneshot::Sender<Option<Vec<Digest>>>),
     /// An ended pull is not wanted any more. Answered when nothing of it is known here.
     Forget(PullId, oneshot::Sender<Result<(), PullError>>),
@@ -94,8 +87,8 @@ pub(crate) struct Start {
     pub(crate) elapsed: Duration,
     /// The error that the platform had reported before.
     pub(crate) reported: Option<(i64, String)>,
-    /// It was complete before, with this revision.
-    pub(crate) ended: Option<u32>,
+    /// It was complete before: the revision that was published, and a page that is not in it.
+    pub(crate) ended: Option<(u32, Option<PageDigest>)>,
     /// The claim that it is followed under, where there is one.
     pub(crate) tenure: Option<Arc<Tenure>>,
 }

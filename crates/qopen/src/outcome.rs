@@ -60,14 +60,7 @@ impl Status {
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Complete(basis) => match (basis.quiet, basis.expected) {
-                (Some(quiet), Some(expected)) => write!(
-                    f,
-                    "the last page was seen, then {quiet:?} of quiet, with at least {expected} accounts"
-                ),
-                (Some(quiet), None) => write!(f, "the last page was seen, then {quiet:?} of quiet"),
-                (None, _) => f.write_str("the last page was seen, and no more pages can come"),
-            },
+            Self::Complete(basis) => f.write_str(&grounds(basis)),
             Self::Incomplete(failure) => f.write_str(&sentence(failure)),
             Self::NoCallback => f.write_str(
                 "no page came: is the callback URL in the platform's console the one that reaches this listener?",
@@ -81,6 +74,36 @@ impl fmt::Display for Status {
     }
 }
 
+/// On what completeness rests.
+fn grounds(basis: &Basis) -> String {
+    if basis.earlier {
+        return "the list was complete before".into();
+    }
+    let mut out = match basis.implied_end {
+        true => "a page that does not say whether more follow was seen".to_owned(),
+        false => "the last page was seen".to_owned(),
+    };
+    match basis.quiet {
+        Some(quiet) => out.push_str(&format!(", then {quiet:?} of quiet")),
+        None => out.push_str(", and no more pages can come"),
+    }
+    if let Some(expected) = basis.expected {
+        out.push_str(&format!(", with at least {expected} accounts"));
+    }
+    match basis.refusals {
+        0 => {}
+        1 => out.push_str("; 1 callback was refused meanwhile"),
+        n => out.push_str(&format!("; {n} callbacks were refused meanwhile")),
+    }
+    if !basis.outage.is_zero() {
+        out.push_str(&format!("; the journal did not answer for {:.1} s", basis.outage.as_secs_f64()));
+    }
+    if basis.unidentified > 0 {
+        out.push_str(&format!("; {} accounts without a readable id are allowed", basis.unidentified));
+    }
+    out
+}
+
 fn sentence(failure: &Failure) -> String {
     match failure {
         Failure::LastPageMissing => {
@@ -92,8 +115,11 @@ fn sentence(failure: &Failure) -> String {
             )
         }
         Failure::UnreadablePages => {
-            "a page could not be read and lies in quarantine; the list lacks its accounts".into()
+            "a callback could not be read and lies in quarantine; the list may lack its accounts".into()
         }
+        Failure::UnidentifiedAccounts { accounts } => format!(
+            "{accounts} accounts have no readable id and are not in the list; --allow-unidentified {accounts} accepts that"
+        ),
         Failure::OwedPages => {
             "a page could not be kept when it came and was not sent again; pull again".into()
         }
@@ -124,4 +150,12 @@ pub struct Outcome {
     pub progress: Progress,
     /// The list, to be published: the whole of it, or what there is.
     pub list: PulledList,
+}
+
+impl Outcome {
+    /// The outcome as it is now: pages that came since may have completed the pull.
+    #[must_use]
+    pub fn refreshed(&self) -> Self {
+        self.list.outcome().unwrap_or_else(|| self.clone())
+    }
 }

@@ -6,21 +6,27 @@ use std::fmt;
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
-use qopen_assembler::{ContentDigest, Entry, Fingerprint, Fold, Keyed as _, PageDigest};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use qopen_assembler::{ContentDigest, Fingerprint, Fold};
 use qopen_journal::{
     Changes, Companion, Fencing, Journal, JournalError, Note, PageRecord, PullId, PullState,
 };
 use qopen_sink::{
     Committed, ListInfo, ListKind, ListWriter, Pair, Quarantine, Record, Sink, SinkError, Sorter,
 };
-use qopen_types::{Account, AccountSkim, CallbackSkim, Digest, Entry as Read, Json, PageSkim};
+use qopen_types::{
+    Account, AccountSkim, CallbackSkim, Digest, Entry as Read, Json, PageSkim, Readings, RobotId,
+};
 use serde::Serialize;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::classify::{Classified, classify, content_of, key_of};
 use crate::messages::{Lease, Seen};
+use crate::resume::{self, digest_of};
 use crate::tenure::{self, Tenure};
-use crate::understand::{Understood, content_of, key_of, understand};
+use crate::{Outcome, Progress};
 
 /// Pages that are read before they are wanted.
 const PAGES_AHEAD: usize = 4;
@@ -47,6 +53,12 @@ pub enum PublishError {
     /// later pull's list stands in its place.
     #[error("another worker publishes the pull's list, or a later one stands there")]
     Fenced,
+    /// The complete list is empty, and would replace one that is not.
+    #[error("the list of robot {robot} is empty, and the one that it would replace is not; --allow-empty publishes it")]
+    Empty {
+        /// The robot.
+        robot: RobotId,
+    },
     /// The runtime shut down before it was done.
     #[error("the runtime shut down before the list was written")]
     Shutdown,
@@ -113,6 +125,23 @@ impl PulledList {
         Some(newer.progress.revision)
     }
 
+    /// Ready when every late page that has come is in a revision.
+    pub async fn settled(&self) {
+        if let Source::Live { seen, .. } = &self.source {
+            // Without a driver nothing more comes.
+            let _ = seen.clone().wait_for(|seen| !seen.progress.revising || seen.gone).await;
+        }
+    }
+
+    /// How the pull has ended by now, where it is a live one.
+    pub(crate) fn outcome(&self) -> Option<Outcome> {
+        let Source::Live { seen, .. } = &self.source else { return None };
+        let seen = seen.borrow();
+        let (status, progress): (_, Progress) =
+            (seen.ended.as_ref()?.status.clone(), seen.progress.clone());
+        Some(Outcome { status, progress, list: self.clone() })
+    }
+
     /// How many accounts it had when the pull ended; a later revision has no fewer.
     fn accounts_at_the_end(&self) -> usize {
         match &self.source {
@@ -175,6 +204,10 @@ pub struct PublishedList {
     pub pages: u64,
     /// Accounts and pages that could not be read.
     pub quarantined: u64,
+    /// Fields of accounts that could not be read, and are in the list as they came.
+    pub unread_fields: u64,
+    /// What had to be read otherwise than plainly in its accounts.
+    pub readings: Readings,
     /// What is different from the revision that was published before, where there was one.
     pub changes: Option<Changes>,
 }
@@ -191,7 +224,38 @@ pub async fn publish(
     sink: Arc<dyn Sink>,
     kind: ListKind,
 ) -> Result<Published, PublishError> {
-    write(lists, sink, kind, kind == ListKind::Complete).await
+    publish_with(lists, sink, kind, PublishOptions::default()).await
+}
+
+/// How lists are published.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct PublishOptions {
+    /// Whether an empty complete list may replace one that is not. Default false.
+    pub allow_empty: bool,
+}
+
+impl PublishOptions {
+    /// The same, allowing an empty list in the place of another or not.
+    #[must_use]
+    pub const fn allow_empty(mut self, allow: bool) -> Self {
+        self.allow_empty = allow;
+        self
+    }
+}
+
+/// As [`publish`], with options.
+///
+/// # Errors
+/// [`PublishError`]; nothing was replaced then.
+pub async fn publish_with(
+    lists: Vec<PulledList>,
+    sink: Arc<dyn Sink>,
+    kind: ListKind,
+    options: PublishOptions,
+) -> Result<Published, PublishError> {
+    let guard = kind == ListKind::Complete && !options.allow_empty;
+    write(lists, sink, kind, kind == ListKind::Complete, guard).await
 }
 
 /// Writes lists as [`publish`] does, for somebody who reads them once: the journal does not note
@@ -203,7 +267,7 @@ pub async fn read_out(
     lists: Vec<PulledList>,
     sink: Arc<dyn Sink>,
 ) -> Result<Published, PublishError> {
-    write(lists, sink, ListKind::Complete, false).await
+    write(lists, sink, ListKind::Complete, false, false).await
 }
 
 async fn write(
@@ -211,6 +275,7 @@ async fn write(
     sink: Arc<dyn Sink>,
     kind: ListKind,
     note: bool,
+    guard: bool,
 ) -> Result<Published, PublishError> {
     let runtime = Handle::current();
     let work = move || {
@@ -223,8 +288,15 @@ async fn write(
                 runtime: &runtime,
                 writer: &mut *writer,
                 quarantine: &mut quarantine,
+                unread_fields: 0,
+                readings: Readings::PLAIN,
             };
-            done.push(one.run()?);
+            let one = one.run()?;
+            let robot = &one.id.robot_id;
+            if guard && one.accounts == 0 && sink.holds(robot).map_err(PublishError::Sink)? {
+                return Err(PublishError::Empty { robot: robot.clone() });
+            }
+            done.push(one);
         }
         for tenure in lists.iter().filter_map(|list| list.tenure.as_ref()).filter(|_| note) {
             match runtime.block_on(tenure.check()).map_err(PublishError::Journal)? {
@@ -281,6 +353,8 @@ struct Publication<'a> {
     runtime: &'a Handle,
     writer: &'a mut dyn ListWriter,
     quarantine: &'a mut Quarantine,
+    unread_fields: u64,
+    readings: Readings,
 }
 
 impl Publication<'_> {
@@ -300,13 +374,12 @@ impl Publication<'_> {
         let mut nameless = BTreeSet::new();
         let mut pages = 0;
         self.each_page(|publication, page| {
-            if fold.has_page(PageDigest::from_u128(page.digest.to_u128())) {
+            if fold.has_page(digest_of(page.digest)) {
                 pages += 1;
                 return publication.sort_winners(&fold, page, &mut sorter, &mut nameless);
             }
             // One that came since then makes the next revision; one that cannot be read, none.
-            let makes_another =
-                matches!(understand(page.payload.as_str()), Understood::Page { .. });
+            let makes_another = matches!(classify(page.payload.as_bytes()), Classified::Page(_));
             pages += u64::from(!makes_another);
             Ok(())
         })?;
@@ -315,10 +388,21 @@ impl Publication<'_> {
         if found != fold.accounts() {
             return Err(PublishError::PagesMissing { expected: fold.accounts(), found });
         }
-        self.set_pages_aside()?;
+        self.set_pages_aside(state.as_ref())?;
         let quarantined = self.quarantine.len() - already;
         let id = self.list.id.clone();
-        Ok(PublishedList { id, revision, accounts, pages, quarantined, changes })
+        let (unread_fields, readings) = (self.unread_fields, self.readings);
+        let list = PublishedList {
+            id,
+            revision,
+            accounts,
+            pages,
+            quarantined,
+            unread_fields,
+            readings,
+            changes,
+        };
+        Ok(list)
     }
 
     /// Writes the winners, which come in the order of their ids. Gives how many accounts there were,
@@ -362,16 +446,15 @@ impl Publication<'_> {
         let mut later: BTreeMap<Fingerprint, Option<ContentDigest>> = BTreeMap::new();
         self.each_page(|_, page| {
             read += 1;
-            if let Understood::Page { has_more, accounts, .. } = understand(page.payload.as_str()) {
-                if before.is_some_and(|before| read > before) {
-                    for account in &accounts {
-                        let id = account.fingerprint(&fold.seed());
-                        later.entry(id).or_insert_with(|| fold.winner(id));
-                    }
+            if before.is_some_and(|before| read > before)
+                && let Classified::Page(it) = classify(page.payload.as_bytes())
+            {
+                for account in &it.accounts {
+                    let id = account.fingerprint;
+                    later.entry(id).or_insert_with(|| fold.winner(id));
                 }
-                let digest = PageDigest::from_u128(page.digest.to_u128());
-                fold.add_page(digest, has_more, accounts, |_: Entry| {});
             }
+            resume::add(&mut fold, page);
             Ok(())
         })?;
         let expected = self.list.accounts_at_the_end();
@@ -418,26 +501,26 @@ impl Publication<'_> {
         sorter: &mut Sorter,
         nameless: &mut BTreeSet<Digest>,
     ) -> Result<(), PublishError> {
-        // What is in the journal was skimmed before it was put there.
-        let Ok(CallbackSkim { page: Some(PageSkim { accounts, .. }), .. }) =
-            CallbackSkim::read(page.payload.as_str())
-        else {
-            return Ok(());
-        };
-        for account in &accounts {
-            match &account.id {
-                Ok(id) if belongs(fold, id, account) => {
-                    sorter.push(id, account.raw).map_err(PublishError::Sink)?;
-                }
-                Ok(_) => {}
-                Err(reason) => {
-                    if nameless.insert(account.digest()) {
-                        self.set_aside(reason, account.raw)?;
+        page.payload.text().skim(|_, skim, _| {
+            // What is in the journal was skimmed before it was put there.
+            let Ok(CallbackSkim { page: Some(PageSkim { accounts, .. }), .. }) = skim else {
+                return Ok(());
+            };
+            for account in &accounts {
+                match &account.id {
+                    Ok(id) if belongs(fold, id, account) => {
+                        sorter.push(id, account.raw).map_err(PublishError::Sink)?;
+                    }
+                    Ok(_) => {}
+                    Err(reason) => {
+                        if nameless.insert(account.digest()) {
+                            self.set_aside("shape", reason, account.raw.as_bytes())?;
+                        }
                     }
                 }
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Writes an account: of several contents the winner, or, where that cannot be read, the
@@ -456,45 +539,77 @@ impl Publication<'_> {
         for raw in contents {
             // A part of JSON that was read before is JSON.
             let Ok(json) = Json::parse(&raw) else { continue };
-            match Read::<Account>::read(json) {
-                Read::Read(_) if written => {}
-                Read::Read(account) => {
+            match Read::<Account>::read_with(json) {
+                (Read::Read(_), _) if written => {}
+                (Read::Read(account), readings) => {
+                    self.unread_fields += account.unread.len() as u64;
+                    self.readings = self.readings.union(readings);
                     let record = Record::new(&self.list.id.robot_id, &account);
                     self.writer.write(&record).map_err(PublishError::Sink)?;
                     written = true;
                 }
-                Read::Unread(unread) => self.set_aside(&unread.reason, unread.raw.as_str())?,
+                (Read::Unread(unread), _) => {
+                    self.set_aside("shape", &unread.reason, unread.raw.as_str().as_bytes())?;
+                }
             }
         }
         Ok(written)
     }
 
-    /// Pages that could not be read are set aside whole: nowhere else are they shown.
-    fn set_pages_aside(&mut self) -> Result<(), PublishError> {
-        let items = self.runtime.block_on(self.list.journal.quarantined(Some(&self.list.id)));
-        for item in items.map_err(PublishError::Journal)? {
-            self.set_aside(&item.reason, item.payload.as_str())?;
+    /// What could not be read is set aside whole: nowhere else is it shown.
+    fn set_pages_aside(&mut self, state: Option<&PullState>) -> Result<(), PublishError> {
+        let journal = &self.list.journal;
+        let items = self.runtime.block_on(journal.quarantined(Some(&self.list.id)));
+        let mut items = items.map_err(PublishError::Journal)?;
+        let doubts = state.map(PullState::doubts).unwrap_or_default();
+        if !doubts.is_empty() {
+            let all = self.runtime.block_on(journal.quarantined(None));
+            let doubted = all.map_err(PublishError::Journal)?.into_iter();
+            items.extend(doubted.filter(|it| it.pull.is_none() && doubts.contains(&it.digest())));
+        }
+        for item in items {
+            self.set_aside(item.layer.as_str(), &item.reason, item.payload.as_bytes())?;
         }
         Ok(())
     }
 
-    fn set_aside(&mut self, reason: &str, raw: &str) -> Result<(), PublishError> {
-        #[derive(Serialize)]
-        struct Line<'a> {
-            robot_id: &'a str,
-            mark_id: &'a str,
-            reason: &'a str,
-            raw: Json,
-        }
-        let encode = |error: Box<dyn std::error::Error + Send + Sync>| {
-            PublishError::Sink(SinkError::Encode(error))
-        };
-        let raw = Json::parse(raw).map_err(|error| encode(error.into()))?;
-        let (robot_id, mark_id) = (self.list.id.robot_id.as_str(), self.list.id.mark_id.as_str());
-        let line = serde_json::to_string(&Line { robot_id, mark_id, reason, raw });
-        let line = line.map_err(|error| encode(error.into()))?;
+    fn set_aside(&mut self, layer: &str, reason: &str, raw: &[u8]) -> Result<(), PublishError> {
+        let PullId { robot_id, mark_id } = &self.list.id;
+        let whose = Some((robot_id.as_str(), mark_id.as_str()));
+        let line = quarantine_line(whose, layer, reason, raw);
+        let line = line.map_err(|error| PublishError::Sink(SinkError::Encode(error.into())))?;
         self.quarantine.push(&line).map_err(PublishError::Sink)
     }
+}
+
+/// A line of a quarantine file: whose it is, what is wrong, and the thing as it came, as JSON where it is
+/// that, and as base64 of its bytes otherwise.
+///
+/// # Errors
+/// When it cannot be written as JSON, which does not happen with plain text.
+pub fn quarantine_line(
+    whose: Option<(&str, &str)>,
+    layer: &str,
+    reason: &str,
+    raw: &[u8],
+) -> Result<String, serde_json::Error> {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        robot_id: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        mark_id: Option<&'a str>,
+        layer: &'a str,
+        reason: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        raw: Option<Json>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        raw_base64: Option<String>,
+    }
+    let (robot_id, mark_id) = whose.unzip();
+    let json = std::str::from_utf8(raw).ok().and_then(|text| Json::parse(text).ok());
+    let raw_base64 = json.is_none().then(|| STANDARD.encode(raw));
+    serde_json::to_string(&Line { robot_id, mark_id, layer, reason, raw: json, raw_base64 })
 }
 
 /// Whether a content of an account goes into the sort: the winner, and of an account in conflict

@@ -30,6 +30,8 @@ pub struct PullRequest {
     pub timing: Option<Timing>,
     /// At least this many customers must come before the list counts as complete.
     pub expect_accounts: Option<u64>,
+    /// Accounts without a readable id that the list may lack. Default 0.
+    pub allow_unidentified: u64,
     /// Kept with the pull in the journal, for whoever takes it up again: where the list goes, say.
     pub label: Option<String>,
 }
@@ -38,8 +40,15 @@ impl PullRequest {
     /// Everything of that robot but tags.
     #[must_use]
     pub fn new(robot_id: RobotId) -> Self {
-        let (mark_id, timing, expect_accounts, label) = (None, None, None, None);
-        Self { robot_id, mark_id, need_tag_info: false, timing, expect_accounts, label }
+        Self {
+            robot_id,
+            mark_id: None,
+            need_tag_info: false,
+            timing: None,
+            expect_accounts: None,
+            allow_unidentified: 0,
+            label: None,
+        }
     }
 
     /// Under that mark. It must not have been used before.
@@ -70,6 +79,13 @@ impl PullRequest {
         self
     }
 
+    /// With that many accounts without a readable id at most.
+    #[must_use]
+    pub fn allow_unidentified(mut self, accounts: u64) -> Self {
+        self.allow_unidentified = accounts;
+        self
+    }
+
     /// With a label for whoever takes it up again.
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
@@ -83,6 +99,7 @@ impl PullRequest {
         let mut started = Started::new(settle, idle_timeout, deadline);
         started.need_tag_info = self.need_tag_info;
         started.expect_accounts = self.expect_accounts;
+        started.allow_unidentified = self.allow_unidentified;
         started.label.clone_from(&self.label);
         started
     }
@@ -106,6 +123,10 @@ pub struct Progress {
     pub unreadable_pages: usize,
     /// Pages that the platform must send again.
     pub owed_pages: usize,
+    /// Accounts without a readable id.
+    pub unidentified: usize,
+    /// Callbacks that were refused meanwhile and may have been pages, of whichever pull.
+    pub refusals: u64,
     /// Whether a last page was seen.
     pub last_page_seen: bool,
     /// What it waits for.
@@ -116,6 +137,8 @@ pub struct Progress {
     pub quiet: Duration,
     /// The list's revision; 0 before it is complete.
     pub revision: u32,
+    /// Whether late pages came that make the next revision.
+    pub revising: bool,
 }
 
 impl Progress {
@@ -129,11 +152,14 @@ impl Progress {
             conflicts: 0,
             unreadable_pages: 0,
             owed_pages: 0,
+            unidentified: 0,
+            refusals: 0,
             last_page_seen: false,
             waiting_for: WaitingFor::FirstPage,
             elapsed: Duration::ZERO,
             quiet: Duration::ZERO,
             revision: 0,
+            revising: false,
         };
         if let Some(found) = found {
             progress.pages = found.pages;
@@ -142,6 +168,9 @@ impl Progress {
             progress.conflicts = found.conflicts;
             progress.unreadable_pages = found.unreadable_pages;
             progress.owed_pages = found.owed_pages;
+            progress.unidentified = found.unidentified;
+            progress.refusals = found.refusals;
+            progress.revising = found.revising;
             progress.last_page_seen = found.last_page_seen;
             progress.waiting_for = found.waiting_for;
             progress.elapsed = now.since(found.started);
@@ -253,7 +282,12 @@ impl Future for Pull {
     type Output = Result<Outcome, PullError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.outcome.poll_unpin(cx)
+        let outcome = self.outcome.poll_unpin(cx);
+        if outcome.is_ready() {
+            // It has ended. A page that comes later may open it again, and nobody has cancelled it.
+            self.cancel.disarm();
+        }
+        outcome
     }
 }
 

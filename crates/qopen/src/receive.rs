@@ -3,101 +3,44 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use qopen_assembler::{ErrorReport, PageDigest};
-use qopen_callback::RejectReason;
-use qopen_callback::receiver::{self, NotTaken, Received};
+use qopen_assembler::ErrorReport;
+use qopen_callback::receiver::{self, NotTaken, Received, Undecrypted};
 use qopen_journal::{
-    Appended, Journal, JournalError, Note, PageRecord, Payload, PullId, Quarantined,
+    Appended, Journal, JournalError, Layer, Note, Noted, PageRecord, Payload, PullId, PullState,
+    Quarantined,
 };
-use qopen_types::{EventType, MarkId, RobotId};
-use tokio::sync::mpsc;
+use qopen_types::{Digest, EventType, MarkId, RobotId};
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 
+use crate::classify::{
+    Classified, ClassifiedPage, Unreadable, classify, may_name_a_pull, names_one_of, stands_against,
+};
 use crate::foreign::{ForeignEvent, ForeignHandler};
-use crate::messages::{Fact, Whose};
-use crate::understand::{Understood, understand};
+use crate::messages::Fact;
+use crate::resume::digest_of;
+use crate::stats::Stats;
 
-/// What a client's receiver counted since the client was made. Clones share the counts.
-#[derive(Clone, Debug, Default)]
-pub struct Stats {
-    pub(crate) receiver: receiver::Stats,
-    duplicate_pages: Arc<AtomicU64>,
-    unknown_marks: Arc<AtomicU64>,
-    unreadable_pages: Arc<AtomicU64>,
-}
+/// Events of other kinds that are handed on at once. Far fewer than the connections of one peer, so that
+/// a listener that hangs cannot use up those by which pages come.
+const OTHERS: usize = 32;
 
-impl Stats {
-    /// Callbacks that were not answered `success`, by reason; only reasons that occurred.
-    #[must_use]
-    pub fn rejections(&self) -> Vec<(RejectReason, u64)> {
-        self.receiver.rejections()
-    }
+/// Bytes of pages of pulls that nobody here asked for that one process keeps: 64 MiB.
+const STRANGERS: u64 = 64 << 20;
 
-    /// Callbacks that were not answered `success`.
-    #[must_use]
-    pub fn rejected(&self) -> u64 {
-        self.rejections().iter().map(|(_, count)| count).sum()
-    }
+/// Error reports that are noted of one pull: more say nothing new.
+const REPORTS: usize = 16;
 
-    /// Requests that reached the callback's path.
-    #[must_use]
-    pub fn received(&self) -> u64 {
-        self.receiver.received()
-    }
+/// Items of nobody's that are noted against one pull; one more stands for all that follow.
+const DOUBTS: usize = 256;
 
-    /// Callbacks that were verified and opened.
-    #[must_use]
-    pub fn verified(&self) -> u64 {
-        self.receiver.opened()
-    }
+/// How far the platform's clock may be behind this one.
+const TOLERANCE: Duration = Duration::from_secs(5);
 
-    /// Of these, callbacks that another pair of keys than the first of the ring opened.
-    #[must_use]
-    pub fn later_keys(&self) -> u64 {
-        self.receiver.later_keys()
-    }
-
-    /// Callbacks answered `success`.
-    #[must_use]
-    pub fn accepted(&self) -> u64 {
-        self.receiver.accepted()
-    }
-
-    /// Events of other kinds.
-    #[must_use]
-    pub fn other_events(&self) -> u64 {
-        self.receiver.other_events()
-    }
-
-    /// Callbacks whose timestamp was stale.
-    #[must_use]
-    pub fn stale(&self) -> u64 {
-        self.receiver.stale()
-    }
-
-    /// Pages that the journal had already.
-    #[must_use]
-    pub fn duplicate_pages(&self) -> u64 {
-        self.duplicate_pages.load(Ordering::Relaxed)
-    }
-
-    /// Pages and error reports of pulls that neither the client nor its journal knows.
-    #[must_use]
-    pub fn unknown_marks(&self) -> u64 {
-        self.unknown_marks.load(Ordering::Relaxed)
-    }
-
-    /// Pages that verified and could not be understood.
-    #[must_use]
-    pub fn unreadable_pages(&self) -> u64 {
-        self.unreadable_pages.load(Ordering::Relaxed)
-    }
-}
-
-/// The pulls that the assembler knows, open or remembered, by mark. Looked at before a page is
-/// kept, so that a flood of strangers' marks fills nothing.
+/// The pulls that the assembler knows, open or remembered, by mark. Looked at before the journal is.
 #[derive(Debug, Default)]
 pub(crate) struct KnownPulls(Mutex<BTreeMap<MarkId, Vec<RobotId>>>);
 
@@ -128,30 +71,9 @@ impl KnownPulls {
     fn contains(&self, pull: &PullId) -> bool {
         self.lock().get(&pull.mark_id).is_some_and(|robots| robots.contains(&pull.robot_id))
     }
-
-    /// The only robot that has a pull under that mark.
-    fn robot_of(&self, mark: &MarkId) -> Option<RobotId> {
-        self.whose(None, Some(mark)).map(|pull| pull.robot_id)
-    }
-
-    /// The only known pull that what could be read of a callback points to.
-    fn whose(&self, robot: Option<&RobotId>, mark: Option<&MarkId>) -> Option<PullId> {
-        let known = self.lock();
-        let mut fits = known
-            .iter()
-            .filter(|(known, _)| mark.is_none_or(|mark| mark == *known))
-            .flat_map(|(mark, robots)| robots.iter().map(move |robot| (robot, mark)))
-            .filter(|(known, _)| robot.is_none_or(|robot| robot == *known));
-        match (fits.next(), fits.next()) {
-            (Some((robot, mark)), None) => {
-                Some(PullId { robot_id: robot.clone(), mark_id: mark.clone() })
-            }
-            _ => None,
-        }
-    }
 }
 
-/// Takes opened callbacks: keeps pages, then tells the driver. Cloned into a task of its own for
+/// Takes opened callbacks: keeps what they hold, then tells the driver. Cloned into a task of its own for
 /// each callback, so that a platform that hangs up does not stop half-way.
 #[derive(Clone)]
 pub(crate) struct Intake {
@@ -162,127 +84,313 @@ pub(crate) struct Intake {
     pub(crate) adopt: bool,
     pub(crate) keep_strangers: bool,
     pub(crate) foreign: Option<Arc<dyn ForeignHandler>>,
+    others: Arc<Semaphore>,
+    strangers: Arc<AtomicU64>,
 }
 
 #[async_trait]
 impl receiver::Handler for Intake {
     async fn account_list(&self, received: Received) -> Result<(), NotTaken> {
+        self.spawn(received).await
+    }
+
+    async fn other(&self, _: EventType, received: Received) -> Result<(), NotTaken> {
+        self.spawn(received).await
+    }
+
+    async fn undecrypted(&self, callback: Undecrypted) -> Result<(), NotTaken> {
+        let (intake, arrived) = (self.clone(), Instant::now());
+        let task = tokio::spawn(async move {
+            let content = callback.encoding_content().as_bytes();
+            let reason = chain(callback.error());
+            // Nothing can be made out of whose it is.
+            let open = intake.open_pulls().await?;
+            let payload = Payload::new(content);
+            intake.set_aside(arrived, open, Layer::Content, reason, payload).await
+        });
+        task.await.unwrap_or(Err(NotTaken::Unavailable))
+    }
+}
+
+impl Intake {
+    pub(crate) fn new(
+        journal: Arc<dyn Journal>,
+        facts: mpsc::Sender<(Instant, Fact)>,
+        known: Arc<KnownPulls>,
+        stats: Stats,
+    ) -> Self {
+        Self {
+            journal,
+            facts,
+            known,
+            stats,
+            adopt: false,
+            keep_strangers: false,
+            foreign: None,
+            others: Arc::new(Semaphore::new(OTHERS)),
+            strangers: Arc::default(),
+        }
+    }
+
+    async fn spawn(&self, received: Received) -> Result<(), NotTaken> {
         let (intake, arrived) = (self.clone(), Instant::now());
         let task = tokio::spawn(async move { intake.take(arrived, received).await });
         // The task ends early only when the runtime does.
         task.await.unwrap_or(Err(NotTaken::Unavailable))
     }
 
-    async fn other(&self, event_type: EventType, received: Received) -> Result<(), NotTaken> {
-        match &self.foreign {
-            Some(handler) => handler.handle(ForeignEvent::new(event_type, received)).await,
-            None => Ok(()),
+    async fn take(&self, arrived: Instant, received: Received) -> Result<(), NotTaken> {
+        let signed_at = received.callback().signed_at();
+        match classify(received.callback().payload()) {
+            Classified::Page(page) => self.page(arrived, page, received).await,
+            Classified::Report { robot_id, mark_id, code, message } => {
+                let digest = Digest::of(received.callback().payload());
+                let report = Report { robot_id, mark_id, code, message, digest, signed_at };
+                self.report(arrived, report).await
+            }
+            Classified::Unreadable(unreadable) => {
+                self.unreadable(arrived, unreadable, received).await
+            }
+            Classified::Other(event_type) => self.other_event(arrived, event_type, received).await,
         }
     }
-}
 
-impl Intake {
-    async fn take(&self, arrived: Instant, received: Received) -> Result<(), NotTaken> {
+    async fn page(
+        &self,
+        arrived: Instant,
+        page: ClassifiedPage,
+        received: Received,
+    ) -> Result<(), NotTaken> {
+        let pull = page.pull.clone();
+        let under_way = self.is_ours(&pull);
+        if !under_way && !self.is_in_journal(&pull).await? {
+            if !page.declared {
+                // It names none of our pulls, and does not say that it is a page.
+                return self.hand_on(EventType::Absent, received).await;
+            }
+            if !self.keep_strangers {
+                return self.stranger(arrived, pull, received).await;
+            }
+        }
+        self.stats.receiver.count_readings(page.readings);
         // The room is given back when all of this is done, also after the platform has hung up.
         let (callback, _room) = received.into_parts();
-        let payload = callback.into_payload();
-        match understand(&payload) {
-            Understood::Page { pull, has_more, accounts } => {
-                let page = PageRecord::new(pull.clone(), Payload::new(payload));
-                let digest = PageDigest::from_u128(page.digest.to_u128());
-                let under_way = self.is_ours(&pull);
-                if under_way {
-                    // Seen and not yet kept: the pull must not settle while the journal is at it.
-                    self.tell(arrived, Fact::owed(&pull, digest)).await?;
-                } else if !self.is_kept(&pull).await? {
-                    return Ok(());
-                }
-                let appended = self.journal.append(page).await;
-                if appended.map_err(|error| not_kept(&error))? == Appended::Duplicate {
-                    self.stats.duplicate_pages.fetch_add(1, Ordering::Relaxed);
-                }
-                // It may have been taken up meanwhile, from the journal as it was before.
-                if !under_way && !self.is_ours(&pull) {
-                    tracing::debug!(%pull, "a page came of a pull that is not under way here; it is kept");
-                    return Ok(());
-                }
-                let arrived = Instant::now();
-                self.tell(arrived, Fact::Page { pull, digest, has_more, accounts }).await
-            }
-            Understood::Error { robot_id, mark_id, code, message } => {
-                let by_mark = || self.known.robot_of(mark_id.as_ref()?);
-                let Some(robot) = robot_id.or_else(by_mark) else {
-                    self.stats.unknown_marks.fetch_add(1, Ordering::Relaxed);
-                    tracing::warn!(code, "an error report names neither robot nor a known mark");
-                    return Ok(());
-                };
-                let known = self.known.whose(Some(&robot), mark_id.as_ref());
-                let pull = match (known, &mark_id) {
-                    (None, Some(mark_id)) => {
-                        let pull = PullId { robot_id: robot.clone(), mark_id: mark_id.clone() };
-                        self.is_in_journal(&pull).await?.then_some(pull)
-                    }
-                    // Without a mark it belongs to the robot's only open pull, whoever follows that.
-                    (None, None) => self.only_open(&robot).await?,
-                    (known, _) => known,
-                };
-                if let Some(pull) = pull {
-                    let note = Note::Reported { code, message: message.clone() };
-                    self.journal.note(&pull, note).await.map_err(|error| not_kept(&error))?;
-                }
-                let mark = mark_id.map(|mark| mark.to_string());
-                let report = ErrorReport { robot: robot.to_string(), mark, code, message };
-                self.tell(arrived, Fact::Error(report)).await
-            }
-            Understood::Unreadable { robot_id, mark_id, reason } => {
-                self.set_aside(arrived, Whose { robot_id, mark_id }, reason, payload).await
-            }
-            // The event type was looked at before: the text changed its mind on a second reading,
-            // or broke off after it.
-            Understood::Other(_) => Err(NotTaken::Malformed),
-            Understood::NotJson(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "payload is not JSON");
-                // It is one of ours all the same, and what it held is missing.
-                let robot_id = qopen_types::RobotId::of_payload(&payload);
-                let digest = PageDigest::of(payload.as_bytes());
-                let whose = Whose { robot_id, mark_id: None };
-                self.tell(arrived, Fact::Owed { whose, digest }).await?;
-                Err(NotTaken::Malformed)
-            }
+        let record = PageRecord::new(pull.clone(), Payload::new(callback.into_payload()));
+        let digest = digest_of(record.digest);
+        if under_way {
+            // Seen and not yet kept: the pull must not settle while the journal is at it.
+            self.tell(arrived, Fact::Owed(pull.clone(), digest)).await?;
         }
+        let appended = self.journal.append(record).await;
+        if appended.map_err(|error| not_kept(&error))? == Appended::Duplicate {
+            self.stats.count_duplicate();
+        }
+        // It may have been taken up meanwhile, from the journal as it was before.
+        if !under_way && !self.is_ours(&pull) {
+            tracing::debug!(%pull, "a page came of a pull that is not under way here; it is kept");
+            return Ok(());
+        }
+        self.tell(Instant::now(), Fact::Page(pull, digest, page)).await
     }
 
+    /// A page of a pull that nobody here asked for. Where its name is almost that of an open pull, it
+    /// stands against that one; otherwise it is another system's.
+    async fn stranger(
+        &self,
+        arrived: Instant,
+        named: PullId,
+        received: Received,
+    ) -> Result<(), NotTaken> {
+        let open = self.open_pulls().await?;
+        let payload = received.callback().payload();
+        let ids = open.iter().map(|it| &it.pull);
+        let near = stands_against(payload, Some(&named.robot_id), Some(&named.mark_id), ids);
+        self.stats.count_stranger(named.clone(), near.first().cloned());
+        tracing::debug!(pull = %named, "a page of a pull that was not started here");
+        if near.is_empty() {
+            if self.foreign.is_some() {
+                let event_type = EventType::ROBOT_ACCOUNT_LIST;
+                let handed_on = self.hand_on(event_type, received).await;
+                return handed_on.map_err(|_| NotTaken::Declined);
+            }
+            let bytes = payload.len() as u64;
+            if self.strangers.fetch_add(bytes, Ordering::Relaxed) + bytes > STRANGERS {
+                self.strangers.fetch_sub(bytes, Ordering::Relaxed);
+                return Err(NotTaken::Declined);
+            }
+        }
+        let against = of_these(open, &near);
+        let reason = format!("no pull is known here of {named}");
+        let (callback, _room) = received.into_parts();
+        let payload = Payload::new(callback.into_payload());
+        self.set_aside(arrived, against, Layer::Pull, reason, payload).await
+    }
+
+    /// An event that says that it is another, unless it names one of our pulls where a page does.
+    async fn other_event(
+        &self,
+        arrived: Instant,
+        event_type: EventType,
+        received: Received,
+    ) -> Result<(), NotTaken> {
+        let payload = received.callback().payload();
+        if may_name_a_pull(payload) {
+            let (robot, mark) = qopen_types::SkimError::names(received.callback().text().as_str());
+            let open = self.open_pulls().await?;
+            let named: Vec<PullState> = open
+                .into_iter()
+                .filter(|it| {
+                    Some(&it.pull.mark_id) == mark.as_ref()
+                        && robot.as_ref().is_none_or(|robot| *robot == it.pull.robot_id)
+                })
+                .collect();
+            if !named.is_empty() {
+                let reason = format!("event {event_type}, with the mark of a pull");
+                let (callback, _room) = received.into_parts();
+                let payload = Payload::new(callback.into_payload());
+                return self.set_aside(arrived, named, Layer::Shape, reason, payload).await;
+            }
+        }
+        self.hand_on(event_type, received).await
+    }
+
+    async fn hand_on(&self, event_type: EventType, received: Received) -> Result<(), NotTaken> {
+        let Some(handler) = &self.foreign else { return Ok(()) };
+        let Ok(_place) = self.others.try_acquire() else {
+            tracing::debug!(%event_type, "as many events are handed on as may be at once");
+            return Err(NotTaken::Unavailable);
+        };
+        handler.handle(ForeignEvent::new(event_type, received)).await
+    }
+
+    async fn unreadable(
+        &self,
+        arrived: Instant,
+        unreadable: Unreadable,
+        received: Received,
+    ) -> Result<(), NotTaken> {
+        let Unreadable { layer, reason, robot_id, mark_id, event_type } = unreadable;
+        let open = self.open_pulls().await?;
+        let payload = received.callback().payload();
+        let ids = || open.iter().map(|it| &it.pull);
+        let mut against = stands_against(payload, robot_id.as_ref(), mark_id.as_ref(), ids());
+        let named_mark = mark_id.clone();
+        // Also one that has ended, or that is adopted, where it is named in full.
+        let named = robot_id.zip(mark_id).map(|(robot_id, mark_id)| PullId { robot_id, mark_id });
+        let mut known = None;
+        if let Some(named) = named.filter(|it| !against.contains(it))
+            && (self.is_ours(&named) || self.is_in_journal(&named).await? || self.keep_strangers)
+        {
+            known = Some(named);
+        }
+        let names_ours = known.is_some() || names_one_of(payload, named_mark.as_ref(), ids());
+        let is_other = match &event_type {
+            &EventType::ROBOT_ACCOUNT_LIST => false,
+            // Well-formed JSON that says nothing is an event that says nothing.
+            EventType::Absent => layer == Layer::Shape && is_object(payload),
+            _ => true,
+        };
+        if is_other && !names_ours {
+            return self.hand_on(event_type, received).await;
+        }
+        against.extend(known.clone());
+        let mut against = of_these(open, &against);
+        if let Some(known) = known
+            && !against.iter().any(|it| it.pull == known)
+        {
+            against.push(PullState::new(known));
+        }
+        let (callback, _room) = received.into_parts();
+        let payload = Payload::new(callback.into_payload());
+        self.set_aside(arrived, against, layer, reason, payload).await
+    }
+
+    /// Keeps what could not be read, byte for byte, and has it stand against those pulls.
     async fn set_aside(
         &self,
         arrived: Instant,
-        whose: Whose,
+        against: Vec<PullState>,
+        layer: Layer,
         reason: String,
-        payload: String,
+        payload: Payload,
     ) -> Result<(), NotTaken> {
-        self.stats.unreadable_pages.fetch_add(1, Ordering::Relaxed);
-        tracing::warn!(reason, ?whose, "a verified page could not be read; it is in quarantine");
-        let digest = PageDigest::of(payload.as_bytes());
-        let pull = match whose.pull() {
-            Some(pull) => {
-                if !self.is_ours(&pull) && !self.is_kept(&pull).await? {
-                    // A stranger's, as its name says.
-                    return Ok(());
-                }
-                Some(pull)
-            }
-            None => {
-                match (self.known.whose(whose.robot_id.as_ref(), whose.mark_id.as_ref()), &whose) {
-                    (None, Whose { robot_id: Some(robot), mark_id: None }) => {
-                        self.only_open(robot).await?
-                    }
-                    (known, _) => known,
-                }
-            }
+        self.stats.count_unreadable();
+        let item = match &against[..] {
+            [one] => Quarantined::new(Some(one.pull.clone()), layer, reason, payload),
+            _ => Quarantined::new(None, layer, reason, payload),
         };
-        self.tell(arrived, Fact::Owed { whose: whose.clone(), digest }).await?;
-        let item = Quarantined::new(pull, reason, Payload::new(payload));
+        let digest = item.digest();
+        tracing::warn!(
+            layer = layer.as_str(),
+            reason = item.reason,
+            pulls = against.len(),
+            "a verified callback could not be read; it is in quarantine"
+        );
+        for state in against.iter().filter(|it| self.is_ours(&it.pull)) {
+            self.tell(arrived, Fact::Owed(state.pull.clone(), digest_of(digest))).await?;
+        }
+        let nameless = item.pull.is_none();
         self.journal.quarantine(item).await.map_err(|error| not_kept(&error))?;
-        self.tell(Instant::now(), Fact::Unreadable { whose, digest }).await
+        for state in &against {
+            let mut stands = digest;
+            if nameless {
+                let doubts = state.doubts();
+                if doubts.len() >= DOUBTS {
+                    stands = Digest::of(b"more items than are noted");
+                }
+                if !doubts.contains(&stands) {
+                    let note = Note::Doubted { item: stands };
+                    let noted = self.journal.note(&state.pull, note).await;
+                    noted.map_err(|error| not_kept(&error))?;
+                }
+            }
+            if self.is_ours(&state.pull) {
+                for digest in BTreeMap::from([(digest, ()), (stands, ())]).into_keys() {
+                    let fact = Fact::Unreadable(state.pull.clone(), digest_of(digest));
+                    self.tell(Instant::now(), fact).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// An error report: it belongs to the pull that it names, or to its robot's only open one that had
+    /// been requested when it was signed; and the same report counts once.
+    async fn report(&self, arrived: Instant, report: Report) -> Result<(), NotTaken> {
+        let Report { robot_id, mark_id, code, message, digest, signed_at } = report;
+        let candidates = match (&robot_id, &mark_id) {
+            (Some(robot), Some(mark)) => {
+                let pull = PullId { robot_id: robot.clone(), mark_id: mark.clone() };
+                self.journal.pull(&pull).await.map(|it| it.into_iter().collect())
+            }
+            (None, Some(mark)) => self.journal.pulls_marked(mark).await,
+            (Some(robot), None) => self.journal.pulls_of(robot).await,
+            (None, None) => Ok(Vec::new()),
+        };
+        let candidates: Vec<PullState> = candidates.map_err(|error| not_kept(&error))?;
+        if candidates.iter().any(|it| it.has_report(digest, signed_at)) {
+            self.stats.count_repeated_report();
+            return Ok(());
+        }
+        let fits = |it: &&PullState| {
+            mark_id.is_some() || it.ended().is_none() && was_requested(it, signed_at)
+        };
+        let mut fits = candidates.iter().filter(fits);
+        let (Some(state), None) = (fits.next(), fits.next()) else {
+            self.stats.count_stray_report();
+            tracing::warn!(code, "an error report that belongs to no pull here, or to several");
+            return Ok(());
+        };
+        let noted = |it: &&Noted| matches!(it.note, Note::Reported { .. });
+        if state.notes.iter().filter(noted).count() < REPORTS {
+            let (message, digest) = (message.clone(), Some(digest));
+            let note = Note::Reported { code, message, digest, signed_at };
+            self.journal.note(&state.pull, note).await.map_err(|error| not_kept(&error))?;
+        }
+        let PullId { robot_id, mark_id } = &state.pull;
+        let (robot, mark) = (robot_id.to_string(), Some(mark_id.to_string()));
+        let report = ErrorReport { robot, mark, code, message, signed: None };
+        self.tell(arrived, Fact::Error(report)).await
     }
 
     /// Whether the pull is under way or remembered here, or would be taken up at once.
@@ -290,30 +398,14 @@ impl Intake {
         self.adopt || self.known.contains(pull)
     }
 
-    /// The robot's only open pull that the journal knows; none where there are several.
-    async fn only_open(&self, robot: &RobotId) -> Result<Option<PullId>, NotTaken> {
-        let all = self.journal.pulls_of(robot).await.map_err(|error| not_kept(&error))?;
-        let mut open = all.into_iter().filter(|state| state.ended().is_none());
-        Ok(match (open.next(), open.next()) {
-            (Some(state), None) => Some(state.pull),
-            _ => None,
-        })
-    }
-
-    /// Whether what comes of a pull that this client does not know is kept.
-    async fn is_kept(&self, pull: &PullId) -> Result<bool, NotTaken> {
-        Ok(self.is_in_journal(pull).await? || self.keep_strangers)
+    async fn open_pulls(&self) -> Result<Vec<PullState>, NotTaken> {
+        self.journal.open_pulls().await.map_err(|error| not_kept(&error))
     }
 
     /// Whether the journal knows a pull that this client does not. Then what comes of it is kept,
     /// and is there when the pull is taken up.
     async fn is_in_journal(&self, pull: &PullId) -> Result<bool, NotTaken> {
-        let known = self.journal.knows(pull).await.map_err(|error| not_kept(&error))?;
-        if !known {
-            self.stats.unknown_marks.fetch_add(1, Ordering::Relaxed);
-            tracing::debug!(%pull, "a callback of a pull that was not started here");
-        }
-        Ok(known)
+        self.journal.knows(pull).await.map_err(|error| not_kept(&error))
     }
 
     async fn tell(&self, arrived: Instant, fact: Fact) -> Result<(), NotTaken> {
@@ -321,10 +413,72 @@ impl Intake {
     }
 }
 
+/// An error report as it came.
+struct Report {
+    robot_id: Option<RobotId>,
+    mark_id: Option<MarkId>,
+    code: i64,
+    message: String,
+    digest: Digest,
+    signed_at: Option<u64>,
+}
+
+/// Whether a pull had been requested when something was signed, by two clocks that may differ a little.
+fn was_requested(state: &PullState, signed_at: Option<u64>) -> bool {
+    let requested = |it: &&Noted| match &it.note {
+        Note::Requested => true,
+        Note::Started(started) => !started.unsent,
+        _ => false,
+    };
+    let Some(requested) = state.notes.iter().find(requested) else {
+        // Somebody else requested it, at a time that is not known.
+        return state.is_strange();
+    };
+    signed_at.is_none_or(|signed| {
+        let signed = UNIX_EPOCH.checked_add(Duration::from_secs(signed) + TOLERANCE);
+        // A timestamp has whole seconds.
+        signed.unwrap_or(SystemTime::now()) + Duration::from_secs(1) > requested.at
+    })
+}
+
+fn of_these(open: Vec<PullState>, ids: &[PullId]) -> Vec<PullState> {
+    open.into_iter().filter(|it| ids.contains(&it.pull)).collect()
+}
+
+fn is_object(payload: &[u8]) -> bool {
+    payload.trim_ascii_start().first() == Some(&b'{')
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 fn not_kept(error: &JournalError) -> NotTaken {
     tracing::error!(
         error = error as &dyn std::error::Error,
-        "a page could not be kept; the platform will send it again"
+        "a callback could not be kept; the platform will send it again"
     );
     NotTaken::Unavailable
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn e7_two_clocks_may_differ_a_little() {
+        let mut state = PullState::new(PullId {
+            robot_id: "r".parse().unwrap(),
+            mark_id: "m".parse().unwrap(),
+        });
+        assert!(was_requested(&state, Some(0)), "nobody knows when");
+        let second = Duration::from_secs(1);
+        let at = UNIX_EPOCH + 1000 * second;
+        let started = qopen_journal::Started::new(second, second, second);
+        state.notes.push(Noted { at, note: Note::Started(started) });
+        for (signed, was) in [(None, true), (Some(1000), true), (Some(995), true), (Some(994), false)] {
+            assert_eq!(was_requested(&state, signed), was, "{signed:?}");
+        }
+    }
 }

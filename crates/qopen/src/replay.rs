@@ -6,29 +6,50 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use qopen_assembler::{
-    Assembler, Config, Entry, ErrorReport, Event, Page, PageDigest, PullKey, PullOptions, Time,
+    Assembler, Config, Entry, ErrorReport, Event, PullKey, PullOptions, Time,
 };
 use qopen_journal::{
-    Journal, JournalError, MemoryJournal, PageRecord, Payload, PullId, Quarantined,
+    Journal, JournalError, Layer, MemoryJournal, Note, PageRecord, Payload, PullId, Quarantined,
 };
-use qopen_types::{MarkId, RobotId};
+use qopen_types::{EventType, MarkId, Reading, Readings, RobotId};
 
-use crate::understand::{Understood, key_of, understand};
+use crate::classify::{Classified, Unreadable, classify, key_of, names_one_of, stands_against};
+use crate::resume::digest_of;
 use crate::{Outcome, Progress, PulledList, Status};
 
-/// A payload that a replay cannot take.
+/// A callback that a replay cannot take.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReplayError {
-    /// The payload is not JSON.
-    #[error("the payload is not JSON")]
-    NotJson(#[source] qopen_types::SkimError),
-    /// The payload is of another event.
-    #[error("the payload is of event {0}, not of a customer list")]
-    Other(qopen_types::EventType),
     /// There is no room for it.
     #[error("the payload could not be kept")]
     Journal(#[source] JournalError),
+}
+
+/// What a replay made of a callback.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Replayed {
+    /// A page, or an error report.
+    List,
+    /// Something that could not be read: it stands against the lists that it may belong to.
+    Unreadable {
+        /// Where reading it ended.
+        layer: Layer,
+        /// What is wrong; never quotes it.
+        reason: String,
+    },
+    /// An event of another kind.
+    Other(EventType),
+}
+
+/// Something unreadable, until it is known which pulls there are.
+#[derive(Debug)]
+struct Waiting {
+    item: Quarantined,
+    robot_id: Option<RobotId>,
+    mark_id: Option<MarkId>,
+    event_type: EventType,
 }
 
 /// Folds captured payloads, in any order and number, into lists.
@@ -36,10 +57,13 @@ pub enum ReplayError {
 /// Every pull that is named is opened; when all payloads are in, the caller's word ends them.
 #[derive(Debug)]
 pub struct Replay {
+    config: Config,
     assembler: Assembler<Entry>,
     journal: Arc<MemoryJournal>,
     pulls: BTreeMap<PullKey, PullId>,
     errors: Vec<(Option<RobotId>, Option<MarkId>, i64, String)>,
+    unreadable: Vec<Waiting>,
+    readings: BTreeMap<Reading, u64>,
 }
 
 impl Default for Replay {
@@ -53,49 +77,127 @@ impl Default for Replay {
         config.limits.pages = usize::MAX;
         config.limits.accounts = usize::MAX;
         Self {
+            config,
             assembler: Assembler::new(config),
             journal: Arc::new(MemoryJournal::with_limit(u64::MAX)),
             pulls: BTreeMap::new(),
             errors: Vec::new(),
+            unreadable: Vec::new(),
+            readings: BTreeMap::new(),
         }
     }
 }
 
 impl Replay {
+    /// Allows every list that many accounts without a readable id.
+    #[must_use]
+    pub fn allow_unidentified(self, accounts: u64) -> Self {
+        let mut config = self.config;
+        config.adopt = Some(PullOptions::default().allow_unidentified(accounts));
+        Self { config, assembler: Assembler::new(config), ..self }
+    }
+
     /// Takes an opened payload.
     ///
     /// # Errors
     /// [`ReplayError`]; the payload is not part of any list then.
-    pub fn add(&mut self, payload: String) -> Result<(), ReplayError> {
-        match understand(&payload) {
-            Understood::Page { pull, has_more, accounts } => {
-                let record = PageRecord::new(pull.clone(), Payload::new(payload));
-                let digest = PageDigest::from_u128(record.digest.to_u128());
+    pub fn add(&mut self, payload: Vec<u8>) -> Result<Replayed, ReplayError> {
+        match classify(&payload) {
+            Classified::Page(page) => {
+                self.count(page.readings);
+                let record = PageRecord::new(page.pull.clone(), Payload::new(payload));
+                let digest = digest_of(record.digest);
                 now(self.journal.append(record)).map_err(ReplayError::Journal)?;
-                let key = self.enter(pull);
-                self.assembler.handle_page(Time::ZERO, Page { key, digest, has_more, accounts });
+                self.enter(page.pull.clone());
+                self.assembler.handle_page(Time::ZERO, page.into_page(digest));
                 while self.assembler.poll_event().is_some() {}
-                Ok(())
+                Ok(Replayed::List)
             }
-            Understood::Error { robot_id, mark_id, code, message } => {
+            Classified::Report { robot_id, mark_id, code, message } => {
                 // After all pages: what a capture's order says of time is nothing.
                 self.errors.push((robot_id, mark_id, code, message));
-                Ok(())
+                Ok(Replayed::List)
             }
-            Understood::Unreadable { robot_id, mark_id, reason } => {
-                let pull = self.whose(robot_id, mark_id);
-                let digest = PageDigest::of(payload.as_bytes());
-                let item = Quarantined::new(pull.clone(), reason, Payload::new(payload));
-                now(self.journal.quarantine(item)).map_err(ReplayError::Journal)?;
-                if let Some(pull) = pull {
-                    let key = self.enter(pull);
-                    self.assembler.handle_unreadable_page(Time::ZERO, &key, digest);
-                }
-                Ok(())
+            Classified::Unreadable(unreadable) => {
+                let Unreadable { layer, reason, robot_id, mark_id, event_type } = unreadable;
+                let item = Quarantined::new(None, layer, reason.clone(), Payload::new(payload));
+                self.unreadable.push(Waiting { item, robot_id, mark_id, event_type });
+                Ok(Replayed::Unreadable { layer, reason })
             }
-            Understood::Other(event_type) => Err(ReplayError::Other(event_type)),
-            Understood::NotJson(error) => Err(ReplayError::NotJson(error)),
+            Classified::Other(event_type) => Ok(Replayed::Other(event_type)),
         }
+    }
+
+    /// Takes the content of a verified envelope that no key opens.
+    pub fn add_undecrypted(&mut self, encoding_content: &str, reason: String) {
+        let payload = Payload::new(encoding_content);
+        let item = Quarantined::new(None, Layer::Content, reason, payload);
+        let event_type = EventType::Absent;
+        self.unreadable.push(Waiting { item, robot_id: None, mark_id: None, event_type });
+    }
+
+    /// Counts what had to be read otherwise in a callback.
+    pub fn count(&mut self, readings: Readings) {
+        for reading in readings.iter() {
+            *self.readings.entry(reading).or_default() += 1;
+        }
+    }
+
+    /// What had to be read otherwise so far, by reading.
+    #[must_use]
+    pub fn readings(&self) -> Vec<(Reading, u64)> {
+        self.readings.iter().map(|(reading, count)| (*reading, *count)).collect()
+    }
+
+    /// What could not be read and names no pull of the capture. Empty before
+    /// [`finish`](Self::finish) but for what came.
+    pub fn unattributed(&self) -> impl Iterator<Item = &Quarantined> {
+        self.unreadable.iter().map(|it| &it.item)
+    }
+
+    /// Has what could not be read stand against the pulls that it may belong to, now that all of them
+    /// are known. What names none of them is left, and so is what is another event.
+    fn attribute(&mut self) -> Result<(), ReplayError> {
+        let ids: Vec<PullId> = self.pulls.values().cloned().collect();
+        let mut left = Vec::new();
+        for waiting in std::mem::take(&mut self.unreadable) {
+            let Waiting { item, robot_id, mark_id, event_type } = &waiting;
+            let payload = item.payload.as_bytes();
+            let named = robot_id.clone().zip(mark_id.clone());
+            let named = named.map(|(robot_id, mark_id)| PullId { robot_id, mark_id });
+            let mut against = stands_against(payload, robot_id.as_ref(), mark_id.as_ref(), &ids);
+            let ours = *event_type == EventType::ROBOT_ACCOUNT_LIST;
+            if let Some(named) = named.filter(|it| ours && !against.contains(it)) {
+                // A pull of which nothing else is in the capture.
+                self.enter(named.clone());
+                against.push(named);
+            }
+            let other = matches!(event_type, EventType::Code(_) | EventType::Name(_)) && !ours;
+            if other && !names_one_of(payload, mark_id.as_ref(), &ids) {
+                continue;
+            }
+            let one = match &against[..] {
+                [one] => Some(one.clone()),
+                _ => None,
+            };
+            let mut item = item.clone();
+            item.pull.clone_from(&one);
+            let digest = item.digest();
+            now(self.journal.quarantine(item)).map_err(ReplayError::Journal)?;
+            for pull in &against {
+                if one.is_none() {
+                    let note = Note::Doubted { item: digest };
+                    now(self.journal.note(pull, note)).map_err(ReplayError::Journal)?;
+                }
+                let key = self.enter(pull.clone());
+                self.assembler.handle_unreadable_page(Time::ZERO, &key, digest_of(digest));
+            }
+            if against.is_empty() {
+                left.push(waiting);
+            }
+        }
+        self.unreadable = left;
+        Ok(())
     }
 
     /// The pull that is named, or the only one in the capture that fits what is.
@@ -120,15 +222,19 @@ impl Replay {
     }
 
     /// Ends every pull and says how it ended, in the order of robots and marks.
-    #[must_use]
-    pub fn finish(mut self) -> Vec<Outcome> {
+    ///
+    /// # Errors
+    /// [`ReplayError`], when there is no room for what could not be read.
+    pub fn finish(&mut self) -> Result<Vec<Outcome>, ReplayError> {
+        self.attribute()?;
         for (robot_id, mark_id, code, message) in std::mem::take(&mut self.errors) {
             let Some(pull) = self.whose(robot_id, mark_id) else { continue };
             let (robot, mark) = (pull.robot_id.to_string(), Some(pull.mark_id.to_string()));
             let key = self.enter(pull);
             // It is known already where a page of it came.
             let _ = self.assembler.start(Time::ZERO, key, PullOptions::default());
-            self.assembler.handle_error(Time::ZERO, ErrorReport { robot, mark, code, message });
+            let report = ErrorReport { robot, mark, code, message, signed: None };
+            self.assembler.handle_error(Time::ZERO, report);
         }
         for key in self.pulls.keys() {
             // One that an error report has ended is no longer open.
@@ -144,7 +250,7 @@ impl Replay {
             outcomes.extend(self.outcome(&key, status));
         }
         outcomes.sort_by(|a, b| a.progress.pull.cmp(&b.progress.pull));
-        outcomes
+        Ok(outcomes)
     }
 
     fn outcome(&mut self, key: &PullKey, status: Status) -> Option<Outcome> {

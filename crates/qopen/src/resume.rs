@@ -4,10 +4,11 @@ use std::time::SystemTime;
 
 use futures_util::StreamExt as _;
 use qopen_assembler::{Entry, Fold, PageDigest, PullOptions, Timing};
-use qopen_journal::{Journal, JournalError, Note, PullState, Started};
+use qopen_journal::{Journal, JournalError, Note, PageRecord, PullState, Started};
+use qopen_types::Digest;
 
-use crate::messages::Start;
-use crate::understand::{Understood, key_of, understand};
+use crate::classify::{Classified, classify, key_of};
+use crate::messages::{Fact, Start};
 
 /// How a pull goes on.
 pub(crate) struct Resumed {
@@ -24,7 +25,10 @@ pub(crate) fn options(started: &Started) -> PullOptions {
         .settle(started.settle)
         .idle_timeout(started.idle_timeout)
         .deadline(started.deadline);
-    PullOptions::default().timing(timing).expect_accounts(started.expect_accounts)
+    PullOptions::default()
+        .timing(timing)
+        .expect_accounts(started.expect_accounts)
+        .allow_unidentified(started.allow_unidentified)
 }
 
 /// Reads what is there and decides how the pull goes on. `timing` is for a pull that someone else
@@ -43,19 +47,24 @@ pub(crate) async fn prepare(
         _ => None,
     });
     let mut start = Start::new(options);
-    if let Some((true, pages)) = ended {
-        // It is what it was, and stays so, unless pages are gone that it was made from.
-        if (fold.pages() as u64) < pages {
-            fold.add_owed(PageDigest::of(b"a page that was there when the pull ended"));
-        }
+    // Complete is what it was, and stays so, unless pages are gone that it was made from.
+    let whole = ended.is_some_and(|(complete, pages)| complete && fold.pages() as u64 >= pages);
+    if whole {
         // What was published of it last, or would have been: the process may have died in between.
-        let (revision, newer) = match state.published().map(|noted| &noted.note) {
-            Some(Note::Published { revision, .. }) => (*revision, state.has_newer_pages()),
-            _ => (1, state.pages > pages),
-        };
-        start.ended = Some(revision + u32::from(newer));
+        let published = state.published().map(|noted| &noted.note);
+        start.ended = Some(match published {
+            Some(Note::Published { revision, .. }) => {
+                let newer = state.has_newer_pages();
+                (*revision, newer.then(|| PageDigest::of(b"a page that came later")))
+            }
+            _ => (1, None),
+        });
+        start.options = options;
         start.fold = Some(fold);
         return Ok(Resumed { start, send_again: None, anew: false });
+    }
+    if let Some((true, _)) = ended {
+        fold.add_owed(PageDigest::of(b"a page that was there when the pull ended"));
     }
     if !state.is_unsent() && !state.is_strange() {
         // Nobody listened: what could not be delivered comes again when the platform sees fit.
@@ -66,6 +75,7 @@ pub(crate) async fn prepare(
         let least = started.idle_timeout.saturating_add(options.timing.settle);
         let left = started.deadline.saturating_sub(elapsed);
         options.timing.deadline = left.max(least.min(started.deadline));
+        options.requested_before = elapsed;
         start.elapsed = elapsed;
         start.reported = state.reported().map(|(code, text)| (code, text.to_owned()));
     }
@@ -85,23 +95,53 @@ async fn fold(journal: &dyn Journal, state: &PullState) -> Result<Fold, JournalE
     let mut fold = Fold::new(&key_of(&state.pull));
     let mut pages = journal.pages(&state.pull).await?;
     while let Some(page) = pages.next().await {
-        let page = page?;
-        let digest = PageDigest::from_u128(page.digest.to_u128());
-        match understand(page.payload.as_str()) {
-            Understood::Page { has_more, accounts, .. } => {
-                fold.add_page(digest, has_more, accounts, |_: Entry| {});
-            }
-            // It was a page to whoever kept it.
-            _ => drop(fold.add_unreadable(digest)),
-        }
+        add(&mut fold, &page?);
     }
-    if state.quarantined > 0 {
-        for item in journal.quarantined(Some(&state.pull)).await? {
-            fold.add_unreadable(PageDigest::from_u128(item.digest().to_u128()));
+    for fact in standing(journal, state).await? {
+        match fact {
+            Fact::Unreadable(_, digest) => drop(fold.add_unreadable(digest)),
+            Fact::Released(_, digest) => drop(fold.release(digest)),
+            _ => {}
         }
     }
     for digest in &state.damaged {
-        fold.add_owed(PageDigest::from_u128(digest.to_u128()));
+        fold.add_owed(digest_of(*digest));
     }
     Ok(fold)
+}
+
+/// Folds a kept page.
+pub(crate) fn add(fold: &mut Fold, page: &PageRecord) {
+    let digest = digest_of(page.digest);
+    match classify(page.payload.as_bytes()) {
+        Classified::Page(it) if it.pull == page.pull => {
+            fold.add_unidentified(it.unidentified);
+            fold.add_page(digest, it.has_more, it.accounts, |_: Entry| {});
+        }
+        // It was a page to whoever kept it.
+        _ => drop(fold.add_unreadable(digest)),
+    }
+}
+
+/// What stands, or no longer stands, against a pull besides its pages.
+pub(crate) async fn standing(
+    journal: &(impl Journal + ?Sized),
+    state: &PullState,
+) -> Result<Vec<Fact>, JournalError> {
+    let (pull, mut facts) = (&state.pull, Vec::new());
+    if state.quarantined > 0 {
+        for item in journal.quarantined(Some(pull)).await? {
+            facts.push(Fact::Unreadable(pull.clone(), digest_of(item.digest())));
+        }
+    }
+    let doubts = state.doubts().into_iter();
+    facts.extend(doubts.map(|item| Fact::Unreadable(pull.clone(), digest_of(item))));
+    let released = state.released().into_iter();
+    facts.extend(released.map(|item| Fact::Released(pull.clone(), digest_of(item))));
+    Ok(facts)
+}
+
+/// A digest as the assembler has it.
+pub(crate) fn digest_of(digest: Digest) -> PageDigest {
+    PageDigest::from_u128(digest.to_u128())
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use qopen_assembler::{ErrorReport, PageDigest};
+use qopen_assembler::ErrorReport;
 use qopen_journal::{
     Claim, Fencing, Journal, JournalError, PageRecord, PullId, PullState, WorkerId, Workload,
 };
@@ -14,16 +14,17 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use crate::messages::{Fact, Whose};
+use crate::classify::{Classified, classify};
+use crate::messages::Fact;
+use crate::resume;
 use crate::tenure::Tenure;
-use crate::understand::{Understood, understand};
 use crate::{Client, Pull, PullError};
 
 /// The longest time between two looks: hints may be lost.
 const POLL: Duration = Duration::from_secs(1);
 
 /// How long the journal may take to answer until it counts as having been away.
-const HUNG: Duration = Duration::from_secs(2);
+pub(crate) const HUNG: Duration = Duration::from_secs(1);
 
 /// The shortest, however many hints there are.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -63,7 +64,9 @@ impl Worker {
     #[must_use]
     pub fn start(client: &Client, journal: Arc<dyn Workload>, options: WorkerOptions) -> Self {
         let (sender, claimed) = mpsc::channel(options.most.max(1));
-        let keeper = Keeper { client: client.clone(), journal, options, held: Vec::new() };
+        let (held, heard) = (Vec::new(), Instant::now());
+        let keeper =
+            Keeper { client: client.clone(), journal, options, held, heard, refusals: None };
         let keeper = tokio::spawn(keeper.run(sender)).abort_handle();
         Self { claimed: Mutex::new(claimed), keeper }
     }
@@ -121,8 +124,8 @@ impl ClaimedPull {
 
     /// Takes it up, as [`Client::resume`] does: everything that is kept of it is folded, and its
     /// request sent where nobody has. What is noted and published of it from here on is so only while
-    /// the claim counts; when it no longer does, or the journal was away for a while, the pull's outcome
-    /// is [`PullError::Fenced`]: then [leave](Self::leave) it, to be taken up with more patience.
+    /// the claim counts; when it no longer does, the pull's outcome is [`PullError::Fenced`]. While the
+    /// journal does not answer, nothing ends by silence.
     ///
     /// # Errors
     /// As [`Client::resume`].
@@ -169,21 +172,31 @@ struct Keeper {
     journal: Arc<dyn Workload>,
     options: WorkerOptions,
     held: Vec<Weak<Tenure>>,
+    /// When the journal answered last.
+    heard: Instant,
+    /// Refusals of other processes that the driver was told of.
+    refusals: Option<u64>,
 }
 
 impl Keeper {
     async fn run(mut self, claimed: mpsc::Sender<ClaimedPull>) {
         let mut troubled = false;
         loop {
+            let asked = Instant::now();
             let done = match self.keep().await {
                 Ok(()) => self.claim(&claimed).await,
                 Err(error) => Err(error),
             };
+            // It did not answer for a while, or not at all, and answered nobody: that is no quiet.
+            let away = done.is_err() || asked.elapsed() > HUNG;
+            if away {
+                self.client.outage_began(self.heard);
+            }
             match done {
                 Ok(()) => {
-                    if std::mem::take(&mut troubled) {
-                        let held = self.held.iter().filter_map(Weak::upgrade);
-                        held.for_each(|tenure| self.client.disturbed(&tenure));
+                    self.heard = Instant::now();
+                    if std::mem::take(&mut troubled) || away {
+                        self.client.outage_ended();
                     }
                 }
                 Err(error) => {
@@ -206,9 +219,9 @@ impl Keeper {
         let claims: Vec<Claim> = held.iter().map(|it| it.claim().clone()).collect();
         let asked = Instant::now();
         let renewed = self.journal.renew(&claims, self.options.lease).await?;
-        if asked.elapsed() > HUNG {
-            // It did not answer for a while, and answered nobody.
-            held.iter().for_each(|tenure| self.client.disturbed(tenure));
+        let refusals = self.journal.noted_refusals().await?;
+        if self.refusals.replace(refusals).is_some_and(|before| refusals > before) {
+            self.client.refused();
         }
         // What is news is no news to the next who asks: it is taken note of before anything is awaited.
         for (tenure, renewed) in held.iter().zip(renewed) {
@@ -284,35 +297,27 @@ impl Keeper {
     }
 }
 
-/// What the driver is told of a pull besides its pages: what could not be read, and the platform's
-/// error.
+/// What the driver is told of a pull besides its pages: what could not be read, what was released, and
+/// the platform's error.
 pub(crate) async fn notes_of(
     journal: &(impl Journal + ?Sized),
     state: &PullState,
 ) -> Result<Vec<Fact>, JournalError> {
-    let (pull, mut facts) = (&state.pull, Vec::new());
-    if state.quarantined > 0 {
-        for item in journal.quarantined(Some(pull)).await? {
-            let digest = PageDigest::from_u128(item.digest().to_u128());
-            facts.push(Fact::Unreadable { whose: Whose::of(pull), digest });
-        }
-    }
+    let mut facts = resume::standing(journal, state).await?;
     if let Some((code, message)) = state.reported() {
-        let (robot, mark) = (pull.robot_id.to_string(), Some(pull.mark_id.to_string()));
-        let message = message.to_owned();
-        facts.push(Fact::Error(ErrorReport { robot, mark, code, message }));
+        let robot = state.pull.robot_id.to_string();
+        let (mark, message) = (Some(state.pull.mark_id.to_string()), message.to_owned());
+        facts.push(Fact::Error(ErrorReport { robot, mark, code, message, signed: None }));
     }
     Ok(facts)
 }
 
 /// A kept page, as the driver is told of it.
 pub(crate) fn fact_of(page: PageRecord) -> Fact {
-    let digest = PageDigest::from_u128(page.digest.to_u128());
-    match understand(page.payload.as_str()) {
-        Understood::Page { has_more, accounts, .. } => {
-            Fact::Page { pull: page.pull, digest, has_more, accounts }
-        }
+    let digest = resume::digest_of(page.digest);
+    match classify(page.payload.as_bytes()) {
+        Classified::Page(it) if it.pull == page.pull => Fact::Page(page.pull, digest, it),
         // It was a page to whoever kept it.
-        _ => Fact::Unreadable { whose: Whose::of(&page.pull), digest },
+        _ => Fact::Unreadable(page.pull, digest),
     }
 }

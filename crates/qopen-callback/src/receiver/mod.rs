@@ -133,6 +133,10 @@ pub enum NotTaken {
     /// It could not be made durable, or handed on: answered 503. The platform will send it again.
     #[error("it could not be kept at this time")]
     Unavailable,
+    /// As [`Unavailable`](Self::Unavailable), for something that is nobody's page here: nothing is
+    /// missing for it.
+    #[error("it is not wanted at this time")]
+    Declined,
 }
 
 /// What takes the callbacks that a receiver has opened.
@@ -292,6 +296,9 @@ async fn receive(
             (StatusCode::OK, "success").into_response()
         }
         Err(NotTaken::Malformed) => stats.reject(RejectReason::Payload, StatusCode::BAD_REQUEST),
+        Err(NotTaken::Declined) => {
+            stats.refuse(RejectReason::Unavailable, StatusCode::SERVICE_UNAVAILABLE)
+        }
         Err(NotTaken::Unavailable) => {
             stats.reject(RejectReason::Unavailable, StatusCode::SERVICE_UNAVAILABLE)
         }

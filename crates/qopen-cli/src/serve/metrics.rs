@@ -42,7 +42,23 @@ pub(crate) async fn text(service: &Service, callbacks: &Listener) -> String {
         ("stale", "Callbacks with a stale timestamp.", stats.stale()),
         ("unknown_marks", "Pages and reports of unknown pulls.", stats.unknown_marks()),
         ("unreadable_pages", "Pages that went into quarantine.", stats.unreadable_pages()),
+        ("undecrypted", "Verified callbacks that no key opens.", stats.undecrypted()),
         ("duplicate_pages", "Pages that had come before.", stats.duplicate_pages()),
+        ("stray_reports", "Error reports that belong to no open pull.", stats.stray_reports()),
+        ("repeated_reports", "Error reports that had come before.", stats.repeated_reports()),
+        (
+            "refusals",
+            "Refusals that a genuine page may have suffered.",
+            stats.refusals().get().count,
+        ),
+        ("other_paths", "Requests to other paths.", stats.receiver().other_paths()),
+        ("other_methods", "Requests by another method than POST.", stats.receiver().other_methods()),
+        ("echo_checks", "Checks of the URL by a console.", stats.receiver().echo_checks()),
+        (
+            "proxy_protocol",
+            "Connections that begin with the PROXY protocol.",
+            callbacks.proxy_protocol(),
+        ),
         (
             "turned_away",
             "Callbacks that came while the process was stopping.",
@@ -54,6 +70,20 @@ pub(crate) async fn text(service: &Service, callbacks: &Listener) -> String {
     }
     let help = "Callbacks not answered success.";
     put("qopen_callbacks_rejected_total", "counter", help, &rejected_or_none);
+
+    let readings: Vec<_> = stats
+        .readings()
+        .iter()
+        .map(|(reading, n)| {
+            #[allow(clippy::cast_precision_loss, reason = "a figure for a graph")]
+            let n = *n as f64;
+            (format!("{{reading=\"{}\"}}", reading.as_str()), n)
+        })
+        .collect();
+    if !readings.is_empty() {
+        let help = "Callbacks read otherwise than plainly.";
+        put("qopen_callbacks_readings_total", "counter", help, &readings);
+    }
 
     let next = stats.later_keys();
     #[allow(clippy::cast_precision_loss, reason = "a figure for a graph")]

@@ -98,8 +98,15 @@ pub(crate) async fn run(
         }
     };
     let stopping = wiring::interruption();
+    let guards = service::Guards {
+        allow_unidentified: args.receiving.allow_unidentified,
+        options: qopen::PublishOptions::default().allow_empty(args.receiving.allow_empty),
+        path: settings.callback_path()?,
+        listener: listener.clone(),
+    };
+    let forwards = forward.clone();
     let service =
-        Arc::new(Service::new(client, journal, output, forward.clone(), stopping.clone()));
+        Arc::new(Service::new(client, journal, output, forwards, stopping.clone(), guards));
     if let Some(callbacks) = &callbacks {
         say_where(callbacks, &settings, tls.is_some());
     }
@@ -124,7 +131,11 @@ pub(crate) async fn run(
     }
 
     let closed = middleware::from_fn_with_state(Arc::clone(&service), close_the_door);
-    let router = service.client.callback_router().layer(closed);
+    let router = wiring::router(&service.client).layer(closed);
+    let listener = listener.refusals(service.client.stats().refusals().clone());
+    if location.is_shared() && callbacks.is_some() {
+        tokio::spawn(tell_of_refusals(Arc::clone(&service)));
+    }
     let control_router = control::router(Arc::clone(&service), token, listener.clone());
     let receiving = async {
         match callbacks {
@@ -148,6 +159,18 @@ pub(crate) async fn run(
         let _ = working.await;
     }
     Ok(Exit::Complete)
+}
+
+/// Has the workers of other processes know what was refused here, once a second at most.
+async fn tell_of_refusals(service: Arc<Service>) {
+    let mut refused = service.client.stats().refusals().watch();
+    while refused.changed().await.is_ok() {
+        while let Err(error) = service.journal.note_refusal().await {
+            tracing::debug!(error = &error as &dyn std::error::Error, "a refusal was not noted");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
 }
 
 /// Where events of other kinds wait until they are taken.
@@ -181,6 +204,7 @@ async fn close_the_door(
 ) -> Response {
     if service.is_stopping() {
         service.turned_away.fetch_add(1, Ordering::Relaxed);
+        service.client.stats().refusals().note();
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping").into_response();
     }
     next.run(request).await

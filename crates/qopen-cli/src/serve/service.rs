@@ -6,14 +6,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
+use qopen::callback::listener::Listener;
 use qopen::journal::{JournalError, Note, PullId, PullState, Store};
 use qopen::types::MarkId;
 use qopen::{
-    ClaimedPull, Client, ForwardQueue, Outcome, Progress, Pull, PullError, PullRequest, Worker,
+    ClaimedPull, Client, ForwardQueue, Outcome, Progress, PublishOptions, Pull, PullError, PullRequest,
+    Worker,
 };
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
+use crate::report::Came;
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, Place};
 
@@ -67,6 +70,15 @@ pub(crate) struct Service {
     remembered: Mutex<VecDeque<PullId>>,
     /// One list is published at a time, and none while a pull is let go.
     publishing: tokio::sync::Mutex<()>,
+    pub(crate) guards: Guards,
+}
+
+/// What a list may lack, and where callbacks come from.
+pub(crate) struct Guards {
+    pub(crate) allow_unidentified: u64,
+    pub(crate) options: PublishOptions,
+    pub(crate) path: String,
+    pub(crate) listener: Listener,
 }
 
 impl Service {
@@ -76,6 +88,7 @@ impl Service {
         output: Option<Output>,
         forward: Option<ForwardQueue>,
         stopping: watch::Receiver<bool>,
+        guards: Guards,
     ) -> Self {
         Self {
             client,
@@ -87,6 +100,7 @@ impl Service {
             followed: Mutex::default(),
             remembered: Mutex::default(),
             publishing: tokio::sync::Mutex::default(),
+            guards,
         }
     }
 
@@ -133,7 +147,10 @@ impl Service {
     fn wants(&self, state: &PullState) -> bool {
         let complete = crate::journal::status(state) == "complete";
         let newer = complete && state.has_newer_pages() || crate::journal::is_unpublished(state);
-        state.ended().is_none() || newer && self.output_of(state).is_some()
+        // A page that came after all, or a release, may complete what had failed by silence.
+        let from_outside = state.reported().is_some() || state.is_cancel_requested();
+        let revived = !complete && !from_outside && state.is_changed_since_end();
+        state.ended().is_none() || (newer || revived) && self.output_of(state).is_some()
     }
 
     /// Where a pull's list goes: as it was said when it was started, else where all of them go.
@@ -229,6 +246,8 @@ impl Service {
         request: PullRequest,
         place: Option<&Place>,
     ) -> Result<PullId, PullError> {
+        let mut request = request;
+        request.allow_unidentified = request.allow_unidentified.max(self.guards.allow_unidentified);
         let request = match place {
             Some(place) => request.label(place.label()),
             None => request,
@@ -344,6 +363,13 @@ impl Service {
             }
         }
         let Ok(outcome) = pull.await else { return End::Lost };
+        // Late pages that come one after another make one revision.
+        tokio::select! {
+            () = outcome.list.settled() => {}
+            () = claimed.lost() => return End::Lost,
+            () = stopping() => return End::Stopping,
+        }
+        let outcome = outcome.refreshed();
         let (status, why) = (outcome.status.as_str(), outcome.status.to_string());
         let (progress, ended) = (outcome.progress.clone(), Some(Ended { status, why }));
         live.send_replace(Some(Live { progress, ended }));
@@ -396,9 +422,10 @@ impl Service {
                 Err(_) => return false,
             }
         }
-        let rejections = self.client.stats().rejections();
+        let Guards { options, path, listener, .. } = &self.guards;
+        let came = Came::of(self.client.stats(), listener, path);
         let outcomes = std::slice::from_ref(outcome);
-        let summaries = crate::pull::publish(output, outcomes, true, &rejections).await;
+        let summaries = crate::pull::publish(output, outcomes, true, &came, *options).await;
         for summary in &summaries {
             eprint!("{}", summary.to_text());
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use qopen::callback::{CallbackKeys, Freshness, Keyring};
 use qopen::http::{FixedToken, Sender};
-use qopen::journal::{PageRecord, Payload, PullId, Quarantined};
+use qopen::journal::{Layer, PageRecord, Payload, PullId, Quarantined};
 use qopen::types::{Account, Secret};
 use qopen_simulator::{Chance, Dataset, ErrorFault, Schedule};
 use serde_json::json;
@@ -301,8 +301,8 @@ fn debug(said: &mut Said<'_>) {
     let callback: qopen::types::RobotAccountListCallback = serde_json::from_str(payload).unwrap();
     let skim = qopen::types::CallbackSkim::read(payload).unwrap();
     let pull = PullId { robot_id: "r1".parse().unwrap(), mark_id: "m".parse().unwrap() };
-    let page = PageRecord::new(pull.clone(), Payload::new(payload.into()));
-    let item = Quarantined::new(Some(pull), "unreadable", Payload::new(payload.into()));
+    let page = PageRecord::new(pull.clone(), Payload::new(payload));
+    let item = Quarantined::new(Some(pull), Layer::Shape, "unreadable", Payload::new(payload));
     let fixed = Sender::builder("https://gateway.example").access_token("canary");
     let grant = Sender::builder("https://gateway.example").app_credentials("app", "canary");
     for (name, printed) in [

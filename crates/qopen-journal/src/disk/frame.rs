@@ -268,7 +268,7 @@ impl<'a> Body<'a> {
     }
 
     /// The payload, unpacked; `None` where it is not what was written.
-    pub(super) fn payload(&self) -> Option<String> {
+    pub(super) fn payload(&self) -> Option<Vec<u8>> {
         unpack(self.payload, self.header.packed, self.header.raw as usize)
     }
 }

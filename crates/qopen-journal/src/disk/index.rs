@@ -31,7 +31,7 @@ impl Entry {
     /// `None` where it is a note that this version does not know.
     pub(super) fn of(header: &Header, body: &Body<'_>) -> Option<Self> {
         let note = match header.kind {
-            Kind::Note => Some(serde_json::from_str(&body.payload()?).ok()?),
+            Kind::Note => Some(serde_json::from_slice(&body.payload()?).ok()?),
             _ => None,
         };
         Some(Self { pull: body.pull.clone(), reason: body.reason.to_owned(), note })

@@ -178,10 +178,10 @@ impl DiskJournal {
         pull: Option<&PullId>,
         reason: &str,
         digest: Digest,
-        payload: Option<&str>,
+        payload: Option<&[u8]>,
     ) -> Result<Appended, JournalError> {
         let payload = payload.unwrap_or_default();
-        let frame = Frame::new(kind, pull, reason, digest, payload.as_bytes());
+        let frame = Frame::new(kind, pull, reason, digest, payload);
         let frame = frame.map_err(too_large)?;
         let entry = Entry { pull: pull.cloned(), reason: reason.to_owned(), note: None };
         self.submit_frame(frame, entry).await
@@ -223,7 +223,7 @@ impl Journal for DiskJournal {
         if self.shared.index().has_page(&page.pull, page.digest) {
             return Ok(Appended::Duplicate);
         }
-        let payload = Some(page.payload.as_str());
+        let payload = Some(page.payload.as_bytes());
         let appended = self.write(Kind::Page, Some(&page.pull), "", page.digest, payload).await?;
         if appended == Appended::New {
             self.claims.paged(&page.pull);
@@ -239,8 +239,8 @@ impl Journal for DiskJournal {
 
     async fn quarantine(&self, item: Quarantined) -> Result<(), JournalError> {
         let (pull, digest) = (item.pull.as_ref(), item.digest());
-        let payload = Some(item.payload.as_str());
-        self.write(Kind::Quarantined, pull, &item.reason, digest, payload).await?;
+        let payload = Some(item.payload.as_bytes());
+        self.write(Kind::Quarantined, pull, &item.stored_reason(), digest, payload).await?;
         if let Some(pull) = pull {
             self.claims.noted(pull, None);
         }

@@ -83,11 +83,11 @@ impl Events {
 #[async_trait]
 impl Outbox for DiskJournal {
     async fn put(&self, event: Payload) -> Result<Appended, JournalError> {
-        let digest = Digest::of(event.as_str().as_bytes());
+        let digest = Digest::of(event.as_bytes());
         if self.shared.index().events.has(digest) {
             return Ok(Appended::Duplicate);
         }
-        self.write(Kind::Event, None, "", digest, Some(event.as_str())).await
+        self.write(Kind::Event, None, "", digest, Some(event.as_bytes())).await
     }
 
     async fn waiting(&self, after: u64, most: usize) -> Result<Vec<Waiting>, JournalError> {
@@ -99,7 +99,7 @@ impl Outbox for DiskJournal {
     }
 
     async fn taken(&self, event: &Waiting) -> Result<(), JournalError> {
-        let digest = Digest::of(event.event.as_str().as_bytes());
+        let digest = Digest::of(event.event.as_bytes());
         if self.shared.index().events.has(digest) {
             self.write(Kind::Taken, None, "", digest, None).await?;
         }

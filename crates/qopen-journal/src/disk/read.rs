@@ -66,7 +66,7 @@ impl Pages {
             && let Some((at, digest)) = self.left.pop()
         {
             let page = self.page(at, digest);
-            bytes += page.as_ref().map_or(0, |page| page.payload.as_str().len());
+            bytes += page.as_ref().map_or(0, |page| page.payload.len());
             chunk.push(page);
         }
         chunk
@@ -107,7 +107,9 @@ pub(super) async fn quarantined(
         let mut read = |(seq, item): (u64, Item)| {
             let moved = |index: &Index| index.quarantine.get(&seq).map(|it| it.at);
             let found = wherever(&shared, &mut open, item.at, moved).transpose()?;
-            Some(found.map(|text| Quarantined::new(item.pull, item.reason, Payload::new(text))))
+            let restored =
+                |bytes| Quarantined::restored(item.pull, &item.reason, Payload::new(bytes));
+            Some(found.map(restored))
         };
         items.into_iter().filter_map(&mut read).collect()
     };
@@ -156,7 +158,7 @@ fn wherever(
     open: &mut Option<(u32, File)>,
     at: Location,
     moved: impl Fn(&Index) -> Option<Location>,
-) -> Result<Option<String>, JournalError> {
+) -> Result<Option<Vec<u8>>, JournalError> {
     let found = record(shared, open, at);
     let Err(error) = found else { return found.map(Some) };
     let now = moved(&shared.index());
@@ -172,7 +174,7 @@ fn record(
     shared: &Shared,
     open: &mut Option<(u32, File)>,
     at: Location,
-) -> Result<String, JournalError> {
+) -> Result<Vec<u8>, JournalError> {
     let path = segment::path_of(&shared.folder, at.segment);
     let failed = |error: io::Error| unavailable(Arc::new(At::new(&path, error)));
     let file = match open {

@@ -9,6 +9,7 @@ mod write;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_core::stream::BoxStream;
@@ -25,7 +26,8 @@ use crate::{
 use hint::Hints;
 use write::Append;
 
-const SCHEMA: Schema = Schema::new("qopen_journal", &[include_str!("1.sql")]);
+const SCHEMA: Schema =
+    Schema::new("qopen_journal", &[include_str!("1.sql"), include_str!("2.sql")]);
 
 /// A journal in a PostgreSQL database, in the schema `qopen_journal`. What it has kept survives what a
 /// commit there survives.
@@ -42,6 +44,8 @@ pub(crate) struct PostgresJournal {
     shared: Arc<Shared>,
     /// One for each stream of pages, which has a connection to itself.
     streams: Arc<Semaphore>,
+    /// Leases are renewed whatever else is read.
+    renewals: work::Renewals,
     /// Ended with the journal.
     _tasks: JoinSet<()>,
 }
@@ -103,7 +107,8 @@ impl PostgresJournal {
         write::spawn(&mut tasks, &database, queue, &shared);
         tasks.spawn(hint::run(database.clone(), Arc::clone(&shared)));
         let streams = Arc::new(Semaphore::new(read::STREAMS));
-        Ok(Self { database, identity, appends, shared, streams, _tasks: tasks })
+        let renewals = work::Renewals::default();
+        Ok(Self { database, identity, appends, shared, streams, renewals, _tasks: tasks })
     }
 
     async fn client(&self) -> Result<Pooled, JournalError> {
@@ -124,6 +129,17 @@ pub(crate) fn away(error: DatabaseError) -> JournalError {
     }
 }
 
+/// How long any statement may take until the database counts as away.
+const STATEMENT: Duration = Duration::from_secs(12);
+
+/// Bounds what is asked of the database: a server that is frozen answers nothing, and closes nothing.
+async fn bounded<T>(
+    work: impl Future<Output = Result<T, JournalError>>,
+) -> Result<T, JournalError> {
+    let done = tokio::time::timeout(STATEMENT, work).await;
+    done.unwrap_or_else(|_| Err(away(DatabaseError::TimedOut)))
+}
+
 fn failed(error: Error) -> JournalError {
     away(error.into())
 }
@@ -133,7 +149,7 @@ fn damaged(what: &str) -> JournalError {
 }
 
 /// A payload as it is stored, with its length where it is packed.
-fn pack(payload: &str) -> (Option<i32>, Vec<u8>) {
+fn pack(payload: &Payload) -> (Option<i32>, Vec<u8>) {
     let bytes = payload.as_bytes();
     match crate::pack::pack(bytes).zip(i32::try_from(bytes.len()).ok()) {
         Some((packed, unpacked)) => (Some(unpacked), packed),
@@ -147,8 +163,8 @@ fn unpack(unpacked: Option<i32>, stored: &[u8]) -> Result<Payload, JournalError>
         Some(length) => usize::try_from(length).map_err(|_| damaged("a length is negative"))?,
         None => stored.len(),
     };
-    let text = crate::pack::unpack(stored, unpacked.is_some(), length);
-    text.map(Payload::new).ok_or_else(|| damaged("a payload is not what was stored"))
+    let bytes = crate::pack::unpack(stored, unpacked.is_some(), length);
+    bytes.map(Payload::new).ok_or_else(|| damaged("a payload is not what was stored"))
 }
 
 /// A pull's names; none where nobody knows whose something is.
@@ -180,13 +196,14 @@ impl Journal for PostgresJournal {
     }
 
     async fn note(&self, pull: &PullId, note: Note) -> Result<(), JournalError> {
-        let wants = matches!(note, Note::Started(_));
-        let note = encode(&note)?;
-        let (robot, mark) = (pull.robot_id.as_str(), pull.mark_id.as_str());
-        self.client()
-            .await?
-            .execute(
-                "WITH work AS (
+        bounded(async {
+            let wants = matches!(note, Note::Started(_));
+            let note = encode(&note)?;
+            let (robot, mark) = (pull.robot_id.as_str(), pull.mark_id.as_str());
+            self.client()
+                .await?
+                .execute(
+                    "WITH work AS (
                      INSERT INTO qopen_journal.pull (robot_id, mark_id, wants, notes)
                      VALUES ($1, $2, $4, true)
                      ON CONFLICT (robot_id, mark_id) DO UPDATE
@@ -194,24 +211,27 @@ impl Journal for PostgresJournal {
                  )
                  INSERT INTO qopen_journal.note (robot_id, mark_id, at, note)
                  VALUES ($1, $2, clock_timestamp(), $3::text::json)",
-                &[&robot, &mark, &note, &wants],
-            )
-            .await
-            .map_err(failed)?;
-        self.shared.hints.kept();
-        Ok(())
+                    &[&robot, &mark, &note, &wants],
+                )
+                .await
+                .map_err(failed)?;
+            self.shared.hints.kept();
+            Ok(())
+        })
+        .await
     }
 
     async fn quarantine(&self, item: Quarantined) -> Result<(), JournalError> {
-        let names = names_of(item.pull.as_ref());
-        let digest = bytes_of(item.digest());
-        // A reason is ours, and may quote nothing; but a text here can have any character but this.
-        let reason = item.reason.replace('\0', " ");
-        let (unpacked, payload) = pack(item.payload.as_str());
-        self.client()
-            .await?
-            .execute(
-                "WITH work AS (
+        bounded(async {
+            let names = names_of(item.pull.as_ref());
+            let digest = bytes_of(item.digest());
+            // A reason is ours, and may quote nothing; but a text here can have any character but this.
+            let reason = item.stored_reason().replace('\0', " ");
+            let (unpacked, payload) = pack(&item.payload);
+            self.client()
+                .await?
+                .execute(
+                    "WITH work AS (
                      INSERT INTO qopen_journal.pull (robot_id, mark_id, notes)
                      SELECT $1::text, $2::text, true WHERE $1::text IS NOT NULL
                      ON CONFLICT (robot_id, mark_id) DO UPDATE SET notes = true
@@ -219,12 +239,14 @@ impl Journal for PostgresJournal {
                  INSERT INTO qopen_journal.quarantined
                      (robot_id, mark_id, digest, reason, unpacked, payload)
                  VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
-                &[&names.0, &names.1, &digest, &reason, &unpacked, &payload],
-            )
-            .await
-            .map_err(failed)?;
-        self.shared.hints.kept();
-        Ok(())
+                    &[&names.0, &names.1, &digest, &reason, &unpacked, &payload],
+                )
+                .await
+                .map_err(failed)?;
+            self.shared.hints.kept();
+            Ok(())
+        })
+        .await
     }
 
     async fn pages(
@@ -235,12 +257,15 @@ impl Journal for PostgresJournal {
     }
 
     async fn digests(&self, pull: &PullId) -> Result<Vec<Digest>, JournalError> {
-        let (robot, mark) = (pull.robot_id.as_str(), pull.mark_id.as_str());
-        let read = "SELECT digest FROM qopen_journal.page WHERE robot_id = $1 AND mark_id = $2";
-        let client = self.client().await?;
-        let read = client.prepare_cached(read).await.map_err(failed)?;
-        let rows = client.query(&read, &[&robot, &mark]).await.map_err(failed)?;
-        rows.iter().map(|row| digest_of(row.get(0))).collect()
+        bounded(async {
+            let (robot, mark) = (pull.robot_id.as_str(), pull.mark_id.as_str());
+            let read = "SELECT digest FROM qopen_journal.page WHERE robot_id = $1 AND mark_id = $2";
+            let client = self.client().await?;
+            let read = client.prepare_cached(read).await.map_err(failed)?;
+            let rows = client.query(&read, &[&robot, &mark]).await.map_err(failed)?;
+            rows.iter().map(|row| digest_of(row.get(0))).collect()
+        })
+        .await
     }
 
     async fn pages_of(
@@ -252,68 +277,81 @@ impl Journal for PostgresJournal {
     }
 
     async fn pull(&self, pull: &PullId) -> Result<Option<PullState>, JournalError> {
-        let (robot, mark) = (Some(&pull.robot_id), Some(&pull.mark_id));
-        let states = read::states(&*self.client().await?, robot, mark).await?;
-        Ok(states.into_iter().next())
+        bounded(async {
+            let (robot, mark) = (Some(&pull.robot_id), Some(&pull.mark_id));
+            let states = read::states(&*self.client().await?, robot, mark).await?;
+            Ok(states.into_iter().next())
+        })
+        .await
     }
 
     async fn knows(&self, pull: &PullId) -> Result<bool, JournalError> {
-        let (robot, mark) = (pull.robot_id.as_str(), pull.mark_id.as_str());
-        let read = "SELECT EXISTS (
+        bounded(async {
+            let (robot, mark) = (pull.robot_id.as_str(), pull.mark_id.as_str());
+            let read = "SELECT EXISTS (
              SELECT FROM qopen_journal.pull WHERE robot_id = $1 AND mark_id = $2
          )";
-        let client = self.client().await?;
-        let read = client.prepare_cached(read).await.map_err(failed)?;
-        Ok(client.query_one(&read, &[&robot, &mark]).await.map_err(failed)?.get(0))
+            let client = self.client().await?;
+            let read = client.prepare_cached(read).await.map_err(failed)?;
+            Ok(client.query_one(&read, &[&robot, &mark]).await.map_err(failed)?.get(0))
+        })
+        .await
     }
 
     async fn pulls_marked(&self, mark: &MarkId) -> Result<Vec<PullState>, JournalError> {
-        let client = self.client().await?;
-        let read = "SELECT robot_id, mark_id FROM qopen_journal.pull WHERE mark_id = $1";
-        let rows = client.query(read, &[&mark.as_str()]).await.map_err(failed)?;
-        let mut states = Vec::new();
-        for row in &rows {
-            let pull = pull_of(row, 0, 1)?;
-            states.extend(read::states(&client, Some(&pull.robot_id), Some(mark)).await?);
-        }
-        states.sort_by(|a, b| a.pull.cmp(&b.pull));
-        Ok(states)
+        bounded(async {
+            let client = self.client().await?;
+            let read = "SELECT robot_id, mark_id FROM qopen_journal.pull WHERE mark_id = $1";
+            let rows = client.query(read, &[&mark.as_str()]).await.map_err(failed)?;
+            let mut states = Vec::new();
+            for row in &rows {
+                let pull = pull_of(row, 0, 1)?;
+                states.extend(read::states(&client, Some(&pull.robot_id), Some(mark)).await?);
+            }
+            states.sort_by(|a, b| a.pull.cmp(&b.pull));
+            Ok(states)
+        })
+        .await
     }
 
     async fn pulls(&self) -> Result<Vec<PullState>, JournalError> {
-        read::states(&*self.client().await?, None, None).await
+        bounded(async { read::states(&*self.client().await?, None, None).await }).await
     }
 
     async fn pulls_of(&self, robot: &RobotId) -> Result<Vec<PullState>, JournalError> {
-        read::states(&*self.client().await?, Some(robot), None).await
+        bounded(async { read::states(&*self.client().await?, Some(robot), None).await }).await
     }
 
     async fn quarantined(&self, of: Option<&PullId>) -> Result<Vec<Quarantined>, JournalError> {
-        read::quarantined(&*self.client().await?, of).await
+        bounded(async { read::quarantined(&*self.client().await?, of).await }).await
     }
 
     async fn release(&self, item: &Quarantined) -> Result<(), JournalError> {
-        let names = names_of(item.pull.as_ref());
-        let digest = bytes_of(item.digest());
-        self.client()
-            .await?
-            .execute(
-                "DELETE FROM qopen_journal.quarantined
+        bounded(async {
+            let names = names_of(item.pull.as_ref());
+            let digest = bytes_of(item.digest());
+            self.client()
+                .await?
+                .execute(
+                    "DELETE FROM qopen_journal.quarantined
                  WHERE coalesce(robot_id, '') = coalesce($1::text, '')
                      AND coalesce(mark_id, '') = coalesce($2::text, '') AND digest = $3",
-                &[&names.0, &names.1, &digest],
-            )
-            .await
-            .map(drop)
-            .map_err(failed)
+                    &[&names.0, &names.1, &digest],
+                )
+                .await
+                .map(drop)
+                .map_err(failed)
+        })
+        .await
     }
 
     async fn forget(&self, pull: &PullId) -> Result<(), JournalError> {
-        let (robot, mark) = (pull.robot_id.as_str(), pull.mark_id.as_str());
-        self.client()
-            .await?
-            .execute(
-                "WITH work AS (
+        bounded(async {
+            let (robot, mark) = (pull.robot_id.as_str(), pull.mark_id.as_str());
+            self.client()
+                .await?
+                .execute(
+                    "WITH work AS (
                      DELETE FROM qopen_journal.pull WHERE robot_id = $1 AND mark_id = $2
                  ), pages AS (
                      DELETE FROM qopen_journal.page WHERE robot_id = $1 AND mark_id = $2
@@ -321,11 +359,13 @@ impl Journal for PostgresJournal {
                      DELETE FROM qopen_journal.note WHERE robot_id = $1 AND mark_id = $2
                  )
                  DELETE FROM qopen_journal.quarantined WHERE robot_id = $1 AND mark_id = $2",
-                &[&robot, &mark],
-            )
-            .await
-            .map(drop)
-            .map_err(failed)
+                    &[&robot, &mark],
+                )
+                .await
+                .map(drop)
+                .map_err(failed)
+        })
+        .await
     }
 
     fn durability(&self) -> Durability {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use qopen_types::Digest;
 
-use super::{PostgresJournal, bytes_of, failed, pack, unpack};
+use super::{PostgresJournal, bounded, bytes_of, failed, pack, unpack};
 use crate::{Appended, Backlog, JournalError, Outbox, Payload, Waiting, WorkerId};
 
 /// Bytes that are read in one go, at most, unless a single event has more.
@@ -14,18 +14,23 @@ const CHUNK: i64 = 1 << 20;
 #[async_trait]
 impl Outbox for PostgresJournal {
     async fn put(&self, event: Payload) -> Result<Appended, JournalError> {
-        let digest = bytes_of(Digest::of(event.as_str().as_bytes()));
-        let (unpacked, payload) = pack(event.as_str());
-        let put = "INSERT INTO qopen_journal.event (digest, unpacked, payload) VALUES ($1, $2, $3)
+        bounded(async {
+            let digest = bytes_of(Digest::of(event.as_bytes()));
+            let (unpacked, payload) = pack(&event);
+            let put =
+                "INSERT INTO qopen_journal.event (digest, unpacked, payload) VALUES ($1, $2, $3)
              ON CONFLICT DO NOTHING";
-        let put = self.client().await?.execute(put, &[&digest, &unpacked, &payload]).await;
-        Ok(if put.map_err(failed)? > 0 { Appended::New } else { Appended::Duplicate })
+            let put = self.client().await?.execute(put, &[&digest, &unpacked, &payload]).await;
+            Ok(if put.map_err(failed)? > 0 { Appended::New } else { Appended::Duplicate })
+        })
+        .await
     }
 
     async fn waiting(&self, after: u64, most: usize) -> Result<Vec<Waiting>, JournalError> {
-        let after = i64::try_from(after).unwrap_or(i64::MAX);
-        let most = i64::try_from(most).unwrap_or(i64::MAX);
-        let read = "
+        bounded(async {
+            let after = i64::try_from(after).unwrap_or(i64::MAX);
+            let most = i64::try_from(most).unwrap_or(i64::MAX);
+            let read = "
             WITH next AS MATERIALIZED (
                 SELECT number, since, unpacked, payload FROM qopen_journal.event
                 WHERE number > $1 ORDER BY number LIMIT $2
@@ -36,32 +41,41 @@ impl Outbox for PostgresJournal {
             )
             SELECT number, since, unpacked, payload FROM sized WHERE so_far <= $3 OR place = 1
             ORDER BY number";
-        // Payloads are large only when they are few.
-        let most = most.min(1024);
-        let rows = self.client().await?.query(read, &[&after, &most, &CHUNK]).await;
-        let waiting = rows.map_err(failed)?;
-        let waiting = waiting.iter().map(|row| {
-            let number = u64::try_from(row.get::<_, i64>(0)).unwrap_or(0);
-            Ok(Waiting::new(number, row.get(1), unpack(row.get(2), row.get(3))?))
-        });
-        waiting.collect()
+            // Payloads are large only when they are few.
+            let most = most.min(1024);
+            let rows = self.client().await?.query(read, &[&after, &most, &CHUNK]).await;
+            let waiting = rows.map_err(failed)?;
+            let waiting = waiting.iter().map(|row| {
+                let number = u64::try_from(row.get::<_, i64>(0)).unwrap_or(0);
+                Ok(Waiting::new(number, row.get(1), unpack(row.get(2), row.get(3))?))
+            });
+            waiting.collect()
+        })
+        .await
     }
 
     async fn backlog(&self) -> Result<Backlog, JournalError> {
-        let read = "SELECT count(*), coalesce(sum(octet_length(payload)), 0)::bigint
+        bounded(async {
+            let read = "SELECT count(*), coalesce(sum(octet_length(payload)), 0)::bigint
              FROM qopen_journal.event";
-        let row = self.client().await?.query_one(read, &[]).await.map_err(failed)?;
-        let count = |at| u64::try_from(row.get::<_, i64>(at)).unwrap_or(0);
-        Ok(Backlog { events: count(0), bytes: count(1) })
+            let row = self.client().await?.query_one(read, &[]).await.map_err(failed)?;
+            let count = |at| u64::try_from(row.get::<_, i64>(at)).unwrap_or(0);
+            Ok(Backlog { events: count(0), bytes: count(1) })
+        })
+        .await
     }
 
     async fn taken(&self, event: &Waiting) -> Result<(), JournalError> {
-        let digest = bytes_of(Digest::of(event.event.as_str().as_bytes()));
-        let take = "DELETE FROM qopen_journal.event WHERE digest = $1";
-        self.client().await?.execute(take, &[&digest]).await.map(drop).map_err(failed)
+        bounded(async {
+            let digest = bytes_of(Digest::of(event.event.as_bytes()));
+            let take = "DELETE FROM qopen_journal.event WHERE digest = $1";
+            self.client().await?.execute(take, &[&digest]).await.map(drop).map_err(failed)
+        })
+        .await
     }
 
     async fn turn(&self, worker: &WorkerId, lease: Duration) -> Result<bool, JournalError> {
+        bounded(async {
         let take = "
             INSERT INTO qopen_journal.turn VALUES
                 ('events', $1, clock_timestamp() + $2 * interval '1 second')
@@ -70,6 +84,8 @@ impl Outbox for PostgresJournal {
         let client = self.client().await?;
         let taken = client.execute(take, &[&worker.as_str(), &lease.as_secs_f64()]).await;
         Ok(taken.map_err(failed)? > 0)
+        })
+        .await
     }
 
     fn is_shared(&self) -> bool {

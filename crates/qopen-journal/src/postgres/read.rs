@@ -190,7 +190,7 @@ pub(super) async fn quarantined(
             None => None,
             Some(_) => Some(pull_of(row, 0, 1)?),
         };
-        Ok(Quarantined::new(pull, row.get::<_, &str>(2), unpack(row.get(3), row.get(4))?))
+        Ok(Quarantined::restored(pull, row.get(2), unpack(row.get(3), row.get(4))?))
     };
     rows.iter().map(item).collect()
 }

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use qopen_postgres::Guest;
-use qopen_postgres::client::Client;
+use qopen_postgres::client::types::ToSql;
+use qopen_postgres::client::{Client, Row, Statement};
+use qopen_postgres::{Database, Guest};
+use tokio::sync::Mutex;
 
-use super::{PostgresJournal, encode, failed, pull_of};
+use super::{PostgresJournal, away, bounded, encode, failed, pull_of};
 use crate::{Claim, Companion, Fencing, JournalError, Note, PullId, Renewed, WorkerId, Workload};
 
 /// Marks the pulls that have pages which were committed since the last look. Whose transaction was not
@@ -91,19 +93,82 @@ fn micros(lease: Duration) -> f64 {
 
 impl PostgresJournal {
     async fn end(&self, claim: &Claim, end: &str) -> Result<Fencing, JournalError> {
-        let (robot, mark) = (claim.pull.robot_id.as_str(), claim.pull.mark_id.as_str());
-        let end = format!(
-            "UPDATE qopen_journal.pull SET worker = NULL, held_until = NULL, {end}
+        bounded(async {
+            let (robot, mark) = (claim.pull.robot_id.as_str(), claim.pull.mark_id.as_str());
+            let end = format!(
+                "UPDATE qopen_journal.pull SET worker = NULL, held_until = NULL, {end}
              WHERE robot_id = $1 AND mark_id = $2 AND epoch = $3 AND worker IS NOT NULL"
-        );
-        let client = self.client().await?;
-        let ended = client.execute(&end, &[&robot, &mark, &claim.epoch]).await.map_err(failed)?;
-        Ok(if ended > 0 { Fencing::Held } else { Fencing::Fenced })
+            );
+            let client = self.client().await?;
+            let ended =
+                client.execute(&end, &[&robot, &mark, &claim.epoch]).await.map_err(failed)?;
+            Ok(if ended > 0 { Fencing::Held } else { Fencing::Fenced })
+        })
+        .await
     }
 }
 
-async fn spot(client: &Client) -> Result<(), JournalError> {
-    client.execute(SPOT, &[]).await.map(drop).map_err(failed)
+/// The connection by which claims are made and renewed: nothing else waits for it, so that no list,
+/// however slow, costs a lease.
+#[derive(Default)]
+pub(super) struct Renewals(Mutex<Option<Ready>>);
+
+struct Ready {
+    client: Client,
+    claim: Statement,
+    renew: Statement,
+}
+
+impl Renewals {
+    async fn claim(
+        &self,
+        database: &Database,
+        worker: &str,
+        lease: f64,
+        most: i64,
+    ) -> Result<Vec<Row>, JournalError> {
+        self.query(database, |ready| &ready.claim, &[&worker, &lease, &most]).await
+    }
+
+    async fn renew(
+        &self,
+        database: &Database,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, JournalError> {
+        self.query(database, |ready| &ready.renew, parameters).await
+    }
+
+    async fn query(
+        &self,
+        database: &Database,
+        statement: fn(&Ready) -> &Statement,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, JournalError> {
+        let mut place = self.0.lock().await;
+        // What a connection was at is not known when it has failed: the next one begins with another.
+        let ready = place.take().filter(|it| !it.client.is_closed());
+        let done = bounded(async {
+            let ready = match ready {
+                Some(ready) => ready,
+                None => Ready::new(database).await?,
+            };
+            ready.client.execute(SPOT, &[]).await.map_err(failed)?;
+            let rows = ready.client.query(statement(&ready), parameters).await.map_err(failed)?;
+            Ok((ready, rows))
+        });
+        let (ready, rows) = done.await?;
+        *place = Some(ready);
+        Ok(rows)
+    }
+}
+
+impl Ready {
+    async fn new(database: &Database) -> Result<Self, JournalError> {
+        let client = database.connect(None).await.map_err(away)?;
+        let claim = client.prepare(CLAIM).await.map_err(failed)?;
+        let renew = client.prepare(RENEW).await.map_err(failed)?;
+        Ok(Self { client, claim, renew })
+    }
 }
 
 #[async_trait]
@@ -114,12 +179,9 @@ impl Workload for PostgresJournal {
         lease: Duration,
         most: usize,
     ) -> Result<Vec<Claim>, JournalError> {
-        let client = self.client().await?;
-        spot(&client).await?;
         let most = i64::try_from(most).unwrap_or(i64::MAX);
-        let claim = client.prepare_cached(CLAIM).await.map_err(failed)?;
-        let rows = client.query(&claim, &[&worker.as_str(), &micros(lease), &most]).await;
-        let rows = rows.map_err(failed)?;
+        let rows =
+            self.renewals.claim(&self.database, worker.as_str(), micros(lease), most).await?;
         rows.iter().map(|row| Ok(Claim::new(pull_of(row, 0, 1)?, row.get(2)))).collect()
     }
 
@@ -127,14 +189,11 @@ impl Workload for PostgresJournal {
         if claims.is_empty() {
             return Ok(Vec::new());
         }
-        let client = self.client().await?;
-        spot(&client).await?;
         let robots: Vec<&str> = claims.iter().map(|it| it.pull.robot_id.as_str()).collect();
         let marks: Vec<&str> = claims.iter().map(|it| it.pull.mark_id.as_str()).collect();
         let epochs: Vec<i64> = claims.iter().map(|it| it.epoch).collect();
-        let renew = client.prepare_cached(RENEW).await.map_err(failed)?;
-        let rows = client.query(&renew, &[&robots, &marks, &epochs, &micros(lease)]).await;
-        let held = rows.map_err(failed)?;
+        let parameters: [&(dyn ToSql + Sync); 4] = [&robots, &marks, &epochs, &micros(lease)];
+        let held = self.renewals.renew(&self.database, &parameters).await?;
         let held: BTreeMap<i64, (bool, bool)> =
             held.iter().map(|row| (row.get(0), (row.get(1), row.get(2)))).collect();
         let renewed = |claim: &Claim| match held.get(&claim.epoch) {
@@ -145,11 +204,14 @@ impl Workload for PostgresJournal {
     }
 
     async fn note_as(&self, claim: &Claim, note: Note) -> Result<Fencing, JournalError> {
-        let (robot, mark) = (claim.pull.robot_id.as_str(), claim.pull.mark_id.as_str());
-        let note = encode(&note)?;
-        let client = self.client().await?;
-        let noted = client.query_opt(NOTE, &[&robot, &mark, &claim.epoch, &note]).await;
-        Ok(if noted.map_err(failed)?.is_some() { Fencing::Held } else { Fencing::Fenced })
+        bounded(async {
+            let (robot, mark) = (claim.pull.robot_id.as_str(), claim.pull.mark_id.as_str());
+            let note = encode(&note)?;
+            let client = self.client().await?;
+            let noted = client.query_opt(NOTE, &[&robot, &mark, &claim.epoch, &note]).await;
+            Ok(if noted.map_err(failed)?.is_some() { Fencing::Held } else { Fencing::Fenced })
+        })
+        .await
     }
 
     async fn finish(&self, claim: &Claim) -> Result<Fencing, JournalError> {
@@ -163,12 +225,34 @@ impl Workload for PostgresJournal {
     }
 
     async fn want(&self, pull: &PullId) -> Result<(), JournalError> {
-        let (robot, mark) = (pull.robot_id.as_str(), pull.mark_id.as_str());
-        let want =
-            "UPDATE qopen_journal.pull SET notes = true WHERE robot_id = $1 AND mark_id = $2";
-        self.client().await?.execute(want, &[&robot, &mark]).await.map_err(failed)?;
+        bounded(async {
+            let (robot, mark) = (pull.robot_id.as_str(), pull.mark_id.as_str());
+            let want =
+                "UPDATE qopen_journal.pull SET notes = true WHERE robot_id = $1 AND mark_id = $2";
+            self.client().await?.execute(want, &[&robot, &mark]).await.map_err(failed)?;
+            self.shared.hints.kept();
+            Ok(())
+        })
+        .await
+    }
+
+    async fn note_refusal(&self) -> Result<(), JournalError> {
+        bounded(async {
+            let note = "UPDATE qopen_journal.refusal SET count = count + 1";
+            self.client().await?.execute(note, &[]).await.map(drop).map_err(failed)
+        })
+        .await?;
         self.shared.hints.kept();
         Ok(())
+    }
+
+    async fn noted_refusals(&self) -> Result<u64, JournalError> {
+        bounded(async {
+            let read = "SELECT count FROM qopen_journal.refusal";
+            let row = self.client().await?.query_one(read, &[]).await.map_err(failed)?;
+            Ok(u64::try_from(row.get::<_, i64>(0)).unwrap_or(0))
+        })
+        .await
     }
 
     async fn wait(&self, most: Duration) {

@@ -43,7 +43,7 @@ pub(super) async fn append(
 ) -> Result<Appended, JournalError> {
     let stopped = || JournalError::Fatal("the journal's tasks have stopped".into());
     let (reply, answer) = oneshot::channel();
-    let (unpacked, payload) = pack(page.payload.as_str());
+    let (unpacked, payload) = pack(&page.payload);
     let (pull, digest) = (page.pull, bytes_of(page.digest));
     let append = Append { pull, digest, unpacked, payload, reply };
     appends.send(append).await.map_err(|_| stopped())?;

@@ -7,7 +7,8 @@ use std::time::SystemTime;
 use proptest::prelude::*;
 use qopen_journal::Upkeep as _;
 use qopen_journal::{
-    DiskJournal, DiskOptions, Journal, MemoryJournal, Note, Outbox, PullState, Quarantined, Waiting,
+    DiskJournal, DiskOptions, Journal, Layer, MemoryJournal, Note, Outbox, PullState, Quarantined,
+    Waiting,
 };
 use tempfile::TempDir;
 
@@ -37,7 +38,7 @@ fn text(n: u8) -> String {
 }
 
 fn item(of: Option<u8>, n: u8) -> Quarantined {
-    Quarantined::new(of.map(|of| pull(mark(of))), "why", payload(&text(n)))
+    Quarantined::new(of.map(|of| pull(mark(of))), Layer::Shape, "why", payload(&text(n)))
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
@@ -77,7 +78,7 @@ async fn view(journal: &impl Both) -> View {
         pages.push(payloads(journal, mark(n)).await);
     }
     let events = journal.waiting(0, usize::MAX).await.unwrap();
-    pages.push(events.iter().map(|it| it.event.as_str().to_owned()).collect());
+    pages.push(events.iter().map(|it| it.event.text().as_str().to_owned()).collect());
     (pulls, pages, journal.quarantined(None).await.unwrap())
 }
 

@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use qopen_journal::Upkeep as _;
 use qopen_journal::{
-    Appended, DiskJournal, DiskOptions, Expired, Faults, Journal, JournalError, Note, Outbox,
-    Quarantined,
+    Appended, DiskJournal, DiskOptions, Expired, Faults, Journal, JournalError, Layer, Note,
+    Outbox, Quarantined,
 };
 use tempfile::TempDir;
 
@@ -174,7 +174,7 @@ async fn what_is_old_goes_and_leaves_nothing_on_the_disk() {
         String::from_utf8_lossy(&files.collect::<Vec<_>>().concat()).into_owned()
     };
     journal.append(page("old", "secret-page")).await.unwrap();
-    let item = Quarantined::new(None, "why", payload("secret-item"));
+    let item = Quarantined::new(None, Layer::Json, "why", payload("secret-item"));
     journal.quarantine(item).await.unwrap();
     journal.put(payload("secret-event")).await.unwrap();
     let between = SystemTime::now() + Duration::from_millis(20);
@@ -279,7 +279,10 @@ async fn an_event_that_cannot_be_read_any_more_holds_up_no_other() {
     bytes[at] ^= 1;
     std::fs::write(&file, bytes).unwrap();
     let waiting = journal.waiting(0, 9).await.unwrap();
-    assert_eq!(waiting.iter().map(|it| it.event.as_str()).collect::<Vec<_>>(), ["first", "third"]);
+    assert_eq!(
+        waiting.iter().map(|it| it.event.text().as_str().to_owned()).collect::<Vec<_>>(),
+        ["first", "third"]
+    );
     // Not more at a time than fits into memory, and always something.
     let large = "x".repeat(1 << 20);
     for n in 0..3 {

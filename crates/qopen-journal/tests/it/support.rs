@@ -8,7 +8,7 @@ pub fn pull(mark: &str) -> PullId {
 }
 
 pub fn payload(text: &str) -> Payload {
-    Payload::new(text.into())
+    Payload::new(text)
 }
 
 pub fn page(mark: &str, text: &str) -> PageRecord {
@@ -20,5 +20,5 @@ pub async fn payloads(journal: &dyn Journal, mark: &str) -> Vec<String> {
     let pages = journal.pages(&pull(mark)).await.unwrap();
     let pages: Vec<PageRecord> = pages.try_collect().await.unwrap();
     assert!(pages.iter().all(|page| page.pull == pull(mark)));
-    pages.iter().map(|page| page.payload.as_str().to_owned()).collect()
+    pages.iter().map(|page| page.payload.text().as_str().to_owned()).collect()
 }

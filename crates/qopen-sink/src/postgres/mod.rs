@@ -139,6 +139,16 @@ impl Sink for PostgresSink {
         self.migrate().map(drop)
     }
 
+    fn holds(&self, robot_id: &RobotId) -> Result<bool, SinkError> {
+        let (database, robot) = (self.database.clone(), robot_id.to_string());
+        let look = async move {
+            let read = "SELECT EXISTS (SELECT FROM qopen.robot_account WHERE robot_id = $1)";
+            let row = database.connect(None).await?.query_one(read, &[&robot]).await?;
+            Ok::<bool, DatabaseError>(row.get(0))
+        };
+        on_a_runtime(move |runtime| runtime.block_on(look).map_err(away))
+    }
+
     fn begin(&self, kind: ListKind) -> Result<Box<dyn ListWriter>, SinkError> {
         let runtime = a_runtime()?;
         let begun = runtime.block_on(async {

@@ -1,0 +1,249 @@
+//! What a payload means for us: the one reading that live callbacks, kept pages and captured ones share.
+
+use qopen_assembler::{ContentDigest, Entry, PageDigest, PullKey, Seed};
+use qopen_journal::{Layer, PullId};
+use qopen_types::{
+    CallbackSkim, EventType, MarkId, PayloadText, QuotedTexts, Reading, Readings, RobotId, SkimError,
+};
+
+/// What an opened payload is.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Classified {
+    /// A page of a pull.
+    Page(ClassifiedPage),
+    /// The platform reports an error.
+    Report {
+        /// The robot it is about.
+        robot_id: Option<RobotId>,
+        /// The mark, where the report names one.
+        mark_id: Option<MarkId>,
+        /// The platform's code; not 0.
+        code: i64,
+        /// The platform's message.
+        message: String,
+    },
+    /// Something that is no page and may hold one: to be kept for a person to look at.
+    Unreadable(Unreadable),
+    /// An event of another kind.
+    Other(EventType),
+}
+
+/// A page of a pull.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ClassifiedPage {
+    /// The pull it names.
+    pub pull: PullId,
+    /// Whether more pages are said to follow; `None` where the page does not say.
+    pub has_more: Option<bool>,
+    /// Its accounts that have an id, each as 32 bytes.
+    pub accounts: Vec<Entry>,
+    /// The contents of its accounts that have no readable id.
+    pub unidentified: Vec<ContentDigest>,
+    /// What had to be read otherwise than plainly.
+    pub readings: Readings,
+    /// Whether the payload says that it is a page. Where it does not, only its pull's name does.
+    pub declared: bool,
+}
+
+impl ClassifiedPage {
+    /// The page as a fact for an assembler.
+    #[must_use]
+    pub fn into_page(self, digest: PageDigest) -> qopen_assembler::Page<Vec<Entry>> {
+        qopen_assembler::Page::new(key_of(&self.pull), digest, self.has_more, self.accounts)
+            .unidentified(self.unidentified)
+    }
+}
+
+/// Something that could not be read, and what can be made out of whose it is.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Unreadable {
+    /// Where reading it ended.
+    pub layer: Layer,
+    /// What is wrong; never quotes the payload.
+    pub reason: String,
+    /// The robot, where it could be read.
+    pub robot_id: Option<RobotId>,
+    /// The mark, where it could be read.
+    pub mark_id: Option<MarkId>,
+    /// What the payload says it carries, as far as that can be made out.
+    pub event_type: EventType,
+}
+
+/// Reads a payload as far as folding it needs.
+#[must_use]
+pub fn classify(payload: &[u8]) -> Classified {
+    let text = PayloadText::of(payload);
+    let declared = EventType::of_payload(text.as_str());
+    match declared {
+        EventType::ROBOT_ACCOUNT_LIST => text.skim(|text, skim, readings| {
+            of_skim(text, skim, readings, &EventType::ROBOT_ACCOUNT_LIST)
+        }),
+        EventType::Absent => text.skim(undeclared),
+        other => Classified::Other(other),
+    }
+}
+
+/// A payload that does not say what it is at its beginning: because what stands before is damaged or
+/// spelled otherwise, or because it never says.
+fn undeclared(
+    text: &str,
+    skim: Result<CallbackSkim<'_>, SkimError>,
+    readings: Readings,
+) -> Classified {
+    // What was repaired may say so now.
+    let event_type = match EventType::of_payload(text) {
+        EventType::Absent => EventType::scan(text),
+        event_type => event_type,
+    };
+    match (&skim, &event_type) {
+        // Well formed, and an event of another kind.
+        (Ok(skim), EventType::Code(_) | EventType::Name(_))
+            if skim.event_type == event_type && event_type != EventType::ROBOT_ACCOUNT_LIST =>
+        {
+            Classified::Other(event_type)
+        }
+        _ => of_skim(text, skim, readings, &event_type),
+    }
+}
+
+fn of_skim(
+    text: &str,
+    skim: Result<CallbackSkim<'_>, SkimError>,
+    mut readings: Readings,
+    event_type: &EventType,
+) -> Classified {
+    let unreadable = |layer, reason: String, robot_id, mark_id| {
+        let event_type = event_type.clone();
+        Classified::Unreadable(Unreadable { layer, reason, robot_id, mark_id, event_type })
+    };
+    let skim = match skim {
+        Ok(skim) => skim,
+        Err(SkimError::Shape { reason, robot_id, mark_id }) => {
+            return unreadable(Layer::Shape, reason, robot_id, mark_id);
+        }
+        Err(error) => {
+            let (layer, reason) = not_json(text, readings, &error);
+            let whose = SkimError::names(text);
+            return unreadable(layer, reason, whose.0, whose.1);
+        }
+    };
+    let CallbackSkim { err_code, err_msg, robot_id, page, .. } = skim;
+    if err_code != 0 {
+        let mark_id = page.and_then(|page| page.mark_id);
+        let message = err_msg.into_owned();
+        return Classified::Report { robot_id, mark_id, code: err_code, message };
+    }
+    let missing = |what: &str, robot_id, mark_id| {
+        unreadable(Layer::Shape, format!("{what}: missing"), robot_id, mark_id)
+    };
+    let Some(page) = page else { return missing("data", robot_id, None) };
+    let (robot_id, mark_id) = match (robot_id, page.mark_id) {
+        (Some(robot_id), Some(mark_id)) => (robot_id, mark_id),
+        (None, mark_id) => return missing("robot_id", None, mark_id),
+        (robot_id, None) => return missing("mark_id", robot_id, None),
+    };
+    let pull = PullId { robot_id, mark_id };
+    let seed = Seed::of(&key_of(&pull));
+    let mut accounts = Vec::with_capacity(page.accounts.len());
+    let mut unidentified = Vec::new();
+    for account in &page.accounts {
+        match &account.id {
+            Ok(id) => {
+                let fingerprint = seed.fingerprint(id);
+                accounts.push(Entry { fingerprint, content: content_of(account) });
+            }
+            Err(_) => unidentified.push(content_of(account)),
+        }
+    }
+    let declared = *event_type == EventType::ROBOT_ACCOUNT_LIST;
+    if !declared {
+        readings.insert(Reading::NoEventType);
+    }
+    let has_more = page.has_more;
+    Classified::Page(ClassifiedPage { pull, has_more, accounts, unidentified, readings, declared })
+}
+
+/// The layer at which a text that is not JSON fails, and why.
+fn not_json(text: &str, readings: Readings, error: &SkimError) -> (Layer, String) {
+    let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+    let nulls = text.chars().take(64).filter(|c| *c == '\0').count();
+    let hint = if nulls > 8 {
+        "; it looks like UTF-16"
+    } else if looks_like_base64(text) {
+        "; it looks like base64"
+    } else if text.contains("%7B") || text.starts_with("data=") {
+        "; it looks like a form"
+    } else {
+        ""
+    };
+    match readings.contains(Reading::CutText) {
+        true => (Layer::Text, format!("not UTF-8, and not JSON with its holes filled{hint}")),
+        false => (Layer::Json, format!("not JSON: {cause}{hint}")),
+    }
+}
+
+fn looks_like_base64(text: &str) -> bool {
+    let text = text.trim();
+    text.len() >= 16 && text.bytes().all(|it| it.is_ascii_alphanumeric() || b"+/=-_".contains(&it))
+}
+
+/// Whether an event of another kind may be a page after all: it has a mark where a page has one.
+pub(crate) fn may_name_a_pull(payload: &[u8]) -> bool {
+    memchr::memmem::find(payload, b"\"mark_id\"").is_some()
+}
+
+/// The pulls that something unreadable stands against, of those that are open (evidence rule E2): those
+/// whose mark it names; else, where it names no mark, those of its robot; else all of them.
+///
+/// A mark that differs from a pull's only in the case of its letters names that pull.
+pub(crate) fn stands_against<'a>(
+    payload: &[u8],
+    robot_id: Option<&RobotId>,
+    mark_id: Option<&MarkId>,
+    open: impl IntoIterator<Item = &'a PullId>,
+) -> Vec<PullId> {
+    let open: Vec<&PullId> = open.into_iter().collect();
+    let texts = QuotedTexts::of(payload);
+    let marked = |pull: &&&PullId| is_near(&texts, mark_id, &pull.mark_id);
+    let named: Vec<&PullId> = open.iter().filter(marked).copied().collect();
+    let of_robot = |pull: &&&PullId| robot_id.is_none_or(|robot| *robot == pull.robot_id);
+    let against = match (named.is_empty(), mark_id) {
+        (false, _) => named,
+        // It names a pull that is not one of these.
+        (true, Some(_)) => Vec::new(),
+        (true, None) => open.iter().filter(of_robot).copied().collect(),
+    };
+    against.into_iter().cloned().collect()
+}
+
+/// Whether something unreadable names one of these pulls by its mark.
+pub(crate) fn names_one_of<'a>(
+    payload: &[u8],
+    mark_id: Option<&MarkId>,
+    pulls: impl IntoIterator<Item = &'a PullId>,
+) -> bool {
+    let texts = QuotedTexts::of(payload);
+    pulls.into_iter().any(|pull| is_near(&texts, mark_id, &pull.mark_id))
+}
+
+/// Marks shorter than this are looked for only where a mark stands: as a word they may be anything.
+const TELLING: usize = 8;
+
+fn is_near(texts: &QuotedTexts, named: Option<&MarkId>, mark: &MarkId) -> bool {
+    let mark = mark.as_str();
+    named.is_some_and(|it| it.as_str().trim().eq_ignore_ascii_case(mark.trim()))
+        || mark.len() >= TELLING && texts.contains_ignoring_case(mark)
+}
+
+/// The assembler's name for a pull.
+pub(crate) fn key_of(pull: &PullId) -> PullKey {
+    PullKey::new(pull.robot_id.as_str(), pull.mark_id.as_str())
+}
+
+/// The digest by which an account's contents are told apart.
+pub(crate) fn content_of(account: &qopen_types::AccountSkim<'_>) -> ContentDigest {
+    ContentDigest::from_u128(account.digest().to_u128())
+}
