@@ -26,9 +26,9 @@ pub(crate) fn run() -> Result<()> {
     for number in 0..PAGES {
         let page = template.text(number, number + 1 == PAGES)?;
         bytes += page.len();
-        replay.add(page)?;
+        replay.add(page.into_bytes())?;
     }
-    let outcomes = replay.finish();
+    let outcomes = replay.finish()?;
     let list = outcomes.into_iter().next().ok_or("no list")?.list;
     let (mut copied, mut jsonl, mut csv) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {

@@ -97,7 +97,7 @@ fn stages() -> Result<()> {
         }),
         Candidate::new("UTF-8", || std::str::from_utf8(payload.as_bytes()).is_ok()),
         Candidate::new("skim of ids", || CallbackSkim::read(&payload).is_ok()),
-        Candidate::new("skim, fingerprints and digests", || understand(&payload)),
+        Candidate::new("skim, fingerprints and digests", || classify(payload.as_bytes())),
         Candidate::new("digest of the page", || xxhash_rust::xxh3::xxh3_128(payload.as_bytes())),
         Candidate::new("digests of the accounts", || {
             accounts.iter().fold(0, |sum, it| sum ^ xxhash_rust::xxh3::xxh3_128(it.as_bytes()))

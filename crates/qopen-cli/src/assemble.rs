@@ -61,7 +61,9 @@ pub(crate) async fn run(args: AssembleArgs, settings: Settings) -> Result<Exit, 
     }
     let strangers = capture.replay.unattributed().count();
     if strangers > 0 {
-        eprintln!("qopen: {strangers} callbacks that cannot be read name pulls that are not in the input");
+        eprintln!(
+            "qopen: {strangers} callbacks that cannot be read name pulls that are not in the input"
+        );
     }
     let came = Came::captured(rejections, capture.replay.readings());
     let options = PublishOptions::default().allow_empty(args.allow_empty);
@@ -104,7 +106,8 @@ fn set_aside(args: &AssembleArgs, replay: &Replay) -> Result<(), Failure> {
     let mut quarantine = Quarantine::default();
     for item in replay.unattributed() {
         let (layer, raw) = (item.layer.as_str(), item.payload.as_bytes());
-        let line = quarantine_line(None, layer, &item.reason, raw).map_err(|error| fails(&error))?;
+        let line =
+            quarantine_line(None, layer, &item.reason, raw).map_err(|error| fails(&error))?;
         quarantine.push(&line).map_err(|error| fails(&error))?;
     }
     let output = Output::new(&args.out, args.format)?;

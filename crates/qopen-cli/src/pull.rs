@@ -301,8 +301,7 @@ impl Work {
         }
         let came = Came::of(self.client.stats(), &self.listener, &self.path);
         let options = PublishOptions::default().allow_empty(args.receiving.allow_empty);
-        let summaries =
-            publish(&self.output, &outcomes, exits.is_empty(), &came, options).await;
+        let summaries = publish(&self.output, &outcomes, exits.is_empty(), &came, options).await;
         let mut published = Vec::new();
         for (summary, outcome) in summaries.into_iter().zip(outcomes) {
             exits.push(summary.exit);

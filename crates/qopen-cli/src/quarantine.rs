@@ -132,7 +132,9 @@ fn one_of<'a>(items: &[&'a Quarantined], wanted: &str) -> Result<&'a Quarantined
         [] => Err(Failure::usage(format!(
             "nothing in quarantine is called {wanted}; `qopen quarantine list` shows what there is"
         ))),
-        _ => Err(Failure::usage(format!("several items begin with {wanted}; give more of the name"))),
+        _ => {
+            Err(Failure::usage(format!("several items begin with {wanted}; give more of the name")))
+        }
     }
 }
 

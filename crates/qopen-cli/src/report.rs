@@ -58,11 +58,7 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
-    pub(crate) fn new(
-        status: &Status,
-        progress: &Progress,
-        came: &Came,
-    ) -> Self {
+    pub(crate) fn new(status: &Status, progress: &Progress, came: &Came) -> Self {
         let exit = match status {
             Status::Complete(_) => Exit::Complete,
             Status::Incomplete(_) => Exit::Incomplete,
@@ -232,16 +228,24 @@ impl Came {
             "verified callbacks that no key opens; is QOPEN_ENCODING_AES_KEY the console's?".into(),
         );
         let unreadable = self.unreadable.saturating_sub(self.undecrypted + self.strangers);
-        add(unreadable, "verified callbacks that cannot be read; see `qopen quarantine list`".into());
+        add(
+            unreadable,
+            "verified callbacks that cannot be read; see `qopen quarantine list`".into(),
+        );
         add(self.stray_reports, "error reports of other pulls".into());
-        let others = self.other_events.saturating_sub(self.unreadable - self.undecrypted.min(self.unreadable));
+        let others = self
+            .other_events
+            .saturating_sub(self.unreadable - self.undecrypted.min(self.unreadable));
         add(others, "events of other kinds".into());
         let rejected: u64 = self.rejections.iter().map(|(_, count)| count).sum();
         add(rejected, format!("callbacks that were rejected: {}", by_reason(&self.rejections)));
         let last = self.last_path.as_deref().unwrap_or_default();
         add(
             self.other_paths,
-            format!("requests to other paths, the last to {last}; callbacks are taken at {}", self.path),
+            format!(
+                "requests to other paths, the last to {last}; callbacks are taken at {}",
+                self.path
+            ),
         );
         let other = self.other_methods - self.echo_checks;
         add(other, "requests by another method than POST".into());
@@ -251,7 +255,8 @@ impl Came {
         );
         add(
             self.proxy_protocol,
-            "connections that begin with the PROXY protocol; turn it off towards this listener".into(),
+            "connections that begin with the PROXY protocol; turn it off towards this listener"
+                .into(),
         );
         let milliseconds = self.readings.iter().find(|it| it.0 == Reading::Milliseconds);
         add(milliseconds.map_or(0, |it| it.1), "timestamps in milliseconds".into());

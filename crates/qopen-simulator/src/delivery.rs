@@ -122,7 +122,8 @@ fn plan(shared: &Shared, robot: &RobotId, mark: &MarkId, need_tag_info: bool) ->
         strangers.push(genuine(event.to_string().into_bytes()));
     }
     for number in 0..schedule.damaged_events {
-        let event = format!("{{\"event_type\": 40023, \"number\": {number}, \"text\": \"half an emoj");
+        let event =
+            format!("{{\"event_type\": 40023, \"number\": {number}, \"text\": \"half an emoj");
         strangers.push(genuine(event.into_bytes()));
     }
     for number in 0..schedule.foreign_marks {
@@ -135,7 +136,11 @@ fn plan(shared: &Shared, robot: &RobotId, mark: &MarkId, need_tag_info: bool) ->
         let data = json!({"has_more": false, "mark_id": mark, "account_list": [
             {"account_id": format!("forged-{number}")}]});
         let page = json!({"event_type": 42016, "err_code": 0, "robot_id": robot, "data": data});
-        strangers.push(Callback { forged: true, once: true, ..genuine(page.to_string().into_bytes()) });
+        strangers.push(Callback {
+            forged: true,
+            once: true,
+            ..genuine(page.to_string().into_bytes())
+        });
     }
     for stranger in strangers {
         let at = usize::try_from(dice.below(out.len() as u64 + 1)).unwrap_or(0);

@@ -25,7 +25,11 @@ pub(crate) fn payload(odd: Odd, payload: &str, mark: &str) -> Vec<u8> {
         Odd::FlagTexts => {
             let more = if last { "False" } else { "TRUE" };
             page["data"]["has_more"] = more.into();
-            each_account(&mut page, |it| it["deleted_by_staff"] = "1.0".into());
+            each_account(&mut page, |it| {
+                if let Some(flag) = it["deleted_by_staff"].as_bool() {
+                    it["deleted_by_staff"] = if flag { "True" } else { "0.0" }.into();
+                }
+            });
         }
         Odd::NoHasMore if last => {
             page["data"].as_object_mut().map(|it| it.remove("has_more"));
@@ -90,7 +94,13 @@ fn in_first_name(page: &mut Value, place: &str, with: impl Fn(&str) -> Vec<u8>) 
 }
 
 /// The body in which a payload is sent in that form.
-pub(crate) fn body(ring: &Keyring, odd: Option<Odd>, payload: &[u8], nonce: &str, now: u64) -> Vec<u8> {
+pub(crate) fn body(
+    ring: &Keyring,
+    odd: Option<Odd>,
+    payload: &[u8],
+    nonce: &str,
+    now: u64,
+) -> Vec<u8> {
     let padding = match odd {
         Some(Odd::WecomPadding) => Padding::Wecom,
         Some(Odd::Unpadded) => Padding::None,

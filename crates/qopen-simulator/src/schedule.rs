@@ -141,6 +141,38 @@ impl Odd {
         Self::MarkInCapitals,
     ];
 
+    /// Whether it leaves every customer's JSON as it is written.
+    #[must_use]
+    pub const fn keeps_spelling(self) -> bool {
+        matches!(
+            self,
+            Self::WecomPadding
+                | Self::Unpadded
+                | Self::Base64Spaces
+                | Self::Base64Url
+                | Self::UpperCase
+                | Self::Milliseconds
+                | Self::EnvelopeBom
+                | Self::PayloadBom
+                | Self::NotANumber
+                | Self::TooDeep
+        )
+    }
+
+    /// Whether it leaves every customer's data as they are, and the page's end stated.
+    #[must_use]
+    pub const fn keeps_contents(self) -> bool {
+        self.is_readable()
+            && !matches!(
+                self,
+                Self::CutText
+                    | Self::LoneSurrogate
+                    | Self::ControlCharacter
+                    | Self::DateTime
+                    | Self::NoHasMore
+            )
+    }
+
     /// Whether a reader takes it for what it stands for: then the pull is complete, and right.
     #[must_use]
     pub const fn is_readable(self) -> bool {
@@ -149,7 +181,6 @@ impl Odd {
             Self::NotBase64
                 | Self::Undecryptable
                 | Self::NotJson
-                | Self::TooDeep
                 | Self::RenamedFields
                 | Self::DoubleList
                 | Self::UnreadableIds
@@ -321,7 +352,7 @@ impl Schedule {
             odd_pages: match odd {
                 true => {
                     let readable: Vec<Odd> =
-                        Odd::ALL.into_iter().filter(|it| it.is_readable()).collect();
+                        Odd::ALL.into_iter().filter(|it| it.keeps_spelling()).collect();
                     let mut any = || readable[number(readable.len() as u64)];
                     (0..4).map(|page| (page, any())).collect()
                 }

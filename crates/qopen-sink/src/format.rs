@@ -169,7 +169,11 @@ fn escaped(text: &str) -> String {
 fn unread(record: &Record<'_>) -> String {
     let unread = &record.account().unread;
     // Plain data always encodes.
-    if unread.is_empty() { String::new() } else { serde_json::to_string(unread).unwrap_or_default() }
+    if unread.is_empty() {
+        String::new()
+    } else {
+        serde_json::to_string(unread).unwrap_or_default()
+    }
 }
 
 fn extra(record: &Record<'_>) -> String {

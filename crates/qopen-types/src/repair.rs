@@ -57,8 +57,10 @@ impl<'a> Repair<'a> {
         self.bytes.get(self.at).copied()
     }
 
+    /// Copied too: an account is told from another by its text.
     fn space(&mut self) {
-        while let Some(b' ' | b'\n' | b'\t' | b'\r') = self.peek() {
+        while let Some(space @ (b' ' | b'\n' | b'\t' | b'\r')) = self.peek() {
+            self.out.push(char::from(space));
             self.at += 1;
         }
     }

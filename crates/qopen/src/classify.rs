@@ -3,7 +3,8 @@
 use qopen_assembler::{ContentDigest, Entry, PageDigest, PullKey, Seed};
 use qopen_journal::{Layer, PullId};
 use qopen_types::{
-    CallbackSkim, EventType, MarkId, PayloadText, QuotedTexts, Reading, Readings, RobotId, SkimError,
+    CallbackSkim, EventType, MarkId, PayloadText, QuotedTexts, Reading, Readings, RobotId,
+    SkimError,
 };
 
 /// What an opened payload is.
@@ -72,6 +73,17 @@ pub struct Unreadable {
     pub event_type: EventType,
 }
 
+/// Whether something unreadable is an event of another kind, unless it names one of our pulls: it says
+/// that it is one, or it is well-formed JSON that says nothing.
+pub(crate) fn says_other(event_type: &EventType, layer: Layer, payload: &[u8]) -> bool {
+    let is_object = payload.trim_ascii_start().first() == Some(&b'{');
+    match event_type {
+        &EventType::ROBOT_ACCOUNT_LIST => false,
+        EventType::Absent => layer == Layer::Shape && is_object,
+        _ => true,
+    }
+}
+
 /// Reads a payload as far as folding it needs.
 #[must_use]
 pub fn classify(payload: &[u8]) -> Classified {
@@ -82,8 +94,17 @@ pub fn classify(payload: &[u8]) -> Classified {
             of_skim(text, skim, readings, &EventType::ROBOT_ACCOUNT_LIST)
         }),
         EventType::Absent => text.skim(undeclared),
-        other => Classified::Other(other),
+        other => match is_json(&text) {
+            true => Classified::Other(other),
+            // Damaged: whether it is one of ours is told by the marks that it names.
+            false => text.skim(|text, skim, readings| of_skim(text, skim, readings, &other)),
+        },
     }
+}
+
+fn is_json(text: &PayloadText<'_>) -> bool {
+    let json = |text: &str| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+    json(text.as_str()) || text.repaired().is_some_and(|text| json(text.as_str()))
 }
 
 /// A payload that does not say what it is at its beginning: because what stands before is damaged or
@@ -210,7 +231,10 @@ pub(crate) fn stands_against<'a>(
     let marked = |pull: &&&PullId| is_near(&texts, mark_id, &pull.mark_id);
     let named: Vec<&PullId> = open.iter().filter(marked).copied().collect();
     let of_robot = |pull: &&&PullId| robot_id.is_none_or(|robot| *robot == pull.robot_id);
+    let exactly = |pull: &&PullId| robot_id == Some(&pull.robot_id);
     let against = match (named.is_empty(), mark_id) {
+        // Of pulls that share a mark, the one of the robot that it names.
+        (false, _) if named.iter().any(exactly) => named.into_iter().filter(exactly).collect(),
         (false, _) => named,
         // It names a pull that is not one of these.
         (true, Some(_)) => Vec::new(),

@@ -19,8 +19,8 @@ use crate::foreign::ForeignHandler;
 use crate::messages::{Command, Fact, Generation, Seen, Start, Watched};
 use crate::pull::CancelOnDrop;
 use crate::receive::{Intake, KnownPulls};
-use crate::stats::Stats;
 use crate::resume::{self, Resumed, options};
+use crate::stats::Stats;
 use crate::tenure::{self, Tenure};
 use crate::under_way::{Hold, UnderWay};
 use crate::{Outcome, Pull, PullError, PullRequest, PulledList};
@@ -254,7 +254,9 @@ impl Client {
         let Start { fold, ended, .. } = resumed.map_err(PullError::Journal)?.start;
         // A list whose pages are gone is not the list any more.
         let whole = fold.as_ref().is_some_and(|fold| fold.owed() == 0);
-        let revision = ended.filter(|_| whole).map_or(0, |(revision, late)| revision + u32::from(late.is_some()));
+        let revision = ended
+            .filter(|_| whole)
+            .map_or(0, |(revision, late)| revision + u32::from(late.is_some()));
         Ok(fold.map(|fold| PulledList::done(id.clone(), Arc::clone(journal), fold, revision)))
     }
 

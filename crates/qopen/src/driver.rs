@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use qopen_assembler::{
-    Assembler, Config, Entry, ErrorReport, Event, Failure, Fold, PullKey, StartError, Time, Verdict,
-    WaitingFor,
+    Assembler, Config, Entry, ErrorReport, Event, Failure, Fold, PullKey, StartError, Time,
+    Verdict, WaitingFor,
 };
 use qopen_callback::{Refusals, Refused};
 use qopen_http::SendError;
@@ -114,9 +114,8 @@ impl Driver {
         loop {
             let due = driver.assembler.poll_timeout();
             // A time too far away to be named never comes.
-            let due = due.and_then(|due| {
-                driver.epoch.checked_add(due.to_duration().saturating_sub(BEFORE))
-            });
+            let due = due
+                .and_then(|due| driver.epoch.checked_add(due.to_duration().saturating_sub(BEFORE)));
             // What has arrived comes before what is due: a page that waited in the queue is not late.
             tokio::select! {
                 biased;
@@ -240,7 +239,14 @@ impl Driver {
                 let started = match (start.ended, start.fold.take_if(|_| start.ended.is_some())) {
                     (Some((revision, late)), Some(fold)) => {
                         let options = start.options;
-                        self.assembler.start_completed(now, key.clone(), options, fold, revision, late)
+                        self.assembler.start_completed(
+                            now,
+                            key.clone(),
+                            options,
+                            fold,
+                            revision,
+                            late,
+                        )
                     }
                     _ => self.assembler.start(now, key.clone(), start.options),
                 };

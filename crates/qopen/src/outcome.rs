@@ -96,10 +96,16 @@ fn grounds(basis: &Basis) -> String {
         n => out.push_str(&format!("; {n} callbacks were refused meanwhile")),
     }
     if !basis.outage.is_zero() {
-        out.push_str(&format!("; the journal did not answer for {:.1} s", basis.outage.as_secs_f64()));
+        out.push_str(&format!(
+            "; the journal did not answer for {:.1} s",
+            basis.outage.as_secs_f64()
+        ));
     }
     if basis.unidentified > 0 {
-        out.push_str(&format!("; {} accounts without a readable id are allowed", basis.unidentified));
+        out.push_str(&format!(
+            "; {} accounts without a readable id are allowed",
+            basis.unidentified
+        ));
     }
     out
 }
@@ -115,7 +121,8 @@ fn sentence(failure: &Failure) -> String {
             )
         }
         Failure::UnreadablePages => {
-            "a callback could not be read and lies in quarantine; the list may lack its accounts".into()
+            "a callback could not be read and lies in quarantine; the list may lack its accounts"
+                .into()
         }
         Failure::UnidentifiedAccounts { accounts } => format!(
             "{accounts} accounts have no readable id and are not in the list; --allow-unidentified {accounts} accepts that"

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use futures_util::StreamExt as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use futures_util::StreamExt as _;
 use qopen_assembler::{ContentDigest, Fingerprint, Fold};
 use qopen_journal::{
     Changes, Companion, Fencing, Journal, JournalError, Note, PageRecord, PullId, PullState,
@@ -54,7 +54,9 @@ pub enum PublishError {
     #[error("another worker publishes the pull's list, or a later one stands there")]
     Fenced,
     /// The complete list is empty, and would replace one that is not.
-    #[error("the list of robot {robot} is empty, and the one that it would replace is not; --allow-empty publishes it")]
+    #[error(
+        "the list of robot {robot} is empty, and the one that it would replace is not; --allow-empty publishes it"
+    )]
     Empty {
         /// The robot.
         robot: RobotId,

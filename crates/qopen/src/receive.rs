@@ -17,7 +17,8 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 
 use crate::classify::{
-    Classified, ClassifiedPage, Unreadable, classify, may_name_a_pull, names_one_of, stands_against,
+    Classified, ClassifiedPage, Unreadable, classify, may_name_a_pull, names_one_of, says_other,
+    stands_against,
 };
 use crate::foreign::{ForeignEvent, ForeignHandler};
 use crate::messages::Fact;
@@ -284,13 +285,7 @@ impl Intake {
             known = Some(named);
         }
         let names_ours = known.is_some() || names_one_of(payload, named_mark.as_ref(), ids());
-        let is_other = match &event_type {
-            &EventType::ROBOT_ACCOUNT_LIST => false,
-            // Well-formed JSON that says nothing is an event that says nothing.
-            EventType::Absent => layer == Layer::Shape && is_object(payload),
-            _ => true,
-        };
-        if is_other && !names_ours {
+        if says_other(&event_type, layer, payload) && !names_ours {
             return self.hand_on(event_type, received).await;
         }
         against.extend(known.clone());
@@ -445,10 +440,6 @@ fn of_these(open: Vec<PullState>, ids: &[PullId]) -> Vec<PullState> {
     open.into_iter().filter(|it| ids.contains(&it.pull)).collect()
 }
 
-fn is_object(payload: &[u8]) -> bool {
-    payload.trim_ascii_start().first() == Some(&b'{')
-}
-
 fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
@@ -477,7 +468,9 @@ mod tests {
         let at = UNIX_EPOCH + 1000 * second;
         let started = qopen_journal::Started::new(second, second, second);
         state.notes.push(Noted { at, note: Note::Started(started) });
-        for (signed, was) in [(None, true), (Some(1000), true), (Some(995), true), (Some(994), false)] {
+        for (signed, was) in
+            [(None, true), (Some(1000), true), (Some(995), true), (Some(994), false)]
+        {
             assert_eq!(was_requested(&state, signed), was, "{signed:?}");
         }
     }

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use qopen_assembler::{
-    Assembler, Config, Entry, ErrorReport, Event, PullKey, PullOptions, Time,
-};
+use qopen_assembler::{Assembler, Config, Entry, ErrorReport, Event, PullKey, PullOptions, Time};
 use qopen_journal::{
     Journal, JournalError, Layer, MemoryJournal, Note, PageRecord, Payload, PullId, Quarantined,
 };
 use qopen_types::{EventType, MarkId, Reading, Readings, RobotId};
 
-use crate::classify::{Classified, Unreadable, classify, key_of, names_one_of, stands_against};
+use crate::classify::{
+    Classified, Unreadable, classify, key_of, names_one_of, says_other, stands_against,
+};
 use crate::resume::digest_of;
 use crate::{Outcome, Progress, PulledList, Status};
 
@@ -168,11 +168,12 @@ impl Replay {
             let mut against = stands_against(payload, robot_id.as_ref(), mark_id.as_ref(), &ids);
             let ours = *event_type == EventType::ROBOT_ACCOUNT_LIST;
             if let Some(named) = named.filter(|it| ours && !against.contains(it)) {
-                // A pull of which nothing else is in the capture.
+                // A pull of which nothing else is in the capture; others may have the same mark.
+                against.retain(|it| it.mark_id != named.mark_id);
                 self.enter(named.clone());
                 against.push(named);
             }
-            let other = matches!(event_type, EventType::Code(_) | EventType::Name(_)) && !ours;
+            let other = says_other(event_type, item.layer, payload);
             if other && !names_one_of(payload, mark_id.as_ref(), &ids) {
                 continue;
             }

@@ -57,7 +57,11 @@ pub(crate) async fn prepare(
                 let newer = state.has_newer_pages();
                 (*revision, newer.then(|| PageDigest::of(b"a page that came later")))
             }
-            _ => (1, None),
+            // What may have been published is not published otherwise under the same number.
+            _ => {
+                let newer = ended.is_some_and(|(_, pages)| state.pages > pages);
+                (1, newer.then(|| PageDigest::of(b"a page that came later")))
+            }
         });
         start.options = options;
         start.fold = Some(fold);

@@ -167,4 +167,3 @@ impl Stats {
         *self.counts.stranger.lock().unwrap_or_else(PoisonError::into_inner) = stranger;
     }
 }
-

@@ -27,7 +27,11 @@ fn every_vector_opens_or_fails_as_it_says() {
         match (opened, case["why"].as_str()) {
             (Ok(opened), None) => {
                 assert_eq!(case["valid"], true, "{name}");
-                assert_eq!(opened.payload(), case["plaintext"].as_str().unwrap().as_bytes(), "{name}");
+                assert_eq!(
+                    opened.payload(),
+                    case["plaintext"].as_str().unwrap().as_bytes(),
+                    "{name}"
+                );
             }
             (Err(error), Some(why)) => {
                 let fits = match why {

@@ -52,7 +52,11 @@ pub(crate) async fn text(service: &Service, callbacks: &Listener) -> String {
             stats.refusals().get().count,
         ),
         ("other_paths", "Requests to other paths.", stats.receiver().other_paths()),
-        ("other_methods", "Requests by another method than POST.", stats.receiver().other_methods()),
+        (
+            "other_methods",
+            "Requests by another method than POST.",
+            stats.receiver().other_methods(),
+        ),
         ("echo_checks", "Checks of the URL by a console.", stats.receiver().echo_checks()),
         (
             "proxy_protocol",

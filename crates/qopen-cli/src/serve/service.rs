@@ -10,15 +10,15 @@ use qopen::callback::listener::Listener;
 use qopen::journal::{JournalError, Note, PullId, PullState, Store};
 use qopen::types::MarkId;
 use qopen::{
-    ClaimedPull, Client, ForwardQueue, Outcome, Progress, PublishOptions, Pull, PullError, PullRequest,
-    Worker,
+    ClaimedPull, Client, ForwardQueue, Outcome, Progress, PublishOptions, Pull, PullError,
+    PullRequest, Worker,
 };
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
-use crate::report::Came;
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, Place};
+use crate::report::Came;
 
 /// How long it takes until a list that could not be published is published again: at first, and twice
 /// as long each time, up to a minute.

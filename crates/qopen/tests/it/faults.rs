@@ -3,11 +3,13 @@
 use qopen::assembler::{Failure, WaitingFor};
 use qopen::callback::RejectReason;
 use qopen::{PullRequest, Status};
-use qopen_simulator::{Chance, ErrorFault, Refusal, Schedule};
+use std::time::Duration;
+
+use qopen_simulator::{Chance, ErrorFault, Odd, Refusal, Schedule};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::harness::{Harness, ring, robot, written};
+use crate::harness::{Harness, ring, robot, timing, written};
 
 async fn comes_out_right(schedule: Schedule) -> Harness {
     let replay = serde_json::to_string(&schedule).unwrap();
@@ -162,20 +164,85 @@ async fn a_platform_that_stays_away() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn i9_a_broken_account_costs_itself_and_is_shown() {
+async fn e5_i9_a_broken_field_costs_itself_and_is_shown() {
     let harness = Harness::start(Schedule { broken_accounts: 3, ..Schedule::default() }).await;
     let outcome = harness.pull().await;
     assert!(matches!(outcome.status, Status::Complete(_)));
-    let (list, published) = written(&outcome).await;
+    let (mut list, published) = written(&outcome).await;
+    let figures = &published.lists[0];
+    assert_eq!((list.len(), figures.quarantined, figures.unread_fields), (500, 0, 3));
+    let broken: Vec<_> = list.iter().filter(|(_, it)| it.extra.get("_unread").is_some()).collect();
+    assert_eq!(broken.len(), 3);
+    for (_, account) in broken {
+        let unread = account.extra.get("_unread").unwrap();
+        assert_eq!(unread.as_str(), r#"{"profile.name":["?"]}"#);
+    }
+    list.retain(|_, it| it.extra.get("_unread").is_none());
     assert_eq!(list, harness.dataset().expected());
-    assert_eq!((list.len(), published.lists[0].quarantined), (497, 3));
-    let lines: Vec<String> =
-        published.quarantine.into_lines().unwrap().map(Result::unwrap).collect();
-    assert_eq!(lines.len(), 3);
-    for line in lines {
-        let line: serde_json::Value = serde_json::from_str(&line).unwrap();
-        assert_eq!(line["reason"], "name: expected a string, found a list");
-        assert_eq!(line["raw"]["profile"]["name"], serde_json::json!(["?"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn e5_an_account_without_a_readable_id_stands_against_completeness_unless_allowed() {
+    let odd_pages = vec![(1, Odd::UnreadableIds)];
+    let schedule = Schedule { accounts: 30, page_size: 10, odd_pages, ..Schedule::default() };
+    let harness = Harness::start(schedule).await;
+    for (allowed, complete) in [(0, false), (9, false), (10, true)] {
+        let request = PullRequest::new(robot()).allow_unidentified(allowed);
+        let outcome = harness.pull_as(request).await;
+        match &outcome.status {
+            Status::Complete(basis) => assert_eq!((basis.unidentified, complete), (10, true)),
+            Status::Incomplete(it) => {
+                assert_eq!(*it, Failure::UnidentifiedAccounts { accounts: 10 });
+                assert!(!complete, "{allowed}");
+            }
+            other => panic!("{other:?}"),
+        }
+        let (list, published) = written(&outcome).await;
+        assert_eq!((list.len(), published.lists[0].quarantined), (20, 10));
+    }
+}
+
+/// Every odd form, as a page in the middle and as the last: complete and right, or not complete and kept
+/// byte for byte. Never complete without it.
+#[tokio::test(flavor = "multi_thread")]
+async fn e1_e4_every_odd_page_is_read_or_kept() {
+    for odd in Odd::ALL {
+        for page in [1, 2] {
+            let odd_pages = vec![(page, odd)];
+            let schedule =
+                Schedule { accounts: 30, page_size: 10, odd_pages, ..Schedule::default() };
+            let harness = Harness::start_with(schedule, |builder| {
+                let idle = Duration::from_millis(1500);
+                builder.timing(timing().settle(Duration::from_millis(300)).idle_timeout(idle))
+            })
+            .await;
+            let outcome = harness.pull().await;
+            let complete = matches!(outcome.status, Status::Complete(_));
+            assert_eq!(complete, odd.is_readable(), "{odd:?} {page}: {:?}", outcome.status);
+            let (list, published) = written(&outcome).await;
+            if complete {
+                assert_eq!(list.len(), 30, "{odd:?}");
+                if odd.keeps_contents() {
+                    assert_eq!(list, harness.dataset().expected(), "{odd:?}");
+                }
+            } else {
+                assert_eq!(list.len(), 20, "{odd:?}");
+                assert!(published.lists[0].quarantined > 0, "{odd:?} {page}");
+            }
+            let counted = harness.client.stats().readings();
+            let envelope = !matches!(odd, Odd::DateTime) && odd.is_readable();
+            let is_read = match odd {
+                // Padding to 32 bytes is the plain one half of the time, and so is the end of base64.
+                Odd::WecomPadding | Odd::Base64Url => true,
+                Odd::NoHasMore if page == 1 => true,
+                _ => {
+                    !envelope
+                        || !counted.is_empty()
+                        || [Odd::LoneSurrogate, Odd::TooDeep].contains(&odd)
+                }
+            };
+            assert!(is_read, "{odd:?} {page}: {counted:?}");
+        }
     }
 }
 
@@ -227,8 +294,8 @@ async fn a_page_of_which_little_can_be_read_still_stands_against_completeness() 
         ),
         (
             r#"{"event_type":42016,"robot_id":"robot-1","data":{"account_list":[{"account_id""#,
-            400,
-            Failure::OwedPages,
+            200,
+            Failure::UnreadablePages,
         ),
         // Nothing says whose it is, and there is only one that it can be.
         (
@@ -250,7 +317,7 @@ async fn a_page_of_which_little_can_be_read_still_stands_against_completeness() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_contents_the_one_that_can_be_read_is_published() {
+async fn of_two_contents_the_greater_digest_is_published_whatever_of_it_can_be_read() {
     let harness = Harness::start(Schedule { silent: true, ..Schedule::default() }).await;
     let pull = harness.client.pull(PullRequest::new(robot())).await.unwrap();
     let mark = pull.id().mark_id.clone();
@@ -269,5 +336,8 @@ async fn of_two_contents_the_one_that_can_be_read_is_published() {
     let outcome = pull.await.unwrap();
     assert!(matches!(outcome.status, Status::Complete(_)));
     let (list, published) = written(&outcome).await;
-    assert_eq!((list.len(), published.lists[0].quarantined), (40, 40));
+    // The greater digest wins, and a field that it has unreadable costs the field.
+    let figures = &published.lists[0];
+    assert_eq!((list.len(), figures.quarantined), (40, 0));
+    assert!((1..40).contains(&figures.unread_fields), "{}", figures.unread_fields);
 }

@@ -166,10 +166,7 @@ async fn an_event_that_is_always_refused_holds_up_no_other() {
     others.dedup();
     assert_eq!(others.len(), 199);
     let waiting = journal.waiting(0, 9).await.unwrap();
-    assert_eq!(
-        waiting.iter().map(|it| it.event.as_str().as_bytes()).collect::<Vec<_>>(),
-        [event(3)]
-    );
+    assert_eq!(waiting.iter().map(|it| it.event.as_bytes()).collect::<Vec<_>>(), [event(3)]);
     running.abort();
     server.abort();
 }

@@ -79,7 +79,10 @@ struct Recorder(mpsc::UnboundedSender<(EventType, Vec<u8>)>);
 #[async_trait::async_trait]
 impl ForeignHandler for Recorder {
     async fn handle(&self, event: ForeignEvent) -> Result<(), qopen::callback::receiver::NotTaken> {
-        assert!(event.payload().contains("20001") && !format!("{event:?}").contains("payload"));
+        assert!(
+            event.payload().windows(5).any(|it| it == b"20001")
+                && !format!("{event:?}").contains("payload")
+        );
         self.0.send((event.event_type().clone(), event.body().to_vec())).unwrap();
         Ok(())
     }

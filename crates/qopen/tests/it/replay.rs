@@ -1,6 +1,6 @@
 //! Captured payloads give the list that the pull gave.
 
-use qopen::{Replay, ReplayError, Status};
+use qopen::{Replay, Replayed, Status};
 use qopen_simulator::{Dataset, Schedule};
 
 use crate::harness::{Harness, robot, written};
@@ -17,9 +17,9 @@ async fn i2_a_shuffled_and_doubled_capture_gives_the_same_list_as_the_pull() {
     capture.sort();
     let mut replay = Replay::default();
     for payload in capture {
-        replay.add(payload).unwrap();
+        replay.add(payload.into_bytes()).unwrap();
     }
-    let outcomes = replay.finish();
+    let outcomes = replay.finish().unwrap();
     assert_eq!(outcomes.len(), 1);
     assert!(matches!(outcomes[0].status, Status::Complete(basis) if basis.declared));
     assert_eq!(outcomes[0].progress.duplicate_pages, pages.len() as u64);
@@ -34,24 +34,57 @@ async fn a_capture_says_what_it_lacks() {
         )
     };
     let mut replay = Replay::default();
-    replay.add(payload("r1", "m", true)).unwrap();
-    replay.add(payload("r2", "m", false)).unwrap();
-    replay.add(payload("r3", "m", true)).unwrap();
-    replay
-        .add(
-            r#"{"event_type":42016,"err_code":7,"err_msg":"no","robot_id":"r3","data":null}"#
-                .into(),
-        )
-        .unwrap();
-    replay.add(payload("r4", "m", false).replace("[{\"account_id\":\"a\"}]", "7")).unwrap();
-    assert!(matches!(replay.add("{".into()), Err(ReplayError::Other(_) | ReplayError::NotJson(_))));
-    assert!(matches!(replay.add(r#"{"event_type":20001}"#.into()), Err(ReplayError::Other(_))));
+    let report = r#"{"event_type":42016,"err_code":7,"err_msg":"no","robot_id":"r3","data":null}"#;
+    let broken = payload("r4", "m", false).replace("[{\"account_id\":\"a\"}]", "7");
+    let mut add = |payload: &str| replay.add(payload.into()).unwrap();
+    assert_eq!(add(&payload("r1", "m", true)), Replayed::List);
+    add(&payload("r2", "m", false));
+    add(&payload("r3", "m", true));
+    add(report);
+    assert!(matches!(add(&broken), Replayed::Unreadable { .. }));
+    assert!(matches!(add(r#"{"event_type":20001}"#), Replayed::Other(_)));
     let statuses: Vec<(String, &str)> = replay
         .finish()
+        .unwrap()
         .iter()
         .map(|it| (it.progress.pull.robot_id.to_string(), it.status.as_str()))
         .collect();
     let expected =
         [("r1", "incomplete"), ("r2", "complete"), ("r3", "failed"), ("r4", "incomplete")];
     assert_eq!(statuses, expected.map(|(robot, status)| (robot.to_owned(), status)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn e2_what_says_nothing_stands_against_every_list() {
+    let page = |mark: &str| {
+        format!(
+            r#"{{"event_type":42016,"robot_id":"r","data":{{"mark_id":"{mark}","has_more":false,"account_list":[]}}}}"#
+        )
+    };
+    let statuses = |odd: &[u8]| {
+        let mut replay = Replay::default();
+        for mark in ["mark-one", "mark-two"] {
+            replay.add(page(mark).into()).unwrap();
+        }
+        replay.add(odd.to_vec()).unwrap();
+        let outcomes = replay.finish().unwrap();
+        outcomes.iter().map(|it| it.status.as_str()).collect::<Vec<_>>()
+    };
+    let (both, one, none) =
+        (["incomplete"; 2], ["complete", "incomplete"], ["complete", "complete"]);
+    for (odd, expected) in [
+        (&b"{"[..], both),
+        (b"\xff\xfe\x00", both),
+        (b"[1]", both),
+        (br#"{"event_type":42016,"robot_id":"r","data":{"#, both),
+        (br#"{"event_type":42016,"robot_id":"other","data":{"#, none),
+        (br#"{"event_type":42016,"data":{"mark_id":"mark-two","account_list":7"#, one),
+        (br#"{"odd":{"MARK":"MARK-TWO"},"list":["#, one),
+        (br#"{"event_type":40023,"text":"half an emoj"#, none),
+        (br#"{"event_type":40023,"text":"\x01\x02"#, none),
+        (br#"{"event_type":40023,"mark":"mark-two","text":["#, one),
+        (br#"{"hello":"world"}"#, none),
+    ] {
+        assert_eq!(statuses(odd), expected, "{}", String::from_utf8_lossy(odd));
+    }
 }
