@@ -71,18 +71,19 @@ impl<T: Keyed> Assembler<T> {
     /// A page came that is kept and could not be understood. The pull is not complete while it
     /// stands; handing the same digest to [`handle_page`](Self::handle_page) redeems it, and
     /// [`handle_released`](Self::handle_released) waives it. It counts as a page against the limit,
-    /// and begins silence anew. A pull that is complete stays so. Costs a tree insertion.
+    /// and begins silence anew the first time. A pull that is complete stays so. Costs a tree insertion.
     pub fn handle_unreadable_page(&mut self, now: Time, key: &PullKey, digest: PageDigest) {
         self.handle_missing(now, key, digest, Fold::add_unreadable);
     }
 
     /// A person has waived an unreadable page: it no longer stands against completeness. Silence begins
-    /// anew, and a pull that failed by the page settles again.
+    /// anew the first time, and a pull that failed by the page settles again.
     pub fn handle_released(&mut self, now: Time, key: &PullKey, digest: PageDigest) {
         let now = self.advance(now);
         if let Some(pull) = self.open.get_mut(key) {
-            pull.touch(now);
-            pull.fold_mut().release(digest);
+            if pull.fold_mut().release(digest) {
+                pull.touch(now);
+            }
             return self.changed(key);
         }
         let Some(tombstone) = self.ended.get_mut(key) else { return };
@@ -267,16 +268,15 @@ impl<T: Keyed> Assembler<T> {
         let Some(pull) = self.open.get_mut(key) else {
             return;
         };
-        if pull.fold.has_page(digest) {
-            pull.touch_by_copy(now);
-            return self.changed(key);
-        }
-        pull.touch(now);
         if !pull.fold.knows(digest) && pull.fold.digests() >= limit {
+            pull.touch(now);
             self.over_limit(key, Limit::Pages);
             return;
         }
-        note(pull.fold_mut(), digest);
+        // Whoever looks into a journal says again what is known; that is no sign of the platform.
+        if note(pull.fold_mut(), digest) {
+            pull.touch(now);
+        }
         self.changed(key);
     }
 }

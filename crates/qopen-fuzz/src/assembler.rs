@@ -19,14 +19,17 @@ pub fn run(bytes: &[u8]) {
 }
 
 fn operation(u: &mut Unstructured<'_>) -> Result<Operation> {
-    Ok(match u.int_in_range(0..=15)? {
+    Ok(match u.int_in_range(0..=20)? {
         0 => Operation::Start(key(u)?, options(u)?),
         1 => Operation::Accepted(key(u)?),
         2 => Operation::Unreadable(key(u)?, page(u)?),
         3 => Operation::Owed(key(u)?, page(u)?),
         4 => {
             let (robot, mark) = key(u)?;
-            Operation::Error(robot, u.arbitrary::<bool>()?.then_some(mark), u.int_in_range(1..=8)?)
+            let mark = u.arbitrary::<bool>()?.then_some(mark);
+            let code = u.int_in_range(1..=8)?;
+            let ago = if u.arbitrary()? { Some(seconds(u, 20)?) } else { None };
+            Operation::Error(robot, mark, code, ago)
         }
         5 => Operation::Cancel(key(u)?),
         6 => Operation::Declare(key(u)?),
@@ -36,6 +39,11 @@ fn operation(u: &mut Unstructured<'_>) -> Result<Operation> {
         10 => Operation::Wait(seconds(u, 200)?),
         11 => Operation::Wait(seconds(u, 6)?),
         12 => Operation::Forget(key(u)?),
+        13 => Operation::Released(key(u)?, page(u)?),
+        14 => Operation::Refusal,
+        15 => Operation::OutageBegan(seconds(u, 8)?),
+        16 => Operation::OutageEnded,
+        17 => Operation::StartCompleted(key(u)?, options(u)?, pages(u)?, u.arbitrary()?),
         _ => Operation::Page(key(u)?, page(u)?),
     })
 }
@@ -49,10 +57,16 @@ fn pages(u: &mut Unstructured<'_>) -> Result<Vec<TestPage>> {
 }
 
 fn page(u: &mut Unstructured<'_>) -> Result<TestPage> {
-    let has_more = u.ratio(7, 10)?;
+    let has_more = match u.int_in_range(0..=9)? {
+        0 => None,
+        it => Some(it > 2),
+    };
     let accounts = 0..u.int_in_range(0..=3)?;
     let accounts = accounts.map(|_| Ok((u.int_in_range(0..=9)?, u.int_in_range(0..=2)?)));
-    Ok(TestPage { has_more, accounts: accounts.collect::<Result<_>>()? })
+    let accounts = accounts.collect::<Result<_>>()?;
+    let nameless = 0..if u.ratio(1, 10)? { u.int_in_range(1..=2)? } else { 0 };
+    let nameless = nameless.map(|_| u.int_in_range(0..=2)).collect::<Result<_>>()?;
+    Ok(TestPage { has_more, accounts, nameless })
 }
 
 fn options(u: &mut Unstructured<'_>) -> Result<PullOptions> {
@@ -62,6 +76,8 @@ fn options(u: &mut Unstructured<'_>) -> Result<PullOptions> {
         .deadline(seconds(u, 120)?);
     let expect = u.arbitrary::<bool>()?.then_some(u.int_in_range(0..=8)?);
     let options = PullOptions::default().timing(timing).expect_accounts(expect);
+    let options = options.requested_before(seconds(u, 8)?);
+    let options = options.allow_unidentified(u.int_in_range(0..=2)?);
     Ok(if u.ratio(1, 5)? { options.await_acceptance() } else { options })
 }
 

@@ -23,7 +23,7 @@ pub fn run(bytes: &[u8]) {
     let mut envelope = ring.seal(text, "nonce", now);
     let body = serde_json::to_vec(&envelope).expect("an envelope is JSON");
     let opened = ring.open(&body, now, Freshness::default()).expect("it was sealed");
-    assert_eq!(opened.payload(), text);
+    assert_eq!(opened.payload(), text.as_bytes());
     // And a content that is not what was signed.
     envelope.encoding_content = text.to_owned();
     let body = serde_json::to_vec(&envelope).expect("an envelope is JSON");

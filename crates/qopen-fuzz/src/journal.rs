@@ -44,8 +44,8 @@ pub fn run(bytes: &[u8]) {
     let report = RUNTIME.block_on(journal.check()).expect("it was just read");
     assert!(report.records <= bytes.len() as u64);
     let before = RUNTIME.block_on(contents(&journal));
-    let page = PageRecord::new(pull(), Payload::new("{\"new\":1}".into()));
-    let kept = page.payload.as_str().to_owned();
+    let page = PageRecord::new(pull(), Payload::new("{\"new\":1}"));
+    let kept = page.payload.as_bytes().to_vec();
     RUNTIME.block_on(journal.append(page)).expect("it is appended");
     drop(journal);
     let again = open(folder.path()).expect("it was opened before");
@@ -55,13 +55,13 @@ pub fn run(bytes: &[u8]) {
 }
 
 /// Every page that can be read, and whose it is.
-async fn contents(journal: &DiskJournal) -> Vec<(PullId, String)> {
+async fn contents(journal: &DiskJournal) -> Vec<(PullId, Vec<u8>)> {
     let mut all = Vec::new();
     for state in journal.pulls().await.expect("pulls are in memory") {
         let pages = journal.pages(&state.pull).await.expect("pages begin to flow");
         // One that was damaged is said to be so by the stream.
         let pages: Vec<PageRecord> = pages.try_collect().await.unwrap_or_default();
-        all.extend(pages.iter().map(|page| (page.pull.clone(), page.payload.as_str().to_owned())));
+        all.extend(pages.iter().map(|page| (page.pull.clone(), page.payload.as_bytes().to_vec())));
     }
     let _ = journal.quarantined(None).await;
     all

@@ -1,6 +1,6 @@
 //! What the targets begin with: the known-answer vectors, what the simulator sends, and a journal.
 
-use qopen_journal::{Journal as _, Note, PageRecord, Payload, Quarantined, Started};
+use qopen_journal::{Journal as _, Layer, Note, PageRecord, Payload, Quarantined, Started};
 use qopen_simulator::{Dataset, Schedule};
 use qopen_types::MarkId;
 use serde_json::Value;
@@ -91,11 +91,10 @@ fn journals() -> Vec<Seed> {
         let started = Note::Started(Started::new(second, second, second));
         kept.note(&journal::pull(), started).await.expect("it is kept");
         for (_, payload) in payloads() {
-            let payload = Payload::new(String::from_utf8(payload).expect("payloads are text"));
-            let page = PageRecord::new(journal::pull(), payload);
+            let page = PageRecord::new(journal::pull(), Payload::new(payload));
             kept.append(page).await.expect("it is kept");
         }
-        let odd = Quarantined::new(None, "not an object", Payload::new("[]".into()));
+        let odd = Quarantined::new(None, Layer::Shape, "not an object", Payload::new("[]"));
         kept.quarantine(odd).await.expect("it is kept");
     });
     let crashed = std::fs::read(journal::file(folder.path())).expect("its file");

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use qopen_types::{
-    Account, AccountId, AccountType, AddWay, AttributeField, Digest, Gender, Json, MarkId, RobotId,
-    TagInfo,
+    Account, AccountId, AccountType, AddWay, AttributeField, Digest, Entry, Gender, Json, MarkId,
+    RobotId, TagInfo,
 };
 use serde_json::{Value, json};
 
@@ -53,7 +53,7 @@ impl Dataset {
             if number < schedule.broken_accounts {
                 let id = account.account_id.as_str();
                 let raw = json!({"account_id": id, "profile": {"name": ["?"]}}).to_string();
-                first.push(Version { account: None, raw });
+                first.push(Version { account: partly_read(&raw), raw });
                 continue;
             }
             if number < schedule.broken_accounts + schedule.conflicts {
@@ -220,6 +220,14 @@ fn attribute(name: &str, value: &str) -> AttributeField {
 }
 
 /// Spells an account as the schedule's faults have it.
+/// An account of which some fields cannot be read.
+fn partly_read(raw: &str) -> Option<Account> {
+    match Entry::read(Json::parse(raw).ok()?) {
+        Entry::Read(account) => Some(account),
+        Entry::Unread(_) => None,
+    }
+}
+
 fn version(account: Account, schedule: &Schedule, dice: &mut Dice) -> Version {
     // Unknown values keep their text only outside of `Value`; they are put back at the end.
     let mut known = account.clone();

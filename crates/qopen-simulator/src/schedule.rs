@@ -245,7 +245,7 @@ pub struct Schedule {
     pub spaces: bool,
     /// Customers that stand on two pages with different contents.
     pub conflicts: usize,
-    /// Customers that cannot be read.
+    /// Customers whose name cannot be read.
     pub broken_accounts: usize,
     /// The page of this number from 0 has an `account_list` that is no list.
     pub broken_page: Option<usize>,

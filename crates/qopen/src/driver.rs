@@ -488,11 +488,12 @@ impl Driver {
             Fact::Page(pull, digest, page) => {
                 let verdict = self.assembler.handle_page(now, page.into_page(digest));
                 tracing::debug!(%pull, ?verdict, "page");
-                if verdict == Verdict::Unknown {
+                match verdict {
                     // Kept for nobody: it was forgotten meanwhile, or no more can be adopted.
-                    let _ = self.released.send(pull);
-                } else {
-                    self.enter_adopted(&pull);
+                    Verdict::Unknown => drop(self.released.send(pull)),
+                    // Whoever waits until the list is settled learns that it is not.
+                    Verdict::Late => self.update(&key_of(&pull), None),
+                    _ => self.enter_adopted(&pull),
                 }
             }
             Fact::Unreadable(pull, digest) => {

@@ -584,8 +584,8 @@ impl Publication<'_> {
     }
 }
 
-/// A line of a quarantine file: whose it is, what is wrong, and the thing as it came, as JSON where it is
-/// that, and as base64 of its bytes otherwise.
+/// A line of a quarantine file: whose it is, what is wrong, and the thing as it came. `raw` is its JSON,
+/// where it is that; `raw_base64` is its bytes, where `raw` is not those byte for byte.
 ///
 /// # Errors
 /// When it cannot be written as JSON, which does not happen with plain text.
@@ -610,7 +610,8 @@ pub fn quarantine_line(
     }
     let (robot_id, mark_id) = whose.unzip();
     let json = std::str::from_utf8(raw).ok().and_then(|text| Json::parse(text).ok());
-    let raw_base64 = json.is_none().then(|| STANDARD.encode(raw));
+    let is_whole = json.as_ref().is_some_and(|json| json.as_str().as_bytes() == raw);
+    let raw_base64 = (!is_whole).then(|| STANDARD.encode(raw));
     serde_json::to_string(&Line { robot_id, mark_id, layer, reason, raw: json, raw_base64 })
 }
 

@@ -262,18 +262,19 @@ impl Model {
     /// A page that is not folded: unreadable, or owed.
     pub fn unfolded(&mut self, key: Key, page: TestPage, owed: bool) {
         let Some(pull) = self.pulls.get_mut(&key) else { return };
-        if pull.pages.contains(&page) {
-            return self.touch_by_copy(key);
-        }
+        let settled = pull.pages.contains(&page) || pull.released.contains(&page);
+        let settled = settled || owed && pull.unreadable.contains(&page);
         let set = if owed { &mut pull.owed } else { &mut pull.unreadable };
-        set.insert(page);
-        self.touch(key, |_| {});
+        if set.insert(page) && !settled {
+            self.touch(key, |_| {});
+        }
     }
 
     pub fn release(&mut self, key: Key, page: TestPage) {
         let Some(pull) = self.pulls.get_mut(&key) else { return };
-        pull.released.insert(page);
-        self.touch(key, |_| {});
+        if pull.released.insert(page.clone()) && !pull.pages.contains(&page) {
+            self.touch(key, |_| {});
+        }
         let Some(pull) = self.pulls.get(&key) else { return };
         let failed = pull.ended.is_some_and(|(end, _)| end == End::Failed);
         if failed && pull.missing().is_none() {

@@ -162,13 +162,13 @@ async fn replays_change_nothing_are_counted_and_refused_by_age_where_that_is_wan
 }
 
 #[tokio::test]
-async fn i11_a_flood_of_unknown_marks_is_counted_and_leaves_nothing_behind() {
+async fn i11_a_flood_of_unknown_marks_is_counted_and_what_is_kept_of_it_is_bounded() {
     let stage = Stage::new(&Schedule::default());
     let served = Served::new(&stage, &[], None);
     let mut stream = connect(&stage.listen, "127.0.0.1").await;
     let page = |n: usize| {
-        let account =
-            json!({ "account_id": format!("a{n}"), "profile": { "name": "x".repeat(2000) } });
+        let name = "x".repeat(20_000);
+        let account = json!({ "account_id": format!("a{n}"), "profile": { "name": name } });
         let data = json!({ "has_more": n.is_multiple_of(2), "mark_id": format!("m{n}"), "account_list": [account] });
         let page = json!({ "event_type": 42016, "err_code": 0, "robot_id": "r1", "data": data });
         callback(&ring(TOKEN), &page.to_string(), "n", now())
@@ -177,14 +177,18 @@ async fn i11_a_flood_of_unknown_marks_is_counted_and_leaves_nothing_behind() {
         let files = std::fs::read_dir(stage.folder.path().join("qopen-data")).unwrap();
         files.map(|file| file.unwrap().metadata().unwrap().len()).sum::<u64>()
     };
-    let before = size();
+    let (before, mut taken) = (size(), 0);
     for batch in 0..100 {
         let batch: Vec<_> = (0..50).map(|n| page(batch * 50 + n)).collect();
-        assert!(say(&mut stream, &batch).await.iter().all(|status| *status == 200));
+        taken += say(&mut stream, &batch).await.iter().filter(|it| **it == 200).count();
     }
     assert_eq!(served.figure("qopen_callbacks_unknown_marks_total").await, 5000.0);
     assert_eq!(served.figure("qopen_journal_pulls").await, 0.0);
-    assert_eq!(size(), before, "none of it is kept");
+    // 64 MiB of strangers' pages are kept; what is more is answered so that it comes again.
+    assert!((3000..3400).contains(&taken), "{taken}");
+    let refused = served.figure("qopen_callbacks_rejected_total{reason=\"unavailable\"}").await;
+    assert_eq!(refused as usize, 5000 - taken);
+    assert!(size() - before < 128 << 20, "{}", size() - before);
     assert!(crate::memory::status(served.process.id(), "VmHWM:").unwrap() < MEMORY);
 }
 

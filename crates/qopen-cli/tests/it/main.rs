@@ -12,6 +12,7 @@ mod keys;
 mod leaks;
 #[cfg(target_os = "linux")]
 mod memory;
+mod odd;
 mod offline;
 mod pulls;
 mod served;

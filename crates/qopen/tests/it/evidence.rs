@@ -49,8 +49,23 @@ enum Change {
 
 fn odd() -> impl Strategy<Value = String> {
     prop::sample::select(vec![
-        "null", "\"\"", "{}", "[]", "0", "1.0", "\"True\"", "false", "NaN", "\"2024-01-02\"", "[1]",
-        "{\"0\":{\"account_id\":\"z\"}}", "\"\\ud83d\"", "\"{\\\"a\\\":1}\"", "42017", "\"x", "\u{1}",
+        "null",
+        "\"\"",
+        "{}",
+        "[]",
+        "0",
+        "1.0",
+        "\"True\"",
+        "false",
+        "NaN",
+        "\"2024-01-02\"",
+        "[1]",
+        "{\"0\":{\"account_id\":\"z\"}}",
+        "\"\\ud83d\"",
+        "\"{\\\"a\\\":1}\"",
+        "42017",
+        "\"x",
+        "\u{1}",
     ])
     .prop_map(str::to_owned)
 }
@@ -63,7 +78,15 @@ fn change() -> impl Strategy<Value = Change> {
     ];
     let edit = (any::<prop::sample::Index>(), 0..4_usize, bytes);
     let name = prop::sample::select(vec![
-        "accounts", "list", "hasMore", "mark", "robot", "type", "event_type", "errcode", "ACCOUNT_ID",
+        "accounts",
+        "list",
+        "hasMore",
+        "mark",
+        "robot",
+        "type",
+        "event_type",
+        "errcode",
+        "ACCOUNT_ID",
     ]);
     let text = "[A-Za-z0-9+/=_ -]{0,3}";
     prop_oneof![
