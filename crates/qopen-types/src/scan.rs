@@ -33,7 +33,7 @@ impl QuotedTexts {
     }
 }
 
-/// The values of a member of that name, wherever it stands.
+/// The values of a member of that name, wherever it stands, each as long as it is whole.
 pub(crate) fn values_of<'a>(text: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
     let quoted = format!("\"{name}\"");
     let places: Vec<usize> = text.match_indices(&quoted).map(|(at, _)| at + quoted.len()).collect();
@@ -43,7 +43,9 @@ pub(crate) fn values_of<'a>(text: &'a str, name: &str) -> impl Iterator<Item = &
             Some(string) => Some(&string[..string.find('"')?]),
             None => {
                 let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '-');
-                Some(&rest[..end.unwrap_or(rest.len())])
+                // What is cut, or runs on into something else, says nothing.
+                let (value, after) = rest.split_at(end?);
+                after.trim_start().starts_with([',', '}', ']']).then_some(value)
             }
         }
     })
@@ -81,8 +83,11 @@ mod tests {
         for (text, event_type) in [
             (r#"{"event_type":40023,"text":"#, EventType::Code(40023)),
             (r#"{"x":"\q","event_type" : "42016","data":"#, EventType::ROBOT_ACCOUNT_LIST),
-            (r#"{"event_type":1,"data":{"event_type":42016.0"#, EventType::ROBOT_ACCOUNT_LIST),
+            (r#"{"event_type":1,"data":{"event_type":42016.0 ,"#, EventType::ROBOT_ACCOUNT_LIST),
             (r#"{"event_type":null"#, EventType::Absent),
+            (r#"{"event_type":420"#, EventType::Absent),
+            (r#"{"event_type":4 2016,"#, EventType::Absent),
+            (r#"{"event_type":42016robot_id":"r","#, EventType::Absent),
             (r#"{"text":"\"event_type\":42016"#, EventType::Absent),
             ("", EventType::Absent),
         ] {

@@ -74,12 +74,13 @@ pub struct Unreadable {
 }
 
 /// Whether something unreadable is an event of another kind, unless it names one of our pulls: it says
-/// that it is one, or it is well-formed JSON that says nothing.
+/// that it is one, or it is well-formed JSON that says nothing and has no list of accounts.
 pub(crate) fn says_other(event_type: &EventType, layer: Layer, payload: &[u8]) -> bool {
     let is_object = payload.trim_ascii_start().first() == Some(&b'{');
+    let has_accounts = memchr::memmem::find(payload, b"account_list").is_some();
     match event_type {
         &EventType::ROBOT_ACCOUNT_LIST => false,
-        EventType::Absent => layer == Layer::Shape && is_object,
+        EventType::Absent => layer == Layer::Shape && is_object && !has_accounts,
         _ => true,
     }
 }
@@ -219,47 +220,100 @@ pub(crate) fn may_name_a_pull(payload: &[u8]) -> bool {
 /// The pulls that something unreadable stands against, of those that are open (evidence rule E2): those
 /// whose mark it names; else, where it names no mark, those of its robot; else all of them.
 ///
-/// A mark that differs from a pull's only in the case of its letters names that pull.
+/// A mark that differs from a pull's only in the case of its letters names that pull. Names in a text
+/// that is `damaged` may be damaged too: one that resembles a pull's is that pull's, and a mark that
+/// resembles none does not outweigh a robot that does.
 pub(crate) fn stands_against<'a>(
     payload: &[u8],
     robot_id: Option<&RobotId>,
     mark_id: Option<&MarkId>,
+    damaged: bool,
     open: impl IntoIterator<Item = &'a PullId>,
 ) -> Vec<PullId> {
     let open: Vec<&PullId> = open.into_iter().collect();
     let texts = QuotedTexts::of(payload);
-    let marked = |pull: &&&PullId| is_near(&texts, mark_id, &pull.mark_id);
-    let named: Vec<&PullId> = open.iter().filter(marked).copied().collect();
-    let of_robot = |pull: &&&PullId| robot_id.is_none_or(|robot| *robot == pull.robot_id);
+    let resembles = |named: &str, name: &str| damaged && resembles(named, name);
+    let marked = |pull: &&&PullId| is_near(payload, &texts, mark_id, &pull.mark_id);
+    let almost = |pull: &&&PullId| {
+        mark_id.is_some_and(|mark| resembles(mark.as_str(), pull.mark_id.as_str()))
+    };
+    let mut named: Vec<&PullId> = open.iter().filter(marked).copied().collect();
+    if named.is_empty() {
+        named = open.iter().filter(almost).copied().collect();
+    }
     let exactly = |pull: &&PullId| robot_id == Some(&pull.robot_id);
-    let against = match (named.is_empty(), mark_id) {
+    let any_exactly = open.iter().any(exactly);
+    let of_robot = |pull: &&PullId| {
+        let robot = |robot: &RobotId| resembles(robot.as_str(), pull.robot_id.as_str());
+        exactly(pull) || !any_exactly && robot_id.is_some_and(robot)
+    };
+    let against: Vec<&PullId> = match (named.is_empty(), robot_id, mark_id) {
         // Of pulls that share a mark, the one of the robot that it names.
-        (false, _) if named.iter().any(exactly) => named.into_iter().filter(exactly).collect(),
-        (false, _) => named,
+        (false, ..) if named.iter().any(exactly) => named.into_iter().filter(exactly).collect(),
+        (false, ..) => named,
+        (true, None, None) => open,
+        // Remnants, which may be anybody's.
+        (true, None, Some(mark)) if damaged && mark.as_str().len() < TELLING => open,
+        (true, Some(robot), None)
+            if damaged && !any_exactly && robot.as_str().len() < RESEMBLING =>
+        {
+            open
+        }
+        (true, Some(_), None) => open.into_iter().filter(of_robot).collect(),
+        (true, _, Some(_)) if damaged => open.into_iter().filter(of_robot).collect(),
         // It names a pull that is not one of these.
-        (true, Some(_)) => Vec::new(),
-        (true, None) => open.iter().filter(of_robot).copied().collect(),
+        (true, _, Some(_)) => Vec::new(),
     };
     against.into_iter().cloned().collect()
 }
 
-/// Whether something unreadable names one of these pulls by its mark.
+/// Whether a name is what may be left of another, or what damage has made of it: five sixths of the
+/// shorter one stand in the longer one, in the same order.
+fn resembles(named: &str, name: &str) -> bool {
+    let (named, name) = (named.to_ascii_lowercase(), name.to_ascii_lowercase());
+    let shorter = named.len().min(name.len());
+    // The longest common subsequence with each beginning of the name.
+    let mut common = vec![0_usize; name.len() + 1];
+    for a in named.bytes() {
+        let mut before = 0;
+        for (at, b) in name.bytes().enumerate() {
+            let above = common[at + 1];
+            common[at + 1] = if a == b { before + 1 } else { above.max(common[at]) };
+            before = above;
+        }
+    }
+    shorter >= RESEMBLING && common[name.len()] * 6 >= shorter * 5
+}
+
+/// Names shorter than this resemble nothing.
+const RESEMBLING: usize = 3;
+
+/// Whether something unreadable names one of these pulls by its mark, or in a `damaged` text by what
+/// resembles it.
 pub(crate) fn names_one_of<'a>(
     payload: &[u8],
     mark_id: Option<&MarkId>,
+    damaged: bool,
     pulls: impl IntoIterator<Item = &'a PullId>,
 ) -> bool {
     let texts = QuotedTexts::of(payload);
-    pulls.into_iter().any(|pull| is_near(&texts, mark_id, &pull.mark_id))
+    let almost = |pull: &PullId| {
+        damaged && mark_id.is_some_and(|it| resembles(it.as_str(), pull.mark_id.as_str()))
+    };
+    let mut pulls = pulls.into_iter();
+    pulls.any(|pull| is_near(payload, &texts, mark_id, &pull.mark_id) || almost(pull))
 }
 
 /// Marks shorter than this are looked for only where a mark stands: as a word they may be anything.
 const TELLING: usize = 8;
 
-fn is_near(texts: &QuotedTexts, named: Option<&MarkId>, mark: &MarkId) -> bool {
+fn is_near(payload: &[u8], texts: &QuotedTexts, named: Option<&MarkId>, mark: &MarkId) -> bool {
     let mark = mark.as_str();
     named.is_some_and(|it| it.as_str().trim().eq_ignore_ascii_case(mark.trim()))
-        || mark.len() >= TELLING && texts.contains_ignoring_case(mark)
+        // Where quotes are damaged, it stands there as it is.
+        || mark.len() >= TELLING
+            && (memchr::memmem::find(payload, mark.as_bytes()).is_some()
+                || texts.contains_ignoring_case(mark))
 }
 
 /// The assembler's name for a pull.

@@ -205,7 +205,8 @@ impl Intake {
         let open = self.open_pulls().await?;
         let payload = received.callback().payload();
         let ids = open.iter().map(|it| &it.pull);
-        let near = stands_against(payload, Some(&named.robot_id), Some(&named.mark_id), ids);
+        let (robot, mark) = (Some(&named.robot_id), Some(&named.mark_id));
+        let near = stands_against(payload, robot, mark, false, ids);
         self.stats.count_stranger(named.clone(), near.first().cloned());
         tracing::debug!(pull = %named, "a page of a pull that was not started here");
         if near.is_empty() {
@@ -274,17 +275,25 @@ impl Intake {
         let open = self.open_pulls().await?;
         let payload = received.callback().payload();
         let ids = || open.iter().map(|it| &it.pull);
-        let mut against = stands_against(payload, robot_id.as_ref(), mark_id.as_ref(), ids());
+        let damaged = layer < Layer::Shape;
+        let (robot, mark) = (robot_id.as_ref(), mark_id.as_ref());
+        let mut against = stands_against(payload, robot, mark, damaged, ids());
         let named_mark = mark_id.clone();
         // Also one that has ended, or that is adopted, where it is named in full.
         let named = robot_id.zip(mark_id).map(|(robot_id, mark_id)| PullId { robot_id, mark_id });
         let mut known = None;
-        if let Some(named) = named.filter(|it| !against.contains(it))
-            && (self.is_ours(&named) || self.is_in_journal(&named).await? || self.keep_strangers)
-        {
-            known = Some(named);
+        if let Some(named) = named.filter(|it| !against.contains(it)) {
+            let ours = self.is_ours(&named) || self.is_in_journal(&named).await?;
+            if ours {
+                // Then it is not another one whose name is damaged.
+                against.clear();
+            }
+            if ours || self.keep_strangers && against.is_empty() {
+                known = Some(named);
+            }
         }
-        let names_ours = known.is_some() || names_one_of(payload, named_mark.as_ref(), ids());
+        let names_ours =
+            known.is_some() || names_one_of(payload, named_mark.as_ref(), damaged, ids());
         if says_other(&event_type, layer, payload) && !names_ours {
             return self.hand_on(event_type, received).await;
         }

@@ -165,16 +165,19 @@ impl Replay {
             let payload = item.payload.as_bytes();
             let named = robot_id.clone().zip(mark_id.clone());
             let named = named.map(|(robot_id, mark_id)| PullId { robot_id, mark_id });
-            let mut against = stands_against(payload, robot_id.as_ref(), mark_id.as_ref(), &ids);
+            let (robot, mark, damaged) =
+                (robot_id.as_ref(), mark_id.as_ref(), item.layer < Layer::Shape);
+            let mut against = stands_against(payload, robot, mark, damaged, &ids);
             let ours = *event_type == EventType::ROBOT_ACCOUNT_LIST;
-            if let Some(named) = named.filter(|it| ours && !against.contains(it)) {
+            let is_new = |it: &PullId| !against.contains(it) && (!damaged || against.is_empty());
+            if let Some(named) = named.filter(|it| ours && is_new(it)) {
                 // A pull of which nothing else is in the capture; others may have the same mark.
                 against.retain(|it| it.mark_id != named.mark_id);
                 self.enter(named.clone());
                 against.push(named);
             }
             let other = says_other(event_type, item.layer, payload);
-            if other && !names_one_of(payload, mark_id.as_ref(), &ids) {
+            if other && !names_one_of(payload, mark, damaged, &ids) {
                 continue;
             }
             let one = match &against[..] {

@@ -107,18 +107,22 @@ fn every_code_and_any_other_code_survives() {
 }
 
 #[test]
-fn i9_one_broken_account_stands_beside_the_good_ones() {
+fn e5_i9_a_field_costs_a_field_and_an_account_without_an_id_stands_beside_the_good_ones() {
     let text = r#"{"data":{"account_list":[{"account_id":"a"},{"account_id":"b","profile":[1]},
         7,{"profile":{}},{"account_id":"c"}]}}"#;
     let page = read(text).data.unwrap();
     let ids: Vec<&str> = page.account_list.read().map(|it| it.account_id.as_str()).collect();
-    assert_eq!(ids, ["a", "c"]);
+    assert_eq!(ids, ["a", "b", "c"]);
     let broken: Vec<(&str, &str)> =
         page.account_list.unread().map(|it| (it.raw.as_str(), it.reason.as_str())).collect();
     insta::assert_debug_snapshot!(broken);
-    assert!(matches!(page.account_list.iter().nth(1), Some(Entry::Unread(_))));
+    assert!(matches!(page.account_list.iter().nth(2), Some(Entry::Unread(_))));
     // What could not be read is written as it came.
-    assert!(serde_json::to_string(&page).unwrap().contains(r#"{"account_id":"b","profile":[1]}"#));
+    let written = serde_json::to_string(&page).unwrap();
+    assert!(
+        written.contains(r#""_unread":{"profile":[1]}"#)
+            && written.contains(r#",7,{"profile":{}}"#)
+    );
 }
 
 #[test]

@@ -79,6 +79,9 @@ async fn e2_what_says_nothing_stands_against_every_list() {
         (br#"{"event_type":42016,"robot_id":"r","data":{"#, both),
         (br#"{"event_type":42016,"robot_id":"other","data":{"#, none),
         (br#"{"event_type":42016,"data":{"mark_id":"mark-two","account_list":7"#, one),
+        // Names that are damaged with the text.
+        (br#"{"event_type":42016,"robot_id":"r","data":{"mark_id":"x, "data":7"#, both),
+        (br#"{"event_type":42016,"robot_id":"other","data":{"mark_id":"mark_two"}"#, one),
         (br#"{"odd":{"MARK":"MARK-TWO"},"list":["#, one),
         (br#"{"event_type":40023,"text":"half an emoj"#, none),
         (br#"{"event_type":40023,"text":"\x01\x02"#, none),
