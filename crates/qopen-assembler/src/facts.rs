@@ -118,11 +118,12 @@ impl<T: Keyed> Assembler<T> {
 
     /// The caller hears again. The time since the outage began counts neither as quiet nor, up to
     /// the deadline's own length, against the deadline; and what could not be delivered meanwhile
-    /// comes in its own time, as after a refusal. Costs `O(p)`.
+    /// comes in its own time, as after a refusal: a list completes only after quiet that is as long as
+    /// the outage was, or as the idle timeout where that is shorter. Costs `O(p)`.
     pub fn handle_outage_ended(&mut self, now: Time) {
         let now = self.advance(now);
         let Some(since) = self.hearing.deaf_since.take() else { return };
-        self.hearing.heard_again = now;
+        (self.hearing.heard_again, self.hearing.deaf_for) = (now, now.since(since));
         self.hearing.refused = Some(now);
         for pull in self.open.values_mut() {
             pull.add_outage(since, now);

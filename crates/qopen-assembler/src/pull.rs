@@ -108,6 +108,8 @@ pub(crate) struct Hearing {
     pub(crate) deaf_since: Option<Time>,
     /// When it heard again last.
     pub(crate) heard_again: Time,
+    /// How long it had heard nothing then.
+    pub(crate) deaf_for: Duration,
 }
 
 #[derive(Debug)]
@@ -238,6 +240,15 @@ impl Pull {
         hearing.refused.filter(|at| *at >= self.opened)
     }
 
+    /// When what was turned away in the last outage may be expected to have come again: whoever was
+    /// turned away for long tries again after long.
+    fn recovered(&self, hearing: &Hearing) -> Time {
+        match hearing.heard_again >= self.opened {
+            true => hearing.heard_again + hearing.deaf_for.min(self.options.timing.idle_timeout),
+            false => Time::ZERO,
+        }
+    }
+
     fn deadline(&self) -> Time {
         let deadline = self.options.timing.deadline;
         self.opened + deadline + self.outage.min(deadline)
@@ -248,13 +259,14 @@ impl Pull {
         let timing = &self.options.timing;
         let (activity, idle) = (self.last_activity(), timing.idle_timeout);
         let refused = self.refused(hearing).map(|at| at + idle);
+        let patient = activity + timing.settle.max(idle);
         match self.waiting_for() {
             // Nothing said that there was no more: that takes patience to believe.
-            WaitingFor::Quiet if !self.fold.end_stated() => activity + timing.settle.max(idle),
+            WaitingFor::Quiet if !self.fold.end_stated() => patient.max(self.recovered(hearing)),
             WaitingFor::Quiet => {
                 let settled = activity + timing.settle;
-                let patient = activity + timing.settle.max(idle);
-                refused.map_or(settled, |refused| settled.max(refused).min(patient))
+                let settled = refused.map_or(settled, |refused| settled.max(refused).min(patient));
+                settled.max(self.recovered(hearing))
             }
             _ => {
                 let idled = activity + idle;

@@ -496,10 +496,14 @@ fn e9_an_outage_is_not_quiet() {
     assembler.handle_timeout(at(100));
     assert!(!completed(&mut assembler));
     assembler.handle_outage_ended(at(101));
-    // One second of quiet before it, and the idle timeout's patience in all.
-    assert_eq!(assembler.progress(&key).unwrap().due, Some(at(160)));
+    // It was longer than the idle timeout: that patience begins after it.
+    assert_eq!(assembler.progress(&key).unwrap().due, Some(at(161)));
+    // Short ones extend the patience in place: one second of quiet before, and 59 after them.
+    assembler.handle_outage_began(at(111), at(111));
+    assembler.handle_outage_ended(at(114));
+    assert_eq!(assembler.progress(&key).unwrap().due, Some(at(163)));
     // Two deadlines are the end, whatever the outage.
-    assembler.handle_outage_began(at(102), at(102));
+    assembler.handle_outage_began(at(115), at(115));
     assembler.handle_timeout(at(3600));
     assert_eq!(failure(&mut assembler), Some(Failure::Deadline));
 }

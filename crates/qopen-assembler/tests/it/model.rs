@@ -159,6 +159,9 @@ impl Model {
         };
         let patient = refused.map_or(Time::ZERO, |refused| *refused + idle);
         let silenced = (activity + least).max(patient).min(activity + most);
+        let outage = self.outages.last().filter(|(_, to)| *to >= pull.opened && missing.is_none());
+        let recovered = outage.map_or(Time::ZERO, |(from, to)| *to + to.since(*from).min(idle));
+        let silenced = silenced.max(recovered);
         match missing {
             None if silenced <= deadline => {
                 (silenced, Some(pull.completed(key, Some(silenced.since(activity)))))

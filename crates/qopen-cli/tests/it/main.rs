@@ -14,6 +14,7 @@ mod leaks;
 mod memory;
 mod odd;
 mod offline;
+mod outages;
 mod pulls;
 mod served;
 mod serving;
