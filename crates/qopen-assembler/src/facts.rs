@@ -209,7 +209,8 @@ impl<T: Keyed> Assembler<T> {
         }
         let completed = tombstone.progress.state == State::Completed;
         let reopens = tombstone.revivable && !tombstone.taken;
-        if !completed && !(reopens && self.open.len() < limits.open_pulls) {
+        let reopens = reopens && self.open.len() < limits.open_pulls;
+        if !completed && !reopens {
             self.counters.pages_after_failure += 1;
             self.anomaly(Anomaly::PageAfterFailure { key, page: digest });
             return Verdict::AfterFailure;

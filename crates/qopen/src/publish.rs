@@ -578,8 +578,7 @@ impl Publication<'_> {
     fn set_aside(&mut self, layer: &str, reason: &str, raw: &[u8]) -> Result<(), PublishError> {
         let PullId { robot_id, mark_id } = &self.list.id;
         let whose = Some((robot_id.as_str(), mark_id.as_str()));
-        let line = quarantine_line(whose, layer, reason, raw);
-        let line = line.map_err(|error| PublishError::Sink(SinkError::Encode(error.into())))?;
+        let line = quarantine_line(whose, layer, reason, raw)?;
         self.quarantine.push(&line).map_err(PublishError::Sink)
     }
 }
@@ -588,13 +587,13 @@ impl Publication<'_> {
 /// where it is that; `raw_base64` is its bytes, where `raw` is not those byte for byte.
 ///
 /// # Errors
-/// When it cannot be written as JSON, which does not happen with plain text.
+/// [`PublishError::Sink`], when it cannot be written as JSON, which does not happen with plain text.
 pub fn quarantine_line(
     whose: Option<(&str, &str)>,
     layer: &str,
     reason: &str,
     raw: &[u8],
-) -> Result<String, serde_json::Error> {
+) -> Result<String, PublishError> {
     #[derive(Serialize)]
     struct Line<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -612,7 +611,9 @@ pub fn quarantine_line(
     let json = std::str::from_utf8(raw).ok().and_then(|text| Json::parse(text).ok());
     let is_whole = json.as_ref().is_some_and(|json| json.as_str().as_bytes() == raw);
     let raw_base64 = (!is_whole).then(|| STANDARD.encode(raw));
-    serde_json::to_string(&Line { robot_id, mark_id, layer, reason, raw: json, raw_base64 })
+    let line = Line { robot_id, mark_id, layer, reason, raw: json, raw_base64 };
+    serde_json::to_string(&line)
+        .map_err(|error| PublishError::Sink(SinkError::Encode(error.into())))
 }
 
 /// Whether a content of an account goes into the sort: the winner, and of an account in conflict

@@ -38,8 +38,8 @@ fn assembled(folder: &Path, capture: &[u8], more: &[&str]) -> (i32, Value, Vec<S
         [&["assemble", "capture.jsonl", "--out", "list.jsonl", "--json"], more].concat();
     let output = with_case_keys(folder, &arguments).output().unwrap();
     let said = text(&output.stdout);
-    let summary = said.lines().map(|it| serde_json::from_str::<Value>(it).unwrap());
-    let summary = summary.filter(|it| it["type"] == "summary").last();
+    let mut objects = said.lines().map(|it| serde_json::from_str::<Value>(it).unwrap());
+    let summary = objects.rfind(|it| it["type"] == "summary");
     let summary = summary.unwrap_or_else(|| panic!("{said}{}", text(&output.stderr)));
     let list = ["list.jsonl", "list.jsonl.partial", "list.partial.jsonl"]
         .iter()
@@ -99,8 +99,8 @@ fn e4_each_capture_is_whole_or_not_complete_with_the_odd_page_kept() {
 
 /// The payloads in the quarantine beside a list, byte for byte.
 fn kept(folder: &Path) -> Vec<Vec<u8>> {
-    let files = std::fs::read_dir(folder).unwrap().map(|it| it.unwrap().path());
-    let file = files.filter(|it| it.to_str().unwrap().contains("quarantine")).next();
+    let mut files = std::fs::read_dir(folder).unwrap().map(|it| it.unwrap().path());
+    let file = files.find(|it| it.to_str().unwrap().contains("quarantine"));
     let lines = std::fs::read_to_string(file.expect("a quarantine beside the list")).unwrap();
     let payload = |line: &str| {
         let value: Value = serde_json::from_str(line).unwrap();
