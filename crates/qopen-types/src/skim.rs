@@ -35,10 +35,10 @@ pub enum SkimError {
 
 impl SkimError {
     /// The robot and the mark that a text names, whatever is left of its form. Of several, the first;
-    /// none with a hole.
+    /// none with a hole or an escape.
     #[must_use]
     pub fn names(text: &str) -> (Option<RobotId>, Option<MarkId>) {
-        let whole = |it: &&str| !it.contains(char::REPLACEMENT_CHARACTER);
+        let whole = |it: &&str| !it.contains(['\\', char::REPLACEMENT_CHARACTER]);
         let mut robots = crate::scan::values_of(text, "robot_id").filter(whole);
         let mut marks = crate::scan::values_of(text, "mark_id").filter(whole);
         (robots.find_map(|it| it.parse().ok()), marks.find_map(|it| it.parse().ok()))

@@ -107,7 +107,7 @@ pub struct Model {
     pub said: Vec<Said>,
     pub retention: Duration,
     /// When callbacks were refused, or the last outage ended.
-    pub refusals: Vec<Time>,
+    pub refusal: Option<Time>,
     /// Outages that are over, and since when there is one.
     pub outages: Vec<(Time, Time)>,
     pub deaf: Option<Time>,
@@ -149,7 +149,7 @@ impl Model {
         }
         let (new, copy) = (self.heard(pull.new), self.heard(pull.copy));
         let activity = new.max(copy.min(new + idle));
-        let refused = self.refusals.iter().filter(|at| **at >= pull.opened).max();
+        let refused = self.refusal.filter(|at| *at >= pull.opened);
         let (least, most) = match &missing {
             Some(_) => (idle, idle * 2),
             None if pull.pages.iter().any(|page| page.has_more == Some(false)) => {
@@ -157,7 +157,7 @@ impl Model {
             }
             None => (timing.settle.max(idle), timing.settle.max(idle)),
         };
-        let patient = refused.map_or(Time::ZERO, |refused| *refused + idle);
+        let patient = refused.map_or(Time::ZERO, |refused| refused + idle);
         let silenced = (activity + least).max(patient).min(activity + most);
         let outage = self.outages.last().filter(|(_, to)| *to >= pull.opened && missing.is_none());
         let recovered = outage.map_or(Time::ZERO, |(from, to)| *to + to.since(*from).min(idle));
@@ -287,8 +287,12 @@ impl Model {
 
     pub fn outage_ended(&mut self) {
         if let Some(since) = self.deaf.take() {
+            // Those before the first moment that counts for an open pull say nothing any more.
+            let open = self.pulls.values().filter(|it| it.ended.is_none());
+            let first = open.map(|it| it.opened.min(it.new).min(it.copy)).min();
+            self.outages.retain(|(_, to)| first.is_some_and(|first| *to > first));
             self.outages.push((since, self.now));
-            self.refusals.push(self.now);
+            self.refusal = Some(self.now);
         }
     }
 

@@ -169,7 +169,7 @@ impl Pair {
             }
             Operation::Refusal => {
                 assembler.handle_refusal(now);
-                model.refusals.push(model.now);
+                model.refusal = Some(model.now);
             }
             Operation::OutageBegan(ago) => {
                 let since = Time::since_epoch(model.now.to_duration().saturating_sub(ago));
