@@ -113,8 +113,9 @@ impl RejectReason {
     #[must_use]
     pub const fn is_refusal(self) -> bool {
         match self {
-            Self::Malformed | Self::AppKey | Self::Signature => false,
-            Self::Undecryptable | Self::Payload => true,
+            Self::AppKey | Self::Signature => false,
+            // What a proxy has cut was a genuine envelope.
+            Self::Malformed | Self::Undecryptable | Self::Payload => true,
             Self::Stale | Self::Body | Self::Compressed | Self::NoRoom | Self::Unavailable => true,
         }
     }

@@ -23,6 +23,9 @@ pub enum InvalidId {
     /// The text has a line break or another control character.
     #[error("an identifier cannot contain control characters")]
     ControlCharacter,
+    /// The text has a hole: U+FFFD stands for what could not be read, and two of them may be one.
+    #[error("an identifier cannot contain U+FFFD")]
+    Hole,
 }
 
 /// The most bytes of UTF-8 that an identifier may have.
@@ -38,6 +41,9 @@ pub(crate) fn check(text: &str) -> Result<(), InvalidId> {
     if text.chars().any(char::is_control) {
         return Err(InvalidId::ControlCharacter);
     }
+    if text.contains(char::REPLACEMENT_CHARACTER) {
+        return Err(InvalidId::Hole);
+    }
     Ok(())
 }
 
@@ -45,7 +51,7 @@ macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         ///
-        /// One to 512 bytes of UTF-8 without control characters. Cloning is cheap.
+        /// One to 512 bytes of UTF-8 without control characters and U+FFFD. Cloning is cheap.
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Arc<str>);
 
@@ -53,7 +59,8 @@ macro_rules! id {
             /// Checks the text and makes an identifier of it.
             ///
             /// # Errors
-            /// [`InvalidId`], when the text is empty, longer than 512 bytes, or holds a control character.
+            /// [`InvalidId`], when the text is empty, longer than 512 bytes, or holds a control
+            /// character or U+FFFD.
             pub fn new(text: impl AsRef<str>) -> Result<Self, InvalidId> {
                 let text = text.as_ref();
                 check(text)?;

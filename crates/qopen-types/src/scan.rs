@@ -45,7 +45,11 @@ pub(crate) fn values_of<'a>(text: &'a str, name: &str) -> impl Iterator<Item = &
                 let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '-');
                 // What is cut, or runs on into something else, says nothing.
                 let (value, after) = rest.split_at(end?);
-                after.trim_start().starts_with([',', '}', ']']).then_some(value)
+                let after = after.trim_start();
+                let next = after.strip_prefix(',').map(str::trim_start);
+                let whole = after.starts_with(['}', ']'])
+                    || next.is_some_and(|it| it.is_empty() || it.starts_with('"'));
+                whole.then_some(value)
             }
         }
     })
@@ -56,7 +60,11 @@ impl EventType {
     #[must_use]
     pub fn scan(text: &str) -> Self {
         let types = || {
-            values_of(text, "event_type").filter(|it| !it.is_empty() && *it != "null").map(|it| {
+            let says = |it: &&str| {
+                let hole = it.contains(['\\', char::REPLACEMENT_CHARACTER]);
+                !hole && !it.is_empty() && *it != "null"
+            };
+            values_of(text, "event_type").filter(says).map(|it| {
                 it.parse::<f64>().ok().filter(|code| code.fract() == 0.0).map_or_else(
                     || Self::Name(it.to_owned()),
                     #[allow(
@@ -87,6 +95,8 @@ mod tests {
             (r#"{"event_type":null"#, EventType::Absent),
             (r#"{"event_type":420"#, EventType::Absent),
             (r#"{"event_type":4 2016,"#, EventType::Absent),
+            (r#"{"event_type":42,016,"#, EventType::Absent),
+            ("{\"event_type\":\"42\u{fffd}16\",", EventType::Absent),
             (r#"{"event_type":42016robot_id":"r","#, EventType::Absent),
             (r#"{"text":"\"event_type\":42016"#, EventType::Absent),
             ("", EventType::Absent),

@@ -234,6 +234,7 @@ impl<'de> Object<'de> for PageSkim<'de> {
         let mut once = Once::of(&["has_more", "mark_id", "account_list"]);
         // Whether there is a list, and whether something unknown may hold what a list would.
         let (mut list, mut absent, mut unknown) = (None, true, None);
+        let mut accounts_elsewhere = false;
         while let Some(key) = map.next_key::<Key<'de>>()? {
             let name = key.as_str();
             once.check(name)?;
@@ -248,6 +249,7 @@ impl<'de> Object<'de> for PageSkim<'de> {
                     let value = map.next_value::<&RawValue>()?.get();
                     if value.len() > 2 && value.starts_with(['{', '[']) {
                         unknown = Some(name.to_owned());
+                        accounts_elsewhere |= value.contains("\"account_id\"");
                     }
                 }
             }
@@ -259,6 +261,12 @@ impl<'de> Object<'de> for PageSkim<'de> {
                 let name = unknown.unwrap_or_default();
                 return Err(A::Error::custom(format_args!(
                     "account_list: missing, and `{name}` is not known"
+                )));
+            }
+            (list, _) if accounts_elsewhere && list.as_ref().is_none_or(Vec::is_empty) => {
+                let name = unknown.unwrap_or_default();
+                return Err(A::Error::custom(format_args!(
+                    "account_list: empty, and `{name}` has accounts and is not known"
                 )));
             }
             (Some(_), None) => reading::note(Reading::ImpliedEnd),
@@ -292,13 +300,11 @@ impl<'de> Object<'de> for IdOnly<'de> {
 
     fn read<A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
         let mut id = None;
-        let mut once = Once::of(&["account_id"]);
         while let Some(key) = map.next_key::<Key<'de>>()? {
             match key.as_str() {
-                name @ "account_id" => {
-                    once.check(name)?;
-                    id = wire::text(&mut map, name)?;
-                }
+                // A null before it hides nothing.
+                name @ "account_id" if id.is_some() => return Err(wire::twice(name)),
+                name @ "account_id" => id = wire::text(&mut map, name)?,
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }
         }

@@ -101,6 +101,14 @@ impl Unread<'_> {
         }
     }
 
+    /// A scalar without which there is nothing; `None` where it could not be read, and within that where
+    /// it is null.
+    #[allow(clippy::option_option, reason = "they are two different things")]
+    #[allow(clippy::unused_self, reason = "it is called like the others")]
+    pub(crate) fn required<T: Scalar>(&self, name: &str, value: &RawValue) -> Option<Option<T>> {
+        wire::scalar_of(value.get(), name).ok()
+    }
+
     /// A scalar; `None` where it is not given, or could not be read.
     pub(crate) fn optional<T: Scalar>(&mut self, name: &str, value: &RawValue) -> Option<T> {
         wire::scalar_of(value.get(), name).unwrap_or_else(|_| {

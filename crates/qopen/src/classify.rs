@@ -74,14 +74,12 @@ pub struct Unreadable {
 }
 
 /// Whether something unreadable is an event of another kind, unless it names one of our pulls: it says
-/// that it is one, or it is well-formed JSON that says nothing and has no list of accounts.
+/// that it is one, and where it is damaged, nothing in it is a list of accounts.
 pub(crate) fn says_other(event_type: &EventType, layer: Layer, payload: &[u8]) -> bool {
-    let is_object = payload.trim_ascii_start().first() == Some(&b'{');
-    let has_accounts = memchr::memmem::find(payload, b"account_list").is_some();
+    let has_accounts = || memchr::memmem::find(payload, b"account_list").is_some();
     match event_type {
-        &EventType::ROBOT_ACCOUNT_LIST => false,
-        EventType::Absent => layer == Layer::Shape && is_object && !has_accounts,
-        _ => true,
+        &EventType::ROBOT_ACCOUNT_LIST | EventType::Absent => false,
+        _ => layer >= Layer::Shape || !has_accounts(),
     }
 }
 
@@ -97,8 +95,9 @@ pub fn classify(payload: &[u8]) -> Classified {
         EventType::Absent => text.skim(undeclared),
         other => match is_json(&text) {
             true => Classified::Other(other),
-            // Damaged: whether it is one of ours is told by the marks that it names.
-            false => text.skim(|text, skim, readings| of_skim(text, skim, readings, &other)),
+            // Damaged, as what it says that it is may be.
+            false => text
+                .skim(|text, skim, readings| of_skim(text, skim, readings, &EventType::scan(text))),
         },
     }
 }

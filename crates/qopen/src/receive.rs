@@ -165,11 +165,8 @@ impl Intake {
         let pull = page.pull.clone();
         let under_way = self.is_ours(&pull);
         if !under_way && !self.is_in_journal(&pull).await? {
-            if !page.declared {
-                // It names none of our pulls, and does not say that it is a page.
-                return self.hand_on(EventType::Absent, received).await;
-            }
-            if !self.keep_strangers {
+            // What does not say that it is a page is none of a pull that nobody here knows.
+            if !page.declared || !self.keep_strangers {
                 return self.stranger(arrived, pull, received).await;
             }
         }

@@ -9,10 +9,11 @@ use qopen_assembler::{Assembler, Config, Entry, ErrorReport, Event, PullKey, Pul
 use qopen_journal::{
     Journal, JournalError, Layer, MemoryJournal, Note, PageRecord, Payload, PullId, Quarantined,
 };
-use qopen_types::{EventType, MarkId, Reading, Readings, RobotId};
+use qopen_types::{EventType, MarkId, PayloadText, Reading, Readings, RobotId, SkimError};
 
 use crate::classify::{
-    Classified, Unreadable, classify, key_of, names_one_of, says_other, stands_against,
+    Classified, Unreadable, classify, key_of, may_name_a_pull, names_one_of, says_other,
+    stands_against,
 };
 use crate::resume::digest_of;
 use crate::{Outcome, Progress, PulledList, Status};
@@ -124,7 +125,16 @@ impl Replay {
                 self.unreadable.push(Waiting { item, robot_id, mark_id, event_type });
                 Ok(Replayed::Unreadable { layer, reason })
             }
-            Classified::Other(event_type) => Ok(Replayed::Other(event_type)),
+            Classified::Other(event_type) => {
+                if may_name_a_pull(&payload) {
+                    let (robot_id, mark_id) = SkimError::names(PayloadText::of(&payload).as_str());
+                    let reason = format!("event {event_type}, with the mark of a pull");
+                    let item = Quarantined::new(None, Layer::Shape, reason, Payload::new(payload));
+                    let event_type = event_type.clone();
+                    self.unreadable.push(Waiting { item, robot_id, mark_id, event_type });
+                }
+                Ok(Replayed::Other(event_type))
+            }
         }
     }
 

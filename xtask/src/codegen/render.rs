@@ -225,8 +225,16 @@ fn tolerant(it: &Type, fields: &[Field], kind: Tolerant) -> Result<TokenStream> 
     });
     let arms = fields.iter().map(|field| {
         let (ident, reader) = (ident(&field.name), field.tolerant_reader()?);
-        let names = std::iter::once(&field.name).chain(&field.aliases);
-        Ok(quote!(#(#names)|* => #ident = #reader,))
+        let names: Vec<_> = std::iter::once(&field.name).chain(&field.aliases).collect();
+        let name = &field.name;
+        Ok(match field.required {
+            // What identifies it stands there once, and is read or is not.
+            true => quote! {
+                #(#names)|* if #ident.is_some() => return None,
+                #(#names)|* => #ident = unread.required(#name, value)?,
+            },
+            false => quote!(#(#names)|* => #ident = #reader,),
+        })
     });
     let arms = arms.collect::<Result<Vec<_>>>()?;
     let members = fields.iter().map(|field| {
@@ -310,8 +318,12 @@ fn reader(it: &Type, fields: &[Field]) -> TokenStream {
     });
     let arms = fields.iter().map(|field| {
         let (ident, reader) = (ident(&field.name), field.reader());
-        let names = std::iter::once(&field.name).chain(&field.aliases);
-        quote!(#(#names)|* => #ident = #reader,)
+        let names: Vec<_> = std::iter::once(&field.name).chain(&field.aliases).collect();
+        let name = &field.name;
+        let twice = field
+            .required
+            .then(|| quote!(#(#names)|* if #ident.is_some() => return Err(wire::twice(#name)),));
+        quote!(#twice #(#names)|* => #ident = #reader,)
     });
     let members = fields.iter().map(|field| {
         let (ident, name) = (ident(&field.name), &field.name);

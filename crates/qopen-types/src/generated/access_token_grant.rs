@@ -57,6 +57,9 @@ impl<'de> wire::Object<'de> for AccessTokenGrant {
         let mut extra = crate::Extra::default();
         while let Some(key) = map.next_key::<wire::Key<'de>>()? {
             match key.as_str() {
+                "access_token" if access_token.is_some() => {
+                    return Err(wire::twice("access_token"));
+                }
                 "access_token" => {
                     access_token = wire::optional(&mut map, "access_token")?;
                 }

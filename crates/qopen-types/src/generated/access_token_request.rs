@@ -57,7 +57,11 @@ impl<'de> wire::Object<'de> for AccessTokenRequest {
         let mut extra = crate::Extra::default();
         while let Some(key) = map.next_key::<wire::Key<'de>>()? {
             match key.as_str() {
+                "app_key" if app_key.is_some() => return Err(wire::twice("app_key")),
                 "app_key" => app_key = wire::optional(&mut map, "app_key")?,
+                "app_secret" if app_secret.is_some() => {
+                    return Err(wire::twice("app_secret"));
+                }
                 "app_secret" => app_secret = wire::optional(&mut map, "app_secret")?,
                 _ => wire::unknown(&mut map, &key, &mut extra)?,
             }

@@ -104,6 +104,9 @@ impl<'de> wire::Object<'de> for Account {
         let mut extra = crate::Extra::default();
         while let Some(key) = map.next_key::<wire::Key<'de>>()? {
             match key.as_str() {
+                "account_id" if account_id.is_some() => {
+                    return Err(wire::twice("account_id"));
+                }
                 "account_id" => account_id = wire::optional(&mut map, "account_id")?,
                 "account_type" => {
                     account_type = wire::open_enum(&mut map, "account_type")?;
@@ -156,7 +159,8 @@ impl crate::Tolerant for Account {
         let mut extra = crate::Extra::default();
         for (member, value) in members.into_iter() {
             match &*member {
-                "account_id" => account_id = unread.optional("account_id", value),
+                "account_id" if account_id.is_some() => return None,
+                "account_id" => account_id = unread.required("account_id", value)?,
                 "account_type" => account_type = unread.open_enum("account_type", value),
                 "deleted_by_contact" => {
                     deleted_by_contact = unread.scalar("deleted_by_contact", value);

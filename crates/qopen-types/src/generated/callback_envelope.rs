@@ -85,10 +85,21 @@ impl<'de> wire::Object<'de> for CallbackEnvelope {
         let mut extra = crate::Extra::default();
         while let Some(key) = map.next_key::<wire::Key<'de>>()? {
             match key.as_str() {
+                "app_key" if app_key.is_some() => return Err(wire::twice("app_key")),
                 "app_key" => app_key = wire::optional(&mut map, "app_key")?,
+                "nonce" if nonce.is_some() => return Err(wire::twice("nonce")),
                 "nonce" => nonce = wire::optional(&mut map, "nonce")?,
+                "timestamp" if timestamp.is_some() => {
+                    return Err(wire::twice("timestamp"));
+                }
                 "timestamp" => timestamp = wire::optional(&mut map, "timestamp")?,
+                "signature" if signature.is_some() => {
+                    return Err(wire::twice("signature"));
+                }
                 "signature" => signature = wire::optional(&mut map, "signature")?,
+                "encoding_content" if encoding_content.is_some() => {
+                    return Err(wire::twice("encoding_content"));
+                }
                 "encoding_content" => {
                     encoding_content = wire::optional(&mut map, "encoding_content")?;
                 }

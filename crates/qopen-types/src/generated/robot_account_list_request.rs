@@ -67,7 +67,9 @@ impl<'de> wire::Object<'de> for RobotAccountListRequest {
         let mut extra = crate::Extra::default();
         while let Some(key) = map.next_key::<wire::Key<'de>>()? {
             match key.as_str() {
+                "robot_id" if robot_id.is_some() => return Err(wire::twice("robot_id")),
                 "robot_id" => robot_id = wire::optional(&mut map, "robot_id")?,
+                "mark_id" if mark_id.is_some() => return Err(wire::twice("mark_id")),
                 "mark_id" => mark_id = wire::optional(&mut map, "mark_id")?,
                 "need_tag_info" => {
                     need_tag_info = wire::scalar(&mut map, "need_tag_info")?;

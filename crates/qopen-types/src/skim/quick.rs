@@ -53,6 +53,7 @@ fn once<T>(place: &mut Option<T>, value: T) -> Option<()> {
 
 fn page<'a>(reader: &mut Reader<'a>) -> Option<PageSkim<'a>> {
     let (mut has_more, mut mark_id, mut accounts) = (None, None, None);
+    let mut unknown = false;
     reader.object(|reader, name| {
         match name {
             "has_more" => once(&mut has_more, reader.flag()?)?,
@@ -65,12 +66,16 @@ fn page<'a>(reader: &mut Reader<'a>) -> Option<PageSkim<'a>> {
                 })?;
                 once(&mut accounts, list)?;
             }
-            _ => reader.skip(DEPTH)?,
+            _ => {
+                unknown = true;
+                reader.skip(DEPTH)?;
+            }
         }
         Some(())
     })?;
-    // What is not there, the general reader weighs.
-    Some(PageSkim { has_more: Some(has_more?), mark_id, accounts: accounts? })
+    // What is not there, the general reader weighs, and what may stand elsewhere.
+    let accounts = accounts.filter(|list: &Vec<_>| !unknown || !list.is_empty())?;
+    Some(PageSkim { has_more: Some(has_more?), mark_id, accounts })
 }
 
 /// An account, or whatever else stands in its place: that is JSON at least.

@@ -196,17 +196,16 @@ proptest! {
                         // An event that says that it is another, and is well formed.
                         Classified::Other(_) => elsewhere = true,
                         Classified::Report { .. } => elsewhere = true,
-                        // Well-formed JSON that names another pull, or another robot.
-                        Classified::Unreadable(it) if it.layer == Layer::Shape => {
-                            elsewhere |= it.mark_id.is_some_and(|it| it.as_str() != MARK)
+                        Classified::Unreadable(it) => {
+                            let names_other = it.mark_id.is_some_and(|it| it.as_str() != MARK)
                                 || it.robot_id.is_some_and(|it| it.as_str() != "robot-1");
+                            // Well-formed JSON that names another pull, or another robot.
+                            elsewhere |= it.layer == Layer::Shape && names_other;
+                            // Another event by the rule: its type says so, and our mark is not in it.
+                            let ours = [EventType::Absent, EventType::ROBOT_ACCOUNT_LIST];
+                            let is_named = String::from_utf8_lossy(&payload).contains(MARK);
+                            elsewhere |= !ours.contains(&it.event_type) && !is_named;
                         }
-                        // Damaged, and another event by the rule: its type says so, and our mark is not
-                        // in it.
-                        Classified::Unreadable(it) if !matches!(
-                            it.event_type, EventType::Absent | EventType::ROBOT_ACCOUNT_LIST
-                        ) => elsewhere |= !String::from_utf8_lossy(&payload).contains(MARK),
-                        Classified::Unreadable(_) => {}
                         other => panic!("a kind that this test does not know: {other:?}"),
                     }
                     required.extend(ids_in(&payload));
