@@ -231,10 +231,11 @@ pub(crate) fn stands_against<'a>(
 ) -> Vec<PullId> {
     let open: Vec<&PullId> = open.into_iter().collect();
     let texts = QuotedTexts::of(payload);
-    let resembles = |named: &str, name: &str| damaged && resembles(named, name);
+    let resembles =
+        |named: &str, name: &str, of: (usize, usize)| damaged && resembles(named, name, of);
     let marked = |pull: &&&PullId| is_near(payload, &texts, mark_id, &pull.mark_id);
     let almost = |pull: &&&PullId| {
-        mark_id.is_some_and(|mark| resembles(mark.as_str(), pull.mark_id.as_str()))
+        mark_id.is_some_and(|mark| resembles(mark.as_str(), pull.mark_id.as_str(), MARK))
     };
     let mut named: Vec<&PullId> = open.iter().filter(marked).copied().collect();
     if named.is_empty() {
@@ -243,7 +244,7 @@ pub(crate) fn stands_against<'a>(
     let exactly = |pull: &&PullId| robot_id == Some(&pull.robot_id);
     let any_exactly = open.iter().any(exactly);
     let of_robot = |pull: &&PullId| {
-        let robot = |robot: &RobotId| resembles(robot.as_str(), pull.robot_id.as_str());
+        let robot = |robot: &RobotId| resembles(robot.as_str(), pull.robot_id.as_str(), ROBOT);
         exactly(pull) || !any_exactly && robot_id.is_some_and(robot)
     };
     let against: Vec<&PullId> = match (named.is_empty(), robot_id, mark_id) {
@@ -266,9 +267,13 @@ pub(crate) fn stands_against<'a>(
     against.into_iter().cloned().collect()
 }
 
-/// Whether a name is what may be left of another, or what damage has made of it: five sixths of the
-/// shorter one stand in the longer one, in the same order.
-fn resembles(named: &str, name: &str) -> bool {
+/// How much of a mark and of a robot, which is shorter, stands there still.
+const MARK: (usize, usize) = (5, 6);
+const ROBOT: (usize, usize) = (1, 2);
+
+/// Whether a name is what may be left of another, or what damage has made of it: that part of the
+/// shorter one stands in the longer one, in the same order.
+fn resembles(named: &str, name: &str, (part, whole): (usize, usize)) -> bool {
     let (named, name) = (named.to_ascii_lowercase(), name.to_ascii_lowercase());
     let shorter = named.len().min(name.len());
     // The longest common subsequence with each beginning of the name.
@@ -281,7 +286,7 @@ fn resembles(named: &str, name: &str) -> bool {
             before = above;
         }
     }
-    shorter >= RESEMBLING && common[name.len()] * 6 >= shorter * 5
+    shorter >= RESEMBLING && common[name.len()] * whole >= shorter * part
 }
 
 /// Names shorter than this resemble nothing.
@@ -297,7 +302,7 @@ pub(crate) fn names_one_of<'a>(
 ) -> bool {
     let texts = QuotedTexts::of(payload);
     let almost = |pull: &PullId| {
-        damaged && mark_id.is_some_and(|it| resembles(it.as_str(), pull.mark_id.as_str()))
+        damaged && mark_id.is_some_and(|it| resembles(it.as_str(), pull.mark_id.as_str(), MARK))
     };
     let mut pulls = pulls.into_iter();
     pulls.any(|pull| is_near(payload, &texts, mark_id, &pull.mark_id) || almost(pull))
