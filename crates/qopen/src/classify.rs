@@ -73,13 +73,26 @@ pub struct Unreadable {
     pub event_type: EventType,
 }
 
-/// Whether something unreadable is an event of another kind, unless it names one of our pulls: it says
-/// that it is one, and where it is damaged, nothing in it is a list of accounts.
-pub(crate) fn says_other(event_type: &EventType, layer: Layer, payload: &[u8]) -> bool {
-    let has_accounts = || memchr::memmem::find(payload, b"account_list").is_some();
-    match event_type {
-        &EventType::ROBOT_ACCOUNT_LIST | EventType::Absent => false,
-        _ => layer >= Layer::Shape || !has_accounts(),
+impl Unreadable {
+    /// The pull that it names in full.
+    pub(crate) fn names(&self) -> Option<PullId> {
+        let (robot_id, mark_id) = (self.robot_id.clone()?, self.mark_id.clone()?);
+        Some(PullId { robot_id, mark_id })
+    }
+
+    /// Whether its text is damaged, and so may be whatever it says.
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.layer < Layer::Shape
+    }
+
+    /// Whether it is an event of another kind, unless it names one of our pulls: it says that it is one,
+    /// and where it is damaged, nothing in it is a list of accounts.
+    pub(crate) fn says_other(&self, payload: &[u8]) -> bool {
+        let has_accounts = || memchr::memmem::find(payload, b"account_list").is_some();
+        match self.event_type {
+            EventType::ROBOT_ACCOUNT_LIST | EventType::Absent => false,
+            _ => !self.is_damaged() || !has_accounts(),
+        }
     }
 }
 
@@ -211,9 +224,20 @@ fn looks_like_base64(text: &str) -> bool {
     text.len() >= 16 && text.bytes().all(|it| it.is_ascii_alphanumeric() || b"+/=-_".contains(&it))
 }
 
-/// Whether an event of another kind may be a page after all: it has a mark where a page has one.
-pub(crate) fn may_name_a_pull(payload: &[u8]) -> bool {
-    memchr::memmem::find(payload, b"\"mark_id\"").is_some()
+/// An event of another kind that may be a page after all: it has a mark where a page has one.
+pub(crate) fn with_a_mark(event_type: &EventType, payload: &[u8]) -> Option<Unreadable> {
+    memchr::memmem::find(payload, b"\"mark_id\"")?;
+    let (robot_id, mark_id) = SkimError::names(PayloadText::of(payload).as_str());
+    let reason = format!("event {event_type}, with the mark of a pull");
+    let event_type = event_type.clone();
+    Some(Unreadable { layer: Layer::Shape, reason, robot_id, mark_id, event_type })
+}
+
+/// What something unreadable stands against.
+pub(crate) struct Against {
+    pub(crate) pulls: Vec<PullId>,
+    /// Whether it names them by their mark, and not by less.
+    pub(crate) by_mark: bool,
 }
 
 /// The pulls that something unreadable stands against, of those that are open (evidence rule E2): those
@@ -228,7 +252,7 @@ pub(crate) fn stands_against<'a>(
     mark_id: Option<&MarkId>,
     damaged: bool,
     open: impl IntoIterator<Item = &'a PullId>,
-) -> Vec<PullId> {
+) -> Against {
     let open: Vec<&PullId> = open.into_iter().collect();
     let texts = QuotedTexts::of(payload);
     let resembles =
@@ -241,30 +265,28 @@ pub(crate) fn stands_against<'a>(
     if named.is_empty() {
         named = open.iter().filter(almost).copied().collect();
     }
+    let by_mark = !named.is_empty();
     let exactly = |pull: &&PullId| robot_id == Some(&pull.robot_id);
     let any_exactly = open.iter().any(exactly);
     let of_robot = |pull: &&PullId| {
         let robot = |robot: &RobotId| resembles(robot.as_str(), pull.robot_id.as_str(), ROBOT);
         exactly(pull) || !any_exactly && robot_id.is_some_and(robot)
     };
-    let against: Vec<&PullId> = match (named.is_empty(), robot_id, mark_id) {
+    // What is left of a name may be of anybody's.
+    let remnant = |name: &str, least: usize| damaged && name.len() < least;
+    let against: Vec<&PullId> = match (robot_id, mark_id) {
         // Of pulls that share a mark, the one of the robot that it names.
-        (false, ..) if named.iter().any(exactly) => named.into_iter().filter(exactly).collect(),
-        (false, ..) => named,
-        (true, None, None) => open,
-        // Remnants, which may be anybody's.
-        (true, None, Some(mark)) if damaged && mark.as_str().len() < TELLING => open,
-        (true, Some(robot), None)
-            if damaged && !any_exactly && robot.as_str().len() < RESEMBLING =>
-        {
-            open
-        }
-        (true, Some(_), None) => open.into_iter().filter(of_robot).collect(),
-        (true, _, Some(_)) if damaged => open.into_iter().filter(of_robot).collect(),
+        _ if named.iter().any(exactly) => named.into_iter().filter(exactly).collect(),
+        _ if by_mark => named,
+        (None, None) => open,
+        (None, Some(mark)) if remnant(mark.as_str(), TELLING) => open,
+        (Some(robot), None) if !any_exactly && remnant(robot.as_str(), RESEMBLING) => open,
+        (Some(_), None) => open.into_iter().filter(of_robot).collect(),
+        (_, Some(_)) if damaged => open.into_iter().filter(of_robot).collect(),
         // It names a pull that is not one of these.
-        (true, _, Some(_)) => Vec::new(),
+        (_, Some(_)) => Vec::new(),
     };
-    against.into_iter().cloned().collect()
+    Against { pulls: against.into_iter().cloned().collect(), by_mark }
 }
 
 /// How much of a mark and of a robot, which is shorter, stands there still.
@@ -291,22 +313,6 @@ fn resembles(named: &str, name: &str, (part, whole): (usize, usize)) -> bool {
 
 /// Names shorter than this resemble nothing.
 const RESEMBLING: usize = 3;
-
-/// Whether something unreadable names one of these pulls by its mark, or in a `damaged` text by what
-/// resembles it.
-pub(crate) fn names_one_of<'a>(
-    payload: &[u8],
-    mark_id: Option<&MarkId>,
-    damaged: bool,
-    pulls: impl IntoIterator<Item = &'a PullId>,
-) -> bool {
-    let texts = QuotedTexts::of(payload);
-    let almost = |pull: &PullId| {
-        damaged && mark_id.is_some_and(|it| resembles(it.as_str(), pull.mark_id.as_str(), MARK))
-    };
-    let mut pulls = pulls.into_iter();
-    pulls.any(|pull| is_near(payload, &texts, mark_id, &pull.mark_id) || almost(pull))
-}
 
 /// Marks shorter than this are looked for only where a mark stands: as a word they may be anything.
 const TELLING: usize = 8;

@@ -17,8 +17,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 
 use crate::classify::{
-    Classified, ClassifiedPage, Unreadable, classify, may_name_a_pull, names_one_of, says_other,
-    stands_against,
+    Against, Classified, ClassifiedPage, Unreadable, classify, stands_against, with_a_mark,
 };
 use crate::foreign::{ForeignEvent, ForeignHandler};
 use crate::messages::Fact;
@@ -92,24 +91,25 @@ pub(crate) struct Intake {
 #[async_trait]
 impl receiver::Handler for Intake {
     async fn account_list(&self, received: Received) -> Result<(), NotTaken> {
-        self.spawn(received).await
+        let (intake, arrived) = (self.clone(), Instant::now());
+        apart(async move { intake.take(arrived, received).await }).await
     }
 
     async fn other(&self, _: EventType, received: Received) -> Result<(), NotTaken> {
-        self.spawn(received).await
+        self.account_list(received).await
     }
 
     async fn undecrypted(&self, callback: Undecrypted) -> Result<(), NotTaken> {
         let (intake, arrived) = (self.clone(), Instant::now());
-        let task = tokio::spawn(async move {
+        apart(async move {
             let content = callback.encoding_content().as_bytes();
             let reason = chain(callback.error());
             // Nothing can be made out of whose it is.
             let open = intake.open_pulls().await?;
             let payload = Payload::new(content);
-            intake.set_aside(arrived, open, Layer::Content, reason, payload).await
-        });
-        task.await.unwrap_or(Err(NotTaken::Unavailable))
+            intake.quarantine(arrived, open, Layer::Content, reason, payload).await
+        })
+        .await
     }
 }
 
@@ -131,13 +131,6 @@ impl Intake {
             others: Arc::new(Semaphore::new(OTHERS)),
             strangers: Arc::default(),
         }
-    }
-
-    async fn spawn(&self, received: Received) -> Result<(), NotTaken> {
-        let (intake, arrived) = (self.clone(), Instant::now());
-        let task = tokio::spawn(async move { intake.take(arrived, received).await });
-        // The task ends early only when the runtime does.
-        task.await.unwrap_or(Err(NotTaken::Unavailable))
     }
 
     async fn take(&self, arrived: Instant, received: Received) -> Result<(), NotTaken> {
@@ -203,13 +196,12 @@ impl Intake {
         let payload = received.callback().payload();
         let ids = open.iter().map(|it| &it.pull);
         let (robot, mark) = (Some(&named.robot_id), Some(&named.mark_id));
-        let near = stands_against(payload, robot, mark, false, ids);
+        let near = stands_against(payload, robot, mark, false, ids).pulls;
         self.stats.count_stranger(named.clone(), near.first().cloned());
         tracing::debug!(pull = %named, "a page of a pull that was not started here");
         if near.is_empty() {
             if self.foreign.is_some() {
-                let event_type = EventType::ROBOT_ACCOUNT_LIST;
-                let handed_on = self.hand_on(event_type, received).await;
+                let handed_on = self.hand_on(EventType::ROBOT_ACCOUNT_LIST, received).await;
                 return handed_on.map_err(|_| NotTaken::Declined);
             }
             let bytes = payload.len() as u64;
@@ -220,9 +212,7 @@ impl Intake {
         }
         let against = of_these(open, &near);
         let reason = format!("no pull is known here of {named}");
-        let (callback, _room) = received.into_parts();
-        let payload = Payload::new(callback.into_payload());
-        self.set_aside(arrived, against, Layer::Pull, reason, payload).await
+        self.set_aside(arrived, against, Layer::Pull, reason, received).await
     }
 
     /// An event that says that it is another, unless it names one of our pulls where a page does.
@@ -233,33 +223,32 @@ impl Intake {
         received: Received,
     ) -> Result<(), NotTaken> {
         let payload = received.callback().payload();
-        if may_name_a_pull(payload) {
-            let (robot, mark) = qopen_types::SkimError::names(received.callback().text().as_str());
+        if let Some(unreadable) = with_a_mark(&event_type, payload) {
+            let Unreadable { layer, reason, robot_id, mark_id, .. } = unreadable;
             let open = self.open_pulls().await?;
-            let named: Vec<PullState> = open
-                .into_iter()
-                .filter(|it| {
-                    Some(&it.pull.mark_id) == mark.as_ref()
-                        && robot.as_ref().is_none_or(|robot| *robot == it.pull.robot_id)
-                })
-                .collect();
-            if !named.is_empty() {
-                let reason = format!("event {event_type}, with the mark of a pull");
-                let (callback, _room) = received.into_parts();
-                let payload = Payload::new(callback.into_payload());
-                return self.set_aside(arrived, named, Layer::Shape, reason, payload).await;
+            let ids = open.iter().map(|it| &it.pull);
+            let (robot, mark) = (robot_id.as_ref(), mark_id.as_ref());
+            let Against { pulls, by_mark } = stands_against(payload, robot, mark, false, ids);
+            if by_mark {
+                let against = of_these(open, &pulls);
+                return self.set_aside(arrived, against, layer, reason, received).await;
             }
         }
         self.hand_on(event_type, received).await
     }
 
+    /// Hands on what is nobody's page here: nothing is missing for it where it is not taken.
     async fn hand_on(&self, event_type: EventType, received: Received) -> Result<(), NotTaken> {
         let Some(handler) = &self.foreign else { return Ok(()) };
         let Ok(_place) = self.others.try_acquire() else {
             tracing::debug!(%event_type, "as many events are handed on as may be at once");
-            return Err(NotTaken::Unavailable);
+            return Err(NotTaken::Declined);
         };
-        handler.handle(ForeignEvent::new(event_type, received)).await
+        let taken = handler.handle(ForeignEvent::new(event_type, received)).await;
+        taken.map_err(|error| match error {
+            NotTaken::Unavailable => NotTaken::Declined,
+            error => error,
+        })
     }
 
     async fn unreadable(
@@ -268,46 +257,49 @@ impl Intake {
         unreadable: Unreadable,
         received: Received,
     ) -> Result<(), NotTaken> {
-        let Unreadable { layer, reason, robot_id, mark_id, event_type } = unreadable;
         let open = self.open_pulls().await?;
         let payload = received.callback().payload();
-        let ids = || open.iter().map(|it| &it.pull);
-        let damaged = layer < Layer::Shape;
-        let (robot, mark) = (robot_id.as_ref(), mark_id.as_ref());
-        let mut against = stands_against(payload, robot, mark, damaged, ids());
-        let named_mark = mark_id.clone();
+        let (robot, mark) = (unreadable.robot_id.as_ref(), unreadable.mark_id.as_ref());
+        let ids = open.iter().map(|it| &it.pull);
+        let Against { mut pulls, by_mark } =
+            stands_against(payload, robot, mark, unreadable.is_damaged(), ids);
         // Also one that has ended, or that is adopted, where it is named in full.
-        let named = robot_id.zip(mark_id).map(|(robot_id, mark_id)| PullId { robot_id, mark_id });
         let mut known = None;
-        if let Some(named) = named.filter(|it| !against.contains(it)) {
+        if let Some(named) = unreadable.names().filter(|it| !pulls.contains(it)) {
             let ours = self.is_ours(&named) || self.is_in_journal(&named).await?;
             if ours {
                 // Then it is not another one whose name is damaged.
-                against.clear();
+                pulls.clear();
             }
-            if ours || self.keep_strangers && against.is_empty() {
-                known = Some(named);
+            if ours || self.keep_strangers && pulls.is_empty() {
+                known = Some(PullState::new(named));
             }
         }
-        let names_ours =
-            known.is_some() || names_one_of(payload, named_mark.as_ref(), damaged, ids());
-        if says_other(&event_type, layer, payload) && !names_ours {
-            return self.hand_on(event_type, received).await;
+        if unreadable.says_other(payload) && !by_mark && known.is_none() {
+            return self.hand_on(unreadable.event_type, received).await;
         }
-        against.extend(known.clone());
-        let mut against = of_these(open, &against);
-        if let Some(known) = known
-            && !against.iter().any(|it| it.pull == known)
-        {
-            against.push(PullState::new(known));
-        }
-        let (callback, _room) = received.into_parts();
-        let payload = Payload::new(callback.into_payload());
-        self.set_aside(arrived, against, layer, reason, payload).await
+        let mut against = of_these(open, &pulls);
+        against.extend(known);
+        let Unreadable { layer, reason, .. } = unreadable;
+        self.set_aside(arrived, against, layer, reason, received).await
     }
 
-    /// Keeps what could not be read, byte for byte, and has it stand against those pulls.
+    /// Keeps a callback that could not be read, byte for byte, and has it stand against those pulls.
     async fn set_aside(
+        &self,
+        arrived: Instant,
+        against: Vec<PullState>,
+        layer: Layer,
+        reason: String,
+        received: Received,
+    ) -> Result<(), NotTaken> {
+        // The room is given back when all of this is done.
+        let (callback, _room) = received.into_parts();
+        let payload = Payload::new(callback.into_payload());
+        self.quarantine(arrived, against, layer, reason, payload).await
+    }
+
+    async fn quarantine(
         &self,
         arrived: Instant,
         against: Vec<PullState>,
@@ -346,7 +338,9 @@ impl Intake {
                 }
             }
             if self.is_ours(&state.pull) {
-                for digest in BTreeMap::from([(digest, ()), (stands, ())]).into_keys() {
+                // The item was owed, whatever stands for it from now on.
+                let another = (stands != digest).then_some(stands);
+                for digest in std::iter::once(digest).chain(another) {
                     let fact = Fact::Unreadable(state.pull.clone(), digest_of(digest));
                     self.tell(Instant::now(), fact).await?;
                 }
@@ -412,6 +406,15 @@ impl Intake {
     async fn tell(&self, arrived: Instant, fact: Fact) -> Result<(), NotTaken> {
         self.facts.send((arrived, fact)).await.map_err(|_| NotTaken::Unavailable)
     }
+}
+
+/// Does it in a task of its own, which goes on when the platform hangs up.
+async fn apart<W>(work: W) -> Result<(), NotTaken>
+where
+    W: Future<Output = Result<(), NotTaken>> + Send + 'static,
+{
+    // The task ends early only when the runtime does.
+    tokio::spawn(work).await.unwrap_or(Err(NotTaken::Unavailable))
 }
 
 /// An error report as it came.

@@ -9,11 +9,10 @@ use qopen_assembler::{Assembler, Config, Entry, ErrorReport, Event, PullKey, Pul
 use qopen_journal::{
     Journal, JournalError, Layer, MemoryJournal, Note, PageRecord, Payload, PullId, Quarantined,
 };
-use qopen_types::{EventType, MarkId, PayloadText, Reading, Readings, RobotId, SkimError};
+use qopen_types::{EventType, MarkId, Reading, Readings, RobotId};
 
 use crate::classify::{
-    Classified, Unreadable, classify, key_of, may_name_a_pull, names_one_of, says_other,
-    stands_against,
+    Against, Classified, Unreadable, classify, key_of, stands_against, with_a_mark,
 };
 use crate::resume::digest_of;
 use crate::{Outcome, Progress, PulledList, Status};
@@ -44,15 +43,6 @@ pub enum Replayed {
     Other(EventType),
 }
 
-/// Something unreadable, until it is known which pulls there are.
-#[derive(Debug)]
-struct Waiting {
-    item: Quarantined,
-    robot_id: Option<RobotId>,
-    mark_id: Option<MarkId>,
-    event_type: EventType,
-}
-
 /// Folds captured payloads, in any order and number, into lists.
 ///
 /// Every pull that is named is opened; when all payloads are in, the caller's word ends them.
@@ -63,7 +53,8 @@ pub struct Replay {
     journal: Arc<MemoryJournal>,
     pulls: BTreeMap<PullKey, PullId>,
     errors: Vec<(Option<RobotId>, Option<MarkId>, i64, String)>,
-    unreadable: Vec<Waiting>,
+    /// What could not be read, until it is known which pulls there are.
+    unreadable: Vec<(Unreadable, Payload)>,
     readings: BTreeMap<Reading, u64>,
 }
 
@@ -120,18 +111,13 @@ impl Replay {
                 Ok(Replayed::List)
             }
             Classified::Unreadable(unreadable) => {
-                let Unreadable { layer, reason, robot_id, mark_id, event_type } = unreadable;
-                let item = Quarantined::new(None, layer, reason.clone(), Payload::new(payload));
-                self.unreadable.push(Waiting { item, robot_id, mark_id, event_type });
+                let (layer, reason) = (unreadable.layer, unreadable.reason.clone());
+                self.unreadable.push((unreadable, Payload::new(payload)));
                 Ok(Replayed::Unreadable { layer, reason })
             }
             Classified::Other(event_type) => {
-                if may_name_a_pull(&payload) {
-                    let (robot_id, mark_id) = SkimError::names(PayloadText::of(&payload).as_str());
-                    let reason = format!("event {event_type}, with the mark of a pull");
-                    let item = Quarantined::new(None, Layer::Shape, reason, Payload::new(payload));
-                    let event_type = event_type.clone();
-                    self.unreadable.push(Waiting { item, robot_id, mark_id, event_type });
+                if let Some(unreadable) = with_a_mark(&event_type, &payload) {
+                    self.unreadable.push((unreadable, Payload::new(payload)));
                 }
                 Ok(Replayed::Other(event_type))
             }
@@ -140,10 +126,14 @@ impl Replay {
 
     /// Takes the content of a verified envelope that no key opens.
     pub fn add_undecrypted(&mut self, encoding_content: &str, reason: String) {
-        let payload = Payload::new(encoding_content);
-        let item = Quarantined::new(None, Layer::Content, reason, payload);
-        let event_type = EventType::Absent;
-        self.unreadable.push(Waiting { item, robot_id: None, mark_id: None, event_type });
+        let unreadable = Unreadable {
+            layer: Layer::Content,
+            reason,
+            robot_id: None,
+            mark_id: None,
+            event_type: EventType::Absent,
+        };
+        self.unreadable.push((unreadable, Payload::new(encoding_content)));
     }
 
     /// Counts what had to be read otherwise in a callback.
@@ -161,8 +151,10 @@ impl Replay {
 
     /// What could not be read and names no pull of the capture. Empty before
     /// [`finish`](Self::finish) but for what came.
-    pub fn unattributed(&self) -> impl Iterator<Item = &Quarantined> {
-        self.unreadable.iter().map(|it| &it.item)
+    pub fn unattributed(&self) -> impl Iterator<Item = Quarantined> {
+        self.unreadable.iter().map(|(it, payload)| {
+            Quarantined::new(None, it.layer, it.reason.clone(), payload.clone())
+        })
     }
 
     /// Has what could not be read stand against the pulls that it may belong to, now that all of them
@@ -170,44 +162,40 @@ impl Replay {
     fn attribute(&mut self) -> Result<(), ReplayError> {
         let ids: Vec<PullId> = self.pulls.values().cloned().collect();
         let mut left = Vec::new();
-        for waiting in std::mem::take(&mut self.unreadable) {
-            let Waiting { item, robot_id, mark_id, event_type } = &waiting;
-            let payload = item.payload.as_bytes();
-            let named = robot_id.clone().zip(mark_id.clone());
-            let named = named.map(|(robot_id, mark_id)| PullId { robot_id, mark_id });
-            let (robot, mark, damaged) =
-                (robot_id.as_ref(), mark_id.as_ref(), item.layer < Layer::Shape);
-            let mut against = stands_against(payload, robot, mark, damaged, &ids);
-            let ours = *event_type == EventType::ROBOT_ACCOUNT_LIST;
-            let is_new = |it: &PullId| !against.contains(it) && (!damaged || against.is_empty());
-            if let Some(named) = named.filter(|it| ours && is_new(it)) {
-                // A pull of which nothing else is in the capture; others may have the same mark.
-                against.retain(|it| it.mark_id != named.mark_id);
-                self.enter(named.clone());
-                against.push(named);
-            }
-            let other = says_other(event_type, item.layer, payload);
-            if other && !names_one_of(payload, mark, damaged, &ids) {
+        for (unreadable, payload) in std::mem::take(&mut self.unreadable) {
+            let (robot, mark) = (unreadable.robot_id.as_ref(), unreadable.mark_id.as_ref());
+            let (bytes, damaged) = (payload.as_bytes(), unreadable.is_damaged());
+            let Against { mut pulls, by_mark } = stands_against(bytes, robot, mark, damaged, &ids);
+            if unreadable.says_other(bytes) && !by_mark {
                 continue;
             }
-            let one = match &against[..] {
+            let ours = unreadable.event_type == EventType::ROBOT_ACCOUNT_LIST;
+            let is_new = |it: &PullId| !pulls.contains(it) && (!damaged || pulls.is_empty());
+            if let Some(named) = unreadable.names().filter(|it| ours && is_new(it)) {
+                // A pull of which nothing else is in the capture; others may have the same mark.
+                pulls.retain(|it| it.mark_id != named.mark_id);
+                self.enter(named.clone());
+                pulls.push(named);
+            }
+            if pulls.is_empty() {
+                left.push((unreadable, payload));
+                continue;
+            }
+            let one = match &pulls[..] {
                 [one] => Some(one.clone()),
                 _ => None,
             };
-            let mut item = item.clone();
-            item.pull.clone_from(&one);
+            let (nameless, Unreadable { layer, reason, .. }) = (one.is_none(), unreadable);
+            let item = Quarantined::new(one, layer, reason, payload);
             let digest = item.digest();
             now(self.journal.quarantine(item)).map_err(ReplayError::Journal)?;
-            for pull in &against {
-                if one.is_none() {
+            for pull in &pulls {
+                if nameless {
                     let note = Note::Doubted { item: digest };
                     now(self.journal.note(pull, note)).map_err(ReplayError::Journal)?;
                 }
                 let key = self.enter(pull.clone());
                 self.assembler.handle_unreadable_page(Time::ZERO, &key, digest_of(digest));
-            }
-            if against.is_empty() {
-                left.push(waiting);
             }
         }
         self.unreadable = left;
