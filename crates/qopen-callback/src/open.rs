@@ -222,6 +222,7 @@ impl Freshness {
 pub struct VerifiedEnvelope<'a> {
     encoding_content: Cow<'a, str>,
     timestamp: Cow<'a, str>,
+    signed_at: Option<u64>,
     /// The pairs of keys whose token made the signature, the first of them first.
     matched: Vec<usize>,
     readings: Readings,
@@ -277,10 +278,21 @@ impl Keyring {
             readings.insert(Reading::SignatureCase);
         }
         let Envelope { encoding_content, timestamp, .. } = envelope;
-        if timestamp.trim().parse().is_ok_and(|it: u64| it >= MILLISECONDS) {
-            readings.insert(Reading::Milliseconds);
-        }
-        Ok(VerifiedEnvelope { encoding_content, timestamp, matched, readings, ring: self })
+        let signed_at = timestamp.trim().parse().ok().map(|number: u64| match number {
+            MILLISECONDS.. => {
+                readings.insert(Reading::Milliseconds);
+                number / 1000
+            }
+            seconds => seconds,
+        });
+        Ok(VerifiedEnvelope {
+            encoding_content,
+            timestamp,
+            signed_at,
+            matched,
+            readings,
+            ring: self,
+        })
     }
 
     /// Decrypts what a verified envelope held, with whichever pair of keys fits. For content that was
@@ -351,15 +363,14 @@ impl VerifiedEnvelope<'_> {
     /// How the signed timestamp compares with `now`, in seconds since the Unix epoch.
     #[must_use]
     pub fn staleness(&self, now: u64, freshness: Freshness) -> Staleness {
-        freshness.judge(self.signed_at(), now)
+        freshness.judge(self.signed_at, now)
     }
 
     /// When it was signed, in seconds since the Unix epoch by the platform's clock; `None` where the
     /// timestamp is no number. Milliseconds are taken for what they are.
     #[must_use]
     pub fn signed_at(&self) -> Option<u64> {
-        let timestamp: u64 = self.timestamp.trim().parse().ok()?;
-        Some(if timestamp >= MILLISECONDS { timestamp / 1000 } else { timestamp })
+        self.signed_at
     }
 
     /// The encrypted content, as it came.
@@ -392,10 +403,14 @@ impl VerifiedEnvelope<'_> {
         for &matched_key in &self.matched {
             match decrypt(&self.encoding_content, &self.ring.keys[matched_key].aes) {
                 Ok((payload, readings)) => {
-                    let (signed_at, readings) = (self.signed_at(), readings.union(self.readings));
-                    let opened =
-                        OpenedCallback { payload, matched_key, staleness, signed_at, readings };
-                    return Ok(opened);
+                    let (signed_at, readings) = (self.signed_at, readings.union(self.readings));
+                    return Ok(OpenedCallback {
+                        payload,
+                        matched_key,
+                        staleness,
+                        signed_at,
+                        readings,
+                    });
                 }
                 Err(error) => failure = error,
             }

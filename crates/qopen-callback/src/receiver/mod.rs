@@ -133,8 +133,8 @@ pub enum NotTaken {
     /// It could not be made durable, or handed on: answered 503. The platform will send it again.
     #[error("it could not be kept at this time")]
     Unavailable,
-    /// As [`Unavailable`](Self::Unavailable), for something that is nobody's page here: nothing is
-    /// missing for it.
+    /// As [`Unavailable`](Self::Unavailable), for something that is nobody's page here: it is no
+    /// [refusal](crate::Refusals).
     #[error("it is not wanted at this time")]
     Declined,
 }
@@ -263,31 +263,27 @@ async fn receive(
         Ok(opened) => opened,
         Err((reason, status)) => return stats.reject(reason, status),
     };
+    let mut malformed = RejectReason::Payload;
     let taken = match opened {
         Opened::Callback(received) => {
             stats.count_opened(&received.callback);
-            let event_type = received.callback.event_type();
-            if event_type == EventType::ROBOT_ACCOUNT_LIST {
-                shared.handler.account_list(received).await
-            } else {
-                stats.count_other_event();
-                let taken = shared.handler.other(event_type, received).await;
-                if taken == Err(NotTaken::Unavailable) {
-                    // Not a page: nothing is missing for it.
-                    return stats
-                        .refuse(RejectReason::Unavailable, StatusCode::SERVICE_UNAVAILABLE);
+            match received.callback.event_type() {
+                EventType::ROBOT_ACCOUNT_LIST => shared.handler.account_list(received).await,
+                event_type => {
+                    stats.count_other_event();
+                    // What says that it is no page is none that is missing; what says nothing may be.
+                    let says_nothing = event_type == EventType::Absent;
+                    match shared.handler.other(event_type, received).await {
+                        Err(NotTaken::Unavailable) if !says_nothing => Err(NotTaken::Declined),
+                        taken => taken,
+                    }
                 }
-                taken
             }
         }
         Opened::Undecrypted(callback) => {
             stats.count_undecrypted();
-            match shared.handler.undecrypted(callback).await {
-                Err(NotTaken::Malformed) => {
-                    return stats.reject(RejectReason::Undecryptable, StatusCode::BAD_REQUEST);
-                }
-                taken => taken,
-            }
+            malformed = RejectReason::Undecryptable;
+            shared.handler.undecrypted(callback).await
         }
     };
     match taken {
@@ -295,7 +291,7 @@ async fn receive(
             stats.count_accepted();
             (StatusCode::OK, "success").into_response()
         }
-        Err(NotTaken::Malformed) => stats.reject(RejectReason::Payload, StatusCode::BAD_REQUEST),
+        Err(NotTaken::Malformed) => stats.reject(malformed, StatusCode::BAD_REQUEST),
         Err(NotTaken::Declined) => {
             stats.refuse(RejectReason::Unavailable, StatusCode::SERVICE_UNAVAILABLE)
         }
@@ -306,6 +302,8 @@ async fn receive(
 }
 
 type Rejection = (RejectReason, StatusCode);
+
+const NO_ROOM: Rejection = (RejectReason::NoRoom, StatusCode::SERVICE_UNAVAILABLE);
 
 /// A callback whose signature holds.
 enum Opened {
@@ -326,7 +324,6 @@ async fn open(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Opened, Rejection> {
-    const NO_ROOM: Rejection = (RejectReason::NoRoom, StatusCode::SERVICE_UNAVAILABLE);
     if headers.get_all(header::CONTENT_ENCODING).iter().any(is_coded) {
         return Err((RejectReason::Compressed, StatusCode::UNSUPPORTED_MEDIA_TYPE));
     }
@@ -390,7 +387,6 @@ async fn read(
     const TOO_LARGE: Rejection = (RejectReason::Body, StatusCode::PAYLOAD_TOO_LARGE);
     const TOO_SLOW: Rejection = (RejectReason::Body, StatusCode::REQUEST_TIMEOUT);
     const BROKEN: Rejection = (RejectReason::Body, StatusCode::BAD_REQUEST);
-    const NO_ROOM: Rejection = (RejectReason::NoRoom, StatusCode::SERVICE_UNAVAILABLE);
     let limit = shared.config.body_limit;
     if length.is_some_and(|length| length > limit) {
         return Err(TOO_LARGE);

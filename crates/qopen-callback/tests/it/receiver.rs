@@ -89,18 +89,20 @@ async fn e3_refusals_that_a_page_may_have_suffered_are_noted_and_others_not() {
     assert_eq!(seen(), 1, "a page that was not kept");
     server.post(&server.sealed(r#"{"event_type":40023}"#)).await;
     assert_eq!(seen(), 1, "an event of another kind is no page");
+    server.post(&server.sealed(r#"{"event_type":null,"data":{"#)).await;
+    assert_eq!(seen(), 2, "what does not say what it is may be one");
     *server.recorder.answer.lock().unwrap() = None;
     server.post_with("content-encoding: gzip\r\n", &server.sealed(PAGE)).await;
-    assert_eq!(seen(), 2);
+    assert_eq!(seen(), 3);
     let head = "POST /callback HTTP/1.1\r\nhost: x\r\ncontent-length: 99\r\n\r\n";
     server.send(head, b"{").await;
-    assert_eq!(seen(), 3, "a body that did not come in time");
+    assert_eq!(seen(), 4, "a body that did not come in time");
     server.send("POST /callback HTTP/1.1\r\nhost:", b"").await;
-    assert_eq!(seen(), 4, "a head that did not come in time");
+    assert_eq!(seen(), 5, "a head that did not come in time");
     server.send("GET / HTTP/1.1\r\nhost:", b"").await;
-    assert_eq!(seen(), 4, "no callback of anybody's");
+    assert_eq!(seen(), 5, "no callback of anybody's");
     server.post(b"{}").await;
-    assert_eq!(seen(), 5, "a proxy may have cut it");
+    assert_eq!(seen(), 6, "a proxy may have cut it");
 }
 
 #[tokio::test]
