@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use qopen::callback::{Freshness, OpenError, RejectReason, Staleness};
+use qopen::journal::Layer;
 use qopen::types::{
     Account, CallbackSkim, Entry, EventType, Json, PageSkim, PayloadText, Readings,
 };
@@ -152,9 +153,9 @@ impl Steps {
         let classified = classify(payload);
         match &classified {
             Classified::Unreadable(it) => {
-                let step = match it.layer.as_str() {
-                    "text" => "UTF-8",
-                    "json" => "JSON",
+                let step = match it.layer {
+                    Layer::Text => "UTF-8",
+                    Layer::Json => "JSON",
                     _ => {
                         self.holds("JSON", "well formed");
                         "shape"
@@ -175,9 +176,6 @@ impl Steps {
             _ => self.holds("JSON", "not strict, and read as what it stands for"),
         }
         match classified {
-            Classified::Other(EventType::Absent) => {
-                self.fails("event", "no event_type: not a callback's payload")
-            }
             Classified::Other(event_type) => {
                 self.holds(
                     "event",

@@ -233,9 +233,8 @@ impl Came {
             "verified callbacks that cannot be read; see `qopen quarantine list`".into(),
         );
         add(self.stray_reports, "error reports of other pulls".into());
-        let others = self
-            .other_events
-            .saturating_sub(self.unreadable - self.undecrypted.min(self.unreadable));
+        let odd = self.unreadable.saturating_sub(self.undecrypted);
+        let others = self.other_events.saturating_sub(odd);
         add(others, "events of other kinds".into());
         let rejected: u64 = self.rejections.iter().map(|(_, count)| count).sum();
         add(rejected, format!("callbacks that were rejected: {}", by_reason(&self.rejections)));

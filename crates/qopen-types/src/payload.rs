@@ -54,12 +54,6 @@ impl<'a> PayloadText<'a> {
         self.readings
     }
 
-    /// Whether some of the bytes were not UTF-8.
-    #[must_use]
-    pub fn is_cut(&self) -> bool {
-        self.readings.contains(Reading::CutText)
-    }
-
     /// Skims the payload, in the tolerant order: as it is, then as what it stands for. `work` is given
     /// the text that was skimmed, the result, and every reading that is not plain.
     pub fn skim<R>(

@@ -213,16 +213,21 @@ fn struct_file(it: &Type, fields: &[Field]) -> Result<TokenStream> {
     })
 }
 
-fn tolerant(it: &Type, fields: &[Field], kind: Tolerant) -> Result<TokenStream> {
-    let name = ident(&it.name);
-    let locals = fields.iter().map(|field| {
+/// Where what is read of each field is put.
+fn locals(fields: &[Field]) -> impl Iterator<Item = TokenStream> {
+    fields.iter().map(|field| {
         let ident = ident(&field.name);
         if field.required {
             quote!(let mut #ident = None;)
         } else {
             quote!(let mut #ident = Default::default();)
         }
-    });
+    })
+}
+
+fn tolerant(it: &Type, fields: &[Field], kind: Tolerant) -> Result<TokenStream> {
+    let name = ident(&it.name);
+    let locals = locals(fields);
     let arms = fields.iter().map(|field| {
         let (ident, reader) = (ident(&field.name), field.tolerant_reader()?);
         let names: Vec<_> = std::iter::once(&field.name).chain(&field.aliases).collect();
@@ -308,14 +313,7 @@ fn reader(it: &Type, fields: &[Field]) -> TokenStream {
     let called = snake(&it.name).replace('_', " ");
     let article = if called.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
     let called = format!("{article} {called} object");
-    let locals = fields.iter().map(|field| {
-        let ident = ident(&field.name);
-        if field.required {
-            quote!(let mut #ident = None;)
-        } else {
-            quote!(let mut #ident = Default::default();)
-        }
-    });
+    let locals = locals(fields);
     let arms = fields.iter().map(|field| {
         let (ident, reader) = (ident(&field.name), field.reader());
         let names: Vec<_> = std::iter::once(&field.name).chain(&field.aliases).collect();

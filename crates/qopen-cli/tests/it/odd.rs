@@ -11,7 +11,7 @@ use qopen_simulator::{Odd, Schedule};
 use serde_json::{Value, json};
 
 use crate::served::Served;
-use crate::support::{Stage, ids, qopen, text};
+use crate::support::{Stage, ids, qopen, text, with_settings};
 
 /// The keys of the captures in `tests/cases`, which are made up.
 const CASE_KEYS: [(&str, &str); 3] = [
@@ -238,4 +238,29 @@ fn read_or_kept(odd: Odd) {
     assert_eq!(pull["status"] == "complete", odd.is_readable(), "{odd:?}: {pull}");
     assert_eq!(pull["accounts"], accounts, "{odd:?}: {pull}");
     assert!(served.stop().success());
+}
+
+#[test]
+fn e1_pages_that_no_key_opened_are_read_when_the_key_is_the_right_one() {
+    let stage =
+        Stage::new(&Schedule { accounts: 30, page_size: 10, seed: 3, ..Schedule::default() });
+    let mut command = stage.pull(&["--robot", "r1", "--out", "list", "--idle-timeout", "2s"]);
+    command.env("QOPEN_ENCODING_AES_KEY", "another-aes-key-of-32-bytes-0000");
+    let output = command.output().unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(!stage.exists("list"));
+
+    let ask =
+        |arguments: &[&str]| with_settings(qopen(stage.folder.path(), arguments)).output().unwrap();
+    let listed = text(&ask(&["quarantine", "list"]).stdout);
+    assert_eq!(listed.matches("content: ").count(), 3, "{listed}");
+    let retried = ask(&["quarantine", "retry"]);
+    assert_eq!(retried.status.code(), Some(0), "{}", text(&retried.stderr));
+    let pulls = text(&ask(&["pulls", "list", "--json"]).stdout);
+    let pull: Value = serde_json::from_str(pulls.lines().next().unwrap()).unwrap();
+    let mark = pull["mark_id"].as_str().unwrap();
+    let output = stage.run(&["--resume", mark, "--out", "list", "--idle-timeout", "2s"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert_eq!(ids(&stage.read("list")).len(), 30);
 }
