@@ -70,8 +70,10 @@ async fn i1_no_success_leaves_while_the_sync_is_held_back() {
         builder.journal(journal).timing(timing().idle_timeout(Duration::from_secs(30)))
     })
     .await;
+    harness.door.send_replace(false);
     let mut pull = harness.client.pull(PullRequest::new(robot())).await.unwrap();
     faults.hold_syncs(true);
+    harness.door.send_replace(true);
     while pull.next().await.unwrap().owed_pages < 4 {}
     assert_eq!(harness.client.stats().accepted(), 0);
     assert_eq!(harness.simulator.counts().acknowledged, 0);
@@ -87,8 +89,10 @@ async fn a_disk_that_is_full_for_a_while_costs_nothing() {
     let (folder, faults) = (tempfile::tempdir().unwrap(), Faults::default());
     let journal = open(folder.path(), &faults);
     let harness = Harness::start_with(small(), |builder| builder.journal(journal)).await;
+    harness.door.send_replace(false);
     let mut pull = harness.client.pull(PullRequest::new(robot())).await.unwrap();
     faults.fail_writes(Some(ErrorKind::StorageFull));
+    harness.door.send_replace(true);
     // The pull waits, and says for what.
     while pull.next().await.unwrap().owed_pages < 4 {}
     assert_eq!(harness.simulator.counts().acknowledged, 0);

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
 use qopen::assembler::Timing;
 use qopen::callback::{CallbackKeys, Keyring};
 use qopen::http::{RetryPolicy, Sender};
@@ -11,6 +13,7 @@ use qopen::sink::{FileSink, Format, ListKind};
 use qopen::types::{Account, RobotId};
 use qopen::{Client, ClientBuilder, Outcome, Published, PullRequest, publish};
 use qopen_simulator::{Dataset, Schedule, Simulator, SimulatorConfig};
+use tokio::sync::watch;
 
 pub const ROBOT: &str = "robot-1";
 
@@ -30,6 +33,8 @@ pub struct Harness {
     pub simulator: Simulator,
     pub schedule: Schedule,
     pub callback_url: String,
+    /// Whether callbacks come in; they wait where it is closed.
+    pub door: watch::Sender<bool>,
 }
 
 impl Harness {
@@ -57,9 +62,19 @@ impl Harness {
             Sender::builder(simulator.base_url()).app_credentials("app", "secret").retry(quick);
         let builder = Client::builder(sender.build().unwrap(), ring()).timing(timing());
         let client = with(builder).build().unwrap();
-        let router = client.callback_router();
+        let door = watch::Sender::new(true);
+        let opened = door.subscribe();
+        let wait = move |request: Request, next: Next| {
+            let mut opened = opened.clone();
+            async move {
+                // It stays open when the harness is gone.
+                let _ = opened.wait_for(|open| *open).await;
+                next.run(request).await
+            }
+        };
+        let router = client.callback_router().layer(from_fn(wait));
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { client, simulator, schedule, callback_url }
+        Self { client, simulator, schedule, callback_url, door }
     }
 
     pub async fn pull(&self) -> Outcome {
