@@ -34,6 +34,19 @@ impl EventType {
     }
 }
 
+impl EventType {
+    /// A code, also in the form `42016.0`, or a name.
+    pub(crate) fn of_text(text: &str) -> Self {
+        let text = text.trim();
+        let whole = text.split_once('.').filter(|(_, rest)| rest.bytes().all(|it| it == b'0'));
+        match whole.map_or(text, |(whole, _)| whole).parse() {
+            Ok(code) => Self::Code(code),
+            Err(_) if text.is_empty() => Self::Absent,
+            Err(_) => Self::Name(text.to_owned()),
+        }
+    }
+}
+
 impl fmt::Display for EventType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

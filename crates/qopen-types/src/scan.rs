@@ -60,20 +60,11 @@ impl EventType {
     #[must_use]
     pub fn scan(text: &str) -> Self {
         let types = || {
-            let says = |it: &&str| {
-                let hole = it.contains(['\\', char::REPLACEMENT_CHARACTER]);
-                !hole && !it.is_empty() && *it != "null"
-            };
-            values_of(text, "event_type").filter(says).map(|it| {
-                it.parse::<f64>().ok().filter(|code| code.fract() == 0.0).map_or_else(
-                    || Self::Name(it.to_owned()),
-                    #[allow(
-                        clippy::cast_possible_truncation,
-                        reason = "a code is a small integer"
-                    )]
-                    |code| Self::Code(code as i64),
-                )
-            })
+            let whole = |it: &&str| !it.contains(['\\', char::REPLACEMENT_CHARACTER]);
+            // Of words of JSON none is an event's name.
+            let says = |it: &&str| !["null", "true", "false"].contains(it);
+            let values = values_of(text, "event_type").filter(whole).filter(says);
+            values.map(Self::of_text).filter(|it| *it != Self::Absent)
         };
         types()
             .find(|it| *it == Self::ROBOT_ACCOUNT_LIST)
@@ -93,6 +84,8 @@ mod tests {
             (r#"{"x":"\q","event_type" : "42016","data":"#, EventType::ROBOT_ACCOUNT_LIST),
             (r#"{"event_type":1,"data":{"event_type":42016.0 ,"#, EventType::ROBOT_ACCOUNT_LIST),
             (r#"{"event_type":null"#, EventType::Absent),
+            (r#"{"event_type":false,"#, EventType::Absent),
+            (r#"{"event_type":" ","#, EventType::Absent),
             (r#"{"event_type":420"#, EventType::Absent),
             (r#"{"event_type":4 2016,"#, EventType::Absent),
             (r#"{"event_type":42,016,"#, EventType::Absent),

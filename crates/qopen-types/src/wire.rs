@@ -202,21 +202,11 @@ impl Scalar for Secret {
     }
 }
 
-/// An integer, also in the form `42016.0`.
-fn integer(text: &str) -> Option<i64> {
-    let whole = text.split_once('.').filter(|(_, rest)| rest.bytes().all(|it| it == b'0'));
-    whole.map_or(text, |(whole, _)| whole).parse().ok()
-}
-
 impl Scalar for EventType {
     const EXPECTED: &'static str = "a number or a string";
 
     fn from_value(value: Value<'_>) -> Result<Option<Self>, Unfit> {
-        let text = value.into_text()?;
-        Ok(Some(match text.trim() {
-            "" => Self::Absent,
-            text => integer(text).map_or_else(|| Self::Name(text.to_owned()), Self::Code),
-        }))
+        Ok(Some(Self::of_text(&value.into_text()?)))
     }
 }
 

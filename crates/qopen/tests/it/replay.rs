@@ -88,6 +88,8 @@ async fn e2_what_says_nothing_stands_against_every_list() {
         (br#"{"event_type":40023,"mark":"mark-two","text":["#, one),
         (br#"{"hello":"world"}"#, both),
         (br#"{"robot_id":"r","event_type":[42016]}"#, both),
+        (br#"{"event_type":false}"#, both),
+        (br#"{"event_type":" "}"#, both),
         (br#"{"err_code":0,"event_type":4201"#, both),
         (br#"{"event_type":41001,"x":[{"account_list":[{"account_id":"a"#, both),
         (br#"{"event_type":42016,"robot_id":"r","data":{"mark_id":"mark-two","has_more":true,"account_list":[],"accountList":[{"account_id":"a"}]}}"#, one),
