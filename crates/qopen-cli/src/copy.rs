@@ -49,7 +49,10 @@ struct Copied {
 /// Copies what the target does not have. May be broken off and done again at any time.
 async fn copy(source: &dyn Store, target: &dyn Store) -> Result<Copied, JournalError> {
     let mut copied = Copied::default();
-    for state in source.pulls().await? {
+    let mut pulls = source.pulls().await?;
+    // Which of two is later is told by the order in which a journal was told of them.
+    pulls.sort_by_key(|state| state.order);
+    for state in pulls {
         if !state.damaged.is_empty() {
             // There nobody would know that anything is missing.
             let (pull, lost) = (&state.pull, state.damaged.len());

@@ -81,8 +81,7 @@ pub(crate) async fn examine(settings: &Settings) -> Result<String, Failure> {
 
 /// Forgets what is older than that, but for what is to be spared.
 pub(crate) async fn expire(journal: &dyn Store, retain: Duration, spare: &BTreeSet<PullId>) {
-    let Some(before) = SystemTime::now().checked_sub(retain) else { return };
-    match journal.expire(before, spare).await {
+    match journal.expire(retain, spare).await {
         Ok(gone) => {
             if !gone.pulls.is_empty() {
                 let pulls = gone.pulls.len();

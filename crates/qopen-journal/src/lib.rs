@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod age;
 mod disk;
 mod location;
 mod memory;
@@ -31,6 +32,24 @@ pub use record::{
 };
 pub use upkeep::{Expired, Holdings, JournalStats, Store, Upkeep};
 pub use work::{Claim, Companion, Fencing, Renewed, WorkerId, Workload};
+
+/// How far a journal was read, as that journal writes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor(String);
+
+impl Cursor {
+    /// Any text that the journal that gave it understands.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
 
 /// What a journal could not do.
 #[derive(Debug, thiserror::Error)]
@@ -135,11 +154,34 @@ pub trait Journal: Send + Sync + 'static {
         Ok(self.pages(pull).await?.try_filter(is_wanted).boxed())
     }
 
+    /// The digests of a pull's pages that were kept since a cursor was given, and perhaps others; all of
+    /// them without one. The cursor that comes with them is for the next time.
+    ///
+    /// # Errors
+    /// [`JournalError`], when the storage cannot be read.
+    async fn digests_since(
+        &self,
+        pull: &PullId,
+        cursor: Option<&Cursor>,
+    ) -> Result<(Vec<Digest>, Option<Cursor>), JournalError> {
+        let _ = cursor;
+        Ok((self.digests(pull).await?, None))
+    }
+
     /// What is known of a pull; `None` where nothing is.
     ///
     /// # Errors
     /// [`JournalError`], when the storage cannot be read.
     async fn pull(&self, pull: &PullId) -> Result<Option<PullState>, JournalError>;
+
+    /// As [`pull`](Self::pull), for the notes and what lies in quarantine: its pages need not be counted,
+    /// and may be 0.
+    ///
+    /// # Errors
+    /// [`JournalError`], when the storage cannot be read.
+    async fn facts_of(&self, pull: &PullId) -> Result<Option<PullState>, JournalError> {
+        self.pull(pull).await
+    }
 
     /// Whether anything is known of a pull: what is asked of each page that comes of a pull that is not
     /// followed here.

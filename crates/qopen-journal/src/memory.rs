@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
 use futures_core::stream::BoxStream;
 use futures_util::stream;
 use qopen_types::Digest;
 
+use crate::age::Ages;
 use crate::work::{Claims, workload_of_one_process};
 use crate::{
     Appended, Backlog, Durability, Expired, Journal, JournalError, JournalStats, Note, Noted,
@@ -38,8 +39,11 @@ struct State {
     pulls: BTreeMap<PullId, Pull>,
     quarantine: Vec<Quarantined>,
     events: Vec<Waiting>,
-    /// Pages and events are numbered as they come.
+    /// Everything is numbered as it comes.
     last: u64,
+    ages: Ages,
+    /// Until when time was counted.
+    counted: Option<Instant>,
 }
 
 #[derive(Debug, Default)]
@@ -47,6 +51,10 @@ struct Pull {
     pages: BTreeMap<Digest, (u64, Payload)>,
     notes: Vec<Noted>,
     last_page: Option<SystemTime>,
+    /// The number of what was kept of it last.
+    newest: u64,
+    /// Its place among the pulls.
+    order: u64,
 }
 
 impl Default for MemoryJournal {
@@ -121,11 +129,31 @@ impl State {
             state.notes.clone_from(&pull.notes);
             state.pages = pull.pages.len() as u64;
             state.bytes = pull.pages.values().map(|(_, it)| it.len() as u64).sum();
-            state.last_page = pull.last_page;
+            (state.last_page, state.order) = (pull.last_page, pull.order);
         } else if state.quarantined == 0 {
             return None;
         }
         Some(state)
+    }
+
+    /// Numbers something of a pull.
+    fn stored(&mut self, id: PullId, starts: bool) -> (u64, &mut Pull) {
+        let number = self.next();
+        let pull = self.pulls.entry(id).or_default();
+        pull.newest = number;
+        if pull.order == 0 || starts && !pull.notes.iter().any(is_start) {
+            pull.order = number;
+        }
+        (number, pull)
+    }
+
+    fn forget(&mut self, id: &PullId) {
+        if let Some(gone) = self.pulls.remove(id) {
+            gone.pages.values().for_each(|(_, payload)| self.give_back(payload));
+        }
+        let of_it = |it: &mut Quarantined| it.pull.as_ref() == Some(id);
+        let gone: Vec<_> = self.quarantine.extract_if(.., of_it).collect();
+        gone.iter().for_each(|it| self.give_back(&it.payload));
     }
 
     fn next(&mut self) -> u64 {
@@ -136,6 +164,10 @@ impl State {
     fn give_back(&mut self, payload: &Payload) {
         self.held = self.held.saturating_sub(payload.len() as u64);
     }
+}
+
+fn is_start(noted: &Noted) -> bool {
+    matches!(noted.note, Note::Started(_))
 }
 
 #[async_trait]
@@ -149,8 +181,7 @@ impl Journal for MemoryJournal {
                 return Ok(Appended::Duplicate);
             }
             state.take_room(&page.payload, self.limit)?;
-            let number = state.next();
-            let pull = state.pulls.entry(page.pull).or_default();
+            let (number, pull) = state.stored(page.pull, false);
             pull.pages.insert(page.digest, (number, page.payload));
             pull.last_page = Some(SystemTime::now());
         }
@@ -173,6 +204,9 @@ impl Journal for MemoryJournal {
             }
             state.nameless_fits(&item)?;
             state.take_room(&item.payload, self.limit)?;
+            if let Some(pull) = item.pull.clone().filter(|pull| state.pulls.contains_key(pull)) {
+                state.stored(pull, false);
+            }
             state.quarantine.push(item);
         }
         if let Some(pull) = &pull {
@@ -230,16 +264,7 @@ impl Journal for MemoryJournal {
 
     async fn forget(&self, pull: &PullId) -> Result<(), JournalError> {
         self.claims.forget(pull);
-        let mut state = self.state();
-        if let Some(gone) = state.pulls.remove(pull) {
-            gone.pages.values().for_each(|(_, payload)| state.give_back(payload));
-        }
-        let (gone, kept) = std::mem::take(&mut state.quarantine)
-            .into_iter()
-            .partition(|it| it.pull.as_ref() == Some(pull));
-        let gone: Vec<Quarantined> = gone;
-        state.quarantine = kept;
-        gone.iter().for_each(|it| state.give_back(&it.payload));
+        self.state().forget(pull);
         Ok(())
     }
 
@@ -259,20 +284,26 @@ impl Upkeep for MemoryJournal {
 
     async fn expire(
         &self,
-        before: SystemTime,
+        keep: Duration,
         spare: &BTreeSet<PullId>,
     ) -> Result<Expired, JournalError> {
-        let old = |it: &PullState| it.last_activity().is_some_and(|at| at < before);
-        let pulls = self.pulls().await?.into_iter();
-        let pulls: Vec<PullId> =
-            pulls.filter(|it| old(it) && !spare.contains(&it.pull)).map(|it| it.pull).collect();
-        for pull in &pulls {
-            self.forget(pull).await?;
-        }
         let mut state = self.state();
-        let (gone, kept): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut state.events).into_iter().partition(|it| it.since < before);
-        state.events = kept;
+        let now = Instant::now();
+        let passed = state.counted.replace(now).map(|before| now - before);
+        state.ages.passed(passed.unwrap_or_default());
+        let next = state.last + 1;
+        let below = state.ages.older_than(keep, next);
+        let old = state.pulls.iter().filter(|(_, pull)| pull.newest < below);
+        let old: Vec<PullId> = old.map(|(id, _)| id.clone()).collect();
+        let mut pulls = Vec::new();
+        for pull in old.into_iter().filter(|it| !spare.contains(it)) {
+            // Nothing is kept of it meanwhile: that would wait for the state.
+            let Some(claim) = self.claims.take(&pull) else { continue };
+            state.forget(&pull);
+            self.claims.finish(&claim);
+            pulls.push(pull);
+        }
+        let gone: Vec<_> = state.events.extract_if(.., |it| it.number < below).collect();
         gone.iter().for_each(|it| state.give_back(&it.event));
         // What is quarantined of nobody is bounded by its size: when it came is not kept.
         Ok(Expired { pulls, items: 0, events: gone.len() as u64 })
@@ -290,7 +321,9 @@ impl Upkeep for MemoryJournal {
     }
 
     async fn restore(&self, pull: &PullId, noted: Noted) -> Result<(), JournalError> {
-        self.state().pulls.entry(pull.clone()).or_default().notes.push(noted);
+        let mut state = self.state();
+        let (_, pull) = state.stored(pull.clone(), is_start(&noted));
+        pull.notes.push(noted);
         Ok(())
     }
 }

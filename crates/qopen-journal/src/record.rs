@@ -254,6 +254,9 @@ pub struct PullState {
     pub last_page: Option<SystemTime>,
     /// Items in quarantine.
     pub quarantined: u64,
+    /// Its place among the pulls of the journal: of two that were started, the later has the greater
+    /// one. One that nobody started has the place in which it was first heard of. No clock tells it.
+    pub order: u64,
     /// Pages that were kept, or partly kept, and cannot be read any more: the list lacks what was
     /// on them. A page of one of these digests that comes again makes good for it.
     pub damaged: Vec<Digest>,
@@ -264,7 +267,7 @@ impl PullState {
     #[must_use]
     pub fn new(pull: PullId) -> Self {
         let (notes, damaged) = (Vec::new(), Vec::new());
-        Self { pull, notes, pages: 0, bytes: 0, last_page: None, quarantined: 0, damaged }
+        Self { pull, notes, pages: 0, bytes: 0, last_page: None, quarantined: 0, order: 0, damaged }
     }
 
     /// How it was started, and when; `None` for a pull that someone else requested.

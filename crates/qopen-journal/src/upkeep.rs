@@ -79,14 +79,19 @@ pub trait Upkeep: Journal {
         })
     }
 
-    /// Forgets every pull of which nothing was heard since then, every quarantined item of no pull
-    /// and every waiting event that is older, and frees their room. Pulls that are to be spared are.
+    /// Forgets every pull of which nothing was heard for that long, every quarantined item of no pull
+    /// and every waiting event that is older, and frees their room. Pulls that are to be spared are, and
+    /// so is a pull of which something comes meanwhile, or that somebody has.
+    ///
+    /// Age is time that was observed: what passed while a process had the journal, and of the time in
+    /// which none had it a day at most, each time, and half of `keep`. No clock that jumps makes
+    /// anything old. It is told when this is called, and no finer than that.
     ///
     /// # Errors
     /// [`JournalError`], when the storage cannot be written; what was forgotten before is.
     async fn expire(
         &self,
-        before: SystemTime,
+        keep: Duration,
         spare: &BTreeSet<PullId>,
     ) -> Result<Expired, JournalError>;
 

@@ -166,6 +166,9 @@ pub trait Workload: Journal {
 /// What one storage can do in another's transaction, if it is of the same kind.
 pub type Companion = Box<dyn std::any::Any + Send>;
 
+/// How long a pull may be held while it is forgotten.
+const TAKEN: Duration = Duration::from_secs(60);
+
 /// The claims of a journal that one process has to itself. They are gone with it, and so is whoever
 /// had them.
 #[derive(Debug, Default)]
@@ -192,6 +195,8 @@ struct Work {
 struct Held {
     epoch: i64,
     until: Instant,
+    /// Whether there was news of pages and of notes when it was taken.
+    before: (bool, bool),
 }
 
 impl Work {
@@ -235,6 +240,33 @@ impl Claims {
         self.lock().pulls.remove(pull);
     }
 
+    /// Takes a pull that nobody has, so that nobody else does until it is given up or put back.
+    pub(crate) fn take(&self, pull: &PullId) -> Option<Claim> {
+        let now = Instant::now();
+        let mut inner = self.lock();
+        let Inner { pulls, last_epoch } = &mut *inner;
+        let work = pulls.entry(pull.clone()).or_default();
+        if work.held.as_ref().is_some_and(|held| held.until > now) {
+            return None;
+        }
+        *last_epoch += 1;
+        // What is kept of it from here on is seen by that.
+        let before = (take(&mut work.pages), take(&mut work.notes));
+        work.held = Some(Held { epoch: *last_epoch, until: now + TAKEN, before });
+        Some(Claim::new(pull.clone(), *last_epoch))
+    }
+
+    /// It was not forgotten, and is what it was.
+    pub(crate) fn put_back(&self, claim: &Claim) {
+        let mut inner = self.lock();
+        if let Some(work) = inner.pulls.get_mut(&claim.pull).filter(|it| it.is_held_by(claim)) {
+            if let Some(Held { before: (pages, notes), .. }) = work.held.take() {
+                (work.pages, work.notes) = (work.pages || pages, work.notes || notes);
+            }
+            self.hint.notify_one();
+        }
+    }
+
     pub(crate) fn claim(&self, lease: Duration, most: usize) -> Vec<Claim> {
         let now = Instant::now();
         let mut inner = self.lock();
@@ -247,7 +279,8 @@ impl Claims {
         let give = |(pull, work): (&PullId, &mut Work)| {
             *last_epoch += 1;
             (work.pages, work.notes) = (false, false);
-            work.held = Some(Held { epoch: *last_epoch, until: now + lease });
+            let (epoch, until) = (*last_epoch, now + lease);
+            work.held = Some(Held { epoch, until, before: (false, false) });
             Claim::new(pull.clone(), *last_epoch)
         };
         free.take(most).map(give).collect()
@@ -258,7 +291,7 @@ impl Claims {
         let mut inner = self.lock();
         let mut renew = |claim: &Claim| match inner.pulls.get_mut(&claim.pull) {
             Some(work) if work.is_held_by(claim) => {
-                work.held = Some(Held { epoch: claim.epoch, until });
+                work.held = Some(Held { epoch: claim.epoch, until, before: (false, false) });
                 let (pages, notes) = (take(&mut work.pages), take(&mut work.notes));
                 Renewed::Held { pages, notes }
             }
@@ -277,14 +310,13 @@ impl Claims {
 
     pub(crate) fn finish(&self, claim: &Claim) -> Fencing {
         let mut inner = self.lock();
-        let Some(work) = inner.pulls.get_mut(&claim.pull).filter(|it| it.is_held_by(claim)) else {
-            return Fencing::Fenced;
-        };
-        if work.pages || work.notes {
-            (work.wants, work.held) = (false, None);
-            self.hint.notify_one();
-        } else {
-            inner.pulls.remove(&claim.pull);
+        match inner.pulls.get_mut(&claim.pull).filter(|it| it.is_held_by(claim)) {
+            None => return Fencing::Fenced,
+            Some(work) if work.pages || work.notes => {
+                (work.wants, work.held) = (false, None);
+                self.hint.notify_one();
+            }
+            Some(_) => drop(inner.pulls.remove(&claim.pull)),
         }
         Fencing::Held
     }

@@ -33,6 +33,9 @@ const TURN: Duration = Duration::from_secs(15);
 /// How often it looks for what others have kept.
 const SHARED_POLL: Duration = Duration::from_secs(1);
 
+/// How long it is good to know how much waits, where others put events too.
+const COUNTED: Duration = Duration::from_secs(1);
+
 /// Events that are sent at once.
 const AT_ONCE: usize = 8;
 
@@ -66,6 +69,8 @@ struct Inner {
     turned_away: AtomicU64,
     /// Events that were taken and are not noted so yet.
     unnoted: Mutex<BTreeSet<u64>>,
+    /// How much waits, as it was counted last, and when.
+    counted: Mutex<Option<(Instant, Backlog)>>,
     /// Whether what went wrong last was said.
     troubled: AtomicBool,
 }
@@ -123,6 +128,7 @@ impl ForwardQueue {
             failures: AtomicU64::new(0),
             turned_away: AtomicU64::new(0),
             unnoted: Mutex::default(),
+            counted: Mutex::default(),
             troubled: AtomicBool::new(false),
         }))
     }
@@ -293,6 +299,27 @@ impl Inner {
         (number, Some(true))
     }
 
+    /// How much waits. Where others put events too, counting takes longer the more there are: it is done
+    /// once a second.
+    async fn backlog(&self) -> Result<Backlog, JournalError> {
+        let known = *self.counted();
+        if let Some((at, waiting)) = known
+            && at.elapsed() < COUNTED
+        {
+            return Ok(waiting);
+        }
+        let waiting = self.outbox.backlog().await?;
+        if self.outbox.is_shared() {
+            *self.counted() = Some((Instant::now(), waiting));
+        }
+        Ok(waiting)
+    }
+
+    /// Held to copy it or to add to it.
+    fn counted(&self) -> MutexGuard<'_, Option<(Instant, Backlog)>> {
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Held for a set operation, never across an await.
     fn unnoted(&self) -> MutexGuard<'_, BTreeSet<u64>> {
         self.unnoted.lock().unwrap_or_else(PoisonError::into_inner)
@@ -303,13 +330,18 @@ impl Inner {
             self.complain("an event could not be kept; the platform will send it again", &error);
             NotTaken::Unavailable
         };
-        let Backlog { events, bytes, .. } = self.outbox.backlog().await.map_err(unavailable)?;
+        let Backlog { events, bytes, .. } = self.backlog().await.map_err(unavailable)?;
         if events >= self.capacity || bytes >= self.capacity_bytes {
             // A queue that waits for its listener has said why; this is what comes of it.
             tracing::debug!(events, bytes, "as much waits as may; the platform will send it again");
             return Err(NotTaken::Unavailable);
         }
-        self.outbox.put(Payload::new(event.body())).await.map_err(unavailable)?;
+        let event = Payload::new(event.body());
+        let length = event.len() as u64;
+        self.outbox.put(event).await.map_err(unavailable)?;
+        if let Some((_, waiting)) = &mut *self.counted() {
+            (waiting.events, waiting.bytes) = (waiting.events + 1, waiting.bytes + length);
+        }
         self.came.notify_one();
         Ok(())
     }

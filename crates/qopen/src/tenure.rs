@@ -1,12 +1,12 @@
 //! A claim as the parts of this crate hold it.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use qopen_journal::{
-    Claim, Companion, Fencing, Journal, JournalError, Note, PullId, Renewed, Workload,
+    Claim, Companion, Cursor, Fencing, Journal, JournalError, Note, PullId, Renewed, Workload,
 };
 use tokio::sync::watch;
 
@@ -23,13 +23,16 @@ pub(crate) struct Tenure {
     /// Nobody looks at `unseen` any more.
     finished: AtomicBool,
     lost: watch::Sender<bool>,
+    /// How far the driver was told of what is kept.
+    told: Mutex<Option<Cursor>>,
 }
 
 impl Tenure {
     pub(crate) fn new(journal: Arc<dyn Workload>, claim: Claim, lease: Duration) -> Self {
         let (unseen, finished) = (AtomicBool::new(false), AtomicBool::new(false));
         let (generation, lost) = (AtomicU64::new(0), watch::Sender::new(false));
-        Self { journal, claim, lease, generation, unseen, finished, lost }
+        let told = Mutex::default();
+        Self { journal, claim, lease, generation, unseen, finished, lost, told }
     }
 
     pub(crate) fn claim(&self) -> &Claim {
@@ -68,6 +71,11 @@ impl Tenure {
 
     pub(crate) fn is_finished(&self) -> bool {
         self.finished.load(Ordering::SeqCst)
+    }
+
+    /// Held to copy it or to replace it.
+    pub(crate) fn told(&self) -> MutexGuard<'_, Option<Cursor>> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn is_lost(&self) -> bool {

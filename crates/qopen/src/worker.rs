@@ -226,7 +226,13 @@ impl Keeper {
         // What is news is no news to the next who asks: it is taken note of before anything is awaited.
         for (tenure, renewed) in held.iter().zip(renewed) {
             if tenure.renewed(renewed) == Fencing::Fenced {
-                tracing::warn!(pull = %tenure.pull(), "another worker has taken the pull over");
+                // Whoever is done with it has given it up a moment ago.
+                match tenure.is_finished() {
+                    true => tracing::debug!(pull = %tenure.pull(), "a claim has ended"),
+                    false => {
+                        tracing::warn!(pull = %tenure.pull(), "another worker has taken the pull over");
+                    }
+                }
                 self.client.let_go(tenure);
                 self.held.retain(|it| !std::ptr::eq(it.as_ptr(), Arc::as_ptr(tenure)));
             }
@@ -278,7 +284,8 @@ impl Keeper {
     /// not yet, or not any more.
     async fn tell(&self, tenure: &Tenure) -> Result<bool, JournalError> {
         let pull = tenure.pull();
-        let kept = self.journal.digests(pull).await?;
+        let told = tenure.told().clone();
+        let (kept, cursor) = self.journal.digests_since(pull, told.as_ref()).await?;
         let Some(missing) = self.client.missing(pull, kept).await else { return Ok(false) };
         if !missing.is_empty() {
             let mut pages = self.journal.pages_of(pull, &missing).await?;
@@ -286,7 +293,8 @@ impl Keeper {
                 self.client.tell(fact_of(page?)).await;
             }
         }
-        let Some(state) = self.journal.pull(pull).await? else { return Ok(true) };
+        *tenure.told() = cursor;
+        let Some(state) = self.journal.facts_of(pull).await? else { return Ok(true) };
         for fact in notes_of(&*self.journal, &state).await? {
             self.client.tell(fact).await;
         }

@@ -17,6 +17,14 @@ impl Faults {
     pub(super) fn before_sync(&self) -> io::Result<()> {
         Ok(())
     }
+
+    pub(super) fn before_create(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    pub(super) fn before_again(&self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 #[cfg(feature = "faults")]
@@ -35,6 +43,8 @@ mod on_command {
     struct State {
         write: Option<io::ErrorKind>,
         sync: Option<io::ErrorKind>,
+        create: Option<io::ErrorKind>,
+        again: Option<io::ErrorKind>,
         held: bool,
         syncs: u64,
     }
@@ -48,6 +58,16 @@ mod on_command {
         /// Every sync fails so from now on; `None` lets them succeed again.
         pub fn fail_syncs(&self, with: Option<io::ErrorKind>) {
             self.state().sync = with;
+        }
+
+        /// No file can be made from now on; `None` lets them be made again.
+        pub fn fail_creates(&self, with: Option<io::ErrorKind>) {
+            self.state().create = with;
+        }
+
+        /// Nothing that is stored can be written over itself from now on; `None` lets it succeed again.
+        pub fn fail_again(&self, with: Option<io::ErrorKind>) {
+            self.state().again = with;
         }
 
         /// Every sync waits from now on, until they are released.
@@ -68,6 +88,14 @@ mod on_command {
 
         pub(in crate::disk) fn before_write(&self) -> io::Result<()> {
             self.state().write.map_or(Ok(()), |kind| Err(kind.into()))
+        }
+
+        pub(in crate::disk) fn before_create(&self) -> io::Result<()> {
+            self.state().create.map_or(Ok(()), |kind| Err(kind.into()))
+        }
+
+        pub(in crate::disk) fn before_again(&self) -> io::Result<()> {
+            self.state().again.map_or(Ok(()), |kind| Err(kind.into()))
         }
 
         pub(in crate::disk) fn before_sync(&self) -> io::Result<()> {

@@ -56,9 +56,24 @@ struct Pull {
     lost: BTreeMap<Digest, Option<Kept>>,
     bytes: u64,
     last_page: Option<SystemTime>,
+    /// The number of the first and of the last record that was stored of it.
+    first: Option<u64>,
+    newest: u64,
 }
 
 impl Pull {
+    fn stored(&mut self, seq: u64) {
+        self.first = Some(self.first.map_or(seq, |first| first.min(seq)));
+        self.newest = self.newest.max(seq);
+    }
+
+    /// The order of its start; where nobody started it, of when it was first heard of.
+    fn order(&self) -> u64 {
+        let started = |(noted, _): &(Noted, Location)| matches!(noted.note, Note::Started(_));
+        let started = self.notes.iter().find(|(_, noted)| started(noted)).map(|(seq, _)| *seq);
+        started.or(self.first).unwrap_or_default()
+    }
+
     /// Whether anything of it stands before that place.
     fn began_before(&self, place: (u32, u32)) -> bool {
         let pages = self.pages.values().map(|kept| kept.at);
@@ -97,12 +112,48 @@ enum Void {
     Event(Segments),
 }
 
+/// Where everything is stored that counts, voids apart. What a segment holds is found without a look at
+/// what the others do.
+#[derive(Debug, Default)]
+struct Places {
+    live: BTreeMap<(u32, u32), u32>,
+    bytes: BTreeMap<u32, u64>,
+}
+
+impl Places {
+    fn add(&mut self, at: Location) {
+        if self.live.insert((at.segment, at.offset), at.length).is_none() {
+            *self.bytes.entry(at.segment).or_default() += u64::from(at.length);
+        }
+    }
+
+    fn remove(&mut self, at: Location) {
+        if self.live.remove(&(at.segment, at.offset)).is_some()
+            && let Some(bytes) = self.bytes.get_mut(&at.segment)
+        {
+            *bytes -= u64::from(at.length);
+        }
+    }
+
+    fn replace(&mut self, before: Option<Location>, at: Location) {
+        before.into_iter().for_each(|before| self.remove(before));
+        self.add(at);
+    }
+
+    fn of(&self, segment: u32) -> impl Iterator<Item = Location> + '_ {
+        let live = self.live.range((segment, 0)..=(segment, u32::MAX));
+        live.map(|(&(segment, offset), &length)| Location { segment, offset, length })
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Index {
     pulls: BTreeMap<PullId, Pull>,
     pub(super) quarantine: BTreeMap<u64, Item>,
     pub(super) events: Events,
     voids: BTreeMap<u64, (Void, Location)>,
+    void_at: BTreeMap<(u32, u32), u64>,
+    places: Places,
     /// Each segment's number, and where its last record ends.
     pub(super) segments: BTreeMap<u32, u32>,
     pub(super) next_seq: u64,
@@ -152,7 +203,24 @@ impl Index {
         state.bytes = pull.bytes;
         state.last_page = pull.last_page.max(items().map(|it| it.noted).max());
         state.damaged = pull.lost.keys().copied().collect();
+        state.order = pull.order();
         Some(state)
+    }
+
+    /// The number of the newest record of a pull; `None` where there is none.
+    pub(super) fn newest(&self, id: &PullId) -> Option<u64> {
+        let items = self.quarantine.iter().filter(|(_, it)| it.pull.as_ref() == Some(id));
+        let newest = self.pulls.get(id).map(|pull| pull.newest);
+        newest.max(items.map(|(seq, _)| *seq).max())
+    }
+
+    /// Pulls, nameless items and events of which every record has a smaller number.
+    pub(super) fn below(&self, number: u64) -> (Vec<PullId>, Vec<Digest>, Vec<Digest>) {
+        let is_old = |id: &PullId| self.newest(id).is_some_and(|newest| newest < number);
+        let pulls = self.names().into_iter().filter(is_old).collect();
+        let items = self.quarantine.range(..number).filter(|(_, it)| it.pull.is_none());
+        let events = self.events.before(number);
+        (pulls, items.map(|(_, it)| it.digest).collect(), events.map(|it| it.digest).collect())
     }
 
     /// Takes in a record that is stored; also one that was moved, and stands there twice for a while.
@@ -161,52 +229,81 @@ impl Index {
         let end = self.segments.entry(at.segment).or_default();
         *end = (*end).max(at.offset + at.length);
         let (digest, kept) = (header.digest, Kept { seq: header.seq, at });
+        let Self { pulls, places, .. } = self;
         match (header.kind, entry.pull) {
             (Kind::Page, Some(pull)) => {
-                let pull = self.pulls.entry(pull).or_default();
+                let pull = pulls.entry(pull).or_default();
+                pull.stored(header.seq);
                 pull.last_page = pull.last_page.max(Some(header.at()));
-                pull.lost.remove(&digest);
-                let before = pull.pages.insert(digest, kept);
+                if let Some(Some(lost)) = pull.lost.remove(&digest) {
+                    places.remove(lost.at);
+                }
+                let before = pull.pages.insert(digest, kept).map(|kept| kept.at);
                 pull.bytes += u64::from(at.length);
-                pull.bytes -= before.map_or(0, |kept| u64::from(kept.at.length));
+                pull.bytes -= before.map_or(0, |before| u64::from(before.length));
+                places.replace(before, at);
             }
             (Kind::Lost, Some(pull)) => {
-                let pull = self.pulls.entry(pull).or_default();
+                let pull = pulls.entry(pull).or_default();
                 if !pull.pages.contains_key(&digest) {
-                    pull.lost.insert(digest, Some(kept));
+                    pull.stored(header.seq);
+                    let before = pull.lost.insert(digest, Some(kept)).flatten();
+                    places.replace(before.map(|kept| kept.at), at);
                 }
             }
             (Kind::Note, Some(pull)) => {
                 let Some(note) = entry.note else { return };
                 let noted = Noted { at: header.at(), note };
-                self.pulls.entry(pull).or_default().notes.insert(header.seq, (noted, at));
+                let pull = pulls.entry(pull).or_default();
+                pull.stored(header.seq);
+                let before = pull.notes.insert(header.seq, (noted, at));
+                places.replace(before.map(|(_, at)| at), at);
             }
             (Kind::Quarantined, pull) => {
                 let (reason, noted) = (entry.reason, header.at());
-                self.quarantine.insert(header.seq, Item { pull, digest, reason, noted, at });
+                let item = Item { pull, digest, reason, noted, at };
+                let before = self.quarantine.insert(header.seq, item);
+                places.replace(before.map(|it| it.at), at);
             }
             (Kind::Released, pull) => {
                 let same = |it: &Item| it.pull == pull && it.digest == digest;
-                self.quarantine.retain(|seq, it| *seq > header.seq || !same(it));
-                self.voids.insert(header.seq, (Void::Item, at));
+                self.quarantine.retain(|seq, it| {
+                    let stays = *seq > header.seq || !same(it);
+                    if !stays {
+                        places.remove(it.at);
+                    }
+                    stays
+                });
+                self.make_void(header.seq, Void::Item, at);
             }
             (Kind::Forgotten, Some(pull)) => {
                 self.forget(&pull, header.seq);
-                self.voids.insert(header.seq, (Void::Pull(pull), at));
+                self.make_void(header.seq, Void::Pull(pull), at);
             }
             (Kind::Event, _) => {
-                self.events.insert(header.seq, Event::new(digest, header.at(), at));
+                let before = self.events.insert(header.seq, Event::new(digest, header.at(), at));
+                places.replace(before, at);
             }
             (Kind::Taken, _) => {
-                if let Some(stood) = self.events.remove(digest, header.seq) {
-                    self.voids.insert(header.seq, (Void::Event(stood), at));
+                if let Some(event) = self.events.remove(digest, header.seq) {
+                    places.remove(event.at);
+                    self.make_void(header.seq, Void::Event(event.stood), at);
                 } else if let Some((_, before)) = self.voids.get_mut(&header.seq) {
+                    self.void_at.remove(&(before.segment, before.offset));
+                    self.void_at.insert((at.segment, at.offset), header.seq);
                     *before = at;
                 }
             }
             // A record that must name a pull and does not was not written by this version.
             (_, None) => {}
         }
+    }
+
+    fn make_void(&mut self, seq: u64, void: Void, at: Location) {
+        if let Some((_, before)) = self.voids.insert(seq, (void, at)) {
+            self.void_at.remove(&(before.segment, before.offset));
+        }
+        self.void_at.insert((at.segment, at.offset), seq);
     }
 
     /// Whether what was stored of a pull with that number was forgotten since.
@@ -217,14 +314,23 @@ impl Index {
 
     /// Everything of a pull that was stored before.
     fn forget(&mut self, id: &PullId, before: u64) {
-        self.quarantine.retain(|seq, it| *seq > before || it.pull.as_ref() != Some(id));
-        let Some(pull) = self.pulls.get_mut(id) else { return };
-        pull.pages.retain(|_, it| it.seq > before);
-        pull.notes.retain(|seq, _| *seq > before);
-        pull.lost.retain(|_, it| it.is_some_and(|it| it.seq > before));
+        let Self { pulls, places, quarantine, .. } = self;
+        let mut stays = |seq: u64, at: Location| {
+            if seq <= before {
+                places.remove(at);
+            }
+            seq > before
+        };
+        quarantine.retain(|seq, it| it.pull.as_ref() != Some(id) || stays(*seq, it.at));
+        let Some(pull) = pulls.get_mut(id) else { return };
+        pull.pages.retain(|_, it| stays(it.seq, it.at));
+        pull.notes.retain(|seq, (_, at)| stays(*seq, *at));
+        pull.lost.retain(|_, it| it.is_some_and(|it| stays(it.seq, it.at)));
         pull.bytes = pull.pages.values().map(|kept| u64::from(kept.at.length)).sum();
-        if pull.pages.is_empty() && pull.notes.is_empty() && pull.lost.is_empty() {
-            self.pulls.remove(id);
+        let kept = pull.pages.values().chain(pull.lost.values().flatten()).map(|it| it.seq);
+        pull.first = kept.chain(pull.notes.keys().copied()).min();
+        if pull.first.is_none() {
+            pulls.remove(id);
         }
     }
 
@@ -252,27 +358,34 @@ impl Index {
     }
 
     fn records(&self, segment: u32, needed: impl Fn(&Void) -> bool) -> Vec<Location> {
-        let voids = self.voids.values().filter(|(_, at)| at.segment == segment);
+        let voids = self.void_at.range((segment, 0)..=(segment, u32::MAX));
+        let voids = voids.filter_map(|(_, seq)| self.voids.get(seq));
         let voids = voids.filter(|(void, _)| needed(void)).map(|(_, at)| *at);
-        let pulls = self.pulls.values().flat_map(|pull| {
-            let pages = pull.pages.values().map(|kept| kept.at);
-            let notes = pull.notes.values().map(|(_, at)| *at);
-            pages.chain(notes).chain(pull.lost.values().flatten().map(|kept| kept.at))
-        });
-        let items = self.quarantine.values().map(|it| it.at);
-        let items = items.chain(self.events.after(0).map(|(_, event)| event.at));
-        let mut wanted: Vec<_> =
-            pulls.chain(items).chain(voids).filter(|at| at.segment == segment).collect();
+        let mut wanted: Vec<_> = self.places.of(segment).chain(voids).collect();
         wanted.sort_unstable();
         wanted
+    }
+
+    /// Whether a record at that place counts, as it did when it was found there.
+    pub(super) fn is_live(&self, at: Location) -> bool {
+        let place = (at.segment, at.offset);
+        self.places.live.contains_key(&place) || self.void_at.contains_key(&place)
+    }
+
+    /// Bytes of a segment that count, voids apart.
+    pub(super) fn bytes_of(&self, segment: u32) -> u64 {
+        self.places.bytes.get(&segment).copied().unwrap_or_default()
     }
 
     /// A segment's file is gone.
     pub(super) fn drop_segment(&mut self, number: u32) {
         self.segments.remove(&number);
-        let mut voids = std::mem::take(&mut self.voids);
-        voids.retain(|_, (void, at)| at.segment != number && self.is_needed(void, None));
-        self.voids = voids;
+        self.places.bytes.remove(&number);
+        let voids = self.void_at.range((number, 0)..=(number, u32::MAX));
+        for (at, seq) in voids.map(|(at, seq)| (*at, *seq)).collect::<Vec<_>>() {
+            self.void_at.remove(&at);
+            self.voids.remove(&seq);
+        }
     }
 
     /// What a hole means for pulls: the pages that are lost by it, each with its pull.

@@ -1,5 +1,7 @@
 //! The journal on disk: a folder of segments, written by one thread of one process.
 
+mod ages;
+mod compaction;
 mod faults;
 mod frame;
 mod index;
@@ -16,7 +18,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use futures_core::stream::BoxStream;
@@ -39,6 +41,9 @@ use recover::Loaded;
 pub use recover::{Damage, Report};
 use writer::{Append, Job, Writer};
 
+/// Bytes of a payload from which on it is packed where nobody else waits.
+const LARGE: usize = 256 << 10;
+
 /// Appends that may wait for the writing thread before those who append wait too.
 const QUEUE: usize = 1024;
 
@@ -47,12 +52,13 @@ const QUEUE: usize = 1024;
 #[must_use = "options do nothing until a journal is opened with them"]
 pub struct DiskOptions {
     segment_size: u32,
+    compaction_rate: u64,
     faults: Faults,
 }
 
 impl Default for DiskOptions {
     fn default() -> Self {
-        Self { segment_size: 32 << 20, faults: Faults::default() }
+        Self { segment_size: 32 << 20, compaction_rate: 64 << 20, faults: Faults::default() }
     }
 }
 
@@ -61,6 +67,13 @@ impl DiskOptions {
     /// gets room of its own.
     pub fn segment_size(mut self, bytes: u32) -> Self {
         self.segment_size = bytes.clamp(64 << 10, 1 << 30);
+        self
+    }
+
+    /// Bytes a second that [`compact`](Upkeep::compact) moves at most, so that appends have the rest of
+    /// what the disk can do. Default 64 MiB.
+    pub fn compaction_rate(mut self, bytes: u64) -> Self {
+        self.compaction_rate = bytes.max(1);
         self
     }
 
@@ -108,6 +121,7 @@ struct Shared {
     folder: PathBuf,
     index: Mutex<Index>,
     stats: Mutex<JournalStats>,
+    ages: Mutex<ages::Watch>,
 }
 
 impl Shared {
@@ -134,12 +148,14 @@ impl DiskJournal {
     fn open_with(folder: PathBuf, options: DiskOptions) -> Result<Self, JournalError> {
         make_folder(&folder).map_err(|error| unavailable(Arc::new(At::new(&folder, error))))?;
         let lock = Lock::take(&folder)?;
-        let Loaded { index, report, lost, last_batch } = recover::load(&folder)?;
-        let stats = Mutex::default();
-        let shared = Arc::new(Shared { folder, index: Mutex::new(index), stats });
+        let Loaded { index, report, lost, unclosed, last } = recover::load(&folder)?;
+        let (stats, ages) = (Mutex::default(), Mutex::new(ages::Watch::of(&folder)));
+        let shared = Arc::new(Shared { folder, index: Mutex::new(index), stats, ages });
         let (jobs, queue) = mpsc::channel(QUEUE);
-        let mut writer = Writer::new(Arc::clone(&shared), options, lost);
-        writer.secure(last_batch).map_err(|error| unavailable(Arc::new(error)))?;
+        let mut writer = Writer::new(Arc::clone(&shared), options, lost, last);
+        for unclosed in unclosed {
+            writer.secure(unclosed).map_err(|error| unavailable(Arc::new(error)))?;
+        }
         let thread = std::thread::Builder::new().name("qopen-journal".into());
         let thread = thread
             .spawn(move || writer.run(queue))
@@ -169,7 +185,31 @@ impl DiskJournal {
         let frame = frame.map_err(too_large)?.noted(at);
         let entry =
             Entry { pull: Some(pull.clone()), reason: String::new(), note: Some(note.clone()) };
-        self.submit_frame(frame, entry).await.map(drop)
+        self.submit_frame(frame, entry, None).await.map(drop)
+    }
+
+    /// Forgets a pull, but not where a record of it has that number or a greater one, or somebody has
+    /// the pull. True where it was forgotten.
+    async fn forget_below(&self, pull: &PullId, number: u64) -> Result<bool, JournalError> {
+        let Some(claim) = self.claims.take(pull) else { return Ok(false) };
+        let frame = Frame::new(Kind::Forgotten, Some(pull), "", Digest::of(b""), b"");
+        let frame = frame.map_err(too_large);
+        let entry = Entry { pull: Some(pull.clone()), ..Entry::default() };
+        let done = match frame {
+            Ok(frame) => self.submit_frame(frame, entry, Some(number)).await,
+            Err(error) => Err(error),
+        };
+        match done {
+            Ok(Appended::New) => {
+                // What was kept of it since is news.
+                self.claims.finish(&claim);
+                Ok(true)
+            }
+            other => {
+                self.claims.put_back(&claim);
+                other.map(|_| false)
+            }
+        }
     }
 
     async fn write(
@@ -181,15 +221,29 @@ impl DiskJournal {
         payload: Option<&[u8]>,
     ) -> Result<Appended, JournalError> {
         let payload = payload.unwrap_or_default();
-        let frame = Frame::new(kind, pull, reason, digest, payload);
+        let frame = match payload.len() {
+            ..LARGE => Frame::new(kind, pull, reason, digest, payload),
+            // Packing it takes a while.
+            _ => {
+                let (pull, reason) = (pull.cloned(), reason.to_owned());
+                let payload = payload.to_vec();
+                let pack = move || Frame::new(kind, pull.as_ref(), &reason, digest, &payload);
+                read::blocking(pack).await.ok_or_else(stopped)?
+            }
+        };
         let frame = frame.map_err(too_large)?;
         let entry = Entry { pull: pull.cloned(), reason: reason.to_owned(), note: None };
-        self.submit_frame(frame, entry).await
+        self.submit_frame(frame, entry, None).await
     }
 
-    async fn submit_frame(&self, frame: Frame, entry: Entry) -> Result<Appended, JournalError> {
+    async fn submit_frame(
+        &self,
+        frame: Frame,
+        entry: Entry,
+        below: Option<u64>,
+    ) -> Result<Appended, JournalError> {
         let (reply, answer) = oneshot::channel();
-        self.submit(Job::Append(Box::new(Append { frame, entry, reply }))).await?;
+        self.submit(Job::Append(Box::new(Append { frame, entry, below, reply }))).await?;
         answer.await.map_err(|_| stopped())?
     }
 
@@ -317,38 +371,37 @@ impl Upkeep for DiskJournal {
 
     async fn expire(
         &self,
-        before: SystemTime,
+        keep: Duration,
         spare: &BTreeSet<PullId>,
     ) -> Result<Expired, JournalError> {
-        let (old, items, events) = {
-            let index = self.shared.index();
-            let is_old = |pull: &PullId| {
-                index.state(pull).and_then(|it| it.last_activity()).is_some_and(|at| at < before)
-            };
-            let names = index.names().into_iter();
-            let old: Vec<PullId> = names.filter(|it| is_old(it) && !spare.contains(it)).collect();
-            let nameless = |it: &&index::Item| it.pull.is_none() && it.noted < before;
-            let items = index.quarantine.values().filter(nameless).map(|it| it.digest);
-            let events = index.events.after(0).map(|(_, it)| it);
-            let events = events.filter(|it| it.since < before).map(|it| it.digest);
-            (old, items.collect::<Vec<Digest>>(), events.collect::<Vec<Digest>>())
+        let shared = Arc::clone(&self.shared);
+        let look = move || {
+            let next = shared.index().next_seq;
+            let mut ages = shared.ages.lock().unwrap_or_else(PoisonError::into_inner);
+            ages.older_than(keep, next, &shared.folder)
         };
-        for pull in &old {
-            self.forget(pull).await?;
+        let below = read::blocking(look).await.ok_or_else(stopped)?;
+        let (old, items, events) = self.shared.index().below(below);
+        let mut gone = Expired::default();
+        for pull in old {
+            if !spare.contains(&pull) && self.forget_below(&pull, below).await? {
+                gone.pulls.push(pull);
+            }
         }
         for (kind, digests) in [(Kind::Released, &items), (Kind::Taken, &events)] {
             for digest in digests {
                 self.write(kind, None, "", *digest, None).await?;
             }
         }
-        let gone = Expired { pulls: old, items: items.len() as u64, events: events.len() as u64 };
+        (gone.items, gone.events) = (items.len() as u64, events.len() as u64);
         if gone != Expired::default() {
             self.compact(0).await?;
         }
         Ok(gone)
     }
 
-    /// Appends wait meanwhile.
+    /// A little at a time: appends wait for no more than 1 MiB of it, and it takes no more than
+    /// [`compaction_rate`](DiskOptions::compaction_rate) of the disk.
     async fn compact(&self, share: u8) -> Result<u64, JournalError> {
         let (reply, answer) = oneshot::channel();
         self.submit(Job::Compact { share: share.min(100), reply }).await?;
@@ -411,8 +464,13 @@ fn make_folder(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }
+    // That they are there must outlive the machine's end too: every folder that is made here.
+    let ours = folder.ancestors().take_while(|it| !it.as_os_str().is_empty() && !it.is_dir());
+    let made: Vec<&Path> = ours.collect();
     builder.create(folder)?;
-    // That it is there must outlive the machine's end too.
-    let parent = folder.parent().filter(|it| !it.as_os_str().is_empty());
-    segment::sync_folder(parent.unwrap_or(Path::new(".")))
+    for folder in made {
+        let parent = folder.parent().filter(|it| !it.as_os_str().is_empty());
+        segment::sync_folder(parent.unwrap_or(Path::new(".")))?;
+    }
+    Ok(())
 }

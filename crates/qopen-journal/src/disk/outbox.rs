@@ -17,7 +17,7 @@ pub(super) struct Event {
     pub(super) digest: Digest,
     pub(super) since: SystemTime,
     pub(super) at: Location,
-    stood: Segments,
+    pub(super) stood: Segments,
 }
 
 impl Event {
@@ -38,10 +38,12 @@ pub(super) struct Events {
 }
 
 impl Events {
-    /// Takes in an event; also one that was moved, or that was taken before and came again.
-    pub(super) fn insert(&mut self, number: u64, mut event: Event) {
+    /// Takes in an event; also one that was moved, or that was taken before and came again. Gives where
+    /// it stood until now.
+    pub(super) fn insert(&mut self, number: u64, mut event: Event) -> Option<Location> {
         let before = self.by_digest.insert(event.digest, number);
-        if let Some(before) = before.and_then(|before| self.by_number.remove(&before)) {
+        let before = before.and_then(|before| self.by_number.remove(&before));
+        if let Some(before) = before {
             // Whatever takes this one must outlive all that is stored of it.
             let (first, last) = before.stood;
             event.stood = (first.min(event.stood.0), last.max(event.stood.1));
@@ -49,16 +51,21 @@ impl Events {
         }
         self.bytes += u64::from(event.at.length);
         self.by_number.insert(number, event);
+        before.map(|before| before.at)
     }
 
-    /// Lets go of the event of that digest, if it was put before that number, and says where it
-    /// stood.
-    pub(super) fn remove(&mut self, digest: Digest, before: u64) -> Option<Segments> {
+    /// Lets go of the event of that digest, if it was put before that number, and gives it.
+    pub(super) fn remove(&mut self, digest: Digest, before: u64) -> Option<Event> {
         let number = *self.by_digest.get(&digest).filter(|number| **number <= before)?;
         self.by_digest.remove(&digest);
         let event = self.by_number.remove(&number)?;
         self.bytes -= u64::from(event.at.length);
-        Some(event.stood)
+        Some(event)
+    }
+
+    /// Those with a smaller number, oldest first.
+    pub(super) fn before(&self, number: u64) -> impl Iterator<Item = Event> + '_ {
+        self.by_number.range(..number).map(|(_, event)| *event)
     }
 
     pub(super) fn has(&self, digest: Digest) -> bool {

@@ -1,6 +1,6 @@
 //! What is on the disk, whatever happened to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use qopen_types::Digest;
 
 use super::frame::{Body, HEADER};
 use super::index::{Entry, Index, Location};
-use super::segment::{self, FORMAT, Hole, NoOpening, Opening, Scan};
+use super::segment::{self, FORMAT, Hole, NoOpening, Opening, Scan, Stream};
 use super::{At, Shared, unavailable};
 use crate::{JournalError, PullId};
 
@@ -83,8 +83,20 @@ pub(super) struct Loaded {
     pub(super) report: Report,
     /// Pages that are lost, each with its pull, where that is news.
     pub(super) lost: Vec<(PullId, Digest)>,
-    /// The newest segment, and where its last records begin, if it was not closed in order.
-    pub(super) last_batch: Option<(u32, u32)>,
+    /// What was written last to segments that were not closed in order.
+    pub(super) unclosed: Vec<Unclosed>,
+    /// The newest segment of each stream, and its end.
+    pub(super) last: BTreeMap<Stream, (u32, u32)>,
+}
+
+/// The records that were written last to a segment, together.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Unclosed {
+    pub(super) segment: u32,
+    /// Where they begin.
+    pub(super) batch: u32,
+    /// Where they end, where nothing but records stands in between.
+    pub(super) end: Option<u32>,
 }
 
 /// Reads every segment.
@@ -100,17 +112,28 @@ pub(super) fn load(folder: &Path) -> Result<Loaded, JournalError> {
             ends.insert(opening.previous, opening.previous_end);
         }
     }
-    let mut last_batch = None;
+    let (mut unclosed, mut last) = (Vec::new(), BTreeMap::new());
+    let mut followed = BTreeSet::new();
     for number in numbers {
         let bytes = bytes(folder, number)?;
         let promised = ends.get(&number).copied();
         let mut scan = Scan::of(&bytes, number, promised);
-        last_batch = scan.last_batch(bytes.len()).map(|at| (number, at));
+        let batch = scan.last_batch(bytes.len());
         if let Some(promised) = promised {
             // What failed to be written was refused, even if it is there after all.
             scan.cut(promised);
-            last_batch = None;
         }
+        if let (Ok(opening), false) = (scan.opening, scan.records.is_empty()) {
+            // Whoever wrote a record here had seen what it follows made durable.
+            followed.insert(opening.previous);
+        }
+        if let Some(batch) = batch.filter(|batch| *batch < scan.end) {
+            let whole = scan.holes.iter().all(|hole| hole.at < batch || hole.at >= scan.end);
+            let end = whole.then_some(scan.end);
+            unclosed.push(Unclosed { segment: number, batch, end });
+        }
+        let stream = scan.opening.map_or(Stream::Pages, |opening| opening.stream);
+        last.insert(stream, (number, promised.unwrap_or(scan.end).max(segment::START)));
         if let Err(NoOpening::Format(found)) = scan.opening {
             return Err(JournalError::UnknownFormat { found, known: FORMAT });
         }
@@ -136,7 +159,8 @@ pub(super) fn load(folder: &Path) -> Result<Loaded, JournalError> {
             false => tracing::error!(%damage, "the journal is damaged"),
         }
     }
-    Ok(Loaded { index, report, lost, last_batch })
+    unclosed.retain(|it| !followed.contains(&it.segment));
+    Ok(Loaded { index, report, lost, unclosed, last })
 }
 
 /// Reads every segment again, as far as it is known to be written.

@@ -8,15 +8,37 @@ use qopen_types::Digest;
 
 use super::At;
 use super::faults::Faults;
-use super::frame::{ALIGN, Body, HEADER, Header};
+use super::frame::{ALIGN, Body, HEADER, Header, Kind};
 
-/// The version of what is written. Every earlier one is read: 1 had no events.
-pub(super) const FORMAT: u32 = 2;
+/// The version of what is written. Every earlier one is read: 1 had no events, and 2 had them between
+/// the pages.
+pub(super) const FORMAT: u32 = 3;
 
 /// Bytes before the first record.
 pub(super) const START: u32 = 64;
 
 const MAGIC: [u8; 8] = *b"qopenjrn";
+
+/// What segments are for: each kind of record is written by itself, because events are gone long before
+/// pages are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Stream {
+    /// Everything but events.
+    Pages = 0,
+    /// Events, and that they were taken.
+    Events = 1,
+}
+
+impl Stream {
+    pub(super) const ALL: [Self; 2] = [Self::Pages, Self::Events];
+
+    pub(super) fn of(kind: Kind) -> Self {
+        match kind {
+            Kind::Event | Kind::Taken => Self::Events,
+            _ => Self::Pages,
+        }
+    }
+}
 
 /// What a segment says of itself at its beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +46,8 @@ pub(super) struct Opening {
     pub(super) number: u32,
     /// Bytes that were set aside for it. A segment that was closed in order is cut to its end.
     pub(super) capacity: u32,
-    /// The segment before.
+    pub(super) stream: Stream,
+    /// The segment before, of the same stream.
     pub(super) previous: u32,
     /// Where that one ends: nothing beyond was ever promised.
     pub(super) previous_end: u32,
@@ -39,6 +62,7 @@ impl Opening {
         out[16..20].copy_from_slice(&self.capacity.to_le_bytes());
         out[20..24].copy_from_slice(&self.previous.to_le_bytes());
         out[24..28].copy_from_slice(&self.previous_end.to_le_bytes());
+        out[28] = self.stream as u8;
         let check = Digest::of(&out[..48]).to_u128().to_le_bytes();
         out[48..].copy_from_slice(&check);
         out
@@ -58,25 +82,57 @@ impl Opening {
             return Err(NoOpening::Format(number(8)));
         }
         let (previous, previous_end) = (number(20), number(24));
-        Ok(Self { number: number(12), capacity: number(16), previous, previous_end })
+        let stream = if bytes[28] == 1 { Stream::Events } else { Stream::Pages };
+        Ok(Self { number: number(12), capacity: number(16), stream, previous, previous_end })
     }
 }
 
-/// Makes a segment that is stored say that the one before it ends elsewhere.
-pub(super) fn name_previous_end(folder: &Path, number: u32, end: u32) -> Result<(), At> {
+/// Writes a part of a segment over itself, makes that durable, and cuts off what is behind it. Takes no
+/// room.
+pub(super) fn write_again(path: &Path, from: u32, to: u32, faults: &Faults) -> io::Result<()> {
+    faults.before_write()?;
+    faults.before_again()?;
+    let file = File::options().read(true).write(true).open(path)?;
+    let mut at = from;
+    while at < to {
+        let bytes = read_record(&file, at, (to - at).min(AT_A_TIME))?;
+        if bytes.is_empty() {
+            // The zeros that fill the last record up need not be there.
+            break;
+        }
+        write_all_at(&file, &bytes, u64::from(at))?;
+        at += u32::try_from(bytes.len()).map_err(io::Error::other)?;
+    }
+    faults.before_sync()?;
+    file.sync_data()?;
+    file.set_len(u64::from(to))?;
+    file.sync_data()
+}
+
+/// Bytes that are written again in one go.
+const AT_A_TIME: u32 = 1 << 20;
+
+/// Makes the segments that are stored and follow another say that it ends elsewhere.
+pub(super) fn name_end(folder: &Path, previous: u32, end: u32) -> Result<(), At> {
     use std::io::{Read as _, Seek as _, Write as _};
-    let path = path_of(folder, number);
-    let amend = || {
-        let mut file = File::options().read(true).write(true).open(&path)?;
+    let amend = |path: &Path| {
+        let mut file = File::options().read(true).write(true).open(path)?;
         let mut bytes = [0; START as usize];
         file.read_exact(&mut bytes)?;
-        let damaged = |_| io::Error::from(io::ErrorKind::InvalidData);
-        let opening = Opening::read(&bytes).map_err(damaged)?;
-        file.rewind()?;
-        file.write_all(&Opening { previous_end: end, ..opening }.write())?;
-        file.sync_data()
+        let Ok(opening) = Opening::read(&bytes) else { return Ok(()) };
+        if opening.previous == previous {
+            file.rewind()?;
+            file.write_all(&Opening { previous_end: end, ..opening }.write())?;
+            file.sync_data()?;
+        }
+        Ok(())
     };
-    amend().map_err(|error| At::new(&path, error))
+    let numbers = numbers(folder).map_err(|error| At::new(folder, error))?;
+    for number in numbers.into_iter().filter(|number| *number > previous) {
+        let path = path_of(folder, number);
+        amend(&path).map_err(|error| At::new(&path, error))?;
+    }
+    Ok(())
 }
 
 /// Why a segment's beginning cannot be used.
@@ -108,7 +164,7 @@ pub(super) fn numbers(folder: &Path) -> io::Result<Vec<u32>> {
 pub(super) struct Active {
     file: File,
     pub(super) number: u32,
-    capacity: u32,
+    opening: Opening,
     /// Where the next record goes; everything before is durable.
     pub(super) end: u32,
     faults: Faults,
@@ -127,6 +183,7 @@ impl Active {
     }
 
     fn make(path: &Path, opening: Opening, faults: &Faults) -> io::Result<Self> {
+        faults.before_create()?;
         faults.before_write()?;
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
@@ -134,22 +191,22 @@ impl Active {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(path)?;
         set_aside(&file, u64::from(opening.capacity))?;
-        let Opening { number, capacity, .. } = opening;
-        let active = Self { file, number, capacity, end: START, faults: faults.clone() };
-        active.write_at(&opening.write(), 0)?;
+        let number = opening.number;
+        let active = Self { file, number, opening, end: START, faults: faults.clone() };
+        write_all_at(&active.file, &opening.write(), 0)?;
         // The first append makes it durable; that it is there must be so too.
         sync_folder(path.parent().unwrap_or(path))?;
         Ok(active)
     }
 
     pub(super) fn has_room_for(&self, bytes: usize) -> bool {
-        bytes <= (self.capacity - self.end) as usize
+        bytes <= (self.opening.capacity - self.end) as usize
     }
 
     /// Writes at the end, and makes it durable.
     pub(super) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.faults.before_write()?;
-        self.write_at(bytes, u64::from(self.end))?;
+        write_all_at(&self.file, bytes, u64::from(self.end))?;
         self.faults.before_sync()?;
         self.file.sync_data()?;
         self.still_there()?;
@@ -179,18 +236,26 @@ impl Active {
         let _ = self.file.set_len(u64::from(self.end));
     }
 
-    #[cfg(unix)]
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        std::os::unix::fs::FileExt::write_all_at(&self.file, bytes, offset)
+    /// Whether what it holds can be written to at all, found out by writing its beginning again.
+    pub(super) fn probe(&self) -> io::Result<()> {
+        self.faults.before_write()?;
+        write_all_at(&self.file, &self.opening.write(), 0)?;
+        self.faults.before_sync()?;
+        self.file.sync_data()?;
+        self.still_there()
     }
+}
 
-    #[cfg(not(unix))]
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        use std::io::{Seek as _, SeekFrom, Write as _};
-        let mut file = &self.file;
-        file.seek(SeekFrom::Start(offset))?;
-        file.write_all(bytes)
-    }
+#[cfg(unix)]
+fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
+}
+
+#[cfg(not(unix))]
+fn write_all_at(mut file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    use std::io::{Seek as _, SeekFrom, Write as _};
+    file.seek(SeekFrom::Start(offset))?;
+    file.write_all(bytes)
 }
 
 /// Room that is set aside makes appends twice as fast, and a full disk known before it matters.

@@ -1,6 +1,6 @@
 //! The thread that writes: many appends, one sync.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -8,11 +8,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use qopen_types::Digest;
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
+use super::compaction::Compaction;
 use super::frame::{Body, Frame, Header, Kind};
 use super::index::{Entry, Location};
-use super::segment::{self, Active, Opening, START};
+use super::recover::Unclosed;
+use super::segment::{self, Active, Opening, START, Stream};
 use super::{At, DiskOptions, Shared, too_large, unavailable};
 use crate::{Appended, JournalError, PullId};
 
@@ -28,6 +32,9 @@ const GATHER: Duration = Duration::from_millis(1);
 
 /// For how many syncs after one that several shared an append is not taken to be alone.
 const COMPANY: u32 = 8;
+
+/// How often it is tried whether the storage takes anything again, where it did not and nobody asks.
+const PROBE: Duration = Duration::from_secs(2);
 
 /// Appends that share a sync.
 #[derive(Default)]
@@ -45,6 +52,8 @@ pub(super) enum Job {
 pub(super) struct Append {
     pub(super) frame: Frame,
     pub(super) entry: Entry,
+    /// Only where everything that is stored of its pull has a smaller number than that.
+    pub(super) below: Option<u64>,
     pub(super) reply: oneshot::Sender<Result<Appended, JournalError>>,
 }
 
@@ -58,16 +67,18 @@ impl Append {
 }
 
 pub(super) struct Writer {
-    shared: Arc<Shared>,
-    options: DiskOptions,
-    active: Option<Active>,
-    /// The newest segment that was written to, and its end.
-    last: (u32, u32),
+    pub(super) shared: Arc<Shared>,
+    pub(super) options: DiskOptions,
+    active: BTreeMap<Stream, Active>,
+    /// The newest segment of each stream that was written to, and its end.
+    last: BTreeMap<Stream, (u32, u32)>,
     /// The number of the next segment. None is used twice, not even where making one failed.
     next_segment: u32,
     next_seq: u64,
     /// Lost pages of which no record says so yet. Until it does, nothing is deleted.
     lost: Vec<(PullId, Digest)>,
+    /// The first is under way.
+    pub(super) compactions: VecDeque<Compaction>,
 }
 
 impl Writer {
@@ -75,32 +86,44 @@ impl Writer {
         shared: Arc<Shared>,
         options: DiskOptions,
         lost: Vec<(PullId, Digest)>,
+        last: BTreeMap<Stream, (u32, u32)>,
     ) -> Self {
-        let (last, next_seq) = {
+        let (next_segment, next_seq) = {
             let index = shared.index();
-            let last = index.segments.last_key_value();
-            let last = last.map_or((0, START), |(number, end)| (*number, (*end).max(START)));
-            (last, index.next_seq.max(1))
+            let last = index.segments.last_key_value().map_or(0, |(number, _)| *number);
+            (last + 1, index.next_seq.max(1))
         };
-        Self { shared, options, active: None, last, next_segment: last.0 + 1, next_seq, lost }
+        let (active, compactions) = (BTreeMap::new(), VecDeque::new());
+        Self { shared, options, active, last, next_segment, next_seq, lost, compactions }
     }
 
     /// Writes once more what was written last before a process stopped without closing: it is read
-    /// from memory that may never have reached the disk. From then on the segment ends before it.
-    pub(super) fn secure(&mut self, last_batch: Option<(u32, u32)>) -> Result<(), At> {
-        let Some((number, batch)) = last_batch else { return Ok(()) };
+    /// from memory that may never have reached the disk. It is written over itself, which takes no
+    /// room; where that fails, or something that is no record lies between, it is moved, and the
+    /// segment ends before it.
+    pub(super) fn secure(&mut self, unclosed: Unclosed) -> Result<(), At> {
+        let Unclosed { segment: number, batch, end } = unclosed;
         let path = segment::path_of(&self.shared.folder, number);
+        if let Some(end) = end {
+            match segment::write_again(&path, batch, end, &self.options.faults) {
+                Ok(()) => {
+                    self.shared.index().segments.insert(number, end);
+                    self.last.values_mut().filter(|it| it.0 == number).for_each(|it| it.1 = end);
+                    return Ok(());
+                }
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(error, "the last records cannot be secured in their place");
+                }
+            }
+        }
         let wanted = self.shared.index().live(number);
         let wanted: Vec<_> = wanted.into_iter().filter(|at| at.offset >= batch).collect();
-        let next = self.next_segment;
         // Until all of it is in its new place, it counts where it stands.
         self.move_out(&path, &wanted)?;
-        if wanted.is_empty() {
-            self.last = (number, batch);
-        } else {
-            segment::name_previous_end(&self.shared.folder, next, batch)?;
-        }
+        self.last.values_mut().filter(|it| it.0 == number).for_each(|it| it.1 = batch);
         self.shared.index().segments.insert(number, batch);
+        segment::name_end(&self.shared.folder, number, batch)?;
         // What is left is what was promised; that the rest stands there is known to be nothing.
         let file = File::options().write(true).open(&path);
         let cut = file.and_then(|file| {
@@ -111,14 +134,14 @@ impl Writer {
     }
 
     /// Notes that pages are lost, so that this outlives the place where they were lost.
-    fn note_lost(&mut self) -> Result<(), JournalError> {
+    pub(super) fn note_lost(&mut self) -> Result<(), JournalError> {
         let mut batch = Vec::new();
         for (pull, digest) in &self.lost {
             let frame = Frame::new(Kind::Lost, Some(pull), "", *digest, b"").map_err(too_large)?;
             let entry = Entry { pull: Some(pull.clone()), ..Entry::default() };
             // Nobody waits for the answer.
             let (reply, _) = oneshot::channel();
-            batch.push(Append { frame, entry, reply });
+            batch.push(Append { frame, entry, below: None, reply });
         }
         if !batch.is_empty() {
             self.keep(&mut batch).map_err(|error| unavailable(Arc::new(error)))?;
@@ -127,9 +150,11 @@ impl Writer {
         Ok(())
     }
 
-    /// Stores records and takes them into the index.
+    /// Stores records of one stream and takes them into the index.
     fn keep(&mut self, batch: &mut [Append]) -> Result<(), At> {
-        let places = self.store(batch)?;
+        let Some(first) = batch.first() else { return Ok(()) };
+        let stream = Stream::of(first.frame.header().kind);
+        let places = self.store(stream, batch)?;
         let mut index = self.shared.index();
         for (append, at) in batch.iter_mut().zip(places) {
             index.apply(append.frame.header(), append.entry.take(), at);
@@ -144,22 +169,58 @@ impl Writer {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(error, "that pages are lost cannot be noted yet");
         }
+        // Where there is no time to wait by, whoever asks is waited for.
+        let clock = Builder::new_current_thread().enable_time().build().ok();
         let mut since_company = u32::MAX;
-        while let Some(job) = jobs.blocking_recv() {
-            let mut batch = Batch::default();
-            self.take(job, &mut batch);
-            self.drain(&mut jobs, &mut batch);
-            if batch.appends.len() < FEW && since_company < COMPANY {
-                std::thread::sleep(GATHER);
+        while let Some(next) = self.next(&mut jobs, clock.as_ref()) {
+            if let Some(job) = next {
+                let mut batch = Batch::default();
+                self.take(job, &mut batch);
                 self.drain(&mut jobs, &mut batch);
+                if batch.appends.len() < FEW && since_company < COMPANY {
+                    std::thread::sleep(GATHER);
+                    self.drain(&mut jobs, &mut batch);
+                }
+                since_company = match batch.appends.len() {
+                    0 | 1 => since_company.saturating_add(1),
+                    _ => 0,
+                };
+                self.commit(batch.appends);
+            } else if self.compactions.is_empty() {
+                self.probe();
             }
-            since_company = match batch.appends.len() {
-                0 | 1 => since_company.saturating_add(1),
-                _ => 0,
-            };
-            self.commit(batch.appends);
+            self.compact_a_little();
         }
-        self.seal();
+        self.seal_all();
+    }
+
+    /// What is asked for next; `Some(None)` where it is time for something else.
+    fn next(&self, jobs: &mut mpsc::Receiver<Job>, clock: Option<&Runtime>) -> Option<Option<Job>> {
+        let due = match self.compactions.front() {
+            Some(compaction) => compaction.due().saturating_duration_since(Instant::now()),
+            None if !self.shared.stats().healthy => PROBE,
+            None => return jobs.blocking_recv().map(Some),
+        };
+        if let Ok(job) = jobs.try_recv() {
+            return Some(Some(job));
+        }
+        let Some(clock) = clock else { return jobs.blocking_recv().map(Some) };
+        match clock.block_on(async { timeout(due, jobs.recv()).await }) {
+            Ok(job) => job.map(Some),
+            Err(_) => Some(None),
+        }
+    }
+
+    /// Whether the storage takes anything again.
+    fn probe(&mut self) {
+        let done = match self.make_room(Stream::Pages, 0) {
+            Ok(active) => active.probe().is_ok(),
+            Err(_) => false,
+        };
+        self.shared.stats().healthy = done;
+        if !done {
+            self.seal(Stream::Pages);
+        }
     }
 
     /// Takes what waits, up to the bound of a batch.
@@ -179,58 +240,79 @@ impl Writer {
             }
             Job::Compact { share, reply } => {
                 self.commit(std::mem::take(batch).appends);
-                // Whoever asked may have gone.
-                let _ = reply.send(self.compact(share));
+                self.compactions.push_back(Compaction::new(share, reply));
             }
         }
     }
 
-    /// Stores a batch and answers.
+    /// Stores a batch and answers: what is no event first.
     fn commit(&mut self, batch: Vec<Append>) {
         let mut names = BTreeSet::new();
-        let (mut new, mut again) = (Vec::new(), Vec::new());
+        let others: BTreeMap<PullId, usize> = match batch.iter().any(|it| it.below.is_some()) {
+            true => batch.iter().filter_map(|it| it.entry.pull.clone()).fold(
+                BTreeMap::new(),
+                |mut counts, pull| {
+                    *counts.entry(pull).or_default() += 1;
+                    counts
+                },
+            ),
+            false => BTreeMap::new(),
+        };
+        let (mut new, mut again) = (BTreeMap::<Stream, Vec<Append>>::new(), Vec::new());
         for append in batch {
             let name = append.name();
-            let known = name.as_ref().is_some_and(|(kind, pull, digest)| {
-                let index = self.shared.index();
-                match (kind, pull) {
-                    (Kind::Page, Some(pull)) => index.has_page(pull, *digest),
-                    (Kind::Event, _) => index.events.has(*digest),
-                    _ => index.has_item(pull.as_ref(), *digest),
-                }
-            });
-            if known {
+            let stream = Stream::of(append.frame.header().kind);
+            if self.is_known(&append, &others) {
                 let _ = append.reply.send(Ok(Appended::Duplicate));
             } else if name.is_some_and(|name| !names.insert(name)) {
-                again.push(append.reply);
+                again.push((stream, append.reply));
             } else {
-                new.push(append);
+                new.entry(stream).or_default().push(append);
             }
         }
-        if new.is_empty() {
-            return;
+        for (stream, mut new) in new {
+            let answer = match self.keep(&mut new) {
+                Ok(()) => Ok(()),
+                Err(error) => {
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "nothing can be kept"
+                    );
+                    Err(Arc::new(error))
+                }
+            };
+            let answer =
+                |found| answer.as_ref().map(|()| found).map_err(|it| unavailable(it.clone()));
+            // Whoever asked may have gone; what was kept is kept.
+            new.into_iter().for_each(|it| drop(it.reply.send(answer(Appended::New))));
+            let again = again.extract_if(.., |(of, _)| *of == stream);
+            again.for_each(|(_, reply)| drop(reply.send(answer(Appended::Duplicate))));
         }
-        let answer = match self.keep(&mut new) {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "nothing can be kept");
-                Err(Arc::new(error))
-            }
-        };
-        let answer = |found| answer.as_ref().map(|()| found).map_err(|it| unavailable(it.clone()));
-        // Whoever asked may have gone; what was kept is kept.
-        new.into_iter().for_each(|it| drop(it.reply.send(answer(Appended::New))));
-        again.into_iter().for_each(|reply| drop(reply.send(answer(Appended::Duplicate))));
+    }
+
+    /// Whether there is nothing to store: it is there already, or its condition does not hold.
+    fn is_known(&self, append: &Append, others: &BTreeMap<PullId, usize>) -> bool {
+        let index = self.shared.index();
+        if let (Some(below), Some(pull)) = (append.below, &append.entry.pull) {
+            let in_this_batch = others.get(pull).is_some_and(|count| *count > 1);
+            return in_this_batch || index.newest(pull).is_none_or(|newest| newest >= below);
+        }
+        match append.name() {
+            Some((Kind::Page, Some(pull), digest)) => index.has_page(&pull, digest),
+            Some((Kind::Event, _, digest)) => index.events.has(digest),
+            Some((_, pull, digest)) => index.has_item(pull.as_ref(), digest),
+            None => false,
+        }
     }
 
     /// Writes the records, one after the other, and makes them durable together.
-    fn store(&mut self, new: &mut [Append]) -> Result<Vec<Location>, At> {
+    fn store(&mut self, stream: Stream, new: &mut [Append]) -> Result<Vec<Location>, At> {
         let total = new.iter().map(|it| it.frame.header().length()).sum();
         let mut bytes = Vec::with_capacity(total);
         let mut places = Vec::with_capacity(new.len());
         let next_seq = &mut self.next_seq;
         new.iter_mut().for_each(|append| append.frame.number(next_seq));
-        let active = self.make_room(total)?;
+        let active = self.make_room(stream, total)?;
         for append in new {
             // The batch fits into a segment, and a segment's offsets into 32 bits.
             let offset = active.end + u32::try_from(bytes.len()).unwrap_or(u32::MAX);
@@ -254,31 +336,33 @@ impl Writer {
         }
         match done {
             Ok(()) => {
-                self.last.1 = self.active.as_ref().map_or(START, |active| active.end);
+                let end = self.active.get(&stream).map_or(START, |active| active.end);
+                self.last.insert(stream, (number, end));
                 Ok(places)
             }
             Err(error) => {
                 // What is on the disk now is anybody's guess: nothing more goes after it. The next
                 // segment says that nothing of it was promised.
-                self.seal();
+                self.seal(stream);
                 Err(At::new(segment::path_of(&self.shared.folder, number), error))
             }
         }
     }
 
     /// The segment that has room for so many bytes; a new one where the newest is full or failed.
-    fn make_room(&mut self, bytes: usize) -> Result<&mut Active, At> {
-        if self.active.as_ref().is_some_and(|active| !active.has_room_for(bytes)) {
-            self.seal();
+    fn make_room(&mut self, stream: Stream, bytes: usize) -> Result<&mut Active, At> {
+        if self.active.get(&stream).is_some_and(|active| !active.has_room_for(bytes)) {
+            self.seal(stream);
         }
-        if self.active.is_none() {
+        if !self.active.contains_key(&stream) {
             let least = u32::try_from(START as usize + bytes).unwrap_or(u32::MAX);
             let capacity = least.max(self.options.segment_size);
-            let (number, (previous, previous_end)) = (self.next_segment, self.last);
+            let (previous, previous_end) = self.last.get(&stream).copied().unwrap_or((0, START));
+            let number = self.next_segment;
             self.next_segment += 1;
             let (folder, faults) = (&self.shared.folder, &self.options.faults);
             let create = |capacity| {
-                let opening = Opening { number, capacity, previous, previous_end };
+                let opening = Opening { number, capacity, stream, previous, previous_end };
                 Active::create(folder, opening, faults)
             };
             // On a disk that is almost full there may be room for this much, and nothing more.
@@ -292,56 +376,30 @@ impl Writer {
                 At::new(segment::path_of(folder, number), error)
             })?;
             self.shared.index().segments.insert(number, START);
-            self.last = (number, START);
-            self.active = Some(active);
+            self.last.insert(stream, (number, START));
+            self.active.insert(stream, active);
         }
         let gone = || At::new(self.shared.folder.clone(), io::ErrorKind::NotFound.into());
-        self.active.as_mut().ok_or_else(gone)
+        self.active.get_mut(&stream).ok_or_else(gone)
     }
 
-    fn seal(&mut self) {
-        if let Some(active) = self.active.take() {
+    fn seal(&mut self, stream: Stream) {
+        if let Some(active) = self.active.remove(&stream) {
             active.close();
         }
     }
 
-    /// Moves what is wanted out of every segment of which at least that share, in percent, is not,
-    /// and deletes those. Gives the bytes that were freed.
-    fn compact(&mut self, share: u8) -> Result<u64, JournalError> {
-        let failed = |error: At| unavailable(Arc::new(error));
-        self.note_lost()?;
-        self.seal();
-        let mut all: Vec<u32> = self.shared.index().segments.keys().copied().collect();
-        // First those of which nothing is wanted: on a full disk they make room for the others.
-        all.sort_by_cached_key(|number| !self.shared.index().wanted(*number).is_empty());
-        let mut freed = 0;
-        for number in all {
-            let path = segment::path_of(&self.shared.folder, number);
-            let at = |error| failed(At::new(path.clone(), error));
-            let size = std::fs::metadata(&path).map_err(at)?.len();
-            let wanted = self.shared.index().wanted(number);
-            let live: u64 = wanted.iter().map(|at| u64::from(at.length)).sum();
-            let dead = size.saturating_sub(live + u64::from(START));
-            if dead == 0 && live > 0 || dead * 100 < size * u64::from(share) {
-                continue;
-            }
-            self.move_out(&path, &wanted).map_err(failed)?;
-            std::fs::remove_file(&path).map_err(at)?;
-            // In this order also after a power cut: what makes others void must not go before them.
-            segment::sync_folder(&self.shared.folder).map_err(at)?;
-            self.shared.index().drop_segment(number);
-            freed += dead;
-        }
-        self.seal();
-        Ok(freed)
+    pub(super) fn seal_all(&mut self) {
+        Stream::ALL.into_iter().for_each(|stream| self.seal(stream));
     }
 
-    fn move_out(&mut self, path: &Path, wanted: &[Location]) -> Result<(), At> {
+    /// Stores records once more, at the end. Gives their bytes.
+    pub(super) fn move_some(&mut self, path: &Path, some: &[Location]) -> Result<u64, At> {
         let at = |error| At::new(path.to_owned(), error);
         let file = File::open(path).map_err(at)?;
-        let mut batch = Vec::new();
+        let mut batches = BTreeMap::<Stream, Vec<Append>>::new();
         let mut bytes = 0;
-        for (n, from) in wanted.iter().enumerate() {
+        for from in some {
             let record = segment::read_record(&file, from.offset, from.length).map_err(at)?;
             let (header, entry, body) = read(&record, *from).ok_or_else(|| {
                 let what =
@@ -349,18 +407,37 @@ impl Writer {
                 at(io::Error::new(io::ErrorKind::InvalidData, what))
             })?;
             let frame = Frame::moved(header, body.to_vec());
-            bytes += record.len();
+            bytes += u64::from(from.length);
             // Nobody waits for the answer.
             let (reply, _) = oneshot::channel();
-            batch.push(Append { frame, entry, reply });
-            if bytes >= BATCH || n + 1 == wanted.len() {
-                self.keep(&mut batch)?;
-                batch.clear();
-                bytes = 0;
-            }
+            let append = Append { frame, entry, below: None, reply };
+            batches.entry(Stream::of(header.kind)).or_default().push(append);
+        }
+        for mut batch in batches.into_values() {
+            self.keep(&mut batch)?;
+        }
+        Ok(bytes)
+    }
+
+    fn move_out(&mut self, path: &Path, wanted: &[Location]) -> Result<(), At> {
+        let mut rest = wanted;
+        while !rest.is_empty() {
+            let (some, later) = rest.split_at(fitting(rest, BATCH));
+            self.move_some(path, some)?;
+            rest = later;
         }
         Ok(())
     }
+}
+
+/// How many of these records, from the first, have so many bytes at most; one in any case.
+pub(super) fn fitting(records: &[Location], bytes: usize) -> usize {
+    let mut sum = 0;
+    let fits = |at: &&Location| {
+        sum += at.length as usize;
+        sum <= bytes
+    };
+    records.iter().take_while(fits).count().max(1).min(records.len())
 }
 
 /// A record as it was stored at that place, if it is whole.

@@ -16,6 +16,12 @@ const BETWEEN: Duration = Duration::from_millis(20);
 /// How often the connection is tried, and how long it may take to answer.
 const PING: Duration = Duration::from_secs(2);
 
+/// How long nothing is written until it is tried whether anything can be.
+pub(super) const PULSE: Duration = Duration::from_secs(4);
+
+/// A write of no other use: where nothing can be kept, only that tells.
+const BEAT: &str = "UPDATE qopen_journal.pulse SET at = clock_timestamp()";
+
 #[derive(Debug, Default)]
 pub(super) struct Hints {
     /// Something is to be said to the others.
@@ -44,7 +50,7 @@ pub(super) async fn run(database: Database, shared: Arc<Shared>) {
             let error = &error as &dyn std::error::Error;
             tracing::debug!(error, "no hints between processes for now");
         }
-        shared.stats().healthy = false;
+        shared.wrote(false);
         sleep(PING / 4).await;
     }
 }
@@ -54,7 +60,12 @@ async fn talk(database: &Database, shared: &Shared) -> Result<(), DatabaseError>
     let answered = |answer: Result<_, _>| answer.map_err(|_| DatabaseError::TimedOut);
     client.batch_execute("LISTEN qopen_journal").await?;
     loop {
-        shared.stats().healthy = true;
+        if shared.is_doubtful() {
+            let beaten = answered(timeout(PING * 2, client.batch_execute(BEAT)).await);
+            let beaten = beaten.and_then(|done| done.map_err(DatabaseError::from));
+            shared.wrote(beaten.is_ok());
+            beaten?;
+        }
         let said = timeout(PING, shared.hints.outgoing.notified()).await.is_ok();
         let word = if said { "NOTIFY qopen_journal" } else { "" };
         answered(timeout(PING * 2, client.batch_execute(word)).await)??;

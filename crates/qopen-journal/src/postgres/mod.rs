@@ -9,7 +9,7 @@ mod write;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures_core::stream::BoxStream;
@@ -20,14 +20,16 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use crate::{
-    Appended, Durability, Journal, JournalError, JournalStats, Note, PageRecord, Payload, PullId,
-    PullState, Quarantined,
+    Appended, Cursor, Durability, Journal, JournalError, JournalStats, Note, PageRecord, Payload,
+    PullId, PullState, Quarantined,
 };
 use hint::Hints;
 use write::Append;
 
-const SCHEMA: Schema =
-    Schema::new("qopen_journal", &[include_str!("1.sql"), include_str!("2.sql")]);
+const SCHEMA: Schema = Schema::new(
+    "qopen_journal",
+    &[include_str!("1.sql"), include_str!("2.sql"), include_str!("3.sql")],
+);
 
 /// A journal in a PostgreSQL database, in the schema `qopen_journal`. What it has kept survives what a
 /// commit there survives.
@@ -55,12 +57,28 @@ pub(crate) struct PostgresJournal {
 struct Shared {
     stats: Mutex<JournalStats>,
     hints: Hints,
+    /// When something could be written last.
+    wrote: Mutex<Option<Instant>>,
 }
 
 impl Shared {
     /// Held to copy it or to add to it.
     fn stats(&self) -> MutexGuard<'_, JournalStats> {
         self.stats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Something was written, or could not be: nothing else tells whether the journal is healthy.
+    fn wrote(&self, done: bool) {
+        self.stats().healthy = done;
+        if done {
+            *self.wrote.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        }
+    }
+
+    /// Whether nobody knows if anything can be written now.
+    fn is_doubtful(&self) -> bool {
+        let wrote = *self.wrote.lock().unwrap_or_else(PoisonError::into_inner);
+        !self.stats().healthy || wrote.is_none_or(|at| at.elapsed() > hint::PULSE)
     }
 }
 
@@ -81,7 +99,8 @@ pub(crate) async fn migrate(database: &Database) -> Result<usize, JournalError> 
          WHERE pg_snapshot_xmax(looked) > pg_snapshot_xmax(pg_current_snapshot()) FOR UPDATE";
     if transaction.execute(moved, &[]).await.map_err(failed)? > 0 {
         let mend = "UPDATE qopen_journal.page SET xid = DEFAULT;
-             UPDATE qopen_journal.pull SET notes = true;
+             UPDATE qopen_journal.pull SET notes = true, counted = NULL;
+             UPDATE qopen_journal.age SET swept = pg_snapshot_xmin(pg_current_snapshot());
              UPDATE qopen_journal.spotter SET looked = pg_current_snapshot()";
         transaction.batch_execute(mend).await.map_err(failed)?;
     }
@@ -148,8 +167,19 @@ fn damaged(what: &str) -> JournalError {
     JournalError::Damaged(what.to_owned().into())
 }
 
+/// Bytes of a payload from which on it is packed where nobody else waits.
+const LARGE: usize = 256 << 10;
+
 /// A payload as it is stored, with its length where it is packed.
-fn pack(payload: &Payload) -> (Option<i32>, Vec<u8>) {
+async fn pack(payload: Payload) -> Result<(Option<i32>, Vec<u8>), JournalError> {
+    if payload.len() < LARGE {
+        return Ok(pack_here(&payload));
+    }
+    let packed = tokio::task::spawn_blocking(move || pack_here(&payload)).await;
+    packed.map_err(|error| JournalError::Fatal(Box::new(error)))
+}
+
+fn pack_here(payload: &Payload) -> (Option<i32>, Vec<u8>) {
     let bytes = payload.as_bytes();
     match crate::pack::pack(bytes).zip(i32::try_from(bytes.len()).ok()) {
         Some((packed, unpacked)) => (Some(unpacked), packed),
@@ -227,7 +257,7 @@ impl Journal for PostgresJournal {
             let digest = bytes_of(item.digest());
             // A reason is ours, and may quote nothing; but a text here can have any character but this.
             let reason = item.stored_reason().replace('\0', " ");
-            let (unpacked, payload) = pack(&item.payload);
+            let (unpacked, payload) = pack(item.payload).await?;
             self.client()
                 .await?
                 .execute(
@@ -268,6 +298,14 @@ impl Journal for PostgresJournal {
         .await
     }
 
+    async fn digests_since(
+        &self,
+        pull: &PullId,
+        cursor: Option<&Cursor>,
+    ) -> Result<(Vec<Digest>, Option<Cursor>), JournalError> {
+        bounded(async { read::digests_since(&*self.client().await?, pull, cursor).await }).await
+    }
+
     async fn pages_of(
         &self,
         pull: &PullId,
@@ -283,6 +321,10 @@ impl Journal for PostgresJournal {
             Ok(states.into_iter().next())
         })
         .await
+    }
+
+    async fn facts_of(&self, pull: &PullId) -> Result<Option<PullState>, JournalError> {
+        bounded(async { read::facts_of(&*self.client().await?, pull).await }).await
     }
 
     async fn knows(&self, pull: &PullId) -> Result<bool, JournalError> {

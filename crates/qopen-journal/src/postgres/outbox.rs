@@ -16,7 +16,7 @@ impl Outbox for PostgresJournal {
     async fn put(&self, event: Payload) -> Result<Appended, JournalError> {
         bounded(async {
             let digest = bytes_of(Digest::of(event.as_bytes()));
-            let (unpacked, payload) = pack(&event);
+            let (unpacked, payload) = pack(event).await?;
             let put =
                 "INSERT INTO qopen_journal.event (digest, unpacked, payload) VALUES ($1, $2, $3)
              ON CONFLICT DO NOTHING";

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_core::stream::BoxStream;
-use futures_util::future::try_join3;
+use futures_util::future::{try_join3, try_join4};
 use futures_util::{StreamExt as _, stream};
 use qopen_postgres::Database;
 use qopen_postgres::client::{Client, IsolationLevel, Row};
@@ -12,7 +12,7 @@ use qopen_types::{Digest, MarkId, RobotId};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::{away, bytes_of, damaged, digest_of, failed, names_of, pull_of, unpack};
-use crate::{JournalError, Note, Noted, PageRecord, PullId, PullState, Quarantined};
+use crate::{Cursor, JournalError, Note, Noted, PageRecord, PullId, PullState, Quarantined};
 
 /// Pages that are fetched at a time.
 const FETCH: i32 = 16;
@@ -124,46 +124,144 @@ pub(super) async fn states(
 ) -> Result<Vec<PullState>, JournalError> {
     let (robot, mark) = (robot.map(RobotId::as_str), mark.map(MarkId::as_str));
     let whose = "($1::text IS NULL OR robot_id = $1) AND ($2::text IS NULL OR mark_id = $2)";
+    // What a worker has counted counts, with what was kept since and nobody was told of. Everything else
+    // is counted now.
     let pages = format!(
-        "SELECT robot_id, mark_id, count(*), coalesce(sum(octet_length(payload)), 0)::bigint, max(at)
-         FROM qopen_journal.page WHERE {whose} GROUP BY 1, 2"
+        "WITH unseen AS MATERIALIZED (
+             SELECT robot_id, mark_id, xid, octet_length(payload) AS bytes, at
+             FROM qopen_journal.spotter, qopen_journal.page
+             WHERE xid >= pg_snapshot_xmax(looked) AND {whose}
+             UNION ALL
+             SELECT robot_id, mark_id, page.xid, octet_length(payload), at
+             FROM qopen_journal.spotter, LATERAL pg_snapshot_xip(looked) AS open (xid),
+                 qopen_journal.page
+             WHERE page.xid = open.xid AND {whose}
+         )
+         SELECT pull.robot_id, pull.mark_id, page_count + count(xid),
+             (page_bytes + coalesce(sum(bytes), 0))::bigint, greatest(page_last, max(at))
+         FROM qopen_journal.pull LEFT JOIN unseen
+             ON unseen.robot_id = pull.robot_id AND unseen.mark_id = pull.mark_id
+                 AND NOT pg_visible_in_snapshot(xid, counted)
+         WHERE counted IS NOT NULL AND NOT pages
+             AND ($1::text IS NULL OR pull.robot_id = $1) AND ($2::text IS NULL OR pull.mark_id = $2)
+         GROUP BY pull.robot_id, pull.mark_id HAVING page_count + count(xid) > 0
+         UNION ALL
+         SELECT robot_id, mark_id, count(*), coalesce(sum(octet_length(payload)), 0)::bigint, max(at)
+         FROM qopen_journal.page JOIN qopen_journal.pull USING (robot_id, mark_id)
+         WHERE (counted IS NULL OR pages) AND {whose} GROUP BY 1, 2"
     );
-    let notes = format!(
-        "SELECT robot_id, mark_id, at, note::text FROM qopen_journal.note WHERE {whose}
-         ORDER BY number"
-    );
-    let items = format!(
-        "SELECT robot_id, mark_id, count(*), max(at) FROM qopen_journal.quarantined
-         WHERE robot_id IS NOT NULL AND {whose} GROUP BY 1, 2"
-    );
+    let notes = format!("{NOTES} WHERE {whose} ORDER BY number");
+    let items = format!("{ITEMS} WHERE robot_id IS NOT NULL AND {whose} GROUP BY 1, 2");
+    let places = format!("{PLACES} WHERE {whose}");
     let parameters: [&(dyn qopen_postgres::client::types::ToSql + Sync); 2] = [&robot, &mark];
     // Sent together.
-    let (pages, notes, items) = try_join3(
+    let (pages, notes, items, places) = try_join4(
         client.query(&pages, &parameters),
         client.query(&notes, &parameters),
         client.query(&items, &parameters),
+        client.query(&places, &parameters),
     )
     .await
     .map_err(failed)?;
     let mut states = BTreeMap::new();
-    let count = |row: &Row, at| u64::try_from(row.get::<_, i64>(at)).unwrap_or(0);
     for row in &pages {
         let state = state_of(&mut states, row)?;
         (state.pages, state.bytes) = (count(row, 2), count(row, 3));
         state.last_page = row.get(4);
     }
-    for row in &notes {
+    add_facts(&mut states, &notes, &items, &places)?;
+    Ok(states.into_values().collect())
+}
+
+const NOTES: &str = "SELECT robot_id, mark_id, at, note::text FROM qopen_journal.note";
+const ITEMS: &str = "SELECT robot_id, mark_id, count(*), max(at) FROM qopen_journal.quarantined";
+const PLACES: &str = "SELECT robot_id, mark_id, place FROM qopen_journal.pull";
+
+/// What is known of a pull besides its pages.
+pub(super) async fn facts_of(
+    client: &Client,
+    pull: &PullId,
+) -> Result<Option<PullState>, JournalError> {
+    let (robot, mark) = (pull.robot_id.as_str(), pull.mark_id.as_str());
+    let whose = "WHERE robot_id = $1 AND mark_id = $2";
+    let (notes, items, places) = (
+        format!("{NOTES} {whose} ORDER BY number"),
+        format!("{ITEMS} {whose} GROUP BY 1, 2"),
+        format!("{PLACES} {whose}"),
+    );
+    let parameters: [&(dyn qopen_postgres::client::types::ToSql + Sync); 2] = [&robot, &mark];
+    let (notes, items, places) = try_join3(
+        client.query(&notes, &parameters),
+        client.query(&items, &parameters),
+        client.query(&places, &parameters),
+    )
+    .await
+    .map_err(failed)?;
+    let mut states = BTreeMap::new();
+    for row in &places {
+        state_of(&mut states, row)?;
+    }
+    add_facts(&mut states, &notes, &items, &places)?;
+    Ok(states.into_values().next())
+}
+
+fn count(row: &Row, at: usize) -> u64 {
+    u64::try_from(row.get::<_, i64>(at)).unwrap_or(0)
+}
+
+fn add_facts(
+    states: &mut BTreeMap<PullId, PullState>,
+    notes: &[Row],
+    items: &[Row],
+    places: &[Row],
+) -> Result<(), JournalError> {
+    for row in notes {
         // One that a later version made is none to this one.
         if let Ok(note) = serde_json::from_str::<Note>(row.get(3)) {
-            state_of(&mut states, row)?.notes.push(Noted { at: row.get(2), note });
+            state_of(states, row)?.notes.push(Noted { at: row.get(2), note });
         }
     }
-    for row in &items {
-        let state = state_of(&mut states, row)?;
+    for row in items {
+        let state = state_of(states, row)?;
         state.quarantined = count(row, 2);
         state.last_page = state.last_page.max(row.get(3));
     }
-    Ok(states.into_values().collect())
+    for row in places {
+        // Where there is nothing but the row, there is no pull.
+        if let Some(state) = states.get_mut(&pull_of(row, 0, 1)?) {
+            state.order = count(row, 2);
+        }
+    }
+    Ok(())
+}
+
+/// What was committed since the cursor, which is a snapshot.
+pub(super) async fn digests_since(
+    client: &Client,
+    pull: &PullId,
+    cursor: Option<&Cursor>,
+) -> Result<(Vec<Digest>, Option<Cursor>), JournalError> {
+    let (robot, mark) = (pull.robot_id.as_str(), pull.mark_id.as_str());
+    let now = "SELECT pg_current_snapshot()::text";
+    let all = "SELECT digest FROM qopen_journal.page WHERE robot_id = $1 AND mark_id = $2";
+    let news = "WITH news AS MATERIALIZED (
+             SELECT robot_id, mark_id, digest FROM qopen_journal.page
+             WHERE xid >= pg_snapshot_xmax($3::text::pg_snapshot)
+             UNION ALL
+             SELECT robot_id, mark_id, digest
+             FROM pg_snapshot_xip($3::text::pg_snapshot) AS open (xid), qopen_journal.page
+             WHERE page.xid = open.xid
+         )
+         SELECT digest FROM news WHERE robot_id = $1 AND mark_id = $2";
+    // Taken before: what is committed in between is read twice, and nothing is passed over.
+    let now: String = client.query_one(now, &[]).await.map_err(failed)?.get(0);
+    let rows = match cursor {
+        Some(cursor) => client.query(news, &[&robot, &mark, &cursor.as_str()]).await,
+        None => client.query(all, &[&robot, &mark]).await,
+    };
+    let digests: Result<_, _> =
+        rows.map_err(failed)?.iter().map(|row| digest_of(row.get(0))).collect();
+    Ok((digests?, Some(Cursor::new(now))))
 }
 
 /// The state of the pull that a row begins with.

@@ -13,16 +13,19 @@ use super::{PostgresJournal, away, bounded, encode, failed, pull_of};
 use crate::{Claim, Companion, Fencing, JournalError, Note, PullId, Renewed, WorkerId, Workload};
 
 /// Marks the pulls that have pages which were committed since the last look. Whose transaction was not
-/// visible then is told by its number, not by any order of commits. One process looks at a time; what
-/// it leaves out because another looks, the other finds.
+/// visible then is told by its number, not by any order of commits: it had none yet, or was one of those
+/// that were under way. However long another's is open, nothing is looked at twice for it. One process
+/// looks at a time; what it leaves out because another looks, the other finds.
 const SPOT: &str = "
     WITH last AS MATERIALIZED (
         SELECT looked FROM qopen_journal.spotter FOR UPDATE SKIP LOCKED
     ), fresh AS MATERIALIZED (
-        SELECT DISTINCT page.robot_id, page.mark_id FROM last, qopen_journal.page
-        WHERE page.xid >= pg_snapshot_xmin(last.looked)
-            AND page.xid < pg_snapshot_xmax(pg_current_snapshot())
-            AND NOT pg_visible_in_snapshot(page.xid, last.looked)
+        SELECT robot_id, mark_id FROM last, qopen_journal.page
+        WHERE page.xid >= pg_snapshot_xmax(last.looked)
+        UNION
+        SELECT robot_id, mark_id
+        FROM last, LATERAL pg_snapshot_xip(last.looked) AS open (xid), qopen_journal.page
+        WHERE page.xid = open.xid
     ), known AS MATERIALIZED (
         SELECT pull.robot_id, pull.mark_id FROM qopen_journal.pull JOIN fresh USING (robot_id, mark_id)
     ), due AS MATERIALIZED (
@@ -34,10 +37,7 @@ const SPOT: &str = "
     )
     UPDATE qopen_journal.spotter SET looked = pg_current_snapshot() FROM last
     -- Whoever is locked is told the next time, and nothing is forgotten until then.
-    WHERE (SELECT count(*) FROM due) = (SELECT count(*) FROM known) AND (EXISTS (
-        SELECT FROM qopen_journal.page WHERE page.xid >= pg_snapshot_xmin(last.looked)
-    ) AND pg_snapshot_xmin(pg_current_snapshot()) > pg_snapshot_xmin(last.looked)
-        OR EXISTS (SELECT FROM fresh))";
+    WHERE (SELECT count(*) FROM due) = (SELECT count(*) FROM known) AND EXISTS (SELECT FROM fresh)";
 
 const CLAIM: &str = "
     WITH free AS MATERIALIZED (
@@ -47,7 +47,7 @@ const CLAIM: &str = "
         ORDER BY 1, 2 LIMIT $3 FOR UPDATE SKIP LOCKED
     )
     UPDATE qopen_journal.pull
-    SET worker = $1, pages = false, notes = false, epoch = nextval('qopen_journal.epoch'),
+    SET worker = $1, pages = false, notes = false, counted = NULL, epoch = nextval('qopen_journal.epoch'),
         held_until = clock_timestamp() + $2 * interval '1 microsecond'
     FROM free WHERE pull.robot_id = free.robot_id AND pull.mark_id = free.mark_id
     RETURNING pull.robot_id, pull.mark_id, pull.epoch";
@@ -76,6 +76,12 @@ const RENEW: &str = "
             AND pull.epoch = mine.epoch
     )
     SELECT epoch, pages, notes FROM mine";
+
+/// What there is of a pull, in the snapshot in which it is finished.
+const COUNT: &str = "counted = pg_current_snapshot(), (page_count, page_bytes, page_last) = (
+         SELECT count(*), coalesce(sum(octet_length(payload)), 0), max(at) FROM qopen_journal.page
+         WHERE page.robot_id = $1 AND page.mark_id = $2
+     )";
 
 /// A note, if the claim counts. The pull's row is locked until the note is committed.
 const NOTE: &str = "
@@ -115,6 +121,7 @@ pub(super) struct Renewals(Mutex<Option<Ready>>);
 
 struct Ready {
     client: Client,
+    spot: Statement,
     claim: Statement,
     renew: Statement,
 }
@@ -152,7 +159,7 @@ impl Renewals {
                 Some(ready) => ready,
                 None => Ready::new(database).await?,
             };
-            ready.client.execute(SPOT, &[]).await.map_err(failed)?;
+            ready.client.execute(&ready.spot, &[]).await.map_err(failed)?;
             let rows = ready.client.query(statement(&ready), parameters).await.map_err(failed)?;
             Ok((ready, rows))
         });
@@ -165,9 +172,10 @@ impl Renewals {
 impl Ready {
     async fn new(database: &Database) -> Result<Self, JournalError> {
         let client = database.connect(None).await.map_err(away)?;
+        let spot = client.prepare(SPOT).await.map_err(failed)?;
         let claim = client.prepare(CLAIM).await.map_err(failed)?;
         let renew = client.prepare(RENEW).await.map_err(failed)?;
-        Ok(Self { client, claim, renew })
+        Ok(Self { client, spot, claim, renew })
     }
 }
 
@@ -215,7 +223,7 @@ impl Workload for PostgresJournal {
     }
 
     async fn finish(&self, claim: &Claim) -> Result<Fencing, JournalError> {
-        self.end(claim, "wants = false").await
+        self.end(claim, &format!("wants = false, {COUNT}")).await
     }
 
     async fn leave(&self, claim: &Claim) -> Result<(), JournalError> {

@@ -43,7 +43,7 @@ pub(super) async fn append(
 ) -> Result<Appended, JournalError> {
     let stopped = || JournalError::Fatal("the journal's tasks have stopped".into());
     let (reply, answer) = oneshot::channel();
-    let (unpacked, payload) = pack(&page.payload);
+    let (unpacked, payload) = pack(page.payload).await?;
     let (pull, digest) = (page.pull, bytes_of(page.digest));
     let append = Append { pull, digest, unpacked, payload, reply };
     appends.send(append).await.map_err(|_| stopped())?;
@@ -120,16 +120,15 @@ impl Writer {
             stats.waited += waited;
             match &kept {
                 Ok(kept) => {
-                    stats.healthy = true;
                     stats.records += kept.len() as u64;
                     stats.bytes += batch.iter().map(|it| it.payload.len() as u64).sum::<u64>();
                 }
                 Err(_) => {
                     stats.failures += 1;
-                    stats.healthy = false;
                 }
             }
         }
+        self.shared.wrote(kept.is_ok());
         match kept {
             Ok(mut kept) => {
                 if !kept.is_empty() {

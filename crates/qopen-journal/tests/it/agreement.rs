@@ -72,6 +72,8 @@ type View = (BTreeMap<String, (u64, u64, Vec<Note>)>, Vec<Vec<String>>, Vec<Quar
 
 async fn view(journal: &impl Both) -> View {
     let pulls = journal.pulls().await.unwrap();
+    let mut order: Vec<_> = pulls.iter().map(|it| (it.order, it.pull.to_string())).collect();
+    order.sort();
     let pulls = pulls.iter().map(|it| (it.pull.to_string(), facts(it))).collect();
     let mut pages = Vec::new();
     for n in 0..3 {
@@ -79,6 +81,8 @@ async fn view(journal: &impl Both) -> View {
     }
     let events = journal.waiting(0, usize::MAX).await.unwrap();
     pages.push(events.iter().map(|it| it.event.text().as_str().to_owned()).collect());
+    // Which pull is later is told by both in the same way.
+    pages.push(order.into_iter().map(|(_, pull)| pull).collect());
     (pulls, pages, journal.quarantined(None).await.unwrap())
 }
 

@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use futures_util::TryStreamExt as _;
 use qopen_journal::{
-    Appended, Changes, Claim, DiskJournal, Durability, Fencing, Journal, JournalError, Layer,
-    Location, MemoryJournal, Note, Noted, Outbox, PageRecord, Payload, PullId, Quarantined,
+    Appended, Changes, Claim, DiskJournal, Durability, Expired, Fencing, Journal, JournalError,
+    Layer, Location, MemoryJournal, Note, Noted, Outbox, PageRecord, Payload, PullId, Quarantined,
     Renewed, Started, Store, Upkeep as _, Waiting, WorkerId,
 };
 use qopen_postgres::testing::Server;
@@ -308,11 +308,34 @@ async fn conforms_in_upkeep(journal: &dyn Store) {
     let holdings = journal.holdings().await.unwrap();
     assert_eq!(holdings.pulls, journal.pulls().await.unwrap().len() as u64);
     let spare = BTreeSet::from([pull("spared")]);
-    let year = Duration::from_secs(365 * 24 * 3600);
-    let gone = journal.expire(SystemTime::now() - year, &spare).await.unwrap();
-    assert_eq!((gone.pulls, gone.items, gone.events), (vec![pull("old")], 0, 0));
+    // What a clock said when something was noted makes it no older.
+    let hour = Duration::from_secs(3600);
+    assert_eq!(journal.expire(hour, &spare).await.unwrap(), Expired::default());
+    // Somebody has one, and another has news.
+    journal.append(page("claimed", "x")).await.unwrap();
+    let claim = loop {
+        let claims = journal.claim(&WorkerId::new("it"), hour, 99).await.unwrap();
+        let its = claims.into_iter().find(|it| it.pull == pull("claimed"));
+        match its {
+            Some(claim) => break claim,
+            None => journal.wait(Duration::from_millis(10)).await,
+        }
+    };
+    let gone = journal.expire(Duration::ZERO, &spare).await.unwrap();
+    assert!(gone.pulls.contains(&pull("old")), "{gone:?}");
+    for left in ["spared", "claimed"] {
+        assert!(!gone.pulls.contains(&pull(left)), "{gone:?}");
+        assert!(journal.pull(&pull(left)).await.unwrap().is_some(), "{left}");
+    }
+    assert_eq!(journal.finish(&claim).await.unwrap(), Fencing::Held);
+    let state = journal.pull(&pull("claimed")).await.unwrap().unwrap();
+    assert_eq!((state.pages, journal.pulls().await.unwrap().len()), (1, 2));
+    let gone = journal.expire(Duration::ZERO, &spare).await.unwrap();
+    assert_eq!(gone.pulls, [pull("claimed")]);
+    assert!(!journal.knows(&pull("claimed")).await.unwrap());
     journal.forget(&pull("spared")).await.unwrap();
     journal.compact(0).await.unwrap();
+    journal.append(page("last", "x")).await.unwrap();
     let report = journal.check().await.unwrap();
     assert!(report.damage.is_empty() && report.records > 0);
     assert!(journal.stats().healthy && journal.stats().records > 0);
@@ -324,7 +347,6 @@ async fn conforms_in_all(journal: &Arc<dyn Store>, other: &dyn Store) {
     conforms_as_an_outbox(&**journal).await;
     conforms_as_a_workload(&**journal, other).await;
     tells_of_every_page(journal, other).await;
-    conforms_in_upkeep(&**journal).await;
 }
 
 #[tokio::test]
@@ -342,7 +364,7 @@ async fn the_journal_in_postgres_conforms_and_is_the_same_to_every_process() {
     for done in migrating {
         steps += done.await.unwrap();
     }
-    assert_eq!(steps, 2);
+    assert_eq!(steps, 3);
     assert!(location.exists().await.unwrap() && location.is_shared());
     let journal = location.open().await.unwrap().journal;
     let other = Location::parse(&server.url()).unwrap().open().await.unwrap().journal;
@@ -355,6 +377,7 @@ async fn the_journal_in_postgres_conforms_and_is_the_same_to_every_process() {
     let second = Duration::from_secs(1);
     assert!(journal.turn(&a, second).await.unwrap() && journal.turn(&a, second).await.unwrap());
     assert!(!other.turn(&b, second).await.unwrap());
+    conforms_in_upkeep(&*journal).await;
 }
 
 /// Killed in the middle of appends and started again: what was kept is there, and nothing had to be
@@ -402,6 +425,7 @@ async fn a_database_that_crashes_loses_nothing_that_was_kept() {
 async fn the_journal_in_memory_conforms() {
     let journal: Arc<dyn Store> = Arc::new(MemoryJournal::default());
     conforms_in_all(&journal, &*journal).await;
+    conforms_in_upkeep(&*journal).await;
     assert_eq!(journal.durability(), Durability::Memory);
 }
 
@@ -423,4 +447,94 @@ async fn the_journal_on_disk_conforms_and_says_the_same_when_it_is_opened_again(
     assert_eq!(payloads(&journal, "a").await, ["2"]);
     assert_eq!(payloads(&journal, "b").await, ["1"]);
     assert!(journal.report().damage.is_empty());
+    conforms_in_upkeep(&journal).await;
+}
+
+/// What is committed while its pull is forgotten belongs to a pull again.
+#[tokio::test]
+async fn a_page_that_is_committed_while_its_pull_expires_is_kept() {
+    let Some(server) = Server::start() else { return };
+    let location = Location::parse(&server.url()).unwrap();
+    location.migrate().await.unwrap();
+    let journal = location.open().await.unwrap().journal;
+    journal.append(page("old", "1")).await.unwrap();
+    for claim in journal.claim(&WorkerId::new("it"), LONG, 9).await.unwrap() {
+        assert_eq!(journal.finish(&claim).await.unwrap(), Fencing::Held);
+    }
+    let database = qopen_postgres::Database::new(&server.url()).unwrap();
+    let mut client = database.connect(None).await.unwrap();
+    let transaction = client.transaction().await.unwrap();
+    let robot = pull("old").robot_id.to_string();
+    let copy = "INSERT INTO qopen_journal.page (robot_id, mark_id, digest, unpacked, payload)
+         SELECT $1, 'old', '\\x00112233445566778899aabbccddeeff', null, '\\x78'";
+    transaction.execute(copy, &[&robot]).await.unwrap();
+    let gone = journal.expire(Duration::ZERO, &BTreeSet::new()).await.unwrap();
+    assert_eq!(gone.pulls, [pull("old")]);
+    transaction.commit().await.unwrap();
+    assert!(!journal.knows(&pull("old")).await.unwrap());
+    journal.expire(LONG, &BTreeSet::new()).await.unwrap();
+    assert_eq!(journal.pull(&pull("old")).await.unwrap().unwrap().pages, 1);
+    // And somebody is to look at it.
+    assert_eq!(journal.claim(&WorkerId::new("it"), LONG, 9).await.unwrap().len(), 1);
+}
+
+/// A transaction that somebody leaves open, anywhere in the cluster, hides nothing and repeats nothing.
+#[tokio::test]
+async fn pages_are_told_of_however_long_anothers_transaction_is_open() {
+    let Some(server) = Server::start() else { return };
+    let location = Location::parse(&server.url()).unwrap();
+    location.migrate().await.unwrap();
+    let journal = location.open().await.unwrap().journal;
+    let database = qopen_postgres::Database::new(&server.url()).unwrap();
+    let mut client = database.connect(None).await.unwrap();
+    let foreign = client.transaction().await.unwrap();
+    foreign.execute("SELECT pg_current_xact_id()", &[]).await.unwrap();
+    let robot = pull("late").robot_id.to_string();
+    let late = "INSERT INTO qopen_journal.page (robot_id, mark_id, digest, unpacked, payload)
+         VALUES ($1, 'late', '\\x00112233445566778899aabbccddeeff', null, '\\x78')";
+    let work = "INSERT INTO qopen_journal.pull (robot_id, mark_id) VALUES ($1, 'late')";
+    foreign.execute(work, &[&robot]).await.unwrap();
+    foreign.execute(late, &[&robot]).await.unwrap();
+    for n in 0..3 {
+        journal.append(page("a", &n.to_string())).await.unwrap();
+        let claims = journal.claim(&WorkerId::new("it"), LONG, 9).await.unwrap();
+        assert_eq!(claims.len(), 1, "page {n}");
+        assert_eq!(journal.finish(&claims[0]).await.unwrap(), Fencing::Held);
+        assert_eq!(journal.pull(&pull("a")).await.unwrap().unwrap().pages, n + 1);
+        // What was told is not news again.
+        assert_eq!(journal.claim(&WorkerId::new("it"), LONG, 9).await.unwrap(), []);
+    }
+    foreign.commit().await.unwrap();
+    let claims = journal.claim(&WorkerId::new("it"), LONG, 9).await.unwrap();
+    assert_eq!(claims.iter().map(|it| &it.pull).collect::<Vec<_>>(), [&pull("late")]);
+}
+
+/// A database that answers and takes nothing, as one does after a fail-over, is not healthy.
+#[tokio::test]
+async fn a_database_that_is_read_only_is_unhealthy_until_it_takes_something() {
+    let Some(server) = Server::start() else { return };
+    let location = Location::parse(&server.url()).unwrap();
+    location.migrate().await.unwrap();
+    let journal = location.open().await.unwrap().journal;
+    journal.append(page("a", "1")).await.unwrap();
+    let database = qopen_postgres::Database::new(&server.url()).unwrap();
+    let client = database.connect(None).await.unwrap();
+    let read_only = async |it: &str| {
+        let set = format!("ALTER SYSTEM SET default_transaction_read_only = '{it}'");
+        client.batch_execute(&set).await.unwrap();
+        client.batch_execute("SELECT pg_reload_conf()").await.unwrap();
+    };
+    read_only("on").await;
+    while journal.append(page("a", "2")).await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    for _ in 0..50 {
+        assert!(!journal.stats().healthy);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    client.batch_execute("SET default_transaction_read_only = off").await.unwrap();
+    read_only("off").await;
+    while !journal.stats().healthy {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::error::Error as _;
 use std::io::ErrorKind;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use qopen_journal::Upkeep as _;
 use qopen_journal::{
@@ -177,11 +177,13 @@ async fn what_is_old_goes_and_leaves_nothing_on_the_disk() {
     let item = Quarantined::new(None, Layer::Json, "why", payload("secret-item"));
     journal.quarantine(item).await.unwrap();
     journal.put(payload("secret-event")).await.unwrap();
-    let between = SystemTime::now() + Duration::from_millis(20);
+    // From here on time is observed.
+    let hour = Duration::from_secs(3600);
+    assert_eq!(journal.expire(hour, &BTreeSet::new()).await.unwrap(), Expired::default());
+    let seen = std::time::Instant::now();
     assert!(["page", "item", "event"].iter().all(|it| files().contains(&format!("secret-{it}"))));
-    while SystemTime::now() <= between {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let between = seen.elapsed();
     journal.append(page("new", "kept")).await.unwrap();
     // A reader that began before sees what it asked for, wherever it is moved meanwhile.
     let reader = journal.pages(&pull("new")).await.unwrap();
@@ -290,4 +292,114 @@ async fn an_event_that_cannot_be_read_any_more_holds_up_no_other() {
     }
     assert_eq!(journal.waiting(0, 99).await.unwrap().len(), 3);
     assert_eq!(journal.waiting(waiting[1].number, 99).await.unwrap().len(), 1);
+}
+
+/// Whether a pull is old is asked where it is forgotten, and not only where it is looked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_is_kept_while_its_pull_expires_is_kept() {
+    let (_folder, journal, faults) = with_faults();
+    journal.append(page("old", "first")).await.unwrap();
+    let hour = Duration::from_secs(3600);
+    assert_eq!(journal.expire(hour, &BTreeSet::new()).await.unwrap(), Expired::default());
+    faults.hold_syncs(true);
+    let before = faults.syncs();
+    let second = {
+        let journal = std::sync::Arc::clone(&journal);
+        tokio::spawn(async move { journal.append(page("old", "second")).await.unwrap() })
+    };
+    while faults.syncs() == before {
+        tokio::task::yield_now().await;
+    }
+    // It is on its way, and nobody knows of it yet.
+    let expiring = {
+        let journal = std::sync::Arc::clone(&journal);
+        tokio::spawn(async move { journal.expire(Duration::ZERO, &BTreeSet::new()).await.unwrap() })
+    };
+    while journal.stats().queued == 0 {
+        tokio::task::yield_now().await;
+    }
+    faults.hold_syncs(false);
+    assert_eq!(second.await.unwrap(), qopen_journal::Appended::New);
+    assert_eq!(expiring.await.unwrap(), Expired::default());
+    assert_eq!(payloads(&*journal, "old").await, ["first", "second"]);
+    // It is forgotten when nothing comes.
+    let gone = journal.expire(Duration::ZERO, &BTreeSet::new()).await.unwrap();
+    assert_eq!(gone.pulls, [pull("old")]);
+}
+
+/// Compaction goes on between appends, and what is let go of meanwhile is not moved.
+#[tokio::test(flavor = "multi_thread")]
+async fn appends_do_not_wait_for_compaction() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = DiskOptions::default().segment_size(64 << 10).compaction_rate(1 << 20);
+    let journal = std::sync::Arc::new(options.open(folder.path()).unwrap());
+    // Of each segment half is to be forgotten, and half is to be moved.
+    let noise = |n: u32| (0..1500).map(|at| format!("{:08x}", at * n + n)).collect::<String>();
+    for n in 1..400 {
+        let mark = if n % 2 == 0 { "kept" } else { "gone" };
+        journal.append(page(mark, &noise(n))).await.unwrap();
+    }
+    journal.forget(&pull("gone")).await.unwrap();
+    let compacting = {
+        let journal = std::sync::Arc::clone(&journal);
+        tokio::spawn(async move { journal.compact(0).await.unwrap() })
+    };
+    // At 1 MiB a second it takes a second and more.
+    let mut appended = 0;
+    while !compacting.is_finished() {
+        journal.append(page("new", &appended.to_string())).await.unwrap();
+        appended += 1;
+    }
+    assert!(compacting.await.unwrap() > 1 << 20);
+    assert!(appended > 10, "{appended} appends in all that time");
+    assert_eq!(payloads(&*journal, "new").await.len(), appended);
+    assert_eq!(payloads(&*journal, "kept").await.len(), 199);
+    drop(journal);
+    let journal = DiskJournal::open(folder.path()).unwrap();
+    assert!(journal.report().damage.is_empty());
+    assert_eq!(payloads(&journal, "new").await.len(), appended);
+    assert_eq!(payloads(&journal, "kept").await.len(), 199);
+    assert!(!journal.knows(&pull("gone")).await.unwrap());
+}
+
+/// Only a write tells whether anything can be kept; one is tried where nobody asks.
+#[tokio::test]
+async fn a_disk_that_takes_nothing_is_unhealthy_until_it_takes_something() {
+    let (_folder, journal, faults) = with_faults();
+    journal.append(page("a", "1")).await.unwrap();
+    faults.fail_syncs(Some(std::io::ErrorKind::StorageFull));
+    assert!(journal.append(page("a", "2")).await.is_err());
+    let asked = std::time::Instant::now();
+    while asked.elapsed() < Duration::from_secs(5) {
+        assert!(!journal.stats().healthy);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    faults.fail_syncs(None);
+    while !journal.stats().healthy {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    journal.append(page("a", "2")).await.unwrap();
+    assert_eq!(payloads(&*journal, "a").await, ["1", "2"]);
+}
+
+#[tokio::test]
+async fn i16_a_clock_that_is_put_right_makes_nothing_old() {
+    let (folder, journal, _) = with_faults();
+    let week = Duration::from_secs(7 * 24 * 3600);
+    journal.put(payload("event")).await.unwrap();
+    journal.append(page("a", "1")).await.unwrap();
+    assert_eq!(journal.expire(week, &BTreeSet::new()).await.unwrap(), Expired::default());
+    drop(journal);
+    // As it was written by a process whose clock was 30 days behind, or ten years.
+    for behind in [30, 3650] {
+        let path = folder.path().join("ages.json");
+        let mut ages: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        let wall = ages["wall_ms"].as_u64().unwrap();
+        ages["wall_ms"] = (wall - behind * 24 * 3_600_000).into();
+        std::fs::write(&path, ages.to_string()).unwrap();
+        let journal = DiskJournal::open(folder.path()).unwrap();
+        assert_eq!(journal.expire(week, &BTreeSet::new()).await.unwrap(), Expired::default());
+        assert_eq!(journal.backlog().await.unwrap().events, 1);
+    }
 }

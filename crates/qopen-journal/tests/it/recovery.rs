@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
 use proptest::prelude::*;
-use qopen_journal::Upkeep as _;
 use qopen_journal::{
     Appended, DiskJournal, DiskOptions, Faults, Journal, JournalError, Note, PageRecord, Started,
 };
+use qopen_journal::{Outbox as _, Upkeep as _};
 
-use crate::support::{page, payloads, pull};
+use crate::support::{page, payload, payloads, pull};
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().build().unwrap()
@@ -140,10 +140,10 @@ fn a_page_that_goes_bad_while_the_journal_is_open_is_an_error_and_not_a_shorter_
 #[test]
 fn a_later_format_is_refused_and_not_touched() {
     let folder = tempfile::tempdir().unwrap();
-    let bytes = of_format(3, &ten_pages(folder.path()));
+    let bytes = of_format(4, &ten_pages(folder.path()));
     restore(folder.path(), &bytes);
     let error = DiskJournal::open(folder.path()).unwrap_err();
-    assert!(matches!(error, JournalError::UnknownFormat { found: 3, known: 2 }), "{error:?}");
+    assert!(matches!(error, JournalError::UnknownFormat { found: 4, known: 3 }), "{error:?}");
     assert_eq!(std::fs::read(&segments(folder.path())[0]).unwrap(), bytes);
 }
 
@@ -156,6 +156,13 @@ fn an_earlier_format_is_read_and_written_on() {
         let journal = DiskJournal::open(folder.path()).unwrap();
         assert_eq!(runtime().block_on(payloads(&journal, "a")).len(), pages);
         runtime().block_on(journal.append(page("a", &text(pages)))).unwrap();
+        // Events lie between the pages no more.
+        runtime().block_on(journal.put(payload(&text(pages)))).unwrap();
+        let logs = segments(folder.path());
+        let holds = |log: &Path| {
+            String::from_utf8_lossy(&std::fs::read(log).unwrap()).contains(&text(pages))
+        };
+        assert_eq!(logs.iter().filter(|log| holds(log)).count(), 2);
     }
     assert_eq!(std::fs::read(&segments(folder.path())[0]).unwrap(), bytes);
 }
@@ -190,19 +197,66 @@ fn what_was_written_last_before_a_kill_is_written_again() {
         let killed = as_killed(folder.path());
         let first = std::fs::read(&segments(killed.path())[0]).unwrap();
         let next = DiskJournal::open(killed.path()).unwrap();
-        // The last record is in the next segment, and the first one ends before it.
+        // In its place, and the room behind it is given back.
         let after = std::fs::read(&segments(killed.path())[0]).unwrap();
-        assert_eq!(segments(killed.path()).len(), 2);
+        assert_eq!(segments(killed.path()).len(), 1);
         assert!(after.len() < first.len() && first.starts_with(&after));
-        let second = std::fs::read(&segments(killed.path())[1]).unwrap();
-        assert!(second.windows(text(2).len()).any(|it| it == text(2).as_bytes()));
-        assert!(!after.windows(text(2).len()).any(|it| it == text(2).as_bytes()));
+        assert!(after.windows(text(2).len()).any(|it| it == text(2).as_bytes()));
         assert_eq!(payloads(&next, "a").await, [text(0), text(1), text(2)]);
         // And so on, however often.
         let again = as_killed(killed.path());
         let again = DiskJournal::open(again.path()).unwrap();
         assert_eq!(payloads(&again, "a").await, [text(0), text(1), text(2)]);
         assert!(again.report().damage.is_empty());
+    });
+}
+
+/// What was killed on a full disk can be opened, read, and made smaller.
+#[test]
+fn a_full_disk_does_not_lock_its_owner_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = DiskJournal::open(folder.path()).unwrap();
+    runtime().block_on(async {
+        for n in 0..3 {
+            journal.append(page("a", &text(n))).await.unwrap();
+        }
+        journal.append(page("b", "kept")).await.unwrap();
+        journal.put(payload("an event")).await.unwrap();
+        let killed = as_killed(folder.path());
+        let faults = Faults::default();
+        faults.fail_creates(Some(std::io::ErrorKind::StorageFull));
+        let next = DiskOptions::default().faults(faults.clone()).open(killed.path()).unwrap();
+        assert_eq!(payloads(&next, "a").await, [text(0), text(1), text(2)]);
+        assert_eq!(next.pulls().await.unwrap().len(), 2);
+        assert_eq!(next.waiting(0, 9).await.unwrap().len(), 1);
+        assert!(matches!(next.append(page("a", "x")).await, Err(JournalError::Unavailable(_))));
+        // Opening it gave back the room that was set aside: a small record has room.
+        faults.fail_creates(None);
+        next.forget(&pull("a")).await.unwrap();
+        assert!(next.compact(0).await.unwrap() > 0);
+        assert_eq!(payloads(&next, "b").await, ["kept"]);
+    });
+}
+
+/// Where its place cannot be written, it is moved.
+#[test]
+fn what_was_written_last_is_moved_where_its_place_cannot_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = DiskJournal::open(folder.path()).unwrap();
+    runtime().block_on(async {
+        for n in 0..3 {
+            journal.append(page("a", &text(n))).await.unwrap();
+        }
+        let killed = as_killed(folder.path());
+        let faults = Faults::default();
+        faults.fail_again(Some(std::io::ErrorKind::Other));
+        let next = DiskOptions::default().faults(faults).open(killed.path()).unwrap();
+        assert_eq!(segments(killed.path()).len(), 2);
+        assert_eq!(payloads(&next, "a").await, [text(0), text(1), text(2)]);
+        drop(next);
+        let again = DiskJournal::open(killed.path()).unwrap();
+        assert_eq!(payloads(&again, "a").await, [text(0), text(1), text(2)]);
+        assert!(again.report().damage.is_empty(), "{:?}", again.report());
     });
 }
 
