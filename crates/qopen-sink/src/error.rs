@@ -33,9 +33,34 @@ pub enum SinkError {
     /// The database did not do it.
     #[error("the database could not be written")]
     Database(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// Somebody else is to publish the list, or a later one stands in its place.
-    #[error("the list is not to be published from here any more, or a later one stands there")]
+    /// The name is too long for the file system once what stands beside the list is named after it.
+    #[error("the name {} is too long, with {suffix} behind it, for the file system", path.display())]
+    NameTooLong {
+        /// The list's path.
+        path: PathBuf,
+        /// What would be put behind it.
+        suffix: &'static str,
+    },
+    /// Lists cannot be written to the database.
+    #[error("lists cannot be written to the database: {why}")]
+    Unsuitable {
+        /// What stands in the way, and what to do.
+        why: &'static str,
+    },
+    /// A step did not end in time. Where it was the last one, the list may be in its place all the same.
+    #[error("{step} took longer than {} seconds", limit.as_secs())]
+    TimedOut {
+        /// What was done.
+        step: &'static str,
+        /// How long it may take.
+        limit: std::time::Duration,
+    },
+    /// A later list stands in the place.
+    #[error("a later list stands there")]
     Superseded,
+    /// What goes with the list is not to be done any more: somebody else is to publish it.
+    #[error("the list is not to be published from here any more")]
+    Declined,
     /// A record could not be written as JSON or CSV.
     #[error("a record could not be encoded")]
     Encode(#[source] Box<dyn std::error::Error + Send + Sync>),

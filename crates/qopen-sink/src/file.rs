@@ -8,7 +8,10 @@ use qopen_types::RobotId;
 use tempfile::NamedTempFile;
 
 use crate::format::Encoder;
-use crate::{Format, ListKind, ListWriter, Quarantine, Record, Sink, SinkError};
+use crate::{
+    Committed, Companions, Format, ListKind, ListWriter, Quarantine, Record, Sink, SinkError,
+    temporary,
+};
 
 /// A file that holds a list, with mode 0600.
 ///
@@ -37,13 +40,13 @@ impl FileSink {
     /// Where a partial list goes.
     #[must_use]
     pub fn partial_path(&self) -> PathBuf {
-        with_suffix(&self.path, ".partial")
+        with_suffix(&self.path, PARTIAL)
     }
 
     /// Where accounts go that could not be read.
     #[must_use]
     pub fn quarantine_path(&self) -> PathBuf {
-        with_suffix(&self.path, ".quarantine.jsonl")
+        with_suffix(&self.path, QUARANTINE)
     }
 
     /// Writes what could not be read to [`quarantine_path`](Self::quarantine_path), one line each,
@@ -53,23 +56,22 @@ impl FileSink {
     /// # Errors
     /// [`SinkError`], when the file system does not do it.
     pub fn write_quarantine(&self, quarantine: Quarantine) -> Result<bool, SinkError> {
-        let path = &self.quarantine_path();
-        if quarantine.is_empty() {
-            return remove(path).map(|()| false);
+        Staged::new(self.quarantine_path(), quarantine)?.commit()
+    }
+
+    /// Removes what processes have left beside the list that were killed while they wrote one: files
+    /// that nobody writes any more. [`check`](Sink::check) does so, too.
+    pub fn sweep(&self) {
+        if let Ok(target) = self.target() {
+            temporary::sweep(folder(&target));
         }
-        let mut file = BufWriter::new(Self::temporary(path)?);
-        let writing = || SinkError::io("writing", path);
-        for line in quarantine.into_lines()? {
-            writeln!(file, "{}", line?).map_err(writing())?;
-        }
-        let file = file.into_inner().map_err(|error| writing()(error.into_error()))?;
-        file.as_file().sync_all().map_err(writing())?;
-        file.persist(path).map_err(|error| writing()(error.error))?;
-        Ok(true)
     }
 
     /// The path with links followed, so far as it exists.
     fn target(&self) -> Result<PathBuf, SinkError> {
+        if self.path.as_os_str().as_encoded_bytes().ends_with(b"/") && !self.path.is_dir() {
+            return Err(SinkError::NoFolder { folder: self.path.clone() });
+        }
         match fs::metadata(&self.path) {
             Ok(found) if !found.is_file() => Err(SinkError::NotAFile { path: self.path.clone() }),
             Ok(_) => fs::canonicalize(&self.path).map_err(SinkError::io("resolving", &self.path)),
@@ -83,20 +85,56 @@ impl FileSink {
             Err(error) => Err(SinkError::io("looking at", &self.path)(error)),
         }
     }
+}
 
-    fn temporary(target: &Path) -> Result<NamedTempFile, SinkError> {
-        let folder = folder(target);
-        if !folder.is_dir() {
-            return Err(SinkError::NoFolder { folder: folder.to_owned() });
+/// What could not be read, ready to be put in its place.
+pub(crate) struct Staged {
+    path: PathBuf,
+    file: Option<NamedTempFile>,
+}
+
+impl Staged {
+    pub(crate) fn new(path: PathBuf, quarantine: Quarantine) -> Result<Self, SinkError> {
+        if quarantine.is_empty() {
+            return Ok(Self { path, file: None });
         }
-        // Made with mode 0600 from the first moment.
-        tempfile::Builder::new()
-            .prefix(".qopen-")
-            .suffix(".tmp")
-            .tempfile_in(folder)
-            .map_err(SinkError::io("creating a file in", folder))
+        let mut file = BufWriter::new(temporary::beside(folder(&path))?);
+        let writing = || SinkError::io("writing", &path);
+        for line in quarantine.into_lines()? {
+            writeln!(file, "{}", line?).map_err(writing())?;
+        }
+        let file = file.into_inner().map_err(|error| writing()(error.into_error()))?;
+        file.as_file().sync_all().map_err(writing())?;
+        Ok(Self { path, file: Some(file) })
+    }
+
+    /// Whether there is anything.
+    pub(crate) fn is_some(&self) -> bool {
+        self.file.is_some()
+    }
+
+    pub(crate) fn location(&self) -> Option<String> {
+        self.file.as_ref().map(|_| self.path.display().to_string())
+    }
+
+    /// Puts it in its place; where there is nothing, nothing is there afterwards. True where there is
+    /// something.
+    pub(crate) fn commit(self) -> Result<bool, SinkError> {
+        match self.file {
+            Some(file) => {
+                let persisted = file.persist(&self.path);
+                persisted.map_err(|it| SinkError::io("writing", &self.path)(it.error))?;
+                Ok(true)
+            }
+            None => remove(&self.path).map(|()| false),
+        }
     }
 }
+
+/// What stands beside a list, by what is put behind its name.
+const BESIDE: [&str; 2] = [PARTIAL, QUARANTINE];
+const PARTIAL: &str = ".partial";
+const QUARANTINE: &str = ".quarantine.jsonl";
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut path = path.as_os_str().to_owned();
@@ -112,8 +150,31 @@ fn folder(path: &Path) -> &Path {
 }
 
 impl Sink for FileSink {
+    /// Also whether what stands beside the list can be named. Sweeps.
     fn check(&self) -> Result<(), SinkError> {
-        Self::temporary(&self.target()?).map(drop)
+        let target = self.target()?;
+        temporary::sweep(folder(&target));
+        for suffix in BESIDE {
+            // Looking at a name that is too long fails, whatever is there.
+            let found = fs::symlink_metadata(with_suffix(&target, suffix));
+            if found.is_err_and(|error| error.kind() == io::ErrorKind::InvalidFilename) {
+                return Err(SinkError::NameTooLong { path: self.path.clone(), suffix });
+            }
+        }
+        temporary::beside(folder(&target)).map(drop)
+    }
+
+    fn is_at(&self, location: &str) -> bool {
+        // Whoever reads lists may have moved the file away.
+        let real = |path: &Path| {
+            let folder = fs::canonicalize(folder(path)).ok()?;
+            fs::canonicalize(path).ok().or_else(|| Some(folder.join(path.file_name()?)))
+        };
+        real(Path::new(location)).is_some_and(|there| real(&self.path) == Some(there))
+    }
+
+    fn scratch(&self) -> Option<&Path> {
+        Some(folder(&self.path))
     }
 
     fn holds(&self, robot_id: &RobotId) -> Result<bool, SinkError> {
@@ -128,14 +189,15 @@ impl Sink for FileSink {
 
     fn begin(&self, kind: ListKind) -> Result<Box<dyn ListWriter>, SinkError> {
         let complete = self.target()?;
-        let partial = with_suffix(&complete, ".partial");
+        let partial = with_suffix(&complete, PARTIAL);
         let (target, superseded) = match kind {
             ListKind::Complete => (complete, Some(partial)),
             ListKind::Partial => (partial, None),
         };
-        let file = Self::temporary(&target)?;
+        let file = temporary::beside(folder(&target))?;
         let encoder = Encoder::new(self.format, BufWriter::with_capacity(1 << 16, file))?;
-        Ok(Box::new(FileWriter { encoder, target, superseded }))
+        let (beside, set_aside) = (self.quarantine_path(), None);
+        Ok(Box::new(FileWriter { encoder, target, superseded, beside, set_aside }))
     }
 }
 
@@ -144,6 +206,9 @@ struct FileWriter {
     target: PathBuf,
     /// A partial list that a complete one makes worthless.
     superseded: Option<PathBuf>,
+    /// Where what could not be read goes, and that.
+    beside: PathBuf,
+    set_aside: Option<Staged>,
 }
 
 impl ListWriter for FileWriter {
@@ -155,11 +220,28 @@ impl ListWriter for FileWriter {
         self.encoder.write_json(robot_id, account)
     }
 
+    fn set_aside(&mut self, quarantine: Quarantine) -> Result<Option<Quarantine>, SinkError> {
+        self.set_aside = Some(Staged::new(self.beside.clone(), quarantine)?);
+        Ok(None)
+    }
+
     fn commit(self: Box<Self>) -> Result<String, SinkError> {
-        let Self { encoder, target, superseded } = *self;
+        Ok(self.commit_with(&|_| Vec::new())?.location)
+    }
+
+    fn commit_with(self: Box<Self>, _: &Companions<'_>) -> Result<Committed, SinkError> {
+        let Self { encoder, target, superseded, set_aside, .. } = *self;
         let writing = || SinkError::io("writing", &target);
         let file = encoder.finish()?.into_inner().map_err(|error| writing()(error.into_error()))?;
         file.as_file().sync_all().map_err(writing())?;
+        let beside = set_aside.as_ref().and_then(Staged::location);
+        // What is set aside goes first, and what was set aside before goes last: a process that dies in
+        // between publishes again.
+        let mut nothing_aside = None;
+        match set_aside {
+            Some(staged) if staged.is_some() => drop(staged.commit()?),
+            nothing => nothing_aside = nothing,
+        }
         file.persist(&target).map_err(|error| SinkError::io("replacing", &target)(error.error))?;
         let folder = folder(&target);
         // The rename itself must survive a loss of power.
@@ -169,7 +251,10 @@ impl ListWriter for FileWriter {
         if let Some(partial) = superseded {
             remove(&partial)?;
         }
-        Ok(target.display().to_string())
+        if let Some(nothing) = nothing_aside {
+            nothing.commit()?;
+        }
+        Ok(Committed::new(target.display().to_string(), false).set_aside(beside))
     }
 }
 

@@ -9,6 +9,7 @@ mod quarantine;
 mod record;
 mod sort;
 mod stream;
+mod temporary;
 
 pub use error::SinkError;
 pub use file::FileSink;
@@ -21,7 +22,8 @@ pub use sort::{Pair, Sorter};
 pub use stream::StreamSink;
 
 use std::any::Any;
-use std::time::SystemTime;
+use std::path::Path;
+use std::sync::Arc;
 
 use qopen_types::{MarkId, RobotId};
 
@@ -46,6 +48,36 @@ pub trait Sink: Send + Sync {
     /// # Errors
     /// [`SinkError`], saying what stands in the way.
     fn check(&self) -> Result<(), SinkError>;
+
+    /// The next number in the place's own order of lists, where it keeps one: taken when a pull is
+    /// started, it says which of two lists is the later, whatever any clock says.
+    ///
+    /// # Errors
+    /// [`SinkError`], when the place does not answer.
+    fn next_order(&self) -> Result<Option<u64>, SinkError> {
+        Ok(None)
+    }
+
+    /// Whether a list stands there that is later than that one, which would not take its place. Asked
+    /// before a list is written; [`ListWriter::commit`] asks again.
+    ///
+    /// # Errors
+    /// [`SinkError`], when the place does not answer.
+    fn is_superseded(&self, list: &ListInfo<'_>) -> Result<bool, SinkError> {
+        let _ = list;
+        Ok(false)
+    }
+
+    /// Whether what was committed at a location stands where this sink's complete lists go.
+    fn is_at(&self, location: &str) -> bool {
+        let _ = location;
+        false
+    }
+
+    /// The folder in which data may wait while a list is written; `None` for the system's.
+    fn scratch(&self) -> Option<&Path> {
+        None
+    }
 
     /// Whether the place holds customers of a robot now, in its last complete list: an empty list does
     /// not replace those unasked.
@@ -74,22 +106,22 @@ pub struct ListInfo<'a> {
     pub mark_id: &'a MarkId,
     /// Which revision of that pull's list it is.
     pub revision: u32,
-    /// When that pull was started, or first heard of, where that is known: a list of an earlier pull
-    /// need not take the place of a later one's.
-    pub started: Option<SystemTime>,
+    /// The number that the place gave when that pull was started ([`Sink::next_order`]). Without one,
+    /// a list is later than every other at the moment in which it is committed.
+    pub order: Option<u64>,
 }
 
 impl<'a> ListInfo<'a> {
     /// That list.
     #[must_use]
     pub fn new(robot_id: &'a RobotId, mark_id: &'a MarkId, revision: u32) -> Self {
-        Self { robot_id, mark_id, revision, started: None }
+        Self { robot_id, mark_id, revision, order: None }
     }
 
-    /// By a pull that was started then.
+    /// By a pull that has this place in the order of lists.
     #[must_use]
-    pub fn started(mut self, at: Option<SystemTime>) -> Self {
-        self.started = at;
+    pub fn order(mut self, order: Option<u64>) -> Self {
+        self.order = order;
         self
     }
 }
@@ -102,19 +134,31 @@ pub struct Committed {
     pub location: String,
     /// Whether the companions were committed with it: all of them, and there were some.
     pub together: bool,
+    /// Where is what was set aside with it, for messages; `None` where nothing was.
+    pub set_aside: Option<String>,
 }
 
 impl Committed {
     /// Something committed there, together with its companions or not.
     #[must_use]
     pub fn new(location: String, together: bool) -> Self {
-        Self { location, together }
+        Self { location, together, set_aside: None }
+    }
+
+    /// With something set aside there.
+    #[must_use]
+    pub fn set_aside(mut self, location: Option<String>) -> Self {
+        self.set_aside = location;
+        self
     }
 }
 
 /// Gives, for where a list is being put, what is to be done in the same transaction: values that a
 /// writer knows by their type, or does not.
 pub type Companions<'a> = dyn Fn(&str) -> Vec<Box<dyn Any + Send>> + 'a;
+
+/// Is called when a step of writing a list has ended: whoever waits for the list knows that it moves.
+pub type Moved = Arc<dyn Fn() + Send + Sync>;
 
 /// A list being written.
 pub trait ListWriter: Send {
@@ -125,6 +169,11 @@ pub trait ListWriter: Send {
     fn begin_list(&mut self, list: &ListInfo<'_>) -> Result<(), SinkError> {
         let _ = list;
         Ok(())
+    }
+
+    /// Whom to tell that a step has ended, where this writer has steps that may take long.
+    fn tell(&mut self, moved: Moved) {
+        let _ = moved;
     }
 
     /// Writes one record.
@@ -144,6 +193,16 @@ pub trait ListWriter: Send {
         Ok(false)
     }
 
+    /// What could not be read, which is put in its place by the same commit, and takes the place of
+    /// what was set aside before, also where it is nothing. Given back by a writer that has no place
+    /// for it.
+    ///
+    /// # Errors
+    /// [`SinkError`]; the list can no longer be committed then.
+    fn set_aside(&mut self, quarantine: Quarantine) -> Result<Option<Quarantine>, SinkError> {
+        Ok(Some(quarantine))
+    }
+
     /// Makes the list durable and puts it in its place. Returns where that is, for messages.
     ///
     /// # Errors
@@ -155,8 +214,9 @@ pub trait ListWriter: Send {
     /// writer has such a thing and they are for the same place.
     ///
     /// # Errors
-    /// As [`commit`](Self::commit); [`SinkError::Superseded`], when a companion says that the list is
-    /// not to be published any more. Nothing was changed then.
+    /// As [`commit`](Self::commit); [`SinkError::Superseded`], when a later list stands there;
+    /// [`SinkError::Declined`], when a companion says that the list is not to be published any more.
+    /// Nothing was changed then.
     fn commit_with(self: Box<Self>, companions: &Companions<'_>) -> Result<Committed, SinkError> {
         let _ = companions;
         Ok(Committed::new(self.commit()?, false))

@@ -21,11 +21,21 @@ pub struct Quarantine {
 
 impl Default for Quarantine {
     fn default() -> Self {
-        Self { file: SpooledTempFile::new(MEMORY), lines: 0 }
+        Self::in_folder(None)
     }
 }
 
 impl Quarantine {
+    /// One whose file is in that folder; without one it is in the system's for temporary files.
+    #[must_use]
+    pub fn in_folder(folder: Option<&Path>) -> Self {
+        let file = folder.map_or_else(
+            || SpooledTempFile::new(MEMORY),
+            |folder| SpooledTempFile::new_in(MEMORY, folder),
+        );
+        Self { file, lines: 0 }
+    }
+
     /// Sets a line aside. Its line breaks, if it has any, become spaces.
     ///
     /// # Errors

@@ -4,9 +4,10 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::SinkError;
+use crate::temporary::unnamed;
 
 /// Bytes of records that are sorted in memory before a run is written: 32 MiB.
 const MEMORY: usize = 32 << 20;
@@ -23,10 +24,11 @@ pub type Pair = (Box<str>, Box<str>);
 /// Sorts records by key and text, in bounded memory, and drops copies.
 ///
 /// A list that is written in the order of its ids is the same file whatever order the pages came
-/// in, and two lists can be compared line by line. The runs are unnamed files in the system's
-/// temporary folder that only this process can read.
+/// in, and two lists can be compared line by line. The runs are unnamed files that only this process
+/// can read.
 #[derive(Debug)]
 pub struct Sorter {
+    folder: Option<PathBuf>,
     memory: usize,
     held: usize,
     buffer: Vec<Pair>,
@@ -43,7 +45,14 @@ impl Sorter {
     /// One that holds about so many bytes of records in memory.
     #[must_use]
     pub fn with_memory(memory: usize) -> Self {
-        Self { memory, held: 0, buffer: Vec::new(), runs: Vec::new() }
+        Self { folder: None, memory, held: 0, buffer: Vec::new(), runs: Vec::new() }
+    }
+
+    /// The same, with its runs in that folder. Without one they are in the system's for temporary files.
+    #[must_use]
+    pub fn in_folder(mut self, folder: Option<&Path>) -> Self {
+        self.folder = folder.map(Path::to_owned);
+        self
     }
 
     /// Adds a record.
@@ -54,10 +63,13 @@ impl Sorter {
         self.held += key.len() + text.len() + size_of::<Pair>();
         self.buffer.push((key.into(), text.into()));
         if self.held >= self.memory {
-            let run = write_run(self.sorted().into_iter().map(Ok))?;
+            let records = self.sorted();
+            let folder = self.folder.as_deref();
+            let run = write_run(folder, records.into_iter().map(Ok))?;
             self.runs.push(run);
             if self.runs.len() >= FAN_IN {
-                let merged = write_run(Merge::new(std::mem::take(&mut self.runs), Vec::new())?)?;
+                let all = Merge::new(std::mem::take(&mut self.runs), Vec::new())?;
+                let merged = write_run(folder, all)?;
                 self.runs.push(merged);
             }
         }
@@ -82,9 +94,12 @@ impl Sorter {
     }
 }
 
-fn write_run(records: impl Iterator<Item = Result<Pair, SinkError>>) -> Result<File, SinkError> {
+fn write_run(
+    folder: Option<&Path>,
+    records: impl Iterator<Item = Result<Pair, SinkError>>,
+) -> Result<File, SinkError> {
     let io = || SinkError::io("writing", Path::new(RUN));
-    let mut out = BufWriter::with_capacity(1 << 16, tempfile::tempfile().map_err(io())?);
+    let mut out = BufWriter::with_capacity(1 << 16, unnamed(folder, Path::new(RUN))?);
     for record in records {
         let (key, text) = record?;
         for part in [&key, &text] {

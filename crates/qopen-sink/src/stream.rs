@@ -2,13 +2,17 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Seek as _, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use qopen_types::RobotId;
 
+use crate::file::Staged;
 use crate::format::Encoder;
-use crate::{Format, ListKind, ListWriter, Record, Sink, SinkError};
+use crate::temporary::unnamed;
+use crate::{
+    Committed, Companions, Format, ListKind, ListWriter, Quarantine, Record, Sink, SinkError,
+};
 
 /// A stream that gets a complete list in one piece. The list waits in a temporary file until it is
 /// whole, so that whoever reads the stream never takes the first half for all of it.
@@ -19,12 +23,31 @@ use crate::{Format, ListKind, ListWriter, Record, Sink, SinkError};
 pub struct StreamSink {
     out: Arc<Mutex<dyn Write + Send>>,
     format: Format,
+    scratch: Option<PathBuf>,
+    beside: Option<PathBuf>,
 }
 
 impl StreamSink {
     /// A sink that writes to `out` when a list is committed.
     pub fn new(out: impl Write + Send + 'static, format: Format) -> Self {
-        Self { out: Arc::new(Mutex::new(out)), format }
+        let (scratch, beside) = (None, None);
+        Self { out: Arc::new(Mutex::new(out)), format, scratch, beside }
+    }
+
+    /// The same, with the list waiting in that folder. Without one it waits in the system's for
+    /// temporary files.
+    #[must_use]
+    pub fn in_folder(mut self, folder: Option<&Path>) -> Self {
+        self.scratch = folder.map(Path::to_owned);
+        self
+    }
+
+    /// The same, with what could not be read in that file, where there is anything. It is there before
+    /// the list is.
+    #[must_use]
+    pub fn quarantine_to(mut self, path: impl Into<PathBuf>) -> Self {
+        self.beside = Some(path.into());
+        self
     }
 
     /// A sink that writes to standard output.
@@ -39,17 +62,21 @@ const NAME: &str = "the output stream";
 
 impl Sink for StreamSink {
     fn check(&self) -> Result<(), SinkError> {
-        Ok(())
+        unnamed(self.scratch.as_deref(), Path::new(NAME)).map(drop)
+    }
+
+    fn scratch(&self) -> Option<&Path> {
+        self.scratch.as_deref()
     }
 
     fn begin(&self, kind: ListKind) -> Result<Box<dyn ListWriter>, SinkError> {
         if kind != ListKind::Complete {
             return Err(SinkError::NotAFile { path: NAME.into() });
         }
-        let spool = tempfile::tempfile()
-            .map_err(SinkError::io("creating a temporary file for", Path::new(NAME)))?;
+        let spool = unnamed(self.scratch.as_deref(), Path::new(NAME))?;
         let encoder = Encoder::new(self.format, BufWriter::new(spool))?;
-        Ok(Box::new(StreamWriter { encoder, out: Arc::clone(&self.out) }))
+        let (out, beside) = (Arc::clone(&self.out), self.beside.clone());
+        Ok(Box::new(StreamWriter { encoder, out, beside, set_aside: None }))
     }
 }
 
@@ -62,6 +89,8 @@ impl std::fmt::Debug for StreamSink {
 struct StreamWriter {
     encoder: Encoder<BufWriter<File>>,
     out: Arc<Mutex<dyn Write + Send>>,
+    beside: Option<PathBuf>,
+    set_aside: Option<Staged>,
 }
 
 impl ListWriter for StreamWriter {
@@ -73,13 +102,28 @@ impl ListWriter for StreamWriter {
         self.encoder.write_json(robot_id, account)
     }
 
+    fn set_aside(&mut self, quarantine: Quarantine) -> Result<Option<Quarantine>, SinkError> {
+        let Some(beside) = &self.beside else { return Ok(Some(quarantine)) };
+        self.set_aside = Some(Staged::new(beside.clone(), quarantine)?);
+        Ok(None)
+    }
+
     fn commit(self: Box<Self>) -> Result<String, SinkError> {
+        Ok(self.commit_with(&|_| Vec::new())?.location)
+    }
+
+    fn commit_with(self: Box<Self>, _: &Companions<'_>) -> Result<Committed, SinkError> {
         let writing = || SinkError::io("writing", Path::new(NAME));
         let spool = self.encoder.finish()?.into_inner();
         let mut spool = spool.map_err(|error| writing()(error.into_error()))?;
         spool.rewind().map_err(writing())?;
+        let staged = self.set_aside.filter(Staged::is_some);
+        let beside = staged.as_ref().and_then(Staged::location);
+        if let Some(staged) = staged {
+            staged.commit()?;
+        }
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         io::copy(&mut spool, &mut *out).and_then(|_| out.flush()).map_err(writing())?;
-        Ok("-".into())
+        Ok(Committed::new("-".into(), false).set_aside(beside))
     }
 }

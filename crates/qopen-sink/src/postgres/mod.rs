@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read as _, Seek as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::time::SystemTime;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::SinkExt as _;
@@ -19,13 +19,23 @@ use serde::Deserialize;
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::{
-    Committed, Companions, ListInfo, ListKind, ListWriter, Quarantine, Record, Sink, SinkError,
+    Committed, Companions, ListInfo, ListKind, ListWriter, Moved, Quarantine, Record, Sink,
+    SinkError, temporary,
 };
 
-const SCHEMA: Schema = Schema::new("qopen", &[include_str!("1.sql")]);
+const SCHEMA: Schema = Schema::new("qopen", &[include_str!("1.sql"), include_str!("2.sql")]);
 
 /// Bytes that are sent at a time.
 const CHUNK: usize = 1 << 16;
+
+/// How long a step at the database may take: one that is frozen answers nothing, and closes nothing.
+const STEP: Duration = Duration::from_secs(120);
+
+/// Accounts that are put in their place in one step, where there are many more.
+const AT_A_TIME: i64 = 50_000;
+
+/// Lines of quarantine that are sent at a time.
+const LINES: usize = 256;
 
 /// A database that holds a list for each robot, in the schema `qopen`: `robot_account` has a row for
 /// each robot and account, `tag` the accounts' tags, `pull` what is published of each robot. Readers
@@ -36,6 +46,7 @@ const CHUNK: usize = 1 << 16;
 #[derive(Clone, Debug)]
 pub struct PostgresSink {
     database: Database,
+    scratch: Option<PathBuf>,
 }
 
 impl PostgresSink {
@@ -44,7 +55,15 @@ impl PostgresSink {
     /// # Errors
     /// [`SinkError::Database`], when the URL cannot be used; never quotes it.
     pub fn new(url: &str) -> Result<Self, SinkError> {
-        Ok(Self { database: Database::new(url).map_err(away)? })
+        Ok(Self { database: Database::new(url).map_err(away)?, scratch: None })
+    }
+
+    /// The same, with data waiting in that folder while a list is written. Without one it waits in the
+    /// system's for temporary files.
+    #[must_use]
+    pub fn in_folder(mut self, folder: Option<&Path>) -> Self {
+        self.scratch = folder.map(Path::to_owned);
+        self
     }
 
     /// Where lists go, as messages and journals name it: host and database, no user, no password.
@@ -63,47 +82,26 @@ impl PostgresSink {
         on_a_runtime(move |runtime| runtime.block_on(database.migrate(&SCHEMA)).map_err(away))
     }
 
-    /// Puts what could not be read in the place of what was set aside of those robots before. True
-    /// where there is any.
-    ///
-    /// # Errors
-    /// [`SinkError`], when the database does not do it.
-    pub fn write_quarantine(
+    /// Asks the database for one thing, for as long as a step may take.
+    fn ask<T: Send>(
         &self,
-        robots: &[RobotId],
-        quarantine: Quarantine,
-    ) -> Result<bool, SinkError> {
-        let (database, robots) = (self.database.clone(), robots.to_vec());
-        let any = !quarantine.is_empty();
-        #[derive(Deserialize)]
-        struct Whose {
-            robot_id: String,
-        }
-        let (mut whose, mut lines) = (Vec::new(), Vec::new());
-        for line in quarantine.into_lines()? {
-            let line = line?;
-            let of: Whose =
-                serde_json::from_str(&line).map_err(|error| SinkError::Encode(error.into()))?;
-            whose.push(of.robot_id);
-            lines.push(line);
-        }
-        let write = async move {
-            let mut client = database.connect(None).await?;
-            let transaction = client.transaction().await?;
-            let robots: Vec<&str> = robots.iter().map(RobotId::as_str).collect();
-            let clear = "DELETE FROM qopen.quarantine WHERE robot_id = ANY ($1)";
-            transaction.execute(clear, &[&robots]).await?;
-            let add = "INSERT INTO qopen.quarantine
-                 SELECT robot_id, place, entry::json
-                 FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS line (robot_id, entry, place)
-                 ON CONFLICT DO NOTHING";
-            transaction.execute(add, &[&whose, &lines]).await?;
-            transaction.commit().await?;
-            Ok::<_, DatabaseError>(())
-        };
-        on_a_runtime(move |runtime| runtime.block_on(write).map_err(away))?;
-        Ok(any)
+        step: &'static str,
+        question: impl AsyncFnOnce(Client) -> Result<T, DatabaseError> + Send,
+    ) -> Result<T, SinkError> {
+        let database = self.database.clone();
+        on_a_runtime(move |runtime| {
+            runtime.block_on(async {
+                let client = database.connect(None).await.map_err(away)?;
+                bounded(step, question(client)).await?.map_err(away)
+            })
+        })
     }
+}
+
+/// What a step gives, if it ends in time.
+async fn bounded<T>(step: &'static str, work: impl Future<Output = T>) -> Result<T, SinkError> {
+    let done = tokio::time::timeout(STEP, work).await;
+    done.map_err(|_| SinkError::TimedOut { step, limit: STEP })
 }
 
 fn away(error: DatabaseError) -> SinkError {
@@ -134,32 +132,81 @@ fn on_a_runtime<T: Send>(
 }
 
 impl Sink for PostgresSink {
-    /// Makes the tables where there are none.
+    /// Makes the tables where there are none, and finds out whether lists can be written: by beginning
+    /// one that is empty.
     fn check(&self) -> Result<(), SinkError> {
-        self.migrate().map(drop)
+        self.migrate()?;
+        temporary::unnamed(self.scratch.as_deref(), Path::new(TAGS))?;
+        let suits = self.ask("looking at the database", async |client| {
+            let look = "SELECT current_setting('server_encoding') IN ('UTF8', 'SQL_ASCII'),
+                     pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on',
+                     has_database_privilege(current_database(), 'TEMP')";
+            let row = client.query_one(look, &[]).await?;
+            Ok((row.get::<_, bool>(0), row.get::<_, bool>(1), row.get::<_, bool>(2)))
+        })?;
+        let why = match suits {
+            (false, ..) => {
+                "its encoding is not UTF8, which cannot hold every name; make one with ENCODING 'UTF8'"
+            }
+            (_, true, _) => "it is read-only; name the primary server",
+            (.., false) => {
+                "the user may not make temporary tables; GRANT TEMPORARY ON DATABASE gives that right"
+            }
+            _ => {
+                return self.ask("trying to write", async |client| {
+                    client.batch_execute(BEGIN).await?;
+                    try_all(&client).await?;
+                    Ok(client.batch_execute("ROLLBACK").await?)
+                });
+            }
+        };
+        Err(SinkError::Unsuitable { why })
     }
 
     fn holds(&self, robot_id: &RobotId) -> Result<bool, SinkError> {
-        let (database, robot) = (self.database.clone(), robot_id.to_string());
-        let look = async move {
+        let robot = robot_id.to_string();
+        self.ask("looking for a list", async |client| {
             let read = "SELECT EXISTS (SELECT FROM qopen.robot_account WHERE robot_id = $1)";
-            let row = database.connect(None).await?.query_one(read, &[&robot]).await?;
-            Ok::<bool, DatabaseError>(row.get(0))
-        };
-        on_a_runtime(move |runtime| runtime.block_on(look).map_err(away))
+            Ok(client.query_one(read, &[&robot]).await?.get(0))
+        })
+    }
+
+    fn next_order(&self) -> Result<Option<u64>, SinkError> {
+        let order: i64 = self.ask("taking a number", async |client| {
+            Ok(client.query_one("SELECT nextval('qopen.list_order')", &[]).await?.get(0))
+        })?;
+        Ok(u64::try_from(order).ok())
+    }
+
+    fn is_superseded(&self, list: &ListInfo<'_>) -> Result<bool, SinkError> {
+        let robot = list.robot_id.to_string();
+        let published = Published::of(list);
+        self.ask("looking for a later list", async |client| {
+            published.is_superseded(&client, &robot).await
+        })
+    }
+
+    fn is_at(&self, location: &str) -> bool {
+        location == self.location()
+    }
+
+    fn scratch(&self) -> Option<&Path> {
+        self.scratch.as_deref()
     }
 
     fn begin(&self, kind: ListKind) -> Result<Box<dyn ListWriter>, SinkError> {
         let runtime = a_runtime()?;
         let begun = runtime.block_on(async {
-            let client = self.database.connect(None).await?;
-            client.batch_execute(BEGIN).await?;
-            let accounts = client.copy_in("COPY new_account FROM STDIN").await?;
-            Ok::<_, DatabaseError>((client, Box::pin(accounts)))
+            let client = self.database.connect(None).await.map_err(away)?;
+            let begun = async {
+                client.batch_execute(BEGIN).await?;
+                client.copy_in(COPY).await
+            };
+            let accounts = bounded("beginning a list", begun).await?.map_err(failed)?;
+            Ok::<_, SinkError>((client, Box::pin(accounts)))
         });
-        let (client, accounts) = begun.map_err(away)?;
-        let spool = tempfile::tempfile()
-            .map_err(SinkError::io("creating a temporary file for", Path::new(TAGS)))?;
+        let (client, accounts) = begun?;
+        let spool = temporary::unnamed(self.scratch.as_deref(), Path::new(TAGS))?;
         Ok(Box::new(Writer {
             location: self.location(),
             kind,
@@ -169,6 +216,8 @@ impl Sink for PostgresSink {
             waiting: Vec::with_capacity(CHUNK + CHUNK / 4),
             tags: BufWriter::new(spool),
             lists: BTreeMap::new(),
+            quarantine: None,
+            moved: None,
         }))
     }
 }
@@ -183,6 +232,7 @@ const BEGIN: &str = "
     SET LOCAL idle_in_transaction_session_timeout = '30s';
     SET LOCAL lock_timeout = '30s';
     CREATE TEMPORARY TABLE new_account (
+        n bigint GENERATED ALWAYS AS IDENTITY,
         robot_id text, account_id text, account_type bigint, deleted_by_contact boolean,
         deleted_by_staff boolean, name text, gender bigint, avatar text, alias text, phone text,
         add_at bigint, add_way bigint, union_id text, external_user_id text, state_code text,
@@ -192,11 +242,35 @@ const BEGIN: &str = "
         robot_id text, account_id text, place integer, parent_tag_name text, tag_name text
     ) ON COMMIT DROP;";
 
+const COPY: &str = "COPY new_account (
+        robot_id, account_id, account_type, deleted_by_contact, deleted_by_staff, name, gender, avatar,
+        alias, phone, add_at, add_way, union_id, external_user_id, state_code, channel_name, \"desc\",
+        account
+    ) FROM STDIN";
+
 struct Published {
     mark: String,
     revision: i64,
     accounts: i64,
-    started: Option<SystemTime>,
+    order: Option<i64>,
+}
+
+impl Published {
+    fn of(list: &ListInfo<'_>) -> Self {
+        let (mark, revision) = (list.mark_id.to_string(), i64::from(list.revision));
+        let order = list.order.and_then(|order| i64::try_from(order).ok());
+        Self { mark, revision, accounts: 0, order }
+    }
+
+    /// Whether a later complete list of the robot stands there: later by the order in which pulls were
+    /// started, or a later revision of this one.
+    async fn is_superseded(&self, client: &Client, robot: &str) -> Result<bool, DatabaseError> {
+        let later = "SELECT FROM qopen.pull WHERE robot_id = $1 AND complete AND (
+                 mark_id <> $2 AND list_order > $4 OR mark_id = $2 AND revision > $3
+             )";
+        let Self { mark, revision, order, .. } = self;
+        Ok(client.query_opt(later, &[&robot, mark, revision, order]).await?.is_some())
+    }
 }
 
 struct Writer {
@@ -210,22 +284,29 @@ struct Writer {
     /// Rows of tags: only one table is copied into at a time.
     tags: BufWriter<File>,
     lists: BTreeMap<String, Published>,
+    quarantine: Option<Quarantine>,
+    moved: Option<Moved>,
 }
 
 impl Writer {
     fn flush(&mut self) -> Result<(), SinkError> {
         let rows = Bytes::copy_from_slice(&self.waiting);
         self.waiting.clear();
-        self.runtime.block_on(self.accounts.send(rows)).map_err(failed)
+        let sent = bounded("sending accounts", self.accounts.send(rows));
+        self.runtime.block_on(sent)?.map_err(failed)?;
+        self.moved.iter().for_each(|moved| moved());
+        Ok(())
     }
 }
 
 impl ListWriter for Writer {
     fn begin_list(&mut self, list: &ListInfo<'_>) -> Result<(), SinkError> {
-        let (mark, revision) = (list.mark_id.to_string(), i64::from(list.revision));
-        let published = Published { mark, revision, accounts: 0, started: list.started };
-        self.lists.insert(list.robot_id.to_string(), published);
+        self.lists.insert(list.robot_id.to_string(), Published::of(list));
         Ok(())
+    }
+
+    fn tell(&mut self, moved: Moved) {
+        self.moved = Some(moved);
     }
 
     fn write(&mut self, record: &Record<'_>) -> Result<(), SinkError> {
@@ -271,6 +352,11 @@ impl ListWriter for Writer {
         Ok(())
     }
 
+    fn set_aside(&mut self, quarantine: Quarantine) -> Result<Option<Quarantine>, SinkError> {
+        self.quarantine = Some(quarantine);
+        Ok(None)
+    }
+
     fn commit(self: Box<Self>) -> Result<String, SinkError> {
         Ok(self.commit_with(&|_| Vec::new())?.location)
     }
@@ -281,16 +367,29 @@ impl ListWriter for Writer {
     ) -> Result<Committed, SinkError> {
         self.flush()?;
         let spooled = || SinkError::io("reading", Path::new(TAGS));
-        let Self { location, kind, runtime, client, mut accounts, tags, lists, .. } = *self;
+        let Self {
+            location,
+            kind,
+            runtime,
+            client,
+            mut accounts,
+            tags,
+            lists,
+            quarantine,
+            moved,
+            ..
+        } = *self;
         let mut tags = tags.into_inner().map_err(|error| spooled()(error.into_error()))?;
         tags.rewind().map_err(spooled())?;
         let mut tags = BufReader::new(tags);
         let guest = |it: Box<dyn Any + Send>| it.downcast::<Guest>().ok().map(|it| *it);
         let guests: Option<Vec<Guest>> = companions(&location).into_iter().map(guest).collect();
+        let steps = Steps { client: &client, moved };
+        let is_set_aside = quarantine.as_ref().is_some_and(|it| !it.is_empty());
         let together = runtime.block_on(async {
-            accounts.as_mut().finish().await.map_err(failed)?;
-            let mut copy =
-                Box::pin(client.copy_in("COPY new_tag FROM STDIN").await.map_err(failed)?);
+            steps.wait("sending accounts", accounts.as_mut().finish()).await?;
+            let copy = client.copy_in("COPY new_tag FROM STDIN");
+            let mut copy = Box::pin(steps.wait("sending tags", copy).await?);
             loop {
                 let mut chunk = vec![0; CHUNK];
                 let read = tags.read(&mut chunk).map_err(spooled())?;
@@ -298,116 +397,228 @@ impl ListWriter for Writer {
                     break;
                 }
                 chunk.truncate(read);
-                copy.send(Bytes::from(chunk)).await.map_err(failed)?;
+                steps.wait("sending tags", copy.send(Bytes::from(chunk))).await?;
             }
-            copy.as_mut().finish().await.map_err(failed)?;
-            switch(&client, kind, &lists).await?;
-            let together = join(&client, guests.unwrap_or_default()).await?;
-            client.batch_execute("COMMIT").await.map_err(failed)?;
+            steps.wait("sending tags", copy.as_mut().finish()).await?;
+            steps.switch(kind, &lists).await?;
+            if let Some(quarantine) = quarantine {
+                steps.set_aside(&lists, quarantine).await?;
+            }
+            let together = steps.join(guests.unwrap_or_default()).await?;
+            steps.wait("committing a list", client.batch_execute("COMMIT")).await?;
             Ok::<_, SinkError>(together)
         })?;
-        Ok(Committed::new(location, together))
+        let set_aside = is_set_aside.then(|| format!("{location} (qopen.quarantine)"));
+        Ok(Committed::new(location, together).set_aside(set_aside))
     }
 }
 
-/// Puts the new lists in the place of those robots' old ones. Rows that are as they were are left.
-async fn switch(
-    client: &Client,
-    kind: ListKind,
-    lists: &BTreeMap<String, Published>,
-) -> Result<(), SinkError> {
-    let (partial, complete) = match kind {
-        ListKind::Complete => ("", true),
-        ListKind::Partial => ("partial_", false),
-    };
-    let robots: Vec<&str> = lists.keys().map(String::as_str).collect();
-    // In the same order for everybody: two that publish the same robots wait for each other in turn.
-    let lock = "SELECT pg_advisory_xact_lock(hashtextextended('qopen ' || robot, 0))
-         FROM (SELECT robot FROM unnest($1::text[]) AS robot ORDER BY robot) AS robots";
-    client.execute(lock, &[&robots]).await.map_err(failed)?;
-    for (robot, Published { mark, revision, started, .. }) in lists {
-        // Somebody else may have been faster with a later list.
-        let later = "SELECT FROM qopen.pull WHERE robot_id = $1 AND complete AND $5 AND (
-                 mark_id <> $2 AND started_at > $4 OR mark_id = $2 AND revision > $3
-             )";
-        let values: [&(dyn ToSql + Sync); 5] = [robot, mark, revision, started, &complete];
-        if client.query_opt(later, &values).await.map_err(failed)?.is_some() {
-            return Err(SinkError::Superseded);
+/// The steps of a commit, each of which ends in time, and says that it has.
+struct Steps<'a> {
+    client: &'a Client,
+    moved: Option<Moved>,
+}
+
+type Failure = qopen_postgres::client::Error;
+
+impl Steps<'_> {
+    async fn wait<T>(
+        &self,
+        step: &'static str,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, SinkError> {
+        let done = bounded(step, work).await?.map_err(failed)?;
+        self.moved.iter().for_each(|moved| moved());
+        Ok(done)
+    }
+
+    async fn run(
+        &self,
+        step: &'static str,
+        statement: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<u64, SinkError> {
+        self.wait(step, self.client.execute(statement, parameters)).await
+    }
+
+    /// Puts the new lists in the place of those robots' old ones. Rows that are as they were are left.
+    async fn switch(
+        &self,
+        kind: ListKind,
+        lists: &BTreeMap<String, Published>,
+    ) -> Result<(), SinkError> {
+        let complete = kind == ListKind::Complete;
+        let partial = if complete { "" } else { "partial_" };
+        let robots: Vec<&str> = lists.keys().map(String::as_str).collect();
+        // In the same order for everybody: two that publish the same robots wait for each other in turn.
+        let lock = "SELECT pg_advisory_xact_lock(hashtextextended('qopen ' || robot, 0))
+             FROM (SELECT robot FROM unnest($1::text[]) AS robot ORDER BY robot) AS robots";
+        self.run("waiting for another publication", lock, &[&robots]).await?;
+        for (robot, list) in lists.iter().filter(|_| complete) {
+            // Somebody else may have been faster with a later list.
+            let later = bounded("looking for a later list", list.is_superseded(self.client, robot));
+            if later.await?.map_err(away)? {
+                return Err(SinkError::Superseded);
+            }
+        }
+        self.wait("counting accounts", self.client.batch_execute("ANALYZE new_account")).await?;
+        self.run("removing accounts", &go(partial), &[&robots]).await?;
+        let count = "SELECT coalesce(max(n), 0) FROM new_account";
+        let count = self.wait("counting accounts", self.client.query_one(count, &[])).await?;
+        let count: i64 = count.get(0);
+        if count > 2 * AT_A_TIME {
+            let index = "CREATE INDEX ON new_account (n)";
+            self.wait("counting accounts", self.client.batch_execute(index)).await?;
+            let come = come(partial, "WHERE n > $1 AND n <= $2");
+            for from in (0..count).step_by(usize::try_from(AT_A_TIME).unwrap_or(usize::MAX)) {
+                self.run("putting accounts", &come, &[&from, &(from + AT_A_TIME)]).await?;
+            }
+        } else {
+            self.run("putting accounts", &come(partial, ""), &[]).await?;
+        }
+        let untag = format!("DELETE FROM qopen.{partial}tag WHERE robot_id = ANY ($1)");
+        self.run("removing tags", &untag, &[&robots]).await?;
+        self.run("putting tags", &tag(partial), &[]).await?;
+        if complete {
+            for old in ["partial_robot_account", "partial_tag"] {
+                let delete = format!("DELETE FROM qopen.{old} WHERE robot_id = ANY ($1)");
+                self.run("removing a partial list", &delete, &[&robots]).await?;
+            }
+            let old = "DELETE FROM qopen.pull WHERE robot_id = ANY ($1) AND NOT complete";
+            self.run("removing a partial list", old, &[&robots]).await?;
+        }
+        for (robot, Published { mark, revision, accounts, order }) in lists {
+            // A list without a number is later than all that have one; a revision of it is no later.
+            let pull = "INSERT INTO qopen.pull
+                     (robot_id, complete, mark_id, revision, accounts, list_order)
+                 VALUES ($1, $2, $3, $4, $5, coalesce($6, (
+                     SELECT list_order FROM qopen.pull
+                     WHERE robot_id = $1 AND complete = $2 AND mark_id = $3
+                 ), nextval('qopen.list_order')))
+                 ON CONFLICT (robot_id, complete) DO UPDATE
+                 SET mark_id = excluded.mark_id, revision = excluded.revision,
+                     accounts = excluded.accounts, list_order = excluded.list_order,
+                     started_at = NULL, published_at = now()";
+            let values: [&(dyn ToSql + Sync); 6] =
+                [robot, &complete, mark, revision, accounts, order];
+            self.run("noting a list", pull, &values).await?;
+        }
+        Ok(())
+    }
+
+    /// Puts what could not be read in the place of what was set aside of those robots before.
+    async fn set_aside(
+        &self,
+        lists: &BTreeMap<String, Published>,
+        quarantine: Quarantine,
+    ) -> Result<(), SinkError> {
+        let robots: Vec<&str> = lists.keys().map(String::as_str).collect();
+        let clear = "DELETE FROM qopen.quarantine WHERE robot_id = ANY ($1)";
+        self.run("setting accounts aside", clear, &[&robots]).await?;
+        #[derive(Deserialize)]
+        struct Whose {
+            robot_id: String,
+        }
+        let mut lines = quarantine.into_lines()?;
+        let mut place = 0_i64;
+        loop {
+            let (mut whose, mut entries) = (Vec::new(), Vec::new());
+            for line in lines.by_ref().take(LINES) {
+                let line = line?;
+                let of: Whose =
+                    serde_json::from_str(&line).map_err(|error| SinkError::Encode(error.into()))?;
+                whose.push(of.robot_id);
+                entries.push(line);
+            }
+            if whose.is_empty() {
+                return Ok(());
+            }
+            let add = "INSERT INTO qopen.quarantine
+                 SELECT robot_id, $3 + place, entry::json
+                 FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS line (robot_id, entry, place)
+                 ON CONFLICT DO NOTHING";
+            self.run("setting accounts aside", add, &[&whose, &entries, &place]).await?;
+            place += i64::try_from(whose.len()).unwrap_or(i64::MAX);
         }
     }
-    let columns =
-        "account_type, deleted_by_contact, deleted_by_staff, name, gender, avatar, alias, phone,
-         add_at, add_way, union_id, external_user_id, state_code, channel_name, \"desc\", account";
-    let excluded = columns.split(',').map(|it| format!("excluded.{}", it.trim()));
-    let excluded = excluded.collect::<Vec<_>>().join(", ");
-    let value = columns.replace(
-        "add_at",
-        "CASE WHEN add_at BETWEEN 1 AND 253402300799 THEN to_timestamp(add_at) END",
-    );
-    let go = format!(
+
+    /// Does what goes with the lists, where that is in this database. False where it is not.
+    async fn join(&self, guests: Vec<Guest>) -> Result<bool, SinkError> {
+        let Some(first) = guests.first() else { return Ok(false) };
+        let there = "SELECT CASE WHEN EXISTS (
+                 SELECT FROM pg_namespace WHERE nspname = 'qopen_journal'
+                     AND has_schema_privilege(oid, 'USAGE')
+             ) THEN to_regclass('qopen_journal.identity') IS NOT NULL ELSE false END";
+        let step = "noting a publication";
+        let there = self.wait(step, self.client.query_one(there, &[])).await?;
+        if !there.get::<_, bool>(0) {
+            return Ok(false);
+        }
+        let found = self.wait(step, self.client.query_one(first.identify, &[])).await?;
+        if guests.iter().any(|it| it.database != found.get::<_, &str>(0)) {
+            return Ok(false);
+        }
+        for guest in &guests {
+            let parameters: Vec<_> = guest.parameters.iter().map(|it| &**it as _).collect();
+            let done = self.wait(step, self.client.query_opt(guest.statement, &parameters)).await?;
+            if done.is_none() {
+                return Err(SinkError::Declined);
+            }
+        }
+        Ok(true)
+    }
+}
+
+const COLUMNS: &str =
+    "account_type, deleted_by_contact, deleted_by_staff, name, gender, avatar, alias, phone,
+     add_at, add_way, union_id, external_user_id, state_code, channel_name, \"desc\", account";
+
+/// Removes the accounts that are not on the new list.
+fn go(partial: &str) -> String {
+    format!(
         "DELETE FROM qopen.{partial}robot_account AS old WHERE robot_id = ANY ($1) AND NOT EXISTS (
              SELECT FROM new_account AS new
              WHERE new.robot_id = old.robot_id AND new.account_id = old.account_id
          )"
-    );
-    let come = format!(
-        "INSERT INTO qopen.{partial}robot_account AS old (robot_id, account_id, {columns})
-         SELECT robot_id, account_id, {value} FROM new_account
-         ON CONFLICT (robot_id, account_id) DO UPDATE SET ({columns}) = ROW ({excluded})
-         WHERE old.account::text <> excluded.account::text"
-    );
-    let untag = format!("DELETE FROM qopen.{partial}tag WHERE robot_id = ANY ($1)");
-    client.batch_execute("ANALYZE new_account").await.map_err(failed)?;
-    client.execute(&go, &[&robots]).await.map_err(failed)?;
-    client.execute(&come, &[]).await.map_err(failed)?;
-    client.execute(&untag, &[&robots]).await.map_err(failed)?;
-    let tag = format!("INSERT INTO qopen.{partial}tag SELECT * FROM new_tag");
-    client.execute(&tag, &[]).await.map_err(failed)?;
-    if complete {
-        for old in ["partial_robot_account", "partial_tag"] {
-            let delete = format!("DELETE FROM qopen.{old} WHERE robot_id = ANY ($1)");
-            client.execute(&delete, &[&robots]).await.map_err(failed)?;
-        }
-        let old = "DELETE FROM qopen.pull WHERE robot_id = ANY ($1) AND NOT complete";
-        client.execute(old, &[&robots]).await.map_err(failed)?;
-    }
-    for (robot, Published { mark, revision, accounts, started }) in lists {
-        let pull = "INSERT INTO qopen.pull
-                 (robot_id, complete, mark_id, revision, accounts, started_at)
-             VALUES ($1, $2, $3, $4, $5, $6)
-             ON CONFLICT (robot_id, complete) DO UPDATE
-             SET mark_id = excluded.mark_id, revision = excluded.revision,
-                 accounts = excluded.accounts, started_at = excluded.started_at,
-                 published_at = now()";
-        let values: [&(dyn ToSql + Sync); 6] =
-            [robot, &complete, mark, revision, accounts, started];
-        client.execute(pull, &values).await.map_err(failed)?;
-    }
-    Ok(())
+    )
 }
 
-/// Does what goes with the lists, where that is in this database. False where it is not.
-async fn join(client: &Client, guests: Vec<Guest>) -> Result<bool, SinkError> {
-    let Some(first) = guests.first() else { return Ok(false) };
-    let there = "SELECT CASE WHEN EXISTS (
-             SELECT FROM pg_namespace WHERE nspname = 'qopen_journal'
-                 AND has_schema_privilege(oid, 'USAGE')
-         ) THEN to_regclass('qopen_journal.identity') IS NOT NULL ELSE false END";
-    let there = client.query_one(there, &[]).await.map_err(failed)?;
-    if !there.get::<_, bool>(0) {
-        return Ok(false);
+/// Puts the accounts of the new list, or some of them.
+fn come(partial: &str, which: &str) -> String {
+    let excluded = COLUMNS.split(',').map(|it| format!("excluded.{}", it.trim()));
+    let excluded = excluded.collect::<Vec<_>>().join(", ");
+    let value = COLUMNS.replace(
+        "add_at",
+        "CASE WHEN add_at BETWEEN 1 AND 253402300799 THEN to_timestamp(add_at) END",
+    );
+    format!(
+        "INSERT INTO qopen.{partial}robot_account AS old (robot_id, account_id, {COLUMNS})
+         SELECT robot_id, account_id, {value} FROM new_account {which}
+         ON CONFLICT (robot_id, account_id) DO UPDATE SET ({COLUMNS}) = ROW ({excluded})
+         WHERE old.account::text <> excluded.account::text"
+    )
+}
+
+fn tag(partial: &str) -> String {
+    format!("INSERT INTO qopen.{partial}tag SELECT * FROM new_tag")
+}
+
+/// Does with no account what publishing does, to find out whether it is allowed.
+async fn try_all(client: &Client) -> Result<(), DatabaseError> {
+    let nobody: &[&str] = &[];
+    for partial in ["", "partial_"] {
+        client.execute(&go(partial), &[&nobody]).await?;
+        client.execute(&come(partial, ""), &[]).await?;
+        let untag = format!("DELETE FROM qopen.{partial}tag WHERE robot_id = ANY ($1)");
+        client.execute(&untag, &[&nobody]).await?;
+        client.execute(&tag(partial), &[]).await?;
     }
-    let found = client.query_one(first.identify, &[]).await.map_err(failed)?;
-    if guests.iter().any(|it| it.database != found.get::<_, &str>(0)) {
-        return Ok(false);
-    }
-    for guest in &guests {
-        let parameters: Vec<_> = guest.parameters.iter().map(|it| &**it as _).collect();
-        if client.query_opt(guest.statement, &parameters).await.map_err(failed)?.is_none() {
-            return Err(SinkError::Superseded);
-        }
-    }
-    Ok(true)
+    let rest = "DELETE FROM qopen.pull WHERE false; DELETE FROM qopen.quarantine WHERE false;
+         INSERT INTO qopen.pull SELECT * FROM qopen.pull WHERE false;
+         INSERT INTO qopen.quarantine SELECT * FROM qopen.quarantine WHERE false;
+         UPDATE qopen.pull SET revision = revision WHERE false;
+         SELECT nextval('qopen.list_order')";
+    Ok(client.batch_execute(rest).await?)
 }
 
 /// A row in COPY's text format. A text cannot have the character 0 there.

@@ -149,3 +149,69 @@ fn a_stream_gets_all_of_a_list_or_nothing() {
     write(&sink, ListKind::Complete, "a").unwrap();
     assert!(out.0.lock().unwrap().ends_with(b"}\n"));
 }
+
+/// What could not be read is put in its place with the list, and goes with it.
+#[test]
+fn i5_list_and_quarantine_are_one_commit() {
+    let folder = tempfile::tempdir().unwrap();
+    let sink = FileSink::new(folder.path().join("list"), Format::Jsonl);
+    let publish = |id: &str, lines: &[&str]| {
+        let (robot, account) =
+            ("r1".parse::<RobotId>().unwrap(), Account::new(id.parse().unwrap()));
+        let mut writer = sink.begin(ListKind::Complete)?;
+        writer.write(&Record::new(&robot, &account))?;
+        assert!(writer.set_aside(quarantine(lines))?.is_none());
+        writer.commit_with(&|_| Vec::new())
+    };
+    let read = |path: &std::path::Path| std::fs::read_to_string(path).unwrap_or_default();
+    let committed = publish("a", &["1", "2"]).unwrap();
+    assert_eq!(committed.set_aside, Some(sink.quarantine_path().display().to_string()));
+    assert_eq!(read(&sink.quarantine_path()), "1\n2\n");
+    // The quarantine cannot be written: the list is the old one.
+    std::fs::remove_file(sink.quarantine_path()).unwrap();
+    std::fs::create_dir_all(sink.quarantine_path().join("in the way")).unwrap();
+    assert!(publish("b", &["3"]).is_err());
+    assert!(read(sink.path()).contains("\"a\""));
+    std::fs::remove_dir_all(sink.quarantine_path()).unwrap();
+    publish("b", &["3"]).unwrap();
+    assert_eq!(read(&sink.quarantine_path()), "3\n");
+    publish("c", &[]).unwrap();
+    assert!(read(sink.path()).contains("\"c\"") && !sink.quarantine_path().exists());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+/// What a process that was killed has left goes, and what is being written stays.
+#[test]
+fn what_a_killed_process_has_left_is_swept() {
+    let folder = tempfile::tempdir().unwrap();
+    let sink = FileSink::new(folder.path().join("list"), Format::Jsonl);
+    let left = folder.path().join(".qopen-abc.tmp");
+    std::fs::write(&left, "customers").unwrap();
+    std::fs::write(folder.path().join(".qopen-notes"), "the user's").unwrap();
+    let writer = sink.begin(ListKind::Complete).unwrap();
+    let files = || std::fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(files(), 3);
+    sink.check().unwrap();
+    assert!(!left.exists());
+    assert_eq!(files(), 2);
+    // Another process does so too, while the list is written.
+    sink.sweep();
+    writer.commit().unwrap();
+    assert_eq!(files(), 2);
+}
+
+#[test]
+fn what_would_fail_at_the_end_is_found_out_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = |length: usize| folder.path().join("n".repeat(length));
+    FileSink::new(name(238), Format::Jsonl).check().unwrap();
+    for length in [239, 250, 255] {
+        let error = FileSink::new(name(length), Format::Jsonl).check().unwrap_err();
+        assert!(matches!(error, SinkError::NameTooLong { .. }), "{length}: {error}");
+    }
+    let error = FileSink::new(folder.path().join("lists/"), Format::Jsonl).check().unwrap_err();
+    assert!(matches!(error, SinkError::NoFolder { .. }), "{error}");
+    let missing = folder.path().join("missing");
+    let sink = StreamSink::new(Vec::new(), Format::Jsonl).in_folder(Some(&missing));
+    assert!(sink.check().is_err());
+}

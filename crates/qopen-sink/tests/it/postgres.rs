@@ -1,7 +1,5 @@
 //! Lists in a database: switched whole, or not at all.
 
-use std::time::{Duration, SystemTime};
-
 use qopen_postgres::client::Client;
 use qopen_postgres::testing::Server;
 use qopen_postgres::{Database, Guest};
@@ -127,14 +125,6 @@ async fn readers_see_the_old_list_or_the_new_one() {
     let drop_it = move || drop(dropping.begin(ListKind::Complete).unwrap());
     std::thread::spawn(drop_it).join().unwrap();
     assert_eq!(names(&client, "robot_account").await, ["of another robot"]);
-
-    let mut quarantine = Quarantine::default();
-    quarantine.push(r#"{"robot_id":"r1","reason":"why","raw":"\u0000"}"#).unwrap();
-    assert!(sink.write_quarantine(&[robot("r1")], quarantine).unwrap());
-    let left = "SELECT count(*) FROM qopen.quarantine";
-    assert_eq!(client.query_one(left, &[]).await.unwrap().get::<_, i64>(0), 1);
-    assert!(!sink.write_quarantine(&[robot("r1")], Quarantine::default()).unwrap());
-    assert_eq!(client.query_one(left, &[]).await.unwrap().get::<_, i64>(0), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -162,8 +152,8 @@ async fn what_goes_with_a_list_is_done_with_it_or_neither_is() {
     assert_eq!((said().await, names(&client, "robot_account").await), (0, vec!["b".to_owned()]));
     assert!(publish("c", "this", TELL).await.unwrap());
     assert_eq!((said().await, names(&client, "robot_account").await), (1, vec!["c".to_owned()]));
-    // Superseded, or wrong: the list stays as it is.
-    assert!(matches!(publish("d", "this", REFUSE).await, Err(SinkError::Superseded)));
+    // Declined, or wrong: the list stays as it is.
+    assert!(matches!(publish("d", "this", REFUSE).await, Err(SinkError::Declined)));
     assert!(matches!(publish("d", "this", FAIL).await, Err(SinkError::Database(_))));
     assert_eq!((said().await, names(&client, "robot_account").await), (1, vec!["c".to_owned()]));
 }
@@ -173,12 +163,12 @@ async fn i5_a_list_never_takes_the_place_of_a_later_one() {
     let Some(server) = Server::start() else { return };
     let sink = PostgresSink::new(&server.url()).unwrap();
     sink.check().unwrap();
-    let publish = async |mark: &str, started: u64, revision: u32| {
+    let publish = async |mark: &str, order: Option<u64>, revision: u32| {
         let (sink, mark) = (sink.clone(), mark.parse::<MarkId>().unwrap());
         let write = move || {
             let (robot, mut writer) = (robot("r1"), sink.begin(ListKind::Complete)?);
-            let started = SystemTime::UNIX_EPOCH + Duration::from_secs(started);
-            let list = ListInfo::new(&robot, &mark, revision).started(Some(started));
+            let list = ListInfo::new(&robot, &mark, revision).order(order);
+            assert_eq!(sink.is_superseded(&list)?, mark.as_str() == "first" || revision == 9);
             writer.begin_list(&list)?;
             writer.write(&Record::new(&robot, &account("1", mark.as_str())))?;
             writer.commit()
@@ -187,16 +177,144 @@ async fn i5_a_list_never_takes_the_place_of_a_later_one() {
             .await
             .unwrap()
     };
-    publish("second", 2_000, 1).await.unwrap();
-    let superseded = publish("first", 1_000, 1).await;
+    // Whoever starts a pull takes a number, and the database alone gives them.
+    let numbers: Vec<_> = (0..3).map(|_| sink.next_order().unwrap()).collect();
+    assert!(numbers.is_sorted() && numbers.iter().all(Option::is_some), "{numbers:?}");
+    publish("second", numbers[1], 1).await.unwrap();
+    let superseded = publish("first", numbers[0], 1).await;
     assert!(matches!(superseded, Err(SinkError::Superseded)), "{superseded:?}");
-    publish("second", 2_000, 2).await.unwrap();
-    let superseded = publish("second", 2_000, 1).await;
+    publish("second", numbers[1], 10).await.unwrap();
+    let superseded = publish("second", numbers[1], 9).await;
     assert!(matches!(superseded, Err(SinkError::Superseded)), "{superseded:?}");
     let client = Database::new(&server.url()).unwrap().connect(None).await.unwrap();
     assert_eq!(names(&client, "robot_account").await, ["second"]);
-    publish("third", 3_000, 1).await.unwrap();
+    publish("third", numbers[2], 1).await.unwrap();
     assert_eq!(names(&client, "robot_account").await, ["third"]);
+    // One without a number is later than what stands there, and earlier than what is started then.
+    publish("unnumbered", None, 1).await.unwrap();
+    publish("unnumbered", None, 2).await.unwrap();
+    publish("fourth", sink.next_order().unwrap(), 1).await.unwrap();
+    assert_eq!(names(&client, "robot_account").await, ["fourth"]);
+    // What was published before there were numbers is earlier than all that is started.
+    client.batch_execute("UPDATE qopen.pull SET list_order = 0").await.unwrap();
+    publish("fifth", sink.next_order().unwrap(), 1).await.unwrap();
+    assert_eq!(names(&client, "robot_account").await, ["fifth"]);
+}
+
+/// What was set aside before is there until the list is replaced, and what is new from then on.
+#[tokio::test(flavor = "multi_thread")]
+async fn i5_list_and_quarantine_are_one_commit() {
+    let Some(server) = Server::start() else { return };
+    let sink = PostgresSink::new(&server.url()).unwrap();
+    sink.check().unwrap();
+    let client = Database::new(&server.url()).unwrap().connect(None).await.unwrap();
+    let publish = async |name: &str, lines: usize| {
+        let (sink, name) = (sink.clone(), name.to_owned());
+        let write = move || {
+            let mut quarantine = Quarantine::default();
+            for n in 0..lines {
+                quarantine
+                    .push(&format!(r#"{{"robot_id":"r1","reason":"why","raw":"\u0000 {n}"}}"#))
+                    .unwrap();
+            }
+            let (robot, mark) = (robot("r1"), name.parse::<MarkId>().unwrap());
+            let mut writer = sink.begin(ListKind::Complete)?;
+            writer.begin_list(&ListInfo::new(&robot, &mark, 1))?;
+            writer.write(&Record::new(&robot, &account("1", &name)))?;
+            assert!(writer.set_aside(quarantine)?.is_none());
+            writer.commit_with(&|_| Vec::new())
+        };
+        tokio::task::spawn_blocking(move || std::thread::spawn(write).join().unwrap())
+            .await
+            .unwrap()
+    };
+    let found = async || {
+        let lines = "SELECT count(*) FROM qopen.quarantine";
+        let lines: i64 = client.query_one(lines, &[]).await.unwrap().get(0);
+        (names(&client, "robot_account").await.concat(), lines)
+    };
+    let committed = publish("a", 600).await.unwrap();
+    assert!(committed.set_aside.is_some_and(|it| it.ends_with("(qopen.quarantine)")));
+    assert_eq!(found().await, ("a".to_owned(), 600));
+    // The last statement of all is refused: nothing was done.
+    let refuse = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql
+             AS 'BEGIN RAISE EXCEPTION ''no''; END';
+         CREATE TRIGGER refuse BEFORE INSERT ON qopen.quarantine
+             FOR EACH STATEMENT EXECUTE FUNCTION refuse()";
+    client.batch_execute(refuse).await.unwrap();
+    assert!(publish("b", 1).await.is_err());
+    assert_eq!(found().await, ("a".to_owned(), 600));
+    assert!(publish("c", 0).await.unwrap().set_aside.is_none());
+    assert_eq!(found().await, ("c".to_owned(), 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tag_of_any_length_fails_no_list() {
+    let Some(server) = Server::start() else { return };
+    let sink = PostgresSink::new(&server.url()).unwrap();
+    sink.check().unwrap();
+    let mut long = account("1", "a");
+    for at in [2_700, 100_000] {
+        let name = (0..at).map(|n| format!("{:x}", n * 7919 % 4096)).collect::<String>();
+        let mut tag = TagInfo::default();
+        (tag.parent_tag_name, tag.tag_name) = (name.clone(), name);
+        long.tag_info_list.push(tag);
+    }
+    for kind in [ListKind::Complete, ListKind::Partial] {
+        publish(&sink, kind, vec![("r1", 1, vec![long.clone()])], None).await.unwrap();
+    }
+}
+
+/// What would fail when all pages are in is found out before the first one comes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_cannot_hold_lists_is_refused_at_once() {
+    let Some(server) = Server::start() else { return };
+    let client = Database::new(&server.url()).unwrap().connect(None).await.unwrap();
+    let make =
+        "CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0";
+    client.batch_execute(make).await.unwrap();
+    client.batch_execute("CREATE DATABASE standby").await.unwrap();
+    client.batch_execute("CREATE DATABASE narrow").await.unwrap();
+    client.batch_execute("CREATE DATABASE foreign_tables").await.unwrap();
+    client.batch_execute("CREATE ROLE clerk LOGIN").await.unwrap();
+    let url = |database: &str, user: Option<&str>| {
+        let (place, _) =
+            server.url().rsplit_once('/').map(|it| (it.0.to_owned(), it.1.len())).unwrap();
+        match user {
+            Some(user) => {
+                let (scheme, host) = place.split_once("://").unwrap();
+                let host = host.rsplit_once('@').map_or(host, |it| it.1);
+                format!("{scheme}://{user}@{host}/{database}")
+            }
+            None => format!("{place}/{database}"),
+        }
+    };
+    let check = |url: String| PostgresSink::new(&url).unwrap().check();
+    for database in ["standby", "narrow", "foreign_tables"] {
+        check(url(database, None)).unwrap();
+    }
+    let read_only = "ALTER DATABASE standby SET default_transaction_read_only = on;
+         REVOKE TEMPORARY ON DATABASE narrow FROM public";
+    client.batch_execute(read_only).await.unwrap();
+    let narrow = Database::new(&url("narrow", None)).unwrap().connect(None).await.unwrap();
+    let grant =
+        "GRANT USAGE ON SCHEMA qopen TO clerk; GRANT ALL ON ALL TABLES IN SCHEMA qopen TO clerk";
+    narrow.batch_execute(grant).await.unwrap();
+    let foreign = Database::new(&url("foreign_tables", None)).unwrap().connect(None).await.unwrap();
+    foreign
+        .batch_execute("GRANT USAGE ON SCHEMA qopen TO clerk; GRANT SELECT ON ALL TABLES IN SCHEMA qopen TO clerk")
+        .await
+        .unwrap();
+    for (url, said) in [
+        (url("latin", None), "UTF8"),
+        (url("standby", None), "read-only"),
+        (url("narrow", Some("clerk")), "TEMPORARY"),
+    ] {
+        let error = check(url).unwrap_err();
+        assert!(matches!(&error, SinkError::Unsuitable { why } if why.contains(said)), "{error}");
+    }
+    let error = check(url("foreign_tables", Some("clerk"))).unwrap_err();
+    assert!(matches!(error, SinkError::Database(_)), "{error}");
 }
 
 #[test]

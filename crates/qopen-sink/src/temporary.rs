@@ -1,0 +1,67 @@
+//! Files that hold customers for a while: of no name, or of one that is found again.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::Path;
+
+use tempfile::NamedTempFile;
+
+use crate::SinkError;
+
+const PREFIX: &str = ".qopen-";
+const SUFFIX: &str = ".tmp";
+
+/// How often a file is made anew, where somebody has taken it for one that was left behind.
+const ATTEMPTS: usize = 16;
+
+/// A file of no name in that folder, or in the system's. It is gone with the process.
+pub(crate) fn unnamed(folder: Option<&Path>, what: &Path) -> Result<File, SinkError> {
+    let made = match folder {
+        Some(folder) => tempfile::tempfile_in(folder),
+        None => tempfile::tempfile(),
+    };
+    made.map_err(SinkError::io("creating a temporary file for", made_in(folder, what)))
+}
+
+fn made_in<'a>(folder: Option<&'a Path>, what: &'a Path) -> &'a Path {
+    folder.unwrap_or(what)
+}
+
+/// A file beside `target`, with mode 0600, that is to take its place. It is locked for as long as it is
+/// written, so that one that a killed process has left is told from one in use.
+pub(crate) fn beside(folder: &Path) -> Result<NamedTempFile, SinkError> {
+    if !folder.is_dir() {
+        return Err(SinkError::NoFolder { folder: folder.to_owned() });
+    }
+    let failed = || SinkError::io("creating a file in", folder);
+    for _ in 0..ATTEMPTS {
+        let made = tempfile::Builder::new().prefix(PREFIX).suffix(SUFFIX).tempfile_in(folder);
+        let file = made.map_err(failed())?;
+        match file.as_file().try_lock() {
+            // Whoever sweeps may have had it for a moment, and removed it.
+            Ok(()) if file.path().exists() => return Ok(file),
+            // Not every file system has locks; nobody sweeps there.
+            Err(TryLockError::Error(_)) => return Ok(file),
+            Ok(()) | Err(TryLockError::WouldBlock) => {}
+        }
+    }
+    Err(failed()(io::ErrorKind::WouldBlock.into()))
+}
+
+/// Removes what processes have left in a folder that were killed while they wrote. Gives how many files
+/// that were. What cannot be looked at is left.
+pub(crate) fn sweep(folder: &Path) -> usize {
+    let Ok(entries) = fs::read_dir(folder) else { return 0 };
+    let left = entries.filter_map(Result::ok).filter(|entry| {
+        let name = entry.file_name();
+        name.to_str().is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX))
+    });
+    let remove = |path: &Path| {
+        let file = File::options().read(true).write(true).open(path).ok()?;
+        file.try_lock().ok()?;
+        fs::remove_file(path).ok()
+    };
+    left.filter(|entry| entry.file_type().is_ok_and(|it| it.is_file()))
+        .filter_map(|entry| remove(&entry.path()))
+        .count()
+}
