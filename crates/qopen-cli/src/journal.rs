@@ -128,7 +128,7 @@ pub(crate) fn status(state: &PullState) -> &str {
 
 /// Whether a pull is complete and its list was never published.
 pub(crate) fn is_unpublished(state: &PullState) -> bool {
-    status(state) == "complete" && state.published().is_none()
+    status(state) == "complete" && state.published().is_none() && !state.is_superseded()
 }
 
 /// A time as people write it, in UTC, to the second.

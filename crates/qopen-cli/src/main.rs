@@ -84,10 +84,16 @@ where
     F: Future<Output = Result<Exit, Failure>>,
 {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime
-        .map_err(|error| Failure::unexpected("the runtime could not be started", &error))?
-        .block_on(work)
+    let runtime =
+        runtime.map_err(|error| Failure::unexpected("the runtime could not be started", &error))?;
+    let done = runtime.block_on(work);
+    // A call into storage that hangs does not keep the process.
+    runtime.shutdown_timeout(LAST_CALLS);
+    done
 }
+
+/// How long calls into storage that are under way may take when the work is done.
+const LAST_CALLS: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Logs go to standard error; `QOPEN_LOG` says what, in the words of `tracing`'s filters.
 fn start_log(verbose: u8) {

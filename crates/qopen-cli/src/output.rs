@@ -9,7 +9,7 @@ use qopen::{PublishError, PublishOptions, Published, PulledList, publish_with};
 use serde::{Deserialize, Serialize};
 
 use crate::args::OutputFormat;
-use crate::exit::Failure;
+use crate::exit::{Failure, chain};
 
 /// Where lists go, as it was said: noted with each pull, for whoever takes it up again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,8 +96,8 @@ fn without_password(url: &str) -> String {
 /// Where lists go.
 #[derive(Clone, Debug)]
 pub(crate) enum Output {
-    /// Standard output; partial lists go to a file.
-    Stdout(Format),
+    /// Standard output; partial lists go to a file. The list waits in that folder until it is whole.
+    Stdout(Format, Option<PathBuf>),
     /// One file for everything.
     File(FileSink),
     /// A file for each robot, in a folder.
@@ -110,7 +110,7 @@ impl Output {
     pub(crate) fn new(path: &Path, format: OutputFormat) -> Result<Self, Failure> {
         let format = Format::from(format);
         Ok(match path {
-            path if path == Path::new("-") => Self::Stdout(format),
+            path if path == Path::new("-") => Self::Stdout(format, None),
             path if path.is_dir() => Self::Folder(path.to_owned(), format),
             path => match database(path) {
                 Some(url) => Self::Database(
@@ -122,8 +122,43 @@ impl Output {
         })
     }
 
+    /// The same, with what has no folder of its own waiting in that of the journal until it is whole.
+    pub(crate) fn in_folder(self, folder: Option<&Path>) -> Self {
+        match self {
+            Self::Stdout(format, _) => Self::Stdout(format, folder.map(Path::to_owned)),
+            Self::Database(sink) => Self::Database(sink.in_folder(folder)),
+            other => other,
+        }
+    }
+
     pub(crate) fn is_stdout(&self) -> bool {
-        matches!(self, Self::Stdout(_))
+        matches!(self, Self::Stdout(..))
+    }
+
+    /// What lists are published to one at a time.
+    pub(crate) fn place(&self) -> String {
+        match self {
+            Self::Stdout(..) => "-".to_owned(),
+            Self::File(file) => file.path().display().to_string(),
+            Self::Folder(folder, _) => folder.display().to_string(),
+            Self::Database(sink) => sink.location(),
+        }
+    }
+
+    /// Where a complete list of a robot, or several robots' together, is published.
+    pub(crate) fn sink(&self, robot: &str) -> Arc<dyn Sink> {
+        match self {
+            Self::Database(sink) => Arc::new(sink.clone()),
+            _ => Arc::new(self.file(robot)),
+        }
+    }
+
+    /// Removes what processes have left there that were killed while they wrote.
+    pub(crate) fn sweep(&self, robot: &str) {
+        match self {
+            Self::Database(_) => {}
+            _ => self.file(robot).sweep(),
+        }
     }
 
     /// Whether each robot's list is published by itself, as soon as it is there.
@@ -135,7 +170,9 @@ impl Output {
     pub(crate) fn check(&self, robots: &[&str]) -> Result<(), Failure> {
         let fails = |error: SinkError| Failure::usage_of("the output", &error);
         match self {
-            Self::Stdout(_) => Ok(()),
+            Self::Stdout(format, folder) => {
+                StreamSink::stdout(*format).in_folder(folder.as_deref()).check().map_err(fails)
+            }
             Self::File(sink) => sink.check().map_err(fails),
             Self::Database(sink) => sink.check().map_err(fails),
             Self::Folder(..) => robots.iter().try_for_each(|robot| {
@@ -150,25 +187,11 @@ impl Output {
         }
     }
 
-    /// Whether a list that was published there stands where this robot's would go.
-    pub(crate) fn is_at(&self, location: &str, robot: &str) -> bool {
-        if let Self::Database(sink) = self {
-            return location == sink.location();
-        }
-        // Whoever reads lists may have moved the file away.
-        let real = |path: &Path| {
-            let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
-            let folder = std::fs::canonicalize(folder.unwrap_or(Path::new("."))).ok()?;
-            std::fs::canonicalize(path).ok().or_else(|| Some(folder.join(path.file_name()?)))
-        };
-        real(Path::new(location)).is_some_and(|there| real(self.file(robot).path()) == Some(there))
-    }
-
     /// The file of a robot, or what stands for it.
     pub(crate) fn file(&self, name: &str) -> FileSink {
         match self {
             Self::File(sink) => sink.clone(),
-            Self::Stdout(format) => {
+            Self::Stdout(format, _) => {
                 FileSink::new(format!("qopen-{name}.{}", extension(*format)), *format)
             }
             // A database has no file; nobody asks for it.
@@ -185,40 +208,34 @@ impl Output {
         lists: Vec<PulledList>,
         kind: ListKind,
         options: PublishOptions,
-    ) -> Result<Written, Failure> {
-        let fails = |error: &dyn std::error::Error| Failure::output("", error);
-        let unpublished = |error: PublishError| match &error {
-            PublishError::Empty { .. } => Failure::incomplete("", &error),
-            error => fails(error),
-        };
-        if let Self::Database(sink) = self {
-            let robots: Vec<_> = lists.iter().map(|list| list.id().robot_id.clone()).collect();
-            let published = publish_with(lists, Arc::new(sink.clone()), kind, options).await;
-            let Published { location, lists, quarantine, .. } = published.map_err(unpublished)?;
-            let set_aside = sink.write_quarantine(&robots, quarantine);
-            let set_aside = set_aside.map_err(|error| fails(&error))?;
-            let quarantine = set_aside.then(|| format!("{location} (qopen.quarantine)"));
-            return Ok(Written { location, lists, quarantine });
-        }
+    ) -> Result<Written, Unpublished> {
         let name = lists.first().map_or_else(String::new, |list| match self {
-            Self::Stdout(_) => list.id().mark_id.to_string(),
+            Self::Stdout(..) => list.id().mark_id.to_string(),
             _ => list.id().robot_id.to_string(),
         });
-        let file = self.file(&name);
-        let sink: Arc<dyn Sink> = match (self, kind) {
-            (Self::Stdout(format), ListKind::Complete) => Arc::new(StreamSink::stdout(*format)),
-            _ => Arc::new(file.clone()),
+        let sink = match (self, kind) {
+            (Self::Stdout(format, folder), ListKind::Complete) => {
+                let sink = StreamSink::stdout(*format).in_folder(folder.as_deref());
+                Arc::new(sink.quarantine_to(self.file(&name).quarantine_path()))
+            }
+            _ => self.sink(&name),
         };
-        let Published { location, lists, quarantine, .. } =
-            publish_with(lists, sink, kind, options).await.map_err(unpublished)?;
-        let set_aside = if self.is_stdout() && quarantine.is_empty() {
-            false
-        } else {
-            file.write_quarantine(quarantine).map_err(|error| fails(&error))?
-        };
-        let quarantine = set_aside.then(|| file.quarantine_path().display().to_string());
-        Ok(Written { location, lists, quarantine })
+        let published = publish_with(lists, sink, kind, options).await;
+        let Published { location, lists, set_aside, .. } =
+            published.map_err(|error| match &error {
+                PublishError::Superseded { .. } => Unpublished::Superseded(chain("", &error)),
+                PublishError::Empty { .. } => Unpublished::Failed(Failure::incomplete("", &error)),
+                error => Unpublished::Failed(Failure::output("", error)),
+            })?;
+        Ok(Written { location, lists, quarantine: set_aside })
     }
+}
+
+/// Why nothing was written.
+pub(crate) enum Unpublished {
+    Failed(Failure),
+    /// A later list stands there, which is as it should be.
+    Superseded(String),
 }
 
 /// What was written.

@@ -8,15 +8,17 @@ use std::time::{Duration, SystemTime};
 
 use futures_util::{StreamExt as _, stream};
 use qopen::callback::listener::Listener;
-use qopen::journal::{PullState, Store};
+use qopen::journal::{PullId, PullState, Store};
 use qopen::sink::ListKind;
 use qopen::types::RobotId;
-use qopen::{Client, ForwardTo, Outcome, PublishOptions, Pull, PullRequest, Status};
+use qopen::{
+    Client, ForwardTo, Outcome, Progress, PublishOptions, Pull, PullError, PullRequest, Status,
+};
 use tokio::sync::watch;
 
 use crate::args::PullArgs;
 use crate::exit::{Exit, Failure};
-use crate::output::{self, Output, Place};
+use crate::output::{self, Output, Place, Unpublished};
 use crate::report::{Came, Reporter, Summary};
 use crate::settings::Settings;
 use crate::wiring;
@@ -31,7 +33,7 @@ pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Fail
     let journal = crate::journal::open_at(&location).await?;
     let wanted = Wanted::of(&args, &*journal).await?;
     let place = wanted.place(&args)?;
-    let output = place.output()?;
+    let output = place.output()?.in_folder(location.as_folder());
     let receiving = &args.receiving;
     let (listener, _) = settings.listener()?;
     let socket = wiring::listen(settings.listen()?, "callbacks", "--listen").await?;
@@ -218,6 +220,13 @@ fn robots_in(file: &Path) -> Result<Vec<String>, Failure> {
     Ok(lines.filter(|line| !line.is_empty()).map(str::to_owned).collect())
 }
 
+/// How the pulling of a list ended.
+enum Ended {
+    Outcome(Outcome),
+    /// Somebody wants the process to end: the pull is open, with so much of it kept.
+    Interrupted(PullId, Option<Progress>),
+}
+
 struct Work {
     client: Client,
     output: Output,
@@ -246,62 +255,84 @@ impl Work {
         for (outcome, revision) in published.into_iter().flatten() {
             outcome.list.settled().await;
             if outcome.list.revision() > revision {
-                exits.push(self.publish(vec![Ok(outcome.refreshed())], args).await.1);
+                let refreshed = Ok(Ended::Outcome(outcome.refreshed()));
+                exits.push(self.publish(vec![refreshed], args).await.1);
             }
         }
         Exit::worst(exits)
     }
 
     /// Pulls one robot's list to its end, whatever that is.
-    async fn pull(&self, begun: Begun, args: &PullArgs) -> Result<Outcome, Failure> {
+    async fn pull(&self, begun: Begun, args: &PullArgs) -> Result<Ended, Failure> {
         let fails = |error: &dyn std::error::Error| Failure::unexpected("", error);
         let mut pull = match begun {
             Begun::GoingOn(pull) => *pull,
             Begun::New(robot) => {
+                // The place of the list among those of the robot is taken before the request is sent.
+                let sink = self.output.sink(robot.as_str());
                 let request = PullRequest::new(robot).need_tag_info(args.need_tags);
                 let mut request = request.label(&self.label);
                 request.expect_accounts = args.expect_accounts;
                 request.allow_unidentified = args.receiving.allow_unidentified;
-                self.client.pull(request).await.map_err(|error| fails(&error))?
+                let pulled = self.client.pull_in_order(request, sink).await;
+                pulled.map_err(|error| match &error {
+                    PullError::Place(_) => Failure::output("", &error),
+                    error => fails(error),
+                })?
             }
         };
         let mut interrupted = self.interrupted.clone();
+        let mut last = None;
         loop {
             tokio::select! {
                 progress = pull.next() => match progress {
-                    Some(progress) => self.reporter.progress(progress),
+                    Some(progress) => {
+                        last = Some(progress.clone());
+                        self.reporter.progress(progress);
+                    }
                     None => break,
                 },
                 Ok(_) = interrupted.wait_for(|it| *it) => {
-                    pull.cancel();
-                    break;
+                    // The same command takes it up.
+                    let id = pull.id().clone();
+                    pull.leave();
+                    return Ok(Ended::Interrupted(id, last));
                 }
             }
         }
-        pull.await.map_err(|error| fails(&error))
+        pull.await.map(Ended::Outcome).map_err(|error| fails(&error))
     }
 
     /// Publishes lists that go to one place, sums each of them up, and says what counts of it all.
     /// The outcomes come back with the revision that was published.
     async fn publish(
         &self,
-        ended: Vec<Result<Outcome, Failure>>,
+        ended: Vec<Result<Ended, Failure>>,
         args: &PullArgs,
     ) -> (Vec<(Outcome, u32)>, Exit) {
+        let came = Came::of(self.client.stats(), &self.listener, &self.path);
         let mut exits = Vec::new();
         let mut outcomes = Vec::new();
+        let interrupted = ended.iter().any(|it| matches!(it, Ok(Ended::Interrupted(..))));
         for ended in ended {
             match ended {
-                Ok(outcome) => outcomes.push(outcome),
+                Ok(Ended::Outcome(outcome)) => outcomes.push(outcome),
+                Ok(Ended::Interrupted(pull, progress)) => {
+                    self.reporter.interrupted(&pull, progress.as_ref(), &came);
+                    exits.push(Exit::Interrupted);
+                }
                 Err(failure) => {
                     eprintln!("qopen: {failure}");
                     exits.push(failure.exit);
                 }
             }
         }
-        let came = Came::of(self.client.stats(), &self.listener, &self.path);
         let options = PublishOptions::default().allow_empty(args.receiving.allow_empty);
-        let summaries = publish(&self.output, &outcomes, exits.is_empty(), &came, options).await;
+        let summaries = match interrupted {
+            // What goes to one place goes there together, when the others are taken up again.
+            true => outcomes.iter().map(|it| Summary::of(it, &came)).collect(),
+            false => publish(&self.output, &outcomes, exits.is_empty(), &came, options).await,
+        };
         let mut published = Vec::new();
         for (summary, outcome) in summaries.into_iter().zip(outcomes) {
             exits.push(summary.exit);
@@ -335,7 +366,7 @@ pub(crate) async fn publish(
     };
     let summarise = |outcome: &Outcome| {
         let id = &outcome.progress.pull;
-        let mut summary = Summary::new(&outcome.status, &outcome.progress, came);
+        let mut summary = Summary::of(outcome, came);
         match &written {
             Some(Ok(written)) => {
                 if let Some(list) = written.lists.iter().find(|list| list.id == *id) {
@@ -349,7 +380,8 @@ pub(crate) async fn publish(
                     summary.quarantine_file.clone_from(&written.quarantine);
                 }
             }
-            Some(Err(failure)) => {
+            Some(Err(Unpublished::Superseded(why))) => summary.superseded(why.clone()),
+            Some(Err(Unpublished::Failed(failure))) => {
                 if failure.exit == Exit::Incomplete {
                     // Complete as far as is known, and kept back.
                     (summary.status, summary.basis) = ("incomplete", None);

@@ -6,11 +6,13 @@ use serde::Serialize;
 use crate::args::PullsVerb;
 use crate::exit::{Exit, Failure};
 use crate::journal::{all, of_mark, open_existing, status, time};
+use crate::output::Place;
 use crate::report::in_words;
 use crate::settings::Settings;
 
 pub(crate) async fn run(verb: PullsVerb, settings: Settings) -> Result<Exit, Failure> {
     let journal = open_existing(&settings).await?;
+    let hint = Resume::by(&settings)?;
     let unreadable = |error| Failure::unexpected("the journal", &error);
     match verb {
         PullsVerb::List { json } => {
@@ -18,17 +20,20 @@ pub(crate) async fn run(verb: PullsVerb, settings: Settings) -> Result<Exit, Fai
             if pulls.is_empty() && !json {
                 eprintln!("qopen: the journal has no pulls");
             }
-            pulls.iter().map(Line::of).for_each(|line| line.print(json));
+            pulls.iter().map(Line::of).for_each(|line| line.print(json, &hint));
         }
         PullsVerb::Show { mark, json } => {
             for state in of_mark(&*journal, &mark).await? {
-                Line::of(&state).print(json);
+                Line::of(&state).print(json, &hint);
                 state.notes.iter().for_each(|noted| print_note(noted, json));
             }
         }
         PullsVerb::Purge { mark } => {
             for state in of_mark(&*journal, &mark).await? {
                 journal.forget(&state.pull).await.map_err(unreadable)?;
+                if let Some(Ok(output)) = Place::of(&state).map(|place| place.output()) {
+                    output.sweep(state.pull.robot_id.as_str());
+                }
                 eprintln!("qopen: {} is deleted", state.pull);
             }
             journal.compact(0).await.map_err(unreadable)?;
@@ -49,6 +54,27 @@ pub(crate) async fn run(verb: PullsVerb, settings: Settings) -> Result<Exit, Fai
         }
     }
     Ok(Exit::Complete)
+}
+
+/// How a person has a pull of the journal taken up.
+pub(crate) enum Resume {
+    /// By the command, which has a journal in a folder to itself.
+    Command,
+    /// By whoever serves a shared journal.
+    Request,
+}
+
+impl Resume {
+    pub(crate) fn by(settings: &Settings) -> Result<Self, Failure> {
+        Ok(if settings.journal()?.is_shared() { Self::Request } else { Self::Command })
+    }
+
+    pub(crate) fn of(&self, mark: &str) -> String {
+        match self {
+            Self::Command => format!("qopen pull --resume {mark}"),
+            Self::Request => format!("POST /v1/pulls/{mark}/resume to a `qopen serve`"),
+        }
+    }
 }
 
 /// A pull in a line.
@@ -104,7 +130,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    fn print(&self, json: bool) {
+    fn print(&self, json: bool, hint: &Resume) {
         if json {
             return print_json(self);
         }
@@ -133,7 +159,7 @@ impl<'a> Line<'a> {
             add(format!("revision {revision} in {output}"));
         }
         if self.newer_pages {
-            add("pages came after that: qopen pull --resume publishes them".into());
+            add(format!("pages came after that: {} publishes them", hint.of(mark_id)));
         }
         println!("{text}");
     }
@@ -175,6 +201,11 @@ fn print_note(noted: &Noted, json: bool) {
         Note::Published { revision, accounts, location, changes, .. } => {
             let changes = changes.map(|it| format!("; {}", in_words(it))).unwrap_or_default();
             format!("revision {revision} published: {accounts} customers in {location}{changes}")
+        }
+        Note::Ordered { location, order } => format!("its list has place {order} in {location}"),
+        Note::Superseded { by, revision } => {
+            let later = by.as_ref().map(|mark| format!(", {mark}")).unwrap_or_default();
+            format!("revision {revision} not published: that of a later pull{later} stands there")
         }
         other => format!("{other:?}"),
     };

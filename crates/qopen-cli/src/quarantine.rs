@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::args::QuarantineVerb;
 use crate::exit::{Exit, Failure};
 use crate::journal::open_existing;
+use crate::pulls::Resume;
 use crate::settings::Settings;
 
 pub(crate) async fn run(verb: QuarantineVerb, settings: Settings) -> Result<Exit, Failure> {
@@ -45,13 +46,17 @@ pub(crate) async fn run(verb: QuarantineVerb, settings: Settings) -> Result<Exit
             for pull in &pulls {
                 println!("{pull}: the item no longer stands against it");
             }
-            say_how_to_resume(&pulls);
+            let hint = Resume::by(&settings)?;
+            for pull in &pulls {
+                println!("{pull}: {} publishes its list", hint.of(pull.mark_id.as_str()));
+            }
             Ok(Exit::Complete)
         }
         QuarantineVerb::Retry => {
             // Content that no key opened may be opened by the keys of today.
             let ring = settings.ring().ok();
-            retry(&*journal, &pages, &accounts, ring.as_ref()).await
+            let hint = Resume::by(&settings)?;
+            retry(&*journal, &pages, &accounts, ring.as_ref(), &hint).await
         }
     }
 }
@@ -175,12 +180,6 @@ async fn let_go(
     Ok(pulls)
 }
 
-fn say_how_to_resume(pulls: &[PullId]) {
-    for pull in pulls {
-        println!("{pull}: qopen pull --resume {} publishes its list", pull.mark_id);
-    }
-}
-
 /// Reads each item again. What is a page now goes to its pull; the page is kept before the item is
 /// let go, so that nothing is lost between.
 async fn retry(
@@ -188,6 +187,7 @@ async fn retry(
     items: &[Quarantined],
     accounts: &[Quarantined],
     ring: Option<&qopen::callback::Keyring>,
+    hint: &Resume,
 ) -> Result<Exit, Failure> {
     let mut left = 0;
     let mut gained: Vec<PullId> = Vec::new();
@@ -241,10 +241,8 @@ async fn retry(
     gained.sort();
     gained.dedup();
     for pull in &gained {
-        println!(
-            "{pull}: pages can be read now; qopen pull --resume {} publishes them",
-            pull.mark_id
-        );
+        let how = hint.of(pull.mark_id.as_str());
+        println!("{pull}: pages can be read now; {how} publishes them");
     }
     eprintln!("qopen: {} of {} pages were read", items.len() - left, items.len());
     for item in accounts {

@@ -11,7 +11,7 @@ use qopen::callback::RejectReason;
 use qopen::callback::listener::Listener;
 use qopen::journal::{Changes, PullId};
 use qopen::types::Reading;
-use qopen::{Progress, Stats, Status, Stranger};
+use qopen::{Outcome, Progress, Stats, Status, Stranger};
 use serde::Serialize;
 
 use crate::exit::Exit;
@@ -47,6 +47,9 @@ pub(crate) struct Summary {
     pub(crate) output: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<String>,
+    /// Why a complete list was not written: a later one stands there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) superseded: Option<String>,
     #[serde(skip)]
     pub(crate) why: String,
     #[serde(skip)]
@@ -96,11 +99,21 @@ impl Summary {
             elapsed_ms: u64::try_from(progress.elapsed.as_millis()).unwrap_or(u64::MAX),
             output: None,
             error: (exit != Exit::Complete).then(|| why.clone()),
+            superseded: None,
             why,
             rejections,
             quarantine_file: None,
             exit,
         }
+    }
+
+    pub(crate) fn of(outcome: &Outcome, came: &Came) -> Self {
+        Self::new(&outcome.status, &outcome.progress, came)
+    }
+
+    /// A later list stands where this one would go, so that nothing is to be written.
+    pub(crate) fn superseded(&mut self, why: String) {
+        self.superseded = Some(why);
     }
 
     /// The list is not complete after all, for a reason that the pull does not know.
@@ -152,7 +165,10 @@ impl Summary {
         match self.output.as_deref() {
             Some("-") => text.push_str("  written to standard output\n"),
             Some(output) => text.push_str(&format!("  written to {output}\n")),
-            None => text.push_str("  nothing was written\n"),
+            None => match &self.superseded {
+                Some(why) => text.push_str(&format!("  nothing was written: {why}\n")),
+                None => text.push_str("  nothing was written\n"),
+            },
         }
         text
     }
@@ -363,6 +379,17 @@ impl Reporter {
             Form::Live(lines) => lines.suspend(|| eprint!("{}", summary.to_text())),
             Form::Plain => eprint!("{}", summary.to_text()),
         }
+    }
+
+    /// A pull was left as it is, because somebody wants the process to end.
+    pub(crate) fn interrupted(&self, pull: &PullId, progress: Option<&Progress>, came: &Came) {
+        const WHY: &str = "interrupted; the same command takes it up again";
+        let Some(progress) = progress else {
+            return eprintln!("qopen: {pull}: {WHY}");
+        };
+        let mut summary = Summary::new(&Status::Cancelled, progress, came);
+        (summary.why, summary.error) = (WHY.into(), Some(WHY.into()));
+        self.summary(&summary, pull);
     }
 
     fn bar(&self) -> Option<ProgressBar> {

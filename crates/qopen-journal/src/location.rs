@@ -1,7 +1,7 @@
 //! Where a journal is, and what it takes to open it there.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::{DiskJournal, JournalError, Report, Store};
@@ -63,6 +63,16 @@ impl Location {
             Kind::Folder(_) => false,
             #[cfg(feature = "postgres")]
             Kind::Postgres(_) => true,
+        }
+    }
+
+    /// The folder, where it is one.
+    #[must_use]
+    pub fn as_folder(&self) -> Option<&Path> {
+        match &self.0 {
+            Kind::Folder(folder) => Some(folder),
+            #[cfg(feature = "postgres")]
+            Kind::Postgres(_) => None,
         }
     }
 

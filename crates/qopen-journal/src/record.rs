@@ -153,6 +153,21 @@ pub enum Note {
     Resumed,
     /// Somebody wants it to end with what is there.
     CancelRequested,
+    /// It has a place in the order of the lists at that location, taken before its request was sent.
+    Ordered {
+        /// Where its list goes, as the sink names it.
+        location: String,
+        /// The number that the location gave: later pulls have greater ones.
+        order: u64,
+    },
+    /// Its complete list is not published: that of a later pull stands there.
+    Superseded {
+        /// That pull's mark, where it is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<MarkId>,
+        /// The revision that is not published.
+        revision: u32,
+    },
     /// Its complete list was published.
     Published {
         /// The revision of the list.
@@ -286,6 +301,14 @@ impl PullState {
         started.or_else(|| self.notes.first().map(|it| it.at)).or(self.last_page)
     }
 
+    /// When it was taken up again last, after it had ended.
+    #[must_use]
+    pub fn begun_anew(&self) -> Option<SystemTime> {
+        let anew = self.notes.iter().rposition(|it| it.note == Note::Resumed)?;
+        let ended = self.notes[..anew].iter().any(|it| matches!(it.note, Note::Ended { .. }));
+        ended.then(|| self.notes[anew].at)
+    }
+
     /// How it ended, and when, unless it is open or was taken up again.
     #[must_use]
     pub fn ended(&self) -> Option<&Noted> {
@@ -335,6 +358,16 @@ impl PullState {
     #[must_use]
     pub fn published(&self) -> Option<&Noted> {
         self.notes.iter().rev().find(|it| matches!(it.note, Note::Published { .. }))
+    }
+
+    /// Whether its list was not published because a later one stands there.
+    #[must_use]
+    pub fn is_superseded(&self) -> bool {
+        let last = |it: &&Noted| {
+            matches!(it.note, Note::Superseded { .. } | Note::Published { .. } | Note::Resumed)
+        };
+        let last = self.notes.iter().rev().find(last);
+        last.is_some_and(|it| matches!(it.note, Note::Superseded { .. }))
     }
 
     /// Whether it has pages that are not in the list that was published last.

@@ -68,6 +68,11 @@ pub trait Sink: Send + Sync {
         Ok(false)
     }
 
+    /// Where a complete list goes, as [`Committed::location`] names it, where that is known before.
+    fn place(&self) -> Option<String> {
+        None
+    }
+
     /// Whether what was committed at a location stands where this sink's complete lists go.
     fn is_at(&self, location: &str) -> bool {
         let _ = location;

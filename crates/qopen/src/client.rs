@@ -9,6 +9,7 @@ use qopen_assembler::{Config, PullOptions, Timing};
 use qopen_callback::{Keyring, SharedKeyring, receiver};
 use qopen_http::Sender;
 use qopen_journal::{Durability, Fencing, Journal, JournalError, MemoryJournal, Note, PullId};
+use qopen_sink::Sink;
 use qopen_types::{Digest, MarkId};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -17,6 +18,7 @@ use uuid::Uuid;
 use crate::driver::Driver;
 use crate::foreign::ForeignHandler;
 use crate::messages::{Command, Fact, Generation, Seen, Start, Watched};
+use crate::publish;
 use crate::pull::CancelOnDrop;
 use crate::receive::{Intake, KnownPulls};
 use crate::resume::{self, Resumed, options};
@@ -213,6 +215,14 @@ impl Client {
     /// [`PullError`], when the pull could not be started; nothing was sent then. That the platform
     /// refused is an outcome, not an error.
     pub async fn pull(&self, request: PullRequest) -> Result<Pull, PullError> {
+        self.start_pull(request, None).await
+    }
+
+    async fn start_pull(
+        &self,
+        request: PullRequest,
+        order: Option<Note>,
+    ) -> Result<Pull, PullError> {
         let inner = &self.inner;
         let id = inner.name(&request).await?;
         let started = request.started(inner.timing);
@@ -221,9 +231,25 @@ impl Client {
         let watched = inner.start(&id, under_way.generation, start).await?;
         let need_tag_info = started.need_tag_info;
         let note = Note::Started(started);
-        inner.journal.note(&id, note).await.map_err(PullError::Journal)?;
+        for note in std::iter::once(note).chain(order) {
+            inner.journal.note(&id, note).await.map_err(PullError::Journal)?;
+        }
         inner.send(&under_way, None, need_tag_info);
         Ok(handle(id, watched, Arc::clone(&inner.journal), None, under_way.cancel))
+    }
+
+    /// As [`pull`](Self::pull), of a list that is to be published to `sink`: before the request is sent,
+    /// the pull is given its place in the order of the lists there, where the sink keeps one.
+    ///
+    /// # Errors
+    /// As [`pull`](Self::pull); [`PullError::Place`], when the sink does not answer.
+    pub async fn pull_in_order(
+        &self,
+        request: PullRequest,
+        sink: Arc<dyn Sink>,
+    ) -> Result<Pull, PullError> {
+        let order = publish::next_order(sink).await.map_err(PullError::Place)?;
+        self.start_pull(request, order).await
     }
 
     /// Journals that a pull is wanted. Whichever [`Worker`](crate::Worker) shares the journal takes it

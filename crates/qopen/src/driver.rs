@@ -11,7 +11,7 @@ use qopen_assembler::{
 };
 use qopen_callback::{Refusals, Refused};
 use qopen_http::SendError;
-use qopen_journal::{Durability, Fencing, Journal, JournalError, Note, PullId};
+use qopen_journal::{Changes, Durability, Fencing, Journal, JournalError, Note, PullId};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -36,6 +36,8 @@ struct Entered {
     elapsed: Duration,
     /// The claim that it is followed under.
     tenure: Option<Arc<Tenure>>,
+    /// What was new when it was taken up, since it had been published.
+    changes: Option<Changes>,
 }
 
 /// What came of a pull that is being taken up.
@@ -326,6 +328,7 @@ impl Driver {
         let watched = self.enter(pull, generation);
         if let Some(entered) = self.pulls.get_mut(&key) {
             (entered.elapsed, entered.tenure) = (start.elapsed, start.tenure);
+            entered.changes = start.changes;
         }
         if let Some(fold) = start.fold.filter(has_anything) {
             // The pull is open, and the fold its own.
@@ -447,6 +450,7 @@ impl Driver {
             not_sent: None,
             elapsed: Duration::ZERO,
             tenure: None,
+            changes: None,
         };
         self.pulls.insert(key, entered);
         Watched { seen: watching, lease }
@@ -619,7 +623,8 @@ impl Driver {
             _ => self.assembler.share_fold(key),
         };
         let fold = fold.unwrap_or_else(|| Arc::new(Fold::new(key)));
-        self.update(key, Some(Ended { status, fold }));
+        let changes = self.pulls.get(key).and_then(|it| it.changes);
+        self.update(key, Some(Ended { status, fold, changes }));
     }
 
     fn update(&mut self, key: &PullKey, ended: Option<Ended>) {

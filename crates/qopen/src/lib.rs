@@ -29,7 +29,7 @@ pub use publish::{
 pub use pull::{Progress, Pull, PullError, PullRequest};
 pub use replay::{Replay, ReplayError, Replayed};
 pub use stats::{Stats, Stranger};
-pub use worker::{ClaimedPull, Worker, WorkerOptions};
+pub use worker::{ClaimedPull, TakePlaceError, Worker, WorkerOptions};
 
 pub use qopen_assembler as assembler;
 pub use qopen_callback as callback;

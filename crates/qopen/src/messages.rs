@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use qopen_assembler::{ErrorReport, Fold, PageDigest, PullKey, PullOptions, StartError};
 use qopen_http::SendError;
-use qopen_journal::PullId;
+use qopen_journal::{Changes, PullId};
 use qopen_types::Digest;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -89,6 +89,8 @@ pub(crate) struct Start {
     pub(crate) reported: Option<(i64, String)>,
     /// It was complete before: the revision that was published, and a page that is not in it.
     pub(crate) ended: Option<(u32, Option<PageDigest>)>,
+    /// What is new in the fold since it was published.
+    pub(crate) changes: Option<Changes>,
     /// The claim that it is followed under, where there is one.
     pub(crate) tenure: Option<Arc<Tenure>>,
 }
@@ -96,8 +98,8 @@ pub(crate) struct Start {
 impl Start {
     /// From nothing.
     pub(crate) fn new(options: PullOptions) -> Self {
-        let (fold, reported, ended, tenure) = (None, None, None, None);
-        Self { options, fold, elapsed: Duration::ZERO, reported, ended, tenure }
+        let (fold, reported, ended, changes, tenure) = (None, None, None, None, None);
+        Self { options, fold, elapsed: Duration::ZERO, reported, ended, changes, tenure }
     }
 }
 
@@ -113,8 +115,10 @@ pub(crate) struct Seen {
 #[derive(Clone, Debug)]
 pub(crate) struct Ended {
     pub(crate) status: Status,
-    /// The fold at the end; its first revision is published from it.
+    /// The fold at the end; what it has every page of is published from it.
     pub(crate) fold: Arc<Fold>,
+    /// What was new in it since a revision was published before.
+    pub(crate) changes: Option<Changes>,
 }
 
 /// A pull's view, and what keeps its pages from being forgotten.

@@ -1,32 +1,39 @@
 //! Publishing lists: the pages are read back from the journal, the winners written once, in order.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::StreamExt as _;
-use qopen_assembler::{ContentDigest, Fingerprint, Fold};
+use qopen_assembler::{ContentDigest, Fold};
 use qopen_journal::{
     Changes, Companion, Fencing, Journal, JournalError, Note, PageRecord, PullId, PullState,
 };
 use qopen_sink::{
-    Committed, ListInfo, ListKind, ListWriter, Pair, Quarantine, Record, Sink, SinkError, Sorter,
+    Committed, ListInfo, ListKind, ListWriter, Moved, Pair, Quarantine, Record, Sink, SinkError,
+    Sorter,
 };
 use qopen_types::{
-    Account, AccountSkim, CallbackSkim, Digest, Entry as Read, Json, PageSkim, Readings, RobotId,
+    Account, AccountSkim, CallbackSkim, Digest, Entry as Read, Json, MarkId, PageSkim, Readings,
+    RobotId,
 };
 use serde::Serialize;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 
 use crate::classify::{Classified, classify, content_of, key_of};
 use crate::messages::{Lease, Seen};
-use crate::resume::{self, digest_of};
+use crate::resume::{Refold, digest_of};
 use crate::tenure::{self, Tenure};
 use crate::{Outcome, Progress};
+
+/// Accounts after which it is said that a publication goes on.
+const MOVED_EVERY: usize = 1024;
 
 /// Pages that are read before they are wanted.
 const PAGES_AHEAD: usize = 4;
@@ -49,10 +56,18 @@ pub enum PublishError {
         /// Accounts whose pages are still there.
         found: usize,
     },
-    /// A list was followed under a claim that no longer counts, and another worker publishes it; or a
-    /// later pull's list stands in its place.
-    #[error("another worker publishes the pull's list, or a later one stands there")]
+    /// A list was followed under a claim that no longer counts, and another worker publishes it.
+    #[error("another worker publishes the pull's list")]
     Fenced,
+    /// The list of a later pull stands there. That was noted with the pull, whose list needs nothing
+    /// more.
+    #[error("the list of {pull} is not published: {} stands there", later(by.as_ref()))]
+    Superseded {
+        /// The pull whose list is not published.
+        pull: PullId,
+        /// The later one, where it is known.
+        by: Option<MarkId>,
+    },
     /// The complete list is empty, and would replace one that is not.
     #[error(
         "the list of robot {robot} is empty, and the one that it would replace is not; --allow-empty publishes it"
@@ -64,6 +79,13 @@ pub enum PublishError {
     /// The runtime shut down before it was done.
     #[error("the runtime shut down before the list was written")]
     Shutdown,
+}
+
+fn later(by: Option<&MarkId>) -> String {
+    by.map_or_else(
+        || "that of a later pull".to_owned(),
+        |mark| format!("that of the later pull {mark}"),
+    )
 }
 
 /// A list that was pulled, in the journal and ready to be published.
@@ -154,19 +176,20 @@ impl PulledList {
         }
     }
 
-    /// The fold to publish from, where it is known without reading the pages.
-    fn fold(&self) -> (u32, Option<Arc<Fold>>) {
+    /// The revision, and the fold that was made last, with what is new in it.
+    fn fold(&self) -> (u32, Option<(Arc<Fold>, Option<Changes>)>) {
         match &self.source {
-            Source::Done(fold, revision) => (*revision, Some(Arc::clone(fold))),
+            Source::Done(fold, revision) => (*revision, Some((Arc::clone(fold), None))),
             Source::Live { seen, .. } => {
                 let seen = seen.borrow();
-                let revision = seen.progress.revision;
-                // Late pages are in the journal and not in the fold.
-                let fold =
-                    seen.ended.as_ref().filter(|_| revision <= 1).map(|it| Arc::clone(&it.fold));
-                (revision, fold)
+                let ended = seen.ended.as_ref();
+                (seen.progress.revision, ended.map(|it| (Arc::clone(&it.fold), it.changes)))
             }
         }
+    }
+
+    fn is_live(&self) -> bool {
+        matches!(self.source, Source::Live { .. })
     }
 }
 
@@ -187,7 +210,10 @@ pub struct Published {
     pub location: String,
     /// Each list's figures, in the order they were given.
     pub lists: Vec<PublishedList>,
-    /// The accounts and pages that could not be read: one JSON object a line, `robot_id`,
+    /// Where what could not be read is, for messages, where the sink has put it in its place; `None`
+    /// where there is nothing, or it is in [`quarantine`](Self::quarantine).
+    pub set_aside: Option<String>,
+    /// Where the sink has no place for them, the accounts and pages that could not be read: one JSON object a line, `robot_id`,
     /// `mark_id`, `reason`, and the account or page as it came, `raw`.
     pub quarantine: Quarantine,
 }
@@ -257,7 +283,7 @@ pub async fn publish_with(
     options: PublishOptions,
 ) -> Result<Published, PublishError> {
     let guard = kind == ListKind::Complete && !options.allow_empty;
-    write(lists, sink, kind, kind == ListKind::Complete, guard).await
+    write(lists, sink, kind, kind == ListKind::Complete, guard, true).await
 }
 
 /// Writes lists as [`publish`] does, for somebody who reads them once: the journal does not note
@@ -269,7 +295,7 @@ pub async fn read_out(
     lists: Vec<PulledList>,
     sink: Arc<dyn Sink>,
 ) -> Result<Published, PublishError> {
-    write(lists, sink, ListKind::Complete, false, false).await
+    write(lists, sink, ListKind::Complete, false, false, false).await
 }
 
 async fn write(
@@ -278,18 +304,69 @@ async fn write(
     kind: ListKind,
     note: bool,
     guard: bool,
+    keep: bool,
 ) -> Result<Published, PublishError> {
     let runtime = Handle::current();
     let work = move || {
+        let work = Work { lists: &lists, sink: &*sink, runtime: &runtime, note };
+        let done = work.run(kind, guard, keep);
+        for tenure in lists.iter().filter_map(|list| list.tenure.as_ref()) {
+            tenure.publication_moved(None);
+        }
+        done
+    };
+    // A thread of its own: it waits for reads that need the runtime's threads for blocking work, and
+    // for readers as slow as they like, and must not take those threads itself.
+    let (done, result) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("qopen-publish".into());
+    // Whoever asked may have gone; the list is published all the same.
+    let thread = thread.spawn(move || drop(done.send(work())));
+    thread.map_err(|_| PublishError::Shutdown)?;
+    result.await.map_err(|_| PublishError::Shutdown)?
+}
+
+/// Lists on their way into a sink. Runs on a thread that may block.
+struct Work<'a> {
+    lists: &'a [PulledList],
+    sink: &'a dyn Sink,
+    runtime: &'a Handle,
+    /// Whether the journal is to know of it.
+    note: bool,
+}
+
+impl Work<'_> {
+    /// `guard` has an empty list refused in the place of one that is not; `keep` has what could not be
+    /// read put in the place of what was set aside before.
+    fn run(&self, kind: ListKind, guard: bool, keep: bool) -> Result<Published, PublishError> {
+        let Self { lists, sink, runtime, note } = *self;
+        let mut orders = Vec::new();
+        for list in lists {
+            let order = self.order_of(list)?;
+            if note {
+                self.must_not_be_superseded(list, order)?;
+            }
+            orders.push(order);
+        }
         let mut writer = sink.begin(kind).map_err(PublishError::Sink)?;
-        let mut quarantine = Quarantine::default();
+        let tenures: Vec<_> = lists.iter().filter_map(|list| list.tenure.clone()).collect();
+        let moved = move || {
+            let now = Instant::now();
+            tenures.iter().for_each(|tenure| tenure.publication_moved(Some(now)));
+        };
+        moved();
+        let moved: Moved = Arc::new(moved);
+        writer.tell(Arc::clone(&moved));
+        let mut quarantine = Quarantine::in_folder(sink.scratch());
         let mut done = Vec::new();
-        for list in &lists {
+        for (list, order) in lists.iter().zip(orders) {
             let one = Publication {
                 list,
-                runtime: &runtime,
+                order,
+                runtime,
+                scratch: sink.scratch(),
                 writer: &mut *writer,
                 quarantine: &mut quarantine,
+                moved: &moved,
                 unread_fields: 0,
                 readings: Readings::PLAIN,
             };
@@ -300,6 +377,10 @@ async fn write(
             }
             done.push(one);
         }
+        let quarantine = match keep {
+            true => writer.set_aside(quarantine).map_err(PublishError::Sink)?.unwrap_or_default(),
+            false => quarantine,
+        };
         for tenure in lists.iter().filter_map(|list| list.tenure.as_ref()).filter(|_| note) {
             match runtime.block_on(tenure.check()).map_err(PublishError::Journal)? {
                 Fencing::Held => {}
@@ -320,11 +401,19 @@ async fn write(
             let of = |(list, note): (&PulledList, &Note)| list.tenure.as_ref()?.companion(note);
             lists.iter().zip(&notes).filter(|_| note).filter_map(of).collect::<Vec<Companion>>()
         };
-        let Committed { location, together, .. } =
-            writer.commit_with(&companions).map_err(|error| match error {
-                SinkError::Superseded => PublishError::Fenced,
-                error => PublishError::Sink(error),
-            })?;
+        let Committed { location, together, set_aside, .. } = match writer.commit_with(&companions)
+        {
+            Ok(committed) => committed,
+            Err(SinkError::Declined) => return Err(PublishError::Fenced),
+            Err(SinkError::Superseded) => {
+                // Which of them it is, the sink says when it is asked.
+                for list in lists {
+                    self.must_not_be_superseded(list, self.order_of(list)?)?;
+                }
+                return Err(PublishError::Sink(SinkError::Superseded));
+            }
+            Err(error) => return Err(PublishError::Sink(error)),
+        };
         for (list, it) in lists.iter().zip(notes(&location)).filter(|_| note && !together) {
             let (journal, tenure) = (&*list.journal, list.tenure.as_ref());
             match runtime.block_on(tenure::note(journal, tenure, &list.id, it)) {
@@ -337,22 +426,85 @@ async fn write(
                 }
             }
         }
-        Ok(Published { location, lists: done, quarantine })
+        Ok(Published { location, lists: done, set_aside, quarantine })
+    }
+
+    /// The place that the pull has in the order of the sink's lists.
+    fn order_of(&self, list: &PulledList) -> Result<Option<u64>, PublishError> {
+        let state = self.runtime.block_on(list.journal.facts_of(&list.id));
+        let state = state.map_err(PublishError::Journal)?;
+        Ok(state.and_then(|state| order_at(&state, self.sink)))
+    }
+
+    /// Notes it with the pull where a later list stands where this one would go.
+    fn must_not_be_superseded(
+        &self,
+        list: &PulledList,
+        order: Option<u64>,
+    ) -> Result<(), PublishError> {
+        let Self { sink, runtime, .. } = *self;
+        let PulledList { id, journal, tenure, .. } = list;
+        let successor = runtime.block_on(successor(&**journal, id, sink));
+        let by = successor.map_err(PublishError::Journal)?.map(|later| later.mark_id);
+        let info = ListInfo::new(&id.robot_id, &id.mark_id, list.revision()).order(order);
+        if by.is_none() && !sink.is_superseded(&info).map_err(PublishError::Sink)? {
+            return Ok(());
+        }
+        let note = Note::Superseded { by: by.clone(), revision: list.revision() };
+        let noted = runtime.block_on(tenure::note(&**journal, tenure.as_ref(), id, note));
+        match noted.map_err(PublishError::Journal)? {
+            Fencing::Held => Err(PublishError::Superseded { pull: id.clone(), by }),
+            _ => Err(PublishError::Fenced),
+        }
+    }
+}
+
+/// The place that a pull has in the order of a sink's lists.
+pub(crate) fn order_at(state: &PullState, sink: &dyn Sink) -> Option<u64> {
+    state.notes.iter().rev().find_map(|noted| match &noted.note {
+        Note::Ordered { location, order } if sink.is_at(location) => Some(*order),
+        _ => None,
+    })
+}
+
+/// The next place in the order of a sink's lists, to be noted with a pull; `None` where it keeps none.
+pub(crate) async fn next_order(sink: Arc<dyn Sink>) -> Result<Option<Note>, SinkError> {
+    let asked = tokio::task::spawn_blocking(move || {
+        let order = sink.next_order()?;
+        Ok(order.zip(sink.place()).map(|(order, location)| Note::Ordered { location, order }))
+    });
+    // It ends early only with the runtime.
+    asked.await.unwrap_or(Ok(None))
+}
+
+/// The later pull of the same robot whose list stands where this one's would go: later by the order in
+/// which the journal was told of them.
+async fn successor(
+    journal: &dyn Journal,
+    id: &PullId,
+    sink: &dyn Sink,
+) -> Result<Option<PullId>, JournalError> {
+    let all = journal.pulls_of(&id.robot_id).await?;
+    let Some(own) = all.iter().find(|it| it.pull == *id).map(|it| it.order) else {
+        return Ok(None);
     };
-    // A thread of its own: it waits for reads that need the runtime's threads for blocking work, and
-    // for readers as slow as they like, and must not take those threads itself.
-    let (done, result) = oneshot::channel();
-    let thread = std::thread::Builder::new().name("qopen-publish".into());
-    // Whoever asked may have gone; the list is published all the same.
-    let thread = thread.spawn(move || drop(done.send(work())));
-    thread.map_err(|_| PublishError::Shutdown)?;
-    result.await.map_err(|_| PublishError::Shutdown)?
+    let stands_there = |state: &PullState| match state.published().map(|noted| &noted.note) {
+        Some(Note::Published { location, .. }) => sink.is_at(location),
+        _ => false,
+    };
+    let mut later: Vec<_> =
+        all.into_iter().filter(|it| it.order > own && stands_there(it)).collect();
+    later.sort_by_key(|it| it.order);
+    Ok(later.pop().map(|it| it.pull))
 }
 
 /// One list on its way into a writer. Runs on a thread that may block.
 struct Publication<'a> {
     list: &'a PulledList,
+    order: Option<u64>,
     runtime: &'a Handle,
+    scratch: Option<&'a Path>,
+    moved: &'a Moved,
     writer: &'a mut dyn ListWriter,
     quarantine: &'a mut Quarantine,
     unread_fields: u64,
@@ -365,14 +517,16 @@ impl Publication<'_> {
         let state = self.runtime.block_on(self.list.journal.pull(&self.list.id));
         let state = state.map_err(PublishError::Journal)?;
         let info = ListInfo::new(&self.list.id.robot_id, &self.list.id.mark_id, revision)
-            .started(state.as_ref().and_then(PullState::began));
+            .order(self.order);
         self.writer.begin_list(&info).map_err(PublishError::Sink)?;
         let (fold, changes) = match fold {
-            Some(fold) => (fold, None),
-            None => self.refold(state.as_ref())?,
+            Some((fold, changes)) if revision <= 1 || self.has_everything(&fold)? => {
+                (fold, changes)
+            }
+            _ => self.refold(state.as_ref())?,
         };
         let already = self.quarantine.len();
-        let mut sorter = Sorter::default();
+        let mut sorter = Sorter::default().in_folder(self.scratch);
         let mut nameless = BTreeSet::new();
         let mut pages = 0;
         self.each_page(|publication, page| {
@@ -424,6 +578,9 @@ impl Publication<'_> {
                 contents.push(raw);
             }
             found += 1;
+            if found % MOVED_EVERY == 0 {
+                (self.moved)();
+            }
             accounts += u64::from(self.write(contents)?);
         }
         Ok((found, accounts))
@@ -442,36 +599,27 @@ impl Publication<'_> {
             Note::Published { revision, pages, .. } if *revision < now => Some(*pages),
             _ => None,
         });
-        let mut fold = Fold::new(&key_of(id));
-        let mut read = 0;
-        // Of each account on a later page, the content that counted before.
-        let mut later: BTreeMap<Fingerprint, Option<ContentDigest>> = BTreeMap::new();
+        let mut refold = Refold::new(&key_of(id), before);
         self.each_page(|_, page| {
-            read += 1;
-            if before.is_some_and(|before| read > before)
-                && let Classified::Page(it) = classify(page.payload.as_bytes())
-            {
-                for account in &it.accounts {
-                    let id = account.fingerprint;
-                    later.entry(id).or_insert_with(|| fold.winner(id));
-                }
-            }
-            resume::add(&mut fold, page);
+            refold.add(page);
             Ok(())
         })?;
+        let (fold, changes) = refold.finish();
         let expected = self.list.accounts_at_the_end();
         if fold.accounts() < expected {
             return Err(PublishError::PagesMissing { expected, found: fold.accounts() });
         }
-        let changes = before.map(|_| {
-            let mut changes = Changes::default();
-            for (id, before) in later {
-                changes.added += u64::from(before.is_none());
-                changes.changed += u64::from(before.is_some() && fold.winner(id) != before);
-            }
-            changes
-        });
         Ok((Arc::new(fold), changes))
+    }
+
+    /// Whether a fold has every page that the journal has: late ones are in the journal first.
+    fn has_everything(&self, fold: &Fold) -> Result<bool, PublishError> {
+        if !self.list.is_live() {
+            return Ok(true);
+        }
+        let kept = self.runtime.block_on(self.list.journal.digests(&self.list.id));
+        let kept = kept.map_err(PublishError::Journal)?;
+        Ok(kept.into_iter().all(|digest| fold.has_page(digest_of(digest))))
     }
 
     fn each_page(
@@ -490,6 +638,7 @@ impl Publication<'_> {
             }
         });
         while let Some(page) = ahead.blocking_recv() {
+            (self.moved)();
             work(self, &page.map_err(PublishError::Journal)?)?;
         }
         // One that was broken off has not seen all of them.

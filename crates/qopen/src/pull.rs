@@ -12,6 +12,7 @@ use futures_util::stream::BoxStream;
 use futures_util::{FutureExt as _, StreamExt as _};
 use qopen_assembler::{StartError, Time, Timing, WaitingFor};
 use qopen_journal::{JournalError, PullId, Started};
+use qopen_sink::SinkError;
 use qopen_types::{MarkId, RobotId};
 
 use crate::Outcome;
@@ -200,6 +201,9 @@ pub enum PullError {
     /// That the pull is started could not be kept, or what was kept not be read.
     #[error("the journal could not be used")]
     Journal(#[source] JournalError),
+    /// The place where its list is to be published gave it no number in the order of lists.
+    #[error("the place of the list does not answer")]
+    Place(#[source] SinkError),
     /// It was followed under a claim that no longer counts.
     #[error("another worker has taken the pull over, or nobody has it any more")]
     Fenced,

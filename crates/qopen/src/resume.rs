@@ -1,10 +1,13 @@
 //! Taking up a pull that the journal knows: what was folded is folded again.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use futures_util::StreamExt as _;
-use qopen_assembler::{Entry, Fold, PageDigest, PullOptions, Timing};
-use qopen_journal::{Journal, JournalError, Note, PageRecord, PullState, Started};
+use qopen_assembler::{
+    ContentDigest, Entry, Fingerprint, Fold, PageDigest, PullKey, PullOptions, Timing,
+};
+use qopen_journal::{Changes, Journal, JournalError, Note, PageRecord, PullState, Started};
 use qopen_types::Digest;
 
 use crate::classify::{Classified, classify, key_of};
@@ -38,9 +41,11 @@ pub(crate) async fn prepare(
     state: &PullState,
     timing: Timing,
 ) -> Result<Resumed, JournalError> {
-    let mut fold = fold(journal, state).await?;
+    let (mut fold, changes) = fold(journal, state).await?;
     let of_another = Started::new(timing.settle, timing.idle_timeout, timing.deadline);
     let (at, started) = state.started().unwrap_or((SystemTime::now(), &of_another));
+    // One that was begun anew counts from then.
+    let at = state.begun_anew().unwrap_or(at);
     let mut options = options(started);
     let ended = state.ended().and_then(|noted| match &noted.note {
         Note::Ended { status, pages, .. } => Some((status == "complete", *pages)),
@@ -64,7 +69,7 @@ pub(crate) async fn prepare(
             }
         });
         start.options = options;
-        start.fold = Some(fold);
+        (start.fold, start.changes) = (Some(fold), changes);
         return Ok(Resumed { start, send_again: None, anew: false });
     }
     if let Some((true, _)) = ended {
@@ -94,13 +99,21 @@ pub(crate) async fn prepare(
     Ok(Resumed { start, send_again, anew: ended.is_some() })
 }
 
-/// Everything that the journal knows of the pull's pages.
-async fn fold(journal: &dyn Journal, state: &PullState) -> Result<Fold, JournalError> {
-    let mut fold = Fold::new(&key_of(&state.pull));
+/// Everything that the journal knows of the pull's pages, and what is new in it since it was published.
+async fn fold(
+    journal: &dyn Journal,
+    state: &PullState,
+) -> Result<(Fold, Option<Changes>), JournalError> {
+    let published = state.published().and_then(|noted| match &noted.note {
+        Note::Published { pages, .. } => Some(*pages),
+        _ => None,
+    });
+    let mut refold = Refold::new(&key_of(&state.pull), published);
     let mut pages = journal.pages(&state.pull).await?;
     while let Some(page) = pages.next().await {
-        add(&mut fold, &page?);
+        refold.add(&page?);
     }
+    let (mut fold, changes) = refold.finish();
     for fact in standing(journal, state).await? {
         match fact {
             Fact::Unreadable(_, digest) => drop(fold.add_unreadable(digest)),
@@ -111,19 +124,56 @@ async fn fold(journal: &dyn Journal, state: &PullState) -> Result<Fold, JournalE
     for digest in &state.damaged {
         fold.add_owed(digest_of(*digest));
     }
-    Ok(fold)
+    Ok((fold, changes))
 }
 
-/// Folds a kept page.
-pub(crate) fn add(fold: &mut Fold, page: &PageRecord) {
-    let digest = digest_of(page.digest);
-    match classify(page.payload.as_bytes()) {
-        Classified::Page(it) if it.pull == page.pull => {
-            fold.add_unidentified(it.unidentified);
-            fold.add_page(digest, it.has_more, it.accounts, |_: Entry| {});
+/// Folds kept pages, and tells what those change that came after a revision was published.
+pub(crate) struct Refold {
+    fold: Fold,
+    /// Pages of which the published revision was made.
+    before: Option<u64>,
+    read: u64,
+    /// Of each account on a later page, the content that counted before.
+    later: BTreeMap<Fingerprint, Option<ContentDigest>>,
+}
+
+impl Refold {
+    pub(crate) fn new(key: &PullKey, before: Option<u64>) -> Self {
+        Self { fold: Fold::new(key), before, read: 0, later: BTreeMap::new() }
+    }
+
+    /// Folds a page; they come in the order in which they were kept.
+    pub(crate) fn add(&mut self, page: &PageRecord) {
+        let digest = digest_of(page.digest);
+        self.read += 1;
+        match classify(page.payload.as_bytes()) {
+            Classified::Page(it) if it.pull == page.pull => {
+                if self.before.is_some_and(|before| self.read > before) {
+                    for account in &it.accounts {
+                        let id = account.fingerprint;
+                        self.later.entry(id).or_insert_with(|| self.fold.winner(id));
+                    }
+                }
+                self.fold.add_unidentified(it.unidentified);
+                self.fold.add_page(digest, it.has_more, it.accounts, |_: Entry| {});
+            }
+            // It was a page to whoever kept it.
+            _ => drop(self.fold.add_unreadable(digest)),
         }
-        // It was a page to whoever kept it.
-        _ => drop(fold.add_unreadable(digest)),
+    }
+
+    /// The fold, and what is new in it where something was published before.
+    pub(crate) fn finish(self) -> (Fold, Option<Changes>) {
+        let Self { fold, before, later, .. } = self;
+        let changes = before.map(|_| {
+            let mut changes = Changes::default();
+            for (id, before) in later {
+                changes.added += u64::from(before.is_none());
+                changes.changed += u64::from(before.is_some() && fold.winner(id) != before);
+            }
+            changes
+        });
+        (fold, changes)
     }
 }
 

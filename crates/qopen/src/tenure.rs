@@ -9,6 +9,7 @@ use qopen_journal::{
     Claim, Companion, Cursor, Fencing, Journal, JournalError, Note, PullId, Renewed, Workload,
 };
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::messages::Generation;
 
@@ -25,14 +26,21 @@ pub(crate) struct Tenure {
     lost: watch::Sender<bool>,
     /// How far the driver was told of what is kept.
     told: Mutex<Option<Cursor>>,
+    /// When a publication under it did its last step, while there is one.
+    moved: Mutex<Option<Instant>>,
 }
+
+/// How long a step of a publication may take before the pull is given up, for whoever can do it. A sink
+/// ends its steps before.
+const STALLED: Duration = Duration::from_secs(150);
 
 impl Tenure {
     pub(crate) fn new(journal: Arc<dyn Workload>, claim: Claim, lease: Duration) -> Self {
         let (unseen, finished) = (AtomicBool::new(false), AtomicBool::new(false));
         let (generation, lost) = (AtomicU64::new(0), watch::Sender::new(false));
         let told = Mutex::default();
-        Self { journal, claim, lease, generation, unseen, finished, lost, told }
+        let moved = Mutex::default();
+        Self { journal, claim, lease, generation, unseen, finished, lost, told, moved }
     }
 
     pub(crate) fn claim(&self) -> &Claim {
@@ -76,6 +84,22 @@ impl Tenure {
     /// Held to copy it or to replace it.
     pub(crate) fn told(&self) -> MutexGuard<'_, Option<Cursor>> {
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A publication under it has begun or goes on, or, with `None`, has ended.
+    pub(crate) fn publication_moved(&self, at: Option<Instant>) {
+        *self.moved.lock().unwrap_or_else(PoisonError::into_inner) = at;
+    }
+
+    /// Whether a publication under it has stopped moving. It is lost then: it is not renewed, so that
+    /// somebody else is given the pull.
+    pub(crate) fn is_stalled(&self) -> bool {
+        let moved = *self.moved.lock().unwrap_or_else(PoisonError::into_inner);
+        let stalled = moved.is_some_and(|at| at.elapsed() > STALLED);
+        if stalled {
+            self.lost.send_replace(true);
+        }
+        stalled
     }
 
     pub(crate) fn is_lost(&self) -> bool {

@@ -9,6 +9,7 @@ use qopen_assembler::ErrorReport;
 use qopen_journal::{
     Claim, Fencing, Journal, JournalError, PageRecord, PullId, PullState, WorkerId, Workload,
 };
+use qopen_sink::{Sink, SinkError};
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep};
@@ -16,6 +17,7 @@ use uuid::Uuid;
 
 use crate::classify::{Classified, classify};
 use crate::messages::Fact;
+use crate::publish;
 use crate::resume;
 use crate::tenure::Tenure;
 use crate::{Client, Pull, PullError};
@@ -100,6 +102,18 @@ impl fmt::Debug for Worker {
     }
 }
 
+/// Why a pull was not given its place in the order of lists.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TakePlaceError {
+    /// It could not be noted.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The place did not give one.
+    #[error("the place of lists does not answer")]
+    Sink(#[from] SinkError),
+}
+
 /// A pull that this worker has. Dropped without a word, it is given to another when the lease ends.
 #[must_use = "it is nobody else's until it is finished or left"]
 pub struct ClaimedPull {
@@ -120,6 +134,23 @@ impl ClaimedPull {
     /// [`JournalError`], when the journal cannot be read.
     pub async fn state(&self) -> Result<Option<PullState>, JournalError> {
         self.tenure.journal().pull(self.id()).await
+    }
+
+    /// Gives it a place in the order of the lists where it is to be published, before its request is
+    /// sent: of two lists the one of the later pull stands there in the end. Nothing happens where it
+    /// has one, or the sink keeps no order.
+    ///
+    /// # Errors
+    /// [`JournalError`], when that cannot be noted; [`SinkError`], when the sink does not answer.
+    pub async fn take_place(&self, sink: Arc<dyn Sink>) -> Result<(), TakePlaceError> {
+        let state = self.tenure.journal().facts_of(self.id()).await?;
+        if state.is_some_and(|state| publish::order_at(&state, &*sink).is_some()) {
+            return Ok(());
+        }
+        if let Some(note) = publish::next_order(sink).await? {
+            self.tenure.note(note).await?;
+        }
+        Ok(())
     }
 
     /// Takes it up, as [`Client::resume`] does: everything that is kept of it is folded, and its
@@ -215,7 +246,14 @@ impl Keeper {
     /// Renews what is held, and passes on what others have kept of it.
     async fn keep(&mut self) -> Result<(), JournalError> {
         let held: Vec<Arc<Tenure>> = self.held.iter().filter_map(Weak::upgrade).collect();
-        self.held.retain(|it| it.strong_count() > 0);
+        let (stalled, held): (Vec<_>, Vec<_>) = held.into_iter().partition(|it| it.is_stalled());
+        for tenure in &stalled {
+            tracing::error!(pull = %tenure.pull(), "its publication has stopped; it is given up");
+            self.client.let_go(tenure);
+        }
+        let is_stalled =
+            |it: &Weak<Tenure>| stalled.iter().any(|of| std::ptr::eq(it.as_ptr(), Arc::as_ptr(of)));
+        self.held.retain(|it| it.strong_count() > 0 && !is_stalled(it));
         let claims: Vec<Claim> = held.iter().map(|it| it.claim().clone()).collect();
         let asked = Instant::now();
         let renewed = self.journal.renew(&claims, self.options.lease).await?;

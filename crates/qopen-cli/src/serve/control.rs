@@ -11,7 +11,7 @@ use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use bytes::Bytes;
 use futures_core::Stream;
@@ -53,6 +53,7 @@ pub(super) fn router(service: Arc<Service>, token: Option<Secret>, callbacks: Li
         .route("/v1/pulls", get(list).post(start))
         .route("/v1/pulls/{mark_id}", get(show).delete(end))
         .route("/v1/pulls/{mark_id}/accounts", get(accounts))
+        .route("/v1/pulls/{mark_id}/resume", post(resume))
         .route("/v1/pulls/{mark_id}/events", get(events))
         .route("/metrics", get(figures))
         .layer(middleware::from_fn_with_state(token.map(Arc::new), authorise));
@@ -220,8 +221,20 @@ async fn end(State(service): Shared, mark: Path<String>) -> Result<StatusCode, R
         service.cancel(&state.pull).await?;
         return Ok(StatusCode::ACCEPTED);
     }
-    service.purge(&state.pull).await?;
+    if !service.purge(&state.pull).await? {
+        let message = "a list is just being published to where the pull's goes; ask again";
+        return Err(Refusal(StatusCode::CONFLICT, message.into()));
+    }
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Has a pull that has ended taken up again; one that is open goes on anyway.
+async fn resume(State(service): Shared, mark: Path<String>) -> Result<Response, Refusal> {
+    let state = known(&service, &mark).await?;
+    service.resume(&state).await?;
+    let PullId { robot_id, mark_id } = &state.pull;
+    let answer = json!({ "robot_id": robot_id.as_str(), "mark_id": mark_id.as_str() });
+    Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
 }
 
 #[derive(Deserialize)]

@@ -6,6 +6,7 @@ mod reload;
 mod schedule;
 mod service;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -28,8 +29,9 @@ use crate::wiring;
 pub(crate) use schedule::Entry;
 use service::Service;
 
-/// How long callbacks and requests that are under way may take to end when the process is to stop.
-const LAST_ORDERS: Duration = Duration::from_secs(10);
+/// How long a process that is to stop may take for what is under way: callbacks, requests, lists. Half of
+/// what container runtimes wait until they kill it.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 
 /// How long whoever reads a list over the control API may take nothing of it.
 const SLOW_READER: Duration = Duration::from_secs(300);
@@ -88,7 +90,7 @@ pub(crate) async fn run(
             if let Some(url) = output::database(out) {
                 output::refuse_password("--out", url)?;
             }
-            let output = Output::new(out, args.format)?;
+            let output = Output::new(out, args.format)?.in_folder(location.as_folder());
             output.check(&[])?;
             Some(output)
         }
@@ -105,8 +107,16 @@ pub(crate) async fn run(
         listener: listener.clone(),
     };
     let forwards = forward.clone();
-    let service =
-        Arc::new(Service::new(client, journal, output, forwards, stopping.clone(), guards));
+    let scratch = location.as_folder().map(Path::to_owned);
+    let service = Arc::new(Service::new(
+        client,
+        journal,
+        output,
+        forwards,
+        stopping.clone(),
+        scratch,
+        guards,
+    ));
     if let Some(callbacks) = &callbacks {
         say_where(callbacks, &settings, tls.is_some());
     }
@@ -149,14 +159,19 @@ pub(crate) async fn run(
             control_listener.serve(control, control_router, told(stopping.clone())),
         )
     };
+    let all = async {
+        both.await;
+        if let Some(working) = working {
+            // It ends when the process is to stop, which it is.
+            let _ = working.await;
+        }
+    };
     tokio::select! {
-        ((), ()) = both => {}
-        // Whoever keeps a connection open does not keep the process.
-        () = async { told(stopping.clone()).await; tokio::time::sleep(LAST_ORDERS).await } => {}
-    }
-    if let Some(working) = working {
-        // It ends when the process is to stop, which it is.
-        let _ = working.await;
+        () = all => {}
+        // Neither whoever keeps a connection open nor a place that hangs keeps the process.
+        () = async { told(stopping.clone()).await; tokio::time::sleep(SHUTDOWN_GRACE).await } => {
+            tracing::warn!("stopped before everything had ended; it is taken up again");
+        }
     }
     Ok(Exit::Complete)
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Zoned;
-use jiff::tz::TimeZone;
 use jiff_cron::Schedule;
 use qopen::types::{Digest, InvalidId, MarkId, RobotId};
 use qopen::{PullError, PullRequest};
@@ -100,39 +99,120 @@ impl Job {
 
     /// Starts its pulls, time after time, until the process is to stop.
     pub(super) async fn run(self, service: Arc<Service>) {
-        let mut last = Zoned::now();
+        let mut watch = Watch::default();
         loop {
-            let Some(due) = self.times.after(last.clone()).next() else { return };
-            let wait =
-                || Duration::try_from(due.timestamp().duration_since(Zoned::now().timestamp()));
-            // Never long at a time; nothing once it is past.
-            while let Ok(wait) = wait()
-                && !wait.is_zero()
-            {
-                tokio::select! {
-                    () = tokio::time::sleep(wait.min(NAP)) => {}
+            match watch.look(&self.times, &Zoned::now()) {
+                Look::Never => return,
+                Look::Wait(nap) => tokio::select! {
+                    () = tokio::time::sleep(nap) => continue,
                     () = super::told(service.stopping.clone()) => return,
+                },
+                Look::Due(due) => {
+                    if service.is_stopping() {
+                        return;
+                    }
+                    self.start(&service, &due).await;
                 }
             }
-            if service.is_stopping() {
-                return;
+        }
+    }
+
+    async fn start(&self, service: &Service, due: &Zoned) {
+        for robot in &self.robots {
+            // Figures and letters are always an identifier.
+            let Ok(mark) = self.mark(robot, due) else { continue };
+            let request = PullRequest::new(robot.clone()).need_tag_info(self.need_tags);
+            match service.start(request.mark_id(mark), self.place.as_ref()).await {
+                // Another process that has the same schedule was faster, or a clock that went back has
+                // shown this time before.
+                Err(PullError::InJournal) => {}
+                Ok(id) => eprintln!("qopen: scheduled {:?}: {id} started", self.text),
+                Err(error) => {
+                    let what = format!("scheduled {:?}: robot {robot}", self.text);
+                    eprintln!("qopen: {}", chain(&what, &error));
+                }
             }
-            // What was slept through is not made up for: one list is as good as two.
-            last = Zoned::now().with_time_zone(TimeZone::system()).max(due.clone());
-            for robot in &self.robots {
-                // Figures and letters are always an identifier.
-                let Ok(mark) = self.mark(robot, &due) else { continue };
-                let request = PullRequest::new(robot.clone()).need_tag_info(self.need_tags);
-                match service.start(request.mark_id(mark), self.place.as_ref()).await {
-                    // Another process that has the same schedule was faster.
-                    Err(PullError::InJournal) => {}
-                    Ok(id) => eprintln!("qopen: scheduled {:?}: {id} started", self.text),
-                    Err(error) => {
-                        let what = format!("scheduled {:?}: robot {robot}", self.text);
-                        eprintln!("qopen: {}", chain(&what, &error));
+        }
+    }
+}
+
+/// When a schedule is due next, told from what the clock says now and from nothing that it said before:
+/// one that is put right, forwards or back, is right from then on.
+#[derive(Default)]
+struct Watch {
+    /// The time that is waited for.
+    due: Option<Zoned>,
+}
+
+/// What a look at the clock says.
+enum Look {
+    /// It is not due for as long.
+    Wait(Duration),
+    /// It is due, by this time. What was slept through is not made up for: one list is as good as two.
+    Due(Zoned),
+    Never,
+}
+
+impl Watch {
+    fn look(&mut self, times: &Schedule, now: &Zoned) -> Look {
+        if let Some(due) = self.due.take_if(|due| &*due <= now) {
+            return Look::Due(due);
+        }
+        // Asked anew each time: where the clock went back, another time may come first.
+        let Some(due) = times.after(now.clone()).next() else { return Look::Never };
+        let wait = Duration::try_from(due.timestamp().duration_since(now.timestamp()));
+        self.due = Some(due);
+        Look::Wait(wait.unwrap_or_default().min(NAP))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use jiff::{Span, ToSpan as _};
+
+    use super::*;
+
+    /// Runs a schedule on a clock that is set by hand, and gives the times for which it was due.
+    fn run(cron: &str, jumps: &[(i64, Span)], seconds: i64) -> Vec<String> {
+        let times = Schedule::from_str(&format!("0 {cron}")).unwrap();
+        let mut now: Zoned = "2026-03-01T00:00:30[UTC]".parse().unwrap();
+        let (mut watch, mut due, mut passed) = (Watch::default(), Vec::new(), 0);
+        while passed < seconds {
+            match watch.look(&times, &now) {
+                Look::Never => break,
+                Look::Due(at) => due.push(at.strftime("%d %H:%M").to_string()),
+                Look::Wait(nap) => {
+                    let nap = i64::try_from(nap.as_millis()).unwrap().max(1);
+                    let before = passed;
+                    passed += nap / 1000 + 1;
+                    now = now.checked_add((nap / 1000 + 1).seconds()).unwrap();
+                    for (_, jump) in jumps.iter().filter(|it| (before..passed).contains(&it.0)) {
+                        now = now.checked_add(*jump).unwrap();
                     }
                 }
             }
         }
+        due
+    }
+
+    #[test]
+    fn every_time_is_due_once() {
+        assert_eq!(run("* * * * *", &[], 150), ["01 00:01", "01 00:02", "01 00:03"]);
+        assert_eq!(run("*/5 * * * *", &[], 700), ["01 00:05", "01 00:10"]);
+    }
+
+    #[test]
+    fn i16_a_clock_that_is_put_right_stops_no_schedule() {
+        // 30 days ahead at the start, and put right after 100 s.
+        let due = run("* * * * *", &[(100, -Span::new().days(30))], 400);
+        assert!(due.len() >= 6, "{due:?}");
+        // Behind, and put right: what was jumped over is not made up for.
+        let due = run("* * * * *", &[(100, Span::new().days(30))], 400);
+        assert!((6..=7).contains(&due.len()), "{due:?}");
+        // Back by less than the time that is waited for.
+        let due = run("0 * * * *", &[(1800, -Span::new().minutes(20))], 3 * 3600);
+        assert_eq!(due, ["01 01:00", "01 02:00"]);
     }
 }

@@ -1,6 +1,7 @@
 //! The pulls of a running service: each claimed, followed to its end, and published.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,7 +12,7 @@ use qopen::journal::{JournalError, Note, PullId, PullState, Store};
 use qopen::types::MarkId;
 use qopen::{
     ClaimedPull, Client, ForwardQueue, Outcome, Progress, PublishOptions, Pull, PullError,
-    PullRequest, Worker,
+    PullRequest, TakePlaceError, Worker,
 };
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -27,6 +28,13 @@ const AGAIN_AT_MOST: Duration = Duration::from_secs(60);
 
 /// How long it takes until a pull that could not be taken up is tried again.
 const STUCK: Duration = Duration::from_secs(600);
+
+/// How long a list that is being published may take when the process is to stop.
+const LAST_LIST: Duration = Duration::from_secs(3);
+
+/// How long a place for the list may take to give a number, and a publication to let go of what is
+/// deleted.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How many pulls' last figures are remembered after they have ended.
 const REMEMBERED: usize = 1024;
@@ -68,8 +76,10 @@ pub(crate) struct Service {
     followed: Mutex<BTreeMap<PullId, Followed>>,
     /// Those that it had, oldest first.
     remembered: Mutex<VecDeque<PullId>>,
-    /// One list is published at a time, and none while a pull is let go.
-    publishing: tokio::sync::Mutex<()>,
+    /// One list is published at a time to each place: one that hangs holds up no other.
+    places: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    /// Where data waits until it is whole.
+    scratch: Option<PathBuf>,
     pub(crate) guards: Guards,
 }
 
@@ -88,6 +98,7 @@ impl Service {
         output: Option<Output>,
         forward: Option<ForwardQueue>,
         stopping: watch::Receiver<bool>,
+        scratch: Option<PathBuf>,
         guards: Guards,
     ) -> Self {
         Self {
@@ -99,7 +110,8 @@ impl Service {
             turned_away: AtomicU64::new(0),
             followed: Mutex::default(),
             remembered: Mutex::default(),
-            publishing: tokio::sync::Mutex::default(),
+            places: Mutex::default(),
+            scratch,
             guards,
         }
     }
@@ -145,7 +157,7 @@ impl Service {
     /// Whether there is anything to do for a pull: it is open, or complete with pages that are not in
     /// what was published of it, and there is a place for its list.
     fn wants(&self, state: &PullState) -> bool {
-        let complete = crate::journal::status(state) == "complete";
+        let complete = crate::journal::status(state) == "complete" && !state.is_superseded();
         let newer = complete && state.has_newer_pages() || crate::journal::is_unpublished(state);
         // A page that came after all, or a release, may complete what had failed by silence.
         let from_outside = state.reported().is_some() || state.is_cancel_requested();
@@ -158,7 +170,7 @@ impl Service {
         // A file may be several robots' together, and what is relative, another process's.
         let place = Place::of(state).filter(Place::is_for_anybody);
         match place.map(|place| place.output()) {
-            Some(Ok(output)) => Some(output),
+            Some(Ok(output)) => Some(output.in_folder(self.scratch.as_deref())),
             Some(Err(failure)) => {
                 eprintln!("qopen: {}: {failure}", state.pull);
                 None
@@ -167,13 +179,11 @@ impl Service {
         }
     }
 
-    /// The mark of a later pull of the same robot whose list stands where this one's would go.
-    async fn successor(&self, state: &PullState) -> Result<Option<PullId>, JournalError> {
-        let Some(output) = self.output_of(state) else { return Ok(None) };
-        let began = state.began();
-        let all = self.journal.pulls_of(&state.pull.robot_id).await?;
-        let mut later = all.into_iter().filter(|it| it.began() > began);
-        Ok(later.find(|it| published_at(it, &output).is_some()).map(|it| it.pull))
+    /// The turn of whoever publishes to a place. Places are few: folders and databases that were named.
+    fn turn_at(&self, output: &Output) -> Arc<tokio::sync::Mutex<()>> {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        places.retain(|_, turn| Arc::strong_count(turn) > 1);
+        Arc::clone(places.entry(output.place()).or_default())
     }
 
     /// Does what is to be done for each pull that is claimed, until the process is to stop.
@@ -208,11 +218,22 @@ impl Service {
             return claimed.finish().await.map(drop);
         };
         let output = self.output_of(&state);
-        if state.ended().is_some()
-            && let Some(later) = self.successor(&state).await?
+        if let Some(output) = &output
+            && state.ended().is_none()
         {
-            tracing::debug!(pull = %state.pull, later = %later.mark_id, "a later list stands there");
-            return claimed.finish().await.map(drop);
+            let sink = output.sink(state.pull.robot_id.as_str());
+            let placed = tokio::time::timeout(PATIENCE, claimed.take_place(sink)).await;
+            let why = match placed {
+                Ok(Err(TakePlaceError::Journal(error))) => return Err(error),
+                Ok(Err(error)) => Some(crate::exit::chain("", &error)),
+                Err(_) => Some("it does not answer".to_owned()),
+                Ok(Ok(())) => None,
+            };
+            if let Some(why) = why {
+                // Its list is later than all others when it is published: what is lost is only the order
+                // of lists that other journals publish there meanwhile.
+                tracing::warn!(pull = %state.pull, why, "its list has no place in the order of lists");
+            }
         }
         if state.is_strange() {
             eprintln!("qopen: collecting {}, which somebody else requested", state.pull);
@@ -274,14 +295,40 @@ impl Service {
         Ok(())
     }
 
-    /// Lets go of a pull, and of everything that is kept of it.
-    pub(crate) async fn purge(&self, id: &PullId) -> Result<(), PullError> {
+    /// Has a pull that has ended taken up again: what was kept of it since is folded, what is missing is
+    /// awaited, and its list is published.
+    pub(crate) async fn resume(&self, state: &PullState) -> Result<(), PullError> {
+        let ended = state.ended().is_some();
+        let complete = crate::journal::status(state) == "complete";
+        let done = match ended && (!complete || state.is_superseded()) {
+            true => self.journal.note(&state.pull, Note::Resumed).await,
+            false => self.journal.want(&state.pull).await,
+        };
+        done.map_err(PullError::Journal)
+    }
+
+    /// Lets go of a pull, and of everything that is kept of it. False where its list is just being
+    /// published, and that takes its time.
+    pub(crate) async fn purge(&self, id: &PullId) -> Result<bool, PullError> {
+        let state = self.journal.facts_of(id).await.map_err(PullError::Journal)?;
+        let output = state.and_then(|state| self.output_of(&state));
         {
-            let _turn = self.publishing.lock().await;
+            // A list that is just being published must not outlive its pull.
+            let turn = output.as_ref().map(|output| self.turn_at(output));
+            let _turn = match &turn {
+                Some(turn) => match tokio::time::timeout(PATIENCE, turn.lock()).await {
+                    Ok(turn) => Some(turn),
+                    Err(_) => return Ok(false),
+                },
+                None => None,
+            };
             self.client.forget(id).await?;
             self.followed().remove(id);
         }
-        self.journal.compact(0).await.map(drop).map_err(PullError::Journal)
+        if let Some(output) = output {
+            output.sweep(id.robot_id.as_str());
+        }
+        self.journal.compact(0).await.map(|_| true).map_err(PullError::Journal)
     }
 
     /// Until the pull has ended and its list is published, or somebody else has it.
@@ -377,7 +424,12 @@ impl Service {
         let mut again = AGAIN;
         loop {
             {
-                let _turn = self.publishing.lock().await;
+                let turn = self.turn_at(&output);
+                let _turn = tokio::select! {
+                    turn = turn.lock() => turn,
+                    () = claimed.lost() => return End::Lost,
+                    () = stopping() => return End::Stopping,
+                };
                 // What is left out when the process is to stop, the next one takes up.
                 if self.is_stopping() {
                     return End::Stopping;
@@ -385,8 +437,14 @@ impl Service {
                 if !self.is_followed(claimed.id(), cancel) {
                     return End::Lost;
                 }
-                if self.publish(&output, &outcome).await {
-                    return End::Done;
+                // A place that hangs must hold up neither the process nor whoever could go on elsewhere. What
+                // was begun is taken up again, or was done.
+                tokio::select! {
+                    done = self.publish(&output, &outcome) => if done { return End::Done },
+                    () = claimed.lost() => return End::Lost,
+                    () = async { stopping().await; tokio::time::sleep(LAST_LIST).await } => {
+                        return End::Stopping;
+                    }
                 }
             }
             tokio::select! {
@@ -408,19 +466,6 @@ impl Service {
         };
         if state.as_ref().is_some_and(is_done) {
             return true;
-        }
-        if let Some(state) = &state {
-            match self.successor(state).await {
-                Ok(None) => {}
-                Ok(Some(later)) => {
-                    let mark = &later.mark_id;
-                    eprintln!(
-                        "qopen: the list of {id} is not published: that of mark {mark} is later"
-                    );
-                    return true;
-                }
-                Err(_) => return false,
-            }
         }
         let Guards { options, path, listener, .. } = &self.guards;
         let came = Came::of(self.client.stats(), listener, path);
@@ -447,7 +492,7 @@ enum End {
 fn published_at(state: &PullState, output: &Output) -> Option<u32> {
     match &state.published()?.note {
         Note::Published { revision, location, .. } => {
-            output.is_at(location, state.pull.robot_id.as_str()).then_some(*revision)
+            output.sink(state.pull.robot_id.as_str()).is_at(location).then_some(*revision)
         }
         _ => None,
     }

@@ -186,6 +186,10 @@ impl Sink for PostgresSink {
         })
     }
 
+    fn place(&self) -> Option<String> {
+        Some(self.location())
+    }
+
     fn is_at(&self, location: &str) -> bool {
         location == self.location()
     }
