@@ -21,15 +21,25 @@ mod pull;
 mod receiving;
 mod report;
 mod scratch;
+mod upkeep;
 
 use std::process::ExitCode;
 
 /// Every bench.
-const ALL: [&str; 8] =
-    ["receiving", "http", "profile", "journal", "postgres", "publication", "peers", "pull"];
+const ALL: [&str; 9] = [
+    "receiving",
+    "http",
+    "profile",
+    "journal",
+    "postgres",
+    "upkeep",
+    "publication",
+    "peers",
+    "pull",
+];
 
 /// Their tables, as the page has them.
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 13] = [
     "receiving",
     "stages",
     "http",
@@ -38,6 +48,9 @@ const TABLES: [&str; 10] = [
     "journal",
     "postgres",
     "lists",
+    "compaction",
+    "revisions",
+    "looks",
     "publication",
     "pull",
 ];
@@ -54,6 +67,8 @@ usage: cargo xtask bench [BENCH]...
   journal     durable appends beside a growing file with group commit
   postgres    the same in PostgreSQL beside a raw INSERT, and how long a list takes from its last page,
               where the server is installed
+  upkeep      appends while a journal of 2 GB is compacted, revisions of a long list, and looks at a long
+              history in PostgreSQL, where the server is installed
   publication a list from the journal to its file, beside copying that file
   peers       pages a second beside receivers in Go and Python, where those are installed
   pull        a whole pull of 10,000 to 1,000,000 customers: time, CPU, peak memory
@@ -92,6 +107,7 @@ fn run(words: &[&str]) -> Result<()> {
                     "profile" => profile::run()?,
                     "journal" => journal::run()?,
                     "postgres" => postgres::run()?,
+                    "upkeep" => upkeep::run()?,
                     "publication" => publication::run()?,
                     "peers" => peers::run()?,
                     "pull" => pull::run()?,

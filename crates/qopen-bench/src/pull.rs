@@ -16,9 +16,9 @@ const SETTLE: Duration = Duration::from_secs(1);
 
 /// What a process has taken.
 #[derive(Clone, Copy, Debug, Default)]
-struct Usage {
+pub(crate) struct Usage {
     wall: Duration,
-    cpu: Duration,
+    pub(crate) cpu: Duration,
     /// Bytes of memory, at the most.
     peak: u64,
 }
@@ -117,7 +117,7 @@ fn pull(accounts: usize) -> Result<(Usage, u64)> {
 }
 
 /// From /proc; `None` where there is none, or the process has gone.
-fn usage_of(process: u32) -> Option<Usage> {
+pub(crate) fn usage_of(process: u32) -> Option<Usage> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let peak: u64 = peak.split_whitespace().next()?.parse().ok()?;

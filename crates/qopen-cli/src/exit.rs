@@ -28,7 +28,7 @@ Exit codes:
   5    the platform refused the request or the credentials
   6    the platform reported an error by callback
   7    the output could not be written
-  130  interrupted; what had come is kept aside
+  130  interrupted; the same command takes it up
 With several robots: the first that occurred of 130, 7, 5, 6, 4, 3, 1.";
 
 impl Exit {

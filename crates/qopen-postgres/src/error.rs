@@ -21,6 +21,16 @@ pub enum DatabaseError {
     /// It is not there, or refused.
     #[error("the database did not do it")]
     Server(#[source] ServerError),
+    /// It asks for a password, and none was given.
+    #[error(
+        "the database asks for a password, and there is none; set PGPASSWORD, or name a file of passwords with PGPASSFILE"
+    )]
+    NoPassword,
+    /// Something between gives each transaction a connection of its own.
+    #[error(
+        "a connection pooler that keeps no sessions (pgbouncer with pool_mode = transaction or statement) is in front of the database; name the server itself, or a pool with pool_mode = session"
+    )]
+    Pooled,
     /// Its tables are not those of this version.
     #[error("the schema {name} has version {found}, and this version of qopen knows {known}{}", what_to_do(*.found, *.known))]
     Schema {
@@ -47,7 +57,11 @@ impl DatabaseError {
         match self {
             Self::TimedOut => true,
             Self::Server(error) => error.retryable,
-            Self::Url(_) | Self::Certificates(_) | Self::Schema { .. } => false,
+            Self::Url(_)
+            | Self::Certificates(_)
+            | Self::NoPassword
+            | Self::Pooled
+            | Self::Schema { .. } => false,
         }
     }
 }
@@ -56,6 +70,7 @@ impl DatabaseError {
 /// what is stored.
 pub struct ServerError {
     said: String,
+    pub(crate) code: Option<SqlState>,
     retryable: bool,
     cause: Option<std::io::Error>,
 }
@@ -89,14 +104,19 @@ const PASSING: [&str; 9] = ["08", "53", "57", "58", "40", "55P03", "25006", "25P
 impl From<tokio_postgres::Error> for DatabaseError {
     fn from(error: tokio_postgres::Error) -> Self {
         let Some(said) = error.as_db_error() else {
-            // A connection that is lost may be there again; what was to be sent and could not be
-            // encoded would not be.
-            let retryable = error.is_closed() || is_about_a_connection(&error);
+            // A connection that is lost may be there again: that has a cause in the system, or none but
+            // its end. What was to be sent and could not be encoded would not be.
             let said = error.to_string();
             let cause = io_cause(&error);
-            return Self::Server(ServerError { said, retryable, cause });
+            let retryable = error.is_closed() || cause.is_some();
+            return Self::Server(ServerError { said, code: None, retryable, cause });
         };
         let code = said.code();
+        if [SqlState::INVALID_SQL_STATEMENT_NAME, SqlState::DUPLICATE_PSTATEMENT].contains(code) {
+            // A statement that was prepared on a connection is not there, or another's is: somebody
+            // else's connection.
+            return Self::Pooled;
+        }
         let about_the_server = ABOUT_THE_SERVER.iter().any(|it| code.code().starts_with(it));
         let retryable = PASSING.iter().any(|it| code.code().starts_with(it));
         let said = match (about_the_server, code == &SqlState::UNDEFINED_TABLE) {
@@ -104,13 +124,9 @@ impl From<tokio_postgres::Error> for DatabaseError {
             (true, _) => format!("{} ({})", said.message(), code.code()),
             (false, _) => format!("error {}; the server's log says more", code.code()),
         };
-        Self::Server(ServerError { said, retryable, cause: None })
+        let code = Some(code.clone());
+        Self::Server(ServerError { said, code, retryable, cause: None })
     }
-}
-
-fn is_about_a_connection(error: &tokio_postgres::Error) -> bool {
-    let said = error.to_string();
-    ["connect", "communicat", "timeout", "closed", "TLS"].iter().any(|it| said.contains(it))
 }
 
 /// The operating system's word, kept as the cause.
@@ -135,7 +151,8 @@ impl From<PoolError> for DatabaseError {
             PoolError::Timeout(_) => Self::TimedOut,
             PoolError::PostCreateHook(deadpool_postgres::HookError::Backend(error)) => error.into(),
             other => {
-                Self::Server(ServerError { said: other.to_string(), retryable: true, cause: None })
+                let said = other.to_string();
+                Self::Server(ServerError { said, code: None, retryable: true, cause: None })
             }
         }
     }

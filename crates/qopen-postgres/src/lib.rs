@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod error;
+mod passfile;
 mod schema;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -14,7 +15,8 @@ use std::time::Duration;
 
 use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use tokio::sync::Notify;
-use tokio_postgres::{AsyncMessage, Client, Config};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{AsyncMessage, Client, Config, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 pub use error::DatabaseError;
@@ -42,6 +44,8 @@ struct Inner {
     config: Config,
     tls: MakeRustlsConnect,
     name: String,
+    /// Whether a password was given.
+    has_password: bool,
 }
 
 /// A connection from the pool; it goes back when it is dropped.
@@ -53,7 +57,12 @@ impl Database {
     /// # Errors
     /// [`DatabaseError::Url`], which never quotes the URL; [`DatabaseError::Certificates`].
     pub fn new(url: &str) -> Result<Self, DatabaseError> {
-        let url::Parsed { mut config, roots } = url::parse(url)?;
+        let url::Parsed { mut config, roots } = url::parse(url, &|name| std::env::var(name).ok())?;
+        let has_password = config.get_password().is_some();
+        if !has_password {
+            // Where one is asked for, the server says so, by a code.
+            config.password("");
+        }
         if config.get_connect_timeout().is_none() {
             // Of each address: there must be time for the next.
             config.connect_timeout(PATIENCE / 4);
@@ -84,7 +93,7 @@ impl Database {
             .build()
             .map_err(|error| DatabaseError::Url(error.to_string()))?;
         let name = url::name(&config);
-        Ok(Self { inner: Arc::new(Inner { pool, config, tls, name }) })
+        Ok(Self { inner: Arc::new(Inner { pool, config, tls, name, has_password }) })
     }
 
     /// Host and database, for messages: no user, no password.
@@ -98,7 +107,54 @@ impl Database {
     /// # Errors
     /// [`DatabaseError`], when none can be had within ten seconds.
     pub async fn client(&self) -> Result<Pooled, DatabaseError> {
-        self.inner.pool.get().await.map_err(DatabaseError::from)
+        self.inner.pool.get().await.map_err(|error| self.refused(error.into()))
+    }
+
+    /// Why no connection was made.
+    fn refused(&self, error: DatabaseError) -> DatabaseError {
+        let code = match &error {
+            DatabaseError::Server(error) => error.code.as_ref(),
+            _ => None,
+        };
+        let asked = [SqlState::INVALID_PASSWORD, SqlState::INVALID_AUTHORIZATION_SPECIFICATION];
+        match code.is_some_and(|code| asked.contains(code)) && !self.inner.has_password {
+            true => DatabaseError::NoPassword,
+            false => error,
+        }
+    }
+
+    /// Whether a connection is a session: what is prepared, listened to and set on it is so for as long as
+    /// it lives. It is not where a pooler gives each transaction another one.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Pooled`], where it is none; [`DatabaseError`], when that cannot be found out.
+    pub async fn check_session(&self) -> Result<(), DatabaseError> {
+        let backend = async |client: &Client| {
+            let said = client.simple_query("SELECT pg_backend_pid()").await?;
+            let row = said.into_iter().find_map(|message| match message {
+                SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+                _ => None,
+            });
+            Ok::<_, DatabaseError>(row)
+        };
+        let probe = async {
+            let (one, other) = (self.connect(None).await?, self.connect(None).await?);
+            let first = backend(&one).await?;
+            // What a pool has idle is given to whoever comes next, and not given back before the end.
+            let begun = other.simple_query("BEGIN").await;
+            if begun.as_ref().is_err_and(|it| it.code() == Some(&SqlState::PROTOCOL_VIOLATION)) {
+                // It does not even let a transaction begin.
+                return Err(DatabaseError::Pooled);
+            }
+            begun?;
+            backend(&other).await?;
+            let second = backend(&one).await?;
+            match first == second {
+                true => Ok(()),
+                false => Err(DatabaseError::Pooled),
+            }
+        };
+        tokio::time::timeout(PATIENCE, probe).await.map_err(|_| DatabaseError::TimedOut)?
     }
 
     /// A connection of one's own, closed when it is dropped. Notifications that come over it wake
@@ -109,7 +165,8 @@ impl Database {
     pub async fn connect(&self, notified: Option<Arc<Notify>>) -> Result<Client, DatabaseError> {
         let connecting = self.inner.config.connect(self.inner.tls.clone());
         let connected = tokio::time::timeout(PATIENCE, connecting).await;
-        let (client, mut connection) = connected.map_err(|_| DatabaseError::TimedOut)??;
+        let connected = connected.map_err(|_| DatabaseError::TimedOut)?;
+        let (client, mut connection) = connected.map_err(|error| self.refused(error.into()))?;
         tokio::spawn(async move {
             loop {
                 let message = poll_fn(|cx| connection.poll_message(cx)).await;

@@ -170,6 +170,42 @@ impl Server {
         format!("postgres://qopen@127.0.0.1:{}/{database}", self.port)
     }
 
+    /// Whom it lets in from now on, in the words of `pg_hba.conf`.
+    ///
+    /// # Errors
+    /// [`DatabaseError`](crate::DatabaseError), when it does not read them.
+    pub async fn let_in(&self, rules: &str) -> Result<(), crate::DatabaseError> {
+        let client = Database::new(&self.url())?.connect(None).await?;
+        let written = std::fs::write(self.data().join("pg_hba.conf"), rules);
+        written.map_err(|error| crate::DatabaseError::Url(error.to_string()))?;
+        client.batch_execute("SELECT pg_reload_conf()").await?;
+        Ok(())
+    }
+
+    /// A pgbouncer in front of it, with that `pool_mode`; `None`, said loudly, where it is not on this
+    /// machine.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    #[allow(clippy::panic, reason = "a test fails by panicking")]
+    #[must_use]
+    pub fn pooler(&self, pool_mode: &str) -> Option<Pooler> {
+        let places = ["/usr/sbin", "/usr/bin", "/usr/local/bin", "/opt/homebrew/bin"];
+        let program = places.iter().map(|it| Path::new(it).join("pgbouncer"));
+        let Some(program) = program.into_iter().find(|it| it.is_file()) else {
+            assert!(
+                std::env::var(REQUIRED).as_deref() != Ok("required"),
+                "{REQUIRED} is required, and pgbouncer was not found"
+            );
+            say("SKIP: pgbouncer not found; what needs it is not tested");
+            return None;
+        };
+        match Pooler::start(&program, self, pool_mode) {
+            Ok(pooler) => Some(pooler),
+            Err(error) => panic!("pgbouncer cannot be started: {error}"),
+        }
+    }
+
     /// Makes a database, and gives its URL.
     ///
     /// # Errors
@@ -178,6 +214,68 @@ impl Server {
         let client = Database::new(&self.url())?.connect(None).await?;
         client.batch_execute(&format!("CREATE DATABASE {database}")).await?;
         Ok(self.url_of(database))
+    }
+}
+
+/// A running pgbouncer.
+#[derive(Debug)]
+pub struct Pooler {
+    port: u16,
+    process: Child,
+    _folder: TempDir,
+}
+
+impl Pooler {
+    fn start(program: &Path, server: &Server, pool_mode: &str) -> io::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("qopen-pgbouncer-").tempdir()?;
+        let settings = folder.path().join("pgbouncer.ini");
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+            let server_port = server.port;
+            let text = format!(
+                "[databases]\n* = host=127.0.0.1 port={server_port}\n[pgbouncer]\nlisten_addr=127.0.0.1\n\
+                 listen_port={port}\nunix_socket_dir=\nauth_type=any\npool_mode={pool_mode}\n\
+                 [databases]\npostgres = host=127.0.0.1 port={server_port} user=qopen\n"
+            );
+            std::fs::write(&settings, text)?;
+            let mut command = Command::new(program);
+            if let Some((user, group)) = somebody_else() {
+                chown(folder.path(), Some(user), Some(group))?;
+                chown(&settings, Some(user), Some(group))?;
+                command.uid(user).gid(group);
+            }
+            let log = std::fs::File::options()
+                .create(true)
+                .append(true)
+                .open(folder.path().join("log"))?;
+            command.arg(&settings).current_dir(folder.path()).stdin(Stdio::null());
+            let mut process = command.stdout(log.try_clone()?).stderr(log).spawn()?;
+            while Instant::now() < until && process.try_wait()?.is_none() {
+                if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                    return Ok(Self { port, process, _folder: folder });
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            process.kill().and_then(|()| process.wait()).map(drop)?;
+            if Instant::now() >= until {
+                let log = std::fs::read_to_string(folder.path().join("log"))?;
+                return Err(io::Error::other(log));
+            }
+        }
+    }
+
+    /// The URL of the database by way of it.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("postgres://qopen@127.0.0.1:{}/postgres", self.port)
+    }
+}
+
+impl Drop for Pooler {
+    fn drop(&mut self) {
+        // The folder goes too.
+        let _ = self.process.kill().and_then(|()| self.process.wait());
     }
 }
 

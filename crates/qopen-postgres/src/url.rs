@@ -1,12 +1,13 @@
 //! The URL, with the parameters that are ours to read.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
 use crate::DatabaseError;
+use crate::passfile::{self, Wanted};
 
 pub(crate) struct Parsed {
     pub(crate) config: Config,
@@ -14,28 +15,33 @@ pub(crate) struct Parsed {
     pub(crate) roots: Option<PathBuf>,
 }
 
-pub(crate) fn parse(url: &str) -> Result<Parsed, DatabaseError> {
+/// Reads a URL, and of the environment what libpq reads of it for what the URL does not say.
+pub(crate) fn parse(
+    url: &str,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<Parsed, DatabaseError> {
+    let environment = |name: &str| environment(name).filter(|it| !it.is_empty());
     let wrong = |why: &str| DatabaseError::Url(why.to_owned());
     if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
         return Err(wrong("it does not begin with postgres://"));
     }
     let (base, query) = url.split_once('?').unwrap_or((url, ""));
-    let (mut roots, mut mode) = (None, None);
+    let (mut roots, mut mode, mut passfile) = (None, None, None);
     let mut rest = Vec::new();
     for parameter in query.split('&').filter(|it| !it.is_empty()) {
         match parameter.split_once('=') {
             Some(("sslrootcert", file)) => roots = Some(PathBuf::from(file)),
-            Some(("sslmode", value)) => {
-                mode = Some(match value {
-                    "disable" => SslMode::Disable,
-                    "prefer" => SslMode::Prefer,
-                    "require" | "verify-ca" | "verify-full" => SslMode::Require,
-                    _ => return Err(wrong("sslmode is disable, prefer or require")),
-                });
-            }
+            Some(("passfile", file)) => passfile = Some(PathBuf::from(file)),
+            Some(("sslmode", value)) => mode = Some(ssl_mode(value, "sslmode")?),
             _ => rest.push(parameter),
         }
     }
+    if mode.is_none()
+        && let Some(value) = environment("PGSSLMODE")
+    {
+        mode = Some(ssl_mode(&value, "PGSSLMODE")?);
+    }
+    roots = roots.or_else(|| environment("PGSSLROOTCERT").map(PathBuf::from));
     let url = match rest.is_empty() {
         true => base.to_owned(),
         false => format!("{base}?{}", rest.join("&")),
@@ -45,17 +51,57 @@ pub(crate) fn parse(url: &str) -> Result<Parsed, DatabaseError> {
         .parse()
         .map_err(|_| wrong("it is not a PostgreSQL URL, or has a parameter that is not known"))?;
     if config.get_hosts().is_empty() {
-        return Err(wrong("it names no host"));
+        return Err(wrong(
+            "it names no host; a socket is named by its folder, postgres:///DATABASE?host=/var/run/postgresql",
+        ));
     }
     let near = config.get_hostaddrs().iter().all(IpAddr::is_loopback);
     let local = near && config.get_hosts().iter().all(is_local);
     config.ssl_mode(mode.unwrap_or(if local { SslMode::Disable } else { SslMode::Require }));
-    if config.get_password().is_none()
-        && let Ok(password) = std::env::var("PGPASSWORD")
-    {
-        config.password(password);
+    if config.get_password().is_none() {
+        let of_a_file = || {
+            let home = || Some(PathBuf::from(environment("HOME")?).join(".pgpass"));
+            let file = passfile.or_else(|| environment("PGPASSFILE").map(PathBuf::from));
+            find(&file.or_else(home)?, &config)
+        };
+        if let Some(password) = environment("PGPASSWORD").or_else(of_a_file) {
+            config.password(password);
+        }
     }
     Ok(Parsed { config, roots })
+}
+
+fn ssl_mode(value: &str, named: &str) -> Result<SslMode, DatabaseError> {
+    match value {
+        "disable" => Ok(SslMode::Disable),
+        "prefer" => Ok(SslMode::Prefer),
+        "require" | "verify-ca" | "verify-full" => Ok(SslMode::Require),
+        _ => Err(DatabaseError::Url(format!("{named} is disable, prefer, require or verify-full"))),
+    }
+}
+
+/// The password of the first host for which a file has one.
+fn find(file: &Path, config: &Config) -> Option<String> {
+    let user = config.get_user()?;
+    let database = config.get_dbname().unwrap_or(user);
+    config.get_hosts().iter().enumerate().find_map(|(n, host)| {
+        let (host, port) = (text_of(host), port_of(config, n));
+        passfile::find(file, &Wanted { host: &host, port, database, user })
+    })
+}
+
+fn text_of(host: &Host) -> String {
+    match host {
+        Host::Tcp(name) => name.clone(),
+        #[cfg(unix)]
+        Host::Unix(path) => path.display().to_string(),
+    }
+}
+
+/// The port of a host: of several, each has its own, or all have the same.
+fn port_of(config: &Config, n: usize) -> u16 {
+    let ports = config.get_ports();
+    ports.get(n).or(ports.first()).copied().unwrap_or(5432)
 }
 
 fn is_local(host: &Host) -> bool {
@@ -70,15 +116,8 @@ fn is_local(host: &Host) -> bool {
 
 /// Host and database: what may be said of it.
 pub(crate) fn name(config: &Config) -> String {
-    let hosts = config.get_hosts().iter().enumerate().map(|(n, host)| {
-        let ports = config.get_ports();
-        let port = ports.get(n).or(ports.first()).copied().unwrap_or(5432);
-        match host {
-            Host::Tcp(name) => format!("{name}:{port}"),
-            #[cfg(unix)]
-            Host::Unix(path) => path.display().to_string(),
-        }
-    });
+    let hosts = config.get_hosts().iter().enumerate();
+    let hosts = hosts.map(|(n, host)| format!("{}:{}", text_of(host), port_of(config, n)));
     let hosts: Vec<_> = hosts.collect();
     format!("postgres://{}/{}", hosts.join(","), config.get_dbname().unwrap_or_default())
 }
@@ -91,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_name_has_no_secret_and_tls_is_asked_for_where_the_way_is_long() {
-        let of = |url: &str| parse(url).unwrap().config;
+        let of = |url: &str| parse(url, &|_| None).unwrap().config;
         let far = of("postgres://me:secret@db.example:6000/list?sslrootcert=/ca.pem");
         assert_eq!(name(&far), "postgres://db.example:6000/list");
         assert_eq!(far.get_ssl_mode(), SslMode::Require);
@@ -112,9 +151,57 @@ mod tests {
             "postgres://me:secret@host/x?sslmode=secret",
             "postgres:///x?user=secret",
         ] {
-            let Err(error) = parse(url) else { continue };
+            let Err(error) = parse(url, &|_| None) else { continue };
             assert!(!format!("{error} {error:?}").contains("secret"), "{error}");
         }
-        assert!(parse("postgres://me:secret@host/x?sslmode=secret").is_err());
+        assert!(parse("postgres://me:secret@host/x?sslmode=secret", &|_| None).is_err());
+    }
+
+    #[test]
+    fn what_the_url_does_not_say_the_environment_does_as_with_libpq() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("passwords");
+        std::fs::write(&file, "far:5432:x:me:of the file\nlocalhost:7:x:me:of the socket\n")
+            .unwrap();
+        let mode = |mode| {
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+            std::fs::set_permissions(&file, mode).unwrap();
+        };
+        mode(0o600);
+        let parsed = |url: &str, set: &[(&str, &str)]| {
+            let get = |name: &str| Some(set.iter().find(|it| it.0 == name)?.1.to_owned());
+            parse(url, &get).map(|it| it.config)
+        };
+        let password = |url: &str, set: &[(&str, &str)]| {
+            let config = parsed(url, set).unwrap();
+            config.get_password().map(|it| String::from_utf8_lossy(it).into_owned())
+        };
+        let passfile = ("PGPASSFILE", file.to_str().unwrap());
+        let url = "postgres://me@far/x";
+        assert_eq!(password(url, &[]), None);
+        assert_eq!(password(url, &[passfile]).as_deref(), Some("of the file"));
+        assert_eq!(password(url, &[passfile, ("PGPASSWORD", "set")]).as_deref(), Some("set"));
+        assert_eq!(password("postgres://me:own@far/x", &[passfile]).as_deref(), Some("own"));
+        let of_a_parameter = format!("{url}?passfile={}", passfile.1);
+        assert_eq!(password(&of_a_parameter, &[]).as_deref(), Some("of the file"));
+        let sockets =
+            ["postgres://me@%2Frun%2Fpg:7/x", "postgres:///x?user=me&host=/run/pg&port=7"];
+        for url in sockets {
+            assert_eq!(password(url, &[passfile]).as_deref(), Some("of the socket"));
+            assert_eq!(name(&parsed(url, &[]).unwrap()), "postgres:///run/pg:7/x");
+        }
+        // What others may read is no secret.
+        mode(0o644);
+        assert_eq!(password(url, &[passfile]), None);
+
+        let mode = |url, value| parsed(url, &[("PGSSLMODE", value)]).map(|it| it.get_ssl_mode());
+        assert_eq!(mode(url, "disable").unwrap(), SslMode::Disable);
+        assert_eq!(mode(url, "verify-full").unwrap(), SslMode::Require);
+        assert_eq!(mode("postgres://me@far/x?sslmode=prefer", "disable").unwrap(), SslMode::Prefer);
+        assert_eq!(mode("postgres://me@127.0.0.1/x", "require").unwrap(), SslMode::Require);
+        let error = mode(url, "allow").unwrap_err().to_string();
+        assert!(error.contains("PGSSLMODE is"), "{error}");
+        let error = parsed("postgres:///x?user=me", &[]).unwrap_err().to_string();
+        assert!(error.contains("host=/var/run/postgresql"), "{error}");
     }
 }

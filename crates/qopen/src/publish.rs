@@ -88,6 +88,9 @@ fn later(by: Option<&MarkId>) -> String {
     )
 }
 
+/// A fold, and what is new in it since a revision was published.
+type Folded = (Arc<Fold>, Option<Changes>);
+
 /// A list that was pulled, in the journal and ready to be published.
 ///
 /// Holding it keeps its pages from being forgotten.
@@ -177,7 +180,7 @@ impl PulledList {
     }
 
     /// The revision, and the fold that was made last, with what is new in it.
-    fn fold(&self) -> (u32, Option<(Arc<Fold>, Option<Changes>)>) {
+    fn fold(&self) -> (u32, Option<Folded>) {
         match &self.source {
             Source::Done(fold, revision) => (*revision, Some((Arc::clone(fold), None))),
             Source::Live { seen, .. } => {
@@ -588,10 +591,7 @@ impl Publication<'_> {
 
     /// The fold of every page that is in the journal now, and what it has beyond the revision that was
     /// published before: pages are read in the order in which they were kept.
-    fn refold(
-        &mut self,
-        state: Option<&PullState>,
-    ) -> Result<(Arc<Fold>, Option<Changes>), PublishError> {
+    fn refold(&mut self, state: Option<&PullState>) -> Result<Folded, PublishError> {
         let id = &self.list.id;
         let now = self.list.revision();
         let notes = state.into_iter().flat_map(|it| it.notes.iter().rev());

@@ -15,6 +15,7 @@ mod memory;
 mod odd;
 mod offline;
 mod outages;
+mod places;
 mod pulls;
 mod served;
 mod serving;

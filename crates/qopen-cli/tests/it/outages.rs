@@ -13,13 +13,13 @@ use crate::served::{Served, expected};
 use crate::support::{Stage, ids};
 
 /// A way to the server on which nothing moves while it is frozen.
-struct Way {
-    url: String,
-    frozen: Arc<watch::Sender<bool>>,
+pub struct Way {
+    pub url: String,
+    pub frozen: Arc<watch::Sender<bool>>,
 }
 
 impl Way {
-    async fn to(server: &Server) -> Self {
+    pub async fn to(server: &Server) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = server.url();
         let port = url.rsplit(':').next().unwrap().split('/').next().unwrap();

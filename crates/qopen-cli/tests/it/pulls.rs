@@ -241,24 +241,39 @@ fn an_output_that_fails_at_the_end_has_its_exit_code() {
     assert!(summary["error"].as_str().unwrap().contains("does not exist"), "{summary}");
 }
 
+/// Ctrl-C and SIGTERM leave a pull as `kill -9` does: the same command goes on with it.
 #[cfg(unix)]
 #[test]
-fn an_interrupted_pull_keeps_what_has_come() {
+fn an_interrupted_pull_is_gone_on_with_by_the_same_command() {
     for signal in ["-INT", "-TERM"] {
-        let stage = Stage::new(&Schedule { lost_last_page: true, ..Schedule::default() });
-        let mut child =
-            stage.pull(&["--robot", "r1", "--out", "list", "--json", "--idle-timeout", "60s"]);
+        let schedule = Schedule {
+            accounts: 60,
+            page_size: 10,
+            late_page: Some((5, 3_000)),
+            max_attempts: 1000,
+            ..Schedule::default()
+        };
+        let stage = Stage::new(&schedule);
+        let arguments = ["--robot", "r1", "--out", "list", "--json"];
+        let mut child = stage.pull(&arguments);
         let mut child = child.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let all_came = |line: &String| serde_json::from_str::<Value>(line).unwrap()["pages"] == 4;
-        assert!(lines.by_ref().map(Result::unwrap).any(|line| all_came(&line)));
+        let some_came = |line: &String| serde_json::from_str::<Value>(line).unwrap()["pages"] == 5;
+        assert!(lines.by_ref().map(Result::unwrap).any(|line| some_came(&line)));
         let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
         assert!(sent.success());
         let summary: Value =
             serde_json::from_str(&lines.map(Result::unwrap).last().unwrap()).unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(130));
-        assert_eq!(summary["status"], "incomplete");
-        assert_eq!(ids(&stage.read("list.partial")).len(), 400);
-        assert!(!stage.exists("list"));
+        assert_eq!((&summary["status"], &summary["output"]), (&"incomplete".into(), &Value::Null));
+        assert!(summary["error"].as_str().unwrap().contains("the same command"), "{summary}");
+        assert!(!stage.exists("list") && !stage.exists("list.partial"));
+        let output = stage.run(&arguments);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert!(text(&output.stderr).contains("taking up the interrupted pull"));
+        assert_eq!(ids(&stage.read("list")).len(), 60);
+        // One request was sent, under one mark.
+        let listed = stage.verb("pulls", &["list"]).output().unwrap();
+        assert_eq!(text(&listed.stdout).lines().count(), 1);
     }
 }

@@ -393,7 +393,7 @@ async fn its_description_is_valid_and_whole() {
         let no_path = answer.text().await.unwrap().contains("there is no such path");
         assert!(!no_path, "{method} {path}");
     }
-    assert_eq!(operations.len(), 10);
+    assert_eq!(operations.len(), 11);
     // And whatever refers to something finds it.
     let json: Value = serde_json::from_str(&description).unwrap();
     let mut left = vec![&json];

@@ -111,6 +111,7 @@ pub(crate) async fn migrate(database: &Database) -> Result<usize, JournalError> 
 impl PostgresJournal {
     /// Opens the journal in that database, whose tables must have been made before.
     pub(crate) async fn open(database: Database) -> Result<Self, JournalError> {
+        database.check_session().await.map_err(away)?;
         database.check(&SCHEMA).await.map_err(away)?;
         let client = database.client().await.map_err(away)?;
         let row = client.query_one("SELECT id::text FROM qopen_journal.identity", &[]).await;

@@ -135,6 +135,8 @@ impl Sink for PostgresSink {
     /// Makes the tables where there are none, and finds out whether lists can be written: by beginning
     /// one that is empty.
     fn check(&self) -> Result<(), SinkError> {
+        let database = self.database.clone();
+        on_a_runtime(move |runtime| runtime.block_on(database.check_session()).map_err(away))?;
         self.migrate()?;
         temporary::unnamed(self.scratch.as_deref(), Path::new(TAGS))?;
         let suits = self.ask("looking at the database", async |client| {

@@ -2,8 +2,10 @@
 
 use qopen::assembler::{Failure, WaitingFor};
 use qopen::callback::RejectReason;
+use qopen::sink::{FileSink, Format};
 use qopen::types::Account;
 use qopen::{PullRequest, Status};
+use std::sync::Arc;
 use std::time::Duration;
 
 use qopen_simulator::{Chance, ErrorFault, Odd, Refusal, Schedule};
@@ -266,8 +268,11 @@ async fn a_broken_page_is_kept_and_stands_against_completeness() {
     // It is shown whole beside what there is.
     let (list, published) = written(&outcome).await;
     assert_eq!((list.len(), published.lists[0].quarantined), (400, 1));
-    let lines: Vec<String> =
-        published.quarantine.into_lines().unwrap().map(Result::unwrap).collect();
+    // Whoever reads the list out is given it, too.
+    let folder = tempfile::tempdir().unwrap();
+    let sink = FileSink::new(folder.path().join("list"), Format::Jsonl);
+    let read = qopen::read_out(vec![outcome.list.clone()], Arc::new(sink)).await.unwrap();
+    let lines: Vec<String> = read.quarantine.into_lines().unwrap().map(Result::unwrap).collect();
     let line: serde_json::Value = serde_json::from_str(&lines[0]).unwrap();
     assert_eq!(line["reason"], "account_list: expected a list, found a string");
     assert_eq!(line["raw"]["data"]["account_list"], "not a list");
