@@ -10,6 +10,12 @@ use crate::pull::{Ending, Pull, State, WaitingFor};
 use crate::time::Time;
 
 impl<T: Keyed> Assembler<T> {
+    /// Whether pages are turned away with [`Verdict::Backlog`] until events are taken.
+    #[must_use]
+    pub fn is_backlogged(&self) -> bool {
+        self.events.len() >= self.config.limits.queued_events
+    }
+
     /// The request was accepted: silence begins to count. Ignored for a pull that is not open.
     pub fn handle_accepted(&mut self, now: Time, key: &PullKey) {
         let now = self.advance(now);
@@ -29,7 +35,7 @@ impl<T: Keyed> Assembler<T> {
         I: IntoIterator<Item = T>,
     {
         let now = self.advance(now);
-        if self.events.len() >= self.config.limits.queued_events {
+        if self.is_backlogged() {
             return Verdict::Backlog;
         }
         if self.ended.contains_key(&page.key) {

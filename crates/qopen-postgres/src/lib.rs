@@ -30,8 +30,11 @@ const POOL: usize = 8;
 /// How long a connection may take to be made, or to become free.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What every connection begins with.
-const COMMITS_WAIT_FOR_THE_DISK: &str = "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
+/// What every connection begins with: commits wait for the disk; and nothing is compiled for a statement
+/// that is short, which takes longer than the statement where a table is large.
+const SESSION: &str = "
+    SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
+    SET jit = off";
 
 /// A database, and connections to it. Cloning is cheap; clones share the pool.
 #[derive(Clone)]
@@ -80,7 +83,7 @@ impl Database {
         );
         let prepare = Hook::async_fn(|client: &mut deadpool_postgres::ClientWrapper, _| {
             Box::pin(async move {
-                let done = client.batch_execute(COMMITS_WAIT_FOR_THE_DISK).await;
+                let done = client.batch_execute(SESSION).await;
                 done.map_err(HookError::Backend)
             })
         });
@@ -182,7 +185,7 @@ impl Database {
                 }
             }
         });
-        let prepared = client.batch_execute(COMMITS_WAIT_FOR_THE_DISK);
+        let prepared = client.batch_execute(SESSION);
         tokio::time::timeout(PATIENCE, prepared).await.map_err(|_| DatabaseError::TimedOut)??;
         Ok(client)
     }

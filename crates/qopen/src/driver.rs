@@ -1,13 +1,13 @@
 //! The task that owns the clock and the assembler: facts in, events out to whoever waits.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use qopen_assembler::{
-    Assembler, Config, Entry, ErrorReport, Event, Failure, Fold, PullKey, StartError, Time,
-    Verdict, WaitingFor,
+    Anomaly, Assembler, Config, Entry, ErrorReport, Event, Failure, Fold, PullKey, StartError,
+    Time, Verdict, WaitingFor,
 };
 use qopen_callback::{Refusals, Refused};
 use qopen_http::SendError;
@@ -68,6 +68,8 @@ pub(crate) struct Driver {
     away: Option<Instant>,
     /// Ends that could not be noted yet: they are nobody's business before.
     unnoted: BTreeMap<PullKey, Status>,
+    /// What waits until the assembler's events are taken.
+    waiting: VecDeque<(Time, Fact)>,
 }
 
 /// Time begins long before the driver does: what was signed before that has a time too.
@@ -112,6 +114,7 @@ impl Driver {
             heard: epoch,
             away: None,
             unnoted: BTreeMap::new(),
+            waiting: VecDeque::new(),
         };
         loop {
             let due = driver.assembler.poll_timeout();
@@ -143,6 +146,7 @@ impl Driver {
                 }
             }
             driver.speak().await;
+            driver.hand_in_again().await;
         }
     }
 
@@ -391,6 +395,11 @@ impl Driver {
             while let Ok((_, fact)) = self.facts.try_recv() {
                 self.take(before, fact);
             }
+            if !self.waiting.is_empty() {
+                // Nothing is due before what came before it.
+                self.speak().await;
+                self.hand_in_again().await;
+            }
         }
     }
 
@@ -481,7 +490,22 @@ impl Driver {
         self.take(at, fact);
     }
 
+    /// Hands in what waited until there was room for its events.
+    async fn hand_in_again(&mut self) {
+        while let Some((at, fact)) = self.waiting.pop_front() {
+            self.hand_in(at, fact);
+            self.speak().await;
+        }
+    }
+
     fn take(&mut self, now: Time, fact: Fact) {
+        match self.assembler.is_backlogged() || !self.waiting.is_empty() {
+            true => self.waiting.push_back((now, fact)),
+            false => self.hand_in(now, fact),
+        }
+    }
+
+    fn hand_in(&mut self, now: Time, fact: Fact) {
         if let Some(key) = self.held_for(&fact)
             && let Some(held) = self.held.get_mut(&key)
         {
@@ -555,7 +579,7 @@ impl Driver {
                     self.end(&key, status).await;
                 }
                 Event::Revised { key, revision, .. } => {
-                    tracing::warn!(pull = %key, revision, "pages came after the list was complete");
+                    tracing::info!(pull = %key, revision, "pages came after the list was complete");
                     self.update(&key, None);
                 }
                 Event::Reopened { key } => self.reopened(&key).await,
@@ -563,6 +587,10 @@ impl Driver {
                     if let Some(entered) = self.pulls.remove(&key) {
                         self.known.remove(&entered.pull);
                     }
+                }
+                // It is kept, or is about to be, and makes a revision.
+                Event::Anomaly(anomaly @ Anomaly::UnfoldedAfterEnd { .. }) => {
+                    tracing::debug!(?anomaly, "anomaly");
                 }
                 Event::Anomaly(anomaly) => tracing::warn!(?anomaly, "anomaly"),
                 other => tracing::debug!(?other, "an event that this driver does not use"),
@@ -675,5 +703,66 @@ fn has_anything(fold: &Fold) -> bool {
 async fn sleep_until(due: Option<Instant>) {
     if let Some(due) = due {
         tokio::time::sleep_until(due).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+    use qopen_assembler::{PageDigest, PullOptions, Timing};
+    use qopen_journal::MemoryJournal;
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::classify::{Classified, classify};
+
+    /// Where the assembler turns a page away because its events wait, the page is handed in again.
+    #[tokio::test]
+    async fn a_page_that_meets_a_backlog_of_events_is_not_lost() {
+        const PAGES: usize = 50;
+        let mut config = Config::default();
+        config.limits.queued_events = 1;
+        let pull = PullId { robot_id: "r".parse().unwrap(), mark_id: "m".parse().unwrap() };
+        let (commands, heard) = mpsc::unbounded_channel();
+        let (facts, told) = mpsc::channel(PAGES);
+        let (adopted, _adopted) = mpsc::channel(1);
+        let journal = Arc::new(MemoryJournal::default());
+        let known = Arc::new(KnownPulls::default());
+        let refusals = Refusals::default();
+        let page = |number: usize| {
+            let last = number + 1 == PAGES;
+            let text = format!(
+                r#"{{"event_type":42016,"robot_id":"r","data":{{"mark_id":"m","has_more":{},"account_list":[{{"account_id":"a{number}"}}]}}}}"#,
+                !last
+            );
+            match classify(text.as_bytes()) {
+                Classified::Page(page) => {
+                    Fact::Page(pull.clone(), PageDigest::of(text.as_bytes()), page)
+                }
+                _ => panic!("{text}"),
+            }
+        };
+        // They are there before the driver looks, and are taken one after the other.
+        let (reply, answer) = oneshot::channel();
+        let hold = oneshot::channel();
+        let generation = 1;
+        assert!(
+            commands.send(Command::Hold { pull: pull.clone(), generation, reply: hold.0 }).is_ok()
+        );
+        tokio::spawn(Driver::run(config, journal, known, adopted, heard, told, refusals));
+        hold.1.await.unwrap().unwrap();
+        for number in 0..PAGES {
+            assert!(facts.send((Instant::now(), page(number))).await.is_ok());
+        }
+        let timing = Timing::default().settle(Duration::from_millis(100));
+        let start = Box::new(Start::new(PullOptions::default().timing(timing)));
+        let start = Command::Start { pull: pull.clone(), generation, start, reply };
+        assert!(commands.send(start).is_ok());
+        let mut watched = answer.await.unwrap().unwrap();
+        let ended = watched.seen.wait_for(|seen| seen.ended.is_some()).await.unwrap();
+        let status = &ended.ended.as_ref().unwrap().status;
+        assert!(matches!(status, Status::Complete(_)), "{status:?}");
+        assert_eq!((ended.progress.pages, ended.progress.accounts), (PAGES, PAGES));
     }
 }

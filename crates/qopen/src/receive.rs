@@ -135,7 +135,8 @@ impl Intake {
 
     async fn take(&self, arrived: Instant, received: Received) -> Result<(), NotTaken> {
         let signed_at = received.callback().signed_at();
-        match classify(received.callback().payload()) {
+        let (classified, received) = classify_apart(received).await?;
+        match classified {
             Classified::Page(page) => self.page(arrived, page, received).await,
             Classified::Report { robot_id, mark_id, code, message } => {
                 let digest = Digest::of(received.callback().payload());
@@ -415,6 +416,19 @@ where
 {
     // The task ends early only when the runtime does.
     tokio::spawn(work).await.unwrap_or(Err(NotTaken::Unavailable))
+}
+
+/// Bytes of a payload from which on it is classified where nobody else waits.
+const LARGE: usize = 256 << 10;
+
+/// What a callback is. One that is large takes a while to read, and keeps no other waiting meanwhile.
+async fn classify_apart(received: Received) -> Result<(Classified, Received), NotTaken> {
+    if received.callback().payload().len() < LARGE {
+        return Ok((classify(received.callback().payload()), received));
+    }
+    let work = move || (classify(received.callback().payload()), received);
+    // It ends early only when the runtime does.
+    tokio::task::spawn_blocking(work).await.map_err(|_| NotTaken::Unavailable)
 }
 
 /// An error report as it came.

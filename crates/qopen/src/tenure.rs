@@ -30,10 +30,6 @@ pub(crate) struct Tenure {
     moved: Mutex<Option<Instant>>,
 }
 
-/// How long a step of a publication may take before the pull is given up, for whoever can do it. A sink
-/// ends its steps before.
-const STALLED: Duration = Duration::from_secs(150);
-
 impl Tenure {
     pub(crate) fn new(journal: Arc<dyn Workload>, claim: Claim, lease: Duration) -> Self {
         let (unseen, finished) = (AtomicBool::new(false), AtomicBool::new(false));
@@ -93,9 +89,9 @@ impl Tenure {
 
     /// Whether a publication under it has stopped moving. It is lost then: it is not renewed, so that
     /// somebody else is given the pull.
-    pub(crate) fn is_stalled(&self) -> bool {
+    pub(crate) fn is_stalled(&self, patience: Duration) -> bool {
         let moved = *self.moved.lock().unwrap_or_else(PoisonError::into_inner);
-        let stalled = moved.is_some_and(|at| at.elapsed() > STALLED);
+        let stalled = moved.is_some_and(|at| at.elapsed() > patience);
         if stalled {
             self.lost.send_replace(true);
         }

@@ -42,12 +42,16 @@ pub struct WorkerOptions {
     pub lease: Duration,
     /// Pulls that it has at a time. Default 256.
     pub most: usize,
+    /// How long a step of a publication may take before the pull is given up, for whoever can do it.
+    /// Default 150 s; the sinks of `qopen-sink` end their steps before.
+    pub stalled: Duration,
 }
 
 impl Default for WorkerOptions {
     fn default() -> Self {
         let id = WorkerId::new(Uuid::now_v7().to_string());
-        Self { id, lease: Duration::from_secs(15), most: 256 }
+        let (lease, stalled) = (Duration::from_secs(15), Duration::from_secs(150));
+        Self { id, lease, most: 256, stalled }
     }
 }
 
@@ -246,7 +250,8 @@ impl Keeper {
     /// Renews what is held, and passes on what others have kept of it.
     async fn keep(&mut self) -> Result<(), JournalError> {
         let held: Vec<Arc<Tenure>> = self.held.iter().filter_map(Weak::upgrade).collect();
-        let (stalled, held): (Vec<_>, Vec<_>) = held.into_iter().partition(|it| it.is_stalled());
+        let (stalled, held): (Vec<_>, Vec<_>) =
+            held.into_iter().partition(|it| it.is_stalled(self.options.stalled));
         for tenure in &stalled {
             tracing::error!(pull = %tenure.pull(), "its publication has stopped; it is given up");
             self.client.let_go(tenure);

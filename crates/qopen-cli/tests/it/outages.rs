@@ -29,7 +29,8 @@ impl Way {
         let of_way = Arc::clone(&frozen);
         tokio::spawn(async move {
             while let Ok((here, _)) = listener.accept().await {
-                let there = TcpStream::connect(&there).await.unwrap();
+                // Where nobody is there, whoever came is told so.
+                let Ok(there) = TcpStream::connect(&there).await else { continue };
                 let ((a, b), (c, d)) = (here.into_split(), there.into_split());
                 tokio::spawn(pass(a, d, of_way.subscribe()));
                 tokio::spawn(pass(c, b, of_way.subscribe()));

@@ -11,6 +11,7 @@ use qopen_postgres::testing::Server;
 use qopen_simulator::{Chance, Dataset, ErrorFault, Schedule};
 use serde_json::{Value, json};
 
+use crate::outages::Way;
 use crate::served::{Served, expected};
 use crate::support::{Stage, free_port, ids, qopen, text};
 
@@ -26,8 +27,12 @@ fn schedule() -> Schedule {
 }
 
 /// What connections to a server are called by their processes.
-fn on(server: &Server, mut command: Command) -> Command {
-    command.env("QOPEN_JOURNAL", server.url());
+fn on(server: &Server, command: Command) -> Command {
+    by(&server.url(), command)
+}
+
+fn by(url: &str, mut command: Command) -> Command {
+    command.env("QOPEN_JOURNAL", url);
     command
 }
 
@@ -69,8 +74,12 @@ pub fn spread(listen: &str, receivers: Vec<String>) {
 
 /// A process of a role, on a journal, with its own address for callbacks.
 pub fn process(stage: &Stage, server: &Server, role: &str, listen: &str, more: &[&str]) -> Served {
+    process_by(stage, &server.url(), role, listen, more)
+}
+
+fn process_by(stage: &Stage, url: &str, role: &str, listen: &str, more: &[&str]) -> Served {
     let arguments = [&["--role", role, "--migrate"], more].concat();
-    let mut command = on(server, Served::command(stage, &arguments));
+    let mut command = by(url, Served::command(stage, &arguments));
     command.env("QOPEN_LISTEN", listen).env("QOPEN_LOG", "warn");
     Served::spawn(command)
 }
@@ -286,18 +295,17 @@ async fn under_chaos_every_list_is_published_once_and_right() {
         ..Schedule::default()
     };
     let stage = Stage::new(&schedule);
-    let out = server.url();
+    let way = Way::to(&server).await;
+    let out = way.url.clone();
     let addresses: Vec<String> = (0..3).map(|_| format!("127.0.0.1:{}", free_port())).collect();
     spread(&stage.listen, addresses.clone());
     // Longer than whatever happens here can hold up a page: else a list is complete before it.
     const TIMES: [&str; 6] = ["--settle", "4s", "--idle-timeout", "10s", "--lease", "2s"];
-    let receive =
-        |server: &Server, n: usize| process(&stage, server, "receiver", &addresses[n], &TIMES);
+    let receive = |n: usize| process_by(&stage, &out, "receiver", &addresses[n], &TIMES);
     let worker_arguments = [&TIMES[..], &["--out", &out]].concat();
-    let work =
-        |server: &Server| process(&stage, server, "worker", "127.0.0.1:1", &worker_arguments);
-    let mut receivers: Vec<Served> = (0..3).map(|n| receive(&server, n)).collect();
-    let mut workers: Vec<Served> = (0..3).map(|_| work(&server)).collect();
+    let work = || process_by(&stage, &out, "worker", "127.0.0.1:1", &worker_arguments);
+    let mut receivers: Vec<Served> = (0..3).map(receive).collect();
+    let mut workers: Vec<Served> = (0..3).map(|_| work()).collect();
     // Whatever is published, for good or for a moment, leaves its digest.
     let audit = "
         CREATE TABLE qopen.audit (robot_id text, revision bigint, complete boolean, digest text);
@@ -313,6 +321,7 @@ async fn under_chaos_every_list_is_published_once_and_right() {
 
     let began = Instant::now();
     let (mut started, mut kills, mut stops, mut restarts, mut fenced) = (0, 0, 0, 0, 0);
+    let mut freezes = 0;
     let taken_over = |worker: &Served| worker.log().matches("taken the pull over").count();
     let done = "SELECT count(DISTINCT robot_id) FROM qopen_journal.note WHERE note ->> 'note' = 'published'";
     loop {
@@ -329,13 +338,13 @@ async fn under_chaos_every_list_is_published_once_and_right() {
                 // The port is free again when the process is gone.
                 receivers[n].process.kill().unwrap();
                 receivers[n].process.wait().unwrap();
-                receivers[n] = receive(&server, n);
+                receivers[n] = receive(n);
                 kills += 1;
             }
             1 | 2 if kills < KILLS => {
                 fenced += taken_over(&workers[n]);
                 workers[n].process.kill().unwrap();
-                workers[n] = work(&server);
+                workers[n] = work();
                 kills += 1;
             }
             3 | 4 if stops < STOPS => {
@@ -351,16 +360,23 @@ async fn under_chaos_every_list_is_published_once_and_right() {
             server.run().unwrap();
             restarts += 1;
         }
+        if freezes == 0 && started >= PULLS * 3 / 4 {
+            // It answers nothing, and closes nothing.
+            way.frozen.send_replace(true);
+            tokio::time::sleep(Duration::from_secs(15)).await;
+            way.frozen.send_replace(false);
+            freezes += 1;
+        }
         let client = database(&server).await;
         let done = client.query_one(done, &[]).await.unwrap().get::<_, i64>(0);
         if usize::try_from(done).unwrap() == PULLS && (kills, stops) == (KILLS, STOPS) {
             break;
         }
-        assert!(began.elapsed() < Duration::from_secs(240), "{done} of {PULLS} lists");
+        assert!(began.elapsed() < Duration::from_secs(300), "{done} of {PULLS} lists");
     }
     fenced += workers.iter().map(taken_over).sum::<usize>();
     println!(
-        "{PULLS} pulls in {:?}: {kills} kills, {stops} stops, {restarts} restart, {fenced} fenced",
+        "{PULLS} pulls in {:?}: {kills} kills, {stops} stops, {restarts} restart, {freezes} freeze of 15 s, {fenced} fenced",
         began.elapsed()
     );
 

@@ -132,10 +132,10 @@ pub(super) async fn states(
              FROM qopen_journal.spotter, qopen_journal.page
              WHERE xid >= pg_snapshot_xmax(looked) AND {whose}
              UNION ALL
-             SELECT robot_id, mark_id, page.xid, octet_length(payload), at
-             FROM qopen_journal.spotter, LATERAL pg_snapshot_xip(looked) AS open (xid),
-                 qopen_journal.page
-             WHERE page.xid = open.xid AND {whose}
+             SELECT robot_id, mark_id, xid, octet_length(payload), at FROM qopen_journal.page
+             WHERE xid = ANY (ARRAY (
+                 SELECT pg_snapshot_xip(looked) FROM qopen_journal.spotter
+             )) AND {whose}
          )
          SELECT pull.robot_id, pull.mark_id, page_count + count(xid),
              (page_bytes + coalesce(sum(bytes), 0))::bigint, greatest(page_last, max(at))
@@ -248,9 +248,8 @@ pub(super) async fn digests_since(
              SELECT robot_id, mark_id, digest FROM qopen_journal.page
              WHERE xid >= pg_snapshot_xmax($3::text::pg_snapshot)
              UNION ALL
-             SELECT robot_id, mark_id, digest
-             FROM pg_snapshot_xip($3::text::pg_snapshot) AS open (xid), qopen_journal.page
-             WHERE page.xid = open.xid
+             SELECT robot_id, mark_id, digest FROM qopen_journal.page
+             WHERE xid = ANY (ARRAY (SELECT pg_snapshot_xip($3::text::pg_snapshot)))
          )
          SELECT digest FROM news WHERE robot_id = $1 AND mark_id = $2";
     // Taken before: what is committed in between is read twice, and nothing is passed over.

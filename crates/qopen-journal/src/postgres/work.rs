@@ -23,9 +23,8 @@ const SPOT: &str = "
         SELECT robot_id, mark_id FROM last, qopen_journal.page
         WHERE page.xid >= pg_snapshot_xmax(last.looked)
         UNION
-        SELECT robot_id, mark_id
-        FROM last, LATERAL pg_snapshot_xip(last.looked) AS open (xid), qopen_journal.page
-        WHERE page.xid = open.xid
+        SELECT robot_id, mark_id FROM qopen_journal.page
+        WHERE page.xid = ANY (ARRAY (SELECT pg_snapshot_xip(looked) FROM last))
     ), known AS MATERIALIZED (
         SELECT pull.robot_id, pull.mark_id FROM qopen_journal.pull JOIN fresh USING (robot_id, mark_id)
     ), due AS MATERIALIZED (

@@ -10,4 +10,5 @@ mod handles;
 mod harness;
 mod invariants;
 mod many;
+mod publication;
 mod replay;
