@@ -9,7 +9,7 @@ use futures_core::stream::BoxStream;
 use futures_util::stream;
 use qopen_types::Digest;
 
-use crate::age::Ages;
+use crate::age::{Ages, Observer};
 use crate::work::{Claims, workload_of_one_process};
 use crate::{
     Appended, Backlog, Durability, Expired, Journal, JournalError, JournalStats, Note, Noted,
@@ -42,8 +42,7 @@ struct State {
     /// Everything is numbered as it comes.
     last: u64,
     ages: Ages,
-    /// Until when time was counted.
-    counted: Option<Instant>,
+    observer: Option<Observer>,
 }
 
 #[derive(Debug, Default)]
@@ -289,8 +288,12 @@ impl Upkeep for MemoryJournal {
     ) -> Result<Expired, JournalError> {
         let mut state = self.state();
         let now = Instant::now();
-        let passed = state.counted.replace(now).map(|before| now - before);
-        state.ages.passed(passed.unwrap_or_default());
+        // One process has it, and no clock on the wall is asked.
+        let observer = state.observer;
+        state.observer = Some(match observer {
+            Some(observer) => state.ages.passed(Duration::ZERO, observer, now),
+            None => state.ages.opened(Duration::ZERO, keep, now),
+        });
         let next = state.last + 1;
         let below = state.ages.older_than(keep, next);
         let old = state.pulls.iter().filter(|(_, pull)| pull.newest < below);

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::age::Ages;
+use crate::age::{Ages, Observer};
 
 /// Where they are kept. It may be deleted: everything is as young as it can be then.
 const FILE: &str = "ages.json";
@@ -12,10 +12,8 @@ const FILE: &str = "ages.json";
 #[derive(Debug)]
 pub(super) struct Watch {
     ages: Ages,
-    /// Until when time was counted.
-    counted: Instant,
-    /// Whether the time was counted in which no process had the journal.
-    opened: bool,
+    /// Once the time was counted in which no process had the journal.
+    observer: Option<Observer>,
 }
 
 impl Watch {
@@ -23,19 +21,22 @@ impl Watch {
     pub(super) fn of(folder: &Path) -> Self {
         let read = fs::read(folder.join(FILE)).ok();
         let ages = read.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
-        Self { ages, counted: Instant::now(), opened: false }
+        Self { ages, observer: None }
+    }
+
+    /// The number that every record from now on must have at least.
+    pub(super) fn next(&self) -> u64 {
+        self.ages.next()
     }
 
     /// The number below which every record is at least that old; `next` is the next record's.
     pub(super) fn older_than(&mut self, keep: Duration, next: u64, folder: &Path) -> u64 {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        if !std::mem::replace(&mut self.opened, true) {
-            self.ages.opened(wall, keep);
-        }
         let now = Instant::now();
-        self.ages.passed(now - self.counted);
-        self.counted = now;
-        self.ages.saw(wall);
+        self.observer = Some(match self.observer {
+            Some(observer) => self.ages.passed(wall, observer, now),
+            None => self.ages.opened(wall, keep, now),
+        });
         let number = self.ages.older_than(keep, next);
         if let Err(error) = self.save(folder) {
             // Time that is not kept makes nothing older.

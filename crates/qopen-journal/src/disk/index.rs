@@ -214,6 +214,12 @@ impl Index {
         newest.max(items.map(|(seq, _)| *seq).max())
     }
 
+    /// The number of the item of no pull that has that digest.
+    pub(super) fn nameless(&self, digest: Digest) -> Option<u64> {
+        let same = |it: &Item| it.pull.is_none() && it.digest == digest;
+        self.quarantine.iter().filter(|(_, it)| same(it)).map(|(seq, _)| *seq).max()
+    }
+
     /// Pulls, nameless items and events of which every record has a smaller number.
     pub(super) fn below(&self, number: u64) -> (Vec<PullId>, Vec<Digest>, Vec<Digest>) {
         let is_old = |id: &PullId| self.newest(id).is_some_and(|newest| newest < number);

@@ -148,8 +148,11 @@ impl DiskJournal {
     fn open_with(folder: PathBuf, options: DiskOptions) -> Result<Self, JournalError> {
         make_folder(&folder).map_err(|error| unavailable(Arc::new(At::new(&folder, error))))?;
         let lock = Lock::take(&folder)?;
-        let Loaded { index, report, lost, unclosed, last } = recover::load(&folder)?;
-        let (stats, ages) = (Mutex::default(), Mutex::new(ages::Watch::of(&folder)));
+        let Loaded { mut index, report, lost, unclosed, last } = recover::load(&folder)?;
+        let ages = ages::Watch::of(&folder);
+        // A number is never given twice, also where the record that had it is gone.
+        index.next_seq = index.next_seq.max(ages.next());
+        let (stats, ages) = (Mutex::default(), Mutex::new(ages));
         let shared = Arc::new(Shared { folder, index: Mutex::new(index), stats, ages });
         let (jobs, queue) = mpsc::channel(QUEUE);
         let mut writer = Writer::new(Arc::clone(&shared), options, lost, last);
@@ -388,12 +391,15 @@ impl Upkeep for DiskJournal {
                 gone.pulls.push(pull);
             }
         }
-        for (kind, digests) in [(Kind::Released, &items), (Kind::Taken, &events)] {
+        for (kind, digests, count) in
+            [(Kind::Released, items, &mut gone.items), (Kind::Taken, events, &mut gone.events)]
+        {
             for digest in digests {
-                self.write(kind, None, "", *digest, None).await?;
+                let frame = Frame::new(kind, None, "", digest, b"").map_err(too_large)?;
+                let done = self.submit_frame(frame, Entry::default(), Some(below)).await?;
+                *count += u64::from(done == Appended::New);
             }
         }
-        (gone.items, gone.events) = (items.len() as u64, events.len() as u64);
         if gone != Expired::default() {
             self.compact(0).await?;
         }

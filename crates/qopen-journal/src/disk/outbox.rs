@@ -72,6 +72,10 @@ impl Events {
         self.by_digest.contains_key(&digest)
     }
 
+    pub(super) fn number_of(&self, digest: Digest) -> Option<u64> {
+        self.by_digest.get(&digest).copied()
+    }
+
     pub(super) fn backlog(&self) -> Backlog {
         Backlog { events: self.by_number.len() as u64, bytes: self.bytes }
     }

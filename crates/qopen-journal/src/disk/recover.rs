@@ -123,7 +123,9 @@ pub(super) fn load(folder: &Path) -> Result<Loaded, JournalError> {
             // What failed to be written was refused, even if it is there after all.
             scan.cut(promised);
         }
-        if let (Ok(opening), false) = (scan.opening, scan.records.is_empty()) {
+        if let (Ok(opening), false) = (scan.opening, scan.records.is_empty())
+            && !opening.secures
+        {
             // Whoever wrote a record here had seen what it follows made durable.
             followed.insert(opening.previous);
         }

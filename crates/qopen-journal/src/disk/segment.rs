@@ -47,6 +47,8 @@ pub(super) struct Opening {
     /// Bytes that were set aside for it. A segment that was closed in order is cut to its end.
     pub(super) capacity: u32,
     pub(super) stream: Stream,
+    /// Whether it was made for what was written last to the one before, which may not be durable there.
+    pub(super) secures: bool,
     /// The segment before, of the same stream.
     pub(super) previous: u32,
     /// Where that one ends: nothing beyond was ever promised.
@@ -62,7 +64,7 @@ impl Opening {
         out[16..20].copy_from_slice(&self.capacity.to_le_bytes());
         out[20..24].copy_from_slice(&self.previous.to_le_bytes());
         out[24..28].copy_from_slice(&self.previous_end.to_le_bytes());
-        out[28] = self.stream as u8;
+        (out[28], out[29]) = (self.stream as u8, u8::from(self.secures));
         let check = Digest::of(&out[..48]).to_u128().to_le_bytes();
         out[48..].copy_from_slice(&check);
         out
@@ -83,7 +85,8 @@ impl Opening {
         }
         let (previous, previous_end) = (number(20), number(24));
         let stream = if bytes[28] == 1 { Stream::Events } else { Stream::Pages };
-        Ok(Self { number: number(12), capacity: number(16), stream, previous, previous_end })
+        let (secures, number, capacity) = (bytes[29] == 1, number(12), number(16));
+        Ok(Self { number, capacity, stream, secures, previous, previous_end })
     }
 }
 

@@ -52,7 +52,7 @@ pub(super) enum Job {
 pub(super) struct Append {
     pub(super) frame: Frame,
     pub(super) entry: Entry,
-    /// Only where everything that is stored of its pull has a smaller number than that.
+    /// Only where everything that is stored of what it makes void has a smaller number than that.
     pub(super) below: Option<u64>,
     pub(super) reply: oneshot::Sender<Result<Appended, JournalError>>,
 }
@@ -79,6 +79,8 @@ pub(super) struct Writer {
     lost: Vec<(PullId, Digest)>,
     /// The first is under way.
     pub(super) compactions: VecDeque<Compaction>,
+    /// Whether what was written last before a kill is being moved.
+    securing: bool,
 }
 
 impl Writer {
@@ -94,7 +96,8 @@ impl Writer {
             (last + 1, index.next_seq.max(1))
         };
         let (active, compactions) = (BTreeMap::new(), VecDeque::new());
-        Self { shared, options, active, last, next_segment, next_seq, lost, compactions }
+        let securing = false;
+        Self { shared, options, active, last, next_segment, next_seq, lost, compactions, securing }
     }
 
     /// Writes once more what was written last before a process stopped without closing: it is read
@@ -120,7 +123,11 @@ impl Writer {
         let wanted = self.shared.index().live(number);
         let wanted: Vec<_> = wanted.into_iter().filter(|at| at.offset >= batch).collect();
         // Until all of it is in its new place, it counts where it stands.
-        self.move_out(&path, &wanted)?;
+        self.securing = true;
+        let moved = self.move_out(&path, &wanted);
+        self.seal_all();
+        self.securing = false;
+        moved?;
         self.last.values_mut().filter(|it| it.0 == number).for_each(|it| it.1 = batch);
         self.shared.index().segments.insert(number, batch);
         segment::name_end(&self.shared.folder, number, batch)?;
@@ -293,9 +300,15 @@ impl Writer {
     /// Whether there is nothing to store: it is there already, or its condition does not hold.
     fn is_known(&self, append: &Append, others: &BTreeMap<PullId, usize>) -> bool {
         let index = self.shared.index();
-        if let (Some(below), Some(pull)) = (append.below, &append.entry.pull) {
-            let in_this_batch = others.get(pull).is_some_and(|count| *count > 1);
-            return in_this_batch || index.newest(pull).is_none_or(|newest| newest >= below);
+        if let Some(below) = append.below {
+            let digest = append.frame.header().digest;
+            let newest = match (&append.entry.pull, append.frame.header().kind) {
+                (Some(pull), _) if others.get(pull).is_some_and(|count| *count > 1) => None,
+                (Some(pull), _) => index.newest(pull),
+                (None, Kind::Taken) => index.events.number_of(digest),
+                (None, _) => index.nameless(digest),
+            };
+            return newest.is_none_or(|newest| newest >= below);
         }
         match append.name() {
             Some((Kind::Page, Some(pull), digest)) => index.has_page(&pull, digest),
@@ -362,7 +375,8 @@ impl Writer {
             self.next_segment += 1;
             let (folder, faults) = (&self.shared.folder, &self.options.faults);
             let create = |capacity| {
-                let opening = Opening { number, capacity, stream, previous, previous_end };
+                let secures = self.securing;
+                let opening = Opening { number, capacity, stream, secures, previous, previous_end };
                 Active::create(folder, opening, faults)
             };
             // On a disk that is almost full there may be room for this much, and nothing more.

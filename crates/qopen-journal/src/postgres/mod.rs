@@ -19,6 +19,7 @@ use qopen_types::{Digest, MarkId, RobotId};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
+use crate::age::Observer;
 use crate::{
     Appended, Cursor, Durability, Journal, JournalError, JournalStats, Note, PageRecord, Payload,
     PullId, PullState, Quarantined,
@@ -48,6 +49,8 @@ pub(crate) struct PostgresJournal {
     streams: Arc<Semaphore>,
     /// Leases are renewed whatever else is read.
     renewals: work::Renewals,
+    /// The time that this process has observed.
+    observer: Mutex<Option<Observer>>,
     /// Ended with the journal.
     _tasks: JoinSet<()>,
 }
@@ -128,7 +131,13 @@ impl PostgresJournal {
         tasks.spawn(hint::run(database.clone(), Arc::clone(&shared)));
         let streams = Arc::new(Semaphore::new(read::STREAMS));
         let renewals = work::Renewals::default();
-        Ok(Self { database, identity, appends, shared, streams, renewals, _tasks: tasks })
+        let observer = Mutex::default();
+        Ok(Self { database, identity, appends, shared, streams, renewals, observer, _tasks: tasks })
+    }
+
+    /// Held to copy it or to replace it.
+    fn observer(&self) -> MutexGuard<'_, Option<Observer>> {
+        self.observer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn client(&self) -> Result<Pooled, JournalError> {

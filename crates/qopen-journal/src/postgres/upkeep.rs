@@ -1,19 +1,24 @@
 //! Figures, old things, and whether everything can still be read.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
 
-use super::{PostgresJournal, bounded, encode, failed, read};
+use qopen_postgres::DatabaseError;
+
+use super::{PostgresJournal, away, bounded, encode, failed, read};
 use crate::age::Ages;
 use crate::{
     Expired, Holdings, Journal as _, JournalError, JournalStats, Noted, PullId, Report, Upkeep,
 };
 
 /// Pulls that are forgotten in one transaction.
-const SOME: i64 = 100;
+const SOME: i64 = 64;
+
+/// How long such a transaction may take.
+const FORGETTING: Duration = Duration::from_secs(120);
 
 /// Whether a pull has nothing but what is old, and nobody has it or is to have it.
 const IS_OLD: &str = "
@@ -28,14 +33,15 @@ const IS_OLD: &str = "
         WHERE item.robot_id = pull.robot_id AND item.mark_id = pull.mark_id AND number > $3
     )";
 
-/// A page that was committed while its pull was forgotten makes a pull of its own.
+/// A page that was committed while its pull was forgotten makes a pull of its own. In the same order as
+/// appends do.
 const ADOPT: &str = "
     INSERT INTO qopen_journal.pull (robot_id, mark_id, pages)
-    SELECT DISTINCT robot_id, mark_id, true FROM qopen_journal.page
+    SELECT DISTINCT robot_id COLLATE \"C\", mark_id COLLATE \"C\", true FROM qopen_journal.page
     WHERE xid >= $1::text::xid8 AND NOT EXISTS (
         SELECT FROM qopen_journal.pull
         WHERE pull.robot_id = page.robot_id AND pull.mark_id = page.mark_id
-    ) ON CONFLICT DO NOTHING";
+    ) ORDER BY 1, 2 ON CONFLICT DO NOTHING";
 
 /// The last numbers of records that are old, and from which transaction on pages may be nobody's.
 struct Old {
@@ -57,8 +63,11 @@ impl PostgresJournal {
         let row = transaction.query_one(read, &[]).await.map_err(failed)?;
         let mut ages: Ages = serde_json::from_str(row.get(0)).unwrap_or_default();
         let wall = Duration::try_from_secs_f64(row.get(2)).unwrap_or_default();
-        ages.opened(wall, keep);
-        ages.saw(wall);
+        let (now, observer) = (Instant::now(), *self.observer());
+        let observer = match observer {
+            Some(observer) => ages.passed(wall, observer, now),
+            None => ages.opened(wall, keep, now),
+        };
         let mark = "
             WITH now AS (
                 SELECT page.last_value - (NOT page.is_called)::integer AS page,
@@ -90,6 +99,7 @@ impl PostgresJournal {
                  swept = pg_snapshot_xmin(pg_current_snapshot())";
         transaction.execute(keep, &[&ages]).await.map_err(failed)?;
         transaction.commit().await.map_err(failed)?;
+        *self.observer() = Some(observer);
         Ok(Old { page, note, item, event, swept: row.get(1) })
     }
 
@@ -99,6 +109,7 @@ impl PostgresJournal {
         &self,
         old: &Old,
         spare: &BTreeSet<PullId>,
+        most: i64,
     ) -> Result<Vec<PullId>, JournalError> {
         let names: (Vec<&str>, Vec<&str>) =
             spare.iter().map(|it| (it.robot_id.as_str(), it.mark_id.as_str())).unzip();
@@ -111,7 +122,7 @@ impl PostgresJournal {
                  WHERE spare.robot_id = pull.robot_id AND spare.mark_id = pull.mark_id
              ) ORDER BY 1, 2 LIMIT $6 FOR UPDATE SKIP LOCKED"
         );
-        let held = transaction.query(&hold, &[page, note, item, &names.0, &names.1, &SOME]).await;
+        let held = transaction.query(&hold, &[page, note, item, &names.0, &names.1, &most]).await;
         let held = held.map_err(failed)?;
         let names: (Vec<&str>, Vec<&str>) =
             held.iter().map(|row| (row.get::<_, &str>(0), row.get::<_, &str>(1))).unzip();
@@ -168,24 +179,34 @@ impl Upkeep for PostgresJournal {
     ) -> Result<Expired, JournalError> {
         let old = bounded(self.older_than(keep)).await?;
         let mut gone = Expired::default();
-        loop {
-            let some = bounded(self.forget_some(&old, spare)).await?;
-            if some.is_empty() {
-                break;
-            }
-            gone.pulls.extend(some);
-        }
         bounded(async {
             let client = self.client().await?;
-            client.execute(ADOPT, &[&old.swept]).await.map_err(failed)?;
             let items =
                 "DELETE FROM qopen_journal.quarantined WHERE robot_id IS NULL AND number <= $1";
             gone.items = client.execute(items, &[&old.item]).await.map_err(failed)?;
             let events = "DELETE FROM qopen_journal.event WHERE number <= $1";
             gone.events = client.execute(events, &[&old.event]).await.map_err(failed)?;
-            Ok(gone)
+            Ok(())
         })
-        .await
+        .await?;
+        let mut most = SOME;
+        let failed_at_last = loop {
+            let some = tokio::time::timeout(FORGETTING, self.forget_some(&old, spare, most)).await;
+            match some {
+                Ok(Ok(some)) if some.is_empty() => break None,
+                Ok(Ok(some)) => gone.pulls.extend(some),
+                Ok(Err(error)) => break Some(error),
+                // They are large: fewer at a time.
+                Err(_) if most > 1 => most /= 4,
+                Err(_) => break Some(away(DatabaseError::TimedOut)),
+            }
+        };
+        bounded(async {
+            let adopted = self.client().await?.execute(ADOPT, &[&old.swept]).await;
+            adopted.map(drop).map_err(failed)
+        })
+        .await?;
+        failed_at_last.map_or(Ok(gone), Err)
     }
 
     /// The server does so by itself (autovacuum).

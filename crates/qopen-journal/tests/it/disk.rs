@@ -403,3 +403,63 @@ async fn i16_a_clock_that_is_put_right_makes_nothing_old() {
         assert_eq!(journal.backlog().await.unwrap().events, 1);
     }
 }
+
+/// Numbers go on where everything that had one is gone: a mark of age must not be one of what comes later.
+#[tokio::test]
+async fn i16_what_is_kept_after_everything_was_forgotten_is_young() {
+    let folder = tempfile::tempdir().unwrap();
+    let hour = Duration::from_secs(3600);
+    let journal = DiskJournal::open(folder.path()).unwrap();
+    for n in 0..20 {
+        journal.append(page("old", &n.to_string())).await.unwrap();
+    }
+    let gone = journal.expire(Duration::ZERO, &BTreeSet::new()).await.unwrap();
+    assert_eq!(gone.pulls, [pull("old")]);
+    drop(journal);
+    let logs = || {
+        let files = std::fs::read_dir(folder.path()).unwrap().map(|it| it.unwrap().path());
+        files.filter(|it| it.extension().is_some_and(|it| it == "log")).count()
+    };
+    let journal = DiskJournal::open(folder.path()).unwrap();
+    journal.compact(0).await.unwrap();
+    assert_eq!(logs(), 0, "nothing is left that has a number");
+    drop(journal);
+    let journal = DiskJournal::open(folder.path()).unwrap();
+    journal.append(page("new", "1")).await.unwrap();
+    journal.put(payload("event")).await.unwrap();
+    let item = Quarantined::new(None, Layer::Json, "why", payload("item"));
+    journal.quarantine(item).await.unwrap();
+    assert_eq!(journal.expire(hour, &BTreeSet::new()).await.unwrap(), Expired::default());
+    assert_eq!(payloads(&journal, "new").await, ["1"]);
+}
+
+/// An event that is put again while the earlier one expires is not that one.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_is_put_again_while_it_expires_is_kept() {
+    let (_folder, journal, faults) = with_faults();
+    journal.put(payload("event")).await.unwrap();
+    let hour = Duration::from_secs(3600);
+    assert_eq!(journal.expire(hour, &BTreeSet::new()).await.unwrap(), Expired::default());
+    let event = journal.waiting(0, 1).await.unwrap().pop().unwrap();
+    faults.hold_syncs(true);
+    let before = faults.syncs();
+    // It is taken, and comes again: both are on their way when it is found to be old.
+    let taking = {
+        let (journal, event) = (Arc::clone(&journal), event.clone());
+        tokio::spawn(async move { journal.taken(&event).await.unwrap() })
+    };
+    while faults.syncs() == before {
+        tokio::task::yield_now().await;
+    }
+    let expiring = {
+        let journal = Arc::clone(&journal);
+        tokio::spawn(async move { journal.expire(Duration::ZERO, &BTreeSet::new()).await.unwrap() })
+    };
+    while journal.stats().queued == 0 {
+        tokio::task::yield_now().await;
+    }
+    faults.hold_syncs(false);
+    taking.await.unwrap();
+    // It had been taken: nothing old was left to be let go of.
+    assert_eq!(expiring.await.unwrap(), Expired::default());
+}
