@@ -139,8 +139,12 @@ impl Output {
     pub(crate) fn place(&self) -> String {
         match self {
             Self::Stdout(..) => "-".to_owned(),
+            // However it is spelled, it is one.
             Self::File(file) => file.path().display().to_string(),
-            Self::Folder(folder, _) => folder.display().to_string(),
+            Self::Folder(folder, _) => {
+                let real = std::fs::canonicalize(folder);
+                real.as_deref().unwrap_or(folder).display().to_string()
+            }
             Self::Database(sink) => sink.location(),
         }
     }
@@ -223,7 +227,9 @@ impl Output {
         let published = publish_with(lists, sink, kind, options).await;
         let Published { location, lists, set_aside, .. } =
             published.map_err(|error| match &error {
-                PublishError::Superseded { .. } => Unpublished::Superseded(chain("", &error)),
+                PublishError::Superseded { pull, .. } => {
+                    Unpublished::Superseded(pull.clone(), chain("", &error))
+                }
                 PublishError::Empty { .. } => Unpublished::Failed(Failure::incomplete("", &error)),
                 error => Unpublished::Failed(Failure::output("", error)),
             })?;
@@ -235,7 +241,7 @@ impl Output {
 pub(crate) enum Unpublished {
     Failed(Failure),
     /// A later list stands there, which is as it should be.
-    Superseded(String),
+    Superseded(qopen::journal::PullId, String),
 }
 
 /// What was written.

@@ -380,7 +380,14 @@ pub(crate) async fn publish(
                     summary.quarantine_file.clone_from(&written.quarantine);
                 }
             }
-            Some(Err(Unpublished::Superseded(why))) => summary.superseded(why.clone()),
+            Some(Err(Unpublished::Superseded(pull, why))) if pull == id => {
+                summary.superseded(why.clone());
+            }
+            // It was to go there together with that one.
+            Some(Err(Unpublished::Superseded(_, why))) => {
+                summary.exit = Exit::Output;
+                (summary.error, summary.why) = (Some(why.clone()), why.clone());
+            }
             Some(Err(Unpublished::Failed(failure))) => {
                 if failure.exit == Exit::Incomplete {
                     // Complete as far as is known, and kept back.

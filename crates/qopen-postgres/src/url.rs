@@ -117,7 +117,12 @@ fn is_local(host: &Host) -> bool {
 /// Host and database: what may be said of it.
 pub(crate) fn name(config: &Config) -> String {
     let hosts = config.get_hosts().iter().enumerate();
-    let hosts = hosts.map(|(n, host)| format!("{}:{}", text_of(host), port_of(config, n)));
+    let hosts = hosts.map(|(n, host)| match (host, port_of(config, n)) {
+        // As it was noted before a socket's port was named.
+        #[cfg(unix)]
+        (Host::Unix(path), 5432) => path.display().to_string(),
+        (host, port) => format!("{}:{port}", text_of(host)),
+    });
     let hosts: Vec<_> = hosts.collect();
     format!("postgres://{}/{}", hosts.join(","), config.get_dbname().unwrap_or_default())
 }

@@ -1,5 +1,6 @@
 //! A list in a file, replaced in one step.
 
+use std::any::Any;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
@@ -173,6 +174,12 @@ impl Sink for FileSink {
         real(Path::new(location)).is_some_and(|there| real(&self.path) == Some(there))
     }
 
+    /// The folder is locked, for those who look for that lock.
+    fn hold(&self) -> Result<Box<dyn Any + Send>, SinkError> {
+        let target = self.target()?;
+        Ok(Box::new(temporary::hold(folder(&target))?))
+    }
+
     fn scratch(&self) -> Option<&Path> {
         Some(folder(&self.path))
     }
@@ -197,12 +204,16 @@ impl Sink for FileSink {
         let file = temporary::beside(folder(&target))?;
         let encoder = Encoder::new(self.format, BufWriter::with_capacity(1 << 16, file))?;
         let (beside, set_aside) = (self.quarantine_path(), None);
-        Ok(Box::new(FileWriter { encoder, target, superseded, beside, set_aside }))
+        let (encoder, settled) = (Some(encoder), None);
+        Ok(Box::new(FileWriter { encoder, settled, kind, target, superseded, beside, set_aside }))
     }
 }
 
 struct FileWriter {
-    encoder: Encoder<BufWriter<NamedTempFile>>,
+    /// Until it is settled.
+    encoder: Option<Encoder<BufWriter<NamedTempFile>>>,
+    settled: Option<NamedTempFile>,
+    kind: ListKind,
     target: PathBuf,
     /// A partial list that a complete one makes worthless.
     superseded: Option<PathBuf>,
@@ -213,11 +224,26 @@ struct FileWriter {
 
 impl ListWriter for FileWriter {
     fn write(&mut self, record: &Record<'_>) -> Result<(), SinkError> {
-        self.encoder.write(record)
+        match &mut self.encoder {
+            Some(encoder) => encoder.write(record),
+            None => Err(self.is_settled()),
+        }
     }
 
     fn write_json(&mut self, robot_id: &RobotId, account: &str) -> Result<bool, SinkError> {
-        self.encoder.write_json(robot_id, account)
+        match &mut self.encoder {
+            Some(encoder) => encoder.write_json(robot_id, account),
+            None => Err(self.is_settled()),
+        }
+    }
+
+    fn settle(&mut self) -> Result<(), SinkError> {
+        let Some(encoder) = self.encoder.take() else { return Ok(()) };
+        let writing = || SinkError::io("writing", &self.target);
+        let file = encoder.finish()?.into_inner().map_err(|error| writing()(error.into_error()))?;
+        file.as_file().sync_all().map_err(writing())?;
+        self.settled = Some(file);
+        Ok(())
     }
 
     fn set_aside(&mut self, quarantine: Quarantine) -> Result<Option<Quarantine>, SinkError> {
@@ -229,11 +255,11 @@ impl ListWriter for FileWriter {
         Ok(self.commit_with(&|_| Vec::new())?.location)
     }
 
-    fn commit_with(self: Box<Self>, _: &Companions<'_>) -> Result<Committed, SinkError> {
-        let Self { encoder, target, superseded, set_aside, .. } = *self;
-        let writing = || SinkError::io("writing", &target);
-        let file = encoder.finish()?.into_inner().map_err(|error| writing()(error.into_error()))?;
-        file.as_file().sync_all().map_err(writing())?;
+    fn commit_with(mut self: Box<Self>, _: &Companions<'_>) -> Result<Committed, SinkError> {
+        self.settle()?;
+        let unsettled = self.is_settled();
+        let Self { settled, kind, target, superseded, set_aside, .. } = *self;
+        let file = settled.ok_or(unsettled)?;
         let beside = set_aside.as_ref().and_then(Staged::location);
         // What is set aside goes first, and what was set aside before goes last: a process that dies in
         // between publishes again.
@@ -251,10 +277,18 @@ impl ListWriter for FileWriter {
         if let Some(partial) = superseded {
             remove(&partial)?;
         }
-        if let Some(nothing) = nothing_aside {
+        // A partial list from which nothing is set aside says nothing of the complete one beside it.
+        if let Some(nothing) = nothing_aside.filter(|_| kind == ListKind::Complete) {
             nothing.commit()?;
         }
         Ok(Committed::new(target.display().to_string(), false).set_aside(beside))
+    }
+}
+
+impl FileWriter {
+    /// Nothing can be added to a list that is settled.
+    fn is_settled(&self) -> SinkError {
+        SinkError::io("adding to", &self.target)(io::ErrorKind::InvalidInput.into())
     }
 }
 

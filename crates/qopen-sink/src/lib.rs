@@ -79,6 +79,15 @@ pub trait Sink: Send + Sync {
         false
     }
 
+    /// Held while it is asked whether a later list stands there and the list is put in its place: no other
+    /// process does so meanwhile. Nothing where the place sees to that by itself, as a transaction does.
+    ///
+    /// # Errors
+    /// [`SinkError`], when another process holds it for too long.
+    fn hold(&self) -> Result<Box<dyn Any + Send>, SinkError> {
+        Ok(Box::new(()))
+    }
+
     /// The folder in which data may wait while a list is written; `None` for the system's.
     fn scratch(&self) -> Option<&Path> {
         None
@@ -206,6 +215,15 @@ pub trait ListWriter: Send {
     /// [`SinkError`]; the list can no longer be committed then.
     fn set_aside(&mut self, quarantine: Quarantine) -> Result<Option<Quarantine>, SinkError> {
         Ok(Some(quarantine))
+    }
+
+    /// Makes what was written durable, where that is possible before it is in its place: so that a commit
+    /// takes but a moment.
+    ///
+    /// # Errors
+    /// [`SinkError`]; the list can no longer be committed then.
+    fn settle(&mut self) -> Result<(), SinkError> {
+        Ok(())
     }
 
     /// Makes the list durable and puts it in its place. Returns where that is, for messages.

@@ -3,6 +3,7 @@
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use tempfile::NamedTempFile;
 
@@ -46,6 +47,28 @@ pub(crate) fn beside(folder: &Path) -> Result<NamedTempFile, SinkError> {
         }
     }
     Err(failed()(io::ErrorKind::WouldBlock.into()))
+}
+
+/// How long another process may hold a folder: it does so for a moment.
+const HELD: Duration = Duration::from_secs(30);
+
+/// Locks a folder for as long as the value lives. Where the file system has no locks, nobody is kept out.
+pub(crate) fn hold(folder: &Path) -> Result<Option<File>, SinkError> {
+    let Ok(handle) = File::open(folder) else { return Ok(None) };
+    let until = Instant::now() + HELD;
+    loop {
+        match handle.try_lock() {
+            Ok(()) => return Ok(Some(handle)),
+            Err(TryLockError::Error(_)) => return Ok(None),
+            Err(TryLockError::WouldBlock) if Instant::now() > until => {
+                return Err(SinkError::TimedOut {
+                    step: "waiting for another publication",
+                    limit: HELD,
+                });
+            }
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(10)),
+        }
+    }
 }
 
 /// Removes what processes have left in a folder that were killed while they wrote. Gives how many files

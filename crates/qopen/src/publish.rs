@@ -342,6 +342,12 @@ impl Work<'_> {
     /// read put in the place of what was set aside before.
     fn run(&self, kind: ListKind, guard: bool, keep: bool) -> Result<Published, PublishError> {
         let Self { lists, sink, runtime, note } = *self;
+        let tenures: Vec<_> = lists.iter().filter_map(|list| list.tenure.clone()).collect();
+        let moved = move || {
+            let now = Instant::now();
+            tenures.iter().for_each(|tenure| tenure.publication_moved(Some(now)));
+        };
+        moved();
         let mut orders = Vec::new();
         for list in lists {
             let order = self.order_of(list)?;
@@ -351,20 +357,15 @@ impl Work<'_> {
             orders.push(order);
         }
         let mut writer = sink.begin(kind).map_err(PublishError::Sink)?;
-        let tenures: Vec<_> = lists.iter().filter_map(|list| list.tenure.clone()).collect();
-        let moved = move || {
-            let now = Instant::now();
-            tenures.iter().for_each(|tenure| tenure.publication_moved(Some(now)));
-        };
         moved();
         let moved: Moved = Arc::new(moved);
         writer.tell(Arc::clone(&moved));
         let mut quarantine = Quarantine::in_folder(sink.scratch());
         let mut done = Vec::new();
-        for (list, order) in lists.iter().zip(orders) {
+        for (list, order) in lists.iter().zip(&orders) {
             let one = Publication {
                 list,
-                order,
+                order: *order,
                 runtime,
                 scratch: sink.scratch(),
                 writer: &mut *writer,
@@ -384,6 +385,16 @@ impl Work<'_> {
             true => writer.set_aside(quarantine).map_err(PublishError::Sink)?.unwrap_or_default(),
             false => quarantine,
         };
+        writer.settle().map_err(PublishError::Sink)?;
+        moved();
+        // From here on it takes but a moment, in which nobody else puts a list there.
+        let _held = match note {
+            true => sink.hold().map_err(PublishError::Sink)?,
+            false => Box::new(()),
+        };
+        for (list, order) in lists.iter().zip(&orders).filter(|_| note) {
+            self.must_not_be_superseded(list, *order)?;
+        }
         for tenure in lists.iter().filter_map(|list| list.tenure.as_ref()).filter(|_| note) {
             match runtime.block_on(tenure.check()).map_err(PublishError::Journal)? {
                 Fencing::Held => {}

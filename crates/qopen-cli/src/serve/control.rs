@@ -265,7 +265,8 @@ async fn accounts(
         return Err(Refusal(StatusCode::CONFLICT, message));
     }
     let (pieces, flow) = mpsc::channel(PIECES);
-    let sink = Arc::new(StreamSink::new(Pieces(pieces.clone()), Format::Jsonl));
+    let sink = StreamSink::new(Pieces(pieces.clone()), Format::Jsonl);
+    let sink = Arc::new(sink.in_folder(service.scratch.as_deref()));
     let lists = vec![list];
     tokio::spawn(async move {
         // What is sent here is what is there; whether that is all of it is said by the header.

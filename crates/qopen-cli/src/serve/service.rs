@@ -79,7 +79,7 @@ pub(crate) struct Service {
     /// One list is published at a time to each place: one that hangs holds up no other.
     places: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
     /// Where data waits until it is whole.
-    scratch: Option<PathBuf>,
+    pub(crate) scratch: Option<PathBuf>,
     pub(crate) guards: Guards,
 }
 
@@ -181,9 +181,11 @@ impl Service {
 
     /// The turn of whoever publishes to a place. Places are few: folders and databases that were named.
     fn turn_at(&self, output: &Output) -> Arc<tokio::sync::Mutex<()>> {
+        // A folder that hangs must not take a thread from those who wait for others.
+        let place = tokio::task::block_in_place(|| output.place());
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         places.retain(|_, turn| Arc::strong_count(turn) > 1);
-        Arc::clone(places.entry(output.place()).or_default())
+        Arc::clone(places.entry(place).or_default())
     }
 
     /// Does what is to be done for each pull that is claimed, until the process is to stop.
@@ -326,7 +328,7 @@ impl Service {
             self.followed().remove(id);
         }
         if let Some(output) = output {
-            output.sweep(id.robot_id.as_str());
+            tokio::task::block_in_place(|| output.sweep(id.robot_id.as_str()));
         }
         self.journal.compact(0).await.map(|_| true).map_err(PullError::Journal)
     }
@@ -346,8 +348,13 @@ impl Service {
         let end = self.follow_to_the_end(&claimed, pull, live, &cancel, output).await;
         match end {
             End::Done => {
-                self.remember(id);
-                claimed.finish().await.map(drop)
+                self.remember(id.clone());
+                claimed.finish().await?;
+                // Whoever asked in the last moment that it be taken up again has been heard by nobody.
+                match self.journal.facts_of(&id).await? {
+                    Some(state) if state.ended().is_none() => self.journal.want(&id).await,
+                    _ => Ok(()),
+                }
             }
             End::Stopping => claimed.leave().await,
             End::Lost => {
@@ -461,8 +468,8 @@ impl Service {
         let Ok(state) = self.journal.pull(id).await else { return false };
         let revision = outcome.list.revision();
         let is_done = |state: &PullState| {
-            let done = published_at(state, output).is_some_and(|done| done >= revision);
-            done && !state.has_newer_pages()
+            let done = tokio::task::block_in_place(|| published_at(state, output));
+            done.is_some_and(|done| done >= revision) && !state.has_newer_pages()
         };
         if state.as_ref().is_some_and(is_done) {
             return true;

@@ -114,10 +114,10 @@ async fn a_place_that_is_frozen_holds_up_neither_other_lists_nor_the_end() {
         assert!(began.elapsed() < Duration::from_secs(90), "{}", served.log());
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    // What is being published to it cannot be deleted yet, and that is said soon.
+    // What is to be published to it is deleted, or, while that is being tried, not yet: either is said soon.
     let asked = Instant::now();
     let answer = served.ask(reqwest::Method::DELETE, &format!("/v1/pulls/{mark}")).await;
-    assert_eq!(answer.status(), 409, "{}", answer.text().await.unwrap());
+    assert!([204, 409].contains(&answer.status().as_u16()), "{}", answer.text().await.unwrap());
     assert!(asked.elapsed() < Duration::from_secs(8));
     // Somebody has begun a request and does not end it.
     let address = served.control.strip_prefix("http://").unwrap().to_owned();

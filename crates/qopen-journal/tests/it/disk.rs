@@ -433,9 +433,9 @@ async fn i16_what_is_kept_after_everything_was_forgotten_is_young() {
     assert_eq!(payloads(&journal, "new").await, ["1"]);
 }
 
-/// An event that is put again while the earlier one expires is not that one.
+/// An event that is taken while it expires is let go of once.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_that_is_put_again_while_it_expires_is_kept() {
+async fn an_event_that_is_taken_while_it_expires_is_let_go_of_once() {
     let (_folder, journal, faults) = with_faults();
     journal.put(payload("event")).await.unwrap();
     let hour = Duration::from_secs(3600);
@@ -443,7 +443,7 @@ async fn an_event_that_is_put_again_while_it_expires_is_kept() {
     let event = journal.waiting(0, 1).await.unwrap().pop().unwrap();
     faults.hold_syncs(true);
     let before = faults.syncs();
-    // It is taken, and comes again: both are on their way when it is found to be old.
+    // It is on its way to be taken when it is found to be old.
     let taking = {
         let (journal, event) = (Arc::clone(&journal), event.clone());
         tokio::spawn(async move { journal.taken(&event).await.unwrap() })

@@ -228,6 +228,9 @@ impl Sink for PostgresSink {
     }
 }
 
+const COPY_TAGS: &str =
+    "COPY new_tag (robot_id, account_id, place, parent_tag_name, tag_name) FROM STDIN";
+
 /// What messages call the file that tags wait in.
 const TAGS: &str = "the tags of a list";
 
@@ -237,6 +240,8 @@ const BEGIN: &str = "
     -- Whoever stops in the middle must not hold up the others.
     SET LOCAL idle_in_transaction_session_timeout = '30s';
     SET LOCAL lock_timeout = '30s';
+    -- What is given up here is given up there.
+    SET LOCAL statement_timeout = '120s';
     CREATE TEMPORARY TABLE new_account (
         n bigint GENERATED ALWAYS AS IDENTITY,
         robot_id text, account_id text, account_type bigint, deleted_by_contact boolean,
@@ -245,6 +250,7 @@ const BEGIN: &str = "
         channel_name text, \"desc\" text, account json
     ) ON COMMIT DROP;
     CREATE TEMPORARY TABLE new_tag (
+        n bigint GENERATED ALWAYS AS IDENTITY,
         robot_id text, account_id text, place integer, parent_tag_name text, tag_name text
     ) ON COMMIT DROP;";
 
@@ -394,7 +400,7 @@ impl ListWriter for Writer {
         let is_set_aside = quarantine.as_ref().is_some_and(|it| !it.is_empty());
         let together = runtime.block_on(async {
             steps.wait("sending accounts", accounts.as_mut().finish()).await?;
-            let copy = client.copy_in("COPY new_tag FROM STDIN");
+            let copy = client.copy_in(COPY_TAGS);
             let mut copy = Box::pin(steps.wait("sending tags", copy).await?);
             loop {
                 let mut chunk = vec![0; CHUNK];
@@ -407,7 +413,9 @@ impl ListWriter for Writer {
             }
             steps.wait("sending tags", copy.as_mut().finish()).await?;
             steps.switch(kind, &lists).await?;
-            if let Some(quarantine) = quarantine {
+            // A partial list from which nothing is set aside says nothing of the complete one beside it.
+            let counts = |it: &Quarantine| kind == ListKind::Complete || !it.is_empty();
+            if let Some(quarantine) = quarantine.filter(counts) {
                 steps.set_aside(&lists, quarantine).await?;
             }
             let together = steps.join(guests.unwrap_or_default()).await?;
@@ -469,26 +477,12 @@ impl Steps<'_> {
         }
         self.wait("counting accounts", self.client.batch_execute("ANALYZE new_account")).await?;
         self.run("removing accounts", &go(partial), &[&robots]).await?;
-        let count = "SELECT coalesce(max(n), 0) FROM new_account";
-        let count = self.wait("counting accounts", self.client.query_one(count, &[])).await?;
-        let count: i64 = count.get(0);
-        if count > 2 * AT_A_TIME {
-            let index = "CREATE INDEX ON new_account (n)";
-            self.wait("counting accounts", self.client.batch_execute(index)).await?;
-            let come = come(partial, "WHERE n > $1 AND n <= $2");
-            for from in (0..count).step_by(usize::try_from(AT_A_TIME).unwrap_or(usize::MAX)) {
-                self.run("putting accounts", &come, &[&from, &(from + AT_A_TIME)]).await?;
-            }
-        } else {
-            self.run("putting accounts", &come(partial, ""), &[]).await?;
-        }
-        let untag = format!("DELETE FROM qopen.{partial}tag WHERE robot_id = ANY ($1)");
-        self.run("removing tags", &untag, &[&robots]).await?;
-        self.run("putting tags", &tag(partial), &[]).await?;
+        self.put("putting accounts", "new_account", |which| come(partial, which)).await?;
+        self.clear("removing tags", &format!("{partial}tag"), &robots).await?;
+        self.put("putting tags", "new_tag", |which| tag(partial, which)).await?;
         if complete {
             for old in ["partial_robot_account", "partial_tag"] {
-                let delete = format!("DELETE FROM qopen.{old} WHERE robot_id = ANY ($1)");
-                self.run("removing a partial list", &delete, &[&robots]).await?;
+                self.clear("removing a partial list", old, &robots).await?;
             }
             let old = "DELETE FROM qopen.pull WHERE robot_id = ANY ($1) AND NOT complete";
             self.run("removing a partial list", old, &[&robots]).await?;
@@ -509,6 +503,44 @@ impl Steps<'_> {
                 [robot, &complete, mark, revision, accounts, order];
             self.run("noting a list", pull, &values).await?;
         }
+        Ok(())
+    }
+
+    /// Puts rows of a temporary table in their place: some at a time, where there are many more.
+    async fn put(
+        &self,
+        step: &'static str,
+        from: &str,
+        statement: impl Fn(&str) -> String,
+    ) -> Result<(), SinkError> {
+        let count = format!("SELECT coalesce(max(n), 0) FROM {from}");
+        let count: i64 = self.wait(step, self.client.query_one(&count, &[])).await?.get(0);
+        if count <= 2 * AT_A_TIME {
+            return self.run(step, &statement(""), &[]).await.map(drop);
+        }
+        let index = format!("CREATE INDEX ON {from} (n)");
+        self.wait(step, self.client.batch_execute(&index)).await?;
+        let some = statement("WHERE n > $1 AND n <= $2");
+        for from in (0..count).step_by(usize::try_from(AT_A_TIME).unwrap_or(usize::MAX)) {
+            self.run(step, &some, &[&from, &(from + AT_A_TIME)]).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes what is in a table of those robots, some rows at a time.
+    async fn clear(
+        &self,
+        step: &'static str,
+        table: &str,
+        robots: &[&str],
+    ) -> Result<(), SinkError> {
+        let some = format!(
+            "DELETE FROM qopen.{table} WHERE ctid = ANY (ARRAY (
+                 SELECT ctid FROM qopen.{table} WHERE robot_id = ANY ($1) LIMIT $2
+             ))"
+        );
+        let most = 4 * AT_A_TIME;
+        while self.run(step, &some, &[&robots, &most]).await? >= most.unsigned_abs() {}
         Ok(())
     }
 
@@ -605,8 +637,11 @@ fn come(partial: &str, which: &str) -> String {
     )
 }
 
-fn tag(partial: &str) -> String {
-    format!("INSERT INTO qopen.{partial}tag SELECT * FROM new_tag")
+fn tag(partial: &str, which: &str) -> String {
+    format!(
+        "INSERT INTO qopen.{partial}tag
+         SELECT robot_id, account_id, place, parent_tag_name, tag_name FROM new_tag {which}"
+    )
 }
 
 /// Does with no account what publishing does, to find out whether it is allowed.
@@ -617,7 +652,7 @@ async fn try_all(client: &Client) -> Result<(), DatabaseError> {
         client.execute(&come(partial, ""), &[]).await?;
         let untag = format!("DELETE FROM qopen.{partial}tag WHERE robot_id = ANY ($1)");
         client.execute(&untag, &[&nobody]).await?;
-        client.execute(&tag(partial), &[]).await?;
+        client.execute(&tag(partial, ""), &[]).await?;
     }
     let rest = "DELETE FROM qopen.pull WHERE false; DELETE FROM qopen.quarantine WHERE false;
          INSERT INTO qopen.pull SELECT * FROM qopen.pull WHERE false;

@@ -215,3 +215,39 @@ fn what_would_fail_at_the_end_is_found_out_at_once() {
     let sink = StreamSink::new(Vec::new(), Format::Jsonl).in_folder(Some(&missing));
     assert!(sink.check().is_err());
 }
+
+/// A partial list from which nothing is set aside leaves what was set aside of the complete one.
+#[test]
+fn i5_a_partial_list_leaves_the_quarantine_of_the_complete_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let sink = FileSink::new(folder.path().join("list"), Format::Jsonl);
+    for (kind, lines, left) in [
+        (ListKind::Complete, &["1"][..], true),
+        (ListKind::Partial, &[], true),
+        (ListKind::Complete, &[], false),
+    ] {
+        let mut writer = sink.begin(kind).unwrap();
+        assert!(writer.set_aside(quarantine(lines)).unwrap().is_none());
+        writer.commit().unwrap();
+        assert_eq!(sink.quarantine_path().exists(), left, "{kind:?}");
+    }
+}
+
+/// Whether a later list stands there is asked and answered by one process at a time.
+#[test]
+fn a_place_is_held_by_one_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let sink = FileSink::new(folder.path().join("list"), Format::Jsonl);
+    let other = FileSink::new(folder.path().join("other"), Format::Csv);
+    let held = sink.hold().unwrap();
+    let (told, asked) = std::sync::mpsc::channel();
+    let waiting = std::thread::spawn(move || {
+        let held = other.hold().unwrap();
+        told.send(()).unwrap();
+        drop(held);
+    });
+    assert!(asked.recv_timeout(std::time::Duration::from_millis(200)).is_err());
+    drop(held);
+    asked.recv_timeout(std::time::Duration::from_secs(20)).unwrap();
+    waiting.join().unwrap();
+}

@@ -322,3 +322,31 @@ fn a_url_that_cannot_be_used_is_not_quoted() {
     let error = PostgresSink::new("postgres://me:secret@host:port/x").unwrap_err();
     assert!(!format!("{error:?}").contains("secret"), "{error:?}");
 }
+
+/// A long list is put in its place in steps, of which none takes long, and is the same list.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_list_is_put_in_its_place_in_steps() {
+    const ACCOUNTS: usize = 105_000;
+    let Some(server) = Server::start() else { return };
+    let sink = PostgresSink::new(&server.url()).unwrap();
+    sink.check().unwrap();
+    let client = Database::new(&server.url()).unwrap().connect(None).await.unwrap();
+    let list = |to: usize, name: &str| {
+        let one = |n| {
+            let mut account = account(&format!("{n:08}"), name);
+            account.tag_info_list.pop();
+            account
+        };
+        vec![("r1", 1, (0..to).map(one).collect())]
+    };
+    let count = async |table: &str| {
+        let count = format!("SELECT count(*) FROM qopen.{table}");
+        usize::try_from(client.query_one(&count, &[]).await.unwrap().get::<_, i64>(0)).unwrap()
+    };
+    for (to, name) in [(ACCOUNTS, "a"), (ACCOUNTS, "b"), (7, "c")] {
+        publish(&sink, ListKind::Complete, list(to, name), None).await.unwrap();
+        assert_eq!((count("robot_account").await, count("tag").await), (to, to));
+        let same = format!("robot_account WHERE name = '{name}'");
+        assert_eq!(count(&same).await, to);
+    }
+}
