@@ -15,6 +15,7 @@ use crate::exit::{Exit, Failure, chain};
 use crate::output::{self, Output};
 use crate::pull::publish;
 use crate::report::{Came, Reporter};
+use crate::say::say;
 use crate::settings::Settings;
 
 pub(crate) async fn run(args: AssembleArgs, settings: Settings) -> Result<Exit, Failure> {
@@ -36,7 +37,7 @@ pub(crate) async fn run(args: AssembleArgs, settings: Settings) -> Result<Exit, 
         }
     }
     if capture.others > 0 {
-        eprintln!("qopen: {} callbacks of other events were left out", capture.others);
+        say!("qopen: {} callbacks of other events were left out", capture.others);
     }
     let finished = capture.replay.finish();
     let finished = finished.map_err(|error| Failure::unexpected("the capture", &error))?;
@@ -52,7 +53,7 @@ pub(crate) async fn run(args: AssembleArgs, settings: Settings) -> Result<Exit, 
     };
     let outcomes: Vec<Outcome> = finished.into_iter().filter(wanted).collect();
     if outcomes.is_empty() {
-        eprintln!("qopen: no page of the wanted lists is in the input");
+        say!("qopen: no page of the wanted lists is in the input");
         if capture.unreadable == 0 {
             return Ok(Exit::NoCallback);
         }
@@ -61,7 +62,7 @@ pub(crate) async fn run(args: AssembleArgs, settings: Settings) -> Result<Exit, 
     }
     let strangers = capture.replay.unattributed().count();
     if strangers > 0 {
-        eprintln!(
+        say!(
             "qopen: {strangers} callbacks that cannot be read name pulls that are not in the input"
         );
     }
@@ -82,7 +83,7 @@ pub(crate) async fn run(args: AssembleArgs, settings: Settings) -> Result<Exit, 
     };
     let mut exits = Vec::new();
     if damaged > 0 {
-        eprintln!(
+        say!(
             "qopen: {damaged} lines could not be read; what they held is missing, so no list is complete"
         );
         exits.push(Exit::Incomplete);
@@ -114,9 +115,9 @@ fn set_aside(args: &AssembleArgs, replay: &Replay) -> Result<(), Failure> {
     if let Output::Database(_) = output {
         return Ok(());
     }
-    let file = output.file("unknown");
+    let file = output.nobodys();
     if file.write_quarantine(quarantine).map_err(|error| fails(&error))? {
-        eprintln!("qopen: what could not be read is kept in {}", file.quarantine_path().display());
+        say!("qopen: what could not be read is kept in {}", file.quarantine_path().display());
     }
     Ok(())
 }
@@ -173,7 +174,7 @@ impl Capture {
             Replayed::Other(_) => self.others += 1,
             Replayed::Unreadable { layer, reason } => {
                 self.unreadable += 1;
-                eprintln!("qopen: {place}: cannot be read ({layer}): {reason}");
+                say!("qopen: {place}: cannot be read ({layer}): {reason}");
             }
             _ => {}
         }
@@ -200,7 +201,7 @@ impl Capture {
                 Err(error) => {
                     self.unreadable += 1;
                     let reason = chain("", &error);
-                    eprintln!("qopen: {place}: cannot be read (content): {reason}");
+                    say!("qopen: {place}: cannot be read (content): {reason}");
                     self.replay.add_undecrypted(verified.encoding_content(), reason);
                     None
                 }
@@ -211,7 +212,7 @@ impl Capture {
     }
 
     fn reject(&mut self, place: &str, error: &OpenError) {
-        eprintln!("qopen: {}", chain(place, error));
+        say!("qopen: {}", chain(place, error));
         *self.rejected.entry(error.reason()).or_default() += 1;
     }
 }

@@ -7,6 +7,7 @@ use crate::args::JournalVerb;
 use crate::exit::{Exit, Failure};
 use crate::journal::{cannot_open, open_at};
 use crate::output::refuse_password;
+use crate::say::{answer, say};
 
 /// Events that are read at a time.
 const BATCH: usize = 256;
@@ -30,7 +31,7 @@ pub(crate) async fn run(verb: JournalVerb) -> Result<Exit, Failure> {
     let copied =
         copied.map_err(|error| Failure::unexpected("the journal was not copied", &error))?;
     let Copied { pulls, pages, items, events, left } = copied;
-    println!(
+    answer!(
         "{pulls} pulls, {pages} pages, {items} items in quarantine and {events} events were copied"
     );
     Ok(if left == 0 { Exit::Complete } else { Exit::Incomplete })
@@ -56,7 +57,7 @@ async fn copy(source: &dyn Store, target: &dyn Store) -> Result<Copied, JournalE
         if !state.damaged.is_empty() {
             // There nobody would know that anything is missing.
             let (pull, lost) = (&state.pull, state.damaged.len());
-            eprintln!("qopen: {pull} is not copied: {lost} of its pages are damaged");
+            say!("qopen: {pull} is not copied: {lost} of its pages are damaged");
             copied.left += 1;
             continue;
         }

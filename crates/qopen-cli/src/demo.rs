@@ -20,6 +20,7 @@ use crate::exit::{Exit, Failure};
 use crate::output::Output;
 use crate::pull::publish;
 use crate::report::{Came, Reporter};
+use crate::say::say;
 
 const ROBOT: &str = "demo-robot";
 
@@ -45,7 +46,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<Exit, Failure> {
         ..Schedule::default()
     };
     let replay = serde_json::to_string(&schedule).unwrap_or_default();
-    eprintln!(
+    say!(
         "qopen: a simulated platform sends {} customers: shuffled, doubled, with lost acknowledgements, conflicting contents, unknown fields and forged callbacks",
         args.accounts
     );
@@ -67,13 +68,13 @@ pub(crate) async fn run(args: DemoArgs) -> Result<Exit, Failure> {
         exit = summary.exit;
     }
     let counts = simulator.counts();
-    eprintln!(
+    say!(
         "qopen: the platform posted {} callbacks in all; one customer is one line of {}",
         counts.attempts,
         args.out.display()
     );
     if !complete {
-        eprintln!("qopen: play it again: qopen simulate --schedule '{replay}'");
+        say!("qopen: play it again: qopen simulate --schedule '{replay}'");
     }
     Ok(exit)
 }

@@ -1,10 +1,11 @@
 //! `qopen doctor`: every setting, where it came from, and whether it will do.
 
 use crate::exit::{Exit, Failure};
+use crate::say::answer;
 use crate::settings::{self, Settings};
 
 pub(crate) async fn run(settings: &Settings) -> Result<Exit, Failure> {
-    println!("{:<28} {:<28} from", "setting", "value");
+    answer!("{:<28} {:<28} from", "setting", "value");
     for spec in settings::ALL {
         let (value, origin) = match settings.get(spec) {
             None => ("not set".to_owned(), String::new()),
@@ -14,15 +15,15 @@ pub(crate) async fn run(settings: &Settings) -> Result<Exit, Failure> {
             ),
             Some((value, origin)) => (value.expose().to_owned(), origin.to_string()),
         };
-        println!("{:<28} {value:<28} {origin}", spec.about);
+        answer!("{:<28} {value:<28} {origin}", spec.about);
     }
-    println!();
+    answer!("");
     let mut healthy = true;
     let mut check = |what: &str, result: Result<String, Failure>| match result {
-        Ok(fine) => println!("ok    {what}: {fine}"),
+        Ok(fine) => answer!("ok    {what}: {fine}"),
         Err(failure) => {
             healthy = false;
-            println!("FAIL  {what}: {failure}");
+            answer!("FAIL  {what}: {failure}");
         }
     };
     check(
@@ -39,8 +40,8 @@ pub(crate) async fn run(settings: &Settings) -> Result<Exit, Failure> {
     check("journal", crate::journal::examine(settings).await);
     match (&settings.exposure, &settings.file) {
         (_, None) => {}
-        (None, Some(file)) => println!("ok    settings file: {}", file.display()),
-        (Some(exposure), Some(_)) => println!("WARN  settings file: {exposure}"),
+        (None, Some(file)) => answer!("ok    settings file: {}", file.display()),
+        (Some(exposure), Some(_)) => answer!("WARN  settings file: {exposure}"),
     }
     Ok(if healthy { Exit::Complete } else { Exit::Usage })
 }

@@ -15,6 +15,8 @@ pub(crate) enum Exit {
     Reported = 6,
     Output = 7,
     Interrupted = 130,
+    /// Whoever read standard output has left: as a process ends that is told so by SIGPIPE.
+    ReaderLeft = 141,
 }
 
 /// What `--help` says of them.
@@ -29,6 +31,7 @@ Exit codes:
   6    the platform reported an error by callback
   7    the output could not be written
   130  interrupted; the same command takes it up
+  141  whoever read the answer on standard output has left before its end
 With several robots: the first that occurred of 130, 7, 5, 6, 4, 3, 1.";
 
 impl Exit {

@@ -13,6 +13,7 @@ use qopen::{Classified, classify};
 
 use crate::args::ExplainArgs;
 use crate::exit::{Exit, Failure, chain};
+use crate::say::answer;
 use crate::settings::Settings;
 
 pub(crate) fn run(args: &ExplainArgs, settings: &Settings) -> Result<Exit, Failure> {
@@ -60,12 +61,12 @@ struct Steps {
 
 impl Steps {
     fn holds(&self, step: &str, what: &str) {
-        println!("ok    {step}: {what}");
+        answer!("ok    {step}: {what}");
     }
 
     fn fails(&mut self, step: &str, what: &str) {
         self.failed = true;
-        println!("FAIL  {step}: {what}");
+        answer!("FAIL  {step}: {what}");
     }
 
     fn explain(&mut self, body: &[u8], settings: &Settings) -> Result<(), Failure> {
@@ -81,7 +82,7 @@ impl Steps {
         {
             self.fails("envelope", &chain("", &error));
             if let Some(form) = form(body) {
-                println!("      {form}");
+                answer!("      {form}");
             }
             return Ok(());
         }
@@ -112,7 +113,7 @@ impl Steps {
             if step == step_of(error) {
                 self.fails(step, &chain("", error));
                 if let Some(advice) = advice(error) {
-                    println!("      {advice}");
+                    answer!("      {advice}");
                 }
                 return;
             }
@@ -164,9 +165,9 @@ impl Steps {
                 self.fails(step, &format!("{}; it would go to quarantine", it.reason));
                 if step != "shape" {
                     if let Some(form) = form(payload) {
-                        println!("      {form}");
+                        answer!("      {form}");
                     }
-                    println!(
+                    answer!(
                         "      if the EncodingAESKey were another one, the content would look like this too"
                     );
                 }

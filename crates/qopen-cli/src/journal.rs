@@ -9,6 +9,7 @@ use qopen::journal::{JournalError, Location, Note, PullId, PullState, Store};
 use qopen::types::MarkId;
 
 use crate::exit::Failure;
+use crate::say::say;
 use crate::settings::Settings;
 
 /// Opens a journal, and says what is wrong with it.
@@ -16,7 +17,7 @@ pub(crate) async fn open_at(location: &Location) -> Result<Arc<dyn Store>, Failu
     let opened = location.open().await.map_err(|error| cannot_open(location, &error))?;
     for damage in &opened.report.damage {
         if !damage.unfinished {
-            eprintln!("qopen: the journal in {location} is damaged: {damage}");
+            say!("qopen: the journal in {location} is damaged: {damage}");
         }
     }
     Ok(opened.journal)
@@ -85,16 +86,16 @@ pub(crate) async fn expire(journal: &dyn Store, retain: Duration, spare: &BTreeS
         Ok(gone) => {
             if !gone.pulls.is_empty() {
                 let pulls = gone.pulls.len();
-                eprintln!("qopen: {pulls} pulls were kept long enough and are deleted");
+                say!("qopen: {pulls} pulls were kept long enough and are deleted");
             }
             if gone.events > 0 {
                 let events = gone.events;
-                eprintln!("qopen: {events} events waited too long to be forwarded and are deleted");
+                say!("qopen: {events} events waited too long to be forwarded and are deleted");
             }
         }
         Err(error) => {
             let error = crate::exit::chain("old pulls could not be deleted", &error);
-            eprintln!("qopen: {error}");
+            say!("qopen: {error}");
         }
     }
 }

@@ -1,11 +1,5 @@
 //! The command line of qopen.
 
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a command line speaks on its streams"
-)]
-
 mod args;
 mod assemble;
 mod copy;
@@ -20,6 +14,7 @@ mod pull;
 mod pulls;
 mod quarantine;
 mod report;
+mod say;
 mod serve;
 mod settings;
 mod simulate;
@@ -47,13 +42,29 @@ fn main() -> ExitCode {
     match run(cli) {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            eprintln!("qopen: {failure}");
+            say::say!("qopen: {failure}");
             failure.exit.into()
         }
     }
 }
 
 fn run(cli: Cli) -> Result<Exit, Failure> {
+    // What these have to say is all that they do; a list is written wherever else its lines go.
+    let answers = matches!(
+        cli.verb,
+        Verb::Explain(_)
+            | Verb::Pulls(_)
+            | Verb::Quarantine(_)
+            | Verb::Doctor
+            | Verb::Migrate(_)
+            | Verb::Journal(_)
+            | Verb::Completions { .. }
+    );
+    let exit = run_verb(cli)?;
+    Ok(if answers { say::exit_of_reader(exit) } else { exit })
+}
+
+fn run_verb(cli: Cli) -> Result<Exit, Failure> {
     let settings = || {
         let settings = settings::Settings::load(&cli.common)?;
         settings.warn();
@@ -73,7 +84,9 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Verb::Migrate(args) => on_runtime(migrate::run(args, settings()?)),
         Verb::Journal(verb) => on_runtime(copy::run(verb)),
         Verb::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "qopen", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "qopen", &mut script);
+            say::to_reader(format_args!("{}", String::from_utf8_lossy(&script)));
             Ok(Exit::Complete)
         }
     }
@@ -106,5 +119,6 @@ fn start_log(verbose: u8) {
     let filter = EnvFilter::try_from_env("QOPEN_LOG").unwrap_or_else(|_| EnvFilter::new(level));
     let colours = std::io::stderr().is_terminal();
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours);
-    log.with_writer(std::io::stderr).init();
+    // A line that cannot be written is not; saying so could not be, either.
+    log.with_writer(std::io::stderr).log_internal_errors(false).init();
 }

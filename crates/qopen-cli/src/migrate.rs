@@ -5,6 +5,7 @@ use qopen::sink::PostgresSink;
 use crate::args::MigrateArgs;
 use crate::exit::{Exit, Failure};
 use crate::output::refuse_password;
+use crate::say::say;
 use crate::settings::{JOURNAL, Settings};
 
 pub(crate) async fn run(args: MigrateArgs, settings: Settings) -> Result<Exit, Failure> {
@@ -35,8 +36,8 @@ pub(crate) async fn run(args: MigrateArgs, settings: Settings) -> Result<Exit, F
 
 fn say(what: &str, steps: usize) {
     match steps {
-        0 => eprintln!("qopen: {what}: nothing to do"),
-        1 => eprintln!("qopen: {what}: 1 step"),
-        steps => eprintln!("qopen: {what}: {steps} steps"),
+        0 => say!("qopen: {what}: nothing to do"),
+        1 => say!("qopen: {what}: 1 step"),
+        steps => say!("qopen: {what}: {steps} steps"),
     }
 }

@@ -4,12 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use qopen::journal::PullState;
-use qopen::sink::{FileSink, Format, ListKind, PostgresSink, Sink, SinkError, StreamSink};
+use qopen::sink::{
+    FileSink, Format, ListKind, PostgresSink, Sink, SinkError, StreamSink, file_name,
+};
 use qopen::{PublishError, PublishOptions, Published, PulledList, publish_with};
 use serde::{Deserialize, Serialize};
 
 use crate::args::OutputFormat;
 use crate::exit::{Failure, chain};
+use crate::say;
 
 /// Where lists go, as it was said: noted with each pull, for whoever takes it up again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -174,20 +177,18 @@ impl Output {
     pub(crate) fn check(&self, robots: &[&str]) -> Result<(), Failure> {
         let fails = |error: SinkError| Failure::usage_of("the output", &error);
         match self {
+            Self::Stdout(..) if say::is_closed() => {
+                let closed = std::io::Error::other("it is closed");
+                Err(Failure::output("standard output cannot be written", &closed))
+            }
             Self::Stdout(format, folder) => {
                 StreamSink::stdout(*format).in_folder(folder.as_deref()).check().map_err(fails)
             }
             Self::File(sink) => sink.check().map_err(fails),
             Self::Database(sink) => sink.check().map_err(fails),
-            Self::Folder(..) => robots.iter().try_for_each(|robot| {
-                if *robot == "." || *robot == ".." || robot.contains(['/', '\\']) {
-                    let message = format!(
-                        "the robot id {robot:?} cannot be a file's name; give --out a file"
-                    );
-                    return Err(Failure::usage(message));
-                }
-                self.file(robot).check().map_err(fails)
-            }),
+            Self::Folder(..) => {
+                robots.iter().try_for_each(|robot| self.file(robot).check().map_err(fails))
+            }
         }
     }
 
@@ -196,13 +197,33 @@ impl Output {
         match self {
             Self::File(sink) => sink.clone(),
             Self::Stdout(format, _) => {
-                FileSink::new(format!("qopen-{name}.{}", extension(*format)), *format)
+                let name = file_name(name);
+                FileSink::new(format!("qopen-{name}.{}", format.ending()), *format)
             }
             // A database has no file; nobody asks for it.
-            Self::Database(_) => FileSink::new(name, Format::Jsonl),
+            Self::Database(_) => FileSink::new(file_name(name), Format::Jsonl),
             Self::Folder(folder, format) => {
-                FileSink::new(folder.join(format!("{name}.{}", extension(*format))), *format)
+                let name = file_name(name);
+                FileSink::new(folder.join(format!("{name}.{}", format.ending())), *format)
             }
+        }
+    }
+
+    /// The file beside which lies what could not be read and belongs to no robot. No robot's has its name.
+    pub(crate) fn nobodys(&self) -> FileSink {
+        match self {
+            Self::Folder(folder, format) => {
+                FileSink::new(folder.join(format!("%nobody.{}", format.ending())), *format)
+            }
+            other => other.file("nobody"),
+        }
+    }
+
+    /// Whether a robot's list can be named.
+    pub(crate) fn check_name(&self, robot: &str) -> Result<(), SinkError> {
+        match self {
+            Self::Folder(..) => self.file(robot).check_name(),
+            _ => Ok(()),
         }
     }
 
@@ -249,13 +270,6 @@ pub(crate) struct Written {
     pub(crate) location: String,
     pub(crate) lists: Vec<qopen::PublishedList>,
     pub(crate) quarantine: Option<String>,
-}
-
-fn extension(format: Format) -> &'static str {
-    match format {
-        Format::Csv => "csv",
-        _ => "jsonl",
-    }
 }
 
 #[cfg(test)]

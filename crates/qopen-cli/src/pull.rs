@@ -20,6 +20,7 @@ use crate::args::PullArgs;
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Output, Place, Unpublished};
 use crate::report::{Came, Reporter, Summary};
+use crate::say::say;
 use crate::settings::Settings;
 use crate::wiring;
 
@@ -102,14 +103,14 @@ impl Wanted {
             match known.iter().filter(ours).max_by_key(|it| it.started().map(|it| it.0)) {
                 Some(state) if !is_as_asked(state, args) => {
                     let mark = &state.pull.mark_id;
-                    eprintln!(
+                    say!(
                         "qopen: the interrupted pull {mark} of robot {robot} was asked for something else; beginning anew"
                     );
                     wanted.new.push(robot);
                 }
                 Some(state) => {
                     let (mark, pages) = (&state.pull.mark_id, state.pages);
-                    eprintln!(
+                    say!(
                         "qopen: taking up the interrupted pull {mark} of robot {robot}, {pages} pages so far (--new begins anew)"
                     );
                     wanted.resumed.push(state.clone());
@@ -322,7 +323,7 @@ impl Work {
                     exits.push(Exit::Interrupted);
                 }
                 Err(failure) => {
-                    eprintln!("qopen: {failure}");
+                    say!("qopen: {failure}");
                     exits.push(failure.exit);
                 }
             }

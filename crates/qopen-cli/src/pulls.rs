@@ -8,6 +8,7 @@ use crate::exit::{Exit, Failure};
 use crate::journal::{all, of_mark, open_existing, status, time};
 use crate::output::Place;
 use crate::report::in_words;
+use crate::say::{answer, say};
 use crate::settings::Settings;
 
 pub(crate) async fn run(verb: PullsVerb, settings: Settings) -> Result<Exit, Failure> {
@@ -18,7 +19,7 @@ pub(crate) async fn run(verb: PullsVerb, settings: Settings) -> Result<Exit, Fai
         PullsVerb::List { json } => {
             let pulls = all(&*journal).await?;
             if pulls.is_empty() && !json {
-                eprintln!("qopen: the journal has no pulls");
+                say!("qopen: the journal has no pulls");
             }
             pulls.iter().map(Line::of).for_each(|line| line.print(json, &hint));
         }
@@ -34,23 +35,26 @@ pub(crate) async fn run(verb: PullsVerb, settings: Settings) -> Result<Exit, Fai
                 if let Some(Ok(output)) = Place::of(&state).map(|place| place.output()) {
                     output.sweep(state.pull.robot_id.as_str());
                 }
-                eprintln!("qopen: {} is deleted", state.pull);
+                say!("qopen: {} is deleted", state.pull);
             }
             journal.compact(0).await.map_err(unreadable)?;
         }
         PullsVerb::Check => {
             let report = journal.check().await.map_err(unreadable)?;
-            println!(
+            answer!(
                 "{} files, {} bytes, {} records, {} pulls",
-                report.segments, report.bytes, report.records, report.pulls
+                report.segments,
+                report.bytes,
+                report.records,
+                report.pulls
             );
             for damage in &report.damage {
-                println!("DAMAGED {damage}");
+                answer!("DAMAGED {damage}");
             }
             if !report.damage.is_empty() {
                 return Ok(Exit::Unexpected);
             }
-            println!("everything that was kept can be read");
+            answer!("everything that was kept can be read");
         }
     }
     Ok(Exit::Complete)
@@ -161,7 +165,7 @@ impl<'a> Line<'a> {
         if self.newer_pages {
             add(format!("pages came after that: {} publishes them", hint.of(mark_id)));
         }
-        println!("{text}");
+        answer!("{text}");
     }
 }
 
@@ -209,10 +213,10 @@ fn print_note(noted: &Noted, json: bool) {
         }
         other => format!("{other:?}"),
     };
-    println!("  {}  {what}", time(noted.at));
+    answer!("  {}  {what}", time(noted.at));
 }
 
 fn print_json(line: &impl Serialize) {
     // Plain data always encodes.
-    println!("{}", serde_json::to_string(line).unwrap_or_default());
+    answer!("{}", serde_json::to_string(line).unwrap_or_default());
 }

@@ -1,7 +1,6 @@
 //! `qopen quarantine`: what verified and could not be read.
 
 use std::collections::BTreeSet;
-use std::io::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,6 +14,7 @@ use crate::args::QuarantineVerb;
 use crate::exit::{Exit, Failure};
 use crate::journal::open_existing;
 use crate::pulls::Resume;
+use crate::say::{self, answer, say};
 use crate::settings::Settings;
 
 pub(crate) async fn run(verb: QuarantineVerb, settings: Settings) -> Result<Exit, Failure> {
@@ -28,7 +28,7 @@ pub(crate) async fn run(verb: QuarantineVerb, settings: Settings) -> Result<Exit
     match verb {
         QuarantineVerb::List { json } => {
             if items().next().is_none() && !json {
-                eprintln!("qopen: nothing is in quarantine");
+                say!("qopen: nothing is in quarantine");
             }
             items().for_each(|(kind, item)| print(kind, item, json));
             Ok(Exit::Complete)
@@ -44,11 +44,11 @@ pub(crate) async fn run(verb: QuarantineVerb, settings: Settings) -> Result<Exit
             let same: Vec<&Quarantined> = pages.iter().filter(|it| it.digest() == digest).collect();
             let pulls = let_go(&*journal, &same, digest, false).await?;
             for pull in &pulls {
-                println!("{pull}: the item no longer stands against it");
+                answer!("{pull}: the item no longer stands against it");
             }
             let hint = Resume::by(&settings)?;
             for pull in &pulls {
-                println!("{pull}: {} publishes its list", hint.of(pull.mark_id.as_str()));
+                answer!("{pull}: {} publishes its list", hint.of(pull.mark_id.as_str()));
             }
             Ok(Exit::Complete)
         }
@@ -115,14 +115,14 @@ fn print(kind: &'static str, item: &Quarantined, json: bool) {
         let line =
             Line { r#type: "quarantined", kind, item, robot_id, mark_id, layer, reason, bytes };
         // Plain data always encodes.
-        println!("{}", serde_json::to_string(&line).unwrap_or_default());
+        answer!("{}", serde_json::to_string(&line).unwrap_or_default());
         return;
     }
     let whose = match (robot_id, mark_id) {
         (Some(robot), Some(mark)) => format!("robot {robot} mark {mark}"),
         _ => "of an unknown pull".to_owned(),
     };
-    println!("{item}  {kind}  {whose}  {bytes} bytes  {layer}: {reason}");
+    answer!("{item}  {kind}  {whose}  {bytes} bytes  {layer}: {reason}");
 }
 
 /// The only item that is called so, or whose name begins so.
@@ -145,17 +145,14 @@ fn one_of<'a>(items: &[&'a Quarantined], wanted: &str) -> Result<&'a Quarantined
 
 fn show(item: &Quarantined, raw: bool) {
     let bytes = item.payload.as_bytes();
-    let mut out = std::io::stdout().lock();
-    // A reader that has gone away wants no more.
-    let _ = match std::str::from_utf8(bytes) {
-        _ if raw => out.write_all(bytes),
-        Ok(text) => writeln!(out, "{text}"),
+    match std::str::from_utf8(bytes) {
+        _ if raw => say::bytes_to_reader(bytes),
+        Ok(text) => answer!("{text}"),
         Err(_) => {
-            eprintln!("qopen: the item is not text; its {} bytes follow as base64", bytes.len());
-            writeln!(out, "{}", STANDARD.encode(bytes))
+            say!("qopen: the item is not text; its {} bytes follow as base64", bytes.len());
+            answer!("{}", STANDARD.encode(bytes));
         }
-    };
-    let _ = out.flush();
+    }
 }
 
 /// Has items with that digest no longer stand against anything. Gives the pulls that they stood against.
@@ -200,14 +197,14 @@ async fn retry(
                     Err(error) => {
                         left += 1;
                         let error = crate::exit::chain("", &error);
-                        eprintln!("qopen: {} still cannot be read: {error}", name(item));
+                        say!("qopen: {} still cannot be read: {error}", name(item));
                         continue;
                     }
                 }
             }
             (Layer::Content, None) => {
                 left += 1;
-                eprintln!("qopen: {} needs the callback keys to be read", name(item));
+                say!("qopen: {} needs the callback keys to be read", name(item));
                 continue;
             }
             _ => item.payload.clone(),
@@ -229,24 +226,24 @@ async fn retry(
             // It was content that hid it.
             Classified::Other(event_type) if item.layer == Layer::Content => {
                 gained.extend(let_go(journal, &[item], item.digest(), true).await?);
-                eprintln!("qopen: {} is an event of another kind ({event_type})", name(item));
+                say!("qopen: {} is an event of another kind ({event_type})", name(item));
                 continue;
             }
             Classified::Other(event_type) => format!("an event of another kind ({event_type})"),
             _ => "an error report, and no page".to_owned(),
         };
         left += 1;
-        eprintln!("qopen: {} still cannot be read: {why}", name(item));
+        say!("qopen: {} still cannot be read: {why}", name(item));
     }
     gained.sort();
     gained.dedup();
     for pull in &gained {
         let how = hint.of(pull.mark_id.as_str());
-        println!("{pull}: pages can be read now; {how} publishes them");
+        answer!("{pull}: pages can be read now; {how} publishes them");
     }
-    eprintln!("qopen: {} of {} pages were read", items.len() - left, items.len());
+    say!("qopen: {} of {} pages were read", items.len() - left, items.len());
     for item in accounts {
-        eprintln!("qopen: {} still cannot be read: {}", name(item), item.reason);
+        say!("qopen: {} still cannot be read: {}", name(item), item.reason);
     }
     Ok(if left + accounts.len() == 0 { Exit::Complete } else { Exit::Incomplete })
 }

@@ -1,7 +1,7 @@
 //! What is said while a pull runs and when it has ended.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,7 @@ use qopen::{Outcome, Progress, Stats, Status, Stranger};
 use serde::Serialize;
 
 use crate::exit::Exit;
+use crate::say::{self, answer, say};
 
 /// Plain progress lines of one pull are at least this far apart.
 const LINE_EVERY: Duration = Duration::from_secs(2);
@@ -351,7 +352,7 @@ impl Reporter {
             Form::Live(_) => self.draw(shown),
             Form::Plain if news || shown.printed.is_none_or(|at| now - at >= LINE_EVERY) => {
                 shown.printed = Some(now);
-                eprintln!("{}", line(&shown.progress, Duration::ZERO));
+                say!("{}", line(&shown.progress, Duration::ZERO));
             }
             Form::Plain => {}
             Form::Json => {
@@ -376,8 +377,10 @@ impl Reporter {
         }
         match &self.form {
             Form::Json => self.json(summary),
-            Form::Live(lines) => lines.suspend(|| eprint!("{}", summary.to_text())),
-            Form::Plain => eprint!("{}", summary.to_text()),
+            Form::Live(lines) => {
+                lines.suspend(|| say::to_person(format_args!("{}", summary.to_text())))
+            }
+            Form::Plain => say::to_person(format_args!("{}", summary.to_text())),
         }
     }
 
@@ -385,7 +388,7 @@ impl Reporter {
     pub(crate) fn interrupted(&self, pull: &PullId, progress: Option<&Progress>, came: &Came) {
         const WHY: &str = "interrupted; the same command takes it up again";
         let Some(progress) = progress else {
-            return eprintln!("qopen: {pull}: {WHY}");
+            return say!("qopen: {pull}: {WHY}");
         };
         let mut summary = Summary::new(&Status::Cancelled, progress, came);
         (summary.why, summary.error) = (WHY.into(), Some(WHY.into()));
@@ -414,11 +417,10 @@ impl Reporter {
     fn json(&self, object: &impl Serialize) {
         // Plain data always encodes; a reader that has gone away is no reason to stop pulling.
         let text = serde_json::to_string(object).unwrap_or_default();
-        let _ = if self.json_to_stderr {
-            writeln!(std::io::stderr(), "{text}")
-        } else {
-            writeln!(std::io::stdout(), "{text}")
-        };
+        match self.json_to_stderr {
+            true => say!("{text}"),
+            false => answer!("{text}"),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use qopen_simulator::{Schedule, Simulator, SimulatorConfig};
 
 use crate::args::SimulateArgs;
 use crate::exit::{Exit, Failure};
+use crate::say::say;
 use crate::settings::{self, Settings};
 
 /// What the simulator takes for a setting that is not set. Known to everybody: they open nothing.
@@ -37,18 +38,18 @@ pub(crate) async fn run(args: SimulateArgs, settings: Settings) -> Result<Exit, 
     let replay = serde_json::to_string(&config.schedule).unwrap_or_default();
     let simulator =
         Simulator::start(config).await.map_err(|error| Failure::usage_of("", &error))?;
-    eprintln!(
-        "qopen: simulating the platform on {}, callbacks to {callback_url}",
-        simulator.base_url()
-    );
-    eprintln!("qopen: the schedule, to play it again: --schedule '{replay}'");
+    say!("qopen: simulating the platform on {}, callbacks to {callback_url}", simulator.base_url());
+    say!("qopen: the schedule, to play it again: --schedule '{replay}'");
     print_defaults(&settings, &simulator);
     // Nothing can be done about a signal handler that cannot be had but to stop.
     let _ = tokio::signal::ctrl_c().await;
     let counts = simulator.counts();
-    eprintln!(
+    say!(
         "qopen: {} requests, {} callbacks taken of {} sent, {} given up",
-        counts.requests, counts.acknowledged, counts.attempts, counts.given_up
+        counts.requests,
+        counts.acknowledged,
+        counts.attempts,
+        counts.given_up
     );
     Ok(Exit::Complete)
 }
@@ -74,8 +75,8 @@ fn credentials(settings: &Settings) -> Result<(Keyring, Secret), Failure> {
 
 /// Says how to point `qopen pull` here; what the user has set is not repeated.
 fn print_defaults(settings: &Settings, simulator: &Simulator) {
-    eprintln!("qopen: for the other side:");
-    eprintln!("  export QOPEN_BASE_URL={}", simulator.base_url());
+    say!("qopen: for the other side:");
+    say!("  export QOPEN_BASE_URL={}", simulator.base_url());
     let defaults = [
         (&settings::APP_KEY, APP_KEY),
         (&settings::APP_SECRET, APP_SECRET),
@@ -84,7 +85,7 @@ fn print_defaults(settings: &Settings, simulator: &Simulator) {
     ];
     for (spec, default) in defaults {
         if settings.get(spec).is_none() {
-            eprintln!("  export {}={default}", spec.env);
+            say!("  export {}={default}", spec.env);
         }
     }
 }

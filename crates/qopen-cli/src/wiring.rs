@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use crate::args::Receiving;
 use crate::exit::{Exit, Failure};
+use crate::say::say;
 use crate::settings::Settings;
 
 /// A client as the settings and the arguments say.
@@ -72,7 +73,7 @@ pub(crate) fn interruption() -> watch::Receiver<bool> {
     tokio::spawn(async move {
         signal().await;
         sender.send_replace(true);
-        eprintln!("qopen: interrupted; keeping what has come (again to stop at once)");
+        say!("qopen: interrupted; keeping what has come (again to stop at once)");
         signal().await;
         std::process::exit(Exit::Interrupted as i32);
     });

@@ -11,7 +11,7 @@ use tempfile::NamedTempFile;
 use crate::format::Encoder;
 use crate::{
     Committed, Companions, Format, ListKind, ListWriter, Quarantine, Record, Sink, SinkError,
-    temporary,
+    file_name, temporary,
 };
 
 /// A file that holds a list, with mode 0600.
@@ -30,6 +30,14 @@ impl FileSink {
     #[must_use]
     pub fn new(path: impl Into<PathBuf>, format: Format) -> Self {
         Self { path: path.into(), format }
+    }
+
+    /// A robot's list in a folder, in a file that is named after the robot ([`file_name`]) and the
+    /// format.
+    #[must_use]
+    pub fn of_robot(folder: &Path, robot_id: &RobotId, format: Format) -> Self {
+        let name = file_name(robot_id.as_str());
+        Self::new(folder.join(format!("{name}.{}", format.ending())), format)
     }
 
     /// Where a complete list goes.
@@ -58,6 +66,21 @@ impl FileSink {
     /// [`SinkError`], when the file system does not do it.
     pub fn write_quarantine(&self, quarantine: Quarantine) -> Result<bool, SinkError> {
         Staged::new(self.quarantine_path(), quarantine)?.commit()
+    }
+
+    /// Whether the file system can name the list and what stands beside it.
+    ///
+    /// # Errors
+    /// [`SinkError::NameTooLong`], when it cannot.
+    pub fn check_name(&self) -> Result<(), SinkError> {
+        for suffix in BESIDE {
+            // Looking at a name that is too long fails, whatever is there.
+            let found = fs::symlink_metadata(with_suffix(&self.path, suffix));
+            if found.is_err_and(|error| error.kind() == io::ErrorKind::InvalidFilename) {
+                return Err(SinkError::NameTooLong { path: self.path.clone(), suffix });
+            }
+        }
+        Ok(())
     }
 
     /// Removes what processes have left beside the list that were killed while they wrote one: files
@@ -155,13 +178,7 @@ impl Sink for FileSink {
     fn check(&self) -> Result<(), SinkError> {
         let target = self.target()?;
         temporary::sweep(folder(&target));
-        for suffix in BESIDE {
-            // Looking at a name that is too long fails, whatever is there.
-            let found = fs::symlink_metadata(with_suffix(&target, suffix));
-            if found.is_err_and(|error| error.kind() == io::ErrorKind::InvalidFilename) {
-                return Err(SinkError::NameTooLong { path: self.path.clone(), suffix });
-            }
-        }
+        self.check_name()?;
         temporary::beside(folder(&target)).map(drop)
     }
 

@@ -17,6 +17,17 @@ pub enum Format {
     Csv,
 }
 
+impl Format {
+    /// What a file of this format ends in, without the point.
+    #[must_use]
+    pub const fn ending(self) -> &'static str {
+        match self {
+            Self::Jsonl => "jsonl",
+            Self::Csv => "csv",
+        }
+    }
+}
+
 /// The columns of [`Format::Csv`], in order.
 ///
 /// Codes are numbers, times are seconds since the Unix epoch, flags are `true` and `false`. Tags

@@ -3,6 +3,7 @@
 mod error;
 mod file;
 mod format;
+mod name;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod quarantine;
@@ -14,6 +15,7 @@ mod temporary;
 pub use error::SinkError;
 pub use file::FileSink;
 pub use format::{CSV_COLUMNS, Format};
+pub use name::file_name;
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresSink;
 pub use quarantine::Quarantine;

@@ -18,7 +18,7 @@ use futures_core::Stream;
 use futures_util::stream;
 use qopen::callback::listener::Listener;
 use qopen::journal::{Note, PullId, PullState};
-use qopen::sink::{Format, StreamSink};
+use qopen::sink::{Format, StreamSink, file_name};
 use qopen::types::{MarkId, RobotId, Secret};
 use qopen::{PullError, PullRequest};
 use serde::Deserialize;
@@ -125,6 +125,9 @@ async fn ready(State(service): Shared) -> Response {
     if service.is_stopping() {
         return unavailable("stopping");
     }
+    if let Some((name, _)) = service.tasks.all().into_iter().find(|(_, it)| it.down) {
+        return unavailable(&format!("the task {name} has ended, and is begun again"));
+    }
     match service.journal.stats().healthy {
         true => "ready".into_response(),
         false => unavailable("the journal cannot be written"),
@@ -149,6 +152,9 @@ async fn start(State(service): Shared, body: Bytes) -> Result<Response, Refusal>
     let asked: StartRequest = serde_json::from_slice(&body)
         .map_err(|error| wrong("the body is not a request", &error))?;
     let robot = RobotId::new(&asked.robot_id).map_err(|error| wrong("robot_id", &error))?;
+    if let Some(error) = service.cannot_name(&robot) {
+        return Err(wrong("robot_id", &error));
+    }
     let mut request = PullRequest::new(robot).need_tag_info(asked.need_tag_info);
     if let Some(mark) = &asked.mark_id {
         request = request.mark_id(MarkId::new(mark).map_err(|error| wrong("mark_id", &error))?);
@@ -158,7 +164,8 @@ async fn start(State(service): Shared, body: Bytes) -> Result<Response, Refusal>
         return Err(Refusal(StatusCode::SERVICE_UNAVAILABLE, "stopping".into()));
     }
     let id = service.start(request, None).await?;
-    let location = format!("/v1/pulls/{}", id.mark_id);
+    // A name in a path is spelled as one in a folder.
+    let location = format!("/v1/pulls/{}", file_name(id.mark_id.as_str()));
     let answer = json!({ "robot_id": id.robot_id.as_str(), "mark_id": id.mark_id.as_str() });
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(answer)).into_response())
 }

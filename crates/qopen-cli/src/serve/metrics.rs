@@ -106,6 +106,19 @@ pub(crate) async fn text(service: &Service, callbacks: &Listener) -> String {
     let help = "Connections for callbacks that are open.";
     put("qopen_connections_open", "gauge", help, &count(callbacks.open()));
 
+    let ended: Vec<_> = service
+        .tasks
+        .all()
+        .into_iter()
+        .map(|(name, health)| {
+            #[allow(clippy::cast_precision_loss, reason = "a figure for a graph")]
+            let ended = health.ended as f64;
+            (format!("{{task=\"{name}\"}}"), ended)
+        })
+        .collect();
+    let help = "Tasks of the process that ended before their time, and were begun again.";
+    put("qopen_tasks_ended_total", "counter", help, &ended);
+
     let journal = service.journal.stats();
     let counters = [
         ("records", "Records written to the journal.", journal.records),

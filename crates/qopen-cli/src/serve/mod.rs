@@ -5,6 +5,7 @@ mod metrics;
 mod reload;
 mod schedule;
 mod service;
+mod tasks;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use tokio::sync::watch;
 use crate::args::{Common, Role, ServeArgs};
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Output};
+use crate::say::say;
 use crate::settings::Settings;
 use crate::wiring;
 pub(crate) use schedule::Entry;
@@ -120,10 +122,16 @@ pub(crate) async fn run(
     if let Some(callbacks) = &callbacks {
         say_where(callbacks, &settings, tls.is_some());
     }
-    eprintln!("qopen: control on http://{}/v1/pulls, described by /openapi.json", at(&control));
+    say!("qopen: control on http://{}/v1/pulls, described by /openapi.json", at(&control));
     let token = token.cloned();
     let running = reload::Running { client: service.client.clone(), tls, flags, settings };
-    tokio::spawn(running.reload_on(hangups));
+    let tasks = service.tasks.clone();
+    let hangups = Arc::new(tokio::sync::Mutex::new(hangups));
+    let running = Arc::new(running);
+    tasks.keep("reload", stopping.clone(), move || {
+        let (running, hangups) = (Arc::clone(&running), Arc::clone(&hangups));
+        async move { running.reload_on(&mut *hangups.lock().await).await }
+    });
     let mut working = None;
     if args.role != Role::Receiver {
         let mut options = WorkerOptions::default();
@@ -131,20 +139,31 @@ pub(crate) async fn run(
         let worker = Worker::start(&service.client, Arc::clone(&service.journal) as _, options);
         working = Some(tokio::spawn(Arc::clone(&service).work(worker)));
         if let Some(queue) = forward {
-            tokio::spawn(async move { queue.run().await });
+            tasks.keep("forward", stopping.clone(), move || {
+                let queue = queue.clone();
+                async move { queue.run().await }
+            });
         }
-        for job in jobs {
-            tokio::spawn(job.run(Arc::clone(&service)));
+        for job in jobs.into_iter().map(Arc::new) {
+            let service = Arc::clone(&service);
+            tasks.keep("schedule", stopping.clone(), move || {
+                let (job, service) = (Arc::clone(&job), Arc::clone(&service));
+                async move { job.run(service).await }
+            });
         }
         let keeping = Arc::clone(&service);
-        tokio::spawn(async move { keep_house(&keeping, retain).await });
+        tasks.keep("retention", stopping.clone(), move || {
+            let keeping = Arc::clone(&keeping);
+            async move { keep_house(&keeping, retain).await }
+        });
     }
 
     let closed = middleware::from_fn_with_state(Arc::clone(&service), close_the_door);
     let router = wiring::router(&service.client).layer(closed);
     let listener = listener.refusals(service.client.stats().refusals().clone());
     if location.is_shared() && callbacks.is_some() {
-        tokio::spawn(tell_of_refusals(Arc::clone(&service)));
+        let service = Arc::clone(&service);
+        tasks.keep("refusals", stopping.clone(), move || tell_of_refusals(Arc::clone(&service)));
     }
     let control_router = control::router(Arc::clone(&service), token, listener.clone());
     let receiving = async {
@@ -159,15 +178,31 @@ pub(crate) async fn run(
             control_listener.serve(control, control_router, told(stopping.clone())),
         )
     };
-    let all = async {
-        both.await;
-        if let Some(working) = working {
-            // It ends when the process is to stop, which it is.
-            let _ = working.await;
+    let workless = working.is_none();
+    let working = async {
+        match working {
+            Some(working) => working.await.is_ok(),
+            None => true,
         }
     };
+    tokio::pin!(working);
+    let all = async {
+        tokio::select! {
+            ((), ()) = both => drop(working.await),
+            // Without it nothing is pulled: whoever watches over the process begins another.
+            _ = &mut working, if !workless => {
+                if !*stopping.borrow() {
+                    return Err(Failure::unexpected(
+                        "the worker",
+                        &std::io::Error::other("it has ended before its time"),
+                    ));
+                }
+            }
+        }
+        Ok(())
+    };
     tokio::select! {
-        () = all => {}
+        done = all => done?,
         // Neither whoever keeps a connection open nor a place that hangs keeps the process.
         () = async { told(stopping.clone()).await; tokio::time::sleep(SHUTDOWN_GRACE).await } => {
             tracing::warn!("stopped before everything had ended; it is taken up again");
@@ -197,7 +232,7 @@ async fn forward_queue(
         let waiting = journal.backlog().await;
         let waiting = waiting.map_err(|error| Failure::unexpected("the journal", &error))?.events;
         if waiting > 0 {
-            eprintln!("qopen: {waiting} events wait to be forwarded; --forward sends them on");
+            say!("qopen: {waiting} events wait to be forwarded; --forward sends them on");
         }
         return Ok(None);
     };
@@ -228,7 +263,7 @@ async fn close_the_door(
 fn say_where(callbacks: &TcpListener, settings: &Settings, tls: bool) {
     let path = settings.callback_path().unwrap_or_default();
     let scheme = if tls { "https" } else { "http" };
-    eprintln!("qopen: callbacks on {scheme}://{}{path}", at(callbacks));
+    say!("qopen: callbacks on {scheme}://{}{path}", at(callbacks));
 }
 
 fn at(listener: &TcpListener) -> String {
@@ -270,7 +305,7 @@ async fn give_back(journal: &dyn Store, share: u8) {
         // A journal that is not healthy has said so.
         Err(error) if journal.stats().healthy => {
             let error = crate::exit::chain("the journal cannot give back room", &error);
-            eprintln!("qopen: {error}");
+            say!("qopen: {error}");
         }
         _ => {}
     }

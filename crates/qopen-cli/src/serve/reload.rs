@@ -5,6 +5,7 @@ use qopen::callback::listener::Tls;
 
 use crate::args::Common;
 use crate::exit::{Failure, chain};
+use crate::say::say;
 use crate::settings::{
     self, APP_KEY, CALLBACK_TOKEN, CALLBACK_TOKEN_NEXT, ENCODING_AES_KEY, ENCODING_AES_KEY_NEXT,
     Settings, Spec,
@@ -22,19 +23,22 @@ impl Hangups {
         #[cfg(unix)]
         {
             use tokio::signal::unix::{SignalKind, signal};
-            let said = |error| eprintln!("qopen: {}", chain("SIGHUP will not be heard", &error));
+            let said = |error| say!("qopen: {}", chain("SIGHUP will not be heard", &error));
             Self(signal(SignalKind::hangup()).map_err(said).ok())
         }
         #[cfg(not(unix))]
         Self()
     }
 
-    async fn next(&mut self) -> Option<()> {
+    /// The next one; never, where they are not heard.
+    async fn next(&mut self) {
         #[cfg(unix)]
-        if let Some(signal) = &mut self.0 {
-            return signal.recv().await;
+        if let Some(signal) = &mut self.0
+            && signal.recv().await.is_some()
+        {
+            return;
         }
-        None
+        std::future::pending().await
     }
 }
 
@@ -48,15 +52,16 @@ pub(super) struct Running {
 
 impl Running {
     /// Reads again each time that the process is told to.
-    pub(super) async fn reload_on(self, mut hangups: Hangups) {
-        while hangups.next().await.is_some() {
+    pub(super) async fn reload_on(&self, hangups: &mut Hangups) {
+        loop {
+            hangups.next().await;
             match self.reload() {
                 Ok(()) if self.tls.is_some() => {
-                    eprintln!("qopen: callback keys and TLS certificates were read again");
+                    say!("qopen: callback keys and TLS certificates were read again");
                 }
-                Ok(()) => eprintln!("qopen: callback keys were read again"),
+                Ok(()) => say!("qopen: callback keys were read again"),
                 Err(failure) => {
-                    eprintln!("qopen: read again in vain, all stays as it was: {failure}");
+                    say!("qopen: read again in vain, all stays as it was: {failure}");
                 }
             }
         }
@@ -76,12 +81,12 @@ impl Running {
         }
         self.client.replace_keyring(ring);
         if !changed.is_empty() {
-            eprintln!("qopen: changed, and used from the next start on: {}", changed.join(", "));
+            say!("qopen: changed, and used from the next start on: {}", changed.join(", "));
         }
         for spec in settings::ALL.iter().filter(|spec| KEYS.iter().any(|it| it.name == spec.name)) {
             if new.overridden.iter().any(|name| name == spec.name) {
                 let (name, env) = (spec.name, spec.env);
-                eprintln!("qopen: {name} in the settings file is not used: {env} comes before it");
+                say!("qopen: {name} in the settings file is not used: {env} comes before it");
             }
         }
         Ok(())

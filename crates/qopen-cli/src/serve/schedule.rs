@@ -15,6 +15,7 @@ use super::service::Service;
 use crate::args::OutputFormat;
 use crate::exit::{Failure, chain};
 use crate::output::{self, Place};
+use crate::say::say;
 
 /// The longest that is slept at a time, so that a clock that was put right is noticed.
 const NAP: Duration = Duration::from_secs(60);
@@ -98,11 +99,12 @@ impl Job {
     }
 
     /// Starts its pulls, time after time, until the process is to stop.
-    pub(super) async fn run(self, service: Arc<Service>) {
+    pub(super) async fn run(&self, service: Arc<Service>) {
         let mut watch = Watch::default();
         loop {
             match watch.look(&self.times, &Zoned::now()) {
-                Look::Never => return,
+                // There is no such day; it ends with the process.
+                Look::Never => return super::told(service.stopping.clone()).await,
                 Look::Wait(nap) => tokio::select! {
                     () = tokio::time::sleep(nap) => continue,
                     () = super::told(service.stopping.clone()) => return,
@@ -126,10 +128,10 @@ impl Job {
                 // Another process that has the same schedule was faster, or a clock that went back has
                 // shown this time before.
                 Err(PullError::InJournal) => {}
-                Ok(id) => eprintln!("qopen: scheduled {:?}: {id} started", self.text),
+                Ok(id) => say!("qopen: scheduled {:?}: {id} started", self.text),
                 Err(error) => {
                     let what = format!("scheduled {:?}: robot {robot}", self.text);
-                    eprintln!("qopen: {}", chain(&what, &error));
+                    say!("qopen: {}", chain(&what, &error));
                 }
             }
         }

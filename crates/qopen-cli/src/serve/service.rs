@@ -9,7 +9,8 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use qopen::callback::listener::Listener;
 use qopen::journal::{JournalError, Note, PullId, PullState, Store};
-use qopen::types::MarkId;
+use qopen::sink::SinkError;
+use qopen::types::{MarkId, RobotId};
 use qopen::{
     ClaimedPull, Client, ForwardQueue, Outcome, Progress, PublishOptions, Pull, PullError,
     PullRequest, TakePlaceError, Worker,
@@ -17,9 +18,11 @@ use qopen::{
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
+use super::tasks::Tasks;
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, Place};
 use crate::report::Came;
+use crate::say::{self, say};
 
 /// How long it takes until a list that could not be published is published again: at first, and twice
 /// as long each time, up to a minute.
@@ -81,6 +84,7 @@ pub(crate) struct Service {
     /// Where data waits until it is whole.
     pub(crate) scratch: Option<PathBuf>,
     pub(crate) guards: Guards,
+    pub(crate) tasks: Tasks,
 }
 
 /// What a list may lack, and where callbacks come from.
@@ -113,6 +117,7 @@ impl Service {
             places: Mutex::default(),
             scratch,
             guards,
+            tasks: Tasks::default(),
         }
     }
 
@@ -146,11 +151,11 @@ impl Service {
             open += usize::from(state.ended().is_none());
             if let Err(error) = self.journal.want(&state.pull).await {
                 let what = format!("{} cannot be taken up", state.pull);
-                eprintln!("qopen: {}", crate::exit::chain(&what, &error));
+                say!("qopen: {}", crate::exit::chain(&what, &error));
             }
         }
         if open > 0 {
-            eprintln!("qopen: {open} pulls were under way and go on");
+            say!("qopen: {open} pulls were under way and go on");
         }
     }
 
@@ -172,11 +177,17 @@ impl Service {
         match place.map(|place| place.output()) {
             Some(Ok(output)) => Some(output.in_folder(self.scratch.as_deref())),
             Some(Err(failure)) => {
-                eprintln!("qopen: {}: {failure}", state.pull);
+                say!("qopen: {}: {failure}", state.pull);
                 None
             }
             None => self.output.clone(),
         }
+    }
+
+    /// Why no list of a robot could be written where lists go, whatever comes of it.
+    pub(crate) fn cannot_name(&self, robot: &RobotId) -> Option<SinkError> {
+        let output = self.output.as_ref()?;
+        tokio::task::block_in_place(|| output.check_name(robot.as_str())).err()
     }
 
     /// The turn of whoever publishes to a place. Places are few: folders and databases that were named.
@@ -193,7 +204,9 @@ impl Service {
         let mut working = JoinSet::new();
         loop {
             tokio::select! {
-                Some(claimed) = worker.claimed() => {
+                claimed = worker.claimed() => {
+                    // Whoever claims has ended; nothing more comes.
+                    let Some(claimed) = claimed else { return };
                     // What has ended is cleared away as others begin.
                     while working.try_join_next().is_some() {}
                     working.spawn(Arc::clone(&self).do_work(claimed));
@@ -238,7 +251,7 @@ impl Service {
             }
         }
         if state.is_strange() {
-            eprintln!("qopen: collecting {}, which somebody else requested", state.pull);
+            say!("qopen: collecting {}, which somebody else requested", state.pull);
         }
         match claimed.take_up().await {
             Ok(pull) => self.follow(claimed, pull, output).await,
@@ -251,7 +264,7 @@ impl Service {
             }
             Err(error) => {
                 let what = format!("{} cannot be taken up", state.pull);
-                eprintln!("qopen: {}", crate::exit::chain(&what, &error));
+                say!("qopen: {}", crate::exit::chain(&what, &error));
                 // Held, so that nobody tries at once what will go wrong again.
                 tokio::select! {
                     () = tokio::time::sleep(STUCK) => {}
@@ -479,7 +492,7 @@ impl Service {
         let outcomes = std::slice::from_ref(outcome);
         let summaries = crate::pull::publish(output, outcomes, true, &came, *options).await;
         for summary in &summaries {
-            eprint!("{}", summary.to_text());
+            say::to_person(format_args!("{}", summary.to_text()));
         }
         !summaries.iter().any(|summary| summary.exit == Exit::Output)
     }

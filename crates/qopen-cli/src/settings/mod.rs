@@ -19,6 +19,7 @@ use qopen::types::Secret;
 use crate::args::{Common, at_least_one, duration};
 use crate::exit::{Failure, chain};
 use crate::output::refuse_password;
+use crate::say::say;
 use crate::serve::Entry;
 pub(crate) use spec::*;
 
@@ -115,7 +116,7 @@ impl Settings {
     /// Says on standard error what is unwise and not wrong.
     pub(crate) fn warn(&self) {
         if let Some(exposure) = &self.exposure {
-            eprintln!("qopen: the settings file {exposure}");
+            say!("qopen: the settings file {exposure}");
         }
     }
 
@@ -178,7 +179,7 @@ impl Settings {
         let (limits, wanted) = (self.limits()?, self.count(&MAX_CONNECTIONS)?);
         if limits.connections < wanted {
             let (most, about) = (limits.connections, MAX_CONNECTIONS.about);
-            eprintln!(
+            say!(
                 "qopen: {about}: {most} instead of {wanted}, because the process may not open more files; see ulimit -n"
             );
         }

@@ -17,6 +17,8 @@ mod offline;
 mod outages;
 mod places;
 mod pulls;
+#[cfg(target_os = "linux")]
+mod readers;
 mod served;
 mod serving;
 mod shared;

@@ -217,3 +217,41 @@ async fn a_pull_that_has_ended_is_taken_up_again_on_request() {
     assert_eq!(ended["status"], "incomplete", "{ended}");
     assert_eq!(served.ask(post, "/v1/pulls/nobodys/resume").await.status(), 404);
 }
+
+/// What a robot is called chooses no path, and no file of another robot or of ours.
+#[tokio::test(flavor = "multi_thread")]
+async fn i14_a_robots_id_chooses_no_path() {
+    let stage = Stage::new(&slow(0));
+    std::fs::create_dir(stage.folder.path().join("lists")).unwrap();
+    let outside = tempfile::tempdir().unwrap();
+    let absolute = outside.path().join("escaped").display().to_string();
+    let served = Served::new(&stage, &["--out", "lists"], None);
+    let robots = ["x", "../escaped", &absolute, "x.jsonl.quarantine", "..", "机器人"];
+    for robot in robots {
+        let answer = served.start(&serde_json::json!({ "robot_id": robot })).await;
+        assert_eq!(answer.status(), 202, "{robot}");
+        let mark: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+        let mark = mark["mark_id"].as_str().unwrap();
+        let pull = served.until(mark, |it| it["output"].is_string()).await;
+        assert_eq!(pull["status"], "complete", "{pull}");
+    }
+    let files = std::fs::read_dir(stage.folder.path().join("lists")).unwrap();
+    let mut files: Vec<_> =
+        files.map(|it| it.unwrap().file_name().into_string().unwrap()).collect();
+    files.sort();
+    let mut names: Vec<_> =
+        robots.iter().map(|robot| format!("{}.jsonl", qopen::sink::file_name(robot))).collect();
+    names.sort();
+    assert_eq!(files, names);
+    assert!(!stage.exists("escaped.jsonl"));
+    assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 0);
+    // One that no file can be named after is refused before anything is sent.
+    let answer = served.start(&serde_json::json!({ "robot_id": "n".repeat(300) })).await;
+    assert_eq!(answer.status(), 400);
+    assert!(answer.text().await.unwrap().contains("too long"));
+    // A mark is part of a URL.
+    let mark = "a/b?c=d";
+    let answer = served.start(&serde_json::json!({ "robot_id": "x", "mark_id": mark })).await;
+    let location = answer.headers()["location"].to_str().unwrap().to_owned();
+    assert_eq!(served.get_json(&location).await["mark_id"], mark);
+}

@@ -74,10 +74,6 @@ fn what_is_missing_or_malformed_is_named_with_an_example() {
         "no_such_folder",
         with("A", "", &["pull", "--robot", "r", "--out", "missing/list"])
     );
-    insta::assert_snapshot!(
-        "robot_as_file_name",
-        with("A", "", &["pull", "--robot", "../r", "--out", "."])
-    );
 
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();

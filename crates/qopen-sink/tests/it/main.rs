@@ -4,5 +4,6 @@
 
 mod files;
 mod formats;
+mod names;
 mod postgres;
 mod sorting;

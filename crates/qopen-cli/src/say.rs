@@ -1,0 +1,91 @@
+//! The one place that writes to standard output and standard error: a reader that has gone, or a disk that
+//! is full, is no reason to stop working.
+
+use std::fmt::Arguments;
+use std::io::{self, Write as _};
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use crate::exit::Exit;
+
+/// What became of standard output.
+static OUTPUT: AtomicU8 = AtomicU8::new(WELL);
+
+const WELL: u8 = 0;
+const LEFT: u8 = 1;
+const FAILED: u8 = 2;
+
+/// Writes to standard error, for a person. What cannot be written is not.
+pub(crate) fn to_person(text: Arguments<'_>) {
+    let _ = io::stderr().lock().write_fmt(text);
+}
+
+/// Writes to standard output, for whoever reads it. Nothing more is written once they have left.
+pub(crate) fn to_reader(text: Arguments<'_>) {
+    write(|out| out.write_fmt(text));
+}
+
+/// The same, of bytes that may be no text.
+pub(crate) fn bytes_to_reader(bytes: &[u8]) {
+    write(|out| out.write_all(bytes));
+}
+
+fn write(what: impl FnOnce(&mut io::StdoutLock<'_>) -> io::Result<()>) {
+    if OUTPUT.load(Ordering::Relaxed) != WELL {
+        return;
+    }
+    let mut out = io::stdout().lock();
+    if let Err(error) = what(&mut out).and_then(|()| out.flush()) {
+        let what = if error.kind() == io::ErrorKind::BrokenPipe { LEFT } else { FAILED };
+        OUTPUT.store(what, Ordering::Relaxed);
+        if what == FAILED {
+            to_person(format_args!("qopen: standard output cannot be written: {error}\n"));
+        }
+    }
+}
+
+/// How a command ends whose answer goes to standard output: quietly, where the reader has left.
+pub(crate) fn exit_of_reader(exit: Exit) -> Exit {
+    match (exit, OUTPUT.load(Ordering::Relaxed)) {
+        (Exit::Complete, LEFT) => Exit::ReaderLeft,
+        (Exit::Complete, FAILED) => Exit::Output,
+        _ => exit,
+    }
+}
+
+/// Whether standard output was closed when the process began: what is written to it then goes nowhere.
+#[cfg(unix)]
+pub(crate) fn is_closed() -> bool {
+    use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+
+    use rustix::fs::{OFlags, fcntl_getfl};
+    // The standard library opens /dev/null, for reading and writing, in the place of what is closed; a
+    // shell opens it for writing.
+    let out = io::stdout();
+    let both = fcntl_getfl(&out).is_ok_and(|it| it & OFlags::RWMODE == OFlags::RDWR);
+    let null = std::fs::metadata("/dev/null").ok();
+    let here = std::fs::metadata("/dev/stdout").ok();
+    both && null
+        .zip(here)
+        .is_some_and(|(null, here)| here.file_type().is_char_device() && null.rdev() == here.rdev())
+}
+
+#[cfg(not(unix))]
+pub(crate) fn is_closed() -> bool {
+    false
+}
+
+/// A line for a person, on standard error.
+macro_rules! say {
+    ($($text:tt)*) => {
+        $crate::say::to_person(format_args!("{}\n", format_args!($($text)*)))
+    };
+}
+
+/// A line of the answer, on standard output.
+macro_rules! answer {
+    ($($text:tt)*) => {
+        $crate::say::to_reader(format_args!("{}\n", format_args!($($text)*)))
+    };
+}
+
+pub(crate) use {answer, say};

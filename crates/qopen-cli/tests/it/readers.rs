@@ -1,0 +1,144 @@
+//! Whoever reads what the process says may leave: the work goes on (invariant I16).
+
+use std::fs::File;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, Stdio};
+
+use qopen_simulator::Schedule;
+
+use crate::served::expected;
+use crate::support::{Stage, ids, text};
+
+fn schedule() -> Schedule {
+    Schedule { accounts: 60, page_size: 10, ..Schedule::default() }
+}
+
+/// A pipe whose reader has left already.
+fn left() -> Stdio {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    writer.into()
+}
+
+fn full() -> Stdio {
+    File::options().write(true).open("/dev/full").unwrap().into()
+}
+
+#[test]
+fn i16_a_pull_outlives_whoever_reads_what_it_says() {
+    let streams: [fn() -> Stdio; 2] = [left, full];
+    for stream in streams {
+        for json in [false, true] {
+            for both in [false, true] {
+                let stage = Stage::new(&schedule());
+                let mut command = stage.pull(&["--robot", "r1", "--out", "list", "-vvv"]);
+                if json {
+                    command.arg("--json");
+                }
+                command.stderr(stream());
+                if both {
+                    command.stdout(stream());
+                }
+                let code = command.status().unwrap().code();
+                assert_eq!(ids(&stage.read("list")), expected(&schedule(), "r1"));
+                assert_eq!(code, Some(0));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_list_that_nobody_takes_is_not_called_written() {
+    let stage = Stage::new(&schedule());
+    for stream in [left(), full()] {
+        let mut command = stage.pull(&["--robot", "r1", "--out", "-", "--new"]);
+        let output = command.stdout(stream).stderr(Stdio::piped()).spawn().unwrap();
+        let output = output.wait_with_output().unwrap();
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(7), "{said}");
+        assert!(!said.contains("written to standard output"), "{said}");
+    }
+    // It is closed, and what is opened in its place takes everything.
+    let shell = |redirection: &str| {
+        let pull = stage.pull(&["--robot", "r1", "--out", "-", "--new"]);
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("exec \"$0\" \"$@\" {redirection}")]);
+        command.arg(pull.get_program()).args(pull.get_args());
+        for (name, value) in pull.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.current_dir(pull.get_current_dir().unwrap()).output().unwrap()
+    };
+    let output = shell(">&-");
+    assert_eq!(output.status.code(), Some(7), "{}", text(&output.stderr));
+    // Who wants nothing gets nothing.
+    let output = shell(">/dev/null");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+}
+
+#[test]
+fn an_answer_whose_reader_leaves_ends_quietly() {
+    let stage = Stage::new(&schedule());
+    assert!(stage.run(&["--robot", "r1", "--out", "list"]).status.success());
+    for arguments in [&["list"][..], &["list", "--json"], &["check"]] {
+        let mut command = stage.verb("pulls", arguments);
+        let output = command.stdout(left()).stderr(Stdio::piped()).spawn().unwrap();
+        let output = output.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(141));
+        assert_eq!(text(&output.stderr), "");
+        let mut command = stage.verb("pulls", arguments);
+        let output = command.stdout(full()).stderr(Stdio::piped()).spawn().unwrap();
+        let output = output.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(7));
+        assert!(text(&output.stderr).contains("standard output cannot be written"));
+    }
+}
+
+/// A service that nobody listens to does what it is there for.
+#[tokio::test(flavor = "multi_thread")]
+async fn i16_a_service_outlives_whoever_reads_what_it_says() {
+    let stage = Stage::new(&schedule());
+    std::fs::create_dir(stage.folder.path().join("lists")).unwrap();
+    let port = crate::support::free_port();
+    let control = format!("127.0.0.1:{port}");
+    let settings = "[[schedule]]\ncron = '* * * * *'\nrobots = ['r2']\n";
+    std::fs::write(stage.folder.path().join("qopen.toml"), settings).unwrap();
+    let arguments =
+        ["--control", &control, "--out", "lists", "--settle", "1s", "--idle-timeout", "4s"];
+    let mut command = stage.verb("serve", &arguments);
+    command.stderr(left()).stdout(left());
+    // A process group of its own, so that nothing else is told what it is told.
+    let mut process = command.process_group(0).spawn().unwrap();
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let began = std::time::Instant::now();
+    let wait = async |what: &str| {
+        assert!(began.elapsed() < std::time::Duration::from_secs(100), "{what}");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    };
+    let url = format!("http://{control}/v1/pulls");
+    while http.post(&url).body(r#"{"robot_id":"r1"}"#).send().await.is_err() {
+        wait("it answers").await;
+    }
+    // It says something of each of these, to nobody.
+    let hangup = ["-HUP", &process.id().to_string()].map(str::to_owned);
+    assert!(Command::new("kill").args(hangup).status().unwrap().success());
+    for list in ["lists/r1.jsonl", "lists/r2.jsonl"] {
+        while !stage.exists(list) {
+            wait(list).await;
+        }
+    }
+    let metrics = http.get(format!("http://{control}/metrics")).send().await.unwrap();
+    let metrics = metrics.text().await.unwrap();
+    for task in ["schedule", "retention", "reload"] {
+        assert!(
+            metrics.contains(&format!("qopen_tasks_ended_total{{task=\"{task}\"}} 0")),
+            "{metrics}"
+        );
+    }
+    let term = ["-TERM", &process.id().to_string()].map(str::to_owned);
+    assert!(Command::new("kill").args(term).status().unwrap().success());
+    assert_eq!(process.wait().unwrap().code(), Some(0));
+}
