@@ -115,7 +115,7 @@ fn set_aside(args: &AssembleArgs, replay: &Replay) -> Result<(), Failure> {
     if let Output::Database(_) = output {
         return Ok(());
     }
-    let file = output.nobodys();
+    let file = output.unattributed();
     if file.write_quarantine(quarantine).map_err(|error| fails(&error))? {
         say!("qopen: what could not be read is kept in {}", file.quarantine_path().display());
     }

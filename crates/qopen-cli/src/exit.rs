@@ -15,7 +15,7 @@ pub(crate) enum Exit {
     Reported = 6,
     Output = 7,
     Interrupted = 130,
-    /// Whoever read standard output has left: as a process ends that is told so by SIGPIPE.
+    /// The reader of standard output closed the pipe. A process killed by SIGPIPE has the same code.
     ReaderLeft = 141,
 }
 
@@ -30,8 +30,8 @@ Exit codes:
   5    the platform refused the request or the credentials
   6    the platform reported an error by callback
   7    the output could not be written
-  130  interrupted; the same command takes it up
-  141  whoever read the answer on standard output has left before its end
+  130  interrupted; run the same command again to resume
+  141  the reader of standard output closed the pipe early
 With several robots: the first that occurred of 130, 7, 5, 6, 4, 3, 1.";
 
 impl Exit {

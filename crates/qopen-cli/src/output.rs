@@ -125,7 +125,7 @@ impl Output {
         })
     }
 
-    /// The same, with what has no folder of its own waiting in that of the journal until it is whole.
+    /// Puts temporary data of outputs without a folder of their own into `folder`.
     pub(crate) fn in_folder(self, folder: Option<&Path>) -> Self {
         match self {
             Self::Stdout(format, _) => Self::Stdout(format, folder.map(Path::to_owned)),
@@ -138,7 +138,7 @@ impl Output {
         matches!(self, Self::Stdout(..))
     }
 
-    /// What lists are published to one at a time.
+    /// The key under which publications are serialised.
     pub(crate) fn place(&self) -> String {
         match self {
             Self::Stdout(..) => "-".to_owned(),
@@ -160,7 +160,7 @@ impl Output {
         }
     }
 
-    /// Removes what processes have left there that were killed while they wrote.
+    /// Removes temporary files of killed processes.
     pub(crate) fn sweep(&self, robot: &str) {
         match self {
             Self::Database(_) => {}
@@ -209,13 +209,13 @@ impl Output {
         }
     }
 
-    /// The file beside which lies what could not be read and belongs to no robot. No robot's has its name.
-    pub(crate) fn nobodys(&self) -> FileSink {
+    /// The file whose quarantine holds items of no robot. Its name differs from every robot's.
+    pub(crate) fn unattributed(&self) -> FileSink {
         match self {
             Self::Folder(folder, format) => {
-                FileSink::new(folder.join(format!("%nobody.{}", format.ending())), *format)
+                FileSink::new(folder.join(format!("%unattributed.{}", format.ending())), *format)
             }
-            other => other.file("nobody"),
+            other => other.file("unattributed"),
         }
     }
 
@@ -261,7 +261,7 @@ impl Output {
 /// Why nothing was written.
 pub(crate) enum Unpublished {
     Failed(Failure),
-    /// A later list stands there, which is as it should be.
+    /// The place already holds a later list.
     Superseded(qopen::journal::PullId, String),
 }
 

@@ -224,7 +224,7 @@ fn robots_in(file: &Path) -> Result<Vec<String>, Failure> {
 /// How the pulling of a list ended.
 enum Ended {
     Outcome(Outcome),
-    /// Somebody wants the process to end: the pull is open, with so much of it kept.
+    /// Interrupted by a signal. The pull stays open in the journal.
     Interrupted(PullId, Option<Progress>),
 }
 
@@ -294,7 +294,7 @@ impl Work {
                     None => break,
                 },
                 Ok(_) = interrupted.wait_for(|it| *it) => {
-                    // The same command takes it up.
+                    // The same command resumes it.
                     let id = pull.id().clone();
                     pull.leave();
                     return Ok(Ended::Interrupted(id, last));
@@ -330,7 +330,7 @@ impl Work {
         }
         let options = PublishOptions::default().allow_empty(args.receiving.allow_empty);
         let summaries = match interrupted {
-            // What goes to one place goes there together, when the others are taken up again.
+            // Lists of one file are published together, once the others are resumed.
             true => outcomes.iter().map(|it| Summary::of(it, &came)).collect(),
             false => publish(&self.output, &outcomes, exits.is_empty(), &came, options).await,
         };
@@ -384,7 +384,7 @@ pub(crate) async fn publish(
             Some(Err(Unpublished::Superseded(pull, why))) if pull == id => {
                 summary.superseded(why.clone());
             }
-            // It was to go there together with that one.
+            // Both lists share one file.
             Some(Err(Unpublished::Superseded(_, why))) => {
                 summary.exit = Exit::Output;
                 (summary.error, summary.why) = (Some(why.clone()), why.clone());

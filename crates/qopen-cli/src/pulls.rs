@@ -60,11 +60,11 @@ pub(crate) async fn run(verb: PullsVerb, settings: Settings) -> Result<Exit, Fai
     Ok(Exit::Complete)
 }
 
-/// How a person has a pull of the journal taken up.
+/// How to resume a pull of the journal.
 pub(crate) enum Resume {
-    /// By the command, which has a journal in a folder to itself.
+    /// By `qopen pull --resume`, on a journal in a folder.
     Command,
-    /// By whoever serves a shared journal.
+    /// By the control API, on a shared journal.
     Request,
 }
 
@@ -209,7 +209,7 @@ fn print_note(noted: &Noted, json: bool) {
         Note::Ordered { location, order } => format!("its list has place {order} in {location}"),
         Note::Superseded { by, revision } => {
             let later = by.as_ref().map(|mark| format!(", {mark}")).unwrap_or_default();
-            format!("revision {revision} not published: that of a later pull{later} stands there")
+            format!("revision {revision} not published: a later pull{later} was published before")
         }
         other => format!("{other:?}"),
     };

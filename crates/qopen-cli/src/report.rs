@@ -48,7 +48,7 @@ pub(crate) struct Summary {
     pub(crate) output: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<String>,
-    /// Why a complete list was not written: a later one stands there.
+    /// Why a complete list was not written: the place holds a later one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) superseded: Option<String>,
     #[serde(skip)]
@@ -112,7 +112,7 @@ impl Summary {
         Self::new(&outcome.status, &outcome.progress, came)
     }
 
-    /// A later list stands where this one would go, so that nothing is to be written.
+    /// The place already holds a later list; nothing is written.
     pub(crate) fn superseded(&mut self, why: String) {
         self.superseded = Some(why);
     }
@@ -384,9 +384,9 @@ impl Reporter {
         }
     }
 
-    /// A pull was left as it is, because somebody wants the process to end.
+    /// Reports a pull that a signal interrupted.
     pub(crate) fn interrupted(&self, pull: &PullId, progress: Option<&Progress>, came: &Came) {
-        const WHY: &str = "interrupted; the same command takes it up again";
+        const WHY: &str = "interrupted; run the same command again to resume";
         let Some(progress) = progress else {
             return say!("qopen: {pull}: {WHY}");
         };

@@ -1,5 +1,4 @@
-//! The one place that writes to standard output and standard error: a reader that has gone, or a disk that
-//! is full, is no reason to stop working.
+//! All writes to standard output and standard error. A closed pipe or a full disk stops no work.
 
 use std::fmt::Arguments;
 use std::io::{self, Write as _};
@@ -7,24 +6,24 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::exit::Exit;
 
-/// What became of standard output.
+/// The state of standard output.
 static OUTPUT: AtomicU8 = AtomicU8::new(WELL);
 
 const WELL: u8 = 0;
 const LEFT: u8 = 1;
 const FAILED: u8 = 2;
 
-/// Writes to standard error, for a person. What cannot be written is not.
+/// Writes to standard error. Ignores failures.
 pub(crate) fn to_person(text: Arguments<'_>) {
     let _ = io::stderr().lock().write_fmt(text);
 }
 
-/// Writes to standard output, for whoever reads it. Nothing more is written once they have left.
+/// Writes to standard output. Writes nothing more after the first failure.
 pub(crate) fn to_reader(text: Arguments<'_>) {
     write(|out| out.write_fmt(text));
 }
 
-/// The same, of bytes that may be no text.
+/// Writes bytes to standard output, text or not.
 pub(crate) fn bytes_to_reader(bytes: &[u8]) {
     write(|out| out.write_all(bytes));
 }
@@ -43,7 +42,7 @@ fn write(what: impl FnOnce(&mut io::StdoutLock<'_>) -> io::Result<()>) {
     }
 }
 
-/// How a command ends whose answer goes to standard output: quietly, where the reader has left.
+/// The exit code of a command whose only result is its standard output.
 pub(crate) fn exit_of_reader(exit: Exit) -> Exit {
     match (exit, OUTPUT.load(Ordering::Relaxed)) {
         (Exit::Complete, LEFT) => Exit::ReaderLeft,
@@ -52,7 +51,7 @@ pub(crate) fn exit_of_reader(exit: Exit) -> Exit {
     }
 }
 
-/// Whether standard output was closed when the process began: what is written to it then goes nowhere.
+/// Whether standard output was closed when the process began.
 #[cfg(unix)]
 pub(crate) fn is_closed() -> bool {
     use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
@@ -74,14 +73,14 @@ pub(crate) fn is_closed() -> bool {
     false
 }
 
-/// A line for a person, on standard error.
+/// Writes a line to standard error.
 macro_rules! say {
     ($($text:tt)*) => {
         $crate::say::to_person(format_args!("{}\n", format_args!($($text)*)))
     };
 }
 
-/// A line of the answer, on standard output.
+/// Writes a line to standard output.
 macro_rules! answer {
     ($($text:tt)*) => {
         $crate::say::to_reader(format_args!("{}\n", format_args!($($text)*)))

@@ -19,9 +19,9 @@ struct Mark(u64, u64);
 /// The time that processes have observed since a journal was made, and which numbers records had by
 /// then. It only moves on.
 ///
-/// A clock that jumps makes nothing older: within a process, time is what passed on a clock that is
-/// never set; between two, it is what the wall clock has moved on since it was furthest, but at most
-/// [`UNSEEN`], and at most half of what is to be kept.
+/// A clock that jumps ages nothing. Within a process, a monotonic clock counts. Between two processes, the
+/// advance of the wall clock beyond its highest reading counts, limited to [`UNSEEN`] and to half of the
+/// retention time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Ages {

@@ -153,14 +153,14 @@ pub enum Note {
     Resumed,
     /// Somebody wants it to end with what is there.
     CancelRequested,
-    /// It has a place in the order of the lists at that location, taken before its request was sent.
+    /// Its sequence number in the order of lists at a location, taken before its request was sent.
     Ordered {
         /// Where its list goes, as the sink names it.
         location: String,
         /// The number that the location gave: later pulls have greater ones.
         order: u64,
     },
-    /// Its complete list is not published: that of a later pull stands there.
+    /// Its complete list was not published, because the place holds the list of a later pull.
     Superseded {
         /// That pull's mark, where it is known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -269,8 +269,8 @@ pub struct PullState {
     pub last_page: Option<SystemTime>,
     /// Items in quarantine.
     pub quarantined: u64,
-    /// Its place among the pulls of the journal: of two that were started, the later has the greater
-    /// one. One that nobody started has the place in which it was first heard of. No clock tells it.
+    /// Its position in the journal's order of starts. Later pulls have greater numbers. A pull that was
+    /// not started here has the position of its first record.
     pub order: u64,
     /// Pages that were kept, or partly kept, and cannot be read any more: the list lacks what was
     /// on them. A page of one of these digests that comes again makes good for it.
@@ -301,7 +301,7 @@ impl PullState {
         started.or_else(|| self.notes.first().map(|it| it.at)).or(self.last_page)
     }
 
-    /// When it was taken up again last, after it had ended.
+    /// When it was last resumed after it had ended.
     #[must_use]
     pub fn begun_anew(&self) -> Option<SystemTime> {
         let anew = self.notes.iter().rposition(|it| it.note == Note::Resumed)?;
@@ -360,7 +360,7 @@ impl PullState {
         self.notes.iter().rev().find(|it| matches!(it.note, Note::Published { .. }))
     }
 
-    /// Whether its list was not published because a later one stands there.
+    /// Whether its list was superseded by the list of a later pull.
     #[must_use]
     pub fn is_superseded(&self) -> bool {
         let last = |it: &&Noted| {

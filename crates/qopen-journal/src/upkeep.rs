@@ -79,13 +79,13 @@ pub trait Upkeep: Journal {
         })
     }
 
-    /// Forgets every pull of which nothing was heard for that long, every quarantined item of no pull
-    /// and every waiting event that is older, and frees their room. Pulls that are to be spared are, and
-    /// so is a pull of which something comes meanwhile, or that somebody has.
+    /// Forgets every pull without activity for `keep`, every quarantined item of no pull and every waiting
+    /// event of that age, and frees their space. Skips pulls in `spare`, pulls that a worker holds, and
+    /// pulls that receive something meanwhile.
     ///
-    /// Age is time that was observed: what passed while a process had the journal, and of the time in
-    /// which none had it a day at most, each time, and half of `keep`. No clock that jumps makes
-    /// anything old. It is told when this is called, and no finer than that.
+    /// Ages count the time for which a process had the journal open. A gap between two processes counts for
+    /// one day at most, and for half of `keep` at most. A clock that jumps ages nothing. Ages have the
+    /// resolution of the calls of this method.
     ///
     /// # Errors
     /// [`JournalError`], when the storage cannot be written; what was forgotten before is.

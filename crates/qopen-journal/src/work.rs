@@ -240,7 +240,7 @@ impl Claims {
         self.lock().pulls.remove(pull);
     }
 
-    /// Takes a pull that nobody has, so that nobody else does until it is given up or put back.
+    /// Claims an unclaimed pull until [`finish`](Self::finish) or [`put_back`](Self::put_back).
     pub(crate) fn take(&self, pull: &PullId) -> Option<Claim> {
         let now = Instant::now();
         let mut inner = self.lock();

@@ -113,8 +113,7 @@ impl From<tokio_postgres::Error> for DatabaseError {
         };
         let code = said.code();
         if [SqlState::INVALID_SQL_STATEMENT_NAME, SqlState::DUPLICATE_PSTATEMENT].contains(code) {
-            // A statement that was prepared on a connection is not there, or another's is: somebody
-            // else's connection.
+            // A prepared statement is missing, or another client's is in its place.
             return Self::Pooled;
         }
         let about_the_server = ABOUT_THE_SERVER.iter().any(|it| code.code().starts_with(it));

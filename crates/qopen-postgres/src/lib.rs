@@ -126,8 +126,8 @@ impl Database {
         }
     }
 
-    /// Whether a connection is a session: what is prepared, listened to and set on it is so for as long as
-    /// it lives. It is not where a pooler gives each transaction another one.
+    /// Checks that a connection is a session, which keeps prepared statements, LISTEN and settings. Behind a
+    /// pooler in transaction mode it is not.
     ///
     /// # Errors
     /// [`DatabaseError::Pooled`], where it is none; [`DatabaseError`], when that cannot be found out.
@@ -143,7 +143,7 @@ impl Database {
         let probe = async {
             let (one, other) = (self.connect(None).await?, self.connect(None).await?);
             let first = backend(&one).await?;
-            // What a pool has idle is given to whoever comes next, and not given back before the end.
+            // A pooler gives its idle server connection to the next transaction until that ends.
             let begun = other.simple_query("BEGIN").await;
             if begun.as_ref().is_err_and(|it| it.code() == Some(&SqlState::PROTOCOL_VIOLATION)) {
                 // It does not even let a transaction begin.

@@ -33,7 +33,7 @@ pub enum SinkError {
     /// The database did not do it.
     #[error("the database could not be written")]
     Database(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The name is too long for the file system once what stands beside the list is named after it.
+    /// The name leaves no room for the suffixes of the files beside the list.
     #[error("the name {} is too long, with {suffix} behind it, for the file system", path.display())]
     NameTooLong {
         /// The list's path.
@@ -44,7 +44,7 @@ pub enum SinkError {
     /// Lists cannot be written to the database.
     #[error("lists cannot be written to the database: {why}")]
     Unsuitable {
-        /// What stands in the way, and what to do.
+        /// The reason, and what to do.
         why: &'static str,
     },
     /// A step did not end in time. Where it was the last one, the list may be in its place all the same.
@@ -55,10 +55,10 @@ pub enum SinkError {
         /// How long it may take.
         limit: std::time::Duration,
     },
-    /// A later list stands in the place.
-    #[error("a later list stands there")]
+    /// The place already holds a later list.
+    #[error("superseded: the place already holds a later list")]
     Superseded,
-    /// What goes with the list is not to be done any more: somebody else is to publish it.
+    /// A companion refused the commit: another worker publishes the list.
     #[error("the list is not to be published from here any more")]
     Declined,
     /// A record could not be written as JSON or CSV.

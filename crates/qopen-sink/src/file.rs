@@ -68,7 +68,7 @@ impl FileSink {
         Staged::new(self.quarantine_path(), quarantine)?.commit()
     }
 
-    /// Whether the file system can name the list and what stands beside it.
+    /// Checks that the file system can name the list and the files beside it.
     ///
     /// # Errors
     /// [`SinkError::NameTooLong`], when it cannot.
@@ -83,8 +83,8 @@ impl FileSink {
         Ok(())
     }
 
-    /// Removes what processes have left beside the list that were killed while they wrote one: files
-    /// that nobody writes any more. [`check`](Sink::check) does so, too.
+    /// Removes temporary files that killed processes left beside the list. [`check`](Sink::check) does so,
+    /// too.
     pub fn sweep(&self) {
         if let Ok(target) = self.target() {
             temporary::sweep(folder(&target));
@@ -155,7 +155,7 @@ impl Staged {
     }
 }
 
-/// What stands beside a list, by what is put behind its name.
+/// Suffixes of the files beside a list.
 const BESIDE: [&str; 2] = [PARTIAL, QUARANTINE];
 const PARTIAL: &str = ".partial";
 const QUARANTINE: &str = ".quarantine.jsonl";
@@ -174,7 +174,7 @@ fn folder(path: &Path) -> &Path {
 }
 
 impl Sink for FileSink {
-    /// Also whether what stands beside the list can be named. Sweeps.
+    /// Also checks the names of the files beside the list. Removes temporary files of killed processes.
     fn check(&self) -> Result<(), SinkError> {
         let target = self.target()?;
         temporary::sweep(folder(&target));
@@ -183,7 +183,7 @@ impl Sink for FileSink {
     }
 
     fn is_at(&self, location: &str) -> bool {
-        // Whoever reads lists may have moved the file away.
+        // A reader may have moved the file.
         let real = |path: &Path| {
             let folder = fs::canonicalize(folder(path)).ok()?;
             fs::canonicalize(path).ok().or_else(|| Some(folder.join(path.file_name()?)))

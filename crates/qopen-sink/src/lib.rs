@@ -51,8 +51,8 @@ pub trait Sink: Send + Sync {
     /// [`SinkError`], saying what stands in the way.
     fn check(&self) -> Result<(), SinkError>;
 
-    /// The next number in the place's own order of lists, where it keeps one: taken when a pull is
-    /// started, it says which of two lists is the later, whatever any clock says.
+    /// The next sequence number of the place's order of lists, if it keeps one. Taken when a pull starts.
+    /// The list with the greater number is the later one.
     ///
     /// # Errors
     /// [`SinkError`], when the place does not answer.
@@ -60,8 +60,8 @@ pub trait Sink: Send + Sync {
         Ok(None)
     }
 
-    /// Whether a list stands there that is later than that one, which would not take its place. Asked
-    /// before a list is written; [`ListWriter::commit`] asks again.
+    /// Whether the place already holds a later list. Callers ask before they write a list;
+    /// [`ListWriter::commit`] asks again.
     ///
     /// # Errors
     /// [`SinkError`], when the place does not answer.
@@ -70,19 +70,19 @@ pub trait Sink: Send + Sync {
         Ok(false)
     }
 
-    /// Where a complete list goes, as [`Committed::location`] names it, where that is known before.
+    /// The location that a commit of a complete list will return, if it is known.
     fn place(&self) -> Option<String> {
         None
     }
 
-    /// Whether what was committed at a location stands where this sink's complete lists go.
+    /// Whether `location`, as a commit returned it, is the place of this sink's complete lists.
     fn is_at(&self, location: &str) -> bool {
         let _ = location;
         false
     }
 
-    /// Held while it is asked whether a later list stands there and the list is put in its place: no other
-    /// process does so meanwhile. Nothing where the place sees to that by itself, as a transaction does.
+    /// Locks the place against other processes between the check for a later list and the commit. Does
+    /// nothing where a transaction covers both.
     ///
     /// # Errors
     /// [`SinkError`], when another process holds it for too long.
@@ -122,8 +122,8 @@ pub struct ListInfo<'a> {
     pub mark_id: &'a MarkId,
     /// Which revision of that pull's list it is.
     pub revision: u32,
-    /// The number that the place gave when that pull was started ([`Sink::next_order`]). Without one,
-    /// a list is later than every other at the moment in which it is committed.
+    /// The pull's sequence number ([`Sink::next_order`]). A list without one counts as the latest at its
+    /// commit.
     pub order: Option<u64>,
 }
 
@@ -173,7 +173,7 @@ impl Committed {
 /// writer knows by their type, or does not.
 pub type Companions<'a> = dyn Fn(&str) -> Vec<Box<dyn Any + Send>> + 'a;
 
-/// Is called when a step of writing a list has ended: whoever waits for the list knows that it moves.
+/// Called after each step of a publication, to show progress.
 pub type Moved = Arc<dyn Fn() + Send + Sync>;
 
 /// A list being written.
@@ -187,7 +187,7 @@ pub trait ListWriter: Send {
         Ok(())
     }
 
-    /// Whom to tell that a step has ended, where this writer has steps that may take long.
+    /// Sets the callback for progress, for writers with long steps.
     fn tell(&mut self, moved: Moved) {
         let _ = moved;
     }
@@ -219,8 +219,7 @@ pub trait ListWriter: Send {
         Ok(Some(quarantine))
     }
 
-    /// Makes what was written durable, where that is possible before it is in its place: so that a commit
-    /// takes but a moment.
+    /// Makes the written records durable, so that the commit is short.
     ///
     /// # Errors
     /// [`SinkError`]; the list can no longer be committed then.
@@ -239,7 +238,7 @@ pub trait ListWriter: Send {
     /// writer has such a thing and they are for the same place.
     ///
     /// # Errors
-    /// As [`commit`](Self::commit); [`SinkError::Superseded`], when a later list stands there;
+    /// As [`commit`](Self::commit); [`SinkError::Superseded`], when the place holds a later list;
     /// [`SinkError::Declined`], when a companion says that the list is not to be published any more.
     /// Nothing was changed then.
     fn commit_with(self: Box<Self>, companions: &Companions<'_>) -> Result<Committed, SinkError> {

@@ -12,7 +12,7 @@ use crate::SinkError;
 const PREFIX: &str = ".qopen-";
 const SUFFIX: &str = ".tmp";
 
-/// How often a file is made anew, where somebody has taken it for one that was left behind.
+/// Attempts to create a file that a concurrent sweep does not remove.
 const ATTEMPTS: usize = 16;
 
 /// A file of no name in that folder, or in the system's. It is gone with the process.
@@ -39,9 +39,9 @@ pub(crate) fn beside(folder: &Path) -> Result<NamedTempFile, SinkError> {
         let made = tempfile::Builder::new().prefix(PREFIX).suffix(SUFFIX).tempfile_in(folder);
         let file = made.map_err(failed())?;
         match file.as_file().try_lock() {
-            // Whoever sweeps may have had it for a moment, and removed it.
+            // A concurrent sweep may have removed it.
             Ok(()) if file.path().exists() => return Ok(file),
-            // Not every file system has locks; nobody sweeps there.
+            // File systems without locks are never swept.
             Err(TryLockError::Error(_)) => return Ok(file),
             Ok(()) | Err(TryLockError::WouldBlock) => {}
         }
@@ -52,7 +52,7 @@ pub(crate) fn beside(folder: &Path) -> Result<NamedTempFile, SinkError> {
 /// How long another process may hold a folder: it does so for a moment.
 const HELD: Duration = Duration::from_secs(30);
 
-/// Locks a folder for as long as the value lives. Where the file system has no locks, nobody is kept out.
+/// Locks a folder until the value is dropped. Locks nothing on file systems without locks.
 pub(crate) fn hold(folder: &Path) -> Result<Option<File>, SinkError> {
     let Ok(handle) = File::open(folder) else { return Ok(None) };
     let until = Instant::now() + HELD;

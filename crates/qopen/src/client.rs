@@ -238,8 +238,8 @@ impl Client {
         Ok(handle(id, watched, Arc::clone(&inner.journal), None, under_way.cancel))
     }
 
-    /// As [`pull`](Self::pull), of a list that is to be published to `sink`: before the request is sent,
-    /// the pull is given its place in the order of the lists there, where the sink keeps one.
+    /// As [`pull`](Self::pull), for a list that `sink` will publish: takes the sink's next sequence number
+    /// before it sends the request.
     ///
     /// # Errors
     /// As [`pull`](Self::pull); [`PullError::Place`], when the sink does not answer.

@@ -36,7 +36,7 @@ struct Entered {
     elapsed: Duration,
     /// The claim that it is followed under.
     tenure: Option<Arc<Tenure>>,
-    /// What was new when it was taken up, since it had been published.
+    /// Changes since the published revision, when the pull was resumed.
     changes: Option<Changes>,
 }
 

@@ -69,7 +69,7 @@ struct Inner {
     turned_away: AtomicU64,
     /// Events that were taken and are not noted so yet.
     unnoted: Mutex<BTreeSet<u64>>,
-    /// How much waits, as it was counted last, and when.
+    /// The last count of waiting events, and its time.
     counted: Mutex<Option<(Instant, Backlog)>>,
     /// Whether what went wrong last was said.
     troubled: AtomicBool,

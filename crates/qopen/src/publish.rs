@@ -59,9 +59,8 @@ pub enum PublishError {
     /// A list was followed under a claim that no longer counts, and another worker publishes it.
     #[error("another worker publishes the pull's list")]
     Fenced,
-    /// The list of a later pull stands there. That was noted with the pull, whose list needs nothing
-    /// more.
-    #[error("the list of {pull} is not published: {} stands there", later(by.as_ref()))]
+    /// The place already holds the list of a later pull. The journal notes it; the pull is done.
+    #[error("the list of {pull} was not published: {} was published there before", later(by.as_ref()))]
     Superseded {
         /// The pull whose list is not published.
         pull: PullId,
@@ -82,10 +81,7 @@ pub enum PublishError {
 }
 
 fn later(by: Option<&MarkId>) -> String {
-    by.map_or_else(
-        || "that of a later pull".to_owned(),
-        |mark| format!("that of the later pull {mark}"),
-    )
+    by.map_or_else(|| "a later pull".to_owned(), |mark| format!("the later pull {mark}"))
 }
 
 /// A fold, and what is new in it since a revision was published.
@@ -387,7 +383,7 @@ impl Work<'_> {
         };
         writer.settle().map_err(PublishError::Sink)?;
         moved();
-        // From here on it takes but a moment, in which nobody else puts a list there.
+        // Check and commit are short, and exclude other processes.
         let _held = match note {
             true => sink.hold().map_err(PublishError::Sink)?,
             false => Box::new(()),
@@ -450,7 +446,7 @@ impl Work<'_> {
         Ok(state.and_then(|state| order_at(&state, self.sink)))
     }
 
-    /// Notes it with the pull where a later list stands where this one would go.
+    /// Fails with `Superseded`, and notes it, if the place holds a later list.
     fn must_not_be_superseded(
         &self,
         list: &PulledList,
@@ -491,8 +487,7 @@ pub(crate) async fn next_order(sink: Arc<dyn Sink>) -> Result<Option<Note>, Sink
     asked.await.unwrap_or(Ok(None))
 }
 
-/// The later pull of the same robot whose list stands where this one's would go: later by the order in
-/// which the journal was told of them.
+/// The later pull of the same robot, by the journal's order of starts, whose list the place holds.
 async fn successor(
     journal: &dyn Journal,
     id: &PullId,

@@ -201,8 +201,8 @@ pub enum PullError {
     /// That the pull is started could not be kept, or what was kept not be read.
     #[error("the journal could not be used")]
     Journal(#[source] JournalError),
-    /// The place where its list is to be published gave it no number in the order of lists.
-    #[error("the place of the list does not answer")]
+    /// The sink gave no sequence number.
+    #[error("no sequence number from the place of the list")]
     Place(#[source] SinkError),
     /// It was followed under a claim that no longer counts.
     #[error("another worker has taken the pull over, or nobody has it any more")]

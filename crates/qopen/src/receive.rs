@@ -418,10 +418,10 @@ where
     tokio::spawn(work).await.unwrap_or(Err(NotTaken::Unavailable))
 }
 
-/// Bytes of a payload from which on it is classified where nobody else waits.
+/// Payloads of this many bytes or more are classified on a blocking thread.
 const LARGE: usize = 256 << 10;
 
-/// What a callback is. One that is large takes a while to read, and keeps no other waiting meanwhile.
+/// Classifies a callback, off the reactor if it is large.
 async fn classify_apart(received: Received) -> Result<(Classified, Received), NotTaken> {
     if received.callback().payload().len() < LARGE {
         return Ok((classify(received.callback().payload()), received));

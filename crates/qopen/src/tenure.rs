@@ -87,8 +87,8 @@ impl Tenure {
         *self.moved.lock().unwrap_or_else(PoisonError::into_inner) = at;
     }
 
-    /// Whether a publication under it has stopped moving. It is lost then: it is not renewed, so that
-    /// somebody else is given the pull.
+    /// Whether its publication has made no progress for `patience`. The claim is lost then, and its lease
+    /// is no longer renewed.
     pub(crate) fn is_stalled(&self, patience: Duration) -> bool {
         let moved = *self.moved.lock().unwrap_or_else(PoisonError::into_inner);
         let stalled = moved.is_some_and(|at| at.elapsed() > patience);

@@ -42,8 +42,8 @@ pub struct WorkerOptions {
     pub lease: Duration,
     /// Pulls that it has at a time. Default 256.
     pub most: usize,
-    /// How long a step of a publication may take before the pull is given up, for whoever can do it.
-    /// Default 150 s; the sinks of `qopen-sink` end their steps before.
+    /// Time limit of one step of a publication. After it the worker gives the pull up for another one.
+    /// Default 150 s, longer than the steps of the sinks in `qopen-sink`.
     pub stalled: Duration,
 }
 
@@ -106,7 +106,7 @@ impl fmt::Debug for Worker {
     }
 }
 
-/// Why a pull was not given its place in the order of lists.
+/// Why a pull has no sequence number.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TakePlaceError {
@@ -114,7 +114,7 @@ pub enum TakePlaceError {
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// The place did not give one.
-    #[error("the place of lists does not answer")]
+    #[error("no sequence number from the place of the list")]
     Sink(#[from] SinkError),
 }
 
@@ -140,8 +140,7 @@ impl ClaimedPull {
         self.tenure.journal().pull(self.id()).await
     }
 
-    /// Gives it a place in the order of the lists where it is to be published, before its request is
-    /// sent: of two lists the one of the later pull stands there in the end. Nothing happens where it
+    /// Takes the sink's next sequence number for the pull, before its request is sent. Does nothing if it
     /// has one, or the sink keeps no order.
     ///
     /// # Errors
@@ -269,7 +268,7 @@ impl Keeper {
         // What is news is no news to the next who asks: it is taken note of before anything is awaited.
         for (tenure, renewed) in held.iter().zip(renewed) {
             if tenure.renewed(renewed) == Fencing::Fenced {
-                // Whoever is done with it has given it up a moment ago.
+                // A finished claim is expected here.
                 match tenure.is_finished() {
                     true => tracing::debug!(pull = %tenure.pull(), "a claim has ended"),
                     false => {

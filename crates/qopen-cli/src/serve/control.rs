@@ -229,13 +229,13 @@ async fn end(State(service): Shared, mark: Path<String>) -> Result<StatusCode, R
         return Ok(StatusCode::ACCEPTED);
     }
     if !service.purge(&state.pull).await? {
-        let message = "a list is just being published to where the pull's goes; ask again";
+        let message = "a publication to the same place is running; try again";
         return Err(Refusal(StatusCode::CONFLICT, message.into()));
     }
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Has a pull that has ended taken up again; one that is open goes on anyway.
+/// Resumes a pull that has ended. An open pull continues.
 async fn resume(State(service): Shared, mark: Path<String>) -> Result<Response, Refusal> {
     let state = known(&service, &mark).await?;
     service.resume(&state).await?;

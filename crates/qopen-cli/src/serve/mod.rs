@@ -31,8 +31,8 @@ use crate::wiring;
 pub(crate) use schedule::Entry;
 use service::Service;
 
-/// How long a process that is to stop may take for what is under way: callbacks, requests, lists. Half of
-/// what container runtimes wait until they kill it.
+/// Time limit for callbacks, requests and lists in flight after SIGTERM: half of what container runtimes
+/// allow before they kill the process.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 
 /// How long whoever reads a list over the control API may take nothing of it.
@@ -189,7 +189,7 @@ pub(crate) async fn run(
     let all = async {
         tokio::select! {
             ((), ()) = both => drop(working.await),
-            // Without it nothing is pulled: whoever watches over the process begins another.
+            // Without a worker nothing is pulled. The supervisor of the process restarts it.
             _ = &mut working, if !workless => {
                 if !*stopping.borrow() {
                     return Err(Failure::unexpected(
@@ -203,9 +203,9 @@ pub(crate) async fn run(
     };
     tokio::select! {
         done = all => done?,
-        // Neither whoever keeps a connection open nor a place that hangs keeps the process.
+        // An open connection or a hanging place does not keep the process.
         () = async { told(stopping.clone()).await; tokio::time::sleep(SHUTDOWN_GRACE).await } => {
-            tracing::warn!("stopped before everything had ended; it is taken up again");
+            tracing::warn!("stopped with work in flight; the next start resumes it");
         }
     }
     Ok(Exit::Complete)

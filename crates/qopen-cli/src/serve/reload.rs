@@ -61,7 +61,9 @@ impl Running {
                 }
                 Ok(()) => say!("qopen: callback keys were read again"),
                 Err(failure) => {
-                    say!("qopen: read again in vain, all stays as it was: {failure}");
+                    say!(
+                        "qopen: reload failed, keeping the current keys and certificates: {failure}"
+                    );
                 }
             }
         }

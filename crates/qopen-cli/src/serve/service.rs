@@ -32,11 +32,10 @@ const AGAIN_AT_MOST: Duration = Duration::from_secs(60);
 /// How long it takes until a pull that could not be taken up is tried again.
 const STUCK: Duration = Duration::from_secs(600);
 
-/// How long a list that is being published may take when the process is to stop.
+/// Time limit for a publication in flight after SIGTERM.
 const LAST_LIST: Duration = Duration::from_secs(3);
 
-/// How long a place for the list may take to give a number, and a publication to let go of what is
-/// deleted.
+/// Time limit for a place to give a sequence number, and for a deletion to wait for a publication.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How many pulls' last figures are remembered after they have ended.
@@ -79,9 +78,9 @@ pub(crate) struct Service {
     followed: Mutex<BTreeMap<PullId, Followed>>,
     /// Those that it had, oldest first.
     remembered: Mutex<VecDeque<PullId>>,
-    /// One list is published at a time to each place: one that hangs holds up no other.
+    /// One lock for each place, so that a hanging place delays no other.
     places: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
-    /// Where data waits until it is whole.
+    /// The folder of temporary data.
     pub(crate) scratch: Option<PathBuf>,
     pub(crate) guards: Guards,
     pub(crate) tasks: Tasks,
@@ -184,13 +183,13 @@ impl Service {
         }
     }
 
-    /// Why no list of a robot could be written where lists go, whatever comes of it.
+    /// Why the default output cannot hold a list of that robot.
     pub(crate) fn cannot_name(&self, robot: &RobotId) -> Option<SinkError> {
         let output = self.output.as_ref()?;
         tokio::task::block_in_place(|| output.check_name(robot.as_str())).err()
     }
 
-    /// The turn of whoever publishes to a place. Places are few: folders and databases that were named.
+    /// The lock that serialises publications to a place.
     fn turn_at(&self, output: &Output) -> Arc<tokio::sync::Mutex<()>> {
         // A folder that hangs must not take a thread from those who wait for others.
         let place = tokio::task::block_in_place(|| output.place());
@@ -205,7 +204,7 @@ impl Service {
         loop {
             tokio::select! {
                 claimed = worker.claimed() => {
-                    // Whoever claims has ended; nothing more comes.
+                    // The worker has stopped claiming.
                     let Some(claimed) = claimed else { return };
                     // What has ended is cleared away as others begin.
                     while working.try_join_next().is_some() {}
@@ -310,8 +309,7 @@ impl Service {
         Ok(())
     }
 
-    /// Has a pull that has ended taken up again: what was kept of it since is folded, what is missing is
-    /// awaited, and its list is published.
+    /// Resumes a pull that has ended: folds the kept pages, waits for missing ones, publishes the list.
     pub(crate) async fn resume(&self, state: &PullState) -> Result<(), PullError> {
         let ended = state.ended().is_some();
         let complete = crate::journal::status(state) == "complete";
@@ -322,8 +320,7 @@ impl Service {
         done.map_err(PullError::Journal)
     }
 
-    /// Lets go of a pull, and of everything that is kept of it. False where its list is just being
-    /// published, and that takes its time.
+    /// Deletes a pull and its data. Returns false while a publication to its place is running.
     pub(crate) async fn purge(&self, id: &PullId) -> Result<bool, PullError> {
         let state = self.journal.facts_of(id).await.map_err(PullError::Journal)?;
         let output = state.and_then(|state| self.output_of(&state));
@@ -363,7 +360,7 @@ impl Service {
             End::Done => {
                 self.remember(id.clone());
                 claimed.finish().await?;
-                // Whoever asked in the last moment that it be taken up again has been heard by nobody.
+                // A resume requested just before this point was consumed by the old claim.
                 match self.journal.facts_of(&id).await? {
                     Some(state) if state.ended().is_none() => self.journal.want(&id).await,
                     _ => Ok(()),
@@ -457,8 +454,8 @@ impl Service {
                 if !self.is_followed(claimed.id(), cancel) {
                     return End::Lost;
                 }
-                // A place that hangs must hold up neither the process nor whoever could go on elsewhere. What
-                // was begun is taken up again, or was done.
+                // A hanging place delays neither shutdown nor another worker. A publication cut off here is
+                // repeated, or found done.
                 tokio::select! {
                     done = self.publish(&output, &outcome) => if done { return End::Done },
                     () = claimed.lost() => return End::Lost,

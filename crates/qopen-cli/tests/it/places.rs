@@ -1,4 +1,4 @@
-//! Where lists go: one place that hangs holds up no other, and a later list stands (rule of evidence E11).
+//! Places of lists: a hanging place delays no other, and the later list wins (rule of evidence E11).
 
 use std::io::Write as _;
 use std::time::{Duration, Instant};

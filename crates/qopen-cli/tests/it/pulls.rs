@@ -266,7 +266,7 @@ fn an_interrupted_pull_is_gone_on_with_by_the_same_command() {
             serde_json::from_str(&lines.map(Result::unwrap).last().unwrap()).unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(130));
         assert_eq!((&summary["status"], &summary["output"]), (&"incomplete".into(), &Value::Null));
-        assert!(summary["error"].as_str().unwrap().contains("the same command"), "{summary}");
+        assert!(summary["error"].as_str().unwrap().contains("run the same command"), "{summary}");
         assert!(!stage.exists("list") && !stage.exists("list.partial"));
         let output = stage.run(&arguments);
         assert!(output.status.success(), "{}", text(&output.stderr));

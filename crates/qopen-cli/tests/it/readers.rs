@@ -1,4 +1,4 @@
-//! Whoever reads what the process says may leave: the work goes on (invariant I16).
+//! Readers of standard output and standard error that close the pipe (invariant I16).
 
 use std::fs::File;
 use std::os::unix::process::CommandExt as _;
@@ -97,7 +97,7 @@ fn an_answer_whose_reader_leaves_ends_quietly() {
     }
 }
 
-/// A service that nobody listens to does what it is there for.
+/// A service without a reader does its work.
 #[tokio::test(flavor = "multi_thread")]
 async fn i16_a_service_outlives_whoever_reads_what_it_says() {
     let stage = Stage::new(&schedule());

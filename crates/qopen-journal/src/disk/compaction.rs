@@ -12,8 +12,7 @@ use super::writer::{Writer, fitting};
 use super::{At, unavailable};
 use crate::JournalError;
 
-/// Bytes that are moved in one go, at most, unless a single record has more: whoever appends waits for
-/// no more than that.
+/// Maximum bytes moved in one step, unless a single record is larger. An append waits for one step at most.
 const STEP: usize = 1 << 20;
 
 /// What is wanted is moved out of every segment of which at least that share, in percent, is not, and
@@ -93,7 +92,7 @@ impl Writer {
         };
         let path = segment::path_of(&self.shared.folder, segment.number);
         {
-            // What was let go of since it was listed stays behind.
+            // Records deleted since the listing are not moved.
             let index = self.shared.index();
             segment.wanted.retain(|at| index.is_live(*at));
         }

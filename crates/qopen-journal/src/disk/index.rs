@@ -67,7 +67,7 @@ impl Pull {
         self.newest = self.newest.max(seq);
     }
 
-    /// The order of its start; where nobody started it, of when it was first heard of.
+    /// The number of its `Started` note, or of its first record.
     fn order(&self) -> u64 {
         let started = |(noted, _): &(Noted, Location)| matches!(noted.note, Note::Started(_));
         let started = self.notes.iter().find(|(_, noted)| started(noted)).map(|(seq, _)| *seq);

@@ -41,7 +41,7 @@ use recover::Loaded;
 pub use recover::{Damage, Report};
 use writer::{Append, Job, Writer};
 
-/// Bytes of a payload from which on it is packed where nobody else waits.
+/// Payloads of this many bytes or more are packed on a blocking thread.
 const LARGE: usize = 256 << 10;
 
 /// Appends that may wait for the writing thread before those who append wait too.
@@ -191,8 +191,8 @@ impl DiskJournal {
         self.submit_frame(frame, entry, None).await.map(drop)
     }
 
-    /// Forgets a pull, but not where a record of it has that number or a greater one, or somebody has
-    /// the pull. True where it was forgotten.
+    /// Forgets a pull if all its records have smaller numbers and no worker holds it. Returns whether it
+    /// did.
     async fn forget_below(&self, pull: &PullId, number: u64) -> Result<bool, JournalError> {
         let Some(claim) = self.claims.take(pull) else { return Ok(false) };
         let frame = Frame::new(Kind::Forgotten, Some(pull), "", Digest::of(b""), b"");

@@ -95,7 +95,7 @@ pub(super) struct Unclosed {
     pub(super) segment: u32,
     /// Where they begin.
     pub(super) batch: u32,
-    /// Where they end, where nothing but records stands in between.
+    /// Their end, if only whole records lie in between.
     pub(super) end: Option<u32>,
 }
 
@@ -126,7 +126,7 @@ pub(super) fn load(folder: &Path) -> Result<Loaded, JournalError> {
         if let (Ok(opening), false) = (scan.opening, scan.records.is_empty())
             && !opening.secures
         {
-            // Whoever wrote a record here had seen what it follows made durable.
+            // A record here proves that the previous segment was durable.
             followed.insert(opening.previous);
         }
         if let Some(batch) = batch.filter(|batch| *batch < scan.end) {

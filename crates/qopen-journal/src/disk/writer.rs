@@ -33,7 +33,7 @@ const GATHER: Duration = Duration::from_millis(1);
 /// For how many syncs after one that several shared an append is not taken to be alone.
 const COMPANY: u32 = 8;
 
-/// How often it is tried whether the storage takes anything again, where it did not and nobody asks.
+/// Interval of probing writes while the storage is unhealthy and no append comes.
 const PROBE: Duration = Duration::from_secs(2);
 
 /// Appends that share a sync.
@@ -176,7 +176,7 @@ impl Writer {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(error, "that pages are lost cannot be noted yet");
         }
-        // Where there is no time to wait by, whoever asks is waited for.
+        // Without a timer, the thread waits for the next job.
         let clock = Builder::new_current_thread().enable_time().build().ok();
         let mut since_company = u32::MAX;
         while let Some(next) = self.next(&mut jobs, clock.as_ref()) {
@@ -444,7 +444,7 @@ impl Writer {
     }
 }
 
-/// How many of these records, from the first, have so many bytes at most; one in any case.
+/// The number of leading records that fit into `bytes`; at least one.
 pub(super) fn fitting(records: &[Location], bytes: usize) -> usize {
     let mut sum = 0;
     let fits = |at: &&Location| {

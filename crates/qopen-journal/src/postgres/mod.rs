@@ -70,7 +70,7 @@ impl Shared {
         self.stats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Something was written, or could not be: nothing else tells whether the journal is healthy.
+    /// Records a write or its failure. Only writes decide health.
     fn wrote(&self, done: bool) {
         self.stats().healthy = done;
         if done {
@@ -78,7 +78,7 @@ impl Shared {
         }
     }
 
-    /// Whether nobody knows if anything can be written now.
+    /// Whether the last successful write is too old to prove health.
     fn is_doubtful(&self) -> bool {
         let wrote = *self.wrote.lock().unwrap_or_else(PoisonError::into_inner);
         !self.stats().healthy || wrote.is_none_or(|at| at.elapsed() > hint::PULSE)
@@ -177,7 +177,7 @@ fn damaged(what: &str) -> JournalError {
     JournalError::Damaged(what.to_owned().into())
 }
 
-/// Bytes of a payload from which on it is packed where nobody else waits.
+/// Payloads of this many bytes or more are packed on a blocking thread.
 const LARGE: usize = 256 << 10;
 
 /// A payload as it is stored, with its length where it is packed.

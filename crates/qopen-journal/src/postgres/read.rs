@@ -124,8 +124,7 @@ pub(super) async fn states(
 ) -> Result<Vec<PullState>, JournalError> {
     let (robot, mark) = (robot.map(RobotId::as_str), mark.map(MarkId::as_str));
     let whose = "($1::text IS NULL OR robot_id = $1) AND ($2::text IS NULL OR mark_id = $2)";
-    // What a worker has counted counts, with what was kept since and nobody was told of. Everything else
-    // is counted now.
+    // Counters of finished pulls, plus pages that no look has reported yet. Other pulls are counted now.
     let pages = format!(
         "WITH unseen AS MATERIALIZED (
              SELECT robot_id, mark_id, xid, octet_length(payload) AS bytes, at

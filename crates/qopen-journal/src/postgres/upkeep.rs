@@ -20,7 +20,7 @@ const SOME: i64 = 64;
 /// How long such a transaction may take.
 const FORGETTING: Duration = Duration::from_secs(120);
 
-/// Whether a pull has nothing but what is old, and nobody has it or is to have it.
+/// Whether a pull has only old records, no news and no worker.
 const IS_OLD: &str = "
     worker IS NULL AND NOT (wants OR pages OR notes) AND NOT EXISTS (
         SELECT FROM qopen_journal.page
@@ -43,7 +43,7 @@ const ADOPT: &str = "
         WHERE pull.robot_id = page.robot_id AND pull.mark_id = page.mark_id
     ) ORDER BY 1, 2 ON CONFLICT DO NOTHING";
 
-/// The last numbers of records that are old, and from which transaction on pages may be nobody's.
+/// The last numbers of old records, and the first transaction whose pages may lack a pull row.
 struct Old {
     page: i64,
     note: i64,
@@ -103,8 +103,8 @@ impl PostgresJournal {
         Ok(Old { page, note, item, event, swept: row.get(1) })
     }
 
-    /// Forgets some pulls that are old, and says which. The condition is part of the deletion: what
-    /// comes meanwhile is kept, and so is a pull that somebody claims.
+    /// Forgets some old pulls and returns them. The deletion repeats the condition, so that concurrent
+    /// pages and claims are kept.
     async fn forget_some(
         &self,
         old: &Old,

@@ -10,7 +10,7 @@ DO $$
 DECLARE
     old regclass;
 BEGIN
-    -- What stands beside has its own, under a name that was made for it.
+    -- The partial table has a generated index name.
     FOR old IN
         SELECT indexrelid::regclass FROM pg_index
         WHERE indrelid = 'qopen.partial_tag'::regclass AND NOT indisprimary

@@ -274,8 +274,8 @@ impl Published {
         Self { mark, revision, accounts: 0, order }
     }
 
-    /// Whether a later complete list of the robot stands there: later by the order in which pulls were
-    /// started, or a later revision of this one.
+    /// Whether the database holds a later complete list of the robot: a greater sequence number, or a later
+    /// revision of the same pull.
     async fn is_superseded(&self, client: &Client, robot: &str) -> Result<bool, DatabaseError> {
         let later = "SELECT FROM qopen.pull WHERE robot_id = $1 AND complete AND (
                  mark_id <> $2 AND list_order > $4 OR mark_id = $2 AND revision > $3
@@ -469,7 +469,7 @@ impl Steps<'_> {
              FROM (SELECT robot FROM unnest($1::text[]) AS robot ORDER BY robot) AS robots";
         self.run("waiting for another publication", lock, &[&robots]).await?;
         for (robot, list) in lists.iter().filter(|_| complete) {
-            // Somebody else may have been faster with a later list.
+            // A concurrent publication may have been faster.
             let later = bounded("looking for a later list", list.is_superseded(self.client, robot));
             if later.await?.map_err(away)? {
                 return Err(SinkError::Superseded);
@@ -646,12 +646,12 @@ fn tag(partial: &str, which: &str) -> String {
 
 /// Does with no account what publishing does, to find out whether it is allowed.
 async fn try_all(client: &Client) -> Result<(), DatabaseError> {
-    let nobody: &[&str] = &[];
+    let none: &[&str] = &[];
     for partial in ["", "partial_"] {
-        client.execute(&go(partial), &[&nobody]).await?;
+        client.execute(&go(partial), &[&none]).await?;
         client.execute(&come(partial, ""), &[]).await?;
         let untag = format!("DELETE FROM qopen.{partial}tag WHERE robot_id = ANY ($1)");
-        client.execute(&untag, &[&nobody]).await?;
+        client.execute(&untag, &[&none]).await?;
         client.execute(&tag(partial, ""), &[]).await?;
     }
     let rest = "DELETE FROM qopen.pull WHERE false; DELETE FROM qopen.quarantine WHERE false;
