@@ -187,16 +187,16 @@ pub(crate) async fn run(
     };
     tokio::pin!(working);
     let all = async {
+        tokio::pin!(both);
         tokio::select! {
-            ((), ()) = both => drop(working.await),
-            // Without a worker nothing is pulled. The supervisor of the process restarts it.
+            ((), ()) = &mut both => drop(working.await),
             _ = &mut working, if !workless => {
                 if !*stopping.borrow() {
-                    return Err(Failure::unexpected(
-                        "the worker",
-                        &std::io::Error::other("it has ended before its time"),
-                    ));
+                    // Without a worker nothing is pulled. The supervisor of the process restarts it.
+                    let ended = std::io::Error::other("it has ended before its time");
+                    return Err(Failure::unexpected("the worker", &ended));
                 }
+                both.await;
             }
         }
         Ok(())
