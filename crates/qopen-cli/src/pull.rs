@@ -75,6 +75,9 @@ pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Fail
     }
 }
 
+/// Time limit for a publication in flight after a signal.
+const LAST_LIST: Duration = Duration::from_secs(3);
+
 /// What is to be pulled: some anew, some taken up again.
 struct Wanted {
     new: Vec<RobotId>,
@@ -332,7 +335,24 @@ impl Work {
         let summaries = match interrupted {
             // Lists of one file are published together, once the others are resumed.
             true => outcomes.iter().map(|it| Summary::of(it, &came)).collect(),
-            false => publish(&self.output, &outcomes, exits.is_empty(), &came, options).await,
+            false => {
+                let mut interrupted = self.interrupted.clone();
+                let told = async {
+                    // It ends without a word only with the process.
+                    let _ = interrupted.wait_for(|it| *it).await;
+                    tokio::time::sleep(LAST_LIST).await;
+                };
+                tokio::select! {
+                    done = publish(&self.output, &outcomes, exits.is_empty(), &came, options) => done,
+                    () = told => {
+                        for outcome in &outcomes {
+                            let progress = &outcome.progress;
+                            self.reporter.interrupted(&progress.pull, Some(progress), &came);
+                        }
+                        return (Vec::new(), Exit::Interrupted);
+                    }
+                }
+            }
         };
         let mut published = Vec::new();
         for (summary, outcome) in summaries.into_iter().zip(outcomes) {

@@ -101,6 +101,8 @@ pub(crate) struct Line<'a> {
     output: Option<&'a str>,
     /// Pages came after what was published last.
     newer_pages: bool,
+    /// The place holds the list of a later pull.
+    superseded: bool,
 }
 
 impl<'a> Line<'a> {
@@ -131,6 +133,7 @@ impl<'a> Line<'a> {
             revision: published.map(|it| it.0),
             output: published.map(|it| it.2),
             newer_pages: state.has_newer_pages(),
+            superseded: state.is_superseded(),
         }
     }
 
@@ -206,6 +209,7 @@ fn print_note(noted: &Noted, json: bool) {
             let changes = changes.map(|it| format!("; {}", in_words(it))).unwrap_or_default();
             format!("revision {revision} published: {accounts} customers in {location}{changes}")
         }
+        Note::PublicationRequested => "a publication was requested".to_owned(),
         Note::Ordered { location, order } => format!("its list has place {order} in {location}"),
         Note::Superseded { by, revision } => {
             let later = by.as_ref().map(|mark| format!(", {mark}")).unwrap_or_default();

@@ -160,6 +160,8 @@ pub enum Note {
         /// The number that the location gave: later pulls have greater ones.
         order: u64,
     },
+    /// A publication of its complete list was requested, published before or not.
+    PublicationRequested,
     /// Its complete list was not published, because the place holds the list of a later pull.
     Superseded {
         /// That pull's mark, where it is known.
@@ -358,6 +360,19 @@ impl PullState {
     #[must_use]
     pub fn published(&self) -> Option<&Noted> {
         self.notes.iter().rev().find(|it| matches!(it.note, Note::Published { .. }))
+    }
+
+    /// Whether a publication was requested and has not happened since.
+    #[must_use]
+    pub fn is_publication_requested(&self) -> bool {
+        let last = |it: &&Noted| {
+            matches!(
+                it.note,
+                Note::PublicationRequested | Note::Superseded { .. } | Note::Published { .. }
+            )
+        };
+        let last = self.notes.iter().rev().find(last);
+        last.is_some_and(|it| it.note == Note::PublicationRequested)
     }
 
     /// Whether its list was superseded by the list of a later pull.

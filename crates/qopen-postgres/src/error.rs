@@ -26,6 +26,11 @@ pub enum DatabaseError {
         "the database asks for a password, and there is none; set PGPASSWORD, or name a file of passwords with PGPASSFILE"
     )]
     NoPassword,
+    /// The database's encoding cannot hold every text.
+    #[error(
+        "the database's encoding is not UTF8, which cannot hold every text; create one with ENCODING 'UTF8' TEMPLATE template0"
+    )]
+    Encoding,
     /// Something between gives each transaction a connection of its own.
     #[error(
         "a connection pooler that keeps no sessions (pgbouncer with pool_mode = transaction or statement) is in front of the database; name the server itself, or a pool with pool_mode = session"
@@ -60,6 +65,7 @@ impl DatabaseError {
             Self::Url(_)
             | Self::Certificates(_)
             | Self::NoPassword
+            | Self::Encoding
             | Self::Pooled
             | Self::Schema { .. } => false,
         }

@@ -126,11 +126,12 @@ impl Database {
         }
     }
 
-    /// Checks that a connection is a session, which keeps prepared statements, LISTEN and settings. Behind a
+    /// Checks that the database suits, and that a connection is a session, which keeps prepared statements, LISTEN and settings. Behind a
     /// pooler in transaction mode it is not.
     ///
     /// # Errors
-    /// [`DatabaseError::Pooled`], where it is none; [`DatabaseError`], when that cannot be found out.
+    /// [`DatabaseError::Pooled`], where it is none; [`DatabaseError::Encoding`], where the database cannot
+    /// hold every text; [`DatabaseError`], when that cannot be found out.
     pub async fn check_session(&self) -> Result<(), DatabaseError> {
         let backend = async |client: &Client| {
             let said = client.simple_query("SELECT pg_backend_pid()").await?;
@@ -142,6 +143,12 @@ impl Database {
         };
         let probe = async {
             let (one, other) = (self.connect(None).await?, self.connect(None).await?);
+            let holds =
+                "SELECT 1 WHERE current_setting('server_encoding') IN ('UTF8', 'SQL_ASCII')";
+            let rows = one.simple_query(holds).await?;
+            if !rows.iter().any(|it| matches!(it, SimpleQueryMessage::Row(_))) {
+                return Err(DatabaseError::Encoding);
+            }
             let first = backend(&one).await?;
             // A pooler gives its idle server connection to the next transaction until that ends.
             let begun = other.simple_query("BEGIN").await;

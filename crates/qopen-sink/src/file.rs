@@ -101,9 +101,14 @@ impl FileSink {
             Ok(_) => fs::canonicalize(&self.path).map_err(SinkError::io("resolving", &self.path)),
             // A link to nothing yet points to where the list is to be.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Ok(match fs::read_link(&self.path) {
+                let target = match fs::read_link(&self.path) {
                     Ok(target) => folder(&self.path).join(target),
                     Err(_) => self.path.clone(),
+                };
+                // The location of the first commit is the one of all later ones.
+                Ok(match (fs::canonicalize(folder(&target)), target.file_name()) {
+                    (Ok(folder), Some(name)) => folder.join(name),
+                    _ => target,
                 })
             }
             Err(error) => Err(SinkError::io("looking at", &self.path)(error)),

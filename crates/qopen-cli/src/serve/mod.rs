@@ -31,9 +31,9 @@ use crate::wiring;
 pub(crate) use schedule::Entry;
 use service::Service;
 
-/// Time limit for callbacks, requests and lists in flight after SIGTERM: half of what container runtimes
-/// allow before they kill the process.
-const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
+/// Time limit for callbacks, requests and lists in flight after SIGTERM. With the last calls into storage it
+/// makes half of what container runtimes allow before they kill the process.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(4);
 
 /// How long whoever reads a list over the control API may take nothing of it.
 const SLOW_READER: Duration = Duration::from_secs(300);

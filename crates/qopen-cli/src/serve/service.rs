@@ -162,7 +162,9 @@ impl Service {
     /// what was published of it, and there is a place for its list.
     fn wants(&self, state: &PullState) -> bool {
         let complete = crate::journal::status(state) == "complete" && !state.is_superseded();
-        let newer = complete && state.has_newer_pages() || crate::journal::is_unpublished(state);
+        let newer = complete && state.has_newer_pages()
+            || crate::journal::is_unpublished(state)
+            || state.is_publication_requested();
         // A page that came after all, or a release, may complete what had failed by silence.
         let from_outside = state.reported().is_some() || state.is_cancel_requested();
         let revived = !complete && !from_outside && state.is_changed_since_end();
@@ -311,11 +313,11 @@ impl Service {
 
     /// Resumes a pull that has ended: folds the kept pages, waits for missing ones, publishes the list.
     pub(crate) async fn resume(&self, state: &PullState) -> Result<(), PullError> {
-        let ended = state.ended().is_some();
-        let complete = crate::journal::status(state) == "complete";
-        let done = match ended && (!complete || state.is_superseded()) {
-            true => self.journal.note(&state.pull, Note::Resumed).await,
-            false => self.journal.want(&state.pull).await,
+        let done = match crate::journal::status(state) {
+            "open" => self.journal.want(&state.pull).await,
+            // Complete stays complete.
+            "complete" => self.journal.note(&state.pull, Note::PublicationRequested).await,
+            _ => self.journal.note(&state.pull, Note::Resumed).await,
         };
         done.map_err(PullError::Journal)
     }
@@ -362,7 +364,9 @@ impl Service {
                 claimed.finish().await?;
                 // A resume requested just before this point was consumed by the old claim.
                 match self.journal.facts_of(&id).await? {
-                    Some(state) if state.ended().is_none() => self.journal.want(&id).await,
+                    Some(state) if state.ended().is_none() || state.is_publication_requested() => {
+                        self.journal.want(&id).await
+                    }
                     _ => Ok(()),
                 }
             }
@@ -479,7 +483,8 @@ impl Service {
         let revision = outcome.list.revision();
         let is_done = |state: &PullState| {
             let done = tokio::task::block_in_place(|| published_at(state, output));
-            done.is_some_and(|done| done >= revision) && !state.has_newer_pages()
+            let done = done.is_some_and(|done| done >= revision);
+            done && !state.has_newer_pages() && !state.is_publication_requested()
         };
         if state.as_ref().is_some_and(is_done) {
             return true;

@@ -218,6 +218,52 @@ async fn a_pull_that_has_ended_is_taken_up_again_on_request() {
     assert_eq!(served.ask(post, "/v1/pulls/nobodys/resume").await.status(), 404);
 }
 
+/// A complete pull is published again on request; the journal keeps it complete.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_complete_pull_is_published_again_on_request() {
+    let stage = Stage::new(&slow(0));
+    std::fs::create_dir(stage.folder.path().join("lists")).unwrap();
+    let served = Served::new(&stage, &["--out", "lists"], None);
+    let mark = served.start_pull("r1").await;
+    served.until(&mark, |it| it["output"].is_string()).await;
+    std::fs::remove_file(stage.folder.path().join("lists/r1.jsonl")).unwrap();
+    let path = format!("/v1/pulls/{mark}/resume");
+    assert_eq!(served.ask(reqwest::Method::POST, &path).await.status(), 202);
+    let began = Instant::now();
+    while !stage.exists("lists/r1.jsonl") {
+        assert!(began.elapsed() < Duration::from_secs(30), "{}", served.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(ids(&stage.read("lists/r1.jsonl")), expected(&slow(0), "r1"));
+    let pull = served.get_json(&format!("/v1/pulls/{mark}")).await;
+    assert_eq!((&pull["status"], &pull["superseded"]), (&"complete".into(), &false.into()));
+}
+
+/// A place has one name, whichever working directory a process has.
+#[test]
+fn e11_a_place_is_the_same_from_every_working_directory() {
+    let stage = Stage::new(&slow(1_500));
+    std::fs::create_dir(stage.folder.path().join("lists")).unwrap();
+    let mut first = stage.pull(&["--robot", "r1", "--out", "lists"]);
+    let mut first = first.stderr(std::process::Stdio::null()).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(800));
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let listed = stage.verb("pulls", &["list", "--json"]).output().unwrap();
+    let line: Value = serde_json::from_str(text(&listed.stdout).lines().next().unwrap()).unwrap();
+    let mark = line["mark_id"].as_str().unwrap().to_owned();
+    let output = stage.run(&["--robot", "r1", "--out", "lists", "--new"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let elsewhere = tempfile::tempdir().unwrap();
+    let folder = |name: &str| stage.folder.path().join(name).display().to_string();
+    let (out, data) = (folder("lists"), folder("qopen-data"));
+    let mut command =
+        stage.pull(&["--resume", &mark, "--json", "--out", &out, "--data-dir", &data]);
+    let output = command.current_dir(elsewhere.path()).output().unwrap();
+    let summary = summary_of(&output);
+    assert!(summary["superseded"].is_string(), "{summary} {}", text(&output.stderr));
+}
+
 /// What a robot is called chooses no path, and no file of another robot or of ours.
 #[tokio::test(flavor = "multi_thread")]
 async fn i14_a_robots_id_chooses_no_path() {

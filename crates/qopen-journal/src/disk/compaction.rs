@@ -63,7 +63,10 @@ impl Writer {
                 self.compactions.push_front(compaction);
             }
             // Whoever asked may have gone.
-            Ok(None) => drop(compaction.reply.send(Ok(compaction.freed))),
+            Ok(None) => {
+                segment::keep_reserve(&self.shared.folder);
+                drop(compaction.reply.send(Ok(compaction.freed)));
+            }
             Err(error) => drop(compaction.reply.send(Err(error))),
         }
     }

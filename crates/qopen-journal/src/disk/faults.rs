@@ -18,7 +18,7 @@ impl Faults {
         Ok(())
     }
 
-    pub(super) fn before_create(&self) -> io::Result<()> {
+    pub(super) fn before_create(&self, _: bool) -> io::Result<()> {
         Ok(())
     }
 
@@ -44,6 +44,7 @@ mod on_command {
         write: Option<io::ErrorKind>,
         sync: Option<io::ErrorKind>,
         create: Option<io::ErrorKind>,
+        full: bool,
         again: Option<io::ErrorKind>,
         held: bool,
         syncs: u64,
@@ -63,6 +64,11 @@ mod on_command {
         /// No file can be made from now on; `None` lets them be made again.
         pub fn fail_creates(&self, with: Option<io::ErrorKind>) {
             self.state().create = with;
+        }
+
+        /// No file can be made from now on as long as the journal's reserve exists.
+        pub fn fill(&self, full: bool) {
+            self.state().full = full;
         }
 
         /// Nothing that is stored can be written over itself from now on; `None` lets it succeed again.
@@ -90,8 +96,10 @@ mod on_command {
             self.state().write.map_or(Ok(()), |kind| Err(kind.into()))
         }
 
-        pub(in crate::disk) fn before_create(&self) -> io::Result<()> {
-            self.state().create.map_or(Ok(()), |kind| Err(kind.into()))
+        pub(in crate::disk) fn before_create(&self, reserved: bool) -> io::Result<()> {
+            let state = self.state();
+            let full = (state.full && reserved).then_some(io::ErrorKind::StorageFull);
+            state.create.or(full).map_or(Ok(()), |kind| Err(kind.into()))
         }
 
         pub(in crate::disk) fn before_again(&self) -> io::Result<()> {

@@ -159,6 +159,7 @@ impl DiskJournal {
         for unclosed in unclosed {
             writer.secure(unclosed).map_err(|error| unavailable(Arc::new(error)))?;
         }
+        segment::keep_reserve(&shared.folder);
         let thread = std::thread::Builder::new().name("qopen-journal".into());
         let thread = thread
             .spawn(move || writer.run(queue))

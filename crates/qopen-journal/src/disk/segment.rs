@@ -186,7 +186,7 @@ impl Active {
     }
 
     fn make(path: &Path, opening: Opening, faults: &Faults) -> io::Result<Self> {
-        faults.before_create()?;
+        faults.before_create(path.parent().is_some_and(|folder| reserve_of(folder).exists()))?;
         faults.before_write()?;
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
@@ -275,6 +275,33 @@ fn set_aside(file: &File, bytes: u64) -> io::Result<()> {
 #[cfg(not(target_os = "linux"))]
 fn set_aside(file: &File, bytes: u64) -> io::Result<()> {
     file.set_len(bytes)
+}
+
+/// Space set aside for deletions, which must succeed on a full disk.
+const RESERVE: u64 = 256 << 10;
+
+fn reserve_of(folder: &Path) -> PathBuf {
+    folder.join("reserve")
+}
+
+/// Sets the reserve aside, if there is room for it.
+pub(super) fn keep_reserve(folder: &Path) {
+    let path = reserve_of(folder);
+    if std::fs::metadata(&path).is_ok_and(|it| it.len() >= RESERVE) {
+        return;
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    if options.open(&path).and_then(|file| set_aside(&file, RESERVE)).is_err() {
+        let _ = std::fs::remove_file(&path);
+    }
+}
+
+/// Gives the reserve back to the file system. Returns whether there was one.
+pub(super) fn release_reserve(folder: &Path) -> bool {
+    std::fs::remove_file(reserve_of(folder)).is_ok()
 }
 
 /// Makes durable which files are in a folder.

@@ -58,6 +58,11 @@ pub(super) struct Append {
 }
 
 impl Append {
+    /// Whether compaction can free space once it is stored.
+    fn makes_room(&self) -> bool {
+        matches!(self.frame.header().kind, Kind::Forgotten | Kind::Released | Kind::Taken)
+    }
+
     /// What is stored at most once.
     fn name(&self) -> Option<(Kind, Option<PullId>, Digest)> {
         let header = self.frame.header();
@@ -278,7 +283,17 @@ impl Writer {
             }
         }
         for (stream, mut new) in new {
-            let answer = match self.keep(&mut new) {
+            let kept = match self.keep(&mut new) {
+                Err(At { error, .. })
+                    if error.kind() == io::ErrorKind::StorageFull
+                        && new.iter().any(Append::makes_room)
+                        && segment::release_reserve(&self.shared.folder) =>
+                {
+                    self.keep(&mut new)
+                }
+                kept => kept,
+            };
+            let answer = match kept {
                 Ok(()) => Ok(()),
                 Err(error) => {
                     tracing::error!(

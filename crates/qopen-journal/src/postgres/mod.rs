@@ -94,6 +94,7 @@ pub(crate) async fn exists(database: &Database) -> Result<bool, JournalError> {
 }
 
 pub(crate) async fn migrate(database: &Database) -> Result<usize, JournalError> {
+    database.check_session().await.map_err(away)?;
     let steps = database.migrate(&SCHEMA).await.map_err(away)?;
     // Where the tables were restored into another cluster, its transactions are counted anew.
     let mut client = database.client().await.map_err(away)?;

@@ -230,10 +230,15 @@ fn a_full_disk_does_not_lock_its_owner_out() {
         assert_eq!(next.pulls().await.unwrap().len(), 2);
         assert_eq!(next.waiting(0, 9).await.unwrap().len(), 1);
         assert!(matches!(next.append(page("a", "x")).await, Err(JournalError::Unavailable(_))));
-        // Opening it gave back the room that was set aside: a small record has room.
+        // A deletion has a reserve; a page does not use it.
         faults.fail_creates(None);
+        faults.fill(true);
+        assert!(matches!(next.append(page("a", "x")).await, Err(JournalError::Unavailable(_))));
+        assert!(killed.path().join("reserve").exists());
         next.forget(&pull("a")).await.unwrap();
+        faults.fill(false);
         assert!(next.compact(0).await.unwrap() > 0);
+        assert!(killed.path().join("reserve").exists());
         assert_eq!(payloads(&next, "b").await, ["kept"]);
     });
 }

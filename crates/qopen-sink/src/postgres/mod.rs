@@ -140,18 +140,15 @@ impl Sink for PostgresSink {
         self.migrate()?;
         temporary::unnamed(self.scratch.as_deref(), Path::new(TAGS))?;
         let suits = self.ask("looking at the database", async |client| {
-            let look = "SELECT current_setting('server_encoding') IN ('UTF8', 'SQL_ASCII'),
-                     pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on',
+            let look =
+                "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on',
                      has_database_privilege(current_database(), 'TEMP')";
             let row = client.query_one(look, &[]).await?;
-            Ok((row.get::<_, bool>(0), row.get::<_, bool>(1), row.get::<_, bool>(2)))
+            Ok((row.get::<_, bool>(0), row.get::<_, bool>(1)))
         })?;
         let why = match suits {
-            (false, ..) => {
-                "its encoding is not UTF8, which cannot hold every name; make one with ENCODING 'UTF8'"
-            }
-            (_, true, _) => "it is read-only; name the primary server",
-            (.., false) => {
+            (true, _) => "it is read-only; name the primary server",
+            (_, false) => {
                 "the user may not make temporary tables; GRANT TEMPORARY ON DATABASE gives that right"
             }
             _ => {
