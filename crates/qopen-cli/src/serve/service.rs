@@ -255,7 +255,7 @@ impl Service {
             say!("qopen: collecting {}, which somebody else requested", state.pull);
         }
         match claimed.take_up().await {
-            Ok(pull) => self.follow(claimed, pull, output).await,
+            Ok(pull) => self.follow(claimed, pull, output, requests(&state)).await,
             Err(PullError::Journal(error)) if error.is_retryable() => Err(error),
             Err(PullError::Fenced) => Ok(()),
             Err(PullError::Start(_)) => {
@@ -351,6 +351,7 @@ impl Service {
         claimed: ClaimedPull,
         pull: Pull,
         output: Option<Output>,
+        requested: usize,
     ) -> Result<(), JournalError> {
         let (live, watching) = watch::channel(None);
         let cancel = Arc::new(Notify::new());
@@ -364,7 +365,7 @@ impl Service {
                 claimed.finish().await?;
                 // A resume requested just before this point was consumed by the old claim.
                 match self.journal.facts_of(&id).await? {
-                    Some(state) if state.ended().is_none() || state.is_publication_requested() => {
+                    Some(state) if state.ended().is_none() || requests(&state) > requested => {
                         self.journal.want(&id).await
                     }
                     _ => Ok(()),
@@ -498,6 +499,11 @@ impl Service {
         }
         !summaries.iter().any(|summary| summary.exit == Exit::Output)
     }
+}
+
+/// How often a publication of a pull was requested.
+fn requests(state: &PullState) -> usize {
+    state.notes.iter().filter(|it| it.note == Note::PublicationRequested).count()
 }
 
 /// How the following of a pull ends.
