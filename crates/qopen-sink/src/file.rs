@@ -101,14 +101,9 @@ impl FileSink {
             Ok(_) => fs::canonicalize(&self.path).map_err(SinkError::io("resolving", &self.path)),
             // A link to nothing yet points to where the list is to be.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let target = match fs::read_link(&self.path) {
+                Ok(match fs::read_link(&self.path) {
                     Ok(target) => folder(&self.path).join(target),
                     Err(_) => self.path.clone(),
-                };
-                // The location of the first commit is the one of all later ones.
-                Ok(match (fs::canonicalize(folder(&target)), target.file_name()) {
-                    (Ok(folder), Some(name)) => folder.join(name),
-                    _ => target,
                 })
             }
             Err(error) => Err(SinkError::io("looking at", &self.path)(error)),
@@ -185,6 +180,13 @@ impl Sink for FileSink {
         temporary::sweep(folder(&target));
         self.check_name()?;
         temporary::beside(folder(&target)).map(drop)
+    }
+
+    /// Absolute, so that it names the same file from every working directory.
+    fn place(&self) -> Option<String> {
+        let target = self.target().ok()?;
+        let folder = fs::canonicalize(folder(&target)).ok()?;
+        Some(folder.join(target.file_name()?).display().to_string())
     }
 
     fn is_at(&self, location: &str) -> bool {

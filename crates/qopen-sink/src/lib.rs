@@ -70,7 +70,8 @@ pub trait Sink: Send + Sync {
         Ok(false)
     }
 
-    /// The location that a commit of a complete list will return, if it is known.
+    /// The location of complete lists for journals, if it is known before a commit. It names the same place
+    /// in every process.
     fn place(&self) -> Option<String> {
         None
     }

@@ -400,7 +400,8 @@ impl Work<'_> {
         let notes = |location: &str| -> Vec<Note> {
             let note = |it: &PublishedList| {
                 let PublishedList { revision, accounts, pages, quarantined, changes, .. } = *it;
-                let (location, set_aside) = (location.to_owned(), quarantined);
+                let location = sink.place().unwrap_or_else(|| location.to_owned());
+                let set_aside = quarantined;
                 Note::Published { revision, accounts, pages, location, set_aside, changes }
             };
             done.iter().map(note).collect()

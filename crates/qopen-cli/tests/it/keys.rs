@@ -73,7 +73,7 @@ async fn keys_are_rotated_without_a_gap() {
     // What cannot be read changes nothing.
     write_settings(&folder, "callback_token = \n");
     served.signal("HUP");
-    until_it_says(&served, 1, "in vain").await;
+    until_it_says(&served, 1, "reload failed").await;
     assert_eq!((post(&stage, TOKEN).await, post(&stage, "new").await), (200, 200));
 
     write_settings(&folder, "callback_token = \"new\"\n");
