@@ -202,10 +202,7 @@ impl Output {
             }
             // A database has no file; nobody asks for it.
             Self::Database(_) => FileSink::new(file_name(name), Format::Jsonl),
-            Self::Folder(folder, format) => {
-                let name = file_name(name);
-                FileSink::new(folder.join(format!("{name}.{}", format.ending())), *format)
-            }
+            Self::Folder(folder, format) => FileSink::of_robot(folder, name, *format),
         }
     }
 

@@ -45,9 +45,23 @@ pub(crate) struct Observer {
 }
 
 impl Ages {
+    /// Counts the time since `by` looked last; with `None`, a process begins to observe.
+    pub(crate) fn observe(
+        &mut self,
+        by: Option<Observer>,
+        wall: Duration,
+        keep: Duration,
+        now: Instant,
+    ) -> Observer {
+        match by {
+            Some(observer) => self.passed(wall, observer, now),
+            None => self.opened(wall, keep, now),
+        }
+    }
+
     /// A process begins to observe. Time in which none did counts by the wall clock; `keep` is how long
     /// records are to be kept.
-    pub(crate) fn opened(&mut self, wall: Duration, keep: Duration, now: Instant) -> Observer {
+    fn opened(&mut self, wall: Duration, keep: Duration, now: Instant) -> Observer {
         let wall = millis(wall);
         let furthest = self.wall_ms.unwrap_or(wall);
         let unseen = Duration::from_millis(wall.saturating_sub(furthest));
@@ -62,7 +76,7 @@ impl Ages {
     }
 
     /// A process still observes. What others have observed at the same time counts once.
-    pub(crate) fn passed(&mut self, wall: Duration, by: Observer, now: Instant) -> Observer {
+    fn passed(&mut self, wall: Duration, by: Observer, now: Instant) -> Observer {
         let own = by.observed_ms.saturating_add(millis(now.saturating_duration_since(by.since)));
         self.observed_ms = self.observed_ms.max(own);
         self.wall_ms = self.wall_ms.max(Some(millis(wall)));
@@ -93,14 +107,10 @@ impl Ages {
             self.marks.pop_front();
         }
         if self.marks.len() > MOST {
-            // Every second one: a record is never taken to be older for it.
-            let mut keep = false;
+            // Every second one and the last: a record is never taken to be older for it.
             let last = self.marks.len() - 1;
-            let mut at = 0;
-            self.marks.retain(|_| {
-                (keep, at) = (!keep, at + 1);
-                keep || at > last
-            });
+            let mut places = 0..;
+            self.marks.retain(|_| places.next().is_some_and(|at| at % 2 == 0 || at == last));
         }
         number
     }

@@ -289,11 +289,8 @@ impl Upkeep for MemoryJournal {
         let mut state = self.state();
         let now = Instant::now();
         // One process has it, and no clock on the wall is asked.
-        let observer = state.observer;
-        state.observer = Some(match observer {
-            Some(observer) => state.ages.passed(Duration::ZERO, observer, now),
-            None => state.ages.opened(Duration::ZERO, keep, now),
-        });
+        let by = state.observer;
+        state.observer = Some(state.ages.observe(by, Duration::ZERO, keep, now));
         let next = state.last + 1;
         let below = state.ages.older_than(keep, next);
         let old = state.pulls.iter().filter(|(_, pull)| pull.newest < below);

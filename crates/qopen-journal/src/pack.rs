@@ -1,5 +1,8 @@
 //! Payloads as they are stored: packed (LZ4) where that is worth it.
 
+/// Payloads of this many bytes or more are packed on a blocking thread.
+pub(crate) const LARGE: usize = 256 << 10;
+
 /// Payloads shorter than this are not worth packing.
 const WORTH_PACKING: usize = 512;
 

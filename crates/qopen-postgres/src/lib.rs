@@ -126,8 +126,8 @@ impl Database {
         }
     }
 
-    /// Checks that the database suits, and that a connection is a session, which keeps prepared statements, LISTEN and settings. Behind a
-    /// pooler in transaction mode it is not.
+    /// Checks that the database suits, and that a connection is a session, which keeps prepared
+    /// statements, LISTEN and settings. Behind a pooler in transaction mode it is not.
     ///
     /// # Errors
     /// [`DatabaseError::Pooled`], where it is none; [`DatabaseError::Encoding`], where the database cannot

@@ -35,8 +35,8 @@ impl FileSink {
     /// A robot's list in a folder, in a file that is named after the robot ([`file_name`]) and the
     /// format.
     #[must_use]
-    pub fn of_robot(folder: &Path, robot_id: &RobotId, format: Format) -> Self {
-        let name = file_name(robot_id.as_str());
+    pub fn of_robot(folder: &Path, robot_id: impl AsRef<str>, format: Format) -> Self {
+        let name = file_name(robot_id.as_ref());
         Self::new(folder.join(format!("{name}.{}", format.ending())), format)
     }
 
@@ -250,14 +250,14 @@ impl ListWriter for FileWriter {
     fn write(&mut self, record: &Record<'_>) -> Result<(), SinkError> {
         match &mut self.encoder {
             Some(encoder) => encoder.write(record),
-            None => Err(self.is_settled()),
+            None => Err(self.settled_before()),
         }
     }
 
     fn write_json(&mut self, robot_id: &RobotId, account: &str) -> Result<bool, SinkError> {
         match &mut self.encoder {
             Some(encoder) => encoder.write_json(robot_id, account),
-            None => Err(self.is_settled()),
+            None => Err(self.settled_before()),
         }
     }
 
@@ -281,16 +281,18 @@ impl ListWriter for FileWriter {
 
     fn commit_with(mut self: Box<Self>, _: &Companions<'_>) -> Result<Committed, SinkError> {
         self.settle()?;
-        let unsettled = self.is_settled();
+        let settled_before = self.settled_before();
         let Self { settled, kind, target, superseded, set_aside, .. } = *self;
-        let file = settled.ok_or(unsettled)?;
+        let file = settled.ok_or(settled_before)?;
         let beside = set_aside.as_ref().and_then(Staged::location);
         // What is set aside goes first, and what was set aside before goes last: a process that dies in
         // between publishes again.
-        let mut nothing_aside = None;
-        match set_aside {
-            Some(staged) if staged.is_some() => drop(staged.commit()?),
-            nothing => nothing_aside = nothing,
+        let (something, nothing) = match set_aside {
+            Some(staged) if staged.is_some() => (Some(staged), None),
+            nothing => (None, nothing),
+        };
+        if let Some(staged) = something {
+            staged.commit()?;
         }
         file.persist(&target).map_err(|error| SinkError::io("replacing", &target)(error.error))?;
         let folder = folder(&target);
@@ -302,7 +304,7 @@ impl ListWriter for FileWriter {
             remove(&partial)?;
         }
         // A partial list from which nothing is set aside says nothing of the complete one beside it.
-        if let Some(nothing) = nothing_aside.filter(|_| kind == ListKind::Complete) {
+        if let Some(nothing) = nothing.filter(|_| kind == ListKind::Complete) {
             nothing.commit()?;
         }
         Ok(Committed::new(target.display().to_string(), false).set_aside(beside))
@@ -311,7 +313,7 @@ impl ListWriter for FileWriter {
 
 impl FileWriter {
     /// Nothing can be added to a list that is settled.
-    fn is_settled(&self) -> SinkError {
+    fn settled_before(&self) -> SinkError {
         SinkError::io("adding to", &self.target)(io::ErrorKind::InvalidInput.into())
     }
 }

@@ -21,11 +21,7 @@ pub(crate) fn unnamed(folder: Option<&Path>, what: &Path) -> Result<File, SinkEr
         Some(folder) => tempfile::tempfile_in(folder),
         None => tempfile::tempfile(),
     };
-    made.map_err(SinkError::io("creating a temporary file for", made_in(folder, what)))
-}
-
-fn made_in<'a>(folder: Option<&'a Path>, what: &'a Path) -> &'a Path {
-    folder.unwrap_or(what)
+    made.map_err(SinkError::io("creating a temporary file for", folder.unwrap_or(what)))
 }
 
 /// A file beside `target`, with mode 0600, that is to take its place. It is locked for as long as it is

@@ -145,8 +145,7 @@ impl Driver {
                     driver.pass(now).await;
                 }
             }
-            driver.speak().await;
-            driver.hand_in_again().await;
+            driver.settle().await;
         }
     }
 
@@ -397,8 +396,7 @@ impl Driver {
             }
             if !self.waiting.is_empty() {
                 // Nothing is due before what came before it.
-                self.speak().await;
-                self.hand_in_again().await;
+                self.settle().await;
             }
         }
     }
@@ -490,8 +488,9 @@ impl Driver {
         self.take(at, fact);
     }
 
-    /// Hands in what waited until there was room for its events.
-    async fn hand_in_again(&mut self) {
+    /// Hands out every event, and hands in what waited until there was room for its events.
+    async fn settle(&mut self) {
+        self.speak().await;
         while let Some((at, fact)) = self.waiting.pop_front() {
             self.hand_in(at, fact);
             self.speak().await;

@@ -212,8 +212,8 @@ pub struct Published {
     /// Where what could not be read is, for messages, where the sink has put it in its place; `None`
     /// where there is nothing, or it is in [`quarantine`](Self::quarantine).
     pub set_aside: Option<String>,
-    /// Where the sink has no place for them, the accounts and pages that could not be read: one JSON object a line, `robot_id`,
-    /// `mark_id`, `reason`, and the account or page as it came, `raw`.
+    /// Where the sink has no place for them, the accounts and pages that could not be read: one JSON
+    /// object a line, `robot_id`, `mark_id`, `reason`, and the account or page as it came, `raw`.
     pub quarantine: Quarantine,
 }
 
@@ -281,8 +281,7 @@ pub async fn publish_with(
     kind: ListKind,
     options: PublishOptions,
 ) -> Result<Published, PublishError> {
-    let guard = kind == ListKind::Complete && !options.allow_empty;
-    write(lists, sink, kind, kind == ListKind::Complete, guard, true).await
+    write(lists, sink, kind, Purpose::Publication(options)).await
 }
 
 /// Writes lists as [`publish`] does, for somebody who reads them once: the journal does not note
@@ -294,21 +293,28 @@ pub async fn read_out(
     lists: Vec<PulledList>,
     sink: Arc<dyn Sink>,
 ) -> Result<Published, PublishError> {
-    write(lists, sink, ListKind::Complete, false, false, false).await
+    write(lists, sink, ListKind::Complete, Purpose::Reading).await
+}
+
+/// What lists are written for.
+#[derive(Clone, Copy)]
+enum Purpose {
+    /// To stand in the sink's place. The journal notes complete ones.
+    Publication(PublishOptions),
+    /// For somebody who reads them once.
+    Reading,
 }
 
 async fn write(
     lists: Vec<PulledList>,
     sink: Arc<dyn Sink>,
     kind: ListKind,
-    note: bool,
-    guard: bool,
-    keep: bool,
+    purpose: Purpose,
 ) -> Result<Published, PublishError> {
     let runtime = Handle::current();
     let work = move || {
-        let work = Work { lists: &lists, sink: &*sink, runtime: &runtime, note };
-        let done = work.run(kind, guard, keep);
+        let work = Work { lists: &lists, sink: &*sink, runtime: &runtime };
+        let done = work.run(kind, purpose);
         for tenure in lists.iter().filter_map(|list| list.tenure.as_ref()) {
             tenure.publication_moved(None);
         }
@@ -329,15 +335,20 @@ struct Work<'a> {
     lists: &'a [PulledList],
     sink: &'a dyn Sink,
     runtime: &'a Handle,
-    /// Whether the journal is to know of it.
-    note: bool,
 }
 
 impl Work<'_> {
-    /// `guard` has an empty list refused in the place of one that is not; `keep` has what could not be
-    /// read put in the place of what was set aside before.
-    fn run(&self, kind: ListKind, guard: bool, keep: bool) -> Result<Published, PublishError> {
-        let Self { lists, sink, runtime, note } = *self;
+    fn run(&self, kind: ListKind, purpose: Purpose) -> Result<Published, PublishError> {
+        let Self { lists, sink, runtime } = *self;
+        let is_complete = kind == ListKind::Complete;
+        // What could not be read takes the place of what was set aside before; the journal notes the
+        // list; an empty list is refused in the place of one that is not.
+        let (keep, note, guard) = match purpose {
+            Purpose::Publication(options) => {
+                (true, is_complete, is_complete && !options.allow_empty)
+            }
+            Purpose::Reading => (false, false, false),
+        };
         let tenures: Vec<_> = lists.iter().filter_map(|list| list.tenure.clone()).collect();
         let moved = move || {
             let now = Instant::now();
@@ -418,8 +429,8 @@ impl Work<'_> {
             Err(SinkError::Declined) => return Err(PublishError::Fenced),
             Err(SinkError::Superseded) => {
                 // Which of them it is, the sink says when it is asked.
-                for list in lists {
-                    self.must_not_be_superseded(list, self.order_of(list)?)?;
+                for (list, order) in lists.iter().zip(&orders) {
+                    self.must_not_be_superseded(list, *order)?;
                 }
                 return Err(PublishError::Sink(SinkError::Superseded));
             }

@@ -87,15 +87,15 @@ impl Tenure {
         *self.moved.lock().unwrap_or_else(PoisonError::into_inner) = at;
     }
 
-    /// Whether its publication has made no progress for `patience`. The claim is lost then, and its lease
-    /// is no longer renewed.
+    /// Whether its publication has made no progress for `patience`.
     pub(crate) fn is_stalled(&self, patience: Duration) -> bool {
         let moved = *self.moved.lock().unwrap_or_else(PoisonError::into_inner);
-        let stalled = moved.is_some_and(|at| at.elapsed() > patience);
-        if stalled {
-            self.lost.send_replace(true);
-        }
-        stalled
+        moved.is_some_and(|at| at.elapsed() > patience)
+    }
+
+    /// The claim counts no longer here, whatever the journal says: its lease is not to be renewed.
+    pub(crate) fn give_up(&self) {
+        self.lost.send_replace(true);
     }
 
     pub(crate) fn is_lost(&self) -> bool {
@@ -112,7 +112,7 @@ impl Tenure {
                 Fencing::Held
             }
             _ => {
-                self.lost.send_replace(true);
+                self.give_up();
                 Fencing::Fenced
             }
         }
@@ -127,7 +127,7 @@ impl Tenure {
     pub(crate) async fn note(&self, note: Note) -> Result<Fencing, JournalError> {
         let fencing = self.journal.note_as(&self.claim, note).await?;
         if fencing == Fencing::Fenced {
-            self.lost.send_replace(true);
+            self.give_up();
         }
         Ok(fencing)
     }

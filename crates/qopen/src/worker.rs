@@ -253,6 +253,7 @@ impl Keeper {
             held.into_iter().partition(|it| it.is_stalled(self.options.stalled));
         for tenure in &stalled {
             tracing::error!(pull = %tenure.pull(), "its publication has stopped; it is given up");
+            tenure.give_up();
             self.client.let_go(tenure);
         }
         let is_stalled =

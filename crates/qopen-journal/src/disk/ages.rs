@@ -4,10 +4,40 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use qopen_types::Digest;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
 use crate::age::{Ages, Observer};
 
 /// Where they are kept. It may be deleted: everything is as young as it can be then.
 const FILE: &str = "ages.json";
+
+/// What the file holds. One whose digest is another is taken for lost: a flipped bit must make nothing
+/// old.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    ages: Value,
+    digest: Digest,
+}
+
+impl Kept {
+    fn new(ages: &Ages) -> serde_json::Result<Self> {
+        let ages = serde_json::to_value(ages)?;
+        let digest = Self::digest_of(&ages);
+        Ok(Self { ages, digest })
+    }
+
+    /// The ages that those bytes hold, if they are as they were written.
+    fn read(bytes: &[u8]) -> Option<Ages> {
+        let Self { ages, digest } = serde_json::from_slice(bytes).ok()?;
+        (Self::digest_of(&ages) == digest).then(|| serde_json::from_value(ages).ok())?
+    }
+
+    fn digest_of(ages: &Value) -> Digest {
+        Digest::of(ages.to_string().as_bytes())
+    }
+}
 
 #[derive(Debug)]
 pub(super) struct Watch {
@@ -20,7 +50,7 @@ impl Watch {
     /// What the journal in that folder knows.
     pub(super) fn of(folder: &Path) -> Self {
         let read = fs::read(folder.join(FILE)).ok();
-        let ages = read.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+        let ages = read.and_then(|bytes| Kept::read(&bytes)).unwrap_or_default();
         Self { ages, observer: None }
     }
 
@@ -33,10 +63,7 @@ impl Watch {
     pub(super) fn older_than(&mut self, keep: Duration, next: u64, folder: &Path) -> u64 {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let now = Instant::now();
-        self.observer = Some(match self.observer {
-            Some(observer) => self.ages.passed(wall, observer, now),
-            None => self.ages.opened(wall, keep, now),
-        });
+        self.observer = Some(self.ages.observe(self.observer, wall, keep, now));
         let number = self.ages.older_than(keep, next);
         if let Err(error) = self.save(folder) {
             // Time that is not kept makes nothing older.
@@ -48,7 +75,7 @@ impl Watch {
 
     fn save(&self, folder: &Path) -> std::io::Result<()> {
         let (path, beside) = (folder.join(FILE), folder.join("ages.json.new"));
-        fs::write(&beside, serde_json::to_vec(&self.ages)?)?;
+        fs::write(&beside, serde_json::to_vec(&Kept::new(&self.ages)?)?)?;
         fs::rename(beside, path)
     }
 }

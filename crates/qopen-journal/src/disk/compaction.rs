@@ -57,7 +57,7 @@ impl Writer {
         }
         match self.step(&mut compaction) {
             Ok(Some(moved)) => {
-                let rate = self.options.compaction_rate.max(1);
+                let rate = self.options.compaction_rate;
                 compaction.due =
                     Instant::now() + Duration::from_micros(moved.saturating_mul(1_000_000) / rate);
                 self.compactions.push_front(compaction);

@@ -25,6 +25,7 @@ use futures_core::stream::BoxStream;
 use qopen_types::Digest;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::pack::LARGE;
 use crate::work::{Claims, workload_of_one_process};
 use crate::{
     Appended, Durability, Expired, Journal, JournalError, JournalStats, Note, Noted, PageRecord,
@@ -40,9 +41,6 @@ use lock::Lock;
 use recover::Loaded;
 pub use recover::{Damage, Report};
 use writer::{Append, Job, Writer};
-
-/// Payloads of this many bytes or more are packed on a blocking thread.
-const LARGE: usize = 256 << 10;
 
 /// Appends that may wait for the writing thread before those who append wait too.
 const QUEUE: usize = 1024;
@@ -101,8 +99,9 @@ impl DiskOptions {
 ///
 /// One thread writes. Appends that come while the disk is busy share the next sync, and where several
 /// come at once, fewer than four wait up to 1 ms for more; a lone one waits for nobody. At most 1,024
-/// appends wait; those who would add more wait themselves. Payloads are packed (LZ4). In memory it keeps the digest and the place of each page and the facts of each
-/// pull, and nothing that grows with the payloads.
+/// appends wait; those who would add more wait themselves. Payloads are packed (LZ4). In memory it keeps
+/// the digest and the place of each page and the facts of each pull, and nothing that grows with the
+/// payloads.
 ///
 /// When the disk is full, read-only or gone, appends fail with [`JournalError::Unavailable`], and
 /// succeed again when it is not. Dropping the journal waits for what is under way.
@@ -196,24 +195,28 @@ impl DiskJournal {
     /// did.
     async fn forget_below(&self, pull: &PullId, number: u64) -> Result<bool, JournalError> {
         let Some(claim) = self.claims.take(pull) else { return Ok(false) };
-        let frame = Frame::new(Kind::Forgotten, Some(pull), "", Digest::of(b""), b"");
-        let frame = frame.map_err(too_large);
-        let entry = Entry { pull: Some(pull.clone()), ..Entry::default() };
-        let done = match frame {
-            Ok(frame) => self.submit_frame(frame, entry, Some(number)).await,
-            Err(error) => Err(error),
-        };
+        let done = self.void_below(Kind::Forgotten, Some(pull), Digest::of(b""), number).await;
         match done {
-            Ok(Appended::New) => {
-                // What was kept of it since is news.
+            // What was kept of it since is news.
+            Ok(true) => {
                 self.claims.finish(&claim);
-                Ok(true)
             }
-            other => {
-                self.claims.put_back(&claim);
-                other.map(|_| false)
-            }
+            _ => self.claims.put_back(&claim),
         }
+        done
+    }
+
+    /// Stores a record that makes others void, if they all have smaller numbers. Returns whether it did.
+    async fn void_below(
+        &self,
+        kind: Kind,
+        pull: Option<&PullId>,
+        digest: Digest,
+        number: u64,
+    ) -> Result<bool, JournalError> {
+        let frame = Frame::new(kind, pull, "", digest, b"").map_err(too_large)?;
+        let entry = Entry { pull: pull.cloned(), ..Entry::default() };
+        Ok(self.submit_frame(frame, entry, Some(number)).await? == Appended::New)
     }
 
     async fn write(
@@ -396,9 +399,7 @@ impl Upkeep for DiskJournal {
             [(Kind::Released, items, &mut gone.items), (Kind::Taken, events, &mut gone.events)]
         {
             for digest in digests {
-                let frame = Frame::new(kind, None, "", digest, b"").map_err(too_large)?;
-                let done = self.submit_frame(frame, Entry::default(), Some(below)).await?;
-                *count += u64::from(done == Appended::New);
+                *count += u64::from(self.void_below(kind, None, digest, below).await?);
             }
         }
         if gone != Expired::default() {

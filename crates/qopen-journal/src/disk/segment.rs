@@ -166,8 +166,7 @@ pub(super) fn numbers(folder: &Path) -> io::Result<Vec<u32>> {
 #[derive(Debug)]
 pub(super) struct Active {
     file: File,
-    pub(super) number: u32,
-    opening: Opening,
+    pub(super) opening: Opening,
     /// Where the next record goes; everything before is durable.
     pub(super) end: u32,
     faults: Faults,
@@ -194,8 +193,7 @@ impl Active {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(path)?;
         set_aside(&file, u64::from(opening.capacity))?;
-        let number = opening.number;
-        let active = Self { file, number, opening, end: START, faults: faults.clone() };
+        let active = Self { file, opening, end: START, faults: faults.clone() };
         write_all_at(&active.file, &opening.write(), 0)?;
         // The first append makes it durable; that it is there must be so too.
         sync_folder(path.parent().unwrap_or(path))?;

@@ -260,21 +260,19 @@ impl Writer {
     /// Stores a batch and answers: what is no event first.
     fn commit(&mut self, batch: Vec<Append>) {
         let mut names = BTreeSet::new();
-        let others: BTreeMap<PullId, usize> = match batch.iter().any(|it| it.below.is_some()) {
-            true => batch.iter().filter_map(|it| it.entry.pull.clone()).fold(
-                BTreeMap::new(),
-                |mut counts, pull| {
-                    *counts.entry(pull).or_default() += 1;
-                    counts
-                },
-            ),
-            false => BTreeMap::new(),
+        // Pulls of which the same batch stores something: a record that forgets one would forget that too.
+        let stored: BTreeSet<PullId> = match batch.iter().any(|it| it.below.is_some()) {
+            true => {
+                let plain = batch.iter().filter(|it| it.below.is_none());
+                plain.filter_map(|it| it.entry.pull.clone()).collect()
+            }
+            false => BTreeSet::new(),
         };
         let (mut new, mut again) = (BTreeMap::<Stream, Vec<Append>>::new(), Vec::new());
         for append in batch {
             let name = append.name();
             let stream = Stream::of(append.frame.header().kind);
-            if self.is_known(&append, &others) {
+            if self.is_known(&append, &stored) {
                 let _ = append.reply.send(Ok(Appended::Duplicate));
             } else if name.is_some_and(|name| !names.insert(name)) {
                 again.push((stream, append.reply));
@@ -313,12 +311,12 @@ impl Writer {
     }
 
     /// Whether there is nothing to store: it is there already, or its condition does not hold.
-    fn is_known(&self, append: &Append, others: &BTreeMap<PullId, usize>) -> bool {
+    fn is_known(&self, append: &Append, stored: &BTreeSet<PullId>) -> bool {
         let index = self.shared.index();
         if let Some(below) = append.below {
             let digest = append.frame.header().digest;
             let newest = match (&append.entry.pull, append.frame.header().kind) {
-                (Some(pull), _) if others.get(pull).is_some_and(|count| *count > 1) => None,
+                (Some(pull), _) if stored.contains(pull) => None,
                 (Some(pull), _) => index.newest(pull),
                 (None, Kind::Taken) => index.events.number_of(digest),
                 (None, _) => index.nameless(digest),
@@ -341,15 +339,16 @@ impl Writer {
         let next_seq = &mut self.next_seq;
         new.iter_mut().for_each(|append| append.frame.number(next_seq));
         let active = self.make_room(stream, total)?;
+        let number = active.opening.number;
         for append in new {
             // The batch fits into a segment, and a segment's offsets into 32 bits.
             let offset = active.end + u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-            append.frame.write(&mut bytes, (active.number, offset), active.end);
+            append.frame.write(&mut bytes, (number, offset), active.end);
             let length = u32::try_from(append.frame.header().length()).unwrap_or(u32::MAX);
-            places.push(Location { segment: active.number, offset, length });
+            places.push(Location { segment: number, offset, length });
         }
         let before = Instant::now();
-        let (number, done) = (active.number, active.append(&bytes));
+        let done = active.append(&bytes);
         {
             let mut stats = self.shared.stats();
             stats.batches += 1;

@@ -178,12 +178,9 @@ fn damaged(what: &str) -> JournalError {
     JournalError::Damaged(what.to_owned().into())
 }
 
-/// Payloads of this many bytes or more are packed on a blocking thread.
-const LARGE: usize = 256 << 10;
-
 /// A payload as it is stored, with its length where it is packed.
 async fn pack(payload: Payload) -> Result<(Option<i32>, Vec<u8>), JournalError> {
-    if payload.len() < LARGE {
+    if payload.len() < crate::pack::LARGE {
         return Ok(pack_here(&payload));
     }
     let packed = tokio::task::spawn_blocking(move || pack_here(&payload)).await;

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_core::stream::BoxStream;
-use futures_util::future::{try_join3, try_join4};
+use futures_util::future::{try_join, try_join3};
 use futures_util::{StreamExt as _, stream};
 use qopen_postgres::Database;
-use qopen_postgres::client::{Client, IsolationLevel, Row};
+use qopen_postgres::client::types::ToSql;
+use qopen_postgres::client::{Client, Error, IsolationLevel, Row};
 use qopen_types::{Digest, MarkId, RobotId};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
@@ -149,32 +150,21 @@ pub(super) async fn states(
          FROM qopen_journal.page JOIN qopen_journal.pull USING (robot_id, mark_id)
          WHERE (counted IS NULL OR pages) AND {whose} GROUP BY 1, 2"
     );
-    let notes = format!("{NOTES} WHERE {whose} ORDER BY number");
-    let items = format!("{ITEMS} WHERE robot_id IS NOT NULL AND {whose} GROUP BY 1, 2");
-    let places = format!("{PLACES} WHERE {whose}");
-    let parameters: [&(dyn qopen_postgres::client::types::ToSql + Sync); 2] = [&robot, &mark];
+    let parameters: [&(dyn ToSql + Sync); 2] = [&robot, &mark];
     // Sent together.
-    let (pages, notes, items, places) = try_join4(
-        client.query(&pages, &parameters),
-        client.query(&notes, &parameters),
-        client.query(&items, &parameters),
-        client.query(&places, &parameters),
-    )
-    .await
-    .map_err(failed)?;
+    let (pages, facts) =
+        try_join(client.query(&pages, &parameters), Facts::read(client, whose, &parameters))
+            .await
+            .map_err(failed)?;
     let mut states = BTreeMap::new();
     for row in &pages {
         let state = state_of(&mut states, row)?;
         (state.pages, state.bytes) = (count(row, 2), count(row, 3));
         state.last_page = row.get(4);
     }
-    add_facts(&mut states, &notes, &items, &places)?;
+    facts.add_to(&mut states)?;
     Ok(states.into_values().collect())
 }
-
-const NOTES: &str = "SELECT robot_id, mark_id, at, note::text FROM qopen_journal.note";
-const ITEMS: &str = "SELECT robot_id, mark_id, count(*), max(at) FROM qopen_journal.quarantined";
-const PLACES: &str = "SELECT robot_id, mark_id, place FROM qopen_journal.pull";
 
 /// What is known of a pull besides its pages.
 pub(super) async fn facts_of(
@@ -182,25 +172,13 @@ pub(super) async fn facts_of(
     pull: &PullId,
 ) -> Result<Option<PullState>, JournalError> {
     let (robot, mark) = (pull.robot_id.as_str(), pull.mark_id.as_str());
-    let whose = "WHERE robot_id = $1 AND mark_id = $2";
-    let (notes, items, places) = (
-        format!("{NOTES} {whose} ORDER BY number"),
-        format!("{ITEMS} {whose} GROUP BY 1, 2"),
-        format!("{PLACES} {whose}"),
-    );
-    let parameters: [&(dyn qopen_postgres::client::types::ToSql + Sync); 2] = [&robot, &mark];
-    let (notes, items, places) = try_join3(
-        client.query(&notes, &parameters),
-        client.query(&items, &parameters),
-        client.query(&places, &parameters),
-    )
-    .await
-    .map_err(failed)?;
+    let whose = "robot_id = $1 AND mark_id = $2";
+    let facts = Facts::read(client, whose, &[&robot, &mark]).await.map_err(failed)?;
     let mut states = BTreeMap::new();
-    for row in &places {
+    for row in &facts.places {
         state_of(&mut states, row)?;
     }
-    add_facts(&mut states, &notes, &items, &places)?;
+    facts.add_to(&mut states)?;
     Ok(states.into_values().next())
 }
 
@@ -208,30 +186,60 @@ fn count(row: &Row, at: usize) -> u64 {
     u64::try_from(row.get::<_, i64>(at)).unwrap_or(0)
 }
 
-fn add_facts(
-    states: &mut BTreeMap<PullId, PullState>,
-    notes: &[Row],
-    items: &[Row],
-    places: &[Row],
-) -> Result<(), JournalError> {
-    for row in notes {
-        // One that a later version made is none to this one.
-        if let Ok(note) = serde_json::from_str::<Note>(row.get(3)) {
-            state_of(states, row)?.notes.push(Noted { at: row.get(2), note });
+/// What is known of pulls besides their pages, in rows.
+struct Facts {
+    notes: Vec<Row>,
+    /// What is quarantined, counted for each pull.
+    items: Vec<Row>,
+    places: Vec<Row>,
+}
+
+impl Facts {
+    /// Those of the pulls that `whose`, a condition on their names, selects: sent together.
+    async fn read(
+        client: &Client,
+        whose: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Self, Error> {
+        let notes = format!(
+            "SELECT robot_id, mark_id, at, note::text FROM qopen_journal.note
+             WHERE {whose} ORDER BY number"
+        );
+        let items = format!(
+            "SELECT robot_id, mark_id, count(*), max(at) FROM qopen_journal.quarantined
+             WHERE robot_id IS NOT NULL AND {whose} GROUP BY 1, 2"
+        );
+        let places =
+            format!("SELECT robot_id, mark_id, place FROM qopen_journal.pull WHERE {whose}");
+        let (notes, items, places) = try_join3(
+            client.query(&notes, parameters),
+            client.query(&items, parameters),
+            client.query(&places, parameters),
+        )
+        .await?;
+        Ok(Self { notes, items, places })
+    }
+
+    fn add_to(&self, states: &mut BTreeMap<PullId, PullState>) -> Result<(), JournalError> {
+        for row in &self.notes {
+            // One that a later version made is none to this one.
+            if let Ok(note) = serde_json::from_str::<Note>(row.get(3)) {
+                state_of(states, row)?.notes.push(Noted { at: row.get(2), note });
+            }
         }
-    }
-    for row in items {
-        let state = state_of(states, row)?;
-        state.quarantined = count(row, 2);
-        state.last_page = state.last_page.max(row.get(3));
-    }
-    for row in places {
-        // Where there is nothing but the row, there is no pull.
-        if let Some(state) = states.get_mut(&pull_of(row, 0, 1)?) {
-            state.order = count(row, 2);
+        for row in &self.items {
+            let state = state_of(states, row)?;
+            state.quarantined = count(row, 2);
+            state.last_page = state.last_page.max(row.get(3));
         }
+        for row in &self.places {
+            // Where there is nothing but the row, there is no pull.
+            if let Some(state) = states.get_mut(&pull_of(row, 0, 1)?) {
+                state.order = count(row, 2);
+            }
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// What was committed since the cursor, which is a snapshot.

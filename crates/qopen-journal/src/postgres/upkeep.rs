@@ -63,11 +63,8 @@ impl PostgresJournal {
         let row = transaction.query_one(read, &[]).await.map_err(failed)?;
         let mut ages: Ages = serde_json::from_str(row.get(0)).unwrap_or_default();
         let wall = Duration::try_from_secs_f64(row.get(2)).unwrap_or_default();
-        let (now, observer) = (Instant::now(), *self.observer());
-        let observer = match observer {
-            Some(observer) => ages.passed(wall, observer, now),
-            None => ages.opened(wall, keep, now),
-        };
+        let by = *self.observer();
+        let observer = ages.observe(by, wall, keep, Instant::now());
         let mark = "
             WITH now AS (
                 SELECT page.last_value - (NOT page.is_called)::integer AS page,

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::error::Error as _;
 use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use qopen_journal::{
     Appended, DiskJournal, DiskOptions, Expired, Faults, Journal, JournalError, Layer, Note,
     Outbox, Quarantined,
 };
+use qopen_types::Digest;
 use tempfile::TempDir;
 
 use crate::support::{page, payload, payloads, pull};
@@ -395,16 +397,66 @@ async fn i16_a_clock_that_is_put_right_makes_nothing_old() {
     drop(journal);
     // As it was written by a process whose clock was 30 days behind, or ten years.
     for behind in [30, 3650] {
-        let path = folder.path().join("ages.json");
-        let mut ages: serde_json::Value =
-            serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-        let wall = ages["wall_ms"].as_u64().unwrap();
-        ages["wall_ms"] = (wall - behind * 24 * 3_600_000).into();
-        std::fs::write(&path, ages.to_string()).unwrap();
+        amend_ages(folder.path(), |ages| {
+            let wall = ages["wall_ms"].as_u64().unwrap();
+            ages["wall_ms"] = (wall - behind * 24 * 3_600_000).into();
+        });
         let journal = DiskJournal::open(folder.path()).unwrap();
         assert_eq!(journal.expire(week, &BTreeSet::new()).await.unwrap(), Expired::default());
         assert_eq!(journal.backlog().await.unwrap().events, 1);
     }
+}
+
+/// Writes the ages of a journal as another process could have.
+fn amend_ages(folder: &Path, amend: impl FnOnce(&mut serde_json::Value)) {
+    let path = folder.join("ages.json");
+    let mut kept: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    amend(&mut kept["ages"]);
+    kept["digest"] = Digest::of(kept["ages"].to_string().as_bytes()).to_string().into();
+    std::fs::write(&path, kept.to_string()).unwrap();
+}
+
+#[tokio::test]
+async fn i16_ages_that_are_damaged_make_nothing_old() {
+    let week = Duration::from_secs(7 * 24 * 3600);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ages.json");
+    let journal = DiskJournal::open(folder.path()).unwrap();
+    journal.append(page("a", "1")).await.unwrap();
+    assert_eq!(journal.expire(week, &BTreeSet::new()).await.unwrap(), Expired::default());
+    drop(journal);
+    let amended = |key: &str, value: serde_json::Value| {
+        let mut kept: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        kept["ages"][key] = value;
+        kept.to_string()
+    };
+    let marks = serde_json::json!([[0, u64::MAX]]);
+    let damaged = [
+        amended("observed_ms", u64::MAX.into()),
+        amended("marks", marks),
+        amended("wall_ms", "soon".into()),
+        "{}".into(),
+        String::new(),
+        "\u{0}".repeat(300),
+    ];
+    for (n, damaged) in damaged.into_iter().enumerate() {
+        std::fs::write(&path, &damaged).unwrap();
+        let journal = DiskJournal::open(folder.path()).unwrap();
+        let gone = journal.expire(week, &BTreeSet::new()).await.unwrap();
+        assert_eq!(gone, Expired::default(), "{damaged}");
+        journal.append(page("b", &n.to_string())).await.unwrap();
+        assert_eq!(payloads(&journal, "a").await, ["1"], "{damaged}");
+    }
+    // What is whole counts: a week that was observed is one.
+    let journal = DiskJournal::open(folder.path()).unwrap();
+    assert_eq!(journal.expire(week, &BTreeSet::new()).await.unwrap(), Expired::default());
+    drop(journal);
+    amend_ages(folder.path(), |ages| ages["observed_ms"] = u64::from(u32::MAX).into());
+    let journal = DiskJournal::open(folder.path()).unwrap();
+    let gone = journal.expire(week, &BTreeSet::new()).await.unwrap();
+    assert_eq!(gone.pulls, [pull("a"), pull("b")]);
 }
 
 /// Numbers go on where everything that had one is gone: a mark of age must not be one of what comes later.
