@@ -30,11 +30,15 @@ impl Place {
         serde_json::from_str(state.started()?.1.label.as_deref()?).ok()
     }
 
-    /// What is noted: never a password. Whoever takes the pull up has it from `PGPASSWORD`.
+    /// The label of the pull. It holds no password, and a path that leads to the place from every folder.
     pub(crate) fn label(&self) -> String {
         let mut noted = self.clone();
         if let Some(url) = database(&self.out) {
             noted.out = without_password(url).into();
+        } else if self.out != Path::new("-")
+            && let Ok(out) = std::path::absolute(&self.out)
+        {
+            noted.out = out;
         }
         // Plain data always encodes.
         serde_json::to_string(&noted).unwrap_or_default()
@@ -175,7 +179,16 @@ impl Output {
 
     /// Finds out now what would otherwise be found out when the pages are in.
     pub(crate) fn check(&self, robots: &[&str]) -> Result<(), Failure> {
-        let fails = |error: SinkError| Failure::usage_of("the output", &error);
+        let fails = |error: SinkError| match &error {
+            SinkError::Database(_) | SinkError::TimedOut { .. } => {
+                let what = format!(
+                    "lists cannot be published to {}; is the database up, and is --out right?",
+                    self.place()
+                );
+                Failure::output(&what, &error)
+            }
+            error => Failure::usage_of("the output", error),
+        };
         match self {
             Self::Stdout(..) if say::is_closed() => {
                 let closed = std::io::Error::other("it is closed");

@@ -73,7 +73,7 @@ pub(crate) fn interruption() -> watch::Receiver<bool> {
     tokio::spawn(async move {
         signal().await;
         sender.send_replace(true);
-        say!("qopen: interrupted; keeping what has come (again to stop at once)");
+        say!("qopen: stopping; what has come is kept (a second signal stops at once)");
         signal().await;
         std::process::exit(Exit::Interrupted as i32);
     });

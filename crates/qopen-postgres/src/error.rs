@@ -19,7 +19,7 @@ pub enum DatabaseError {
     #[error("the database did not answer in time")]
     TimedOut,
     /// It is not there, or refused.
-    #[error("the database did not do it")]
+    #[error("database error")]
     Server(#[source] ServerError),
     /// It asks for a password, and none was given.
     #[error(

@@ -165,6 +165,13 @@ pub(crate) async fn run(
         let service = Arc::clone(&service);
         tasks.keep("refusals", stopping.clone(), move || tell_of_refusals(Arc::clone(&service)));
     }
+    if callbacks.is_some() {
+        let service = Arc::clone(&service);
+        tasks.keep("callbacks", stopping.clone(), move || {
+            let service = Arc::clone(&service);
+            async move { service.tell_of_troubles().await }
+        });
+    }
     let control_router = control::router(Arc::clone(&service), token, listener.clone());
     let receiving = async {
         match callbacks {

@@ -4,16 +4,17 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
+use qopen::assembler::Timing;
 use qopen::callback::listener::Listener;
 use qopen::journal::{JournalError, Note, PullId, PullState, Store};
 use qopen::sink::SinkError;
-use qopen::types::{MarkId, RobotId};
+use qopen::types::{Digest, MarkId, RobotId};
 use qopen::{
     ClaimedPull, Client, ForwardQueue, Outcome, Progress, PublishOptions, Pull, PullError,
-    PullRequest, TakePlaceError, Worker,
+    PullRequest, Status, TakePlaceError, Worker,
 };
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -21,8 +22,9 @@ use tokio::task::JoinSet;
 use super::tasks::Tasks;
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, Place};
-use crate::report::Came;
-use crate::say::{self, say};
+use crate::pull::is_worth_a_request;
+use crate::report::{Came, News};
+use crate::say::say;
 
 /// How long it takes until a list that could not be published is published again: at first, and twice
 /// as long each time, up to a minute.
@@ -37,6 +39,9 @@ const LAST_LIST: Duration = Duration::from_secs(3);
 
 /// Time limit for a place to give a sequence number, and for a deletion to wait for a publication.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The time between two looks at what came to the listener.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// How many pulls' last figures are remembered after they have ended.
 const REMEMBERED: usize = 1024;
@@ -255,7 +260,7 @@ impl Service {
             say!("qopen: collecting {}, which somebody else requested", state.pull);
         }
         match claimed.take_up().await {
-            Ok(pull) => self.follow(claimed, pull, output, requests(&state)).await,
+            Ok(pull) => self.follow(claimed, pull, output, &state).await,
             Err(PullError::Journal(error)) if error.is_retryable() => Err(error),
             Err(PullError::Fenced) => Ok(()),
             Err(PullError::Start(_)) => {
@@ -351,17 +356,18 @@ impl Service {
         claimed: ClaimedPull,
         pull: Pull,
         output: Option<Output>,
-        requested: usize,
+        before: &PullState,
     ) -> Result<(), JournalError> {
         let (live, watching) = watch::channel(None);
         let cancel = Arc::new(Notify::new());
         let followed = Followed { live: watching, cancel: Arc::clone(&cancel) };
         let id = pull.id().clone();
         self.followed().insert(id.clone(), followed);
-        let end = self.follow_to_the_end(&claimed, pull, live, &cancel, output).await;
+        let end = self.follow_to_the_end(&claimed, pull, live, &cancel, output, before).await;
         match end {
             End::Done => {
                 self.remember(id.clone());
+                let requested = requests(before);
                 claimed.finish().await?;
                 // A resume requested just before this point was consumed by the old claim.
                 match self.journal.facts_of(&id).await? {
@@ -412,6 +418,7 @@ impl Service {
         live: watch::Sender<Option<Live>>,
         cancel: &Arc<Notify>,
         output: Option<Output>,
+        before: &PullState,
     ) -> End {
         let stopping = || super::told(self.stopping.clone());
         loop {
@@ -439,6 +446,9 @@ impl Service {
             () = stopping() => return End::Stopping,
         }
         let outcome = outcome.refreshed();
+        if is_interrupted(before) && is_worth_a_request(&outcome.status) {
+            self.request_anew(before, &outcome.status).await;
+        }
         let (status, why) = (outcome.status.as_str(), outcome.status.to_string());
         let (progress, ended) = (outcome.progress.clone(), Some(Ended { status, why }));
         live.send_replace(Some(Live { progress, ended }));
@@ -477,6 +487,54 @@ impl Service {
         }
     }
 
+    /// Says what comes to the listener and is no page: the first of each kind.
+    pub(crate) async fn tell_of_troubles(&self) {
+        let Guards { path, listener, .. } = &self.guards;
+        let mut news = News::default();
+        loop {
+            let came = Came::of(self.client.stats(), listener, path);
+            news.of(&came, Instant::now()).iter().for_each(|it| say!("qopen: {it}"));
+            tokio::select! {
+                () = tokio::time::sleep(LOOK) => {}
+                () = super::told(self.stopping.clone()) => return,
+            }
+        }
+    }
+
+    /// Requests a list anew whose interrupted pull did not complete. The new mark follows from the old
+    /// one, so that a repetition is no second request.
+    async fn request_anew(&self, state: &PullState, status: &Status) {
+        let Some((_, started)) = state.started() else { return };
+        let PullId { robot_id, mark_id } = &state.pull;
+        let mark = Digest::of(format!("after {robot_id} {mark_id}").as_bytes()).to_string();
+        // A digest is always an identifier.
+        let Ok(mark) = MarkId::new(mark) else { return };
+        let timing = Timing::default()
+            .settle(started.settle)
+            .idle_timeout(started.idle_timeout)
+            .deadline(started.deadline);
+        let mut request = PullRequest::new(robot_id.clone())
+            .mark_id(mark.clone())
+            .need_tag_info(started.need_tag_info)
+            .allow_unidentified(started.allow_unidentified)
+            .timing(timing);
+        (request.expect_accounts, request.label) = (started.expect_accounts, started.label.clone());
+        match self.client.announce(request).await {
+            Ok(_) => {
+                say!(
+                    "qopen: {} was interrupted and is {}: {status}; requesting the list anew, mark {mark}",
+                    state.pull,
+                    status.as_str()
+                );
+            }
+            Err(PullError::InJournal) => {}
+            Err(error) => {
+                let what = format!("{}: its list cannot be requested anew", state.pull);
+                say!("qopen: {}", crate::exit::chain(&what, &error));
+            }
+        }
+    }
+
     /// Publishes what came of a pull, and says so. False where it could not be.
     async fn publish(&self, output: &Output, outcome: &Outcome) -> bool {
         let id = &outcome.progress.pull;
@@ -495,10 +553,16 @@ impl Service {
         let outcomes = std::slice::from_ref(outcome);
         let summaries = crate::pull::publish(output, outcomes, true, &came, *options).await;
         for summary in &summaries {
-            say::to_person(format_args!("{}", summary.to_text()));
+            say!("qopen: {}", summary.to_line());
         }
         !summaries.iter().any(|summary| summary.exit == Exit::Output)
     }
+}
+
+/// Whether another process, or a claim that was lost, has sent the request of an open pull.
+fn is_interrupted(state: &PullState) -> bool {
+    let resumed = state.notes.iter().any(|it| it.note == Note::Resumed);
+    state.started().is_some() && state.ended().is_none() && !state.is_unsent() && !resumed
 }
 
 /// How often a publication of a pull was requested.

@@ -183,13 +183,13 @@ fn the_same_command_takes_an_interrupted_pull_up_and_says_so() {
     let output = stage.run(&arguments);
     let said = text(&output.stderr);
     assert!(output.status.success(), "{said}");
-    assert!(said.contains(&format!("taking up the interrupted pull {mark} of robot r1")), "{said}");
+    assert!(said.contains(&format!("resuming the interrupted pull {mark} of robot r1")), "{said}");
     assert_eq!(ids(&stage.read("list")), expected(&slow(), "r1"));
     assert_eq!(ask(&stage, &["pulls", "list"]).lines().count(), 1);
 
     // What is done is done: the next one begins anew.
     let output = stage.run(&arguments);
-    assert!(output.status.success() && !text(&output.stderr).contains("taking up"));
+    assert!(output.status.success() && !text(&output.stderr).contains("resuming"));
     assert_eq!(ask(&stage, &["pulls", "list"]).lines().count(), 2);
     // Two lists of one robot are not one list.
     let list = ask(&stage, &["pulls", "list", "--json"]);
@@ -227,7 +227,11 @@ fn an_interrupted_pull_that_was_asked_for_something_else_is_not_taken_for_this_o
     kill_after_pages(&stage, &["--robot", "r1", "--out", "list"], 5);
     let output = stage.run(&["--robot", "r1", "--out", "list", "--need-tags"]);
     assert!(output.status.success(), "{}", text(&output.stderr));
-    assert!(text(&output.stderr).contains("asked for something else"), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains("was started with other options"),
+        "{}",
+        text(&output.stderr)
+    );
     assert!(stage.read("list").contains("tag_info_list\":[{"));
 }
 

@@ -202,7 +202,7 @@ fn failures(said: &mut Said<'_>, schedule: &Schedule) {
     process.kill().unwrap();
     process.wait().unwrap();
     let output = said.run("taking up", stage.pull(&["--robot", "r1", "--out", "list", "-vvv"]));
-    assert!(text(&output.stderr).contains("taking up the interrupted pull"));
+    assert!(text(&output.stderr).contains("resuming the interrupted pull"));
     said.check_files(stage.folder.path());
 }
 

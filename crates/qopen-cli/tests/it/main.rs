@@ -7,6 +7,8 @@ mod crashes;
 mod full_disk;
 #[cfg(target_os = "linux")]
 mod hostile;
+#[cfg(unix)]
+mod interrupted;
 #[cfg(target_os = "linux")]
 mod keys;
 mod leaks;
@@ -26,3 +28,5 @@ mod shared;
 mod soak;
 mod support;
 mod texts;
+#[cfg(unix)]
+mod troubles;

@@ -97,6 +97,29 @@ fn e11_an_earlier_pull_that_is_taken_up_replaces_no_later_list() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn i5_an_incomplete_list_is_kept_apart_in_a_database_and_that_is_said() {
+    let Some(server) = Server::start() else { return };
+    let stage = Stage::new(&Schedule { accounts: 60, page_size: 10, ..Schedule::default() });
+    let arguments = ["--robot", "r1", "--out", &server.url()];
+    let output = stage.run(&arguments);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let lost =
+        Schedule { accounts: 60, page_size: 10, lost_last_page: true, ..Schedule::default() };
+    let stage = Stage::new(&lost);
+    let output = stage.run(&arguments);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(
+        said.contains("kept apart in") && said.contains("the last complete list is unchanged"),
+        "{said}"
+    );
+    let client = Database::new(&server.url()).unwrap().connect(None).await.unwrap();
+    let kept = "SELECT (SELECT count(*) FROM qopen.robot_account), (SELECT count(*) FROM qopen.partial_robot_account)";
+    let kept = client.query_one(kept, &[]).await.unwrap();
+    assert_eq!((kept.get::<_, i64>(0), kept.get::<_, i64>(1)), (60, 50));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_place_that_is_frozen_holds_up_neither_other_lists_nor_the_end() {
     let Some(server) = Server::start() else { return };
     let way = Way::to(&server).await;

@@ -1,0 +1,282 @@
+//! `qopen pull`: from request to file.
+
+mod publish;
+mod wanted;
+
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, stream};
+use qopen::journal::{Note, PullId, PullState, Store};
+use qopen::types::RobotId;
+use qopen::{
+    Client, ForwardTo, Outcome, Progress, PublishOptions, Pull, PullError, PullRequest, Status,
+};
+use tokio::sync::watch;
+
+use crate::args::PullArgs;
+use crate::exit::{Exit, Failure};
+use crate::output::Output;
+use crate::report::{Came, Reporter, Summary};
+use crate::say::say;
+use crate::settings::Settings;
+use crate::wiring;
+pub(crate) use publish::publish;
+use wanted::Wanted;
+
+pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Failure> {
+    let location = settings.journal()?;
+    if location.is_shared() {
+        return Err(Failure::usage(format!(
+            "the journal in {location} is shared: ask a `qopen serve` that uses it for a pull (POST /v1/pulls), or pull by a journal in a folder, without --journal"
+        )));
+    }
+    let journal = crate::journal::open_at(&location).await?;
+    let wanted = Wanted::of(&args, &*journal).await?;
+    let place = wanted.place(&args)?;
+    let output = place.output()?.in_folder(location.as_folder());
+    let receiving = &args.receiving;
+    let (listener, _) = settings.listener()?;
+    let socket = wiring::listen(settings.listen()?, "callbacks", "--listen").await?;
+    let mut builder = wiring::client(receiving, &settings, &journal)?;
+    if let Some(url) = &receiving.forward {
+        // It ends when the list is there: what another listener has not taken by then must not wait
+        // here, but with the platform.
+        let forward = ForwardTo::new(url).map_err(|error| wiring::not_forwarded(&error))?;
+        builder = builder.foreign_handler(Arc::new(forward));
+    }
+    let client = builder.build().map_err(|error| Failure::unexpected("the client", &error))?;
+    output.check(&wanted.robots())?;
+    let spare = wanted.resumed.iter().chain(&wanted.replaced).map(|it| it.pull.clone()).collect();
+    crate::journal::expire(&*journal, receiving.retain, &spare).await;
+    let router = wiring::router(&client);
+    let listener = listener.refusals(client.stats().refusals().clone());
+    let serving = listener.clone();
+    tokio::spawn(async move { serving.serve(socket, router, pending()).await });
+    let mut begun = Vec::new();
+    for state in &wanted.resumed {
+        begun.push(Begun::resume(&client, state, &args).await?);
+    }
+    for state in &wanted.replaced {
+        end(&client, &*journal, state).await?;
+    }
+    begun.extend(wanted.new.into_iter().map(Begun::New));
+    let path = settings.callback_path()?;
+    let (stats, came_to) = (client.stats().clone(), listener.clone());
+    let came = move || Came::of(&stats, &came_to, &path);
+    let reporter = Reporter::new(args.json, output.is_stdout()).watching(came.clone());
+    let reporter = Arc::new(reporter);
+    let label = place.label();
+    let (reporting, interrupted) = (Arc::clone(&reporter), wiring::interruption());
+    let work =
+        Work { client, output, reporter: reporting, interrupted, label, came: Box::new(came) };
+    let tick = async {
+        loop {
+            tokio::time::sleep(Duration::from_millis(250)).await;
+            reporter.tick();
+        }
+    };
+    tokio::select! {
+        exit = work.run(begun, &args) => Ok(exit),
+        () = tick => Ok(Exit::Unexpected),
+    }
+}
+
+/// Time limit for a publication in flight after a signal.
+const LAST_LIST: Duration = Duration::from_secs(3);
+
+/// A pull to start, or a resumed one.
+enum Begun {
+    New(RobotId),
+    Resumed {
+        pull: Box<Pull>,
+        /// Whether the list is requested anew unless this pull completes.
+        then_new: bool,
+    },
+}
+
+impl Begun {
+    async fn resume(client: &Client, state: &PullState, args: &PullArgs) -> Result<Self, Failure> {
+        let pull = client.resume(&state.pull).await.map_err(|error| {
+            Failure::unexpected(&format!("{} cannot be resumed", state.pull), &error)
+        })?;
+        Ok(Self::Resumed { pull: Box::new(pull), then_new: args.resume.is_empty() })
+    }
+}
+
+/// Ends an interrupted pull that a new one replaces.
+async fn end(client: &Client, journal: &dyn Store, state: &PullState) -> Result<(), Failure> {
+    let fails = |error: &dyn std::error::Error| {
+        Failure::unexpected(&format!("{} cannot be ended", state.pull), error)
+    };
+    if state.ended().is_some() {
+        return Ok(());
+    }
+    let requested = journal.note(&state.pull, Note::CancelRequested).await;
+    requested.map_err(|error| fails(&error))?;
+    let pull = client.resume(&state.pull).await.map_err(|error| fails(&error))?;
+    pull.await.map(drop).map_err(|error| fails(&error))
+}
+
+/// Whether a new request may bring the list that a resumed pull did not.
+pub(crate) fn is_worth_a_request(status: &Status) -> bool {
+    matches!(status, Status::Incomplete(_) | Status::NoCallback | Status::Reported { .. })
+}
+
+/// How the pulling of a list ended.
+enum Ended {
+    Outcome(Outcome),
+    /// Interrupted by a signal. The pull stays open in the journal.
+    Interrupted(PullId, Option<Progress>),
+}
+
+struct Work {
+    client: Client,
+    output: Output,
+    reporter: Arc<Reporter>,
+    interrupted: watch::Receiver<bool>,
+    label: String,
+    came: Box<dyn Fn() -> Came + Send + Sync>,
+}
+
+impl Work {
+    async fn run(&self, begun: Vec<Begun>, args: &PullArgs) -> Exit {
+        // After an interruption no further request is sent.
+        let begun = stream::iter(begun).take_while(|_| async { !*self.interrupted.borrow() });
+        if !self.output.is_per_robot() {
+            let ended = begun.map(|it| self.pull(it, args)).buffered(args.concurrency);
+            return self.publish(ended.collect().await, args).await.1;
+        }
+        let each = begun.map(|it| async {
+            let ended = self.pull(it, args).await;
+            self.publish(vec![ended], args).await
+        });
+        let each: Vec<_> = each.buffered(args.concurrency).collect().await;
+        let (published, mut exits): (Vec<_>, Vec<_>) = each.into_iter().unzip();
+        // Pages may have come after a list was published, while others were still being pulled.
+        for (outcome, revision) in published.into_iter().flatten() {
+            outcome.list.settled().await;
+            if outcome.list.revision() > revision {
+                let refreshed = Ok(Ended::Outcome(outcome.refreshed()));
+                exits.push(self.publish(vec![refreshed], args).await.1);
+            }
+        }
+        Exit::worst(exits)
+    }
+
+    /// Pulls one robot's list. A resumed pull that does not complete is followed by a new one.
+    async fn pull(&self, begun: Begun, args: &PullArgs) -> Result<Ended, Failure> {
+        let then_new = matches!(begun, Begun::Resumed { then_new: true, .. });
+        let ended = self.follow(begun, args).await?;
+        let Ended::Outcome(outcome) = &ended else { return Ok(ended) };
+        if !then_new || !is_worth_a_request(&outcome.status) || *self.interrupted.borrow() {
+            return Ok(ended);
+        }
+        let PullId { robot_id, mark_id } = &outcome.progress.pull;
+        self.reporter.forget(&outcome.progress.pull);
+        self.reporter.note(&format!(
+            "the resumed pull {mark_id} of robot {robot_id} is {}: {}; requesting the list anew",
+            outcome.status.as_str(),
+            outcome.status
+        ));
+        self.follow(Begun::New(robot_id.clone()), args).await
+    }
+
+    /// Follows one pull to its end.
+    async fn follow(&self, begun: Begun, args: &PullArgs) -> Result<Ended, Failure> {
+        let fails = |error: &dyn std::error::Error| Failure::unexpected("", error);
+        let mut pull = match begun {
+            Begun::Resumed { pull, .. } => *pull,
+            Begun::New(robot) => {
+                // The place of the list among those of the robot is taken before the request is sent.
+                let sink = self.output.sink(robot.as_str());
+                let request = PullRequest::new(robot).need_tag_info(args.need_tags);
+                let mut request = request.label(&self.label);
+                request.expect_accounts = args.expect_accounts;
+                request.allow_unidentified = args.receiving.allow_unidentified;
+                let pulled = self.client.pull_in_order(request, sink).await;
+                pulled.map_err(|error| match &error {
+                    PullError::Place(_) => Failure::output("", &error),
+                    error => fails(error),
+                })?
+            }
+        };
+        let mut interrupted = self.interrupted.clone();
+        let mut last = None;
+        loop {
+            tokio::select! {
+                progress = pull.next() => match progress {
+                    Some(progress) => {
+                        last = Some(progress.clone());
+                        self.reporter.progress(progress);
+                    }
+                    None => break,
+                },
+                Ok(_) = interrupted.wait_for(|it| *it) => {
+                    // The same command resumes it.
+                    let id = pull.id().clone();
+                    pull.leave();
+                    return Ok(Ended::Interrupted(id, last));
+                }
+            }
+        }
+        pull.await.map(Ended::Outcome).map_err(|error| fails(&error))
+    }
+
+    /// Publishes lists that go to one place, sums each of them up, and says what counts of it all.
+    /// The outcomes come back with the revision that was published.
+    async fn publish(
+        &self,
+        ended: Vec<Result<Ended, Failure>>,
+        args: &PullArgs,
+    ) -> (Vec<(Outcome, u32)>, Exit) {
+        let came = (self.came)();
+        let mut exits = Vec::new();
+        let mut outcomes = Vec::new();
+        let interrupted = ended.iter().any(|it| matches!(it, Ok(Ended::Interrupted(..))));
+        for ended in ended {
+            match ended {
+                Ok(Ended::Outcome(outcome)) => outcomes.push(outcome),
+                Ok(Ended::Interrupted(pull, progress)) => {
+                    self.reporter.interrupted(&pull, progress.as_ref(), &came);
+                    exits.push(Exit::Interrupted);
+                }
+                Err(failure) => {
+                    say!("qopen: {failure}");
+                    exits.push(failure.exit);
+                }
+            }
+        }
+        let options = PublishOptions::default().allow_empty(args.receiving.allow_empty);
+        let summaries = match interrupted {
+            // Lists of one file are published together, once the others are resumed.
+            true => outcomes.iter().map(|it| Summary::of(it, &came)).collect(),
+            false => {
+                let mut interrupted = self.interrupted.clone();
+                let told = async {
+                    // It ends without a word only with the process.
+                    let _ = interrupted.wait_for(|it| *it).await;
+                    tokio::time::sleep(LAST_LIST).await;
+                };
+                tokio::select! {
+                    done = publish(&self.output, &outcomes, exits.is_empty(), &came, options) => done,
+                    () = told => {
+                        for outcome in &outcomes {
+                            let progress = &outcome.progress;
+                            self.reporter.interrupted(&progress.pull, Some(progress), &came);
+                        }
+                        return (Vec::new(), Exit::Interrupted);
+                    }
+                }
+            }
+        };
+        let mut published = Vec::new();
+        for (summary, outcome) in summaries.into_iter().zip(outcomes) {
+            exits.push(summary.exit);
+            self.reporter.summary(&summary, &outcome.progress.pull);
+            published.push((outcome, summary.revision));
+        }
+        (published, Exit::worst(exits))
+    }
+}

@@ -1,0 +1,202 @@
+//! What `qopen pull` pulls: robots that need a request, and interrupted pulls.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use qopen::journal::{PullState, Store};
+use qopen::types::RobotId;
+
+use crate::args::PullArgs;
+use crate::exit::Failure;
+use crate::output::{self, Place};
+use crate::report::count;
+use crate::say::say;
+
+/// What to pull.
+pub(super) struct Wanted {
+    pub(super) new: Vec<RobotId>,
+    pub(super) resumed: Vec<PullState>,
+    /// Interrupted pulls that a new one replaces.
+    pub(super) replaced: Vec<PullState>,
+}
+
+impl Wanted {
+    pub(super) async fn of(args: &PullArgs, journal: &dyn Store) -> Result<Self, Failure> {
+        let mut wanted = Self { new: Vec::new(), resumed: Vec::new(), replaced: Vec::new() };
+        if !args.resume.is_empty() {
+            let marks: BTreeSet<&String> = args.resume.iter().collect();
+            for mark in marks {
+                wanted.resumed.extend(crate::journal::of_mark(journal, mark).await?);
+            }
+            wanted.check()?;
+            wanted.resumed.iter().for_each(|state| say_unfollowed(state, args));
+            return Ok(wanted);
+        }
+        let robots = robots(args)?;
+        let known = match args.new {
+            true => Vec::new(),
+            false => crate::journal::all(journal).await?,
+        };
+        for robot in robots {
+            let ours = |it: &&PullState| it.pull.robot_id == robot && it.started().is_some();
+            let youngest = known.iter().filter(ours).max_by_key(|it| it.order);
+            let Some(state) = youngest.filter(|it| is_interrupted(it)) else {
+                wanted.new.push(robot);
+                continue;
+            };
+            let mark = &state.pull.mark_id;
+            let replaced = if !is_as_asked(state, args) {
+                Some("was started with other options")
+            } else if is_stale(state) {
+                Some("is past its deadline")
+            } else if is_empty(state) {
+                Some("has no page")
+            } else {
+                None
+            };
+            if let Some(why) = replaced {
+                say!(
+                    "qopen: the interrupted pull {mark} of robot {robot} {why}; requesting the list anew"
+                );
+                wanted.replaced.push(state.clone());
+                wanted.new.push(robot);
+                continue;
+            }
+            let pages = count(state.pages, "page", "pages");
+            say!(
+                "qopen: resuming the interrupted pull {mark} of robot {robot}, {pages} so far (--new requests the list anew)"
+            );
+            say_unfollowed(state, args);
+            wanted.resumed.push(state.clone());
+        }
+        Ok(wanted)
+    }
+
+    /// One list a robot, and all of them to one place.
+    fn check(&self) -> Result<(), Failure> {
+        let mut robots = BTreeSet::new();
+        for state in &self.resumed {
+            if !robots.insert(&state.pull.robot_id) {
+                let robot = &state.pull.robot_id;
+                return Err(Failure::usage(format!(
+                    "two of these pulls are of robot {robot}: take them up one by one"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the lists go: as the arguments say, else as it was said when they were started.
+    pub(super) fn place(&self, args: &PullArgs) -> Result<Place, Failure> {
+        let mut before = None;
+        if !args.resume.is_empty() {
+            let places: Vec<_> = self.resumed.iter().map(Place::of).collect();
+            if args.out.is_none() && places.windows(2).any(|pair| pair[0] != pair[1]) {
+                let message = "these pulls' lists were to go to different places; give --out PATH, or take them up one by one";
+                return Err(Failure::usage(message));
+            }
+            before = places.into_iter().next().flatten();
+        }
+        let format = args.format.or(before.as_ref().map(|it| it.format)).unwrap_or_default();
+        if let Some(url) = args.out.as_deref().and_then(output::database) {
+            output::refuse_password("--out", url)?;
+        }
+        let out = args.out.clone().or(before.map(|it| it.out));
+        let unknown = "nobody has said where this pull's list goes; give --out PATH";
+        let out = out.ok_or_else(|| Failure::usage(unknown))?;
+        let folder = out.is_dir();
+        Ok(Place { out, format, folder })
+    }
+
+    pub(super) fn robots(&self) -> Vec<&str> {
+        let resumed = self.resumed.iter().map(|it| &it.pull.robot_id);
+        self.new.iter().chain(resumed).map(RobotId::as_str).collect()
+    }
+}
+
+/// Whether a pull is open, or complete and not published.
+fn is_interrupted(state: &PullState) -> bool {
+    state.ended().is_none() || crate::journal::is_unpublished(state)
+}
+
+/// Whether a pull has no end past its deadline. A wrong clock costs a request, or the wait for one.
+fn is_stale(state: &PullState) -> bool {
+    let Some((at, started)) = state.started() else { return false };
+    let age = SystemTime::now().duration_since(at).unwrap_or_default();
+    age >= started.deadline
+}
+
+/// Whether an interrupted pull is what these arguments ask for.
+fn is_as_asked(state: &PullState, args: &PullArgs) -> bool {
+    state.started().is_some_and(|(_, started)| {
+        started.need_tag_info == args.need_tags && started.expect_accounts == args.expect_accounts
+    })
+}
+
+/// Whether nothing came of a pull whose request was accepted: the platform may have given its pages up.
+fn is_empty(state: &PullState) -> bool {
+    let came = state.pages + state.quarantined + state.damaged.len() as u64;
+    state.is_accepted() && came == 0 && state.doubts().is_empty()
+}
+
+/// Says which options a resumed pull keeps although these arguments differ.
+fn say_unfollowed(state: &PullState, args: &PullArgs) {
+    let Some((_, started)) = state.started() else { return };
+    if crate::journal::status(state) == "complete" {
+        return;
+    }
+    let given = &args.receiving;
+    let times = [
+        ("--settle", started.settle, given.settle),
+        ("--idle-timeout", started.idle_timeout, given.idle_timeout),
+        ("--deadline", started.deadline, given.deadline),
+    ];
+    let differing = times.iter().filter(|(_, kept, given)| kept != given);
+    let mut kept: Vec<_> =
+        differing.map(|(flag, kept, _)| format!("{flag} {}", in_units(*kept))).collect();
+    if started.allow_unidentified != given.allow_unidentified {
+        kept.push(format!("--allow-unidentified {}", started.allow_unidentified));
+    }
+    if !kept.is_empty() {
+        let (mark, kept) = (&state.pull.mark_id, kept.join(" "));
+        say!("qopen: the resumed pull {mark} keeps {kept}, as it was started");
+    }
+}
+
+/// A time as flags spell it.
+fn in_units(time: Duration) -> String {
+    match (time.as_secs(), time.subsec_millis()) {
+        (seconds, 0) if seconds >= 60 && seconds % 60 == 0 => format!("{}m", seconds / 60),
+        (seconds, 0) => format!("{seconds}s"),
+        _ => format!("{}ms", time.as_millis()),
+    }
+}
+
+fn robots(args: &PullArgs) -> Result<Vec<RobotId>, Failure> {
+    let mut names = args.robots.clone();
+    if let Some(file) = &args.robots_file {
+        names.extend(robots_in(file)?);
+    }
+    let mut seen = BTreeSet::new();
+    let mut robots = Vec::new();
+    for name in names {
+        let robot = RobotId::new(&name)
+            .map_err(|error| Failure::usage_of(&format!("the robot id {name:?}"), &error))?;
+        if seen.insert(robot.clone()) {
+            robots.push(robot);
+        }
+    }
+    if robots.is_empty() {
+        return Err(Failure::usage("no robot was named; give --robot ID or --robots-file FILE"));
+    }
+    Ok(robots)
+}
+
+fn robots_in(file: &Path) -> Result<Vec<String>, Failure> {
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        Failure::usage_of(&format!("the robots file {}", file.display()), &error)
+    })?;
+    let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
+    Ok(lines.filter(|line| !line.is_empty()).map(str::to_owned).collect())
+}

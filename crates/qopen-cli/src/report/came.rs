@@ -1,0 +1,331 @@
+//! What came to the callback listener, and what to do about it.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use qopen::callback::RejectReason;
+use qopen::callback::listener::Listener;
+use qopen::types::Reading;
+use qopen::{Stats, Stranger};
+
+use super::words::of;
+
+/// Counts of everything that the callback listener received.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Came {
+    pub(crate) rejections: Vec<(RejectReason, u64)>,
+    pub(crate) readings: Vec<(Reading, u64)>,
+    strangers: u64,
+    stranger: Option<Stranger>,
+    undecrypted: u64,
+    unreadable: u64,
+    stray_reports: u64,
+    other_events: u64,
+    other_paths: u64,
+    last_path: Option<String>,
+    other_methods: u64,
+    echo_checks: u64,
+    proxy_protocol: u64,
+    path: String,
+}
+
+/// One kind of request that is no page of the pull, with its count and advice.
+#[derive(Debug)]
+pub(crate) struct Finding {
+    pub(crate) kind: &'static str,
+    pub(crate) count: u64,
+    /// The noun, in the number that `count` asks for.
+    what: String,
+    /// What to check. Empty for traffic that needs no attention.
+    advice: String,
+}
+
+impl Finding {
+    /// The count, the kind, and the advice.
+    pub(crate) fn sentence(&self) -> String {
+        let Self { count, what, advice, .. } = self;
+        match advice.is_empty() {
+            true => format!("{count} {what}"),
+            false => format!("{count} {what}; {advice}"),
+        }
+    }
+}
+
+impl Came {
+    pub(crate) fn of(stats: &Stats, listener: &Listener, path: &str) -> Self {
+        let receiver = stats.receiver();
+        Self {
+            rejections: stats.rejections(),
+            readings: stats.readings(),
+            strangers: stats.unknown_marks(),
+            stranger: stats.last_stranger(),
+            undecrypted: stats.undecrypted(),
+            unreadable: stats.unreadable_pages(),
+            stray_reports: stats.stray_reports(),
+            other_events: stats.other_events(),
+            other_paths: receiver.other_paths(),
+            last_path: receiver.last_other_path(),
+            other_methods: receiver.other_methods(),
+            echo_checks: receiver.echo_checks(),
+            proxy_protocol: listener.proxy_protocol(),
+            path: path.to_owned(),
+        }
+    }
+
+    /// The counts of a capture, which has no listener.
+    pub(crate) fn captured(
+        rejections: Vec<(RejectReason, u64)>,
+        readings: Vec<(Reading, u64)>,
+    ) -> Self {
+        Self { rejections, readings, ..Self::default() }
+    }
+
+    /// Callbacks that were not answered `success`.
+    pub(crate) fn rejected(&self) -> u64 {
+        self.rejections.iter().map(|(_, count)| count).sum()
+    }
+
+    /// Rejected callbacks by reason, for a list that is complete all the same.
+    pub(super) fn rejections_in_words(&self) -> Option<String> {
+        let rejected = self.rejected();
+        let parts: Vec<_> =
+            self.rejections.iter().map(|(it, count)| format!("{count} {}", it.as_str())).collect();
+        let were = of(rejected, "callback was", "callbacks were");
+        (rejected > 0).then(|| format!("{rejected} {were} rejected: {}", parts.join(", ")))
+    }
+
+    /// Everything that needs attention.
+    pub(super) fn troubles(&self) -> Vec<String> {
+        let findings = self.findings();
+        findings.iter().filter(|it| !it.advice.is_empty()).map(Finding::sentence).collect()
+    }
+
+    /// Troubles in a few words, for a progress line. Empty without troubles.
+    pub(crate) fn in_short(&self) -> String {
+        let parts = [
+            (self.rejected(), "rejected"),
+            (self.undecrypted, "not decrypted"),
+            (self.other_paths, "to other paths"),
+        ];
+        let parts: Vec<_> = parts
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{count} {what}"))
+            .collect();
+        parts.join(", ")
+    }
+
+    /// Everything that is no page of the pull, the most telling first.
+    pub(crate) fn findings(&self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let mut add = |kind, count: u64, what: (&str, &str), advice: String| {
+            if count > 0 {
+                let what = of(count, what.0, what.1).to_owned();
+                findings.push(Finding { kind, count, what, advice });
+            }
+        };
+        add(
+            "undecrypted",
+            self.undecrypted,
+            ("verified callback that does not decrypt", "verified callbacks that do not decrypt"),
+            "is QOPEN_ENCODING_AES_KEY the console's?".into(),
+        );
+        for (reason, count) in &self.rejections {
+            let (one, many, advice) = rejection(*reason);
+            add(reason.as_str(), *count, (one, many), advice.into());
+        }
+        let last = self.last_path.as_deref().unwrap_or_default();
+        add(
+            "other_paths",
+            self.other_paths,
+            ("request to another path", "requests to other paths"),
+            format!(
+                "the last went to {last}, callbacks are taken at {} (QOPEN_CALLBACK_PATH)",
+                self.path
+            ),
+        );
+        add(
+            "strangers",
+            self.strangers,
+            ("verified page of another pull", "verified pages of other pulls"),
+            self.stranger.as_ref().map(nearest).unwrap_or_default(),
+        );
+        add(
+            "unreadable",
+            self.unreadable.saturating_sub(self.undecrypted + self.strangers),
+            ("verified callback that cannot be read", "verified callbacks that cannot be read"),
+            "`qopen quarantine list` shows them".into(),
+        );
+        add(
+            "stray_reports",
+            self.stray_reports,
+            ("error report of another pull", "error reports of other pulls"),
+            String::new(),
+        );
+        let odd = self.unreadable.saturating_sub(self.undecrypted);
+        add(
+            "other_events",
+            self.other_events.saturating_sub(odd),
+            ("event of another kind", "events of other kinds"),
+            String::new(),
+        );
+        add(
+            "other_methods",
+            self.other_methods.saturating_sub(self.echo_checks),
+            ("request with another method than POST", "requests with another method than POST"),
+            "the platform sends callbacks as POST".into(),
+        );
+        add(
+            "echo_checks",
+            self.echo_checks,
+            ("check of the URL by a console (GET with echostr)", "checks of the URL by a console (GET with echostr)"),
+            "this console's callbacks are POSTs and expect `success`, so save the URL without that check".into(),
+        );
+        add(
+            "proxy_protocol",
+            self.proxy_protocol,
+            (
+                "connection that begins with the PROXY protocol",
+                "connections that begin with the PROXY protocol",
+            ),
+            "turn the PROXY protocol off towards this listener".into(),
+        );
+        let milliseconds = self.readings.iter().find(|it| it.0 == Reading::Milliseconds);
+        add(
+            "milliseconds",
+            milliseconds.map_or(0, |it| it.1),
+            ("timestamp in milliseconds", "timestamps in milliseconds"),
+            String::new(),
+        );
+        findings
+    }
+
+    /// What came in place of a page. `None` if nothing came.
+    pub(crate) fn instead(&self) -> Option<String> {
+        let parts: Vec<_> = self.findings().iter().map(Finding::sentence).collect();
+        (!parts.is_empty()).then(|| parts.join("; "))
+    }
+}
+
+/// A rejection in words: one, several, and what to check.
+fn rejection(reason: RejectReason) -> (&'static str, &'static str, &'static str) {
+    match reason {
+        RejectReason::Malformed => (
+            "request without an envelope",
+            "requests without an envelope",
+            "does a proxy change the body?",
+        ),
+        RejectReason::AppKey => (
+            "callback for another app key",
+            "callbacks for another app key",
+            "is QOPEN_APP_KEY the console's?",
+        ),
+        RejectReason::Signature => (
+            "callback with a wrong signature",
+            "callbacks with a wrong signature",
+            "is QOPEN_CALLBACK_TOKEN the console's?",
+        ),
+        RejectReason::Stale => (
+            "callback with a stale timestamp",
+            "callbacks with a stale timestamp",
+            "is this machine's clock right? QOPEN_REFUSE_STALE sets the tolerance",
+        ),
+        RejectReason::Undecryptable => (
+            "callback that does not decrypt",
+            "callbacks that do not decrypt",
+            "is QOPEN_ENCODING_AES_KEY the console's?",
+        ),
+        RejectReason::Body => (
+            "callback that was too large, too slow or cut off",
+            "callbacks that were too large, too slow or cut off",
+            "does a proxy limit bodies?",
+        ),
+        RejectReason::Compressed => (
+            "compressed callback",
+            "compressed callbacks",
+            "turn compression of requests off in the proxy",
+        ),
+        RejectReason::NoRoom => (
+            "callback refused for lack of memory",
+            "callbacks refused for lack of memory",
+            "the platform sends them again",
+        ),
+        RejectReason::Payload => (
+            "callback that the handler cannot read",
+            "callbacks that the handler cannot read",
+            "`qopen explain` diagnoses one",
+        ),
+        RejectReason::Unavailable => (
+            "callback that the journal could not keep",
+            "callbacks that the journal could not keep",
+            "is there room on the disk?",
+        ),
+        other => (other.as_str(), other.as_str(), ""),
+    }
+}
+
+fn nearest(it: &Stranger) -> String {
+    match &it.near {
+        Some(near) if near.mark_id == it.named.mark_id => {
+            format!("{} differs from {near} in the robot", it.named)
+        }
+        Some(near) => format!("{} differs from {near} only in case", it.named),
+        None => format!("the last is of {}", it.named),
+    }
+}
+
+/// Says a kind of finding when it first comes, and at most once an hour after that.
+#[derive(Debug, Default)]
+pub(crate) struct News(BTreeMap<&'static str, (u64, Instant)>);
+
+/// The shortest time between two lines about one kind of finding.
+const SAY_AGAIN: Duration = Duration::from_secs(3600);
+
+impl News {
+    /// The sentences that are due.
+    pub(crate) fn of(&mut self, came: &Came, now: Instant) -> Vec<String> {
+        let mut due = Vec::new();
+        for finding in came.findings().into_iter().filter(|it| !it.advice.is_empty()) {
+            let said = self.0.get(finding.kind);
+            if said.is_none_or(|(n, at)| finding.count > *n && now - *at >= SAY_AGAIN) {
+                due.push(finding.sentence());
+                self.0.insert(finding.kind, (finding.count, now));
+            }
+        }
+        due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_is_said_once_and_again_after_an_hour() {
+        let of = |signature, malformed| {
+            Came::captured(
+                vec![(RejectReason::Signature, signature), (RejectReason::Malformed, malformed)],
+                vec![(Reading::Milliseconds, 9)],
+            )
+        };
+        let (mut news, start) = (News::default(), Instant::now());
+        assert_eq!(news.of(&of(0, 0), start).len(), 0);
+        assert_eq!(
+            news.of(&of(1, 0), start),
+            ["1 callback with a wrong signature; is QOPEN_CALLBACK_TOKEN the console's?"]
+        );
+        assert_eq!(news.of(&of(500, 0), start + SAY_AGAIN / 2).len(), 0);
+        assert_eq!(news.of(&of(500, 2), start + SAY_AGAIN / 2).len(), 1);
+        assert_eq!(news.of(&of(500, 2), start + SAY_AGAIN).len(), 1);
+        assert_eq!(news.of(&of(500, 2), start + SAY_AGAIN * 4).len(), 0);
+        assert_eq!(news.of(&of(501, 3), start + SAY_AGAIN * 4).len(), 2);
+    }
+
+    #[test]
+    fn every_rejection_has_words_of_its_own() {
+        for reason in RejectReason::ALL {
+            let (one, many, advice) = rejection(reason);
+            assert!(one != many && one != reason.as_str() && !advice.is_empty(), "{reason:?}");
+        }
+    }
+}

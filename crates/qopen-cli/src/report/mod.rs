@@ -1,0 +1,189 @@
+//! What is said while a pull runs and when it has ended.
+
+mod came;
+mod progress;
+mod summary;
+mod words;
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use qopen::journal::PullId;
+use qopen::{Progress, Status};
+use serde::Serialize;
+
+pub(crate) use came::{Came, News};
+pub(crate) use progress::waiting_for;
+pub(crate) use summary::{Summary, in_words};
+pub(crate) use words::count;
+
+use crate::say::{self, answer, say};
+use progress::{ProgressLine, line};
+
+/// Plain progress lines of one pull are at least this far apart.
+const LINE_EVERY: Duration = Duration::from_secs(2);
+
+/// Columns that the spinner and a margin take.
+const MARGIN: usize = 3;
+
+/// Reports pulls: a live line each, plain lines, or JSON.
+pub(crate) struct Reporter {
+    form: Form,
+    /// Whether JSON goes to standard error, because the list goes to standard output.
+    json_to_stderr: bool,
+    state: Mutex<State>,
+    /// Reads what came to the listener.
+    came: Box<dyn Fn() -> Came + Send + Sync>,
+}
+
+enum Form {
+    Live(MultiProgress),
+    Plain,
+    Json,
+}
+
+#[derive(Default)]
+struct State {
+    pulls: BTreeMap<PullId, Shown>,
+    news: News,
+}
+
+struct Shown {
+    progress: Progress,
+    at: Instant,
+    printed: Option<Instant>,
+    bar: Option<ProgressBar>,
+}
+
+impl Reporter {
+    pub(crate) fn new(json: bool, list_to_stdout: bool) -> Self {
+        let form = match (json, std::io::stderr().is_terminal()) {
+            (true, _) => Form::Json,
+            (false, true) => Form::Live(MultiProgress::new()),
+            (false, false) => Form::Plain,
+        };
+        let came = Box::new(Came::default);
+        Self { form, json_to_stderr: list_to_stdout, state: Mutex::default(), came }
+    }
+
+    /// Reports troubles with callbacks while they happen, too.
+    pub(crate) fn watching(self, came: impl Fn() -> Came + Send + Sync + 'static) -> Self {
+        Self { came: Box::new(came), ..self }
+    }
+
+    pub(crate) fn progress(&self, progress: Progress) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let shown = state.pulls.entry(progress.pull.clone()).or_insert_with(|| Shown {
+            progress: progress.clone(),
+            at: now,
+            printed: None,
+            bar: self.bar(),
+        });
+        let news =
+            progress.last_page_seen != shown.progress.last_page_seen || shown.printed.is_none();
+        (shown.progress, shown.at) = (progress, now);
+        match &self.form {
+            Form::Live(_) => draw(shown, &(self.came)().in_short()),
+            Form::Plain if news || shown.printed.is_none_or(|at| now - at >= LINE_EVERY) => {
+                shown.printed = Some(now);
+                let troubles = (self.came)().in_short();
+                say!("{}", line(&shown.progress, Duration::ZERO, &troubles, usize::MAX));
+            }
+            Form::Plain => {}
+            Form::Json => {
+                shown.printed = Some(now);
+                self.json(&ProgressLine::of(&shown.progress, (self.came)().rejected()));
+            }
+        }
+    }
+
+    /// Time passes: live lines show how long nothing came, and troubles with callbacks are said.
+    pub(crate) fn tick(&self) {
+        let came = (self.came)();
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let news = state.news.of(&came, Instant::now());
+        if let Form::Live(_) = self.form {
+            let troubles = came.in_short();
+            state.pulls.values().for_each(|shown| draw(shown, &troubles));
+        }
+        drop(state);
+        news.iter().for_each(|it| self.note(it));
+    }
+
+    /// Says a sentence beside the progress.
+    pub(crate) fn note(&self, message: &str) {
+        #[derive(Serialize)]
+        struct Notice<'a> {
+            r#type: &'static str,
+            message: &'a str,
+        }
+        match &self.form {
+            Form::Live(lines) => lines.suspend(|| say!("qopen: {message}")),
+            Form::Json if self.json_to_stderr => self.json(&Notice { r#type: "notice", message }),
+            Form::Json | Form::Plain => say!("qopen: {message}"),
+        }
+    }
+
+    pub(crate) fn summary(&self, summary: &Summary, pull: &PullId) {
+        self.forget(pull);
+        match &self.form {
+            Form::Json => self.json(summary),
+            Form::Live(lines) => {
+                lines.suspend(|| say::to_person(format_args!("{}", summary.to_text())));
+            }
+            Form::Plain => say::to_person(format_args!("{}", summary.to_text())),
+        }
+    }
+
+    /// Removes the live line of a pull.
+    pub(crate) fn forget(&self, pull: &PullId) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bar) = state.pulls.remove(pull).and_then(|shown| shown.bar) {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// Reports a pull that a signal interrupted.
+    pub(crate) fn interrupted(&self, pull: &PullId, progress: Option<&Progress>, came: &Came) {
+        const WHY: &str = "interrupted; run the same command again to resume";
+        let Some(progress) = progress else {
+            return self.note(&format!("{pull}: {WHY}"));
+        };
+        let mut summary = Summary::new(&Status::Cancelled, progress, came);
+        (summary.why, summary.error) = (WHY.into(), Some(WHY.into()));
+        self.summary(&summary, pull);
+    }
+
+    fn bar(&self) -> Option<ProgressBar> {
+        let Form::Live(lines) = &self.form else {
+            return None;
+        };
+        let bar = lines.add(ProgressBar::new_spinner());
+        // The template is a constant that holds.
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
+            bar.set_style(style);
+        }
+        Some(bar)
+    }
+
+    fn json(&self, object: &impl Serialize) {
+        // Plain data always encodes; a reader that has gone away is no reason to stop pulling.
+        let text = serde_json::to_string(object).unwrap_or_default();
+        match self.json_to_stderr {
+            true => say!("{text}"),
+            false => answer!("{text}"),
+        }
+    }
+}
+
+fn draw(shown: &Shown, troubles: &str) {
+    if let Some(bar) = &shown.bar {
+        let width = words::columns().saturating_sub(MARGIN);
+        bar.set_message(line(&shown.progress, shown.at.elapsed(), troubles, width));
+        bar.tick();
+    }
+}

@@ -1,0 +1,245 @@
+//! The last object of a pull, for programs and for people.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use qopen::http::{SendError, TokenError};
+use qopen::journal::Changes;
+use qopen::types::Reading;
+use qopen::{Outcome, Progress, Status};
+use serde::Serialize;
+
+use super::came::Came;
+use super::words::count;
+use crate::exit::{Exit, chain};
+
+/// The last object of a pull. Its names are a contract.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Summary {
+    r#type: &'static str,
+    pub(crate) robot_id: String,
+    pub(crate) mark_id: String,
+    pub(crate) status: &'static str,
+    /// On what completeness rests, where the list is complete.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) basis: Option<String>,
+    pub(crate) accounts: u64,
+    pub(crate) pages: usize,
+    pub(crate) duplicate_pages: u64,
+    pub(crate) conflicts: usize,
+    pub(crate) unread_fields: u64,
+    pub(crate) unidentified: usize,
+    pub(crate) quarantined: u64,
+    pub(crate) rejected_callbacks: u64,
+    /// What had to be read otherwise than plainly, by reading.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) readings: BTreeMap<&'static str, u64>,
+    pub(crate) revision: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) changes: Option<Changes>,
+    pub(crate) elapsed_ms: u64,
+    pub(crate) output: Option<String>,
+    /// Whether the list is kept beside a complete one, in the same place.
+    #[serde(skip)]
+    pub(crate) is_kept_apart: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<String>,
+    /// Why a complete list was not written: the place holds a later one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) superseded: Option<String>,
+    #[serde(skip)]
+    pub(crate) why: String,
+    /// What came to the listener and needs attention, unless `why` says so.
+    #[serde(skip)]
+    troubles: Vec<String>,
+    #[serde(skip)]
+    pub(crate) quarantine_file: Option<String>,
+    #[serde(skip)]
+    pub(crate) exit: Exit,
+}
+
+impl Summary {
+    pub(crate) fn new(status: &Status, progress: &Progress, came: &Came) -> Self {
+        let exit = match status {
+            Status::Complete(_) => Exit::Complete,
+            Status::Incomplete(_) => Exit::Incomplete,
+            Status::NoCallback => Exit::NoCallback,
+            Status::Refused(_) => Exit::Refused,
+            Status::Reported { .. } => Exit::Reported,
+            Status::Cancelled => Exit::Interrupted,
+            _ => Exit::Unexpected,
+        };
+        let silent = matches!(status, Status::NoCallback | Status::Incomplete(_));
+        let instead = (silent && progress.pages == 0).then(|| came.instead()).flatten();
+        let troubles = match (&instead, exit) {
+            (Some(_), _) => Vec::new(),
+            (None, Exit::Complete) => came.rejections_in_words().into_iter().collect(),
+            (None, _) => came.troubles(),
+        };
+        let why = match (status, instead) {
+            (_, Some(instead)) => format!("no page of this pull came, but {instead}"),
+            (Status::Refused(error), _) => refusal(error),
+            (status, _) => status.to_string(),
+        };
+        Self {
+            r#type: "summary",
+            robot_id: progress.pull.robot_id.to_string(),
+            mark_id: progress.pull.mark_id.to_string(),
+            status: status.as_str(),
+            basis: (exit == Exit::Complete).then(|| status.to_string()),
+            accounts: progress.accounts as u64,
+            pages: progress.pages,
+            duplicate_pages: progress.duplicate_pages,
+            conflicts: progress.conflicts,
+            unread_fields: 0,
+            unidentified: progress.unidentified,
+            quarantined: progress.unreadable_pages as u64,
+            rejected_callbacks: came.rejected(),
+            readings: came.readings.iter().map(|(it, count)| (it.as_str(), *count)).collect(),
+            revision: progress.revision,
+            changes: None,
+            elapsed_ms: u64::try_from(progress.elapsed.as_millis()).unwrap_or(u64::MAX),
+            output: None,
+            is_kept_apart: false,
+            error: (exit != Exit::Complete).then(|| why.clone()),
+            superseded: None,
+            why,
+            troubles,
+            quarantine_file: None,
+            exit,
+        }
+    }
+
+    pub(crate) fn of(outcome: &Outcome, came: &Came) -> Self {
+        Self::new(&outcome.status, &outcome.progress, came)
+    }
+
+    /// The place already holds a later list; nothing is written.
+    pub(crate) fn superseded(&mut self, why: String) {
+        self.superseded = Some(why);
+    }
+
+    /// The list is not complete after all, for a reason that the pull does not know.
+    pub(crate) fn keep_back(&mut self, why: String) {
+        (self.status, self.basis, self.exit) = ("incomplete", None, Exit::Incomplete);
+        (self.error, self.why) = (Some(why.clone()), why);
+    }
+
+    /// Counts what had to be read otherwise in the list itself.
+    pub(crate) fn count_reading(&mut self, reading: Reading) {
+        *self.readings.entry(reading.as_str()).or_default() += 1;
+    }
+
+    /// The summary for a person, a fact a line.
+    pub(crate) fn to_text(&self) -> String {
+        let Self { robot_id, mark_id, status, .. } = self;
+        let mut text = format!("robot {robot_id}: {status} (mark {mark_id})\n");
+        for fact in self.facts() {
+            text.push_str(&format!("  {fact}\n"));
+        }
+        text
+    }
+
+    /// The summary on one line, for the log of a service.
+    pub(crate) fn to_line(&self) -> String {
+        let Self { robot_id, mark_id, status, .. } = self;
+        format!("robot {robot_id}, mark {mark_id}: {status}; {}", self.facts().join("; "))
+    }
+
+    fn facts(&self) -> Vec<String> {
+        let mut facts = Vec::new();
+        if self.pages > 0 || self.accounts > 0 {
+            facts.push(self.figures());
+        }
+        facts.push(self.why.clone());
+        if self.revision > 1 {
+            let changes = self.changes.map(|it| format!(": {}", in_words(it))).unwrap_or_default();
+            let revision = self.revision;
+            facts.push(format!(
+                "revision {revision}: pages came after the list was complete{changes}"
+            ));
+        }
+        facts.extend_from_slice(&self.troubles);
+        if !self.readings.is_empty() {
+            let readings: Vec<_> =
+                self.readings.iter().map(|(name, count)| format!("{count} {name}")).collect();
+            facts.push(format!("read otherwise than plainly: {}", readings.join(", ")));
+        }
+        if self.unread_fields > 0 {
+            let fields = count(self.unread_fields, "field", "fields");
+            facts.push(format!("{fields} could not be read, kept under _unread"));
+        }
+        if self.quarantined > 0 {
+            let file = self.quarantine_file.as_deref();
+            let place = file.map(|it| format!(", kept in {it}")).unwrap_or_default();
+            facts.push(format!("{} could not be read{place}", self.quarantined));
+        }
+        facts.push(match (self.output.as_deref(), &self.superseded) {
+            (Some("-"), _) => "written to standard output".into(),
+            (Some(output), _) if self.is_kept_apart => {
+                format!("kept apart in {output}; the last complete list is unchanged")
+            }
+            (Some(output), _) => format!("written to {output}"),
+            (None, Some(why)) => format!("nothing was written: {why}"),
+            (None, None) => "nothing was written".into(),
+        });
+        facts
+    }
+
+    fn figures(&self) -> String {
+        let customers = count(self.accounts, "customer", "customers");
+        let pages = count(self.pages as u64, "page", "pages");
+        let seconds = Duration::from_millis(self.elapsed_ms).as_secs_f64();
+        let mut figures = format!("{customers} on {pages} in {seconds:.1} s");
+        if self.duplicate_pages > 0 {
+            figures.push_str(&format!(", {}", count(self.duplicate_pages, "copy", "copies")));
+        }
+        if self.conflicts > 0 {
+            let conflicts = count(self.conflicts as u64, "customer", "customers");
+            figures.push_str(&format!(", {conflicts} with conflicting contents"));
+        }
+        figures
+    }
+}
+
+/// What is different from the revision before.
+pub(crate) fn in_words(changes: Changes) -> String {
+    let Changes { added, changed } = changes;
+    format!("{added} customers more, {changed} with other contents")
+}
+
+/// A refusal by the platform in one sentence, with the setting to check.
+fn refusal(error: &SendError) -> String {
+    let of_token = matches!(error, SendError::Token(_));
+    match (error.refusal(), error) {
+        (Some(refusal), _) => {
+            let what = if of_token { "the app key or secret" } else { "the request" };
+            let hint = match refusal.hint.as_str() {
+                "" => String::new(),
+                hint => format!(", hint {hint}"),
+            };
+            let said = match refusal.message.as_str() {
+                "" => String::new(),
+                message => format!(": {message}"),
+            };
+            let advice = match of_token {
+                true => "; check QOPEN_APP_SECRET and QOPEN_APP_KEY",
+                false if refusal.names_token() => "; check QOPEN_ACCESS_TOKEN",
+                false => "",
+            };
+            format!("the platform refused {what} ({}{hint}){said}{advice}", refusal.code)
+        }
+        (None, SendError::Unauthorized { status, .. }) => {
+            format!(
+                "the platform refused the access token (HTTP {status}); check QOPEN_ACCESS_TOKEN"
+            )
+        }
+        (None, SendError::Token(TokenError::Request(_) | TokenError::Shared(_))) => {
+            format!(
+                "{}; check QOPEN_APP_SECRET, QOPEN_APP_KEY and QOPEN_BASE_URL",
+                chain("", error)
+            )
+        }
+        (None, error) => chain("", error),
+    }
+}

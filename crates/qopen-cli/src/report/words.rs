@@ -1,0 +1,25 @@
+//! Numbers with their nouns, and widths of text on a terminal.
+
+/// The noun in the number that `n` asks for.
+pub(crate) fn of<'a>(n: u64, one: &'a str, many: &'a str) -> &'a str {
+    if n == 1 { one } else { many }
+}
+
+/// A number and its noun: `1 page`, `2 pages`.
+pub(crate) fn count(n: u64, one: &str, many: &str) -> String {
+    format!("{n} {}", of(n, one, many))
+}
+
+/// The text in at most `width` columns, with `…` where its end is cut.
+pub(super) fn cut(text: &str, width: usize) -> String {
+    if console::measure_text_width(text) <= width {
+        return text.to_owned();
+    }
+    console::truncate_str(text, width, "…").into_owned()
+}
+
+/// The columns of the terminal at standard error. 80 if they cannot be told.
+pub(super) fn columns() -> usize {
+    let size = console::Term::stderr().size_checked();
+    size.map_or(80, |(_, columns)| usize::from(columns)).max(1)
+}
