@@ -4,8 +4,8 @@ mod api;
 mod dependencies;
 
 use std::path::Path;
-use std::process::Command;
 
+use crate::cargo::{cargo, command, installed, status};
 use crate::{Result, codegen};
 
 pub(crate) use api::stand_in;
@@ -64,28 +64,4 @@ pub(crate) fn run(root: &Path, spec: &Path, generated: &Path) -> Result<()> {
 fn deny(root: &Path) -> Result<()> {
     installed(root, "deny", "cargo-deny", CARGO_DENY)?;
     cargo(root, &["deny", "--all-features", "check", "bans", "licenses", "sources"])
-}
-
-/// Installs a subcommand of cargo where it is missing.
-pub(crate) fn installed(root: &Path, subcommand: &str, name: &str, version: &str) -> Result<()> {
-    if command(root, &[subcommand, "--version"]).output()?.status.success() {
-        return Ok(());
-    }
-    println!("{name} is missing; installing {version}, which takes some minutes");
-    cargo(root, &["install", name, "--locked", "--version", version])
-}
-
-pub(crate) fn command(root: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(root).args(arguments);
-    command
-}
-
-pub(crate) fn cargo(root: &Path, arguments: &[&str]) -> Result<()> {
-    status(&mut command(root, arguments))
-}
-
-pub(crate) fn status(command: &mut Command) -> Result<()> {
-    let status = command.status()?;
-    if status.success() { Ok(()) } else { Err(format!("cargo ended with {status}").into()) }
 }

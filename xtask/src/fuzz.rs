@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::Result;
-use crate::check::{cargo, command, installed};
+use crate::cargo::{cargo, command, installed};
 
 /// The version of cargo-fuzz that is installed where none is found.
 const CARGO_FUZZ: &str = "0.13.2";

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::Result;
-use crate::check::{command, status};
+use crate::cargo::{command, status};
 
 /// Runs the soak test of the command line, built as users get it, for so many seconds.
 pub(crate) fn run(root: &Path, seconds: u32) -> Result<()> {

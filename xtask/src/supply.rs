@@ -5,7 +5,8 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::Result;
-use crate::check::{CARGO_DENY, cargo, command, installed};
+use crate::cargo::{cargo, command, installed};
+use crate::check::CARGO_DENY;
 
 /// The version of cargo-cyclonedx that is installed where none is found.
 const CARGO_CYCLONEDX: &str = "0.5.9";

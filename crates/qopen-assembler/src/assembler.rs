@@ -7,7 +7,8 @@ use crate::config::{Config, PullOptions};
 use crate::event::{Basis, Event, Failure, Limit};
 use crate::fold::{Fold, ForeignFold};
 use crate::key::{ContentDigest, Keyed, PageDigest, PullKey};
-use crate::pull::{Ending, Hearing, Progress, Pull, State, WaitingFor};
+use crate::progress::{Progress, State, WaitingFor};
+use crate::pull::{Ending, Hearing, Pull};
 use crate::time::Time;
 
 /// A page as a fact: whose it is, and what is in it.

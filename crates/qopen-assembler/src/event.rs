@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::key::{PageDigest, PullKey};
-use crate::pull::Progress;
+use crate::progress::Progress;
 
 /// What [`Assembler::poll_event`](crate::Assembler::poll_event) hands out.
 #[derive(Clone, Debug, PartialEq)]

@@ -6,7 +6,8 @@ use crate::assembler::{Assembler, ErrorReport, Late, Page, Tombstone, Verdict};
 use crate::event::{Anomaly, Event, Failure, Limit};
 use crate::fold::Fold;
 use crate::key::{Keyed, PageDigest, PullKey};
-use crate::pull::{Ending, Pull, State, WaitingFor};
+use crate::progress::{State, WaitingFor};
+use crate::pull::{Ending, Pull};
 use crate::time::Time;
 
 impl<T: Keyed> Assembler<T> {

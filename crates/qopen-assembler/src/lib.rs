@@ -10,6 +10,7 @@ mod key;
 mod lifecycle;
 #[cfg(feature = "serde")]
 mod persist;
+mod progress;
 mod pull;
 mod time;
 mod winners;
@@ -24,5 +25,5 @@ pub use fold::{Fold, ForeignFold};
 pub use key::{ContentDigest, Entry, Fingerprint, Keyed, PageDigest, PullKey, Seed};
 #[cfg(feature = "serde")]
 pub use persist::{EventsWaiting, Saved, UnknownVersion};
-pub use pull::{Progress, State, WaitingFor};
+pub use progress::{Progress, State, WaitingFor};
 pub use time::Time;

@@ -3,7 +3,8 @@
 use crate::assembler::{Assembler, Late, Tombstone, Verdict};
 use crate::event::{Anomaly, Event, Failure, Limit};
 use crate::key::{Keyed, PullKey};
-use crate::pull::{Ending, Progress, Pull, State, WaitingFor};
+use crate::progress::{Progress, State, WaitingFor};
+use crate::pull::{Ending, Pull};
 use crate::time::Time;
 
 impl<T: Keyed> Assembler<T> {

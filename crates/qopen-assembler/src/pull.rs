@@ -7,88 +7,8 @@ use crate::config::PullOptions;
 use crate::event::{Basis, Failure};
 use crate::fold::Fold;
 use crate::key::PullKey;
+use crate::progress::{Progress, State, WaitingFor};
 use crate::time::Time;
-
-/// Where a pull stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub enum State {
-    /// The request is not yet accepted, and no page has come.
-    Requested,
-    /// Pages are awaited; no last page was seen, or something stands against completeness.
-    Collecting,
-    /// Everything needed was seen; the quiet that makes the list complete is running.
-    Settling,
-    /// Ended with a complete list.
-    Completed,
-    /// Ended without one.
-    Failed,
-}
-
-/// What a pull waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub enum WaitingFor {
-    /// The request to be accepted.
-    Acceptance,
-    /// A first page.
-    FirstPage,
-    /// A page that is marked as the last.
-    LastPage,
-    /// A page that could not be kept, to be sent again.
-    OwedPages,
-    /// An unreadable page, to be read after all.
-    UnreadablePages,
-    /// Accounts without a readable id, to be allowed.
-    Identification,
-    /// More accounts, to reach the expected number.
-    MoreAccounts,
-    /// Quiet.
-    Quiet,
-    /// Nothing: it has ended.
-    Nothing,
-}
-
-/// A pull's figures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Progress {
-    /// Where it stands.
-    pub state: State,
-    /// What it waits for.
-    pub waiting_for: WaitingFor,
-    /// Different pages folded.
-    pub pages: usize,
-    /// Different accounts.
-    pub accounts: usize,
-    /// Copies of pages that were folded before.
-    pub duplicate_pages: u64,
-    /// Accounts of which more than one content was seen.
-    pub conflicts: usize,
-    /// Pages that are kept and not understood.
-    pub unreadable_pages: usize,
-    /// Pages that the platform must send again.
-    pub owed_pages: usize,
-    /// Accounts without a readable id.
-    pub unidentified: usize,
-    /// Whether a page marked as the last was seen.
-    pub last_page_seen: bool,
-    /// Callbacks that were refused while it was open, of whichever pull they were.
-    pub refusals: u64,
-    /// When the pull was started.
-    pub started: Time,
-    /// When the pull was last heard of.
-    pub last_activity: Time,
-    /// When it ends if nothing happens; `None` where it has ended.
-    pub due: Option<Time>,
-    /// The revision of the list: 0 before it is complete.
-    pub revision: u32,
-    /// Whether late pages came that are not in that revision: the next one follows.
-    pub revising: bool,
-}
 
 /// How a pull ends when its time comes.
 #[derive(Clone, Debug, PartialEq, Eq)]

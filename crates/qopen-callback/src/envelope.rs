@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::OpenError;
+use crate::error::OpenError;
 
 /// The five values, as text.
 #[derive(Debug, PartialEq, Eq)]

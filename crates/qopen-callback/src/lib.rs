@@ -2,17 +2,21 @@
 
 mod crypto;
 mod envelope;
+mod error;
 mod keys;
 #[cfg(feature = "axum")]
 pub mod listener;
 mod open;
+mod policy;
 #[cfg(feature = "axum")]
 pub mod receiver;
 #[cfg(feature = "axum")]
 mod refusals;
 
 pub use crypto::Padding;
+pub use error::{OpenError, RejectReason};
 pub use keys::{CallbackKeys, InvalidAesKey, Keyring, SharedKeyring};
-pub use open::{Freshness, OpenError, OpenedCallback, RejectReason, Staleness, VerifiedEnvelope};
+pub use open::{OpenedCallback, VerifiedEnvelope};
+pub use policy::{Freshness, Staleness};
 #[cfg(feature = "axum")]
 pub use refusals::{Refusals, Refused};

@@ -9,6 +9,7 @@ mod pack;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod record;
+mod report;
 mod upkeep;
 mod work;
 
@@ -22,7 +23,7 @@ use qopen_types::{Digest, MarkId, RobotId};
 
 #[cfg(feature = "faults")]
 pub use disk::Faults;
-pub use disk::{Damage, DiskJournal, DiskOptions, Report};
+pub use disk::{DiskJournal, DiskOptions};
 pub use location::{Location, Opened};
 pub use memory::MemoryJournal;
 pub use outbox::{Backlog, Outbox, Waiting};
@@ -30,6 +31,7 @@ pub use record::{
     Appended, Changes, Durability, Layer, Note, Noted, PageRecord, Payload, PullId, PullState,
     Quarantined, Started,
 };
+pub use report::{Damage, Report};
 pub use upkeep::{Expired, Holdings, JournalStats, Store, Upkeep};
 pub use work::{Claim, Companion, Fencing, Renewed, WorkerId, Workload};
 

@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 
-use crate::{Journal, JournalError, Noted, Outbox, PullId, Report, Workload};
+use crate::report::Report;
+use crate::{Journal, JournalError, Noted, Outbox, PullId, Workload};
 
 /// What a journal has done since it was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

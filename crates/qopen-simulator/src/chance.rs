@@ -3,7 +3,26 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
-use crate::Chance;
+use serde::{Deserialize, Serialize};
+
+/// A chance in percent; more than 100 counts as 100.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Chance(u8);
+
+impl Chance {
+    /// So many in a hundred.
+    #[must_use]
+    pub const fn new(percent: u8) -> Self {
+        Self(percent)
+    }
+
+    /// The percentage.
+    #[must_use]
+    pub const fn percent(self) -> u8 {
+        if self.0 > 100 { 100 } else { self.0 }
+    }
+}
 
 pub(crate) struct Dice(ChaCha8Rng);
 

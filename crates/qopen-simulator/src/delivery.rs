@@ -12,8 +12,8 @@ use tokio::task::JoinSet;
 use crate::chance::Dice;
 use crate::dataset::Dataset;
 use crate::odd;
-use crate::platform::Shared;
 use crate::schedule::{ErrorFault, Odd};
+use crate::state::Shared;
 
 /// A callback that is to be sent.
 struct Callback {

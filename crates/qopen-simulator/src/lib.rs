@@ -6,7 +6,10 @@ mod delivery;
 mod odd;
 mod platform;
 mod schedule;
+mod state;
 
+pub use chance::Chance;
 pub use dataset::{Dataset, TestPage, Version};
-pub use platform::{Counts, Simulator, SimulatorConfig, StartError};
-pub use schedule::{Chance, ErrorFault, Odd, Refusal, Schedule};
+pub use platform::{Counts, Simulator, StartError};
+pub use schedule::{ErrorFault, Odd, Refusal, Schedule};
+pub use state::SimulatorConfig;

@@ -1,6 +1,5 @@
 //! The platform's two endpoints.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,32 +10,14 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use qopen_callback::Keyring;
 use qopen_types::{
-    AccessTokenRequest, Endpoint, GetAccessToken, GetRobotAccountListAsync,
-    RobotAccountListRequest, Secret,
+    AccessTokenRequest, Endpoint, GetAccessToken, GetRobotAccountListAsync, RobotAccountListRequest,
 };
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::Schedule;
 use crate::delivery::deliver;
-
-/// What a simulator needs to know.
-#[derive(Clone, Debug)]
-#[allow(clippy::exhaustive_structs, reason = "callers make it")]
-pub struct SimulatorConfig {
-    /// Where it listens; port 0 takes a free one.
-    pub listen: SocketAddr,
-    /// Where its callbacks go.
-    pub callback_url: String,
-    /// The app's secret.
-    pub app_secret: Secret,
-    /// The app's key and callback keys.
-    pub ring: Keyring,
-    /// What it sends, and what goes wrong.
-    pub schedule: Schedule,
-}
+use crate::state::{AtomicCounts, Shared, SimulatorConfig};
 
 /// A simulator that could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -70,25 +51,6 @@ pub struct Counts {
     pub acknowledged: u64,
     /// Callbacks that were given up.
     pub given_up: u64,
-}
-
-#[derive(Default)]
-pub(crate) struct AtomicCounts {
-    requests: AtomicU64,
-    tokens: AtomicU64,
-    unavailable: AtomicU64,
-    pub(crate) attempts: AtomicU64,
-    pub(crate) acknowledged: AtomicU64,
-    pub(crate) given_up: AtomicU64,
-}
-
-pub(crate) struct Shared {
-    pub(crate) config: SimulatorConfig,
-    pub(crate) ring: Keyring,
-    pub(crate) client: reqwest::Client,
-    pub(crate) counts: AtomicCounts,
-    /// Tokens that are good, and for how many more requests.
-    tokens: Mutex<BTreeMap<String, usize>>,
 }
 
 /// A running simulator. It stops when this is dropped.

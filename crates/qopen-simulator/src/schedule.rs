@@ -2,26 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::chance::Dice;
-
-/// A chance in percent; more than 100 counts as 100.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Chance(u8);
-
-impl Chance {
-    /// So many in a hundred.
-    #[must_use]
-    pub const fn new(percent: u8) -> Self {
-        Self(percent)
-    }
-
-    /// The percentage.
-    #[must_use]
-    pub const fn percent(self) -> u8 {
-        if self.0 > 100 { 100 } else { self.0 }
-    }
-}
+use crate::chance::{Chance, Dice};
 
 /// The report of an error by callback.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,9 +2,13 @@
 
 use std::fmt;
 
+use serde::de::MapAccess;
 use serde::{Serialize, Serializer};
 
-use crate::{Json, Readings, Tolerant, unread};
+use crate::json::Json;
+use crate::reading::Readings;
+use crate::unread::{self, Tolerant};
+use crate::wire;
 
 /// An element that could not be read, whole, with the reason.
 ///
@@ -47,7 +51,7 @@ impl<T: Tolerant> Entry<T> {
             Some((value, fields, readings)) => (Self::Read(value.with_unread(fields)), readings),
             None => {
                 let error = serde_json::from_str::<T>(raw.as_str()).err();
-                let reason = error.map_or_else(String::new, |error| crate::wire::reason(&error));
+                let reason = error.map_or_else(String::new, |error| wire::reason(&error));
                 (Self::Unread(Unread { raw, reason }), Readings::PLAIN)
             }
         }
@@ -136,4 +140,12 @@ impl<T: Serialize> Serialize for Entry<T> {
             Self::Unread(unread) => unread.raw.serialize(serializer),
         }
     }
+}
+
+/// Reads the list of a named field.
+pub(crate) fn read<'de, T: Tolerant, A: MapAccess<'de>>(
+    map: &mut A,
+    field: &str,
+) -> Result<Entries<T>, A::Error> {
+    Ok(wire::elements(map, field)?.into_iter().map(Entry::read).collect())
 }

@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer};
 
-use crate::{CallbackPayload, RobotAccountListCallback, wire};
+use crate::wire::{self, Scalar, Unfit, Value};
+use crate::{CallbackPayload, RobotAccountListCallback};
 
 /// The `event_type` of a callback: a number on this gateway, a text on its sister gateway.
 ///
@@ -60,5 +61,13 @@ impl fmt::Display for EventType {
 impl<'de> Deserialize<'de> for EventType {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         wire::required_scalar(deserializer, "event_type")
+    }
+}
+
+impl Scalar for EventType {
+    const EXPECTED: &'static str = "a number or a string";
+
+    fn from_value(value: Value<'_>) -> Result<Option<Self>, Unfit> {
+        Ok(Some(Self::of_text(&value.into_text()?)))
     }
 }

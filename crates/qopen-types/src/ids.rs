@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
+use crate::wire::{self, Scalar, Unfit, Value};
+
 /// A text that cannot be an identifier.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -102,7 +104,18 @@ macro_rules! id {
 
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                crate::wire::required_scalar(deserializer, stringify!($name))
+                wire::required_scalar(deserializer, stringify!($name))
+            }
+        }
+
+        impl Scalar for $name {
+            const EXPECTED: &'static str = "an identifier";
+
+            fn from_value(value: Value<'_>) -> Result<Option<Self>, Unfit> {
+                match value.into_text()? {
+                    text if text.is_empty() => Ok(None),
+                    text => Self::new(text).map(Some).map_err(|_| Unfit),
+                }
             }
         }
     };
@@ -129,7 +142,7 @@ impl RobotId {
     /// comes after it is broken.
     #[must_use]
     pub fn of_payload(payload: &str) -> Option<Self> {
-        crate::wire::first_field(payload, "robot_id")
+        wire::first_field(payload, "robot_id")
     }
 }
 

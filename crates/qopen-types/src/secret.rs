@@ -5,6 +5,8 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 use zeroize::Zeroizing;
 
+use crate::wire::{self, Scalar, Unfit, Value};
+
 /// A secret text: a key, a token, a password.
 ///
 /// `Debug` prints `<secret>`, there is no `Display`, and the memory is overwritten on drop.
@@ -58,6 +60,14 @@ impl Serialize for Secret {
 
 impl<'de> serde::Deserialize<'de> for Secret {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        crate::wire::required_scalar(deserializer, "Secret")
+        wire::required_scalar(deserializer, "Secret")
+    }
+}
+
+impl Scalar for Secret {
+    const EXPECTED: &'static str = "a string";
+
+    fn from_value(value: Value<'_>) -> Result<Option<Self>, Unfit> {
+        String::from_value(value).map(|text| text.filter(|text| !text.is_empty()).map(Self::from))
     }
 }

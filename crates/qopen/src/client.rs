@@ -16,16 +16,19 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::driver::Driver;
+use crate::error::PullError;
+use crate::fact::Fact;
 use crate::foreign::ForeignHandler;
-use crate::messages::{Command, Fact, Generation, Seen, Start, Watched};
+use crate::messages::{Command, Seen, Start, Watched};
+use crate::outcome::{Outcome, PulledList};
 use crate::publish;
 use crate::pull::CancelOnDrop;
+use crate::pull::{Pull, PullRequest};
 use crate::receive::{Intake, KnownPulls};
 use crate::resume::{self, Resumed, options};
 use crate::stats::Stats;
-use crate::tenure::{self, Tenure};
+use crate::tenure::{self, Generation, Tenure};
 use crate::under_way::{Hold, UnderWay};
-use crate::{Outcome, Pull, PullError, PullRequest, PulledList};
 
 /// Facts that may wait for the driver before receivers wait too.
 const QUEUE: usize = 256;

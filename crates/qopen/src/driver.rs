@@ -16,13 +16,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use crate::classify::key_of;
-use crate::messages::{Command, Ended, Fact, Generation, Lease, Seen, Start, Watched};
-use crate::outcome::Status;
-use crate::pull::{Progress, PullError};
+use crate::error::PullError;
+use crate::fact::{Fact, digest_of, fact_of, notes_of};
+use crate::messages::{Command, Ended, Lease, Seen, Start, Watched};
+use crate::progress::Progress;
 use crate::receive::KnownPulls;
-use crate::resume::digest_of;
-use crate::tenure::{self, Tenure};
-use crate::worker::{HUNG, fact_of, notes_of};
+use crate::status::Status;
+use crate::tenure::{self, Generation, HUNG, Tenure};
 
 struct Entered {
     pull: PullId,

@@ -3,32 +3,39 @@
 mod classify;
 mod client;
 mod driver;
+mod error;
+mod fact;
 mod foreign;
 mod forward_queue;
 mod messages;
 mod outcome;
+mod progress;
 mod publish;
 mod pull;
 mod receive;
 mod replay;
 mod resume;
 mod stats;
+mod status;
 mod tenure;
 mod under_way;
 mod worker;
 
 pub use classify::{Classified, ClassifiedPage, Unreadable, classify};
 pub use client::{Client, ClientBuilder, ClientError};
+pub use error::PullError;
 pub use foreign::{ForeignEvent, ForeignHandler, ForwardTo};
 pub use forward_queue::{ForwardQueue, ForwardQueueBuilder};
-pub use outcome::{Outcome, Status};
+pub use outcome::{Outcome, PulledList};
+pub use progress::Progress;
 pub use publish::{
-    PublishError, PublishOptions, Published, PublishedList, PulledList, publish, publish_with,
-    quarantine_line, read_out,
+    PublishError, PublishOptions, Published, PublishedList, publish, publish_with, quarantine_line,
+    read_out,
 };
-pub use pull::{Progress, Pull, PullError, PullRequest};
+pub use pull::{Pull, PullRequest};
 pub use replay::{Replay, ReplayError, Replayed};
 pub use stats::{Stats, Stranger};
+pub use status::Status;
 pub use worker::{ClaimedPull, TakePlaceError, Worker, WorkerOptions};
 
 pub use qopen_assembler as assembler;

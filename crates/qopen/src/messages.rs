@@ -3,46 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use qopen_assembler::{ErrorReport, Fold, PageDigest, PullKey, PullOptions, StartError};
+use qopen_assembler::{Fold, PageDigest, PullOptions, StartError};
 use qopen_http::SendError;
 use qopen_journal::{Changes, PullId};
 use qopen_types::Digest;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-use crate::classify::{ClassifiedPage, key_of};
-use crate::outcome::Status;
-use crate::pull::{Progress, PullError};
-use crate::tenure::Tenure;
-
-/// Something that happened in the world, with the time it did.
-pub(crate) enum Fact {
-    Page(PullId, PageDigest, ClassifiedPage),
-    Unreadable(PullId, PageDigest),
-    Owed(PullId, PageDigest),
-    /// An unreadable page that no longer stands against the pull.
-    Released(PullId, PageDigest),
-    Error(ErrorReport),
-}
-
-impl Fact {
-    /// Whether it is about that pull.
-    pub(crate) fn is_of(&self, key: &PullKey) -> bool {
-        match self {
-            Self::Page(pull, ..)
-            | Self::Unreadable(pull, _)
-            | Self::Owed(pull, _)
-            | Self::Released(pull, _) => key_of(pull) == *key,
-            Self::Error(report) => {
-                report.robot == key.robot()
-                    && report.mark.as_ref().is_none_or(|mark| mark == key.mark())
-            }
-        }
-    }
-}
-
-/// Which start of a pull is meant: a mark may be used again when it is forgotten.
-pub(crate) type Generation = u64;
+use crate::error::PullError;
+use crate::progress::Progress;
+use crate::status::Status;
+use crate::tenure::{Generation, Tenure};
 
 /// Something that this side wants or did. Few: bounded by the number of pulls.
 pub(crate) enum Command {

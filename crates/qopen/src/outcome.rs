@@ -1,151 +1,16 @@
-//! How a pull ended.
+//! What came of a pull, and its list.
 
 use std::fmt;
 use std::sync::Arc;
 
-use qopen_assembler::{Basis, Failure};
-use qopen_http::SendError;
+use qopen_assembler::Fold;
+use qopen_journal::{Changes, Journal, PullId};
+use tokio::sync::watch;
 
-use crate::{Progress, PulledList};
-
-/// How a pull ended: one of these, once (invariant I4).
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum Status {
-    /// The list is complete, as far as can be known.
-    Complete(Basis),
-    /// Pages came, and the end did not, or something stands against completeness.
-    Incomplete(Failure),
-    /// No page came at all.
-    NoCallback,
-    /// The platform refused the request or the credentials.
-    Refused(Arc<SendError>),
-    /// The request could not be sent, or its answer not be read.
-    NotSent(Arc<SendError>),
-    /// The platform reported an error by callback.
-    Reported {
-        /// Its code.
-        code: i64,
-        /// Its message.
-        message: String,
-    },
-    /// It was cancelled.
-    Cancelled,
-}
-
-impl Status {
-    /// `complete`, `incomplete` or `failed`.
-    #[must_use]
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::Complete(_) => "complete",
-            Self::Incomplete(_) | Self::Cancelled => "incomplete",
-            Self::NoCallback | Self::Refused(_) | Self::NotSent(_) | Self::Reported { .. } => {
-                "failed"
-            }
-        }
-    }
-
-    pub(crate) fn of(failure: Failure) -> Self {
-        match failure {
-            Failure::Silent => Self::NoCallback,
-            Failure::Reported { code, message } => Self::Reported { code, message },
-            Failure::Cancelled => Self::Cancelled,
-            other => Self::Incomplete(other),
-        }
-    }
-}
-
-/// One sentence for a person: what happened, and what to do.
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Complete(basis) => f.write_str(&grounds(basis)),
-            Self::Incomplete(failure) => f.write_str(&sentence(failure)),
-            Self::NoCallback => f.write_str(
-                "no page came: is the callback URL in the platform's console the one that reaches this listener?",
-            ),
-            Self::Refused(error) | Self::NotSent(error) => write_chain(f, &**error),
-            Self::Reported { code, message } => {
-                write!(f, "the platform reported error {code}: {message}")
-            }
-            Self::Cancelled => f.write_str("cancelled before the list was complete"),
-        }
-    }
-}
-
-/// On what completeness rests.
-fn grounds(basis: &Basis) -> String {
-    if basis.earlier {
-        return "the list was complete before".into();
-    }
-    let mut out = match basis.implied_end {
-        true => "a page that does not say whether more follow was seen".to_owned(),
-        false => "the last page was seen".to_owned(),
-    };
-    match basis.quiet {
-        Some(quiet) => out.push_str(&format!(", then {quiet:?} of quiet")),
-        None => out.push_str(", and no more pages can come"),
-    }
-    if let Some(expected) = basis.expected {
-        out.push_str(&format!(", with at least {expected} accounts"));
-    }
-    match basis.refusals {
-        0 => {}
-        1 => out.push_str("; 1 callback was refused meanwhile"),
-        n => out.push_str(&format!("; {n} callbacks were refused meanwhile")),
-    }
-    if !basis.outage.is_zero() {
-        out.push_str(&format!(
-            "; the journal did not answer for {:.1} s",
-            basis.outage.as_secs_f64()
-        ));
-    }
-    if basis.unidentified > 0 {
-        out.push_str(&format!(
-            "; {} accounts without a readable id are allowed",
-            basis.unidentified
-        ));
-    }
-    out
-}
-
-fn sentence(failure: &Failure) -> String {
-    match failure {
-        Failure::LastPageMissing => {
-            "pages came, and none of them is marked as the last; pull again".into()
-        }
-        Failure::FewerThanExpected { expected } => {
-            format!(
-                "the last page came, with fewer than the {expected} accounts expected; pull again"
-            )
-        }
-        Failure::UnreadablePages => {
-            "a callback could not be read and lies in quarantine; the list may lack its accounts"
-                .into()
-        }
-        Failure::UnidentifiedAccounts { accounts } => format!(
-            "{accounts} accounts have no readable id and are not in the list; --allow-unidentified {accounts} accepts that"
-        ),
-        Failure::OwedPages => {
-            "a page could not be kept when it came and was not sent again; pull again".into()
-        }
-        Failure::Deadline => "pages kept coming until the deadline; raise it, or pull again".into(),
-        Failure::LimitReached(limit) => format!("the pull reached a limit: {limit:?}"),
-        other => format!("{other:?}"),
-    }
-}
-
-/// An error and its causes, on one line.
-fn write_chain(f: &mut fmt::Formatter<'_>, error: &dyn std::error::Error) -> fmt::Result {
-    write!(f, "{error}")?;
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        write!(f, ": {error}")?;
-        cause = error.source();
-    }
-    Ok(())
-}
+use crate::messages::{Lease, Seen};
+use crate::progress::Progress;
+use crate::status::Status;
+use crate::tenure::Tenure;
 
 /// What came of a pull.
 #[derive(Clone, Debug)]
@@ -164,5 +29,122 @@ impl Outcome {
     #[must_use]
     pub fn refreshed(&self) -> Self {
         self.list.outcome().unwrap_or_else(|| self.clone())
+    }
+}
+
+/// A fold, and what is new in it since a revision was published.
+pub(crate) type Folded = (Arc<Fold>, Option<Changes>);
+
+/// A list that was pulled, in the journal and ready to be published.
+///
+/// Holding it keeps its pages from being forgotten.
+#[derive(Clone)]
+pub struct PulledList {
+    pub(crate) id: PullId,
+    pub(crate) journal: Arc<dyn Journal>,
+    /// The claim that it is published under, where there is one.
+    pub(crate) tenure: Option<Arc<Tenure>>,
+    source: Source,
+}
+
+#[derive(Clone)]
+enum Source {
+    /// A pull of a client: it may yet be revised.
+    Live { seen: watch::Receiver<Seen>, _lease: Arc<Lease> },
+    /// A fold that is done, and its revision.
+    Done(Arc<Fold>, u32),
+}
+
+impl PulledList {
+    pub(crate) fn new(
+        id: PullId,
+        journal: Arc<dyn Journal>,
+        tenure: Option<Arc<Tenure>>,
+        seen: watch::Receiver<Seen>,
+        lease: Arc<Lease>,
+    ) -> Self {
+        Self { id, journal, tenure, source: Source::Live { seen, _lease: lease } }
+    }
+
+    pub(crate) fn done(id: PullId, journal: Arc<dyn Journal>, fold: Fold, revision: u32) -> Self {
+        Self { id, journal, tenure: None, source: Source::Done(Arc::new(fold), revision) }
+    }
+
+    /// The robot and mark.
+    #[must_use]
+    pub fn id(&self) -> &PullId {
+        &self.id
+    }
+
+    /// The revision that publishing it now would publish: 1 when complete, more after late pages,
+    /// 0 when it never was complete.
+    #[must_use]
+    pub fn revision(&self) -> u32 {
+        match &self.source {
+            Source::Live { seen, .. } => seen.borrow().progress.revision,
+            Source::Done(_, revision) => *revision,
+        }
+    }
+
+    /// Ready when the list has a newer revision than that; `None` when there will be none.
+    pub async fn revised_after(&self, revision: u32) -> Option<u32> {
+        let Source::Live { seen, .. } = &self.source else {
+            return None;
+        };
+        let mut seen = seen.clone();
+        let newer = seen.wait_for(|seen| seen.progress.revision > revision).await.ok()?;
+        Some(newer.progress.revision)
+    }
+
+    /// Ready when every late page that has come is in a revision.
+    pub async fn settled(&self) {
+        if let Source::Live { seen, .. } = &self.source {
+            // Without a driver nothing more comes.
+            let _ = seen.clone().wait_for(|seen| !seen.progress.revising || seen.gone).await;
+        }
+    }
+
+    /// How the pull has ended by now, where it is a live one.
+    pub(crate) fn outcome(&self) -> Option<Outcome> {
+        let Source::Live { seen, .. } = &self.source else { return None };
+        let seen = seen.borrow();
+        let (status, progress): (_, Progress) =
+            (seen.ended.as_ref()?.status.clone(), seen.progress.clone());
+        Some(Outcome { status, progress, list: self.clone() })
+    }
+
+    /// How many accounts it had when the pull ended; a later revision has no fewer.
+    pub(crate) fn accounts_at_the_end(&self) -> usize {
+        match &self.source {
+            Source::Done(fold, _) => fold.accounts(),
+            Source::Live { seen, .. } => {
+                seen.borrow().ended.as_ref().map_or(0, |it| it.fold.accounts())
+            }
+        }
+    }
+
+    /// The revision, and the fold that was made last, with what is new in it.
+    pub(crate) fn fold(&self) -> (u32, Option<Folded>) {
+        match &self.source {
+            Source::Done(fold, revision) => (*revision, Some((Arc::clone(fold), None))),
+            Source::Live { seen, .. } => {
+                let seen = seen.borrow();
+                let ended = seen.ended.as_ref();
+                (seen.progress.revision, ended.map(|it| (Arc::clone(&it.fold), it.changes)))
+            }
+        }
+    }
+
+    pub(crate) fn is_live(&self) -> bool {
+        matches!(self.source, Source::Live { .. })
+    }
+}
+
+impl fmt::Debug for PulledList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PulledList")
+            .field("id", &self.id)
+            .field("revision", &self.revision())
+            .finish_non_exhaustive()
     }
 }

@@ -4,18 +4,18 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use futures_core::Stream;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt as _, StreamExt as _};
-use qopen_assembler::{StartError, Time, Timing, WaitingFor};
-use qopen_journal::{JournalError, PullId, Started};
-use qopen_sink::SinkError;
+use qopen_assembler::Timing;
+use qopen_journal::{PullId, Started};
 use qopen_types::{MarkId, RobotId};
 
-use crate::Outcome;
+use crate::error::PullError;
+use crate::outcome::Outcome;
+use crate::progress::Progress;
 
 /// What to pull.
 #[derive(Clone, Debug)]
@@ -104,112 +104,6 @@ impl PullRequest {
         started.label.clone_from(&self.label);
         started
     }
-}
-
-/// A pull's figures at a moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Progress {
-    /// The pull.
-    pub pull: PullId,
-    /// Different pages.
-    pub pages: usize,
-    /// Different customers.
-    pub accounts: usize,
-    /// Copies of pages.
-    pub duplicate_pages: u64,
-    /// Customers of which more than one content came.
-    pub conflicts: usize,
-    /// Pages in quarantine.
-    pub unreadable_pages: usize,
-    /// Pages that the platform must send again.
-    pub owed_pages: usize,
-    /// Accounts without a readable id.
-    pub unidentified: usize,
-    /// Callbacks that were refused meanwhile and may have been pages, of whichever pull.
-    pub refusals: u64,
-    /// Whether a last page was seen.
-    pub last_page_seen: bool,
-    /// What it waits for.
-    pub waiting_for: WaitingFor,
-    /// Time from its start.
-    pub elapsed: Duration,
-    /// Time since it was last heard of.
-    pub quiet: Duration,
-    /// The list's revision; 0 before it is complete.
-    pub revision: u32,
-    /// Whether late pages came that make the next revision.
-    pub revising: bool,
-}
-
-impl Progress {
-    /// What the assembler knows of the pull; the figures of a beginning where it knows nothing.
-    pub(crate) fn new(pull: &PullId, found: Option<qopen_assembler::Progress>, now: Time) -> Self {
-        let mut progress = Self {
-            pull: pull.clone(),
-            pages: 0,
-            accounts: 0,
-            duplicate_pages: 0,
-            conflicts: 0,
-            unreadable_pages: 0,
-            owed_pages: 0,
-            unidentified: 0,
-            refusals: 0,
-            last_page_seen: false,
-            waiting_for: WaitingFor::FirstPage,
-            elapsed: Duration::ZERO,
-            quiet: Duration::ZERO,
-            revision: 0,
-            revising: false,
-        };
-        if let Some(found) = found {
-            progress.pages = found.pages;
-            progress.accounts = found.accounts;
-            progress.duplicate_pages = found.duplicate_pages;
-            progress.conflicts = found.conflicts;
-            progress.unreadable_pages = found.unreadable_pages;
-            progress.owed_pages = found.owed_pages;
-            progress.unidentified = found.unidentified;
-            progress.refusals = found.refusals;
-            progress.revising = found.revising;
-            progress.last_page_seen = found.last_page_seen;
-            progress.waiting_for = found.waiting_for;
-            progress.elapsed = now.since(found.started);
-            progress.quiet = now.since(found.last_activity);
-            progress.revision = found.revision;
-        }
-        progress
-    }
-}
-
-/// Why there is no outcome.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum PullError {
-    /// The pull could not be started.
-    #[error("the pull could not be started")]
-    Start(#[source] StartError),
-    /// The journal holds a pull of this robot and mark: its pages and the new one's would be mixed.
-    #[error("the journal has a pull of this robot and mark; resume it, or use another mark")]
-    InJournal,
-    /// The journal holds no pull of this robot and mark.
-    #[error("the journal has no pull of this robot and mark; was it written to another folder?")]
-    NotInJournal,
-    /// The pull has not ended.
-    #[error("the pull is under way; cancel it first")]
-    UnderWay,
-    /// That the pull is started could not be kept, or what was kept not be read.
-    #[error("the journal could not be used")]
-    Journal(#[source] JournalError),
-    /// The sink gave no sequence number.
-    #[error("no sequence number from the place of the list")]
-    Place(#[source] SinkError),
-    /// It was followed under a claim that no longer counts.
-    #[error("another worker has taken the pull over, or nobody has it any more")]
-    Fenced,
-    /// The client has gone.
-    #[error("the client has shut down")]
-    Closed,
 }
 
 /// A pull under way: a stream of its progress, and a future of its outcome.

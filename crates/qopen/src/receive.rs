@@ -19,9 +19,8 @@ use tokio::time::Instant;
 use crate::classify::{
     Against, Classified, ClassifiedPage, Unreadable, classify, stands_against, with_a_mark,
 };
+use crate::fact::{Fact, digest_of};
 use crate::foreign::{ForeignEvent, ForeignHandler};
-use crate::messages::Fact;
-use crate::resume::digest_of;
 use crate::stats::Stats;
 
 /// Events of other kinds that are handed on at once. Far fewer than the connections of one peer, so that

@@ -14,8 +14,10 @@ use qopen_types::{EventType, MarkId, Reading, Readings, RobotId};
 use crate::classify::{
     Against, Classified, Unreadable, classify, key_of, stands_against, with_a_mark,
 };
-use crate::resume::digest_of;
-use crate::{Outcome, Progress, PulledList, Status};
+use crate::fact::digest_of;
+use crate::outcome::{Outcome, PulledList};
+use crate::progress::Progress;
+use crate::status::Status;
 
 /// A callback that a replay cannot take.
 #[derive(Debug, thiserror::Error)]

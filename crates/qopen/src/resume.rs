@@ -8,10 +8,10 @@ use qopen_assembler::{
     ContentDigest, Entry, Fingerprint, Fold, PageDigest, PullKey, PullOptions, Timing,
 };
 use qopen_journal::{Changes, Journal, JournalError, Note, PageRecord, PullState, Started};
-use qopen_types::Digest;
 
 use crate::classify::{Classified, classify, key_of};
-use crate::messages::{Fact, Start};
+use crate::fact::{Fact, digest_of, standing};
+use crate::messages::Start;
 
 /// How a pull goes on.
 pub(crate) struct Resumed {
@@ -175,27 +175,4 @@ impl Refold {
         });
         (fold, changes)
     }
-}
-
-/// What stands, or no longer stands, against a pull besides its pages.
-pub(crate) async fn standing(
-    journal: &(impl Journal + ?Sized),
-    state: &PullState,
-) -> Result<Vec<Fact>, JournalError> {
-    let (pull, mut facts) = (&state.pull, Vec::new());
-    if state.quarantined > 0 {
-        for item in journal.quarantined(Some(pull)).await? {
-            facts.push(Fact::Unreadable(pull.clone(), digest_of(item.digest())));
-        }
-    }
-    let doubts = state.doubts().into_iter();
-    facts.extend(doubts.map(|item| Fact::Unreadable(pull.clone(), digest_of(item))));
-    let released = state.released().into_iter();
-    facts.extend(released.map(|item| Fact::Released(pull.clone(), digest_of(item))));
-    Ok(facts)
-}
-
-/// A digest as the assembler has it.
-pub(crate) fn digest_of(digest: Digest) -> PageDigest {
-    PageDigest::from_u128(digest.to_u128())
 }

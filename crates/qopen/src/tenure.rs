@@ -11,7 +11,11 @@ use qopen_journal::{
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::messages::Generation;
+/// How long the journal may take to answer until it counts as having been away.
+pub(crate) const HUNG: Duration = Duration::from_secs(1);
+
+/// Which start of a pull is meant: a mark may be used again when it is forgotten.
+pub(crate) type Generation = u64;
 
 pub(crate) struct Tenure {
     journal: Arc<dyn Workload>,

@@ -7,9 +7,9 @@ use qopen_journal::{Journal, Note, PullId};
 use qopen_types::RobotAccountListRequest;
 use tokio::sync::mpsc;
 
-use crate::messages::{Command, Generation};
+use crate::messages::Command;
 use crate::pull::CancelOnDrop;
-use crate::tenure::{self, Tenure};
+use crate::tenure::{self, Generation, Tenure};
 
 /// Holds what comes of a pull until the pull is started, or this is dropped.
 pub(crate) struct Hold {

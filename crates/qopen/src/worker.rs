@@ -5,28 +5,22 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use qopen_assembler::ErrorReport;
-use qopen_journal::{
-    Claim, Fencing, Journal, JournalError, PageRecord, PullId, PullState, WorkerId, Workload,
-};
+use qopen_journal::{Claim, Fencing, JournalError, PullId, PullState, WorkerId, Workload};
 use qopen_sink::{Sink, SinkError};
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use crate::classify::{Classified, classify};
-use crate::messages::Fact;
+use crate::client::Client;
+use crate::error::PullError;
+use crate::fact::{fact_of, notes_of};
 use crate::publish;
-use crate::resume;
-use crate::tenure::Tenure;
-use crate::{Client, Pull, PullError};
+use crate::pull::Pull;
+use crate::tenure::{HUNG, Tenure};
 
 /// The longest time between two looks: hints may be lost.
 const POLL: Duration = Duration::from_secs(1);
-
-/// How long the journal may take to answer until it counts as having been away.
-pub(crate) const HUNG: Duration = Duration::from_secs(1);
 
 /// The shortest, however many hints there are.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -345,30 +339,5 @@ impl Keeper {
             self.client.cancel(tenure);
         }
         Ok(true)
-    }
-}
-
-/// What the driver is told of a pull besides its pages: what could not be read, what was released, and
-/// the platform's error.
-pub(crate) async fn notes_of(
-    journal: &(impl Journal + ?Sized),
-    state: &PullState,
-) -> Result<Vec<Fact>, JournalError> {
-    let mut facts = resume::standing(journal, state).await?;
-    if let Some((code, message)) = state.reported() {
-        let robot = state.pull.robot_id.to_string();
-        let (mark, message) = (Some(state.pull.mark_id.to_string()), message.to_owned());
-        facts.push(Fact::Error(ErrorReport { robot, mark, code, message, signed: None }));
-    }
-    Ok(facts)
-}
-
-/// A kept page, as the driver is told of it.
-pub(crate) fn fact_of(page: PageRecord) -> Fact {
-    let digest = resume::digest_of(page.digest);
-    match classify(page.payload.as_bytes()) {
-        Classified::Page(it) if it.pull == page.pull => Fact::Page(page.pull, digest, it),
-        // It was a page to whoever kept it.
-        _ => Fact::Unreadable(page.pull, digest),
     }
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::command;
 use crate::Result;
+use crate::cargo::command;
 
 /// The published libraries, and the foreign crates whose types they may show: axum's router and
 /// tokio's socket where routes are the

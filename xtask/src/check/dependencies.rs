@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::command;
 use crate::Result;
+use crate::cargo::command;
 
 /// Which crates of the workspace each may depend on.
 const ALLOWED: [(&str, &[&str]); 12] = [

@@ -94,20 +94,20 @@ impl Field {
         if self.optional() { quote!(Option<#plain>) } else { plain }
     }
 
-    /// The reader of `wire` for this field; a required one yields an `Option`.
+    /// The call that reads this field; a required one yields an `Option`.
     fn reader(&self) -> TokenStream {
         let (name, optional) = (&self.name, self.optional() || self.required);
         let reader = match &self.kind {
-            Kind::Json => quote!(json),
-            Kind::OpenEnum(_) => quote!(open_enum),
-            Kind::List(_) => quote!(list),
-            Kind::Entries(_) => quote!(entries),
-            Kind::Object(_) if optional => quote!(optional_object),
-            Kind::Object(_) => quote!(object),
-            _ if optional => quote!(optional),
-            _ => quote!(scalar),
+            Kind::Json => quote!(wire::json),
+            Kind::OpenEnum(_) => quote!(wire::open_enum),
+            Kind::List(_) => quote!(wire::list),
+            Kind::Entries(_) => quote!(crate::entries::read),
+            Kind::Object(_) if optional => quote!(wire::optional_object),
+            Kind::Object(_) => quote!(wire::object),
+            _ if optional => quote!(wire::optional),
+            _ => quote!(wire::scalar),
         };
-        quote!(wire::#reader(&mut map, #name)?)
+        quote!(#reader(&mut map, #name)?)
     }
 
     /// The reader of `unread` for this field; a required one yields an `Option`.

@@ -20,11 +20,8 @@ use qopen_types::EventType;
 use tokio::time::{Instant, timeout_at};
 
 use crate::{Freshness, OpenError, OpenedCallback, RejectReason, SharedKeyring};
-use room::{Held, NoRoom, Reading};
+use room::{Held, LARGE, NoRoom, Reading};
 pub use stats::Stats;
-
-/// Bodies above this are verified and decrypted away from the threads that serve connections.
-const LARGE: usize = 256 * 1024;
 
 /// The least that a body must bring in each [`WINDOW`], in bytes: a peer that is slower holds room and
 /// brings nothing.

@@ -8,7 +8,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
-use super::LARGE;
+/// Bodies above this are verified and decrypted away from the threads that serve connections.
+pub(super) const LARGE: usize = 256 * 1024;
 
 /// How long a body that finds no room waits for it.
 const PATIENCE: Duration = Duration::from_secs(1);

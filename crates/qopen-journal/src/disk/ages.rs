@@ -1,6 +1,7 @@
 //! The ages of a journal on disk: kept in a file of their own, and lost without harm.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -75,7 +76,11 @@ impl Watch {
 
     fn save(&self, folder: &Path) -> std::io::Result<()> {
         let (path, beside) = (folder.join(FILE), folder.join("ages.json.new"));
-        fs::write(&beside, serde_json::to_vec(&Kept::new(&self.ages)?)?)?;
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.open(&beside)?.write_all(&serde_json::to_vec(&Kept::new(&self.ages)?)?)?;
         fs::rename(beside, path)
     }
 }

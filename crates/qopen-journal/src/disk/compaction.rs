@@ -6,10 +6,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::index::Location;
-use super::segment::{self, START};
-use super::writer::{Writer, fitting};
-use super::{At, unavailable};
+use super::at::{At, unavailable};
+use super::log::Log;
+use super::segment::{self, Location, START, fitting};
 use crate::JournalError;
 
 /// Maximum bytes moved in one step, unless a single record is larger. An append waits for one step at most.
@@ -46,57 +45,56 @@ impl Compaction {
     pub(super) fn due(&self) -> Instant {
         self.due
     }
-}
 
-impl Writer {
-    /// Does the next step of the compaction that is under way, if there is one and it is time.
-    pub(super) fn compact_a_little(&mut self) {
-        let Some(mut compaction) = self.compactions.pop_front() else { return };
-        if compaction.due > Instant::now() {
-            return self.compactions.push_front(compaction);
+    /// Does the next step, if it is time. Answers whoever asked when all is done or a step fails, and gives
+    /// back what has more to do.
+    pub(super) fn go_on(mut self, log: &mut Log) -> Option<Self> {
+        if self.due > Instant::now() {
+            return Some(self);
         }
-        match self.step(&mut compaction) {
+        match self.step(log) {
             Ok(Some(moved)) => {
-                let rate = self.options.compaction_rate;
-                compaction.due =
+                let rate = log.options.compaction_rate;
+                self.due =
                     Instant::now() + Duration::from_micros(moved.saturating_mul(1_000_000) / rate);
-                self.compactions.push_front(compaction);
+                return Some(self);
             }
             // Whoever asked may have gone.
             Ok(None) => {
-                segment::keep_reserve(&self.shared.folder);
-                drop(compaction.reply.send(Ok(compaction.freed)));
+                segment::keep_reserve(log.folder());
+                drop(self.reply.send(Ok(self.freed)));
             }
-            Err(error) => drop(compaction.reply.send(Err(error))),
+            Err(error) => drop(self.reply.send(Err(error))),
         }
+        None
     }
 
     /// Gives the bytes that were moved; `None` where all is done.
-    fn step(&mut self, compaction: &mut Compaction) -> Result<Option<u64>, JournalError> {
+    fn step(&mut self, log: &mut Log) -> Result<Option<u64>, JournalError> {
         let failed = |error: At| unavailable(Arc::new(error));
-        let left = match &mut compaction.left {
+        let left = match &mut self.left {
             Some(left) => left,
             None => {
-                self.note_lost()?;
-                self.seal_all();
-                let mut all: Vec<u32> = self.shared.index().segments.keys().copied().collect();
+                log.note_lost()?;
+                log.seal_all();
+                let mut all: Vec<u32> = log.index().segments.keys().copied().collect();
                 // First those of which nothing is wanted: on a full disk they make room for the others.
-                all.sort_by_cached_key(|number| self.shared.index().bytes_of(*number) > 0);
-                compaction.left.insert(all.into())
+                all.sort_by_cached_key(|number| log.index().bytes_of(*number) > 0);
+                self.left.insert(all.into())
             }
         };
-        let Some(mut segment) = compaction.at.take() else {
+        let Some(mut segment) = self.at.take() else {
             let Some(number) = left.pop_front() else {
-                self.seal_all();
+                log.seal_all();
                 return Ok(None);
             };
-            compaction.at = self.to_be_emptied(number, compaction.share).map_err(failed)?;
+            self.at = to_be_emptied(log, number, self.share).map_err(failed)?;
             return Ok(Some(0));
         };
-        let path = segment::path_of(&self.shared.folder, segment.number);
+        let path = segment::path_of(log.folder(), segment.number);
         {
             // Records deleted since the listing are not moved.
-            let index = self.shared.index();
+            let index = log.index();
             segment.wanted.retain(|at| index.is_live(*at));
         }
         let wanted = segment.wanted.make_contiguous();
@@ -104,26 +102,26 @@ impl Writer {
             let at = |error| failed(At::new(path.clone(), error));
             std::fs::remove_file(&path).map_err(at)?;
             // In this order also after a power cut: what makes others void must not go before them.
-            segment::sync_folder(&self.shared.folder).map_err(at)?;
-            self.shared.index().drop_segment(segment.number);
-            compaction.freed += segment.dead;
+            segment::sync_folder(log.folder()).map_err(at)?;
+            log.index().drop_segment(segment.number);
+            self.freed += segment.dead;
             return Ok(Some(0));
         }
         let some = fitting(wanted, STEP);
-        let moved = self.move_some(&path, &wanted[..some]).map_err(failed)?;
+        let moved = log.move_some(&path, &wanted[..some]).map_err(failed)?;
         segment.wanted.drain(..some);
-        compaction.at = Some(segment);
+        self.at = Some(segment);
         Ok(Some(moved))
     }
+}
 
-    /// A segment, where enough of it is not wanted.
-    fn to_be_emptied(&self, number: u32, share: u8) -> Result<Option<Segment>, At> {
-        let path = segment::path_of(&self.shared.folder, number);
-        let size = std::fs::metadata(&path).map_err(|error| At::new(path, error))?.len();
-        let wanted = self.shared.index().wanted(number);
-        let live: u64 = wanted.iter().map(|at| u64::from(at.length)).sum();
-        let dead = size.saturating_sub(live + u64::from(START));
-        let stays = dead == 0 && live > 0 || dead * 100 < size * u64::from(share);
-        Ok((!stays).then(|| Segment { number, wanted: wanted.into(), dead }))
-    }
+/// A segment, where enough of it is not wanted.
+fn to_be_emptied(log: &Log, number: u32, share: u8) -> Result<Option<Segment>, At> {
+    let path = segment::path_of(log.folder(), number);
+    let size = std::fs::metadata(&path).map_err(|error| At::new(path, error))?.len();
+    let wanted = log.index().wanted(number);
+    let live: u64 = wanted.iter().map(|at| u64::from(at.length)).sum();
+    let dead = size.saturating_sub(live + u64::from(START));
+    let stays = dead == 0 && live > 0 || dead * 100 < size * u64::from(share);
+    Ok((!stays).then(|| Segment { number, wanted: wanted.into(), dead }))
 }

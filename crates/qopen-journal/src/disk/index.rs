@@ -5,19 +5,10 @@ use std::time::SystemTime;
 
 use qopen_types::Digest;
 
+use super::events::{Event, Events, Segments};
 use super::frame::{Body, Header, Kind, owner_of};
-use super::outbox::{Event, Events, Segments};
-use super::segment::Hole;
+use super::segment::{Hole, Location};
 use crate::{Note, Noted, PullId, PullState};
-
-/// Where a record is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Location {
-    pub(super) segment: u32,
-    pub(super) offset: u32,
-    /// Bytes up to the next record.
-    pub(super) length: u32,
-}
 
 /// What a record says, besides its payload.
 #[derive(Debug, Default)]

@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{At, unavailable};
+use super::at::{At, unavailable};
 use crate::JournalError;
 
 /// Holds the journal's folder until it is dropped; a process that dies gives it up too.

@@ -1,22 +1,27 @@
 //! The journal on disk: a folder of segments, written by one thread of one process.
 
 mod ages;
+mod at;
 mod compaction;
+mod events;
 mod faults;
 mod frame;
 mod index;
 mod lock;
+mod log;
+mod options;
 mod outbox;
 mod read;
 mod recover;
 mod segment;
+mod shared;
 mod writer;
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
@@ -29,70 +34,22 @@ use crate::pack::LARGE;
 use crate::work::{Claims, workload_of_one_process};
 use crate::{
     Appended, Durability, Expired, Journal, JournalError, JournalStats, Note, Noted, PageRecord,
-    PullId, PullState, Quarantined, Upkeep,
+    PullId, PullState, Quarantined, Report, Upkeep,
 };
+use at::{At, stopped, too_large, unavailable};
 #[cfg(feature = "faults")]
 pub use faults::Faults;
-#[cfg(not(feature = "faults"))]
-use faults::Faults;
 use frame::{Frame, Kind};
-use index::{Entry, Index};
+use index::Entry;
 use lock::Lock;
+use log::{Log, Record};
+pub use options::DiskOptions;
 use recover::Loaded;
-pub use recover::{Damage, Report};
+use shared::Shared;
 use writer::{Append, Job, Writer};
 
 /// Appends that may wait for the writing thread before those who append wait too.
 const QUEUE: usize = 1024;
-
-/// Settings of a [`DiskJournal`].
-#[derive(Clone, Debug)]
-#[must_use = "options do nothing until a journal is opened with them"]
-pub struct DiskOptions {
-    segment_size: u32,
-    compaction_rate: u64,
-    faults: Faults,
-}
-
-impl Default for DiskOptions {
-    fn default() -> Self {
-        Self { segment_size: 32 << 20, compaction_rate: 64 << 20, faults: Faults::default() }
-    }
-}
-
-impl DiskOptions {
-    /// Bytes that are set aside at a time, from 64 KiB to 1 GiB. Default 32 MiB. A larger record
-    /// gets room of its own.
-    pub fn segment_size(mut self, bytes: u32) -> Self {
-        self.segment_size = bytes.clamp(64 << 10, 1 << 30);
-        self
-    }
-
-    /// Bytes a second that [`compact`](Upkeep::compact) moves at most, so that appends have the rest of
-    /// what the disk can do. Default 64 MiB.
-    pub fn compaction_rate(mut self, bytes: u64) -> Self {
-        self.compaction_rate = bytes.max(1);
-        self
-    }
-
-    /// Storage that fails on command.
-    #[cfg(feature = "faults")]
-    pub fn faults(mut self, faults: Faults) -> Self {
-        self.faults = faults;
-        self
-    }
-
-    /// Opens the journal in that folder, and makes one where there is none. Everything that is
-    /// stored is read once and checked. Blocks for as long as that takes.
-    ///
-    /// # Errors
-    /// [`JournalError::Locked`], when another process has it open;
-    /// [`JournalError::UnknownFormat`], when a later version wrote it;
-    /// [`JournalError::Unavailable`], when the folder cannot be used.
-    pub fn open(self, folder: impl Into<PathBuf>) -> Result<DiskJournal, JournalError> {
-        DiskJournal::open_with(folder.into(), self)
-    }
-}
 
 /// A journal in a folder. What it has kept survives the process and the machine, as far as the
 /// disk keeps what it was told to.
@@ -115,23 +72,16 @@ pub struct DiskJournal {
     _lock: Lock,
 }
 
-/// What readers and the writer have in common.
-struct Shared {
-    folder: PathBuf,
-    index: Mutex<Index>,
-    stats: Mutex<JournalStats>,
-    ages: Mutex<ages::Watch>,
-}
-
-impl Shared {
-    /// Held to copy it or to add to it.
-    fn stats(&self) -> MutexGuard<'_, JournalStats> {
-        self.stats.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Held for map operations, never across an await or a disk access.
-    fn index(&self) -> MutexGuard<'_, Index> {
-        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+impl DiskOptions {
+    /// Opens the journal in that folder, and makes one where there is none. Everything that is
+    /// stored is read once and checked. Blocks for as long as that takes.
+    ///
+    /// # Errors
+    /// [`JournalError::Locked`], when another process has it open;
+    /// [`JournalError::UnknownFormat`], when a later version wrote it;
+    /// [`JournalError::Unavailable`], when the folder cannot be used.
+    pub fn open(self, folder: impl Into<PathBuf>) -> Result<DiskJournal, JournalError> {
+        DiskJournal::open_with(folder.into(), self)
     }
 }
 
@@ -154,14 +104,14 @@ impl DiskJournal {
         let (stats, ages) = (Mutex::default(), Mutex::new(ages));
         let shared = Arc::new(Shared { folder, index: Mutex::new(index), stats, ages });
         let (jobs, queue) = mpsc::channel(QUEUE);
-        let mut writer = Writer::new(Arc::clone(&shared), options, lost, last);
+        let mut log = Log::new(Arc::clone(&shared), options, lost, last);
         for unclosed in unclosed {
-            writer.secure(unclosed).map_err(|error| unavailable(Arc::new(error)))?;
+            log.secure(unclosed).map_err(|error| unavailable(Arc::new(error)))?;
         }
         segment::keep_reserve(&shared.folder);
         let thread = std::thread::Builder::new().name("qopen-journal".into());
         let thread = thread
-            .spawn(move || writer.run(queue))
+            .spawn(move || Writer::new(log).run(queue))
             .map_err(|error| JournalError::Fatal(Box::new(error)))?;
         let (jobs, thread) = (Some(jobs), Some(thread));
         Ok(Self { shared, jobs, thread, report, claims: Claims::default(), _lock: lock })
@@ -250,7 +200,12 @@ impl DiskJournal {
         below: Option<u64>,
     ) -> Result<Appended, JournalError> {
         let (reply, answer) = oneshot::channel();
-        self.submit(Job::Append(Box::new(Append { frame, entry, below, reply }))).await?;
+        self.submit(Job::Append(Box::new(Append {
+            record: Record { frame, entry },
+            below,
+            reply,
+        })))
+        .await?;
         answer.await.map_err(|_| stopped())?
     }
 
@@ -424,43 +379,6 @@ impl Upkeep for DiskJournal {
     async fn restore(&self, pull: &PullId, noted: Noted) -> Result<(), JournalError> {
         self.keep_note_of(pull, &noted.note, noted.at).await
     }
-}
-
-/// What went wrong, and at which file.
-#[derive(Debug)]
-struct At {
-    path: PathBuf,
-    error: io::Error,
-}
-
-impl At {
-    fn new(path: impl Into<PathBuf>, error: io::Error) -> Self {
-        Self { path: path.into(), error }
-    }
-}
-
-impl fmt::Display for At {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.path.display())
-    }
-}
-
-impl std::error::Error for At {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.error)
-    }
-}
-
-fn unavailable(error: Arc<At>) -> JournalError {
-    JournalError::Unavailable(Box::new(error))
-}
-
-fn stopped() -> JournalError {
-    JournalError::Fatal("the journal's thread has stopped".into())
-}
-
-fn too_large(bytes: usize) -> JournalError {
-    JournalError::Fatal(format!("a payload of {bytes} bytes is too large for a record").into())
 }
 
 /// A folder that only its owner can look into.

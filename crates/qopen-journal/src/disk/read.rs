@@ -9,10 +9,13 @@ use futures_core::stream::BoxStream;
 use futures_util::stream::{self, StreamExt as _};
 use qopen_types::Digest;
 
+use super::at::{At, unavailable};
+use super::events::Event;
 use super::frame::{Body, Header};
-use super::index::{Index, Item, Location};
-use super::outbox::Event;
-use super::{At, Shared, segment, unavailable};
+use super::index::{Index, Item};
+use super::segment;
+use super::segment::Location;
+use super::shared::Shared;
 use crate::{JournalError, PageRecord, Payload, PullId, Quarantined, Waiting};
 
 /// Bytes of payload that are read in one go, at most, unless a single page has more.

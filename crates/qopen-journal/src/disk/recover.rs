@@ -1,60 +1,19 @@
 //! What is on the disk, whatever happened to it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
 use qopen_types::Digest;
 
+use super::at::{At, unavailable};
 use super::frame::{Body, HEADER};
-use super::index::{Entry, Index, Location};
+use super::index::{Entry, Index};
+use super::segment::Location;
 use super::segment::{self, FORMAT, Hole, NoOpening, Opening, Scan, Stream};
-use super::{At, Shared, unavailable};
+use super::shared::Shared;
+use crate::report::{Damage, Report};
 use crate::{JournalError, PullId};
-
-/// A part of a segment that holds no whole record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Damage {
-    /// The segment's file.
-    pub file: String,
-    /// Where in it.
-    pub offset: u64,
-    /// How many bytes.
-    pub bytes: u64,
-    /// Whether it is an append that was under way when the process or the machine stopped. Nobody
-    /// was told that it was kept, so that the platform sends it again.
-    pub unfinished: bool,
-}
-
-/// In one sentence.
-impl fmt::Display for Damage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { file, offset, bytes, unfinished } = self;
-        let what = match unfinished {
-            true => "an append that was not finished, and not acknowledged",
-            false => "cannot be read any more",
-        };
-        write!(f, "{file}: {bytes} bytes at byte {offset}: {what}")
-    }
-}
-
-/// What a journal on disk holds.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Report {
-    /// Files.
-    pub segments: u64,
-    /// Whole records.
-    pub records: u64,
-    /// Pulls.
-    pub pulls: u64,
-    /// Bytes of the files.
-    pub bytes: u64,
-    /// What is not whole, in the order of files and offsets.
-    pub damage: Vec<Damage>,
-}
 
 impl Report {
     fn add(&mut self, number: u32, bytes: &[u8], scan: &Scan) {

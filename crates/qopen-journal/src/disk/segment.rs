@@ -6,10 +6,28 @@ use std::path::{Path, PathBuf};
 
 use qopen_types::Digest;
 
-use super::At;
+use super::at::At;
 use super::faults::Faults;
 use super::frame::{ALIGN, Body, HEADER, Header, Kind};
 
+/// Where a record is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Location {
+    pub(super) segment: u32,
+    pub(super) offset: u32,
+    /// Bytes up to the next record.
+    pub(super) length: u32,
+}
+
+/// The number of leading records that fit into `bytes`; at least one.
+pub(super) fn fitting(records: &[Location], bytes: usize) -> usize {
+    let mut sum = 0;
+    let fits = |at: &&Location| {
+        sum += at.length as usize;
+        sum <= bytes
+    };
+    records.iter().take_while(fits).count().max(1).min(records.len())
+}
 /// The version of what is written. Every earlier one is read: 1 had no events, and 2 had them between
 /// the pages.
 pub(super) const FORMAT: u32 = 3;

@@ -1,9 +1,7 @@
 //! The thread that writes: many appends, one sync.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::fs::File;
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,16 +10,12 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
+use super::at::{At, unavailable};
 use super::compaction::Compaction;
-use super::frame::{Body, Frame, Header, Kind};
-use super::index::{Entry, Location};
-use super::recover::Unclosed;
-use super::segment::{self, Active, Opening, START, Stream};
-use super::{At, DiskOptions, Shared, too_large, unavailable};
+use super::frame::Kind;
+use super::log::{BATCH, Log, Record};
+use super::segment::{self, Stream};
 use crate::{Appended, JournalError, PullId};
-
-/// Bytes that are written in one go, at most, unless a single record has more.
-const BATCH: usize = 8 << 20;
 
 /// Fewer appends than this wait for more to share their sync, where others come at the same time: a
 /// sync costs as much as several appends, whatever it is for.
@@ -50,8 +44,7 @@ pub(super) enum Job {
 }
 
 pub(super) struct Append {
-    pub(super) frame: Frame,
-    pub(super) entry: Entry,
+    pub(super) record: Record,
     /// Only where everything that is stored of what it makes void has a smaller number than that.
     pub(super) below: Option<u64>,
     pub(super) reply: oneshot::Sender<Result<Appended, JournalError>>,
@@ -60,124 +53,33 @@ pub(super) struct Append {
 impl Append {
     /// Whether compaction can free space once it is stored.
     fn makes_room(&self) -> bool {
-        matches!(self.frame.header().kind, Kind::Forgotten | Kind::Released | Kind::Taken)
+        matches!(self.record.frame.header().kind, Kind::Forgotten | Kind::Released | Kind::Taken)
     }
 
     /// What is stored at most once.
     fn name(&self) -> Option<(Kind, Option<PullId>, Digest)> {
-        let header = self.frame.header();
+        let header = self.record.frame.header();
         let once = matches!(header.kind, Kind::Page | Kind::Quarantined | Kind::Event);
-        once.then(|| (header.kind, self.entry.pull.clone(), header.digest))
+        once.then(|| (header.kind, self.record.entry.pull.clone(), header.digest))
     }
 }
 
+/// The thread's state: the log, and the compactions that were asked for.
 pub(super) struct Writer {
-    pub(super) shared: Arc<Shared>,
-    pub(super) options: DiskOptions,
-    active: BTreeMap<Stream, Active>,
-    /// The newest segment of each stream that was written to, and its end.
-    last: BTreeMap<Stream, (u32, u32)>,
-    /// The number of the next segment. None is used twice, not even where making one failed.
-    next_segment: u32,
-    next_seq: u64,
-    /// Lost pages of which no record says so yet. Until it does, nothing is deleted.
-    lost: Vec<(PullId, Digest)>,
+    log: Log,
     /// The first is under way.
-    pub(super) compactions: VecDeque<Compaction>,
-    /// Whether what was written last before a kill is being moved.
-    securing: bool,
+    compactions: VecDeque<Compaction>,
 }
 
 impl Writer {
-    pub(super) fn new(
-        shared: Arc<Shared>,
-        options: DiskOptions,
-        lost: Vec<(PullId, Digest)>,
-        last: BTreeMap<Stream, (u32, u32)>,
-    ) -> Self {
-        let (next_segment, next_seq) = {
-            let index = shared.index();
-            let last = index.segments.last_key_value().map_or(0, |(number, _)| *number);
-            (last + 1, index.next_seq.max(1))
-        };
-        let (active, compactions) = (BTreeMap::new(), VecDeque::new());
-        let securing = false;
-        Self { shared, options, active, last, next_segment, next_seq, lost, compactions, securing }
-    }
-
-    /// Writes once more what was written last before a process stopped without closing: it is read
-    /// from memory that may never have reached the disk. It is written over itself, which takes no
-    /// room; where that fails, or something that is no record lies between, it is moved, and the
-    /// segment ends before it.
-    pub(super) fn secure(&mut self, unclosed: Unclosed) -> Result<(), At> {
-        let Unclosed { segment: number, batch, end } = unclosed;
-        let path = segment::path_of(&self.shared.folder, number);
-        if let Some(end) = end {
-            match segment::write_again(&path, batch, end, &self.options.faults) {
-                Ok(()) => {
-                    self.shared.index().segments.insert(number, end);
-                    self.last.values_mut().filter(|it| it.0 == number).for_each(|it| it.1 = end);
-                    return Ok(());
-                }
-                Err(error) => {
-                    let error = &error as &dyn std::error::Error;
-                    tracing::warn!(error, "the last records cannot be secured in their place");
-                }
-            }
-        }
-        let wanted = self.shared.index().live(number);
-        let wanted: Vec<_> = wanted.into_iter().filter(|at| at.offset >= batch).collect();
-        // Until all of it is in its new place, it counts where it stands.
-        self.securing = true;
-        let moved = self.move_out(&path, &wanted);
-        self.seal_all();
-        self.securing = false;
-        moved?;
-        self.last.values_mut().filter(|it| it.0 == number).for_each(|it| it.1 = batch);
-        self.shared.index().segments.insert(number, batch);
-        segment::name_end(&self.shared.folder, number, batch)?;
-        // What is left is what was promised; that the rest stands there is known to be nothing.
-        let file = File::options().write(true).open(&path);
-        let cut = file.and_then(|file| {
-            file.set_len(u64::from(batch))?;
-            file.sync_data()
-        });
-        cut.map_err(|error| At::new(path, error))
-    }
-
-    /// Notes that pages are lost, so that this outlives the place where they were lost.
-    pub(super) fn note_lost(&mut self) -> Result<(), JournalError> {
-        let mut batch = Vec::new();
-        for (pull, digest) in &self.lost {
-            let frame = Frame::new(Kind::Lost, Some(pull), "", *digest, b"").map_err(too_large)?;
-            let entry = Entry { pull: Some(pull.clone()), ..Entry::default() };
-            // Nobody waits for the answer.
-            let (reply, _) = oneshot::channel();
-            batch.push(Append { frame, entry, below: None, reply });
-        }
-        if !batch.is_empty() {
-            self.keep(&mut batch).map_err(|error| unavailable(Arc::new(error)))?;
-            self.lost.clear();
-        }
-        Ok(())
-    }
-
-    /// Stores records of one stream and takes them into the index.
-    fn keep(&mut self, batch: &mut [Append]) -> Result<(), At> {
-        let Some(first) = batch.first() else { return Ok(()) };
-        let stream = Stream::of(first.frame.header().kind);
-        let places = self.store(stream, batch)?;
-        let mut index = self.shared.index();
-        for (append, at) in batch.iter_mut().zip(places) {
-            index.apply(append.frame.header(), append.entry.take(), at);
-        }
-        Ok(())
+    pub(super) fn new(log: Log) -> Self {
+        Self { log, compactions: VecDeque::new() }
     }
 
     /// Runs until nobody can ask any more. Whoever is alone waits for nobody; those that come while
     /// the disk is busy, or a moment after one another, share the next sync.
     pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
-        if let Err(error) = self.note_lost() {
+        if let Err(error) = self.log.note_lost() {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(error, "that pages are lost cannot be noted yet");
         }
@@ -199,18 +101,22 @@ impl Writer {
                 };
                 self.commit(batch.appends);
             } else if self.compactions.is_empty() {
-                self.probe();
+                self.log.probe();
             }
-            self.compact_a_little();
+            if let Some(compaction) = self.compactions.pop_front()
+                && let Some(compaction) = compaction.go_on(&mut self.log)
+            {
+                self.compactions.push_front(compaction);
+            }
         }
-        self.seal_all();
+        self.log.seal_all();
     }
 
     /// What is asked for next; `Some(None)` where it is time for something else.
     fn next(&self, jobs: &mut mpsc::Receiver<Job>, clock: Option<&Runtime>) -> Option<Option<Job>> {
         let due = match self.compactions.front() {
             Some(compaction) => compaction.due().saturating_duration_since(Instant::now()),
-            None if !self.shared.stats().healthy => PROBE,
+            None if !self.log.shared.stats().healthy => PROBE,
             None => return jobs.blocking_recv().map(Some),
         };
         if let Ok(job) = jobs.try_recv() {
@@ -220,18 +126,6 @@ impl Writer {
         match clock.block_on(async { timeout(due, jobs.recv()).await }) {
             Ok(job) => job.map(Some),
             Err(_) => Some(None),
-        }
-    }
-
-    /// Whether the storage takes anything again.
-    fn probe(&mut self) {
-        let done = match self.make_room(Stream::Pages, 0) {
-            Ok(active) => active.probe().is_ok(),
-            Err(_) => false,
-        };
-        self.shared.stats().healthy = done;
-        if !done {
-            self.seal(Stream::Pages);
         }
     }
 
@@ -247,7 +141,7 @@ impl Writer {
     fn take(&mut self, job: Job, batch: &mut Batch) {
         match job {
             Job::Append(append) => {
-                batch.bytes += append.frame.header().length();
+                batch.bytes += append.record.frame.header().length();
                 batch.appends.push(*append);
             }
             Job::Compact { share, reply } => {
@@ -264,14 +158,14 @@ impl Writer {
         let stored: BTreeSet<PullId> = match batch.iter().any(|it| it.below.is_some()) {
             true => {
                 let plain = batch.iter().filter(|it| it.below.is_none());
-                plain.filter_map(|it| it.entry.pull.clone()).collect()
+                plain.filter_map(|it| it.record.entry.pull.clone()).collect()
             }
             false => BTreeSet::new(),
         };
         let (mut new, mut again) = (BTreeMap::<Stream, Vec<Append>>::new(), Vec::new());
         for append in batch {
             let name = append.name();
-            let stream = Stream::of(append.frame.header().kind);
+            let stream = Stream::of(append.record.frame.header().kind);
             if self.is_known(&append, &stored) {
                 let _ = append.reply.send(Ok(Appended::Duplicate));
             } else if name.is_some_and(|name| !names.insert(name)) {
@@ -281,13 +175,13 @@ impl Writer {
             }
         }
         for (stream, mut new) in new {
-            let kept = match self.keep(&mut new) {
+            let kept = match self.log.keep(records(&mut new)) {
                 Err(At { error, .. })
                     if error.kind() == io::ErrorKind::StorageFull
                         && new.iter().any(Append::makes_room)
-                        && segment::release_reserve(&self.shared.folder) =>
+                        && segment::release_reserve(&self.log.shared.folder) =>
                 {
-                    self.keep(&mut new)
+                    self.log.keep(records(&mut new))
                 }
                 kept => kept,
             };
@@ -312,10 +206,10 @@ impl Writer {
 
     /// Whether there is nothing to store: it is there already, or its condition does not hold.
     fn is_known(&self, append: &Append, stored: &BTreeSet<PullId>) -> bool {
-        let index = self.shared.index();
+        let index = self.log.shared.index();
         if let Some(below) = append.below {
-            let digest = append.frame.header().digest;
-            let newest = match (&append.entry.pull, append.frame.header().kind) {
+            let digest = append.record.frame.header().digest;
+            let newest = match (&append.record.entry.pull, append.record.frame.header().kind) {
                 (Some(pull), _) if stored.contains(pull) => None,
                 (Some(pull), _) => index.newest(pull),
                 (None, Kind::Taken) => index.events.number_of(digest),
@@ -330,148 +224,8 @@ impl Writer {
             None => false,
         }
     }
-
-    /// Writes the records, one after the other, and makes them durable together.
-    fn store(&mut self, stream: Stream, new: &mut [Append]) -> Result<Vec<Location>, At> {
-        let total = new.iter().map(|it| it.frame.header().length()).sum();
-        let mut bytes = Vec::with_capacity(total);
-        let mut places = Vec::with_capacity(new.len());
-        let next_seq = &mut self.next_seq;
-        new.iter_mut().for_each(|append| append.frame.number(next_seq));
-        let active = self.make_room(stream, total)?;
-        let number = active.opening.number;
-        for append in new {
-            // The batch fits into a segment, and a segment's offsets into 32 bits.
-            let offset = active.end + u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-            append.frame.write(&mut bytes, (number, offset), active.end);
-            let length = u32::try_from(append.frame.header().length()).unwrap_or(u32::MAX);
-            places.push(Location { segment: number, offset, length });
-        }
-        let before = Instant::now();
-        let done = active.append(&bytes);
-        {
-            let mut stats = self.shared.stats();
-            stats.batches += 1;
-            stats.waited += before.elapsed();
-            stats.healthy = done.is_ok();
-            if done.is_ok() {
-                stats.records += places.len() as u64;
-                stats.bytes += bytes.len() as u64;
-            } else {
-                stats.failures += 1;
-            }
-        }
-        match done {
-            Ok(()) => {
-                let end = self.active.get(&stream).map_or(START, |active| active.end);
-                self.last.insert(stream, (number, end));
-                Ok(places)
-            }
-            Err(error) => {
-                // What is on the disk now is anybody's guess: nothing more goes after it. The next
-                // segment says that nothing of it was promised.
-                self.seal(stream);
-                Err(At::new(segment::path_of(&self.shared.folder, number), error))
-            }
-        }
-    }
-
-    /// The segment that has room for so many bytes; a new one where the newest is full or failed.
-    fn make_room(&mut self, stream: Stream, bytes: usize) -> Result<&mut Active, At> {
-        if self.active.get(&stream).is_some_and(|active| !active.has_room_for(bytes)) {
-            self.seal(stream);
-        }
-        if !self.active.contains_key(&stream) {
-            let least = u32::try_from(START as usize + bytes).unwrap_or(u32::MAX);
-            let capacity = least.max(self.options.segment_size);
-            let (previous, previous_end) = self.last.get(&stream).copied().unwrap_or((0, START));
-            let number = self.next_segment;
-            self.next_segment += 1;
-            let (folder, faults) = (&self.shared.folder, &self.options.faults);
-            let create = |capacity| {
-                let secures = self.securing;
-                let opening = Opening { number, capacity, stream, secures, previous, previous_end };
-                Active::create(folder, opening, faults)
-            };
-            // On a disk that is almost full there may be room for this much, and nothing more.
-            let active = create(capacity).or_else(|error| match error.kind() {
-                io::ErrorKind::StorageFull => create(least),
-                _ => Err(error),
-            });
-            let active = active.map_err(|error| {
-                let mut stats = self.shared.stats();
-                (stats.failures, stats.healthy) = (stats.failures + 1, false);
-                At::new(segment::path_of(folder, number), error)
-            })?;
-            self.shared.index().segments.insert(number, START);
-            self.last.insert(stream, (number, START));
-            self.active.insert(stream, active);
-        }
-        let gone = || At::new(self.shared.folder.clone(), io::ErrorKind::NotFound.into());
-        self.active.get_mut(&stream).ok_or_else(gone)
-    }
-
-    fn seal(&mut self, stream: Stream) {
-        if let Some(active) = self.active.remove(&stream) {
-            active.close();
-        }
-    }
-
-    pub(super) fn seal_all(&mut self) {
-        Stream::ALL.into_iter().for_each(|stream| self.seal(stream));
-    }
-
-    /// Stores records once more, at the end. Gives their bytes.
-    pub(super) fn move_some(&mut self, path: &Path, some: &[Location]) -> Result<u64, At> {
-        let at = |error| At::new(path.to_owned(), error);
-        let file = File::open(path).map_err(at)?;
-        let mut batches = BTreeMap::<Stream, Vec<Append>>::new();
-        let mut bytes = 0;
-        for from in some {
-            let record = segment::read_record(&file, from.offset, from.length).map_err(at)?;
-            let (header, entry, body) = read(&record, *from).ok_or_else(|| {
-                let what =
-                    format!("the record at {} is damaged; it stays where it is", from.offset);
-                at(io::Error::new(io::ErrorKind::InvalidData, what))
-            })?;
-            let frame = Frame::moved(header, body.to_vec());
-            bytes += u64::from(from.length);
-            // Nobody waits for the answer.
-            let (reply, _) = oneshot::channel();
-            let append = Append { frame, entry, below: None, reply };
-            batches.entry(Stream::of(header.kind)).or_default().push(append);
-        }
-        for mut batch in batches.into_values() {
-            self.keep(&mut batch)?;
-        }
-        Ok(bytes)
-    }
-
-    fn move_out(&mut self, path: &Path, wanted: &[Location]) -> Result<(), At> {
-        let mut rest = wanted;
-        while !rest.is_empty() {
-            let (some, later) = rest.split_at(fitting(rest, BATCH));
-            self.move_some(path, some)?;
-            rest = later;
-        }
-        Ok(())
-    }
 }
 
-/// The number of leading records that fit into `bytes`; at least one.
-pub(super) fn fitting(records: &[Location], bytes: usize) -> usize {
-    let mut sum = 0;
-    let fits = |at: &&Location| {
-        sum += at.length as usize;
-        sum <= bytes
-    };
-    records.iter().take_while(fits).count().max(1).min(records.len())
-}
-
-/// A record as it was stored at that place, if it is whole.
-fn read(record: &[u8], at: Location) -> Option<(Header, Entry, &[u8])> {
-    let header = Header::read(record, (at.segment, at.offset))?;
-    let body = header.body_in(record)?;
-    let entry = Entry::of(&header, &Body::of(&header, body)?)?;
-    Some((header, entry, body))
+fn records(batch: &mut [Append]) -> Vec<&mut Record> {
+    batch.iter_mut().map(|it| &mut it.record).collect()
 }

@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use qopen_postgres::{Database, DatabaseError};
-use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
-use super::Shared;
+use super::shared::Shared;
 
 /// The least time between two notifications of a process: more would hold up commits, which are put
 /// in order by them.
@@ -16,32 +15,8 @@ const BETWEEN: Duration = Duration::from_millis(20);
 /// How often the connection is tried, and how long it may take to answer.
 const PING: Duration = Duration::from_secs(2);
 
-/// How long nothing is written until it is tried whether anything can be.
-pub(super) const PULSE: Duration = Duration::from_secs(4);
-
 /// A write of no other use: where nothing can be kept, only that tells.
 const BEAT: &str = "UPDATE qopen_journal.pulse SET at = clock_timestamp()";
-
-#[derive(Debug, Default)]
-pub(super) struct Hints {
-    /// Something is to be said to the others.
-    outgoing: Notify,
-    /// Something is to be looked at.
-    incoming: Arc<Notify>,
-}
-
-impl Hints {
-    /// Something was kept here.
-    pub(super) fn kept(&self) {
-        self.outgoing.notify_one();
-        self.incoming.notify_one();
-    }
-
-    pub(super) async fn wait(&self, most: Duration) {
-        // Either way somebody looks.
-        let _ = timeout(most, self.incoming.notified()).await;
-    }
-}
 
 /// Says and hears, on a connection of its own, and makes another when that is lost.
 pub(super) async fn run(database: Database, shared: Arc<Shared>) {

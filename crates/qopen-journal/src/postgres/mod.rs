@@ -3,17 +3,18 @@
 mod hint;
 mod outbox;
 mod read;
+mod renewals;
+mod shared;
 mod upkeep;
+mod value;
 mod work;
 mod write;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures_core::stream::BoxStream;
-use qopen_postgres::client::{Error, Row};
 use qopen_postgres::{Database, DatabaseError, Pooled, Schema};
 use qopen_types::{Digest, MarkId, RobotId};
 use tokio::sync::{Semaphore, mpsc};
@@ -21,10 +22,13 @@ use tokio::task::JoinSet;
 
 use crate::age::Observer;
 use crate::{
-    Appended, Cursor, Durability, Journal, JournalError, JournalStats, Note, PageRecord, Payload,
-    PullId, PullState, Quarantined,
+    Appended, Cursor, Durability, Journal, JournalError, Note, PageRecord, PullId, PullState,
+    Quarantined,
 };
-use hint::Hints;
+use renewals::Renewals;
+use shared::Shared;
+pub(crate) use value::away;
+use value::{bounded, bytes_of, digest_of, encode, failed, names_of, pack, pull_of};
 use write::Append;
 
 const SCHEMA: Schema = Schema::new(
@@ -48,41 +52,11 @@ pub(crate) struct PostgresJournal {
     /// One for each stream of pages, which has a connection to itself.
     streams: Arc<Semaphore>,
     /// Leases are renewed whatever else is read.
-    renewals: work::Renewals,
+    renewals: Renewals,
     /// The time that this process has observed.
     observer: Mutex<Option<Observer>>,
     /// Ended with the journal.
     _tasks: JoinSet<()>,
-}
-
-/// What the journal and its tasks have in common.
-#[derive(Default)]
-struct Shared {
-    stats: Mutex<JournalStats>,
-    hints: Hints,
-    /// When something could be written last.
-    wrote: Mutex<Option<Instant>>,
-}
-
-impl Shared {
-    /// Held to copy it or to add to it.
-    fn stats(&self) -> MutexGuard<'_, JournalStats> {
-        self.stats.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Records a write or its failure. Only writes decide health.
-    fn wrote(&self, done: bool) {
-        self.stats().healthy = done;
-        if done {
-            *self.wrote.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-        }
-    }
-
-    /// Whether the last successful write is too old to prove health.
-    fn is_doubtful(&self) -> bool {
-        let wrote = *self.wrote.lock().unwrap_or_else(PoisonError::into_inner);
-        !self.stats().healthy || wrote.is_none_or(|at| at.elapsed() > hint::PULSE)
-    }
 }
 
 /// Whether there are tables of a journal.
@@ -131,7 +105,7 @@ impl PostgresJournal {
         write::spawn(&mut tasks, &database, queue, &shared);
         tasks.spawn(hint::run(database.clone(), Arc::clone(&shared)));
         let streams = Arc::new(Semaphore::new(read::STREAMS));
-        let renewals = work::Renewals::default();
+        let renewals = Renewals::default();
         let observer = Mutex::default();
         Ok(Self { database, identity, appends, shared, streams, renewals, observer, _tasks: tasks })
     }
@@ -150,81 +124,6 @@ impl fmt::Debug for PostgresJournal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PostgresJournal").field("database", &self.database).finish_non_exhaustive()
     }
-}
-
-pub(crate) fn away(error: DatabaseError) -> JournalError {
-    match error.is_retryable() {
-        true => JournalError::Unavailable(Box::new(error)),
-        false => JournalError::Fatal(Box::new(error)),
-    }
-}
-
-/// How long any statement may take until the database counts as away.
-const STATEMENT: Duration = Duration::from_secs(12);
-
-/// Bounds what is asked of the database: a server that is frozen answers nothing, and closes nothing.
-async fn bounded<T>(
-    work: impl Future<Output = Result<T, JournalError>>,
-) -> Result<T, JournalError> {
-    let done = tokio::time::timeout(STATEMENT, work).await;
-    done.unwrap_or_else(|_| Err(away(DatabaseError::TimedOut)))
-}
-
-fn failed(error: Error) -> JournalError {
-    away(error.into())
-}
-
-fn damaged(what: &str) -> JournalError {
-    JournalError::Damaged(what.to_owned().into())
-}
-
-/// A payload as it is stored, with its length where it is packed.
-async fn pack(payload: Payload) -> Result<(Option<i32>, Vec<u8>), JournalError> {
-    if payload.len() < crate::pack::LARGE {
-        return Ok(pack_here(&payload));
-    }
-    let packed = tokio::task::spawn_blocking(move || pack_here(&payload)).await;
-    packed.map_err(|error| JournalError::Fatal(Box::new(error)))
-}
-
-fn pack_here(payload: &Payload) -> (Option<i32>, Vec<u8>) {
-    let bytes = payload.as_bytes();
-    match crate::pack::pack(bytes).zip(i32::try_from(bytes.len()).ok()) {
-        Some((packed, unpacked)) => (Some(unpacked), packed),
-        None => (None, bytes.to_vec()),
-    }
-}
-
-/// The payload of a row that has it in these two columns.
-fn unpack(unpacked: Option<i32>, stored: &[u8]) -> Result<Payload, JournalError> {
-    let length = match unpacked {
-        Some(length) => usize::try_from(length).map_err(|_| damaged("a length is negative"))?,
-        None => stored.len(),
-    };
-    let bytes = crate::pack::unpack(stored, unpacked.is_some(), length);
-    bytes.map(Payload::new).ok_or_else(|| damaged("a payload is not what was stored"))
-}
-
-/// A pull's names; none where nobody knows whose something is.
-fn names_of(pull: Option<&PullId>) -> (Option<&str>, Option<&str>) {
-    pull.map(|it| (it.robot_id.as_str(), it.mark_id.as_str())).unzip()
-}
-
-fn bytes_of(digest: Digest) -> Vec<u8> {
-    digest.to_u128().to_be_bytes().to_vec()
-}
-
-fn digest_of(bytes: &[u8]) -> Result<Digest, JournalError> {
-    let bytes = bytes.try_into().map_err(|_| damaged("a digest has another length"))?;
-    Ok(Digest::from_u128(u128::from_be_bytes(bytes)))
-}
-
-/// The pull of a row that has its names in these two columns.
-fn pull_of(row: &Row, robot: usize, mark: usize) -> Result<PullId, JournalError> {
-    let name = |at| row.get::<_, &str>(at);
-    let damaged = |_| damaged("a name is none");
-    let robot_id = name(robot).parse().map_err(damaged)?;
-    Ok(PullId { robot_id, mark_id: name(mark).parse().map_err(damaged)? })
 }
 
 #[async_trait]
@@ -421,8 +320,4 @@ impl Journal for PostgresJournal {
     fn durability(&self) -> Durability {
         Durability::ServerCommit
     }
-}
-
-fn encode(note: &Note) -> Result<String, JournalError> {
-    serde_json::to_string(note).map_err(|error| JournalError::Fatal(Box::new(error)))
 }

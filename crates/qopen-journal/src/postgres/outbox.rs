@@ -5,7 +5,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use qopen_types::Digest;
 
-use super::{PostgresJournal, bounded, bytes_of, failed, pack, unpack};
+use super::PostgresJournal;
+use super::value::{bounded, bytes_of, failed, pack, unpack};
 use crate::{Appended, Backlog, JournalError, Outbox, Payload, Waiting, WorkerId};
 
 /// Bytes that are read in one go, at most, unless a single event has more.

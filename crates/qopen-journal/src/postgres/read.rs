@@ -12,7 +12,7 @@ use qopen_postgres::client::{Client, Error, IsolationLevel, Row};
 use qopen_types::{Digest, MarkId, RobotId};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use super::{away, bytes_of, damaged, digest_of, failed, names_of, pull_of, unpack};
+use super::value::{away, bytes_of, damaged, digest_of, failed, names_of, pull_of, unpack};
 use crate::{Cursor, JournalError, Note, Noted, PageRecord, PullId, PullState, Quarantined};
 
 /// Pages that are fetched at a time.

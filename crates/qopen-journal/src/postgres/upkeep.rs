@@ -8,7 +8,8 @@ use futures_util::StreamExt as _;
 
 use qopen_postgres::DatabaseError;
 
-use super::{PostgresJournal, away, bounded, encode, failed, read};
+use super::value::{away, bounded, encode, failed, pull_of};
+use super::{PostgresJournal, read};
 use crate::age::Ages;
 use crate::{
     Expired, Holdings, Journal as _, JournalError, JournalStats, Noted, PullId, Report, Upkeep,
@@ -145,7 +146,7 @@ impl PostgresJournal {
         let gone = transaction.query(&forget, &[page, note, item, &names.0, &names.1]).await;
         let gone = gone.map_err(failed)?;
         transaction.commit().await.map_err(failed)?;
-        gone.iter().map(|row| super::pull_of(row, 0, 1)).collect()
+        gone.iter().map(|row| pull_of(row, 0, 1)).collect()
     }
 }
 

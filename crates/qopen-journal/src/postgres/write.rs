@@ -9,7 +9,8 @@ use qopen_postgres::{Database, DatabaseError};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use super::{Shared, away, bytes_of, failed, pack};
+use super::shared::Shared;
+use super::value::{away, bytes_of, failed, pack, pull_of};
 use crate::{Appended, JournalError, PageRecord, PullId};
 
 /// Appends that may wait before those who append wait too.
@@ -175,6 +176,6 @@ impl Writer {
         let payloads: Vec<&[u8]> = batch.iter().map(|it| &it.payload[..]).collect();
         let rows = client.query(keep, &[&robots, &marks, &digests, &unpacked, &payloads]).await;
         let rows = rows.map_err(failed)?;
-        rows.iter().map(|row| Ok((super::pull_of(row, 0, 1)?, row.get(2)))).collect()
+        rows.iter().map(|row| Ok((pull_of(row, 0, 1)?, row.get(2)))).collect()
     }
 }

@@ -58,7 +58,9 @@ impl<'de> wire::Object<'de> for RobotAccountListPage {
             match key.as_str() {
                 "has_more" => has_more = wire::scalar(&mut map, "has_more")?,
                 "mark_id" => mark_id = wire::optional(&mut map, "mark_id")?,
-                "account_list" => account_list = wire::entries(&mut map, "account_list")?,
+                "account_list" => {
+                    account_list = crate::entries::read(&mut map, "account_list")?;
+                }
                 _ => wire::unknown(&mut map, &key, &mut extra)?,
             }
         }

@@ -1,0 +1,305 @@
+//! One list on its way from the journal into a sink: its winning accounts, in order.
+
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use futures_util::StreamExt as _;
+use qopen_assembler::{ContentDigest, Fold};
+use qopen_journal::{Note, PageRecord, PullId, PullState};
+use qopen_sink::{ListInfo, ListWriter, Moved, Pair, Quarantine, Record, SinkError, Sorter};
+use qopen_types::{
+    Account, AccountSkim, CallbackSkim, Digest, Entry as Read, Json, PageSkim, Readings,
+};
+use serde::Serialize;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+
+use super::published::{PublishError, PublishedList};
+use crate::classify::{Classified, classify, content_of, key_of};
+use crate::fact::digest_of;
+use crate::outcome::{Folded, PulledList};
+use crate::resume::Refold;
+
+/// Accounts after which it is said that a publication goes on.
+const MOVED_EVERY: usize = 1024;
+
+/// Pages that are read before they are wanted.
+const PAGES_AHEAD: usize = 4;
+
+/// One list on its way into a writer. Runs on a thread that may block.
+pub(super) struct Publication<'a> {
+    pub(super) list: &'a PulledList,
+    pub(super) order: Option<u64>,
+    pub(super) runtime: &'a Handle,
+    pub(super) scratch: Option<&'a Path>,
+    pub(super) moved: &'a Moved,
+    pub(super) writer: &'a mut dyn ListWriter,
+    pub(super) quarantine: &'a mut Quarantine,
+    pub(super) unread_fields: u64,
+    pub(super) readings: Readings,
+}
+
+impl Publication<'_> {
+    pub(super) fn run(mut self) -> Result<PublishedList, PublishError> {
+        let (revision, fold) = self.list.fold();
+        let state = self.runtime.block_on(self.list.journal.pull(&self.list.id));
+        let state = state.map_err(PublishError::Journal)?;
+        let info = ListInfo::new(&self.list.id.robot_id, &self.list.id.mark_id, revision)
+            .order(self.order);
+        self.writer.begin_list(&info).map_err(PublishError::Sink)?;
+        let (fold, changes) = match fold {
+            Some((fold, changes)) if revision <= 1 || self.has_everything(&fold)? => {
+                (fold, changes)
+            }
+            _ => self.refold(state.as_ref())?,
+        };
+        let already = self.quarantine.len();
+        let mut sorter = Sorter::default().in_folder(self.scratch);
+        let mut nameless = BTreeSet::new();
+        let mut pages = 0;
+        self.each_page(|publication, page| {
+            if fold.has_page(digest_of(page.digest)) {
+                pages += 1;
+                return publication.sort_winners(&fold, page, &mut sorter, &mut nameless);
+            }
+            // One that came since then makes the next revision; one that cannot be read, none.
+            let makes_another = matches!(classify(page.payload.as_bytes()), Classified::Page(_));
+            pages += u64::from(!makes_another);
+            Ok(())
+        })?;
+        let records = sorter.finish().map_err(PublishError::Sink)?;
+        let (found, accounts) = self.write_all(records)?;
+        if found != fold.accounts() {
+            return Err(PublishError::PagesMissing { expected: fold.accounts(), found });
+        }
+        self.set_pages_aside(state.as_ref())?;
+        let quarantined = self.quarantine.len() - already;
+        let id = self.list.id.clone();
+        let (unread_fields, readings) = (self.unread_fields, self.readings);
+        let list = PublishedList {
+            id,
+            revision,
+            accounts,
+            pages,
+            quarantined,
+            unread_fields,
+            readings,
+            changes,
+        };
+        Ok(list)
+    }
+
+    /// Writes the winners, which come in the order of their ids. Gives how many accounts there were,
+    /// and how many of them were written.
+    fn write_all(
+        &mut self,
+        records: impl Iterator<Item = Result<Pair, SinkError>>,
+    ) -> Result<(usize, u64), PublishError> {
+        let (mut found, mut accounts) = (0, 0);
+        let mut records = records.peekable();
+        while let Some(record) = records.next() {
+            let (id, raw) = record.map_err(PublishError::Sink)?;
+            let mut contents = vec![raw];
+            while let Some(Ok((_, raw))) =
+                records.next_if(|it| it.as_ref().is_ok_and(|it| it.0 == id))
+            {
+                contents.push(raw);
+            }
+            found += 1;
+            if found % MOVED_EVERY == 0 {
+                (self.moved)();
+            }
+            accounts += u64::from(self.write(contents)?);
+        }
+        Ok((found, accounts))
+    }
+
+    /// The fold of every page that is in the journal now, and what it has beyond the revision that was
+    /// published before: pages are read in the order in which they were kept.
+    fn refold(&mut self, state: Option<&PullState>) -> Result<Folded, PublishError> {
+        let id = &self.list.id;
+        let now = self.list.revision();
+        let notes = state.into_iter().flat_map(|it| it.notes.iter().rev());
+        let before = notes.map(|it| &it.note).find_map(|note| match note {
+            Note::Published { revision, pages, .. } if *revision < now => Some(*pages),
+            _ => None,
+        });
+        let mut refold = Refold::new(&key_of(id), before);
+        self.each_page(|_, page| {
+            refold.add(page);
+            Ok(())
+        })?;
+        let (fold, changes) = refold.finish();
+        let expected = self.list.accounts_at_the_end();
+        if fold.accounts() < expected {
+            return Err(PublishError::PagesMissing { expected, found: fold.accounts() });
+        }
+        Ok((Arc::new(fold), changes))
+    }
+
+    /// Whether a fold has every page that the journal has: late ones are in the journal first.
+    fn has_everything(&self, fold: &Fold) -> Result<bool, PublishError> {
+        if !self.list.is_live() {
+            return Ok(true);
+        }
+        let kept = self.runtime.block_on(self.list.journal.digests(&self.list.id));
+        let kept = kept.map_err(PublishError::Journal)?;
+        Ok(kept.into_iter().all(|digest| fold.has_page(digest_of(digest))))
+    }
+
+    fn each_page(
+        &mut self,
+        mut work: impl FnMut(&mut Self, &PageRecord) -> Result<(), PublishError>,
+    ) -> Result<(), PublishError> {
+        let pages = self.runtime.block_on(self.list.journal.pages(&self.list.id));
+        let mut pages = pages.map_err(PublishError::Journal)?;
+        // The next pages are read and unpacked while one is worked on.
+        let (sender, mut ahead) = mpsc::channel(PAGES_AHEAD);
+        let reading = self.runtime.spawn(async move {
+            while let Some(page) = pages.next().await {
+                if sender.send(page).await.is_err() {
+                    return;
+                }
+            }
+        });
+        while let Some(page) = ahead.blocking_recv() {
+            (self.moved)();
+            work(self, &page.map_err(PublishError::Journal)?)?;
+        }
+        // One that was broken off has not seen all of them.
+        self.runtime.block_on(reading).map_err(|_| PublishError::Shutdown)
+    }
+
+    fn sort_winners(
+        &mut self,
+        fold: &Fold,
+        page: &PageRecord,
+        sorter: &mut Sorter,
+        nameless: &mut BTreeSet<Digest>,
+    ) -> Result<(), PublishError> {
+        page.payload.text().skim(|_, skim, _| {
+            // What is in the journal was skimmed before it was put there.
+            let Ok(CallbackSkim { page: Some(PageSkim { accounts, .. }), .. }) = skim else {
+                return Ok(());
+            };
+            for account in &accounts {
+                match &account.id {
+                    Ok(id) if belongs(fold, id, account) => {
+                        sorter.push(id, account.raw).map_err(PublishError::Sink)?;
+                    }
+                    Ok(_) => {}
+                    Err(reason) => {
+                        if nameless.insert(account.digest()) {
+                            self.set_aside("shape", reason, account.raw.as_bytes())?;
+                        }
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Writes an account: of several contents the winner, or, where that cannot be read, the
+    /// greatest that can. What cannot be read is set aside. True where the account was written.
+    fn write(&mut self, mut contents: Vec<Box<str>>) -> Result<bool, PublishError> {
+        if let [raw] = &contents[..]
+            && self.writer.write_json(&self.list.id.robot_id, raw).map_err(PublishError::Sink)?
+        {
+            return Ok(true);
+        }
+        if contents.len() > 1 {
+            let content = |raw: &str| Digest::of(raw.as_bytes()).to_u128();
+            contents.sort_by_key(|raw| Reverse(ContentDigest::from_u128(content(raw))));
+        }
+        let mut written = false;
+        for raw in contents {
+            // A part of JSON that was read before is JSON.
+            let Ok(json) = Json::parse(&raw) else { continue };
+            match Read::<Account>::read_with(json) {
+                (Read::Read(_), _) if written => {}
+                (Read::Read(account), readings) => {
+                    self.unread_fields += account.unread.len() as u64;
+                    self.readings = self.readings.union(readings);
+                    let record = Record::new(&self.list.id.robot_id, &account);
+                    self.writer.write(&record).map_err(PublishError::Sink)?;
+                    written = true;
+                }
+                (Read::Unread(unread), _) => {
+                    self.set_aside("shape", &unread.reason, unread.raw.as_str().as_bytes())?;
+                }
+            }
+        }
+        Ok(written)
+    }
+
+    /// What could not be read is set aside whole: nowhere else is it shown.
+    fn set_pages_aside(&mut self, state: Option<&PullState>) -> Result<(), PublishError> {
+        let journal = &self.list.journal;
+        let items = self.runtime.block_on(journal.quarantined(Some(&self.list.id)));
+        let mut items = items.map_err(PublishError::Journal)?;
+        let doubts = state.map(PullState::doubts).unwrap_or_default();
+        if !doubts.is_empty() {
+            let all = self.runtime.block_on(journal.quarantined(None));
+            let doubted = all.map_err(PublishError::Journal)?.into_iter();
+            items.extend(doubted.filter(|it| it.pull.is_none() && doubts.contains(&it.digest())));
+        }
+        for item in items {
+            self.set_aside(item.layer.as_str(), &item.reason, item.payload.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    fn set_aside(&mut self, layer: &str, reason: &str, raw: &[u8]) -> Result<(), PublishError> {
+        let PullId { robot_id, mark_id } = &self.list.id;
+        let whose = Some((robot_id.as_str(), mark_id.as_str()));
+        let line = quarantine_line(whose, layer, reason, raw)?;
+        self.quarantine.push(&line).map_err(PublishError::Sink)
+    }
+}
+
+/// A line of a quarantine file: whose it is, what is wrong, and the thing as it came. `raw` is its JSON,
+/// where it is that; `raw_base64` is its bytes, where `raw` is not those byte for byte.
+///
+/// # Errors
+/// [`PublishError::Sink`], when it cannot be written as JSON, which does not happen with plain text.
+pub fn quarantine_line(
+    whose: Option<(&str, &str)>,
+    layer: &str,
+    reason: &str,
+    raw: &[u8],
+) -> Result<String, PublishError> {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        robot_id: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        mark_id: Option<&'a str>,
+        layer: &'a str,
+        reason: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        raw: Option<Json>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        raw_base64: Option<String>,
+    }
+    let (robot_id, mark_id) = whose.unzip();
+    let json = std::str::from_utf8(raw).ok().and_then(|text| Json::parse(text).ok());
+    let is_whole = json.as_ref().is_some_and(|json| json.as_str().as_bytes() == raw);
+    let raw_base64 = (!is_whole).then(|| STANDARD.encode(raw));
+    let line = Line { robot_id, mark_id, layer, reason, raw: json, raw_base64 };
+    serde_json::to_string(&line)
+        .map_err(|error| PublishError::Sink(SinkError::Encode(error.into())))
+}
+
+/// Whether a content of an account goes into the sort: the winner, and of an account in conflict
+/// every other that was folded too, should the winner not be readable.
+fn belongs(fold: &Fold, id: &str, account: &AccountSkim<'_>) -> bool {
+    let (id, content) = (fold.seed().fingerprint(id), content_of(account));
+    match fold.winner(id) {
+        Some(winner) if content < winner => fold.is_conflicting(id),
+        winner => winner == Some(content),
+    }
+}

@@ -1,0 +1,299 @@
+//! Publishing lists: the pages are read back from the journal, the winners written once, in order.
+
+mod merge;
+mod published;
+
+use std::sync::Arc;
+
+use qopen_journal::{Companion, Fencing, Journal, JournalError, Note, PullId, PullState};
+use qopen_sink::{Committed, ListInfo, ListKind, Moved, Quarantine, Sink, SinkError};
+use qopen_types::Readings;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use crate::outcome::PulledList;
+use crate::tenure;
+use merge::Publication;
+pub use merge::quarantine_line;
+pub use published::{PublishError, Published, PublishedList};
+
+/// Publishes lists together, as one: each robot's customers in the order of their ids.
+///
+/// Memory does not grow with profiles: the winners are streamed from the journal through a bounded
+/// sort. If the future is dropped, the work goes on in the background until it is done.
+///
+/// # Errors
+/// [`PublishError`]; nothing was replaced then.
+pub async fn publish(
+    lists: Vec<PulledList>,
+    sink: Arc<dyn Sink>,
+    kind: ListKind,
+) -> Result<Published, PublishError> {
+    publish_with(lists, sink, kind, PublishOptions::default()).await
+}
+
+/// How lists are published.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct PublishOptions {
+    /// Whether an empty complete list may replace one that is not. Default false.
+    pub allow_empty: bool,
+}
+
+impl PublishOptions {
+    /// The same, allowing an empty list in the place of another or not.
+    #[must_use]
+    pub const fn allow_empty(mut self, allow: bool) -> Self {
+        self.allow_empty = allow;
+        self
+    }
+}
+
+/// As [`publish`], with options.
+///
+/// # Errors
+/// [`PublishError`]; nothing was replaced then.
+pub async fn publish_with(
+    lists: Vec<PulledList>,
+    sink: Arc<dyn Sink>,
+    kind: ListKind,
+    options: PublishOptions,
+) -> Result<Published, PublishError> {
+    write(lists, sink, kind, Purpose::Publication(options)).await
+}
+
+/// Writes lists as [`publish`] does, for somebody who reads them once: the journal does not note
+/// that they were published.
+///
+/// # Errors
+/// [`PublishError`].
+pub async fn read_out(
+    lists: Vec<PulledList>,
+    sink: Arc<dyn Sink>,
+) -> Result<Published, PublishError> {
+    write(lists, sink, ListKind::Complete, Purpose::Reading).await
+}
+
+/// What lists are written for.
+#[derive(Clone, Copy)]
+enum Purpose {
+    /// To stand in the sink's place. The journal notes complete ones.
+    Publication(PublishOptions),
+    /// For somebody who reads them once.
+    Reading,
+}
+
+async fn write(
+    lists: Vec<PulledList>,
+    sink: Arc<dyn Sink>,
+    kind: ListKind,
+    purpose: Purpose,
+) -> Result<Published, PublishError> {
+    let runtime = Handle::current();
+    let work = move || {
+        let work = Work { lists: &lists, sink: &*sink, runtime: &runtime };
+        let done = work.run(kind, purpose);
+        for tenure in lists.iter().filter_map(|list| list.tenure.as_ref()) {
+            tenure.publication_moved(None);
+        }
+        done
+    };
+    // A thread of its own: it waits for reads that need the runtime's threads for blocking work, and
+    // for readers as slow as they like, and must not take those threads itself.
+    let (done, result) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("qopen-publish".into());
+    // Whoever asked may have gone; the list is published all the same.
+    let thread = thread.spawn(move || drop(done.send(work())));
+    thread.map_err(|_| PublishError::Shutdown)?;
+    result.await.map_err(|_| PublishError::Shutdown)?
+}
+
+/// Lists on their way into a sink. Runs on a thread that may block.
+struct Work<'a> {
+    lists: &'a [PulledList],
+    sink: &'a dyn Sink,
+    runtime: &'a Handle,
+}
+
+impl Work<'_> {
+    fn run(&self, kind: ListKind, purpose: Purpose) -> Result<Published, PublishError> {
+        let Self { lists, sink, runtime } = *self;
+        let is_complete = kind == ListKind::Complete;
+        // What could not be read takes the place of what was set aside before; the journal notes the
+        // list; an empty list is refused in the place of one that is not.
+        let (keep, note, guard) = match purpose {
+            Purpose::Publication(options) => {
+                (true, is_complete, is_complete && !options.allow_empty)
+            }
+            Purpose::Reading => (false, false, false),
+        };
+        let tenures: Vec<_> = lists.iter().filter_map(|list| list.tenure.clone()).collect();
+        let moved = move || {
+            let now = Instant::now();
+            tenures.iter().for_each(|tenure| tenure.publication_moved(Some(now)));
+        };
+        moved();
+        let mut orders = Vec::new();
+        for list in lists {
+            let order = self.order_of(list)?;
+            if note {
+                self.must_not_be_superseded(list, order)?;
+            }
+            orders.push(order);
+        }
+        let mut writer = sink.begin(kind).map_err(PublishError::Sink)?;
+        moved();
+        let moved: Moved = Arc::new(moved);
+        writer.tell(Arc::clone(&moved));
+        let mut quarantine = Quarantine::in_folder(sink.scratch());
+        let mut done = Vec::new();
+        for (list, order) in lists.iter().zip(&orders) {
+            let one = Publication {
+                list,
+                order: *order,
+                runtime,
+                scratch: sink.scratch(),
+                writer: &mut *writer,
+                quarantine: &mut quarantine,
+                moved: &moved,
+                unread_fields: 0,
+                readings: Readings::PLAIN,
+            };
+            let one = one.run()?;
+            let robot = &one.id.robot_id;
+            if guard && one.accounts == 0 && sink.holds(robot).map_err(PublishError::Sink)? {
+                return Err(PublishError::Empty { robot: robot.clone() });
+            }
+            done.push(one);
+        }
+        let quarantine = match keep {
+            true => writer.set_aside(quarantine).map_err(PublishError::Sink)?.unwrap_or_default(),
+            false => quarantine,
+        };
+        writer.settle().map_err(PublishError::Sink)?;
+        moved();
+        // Check and commit are short, and exclude other processes.
+        let _held = match note {
+            true => sink.hold().map_err(PublishError::Sink)?,
+            false => Box::new(()),
+        };
+        for (list, order) in lists.iter().zip(&orders).filter(|_| note) {
+            self.must_not_be_superseded(list, *order)?;
+        }
+        for tenure in lists.iter().filter_map(|list| list.tenure.as_ref()).filter(|_| note) {
+            match runtime.block_on(tenure.check()).map_err(PublishError::Journal)? {
+                Fencing::Held => {}
+                _ => return Err(PublishError::Fenced),
+            }
+        }
+        let notes = |location: &str| -> Vec<Note> {
+            let note = |it: &PublishedList| {
+                let PublishedList { revision, accounts, pages, quarantined, changes, .. } = *it;
+                let location = sink.place().unwrap_or_else(|| location.to_owned());
+                let set_aside = quarantined;
+                Note::Published { revision, accounts, pages, location, set_aside, changes }
+            };
+            done.iter().map(note).collect()
+        };
+        // Where list and journal are in one database, both change in one transaction or neither does.
+        let companions = |location: &str| {
+            let notes = notes(location);
+            let of = |(list, note): (&PulledList, &Note)| list.tenure.as_ref()?.companion(note);
+            lists.iter().zip(&notes).filter(|_| note).filter_map(of).collect::<Vec<Companion>>()
+        };
+        let Committed { location, together, set_aside, .. } = match writer.commit_with(&companions)
+        {
+            Ok(committed) => committed,
+            Err(SinkError::Declined) => return Err(PublishError::Fenced),
+            Err(SinkError::Superseded) => {
+                // Which of them it is, the sink says when it is asked.
+                for (list, order) in lists.iter().zip(&orders) {
+                    self.must_not_be_superseded(list, *order)?;
+                }
+                return Err(PublishError::Sink(SinkError::Superseded));
+            }
+            Err(error) => return Err(PublishError::Sink(error)),
+        };
+        for (list, it) in lists.iter().zip(notes(&location)).filter(|_| note && !together) {
+            let (journal, tenure) = (&*list.journal, list.tenure.as_ref());
+            match runtime.block_on(tenure::note(journal, tenure, &list.id, it)) {
+                Ok(Fencing::Fenced) => return Err(PublishError::Fenced),
+                Ok(_) => {}
+                // The list is in its place: that this could not be noted does not undo it.
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(pull = %list.id, error, "the publication was not journaled");
+                }
+            }
+        }
+        Ok(Published { location, lists: done, set_aside, quarantine })
+    }
+
+    /// The place that the pull has in the order of the sink's lists.
+    fn order_of(&self, list: &PulledList) -> Result<Option<u64>, PublishError> {
+        let state = self.runtime.block_on(list.journal.facts_of(&list.id));
+        let state = state.map_err(PublishError::Journal)?;
+        Ok(state.and_then(|state| order_at(&state, self.sink)))
+    }
+
+    /// Fails with `Superseded`, and notes it, if the place holds a later list.
+    fn must_not_be_superseded(
+        &self,
+        list: &PulledList,
+        order: Option<u64>,
+    ) -> Result<(), PublishError> {
+        let Self { sink, runtime, .. } = *self;
+        let PulledList { id, journal, tenure, .. } = list;
+        let successor = runtime.block_on(successor(&**journal, id, sink));
+        let by = successor.map_err(PublishError::Journal)?.map(|later| later.mark_id);
+        let info = ListInfo::new(&id.robot_id, &id.mark_id, list.revision()).order(order);
+        if by.is_none() && !sink.is_superseded(&info).map_err(PublishError::Sink)? {
+            return Ok(());
+        }
+        let note = Note::Superseded { by: by.clone(), revision: list.revision() };
+        let noted = runtime.block_on(tenure::note(&**journal, tenure.as_ref(), id, note));
+        match noted.map_err(PublishError::Journal)? {
+            Fencing::Held => Err(PublishError::Superseded { pull: id.clone(), by }),
+            _ => Err(PublishError::Fenced),
+        }
+    }
+}
+
+/// The place that a pull has in the order of a sink's lists.
+pub(crate) fn order_at(state: &PullState, sink: &dyn Sink) -> Option<u64> {
+    state.notes.iter().rev().find_map(|noted| match &noted.note {
+        Note::Ordered { location, order } if sink.is_at(location) => Some(*order),
+        _ => None,
+    })
+}
+
+/// The next place in the order of a sink's lists, to be noted with a pull; `None` where it keeps none.
+pub(crate) async fn next_order(sink: Arc<dyn Sink>) -> Result<Option<Note>, SinkError> {
+    let asked = tokio::task::spawn_blocking(move || {
+        let order = sink.next_order()?;
+        Ok(order.zip(sink.place()).map(|(order, location)| Note::Ordered { location, order }))
+    });
+    // It ends early only with the runtime.
+    asked.await.unwrap_or(Ok(None))
+}
+
+/// The later pull of the same robot, by the journal's order of starts, whose list the place holds.
+async fn successor(
+    journal: &dyn Journal,
+    id: &PullId,
+    sink: &dyn Sink,
+) -> Result<Option<PullId>, JournalError> {
+    let all = journal.pulls_of(&id.robot_id).await?;
+    let Some(own) = all.iter().find(|it| it.pull == *id).map(|it| it.order) else {
+        return Ok(None);
+    };
+    let stands_there = |state: &PullState| match state.published().map(|noted| &noted.note) {
+        Some(Note::Published { location, .. }) => sink.is_at(location),
+        _ => false,
+    };
+    let mut later: Vec<_> =
+        all.into_iter().filter(|it| it.order > own && stands_there(it)).collect();
+    later.sort_by_key(|it| it.order);
+    Ok(later.pop().map(|it| it.pull))
+}

@@ -1,0 +1,146 @@
+//! How a pull ended.
+
+use std::fmt;
+use std::sync::Arc;
+
+use qopen_assembler::{Basis, Failure};
+use qopen_http::SendError;
+
+/// How a pull ended: one of these, once (invariant I4).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Status {
+    /// The list is complete, as far as can be known.
+    Complete(Basis),
+    /// Pages came, and the end did not, or something stands against completeness.
+    Incomplete(Failure),
+    /// No page came at all.
+    NoCallback,
+    /// The platform refused the request or the credentials.
+    Refused(Arc<SendError>),
+    /// The request could not be sent, or its answer not be read.
+    NotSent(Arc<SendError>),
+    /// The platform reported an error by callback.
+    Reported {
+        /// Its code.
+        code: i64,
+        /// Its message.
+        message: String,
+    },
+    /// It was cancelled.
+    Cancelled,
+}
+
+impl Status {
+    /// `complete`, `incomplete` or `failed`.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Complete(_) => "complete",
+            Self::Incomplete(_) | Self::Cancelled => "incomplete",
+            Self::NoCallback | Self::Refused(_) | Self::NotSent(_) | Self::Reported { .. } => {
+                "failed"
+            }
+        }
+    }
+
+    pub(crate) fn of(failure: Failure) -> Self {
+        match failure {
+            Failure::Silent => Self::NoCallback,
+            Failure::Reported { code, message } => Self::Reported { code, message },
+            Failure::Cancelled => Self::Cancelled,
+            other => Self::Incomplete(other),
+        }
+    }
+}
+
+/// One sentence for a person: what happened, and what to do.
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Complete(basis) => f.write_str(&grounds(basis)),
+            Self::Incomplete(failure) => f.write_str(&sentence(failure)),
+            Self::NoCallback => f.write_str(
+                "no page came: is the callback URL in the platform's console the one that reaches this listener?",
+            ),
+            Self::Refused(error) | Self::NotSent(error) => write_chain(f, &**error),
+            Self::Reported { code, message } => {
+                write!(f, "the platform reported error {code}: {message}")
+            }
+            Self::Cancelled => f.write_str("cancelled before the list was complete"),
+        }
+    }
+}
+
+/// On what completeness rests.
+fn grounds(basis: &Basis) -> String {
+    if basis.earlier {
+        return "the list was complete before".into();
+    }
+    let mut out = match basis.implied_end {
+        true => "a page that does not say whether more follow was seen".to_owned(),
+        false => "the last page was seen".to_owned(),
+    };
+    match basis.quiet {
+        Some(quiet) => out.push_str(&format!(", then {quiet:?} of quiet")),
+        None => out.push_str(", and no more pages can come"),
+    }
+    if let Some(expected) = basis.expected {
+        out.push_str(&format!(", with at least {expected} accounts"));
+    }
+    match basis.refusals {
+        0 => {}
+        1 => out.push_str("; 1 callback was refused meanwhile"),
+        n => out.push_str(&format!("; {n} callbacks were refused meanwhile")),
+    }
+    if !basis.outage.is_zero() {
+        out.push_str(&format!(
+            "; the journal did not answer for {:.1} s",
+            basis.outage.as_secs_f64()
+        ));
+    }
+    if basis.unidentified > 0 {
+        out.push_str(&format!(
+            "; {} accounts without a readable id are allowed",
+            basis.unidentified
+        ));
+    }
+    out
+}
+
+fn sentence(failure: &Failure) -> String {
+    match failure {
+        Failure::LastPageMissing => {
+            "pages came, and none of them is marked as the last; pull again".into()
+        }
+        Failure::FewerThanExpected { expected } => {
+            format!(
+                "the last page came, with fewer than the {expected} accounts expected; pull again"
+            )
+        }
+        Failure::UnreadablePages => {
+            "a callback could not be read and lies in quarantine; the list may lack its accounts"
+                .into()
+        }
+        Failure::UnidentifiedAccounts { accounts } => format!(
+            "{accounts} accounts have no readable id and are not in the list; --allow-unidentified {accounts} accepts that"
+        ),
+        Failure::OwedPages => {
+            "a page could not be kept when it came and was not sent again; pull again".into()
+        }
+        Failure::Deadline => "pages kept coming until the deadline; raise it, or pull again".into(),
+        Failure::LimitReached(limit) => format!("the pull reached a limit: {limit:?}"),
+        other => format!("{other:?}"),
+    }
+}
+
+/// An error and its causes, on one line.
+fn write_chain(f: &mut fmt::Formatter<'_>, error: &dyn std::error::Error) -> fmt::Result {
+    write!(f, "{error}")?;
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        write!(f, ": {error}")?;
+        cause = error.source();
+    }
+    Ok(())
+}
