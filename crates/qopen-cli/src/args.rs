@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use serde::{Deserialize, Serialize};
 
 use crate::exit;
+pub(crate) use crate::format::{CsvArgs, OutputFormat};
 
 /// Pulls the full customer list of a WeCom (企业微信) robot from the qopen open platform.
 #[derive(Debug, Parser)]
@@ -107,16 +107,6 @@ pub(crate) enum Verb {
     },
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum OutputFormat {
-    /// One JSON object a line
-    #[default]
-    Jsonl,
-    /// Comma-separated values with a header
-    Csv,
-}
-
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
     /// Where the list goes
@@ -147,9 +137,11 @@ pub(crate) struct PullArgs {
     /// given
     #[arg(long, value_name = "PATH|-|URL", required_unless_present = "resume")]
     pub(crate) out: Option<PathBuf>,
-    /// How the list is written [default: jsonl; with --resume, as it was to be]
+    /// How the list is written [default: by the ending, else jsonl]
     #[arg(long, value_enum)]
     pub(crate) format: Option<OutputFormat>,
+    #[command(flatten)]
+    pub(crate) csv: CsvArgs,
     /// Ask for each customer's tags too
     #[arg(long)]
     pub(crate) need_tags: bool,
@@ -204,9 +196,11 @@ pub(crate) struct ServeArgs {
     /// database
     #[arg(long, value_name = "FOLDER|URL")]
     pub(crate) out: Option<PathBuf>,
-    /// How lists are written
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) format: OutputFormat,
+    /// How lists are written [default: jsonl]
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<OutputFormat>,
+    #[command(flatten)]
+    pub(crate) csv: CsvArgs,
     /// Collect pulls that another system requests, too
     #[arg(long)]
     pub(crate) adopt: bool,
@@ -332,9 +326,11 @@ pub(crate) struct AssembleArgs {
     /// Where the list goes: a file, a folder for one file a robot, or - for standard output
     #[arg(long, value_name = "PATH|-")]
     pub(crate) out: PathBuf,
-    /// How the list is written
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) format: OutputFormat,
+    /// How the list is written [default: by the ending, else jsonl]
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<OutputFormat>,
+    #[command(flatten)]
+    pub(crate) csv: CsvArgs,
     /// Only pulls of this robot
     #[arg(long, value_name = "ID")]
     pub(crate) robot: Option<String>,

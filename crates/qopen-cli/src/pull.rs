@@ -18,6 +18,7 @@ use tokio::sync::watch;
 
 use crate::args::PullArgs;
 use crate::exit::{Exit, Failure};
+use crate::format::{Asked, Layout};
 use crate::output::{self, Output, Place, Unpublished};
 use crate::report::{Came, Reporter, Summary};
 use crate::say::say;
@@ -25,6 +26,10 @@ use crate::settings::Settings;
 use crate::wiring;
 
 pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Failure> {
+    // Before anything is made. What a pull that is resumed was asked for is known only later.
+    if let Some(out) = args.out.as_deref().filter(|_| args.resume.is_empty()) {
+        Asked { format: args.format, csv: args.csv }.at(out, Layout::default())?;
+    }
     let location = settings.journal()?;
     if location.is_shared() {
         return Err(Failure::usage(format!(
@@ -149,7 +154,13 @@ impl Wanted {
             }
             before = places.into_iter().next().flatten();
         }
-        let format = args.format.or(before.as_ref().map(|it| it.format)).unwrap_or_default();
+        let asked = Asked { format: args.format, csv: args.csv };
+        let noted = before.as_ref().map(Place::layout).unwrap_or_default();
+        let layout = match (&args.out, &before) {
+            (Some(out), _) => asked.at(out, noted)?,
+            (None, Some(before)) if !asked.is_nothing() => asked.at(&before.out, noted)?,
+            (None, _) => noted,
+        };
         if let Some(url) = args.out.as_deref().and_then(output::database) {
             output::refuse_password("--out", url)?;
         }
@@ -157,7 +168,8 @@ impl Wanted {
         let unknown = "nobody has said where this pull's list goes; give --out PATH";
         let out = out.ok_or_else(|| Failure::usage(unknown))?;
         let folder = out.is_dir();
-        Ok(Place { out, format, folder })
+        let Layout { format, csv } = layout;
+        Ok(Place { out, format, csv, folder })
     }
 
     fn robots(&self) -> Vec<&str> {
