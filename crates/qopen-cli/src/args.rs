@@ -9,6 +9,7 @@ use clap_complete::Shell;
 
 use crate::exit;
 pub(crate) use crate::format::{CsvArgs, OutputFormat};
+use crate::settings::{RetryCodes, retry_codes};
 
 /// Pulls the full customer list of a WeCom (企业微信) robot from the qopen open platform.
 #[derive(Debug, Parser)]
@@ -36,6 +37,15 @@ pub(crate) struct Common {
     /// The app's key; its secret is never a flag [env: QOPEN_APP_KEY, QOPEN_APP_SECRET]
     #[arg(long, global = true, value_name = "KEY")]
     pub(crate) app_key: Option<String>,
+    /// Send requests through this proxy, or `none` [env: QOPEN_PROXY]
+    #[arg(long, global = true, value_name = "URL|none")]
+    pub(crate) proxy: Option<String>,
+    /// Trust these root certificates too, PEM [env: QOPEN_CA_FILE]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// Time-out of a request [env: QOPEN_REQUEST_TIMEOUT] [default: 15s]
+    #[arg(long, global = true, value_name = "TIME")]
+    pub(crate) request_timeout: Option<String>,
     /// Where callbacks are listened for [env: QOPEN_LISTEN] [default: 127.0.0.1:8080]
     #[arg(long, global = true, value_name = "ADDRESS")]
     pub(crate) listen: Option<String>,
@@ -180,6 +190,9 @@ pub(crate) struct Receiving {
     /// Requests sent in a second, at most
     #[arg(long, value_name = "N")]
     pub(crate) rate_limit: Option<std::num::NonZeroU32>,
+    /// Try again after refusals with these codes, like -1,45009
+    #[arg(long, value_name = "CODES", value_parser = retry_codes, allow_hyphen_values = true)]
+    pub(crate) retry_codes: Option<RetryCodes>,
     /// How long the journal keeps what it has received, events that were not forwarded included; it
     /// is customers' data
     #[arg(long, value_name = "TIME", default_value = "7d", value_parser = duration)]

@@ -100,8 +100,9 @@ async fn start(schedule: Schedule) -> Result<(Client, Simulator), Failure> {
     };
     let simulator = Simulator::start(config).await;
     let simulator = simulator.map_err(|error| Failure::unexpected("the simulator", &error))?;
-    let sender =
-        Sender::builder(simulator.base_url()).app_credentials("demo-app", "demo-secret").build();
+    let sender = Sender::builder(simulator.base_url()).app_credentials("demo-app", "demo-secret");
+    // The simulator is on loopback, where no proxy leads.
+    let sender = sender.no_proxy().build();
     let sender = sender.map_err(|error| Failure::unexpected("the sender", &error))?;
     let timing =
         Timing::default().settle(Duration::from_secs(2)).idle_timeout(Duration::from_secs(8));

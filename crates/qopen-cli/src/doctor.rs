@@ -28,8 +28,19 @@ pub(crate) async fn run(settings: &Settings) -> Result<Exit, Failure> {
     };
     check(
         "requests",
-        settings.sender(|it| it).map(|_| "base URL and credentials are there".into()),
+        settings.sender(|it| it).map(|sender| match sender.proxy() {
+            None => "base URL and credentials are there".into(),
+            Some(proxy) => format!("base URL and credentials are there, through {proxy}"),
+        }),
     );
+    if settings.sets_forwarding() {
+        // A URL that stands for the one of --forward.
+        let forwarder = settings.forwarder("http://127.0.0.1/");
+        check(
+            "forwarding",
+            forwarder.map(|_| "its proxy, certificates and time-out are good".into()),
+        );
+    }
     check(
         "callbacks",
         settings.ring().map(|_| "app key, callback token and AES key are there".into()),

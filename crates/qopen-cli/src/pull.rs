@@ -47,7 +47,7 @@ pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Fail
     if let Some(url) = &receiving.forward {
         // It ends when the list is there: what another listener has not taken by then must not wait
         // here, but with the platform.
-        let forward = ForwardTo::new(url).map_err(|error| wiring::not_forwarded(&error))?;
+        let forward = ForwardTo::from(settings.forwarder(url)?);
         builder = builder.foreign_handler(Arc::new(forward));
     }
     let client = builder.build().map_err(|error| Failure::unexpected("the client", &error))?;

@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use crate::exit::Exit;
 use crate::say::{self, answer, say};
+use crate::settings::redirect_hint;
 
 /// Plain progress lines of one pull are at least this far apart.
 const LINE_EVERY: Duration = Duration::from_secs(2);
@@ -73,6 +74,9 @@ impl Summary {
             _ => Exit::Unexpected,
         };
         let mut why = status.to_string();
+        if let Some(hint) = redirect_hint(status) {
+            why = format!("{why}; {hint}");
+        }
         let rejections = came.rejections.clone();
         let rejected: u64 = rejections.iter().map(|(_, count)| count).sum();
         if exit == Exit::NoCallback

@@ -82,7 +82,7 @@ pub(crate) async fn run(
     let control = wiring::listen(address, "control", "--control").await?;
     let retain = args.receiving.retain;
     let mut builder = wiring::client(&args.receiving, &settings, &journal)?;
-    let forward = forward_queue(&args, &journal).await?;
+    let forward = forward_queue(&args, &settings, &journal).await?;
     if let Some(queue) = &forward {
         builder = builder.foreign_handler(Arc::new(queue.clone()));
     }
@@ -247,6 +247,7 @@ async fn tell_of_refusals(service: Arc<Service>) {
 /// Where events of other kinds wait until they are taken.
 async fn forward_queue(
     args: &ServeArgs,
+    settings: &Settings,
     journal: &Arc<dyn Store>,
 ) -> Result<Option<ForwardQueue>, Failure> {
     let Some(url) = &args.receiving.forward else {
@@ -257,8 +258,7 @@ async fn forward_queue(
         }
         return Ok(None);
     };
-    let queue = ForwardQueue::builder(url, Arc::clone(journal) as _);
-    let queue = queue.map_err(|error| wiring::not_forwarded(&error))?;
+    let queue = ForwardQueue::through(settings.forwarder(url)?, Arc::clone(journal) as _);
     Ok(Some(queue.capacity(args.forward_queue).build()))
 }
 

@@ -20,6 +20,7 @@ mod places;
 mod pulls;
 #[cfg(target_os = "linux")]
 mod readers;
+mod requests;
 mod served;
 mod serving;
 mod shared;
