@@ -168,7 +168,7 @@ impl Asked {
         }
         let named = match out == Path::new("-") || out.is_dir() {
             true => Named::Nothing,
-            false => Named::by(out),
+            false => Named::through_link(out).map_err(|reason| format!("{place}: {reason}"))?,
         };
         let format = match (named, self.format) {
             (Named::Nothing, asked) => asked.unwrap_or(before.format),
@@ -198,8 +198,12 @@ impl Asked {
                 ));
             }
             (Named::Unsupported(ending), _) => {
+                let people = match words {
+                    Words::Flags if SPREADSHEETS.contains(&&*ending) => " --bom --csv-safe",
+                    _ => "",
+                };
                 return Err(format!(
-                    "{place}: .{ending} is not supported; supported are .csv (CSV) and .jsonl or .ndjson (JSON Lines)\n  example: {}",
+                    "{place}: .{ending} is not supported; supported are .csv (CSV) and .jsonl or .ndjson (JSON Lines)\n  example: {}{people}",
                     words.with_value("out", &with_ending(out, "csv"))
                 ));
             }
@@ -210,7 +214,7 @@ impl Asked {
                 let options = self.csv.names(words);
                 let csv = words.with_value("format", "csv");
                 return Err(format!(
-                    "{options}: these are options of CSV, and {place} is written as JSON Lines; give {csv}, or a file that ends in .csv"
+                    "{options}: for CSV only, and {place} is written as JSON Lines; write to a file that ends in .csv, or give {csv} for other names"
                 ));
             }
             _ => self.csv,
@@ -220,6 +224,7 @@ impl Asked {
 }
 
 /// What a file's name says of its format.
+#[derive(Debug, PartialEq, Eq)]
 enum Named {
     Nothing,
     Format(OutputFormat),
@@ -236,7 +241,24 @@ const UNSUPPORTED: [&str; 45] = [
     "tsv", "xls", "xlsb", "xlsm", "xlsx", "xml", "xz", "yaml", "yml", "zip",
 ];
 
+/// Endings of spreadsheets, whose users want CSV for people.
+const SPREADSHEETS: [&str; 7] = ["et", "numbers", "ods", "xls", "xlsb", "xlsm", "xlsx"];
+
 impl Named {
+    /// What the name says, or the name of the file behind a link: that is the one that is written.
+    fn through_link(out: &Path) -> Result<Self, String> {
+        let named = Self::by(out);
+        let Ok(next) = std::fs::read_link(out) else { return Ok(named) };
+        // A link to nothing yet has no canonical path.
+        let behind = std::fs::canonicalize(out).unwrap_or(next);
+        match (named, Self::by(&behind)) {
+            (named, Self::Nothing) => Ok(named),
+            (Self::Nothing, behind) => Ok(behind),
+            (named, other) if named == other => Ok(named),
+            _ => Err(format!("it is a link to {}, whose ending says otherwise", behind.display())),
+        }
+    }
+
     fn by(out: &Path) -> Self {
         let text = out.to_string_lossy();
         let name = text.rsplit('/').next().unwrap_or_default();

@@ -67,7 +67,8 @@ pub(crate) fn database(path: &Path) -> Option<&str> {
 }
 
 pub(crate) fn refuse_password(what: &str, url: &str) -> Result<(), Failure> {
-    if without_password(url) == url {
+    // Another URL is refused as such: this advice is not for it.
+    if database(Path::new(url)).is_none() || without_password(url) == url {
         return Ok(());
     }
     Err(Failure::usage(format!(

@@ -36,7 +36,8 @@ pub enum SendError {
     },
     /// The gateway redirected. The sender does not follow: the request carries the token.
     #[error(
-        "{endpoint}: HTTP status {status} redirects to {location}; redirects are not followed, so check the base URL"
+        "{endpoint}: HTTP status {status}{} redirects to {location}; redirects are not followed, so check the base URL",
+        through(.proxy)
     )]
     Redirected {
         /// The endpoint.
@@ -45,6 +46,8 @@ pub enum SendError {
         status: u16,
         /// The target: scheme, host, port and path.
         location: String,
+        /// The proxy that the request went through. It may have answered itself.
+        proxy: Option<ProxyUsed>,
     },
     /// The gateway answered with a status that is no success.
     #[error("{endpoint}: HTTP status {status}{}{}", through(.proxy), waiting(.retry_after))]
@@ -59,10 +62,12 @@ pub enum SendError {
         retry_after: Option<RetryAfter>,
     },
     /// The gateway's answer is not the JSON object that it should be.
-    #[error("{endpoint}: the answer is not the JSON object it should be")]
+    #[error("{endpoint}: the answer is not the JSON object it should be{}", through(.proxy))]
     Answer {
         /// The endpoint.
         endpoint: &'static str,
+        /// The proxy that the request went through. It may have answered itself.
+        proxy: Option<ProxyUsed>,
         /// What is wrong with it.
         #[source]
         source: Source,

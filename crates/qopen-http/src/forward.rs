@@ -30,13 +30,16 @@ pub enum ForwardError {
     },
     /// The listener redirected. The forwarder does not follow: the callback is customers' data.
     #[error(
-        "the listener answered with HTTP status {status}, which redirects to {location}; redirects are not followed, so forward to the final URL"
+        "the listener answered with HTTP status {status}{}, which redirects to {location}; redirects are not followed, so forward to the final URL",
+        through(.proxy)
     )]
     Redirected {
         /// The status, 300 to 399.
         status: u16,
         /// The target: scheme, host, port and path.
         location: String,
+        /// The proxy that the callback went through. It may have answered itself.
+        proxy: Option<ProxyUsed>,
     },
     /// The listener answered, and not with `success`: the platform would send it again.
     #[error("the listener answered with HTTP status {status} and without the word success{}", through(.proxy))]
@@ -142,7 +145,7 @@ impl Forwarder {
         let mut response = request.body(body.to_vec()).send().await.map_err(transport)?;
         let status = response.status().as_u16();
         if let Some(location) = headers::redirect(&self.url, status, response.headers()) {
-            return Err(ForwardError::Redirected { status, location });
+            return Err(ForwardError::Redirected { status, location, proxy: proxy() });
         }
         let mut answer = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(transport)? {

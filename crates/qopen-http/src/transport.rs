@@ -42,8 +42,11 @@ impl Transport {
         token: Option<&Secret>,
         refusal: impl Fn(&E::Answer) -> Option<Refusal>,
     ) -> Result<E::Answer, SendError> {
-        let body = serde_json::to_vec(request)
-            .map_err(|error| SendError::Answer { endpoint: E::NAME, source: error.into() })?;
+        let body = serde_json::to_vec(request).map_err(|error| SendError::Answer {
+            endpoint: E::NAME,
+            proxy: None,
+            source: error.into(),
+        })?;
         let begun = Instant::now();
         let mut delays = ExponentialBuilder::default()
             .with_min_delay(self.retry.min_delay)
@@ -116,7 +119,7 @@ impl Transport {
         if !status.is_success() {
             let status = status.as_u16();
             if let Some(location) = headers::redirect(&url, status, response.headers()) {
-                return Err(SendError::Redirected { endpoint, status, location });
+                return Err(SendError::Redirected { endpoint, status, location, proxy: proxy() });
             }
             return Err(match status {
                 401 | 403 => SendError::Unauthorized { endpoint, status, proxy: proxy() },
@@ -130,11 +133,14 @@ impl Transport {
         while let Some(chunk) = response.chunk().await.map_err(transport)? {
             if answer.len() + chunk.len() > ANSWER_LIMIT {
                 let source = format!("it has more than {ANSWER_LIMIT} bytes").into();
-                return Err(SendError::Answer { endpoint, source });
+                return Err(SendError::Answer { endpoint, proxy: proxy(), source });
             }
             answer.extend_from_slice(&chunk);
         }
-        serde_json::from_slice(&answer)
-            .map_err(|error| SendError::Answer { endpoint, source: error.into() })
+        serde_json::from_slice(&answer).map_err(|error| SendError::Answer {
+            endpoint,
+            proxy: proxy(),
+            source: error.into(),
+        })
     }
 }

@@ -142,13 +142,38 @@ fn a_url_that_is_no_postgresql_database_is_not_supported() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_link_is_written_in_the_format_of_the_file_behind_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let link = |to: &str, name: &str| {
+        std::os::unix::fs::symlink(to, folder.path().join(name)).unwrap();
+    };
+    link("target.csv", "latest");
+    link("target.jsonl", "wrong.csv");
+    link("report.xlsx", "report");
+    link("/dev/null", "nothing.csv");
+    for _ in 0..2 {
+        // The first time the file behind the link is not there.
+        let output = assemble(folder.path(), &["--out", "latest"]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let list = std::fs::read_to_string(folder.path().join("target.csv")).unwrap();
+        assert!(list.starts_with("robot_id,"));
+    }
+    for name in ["wrong.csv", "report"] {
+        let output = assemble(folder.path(), &["--out", name]);
+        assert_eq!(output.status.code(), Some(2), "{name}: {}", text(&output.stderr));
+    }
+    assert!(!folder.path().join("target.jsonl").exists());
+}
+
 #[test]
 fn a_schedule_asks_for_a_format_in_its_own_words() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("lists")).unwrap();
     for (lines, says) in [
         ("out = \"mysql://u:canary@h/d\"", "mysql:// is not supported"),
-        ("out = \"lists\"\nbom = true", "bom: these are options of CSV"),
+        ("out = \"lists\"\nbom = true", "bom: for CSV only"),
         ("out = \"lists\"\nlabels = \"fr\"", "`zh` or `en`"),
         ("out = \"postgres://h/d\"\nformat = \"csv\"", "format: a database"),
         ("csv_safe = true", "out = \"FOLDER\""),

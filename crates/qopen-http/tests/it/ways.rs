@@ -164,7 +164,13 @@ async fn an_error_through_a_proxy_names_the_proxy_and_no_password() {
 
 #[tokio::test]
 async fn a_proxy_that_answers_itself_is_named() {
-    for status in ["407 Proxy Authentication Required", "502 Bad Gateway", "403 Forbidden"] {
+    for status in [
+        "407 Proxy Authentication Required",
+        "502 Bad Gateway",
+        "403 Forbidden",
+        "302 Found\r\nlocation: http://portal.invalid/login",
+        "200 OK",
+    ] {
         let proxy = Peer::new(status, "").await;
         let once = RetryPolicy::default().attempts(1);
         for target in ["http://gateway.invalid", "https://gateway.invalid"] {
