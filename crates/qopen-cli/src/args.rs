@@ -198,7 +198,7 @@ pub(crate) struct Receiving {
     #[arg(long, value_name = "TIME", default_value = "7d", value_parser = duration)]
     pub(crate) retain: Duration,
     /// Send events of other kinds on to this URL, byte for byte: `serve` until they are taken, `pull`
-    /// once, so that the platform sends again what is not
+    /// once, so that the platform sends again what is not [env: QOPEN_FORWARD]
     #[arg(long, value_name = "URL")]
     pub(crate) forward: Option<String>,
 }

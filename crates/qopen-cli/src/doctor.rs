@@ -34,11 +34,12 @@ pub(crate) async fn run(settings: &Settings) -> Result<Exit, Failure> {
         }),
     );
     if settings.sets_forwarding() {
-        // A URL that stands for the one of --forward.
-        let forwarder = settings.forwarder("http://127.0.0.1/");
+        // Without a URL of its own, any will do: the flag brings it.
+        let any = settings.get(&settings::FORWARD).is_none().then_some("http://127.0.0.1/");
+        let forwarder = settings.forwarder(any);
         check(
             "forwarding",
-            forwarder.map(|_| "its proxy, certificates and time-out are good".into()),
+            forwarder.map(|_| "URL, proxy, certificates and time-out are good".into()),
         );
     }
     check(

@@ -44,10 +44,10 @@ pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Fail
     let (listener, _) = settings.listener()?;
     let socket = wiring::listen(settings.listen()?, "callbacks", "--listen").await?;
     let mut builder = wiring::client(receiving, &settings, &journal)?;
-    if let Some(url) = &receiving.forward {
+    if let Some(forwarder) = settings.forwarder(receiving.forward.as_deref())? {
         // It ends when the list is there: what another listener has not taken by then must not wait
         // here, but with the platform.
-        let forward = ForwardTo::from(settings.forwarder(url)?);
+        let forward = ForwardTo::from(forwarder);
         builder = builder.foreign_handler(Arc::new(forward));
     }
     let client = builder.build().map_err(|error| Failure::unexpected("the client", &error))?;

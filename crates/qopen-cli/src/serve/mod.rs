@@ -250,7 +250,7 @@ async fn forward_queue(
     settings: &Settings,
     journal: &Arc<dyn Store>,
 ) -> Result<Option<ForwardQueue>, Failure> {
-    let Some(url) = &args.receiving.forward else {
+    let Some(forwarder) = settings.forwarder(args.receiving.forward.as_deref())? else {
         let waiting = journal.backlog().await;
         let waiting = waiting.map_err(|error| Failure::unexpected("the journal", &error))?.events;
         if waiting > 0 {
@@ -258,7 +258,7 @@ async fn forward_queue(
         }
         return Ok(None);
     };
-    let queue = ForwardQueue::through(settings.forwarder(url)?, Arc::clone(journal) as _);
+    let queue = ForwardQueue::through(forwarder, Arc::clone(journal) as _);
     Ok(Some(queue.capacity(args.forward_queue).build()))
 }
 

@@ -6,7 +6,7 @@ use qopen::Status;
 use qopen::http::{BuildError, Forwarder, Sender, SenderBuilder};
 
 use super::{
-    ACCESS_TOKEN, APP_KEY, APP_SECRET, BASE_URL, CA_FILE, FORWARD_CA_FILE, FORWARD_PROXY,
+    ACCESS_TOKEN, APP_KEY, APP_SECRET, BASE_URL, CA_FILE, FORWARD, FORWARD_CA_FILE, FORWARD_PROXY,
     FORWARD_TIMEOUT, Origin, PROXY, Plain, REQUEST_TIMEOUT, Settings, Spec,
 };
 use crate::args::duration;
@@ -71,8 +71,14 @@ impl Settings {
         })
     }
 
-    /// Posts events to the URL of `--forward`.
-    pub(crate) fn forwarder(&self, url: &str) -> Result<Forwarder, Failure> {
+    /// Posts events of other kinds to the URL of the flag, else of the setting; `None` where neither is
+    /// given.
+    pub(crate) fn forwarder(&self, flag: Option<&str>) -> Result<Option<Forwarder>, Failure> {
+        let url = match flag {
+            Some(url) => Some(refuse_password("--forward", url, &FORWARD)?),
+            None => self.text(&FORWARD),
+        };
+        let Some(url) = url else { return Ok(None) };
         let Chosen { proxy, roots, timeout } = self.way(&FORWARDING)?;
         let mut builder = Forwarder::builder(url).timeout(timeout);
         builder = match proxy {
@@ -83,17 +89,21 @@ impl Settings {
         if let Some(pem) = roots {
             builder = builder.root_certificate(pem);
         }
-        builder.build().map_err(|error| {
-            let other = || Failure::usage_of("--forward", &error);
+        let forwarder = builder.build().map_err(|error| {
+            let other = || match flag {
+                Some(_) => Failure::usage_of("--forward", &error),
+                None => self.wrong(&FORWARD, &error),
+            };
             self.unusable(&FORWARDING, &error).unwrap_or_else(other)
-        })
+        });
+        forwarder.map(Some)
     }
 
     /// Whether a setting of forwarding differs from its default.
     pub(crate) fn sets_forwarding(&self) -> bool {
         let Way { proxy, ca_file, timeout } = &FORWARDING;
         let is_set = |spec: &Spec| self.get(spec).is_some_and(|it| *it.1 != Origin::Default);
-        [proxy, ca_file, timeout].into_iter().any(|it| is_set(it))
+        [&FORWARD, proxy, ca_file, timeout].into_iter().any(is_set)
     }
 
     fn way(&self, way: &Way) -> Result<Chosen, Failure> {
@@ -110,15 +120,8 @@ impl Settings {
         if url.eq_ignore_ascii_case("none") {
             return Ok(Some(Proxy::Nothing));
         }
-        let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
-        let has_password = authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'));
-        if let Origin::Flag(flag) = origin
-            && has_password
-        {
-            let Spec { env, name, .. } = spec;
-            return Err(Failure::usage(format!(
-                "{flag}: a password does not belong on a command line, which everyone on the machine can read; put the URL into {env}, or into `{name}` in the settings file"
-            )));
+        if let Origin::Flag(flag) = origin {
+            refuse_password(flag, url, spec)?;
         }
         Ok(Some(Proxy::Url(url.to_owned())))
     }
@@ -154,6 +157,19 @@ impl Settings {
             _ => None,
         }
     }
+}
+
+/// The URL of a flag, unless it has a password: everyone on the machine can read a command line.
+fn refuse_password<'a>(flag: &str, url: &'a str, spec: &Spec) -> Result<&'a str, Failure> {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if !authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':')) {
+        return Ok(url);
+    }
+    let Spec { env, name, .. } = spec;
+    Err(Failure::usage(format!(
+        "{flag}: a password does not belong on a command line, which everyone on the machine can read; put the URL into {env}, or into `{name}` in the settings file"
+    )))
 }
 
 const SHORTEST: Duration = Duration::from_millis(1);

@@ -132,6 +132,12 @@ pub(crate) static REQUEST_TIMEOUT: Spec = flagged(
     Some("15s"),
     spec("request_timeout", "time-out of requests", "QOPEN_REQUEST_TIMEOUT", "15s"),
 );
+pub(crate) static FORWARD: Spec = secret(
+    "forward",
+    "URL for other events",
+    "QOPEN_FORWARD",
+    "https://user:password@app.example/callback",
+);
 pub(crate) static FORWARD_PROXY: Spec = secret(
     "forward_proxy",
     "proxy for forwarding",
@@ -150,7 +156,7 @@ pub(crate) static FORWARD_TIMEOUT: Spec = Spec {
 };
 
 /// Every setting, in the order in which they are shown.
-pub(crate) static ALL: [&Spec; 25] = [
+pub(crate) static ALL: [&Spec; 26] = [
     &BASE_URL,
     &APP_KEY,
     &APP_SECRET,
@@ -158,6 +164,7 @@ pub(crate) static ALL: [&Spec; 25] = [
     &PROXY,
     &CA_FILE,
     &REQUEST_TIMEOUT,
+    &FORWARD,
     &FORWARD_PROXY,
     &FORWARD_CA_FILE,
     &FORWARD_TIMEOUT,

@@ -108,8 +108,8 @@ fn an_event_is_not_forwarded_to_where_the_listener_redirects() {
     let listener = Peer::new(&[(&head, "")]);
     let stage = Stage::new(&Schedule { foreign_events: 2, ..Schedule::default() });
     let url = listener.url.replace("//", "//me:canary@");
-    let mut command = stage.pull(&["--robot", "r1", "--out", "list", "--forward", &url]);
-    let output = command.env("QOPEN_LOG", "warn").output().unwrap();
+    let mut command = stage.pull(&["--robot", "r1", "--out", "list"]);
+    let output = command.env("QOPEN_LOG", "warn").env("QOPEN_FORWARD", &url).output().unwrap();
     let said = said(&output, 0);
     let target = format!("HTTP status 307, which redirects to {}/events;", other.url);
     assert!(said.contains(&target) && !said.contains("canary"), "{said}");
@@ -192,8 +192,10 @@ fn a_setting_of_requests_that_cannot_be_used_is_named_with_its_origin_and_an_exa
         ("QOPEN_FORWARD_PROXY", "socks6://me:canary@p", "socks6 is not supported"),
         ("QOPEN_FORWARD_CA_FILE", rubbish, "not a PEM certificate"),
         ("QOPEN_FORWARD_TIMEOUT", "soon", "a number with a unit"),
+        ("QOPEN_FORWARD", "ftp://me:canary@h/x", "must begin with http://"),
     ] {
-        let said = said(&pull("http://127.0.0.1:9", &forward, &[(name, value)]), 2);
+        let forward = if name == "QOPEN_FORWARD" { &[][..] } else { &forward };
+        let said = said(&pull("http://127.0.0.1:9", forward, &[(name, value)]), 2);
         let example = format!("example: {name}='");
         let from = format!("(from {name})");
         assert!(said.contains(says) && said.contains(&from) && said.contains(&example), "{said}");
@@ -208,6 +210,16 @@ fn a_setting_of_requests_that_cannot_be_used_is_named_with_its_origin_and_an_exa
         assert!(said.contains("--proxy") && said.contains("QOPEN_PROXY"), "{said}");
         assert!(!said.contains("pass@"), "{said}");
     }
+    for url in ["http://me:pass@h:1/x", "https://:pass@h/"] {
+        let said = said(&pull("https://127.0.0.1:9", &["--forward", url], &[]), 2);
+        assert!(said.contains("--forward") && said.contains("QOPEN_FORWARD"), "{said}");
+        assert!(!said.contains("pass@"), "{said}");
+    }
+    // One that is no URL is shown without what may be a password; an address in a query is none.
+    let other = said(&pull("https://127.0.0.1:9", &["--forward", "http://me:pa/ss@h/"], &[]), 2);
+    assert!(other.contains("--forward") && !other.contains("pa/ss"), "{other}");
+    let query = ["--forward", "http://h:1/?mail=me@h", "--retry-codes", "busy"];
+    assert!(said(&pull("https://127.0.0.1:9", &query, &[]), 2).contains("--retry-codes"));
     for codes in ["busy", "0", "1.5", "", "-1,", "--json"] {
         let said = said(&pull("http://127.0.0.1:9", &["--retry-codes", codes], &[]), 2);
         assert!(said.contains("--retry-codes"), "{said}");
