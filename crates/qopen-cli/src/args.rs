@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use serde::{Deserialize, Serialize};
 
 use crate::exit;
+pub(crate) use crate::format::{CsvArgs, OutputFormat};
+use crate::settings::{RetryCodes, retry_codes};
 
 /// Pulls the full customer list of a WeCom (企业微信) robot from the qopen open platform.
 #[derive(Debug, Parser)]
@@ -36,6 +37,15 @@ pub(crate) struct Common {
     /// The app's key; its secret is never a flag [env: QOPEN_APP_KEY, QOPEN_APP_SECRET]
     #[arg(long, global = true, value_name = "KEY")]
     pub(crate) app_key: Option<String>,
+    /// Send requests through this proxy, or `none` [env: QOPEN_PROXY]
+    #[arg(long, global = true, value_name = "URL|none")]
+    pub(crate) proxy: Option<String>,
+    /// Trust these root certificates too, PEM [env: QOPEN_CA_FILE]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// Time-out of a request [env: QOPEN_REQUEST_TIMEOUT] [default: 15s]
+    #[arg(long, global = true, value_name = "TIME")]
+    pub(crate) request_timeout: Option<String>,
     /// Where callbacks are listened for [env: QOPEN_LISTEN] [default: 127.0.0.1:8080]
     #[arg(long, global = true, value_name = "ADDRESS")]
     pub(crate) listen: Option<String>,
@@ -107,16 +117,6 @@ pub(crate) enum Verb {
     },
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum OutputFormat {
-    /// One JSON object a line
-    #[default]
-    Jsonl,
-    /// Comma-separated values with a header
-    Csv,
-}
-
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
     /// Where the list goes
@@ -147,9 +147,11 @@ pub(crate) struct PullArgs {
     /// given
     #[arg(long, value_name = "PATH|-|URL", required_unless_present = "resume")]
     pub(crate) out: Option<PathBuf>,
-    /// How the list is written [default: jsonl; with --resume, as it was to be]
+    /// How the list is written [default: by the ending, else jsonl]
     #[arg(long, value_enum)]
     pub(crate) format: Option<OutputFormat>,
+    #[command(flatten)]
+    pub(crate) csv: CsvArgs,
     /// Ask for each customer's tags too
     #[arg(long)]
     pub(crate) need_tags: bool,
@@ -188,12 +190,15 @@ pub(crate) struct Receiving {
     /// Requests sent in a second, at most
     #[arg(long, value_name = "N")]
     pub(crate) rate_limit: Option<std::num::NonZeroU32>,
+    /// Try again after refusals with these codes, like -1,45009
+    #[arg(long, value_name = "CODES", value_parser = retry_codes, allow_hyphen_values = true)]
+    pub(crate) retry_codes: Option<RetryCodes>,
     /// How long the journal keeps what it has received, events that were not forwarded included; it
     /// is customers' data
     #[arg(long, value_name = "TIME", default_value = "7d", value_parser = duration)]
     pub(crate) retain: Duration,
     /// Send events of other kinds on to this URL, byte for byte: `serve` until they are taken, `pull`
-    /// once, so that the platform sends again what is not
+    /// once, so that the platform sends again what is not [env: QOPEN_FORWARD]
     #[arg(long, value_name = "URL")]
     pub(crate) forward: Option<String>,
 }
@@ -204,9 +209,11 @@ pub(crate) struct ServeArgs {
     /// database
     #[arg(long, value_name = "FOLDER|URL")]
     pub(crate) out: Option<PathBuf>,
-    /// How lists are written
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) format: OutputFormat,
+    /// How lists are written [default: jsonl]
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<OutputFormat>,
+    #[command(flatten)]
+    pub(crate) csv: CsvArgs,
     /// Collect pulls that another system requests, too
     #[arg(long)]
     pub(crate) adopt: bool,
@@ -332,9 +339,11 @@ pub(crate) struct AssembleArgs {
     /// Where the list goes: a file, a folder for one file a robot, or - for standard output
     #[arg(long, value_name = "PATH|-")]
     pub(crate) out: PathBuf,
-    /// How the list is written
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) format: OutputFormat,
+    /// How the list is written [default: by the ending, else jsonl]
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<OutputFormat>,
+    #[command(flatten)]
+    pub(crate) csv: CsvArgs,
     /// Only pulls of this robot
     #[arg(long, value_name = "ID")]
     pub(crate) robot: Option<String>,

@@ -12,6 +12,7 @@ use qopen::{Outcome, PublishOptions, Replay, Replayed, quarantine_line};
 
 use crate::args::AssembleArgs;
 use crate::exit::{Exit, Failure, chain};
+use crate::format::{Asked, Layout};
 use crate::output::{self, Output};
 use crate::pull::publish;
 use crate::report::{Came, Reporter};
@@ -19,6 +20,10 @@ use crate::say::say;
 use crate::settings::Settings;
 
 pub(crate) async fn run(args: AssembleArgs, settings: Settings) -> Result<Exit, Failure> {
+    let layout = Asked { format: args.format, csv: args.csv }.at(&args.out, Layout::default())?;
+    if let Some(url) = output::database(&args.out) {
+        output::refuse_password("--out", url)?;
+    }
     let mut capture = Capture {
         settings,
         ring: None,
@@ -57,7 +62,7 @@ pub(crate) async fn run(args: AssembleArgs, settings: Settings) -> Result<Exit, 
         if capture.unreadable == 0 {
             return Ok(Exit::NoCallback);
         }
-        set_aside(&args, &capture.replay)?;
+        set_aside(&Output::new(&args.out, layout)?, &capture.replay)?;
         return Ok(Exit::Incomplete);
     }
     let strangers = capture.replay.unattributed().count();
@@ -69,10 +74,7 @@ pub(crate) async fn run(args: AssembleArgs, settings: Settings) -> Result<Exit, 
     let came = Came::captured(rejections, capture.replay.readings());
     let options = PublishOptions::default().allow_empty(args.allow_empty);
     one_pull_a_robot(&outcomes)?;
-    if let Some(url) = output::database(&args.out) {
-        output::refuse_password("--out", url)?;
-    }
-    let output = Output::new(&args.out, args.format)?;
+    let output = Output::new(&args.out, layout)?;
     let robots: Vec<String> =
         outcomes.iter().map(|it| it.progress.pull.robot_id.to_string()).collect();
     output.check(&robots.iter().map(String::as_str).collect::<Vec<_>>())?;
@@ -102,7 +104,7 @@ pub(crate) async fn run(args: AssembleArgs, settings: Settings) -> Result<Exit, 
 }
 
 /// Writes what could not be read and belongs to no list beside where a list would be.
-fn set_aside(args: &AssembleArgs, replay: &Replay) -> Result<(), Failure> {
+fn set_aside(output: &Output, replay: &Replay) -> Result<(), Failure> {
     let fails = |error: &dyn std::error::Error| Failure::output("", error);
     let mut quarantine = Quarantine::default();
     for item in replay.unattributed() {
@@ -111,7 +113,6 @@ fn set_aside(args: &AssembleArgs, replay: &Replay) -> Result<(), Failure> {
             quarantine_line(None, layer, &item.reason, raw).map_err(|error| fails(&error))?;
         quarantine.push(&line).map_err(|error| fails(&error))?;
     }
-    let output = Output::new(&args.out, args.format)?;
     if let Output::Database(_) = output {
         return Ok(());
     }

@@ -10,6 +10,7 @@ use qopen::assembler::Timing;
 use qopen::callback::listener::Listener;
 use qopen::callback::{CallbackKeys, Keyring};
 use qopen::http::Sender;
+use qopen::sink::CSV_COLUMNS;
 use qopen::types::RobotId;
 use qopen::{Client, PublishOptions, PullRequest, Status};
 use qopen_simulator::{Chance, Schedule, Simulator, SimulatorConfig};
@@ -17,6 +18,7 @@ use tokio::net::TcpListener;
 
 use crate::args::{DemoArgs, OutputFormat};
 use crate::exit::{Exit, Failure};
+use crate::format::{Asked, Layout, Words};
 use crate::output::Output;
 use crate::pull::publish;
 use crate::report::{Came, Reporter};
@@ -25,9 +27,11 @@ use crate::say::say;
 const ROBOT: &str = "demo-robot";
 
 pub(crate) async fn run(args: DemoArgs) -> Result<Exit, Failure> {
-    let output = Output::new(&args.out, OutputFormat::Jsonl)?;
+    let layout = Asked::default().settle(Words::NoFormat, &args.out, Layout::default());
+    let layout = layout.map_err(Failure::usage)?;
+    let output = Output::new(&args.out, layout)?;
     output.check(&[ROBOT])?;
-    spare_foreign_lists(&args.out)?;
+    spare_foreign_lists(&args.out, layout)?;
     let schedule = Schedule {
         accounts: args.accounts,
         page_size: 100,
@@ -96,8 +100,9 @@ async fn start(schedule: Schedule) -> Result<(Client, Simulator), Failure> {
     };
     let simulator = Simulator::start(config).await;
     let simulator = simulator.map_err(|error| Failure::unexpected("the simulator", &error))?;
-    let sender =
-        Sender::builder(simulator.base_url()).app_credentials("demo-app", "demo-secret").build();
+    let sender = Sender::builder(simulator.base_url()).app_credentials("demo-app", "demo-secret");
+    // The simulator is on loopback, where no proxy leads.
+    let sender = sender.no_proxy().build();
     let sender = sender.map_err(|error| Failure::unexpected("the sender", &error))?;
     let timing =
         Timing::default().settle(Duration::from_secs(2)).idle_timeout(Duration::from_secs(8));
@@ -109,14 +114,23 @@ async fn start(schedule: Schedule) -> Result<(Client, Simulator), Failure> {
 }
 
 /// A demo replaces its own list and nobody else's.
-fn spare_foreign_lists(path: &Path) -> Result<(), Failure> {
+fn spare_foreign_lists(path: &Path, layout: Layout) -> Result<(), Failure> {
     let Ok(file) = std::fs::File::open(path) else {
         return Ok(());
     };
-    let mut line = String::new();
-    let read = std::io::BufReader::new(file).read_line(&mut line);
-    let ours = line.starts_with(&format!("{{\"robot_id\":\"{ROBOT}\""));
-    if path.is_dir() || read.is_ok_and(|_| ours || line.is_empty()) {
+    let mut lines = std::io::BufReader::new(file).lines();
+    let mut line = || lines.next().transpose().map(Option::unwrap_or_default);
+    let begin = match layout.format {
+        OutputFormat::Jsonl => format!("{{\"robot_id\":\"{ROBOT}\""),
+        OutputFormat::Csv => format!("{ROBOT},"),
+    };
+    let is_header = |line: &str| line == CSV_COLUMNS.join(",");
+    let ours = line().and_then(|first| {
+        let first =
+            if layout.format == OutputFormat::Csv && is_header(&first) { line()? } else { first };
+        Ok(first.is_empty() || first.starts_with(&begin))
+    });
+    if path.is_dir() || ours.unwrap_or(false) {
         return Ok(());
     }
     let message =

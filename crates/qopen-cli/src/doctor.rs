@@ -28,8 +28,20 @@ pub(crate) async fn run(settings: &Settings) -> Result<Exit, Failure> {
     };
     check(
         "requests",
-        settings.sender(|it| it).map(|_| "base URL and credentials are there".into()),
+        settings.sender(|it| it).map(|sender| match sender.proxy() {
+            None => "base URL and credentials are there".into(),
+            Some(proxy) => format!("base URL and credentials are there, through {proxy}"),
+        }),
     );
+    if settings.sets_forwarding() {
+        // Without a URL of its own, any will do: the flag brings it.
+        let any = settings.get(&settings::FORWARD).is_none().then_some("http://127.0.0.1/");
+        let forwarder = settings.forwarder(any);
+        check(
+            "forwarding",
+            forwarder.map(|_| "URL, proxy, certificates and time-out are good".into()),
+        );
+    }
     check(
         "callbacks",
         settings.ring().map(|_| "app key, callback token and AES key are there".into()),

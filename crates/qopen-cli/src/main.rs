@@ -7,6 +7,7 @@ mod demo;
 mod doctor;
 mod exit;
 mod explain;
+mod format;
 mod journal;
 mod migrate;
 mod output;

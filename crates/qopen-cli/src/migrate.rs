@@ -1,15 +1,20 @@
 //! `qopen migrate`: the tables of a journal, or of lists, in PostgreSQL.
 
+use std::path::Path;
+
 use qopen::sink::PostgresSink;
 
 use crate::args::MigrateArgs;
 use crate::exit::{Exit, Failure};
+use crate::format::refuse_scheme;
 use crate::output::refuse_password;
 use crate::say::say;
 use crate::settings::{JOURNAL, Settings};
 
 pub(crate) async fn run(args: MigrateArgs, settings: Settings) -> Result<Exit, Failure> {
     if let Some(out) = &args.out {
+        let fails = |reason| Failure::usage(format!("--out: {reason}"));
+        refuse_scheme(Path::new(out)).map_err(fails)?;
         refuse_password("--out", out)?;
     }
     if settings.get(&JOURNAL).is_none() && args.out.is_none() {

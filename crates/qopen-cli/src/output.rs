@@ -4,14 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use qopen::journal::PullState;
-use qopen::sink::{
-    FileSink, Format, ListKind, PostgresSink, Sink, SinkError, StreamSink, file_name,
-};
+use qopen::sink::{FileSink, ListKind, PostgresSink, Sink, SinkError, file_name};
 use qopen::{PublishError, PublishOptions, Published, PulledList, publish_with};
 use serde::{Deserialize, Serialize};
 
-use crate::args::OutputFormat;
+use crate::args::{CsvArgs, OutputFormat};
 use crate::exit::{Failure, chain};
+use crate::format::Layout;
 use crate::say;
 
 /// Where lists go, as it was said: noted with each pull, for whoever takes it up again.
@@ -19,6 +18,9 @@ use crate::say;
 pub(crate) struct Place {
     pub(crate) out: PathBuf,
     pub(crate) format: OutputFormat,
+    /// Options of CSV. Absent where none is set, as in notes of earlier versions.
+    #[serde(default, skip_serializing_if = "CsvArgs::is_plain")]
+    pub(crate) csv: CsvArgs,
     /// Whether it is a folder with a file for each robot, wherever this is read.
     #[serde(default)]
     pub(crate) folder: bool,
@@ -47,23 +49,18 @@ impl Place {
     pub(crate) fn output(&self) -> Result<Output, Failure> {
         match self.folder {
             // Should it be gone by then, nothing else is to be made in its place.
-            true => Ok(Output::Folder(self.out.clone(), self.format.into())),
-            false => Output::new(&self.out, self.format),
+            true => Ok(Output::Folder(self.out.clone(), self.layout())),
+            false => Output::new(&self.out, self.layout()),
         }
+    }
+
+    pub(crate) fn layout(&self) -> Layout {
+        Layout { format: self.format, csv: self.csv }
     }
 
     /// Whether any process, in any folder, may publish one robot's list there.
     pub(crate) fn is_for_anybody(&self) -> bool {
         self.folder && self.out.is_absolute() || database(&self.out).is_some()
-    }
-}
-
-impl From<OutputFormat> for Format {
-    fn from(format: OutputFormat) -> Self {
-        match format {
-            OutputFormat::Jsonl => Self::Jsonl,
-            OutputFormat::Csv => Self::Csv,
-        }
     }
 }
 
@@ -74,7 +71,8 @@ pub(crate) fn database(path: &Path) -> Option<&str> {
 }
 
 pub(crate) fn refuse_password(what: &str, url: &str) -> Result<(), Failure> {
-    if without_password(url) == url {
+    // Another URL is refused as such: this advice is not for it.
+    if database(Path::new(url)).is_none() || without_password(url) == url {
         return Ok(());
     }
     Err(Failure::usage(format!(
@@ -104,27 +102,26 @@ fn without_password(url: &str) -> String {
 #[derive(Clone, Debug)]
 pub(crate) enum Output {
     /// Standard output; partial lists go to a file. The list waits in that folder until it is whole.
-    Stdout(Format, Option<PathBuf>),
+    Stdout(Layout, Option<PathBuf>),
     /// One file for everything.
     File(FileSink),
     /// A file for each robot, in a folder.
-    Folder(PathBuf, Format),
+    Folder(PathBuf, Layout),
     /// Rows for each robot, in a database.
     Database(PostgresSink),
 }
 
 impl Output {
-    pub(crate) fn new(path: &Path, format: OutputFormat) -> Result<Self, Failure> {
-        let format = Format::from(format);
+    pub(crate) fn new(path: &Path, layout: Layout) -> Result<Self, Failure> {
         Ok(match path {
-            path if path == Path::new("-") => Self::Stdout(format, None),
-            path if path.is_dir() => Self::Folder(path.to_owned(), format),
+            path if path == Path::new("-") => Self::Stdout(layout, None),
+            path if path.is_dir() => Self::Folder(path.to_owned(), layout),
             path => match database(path) {
                 Some(url) => Self::Database(
                     PostgresSink::new(url)
                         .map_err(|error| Failure::usage_of("the output", &error))?,
                 ),
-                None => Self::File(FileSink::new(path, format)),
+                None => Self::File(layout.file(path)),
             },
         })
     }
@@ -132,7 +129,7 @@ impl Output {
     /// Puts temporary data of outputs without a folder of their own into `folder`.
     pub(crate) fn in_folder(self, folder: Option<&Path>) -> Self {
         match self {
-            Self::Stdout(format, _) => Self::Stdout(format, folder.map(Path::to_owned)),
+            Self::Stdout(layout, _) => Self::Stdout(layout, folder.map(Path::to_owned)),
             Self::Database(sink) => Self::Database(sink.in_folder(folder)),
             other => other,
         }
@@ -194,8 +191,8 @@ impl Output {
                 let closed = std::io::Error::other("it is closed");
                 Err(Failure::output("standard output cannot be written", &closed))
             }
-            Self::Stdout(format, folder) => {
-                StreamSink::stdout(*format).in_folder(folder.as_deref()).check().map_err(fails)
+            Self::Stdout(layout, folder) => {
+                layout.stdout().in_folder(folder.as_deref()).check().map_err(fails)
             }
             Self::File(sink) => sink.check().map_err(fails),
             Self::Database(sink) => sink.check().map_err(fails),
@@ -209,21 +206,20 @@ impl Output {
     pub(crate) fn file(&self, name: &str) -> FileSink {
         match self {
             Self::File(sink) => sink.clone(),
-            Self::Stdout(format, _) => {
-                let name = file_name(name);
-                FileSink::new(format!("qopen-{name}.{}", format.ending()), *format)
+            Self::Stdout(layout, _) => {
+                layout.file(format!("qopen-{}.{}", file_name(name), layout.ending()))
             }
             // A database has no file; nobody asks for it.
-            Self::Database(_) => FileSink::new(file_name(name), Format::Jsonl),
-            Self::Folder(folder, format) => FileSink::of_robot(folder, name, *format),
+            Self::Database(_) => Layout::default().file(file_name(name)),
+            Self::Folder(folder, layout) => layout.file_of_robot(folder, name),
         }
     }
 
     /// The file whose quarantine holds items of no robot. Its name differs from every robot's.
     pub(crate) fn unattributed(&self) -> FileSink {
         match self {
-            Self::Folder(folder, format) => {
-                FileSink::new(folder.join(format!("%unattributed.{}", format.ending())), *format)
+            Self::Folder(folder, layout) => {
+                layout.file(folder.join(format!("%unattributed.{}", layout.ending())))
             }
             other => other.file("unattributed"),
         }
@@ -249,8 +245,8 @@ impl Output {
             _ => list.id().robot_id.to_string(),
         });
         let sink = match (self, kind) {
-            (Self::Stdout(format, folder), ListKind::Complete) => {
-                let sink = StreamSink::stdout(*format).in_folder(folder.as_deref());
+            (Self::Stdout(layout, folder), ListKind::Complete) => {
+                let sink = layout.stdout().in_folder(folder.as_deref());
                 Arc::new(sink.quarantine_to(self.file(&name).quarantine_path()))
             }
             _ => self.sink(&name),
@@ -284,7 +280,19 @@ pub(crate) struct Written {
 
 #[cfg(test)]
 mod tests {
-    use super::without_password;
+    use super::{Place, without_password};
+    use crate::format::{CsvArgs, Language, OutputFormat};
+
+    #[test]
+    fn a_note_of_an_earlier_version_is_read_and_written_as_it_is() {
+        let noted = r#"{"out":"c.csv","format":"jsonl","folder":false}"#;
+        let place: Place = serde_json::from_str(noted).expect("the note is read");
+        assert_eq!((place.format, place.label()), (OutputFormat::Jsonl, noted.to_owned()));
+        let csv = CsvArgs { bom: true, csv_safe: false, labels: Some(Language::Zh) };
+        let place = Place { csv, ..place };
+        let read: Place = serde_json::from_str(&place.label()).expect("the note is read");
+        assert_eq!(read, place);
+    }
 
     #[test]
     fn a_url_without_its_password_is_the_same_otherwise() {

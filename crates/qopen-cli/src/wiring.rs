@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use qopen::assembler::Timing;
 use qopen::callback::receiver;
-use qopen::http::BuildError;
 use qopen::journal::Store;
 use qopen::{Client, ClientBuilder};
 use tokio::net::TcpListener;
@@ -23,9 +22,13 @@ pub(crate) fn client(
     settings: &Settings,
     journal: &Arc<dyn Store>,
 ) -> Result<ClientBuilder, Failure> {
-    let sender = settings.sender(|builder| match receiving.rate_limit {
-        Some(limit) => builder.rate_limit(limit),
-        None => builder,
+    let codes = receiving.retry_codes.clone().unwrap_or_default().0;
+    let sender = settings.sender(|builder| {
+        let builder = builder.retry_codes(codes);
+        match receiving.rate_limit {
+            Some(limit) => builder.rate_limit(limit),
+            None => builder,
+        }
     })?;
     let mut config = receiver::Config::default();
     config.path = settings.callback_path()?;
@@ -46,11 +49,6 @@ pub(crate) fn client(
 /// What the callback listener serves: the callback path, and the counting of all others.
 pub(crate) fn router(client: &Client) -> axum::Router {
     receiver::count_other_paths(client.callback_router(), client.stats().receiver().clone())
-}
-
-/// The URL of `--forward` is none.
-pub(crate) fn not_forwarded(error: &BuildError) -> Failure {
-    Failure::usage_of("--forward", error)
 }
 
 /// A listener; `flag` is what names another address.

@@ -1,6 +1,9 @@
 //! GetRobotAccountListAsync: asks for a robot's customer list.
 
-use qopen_types::{Endpoint, GetRobotAccountListAsync, Refusal, RobotAccountListRequest, Secret};
+use qopen_types::{
+    Endpoint, GetRobotAccountListAsync, Refusal, RobotAccountListAnswer, RobotAccountListRequest,
+    Secret,
+};
 
 use crate::{SendError, Sender};
 
@@ -51,11 +54,12 @@ impl Sender {
         token: &Secret,
     ) -> Result<Accepted, SendError> {
         type E = GetRobotAccountListAsync;
-        let answer = self.transport.call::<E>(request, Some(token)).await?;
+        let answer =
+            self.transport.call::<E>(request, Some(token), RobotAccountListAnswer::refusal).await?;
         if let Some(refusal) = answer.refusal() {
             let Refusal { code, hint, .. } = &refusal;
             tracing::warn!(endpoint = E::NAME, code, hint, "refused");
-            return Err(SendError::Refused { endpoint: E::NAME, refusal });
+            return Err(SendError::Refused { endpoint: E::NAME, refusal, retryable: false });
         }
         let explicit = answer.errcode.is_some();
         if !explicit {

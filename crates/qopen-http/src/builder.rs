@@ -1,13 +1,17 @@
 //! Settings of a sender.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use governor::{Quota, RateLimiter};
 use qopen_types::Secret;
+use reqwest::Url;
 use reqwest::header::HeaderValue;
 
+use crate::client::ClientSettings;
+use crate::proxy::ProxyChoice;
 use crate::token::AppCredentials;
 use crate::transport::Transport;
 use crate::{FixedToken, Sender, TokenSource};
@@ -23,6 +27,14 @@ pub enum BuildError {
     BaseUrl {
         /// What was given, without what may be secret in it.
         url: String,
+    },
+    /// The base URL has a path. Every endpoint has its own.
+    #[error("the base URL {url:?} has a path; the base URL is the host alone, like {host:?}")]
+    BaseUrlPath {
+        /// What was given.
+        url: String,
+        /// The same without the path.
+        host: String,
     },
     /// Neither a token, nor credentials, nor a token source was given.
     #[error("no access token, app credentials or token source was given")]
@@ -41,6 +53,15 @@ pub enum BuildError {
     /// The proxy's URL is not one.
     #[error("the proxy is not a URL that can be used")]
     Proxy(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The proxy in an environment variable cannot be used.
+    #[error("the proxy in the environment variable {variable} cannot be used")]
+    ProxyVariable {
+        /// The variable's name.
+        variable: &'static str,
+        /// What is wrong with it.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The root certificate cannot be read.
     #[error("the extra root certificate is not a PEM certificate")]
     RootCertificate(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -49,8 +70,8 @@ pub enum BuildError {
     Client(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// When a request is tried again: after connection errors, time-outs, 429 and 5xx, never after a
-/// refusal. The `mark_id` stays the same, so a repeated request only brings copies of pages.
+/// When a request is tried again: after connection errors, time-outs, 429 and 5xx, and after a refusal
+/// only with a code of [`SenderBuilder::retry_codes`]. The `mark_id` stays the same, so a repeated request only brings copies of pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RetryPolicy {
@@ -97,13 +118,10 @@ impl RetryPolicy {
 pub struct SenderBuilder {
     base_url: String,
     tokens: Option<Tokens>,
-    timeout: Duration,
-    connect_timeout: Duration,
-    proxy: Option<String>,
-    root_certificate: Option<Vec<u8>>,
-    user_agent: String,
+    client: ClientSettings,
     rate_limit: Option<NonZeroU32>,
     retry: RetryPolicy,
+    retry_codes: BTreeSet<i64>,
 }
 
 enum Tokens {
@@ -114,16 +132,15 @@ enum Tokens {
 
 impl SenderBuilder {
     pub(crate) fn new(base_url: String) -> Self {
+        let mut client = ClientSettings::new(Duration::from_secs(15));
+        client.user_agent = Some(concat!("qopen/", env!("CARGO_PKG_VERSION")).into());
         Self {
             base_url,
             tokens: None,
-            timeout: Duration::from_secs(15),
-            connect_timeout: Duration::from_secs(5),
-            proxy: None,
-            root_certificate: None,
-            user_agent: concat!("qopen/", env!("CARGO_PKG_VERSION")).into(),
+            client,
             rate_limit: None,
             retry: RetryPolicy::default(),
+            retry_codes: BTreeSet::new(),
         }
     }
 
@@ -151,31 +168,40 @@ impl SenderBuilder {
 
     /// How long an attempt may take in all. Default 15 s.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        self.client.timeout = timeout;
         self
     }
 
     /// How long connecting may take. Default 5 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.connect_timeout = timeout;
+        self.client.connect_timeout = timeout;
         self
     }
 
-    /// Sends through this proxy. Without it, the usual environment variables count.
+    /// Sends every request through this proxy: `http://`, `https://`, `socks5://` (names are resolved
+    /// here), `socks5h://` (by the proxy), `socks4://` or `socks4a://`, with user and password if it asks
+    /// for them. Without it, `HTTPS_PROXY` or `HTTP_PROXY`, then `ALL_PROXY`, count, except for the hosts
+    /// of `NO_PROXY`.
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
-        self.proxy = Some(url.into());
+        self.client.proxy = ProxyChoice::Url(url.into());
         self
     }
 
-    /// Trusts this certificate too, given as PEM.
+    /// Sends through no proxy, whatever the environment says.
+    pub fn no_proxy(mut self) -> Self {
+        self.client.proxy = ProxyChoice::Nothing;
+        self
+    }
+
+    /// Trusts these certificates too, given as PEM, one or several.
     pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.root_certificate = Some(pem.into());
+        self.client.root_certificates = Some(pem.into());
         self
     }
 
     /// Says so in the `User-Agent` header. Default `qopen/` and the version.
     pub fn user_agent(mut self, user_agent: impl Into<String>) -> Self {
-        self.user_agent = user_agent.into();
+        self.client.user_agent = Some(user_agent.into());
         self
     }
 
@@ -192,35 +218,30 @@ impl SenderBuilder {
         self
     }
 
+    /// Tries again by the policy after a refusal with one of these codes, at the token endpoint too.
+    /// Default: none. The mark stays the same; the last refusal is the error.
+    pub fn retry_codes(mut self, codes: impl IntoIterator<Item = i64>) -> Self {
+        self.retry_codes = codes.into_iter().collect();
+        self
+    }
+
     /// Makes the sender. Nothing is sent yet.
     ///
     /// # Errors
     /// [`BuildError`], when a setting is missing or cannot be used.
     pub fn build(self) -> Result<Sender, BuildError> {
         let base_url = checked_base_url(&self.base_url)?;
-        let mut client = reqwest::Client::builder()
-            .timeout(self.timeout)
-            .connect_timeout(self.connect_timeout)
-            // A redirect would carry the token to a place nobody named.
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(self.user_agent);
-        if let Some(url) = self.proxy {
-            let proxy = reqwest::Proxy::all(url)
-                .map_err(|error| BuildError::Proxy(error.without_url().into()))?;
-            client = client.proxy(proxy);
-        }
-        if let Some(pem) = self.root_certificate {
-            let certificates = reqwest::Certificate::from_pem_bundle(&pem)
-                .map_err(|error| BuildError::RootCertificate(error.into()))?;
-            if certificates.is_empty() {
-                return Err(BuildError::RootCertificate("it holds no certificate".into()));
-            }
-            client = client.tls_certs_merge(certificates);
-        }
-        let client = client.build().map_err(|error| BuildError::Client(error.into()))?;
+        let (client, proxy) = self.client.build(&base_url)?;
         let limiter =
             self.rate_limit.map(|per_second| RateLimiter::direct(Quota::per_second(per_second)));
-        let transport = Arc::new(Transport { client, base_url, retry: self.retry, limiter });
+        let transport = Arc::new(Transport {
+            client,
+            base_url,
+            proxy,
+            retry: self.retry,
+            retry_codes: self.retry_codes,
+            limiter,
+        });
         let tokens = match self.tokens.ok_or(BuildError::NoToken)? {
             Tokens::Fixed(token) if HeaderValue::from_str(token.expose()).is_err() => {
                 return Err(BuildError::UnsendableToken);
@@ -235,20 +256,25 @@ impl SenderBuilder {
     }
 }
 
-fn checked_base_url(url: &str) -> Result<String, BuildError> {
-    let parsed = reqwest::Url::parse(url).ok();
-    let usable = parsed.is_some_and(|it| {
-        matches!(it.scheme(), "http" | "https")
-            && it.has_host()
-            && it.query().is_none()
-            && it.fragment().is_none()
-            && it.username().is_empty()
-            && it.password().is_none()
-    });
+fn checked_base_url(url: &str) -> Result<Url, BuildError> {
+    let bad = || BuildError::BaseUrl { url: without_secrets(url) };
+    let mut parsed = Url::parse(url).map_err(|_| bad())?;
+    let usable = matches!(parsed.scheme(), "http" | "https")
+        && parsed.has_host()
+        && parsed.query().is_none()
+        && parsed.fragment().is_none()
+        && parsed.username().is_empty()
+        && parsed.password().is_none();
     if !usable {
-        return Err(BuildError::BaseUrl { url: without_secrets(url) });
+        return Err(bad());
     }
-    Ok(url.trim_end_matches('/').to_owned())
+    if !parsed.path().bytes().all(|it| it == b'/') {
+        parsed.set_path("");
+        let host = parsed.as_str().trim_end_matches('/').to_owned();
+        return Err(BuildError::BaseUrlPath { url: url.to_owned(), host });
+    }
+    parsed.set_path("");
+    Ok(parsed)
 }
 
 /// A URL for a message: what comes before `@` and after `?` may be secret.

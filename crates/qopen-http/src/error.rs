@@ -1,8 +1,11 @@
 //! Why a request did not succeed.
 
+use std::fmt;
+use std::time::Duration;
+
 use qopen_types::Refusal;
 
-use crate::TokenError;
+use crate::{ProxyUsed, TokenError};
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
@@ -18,39 +21,66 @@ pub enum SendError {
         /// What the gateway said.
         #[source]
         refusal: Refusal,
+        /// Whether the code is one of [`SenderBuilder::retry_codes`](crate::SenderBuilder::retry_codes).
+        retryable: bool,
     },
     /// The gateway did not accept the access token, nor a fresh one.
-    #[error("{endpoint}: HTTP status {status}: the access token was not accepted")]
+    #[error("{endpoint}: HTTP status {status}{}: the access token was not accepted", through(.proxy))]
     Unauthorized {
         /// The endpoint.
         endpoint: &'static str,
         /// 401 or 403.
         status: u16,
+        /// The proxy that the request went through. It may have answered itself.
+        proxy: Option<ProxyUsed>,
+    },
+    /// The gateway redirected. The sender does not follow: the request carries the token.
+    #[error(
+        "{endpoint}: HTTP status {status}{} redirects to {location}; redirects are not followed, so check the base URL",
+        through(.proxy)
+    )]
+    Redirected {
+        /// The endpoint.
+        endpoint: &'static str,
+        /// The status, 300 to 399.
+        status: u16,
+        /// The target: scheme, host, port and path.
+        location: String,
+        /// The proxy that the request went through. It may have answered itself.
+        proxy: Option<ProxyUsed>,
     },
     /// The gateway answered with a status that is no success.
-    #[error("{endpoint}: HTTP status {status}")]
+    #[error("{endpoint}: HTTP status {status}{}{}", through(.proxy), waiting(.retry_after))]
     Status {
         /// The endpoint.
         endpoint: &'static str,
         /// The status.
         status: u16,
+        /// The proxy that the request went through. It may have answered itself.
+        proxy: Option<ProxyUsed>,
+        /// The wait that `Retry-After` asks for.
+        retry_after: Option<RetryAfter>,
     },
     /// The gateway's answer is not the JSON object that it should be.
-    #[error("{endpoint}: the answer is not the JSON object it should be")]
+    #[error("{endpoint}: the answer is not the JSON object it should be{}", through(.proxy))]
     Answer {
         /// The endpoint.
         endpoint: &'static str,
+        /// The proxy that the request went through. It may have answered itself.
+        proxy: Option<ProxyUsed>,
         /// What is wrong with it.
         #[source]
         source: Source,
     },
     /// The gateway could not be reached, or did not answer in time.
-    #[error("{endpoint}: the gateway could not be reached or did not answer in time")]
+    #[error("{endpoint}: the gateway could not be reached or did not answer in time{}", through(.proxy))]
     Transport {
         /// The endpoint.
         endpoint: &'static str,
         /// Whether a connection was made, so that the gateway may have got the request.
         connected: bool,
+        /// The proxy that the request was to go through.
+        proxy: Option<ProxyUsed>,
         /// What happened on the way.
         #[source]
         source: Source,
@@ -60,16 +90,89 @@ pub enum SendError {
     Token(#[source] TokenError),
 }
 
+/// A wait that the gateway asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RetryAfter {
+    /// How long, from the answer on.
+    pub asked: Duration,
+    /// What was left of the retry budget, where the wait was too long for it.
+    pub left: Option<Duration>,
+}
+
+impl RetryAfter {
+    pub(crate) fn new(asked: Duration) -> Self {
+        Self { asked, left: None }
+    }
+}
+
+impl fmt::Display for RetryAfter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let asked = self.asked.as_secs();
+        write!(f, "the gateway asked for {asked} s")?;
+        let Some(left) = self.left else { return Ok(()) };
+        let whole = left.as_secs() + u64::from(left.subsec_nanos() > 0);
+        // Rounded up where the difference still shows.
+        match whole < asked {
+            true => write!(f, ", longer than the {whole} s that are left of the budget"),
+            false => {
+                let left = left.as_secs_f64();
+                write!(f, ", no less than the {left:.3} s that are left of the budget")
+            }
+        }
+    }
+}
+
+pub(crate) fn through(proxy: &Option<ProxyUsed>) -> String {
+    proxy.as_ref().map_or_else(String::new, |proxy| format!(", through {proxy}"))
+}
+
+fn waiting(wait: &Option<RetryAfter>) -> String {
+    wait.map_or_else(String::new, |wait| format!("; {wait}"))
+}
+
 impl SendError {
-    /// Whether the same request may succeed later: the way was blocked, the gateway did not refuse.
+    /// Whether the same request may succeed later: the way was blocked, or the gateway refused with one of
+    /// [`SenderBuilder::retry_codes`](crate::SenderBuilder::retry_codes).
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Transport { .. } => true,
             Self::Status { status, .. } => *status == 429 || *status >= 500,
             Self::Token(error) => error.is_retryable(),
-            Self::Refused { .. } | Self::Unauthorized { .. } | Self::Answer { .. } => false,
+            Self::Refused { retryable, .. } => *retryable,
+            Self::Unauthorized { .. } | Self::Redirected { .. } | Self::Answer { .. } => false,
         }
+    }
+
+    /// The wait that the gateway asked for by `Retry-After`.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => retry_after.map(|it| it.asked),
+            Self::Token(error) => error.retry_after(),
+            _ => None,
+        }
+    }
+
+    /// The target of a redirect: scheme, host, port and path.
+    #[must_use]
+    pub fn redirected_to(&self) -> Option<&str> {
+        match self {
+            Self::Redirected { location, .. } => Some(location),
+            Self::Token(error) => error.redirected_to(),
+            _ => None,
+        }
+    }
+
+    /// The same, where the wait would last longer than what is left of the budget.
+    pub(crate) fn out_of_budget(mut self, left: Duration) -> Self {
+        if let Self::Status { retry_after: Some(wait), .. } = &mut self
+            && wait.asked >= left
+        {
+            wait.left = Some(left);
+        }
+        self
     }
 
     /// Whether the gateway may have taken the request all the same: it was sent, and what became of
@@ -85,8 +188,11 @@ impl SendError {
         match self {
             Self::Refused { .. } | Self::Unauthorized { .. } => true,
             Self::Token(error) => error.is_refusal(),
-            Self::Status { status, .. } => (400..500).contains(status) && *status != 429,
-            Self::Answer { .. } | Self::Transport { .. } => false,
+            // 407 is the proxy's.
+            Self::Status { status, .. } => {
+                (400..500).contains(status) && !matches!(*status, 407 | 429)
+            }
+            Self::Answer { .. } | Self::Transport { .. } | Self::Redirected { .. } => false,
         }
     }
 

@@ -1,4 +1,4 @@
-//! Sending a callback on, byte for byte, to whoever else listens for events.
+//! Sending a callback on, byte for byte, to another listener for events.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,8 +6,11 @@ use std::time::Duration;
 use reqwest::Url;
 use reqwest::header::CONTENT_TYPE;
 
-use crate::BuildError;
 use crate::builder::without_secrets;
+use crate::client::ClientSettings;
+use crate::error::through;
+use crate::proxy::ProxyChoice;
+use crate::{BuildError, ProxyUsed, headers};
 
 /// The largest answer that is looked at for the word `success`, in bytes.
 const ANSWER_LIMIT: usize = 64 * 1024;
@@ -17,40 +20,115 @@ const ANSWER_LIMIT: usize = 64 * 1024;
 #[non_exhaustive]
 pub enum ForwardError {
     /// The listener could not be reached, or did not answer in time.
-    #[error("the listener could not be reached or did not answer in time")]
-    Transport(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("the listener could not be reached or did not answer in time{}", through(.proxy))]
+    Transport {
+        /// The proxy that the callback was to go through.
+        proxy: Option<ProxyUsed>,
+        /// What happened on the way.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The listener redirected. The forwarder does not follow: the callback is customers' data.
+    #[error(
+        "the listener answered with HTTP status {status}{}, which redirects to {location}; redirects are not followed, so forward to the final URL",
+        through(.proxy)
+    )]
+    Redirected {
+        /// The status, 300 to 399.
+        status: u16,
+        /// The target: scheme, host, port and path.
+        location: String,
+        /// The proxy that the callback went through. It may have answered itself.
+        proxy: Option<ProxyUsed>,
+    },
     /// The listener answered, and not with `success`: the platform would send it again.
-    #[error("the listener answered with HTTP status {status} and without the word success")]
+    #[error("the listener answered with HTTP status {status} and without the word success{}", through(.proxy))]
     NotTaken {
         /// The status.
         status: u16,
+        /// The proxy that the callback went through. It may have answered itself.
+        proxy: Option<ProxyUsed>,
     },
 }
 
 /// Posts callbacks to another listener as the platform would.
+///
+/// User and password of the URL are sent as HTTP basic authentication, and shown nowhere.
 #[derive(Clone)]
 pub struct Forwarder {
     client: reqwest::Client,
     url: Url,
+    proxy: Option<ProxyUsed>,
+}
+
+/// Makes a [`Forwarder`]. Times are per callback.
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct ForwarderBuilder {
+    url: String,
+    client: ClientSettings,
+}
+
+impl ForwarderBuilder {
+    /// How long a callback may take in all. Default 10 s.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.client.timeout = timeout;
+        self
+    }
+
+    /// Forwards through this proxy, as [`SenderBuilder::proxy`](crate::SenderBuilder::proxy) does.
+    pub fn proxy(mut self, url: impl Into<String>) -> Self {
+        self.client.proxy = ProxyChoice::Url(url.into());
+        self
+    }
+
+    /// Forwards through no proxy, whatever the environment says.
+    pub fn no_proxy(mut self) -> Self {
+        self.client.proxy = ProxyChoice::Nothing;
+        self
+    }
+
+    /// Trusts these certificates too, given as PEM, one or several.
+    pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.client.root_certificates = Some(pem.into());
+        self
+    }
+
+    /// Makes the forwarder. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`BuildError`], when a setting cannot be used.
+    pub fn build(self) -> Result<Forwarder, BuildError> {
+        let bad = || BuildError::ForwardUrl { url: without_secrets(&self.url) };
+        let url = Url::parse(&self.url).map_err(|_| bad())?;
+        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+            return Err(bad());
+        }
+        let (client, proxy) = self.client.build(&url)?;
+        Ok(Forwarder { client, url, proxy })
+    }
+}
+
+impl fmt::Debug for ForwarderBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ForwarderBuilder")
+            .field("url", &without_secrets(&self.url))
+            .finish_non_exhaustive()
+    }
 }
 
 impl Forwarder {
-    /// Forwards to that URL; each callback may take 10 s.
+    /// Forwards to that URL, with the builder's defaults.
     ///
     /// # Errors
     /// [`BuildError`], when the URL is not one.
     pub fn new(url: &str) -> Result<Self, BuildError> {
-        let bad = || BuildError::ForwardUrl { url: without_secrets(url) };
-        let url = Url::parse(url).map_err(|_| bad())?;
-        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-            return Err(bad());
-        }
-        let client = reqwest::Client::builder()
-            .timeout(Duration::from_secs(10))
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(|error| BuildError::Client(error.into()))?;
-        Ok(Self { client, url })
+        Self::builder(url).build()
+    }
+
+    /// Begins with the URL to forward to.
+    pub fn builder(url: impl Into<String>) -> ForwarderBuilder {
+        let client = ClientSettings::new(Duration::from_secs(10));
+        ForwarderBuilder { url: url.into(), client }
     }
 
     /// Posts a callback's body. `Ok` when the listener took it: status 200 and `success`.
@@ -58,10 +136,17 @@ impl Forwarder {
     /// # Errors
     /// [`ForwardError`]; the listener may have seen it all the same.
     pub async fn forward(&self, body: &[u8]) -> Result<(), ForwardError> {
-        let transport = |error: reqwest::Error| ForwardError::Transport(error.without_url().into());
+        let proxy = || self.proxy.clone();
+        let transport = |error: reqwest::Error| {
+            let source = error.without_url().into();
+            ForwardError::Transport { proxy: proxy(), source }
+        };
         let request = self.client.post(self.url.clone()).header(CONTENT_TYPE, "application/json");
         let mut response = request.body(body.to_vec()).send().await.map_err(transport)?;
-        let status = response.status();
+        let status = response.status().as_u16();
+        if let Some(location) = headers::redirect(&self.url, status, response.headers()) {
+            return Err(ForwardError::Redirected { status, location, proxy: proxy() });
+        }
         let mut answer = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(transport)? {
             answer.extend_from_slice(&chunk);
@@ -70,10 +155,10 @@ impl Forwarder {
             }
         }
         let success = answer.windows(7).any(|it| it == b"success");
-        if status == reqwest::StatusCode::OK && success {
+        if status == 200 && success {
             return Ok(());
         }
-        Err(ForwardError::NotTaken { status: status.as_u16() })
+        Err(ForwardError::NotTaken { status, proxy: proxy() })
     }
 }
 

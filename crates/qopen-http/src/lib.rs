@@ -2,8 +2,11 @@
 
 mod account_list;
 mod builder;
+mod client;
 mod error;
 mod forward;
+mod headers;
+mod proxy;
 mod token;
 mod transport;
 
@@ -12,8 +15,9 @@ use std::sync::Arc;
 
 pub use account_list::Accepted;
 pub use builder::{BuildError, RetryPolicy, SenderBuilder};
-pub use error::SendError;
-pub use forward::{ForwardError, Forwarder};
+pub use error::{RetryAfter, SendError};
+pub use forward::{ForwardError, Forwarder, ForwarderBuilder};
+pub use proxy::{ProxyOrigin, ProxyUsed};
 pub use token::{FixedToken, TokenError, TokenSource};
 
 use transport::Transport;
@@ -33,6 +37,12 @@ impl Sender {
     /// Begins with the gateway's base URL, scheme included, such as `https://gateway.example`.
     pub fn builder(base_url: impl Into<String>) -> SenderBuilder {
         SenderBuilder::new(base_url.into())
+    }
+
+    /// The proxy that requests go through, if there is one.
+    #[must_use]
+    pub fn proxy(&self) -> Option<&ProxyUsed> {
+        self.transport.proxy.as_ref()
     }
 }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use qopen_types::{
-    AccessTokenGrant, AccessTokenRequest, AnswerError, Endpoint, GetAccessToken, Refusal, Secret,
+    AccessTokenAnswer, AccessTokenGrant, AccessTokenRequest, AnswerError, Endpoint, GetAccessToken,
+    Refusal, Secret,
 };
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -62,6 +63,22 @@ impl TokenError {
             Self::Shared(error) => error.is_refusal(),
             Self::Answer(_) | Self::Fixed => true,
             Self::Source(_) | Self::Unsendable => false,
+        }
+    }
+
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Request(error) => error.retry_after(),
+            Self::Shared(error) => error.retry_after(),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn redirected_to(&self) -> Option<&str> {
+        match self {
+            Self::Request(error) => error.redirected_to(),
+            Self::Shared(error) => error.redirected_to(),
+            _ => None,
         }
     }
 
@@ -157,7 +174,8 @@ impl AppCredentials {
 
     async fn fetch(&self) -> Result<Current, TokenError> {
         let request = AccessTokenRequest::new(self.app_key.clone(), self.app_secret.clone());
-        let answer = self.transport.call::<GetAccessToken>(&request, None).await;
+        let answer =
+            self.transport.call::<GetAccessToken>(&request, None, AccessTokenAnswer::refusal).await;
         let answer = answer.map_err(|error| TokenError::Request(Box::new(error)))?;
         let AccessTokenGrant { access_token, expires_in, .. } =
             answer.grant().map_err(TokenError::Answer)?;

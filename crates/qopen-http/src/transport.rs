@@ -1,15 +1,17 @@
 //! One POST of JSON, with limit, retries and time-outs.
 
-use std::time::Duration;
+use std::collections::BTreeSet;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use governor::clock::Clock as _;
 use governor::{DefaultDirectRateLimiter, clock::DefaultClock};
-use qopen_types::{Endpoint, Secret};
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use qopen_types::{Endpoint, Refusal, Secret};
+use reqwest::Url;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
 
-use crate::{RetryPolicy, SendError, TokenError};
+use crate::headers;
+use crate::{ProxyUsed, RetryAfter, RetryPolicy, SendError, TokenError};
 
 /// The largest answer that is read, in bytes; a true one has a few hundred.
 const ANSWER_LIMIT: usize = 1024 * 1024;
@@ -18,21 +20,19 @@ const TOKEN: HeaderName = HeaderName::from_static("token");
 
 pub(crate) struct Transport {
     pub(crate) client: reqwest::Client,
-    /// Without a trailing slash.
-    pub(crate) base_url: String,
+    /// The host alone.
+    pub(crate) base_url: Url,
+    /// What the client uses, for errors.
+    pub(crate) proxy: Option<ProxyUsed>,
     pub(crate) retry: RetryPolicy,
+    /// Codes of refusals after which a request is tried again.
+    pub(crate) retry_codes: BTreeSet<i64>,
     pub(crate) limiter: Option<DefaultDirectRateLimiter>,
-}
-
-/// A failure, and how long the gateway asked to be left alone.
-struct Attempt {
-    error: SendError,
-    retry_after: Option<Duration>,
 }
 
 impl Transport {
     pub(crate) fn base_url(&self) -> &str {
-        &self.base_url
+        self.base_url.as_str().trim_end_matches('/')
     }
 
     /// Sends until it succeeds, fails for good, or the policy's attempts or time are used up.
@@ -40,10 +40,14 @@ impl Transport {
         &self,
         request: &E::Request,
         token: Option<&Secret>,
+        refusal: impl Fn(&E::Answer) -> Option<Refusal>,
     ) -> Result<E::Answer, SendError> {
-        let body = serde_json::to_vec(request)
-            .map_err(|error| SendError::Answer { endpoint: E::NAME, source: error.into() })?;
-        let give_up = Instant::now() + self.retry.budget;
+        let body = serde_json::to_vec(request).map_err(|error| SendError::Answer {
+            endpoint: E::NAME,
+            proxy: None,
+            source: error.into(),
+        })?;
+        let begun = Instant::now();
         let mut delays = ExponentialBuilder::default()
             .with_min_delay(self.retry.min_delay)
             .with_max_delay(self.retry.max_delay)
@@ -52,16 +56,22 @@ impl Transport {
             .build();
         loop {
             self.wait_for_turn().await;
-            let Attempt { error, retry_after } = match self.attempt::<E>(&body, token).await {
-                Ok(answer) => return Ok(answer),
-                Err(attempt) => attempt,
+            let error = match self.attempt::<E>(&body, token).await {
+                Ok(answer) => match refusal(&answer) {
+                    Some(refusal) if self.retry_codes.contains(&refusal.code) => {
+                        SendError::Refused { endpoint: E::NAME, refusal, retryable: true }
+                    }
+                    _ => return Ok(answer),
+                },
+                Err(error) => error,
             };
             let Some(delay) = delays.next().filter(|_| error.is_retryable()) else {
                 return Err(error);
             };
-            let delay = delay.max(retry_after.unwrap_or(Duration::ZERO));
-            if delay >= give_up.saturating_duration_since(Instant::now()) {
-                return Err(error);
+            let delay = delay.max(error.retry_after().unwrap_or_default());
+            let left = self.retry.budget.saturating_sub(begun.elapsed());
+            if delay >= left {
+                return Err(error.out_of_budget(left));
             }
             tracing::info!(
                 endpoint = E::NAME,
@@ -84,45 +94,53 @@ impl Transport {
         &self,
         body: &[u8],
         token: Option<&Secret>,
-    ) -> Result<E::Answer, Attempt> {
+    ) -> Result<E::Answer, SendError> {
         let endpoint = E::NAME;
-        let fails = |error| Attempt { error, retry_after: None };
+        let proxy = || self.proxy.clone();
         let transport = |error: reqwest::Error| {
             let connected = !error.is_connect() && !error.is_builder();
-            fails(SendError::Transport { endpoint, connected, source: error.without_url().into() })
+            let source = error.without_url().into();
+            SendError::Transport { endpoint, connected, proxy: proxy(), source }
         };
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=UTF-8"));
         if let Some(token) = token {
             let mut value = HeaderValue::from_str(token.expose())
-                .map_err(|_| fails(SendError::Token(TokenError::Unsendable)))?;
+                .map_err(|_| SendError::Token(TokenError::Unsendable))?;
             value.set_sensitive(true);
             headers.insert(TOKEN, value);
         }
-        let url = format!("{}{}", self.base_url, E::PATH);
-        let sending = self.client.post(url).headers(headers).body(body.to_vec()).send();
+        let mut url = self.base_url.clone();
+        url.set_path(E::PATH);
+        let sending = self.client.post(url.clone()).headers(headers).body(body.to_vec()).send();
         let mut response = sending.await.map_err(transport)?;
         let status = response.status();
         tracing::debug!(endpoint, status = status.as_u16(), "answered");
         if !status.is_success() {
             let status = status.as_u16();
-            let error = match status {
-                401 | 403 => SendError::Unauthorized { endpoint, status },
-                _ => SendError::Status { endpoint, status },
-            };
-            let seconds =
-                response.headers().get(RETRY_AFTER).and_then(|it| it.to_str().ok()?.parse().ok());
-            return Err(Attempt { error, retry_after: seconds.map(Duration::from_secs) });
+            if let Some(location) = headers::redirect(&url, status, response.headers()) {
+                return Err(SendError::Redirected { endpoint, status, location, proxy: proxy() });
+            }
+            return Err(match status {
+                401 | 403 => SendError::Unauthorized { endpoint, status, proxy: proxy() },
+                _ => {
+                    let retry_after = headers::retry_after(response.headers()).map(RetryAfter::new);
+                    SendError::Status { endpoint, status, proxy: proxy(), retry_after }
+                }
+            });
         }
         let mut answer = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(transport)? {
             if answer.len() + chunk.len() > ANSWER_LIMIT {
                 let source = format!("it has more than {ANSWER_LIMIT} bytes").into();
-                return Err(fails(SendError::Answer { endpoint, source }));
+                return Err(SendError::Answer { endpoint, proxy: proxy(), source });
             }
             answer.extend_from_slice(&chunk);
         }
-        serde_json::from_slice(&answer)
-            .map_err(|error| fails(SendError::Answer { endpoint, source: error.into() }))
+        serde_json::from_slice(&answer).map_err(|error| SendError::Answer {
+            endpoint,
+            proxy: proxy(),
+            source: error.into(),
+        })
     }
 }

@@ -10,8 +10,8 @@ use tempfile::NamedTempFile;
 
 use crate::format::Encoder;
 use crate::{
-    Committed, Companions, Format, ListKind, ListWriter, Quarantine, Record, Sink, SinkError,
-    file_name, temporary,
+    Committed, Companions, CsvOptions, Format, ListKind, ListWriter, Quarantine, Record, Sink,
+    SinkError, file_name, temporary,
 };
 
 /// A file that holds a list, with mode 0600.
@@ -23,13 +23,21 @@ use crate::{
 pub struct FileSink {
     path: PathBuf,
     format: Format,
+    csv: CsvOptions,
 }
 
 impl FileSink {
     /// A list at that path, in that format.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>, format: Format) -> Self {
-        Self { path: path.into(), format }
+        Self { path: path.into(), format, csv: CsvOptions::default() }
+    }
+
+    /// Sets the options of CSV. JSONL ignores them.
+    #[must_use]
+    pub fn csv(mut self, options: CsvOptions) -> Self {
+        self.csv = options;
+        self
     }
 
     /// A robot's list in a folder, in a file that is named after the robot ([`file_name`]) and the
@@ -215,7 +223,7 @@ impl Sink for FileSink {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(reading()(error)),
         };
-        crate::format::holds(self.format, io::BufReader::new(file), robot_id).map_err(reading())
+        crate::format::holds(io::BufReader::new(file), robot_id).map_err(reading())
     }
 
     fn begin(&self, kind: ListKind) -> Result<Box<dyn ListWriter>, SinkError> {
@@ -226,7 +234,7 @@ impl Sink for FileSink {
             ListKind::Partial => (partial, None),
         };
         let file = temporary::beside(folder(&target))?;
-        let encoder = Encoder::new(self.format, BufWriter::with_capacity(1 << 16, file))?;
+        let encoder = Encoder::new(self.format, self.csv, BufWriter::with_capacity(1 << 16, file))?;
         let (beside, set_aside) = (self.quarantine_path(), None);
         let (encoder, settled) = (Some(encoder), None);
         Ok(Box::new(FileWriter { encoder, settled, kind, target, superseded, beside, set_aside }))

@@ -2,8 +2,10 @@
 
 use std::io::Write;
 
-use qopen_types::{Account, AttributeField, Json, RobotId, TagInfo};
+use qopen_types::{Account, RobotId};
 
+use crate::csv_options::{CsvOptions, marked};
+use crate::csv_row::{header, row};
 use crate::{Record, SinkError};
 
 /// How records are written.
@@ -13,7 +15,8 @@ pub enum Format {
     /// One JSON object a line, UTF-8.
     #[default]
     Jsonl,
-    /// Comma-separated values, UTF-8, a header line first, columns as in [`CSV_COLUMNS`].
+    /// Comma-separated values, UTF-8, a header line first, columns as in
+    /// [`CSV_COLUMNS`](crate::CSV_COLUMNS). [`CsvOptions`] has the options.
     Csv,
 }
 
@@ -28,56 +31,29 @@ impl Format {
     }
 }
 
-/// The columns of [`Format::Csv`], in order.
-///
-/// Codes are numbers, times are seconds since the Unix epoch, flags are `true` and `false`. Tags
-/// are written `group:tag|group:tag`, attributes `name=value|name=value`, with a backslash before
-/// any of `\`, `|`, `:` and `=` that belongs to a text. `extra` is empty, or a JSON object of the
-/// unknown fields: those of the account under their names, those of its profile under `profile`.
-/// Unknown fields inside attributes and tags are in JSONL only. `_unread` is empty, or a JSON object of
-/// the fields that could not be read, by their paths.
-pub const CSV_COLUMNS: [&str; 22] = [
-    "robot_id",
-    "account_id",
-    "account_type",
-    "deleted_by_contact",
-    "deleted_by_staff",
-    "name",
-    "gender",
-    "avatar",
-    "alias",
-    "phone",
-    "add_at",
-    "add_way",
-    "union_id",
-    "external_user_id",
-    "state_code",
-    "channel_name",
-    "desc",
-    "tags",
-    "user_attr_sys_fields",
-    "user_attr_fields",
-    "extra",
-    "_unread",
-];
+/// The byte order mark, in UTF-8.
+const BOM: &[u8] = "\u{feff}".as_bytes();
 
 /// Records on their way into bytes.
 pub(crate) enum Encoder<W: Write> {
     /// With room for a line.
     Jsonl(W, String),
-    Csv(Box<csv::Writer<W>>),
+    Csv(Box<csv::Writer<W>>, CsvOptions),
 }
 
 impl<W: Write> Encoder<W> {
-    pub(crate) fn new(format: Format, out: W) -> Result<Self, SinkError> {
+    pub(crate) fn new(format: Format, options: CsvOptions, mut out: W) -> Result<Self, SinkError> {
         Ok(match format {
             Format::Jsonl => Self::Jsonl(out, String::new()),
             Format::Csv => {
+                if options.bom {
+                    out.write_all(BOM).map_err(|error| SinkError::Encode(error.into()))?;
+                }
                 let mut writer = csv::Writer::from_writer(out);
                 writer
-                    .write_record(CSV_COLUMNS)
+                    .write_record(header(options))
                     .map_err(|error| SinkError::Encode(error.into()))?;
-                Self::Csv(Box::new(writer))
+                Self::Csv(Box::new(writer), options)
             }
         })
     }
@@ -89,9 +65,9 @@ impl<W: Write> Encoder<W> {
                     .map_err(|error| SinkError::Encode(error.into()))?;
                 out.write_all(b"\n").map_err(|error| SinkError::Encode(error.into()))
             }
-            Self::Csv(writer) => {
-                writer.write_record(row(record)).map_err(|error| SinkError::Encode(error.into()))
-            }
+            Self::Csv(writer, options) => writer
+                .write_record(row(record, *options))
+                .map_err(|error| SinkError::Encode(error.into())),
         }
     }
 
@@ -117,105 +93,29 @@ impl<W: Write> Encoder<W> {
     pub(crate) fn finish(self) -> Result<W, SinkError> {
         match self {
             Self::Jsonl(out, _) => Ok(out),
-            Self::Csv(writer) => {
+            Self::Csv(writer, _) => {
                 writer.into_inner().map_err(|error| SinkError::Encode(error.into_error().into()))
             }
         }
     }
 }
 
-fn row(record: &Record<'_>) -> [String; 22] {
-    let (account, profile) = (record.account(), &record.account().profile);
-    [
-        record.robot_id().to_string(),
-        account.account_id.to_string(),
-        account.account_type.code().to_string(),
-        account.deleted_by_contact.to_string(),
-        account.deleted_by_staff.to_string(),
-        profile.name.clone(),
-        profile.gender.code().to_string(),
-        profile.avatar.clone(),
-        profile.alias.clone(),
-        profile.phone.clone(),
-        profile.add_at.to_string(),
-        profile.add_way.code().to_string(),
-        profile.union_id.clone(),
-        profile.external_user_id.clone(),
-        profile.state_code.clone(),
-        profile.channel_name.clone(),
-        profile.desc.clone(),
-        joined(&account.tag_info_list, ':', |TagInfo { parent_tag_name, tag_name, .. }| {
-            (parent_tag_name, tag_name)
-        }),
-        attributes(&account.user_attr_sys_field_list),
-        attributes(&account.user_attr_field_list),
-        extra(record),
-        unread(record),
-    ]
-}
-
-fn attributes(list: &[AttributeField]) -> String {
-    joined(list, '=', |AttributeField { field_name, field_value, .. }| (field_name, field_value))
-}
-
-fn joined<T>(list: &[T], between: char, pair: impl Fn(&T) -> (&String, &String)) -> String {
-    let pairs = list.iter().map(|it| {
-        let (left, right) = pair(it);
-        format!("{}{between}{}", escaped(left), escaped(right))
-    });
-    pairs.collect::<Vec<_>>().join("|")
-}
-
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if matches!(c, '\\' | '|' | ':' | '=') {
-            out.push('\\');
-        }
-        out.push(c);
-    }
-    out
-}
-
-fn unread(record: &Record<'_>) -> String {
-    let unread = &record.account().unread;
-    // Plain data always encodes.
-    if unread.is_empty() {
-        String::new()
-    } else {
-        serde_json::to_string(unread).unwrap_or_default()
-    }
-}
-
-fn extra(record: &Record<'_>) -> String {
-    let (account, profile) = (&record.account().extra, &record.account().profile.extra);
-    if account.is_empty() && profile.is_empty() {
-        return String::new();
-    }
-    let object = |fields: &mut dyn Iterator<Item = (&str, &str)>| {
-        let fields: Vec<_> =
-            fields.map(|(name, value)| format!("{}:{value}", quoted(name))).collect();
-        format!("{{{}}}", fields.join(","))
-    };
-    let inner = object(&mut profile.iter().map(|(name, value)| (name, Json::as_str(value))));
-    let profile = (!profile.is_empty()).then_some(("profile", inner.as_str()));
-    object(&mut account.iter().map(|(name, value)| (name, Json::as_str(value))).chain(profile))
-}
-
-fn quoted(name: &str) -> String {
+pub(crate) fn quoted(name: &str) -> String {
     // A string always encodes.
     serde_json::to_string(name).unwrap_or_default()
 }
 
-/// Whether a list that was written before has a customer of that robot.
-pub(crate) fn holds(
-    format: Format,
-    mut list: impl std::io::BufRead,
-    robot: &RobotId,
-) -> std::io::Result<bool> {
-    if format == Format::Csv {
-        for row in csv::Reader::from_reader(list).into_byte_records() {
-            if row?.get(0) == Some(robot.as_str().as_bytes()) {
+/// Whether a list that was written before, in any format and with any options, has a customer of that
+/// robot.
+pub(crate) fn holds(mut list: impl std::io::BufRead, robot: &RobotId) -> std::io::Result<bool> {
+    // A record of JSONL is an object. The header of CSV never begins with a bracket.
+    if list.fill_buf()?.first() != Some(&b'{') {
+        let safe = marked(robot.as_str());
+        let reader = csv::ReaderBuilder::new().flexible(true).from_reader(list);
+        for row in reader.into_byte_records() {
+            let row = row?;
+            let cell = row.get(0).unwrap_or_default();
+            if cell == robot.as_str().as_bytes() || cell == safe.as_bytes() {
                 return Ok(true);
             }
         }

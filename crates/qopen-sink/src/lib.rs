@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+mod csv_options;
+mod csv_row;
 mod error;
 mod file;
 mod format;
@@ -12,9 +14,11 @@ mod sort;
 mod stream;
 mod temporary;
 
+pub use csv_options::{CsvOptions, Labels};
+pub use csv_row::CSV_COLUMNS;
 pub use error::SinkError;
 pub use file::FileSink;
-pub use format::{CSV_COLUMNS, Format};
+pub use format::Format;
 pub use name::file_name;
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresSink;

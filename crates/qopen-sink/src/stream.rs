@@ -11,7 +11,8 @@ use crate::file::Staged;
 use crate::format::Encoder;
 use crate::temporary::unnamed;
 use crate::{
-    Committed, Companions, Format, ListKind, ListWriter, Quarantine, Record, Sink, SinkError,
+    Committed, Companions, CsvOptions, Format, ListKind, ListWriter, Quarantine, Record, Sink,
+    SinkError,
 };
 
 /// A stream that gets a complete list in one piece. The list waits in a temporary file until it is
@@ -23,6 +24,7 @@ use crate::{
 pub struct StreamSink {
     out: Arc<Mutex<dyn Write + Send>>,
     format: Format,
+    csv: CsvOptions,
     scratch: Option<PathBuf>,
     beside: Option<PathBuf>,
 }
@@ -31,7 +33,15 @@ impl StreamSink {
     /// A sink that writes to `out` when a list is committed.
     pub fn new(out: impl Write + Send + 'static, format: Format) -> Self {
         let (scratch, beside) = (None, None);
-        Self { out: Arc::new(Mutex::new(out)), format, scratch, beside }
+        let csv = CsvOptions::default();
+        Self { out: Arc::new(Mutex::new(out)), format, csv, scratch, beside }
+    }
+
+    /// Sets the options of CSV. JSONL ignores them.
+    #[must_use]
+    pub fn csv(mut self, options: CsvOptions) -> Self {
+        self.csv = options;
+        self
     }
 
     /// The same, with the list waiting in that folder. Without one it waits in the system's for
@@ -74,7 +84,7 @@ impl Sink for StreamSink {
             return Err(SinkError::NotAFile { path: NAME.into() });
         }
         let spool = unnamed(self.scratch.as_deref(), Path::new(NAME))?;
-        let encoder = Encoder::new(self.format, BufWriter::new(spool))?;
+        let encoder = Encoder::new(self.format, self.csv, BufWriter::new(spool))?;
         let (out, beside) = (Arc::clone(&self.out), self.beside.clone());
         Ok(Box::new(StreamWriter { encoder, out, beside, set_aside: None }))
     }

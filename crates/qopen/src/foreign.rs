@@ -68,6 +68,12 @@ impl ForwardTo {
     }
 }
 
+impl From<Forwarder> for ForwardTo {
+    fn from(forwarder: Forwarder) -> Self {
+        Self(forwarder)
+    }
+}
+
 #[async_trait]
 impl ForeignHandler for ForwardTo {
     async fn handle(&self, event: ForeignEvent) -> Result<(), NotTaken> {

@@ -115,8 +115,13 @@ impl ForwardQueue {
     /// # Errors
     /// [`BuildError`], when it is not a URL.
     pub fn builder(url: &str, outbox: Arc<dyn Outbox>) -> Result<ForwardQueueBuilder, BuildError> {
-        Ok(ForwardQueueBuilder(Inner {
-            forwarder: Forwarder::new(url)?,
+        Ok(Self::through(Forwarder::new(url)?, outbox))
+    }
+
+    /// Forwards with a forwarder of your own settings by way of that outbox.
+    pub fn through(forwarder: Forwarder, outbox: Arc<dyn Outbox>) -> ForwardQueueBuilder {
+        ForwardQueueBuilder(Inner {
+            forwarder,
             outbox,
             worker: WorkerId::new(Uuid::now_v7().to_string()),
             capacity: CAPACITY,
@@ -130,7 +135,7 @@ impl ForwardQueue {
             unnoted: Mutex::default(),
             counted: Mutex::default(),
             troubled: AtomicBool::new(false),
-        }))
+        })
     }
 
     /// Events that the listener has taken.
@@ -280,8 +285,11 @@ impl Inner {
                 self.failures.fetch_add(1, Ordering::Relaxed);
                 self.complain("an event was not taken; it is sent again", &error);
                 match error {
-                    ForwardError::NotTaken { .. } => in_vain.store(0, Ordering::Relaxed),
-                    _ => drop(in_vain.fetch_add(1, Ordering::Relaxed)),
+                    ForwardError::Transport { .. } => {
+                        in_vain.fetch_add(1, Ordering::Relaxed);
+                    }
+                    // The listener is there.
+                    _ => in_vain.store(0, Ordering::Relaxed),
                 }
                 return (number, Some(false));
             }

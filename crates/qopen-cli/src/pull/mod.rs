@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use crate::args::PullArgs;
 use crate::exit::{Exit, Failure};
+use crate::format::{Asked, Layout};
 use crate::output::Output;
 use crate::report::{Came, Reporter, Summary};
 use crate::say::say;
@@ -26,6 +27,10 @@ pub(crate) use publish::publish;
 use wanted::Wanted;
 
 pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Failure> {
+    // Before anything is made. What a pull that is resumed was asked for is known only later.
+    if let Some(out) = args.out.as_deref().filter(|_| args.resume.is_empty()) {
+        Asked { format: args.format, csv: args.csv }.at(out, Layout::default())?;
+    }
     let location = settings.journal()?;
     if location.is_shared() {
         return Err(Failure::usage(format!(
@@ -40,10 +45,10 @@ pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Fail
     let (listener, _) = settings.listener()?;
     let socket = wiring::listen(settings.listen()?, "callbacks", "--listen").await?;
     let mut builder = wiring::client(receiving, &settings, &journal)?;
-    if let Some(url) = &receiving.forward {
+    if let Some(forwarder) = settings.forwarder(receiving.forward.as_deref())? {
         // It ends when the list is there: what another listener has not taken by then must not wait
         // here, but with the platform.
-        let forward = ForwardTo::new(url).map_err(|error| wiring::not_forwarded(&error))?;
+        let forward = ForwardTo::from(forwarder);
         builder = builder.foreign_handler(Arc::new(forward));
     }
     let client = builder.build().map_err(|error| Failure::unexpected("the client", &error))?;

@@ -9,6 +9,7 @@ use qopen::types::RobotId;
 
 use crate::args::PullArgs;
 use crate::exit::Failure;
+use crate::format::{Asked, Layout};
 use crate::output::{self, Place};
 use crate::report::count;
 use crate::say::say;
@@ -98,7 +99,13 @@ impl Wanted {
             }
             before = places.into_iter().next().flatten();
         }
-        let format = args.format.or(before.as_ref().map(|it| it.format)).unwrap_or_default();
+        let asked = Asked { format: args.format, csv: args.csv };
+        let noted = before.as_ref().map(Place::layout).unwrap_or_default();
+        let layout = match (&args.out, &before) {
+            (Some(out), _) => asked.at(out, noted)?,
+            (None, Some(before)) if !asked.is_nothing() => asked.at(&before.out, noted)?,
+            (None, _) => noted,
+        };
         if let Some(url) = args.out.as_deref().and_then(output::database) {
             output::refuse_password("--out", url)?;
         }
@@ -106,7 +113,8 @@ impl Wanted {
         let unknown = "nobody has said where this pull's list goes; give --out PATH";
         let out = out.ok_or_else(|| Failure::usage(unknown))?;
         let folder = out.is_dir();
-        Ok(Place { out, format, folder })
+        let Layout { format, csv } = layout;
+        Ok(Place { out, format, csv, folder })
     }
 
     pub(super) fn robots(&self) -> Vec<&str> {

@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::came::Came;
 use super::words::count;
 use crate::exit::{Exit, chain};
+use crate::settings::redirect_hint;
 
 /// The last object of a pull. Its names are a contract.
 #[derive(Clone, Debug, Serialize)]
@@ -80,6 +81,10 @@ impl Summary {
             (_, Some(instead)) => format!("no page of this pull came, but {instead}"),
             (Status::Refused(error), _) => refusal(error),
             (status, _) => status.to_string(),
+        };
+        let why = match redirect_hint(status) {
+            Some(hint) => format!("{why}; {hint}"),
+            None => why,
         };
         Self {
             r#type: "summary",

@@ -24,6 +24,7 @@ use tokio::sync::watch;
 
 use crate::args::{Common, Role, ServeArgs};
 use crate::exit::{Exit, Failure};
+use crate::format::{Asked, Layout, refuse_scheme};
 use crate::output::{self, Output};
 use crate::say::say;
 use crate::settings::Settings;
@@ -55,6 +56,7 @@ pub(crate) async fn run(
     flags: Common,
 ) -> Result<Exit, Failure> {
     let hangups = reload::Hangups::listen();
+    let layout = layout(&args)?;
     let (address, token) = settings.control()?;
     let jobs: Result<Vec<_>, _> = settings.schedule.iter().map(schedule::Job::new).collect();
     let jobs = jobs?;
@@ -80,7 +82,7 @@ pub(crate) async fn run(
     let control = wiring::listen(address, "control", "--control").await?;
     let retain = args.receiving.retain;
     let mut builder = wiring::client(&args.receiving, &settings, &journal)?;
-    let forward = forward_queue(&args, &journal).await?;
+    let forward = forward_queue(&args, &settings, &journal).await?;
     if let Some(queue) = &forward {
         builder = builder.foreign_handler(Arc::new(queue.clone()));
     }
@@ -92,7 +94,7 @@ pub(crate) async fn run(
             if let Some(url) = output::database(out) {
                 output::refuse_password("--out", url)?;
             }
-            let output = Output::new(out, args.format)?.in_folder(location.as_folder());
+            let output = Output::new(out, layout)?.in_folder(location.as_folder());
             output.check(&[])?;
             Some(output)
         }
@@ -218,6 +220,25 @@ pub(crate) async fn run(
     Ok(Exit::Complete)
 }
 
+/// How the lists of `--out` are written.
+fn layout(args: &ServeArgs) -> Result<Layout, Failure> {
+    let asked = Asked { format: args.format, csv: args.csv };
+    match &args.out {
+        // Only a folder or a database will do; what the name of a file says does not matter.
+        Some(out) if out.is_dir() || output::database(out).is_some() => {
+            asked.at(out, Layout::default())
+        }
+        Some(out) => {
+            let fails = |reason| Failure::usage(format!("--out: {reason}"));
+            refuse_scheme(out).map_err(fails).map(|()| Layout::default())
+        }
+        None if asked.is_nothing() => Ok(Layout::default()),
+        None => Err(Failure::usage(
+            "--format, --bom, --csv-safe and --labels are of the lists that --out names; give --out FOLDER",
+        )),
+    }
+}
+
 /// Has the workers of other processes know what was refused here, once a second at most.
 async fn tell_of_refusals(service: Arc<Service>) {
     let mut refused = service.client.stats().refusals().watch();
@@ -233,9 +254,10 @@ async fn tell_of_refusals(service: Arc<Service>) {
 /// Where events of other kinds wait until they are taken.
 async fn forward_queue(
     args: &ServeArgs,
+    settings: &Settings,
     journal: &Arc<dyn Store>,
 ) -> Result<Option<ForwardQueue>, Failure> {
-    let Some(url) = &args.receiving.forward else {
+    let Some(forwarder) = settings.forwarder(args.receiving.forward.as_deref())? else {
         let waiting = journal.backlog().await;
         let waiting = waiting.map_err(|error| Failure::unexpected("the journal", &error))?.events;
         if waiting > 0 {
@@ -243,8 +265,7 @@ async fn forward_queue(
         }
         return Ok(None);
     };
-    let queue = ForwardQueue::builder(url, Arc::clone(journal) as _);
-    let queue = queue.map_err(|error| wiring::not_forwarded(&error))?;
+    let queue = ForwardQueue::through(forwarder, Arc::clone(journal) as _);
     Ok(Some(queue.capacity(args.forward_queue).build()))
 }
 

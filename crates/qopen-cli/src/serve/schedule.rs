@@ -1,6 +1,6 @@
 //! Pulls at set times: `[[schedule]]` in the settings file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,8 +12,9 @@ use qopen::{PullError, PullRequest};
 use serde::Deserialize;
 
 use super::service::Service;
-use crate::args::OutputFormat;
+use crate::args::{CsvArgs, OutputFormat};
 use crate::exit::{Failure, chain};
+use crate::format::{Asked, Language, Layout, Words, refuse_scheme};
 use crate::output::{self, Place};
 use crate::say::say;
 
@@ -29,8 +30,12 @@ pub(crate) struct Entry {
     robots: Vec<String>,
     /// A file for each robot goes here; where it is absent, where the service's lists go.
     out: Option<PathBuf>,
+    format: Option<OutputFormat>,
     #[serde(default)]
-    format: OutputFormat,
+    bom: bool,
+    #[serde(default)]
+    csv_safe: bool,
+    labels: Option<Language>,
     #[serde(default)]
     need_tags: bool,
 }
@@ -46,7 +51,7 @@ pub(super) struct Job {
 
 impl Job {
     pub(super) fn new(entry: &Entry) -> Result<Self, Failure> {
-        let Entry { cron, robots, out, format, need_tags } = entry;
+        let Entry { cron, robots, out, format, bom, csv_safe, labels, need_tags } = entry;
         let wrong = |what: String| Failure::usage(format!("[[schedule]] {cron:?}: {what}"));
         let fields: Vec<&str> = cron.split_whitespace().collect();
         let [_, _, _, _, day] = fields[..] else {
@@ -66,20 +71,32 @@ impl Job {
         if robots.is_empty() {
             return Err(wrong("no robot is named; write robots = [\"ID\"]".into()));
         }
+        let csv = CsvArgs { bom: *bom, csv_safe: *csv_safe, labels: *labels };
+        let asked = Asked { format: *format, csv };
+        let layout = |out: &Path| asked.settle(Words::Keys, out, Layout::default()).map_err(&wrong);
         let place = match out {
+            None if !asked.is_nothing() => {
+                let what = "format, bom, csv_safe and labels are of the lists that `out` names; write out = \"FOLDER\"";
+                return Err(wrong(what.into()));
+            }
             None => None,
             Some(folder) if folder.is_dir() => {
                 // Whoever takes a pull up may run in another folder.
                 let out = std::path::absolute(folder)
                     .map_err(|error| wrong(chain(&folder.display().to_string(), &error)))?;
-                Some(Place { out, format: *format, folder: true })
+                let Layout { format, csv } = layout(folder)?;
+                Some(Place { out, format, csv, folder: true })
             }
             Some(out) if output::database(out).is_some() => {
                 let url = output::database(out).unwrap_or_default();
                 output::refuse_password(&format!("[[schedule]] {cron:?}"), url)?;
-                Some(Place { out: out.clone(), format: *format, folder: false })
+                let Layout { format, csv } = layout(out)?;
+                Some(Place { out: out.clone(), format, csv, folder: false })
             }
-            Some(folder) => return Err(wrong(format!("{} is not a folder", folder.display()))),
+            Some(folder) => {
+                refuse_scheme(folder).map_err(|reason| wrong(format!("out: {reason}")))?;
+                return Err(wrong(format!("{} is not a folder", folder.display())));
+            }
         };
         if let Some(place) = &place {
             let names: Vec<&str> = robots.iter().map(RobotId::as_str).collect();

@@ -2,6 +2,7 @@
 
 mod file;
 mod files;
+mod requests;
 mod spec;
 
 use std::collections::BTreeMap;
@@ -12,7 +13,6 @@ use std::time::Duration;
 
 use qopen::callback::listener::{Limits, Listener, Tls, TlsError};
 use qopen::callback::{CallbackKeys, Keyring};
-use qopen::http::{BuildError, Sender, SenderBuilder};
 use qopen::journal::Location;
 use qopen::types::Secret;
 
@@ -21,6 +21,7 @@ use crate::exit::{Failure, chain};
 use crate::output::refuse_password;
 use crate::say::say;
 use crate::serve::Entry;
+pub(crate) use requests::{RetryCodes, redirect_hint, retry_codes};
 pub(crate) use spec::*;
 
 /// Where a value came from.
@@ -202,24 +203,6 @@ impl Settings {
         }
     }
 
-    pub(crate) fn sender(
-        &self,
-        with: impl FnOnce(SenderBuilder) -> SenderBuilder,
-    ) -> Result<Sender, Failure> {
-        let builder = Sender::builder(self.required(&BASE_URL)?.expose());
-        let builder = match self.get(&ACCESS_TOKEN) {
-            Some((token, _)) => builder.access_token(token.clone()),
-            None => {
-                let app_key = self.required(&APP_KEY)?.expose();
-                builder.app_credentials(app_key, self.required(&APP_SECRET)?.clone())
-            }
-        };
-        with(builder).build().map_err(|error| match error {
-            BuildError::UnsendableToken => self.wrong(&ACCESS_TOKEN, &error),
-            error => self.wrong(&BASE_URL, &error),
-        })
-    }
-
     /// Where the journal lives.
     pub(crate) fn journal(&self) -> Result<Location, Failure> {
         match self.text(&JOURNAL) {
@@ -294,6 +277,9 @@ fn flag_value(flags: &Common, spec: &Spec) -> Option<String> {
         "refuse_stale" => flags.refuse_stale.clone(),
         "data_dir" => path(&flags.data_dir),
         "journal" => flags.journal.clone(),
+        "proxy" => flags.proxy.clone(),
+        "ca_file" => path(&flags.ca_file),
+        "request_timeout" => flags.request_timeout.clone(),
         _ => None,
     }
 }

@@ -118,13 +118,56 @@ pub(crate) static CONTROL: Spec = flagged(
 );
 pub(crate) static CONTROL_TOKEN: Spec =
     secret("control_token", "control token", "QOPEN_CONTROL_TOKEN", "…");
+pub(crate) static PROXY: Spec = Spec {
+    flag: Some("--proxy"),
+    ..secret("proxy", "proxy for requests", "QOPEN_PROXY", "http://proxy.example:3128")
+};
+pub(crate) static CA_FILE: Spec = flagged(
+    "--ca-file",
+    None,
+    spec("ca_file", "CA file for requests", "QOPEN_CA_FILE", "/etc/qopen/ca.pem"),
+);
+pub(crate) static REQUEST_TIMEOUT: Spec = flagged(
+    "--request-timeout",
+    Some("15s"),
+    spec("request_timeout", "time-out of requests", "QOPEN_REQUEST_TIMEOUT", "15s"),
+);
+pub(crate) static FORWARD: Spec = secret(
+    "forward",
+    "URL for other events",
+    "QOPEN_FORWARD",
+    "https://user:password@app.example/callback",
+);
+pub(crate) static FORWARD_PROXY: Spec = secret(
+    "forward_proxy",
+    "proxy for forwarding",
+    "QOPEN_FORWARD_PROXY",
+    "http://proxy.example:3128",
+);
+pub(crate) static FORWARD_CA_FILE: Spec = spec(
+    "forward_ca_file",
+    "CA file for forwarding",
+    "QOPEN_FORWARD_CA_FILE",
+    "/etc/qopen/forward-ca.pem",
+);
+pub(crate) static FORWARD_TIMEOUT: Spec = Spec {
+    default: Some("10s"),
+    ..spec("forward_timeout", "time-out of forwarding", "QOPEN_FORWARD_TIMEOUT", "10s")
+};
 
 /// Every setting, in the order in which they are shown.
-pub(crate) static ALL: [&Spec; 19] = [
+pub(crate) static ALL: [&Spec; 26] = [
     &BASE_URL,
     &APP_KEY,
     &APP_SECRET,
     &ACCESS_TOKEN,
+    &PROXY,
+    &CA_FILE,
+    &REQUEST_TIMEOUT,
+    &FORWARD,
+    &FORWARD_PROXY,
+    &FORWARD_CA_FILE,
+    &FORWARD_TIMEOUT,
     &CALLBACK_TOKEN,
     &ENCODING_AES_KEY,
     &CALLBACK_TOKEN_NEXT,

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod crashes;
+mod formats;
 #[cfg(target_os = "linux")]
 mod full_disk;
 #[cfg(target_os = "linux")]
@@ -21,6 +22,7 @@ mod places;
 mod pulls;
 #[cfg(target_os = "linux")]
 mod readers;
+mod requests;
 mod served;
 mod serving;
 mod shared;

@@ -245,11 +245,29 @@ fn settings_that_cannot_be_used_are_named_before_anything_is_sent() {
         let error = Sender::builder(url).access_token("t").build().unwrap_err();
         assert!(matches!(&error, BuildError::BaseUrl { .. }), "{error}");
     }
-    assert!(Sender::builder("https://gateway.example/prefix/").access_token("t").build().is_ok());
+    for url in ["https://gateway.example/", "https://gateway.example//", "http://[::1]:9"] {
+        assert!(Sender::builder(url).access_token("t").build().is_ok(), "{url}");
+    }
+    for url in ["https://gateway.example/prefix/", "https://gateway.example/gateway/qopen/"] {
+        let error = Sender::builder(url).access_token("t").build().unwrap_err();
+        assert!(matches!(&error, BuildError::BaseUrlPath { .. }), "{error}");
+        let said = error.to_string();
+        assert!(said.contains(url) && said.contains("like \"https://gateway.example\""), "{said}");
+    }
     let sender = || Sender::builder("https://gateway.example");
     assert!(matches!(sender().build(), Err(BuildError::NoToken)));
     let with_token = || sender().access_token("t");
-    assert!(matches!(with_token().proxy("::").build(), Err(BuildError::Proxy(_))));
+    for url in ["::", "ftp://u:canary@p", "http://", "p:port", "http://p/canary", "socks://p", ""] {
+        let error = with_token().proxy(url).build().unwrap_err();
+        assert!(matches!(error, BuildError::Proxy(_)), "{url}: {error}");
+        let said = format!("{error:?} {}", error.source().unwrap());
+        assert!(said.contains("http://proxy.example:3128") && !said.contains("canary"), "{said}");
+    }
+    for url in
+        ["p:1", "http://u:p@p:1", "SOCKS5://p", "socks5h://u:p@p", "socks4a://p", "https://p"]
+    {
+        assert!(with_token().proxy(url).build().is_ok(), "{url}");
+    }
     assert!(matches!(
         with_token().root_certificate("x").build(),
         Err(BuildError::RootCertificate(_))

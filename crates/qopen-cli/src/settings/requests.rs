@@ -1,0 +1,213 @@
+//! What requests are sent with, to the gateway and to where events are forwarded.
+
+use std::time::Duration;
+
+use qopen::Status;
+use qopen::http::{BuildError, Forwarder, Sender, SenderBuilder};
+
+use super::{
+    ACCESS_TOKEN, APP_KEY, APP_SECRET, BASE_URL, CA_FILE, FORWARD, FORWARD_CA_FILE, FORWARD_PROXY,
+    FORWARD_TIMEOUT, Origin, PROXY, Plain, REQUEST_TIMEOUT, Settings, Spec,
+};
+use crate::args::duration;
+use crate::exit::{Failure, chain};
+
+/// The settings of one way out.
+struct Way {
+    proxy: &'static Spec,
+    ca_file: &'static Spec,
+    timeout: &'static Spec,
+}
+
+static TO_GATEWAY: Way = Way { proxy: &PROXY, ca_file: &CA_FILE, timeout: &REQUEST_TIMEOUT };
+static FORWARDING: Way =
+    Way { proxy: &FORWARD_PROXY, ca_file: &FORWARD_CA_FILE, timeout: &FORWARD_TIMEOUT };
+
+/// What they say.
+struct Chosen {
+    /// `None` where the environment decides.
+    proxy: Option<Proxy>,
+    roots: Option<Vec<u8>>,
+    timeout: Duration,
+}
+
+enum Proxy {
+    Nothing,
+    Url(String),
+}
+
+impl Settings {
+    pub(crate) fn sender(
+        &self,
+        with: impl FnOnce(SenderBuilder) -> SenderBuilder,
+    ) -> Result<Sender, Failure> {
+        let Chosen { proxy, roots, timeout } = self.way(&TO_GATEWAY)?;
+        let mut builder = Sender::builder(self.required(&BASE_URL)?.expose()).timeout(timeout);
+        builder = match proxy {
+            None => builder,
+            Some(Proxy::Nothing) => builder.no_proxy(),
+            Some(Proxy::Url(url)) => builder.proxy(url),
+        };
+        if let Some(pem) = roots {
+            builder = builder.root_certificate(pem);
+        }
+        let builder = match self.get(&ACCESS_TOKEN) {
+            Some((token, _)) => builder.access_token(token.clone()),
+            None => {
+                let app_key = self.required(&APP_KEY)?.expose();
+                builder.app_credentials(app_key, self.required(&APP_SECRET)?.clone())
+            }
+        };
+        with(builder).build().map_err(|error| match error {
+            BuildError::UnsendableToken => self.wrong(&ACCESS_TOKEN, &error),
+            BuildError::BaseUrlPath { url, host } => {
+                let what =
+                    format!("{url:?} has a path; {} is the host alone: {host}", BASE_URL.env);
+                self.wrong(&BASE_URL, &Plain(what))
+            }
+            error => {
+                self.unusable(&TO_GATEWAY, &error).unwrap_or_else(|| self.wrong(&BASE_URL, &error))
+            }
+        })
+    }
+
+    /// Posts events of other kinds to the URL of the flag, else of the setting; `None` where neither is
+    /// given.
+    pub(crate) fn forwarder(&self, flag: Option<&str>) -> Result<Option<Forwarder>, Failure> {
+        let url = match flag {
+            Some(url) => Some(refuse_password("--forward", url, &FORWARD)?),
+            None => self.text(&FORWARD),
+        };
+        let Some(url) = url else { return Ok(None) };
+        let Chosen { proxy, roots, timeout } = self.way(&FORWARDING)?;
+        let mut builder = Forwarder::builder(url).timeout(timeout);
+        builder = match proxy {
+            None => builder,
+            Some(Proxy::Nothing) => builder.no_proxy(),
+            Some(Proxy::Url(url)) => builder.proxy(url),
+        };
+        if let Some(pem) = roots {
+            builder = builder.root_certificate(pem);
+        }
+        let forwarder = builder.build().map_err(|error| {
+            let other = || match flag {
+                Some(_) => Failure::usage_of("--forward", &error),
+                None => self.wrong(&FORWARD, &error),
+            };
+            self.unusable(&FORWARDING, &error).unwrap_or_else(other)
+        });
+        forwarder.map(Some)
+    }
+
+    /// Whether a setting of forwarding differs from its default.
+    pub(crate) fn sets_forwarding(&self) -> bool {
+        let Way { proxy, ca_file, timeout } = &FORWARDING;
+        let is_set = |spec: &Spec| self.get(spec).is_some_and(|it| *it.1 != Origin::Default);
+        [&FORWARD, proxy, ca_file, timeout].into_iter().any(is_set)
+    }
+
+    fn way(&self, way: &Way) -> Result<Chosen, Failure> {
+        Ok(Chosen {
+            proxy: self.proxy(way.proxy)?,
+            roots: self.roots(way.ca_file)?,
+            timeout: self.timeout(way.timeout)?,
+        })
+    }
+
+    fn proxy(&self, spec: &Spec) -> Result<Option<Proxy>, Failure> {
+        let Some((url, origin)) = self.get(spec) else { return Ok(None) };
+        let url = url.expose().trim();
+        if url.eq_ignore_ascii_case("none") {
+            return Ok(Some(Proxy::Nothing));
+        }
+        if let Origin::Flag(flag) = origin {
+            refuse_password(flag, url, spec)?;
+        }
+        Ok(Some(Proxy::Url(url.to_owned())))
+    }
+
+    fn roots(&self, spec: &Spec) -> Result<Option<Vec<u8>>, Failure> {
+        let Some(file) = self.text(spec) else { return Ok(None) };
+        let pem = std::fs::read(file)
+            .map_err(|error| self.wrong(spec, &Plain(format!("{file} cannot be read: {error}"))))?;
+        Ok(Some(pem))
+    }
+
+    fn timeout(&self, spec: &Spec) -> Result<Duration, Failure> {
+        let text = self.required(spec)?.expose();
+        let wrong = |reason| self.wrong(spec, &Plain(format!("{text:?}: {reason}")));
+        match duration(text).map_err(wrong)? {
+            timeout if timeout < SHORTEST => Err(wrong("it is 1ms at least".to_owned())),
+            timeout => Ok(timeout),
+        }
+    }
+
+    /// Which setting of a way out a client cannot be built with.
+    fn unusable(&self, way: &Way, error: &BuildError) -> Option<Failure> {
+        match error {
+            BuildError::Proxy(_) => Some(self.wrong(way.proxy, error)),
+            BuildError::RootCertificate(_) => Some(self.wrong(way.ca_file, error)),
+            BuildError::ProxyVariable { variable, .. } => {
+                let Spec { env, example, .. } = way.proxy;
+                let what = chain("", error);
+                Some(Failure::usage(format!(
+                    "{what}\n  example: {variable}='{example}', or {env}='none' for no proxy"
+                )))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The URL of a flag, unless it has a password: everyone on the machine can read a command line.
+fn refuse_password<'a>(flag: &str, url: &'a str, spec: &Spec) -> Result<&'a str, Failure> {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if !authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':')) {
+        return Ok(url);
+    }
+    let Spec { env, name, .. } = spec;
+    Err(Failure::usage(format!(
+        "{flag}: a password does not belong on a command line, which everyone on the machine can read; put the URL into {env}, or into `{name}` in the settings file"
+    )))
+}
+
+const SHORTEST: Duration = Duration::from_millis(1);
+
+/// What to set where the gateway redirected a request.
+pub(crate) fn redirect_hint(status: &Status) -> Option<String> {
+    let Status::NotSent(error) = status else { return None };
+    let target = error.redirected_to()?;
+    let end = target.match_indices('/').nth(2).map_or(target.len(), |it| it.0);
+    let host = target.starts_with("http").then(|| &target[..end])?;
+    Some(format!("set {} to {host} if the gateway is there", BASE_URL.env))
+}
+
+/// Codes of refusals after which a request is tried again.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RetryCodes(pub(crate) Vec<i64>);
+
+/// Codes such as `-1,45009`.
+pub(crate) fn retry_codes(text: &str) -> Result<RetryCodes, String> {
+    let code = |text: &str| match text.trim().parse::<i64>() {
+        Ok(0) => Err("0 means success".to_owned()),
+        Ok(code) => Ok(code),
+        Err(_) => Err(format!("{text:?} is no code; give whole numbers, like -1,45009")),
+    };
+    text.split(',').map(code).collect::<Result<_, _>>().map(RetryCodes)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::retry_codes;
+
+    #[test]
+    fn codes_are_whole_numbers_other_than_zero() {
+        assert_eq!(retry_codes("-1, 45009").unwrap().0, [-1, 45009]);
+        for rubbish in ["", ",", "-1,", "1.5", "0", "-0", "busy", "--json", "9223372036854775808"] {
+            assert!(retry_codes(rubbish).is_err(), "{rubbish:?}");
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! The HTTP client of the sender and the forwarder.
+
+use std::time::Duration;
+
+use reqwest::Url;
+
+use crate::BuildError;
+use crate::proxy::{Chosen, ProxyChoice, ProxyUsed};
+
+/// What both are told of connections.
+#[derive(Clone)]
+pub(crate) struct ClientSettings {
+    pub(crate) timeout: Duration,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) proxy: ProxyChoice,
+    pub(crate) root_certificates: Option<Vec<u8>>,
+    pub(crate) user_agent: Option<String>,
+}
+
+impl ClientSettings {
+    pub(crate) fn new(timeout: Duration) -> Self {
+        Self {
+            timeout,
+            connect_timeout: Duration::from_secs(5),
+            proxy: ProxyChoice::default(),
+            root_certificates: None,
+            user_agent: None,
+        }
+    }
+
+    /// A client for requests to `target`, and the proxy that it uses.
+    pub(crate) fn build(
+        self,
+        target: &Url,
+    ) -> Result<(reqwest::Client, Option<ProxyUsed>), BuildError> {
+        let mut client = reqwest::Client::builder()
+            .timeout(self.timeout)
+            .connect_timeout(self.connect_timeout)
+            // A redirect would carry the token, or a customer's data, to a place that no setting names.
+            .redirect(reqwest::redirect::Policy::none())
+            // The environment was asked already.
+            .no_proxy();
+        if let Some(user_agent) = self.user_agent {
+            client = client.user_agent(user_agent);
+        }
+        let mut used = None;
+        let environment = |name: &str| std::env::var(name).ok();
+        if let Some(Chosen { proxy, used: by }) = self.proxy.for_target(target, &environment)? {
+            client = client.proxy(proxy);
+            used = Some(by);
+        }
+        if let Some(pem) = self.root_certificates {
+            let certificates = reqwest::Certificate::from_pem_bundle(&pem)
+                .map_err(|error| BuildError::RootCertificate(error.into()))?;
+            if certificates.is_empty() {
+                return Err(BuildError::RootCertificate("it holds no certificate".into()));
+            }
+            client = client.tls_certs_merge(certificates);
+        }
+        let client = client.build().map_err(|error| BuildError::Client(error.into()))?;
+        Ok((client, used))
+    }
+}

@@ -1,0 +1,180 @@
+//! Options of CSV: what a spreadsheet needs so that people can read a list.
+
+use std::borrow::Cow;
+
+/// Options of [`Format::Csv`](crate::Format::Csv). The default writes plain CSV for programs.
+///
+/// ```
+/// use qopen_sink::{CsvOptions, Labels};
+///
+/// let options = CsvOptions::default().bom(true).safe(true).labels(Some(Labels::Zh));
+/// assert_eq!(CsvOptions::strip_mark("'=1+1"), "=1+1");
+/// # assert!(options.bom);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CsvOptions {
+    /// Whether the file begins with a byte order mark (EF BB BF). Excel reads UTF-8 only with it.
+    pub bom: bool,
+    /// Whether text cells that a spreadsheet would change or run begin with an apostrophe.
+    ///
+    /// Marked are texts that begin with `=`, `+`, `-`, `@`, their full-width forms, a tab or a line break,
+    /// also after spaces and quotes; texts that a spreadsheet reads as a number, date or time and shows
+    /// differently (a leading zero, 12 digits or more, `1E5`); and texts that begin with an apostrophe.
+    /// Numbers, flags and the JSON columns stay as they are. The cost: programs that read the file must
+    /// strip one leading apostrophe from each cell ([`strip_mark`](Self::strip_mark)).
+    pub safe: bool,
+    /// The language of the header and of the values of codes and flags. `None` writes the field names and
+    /// the codes. An unknown code stays a number.
+    pub labels: Option<Labels>,
+}
+
+/// A language of labels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Labels {
+    /// Chinese.
+    Zh,
+    /// English.
+    En,
+}
+
+impl CsvOptions {
+    /// Begins the file with a byte order mark, or not.
+    #[must_use]
+    pub const fn bom(mut self, bom: bool) -> Self {
+        self.bom = bom;
+        self
+    }
+
+    /// Marks cells that a spreadsheet would change or run, or does not.
+    #[must_use]
+    pub const fn safe(mut self, safe: bool) -> Self {
+        self.safe = safe;
+        self
+    }
+
+    /// Writes labels in a language.
+    #[must_use]
+    pub const fn labels(mut self, labels: Option<Labels>) -> Self {
+        self.labels = labels;
+        self
+    }
+
+    /// Returns the text of a cell that [`safe`](Self::safe) wrote: without one leading apostrophe.
+    #[must_use]
+    pub fn strip_mark(cell: &str) -> &str {
+        cell.strip_prefix(MARK).unwrap_or(cell)
+    }
+
+    /// The cell of a text that comes from the platform. NUL becomes U+FFFD: spreadsheets end a cell there.
+    pub(crate) fn cell(self, text: String) -> String {
+        let text = match text.contains('\0') {
+            true => text.replace('\0', "\u{fffd}"),
+            false => text,
+        };
+        match self.safe {
+            true => marked(&text).into_owned(),
+            false => text,
+        }
+    }
+}
+
+const MARK: char = '\'';
+
+/// The text with the mark, where it needs one. A text that begins with the mark gets another, so that
+/// stripping exactly one is the inverse.
+pub(crate) fn marked(text: &str) -> Cow<'_, str> {
+    if text.starts_with(MARK) || is_formula(text) || is_reinterpreted(text) {
+        return Cow::Owned(format!("{MARK}{text}"));
+    }
+    Cow::Borrowed(text)
+}
+
+/// Whether a spreadsheet may take the text for a formula.
+fn is_formula(text: &str) -> bool {
+    if text.starts_with(['\t', '\r', '\n']) {
+        return true;
+    }
+    // Importers trim what does not show. Some take a text that is in quotes already out of them.
+    let first = text.chars().find(|c| !is_blank(*c) && !matches!(c, '"' | '\''));
+    matches!(
+        first,
+        Some('=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠' | '﹦' | '﹢' | '﹣' | '﹫' | '−')
+    )
+}
+
+/// Whether a spreadsheet takes the text for a number, a date or a time and shows it differently.
+fn is_reinterpreted(text: &str) -> bool {
+    let bare = text.trim_matches(is_blank);
+    let is_digit = |c: char| matches!(c, '0'..='9' | '０'..='９');
+    let mut chars = bare.chars();
+    let begins = chars.next().is_some_and(|c| is_digit(c) || matches!(c, '.' | '．'))
+        && bare.chars().any(is_digit);
+    let of_numbers = |c: char| is_digit(c) || ".,:/-+%eE ．，：／－％年月日时分秒時".contains(c);
+    if !begins || !bare.chars().all(of_numbers) {
+        return false;
+    }
+    let kept = text.bytes().all(|it| it.is_ascii_digit())
+        && text.len() < LONG
+        && (text == "0" || !text.starts_with('0'));
+    !kept
+}
+
+/// Digits from which on a spreadsheet shows a number with an exponent.
+const LONG: usize = 12;
+
+/// Characters that do not show.
+fn is_blank(c: char) -> bool {
+    c.is_whitespace()
+        || c.is_control()
+        || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}')
+        || matches!(c, '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{fffd}')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_cell_that_a_spreadsheet_would_run_or_change_is_marked() {
+        let texts = "=1+1|+1|-1|@SUM(A1)|\t=1|\rx|\nx|＝1|＋1|－1|＠x| =1|\u{a0}=1|\u{3000}@x|\
+             \u{feff}=1|\u{200b}-x|\"=1|\u{fffd}=1|'|'=1|-|=|007|00|123456789012|\
+             1234567890123456789|1E5|1e-5|1.10|2022-05-12|3/4|12:30| 12|12 |１２|3月5日|.5|50%|\
+             1,234";
+        for text in texts.split('|') {
+            assert_eq!(marked(text), format!("'{text}"), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_cell_that_a_spreadsheet_shows_as_it_is_stays() {
+        let texts = "|0|7|13800138000|12345678901|张三|a=b|a-b|x@y.example|1a|v1.2|e5|3 Musketeers|.|\
+             ...|https://a.example/0|生日=2022-05-12|\"";
+        for text in texts.split('|') {
+            assert_eq!(marked(text), text, "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn stripping_one_mark_gives_the_text_back(text in "[-=+@' \"\t0-9aＥ＝\u{feff}\u{0}]{0,8}|\\PC*") {
+            let cell = marked(&text);
+            prop_assert_eq!(CsvOptions::strip_mark(&cell), &*text);
+        }
+
+        #[test]
+        fn different_texts_have_different_cells(one in "[-='+0a]{0,4}", other in "[-='+0a]{0,4}") {
+            prop_assert_eq!(one == other, marked(&one) == marked(&other));
+        }
+
+        #[test]
+        fn no_marked_cell_is_a_formula(text in "[-=+@ \"\tx＝＠\u{200b}]{0,6}") {
+            let options = CsvOptions::default().safe(true);
+            let cell = options.cell(text);
+            prop_assert!(cell.starts_with(MARK) || !is_formula(&cell) && !is_reinterpreted(&cell));
+        }
+    }
+}
