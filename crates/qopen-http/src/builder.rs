@@ -1,7 +1,7 @@
 //! Settings of a sender.
 
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use governor::{Quota, RateLimiter};
@@ -220,7 +220,8 @@ impl SenderBuilder {
         let client = client.build().map_err(|error| BuildError::Client(error.into()))?;
         let limiter =
             self.rate_limit.map(|per_second| RateLimiter::direct(Quota::per_second(per_second)));
-        let transport = Arc::new(Transport { client, base_url, retry: self.retry, limiter });
+        let date = Mutex::default();
+        let transport = Arc::new(Transport { client, base_url, retry: self.retry, limiter, date });
         let tokens = match self.tokens.ok_or(BuildError::NoToken)? {
             Tokens::Fixed(token) if HeaderValue::from_str(token.expose()).is_err() => {
                 return Err(BuildError::UnsendableToken);

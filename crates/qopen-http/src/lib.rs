@@ -8,7 +8,7 @@ mod token;
 mod transport;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 pub use account_list::Accepted;
 pub use builder::{BuildError, RetryPolicy, SenderBuilder};
@@ -33,6 +33,23 @@ impl Sender {
     /// Begins with the gateway's base URL, scheme included, such as `https://gateway.example`.
     pub fn builder(base_url: impl Into<String>) -> SenderBuilder {
         SenderBuilder::new(base_url.into())
+    }
+
+    /// Takes an access token from the sender's source, which asks the gateway where it has none.
+    ///
+    /// A [`FixedToken`] is returned without a request, so that this checks nothing. A token that
+    /// the gateway issues may invalidate the token of another process (protocol section 2).
+    ///
+    /// # Errors
+    /// [`SendError::Token`], when there is no token.
+    pub async fn check_token(&self) -> Result<(), SendError> {
+        self.tokens.token().await.map(drop).map_err(SendError::Token)
+    }
+
+    /// The `Date` header of the last response, as the gateway wrote it.
+    #[must_use]
+    pub fn last_date(&self) -> Option<String> {
+        self.transport.date.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

@@ -1,12 +1,13 @@
 //! One POST of JSON, with limit, retries and time-outs.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use governor::clock::Clock as _;
 use governor::{DefaultDirectRateLimiter, clock::DefaultClock};
 use qopen_types::{Endpoint, Secret};
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use tokio::time::Instant;
 
 use crate::{RetryPolicy, SendError, TokenError};
@@ -22,6 +23,8 @@ pub(crate) struct Transport {
     pub(crate) base_url: String,
     pub(crate) retry: RetryPolicy,
     pub(crate) limiter: Option<DefaultDirectRateLimiter>,
+    /// The `Date` header of the last response.
+    pub(crate) date: Mutex<Option<String>>,
 }
 
 /// A failure, and how long the gateway asked to be left alone.
@@ -104,6 +107,8 @@ impl Transport {
         let mut response = sending.await.map_err(transport)?;
         let status = response.status();
         tracing::debug!(endpoint, status = status.as_u16(), "answered");
+        let date = response.headers().get(DATE).and_then(|it| it.to_str().ok());
+        *self.date.lock().unwrap_or_else(PoisonError::into_inner) = date.map(str::to_owned);
         if !status.is_success() {
             let status = status.as_u16();
             let error = match status {
