@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::future::pending;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -22,9 +21,10 @@ use crate::output::{self, Output, Place, Unpublished};
 use crate::report::{Came, Reporter, Summary};
 use crate::say::say;
 use crate::settings::Settings;
-use crate::wiring;
+use crate::{robots, wiring};
 
 pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Failure> {
+    settings.check_receiving()?;
     let location = settings.journal()?;
     if location.is_shared() {
         return Err(Failure::usage(format!(
@@ -95,7 +95,7 @@ impl Wanted {
             wanted.check()?;
             return Ok(wanted);
         }
-        let robots = robots(args)?;
+        let robots = robots::wanted(args)?;
         let known = match args.new {
             true => Vec::new(),
             false => crate::journal::all(journal).await?,
@@ -194,34 +194,6 @@ impl Begun {
         pull.map(|it| Self::GoingOn(Box::new(it)))
             .map_err(|error| Failure::unexpected(&what(), &error))
     }
-}
-
-fn robots(args: &PullArgs) -> Result<Vec<RobotId>, Failure> {
-    let mut names = args.robots.clone();
-    if let Some(file) = &args.robots_file {
-        names.extend(robots_in(file)?);
-    }
-    let mut seen = BTreeSet::new();
-    let mut robots = Vec::new();
-    for name in names {
-        let robot = RobotId::new(&name)
-            .map_err(|error| Failure::usage_of(&format!("the robot id {name:?}"), &error))?;
-        if seen.insert(robot.clone()) {
-            robots.push(robot);
-        }
-    }
-    if robots.is_empty() {
-        return Err(Failure::usage("no robot was named; give --robot ID or --robots-file FILE"));
-    }
-    Ok(robots)
-}
-
-fn robots_in(file: &Path) -> Result<Vec<String>, Failure> {
-    let text = std::fs::read_to_string(file).map_err(|error| {
-        Failure::usage_of(&format!("the robots file {}", file.display()), &error)
-    })?;
-    let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
-    Ok(lines.filter(|line| !line.is_empty()).map(str::to_owned).collect())
 }
 
 /// How the pulling of a list ended.

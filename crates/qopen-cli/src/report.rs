@@ -1,7 +1,6 @@
 //! What is said while a pull runs and when it has ended.
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal as _;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,6 +15,7 @@ use serde::Serialize;
 
 use crate::exit::Exit;
 use crate::say::{self, answer, say};
+use crate::terminal;
 
 /// Plain progress lines of one pull are at least this far apart.
 const LINE_EVERY: Duration = Duration::from_secs(2);
@@ -328,7 +328,7 @@ struct Shown {
 
 impl Reporter {
     pub(crate) fn new(json: bool, list_to_stdout: bool) -> Self {
-        let form = match (json, std::io::stderr().is_terminal()) {
+        let form = match (json, terminal::is_live()) {
             (true, _) => Form::Json,
             (false, true) => Form::Live(MultiProgress::new()),
             (false, false) => Form::Plain,
@@ -418,7 +418,7 @@ impl Reporter {
         // Plain data always encodes; a reader that has gone away is no reason to stop pulling.
         let text = serde_json::to_string(object).unwrap_or_default();
         match self.json_to_stderr {
-            true => say!("{text}"),
+            true => say::object_to_person(&text),
             false => answer!("{text}"),
         }
     }

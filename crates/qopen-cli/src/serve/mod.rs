@@ -55,6 +55,7 @@ pub(crate) async fn run(
     flags: Common,
 ) -> Result<Exit, Failure> {
     let hangups = reload::Hangups::listen();
+    settings.check_serving()?;
     let (address, token) = settings.control()?;
     let jobs: Result<Vec<_>, _> = settings.schedule.iter().map(schedule::Job::new).collect();
     let jobs = jobs?;

@@ -16,6 +16,7 @@ use crate::args::OutputFormat;
 use crate::exit::{Failure, chain};
 use crate::output::{self, Place};
 use crate::say::say;
+use crate::settings::{home, trim};
 
 /// The longest that is slept at a time, so that a clock that was put right is noticed.
 const NAP: Duration = Duration::from_secs(60);
@@ -61,12 +62,15 @@ impl Job {
         }
         let times = Schedule::from_str(&format!("0 {}", fields.join(" ")))
             .map_err(|error| wrong(format!("it is not a time: {error}")))?;
-        let robots: Result<Vec<_>, _> = robots.iter().map(RobotId::new).collect();
+        let robots: Result<Vec<_>, _> = robots.iter().map(|it| RobotId::new(trim(it))).collect();
         let robots = robots.map_err(|error| wrong(chain("robots", &error)))?;
         if robots.is_empty() {
             return Err(wrong("no robot is named; write robots = [\"ID\"]".into()));
         }
-        let place = match out {
+        let expand = |out: &PathBuf| home::expand(out.clone().into());
+        let out =
+            out.as_ref().map(expand).transpose().map_err(|what| wrong(format!("out: {what}")))?;
+        let place = match &out {
             None => None,
             Some(folder) if folder.is_dir() => {
                 // Whoever takes a pull up may run in another folder.

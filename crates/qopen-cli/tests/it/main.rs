@@ -15,14 +15,20 @@ mod memory;
 mod odd;
 mod offline;
 mod outages;
+#[cfg(target_os = "linux")]
+mod pasted;
 mod places;
 mod pulls;
 #[cfg(target_os = "linux")]
 mod readers;
 mod served;
 mod serving;
+#[cfg(unix)]
+mod settings;
 mod shared;
 #[cfg(target_os = "linux")]
 mod soak;
 mod support;
+#[cfg(unix)]
+mod switches;
 mod texts;

@@ -1,0 +1,39 @@
+//! Text files as editors save them.
+
+use zeroize::Zeroizing;
+
+/// The text of a file, without a byte order mark.
+///
+/// # Errors
+/// Says what the file is instead of UTF-8 text, with the line.
+pub(crate) fn decode(bytes: Zeroizing<Vec<u8>>) -> Result<Zeroizing<String>, String> {
+    let zeros = bytes.iter().take(64).filter(|it| **it == 0).count();
+    if bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF") || zeros > 0 {
+        return Err("it is not UTF-8 but UTF-16; save it again, with the encoding UTF-8".to_owned());
+    }
+    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(Zeroizing::new(text.to_owned())),
+        Err(error) => {
+            let before = &bytes[..error.valid_up_to()];
+            let line = before.iter().filter(|it| **it == b'\n').count() + 1;
+            Err(format!("line {line} is not UTF-8; save the file again, with the encoding UTF-8"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_utf8_is_a_text_and_the_line_that_is_not_is_named() {
+        let decode = |bytes: &[u8]| decode(Zeroizing::new(bytes.to_vec())).map(|it| it.to_string());
+        assert_eq!(decode(b"\xEF\xBB\xBFa\r\nb"), Ok("a\r\nb".to_owned()));
+        assert_eq!(decode(b""), Ok(String::new()));
+        for bytes in [&b"\xFF\xFEa\0"[..], b"\xFE\xFF\0a", b"a\0b\0"] {
+            assert!(decode(bytes).is_err_and(|it| it.contains("UTF-16")));
+        }
+        assert!(decode(b"a\nb\xB0\xA1\n").is_err_and(|it| it.starts_with("line 2 is not UTF-8")));
+    }
+}
