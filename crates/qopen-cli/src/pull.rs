@@ -31,8 +31,9 @@ pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Fail
             "the journal in {location} is shared: ask a `qopen serve` that uses it for a pull (POST /v1/pulls), or pull by a journal in a folder, without --journal"
         )));
     }
+    let robots = if args.resume.is_empty() { robots::wanted(&args)? } else { Vec::new() };
     let journal = crate::journal::open_at(&location).await?;
-    let wanted = Wanted::of(&args, &*journal).await?;
+    let wanted = Wanted::of(&args, robots, &*journal).await?;
     let place = wanted.place(&args)?;
     let output = place.output()?.in_folder(location.as_folder());
     let receiving = &args.receiving;
@@ -85,7 +86,11 @@ struct Wanted {
 }
 
 impl Wanted {
-    async fn of(args: &PullArgs, journal: &dyn Store) -> Result<Self, Failure> {
+    async fn of(
+        args: &PullArgs,
+        robots: Vec<RobotId>,
+        journal: &dyn Store,
+    ) -> Result<Self, Failure> {
         let mut wanted = Self { new: Vec::new(), resumed: Vec::new() };
         if !args.resume.is_empty() {
             let marks: BTreeSet<&String> = args.resume.iter().collect();
@@ -95,7 +100,6 @@ impl Wanted {
             wanted.check()?;
             return Ok(wanted);
         }
-        let robots = robots::wanted(args)?;
         let known = match args.new {
             true => Vec::new(),
             false => crate::journal::all(journal).await?,

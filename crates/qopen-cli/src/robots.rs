@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use crate::args::PullArgs;
 use crate::exit::Failure;
 use crate::say::caution;
-use crate::settings::{text_file, trim};
+use crate::settings::{is_space, text_file, trim};
 
 /// What separates ids in lists of other forms.
 const SEPARATORS: [char; 5] = [',', ';', '，', '；', '、'];
@@ -20,6 +20,10 @@ pub(crate) fn wanted(args: &PullArgs) -> Result<Vec<RobotId>, Failure> {
     for name in &args.robots {
         let robot = RobotId::new(trim(name))
             .map_err(|error| Failure::usage_of(&format!("--robot: the id {name:?}"), &error))?;
+        if robot.as_str().contains(|it: char| is_space(it) && it != ' ') {
+            let what = "it has an invisible character inside; type it again";
+            return Err(Failure::usage(format!("--robot: the id {name:?}: {what}")));
+        }
         if robot.as_str().contains(SEPARATORS) {
             caution!("qopen: --robot: {robot} is used as one id; give --robot once for each robot");
         }
@@ -51,8 +55,7 @@ fn in_file(file: &Path) -> Result<Vec<RobotId>, Failure> {
 /// One id a line.
 fn parse(text: &str) -> Result<Vec<RobotId>, String> {
     let mut robots = Vec::new();
-    // Old editors end lines with a carriage return alone.
-    for (at, line) in text.replace("\r\n", "\n").split(['\n', '\r']).enumerate() {
+    for (at, line) in text.lines().enumerate() {
         let name = trim(line.split('#').next().unwrap_or_default());
         if name.is_empty() {
             continue;
@@ -61,7 +64,7 @@ fn parse(text: &str) -> Result<Vec<RobotId>, String> {
         if name.contains(SEPARATORS) {
             return Err(wrong("it has a comma or a semicolon; write each id on a line of its own"));
         }
-        if name.contains(char::is_whitespace) {
+        if name.contains(is_space) {
             return Err(wrong("it has a space inside; write each id on a line of its own"));
         }
         if name.starts_with(['"', '\'', '“', '[', '{']) {
@@ -79,9 +82,7 @@ mod tests {
 
     #[test]
     fn ids_are_found_in_files_of_all_editors() {
-        for text in
-            ["a\nb\n", "a\r\nb\r\n", "a\rb\r", "\n a \u{A0}\n\tb # c\n", "# x\na\n\u{FEFF}b"]
-        {
+        for text in ["a\nb\n", "a\r\nb\r\n", "\n a \u{A0}\n\tb # c\n", "# x\na\n\u{FEFF}b"] {
             let robots = parse(text).map(|it| it.iter().map(ToString::to_string).collect());
             assert_eq!(robots, Ok(vec!["a".to_owned(), "b".to_owned()]), "{text:?}");
         }
@@ -89,6 +90,7 @@ mod tests {
             ("a\nb,c", "line 2: it has a comma"),
             ("a；b", "line 1: it has a comma or a semicolon"),
             ("a b", "line 1: it has a space inside"),
+            ("a\u{200B}b", "line 1: it has a space inside"),
             ("\r\n\"a\"", "line 2: it begins with a quote"),
             ("[\"a\"]", "line 1: it begins"),
             ("a\u{7}b", "line 1: an identifier cannot contain control"),

@@ -18,7 +18,7 @@ pub(crate) async fn run(args: &DoctorArgs, settings: &Settings) -> Result<Exit, 
                 format!("<secret, {} characters>", value.expose().chars().count()),
                 origin.to_string(),
             ),
-            Some((value, origin)) => (value.expose().to_owned(), origin.to_string()),
+            Some((value, origin)) => (without_login(value.expose()), origin.to_string()),
         };
         answer!("{:<28} {value:<28} {origin}", spec.about);
     }
@@ -89,6 +89,19 @@ impl Report {
             true => Exit::Usage,
             false => Exit::worst(self.exits.iter().copied()),
         }
+    }
+}
+
+/// The value as it is shown: user, password and query of a URL may be secret.
+fn without_login(value: &str) -> String {
+    let Some((scheme, rest)) = value.split_once("://") else { return value.to_owned() };
+    let (rest, query) = match rest.find(['?', '#']) {
+        Some(at) => (&rest[..at], "?…"),
+        None => (rest, ""),
+    };
+    match rest.rsplit_once('@') {
+        Some((_, place)) => format!("{scheme}://…@{place}{query}"),
+        None => format!("{scheme}://{rest}{query}"),
     }
 }
 

@@ -34,10 +34,9 @@ pub(super) fn read(path: &Path, explicit: bool) -> Result<Option<InFile>, Failur
             return Err(wrong("it is a folder; name the file in it, as in --config qopen.toml"));
         }
         Err(error) => {
-            return Err(Failure::usage_of(
-                &format!("the settings file {}", path.display()),
-                &error,
-            ));
+            let from = if explicit { " (from --config)" } else { "" };
+            let what = format!("the settings file {}{from}", path.display());
+            return Err(Failure::usage_of(&what, &error));
         }
     };
     let text = decode(bytes).map_err(|what| wrong(&what))?;

@@ -1,6 +1,7 @@
 //! What is wrong with a settings file, said without quoting it: a line may hold a secret.
 
 use super::nearest::nearest;
+use super::read::is_space;
 use super::spec::{ALL, Kind, Spec};
 
 /// What is wrong at the byte `at`, where the parser stopped.
@@ -32,6 +33,13 @@ fn repeated(before: &str, line: &str) -> Option<(&'static str, usize)> {
 fn of_line(line: &str) -> String {
     const FORM: &str = "a setting is written name = \"value\"";
     let bare = line.trim();
+    if bare.starts_with('{') {
+        return format!("is JSON; {FORM}");
+    }
+    let before = line.split(['=', '"', '\'']).next().unwrap_or_default();
+    if before.contains(|it: char| is_space(it) && !it.is_ascii()) {
+        return format!("has an invisible character before the value; type it again; {FORM}");
+    }
     let shell = bare.strip_prefix("export ").or_else(|| bare.strip_prefix("set ")).unwrap_or(bare);
     let name =
         shell.split(['=', ':', ' ', '＝']).next().unwrap_or_default().trim_matches(['"', '\'']);
@@ -146,6 +154,9 @@ mod tests {
             ("data_dir = \"C:\\qopen\\canary\"\n", "line 1 has a backslash in double quotes"),
             ("canary canary\n", "line 1 is not TOML; a setting is written"),
             ("app_key = \"a\"\ncanary", "line 2 is not TOML"),
+            ("{\"app_secret\": \"canary\"}\n", "line 1 is JSON"),
+            ("\u{200B}app_secret = \"canary\"\n", "line 1 has an invisible character"),
+            ("app_secret\u{A0}= \"canary\"\n", "line 1 has an invisible character"),
             ("企业 = canary\n", "line 1 is not TOML"),
             ("app_secret = \"\"\"canary\n\n", "not TOML"),
         ] {

@@ -34,7 +34,7 @@ use crate::serve::Entry;
 pub(crate) use address::address;
 use address::resolve;
 pub(crate) use home::home_path;
-pub(crate) use read::trim;
+pub(crate) use read::{is_space, trim};
 pub(crate) use spec::*;
 
 /// Where a value came from.
@@ -278,6 +278,11 @@ impl Settings {
         let plain = |c: char| c.is_ascii_alphanumeric() || "/-_.~".contains(c);
         if path.starts_with('/') && path.chars().all(plain) {
             return Ok(path.to_owned());
+        }
+        let bare = path.split_once("://").and_then(|(_, rest)| Some(&rest[rest.find('/')?..]));
+        if let Some(bare) = bare.filter(|it| it.chars().all(plain)) {
+            let reason = format!("{path:?} is a URL; write only its path, {bare}");
+            return Err(self.wrong(&CALLBACK_PATH, &Plain(reason)));
         }
         let reason = format!("{path:?} must begin with / and hold letters, digits and -_.~ only");
         Err(self.wrong(&CALLBACK_PATH, &Plain(reason)))

@@ -71,6 +71,9 @@ impl Spec {
         if !whole_key && QUOTES.iter().any(|it| text.starts_with(it.0) != text.ends_with(it.1)) {
             notes.push("it has a quote at one end only".to_owned());
         }
+        if matches!(self.kind, Kind::Word | Kind::Secret) && !text.is_ascii() {
+            notes.push("it has characters that are not ASCII".to_owned());
+        }
         notes.dedup();
         Ok(Read { text: Secret::new(text), path: None, notes })
     }
@@ -201,7 +204,7 @@ fn unquoted(text: &str) -> Option<&str> {
 }
 
 /// Whether a character is white or has no width at all.
-fn is_space(it: char) -> bool {
+pub(crate) fn is_space(it: char) -> bool {
     it.is_whitespace()
         || matches!(it, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}' | '\u{AD}')
 }
@@ -255,6 +258,7 @@ mod tests {
             (&APP_SECRET, "s\"3", "s\"3", 0),
             (&APP_SECRET, "\"s3", "\"s3", 1),
             (&APP_KEY, "“k”", "k", 1),
+            (&APP_KEY, "ａk", "ａk", 1),
             (&BASE_URL, "'\"https://a.example\"'", "https://a.example", 1),
             (&ENCODING_AES_KEY, &format!("\"{AES}\""), AES, 1),
             (&ENCODING_AES_KEY, "\"14-characters!\"", "\"14-characters!\"", 0),

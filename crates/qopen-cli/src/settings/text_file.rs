@@ -7,12 +7,19 @@ use zeroize::Zeroizing;
 /// # Errors
 /// Says what the file is instead of UTF-8 text, with the line.
 pub(crate) fn decode(bytes: Zeroizing<Vec<u8>>) -> Result<Zeroizing<String>, String> {
-    let zeros = bytes.iter().take(64).filter(|it| **it == 0).count();
-    if bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF") || zeros > 0 {
+    let beginning = bytes.get(..64).unwrap_or(&bytes);
+    // Every second byte of a Latin text, where no byte order mark says so.
+    let zeros = beginning.iter().filter(|it| **it == 0).count();
+    if bytes.starts_with(b"\xFF\xFE")
+        || bytes.starts_with(b"\xFE\xFF")
+        || zeros * 4 > beginning.len()
+    {
         return Err("it is not UTF-8 but UTF-16; save it again, with the encoding UTF-8".to_owned());
     }
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
     match std::str::from_utf8(bytes) {
+        // Old editors end lines with a carriage return alone.
+        Ok(text) if !text.contains('\n') => Ok(Zeroizing::new(text.replace('\r', "\n"))),
         Ok(text) => Ok(Zeroizing::new(text.to_owned())),
         Err(error) => {
             let before = &bytes[..error.valid_up_to()];
@@ -31,6 +38,8 @@ mod tests {
         let decode = |bytes: &[u8]| decode(Zeroizing::new(bytes.to_vec())).map(|it| it.to_string());
         assert_eq!(decode(b"\xEF\xBB\xBFa\r\nb"), Ok("a\r\nb".to_owned()));
         assert_eq!(decode(b""), Ok(String::new()));
+        assert_eq!(decode(b"a\rb\r"), Ok("a\nb\n".to_owned()));
+        assert_eq!(decode(b"key = \"a\0b\"\n"), Ok("key = \"a\0b\"\n".to_owned()));
         for bytes in [&b"\xFF\xFEa\0"[..], b"\xFE\xFF\0a", b"a\0b\0"] {
             assert!(decode(bytes).is_err_and(|it| it.contains("UTF-16")));
         }

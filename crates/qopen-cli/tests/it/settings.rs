@@ -90,6 +90,7 @@ const ROWS: &[Row] = &[
     env("URL in typographic quotes", &[("QOPEN_BASE_URL", "“http://127.0.0.1:9”".as_bytes())], (0, &["http://127.0.0.1:9  "])),
     env("URL with a full-width colon", &[("QOPEN_BASE_URL", "https：//a.example".as_bytes())], (2, &["platform base URL", "from QOPEN_BASE_URL", "full-width character ：", "example: QOPEN_BASE_URL='https://"])),
     env("URL with a line break inside", &[("QOPEN_BASE_URL", b"https://a.exa\nmple")], (2, &["platform base URL", "from QOPEN_BASE_URL", "a line break inside", "example: QOPEN_BASE_URL="])),
+    env("URL with a password", &[("QOPEN_BASE_URL", b"https://me:canary@a.example/?key=canary")], (2, &["https://…@a.example/?…", "platform base URL", "from QOPEN_BASE_URL", "example: QOPEN_BASE_URL="])),
     env("URL without a scheme", &[("QOPEN_BASE_URL", b"a.example")], (2, &["platform base URL", "from QOPEN_BASE_URL", "http:// or https://", "example: QOPEN_BASE_URL="])),
     env("listener on localhost", &[("QOPEN_LISTEN", b"localhost:0")], (0, &["listener: 127.0.0.1:0 can be"])),
     env("listener on IPv6 without brackets", &[("QOPEN_LISTEN", b"::1:8080")], (2, &["callback listener", "from QOPEN_LISTEN", "write [::1]:8080", "example: QOPEN_LISTEN="])),
@@ -100,6 +101,8 @@ const ROWS: &[Row] = &[
     env("control on localhost needs no token", &[("QOPEN_CONTROL", b" localhost:0\n")], (0, &["localhost:0 "])),
     env("control elsewhere needs a token", &[("QOPEN_CONTROL", b"0.0.0.0:0")], (2, &["control listener", "from QOPEN_CONTROL", "QOPEN_CONTROL_TOKEN", "example: QOPEN_CONTROL="])),
     env("callback path without a slash", &[("QOPEN_CALLBACK_PATH", b"callback")], (2, &["callback path", "from QOPEN_CALLBACK_PATH", "begin with /", "example: QOPEN_CALLBACK_PATH="])),
+    env("callback path that is a URL", &[("QOPEN_CALLBACK_PATH", b"https://a.example/cb")], (2, &["callback path", "from QOPEN_CALLBACK_PATH", "write only its path, /cb", "example: QOPEN_CALLBACK_PATH="])),
+    env("app key in full-width letters", &[("QOPEN_APP_KEY", "ａpp".as_bytes())], (0, &["QOPEN_APP_KEY: it has characters that are not ASCII"])),
     env("number in full-width digits", &[("QOPEN_MAX_CONNECTIONS", "１０".as_bytes())], (2, &["maximum connections", "from QOPEN_MAX_CONNECTIONS", "type 1 instead", "example: QOPEN_MAX_CONNECTIONS="])),
     env("number in quotes", &[("QOPEN_MAX_CONNECTIONS", b"'10'")], (0, &["10 at once"])),
     env("number with a unit", &[("QOPEN_MAX_CONNECTIONS", b"1k")], (2, &["maximum connections", "from QOPEN_MAX_CONNECTIONS", "whole number", "example: QOPEN_MAX_CONNECTIONS="])),
@@ -109,6 +112,7 @@ const ROWS: &[Row] = &[
     env("folder that is not UTF-8", &[("QOPEN_DATA_DIR", b"caf\xE9")], (0, &["journal: caf\u{FFFD} will be made"])),
     env("folder with CR", &[("QOPEN_DATA_DIR", b"data\r\n")], (0, &["journal: data will be made", "QOPEN_DATA_DIR: a line break"])),
     env("folder with spaces", &[("QOPEN_DATA_DIR", b"my data")], (0, &["journal: my data will be made"])),
+    env("folder of other files", &[("QOPEN_DATA_DIR", b"folder")], (0, &["journal: folder holds no journal yet"])),
     env("folder under home", &[("QOPEN_DATA_DIR", b"~/data"), ("HOME", b"/nowhere")], (0, &["journal: /nowhere/data will be made"])),
     env("folder of another user", &[("QOPEN_DATA_DIR", b"~root/data")], (2, &["journal folder", "from QOPEN_DATA_DIR", "./~", "example: QOPEN_DATA_DIR="])),
     env("folder under no home", &[("QOPEN_DATA_DIR", b"~/data"), ("HOME", b"")], (2, &["journal folder", "from QOPEN_DATA_DIR", "HOME", "example: QOPEN_DATA_DIR="])),
@@ -133,6 +137,9 @@ const ROWS: &[Row] = &[
     Row { without: SECRET, ..file("file with a secret that is broken", b"app_secret = \"canary secret\"\n", (2, &["app secret", "from `app_secret` in qopen.toml", "a space inside", "example: app_secret = "])) },
     Row { without: SECRET, ..file("file with a secret that is empty", b"app_secret = \"\"\n", (2, &["app secret", "from `app_secret` in qopen.toml", "blank", "example: app_secret = "])) },
     file("file in UTF-16", b"\xFF\xFEa\0p\0p\0", (2, &["settings file qopen.toml", "UTF-16", "UTF-8"])),
+    Row { without: SECRET, ..file("file of an old Mac", b"# a\rapp_secret = \"canary-app-secret\"\r", (0, &["<secret, 17 characters>      qopen.toml"])) },
+    file("file in JSON", b"{\"app_secret\": \"canary\"}", (2, &["settings file qopen.toml", "line 1 is JSON", "name = \"value\""])),
+    file("file with an invisible character", "\u{200B}app_secret = \"canary\"".as_bytes(), (2, &["settings file qopen.toml", "line 1 has an invisible character", "name = \"value\""])),
     file("file in GBK", b"# a\n# \xB9\xC3\napp_key = \"a\"\n", (2, &["settings file qopen.toml", "line 2 is not UTF-8"])),
     file("key twice", b"app_secret = \"canary1\"\nlisten = \"127.0.0.1:0\"\napp_secret = \"canary2\"\n", (2, &["settings file qopen.toml", "`app_secret` is given twice, in line 1 and in line 3"])),
     file("value without quotes", b"listen = \"127.0.0.1:0\"\napp_secret = canary\n", (2, &["settings file qopen.toml", "line 2", "write app_secret = \"…\""])),
@@ -151,6 +158,8 @@ const ROWS: &[Row] = &[
     file("path of Windows", b"data_dir = \"C:\\qopen\"\n", (2, &["settings file qopen.toml", "a backslash", "write data_dir = '…'"])),
     file("file with nothing", b"", (0, &[])),
     // The command line.
+    args("settings file that is not there", &["--config", "none.toml", "doctor"], (2, &["settings file none.toml", "from --config", "No such file"])),
+    args("robot with an invisible character", &["pull", "--robot", "r\u{200B}1", "--out", "list"], (2, &["--robot", "invisible"])),
     args("settings file that is a folder", &["--config", "folder", "doctor"], (2, &["settings file folder", "it is a folder", "--config qopen.toml"])),
     args("settings file under another home", &["--config=~you/q.toml", "doctor"], (2, &["--config", "./~"])),
     args("listener with spaces", &["--listen", " localhost:0 ", "doctor"], (0, &["127.0.0.1:0", "--listen: a space"])),
@@ -199,6 +208,9 @@ fn settings_of_every_editor_shell_and_container_work_or_are_named_with_an_exampl
             assert!(said.contains(needle), "{}: no {needle:?} in\n{said}", row.name);
         }
         assert!(!said.contains("canary"), "{}:\n{said}", row.name);
+        // Looking makes nothing.
+        let made = std::fs::read_dir(folder.path().join("folder")).unwrap().count();
+        assert_eq!((made, folder.path().join("qopen-data").exists()), (0, false), "{}", row.name);
         told.push_str(&format!("== {}: exit {exit}\n", row.name));
         // Below doctor's table, what is not well.
         let below = out.split_once("\n\n").map_or("", |(_, below)| below);

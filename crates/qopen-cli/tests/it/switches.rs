@@ -115,6 +115,8 @@ fn only_a_capable_terminal_gets_a_line_that_changes() {
         let said = text(&output.stdout);
         assert!(said.contains("30 customers"), "{said}");
         assert_eq!(said.contains('\u{1B}'), live, "{term}: {said:?}");
+        // A terminal that cannot change lines gets plain ones.
+        assert!(said.contains(" s since the last"), "{term}: {said:?}");
     }
 }
 
