@@ -25,6 +25,11 @@ pub(crate) fn in_json() {
     JSON.store(true, Ordering::Relaxed);
 }
 
+/// Whether each line on standard error is a JSON object.
+pub(crate) fn is_json() -> bool {
+    JSON.load(Ordering::Relaxed)
+}
+
 /// Writes to standard error. Ignores failures.
 pub(crate) fn to_person(text: Arguments<'_>) {
     with_level(Level::INFO, text);
@@ -32,7 +37,7 @@ pub(crate) fn to_person(text: Arguments<'_>) {
 
 /// Writes to standard error; the level is seen where lines are JSON. Ignores failures.
 pub(crate) fn with_level(level: Level, text: Arguments<'_>) {
-    if !JSON.load(Ordering::Relaxed) {
+    if !is_json() {
         let _ = io::stderr().lock().write_fmt(text);
         return;
     }

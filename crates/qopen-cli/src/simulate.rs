@@ -1,5 +1,6 @@
 //! `qopen simulate`: the stand-in platform on a port.
 
+use qopen::ForwardTo;
 use qopen::callback::{CallbackKeys, Keyring};
 use qopen::types::Secret;
 use qopen_simulator::{Schedule, Simulator, SimulatorConfig};
@@ -7,7 +8,7 @@ use qopen_simulator::{Schedule, Simulator, SimulatorConfig};
 use crate::args::SimulateArgs;
 use crate::exit::{Exit, Failure};
 use crate::say::say;
-use crate::settings::{self, Settings, home};
+use crate::settings::{self, Settings, home, text_file, trim};
 use crate::wiring;
 
 /// What the simulator takes for a setting that is not set. Known to everybody: they open nothing.
@@ -24,7 +25,12 @@ pub(crate) async fn run(args: SimulateArgs, settings: Settings) -> Result<Exit, 
         (None, None) => Schedule::default(),
     };
     let callback_url = match args.callback_url {
-        Some(url) => url,
+        Some(url) => {
+            let url = trim(&url).to_owned();
+            // The check of a URL that callbacks are forwarded to.
+            ForwardTo::new(&url).map_err(|error| Failure::usage_of("--callback-url", &error))?;
+            url
+        }
         None => format!("http://{}{}", settings.listen()?, settings.callback_path()?),
     };
     let (ring, app_secret) = credentials(&settings)?;
@@ -61,8 +67,12 @@ fn schedule(text: &str) -> Result<Schedule, Failure> {
             let path = home::path(text.into());
             let path =
                 path.map_err(|what| Failure::usage(format!("the schedule {text}: {what}")))?;
-            std::fs::read_to_string(path)
-                .map_err(|error| Failure::usage_of(&format!("the schedule {text}"), &error))?
+            let bytes = std::fs::read(path)
+                .map_err(|error| Failure::usage_of(&format!("the schedule {text}"), &error))?;
+            let json = text_file::decode(bytes.into());
+            let json =
+                json.map_err(|what| Failure::usage(format!("the schedule {text}: {what}")))?;
+            json.to_string()
         }
     };
     serde_json::from_str(&json)
@@ -70,6 +80,7 @@ fn schedule(text: &str) -> Result<Schedule, Failure> {
 }
 
 fn credentials(settings: &Settings) -> Result<(Keyring, Secret), Failure> {
+    settings.aes_key(&settings::ENCODING_AES_KEY)?;
     let or = |spec, default: &str| settings.text(spec).unwrap_or(default).to_owned();
     let aes_key = Secret::new(or(&settings::ENCODING_AES_KEY, ENCODING_AES_KEY));
     let keys = CallbackKeys::new(or(&settings::CALLBACK_TOKEN, CALLBACK_TOKEN), &aes_key)

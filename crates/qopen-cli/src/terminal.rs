@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use clap::{ColorChoice, ValueEnum as _};
 
 use crate::log::LogFormat;
+use crate::say;
 
 static COLOURS: OnceLock<ColorChoice> = OnceLock::new();
 
@@ -23,7 +24,8 @@ pub(crate) fn has_colours() -> bool {
 
 /// Whether standard error can show lines that change.
 pub(crate) fn is_live() -> bool {
-    std::io::stderr().is_terminal() && is_capable(std::env::var_os("TERM").as_deref())
+    let capable = || is_capable(std::env::var_os("TERM").as_deref());
+    !say::is_json() && std::io::stderr().is_terminal() && capable()
 }
 
 /// As clap does for help: the switch, then `NO_COLOR`, then `CLICOLOR_FORCE`, then the terminal.
@@ -76,7 +78,7 @@ pub(crate) fn color_of(arguments: &[OsString]) -> ColorChoice {
     given.and_then(|it| ColorChoice::from_str(&it, true).ok()).unwrap_or_default()
 }
 
-/// The `--log-format` of a command line, else that of the environment.
+/// The `--log-format` of a command line, else the format of the environment.
 ///
 /// # Errors
 /// Names `QOPEN_LOG_FORMAT`, where it is neither `text` nor `json`.

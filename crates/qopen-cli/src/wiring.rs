@@ -94,8 +94,9 @@ pub(crate) fn heed_signals() {
         loop {
             signals.next().await;
             match ORDERLY.get() {
-                Some(orderly) if !orderly.stopping.send_replace(true) => {
+                Some(orderly) if !*orderly.stopping.borrow() => {
                     say!("qopen: {}", orderly.says);
+                    orderly.stopping.send_replace(true);
                 }
                 orderly => {
                     if orderly.is_none() {

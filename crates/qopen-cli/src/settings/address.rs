@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 
 use super::read::trim;
 
-/// An address of the command line, as it was pasted.
+/// Resolves an address of the command line, with spaces around it or without.
 ///
 /// # Errors
 /// As [`resolve`].

@@ -81,7 +81,8 @@ impl Settings {
         self.get(spec).is_some() || is_problem()
     }
 
-    fn aes_key(&self, spec: &'static Spec) -> Result<(), Failure> {
+    /// Checks an EncodingAESKey, where it is set.
+    pub(crate) fn aes_key(&self, spec: &'static Spec) -> Result<(), Failure> {
         let Some((key, origin)) = self.get(spec) else { return Ok(()) };
         let keys = CallbackKeys::new(Secret::new(""), key);
         keys.map(drop).map_err(|error| wrong(spec, Some(origin), &error))

@@ -81,7 +81,7 @@ fn entry(
                 return Err(what);
             }
             let read = value.try_into();
-            // What stands here is no secret.
+            // A schedule holds no secret.
             found.schedule = read
                 .map_err(|error: toml::de::Error| format!("[[schedule]]: {}", error.message()))?;
             return Ok(());

@@ -2,6 +2,25 @@
 
 use zeroize::Zeroizing;
 
+/// What some editors begin a file in UTF-8 with.
+pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// What other editors begin a file in UTF-16 with.
+const UTF_16: [&[u8]; 2] = [b"\xFF\xFE", b"\xFE\xFF"];
+
+/// Refuses bytes that begin as a file in UTF-16 does.
+///
+/// # Errors
+/// Says so.
+pub(crate) fn refuse_utf16(bytes: &[u8]) -> Result<(), String> {
+    match UTF_16.iter().any(|mark| bytes.starts_with(mark)) {
+        false => Ok(()),
+        true => {
+            Err("it is not UTF-8 but UTF-16; save it again, with the encoding UTF-8".to_owned())
+        }
+    }
+}
+
 /// The text of a file, without a byte order mark.
 ///
 /// # Errors
@@ -10,13 +29,8 @@ pub(crate) fn decode(bytes: Zeroizing<Vec<u8>>) -> Result<Zeroizing<String>, Str
     let beginning = bytes.get(..64).unwrap_or(&bytes);
     // Every second byte of a Latin text, where no byte order mark says so.
     let zeros = beginning.iter().filter(|it| **it == 0).count();
-    if bytes.starts_with(b"\xFF\xFE")
-        || bytes.starts_with(b"\xFE\xFF")
-        || zeros * 4 > beginning.len()
-    {
-        return Err("it is not UTF-8 but UTF-16; save it again, with the encoding UTF-8".to_owned());
-    }
-    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
+    refuse_utf16(if zeros * 4 > beginning.len() { UTF_16[0] } else { beginning })?;
+    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
     match std::str::from_utf8(bytes) {
         // Old editors end lines with a carriage return alone.
         Ok(text) if !text.contains('\n') => Ok(Zeroizing::new(text.replace('\r', "\n"))),

@@ -165,6 +165,12 @@ const ROWS: &[Row] = &[
     args("listener with spaces", &["--listen", " localhost:0 ", "doctor"], (0, &["127.0.0.1:0", "--listen: a space"])),
     args("listener that is empty", &["--listen", "", "doctor"], (2, &["callback listener", "from --listen", "blank", "example: --listen '127.0.0.1:8080'"])),
     args("simulator without a host", &["simulate", "--on", ":9090"], (2, &["--on", "write 127.0.0.1:9090"])),
+    Row { args: &["simulate", "--on", "127.0.0.1:0"], ..env("simulator with an AES key of another length", &[("QOPEN_ENCODING_AES_KEY", b"canary")], (2, &["callback EncodingAESKey", "from QOPEN_ENCODING_AES_KEY", "example: QOPEN_ENCODING_AES_KEY="])) },
+    args("simulator with callbacks to no URL", &["simulate", "--on", "127.0.0.1:0", "--callback-url", "localhost:1/x"], (2, &["--callback-url", "http:// or https://", "like https://"])),
+    args("schedule in UTF-16", &["simulate", "--on", "127.0.0.1:0", "--schedule", "utf16.txt"], (2, &["schedule utf16.txt", "UTF-16", "UTF-8"])),
+    args("capture in UTF-16", &["assemble", "utf16.txt", "--out", "list"], (2, &["utf16.txt", "UTF-16", "UTF-8"])),
+    args("callback in UTF-16", &["explain", "utf16.txt"], (2, &["utf16.txt", "UTF-16", "UTF-8"])),
+    args("callback with a byte order mark", &["explain", "bom.json"], (1, &["ok    body: 2 bytes", "FAIL  envelope"])),
     args("robots file in UTF-16", &["pull", "--robots-file", "utf16.txt", "--out", "list"], (2, &["robots file utf16.txt", "--robots-file", "UTF-16"])),
     args("robots file with commas", &["pull", "--robots-file", "commas.txt", "--out", "list"], (2, &["robots file commas.txt", "line 2", "example: one id a line"])),
     args("robots file that is not UTF-8", &["pull", "--robots-file", "gbk.txt", "--out", "list"], (2, &["robots file gbk.txt", "line 2 is not UTF-8"])),
@@ -175,6 +181,7 @@ const ROWS: &[Row] = &[
 fn run(row: &Row, folder: &Path) -> (i32, String, String) {
     std::fs::create_dir(folder.join("folder")).unwrap();
     std::fs::write(folder.join("utf16.txt"), b"\xFF\xFEr\x001\0\n\0").unwrap();
+    std::fs::write(folder.join("bom.json"), b"\xEF\xBB\xBF{}").unwrap();
     std::fs::write(folder.join("commas.txt"), b"r1\r\nr2, r3\r\n").unwrap();
     std::fs::write(folder.join("gbk.txt"), b"r1\n\xB9\xC3\n").unwrap();
     if let Some(content) = row.file {

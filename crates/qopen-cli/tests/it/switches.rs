@@ -105,9 +105,13 @@ fn only_a_capable_terminal_gets_a_line_that_changes() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    for (term, live) in [("dumb", false), ("xterm", true)] {
+    let text_log = "demo --accounts 30 -v";
+    let json_log = "demo --accounts 30 -v --log-format json";
+    for (term, verb, live) in
+        [("dumb", text_log, false), ("xterm", text_log, true), ("xterm", json_log, false)]
+    {
         let demo = qopen(folder.path(), &[]);
-        let command = format!("{} demo --accounts 30 -v", demo.get_program().to_string_lossy());
+        let command = format!("{} {verb}", demo.get_program().to_string_lossy());
         let mut script = Command::new("script");
         script.args(["-qec", &command, "/dev/null"]).current_dir(folder.path());
         script.env("TERM", term).env_remove("NO_COLOR").env_remove("CLICOLOR").stdin(Stdio::null());
