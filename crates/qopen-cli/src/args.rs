@@ -4,32 +4,39 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::exit;
 pub(crate) use crate::format::{CsvArgs, OutputFormat};
-use crate::settings::{RetryCodes, retry_codes};
+use crate::help::SETTINGS;
+use crate::log::LogFormat;
+use crate::settings::{RetryCodes, address, home_path, retry_codes};
 
 /// Pulls the full customer list of a WeCom (企业微信) robot from the qopen open platform.
 #[derive(Debug, Parser)]
-#[command(name = "qopen", version, after_help = exit::HELP, max_term_width = 100)]
+#[command(name = "qopen", version, max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) common: Common,
-    /// Log more to standard error: once for what happens, twice for details. QOPEN_LOG says more.
+    /// Log more to standard error: -v events, -vv details [env: QOPEN_LOG]
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub(crate) verbose: u8,
+    /// Color the help, errors and log [env: NO_COLOR, TERM]
+    #[arg(long, global = true, value_name = "WHEN", default_value_t, hide_short_help = true)]
+    pub(crate) color: ColorChoice,
+    /// Form of the lines on standard error [env: QOPEN_LOG_FORMAT] [default: text]
+    #[arg(long, global = true, value_name = "FORMAT", hide_short_help = true)]
+    pub(crate) log_format: Option<LogFormat>,
     #[command(subcommand)]
     pub(crate) verb: Verb,
 }
 
 /// Settings. Each is looked for here, then in the environment, then in qopen.toml.
 #[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "Settings")]
+#[command(next_help_heading = SETTINGS)]
 pub(crate) struct Common {
     /// The settings file [default: qopen.toml, when it is there]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", value_parser = home_path())]
     pub(crate) config: Option<PathBuf>,
     /// The platform's base URL, scheme included [env: QOPEN_BASE_URL]
     #[arg(long, global = true, value_name = "URL")]
@@ -109,7 +116,7 @@ pub(crate) enum Verb {
     #[command(subcommand)]
     Journal(JournalVerb),
     /// Show every setting with its origin, and check what can be checked
-    Doctor,
+    Doctor(DoctorArgs),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -118,9 +125,16 @@ pub(crate) enum Verb {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// Connect to the platform and ask for an access token
+    #[arg(long)]
+    pub(crate) online: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
     /// Where the list goes
-    #[arg(long, value_name = "PATH", default_value = "customers.jsonl")]
+    #[arg(long, value_name = "PATH", default_value = "customers.jsonl", value_parser = home_path())]
     pub(crate) out: PathBuf,
     /// How many customers the simulated robot has
     #[arg(long, value_name = "N", default_value_t = 1000)]
@@ -140,12 +154,12 @@ pub(crate) struct PullArgs {
     #[arg(long)]
     pub(crate) new: bool,
     /// A file with a robot's id on each line; empty lines and lines after # do not count
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = home_path())]
     pub(crate) robots_file: Option<PathBuf>,
     /// Where the list goes: a file, a folder for one file a robot, - for standard output, or a
     /// PostgreSQL database, postgres://USER@HOST/DATABASE. With --resume, where it was to go unless
     /// given
-    #[arg(long, value_name = "PATH|-|URL", required_unless_present = "resume")]
+    #[arg(long, value_name = "PATH|-|URL", required_unless_present = "resume", value_parser = home_path())]
     pub(crate) out: Option<PathBuf>,
     /// How the list is written [default: by the ending, else jsonl]
     #[arg(long, value_enum)]
@@ -207,7 +221,7 @@ pub(crate) struct Receiving {
 pub(crate) struct ServeArgs {
     /// Where each complete list is published: a folder, as ROBOT.jsonl or ROBOT.csv, or a PostgreSQL
     /// database
-    #[arg(long, value_name = "FOLDER|URL")]
+    #[arg(long, value_name = "FOLDER|URL", value_parser = home_path())]
     pub(crate) out: Option<PathBuf>,
     /// How lists are written [default: jsonl]
     #[arg(long, value_enum)]
@@ -318,7 +332,7 @@ pub(crate) enum QuarantineVerb {
 #[derive(Debug, Args)]
 pub(crate) struct SimulateArgs {
     /// Where the simulated platform listens
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9090")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9090", value_parser = address)]
     pub(crate) on: SocketAddr,
     /// Where callbacks go [default: the callback listener of the settings]
     #[arg(long, value_name = "URL")]
@@ -337,7 +351,7 @@ pub(crate) struct AssembleArgs {
     #[arg(value_name = "FILE", default_value = "-")]
     pub(crate) files: Vec<PathBuf>,
     /// Where the list goes: a file, a folder for one file a robot, or - for standard output
-    #[arg(long, value_name = "PATH|-")]
+    #[arg(long, value_name = "PATH|-", value_parser = home_path())]
     pub(crate) out: PathBuf,
     /// How the list is written [default: by the ending, else jsonl]
     #[arg(long, value_enum)]

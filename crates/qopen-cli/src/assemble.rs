@@ -18,6 +18,7 @@ use crate::pull::publish;
 use crate::report::{Came, Reporter};
 use crate::say::say;
 use crate::settings::Settings;
+use crate::settings::text_file::{self, BYTE_ORDER_MARK};
 
 pub(crate) async fn run(args: AssembleArgs, settings: Settings) -> Result<Exit, Failure> {
     let layout = Asked { format: args.format, csv: args.csv }.at(&args.out, Layout::default())?;
@@ -152,6 +153,13 @@ impl Capture {
         for (number, line) in input.split(b'\n').enumerate() {
             let place = format!("{name}:{}", number + 1);
             let mut line = line.map_err(|error| Failure::usage_of(&place, &error))?;
+            if number == 0 {
+                text_file::refuse_utf16(&line)
+                    .map_err(|what| Failure::usage(format!("{name}: {what}")))?;
+                if line.starts_with(BYTE_ORDER_MARK) {
+                    line.drain(..BYTE_ORDER_MARK.len());
+                }
+            }
             if line.last() == Some(&b'\r') {
                 line.pop();
             }

@@ -62,11 +62,48 @@ impl From<Exit> for ExitCode {
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
     message: String,
+    /// The setting that is at fault, by its name in the file.
+    setting: Option<&'static str>,
+    is_missing: bool,
 }
 
 impl Failure {
+    fn new(exit: Exit, message: String) -> Self {
+        Self { exit, message, setting: None, is_missing: false }
+    }
+
     pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Usage, message: message.into() }
+        Self::new(Exit::Usage, message.into())
+    }
+
+    /// The setting at fault is this one.
+    pub(crate) fn of_setting(self, name: &'static str) -> Self {
+        Self { setting: Some(name), ..self }
+    }
+
+    /// A setting that is not set.
+    pub(crate) fn missing(name: &'static str, message: String) -> Self {
+        Self { is_missing: true, ..Self::usage(message).of_setting(name) }
+    }
+
+    pub(crate) fn setting(&self) -> Option<&'static str> {
+        self.setting
+    }
+
+    /// Several failures of settings as one. `None` without any.
+    pub(crate) fn of_settings(mut all: Vec<Self>) -> Option<Self> {
+        if all.len() < 2 {
+            return all.pop();
+        }
+        let missing = all.iter().filter(|it| it.is_missing).count();
+        let what = match missing {
+            0 => "cannot be used",
+            missing if missing == all.len() => "are missing",
+            _ => "are missing or cannot be used",
+        };
+        let indented = |it: &Self| format!("\n  {}", it.message.replace('\n', "\n  "));
+        let each: String = all.iter().map(indented).collect();
+        Some(Self::usage(format!("{} settings {what}:{each}", all.len())))
     }
 
     pub(crate) fn usage_of(what: &str, error: &dyn std::error::Error) -> Self {
@@ -74,15 +111,19 @@ impl Failure {
     }
 
     pub(crate) fn output(what: &str, error: &dyn std::error::Error) -> Self {
-        Self { exit: Exit::Output, message: chain(what, error) }
+        Self::new(Exit::Output, chain(what, error))
+    }
+
+    pub(crate) fn refused(what: &str, error: &dyn std::error::Error) -> Self {
+        Self::new(Exit::Refused, chain(what, error))
     }
 
     pub(crate) fn incomplete(what: &str, error: &dyn std::error::Error) -> Self {
-        Self { exit: Exit::Incomplete, message: chain(what, error) }
+        Self::new(Exit::Incomplete, chain(what, error))
     }
 
     pub(crate) fn unexpected(what: &str, error: &dyn std::error::Error) -> Self {
-        Self { exit: Exit::Unexpected, message: chain(what, error) }
+        Self::new(Exit::Unexpected, chain(what, error))
     }
 }
 

@@ -15,6 +15,7 @@ use crate::args::ExplainArgs;
 use crate::exit::{Exit, Failure, chain};
 use crate::say::answer;
 use crate::settings::Settings;
+use crate::settings::text_file::{self, BYTE_ORDER_MARK};
 
 pub(crate) fn run(args: &ExplainArgs, settings: &Settings) -> Result<Exit, Failure> {
     let body = read(&args.file)?;
@@ -30,6 +31,11 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
         file => std::fs::File::open(file).and_then(|mut file| file.read_to_end(&mut body)),
     };
     read.map_err(|error| Failure::usage_of(&file.display().to_string(), &error))?;
+    text_file::refuse_utf16(&body)
+        .map_err(|what| Failure::usage(format!("{}: {what}", file.display())))?;
+    if body.starts_with(BYTE_ORDER_MARK) {
+        body.drain(..BYTE_ORDER_MARK.len());
+    }
     Ok(body)
 }
 

@@ -57,6 +57,9 @@ pub(crate) async fn examine(settings: &Settings) -> Result<String, Failure> {
     if !location.exists().await.map_err(|error| cannot_open(&location, &error))? {
         return match location.is_shared() {
             true => Err(Failure::usage(format!("{location}: {}", elsewhere(&location)))),
+            false if location.as_folder().is_some_and(|it| it.is_dir()) => {
+                Ok(format!("{location} holds no journal yet; the first pull makes one"))
+            }
             false => Ok(format!("{location} will be made")),
         };
     }

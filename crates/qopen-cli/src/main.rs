@@ -8,45 +8,80 @@ mod doctor;
 mod exit;
 mod explain;
 mod format;
+mod help;
 mod journal;
+mod log;
 mod migrate;
 mod output;
 mod pull;
 mod pulls;
 mod quarantine;
 mod report;
+mod robots;
 mod say;
 mod serve;
 mod settings;
 mod simulate;
+mod terminal;
 mod wiring;
 
-use std::io::IsTerminal as _;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser as _};
-use tracing_subscriber::EnvFilter;
+use clap::FromArgMatches as _;
+use clap::error::ErrorKind;
+use tracing::Level;
 
 use args::{Cli, Verb};
 use exit::{Exit, Failure};
+use log::LogFormat;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => {
-            // Help and version are answers; the rest is usage.
-            let _ = error.print();
-            return if error.use_stderr() { Exit::Usage } else { Exit::Complete }.into();
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    terminal::choose(terminal::color_of(&arguments));
+    let done = terminal::log_format_of(&arguments).map_err(Failure::usage).and_then(|format| {
+        log::write_as(format);
+        match parse(&arguments) {
+            Ok(cli) => log::start(cli.verbose, format).and_then(|()| run(cli)),
+            Err(error) => Ok(refuse(&error, &arguments, format)),
         }
-    };
-    start_log(cli.verbose);
-    match run(cli) {
+    });
+    match done {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            say::say!("qopen: {failure}");
+            say::with_level(Level::ERROR, format_args!("qopen: {failure}\n"));
             failure.exit.into()
         }
     }
+}
+
+fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
+    let matches = help::command()
+        .color(terminal::color_of(arguments))
+        .try_get_matches_from(arguments.iter().cloned())?;
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut help::command()))
+}
+
+/// Help and version are answers; the rest is usage.
+fn refuse(error: &clap::Error, arguments: &[OsString], format: LogFormat) -> Exit {
+    if !error.use_stderr() {
+        let _ = error.print();
+        return Exit::Complete;
+    }
+    let not_text = terminal::not_text(arguments).filter(|_| error.kind() == ErrorKind::InvalidUtf8);
+    match not_text {
+        Some(what) => say::with_level(
+            Level::ERROR,
+            format_args!(
+                "qopen: {what} is not UTF-8 text; set the terminal to UTF-8 and type it again\n"
+            ),
+        ),
+        None if format == LogFormat::Json => {
+            say::with_level(Level::ERROR, format_args!("{error}"));
+        }
+        None => drop(error.print()),
+    }
+    Exit::Usage
 }
 
 fn run(cli: Cli) -> Result<Exit, Failure> {
@@ -56,7 +91,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Verb::Explain(_)
             | Verb::Pulls(_)
             | Verb::Quarantine(_)
-            | Verb::Doctor
+            | Verb::Doctor(_)
             | Verb::Migrate(_)
             | Verb::Journal(_)
             | Verb::Completions { .. }
@@ -77,16 +112,21 @@ fn run_verb(cli: Cli) -> Result<Exit, Failure> {
         Verb::Serve(args) => on_runtime(serve::run(args, settings()?, cli.common)),
         Verb::Simulate(args) => on_runtime(simulate::run(args, settings()?)),
         Verb::Assemble(args) => on_runtime(assemble::run(args, settings()?)),
-        Verb::Explain(args) => explain::run(&args, &settings()?),
+        Verb::Explain(args) => {
+            let settings = settings()?;
+            on_runtime(async { explain::run(&args, &settings) })
+        }
         Verb::Pulls(verb) => on_runtime(pulls::run(verb, settings()?)),
         Verb::Quarantine(verb) => on_runtime(quarantine::run(verb, settings()?)),
         // It says so among the rest.
-        Verb::Doctor => on_runtime(doctor::run(&settings::Settings::load(&cli.common)?)),
+        Verb::Doctor(args) => {
+            on_runtime(doctor::run(&args, &settings::Settings::find(&cli.common)?))
+        }
         Verb::Migrate(args) => on_runtime(migrate::run(args, settings()?)),
         Verb::Journal(verb) => on_runtime(copy::run(verb)),
         Verb::Completions { shell } => {
             let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "qopen", &mut script);
+            clap_complete::generate(shell, &mut help::command(), "qopen", &mut script);
             say::to_reader(format_args!("{}", String::from_utf8_lossy(&script)));
             Ok(Exit::Complete)
         }
@@ -100,6 +140,10 @@ where
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime =
         runtime.map_err(|error| Failure::unexpected("the runtime could not be started", &error))?;
+    {
+        let _entered = runtime.enter();
+        wiring::heed_signals();
+    }
     let done = runtime.block_on(work);
     // A call into storage that hangs does not keep the process.
     runtime.shutdown_timeout(LAST_CALLS);
@@ -108,18 +152,3 @@ where
 
 /// How long calls into storage that are under way may take when the work is done.
 const LAST_CALLS: std::time::Duration = std::time::Duration::from_secs(1);
-
-/// Logs go to standard error; `QOPEN_LOG` says what, in the words of `tracing`'s filters.
-fn start_log(verbose: u8) {
-    let level = match verbose {
-        0 => "error",
-        1 => "info",
-        2 => "debug",
-        _ => "trace",
-    };
-    let filter = EnvFilter::try_from_env("QOPEN_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    let colours = std::io::stderr().is_terminal();
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours);
-    // A line that cannot be written is not; saying so could not be, either.
-    log.with_writer(std::io::stderr).log_internal_errors(false).init();
-}

@@ -16,6 +16,7 @@ use crate::say;
 /// Where lists go, as it was said: noted with each pull, for whoever takes it up again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Place {
+    #[serde(with = "noted_path")]
     pub(crate) out: PathBuf,
     pub(crate) format: OutputFormat,
     /// Options of CSV. Absent where none is set, as in notes of earlier versions.
@@ -61,6 +62,55 @@ impl Place {
     /// Whether any process, in any folder, may publish one robot's list there.
     pub(crate) fn is_for_anybody(&self) -> bool {
         self.folder && self.out.is_absolute() || database(&self.out).is_some()
+    }
+}
+
+/// A path as a text, or as its bytes in base64 where it is none.
+mod noted_path {
+    use std::path::{Path, PathBuf};
+
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Noted {
+        Text(PathBuf),
+        Bytes { base64: String },
+    }
+
+    pub(super) fn serialize<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+        let noted = match path.to_str() {
+            Some(_) => Noted::Text(path.to_owned()),
+            None => Noted::Bytes { base64: STANDARD.encode(path.as_os_str().as_encoded_bytes()) },
+        };
+        noted.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<PathBuf, D::Error> {
+        use serde::de::Error as _;
+        match Noted::deserialize(deserializer)? {
+            Noted::Text(path) => Ok(path),
+            Noted::Bytes { base64 } => {
+                let bytes = STANDARD.decode(base64).map_err(D::Error::custom)?;
+                from_bytes(bytes).ok_or_else(|| D::Error::custom("not a path of this system"))
+            }
+        }
+    }
+
+    #[cfg(unix)]
+    #[expect(clippy::unnecessary_wraps, reason = "other systems need it")]
+    fn from_bytes(bytes: Vec<u8>) -> Option<PathBuf> {
+        use std::os::unix::ffi::OsStringExt as _;
+        Some(std::ffi::OsString::from_vec(bytes).into())
+    }
+
+    #[cfg(not(unix))]
+    fn from_bytes(bytes: Vec<u8>) -> Option<PathBuf> {
+        String::from_utf8(bytes).ok().map(PathBuf::from)
     }
 }
 

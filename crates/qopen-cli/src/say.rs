@@ -2,9 +2,16 @@
 
 use std::fmt::Arguments;
 use std::io::{self, Write as _};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+
+use jiff::Timestamp;
+use serde_json::json;
+use tracing::Level;
 
 use crate::exit::Exit;
+
+/// Whether each line on standard error is a JSON object.
+static JSON: AtomicBool = AtomicBool::new(false);
 
 /// The state of standard output.
 static OUTPUT: AtomicU8 = AtomicU8::new(WELL);
@@ -13,9 +20,42 @@ const WELL: u8 = 0;
 const LEFT: u8 = 1;
 const FAILED: u8 = 2;
 
+/// Writes each text to standard error as a JSON object from now on.
+pub(crate) fn in_json() {
+    JSON.store(true, Ordering::Relaxed);
+}
+
+/// Whether each line on standard error is a JSON object.
+pub(crate) fn is_json() -> bool {
+    JSON.load(Ordering::Relaxed)
+}
+
 /// Writes to standard error. Ignores failures.
 pub(crate) fn to_person(text: Arguments<'_>) {
-    let _ = io::stderr().lock().write_fmt(text);
+    with_level(Level::INFO, text);
+}
+
+/// Writes to standard error; the level is seen where lines are JSON. Ignores failures.
+pub(crate) fn with_level(level: Level, text: Arguments<'_>) {
+    if !is_json() {
+        let _ = io::stderr().lock().write_fmt(text);
+        return;
+    }
+    let text = text.to_string();
+    let message = text.strip_prefix("qopen: ").unwrap_or(&text).trim_end_matches('\n');
+    // The same names and forms as the log's own lines.
+    let object = json!({
+        "timestamp": Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string(),
+        "level": level.as_str(),
+        "message": message,
+        "target": "qopen",
+    });
+    object_to_person(&object.to_string());
+}
+
+/// Writes a JSON object to standard error, whatever the form of other lines. Ignores failures.
+pub(crate) fn object_to_person(object: &str) {
+    let _ = io::stderr().lock().write_all(format!("{object}\n").as_bytes());
 }
 
 /// Writes to standard output. Writes nothing more after the first failure.
@@ -80,6 +120,16 @@ macro_rules! say {
     };
 }
 
+/// Writes a line to standard error that warns.
+macro_rules! caution {
+    ($($text:tt)*) => {
+        $crate::say::with_level(
+            tracing::Level::WARN,
+            format_args!("{}\n", format_args!($($text)*)),
+        )
+    };
+}
+
 /// Writes a line to standard output.
 macro_rules! answer {
     ($($text:tt)*) => {
@@ -87,4 +137,4 @@ macro_rules! answer {
     };
 }
 
-pub(crate) use {answer, say};
+pub(crate) use {answer, caution, say};

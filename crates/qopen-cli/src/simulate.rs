@@ -1,7 +1,6 @@
 //! `qopen simulate`: the stand-in platform on a port.
 
-use std::path::Path;
-
+use qopen::ForwardTo;
 use qopen::callback::{CallbackKeys, Keyring};
 use qopen::types::Secret;
 use qopen_simulator::{Schedule, Simulator, SimulatorConfig};
@@ -9,7 +8,8 @@ use qopen_simulator::{Schedule, Simulator, SimulatorConfig};
 use crate::args::SimulateArgs;
 use crate::exit::{Exit, Failure};
 use crate::say::say;
-use crate::settings::{self, Settings};
+use crate::settings::{self, Settings, home, text_file, trim};
+use crate::wiring;
 
 /// What the simulator takes for a setting that is not set. Known to everybody: they open nothing.
 const APP_KEY: &str = "simulated-app-key";
@@ -18,13 +18,19 @@ const CALLBACK_TOKEN: &str = "simulated-callback-token";
 const ENCODING_AES_KEY: &str = "simulated-aes-key-of-32-bytes-00";
 
 pub(crate) async fn run(args: SimulateArgs, settings: Settings) -> Result<Exit, Failure> {
+    let mut stopping = wiring::stops_with("stopping (again to stop at once)");
     let schedule = match (&args.schedule, args.seed) {
         (Some(text), _) => schedule(text)?,
         (None, Some(seed)) => Schedule::survivable(seed),
         (None, None) => Schedule::default(),
     };
     let callback_url = match args.callback_url {
-        Some(url) => url,
+        Some(url) => {
+            let url = trim(&url).to_owned();
+            // The check of a URL that callbacks are forwarded to.
+            ForwardTo::new(&url).map_err(|error| Failure::usage_of("--callback-url", &error))?;
+            url
+        }
         None => format!("http://{}{}", settings.listen()?, settings.callback_path()?),
     };
     let (ring, app_secret) = credentials(&settings)?;
@@ -41,8 +47,8 @@ pub(crate) async fn run(args: SimulateArgs, settings: Settings) -> Result<Exit, 
     say!("qopen: simulating the platform on {}, callbacks to {callback_url}", simulator.base_url());
     say!("qopen: the schedule, to play it again: --schedule '{replay}'");
     print_defaults(&settings, &simulator);
-    // Nothing can be done about a signal handler that cannot be had but to stop.
-    let _ = tokio::signal::ctrl_c().await;
+    // It ends without a word only with the process.
+    let _ = stopping.wait_for(|it| *it).await;
     let counts = simulator.counts();
     say!(
         "qopen: {} requests, {} callbacks taken of {} sent, {} given up",
@@ -57,14 +63,24 @@ pub(crate) async fn run(args: SimulateArgs, settings: Settings) -> Result<Exit, 
 fn schedule(text: &str) -> Result<Schedule, Failure> {
     let json = match text.trim_start().starts_with('{') {
         true => text.to_owned(),
-        false => std::fs::read_to_string(Path::new(text))
-            .map_err(|error| Failure::usage_of(&format!("the schedule {text}"), &error))?,
+        false => {
+            let path = home::path(text.into());
+            let path =
+                path.map_err(|what| Failure::usage(format!("the schedule {text}: {what}")))?;
+            let bytes = std::fs::read(path)
+                .map_err(|error| Failure::usage_of(&format!("the schedule {text}"), &error))?;
+            let json = text_file::decode(bytes.into());
+            let json =
+                json.map_err(|what| Failure::usage(format!("the schedule {text}: {what}")))?;
+            json.to_string()
+        }
     };
     serde_json::from_str(&json)
         .map_err(|error| Failure::usage_of("the schedule is not one", &error))
 }
 
 fn credentials(settings: &Settings) -> Result<(Keyring, Secret), Failure> {
+    settings.aes_key(&settings::ENCODING_AES_KEY)?;
     let or = |spec, default: &str| settings.text(spec).unwrap_or(default).to_owned();
     let aes_key = Secret::new(or(&settings::ENCODING_AES_KEY, ENCODING_AES_KEY));
     let keys = CallbackKeys::new(or(&settings::CALLBACK_TOKEN, CALLBACK_TOKEN), &aes_key)

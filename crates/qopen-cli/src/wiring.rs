@@ -1,7 +1,7 @@
 //! What every verb that talks to the platform needs: a client, listeners, and the end of it all.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use qopen::assembler::Timing;
@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::args::Receiving;
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, chain};
 use crate::say::say;
 use crate::settings::Settings;
 
@@ -65,32 +65,94 @@ pub(crate) async fn listen(
     })
 }
 
-/// True from the first Ctrl-C or SIGTERM on. A second one ends the process at once.
-pub(crate) fn interruption() -> watch::Receiver<bool> {
-    let (sender, receiver) = watch::channel(false);
-    tokio::spawn(async move {
-        signal().await;
-        sender.send_replace(true);
-        say!("qopen: stopping; what has come is kept (a second signal stops at once)");
-        signal().await;
-        std::process::exit(Exit::Interrupted as i32);
-    });
-    receiver
+/// What the first signal does where a verb can stop in good order.
+struct Orderly {
+    stopping: watch::Sender<bool>,
+    says: &'static str,
 }
 
+static ORDERLY: OnceLock<Orderly> = OnceLock::new();
+
+/// True from the first Ctrl-C or SIGTERM on. A second one ends the process at once.
+pub(crate) fn interruption() -> watch::Receiver<bool> {
+    stops_with("stopping; what has come is kept (a second signal stops at once)")
+}
+
+/// The same for a verb that keeps nothing.
+pub(crate) fn stops_with(says: &'static str) -> watch::Receiver<bool> {
+    let orderly = ORDERLY.get_or_init(|| Orderly { stopping: watch::channel(false).0, says });
+    orderly.stopping.subscribe()
+}
+
+/// Ends the process at Ctrl-C and SIGTERM, unless the verb has asked for [`interruption`]. Without
+/// such a handler the first process of a container hears neither. Call it on the runtime.
+pub(crate) fn heed_signals() {
+    let mut signals = Signals::listen();
+    tokio::spawn(async move {
+        loop {
+            signals.next().await;
+            match ORDERLY.get() {
+                Some(orderly) if !*orderly.stopping.borrow() => {
+                    say!("qopen: {}", orderly.says);
+                    orderly.stopping.send_replace(true);
+                }
+                orderly => {
+                    if orderly.is_none() {
+                        say!("qopen: interrupted");
+                    }
+                    std::process::exit(Exit::Interrupted as i32);
+                }
+            }
+        }
+    });
+}
+
+/// Ctrl-C and SIGTERM, heard from when this is made.
 #[cfg(unix)]
-async fn signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
-        },
-        Err(_) => drop(tokio::signal::ctrl_c().await),
+struct Signals([Option<tokio::signal::unix::Signal>; 2]);
+
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        let heard = |kind| {
+            let said = |error| say!("qopen: {}", chain("signals will not be heard", &error));
+            signal(kind).map_err(said).ok()
+        };
+        Self([heard(SignalKind::interrupt()), heard(SignalKind::terminate())])
+    }
+
+    async fn next(&mut self) {
+        let Self([interrupt, terminate]) = self;
+        tokio::select! {
+            () = next_of(interrupt) => {}
+            () = next_of(terminate) => {}
+        }
     }
 }
 
+#[cfg(unix)]
+async fn next_of(signal: &mut Option<tokio::signal::unix::Signal>) {
+    if let Some(signal) = signal
+        && signal.recv().await.is_some()
+    {
+        return;
+    }
+    std::future::pending().await
+}
+
 #[cfg(not(unix))]
-async fn signal() {
-    let _ = tokio::signal::ctrl_c().await;
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn listen() -> Self {
+        Self
+    }
+
+    async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use governor::{Quota, RateLimiter};
@@ -241,6 +241,7 @@ impl SenderBuilder {
             retry: self.retry,
             retry_codes: self.retry_codes,
             limiter,
+            date: Mutex::default(),
         });
         let tokens = match self.tokens.ok_or(BuildError::NoToken)? {
             Tokens::Fixed(token) if HeaderValue::from_str(token.expose()).is_err() => {

@@ -11,7 +11,7 @@ mod token;
 mod transport;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 pub use account_list::Accepted;
 pub use builder::{BuildError, RetryPolicy, SenderBuilder};
@@ -43,6 +43,23 @@ impl Sender {
     #[must_use]
     pub fn proxy(&self) -> Option<&ProxyUsed> {
         self.transport.proxy.as_ref()
+    }
+
+    /// Takes an access token from the sender's source, which asks the gateway where it has none.
+    ///
+    /// A [`FixedToken`] is returned without a request, so that this checks nothing. A token that
+    /// the gateway issues may invalidate the token of another process (protocol section 2).
+    ///
+    /// # Errors
+    /// [`SendError::Token`], when there is no token.
+    pub async fn check_token(&self) -> Result<(), SendError> {
+        self.tokens.token().await.map(drop).map_err(SendError::Token)
+    }
+
+    /// The `Date` header of the last response, as the gateway wrote it.
+    #[must_use]
+    pub fn last_date(&self) -> Option<String> {
+        self.transport.date.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

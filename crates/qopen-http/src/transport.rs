@@ -1,13 +1,14 @@
 //! One POST of JSON, with limit, retries and time-outs.
 
 use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use governor::clock::Clock as _;
 use governor::{DefaultDirectRateLimiter, clock::DefaultClock};
 use qopen_types::{Endpoint, Refusal, Secret};
 use reqwest::Url;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
 
 use crate::headers;
@@ -28,6 +29,8 @@ pub(crate) struct Transport {
     /// Codes of refusals after which a request is tried again.
     pub(crate) retry_codes: BTreeSet<i64>,
     pub(crate) limiter: Option<DefaultDirectRateLimiter>,
+    /// The `Date` header of the last response.
+    pub(crate) date: Mutex<Option<String>>,
 }
 
 impl Transport {
@@ -116,6 +119,8 @@ impl Transport {
         let mut response = sending.await.map_err(transport)?;
         let status = response.status();
         tracing::debug!(endpoint, status = status.as_u16(), "answered");
+        let date = response.headers().get(DATE).and_then(|it| it.to_str().ok());
+        *self.date.lock().unwrap_or_else(PoisonError::into_inner) = date.map(str::to_owned);
         if !status.is_success() {
             let status = status.as_u16();
             if let Some(location) = headers::redirect(&url, status, response.headers()) {

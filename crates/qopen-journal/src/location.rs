@@ -82,7 +82,7 @@ impl Location {
     /// [`JournalError`], when that cannot be found out.
     pub async fn exists(&self) -> Result<bool, JournalError> {
         match &self.0 {
-            Kind::Folder(folder) => Ok(folder.exists()),
+            Kind::Folder(folder) => Ok(holds_journal(folder)),
             #[cfg(feature = "postgres")]
             Kind::Postgres(database) => crate::postgres::exists(database).await,
         }
@@ -122,6 +122,18 @@ impl Location {
             #[cfg(feature = "postgres")]
             Kind::Postgres(database) => crate::postgres::migrate(database).await,
         }
+    }
+}
+
+/// A folder of other files is no journal. What cannot be listed may be one.
+fn holds_journal(folder: &Path) -> bool {
+    let is_ours = |entry: std::fs::DirEntry| {
+        let name = entry.file_name();
+        name == "lock" || Path::new(&name).extension().is_some_and(|it| it == "log")
+    };
+    match std::fs::read_dir(folder) {
+        Ok(entries) => entries.flatten().any(is_ours),
+        Err(_) => folder.exists(),
     }
 }
 

@@ -174,6 +174,14 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     path.into()
 }
 
+/// The path as a text. Bytes that are not UTF-8 are escaped, so that two paths never look alike.
+fn location_of(path: &Path) -> String {
+    match path.to_str() {
+        Some(text) => text.to_owned(),
+        None => path.as_os_str().as_encoded_bytes().escape_ascii().to_string(),
+    }
+}
+
 fn folder(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -194,7 +202,7 @@ impl Sink for FileSink {
     fn place(&self) -> Option<String> {
         let target = self.target().ok()?;
         let folder = fs::canonicalize(folder(&target)).ok()?;
-        Some(folder.join(target.file_name()?).display().to_string())
+        Some(location_of(&folder.join(target.file_name()?)))
     }
 
     fn is_at(&self, location: &str) -> bool {
@@ -203,7 +211,8 @@ impl Sink for FileSink {
             let folder = fs::canonicalize(folder(path)).ok()?;
             fs::canonicalize(path).ok().or_else(|| Some(folder.join(path.file_name()?)))
         };
-        real(Path::new(location)).is_some_and(|there| real(&self.path) == Some(there))
+        let Some(here) = real(&self.path) else { return false };
+        location_of(&here) == location || real(Path::new(location)).is_some_and(|it| it == here)
     }
 
     /// The folder is locked, for those who look for that lock.

@@ -22,7 +22,7 @@ use crate::output::Output;
 use crate::report::{Came, Reporter, Summary};
 use crate::say::say;
 use crate::settings::Settings;
-use crate::wiring;
+use crate::{robots, wiring};
 pub(crate) use publish::publish;
 use wanted::Wanted;
 
@@ -31,14 +31,16 @@ pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Fail
     if let Some(out) = args.out.as_deref().filter(|_| args.resume.is_empty()) {
         Asked { format: args.format, csv: args.csv }.at(out, Layout::default())?;
     }
+    settings.check_receiving()?;
     let location = settings.journal()?;
     if location.is_shared() {
         return Err(Failure::usage(format!(
             "the journal in {location} is shared: ask a `qopen serve` that uses it for a pull (POST /v1/pulls), or pull by a journal in a folder, without --journal"
         )));
     }
+    let robots = if args.resume.is_empty() { robots::wanted(&args)? } else { Vec::new() };
     let journal = crate::journal::open_at(&location).await?;
-    let wanted = Wanted::of(&args, &*journal).await?;
+    let wanted = Wanted::of(&args, robots, &*journal).await?;
     let place = wanted.place(&args)?;
     let output = place.output()?.in_folder(location.as_folder());
     let receiving = &args.receiving;

@@ -1,7 +1,6 @@
 //! What `qopen pull` pulls: robots that need a request, and interrupted pulls.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use qopen::journal::{PullState, Store};
@@ -23,7 +22,11 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    pub(super) async fn of(args: &PullArgs, journal: &dyn Store) -> Result<Self, Failure> {
+    pub(super) async fn of(
+        args: &PullArgs,
+        robots: Vec<RobotId>,
+        journal: &dyn Store,
+    ) -> Result<Self, Failure> {
         let mut wanted = Self { new: Vec::new(), resumed: Vec::new(), replaced: Vec::new() };
         if !args.resume.is_empty() {
             let marks: BTreeSet<&String> = args.resume.iter().collect();
@@ -34,7 +37,6 @@ impl Wanted {
             wanted.resumed.iter().for_each(|state| say_unfollowed(state, args));
             return Ok(wanted);
         }
-        let robots = robots(args)?;
         let known = match args.new {
             true => Vec::new(),
             false => crate::journal::all(journal).await?,
@@ -179,32 +181,4 @@ fn in_units(time: Duration) -> String {
         (seconds, 0) => format!("{seconds}s"),
         _ => format!("{}ms", time.as_millis()),
     }
-}
-
-fn robots(args: &PullArgs) -> Result<Vec<RobotId>, Failure> {
-    let mut names = args.robots.clone();
-    if let Some(file) = &args.robots_file {
-        names.extend(robots_in(file)?);
-    }
-    let mut seen = BTreeSet::new();
-    let mut robots = Vec::new();
-    for name in names {
-        let robot = RobotId::new(&name)
-            .map_err(|error| Failure::usage_of(&format!("the robot id {name:?}"), &error))?;
-        if seen.insert(robot.clone()) {
-            robots.push(robot);
-        }
-    }
-    if robots.is_empty() {
-        return Err(Failure::usage("no robot was named; give --robot ID or --robots-file FILE"));
-    }
-    Ok(robots)
-}
-
-fn robots_in(file: &Path) -> Result<Vec<String>, Failure> {
-    let text = std::fs::read_to_string(file).map_err(|error| {
-        Failure::usage_of(&format!("the robots file {}", file.display()), &error)
-    })?;
-    let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
-    Ok(lines.filter(|line| !line.is_empty()).map(str::to_owned).collect())
 }

@@ -6,7 +6,6 @@ mod summary;
 mod words;
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal as _;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,6 +20,7 @@ pub(crate) use summary::{Summary, in_words};
 pub(crate) use words::count;
 
 use crate::say::{self, answer, say};
+use crate::terminal;
 use progress::{ProgressLine, line};
 
 /// Plain progress lines of one pull are at least this far apart.
@@ -60,7 +60,7 @@ struct Shown {
 
 impl Reporter {
     pub(crate) fn new(json: bool, list_to_stdout: bool) -> Self {
-        let form = match (json, std::io::stderr().is_terminal()) {
+        let form = match (json, terminal::is_live()) {
             (true, _) => Form::Json,
             (false, true) => Form::Live(MultiProgress::new()),
             (false, false) => Form::Plain,
@@ -174,7 +174,7 @@ impl Reporter {
         // Plain data always encodes; a reader that has gone away is no reason to stop pulling.
         let text = serde_json::to_string(object).unwrap_or_default();
         match self.json_to_stderr {
-            true => say!("{text}"),
+            true => say::object_to_person(&text),
             false => answer!("{text}"),
         }
     }

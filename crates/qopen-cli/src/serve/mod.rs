@@ -57,6 +57,7 @@ pub(crate) async fn run(
 ) -> Result<Exit, Failure> {
     let hangups = reload::Hangups::listen();
     let layout = layout(&args)?;
+    settings.check_serving()?;
     let (address, token) = settings.control()?;
     let jobs: Result<Vec<_>, _> = settings.schedule.iter().map(schedule::Job::new).collect();
     let jobs = jobs?;

@@ -17,6 +17,7 @@ use crate::exit::{Failure, chain};
 use crate::format::{Asked, Language, Layout, Words, refuse_scheme};
 use crate::output::{self, Place};
 use crate::say::say;
+use crate::settings::{home, trim};
 
 /// The longest that is slept at a time, so that a clock that was put right is noticed.
 const NAP: Duration = Duration::from_secs(60);
@@ -66,7 +67,7 @@ impl Job {
         }
         let times = Schedule::from_str(&format!("0 {}", fields.join(" ")))
             .map_err(|error| wrong(format!("it is not a time: {error}")))?;
-        let robots: Result<Vec<_>, _> = robots.iter().map(RobotId::new).collect();
+        let robots: Result<Vec<_>, _> = robots.iter().map(|it| RobotId::new(trim(it))).collect();
         let robots = robots.map_err(|error| wrong(chain("robots", &error)))?;
         if robots.is_empty() {
             return Err(wrong("no robot is named; write robots = [\"ID\"]".into()));
@@ -74,7 +75,10 @@ impl Job {
         let csv = CsvArgs { bom: *bom, csv_safe: *csv_safe, labels: *labels };
         let asked = Asked { format: *format, csv };
         let layout = |out: &Path| asked.settle(Words::Keys, out, Layout::default()).map_err(&wrong);
-        let place = match out {
+        let expand = |out: &PathBuf| home::expand(out.clone().into());
+        let out =
+            out.as_ref().map(expand).transpose().map_err(|what| wrong(format!("out: {what}")))?;
+        let place = match &out {
             None if !asked.is_nothing() => {
                 let what = "format, bom, csv_safe and labels are of the lists that `out` names; write out = \"FOLDER\"";
                 return Err(wrong(what.into()));

@@ -6,34 +6,43 @@ use std::path::Path;
 use qopen::types::Secret;
 use zeroize::Zeroizing;
 
+use super::mistakes;
 use super::spec::ALL;
+use super::text_file::decode;
 use crate::exit::Failure;
 use crate::serve::Entry;
 
-/// What a settings file holds: values by name, and pulls at set times.
-type InFile = (BTreeMap<String, Secret>, Vec<Entry>);
+/// What a settings file holds.
+#[derive(Default)]
+pub(super) struct InFile {
+    /// The values, by name.
+    pub(super) values: BTreeMap<String, Secret>,
+    /// Pulls at set times.
+    pub(super) schedule: Vec<Entry>,
+    /// Entries that cannot be used.
+    pub(super) problems: Vec<Failure>,
+}
 
-/// The file's values; `None` where there is no file and none was named.
+/// What the file holds; `None` where there is no file and none was named.
 pub(super) fn read(path: &Path, explicit: bool) -> Result<Option<InFile>, Failure> {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => Zeroizing::new(text),
+    let wrong =
+        |what: &str| Failure::usage(format!("the settings file {}: {what}", path.display()));
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => Zeroizing::new(bytes),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && !explicit => return Ok(None),
+        Err(_) if path.is_dir() => {
+            return Err(wrong("it is a folder; name the file in it, as in --config qopen.toml"));
+        }
         Err(error) => {
-            return Err(Failure::usage_of(
-                &format!("the settings file {}", path.display()),
-                &error,
-            ));
+            let from = if explicit { " (from --config)" } else { "" };
+            let what = format!("the settings file {}{from}", path.display());
+            return Err(Failure::usage_of(&what, &error));
         }
     };
-    let wrong =
-        |what: String| Failure::usage(format!("the settings file {}: {what}", path.display()));
+    let text = decode(bytes).map_err(|what| wrong(&what))?;
     // The parser's own message quotes the line, and the line may hold a secret.
-    let table: toml::Table = toml::from_str(&text).map_err(|error| {
-        let line = error
-            .span()
-            .map_or(0, |span| text[..span.start.min(text.len())].lines().count().max(1));
-        wrong(format!("line {line} is not TOML; a setting is written name = \"value\""))
-    })?;
+    let table: toml::Table = toml::from_str(&text)
+        .map_err(|error| wrong(&mistakes::diagnose(&text, error.span().map(|it| it.start))))?;
     // Whatever is a text may be a secret, wherever it stands: it is wiped also when the rest is wrong.
     let table: Vec<(String, Result<Secret, toml::Value>)> = table
         .into_iter()
@@ -42,36 +51,61 @@ pub(super) fn read(path: &Path, explicit: bool) -> Result<Option<InFile>, Failur
             value => (name, Err(value)),
         })
         .collect();
-    let mut values = BTreeMap::new();
-    let mut schedule = Vec::new();
+    let mut found = InFile::default();
     for (name, value) in table {
-        let spec = ALL.iter().find(|spec| spec.name == name);
-        let value = match (value, spec) {
-            // What stands here is no secret.
-            (Err(value), None) if name == "schedule" => {
-                schedule = value.try_into().map_err(|error: toml::de::Error| {
-                    wrong(format!("[[schedule]]: {}", error.message()))
-                })?;
-                continue;
+        match entry(&text, &name, value, &mut found) {
+            Ok(()) => {}
+            Err(what) => {
+                let spec = ALL.iter().find(|spec| spec.name == name);
+                let problem = wrong(&what);
+                found.problems.push(match spec {
+                    Some(spec) => problem.of_setting(spec.name),
+                    None => problem,
+                });
             }
-            (_, None) => {
-                let known: Vec<_> = ALL.iter().map(|spec| spec.name).collect();
-                return Err(wrong(format!(
-                    "no setting is called `{name}`; there are {}",
-                    known.join(", ")
-                )));
-            }
-            (Ok(value), Some(_)) => value,
-            (Err(toml::Value::Integer(number)), Some(spec)) if !spec.secret => {
-                number.to_string().into()
-            }
-            (Err(_), Some(_)) => {
-                return Err(wrong(format!("`{name}` must be a string in quotes")));
-            }
-        };
-        values.insert(name, value);
+        }
     }
-    Ok(Some((values, schedule)))
+    Ok(Some(found))
+}
+
+fn entry(
+    text: &str,
+    name: &str,
+    value: Result<Secret, toml::Value>,
+    found: &mut InFile,
+) -> Result<(), String> {
+    let spec = ALL.iter().find(|spec| spec.name == name);
+    let value = match (value, spec) {
+        (Err(value @ toml::Value::Array(_)), None) if name == "schedule" => {
+            if let Some(what) = mistakes::swallowed(&value) {
+                return Err(what);
+            }
+            let read = value.try_into();
+            // A schedule holds no secret.
+            found.schedule = read
+                .map_err(|error: toml::de::Error| format!("[[schedule]]: {}", error.message()))?;
+            return Ok(());
+        }
+        (Err(toml::Value::Table(_)), None) if name == "schedule" => {
+            return Err(
+                "a schedule is a list; write [[schedule]] in two pairs of brackets".to_owned()
+            );
+        }
+        (value, None) => return Err(mistakes::unknown(text, name, value.err().as_ref())),
+        (Ok(value), Some(_)) => value,
+        (Err(toml::Value::Integer(number)), Some(spec)) if !spec.secret => {
+            number.to_string().into()
+        }
+        (Err(_), Some(spec)) => {
+            let line = mistakes::line_of(text, name).map(|it| format!("line {it}: "));
+            let (line, example) = (line.unwrap_or_default(), spec.example);
+            return Err(format!(
+                "{line}`{name}` must be a string in quotes, like {name} = \"{example}\""
+            ));
+        }
+    };
+    found.values.insert(name.to_owned(), value);
+    Ok(())
 }
 
 /// What others than its owner may do with the file and should not.

@@ -1,14 +1,24 @@
 //! Settings: from a flag, else the environment, else the file, else a default.
 
+mod address;
+mod check;
 mod file;
 mod files;
+pub(crate) mod home;
+mod load;
+mod mistakes;
+mod nearest;
+mod read;
 mod requests;
 mod spec;
+pub(crate) mod text_file;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use qopen::callback::listener::{Limits, Listener, Tls, TlsError};
@@ -19,8 +29,12 @@ use qopen::types::Secret;
 use crate::args::{Common, at_least_one, duration};
 use crate::exit::{Failure, chain};
 use crate::output::refuse_password;
-use crate::say::say;
+use crate::say::{caution, say};
 use crate::serve::Entry;
+pub(crate) use address::address;
+use address::resolve;
+pub(crate) use home::home_path;
+pub(crate) use read::{is_space, trim};
 pub(crate) use requests::{RetryCodes, redirect_hint, retry_codes};
 pub(crate) use spec::*;
 
@@ -44,87 +58,85 @@ impl fmt::Display for Origin {
     }
 }
 
-/// The values that were found, with their origins. All are kept as secrets: some are.
+/// A value that was found.
+#[derive(Debug)]
+struct Found {
+    /// Kept as a secret: some are.
+    text: Secret,
+    /// The same as a path, where the setting is one.
+    path: Option<PathBuf>,
+    origin: Origin,
+}
+
+/// The values that were found, with their origins.
 #[derive(Debug)]
 pub(crate) struct Settings {
-    values: BTreeMap<&'static str, (Secret, Origin)>,
+    values: BTreeMap<&'static str, Found>,
     pub(crate) file: Option<PathBuf>,
     /// Settings that the file has and that something else comes before.
     pub(crate) overridden: Vec<String>,
     /// What others may do with the file and should not.
     pub(crate) exposure: Option<String>,
+    /// What was trimmed from values, and variables that look like settings.
+    pub(crate) notes: Vec<String>,
+    /// Values that were given and cannot be used.
+    pub(crate) problems: Vec<Failure>,
     /// Pulls at set times.
     pub(crate) schedule: Vec<Entry>,
+    /// Addresses, resolved once.
+    resolved: Mutex<BTreeMap<&'static str, SocketAddr>>,
 }
 
 impl Settings {
-    pub(crate) fn load(flags: &Common) -> Result<Self, Failure> {
-        let (path, explicit) = match &flags.config {
-            Some(path) => (path.clone(), true),
-            None => (PathBuf::from("qopen.toml"), false),
-        };
-        let in_file = file::read(&path, explicit)?;
-        let file = in_file.is_some().then(|| path.clone());
-        let (mut in_file, schedule) = in_file.unwrap_or_default();
-        let has_secrets = ALL.iter().any(|spec| spec.secret && in_file.contains_key(spec.name));
-        let exposure = file.as_deref().and_then(|file| file::exposure(file, has_secrets));
-        let mut values = BTreeMap::new();
-        for spec in ALL {
-            let flag = flag_value(flags, spec).zip(spec.flag);
-            let env = std::env::var(spec.env).ok().filter(|value| !value.is_empty());
-            let found = flag
-                .map(|(value, flag)| (value.into(), Origin::Flag(flag)))
-                .or_else(|| env.map(|value| (value.into(), Origin::Environment(spec.env))))
-                .or_else(|| {
-                    in_file.remove(spec.name).map(|value| (value, Origin::File(path.clone())))
-                })
-                .or_else(|| spec.default.map(|value| (value.into(), Origin::Default)));
-            if let Some(found) = found {
-                values.insert(spec.name, found);
-            }
-        }
-        let overridden = in_file.into_keys().collect();
-        Ok(Self { values, file, overridden, exposure, schedule })
-    }
-
     pub(crate) fn get(&self, spec: &Spec) -> Option<(&Secret, &Origin)> {
-        self.values.get(spec.name).map(|(value, origin)| (value, origin))
+        self.values.get(spec.name).map(|it| (&it.text, &it.origin))
     }
 
     pub(crate) fn text(&self, spec: &Spec) -> Option<&str> {
         self.get(spec).map(|(value, _)| value.expose())
     }
 
-    fn required(&self, spec: &Spec) -> Result<&Secret, Failure> {
-        self.get(spec).map(|(value, _)| value).ok_or_else(|| {
-            let flag = spec.flag.map(|flag| format!("{flag}, ")).unwrap_or_default();
-            let Spec { about, env, name, example, .. } = spec;
-            Failure::usage(format!(
-                "the {about} is not set; looked for it in {flag}{env} and `{name}` in {}\n  example: {env}='{example}'",
-                self.file.as_deref().unwrap_or(Path::new("qopen.toml")).display(),
-            ))
-        })
+    /// The path that a setting is.
+    fn path(&self, spec: &'static Spec) -> Result<&Path, Failure> {
+        let found = self.values.get(spec.name).and_then(|it| it.path.as_deref());
+        found.ok_or_else(|| self.missing(spec))
+    }
+
+    fn required(&self, spec: &'static Spec) -> Result<&Secret, Failure> {
+        self.get(spec).map(|(value, _)| value).ok_or_else(|| self.missing(spec))
+    }
+
+    fn missing(&self, spec: &'static Spec) -> Failure {
+        let flag = spec.flag.map(|flag| format!("{flag}, ")).unwrap_or_default();
+        let Spec { about, env, name, example, .. } = spec;
+        let file = self.file.as_deref().unwrap_or(Path::new("qopen.toml")).display();
+        let message = format!(
+            "the {about} is not set; looked for it in {flag}{env} and `{name}` in {file}\n  example: {env}='{example}'"
+        );
+        Failure::missing(spec.name, message)
     }
 
     /// Says which setting, from where, is not what it should be.
-    fn wrong(&self, spec: &Spec, error: &dyn std::error::Error) -> Failure {
-        let origin =
-            self.get(spec).map_or_else(String::new, |(_, origin)| format!(" (from {origin})"));
-        let what = chain(&format!("the {}{origin} cannot be used", spec.about), error);
-        Failure::usage(format!("{what}\n  example: {}='{}'", spec.env, spec.example))
+    fn wrong(&self, spec: &'static Spec, error: &dyn std::error::Error) -> Failure {
+        wrong(spec, self.get(spec).map(|it| it.1), error)
     }
 
     /// Says on standard error what is unwise and not wrong.
     pub(crate) fn warn(&self) {
         if let Some(exposure) = &self.exposure {
-            say!("qopen: the settings file {exposure}");
+            caution!("qopen: the settings file {exposure}");
+        }
+        for note in &self.notes {
+            caution!("qopen: {note}");
         }
     }
 
     /// The names of settings that differ from what they were, but for those that are exempt.
     pub(crate) fn changed_since(&self, before: &Self, exempt: &[&Spec]) -> Vec<&'static str> {
         let differs = |spec: &&&Spec| {
-            let value = |it: &Self| it.get(spec).map(|(value, _)| value.clone());
+            // Two paths that are shown alike may differ in bytes that are not text.
+            let value =
+                |it: &Self| it.values.get(spec.name).map(|it| (it.text.clone(), it.path.clone()));
             !exempt.iter().any(|it| it.name == spec.name) && value(self) != value(before)
         };
         ALL.iter().filter(differs).map(|spec| spec.name).collect()
@@ -157,7 +169,7 @@ impl Settings {
         Ok(limits)
     }
 
-    fn count(&self, spec: &Spec) -> Result<usize, Failure> {
+    fn count(&self, spec: &'static Spec) -> Result<usize, Failure> {
         let text = self.required(spec)?.expose();
         at_least_one(text).map_err(|reason| self.wrong(spec, &Plain(format!("{text:?}: {reason}"))))
     }
@@ -167,8 +179,8 @@ impl Settings {
         if self.get(&TLS_CERT).is_none() && self.get(&TLS_KEY).is_none() {
             return Ok(None);
         }
-        let (certificates, key) = (self.required(&TLS_CERT)?, self.required(&TLS_KEY)?);
-        let tls = Tls::from_pem_files(certificates.expose(), key.expose());
+        let (certificates, key) = (self.path(&TLS_CERT)?, self.path(&TLS_KEY)?);
+        let tls = Tls::from_pem_files(certificates, key);
         tls.map(Some).map_err(|error| match error {
             TlsError::Key { .. } => self.wrong(&TLS_KEY, &error),
             error => self.wrong(&TLS_CERT, &error),
@@ -205,14 +217,16 @@ impl Settings {
 
     /// Where the journal lives.
     pub(crate) fn journal(&self) -> Result<Location, Failure> {
-        match self.text(&JOURNAL) {
-            None => Ok(Location::folder(self.required(&DATA_DIR)?.expose())),
-            Some(url) if matches!(self.get(&JOURNAL), Some((_, Origin::Flag(_)))) => {
-                refuse_password("--journal", url)?;
-                Location::parse(url).map_err(|error| self.wrong(&JOURNAL, &error))
-            }
-            Some(url) => Location::parse(url).map_err(|error| self.wrong(&JOURNAL, &error)),
+        let Some(Found { text, path, origin }) = self.values.get(JOURNAL.name) else {
+            return Ok(Location::folder(self.path(&DATA_DIR)?));
+        };
+        if let Some(folder) = path {
+            return Ok(Location::folder(folder));
         }
+        if let Origin::Flag(flag) = origin {
+            refuse_password(flag, text.expose())?;
+        }
+        Location::parse(text.expose()).map_err(|error| self.wrong(&JOURNAL, &error))
     }
 
     pub(crate) fn listen(&self) -> Result<SocketAddr, Failure> {
@@ -231,12 +245,15 @@ impl Settings {
         Ok((address, token))
     }
 
-    fn address(&self, spec: &Spec) -> Result<SocketAddr, Failure> {
-        let text = self.required(spec)?.expose();
-        text.parse().map_err(|_| {
-            let example = spec.example;
-            self.wrong(spec, &Plain(format!("{text:?} is not an address and port, like {example}")))
-        })
+    fn address(&self, spec: &'static Spec) -> Result<SocketAddr, Failure> {
+        let mut resolved = self.resolved.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(address) = resolved.get(spec.name) {
+            return Ok(*address);
+        }
+        let address = resolve(self.required(spec)?.expose());
+        let address = address.map_err(|reason| self.wrong(spec, &Plain(reason)))?;
+        resolved.insert(spec.name, address);
+        Ok(address)
     }
 
     pub(crate) fn callback_path(&self) -> Result<String, Failure> {
@@ -245,9 +262,31 @@ impl Settings {
         if path.starts_with('/') && path.chars().all(plain) {
             return Ok(path.to_owned());
         }
+        let bare = path.split_once("://").and_then(|(_, rest)| Some(&rest[rest.find('/')?..]));
+        if let Some(bare) = bare.filter(|it| it.chars().all(plain)) {
+            let reason = format!("{path:?} is a URL; write only its path, {bare}");
+            return Err(self.wrong(&CALLBACK_PATH, &Plain(reason)));
+        }
         let reason = format!("{path:?} must begin with / and hold letters, digits and -_.~ only");
         Err(self.wrong(&CALLBACK_PATH, &Plain(reason)))
     }
+}
+
+fn wrong(spec: &'static Spec, origin: Option<&Origin>, error: &dyn std::error::Error) -> Failure {
+    let from = match origin {
+        Some(Origin::File(file)) => format!(" (from `{}` in {})", spec.name, file.display()),
+        Some(origin) => format!(" (from {origin})"),
+        None => String::new(),
+    };
+    let what = chain(&format!("the {}{from} cannot be used", spec.about), error);
+    let Spec { name, env, example, .. } = spec;
+    let example = match origin {
+        Some(Origin::Flag(flag)) => format!("{flag} '{example}'"),
+        Some(Origin::File(_)) => format!("{name} = \"{example}\""),
+        _ => format!("{env}='{example}'"),
+    };
+    let message = format!("{what}\n  example: {example}");
+    Failure::usage(message).of_setting(spec.name)
 }
 
 /// An error that is its text.
@@ -262,24 +301,25 @@ impl fmt::Display for Plain {
 
 impl std::error::Error for Plain {}
 
-fn flag_value(flags: &Common, spec: &Spec) -> Option<String> {
-    let path = |path: &Option<PathBuf>| path.as_ref().map(|it| it.display().to_string());
+fn flag_value(flags: &Common, spec: &Spec) -> Option<OsString> {
+    let text = |text: &Option<String>| text.as_ref().map(OsString::from);
+    let path = |path: &Option<PathBuf>| path.as_ref().map(OsString::from);
     match spec.name {
-        "base_url" => flags.base_url.clone(),
-        "app_key" => flags.app_key.clone(),
-        "listen" => flags.listen.clone(),
-        "callback_path" => flags.callback_path.clone(),
-        "control" => flags.control.clone(),
+        "base_url" => text(&flags.base_url),
+        "app_key" => text(&flags.app_key),
+        "listen" => text(&flags.listen),
+        "callback_path" => text(&flags.callback_path),
+        "control" => text(&flags.control),
         "tls_cert" => path(&flags.tls_cert),
         "tls_key" => path(&flags.tls_key),
-        "max_connections" => flags.max_connections.clone(),
-        "max_connections_per_peer" => flags.max_connections_per_peer.clone(),
-        "refuse_stale" => flags.refuse_stale.clone(),
+        "max_connections" => text(&flags.max_connections),
+        "max_connections_per_peer" => text(&flags.max_connections_per_peer),
+        "refuse_stale" => text(&flags.refuse_stale),
         "data_dir" => path(&flags.data_dir),
-        "journal" => flags.journal.clone(),
-        "proxy" => flags.proxy.clone(),
+        "journal" => text(&flags.journal),
+        "proxy" => text(&flags.proxy),
         "ca_file" => path(&flags.ca_file),
-        "request_timeout" => flags.request_timeout.clone(),
+        "request_timeout" => text(&flags.request_timeout),
         _ => None,
     }
 }

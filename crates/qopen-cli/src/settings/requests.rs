@@ -114,9 +114,9 @@ impl Settings {
         })
     }
 
-    fn proxy(&self, spec: &Spec) -> Result<Option<Proxy>, Failure> {
+    fn proxy(&self, spec: &'static Spec) -> Result<Option<Proxy>, Failure> {
         let Some((url, origin)) = self.get(spec) else { return Ok(None) };
-        let url = url.expose().trim();
+        let url = url.expose();
         if url.eq_ignore_ascii_case("none") {
             return Ok(Some(Proxy::Nothing));
         }
@@ -126,14 +126,18 @@ impl Settings {
         Ok(Some(Proxy::Url(url.to_owned())))
     }
 
-    fn roots(&self, spec: &Spec) -> Result<Option<Vec<u8>>, Failure> {
-        let Some(file) = self.text(spec) else { return Ok(None) };
-        let pem = std::fs::read(file)
-            .map_err(|error| self.wrong(spec, &Plain(format!("{file} cannot be read: {error}"))))?;
+    fn roots(&self, spec: &'static Spec) -> Result<Option<Vec<u8>>, Failure> {
+        if self.get(spec).is_none() {
+            return Ok(None);
+        }
+        let file = self.path(spec)?;
+        let pem = std::fs::read(file).map_err(|error| {
+            self.wrong(spec, &Plain(format!("{} cannot be read: {error}", file.display())))
+        })?;
         Ok(Some(pem))
     }
 
-    fn timeout(&self, spec: &Spec) -> Result<Duration, Failure> {
+    fn timeout(&self, spec: &'static Spec) -> Result<Duration, Failure> {
         let text = self.required(spec)?.expose();
         let wrong = |reason| self.wrong(spec, &Plain(format!("{text:?}: {reason}")));
         match duration(text).map_err(wrong)? {

@@ -17,6 +17,7 @@ const PAGE: &str = r#"{"event_type":42016,"err_code":0,"robot_id":"r1","data":{"
 /// Runs a verb with a captured page as its input.
 fn run_in(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = with_settings(qopen(folder, arguments));
+    command.env("QOPEN_BASE_URL", "http://127.0.0.1:9");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     // A refusal comes before the input is read.

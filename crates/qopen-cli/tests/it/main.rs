@@ -18,6 +18,8 @@ mod memory;
 mod odd;
 mod offline;
 mod outages;
+#[cfg(target_os = "linux")]
+mod pasted;
 mod places;
 mod pulls;
 #[cfg(target_os = "linux")]
@@ -25,10 +27,14 @@ mod readers;
 mod requests;
 mod served;
 mod serving;
+#[cfg(unix)]
+mod settings;
 mod shared;
 #[cfg(target_os = "linux")]
 mod soak;
 mod support;
+#[cfg(unix)]
+mod switches;
 mod texts;
 #[cfg(unix)]
 mod troubles;

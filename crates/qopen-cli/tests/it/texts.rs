@@ -91,7 +91,7 @@ fn the_settings_file_is_read_and_its_mistakes_are_named_without_quoting_it() {
         ("toml_wrong_type", "callback_token = 12345\n"),
     ] {
         std::fs::write(&file, content).unwrap();
-        let said = say_in(folder.path(), &["doctor"]);
+        let said = say_in(folder.path(), &["pulls", "list"]);
         assert!(!said.contains("canary") && !said.contains("12345"), "{said}");
         insta::assert_snapshot!(name, said);
     }

@@ -324,3 +324,18 @@ fn i10_nothing_prints_a_token_or_a_secret() {
         assert!(!format!("{error} {error:?}").contains("canary"), "{error}");
     }
 }
+
+#[tokio::test]
+async fn a_token_is_checked_by_a_request_and_a_fixed_one_is_not() {
+    let gateway = Gateway::start().await;
+    gateway.token(200, &grant("t1")).token(200, r#"{"errcode":7,"errmsg":"no such app"}"#);
+    let sender = || builder(&gateway).app_credentials("app", "secret").build().unwrap();
+    let good = sender();
+    assert_eq!(good.last_date(), None);
+    good.check_token().await.unwrap();
+    assert!(good.last_date().is_some_and(|it| it.ends_with(" GMT")));
+    assert!(sender().check_token().await.unwrap_err().is_refusal());
+    let fixed = builder(&gateway).access_token("t0").build().unwrap();
+    fixed.check_token().await.unwrap();
+    assert_eq!(gateway.asked(TOKEN_PATH).len(), 2);
+}

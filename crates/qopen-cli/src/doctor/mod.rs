@@ -1,0 +1,137 @@
+//! `qopen doctor`: every setting, where it came from, and whether it will do.
+
+mod online;
+
+use crate::args::DoctorArgs;
+use crate::exit::{Exit, Failure};
+use crate::say::answer;
+use crate::settings::{self, Settings};
+
+pub(crate) async fn run(args: &DoctorArgs, settings: &Settings) -> Result<Exit, Failure> {
+    answer!("{:<28} {:<28} from", "setting", "value");
+    for spec in settings::ALL {
+        let is_problem = settings.problems.iter().any(|it| it.setting() == Some(spec.name));
+        let (value, origin) = match settings.get(spec) {
+            None if is_problem => ("cannot be used".to_owned(), String::new()),
+            None => ("not set".to_owned(), String::new()),
+            Some((value, origin)) if spec.secret => (
+                format!("<secret, {} characters>", value.expose().chars().count()),
+                origin.to_string(),
+            ),
+            Some((value, origin)) => (without_login(value.expose()), origin.to_string()),
+        };
+        answer!("{:<28} {value:<28} {origin}", spec.about);
+    }
+    answer!("");
+    let mut report = Report { exits: Vec::new(), faulty: Vec::new() };
+    let faults = settings.faults(true);
+    for fault in settings.problems.iter().chain(&faults) {
+        report.fault(fault);
+    }
+    report.check(
+        "requests",
+        settings.sender(|it| it).map(|sender| match sender.proxy() {
+            None => "base URL and credentials are there".into(),
+            Some(proxy) => format!("base URL and credentials are there, through {proxy}"),
+        }),
+    );
+    if settings.sets_forwarding() {
+        // Without a URL of its own, any will do: the flag brings it.
+        let any = settings.get(&settings::FORWARD).is_none().then_some("http://127.0.0.1/");
+        let forwarder = settings.forwarder(any);
+        report.check(
+            "forwarding",
+            forwarder.map(|_| "URL, proxy, certificates and time-out are good".into()),
+        );
+    }
+    report.check(
+        "callbacks",
+        settings.ring().map(|_| "app key, callback token and AES key are there".into()),
+    );
+    report.check("callback path", settings.callback_path());
+    report.check("listener", listener(settings));
+    report.check("connections", connections(settings));
+    report.check("journal", crate::journal::examine(settings).await);
+    for note in &settings.notes {
+        answer!("WARN  {note}");
+    }
+    match (&settings.exposure, &settings.file) {
+        (_, None) => {}
+        // A line above says what is wrong in it.
+        (None, Some(_)) if settings.problems.iter().any(|it| it.setting().is_none()) => {}
+        (None, Some(file)) => answer!("ok    settings file: {}", file.display()),
+        (Some(exposure), Some(_)) => answer!("WARN  settings file: {exposure}"),
+    }
+    if args.online {
+        online::run(settings, &mut report).await;
+    }
+    Ok(report.exit())
+}
+
+/// What was found wrong.
+struct Report {
+    exits: Vec<Exit>,
+    /// Settings that a line has named as wrong.
+    faulty: Vec<&'static str>,
+}
+
+impl Report {
+    /// A setting that cannot be used.
+    fn fault(&mut self, failure: &Failure) {
+        self.faulty.extend(failure.setting());
+        self.fail("", failure);
+    }
+
+    /// A check. One that fails for a setting which a line has named already adds no line.
+    fn check(&mut self, what: &str, result: Result<String, Failure>) {
+        match result {
+            Ok(fine) => answer!("ok    {what}: {fine}"),
+            Err(failure) if failure.setting().is_some_and(|it| self.faulty.contains(&it)) => {}
+            Err(failure) => self.fail(&format!("{what}: "), &failure),
+        }
+    }
+
+    fn fail(&mut self, what: &str, failure: &Failure) {
+        self.exits.push(failure.exit);
+        answer!("FAIL  {what}{}", failure.to_string().replace('\n', "\n    "));
+    }
+
+    fn exit(&self) -> Exit {
+        match self.exits.contains(&Exit::Usage) {
+            true => Exit::Usage,
+            false => Exit::worst(self.exits.iter().copied()),
+        }
+    }
+}
+
+/// The value as it is shown: user, password and query of a URL may be secret.
+fn without_login(value: &str) -> String {
+    let Some((scheme, rest)) = value.split_once("://") else { return value.to_owned() };
+    let (rest, query) = match rest.find(['?', '#']) {
+        Some(at) => (&rest[..at], "?…"),
+        None => (rest, ""),
+    };
+    match rest.rsplit_once('@') {
+        Some((_, place)) => format!("{scheme}://…@{place}{query}"),
+        None => format!("{scheme}://{rest}{query}"),
+    }
+}
+
+fn listener(settings: &Settings) -> Result<String, Failure> {
+    let address = settings.listen()?;
+    match std::net::TcpListener::bind(address) {
+        Ok(_) => Ok(format!("{address} can be listened on")),
+        Err(error) => Err(Failure::usage_of(&format!("{address} cannot be listened on"), &error)),
+    }
+}
+
+fn connections(settings: &Settings) -> Result<String, Failure> {
+    let (limits, tls) = (settings.limits()?, settings.tls()?);
+    let stale = match settings.refuse_stale()? {
+        None => "of any age".to_owned(),
+        Some(age) => format!("at most {} s from the clock", age.as_secs()),
+    };
+    let with = if tls.is_some() { "with TLS" } else { "without TLS" };
+    let (all, per_peer) = (limits.connections, limits.per_peer);
+    Ok(format!("{all} at once, {per_peer} of one peer, {with}; callbacks {stale}"))
+}

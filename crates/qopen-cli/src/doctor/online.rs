@@ -1,0 +1,168 @@
+//! `qopen doctor --online`: what the platform says, and what cannot be asked.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use jiff::fmt::rfc2822;
+use qopen::http::{RetryPolicy, SendError, Sender};
+use tokio::net::{TcpStream, lookup_host};
+
+use super::Report;
+use crate::exit::Failure;
+use crate::say::answer;
+use crate::settings::{ACCESS_TOKEN, ALL, BASE_URL, Settings};
+
+/// Time limit for a connection to one address of the platform.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// A difference of clocks that is worth a warning.
+const SKEW: Duration = Duration::from_secs(60);
+
+pub(super) async fn run(settings: &Settings, report: &mut Report) {
+    let Ok(sender) = settings.sender(|it| it.retry(RetryPolicy::default().attempts(1))) else {
+        answer!("");
+        answer!("not checked online: the settings above come first");
+        return;
+    };
+    let proxied = is_proxied(settings);
+    if !proxied && let Some(url) = settings.text(&BASE_URL) {
+        report.check("platform", connect(url).await);
+    }
+    let fixed = settings.get(&ACCESS_TOKEN).is_some();
+    if !fixed {
+        report.check("access token", token(&sender).await);
+        if let Some(clock) = sender.last_date().and_then(|it| clock(&it, Timestamp::now())) {
+            answer!("{clock}");
+        }
+    }
+    answer!("");
+    answer!("not checked:");
+    if proxied {
+        answer!("  platform: a direct connection, because a proxy is set");
+    }
+    if fixed {
+        answer!("  access token: a fixed one is only checked by the first request of a pull");
+        answer!("  clock: only a response of the platform shows its time");
+    }
+    answer!(
+        "  robots: the protocol has no call that lists them; `qopen pull --robot ID` asks for one"
+    );
+    answer!("  callback URL: only a callback shows that the platform reaches this listener");
+    answer!(
+        "  callback token and EncodingAESKey: only a callback shows that they are the console's"
+    );
+}
+
+/// Whether requests go through a proxy, of the settings or of the environment.
+fn is_proxied(settings: &Settings) -> bool {
+    const NAMES: [&str; 3] = ["http_proxy", "https_proxy", "all_proxy"];
+    let set = |name: &str| std::env::var_os(name).is_some_and(|it| !it.is_empty());
+    let in_settings = ALL.iter().any(|spec| spec.name == "proxy" && settings.get(spec).is_some());
+    in_settings || NAMES.iter().any(|name| set(name) || set(&name.to_uppercase()))
+}
+
+/// Connects to the first address that answers, as a request would.
+async fn connect(url: &str) -> Result<String, Failure> {
+    let place = host_and_port(url);
+    let what = |verb: &str| format!("{place} cannot be {verb}; is {} right?", BASE_URL.env);
+    let began = Instant::now();
+    let addresses = lookup_host(&place).await;
+    let addresses: Vec<_> =
+        addresses.map_err(|error| Failure::unexpected(&what("resolved"), &error))?.collect();
+    let mut last = std::io::Error::other("it has no address");
+    for address in &addresses {
+        last = match tokio::time::timeout(CONNECT, TcpStream::connect(address)).await {
+            Ok(Ok(_)) => {
+                let (count, took) = (addresses.len(), began.elapsed().as_millis());
+                let many = if count == 1 { "address" } else { "addresses" };
+                return Ok(format!(
+                    "{place} has {count} {many}; {address} answers after {took} ms"
+                ));
+            }
+            Ok(Err(error)) => error,
+            Err(_) => std::io::Error::other(format!("no answer within {} s", CONNECT.as_secs())),
+        };
+    }
+    Err(Failure::unexpected(&what("reached"), &last))
+}
+
+/// `HOST:PORT` of a URL that a sender has accepted.
+fn host_and_port(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("https", url));
+    let host = rest.split(['/', '\\']).find(|it| !it.is_empty()).unwrap_or_default();
+    let bare = host.rsplit_once(']').map_or(host, |(_, after)| after);
+    match bare.rsplit_once(':') {
+        Some((_, port)) if !port.is_empty() => host.to_owned(),
+        _ => {
+            let port = if scheme.eq_ignore_ascii_case("http") { 80 } else { 443 };
+            format!("{}:{port}", host.strip_suffix(':').unwrap_or(host))
+        }
+    }
+}
+
+async fn token(sender: &Sender) -> Result<String, Failure> {
+    match sender.check_token().await {
+        Ok(()) => Ok("the platform issued one for app key and secret".to_owned()),
+        Err(error) => Err(refused(&error)),
+    }
+}
+
+fn refused(error: &SendError) -> Failure {
+    match error.is_refusal() {
+        true => Failure::refused("", error),
+        false => Failure::unexpected("", error),
+    }
+}
+
+/// How far the platform's clock is from this one's. `None` for a date that cannot be read.
+fn clock(date: &str, now: Timestamp) -> Option<String> {
+    let there = rfc2822::parse(date).ok()?.timestamp();
+    let difference = there.duration_since(now);
+    let (seconds, far) = (difference.as_secs(), difference.unsigned_abs() >= SKEW);
+    let side = if seconds < 0 { "behind" } else { "ahead of" };
+    let (word, hint) = match far {
+        true => ("WARN ", "; set this machine's clock by NTP"),
+        false => ("ok   ", ""),
+    };
+    Some(format!(
+        "{word} clock: the platform's is {} s {side} this one{hint}",
+        seconds.unsigned_abs()
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn a_url_gives_the_place_that_is_connected_to() {
+        for (url, place) in [
+            ("https://a.example", "a.example:443"),
+            ("http://a.example/x:1/", "a.example:80"),
+            ("HTTP://a.example:8080/x", "a.example:8080"),
+            ("https://[::1]", "[::1]:443"),
+            ("https://[::1]:7/", "[::1]:7"),
+            ("https://a.example:", "a.example:443"),
+        ] {
+            assert_eq!(host_and_port(url), place, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_far_off_is_warned_of() {
+        let now: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
+        let say = |date: &str| clock(date, now);
+        assert_eq!(
+            say("Sun, 01 Mar 2026 12:00:02 GMT").unwrap(),
+            "ok    clock: the platform's is 2 s ahead of this one"
+        );
+        assert!(
+            say("Sun, 01 Mar 2026 11:58:00 GMT")
+                .unwrap()
+                .starts_with("WARN  clock: the platform's is 120 s behind")
+        );
+        assert_eq!(say("yesterday"), None);
+    }
+}

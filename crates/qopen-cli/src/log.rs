@@ -1,0 +1,114 @@
+//! The log on standard error.
+
+use clap::ValueEnum;
+use tracing::Level;
+use tracing_subscriber::EnvFilter;
+
+use crate::exit::Failure;
+use crate::say::{self, caution};
+use crate::{settings, terminal};
+
+/// The form of each line on standard error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Plain text
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+const VARIABLE: &str = "QOPEN_LOG";
+
+/// Writes every line on standard error in this form, a panic's included.
+pub(crate) fn write_as(format: LogFormat) {
+    if format == LogFormat::Json {
+        say::in_json();
+        std::panic::set_hook(Box::new(|panic| {
+            say::with_level(Level::ERROR, format_args!("{panic}"));
+        }));
+    }
+}
+
+/// Starts the log. `QOPEN_LOG` says what goes there, in the words of `tracing`'s filters.
+pub(crate) fn start(verbose: u8, format: LogFormat) -> Result<(), Failure> {
+    let level = match verbose {
+        0 => "error",
+        1 => "info",
+        2 => "debug",
+        _ => "trace",
+    };
+    let filter = match std::env::var_os(VARIABLE) {
+        None => EnvFilter::new(level),
+        Some(value) => {
+            let text = value.to_str().ok_or_else(|| wrong("it is not UTF-8 text"))?;
+            filter(text)?.unwrap_or_else(|| EnvFilter::new(level))
+        }
+    };
+    // A line that cannot be written is not; saying so could not be, either.
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(terminal::has_colours() && format == LogFormat::Text)
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false);
+    match format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
+    Ok(())
+}
+
+/// The filter, or `None` where the text is blank.
+fn filter(text: &str) -> Result<Option<EnvFilter>, Failure> {
+    let text = settings::trim(settings::trim(text).trim_matches(['"', '\'']));
+    if text.is_empty() {
+        return Ok(None);
+    }
+    // A word by itself is a level or the name of a module, and few mean a module.
+    for word in text.split(',').map(settings::trim) {
+        if let Some(level) = mistyped_level(word) {
+            caution!("qopen: {VARIABLE}: no level is called {word:?}; did you mean {level}?");
+        }
+    }
+    let parsed = EnvFilter::builder().parse(text);
+    parsed.map(Some).map_err(|error| wrong(&error.to_string()))
+}
+
+/// The level that a word, by itself or after `=`, resembles.
+fn mistyped_level(word: &str) -> Option<&'static str> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    let word = word.to_lowercase();
+    if word.contains(['=', '[', ':']) || LEVELS.contains(&&*word) || word.parse::<usize>().is_ok() {
+        return None;
+    }
+    LEVELS.into_iter().filter(|it| it.len() > 3).find(|it| strsim::osa_distance(it, &word) <= 2)
+}
+
+fn wrong(reason: &str) -> Failure {
+    Failure::usage(format!(
+        "the log filter (from {VARIABLE}) cannot be used: {reason}\n  example: {VARIABLE}='info,qopen_http=debug'"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_are_read_as_pasted_and_mistakes_are_told() {
+        for text in ["debug", " \"debug\"\n", "info,qopen=trace", "3", "qopen[span]=debug"] {
+            assert!(matches!(filter(text), Ok(Some(_))), "{text}");
+        }
+        for text in ["", "\n", "\"\""] {
+            assert!(matches!(filter(text), Ok(None)), "{text}");
+        }
+        for text in ["qopen=loud", "[", "a=b=c"] {
+            let said = filter(text).map(drop).map_err(|it| it.to_string());
+            assert!(said.is_err_and(|it| it.contains("QOPEN_LOG=")), "{text}");
+        }
+        for (word, level) in
+            [("debgu", Some("debug")), ("wran", Some("warn")), ("DEBUG", None), ("qopen", None)]
+        {
+            assert_eq!(mistyped_level(word), level, "{word}");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The robots that the command line names.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use qopen::types::RobotId;
+use zeroize::Zeroizing;
+
+use crate::args::PullArgs;
+use crate::exit::Failure;
+use crate::say::caution;
+use crate::settings::{is_space, text_file, trim};
+
+/// What separates ids in lists of other forms.
+const SEPARATORS: [char; 5] = [',', ';', '，', '；', '、'];
+
+/// The robots of `--robot` and `--robots-file`, each once, in their order.
+pub(crate) fn wanted(args: &PullArgs) -> Result<Vec<RobotId>, Failure> {
+    let mut all = Vec::new();
+    for name in &args.robots {
+        let robot = RobotId::new(trim(name))
+            .map_err(|error| Failure::usage_of(&format!("--robot: the id {name:?}"), &error))?;
+        if robot.as_str().contains(|it: char| is_space(it) && it != ' ') {
+            let what = "it has an invisible character inside; type it again";
+            return Err(Failure::usage(format!("--robot: the id {name:?}: {what}")));
+        }
+        if robot.as_str().contains(SEPARATORS) {
+            caution!("qopen: --robot: {robot} is used as one id; give --robot once for each robot");
+        }
+        all.push(robot);
+    }
+    if let Some(file) = &args.robots_file {
+        all.extend(in_file(file)?);
+    }
+    let mut seen = BTreeSet::new();
+    all.retain(|robot| seen.insert(robot.clone()));
+    if all.is_empty() {
+        return Err(Failure::usage("no robot was named; give --robot ID or --robots-file FILE"));
+    }
+    Ok(all)
+}
+
+fn in_file(file: &Path) -> Result<Vec<RobotId>, Failure> {
+    let what = format!("the robots file {}", file.display());
+    let bytes = std::fs::read(file).map_err(|error| Failure::usage_of(&what, &error))?;
+    let text = text_file::decode(Zeroizing::new(bytes));
+    let robots = text.and_then(|text| parse(&text));
+    robots.map_err(|reason| {
+        Failure::usage(format!(
+            "{what} (from --robots-file): {reason}\n  example: one id a line, # before a comment"
+        ))
+    })
+}
+
+/// One id a line.
+fn parse(text: &str) -> Result<Vec<RobotId>, String> {
+    let mut robots = Vec::new();
+    for (at, line) in text.lines().enumerate() {
+        let name = trim(line.split('#').next().unwrap_or_default());
+        if name.is_empty() {
+            continue;
+        }
+        let wrong = |what: &str| format!("line {}: {what}", at + 1);
+        if name.contains(SEPARATORS) {
+            return Err(wrong("it has a comma or a semicolon; write each id on a line of its own"));
+        }
+        if name.contains(is_space) {
+            return Err(wrong("it has a space inside; write each id on a line of its own"));
+        }
+        if name.starts_with(['"', '\'', '“', '[', '{']) {
+            return Err(wrong("it begins with a quote or a bracket; write the bare id"));
+        }
+        let robot = RobotId::new(name).map_err(|error| wrong(&error.to_string()))?;
+        robots.push(robot);
+    }
+    Ok(robots)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_found_in_files_of_all_editors() {
+        for text in ["a\nb\n", "a\r\nb\r\n", "\n a \u{A0}\n\tb # c\n", "# x\na\n\u{FEFF}b"] {
+            let robots = parse(text).map(|it| it.iter().map(ToString::to_string).collect());
+            assert_eq!(robots, Ok(vec!["a".to_owned(), "b".to_owned()]), "{text:?}");
+        }
+        for (text, reason) in [
+            ("a\nb,c", "line 2: it has a comma"),
+            ("a；b", "line 1: it has a comma or a semicolon"),
+            ("a b", "line 1: it has a space inside"),
+            ("a\u{200B}b", "line 1: it has a space inside"),
+            ("\r\n\"a\"", "line 2: it begins with a quote"),
+            ("[\"a\"]", "line 1: it begins"),
+            ("a\u{7}b", "line 1: an identifier cannot contain control"),
+        ] {
+            let error = parse(text).expect_err(text);
+            assert!(error.starts_with(reason), "{text:?}: {error}");
+        }
+    }
+}

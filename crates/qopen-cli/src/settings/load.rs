@@ -1,0 +1,82 @@
+//! Where values are looked for, and in which order.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use super::read::Read;
+use super::spec::{ALL, Spec};
+use super::{Found, Origin, Plain, Settings, file, flag_value, nearest, wrong};
+use crate::args::Common;
+use crate::exit::Failure;
+
+impl Settings {
+    /// The settings, each of which can be used.
+    pub(crate) fn load(flags: &Common) -> Result<Self, Failure> {
+        let mut settings = Self::find(flags)?;
+        match Failure::of_settings(std::mem::take(&mut settings.problems)) {
+            None => Ok(settings),
+            Some(failure) => Err(failure),
+        }
+    }
+
+    /// The settings, and beside them what cannot be used.
+    pub(crate) fn find(flags: &Common) -> Result<Self, Failure> {
+        let (path, explicit) = match &flags.config {
+            Some(path) => (path.clone(), true),
+            None => (PathBuf::from("qopen.toml"), false),
+        };
+        let in_file = file::read(&path, explicit)?;
+        let file = in_file.is_some().then(|| path.clone());
+        let file::InFile { values: mut in_file, schedule, problems } = in_file.unwrap_or_default();
+        let has_secrets = ALL.iter().any(|spec| spec.secret && in_file.contains_key(spec.name));
+        let exposure = file.as_deref().and_then(|file| file::exposure(file, has_secrets));
+        let mut settings = Self {
+            values: BTreeMap::new(),
+            file,
+            overridden: Vec::new(),
+            exposure,
+            notes: Vec::new(),
+            problems,
+            schedule,
+            resolved: Mutex::default(),
+        };
+        for spec in ALL {
+            let flag = flag_value(flags, spec).zip(spec.flag);
+            // An empty variable is one that is not set: `docker compose` passes such.
+            let env = std::env::var_os(spec.env).filter(|value| !value.is_empty());
+            let found = flag
+                .map(|(value, flag)| (value, Origin::Flag(flag)))
+                .or_else(|| env.map(|value| (value, Origin::Environment(spec.env))))
+                .or_else(|| {
+                    let value = in_file.remove(spec.name)?;
+                    Some((value.expose().into(), Origin::File(path.clone())))
+                })
+                .or_else(|| spec.default.map(|value| (value.into(), Origin::Default)));
+            if let Some((raw, origin)) = found {
+                settings.take(spec, raw, origin);
+            }
+        }
+        settings.overridden = in_file.into_keys().collect();
+        let names = std::env::vars_os().filter_map(|it| it.0.into_string().ok());
+        let mut stray: Vec<_> = names.filter_map(|it| nearest::stray_variable(&it)).collect();
+        stray.sort();
+        settings.notes.append(&mut stray);
+        Ok(settings)
+    }
+
+    fn take(&mut self, spec: &'static Spec, raw: OsString, origin: Origin) {
+        match spec.read(raw) {
+            Ok(Read { text, path, notes }) => {
+                let place = match &origin {
+                    Origin::File(file) => format!("`{}` in {}", spec.name, file.display()),
+                    origin => origin.to_string(),
+                };
+                self.notes.extend(notes.into_iter().map(|note| format!("{place}: {note}")));
+                self.values.insert(spec.name, Found { text, path, origin });
+            }
+            Err(reason) => self.problems.push(wrong(spec, Some(&origin), &Plain(reason))),
+        }
+    }
+}

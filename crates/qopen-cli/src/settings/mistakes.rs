@@ -1,0 +1,166 @@
+//! What is wrong with a settings file, said without quoting it: a line may hold a secret.
+
+use super::nearest::nearest;
+use super::read::is_space;
+use super::spec::{ALL, Kind, Spec};
+
+/// What is wrong at the byte `at`, where the parser stopped.
+pub(super) fn diagnose(text: &str, at: Option<usize>) -> String {
+    let at = at.unwrap_or(text.len());
+    let mut end = at.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let start = text[..end].rfind('\n').map_or(0, |it| it + 1);
+    let number = text[..start].matches('\n').count() + 1;
+    let line = text[start..].lines().next().unwrap_or_default();
+    if let Some((name, earlier)) = repeated(&text[..start], line) {
+        return format!(
+            "`{name}` is given twice, in line {earlier} and in line {number}; remove one"
+        );
+    }
+    format!("line {number} {}", of_line(line))
+}
+
+/// The known name that the line gives once more, and the line that gave it first.
+fn repeated(before: &str, line: &str) -> Option<(&'static str, usize)> {
+    let name = known(key(line)?)?;
+    Some((name, line_of(before, name)?))
+}
+
+fn of_line(line: &str) -> String {
+    const FORM: &str = "a setting is written name = \"value\"";
+    let bare = line.trim();
+    if bare.starts_with('{') {
+        return format!("is JSON; {FORM}");
+    }
+    let before = line.split(['=', '"', '\'']).next().unwrap_or_default();
+    if before.contains(|it: char| is_space(it) && !it.is_ascii()) {
+        return format!("has an invisible character before the value; type it again; {FORM}");
+    }
+    let shell = bare.strip_prefix("export ").or_else(|| bare.strip_prefix("set ")).unwrap_or(bare);
+    let name =
+        shell.split(['=', ':', ' ', '＝']).next().unwrap_or_default().trim_matches(['"', '\'']);
+    let Some(spec) = ALL.iter().find(|it| it.name == name || it.env == name) else {
+        return match typographic(line) {
+            Some(what) => format!("has {what}; {FORM}"),
+            None => format!("is not TOML; {FORM}"),
+        };
+    };
+    let Spec { name, kind, .. } = spec;
+    if let Some(what) = typographic(line) {
+        return format!("has {what}; write {name} = \"…\"");
+    }
+    if shell.starts_with(spec.env) {
+        return format!("is written as for a shell; write {name} = \"…\"");
+    }
+    let rest = shell.trim_start_matches(['"', '\'']).trim_start_matches(name);
+    let rest = rest.trim_start_matches(['"', '\'']).trim_start();
+    match rest.strip_prefix('=').map(str::trim_start) {
+        None => format!("has no = after the name; write {name} = \"…\""),
+        Some(value) if value.contains('\\') && matches!(kind, Kind::Path | Kind::Journal) => {
+            format!("has a backslash in double quotes; write {name} = '…'")
+        }
+        Some(value) if !value.starts_with(['"', '\'']) => {
+            format!("has a value without quotes; write {name} = \"…\"")
+        }
+        Some(_) => {
+            format!("is not TOML; write {name} = \"…\", or '…' around a value with \\ or \"")
+        }
+    }
+}
+
+/// Characters of word processors in the place of those of TOML.
+fn typographic(line: &str) -> Option<&'static str> {
+    let value = line.split_once(['=', '＝']).map_or(line, |(_, value)| value.trim_start());
+    if line.contains('＝') && !line.contains('=') {
+        return Some("the full-width character ＝ instead of =");
+    }
+    value.starts_with(['“', '”', '‘', '’', '„', '「', '＂']).then_some("typographic quotes")
+}
+
+/// What to say of a name that is no setting; `value` is what it was given.
+pub(super) fn unknown(text: &str, name: &str, value: Option<&toml::Value>) -> String {
+    let line = line_of(text, name).map(|line| format!("line {line}: ")).unwrap_or_default();
+    if let Some(toml::Value::Table(table)) = value {
+        if let Some(inner) = table.keys().find_map(|it| known(it)) {
+            return format!(
+                "`{inner}` is under `{name}`; settings are at the top level, without [{name}]"
+            );
+        }
+        return format!("{line}no table is called `{name}`; settings are at the top level");
+    }
+    if let Some(spec) = nearest(name) {
+        return format!("{line}no setting is called `{name}`; did you mean `{}`?", spec.name);
+    }
+    let known: Vec<_> = ALL.iter().map(|spec| spec.name).collect();
+    format!("{line}no setting is called `{name}`; there are {}", known.join(", "))
+}
+
+/// A setting after `[[schedule]]` belongs to that entry, which has none such.
+pub(super) fn swallowed(value: &toml::Value) -> Option<String> {
+    let entries = value.as_array()?;
+    let name = entries.iter().filter_map(toml::Value::as_table).flat_map(|it| it.keys());
+    let name = name.filter_map(|it| known(it)).next()?;
+    Some(format!(
+        "`{name}` comes after [[schedule]] and so belongs to it; move it above the first [[schedule]]"
+    ))
+}
+
+/// The first line that gives `name`.
+pub(super) fn line_of(text: &str, name: &str) -> Option<usize> {
+    let gives =
+        |line: &str| key(line) == Some(name) || line.trim().trim_matches(['[', ']']) == name;
+    text.lines().position(gives).map(|it| it + 1)
+}
+
+/// What a line gives a value to.
+fn key(line: &str) -> Option<&str> {
+    let (name, _) = line.split_once('=')?;
+    Some(name.trim().trim_matches(['"', '\'']))
+}
+
+fn known(name: &str) -> Option<&'static str> {
+    ALL.iter().map(|spec| spec.name).find(|it| *it == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mistakes_are_told_apart_and_no_value_is_quoted() {
+        for (text, expected) in [
+            (
+                "app_key = \"a\"\n\napp_key = \"canary\"\n",
+                "`app_key` is given twice, in line 1 and in line 3",
+            ),
+            ("\"app_key\" = \"a\"\napp_key=\"canary\"", "given twice, in line 1 and in line 2"),
+            (
+                "# x\napp_secret = canary\n",
+                "line 2 has a value without quotes; write app_secret = \"…\"",
+            ),
+            ("app_secret: canary\n", "line 1 has no = after the name"),
+            ("app_secret = \"canary\n", "line 1 is not TOML; write app_secret"),
+            ("app_secret = “canary”\n", "line 1 has typographic quotes"),
+            ("app_secret ＝ \"canary\"\n", "line 1 has the full-width character ＝"),
+            (
+                "export QOPEN_APP_SECRET=canary\n",
+                "line 1 is written as for a shell; write app_secret",
+            ),
+            ("QOPEN_APP_SECRET=canary\n", "line 1 is written as for a shell; write app_secret"),
+            ("data_dir = \"C:\\qopen\\canary\"\n", "line 1 has a backslash in double quotes"),
+            ("canary canary\n", "line 1 is not TOML; a setting is written"),
+            ("app_key = \"a\"\ncanary", "line 2 is not TOML"),
+            ("{\"app_secret\": \"canary\"}\n", "line 1 is JSON"),
+            ("\u{200B}app_secret = \"canary\"\n", "line 1 has an invisible character"),
+            ("app_secret\u{A0}= \"canary\"\n", "line 1 has an invisible character"),
+            ("企业 = canary\n", "line 1 is not TOML"),
+            ("app_secret = \"\"\"canary\n\n", "not TOML"),
+        ] {
+            let error = toml::from_str::<toml::Table>(text).expect_err(text);
+            let said = diagnose(text, error.span().map(|it| it.start));
+            assert!(said.contains(expected) && !said.contains("canary"), "{text}: {said}");
+        }
+    }
+}

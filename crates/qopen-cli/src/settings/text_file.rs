@@ -1,0 +1,62 @@
+//! Text files as editors save them.
+
+use zeroize::Zeroizing;
+
+/// What some editors begin a file in UTF-8 with.
+pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// What other editors begin a file in UTF-16 with.
+const UTF_16: [&[u8]; 2] = [b"\xFF\xFE", b"\xFE\xFF"];
+
+/// Refuses bytes that begin as a file in UTF-16 does.
+///
+/// # Errors
+/// Says so.
+pub(crate) fn refuse_utf16(bytes: &[u8]) -> Result<(), String> {
+    match UTF_16.iter().any(|mark| bytes.starts_with(mark)) {
+        false => Ok(()),
+        true => {
+            Err("it is not UTF-8 but UTF-16; save it again, with the encoding UTF-8".to_owned())
+        }
+    }
+}
+
+/// The text of a file, without a byte order mark.
+///
+/// # Errors
+/// Says what the file is instead of UTF-8 text, with the line.
+pub(crate) fn decode(bytes: Zeroizing<Vec<u8>>) -> Result<Zeroizing<String>, String> {
+    let beginning = bytes.get(..64).unwrap_or(&bytes);
+    // Every second byte of a Latin text, where no byte order mark says so.
+    let zeros = beginning.iter().filter(|it| **it == 0).count();
+    refuse_utf16(if zeros * 4 > beginning.len() { UTF_16[0] } else { beginning })?;
+    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
+    match std::str::from_utf8(bytes) {
+        // Old editors end lines with a carriage return alone.
+        Ok(text) if !text.contains('\n') => Ok(Zeroizing::new(text.replace('\r', "\n"))),
+        Ok(text) => Ok(Zeroizing::new(text.to_owned())),
+        Err(error) => {
+            let before = &bytes[..error.valid_up_to()];
+            let line = before.iter().filter(|it| **it == b'\n').count() + 1;
+            Err(format!("line {line} is not UTF-8; save the file again, with the encoding UTF-8"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_utf8_is_a_text_and_the_line_that_is_not_is_named() {
+        let decode = |bytes: &[u8]| decode(Zeroizing::new(bytes.to_vec())).map(|it| it.to_string());
+        assert_eq!(decode(b"\xEF\xBB\xBFa\r\nb"), Ok("a\r\nb".to_owned()));
+        assert_eq!(decode(b""), Ok(String::new()));
+        assert_eq!(decode(b"a\rb\r"), Ok("a\nb\n".to_owned()));
+        assert_eq!(decode(b"key = \"a\0b\"\n"), Ok("key = \"a\0b\"\n".to_owned()));
+        for bytes in [&b"\xFF\xFEa\0"[..], b"\xFE\xFF\0a", b"a\0b\0"] {
+            assert!(decode(bytes).is_err_and(|it| it.contains("UTF-16")));
+        }
+        assert!(decode(b"a\nb\xB0\xA1\n").is_err_and(|it| it.starts_with("line 2 is not UTF-8")));
+    }
+}

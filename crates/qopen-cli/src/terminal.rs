@@ -1,0 +1,175 @@
+//! What the terminal can show, and the switches that are read before the command line.
+
+use std::ffi::{OsStr, OsString};
+use std::io::IsTerminal as _;
+use std::sync::OnceLock;
+
+use clap::{ColorChoice, ValueEnum as _};
+
+use crate::log::LogFormat;
+use crate::say;
+
+static COLOURS: OnceLock<ColorChoice> = OnceLock::new();
+
+/// Fixes the choice of `--color` for the process.
+pub(crate) fn choose(colours: ColorChoice) {
+    let _ = COLOURS.set(colours);
+}
+
+/// Whether lines on standard error may have colours.
+pub(crate) fn has_colours() -> bool {
+    let choice = COLOURS.get().copied().unwrap_or_default();
+    wants_colours(choice, std::io::stderr().is_terminal(), |name| std::env::var_os(name))
+}
+
+/// Whether standard error can show lines that change.
+pub(crate) fn is_live() -> bool {
+    let capable = || is_capable(std::env::var_os("TERM").as_deref());
+    !say::is_json() && std::io::stderr().is_terminal() && capable()
+}
+
+/// As clap does for help: the switch, then `NO_COLOR`, then `CLICOLOR_FORCE`, then the terminal.
+fn wants_colours(
+    choice: ColorChoice,
+    is_terminal: bool,
+    env: impl Fn(&str) -> Option<OsString>,
+) -> bool {
+    let is_set = |name| env(name).is_some_and(|value| !value.is_empty());
+    let forced = || env("CLICOLOR_FORCE").is_some_and(|value| value != "0");
+    match choice {
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+        ColorChoice::Auto if is_set("NO_COLOR") => false,
+        ColorChoice::Auto => {
+            forced()
+                || is_terminal
+                    && is_capable(env("TERM").as_deref())
+                    && env("CLICOLOR").is_none_or(|it| it != "0")
+        }
+    }
+}
+
+fn is_capable(term: Option<&OsStr>) -> bool {
+    match term {
+        None => cfg!(windows),
+        Some(term) => term != "dumb" && !term.is_empty(),
+    }
+}
+
+/// A switch's value on a command line that may be wrong elsewhere.
+fn switch(arguments: &[OsString], name: &str) -> Option<String> {
+    let mut found = None;
+    let mut arguments = arguments.iter().take_while(|it| *it != "--");
+    while let Some(argument) = arguments.next() {
+        let Some(text) = argument.to_str() else { continue };
+        let value = match text.strip_prefix(name) {
+            Some("") => arguments.next().and_then(|it| it.to_str()),
+            Some(rest) => rest.strip_prefix('='),
+            None => None,
+        };
+        found = value.map(str::to_owned).or(found);
+    }
+    found
+}
+
+/// The `--color` of a command line. One that is wrong is reported when all is parsed.
+pub(crate) fn color_of(arguments: &[OsString]) -> ColorChoice {
+    let given = switch(arguments, "--color");
+    given.and_then(|it| ColorChoice::from_str(&it, true).ok()).unwrap_or_default()
+}
+
+/// The `--log-format` of a command line, else the format of the environment.
+///
+/// # Errors
+/// Names `QOPEN_LOG_FORMAT`, where it is neither `text` nor `json`.
+pub(crate) fn log_format_of(arguments: &[OsString]) -> Result<LogFormat, String> {
+    if let Some(given) = switch(arguments, "--log-format") {
+        return Ok(LogFormat::from_str(&given, false).unwrap_or(LogFormat::Text));
+    }
+    let Some(value) = std::env::var_os("QOPEN_LOG_FORMAT") else { return Ok(LogFormat::Text) };
+    let text = value.to_str().map(|it| crate::settings::trim(it).trim_matches(['"', '\'']));
+    match text {
+        Some("") => Ok(LogFormat::Text),
+        Some(text) => LogFormat::from_str(text, true),
+        None => Err(String::new()),
+    }
+    .map_err(|_| {
+        "the log format (from QOPEN_LOG_FORMAT) cannot be used: it is text or json\n  example: QOPEN_LOG_FORMAT='json'"
+            .to_owned()
+    })
+}
+
+/// The arguments that are not UTF-8, each with the flag that it belongs to, fit to be shown.
+pub(crate) fn not_text(arguments: &[OsString]) -> Option<String> {
+    let at = arguments.iter().position(|it| it.to_str().is_none())?;
+    let lossy = arguments[at].to_string_lossy();
+    let flag = match lossy.split_once('=') {
+        Some((flag, _)) if flag.starts_with("--") => Some(flag.to_owned()),
+        _ => arguments[..at].last()?.to_str().filter(|it| it.starts_with('-')).map(str::to_owned),
+    };
+    Some(flag.map_or_else(|| format!("argument {at}"), |flag| format!("the value of {flag}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn os(arguments: &[&str]) -> Vec<OsString> {
+        arguments.iter().map(OsString::from).collect()
+    }
+
+    #[test]
+    fn the_switch_comes_before_the_environment_and_that_before_the_terminal() {
+        use ColorChoice::{Always, Auto, Never};
+        for (choice, terminal, env, expected) in [
+            (Auto, true, &[("TERM", "xterm")][..], true),
+            (Auto, true, &[("TERM", "dumb")], false),
+            (Auto, true, &[], cfg!(windows)),
+            (Auto, true, &[("TERM", "xterm"), ("NO_COLOR", "1")], false),
+            (Auto, true, &[("TERM", "xterm"), ("NO_COLOR", "")], true),
+            (Auto, true, &[("TERM", "xterm"), ("CLICOLOR", "0")], false),
+            (Auto, false, &[("TERM", "xterm")], false),
+            (Auto, false, &[("CLICOLOR_FORCE", "1")], true),
+            (Auto, false, &[("CLICOLOR_FORCE", "0")], false),
+            (Auto, false, &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], false),
+            (Always, false, &[("NO_COLOR", "1"), ("TERM", "dumb")], true),
+            (Never, true, &[("CLICOLOR_FORCE", "1")], false),
+        ] {
+            let env_of = |name: &str| env.iter().find(|it| it.0 == name).map(|it| it.1.into());
+            assert_eq!(wants_colours(choice, terminal, env_of), expected, "{choice:?} {env:?}");
+        }
+    }
+
+    #[test]
+    fn switches_are_found_wherever_they_are() {
+        assert_eq!(color_of(&os(&["qopen", "pull", "--color", "never"])), ColorChoice::Never);
+        assert_eq!(color_of(&os(&["qopen", "--color=ALWAYS", "pull"])), ColorChoice::Always);
+        assert_eq!(color_of(&os(&["qopen", "--colour=never"])), ColorChoice::Auto);
+        assert_eq!(color_of(&os(&["qopen", "--", "--color=never"])), ColorChoice::Auto);
+        assert_eq!(log_format_of(&os(&["qopen", "--log-format=json"])), Ok(LogFormat::Json));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn an_argument_that_is_not_text_is_named_by_its_flag() {
+        use std::os::unix::ffi::OsStringExt as _;
+        let bad = |before: &[u8]| OsString::from_vec([before, b"\xFF"].concat());
+        let named = |mut all: Vec<OsString>, last| {
+            all.push(last);
+            not_text(&all)
+        };
+        assert_eq!(
+            named(os(&["qopen", "pull", "--robot"]), bad(b"r")).as_deref(),
+            Some("the value of --robot")
+        );
+        assert_eq!(
+            named(os(&["qopen"]), bad(b"--robot=r")).as_deref(),
+            Some("the value of --robot")
+        );
+        assert_eq!(
+            named(os(&["qopen", "pulls", "show"]), bad(b"r")).as_deref(),
+            Some("argument 3")
+        );
+        assert_eq!(not_text(&os(&["qopen", "é"])), None);
+    }
+}
