@@ -13,7 +13,7 @@ mod stream;
 mod temporary;
 
 pub use error::SinkError;
-pub use file::FileSink;
+pub use file::{EncodedFile, FileSink};
 pub use format::{CSV_COLUMNS, Format};
 pub use name::file_name;
 #[cfg(feature = "postgres")]

@@ -28,6 +28,7 @@ pub use publish::{
 };
 pub use pull::{Progress, Pull, PullError, PullRequest};
 pub use replay::{Replay, ReplayError, Replayed};
+pub use resume::kept_list;
 pub use stats::{Stats, Stranger};
 pub use worker::{ClaimedPull, TakePlaceError, Worker, WorkerOptions};
 
