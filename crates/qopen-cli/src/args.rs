@@ -60,10 +60,15 @@ pub(crate) struct Common {
     /// renews it when it sends a page again is not known [env: QOPEN_REFUSE_STALE]
     #[arg(long, global = true, value_name = "TIME")]
     pub(crate) refuse_stale: Option<String>,
-    /// Where `serve` is controlled; elsewhere than on loopback QOPEN_CONTROL_TOKEN must be set
+    /// Where `serve` is controlled. On loopback every user of the machine may do so, and no page in a
+    /// browser may; QOPEN_CONTROL_TOKEN restricts it to those who have the token, and must be set elsewhere
     /// [env: QOPEN_CONTROL] [default: 127.0.0.1:8081]
     #[arg(long, global = true, value_name = "ADDRESS")]
     pub(crate) control: Option<String>,
+    /// Answer control requests to this host too, behind a proxy say; repeatable
+    /// [env: QOPEN_CONTROL_HOST, separated by commas]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) control_host: Vec<String>,
     /// Where the journal lives [env: QOPEN_DATA_DIR] [default: qopen-data]
     #[arg(long, global = true, value_name = "FOLDER")]
     pub(crate) data_dir: Option<PathBuf>,
@@ -132,8 +137,8 @@ pub(crate) struct PullArgs {
     /// A robot whose customers are wanted; may be given several times
     #[arg(long = "robot", value_name = "ID")]
     pub(crate) robots: Vec<String>,
-    /// Take up the pull of this mark, which was interrupted or is incomplete; may be given several
-    /// times
+    /// Take up the pull of this mark or its beginning, which was interrupted or is incomplete; may be
+    /// given several times
     #[arg(long, value_name = "MARK", conflicts_with_all = ["robots", "robots_file", "new"])]
     pub(crate) resume: Vec<String>,
     /// Begin anew where an interrupted pull of the robot could be taken up
@@ -267,7 +272,7 @@ pub(crate) enum PullsVerb {
     },
     /// One of them, with everything that happened to it
     Show {
-        /// Its mark
+        /// Its mark, or the beginning of it
         mark: String,
         /// As JSON, an object a line
         #[arg(long)]
@@ -275,11 +280,31 @@ pub(crate) enum PullsVerb {
     },
     /// Delete everything that the journal has of a pull, also from the disk
     Purge {
-        /// Its mark
+        /// Its mark, or the beginning of it
         mark: String,
     },
+    /// Write the list of a kept pull to a file, without publishing it
+    Export(ExportArgs),
     /// Read everything in the journal and say what is damaged
     Check,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// The pull's mark, or the beginning of it
+    pub(crate) mark: String,
+    /// Write to a file, a folder as ROBOT.jsonl, or - for standard output
+    #[arg(long, value_name = "PATH|-")]
+    pub(crate) out: PathBuf,
+    /// Write the list in this format
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: OutputFormat,
+    /// Write what there is of a list that is not complete
+    #[arg(long)]
+    pub(crate) partial: bool,
+    /// Select the robot, where several robots' pulls have the mark
+    #[arg(long, value_name = "ID")]
+    pub(crate) robot: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

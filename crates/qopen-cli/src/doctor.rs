@@ -37,6 +37,7 @@ pub(crate) async fn run(settings: &Settings) -> Result<Exit, Failure> {
     check("callback path", settings.callback_path());
     check("listener", listener(settings));
     check("connections", connections(settings));
+    check("control", control(settings));
     check("journal", crate::journal::examine(settings).await);
     match (&settings.exposure, &settings.file) {
         (_, None) => {}
@@ -52,6 +53,16 @@ fn listener(settings: &Settings) -> Result<String, Failure> {
         Ok(_) => Ok(format!("{address} can be listened on")),
         Err(error) => Err(Failure::usage_of(&format!("{address} cannot be listened on"), &error)),
     }
+}
+
+fn control(settings: &Settings) -> Result<String, Failure> {
+    let ((address, token), hosts) = (settings.control()?, settings.control_hosts()?);
+    let with = if token.is_some() { "with a token" } else { "without a token" };
+    let hosts = match hosts.len() {
+        0 => String::new(),
+        more => format!(", and {more} more hosts"),
+    };
+    Ok(format!("{address}, {with}; answers to loopback and that address{hosts}"))
 }
 
 fn connections(settings: &Settings) -> Result<String, Failure> {

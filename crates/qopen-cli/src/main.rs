@@ -2,17 +2,21 @@
 
 mod args;
 mod assemble;
+mod beside;
 mod copy;
 mod demo;
 mod doctor;
 mod exit;
 mod explain;
+mod export;
 mod journal;
+mod kept;
 mod migrate;
 mod output;
 mod pull;
 mod pulls;
 mod quarantine;
+mod remote;
 mod report;
 mod say;
 mod serve;

@@ -92,6 +92,9 @@ impl Wanted {
             for mark in marks {
                 wanted.resumed.extend(crate::journal::of_mark(journal, mark).await?);
             }
+            // Two beginnings may be of one mark.
+            wanted.resumed.sort_by(|one, other| one.pull.cmp(&other.pull));
+            wanted.resumed.dedup_by(|one, other| one.pull == other.pull);
             wanted.check()?;
             return Ok(wanted);
         }

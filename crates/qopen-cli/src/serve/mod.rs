@@ -23,11 +23,13 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::args::{Common, Role, ServeArgs};
+use crate::beside;
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Output};
 use crate::say::say;
 use crate::settings::Settings;
 use crate::wiring;
+pub(crate) use control::Host;
 pub(crate) use schedule::Entry;
 use service::Service;
 
@@ -56,6 +58,7 @@ pub(crate) async fn run(
 ) -> Result<Exit, Failure> {
     let hangups = reload::Hangups::listen();
     let (address, token) = settings.control()?;
+    let doors = control::Doors::new(settings.control_hosts()?);
     let jobs: Result<Vec<_>, _> = settings.schedule.iter().map(schedule::Job::new).collect();
     let jobs = jobs?;
     let location = settings.journal()?;
@@ -122,6 +125,7 @@ pub(crate) async fn run(
     if let Some(callbacks) = &callbacks {
         say_where(callbacks, &settings, tls.is_some());
     }
+    let noted = Noted::leave(location.as_folder(), &control);
     say!("qopen: control on http://{}/v1/pulls, described by /openapi.json", at(&control));
     let token = token.cloned();
     let running = reload::Running { client: service.client.clone(), tls, flags, settings };
@@ -165,7 +169,7 @@ pub(crate) async fn run(
         let service = Arc::clone(&service);
         tasks.keep("refusals", stopping.clone(), move || tell_of_refusals(Arc::clone(&service)));
     }
-    let control_router = control::router(Arc::clone(&service), token, listener.clone());
+    let control_router = control::router(Arc::clone(&service), token, doors, listener.clone());
     let receiving = async {
         match callbacks {
             Some(callbacks) => listener.serve(callbacks, router, told(stopping.clone())).await,
@@ -208,7 +212,31 @@ pub(crate) async fn run(
             tracing::warn!("stopped with work in flight; the next start resumes it");
         }
     }
+    drop(noted);
     Ok(Exit::Complete)
+}
+
+/// The note for the verbs beside this process, removed when it is dropped.
+struct Noted<'a>(Option<&'a Path>);
+
+impl<'a> Noted<'a> {
+    fn leave(folder: Option<&'a Path>, control: &TcpListener) -> Self {
+        let Some(folder) = folder else { return Self(None) };
+        let left = control.local_addr().and_then(|address| beside::leave(folder, address));
+        if let Err(error) = left {
+            let what = "`qopen pulls` and `quarantine` will not find this process";
+            say!("qopen: {}", crate::exit::chain(what, &error));
+        }
+        Self(Some(folder))
+    }
+}
+
+impl Drop for Noted<'_> {
+    fn drop(&mut self) {
+        if let Some(folder) = self.0 {
+            beside::remove(folder);
+        }
+    }
 }
 
 /// Has the workers of other processes know what was refused here, once a second at most.

@@ -116,11 +116,20 @@ pub(crate) static CONTROL: Spec = flagged(
     Some("127.0.0.1:8081"),
     spec("control", "control listener", "QOPEN_CONTROL", "127.0.0.1:8081"),
 );
-pub(crate) static CONTROL_TOKEN: Spec =
-    secret("control_token", "control token", "QOPEN_CONTROL_TOKEN", "…");
+pub(crate) static CONTROL_HOST: Spec = flagged(
+    "--control-host",
+    None,
+    spec("control_host", "control hosts", "QOPEN_CONTROL_HOST", "qopen.example,10.0.0.7"),
+);
+pub(crate) static CONTROL_TOKEN: Spec = secret(
+    "control_token",
+    "control token",
+    "QOPEN_CONTROL_TOKEN",
+    "the output of: openssl rand -hex 32",
+);
 
 /// Every setting, in the order in which they are shown.
-pub(crate) static ALL: [&Spec; 19] = [
+pub(crate) static ALL: [&Spec; 20] = [
     &BASE_URL,
     &APP_KEY,
     &APP_SECRET,
@@ -137,6 +146,7 @@ pub(crate) static ALL: [&Spec; 19] = [
     &MAX_CONNECTIONS_PER_PEER,
     &REFUSE_STALE,
     &CONTROL,
+    &CONTROL_HOST,
     &CONTROL_TOKEN,
     &DATA_DIR,
     &JOURNAL,

@@ -1,50 +1,50 @@
 //! The control API: pulls are started, watched, read and ended over HTTP.
 
-use std::convert::Infallible;
-use std::io;
-use std::sync::Arc;
-use std::time::Duration;
+mod accounts;
+mod doors;
+mod events;
+mod host;
+mod quarantine;
 
-use axum::body::Body;
+use std::sync::Arc;
+
 use axum::extract::{Path, Query, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
-use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use bytes::Bytes;
-use futures_core::Stream;
-use futures_util::stream;
 use qopen::callback::listener::Listener;
-use qopen::journal::{Note, PullId, PullState};
-use qopen::sink::{Format, StreamSink, file_name};
+use qopen::journal::{JournalError, PullState};
+use qopen::sink::file_name;
 use qopen::types::{MarkId, RobotId, Secret};
 use qopen::{PullError, PullRequest};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use subtle::ConstantTimeEq as _;
-use tokio::sync::{mpsc, watch};
 
 use super::metrics;
 use super::service::{Live, Service};
-use crate::exit::chain;
-use crate::pulls::Line;
+use crate::exit::{Failure, chain};
+use crate::pulls::{Line, NoteLine, PullName};
 use crate::report;
+pub(super) use doors::Doors;
+pub(crate) use host::Host;
 
 /// What describes the API; a test holds it against the routes.
 const OPENAPI: &str = include_str!("openapi.json");
 
-/// Pieces of a list that wait for a slow reader.
-const PIECES: usize = 16;
-
-/// How often it is looked what became of a pull that another process has.
-const ELSEWHERE: Duration = Duration::from_millis(500);
-
 type Shared = State<Arc<Service>>;
 
-/// Every route. With a token, all but the probes ask for it.
-pub(super) fn router(service: Arc<Service>, token: Option<Secret>, callbacks: Listener) -> Router {
+/// Every route. With a token, all but the probes and the description ask for it. All but the probes refuse
+/// what a page of another site may have sent.
+pub(super) fn router(
+    service: Arc<Service>,
+    token: Option<Secret>,
+    doors: Doors,
+    callbacks: Listener,
+) -> Router {
     let figures = async move |State(service): Shared| {
         let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
         (kind, metrics::text(&service, &callbacks).await)
@@ -52,10 +52,17 @@ pub(super) fn router(service: Arc<Service>, token: Option<Secret>, callbacks: Li
     let guarded = Router::new()
         .route("/v1/pulls", get(list).post(start))
         .route("/v1/pulls/{mark_id}", get(show).delete(end))
-        .route("/v1/pulls/{mark_id}/accounts", get(accounts))
+        .route("/v1/pulls/{mark_id}/notes", get(notes))
+        .route("/v1/pulls/{mark_id}/accounts", get(accounts::accounts))
         .route("/v1/pulls/{mark_id}/resume", post(resume))
-        .route("/v1/pulls/{mark_id}/events", get(events))
+        .route("/v1/pulls/{mark_id}/events", get(events::events))
+        .route("/v1/quarantine", get(quarantine::list))
+        .route("/v1/quarantine/retry", post(quarantine::retry))
+        .route("/v1/quarantine/{item}", get(quarantine::show))
+        .route("/v1/quarantine/{item}/release", post(quarantine::release))
+        .route("/v1/journal/check", post(check))
         .route("/metrics", get(figures))
+        .layer(middleware::from_fn(doors::only_json))
         .layer(middleware::from_fn_with_state(token.map(Arc::new), authorise));
     Router::new()
         .route("/healthz", get(async || "ok"))
@@ -66,10 +73,12 @@ pub(super) fn router(service: Arc<Service>, token: Option<Secret>, callbacks: Li
         )
         .merge(guarded)
         .fallback(async || Refusal(StatusCode::NOT_FOUND, "there is no such path".into()))
+        .layer(middleware::from_fn_with_state(Arc::new(doors), doors::guard))
         .with_state(service)
 }
 
 /// Why a request is not answered as was hoped, as JSON with an `error`.
+#[derive(Debug)]
 struct Refusal(StatusCode, String);
 
 impl IntoResponse for Refusal {
@@ -83,8 +92,19 @@ impl Refusal {
         Self(status, chain(what, error))
     }
 
-    fn internal(what: impl std::fmt::Display) -> Self {
-        Self(StatusCode::INTERNAL_SERVER_ERROR, what.to_string())
+    fn journal(error: &JournalError) -> Self {
+        Self::of(StatusCode::SERVICE_UNAVAILABLE, "the journal", error)
+    }
+
+    fn unknown() -> Self {
+        Self(StatusCode::NOT_FOUND, "there is no pull of this mark".into())
+    }
+}
+
+/// What fails for everything that a journal is asked is the journal.
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        Self(StatusCode::SERVICE_UNAVAILABLE, failure.to_string())
     }
 }
 
@@ -149,6 +169,10 @@ async fn start(State(service): Shared, body: Bytes) -> Result<Response, Refusal>
     let wrong = |what: &str, error: &dyn std::error::Error| {
         Refusal::of(StatusCode::BAD_REQUEST, what, error)
     };
+    if body.is_empty() {
+        let message = "the request has no body; send JSON such as {\"robot_id\":\"ROBOT_ID\"}, with `content-type: application/json`";
+        return Err(Refusal(StatusCode::BAD_REQUEST, message.into()));
+    }
     let asked: StartRequest = serde_json::from_slice(&body)
         .map_err(|error| wrong("the body is not a request", &error))?;
     let robot = RobotId::new(&asked.robot_id).map_err(|error| wrong("robot_id", &error))?;
@@ -166,25 +190,81 @@ async fn start(State(service): Shared, body: Bytes) -> Result<Response, Refusal>
     let id = service.start(request, None).await?;
     // A name in a path is spelled as one in a folder.
     let location = format!("/v1/pulls/{}", file_name(id.mark_id.as_str()));
-    let answer = json!({ "robot_id": id.robot_id.as_str(), "mark_id": id.mark_id.as_str() });
+    let answer = PullName::from(&id);
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(answer)).into_response())
 }
 
-async fn list(State(service): Shared) -> Result<Json<Value>, Refusal> {
-    let all = crate::journal::all(&*service.journal).await.map_err(Refusal::internal)?;
+/// Which view of pulls is wanted.
+#[derive(Deserialize)]
+struct ListQuery {
+    /// Whether what this process knows of pulls under way is added to what the journal has.
+    #[serde(default = "yes")]
+    progress: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+async fn list(
+    State(service): Shared,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Value>, Refusal> {
+    let all = crate::journal::all(&*service.journal).await?;
+    if !query.progress {
+        let all: Vec<Line> = all.iter().map(Line::of).collect();
+        return Ok(Json(json!({ "pulls": all })));
+    }
     let all: Vec<Value> = all.iter().map(|state| view(&service, state)).collect();
     Ok(Json(json!({ "pulls": all })))
 }
 
-async fn show(State(service): Shared, mark: Path<String>) -> Result<Json<Value>, Refusal> {
-    Ok(Json(view(&service, &known(&service, &mark).await?)))
+/// Whose pull is meant, where several robots' pulls have the mark.
+#[derive(Deserialize)]
+struct Of {
+    robot_id: Option<String>,
 }
 
-/// The pull of that mark, as the journal knows it.
-async fn known(service: &Service, mark: &str) -> Result<PullState, Refusal> {
-    let unknown = || Refusal(StatusCode::NOT_FOUND, "there is no pull of this mark".into());
-    let mark = MarkId::new(mark).map_err(|_| unknown())?;
-    service.of_mark(&mark).await.map_err(Refusal::internal)?.ok_or_else(unknown)
+impl Of {
+    fn robot(&self) -> Option<&str> {
+        self.robot_id.as_deref()
+    }
+}
+
+async fn show(
+    State(service): Shared,
+    mark: Path<String>,
+    of: Query<Of>,
+) -> Result<Json<Value>, Refusal> {
+    Ok(Json(view(&service, &known(&service, &mark, of.robot()).await?)))
+}
+
+/// Everything that happened to a pull.
+async fn notes(
+    State(service): Shared,
+    mark: Path<String>,
+    of: Query<Of>,
+) -> Result<Json<Value>, Refusal> {
+    let state = known(&service, &mark, of.robot()).await?;
+    let notes: Vec<NoteLine> = state.notes.iter().map(NoteLine::of).collect();
+    Ok(Json(json!({ "notes": notes })))
+}
+
+/// Reads everything in the journal.
+async fn check(State(service): Shared) -> Result<Response, Refusal> {
+    // One at a time: each reads all of the disk.
+    let Ok(_checking) = service.checking.try_lock() else {
+        let message = "the journal is being checked already; try again";
+        return Err(Refusal(StatusCode::CONFLICT, message.into()));
+    };
+    Ok(Json(crate::pulls::check(&*service.journal).await?).into_response())
+}
+
+/// The pull of that mark, of that robot or any, as the journal knows it.
+async fn known(service: &Service, mark: &str, robot: Option<&str>) -> Result<PullState, Refusal> {
+    let mark = MarkId::new(mark).map_err(|_| Refusal::unknown())?;
+    let found = service.of_mark(&mark, robot).await;
+    found.map_err(|error| Refusal::journal(&error))?.ok_or_else(Refusal::unknown)
 }
 
 /// What is kept of a pull, and what is known of it now.
@@ -221,8 +301,12 @@ fn add_progress(view: &mut Value, live: &Live) {
 }
 
 /// Ends a pull that is open; deletes one that has ended, and everything that is kept of it.
-async fn end(State(service): Shared, mark: Path<String>) -> Result<StatusCode, Refusal> {
-    let state = known(&service, &mark).await?;
+async fn end(
+    State(service): Shared,
+    mark: Path<String>,
+    of: Query<Of>,
+) -> Result<StatusCode, Refusal> {
+    let state = known(&service, &mark, of.robot()).await?;
     let under_way = service.find(&state.pull).is_some_and(|it| it.is_under_way());
     if under_way || crate::journal::status(&state) == "open" {
         service.cancel(&state.pull).await?;
@@ -236,145 +320,12 @@ async fn end(State(service): Shared, mark: Path<String>) -> Result<StatusCode, R
 }
 
 /// Resumes a pull that has ended. An open pull continues.
-async fn resume(State(service): Shared, mark: Path<String>) -> Result<Response, Refusal> {
-    let state = known(&service, &mark).await?;
-    service.resume(&state).await?;
-    let PullId { robot_id, mark_id } = &state.pull;
-    let answer = json!({ "robot_id": robot_id.as_str(), "mark_id": mark_id.as_str() });
-    Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
-}
-
-#[derive(Deserialize)]
-struct AccountsQuery {
-    #[serde(default)]
-    partial: bool,
-}
-
-/// The list, one JSON object a line. It begins to flow when all of it is there; one that breaks off
-/// is not the list.
-async fn accounts(
+async fn resume(
     State(service): Shared,
     mark: Path<String>,
-    query: Query<AccountsQuery>,
+    of: Query<Of>,
 ) -> Result<Response, Refusal> {
-    let state = known(&service, &mark).await?;
-    let Some(list) = service.client.list(&state.pull).await? else {
-        let message = "the pull is under way; its list is not complete yet";
-        return Err(Refusal(StatusCode::CONFLICT, message.into()));
-    };
-    let (revision, complete) = (list.revision(), list.revision() > 0);
-    if !complete && !query.partial {
-        let why = state.ended().map(|noted| match &noted.note {
-            Note::Ended { why, .. } => why.as_str(),
-            _ => "the list is not complete",
-        });
-        let message = format!("{}; ?partial=true gives what there is", why.unwrap_or_default());
-        return Err(Refusal(StatusCode::CONFLICT, message));
-    }
-    let (pieces, flow) = mpsc::channel(PIECES);
-    let sink = StreamSink::new(Pieces(pieces.clone()), Format::Jsonl);
-    let sink = Arc::new(sink.in_folder(service.scratch.as_deref()));
-    let lists = vec![list];
-    tokio::spawn(async move {
-        // What is sent here is what is there; whether that is all of it is said by the header.
-        if let Err(error) = qopen::read_out(lists, sink).await {
-            let error = io::Error::other(chain("the list", &error));
-            // The connection breaks, so that nobody takes this for the end.
-            let _ = pieces.send(Err(error)).await;
-        }
-    });
-    let flow = stream::unfold(flow, |mut flow| async { Some((flow.recv().await?, flow)) });
-    let headers = [
-        ("content-type", "application/x-ndjson".to_owned()),
-        ("qopen-complete", complete.to_string()),
-        ("qopen-revision", revision.to_string()),
-    ];
-    Ok((headers, Body::from_stream(flow)).into_response())
-}
-
-/// A writer whose pieces somebody else sends on.
-struct Pieces(mpsc::Sender<io::Result<Bytes>>);
-
-impl io::Write for Pieces {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
-        self.0.blocking_send(Ok(Bytes::copy_from_slice(bytes))).map_err(gone)?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// The pull's progress as it changes, and its end, as server-sent events.
-async fn events(
-    State(service): Shared,
-    mark: Path<String>,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Refusal> {
-    let state = known(&service, &mark).await?;
-    let (live, stopping) = (None, service.stopping.clone());
-    let follow = Follow { service, id: state.pull, live, stopping, last: None };
-    let flow = stream::unfold(Some(follow), |follow| async {
-        let mut follow = follow?;
-        let (view, ended) = follow.next().await?;
-        let event = Event::default().event(if ended { "end" } else { "progress" });
-        let event = event.data(view.to_string());
-        Some((Ok(event), (!ended).then_some(follow)))
-    });
-    Ok(Sse::new(flow).keep_alive(KeepAlive::default()))
-}
-
-struct Follow {
-    service: Arc<Service>,
-    id: PullId,
-    live: Option<watch::Receiver<Option<Live>>>,
-    stopping: watch::Receiver<bool>,
-    /// What was said last.
-    last: Option<Value>,
-}
-
-impl Follow {
-    /// What is to be said next, and whether it is the last.
-    async fn next(&mut self) -> Option<(Value, bool)> {
-        loop {
-            if self.last.is_some() {
-                let changed = async {
-                    match &mut self.live {
-                        Some(live) => live.changed().await.is_ok(),
-                        // Nobody has it yet, or another process.
-                        None => {
-                            tokio::time::sleep(ELSEWHERE).await;
-                            true
-                        }
-                    }
-                };
-                tokio::select! {
-                    // Where it is followed no more, the journal says what became of it.
-                    still = changed => if !still { self.live = None },
-                    _ = self.stopping.wait_for(|it| *it) => return None,
-                }
-            }
-            if self.live.is_none() {
-                self.live = self.service.find(&self.id).map(|it| it.live);
-            }
-            let ended = |live: &Live| live.ended.is_some();
-            let followed = match &mut self.live {
-                Some(live) => live.borrow_and_update().as_ref().is_some_and(ended),
-                None => false,
-            };
-            let Ok(state) = self.service.journal.pull(&self.id).await else {
-                // The journal is away; what becomes of the pull is said when it is back.
-                tokio::time::sleep(ELSEWHERE).await;
-                continue;
-            };
-            let state = state?;
-            let over = followed || self.live.is_none() && crate::journal::status(&state) != "open";
-            let view = view(&self.service, &state);
-            if over || self.last.as_ref() != Some(&view) {
-                self.last = Some(view.clone());
-                return Some((view, over));
-            }
-        }
-    }
+    let state = known(&service, &mark, of.robot()).await?;
+    service.resume(&state).await?;
+    Ok((StatusCode::ACCEPTED, Json(PullName::from(&state.pull))).into_response())
 }

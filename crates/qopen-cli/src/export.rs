@@ -1,0 +1,195 @@
+//! `qopen pulls export`: the list of a kept pull, written without publishing it.
+
+use std::io::{self, Seek as _, Write};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use qopen::PublishError;
+use qopen::journal::{Journal, Store};
+use qopen::sink::{EncodedFile, FileSink, Sink as _, SinkError, StreamSink};
+
+use crate::args::ExportArgs;
+use crate::exit::{Exit, Failure};
+use crate::journal;
+use crate::kept::{Kept, id};
+use crate::output::{self, Output};
+use crate::pulls::{Line, PullName};
+use crate::remote::{Flow, Remote};
+use crate::say::say;
+use crate::settings::Settings;
+
+pub(crate) async fn run(args: &ExportArgs, settings: &Settings) -> Result<Exit, Failure> {
+    if output::database(&args.out).is_some() {
+        return Err(Failure::usage(
+            "--out: a list in a database is a publication; `qopen pull --resume MARK --out URL` publishes it there, and `export` writes to a file, a folder or - for standard output",
+        ));
+    }
+    let output = Output::new(&args.out, args.format)?;
+    let kept = Kept::open(settings).await?;
+    let pulls = kept.pulls().await?;
+    let lines = journal::marked(pulls.clone(), &args.mark, Line::mark)?;
+    let line = match &lines[..] {
+        [line] => line,
+        lines => match &args.robot {
+            Some(robot) => lines.iter().find(|it| it.robot() == robot).ok_or_else(|| {
+                Failure::usage(format!("no pull of mark {} is of robot {robot}", lines[0].mark()))
+            })?,
+            None => {
+                let robots: Vec<_> = lines.iter().map(Line::robot).collect();
+                return Err(Failure::usage(format!(
+                    "the mark {} is that of several robots' pulls; name one with --robot: {}",
+                    lines[0].mark(),
+                    robots.join(", ")
+                )));
+            }
+        },
+    };
+    if args.robot.as_deref().is_some_and(|robot| robot != line.robot()) {
+        let (mark, robot) = (line.mark(), line.robot());
+        return Err(Failure::usage(format!(
+            "--robot: the pull of mark {mark} is of robot {robot}"
+        )));
+    }
+    output.check(&[line.robot()])?;
+    if !output.is_stdout() {
+        spare_published(&output.file(line.robot()), &pulls)?;
+    }
+    let export = Export { output: &output, pull: line.name(), args };
+    let (complete, revision, location) = match &kept {
+        Kept::Journal(journal, _) => {
+            let scratch = settings.journal()?;
+            export.write_kept(journal, scratch.as_folder()).await?
+        }
+        Kept::Served(remote) => export.write_served(remote).await?,
+    };
+    let pull = &export.pull;
+    match complete {
+        true => say!("qopen: {pull}: revision {revision} of the list was written to {location}"),
+        false => say!("qopen: {pull}: a list that is not complete was written to {location}"),
+    }
+    Ok(Exit::Complete)
+}
+
+/// Fails where a published list is: an export has no place in the order of lists.
+fn spare_published(file: &FileSink, pulls: &[Line]) -> Result<(), Failure> {
+    let published = pulls.iter().find(|it| it.output().is_some_and(|it| file.is_at(it)));
+    let Some(line) = published else { return Ok(()) };
+    Err(Failure::usage(format!(
+        "--out: the list of {} is published at {}; `qopen pull --resume MARK` publishes, and `export` needs another path",
+        line.name(),
+        file.path().display()
+    )))
+}
+
+/// Whether a list was complete, which revision it was, and where it was written.
+type Exported = (bool, u32, String);
+
+struct Export<'a> {
+    output: &'a Output,
+    pull: PullName,
+    args: &'a ExportArgs,
+}
+
+impl Export<'_> {
+    async fn write_kept(
+        &self,
+        journal: &Arc<dyn Store>,
+        scratch: Option<&Path>,
+    ) -> Result<Exported, Failure> {
+        let failed = |error| Failure::unexpected("the journal", &error);
+        let as_journal: Arc<dyn Journal> = Arc::clone(journal) as _;
+        let id = id(&self.pull)?;
+        let state = journal.facts_of(&id).await.map_err(failed)?;
+        let list = qopen::kept_list(&as_journal, &id).await.map_err(failed)?;
+        let (Some(state), Some(list)) = (state, list) else {
+            return Err(Failure::usage(format!("the journal has no pull of {id}")));
+        };
+        let (complete, revision) = (list.revision() > 0, list.revision());
+        if !complete && !self.args.partial {
+            let why = journal::why_incomplete(&state);
+            let message = format!("{id}: {}", journal::needs_partial(&why));
+            return Err(Failure::new(Exit::Incomplete, message));
+        }
+        let format = self.args.format.into();
+        let fails = |error: SinkError| Failure::output("", &error);
+        let unread = |error| Failure::output("", &error as &PublishError);
+        if self.output.is_stdout() {
+            let sink = StreamSink::stdout(format).in_folder(scratch);
+            let exported = qopen::read_out(vec![list], Arc::new(sink)).await;
+            return Ok((complete, revision, exported.map_err(unread)?.location));
+        }
+        let file = self.output.file(&self.pull.robot_id).begin_encoded().map_err(fails)?;
+        let file = Shared(Arc::new(Mutex::new(Some(file))));
+        let sink = StreamSink::new(file.clone(), format).in_folder(scratch);
+        qopen::read_out(vec![list], Arc::new(sink)).await.map_err(unread)?;
+        let location = tokio::task::block_in_place(|| file.commit()).map_err(fails)?;
+        Ok((complete, revision, location))
+    }
+
+    async fn write_served(&self, remote: &Remote) -> Result<Exported, Failure> {
+        let Self { output, pull, args } = self;
+        let mut flow = remote.list(pull, args.format, args.partial).await?;
+        let (complete, revision) = (flow.complete, flow.revision);
+        let fails = |error: SinkError| Failure::output("", &error);
+        let location = match output.is_stdout() {
+            true => {
+                // A list that breaks off must not be taken for all of it.
+                let writing = |error| Failure::output("standard output cannot be written", &error);
+                let mut spool = tempfile::tempfile().map_err(writing)?;
+                drain(&mut flow, &mut spool).await?;
+                tokio::task::block_in_place(|| {
+                    spool.rewind()?;
+                    let mut out = io::stdout().lock();
+                    io::copy(&mut spool, &mut out)?;
+                    out.flush()
+                })
+                .map_err(writing)?;
+                STDOUT.to_owned()
+            }
+            false => {
+                let mut file = output.file(&pull.robot_id).begin_encoded().map_err(fails)?;
+                drain(&mut flow, &mut file).await?;
+                tokio::task::block_in_place(|| file.commit()).map_err(fails)?
+            }
+        };
+        Ok((complete, revision, location))
+    }
+}
+
+/// A file that a list flows into and that is committed after it.
+#[derive(Clone)]
+struct Shared(Arc<Mutex<Option<EncodedFile>>>);
+
+impl Shared {
+    fn with<T>(&self, what: impl FnOnce(&mut EncodedFile) -> io::Result<T>) -> io::Result<T> {
+        let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        file.as_mut().map_or(Err(io::ErrorKind::BrokenPipe.into()), what)
+    }
+
+    fn commit(&self) -> Result<String, SinkError> {
+        let file = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        file.map_or_else(|| Ok(STDOUT.to_owned()), EncodedFile::commit)
+    }
+}
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.with(|file| file.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.with(Write::flush)
+    }
+}
+
+/// What a stream calls itself.
+const STDOUT: &str = "-";
+
+/// Writes a whole list.
+async fn drain(flow: &mut Flow, out: &mut impl Write) -> Result<(), Failure> {
+    while let Some(piece) = flow.next().await? {
+        tokio::task::block_in_place(|| out.write_all(&piece))
+            .map_err(|error| Failure::output("the list", &error))?;
+    }
+    Ok(())
+}
