@@ -181,8 +181,7 @@ async fn as_json(answer: Response) -> Response {
     let words = String::from_utf8_lossy(&words);
     let words = match (status, words.trim()) {
         (StatusCode::METHOD_NOT_ALLOWED, _) => {
-            let allowed = parts.headers.get(header::ALLOW).and_then(|it| it.to_str().ok());
-            format!("this path does not take that method; it takes {}", allowed.unwrap_or("none"))
+            "this path does not take that method; Allow lists those that it takes".to_owned()
         }
         (_, "") => status.canonical_reason().unwrap_or("the request failed").to_owned(),
         (_, words) => words.to_owned(),

@@ -162,8 +162,22 @@ struct StartRequest {
     mark_id: Option<String>,
     #[serde(default)]
     need_tag_info: bool,
+    #[serde(default, deserialize_with = "whole")]
     expect_accounts: Option<u64>,
 }
+
+/// A whole number, which JSON may also spell as `10.0` or `1e1`.
+fn whole<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    let Some(number) = Option::<serde_json::Number>::deserialize(deserializer)? else {
+        return Ok(None);
+    };
+    let exact = number.as_f64().filter(|it| (0.0..EXACT).contains(it) && it.fract() == 0.0);
+    let whole = number.as_u64().or(exact.map(|it| it as u64));
+    whole.map(Some).ok_or_else(|| serde::de::Error::custom("it is a whole number, 0 or more"))
+}
+
+/// Up to this, a floating-point number is every whole number exactly.
+const EXACT: f64 = 9_007_199_254_740_992.0;
 
 async fn start(State(service): Shared, body: Bytes) -> Result<Response, Refusal> {
     let wrong = |what: &str, error: &dyn std::error::Error| {
