@@ -60,12 +60,11 @@ pub(crate) struct Common {
     /// renews it when it sends a page again is not known [env: QOPEN_REFUSE_STALE]
     #[arg(long, global = true, value_name = "TIME")]
     pub(crate) refuse_stale: Option<String>,
-    /// Where `serve` is controlled. On loopback every user of the machine may do so, and no page in a
-    /// browser may; QOPEN_CONTROL_TOKEN restricts it to those who have the token, and must be set elsewhere
+    /// Take control requests here; elsewhere than on loopback set QOPEN_CONTROL_TOKEN
     /// [env: QOPEN_CONTROL] [default: 127.0.0.1:8081]
     #[arg(long, global = true, value_name = "ADDRESS")]
     pub(crate) control: Option<String>,
-    /// Answer control requests to this host too, behind a proxy say; repeatable
+    /// Answer control requests for this host too; repeatable
     /// [env: QOPEN_CONTROL_HOST, separated by commas]
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) control_host: Vec<String>,
@@ -78,6 +77,14 @@ pub(crate) struct Common {
     pub(crate) journal: Option<String>,
 }
 
+/// What the help of `serve` says of its control API.
+const CONTROL: &str = "\
+Control:
+  On loopback every program of every user of the machine may use the control API, so that scripts and
+  probes work at once. Pages in a browser may not. On a machine with several users set
+  QOPEN_CONTROL_TOKEN to 16 characters or more, and send it as a bearer token. Requests must name
+  loopback, the address of the listener or a --control-host.";
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     /// Run the whole thing against a simulated platform: no account, no configuration
@@ -85,6 +92,7 @@ pub(crate) enum Verb {
     /// Pull the customer lists of robots into a file
     Pull(PullArgs),
     /// Receive callbacks for as long as it runs, and pull when asked to over HTTP
+    #[command(after_help = CONTROL)]
     Serve(ServeArgs),
     /// Be the platform: endpoints on a port, callbacks with faults
     Simulate(SimulateArgs),

@@ -108,11 +108,15 @@ impl Attacker {
         Ok(answer)
     }
 
-    /// What the pages reported, once there are that many reports.
-    fn reported(&self, count: usize) -> Value {
+    /// What the pages reported, once each of them has.
+    fn reported(&self, names: &[&str]) -> Value {
+        let missing = |reports: &Vec<Value>| {
+            let is_there = |name: &&str| reports.iter().any(|it| it[*name].is_string());
+            !names.iter().all(is_there)
+        };
         let reports = self.reports.lock().unwrap();
-        let wait = self.told.wait_timeout_while(reports, PATIENCE, |it| it.len() < count);
-        let (reports, late) = wait.unwrap();
+        let waited = self.told.wait_timeout_while(reports, PATIENCE, |it| missing(it));
+        let (reports, late) = waited.unwrap();
         let seen = self.seen.lock().unwrap();
         assert!(!late.timed_out(), "the pages reported {reports:?}, the API saw {seen:?}");
         let mut all = json!({});
@@ -217,7 +221,7 @@ async fn i15_pages_of_other_sites_read_nothing_and_start_nothing() {
     browser.arg(format!("http://attacker.test:{}/", rebound.port()));
     browser.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let browser = Killed(browser.spawn().unwrap());
-    let reports = tokio::task::block_in_place(|| attacker.reported(2));
+    let reports = tokio::task::block_in_place(|| attacker.reported(&["rebound read", "own read"]));
     drop(browser);
 
     let said = |name: &str| reports[name].as_str().unwrap_or_default().to_owned();
