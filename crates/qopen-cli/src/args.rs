@@ -80,10 +80,10 @@ pub(crate) struct Common {
 /// What the help of `serve` says of its control API.
 const CONTROL: &str = "\
 Control:
-  On loopback every program of every user of the machine may use the control API, so that scripts and
-  probes work at once. Pages in a browser may not. On a machine with several users set
-  QOPEN_CONTROL_TOKEN to 16 characters or more, and send it as a bearer token. Requests must name
-  loopback, the address of the listener or a --control-host.";
+  On loopback every program of every user of the machine may use the control API, so that
+  scripts and probes work at once. Pages in a browser may not. On a machine with several users
+  set QOPEN_CONTROL_TOKEN to 16 characters or more, and send it as a bearer token. A request
+  names loopback, the address of the listener or a --control-host.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {

@@ -53,8 +53,12 @@ fn elsewhere(location: &Location) -> &'static str {
 }
 
 pub(crate) fn cannot_open(location: &Location, error: &JournalError) -> Failure {
-    let what = match error {
-        JournalError::Locked { .. } => {
+    let control = location.as_folder().and_then(beside::read);
+    let what = match (error, control) {
+        (JournalError::Locked { .. }, Some(address)) => &format!(
+            "cannot be opened; ask the control API of `qopen serve` at http://{address}/v1/pulls, stop that process, or give another folder with --data-dir"
+        ),
+        (JournalError::Locked { .. }, None) => {
             "cannot be opened; wait for that process, stop it, or give another folder with --data-dir"
         }
         _ if location.is_shared() => "cannot be opened; --journal names another",

@@ -19,11 +19,10 @@ use crate::settings::{CONTROL_TOKEN, Settings};
 /// Time limit for a connection.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// Time limit for the head of an answer.
+/// Time limit for the head of an answer, and for its next bytes.
 const ANSWER: Duration = Duration::from_secs(30);
 
-/// Time limit for an answer that reads the whole journal, and for the next bytes of a list that is sorted
-/// first.
+/// The same for an answer that reads pages, sorts a list or gives room back first.
 const LONG_ANSWER: Duration = Duration::from_secs(600);
 
 /// A control API on this machine.
@@ -82,7 +81,7 @@ impl Remote {
 
     /// Ends the pull if it is open, and deletes it.
     pub(crate) async fn purge(&self, pull: &PullName) -> Result<(), Failure> {
-        let delete = async || self.ask(Method::DELETE, &path(pull, "", ""), ANSWER).await;
+        let delete = async || self.ask(Method::DELETE, &path(pull, "", ""), LONG_ANSWER).await;
         if delete().await?.status() == StatusCode::ACCEPTED {
             // It was open: the events end when it has.
             let mut events = self.ask(Method::GET, &path(pull, "/events", ""), ANSWER).await?;
@@ -104,13 +103,14 @@ impl Remote {
         struct Items {
             items: Vec<Item>,
         }
-        let Items { items } = self.get("/v1/quarantine").await?;
+        let mut answer = self.ask(Method::GET, "/v1/quarantine", LONG_ANSWER).await?;
+        let Items { items } = self.read(&mut answer).await?;
         Ok(items)
     }
 
     pub(crate) async fn bytes(&self, item: &str) -> Result<Vec<u8>, Failure> {
         let path = format!("/v1/quarantine/{item}");
-        let mut answer = self.ask(Method::GET, &path, ANSWER).await?;
+        let mut answer = self.ask(Method::GET, &path, LONG_ANSWER).await?;
         self.body(&mut answer).await
     }
 
@@ -140,7 +140,7 @@ impl Remote {
             OutputFormat::Csv => "csv",
         };
         let query = format!("&format={format}&partial={partial}");
-        let answer = self.send(Method::GET, &path(pull, "/accounts", &query), ANSWER).await?;
+        let answer = self.send(Method::GET, &path(pull, "/accounts", &query), LONG_ANSWER).await?;
         if answer.status() == StatusCode::CONFLICT {
             // The API says 409 of a list that is not complete, and of nothing else here.
             let why = self.why(answer).await;

@@ -1,5 +1,6 @@
 //! `pulls` and `quarantine` beside a running service: the same answers as on the journal itself.
 
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
@@ -241,4 +242,73 @@ fn a_pull_that_holds_the_journal_is_named_and_a_dead_services_note_misleads_nobo
     assert_eq!(output.status.code(), Some(2));
     let what = format!("no control API answers at {address}");
     assert!(said(&output).contains(&what) && said(&output).contains(&held), "{}", said(&output));
+}
+
+/// A journal that a process holds, with a note that leads to answers of the test's own.
+fn led_to(stage: &Stage, answer: impl Fn(&str) -> String + Send + 'static) -> Killed {
+    let mut pull =
+        stage.pull(&["--robot", "r1", "--out", "held", "--idle-timeout", "600s", "--json"]);
+    let mut pull = pull.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    // Its first line comes when it has opened the journal.
+    let mut lines = BufReader::new(pull.stdout.take().unwrap()).lines();
+    lines.next().unwrap().unwrap();
+    std::thread::spawn(move || lines.for_each(drop));
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let control = json!({ "control": listener.local_addr().unwrap() });
+    let note = stage.folder.path().join("qopen-data/control.json");
+    std::fs::write(note, control.to_string()).unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let mut head = BufReader::new(stream.try_clone().unwrap()).lines();
+            let line = head.next().unwrap().unwrap();
+            head.find(|it| it.as_ref().is_ok_and(String::is_empty));
+            stream.write_all(answer(&line).as_bytes()).unwrap();
+        }
+    });
+    Killed(pull)
+}
+
+#[test]
+fn i5_a_list_that_breaks_off_replaces_nothing_and_is_not_shown() {
+    let stage = Stage::new(&Schedule { silent: true, ..Schedule::default() });
+    let pull = json!({
+        "type": "pull", "robot_id": "r1", "mark_id": "mark-1", "status": "complete",
+        "started": null, "last_activity": null, "pages": 1, "accounts": 2, "bytes": 3,
+        "quarantined": 0, "set_aside": 0, "damaged": 0, "revision": 1, "output": null,
+        "newer_pages": false, "superseded": false,
+    });
+    let list = json!({ "pulls": [pull] }).to_string();
+    let whole = |status: &str, body: &str| {
+        let length = body.len();
+        format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}")
+    };
+    let answer = move |line: &str| {
+        match line.split(['?', ' ']).nth(1).unwrap() {
+        "/v1/pulls" => whole("200 OK", &list),
+        // The head, a line, and not the rest.
+        "/v1/pulls/mark-1/accounts" => "HTTP/1.1 200 OK\r\nqopen-complete: true\r\nqopen-revision: 1\r\ncontent-length: 1000\r\n\r\n{\"robot_id\":\"r1\"}\n".to_owned(),
+        "/v1/pulls/mark-1/notes" => {
+            "HTTP/1.1 307 Temporary Redirect\r\nlocation: http://127.0.0.1:9/\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".to_owned()
+        }
+        _ => whole("200 OK", "not what was asked for"),
+    }
+    };
+    let _held = led_to(&stage, answer);
+    std::fs::write(stage.folder.path().join("copy"), "old").unwrap();
+    for out in ["copy", "-"] {
+        let output = run(&stage, &["pulls", "export", "mark-1", "--out", out]);
+        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+        assert!(said(&output).contains("broke off"), "{}", said(&output));
+        assert!(output.stdout.is_empty());
+    }
+    assert_eq!(stage.read("copy"), "old");
+    assert_eq!(std::fs::read_dir(stage.folder.path()).unwrap().count(), 2, "copy and qopen-data");
+    for (arguments, what) in [
+        (&["pulls", "show", "mark-1"][..], "answered 307"),
+        (&["quarantine", "list"], "answered otherwise"),
+    ] {
+        let output = run(&stage, arguments);
+        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+        assert!(said(&output).contains(what), "{}", said(&output));
+    }
 }

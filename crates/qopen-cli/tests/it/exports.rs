@@ -99,3 +99,57 @@ fn a_list_that_is_not_complete_is_written_only_when_that_will_do() {
     assert!(said.contains("not complete"), "{said}");
     assert_eq!(ids(&stage.read("copy")).len(), 40);
 }
+
+/// Marks that this program makes begin with their time: two of one minute share more than four characters.
+#[test]
+fn a_mark_is_named_by_its_beginning_in_each_verb() {
+    let stage = Stage::new(&Schedule {
+        accounts: 50,
+        page_size: 10,
+        lost_last_page: true,
+        ..Schedule::default()
+    });
+    for robot in ["r1", "r2"] {
+        assert_eq!(stage.run(&["--robot", robot, "--out", "list"]).status.code(), Some(3));
+    }
+    let listed = text(&stage.verb("pulls", &["list", "--json"]).output().unwrap().stdout);
+    let marks: Vec<String> = listed
+        .lines()
+        .map(|it| serde_json::from_str::<Value>(it).unwrap()["mark_id"].as_str().unwrap().into())
+        .collect();
+    let (one, other) = (&marks[0], &marks[1]);
+    let same = one.bytes().zip(other.bytes()).take_while(|(one, other)| one == other).count();
+    let (ambiguous, short, unique) = (&one[..same], &one[..3], &one[..=same]);
+    let verbs = [
+        vec!["pulls", "show"],
+        vec!["pulls", "purge"],
+        vec!["pulls", "export", "--partial", "--out", "copy"],
+        vec!["pull", "--resume"],
+    ];
+    for verb in &verbs {
+        for (mark, what) in [
+            (ambiguous, vec!["2 marks begin with", one.as_str(), other.as_str()]),
+            (short, vec!["at least 4 characters"]),
+            ("0000-nothing", vec!["no pull whose mark begins with"]),
+        ] {
+            let mut arguments = verb.clone();
+            arguments.push(mark);
+            let output = stage.verb(arguments[0], &arguments[1..]).output().unwrap();
+            let said = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+            assert!(what.iter().all(|it| said.contains(it)), "{arguments:?}: {said}");
+        }
+    }
+    // Twice the same one, by two beginnings.
+    let resumed = stage.run(&["--resume", unique, "--resume", one, "--json"]);
+    assert_eq!(resumed.status.code(), Some(3), "{}", text(&resumed.stderr));
+    assert!(text(&resumed.stdout).contains(one.as_str()));
+    let mut exported = stage.verb("pulls", &["export", unique, "--partial", "--out", "copy"]);
+    assert_eq!(exported.output().unwrap().status.code(), Some(0));
+    assert!(stage.read("copy").starts_with("{\"robot_id\":\"r1\","));
+    let purged = stage.verb("pulls", &["purge", unique]).output().unwrap();
+    assert_eq!(purged.status.code(), Some(0));
+    assert!(text(&purged.stderr).contains(&format!("mark {one} is deleted")));
+    let left = text(&stage.verb("pulls", &["list"]).output().unwrap().stdout);
+    assert!(left.lines().count() == 1 && left.starts_with(other.as_str()), "{left}");
+}
