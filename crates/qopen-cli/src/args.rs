@@ -8,7 +8,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use serde::{Deserialize, Serialize};
 
-use crate::exit;
+use crate::export::ExportArgs;
+use crate::{exit, serve};
 
 /// Pulls the full customer list of a WeCom (企业微信) robot from the qopen open platform.
 #[derive(Debug, Parser)]
@@ -77,14 +78,6 @@ pub(crate) struct Common {
     pub(crate) journal: Option<String>,
 }
 
-/// What the help of `serve` says of its control API.
-const CONTROL: &str = "\
-Control:
-  On loopback every program of every user of the machine may use the control API, so that
-  scripts and probes work at once. Pages in a browser may not. On a machine with several users
-  set QOPEN_CONTROL_TOKEN to 16 characters or more, and send it as a bearer token. A request
-  names loopback, the address of the listener or a --control-host.";
-
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     /// Run the whole thing against a simulated platform: no account, no configuration
@@ -92,7 +85,7 @@ pub(crate) enum Verb {
     /// Pull the customer lists of robots into a file
     Pull(PullArgs),
     /// Receive callbacks for as long as it runs, and pull when asked to over HTTP
-    #[command(after_help = CONTROL)]
+    #[command(after_help = serve::CONTROL)]
     Serve(ServeArgs),
     /// Be the platform: endpoints on a port, callbacks with faults
     Simulate(SimulateArgs),
@@ -295,24 +288,6 @@ pub(crate) enum PullsVerb {
     Export(ExportArgs),
     /// Read everything in the journal and say what is damaged
     Check,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ExportArgs {
-    /// The pull's mark, or the beginning of it
-    pub(crate) mark: String,
-    /// Write to a file, a folder as ROBOT.jsonl, or - for standard output
-    #[arg(long, value_name = "PATH|-")]
-    pub(crate) out: PathBuf,
-    /// Write the list in this format
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) format: OutputFormat,
-    /// Write what there is of a list that is not complete
-    #[arg(long)]
-    pub(crate) partial: bool,
-    /// Select the robot, where several robots' pulls have the mark
-    #[arg(long, value_name = "ID")]
-    pub(crate) robot: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,7 +1,7 @@
 //! The note that `qopen serve` leaves in the folder of its journal: where its control API is.
 //!
 //! It is read only while another process holds the journal, and every process that opens the journal
-//! removes it first. The note of a killed process therefore misleads nobody.
+//! removes it first. The note of a killed process is therefore harmless.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};

@@ -1,14 +1,15 @@
 //! `qopen pulls export`: the list of a kept pull, written without publishing it.
 
 use std::io::{self, Seek as _, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use clap::Args;
 use qopen::PublishError;
 use qopen::journal::{Journal, Store};
 use qopen::sink::{EncodedFile, FileSink, Sink as _, SinkError, StreamSink};
 
-use crate::args::ExportArgs;
+use crate::args::OutputFormat;
 use crate::exit::{Exit, Failure};
 use crate::journal;
 use crate::kept::{Kept, id};
@@ -17,6 +18,24 @@ use crate::pulls::{Line, PullName};
 use crate::remote::{Flow, Remote};
 use crate::say::say;
 use crate::settings::Settings;
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// The pull's mark, or the beginning of it
+    pub(crate) mark: String,
+    /// Write to a file, a folder as ROBOT.jsonl, or - for standard output
+    #[arg(long, value_name = "PATH|-")]
+    pub(crate) out: PathBuf,
+    /// Write the list in this format
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: OutputFormat,
+    /// Write what there is of a list that is not complete
+    #[arg(long)]
+    pub(crate) partial: bool,
+    /// Select the robot, where several robots' pulls have the mark
+    #[arg(long, value_name = "ID")]
+    pub(crate) robot: Option<String>,
+}
 
 pub(crate) async fn run(args: &ExportArgs, settings: &Settings) -> Result<Exit, Failure> {
     if output::database(&args.out).is_some() {

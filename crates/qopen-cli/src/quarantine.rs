@@ -116,7 +116,7 @@ pub(crate) async fn items(journal: &dyn Store) -> Result<Vec<Item>, Failure> {
     Ok(pages.chain(accounts.iter().map(|item| Item::of(ACCOUNT, item))).collect())
 }
 
-/// What the item of that name holds; `None` where there is none.
+/// The bytes of the item of that name; `None` where no item has it.
 pub(crate) async fn bytes(journal: &dyn Store, item: &str) -> Result<Option<Vec<u8>>, Failure> {
     let found = |items: Vec<Quarantined>| items.into_iter().find(|it| name(it) == item);
     let pages = journal.quarantined(None).await.map_err(|error| failed(&error))?;
@@ -127,7 +127,7 @@ pub(crate) async fn bytes(journal: &dyn Store, item: &str) -> Result<Option<Vec<
     Ok(found.map(|it| it.payload.as_bytes().to_vec()))
 }
 
-/// Releases the items of that name. Gives the pulls that they stood against; `None` where there are none.
+/// Releases the items of that name. Gives the pulls that they stood against; `None` where no item has it.
 pub(crate) async fn release(
     journal: &dyn Store,
     item: &str,

@@ -51,6 +51,14 @@ const WORTH_COMPACTING: u64 = 256 << 20;
 /// How often it is looked whether room is to be given back.
 const LOOK: Duration = Duration::from_secs(5);
 
+/// What the help of `serve` says of its control API.
+pub(crate) const CONTROL: &str = "\
+Control:
+  On loopback every program of every user of the machine may use the control API, so that
+  scripts and probes work at once. Pages in a browser may not. On a machine with several users
+  set QOPEN_CONTROL_TOKEN to 16 characters or more, and send it as a bearer token. A request
+  names loopback, the address of the listener or a --control-host.";
+
 pub(crate) async fn run(
     args: ServeArgs,
     settings: Settings,

@@ -207,7 +207,7 @@ fn a_service_with_a_token_is_asked_with_it_and_never_by_a_proxy() {
 }
 
 #[test]
-fn a_pull_that_holds_the_journal_is_named_and_a_dead_services_note_misleads_nobody() {
+fn a_pull_that_holds_the_journal_is_named_and_a_dead_services_note_is_not_used() {
     let stage = Stage::new(&Schedule { silent: true, ..Schedule::default() });
     let served = Served::new(&stage, &[], None);
     // Without a word: its note stays.
@@ -215,7 +215,7 @@ fn a_pull_that_holds_the_journal_is_named_and_a_dead_services_note_misleads_nobo
     let note = Path::new("qopen-data/control.json");
     assert!(stage.folder.path().join(note).exists());
     assert_eq!(lines(&stage, &["pulls", "list", "--json"]), Vec::<Value>::new());
-    assert!(!stage.folder.path().join(note).exists(), "whoever opens the journal removes it");
+    assert!(!stage.folder.path().join(note).exists(), "the next process removes it");
 
     let mut pull = stage.pull(&["--robot", "r1", "--out", "list", "--idle-timeout", "600s"]);
     let pull = Killed(pull.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());

@@ -60,7 +60,7 @@ fn a_kept_list_is_written_where_it_is_asked_for_and_nothing_is_noted() {
     assert_eq!(stage.read("copy.csv").lines().count(), 31);
     assert_eq!(show(), before, "an export is noted nowhere");
 
-    // A published list is replaced by publications only, whoever's it is and however it is spelled.
+    // Only a publication replaces a published list, however its path is spelled.
     for place in ["list.jsonl", "./list.jsonl", "all.csv", "folder/../list.jsonl"] {
         let (code, _, said) = export(&["--out", place]);
         assert_eq!(code, 2, "{place}: {said}");

@@ -91,6 +91,7 @@ async fn what_cannot_be_done_is_refused_and_says_why() {
         (json!({ "robot_id": "" }), "robot_id"),
         (json!({ "robot_id": "r1", "need_tags": true }), "need_tags"),
         (json!({ "robot_id": "r1", "mark_id": "" }), "mark_id"),
+        (json!({ "robot_id": "r1", "mark_id": ".." }), "mark_id"),
     ] {
         let answer = served.start(&body).await;
         assert_eq!(answer.status(), 400);

@@ -194,6 +194,10 @@ async fn start(State(service): Shared, body: Bytes) -> Result<Response, Refusal>
         return Err(wrong("robot_id", &error));
     }
     let mut request = PullRequest::new(robot).need_tag_info(asked.need_tag_info);
+    if let Some(mark @ ("." | "..")) = asked.mark_id.as_deref() {
+        let message = format!("mark_id: {mark:?} cannot be in a path; choose another name");
+        return Err(Refusal(StatusCode::BAD_REQUEST, message));
+    }
     if let Some(mark) = &asked.mark_id {
         request = request.mark_id(MarkId::new(mark).map_err(|error| wrong("mark_id", &error))?);
     }
