@@ -108,6 +108,24 @@ fn every_question_has_the_same_answer_beside_a_service() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_service_knows_of_its_own_pulls_does_not_change_the_answer() {
+    let stage = Stage::new(&broken());
+    let served = Served::new(&stage, &[], None);
+    let mark = served.start_pull("r1").await;
+    // The service shows more than the journal has.
+    let pull = served.until(&mark, |it| it["status"] == "incomplete").await;
+    assert_eq!(pull["revision"], 0);
+    let ask = || {
+        let list = lines(&stage, &["pulls", "list", "--json"]);
+        (list, lines(&stage, &["pulls", "show", &mark, "--json"]))
+    };
+    let beside = ask();
+    assert_eq!(beside.0[0]["revision"], Value::Null);
+    assert_eq!(served.stop().code(), Some(0));
+    assert_eq!(ask(), beside);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_release_and_a_deletion_beside_a_service_count_there_at_once() {
     let stage = Stage::new(&broken());
     std::fs::create_dir(stage.folder.path().join("lists")).unwrap();
