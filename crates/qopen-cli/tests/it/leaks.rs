@@ -281,6 +281,26 @@ async fn serving(said: &mut Said<'_>, schedule: &Schedule) {
         assert!(answer.status().is_client_error(), "{body}");
         said.check(body, &answer.text().await.unwrap());
     }
+    // What the verbs beside it say and log; the list itself goes to a file.
+    for arguments in [
+        &["pulls", "list", "--json"][..],
+        &["pulls", "show", &mark],
+        &["pulls", "export", &mark, "--out", "list-copy"],
+        &["pulls", "export", "unknown", "--out", "list-copy"],
+        &["quarantine", "list"],
+        &["quarantine", "retry"],
+    ] {
+        for token in [CONTROL_TOKEN, "canary-of-another-token"] {
+            let mut command = stage.verb(arguments[0], &arguments[1..]);
+            command.env("QOPEN_LOG", "trace").env("QOPEN_CONTROL_TOKEN", token);
+            let output = command.output().unwrap();
+            let log = text(&output.stderr);
+            assert!(log.contains("TRACE"), "the log is on");
+            said.check("beside", &log);
+            said.check("beside", &text(&output.stdout));
+        }
+    }
+    assert!(stage.exists("list-copy"));
     let log = served.log();
     assert!(log.contains("TRACE"), "the log is on");
     said.check("serve", &log);
