@@ -43,7 +43,10 @@ pub(crate) async fn run(args: &ExportArgs, settings: &Settings) -> Result<Exit, 
             "--out: a list in a database is a publication; `qopen pull --resume MARK --out URL` publishes it there, and `export` writes to a file, a folder or - for standard output",
         ));
     }
-    let output = Output::new(&args.out, args.format)?;
+    // A list waits beside the journal until it is whole, where only its owner can look.
+    let location = settings.journal()?;
+    let scratch = location.as_folder();
+    let output = Output::new(&args.out, args.format)?.in_folder(scratch);
     let kept = Kept::open(settings).await?;
     let pulls = kept.pulls().await?;
     let lines = journal::marked(pulls.clone(), &args.mark, Line::mark)?;
@@ -74,17 +77,14 @@ pub(crate) async fn run(args: &ExportArgs, settings: &Settings) -> Result<Exit, 
         spare_published(&output.file(line.robot()), &pulls)?;
     }
     let export = Export { output: &output, pull: line.name(), args };
-    let (complete, revision, location) = match &kept {
-        Kept::Journal(journal, _) => {
-            let scratch = settings.journal()?;
-            export.write_kept(journal, scratch.as_folder()).await?
-        }
-        Kept::Served(remote) => export.write_served(remote).await?,
+    let (complete, revision, place) = match &kept {
+        Kept::Journal(journal, _) => export.write_kept(journal, scratch).await?,
+        Kept::Served(remote) => export.write_served(remote, scratch).await?,
     };
     let pull = &export.pull;
     match complete {
-        true => say!("qopen: {pull}: revision {revision} of the list was written to {location}"),
-        false => say!("qopen: {pull}: a list that is not complete was written to {location}"),
+        true => say!("qopen: {pull}: revision {revision} of the list was written to {place}"),
+        false => say!("qopen: {pull}: a list that is not complete was written to {place}"),
     }
     Ok(Exit::Complete)
 }
@@ -145,7 +145,11 @@ impl Export<'_> {
         Ok((complete, revision, location))
     }
 
-    async fn write_served(&self, remote: &Remote) -> Result<Exported, Failure> {
+    async fn write_served(
+        &self,
+        remote: &Remote,
+        scratch: Option<&Path>,
+    ) -> Result<Exported, Failure> {
         let Self { output, pull, args } = self;
         let mut flow = remote.list(pull, args.format, args.partial).await?;
         let (complete, revision) = (flow.complete, flow.revision);
@@ -154,7 +158,8 @@ impl Export<'_> {
             true => {
                 // A list that breaks off must not be taken for all of it.
                 let writing = |error| Failure::output("standard output cannot be written", &error);
-                let mut spool = tempfile::tempfile().map_err(writing)?;
+                let spool = scratch.map_or_else(tempfile::tempfile, tempfile::tempfile_in);
+                let mut spool = spool.map_err(writing)?;
                 drain(&mut flow, &mut spool).await?;
                 tokio::task::block_in_place(|| {
                     spool.rewind()?;
