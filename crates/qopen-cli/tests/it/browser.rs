@@ -180,6 +180,11 @@ const run = async () => {
   const done = loaded(image);
   image.src = `${api}/v1/pulls?image`;
   await done;
+  const events = new EventSource(`${api}/v1/pulls/some/events`);
+  await new Promise(done => { events.onopen = events.onerror = done; });
+  events.close();
+  const socket = new WebSocket(`${api.replace('http', 'ws')}/v1/pulls?socket`);
+  await new Promise(done => { socket.onopen = socket.onerror = done; });
   const own = document.createElement('iframe');
   own.src = `${local}/own`;
   document.body.append(own);
@@ -245,6 +250,8 @@ async fn i15_pages_of_other_sites_read_nothing_and_start_nothing() {
         "GET /v1/pulls?read ",
         "GET /v1/pulls?blind ",
         "GET /v1/pulls?image ",
+        "GET /v1/pulls/some/events ",
+        "GET /v1/pulls?socket ",
         "POST /v1/pulls?plain ",
         "OPTIONS /v1/pulls?json ",
         "OPTIONS /v1/pulls/some?delete ",
