@@ -87,6 +87,20 @@ impl Limits {
     }
 }
 
+/// The local address of a connection, which a [`Listener`] puts into the extensions of each request.
+/// Behind a socket of an unspecified address, it is the address that the peer connected to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LocalAddress(pub SocketAddr);
+
+impl LocalAddress {
+    /// That address.
+    #[must_use]
+    pub const fn new(address: SocketAddr) -> Self {
+        Self(address)
+    }
+}
+
 /// Serves a router over HTTP/1.1, as `axum::serve` does, to peers that are not trusted.
 ///
 /// Clones share their limits and their counts, however many sockets they serve.
@@ -262,6 +276,7 @@ impl Listener {
     ) {
         // An answer is one small write.
         let _ = stream.set_nodelay(true);
+        let local = stream.local_addr().ok().map(LocalAddress);
         let mut stream = TimeoutWriter::new(stream);
         stream.set_timeout(Some(self.limits.write_timeout));
         let stream = Box::pin(stream);
@@ -269,7 +284,7 @@ impl Listener {
         if let Some(tls) = &self.tls {
             let handshake = tls.acceptor().accept(stream);
             match tokio::time::timeout(self.limits.handshake_timeout, handshake).await {
-                Ok(Ok(stream)) => self.http(stream, slot, router, closing, head).await,
+                Ok(Ok(stream)) => self.http(stream, slot, router, closing, (head, local)).await,
                 Ok(Err(error)) => {
                     tracing::debug!(error = &error as &dyn std::error::Error, "no TLS");
                 }
@@ -277,7 +292,7 @@ impl Listener {
             }
             return;
         }
-        self.http(stream, slot, router, closing, head).await;
+        self.http(stream, slot, router, closing, (head, local)).await;
     }
 
     async fn http(
@@ -286,7 +301,7 @@ impl Listener {
         slot: &Slot,
         router: Router,
         mut closing: watch::Receiver<bool>,
-        head: Head,
+        (head, local): (Head, Option<LocalAddress>),
     ) {
         let stream = Watched::new(stream, head.clone(), Arc::clone(&self.proxies));
         let peer = Peer(slot.peer());
@@ -294,6 +309,9 @@ impl Listener {
             let busy = slot.busy();
             head.clear();
             request.extensions_mut().insert(peer);
+            if let Some(local) = local {
+                request.extensions_mut().insert(local);
+            }
             let head = head.clone();
             let answer = router.clone().call(request.map(Body::new));
             async move {

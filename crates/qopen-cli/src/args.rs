@@ -7,9 +7,11 @@ use std::time::Duration;
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::export::ExportArgs;
 pub(crate) use crate::format::{CsvArgs, OutputFormat};
 use crate::help::SETTINGS;
 use crate::log::LogFormat;
+use crate::serve;
 use crate::settings::{RetryCodes, address, home_path, retry_codes};
 
 /// Pulls the full customer list of a WeCom (企业微信) robot from the qopen open platform.
@@ -77,10 +79,14 @@ pub(crate) struct Common {
     /// renews it when it sends a page again is not known [env: QOPEN_REFUSE_STALE]
     #[arg(long, global = true, value_name = "TIME")]
     pub(crate) refuse_stale: Option<String>,
-    /// Where `serve` is controlled; elsewhere than on loopback QOPEN_CONTROL_TOKEN must be set
+    /// Take control requests here; elsewhere than on loopback set QOPEN_CONTROL_TOKEN
     /// [env: QOPEN_CONTROL] [default: 127.0.0.1:8081]
     #[arg(long, global = true, value_name = "ADDRESS")]
     pub(crate) control: Option<String>,
+    /// Answer control requests for this host too; repeatable
+    /// [env: QOPEN_CONTROL_HOST, separated by commas]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) control_host: Vec<String>,
     /// Where the journal lives [env: QOPEN_DATA_DIR] [default: qopen-data]
     #[arg(long, global = true, value_name = "FOLDER")]
     pub(crate) data_dir: Option<PathBuf>,
@@ -97,6 +103,7 @@ pub(crate) enum Verb {
     /// Pull the customer lists of robots into a file
     Pull(PullArgs),
     /// Receive callbacks for as long as it runs, and pull when asked to over HTTP
+    #[command(after_help = serve::CONTROL)]
     Serve(ServeArgs),
     /// Be the platform: endpoints on a port, callbacks with faults
     Simulate(SimulateArgs),
@@ -146,8 +153,8 @@ pub(crate) struct PullArgs {
     /// A robot whose customers are wanted; may be given several times
     #[arg(long = "robot", value_name = "ID")]
     pub(crate) robots: Vec<String>,
-    /// Take up the pull of this mark, which was interrupted or is incomplete; may be given several
-    /// times
+    /// Take up the pull of this mark or its beginning, which was interrupted or is incomplete; may be
+    /// given several times
     #[arg(long, value_name = "MARK", conflicts_with_all = ["robots", "robots_file", "new"])]
     pub(crate) resume: Vec<String>,
     /// Begin anew where an interrupted pull of the robot could be taken up
@@ -288,7 +295,7 @@ pub(crate) enum PullsVerb {
     },
     /// One of them, with everything that happened to it
     Show {
-        /// Its mark
+        /// Its mark, or the beginning of it
         mark: String,
         /// As JSON, an object a line
         #[arg(long)]
@@ -296,9 +303,11 @@ pub(crate) enum PullsVerb {
     },
     /// Delete everything that the journal has of a pull, also from the disk
     Purge {
-        /// Its mark
+        /// Its mark, or the beginning of it
         mark: String,
     },
+    /// Write the list of a kept pull to a file, without publishing it
+    Export(ExportArgs),
     /// Read everything in the journal and say what is damaged
     Check,
 }

@@ -68,8 +68,8 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    fn new(exit: Exit, message: String) -> Self {
-        Self { exit, message, setting: None, is_missing: false }
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), setting: None, is_missing: false }
     }
 
     pub(crate) fn usage(message: impl Into<String>) -> Self {

@@ -104,6 +104,26 @@ impl Layout {
         self.file(folder.join(format!("{}.{}", file_name(robot), self.ending())))
     }
 
+    /// A list that flows into `writer`.
+    pub(crate) fn stream(self, writer: impl std::io::Write + Send + 'static) -> StreamSink {
+        StreamSink::new(writer, self.format.into()).csv(self.csv.options())
+    }
+
+    /// The parameters of a list over the control API.
+    pub(crate) fn query(self) -> String {
+        let CsvArgs { bom, csv_safe, labels } = self.csv;
+        let mut query = format!("format={}", self.format.name());
+        for (name, _) in [("bom", bom), ("csv_safe", csv_safe)].iter().filter(|it| it.1) {
+            query.push_str(&format!("&{name}=true"));
+        }
+        match labels {
+            None => {}
+            Some(Language::Zh) => query.push_str("&labels=zh"),
+            Some(Language::En) => query.push_str("&labels=en"),
+        }
+        query
+    }
+
     pub(crate) fn stdout(self) -> StreamSink {
         StreamSink::stdout(self.format.into()).csv(self.csv.options())
     }

@@ -5,16 +5,29 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
-use qopen::journal::{JournalError, Location, Note, PullId, PullState, Store};
+use qopen::journal::{JournalError, Location, Note, Opened, PullId, PullState, Store};
 use qopen::types::MarkId;
 
+use crate::beside;
 use crate::exit::Failure;
 use crate::say::say;
 use crate::settings::Settings;
 
 /// Opens a journal, and says what is wrong with it.
 pub(crate) async fn open_at(location: &Location) -> Result<Arc<dyn Store>, Failure> {
-    let opened = location.open().await.map_err(|error| cannot_open(location, &error))?;
+    opened(location, location.open().await)
+}
+
+/// The journal that was opened. Says what is wrong with it, and removes the note of the service that had
+/// it before.
+pub(crate) fn opened(
+    location: &Location,
+    opened: Result<Opened, JournalError>,
+) -> Result<Arc<dyn Store>, Failure> {
+    let opened = opened.map_err(|error| cannot_open(location, &error))?;
+    if let Some(folder) = location.as_folder() {
+        beside::remove(folder);
+    }
     for damage in &opened.report.damage {
         if !damage.unfinished {
             say!("qopen: the journal in {location} is damaged: {damage}");
@@ -23,14 +36,13 @@ pub(crate) async fn open_at(location: &Location) -> Result<Arc<dyn Store>, Failu
     Ok(opened.journal)
 }
 
-/// Opens it where it is there: looking must not make one.
-pub(crate) async fn open_existing(settings: &Settings) -> Result<Arc<dyn Store>, Failure> {
-    let location = settings.journal()?;
-    if !location.exists().await.map_err(|error| cannot_open(&location, &error))? {
-        let message = format!("there is no journal in {location}; {}", elsewhere(&location));
-        return Err(Failure::usage(message));
+/// Fails where there is no journal.
+pub(crate) async fn must_exist(location: &Location) -> Result<(), Failure> {
+    if location.exists().await.map_err(|error| cannot_open(location, &error))? {
+        return Ok(());
     }
-    open_at(&location).await
+    let message = format!("there is no journal in {location}; {}", elsewhere(location));
+    Err(Failure::usage(message))
 }
 
 fn elsewhere(location: &Location) -> &'static str {
@@ -41,9 +53,13 @@ fn elsewhere(location: &Location) -> &'static str {
 }
 
 pub(crate) fn cannot_open(location: &Location, error: &JournalError) -> Failure {
-    let what = match error {
-        JournalError::Locked { .. } => {
-            "cannot be opened; wait for that process, ask its control API if it is `qopen serve`, or give another folder with --data-dir"
+    let control = location.as_folder().and_then(beside::read);
+    let what = match (error, control) {
+        (JournalError::Locked { .. }, Some(address)) => &format!(
+            "cannot be opened; ask the control API of `qopen serve` at http://{address}/v1/pulls, stop that process, or give another folder with --data-dir"
+        ),
+        (JournalError::Locked { .. }, None) => {
+            "cannot be opened; wait for that process, stop it, or give another folder with --data-dir"
         }
         _ if location.is_shared() => "cannot be opened; --journal names another",
         _ => "cannot be opened; --data-dir names another folder",
@@ -105,16 +121,55 @@ pub(crate) async fn expire(journal: &dyn Store, retain: Duration, spare: &BTreeS
 
 /// The pulls of that mark: one, unless marks were chosen by hand.
 pub(crate) async fn of_mark(journal: &dyn Store, mark: &str) -> Result<Vec<PullState>, Failure> {
-    let mark = MarkId::new(mark)
-        .map_err(|error| Failure::usage_of(&format!("the mark {mark:?}"), &error))?;
-    let all = all(journal).await?;
-    let found: Vec<_> = all.into_iter().filter(|it| it.pull.mark_id == mark).collect();
-    if found.is_empty() {
-        let message =
-            format!("the journal has no pull of mark {mark}; `qopen pulls list` shows them all");
+    marked(all(journal).await?, mark, |state| state.pull.mark_id.as_str())
+}
+
+/// Characters that the beginning of a mark must have to name it.
+const ENOUGH: usize = 4;
+
+/// Marks that a message lists.
+const LISTED: usize = 10;
+
+/// Those of the only mark that is `wanted`, or begins so.
+pub(crate) fn marked<T>(
+    mut all: Vec<T>,
+    wanted: &str,
+    mark: impl Fn(&T) -> &str,
+) -> Result<Vec<T>, Failure> {
+    MarkId::new(wanted)
+        .map_err(|error| Failure::usage_of(&format!("the mark {wanted:?}"), &error))?;
+    if all.iter().any(|it| mark(it) == wanted) {
+        all.retain(|it| mark(it) == wanted);
+        return Ok(all);
+    }
+    let there = "`qopen pulls list` shows all marks";
+    if wanted.chars().count() < ENOUGH {
+        let message = format!(
+            "the journal has no pull of mark {wanted}; the beginning of a mark has at least {ENOUGH} characters; {there}"
+        );
         return Err(Failure::usage(message));
     }
-    Ok(found)
+    all.retain(|it| mark(it).starts_with(wanted));
+    let marks: BTreeSet<&str> = all.iter().map(&mark).collect();
+    match marks.len() {
+        0 => {
+            let message =
+                format!("the journal has no pull whose mark begins with {wanted}; {there}");
+            Err(Failure::usage(message))
+        }
+        1 => Ok(all),
+        count => {
+            let mut message = format!("{count} marks begin with {wanted}; give more of one:");
+            for mark in marks.iter().take(LISTED) {
+                message.push_str("\n  ");
+                message.push_str(mark);
+            }
+            if count > LISTED {
+                message.push_str(&format!("\n  and {} more; {there}", count - LISTED));
+            }
+            Err(Failure::usage(message))
+        }
+    }
 }
 
 pub(crate) async fn all(journal: &dyn Store) -> Result<Vec<PullState>, Failure> {
@@ -130,6 +185,22 @@ pub(crate) fn status(state: &PullState) -> &str {
     }
 }
 
+/// Why a pull's list is not complete.
+pub(crate) fn why_incomplete(state: &PullState) -> String {
+    match state.ended().map(|noted| &noted.note) {
+        Some(Note::Ended { status, why, .. }) if status != "complete" => why.clone(),
+        Some(_) => "pages are lost that the list was made from".to_owned(),
+        None => "the pull has not ended".to_owned(),
+    }
+}
+
+/// Refuses a list that is not complete, on the command line and over the control API.
+pub(crate) fn needs_partial(why: &str) -> String {
+    format!(
+        "the list is not complete: {why}; --partial, or ?partial=true of the control API, gives what there is"
+    )
+}
+
 /// Whether a pull is complete and its list was never published.
 pub(crate) fn is_unpublished(state: &PullState) -> bool {
     status(state) == "complete" && state.published().is_none() && !state.is_superseded()
@@ -140,5 +211,38 @@ pub(crate) fn time(at: SystemTime) -> String {
     match Timestamp::try_from(at) {
         Ok(at) => at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         Err(_) => "?".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::marked;
+    use crate::exit::Exit;
+
+    #[test]
+    fn a_mark_is_named_by_an_unambiguous_beginning() {
+        let marks = ["0199-aaaa", "0199-aabb", "0199-aa", "tiny", "müßig-1", "0199-aabb"];
+        let find = |wanted| marked(marks.to_vec(), wanted, |it| it);
+        assert_eq!(find("0199-aaa").unwrap(), ["0199-aaaa"]);
+        assert_eq!(find("0199-aab").unwrap(), ["0199-aabb"; 2], "one mark of two robots");
+        assert_eq!(find("0199-aa").unwrap(), ["0199-aa"], "exact, and the beginning of others");
+        assert_eq!(find("müßi").unwrap(), ["müßig-1"]);
+        assert_eq!(marked(vec!["abc"], "abc", |it| it).unwrap(), ["abc"], "exact and short");
+        for (wanted, what) in [
+            ("0199", "3 marks begin with 0199; give more of one:\n  0199-aa\n  0199-aaaa\n"),
+            ("019", "at least 4 characters"),
+            ("0200", "no pull whose mark begins with 0200"),
+            ("0199-aaaa-more", "no pull whose mark begins with"),
+            ("", "cannot be empty"),
+        ] {
+            let failure = find(wanted).unwrap_err();
+            assert_eq!(failure.exit, Exit::Usage);
+            assert!(failure.to_string().contains(what), "{failure}");
+        }
+        let many: Vec<String> = (0..12).map(|it| format!("many-{it:02}")).collect();
+        let failure = marked(many, "many", |it| it).unwrap_err().to_string();
+        assert!(failure.contains("many-09\n  and 2 more") && !failure.contains("many-10"));
     }
 }

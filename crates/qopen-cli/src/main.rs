@@ -2,20 +2,24 @@
 
 mod args;
 mod assemble;
+mod beside;
 mod copy;
 mod demo;
 mod doctor;
 mod exit;
 mod explain;
+mod export;
 mod format;
 mod help;
 mod journal;
+mod kept;
 mod log;
 mod migrate;
 mod output;
 mod pull;
 mod pulls;
 mod quarantine;
+mod remote;
 mod report;
 mod robots;
 mod say;

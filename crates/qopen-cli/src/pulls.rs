@@ -1,71 +1,113 @@
 //! `qopen pulls`: what the journal knows of pulls.
 
-use qopen::journal::{Note, Noted, PullState};
-use serde::Serialize;
+use std::fmt;
+use std::net::SocketAddr;
+
+use qopen::journal::{Note, Noted, PullId, PullState, Report, Store};
+use qopen::sink::file_name;
+use serde::{Deserialize, Serialize};
 
 use crate::args::PullsVerb;
 use crate::exit::{Exit, Failure};
-use crate::journal::{all, of_mark, open_existing, status, time};
-use crate::output::Place;
+use crate::journal::{status, time};
+use crate::kept::Kept;
 use crate::report::in_words;
 use crate::say::{answer, say};
 use crate::settings::Settings;
 
 pub(crate) async fn run(verb: PullsVerb, settings: Settings) -> Result<Exit, Failure> {
-    let journal = open_existing(&settings).await?;
-    let hint = Resume::by(&settings)?;
-    let unreadable = |error| Failure::unexpected("the journal", &error);
+    if let PullsVerb::Export(args) = verb {
+        return crate::export::run(&args, &settings).await;
+    }
+    let kept = Kept::open(&settings).await?;
+    let hint = kept.hint();
     match verb {
         PullsVerb::List { json } => {
-            let pulls = all(&*journal).await?;
+            let pulls = kept.pulls().await?;
             if pulls.is_empty() && !json {
                 say!("qopen: the journal has no pulls");
             }
-            pulls.iter().map(Line::of).for_each(|line| line.print(json, &hint));
+            pulls.iter().for_each(|line| line.print(json, hint));
         }
         PullsVerb::Show { mark, json } => {
-            for state in of_mark(&*journal, &mark).await? {
-                Line::of(&state).print(json, &hint);
-                state.notes.iter().for_each(|noted| print_note(noted, json));
+            for line in kept.marked(&mark).await? {
+                line.print(json, hint);
+                kept.notes(&line).await?.iter().for_each(|note| note.print(json));
             }
         }
         PullsVerb::Purge { mark } => {
-            for state in of_mark(&*journal, &mark).await? {
-                journal.forget(&state.pull).await.map_err(unreadable)?;
-                if let Some(Ok(output)) = Place::of(&state).map(|place| place.output()) {
-                    output.sweep(state.pull.robot_id.as_str());
-                }
-                say!("qopen: {} is deleted", state.pull);
+            for line in kept.marked(&mark).await? {
+                kept.purge(&line).await?;
+                say!("qopen: {} is deleted", line.name());
             }
-            journal.compact(0).await.map_err(unreadable)?;
+            kept.compact().await?;
         }
         PullsVerb::Check => {
-            let report = journal.check().await.map_err(unreadable)?;
-            answer!(
-                "{} files, {} bytes, {} records, {} pulls",
-                report.segments,
-                report.bytes,
-                report.records,
-                report.pulls
-            );
-            for damage in &report.damage {
+            let Checked { files, bytes, records, pulls, damage } = kept.check().await?;
+            answer!("{files} files, {bytes} bytes, {records} records, {pulls} pulls");
+            for damage in &damage {
                 answer!("DAMAGED {damage}");
             }
-            if !report.damage.is_empty() {
+            if !damage.is_empty() {
                 return Ok(Exit::Unexpected);
             }
             answer!("everything that was kept can be read");
         }
+        PullsVerb::Export(_) => {}
     }
     Ok(Exit::Complete)
 }
 
+/// What a check of the journal found.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Checked {
+    files: u64,
+    bytes: u64,
+    records: u64,
+    pulls: u64,
+    /// Each place that cannot be read, in a sentence.
+    damage: Vec<String>,
+}
+
+/// Reads everything in the journal.
+pub(crate) async fn check(journal: &dyn Store) -> Result<Checked, Failure> {
+    let report = journal.check().await;
+    let report = report.map_err(|error| Failure::unexpected("the journal", &error))?;
+    let Report { segments: files, bytes, records, pulls, ref damage, .. } = report;
+    let damage = damage.iter().map(ToString::to_string).collect();
+    Ok(Checked { files, bytes, records, pulls, damage })
+}
+
+/// A pull's names, as answers have them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct PullName {
+    pub(crate) robot_id: String,
+    pub(crate) mark_id: String,
+}
+
+impl From<&PullId> for PullName {
+    fn from(pull: &PullId) -> Self {
+        Self { robot_id: pull.robot_id.to_string(), mark_id: pull.mark_id.to_string() }
+    }
+}
+
+/// As a pull's id is shown.
+impl fmt::Display for PullName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { robot_id, mark_id } = self;
+        write!(f, "robot {robot_id} mark {mark_id}")
+    }
+}
+
 /// How to resume a pull of the journal.
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Resume {
     /// By `qopen pull --resume`, on a journal in a folder.
     Command,
     /// By the control API, on a shared journal.
     Request,
+    /// By the control API of the `qopen serve` that holds the journal.
+    Beside(SocketAddr),
 }
 
 impl Resume {
@@ -73,21 +115,24 @@ impl Resume {
         Ok(if settings.journal()?.is_shared() { Self::Request } else { Self::Command })
     }
 
-    pub(crate) fn of(&self, mark: &str) -> String {
+    pub(crate) fn of(self, mark: &str) -> String {
         match self {
             Self::Command => format!("qopen pull --resume {mark}"),
             Self::Request => format!("POST /v1/pulls/{mark}/resume to a `qopen serve`"),
+            Self::Beside(address) => {
+                format!("curl -X POST http://{address}/v1/pulls/{}/resume", file_name(mark))
+            }
         }
     }
 }
 
-/// A pull in a line.
-#[derive(Serialize)]
-pub(crate) struct Line<'a> {
-    r#type: &'static str,
-    robot_id: &'a str,
-    mark_id: &'a str,
-    status: &'a str,
+/// A pull in a line: one object of `--json`, and of the control API.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Line {
+    r#type: String,
+    robot_id: String,
+    mark_id: String,
+    status: String,
     started: Option<String>,
     last_activity: Option<String>,
     pages: u64,
@@ -98,15 +143,15 @@ pub(crate) struct Line<'a> {
     set_aside: Option<u64>,
     damaged: usize,
     revision: Option<u32>,
-    output: Option<&'a str>,
+    output: Option<String>,
     /// Pages came after what was published last.
     newer_pages: bool,
     /// The place holds the list of a later pull.
     superseded: bool,
 }
 
-impl<'a> Line<'a> {
-    pub(crate) fn of(state: &'a PullState) -> Self {
+impl Line {
+    pub(crate) fn of(state: &PullState) -> Self {
         let ended = state.ended().and_then(|noted| match &noted.note {
             Note::Ended { accounts, .. } => Some(*accounts),
             _ => None,
@@ -118,10 +163,10 @@ impl<'a> Line<'a> {
             _ => None,
         });
         Self {
-            r#type: "pull",
-            robot_id: state.pull.robot_id.as_str(),
-            mark_id: state.pull.mark_id.as_str(),
-            status: status(state),
+            r#type: "pull".to_owned(),
+            robot_id: state.pull.robot_id.to_string(),
+            mark_id: state.pull.mark_id.to_string(),
+            status: status(state).to_owned(),
             started: state.started().map(|(at, _)| time(at)),
             last_activity: state.last_activity().map(time),
             pages: state.pages,
@@ -131,13 +176,30 @@ impl<'a> Line<'a> {
             set_aside: published.map(|it| it.3),
             damaged: state.damaged.len(),
             revision: published.map(|it| it.0),
-            output: published.map(|it| it.2),
+            output: published.map(|it| it.2.to_owned()),
             newer_pages: state.has_newer_pages(),
             superseded: state.is_superseded(),
         }
     }
 
-    fn print(&self, json: bool, hint: &Resume) {
+    pub(crate) fn robot(&self) -> &str {
+        &self.robot_id
+    }
+
+    pub(crate) fn mark(&self) -> &str {
+        &self.mark_id
+    }
+
+    /// Where the pull's list was published.
+    pub(crate) fn output(&self) -> Option<&str> {
+        self.output.as_deref()
+    }
+
+    pub(crate) fn name(&self) -> PullName {
+        PullName { robot_id: self.robot_id.clone(), mark_id: self.mark_id.clone() }
+    }
+
+    fn print(&self, json: bool, hint: Resume) {
         if json {
             return print_json(self);
         }
@@ -162,7 +224,7 @@ impl<'a> Line<'a> {
         if let Some(started) = &self.started {
             add(format!("started {started}"));
         }
-        if let (Some(revision), Some(output)) = (self.revision, self.output) {
+        if let (Some(revision), Some(output)) = (self.revision, &self.output) {
             add(format!("revision {revision} in {output}"));
         }
         if self.newer_pages {
@@ -172,18 +234,31 @@ impl<'a> Line<'a> {
     }
 }
 
-fn print_note(noted: &Noted, json: bool) {
-    if json {
-        #[derive(Serialize)]
-        struct Line<'a> {
-            r#type: &'static str,
-            at: String,
-            #[serde(flatten)]
-            note: &'a Note,
-        }
-        return print_json(&Line { r#type: "note", at: time(noted.at), note: &noted.note });
+/// A fact about a pull in a line: one object of `--json`, and of the control API.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct NoteLine {
+    r#type: String,
+    at: String,
+    #[serde(flatten)]
+    note: Note,
+}
+
+impl NoteLine {
+    pub(crate) fn of(noted: &Noted) -> Self {
+        Self { r#type: "note".to_owned(), at: time(noted.at), note: noted.note.clone() }
     }
-    let what = match &noted.note {
+
+    fn print(&self, json: bool) {
+        match json {
+            true => print_json(self),
+            false => answer!("  {}  {}", self.at, words(&self.note)),
+        }
+    }
+}
+
+/// A fact about a pull, in words.
+fn words(note: &Note) -> String {
+    match note {
         Note::Started(started) => match started.need_tag_info {
             true => "started, with tags".to_owned(),
             false => "started".to_owned(),
@@ -216,8 +291,7 @@ fn print_note(noted: &Noted, json: bool) {
             format!("revision {revision} not published: a later pull{later} was published before")
         }
         other => format!("{other:?}"),
-    };
-    answer!("  {}  {what}", time(noted.at));
+    }
 }
 
 fn print_json(line: &impl Serialize) {

@@ -5,59 +5,175 @@ use std::collections::BTreeSet;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::StreamExt as _;
+use qopen::callback::Keyring;
 use qopen::journal::{JournalError, Layer, Note, PageRecord, Payload, PullId, Quarantined, Store};
 use qopen::types::{CallbackSkim, Digest};
 use qopen::{Classified, classify};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::args::QuarantineVerb;
 use crate::exit::{Exit, Failure};
-use crate::journal::open_existing;
-use crate::pulls::Resume;
+use crate::kept::Kept;
+use crate::pulls::{PullName, Resume};
 use crate::say::{self, answer, say};
 use crate::settings::Settings;
 
 pub(crate) async fn run(verb: QuarantineVerb, settings: Settings) -> Result<Exit, Failure> {
-    let journal = open_existing(&settings).await?;
-    let pages = journal.quarantined(None).await.map_err(|error| failed(&error))?;
-    let accounts = accounts(&*journal).await?;
-    let items = || {
-        let pages = pages.iter().map(|item| ("page", item));
-        pages.chain(accounts.iter().map(|item| ("account", item)))
-    };
+    let kept = Kept::open(&settings).await?;
+    let hint = kept.hint();
     match verb {
         QuarantineVerb::List { json } => {
-            if items().next().is_none() && !json {
+            let items = kept.items().await?;
+            if items.is_empty() && !json {
                 say!("qopen: nothing is in quarantine");
             }
-            items().for_each(|(kind, item)| print(kind, item, json));
+            items.iter().for_each(|item| item.print(json));
             Ok(Exit::Complete)
         }
         QuarantineVerb::Show { item, raw } => {
-            let found: Vec<&Quarantined> = items().map(|it| it.1).collect();
-            show(one_of(&found, &item)?, raw);
+            let items = kept.items().await?;
+            let item = one_of(items.iter(), &item)?;
+            let bytes = kept.bytes(item).await?;
+            show(&bytes.ok_or_else(|| not_there(item.name()))?, raw);
             Ok(Exit::Complete)
         }
         QuarantineVerb::Release { item } => {
-            let found: Vec<&Quarantined> = pages.iter().collect();
-            let digest = one_of(&found, &item)?.digest();
-            let same: Vec<&Quarantined> = pages.iter().filter(|it| it.digest() == digest).collect();
-            let pulls = let_go(&*journal, &same, digest, false).await?;
+            let items = kept.items().await?;
+            // Accounts without an id are released with their pages.
+            let pages = items.iter().filter(|it| it.kind == PAGE);
+            let pulls = kept.release(one_of(pages, &item)?).await?;
             for pull in &pulls {
                 answer!("{pull}: the item no longer stands against it");
             }
-            let hint = Resume::by(&settings)?;
             for pull in &pulls {
-                answer!("{pull}: {} publishes its list", hint.of(pull.mark_id.as_str()));
+                answer!("{pull}: {} publishes its list", hint.of(&pull.mark_id));
             }
             Ok(Exit::Complete)
         }
-        QuarantineVerb::Retry => {
-            // Content that no key opened may be opened by the keys of today.
-            let ring = settings.ring().ok();
-            let hint = Resume::by(&settings)?;
-            retry(&*journal, &pages, &accounts, ring.as_ref(), &hint).await
+        QuarantineVerb::Retry => Ok(kept.retry(&settings).await?.report(hint)),
+    }
+}
+
+/// The kind of an item that may be a page.
+const PAGE: &str = "page";
+
+/// The kind of an item that is an account on a kept page.
+const ACCOUNT: &str = "account";
+
+/// An item in a line: one object of `--json`, and of the control API. Never its contents.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Item {
+    r#type: String,
+    kind: String,
+    /// Its name: the digest of what it holds.
+    item: String,
+    robot_id: Option<String>,
+    mark_id: Option<String>,
+    layer: String,
+    reason: String,
+    bytes: usize,
+}
+
+impl Item {
+    fn of(kind: &str, item: &Quarantined) -> Self {
+        let pull = item.pull.as_ref();
+        Self {
+            r#type: "quarantined".to_owned(),
+            kind: kind.to_owned(),
+            item: name(item),
+            robot_id: pull.map(|it| it.robot_id.to_string()),
+            mark_id: pull.map(|it| it.mark_id.to_string()),
+            layer: item.layer.to_string(),
+            reason: item.reason.clone(),
+            bytes: item.payload.len(),
         }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.item
+    }
+
+    fn print(&self, json: bool) {
+        if json {
+            // Plain data always encodes.
+            answer!("{}", serde_json::to_string(self).unwrap_or_default());
+            return;
+        }
+        let Self { kind, item, robot_id, mark_id, layer, reason, bytes, .. } = self;
+        let whose = match (robot_id, mark_id) {
+            (Some(robot), Some(mark)) => format!("robot {robot} mark {mark}"),
+            _ => "of an unknown pull".to_owned(),
+        };
+        answer!("{item}  {kind}  {whose}  {bytes} bytes  {layer}: {reason}");
+    }
+}
+
+/// Every item of a journal.
+pub(crate) async fn items(journal: &dyn Store) -> Result<Vec<Item>, Failure> {
+    let pages = journal.quarantined(None).await.map_err(|error| failed(&error))?;
+    let accounts = accounts(journal).await?;
+    let pages = pages.iter().map(|item| Item::of(PAGE, item));
+    Ok(pages.chain(accounts.iter().map(|item| Item::of(ACCOUNT, item))).collect())
+}
+
+/// The bytes of the item of that name; `None` where no item has it.
+pub(crate) async fn bytes(journal: &dyn Store, item: &str) -> Result<Option<Vec<u8>>, Failure> {
+    let found = |items: Vec<Quarantined>| items.into_iter().find(|it| name(it) == item);
+    let pages = journal.quarantined(None).await.map_err(|error| failed(&error))?;
+    let found = match found(pages) {
+        None => found(accounts(journal).await?),
+        found => found,
+    };
+    Ok(found.map(|it| it.payload.as_bytes().to_vec()))
+}
+
+/// Releases the items of that name. Gives the pulls that they stood against; `None` where no item has it.
+pub(crate) async fn release(
+    journal: &dyn Store,
+    item: &str,
+) -> Result<Option<Vec<PullName>>, Failure> {
+    let pages = journal.quarantined(None).await.map_err(|error| failed(&error))?;
+    let same: Vec<&Quarantined> = pages.iter().filter(|it| name(it) == item).collect();
+    let Some(first) = same.first() else { return Ok(None) };
+    let pulls = let_go(journal, &same, first.digest(), false).await?;
+    Ok(Some(pulls.iter().map(PullName::from).collect()))
+}
+
+/// What came of reading every item again.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Retried {
+    /// Pages in quarantine before.
+    pages: usize,
+    /// Those of them that were read.
+    read: usize,
+    /// What became of those that were not, and of other events.
+    items: Vec<Again>,
+    /// The pulls that have got pages.
+    pulls: Vec<PullName>,
+    /// Accounts that still have no readable id.
+    accounts: Vec<Again>,
+}
+
+/// What became of an item.
+#[derive(Debug, Serialize, Deserialize)]
+struct Again {
+    item: String,
+    /// In words.
+    what: String,
+}
+
+impl Retried {
+    fn report(&self, hint: Resume) -> Exit {
+        let Self { pages, read, items, pulls, accounts } = self;
+        let tell = |it: &Again| say!("qopen: {} {}", it.item, it.what);
+        items.iter().for_each(tell);
+        for pull in pulls {
+            let how = hint.of(&pull.mark_id);
+            answer!("{pull}: pages can be read now; {how} publishes them");
+        }
+        say!("qopen: {read} of {pages} pages were read");
+        accounts.iter().for_each(tell);
+        if read == pages && accounts.is_empty() { Exit::Complete } else { Exit::Incomplete }
     }
 }
 
@@ -95,56 +211,28 @@ fn name(item: &Quarantined) -> String {
     item.digest().to_string()
 }
 
-fn print(kind: &'static str, item: &Quarantined, json: bool) {
-    #[derive(Serialize)]
-    struct Line<'a> {
-        r#type: &'static str,
-        kind: &'static str,
-        item: String,
-        robot_id: Option<&'a str>,
-        mark_id: Option<&'a str>,
-        layer: &'static str,
-        reason: &'a str,
-        bytes: usize,
-    }
-    let robot_id = item.pull.as_ref().map(|pull| pull.robot_id.as_str());
-    let mark_id = item.pull.as_ref().map(|pull| pull.mark_id.as_str());
-    let layer = item.layer.as_str();
-    let (item, reason, bytes) = (name(item), item.reason.as_str(), item.payload.len());
-    if json {
-        let line =
-            Line { r#type: "quarantined", kind, item, robot_id, mark_id, layer, reason, bytes };
-        // Plain data always encodes.
-        answer!("{}", serde_json::to_string(&line).unwrap_or_default());
-        return;
-    }
-    let whose = match (robot_id, mark_id) {
-        (Some(robot), Some(mark)) => format!("robot {robot} mark {mark}"),
-        _ => "of an unknown pull".to_owned(),
-    };
-    answer!("{item}  {kind}  {whose}  {bytes} bytes  {layer}: {reason}");
-}
-
 /// The only item that is called so, or whose name begins so.
-fn one_of<'a>(items: &[&'a Quarantined], wanted: &str) -> Result<&'a Quarantined, Failure> {
-    let fits = |it: &&&Quarantined| name(it).starts_with(wanted);
-    let mut found: Vec<&Quarantined> = items.iter().filter(fits).copied().collect();
+fn one_of<'a>(items: impl Iterator<Item = &'a Item>, wanted: &str) -> Result<&'a Item, Failure> {
+    let mut found: Vec<&Item> = items.filter(|it| it.item.starts_with(wanted)).collect();
     // The same thing may lie in several pulls.
-    found.sort_by_key(|it| it.digest());
-    found.dedup_by_key(|it| it.digest());
+    found.sort_by_key(|it| &it.item);
+    found.dedup_by_key(|it| &it.item);
     match found[..] {
         [item] => Ok(item),
-        [] => Err(Failure::usage(format!(
-            "nothing in quarantine is called {wanted}; `qopen quarantine list` shows what there is"
-        ))),
+        [] => Err(not_there(wanted)),
         _ => {
             Err(Failure::usage(format!("several items begin with {wanted}; give more of the name")))
         }
     }
 }
 
-fn show(item: &Quarantined, raw: bool) {
-    let bytes = item.payload.as_bytes();
+fn not_there(wanted: &str) -> Failure {
+    Failure::usage(format!(
+        "nothing in quarantine is called {wanted}; `qopen quarantine list` shows what there is"
+    ))
+}
+
+fn show(bytes: &[u8], raw: bool) {
     match std::str::from_utf8(bytes) {
         _ if raw => say::bytes_to_reader(bytes),
         Ok(text) => answer!("{text}"),
@@ -179,71 +267,71 @@ async fn let_go(
 
 /// Reads each item again. What is a page now goes to its pull; the page is kept before the item is
 /// let go, so that nothing is lost between.
-async fn retry(
+pub(crate) async fn retry(journal: &dyn Store, ring: Option<&Keyring>) -> Result<Retried, Failure> {
+    let items = journal.quarantined(None).await.map_err(|error| failed(&error))?;
+    let mut retried = Retried { pages: items.len(), ..Retried::default() };
+    let mut gained: BTreeSet<PullName> = BTreeSet::new();
+    for item in &items {
+        let what = match retry_one(journal, item, ring).await? {
+            Ok((pulls, event)) => {
+                retried.read += 1;
+                gained.extend(pulls.iter().map(PullName::from));
+                match event {
+                    Some(event) => event,
+                    None => continue,
+                }
+            }
+            Err(why) => why,
+        };
+        retried.items.push(Again { item: name(item), what });
+    }
+    retried.pulls = gained.into_iter().collect();
+    for item in accounts(journal).await? {
+        let what = format!("still cannot be read: {}", item.reason);
+        retried.accounts.push(Again { item: name(&item), what });
+    }
+    Ok(retried)
+}
+
+/// The pulls that an item was of, and what it is if no page; or why it still cannot be read.
+type Read = Result<(Vec<PullId>, Option<String>), String>;
+
+async fn retry_one(
     journal: &dyn Store,
-    items: &[Quarantined],
-    accounts: &[Quarantined],
-    ring: Option<&qopen::callback::Keyring>,
-    hint: &Resume,
-) -> Result<Exit, Failure> {
-    let mut left = 0;
-    let mut gained: Vec<PullId> = Vec::new();
-    for item in items {
-        let payload = match (item.layer, ring) {
-            (Layer::Content, Some(ring)) => {
-                let content = String::from_utf8_lossy(item.payload.as_bytes());
-                match ring.decrypt(&content) {
-                    Ok((payload, _)) => Payload::new(payload),
-                    Err(error) => {
-                        left += 1;
-                        let error = crate::exit::chain("", &error);
-                        say!("qopen: {} still cannot be read: {error}", name(item));
-                        continue;
-                    }
-                }
+    item: &Quarantined,
+    ring: Option<&Keyring>,
+) -> Result<Read, Failure> {
+    let still = |why: String| Ok(Err(format!("still cannot be read: {why}")));
+    let payload = match (item.layer, ring) {
+        (Layer::Content, Some(ring)) => {
+            match ring.decrypt(&String::from_utf8_lossy(item.payload.as_bytes())) {
+                Ok((payload, _)) => Payload::new(payload),
+                Err(error) => return still(crate::exit::chain("", &error)),
             }
-            (Layer::Content, None) => {
-                left += 1;
-                say!("qopen: {} needs the callback keys to be read", name(item));
-                continue;
+        }
+        (Layer::Content, None) => {
+            return Ok(Err("needs the callback keys to be read".to_owned()));
+        }
+        _ => item.payload.clone(),
+    };
+    match classify(payload.as_bytes()) {
+        Classified::Page(page) => {
+            if !journal.knows(&page.pull).await.map_err(|error| failed(&error))? {
+                return still(format!("no pull is known here of {}", page.pull));
             }
-            _ => item.payload.clone(),
-        };
-        let why = match classify(payload.as_bytes()) {
-            Classified::Page(page) => {
-                let known = journal.knows(&page.pull).await.map_err(|error| failed(&error))?;
-                if known {
-                    let record = PageRecord::new(page.pull.clone(), payload);
-                    journal.append(record).await.map_err(|error| failed(&error))?;
-                    let mut pulls = let_go(journal, &[item], item.digest(), true).await?;
-                    pulls.push(page.pull);
-                    gained.extend(pulls);
-                    continue;
-                }
-                format!("no pull is known here of {}", page.pull)
-            }
-            Classified::Unreadable(it) => it.reason,
-            // It was content that hid it.
-            Classified::Other(event_type) if item.layer == Layer::Content => {
-                gained.extend(let_go(journal, &[item], item.digest(), true).await?);
-                say!("qopen: {} is an event of another kind ({event_type})", name(item));
-                continue;
-            }
-            Classified::Other(event_type) => format!("an event of another kind ({event_type})"),
-            _ => "an error report, and no page".to_owned(),
-        };
-        left += 1;
-        say!("qopen: {} still cannot be read: {why}", name(item));
+            let record = PageRecord::new(page.pull.clone(), payload);
+            journal.append(record).await.map_err(|error| failed(&error))?;
+            let mut pulls = let_go(journal, &[item], item.digest(), true).await?;
+            pulls.push(page.pull);
+            Ok(Ok((pulls, None)))
+        }
+        Classified::Unreadable(it) => still(it.reason),
+        // It was content that hid it.
+        Classified::Other(event_type) if item.layer == Layer::Content => {
+            let pulls = let_go(journal, &[item], item.digest(), true).await?;
+            Ok(Ok((pulls, Some(format!("is an event of another kind ({event_type})")))))
+        }
+        Classified::Other(event_type) => still(format!("an event of another kind ({event_type})")),
+        _ => still("an error report, and no page".to_owned()),
     }
-    gained.sort();
-    gained.dedup();
-    for pull in &gained {
-        let how = hint.of(pull.mark_id.as_str());
-        answer!("{pull}: pages can be read now; {how} publishes them");
-    }
-    say!("qopen: {} of {} pages were read", items.len() - left, items.len());
-    for item in accounts {
-        say!("qopen: {} still cannot be read: {}", name(item), item.reason);
-    }
-    Ok(if left + accounts.len() == 0 { Exit::Complete } else { Exit::Incomplete })
 }

@@ -91,6 +91,16 @@ impl FileSink {
         Ok(())
     }
 
+    /// Begins a list that is encoded already. Dropping it without committing leaves the file as it is.
+    ///
+    /// # Errors
+    /// [`SinkError`], when the folder cannot be written.
+    pub fn begin_encoded(&self) -> Result<EncodedFile, SinkError> {
+        let target = self.target()?;
+        let file = temporary::beside(folder(&target))?;
+        Ok(EncodedFile { file: BufWriter::with_capacity(1 << 16, file), target })
+    }
+
     /// Removes temporary files that killed processes left beside the list. [`check`](Sink::check) does so,
     /// too.
     pub fn sweep(&self) {
@@ -117,6 +127,48 @@ impl FileSink {
             Err(error) => Err(SinkError::io("looking at", &self.path)(error)),
         }
     }
+}
+
+/// An encoded list on its way into a file: the bytes written to it replace the file in one step.
+#[derive(Debug)]
+pub struct EncodedFile {
+    file: BufWriter<NamedTempFile>,
+    target: PathBuf,
+}
+
+impl io::Write for EncodedFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl EncodedFile {
+    /// Makes the bytes durable and puts them in the file's place, with mode 0600 and under the folder's
+    /// lock. Returns where that is, for messages. Blocks.
+    ///
+    /// # Errors
+    /// [`SinkError`], when the file system does not do it.
+    pub fn commit(self) -> Result<String, SinkError> {
+        let Self { file, target } = self;
+        let writing = || SinkError::io("writing", &target);
+        let file = file.into_inner().map_err(|error| writing()(error.into_error()))?;
+        file.as_file().sync_all().map_err(writing())?;
+        let _held = temporary::hold(folder(&target))?;
+        place(file, &target)?;
+        Ok(target.display().to_string())
+    }
+}
+
+/// Renames a file into its place, durably.
+fn place(file: NamedTempFile, target: &Path) -> Result<(), SinkError> {
+    file.persist(target).map_err(|error| SinkError::io("replacing", target)(error.error))?;
+    let folder = folder(target);
+    // The rename itself must survive a loss of power.
+    File::open(folder).and_then(|it| it.sync_all()).map_err(SinkError::io("syncing", folder))
 }
 
 /// What could not be read, ready to be put in its place.
@@ -311,12 +363,7 @@ impl ListWriter for FileWriter {
         if let Some(staged) = something {
             staged.commit()?;
         }
-        file.persist(&target).map_err(|error| SinkError::io("replacing", &target)(error.error))?;
-        let folder = folder(&target);
-        // The rename itself must survive a loss of power.
-        File::open(folder)
-            .and_then(|it| it.sync_all())
-            .map_err(SinkError::io("syncing", folder))?;
+        place(file, &target)?;
         if let Some(partial) = superseded {
             remove(&partial)?;
         }

@@ -17,7 +17,7 @@ mod temporary;
 pub use csv_options::{CsvOptions, Labels};
 pub use csv_row::CSV_COLUMNS;
 pub use error::SinkError;
-pub use file::FileSink;
+pub use file::{EncodedFile, FileSink};
 pub use format::Format;
 pub use name::file_name;
 #[cfg(feature = "postgres")]

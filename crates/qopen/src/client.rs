@@ -205,6 +205,12 @@ impl Client {
         self.inner.ring.replace(ring);
     }
 
+    /// The ring that callbacks are opened with now.
+    #[must_use]
+    pub fn keyring(&self) -> Arc<Keyring> {
+        self.inner.ring.get()
+    }
+
     /// What was received so far, by kind.
     #[must_use]
     pub fn stats(&self) -> &Stats {
@@ -279,14 +285,8 @@ impl Client {
         let journal = &self.inner.journal;
         let state = journal.pull(id).await.map_err(PullError::Journal)?;
         let Some(state) = state.filter(|it| it.ended().is_some()) else { return Ok(None) };
-        let resumed = resume::prepare(&**journal, &state, self.inner.timing).await;
-        let Start { fold, ended, .. } = resumed.map_err(PullError::Journal)?.start;
-        // A list whose pages are gone is not the list any more.
-        let whole = fold.as_ref().is_some_and(|fold| fold.owed() == 0);
-        let revision = ended
-            .filter(|_| whole)
-            .map_or(0, |(revision, late)| revision + u32::from(late.is_some()));
-        Ok(fold.map(|fold| PulledList::done(id.clone(), Arc::clone(journal), fold, revision)))
+        let list = resume::list_of(journal, &state, self.inner.timing).await;
+        list.map_err(PullError::Journal)
     }
 
     /// The next pull that was adopted, as soon as a page of it has come; `None` when the client's

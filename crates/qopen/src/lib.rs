@@ -34,6 +34,7 @@ pub use publish::{
 };
 pub use pull::{Pull, PullRequest};
 pub use replay::{Replay, ReplayError, Replayed};
+pub use resume::kept_list;
 pub use stats::{Stats, Stranger};
 pub use status::Status;
 pub use worker::{ClaimedPull, TakePlaceError, Worker, WorkerOptions};

@@ -1,14 +1,16 @@
 //! Taking up a pull that the journal knows: what was folded is folded again.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use futures_util::StreamExt as _;
 use qopen_assembler::{
     ContentDigest, Entry, Fingerprint, Fold, PageDigest, PullKey, PullOptions, Timing,
 };
-use qopen_journal::{Changes, Journal, JournalError, Note, PageRecord, PullState, Started};
+use qopen_journal::{Changes, Journal, JournalError, Note, PageRecord, PullId, PullState, Started};
 
+use crate::PulledList;
 use crate::classify::{Classified, classify, key_of};
 use crate::fact::{Fact, digest_of, standing};
 use crate::messages::Start;
@@ -97,6 +99,37 @@ pub(crate) async fn prepare(
     start.options = options;
     start.fold = Some(fold);
     Ok(Resumed { start, send_again, anew: ended.is_some() })
+}
+
+/// The list of a pull that the journal knows, folded from its pages, to be read or exported.
+///
+/// Nothing is awaited, noted or published. The revision is 0 where the list is not complete: then the list
+/// holds what was kept by now. `None` where the journal does not know the pull.
+///
+/// # Errors
+/// [`JournalError`], when the journal cannot be read.
+pub async fn kept_list(
+    journal: &Arc<dyn Journal>,
+    id: &PullId,
+) -> Result<Option<PulledList>, JournalError> {
+    match journal.pull(id).await? {
+        Some(state) => list_of(journal, &state, Timing::default()).await,
+        None => Ok(None),
+    }
+}
+
+/// As [`kept_list`], of a pull whose state was read.
+pub(crate) async fn list_of(
+    journal: &Arc<dyn Journal>,
+    state: &PullState,
+    timing: Timing,
+) -> Result<Option<PulledList>, JournalError> {
+    let Start { fold, ended, .. } = prepare(&**journal, state, timing).await?.start;
+    // A list whose pages are gone is not the list any more.
+    let whole = fold.as_ref().is_some_and(|fold| fold.owed() == 0);
+    let revision =
+        ended.filter(|_| whole).map_or(0, |(revision, late)| revision + u32::from(late.is_some()));
+    Ok(fold.map(|it| PulledList::done(state.pull.clone(), Arc::clone(journal), it, revision)))
 }
 
 /// Everything that the journal knows of the pull's pages, and what is new in it since it was published.

@@ -5,7 +5,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use qopen_callback::RejectReason;
-use qopen_callback::listener::{Limits, Listener};
+use qopen_callback::listener::{Limits, Listener, LocalAddress};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -325,4 +325,27 @@ async fn what_is_under_way_is_answered_when_the_listener_stops() {
     assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("success"), "{answer}");
     tokio::time::timeout(LONG, server.stopped).await.unwrap().unwrap();
     assert!(TcpStream::connect(server.address).await.is_err(), "nothing listens any more");
+}
+
+#[tokio::test]
+#[cfg(target_os = "linux")]
+async fn a_request_carries_the_address_that_its_peer_connected_to() {
+    let socket = tokio::net::TcpListener::bind("0.0.0.0:0").await.unwrap();
+    let port = socket.local_addr().unwrap().port();
+    let local = async |request: axum::extract::Request| {
+        request.extensions().get::<LocalAddress>().unwrap().0.to_string()
+    };
+    let router = axum::Router::new().fallback(local);
+    let serving = async move |socket| {
+        Listener::default().serve(socket, router, std::future::pending()).await;
+    };
+    tokio::spawn(serving(socket));
+    for address in [format!("127.0.0.1:{port}"), format!("127.0.0.2:{port}")] {
+        let mut stream = TcpStream::connect(&address).await.unwrap();
+        let request = "GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.ends_with(&address), "{answer}");
+    }
 }

@@ -51,6 +51,7 @@ pub(crate) async fn run(args: &DoctorArgs, settings: &Settings) -> Result<Exit, 
     report.check("callback path", settings.callback_path());
     report.check("listener", listener(settings));
     report.check("connections", connections(settings));
+    report.check("control", control(settings));
     report.check("journal", crate::journal::examine(settings).await);
     for note in &settings.notes {
         answer!("WARN  {note}");
@@ -123,6 +124,17 @@ fn listener(settings: &Settings) -> Result<String, Failure> {
         Ok(_) => Ok(format!("{address} can be listened on")),
         Err(error) => Err(Failure::usage_of(&format!("{address} cannot be listened on"), &error)),
     }
+}
+
+fn control(settings: &Settings) -> Result<String, Failure> {
+    let ((address, token), hosts) = (settings.control()?, settings.control_hosts()?);
+    let with = if token.is_some() { "with a token" } else { "without a token" };
+    let hosts = match hosts.len() {
+        0 => String::new(),
+        1 => ", and 1 more host".to_owned(),
+        more => format!(", and {more} more hosts"),
+    };
+    Ok(format!("{address}, {with}; answers to loopback and that address{hosts}"))
 }
 
 fn connections(settings: &Settings) -> Result<String, Failure> {

@@ -33,6 +33,9 @@ impl Wanted {
             for mark in marks {
                 wanted.resumed.extend(crate::journal::of_mark(journal, mark).await?);
             }
+            // Two beginnings may be of one mark.
+            wanted.resumed.sort_by(|one, other| one.pull.cmp(&other.pull));
+            wanted.resumed.dedup_by(|one, other| one.pull == other.pull);
             wanted.check()?;
             wanted.resumed.iter().for_each(|state| say_unfollowed(state, args));
             return Ok(wanted);

@@ -23,12 +23,14 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::args::{Common, Role, ServeArgs};
+use crate::beside;
 use crate::exit::{Exit, Failure};
 use crate::format::{Asked, Layout, refuse_scheme};
 use crate::output::{self, Output};
 use crate::say::say;
 use crate::settings::Settings;
 use crate::wiring;
+pub(crate) use control::Host;
 pub(crate) use schedule::Entry;
 use service::Service;
 
@@ -50,6 +52,14 @@ const WORTH_COMPACTING: u64 = 256 << 20;
 /// How often it is looked whether room is to be given back.
 const LOOK: Duration = Duration::from_secs(5);
 
+/// What the help of `serve` says of its control API.
+pub(crate) const CONTROL: &str = "\
+Control:
+  On loopback every program of every user of the machine may use the control API, so that
+  scripts and probes work at once. Pages in a browser may not. On a machine with several users
+  set QOPEN_CONTROL_TOKEN to 16 characters or more, and send it as a bearer token. A request
+  names loopback, the address of the listener or a --control-host.";
+
 pub(crate) async fn run(
     args: ServeArgs,
     settings: Settings,
@@ -59,6 +69,7 @@ pub(crate) async fn run(
     let layout = layout(&args)?;
     settings.check_serving()?;
     let (address, token) = settings.control()?;
+    let doors = control::Doors::new(settings.control_hosts()?);
     let jobs: Result<Vec<_>, _> = settings.schedule.iter().map(schedule::Job::new).collect();
     let jobs = jobs?;
     let location = settings.journal()?;
@@ -125,6 +136,7 @@ pub(crate) async fn run(
     if let Some(callbacks) = &callbacks {
         say_where(callbacks, &settings, tls.is_some());
     }
+    let noted = Noted::leave(location.as_folder(), &control);
     say!("qopen: control on http://{}/v1/pulls, described by /openapi.json", at(&control));
     let token = token.cloned();
     let running = reload::Running { client: service.client.clone(), tls, flags, settings };
@@ -175,7 +187,7 @@ pub(crate) async fn run(
             async move { service.tell_of_troubles().await }
         });
     }
-    let control_router = control::router(Arc::clone(&service), token, listener.clone());
+    let control_router = control::router(Arc::clone(&service), token, doors, listener.clone());
     let receiving = async {
         match callbacks {
             Some(callbacks) => listener.serve(callbacks, router, told(stopping.clone())).await,
@@ -218,6 +230,7 @@ pub(crate) async fn run(
             tracing::warn!("stopped with work in flight; the next start resumes it");
         }
     }
+    drop(noted);
     Ok(Exit::Complete)
 }
 
@@ -237,6 +250,29 @@ fn layout(args: &ServeArgs) -> Result<Layout, Failure> {
         None => Err(Failure::usage(
             "--format, --bom, --csv-safe and --labels are of the lists that --out names; give --out FOLDER",
         )),
+    }
+}
+
+/// The note for the verbs beside this process, removed when it is dropped.
+struct Noted<'a>(Option<&'a Path>);
+
+impl<'a> Noted<'a> {
+    fn leave(folder: Option<&'a Path>, control: &TcpListener) -> Self {
+        let Some(folder) = folder else { return Self(None) };
+        let left = control.local_addr().and_then(|address| beside::leave(folder, address));
+        if let Err(error) = left {
+            let what = "`qopen pulls` and `quarantine` will not find this process";
+            say!("qopen: {}", crate::exit::chain(what, &error));
+        }
+        Self(Some(folder))
+    }
+}
+
+impl Drop for Noted<'_> {
+    fn drop(&mut self) {
+        if let Some(folder) = self.0 {
+            beside::remove(folder);
+        }
     }
 }
 

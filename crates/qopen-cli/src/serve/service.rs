@@ -20,7 +20,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use super::tasks::Tasks;
-use crate::exit::{Exit, Failure};
+use crate::exit::Exit;
 use crate::output::{Output, Place};
 use crate::pull::is_worth_a_request;
 use crate::report::{Came, News};
@@ -89,6 +89,8 @@ pub(crate) struct Service {
     pub(crate) scratch: Option<PathBuf>,
     pub(crate) guards: Guards,
     pub(crate) tasks: Tasks,
+    /// Held while the journal is checked.
+    pub(crate) checking: tokio::sync::Mutex<()>,
 }
 
 /// What a list may lack, and where callbacks come from.
@@ -122,6 +124,7 @@ impl Service {
             scratch,
             guards,
             tasks: Tasks::default(),
+            checking: tokio::sync::Mutex::default(),
         }
     }
 
@@ -297,12 +300,17 @@ impl Service {
         self.client.announce(request).await
     }
 
-    /// The pulls of that mark: in the journal, which knows every one that was started.
-    pub(crate) async fn of_mark(&self, mark: &MarkId) -> Result<Option<PullState>, Failure> {
-        let found = self.journal.pulls_marked(mark).await;
-        let found =
-            found.map_err(|error| Failure::unexpected("the journal cannot be read", &error))?;
-        Ok(found.into_iter().next())
+    /// The first pull of that mark, of one robot or any: in the journal, which knows every one that was
+    /// started.
+    pub(crate) async fn of_mark(
+        &self,
+        mark: &MarkId,
+        robot: Option<&str>,
+    ) -> Result<Option<PullState>, JournalError> {
+        let found = self.journal.pulls_marked(mark).await?;
+        let is_wanted =
+            |it: &PullState| robot.is_none_or(|robot| it.pull.robot_id.as_str() == robot);
+        Ok(found.into_iter().find(is_wanted))
     }
 
     /// Ends a pull that is open, whichever process has it.

@@ -13,7 +13,7 @@ mod requests;
 mod spec;
 pub(crate) mod text_file;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fmt;
 use std::net::SocketAddr;
@@ -30,7 +30,7 @@ use crate::args::{Common, at_least_one, duration};
 use crate::exit::{Failure, chain};
 use crate::output::refuse_password;
 use crate::say::{caution, say};
-use crate::serve::Entry;
+use crate::serve::{Entry, Host};
 pub(crate) use address::address;
 use address::resolve;
 pub(crate) use home::home_path;
@@ -242,7 +242,23 @@ impl Settings {
             ));
             return Err(self.wrong(&CONTROL, &reason));
         }
+        if let Some(token) = token {
+            control_token(token).map_err(|reason| self.wrong(&CONTROL_TOKEN, &Plain(reason)))?;
+        }
         Ok((address, token))
+    }
+
+    /// The hosts that the control API answers to, besides loopback and its own address.
+    pub(crate) fn control_hosts(&self) -> Result<BTreeSet<Host>, Failure> {
+        let hosts = self.text(&CONTROL_HOST).map(|it| it.split(',').map(str::trim));
+        let parse = |text: &str| {
+            Host::parse(text).ok_or_else(|| {
+                let reason =
+                    format!("{text:?} is not a name or an IP address without scheme and port");
+                self.wrong(&CONTROL_HOST, &Plain(reason))
+            })
+        };
+        hosts.into_iter().flatten().map(parse).collect()
     }
 
     fn address(&self, spec: &'static Spec) -> Result<SocketAddr, Failure> {
@@ -301,6 +317,23 @@ impl fmt::Display for Plain {
 
 impl std::error::Error for Plain {}
 
+/// Characters that a control token has at least.
+const TOKEN: usize = 16;
+
+/// Why a token cannot be one: it would be guessed, or no header carries it. Never quotes it.
+fn control_token(token: &Secret) -> Result<(), String> {
+    let text = token.expose();
+    if !text.bytes().all(|it| it.is_ascii_graphic()) {
+        return Err("it has a space or another character that is not visible ASCII".to_owned());
+    }
+    match text.len() {
+        length if length < TOKEN => {
+            Err(format!("it has {length} characters, and needs at least {TOKEN}"))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn flag_value(flags: &Common, spec: &Spec) -> Option<OsString> {
     let text = |text: &Option<String>| text.as_ref().map(OsString::from);
     let path = |path: &Option<PathBuf>| path.as_ref().map(OsString::from);
@@ -310,6 +343,9 @@ fn flag_value(flags: &Common, spec: &Spec) -> Option<OsString> {
         "listen" => text(&flags.listen),
         "callback_path" => text(&flags.callback_path),
         "control" => text(&flags.control),
+        "control_host" if !flags.control_host.is_empty() => {
+            Some(flags.control_host.join(",").into())
+        }
         "tls_cert" => path(&flags.tls_cert),
         "tls_key" => path(&flags.tls_key),
         "max_connections" => text(&flags.max_connections),

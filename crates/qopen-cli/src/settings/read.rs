@@ -98,9 +98,9 @@ impl Spec {
                 }
             };
         }
-        if let Some((at, inside)) =
-            text.chars().enumerate().find(|it| is_space(it.1) || it.1.is_control())
-        {
+        let may_be_inside = |it: char| it == ' ' && self.kind == Kind::Words;
+        let odd = |it: char| (is_space(it) || it.is_control()) && !may_be_inside(it);
+        if let Some((at, inside)) = text.chars().enumerate().find(|it| odd(it.1)) {
             let (what, at) = (name_of(inside), at + 1);
             return Err(format!(
                 "it has {what} inside, as character {at}; paste it again as one word"
@@ -108,7 +108,7 @@ impl Spec {
         }
         let wide = text.chars().find_map(|it| Some((it, narrow(it)?)));
         match (self.kind, wide) {
-            (Kind::Ascii, Some((wide, narrow))) => {
+            (Kind::Ascii | Kind::Words, Some((wide, narrow))) => {
                 Err(format!("it has the full-width character {wide}; type {narrow} instead"))
             }
             (Kind::AesKey, _) if !text.is_ascii() => {

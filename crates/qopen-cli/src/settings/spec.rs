@@ -9,8 +9,10 @@ pub(crate) enum Kind {
     Secret,
     /// An EncodingAESKey. Quotes are part of it where its length is right with them.
     AesKey,
-    /// One word of ASCII that is no secret: a URL, an address, a number, a time.
+    /// One word of ASCII that is no secret: a URL, an address, a number.
     Ascii,
+    /// Words of ASCII: a time, or a list.
+    Words,
     /// A path, in whatever bytes the system has.
     Path,
     /// A `postgres://` URL, or the path of a folder.
@@ -146,7 +148,7 @@ pub(crate) static MAX_CONNECTIONS_PER_PEER: Spec = of(
     ),
 );
 pub(crate) static REFUSE_STALE: Spec = of(
-    Kind::Ascii,
+    Kind::Words,
     flagged(
         "--refuse-stale",
         None,
@@ -175,8 +177,20 @@ pub(crate) static CONTROL: Spec = of(
         spec("control", "control listener", "QOPEN_CONTROL", "127.0.0.1:8081"),
     ),
 );
-pub(crate) static CONTROL_TOKEN: Spec =
-    secret("control_token", "control token", "QOPEN_CONTROL_TOKEN", "…");
+pub(crate) static CONTROL_HOST: Spec = of(
+    Kind::Words,
+    flagged(
+        "--control-host",
+        None,
+        spec("control_host", "control hosts", "QOPEN_CONTROL_HOST", "qopen.example,10.0.0.7"),
+    ),
+);
+pub(crate) static CONTROL_TOKEN: Spec = secret(
+    "control_token",
+    "control token",
+    "QOPEN_CONTROL_TOKEN",
+    "the output of: openssl rand -hex 32",
+);
 pub(crate) static PROXY: Spec = Spec {
     flag: Some("--proxy"),
     ..secret("proxy", "proxy for requests", "QOPEN_PROXY", "http://proxy.example:3128")
@@ -190,7 +204,7 @@ pub(crate) static CA_FILE: Spec = of(
     ),
 );
 pub(crate) static REQUEST_TIMEOUT: Spec = of(
-    Kind::Ascii,
+    Kind::Words,
     flagged(
         "--request-timeout",
         Some("15s"),
@@ -220,12 +234,12 @@ pub(crate) static FORWARD_CA_FILE: Spec = of(
 );
 pub(crate) static FORWARD_TIMEOUT: Spec = Spec {
     default: Some("10s"),
-    kind: Kind::Ascii,
+    kind: Kind::Words,
     ..spec("forward_timeout", "time-out of forwarding", "QOPEN_FORWARD_TIMEOUT", "10s")
 };
 
 /// Every setting, in the order in which they are shown.
-pub(crate) static ALL: [&Spec; 26] = [
+pub(crate) static ALL: [&Spec; 27] = [
     &BASE_URL,
     &APP_KEY,
     &APP_SECRET,
@@ -249,6 +263,7 @@ pub(crate) static ALL: [&Spec; 26] = [
     &MAX_CONNECTIONS_PER_PEER,
     &REFUSE_STALE,
     &CONTROL,
+    &CONTROL_HOST,
     &CONTROL_TOKEN,
     &DATA_DIR,
     &JOURNAL,

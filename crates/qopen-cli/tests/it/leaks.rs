@@ -247,7 +247,11 @@ async fn serving(said: &mut Said<'_>, schedule: &Schedule) {
     let served = Served::spawn(command);
     let url = |path: &str| format!("{}{path}", served.control);
     let start = json!({ "robot_id": "r2", "need_tag_info": true }).to_string();
-    let answer = served.http.post(url("/v1/pulls")).bearer_auth(CONTROL_TOKEN).body(start);
+    let post = || {
+        let post = served.http.post(url("/v1/pulls")).bearer_auth(CONTROL_TOKEN);
+        post.header("content-type", "application/json")
+    };
+    let answer = post().body(start);
     let answer = json_of(answer.send().await.unwrap()).await;
     let mark = answer["mark_id"].as_str().unwrap().to_owned();
     let pull = format!("/v1/pulls/{mark}");
@@ -273,11 +277,30 @@ async fn serving(said: &mut Said<'_>, schedule: &Schedule) {
     for body in
         ["", "{", "[]", r#"{"robot_id":""}"#, r#"{"robot_id":1}"#, r#"{"robot_id":"a b\n"}"#]
     {
-        let answer = served.http.post(url("/v1/pulls")).bearer_auth(CONTROL_TOKEN).body(body);
-        let answer = answer.send().await.unwrap();
+        let answer = post().body(body).send().await.unwrap();
         assert!(answer.status().is_client_error(), "{body}");
         said.check(body, &answer.text().await.unwrap());
     }
+    // What the verbs beside it say and log; the list itself goes to a file.
+    for arguments in [
+        &["pulls", "list", "--json"][..],
+        &["pulls", "show", &mark],
+        &["pulls", "export", &mark, "--out", "list-copy"],
+        &["pulls", "export", "unknown", "--out", "list-copy"],
+        &["quarantine", "list"],
+        &["quarantine", "retry"],
+    ] {
+        for token in [CONTROL_TOKEN, "canary-of-another-token"] {
+            let mut command = stage.verb(arguments[0], &arguments[1..]);
+            command.env("QOPEN_LOG", "trace").env("QOPEN_CONTROL_TOKEN", token);
+            let output = command.output().unwrap();
+            let log = text(&output.stderr);
+            assert!(log.contains("TRACE"), "the log is on");
+            said.check("beside", &log);
+            said.check("beside", &text(&output.stdout));
+        }
+    }
+    assert!(stage.exists("list-copy"));
     let log = served.log();
     assert!(log.contains("TRACE"), "the log is on");
     said.check("serve", &log);

@@ -2,7 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod beside;
+#[cfg(target_os = "linux")]
+mod browser;
 mod crashes;
+mod described;
+mod doors;
+mod exports;
 mod formats;
 #[cfg(target_os = "linux")]
 mod full_disk;

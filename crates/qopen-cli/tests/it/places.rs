@@ -145,7 +145,8 @@ async fn a_place_that_is_frozen_holds_up_neither_other_lists_nor_the_end() {
     // Somebody has begun a request and does not end it.
     let address = served.control.strip_prefix("http://").unwrap().to_owned();
     let mut half = std::net::TcpStream::connect(address).unwrap();
-    half.write_all(b"POST /v1/pulls HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{").unwrap();
+    let head = b"POST /v1/pulls HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{";
+    half.write_all(head).unwrap();
     let told = Instant::now();
     let id = served.process.id().to_string();
     assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());

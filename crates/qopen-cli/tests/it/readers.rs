@@ -119,7 +119,11 @@ async fn i16_a_service_outlives_whoever_reads_what_it_says() {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     };
     let url = format!("http://{control}/v1/pulls");
-    while http.post(&url).body(r#"{"robot_id":"r1"}"#).send().await.is_err() {
+    let start = || {
+        let start = http.post(&url).header("content-type", "application/json");
+        start.body(r#"{"robot_id":"r1"}"#).send()
+    };
+    while start().await.is_err() {
         wait("it answers").await;
     }
     // It says something of each of these, to nobody.

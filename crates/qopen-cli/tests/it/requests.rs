@@ -186,7 +186,7 @@ fn a_setting_of_requests_that_cannot_be_used_is_named_with_its_origin_and_an_exa
         ("QOPEN_PROXY", "http://me:canary@", "cannot be used"),
         ("QOPEN_CA_FILE", "missing.pem", "missing.pem cannot be read"),
         ("QOPEN_CA_FILE", rubbish, "not a PEM certificate"),
-        ("QOPEN_REQUEST_TIMEOUT", "3parsecs", "a number with a unit"),
+        ("QOPEN_REQUEST_TIMEOUT", "3 parsecs", "a number with a unit"),
         ("QOPEN_REQUEST_TIMEOUT", "0s", "1ms at least"),
         ("QOPEN_REQUEST_TIMEOUT", "-1s", "cannot be negative"),
         ("QOPEN_FORWARD_PROXY", "socks6://me:canary@p", "socks6 is not supported"),

@@ -90,7 +90,8 @@ impl Served {
 
     pub async fn start(&self, body: &Value) -> Response {
         let url = format!("{}/v1/pulls", self.control);
-        self.http.post(url).body(body.to_string()).send().await.unwrap()
+        let request = self.http.post(url).header("content-type", "application/json");
+        request.body(body.to_string()).send().await.unwrap()
     }
 
     pub async fn start_pull(&self, robot: &str) -> String {

@@ -1,8 +1,8 @@
 //! Running the binary, and making its words the same on every machine.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write as _};
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use qopen_simulator::Schedule;
@@ -169,4 +169,32 @@ pub fn ids(list: &str) -> Vec<String> {
             .to_owned()
     };
     list.lines().map(id).collect()
+}
+
+/// An installed program by one of its names. Without one, the test is skipped, which standard error says,
+/// unless the variable is `required`.
+pub fn installed(names: &[&str], variable: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    let found = names.iter().flat_map(|name| folders.iter().map(move |it| it.join(name)));
+    if let Some(program) = found.into_iter().find(|it| it.is_file()) {
+        return Some(program);
+    }
+    let is_required = std::env::var(variable).as_deref() == Ok("required");
+    assert!(!is_required, "{variable} is required, and none of {names:?} was found");
+    // Past the harness, which keeps what a passing test prints.
+    let skip =
+        format!("SKIP: none of {names:?} was found; {variable}=required makes that an error\n");
+    std::io::stderr().write_all(skip.as_bytes()).unwrap();
+    None
+}
+
+/// A process that ends with the test.
+pub struct Killed(pub Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }

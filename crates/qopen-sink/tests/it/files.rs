@@ -251,3 +251,24 @@ fn a_place_is_held_by_one_at_a_time() {
     asked.recv_timeout(std::time::Duration::from_secs(20)).unwrap();
     waiting.join().unwrap();
 }
+
+#[test]
+fn i5_an_encoded_list_takes_its_place_whole_and_leaves_what_is_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let sink = FileSink::new(folder.path().join("list"), Format::Jsonl);
+    write(&sink, ListKind::Partial, "half").unwrap();
+    fs::write(sink.path(), "old").unwrap();
+    let mut encoded = sink.begin_encoded().unwrap();
+    encoded.write_all(b"new ").unwrap();
+    drop(encoded);
+    assert_eq!(fs::read_to_string(sink.path()).unwrap(), "old");
+    let mut encoded = sink.begin_encoded().unwrap();
+    encoded.write_all(b"new ").unwrap();
+    encoded.write_all(b"list").unwrap();
+    assert_eq!(fs::read_to_string(sink.path()).unwrap(), "old");
+    assert_eq!(encoded.commit().unwrap(), sink.path().display().to_string());
+    assert_eq!(fs::read_to_string(sink.path()).unwrap(), "new list");
+    assert_eq!(names(folder.path()), ["list", "list.partial"]);
+    let missing = FileSink::new(folder.path().join("missing/list"), Format::Jsonl);
+    assert!(missing.begin_encoded().is_err());
+}

@@ -1,0 +1,223 @@
+//! `qopen pulls export`: the list of a kept pull, written without publishing it.
+
+use std::io::{self, Seek as _, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use clap::Args;
+use qopen::PublishError;
+use qopen::journal::{Journal, Store};
+use qopen::sink::{EncodedFile, FileSink, Sink as _, SinkError};
+
+use crate::exit::{Exit, Failure};
+use crate::format::{Asked, CsvArgs, Layout, OutputFormat};
+use crate::journal;
+use crate::kept::{Kept, id};
+use crate::output::{self, Output};
+use crate::pulls::{Line, PullName};
+use crate::remote::{Flow, Remote};
+use crate::say::say;
+use crate::settings::Settings;
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// The pull's mark, or the beginning of it
+    pub(crate) mark: String,
+    /// Write to a file, a folder as ROBOT.jsonl, or - for standard output
+    #[arg(long, value_name = "PATH|-")]
+    pub(crate) out: PathBuf,
+    /// Write the list in this format [default: by the ending, else jsonl]
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<OutputFormat>,
+    #[command(flatten)]
+    pub(crate) csv: CsvArgs,
+    /// Write what there is of a list that is not complete
+    #[arg(long)]
+    pub(crate) partial: bool,
+    /// Select the robot, where several robots' pulls have the mark
+    #[arg(long, value_name = "ID")]
+    pub(crate) robot: Option<String>,
+}
+
+pub(crate) async fn run(args: &ExportArgs, settings: &Settings) -> Result<Exit, Failure> {
+    if output::database(&args.out).is_some() {
+        return Err(Failure::usage(
+            "--out: a list in a database is a publication; `qopen pull --resume MARK --out URL` publishes it there, and `export` writes to a file, a folder or - for standard output",
+        ));
+    }
+    // A list waits beside the journal until it is whole, where only its owner can look.
+    let location = settings.journal()?;
+    let scratch = location.as_folder();
+    let asked = Asked { format: args.format, csv: args.csv };
+    let layout = asked.at(&args.out, Layout::default())?;
+    let output = Output::new(&args.out, layout)?.in_folder(scratch);
+    let kept = Kept::open(settings).await?;
+    let pulls = kept.pulls().await?;
+    let lines = journal::marked(pulls.clone(), &args.mark, Line::mark)?;
+    let line = match &lines[..] {
+        [line] => line,
+        lines => match &args.robot {
+            Some(robot) => lines.iter().find(|it| it.robot() == robot).ok_or_else(|| {
+                Failure::usage(format!("no pull of mark {} is of robot {robot}", lines[0].mark()))
+            })?,
+            None => {
+                let robots: Vec<_> = lines.iter().map(Line::robot).collect();
+                return Err(Failure::usage(format!(
+                    "the mark {} is that of several robots' pulls; name one with --robot: {}",
+                    lines[0].mark(),
+                    robots.join(", ")
+                )));
+            }
+        },
+    };
+    if args.robot.as_deref().is_some_and(|robot| robot != line.robot()) {
+        let (mark, robot) = (line.mark(), line.robot());
+        return Err(Failure::usage(format!(
+            "--robot: the pull of mark {mark} is of robot {robot}"
+        )));
+    }
+    output.check(&[line.robot()])?;
+    if !output.is_stdout() {
+        spare_published(&output.file(line.robot()), &pulls)?;
+    }
+    let export = Export { output: &output, pull: line.name(), layout, partial: args.partial };
+    let (complete, revision, place) = match &kept {
+        Kept::Journal(journal, _) => export.write_kept(journal, scratch).await?,
+        Kept::Served(remote) => export.write_served(remote, scratch).await?,
+    };
+    let pull = &export.pull;
+    match complete {
+        true => say!("qopen: {pull}: revision {revision} of the list was written to {place}"),
+        false => say!("qopen: {pull}: a list that is not complete was written to {place}"),
+    }
+    Ok(Exit::Complete)
+}
+
+/// Fails where a published list is: an export has no place in the order of lists.
+fn spare_published(file: &FileSink, pulls: &[Line]) -> Result<(), Failure> {
+    let published = pulls.iter().find(|it| it.output().is_some_and(|it| file.is_at(it)));
+    let Some(line) = published else { return Ok(()) };
+    Err(Failure::usage(format!(
+        "--out: the list of {} is published at {}; `qopen pull --resume MARK` publishes, and `export` needs another path",
+        line.name(),
+        file.path().display()
+    )))
+}
+
+/// Whether a list was complete, which revision it was, and where it was written.
+type Exported = (bool, u32, String);
+
+struct Export<'a> {
+    output: &'a Output,
+    pull: PullName,
+    layout: Layout,
+    partial: bool,
+}
+
+impl Export<'_> {
+    async fn write_kept(
+        &self,
+        journal: &Arc<dyn Store>,
+        scratch: Option<&Path>,
+    ) -> Result<Exported, Failure> {
+        let failed = |error| Failure::unexpected("the journal", &error);
+        let as_journal: Arc<dyn Journal> = Arc::clone(journal) as _;
+        let id = id(&self.pull)?;
+        let state = journal.facts_of(&id).await.map_err(failed)?;
+        let list = qopen::kept_list(&as_journal, &id).await.map_err(failed)?;
+        let (Some(state), Some(list)) = (state, list) else {
+            return Err(Failure::usage(format!("the journal has no pull of {id}")));
+        };
+        let (complete, revision) = (list.revision() > 0, list.revision());
+        if !complete && !self.partial {
+            let why = journal::why_incomplete(&state);
+            let message = format!("{id}: {}", journal::needs_partial(&why));
+            return Err(Failure::new(Exit::Incomplete, message));
+        }
+        let fails = |error: SinkError| Failure::output("", &error);
+        let unread = |error| Failure::output("", &error as &PublishError);
+        if self.output.is_stdout() {
+            let sink = self.layout.stdout().in_folder(scratch);
+            let exported = qopen::read_out(vec![list], Arc::new(sink)).await;
+            return Ok((complete, revision, exported.map_err(unread)?.location));
+        }
+        let file = self.output.file(&self.pull.robot_id).begin_encoded().map_err(fails)?;
+        let file = Shared(Arc::new(Mutex::new(Some(file))));
+        let sink = self.layout.stream(file.clone()).in_folder(scratch);
+        qopen::read_out(vec![list], Arc::new(sink)).await.map_err(unread)?;
+        let location = tokio::task::block_in_place(|| file.commit()).map_err(fails)?;
+        Ok((complete, revision, location))
+    }
+
+    async fn write_served(
+        &self,
+        remote: &Remote,
+        scratch: Option<&Path>,
+    ) -> Result<Exported, Failure> {
+        let Self { output, pull, layout, partial } = self;
+        let mut flow = remote.list(pull, *layout, *partial).await?;
+        let (complete, revision) = (flow.complete, flow.revision);
+        let fails = |error: SinkError| Failure::output("", &error);
+        let location = match output.is_stdout() {
+            true => {
+                // A list that breaks off must not be taken for all of it.
+                let writing = |error| Failure::output("standard output cannot be written", &error);
+                let spool = scratch.map_or_else(tempfile::tempfile, tempfile::tempfile_in);
+                let mut spool = spool.map_err(writing)?;
+                drain(&mut flow, &mut spool).await?;
+                tokio::task::block_in_place(|| {
+                    spool.rewind()?;
+                    let mut out = io::stdout().lock();
+                    io::copy(&mut spool, &mut out)?;
+                    out.flush()
+                })
+                .map_err(writing)?;
+                STDOUT.to_owned()
+            }
+            false => {
+                let mut file = output.file(&pull.robot_id).begin_encoded().map_err(fails)?;
+                drain(&mut flow, &mut file).await?;
+                tokio::task::block_in_place(|| file.commit()).map_err(fails)?
+            }
+        };
+        Ok((complete, revision, location))
+    }
+}
+
+/// A file that a list flows into and that is committed after it.
+#[derive(Clone)]
+struct Shared(Arc<Mutex<Option<EncodedFile>>>);
+
+impl Shared {
+    fn with<T>(&self, what: impl FnOnce(&mut EncodedFile) -> io::Result<T>) -> io::Result<T> {
+        let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        file.as_mut().map_or(Err(io::ErrorKind::BrokenPipe.into()), what)
+    }
+
+    fn commit(&self) -> Result<String, SinkError> {
+        let file = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        file.map_or_else(|| Ok(STDOUT.to_owned()), EncodedFile::commit)
+    }
+}
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.with(|file| file.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.with(Write::flush)
+    }
+}
+
+/// What a stream calls itself.
+const STDOUT: &str = "-";
+
+/// Writes a whole list.
+async fn drain(flow: &mut Flow, out: &mut impl Write) -> Result<(), Failure> {
+    while let Some(piece) = flow.next().await? {
+        tokio::task::block_in_place(|| out.write_all(&piece))
+            .map_err(|error| Failure::output("the list", &error))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,158 @@
+//! What is kept of pulls: in the journal, or with the `qopen serve` that holds it.
+
+use std::sync::Arc;
+
+use qopen::journal::{JournalError, PullId, Store};
+use qopen::types::{MarkId, RobotId};
+
+use crate::beside;
+use crate::exit::Failure;
+use crate::journal::{self, cannot_open};
+use crate::output::Place;
+use crate::pulls::{self, Checked, Line, NoteLine, PullName, Resume};
+use crate::quarantine::{self, Item, Retried};
+use crate::remote::Remote;
+use crate::settings::Settings;
+
+/// Where a verb finds what is kept.
+pub(crate) enum Kept {
+    /// In the journal, and how its pulls are resumed.
+    Journal(Arc<dyn Store>, Resume),
+    /// With the process that holds the journal.
+    Served(Remote),
+}
+
+impl Kept {
+    /// Opens the journal where it is there: looking must not make one. Where a `qopen serve` holds it,
+    /// that is asked.
+    pub(crate) async fn open(settings: &Settings) -> Result<Self, Failure> {
+        let location = settings.journal()?;
+        journal::must_exist(&location).await?;
+        match location.open().await {
+            Err(JournalError::Locked { holder }) => {
+                match location.as_folder().and_then(beside::read) {
+                    Some(address) => Ok(Self::Served(Remote::new(address, &holder, settings)?)),
+                    None => Err(cannot_open(&location, &JournalError::Locked { holder })),
+                }
+            }
+            opened => {
+                let journal = journal::opened(&location, opened)?;
+                Ok(Self::Journal(journal, Resume::by(settings)?))
+            }
+        }
+    }
+
+    /// How to resume a pull.
+    pub(crate) fn hint(&self) -> Resume {
+        match self {
+            Self::Journal(_, hint) => *hint,
+            Self::Served(remote) => Resume::Beside(remote.address()),
+        }
+    }
+
+    /// Every pull.
+    pub(crate) async fn pulls(&self) -> Result<Vec<Line>, Failure> {
+        match self {
+            Self::Journal(journal, _) => {
+                Ok(journal::all(&**journal).await?.iter().map(Line::of).collect())
+            }
+            Self::Served(remote) => remote.pulls().await,
+        }
+    }
+
+    /// The pulls of a mark, which may be given by its beginning.
+    pub(crate) async fn marked(&self, mark: &str) -> Result<Vec<Line>, Failure> {
+        journal::marked(self.pulls().await?, mark, Line::mark)
+    }
+
+    /// Everything that happened to a pull.
+    pub(crate) async fn notes(&self, line: &Line) -> Result<Vec<NoteLine>, Failure> {
+        match self {
+            Self::Journal(journal, _) => {
+                let state = journal.facts_of(&id(&line.name())?).await.map_err(failed)?;
+                Ok(state.iter().flat_map(|it| &it.notes).map(NoteLine::of).collect())
+            }
+            Self::Served(remote) => remote.notes(&line.name()).await,
+        }
+    }
+
+    /// Deletes a pull. Its room on the disk is given back by [`compact`](Self::compact).
+    pub(crate) async fn purge(&self, line: &Line) -> Result<(), Failure> {
+        let journal = match self {
+            Self::Journal(journal, _) => journal,
+            Self::Served(remote) => return remote.purge(&line.name()).await,
+        };
+        let id = id(&line.name())?;
+        let state = journal.facts_of(&id).await.map_err(failed)?;
+        journal.forget(&id).await.map_err(failed)?;
+        if let Some(Ok(output)) = state.as_ref().and_then(Place::of).map(|it| it.output()) {
+            output.sweep(line.robot());
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn compact(&self) -> Result<(), Failure> {
+        match self {
+            Self::Journal(journal, _) => journal.compact(0).await.map(drop).map_err(failed),
+            // The service does so with each pull.
+            Self::Served(_) => Ok(()),
+        }
+    }
+
+    /// Reads everything in the journal.
+    pub(crate) async fn check(&self) -> Result<Checked, Failure> {
+        match self {
+            Self::Journal(journal, _) => pulls::check(&**journal).await,
+            Self::Served(remote) => remote.check().await,
+        }
+    }
+
+    /// Every item in quarantine.
+    pub(crate) async fn items(&self) -> Result<Vec<Item>, Failure> {
+        match self {
+            Self::Journal(journal, _) => quarantine::items(&**journal).await,
+            Self::Served(remote) => remote.items().await,
+        }
+    }
+
+    /// The bytes of an item; `None` where it has gone meanwhile.
+    pub(crate) async fn bytes(&self, item: &Item) -> Result<Option<Vec<u8>>, Failure> {
+        match self {
+            Self::Journal(journal, _) => quarantine::bytes(&**journal, item.name()).await,
+            Self::Served(remote) => remote.bytes(item.name()).await.map(Some),
+        }
+    }
+
+    /// Releases an item. Gives the pulls that it stood against.
+    pub(crate) async fn release(&self, item: &Item) -> Result<Vec<PullName>, Failure> {
+        match self {
+            Self::Journal(journal, _) => {
+                let released = quarantine::release(&**journal, item.name()).await?;
+                Ok(released.unwrap_or_default())
+            }
+            Self::Served(remote) => remote.release(item.name()).await,
+        }
+    }
+
+    /// Reads every item again.
+    pub(crate) async fn retry(&self, settings: &Settings) -> Result<Retried, Failure> {
+        match self {
+            Self::Journal(journal, _) => {
+                // Content that no key opened may be opened by the keys of today.
+                quarantine::retry(&**journal, settings.ring().ok().as_ref()).await
+            }
+            Self::Served(remote) => remote.retry().await,
+        }
+    }
+}
+
+fn failed(error: JournalError) -> Failure {
+    Failure::unexpected("the journal", &error)
+}
+
+/// The id of a pull by its names.
+pub(crate) fn id(name: &PullName) -> Result<PullId, Failure> {
+    let wrong = |error| Failure::usage_of(&name.to_string(), &error);
+    let robot_id = RobotId::new(&name.robot_id).map_err(wrong)?;
+    Ok(PullId { robot_id, mark_id: MarkId::new(&name.mark_id).map_err(wrong)? })
+}

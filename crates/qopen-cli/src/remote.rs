@@ -1,0 +1,266 @@
+//! The control API of the `qopen serve` that holds the journal, as the verbs beside it ask it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use qopen::sink::file_name;
+use qopen::types::Secret;
+use reqwest::header::HeaderMap;
+use reqwest::{Client, Method, Response, StatusCode, redirect};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::exit::{Exit, Failure};
+use crate::format::Layout;
+use crate::pulls::{Checked, Line, NoteLine, PullName};
+use crate::quarantine::{Item, Retried};
+use crate::settings::{CONTROL_TOKEN, Settings};
+
+/// Time limit for a connection.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// Time limit for the head of an answer, and for its next bytes.
+const ANSWER: Duration = Duration::from_secs(30);
+
+/// The same for an answer that reads pages, sorts a list or gives room back first.
+const LONG_ANSWER: Duration = Duration::from_secs(600);
+
+/// A control API on this machine.
+#[derive(Clone, Debug)]
+pub(crate) struct Remote {
+    address: SocketAddr,
+    token: Option<Secret>,
+    client: Client,
+    /// What the journal says of the process that holds it.
+    holder: String,
+}
+
+/// A list on its way from the API.
+pub(crate) struct Flow {
+    remote: Remote,
+    answer: Response,
+    pub(crate) complete: bool,
+    pub(crate) revision: u32,
+}
+
+impl Remote {
+    pub(crate) fn new(
+        address: SocketAddr,
+        holder: &str,
+        settings: &Settings,
+    ) -> Result<Self, Failure> {
+        // The API is this machine's: neither a proxy nor a redirect may learn the token.
+        let client = Client::builder().no_proxy().redirect(redirect::Policy::none());
+        let client = client.connect_timeout(CONNECT).build();
+        let client = client.map_err(|error| Failure::unexpected("the HTTP client", &error))?;
+        let token = settings.get(&CONTROL_TOKEN).map(|(token, _)| token.clone());
+        Ok(Self { address, token, client, holder: holder.to_owned() })
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) async fn pulls(&self) -> Result<Vec<Line>, Failure> {
+        #[derive(Deserialize)]
+        struct Pulls {
+            pulls: Vec<Line>,
+        }
+        let Pulls { pulls } = self.get("/v1/pulls?progress=false").await?;
+        Ok(pulls)
+    }
+
+    pub(crate) async fn notes(&self, pull: &PullName) -> Result<Vec<NoteLine>, Failure> {
+        #[derive(Deserialize)]
+        struct Notes {
+            notes: Vec<NoteLine>,
+        }
+        let Notes { notes } = self.get(&path(pull, "/notes", "")).await?;
+        Ok(notes)
+    }
+
+    /// Ends the pull if it is open, and deletes it.
+    pub(crate) async fn purge(&self, pull: &PullName) -> Result<(), Failure> {
+        let delete = async || self.ask(Method::DELETE, &path(pull, "", ""), LONG_ANSWER).await;
+        if delete().await?.status() == StatusCode::ACCEPTED {
+            // It was open: the events end when it has.
+            let mut events = self.ask(Method::GET, &path(pull, "/events", ""), ANSWER).await?;
+            while self.next(&mut events, LONG_ANSWER).await?.is_some() {}
+            if delete().await?.status() == StatusCode::ACCEPTED {
+                let why = std::io::Error::other("it was started again meanwhile; try again");
+                return Err(Failure::unexpected(&format!("{pull} is not deleted"), &why));
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn check(&self) -> Result<Checked, Failure> {
+        self.post("/v1/journal/check", LONG_ANSWER).await
+    }
+
+    pub(crate) async fn items(&self) -> Result<Vec<Item>, Failure> {
+        #[derive(Deserialize)]
+        struct Items {
+            items: Vec<Item>,
+        }
+        let mut answer = self.ask(Method::GET, "/v1/quarantine", LONG_ANSWER).await?;
+        let Items { items } = self.read(&mut answer).await?;
+        Ok(items)
+    }
+
+    pub(crate) async fn bytes(&self, item: &str) -> Result<Vec<u8>, Failure> {
+        let path = format!("/v1/quarantine/{item}");
+        let mut answer = self.ask(Method::GET, &path, LONG_ANSWER).await?;
+        self.body(&mut answer).await
+    }
+
+    pub(crate) async fn release(&self, item: &str) -> Result<Vec<PullName>, Failure> {
+        #[derive(Deserialize)]
+        struct Released {
+            pulls: Vec<PullName>,
+        }
+        let path = format!("/v1/quarantine/{item}/release");
+        let Released { pulls } = self.post(&path, ANSWER).await?;
+        Ok(pulls)
+    }
+
+    pub(crate) async fn retry(&self) -> Result<Retried, Failure> {
+        self.post("/v1/quarantine/retry", LONG_ANSWER).await
+    }
+
+    /// The list of a pull, encoded.
+    pub(crate) async fn list(
+        &self,
+        pull: &PullName,
+        layout: Layout,
+        partial: bool,
+    ) -> Result<Flow, Failure> {
+        let query = format!("&{}&partial={partial}", layout.query());
+        let answer = self.send(Method::GET, &path(pull, "/accounts", &query), LONG_ANSWER).await?;
+        if answer.status() == StatusCode::CONFLICT {
+            // The API says 409 of a list that is not complete, and of nothing else here.
+            let why = self.why(answer).await;
+            return Err(Failure::new(Exit::Incomplete, format!("{pull}: {why}")));
+        }
+        let answer = self.accept(answer).await?;
+        let header = |name: &str| text(answer.headers(), name);
+        let complete = header("qopen-complete").is_some_and(|it| it == "true");
+        let revision = header("qopen-revision").and_then(|it| it.parse().ok()).unwrap_or(0);
+        Ok(Flow { remote: self.clone(), answer, complete, revision })
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        let mut answer = self.ask(Method::GET, path, ANSWER).await?;
+        self.read(&mut answer).await
+    }
+
+    async fn post<T: DeserializeOwned>(&self, path: &str, limit: Duration) -> Result<T, Failure> {
+        let mut answer = self.ask(Method::POST, path, limit).await?;
+        self.read(&mut answer).await
+    }
+
+    async fn read<T: DeserializeOwned>(&self, answer: &mut Response) -> Result<T, Failure> {
+        let body = self.body(answer).await?;
+        serde_json::from_slice(&body).map_err(|error| self.failed("answered otherwise", &error))
+    }
+
+    async fn body(&self, answer: &mut Response) -> Result<Vec<u8>, Failure> {
+        let mut body = Vec::new();
+        while let Some(piece) = self.next(answer, ANSWER).await? {
+            body.extend_from_slice(&piece);
+        }
+        Ok(body)
+    }
+
+    /// The next bytes of an answer; `None` at its end.
+    async fn next(
+        &self,
+        answer: &mut Response,
+        limit: Duration,
+    ) -> Result<Option<bytes::Bytes>, Failure> {
+        match tokio::time::timeout(limit, answer.chunk()).await {
+            Ok(piece) => piece.map_err(|error| self.failed("broke off", &error.without_url())),
+            Err(late) => Err(self.failed(&format!("stopped for {} s", limit.as_secs()), &late)),
+        }
+    }
+
+    async fn ask(&self, method: Method, path: &str, limit: Duration) -> Result<Response, Failure> {
+        let answer = self.send(method, path, limit).await?;
+        self.accept(answer).await
+    }
+
+    async fn send(&self, method: Method, path: &str, limit: Duration) -> Result<Response, Failure> {
+        let request = self.client.request(method, format!("http://{}{path}", self.address));
+        let request = match &self.token {
+            Some(token) => request.bearer_auth(token.expose()),
+            None => request,
+        };
+        match tokio::time::timeout(limit, request.send()).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) if error.is_connect() => {
+                let Self { address, holder, .. } = self;
+                let what = format!(
+                    "the journal is in use by another process ({holder}), and no control API answers at {address}, where `qopen serve` had it; wait for that process, or stop it"
+                );
+                Err(Failure::usage_of(&what, &error.without_url()))
+            }
+            Ok(Err(error)) => Err(self.failed("did not answer", &error.without_url())),
+            Err(late) => {
+                Err(self.failed(&format!("did not answer within {} s", limit.as_secs()), &late))
+            }
+        }
+    }
+
+    /// Fails with what the API says of an error.
+    async fn accept(&self, answer: Response) -> Result<Response, Failure> {
+        let (status, address) = (answer.status(), self.address);
+        if status.is_success() {
+            return Ok(answer);
+        }
+        let why = self.why(answer).await;
+        Err(match status {
+            StatusCode::UNAUTHORIZED => Failure::usage(format!(
+                "the control API of `qopen serve` at {address} asks for another token; set QOPEN_CONTROL_TOKEN, or `control_token` in the settings file, to the one that it has"
+            )),
+            status => {
+                let message = format!(
+                    "the control API of `qopen serve` at {address} answered {status}: {why}"
+                );
+                Failure::new(Exit::Unexpected, message)
+            }
+        })
+    }
+
+    /// What the API says of an error.
+    async fn why(&self, mut answer: Response) -> String {
+        #[derive(Deserialize)]
+        struct Refusal {
+            error: String,
+        }
+        let refusal = self.read::<Refusal>(&mut answer).await;
+        refusal.map_or_else(|_| "it does not say why".to_owned(), |it| it.error)
+    }
+
+    fn failed(&self, what: &str, error: &dyn std::error::Error) -> Failure {
+        let address = self.address;
+        Failure::unexpected(&format!("the control API of `qopen serve` at {address} {what}"), error)
+    }
+}
+
+impl Flow {
+    /// The next bytes of the list; `None` at its end. A list that breaks off fails.
+    pub(crate) async fn next(&mut self) -> Result<Option<bytes::Bytes>, Failure> {
+        self.remote.next(&mut self.answer, LONG_ANSWER).await
+    }
+}
+
+/// The path of something of a pull.
+fn path(pull: &PullName, what: &str, query: &str) -> String {
+    // A name in a path is spelled as one in a folder.
+    let (mark, robot) = (file_name(&pull.mark_id), file_name(&pull.robot_id));
+    format!("/v1/pulls/{mark}{what}?robot_id={robot}{query}")
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}

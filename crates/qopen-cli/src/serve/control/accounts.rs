@@ -1,0 +1,100 @@
+//! Lists over the control API.
+
+use std::io;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use futures_util::stream;
+use qopen::journal::Journal;
+use serde::Deserialize;
+use tokio::sync::mpsc;
+
+use super::{Refusal, Shared, known};
+use crate::exit::chain;
+use crate::format::{CsvArgs, Language, Layout, OutputFormat};
+use crate::journal::{needs_partial, why_incomplete};
+
+/// Pieces of a list that wait for a slow reader.
+const PIECES: usize = 16;
+
+#[derive(Deserialize)]
+pub(super) struct AccountsQuery {
+    #[serde(default)]
+    partial: bool,
+    #[serde(default)]
+    format: OutputFormat,
+    #[serde(default)]
+    bom: bool,
+    #[serde(default)]
+    csv_safe: bool,
+    labels: Option<Language>,
+    robot_id: Option<String>,
+}
+
+/// The list, one JSON object a line or as CSV. It begins to flow when all of it is there; one that breaks
+/// off is not the list.
+pub(super) async fn accounts(
+    State(service): Shared,
+    mark: Path<String>,
+    Query(query): Query<AccountsQuery>,
+) -> Result<Response, Refusal> {
+    let AccountsQuery { format, bom, csv_safe, labels, .. } = query;
+    let layout = Layout { format, csv: CsvArgs { bom, csv_safe, labels } };
+    if format != OutputFormat::Csv && !layout.csv.is_plain() {
+        let message = "bom, csv_safe and labels are for CSV only; add format=csv";
+        return Err(Refusal(StatusCode::BAD_REQUEST, message.into()));
+    }
+    let state = known(&service, &mark, query.robot_id.as_deref()).await?;
+    let journal: Arc<dyn Journal> = Arc::clone(&service.journal) as _;
+    let list = qopen::kept_list(&journal, &state.pull).await;
+    let Some(list) = list.map_err(|error| Refusal::journal(&error))? else {
+        return Err(Refusal::unknown());
+    };
+    let (revision, complete) = (list.revision(), list.revision() > 0);
+    if !complete && !query.partial {
+        let why = why_incomplete(&state);
+        return Err(Refusal(StatusCode::CONFLICT, needs_partial(&why)));
+    }
+    let (pieces, flow) = mpsc::channel(PIECES);
+    let sink = layout.stream(Pieces(pieces.clone()));
+    let sink = Arc::new(sink.in_folder(service.scratch.as_deref()));
+    let lists = vec![list];
+    tokio::spawn(async move {
+        // What is sent here is what is there; whether that is all of it is said by the header.
+        if let Err(error) = qopen::read_out(lists, sink).await {
+            let error = io::Error::other(chain("the list", &error));
+            // The connection breaks, so that nobody takes this for the end.
+            let _ = pieces.send(Err(error)).await;
+        }
+    });
+    let flow = stream::unfold(flow, |mut flow| async { Some((flow.recv().await?, flow)) });
+    let kind = match format {
+        OutputFormat::Jsonl => "application/x-ndjson",
+        OutputFormat::Csv => "text/csv; charset=utf-8",
+    };
+    let headers = [
+        ("content-type", kind.to_owned()),
+        ("qopen-complete", complete.to_string()),
+        ("qopen-revision", revision.to_string()),
+    ];
+    Ok((headers, Body::from_stream(flow)).into_response())
+}
+
+/// A writer whose pieces somebody else sends on.
+struct Pieces(mpsc::Sender<io::Result<Bytes>>);
+
+impl io::Write for Pieces {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
+        self.0.blocking_send(Ok(Bytes::copy_from_slice(bytes))).map_err(gone)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,92 @@
+//! The progress of a pull as server-sent events.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Path, Query, State};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use futures_core::Stream;
+use futures_util::stream;
+use qopen::journal::PullId;
+use serde_json::Value;
+use tokio::sync::watch;
+
+use super::{Of, Refusal, Shared, known, view};
+use crate::serve::service::{Live, Service};
+
+/// How often it is looked what became of a pull that another process has.
+const ELSEWHERE: Duration = Duration::from_millis(500);
+
+/// The pull's progress as it changes, and its end, as server-sent events.
+pub(super) async fn events(
+    State(service): Shared,
+    mark: Path<String>,
+    of: Query<Of>,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Refusal> {
+    let state = known(&service, &mark, of.robot()).await?;
+    let (live, stopping) = (None, service.stopping.clone());
+    let follow = Follow { service, id: state.pull, live, stopping, last: None };
+    let flow = stream::unfold(Some(follow), |follow| async {
+        let mut follow = follow?;
+        let (view, ended) = follow.next().await?;
+        let event = Event::default().event(if ended { "end" } else { "progress" });
+        let event = event.data(view.to_string());
+        Some((Ok(event), (!ended).then_some(follow)))
+    });
+    Ok(Sse::new(flow).keep_alive(KeepAlive::default()))
+}
+
+struct Follow {
+    service: Arc<Service>,
+    id: PullId,
+    live: Option<watch::Receiver<Option<Live>>>,
+    stopping: watch::Receiver<bool>,
+    /// What was said last.
+    last: Option<Value>,
+}
+
+impl Follow {
+    /// What is to be said next, and whether it is the last.
+    async fn next(&mut self) -> Option<(Value, bool)> {
+        loop {
+            if self.last.is_some() {
+                let changed = async {
+                    match &mut self.live {
+                        Some(live) => live.changed().await.is_ok(),
+                        // Nobody has it yet, or another process.
+                        None => {
+                            tokio::time::sleep(ELSEWHERE).await;
+                            true
+                        }
+                    }
+                };
+                tokio::select! {
+                    // Where it is followed no more, the journal says what became of it.
+                    still = changed => if !still { self.live = None },
+                    _ = self.stopping.wait_for(|it| *it) => return None,
+                }
+            }
+            if self.live.is_none() {
+                self.live = self.service.find(&self.id).map(|it| it.live);
+            }
+            let ended = |live: &Live| live.ended.is_some();
+            let followed = match &mut self.live {
+                Some(live) => live.borrow_and_update().as_ref().is_some_and(ended),
+                None => false,
+            };
+            let Ok(state) = self.service.journal.pull(&self.id).await else {
+                // The journal is away; what becomes of the pull is said when it is back.
+                tokio::time::sleep(ELSEWHERE).await;
+                continue;
+            };
+            let state = state?;
+            let over = followed || self.live.is_none() && crate::journal::status(&state) != "open";
+            let view = view(&self.service, &state);
+            if over || self.last.as_ref() != Some(&view) {
+                self.last = Some(view.clone());
+                return Some((view, over));
+            }
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! The control API against its own description, by requests that a program makes up.
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use qopen_simulator::Schedule;
+
+use crate::served::Served;
+use crate::support::{Killed, Stage, free_port, installed};
+
+/// Time limit for all requests.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+#[test]
+fn made_up_requests_find_neither_an_internal_error_nor_an_answer_that_is_not_described() {
+    let Some(program) = installed(&["schemathesis"], "QOPEN_TEST_SCHEMATHESIS") else { return };
+    let stage = Stage::new(&Schedule::default());
+    // Pulls that are started find no platform, and fail at once.
+    let platform = format!("http://127.0.0.1:{}", free_port());
+    let mut command = Served::command(&stage, &[]);
+    command.env("QOPEN_BASE_URL", &platform);
+    let served = Served::spawn(command);
+
+    let mut checks = Command::new(program);
+    checks.args(["run", &format!("{}/openapi.json", served.control), "--url", &served.control]);
+    checks.args(["--phases", "coverage,fuzzing,stateful", "--checks", "all"]);
+    // A pull that is open is ended first, and is still there then.
+    checks.args(["--exclude-checks", "use_after_free"]);
+    checks.args(["--max-examples", "20", "--seed", "1", "--no-color", "--continue-on-failure"]);
+    let log = stage.folder.path().join("schemathesis.log");
+    let file = std::fs::File::create(&log).unwrap();
+    checks.current_dir(stage.folder.path()).stdin(Stdio::null());
+    checks.stderr(file.try_clone().unwrap()).stdout(file);
+    for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
+        checks.env_remove(name);
+    }
+    let mut checks = Killed(checks.spawn().unwrap());
+    let began = Instant::now();
+    let ended = loop {
+        if let Some(ended) = checks.0.try_wait().unwrap() {
+            break ended;
+        }
+        let said = std::fs::read_to_string(&log).unwrap();
+        assert!(began.elapsed() < PATIENCE, "it takes too long\n{said}");
+        std::thread::sleep(Duration::from_millis(100));
+    };
+    let said = std::fs::read_to_string(&log).unwrap();
+    assert!(ended.success(), "{said}\n{}", served.log());
+    // Every operation but the description itself was asked.
+    assert!(said.contains("Tested: 16"), "{said}");
+    assert_eq!(served.stop().code(), Some(0));
+}
