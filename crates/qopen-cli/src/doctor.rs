@@ -38,6 +38,12 @@ pub(crate) async fn run(settings: &Settings) -> Result<Exit, Failure> {
     check("listener", listener(settings));
     check("connections", connections(settings));
     check("journal", crate::journal::examine(settings).await);
+    if settings.get(&settings::TIME_ZONE).is_some() {
+        check("time zone", settings.time_zone().map(|zone| zone.to_string()));
+    }
+    for (title, result) in crate::serve::examine(settings) {
+        check(&title, result);
+    }
     match (&settings.exposure, &settings.file) {
         (_, None) => {}
         (None, Some(file)) => answer!("ok    settings file: {}", file.display()),

@@ -19,6 +19,7 @@ mod serve;
 mod settings;
 mod simulate;
 mod wiring;
+mod zone;
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;

@@ -1,6 +1,7 @@
 //! `qopen serve`: receives callbacks for as long as it runs, and pulls when it is asked to.
 
 mod control;
+mod cron;
 mod metrics;
 mod reload;
 mod schedule;
@@ -28,7 +29,8 @@ use crate::output::{self, Output};
 use crate::say::say;
 use crate::settings::Settings;
 use crate::wiring;
-pub(crate) use schedule::Entry;
+use schedule::Schedules;
+pub(crate) use schedule::{Found, examine};
 use service::Service;
 
 /// Time limit for callbacks, requests and lists in flight after SIGTERM. With the last calls into storage it
@@ -56,8 +58,6 @@ pub(crate) async fn run(
 ) -> Result<Exit, Failure> {
     let hangups = reload::Hangups::listen();
     let (address, token) = settings.control()?;
-    let jobs: Result<Vec<_>, _> = settings.schedule.iter().map(schedule::Job::new).collect();
-    let jobs = jobs?;
     let location = settings.journal()?;
     if args.role != Role::Both && !location.is_shared() {
         return Err(Failure::usage(
@@ -101,6 +101,11 @@ pub(crate) async fn run(
             return Err(Failure::usage(message));
         }
     };
+    let schedules = match args.role {
+        // A receiver starts no pull.
+        Role::Receiver => None,
+        _ => Some(Arc::new(Schedules::new(&settings, output.clone())?)),
+    };
     let stopping = wiring::interruption();
     let guards = service::Guards {
         allow_unidentified: args.receiving.allow_unidentified,
@@ -124,7 +129,8 @@ pub(crate) async fn run(
     }
     say!("qopen: control on http://{}/v1/pulls, described by /openapi.json", at(&control));
     let token = token.cloned();
-    let running = reload::Running { client: service.client.clone(), tls, flags, settings };
+    let client = service.client.clone();
+    let running = reload::Running { client, tls, schedules: schedules.clone(), flags, settings };
     let tasks = service.tasks.clone();
     let hangups = Arc::new(tokio::sync::Mutex::new(hangups));
     let running = Arc::new(running);
@@ -133,6 +139,13 @@ pub(crate) async fn run(
         async move { running.reload_on(&mut *hangups.lock().await).await }
     });
     let mut working = None;
+    if let Some(schedules) = schedules {
+        let service = Arc::clone(&service);
+        tasks.keep("schedule", stopping.clone(), move || {
+            let (schedules, service) = (Arc::clone(&schedules), Arc::clone(&service));
+            async move { schedules.run(&service).await }
+        });
+    }
     if args.role != Role::Receiver {
         let mut options = WorkerOptions::default();
         options.lease = args.lease;
@@ -142,13 +155,6 @@ pub(crate) async fn run(
             tasks.keep("forward", stopping.clone(), move || {
                 let queue = queue.clone();
                 async move { queue.run().await }
-            });
-        }
-        for job in jobs.into_iter().map(Arc::new) {
-            let service = Arc::clone(&service);
-            tasks.keep("schedule", stopping.clone(), move || {
-                let (job, service) = (Arc::clone(&job), Arc::clone(&service));
-                async move { job.run(service).await }
             });
         }
         let keeping = Arc::clone(&service);

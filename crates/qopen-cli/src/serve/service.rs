@@ -18,6 +18,7 @@ use qopen::{
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
+use super::schedule::Counts;
 use super::tasks::Tasks;
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, Place};
@@ -84,6 +85,7 @@ pub(crate) struct Service {
     pub(crate) scratch: Option<PathBuf>,
     pub(crate) guards: Guards,
     pub(crate) tasks: Tasks,
+    pub(crate) schedules: Counts,
 }
 
 /// What a list may lack, and where callbacks come from.
@@ -117,6 +119,7 @@ impl Service {
             scratch,
             guards,
             tasks: Tasks::default(),
+            schedules: Counts::default(),
         }
     }
 

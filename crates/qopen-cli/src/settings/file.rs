@@ -8,10 +8,10 @@ use zeroize::Zeroizing;
 
 use super::spec::ALL;
 use crate::exit::Failure;
-use crate::serve::Entry;
+use crate::serve::Found;
 
 /// What a settings file holds: values by name, and pulls at set times.
-type InFile = (BTreeMap<String, Secret>, Vec<Entry>);
+type InFile = (BTreeMap<String, Secret>, Vec<Found>);
 
 /// The file's values; `None` where there is no file and none was named.
 pub(super) fn read(path: &Path, explicit: bool) -> Result<Option<InFile>, Failure> {
@@ -49,15 +49,17 @@ pub(super) fn read(path: &Path, explicit: bool) -> Result<Option<InFile>, Failur
         let value = match (value, spec) {
             // What stands here is no secret.
             (Err(value), None) if name == "schedule" => {
-                schedule = value.try_into().map_err(|error: toml::de::Error| {
-                    wrong(format!("[[schedule]]: {}", error.message()))
-                })?;
+                schedule = Found::all(value).map_err(wrong)?;
+                continue;
+            }
+            (Ok(_), None) if name == "schedule" => {
+                schedule = Found::all(toml::Value::String(String::new())).map_err(wrong)?;
                 continue;
             }
             (_, None) => {
                 let known: Vec<_> = ALL.iter().map(|spec| spec.name).collect();
                 return Err(wrong(format!(
-                    "no setting is called `{name}`; there are {}",
+                    "no setting is called `{name}`; there are {} and [[schedule]]",
                     known.join(", ")
                 )));
             }

@@ -20,7 +20,8 @@ use crate::args::{Common, at_least_one, duration};
 use crate::exit::{Failure, chain};
 use crate::output::refuse_password;
 use crate::say::say;
-use crate::serve::Entry;
+use crate::serve::Found;
+use crate::zone::Zone;
 pub(crate) use spec::*;
 
 /// Where a value came from.
@@ -53,7 +54,7 @@ pub(crate) struct Settings {
     /// What others may do with the file and should not.
     pub(crate) exposure: Option<String>,
     /// Pulls at set times.
-    pub(crate) schedule: Vec<Entry>,
+    pub(crate) schedule: Vec<Found>,
 }
 
 impl Settings {
@@ -199,6 +200,15 @@ impl Settings {
             // The signed time has whole seconds.
             tolerance if tolerance.as_secs() == 0 => Err(wrong("it is 1s at least".to_owned())),
             tolerance => Ok(Some(tolerance)),
+        }
+    }
+
+    /// The zone of schedules' times: that of the setting, else the system's.
+    pub(crate) fn time_zone(&self) -> Result<Zone, Failure> {
+        match self.get(&TIME_ZONE) {
+            Some((name, origin)) => Zone::named(name.expose(), &origin.to_string())
+                .map_err(|why| self.wrong(&TIME_ZONE, &Plain(why))),
+            None => Zone::system().map_err(Failure::usage),
         }
     }
 

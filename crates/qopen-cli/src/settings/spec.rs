@@ -119,8 +119,11 @@ pub(crate) static CONTROL: Spec = flagged(
 pub(crate) static CONTROL_TOKEN: Spec =
     secret("control_token", "control token", "QOPEN_CONTROL_TOKEN", "…");
 
+pub(crate) static TIME_ZONE: Spec =
+    spec("time_zone", "time zone of schedules", "QOPEN_TIME_ZONE", "Asia/Shanghai");
+
 /// Every setting, in the order in which they are shown.
-pub(crate) static ALL: [&Spec; 19] = [
+pub(crate) static ALL: [&Spec; 20] = [
     &BASE_URL,
     &APP_KEY,
     &APP_SECRET,
@@ -140,4 +143,5 @@ pub(crate) static ALL: [&Spec; 19] = [
     &CONTROL_TOKEN,
     &DATA_DIR,
     &JOURNAL,
+    &TIME_ZONE,
 ];

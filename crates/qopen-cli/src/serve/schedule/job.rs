@@ -1,0 +1,189 @@
+//! A schedule that can be followed: its times, robots and place.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use jiff::Timestamp;
+use qopen::types::{Digest, InvalidId, MarkId, RobotId};
+
+use super::entry::{Entry, Found, Title};
+use crate::exit::{Failure, chain};
+use crate::output::{self, Output, Place};
+use crate::serve::cron::Cron;
+use crate::settings::Settings;
+use crate::zone::Zone;
+
+/// Times and robots that are shown, at most.
+const SHOWN: usize = 3;
+
+/// When a schedule is due.
+#[derive(Clone, Debug)]
+pub(super) struct Times {
+    pub(super) cron: Cron,
+    pub(super) zone: Zone,
+}
+
+impl Times {
+    /// The first time after `after`.
+    pub(super) fn next(&self, after: Timestamp) -> Option<Timestamp> {
+        self.cron.next(&self.zone.zone, after)
+    }
+
+    /// A time as the clock of the zone shows it, with its offset.
+    pub(super) fn show(&self, at: Timestamp) -> impl fmt::Display {
+        at.to_zoned(self.zone.zone.clone()).strftime("%Y-%m-%d %H:%M%:z").to_string()
+    }
+}
+
+/// A schedule that can be followed.
+#[derive(Clone, Debug)]
+pub(in crate::serve) struct Job {
+    pub(super) title: Title,
+    pub(super) text: String,
+    pub(super) times: Times,
+    /// Each robot once, in the order of the file.
+    pub(super) robots: Vec<RobotId>,
+    pub(super) place: Option<Place>,
+    pub(super) need_tags: bool,
+}
+
+impl Job {
+    /// The schedules of the settings. `default` is the place of those without `out`.
+    ///
+    /// # Errors
+    /// The first one that cannot be followed, and why. A place that is in force is not checked again: a
+    /// database that is away must not keep a reload from new keys.
+    pub(in crate::serve) fn all(
+        settings: &Settings,
+        default: Option<&Output>,
+        in_force: &[Self],
+    ) -> Result<Vec<Self>, Failure> {
+        let all = settings.schedule.iter();
+        all.map(|found| {
+            let job = Self::new(found, settings)?;
+            let has_all = |it: &Self| job.robots.iter().all(|robot| it.robots.contains(robot));
+            if !in_force.iter().any(|it| it.place == job.place && has_all(it)) {
+                job.check_place(default)?;
+            }
+            Ok(job)
+        })
+        .collect()
+    }
+
+    pub(super) fn new(found: &Found, settings: &Settings) -> Result<Self, Failure> {
+        let entry = found.entry()?;
+        let wrong = |what: String| entry.title.wrong(what);
+        let cron: Cron = entry.cron.parse().map_err(|error| wrong(chain("cron", &error)))?;
+        let zone = match &entry.time_zone {
+            Some(name) => Zone::named(name, "its time_zone").map_err(|why| {
+                wrong(format!("time_zone: {why}\n  example: time_zone = \"Asia/Shanghai\""))
+            })?,
+            None => settings.time_zone().map_err(|failure| entry.title.wrong(failure))?,
+        };
+        let job = Self {
+            title: entry.title.clone(),
+            text: entry.cron.clone(),
+            times: Times { cron, zone },
+            robots: robots(entry)?,
+            place: place(entry)?,
+            need_tags: entry.need_tags,
+        };
+        if job.times.next(Timestamp::now()).is_none() {
+            let zone = &job.times.zone;
+            return Err(wrong(format!(
+                "cron: this time never comes in {zone}; the clock skips it each time"
+            )));
+        }
+        Ok(job)
+    }
+
+    /// Checks that lists of its robots can be written.
+    fn check_place(&self, default: Option<&Output>) -> Result<(), Failure> {
+        let names: Vec<&str> = self.robots.iter().map(RobotId::as_str).collect();
+        let wrong = |failure: Failure| self.title.wrong(format!("out: {failure}"));
+        match (&self.place, default) {
+            (Some(place), _) => {
+                place.output().and_then(|output| output.check(&names)).map_err(wrong)
+            }
+            (None, Some(default)) => default.check(&names).map_err(wrong),
+            (None, None) => Err(self.title.wrong(
+                "out: its lists have no place; write out = \"lists\" with an existing folder or a postgres:// URL, or run `serve --out lists`",
+            )),
+        }
+    }
+
+    /// Checks a folder. A database is not asked, because a look must not make its tables.
+    pub(super) fn examine_place(&self) -> Result<(), Failure> {
+        match &self.place {
+            Some(place) if place.folder => self.check_place(None),
+            _ => Ok(()),
+        }
+    }
+
+    /// The mark of a robot's pull at a time: the same in every process that has the same schedule, so
+    /// that of those which share a journal one starts it.
+    pub(super) fn mark(&self, robot: &RobotId, due: Timestamp) -> Result<MarkId, InvalidId> {
+        let place = self.place.as_ref().map(Place::label).unwrap_or_default();
+        let Self { text, need_tags, .. } = self;
+        let second = due.as_second();
+        let name = format!("{text:?} {robot} {need_tags} {place} {second}");
+        MarkId::new(format!("{second}-{}", Digest::of(name.as_bytes())))
+    }
+
+    /// The next times, the zone, the robots and the place, on one line.
+    pub(super) fn describe(&self, now: Timestamp) -> String {
+        let mut times = Vec::new();
+        let mut after = now;
+        while let Some(next) = self.times.next(after).filter(|_| times.len() < SHOWN) {
+            times.push(self.times.show(next).to_string());
+            after = next;
+        }
+        let mut robots: Vec<&str> = self.robots.iter().map(RobotId::as_str).take(SHOWN).collect();
+        let more = format!("{} more", self.robots.len() - robots.len());
+        if self.robots.len() > robots.len() {
+            robots.push(&more);
+        }
+        let place = match &self.place {
+            Some(place) => place.out.display().to_string(),
+            None => "serve --out".to_owned(),
+        };
+        let (times, robots, zone) = (times.join(", "), robots.join(", "), &self.times.zone);
+        format!("next {times} ({zone}); robots {robots}; to {place}")
+    }
+}
+
+fn robots(entry: &Entry) -> Result<Vec<RobotId>, Failure> {
+    let mut seen = BTreeSet::new();
+    let robots = entry.robots.iter().filter(|it| seen.insert(it.as_str())).map(RobotId::new);
+    let robots: Vec<RobotId> = robots
+        .collect::<Result<_, _>>()
+        .map_err(|error| entry.title.wrong(chain("robots", &error)))?;
+    match robots.is_empty() {
+        true => Err(entry.title.wrong("no robot is named; write robots = [\"ROBOT_ID\"]")),
+        false => Ok(robots),
+    }
+}
+
+fn place(entry: &Entry) -> Result<Option<Place>, Failure> {
+    let Some(out) = &entry.out else { return Ok(None) };
+    let wrong = |what: &dyn fmt::Display| entry.title.wrong(format!("out: {what}"));
+    let shown = out.display();
+    let format = entry.format;
+    let place = if let Some(url) = output::database(out) {
+        output::refuse_password("a URL", url).map_err(|failure| wrong(&failure))?;
+        Place { out: out.clone(), format, folder: false }
+    } else if out.is_dir() {
+        // The worker that resumes a pull may run in another folder.
+        let out = std::path::absolute(out)
+            .map_err(|error| wrong(&chain(&format!("{shown:?}"), &error)))?;
+        Place { out, format, folder: true }
+    } else {
+        let why = if out.exists() { "is not a folder" } else { "does not exist" };
+        return Err(wrong(&format_args!(
+            "{:?} {why}; give an existing folder or a postgres:// URL, such as out = \"lists\"",
+            out.display().to_string()
+        )));
+    };
+    place.output().map_err(|failure| wrong(&failure))?;
+    Ok(Some(place))
+}

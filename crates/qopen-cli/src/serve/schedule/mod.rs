@@ -1,0 +1,219 @@
+//! Pulls at set times: `[[schedule]]` in the settings file.
+
+mod entry;
+mod job;
+mod open;
+mod watch;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use qopen::journal::PullId;
+use qopen::{PullError, PullRequest};
+use tokio::sync::watch as channel;
+
+use super::service::Service;
+use crate::exit::{Failure, chain};
+use crate::output::Output;
+use crate::say::say;
+use crate::settings::Settings;
+pub(crate) use entry::Found;
+pub(super) use job::Job;
+use open::OpenPulls;
+use watch::{Look, Watch};
+
+/// What became of the times that were due, for each robot.
+#[derive(Default)]
+pub(crate) struct Counts {
+    pub(super) started: AtomicU64,
+    /// A pull of the robot was open.
+    pub(super) skipped: AtomicU64,
+    /// The journal could not be read or written.
+    pub(super) failed: AtomicU64,
+}
+
+/// The schedules in force. A reload replaces them.
+pub(super) struct Schedules {
+    jobs: channel::Sender<Arc<Vec<Job>>>,
+    /// The place of lists whose schedule has none.
+    default: Option<Output>,
+}
+
+impl Schedules {
+    pub(super) fn new(settings: &Settings, default: Option<Output>) -> Result<Self, Failure> {
+        let jobs = Job::all(settings, default.as_ref(), &[])?;
+        let schedules = Self { jobs: channel::Sender::new(Arc::new(jobs)), default };
+        schedules.say();
+        Ok(schedules)
+    }
+
+    /// Reads the schedules of new settings without replacing those in force.
+    pub(super) fn read(&self, settings: &Settings) -> Result<Vec<Job>, Failure> {
+        let in_force = Arc::clone(&self.jobs.borrow());
+        // A place may take its time.
+        tokio::task::block_in_place(|| Job::all(settings, self.default.as_ref(), &in_force))
+    }
+
+    /// Replaces the schedules.
+    pub(super) fn replace(&self, jobs: Vec<Job>) {
+        self.jobs.send_replace(Arc::new(jobs));
+        self.say();
+        if self.jobs.borrow().is_empty() {
+            say!("qopen: no schedule is in force");
+        }
+    }
+
+    /// Prints the next times of each schedule.
+    fn say(&self) {
+        let now = Timestamp::now();
+        for job in &**self.jobs.borrow() {
+            say!("qopen: schedule {} {:?}: {}", job.title.number, job.text, job.describe(now));
+        }
+    }
+
+    /// Starts pulls when they are due, until the process is to stop.
+    pub(super) async fn run(&self, service: &Service) {
+        let mut replaced = self.jobs.subscribe();
+        let mut jobs = Watched::all(&replaced.borrow_and_update(), Timestamp::now());
+        let mut open = OpenPulls::default();
+        loop {
+            let now = Timestamp::now();
+            let (mut due, mut nap) = (Vec::new(), None::<Duration>);
+            for Watched { job, watch } in &mut jobs {
+                match watch.look(&job.times, now) {
+                    Look::Due(at) => due.push((at, job.clone())),
+                    Look::Wait(wait) => nap = Some(nap.map_or(wait, |nap| nap.min(wait))),
+                    Look::Never => {}
+                }
+            }
+            if !due.is_empty() {
+                // In the order of the file, which is the same in every process.
+                start_all(service, &mut open, &due).await;
+                continue;
+            }
+            tokio::select! {
+                () = sleep(nap) => {}
+                Ok(()) = replaced.changed() => {
+                    let now = Timestamp::now();
+                    // What the old ones are due by now is theirs; what comes later, the new ones'.
+                    let due: Vec<_> = jobs.iter_mut().filter_map(|it| it.due(now)).collect();
+                    start_all(service, &mut open, &due).await;
+                    jobs = Watched::all(&replaced.borrow_and_update(), now);
+                }
+                () = super::told(service.stopping.clone()) => return,
+            }
+        }
+    }
+}
+
+/// Sleeps; without a time, for ever.
+async fn sleep(nap: Option<Duration>) {
+    match nap {
+        Some(nap) => tokio::time::sleep(nap).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// A schedule and its next time.
+struct Watched {
+    job: Arc<Job>,
+    watch: Watch,
+}
+
+impl Watched {
+    /// The schedules, waiting for their first times after `now`.
+    fn all(jobs: &[Job], now: Timestamp) -> Vec<Self> {
+        let watched = |job: &Job| {
+            let mut watch = Watch::default();
+            watch.look(&job.times, now);
+            Self { job: Arc::new(job.clone()), watch }
+        };
+        jobs.iter().map(watched).collect()
+    }
+
+    fn due(&mut self, now: Timestamp) -> Option<(Timestamp, Arc<Job>)> {
+        match self.watch.look(&self.job.times, now) {
+            Look::Due(at) => Some((at, Arc::clone(&self.job))),
+            Look::Wait(_) | Look::Never => None,
+        }
+    }
+}
+
+/// Starts the pulls of schedules that are due together. Of a robot's, the first one in the file starts.
+async fn start_all(service: &Service, open: &mut OpenPulls, due: &[(Timestamp, Arc<Job>)]) {
+    let mut begun: Vec<(Timestamp, PullId)> = Vec::new();
+    for (at, job) in due {
+        for robot in &job.robots {
+            if service.is_stopping() {
+                return;
+            }
+            // Figures and letters are always an identifier.
+            let Ok(mark_id) = job.mark(robot, *at) else { continue };
+            let pull = PullId { robot_id: robot.clone(), mark_id };
+            match begun.iter().find(|it| it.0 == *at && it.1.robot_id == *robot) {
+                // The same schedule twice in the file.
+                Some((_, first)) if *first == pull => {}
+                Some((_, first)) => skip(service, job, &pull, first, "is due at the same time"),
+                None if start(service, open, job, &pull).await => begun.push((*at, pull)),
+                None => {}
+            }
+        }
+    }
+}
+
+/// Starts a pull unless one of its robot is open. Returns whether the journal has it.
+async fn start(service: &Service, open: &mut OpenPulls, job: &Job, pull: &PullId) -> bool {
+    let Counts { started, failed, .. } = &service.schedules;
+    let not_started = |error: &dyn std::error::Error| {
+        failed.fetch_add(1, Ordering::Relaxed);
+        say!("qopen: scheduled {:?}: {}", job.text, chain(&format!("{pull} not started"), error));
+        false
+    };
+    // Another process that has the same schedule was faster, or a clock that went back has shown this time
+    // before.
+    match service.journal.knows(pull).await {
+        Ok(false) => {}
+        Ok(true) => return true,
+        Err(error) => return not_started(&error),
+    }
+    match open.of(service, &pull.robot_id).await {
+        Ok(None) => {}
+        Ok(Some(open)) => {
+            skip(service, job, pull, &open, "is open");
+            return false;
+        }
+        Err(error) => return not_started(&error),
+    }
+    let request = PullRequest::new(pull.robot_id.clone()).need_tag_info(job.need_tags);
+    match service.start(request.mark_id(pull.mark_id.clone()), job.place.as_ref()).await {
+        Err(PullError::InJournal) => true,
+        Ok(id) => {
+            started.fetch_add(1, Ordering::Relaxed);
+            say!("qopen: scheduled {:?}: {id} started", job.text);
+            true
+        }
+        Err(error) => not_started(&error),
+    }
+}
+
+fn skip(service: &Service, job: &Job, pull: &PullId, other: &PullId, why: &str) {
+    service.schedules.skipped.fetch_add(1, Ordering::Relaxed);
+    say!("qopen: scheduled {:?}: {pull} skipped: mark {} {why}", job.text, other.mark_id);
+}
+
+/// What `qopen doctor` says of each schedule.
+pub(crate) fn examine(settings: &Settings) -> Vec<(String, Result<String, Failure>)> {
+    let now = Timestamp::now();
+    let examined = settings.schedule.iter().map(|found| {
+        let job = Job::new(found, settings);
+        let job = job.and_then(|job| job.examine_place().map(|()| job));
+        let described = job.map(|job| match &job.place {
+            Some(_) => job.describe(now),
+            None => format!("{} (needs `serve --out`)", job.describe(now)),
+        });
+        (found.title.to_string(), described)
+    });
+    examined.collect()
+}
