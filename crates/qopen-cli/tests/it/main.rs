@@ -19,6 +19,7 @@ mod places;
 mod pulls;
 #[cfg(target_os = "linux")]
 mod readers;
+mod schedules;
 mod served;
 mod serving;
 mod shared;

@@ -7,7 +7,6 @@ use clap::ValueEnum as _;
 use toml::{Table, Value};
 
 use crate::args::OutputFormat;
-use crate::exit::Failure;
 
 /// The keys of an entry, and what each looks like.
 const KEYS: [(&str, &str); 6] = [
@@ -30,12 +29,6 @@ impl fmt::Display for Title {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "[[schedule]] {}", self.number)?;
         self.cron.as_ref().map_or(Ok(()), |cron| write!(f, " {cron:?}"))
-    }
-}
-
-impl Title {
-    pub(super) fn wrong(&self, what: impl fmt::Display) -> Failure {
-        Failure::usage(format!("{self}: {what}"))
     }
 }
 
@@ -123,8 +116,8 @@ impl Found {
     ///
     /// # Errors
     /// A key is unknown, missing, or of another type.
-    pub(super) fn entry(&self) -> Result<&Entry, Failure> {
-        self.entry.as_ref().map_err(|why| self.title.wrong(why))
+    pub(super) fn entry(&self) -> Result<&Entry, String> {
+        self.entry.as_ref().map_err(Clone::clone)
     }
 }
 

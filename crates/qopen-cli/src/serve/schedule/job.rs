@@ -58,62 +58,62 @@ impl Job {
         default: Option<&Output>,
         in_force: &[Self],
     ) -> Result<Vec<Self>, Failure> {
-        let all = settings.schedule.iter();
-        all.map(|found| {
+        let job = |found: &Found| {
             let job = Self::new(found, settings)?;
             let has_all = |it: &Self| job.robots.iter().all(|robot| it.robots.contains(robot));
             if !in_force.iter().any(|it| it.place == job.place && has_all(it)) {
                 job.check_place(default)?;
             }
             Ok(job)
-        })
-        .collect()
+        };
+        let all = settings.schedule.iter();
+        let wrong = |found: &Found, why: String| Failure::usage(format!("{}: {why}", found.title));
+        all.map(|found| job(found).map_err(|why| wrong(found, why))).collect()
     }
 
-    pub(super) fn new(found: &Found, settings: &Settings) -> Result<Self, Failure> {
+    /// A schedule as its entry says.
+    ///
+    /// # Errors
+    /// Which key cannot be followed, and why.
+    pub(super) fn new(found: &Found, settings: &Settings) -> Result<Self, String> {
         let entry = found.entry()?;
-        let wrong = |what: String| entry.title.wrong(what);
-        let cron: Cron = entry.cron.parse().map_err(|error| wrong(chain("cron", &error)))?;
+        let cron: Cron = entry.cron.parse().map_err(|error| chain("cron", &error))?;
         let zone = match &entry.time_zone {
-            Some(name) => Zone::named(name, "its time_zone").map_err(|why| {
-                wrong(format!("time_zone: {why}\n  example: time_zone = \"Asia/Shanghai\""))
+            Some(name) => Zone::of_setting(name, "its time_zone").map_err(|why| {
+                format!("time_zone: {why}\n  example: time_zone = \"Asia/Shanghai\"")
             })?,
-            None => settings.time_zone().map_err(|failure| entry.title.wrong(failure))?,
+            None => settings.time_zone().map_err(|failure| failure.to_string())?,
         };
         let job = Self {
             title: entry.title.clone(),
             text: entry.cron.clone(),
             times: Times { cron, zone },
             robots: robots(entry)?,
-            place: place(entry)?,
+            place: place(entry).map_err(|why| format!("out: {why}"))?,
             need_tags: entry.need_tags,
         };
         if job.times.next(Timestamp::now()).is_none() {
             let zone = &job.times.zone;
-            return Err(wrong(format!(
-                "cron: this time never comes in {zone}; the clock skips it each time"
-            )));
+            return Err(format!("cron: this time never comes in {zone}; the clock skips it"));
         }
         Ok(job)
     }
 
     /// Checks that lists of its robots can be written.
-    fn check_place(&self, default: Option<&Output>) -> Result<(), Failure> {
+    fn check_place(&self, default: Option<&Output>) -> Result<(), String> {
         let names: Vec<&str> = self.robots.iter().map(RobotId::as_str).collect();
-        let wrong = |failure: Failure| self.title.wrong(format!("out: {failure}"));
-        match (&self.place, default) {
-            (Some(place), _) => {
-                place.output().and_then(|output| output.check(&names)).map_err(wrong)
-            }
-            (None, Some(default)) => default.check(&names).map_err(wrong),
-            (None, None) => Err(self.title.wrong(
-                "out: its lists have no place; write out = \"lists\" with an existing folder or a postgres:// URL, or run `serve --out lists`",
+        let checked = match (&self.place, default) {
+            (Some(place), _) => place.output().and_then(|output| output.check(&names)),
+            (None, Some(default)) => default.check(&names),
+            (None, None) => Err(Failure::usage(
+                "its lists have no place; write out = \"lists\" with an existing folder or a postgres:// URL, or run `serve --out lists`",
             )),
-        }
+        };
+        checked.map_err(|failure| format!("out: {failure}"))
     }
 
     /// Checks a folder. A database is not asked, because a look must not make its tables.
-    pub(super) fn examine_place(&self) -> Result<(), Failure> {
+    pub(super) fn examine_place(&self) -> Result<(), String> {
         match &self.place {
             Some(place) if place.folder => self.check_place(None),
             _ => Ok(()),
@@ -130,8 +130,9 @@ impl Job {
         MarkId::new(format!("{second}-{}", Digest::of(name.as_bytes())))
     }
 
-    /// The next times, the zone, the robots and the place, on one line.
-    pub(super) fn describe(&self, now: Timestamp) -> String {
+    /// The next times, the zone, the robots and the place, on one line. `default` is the place of lists
+    /// whose schedule has none.
+    pub(super) fn describe(&self, now: Timestamp, default: &str) -> String {
         let mut times = Vec::new();
         let mut after = now;
         while let Some(next) = self.times.next(after).filter(|_| times.len() < SHOWN) {
@@ -143,47 +144,45 @@ impl Job {
         if self.robots.len() > robots.len() {
             robots.push(&more);
         }
-        let place = match &self.place {
-            Some(place) => place.out.display().to_string(),
-            None => "serve --out".to_owned(),
-        };
+        let place = self.place.as_ref().map(|place| place.out.display().to_string());
+        let place = place.as_deref().unwrap_or(default);
         let (times, robots, zone) = (times.join(", "), robots.join(", "), &self.times.zone);
         format!("next {times} ({zone}); robots {robots}; to {place}")
     }
 }
 
-fn robots(entry: &Entry) -> Result<Vec<RobotId>, Failure> {
+fn robots(entry: &Entry) -> Result<Vec<RobotId>, String> {
     let mut seen = BTreeSet::new();
     let robots = entry.robots.iter().filter(|it| seen.insert(it.as_str())).map(RobotId::new);
-    let robots: Vec<RobotId> = robots
-        .collect::<Result<_, _>>()
-        .map_err(|error| entry.title.wrong(chain("robots", &error)))?;
+    let robots: Vec<RobotId> =
+        robots.collect::<Result<_, _>>().map_err(|error| chain("robots", &error))?;
     match robots.is_empty() {
-        true => Err(entry.title.wrong("no robot is named; write robots = [\"ROBOT_ID\"]")),
+        true => Err("robots: no robot is named; write robots = [\"ROBOT_ID\"]".to_owned()),
         false => Ok(robots),
     }
 }
 
-fn place(entry: &Entry) -> Result<Option<Place>, Failure> {
+fn place(entry: &Entry) -> Result<Option<Place>, String> {
+    const EXAMPLE: &str = "give an existing folder or a postgres:// URL, such as out = \"lists\"";
     let Some(out) = &entry.out else { return Ok(None) };
-    let wrong = |what: &dyn fmt::Display| entry.title.wrong(format!("out: {what}"));
-    let shown = out.display();
-    let format = entry.format;
+    let (format, shown) = (entry.format, out.display().to_string());
     let place = if let Some(url) = output::database(out) {
-        output::refuse_password("a URL", url).map_err(|failure| wrong(&failure))?;
+        // The refusal's own text speaks of command lines.
+        output::refuse_password("", url).map_err(|_| {
+            "a password is not noted with a pull, and does not belong here; put it into PGPASSWORD"
+        })?;
         Place { out: out.clone(), format, folder: false }
+    } else if let Some((scheme, _)) = shown.split_once("://") {
+        // The rest may hold a password.
+        return Err(format!("a {scheme}:// URL is no place of lists; {EXAMPLE}"));
     } else if out.is_dir() {
         // The worker that resumes a pull may run in another folder.
-        let out = std::path::absolute(out)
-            .map_err(|error| wrong(&chain(&format!("{shown:?}"), &error)))?;
+        let out = std::path::absolute(out).map_err(|error| chain(&format!("{shown:?}"), &error))?;
         Place { out, format, folder: true }
     } else {
         let why = if out.exists() { "is not a folder" } else { "does not exist" };
-        return Err(wrong(&format_args!(
-            "{:?} {why}; give an existing folder or a postgres:// URL, such as out = \"lists\"",
-            out.display().to_string()
-        )));
+        return Err(format!("{shown:?} {why}; {EXAMPLE}"));
     };
-    place.output().map_err(|failure| wrong(&failure))?;
+    place.output().map_err(|failure| failure.to_string())?;
     Ok(Some(place))
 }

@@ -68,8 +68,10 @@ impl Schedules {
     /// Prints the next times of each schedule.
     fn say(&self) {
         let now = Timestamp::now();
+        let default = self.default.as_ref().map(Output::place).unwrap_or_default();
         for job in &**self.jobs.borrow() {
-            say!("qopen: schedule {} {:?}: {}", job.title.number, job.text, job.describe(now));
+            let (number, text) = (job.title.number, &job.text);
+            say!("qopen: schedule {number} {text:?}: {}", job.describe(now, &default));
         }
     }
 
@@ -79,33 +81,45 @@ impl Schedules {
         let mut jobs = Watched::all(&replaced.borrow_and_update(), Timestamp::now());
         let mut open = OpenPulls::default();
         loop {
-            let now = Timestamp::now();
-            let (mut due, mut nap) = (Vec::new(), None::<Duration>);
-            for Watched { job, watch } in &mut jobs {
-                match watch.look(&job.times, now) {
-                    Look::Due(at) => due.push((at, job.clone())),
-                    Look::Wait(wait) => nap = Some(nap.map_or(wait, |nap| nap.min(wait))),
-                    Look::Never => {}
-                }
-            }
+            let (due, nap) = look(&mut jobs, Timestamp::now());
             if !due.is_empty() {
-                // In the order of the file, which is the same in every process.
                 start_all(service, &mut open, &due).await;
                 continue;
             }
             tokio::select! {
                 () = sleep(nap) => {}
                 Ok(()) = replaced.changed() => {
-                    let now = Timestamp::now();
-                    // What the old ones are due by now is theirs; what comes later, the new ones'.
-                    let due: Vec<_> = jobs.iter_mut().filter_map(|it| it.due(now)).collect();
+                    let new = Arc::clone(&replaced.borrow_and_update());
+                    let due = exchange(&mut jobs, &new, Timestamp::now());
                     start_all(service, &mut open, &due).await;
-                    jobs = Watched::all(&replaced.borrow_and_update(), now);
                 }
                 () = super::told(service.stopping.clone()) => return,
             }
         }
     }
+}
+
+/// A schedule and a time that has come.
+type Due = (Timestamp, Arc<Job>);
+
+/// Which schedules are due, in the order of the file, which is the same in every process; and how long none is.
+fn look(jobs: &mut [Watched], now: Timestamp) -> (Vec<Due>, Option<Duration>) {
+    let (mut due, mut nap) = (Vec::new(), None::<Duration>);
+    for Watched { job, watch } in jobs {
+        match watch.look(&job.times, now) {
+            Look::Due(at) => due.push((at, Arc::clone(job))),
+            Look::Wait(wait) => nap = Some(nap.map_or(wait, |nap| nap.min(wait))),
+            Look::Never => {}
+        }
+    }
+    (due, nap)
+}
+
+/// Replaces schedules. The old ones are due up to `now`, the new ones after it.
+fn exchange(jobs: &mut Vec<Watched>, new: &[Job], now: Timestamp) -> Vec<Due> {
+    let (due, _) = look(jobs, now);
+    *jobs = Watched::all(new, now);
+    due
 }
 
 /// Sleeps; without a time, for ever.
@@ -132,17 +146,10 @@ impl Watched {
         };
         jobs.iter().map(watched).collect()
     }
-
-    fn due(&mut self, now: Timestamp) -> Option<(Timestamp, Arc<Job>)> {
-        match self.watch.look(&self.job.times, now) {
-            Look::Due(at) => Some((at, Arc::clone(&self.job))),
-            Look::Wait(_) | Look::Never => None,
-        }
-    }
 }
 
 /// Starts the pulls of schedules that are due together. Of a robot's, the first one in the file starts.
-async fn start_all(service: &Service, open: &mut OpenPulls, due: &[(Timestamp, Arc<Job>)]) {
+async fn start_all(service: &Service, open: &mut OpenPulls, due: &[Due]) {
     let mut begun: Vec<(Timestamp, PullId)> = Vec::new();
     for (at, job) in due {
         for robot in &job.robots {
@@ -207,13 +214,51 @@ fn skip(service: &Service, job: &Job, pull: &PullId, other: &PullId, why: &str) 
 pub(crate) fn examine(settings: &Settings) -> Vec<(String, Result<String, Failure>)> {
     let now = Timestamp::now();
     let examined = settings.schedule.iter().map(|found| {
-        let job = Job::new(found, settings);
-        let job = job.and_then(|job| job.examine_place().map(|()| job));
-        let described = job.map(|job| match &job.place {
-            Some(_) => job.describe(now),
-            None => format!("{} (needs `serve --out`)", job.describe(now)),
+        let described = Job::new(found, settings).and_then(|job| {
+            job.examine_place()?;
+            Ok(job.describe(now, "the folder or database of --out (needs `serve --out`)"))
         });
-        (found.title.to_string(), described)
+        (found.title.to_string(), described.map_err(Failure::usage))
     });
     examined.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(cron: &str) -> Job {
+        let table = format!("schedule = [{{ cron = '{cron}', robots = ['r1'] }}]");
+        let value = toml::from_str::<toml::Table>(&table).unwrap().remove("schedule").unwrap();
+        Job::new(&Found::all(value).unwrap()[0], &settings()).unwrap()
+    }
+
+    fn settings() -> Settings {
+        let flags = crate::args::Common::default();
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("qopen.toml");
+        std::fs::write(&config, "time_zone = 'UTC'").unwrap();
+        Settings::load(&crate::args::Common { config: Some(config), ..flags }).unwrap()
+    }
+
+    #[test]
+    fn an_exchange_at_the_time_that_is_due_neither_loses_nor_repeats_it() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let times = |due: Vec<Due>| due.iter().map(|it| it.0.to_string()).collect::<Vec<_>>();
+        for now in ["2026-03-01T02:30:00Z", "2026-03-01T02:30:00.2Z", "2026-03-01T02:31:30Z"] {
+            let mut jobs = Watched::all(&[job("30 2 * * *")], at("2026-03-01T02:29:59.9Z"));
+            let due = exchange(&mut jobs, &[job("30 2 * * *"), job("30 2 * * Sun")], at(now));
+            assert_eq!(times(due), ["2026-03-01T02:30:00Z"], "{now}");
+            let (due, nap) = look(&mut jobs, at(now));
+            assert!(due.is_empty() && nap.is_some(), "{now}");
+            let (due, _) = look(&mut jobs, at("2026-03-02T02:30:00Z"));
+            assert_eq!(times(due), ["2026-03-02T02:30:00Z"], "{now}");
+        }
+        // Before it, the new schedules' time is theirs.
+        let mut jobs = Watched::all(&[job("30 2 * * *")], at("2026-03-01T02:00:00Z"));
+        let due = exchange(&mut jobs, &[job("30 2,4 * * *")], at("2026-03-01T02:29:59Z"));
+        assert!(due.is_empty());
+        let (due, _) = look(&mut jobs, at("2026-03-01T02:30:00Z"));
+        assert_eq!(times(due), ["2026-03-01T02:30:00Z"]);
+    }
 }
