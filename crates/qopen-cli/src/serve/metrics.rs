@@ -124,7 +124,7 @@ pub(crate) async fn text(service: &Service, callbacks: &Listener) -> String {
     let counters = [
         ("started", "Pulls that a schedule started.", started),
         ("skipped", "Pulls that a schedule skipped: one of the robot was open.", skipped),
-        ("failed", "Pulls that a schedule could not start.", failed),
+        ("failed", "Pulls that a schedule could not start at their time.", failed),
     ];
     for (name, help, value) in counters {
         let value = count(value.load(Ordering::Relaxed));

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
+use qopen_postgres::testing::Server;
 use qopen_simulator::Schedule;
 use tempfile::TempDir;
 
@@ -286,4 +287,46 @@ async fn a_schedule_without_a_place_uses_that_of_the_service() {
     assert!(log.contains("00:00+08:00 (Asia/Shanghai, from its time_zone); robots r1; to /"));
     assert!(log.lines().any(|line| line.ends_with("/lists")), "{log}");
     assert!(served.stop().success());
+}
+
+/// Two processes with the same two schedules share a journal that is away at the time that is due.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_time_that_comes_while_the_journal_is_away_starts_one_pull_when_it_is_back() {
+    let Some(mut server) = Server::start() else { return };
+    let stage = Stage::new(&Schedule { silent: true, ..Schedule::default() });
+    // The journal is gone before the time comes, and back long before the next one, an hour later. Two
+    // processes need half a minute at most to start.
+    let next = (jiff::Timestamp::now().as_second() + 30).rem_euclid(3600) / 60 + 1;
+    let next = next % 60;
+    let schedules = format!(
+        "[[schedule]]\ncron = '{next} * * * *'\nrobots = ['r1']\nout = '.'
+         [[schedule]]\ncron = '{next} * * * *'\nrobots = ['r1']\nneed_tags = true\nout = '.'"
+    );
+    std::fs::write(stage.folder.path().join("qopen.toml"), schedules).unwrap();
+    let spawn = || {
+        let mut command = Served::command(&stage, &["--migrate", "--idle-timeout", "10m"]);
+        command.env("QOPEN_JOURNAL", server.url()).env("QOPEN_LISTEN", "127.0.0.1:0");
+        Served::spawn(command)
+    };
+    let (one, other) = (spawn(), spawn());
+    server.stop().unwrap();
+    let began = Instant::now();
+    for served in [&one, &other] {
+        while served.log().matches("trying again every 5 s").count() < 2 {
+            assert!(began.elapsed() < Duration::from_secs(180), "{}", served.log());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+    server.run().unwrap();
+    let logs = || format!("{}\n{}", one.log(), other.log());
+    while logs().matches(" started\n").count() < 1 || logs().matches(" skipped: ").count() < 2 {
+        assert!(began.elapsed() < Duration::from_secs(240), "{}", logs());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    // Both may start it in the same instant, under one mark: it is one pull.
+    let pulls = one.get_json("/v1/pulls").await;
+    assert_eq!(pulls["pulls"].as_array().unwrap().len(), 1, "{pulls}\n{}", logs());
+    // Each failure is printed once.
+    assert_eq!(logs().matches("not started: ").count(), 4, "{}", logs());
 }

@@ -3,25 +3,24 @@
 mod entry;
 mod job;
 mod open;
+mod start;
 mod watch;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use qopen::journal::PullId;
-use qopen::{PullError, PullRequest};
 use tokio::sync::watch as channel;
 
 use super::service::Service;
-use crate::exit::{Failure, chain};
+use crate::exit::Failure;
 use crate::output::Output;
 use crate::say::say;
 use crate::settings::Settings;
 pub(crate) use entry::Found;
 pub(super) use job::Job;
-use open::OpenPulls;
+use start::Starter;
 use watch::{Look, Watch};
 
 /// What became of the times that were due, for each robot.
@@ -30,7 +29,7 @@ pub(crate) struct Counts {
     pub(super) started: AtomicU64,
     /// A pull of the robot was open.
     pub(super) skipped: AtomicU64,
-    /// The journal could not be read or written.
+    /// The journal could not be read or written at that time.
     pub(super) failed: AtomicU64,
 }
 
@@ -79,19 +78,20 @@ impl Schedules {
     pub(super) async fn run(&self, service: &Service) {
         let mut replaced = self.jobs.subscribe();
         let mut jobs = Watched::all(&replaced.borrow_and_update(), Timestamp::now());
-        let mut open = OpenPulls::default();
+        let mut starter = Starter::new(service);
         loop {
             let (due, nap) = look(&mut jobs, Timestamp::now());
             if !due.is_empty() {
-                start_all(service, &mut open, &due).await;
+                starter.start(&due).await;
                 continue;
             }
             tokio::select! {
                 () = sleep(nap) => {}
+                () = sleep(starter.again()) => starter.start(&[]).await,
                 Ok(()) = replaced.changed() => {
                     let new = Arc::clone(&replaced.borrow_and_update());
                     let due = exchange(&mut jobs, &new, Timestamp::now());
-                    start_all(service, &mut open, &due).await;
+                    starter.start(&due).await;
                 }
                 () = super::told(service.stopping.clone()) => return,
             }
@@ -146,68 +146,6 @@ impl Watched {
         };
         jobs.iter().map(watched).collect()
     }
-}
-
-/// Starts the pulls of schedules that are due together. Of a robot's, the first one in the file starts.
-async fn start_all(service: &Service, open: &mut OpenPulls, due: &[Due]) {
-    let mut begun: Vec<(Timestamp, PullId)> = Vec::new();
-    for (at, job) in due {
-        for robot in &job.robots {
-            if service.is_stopping() {
-                return;
-            }
-            // Figures and letters are always an identifier.
-            let Ok(mark_id) = job.mark(robot, *at) else { continue };
-            let pull = PullId { robot_id: robot.clone(), mark_id };
-            match begun.iter().find(|it| it.0 == *at && it.1.robot_id == *robot) {
-                // The same schedule twice in the file.
-                Some((_, first)) if *first == pull => {}
-                Some((_, first)) => skip(service, job, &pull, first, "is due at the same time"),
-                None if start(service, open, job, &pull).await => begun.push((*at, pull)),
-                None => {}
-            }
-        }
-    }
-}
-
-/// Starts a pull unless one of its robot is open. Returns whether the journal has it.
-async fn start(service: &Service, open: &mut OpenPulls, job: &Job, pull: &PullId) -> bool {
-    let Counts { started, failed, .. } = &service.schedules;
-    let not_started = |error: &dyn std::error::Error| {
-        failed.fetch_add(1, Ordering::Relaxed);
-        say!("qopen: scheduled {:?}: {}", job.text, chain(&format!("{pull} not started"), error));
-        false
-    };
-    // Another process that has the same schedule was faster, or a clock that went back has shown this time
-    // before.
-    match service.journal.knows(pull).await {
-        Ok(false) => {}
-        Ok(true) => return true,
-        Err(error) => return not_started(&error),
-    }
-    match open.of(service, &pull.robot_id).await {
-        Ok(None) => {}
-        Ok(Some(open)) => {
-            skip(service, job, pull, &open, "is open");
-            return false;
-        }
-        Err(error) => return not_started(&error),
-    }
-    let request = PullRequest::new(pull.robot_id.clone()).need_tag_info(job.need_tags);
-    match service.start(request.mark_id(pull.mark_id.clone()), job.place.as_ref()).await {
-        Err(PullError::InJournal) => true,
-        Ok(id) => {
-            started.fetch_add(1, Ordering::Relaxed);
-            say!("qopen: scheduled {:?}: {id} started", job.text);
-            true
-        }
-        Err(error) => not_started(&error),
-    }
-}
-
-fn skip(service: &Service, job: &Job, pull: &PullId, other: &PullId, why: &str) {
-    service.schedules.skipped.fetch_add(1, Ordering::Relaxed);
-    say!("qopen: scheduled {:?}: {pull} skipped: mark {} {why}", job.text, other.mark_id);
 }
 
 /// What `qopen doctor` says of each schedule.
