@@ -8,10 +8,19 @@ use qopen::types::RobotId;
 
 use crate::serve::service::Service;
 
-/// When this process saw each open pull first, by its own clock: wall clocks of other processes and of the past
-/// decide nothing.
+/// How long a look at the journal serves: robots that are due together need few looks.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// The open pulls on which schedules wait.
 #[derive(Default)]
-pub(super) struct OpenPulls(BTreeMap<(PullId, usize), Instant>);
+pub(super) struct OpenPulls {
+    /// When this process saw each one first, by its own clock: wall clocks of other processes and of the past
+    /// decide nothing.
+    seen: BTreeMap<(PullId, usize), Instant>,
+    /// One of each robot.
+    of: BTreeMap<RobotId, PullId>,
+    looked: Option<Instant>,
+}
 
 impl OpenPulls {
     /// An open pull of a robot, on which a schedule waits.
@@ -23,37 +32,40 @@ impl OpenPulls {
         service: &Service,
         robot: &RobotId,
     ) -> Result<Option<PullId>, JournalError> {
-        let open = service.journal.open_pulls().await?;
-        let under_way = service.under_way();
-        let found = self.find(&open, robot, |pull| under_way.contains(pull), Instant::now());
-        Ok(found.cloned())
+        if self.looked.is_none_or(|at| at.elapsed() >= FRESH) {
+            let open = service.journal.open_pulls().await?;
+            let under_way = service.under_way();
+            let now = Instant::now();
+            self.keep(&open, |pull| under_way.contains(pull), now);
+            self.looked = Some(now);
+        }
+        Ok(self.of.get(robot).cloned())
     }
 
-    /// As [`of`](Self::of), of these open pulls. A pull that another system requested does not count, and one
-    /// that no process ends does not for ever.
-    fn find<'a>(
-        &mut self,
-        open: &'a [PullState],
-        robot: &RobotId,
-        is_under_way: impl Fn(&PullId) -> bool,
-        now: Instant,
-    ) -> Option<&'a PullId> {
+    /// Has the next question look at the journal again.
+    pub(super) fn refresh(&mut self) {
+        self.looked = None;
+    }
+
+    /// Keeps what a look found. A pull that another system requested does not count, and one that no process
+    /// ends does not for ever.
+    fn keep(&mut self, open: &[PullState], is_under_way: impl Fn(&PullId) -> bool, now: Instant) {
         let opening = |state: &PullState| {
             // A resumed pull is open anew.
             let resumed = state.notes.iter().filter(|it| it.note == Note::Resumed).count();
             (state.pull.clone(), resumed)
         };
-        let seen: BTreeMap<_, _> = open.iter().map(|state| (opening(state), now)).collect();
-        self.0.retain(|opening, _| seen.contains_key(opening));
-        for (opening, now) in seen {
-            self.0.entry(opening).or_insert(now);
+        let before = std::mem::take(&mut self.seen);
+        self.of.clear();
+        for state in open {
+            let opening = opening(state);
+            let first = before.get(&opening).copied().unwrap_or(now);
+            self.seen.insert(opening, first);
+            let lasts = longest(state).is_some_and(|longest| now - first < longest);
+            if lasts || state.started().is_some() && is_under_way(&state.pull) {
+                self.of.insert(state.pull.robot_id.clone(), state.pull.clone());
+            }
         }
-        let counts = |state: &&PullState| {
-            let Some(limit) = longest(state) else { return false };
-            let since = self.0.get(&opening(state)).map_or(Duration::ZERO, |it| now - *it);
-            is_under_way(&state.pull) || since < limit
-        };
-        open.iter().filter(|it| it.pull.robot_id == *robot).find(counts).map(|it| &it.pull)
     }
 }
 
@@ -94,21 +106,24 @@ mod tests {
             state("r1", "external", &[]),
             state("r1", "mine", &[started()]),
         ];
-        let (mut open, robot, now) = (OpenPulls::default(), "r1".parse().unwrap(), Instant::now());
-        let mut find = |all: &[PullState]| {
-            open.find(all, &robot, |_| false, now).map(|it| it.mark_id.to_string())
+        let find = |all: &[PullState], is_under_way: bool| {
+            let mut open = OpenPulls::default();
+            open.keep(all, |_| is_under_way, Instant::now());
+            open.of.get(&"r1".parse().unwrap()).map(|it| it.mark_id.to_string())
         };
-        assert_eq!(find(&all).as_deref(), Some("mine"));
-        assert_eq!(find(&all[..3]), None);
+        assert_eq!(find(&all, false).as_deref(), Some("mine"));
+        assert_eq!(find(&all[..3], false), None);
+        assert_eq!(find(&all[..3], true), None);
     }
 
     #[test]
     fn a_pull_that_no_process_ends_blocks_a_schedule_for_its_longest_time_only() {
-        let (mut open, robot, now) = (OpenPulls::default(), "r1".parse().unwrap(), Instant::now());
+        let (mut open, now) = (OpenPulls::default(), Instant::now());
         let left = [state("r1", "left", &[started()])];
         let mut counts = |all: &[PullState], is_under_way: bool, seconds: u64| {
             let now = now + Duration::from_secs(seconds);
-            open.find(all, &robot, |_| is_under_way, now).is_some()
+            open.keep(all, |_| is_under_way, now);
+            !open.of.is_empty()
         };
         assert!(counts(&left, false, 0));
         assert!(counts(&left, false, 3719));

@@ -1,5 +1,6 @@
 //! Starting the pulls of schedules that are due.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::mem::take;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use qopen::journal::{JournalError, PullId};
+use qopen::types::RobotId;
 use qopen::{PullError, PullRequest};
 
 use super::job::Job;
@@ -77,29 +79,30 @@ impl<'a> Starter<'a> {
         (!self.failed.is_empty()).then_some(AGAIN)
     }
 
-    /// Starts what is due and what failed before. Of a robot's pulls that are due at the same time, the first one
-    /// in the file starts.
+    /// Starts what is due and what failed before. Of a robot's pulls that are due together, the first one in the
+    /// file starts.
     pub(super) async fn start(&mut self, due: &[Due]) {
+        self.open.refresh();
         let new = Start::all(due);
         let is_current = |old: &Start| !new.iter().any(|new| old.is_superseded_by(new));
         let failed = take(&mut self.failed).into_iter().filter(is_current).collect::<Vec<_>>();
-        let mut begun: Vec<(Timestamp, PullId)> = Vec::new();
+        let mut begun: BTreeMap<RobotId, (Timestamp, PullId)> = BTreeMap::new();
         for mut start in failed.into_iter().chain(new) {
             if self.service.is_stopping() {
                 return;
             }
-            let same = |it: &&(Timestamp, PullId)| {
-                it.0 == start.at && it.1.robot_id == start.pull.robot_id
-            };
-            if let Some((_, first)) = begun.iter().find(same) {
+            if let Some((at, first)) = begun.get(&start.pull.robot_id) {
                 // The same schedule may be in the file twice.
                 if *first != start.pull {
-                    self.skip(&start, first, "is due at the same time");
+                    let why = if *at == start.at { "is due at the same time" } else { "is open" };
+                    self.skip(&start, first, why);
                 }
                 continue;
             }
             match self.try_to(&mut start).await {
-                Started::Begun => begun.push((start.at, start.pull)),
+                Started::Begun => {
+                    begun.insert(start.pull.robot_id.clone(), (start.at, start.pull));
+                }
                 Started::Failed => self.failed.push(start),
                 Started::Skipped | Started::Refused => {}
             }
