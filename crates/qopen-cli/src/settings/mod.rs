@@ -203,7 +203,7 @@ impl Settings {
         }
     }
 
-    /// The zone of schedules' times: that of the setting, else the system's.
+    /// The zone of schedules' times: from the setting, else the system's.
     pub(crate) fn time_zone(&self) -> Result<Zone, Failure> {
         match self.get(&TIME_ZONE) {
             Some((name, origin)) => Zone::of_setting(name.expose(), &origin.to_string())

@@ -22,7 +22,7 @@ struct Field {
     name: &'static str,
     low: u8,
     high: u8,
-    /// Names of values, the first that of `low`.
+    /// Names of values, beginning with `low`.
     names: &'static [&'static str],
     example: &'static str,
 }
@@ -85,7 +85,7 @@ impl FromStr for Cron {
             let short = SHORT.iter().find(|(name, _)| first.eq_ignore_ascii_case(name));
             return match short {
                 Some((_, long)) if fields.len() == 1 => long.parse(),
-                Some((name, _)) => Err(CronError(format!("{name} stands alone, without fields"))),
+                Some((name, _)) => Err(CronError(format!("{name} takes no fields"))),
                 None => {
                     let known = SHORT.map(|(name, _)| name).join(", ");
                     Err(CronError(format!("{first:?} is none of {known}")))

@@ -194,7 +194,7 @@ fn what_is_no_time_is_refused_with_field_value_and_example() {
         ("0 0 30,31 2 */2", &["no such date"]),
         ("@reboot", &["\"@reboot\"", "@hourly, @daily"]),
         ("@every 5m", &["\"@every\"", "@hourly"]),
-        ("@daily 5", &["@daily stands alone"]),
+        ("@daily 5", &["@daily takes no fields"]),
         ("TZ=UTC 0 0 * * *", &["\"TZ=UTC\"", "time_zone"]),
     ] {
         let error = text.parse::<Cron>().expect_err(text).to_string();

@@ -74,7 +74,7 @@ impl Schedules {
         }
     }
 
-    /// Starts pulls when they are due, until the process is to stop.
+    /// Starts pulls when they are due, until the process stops.
     pub(super) async fn run(&self, service: &Service) {
         let mut replaced = self.jobs.subscribe();
         let mut jobs = Watched::all(&replaced.borrow_and_update(), Timestamp::now());
