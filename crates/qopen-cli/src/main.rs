@@ -28,6 +28,7 @@ mod settings;
 mod simulate;
 mod terminal;
 mod wiring;
+mod zone;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -53,6 +53,12 @@ pub(crate) async fn run(args: &DoctorArgs, settings: &Settings) -> Result<Exit, 
     report.check("connections", connections(settings));
     report.check("control", control(settings));
     report.check("journal", crate::journal::examine(settings).await);
+    if settings.get(&settings::TIME_ZONE).is_some() {
+        report.check("time zone", settings.time_zone().map(|zone| zone.to_string()));
+    }
+    for (title, result) in crate::serve::examine(settings) {
+        report.check(&title, result);
+    }
     for note in &settings.notes {
         answer!("WARN  {note}");
     }

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use qopen::callback::listener::Listener;
 use qopen::journal::Holdings;
 
+use super::schedule::Counts;
 use super::service::Service;
 
 /// Every figure. Names end in their unit; those that only grow, in `_total`.
@@ -118,6 +119,17 @@ pub(crate) async fn text(service: &Service, callbacks: &Listener) -> String {
         .collect();
     let help = "Tasks of the process that ended before their time, and were begun again.";
     put("qopen_tasks_ended_total", "counter", help, &ended);
+
+    let Counts { started, skipped, failed } = &service.schedules;
+    let counters = [
+        ("started", "Pulls that a schedule started.", started),
+        ("skipped", "Pulls that a schedule skipped: one of the robot was open.", skipped),
+        ("failed", "Pulls that a schedule could not start at their time.", failed),
+    ];
+    for (name, help, value) in counters {
+        let value = count(value.load(Ordering::Relaxed));
+        put(&format!("qopen_schedule_{name}_total"), "counter", help, &value);
+    }
 
     let journal = service.journal.stats();
     let counters = [

@@ -1,6 +1,7 @@
 //! `qopen serve`: receives callbacks for as long as it runs, and pulls when it is asked to.
 
 mod control;
+mod cron;
 mod metrics;
 mod reload;
 mod schedule;
@@ -31,7 +32,8 @@ use crate::say::say;
 use crate::settings::Settings;
 use crate::wiring;
 pub(crate) use control::Host;
-pub(crate) use schedule::Entry;
+use schedule::Schedules;
+pub(crate) use schedule::examine;
 use service::Service;
 
 /// Time limit for callbacks, requests and lists in flight after SIGTERM. With the last calls into storage it
@@ -70,8 +72,6 @@ pub(crate) async fn run(
     settings.check_serving()?;
     let (address, token) = settings.control()?;
     let doors = control::Doors::new(settings.control_hosts()?);
-    let jobs: Result<Vec<_>, _> = settings.schedule.iter().map(schedule::Job::new).collect();
-    let jobs = jobs?;
     let location = settings.journal()?;
     if args.role != Role::Both && !location.is_shared() {
         return Err(Failure::usage(
@@ -115,6 +115,15 @@ pub(crate) async fn run(
             return Err(Failure::usage(message));
         }
     };
+    let schedules = match args.role {
+        Role::Receiver => {
+            if !settings.schedule.is_empty() {
+                say!("qopen: schedules are left to workers; --role receiver starts no pull");
+            }
+            None
+        }
+        _ => Some(Arc::new(Schedules::new(&settings, output.clone())?)),
+    };
     let stopping = wiring::interruption();
     let guards = service::Guards {
         allow_unidentified: args.receiving.allow_unidentified,
@@ -139,7 +148,8 @@ pub(crate) async fn run(
     let noted = Noted::leave(location.as_folder(), &control);
     say!("qopen: control on http://{}/v1/pulls, described by /openapi.json", at(&control));
     let token = token.cloned();
-    let running = reload::Running { client: service.client.clone(), tls, flags, settings };
+    let client = service.client.clone();
+    let running = reload::Running { client, tls, schedules: schedules.clone(), flags, settings };
     let tasks = service.tasks.clone();
     let hangups = Arc::new(tokio::sync::Mutex::new(hangups));
     let running = Arc::new(running);
@@ -148,6 +158,13 @@ pub(crate) async fn run(
         async move { running.reload_on(&mut *hangups.lock().await).await }
     });
     let mut working = None;
+    if let Some(schedules) = schedules {
+        let service = Arc::clone(&service);
+        tasks.keep("schedule", stopping.clone(), move || {
+            let (schedules, service) = (Arc::clone(&schedules), Arc::clone(&service));
+            async move { schedules.run(&service).await }
+        });
+    }
     if args.role != Role::Receiver {
         let mut options = WorkerOptions::default();
         options.lease = args.lease;
@@ -157,13 +174,6 @@ pub(crate) async fn run(
             tasks.keep("forward", stopping.clone(), move || {
                 let queue = queue.clone();
                 async move { queue.run().await }
-            });
-        }
-        for job in jobs.into_iter().map(Arc::new) {
-            let service = Arc::clone(&service);
-            tasks.keep("schedule", stopping.clone(), move || {
-                let (job, service) = (Arc::clone(&job), Arc::clone(&service));
-                async move { job.run(service).await }
             });
         }
         let keeping = Arc::clone(&service);

@@ -1,19 +1,22 @@
-//! On SIGHUP keys and certificates are read again, without a gap.
+//! On SIGHUP keys, certificates and schedules are read again, without a gap.
+
+use std::sync::Arc;
 
 use qopen::Client;
 use qopen::callback::listener::Tls;
 
+use super::schedule::Schedules;
 use crate::args::Common;
 use crate::exit::{Failure, chain};
 use crate::say::say;
 use crate::settings::{
     self, APP_KEY, CALLBACK_TOKEN, CALLBACK_TOKEN_NEXT, ENCODING_AES_KEY, ENCODING_AES_KEY_NEXT,
-    Settings, Spec,
+    Settings, Spec, TIME_ZONE,
 };
 
 /// What is exchanged while it serves.
-static KEYS: [&Spec; 4] =
-    [&CALLBACK_TOKEN, &ENCODING_AES_KEY, &CALLBACK_TOKEN_NEXT, &ENCODING_AES_KEY_NEXT];
+static EXCHANGED: [&Spec; 5] =
+    [&CALLBACK_TOKEN, &ENCODING_AES_KEY, &CALLBACK_TOKEN_NEXT, &ENCODING_AES_KEY_NEXT, &TIME_ZONE];
 
 /// The signals, heard from when this is called: before, the first one would end the process.
 pub(super) struct Hangups(#[cfg(unix)] Option<tokio::signal::unix::Signal>);
@@ -46,6 +49,8 @@ impl Hangups {
 pub(super) struct Running {
     pub(super) client: Client,
     pub(super) tls: Option<Tls>,
+    /// Absent where this process starts no pull.
+    pub(super) schedules: Option<Arc<Schedules>>,
     pub(super) flags: Common,
     pub(super) settings: Settings,
 }
@@ -56,15 +61,14 @@ impl Running {
         loop {
             hangups.next().await;
             match self.reload() {
-                Ok(()) if self.tls.is_some() => {
-                    say!("qopen: callback keys and TLS certificates were read again");
+                Ok(()) => {
+                    let tls = if self.tls.is_some() { ", TLS certificates" } else { "" };
+                    let schedules = if self.schedules.is_some() { " and schedules" } else { "" };
+                    say!("qopen: callback keys{tls}{schedules} were read again");
                 }
-                Ok(()) => say!("qopen: callback keys were read again"),
-                Err(failure) => {
-                    say!(
-                        "qopen: reload failed, keeping the current keys and certificates: {failure}"
-                    );
-                }
+                Err(failure) => say!(
+                    "qopen: reload failed, keeping the current keys, certificates and schedules: {failure}"
+                ),
             }
         }
     }
@@ -72,20 +76,26 @@ impl Running {
     fn reload(&self) -> Result<(), Failure> {
         let new = Settings::load(&self.flags)?;
         new.warn();
-        let changed = new.changed_since(&self.settings, &KEYS);
+        let changed = new.changed_since(&self.settings, &EXCHANGED);
         if changed.contains(&APP_KEY.name) {
             // The requests would go on under the other one.
             return Err(Failure::usage("the app key has changed; start anew with it"));
         }
         let ring = new.ring()?;
+        let jobs = self.schedules.as_ref().map(|it| it.read(&new)).transpose()?;
         if let Some(tls) = &self.tls {
             tls.reload().map_err(|error| Failure::usage_of("the TLS certificates", &error))?;
         }
         self.client.replace_keyring(ring);
+        if let Some((schedules, jobs)) = self.schedules.as_ref().zip(jobs) {
+            schedules.replace(jobs);
+        }
         if !changed.is_empty() {
             say!("qopen: changed, and used from the next start on: {}", changed.join(", "));
         }
-        for spec in settings::ALL.iter().filter(|spec| KEYS.iter().any(|it| it.name == spec.name)) {
+        for spec in
+            settings::ALL.iter().filter(|spec| EXCHANGED.iter().any(|it| it.name == spec.name))
+        {
             if new.overridden.iter().any(|name| name == spec.name) {
                 let (name, env) = (spec.name, spec.env);
                 say!("qopen: {name} in the settings file is not used: {env} comes before it");

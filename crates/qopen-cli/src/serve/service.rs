@@ -19,6 +19,7 @@ use qopen::{
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
+use super::schedule::Counts;
 use super::tasks::Tasks;
 use crate::exit::Exit;
 use crate::output::{Output, Place};
@@ -91,6 +92,7 @@ pub(crate) struct Service {
     pub(crate) tasks: Tasks,
     /// Held while the journal is checked.
     pub(crate) checking: tokio::sync::Mutex<()>,
+    pub(crate) schedules: Counts,
 }
 
 /// What a list may lack, and where callbacks come from.
@@ -125,6 +127,7 @@ impl Service {
             guards,
             tasks: Tasks::default(),
             checking: tokio::sync::Mutex::default(),
+            schedules: Counts::default(),
         }
     }
 

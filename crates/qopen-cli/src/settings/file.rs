@@ -7,10 +7,10 @@ use qopen::types::Secret;
 use zeroize::Zeroizing;
 
 use super::mistakes;
+use super::schedule::Found;
 use super::spec::ALL;
 use super::text_file::decode;
 use crate::exit::Failure;
-use crate::serve::Entry;
 
 /// What a settings file holds.
 #[derive(Default)]
@@ -18,7 +18,7 @@ pub(super) struct InFile {
     /// The values, by name.
     pub(super) values: BTreeMap<String, Secret>,
     /// Pulls at set times.
-    pub(super) schedule: Vec<Entry>,
+    pub(super) schedule: Vec<Found>,
     /// Entries that cannot be used.
     pub(super) problems: Vec<Failure>,
 }
@@ -80,16 +80,19 @@ fn entry(
             if let Some(what) = mistakes::swallowed(&value) {
                 return Err(what);
             }
-            let read = value.try_into();
             // A schedule holds no secret.
-            found.schedule = read
-                .map_err(|error: toml::de::Error| format!("[[schedule]]: {}", error.message()))?;
+            found.schedule = Found::all(value)?;
             return Ok(());
         }
         (Err(toml::Value::Table(_)), None) if name == "schedule" => {
             return Err(
                 "a schedule is a list; write [[schedule]] in two pairs of brackets".to_owned()
             );
+        }
+        (value, None) if name == "schedule" => {
+            // What is not a table holds no secret.
+            let value = value.err().unwrap_or_else(|| toml::Value::String(String::new()));
+            return Found::all(value).map(|schedule| found.schedule = schedule);
         }
         (value, None) => return Err(mistakes::unknown(text, name, value.err().as_ref())),
         (Ok(value), Some(_)) => value,

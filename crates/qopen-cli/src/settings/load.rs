@@ -7,7 +7,7 @@ use std::sync::Mutex;
 
 use super::read::Read;
 use super::spec::{ALL, Spec};
-use super::{Found, Origin, Plain, Settings, file, flag_value, nearest, wrong};
+use super::{Origin, Plain, Settings, Value, file, flag_value, nearest, wrong};
 use crate::args::Common;
 use crate::exit::Failure;
 
@@ -74,7 +74,7 @@ impl Settings {
                     origin => origin.to_string(),
                 };
                 self.notes.extend(notes.into_iter().map(|note| format!("{place}: {note}")));
-                self.values.insert(spec.name, Found { text, path, origin });
+                self.values.insert(spec.name, Value { text, path, origin });
             }
             Err(reason) => self.problems.push(wrong(spec, Some(&origin), &Plain(reason))),
         }

@@ -2,6 +2,7 @@
 
 use super::nearest::nearest;
 use super::read::is_space;
+use super::schedule;
 use super::spec::{ALL, Kind, Spec};
 
 /// What is wrong at the byte `at`, where the parser stopped.
@@ -101,7 +102,9 @@ pub(super) fn unknown(text: &str, name: &str, value: Option<&toml::Value>) -> St
 pub(super) fn swallowed(value: &toml::Value) -> Option<String> {
     let entries = value.as_array()?;
     let name = entries.iter().filter_map(toml::Value::as_table).flat_map(|it| it.keys());
-    let name = name.filter_map(|it| known(it)).next()?;
+    // One key of an entry is a setting, too.
+    let mut name = name.filter(|it| !schedule::is_key(it)).filter_map(|it| known(it));
+    let name = name.next()?;
     Some(format!(
         "`{name}` comes after [[schedule]] and so belongs to it; move it above the first [[schedule]]"
     ))

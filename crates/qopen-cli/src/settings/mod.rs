@@ -10,6 +10,7 @@ mod mistakes;
 mod nearest;
 mod read;
 mod requests;
+pub(crate) mod schedule;
 mod spec;
 pub(crate) mod text_file;
 
@@ -30,12 +31,14 @@ use crate::args::{Common, at_least_one, duration};
 use crate::exit::{Failure, chain};
 use crate::output::refuse_password;
 use crate::say::{caution, say};
-use crate::serve::{Entry, Host};
+use crate::serve::Host;
+use crate::zone::Zone;
 pub(crate) use address::address;
 use address::resolve;
 pub(crate) use home::home_path;
 pub(crate) use read::{is_space, trim};
 pub(crate) use requests::{RetryCodes, redirect_hint, retry_codes};
+use schedule::Found;
 pub(crate) use spec::*;
 
 /// Where a value came from.
@@ -60,7 +63,7 @@ impl fmt::Display for Origin {
 
 /// A value that was found.
 #[derive(Debug)]
-struct Found {
+struct Value {
     /// Kept as a secret: some are.
     text: Secret,
     /// The same as a path, where the setting is one.
@@ -71,7 +74,7 @@ struct Found {
 /// The values that were found, with their origins.
 #[derive(Debug)]
 pub(crate) struct Settings {
-    values: BTreeMap<&'static str, Found>,
+    values: BTreeMap<&'static str, Value>,
     pub(crate) file: Option<PathBuf>,
     /// Settings that the file has and that something else comes before.
     pub(crate) overridden: Vec<String>,
@@ -82,7 +85,7 @@ pub(crate) struct Settings {
     /// Values that were given and cannot be used.
     pub(crate) problems: Vec<Failure>,
     /// Pulls at set times.
-    pub(crate) schedule: Vec<Entry>,
+    pub(crate) schedule: Vec<Found>,
     /// Addresses, resolved once.
     resolved: Mutex<BTreeMap<&'static str, SocketAddr>>,
 }
@@ -215,9 +218,18 @@ impl Settings {
         }
     }
 
+    /// The zone of schedules' times: from the setting, else the system's.
+    pub(crate) fn time_zone(&self) -> Result<Zone, Failure> {
+        match self.get(&TIME_ZONE) {
+            Some((name, origin)) => Zone::of_setting(name.expose(), &origin.to_string())
+                .map_err(|why| self.wrong(&TIME_ZONE, &Plain(why))),
+            None => Zone::system().map_err(Failure::usage),
+        }
+    }
+
     /// Where the journal lives.
     pub(crate) fn journal(&self) -> Result<Location, Failure> {
-        let Some(Found { text, path, origin }) = self.values.get(JOURNAL.name) else {
+        let Some(Value { text, path, origin }) = self.values.get(JOURNAL.name) else {
             return Ok(Location::folder(self.path(&DATA_DIR)?));
         };
         if let Some(folder) = path {

@@ -238,8 +238,11 @@ pub(crate) static FORWARD_TIMEOUT: Spec = Spec {
     ..spec("forward_timeout", "time-out of forwarding", "QOPEN_FORWARD_TIMEOUT", "10s")
 };
 
+pub(crate) static TIME_ZONE: Spec =
+    spec("time_zone", "time zone of schedules", "QOPEN_TIME_ZONE", "Asia/Shanghai");
+
 /// Every setting, in the order in which they are shown.
-pub(crate) static ALL: [&Spec; 27] = [
+pub(crate) static ALL: [&Spec; 28] = [
     &BASE_URL,
     &APP_KEY,
     &APP_SECRET,
@@ -267,4 +270,5 @@ pub(crate) static ALL: [&Spec; 27] = [
     &CONTROL_TOKEN,
     &DATA_DIR,
     &JOURNAL,
+    &TIME_ZONE,
 ];

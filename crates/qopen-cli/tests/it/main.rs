@@ -31,6 +31,7 @@ mod pulls;
 #[cfg(target_os = "linux")]
 mod readers;
 mod requests;
+mod schedules;
 mod served;
 mod serving;
 #[cfg(unix)]

@@ -358,22 +358,6 @@ async fn scheduled_pulls_start_by_themselves_and_go_where_they_are_to_go() {
     }
     assert_eq!(ids(&stage.read("nightly/r1.jsonl")), expected(&schedule(), "r1"));
     assert_eq!(served.stop().code(), Some(0));
-
-    for (entry, what) in [
-        ("cron = '* * * *'\nrobots = ['r1']", "five fields"),
-        ("cron = '* * * * 1'\nrobots = ['r1']", "as a name"),
-        ("cron = '99 * * * *'\nrobots = ['r1']", "not a time"),
-        ("cron = '* * * * *'\nrobots = []", "no robot is named"),
-        ("cron = '* * * * *'\nrobots = ['r1']\nout = 'nowhere'", "not a folder"),
-        ("cron = '* * * * *'\nrobot = 'r1'", "unknown field"),
-    ] {
-        let settings = format!("[[schedule]]\n{entry}\n");
-        std::fs::write(stage.folder.path().join("qopen.toml"), settings).unwrap();
-        let refused = stage.verb("serve", &["--control", "127.0.0.1:0"]).output().unwrap();
-        let said = text(&refused.stderr);
-        assert_eq!(refused.status.code(), Some(2), "{said}");
-        assert!(said.contains("[[schedule]]") && said.contains(what), "{said}");
-    }
 }
 
 #[tokio::test]

@@ -1,0 +1,204 @@
+//! A schedule that can be followed: its times, robots and place.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use jiff::Timestamp;
+use qopen::types::{Digest, InvalidId, MarkId, RobotId};
+
+use crate::exit::{Failure, chain};
+use crate::format::{Asked, Layout, Words, refuse_scheme};
+use crate::output::{self, Output, Place};
+use crate::serve::cron::Cron;
+use crate::settings::schedule::{Entry, Found, Title};
+use crate::settings::{Settings, home, trim};
+use crate::zone::Zone;
+
+/// Times and robots that are shown, at most.
+const SHOWN: usize = 3;
+
+/// When a schedule is due.
+#[derive(Clone, Debug)]
+pub(super) struct Times {
+    pub(super) cron: Cron,
+    pub(super) zone: Zone,
+}
+
+impl Times {
+    /// The first time after `after`.
+    pub(super) fn next(&self, after: Timestamp) -> Option<Timestamp> {
+        self.cron.next(&self.zone.zone, after)
+    }
+
+    /// A time as the clock of the zone shows it, with its offset.
+    pub(super) fn show(&self, at: Timestamp) -> impl fmt::Display {
+        at.to_zoned(self.zone.zone.clone()).strftime("%Y-%m-%d %H:%M%:z").to_string()
+    }
+}
+
+/// A schedule that can be followed.
+#[derive(Clone, Debug)]
+pub(in crate::serve) struct Job {
+    pub(super) title: Title,
+    pub(super) text: String,
+    pub(super) times: Times,
+    /// Each robot once, in the order of the file.
+    pub(super) robots: Vec<RobotId>,
+    pub(super) place: Option<Place>,
+    pub(super) need_tags: bool,
+}
+
+impl Job {
+    /// The schedules of the settings. `default` is the place of those without `out`.
+    ///
+    /// # Errors
+    /// The first one that cannot be followed, and why. A place that is in force is not checked again: a
+    /// database that is away must not keep a reload from new keys.
+    pub(in crate::serve) fn all(
+        settings: &Settings,
+        default: Option<&Output>,
+        in_force: &[Self],
+    ) -> Result<Vec<Self>, Failure> {
+        let job = |found: &Found| {
+            let job = Self::new(found, settings)?;
+            let has_all = |it: &Self| job.robots.iter().all(|robot| it.robots.contains(robot));
+            if !in_force.iter().any(|it| it.place == job.place && has_all(it)) {
+                job.check_place(default)?;
+            }
+            Ok(job)
+        };
+        let all = settings.schedule.iter();
+        let wrong = |found: &Found, why: String| Failure::usage(format!("{}: {why}", found.title));
+        all.map(|found| job(found).map_err(|why| wrong(found, why))).collect()
+    }
+
+    /// A schedule as its entry says.
+    ///
+    /// # Errors
+    /// Which key cannot be followed, and why.
+    pub(super) fn new(found: &Found, settings: &Settings) -> Result<Self, String> {
+        let entry = found.entry()?;
+        let cron: Cron = entry.cron.parse().map_err(|error| chain("cron", &error))?;
+        let zone = match &entry.time_zone {
+            Some(name) => Zone::of_setting(name, "its time_zone").map_err(|why| {
+                format!("time_zone: {why}\n  example: time_zone = \"Asia/Shanghai\"")
+            })?,
+            None => settings.time_zone().map_err(|failure| failure.to_string())?,
+        };
+        let job = Self {
+            title: entry.title.clone(),
+            text: entry.cron.clone(),
+            times: Times { cron, zone },
+            robots: robots(entry)?,
+            place: place(entry)?,
+            need_tags: entry.need_tags,
+        };
+        if job.times.next(Timestamp::now()).is_none() {
+            let zone = &job.times.zone;
+            return Err(format!("cron: this time never comes in {zone}; the clock skips it"));
+        }
+        Ok(job)
+    }
+
+    /// Checks that lists of its robots can be written.
+    fn check_place(&self, default: Option<&Output>) -> Result<(), String> {
+        let names: Vec<&str> = self.robots.iter().map(RobotId::as_str).collect();
+        let checked = match (&self.place, default) {
+            (Some(place), _) => place.output().and_then(|output| output.check(&names)),
+            (None, Some(default)) => default.check(&names),
+            (None, None) => Err(Failure::usage(
+                "its lists have no place; write out = \"lists\" with an existing folder or a postgres:// URL, or run `serve --out lists`",
+            )),
+        };
+        checked.map_err(|failure| format!("out: {failure}"))
+    }
+
+    /// Checks a folder. A database is not asked, because a look must not make its tables.
+    pub(super) fn examine_place(&self) -> Result<(), String> {
+        match &self.place {
+            Some(place) if place.folder => self.check_place(None),
+            _ => Ok(()),
+        }
+    }
+
+    /// The mark of a robot's pull at a time: the same in every process that has the same schedule, so
+    /// that of those which share a journal one starts it.
+    pub(super) fn mark(&self, robot: &RobotId, due: Timestamp) -> Result<MarkId, InvalidId> {
+        let place = self.place.as_ref().map(Place::label).unwrap_or_default();
+        let Self { text, need_tags, .. } = self;
+        let second = due.as_second();
+        let name = format!("{text:?} {robot} {need_tags} {place} {second}");
+        MarkId::new(format!("{second}-{}", Digest::of(name.as_bytes())))
+    }
+
+    /// The next times, the zone, the robots and the place, on one line. `default` is the place of lists
+    /// whose schedule has none.
+    pub(super) fn describe(&self, now: Timestamp, default: &str) -> String {
+        let mut times = Vec::new();
+        let mut after = now;
+        while let Some(next) = self.times.next(after).filter(|_| times.len() < SHOWN) {
+            times.push(self.times.show(next).to_string());
+            after = next;
+        }
+        let mut robots: Vec<&str> = self.robots.iter().map(RobotId::as_str).take(SHOWN).collect();
+        let more = format!("{} more", self.robots.len() - robots.len());
+        if self.robots.len() > robots.len() {
+            robots.push(&more);
+        }
+        let place = self.place.as_ref().map(|place| place.out.display().to_string());
+        let place = place.as_deref().unwrap_or(default);
+        let (times, robots, zone) = (times.join(", "), robots.join(", "), &self.times.zone);
+        format!("next {times} ({zone}); robots {robots}; to {place}")
+    }
+}
+
+fn robots(entry: &Entry) -> Result<Vec<RobotId>, String> {
+    let mut seen = BTreeSet::new();
+    let names = entry.robots.iter().map(|it| trim(it));
+    let robots = names.filter(|it| seen.insert(*it)).map(RobotId::new);
+    let robots: Vec<RobotId> =
+        robots.collect::<Result<_, _>>().map_err(|error| chain("robots", &error))?;
+    match robots.is_empty() {
+        true => Err("robots: no robot is named; write robots = [\"ROBOT_ID\"]".to_owned()),
+        false => Ok(robots),
+    }
+}
+
+fn place(entry: &Entry) -> Result<Option<Place>, String> {
+    const EXAMPLE: &str = "give an existing folder or a postgres:// URL, such as out = \"lists\"";
+    let asked = Asked { format: entry.format, csv: entry.csv };
+    let Some(out) = &entry.out else {
+        return match asked.is_nothing() {
+            true => Ok(None),
+            false => Err(
+                "format, bom, csv_safe and labels are of the lists that `out` names; write out = \"FOLDER\""
+                    .to_owned(),
+            ),
+        };
+    };
+    let wrong = |why: String| format!("out: {why}");
+    let out = home::expand(out.clone().into()).map_err(|why| wrong(why.clone()))?;
+    let shown = out.display().to_string();
+    refuse_scheme(&out).map_err(wrong)?;
+    let Layout { format, csv } = match out.is_dir() || output::database(&out).is_some() {
+        true => asked.settle(Words::Keys, &out, Layout::default())?,
+        false => Layout::default(),
+    };
+    let place = if let Some(url) = output::database(&out) {
+        // The refusal's own text speaks of command lines.
+        output::refuse_password("", url).map_err(|_| {
+            wrong("a password is not noted with a pull, and does not belong here; put it into PGPASSWORD".into())
+        })?;
+        Place { out, format, csv, folder: false }
+    } else if out.is_dir() {
+        // The worker that resumes a pull may run in another folder.
+        let out = std::path::absolute(&out)
+            .map_err(|error| wrong(chain(&format!("{shown:?}"), &error)))?;
+        Place { out, format, csv, folder: true }
+    } else {
+        let why = if out.exists() { "is not a folder" } else { "does not exist" };
+        return Err(wrong(format!("{shown:?} {why}; {EXAMPLE}")));
+    };
+    place.output().map_err(|failure| wrong(failure.to_string()))?;
+    Ok(Some(place))
+}

@@ -1,0 +1,201 @@
+//! Pulls at set times: `[[schedule]]` in the settings file.
+
+mod job;
+mod open;
+mod start;
+mod watch;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::watch as channel;
+
+use super::service::Service;
+use crate::exit::Failure;
+use crate::output::Output;
+use crate::say::say;
+use crate::settings::Settings;
+pub(super) use job::Job;
+use start::Starter;
+use watch::{Look, Watch};
+
+/// What became of the times that were due, for each robot.
+#[derive(Default)]
+pub(crate) struct Counts {
+    pub(super) started: AtomicU64,
+    /// A pull of the robot was open.
+    pub(super) skipped: AtomicU64,
+    /// The journal could not be read or written at that time.
+    pub(super) failed: AtomicU64,
+}
+
+/// The schedules in force. A reload replaces them.
+pub(super) struct Schedules {
+    jobs: channel::Sender<Arc<Vec<Job>>>,
+    /// The place of lists whose schedule has none.
+    default: Option<Output>,
+}
+
+impl Schedules {
+    pub(super) fn new(settings: &Settings, default: Option<Output>) -> Result<Self, Failure> {
+        let jobs = Job::all(settings, default.as_ref(), &[])?;
+        let schedules = Self { jobs: channel::Sender::new(Arc::new(jobs)), default };
+        schedules.say();
+        Ok(schedules)
+    }
+
+    /// Reads the schedules of new settings without replacing those in force.
+    pub(super) fn read(&self, settings: &Settings) -> Result<Vec<Job>, Failure> {
+        let in_force = Arc::clone(&self.jobs.borrow());
+        // A place may take its time.
+        tokio::task::block_in_place(|| Job::all(settings, self.default.as_ref(), &in_force))
+    }
+
+    /// Replaces the schedules.
+    pub(super) fn replace(&self, jobs: Vec<Job>) {
+        self.jobs.send_replace(Arc::new(jobs));
+        self.say();
+        if self.jobs.borrow().is_empty() {
+            say!("qopen: no schedule is in force");
+        }
+    }
+
+    /// Prints the next times of each schedule.
+    fn say(&self) {
+        let now = Timestamp::now();
+        let default = self.default.as_ref().map(Output::place).unwrap_or_default();
+        for job in &**self.jobs.borrow() {
+            let (number, text) = (job.title.number, &job.text);
+            say!("qopen: schedule {number} {text:?}: {}", job.describe(now, &default));
+        }
+    }
+
+    /// Starts pulls when they are due, until the process stops.
+    pub(super) async fn run(&self, service: &Service) {
+        let mut replaced = self.jobs.subscribe();
+        let mut jobs = Watched::all(&replaced.borrow_and_update(), Timestamp::now());
+        let mut starter = Starter::new(service);
+        loop {
+            let (due, nap) = look(&mut jobs, Timestamp::now());
+            if !due.is_empty() {
+                starter.start(&due).await;
+                continue;
+            }
+            tokio::select! {
+                () = sleep(nap) => {}
+                () = sleep(starter.again()) => starter.start(&[]).await,
+                Ok(()) = replaced.changed() => {
+                    let new = Arc::clone(&replaced.borrow_and_update());
+                    let due = exchange(&mut jobs, &new, Timestamp::now());
+                    starter.start(&due).await;
+                }
+                () = super::told(service.stopping.clone()) => return,
+            }
+        }
+    }
+}
+
+/// A schedule and a time that has come.
+type Due = (Timestamp, Arc<Job>);
+
+/// Which schedules are due, in the order of the file, which is the same in every process; and how long none is.
+fn look(jobs: &mut [Watched], now: Timestamp) -> (Vec<Due>, Option<Duration>) {
+    let (mut due, mut nap) = (Vec::new(), None::<Duration>);
+    for Watched { job, watch } in jobs {
+        match watch.look(&job.times, now) {
+            Look::Due(at) => due.push((at, Arc::clone(job))),
+            Look::Wait(wait) => nap = Some(nap.map_or(wait, |nap| nap.min(wait))),
+            Look::Never => {}
+        }
+    }
+    (due, nap)
+}
+
+/// Replaces schedules. The old ones are due up to `now`, the new ones after it.
+fn exchange(jobs: &mut Vec<Watched>, new: &[Job], now: Timestamp) -> Vec<Due> {
+    let (due, _) = look(jobs, now);
+    *jobs = Watched::all(new, now);
+    due
+}
+
+/// Sleeps; without a time, for ever.
+async fn sleep(nap: Option<Duration>) {
+    match nap {
+        Some(nap) => tokio::time::sleep(nap).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// A schedule and its next time.
+struct Watched {
+    job: Arc<Job>,
+    watch: Watch,
+}
+
+impl Watched {
+    /// The schedules, waiting for their first times after `now`.
+    fn all(jobs: &[Job], now: Timestamp) -> Vec<Self> {
+        let watched = |job: &Job| {
+            let mut watch = Watch::default();
+            watch.look(&job.times, now);
+            Self { job: Arc::new(job.clone()), watch }
+        };
+        jobs.iter().map(watched).collect()
+    }
+}
+
+/// What `qopen doctor` says of each schedule.
+pub(crate) fn examine(settings: &Settings) -> Vec<(String, Result<String, Failure>)> {
+    let now = Timestamp::now();
+    let examined = settings.schedule.iter().map(|found| {
+        let described = Job::new(found, settings).and_then(|job| {
+            job.examine_place()?;
+            Ok(job.describe(now, "the folder or database of --out (needs `serve --out`)"))
+        });
+        (found.title.to_string(), described.map_err(Failure::usage))
+    });
+    examined.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::schedule::Found;
+
+    fn job(cron: &str) -> Job {
+        let table = format!("schedule = [{{ cron = '{cron}', robots = ['r1'] }}]");
+        let value = toml::from_str::<toml::Table>(&table).unwrap().remove("schedule").unwrap();
+        Job::new(&Found::all(value).unwrap()[0], &settings()).unwrap()
+    }
+
+    fn settings() -> Settings {
+        let flags = crate::args::Common::default();
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("qopen.toml");
+        std::fs::write(&config, "time_zone = 'UTC'").unwrap();
+        Settings::load(&crate::args::Common { config: Some(config), ..flags }).unwrap()
+    }
+
+    #[test]
+    fn an_exchange_at_the_time_that_is_due_neither_loses_nor_repeats_it() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let times = |due: Vec<Due>| due.iter().map(|it| it.0.to_string()).collect::<Vec<_>>();
+        for now in ["2026-03-01T02:30:00Z", "2026-03-01T02:30:00.2Z", "2026-03-01T02:31:30Z"] {
+            let mut jobs = Watched::all(&[job("30 2 * * *")], at("2026-03-01T02:29:59.9Z"));
+            let due = exchange(&mut jobs, &[job("30 2 * * *"), job("30 2 * * Sun")], at(now));
+            assert_eq!(times(due), ["2026-03-01T02:30:00Z"], "{now}");
+            let (due, nap) = look(&mut jobs, at(now));
+            assert!(due.is_empty() && nap.is_some(), "{now}");
+            let (due, _) = look(&mut jobs, at("2026-03-02T02:30:00Z"));
+            assert_eq!(times(due), ["2026-03-02T02:30:00Z"], "{now}");
+        }
+        // Before it, the new schedules' time is theirs.
+        let mut jobs = Watched::all(&[job("30 2 * * *")], at("2026-03-01T02:00:00Z"));
+        let due = exchange(&mut jobs, &[job("30 2,4 * * *")], at("2026-03-01T02:29:59Z"));
+        assert!(due.is_empty());
+        let (due, _) = look(&mut jobs, at("2026-03-01T02:30:00Z"));
+        assert_eq!(times(due), ["2026-03-01T02:30:00Z"]);
+    }
+}

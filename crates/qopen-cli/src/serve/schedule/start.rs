@@ -1,0 +1,166 @@
+//! Starting the pulls of schedules that are due.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::mem::take;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use qopen::journal::{JournalError, PullId};
+use qopen::types::RobotId;
+use qopen::{PullError, PullRequest};
+
+use super::job::Job;
+use super::open::OpenPulls;
+use super::{Counts, Due};
+use crate::exit::chain;
+use crate::say::say;
+use crate::serve::service::Service;
+
+/// Time between two attempts to start a pull that the journal could not keep.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// A robot's pull that is due.
+struct Start {
+    at: Timestamp,
+    job: Arc<Job>,
+    pull: PullId,
+    /// Whether its failure was printed.
+    told: bool,
+}
+
+impl Start {
+    fn all(due: &[Due]) -> Vec<Self> {
+        let starts = due.iter().flat_map(|(at, job)| {
+            job.robots.iter().filter_map(|robot| {
+                // Figures and letters are always an identifier.
+                let mark_id = job.mark(robot, *at).ok()?;
+                let pull = PullId { robot_id: robot.clone(), mark_id };
+                Some(Self { at: *at, job: Arc::clone(job), pull, told: false })
+            })
+        });
+        starts.collect()
+    }
+
+    /// Whether another one is a later time of the same schedule and robot.
+    fn is_superseded_by(&self, other: &Self) -> bool {
+        let of = |it: &Self| (it.job.text.clone(), it.job.place.clone(), it.job.need_tags);
+        self.pull.robot_id == other.pull.robot_id && of(self) == of(other)
+    }
+}
+
+/// What became of a start.
+enum Started {
+    /// The journal has the pull.
+    Begun,
+    Skipped,
+    /// The journal may have room, or be there, later.
+    Failed,
+    /// Trying again does not help.
+    Refused,
+}
+
+/// Starts pulls, one after another, and again those that failed.
+pub(super) struct Starter<'a> {
+    service: &'a Service,
+    open: OpenPulls,
+    failed: Vec<Start>,
+}
+
+impl<'a> Starter<'a> {
+    pub(super) fn new(service: &'a Service) -> Self {
+        Self { service, open: OpenPulls::default(), failed: Vec::new() }
+    }
+
+    /// How long it takes until what failed is tried again.
+    pub(super) fn again(&self) -> Option<Duration> {
+        (!self.failed.is_empty()).then_some(AGAIN)
+    }
+
+    /// Starts what is due and what failed before. Of a robot's pulls that are due together, the first one in the
+    /// file starts.
+    pub(super) async fn start(&mut self, due: &[Due]) {
+        self.open.refresh();
+        let new = Start::all(due);
+        let is_current = |old: &Start| !new.iter().any(|new| old.is_superseded_by(new));
+        let failed = take(&mut self.failed).into_iter().filter(is_current).collect::<Vec<_>>();
+        let mut begun: BTreeMap<RobotId, (Timestamp, PullId)> = BTreeMap::new();
+        for mut start in failed.into_iter().chain(new) {
+            if self.service.is_stopping() {
+                return;
+            }
+            if let Some((at, first)) = begun.get(&start.pull.robot_id) {
+                // The same schedule may be in the file twice.
+                if *first != start.pull {
+                    let why = if *at == start.at { "is due at the same time" } else { "is open" };
+                    self.skip(&start, first, why);
+                }
+                continue;
+            }
+            match self.try_to(&mut start).await {
+                Started::Begun => {
+                    begun.insert(start.pull.robot_id.clone(), (start.at, start.pull));
+                }
+                Started::Failed => self.failed.push(start),
+                Started::Skipped | Started::Refused => {}
+            }
+        }
+    }
+
+    async fn try_to(&mut self, start: &mut Start) -> Started {
+        let (service, pull, job) = (self.service, start.pull.clone(), Arc::clone(&start.job));
+        // Another process that has the same schedule was faster, or a clock that went back has shown this
+        // time before.
+        match service.journal.knows(&pull).await {
+            Ok(false) => {}
+            Ok(true) => return Started::Begun,
+            Err(error) => return self.fail(start, &error, Some(&error)),
+        }
+        match self.open.of(service, &pull.robot_id).await {
+            Ok(None) => {}
+            Ok(Some(open)) => return self.skip(start, &open, "is open"),
+            Err(error) => return self.fail(start, &error, Some(&error)),
+        }
+        let request = PullRequest::new(pull.robot_id.clone()).need_tag_info(job.need_tags);
+        match service.start(request.mark_id(pull.mark_id), job.place.as_ref()).await {
+            Err(PullError::InJournal) => Started::Begun,
+            Ok(id) => {
+                service.schedules.started.fetch_add(1, Ordering::Relaxed);
+                say!("qopen: scheduled {:?}: {id} started", job.text);
+                Started::Begun
+            }
+            Err(PullError::Journal(error)) => self.fail(start, &error, Some(&error)),
+            Err(error) => self.fail(start, &error, None),
+        }
+    }
+
+    fn skip(&self, start: &Start, other: &PullId, why: &str) -> Started {
+        self.service.schedules.skipped.fetch_add(1, Ordering::Relaxed);
+        let (text, pull, mark) = (&start.job.text, &start.pull, &other.mark_id);
+        say!("qopen: scheduled {text:?}: {pull} skipped: mark {mark} {why}");
+        Started::Skipped
+    }
+
+    fn fail(
+        &self,
+        start: &mut Start,
+        error: &dyn Error,
+        of_journal: Option<&JournalError>,
+    ) -> Started {
+        let is_retryable = of_journal.is_some_and(JournalError::is_retryable);
+        if !start.told {
+            let Counts { failed, .. } = &self.service.schedules;
+            failed.fetch_add(1, Ordering::Relaxed);
+            let what = chain(&format!("{} not started", start.pull), error);
+            let again = match is_retryable {
+                true => format!("; trying again every {} s", AGAIN.as_secs()),
+                false => String::new(),
+            };
+            say!("qopen: scheduled {:?}: {what}{again}", start.job.text);
+            start.told = true;
+        }
+        if is_retryable { Started::Failed } else { Started::Refused }
+    }
+}

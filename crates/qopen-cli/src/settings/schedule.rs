@@ -1,0 +1,184 @@
+//! `[[schedule]]` as it is written in the settings file.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use toml::{Table, Value};
+
+use crate::format::{CsvArgs, Language, OutputFormat};
+
+/// The keys of an entry, and what each looks like.
+const KEYS: [(&str, &str); 9] = [
+    ("cron", "cron = \"30 2 * * Mon-Fri\""),
+    ("robots", "robots = [\"ROBOT_ID\"]"),
+    ("out", "out = \"lists\""),
+    ("format", "format = \"csv\""),
+    ("bom", "bom = true"),
+    ("csv_safe", "csv_safe = true"),
+    ("labels", "labels = \"zh\""),
+    ("need_tags", "need_tags = true"),
+    ("time_zone", "time_zone = \"Asia/Shanghai\""),
+];
+
+/// Which entry: its number in the file, from 1, and its time where it is readable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Title {
+    pub(crate) number: usize,
+    pub(crate) cron: Option<String>,
+}
+
+impl fmt::Display for Title {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[[schedule]] {}", self.number)?;
+        self.cron.as_ref().map_or(Ok(()), |cron| write!(f, " {cron:?}"))
+    }
+}
+
+/// An entry whose keys have the right types.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) title: Title,
+    /// When, in five fields: minute, hour, day of month, month, day of week; in local time.
+    pub(crate) cron: String,
+    pub(crate) robots: Vec<String>,
+    /// The place of the lists. Without it they go where the service's lists go.
+    pub(crate) out: Option<PathBuf>,
+    pub(crate) format: Option<OutputFormat>,
+    pub(crate) csv: CsvArgs,
+    pub(crate) need_tags: bool,
+    /// Comes before the setting of the same name.
+    pub(crate) time_zone: Option<String>,
+}
+
+/// An entry as it was found in the file: readable, or not and why.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    pub(crate) title: Title,
+    entry: Result<Entry, String>,
+}
+
+impl Found {
+    /// Every entry of the file's `schedule`.
+    ///
+    /// # Errors
+    /// `schedule` is not a list of tables.
+    pub(crate) fn all(value: Value) -> Result<Vec<Self>, String> {
+        let Value::Array(values) = value else {
+            let (is, example) = (value.type_str(), KEYS[0].1);
+            return Err(format!(
+                "`schedule` is written as [[schedule]] with its keys below, such as {example}; it is of type {is}"
+            ));
+        };
+        Ok((1..).zip(values).map(|(number, value)| Self::read(number, value)).collect())
+    }
+
+    fn read(number: usize, value: Value) -> Self {
+        let Value::Table(mut table) = value else {
+            let title = Title { number, cron: None };
+            let why =
+                format!("it is of type {}; write [[schedule]] and keys below", value.type_str());
+            return Self { title, entry: Err(why) };
+        };
+        let title =
+            Title { number, cron: table.get("cron").and_then(Value::as_str).map(Into::into) };
+        let entry = Self::keys(&title, &mut table);
+        Self { title, entry }
+    }
+
+    fn keys(title: &Title, table: &mut Table) -> Result<Entry, String> {
+        if let Some(unknown) = table.keys().find(|key| KEYS.iter().all(|(name, _)| name != key)) {
+            let known = KEYS.map(|(name, _)| name).join(", ");
+            return Err(format!("unknown key `{unknown}`; the keys are {known}"));
+        }
+        let (cron, robots) = (take(table, "cron")?, take(table, "robots")?);
+        let missing = |key: &str| format!("`{key}` is missing; write {}", example(key));
+        let format = variant::<OutputFormat>(table, "format")?;
+        let labels = variant::<Language>(table, "labels")?;
+        let flag = |it: Option<Flag>| it.is_some_and(|Flag(it)| it);
+        let csv = CsvArgs {
+            bom: flag(take(table, "bom")?),
+            csv_safe: flag(take(table, "csv_safe")?),
+            labels,
+        };
+        let Text(cron) = cron.ok_or_else(|| missing("cron"))?;
+        let Texts(robots) = robots.ok_or_else(|| missing("robots"))?;
+        Ok(Entry {
+            title: title.clone(),
+            cron,
+            robots,
+            out: take(table, "out")?.map(|Text(out)| out.into()),
+            format,
+            csv,
+            need_tags: flag(take(table, "need_tags")?),
+            time_zone: take(table, "time_zone")?.map(|Text(name)| name),
+        })
+    }
+
+    /// The entry.
+    ///
+    /// # Errors
+    /// A key is unknown, missing, or of another type.
+    pub(crate) fn entry(&self) -> Result<&Entry, String> {
+        self.entry.as_ref().map_err(Clone::clone)
+    }
+}
+
+/// Whether entries have that key.
+pub(super) fn is_key(name: &str) -> bool {
+    KEYS.iter().any(|(key, _)| *key == name)
+}
+
+fn example(key: &str) -> &'static str {
+    KEYS.iter().find(|(name, _)| *name == key).map_or("", |(_, example)| example)
+}
+
+/// A value of one type.
+trait Typed: Sized {
+    fn of(value: Value) -> Option<Self>;
+}
+
+struct Text(String);
+struct Texts(Vec<String>);
+struct Flag(bool);
+
+impl Typed for Text {
+    fn of(value: Value) -> Option<Self> {
+        match value {
+            Value::String(text) => Some(Self(text)),
+            _ => None,
+        }
+    }
+}
+
+impl Typed for Texts {
+    fn of(value: Value) -> Option<Self> {
+        let Value::Array(values) = value else { return None };
+        let texts = values.into_iter().map(|value| Text::of(value).map(|Text(it)| it));
+        texts.collect::<Option<_>>().map(Self)
+    }
+}
+
+impl Typed for Flag {
+    fn of(value: Value) -> Option<Self> {
+        value.as_bool().map(Self)
+    }
+}
+
+/// One of a few words, where the key is there.
+fn variant<T: ValueEnum>(table: &mut Table, key: &str) -> Result<Option<T>, String> {
+    let Some(Text(name)) = take(table, key)? else { return Ok(None) };
+    T::from_str(&name, false).map(Some).map_err(|_| {
+        let known = T::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+        let known: Vec<_> = known.map(|it| format!("`{}`", it.get_name())).collect();
+        format!("`{key}` {name:?} is not known; give {}", known.join(" or "))
+    })
+}
+
+/// A key's value where the key is there.
+fn take<T: Typed>(table: &mut Table, key: &str) -> Result<Option<T>, String> {
+    let Some(value) = table.remove(key) else { return Ok(None) };
+    let is = value.type_str();
+    let typed = T::of(value).map(Some);
+    typed.ok_or_else(|| format!("`{key}` is written {}; it is of type {is}", example(key)))
+}

