@@ -48,7 +48,7 @@ pub(crate) fn start(verbose: u8, format: LogFormat) -> Result<(), Failure> {
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(terminal::has_colours() && format == LogFormat::Text)
-        .with_writer(std::io::stderr)
+        .with_writer(|| say::Log)
         .log_internal_errors(false);
     match format {
         LogFormat::Text => log.init(),

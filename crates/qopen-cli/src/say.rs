@@ -1,9 +1,11 @@
 //! All writes to standard output and standard error. A closed pipe or a full disk stops no work.
 
 use std::fmt::Arguments;
-use std::io::{self, Write as _};
+use std::io::{self, StderrLock, Write as _};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
+use indicatif::MultiProgress;
 use jiff::Timestamp;
 use serde_json::json;
 use tracing::Level;
@@ -12,6 +14,12 @@ use crate::exit::Exit;
 
 /// Whether each line on standard error is a JSON object.
 static JSON: AtomicBool = AtomicBool::new(false);
+
+/// Whether each text on standard error begins with the time.
+static TIMED: AtomicBool = AtomicBool::new(false);
+
+/// The live lines of a terminal, if there are any.
+static LIVE: OnceLock<MultiProgress> = OnceLock::new();
 
 /// The state of standard output.
 static OUTPUT: AtomicU8 = AtomicU8::new(WELL);
@@ -30,6 +38,42 @@ pub(crate) fn is_json() -> bool {
     JSON.load(Ordering::Relaxed)
 }
 
+/// Begins each text on standard error with the time from now on, as a service's log does.
+pub(crate) fn with_times() {
+    TIMED.store(true, Ordering::Relaxed);
+}
+
+/// Writes every text above these live lines from now on.
+pub(crate) fn above(lines: MultiProgress) {
+    let _ = LIVE.set(lines);
+}
+
+/// Writes to standard error while live lines are away.
+fn to_stderr(write: impl FnOnce(&mut StderrLock<'_>) -> io::Result<()>) {
+    let write = || {
+        let _ = write(&mut io::stderr().lock());
+    };
+    match LIVE.get() {
+        Some(lines) => lines.suspend(write),
+        None => write(),
+    }
+}
+
+/// Standard error as the log's writer. Never fails.
+#[derive(Debug)]
+pub(crate) struct Log;
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        to_stderr(|err| err.write_all(bytes));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Writes to standard error. Ignores failures.
 pub(crate) fn to_person(text: Arguments<'_>) {
     with_level(Level::INFO, text);
@@ -38,8 +82,11 @@ pub(crate) fn to_person(text: Arguments<'_>) {
 /// Writes to standard error; the level is seen where lines are JSON. Ignores failures.
 pub(crate) fn with_level(level: Level, text: Arguments<'_>) {
     if !is_json() {
-        let _ = io::stderr().lock().write_fmt(text);
-        return;
+        let time = TIMED.load(Ordering::Relaxed).then(Timestamp::now);
+        return to_stderr(|err| match time {
+            Some(time) => write!(err, "{} {text}", time.strftime("%Y-%m-%dT%H:%M:%SZ")),
+            None => err.write_fmt(text),
+        });
     }
     let text = text.to_string();
     let message = text.strip_prefix("qopen: ").unwrap_or(&text).trim_end_matches('\n');
@@ -55,7 +102,7 @@ pub(crate) fn with_level(level: Level, text: Arguments<'_>) {
 
 /// Writes a JSON object to standard error, whatever the form of other lines. Ignores failures.
 pub(crate) fn object_to_person(object: &str) {
-    let _ = io::stderr().lock().write_all(format!("{object}\n").as_bytes());
+    to_stderr(|err| err.write_all(format!("{object}\n").as_bytes()));
 }
 
 /// Writes to standard output. Writes nothing more after the first failure.

@@ -62,7 +62,11 @@ impl Reporter {
     pub(crate) fn new(json: bool, list_to_stdout: bool) -> Self {
         let form = match (json, terminal::is_live()) {
             (true, _) => Form::Json,
-            (false, true) => Form::Live(MultiProgress::new()),
+            (false, true) => {
+                let lines = MultiProgress::new();
+                say::above(lines.clone());
+                Form::Live(lines)
+            }
             (false, false) => Form::Plain,
         };
         let came = Box::new(Came::default);
@@ -122,9 +126,8 @@ impl Reporter {
             message: &'a str,
         }
         match &self.form {
-            Form::Live(lines) => lines.suspend(|| say!("qopen: {message}")),
             Form::Json if self.json_to_stderr => self.json(&Notice { r#type: "notice", message }),
-            Form::Json | Form::Plain => say!("qopen: {message}"),
+            _ => say!("qopen: {message}"),
         }
     }
 
@@ -132,10 +135,7 @@ impl Reporter {
         self.forget(pull);
         match &self.form {
             Form::Json => self.json(summary),
-            Form::Live(lines) => {
-                lines.suspend(|| say::to_person(format_args!("{}", summary.to_text())));
-            }
-            Form::Plain => say::to_person(format_args!("{}", summary.to_text())),
+            Form::Live(_) | Form::Plain => say::to_person(format_args!("{}", summary.to_text())),
         }
     }
 

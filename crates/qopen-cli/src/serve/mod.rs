@@ -28,7 +28,7 @@ use crate::beside;
 use crate::exit::{Exit, Failure};
 use crate::format::{Asked, Layout, refuse_scheme};
 use crate::output::{self, Output};
-use crate::say::say;
+use crate::say::{self, say};
 use crate::settings::Settings;
 use crate::wiring;
 pub(crate) use control::Host;
@@ -67,6 +67,7 @@ pub(crate) async fn run(
     settings: Settings,
     flags: Common,
 ) -> Result<Exit, Failure> {
+    say::with_times();
     let hangups = reload::Hangups::listen();
     let layout = layout(&args)?;
     settings.check_serving()?;

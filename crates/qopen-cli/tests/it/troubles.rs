@@ -72,6 +72,22 @@ async fn a_service_says_the_first_trouble_of_each_kind() {
     assert!(!served.log().contains("another-token"));
 }
 
+#[tokio::test]
+async fn every_line_of_a_service_has_its_time_and_a_list_its_robot_and_mark() {
+    let stage = Stage::new(&Schedule::default());
+    std::fs::create_dir(stage.folder.path().join("lists")).unwrap();
+    let served = Served::new(&stage, &["--out", "lists"], None);
+    let mark = served.start_pull("r1").await;
+    served.until(&mark, |it| it["output"].is_string()).await;
+    let log = served.log();
+    for line in log.lines() {
+        let (time, rest) = line.split_once(' ').unwrap();
+        assert!(time.parse::<jiff::Timestamp>().is_ok() && rest.starts_with("qopen: "), "{line}");
+    }
+    let list = format!("robot r1, mark {mark}: complete; 500 customers on 5 pages in ");
+    assert!(log.contains(&list), "{log}");
+}
+
 #[test]
 fn a_report_in_json_counts_rejections_while_they_happen() {
     let stage =
