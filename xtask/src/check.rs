@@ -1,6 +1,7 @@
 //! `cargo xtask check`: everything that must hold before a change is good.
 
 mod api;
+mod circles;
 mod dependencies;
 
 use std::path::Path;
@@ -16,10 +17,11 @@ pub(crate) const CARGO_DENY: &str = "0.20.2";
 /// Runs every check and says which of them failed.
 pub(crate) fn run(root: &Path, spec: &Path, generated: &Path) -> Result<()> {
     type Check<'a> = (&'a str, Box<dyn Fn() -> Result<()> + 'a>);
-    let checks: [Check<'_>; 7] = [
+    let checks: [Check<'_>; 8] = [
         ("formatting", Box::new(|| cargo(root, &["fmt", "--all", "--check"]))),
         ("generated code", Box::new(|| codegen::check(spec, generated))),
         ("direction of dependencies", Box::new(|| dependencies::check(root))),
+        ("circles of modules", Box::new(|| circles::check(root))),
         (
             "clippy",
             Box::new(|| {

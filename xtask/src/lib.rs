@@ -28,8 +28,8 @@ usage: cargo xtask TASK
   codegen [--check] [--spec FILE --out FOLDER]
                      make crates/qopen-types/src/generated from openapi.yaml, or check that it is so
   spec diff PAGE.txt report in what a vendor's page and openapi.yaml differ
-  check              formatting, generated code, dependencies, clippy, documentation, public API,
-                     licences
+  check              formatting, generated code, dependencies, circles of modules, clippy,
+                     documentation, public API, licences
   prove [--cases N] [--seed N]
                      run every property of the assembler with N cases, 100,000 unless given
   fuzz [--seconds N] [TARGET]...

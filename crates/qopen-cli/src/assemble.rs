@@ -11,19 +11,20 @@ use qopen::sink::Quarantine;
 use qopen::{Outcome, PublishOptions, Replay, Replayed, quarantine_line};
 
 use crate::args::AssembleArgs;
+use crate::database;
 use crate::exit::{Exit, Failure, chain};
 use crate::format::{Asked, Layout};
-use crate::output::{self, Output};
+use crate::output::Output;
 use crate::pull::publish;
 use crate::report::{Came, Reporter};
 use crate::say::say;
 use crate::settings::Settings;
-use crate::settings::text_file::{self, BYTE_ORDER_MARK};
+use crate::values::text_file::{self, BYTE_ORDER_MARK};
 
 pub(crate) async fn run(args: AssembleArgs, settings: Settings) -> Result<Exit, Failure> {
     let layout = Asked { format: args.format, csv: args.csv }.at(&args.out, Layout::default())?;
-    if let Some(url) = output::database(&args.out) {
-        output::refuse_password("--out", url)?;
+    if let Some(url) = database::of(&args.out) {
+        database::refuse_password("--out", url)?;
     }
     let mut capture = Capture {
         settings,

@@ -4,9 +4,9 @@ use futures_util::StreamExt as _;
 use qopen::journal::{Appended, JournalError, Location, PullState, Store};
 
 use crate::args::JournalVerb;
+use crate::database::refuse_password;
 use crate::exit::{Exit, Failure};
 use crate::journal::{cannot_open, open_at};
-use crate::output::refuse_password;
 use crate::say::{answer, say};
 
 /// Events that are read at a time.

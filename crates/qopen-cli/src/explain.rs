@@ -15,7 +15,7 @@ use crate::args::ExplainArgs;
 use crate::exit::{Exit, Failure, chain};
 use crate::say::answer;
 use crate::settings::Settings;
-use crate::settings::text_file::{self, BYTE_ORDER_MARK};
+use crate::values::text_file::{self, BYTE_ORDER_MARK};
 
 pub(crate) fn run(args: &ExplainArgs, settings: &Settings) -> Result<Exit, Failure> {
     let body = read(&args.file)?;

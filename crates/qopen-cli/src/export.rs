@@ -1,46 +1,27 @@
 //! `qopen pulls export`: the list of a kept pull, written without publishing it.
 
 use std::io::{self, Seek as _, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use clap::Args;
 use qopen::PublishError;
 use qopen::journal::{Journal, Store};
 use qopen::sink::{EncodedFile, FileSink, Sink as _, SinkError};
 
+use crate::args::ExportArgs;
+use crate::database;
 use crate::exit::{Exit, Failure};
-use crate::format::{Asked, CsvArgs, Layout, OutputFormat};
+use crate::format::{Asked, Layout};
 use crate::journal;
+use crate::kept::pull::{Line, PullName};
+use crate::kept::remote::{Flow, Remote};
 use crate::kept::{Kept, id};
-use crate::output::{self, Output};
-use crate::pulls::{Line, PullName};
-use crate::remote::{Flow, Remote};
+use crate::output::Output;
 use crate::say::say;
 use crate::settings::Settings;
 
-#[derive(Debug, Args)]
-pub(crate) struct ExportArgs {
-    /// The pull's mark, or the beginning of it
-    pub(crate) mark: String,
-    /// Write to a file, a folder as ROBOT.jsonl, or - for standard output
-    #[arg(long, value_name = "PATH|-")]
-    pub(crate) out: PathBuf,
-    /// Write the list in this format [default: by the ending, else jsonl]
-    #[arg(long, value_enum)]
-    pub(crate) format: Option<OutputFormat>,
-    #[command(flatten)]
-    pub(crate) csv: CsvArgs,
-    /// Write what there is of a list that is not complete
-    #[arg(long)]
-    pub(crate) partial: bool,
-    /// Select the robot, where several robots' pulls have the mark
-    #[arg(long, value_name = "ID")]
-    pub(crate) robot: Option<String>,
-}
-
 pub(crate) async fn run(args: &ExportArgs, settings: &Settings) -> Result<Exit, Failure> {
-    if output::database(&args.out).is_some() {
+    if database::of(&args.out).is_some() {
         return Err(Failure::usage(
             "--out: a list in a database is a publication; `qopen pull --resume MARK --out URL` publishes it there, and `export` writes to a file, a folder or - for standard output",
         ));

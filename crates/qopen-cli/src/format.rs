@@ -6,8 +6,8 @@ use clap::{Args, ValueEnum};
 use qopen::sink::{CsvOptions, FileSink, Format, Labels, StreamSink, file_name};
 use serde::{Deserialize, Serialize};
 
+use crate::database;
 use crate::exit::Failure;
-use crate::output::database;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -176,7 +176,7 @@ impl Asked {
     pub(crate) fn settle(self, words: Words, out: &Path, before: Layout) -> Result<Layout, String> {
         let place = words.with_value("out", &out.display().to_string());
         refuse_scheme(out).map_err(|reason| format!("{}: {reason}", words.option("out")))?;
-        if database(out).is_some() {
+        if database::of(out).is_some() {
             return match (self.format, self.csv.is_plain()) {
                 (None, true) => Ok(Layout::default()),
                 (Some(_), _) => Err(words.option("format")),
@@ -324,7 +324,7 @@ pub(crate) fn refuse_scheme(out: &Path) -> Result<(), String> {
         && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
     let lower = scheme.to_lowercase();
     let is_url = rest.contains("://") || rest.starts_with("//") || OPAQUE.contains(&&*lower);
-    if database(out).is_some() || !is_scheme || !is_url || out.exists() {
+    if database::of(out).is_some() || !is_scheme || !is_url || out.exists() {
         return Ok(());
     }
     let slashes = if rest.starts_with("//") { "//" } else { "" };

@@ -2,11 +2,8 @@
 
 use clap::{Arg, Command, CommandFactory as _};
 
-use crate::args::Cli;
+use crate::args::{Cli, SETTINGS};
 use crate::exit;
-
-/// The heading of the settings.
-pub(crate) const SETTINGS: &str = "Settings";
 
 /// What `-h` says of the rest.
 const SHORT: &str = "Use --help to see the settings too.";

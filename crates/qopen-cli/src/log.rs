@@ -1,21 +1,12 @@
 //! The log on standard error.
 
-use clap::ValueEnum;
 use tracing::Level;
 use tracing_subscriber::EnvFilter;
 
 use crate::exit::Failure;
 use crate::say::{self, caution};
-use crate::{settings, terminal};
-
-/// The form of each line on standard error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LogFormat {
-    /// Plain text
-    Text,
-    /// One JSON object a line
-    Json,
-}
+use crate::terminal::{self, LogFormat};
+use crate::values;
 
 const VARIABLE: &str = "QOPEN_LOG";
 
@@ -59,12 +50,12 @@ pub(crate) fn start(verbose: u8, format: LogFormat) -> Result<(), Failure> {
 
 /// The filter, or `None` where the text is blank.
 fn filter(text: &str) -> Result<Option<EnvFilter>, Failure> {
-    let text = settings::trim(settings::trim(text).trim_matches(['"', '\'']));
+    let text = values::trim(values::trim(text).trim_matches(['"', '\'']));
     if text.is_empty() {
         return Ok(None);
     }
     // A word by itself is a level or the name of a module, and few mean a module.
-    for word in text.split(',').map(settings::trim) {
+    for word in text.split(',').map(values::trim) {
         if let Some(level) = mistyped_level(word) {
             caution!("qopen: {VARIABLE}: no level is called {word:?}; did you mean {level}?");
         }

@@ -4,6 +4,7 @@ mod args;
 mod assemble;
 mod beside;
 mod copy;
+mod database;
 mod demo;
 mod doctor;
 mod exit;
@@ -19,7 +20,6 @@ mod output;
 mod pull;
 mod pulls;
 mod quarantine;
-mod remote;
 mod report;
 mod robots;
 mod say;
@@ -27,6 +27,7 @@ mod serve;
 mod settings;
 mod simulate;
 mod terminal;
+mod values;
 mod wiring;
 mod zone;
 
@@ -39,7 +40,7 @@ use tracing::Level;
 
 use args::{Cli, Verb};
 use exit::{Exit, Failure};
-use log::LogFormat;
+use terminal::LogFormat;
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();

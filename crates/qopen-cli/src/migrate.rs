@@ -5,9 +5,9 @@ use std::path::Path;
 use qopen::sink::PostgresSink;
 
 use crate::args::MigrateArgs;
+use crate::database::refuse_password;
 use crate::exit::{Exit, Failure};
 use crate::format::refuse_scheme;
-use crate::output::refuse_password;
 use crate::say::say;
 use crate::settings::{JOURNAL, Settings};
 

@@ -9,6 +9,7 @@ use qopen::{PublishError, PublishOptions, Published, PulledList, publish_with};
 use serde::{Deserialize, Serialize};
 
 use crate::args::{CsvArgs, OutputFormat};
+use crate::database;
 use crate::exit::{Failure, chain};
 use crate::format::Layout;
 use crate::say;
@@ -36,8 +37,8 @@ impl Place {
     /// The label of the pull. It holds no password, and a path that leads to the place from every folder.
     pub(crate) fn label(&self) -> String {
         let mut noted = self.clone();
-        if let Some(url) = database(&self.out) {
-            noted.out = without_password(url).into();
+        if let Some(url) = database::of(&self.out) {
+            noted.out = database::without_password(url).into();
         } else if self.out != Path::new("-")
             && let Ok(out) = std::path::absolute(&self.out)
         {
@@ -61,7 +62,7 @@ impl Place {
 
     /// Whether any process, in any folder, may publish one robot's list there.
     pub(crate) fn is_for_anybody(&self) -> bool {
-        self.folder && self.out.is_absolute() || database(&self.out).is_some()
+        self.folder && self.out.is_absolute() || database::of(&self.out).is_some()
     }
 }
 
@@ -114,40 +115,6 @@ mod noted_path {
     }
 }
 
-/// The URL, where a path is one of a database.
-pub(crate) fn database(path: &Path) -> Option<&str> {
-    let text = path.to_str()?;
-    (text.starts_with("postgres://") || text.starts_with("postgresql://")).then_some(text)
-}
-
-pub(crate) fn refuse_password(what: &str, url: &str) -> Result<(), Failure> {
-    // Another URL is refused as such: this advice is not for it.
-    if database(Path::new(url)).is_none() || without_password(url) == url {
-        return Ok(());
-    }
-    Err(Failure::usage(format!(
-        "{what}: a password does not belong on a command line, which everybody on the machine can read, nor is it noted with a pull; put it into PGPASSWORD"
-    )))
-}
-
-fn without_password(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let (place, query) = match rest.split_once('?') {
-        Some((place, query)) => (place, Some(query)),
-        None => (rest, None),
-    };
-    // As the client reads it: everything up to the first @ is user and password.
-    let place = match place.split_once('@') {
-        Some((user, place)) => format!("{}@{place}", user.split(':').next().unwrap_or_default()),
-        None => place.to_owned(),
-    };
-    let kept = query.map(|query| {
-        let kept = query.split('&').filter(|it| !it.starts_with("password="));
-        format!("?{}", kept.collect::<Vec<_>>().join("&"))
-    });
-    format!("{scheme}://{place}{}", kept.unwrap_or_default())
-}
-
 /// Where lists go.
 #[derive(Clone, Debug)]
 pub(crate) enum Output {
@@ -166,7 +133,7 @@ impl Output {
         Ok(match path {
             path if path == Path::new("-") => Self::Stdout(layout, None),
             path if path.is_dir() => Self::Folder(path.to_owned(), layout),
-            path => match database(path) {
+            path => match database::of(path) {
                 Some(url) => Self::Database(
                     PostgresSink::new(url)
                         .map_err(|error| Failure::usage_of("the output", &error))?,
@@ -330,30 +297,17 @@ pub(crate) struct Written {
 
 #[cfg(test)]
 mod tests {
-    use super::{Place, without_password};
+    use super::Place;
     use crate::format::{CsvArgs, Language, OutputFormat};
 
     #[test]
     fn a_note_of_an_earlier_version_is_read_and_written_as_it_is() {
-        let noted = r#"{"out":"c.csv","format":"jsonl","folder":false}"#;
+        let noted = r#"{"out":"/lists/c.csv","format":"jsonl","folder":false}"#;
         let place: Place = serde_json::from_str(noted).expect("the note is read");
         assert_eq!((place.format, place.label()), (OutputFormat::Jsonl, noted.to_owned()));
         let csv = CsvArgs { bom: true, csv_safe: false, labels: Some(Language::Zh) };
         let place = Place { csv, ..place };
         let read: Place = serde_json::from_str(&place.label()).expect("the note is read");
         assert_eq!(read, place);
-    }
-
-    #[test]
-    fn a_url_without_its_password_is_the_same_otherwise() {
-        for (url, without) in [
-            ("postgres://me:pass:w/rd@host:1/x?a=b", "postgres://me@host:1/x?a=b"),
-            ("postgres://host/x?user=me&password=p", "postgres://host/x?user=me"),
-            ("postgres://me@host/x?password=p&a=b", "postgres://me@host/x?a=b"),
-            ("postgres://me@host,other:2/x?a=b&c=d", "postgres://me@host,other:2/x?a=b&c=d"),
-            ("postgres://host", "postgres://host"),
-        ] {
-            assert_eq!(without_password(url), without);
-        }
     }
 }

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use crate::args::PullArgs;
 use crate::exit::Failure;
 use crate::say::caution;
-use crate::settings::{is_space, text_file, trim};
+use crate::values::{is_space, text_file, trim};
 
 /// What separates ids in lists of other forms.
 const SEPARATORS: [char; 5] = [',', ';', '，', '；', '、'];

@@ -8,7 +8,8 @@ use qopen_simulator::{Schedule, Simulator, SimulatorConfig};
 use crate::args::SimulateArgs;
 use crate::exit::{Exit, Failure};
 use crate::say::say;
-use crate::settings::{self, Settings, home, text_file, trim};
+use crate::settings::{self, Settings};
+use crate::values::{home, text_file, trim};
 use crate::wiring;
 
 /// What the simulator takes for a setting that is not set. Known to everybody: they open nothing.

@@ -4,10 +4,18 @@ use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal as _;
 use std::sync::OnceLock;
 
-use clap::{ColorChoice, ValueEnum as _};
+use clap::{ColorChoice, ValueEnum};
 
-use crate::log::LogFormat;
 use crate::say;
+
+/// The form of each line on standard error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Plain text
+    Text,
+    /// One JSON object a line
+    Json,
+}
 
 static COLOURS: OnceLock<ColorChoice> = OnceLock::new();
 
@@ -87,7 +95,7 @@ pub(crate) fn log_format_of(arguments: &[OsString]) -> Result<LogFormat, String>
         return Ok(LogFormat::from_str(&given, false).unwrap_or(LogFormat::Text));
     }
     let Some(value) = std::env::var_os("QOPEN_LOG_FORMAT") else { return Ok(LogFormat::Text) };
-    let text = value.to_str().map(|it| crate::settings::trim(it).trim_matches(['"', '\'']));
+    let text = value.to_str().map(|it| crate::values::trim(it).trim_matches(['"', '\'']));
     match text {
         Some("") => Ok(LogFormat::Text),
         Some(text) => LogFormat::from_str(text, true),

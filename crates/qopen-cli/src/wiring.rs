@@ -156,3 +156,9 @@ impl Signals {
         }
     }
 }
+
+/// Ready when the process is to stop.
+pub(crate) async fn told(mut stopping: watch::Receiver<bool>) {
+    // It ends without a word only with the process.
+    let _ = stopping.wait_for(|it| *it).await;
+}

@@ -10,108 +10,15 @@ use qopen_types::Secret;
 use reqwest::Url;
 use reqwest::header::HeaderValue;
 
+use crate::Sender;
+use crate::build_error::BuildError;
 use crate::client::ClientSettings;
 use crate::proxy::ProxyChoice;
+use crate::retry::RetryPolicy;
 use crate::token::AppCredentials;
+use crate::token::{FixedToken, TokenSource};
 use crate::transport::Transport;
-use crate::{FixedToken, Sender, TokenSource};
-
-/// A setting with which no sender can be built.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// The base URL is not one.
-    #[error(
-        "the base URL {url:?} must begin with http:// or https:// and name a host, like https://gateway.example"
-    )]
-    BaseUrl {
-        /// What was given, without what may be secret in it.
-        url: String,
-    },
-    /// The base URL has a path. Every endpoint has its own.
-    #[error("the base URL {url:?} has a path; the base URL is the host alone, like {host:?}")]
-    BaseUrlPath {
-        /// What was given.
-        url: String,
-        /// The same without the path.
-        host: String,
-    },
-    /// Neither a token, nor credentials, nor a token source was given.
-    #[error("no access token, app credentials or token source was given")]
-    NoToken,
-    /// The access token has characters that an HTTP header cannot carry, such as a line break.
-    #[error("the access token has characters that an HTTP header cannot carry")]
-    UnsendableToken,
-    /// The URL to forward to is not one.
-    #[error(
-        "{url:?} must begin with http:// or https:// and name a host, like https://app.example/callback"
-    )]
-    ForwardUrl {
-        /// What was given, without what may be secret in it.
-        url: String,
-    },
-    /// The proxy's URL is not one.
-    #[error("the proxy is not a URL that can be used")]
-    Proxy(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The proxy in an environment variable cannot be used.
-    #[error("the proxy in the environment variable {variable} cannot be used")]
-    ProxyVariable {
-        /// The variable's name.
-        variable: &'static str,
-        /// What is wrong with it.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// The root certificate cannot be read.
-    #[error("the extra root certificate is not a PEM certificate")]
-    RootCertificate(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The HTTP client could not be made.
-    #[error("the HTTP client could not be made")]
-    Client(#[source] Box<dyn std::error::Error + Send + Sync>),
-}
-
-/// When a request is tried again: after connection errors, time-outs, 429 and 5xx, and after a refusal
-/// only with a code of [`SenderBuilder::retry_codes`]. The `mark_id` stays the same, so a repeated request only brings copies of pages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct RetryPolicy {
-    /// Attempts in all. Default 4; 1 never tries again.
-    pub attempts: u32,
-    /// The first delay, doubled each time and jittered. Default 250 ms.
-    pub min_delay: Duration,
-    /// The longest delay, before what the gateway's `Retry-After` asks for. Default 5 s.
-    pub max_delay: Duration,
-    /// No attempt begins later than this after the first. Default 45 s.
-    pub budget: Duration,
-}
-
-impl Default for RetryPolicy {
-    fn default() -> Self {
-        Self {
-            attempts: 4,
-            min_delay: Duration::from_millis(250),
-            max_delay: Duration::from_secs(5),
-            budget: Duration::from_secs(45),
-        }
-    }
-}
-
-impl RetryPolicy {
-    /// The policy with another number of attempts.
-    #[must_use]
-    pub const fn attempts(mut self, attempts: u32) -> Self {
-        self.attempts = attempts;
-        self
-    }
-
-    /// The policy with other delays, first and longest.
-    #[must_use]
-    pub const fn delays(mut self, min: Duration, max: Duration) -> Self {
-        self.min_delay = min;
-        self.max_delay = max;
-        self
-    }
-}
+use crate::url::without_secrets;
 
 /// Makes a [`Sender`]. Times are per attempt.
 #[must_use = "a builder does nothing until `build` is called"]
@@ -276,20 +183,6 @@ fn checked_base_url(url: &str) -> Result<Url, BuildError> {
     }
     parsed.set_path("");
     Ok(parsed)
-}
-
-/// A URL for a message: what comes before `@` and after `?` may be secret.
-pub(crate) fn without_secrets(url: &str) -> String {
-    let end = url.find(['?', '#']).unwrap_or(url.len());
-    let (shown, rest) = url.split_at(end);
-    let mut out = match shown.rsplit_once('@') {
-        Some((_, host)) => format!("…@{host}"),
-        None => shown.to_owned(),
-    };
-    if !rest.is_empty() {
-        out.push_str("?…");
-    }
-    out
 }
 
 impl std::fmt::Debug for SenderBuilder {

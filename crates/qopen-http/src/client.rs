@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::Url;
 
-use crate::BuildError;
+use crate::build_error::BuildError;
 use crate::proxy::{Chosen, ProxyChoice, ProxyUsed};
 
 /// What both are told of connections.

@@ -1,11 +1,12 @@
 //! Why a request did not succeed.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use qopen_types::Refusal;
+use qopen_types::{AnswerError, Refusal};
 
-use crate::{ProxyUsed, TokenError};
+use crate::proxy::ProxyUsed;
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
@@ -202,6 +203,74 @@ impl SendError {
         match self {
             Self::Refused { refusal, .. } => Some(refusal),
             Self::Token(error) => error.refusal(),
+            _ => None,
+        }
+    }
+}
+
+/// Why there is no access token.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenError {
+    /// Asking the gateway for one failed.
+    #[error("asking the gateway for an access token failed")]
+    Request(#[source] Box<SendError>),
+    /// The gateway answered without one.
+    #[error("the gateway's answer holds no access token")]
+    Answer(#[source] AnswerError),
+    /// The gateway does not accept the token, and there is no other to be had.
+    #[error("the fixed access token was not accepted, and there is no other to be had")]
+    Fixed,
+    /// The token has characters that an HTTP header cannot carry, such as a line break.
+    #[error("the access token has characters that an HTTP header cannot carry")]
+    Unsendable,
+    /// Another request that waited for the same token was told so.
+    #[error(transparent)]
+    Shared(Arc<TokenError>),
+    /// A token source of the user's own failed.
+    #[error("the token source failed")]
+    Source(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl TokenError {
+    pub(crate) fn is_retryable(&self) -> bool {
+        match self {
+            Self::Request(error) => error.is_retryable(),
+            Self::Shared(error) => error.is_retryable(),
+            _ => false,
+        }
+    }
+
+    pub(crate) fn is_refusal(&self) -> bool {
+        match self {
+            Self::Request(error) => error.is_refusal(),
+            Self::Shared(error) => error.is_refusal(),
+            Self::Answer(_) | Self::Fixed => true,
+            Self::Source(_) | Self::Unsendable => false,
+        }
+    }
+
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Request(error) => error.retry_after(),
+            Self::Shared(error) => error.retry_after(),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn redirected_to(&self) -> Option<&str> {
+        match self {
+            Self::Request(error) => error.redirected_to(),
+            Self::Shared(error) => error.redirected_to(),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Self::Request(error) => error.refusal(),
+            Self::Shared(error) => error.refusal(),
+            Self::Answer(AnswerError::Refused(refusal)) => Some(refusal),
             _ => None,
         }
     }

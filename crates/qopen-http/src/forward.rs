@@ -6,11 +6,13 @@ use std::time::Duration;
 use reqwest::Url;
 use reqwest::header::CONTENT_TYPE;
 
-use crate::builder::without_secrets;
+use crate::build_error::BuildError;
 use crate::client::ClientSettings;
 use crate::error::through;
+use crate::headers;
 use crate::proxy::ProxyChoice;
-use crate::{BuildError, ProxyUsed, headers};
+use crate::proxy::ProxyUsed;
+use crate::url::without_secrets;
 
 /// The largest answer that is looked at for the word `success`, in bytes.
 const ANSWER_LIMIT: usize = 64 * 1024;

@@ -1,24 +1,29 @@
 #![doc = include_str!("../README.md")]
 
 mod account_list;
+mod build_error;
 mod builder;
 mod client;
 mod error;
 mod forward;
 mod headers;
 mod proxy;
+mod retry;
 mod token;
 mod transport;
+mod url;
 
 use std::fmt;
 use std::sync::{Arc, PoisonError};
 
 pub use account_list::Accepted;
-pub use builder::{BuildError, RetryPolicy, SenderBuilder};
-pub use error::{RetryAfter, SendError};
+pub use build_error::BuildError;
+pub use builder::SenderBuilder;
+pub use error::{RetryAfter, SendError, TokenError};
 pub use forward::{ForwardError, Forwarder, ForwarderBuilder};
 pub use proxy::{ProxyOrigin, ProxyUsed};
-pub use token::{FixedToken, TokenError, TokenSource};
+pub use retry::RetryPolicy;
+pub use token::{FixedToken, TokenSource};
 
 use transport::Transport;
 

@@ -5,7 +5,7 @@ use std::fmt;
 use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::Url;
 
-use crate::BuildError;
+use crate::build_error::BuildError;
 
 /// A proxy that requests go through.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,8 +11,10 @@ use reqwest::Url;
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
 
+use crate::error::{RetryAfter, SendError, TokenError};
 use crate::headers;
-use crate::{ProxyUsed, RetryAfter, RetryPolicy, SendError, TokenError};
+use crate::proxy::ProxyUsed;
+use crate::retry::RetryPolicy;
 
 /// The largest answer that is read, in bytes; a true one has a few hundred.
 const ANSWER_LIMIT: usize = 1024 * 1024;

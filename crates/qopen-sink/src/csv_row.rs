@@ -4,7 +4,6 @@ use qopen_types::{AccountType, AddWay, AttributeField, Gender, Json, TagInfo};
 
 use crate::Record;
 use crate::csv_options::{CsvOptions, Labels};
-use crate::format::quoted;
 
 /// A column's field name and labels.
 struct Column {
@@ -168,6 +167,12 @@ fn extra(record: &Record<'_>) -> String {
     let inner = object(&mut profile.iter().map(|(name, value)| (name, Json::as_str(value))));
     let profile = (!profile.is_empty()).then_some(("profile", inner.as_str()));
     object(&mut account.iter().map(|(name, value)| (name, Json::as_str(value))).chain(profile))
+}
+
+/// A JSON string.
+pub(crate) fn quoted(name: &str) -> String {
+    // A string always encodes.
+    serde_json::to_string(name).unwrap_or_default()
 }
 
 #[cfg(test)]

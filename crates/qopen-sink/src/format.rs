@@ -5,7 +5,7 @@ use std::io::Write;
 use qopen_types::{Account, RobotId};
 
 use crate::csv_options::{CsvOptions, marked};
-use crate::csv_row::{header, row};
+use crate::csv_row::{header, quoted, row};
 use crate::{Record, SinkError};
 
 /// How records are written.
@@ -98,11 +98,6 @@ impl<W: Write> Encoder<W> {
             }
         }
     }
-}
-
-pub(crate) fn quoted(name: &str) -> String {
-    // A string always encodes.
-    serde_json::to_string(name).unwrap_or_default()
 }
 
 /// Whether a list that was written before, in any format and with any options, has a customer of that

@@ -1,11 +1,13 @@
 //! `qopen doctor`: every setting, where it came from, and whether it will do.
 
 mod online;
+mod report;
 
 use crate::args::DoctorArgs;
 use crate::exit::{Exit, Failure};
 use crate::say::answer;
 use crate::settings::{self, Settings};
+use report::Report;
 
 pub(crate) async fn run(args: &DoctorArgs, settings: &Settings) -> Result<Exit, Failure> {
     answer!("{:<28} {:<28} from", "setting", "value");
@@ -23,7 +25,7 @@ pub(crate) async fn run(args: &DoctorArgs, settings: &Settings) -> Result<Exit, 
         answer!("{:<28} {value:<28} {origin}", spec.about);
     }
     answer!("");
-    let mut report = Report { exits: Vec::new(), faulty: Vec::new() };
+    let mut report = Report::default();
     let faults = settings.faults(true);
     for fault in settings.problems.iter().chain(&faults) {
         report.fault(fault);
@@ -73,42 +75,6 @@ pub(crate) async fn run(args: &DoctorArgs, settings: &Settings) -> Result<Exit, 
         online::run(settings, &mut report).await;
     }
     Ok(report.exit())
-}
-
-/// What was found wrong.
-struct Report {
-    exits: Vec<Exit>,
-    /// Settings that a line has named as wrong.
-    faulty: Vec<&'static str>,
-}
-
-impl Report {
-    /// A setting that cannot be used.
-    fn fault(&mut self, failure: &Failure) {
-        self.faulty.extend(failure.setting());
-        self.fail("", failure);
-    }
-
-    /// A check. One that fails for a setting which a line has named already adds no line.
-    fn check(&mut self, what: &str, result: Result<String, Failure>) {
-        match result {
-            Ok(fine) => answer!("ok    {what}: {fine}"),
-            Err(failure) if failure.setting().is_some_and(|it| self.faulty.contains(&it)) => {}
-            Err(failure) => self.fail(&format!("{what}: "), &failure),
-        }
-    }
-
-    fn fail(&mut self, what: &str, failure: &Failure) {
-        self.exits.push(failure.exit);
-        answer!("FAIL  {what}{}", failure.to_string().replace('\n', "\n    "));
-    }
-
-    fn exit(&self) -> Exit {
-        match self.exits.contains(&Exit::Usage) {
-            true => Exit::Usage,
-            false => Exit::worst(self.exits.iter().copied()),
-        }
-    }
 }
 
 /// The value as it is shown: user, password and query of a URL may be secret.

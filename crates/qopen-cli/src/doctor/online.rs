@@ -7,7 +7,7 @@ use jiff::fmt::rfc2822;
 use qopen::http::{RetryPolicy, SendError, Sender};
 use tokio::net::{TcpStream, lookup_host};
 
-use super::Report;
+use super::report::Report;
 use crate::exit::Failure;
 use crate::say::answer;
 use crate::settings::{ACCESS_TOKEN, ALL, BASE_URL, Settings};

@@ -7,9 +7,10 @@ use qopen::journal::{PullState, Store};
 use qopen::types::RobotId;
 
 use crate::args::PullArgs;
+use crate::database;
 use crate::exit::Failure;
 use crate::format::{Asked, Layout};
-use crate::output::{self, Place};
+use crate::output::Place;
 use crate::report::count;
 use crate::say::say;
 
@@ -111,8 +112,8 @@ impl Wanted {
             (None, Some(before)) if !asked.is_nothing() => asked.at(&before.out, noted)?,
             (None, _) => noted,
         };
-        if let Some(url) = args.out.as_deref().and_then(output::database) {
-            output::refuse_password("--out", url)?;
+        if let Some(url) = args.out.as_deref().and_then(database::of) {
+            database::refuse_password("--out", url)?;
         }
         let out = args.out.clone().or(before.map(|it| it.out));
         let unknown = "nobody has said where this pull's list goes; give --out PATH";

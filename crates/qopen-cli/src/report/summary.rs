@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::came::Came;
 use super::words::count;
 use crate::exit::{Exit, chain};
-use crate::settings::redirect_hint;
+use crate::settings::BASE_URL;
 
 /// The last object of a pull. Its names are a contract.
 #[derive(Clone, Debug, Serialize)]
@@ -247,4 +247,13 @@ fn refusal(error: &SendError) -> String {
         }
         (None, error) => chain("", error),
     }
+}
+
+/// What to set where the gateway redirected a request.
+fn redirect_hint(status: &Status) -> Option<String> {
+    let Status::NotSent(error) = status else { return None };
+    let target = error.redirected_to()?;
+    let end = target.match_indices('/').nth(2).map_or(target.len(), |it| it.0);
+    let host = target.starts_with("http").then(|| &target[..end])?;
+    Some(format!("set {} to {host} if the gateway is there", BASE_URL.env))
 }

@@ -21,13 +21,13 @@ use qopen::callback::listener::Listener;
 use qopen::journal::Store;
 use qopen::{ForwardQueue, Worker, WorkerOptions};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 
 use crate::args::{Common, Role, ServeArgs};
 use crate::beside;
+use crate::database;
 use crate::exit::{Exit, Failure};
 use crate::format::{Asked, Layout, refuse_scheme};
-use crate::output::{self, Output};
+use crate::output::Output;
 use crate::say::{self, say};
 use crate::settings::Settings;
 use crate::wiring;
@@ -53,14 +53,6 @@ const WORTH_COMPACTING: u64 = 256 << 20;
 
 /// How often it is looked whether room is to be given back.
 const LOOK: Duration = Duration::from_secs(5);
-
-/// What the help of `serve` says of its control API.
-pub(crate) const CONTROL: &str = "\
-Control:
-  On loopback every program of every user of the machine may use the control API, so that
-  scripts and probes work at once. Pages in a browser may not. On a machine with several users
-  set QOPEN_CONTROL_TOKEN to 16 characters or more, and send it as a bearer token. A request
-  names loopback, the address of the listener or a --control-host.";
 
 pub(crate) async fn run(
     args: ServeArgs,
@@ -103,9 +95,9 @@ pub(crate) async fn run(
     let client = client.map_err(|error| Failure::unexpected("the client", &error))?;
     let output = match &args.out {
         None => None,
-        Some(out) if out.is_dir() || output::database(out).is_some() => {
-            if let Some(url) = output::database(out) {
-                output::refuse_password("--out", url)?;
+        Some(out) if out.is_dir() || database::of(out).is_some() => {
+            if let Some(url) = database::of(out) {
+                database::refuse_password("--out", url)?;
             }
             let output = Output::new(out, layout)?.in_folder(location.as_folder());
             output.check(&[])?;
@@ -201,14 +193,16 @@ pub(crate) async fn run(
     let control_router = control::router(Arc::clone(&service), token, doors, listener.clone());
     let receiving = async {
         match callbacks {
-            Some(callbacks) => listener.serve(callbacks, router, told(stopping.clone())).await,
-            None => told(stopping.clone()).await,
+            Some(callbacks) => {
+                listener.serve(callbacks, router, wiring::told(stopping.clone())).await
+            }
+            None => wiring::told(stopping.clone()).await,
         }
     };
     let both = async {
         tokio::join!(
             receiving,
-            control_listener.serve(control, control_router, told(stopping.clone())),
+            control_listener.serve(control, control_router, wiring::told(stopping.clone())),
         )
     };
     let workless = working.is_none();
@@ -237,7 +231,7 @@ pub(crate) async fn run(
     tokio::select! {
         done = all => done?,
         // An open connection or a hanging place does not keep the process.
-        () = async { told(stopping.clone()).await; tokio::time::sleep(SHUTDOWN_GRACE).await } => {
+        () = async { wiring::told(stopping.clone()).await; tokio::time::sleep(SHUTDOWN_GRACE).await } => {
             tracing::warn!("stopped with work in flight; the next start resumes it");
         }
     }
@@ -250,7 +244,7 @@ fn layout(args: &ServeArgs) -> Result<Layout, Failure> {
     let asked = Asked { format: args.format, csv: args.csv };
     match &args.out {
         // Only a folder or a database will do; what the name of a file says does not matter.
-        Some(out) if out.is_dir() || output::database(out).is_some() => {
+        Some(out) if out.is_dir() || database::of(out).is_some() => {
             asked.at(out, Layout::default())
         }
         Some(out) => {
@@ -317,11 +311,6 @@ async fn forward_queue(
     Ok(Some(queue.capacity(args.forward_queue).build()))
 }
 
-async fn told(mut stopping: watch::Receiver<bool>) {
-    // It ends without a word only with the process.
-    let _ = stopping.wait_for(|it| *it).await;
-}
-
 /// Once the process is to stop, callbacks are not taken any more: the platform sends them again.
 async fn close_the_door(
     State(service): State<Arc<Service>>,
@@ -370,7 +359,7 @@ async fn keep_house(service: &Arc<Service>, retain: Duration) {
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
-            () = told(service.stopping.clone()) => return,
+            () = wiring::told(service.stopping.clone()) => return,
         }
     }
 }

@@ -26,6 +26,7 @@ use crate::output::{Output, Place};
 use crate::pull::is_worth_a_request;
 use crate::report::{Came, News};
 use crate::say::say;
+use crate::wiring;
 
 /// How long it takes until a list that could not be published is published again: at first, and twice
 /// as long each time, up to a minute.
@@ -223,7 +224,7 @@ impl Service {
                     while working.try_join_next().is_some() {}
                     working.spawn(Arc::clone(&self).do_work(claimed));
                 }
-                () = super::told(self.stopping.clone()) => break,
+                () = wiring::told(self.stopping.clone()) => break,
             }
         }
         worker.close().await;
@@ -281,7 +282,7 @@ impl Service {
                 tokio::select! {
                     () = tokio::time::sleep(STUCK) => {}
                     () = claimed.lost() => {}
-                    () = super::told(self.stopping.clone()) => {}
+                    () = wiring::told(self.stopping.clone()) => {}
                 }
                 claimed.leave().await
             }
@@ -431,7 +432,7 @@ impl Service {
         output: Option<Output>,
         before: &PullState,
     ) -> End {
-        let stopping = || super::told(self.stopping.clone());
+        let stopping = || wiring::told(self.stopping.clone());
         loop {
             tokio::select! {
                 progress = pull.next() => match progress {
@@ -507,7 +508,7 @@ impl Service {
             news.of(&came, Instant::now()).iter().for_each(|it| say!("qopen: {it}"));
             tokio::select! {
                 () = tokio::time::sleep(LOOK) => {}
-                () = super::told(self.stopping.clone()) => return,
+                () = wiring::told(self.stopping.clone()) => return,
             }
         }
     }

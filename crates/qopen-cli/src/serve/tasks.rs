@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::say::say;
+use crate::wiring;
 
 /// How long it takes until a task that has ended is begun again.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -58,7 +59,7 @@ impl Tasks {
                 say!("qopen: the task {name} {why}, and is begun again");
                 tokio::select! {
                     () = tokio::time::sleep(AGAIN) => {}
-                    () = super::told(stopping.clone()) => return,
+                    () = wiring::told(stopping.clone()) => return,
                 }
                 tasks.change(name, |it| it.down = false);
             }

@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 use super::mistakes;
 use super::schedule::Found;
 use super::spec::ALL;
-use super::text_file::decode;
 use crate::exit::Failure;
+use crate::values::text_file::decode;
 
 /// What a settings file holds.
 #[derive(Default)]

@@ -1,10 +1,8 @@
 //! Settings: from a flag, else the environment, else the file, else a default.
 
-mod address;
 mod check;
 mod file;
 mod files;
-pub(crate) mod home;
 mod load;
 mod mistakes;
 mod nearest;
@@ -12,7 +10,6 @@ mod read;
 mod requests;
 pub(crate) mod schedule;
 mod spec;
-pub(crate) mod text_file;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -27,17 +24,14 @@ use qopen::callback::{CallbackKeys, Keyring};
 use qopen::journal::Location;
 use qopen::types::Secret;
 
-use crate::args::{Common, at_least_one, duration};
+use crate::args::Common;
+use crate::database::refuse_password;
 use crate::exit::{Failure, chain};
-use crate::output::refuse_password;
 use crate::say::{caution, say};
 use crate::serve::Host;
+use crate::values::address::resolve;
+use crate::values::{at_least_one, duration};
 use crate::zone::Zone;
-pub(crate) use address::address;
-use address::resolve;
-pub(crate) use home::home_path;
-pub(crate) use read::{is_space, trim};
-pub(crate) use requests::{RetryCodes, redirect_hint, retry_codes};
 use schedule::Found;
 pub(crate) use spec::*;
 

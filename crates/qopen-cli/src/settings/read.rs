@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use qopen::types::Secret;
 use zeroize::Zeroizing;
 
-use super::home;
 use super::spec::{Kind, Spec};
+use crate::values::{home, is_space, trim};
 
 /// A value as it is used.
 #[derive(Debug)]
@@ -179,11 +179,6 @@ fn os_string(bytes: &[u8]) -> Result<OsString, String> {
     text.map(Into::into).map_err(|_| "the path is not Unicode; give it without quotes".to_owned())
 }
 
-/// The text without what is invisible at its ends.
-pub(crate) fn trim(text: &str) -> &str {
-    text.trim_matches(is_space)
-}
-
 fn trimmed<'a>(text: &'a str, notes: &mut Vec<String>) -> &'a str {
     let inner = trim(text);
     let start = text.len() - text.trim_start_matches(is_space).len();
@@ -201,12 +196,6 @@ fn trimmed<'a>(text: &'a str, notes: &mut Vec<String>) -> &'a str {
 /// The text without a pair of quotes around it.
 fn unquoted(text: &str) -> Option<&str> {
     QUOTES.iter().find_map(|(open, close)| text.strip_prefix(*open)?.strip_suffix(*close))
-}
-
-/// Whether a character is white or has no width at all.
-pub(crate) fn is_space(it: char) -> bool {
-    it.is_whitespace()
-        || matches!(it, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}' | '\u{AD}')
 }
 
 fn name_of(it: char) -> &'static str {

@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use qopen::Status;
 use qopen::http::{BuildError, Forwarder, Sender, SenderBuilder};
 
 use super::{
     ACCESS_TOKEN, APP_KEY, APP_SECRET, BASE_URL, CA_FILE, FORWARD, FORWARD_CA_FILE, FORWARD_PROXY,
     FORWARD_TIMEOUT, Origin, PROXY, Plain, REQUEST_TIMEOUT, Settings, Spec,
 };
-use crate::args::duration;
 use crate::exit::{Failure, chain};
+use crate::values::duration;
 
 /// The settings of one way out.
 struct Way {
@@ -177,41 +176,3 @@ fn refuse_password<'a>(flag: &str, url: &'a str, spec: &Spec) -> Result<&'a str,
 }
 
 const SHORTEST: Duration = Duration::from_millis(1);
-
-/// What to set where the gateway redirected a request.
-pub(crate) fn redirect_hint(status: &Status) -> Option<String> {
-    let Status::NotSent(error) = status else { return None };
-    let target = error.redirected_to()?;
-    let end = target.match_indices('/').nth(2).map_or(target.len(), |it| it.0);
-    let host = target.starts_with("http").then(|| &target[..end])?;
-    Some(format!("set {} to {host} if the gateway is there", BASE_URL.env))
-}
-
-/// Codes of refusals after which a request is tried again.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct RetryCodes(pub(crate) Vec<i64>);
-
-/// Codes such as `-1,45009`.
-pub(crate) fn retry_codes(text: &str) -> Result<RetryCodes, String> {
-    let code = |text: &str| match text.trim().parse::<i64>() {
-        Ok(0) => Err("0 means success".to_owned()),
-        Ok(code) => Ok(code),
-        Err(_) => Err(format!("{text:?} is no code; give whole numbers, like -1,45009")),
-    };
-    text.split(',').map(code).collect::<Result<_, _>>().map(RetryCodes)
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-    use super::retry_codes;
-
-    #[test]
-    fn codes_are_whole_numbers_other_than_zero() {
-        assert_eq!(retry_codes("-1, 45009").unwrap().0, [-1, 45009]);
-        for rubbish in ["", ",", "-1,", "1.5", "0", "-0", "busy", "--json", "9223372036854775808"] {
-            assert!(retry_codes(rubbish).is_err(), "{rubbish:?}");
-        }
-    }
-}

@@ -7,7 +7,8 @@
 
 use std::borrow::Cow;
 
-use super::{AccountSkim, CallbackSkim, PageSkim, account};
+use super::account::account;
+use super::types::{AccountSkim, CallbackSkim, PageSkim};
 use crate::reader::Reader;
 use crate::{EventType, ids};
 

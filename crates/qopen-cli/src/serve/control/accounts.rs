@@ -13,7 +13,8 @@ use qopen::journal::Journal;
 use serde::Deserialize;
 use tokio::sync::mpsc;
 
-use super::{Refusal, Shared, known};
+use super::pulls::{Shared, known};
+use super::refusal::Refusal;
 use crate::exit::chain;
 use crate::format::{CsvArgs, Language, Layout, OutputFormat};
 use crate::journal::{needs_partial, why_incomplete};

@@ -17,8 +17,8 @@ use futures_util::StreamExt as _;
 use qopen::callback::listener::LocalAddress;
 use serde_json::json;
 
-use super::Refusal;
 use super::host::{Host, authority};
+use super::refusal::Refusal;
 
 /// The largest body of a request, in bytes.
 const LARGEST: usize = 64 * 1024;

@@ -12,7 +12,8 @@ use qopen::journal::PullId;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::{Of, Refusal, Shared, known, view};
+use super::pulls::{Of, Shared, known, view};
+use super::refusal::Refusal;
 use crate::serve::service::{Live, Service};
 
 /// How often it is looked what became of a pull that another process has.

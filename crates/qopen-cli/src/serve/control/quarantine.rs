@@ -6,18 +6,19 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 
-use super::{Refusal, Shared};
-use crate::quarantine::{self, Retried};
+use super::pulls::Shared;
+use super::refusal::Refusal;
+use crate::kept::item::{self, Retried};
 
 /// Every item: never their contents.
 pub(super) async fn list(State(service): Shared) -> Result<Json<Value>, Refusal> {
-    let items = quarantine::items(&*service.journal).await?;
+    let items = item::items(&*service.journal).await?;
     Ok(Json(json!({ "items": items })))
 }
 
 /// An item whole, byte for byte: it is customers' data.
 pub(super) async fn show(State(service): Shared, item: Path<String>) -> Result<Response, Refusal> {
-    let bytes = quarantine::bytes(&*service.journal, &item).await?;
+    let bytes = item::bytes(&*service.journal, &item).await?;
     let bytes = bytes.ok_or_else(unknown)?;
     Ok(([(header::CONTENT_TYPE, "application/octet-stream")], bytes).into_response())
 }
@@ -27,14 +28,14 @@ pub(super) async fn release(
     State(service): Shared,
     item: Path<String>,
 ) -> Result<Json<Value>, Refusal> {
-    let pulls = quarantine::release(&*service.journal, &item).await?;
+    let pulls = item::release(&*service.journal, &item).await?;
     Ok(Json(json!({ "pulls": pulls.ok_or_else(unknown)? })))
 }
 
 /// Reads every item again, with the keys of now.
 pub(super) async fn retry(State(service): Shared) -> Result<Json<Retried>, Refusal> {
     let ring = service.client.keyring();
-    Ok(Json(quarantine::retry(&*service.journal, Some(&ring)).await?))
+    Ok(Json(item::retry(&*service.journal, Some(&ring)).await?))
 }
 
 fn unknown() -> Refusal {

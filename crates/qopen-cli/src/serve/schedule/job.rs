@@ -2,16 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use qopen::types::{Digest, InvalidId, MarkId, RobotId};
 
+use crate::database;
 use crate::exit::{Failure, chain};
 use crate::format::{Asked, Layout, Words, refuse_scheme};
-use crate::output::{self, Output, Place};
+use crate::output::{Output, Place};
 use crate::serve::cron::Cron;
+use crate::settings::Settings;
 use crate::settings::schedule::{Entry, Found, Title};
-use crate::settings::{Settings, home, trim};
+use crate::values::{home, trim};
 use crate::zone::Zone;
 
 /// Times and robots that are shown, at most.
@@ -47,6 +50,9 @@ pub(in crate::serve) struct Job {
     pub(super) place: Option<Place>,
     pub(super) need_tags: bool,
 }
+
+/// A schedule and a time that has come.
+pub(super) type Due = (Timestamp, Arc<Job>);
 
 impl Job {
     /// The schedules of the settings. `default` is the place of those without `out`.
@@ -180,13 +186,13 @@ fn place(entry: &Entry) -> Result<Option<Place>, String> {
     let out = home::expand(out.clone().into()).map_err(|why| wrong(why.clone()))?;
     let shown = out.display().to_string();
     refuse_scheme(&out).map_err(wrong)?;
-    let Layout { format, csv } = match out.is_dir() || output::database(&out).is_some() {
+    let Layout { format, csv } = match out.is_dir() || database::of(&out).is_some() {
         true => asked.settle(Words::Keys, &out, Layout::default())?,
         false => Layout::default(),
     };
-    let place = if let Some(url) = output::database(&out) {
+    let place = if let Some(url) = database::of(&out) {
         // The refusal's own text speaks of command lines.
-        output::refuse_password("", url).map_err(|_| {
+        database::refuse_password("", url).map_err(|_| {
             wrong("a password is not noted with a pull, and does not belong here; put it into PGPASSWORD".into())
         })?;
         Place { out, format, csv, folder: false }

@@ -1,12 +1,12 @@
 //! Pulls at set times: `[[schedule]]` in the settings file.
 
+mod counts;
 mod job;
 mod open;
 mod start;
 mod watch;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -17,19 +17,12 @@ use crate::exit::Failure;
 use crate::output::Output;
 use crate::say::say;
 use crate::settings::Settings;
+use crate::wiring;
+pub(crate) use counts::Counts;
+use job::Due;
 pub(super) use job::Job;
 use start::Starter;
 use watch::{Look, Watch};
-
-/// What became of the times that were due, for each robot.
-#[derive(Default)]
-pub(crate) struct Counts {
-    pub(super) started: AtomicU64,
-    /// A pull of the robot was open.
-    pub(super) skipped: AtomicU64,
-    /// The journal could not be read or written at that time.
-    pub(super) failed: AtomicU64,
-}
 
 /// The schedules in force. A reload replaces them.
 pub(super) struct Schedules {
@@ -91,14 +84,11 @@ impl Schedules {
                     let due = exchange(&mut jobs, &new, Timestamp::now());
                     starter.start(&due).await;
                 }
-                () = super::told(service.stopping.clone()) => return,
+                () = wiring::told(service.stopping.clone()) => return,
             }
         }
     }
 }
-
-/// A schedule and a time that has come.
-type Due = (Timestamp, Arc<Job>);
 
 /// Which schedules are due, in the order of the file, which is the same in every process; and how long none is.
 fn look(jobs: &mut [Watched], now: Timestamp) -> (Vec<Due>, Option<Duration>) {

@@ -12,9 +12,9 @@ use qopen::journal::{JournalError, PullId};
 use qopen::types::RobotId;
 use qopen::{PullError, PullRequest};
 
-use super::job::Job;
+use super::counts::Counts;
+use super::job::{Due, Job};
 use super::open::OpenPulls;
-use super::{Counts, Due};
 use crate::exit::chain;
 use crate::say::say;
 use crate::serve::service::Service;

@@ -10,10 +10,10 @@ use reqwest::{Client, Method, Response, StatusCode, redirect};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::item::{Item, Retried};
+use super::pull::{Checked, Line, NoteLine, PullName};
 use crate::exit::{Exit, Failure};
 use crate::format::Layout;
-use crate::pulls::{Checked, Line, NoteLine, PullName};
-use crate::quarantine::{Item, Retried};
 use crate::settings::{CONTROL_TOKEN, Settings};
 
 /// Time limit for a connection.

@@ -1,5 +1,7 @@
 //! The words of the command line.
 
+mod kept;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,12 +9,23 @@ use std::time::Duration;
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::export::ExportArgs;
 pub(crate) use crate::format::{CsvArgs, OutputFormat};
-use crate::help::SETTINGS;
-use crate::log::LogFormat;
-use crate::serve;
-use crate::settings::{RetryCodes, address, home_path, retry_codes};
+use crate::terminal::LogFormat;
+use crate::values::address::address;
+use crate::values::home::home_path;
+use crate::values::{RetryCodes, at_least_one, duration, lease, retry_codes};
+pub(crate) use kept::{ExportArgs, JournalVerb, PullsVerb, QuarantineVerb};
+
+/// The heading of the settings.
+pub(crate) const SETTINGS: &str = "Settings";
+
+/// What the help of `serve` says of its control API.
+pub(crate) const CONTROL: &str = "\
+Control:
+  On loopback every program of every user of the machine may use the control API, so that
+  scripts and probes work at once. Pages in a browser may not. On a machine with several users
+  set QOPEN_CONTROL_TOKEN to 16 characters or more, and send it as a bearer token. A request
+  names loopback, the address of the listener or a --control-host.";
 
 /// Pulls the full customer list of a WeCom (企业微信) robot from the qopen open platform.
 #[derive(Debug, Parser)]
@@ -103,7 +116,7 @@ pub(crate) enum Verb {
     /// Pull the customer lists of robots into a file
     Pull(PullArgs),
     /// Receive callbacks for as long as it runs, and pull when asked to over HTTP
-    #[command(after_help = serve::CONTROL)]
+    #[command(after_help = CONTROL)]
     Serve(ServeArgs),
     /// Be the platform: endpoints on a port, callbacks with faults
     Simulate(SimulateArgs),
@@ -274,70 +287,6 @@ pub(crate) struct MigrateArgs {
     pub(crate) out: Option<String>,
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum JournalVerb {
-    /// Copy everything in a journal that no process has open into another; again, what came since
-    Copy {
-        /// The journal: a folder, or a postgres:// URL
-        from: String,
-        /// Where it is copied to: a folder, or a postgres:// URL
-        to: String,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum PullsVerb {
-    /// All of them, a line each
-    List {
-        /// As JSON, an object a line
-        #[arg(long)]
-        json: bool,
-    },
-    /// One of them, with everything that happened to it
-    Show {
-        /// Its mark, or the beginning of it
-        mark: String,
-        /// As JSON, an object a line
-        #[arg(long)]
-        json: bool,
-    },
-    /// Delete everything that the journal has of a pull, also from the disk
-    Purge {
-        /// Its mark, or the beginning of it
-        mark: String,
-    },
-    /// Write the list of a kept pull to a file, without publishing it
-    Export(ExportArgs),
-    /// Read everything in the journal and say what is damaged
-    Check,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum QuarantineVerb {
-    /// All items, a line each: never their contents
-    List {
-        /// As JSON, an object a line
-        #[arg(long)]
-        json: bool,
-    },
-    /// Print an item whole: it is customers' data. One that is not text is printed as base64
-    Show {
-        /// Its name in the list, or the beginning of it
-        item: String,
-        /// Print the bytes as they are
-        #[arg(long)]
-        raw: bool,
-    },
-    /// Let an item no longer stand against any list, read or not; noted with the pulls
-    Release {
-        /// Its name in the list, or the beginning of it
-        item: String,
-    },
-    /// Read items again, as this version does, and put what can be read where it belongs; accounts
-    /// are read again whenever their list is published
-    Retry,
-}
-
 #[derive(Debug, Args)]
 pub(crate) struct SimulateArgs {
     /// Where the simulated platform listens
@@ -389,27 +338,4 @@ pub(crate) struct ExplainArgs {
     /// The callback's body; - is standard input
     #[arg(value_name = "FILE", default_value = "-")]
     pub(crate) file: PathBuf,
-}
-
-/// A time such as `3s`, `500ms`, `30m` or `7d`; a day has 24 hours.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let no_time = |_| "a time is a number with a unit, like 500ms, 3s, 30m or 7d".to_owned();
-    let span: jiff::Span = text.parse().map_err(no_time)?;
-    let days = jiff::SpanRelativeTo::days_are_24_hours();
-    let time = span.to_duration(days).map_err(no_time)?;
-    Duration::try_from(time).map_err(|_| "a time cannot be negative".to_owned())
-}
-
-fn lease(text: &str) -> Result<Duration, String> {
-    match duration(text)? {
-        lease if lease < Duration::from_secs(1) => Err("it is 1s at least".to_owned()),
-        lease => Ok(lease),
-    }
-}
-
-pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) | Err(_) => Err("it is a whole number, 1 or more".to_owned()),
-        Ok(n) => Ok(n),
-    }
 }

@@ -1,5 +1,9 @@
 //! What is kept of pulls: in the journal, or with the `qopen serve` that holds it.
 
+pub(crate) mod item;
+pub(crate) mod pull;
+pub(crate) mod remote;
+
 use std::sync::Arc;
 
 use qopen::journal::{JournalError, PullId, Store};
@@ -9,10 +13,10 @@ use crate::beside;
 use crate::exit::Failure;
 use crate::journal::{self, cannot_open};
 use crate::output::Place;
-use crate::pulls::{self, Checked, Line, NoteLine, PullName, Resume};
-use crate::quarantine::{self, Item, Retried};
-use crate::remote::Remote;
 use crate::settings::Settings;
+use item::{Item, Retried};
+use pull::{Checked, Line, NoteLine, PullName, Resume};
+use remote::Remote;
 
 /// Where a verb finds what is kept.
 pub(crate) enum Kept {
@@ -102,7 +106,7 @@ impl Kept {
     /// Reads everything in the journal.
     pub(crate) async fn check(&self) -> Result<Checked, Failure> {
         match self {
-            Self::Journal(journal, _) => pulls::check(&**journal).await,
+            Self::Journal(journal, _) => pull::check(&**journal).await,
             Self::Served(remote) => remote.check().await,
         }
     }
@@ -110,7 +114,7 @@ impl Kept {
     /// Every item in quarantine.
     pub(crate) async fn items(&self) -> Result<Vec<Item>, Failure> {
         match self {
-            Self::Journal(journal, _) => quarantine::items(&**journal).await,
+            Self::Journal(journal, _) => item::items(&**journal).await,
             Self::Served(remote) => remote.items().await,
         }
     }
@@ -118,7 +122,7 @@ impl Kept {
     /// The bytes of an item; `None` where it has gone meanwhile.
     pub(crate) async fn bytes(&self, item: &Item) -> Result<Option<Vec<u8>>, Failure> {
         match self {
-            Self::Journal(journal, _) => quarantine::bytes(&**journal, item.name()).await,
+            Self::Journal(journal, _) => item::bytes(&**journal, item.name()).await,
             Self::Served(remote) => remote.bytes(item.name()).await.map(Some),
         }
     }
@@ -127,7 +131,7 @@ impl Kept {
     pub(crate) async fn release(&self, item: &Item) -> Result<Vec<PullName>, Failure> {
         match self {
             Self::Journal(journal, _) => {
-                let released = quarantine::release(&**journal, item.name()).await?;
+                let released = item::release(&**journal, item.name()).await?;
                 Ok(released.unwrap_or_default())
             }
             Self::Served(remote) => remote.release(item.name()).await,
@@ -139,7 +143,7 @@ impl Kept {
         match self {
             Self::Journal(journal, _) => {
                 // Content that no key opened may be opened by the keys of today.
-                quarantine::retry(&**journal, settings.ring().ok().as_ref()).await
+                item::retry(&**journal, settings.ring().ok().as_ref()).await
             }
             Self::Served(remote) => remote.retry().await,
         }

@@ -1,0 +1,41 @@
+//! What doctor found wrong.
+
+use crate::exit::{Exit, Failure};
+use crate::say::answer;
+
+/// What was found wrong.
+#[derive(Default)]
+pub(super) struct Report {
+    exits: Vec<Exit>,
+    /// Settings that a line has named as wrong.
+    faulty: Vec<&'static str>,
+}
+
+impl Report {
+    /// A setting that cannot be used.
+    pub(super) fn fault(&mut self, failure: &Failure) {
+        self.faulty.extend(failure.setting());
+        self.fail("", failure);
+    }
+
+    /// A check. One that fails for a setting which a line has named already adds no line.
+    pub(super) fn check(&mut self, what: &str, result: Result<String, Failure>) {
+        match result {
+            Ok(fine) => answer!("ok    {what}: {fine}"),
+            Err(failure) if failure.setting().is_some_and(|it| self.faulty.contains(&it)) => {}
+            Err(failure) => self.fail(&format!("{what}: "), &failure),
+        }
+    }
+
+    pub(super) fn fail(&mut self, what: &str, failure: &Failure) {
+        self.exits.push(failure.exit);
+        answer!("FAIL  {what}{}", failure.to_string().replace('\n', "\n    "));
+    }
+
+    pub(super) fn exit(&self) -> Exit {
+        match self.exits.contains(&Exit::Usage) {
+            true => Exit::Usage,
+            false => Exit::worst(self.exits.iter().copied()),
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! An item in quarantine, and what is done with it.
+
+use std::collections::BTreeSet;
+
+use futures_util::StreamExt as _;
+use qopen::callback::Keyring;
+use qopen::journal::{JournalError, Layer, Note, PageRecord, Payload, PullId, Quarantined, Store};
+use qopen::types::{CallbackSkim, Digest};
+use qopen::{Classified, classify};
+use serde::{Deserialize, Serialize};
+
+use super::pull::{PullName, Resume};
+use crate::exit::{Exit, Failure};
+use crate::say::{answer, say};
+
+/// The kind of an item that may be a page.
+pub(crate) const PAGE: &str = "page";
+
+/// The kind of an item that is an account on a kept page.
+const ACCOUNT: &str = "account";
+
+/// An item in a line: one object of `--json`, and of the control API. Never its contents.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Item {
+    r#type: String,
+    pub(crate) kind: String,
+    /// Its name: the digest of what it holds.
+    pub(crate) item: String,
+    robot_id: Option<String>,
+    mark_id: Option<String>,
+    layer: String,
+    reason: String,
+    bytes: usize,
+}
+
+impl Item {
+    fn of(kind: &str, item: &Quarantined) -> Self {
+        let pull = item.pull.as_ref();
+        Self {
+            r#type: "quarantined".to_owned(),
+            kind: kind.to_owned(),
+            item: name(item),
+            robot_id: pull.map(|it| it.robot_id.to_string()),
+            mark_id: pull.map(|it| it.mark_id.to_string()),
+            layer: item.layer.to_string(),
+            reason: item.reason.clone(),
+            bytes: item.payload.len(),
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.item
+    }
+
+    pub(crate) fn print(&self, json: bool) {
+        if json {
+            // Plain data always encodes.
+            answer!("{}", serde_json::to_string(self).unwrap_or_default());
+            return;
+        }
+        let Self { kind, item, robot_id, mark_id, layer, reason, bytes, .. } = self;
+        let whose = match (robot_id, mark_id) {
+            (Some(robot), Some(mark)) => format!("robot {robot} mark {mark}"),
+            _ => "of an unknown pull".to_owned(),
+        };
+        answer!("{item}  {kind}  {whose}  {bytes} bytes  {layer}: {reason}");
+    }
+}
+
+/// Every item of a journal.
+pub(crate) async fn items(journal: &dyn Store) -> Result<Vec<Item>, Failure> {
+    let pages = journal.quarantined(None).await.map_err(|error| failed(&error))?;
+    let accounts = accounts(journal).await?;
+    let pages = pages.iter().map(|item| Item::of(PAGE, item));
+    Ok(pages.chain(accounts.iter().map(|item| Item::of(ACCOUNT, item))).collect())
+}
+
+/// The bytes of the item of that name; `None` where no item has it.
+pub(crate) async fn bytes(journal: &dyn Store, item: &str) -> Result<Option<Vec<u8>>, Failure> {
+    let found = |items: Vec<Quarantined>| items.into_iter().find(|it| name(it) == item);
+    let pages = journal.quarantined(None).await.map_err(|error| failed(&error))?;
+    let found = match found(pages) {
+        None => found(accounts(journal).await?),
+        found => found,
+    };
+    Ok(found.map(|it| it.payload.as_bytes().to_vec()))
+}
+
+/// Releases the items of that name. Gives the pulls that they stood against; `None` where no item has it.
+pub(crate) async fn release(
+    journal: &dyn Store,
+    item: &str,
+) -> Result<Option<Vec<PullName>>, Failure> {
+    let pages = journal.quarantined(None).await.map_err(|error| failed(&error))?;
+    let same: Vec<&Quarantined> = pages.iter().filter(|it| name(it) == item).collect();
+    let Some(first) = same.first() else { return Ok(None) };
+    let pulls = let_go(journal, &same, first.digest(), false).await?;
+    Ok(Some(pulls.iter().map(PullName::from).collect()))
+}
+
+/// What came of reading every item again.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Retried {
+    /// Pages in quarantine before.
+    pages: usize,
+    /// Those of them that were read.
+    read: usize,
+    /// What became of those that were not, and of other events.
+    items: Vec<Again>,
+    /// The pulls that have got pages.
+    pulls: Vec<PullName>,
+    /// Accounts that still have no readable id.
+    accounts: Vec<Again>,
+}
+
+/// What became of an item.
+#[derive(Debug, Serialize, Deserialize)]
+struct Again {
+    pub(crate) item: String,
+    /// In words.
+    what: String,
+}
+
+impl Retried {
+    pub(crate) fn report(&self, hint: Resume) -> Exit {
+        let Self { pages, read, items, pulls, accounts } = self;
+        let tell = |it: &Again| say!("qopen: {} {}", it.item, it.what);
+        items.iter().for_each(tell);
+        for pull in pulls {
+            let how = hint.of(&pull.mark_id);
+            answer!("{pull}: pages can be read now; {how} publishes them");
+        }
+        say!("qopen: {read} of {pages} pages were read");
+        accounts.iter().for_each(tell);
+        if read == pages && accounts.is_empty() { Exit::Complete } else { Exit::Incomplete }
+    }
+}
+
+/// The accounts on kept pages that have no readable id. They lie where they came, in their
+/// pages, and are read again whenever their list is published.
+async fn accounts(journal: &dyn Store) -> Result<Vec<Quarantined>, Failure> {
+    let mut found = Vec::new();
+    for state in crate::journal::all(journal).await? {
+        let mut seen = BTreeSet::new();
+        let mut pages = journal.pages(&state.pull).await.map_err(|error| failed(&error))?;
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| failed(&error))?;
+            page.payload.text().skim(|_, skim, _| {
+                let Ok(CallbackSkim { page: Some(page), .. }) = skim else { return };
+                for account in &page.accounts {
+                    let Err(reason) = &account.id else { continue };
+                    let (pull, raw) = (Some(state.pull.clone()), Payload::new(account.raw));
+                    let item = Quarantined::new(pull, Layer::Shape, reason, raw);
+                    if seen.insert(item.digest()) {
+                        found.push(item);
+                    }
+                }
+            });
+        }
+    }
+    Ok(found)
+}
+
+fn failed(error: &JournalError) -> Failure {
+    Failure::unexpected("the journal", error)
+}
+
+/// An item's name: the digest of what it holds.
+fn name(item: &Quarantined) -> String {
+    item.digest().to_string()
+}
+
+/// Has items with that digest no longer stand against anything. Gives the pulls that they stood against.
+async fn let_go(
+    journal: &dyn Store,
+    items: &[&Quarantined],
+    digest: Digest,
+    read: bool,
+) -> Result<Vec<PullId>, Failure> {
+    let states = crate::journal::all(journal).await?;
+    let of_item = |pull: &PullId| items.iter().any(|it| it.pull.as_ref() == Some(pull));
+    let stands = states.iter().filter(|it| of_item(&it.pull) || it.doubts().contains(&digest));
+    let pulls: Vec<PullId> = stands.map(|it| it.pull.clone()).collect();
+    for pull in &pulls {
+        // Noted before the item goes, so that a release is never done by halves.
+        let note = Note::Released { item: digest, read };
+        journal.note(pull, note).await.map_err(|error| failed(&error))?;
+    }
+    for item in items {
+        journal.release(item).await.map_err(|error| failed(&error))?;
+    }
+    Ok(pulls)
+}
+
+/// Reads each item again. What is a page now goes to its pull; the page is kept before the item is
+/// let go, so that nothing is lost between.
+pub(crate) async fn retry(journal: &dyn Store, ring: Option<&Keyring>) -> Result<Retried, Failure> {
+    let items = journal.quarantined(None).await.map_err(|error| failed(&error))?;
+    let mut retried = Retried { pages: items.len(), ..Retried::default() };
+    let mut gained: BTreeSet<PullName> = BTreeSet::new();
+    for item in &items {
+        let what = match retry_one(journal, item, ring).await? {
+            Ok((pulls, event)) => {
+                retried.read += 1;
+                gained.extend(pulls.iter().map(PullName::from));
+                match event {
+                    Some(event) => event,
+                    None => continue,
+                }
+            }
+            Err(why) => why,
+        };
+        retried.items.push(Again { item: name(item), what });
+    }
+    retried.pulls = gained.into_iter().collect();
+    for item in accounts(journal).await? {
+        let what = format!("still cannot be read: {}", item.reason);
+        retried.accounts.push(Again { item: name(&item), what });
+    }
+    Ok(retried)
+}
+
+/// The pulls that an item was of, and what it is if no page; or why it still cannot be read.
+type Read = Result<(Vec<PullId>, Option<String>), String>;
+
+async fn retry_one(
+    journal: &dyn Store,
+    item: &Quarantined,
+    ring: Option<&Keyring>,
+) -> Result<Read, Failure> {
+    let still = |why: String| Ok(Err(format!("still cannot be read: {why}")));
+    let payload = match (item.layer, ring) {
+        (Layer::Content, Some(ring)) => {
+            match ring.decrypt(&String::from_utf8_lossy(item.payload.as_bytes())) {
+                Ok((payload, _)) => Payload::new(payload),
+                Err(error) => return still(crate::exit::chain("", &error)),
+            }
+        }
+        (Layer::Content, None) => {
+            return Ok(Err("needs the callback keys to be read".to_owned()));
+        }
+        _ => item.payload.clone(),
+    };
+    match classify(payload.as_bytes()) {
+        Classified::Page(page) => {
+            if !journal.knows(&page.pull).await.map_err(|error| failed(&error))? {
+                return still(format!("no pull is known here of {}", page.pull));
+            }
+            let record = PageRecord::new(page.pull.clone(), payload);
+            journal.append(record).await.map_err(|error| failed(&error))?;
+            let mut pulls = let_go(journal, &[item], item.digest(), true).await?;
+            pulls.push(page.pull);
+            Ok(Ok((pulls, None)))
+        }
+        Classified::Unreadable(it) => still(it.reason),
+        // It was content that hid it.
+        Classified::Other(event_type) if item.layer == Layer::Content => {
+            let pulls = let_go(journal, &[item], item.digest(), true).await?;
+            Ok(Ok((pulls, Some(format!("is an event of another kind ({event_type})")))))
+        }
+        Classified::Other(event_type) => still(format!("an event of another kind ({event_type})")),
+        _ => still("an error report, and no page".to_owned()),
+    }
+}

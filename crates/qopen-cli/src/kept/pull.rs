@@ -1,0 +1,255 @@
+//! A kept pull in a line, and its history.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use qopen::journal::{Note, Noted, PullId, PullState, Report, Store};
+use qopen::sink::file_name;
+use serde::{Deserialize, Serialize};
+
+use crate::exit::Failure;
+use crate::journal::{status, time};
+use crate::report::in_words;
+use crate::say::answer;
+use crate::settings::Settings;
+
+/// What a check of the journal found.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Checked {
+    pub(crate) files: u64,
+    pub(crate) bytes: u64,
+    pub(crate) records: u64,
+    pub(crate) pulls: u64,
+    /// Each place that cannot be read, in a sentence.
+    pub(crate) damage: Vec<String>,
+}
+
+/// Reads everything in the journal.
+pub(crate) async fn check(journal: &dyn Store) -> Result<Checked, Failure> {
+    let report = journal.check().await;
+    let report = report.map_err(|error| Failure::unexpected("the journal", &error))?;
+    let Report { segments: files, bytes, records, pulls, ref damage, .. } = report;
+    let damage = damage.iter().map(ToString::to_string).collect();
+    Ok(Checked { files, bytes, records, pulls, damage })
+}
+
+/// A pull's names, as answers have them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct PullName {
+    pub(crate) robot_id: String,
+    pub(crate) mark_id: String,
+}
+
+impl From<&PullId> for PullName {
+    fn from(pull: &PullId) -> Self {
+        Self { robot_id: pull.robot_id.to_string(), mark_id: pull.mark_id.to_string() }
+    }
+}
+
+/// As a pull's id is shown.
+impl fmt::Display for PullName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { robot_id, mark_id } = self;
+        write!(f, "robot {robot_id} mark {mark_id}")
+    }
+}
+
+/// How to resume a pull of the journal.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Resume {
+    /// By `qopen pull --resume`, on a journal in a folder.
+    Command,
+    /// By the control API, on a shared journal.
+    Request,
+    /// By the control API of the `qopen serve` that holds the journal.
+    Beside(SocketAddr),
+}
+
+impl Resume {
+    pub(crate) fn by(settings: &Settings) -> Result<Self, Failure> {
+        Ok(if settings.journal()?.is_shared() { Self::Request } else { Self::Command })
+    }
+
+    pub(crate) fn of(self, mark: &str) -> String {
+        match self {
+            Self::Command => format!("qopen pull --resume {mark}"),
+            Self::Request => format!("POST /v1/pulls/{mark}/resume to a `qopen serve`"),
+            Self::Beside(address) => {
+                format!("curl -X POST http://{address}/v1/pulls/{}/resume", file_name(mark))
+            }
+        }
+    }
+}
+
+/// A pull in a line: one object of `--json`, and of the control API.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Line {
+    r#type: String,
+    robot_id: String,
+    mark_id: String,
+    status: String,
+    started: Option<String>,
+    last_activity: Option<String>,
+    pages: u64,
+    accounts: Option<u64>,
+    bytes: u64,
+    quarantined: u64,
+    /// Accounts and pages that are not in what was published, because they could not be read.
+    set_aside: Option<u64>,
+    damaged: usize,
+    revision: Option<u32>,
+    output: Option<String>,
+    /// Pages came after what was published last.
+    newer_pages: bool,
+    /// The place holds the list of a later pull.
+    superseded: bool,
+}
+
+impl Line {
+    pub(crate) fn of(state: &PullState) -> Self {
+        let ended = state.ended().and_then(|noted| match &noted.note {
+            Note::Ended { accounts, .. } => Some(*accounts),
+            _ => None,
+        });
+        let published = state.published().and_then(|noted| match &noted.note {
+            Note::Published { revision, accounts, location, set_aside, .. } => {
+                Some((*revision, *accounts, location.as_str(), *set_aside))
+            }
+            _ => None,
+        });
+        Self {
+            r#type: "pull".to_owned(),
+            robot_id: state.pull.robot_id.to_string(),
+            mark_id: state.pull.mark_id.to_string(),
+            status: status(state).to_owned(),
+            started: state.started().map(|(at, _)| time(at)),
+            last_activity: state.last_activity().map(time),
+            pages: state.pages,
+            accounts: published.map(|it| it.1).or(ended),
+            bytes: state.bytes,
+            quarantined: state.quarantined + state.doubts().len() as u64,
+            set_aside: published.map(|it| it.3),
+            damaged: state.damaged.len(),
+            revision: published.map(|it| it.0),
+            output: published.map(|it| it.2.to_owned()),
+            newer_pages: state.has_newer_pages(),
+            superseded: state.is_superseded(),
+        }
+    }
+
+    pub(crate) fn robot(&self) -> &str {
+        &self.robot_id
+    }
+
+    pub(crate) fn mark(&self) -> &str {
+        &self.mark_id
+    }
+
+    /// Where the pull's list was published.
+    pub(crate) fn output(&self) -> Option<&str> {
+        self.output.as_deref()
+    }
+
+    pub(crate) fn name(&self) -> PullName {
+        PullName { robot_id: self.robot_id.clone(), mark_id: self.mark_id.clone() }
+    }
+
+    pub(crate) fn print(&self, json: bool, hint: Resume) {
+        if json {
+            return print_json(self);
+        }
+        let Self { robot_id, mark_id, status, pages, .. } = self;
+        let mut text = format!("{mark_id}  robot {robot_id}  {status}  {pages} pages");
+        let mut add = |part: String| {
+            text.push_str(", ");
+            text.push_str(&part);
+        };
+        if let Some(accounts) = self.accounts {
+            add(format!("{accounts} customers"));
+        }
+        if self.quarantined > 0 {
+            add(format!("{} in quarantine", self.quarantined));
+        }
+        if let Some(set_aside @ 1..) = self.set_aside {
+            add(format!("{set_aside} could not be read"));
+        }
+        if self.damaged > 0 {
+            add(format!("{} lost in the journal", self.damaged));
+        }
+        if let Some(started) = &self.started {
+            add(format!("started {started}"));
+        }
+        if let (Some(revision), Some(output)) = (self.revision, &self.output) {
+            add(format!("revision {revision} in {output}"));
+        }
+        if self.newer_pages {
+            add(format!("pages came after that: {} publishes them", hint.of(mark_id)));
+        }
+        answer!("{text}");
+    }
+}
+
+/// A fact about a pull in a line: one object of `--json`, and of the control API.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct NoteLine {
+    r#type: String,
+    at: String,
+    #[serde(flatten)]
+    note: Note,
+}
+
+impl NoteLine {
+    pub(crate) fn of(noted: &Noted) -> Self {
+        Self { r#type: "note".to_owned(), at: time(noted.at), note: noted.note.clone() }
+    }
+
+    pub(crate) fn print(&self, json: bool) {
+        match json {
+            true => print_json(self),
+            false => answer!("  {}  {}", self.at, words(&self.note)),
+        }
+    }
+}
+
+/// A fact about a pull, in words.
+fn words(note: &Note) -> String {
+    match note {
+        Note::Started(started) => match started.need_tag_info {
+            true => "started, with tags".to_owned(),
+            false => "started".to_owned(),
+        },
+        Note::Accepted { serial_no: Some(serial_no) } => {
+            format!("the request was accepted, serial number {serial_no}")
+        }
+        Note::Accepted { serial_no: None } => "the request was accepted".to_owned(),
+        Note::Reported { code, message, .. } => {
+            format!("the platform reported error {code}: {message}")
+        }
+        Note::Ended { status, why, accounts, pages } => {
+            format!("{status}: {accounts} customers on {pages} pages; {why}")
+        }
+        Note::Doubted { item } => format!("the item {item} in quarantine may be a page of it"),
+        Note::Released { item, read: true } => format!("the item {item} was read after all"),
+        Note::Released { item, read: false } => format!("the item {item} was released"),
+        Note::Resumed => "taken up again".to_owned(),
+        Note::Requested => "the request is about to be sent".to_owned(),
+        Note::Adopted => "collected, although somebody else requested it".to_owned(),
+        Note::CancelRequested => "somebody wants it to end".to_owned(),
+        Note::Published { revision, accounts, location, changes, .. } => {
+            let changes = changes.map(|it| format!("; {}", in_words(it))).unwrap_or_default();
+            format!("revision {revision} published: {accounts} customers in {location}{changes}")
+        }
+        Note::PublicationRequested => "a publication was requested".to_owned(),
+        Note::Ordered { location, order } => format!("its list has place {order} in {location}"),
+        Note::Superseded { by, revision } => {
+            let later = by.as_ref().map(|mark| format!(", {mark}")).unwrap_or_default();
+            format!("revision {revision} not published: a later pull{later} was published before")
+        }
+        other => format!("{other:?}"),
+    }
+}
+
+fn print_json(line: &impl Serialize) {
+    // Plain data always encodes.
+    answer!("{}", serde_json::to_string(line).unwrap_or_default());
+}

@@ -1,0 +1,221 @@
+//! Pulls over the control API: started, listed, shown, resumed and ended.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use qopen::PullRequest;
+use qopen::journal::PullState;
+use qopen::sink::file_name;
+use qopen::types::{MarkId, RobotId};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::refusal::Refusal;
+use crate::kept::pull::{Line, NoteLine, PullName};
+use crate::report;
+use crate::serve::service::{Live, Service};
+
+/// The service that answers.
+pub(super) type Shared = State<Arc<Service>>;
+
+/// What to pull.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StartRequest {
+    robot_id: String,
+    mark_id: Option<String>,
+    #[serde(default)]
+    need_tag_info: bool,
+    #[serde(default, deserialize_with = "whole")]
+    expect_accounts: Option<u64>,
+}
+
+/// A whole number, which JSON may also spell as `10.0` or `1e1`.
+fn whole<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    let Some(number) = Option::<serde_json::Number>::deserialize(deserializer)? else {
+        return Ok(None);
+    };
+    let exact = number.as_f64().filter(|it| (0.0..EXACT).contains(it) && it.fract() == 0.0);
+    let whole = number.as_u64().or(exact.map(|it| it as u64));
+    whole.map(Some).ok_or_else(|| serde::de::Error::custom("it is a whole number, 0 or more"))
+}
+
+/// Up to this, a floating-point number is every whole number exactly.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+pub(super) async fn start(State(service): Shared, body: Bytes) -> Result<Response, Refusal> {
+    let wrong = |what: &str, error: &dyn std::error::Error| {
+        Refusal::of(StatusCode::BAD_REQUEST, what, error)
+    };
+    if body.is_empty() {
+        let message = "the request has no body; send JSON such as {\"robot_id\":\"ROBOT_ID\"}, with `content-type: application/json`";
+        return Err(Refusal(StatusCode::BAD_REQUEST, message.into()));
+    }
+    let asked: StartRequest = serde_json::from_slice(&body)
+        .map_err(|error| wrong("the body is not a request", &error))?;
+    let robot = RobotId::new(&asked.robot_id).map_err(|error| wrong("robot_id", &error))?;
+    if let Some(error) = service.cannot_name(&robot) {
+        return Err(wrong("robot_id", &error));
+    }
+    let mut request = PullRequest::new(robot).need_tag_info(asked.need_tag_info);
+    if let Some(mark @ ("." | "..")) = asked.mark_id.as_deref() {
+        let message = format!("mark_id: {mark:?} cannot be in a path; choose another name");
+        return Err(Refusal(StatusCode::BAD_REQUEST, message));
+    }
+    if let Some(mark) = &asked.mark_id {
+        request = request.mark_id(MarkId::new(mark).map_err(|error| wrong("mark_id", &error))?);
+    }
+    request.expect_accounts = asked.expect_accounts;
+    if service.is_stopping() {
+        return Err(Refusal(StatusCode::SERVICE_UNAVAILABLE, "stopping".into()));
+    }
+    let id = service.start(request, None).await?;
+    // A name in a path is spelled as one in a folder.
+    let location = format!("/v1/pulls/{}", file_name(id.mark_id.as_str()));
+    let answer = PullName::from(&id);
+    Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(answer)).into_response())
+}
+
+/// Which view of pulls is wanted.
+#[derive(Deserialize)]
+pub(super) struct ListQuery {
+    /// Whether what this process knows of pulls under way is added to what the journal has.
+    #[serde(default = "yes")]
+    progress: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+pub(super) async fn list(
+    State(service): Shared,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Value>, Refusal> {
+    let all = crate::journal::all(&*service.journal).await?;
+    if !query.progress {
+        let all: Vec<Line> = all.iter().map(Line::of).collect();
+        return Ok(Json(json!({ "pulls": all })));
+    }
+    let all: Vec<Value> = all.iter().map(|state| view(&service, state)).collect();
+    Ok(Json(json!({ "pulls": all })))
+}
+
+/// Whose pull is meant, where several robots' pulls have the mark.
+#[derive(Deserialize)]
+pub(super) struct Of {
+    robot_id: Option<String>,
+}
+
+impl Of {
+    pub(super) fn robot(&self) -> Option<&str> {
+        self.robot_id.as_deref()
+    }
+}
+
+pub(super) async fn show(
+    State(service): Shared,
+    mark: Path<String>,
+    of: Query<Of>,
+) -> Result<Json<Value>, Refusal> {
+    Ok(Json(view(&service, &known(&service, &mark, of.robot()).await?)))
+}
+
+/// Everything that happened to a pull.
+pub(super) async fn notes(
+    State(service): Shared,
+    mark: Path<String>,
+    of: Query<Of>,
+) -> Result<Json<Value>, Refusal> {
+    let state = known(&service, &mark, of.robot()).await?;
+    let notes: Vec<NoteLine> = state.notes.iter().map(NoteLine::of).collect();
+    Ok(Json(json!({ "notes": notes })))
+}
+
+/// Reads everything in the journal.
+pub(super) async fn check(State(service): Shared) -> Result<Response, Refusal> {
+    // One at a time: each reads all of the disk.
+    let Ok(_checking) = service.checking.try_lock() else {
+        let message = "the journal is being checked already; try again";
+        return Err(Refusal(StatusCode::CONFLICT, message.into()));
+    };
+    Ok(Json(crate::kept::pull::check(&*service.journal).await?).into_response())
+}
+
+/// The pull of that mark, of that robot or any, as the journal knows it.
+pub(super) async fn known(
+    service: &Service,
+    mark: &str,
+    robot: Option<&str>,
+) -> Result<PullState, Refusal> {
+    let mark = MarkId::new(mark).map_err(|_| Refusal::unknown())?;
+    let found = service.of_mark(&mark, robot).await;
+    found.map_err(|error| Refusal::journal(&error))?.ok_or_else(Refusal::unknown)
+}
+
+/// What is kept of a pull, and what is known of it now.
+pub(super) fn view(service: &Service, state: &PullState) -> Value {
+    // Plain data always encodes.
+    let mut view = serde_json::to_value(Line::of(state)).unwrap_or_default();
+    let live = service.find(&state.pull).and_then(|it| it.live.borrow().clone());
+    let Some(live) = live else { return view };
+    add_progress(&mut view, &live);
+    view
+}
+
+fn add_progress(view: &mut Value, live: &Live) {
+    let progress = &live.progress;
+    // What was published may be a later revision than the one that the pull ended with.
+    if !view["output"].is_string() {
+        view["accounts"] = progress.accounts.into();
+        view["pages"] = progress.pages.into();
+        view["revision"] = progress.revision.into();
+    }
+    view["duplicate_pages"] = progress.duplicate_pages.into();
+    view["conflicts"] = progress.conflicts.into();
+    view["last_page_seen"] = progress.last_page_seen.into();
+    match &live.ended {
+        None => {
+            view["status"] = "open".into();
+            view["waiting_for"] = report::waiting_for(progress.waiting_for).into();
+        }
+        Some(ended) => {
+            view["status"] = ended.status.into();
+            view["why"] = ended.why.as_str().into();
+        }
+    }
+}
+
+/// Ends a pull that is open; deletes one that has ended, and everything that is kept of it.
+pub(super) async fn end(
+    State(service): Shared,
+    mark: Path<String>,
+    of: Query<Of>,
+) -> Result<StatusCode, Refusal> {
+    let state = known(&service, &mark, of.robot()).await?;
+    let under_way = service.find(&state.pull).is_some_and(|it| it.is_under_way());
+    if under_way || crate::journal::status(&state) == "open" {
+        service.cancel(&state.pull).await?;
+        return Ok(StatusCode::ACCEPTED);
+    }
+    if !service.purge(&state.pull).await? {
+        let message = "a publication to the same place is running; try again";
+        return Err(Refusal(StatusCode::CONFLICT, message.into()));
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Resumes a pull that has ended. An open pull continues.
+pub(super) async fn resume(
+    State(service): Shared,
+    mark: Path<String>,
+    of: Query<Of>,
+) -> Result<Response, Refusal> {
+    let state = known(&service, &mark, of.robot()).await?;
+    service.resume(&state).await?;
+    Ok((StatusCode::ACCEPTED, Json(PullName::from(&state.pull))).into_response())
+}

@@ -1,0 +1,13 @@
+//! What schedules did.
+
+use std::sync::atomic::AtomicU64;
+
+/// What became of the times that were due, for each robot.
+#[derive(Default)]
+pub(crate) struct Counts {
+    pub(in crate::serve) started: AtomicU64,
+    /// A pull of the robot was open.
+    pub(in crate::serve) skipped: AtomicU64,
+    /// The journal could not be read or written at that time.
+    pub(in crate::serve) failed: AtomicU64,
+}

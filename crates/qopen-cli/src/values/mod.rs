@@ -1,0 +1,70 @@
+//! Values as people write them: times, counts, addresses, paths and codes.
+
+pub(crate) mod address;
+pub(crate) mod home;
+pub(crate) mod text_file;
+
+use std::time::Duration;
+
+/// The text without what is invisible at its ends.
+pub(crate) fn trim(text: &str) -> &str {
+    text.trim_matches(is_space)
+}
+
+/// Whether a character is white or has no width at all.
+pub(crate) fn is_space(it: char) -> bool {
+    it.is_whitespace()
+        || matches!(it, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}' | '\u{AD}')
+}
+
+/// A time such as `3s`, `500ms`, `30m` or `7d`; a day has 24 hours.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let no_time = |_| "a time is a number with a unit, like 500ms, 3s, 30m or 7d".to_owned();
+    let span: jiff::Span = text.parse().map_err(no_time)?;
+    let days = jiff::SpanRelativeTo::days_are_24_hours();
+    let time = span.to_duration(days).map_err(no_time)?;
+    Duration::try_from(time).map_err(|_| "a time cannot be negative".to_owned())
+}
+
+pub(crate) fn lease(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        lease if lease < Duration::from_secs(1) => Err("it is 1s at least".to_owned()),
+        lease => Ok(lease),
+    }
+}
+
+pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("it is a whole number, 1 or more".to_owned()),
+        Ok(n) => Ok(n),
+    }
+}
+
+/// Codes of refusals after which a request is tried again.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RetryCodes(pub(crate) Vec<i64>);
+
+/// Codes such as `-1,45009`.
+pub(crate) fn retry_codes(text: &str) -> Result<RetryCodes, String> {
+    let code = |text: &str| match text.trim().parse::<i64>() {
+        Ok(0) => Err("0 means success".to_owned()),
+        Ok(code) => Ok(code),
+        Err(_) => Err(format!("{text:?} is no code; give whole numbers, like -1,45009")),
+    };
+    text.split(',').map(code).collect::<Result<_, _>>().map(RetryCodes)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::retry_codes;
+
+    #[test]
+    fn codes_are_whole_numbers_other_than_zero() {
+        assert_eq!(retry_codes("-1, 45009").unwrap().0, [-1, 45009]);
+        for rubbish in ["", ",", "-1,", "1.5", "0", "-0", "busy", "--json", "9223372036854775808"] {
+            assert!(retry_codes(rubbish).is_err(), "{rubbish:?}");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! What a skim finds.
+
+use std::borrow::Cow;
+
+use crate::digest::Digest;
+use crate::event::EventType;
+use crate::ids::{AccountId, MarkId, RobotId};
+
+/// Why a payload could not be skimmed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SkimError {
+    /// The text is not JSON: the wrong key, or a broken sender.
+    #[error("the payload is not JSON")]
+    NotJson(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It is JSON, and not of the shape of this event. Whose it is may still be known.
+    #[error("the payload is not of the shape of this event: {reason}")]
+    Shape {
+        /// Which field, what was expected, what kind was found.
+        reason: String,
+        /// The robot, where the payload says.
+        robot_id: Option<RobotId>,
+        /// The request, where the payload says.
+        mark_id: Option<MarkId>,
+    },
+}
+
+impl SkimError {
+    /// The robot and the mark that a text names, whatever is left of its form. Of several, the first;
+    /// none with a hole or an escape.
+    #[must_use]
+    pub fn names(text: &str) -> (Option<RobotId>, Option<MarkId>) {
+        let whole = |it: &&str| !it.contains(['\\', char::REPLACEMENT_CHARACTER]);
+        let mut robots = crate::scan::values_of(text, "robot_id").filter(whole);
+        let mut marks = crate::scan::values_of(text, "mark_id").filter(whole);
+        (robots.find_map(|it| it.parse().ok()), marks.find_map(|it| it.parse().ok()))
+    }
+}
+
+/// A payload of event 42016, understood as far as an answer to it needs.
+///
+/// Reading it borrows from the payload: one pass, no copy of any profile.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CallbackSkim<'a> {
+    /// What it says it carries.
+    pub event_type: EventType,
+    /// 0, or the code of the error that the platform reports.
+    pub err_code: i64,
+    /// The platform's message.
+    pub err_msg: Cow<'a, str>,
+    /// The robot, where given.
+    pub robot_id: Option<RobotId>,
+    /// The page, where there is one.
+    pub page: Option<PageSkim<'a>>,
+}
+
+/// A page of [`CallbackSkim`].
+#[derive(Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PageSkim<'a> {
+    /// Whether the platform says that more pages follow; `None` where it does not say.
+    pub has_more: Option<bool>,
+    /// The request that this page answers, where given.
+    pub mark_id: Option<MarkId>,
+    /// The page's customers, in order.
+    pub accounts: Vec<AccountSkim<'a>>,
+}
+
+/// A customer of [`PageSkim`].
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AccountSkim<'a> {
+    /// The customer's id, or why it has none that can be read.
+    pub id: Result<Cow<'a, str>, String>,
+    /// The customer's JSON as it came.
+    pub raw: &'a str,
+}
+
+impl AccountSkim<'_> {
+    /// The digest of the customer's JSON: two contents are the same when it is.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest::of(self.raw.as_bytes())
+    }
+
+    /// The customer's id, where it can be read.
+    #[must_use]
+    pub fn account_id(&self) -> Option<AccountId> {
+        self.id.as_ref().ok().and_then(|id| AccountId::new(id).ok())
+    }
+}
+
+impl std::fmt::Debug for CallbackSkim<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CallbackSkim")
+            .field("event_type", &self.event_type)
+            .field("err_code", &self.err_code)
+            .field("robot_id", &self.robot_id)
+            .field("page", &self.page)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for PageSkim<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PageSkim")
+            .field("has_more", &self.has_more)
+            .field("mark_id", &self.mark_id)
+            .field("accounts", &self.accounts.len())
+            .finish()
+    }
+}
+
+impl std::fmt::Debug for AccountSkim<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let id = self.id.as_ref().map(|id| Digest::of(id.as_bytes()));
+        f.debug_struct("AccountSkim").field("id", &id).field("bytes", &self.raw.len()).finish()
+    }
+}
