@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::assembler::{Assembler, ErrorReport, Late, Page, Tombstone, Verdict};
+use crate::assembler::Assembler;
 use crate::event::{Anomaly, Event, Failure, Limit};
 use crate::fold::Fold;
+use crate::input::{ErrorReport, Page, Verdict};
 use crate::key::{Keyed, PageDigest, PullKey};
 use crate::progress::{State, WaitingFor};
 use crate::pull::{Ending, Pull};
 use crate::time::Time;
+use crate::tombstone::{Late, Tombstone};
 
 impl<T: Keyed> Assembler<T> {
     /// Whether pages are turned away with [`Verdict::Backlog`] until events are taken.

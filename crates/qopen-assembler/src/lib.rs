@@ -6,6 +6,7 @@ mod config;
 mod event;
 mod facts;
 mod fold;
+mod input;
 mod key;
 mod lifecycle;
 #[cfg(feature = "serde")]
@@ -13,15 +14,17 @@ mod persist;
 mod progress;
 mod pull;
 mod time;
+mod tombstone;
 mod winners;
 
-pub use assembler::{
-    Assembler, Counters, ErrorReport, MergeError, NotEnded, Page, PullError, StartError, Verdict,
-};
+pub use assembler::Assembler;
 pub use collect::Collector;
 pub use config::{Config, Limits, PullOptions, Timing};
 pub use event::{Anomaly, Basis, Event, Failure, Limit};
 pub use fold::{Fold, ForeignFold};
+pub use input::{
+    Counters, ErrorReport, MergeError, NotEnded, Page, PullError, StartError, Verdict,
+};
 pub use key::{ContentDigest, Entry, Fingerprint, Keyed, PageDigest, PullKey, Seed};
 #[cfg(feature = "serde")]
 pub use persist::{EventsWaiting, Saved, UnknownVersion};

@@ -1,11 +1,13 @@
 //! How pulls end, are remembered, and are forgotten.
 
-use crate::assembler::{Assembler, Late, Tombstone, Verdict};
+use crate::assembler::Assembler;
 use crate::event::{Anomaly, Event, Failure, Limit};
+use crate::input::Verdict;
 use crate::key::{Keyed, PullKey};
 use crate::progress::{Progress, State, WaitingFor};
 use crate::pull::{Ending, Pull};
 use crate::time::Time;
+use crate::tombstone::{Late, Tombstone};
 
 impl<T: Keyed> Assembler<T> {
     /// Moves time on, and does what was due on the way, in the order of its time.

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use crate::assembler::{Assembler, Counters, Tombstone};
+use crate::assembler::Assembler;
 use crate::config::Config;
+use crate::input::Counters;
 use crate::key::{Keyed, PullKey};
 use crate::pull::{Hearing, Pull};
 use crate::time::Time;
+use crate::tombstone::Tombstone;
 
 /// The version of what is saved. One that differs is refused, never guessed at.
 const VERSION: u32 = 2;

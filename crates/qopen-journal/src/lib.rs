@@ -4,12 +4,15 @@ mod age;
 mod disk;
 mod location;
 mod memory;
+mod note;
 mod outbox;
 mod pack;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod quarantine;
 mod record;
 mod report;
+mod state;
 mod upkeep;
 mod work;
 
@@ -26,12 +29,12 @@ pub use disk::Faults;
 pub use disk::{DiskJournal, DiskOptions};
 pub use location::{Location, Opened};
 pub use memory::MemoryJournal;
+pub use note::{Changes, Note, Noted, Started};
 pub use outbox::{Backlog, Outbox, Waiting};
-pub use record::{
-    Appended, Changes, Durability, Layer, Note, Noted, PageRecord, Payload, PullId, PullState,
-    Quarantined, Started,
-};
+pub use quarantine::{Layer, Quarantined};
+pub use record::{Appended, Durability, PageRecord, Payload, PullId};
 pub use report::{Damage, Report};
+pub use state::PullState;
 pub use upkeep::{Expired, Holdings, JournalStats, Store, Upkeep};
 pub use work::{Claim, Companion, Fencing, Renewed, WorkerId, Workload};
 

@@ -1,5 +1,6 @@
 //! The receiver: one route that takes callbacks, opens them, hands them on and answers.
 
+mod handler;
 mod room;
 mod stats;
 
@@ -7,7 +8,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Extension, State};
@@ -20,7 +20,9 @@ use qopen_types::EventType;
 use tokio::time::{Instant, timeout_at};
 
 use crate::{Freshness, OpenError, OpenedCallback, RejectReason, SharedKeyring};
-use room::{Held, LARGE, NoRoom, Reading};
+pub(crate) use handler::Peer;
+pub use handler::{Handler, NotTaken, Received, Room, Undecrypted};
+use room::{LARGE, NoRoom, Reading};
 pub use stats::Stats;
 
 /// The least that a body must bring in each [`WINDOW`], in bytes: a peer that is slower holds room and
@@ -32,142 +34,6 @@ const WINDOW: Duration = Duration::from_secs(5);
 
 /// The largest body that memory is set aside for on the sender's word alone.
 const TRUSTED_LENGTH: usize = 1024 * 1024;
-
-/// A callback that was verified and opened, and the body it came in.
-#[derive(Debug)]
-pub struct Received {
-    callback: OpenedCallback,
-    body: Bytes,
-    room: Room,
-}
-
-/// The room that a body takes of [`Config::memory_limit`], given back when this is dropped: whoever
-/// goes on working when the platform has hung up holds it until that is done.
-#[derive(Debug)]
-#[must_use = "the room is given back when this is dropped"]
-pub struct Room {
-    _held: Held,
-}
-
-/// A callback whose signature holds and whose content could not be decrypted. `Debug` shows none of
-/// it.
-///
-/// The platform would send the same bytes again: keep it, and decrypt it with
-/// [`Keyring::decrypt`](crate::Keyring::decrypt) when the right key is known.
-pub struct Undecrypted {
-    content: String,
-    error: OpenError,
-    signed_at: Option<u64>,
-    _room: Room,
-}
-
-impl Undecrypted {
-    /// The encrypted content, as it came: base64 of what an AES key opens.
-    #[must_use]
-    pub fn encoding_content(&self) -> &str {
-        &self.content
-    }
-
-    /// Why it was not opened.
-    #[must_use]
-    pub fn error(&self) -> &OpenError {
-        &self.error
-    }
-
-    /// When it was signed, in seconds since the Unix epoch by the platform's clock.
-    #[must_use]
-    pub fn signed_at(&self) -> Option<u64> {
-        self.signed_at
-    }
-}
-
-impl std::fmt::Debug for Undecrypted {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Undecrypted")
-            .field("bytes", &self.content.len())
-            .field("error", &self.error)
-            .finish_non_exhaustive()
-    }
-}
-
-/// The peer of a connection, which a [`Listener`](crate::listener::Listener) puts into the extensions
-/// of each request. Without it everybody is one peer.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer(pub(crate) IpAddr);
-
-impl Received {
-    /// The opened callback.
-    #[must_use]
-    pub fn callback(&self) -> &OpenedCallback {
-        &self.callback
-    }
-
-    /// The opened callback, without copying it.
-    #[must_use]
-    pub fn into_callback(self) -> OpenedCallback {
-        self.callback
-    }
-
-    /// The opened callback, without copying it, and the room that it takes.
-    pub fn into_parts(self) -> (OpenedCallback, Room) {
-        (self.callback, self.room)
-    }
-
-    /// The request's body, byte for byte.
-    #[must_use]
-    pub fn body(&self) -> &[u8] {
-        &self.body
-    }
-}
-
-/// Why a handler did not take a callback.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum NotTaken {
-    /// The payload is not what it should be: answered 400. The platform will send it again.
-    #[error("the payload could not be read")]
-    Malformed,
-    /// It could not be made durable, or handed on: answered 503. The platform will send it again.
-    #[error("it could not be kept at this time")]
-    Unavailable,
-    /// As [`Unavailable`](Self::Unavailable), for something that is nobody's page here: it is no
-    /// [refusal](crate::Refusals).
-    #[error("it is not wanted at this time")]
-    Declined,
-}
-
-/// What takes the callbacks that a receiver has opened.
-///
-/// `Ok` is the promise that makes the receiver answer `success`: give it only once the callback
-/// is as safe as it is meant to be (invariant I1). Dropping the future, as happens when the
-/// platform hangs up, must lose nothing that was promised.
-#[async_trait]
-pub trait Handler: Send + Sync + 'static {
-    /// A page of a customer list, or the report that there will be none (event 42016).
-    ///
-    /// # Errors
-    /// [`NotTaken`], when it is not to be answered `success`.
-    async fn account_list(&self, received: Received) -> Result<(), NotTaken>;
-
-    /// Any other payload: an event that is not ours, or something that does not say what it is, such
-    /// as a payload that is not JSON. Ignored unless you do something with it.
-    ///
-    /// # Errors
-    /// [`NotTaken`], when it is not to be answered `success`.
-    async fn other(&self, event_type: EventType, received: Received) -> Result<(), NotTaken> {
-        let _ = (event_type, received);
-        Ok(())
-    }
-
-    /// A callback whose signature holds, and that no key opens. Refused unless you keep it.
-    ///
-    /// # Errors
-    /// [`NotTaken`], when it is not to be answered `success`.
-    async fn undecrypted(&self, callback: Undecrypted) -> Result<(), NotTaken> {
-        let _ = callback;
-        Err(NotTaken::Malformed)
-    }
-}
 
 /// Settings of a receiver.
 #[derive(Clone, Debug)]

@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use super::at::{At, unavailable};
 use super::log::Log;
+use super::reserve;
 use super::segment::{self, Location, START, fitting};
 use crate::JournalError;
 
@@ -61,7 +62,7 @@ impl Compaction {
             }
             // Whoever asked may have gone.
             Ok(None) => {
-                segment::keep_reserve(log.folder());
+                reserve::keep(log.folder());
                 drop(self.reply.send(Ok(self.freed)));
             }
             Err(error) => drop(self.reply.send(Err(error))),

@@ -7,7 +7,9 @@ use qopen_types::Digest;
 
 use super::events::{Event, Events, Segments};
 use super::frame::{Body, Header, Kind, owner_of};
-use super::segment::{Hole, Location};
+use super::places::Places;
+use super::scan::Hole;
+use super::segment::Location;
 use crate::{Note, Noted, PullId, PullState};
 
 /// What a record says, besides its payload.
@@ -101,40 +103,6 @@ enum Void {
     Pull(PullId),
     Item,
     Event(Segments),
-}
-
-/// Where everything is stored that counts, voids apart. What a segment holds is found without a look at
-/// what the others do.
-#[derive(Debug, Default)]
-struct Places {
-    live: BTreeMap<(u32, u32), u32>,
-    bytes: BTreeMap<u32, u64>,
-}
-
-impl Places {
-    fn add(&mut self, at: Location) {
-        if self.live.insert((at.segment, at.offset), at.length).is_none() {
-            *self.bytes.entry(at.segment).or_default() += u64::from(at.length);
-        }
-    }
-
-    fn remove(&mut self, at: Location) {
-        if self.live.remove(&(at.segment, at.offset)).is_some()
-            && let Some(bytes) = self.bytes.get_mut(&at.segment)
-        {
-            *bytes -= u64::from(at.length);
-        }
-    }
-
-    fn replace(&mut self, before: Option<Location>, at: Location) {
-        before.into_iter().for_each(|before| self.remove(before));
-        self.add(at);
-    }
-
-    fn of(&self, segment: u32) -> impl Iterator<Item = Location> + '_ {
-        let live = self.live.range((segment, 0)..=(segment, u32::MAX));
-        live.map(|(&(segment, offset), &length)| Location { segment, offset, length })
-    }
 }
 
 #[derive(Debug, Default)]

@@ -1,26 +1,30 @@
 //! The journal on disk: a folder of segments, written by one thread of one process.
 
 mod ages;
+mod allocate;
 mod at;
 mod compaction;
 mod events;
 mod faults;
+mod folder;
 mod frame;
 mod index;
 mod lock;
 mod log;
 mod options;
 mod outbox;
+mod places;
 mod read;
 mod recover;
+mod reserve;
+mod scan;
 mod segment;
 mod shared;
 mod writer;
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
@@ -95,7 +99,7 @@ impl DiskJournal {
     }
 
     fn open_with(folder: PathBuf, options: DiskOptions) -> Result<Self, JournalError> {
-        make_folder(&folder).map_err(|error| unavailable(Arc::new(At::new(&folder, error))))?;
+        folder::make(&folder).map_err(|error| unavailable(Arc::new(At::new(&folder, error))))?;
         let lock = Lock::take(&folder)?;
         let Loaded { mut index, report, lost, unclosed, last } = recover::load(&folder)?;
         let ages = ages::Watch::of(&folder);
@@ -108,7 +112,7 @@ impl DiskJournal {
         for unclosed in unclosed {
             log.secure(unclosed).map_err(|error| unavailable(Arc::new(error)))?;
         }
-        segment::keep_reserve(&shared.folder);
+        reserve::keep(&shared.folder);
         let thread = std::thread::Builder::new().name("qopen-journal".into());
         let thread = thread
             .spawn(move || Writer::new(log).run(queue))
@@ -379,24 +383,4 @@ impl Upkeep for DiskJournal {
     async fn restore(&self, pull: &PullId, noted: Noted) -> Result<(), JournalError> {
         self.keep_note_of(pull, &noted.note, noted.at).await
     }
-}
-
-/// A folder that only its owner can look into.
-fn make_folder(folder: &Path) -> io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    if folder.is_dir() {
-        return Ok(());
-    }
-    // That they are there must outlive the machine's end too: every folder that is made here.
-    let ours = folder.ancestors().take_while(|it| !it.as_os_str().is_empty() && !it.is_dir());
-    let made: Vec<&Path> = ours.collect();
-    builder.create(folder)?;
-    for folder in made {
-        let parent = folder.parent().filter(|it| !it.as_os_str().is_empty());
-        segment::sync_folder(parent.unwrap_or(Path::new(".")))?;
-    }
-    Ok(())
 }

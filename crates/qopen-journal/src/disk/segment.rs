@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 
 use qopen_types::Digest;
 
+use super::allocate::set_aside;
 use super::at::At;
 use super::faults::Faults;
-use super::frame::{ALIGN, Body, HEADER, Header, Kind};
+use super::frame::Kind;
+use super::reserve;
 
 /// Where a record is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -203,7 +205,7 @@ impl Active {
     }
 
     fn make(path: &Path, opening: Opening, faults: &Faults) -> io::Result<Self> {
-        faults.before_create(path.parent().is_some_and(|folder| reserve_of(folder).exists()))?;
+        faults.before_create(path.parent().is_some_and(|folder| reserve::exists(folder)))?;
         faults.before_write()?;
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
@@ -277,49 +279,6 @@ fn write_all_at(mut file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
     file.write_all(bytes)
 }
 
-/// Room that is set aside makes appends twice as fast, and a full disk known before it matters.
-#[cfg(target_os = "linux")]
-fn set_aside(file: &File, bytes: u64) -> io::Result<()> {
-    use rustix::fs::{FallocateFlags, fallocate};
-    match fallocate(file, FallocateFlags::empty(), 0, bytes) {
-        // Not every file system can; it has to do without.
-        Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => file.set_len(bytes),
-        done => Ok(done?),
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn set_aside(file: &File, bytes: u64) -> io::Result<()> {
-    file.set_len(bytes)
-}
-
-/// Space set aside for deletions, which must succeed on a full disk.
-const RESERVE: u64 = 256 << 10;
-
-fn reserve_of(folder: &Path) -> PathBuf {
-    folder.join("reserve")
-}
-
-/// Sets the reserve aside, if there is room for it.
-pub(super) fn keep_reserve(folder: &Path) {
-    let path = reserve_of(folder);
-    if std::fs::metadata(&path).is_ok_and(|it| it.len() >= RESERVE) {
-        return;
-    }
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    if options.open(&path).and_then(|file| set_aside(&file, RESERVE)).is_err() {
-        let _ = std::fs::remove_file(&path);
-    }
-}
-
-/// Gives the reserve back to the file system. Returns whether there was one.
-pub(super) fn release_reserve(folder: &Path) -> bool {
-    std::fs::remove_file(reserve_of(folder)).is_ok()
-}
-
 /// Makes durable which files are in a folder.
 pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     match cfg!(unix) {
@@ -355,118 +314,4 @@ fn read_at(mut file: &File, bytes: &mut [u8], offset: u64) -> io::Result<usize> 
     use std::io::{Read as _, Seek as _, SeekFrom};
     file.seek(SeekFrom::Start(offset))?;
     file.read(bytes)
-}
-
-/// Something in a segment that is no record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Hole {
-    pub(super) at: u32,
-    pub(super) end: u32,
-    /// The header, where that much can be read.
-    pub(super) header: Option<Header>,
-    /// Whether it can only be an append that was under way when the process or machine stopped:
-    /// it was never promised.
-    pub(super) unfinished: bool,
-}
-
-/// What was found in a segment's bytes.
-#[derive(Debug)]
-pub(super) struct Scan {
-    pub(super) opening: Result<Opening, NoOpening>,
-    pub(super) records: Vec<(u32, Header)>,
-    pub(super) holes: Vec<Hole>,
-    /// Where the last record ends.
-    pub(super) end: u32,
-}
-
-impl Scan {
-    /// Finds every record that is whole, whatever lies between. `promised` is the end that the next
-    /// segment names, where there is a next one.
-    pub(super) fn of(bytes: &[u8], number: u32, promised: Option<u32>) -> Self {
-        let opening = Opening::read(bytes);
-        let mut scan = Self { opening, records: Vec::new(), holes: Vec::new(), end: START };
-        let Ok(length) = u32::try_from(bytes.len()) else { return scan };
-        let mut at = START;
-        while at < length {
-            let rest = &bytes[at as usize..];
-            let next = match Header::read(rest, (number, at)) {
-                Some(header) => {
-                    let body = header.body_in(rest);
-                    if body.is_some_and(|body| Body::of(&header, body).is_some()) {
-                        scan.records.push((at, header));
-                        at += u32::try_from(header.length()).unwrap_or(length);
-                        scan.end = at;
-                        continue;
-                    }
-                    let next = next_record(bytes, number, at);
-                    scan.hole(at, next.unwrap_or(length), Some(header));
-                    next
-                }
-                None if rest.iter().all(|byte| *byte == 0) => break,
-                None => {
-                    let next = next_record(bytes, number, at);
-                    scan.hole(at, next.unwrap_or(length), None);
-                    next
-                }
-            };
-            let Some(next) = next else { break };
-            at = next;
-        }
-        let seen = scan.holes.last().map_or(scan.end, |hole| scan.end.max(hole.end));
-        if let Some(promised) = promised.filter(|promised| *promised > seen) {
-            // More was there once: the file was cut, or its end made zero.
-            scan.hole(seen, promised, None);
-        }
-        scan.judge(bytes.len(), promised);
-        scan
-    }
-
-    /// The records that were written last, together: whether their sync was seen to its end is not
-    /// known. Nothing where the segment was closed in order.
-    pub(super) fn last_batch(&self, length: usize) -> Option<u32> {
-        self.newest_batch().filter(|_| !self.is_closed(length))
-    }
-
-    fn newest_batch(&self) -> Option<u32> {
-        self.records.iter().map(|(_, header)| header.batch).max()
-    }
-
-    /// Whether a file of that length was cut to its end.
-    fn is_closed(&self, length: usize) -> bool {
-        self.opening.is_ok_and(|opening| length < opening.capacity as usize)
-    }
-
-    /// Forgets what stands where nothing was promised.
-    pub(super) fn cut(&mut self, promised: u32) {
-        self.records.retain(|(at, _)| *at < promised);
-        self.holes.retain(|hole| hole.at < promised);
-        self.end = self.end.min(promised);
-    }
-
-    fn hole(&mut self, at: u32, end: u32, header: Option<Header>) {
-        self.holes.push(Hole { at, end, header, unfinished: false });
-    }
-
-    /// A hole is an append that was under way where nothing shows that a later one was begun: no
-    /// record of a later batch, no later segment that begins after it, no closing in order.
-    fn judge(&mut self, length: usize, promised: Option<u32>) {
-        let (closed, last_batch) = (self.is_closed(length), self.newest_batch().unwrap_or(0));
-        for hole in &mut self.holes {
-            let open_ended = promised.map_or(!closed, |end| hole.at >= end);
-            hole.unfinished = self.opening.is_ok() && open_ended && last_batch <= hole.at;
-        }
-    }
-}
-
-/// The next place after `at` where a header is that holds.
-fn next_record(bytes: &[u8], number: u32, at: u32) -> Option<u32> {
-    let mut at = at as usize + ALIGN;
-    while at + HEADER <= bytes.len() {
-        let place = (number, u32::try_from(at).ok()?);
-        if Header::read(&bytes[at..], place).is_some() {
-            return Some(place.1);
-        }
-        at += ALIGN;
-    }
-    None
 }

@@ -14,7 +14,8 @@ use super::at::{At, unavailable};
 use super::compaction::Compaction;
 use super::frame::Kind;
 use super::log::{BATCH, Log, Record};
-use super::segment::{self, Stream};
+use super::reserve;
+use super::segment::Stream;
 use crate::{Appended, JournalError, PullId};
 
 /// Fewer appends than this wait for more to share their sync, where others come at the same time: a
@@ -179,7 +180,7 @@ impl Writer {
                 Err(At { error, .. })
                     if error.kind() == io::ErrorKind::StorageFull
                         && new.iter().any(Append::makes_room)
-                        && segment::release_reserve(&self.log.shared.folder) =>
+                        && reserve::release(&self.log.shared.folder) =>
                 {
                     self.log.keep(records(&mut new))
                 }

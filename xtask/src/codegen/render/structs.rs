@@ -1,71 +1,11 @@
-//! From the model to Rust.
+//! Structs with their readers.
 
-use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote};
+use proc_macro2::TokenStream;
+use quote::quote;
 
-use super::model::{Code, Endpoint, Field, Kind, Model, Shape, Tolerant, Type};
+use super::names::{doc, ident, snake};
 use crate::Result;
-
-/// File names and their contents, not yet formatted.
-pub(crate) fn files(model: &Model) -> Result<Vec<(String, String)>> {
-    let mut files = Vec::new();
-    let mut modules = Vec::new();
-    for it in &model.types {
-        files.push((snake(&it.name), it.name.clone(), type_file(it)?));
-    }
-    for it in &model.endpoints {
-        files.push((snake(&it.name), it.name.clone(), endpoint_file(it)));
-    }
-    files.sort_by(|a, b| a.0.cmp(&b.0));
-    for pair in files.windows(2) {
-        if pair[0].0 == pair[1].0 {
-            return Err(format!("{} and {} would share a file", pair[0].1, pair[1].1).into());
-        }
-    }
-    for (module, name, _) in &files {
-        let (module, name) = (format_ident!("{module}"), format_ident!("{name}"));
-        modules.push((quote!(mod #module;), quote!(pub use #module::#name;)));
-    }
-    let (mods, uses): (Vec<_>, Vec<_>) = modules.into_iter().unzip();
-    let index = quote!(#(#mods)* #(#uses)*);
-    let mut out = vec![("mod.rs".to_owned(), pretty(index)?)];
-    for (module, _, tokens) in files {
-        out.push((format!("{module}.rs"), pretty(tokens)?));
-    }
-    Ok(out)
-}
-
-fn pretty(tokens: TokenStream) -> Result<String> {
-    Ok(prettyplease::unparse(&syn::parse2(tokens)?))
-}
-
-/// `RobotAccountList` to `robot_account_list`.
-fn snake(name: &str) -> String {
-    let mut out = String::new();
-    for c in name.chars() {
-        if c.is_uppercase() && !out.is_empty() {
-            out.push('_');
-        }
-        out.extend(c.to_lowercase());
-    }
-    out
-}
-
-fn ident(name: &str) -> Ident {
-    syn::parse_str::<Ident>(name).unwrap_or_else(|_| Ident::new_raw(name, Span::call_site()))
-}
-
-fn doc(text: &str) -> TokenStream {
-    let lines = text.lines().map(|line| format!(" {}", line.trim()));
-    quote!(#(#[doc = #lines])*)
-}
-
-fn type_file(it: &Type) -> Result<TokenStream> {
-    match &it.shape {
-        Shape::Struct(fields) => struct_file(it, fields),
-        Shape::OpenEnum(codes) => enum_file(it, codes),
-    }
-}
+use crate::codegen::model::{Field, Kind, Tolerant, Type};
 
 impl Field {
     fn optional(&self) -> bool {
@@ -127,7 +67,7 @@ impl Field {
     }
 }
 
-fn struct_file(it: &Type, fields: &[Field]) -> Result<TokenStream> {
+pub(super) fn file(it: &Type, fields: &[Field]) -> Result<TokenStream> {
     let (name, text, plain_doc) = (ident(&it.name), &it.name, doc(&it.doc));
     let any_required = fields.iter().any(|field| field.required);
     let default = (!any_required).then(|| quote!(, Default));
@@ -347,111 +287,6 @@ fn reader(it: &Type, fields: &[Field]) -> TokenStream {
                 }
                 Ok(Self { #(#members,)* extra, #unread })
             }
-        }
-    }
-}
-
-fn enum_file(it: &Type, codes: &[Code]) -> Result<TokenStream> {
-    let (name, doc_text) = (ident(&it.name), doc(&it.doc));
-    let variants: Vec<_> = codes.iter().map(|code| ident(&code.name)).collect();
-    let values: Vec<_> =
-        codes.iter().map(|code| proc_macro2::Literal::i64_unsuffixed(code.value)).collect();
-    let docs = codes
-        .iter()
-        .map(|code| doc(&format!("{}: {} ({}).", code.value, code.label_en, code.label_zh)));
-    let (en, zh) = (codes.iter().map(|it| &it.label_en), codes.iter().map(|it| &it.label_zh));
-    if !codes.iter().any(|code| code.value == 0) {
-        return Err(
-            format!("{}: no code 0, which stands for a value that is not given", it.name).into()
-        );
-    }
-    Ok(quote! {
-        #doc_text
-        ///
-        /// Open: a code that nobody knew when this was written is kept as the number it came as.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[non_exhaustive]
-        pub enum #name {
-            #(#docs #variants,)*
-            /// A code that is not known here. Make it with `from`, which finds the known ones.
-            Unknown(i64),
-        }
-        impl #name {
-            /// Every code that is known here.
-            pub const KNOWN: &'static [Self] = &[#(Self::#variants),*];
-
-            /// The number that stands for it on the wire.
-            #[must_use]
-            pub const fn code(self) -> i64 {
-                match self {
-                    #(Self::#variants => #values,)*
-                    Self::Unknown(code) => code,
-                }
-            }
-
-            /// What it means, in English.
-            #[must_use]
-            pub const fn label_en(self) -> &'static str {
-                match self {
-                    #(Self::#variants => #en,)*
-                    Self::Unknown(_) => "unknown code",
-                }
-            }
-
-            /// What it means, in Chinese.
-            #[must_use]
-            pub const fn label_zh(self) -> &'static str {
-                match self {
-                    #(Self::#variants => #zh,)*
-                    Self::Unknown(_) => "未知代码",
-                }
-            }
-        }
-        impl From<i64> for #name {
-            fn from(code: i64) -> Self {
-                match code {
-                    #(#values => Self::#variants,)*
-                    code => Self::Unknown(code),
-                }
-            }
-        }
-        impl From<#name> for i64 {
-            fn from(value: #name) -> Self {
-                value.code()
-            }
-        }
-        impl Default for #name {
-            fn default() -> Self {
-                Self::from(0)
-            }
-        }
-        impl serde::Serialize for #name {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_i64(self.code())
-            }
-        }
-        impl<'de> serde::Deserialize<'de> for #name {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                crate::wire::required_scalar::<D, i64>(deserializer, "code").map(Self::from)
-            }
-        }
-    })
-}
-
-fn endpoint_file(it: &Endpoint) -> TokenStream {
-    let (name, text, path) = (ident(&it.name), &it.name, &it.path);
-    let (request, answer, doc) = (ident(&it.request), ident(&it.answer), doc(&it.doc));
-    quote! {
-        #doc
-        #[derive(Clone, Copy, Debug)]
-        #[non_exhaustive]
-        pub struct #name;
-
-        impl crate::Endpoint for #name {
-            const NAME: &'static str = #text;
-            const PATH: &'static str = #path;
-            type Request = crate::#request;
-            type Answer = crate::#answer;
         }
     }
 }

@@ -1,0 +1,39 @@
+//! Where records are stored.
+
+use std::collections::BTreeMap;
+
+use super::segment::Location;
+
+/// Where everything is stored that counts, voids apart. What a segment holds is found without a look at
+/// what the others do.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    pub(super) live: BTreeMap<(u32, u32), u32>,
+    pub(super) bytes: BTreeMap<u32, u64>,
+}
+
+impl Places {
+    pub(super) fn add(&mut self, at: Location) {
+        if self.live.insert((at.segment, at.offset), at.length).is_none() {
+            *self.bytes.entry(at.segment).or_default() += u64::from(at.length);
+        }
+    }
+
+    pub(super) fn remove(&mut self, at: Location) {
+        if self.live.remove(&(at.segment, at.offset)).is_some()
+            && let Some(bytes) = self.bytes.get_mut(&at.segment)
+        {
+            *bytes -= u64::from(at.length);
+        }
+    }
+
+    pub(super) fn replace(&mut self, before: Option<Location>, at: Location) {
+        before.into_iter().for_each(|before| self.remove(before));
+        self.add(at);
+    }
+
+    pub(super) fn of(&self, segment: u32) -> impl Iterator<Item = Location> + '_ {
+        let live = self.live.range((segment, 0)..=(segment, u32::MAX));
+        live.map(|(&(segment, offset), &length)| Location { segment, offset, length })
+    }
+}

@@ -1,0 +1,165 @@
+//! Facts about a pull.
+
+use std::time::{Duration, SystemTime};
+
+use qopen_types::{Digest, MarkId};
+use serde::{Deserialize, Serialize};
+
+/// A fact about a pull.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+#[serde(tag = "note", rename_all = "snake_case")]
+pub enum Note {
+    /// It is about to be requested.
+    Started(Started),
+    /// The request is about to be sent, for a pull that was [unsent](Started::unsent).
+    Requested,
+    /// Somebody else requested it, and it is collected here.
+    Adopted,
+    /// The platform has accepted the request.
+    Accepted {
+        /// The platform's number for it, where it gave one.
+        serial_no: Option<String>,
+    },
+    /// The platform reported an error for it.
+    Reported {
+        /// The platform's code.
+        code: i64,
+        /// The platform's message.
+        message: String,
+        /// The digest of the report, and when it was signed, in seconds since the Unix epoch by the
+        /// platform's clock: the same report counts once.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        digest: Option<Digest>,
+        /// See `digest`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signed_at: Option<u64>,
+    },
+    /// Something in quarantine may be a page of it: it is not complete while that stands.
+    Doubted {
+        /// The digest of the item.
+        item: Digest,
+    },
+    /// An item no longer stands against it.
+    Released {
+        /// The digest of the item.
+        item: Digest,
+        /// Whether it was read after all; otherwise a person has waived it.
+        read: bool,
+    },
+    /// It ended.
+    Ended {
+        /// `complete`, `incomplete` or `failed`.
+        status: String,
+        /// Why, in a sentence.
+        why: String,
+        /// How many accounts it had.
+        accounts: u64,
+        /// How many different pages it had.
+        pages: u64,
+    },
+    /// An ended pull was taken up again.
+    Resumed,
+    /// Somebody wants it to end with what is there.
+    CancelRequested,
+    /// Its sequence number in the order of lists at a location, taken before its request was sent.
+    Ordered {
+        /// Where its list goes, as the sink names it.
+        location: String,
+        /// The number that the location gave: later pulls have greater ones.
+        order: u64,
+    },
+    /// A publication of its complete list was requested, published before or not.
+    PublicationRequested,
+    /// Its complete list was not published, because the place holds the list of a later pull.
+    Superseded {
+        /// That pull's mark, where it is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<MarkId>,
+        /// The revision that is not published.
+        revision: u32,
+    },
+    /// Its complete list was published.
+    Published {
+        /// The revision of the list.
+        revision: u32,
+        /// How many accounts it has.
+        accounts: u64,
+        /// How many different pages it was made from.
+        pages: u64,
+        /// Where it is, as the sink names it.
+        location: String,
+        /// Accounts and pages that could not be read, and are not in it.
+        #[serde(default)]
+        set_aside: u64,
+        /// What is different from the revision that was published before, where there was one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        changes: Option<Changes>,
+    },
+}
+
+/// How a list differs from an earlier revision of it. No account ever goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(clippy::exhaustive_structs, reason = "a list that only grows changes in these two ways")]
+pub struct Changes {
+    /// Accounts that were not there.
+    pub added: u64,
+    /// Accounts of which another content counts.
+    pub changed: u64,
+}
+
+/// How a pull was started: all that is needed to take it up again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Started {
+    /// Whether tags were asked for.
+    pub need_tag_info: bool,
+    /// Quiet after the last page that makes the list complete.
+    pub settle: Duration,
+    /// Silence after which it is given up.
+    pub idle_timeout: Duration,
+    /// The longest that it may take.
+    pub deadline: Duration,
+    /// At least so many accounts must come.
+    pub expect_accounts: Option<u64>,
+    /// Accounts without a readable id that the list may lack.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub allow_unidentified: u64,
+    /// What the starter wants to find again, such as where the list goes.
+    pub label: Option<String>,
+    /// Whoever takes the pull up first sends the request: the starter does not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsent: bool,
+}
+
+impl Started {
+    /// Without tags, without an expected number, without a label.
+    #[must_use]
+    pub fn new(settle: Duration, idle_timeout: Duration, deadline: Duration) -> Self {
+        Self {
+            need_tag_info: false,
+            settle,
+            idle_timeout,
+            deadline,
+            expect_accounts: None,
+            allow_unidentified: 0,
+            label: None,
+            unsent: false,
+        }
+    }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+/// A fact, and when it was noted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs, reason = "it is these two")]
+pub struct Noted {
+    /// When the journal took it.
+    pub at: SystemTime,
+    /// The fact.
+    pub note: Note,
+}

@@ -1,0 +1,203 @@
+//! What a journal holds of a pull.
+
+use std::collections::BTreeSet;
+use std::time::SystemTime;
+
+use qopen_types::Digest;
+
+use crate::note::{Note, Noted, Started};
+use crate::record::PullId;
+
+/// What a journal holds of one pull, without the pages themselves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PullState {
+    /// The pull.
+    pub pull: PullId,
+    /// The facts, oldest first.
+    pub notes: Vec<Noted>,
+    /// Different pages.
+    pub pages: u64,
+    /// Bytes of storage that they take.
+    pub bytes: u64,
+    /// When the last page came.
+    pub last_page: Option<SystemTime>,
+    /// Items in quarantine.
+    pub quarantined: u64,
+    /// Its position in the journal's order of starts. Later pulls have greater numbers. A pull that was
+    /// not started here has the position of its first record.
+    pub order: u64,
+    /// Pages that were kept, or partly kept, and cannot be read any more: the list lacks what was
+    /// on them. A page of one of these digests that comes again makes good for it.
+    pub damaged: Vec<Digest>,
+}
+
+impl PullState {
+    /// A pull of which nothing is known.
+    #[must_use]
+    pub fn new(pull: PullId) -> Self {
+        let (notes, damaged) = (Vec::new(), Vec::new());
+        Self { pull, notes, pages: 0, bytes: 0, last_page: None, quarantined: 0, order: 0, damaged }
+    }
+
+    /// How it was started, and when; `None` for a pull that someone else requested.
+    #[must_use]
+    pub fn started(&self) -> Option<(SystemTime, &Started)> {
+        self.notes.iter().find_map(|noted| match &noted.note {
+            Note::Started(started) => Some((noted.at, started)),
+            _ => None,
+        })
+    }
+
+    /// When it was started, or first heard of.
+    #[must_use]
+    pub fn began(&self) -> Option<SystemTime> {
+        let started = self.started().map(|(at, _)| at);
+        started.or_else(|| self.notes.first().map(|it| it.at)).or(self.last_page)
+    }
+
+    /// When it was last resumed after it had ended.
+    #[must_use]
+    pub fn begun_anew(&self) -> Option<SystemTime> {
+        let anew = self.notes.iter().rposition(|it| it.note == Note::Resumed)?;
+        let ended = self.notes[..anew].iter().any(|it| matches!(it.note, Note::Ended { .. }));
+        ended.then(|| self.notes[anew].at)
+    }
+
+    /// How it ended, and when, unless it is open or was taken up again.
+    #[must_use]
+    pub fn ended(&self) -> Option<&Noted> {
+        let last = |it: &&Noted| matches!(it.note, Note::Ended { .. } | Note::Resumed);
+        self.notes.iter().rev().find(last).filter(|it| matches!(it.note, Note::Ended { .. }))
+    }
+
+    /// The error that the platform reported, if it did, since the pull was last taken up.
+    #[must_use]
+    pub fn reported(&self) -> Option<(i64, &str)> {
+        let last = |it: &&Noted| matches!(it.note, Note::Reported { .. } | Note::Resumed);
+        match &self.notes.iter().rev().find(last)?.note {
+            Note::Reported { code, message, .. } => Some((*code, message)),
+            _ => None,
+        }
+    }
+
+    /// Whether somebody wants it to end, since it was last taken up.
+    #[must_use]
+    pub fn is_cancel_requested(&self) -> bool {
+        let last = |it: &&Noted| matches!(it.note, Note::CancelRequested | Note::Resumed);
+        let last = self.notes.iter().rev().find(last);
+        last.is_some_and(|it| it.note == Note::CancelRequested)
+    }
+
+    /// Whether nobody has begun to send the request.
+    #[must_use]
+    pub fn is_unsent(&self) -> bool {
+        let unsent = self.started().is_some_and(|(_, started)| started.unsent);
+        let sent = |it: &Noted| matches!(it.note, Note::Requested | Note::Accepted { .. });
+        unsent && !self.notes.iter().any(sent)
+    }
+
+    /// Whether it is somebody else's, and nobody has taken it up yet.
+    #[must_use]
+    pub fn is_strange(&self) -> bool {
+        self.started().is_none() && !self.notes.iter().any(|it| it.note == Note::Adopted)
+    }
+
+    /// Whether the platform accepted the request.
+    #[must_use]
+    pub fn is_accepted(&self) -> bool {
+        self.notes.iter().any(|it| matches!(it.note, Note::Accepted { .. }))
+    }
+
+    /// What was published of it last.
+    #[must_use]
+    pub fn published(&self) -> Option<&Noted> {
+        self.notes.iter().rev().find(|it| matches!(it.note, Note::Published { .. }))
+    }
+
+    /// Whether a publication was requested and has not happened since.
+    #[must_use]
+    pub fn is_publication_requested(&self) -> bool {
+        let last = |it: &&Noted| {
+            matches!(
+                it.note,
+                Note::PublicationRequested | Note::Superseded { .. } | Note::Published { .. }
+            )
+        };
+        let last = self.notes.iter().rev().find(last);
+        last.is_some_and(|it| it.note == Note::PublicationRequested)
+    }
+
+    /// Whether its list was superseded by the list of a later pull.
+    #[must_use]
+    pub fn is_superseded(&self) -> bool {
+        let last = |it: &&Noted| {
+            matches!(it.note, Note::Superseded { .. } | Note::Published { .. } | Note::Resumed)
+        };
+        let last = self.notes.iter().rev().find(last);
+        last.is_some_and(|it| matches!(it.note, Note::Superseded { .. }))
+    }
+
+    /// Whether it has pages that are not in the list that was published last.
+    #[must_use]
+    pub fn has_newer_pages(&self) -> bool {
+        match self.published().map(|noted| &noted.note) {
+            Some(Note::Published { pages, .. }) => self.pages > *pages,
+            _ => false,
+        }
+    }
+
+    /// Items of nobody's quarantine that may be pages of it, and were not released.
+    #[must_use]
+    pub fn doubts(&self) -> BTreeSet<Digest> {
+        let mut doubts = BTreeSet::new();
+        for noted in &self.notes {
+            match &noted.note {
+                Note::Doubted { item } => drop(doubts.insert(*item)),
+                Note::Released { item, .. } => drop(doubts.remove(item)),
+                _ => {}
+            }
+        }
+        doubts
+    }
+
+    /// Items that were released: waived, or read after all.
+    #[must_use]
+    pub fn released(&self) -> BTreeSet<Digest> {
+        let released = self.notes.iter().filter_map(|noted| match &noted.note {
+            Note::Released { item, .. } => Some(*item),
+            _ => None,
+        });
+        released.collect()
+    }
+
+    /// Whether a report was noted already: the same bytes, signed at the same time.
+    #[must_use]
+    pub fn has_report(&self, report: Digest, signed: Option<u64>) -> bool {
+        self.notes.iter().any(|noted| match &noted.note {
+            Note::Reported { digest, signed_at, .. } => {
+                *digest == Some(report) && *signed_at == signed
+            }
+            _ => false,
+        })
+    }
+
+    /// Whether something came since it ended that may complete it: pages, or a release.
+    #[must_use]
+    pub fn is_changed_since_end(&self) -> bool {
+        let of_end = |it: &Noted| match it.note {
+            Note::Ended { pages, .. } => Some(pages),
+            _ => None,
+        };
+        let Some(at) = self.notes.iter().rposition(|it| of_end(it).is_some()) else { return false };
+        let pages = of_end(&self.notes[at]).unwrap_or(0);
+        let released = |it: &Noted| matches!(it.note, Note::Released { .. });
+        self.pages > pages || self.notes[at..].iter().any(released)
+    }
+
+    /// When anything was heard of it last.
+    #[must_use]
+    pub fn last_activity(&self) -> Option<SystemTime> {
+        self.notes.iter().map(|it| it.at).chain(self.last_page).max()
+    }
+}

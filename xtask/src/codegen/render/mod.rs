@@ -1,0 +1,70 @@
+//! From the model to Rust.
+
+mod enums;
+mod names;
+mod structs;
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+
+use super::model::{Endpoint, Model, Shape, Type};
+use crate::Result;
+use names::{doc, ident, snake};
+
+/// File names and their contents, not yet formatted.
+pub(crate) fn files(model: &Model) -> Result<Vec<(String, String)>> {
+    let mut files = Vec::new();
+    let mut modules = Vec::new();
+    for it in &model.types {
+        files.push((snake(&it.name), it.name.clone(), type_file(it)?));
+    }
+    for it in &model.endpoints {
+        files.push((snake(&it.name), it.name.clone(), endpoint_file(it)));
+    }
+    files.sort_by(|a, b| a.0.cmp(&b.0));
+    for pair in files.windows(2) {
+        if pair[0].0 == pair[1].0 {
+            return Err(format!("{} and {} would share a file", pair[0].1, pair[1].1).into());
+        }
+    }
+    for (module, name, _) in &files {
+        let (module, name) = (format_ident!("{module}"), format_ident!("{name}"));
+        modules.push((quote!(mod #module;), quote!(pub use #module::#name;)));
+    }
+    let (mods, uses): (Vec<_>, Vec<_>) = modules.into_iter().unzip();
+    let index = quote!(#(#mods)* #(#uses)*);
+    let mut out = vec![("mod.rs".to_owned(), pretty(index)?)];
+    for (module, _, tokens) in files {
+        out.push((format!("{module}.rs"), pretty(tokens)?));
+    }
+    Ok(out)
+}
+
+fn pretty(tokens: TokenStream) -> Result<String> {
+    Ok(prettyplease::unparse(&syn::parse2(tokens)?))
+}
+
+fn type_file(it: &Type) -> Result<TokenStream> {
+    match &it.shape {
+        Shape::Struct(fields) => structs::file(it, fields),
+        Shape::OpenEnum(codes) => enums::file(it, codes),
+    }
+}
+
+fn endpoint_file(it: &Endpoint) -> TokenStream {
+    let (name, text, path) = (ident(&it.name), &it.name, &it.path);
+    let (request, answer, doc) = (ident(&it.request), ident(&it.answer), doc(&it.doc));
+    quote! {
+        #doc
+        #[derive(Clone, Copy, Debug)]
+        #[non_exhaustive]
+        pub struct #name;
+
+        impl crate::Endpoint for #name {
+            const NAME: &'static str = #text;
+            const PATH: &'static str = #path;
+            type Request = crate::#request;
+            type Answer = crate::#answer;
+        }
+    }
+}
