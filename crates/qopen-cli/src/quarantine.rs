@@ -70,7 +70,7 @@ fn not_there(wanted: &str) -> Failure {
 fn show(bytes: &[u8], raw: bool) {
     match std::str::from_utf8(bytes) {
         _ if raw => say::bytes_to_reader(bytes),
-        Ok(text) => answer!("{text}"),
+        Ok(_) => say::bytes_to_reader(&[bytes, b"\n"].concat()),
         Err(_) => {
             say!("qopen: the item is not text; its {} bytes follow as base64", bytes.len());
             answer!("{}", STANDARD.encode(bytes));

@@ -1,5 +1,6 @@
 //! All writes to standard output and standard error. A closed pipe or a full disk stops no work.
 
+use std::borrow::Cow;
 use std::fmt::Arguments;
 use std::io::{self, StderrLock, Write as _};
 use std::sync::OnceLock;
@@ -79,16 +80,47 @@ pub(crate) fn to_person(text: Arguments<'_>) {
     with_level(Level::INFO, text);
 }
 
+/// The text with every character that moves a cursor, hides text or turns its direction spelled `\u001b`, as
+/// JSON spells it too. Line breaks and tabs stay.
+pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
+    let is_odd = |it: char| {
+        it.is_control() && !matches!(it, '\n' | '\t')
+            || matches!(it, '\u{2028}' | '\u{2029}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
+    };
+    if !text.contains(is_odd) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len() + 8);
+    for it in text.chars() {
+        match is_odd(it) {
+            true => escaped.push_str(&format!("\\u{:04x}", u32::from(it))),
+            false => escaped.push(it),
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+/// A text of the platform in one line of at most 300 characters.
+pub(crate) fn one_line(text: &str) -> String {
+    const MOST: usize = 300;
+    let mut line: String = text.chars().take(MOST).collect();
+    if line.len() < text.len() {
+        line.push('…');
+    }
+    escaped(&line.replace(['\n', '\r', '\t'], " ")).into_owned()
+}
+
 /// Writes to standard error; the level is seen where lines are JSON. Ignores failures.
 pub(crate) fn with_level(level: Level, text: Arguments<'_>) {
+    let text = text.to_string();
     if !is_json() {
         let time = TIMED.load(Ordering::Relaxed).then(Timestamp::now);
+        let text = escaped(&text);
         return to_stderr(|err| match time {
             Some(time) => write!(err, "{} {text}", time.strftime("%Y-%m-%dT%H:%M:%SZ")),
-            None => err.write_fmt(text),
+            None => err.write_all(text.as_bytes()),
         });
     }
-    let text = text.to_string();
     let message = text.strip_prefix("qopen: ").unwrap_or(&text).trim_end_matches('\n');
     // The same names and forms as the log's own lines.
     let object = json!({
@@ -107,7 +139,8 @@ pub(crate) fn object_to_person(object: &str) {
 
 /// Writes to standard output. Writes nothing more after the first failure.
 pub(crate) fn to_reader(text: Arguments<'_>) {
-    write(|out| out.write_fmt(text));
+    let text = text.to_string();
+    write(|out| out.write_all(escaped(&text).as_bytes()));
 }
 
 /// Writes bytes to standard output, text or not.
@@ -185,3 +218,26 @@ macro_rules! answer {
 }
 
 pub(crate) use {answer, caution, say};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_moves_a_cursor_is_spelled_and_texts_of_the_platform_are_one_line() {
+        assert_eq!(
+            escaped("a\u{1b}[31m\u{7}\u{9b}\u{202e}b\n\tc"),
+            "a\\u001b[31m\\u0007\\u009b\\u202eb\n\tc"
+        );
+        assert!(matches!(escaped("plain 中文 ü"), Cow::Borrowed(_)));
+        assert_eq!(
+            one_line("busy\n2026-01-01T00:00:00Z qopen: \u{1b}c"),
+            "busy 2026-01-01T00:00:00Z qopen: \\u001bc"
+        );
+        assert_eq!(one_line(&"ü".repeat(5000)).chars().count(), 301);
+        // The spelling is that of JSON: an object stays what it is.
+        let object = serde_json::json!({ "name": "\u{202e}\u{85}" }).to_string();
+        let read: Option<serde_json::Value> = serde_json::from_str(&escaped(&object)).ok();
+        assert_eq!(read, serde_json::from_str(&object).ok());
+    }
+}

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::exit::Failure;
 use crate::journal::{status, time};
 use crate::report::in_words;
-use crate::say::answer;
+use crate::say::{answer, one_line};
 use crate::settings::Settings;
 
 /// What a check of the journal found.
@@ -223,10 +223,10 @@ fn words(note: &Note) -> String {
         }
         Note::Accepted { serial_no: None } => "the request was accepted".to_owned(),
         Note::Reported { code, message, .. } => {
-            format!("the platform reported error {code}: {message}")
+            format!("the platform reported error {code}: {}", one_line(message))
         }
         Note::Ended { status, why, accounts, pages } => {
-            format!("{status}: {accounts} customers on {pages} pages; {why}")
+            format!("{status}: {accounts} customers on {pages} pages; {}", one_line(why))
         }
         Note::Doubted { item } => format!("the item {item} in quarantine may be a page of it"),
         Note::Released { item, read: true } => format!("the item {item} was read after all"),

@@ -20,7 +20,7 @@ use crate::exit::{Exit, Failure};
 use crate::format::{Asked, Layout};
 use crate::output::Output;
 use crate::report::{Came, Reporter, Summary};
-use crate::say::say;
+use crate::say::{one_line, say};
 use crate::settings::Settings;
 use crate::{robots, wiring};
 pub(crate) use publish::publish;
@@ -185,7 +185,7 @@ impl Work {
         self.reporter.note(&format!(
             "the resumed pull {mark_id} of robot {robot_id} is {}: {}; requesting the list anew",
             outcome.status.as_str(),
-            outcome.status
+            one_line(&outcome.status.to_string())
         ));
         self.follow(Begun::New(robot_id.clone()), args).await
     }

@@ -256,9 +256,9 @@ fn rejection(reason: RejectReason) -> (&'static str, &'static str, &'static str)
             "`qopen explain` diagnoses one",
         ),
         RejectReason::Unavailable => (
-            "callback that the journal could not keep",
-            "callbacks that the journal could not keep",
-            "is there room on the disk?",
+            "callback that could not be kept or forwarded",
+            "callbacks that could not be kept or forwarded",
+            "is there room on the disk, and does the URL of --forward answer `success`?",
         ),
         other => (other.as_str(), other.as_str(), ""),
     }

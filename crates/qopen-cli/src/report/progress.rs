@@ -7,11 +7,13 @@ use qopen::assembler::WaitingFor;
 use serde::Serialize;
 
 use super::words::{count, cut};
+use crate::say::one_line;
 
 /// The progress of a pull, in at most `width` columns.
 pub(super) fn line(progress: &Progress, since: Duration, troubles: &str, width: usize) -> String {
+    let robot = one_line(progress.pull.robot_id.as_str());
     let shown = Shown {
-        robot: progress.pull.robot_id.as_str(),
+        robot: &robot,
         pages: progress.pages as u64,
         customers: progress.accounts as u64,
         copies: progress.duplicate_pages,

@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::came::Came;
 use super::words::count;
 use crate::exit::{Exit, chain};
+use crate::say::one_line;
 use crate::settings::BASE_URL;
 
 /// The last object of a pull. Its names are a contract.
@@ -80,6 +81,9 @@ impl Summary {
         let why = match (status, instead) {
             (_, Some(instead)) => format!("no page of this pull came, but {instead}"),
             (Status::Refused(error), _) => refusal(error),
+            (Status::Reported { code, message }, _) => {
+                format!("the platform reported error {code}: {}", one_line(message))
+            }
             (status, _) => status.to_string(),
         };
         let why = match redirect_hint(status) {
@@ -221,11 +225,11 @@ fn refusal(error: &SendError) -> String {
             let what = if of_token { "the app key or secret" } else { "the request" };
             let hint = match refusal.hint.as_str() {
                 "" => String::new(),
-                hint => format!(", hint {hint}"),
+                hint => format!(", hint {}", one_line(hint)),
             };
             let said = match refusal.message.as_str() {
                 "" => String::new(),
-                message => format!(": {message}"),
+                message => format!(": {}", one_line(message)),
             };
             let advice = match of_token {
                 true => "; check QOPEN_APP_SECRET and QOPEN_APP_KEY",

@@ -59,7 +59,6 @@ pub(crate) async fn run(
     settings: Settings,
     flags: Common,
 ) -> Result<Exit, Failure> {
-    say::with_times();
     let hangups = reload::Hangups::listen();
     let layout = layout(&args)?;
     settings.check_serving()?;
@@ -85,6 +84,7 @@ pub(crate) async fn run(
         _ => Some(wiring::listen(settings.listen()?, "callbacks", "--listen").await?),
     };
     let control = wiring::listen(address, "control", "--control").await?;
+    say::with_times();
     let retain = args.receiving.retain;
     let mut builder = wiring::client(&args.receiving, &settings, &journal)?;
     let forward = forward_queue(&args, &settings, &journal).await?;

@@ -25,7 +25,7 @@ use crate::exit::Exit;
 use crate::output::{Output, Place};
 use crate::pull::is_worth_a_request;
 use crate::report::{Came, News};
-use crate::say::say;
+use crate::say::{one_line, say};
 use crate::wiring;
 
 /// How long it takes until a list that could not be published is published again: at first, and twice
@@ -534,9 +534,10 @@ impl Service {
         match self.client.announce(request).await {
             Ok(_) => {
                 say!(
-                    "qopen: {} was interrupted and is {}: {status}; requesting the list anew, mark {mark}",
+                    "qopen: {} was interrupted and is {}: {}; requesting the list anew, mark {mark}",
                     state.pull,
-                    status.as_str()
+                    status.as_str(),
+                    one_line(&status.to_string())
                 );
             }
             Err(PullError::InJournal) => {}

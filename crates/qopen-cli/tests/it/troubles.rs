@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
-use qopen_simulator::Schedule;
+use qopen_simulator::{ErrorFault, Refusal, Schedule};
 use serde_json::Value;
 
 use crate::served::Served;
@@ -171,4 +171,30 @@ fn a_refused_secret_names_the_setting_in_one_sentence() {
     );
     assert!(said.contains("check QOPEN_APP_SECRET"), "{said}");
     assert!(!said.contains("0 customers on"), "{said}");
+}
+
+#[test]
+fn texts_of_the_platform_move_no_cursor_and_forge_no_line() {
+    let message =
+        format!("\u{1b}[31mred\u{9b}\nrobot r1: complete (mark m) \u{202e}{}", "x".repeat(5000));
+    let refusal = Some(Refusal { code: 40002, message: message.clone() });
+    let reported = ErrorFault { code: 7, message, with_data: true, after_pages: 0 };
+    for schedule in [
+        Schedule { refusal, ..Schedule::default() },
+        Schedule { error: Some(reported), ..Schedule::default() },
+    ] {
+        let stage = Stage::new(&schedule);
+        let mut said = text(&stage.run(&["--robot", "r1", "--out", "list"]).stderr);
+        let mark = text(&stage.verb("pulls", &["list", "--json"]).output().unwrap().stdout);
+        let mark: Value = serde_json::from_str(mark.trim()).unwrap();
+        let shown =
+            stage.verb("pulls", &["show", mark["mark_id"].as_str().unwrap()]).output().unwrap();
+        said.push_str(&text(&shown.stdout));
+        assert!(said.contains("\\u001b[31mred\\u009b robot r1: complete"), "{said}");
+        assert!(!said.contains(['\u{1b}', '\u{9b}', '\u{202e}']), "{said}");
+        assert!(
+            said.lines().all(|line| !line.starts_with("robot r1: complete") && line.len() < 1000),
+            "{said}"
+        );
+    }
 }

@@ -205,7 +205,7 @@ impl Active {
     }
 
     fn make(path: &Path, opening: Opening, faults: &Faults) -> io::Result<Self> {
-        faults.before_create(path.parent().is_some_and(|folder| reserve::exists(folder)))?;
+        faults.before_create(path.parent().is_some_and(reserve::exists))?;
         faults.before_write()?;
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
