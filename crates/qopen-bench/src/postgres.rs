@@ -164,7 +164,8 @@ async fn published(journal: Arc<dyn Store>, sink: Arc<dyn Sink>) -> Result<Vec<D
         .journal(Arc::clone(&journal) as _)
         .timing(Timing::default().settle(SETTLE))
         .build()?;
-    let worker = Worker::start(&client, Arc::clone(&journal) as _, WorkerOptions::default());
+    let worker =
+        Worker::start(client.engine(), Arc::clone(&journal) as _, WorkerOptions::default());
     let mut times = Vec::new();
     for number in 0..LISTS {
         let (robot_id, mark_id) = ("robot".parse()?, format!("mark-{number}").parse()?);

@@ -215,7 +215,8 @@ async fn revisions() -> Result<()> {
         let text = template.text(number, number + 1 == CUSTOMERS / 100)?;
         journal.append(PageRecord::new(id.clone(), Payload::new(text))).await?;
     }
-    let worker = Worker::start(&client, Arc::clone(&journal) as _, WorkerOptions::default());
+    let worker =
+        Worker::start(client.engine(), Arc::clone(&journal) as _, WorkerOptions::default());
     let late = async {
         // The list is there first.
         while journal.pull(&id).await?.is_none_or(|state| state.published().is_none()) {

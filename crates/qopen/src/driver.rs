@@ -9,8 +9,6 @@ use qopen_assembler::{
     Anomaly, Assembler, Config, Entry, ErrorReport, Event, Failure, Fold, PullKey, StartError,
     Time, Verdict, WaitingFor,
 };
-use qopen_callback::{Refusals, Refused};
-use qopen_http::SendError;
 use qopen_journal::{Changes, Durability, Fencing, Journal, JournalError, Note, PullId};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -18,9 +16,12 @@ use tokio::time::Instant;
 use crate::classify::key_of;
 use crate::error::PullError;
 use crate::fact::{Fact, digest_of, fact_of, notes_of};
+use crate::handle::Inbox;
+use crate::known::KnownPulls;
 use crate::messages::{Command, Ended, Lease, Seen, Start, Watched};
 use crate::progress::Progress;
-use crate::receive::KnownPulls;
+use crate::refusals::{RefusalSource, Refused};
+use crate::requester::RequestError;
 use crate::status::Status;
 use crate::tenure::{self, Generation, HUNG, Tenure};
 
@@ -31,7 +32,7 @@ struct Entered {
     seen: watch::Sender<Seen>,
     /// Held for as long as the assembler remembers the pull.
     _lease: Arc<Lease>,
-    not_sent: Option<Arc<SendError>>,
+    not_sent: Option<Arc<RequestError>>,
     /// How long it was under way in processes before this one.
     elapsed: Duration,
     /// The claim that it is followed under.
@@ -61,7 +62,7 @@ pub(crate) struct Driver {
     /// Pulls that the caller let go of: a page of theirs may still be on its way.
     let_go: BTreeSet<PullId>,
     /// What was refused, and how much of it the assembler was told of.
-    refusals: Refusals,
+    refusals: Arc<dyn RefusalSource>,
     refused: u64,
     /// When the journal answered last, and when it is asked again where it does not.
     heard: Instant,
@@ -88,11 +89,11 @@ impl Driver {
         journal: Arc<dyn Journal>,
         known: Arc<KnownPulls>,
         adopted: mpsc::Sender<(PullId, Watched)>,
-        mut commands: mpsc::UnboundedReceiver<Command>,
-        facts: mpsc::Receiver<(Instant, Fact)>,
-        refusals: Refusals,
+        inbox: Inbox,
+        refusals: Arc<dyn RefusalSource>,
     ) {
-        let mut refusing = refusals.watch();
+        let Inbox { mut commands, facts } = inbox;
+        let refusing = Arc::clone(&refusals);
         let (released, mut releases) = mpsc::unbounded_channel();
         let assembler = Assembler::new(config);
         let epoch = Instant::now();
@@ -138,7 +139,7 @@ impl Driver {
                 },
                 Some((arrived, fact)) = driver.facts.recv() => driver.take_at(arrived, fact).await,
                 Some(pull) = releases.recv() => driver.forget(pull).await,
-                Ok(()) = refusing.changed() => driver.count_refusals(),
+                () = refusing.more_than(driver.refused) => driver.count_refusals(),
                 () = sleep_until(driver.away), if driver.away.is_some() => driver.ask_again().await,
                 () = sleep_until(due), if due.is_some() => {
                     let now = driver.now();
@@ -159,12 +160,10 @@ impl Driver {
 
     /// Tells the assembler what was refused since it was told last.
     fn count_refusals(&mut self) {
-        let Refused { count, last, .. } = self.refusals.get();
-        if count > self.refused
-            && let Some(last) = last
-        {
-            let at = self.time_of(last);
-            self.assembler.handle_refusal(at);
+        let Refused { count, last, .. } = self.refusals.refused();
+        if count > self.refused {
+            let at = last.map_or_else(Instant::now, Instant::from_std);
+            self.assembler.handle_refusal(self.time_of(at));
             self.refused = count;
         }
     }
@@ -465,13 +464,13 @@ impl Driver {
 
     /// The request failed. The callbacks are the truth: where pages have come, it was taken; where
     /// it may have been, they get the time to come.
-    fn not_sent(&mut self, now: Time, pull: &PullId, error: SendError) {
+    fn not_sent(&mut self, now: Time, pull: &PullId, error: RequestError) {
         let key = key_of(pull);
         let came = self.assembler.fold(&key).is_some_and(has_anything);
         let Some(entered) = self.pulls.get_mut(&key) else { return };
         let wait = came || error.may_have_arrived();
         if wait {
-            let error = &error as &dyn std::error::Error;
+            let error = error.cause() as &dyn std::error::Error;
             tracing::warn!(%pull, error, "the request failed, and may have been taken; going on");
             self.assembler.handle_accepted(now, &key);
         }
@@ -711,10 +710,11 @@ mod tests {
 
     use qopen_assembler::{PageDigest, PullOptions, Timing};
     use qopen_journal::MemoryJournal;
-    use tokio::sync::oneshot;
 
     use super::*;
     use crate::classify::{Classified, classify};
+    use crate::handle::DriverHandle;
+    use crate::refusals::RefusalCount;
 
     /// Where the assembler turns a page away because its events wait, the page is handed in again.
     #[tokio::test]
@@ -723,12 +723,11 @@ mod tests {
         let mut config = Config::default();
         config.limits.queued_events = 1;
         let pull = PullId { robot_id: "r".parse().unwrap(), mark_id: "m".parse().unwrap() };
-        let (commands, heard) = mpsc::unbounded_channel();
-        let (facts, told) = mpsc::channel(PAGES);
+        let (driver, inbox) = DriverHandle::new();
         let (adopted, _adopted) = mpsc::channel(1);
         let journal = Arc::new(MemoryJournal::default());
         let known = Arc::new(KnownPulls::default());
-        let refusals = Refusals::default();
+        let refusals = Arc::new(RefusalCount::default());
         let page = |number: usize| {
             let last = number + 1 == PAGES;
             let text = format!(
@@ -743,22 +742,15 @@ mod tests {
             }
         };
         // They are there before the driver looks, and are taken one after the other.
-        let (reply, answer) = oneshot::channel();
-        let hold = oneshot::channel();
-        let generation = 1;
-        assert!(
-            commands.send(Command::Hold { pull: pull.clone(), generation, reply: hold.0 }).is_ok()
-        );
-        tokio::spawn(Driver::run(config, journal, known, adopted, heard, told, refusals));
-        hold.1.await.unwrap().unwrap();
+        let generation = driver.next_generation();
+        tokio::spawn(Driver::run(config, journal, known, adopted, inbox, refusals));
+        let _held = driver.hold(&pull, generation).await.unwrap();
         for number in 0..PAGES {
-            assert!(facts.send((Instant::now(), page(number))).await.is_ok());
+            driver.tell(page(number)).await;
         }
         let timing = Timing::default().settle(Duration::from_millis(100));
-        let start = Box::new(Start::new(PullOptions::default().timing(timing)));
-        let start = Command::Start { pull: pull.clone(), generation, start, reply };
-        assert!(commands.send(start).is_ok());
-        let mut watched = answer.await.unwrap().unwrap();
+        let start = Start::new(PullOptions::default().timing(timing));
+        let mut watched = driver.start(&pull, generation, start).await.unwrap();
         let ended = watched.seen.wait_for(|seen| seen.ended.is_some()).await.unwrap();
         let status = &ended.ended.as_ref().unwrap().status;
         assert!(matches!(status, Status::Complete(_)), "{status:?}");

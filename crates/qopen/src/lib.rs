@@ -1,31 +1,45 @@
 #![doc = include_str!("../README.md")]
 
+mod accepted;
+mod cancel;
 mod classify;
 mod client;
+mod counts;
 mod driver;
+mod engine;
 mod error;
 mod fact;
 mod foreign;
 mod forward_queue;
+mod handle;
+mod intake;
+mod known;
 mod messages;
 mod outcome;
 mod progress;
 mod publish;
 mod pull;
 mod receive;
+mod refusals;
 mod replay;
+mod requester;
 mod resume;
+mod send;
 mod stats;
 mod status;
 mod tenure;
 mod under_way;
 mod worker;
 
+pub use accepted::{Accepted, Incoming, NotKept};
 pub use classify::{Classified, ClassifiedPage, Unreadable, classify};
 pub use client::{Client, ClientBuilder, ClientError};
+pub use counts::{EngineStats, Stranger};
+pub use engine::{Engine, EngineBuilder, EngineError};
 pub use error::PullError;
 pub use foreign::{ForeignEvent, ForeignHandler, ForwardTo};
 pub use forward_queue::{ForwardQueue, ForwardQueueBuilder};
+pub use intake::Intake;
 pub use outcome::{Outcome, PulledList};
 pub use progress::Progress;
 pub use publish::{
@@ -33,9 +47,12 @@ pub use publish::{
     read_out,
 };
 pub use pull::{Pull, PullRequest};
+pub use refusals::{RefusalCount, RefusalSource, Refused};
 pub use replay::{Replay, ReplayError, Replayed};
+pub use requester::{RequestError, Requester};
 pub use resume::kept_list;
-pub use stats::{Stats, Stranger};
+pub use send::send_error;
+pub use stats::Stats;
 pub use status::Status;
 pub use worker::{ClaimedPull, TakePlaceError, Worker, WorkerOptions};
 

@@ -13,6 +13,7 @@ use qopen_assembler::Timing;
 use qopen_journal::{PullId, Started};
 use qopen_types::{MarkId, RobotId};
 
+use crate::cancel::CancelOnDrop;
 use crate::error::PullError;
 use crate::outcome::Outcome;
 use crate::progress::Progress;
@@ -135,36 +136,6 @@ impl Pull {
     /// Ends the pull with what is there; the outcome follows.
     pub fn cancel(&self) {
         self.cancel.call();
-    }
-}
-
-/// Cancels when dropped, unless it was told not to. Cancelling what has ended, or never began, does
-/// nothing.
-pub(crate) struct CancelOnDrop {
-    cancel: Box<dyn Fn() + Send + Sync>,
-    on_drop: bool,
-}
-
-impl CancelOnDrop {
-    pub(crate) fn new(cancel: impl Fn() + Send + Sync + 'static) -> Self {
-        Self { cancel: Box::new(cancel), on_drop: true }
-    }
-
-    /// From now on it cancels only when it is called.
-    pub(crate) fn disarm(&mut self) {
-        self.on_drop = false;
-    }
-
-    pub(crate) fn call(&self) {
-        (self.cancel)();
-    }
-}
-
-impl Drop for CancelOnDrop {
-    fn drop(&mut self) {
-        if self.on_drop {
-            self.call();
-        }
     }
 }
 

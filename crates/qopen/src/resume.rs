@@ -10,10 +10,10 @@ use qopen_assembler::{
 };
 use qopen_journal::{Changes, Journal, JournalError, Note, PageRecord, PullId, PullState, Started};
 
-use crate::PulledList;
 use crate::classify::{Classified, classify, key_of};
 use crate::fact::{Fact, digest_of, standing};
 use crate::messages::Start;
+use crate::outcome::PulledList;
 
 /// How a pull goes on.
 pub(crate) struct Resumed {

@@ -1,41 +1,23 @@
 //! What a client counts.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-
 use qopen_callback::{Refusals, RejectReason, receiver};
-use qopen_journal::PullId;
 use qopen_types::Reading;
 
-/// What a client's receiver counted since the client was made. Clones share the counts.
+use crate::counts::{EngineStats, Stranger};
+
+/// What a client counted since it was made: its receiver's counts and its engine's. Clones share the
+/// counts.
 #[derive(Clone, Debug, Default)]
 pub struct Stats {
-    pub(crate) receiver: receiver::Stats,
-    counts: Arc<Counts>,
-}
-
-#[derive(Debug, Default)]
-struct Counts {
-    duplicate_pages: AtomicU64,
-    unknown_marks: AtomicU64,
-    unreadable: AtomicU64,
-    stray_reports: AtomicU64,
-    repeated_reports: AtomicU64,
-    /// A pull that was named and is not known, and the known one that is most like it.
-    stranger: Mutex<Option<Stranger>>,
-}
-
-/// A pull that a page named, and that nobody here asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Stranger {
-    /// What the page named.
-    pub named: PullId,
-    /// A pull that differs from it only in the case of the mark's letters, or in the robot.
-    pub near: Option<PullId>,
+    receiver: receiver::Stats,
+    engine: EngineStats,
 }
 
 impl Stats {
+    pub(crate) fn new(receiver: receiver::Stats, engine: EngineStats) -> Self {
+        Self { receiver, engine }
+    }
+
     /// Callbacks that were not answered `success`, by reason; only reasons that occurred.
     #[must_use]
     pub fn rejections(&self) -> Vec<(RejectReason, u64)> {
@@ -87,37 +69,37 @@ impl Stats {
     /// Pages that the journal had already.
     #[must_use]
     pub fn duplicate_pages(&self) -> u64 {
-        self.counts.duplicate_pages.load(Ordering::Relaxed)
+        self.engine.duplicate_pages()
     }
 
     /// Pages and error reports of pulls that neither the client nor its journal knows.
     #[must_use]
     pub fn unknown_marks(&self) -> u64 {
-        self.counts.unknown_marks.load(Ordering::Relaxed)
+        self.engine.unknown_marks()
     }
 
     /// Callbacks that verified and could not be understood.
     #[must_use]
     pub fn unreadable_pages(&self) -> u64 {
-        self.counts.unreadable.load(Ordering::Relaxed)
+        self.engine.unreadable_pages()
     }
 
     /// Error reports that belong to no pull that is open, or to several.
     #[must_use]
     pub fn stray_reports(&self) -> u64 {
-        self.counts.stray_reports.load(Ordering::Relaxed)
+        self.engine.stray_reports()
     }
 
     /// Error reports that came before: each counts once.
     #[must_use]
     pub fn repeated_reports(&self) -> u64 {
-        self.counts.repeated_reports.load(Ordering::Relaxed)
+        self.engine.repeated_reports()
     }
 
     /// The last pull that a page named and that is not known here.
     #[must_use]
     pub fn last_stranger(&self) -> Option<Stranger> {
-        self.counts.stranger.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.engine.last_stranger()
     }
 
     /// Callbacks that were verified, and that no key opened.
@@ -129,7 +111,13 @@ impl Stats {
     /// Callbacks that had to be read otherwise than plainly, by reading; only those that occurred.
     #[must_use]
     pub fn readings(&self) -> Vec<(Reading, u64)> {
-        self.receiver.readings()
+        let opened = self.receiver.readings();
+        let both = Reading::ALL.iter().map(|reading| {
+            let of_envelopes = opened.iter().find(|(known, _)| known == reading);
+            let count = of_envelopes.map_or(0, |(_, count)| *count);
+            (*reading, count + self.engine.pages_read_as(*reading))
+        });
+        both.filter(|(_, count)| *count > 0).collect()
     }
 
     /// What was refused that may have been a page. Give it to the listeners that serve the client's
@@ -139,31 +127,15 @@ impl Stats {
         self.receiver.refusals()
     }
 
-    /// What the receiver counted.
+    /// The receiver's counts.
     #[must_use]
     pub fn receiver(&self) -> &receiver::Stats {
         &self.receiver
     }
 
-    pub(crate) fn count_duplicate(&self) {
-        self.counts.duplicate_pages.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn count_unreadable(&self) {
-        self.counts.unreadable.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn count_stray_report(&self) {
-        self.counts.stray_reports.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn count_repeated_report(&self) {
-        self.counts.repeated_reports.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn count_stranger(&self, named: PullId, near: Option<PullId>) {
-        self.counts.unknown_marks.fetch_add(1, Ordering::Relaxed);
-        let stranger = Some(Stranger { named, near });
-        *self.counts.stranger.lock().unwrap_or_else(PoisonError::into_inner) = stranger;
+    /// The engine's counts.
+    #[must_use]
+    pub fn engine(&self) -> &EngineStats {
+        &self.engine
     }
 }

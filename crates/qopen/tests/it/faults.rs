@@ -154,7 +154,7 @@ async fn refusals_of_the_request_and_of_the_credentials() {
         let harness = Harness::start(schedule).await;
         let outcome = harness.pull().await;
         let Status::Refused(error) = &outcome.status else { panic!("{:?}", outcome.status) };
-        assert_eq!(error.refusal().unwrap().code, code);
+        assert_eq!(qopen::send_error(error).unwrap().refusal().unwrap().code, code);
         assert!(outcome.status.to_string().contains("log-simulated"), "{}", outcome.status);
     }
 }

@@ -59,7 +59,8 @@ async fn a_publication_that_hangs_loses_the_pull_and_publishes_nothing() {
         Harness::start_with(schedule, |builder| builder.journal(Arc::clone(&journal) as _)).await;
     let mut options = WorkerOptions::default();
     (options.lease, options.stalled) = (Duration::from_secs(2), Duration::from_secs(1));
-    let worker = Worker::start(&harness.client, Arc::clone(&journal) as Arc<dyn Workload>, options);
+    let worker =
+        Worker::start(harness.client.engine(), Arc::clone(&journal) as Arc<dyn Workload>, options);
     announced(&harness).await;
     let folder = tempfile::tempdir().unwrap();
     let place = FileSink::new(folder.path().join("list"), Format::Jsonl);
