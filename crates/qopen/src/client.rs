@@ -5,15 +5,12 @@ use std::time::Duration;
 
 use qopen_assembler::Timing;
 use qopen_callback::{Keyring, SharedKeyring, receiver};
+use qopen_engine::{Engine, EngineBuilder, EngineError, Pull, PullError, PullRequest, PulledList};
 use qopen_http::Sender;
 use qopen_journal::{Journal, PullId};
 use qopen_sink::Sink;
 
-use crate::engine::{Engine, EngineBuilder, EngineError};
-use crate::error::PullError;
 use crate::foreign::ForeignHandler;
-use crate::outcome::PulledList;
-use crate::pull::{Pull, PullRequest};
 use crate::receive::{Handler, Refusals};
 use crate::send::ByHttp;
 use crate::stats::Stats;
@@ -95,7 +92,6 @@ impl ClientBuilder {
         let engine = self.engine.hand_back_strangers(self.foreign.is_some()).refusals(refusals);
         let engine = engine.build().map_err(|error| match error {
             EngineError::NoRuntime => ClientError::NoRuntime,
-            #[allow(unreachable_patterns, reason = "the enum may grow")]
             error => ClientError::Engine(error),
         })?;
         let ring = SharedKeyring::new(self.ring);

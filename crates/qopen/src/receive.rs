@@ -4,15 +4,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use qopen_callback::receiver::{self, NotTaken, Received, Undecrypted};
+use qopen_engine::{Accepted, Incoming, Intake, NotKept, RefusalSource, Refused};
 use qopen_journal::Payload;
 use qopen_types::EventType;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::accepted::{Accepted, Incoming, NotKept};
 use crate::foreign::{ForeignEvent, ForeignHandler};
-use crate::intake::Intake;
-use crate::refusals::{RefusalSource, Refused};
 
 /// Events of other kinds that are handed on at once. Far fewer than the connections of one peer, so that
 /// a listener that hangs cannot use up those by which pages come.

@@ -1,11 +1,10 @@
 //! The platform's HTTP API as what requests lists.
 
 use async_trait::async_trait;
+use qopen_engine::{RequestError, Requester};
 use qopen_http::{SendError, Sender};
 use qopen_journal::PullId;
 use qopen_types::RobotAccountListRequest;
-
-use crate::requester::{RequestError, Requester};
 
 /// Requests lists by HTTP. The cause of its errors is a [`SendError`].
 pub(crate) struct ByHttp(pub(crate) Sender);
@@ -30,7 +29,7 @@ impl Requester for ByHttp {
 }
 
 /// The sender's error behind a request that failed; `None` where another
-/// [`Requester`](crate::Requester) made the request.
+/// [`Requester`](qopen_engine::Requester) made the request.
 #[must_use]
 pub fn send_error(error: &RequestError) -> Option<&SendError> {
     error.cause().downcast_ref()

@@ -1,9 +1,8 @@
 //! What a client counts.
 
 use qopen_callback::{Refusals, RejectReason, receiver};
+use qopen_engine::{EngineStats, Stranger};
 use qopen_types::Reading;
-
-use crate::counts::{EngineStats, Stranger};
 
 /// What a client counted since it was made: its receiver's counts and its engine's. Clones share the
 /// counts.
