@@ -3,24 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{FutureExt as _, StreamExt as _, stream};
 use qopen_assembler::{Config, PullOptions, Timing};
 use qopen_journal::{Durability, Fencing, Journal, JournalError, MemoryJournal, Note, PullId};
 use qopen_sink::Sink;
 use qopen_types::MarkId;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::accepted::{Accepted, Incoming, NotKept};
-use crate::cancel::CancelOnDrop;
 use crate::counts::EngineStats;
 use crate::driver::Driver;
 use crate::error::PullError;
 use crate::handle::DriverHandle;
 use crate::intake::{Intake, Strays};
 use crate::known::KnownPulls;
-use crate::messages::{Seen, Start, Watched};
-use crate::outcome::{Outcome, PulledList};
+use crate::messages::{Start, Watched};
+use crate::outcome::PulledList;
 use crate::publish;
 use crate::pull::{Pull, PullRequest};
 use crate::refusals::{RefusalCount, RefusalSource};
@@ -222,7 +220,7 @@ impl Engine {
             inner.journal.note(&id, note).await.map_err(PullError::Journal)?;
         }
         inner.send(&under_way, None, need_tag_info);
-        Ok(handle(id, watched, Arc::clone(&inner.journal), None, under_way.cancel))
+        Ok(Pull::new(id, watched, Arc::clone(&inner.journal), None, under_way.cancel))
     }
 
     /// As [`pull`](Self::pull), for a list that `sink` will publish: takes the sink's next sequence number
@@ -273,9 +271,9 @@ impl Engine {
     pub async fn adopted(&self) -> Option<Pull> {
         let (id, watched) = self.inner.adoptions.lock().await.recv().await?;
         // Nobody here has started it: its generation is 0.
-        let mut cancel = UnderWay::new(self.inner.driver.clone(), id.clone(), 0).cancel;
+        let cancel = UnderWay::new(self.inner.driver.clone(), id.clone(), 0).cancel;
         cancel.disarm();
-        Some(handle(id, watched, Arc::clone(&self.inner.journal), None, cancel))
+        Some(Pull::new(id, watched, Arc::clone(&self.inner.journal), None, cancel))
     }
 
     /// Takes up a pull that another process has left, or that ended without a complete list: its
@@ -341,7 +339,7 @@ impl Engine {
         }
         letting_go.not_after_all();
         let journal = Arc::clone(&inner.journal);
-        Ok(handle(id.clone(), watched, journal, tenure.map(Arc::clone), under_way.cancel))
+        Ok(Pull::new(id.clone(), watched, journal, tenure.map(Arc::clone), under_way.cancel))
     }
 
     pub(crate) fn driver(&self) -> &DriverHandle {
@@ -419,38 +417,4 @@ impl std::fmt::Debug for Engine {
 fn new_mark() -> Result<MarkId, PullError> {
     // The text of a UUID is always an identifier.
     MarkId::new(Uuid::now_v7().to_string()).map_err(|_| PullError::Closed)
-}
-
-fn handle(
-    id: PullId,
-    watched: Watched,
-    journal: Arc<dyn Journal>,
-    tenure: Option<Arc<Tenure>>,
-    cancel: CancelOnDrop,
-) -> Pull {
-    let Watched { seen, lease } = watched;
-    let progress = stream::unfold(seen.clone(), |mut seen| async move {
-        if seen.borrow().ended.is_some() {
-            return None;
-        }
-        seen.changed().await.ok()?;
-        if seen.borrow().gone {
-            return None;
-        }
-        let progress = seen.borrow_and_update().progress.clone();
-        Some((progress, seen))
-    });
-    let list = PulledList::new(id.clone(), journal, tenure, seen.clone(), lease);
-    let outcome = ended(seen, list);
-    Pull { id, progress: progress.boxed(), outcome: outcome.boxed(), cancel }
-}
-
-async fn ended(mut seen: watch::Receiver<Seen>, list: PulledList) -> Result<Outcome, PullError> {
-    let over = |seen: &Seen| seen.ended.is_some() || seen.gone;
-    let seen = seen.wait_for(over).await.map_err(|_| PullError::Closed)?.clone();
-    if seen.gone && seen.ended.is_none() {
-        return Err(PullError::Fenced);
-    }
-    let ended = seen.ended.ok_or(PullError::Closed)?;
-    Ok(Outcome { status: ended.status, progress: seen.progress, list })
 }

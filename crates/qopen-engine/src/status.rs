@@ -45,6 +45,12 @@ impl Status {
         }
     }
 
+    /// Whether the list is complete, as far as can be known.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        matches!(self, Self::Complete(_))
+    }
+
     pub(crate) fn of(failure: Failure) -> Self {
         match failure {
             Failure::Silent => Self::NoCallback,

@@ -19,7 +19,7 @@ const CRATES: [(&str, &[&str]); 10] = [
     ("qopen-callback", &["axum", "tokio"]),
     ("qopen-journal", &["futures_core"]),
     ("qopen-sink", &[]),
-    ("qopen-engine", &["futures_core"]),
+    ("qopen-engine", &[]),
     ("qopen", &["axum"]),
     (
         "qopen-postgres",

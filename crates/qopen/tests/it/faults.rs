@@ -318,7 +318,7 @@ async fn a_page_of_which_little_can_be_read_still_stands_against_completeness() 
         let harness = Harness::start(Schedule { max_delay_ms: 200, ..Schedule::default() }).await;
         let pull = harness.client.pull(PullRequest::new(robot())).await.unwrap();
         assert_eq!(post(&harness, page).await, answer);
-        let outcome = pull.await.unwrap();
+        let outcome = pull.outcome().await.unwrap();
         assert!(
             matches!(&outcome.status, Status::Incomplete(it) if *it == expected),
             "{page}: {:?}",
@@ -344,7 +344,7 @@ async fn of_two_contents_the_greater_digest_is_published_whatever_of_it_can_be_r
         );
         assert_eq!(post(&harness, &page).await, 200);
     }
-    let outcome = pull.await.unwrap();
+    let outcome = pull.outcome().await.unwrap();
     assert!(matches!(outcome.status, Status::Complete(_)));
     let (list, published) = written(&outcome).await;
     // The greater digest wins, and a field that it has unreadable costs the field.
