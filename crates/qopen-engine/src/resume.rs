@@ -133,7 +133,7 @@ pub(crate) async fn list_of(
 }
 
 /// Everything that the journal knows of the pull's pages, and what is new in it since it was published.
-async fn fold(
+pub(crate) async fn fold(
     journal: &dyn Journal,
     state: &PullState,
 ) -> Result<(Fold, Option<Changes>), JournalError> {

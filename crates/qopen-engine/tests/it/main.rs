@@ -4,5 +4,6 @@
 
 mod evidence;
 mod feeding;
+mod replay;
 mod requests;
 mod support;
