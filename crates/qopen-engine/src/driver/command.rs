@@ -40,29 +40,10 @@ impl Driver {
             }
             Command::Start { pull, generation, start, reply } => {
                 let key = key_of(&pull);
-                let held = self.held.remove(&key).map(|held| held.facts).unwrap_or_default();
-                let mut start = *start;
-                let started = match (start.ended, start.fold.take_if(|_| start.ended.is_some())) {
-                    (Some((revision, late)), Some(fold)) => {
-                        let options = start.options;
-                        self.assembler.start_completed(
-                            now,
-                            key.clone(),
-                            options,
-                            fold,
-                            revision,
-                            late,
-                        )
-                    }
-                    _ => self.assembler.start(now, key.clone(), start.options),
-                };
-                let ours = started.is_ok();
-                let id = pull.clone();
-                let answer = started.map(|()| self.begin(now, pull, generation, start));
-                self.forget_unstarted(&id);
-                held.into_iter().for_each(|(at, fact)| self.take(at, fact));
+                let answer = self.start(now, pull, generation, *start);
+                let ours = answer.is_ok();
                 if reply.send(answer).is_err() && ours {
-                    // Whoever asked has gone; nobody waits for it. It was open a moment ago.
+                    // The caller has gone. The pull was open a moment ago.
                     let _ = self.assembler.cancel(now, &key);
                 }
             }
@@ -94,21 +75,8 @@ impl Driver {
                 let _ = reply.send(missing);
             }
             Command::Forget(pull, reply) => {
-                let key = key_of(&pull);
-                let under_way = self.held.contains_key(&key)
-                    || self.assembler.open_pulls().any(|open| *open == key);
-                if !under_way {
-                    // Where it is not remembered, that is as it should be.
-                    let _ = self.assembler.forget(now, &key);
-                    self.pulls.remove(&key);
-                    self.known.remove(&pull);
-                    if self.let_go.len() >= LET_GO {
-                        self.let_go.clear();
-                    }
-                    self.let_go.insert(pull);
-                }
-                // Whoever asked may have gone.
-                let _ = reply.send(if under_way { Err(PullError::UnderWay) } else { Ok(()) });
+                // The caller may have gone.
+                let _ = reply.send(self.forget_ended(now, pull));
             }
             Command::Cancel(pull, generation) => {
                 if self.is_current(&pull, generation) {
@@ -117,6 +85,45 @@ impl Driver {
                 }
             }
         }
+    }
+
+    fn start(
+        &mut self,
+        now: Time,
+        pull: PullId,
+        generation: Generation,
+        mut start: Start,
+    ) -> Result<Watched, StartError> {
+        let key = key_of(&pull);
+        let held = self.held.remove(&key).map(|held| held.facts).unwrap_or_default();
+        let options = start.options;
+        let started = match (start.ended, start.fold.take_if(|_| start.ended.is_some())) {
+            (Some((revision, late)), Some(fold)) => {
+                self.assembler.start_completed(now, key, options, fold, revision, late)
+            }
+            _ => self.assembler.start(now, key, options),
+        };
+        let id = pull.clone();
+        let watched = started.map(|()| self.begin(now, pull, generation, start));
+        self.forget_unstarted(&id);
+        held.into_iter().for_each(|(at, fact)| self.take(at, fact));
+        watched
+    }
+
+    fn forget_ended(&mut self, now: Time, pull: PullId) -> Result<(), PullError> {
+        let key = key_of(&pull);
+        if self.held.contains_key(&key) || self.assembler.open_pulls().any(|open| *open == key) {
+            return Err(PullError::UnderWay);
+        }
+        // One that is not remembered is forgotten already.
+        let _ = self.assembler.forget(now, &key);
+        self.pulls.remove(&key);
+        self.known.remove(&pull);
+        if self.let_go.len() >= LET_GO {
+            self.let_go.clear();
+        }
+        self.let_go.insert(pull);
+        Ok(())
     }
 
     /// A pull that was only held is no longer known.
