@@ -71,7 +71,7 @@ impl EngineStats {
 
     /// Pages that had to be read otherwise than plainly, for one reading.
     #[must_use]
-    pub fn pages_read_as(&self, reading: Reading) -> u64 {
+    pub fn read_as(&self, reading: Reading) -> u64 {
         self.0.readings[reading as usize].load(Ordering::Relaxed)
     }
 

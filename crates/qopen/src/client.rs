@@ -15,18 +15,6 @@ use crate::receive::{Handler, Refusals};
 use crate::send::ByHttp;
 use crate::stats::Stats;
 
-/// A client that cannot be built.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ClientError {
-    /// `build` was called outside a tokio runtime, which the client's driver needs.
-    #[error("a client is built inside a tokio runtime; there is none here")]
-    NoRuntime,
-    /// The engine cannot be built for another reason.
-    #[error(transparent)]
-    Engine(EngineError),
-}
-
 /// Settings of a [`Client`].
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct ClientBuilder {
@@ -85,15 +73,12 @@ impl ClientBuilder {
     /// Makes the client and starts its driver.
     ///
     /// # Errors
-    /// [`ClientError::NoRuntime`], outside a tokio runtime.
-    pub fn build(self) -> Result<Client, ClientError> {
+    /// [`EngineError::NoRuntime`], outside a tokio runtime.
+    pub fn build(self) -> Result<Client, EngineError> {
         let received = receiver::Stats::default();
         let refusals = Arc::new(Refusals(received.refusals().clone()));
         let engine = self.engine.hand_back_strangers(self.foreign.is_some()).refusals(refusals);
-        let engine = engine.build().map_err(|error| match error {
-            EngineError::NoRuntime => ClientError::NoRuntime,
-            error => ClientError::Engine(error),
-        })?;
+        let engine = engine.build()?;
         let ring = SharedKeyring::new(self.ring);
         let handler = Arc::new(Handler::new(engine.intake().clone(), self.foreign));
         let router = receiver::router(ring.clone(), handler, self.receiver, received.clone());

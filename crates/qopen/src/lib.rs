@@ -7,17 +7,18 @@ mod receive;
 mod send;
 mod stats;
 
-pub use client::{Client, ClientBuilder, ClientError};
+pub use client::{Client, ClientBuilder};
 pub use foreign::{ForeignEvent, ForeignHandler, ForwardTo};
 pub use forward_queue::{ForwardQueue, ForwardQueueBuilder};
 pub use send::send_error;
 pub use stats::Stats;
 
 pub use qopen_engine::{
-    ClaimedPull, Classified, ClassifiedPage, Outcome, Progress, PublishError, PublishOptions,
-    Published, PublishedList, Pull, PullError, PullRequest, PulledList, Replay, ReplayError,
-    Replayed, RequestError, Status, Stranger, TakePlaceError, Unreadable, Worker, WorkerOptions,
-    classify, kept_list, publish, publish_with, quarantine_line, read_out,
+    ClaimedPull, Classified, ClassifiedPage, EngineError as ClientError, Outcome, Progress,
+    PublishError, PublishOptions, Published, PublishedList, Pull, PullError, PullRequest,
+    PulledList, Replay, ReplayError, Replayed, RequestError, Status, Stranger, TakePlaceError,
+    Unreadable, Worker, WorkerOptions, classify, kept_list, publish, publish_with, quarantine_line,
+    read_out,
 };
 
 pub use qopen_assembler as assembler;

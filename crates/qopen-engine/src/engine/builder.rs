@@ -77,8 +77,9 @@ impl EngineBuilder {
         self
     }
 
-    /// Returns the pages of pulls that another system requested as [`Accepted::External`], unless a
-    /// page may belong to an open pull. Default: as with [`adopt`](Self::adopt).
+    /// Returns the pages of pulls that another system requested as
+    /// [`Accepted::External`](crate::Accepted::External), unless a page may belong to an open pull.
+    /// Default: as with [`adopt`](Self::adopt).
     pub fn hand_back_strangers(mut self, hand_back: bool) -> Self {
         self.strays.hand_back = hand_back;
         self

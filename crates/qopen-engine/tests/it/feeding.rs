@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::{FutureExt as _, StreamExt as _};
 use qopen_engine::{Accepted, Engine, Intake, NotKept, PullError, Status, Worker};
-use qopen_journal::{DiskJournal, DiskOptions, Faults, Journal, Payload};
+use qopen_journal::{DiskJournal, DiskOptions, Faults, Journal, MemoryJournal, Payload};
 use qopen_sink::{FileSink, Format};
 use tokio::sync::{mpsc, oneshot};
 
@@ -156,11 +156,34 @@ async fn waiting_for_an_outcome_may_be_given_up() {
     assert!(timed_out.is_err());
     engine.accept(page(1, false)).await.unwrap();
     assert!(pull.outcome().await.unwrap().status.is_complete(), "the pull goes on");
-    // From the outcome on, dropping the handle cancels nothing: a late page makes a revision.
-    let list = pull.outcome().await.unwrap().list;
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropping_a_handle_after_its_outcome_does_not_cancel_a_pull_that_a_page_opens_again() {
+    let engine = builder().build().unwrap();
+    let pull = engine.pull(request()).await.unwrap();
+    engine.accept(page(1, true)).await.unwrap();
+    let outcome = pull.outcome().await.unwrap();
+    assert!(matches!(outcome.status, Status::Incomplete(_)), "{}", outcome.status);
+    engine.accept(page(2, false)).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1)).await;
     drop(pull);
-    engine.accept(page(2, true)).await.unwrap();
-    assert_eq!(list.revised_after(1).await, Some(2));
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let outcome = outcome.refreshed();
+    assert!(outcome.status.is_complete(), "{}", outcome.status);
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropping_a_handle_before_its_outcome_cancels_the_pull() {
+    let journal = Arc::new(MemoryJournal::default());
+    let engine = builder().journal(Arc::clone(&journal) as _).build().unwrap();
+    let pull = engine.pull(request()).await.unwrap();
+    engine.accept(page(1, true)).await.unwrap();
+    drop(pull);
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    let state = journal.pull(&id()).await.unwrap().unwrap();
+    let ended = state.ended().map(|noted| format!("{:?}", noted.note)).unwrap();
+    assert!(ended.contains("cancelled"), "{ended}");
 }
 
 #[test]

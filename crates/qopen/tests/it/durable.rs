@@ -74,7 +74,7 @@ async fn i1_no_success_leaves_while_the_sync_is_held_back() {
     faults.hold_syncs(true);
     harness.door.send_replace(true);
     while pull.progress().await.unwrap().owed_pages < 4 {}
-    assert_eq!(harness.client.stats().accepted(), 0);
+    assert_eq!(harness.client.stats().receiver().accepted(), 0);
     assert_eq!(harness.simulator.counts().acknowledged, 0);
     faults.hold_syncs(false);
     let outcome = pull.outcome().await.unwrap();
@@ -356,7 +356,7 @@ async fn i6_a_page_of_a_pull_that_is_not_under_way_is_kept_where_the_journal_kno
     let stranger = text(&page).replace("\"mark\"", "\"another\"");
     assert!(post(&client, &stranger).await);
     assert_eq!(journal.pulls().await.unwrap().len(), 1);
-    assert_eq!(client.stats().unknown_marks(), 1);
+    assert_eq!(client.stats().engine().unknown_marks(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -372,7 +372,7 @@ async fn a_page_of_a_pull_that_was_let_go_is_a_strangers() {
     client.forget(&id()).await.unwrap();
     assert!(post(&client, &text(&late)).await);
     assert_eq!(journal.pulls().await.unwrap(), []);
-    assert_eq!(client.stats().unknown_marks(), 1);
+    assert_eq!(client.stats().engine().unknown_marks(), 1);
     // The name is free again.
     client.forget(&id()).await.unwrap();
     let again = PullRequest::new(robot()).mark_id(id().mark_id);

@@ -88,8 +88,8 @@ async fn what_is_not_ours_is_counted_by_kind() {
         Schedule { forged: 3, foreign_events: 4, foreign_marks: 5, ..Schedule::default() };
     let harness = comes_out_right(schedule).await;
     let stats = harness.client.stats();
-    assert_eq!(stats.rejections(), [(RejectReason::Signature, 3)]);
-    assert_eq!((stats.other_events(), stats.unknown_marks()), (4, 5));
+    assert_eq!(stats.receiver().rejections(), [(RejectReason::Signature, 3)]);
+    assert_eq!((stats.receiver().other_events(), stats.engine().unknown_marks()), (4, 5));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -264,7 +264,7 @@ async fn a_broken_page_is_kept_and_stands_against_completeness() {
         outcome.status
     );
     assert_eq!((outcome.progress.pages, outcome.progress.unreadable_pages), (4, 1));
-    assert_eq!(harness.client.stats().unreadable_pages(), 1);
+    assert_eq!(harness.client.stats().engine().unreadable_pages(), 1);
     // It is shown whole beside what there is.
     let (list, published) = written(&outcome).await;
     assert_eq!((list.len(), published.lists[0].quarantined), (400, 1));

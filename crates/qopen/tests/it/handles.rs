@@ -121,7 +121,7 @@ async fn pulls_that_another_system_requests_are_adopted_on_request() {
     let stranger =
         qopen::journal::PullId { robot_id: robot(), mark_id: "stranger-1".parse().unwrap() };
     assert_eq!(journal.pages(&stranger).await.unwrap().count().await, 1);
-    assert_eq!(harness.client.stats().unknown_marks(), 0);
+    assert_eq!(harness.client.stats().engine().unknown_marks(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

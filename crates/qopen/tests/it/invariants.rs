@@ -93,7 +93,7 @@ async fn i1_no_success_before_the_journal_has_the_page() {
         arrivals.recv().await.unwrap();
     }
     // All three pages are in the journal's hands, and none is kept.
-    assert_eq!(harness.client.stats().accepted(), 0);
+    assert_eq!(harness.client.stats().receiver().accepted(), 0);
     assert_eq!(harness.simulator.counts().acknowledged, 0);
     journal.gate.add_permits(1000);
     let outcome = pull.outcome().await.unwrap();
