@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use qopen_engine::{Accepted, NotKept, RefusalCount, Status};
+use async_trait::async_trait;
+use qopen_engine::{Accepted, NotKept, RefusalCount, RefusalSource, Refused, Status};
 use qopen_journal::{DiskJournal, Journal as _, MemoryJournal, Payload};
 use qopen_types::EventType;
 use tokio::time::Instant;
@@ -82,6 +83,34 @@ async fn e3_a_refusal_is_no_quiet_even_at_the_moment_of_settling() {
     assert_eq!(complete_after(&[millis(1)]).await, (60, 1));
     assert_eq!(complete_after(&[millis(999)]).await, (60, 1));
     assert_eq!(complete_after(&[millis(1), millis(2), millis(500)]).await, (60, 3));
+}
+
+/// A source of refusals that never wakes the driver.
+struct Silent(RefusalCount);
+
+#[async_trait]
+impl RefusalSource for Silent {
+    fn refused(&self) -> Refused {
+        self.0.refused()
+    }
+
+    async fn more_than(&self, _: u64) {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn e3_the_driver_reads_the_refusals_before_anything_settles() {
+    let refusals = RefusalCount::default();
+    let engine = builder().refusals(Arc::new(Silent(refusals.clone()))).build().unwrap();
+    let pull = engine.pull(request()).await.unwrap();
+    engine.accept(page(1, false)).await.unwrap();
+    let began = Instant::now();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    refusals.note();
+    let outcome = pull.outcome().await.unwrap();
+    let Status::Complete(basis) = outcome.status else { panic!("{}", outcome.status) };
+    assert_eq!((began.elapsed().as_secs(), basis.refusals), (60, 1));
 }
 
 #[tokio::test(start_paused = true)]
