@@ -4,6 +4,7 @@
 
 mod evidence;
 mod feeding;
+mod model;
 mod replay;
 mod requests;
 mod support;
