@@ -25,7 +25,7 @@ pub struct PullRequest {
     pub mark_id: Option<MarkId>,
     /// Whether each customer's tags are wanted too. Default false.
     pub need_tag_info: bool,
-    /// When the pull ends; `None` takes the client's.
+    /// When the pull ends; `None` takes the engine's.
     pub timing: Option<Timing>,
     /// At least this many customers must come before the list counts as complete.
     pub expect_accounts: Option<u64>,

@@ -13,7 +13,8 @@ pub trait Requester: Send + Sync + 'static {
     /// Requests the list of the pull's robot, under the pull's mark. Returns the platform's serial
     /// number of the request, if the platform gives one.
     ///
-    /// The engine drops the future when the pull is cancelled.
+    /// The engine drops the future when the pull is cancelled. A panic counts as a request that may
+    /// have arrived.
     ///
     /// # Errors
     /// [`RequestError`], when the platform did not accept the request, or its answer is not known.

@@ -1,13 +1,15 @@
 //! A pull that is being started: requested, and cancelled when its caller goes away.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::FutureExt as _;
 use qopen_journal::{Journal, Note, PullId};
 use tokio::task::AbortHandle;
 
 use crate::cancel::CancelOnDrop;
 use crate::handle::DriverHandle;
-use crate::requester::Requester;
+use crate::requester::{RequestError, Requester};
 use crate::tenure::{self, Generation, Tenure};
 
 /// A pull that is being started. Dropped, it takes the pull with it.
@@ -74,7 +76,11 @@ struct Sending {
 impl Sending {
     async fn run(self, need_tag_info: bool) {
         let Self { requester, journal, tenure, driver, id, generation } = self;
-        let serial_no = match requester.request(&id, need_tag_info).await {
+        let asked = async { requester.request(&id, need_tag_info).await };
+        let answer = AssertUnwindSafe(asked).catch_unwind().await;
+        // Without an answer the pull would wait for one until its deadline.
+        let panicked = |_| Err(RequestError::new("the requester panicked").arrived_perhaps(true));
+        let serial_no = match answer.unwrap_or_else(panicked) {
             Ok(serial_no) => serial_no,
             Err(error) => return driver.not_sent(id, generation, error),
         };

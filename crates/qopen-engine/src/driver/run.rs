@@ -15,7 +15,7 @@ use crate::messages::Watched;
 use crate::refusals::{RefusalSource, Refused};
 
 impl Driver {
-    /// Runs until the client is gone: no commands and no facts can come any more.
+    /// Runs until the last engine is gone: no commands and no facts can come any more.
     pub(crate) async fn run(
         config: Config,
         journal: Arc<dyn Journal>,

@@ -92,7 +92,7 @@ impl Intake {
         self.journal.open_pulls().await.map_err(not_kept)
     }
 
-    /// Whether the journal knows a pull that this client does not. Then what comes of it is kept,
+    /// Whether the journal knows a pull that this engine does not. Then what comes of it is kept,
     /// and is there when the pull is taken up.
     pub(super) async fn is_in_journal(&self, pull: &PullId) -> Result<bool, NotKept> {
         self.journal.knows(pull).await.map_err(not_kept)

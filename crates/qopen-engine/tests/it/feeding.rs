@@ -201,3 +201,18 @@ async fn a_mark_is_used_once_on_a_disk() {
     assert!(matches!(engine.pull(request()).await, Err(PullError::InJournal)));
     assert_eq!(engine.accept(incoming("{}")).await.unwrap(), Accepted::Quarantined);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_pull_that_another_system_requested_is_collected_on_demand() {
+    let platform = Platform::new(Answer::Refuses);
+    let engine = builder_on(&platform).adopt(true).build().unwrap();
+    for number in 0..3 {
+        assert_eq!(engine.accept(page(number, number < 2)).await.unwrap(), Accepted::Page);
+    }
+    let pull = engine.adopted().await.unwrap();
+    assert_eq!(*pull.id(), id());
+    let outcome = pull.outcome().await.unwrap();
+    assert!(outcome.status.is_complete(), "{}", outcome.status);
+    assert_eq!(outcome.progress.accounts, 3);
+    assert!(platform.requests().is_empty(), "nothing is requested for it");
+}

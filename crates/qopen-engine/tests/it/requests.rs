@@ -33,3 +33,13 @@ async fn a_request_that_fails_ends_its_pull_unless_it_may_have_arrived() {
     assert!(status_on(Answer::Accepts, true).await.is_complete());
     assert!(matches!(status_on(Answer::Accepts, false).await, Status::NoCallback));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_requester_that_panics_costs_its_pull_one_idle_timeout_at_most() {
+    let began = tokio::time::Instant::now();
+    let status = status_on(Answer::Panics, false).await;
+    assert!(matches!(&status, Status::NotSent(_)), "{status}");
+    assert_eq!(status.to_string(), "the requester panicked");
+    assert_eq!(began.elapsed().as_secs(), 60);
+    assert!(status_on(Answer::Panics, true).await.is_complete());
+}

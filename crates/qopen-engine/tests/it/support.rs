@@ -19,6 +19,8 @@ pub enum Answer {
     /// The request may have arrived; its answer is lost.
     IsLost,
     IsAway,
+    /// The requester has a bug.
+    Panics,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +49,7 @@ impl Requester for Platform {
             Answer::Refuses => Err(RequestError::new(Code(403)).refused(true)),
             Answer::IsLost => Err(RequestError::new(Code(504)).arrived_perhaps(true)),
             Answer::IsAway => Err(RequestError::new(Code(502))),
+            Answer::Panics => panic!("a bug"),
         }
     }
 }
