@@ -54,7 +54,7 @@ use crate::tombstone::{Late, Tombstone};
 /// # Limits
 /// [`Limits`](crate::Limits) names them all, and each has its answer: too many open pulls refuse
 /// [`start`](Self::start), too many pages or accounts end their pull as
-/// [`Failure::LimitReached`], too many waiting events turn pages away with [`Verdict::Backlog`], and
+/// [`Failure::LimitReached`], too many waiting events turn pages away with [`Verdict::Backlog`](crate::Verdict::Backlog), and
 /// too many ended pulls forget the oldest.
 ///
 /// # Cancellation

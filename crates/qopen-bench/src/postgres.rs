@@ -164,7 +164,8 @@ async fn published(journal: Arc<dyn Store>, sink: Arc<dyn Sink>) -> Result<Vec<D
         .journal(Arc::clone(&journal) as _)
         .timing(Timing::default().settle(SETTLE))
         .build()?;
-    let worker = Worker::start(&client, Arc::clone(&journal) as _, WorkerOptions::default());
+    let worker =
+        Worker::start(client.engine(), Arc::clone(&journal) as _, WorkerOptions::default());
     let mut times = Vec::new();
     for number in 0..LISTS {
         let (robot_id, mark_id) = ("robot".parse()?, format!("mark-{number}").parse()?);
@@ -177,7 +178,7 @@ async fn published(journal: Arc<dyn Store>, sink: Arc<dyn Sink>) -> Result<Vec<D
         }
         let answered = Instant::now();
         let claimed = worker.claimed().await.ok_or("the worker has stopped")?;
-        let outcome = claimed.take_up().await?.await?;
+        let outcome = claimed.take_up().await?.outcome().await?;
         publish(vec![outcome.list], Arc::clone(&sink), ListKind::Complete).await?;
         times.push(answered.elapsed().saturating_sub(SETTLE));
         claimed.finish().await?;

@@ -215,7 +215,8 @@ async fn revisions() -> Result<()> {
         let text = template.text(number, number + 1 == CUSTOMERS / 100)?;
         journal.append(PageRecord::new(id.clone(), Payload::new(text))).await?;
     }
-    let worker = Worker::start(&client, Arc::clone(&journal) as _, WorkerOptions::default());
+    let worker =
+        Worker::start(client.engine(), Arc::clone(&journal) as _, WorkerOptions::default());
     let late = async {
         // The list is there first.
         while journal.pull(&id).await?.is_none_or(|state| state.published().is_none()) {
@@ -236,7 +237,7 @@ async fn revisions() -> Result<()> {
     let first_publication = std::sync::Mutex::new(None);
     let work = async {
         while let Some(claimed) = worker.claimed().await {
-            let outcome = claimed.take_up().await?.await?;
+            let outcome = claimed.take_up().await?.outcome().await?;
             outcome.list.settled().await;
             let outcome = outcome.refreshed();
             publish(vec![outcome.list], Arc::clone(&sink) as _, ListKind::Complete).await?;

@@ -5,7 +5,6 @@ use std::io::BufRead as _;
 use std::path::Path;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
 use qopen::assembler::Timing;
 use qopen::callback::listener::Listener;
 use qopen::callback::{CallbackKeys, Keyring};
@@ -59,10 +58,10 @@ pub(crate) async fn run(args: DemoArgs) -> Result<Exit, Failure> {
     let started = client.pull(PullRequest::new(robot)).await;
     let mut pull = started.map_err(|error| Failure::unexpected("the pull", &error))?;
     let reporter = Reporter::new(false, false);
-    while let Some(progress) = pull.next().await {
+    while let Some(progress) = pull.progress().await {
         reporter.progress(progress);
     }
-    let outcome = pull.await.map_err(|error| Failure::unexpected("the pull", &error))?;
+    let outcome = pull.outcome().await.map_err(|error| Failure::unexpected("the pull", &error))?;
     let complete = matches!(outcome.status, Status::Complete(_));
     let came = Came::of(client.stats(), &Listener::default(), "/callback");
     let options = PublishOptions::default();

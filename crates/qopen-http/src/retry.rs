@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 /// When a request is tried again: after connection errors, time-outs, 429 and 5xx, and after a refusal
-/// only with a code of [`SenderBuilder::retry_codes`]. The `mark_id` stays the same, so a repeated request only brings copies of pages.
+/// only with a code of [`SenderBuilder::retry_codes`](crate::SenderBuilder::retry_codes). The `mark_id`
+/// stays the same, so a repeated request only brings copies of pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RetryPolicy {

@@ -3,19 +3,21 @@
 use std::fmt;
 
 use async_trait::async_trait;
-use qopen_callback::receiver::{NotTaken, Received};
+use qopen_callback::receiver::{NotTaken, ReceivedBody};
 use qopen_http::{BuildError, Forwarder};
+use qopen_journal::Payload;
 use qopen_types::EventType;
 
 /// An authentic event of another kind: a new customer, a message. `Debug` shows none of it.
 pub struct ForeignEvent {
     event_type: EventType,
-    received: Received,
+    payload: Payload,
+    body: ReceivedBody,
 }
 
 impl ForeignEvent {
-    pub(crate) fn new(event_type: EventType, received: Received) -> Self {
-        Self { event_type, received }
+    pub(crate) fn new(event_type: EventType, payload: Payload, body: ReceivedBody) -> Self {
+        Self { event_type, payload, body }
     }
 
     /// What it says it is.
@@ -27,13 +29,13 @@ impl ForeignEvent {
     /// Its payload, opened, byte for byte.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
-        self.received.callback().payload()
+        self.payload.as_bytes()
     }
 
     /// The request's body as the platform sent it, byte for byte.
     #[must_use]
     pub fn body(&self) -> &[u8] {
-        self.received.body()
+        self.body.as_bytes()
     }
 }
 

@@ -50,7 +50,7 @@ const AT_ONCE: usize = 8;
 /// not answered `success`, and sends the event again.
 ///
 /// Cloning is cheap; clones are the same queue.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct ForwardQueue {
     inner: Arc<Inner>,
 }
@@ -76,6 +76,7 @@ struct Inner {
 }
 
 /// Settings of a [`ForwardQueue`].
+#[derive(Debug)]
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct ForwardQueueBuilder(Inner);
 
@@ -98,14 +99,6 @@ impl ForwardQueueBuilder {
     #[must_use]
     pub fn build(self) -> ForwardQueue {
         ForwardQueue { inner: Arc::new(self.0) }
-    }
-}
-
-impl fmt::Debug for ForwardQueueBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ForwardQueueBuilder")
-            .field("forwarder", &self.0.forwarder)
-            .finish_non_exhaustive()
     }
 }
 
@@ -380,10 +373,8 @@ impl ForeignHandler for ForwardQueue {
     }
 }
 
-impl fmt::Debug for ForwardQueue {
+impl fmt::Debug for Inner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ForwardQueue")
-            .field("forwarder", &self.inner.forwarder)
-            .finish_non_exhaustive()
+        f.debug_struct("Inner").field("forwarder", &self.forwarder).finish_non_exhaustive()
     }
 }

@@ -1,46 +1,29 @@
 #![doc = include_str!("../README.md")]
 
-mod classify;
 mod client;
-mod driver;
-mod error;
-mod fact;
 mod foreign;
 mod forward_queue;
-mod messages;
-mod outcome;
-mod progress;
-mod publish;
-mod pull;
 mod receive;
-mod replay;
-mod resume;
+mod send;
 mod stats;
-mod status;
-mod tenure;
-mod under_way;
-mod worker;
 
-pub use classify::{Classified, ClassifiedPage, Unreadable, classify};
-pub use client::{Client, ClientBuilder, ClientError};
-pub use error::PullError;
+pub use client::{Client, ClientBuilder};
 pub use foreign::{ForeignEvent, ForeignHandler, ForwardTo};
 pub use forward_queue::{ForwardQueue, ForwardQueueBuilder};
-pub use outcome::{Outcome, PulledList};
-pub use progress::Progress;
-pub use publish::{
-    PublishError, PublishOptions, Published, PublishedList, publish, publish_with, quarantine_line,
+pub use send::send_error;
+pub use stats::Stats;
+
+pub use qopen_engine::{
+    ClaimedPull, Classified, ClassifiedPage, EngineError as ClientError, Outcome, Progress,
+    PublishError, PublishOptions, Published, PublishedList, Pull, PullError, PullRequest,
+    PulledList, Replay, ReplayError, Replayed, RequestError, Status, Stranger, TakePlaceError,
+    Unreadable, Worker, WorkerOptions, classify, kept_list, publish, publish_with, quarantine_line,
     read_out,
 };
-pub use pull::{Pull, PullRequest};
-pub use replay::{Replay, ReplayError, Replayed};
-pub use resume::kept_list;
-pub use stats::{Stats, Stranger};
-pub use status::Status;
-pub use worker::{ClaimedPull, TakePlaceError, Worker, WorkerOptions};
 
 pub use qopen_assembler as assembler;
 pub use qopen_callback as callback;
+pub use qopen_engine as engine;
 pub use qopen_http as http;
 pub use qopen_journal as journal;
 pub use qopen_sink as sink;

@@ -12,14 +12,15 @@ use crate::cargo::command;
 /// tokio's socket where routes are the
 /// product and are served, futures-core's `Stream` where there is no other name for it, and the client
 /// library of PostgreSQL in the crate that is for sharing it.
-const CRATES: [(&str, &[&str]); 9] = [
+const CRATES: [(&str, &[&str]); 10] = [
     ("qopen-types", &[]),
     ("qopen-assembler", &[]),
     ("qopen-http", &[]),
     ("qopen-callback", &["axum", "tokio"]),
     ("qopen-journal", &["futures_core"]),
     ("qopen-sink", &[]),
-    ("qopen", &["axum", "futures_core"]),
+    ("qopen-engine", &[]),
+    ("qopen", &["axum"]),
     (
         "qopen-postgres",
         &["deadpool", "deadpool_postgres", "tokio_postgres", "tokio", "postgres_types"],

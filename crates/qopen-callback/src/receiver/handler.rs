@@ -26,6 +26,32 @@ pub struct Room {
     pub(super) _held: Held,
 }
 
+/// The body of a request whose callback was opened, and the room that it takes. `Debug` prints only its
+/// length.
+pub struct ReceivedBody {
+    bytes: Bytes,
+    room: Room,
+}
+
+impl ReceivedBody {
+    /// The body, byte for byte.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Drops the body and keeps its room.
+    pub fn into_room(self) -> Room {
+        self.room
+    }
+}
+
+impl std::fmt::Debug for ReceivedBody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ReceivedBody").field("bytes", &self.bytes.len()).finish_non_exhaustive()
+    }
+}
+
 /// A callback whose signature holds and whose content could not be decrypted. `Debug` shows none of
 /// it.
 ///
@@ -88,6 +114,12 @@ impl Received {
     /// The opened callback, without copying it, and the room that it takes.
     pub fn into_parts(self) -> (OpenedCallback, Room) {
         (self.callback, self.room)
+    }
+
+    /// The opened callback, without copying it, and the body that it came in.
+    #[must_use]
+    pub fn into_callback_and_body(self) -> (OpenedCallback, ReceivedBody) {
+        (self.callback, ReceivedBody { bytes: self.body, room: self.room })
     }
 
     /// The request's body, byte for byte.

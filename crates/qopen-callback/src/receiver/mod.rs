@@ -21,7 +21,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::{Freshness, OpenError, OpenedCallback, RejectReason, SharedKeyring};
 pub(crate) use handler::Peer;
-pub use handler::{Handler, NotTaken, Received, Room, Undecrypted};
+pub use handler::{Handler, NotTaken, Received, ReceivedBody, Room, Undecrypted};
 use room::{LARGE, NoRoom, Reading};
 pub use stats::Stats;
 

@@ -122,10 +122,16 @@ impl Stats {
         counts.into_iter().filter(|(_, count)| *count > 0).collect()
     }
 
+    /// Callbacks that had to be read otherwise than plainly, for one reading.
+    #[must_use]
+    pub fn read_as(&self, reading: Reading) -> u64 {
+        get(&self.0.readings[reading as usize])
+    }
+
     /// Callbacks that had to be read otherwise than plainly, by reading; only those that occurred.
     #[must_use]
     pub fn readings(&self) -> Vec<(Reading, u64)> {
-        let counts = Reading::ALL.iter().map(|it| (*it, get(&self.0.readings[*it as usize])));
+        let counts = Reading::ALL.iter().map(|it| (*it, self.read_as(*it)));
         counts.filter(|(_, count)| *count > 0).collect()
     }
 

@@ -123,7 +123,7 @@ async fn end(client: &Client, journal: &dyn Store, state: &PullState) -> Result<
     let requested = journal.note(&state.pull, Note::CancelRequested).await;
     requested.map_err(|error| fails(&error))?;
     let pull = client.resume(&state.pull).await.map_err(|error| fails(&error))?;
-    pull.await.map(drop).map_err(|error| fails(&error))
+    pull.outcome().await.map(drop).map_err(|error| fails(&error))
 }
 
 /// Whether a new request may bring the list that a resumed pull did not.
@@ -213,7 +213,7 @@ impl Work {
         let mut last = None;
         loop {
             tokio::select! {
-                progress = pull.next() => match progress {
+                progress = pull.progress() => match progress {
                     Some(progress) => {
                         last = Some(progress.clone());
                         self.reporter.progress(progress);
@@ -228,7 +228,7 @@ impl Work {
                 }
             }
         }
-        pull.await.map(Ended::Outcome).map_err(|error| fails(&error))
+        pull.outcome().await.map(Ended::Outcome).map_err(|error| fails(&error))
     }
 
     /// Publishes lists that go to one place, sums each of them up, and says what counts of it all.

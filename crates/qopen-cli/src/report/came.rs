@@ -53,16 +53,16 @@ impl Finding {
 
 impl Came {
     pub(crate) fn of(stats: &Stats, listener: &Listener, path: &str) -> Self {
-        let receiver = stats.receiver();
+        let (receiver, engine) = (stats.receiver(), stats.engine());
         Self {
-            rejections: stats.rejections(),
+            rejections: receiver.rejections(),
             readings: stats.readings(),
-            strangers: stats.unknown_marks(),
-            stranger: stats.last_stranger(),
-            undecrypted: stats.undecrypted(),
-            unreadable: stats.unreadable_pages(),
-            stray_reports: stats.stray_reports(),
-            other_events: stats.other_events(),
+            strangers: engine.unknown_marks(),
+            stranger: engine.last_stranger(),
+            undecrypted: receiver.undecrypted(),
+            unreadable: engine.unreadable_pages(),
+            stray_reports: engine.stray_reports(),
+            other_events: receiver.other_events(),
             other_paths: receiver.other_paths(),
             last_path: receiver.last_other_path(),
             other_methods: receiver.other_methods(),

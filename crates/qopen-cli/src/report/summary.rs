@@ -6,7 +6,7 @@ use std::time::Duration;
 use qopen::http::{SendError, TokenError};
 use qopen::journal::Changes;
 use qopen::types::Reading;
-use qopen::{Outcome, Progress, Status};
+use qopen::{Outcome, Progress, Status, send_error};
 use serde::Serialize;
 
 use super::came::Came;
@@ -80,7 +80,10 @@ impl Summary {
         };
         let why = match (status, instead) {
             (_, Some(instead)) => format!("no page of this pull came, but {instead}"),
-            (Status::Refused(error), _) => refusal(error),
+            (Status::Refused(error), _) => match send_error(error) {
+                Some(error) => refusal(error),
+                None => status.to_string(),
+            },
             (Status::Reported { code, message }, _) => {
                 format!("the platform reported error {code}: {}", one_line(message))
             }
@@ -256,7 +259,7 @@ fn refusal(error: &SendError) -> String {
 /// What to set where the gateway redirected a request.
 fn redirect_hint(status: &Status) -> Option<String> {
     let Status::NotSent(error) = status else { return None };
-    let target = error.redirected_to()?;
+    let target = send_error(error)?.redirected_to()?;
     let end = target.match_indices('/').nth(2).map_or(target.len(), |it| it.0);
     let host = target.starts_with("http").then(|| &target[..end])?;
     Some(format!("set {} to {host} if the gateway is there", BASE_URL.env))

@@ -24,7 +24,8 @@ pub(crate) async fn text(service: &Service, callbacks: &Listener) -> String {
     #[allow(clippy::cast_precision_loss, reason = "a figure for a graph")]
     let count = |value: u64| one(value as f64);
     let stats = service.client.stats();
-    let rejected: Vec<_> = stats
+    let (receiver, engine) = (stats.receiver(), stats.engine());
+    let rejected: Vec<_> = receiver
         .rejections()
         .iter()
         .map(|(reason, n)| {
@@ -36,29 +37,25 @@ pub(crate) async fn text(service: &Service, callbacks: &Listener) -> String {
     let rejected_or_none =
         if rejected.is_empty() { vec![("{reason=\"none\"}".to_owned(), 0.0)] } else { rejected };
     let counters = [
-        ("received", "Requests that reached the callback's path.", stats.received()),
-        ("verified", "Callbacks whose signature held and that were opened.", stats.verified()),
-        ("accepted", "Callbacks answered success.", stats.accepted()),
-        ("other_events", "Callbacks of other kinds than customer lists.", stats.other_events()),
-        ("stale", "Callbacks with a stale timestamp.", stats.stale()),
-        ("unknown_marks", "Pages and reports of unknown pulls.", stats.unknown_marks()),
-        ("unreadable_pages", "Pages that went into quarantine.", stats.unreadable_pages()),
-        ("undecrypted", "Verified callbacks that no key opens.", stats.undecrypted()),
-        ("duplicate_pages", "Pages that had come before.", stats.duplicate_pages()),
-        ("stray_reports", "Error reports that belong to no open pull.", stats.stray_reports()),
-        ("repeated_reports", "Error reports that had come before.", stats.repeated_reports()),
+        ("received", "Requests that reached the callback's path.", receiver.received()),
+        ("verified", "Callbacks whose signature held and that were opened.", receiver.opened()),
+        ("accepted", "Callbacks answered success.", receiver.accepted()),
+        ("other_events", "Callbacks of other kinds than customer lists.", receiver.other_events()),
+        ("stale", "Callbacks with a stale timestamp.", receiver.stale()),
+        ("unknown_marks", "Pages and reports of unknown pulls.", engine.unknown_marks()),
+        ("unreadable_pages", "Pages that went into quarantine.", engine.unreadable_pages()),
+        ("undecrypted", "Verified callbacks that no key opens.", receiver.undecrypted()),
+        ("duplicate_pages", "Pages that had come before.", engine.duplicate_pages()),
+        ("stray_reports", "Error reports that belong to no open pull.", engine.stray_reports()),
+        ("repeated_reports", "Error reports that had come before.", engine.repeated_reports()),
         (
             "refusals",
             "Refusals that a genuine page may have suffered.",
             stats.refusals().get().count,
         ),
-        ("other_paths", "Requests to other paths.", stats.receiver().other_paths()),
-        (
-            "other_methods",
-            "Requests by another method than POST.",
-            stats.receiver().other_methods(),
-        ),
-        ("echo_checks", "Checks of the URL by a console.", stats.receiver().echo_checks()),
+        ("other_paths", "Requests to other paths.", receiver.other_paths()),
+        ("other_methods", "Requests by another method than POST.", receiver.other_methods()),
+        ("echo_checks", "Checks of the URL by a console.", receiver.echo_checks()),
         (
             "proxy_protocol",
             "Connections that begin with the PROXY protocol.",
@@ -90,9 +87,9 @@ pub(crate) async fn text(service: &Service, callbacks: &Listener) -> String {
         put("qopen_callbacks_readings_total", "counter", help, &readings);
     }
 
-    let next = stats.later_keys();
+    let next = receiver.later_keys();
     #[allow(clippy::cast_precision_loss, reason = "a figure for a graph")]
-    let by_keys = [("current", stats.verified().saturating_sub(next)), ("next", next)]
+    let by_keys = [("current", receiver.opened().saturating_sub(next)), ("next", next)]
         .map(|(keys, n)| (format!("{{keys=\"{keys}\"}}"), n as f64));
     let help = "Verified callbacks, by the pair of keys that opened them.";
     put("qopen_callbacks_by_keys_total", "counter", help, &by_keys);

@@ -161,7 +161,8 @@ pub(crate) async fn run(
     if args.role != Role::Receiver {
         let mut options = WorkerOptions::default();
         options.lease = args.lease;
-        let worker = Worker::start(&service.client, Arc::clone(&service.journal) as _, options);
+        let worker =
+            Worker::start(service.client.engine(), Arc::clone(&service.journal) as _, options);
         working = Some(tokio::spawn(Arc::clone(&service).work(worker)));
         if let Some(queue) = forward {
             tasks.keep("forward", stopping.clone(), move || {

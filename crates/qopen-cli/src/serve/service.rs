@@ -6,7 +6,6 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures_util::StreamExt as _;
 use qopen::assembler::Timing;
 use qopen::callback::listener::Listener;
 use qopen::journal::{JournalError, Note, PullId, PullState, Store};
@@ -435,7 +434,7 @@ impl Service {
         let stopping = || wiring::told(self.stopping.clone());
         loop {
             tokio::select! {
-                progress = pull.next() => match progress {
+                progress = pull.progress() => match progress {
                     Some(progress) => {
                         live.send_replace(Some(Live { progress, ended: None }));
                     }
@@ -450,7 +449,7 @@ impl Service {
                 }
             }
         }
-        let Ok(outcome) = pull.await else { return End::Lost };
+        let Ok(outcome) = pull.outcome().await else { return End::Lost };
         // Late pages that come one after another make one revision.
         tokio::select! {
             () = outcome.list.settled() => {}

@@ -6,7 +6,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::StreamExt as _;
 use qopen::http::Forwarder;
 use qopen::journal::{
     Changes, DiskJournal, DiskOptions, Faults, Journal, Note, PageRecord, Payload, PullId, Started,
@@ -59,7 +58,7 @@ async fn all_but_one(journal: &DiskJournal) -> PageRecord {
 
 async fn outcome(client: &Client) -> Outcome {
     let pull = client.resume(&id()).await.unwrap();
-    tokio::time::timeout(Duration::from_secs(60), pull).await.expect("it ends").unwrap()
+    tokio::time::timeout(Duration::from_secs(60), pull.outcome()).await.expect("it ends").unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,11 +73,11 @@ async fn i1_no_success_leaves_while_the_sync_is_held_back() {
     let mut pull = harness.client.pull(PullRequest::new(robot())).await.unwrap();
     faults.hold_syncs(true);
     harness.door.send_replace(true);
-    while pull.next().await.unwrap().owed_pages < 4 {}
-    assert_eq!(harness.client.stats().accepted(), 0);
+    while pull.progress().await.unwrap().owed_pages < 4 {}
+    assert_eq!(harness.client.stats().receiver().accepted(), 0);
     assert_eq!(harness.simulator.counts().acknowledged, 0);
     faults.hold_syncs(false);
-    let outcome = pull.await.unwrap();
+    let outcome = pull.outcome().await.unwrap();
     assert!(matches!(outcome.status, Status::Complete(_)), "{:?}", outcome.status);
     assert_eq!(harness.simulator.counts().acknowledged, 6);
     assert_eq!(written(&outcome).await.0, harness.dataset().expected());
@@ -94,10 +93,10 @@ async fn a_disk_that_is_full_for_a_while_costs_nothing() {
     faults.fail_writes(Some(ErrorKind::StorageFull));
     harness.door.send_replace(true);
     // The pull waits, and says for what.
-    while pull.next().await.unwrap().owed_pages < 4 {}
+    while pull.progress().await.unwrap().owed_pages < 4 {}
     assert_eq!(harness.simulator.counts().acknowledged, 0);
     faults.fail_writes(None);
-    let outcome = pull.await.unwrap();
+    let outcome = pull.outcome().await.unwrap();
     assert!(matches!(outcome.status, Status::Complete(_)), "{:?}", outcome.status);
     assert_eq!(written(&outcome).await.0, harness.dataset().expected());
 }
@@ -123,7 +122,7 @@ async fn a_disk_that_fails_now_and_then_costs_nothing() {
         faults.fail_writes(None);
         faults.fail_syncs(None);
     });
-    let outcome = pull.await.unwrap();
+    let outcome = pull.outcome().await.unwrap();
     fails.await.unwrap();
     assert!(matches!(outcome.status, Status::Complete(_)), "{:?}", outcome.status);
     assert_eq!(written(&outcome).await.0, harness.dataset().expected());
@@ -154,7 +153,7 @@ async fn a_pull_goes_on_from_what_another_process_has_kept() {
     let pull = client.resume(&id()).await.unwrap();
     assert!(matches!(client.resume(&id()).await, Err(PullError::Start(_))));
     assert!(post(&client, &text(&last)).await);
-    let outcome = pull.await.unwrap();
+    let outcome = pull.outcome().await.unwrap();
     assert!(matches!(outcome.status, Status::Complete(_)), "{:?}", outcome.status);
     let expected = Dataset::new(&small(), &robot(), false).expected();
     assert_eq!(written(&outcome).await.0, expected);
@@ -273,7 +272,7 @@ async fn a_request_whose_answer_was_never_seen_is_sent_again_under_its_mark() {
     journal.note(&accepted, Note::Started(quick)).await.unwrap();
     journal.note(&accepted, Note::Accepted { serial_no: None }).await.unwrap();
     let harness = Harness::start_with(small(), |builder| builder.journal(journal)).await;
-    let outcome = harness.client.resume(&accepted).await.unwrap().await.unwrap();
+    let outcome = harness.client.resume(&accepted).await.unwrap().outcome().await.unwrap();
     assert!(matches!(outcome.status, Status::NoCallback), "{:?}", outcome.status);
     assert_eq!(harness.simulator.counts().requests, 0);
 }
@@ -357,7 +356,7 @@ async fn i6_a_page_of_a_pull_that_is_not_under_way_is_kept_where_the_journal_kno
     let stranger = text(&page).replace("\"mark\"", "\"another\"");
     assert!(post(&client, &stranger).await);
     assert_eq!(journal.pulls().await.unwrap().len(), 1);
-    assert_eq!(client.stats().unknown_marks(), 1);
+    assert_eq!(client.stats().engine().unknown_marks(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -368,12 +367,12 @@ async fn a_page_of_a_pull_that_was_let_go_is_a_strangers() {
     let client = client_without_platform(Arc::clone(&journal)).await;
     let pull = client.resume(&id()).await.unwrap();
     assert!(matches!(client.forget(&id()).await, Err(PullError::UnderWay)));
-    let outcome = pull.await.unwrap();
+    let outcome = pull.outcome().await.unwrap();
     assert!(matches!(outcome.status, Status::Complete(_)), "{:?}", outcome.status);
     client.forget(&id()).await.unwrap();
     assert!(post(&client, &text(&late)).await);
     assert_eq!(journal.pulls().await.unwrap(), []);
-    assert_eq!(client.stats().unknown_marks(), 1);
+    assert_eq!(client.stats().engine().unknown_marks(), 1);
     // The name is free again.
     client.forget(&id()).await.unwrap();
     let again = PullRequest::new(robot()).mark_id(id().mark_id);
@@ -402,7 +401,7 @@ async fn an_unreadable_page_or_a_report_of_a_pull_that_is_not_under_way_is_kept_
         r#"{{"event_type":42016,"err_code":9,"err_msg":"no","robot_id":"{ROBOT}","data":{{"mark_id":"other"}}}}"#
     );
     assert!(post(&client, &report).await);
-    let ended = client.resume(&other).await.unwrap().await.unwrap();
+    let ended = client.resume(&other).await.unwrap().outcome().await.unwrap();
     assert!(matches!(ended.status, Status::Reported { code: 9, .. }), "{:?}", ended.status);
     assert!(post(&client, &report.replace("other", "strange")).await);
     assert_eq!(journal.pulls().await.unwrap().len(), 2);
@@ -414,7 +413,7 @@ async fn a_request_that_never_left_is_sent_when_the_pull_is_taken_up() {
     let journal = open(folder.path(), &Faults::default());
     let client = client_without_platform(Arc::clone(&journal)).await;
     let request = PullRequest::new(robot()).mark_id(id().mark_id);
-    let ended = client.pull(request).await.unwrap().await.unwrap();
+    let ended = client.pull(request).await.unwrap().outcome().await.unwrap();
     assert!(matches!(ended.status, Status::NotSent(_)), "{:?}", ended.status);
     drop((ended, client));
     let harness = Harness::start_with(small(), |builder| builder.journal(journal)).await;

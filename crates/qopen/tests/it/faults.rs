@@ -88,8 +88,8 @@ async fn what_is_not_ours_is_counted_by_kind() {
         Schedule { forged: 3, foreign_events: 4, foreign_marks: 5, ..Schedule::default() };
     let harness = comes_out_right(schedule).await;
     let stats = harness.client.stats();
-    assert_eq!(stats.rejections(), [(RejectReason::Signature, 3)]);
-    assert_eq!((stats.other_events(), stats.unknown_marks()), (4, 5));
+    assert_eq!(stats.receiver().rejections(), [(RejectReason::Signature, 3)]);
+    assert_eq!((stats.receiver().other_events(), stats.engine().unknown_marks()), (4, 5));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -154,7 +154,7 @@ async fn refusals_of_the_request_and_of_the_credentials() {
         let harness = Harness::start(schedule).await;
         let outcome = harness.pull().await;
         let Status::Refused(error) = &outcome.status else { panic!("{:?}", outcome.status) };
-        assert_eq!(error.refusal().unwrap().code, code);
+        assert_eq!(qopen::send_error(error).unwrap().refusal().unwrap().code, code);
         assert!(outcome.status.to_string().contains("log-simulated"), "{}", outcome.status);
     }
 }
@@ -264,7 +264,7 @@ async fn a_broken_page_is_kept_and_stands_against_completeness() {
         outcome.status
     );
     assert_eq!((outcome.progress.pages, outcome.progress.unreadable_pages), (4, 1));
-    assert_eq!(harness.client.stats().unreadable_pages(), 1);
+    assert_eq!(harness.client.stats().engine().unreadable_pages(), 1);
     // It is shown whole beside what there is.
     let (list, published) = written(&outcome).await;
     assert_eq!((list.len(), published.lists[0].quarantined), (400, 1));
@@ -318,7 +318,7 @@ async fn a_page_of_which_little_can_be_read_still_stands_against_completeness() 
         let harness = Harness::start(Schedule { max_delay_ms: 200, ..Schedule::default() }).await;
         let pull = harness.client.pull(PullRequest::new(robot())).await.unwrap();
         assert_eq!(post(&harness, page).await, answer);
-        let outcome = pull.await.unwrap();
+        let outcome = pull.outcome().await.unwrap();
         assert!(
             matches!(&outcome.status, Status::Incomplete(it) if *it == expected),
             "{page}: {:?}",
@@ -344,7 +344,7 @@ async fn of_two_contents_the_greater_digest_is_published_whatever_of_it_can_be_r
         );
         assert_eq!(post(&harness, &page).await, 200);
     }
-    let outcome = pull.await.unwrap();
+    let outcome = pull.outcome().await.unwrap();
     assert!(matches!(outcome.status, Status::Complete(_)));
     let (list, published) = written(&outcome).await;
     // The greater digest wins, and a field that it has unreadable costs the field.

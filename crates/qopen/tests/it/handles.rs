@@ -14,17 +14,17 @@ use tokio::sync::mpsc;
 use crate::harness::{Harness, ROBOT, robot, written};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_handle_is_a_stream_of_progress_and_a_future_of_the_outcome() {
+async fn a_handle_returns_progress_until_the_end_and_then_the_outcome() {
     let harness =
         Harness::start(Schedule { parallel: 1, max_delay_ms: 20, ..Schedule::default() }).await;
     let mut pull = harness.client.pull(PullRequest::new(robot())).await.unwrap();
     let mut pages = 0;
-    while let Some(progress) = pull.next().await {
+    while let Some(progress) = pull.progress().await {
         assert!(progress.pages >= pages, "progress goes forward");
         pages = progress.pages;
     }
     assert_eq!(pages, 5);
-    let outcome = (&mut pull).await.unwrap();
+    let outcome = pull.outcome().await.unwrap();
     assert_eq!(outcome.progress.pages, 5);
     assert_eq!(pull.id().robot_id.as_str(), ROBOT);
 }
@@ -39,7 +39,7 @@ async fn dropping_a_handle_cancels_its_pull_and_lets_its_pages_go() {
         })
         .await;
     let mut pull = harness.client.pull(PullRequest::new(robot())).await.unwrap();
-    while pull.next().await.unwrap().pages < 4 {}
+    while pull.progress().await.unwrap().pages < 4 {}
     let id = pull.id().clone();
     assert_eq!(journal.pages(&id).await.unwrap().count().await, 4);
     // While the pull is open its mark is taken.
@@ -67,9 +67,9 @@ async fn dropping_a_handle_cancels_its_pull_and_lets_its_pages_go() {
 async fn a_cancelled_pull_has_an_outcome_with_what_there_is() {
     let harness = Harness::start(Schedule { lost_last_page: true, ..Schedule::default() }).await;
     let mut pull = harness.client.pull(PullRequest::new(robot())).await.unwrap();
-    while pull.next().await.unwrap().pages < 4 {}
+    while pull.progress().await.unwrap().pages < 4 {}
     pull.cancel();
-    let outcome = pull.await.unwrap();
+    let outcome = pull.outcome().await.unwrap();
     assert!(matches!(outcome.status, Status::Cancelled));
     assert_eq!(written(&outcome).await.0.len(), 400);
 }
@@ -121,7 +121,7 @@ async fn pulls_that_another_system_requests_are_adopted_on_request() {
     let stranger =
         qopen::journal::PullId { robot_id: robot(), mark_id: "stranger-1".parse().unwrap() };
     assert_eq!(journal.pages(&stranger).await.unwrap().count().await, 1);
-    assert_eq!(harness.client.stats().unknown_marks(), 0);
+    assert_eq!(harness.client.stats().engine().unknown_marks(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -144,7 +144,7 @@ async fn i7_a_second_start_under_the_same_mark_harms_nobody() {
         let starting = harness.client.pull(again());
         let _ = tokio::time::timeout(Duration::from_micros(1), starting).await;
     }
-    let outcome = pull.await.unwrap();
+    let outcome = pull.outcome().await.unwrap();
     assert!(matches!(outcome.status, Status::Complete(_)), "{:?}", outcome.status);
 }
 

@@ -83,7 +83,10 @@ impl Harness {
 
     pub async fn pull_as(&self, request: PullRequest) -> Outcome {
         let pull = self.client.pull(request).await.unwrap();
-        tokio::time::timeout(Duration::from_secs(60), pull).await.expect("the pull ends").unwrap()
+        tokio::time::timeout(Duration::from_secs(60), pull.outcome())
+            .await
+            .expect("the pull ends")
+            .unwrap()
     }
 
     pub fn dataset(&self) -> Dataset {

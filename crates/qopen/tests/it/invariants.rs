@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_core::stream::BoxStream;
-use futures_util::StreamExt as _;
 use qopen::journal::{
     Appended, Changes, Durability, Journal, JournalError, MemoryJournal, Note, PageRecord, PullId,
     PullState, Quarantined,
@@ -94,10 +93,10 @@ async fn i1_no_success_before_the_journal_has_the_page() {
         arrivals.recv().await.unwrap();
     }
     // All three pages are in the journal's hands, and none is kept.
-    assert_eq!(harness.client.stats().accepted(), 0);
+    assert_eq!(harness.client.stats().receiver().accepted(), 0);
     assert_eq!(harness.simulator.counts().acknowledged, 0);
     journal.gate.add_permits(1000);
-    let outcome = pull.await.unwrap();
+    let outcome = pull.outcome().await.unwrap();
     assert!(matches!(outcome.status, Status::Complete(_)), "{:?}", outcome.status);
     assert_eq!(harness.simulator.counts().acknowledged, 3);
 }
@@ -115,10 +114,10 @@ async fn a_journal_that_is_full_for_a_while_costs_nothing() {
     for _ in 0..6 {
         arrivals.recv().await.unwrap();
     }
-    while pull.next().await.unwrap().owed_pages < 3 {}
+    while pull.progress().await.unwrap().owed_pages < 3 {}
     assert_eq!(harness.simulator.counts().acknowledged, 0);
     journal.full.store(false, Ordering::SeqCst);
-    let outcome = pull.await.unwrap();
+    let outcome = pull.outcome().await.unwrap();
     assert!(matches!(outcome.status, Status::Complete(_)), "{:?}", outcome.status);
     assert_eq!(written(&outcome).await.0, harness.dataset().expected());
 }

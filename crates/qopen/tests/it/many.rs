@@ -27,7 +27,7 @@ async fn i7_a_thousand_pulls_at_once_are_all_right() {
         pulls.push(harness.client.pull(request).await.unwrap());
     }
     for (number, pull) in pulls.into_iter().enumerate() {
-        let outcome = pull.await.unwrap();
+        let outcome = pull.outcome().await.unwrap();
         assert!(matches!(outcome.status, Status::Complete(_)), "{number}: {:?}", outcome.status);
         let robot: qopen::types::RobotId = format!("robot-{number}").parse().unwrap();
         let expected = Dataset::new(&harness.schedule, &robot, false).expected();

@@ -59,14 +59,15 @@ async fn a_publication_that_hangs_loses_the_pull_and_publishes_nothing() {
         Harness::start_with(schedule, |builder| builder.journal(Arc::clone(&journal) as _)).await;
     let mut options = WorkerOptions::default();
     (options.lease, options.stalled) = (Duration::from_secs(2), Duration::from_secs(1));
-    let worker = Worker::start(&harness.client, Arc::clone(&journal) as Arc<dyn Workload>, options);
+    let worker =
+        Worker::start(harness.client.engine(), Arc::clone(&journal) as Arc<dyn Workload>, options);
     announced(&harness).await;
     let folder = tempfile::tempdir().unwrap();
     let place = FileSink::new(folder.path().join("list"), Format::Jsonl);
     let free = Arc::new((Mutex::new(false), Condvar::new()));
 
     let first = worker.claimed().await.unwrap();
-    let outcome = first.take_up().await.unwrap().await.unwrap();
+    let outcome = first.take_up().await.unwrap().outcome().await.unwrap();
     let hanging = Hanging { place: place.clone(), free: Arc::clone(&free) };
     let hung = publish(vec![outcome.list.clone()], Arc::new(hanging), ListKind::Complete);
     let hung = tokio::spawn(hung);
@@ -76,7 +77,7 @@ async fn a_publication_that_hangs_loses_the_pull_and_publishes_nothing() {
     // Somebody else can have it when the lease is over.
     let next = tokio::time::timeout(Duration::from_secs(20), worker.claimed()).await;
     let next = next.expect("it is given to the next").unwrap();
-    let outcome = next.take_up().await.unwrap().await.unwrap();
+    let outcome = next.take_up().await.unwrap().outcome().await.unwrap();
     publish(vec![outcome.list.clone()], Arc::new(place.clone()), ListKind::Complete).await.unwrap();
     let list = std::fs::read(place.path()).unwrap();
     std::fs::remove_file(place.path()).unwrap();

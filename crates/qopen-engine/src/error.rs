@@ -29,7 +29,7 @@ pub enum PullError {
     /// It was followed under a claim that no longer counts.
     #[error("another worker has taken the pull over, or nobody has it any more")]
     Fenced,
-    /// The client has gone.
-    #[error("the client has shut down")]
+    /// The engine has shut down.
+    #[error("the engine has shut down")]
     Closed,
 }

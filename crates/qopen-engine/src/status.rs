@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use qopen_assembler::{Basis, Failure};
-use qopen_http::SendError;
+
+use crate::requester::RequestError;
 
 /// How a pull ended: one of these, once (invariant I4).
 #[derive(Clone, Debug)]
@@ -17,9 +18,9 @@ pub enum Status {
     /// No page came at all.
     NoCallback,
     /// The platform refused the request or the credentials.
-    Refused(Arc<SendError>),
+    Refused(Arc<RequestError>),
     /// The request could not be sent, or its answer not be read.
-    NotSent(Arc<SendError>),
+    NotSent(Arc<RequestError>),
     /// The platform reported an error by callback.
     Reported {
         /// Its code.
@@ -44,6 +45,12 @@ impl Status {
         }
     }
 
+    /// Whether the list is complete, as far as can be known.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        matches!(self, Self::Complete(_))
+    }
+
     pub(crate) fn of(failure: Failure) -> Self {
         match failure {
             Failure::Silent => Self::NoCallback,
@@ -63,7 +70,7 @@ impl fmt::Display for Status {
             Self::NoCallback => f.write_str(
                 "no page came: is the callback URL in the platform's console the one that reaches this listener?",
             ),
-            Self::Refused(error) | Self::NotSent(error) => write_chain(f, &**error),
+            Self::Refused(error) | Self::NotSent(error) => write_chain(f, error.cause()),
             Self::Reported { code, message } => {
                 write!(f, "the platform reported error {code}: {message}")
             }

@@ -1,21 +1,19 @@
 //! A pull as its caller sees it.
 
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
 
-use futures_core::Stream;
-use futures_util::future::BoxFuture;
-use futures_util::stream::BoxStream;
-use futures_util::{FutureExt as _, StreamExt as _};
 use qopen_assembler::Timing;
-use qopen_journal::{PullId, Started};
+use qopen_journal::{Journal, PullId, Started};
 use qopen_types::{MarkId, RobotId};
+use tokio::sync::watch;
 
+use crate::cancel::CancelOnDrop;
 use crate::error::PullError;
-use crate::outcome::Outcome;
+use crate::messages::{Seen, Watched};
+use crate::outcome::{Outcome, PulledList};
 use crate::progress::Progress;
+use crate::tenure::Tenure;
 
 /// What to pull.
 #[derive(Clone, Debug)]
@@ -27,7 +25,7 @@ pub struct PullRequest {
     pub mark_id: Option<MarkId>,
     /// Whether each customer's tags are wanted too. Default false.
     pub need_tag_info: bool,
-    /// When the pull ends; `None` takes the client's.
+    /// When the pull ends; `None` takes the engine's.
     pub timing: Option<Timing>,
     /// At least this many customers must come before the list counts as complete.
     pub expect_accounts: Option<u64>,
@@ -106,29 +104,72 @@ impl PullRequest {
     }
 }
 
-/// A pull under way: a stream of its progress, and a future of its outcome.
-///
-/// The stream yields the figures when they change, skipping what nobody waited for, and ends with
-/// the pull. The future is ready when the pull has ended; await it by `&mut pull` to go on using the
-/// handle. **Dropping the handle before that cancels the pull.**
+/// A pull under way. **Dropping the handle before the outcome is there cancels the pull.**
 #[must_use = "dropping a pull cancels it"]
 pub struct Pull {
-    pub(crate) id: PullId,
-    pub(crate) progress: BoxStream<'static, Progress>,
-    pub(crate) outcome: BoxFuture<'static, Result<Outcome, PullError>>,
-    pub(crate) cancel: CancelOnDrop,
+    seen: watch::Receiver<Seen>,
+    list: PulledList,
+    cancel: CancelOnDrop,
 }
 
 impl Pull {
+    pub(crate) fn new(
+        id: PullId,
+        watched: Watched,
+        journal: Arc<dyn Journal>,
+        tenure: Option<Arc<Tenure>>,
+        cancel: CancelOnDrop,
+    ) -> Self {
+        let Watched { seen, lease } = watched;
+        let list = PulledList::new(id, journal, tenure, seen.clone(), lease);
+        Self { seen, list, cancel }
+    }
+
     /// The pull's robot and mark.
     #[must_use]
     pub fn id(&self) -> &PullId {
-        &self.id
+        self.list.id()
     }
 
-    /// Lets go of the pull without ending it. While the client lives it goes on unseen; after that
-    /// it is open in the journal, to be taken up with [`Client::resume`](crate::Client::resume).
-    pub fn leave(mut self) {
+    /// The figures when they change; `None` when the pull has ended. Figures that change several times
+    /// between two calls are returned once.
+    ///
+    /// Dropping the future loses nothing.
+    pub async fn progress(&mut self) -> Option<Progress> {
+        if self.seen.borrow().ended.is_some() {
+            return None;
+        }
+        self.seen.changed().await.ok()?;
+        let seen = self.seen.borrow_and_update();
+        (!seen.gone).then(|| seen.progress.clone())
+    }
+
+    /// The outcome, when the pull has ended. From then on, dropping the handle cancels nothing.
+    ///
+    /// Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// [`PullError::Fenced`], when another worker has the pull; [`PullError::Closed`], when the engine
+    /// has shut down.
+    pub async fn outcome(&self) -> Result<Outcome, PullError> {
+        let outcome = self.ended().await;
+        // A page that comes later may open the pull again, and the caller has not cancelled it.
+        self.cancel.disarm();
+        outcome
+    }
+
+    async fn ended(&self) -> Result<Outcome, PullError> {
+        let mut seen = self.seen.clone();
+        let over = |seen: &Seen| seen.ended.is_some() || seen.gone;
+        let seen = seen.wait_for(over).await.map_err(|_| PullError::Closed)?;
+        let ended = seen.ended.as_ref().ok_or(PullError::Fenced)?;
+        let (status, progress) = (ended.status.clone(), seen.progress.clone());
+        Ok(Outcome { status, progress, list: self.list.clone() })
+    }
+
+    /// Lets go of the pull without ending it. While the engine lives it goes on unseen; after that
+    /// it is open in the journal, for [`Engine::resume`](crate::Engine::resume).
+    pub fn leave(self) {
         self.cancel.disarm();
     }
 
@@ -138,59 +179,8 @@ impl Pull {
     }
 }
 
-/// Cancels when dropped, unless it was told not to. Cancelling what has ended, or never began, does
-/// nothing.
-pub(crate) struct CancelOnDrop {
-    cancel: Box<dyn Fn() + Send + Sync>,
-    on_drop: bool,
-}
-
-impl CancelOnDrop {
-    pub(crate) fn new(cancel: impl Fn() + Send + Sync + 'static) -> Self {
-        Self { cancel: Box::new(cancel), on_drop: true }
-    }
-
-    /// From now on it cancels only when it is called.
-    pub(crate) fn disarm(&mut self) {
-        self.on_drop = false;
-    }
-
-    pub(crate) fn call(&self) {
-        (self.cancel)();
-    }
-}
-
-impl Drop for CancelOnDrop {
-    fn drop(&mut self) {
-        if self.on_drop {
-            self.call();
-        }
-    }
-}
-
-impl Stream for Pull {
-    type Item = Progress;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Progress>> {
-        self.progress.poll_next_unpin(cx)
-    }
-}
-
-impl Future for Pull {
-    type Output = Result<Outcome, PullError>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let outcome = self.outcome.poll_unpin(cx);
-        if outcome.is_ready() {
-            // It has ended. A page that comes later may open it again, and nobody has cancelled it.
-            self.cancel.disarm();
-        }
-        outcome
-    }
-}
-
 impl fmt::Debug for Pull {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pull").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("Pull").field("id", self.id()).finish_non_exhaustive()
     }
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use qopen_assembler::{Fold, PageDigest, PullOptions, StartError};
-use qopen_http::SendError;
 use qopen_journal::{Changes, PullId};
 use qopen_types::Digest;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -12,6 +11,7 @@ use tokio::time::Instant;
 
 use crate::error::PullError;
 use crate::progress::Progress;
+use crate::requester::RequestError;
 use crate::status::Status;
 use crate::tenure::{Generation, Tenure};
 
@@ -32,7 +32,7 @@ pub(crate) enum Command {
         reply: oneshot::Sender<Result<Watched, StartError>>,
     },
     Accepted(PullId, Generation),
-    NotSent(PullId, Generation, SendError),
+    NotSent(PullId, Generation, RequestError),
     Cancel(PullId, Generation),
     /// It is no longer this process's to follow, whatever became of it.
     LetGo(PullId, Generation),

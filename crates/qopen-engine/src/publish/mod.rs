@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use crate::outcome::PulledList;
+use crate::outcome::{Outcome, PulledList};
 use crate::tenure;
 use merge::Publication;
 pub use merge::quarantine_line;
@@ -31,6 +31,21 @@ pub async fn publish(
     kind: ListKind,
 ) -> Result<Published, PublishError> {
     publish_with(lists, sink, kind, PublishOptions::default()).await
+}
+
+impl Outcome {
+    /// Publishes the list, as [`publish`] does: as a complete one if its status
+    /// [is complete](crate::Status::is_complete), otherwise as a partial one.
+    ///
+    /// # Errors
+    /// [`PublishError`]; nothing was replaced then.
+    pub async fn publish(&self, sink: Arc<dyn Sink>) -> Result<Published, PublishError> {
+        let kind = match self.status.is_complete() {
+            true => ListKind::Complete,
+            false => ListKind::Partial,
+        };
+        publish(vec![self.list.clone()], sink, kind).await
+    }
 }
 
 /// How lists are published.

@@ -49,7 +49,7 @@ pub struct PulledList {
 
 #[derive(Clone)]
 enum Source {
-    /// A pull of a client: it may yet be revised.
+    /// A pull of an engine: it may yet be revised.
     Live { seen: watch::Receiver<Seen>, _lease: Arc<Lease> },
     /// A fold that is done, and its revision.
     Done(Arc<Fold>, u32),

@@ -10,10 +10,10 @@ use qopen_assembler::{
 };
 use qopen_journal::{Changes, Journal, JournalError, Note, PageRecord, PullId, PullState, Started};
 
-use crate::PulledList;
 use crate::classify::{Classified, classify, key_of};
 use crate::fact::{Fact, digest_of, standing};
 use crate::messages::Start;
+use crate::outcome::PulledList;
 
 /// How a pull goes on.
 pub(crate) struct Resumed {
@@ -133,7 +133,7 @@ pub(crate) async fn list_of(
 }
 
 /// Everything that the journal knows of the pull's pages, and what is new in it since it was published.
-async fn fold(
+pub(crate) async fn fold(
     journal: &dyn Journal,
     state: &PullState,
 ) -> Result<(Fold, Option<Changes>), JournalError> {

@@ -1,22 +1,22 @@
-//! The same fold without HTTP: captured payloads in, lists out.
+//! Captured payloads in, lists out: a capture is a journal in memory, and its lists are folded from it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use qopen_assembler::{Assembler, Config, Entry, ErrorReport, Event, PullKey, PullOptions, Time};
+use qopen_assembler::{Assembler, Config, Entry, ErrorReport, Event, PullOptions, Time};
 use qopen_journal::{
-    Journal, JournalError, Layer, MemoryJournal, Note, PageRecord, Payload, PullId, Quarantined,
+    Appended, Journal, JournalError, Layer, MemoryJournal, Note, PageRecord, Payload, PullId,
+    PullState, Quarantined,
 };
 use qopen_types::{EventType, MarkId, Reading, Readings, RobotId};
 
 use crate::classify::{
     Against, Classified, Unreadable, classify, key_of, stands_against, with_a_mark,
 };
-use crate::fact::digest_of;
 use crate::outcome::{Outcome, PulledList};
 use crate::progress::Progress;
+use crate::resume;
 use crate::status::Status;
 
 /// A callback that a replay cannot take.
@@ -50,31 +50,32 @@ pub enum Replayed {
 /// Every pull that is named is opened; when all payloads are in, the caller's word ends them.
 #[derive(Debug)]
 pub struct Replay {
-    config: Config,
-    assembler: Assembler<Entry>,
     journal: Arc<MemoryJournal>,
-    pulls: BTreeMap<PullKey, PullId>,
-    errors: Vec<(Option<RobotId>, Option<MarkId>, i64, String)>,
+    options: PullOptions,
+    /// Copies of pages, which the journal does not keep.
+    copies: BTreeMap<PullId, u64>,
+    errors: Vec<Report>,
     /// What could not be read, until it is known which pulls there are.
     unreadable: Vec<(Unreadable, Payload)>,
     readings: BTreeMap<Reading, u64>,
 }
 
+/// An error report, until it is known which pulls there are.
+#[derive(Debug)]
+struct Report {
+    robot_id: Option<RobotId>,
+    mark_id: Option<MarkId>,
+    code: i64,
+    message: String,
+}
+
 impl Default for Replay {
     fn default() -> Self {
-        let mut config = Config::default();
-        config.adopt = Some(PullOptions::default());
-        config.retention = Duration::MAX;
-        // A capture is as large as it is; what it costs is its reader's to say.
-        config.limits.open_pulls = usize::MAX;
-        config.limits.tombstones = usize::MAX;
-        config.limits.pages = usize::MAX;
-        config.limits.accounts = usize::MAX;
         Self {
-            config,
-            assembler: Assembler::new(config),
+            // The reader decides how large a capture is.
             journal: Arc::new(MemoryJournal::with_limit(u64::MAX)),
-            pulls: BTreeMap::new(),
+            options: PullOptions::default(),
+            copies: BTreeMap::new(),
             errors: Vec::new(),
             unreadable: Vec::new(),
             readings: BTreeMap::new(),
@@ -86,9 +87,7 @@ impl Replay {
     /// Allows every list that many accounts without a readable id.
     #[must_use]
     pub fn allow_unidentified(self, accounts: u64) -> Self {
-        let mut config = self.config;
-        config.adopt = Some(PullOptions::default().allow_unidentified(accounts));
-        Self { config, assembler: Assembler::new(config), ..self }
+        Self { options: PullOptions::default().allow_unidentified(accounts), ..self }
     }
 
     /// Takes an opened payload.
@@ -100,16 +99,14 @@ impl Replay {
             Classified::Page(page) => {
                 self.count(page.readings);
                 let record = PageRecord::new(page.pull.clone(), Payload::new(payload));
-                let digest = digest_of(record.digest);
-                now(self.journal.append(record)).map_err(ReplayError::Journal)?;
-                self.enter(page.pull.clone());
-                self.assembler.handle_page(Time::ZERO, page.into_page(digest));
-                while self.assembler.poll_event().is_some() {}
+                if now(self.journal.append(record))? == Appended::Duplicate {
+                    *self.copies.entry(page.pull).or_default() += 1;
+                }
                 Ok(Replayed::List)
             }
             Classified::Report { robot_id, mark_id, code, message } => {
                 // After all pages: what a capture's order says of time is nothing.
-                self.errors.push((robot_id, mark_id, code, message));
+                self.errors.push(Report { robot_id, mark_id, code, message });
                 Ok(Replayed::List)
             }
             Classified::Unreadable(unreadable) => {
@@ -162,7 +159,8 @@ impl Replay {
     /// Has what could not be read stand against the pulls that it may belong to, now that all of them
     /// are known. What names none of them is left, and so is what is another event.
     fn attribute(&mut self) -> Result<(), ReplayError> {
-        let ids: Vec<PullId> = self.pulls.values().cloned().collect();
+        let states = now(self.journal.pulls())?;
+        let ids: Vec<PullId> = states.into_iter().map(|state| state.pull).collect();
         let mut left = Vec::new();
         for (unreadable, payload) in std::mem::take(&mut self.unreadable) {
             let (robot, mark) = (unreadable.robot_id.as_ref(), unreadable.mark_id.as_ref());
@@ -176,7 +174,6 @@ impl Replay {
             if let Some(named) = unreadable.names().filter(|it| ours && is_new(it)) {
                 // A pull of which nothing else is in the capture; others may have the same mark.
                 pulls.retain(|it| it.mark_id != named.mark_id);
-                self.enter(named.clone());
                 pulls.push(named);
             }
             if pulls.is_empty() {
@@ -190,39 +187,29 @@ impl Replay {
             let (nameless, Unreadable { layer, reason, .. }) = (one.is_none(), unreadable);
             let item = Quarantined::new(one, layer, reason, payload);
             let digest = item.digest();
-            now(self.journal.quarantine(item)).map_err(ReplayError::Journal)?;
-            for pull in &pulls {
-                if nameless {
-                    let note = Note::Doubted { item: digest };
-                    now(self.journal.note(pull, note)).map_err(ReplayError::Journal)?;
-                }
-                let key = self.enter(pull.clone());
-                self.assembler.handle_unreadable_page(Time::ZERO, &key, digest_of(digest));
+            now(self.journal.quarantine(item))?;
+            for pull in pulls.iter().filter(|_| nameless) {
+                now(self.journal.note(pull, Note::Doubted { item: digest }))?;
             }
         }
         self.unreadable = left;
         Ok(())
     }
 
-    /// The pull that is named, or the only one in the capture that fits what is.
-    fn whose(&self, robot_id: Option<RobotId>, mark_id: Option<MarkId>) -> Option<PullId> {
-        if let (Some(robot_id), Some(mark_id)) = (&robot_id, &mark_id) {
-            return Some(PullId { robot_id: robot_id.clone(), mark_id: mark_id.clone() });
+    /// Notes each pull's first error report.
+    fn report(&mut self) -> Result<(), ReplayError> {
+        let states = now(self.journal.pulls())?;
+        let mut reported: BTreeSet<PullId> = BTreeSet::new();
+        let mut pulls: BTreeSet<PullId> = states.into_iter().map(|state| state.pull).collect();
+        for Report { robot_id, mark_id, code, message } in std::mem::take(&mut self.errors) {
+            let Some(pull) = whose(&pulls, robot_id, mark_id) else { continue };
+            pulls.insert(pull.clone());
+            if reported.insert(pull.clone()) {
+                let note = Note::Reported { code, message, digest: None, signed_at: None };
+                now(self.journal.note(&pull, note))?;
+            }
         }
-        let mut fits = self.pulls.values().filter(|pull| {
-            robot_id.as_ref().is_none_or(|it| *it == pull.robot_id)
-                && mark_id.as_ref().is_none_or(|it| *it == pull.mark_id)
-        });
-        match (fits.next(), fits.next()) {
-            (Some(pull), None) => Some(pull.clone()),
-            _ => None,
-        }
-    }
-
-    fn enter(&mut self, pull: PullId) -> PullKey {
-        let key = key_of(&pull);
-        self.pulls.entry(key.clone()).or_insert(pull);
-        key
+        Ok(())
     }
 
     /// Ends every pull and says how it ended, in the order of robots and marks.
@@ -231,45 +218,69 @@ impl Replay {
     /// [`ReplayError`], when there is no room for what could not be read.
     pub fn finish(&mut self) -> Result<Vec<Outcome>, ReplayError> {
         self.attribute()?;
-        for (robot_id, mark_id, code, message) in std::mem::take(&mut self.errors) {
-            let Some(pull) = self.whose(robot_id, mark_id) else { continue };
-            let (robot, mark) = (pull.robot_id.to_string(), Some(pull.mark_id.to_string()));
-            let key = self.enter(pull);
-            // It is known already where a page of it came.
-            let _ = self.assembler.start(Time::ZERO, key, PullOptions::default());
-            let report = ErrorReport { robot, mark, code, message, signed: None };
-            self.assembler.handle_error(Time::ZERO, report);
-        }
-        for key in self.pulls.keys() {
-            // One that an error report has ended is no longer open.
-            let _ = self.assembler.declare_finished(Time::ZERO, key);
-        }
-        let mut outcomes = Vec::new();
-        while let Some(event) = self.assembler.poll_event() {
-            let (key, status) = match event {
-                Event::Completed { key, basis, .. } => (key, Status::Complete(basis)),
-                Event::Failed { key, failure, .. } => (key, Status::of(failure)),
-                _ => continue,
-            };
-            outcomes.extend(self.outcome(&key, status));
-        }
-        outcomes.sort_by(|a, b| a.progress.pull.cmp(&b.progress.pull));
-        Ok(outcomes)
+        self.report()?;
+        let mut states = now(self.journal.pulls())?;
+        states.sort_by(|a, b| a.pull.cmp(&b.pull));
+        let outcomes = states.iter().map(|state| self.outcome(state));
+        outcomes.filter_map(Result::transpose).collect()
     }
 
-    fn outcome(&mut self, key: &PullKey, status: Status) -> Option<Outcome> {
-        let id = self.pulls.get(key)?.clone();
-        let progress = Progress::new(&id, self.assembler.progress(key), Time::ZERO);
-        let fold = self.assembler.take_fold(key)?;
+    /// Folds a pull, and ends it by the caller's word.
+    fn outcome(&self, state: &PullState) -> Result<Option<Outcome>, ReplayError> {
+        let (id, key) = (&state.pull, key_of(&state.pull));
+        let (fold, _) = now(resume::fold(&*self.journal, state))?;
+        let mut config = Config::default();
+        config.limits.pages = usize::MAX;
+        config.limits.accounts = usize::MAX;
+        let mut assembler = Assembler::<Entry>::new(config);
+        // The assembler knows no pull yet, so that this one can be started, and its fold be merged.
+        let _ = assembler.start(Time::ZERO, key.clone(), self.options);
+        let _ = assembler.merge(Time::ZERO, &key, &fold);
+        if let Some((code, message)) = state.reported() {
+            let (robot, mark) = (id.robot_id.to_string(), Some(id.mark_id.to_string()));
+            let message = message.to_owned();
+            let report = ErrorReport { robot, mark, code, message, signed: None };
+            assembler.handle_error(Time::ZERO, report);
+        }
+        // One that an error report has ended is no longer open.
+        let _ = assembler.declare_finished(Time::ZERO, &key);
+        let ended = std::iter::from_fn(|| assembler.poll_event()).find_map(|event| match event {
+            Event::Completed { basis, .. } => Some(Status::Complete(basis)),
+            Event::Failed { failure, .. } => Some(Status::of(failure)),
+            _ => None,
+        });
+        let mut progress = Progress::new(id, assembler.progress(&key), Time::ZERO);
+        progress.duplicate_pages = self.copies.get(id).copied().unwrap_or_default();
         let journal: Arc<dyn Journal> = Arc::clone(&self.journal) as _;
-        let list = PulledList::done(id, journal, fold, progress.revision);
-        Some(Outcome { status, progress, list })
+        let list = PulledList::done(id.clone(), journal, fold, progress.revision);
+        Ok(ended.map(|status| Outcome { status, progress, list }))
+    }
+}
+
+/// The pull that is named, or the only one in the capture that fits what is.
+fn whose(
+    pulls: &BTreeSet<PullId>,
+    robot_id: Option<RobotId>,
+    mark_id: Option<MarkId>,
+) -> Option<PullId> {
+    let (robot_id, mark_id) = match (robot_id, mark_id) {
+        (Some(robot_id), Some(mark_id)) => return Some(PullId { robot_id, mark_id }),
+        names => names,
+    };
+    let mut fits = pulls.iter().filter(|pull| {
+        robot_id.as_ref().is_none_or(|it| *it == pull.robot_id)
+            && mark_id.as_ref().is_none_or(|it| *it == pull.mark_id)
+    });
+    match (fits.next(), fits.next()) {
+        (Some(pull), None) => Some(pull.clone()),
+        _ => None,
     }
 }
 
 /// The journal in memory is always ready.
-fn now<T>(ready: impl Future<Output = Result<T, JournalError>>) -> Result<T, JournalError> {
+fn now<T>(ready: impl Future<Output = Result<T, JournalError>>) -> Result<T, ReplayError> {
+    let ready = ready.now_or_never();
     ready
-        .now_or_never()
         .unwrap_or_else(|| Err(JournalError::Unavailable("it was not ready".into())))
+        .map_err(ReplayError::Journal)
 }

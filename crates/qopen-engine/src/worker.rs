@@ -12,7 +12,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use crate::client::Client;
+use crate::engine::Engine;
 use crate::error::PullError;
 use crate::fact::{fact_of, notes_of};
 use crate::publish;
@@ -49,24 +49,24 @@ impl Default for WorkerOptions {
     }
 }
 
-/// Claims pulls of a journal for a client, and keeps the claims for as long as it lives: what other
-/// processes receive of a pull, this client's driver is told of.
+/// Claims pulls of a journal for an engine, and keeps the claims for as long as it lives: what other
+/// processes receive of a pull, this engine's driver is told of.
 ///
 /// Of any number of workers that share a journal, one has a pull at a time. Pulls come to be by
-/// [`Client::announce`], or because something was kept of them after they had ended.
+/// [`Engine::announce`], or because something was kept of them after they had ended.
 pub struct Worker {
     claimed: Mutex<mpsc::Receiver<ClaimedPull>>,
     keeper: AbortHandle,
 }
 
 impl Worker {
-    /// Begins to claim. `journal` must be the client's own. Must be called within a tokio runtime.
+    /// Begins to claim. `journal` must be the engine's own. Must be called within a tokio runtime.
     #[must_use]
-    pub fn start(client: &Client, journal: Arc<dyn Workload>, options: WorkerOptions) -> Self {
+    pub fn start(engine: &Engine, journal: Arc<dyn Workload>, options: WorkerOptions) -> Self {
         let (sender, claimed) = mpsc::channel(options.most.max(1));
         let (held, heard) = (Vec::new(), Instant::now());
         let keeper =
-            Keeper { client: client.clone(), journal, options, held, heard, refusals: None };
+            Keeper { engine: engine.clone(), journal, options, held, heard, refusals: None };
         let keeper = tokio::spawn(keeper.run(sender)).abort_handle();
         Self { claimed: Mutex::new(claimed), keeper }
     }
@@ -116,7 +116,7 @@ pub enum TakePlaceError {
 #[must_use = "it is nobody else's until it is finished or left"]
 pub struct ClaimedPull {
     tenure: Arc<Tenure>,
-    client: Client,
+    engine: Engine,
 }
 
 impl ClaimedPull {
@@ -150,15 +150,15 @@ impl ClaimedPull {
         Ok(())
     }
 
-    /// Takes it up, as [`Client::resume`] does: everything that is kept of it is folded, and its
+    /// Takes it up, as [`Engine::resume`] does: everything that is kept of it is folded, and its
     /// request sent where nobody has. What is noted and published of it from here on is so only while
     /// the claim counts; when it no longer does, the pull's outcome is [`PullError::Fenced`]. While the
     /// journal does not answer, nothing ends by silence.
     ///
     /// # Errors
-    /// As [`Client::resume`].
+    /// As [`Engine::resume`].
     pub async fn take_up(&self) -> Result<Pull, PullError> {
-        self.client.resume_as(self.id(), Some(&self.tenure)).await
+        self.engine.resume_as(self.id(), Some(&self.tenure)).await
     }
 
     /// Ready when the claim no longer counts.
@@ -171,7 +171,7 @@ impl ClaimedPull {
     /// # Errors
     /// [`JournalError`]; then it is given to another when the lease ends.
     pub async fn finish(self) -> Result<Fencing, JournalError> {
-        self.client.let_go(&self.tenure);
+        self.engine.driver().let_go(&self.tenure);
         let fencing = self.tenure.journal().finish(self.tenure.claim()).await?;
         if self.tenure.finish() && fencing == Fencing::Held {
             self.tenure.journal().want(self.id()).await?;
@@ -184,7 +184,7 @@ impl ClaimedPull {
     /// # Errors
     /// [`JournalError`]; then it is given to another when the lease ends.
     pub async fn leave(self) -> Result<(), JournalError> {
-        self.client.let_go(&self.tenure);
+        self.engine.driver().let_go(&self.tenure);
         self.tenure.journal().leave(self.tenure.claim()).await
     }
 }
@@ -196,7 +196,7 @@ impl fmt::Debug for ClaimedPull {
 }
 
 struct Keeper {
-    client: Client,
+    engine: Engine,
     journal: Arc<dyn Workload>,
     options: WorkerOptions,
     held: Vec<Weak<Tenure>>,
@@ -218,13 +218,13 @@ impl Keeper {
             // It did not answer for a while, or not at all, and answered nobody: that is no quiet.
             let away = done.is_err() || asked.elapsed() > HUNG;
             if away {
-                self.client.outage_began(self.heard);
+                self.engine.driver().outage_began(self.heard);
             }
             match done {
                 Ok(()) => {
                     self.heard = Instant::now();
                     if std::mem::take(&mut troubled) || away {
-                        self.client.outage_ended();
+                        self.engine.driver().outage_ended();
                     }
                 }
                 Err(error) => {
@@ -248,7 +248,7 @@ impl Keeper {
         for tenure in &stalled {
             tracing::error!(pull = %tenure.pull(), "its publication has stopped; it is given up");
             tenure.give_up();
-            self.client.let_go(tenure);
+            self.engine.driver().let_go(tenure);
         }
         let is_stalled =
             |it: &Weak<Tenure>| stalled.iter().any(|of| std::ptr::eq(it.as_ptr(), Arc::as_ptr(of)));
@@ -258,7 +258,7 @@ impl Keeper {
         let renewed = self.journal.renew(&claims, self.options.lease).await?;
         let refusals = self.journal.noted_refusals().await?;
         if self.refusals.replace(refusals).is_some_and(|before| refusals > before) {
-            self.client.refused();
+            self.engine.driver().refused();
         }
         // What is news is no news to the next who asks: it is taken note of before anything is awaited.
         for (tenure, renewed) in held.iter().zip(renewed) {
@@ -270,7 +270,7 @@ impl Keeper {
                         tracing::warn!(pull = %tenure.pull(), "another worker has taken the pull over");
                     }
                 }
-                self.client.let_go(tenure);
+                self.engine.driver().let_go(tenure);
                 self.held.retain(|it| !std::ptr::eq(it.as_ptr(), Arc::as_ptr(tenure)));
             }
         }
@@ -312,7 +312,7 @@ impl Keeper {
             let tenure = Arc::new(Tenure::new(Arc::clone(&self.journal), claim, *lease));
             self.held.push(Arc::downgrade(&tenure));
             // There is room for as many as may be held; without a receiver nobody wants them.
-            let _ = claimed.try_send(ClaimedPull { tenure, client: self.client.clone() });
+            let _ = claimed.try_send(ClaimedPull { tenure, engine: self.engine.clone() });
         }
         Ok(())
     }
@@ -321,22 +321,22 @@ impl Keeper {
     /// not yet, or not any more.
     async fn tell(&self, tenure: &Tenure) -> Result<bool, JournalError> {
         let pull = tenure.pull();
-        let told = tenure.told().clone();
+        let (driver, told) = (self.engine.driver(), tenure.told().clone());
         let (kept, cursor) = self.journal.digests_since(pull, told.as_ref()).await?;
-        let Some(missing) = self.client.missing(pull, kept).await else { return Ok(false) };
+        let Some(missing) = driver.missing(pull, kept).await else { return Ok(false) };
         if !missing.is_empty() {
             let mut pages = self.journal.pages_of(pull, &missing).await?;
             while let Some(page) = pages.next().await {
-                self.client.tell(fact_of(page?)).await;
+                driver.tell(fact_of(page?)).await;
             }
         }
         *tenure.told() = cursor;
         let Some(state) = self.journal.facts_of(pull).await? else { return Ok(true) };
         for fact in notes_of(&*self.journal, &state).await? {
-            self.client.tell(fact).await;
+            driver.tell(fact).await;
         }
         if state.is_cancel_requested() {
-            self.client.cancel(tenure);
+            driver.cancel(pull.clone(), tenure.generation());
         }
         Ok(true)
     }

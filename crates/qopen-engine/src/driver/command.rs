@@ -1,0 +1,192 @@
+//! Commands: what the other parts of the engine ask of the driver.
+
+use std::sync::Arc;
+
+use qopen_assembler::{ErrorReport, StartError, Time};
+use qopen_journal::PullId;
+
+use super::matching::has_anything;
+use super::state::{Driver, Held};
+use crate::classify::key_of;
+use crate::error::PullError;
+use crate::fact::digest_of;
+use crate::messages::{Command, Start, Watched};
+use crate::requester::RequestError;
+use crate::tenure::Generation;
+
+/// Forgotten pulls that are remembered as such.
+const LET_GO: usize = 1024;
+
+impl Driver {
+    pub(super) fn obey(&mut self, now: Time, command: Command) {
+        match command {
+            Command::Hold { pull, generation, reply } => {
+                let key = key_of(&pull);
+                let taken = self.pulls.contains_key(&key) || self.held.contains_key(&key);
+                if !taken {
+                    self.known.insert(&pull);
+                    self.held.insert(key, Held { generation, facts: Vec::new() });
+                }
+                // Whoever asked releases it, or has.
+                let _ = reply.send(if taken { Err(StartError::Known) } else { Ok(()) });
+            }
+            Command::Release(pull, generation) => {
+                let key = key_of(&pull);
+                // What came meanwhile is in the journal.
+                if self.held.get(&key).is_some_and(|held| held.generation == generation) {
+                    self.held.remove(&key);
+                    self.forget_unstarted(&pull);
+                }
+            }
+            Command::Start { pull, generation, start, reply } => {
+                let key = key_of(&pull);
+                let answer = self.start(now, pull, generation, *start);
+                let ours = answer.is_ok();
+                if reply.send(answer).is_err() && ours {
+                    // The caller has gone. The pull was open a moment ago.
+                    let _ = self.assembler.cancel(now, &key);
+                }
+            }
+            Command::Accepted(pull, generation) => {
+                if self.is_current(&pull, generation) {
+                    self.assembler.handle_accepted(now, &key_of(&pull));
+                }
+            }
+            Command::NotSent(pull, generation, error) => {
+                if self.is_current(&pull, generation) {
+                    self.not_sent(now, &pull, error);
+                }
+            }
+            Command::LetGo(pull, generation) => {
+                if self.is_current(&pull, generation) {
+                    self.let_go_of(&pull);
+                }
+            }
+            Command::Refused => self.assembler.handle_refusal(now),
+            Command::OutageBegan(since) => self.outage_began(since),
+            Command::OutageEnded => self.outage_ended(),
+            Command::Missing(pull, mut digests, reply) => {
+                let key = key_of(&pull);
+                let missing = self.assembler.progress(&key).map(|_| {
+                    digests.retain(|it| !self.assembler.has_page(&key, digest_of(*it)));
+                    digests
+                });
+                // Whoever asked may have gone.
+                let _ = reply.send(missing);
+            }
+            Command::Forget(pull, reply) => {
+                // The caller may have gone.
+                let _ = reply.send(self.forget_ended(now, pull));
+            }
+            Command::Cancel(pull, generation) => {
+                if self.is_current(&pull, generation) {
+                    // Ended before, most likely: a handle cancels when it is dropped.
+                    let _ = self.assembler.cancel(now, &key_of(&pull));
+                }
+            }
+        }
+    }
+
+    fn start(
+        &mut self,
+        now: Time,
+        pull: PullId,
+        generation: Generation,
+        mut start: Start,
+    ) -> Result<Watched, StartError> {
+        let key = key_of(&pull);
+        let held = self.held.remove(&key).map(|held| held.facts).unwrap_or_default();
+        let options = start.options;
+        let started = match (start.ended, start.fold.take_if(|_| start.ended.is_some())) {
+            (Some((revision, late)), Some(fold)) => {
+                self.assembler.start_completed(now, key, options, fold, revision, late)
+            }
+            _ => self.assembler.start(now, key, options),
+        };
+        let id = pull.clone();
+        let watched = started.map(|()| self.begin(now, pull, generation, start));
+        self.forget_unstarted(&id);
+        held.into_iter().for_each(|(at, fact)| self.take(at, fact));
+        watched
+    }
+
+    fn forget_ended(&mut self, now: Time, pull: PullId) -> Result<(), PullError> {
+        let key = key_of(&pull);
+        if self.held.contains_key(&key) || self.assembler.open_pulls().any(|open| *open == key) {
+            return Err(PullError::UnderWay);
+        }
+        // One that is not remembered is forgotten already.
+        let _ = self.assembler.forget(now, &key);
+        self.pulls.remove(&key);
+        self.known.remove(&pull);
+        if self.let_go.len() >= LET_GO {
+            self.let_go.clear();
+        }
+        self.let_go.insert(pull);
+        Ok(())
+    }
+
+    /// A pull that was only held is no longer known.
+    fn forget_unstarted(&self, pull: &PullId) {
+        if !self.pulls.contains_key(&key_of(pull)) {
+            self.known.remove(pull);
+        }
+    }
+
+    /// A pull that was started a moment ago goes on from where it was.
+    fn begin(&mut self, now: Time, pull: PullId, generation: Generation, start: Start) -> Watched {
+        let key = key_of(&pull);
+        let watched = self.enter(pull, generation);
+        if let Some(entered) = self.pulls.get_mut(&key) {
+            (entered.elapsed, entered.tenure) = (start.elapsed, start.tenure);
+            entered.changes = start.changes;
+        }
+        if let Some(fold) = start.fold.filter(has_anything) {
+            // The pull is open, and the fold its own.
+            let _ = self.assembler.merge(now, &key, &fold);
+        }
+        if let Some((code, message)) = start.reported {
+            let (robot, mark) = (key.robot().to_owned(), Some(key.mark().to_owned()));
+            let report = ErrorReport { robot, mark, code, message, signed: None };
+            self.assembler.handle_error(now, report);
+        }
+        watched
+    }
+
+    /// Another worker has it, or nobody needs to: nothing of it is known here any more.
+    pub(super) fn let_go_of(&mut self, pull: &PullId) {
+        let key = key_of(pull);
+        if let Some(entered) = self.pulls.remove(&key) {
+            entered.seen.send_modify(|seen| seen.gone = true);
+        }
+        self.known.remove(pull);
+        self.unnoted.remove(&key);
+        // At no later time than it is: nothing else must end by it. It may have ended, and may be
+        // forgotten already.
+        let _ = self.assembler.cancel(Time::ZERO, &key);
+        let _ = self.assembler.forget(Time::ZERO, &key);
+    }
+
+    fn is_current(&self, pull: &PullId, generation: Generation) -> bool {
+        self.pulls.get(&key_of(pull)).is_some_and(|entered| entered.generation == generation)
+    }
+
+    /// The request failed. The callbacks are the truth: where pages have come, it was taken; where
+    /// it may have been, they get the time to come.
+    fn not_sent(&mut self, now: Time, pull: &PullId, error: RequestError) {
+        let key = key_of(pull);
+        let came = self.assembler.fold(&key).is_some_and(has_anything);
+        let Some(entered) = self.pulls.get_mut(&key) else { return };
+        let wait = came || error.may_have_arrived();
+        if wait {
+            let error = error.cause() as &dyn std::error::Error;
+            tracing::warn!(%pull, error, "the request failed, and may have been taken; going on");
+            self.assembler.handle_accepted(now, &key);
+        }
+        entered.not_sent = Some(Arc::new(error));
+        if !wait {
+            // An error that it had ended already stands.
+            let _ = self.assembler.cancel(now, &key);
+        }
+    }
+}

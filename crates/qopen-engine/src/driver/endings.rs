@@ -1,0 +1,154 @@
+//! Events of the assembler: progress and ends, noted in the journal and shown to those who wait.
+
+use std::sync::Arc;
+
+use qopen_assembler::{Anomaly, Event, Failure, Fold, PullKey};
+use qopen_journal::{Durability, Fencing, Note, PullId};
+
+use super::state::Driver;
+use crate::classify::key_of;
+use crate::messages::Ended;
+use crate::progress::Progress;
+use crate::status::Status;
+use crate::tenure;
+
+impl Driver {
+    /// Hands every event to whom it concerns.
+    pub(super) async fn speak(&mut self) {
+        while let Some(event) = self.assembler.poll_event() {
+            match event {
+                Event::Progressed { key } => self.update(&key, None),
+                Event::Completed { key, basis, .. } => {
+                    self.end(&key, Status::Complete(basis)).await
+                }
+                Event::Failed { key, failure, .. } => {
+                    let not_sent =
+                        self.pulls.get_mut(&key).and_then(|entered| entered.not_sent.take());
+                    let status = match (not_sent, failure) {
+                        (Some(error), Failure::Silent | Failure::Cancelled)
+                            if error.is_refusal() =>
+                        {
+                            Status::Refused(error)
+                        }
+                        (Some(error), Failure::Silent | Failure::Cancelled) => {
+                            Status::NotSent(error)
+                        }
+                        (_, failure) => Status::of(failure),
+                    };
+                    self.end(&key, status).await;
+                }
+                Event::Revised { key, revision, .. } => {
+                    tracing::info!(pull = %key, revision, "pages came after the list was complete");
+                    self.update(&key, None);
+                }
+                Event::Reopened { key } => self.reopened(&key).await,
+                Event::Forgotten { key } => {
+                    if let Some(entered) = self.pulls.remove(&key) {
+                        self.known.remove(&entered.pull);
+                    }
+                }
+                // It is kept, or is about to be, and makes a revision.
+                Event::Anomaly(anomaly @ Anomaly::UnfoldedAfterEnd { .. }) => {
+                    tracing::debug!(?anomaly, "anomaly");
+                }
+                Event::Anomaly(anomaly) => tracing::warn!(?anomaly, "anomaly"),
+                other => tracing::debug!(?other, "an event that this driver does not use"),
+            }
+        }
+    }
+
+    /// A page came after the pull had failed: it is open again, in the journal too.
+    async fn reopened(&mut self, key: &PullKey) {
+        let Some(entered) = self.pulls.get(key) else { return };
+        let (pull, tenure) = (entered.pull.clone(), entered.tenure.clone());
+        tracing::info!(%pull, "a page came after the pull had ended; it waits again");
+        let journal = Arc::clone(&self.journal);
+        let noted = self.ask(tenure::note(&*journal, tenure.as_ref(), &pull, Note::Resumed)).await;
+        if let Err(error) = noted {
+            // Its end follows, and is noted again.
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(%pull, error, "that the pull waits again was not journaled");
+        }
+        self.update(key, None);
+    }
+
+    pub(super) async fn end(&mut self, key: &PullKey, status: Status) {
+        self.unnoted.remove(key);
+        let Some(entered) = self.pulls.get(key) else {
+            return;
+        };
+        let pull = entered.pull.clone();
+        tracing::info!(%pull, status = status.as_str(), "pull ended");
+        let progress = self.assembler.progress(key);
+        let (accounts, pages) = progress.map_or((0, 0), |it| (it.accounts as u64, it.pages as u64));
+        let (why, text) = (status.to_string(), status.as_str().to_owned());
+        let note = Note::Ended { status: text, why, accounts, pages };
+        let ended_before = matches!(&status, Status::Complete(basis) if basis.earlier);
+        if !ended_before {
+            let (tenure, journal) = (entered.tenure.clone(), Arc::clone(&self.journal));
+            match self.ask(tenure::note(&*journal, tenure.as_ref(), &pull, note)).await {
+                Ok(Fencing::Fenced) => {
+                    tracing::warn!(%pull, "another worker has taken the pull over");
+                    return self.let_go_of(&pull);
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    // The pages are what counts, and they are kept: the end follows from them again.
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(%pull, error, "the end was not journaled");
+                    if tenure.is_some() {
+                        // Nobody must take it for done before it is noted.
+                        self.unnoted.insert(key.clone(), status);
+                        return;
+                    }
+                }
+            }
+        }
+        // A page may open again what has failed, so that its fold stays where it is.
+        let fold = match status {
+            Status::Complete(_) => self.assembler.take_fold(key).map(Arc::new),
+            _ => self.assembler.share_fold(key),
+        };
+        let fold = fold.unwrap_or_else(|| Arc::new(Fold::new(key)));
+        let changes = self.pulls.get(key).and_then(|it| it.changes);
+        self.update(key, Some(Ended { status, fold, changes }));
+    }
+
+    pub(super) fn update(&mut self, key: &PullKey, ended: Option<Ended>) {
+        let Some(entered) = self.pulls.get(key) else {
+            return;
+        };
+        let progress = self.progress(key, &entered.pull);
+        entered.seen.send_modify(|seen| {
+            seen.progress = progress;
+            seen.ended = ended.or(seen.ended.take());
+        });
+    }
+
+    pub(super) fn progress(&self, key: &PullKey, pull: &PullId) -> Progress {
+        // Asked only of pulls that are open or remembered.
+        let mut progress = Progress::new(pull, self.assembler.progress(key), self.now());
+        if let Some(entered) = self.pulls.get(key) {
+            progress.elapsed += entered.elapsed;
+        }
+        progress
+    }
+
+    /// Nobody holds the pull any more, neither the assembler's memory nor a caller.
+    pub(super) async fn forget(&mut self, pull: PullId) {
+        if self.pulls.contains_key(&key_of(&pull)) {
+            // The mark is in use again, and what is kept under it is wanted.
+            return;
+        }
+        if self.journal.durability() != Durability::Memory {
+            // What is on a disk stays for as long as its keeper wants it; but not a page that was on
+            // its way when the keeper let go of the rest.
+            if !self.let_go.contains(&pull) {
+                return;
+            }
+        }
+        if let Err(error) = self.journal.forget(&pull).await {
+            tracing::warn!(%pull, error = &error as &dyn std::error::Error, "not forgotten");
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Facts: which pull each belongs to, and when the assembler takes it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use qopen_assembler::{Fold, PullKey, Time, Verdict};
+use qopen_journal::PullId;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::state::{Driver, Entered};
+use crate::classify::key_of;
+use crate::fact::Fact;
+use crate::messages::{Lease, Seen, Watched};
+use crate::tenure::Generation;
+
+impl Driver {
+    pub(super) async fn take_at(&mut self, arrived: Instant, fact: Fact) {
+        let at = self.time_of(arrived);
+        self.pass(at).await;
+        self.take(at, fact);
+    }
+
+    /// Hands out every event, and hands in what waited until there was room for its events.
+    pub(super) async fn settle(&mut self) {
+        self.speak().await;
+        while let Some((at, fact)) = self.waiting.pop_front() {
+            self.hand_in(at, fact);
+            self.speak().await;
+        }
+    }
+
+    pub(super) fn take(&mut self, now: Time, fact: Fact) {
+        match self.assembler.is_backlogged() || !self.waiting.is_empty() {
+            true => self.waiting.push_back((now, fact)),
+            false => self.hand_in(now, fact),
+        }
+    }
+
+    fn hand_in(&mut self, now: Time, fact: Fact) {
+        if let Some(key) = self.held_for(&fact)
+            && let Some(held) = self.held.get_mut(&key)
+        {
+            held.facts.push((now, fact));
+            return;
+        }
+        match fact {
+            Fact::Page(pull, digest, page) => {
+                let verdict = self.assembler.handle_page(now, page.into_page(digest));
+                tracing::debug!(%pull, ?verdict, "page");
+                match verdict {
+                    // Kept for nobody: it was forgotten meanwhile, or no more can be adopted.
+                    Verdict::Unknown => drop(self.released.send(pull)),
+                    // Whoever waits until the list is settled learns that it is not.
+                    Verdict::Late => self.update(&key_of(&pull), None),
+                    _ => self.enter_adopted(&pull),
+                }
+            }
+            Fact::Unreadable(pull, digest) => {
+                self.assembler.handle_unreadable_page(now, &key_of(&pull), digest);
+                self.enter_adopted(&pull);
+            }
+            Fact::Owed(pull, digest) => {
+                self.assembler.handle_owed_page(now, &key_of(&pull), digest);
+                self.enter_adopted(&pull);
+            }
+            Fact::Released(pull, digest) => {
+                self.assembler.handle_released(now, &key_of(&pull), digest);
+            }
+            Fact::Error(report) => self.assembler.handle_error(now, report),
+        }
+    }
+
+    /// The pull that is being taken up to which this belongs.
+    fn held_for(&self, fact: &Fact) -> Option<PullKey> {
+        self.held.keys().find(|key| fact.is_of(key)).cloned()
+    }
+
+    /// A pull that the assembler has opened by itself, because pulls are adopted.
+    fn enter_adopted(&mut self, pull: &PullId) {
+        let key = key_of(pull);
+        if !self.pulls.contains_key(&key) && self.assembler.progress(&key).is_some() {
+            let watched = self.enter(pull.clone(), 0);
+            // Where nobody asks for them, they go on unseen.
+            let _ = self.adopted.try_send((pull.clone(), watched));
+        }
+    }
+
+    pub(super) fn enter(&mut self, pull: PullId, generation: Generation) -> Watched {
+        let key = key_of(&pull);
+        let lease = Arc::new(Lease { pull: pull.clone(), released: self.released.clone() });
+        let progress = self.progress(&key, &pull);
+        let (seen, watching) = watch::channel(Seen { progress, ended: None, gone: false });
+        self.known.insert(&pull);
+        self.let_go.remove(&pull);
+        let entered = Entered {
+            pull,
+            generation,
+            seen,
+            _lease: Arc::clone(&lease),
+            not_sent: None,
+            elapsed: Duration::ZERO,
+            tenure: None,
+            changes: None,
+        };
+        self.pulls.insert(key, entered);
+        Watched { seen: watching, lease }
+    }
+}
+
+/// Whether any page is known to have come.
+pub(super) fn has_anything(fold: &Fold) -> bool {
+    fold.pages() + fold.unreadable() + fold.owed() > 0
+}

@@ -1,0 +1,13 @@
+//! The task that owns the clock and the assembler: facts in, events out to those who wait.
+
+mod command;
+mod endings;
+mod matching;
+mod outage;
+mod run;
+mod settling;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use state::Driver;

@@ -1,0 +1,79 @@
+//! The driver's state: the assembler, its clock, and what is known of each pull.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use qopen_assembler::{Assembler, Entry, PullKey, Time};
+use qopen_journal::{Changes, Journal, PullId};
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+use crate::fact::Fact;
+use crate::known::KnownPulls;
+use crate::messages::{Lease, Seen, Watched};
+use crate::refusals::RefusalSource;
+use crate::requester::RequestError;
+use crate::status::Status;
+use crate::tenure::{Generation, Tenure};
+
+pub(super) struct Entered {
+    pub(super) pull: PullId,
+    /// 0 for an adopted pull: nobody here started it.
+    pub(super) generation: Generation,
+    pub(super) seen: watch::Sender<Seen>,
+    /// Held for as long as the assembler remembers the pull.
+    pub(super) _lease: Arc<Lease>,
+    pub(super) not_sent: Option<Arc<RequestError>>,
+    /// How long it was under way in processes before this one.
+    pub(super) elapsed: Duration,
+    /// The claim that it is followed under.
+    pub(super) tenure: Option<Arc<Tenure>>,
+    /// Changes since the published revision, when the pull was resumed.
+    pub(super) changes: Option<Changes>,
+}
+
+/// What came of a pull that is being taken up.
+pub(super) struct Held {
+    pub(super) generation: Generation,
+    pub(super) facts: Vec<(Time, Fact)>,
+}
+
+pub(crate) struct Driver {
+    pub(super) assembler: Assembler<Entry>,
+    pub(super) epoch: Instant,
+    pub(super) pulls: BTreeMap<PullKey, Entered>,
+    /// Where pulls are named that were adopted.
+    pub(super) adopted: mpsc::Sender<(PullId, Watched)>,
+    /// What came of pulls that are being taken up, until their fold is there.
+    pub(super) held: BTreeMap<PullKey, Held>,
+    pub(super) journal: Arc<dyn Journal>,
+    pub(super) known: Arc<KnownPulls>,
+    pub(super) released: mpsc::UnboundedSender<PullId>,
+    pub(super) facts: mpsc::Receiver<(Instant, Fact)>,
+    /// Pulls that the caller let go of: a page of theirs may still be on its way.
+    pub(super) let_go: BTreeSet<PullId>,
+    /// What was refused, and how much of it the assembler was told of.
+    pub(super) refusals: Arc<dyn RefusalSource>,
+    pub(super) refused: u64,
+    /// When the journal answered last, and when it is asked again where it does not.
+    pub(super) heard: Instant,
+    pub(super) away: Option<Instant>,
+    /// Ends that could not be noted yet: they are nobody's business before.
+    pub(super) unnoted: BTreeMap<PullKey, Status>,
+    /// What waits until the assembler's events are taken.
+    pub(super) waiting: VecDeque<(Time, Fact)>,
+}
+
+/// Time begins long before the driver does: what was signed before that has a time too.
+pub(super) const BEFORE: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+impl Driver {
+    pub(super) fn now(&self) -> Time {
+        self.time_of(Instant::now())
+    }
+
+    pub(super) fn time_of(&self, at: Instant) -> Time {
+        Time::since_epoch(BEFORE + at.saturating_duration_since(self.epoch))
+    }
+}

@@ -1,0 +1,137 @@
+//! Pulls from their request to the day that they are forgotten.
+
+use std::sync::Arc;
+
+use qopen_journal::{Durability, Note, PullId};
+use qopen_sink::Sink;
+use qopen_types::MarkId;
+use uuid::Uuid;
+
+use super::state::{Engine, Inner};
+use crate::error::PullError;
+use crate::messages::Start;
+use crate::outcome::PulledList;
+use crate::publish;
+use crate::pull::{Pull, PullRequest};
+use crate::resume::{self, options};
+use crate::under_way::UnderWay;
+
+impl Engine {
+    /// Starts a pull: journals it, sends the request in the background, and returns the handle.
+    /// Any number may be under way at once. Dropping the handle cancels the pull.
+    ///
+    /// # Errors
+    /// [`PullError`], when the pull could not be started; nothing was sent then. That the platform
+    /// refused is an outcome, not an error.
+    pub async fn pull(&self, request: PullRequest) -> Result<Pull, PullError> {
+        self.start_pull(request, None).await
+    }
+
+    async fn start_pull(
+        &self,
+        request: PullRequest,
+        order: Option<Note>,
+    ) -> Result<Pull, PullError> {
+        let inner = &self.inner;
+        let id = inner.name(&request).await?;
+        let started = request.started(inner.timing);
+        let under_way = self.under_way(id.clone());
+        let start = Start::new(options(&started).await_acceptance());
+        let watched = inner.driver.start(&id, under_way.generation, start).await?;
+        let need_tag_info = started.need_tag_info;
+        let note = Note::Started(started);
+        for note in std::iter::once(note).chain(order) {
+            inner.journal.note(&id, note).await.map_err(PullError::Journal)?;
+        }
+        inner.send(&under_way, None, need_tag_info);
+        Ok(Pull::new(id, watched, Arc::clone(&inner.journal), None, under_way.cancel))
+    }
+
+    /// As [`pull`](Self::pull), for a list that `sink` will publish: takes the sink's next sequence number
+    /// before it sends the request.
+    ///
+    /// # Errors
+    /// As [`pull`](Self::pull); [`PullError::Place`], when the sink does not answer.
+    pub async fn pull_in_order(
+        &self,
+        request: PullRequest,
+        sink: Arc<dyn Sink>,
+    ) -> Result<Pull, PullError> {
+        let order = publish::next_order(sink).await.map_err(PullError::Place)?;
+        self.start_pull(request, order).await
+    }
+
+    /// Journals that a pull is wanted. Whichever [`Worker`](crate::Worker) shares the journal takes it
+    /// up, and sends the request.
+    ///
+    /// # Errors
+    /// [`PullError`], when that could not be kept, or there is such a pull already.
+    pub async fn announce(&self, request: PullRequest) -> Result<PullId, PullError> {
+        let inner = &self.inner;
+        let id = inner.name(&request).await?;
+        let mut started = request.started(inner.timing);
+        started.unsent = true;
+        inner.journal.note(&id, Note::Started(started)).await.map_err(PullError::Journal)?;
+        Ok(id)
+    }
+
+    /// The list of a pull that has ended, folded from what the journal has, for somebody who reads it:
+    /// nothing is awaited, noted or published. Its revision is 0 where it is not complete. `None` where
+    /// there is no such pull, or it has not ended.
+    ///
+    /// # Errors
+    /// [`PullError::Journal`], when the journal cannot be read.
+    pub async fn list(&self, id: &PullId) -> Result<Option<PulledList>, PullError> {
+        let journal = &self.inner.journal;
+        let state = journal.pull(id).await.map_err(PullError::Journal)?;
+        let Some(state) = state.filter(|it| it.ended().is_some()) else { return Ok(None) };
+        let list = resume::list_of(journal, &state, self.inner.timing).await;
+        list.map_err(PullError::Journal)
+    }
+
+    /// The next pull that was adopted, as soon as a page of it has come; `None` when the
+    /// engine's driver has stopped. Dropping its handle does not end it. At most 256 wait to be asked for;
+    /// more go on unseen. Several callers take turns, and a caller that goes away loses nothing.
+    pub async fn adopted(&self) -> Option<Pull> {
+        let (id, watched) = self.inner.adoptions.lock().await.recv().await?;
+        // Nobody here has started it: its generation is 0.
+        let cancel = UnderWay::new(self.inner.driver.clone(), id.clone(), 0).cancel;
+        cancel.disarm();
+        Some(Pull::new(id, watched, Arc::clone(&self.inner.journal), None, cancel))
+    }
+
+    /// Lets go of a pull that has ended, here and in the journal. A page that comes of it later is a
+    /// stranger's. A pull that nobody knows is no error.
+    ///
+    /// # Errors
+    /// [`PullError::UnderWay`]; [`PullError::Journal`], when the journal cannot be written.
+    pub async fn forget(&self, id: &PullId) -> Result<(), PullError> {
+        self.inner.driver.forget(id).await?;
+        self.inner.journal.forget(id).await.map_err(PullError::Journal)
+    }
+}
+
+impl Inner {
+    /// The name of a pull that is new.
+    async fn name(&self, request: &PullRequest) -> Result<PullId, PullError> {
+        let mark_id = match request.mark_id.clone() {
+            None => new_mark()?,
+            Some(mark_id) => mark_id,
+        };
+        let id = PullId { robot_id: request.robot_id.clone(), mark_id };
+        // The journal in memory forgets what this process has forgotten.
+        if request.mark_id.is_some()
+            && self.journal.durability() != Durability::Memory
+            && self.journal.pull(&id).await.map_err(PullError::Journal)?.is_some()
+        {
+            return Err(PullError::InJournal);
+        }
+        Ok(id)
+    }
+}
+
+/// A mark that nobody has used and nobody can guess.
+fn new_mark() -> Result<MarkId, PullError> {
+    // The text of a UUID is always an identifier.
+    MarkId::new(Uuid::now_v7().to_string()).map_err(|_| PullError::Closed)
+}

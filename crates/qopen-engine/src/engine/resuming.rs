@@ -1,0 +1,100 @@
+//! Pulls that another process has left.
+
+use std::sync::Arc;
+
+use qopen_journal::{Fencing, JournalError, Note, PullId};
+
+use super::state::Engine;
+use crate::error::PullError;
+use crate::handle::DriverHandle;
+use crate::pull::Pull;
+use crate::resume::{self, Resumed};
+use crate::tenure::{self, Tenure};
+
+impl Engine {
+    /// Takes up a pull that another process has left, or that ended without a complete list: its
+    /// pages are folded again from the journal, and what is missing is awaited.
+    ///
+    /// A request whose answer was never seen, and of which no page came, is sent again under the
+    /// same mark. The deadline goes on from when the pull was started, but leaves time for two idle
+    /// timeouts; one that had ended begins anew. The quiet that completes the list is as long as the
+    /// idle timeout, if that is longer: what the platform could not deliver meanwhile needs time to
+    /// come again. A pull that was complete is so again at once. Dropping the handle cancels the
+    /// pull.
+    ///
+    /// # Errors
+    /// [`PullError`], when there is no such pull, it is under way already, or the journal cannot be
+    /// read.
+    pub async fn resume(&self, id: &PullId) -> Result<Pull, PullError> {
+        self.resume_as(id, None).await
+    }
+
+    pub(crate) async fn resume_as(
+        &self,
+        id: &PullId,
+        tenure: Option<&Arc<Tenure>>,
+    ) -> Result<Pull, PullError> {
+        let inner = &self.inner;
+        let noted = |noted: Result<Fencing, JournalError>| match noted {
+            Ok(Fencing::Fenced) => Err(PullError::Fenced),
+            noted => noted.map(drop).map_err(PullError::Journal),
+        };
+        let under_way = self.under_way(id.clone());
+        // From here on, what comes is held until the fold is there: the journal is read after.
+        let _hold = inner.driver.hold(id, under_way.generation).await?;
+        let state = inner.journal.pull(id).await.map_err(PullError::Journal)?;
+        let state = state.ok_or(PullError::NotInJournal)?;
+        let resumed = resume::prepare(&*inner.journal, &state, inner.timing).await;
+        let Resumed { mut start, send_again, anew } = resumed.map_err(PullError::Journal)?;
+        start.tenure = tenure.map(Arc::clone);
+        let watched = inner.driver.start(id, under_way.generation, start).await?;
+        if let Some(tenure) = tenure {
+            tenure.is_taken_up_as(under_way.generation);
+        }
+        // From here on, what goes wrong is the journal's doing: then it is let go of, not cancelled.
+        let letting_go = LetGo { driver: &inner.driver, tenure };
+        if tenure.is_some_and(|tenure| tenure.is_lost()) {
+            return Err(PullError::Fenced);
+        }
+        let note = |note| tenure::note(&*inner.journal, tenure, id, note);
+        let cancelled = state.is_cancel_requested() && !anew;
+        if anew {
+            noted(note(Note::Resumed).await)?;
+        }
+        if state.is_strange() && tenure.is_some() {
+            noted(note(Note::Adopted).await)?;
+        }
+        if let Some(need_tag_info) = send_again.filter(|_| !cancelled) {
+            if state.is_unsent() {
+                noted(note(Note::Requested).await)?;
+            }
+            inner.send(&under_way, tenure.map(Arc::clone), need_tag_info);
+        }
+        if cancelled {
+            under_way.cancel.call();
+        }
+        letting_go.not_after_all();
+        let journal = Arc::clone(&inner.journal);
+        Ok(Pull::new(id.clone(), watched, journal, tenure.map(Arc::clone), under_way.cancel))
+    }
+}
+
+/// Lets go of a pull under a claim when it is dropped: before whoever was taking it up cancels it.
+struct LetGo<'a> {
+    driver: &'a DriverHandle,
+    tenure: Option<&'a Arc<Tenure>>,
+}
+
+impl LetGo<'_> {
+    fn not_after_all(mut self) {
+        self.tenure = None;
+    }
+}
+
+impl Drop for LetGo<'_> {
+    fn drop(&mut self) {
+        if let Some(tenure) = self.tenure {
+            self.driver.let_go(tenure);
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The engine itself: what its clones share, and the way in.
+
+use std::sync::Arc;
+
+use qopen_assembler::Timing;
+use qopen_journal::{Journal, PullId};
+use tokio::sync::mpsc;
+
+use crate::accepted::{Accepted, Incoming, NotKept};
+use crate::counts::EngineStats;
+use crate::handle::DriverHandle;
+use crate::intake::Intake;
+use crate::messages::Watched;
+use crate::requester::Requester;
+use crate::tenure::Tenure;
+use crate::under_way::UnderWay;
+
+/// Pulls customer lists: a journal, an assembler and the clock that drives it. Cloning is cheap; the
+/// driver stops when the last clone is dropped.
+#[derive(Clone)]
+pub struct Engine {
+    pub(super) inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    pub(super) driver: DriverHandle,
+    pub(super) intake: Intake,
+    pub(super) journal: Arc<dyn Journal>,
+    pub(super) requester: Arc<dyn Requester>,
+    pub(super) stats: EngineStats,
+    pub(super) timing: Timing,
+    pub(super) adoptions: tokio::sync::Mutex<mpsc::Receiver<(PullId, Watched)>>,
+}
+
+impl Engine {
+    pub(super) fn new(inner: Inner) -> Self {
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Takes a verified payload, from anywhere: [`Intake::accept`].
+    ///
+    /// # Errors
+    /// [`NotKept`]: the payload must come again.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub async fn accept(&self, incoming: Incoming) -> Result<Accepted, NotKept> {
+        self.inner.intake.accept(incoming).await
+    }
+
+    /// The way in for payloads, which does not keep the driver alive.
+    #[must_use]
+    pub fn intake(&self) -> &Intake {
+        &self.inner.intake
+    }
+
+    /// What the engine counted so far.
+    #[must_use]
+    pub fn stats(&self) -> &EngineStats {
+        &self.inner.stats
+    }
+
+    pub(crate) fn driver(&self) -> &DriverHandle {
+        &self.inner.driver
+    }
+
+    /// From here on, a caller that goes away takes the pull with it.
+    pub(super) fn under_way(&self, id: PullId) -> UnderWay {
+        let driver = &self.inner.driver;
+        UnderWay::new(driver.clone(), id, driver.next_generation())
+    }
+}
+
+impl Inner {
+    pub(super) fn send(&self, pull: &UnderWay, tenure: Option<Arc<Tenure>>, need_tag_info: bool) {
+        let (requester, journal) = (Arc::clone(&self.requester), Arc::clone(&self.journal));
+        pull.send(requester, journal, tenure, need_tag_info);
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("stats", &self.inner.stats).finish_non_exhaustive()
+    }
+}

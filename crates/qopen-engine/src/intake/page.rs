@@ -1,0 +1,80 @@
+//! Pages: of pulls that are followed here, of pulls that the journal knows, and of others.
+
+use std::sync::atomic::Ordering;
+
+use qopen_journal::{Appended, Layer, PageRecord, Payload, PullId};
+use tokio::time::Instant;
+
+use super::state::{Intake, not_kept};
+use super::unreadable::of_these;
+use crate::accepted::{Accepted, NotKept};
+use crate::classify::{ClassifiedPage, stands_against};
+use crate::fact::{Fact, digest_of};
+
+/// Bytes of pages of pulls that nobody here asked for that one process keeps: 64 MiB.
+const STRANGERS: u64 = 64 << 20;
+
+impl Intake {
+    pub(super) async fn page(
+        &self,
+        arrived: Instant,
+        page: ClassifiedPage,
+        payload: Payload,
+    ) -> Result<Accepted, NotKept> {
+        let pull = page.pull.clone();
+        let under_way = self.is_ours(&pull);
+        if !under_way && !self.is_in_journal(&pull).await? {
+            // What does not say that it is a page is none of a pull that nobody here knows.
+            if !page.declared || !self.strays.keep {
+                return self.stranger(arrived, pull, payload).await;
+            }
+        }
+        self.stats.count_readings(page.readings);
+        let record = PageRecord::new(pull.clone(), payload);
+        let digest = digest_of(record.digest);
+        if under_way {
+            // Seen and not yet kept: the pull must not settle while the journal is at it.
+            self.tell(arrived, Fact::Owed(pull.clone(), digest)).await?;
+        }
+        let appended = self.journal.append(record).await;
+        if appended.map_err(not_kept)? == Appended::Duplicate {
+            self.stats.count_duplicate();
+        }
+        // It may have been taken up meanwhile, from the journal as it was before.
+        if !under_way && !self.is_ours(&pull) {
+            tracing::debug!(%pull, "a page came of a pull that is not under way here; it is kept");
+            return Ok(Accepted::Page);
+        }
+        self.tell(Instant::now(), Fact::Page(pull, digest, page)).await?;
+        Ok(Accepted::Page)
+    }
+
+    /// A page of a pull that nobody here asked for. Where its name is almost that of an open pull, it
+    /// stands against that one; otherwise it is another system's.
+    async fn stranger(
+        &self,
+        arrived: Instant,
+        named: PullId,
+        payload: Payload,
+    ) -> Result<Accepted, NotKept> {
+        let open = self.open_pulls().await?;
+        let ids = open.iter().map(|it| &it.pull);
+        let (robot, mark) = (Some(&named.robot_id), Some(&named.mark_id));
+        let near = stands_against(payload.as_bytes(), robot, mark, false, ids).pulls;
+        self.stats.count_stranger(named.clone(), near.first().cloned());
+        tracing::debug!(pull = %named, "a page of a pull that was not started here");
+        if near.is_empty() {
+            if self.strays.hand_back {
+                return Ok(Accepted::External(named));
+            }
+            let bytes = payload.len() as u64;
+            if self.strangers.fetch_add(bytes, Ordering::Relaxed) + bytes > STRANGERS {
+                self.strangers.fetch_sub(bytes, Ordering::Relaxed);
+                return Err(NotKept::Declined);
+            }
+        }
+        let against = of_these(open, &near);
+        let reason = format!("no pull is known here of {named}");
+        self.quarantine(arrived, against, Layer::Pull, reason, payload).await
+    }
+}

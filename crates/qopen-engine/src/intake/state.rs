@@ -1,0 +1,130 @@
+//! The way in itself: each payload in a task of its own.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use qopen_journal::{Journal, JournalError, Layer, Payload, PullId, PullState};
+use tokio::time::Instant;
+
+use crate::accepted::{Accepted, Incoming, NotKept};
+use crate::counts::EngineStats;
+use crate::fact::Fact;
+use crate::handle::FactSender;
+use crate::known::KnownPulls;
+
+/// The way in for payloads: keeps what they hold, then tells the driver.
+///
+/// Cloning is cheap. Unlike an [`Engine`](crate::Engine), a clone does not keep the driver alive: when
+/// the last engine is dropped, payloads are refused.
+#[derive(Clone)]
+pub struct Intake {
+    pub(super) journal: Arc<dyn Journal>,
+    pub(super) facts: FactSender,
+    pub(super) known: Arc<KnownPulls>,
+    pub(super) stats: EngineStats,
+    pub(super) strays: Strays,
+    pub(super) strangers: Arc<AtomicU64>,
+}
+
+/// What becomes of pages of pulls that this engine did not start.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Strays {
+    /// The pull is collected here.
+    pub(crate) adopt: bool,
+    /// Its pages are kept, for the worker that shares the journal.
+    pub(crate) keep: bool,
+    /// Its pages are returned to the caller.
+    pub(crate) hand_back: bool,
+}
+
+impl Intake {
+    pub(crate) fn new(
+        journal: Arc<dyn Journal>,
+        facts: FactSender,
+        known: Arc<KnownPulls>,
+        stats: EngineStats,
+        strays: Strays,
+    ) -> Self {
+        Self { journal, facts, known, stats, strays, strangers: Arc::default() }
+    }
+
+    /// Takes a verified payload, and returns when it is as safe as the journal makes it. The work
+    /// goes on in the background when the future is dropped.
+    ///
+    /// # Errors
+    /// [`NotKept`]: the payload must come again.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub async fn accept(&self, incoming: Incoming) -> Result<Accepted, NotKept> {
+        let intake = self.clone();
+        apart(async move { intake.take(incoming).await }).await
+    }
+
+    /// Takes the content of a verified envelope that no key opens, and why. The content goes into
+    /// quarantine, and stands against every open pull until it is read or released.
+    ///
+    /// # Errors
+    /// [`NotKept`]: the content must come again.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub async fn accept_undecrypted(
+        &self,
+        content: Payload,
+        reason: String,
+    ) -> Result<Accepted, NotKept> {
+        let (intake, arrived) = (self.clone(), Instant::now());
+        apart(async move {
+            // Its pull cannot be read.
+            let open = intake.open_pulls().await?;
+            intake.quarantine(arrived, open, Layer::Content, reason, content).await
+        })
+        .await
+    }
+
+    /// Whether the pull is under way or remembered here, or would be taken up at once.
+    pub(super) fn is_ours(&self, pull: &PullId) -> bool {
+        self.strays.adopt || self.known.contains(pull)
+    }
+
+    pub(super) async fn open_pulls(&self) -> Result<Vec<PullState>, NotKept> {
+        self.journal.open_pulls().await.map_err(not_kept)
+    }
+
+    /// Whether the journal knows a pull that this engine does not. Then what comes of it is kept,
+    /// and is there when the pull is taken up.
+    pub(super) async fn is_in_journal(&self, pull: &PullId) -> Result<bool, NotKept> {
+        self.journal.knows(pull).await.map_err(not_kept)
+    }
+
+    pub(super) async fn tell(&self, arrived: Instant, fact: Fact) -> Result<(), NotKept> {
+        match self.facts.tell(arrived, fact).await {
+            true => Ok(()),
+            false => Err(NotKept::Closed),
+        }
+    }
+}
+
+/// Does it in a task of its own, which goes on when the caller goes away.
+async fn apart<W>(work: W) -> Result<Accepted, NotKept>
+where
+    W: Future<Output = Result<Accepted, NotKept>> + Send + 'static,
+{
+    // The task ends early only when the runtime does.
+    tokio::spawn(work).await.unwrap_or(Err(NotKept::Closed))
+}
+
+pub(super) fn not_kept(error: JournalError) -> NotKept {
+    tracing::error!(
+        error = &error as &dyn std::error::Error,
+        "a callback could not be kept; the platform will send it again"
+    );
+    NotKept::Journal(error)
+}
+
+impl std::fmt::Debug for Intake {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Intake").field("stats", &self.stats).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,124 @@
+//! Payloads that could not be read, and what they stand against.
+
+use qopen_journal::{Layer, Note, Payload, PullId, PullState, Quarantined};
+use qopen_types::{Digest, EventType};
+use tokio::time::Instant;
+
+use super::state::{Intake, not_kept};
+use crate::accepted::{Accepted, NotKept};
+use crate::classify::{Against, Unreadable, stands_against, with_a_mark};
+use crate::fact::{Fact, digest_of};
+
+/// Items of nobody's that are noted against one pull; one more stands for all that follow.
+const DOUBTS: usize = 256;
+
+impl Intake {
+    /// An event that says that it is another, unless it names one of our pulls where a page does.
+    pub(super) async fn other_event(
+        &self,
+        arrived: Instant,
+        event_type: EventType,
+        payload: Payload,
+    ) -> Result<Accepted, NotKept> {
+        if let Some(unreadable) = with_a_mark(&event_type, payload.as_bytes()) {
+            let Unreadable { layer, reason, robot_id, mark_id, .. } = unreadable;
+            let open = self.open_pulls().await?;
+            let ids = open.iter().map(|it| &it.pull);
+            let (robot, mark) = (robot_id.as_ref(), mark_id.as_ref());
+            let bytes = payload.as_bytes();
+            let Against { pulls, by_mark } = stands_against(bytes, robot, mark, false, ids);
+            if by_mark {
+                let against = of_these(open, &pulls);
+                return self.quarantine(arrived, against, layer, reason, payload).await;
+            }
+        }
+        Ok(Accepted::Other(event_type))
+    }
+
+    pub(super) async fn unreadable(
+        &self,
+        arrived: Instant,
+        unreadable: Unreadable,
+        payload: Payload,
+    ) -> Result<Accepted, NotKept> {
+        let open = self.open_pulls().await?;
+        let (robot, mark) = (unreadable.robot_id.as_ref(), unreadable.mark_id.as_ref());
+        let ids = open.iter().map(|it| &it.pull);
+        let Against { mut pulls, by_mark } =
+            stands_against(payload.as_bytes(), robot, mark, unreadable.is_damaged(), ids);
+        // Also one that has ended, or that is adopted, where it is named in full.
+        let mut known = None;
+        if let Some(named) = unreadable.names().filter(|it| !pulls.contains(it)) {
+            let ours = self.is_ours(&named) || self.is_in_journal(&named).await?;
+            if ours {
+                // Then it is not another one whose name is damaged.
+                pulls.clear();
+            }
+            if ours || self.strays.keep && pulls.is_empty() {
+                known = Some(PullState::new(named));
+            }
+        }
+        if unreadable.says_other(payload.as_bytes()) && !by_mark && known.is_none() {
+            return Ok(Accepted::Other(unreadable.event_type));
+        }
+        let mut against = of_these(open, &pulls);
+        against.extend(known);
+        let Unreadable { layer, reason, .. } = unreadable;
+        self.quarantine(arrived, against, layer, reason, payload).await
+    }
+
+    /// Keeps a payload that could not be read, byte for byte, and has it stand against those pulls.
+    pub(super) async fn quarantine(
+        &self,
+        arrived: Instant,
+        against: Vec<PullState>,
+        layer: Layer,
+        reason: String,
+        payload: Payload,
+    ) -> Result<Accepted, NotKept> {
+        self.stats.count_unreadable();
+        let item = match &against[..] {
+            [one] => Quarantined::new(Some(one.pull.clone()), layer, reason, payload),
+            _ => Quarantined::new(None, layer, reason, payload),
+        };
+        let digest = item.digest();
+        tracing::warn!(
+            layer = layer.as_str(),
+            reason = item.reason,
+            pulls = against.len(),
+            "a verified callback could not be read; it is in quarantine"
+        );
+        for state in against.iter().filter(|it| self.is_ours(&it.pull)) {
+            self.tell(arrived, Fact::Owed(state.pull.clone(), digest_of(digest))).await?;
+        }
+        let nameless = item.pull.is_none();
+        self.journal.quarantine(item).await.map_err(not_kept)?;
+        for state in &against {
+            let mut stands = digest;
+            if nameless {
+                let doubts = state.doubts();
+                if doubts.len() >= DOUBTS {
+                    stands = Digest::of(b"more items than are noted");
+                }
+                if !doubts.contains(&stands) {
+                    let note = Note::Doubted { item: stands };
+                    let noted = self.journal.note(&state.pull, note).await;
+                    noted.map_err(not_kept)?;
+                }
+            }
+            if self.is_ours(&state.pull) {
+                // The item was owed, whatever stands for it from now on.
+                let another = (stands != digest).then_some(stands);
+                for digest in std::iter::once(digest).chain(another) {
+                    let fact = Fact::Unreadable(state.pull.clone(), digest_of(digest));
+                    self.tell(Instant::now(), fact).await?;
+                }
+            }
+        }
+        Ok(Accepted::Quarantined)
+    }
+}
+
+pub(super) fn of_these(open: Vec<PullState>, ids: &[PullId]) -> Vec<PullState> {
+    open.into_iter().filter(|it| ids.contains(&it.pull)).collect()
+}

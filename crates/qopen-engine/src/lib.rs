@@ -1,0 +1,46 @@
+#![doc = include_str!("../README.md")]
+
+mod accepted;
+mod cancel;
+mod classify;
+mod counts;
+mod driver;
+mod engine;
+mod error;
+mod fact;
+mod handle;
+mod intake;
+mod known;
+mod messages;
+mod outcome;
+mod progress;
+mod publish;
+mod pull;
+mod refusals;
+mod replay;
+mod requester;
+mod resume;
+mod status;
+mod tenure;
+mod under_way;
+mod worker;
+
+pub use accepted::{Accepted, Incoming, NotKept};
+pub use classify::{Classified, ClassifiedPage, Unreadable, classify};
+pub use counts::{EngineStats, Stranger};
+pub use engine::{Engine, EngineBuilder, EngineError};
+pub use error::PullError;
+pub use intake::Intake;
+pub use outcome::{Outcome, PulledList};
+pub use progress::Progress;
+pub use publish::{
+    PublishError, PublishOptions, Published, PublishedList, publish, publish_with, quarantine_line,
+    read_out,
+};
+pub use pull::{Pull, PullRequest};
+pub use refusals::{RefusalCount, RefusalSource, Refused};
+pub use replay::{Replay, ReplayError, Replayed};
+pub use requester::{RequestError, Requester};
+pub use resume::kept_list;
+pub use status::Status;
+pub use worker::{ClaimedPull, TakePlaceError, Worker, WorkerOptions};

@@ -1,0 +1,89 @@
+//! A platform that consists of payloads.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use qopen_assembler::Timing;
+use qopen_engine::{Engine, EngineBuilder, Incoming, PullRequest, RequestError, Requester};
+use qopen_journal::{Payload, PullId};
+
+pub const ROBOT: &str = "robot";
+pub const MARK: &str = "mark";
+
+/// How a [`Platform`] answers a request.
+#[derive(Clone, Copy, Debug)]
+pub enum Answer {
+    Accepts,
+    Refuses,
+    /// The request may have arrived; its answer is lost.
+    IsLost,
+    IsAway,
+    /// The requester has a bug.
+    Panics,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("code {0}")]
+pub struct Code(pub u16);
+
+/// Answers every request alike, and keeps what was requested.
+pub struct Platform(Answer, Mutex<Vec<(PullId, bool)>>);
+
+impl Platform {
+    pub fn new(answer: Answer) -> Arc<Self> {
+        Arc::new(Self(answer, Mutex::default()))
+    }
+
+    pub fn requests(&self) -> Vec<(PullId, bool)> {
+        self.1.lock().unwrap().clone()
+    }
+}
+
+#[async_trait]
+impl Requester for Platform {
+    async fn request(&self, pull: &PullId, tags: bool) -> Result<Option<String>, RequestError> {
+        self.1.lock().unwrap().push((pull.clone(), tags));
+        match self.0 {
+            Answer::Accepts => Ok(Some("serial".into())),
+            Answer::Refuses => Err(RequestError::new(Code(403)).refused(true)),
+            Answer::IsLost => Err(RequestError::new(Code(504)).arrived_perhaps(true)),
+            Answer::IsAway => Err(RequestError::new(Code(502))),
+            Answer::Panics => panic!("a bug"),
+        }
+    }
+}
+
+/// An engine on a platform that accepts, with a settle time of 1 s and an idle timeout of 60 s.
+pub fn builder() -> EngineBuilder {
+    builder_on(&Platform::new(Answer::Accepts))
+}
+
+pub fn builder_on(platform: &Arc<Platform>) -> EngineBuilder {
+    let timing =
+        Timing::default().settle(Duration::from_secs(1)).idle_timeout(Duration::from_secs(60));
+    Engine::builder(Arc::clone(platform) as _).timing(timing)
+}
+
+pub fn id() -> PullId {
+    PullId { robot_id: ROBOT.parse().unwrap(), mark_id: MARK.parse().unwrap() }
+}
+
+pub fn request() -> PullRequest {
+    PullRequest::new(id().robot_id).mark_id(id().mark_id)
+}
+
+/// A page of one account.
+pub fn page_of(mark: &str, account: usize, has_more: bool) -> String {
+    format!(
+        r#"{{"event_type":42016,"robot_id":"{ROBOT}","data":{{"mark_id":"{mark}","has_more":{has_more},"account_list":[{{"account_id":"a{account:03}"}}]}}}}"#
+    )
+}
+
+pub fn page(account: usize, has_more: bool) -> Incoming {
+    incoming(page_of(MARK, account, has_more))
+}
+
+pub fn incoming(payload: impl Into<Vec<u8>>) -> Incoming {
+    Incoming::new(Payload::new(payload))
+}
