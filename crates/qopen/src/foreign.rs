@@ -1,6 +1,7 @@
 //! Events that reach our callback URL and are not ours.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use qopen_callback::receiver::{NotTaken, ReceivedBody};
@@ -57,8 +58,14 @@ pub trait ForeignHandler: Send + Sync + 'static {
 }
 
 /// Forwards events to another URL, byte for byte, and answers the platform as that URL does.
+///
+/// The log has the first failure as an error, and further ones at level debug until an event is taken.
 #[derive(Debug)]
-pub struct ForwardTo(Forwarder);
+pub struct ForwardTo {
+    forwarder: Forwarder,
+    /// Whether the last event was not taken.
+    troubled: AtomicBool,
+}
 
 impl ForwardTo {
     /// Forwards to that URL.
@@ -66,26 +73,29 @@ impl ForwardTo {
     /// # Errors
     /// [`BuildError`], when it is not a URL.
     pub fn new(url: &str) -> Result<Self, BuildError> {
-        Forwarder::new(url).map(Self)
+        Forwarder::new(url).map(Self::from)
     }
 }
 
 impl From<Forwarder> for ForwardTo {
     fn from(forwarder: Forwarder) -> Self {
-        Self(forwarder)
+        Self { forwarder, troubled: AtomicBool::new(false) }
     }
 }
 
 #[async_trait]
 impl ForeignHandler for ForwardTo {
     async fn handle(&self, event: ForeignEvent) -> Result<(), NotTaken> {
-        self.0.forward(event.body()).await.map_err(|error| {
-            tracing::warn!(
-                event_type = %event.event_type(),
-                error = &error as &dyn std::error::Error,
-                "an event could not be forwarded; the platform will send it again"
-            );
-            NotTaken::Unavailable
-        })
+        let Err(error) = self.forwarder.forward(event.body()).await else {
+            self.troubled.store(false, Ordering::Relaxed);
+            return Ok(());
+        };
+        let (event_type, error) = (event.event_type(), &error as &dyn std::error::Error);
+        let what = "an event could not be forwarded; the platform will send it again";
+        match self.troubled.swap(true, Ordering::Relaxed) {
+            false => tracing::error!(%event_type, error, "{what}"),
+            true => tracing::debug!(%event_type, error, "{what}"),
+        }
+        Err(NotTaken::Unavailable)
     }
 }
