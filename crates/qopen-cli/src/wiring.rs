@@ -93,8 +93,9 @@ pub(crate) fn heed_signals() {
             signals.next().await;
             match ORDERLY.get() {
                 Some(orderly) if !*orderly.stopping.borrow() => {
-                    say!("qopen: {}", orderly.says);
+                    // First: words may wait for their reader.
                     orderly.stopping.send_replace(true);
+                    say!("qopen: {}", orderly.says);
                 }
                 orderly => {
                     if orderly.is_none() {

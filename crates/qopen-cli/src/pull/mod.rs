@@ -4,6 +4,7 @@ mod publish;
 mod wanted;
 
 use std::future::pending;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use crate::exit::{Exit, Failure};
 use crate::format::{Asked, Layout};
 use crate::output::Output;
 use crate::report::{Came, Reporter, Summary};
-use crate::say::{one_line, say};
+use crate::say::{self, one_line, say};
 use crate::settings::Settings;
 use crate::{robots, wiring};
 pub(crate) use publish::publish;
@@ -30,6 +31,10 @@ pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Fail
     // Before anything is made. What a pull that is resumed was asked for is known only later.
     if let Some(out) = args.out.as_deref().filter(|_| args.resume.is_empty()) {
         Asked { format: args.format, csv: args.csv }.at(out, Layout::default())?;
+    }
+    if args.json && args.out.as_deref() == Some(Path::new("-")) {
+        // The reader of standard error expects objects.
+        say::in_json();
     }
     settings.check_receiving()?;
     let location = settings.journal()?;

@@ -169,6 +169,15 @@ fn say_unfollowed(state: &PullState, args: &PullArgs) {
     let differing = times.iter().filter(|(_, kept, given)| kept != given);
     let mut kept: Vec<_> =
         differing.map(|(flag, kept, _)| format!("{flag} {}", in_units(*kept))).collect();
+    if started.expect_accounts != args.expect_accounts {
+        kept.push(match started.expect_accounts {
+            Some(accounts) => format!("--expect-accounts {accounts}"),
+            None => "no --expect-accounts".to_owned(),
+        });
+    }
+    if started.need_tag_info != args.need_tags {
+        kept.push(if started.need_tag_info { "--need-tags" } else { "no --need-tags" }.to_owned());
+    }
     if started.allow_unidentified != given.allow_unidentified {
         kept.push(format!("--allow-unidentified {}", started.allow_unidentified));
     }

@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use qopen::assembler::WaitingFor;
 use qopen::journal::PullId;
 use qopen::{Progress, Status};
 use serde::Serialize;
@@ -90,6 +91,10 @@ impl Reporter {
         let news =
             progress.last_page_seen != shown.progress.last_page_seen || shown.printed.is_none();
         (shown.progress, shown.at) = (progress, now);
+        if shown.progress.waiting_for == WaitingFor::Nothing && !matches!(self.form, Form::Json) {
+            // The summary follows.
+            return;
+        }
         match &self.form {
             Form::Live(_) => draw(shown, &(self.came)().in_short()),
             Form::Plain if news || shown.printed.is_none_or(|at| now - at >= LINE_EVERY) => {
