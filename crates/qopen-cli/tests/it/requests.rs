@@ -182,14 +182,14 @@ fn a_setting_of_requests_that_cannot_be_used_is_named_with_its_origin_and_an_exa
     let rubbish = rubbish.to_str().unwrap();
     let forward = ["--forward", "http://127.0.0.1:9/"];
     for (name, value, says) in [
-        ("QOPEN_PROXY", "ftp://me:canary@p", "the scheme ftp is not supported"),
+        ("QOPEN_PROXY", "ftp://me:canary@p", "its scheme is not supported"),
         ("QOPEN_PROXY", "http://me:canary@", "cannot be used"),
         ("QOPEN_CA_FILE", "missing.pem", "missing.pem cannot be read"),
         ("QOPEN_CA_FILE", rubbish, "not a PEM certificate"),
         ("QOPEN_REQUEST_TIMEOUT", "3 parsecs", "a number with a unit"),
         ("QOPEN_REQUEST_TIMEOUT", "0s", "1ms at least"),
         ("QOPEN_REQUEST_TIMEOUT", "-1s", "cannot be negative"),
-        ("QOPEN_FORWARD_PROXY", "socks6://me:canary@p", "socks6 is not supported"),
+        ("QOPEN_FORWARD_PROXY", "socks6://me:canary@p", "its scheme is not supported"),
         ("QOPEN_FORWARD_CA_FILE", rubbish, "not a PEM certificate"),
         ("QOPEN_FORWARD_TIMEOUT", "soon", "a number with a unit"),
         ("QOPEN_FORWARD", "ftp://me:canary@h/x", "must begin with http://"),
