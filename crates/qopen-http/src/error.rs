@@ -38,7 +38,7 @@ pub enum SendError {
         proxy: Option<ProxyUsed>,
         /// What the gateway said, where the answer has a code.
         #[source]
-        refusal: Option<Refusal>,
+        refusal: Option<Box<Refusal>>,
     },
     /// The gateway redirected. The sender does not follow: the request carries the token.
     #[error(
@@ -68,7 +68,7 @@ pub enum SendError {
         retry_after: Option<RetryAfter>,
         /// What the gateway said, where the answer has a code.
         #[source]
-        refusal: Option<Refusal>,
+        refusal: Option<Box<Refusal>>,
     },
     /// The gateway's answer is not the JSON object that it should be.
     #[error("{endpoint}: the answer is not the JSON object it should be{}", through(.proxy))]
@@ -213,7 +213,7 @@ impl SendError {
     pub fn refusal(&self) -> Option<&Refusal> {
         match self {
             Self::Refused { refusal, .. } => Some(refusal),
-            Self::Unauthorized { refusal, .. } | Self::Status { refusal, .. } => refusal.as_ref(),
+            Self::Unauthorized { refusal, .. } | Self::Status { refusal, .. } => refusal.as_deref(),
             Self::Token(error) => error.refusal(),
             _ => None,
         }

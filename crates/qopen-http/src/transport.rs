@@ -147,9 +147,14 @@ impl Transport {
                 source: error.into(),
             })
         });
-        let refusal = answer.as_ref().ok().and_then(refusal);
+        let refusal = answer.as_ref().ok().and_then(refusal).map(Box::new);
         if let Some(refusal) = refusal.clone().filter(|it| self.retry_codes.contains(&it.code)) {
-            return Err(SendError::Refused { endpoint, refusal, retryable: true, retry_after });
+            return Err(SendError::Refused {
+                endpoint,
+                refusal: *refusal,
+                retryable: true,
+                retry_after,
+            });
         }
         // The status of an error says enough where its body says nothing.
         match status {
