@@ -19,7 +19,14 @@ const LONGEST_SCHEME: usize = 7;
 
 /// Scheme and host of a URL for a message: the path of a webhook is its secret.
 pub(crate) fn without_path(url: &str) -> String {
-    let Some((scheme, rest)) = url.trim().split_once("://") else { return "…".to_owned() };
+    let Some((scheme, rest)) = url.trim().split_once("://") else {
+        let host = url.split('/').next().unwrap_or_default();
+        let digits = |it: &str| !it.is_empty() && it.bytes().all(|it| it.is_ascii_digit());
+        return match host.split_once(':') {
+            Some((name, port)) if digits(port) && !name.contains('@') => format!("{host}/…"),
+            _ => "…".to_owned(),
+        };
+    };
     if scheme.len() > LONGEST_SCHEME || !scheme.bytes().all(|it| it.is_ascii_alphanumeric()) {
         return "…".to_owned();
     }
@@ -47,6 +54,8 @@ mod tests {
             ("canary-token://x", "…"),
             ("https//a/hook/canary", "…"),
             ("canary", "…"),
+            ("localhost:1/canary", "localhost:1/…"),
+            ("me:canary@h", "…"),
         ] {
             assert_eq!(without_path(url), shown, "{url}");
         }

@@ -16,6 +16,7 @@ use qopen::{
 use tokio::sync::watch;
 
 use crate::args::PullArgs;
+use crate::database;
 use crate::exit::{Exit, Failure};
 use crate::format::{Asked, Layout};
 use crate::output::Output;
@@ -30,6 +31,7 @@ pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Fail
     // Before anything is made. What a pull that is resumed was asked for is known only later.
     if let Some(out) = args.out.as_deref().filter(|_| args.resume.is_empty()) {
         Asked { format: args.format, csv: args.csv }.at(out, Layout::default())?;
+        database::check_flag("--out", out)?;
     }
     settings.check_receiving()?;
     let location = settings.journal()?;
