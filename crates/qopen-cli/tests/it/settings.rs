@@ -90,7 +90,7 @@ fn the_home_folder_is_found_by_every_verb_that_takes_a_path() {
 /// A row is a line.
 #[rustfmt::skip]
 const ROWS: &[Row] = &[
-    env("data folder that is a URL", &[("QOPEN_DATA_DIR", b" postgres//u:canary@h/d")], (2, &["from QOPEN_DATA_DIR", "postgres://USER@HOST/DATABASE"])),
+    env("data folder that is a URL", &[("QOPEN_DATA_DIR", b" postgres//u:canary@h/d")], (2, &["from QOPEN_DATA_DIR", "./NAME", "set QOPEN_JOURNAL"])),
     env("everything as it should be", &[], (0, &["<secret, 17 characters>"])),
     // A secret, key, token or URL with what a file or a console adds.
     env("secret with a line break", &[("QOPEN_APP_SECRET", b"canary-app-secret\n")], (0, &["<secret, 17 characters>", "QOPEN_APP_SECRET: a line break at the end was removed"])),
