@@ -71,6 +71,10 @@ pub struct PullOptions {
     /// Accounts without a readable id that the list may lack. Default 0.
     #[cfg_attr(feature = "serde", serde(default))]
     pub allow_unidentified: u64,
+    /// Nobody received its callbacks for a while after its request: a page that the platform gave up
+    /// then never comes. [`Basis::interrupted`](crate::Basis::interrupted) says so. Default false.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub interrupted: bool,
 }
 
 impl PullOptions {
@@ -99,6 +103,13 @@ impl PullOptions {
     #[must_use]
     pub const fn allow_unidentified(mut self, accounts: u64) -> Self {
         self.allow_unidentified = accounts;
+        self
+    }
+
+    /// The same, of which callbacks may have been lost before its start.
+    #[must_use]
+    pub const fn interrupted(mut self) -> Self {
+        self.interrupted = true;
         self
     }
 

@@ -95,6 +95,9 @@ pub struct Basis {
     pub unidentified: usize,
     /// The list was complete in an earlier run.
     pub earlier: bool,
+    /// Nobody received callbacks for a while after the request. The list lacks the pages that the
+    /// platform gave up then, unless the expected number of accounts proves otherwise.
+    pub interrupted: bool,
 }
 
 /// Why a pull ended without a complete list.

@@ -248,6 +248,7 @@ impl Pull {
             outage: self.outage,
             unidentified: self.fold.unidentified(),
             earlier: false,
+            interrupted: self.options.interrupted,
         }
     }
 

@@ -23,9 +23,7 @@ use crate::values::text_file::{self, BYTE_ORDER_MARK};
 
 pub(crate) async fn run(args: AssembleArgs, settings: Settings) -> Result<Exit, Failure> {
     let layout = Asked { format: args.format, csv: args.csv }.at(&args.out, Layout::default())?;
-    if let Some(url) = database::of(&args.out) {
-        database::refuse_password("--out", url)?;
-    }
+    database::check_flag("--out", &args.out)?;
     let mut capture = Capture {
         settings,
         ring: None,

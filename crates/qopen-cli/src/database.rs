@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+use percent_encoding::percent_decode_str;
+use qopen::sink::PostgresSink;
+
 use crate::exit::Failure;
 
 /// The URL, where a path is one of a database.
@@ -20,22 +23,37 @@ pub(crate) fn refuse_password(what: &str, url: &str) -> Result<(), Failure> {
     )))
 }
 
+/// Refuses the URL of a flag that cannot be used, or has a password.
+///
+/// # Errors
+/// Says so, without quoting the URL.
+pub(crate) fn check_flag(flag: &str, out: &Path) -> Result<(), Failure> {
+    let Some(url) = of(out) else { return Ok(()) };
+    refuse_password(flag, url)?;
+    PostgresSink::new(url).map(drop).map_err(|error| Failure::usage_of(flag, &error))
+}
+
 pub(crate) fn without_password(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    // As the client reads it: everything up to the first @ is user and password.
+    let (user, rest) = match rest.split_once('@') {
+        Some((user, rest)) => (user.split(':').next().map(|it| format!("{it}@")), rest),
+        None => (None, rest),
+    };
     let (place, query) = match rest.split_once('?') {
         Some((place, query)) => (place, Some(query)),
         None => (rest, None),
     };
-    // As the client reads it: everything up to the first @ is user and password.
-    let place = match place.split_once('@') {
-        Some((user, place)) => format!("{}@{place}", user.split(':').next().unwrap_or_default()),
-        None => place.to_owned(),
+    // The client decodes the names of parameters.
+    let is_password = |parameter: &str| {
+        let name = parameter.split('=').next().unwrap_or_default();
+        percent_decode_str(name).decode_utf8_lossy().eq_ignore_ascii_case("password")
     };
     let kept = query.map(|query| {
-        let kept = query.split('&').filter(|it| !it.starts_with("password="));
+        let kept = query.split('&').filter(|it| !is_password(it));
         format!("?{}", kept.collect::<Vec<_>>().join("&"))
     });
-    format!("{scheme}://{place}{}", kept.unwrap_or_default())
+    format!("{scheme}://{}{place}{}", user.unwrap_or_default(), kept.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -50,6 +68,10 @@ mod tests {
             ("postgres://me@host/x?password=p&a=b", "postgres://me@host/x?a=b"),
             ("postgres://me@host,other:2/x?a=b&c=d", "postgres://me@host,other:2/x?a=b&c=d"),
             ("postgres://host", "postgres://host"),
+            ("postgres://host/x?pass%77ord=p&a=b", "postgres://host/x?a=b"),
+            ("postgres://host/x?PASSWORD=p", "postgres://host/x?"),
+            ("postgres://me:pa?ss@host/x", "postgres://me@host/x"),
+            ("postgres://me:p@ss@host/x", "postgres://me@ss@host/x"),
         ] {
             assert_eq!(without_password(url), without);
         }

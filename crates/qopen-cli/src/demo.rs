@@ -9,13 +9,14 @@ use qopen::assembler::Timing;
 use qopen::callback::listener::Listener;
 use qopen::callback::{CallbackKeys, Keyring};
 use qopen::http::Sender;
-use qopen::sink::CSV_COLUMNS;
+use qopen::sink::{CSV_COLUMNS, shown_path};
 use qopen::types::RobotId;
 use qopen::{Client, PublishOptions, PullRequest, Status};
 use qopen_simulator::{Chance, Schedule, Simulator, SimulatorConfig};
 use tokio::net::TcpListener;
 
 use crate::args::{DemoArgs, OutputFormat};
+use crate::database;
 use crate::exit::{Exit, Failure};
 use crate::format::{Asked, Layout, Words};
 use crate::output::Output;
@@ -28,6 +29,7 @@ const ROBOT: &str = "demo-robot";
 pub(crate) async fn run(args: DemoArgs) -> Result<Exit, Failure> {
     let layout = Asked::default().settle(Words::NoFormat, &args.out, Layout::default());
     let layout = layout.map_err(Failure::usage)?;
+    database::check_flag("--out", &args.out)?;
     let output = Output::new(&args.out, layout)?;
     output.check(&[ROBOT])?;
     spare_foreign_lists(&args.out, layout)?;
@@ -74,7 +76,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<Exit, Failure> {
     say!(
         "qopen: the platform posted {} callbacks in all; one customer is one line of {}",
         counts.attempts,
-        args.out.display()
+        shown_path(&args.out)
     );
     if !complete {
         say!("qopen: play it again: qopen simulate --schedule '{replay}'");
@@ -133,6 +135,6 @@ fn spare_foreign_lists(path: &Path, layout: Layout) -> Result<(), Failure> {
         return Ok(());
     }
     let message =
-        format!("{} is there and is not a demo's list; --out names another file", path.display());
+        format!("{} is there and is not a demo's list; --out names another file", shown_path(path));
     Err(Failure::usage(message))
 }

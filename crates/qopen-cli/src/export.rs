@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use qopen::PublishError;
 use qopen::journal::{Journal, Store};
-use qopen::sink::{EncodedFile, FileSink, Sink as _, SinkError};
+use qopen::sink::{EncodedFile, FileSink, Sink as _, SinkError, shown_path};
 
 use crate::args::ExportArgs;
 use crate::database;
@@ -81,7 +81,7 @@ fn spare_published(file: &FileSink, pulls: &[Line]) -> Result<(), Failure> {
     Err(Failure::usage(format!(
         "--out: the list of {} is published at {}; `qopen pull --resume MARK` publishes, and `export` needs another path",
         line.name(),
-        file.path().display()
+        shown_path(file.path())
     )))
 }
 

@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use clap::{Args, ValueEnum};
-use qopen::sink::{CsvOptions, FileSink, Format, Labels, StreamSink, file_name};
+use qopen::sink::{CsvOptions, FileSink, Format, Labels, StreamSink, file_name, shown_path};
 use serde::{Deserialize, Serialize};
 
 use crate::database;
 use crate::exit::Failure;
+use crate::values::out::refuse_scheme;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -174,7 +175,7 @@ impl Asked {
     }
 
     pub(crate) fn settle(self, words: Words, out: &Path, before: Layout) -> Result<Layout, String> {
-        let place = words.with_value("out", &out.display().to_string());
+        let place = words.with_value("out", &shown_path(out));
         refuse_scheme(out).map_err(|reason| format!("{}: {reason}", words.option("out")))?;
         if database::of(out).is_some() {
             return match (self.format, self.csv.is_plain()) {
@@ -217,6 +218,19 @@ impl Asked {
                     with_ending(out, "jsonl")
                 ));
             }
+            (Named::Unknown(_), Some(asked)) => asked,
+            (Named::Unknown(ending), None) => {
+                let keep = match words {
+                    Words::NoFormat => String::new(),
+                    words => {
+                        format!("; give {} to keep the name", words.with_value("format", "csv"))
+                    }
+                };
+                return Err(format!(
+                    "{place}: the ending .{ending} is not known; known are .csv (CSV) and .jsonl or .ndjson (JSON Lines){keep}\n  example: {}",
+                    words.with_value("out", &with_ending(out, "csv"))
+                ));
+            }
             (Named::Unsupported(ending), _) => {
                 let people = match words {
                     Words::Flags if SPREADSHEETS.contains(&&*ending) => " --bom --csv-safe",
@@ -251,7 +265,12 @@ enum Named {
     /// One JSON document, which a list is not.
     Json,
     Unsupported(String),
+    /// An ending that may be one of a format.
+    Unknown(String),
 }
+
+/// Characters of the longest ending that may be one of a format.
+const LONGEST_ENDING: usize = 5;
 
 /// Endings of formats and packings that lists are not written in.
 const UNSUPPORTED: [&str; 45] = [
@@ -273,70 +292,56 @@ impl Named {
         let behind = std::fs::canonicalize(out).unwrap_or(next);
         match (named, Self::by(&behind)) {
             (named, Self::Nothing) => Ok(named),
-            (Self::Nothing, behind) => Ok(behind),
+            (Self::Nothing | Self::Unknown(_), behind) => Ok(behind),
+            (named, Self::Unknown(_)) => Ok(named),
             (named, other) if named == other => Ok(named),
-            _ => Err(format!("it is a link to {}, whose ending says otherwise", behind.display())),
+            _ => {
+                Err(format!("it is a link to {}, whose ending says otherwise", shown_path(&behind)))
+            }
         }
     }
 
     fn by(out: &Path) -> Self {
         let text = out.to_string_lossy();
         let name = text.rsplit('/').next().unwrap_or_default();
-        let Some((_, ending)) = name.rsplit_once('.') else { return Self::Nothing };
-        match &*ending.to_lowercase() {
+        // A mark behind an ending is a slip, as in `x.csv.` and `x.csv"`.
+        let trimmed = name.trim_end_matches(|it: char| !it.is_alphanumeric());
+        let Some((stem, ending)) = trimmed.rsplit_once('.') else { return Self::Nothing };
+        let ending = ending.to_lowercase();
+        let named = match &*ending {
             "csv" => Self::Format(OutputFormat::Csv),
             "jsonl" | "ndjson" => Self::Format(OutputFormat::Jsonl),
             "json" => Self::Json,
-            "zst" | "zstd" | "br" => Self::Unsupported(ending.to_lowercase()),
-            ending if UNSUPPORTED.contains(&ending) => Self::Unsupported(ending.to_owned()),
+            "zst" | "zstd" | "br" => Self::Unsupported(ending.clone()),
+            it if UNSUPPORTED.contains(&it) => Self::Unsupported(ending.clone()),
             _ => Self::Nothing,
+        };
+        let is_ending = (1..=LONGEST_ENDING).contains(&ending.chars().count())
+            && ending.chars().all(char::is_alphanumeric)
+            && !ending.chars().all(char::is_numeric);
+        let is_plain = name.len() == trimmed.len();
+        match named {
+            Self::Nothing if is_plain && is_ending && !stem.is_empty() && !is_device(out) => {
+                Self::Unknown(ending)
+            }
+            Self::Nothing => Self::Nothing,
+            named if is_plain => named,
+            _ => Self::Unknown(name[stem.len() + 1..].to_owned()),
         }
     }
 }
 
+fn is_device(out: &Path) -> bool {
+    out.starts_with("/dev")
+}
+
+/// The path with that ending in place of those that say something of a format.
 fn with_ending(out: &Path, ending: &str) -> String {
-    out.with_extension(ending).display().to_string()
-}
-
-/// Schemes of places that are written without `//`.
-const OPAQUE: [&str; 14] = [
-    "duckdb",
-    "file",
-    "jdbc",
-    "mongodb",
-    "mssql",
-    "mysql",
-    "odbc",
-    "oracle",
-    "postgres",
-    "postgresql",
-    "redis",
-    "s3",
-    "sqlite",
-    "sqlite3",
-];
-
-/// Refuses a URL that is no database of lists. Names the scheme alone: the rest may hold a password.
-pub(crate) fn refuse_scheme(out: &Path) -> Result<(), String> {
-    let text = out.to_string_lossy();
-    let Some((scheme, rest)) = text.split_once(':') else { return Ok(()) };
-    let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-        && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
-    let lower = scheme.to_lowercase();
-    let is_url = rest.contains("://") || rest.starts_with("//") || OPAQUE.contains(&&*lower);
-    if database::of(out).is_some() || !is_scheme || !is_url || out.exists() {
-        return Ok(());
+    let mut bare = out.with_extension("");
+    let says = |it: &Path| !matches!(Named::by(it), Named::Nothing | Named::Unknown(_));
+    while bare.extension().is_some() && says(&bare) {
+        bare.set_extension("");
     }
-    let slashes = if rest.starts_with("//") { "//" } else { "" };
-    Err(match &*lower {
-        "postgres" | "postgresql" => {
-            format!(
-                "{scheme}:{slashes} is not a URL that is known; write postgres://USER@HOST/DATABASE"
-            )
-        }
-        "file" => format!("{scheme}:{slashes} is not supported; give the path alone"),
-        _ => format!(
-            "{scheme}:{slashes} is not supported; supported are a file, a folder, - and postgres://USER@HOST/DATABASE"
-        ),
-    })
+    let name = bare.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    shown_path(&bare.with_file_name(format!("{name}.{ending}"))).into_owned()
 }

@@ -1,21 +1,19 @@
 //! `qopen migrate`: the tables of a journal, or of lists, in PostgreSQL.
 
-use std::path::Path;
-
 use qopen::sink::PostgresSink;
 
 use crate::args::MigrateArgs;
 use crate::database::refuse_password;
 use crate::exit::{Exit, Failure};
-use crate::format::refuse_scheme;
 use crate::say::say;
 use crate::settings::{JOURNAL, Settings};
+use crate::values::out::refuse_scheme;
 
 pub(crate) async fn run(args: MigrateArgs, settings: Settings) -> Result<Exit, Failure> {
     if let Some(out) = &args.out {
         let fails = |reason| Failure::usage(format!("--out: {reason}"));
-        refuse_scheme(Path::new(out)).map_err(fails)?;
-        refuse_password("--out", out)?;
+        refuse_scheme(out).map_err(fails)?;
+        refuse_password("--out", &out.to_string_lossy())?;
     }
     if settings.get(&JOURNAL).is_none() && args.out.is_none() {
         let message = "nothing to migrate: give --journal URL, QOPEN_JOURNAL, or --out URL";
@@ -33,7 +31,7 @@ pub(crate) async fn run(args: MigrateArgs, settings: Settings) -> Result<Exit, F
     }
     if let Some(out) = &args.out {
         let fails = |error| Failure::usage_of("--out", &error);
-        let sink = PostgresSink::new(out).map_err(fails)?;
+        let sink = PostgresSink::new(&out.to_string_lossy()).map_err(fails)?;
         say(&format!("the lists in {}", sink.location()), sink.migrate().map_err(fails)?);
     }
     Ok(Exit::Complete)

@@ -41,7 +41,7 @@ pub(crate) fn wanted(args: &PullArgs) -> Result<Vec<RobotId>, Failure> {
 }
 
 fn in_file(file: &Path) -> Result<Vec<RobotId>, Failure> {
-    let what = format!("the robots file {}", file.display());
+    let what = format!("the robots file {}", qopen::sink::shown_path(file));
     let bytes = std::fs::read(file).map_err(|error| Failure::usage_of(&what, &error))?;
     let text = text_file::decode(Zeroizing::new(bytes));
     let robots = text.and_then(|text| parse(&text));

@@ -80,6 +80,7 @@ pub(crate) async fn prepare(
     if !state.is_unsent() && !state.is_strange() {
         // Nobody listened: what could not be delivered comes again when the platform sees fit.
         options.timing.settle = started.settle.max(started.idle_timeout);
+        options = options.interrupted();
     }
     if ended.is_none() {
         let elapsed = SystemTime::now().duration_since(at).unwrap_or_default();

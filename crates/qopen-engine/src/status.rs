@@ -106,6 +106,11 @@ fn grounds(basis: &Basis) -> String {
             basis.outage.as_secs_f64()
         ));
     }
+    if basis.interrupted {
+        out.push_str(
+            "; the pull was interrupted, and a page that the platform gave up meanwhile would be missing",
+        );
+    }
     if basis.unidentified > 0 {
         out.push_str(&format!(
             "; {} accounts without a readable id are allowed",

@@ -35,6 +35,9 @@ impl Sender {
         let token_rejected = match &first {
             Err(SendError::Unauthorized { .. }) => true,
             Err(SendError::Refused { refusal, .. }) => refusal.names_token(),
+            Err(SendError::Status { status: 400..500, refusal: Some(refusal), .. }) => {
+                refusal.names_token()
+            }
             _ => false,
         };
         if !token_rejected {
@@ -59,7 +62,12 @@ impl Sender {
         if let Some(refusal) = answer.refusal() {
             let Refusal { code, hint, .. } = &refusal;
             tracing::warn!(endpoint = E::NAME, code, hint, "refused");
-            return Err(SendError::Refused { endpoint: E::NAME, refusal, retryable: false });
+            return Err(SendError::Refused {
+                endpoint: E::NAME,
+                refusal,
+                retryable: false,
+                retry_after: None,
+            });
         }
         let explicit = answer.errcode.is_some();
         if !explicit {

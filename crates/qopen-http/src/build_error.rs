@@ -31,7 +31,7 @@ pub enum BuildError {
         "{url:?} must begin with http:// or https:// and name a host, like https://app.example/callback"
     )]
     ForwardUrl {
-        /// What was given, without what may be secret in it.
+        /// Scheme and host of what was given: a path may be secret.
         url: String,
     },
     /// The proxy's URL is not one.
@@ -40,6 +40,15 @@ pub enum BuildError {
     /// The proxy in an environment variable cannot be used.
     #[error("the proxy in the environment variable {variable} cannot be used")]
     ProxyVariable {
+        /// The variable's name.
+        variable: &'static str,
+        /// What is wrong with it.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The list of hosts without a proxy, in an environment variable, cannot be used.
+    #[error("the environment variable {variable} cannot be used")]
+    NoProxyVariable {
         /// The variable's name.
         variable: &'static str,
         /// What is wrong with it.

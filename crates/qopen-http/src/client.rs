@@ -44,7 +44,7 @@ impl ClientSettings {
             client = client.user_agent(user_agent);
         }
         let mut used = None;
-        let environment = |name: &str| std::env::var(name).ok();
+        let environment = |name: &str| std::env::var_os(name);
         if let Some(Chosen { proxy, used: by }) = self.proxy.for_target(target, &environment)? {
             client = client.proxy(proxy);
             used = Some(by);

@@ -15,7 +15,7 @@ type Source = Box<dyn std::error::Error + Send + Sync>;
 #[non_exhaustive]
 pub enum SendError {
     /// The gateway said no, with a code of its own.
-    #[error("{endpoint} was refused")]
+    #[error("{endpoint} was refused{}", waiting(.retry_after))]
     Refused {
         /// The endpoint.
         endpoint: &'static str,
@@ -24,6 +24,8 @@ pub enum SendError {
         refusal: Refusal,
         /// Whether the code is one of [`SenderBuilder::retry_codes`](crate::SenderBuilder::retry_codes).
         retryable: bool,
+        /// The wait that `Retry-After` asks for, where the request may be tried again.
+        retry_after: Option<RetryAfter>,
     },
     /// The gateway did not accept the access token, nor a fresh one.
     #[error("{endpoint}: HTTP status {status}{}: the access token was not accepted", through(.proxy))]
@@ -34,6 +36,9 @@ pub enum SendError {
         status: u16,
         /// The proxy that the request went through. It may have answered itself.
         proxy: Option<ProxyUsed>,
+        /// What the gateway said, where the answer has a code.
+        #[source]
+        refusal: Option<Box<Refusal>>,
     },
     /// The gateway redirected. The sender does not follow: the request carries the token.
     #[error(
@@ -61,6 +66,9 @@ pub enum SendError {
         proxy: Option<ProxyUsed>,
         /// The wait that `Retry-After` asks for.
         retry_after: Option<RetryAfter>,
+        /// What the gateway said, where the answer has a code.
+        #[source]
+        refusal: Option<Box<Refusal>>,
     },
     /// The gateway's answer is not the JSON object that it should be.
     #[error("{endpoint}: the answer is not the JSON object it should be{}", through(.proxy))]
@@ -150,7 +158,9 @@ impl SendError {
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Status { retry_after, .. } => retry_after.map(|it| it.asked),
+            Self::Status { retry_after, .. } | Self::Refused { retry_after, .. } => {
+                retry_after.map(|it| it.asked)
+            }
             Self::Token(error) => error.retry_after(),
             _ => None,
         }
@@ -168,7 +178,8 @@ impl SendError {
 
     /// The same, where the wait would last longer than what is left of the budget.
     pub(crate) fn out_of_budget(mut self, left: Duration) -> Self {
-        if let Self::Status { retry_after: Some(wait), .. } = &mut self
+        if let Self::Status { retry_after: Some(wait), .. }
+        | Self::Refused { retry_after: Some(wait), .. } = &mut self
             && wait.asked >= left
         {
             wait.left = Some(left);
@@ -197,11 +208,12 @@ impl SendError {
         }
     }
 
-    /// What the gateway said, where it refused: code, message, and the hint for its support.
+    /// What the gateway said, where it refused, also with an HTTP status of an error: code, message, and the hint for its support.
     #[must_use]
     pub fn refusal(&self) -> Option<&Refusal> {
         match self {
             Self::Refused { refusal, .. } => Some(refusal),
+            Self::Unauthorized { refusal, .. } | Self::Status { refusal, .. } => refusal.as_deref(),
             Self::Token(error) => error.refusal(),
             _ => None,
         }

@@ -12,7 +12,7 @@ use crate::error::through;
 use crate::headers;
 use crate::proxy::ProxyChoice;
 use crate::proxy::ProxyUsed;
-use crate::url::without_secrets;
+use crate::url::without_path;
 
 /// The largest answer that is looked at for the word `success`, in bytes.
 const ANSWER_LIMIT: usize = 64 * 1024;
@@ -100,7 +100,7 @@ impl ForwarderBuilder {
     /// # Errors
     /// [`BuildError`], when a setting cannot be used.
     pub fn build(self) -> Result<Forwarder, BuildError> {
-        let bad = || BuildError::ForwardUrl { url: without_secrets(&self.url) };
+        let bad = || BuildError::ForwardUrl { url: without_path(&self.url) };
         let url = Url::parse(&self.url).map_err(|_| bad())?;
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
             return Err(bad());
@@ -113,7 +113,7 @@ impl ForwarderBuilder {
 impl fmt::Debug for ForwarderBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ForwarderBuilder")
-            .field("url", &without_secrets(&self.url))
+            .field("url", &without_path(&self.url))
             .finish_non_exhaustive()
     }
 }

@@ -6,17 +6,26 @@ use reqwest::Url;
 use reqwest::header::{DATE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER};
 
 /// How long the server asks to be left alone. A date counts from the answer's own `Date`: both are the
-/// server's clock. One without it, or in the past, asks for nothing.
-pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+/// server's clock. A date in the past asks for nothing.
+///
+/// # Errors
+/// Says why the wait that was asked for is not known.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Result<Option<Duration>, &'static str> {
     let text = |name: HeaderName| headers.get(name)?.to_str().ok().map(str::trim);
-    let asked = text(RETRY_AFTER)?;
+    if !headers.contains_key(RETRY_AFTER) {
+        return Ok(None);
+    }
+    let asked = text(RETRY_AFTER).unwrap_or_default();
     if !asked.is_empty() && asked.bytes().all(|it| it.is_ascii_digit()) {
         // More than a u64 holds is for ever.
-        return Some(Duration::from_secs(asked.parse().unwrap_or(u64::MAX)));
+        return Ok(Some(Duration::from_secs(asked.parse().unwrap_or(u64::MAX))));
     }
-    let until = httpdate::parse_http_date(asked).ok()?;
-    let now = httpdate::parse_http_date(text(DATE)?).ok()?;
-    until.duration_since(now).ok()
+    let until = httpdate::parse_http_date(asked)
+        .map_err(|_| "it is neither a number of seconds nor an HTTP date in GMT")?;
+    let date = text(DATE).ok_or("it is a date, and the answer has no Date to count from")?;
+    let now = httpdate::parse_http_date(date)
+        .map_err(|_| "it is a date, and the answer's own Date is not an HTTP date in GMT")?;
+    Ok(until.duration_since(now).ok())
 }
 
 /// The longest target that messages show, in bytes.
@@ -53,12 +62,28 @@ mod tests {
     use super::*;
 
     fn asked(value: &str, date: Option<&str>) -> Option<u64> {
+        waited(value, date).unwrap_or_default()
+    }
+
+    fn waited(value: &str, date: Option<&str>) -> Result<Option<u64>, &'static str> {
         let mut headers = HeaderMap::new();
         headers.insert(RETRY_AFTER, HeaderValue::from_str(value).unwrap());
         if let Some(date) = date {
             headers.insert(DATE, HeaderValue::from_str(date).unwrap());
         }
-        retry_after(&headers).map(|it| it.as_secs())
+        retry_after(&headers).map(|it| it.map(|it| it.as_secs()))
+    }
+
+    #[test]
+    fn a_wait_that_cannot_be_known_is_an_error_and_not_no_wait() {
+        let (good, date) = ("Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:51:37 +0000");
+        assert_eq!(retry_after(&HeaderMap::new()), Ok(None));
+        assert_eq!(waited(good, Some("Sun, 06 Nov 1994 08:49:38 GMT")), Ok(None), "in the past");
+        assert!(waited(good, None).unwrap_err().contains("no Date"));
+        assert!(waited(good, Some(date)).unwrap_err().contains("own Date"));
+        for wrong in [date, "", "soon", "-1", "1.5"] {
+            assert!(waited(wrong, Some(good)).unwrap_err().contains("neither"), "{wrong:?}");
+        }
     }
 
     #[test]

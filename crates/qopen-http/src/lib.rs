@@ -7,6 +7,7 @@ mod client;
 mod error;
 mod forward;
 mod headers;
+mod no_proxy;
 mod proxy;
 mod retry;
 mod token;

@@ -1,11 +1,12 @@
 //! Which proxy a request goes through. One function decides; the client uses what it says, and errors name it.
 
+use std::ffi::OsString;
 use std::fmt;
 
-use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::Url;
 
 use crate::build_error::BuildError;
+use crate::no_proxy::{bare, exempts};
 
 /// A proxy that requests go through.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +65,7 @@ impl ProxyChoice {
     pub(crate) fn for_target(
         &self,
         target: &Url,
-        environment: &dyn Fn(&str) -> Option<String>,
+        environment: &dyn Fn(&str) -> Option<OsString>,
     ) -> Result<Option<Chosen>, BuildError> {
         let (url, origin) = match self {
             Self::Nothing => return Ok(None),
@@ -91,33 +92,47 @@ const NO: [&str; 2] = ["NO_PROXY", "no_proxy"];
 
 fn from_environment(
     target: &Url,
-    environment: &dyn Fn(&str) -> Option<String>,
+    environment: &dyn Fn(&str) -> Option<OsString>,
 ) -> Result<Option<(Url, ProxyOrigin)>, BuildError> {
     // In a CGI program a request header sets HTTP_PROXY.
     if environment("REQUEST_METHOD").is_some() {
         return Ok(None);
     }
     let first = |names: &[&'static str]| {
-        let set = |name: &&'static str| environment(name).filter(|it| !it.trim().is_empty());
-        names.iter().find_map(|name| Some((*name, set(name)?)))
+        let set = |name: &&'static str| {
+            environment(name).filter(|it| !it.to_str().is_some_and(|it| bare(it).is_empty()))
+        };
+        names.iter().find_map(|name| Some((*name, set(name)?.into_string())))
     };
     let names = if target.scheme() == "https" { &HTTPS } else { &HTTP };
     let Some((variable, url)) = first(names) else { return Ok(of_system(target)) };
-    let exempt = first(&NO).is_some_and(|(_, list)| {
-        let rule = Matcher::builder().all("http://proxy.invalid").no(list).build();
-        target.as_str().parse().is_ok_and(|target| rule.intercept(&target).is_none())
-    });
-    if exempt {
-        return Ok(None);
+    match first(&NO) {
+        Some((_, Ok(list))) if exempts(&list, target) => return Ok(None),
+        Some((variable, Err(_))) => {
+            return Err(BuildError::NoProxyVariable { variable, source: NOT_TEXT.into() });
+        }
+        _ => {}
     }
-    let url =
-        parsed(&url).map_err(|why| BuildError::ProxyVariable { variable, source: why.into() })?;
+    let url = url.map_err(|_| NOT_TEXT.to_owned()).and_then(|url| match names_none(&url) {
+        true => Err("it names no proxy; remove the variable, or set NO_PROXY to *".to_owned()),
+        false => parsed(&url),
+    });
+    let url = url.map_err(|why| BuildError::ProxyVariable { variable, source: why.into() })?;
     Ok(Some((url, ProxyOrigin::Environment(variable))))
+}
+
+const NOT_TEXT: &str = "it is not UTF-8 text; set it again, in UTF-8";
+
+/// Whether a value is a word for no proxy. As a host name it would get every request.
+fn names_none(value: &str) -> bool {
+    let words = ["none", "direct", "off", "no", "false", "null", "disabled"];
+    words.iter().any(|it| bare(value).eq_ignore_ascii_case(it))
 }
 
 #[cfg(any(target_os = "macos", windows))]
 fn of_system(target: &Url) -> Option<(Url, ProxyOrigin)> {
-    let found = Matcher::from_system().intercept(&target.as_str().parse().ok()?)?;
+    let matcher = hyper_util::client::proxy::matcher::Matcher::from_system();
+    let found = matcher.intercept(&target.as_str().parse().ok()?)?;
     Some((parsed(&found.uri().to_string()).ok()?, ProxyOrigin::System))
 }
 
@@ -134,16 +149,14 @@ const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "soc
 /// A proxy's URL, with its port. Errors never quote it: it may hold a password.
 fn parsed(text: &str) -> Result<Url, String> {
     let example = "like http://proxy.example:3128 or socks5h://proxy.example:1080";
-    let text = text.trim();
+    let text = bare(text);
     // As curl reads it: without a scheme it is an HTTP proxy.
     let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
     let mut url =
         Url::parse(&text).map_err(|error| format!("it is not a URL ({error}), {example}"))?;
     if !SCHEMES.contains(&url.scheme()) {
-        let (scheme, all) = (url.scheme(), SCHEMES.join(", "));
-        return Err(format!(
-            "the scheme {scheme} is not supported; supported are {all}, {example}"
-        ));
+        let all = SCHEMES.join(", ");
+        return Err(format!("its scheme is not supported; supported are {all}, {example}"));
     }
     if url.host_str().is_none_or(str::is_empty) {
         return Err(format!("it names no host, {example}"));
@@ -167,7 +180,7 @@ mod tests {
     fn used(variables: &[(&str, &str)], target: &str) -> Result<Option<String>, String> {
         let environment = |name: &str| {
             let found = variables.iter().find(|it| it.0 == name);
-            found.map(|it| it.1.to_owned())
+            found.map(|it| it.1.into())
         };
         let chosen = ProxyChoice::Environment.for_target(&target.parse().unwrap(), &environment);
         match chosen {
@@ -213,6 +226,9 @@ mod tests {
             "http://u:canary@p:port",
             "p/canary",
             "socks6://p",
+            "canary://x",
+            "none",
+            "'NONE' ",
         ] {
             let error = used(&[("HTTPS_PROXY", url)], "https://g.example").unwrap_err();
             assert!(error.contains("HTTPS_PROXY") && !error.contains("canary"), "{error}");
@@ -222,6 +238,40 @@ mod tests {
             assert!(used(&exempt, "https://g.example").unwrap().is_none());
         }
         let error = used(&[("ALL_PROXY", "ftp://p")], "http://g.example").unwrap_err();
-        assert!(error.contains("socks5h") && error.contains("the scheme ftp"), "{error}");
+        assert!(error.contains("socks5h") && error.contains("its scheme"), "{error}");
+    }
+
+    #[test]
+    fn what_files_and_consoles_put_around_a_value_is_removed() {
+        for url in ["\"http://p:3128\"", " 'p:3128'\r\n", "\u{feff}http://p:3128"] {
+            let set = [("HTTP_PROXY", url), ("NO_PROXY", " \"other.example\"\r\n")];
+            let expected = "the proxy p:3128 (from the environment variable HTTP_PROXY)";
+            assert_eq!(
+                used(&set, "http://g.example").unwrap().as_deref(),
+                Some(expected),
+                "{url:?}"
+            );
+            assert_eq!(used(&set, "http://other.example").unwrap(), None);
+        }
+        assert_eq!(used(&[("HTTP_PROXY", "\"\"")], "http://g.example").unwrap(), None);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_variable_that_is_not_text_is_named_and_does_not_count_as_unset() {
+        use std::os::unix::ffi::OsStringExt as _;
+        let target = "http://g.example".parse().unwrap();
+        for (wrong, others) in [("HTTP_PROXY", ""), ("NO_PROXY", "HTTP_PROXY")] {
+            let environment = |name: &str| match name {
+                name if name == wrong => Some(OsString::from_vec(b"canary\xFF".to_vec())),
+                name if name == others => Some("http://p:1".into()),
+                _ => None,
+            };
+            let Err(error) = ProxyChoice::Environment.for_target(&target, &environment) else {
+                panic!("{wrong} was used");
+            };
+            let said = format!("{error}: {}", std::error::Error::source(&error).unwrap());
+            assert!(said.contains(wrong) && said.contains("UTF-8") && !said.contains("canary"));
+        }
     }
 }

@@ -61,13 +61,8 @@ impl Transport {
             .build();
         loop {
             self.wait_for_turn().await;
-            let error = match self.attempt::<E>(&body, token).await {
-                Ok(answer) => match refusal(&answer) {
-                    Some(refusal) if self.retry_codes.contains(&refusal.code) => {
-                        SendError::Refused { endpoint: E::NAME, refusal, retryable: true }
-                    }
-                    _ => return Ok(answer),
-                },
+            let error = match self.attempt::<E>(&body, token, &refusal).await {
+                Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
             let Some(delay) = delays.next().filter(|_| error.is_retryable()) else {
@@ -99,6 +94,7 @@ impl Transport {
         &self,
         body: &[u8],
         token: Option<&Secret>,
+        refusal: &impl Fn(&E::Answer) -> Option<Refusal>,
     ) -> Result<E::Answer, SendError> {
         let endpoint = E::NAME;
         let proxy = || self.proxy.clone();
@@ -123,31 +119,48 @@ impl Transport {
         tracing::debug!(endpoint, status = status.as_u16(), "answered");
         let date = response.headers().get(DATE).and_then(|it| it.to_str().ok());
         *self.date.lock().unwrap_or_else(PoisonError::into_inner) = date.map(str::to_owned);
-        if !status.is_success() {
-            let status = status.as_u16();
-            if let Some(location) = headers::redirect(&url, status, response.headers()) {
-                return Err(SendError::Redirected { endpoint, status, location, proxy: proxy() });
-            }
-            return Err(match status {
-                401 | 403 => SendError::Unauthorized { endpoint, status, proxy: proxy() },
-                _ => {
-                    let retry_after = headers::retry_after(response.headers()).map(RetryAfter::new);
-                    SendError::Status { endpoint, status, proxy: proxy(), retry_after }
+        let status = status.as_u16();
+        if let Some(location) = headers::redirect(&url, status, response.headers()) {
+            return Err(SendError::Redirected { endpoint, status, location, proxy: proxy() });
+        }
+        let retry_after = headers::retry_after(response.headers()).unwrap_or_else(|why| {
+            tracing::debug!(endpoint, why, "Retry-After cannot be used");
+            None
+        });
+        let retry_after = retry_after.map(RetryAfter::new);
+        let mut answer = Vec::new();
+        let whole = loop {
+            match response.chunk().await.map_err(transport) {
+                Ok(None) => break Ok(()),
+                Ok(Some(chunk)) if answer.len() + chunk.len() > ANSWER_LIMIT => {
+                    let source = format!("it has more than {ANSWER_LIMIT} bytes").into();
+                    break Err(SendError::Answer { endpoint, proxy: proxy(), source });
                 }
+                Ok(Some(chunk)) => answer.extend_from_slice(&chunk),
+                Err(error) => break Err(error),
+            }
+        };
+        let answer = whole.and_then(|()| {
+            serde_json::from_slice(&answer).map_err(|error| SendError::Answer {
+                endpoint,
+                proxy: proxy(),
+                source: error.into(),
+            })
+        });
+        let refusal = answer.as_ref().ok().and_then(refusal).map(Box::new);
+        if let Some(refusal) = refusal.clone().filter(|it| self.retry_codes.contains(&it.code)) {
+            return Err(SendError::Refused {
+                endpoint,
+                refusal: *refusal,
+                retryable: true,
+                retry_after,
             });
         }
-        let mut answer = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(transport)? {
-            if answer.len() + chunk.len() > ANSWER_LIMIT {
-                let source = format!("it has more than {ANSWER_LIMIT} bytes").into();
-                return Err(SendError::Answer { endpoint, proxy: proxy(), source });
-            }
-            answer.extend_from_slice(&chunk);
+        // The status of an error says enough where its body says nothing.
+        match status {
+            200..300 => answer,
+            401 | 403 => Err(SendError::Unauthorized { endpoint, status, proxy: proxy(), refusal }),
+            _ => Err(SendError::Status { endpoint, status, proxy: proxy(), retry_after, refusal }),
         }
-        serde_json::from_slice(&answer).map_err(|error| SendError::Answer {
-            endpoint,
-            proxy: proxy(),
-            source: error.into(),
-        })
     }
 }

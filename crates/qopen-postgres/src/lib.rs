@@ -60,7 +60,7 @@ impl Database {
     /// # Errors
     /// [`DatabaseError::Url`], which never quotes the URL; [`DatabaseError::Certificates`].
     pub fn new(url: &str) -> Result<Self, DatabaseError> {
-        let url::Parsed { mut config, roots } = url::parse(url, &|name| std::env::var(name).ok())?;
+        let url::Parsed { mut config, roots } = url::parse(url, &|name| std::env::var_os(name))?;
         let has_password = config.get_password().is_some();
         if !has_password {
             // Where one is asked for, the server says so, by a code.

@@ -1,5 +1,6 @@
 //! The URL, with the parameters that are ours to read.
 
+use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -18,14 +19,29 @@ pub(crate) struct Parsed {
 /// Reads a URL, and of the environment what libpq reads of it for what the URL does not say.
 pub(crate) fn parse(
     url: &str,
-    environment: &dyn Fn(&str) -> Option<String>,
+    environment: &dyn Fn(&str) -> Option<OsString>,
 ) -> Result<Parsed, DatabaseError> {
     let environment = |name: &str| environment(name).filter(|it| !it.is_empty());
+    let text = |name: &str| match environment(name).map(OsString::into_string) {
+        None => Ok(None),
+        Some(Ok(text)) => Ok(Some(text)),
+        Some(Err(_)) => Err(DatabaseError::Url(format!("{name} is not UTF-8 text; set it again"))),
+    };
     let wrong = |why: &str| DatabaseError::Url(why.to_owned());
     if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
         return Err(wrong("it does not begin with postgres://"));
     }
+    // The client takes what is before the first @ for user and password: what comes after a part of the
+    // password would be a host, and be shown.
+    if url.matches('@').count() > 1 {
+        return Err(wrong(
+            "it has more than one @; write %40 for one that is part of a user, a password or a parameter",
+        ));
+    }
     let (base, query) = url.split_once('?').unwrap_or((url, ""));
+    if query.contains('@') && query.contains('=') {
+        return Err(wrong("it has @ after ?; write %40 for an @, and %3F for a ? in a password"));
+    }
     let (mut roots, mut mode, mut passfile) = (None, None, None);
     let mut rest = Vec::new();
     for parameter in query.split('&').filter(|it| !it.is_empty()) {
@@ -37,9 +53,11 @@ pub(crate) fn parse(
         }
     }
     if mode.is_none()
-        && let Some(value) = environment("PGSSLMODE")
+        && let Some(value) = text("PGSSLMODE")?
+        && let value = bare(&value)
+        && !value.is_empty()
     {
-        mode = Some(ssl_mode(&value, "PGSSLMODE")?);
+        mode = Some(ssl_mode(value, "PGSSLMODE")?);
     }
     roots = roots.or_else(|| environment("PGSSLROOTCERT").map(PathBuf::from));
     let url = match rest.is_empty() {
@@ -64,11 +82,16 @@ pub(crate) fn parse(
             let file = passfile.or_else(|| environment("PGPASSFILE").map(PathBuf::from));
             find(&file.or_else(home)?, &config)
         };
-        if let Some(password) = environment("PGPASSWORD").or_else(of_a_file) {
+        if let Some(password) = text("PGPASSWORD")?.or_else(of_a_file) {
             config.password(password);
         }
     }
     Ok(Parsed { config, roots })
+}
+
+/// A value without spaces, byte order marks and quotes around it.
+fn bare(text: &str) -> &str {
+    text.trim_matches(|it: char| it.is_whitespace() || matches!(it, '\u{feff}' | '"' | '\''))
 }
 
 fn ssl_mode(value: &str, named: &str) -> Result<SslMode, DatabaseError> {
@@ -155,11 +178,18 @@ mod tests {
             "postgres://me:secret@host/x?colour=secret",
             "postgres://me:secret@host/x?sslmode=secret",
             "postgres:///x?user=secret",
+            "postgres://me:p@secret@127.0.0.1:1/x",
+            "postgres://me:p@s/secret@127.0.0.1/x",
+            "postgres://me@h@secret/x",
+            "postgres://h/x?user=me&password=a@secret",
+            "postgres://me@h/x?password=a@secret",
         ] {
             let Err(error) = parse(url, &|_| None) else { continue };
             assert!(!format!("{error} {error:?}").contains("secret"), "{error}");
         }
-        assert!(parse("postgres://me:secret@host/x?sslmode=secret", &|_| None).is_err());
+        for url in ["postgres://me:secret@host/x?sslmode=secret", "postgres://me:p@secret@h/x"] {
+            assert!(parse(url, &|_| None).is_err());
+        }
     }
 
     #[test]
@@ -174,7 +204,7 @@ mod tests {
         };
         mode(0o600);
         let parsed = |url: &str, set: &[(&str, &str)]| {
-            let get = |name: &str| Some(set.iter().find(|it| it.0 == name)?.1.to_owned());
+            let get = |name: &str| Some(set.iter().find(|it| it.0 == name)?.1.into());
             parse(url, &get).map(|it| it.config)
         };
         let password = |url: &str, set: &[(&str, &str)]| {
@@ -204,6 +234,15 @@ mod tests {
         assert_eq!(mode(url, "verify-full").unwrap(), SslMode::Require);
         assert_eq!(mode("postgres://me@far/x?sslmode=prefer", "disable").unwrap(), SslMode::Prefer);
         assert_eq!(mode("postgres://me@127.0.0.1/x", "require").unwrap(), SslMode::Require);
+        assert_eq!(mode(url, " \"disable\"\r\n").unwrap(), SslMode::Disable);
+        assert_eq!(mode(url, " ").unwrap(), SslMode::Require);
+        for name in ["PGPASSWORD", "PGSSLMODE"] {
+            use std::os::unix::ffi::OsStringExt as _;
+            let get = |it: &str| (it == name).then(|| OsString::from_vec(b"canary\xFF".to_vec()));
+            let Err(error) = parse(url, &get) else { panic!("{name} was used") };
+            let said = error.to_string();
+            assert!(said.contains(name) && said.contains("UTF-8") && !said.contains("canary"));
+        }
         let error = mode(url, "allow").unwrap_err().to_string();
         assert!(error.contains("PGSSLMODE is"), "{error}");
         let error = parsed("postgres:///x?user=me", &[]).unwrap_err().to_string();

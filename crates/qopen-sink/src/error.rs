@@ -3,24 +3,26 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::name::shown_path;
+
 /// Why a list could not be written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SinkError {
     /// The folder that should hold the file is not there.
-    #[error("the folder {} does not exist; create it or choose another output", folder.display())]
+    #[error("the folder {} does not exist; create it or choose another output", shown_path(folder))]
     NoFolder {
         /// The folder.
         folder: PathBuf,
     },
     /// Something that is no regular file is in the file's place.
-    #[error("{} is not a regular file and will not be replaced", path.display())]
+    #[error("{} is not a regular file and will not be replaced", shown_path(path))]
     NotAFile {
         /// What is there.
         path: PathBuf,
     },
     /// The file system did not do it.
-    #[error("{action} {} failed", path.display())]
+    #[error("{action} {} failed", shown_path(path))]
     Io {
         /// What was tried.
         action: &'static str,
@@ -34,7 +36,10 @@ pub enum SinkError {
     #[error("the database could not be written")]
     Database(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The name leaves no room for the suffixes of the files beside the list.
-    #[error("the name {} is too long, with {suffix} behind it, for the file system", path.display())]
+    #[error(
+        "the name {} is too long, with {suffix} behind it, for the file system",
+        shown_path(path)
+    )]
     NameTooLong {
         /// The list's path.
         path: PathBuf,

@@ -19,7 +19,7 @@ pub use csv_row::CSV_COLUMNS;
 pub use error::SinkError;
 pub use file::{EncodedFile, FileSink};
 pub use format::Format;
-pub use name::file_name;
+pub use name::{file_name, may_hold_password, shown_path};
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresSink;
 pub use quarantine::Quarantine;

@@ -1,6 +1,10 @@
 //! File names that are made of identifiers from outside.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::path::Path;
+
+use percent_encoding::percent_decode_str;
 
 /// The name of a file that is about something with that identifier, without an ending.
 ///
@@ -19,4 +23,26 @@ pub fn file_name(id: &str) -> String {
         }
     }
     name
+}
+
+/// Whether a path looks like the URL or the connection words of a database, which may hold a password.
+///
+/// Looks like one: `//` or `:` with an `@` behind it, and `password=`, `passwd=` or `pwd=`.
+#[must_use]
+pub fn may_hold_password(path: impl AsRef<Path>) -> bool {
+    let text = path.as_ref().to_string_lossy();
+    // As a client reads the names of parameters.
+    let text = percent_decode_str(&text).decode_utf8_lossy().to_lowercase();
+    let words: String = text.chars().filter(|it| !it.is_whitespace()).collect();
+    ["password=", "passwd=", "pwd="].iter().any(|it| words.contains(it))
+        || ["//", ":"].iter().any(|it| words.split_once(it).is_some_and(|it| it.1.contains('@')))
+}
+
+/// A path for a message; one that may hold a password is not quoted.
+#[must_use]
+pub fn shown_path(path: &Path) -> Cow<'_, str> {
+    match may_hold_password(path) {
+        true => Cow::Borrowed("(a path that may hold a password)"),
+        false => path.to_string_lossy(),
+    }
 }

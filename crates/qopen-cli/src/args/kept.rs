@@ -5,15 +5,18 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use crate::format::{CsvArgs, OutputFormat};
+use crate::values::out::out_path;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum JournalVerb {
     /// Copy everything in a journal that no process has open into another; again, what came since
     Copy {
         /// The journal: a folder, or a postgres:// URL
-        from: String,
+        #[arg(value_parser = out_path())]
+        from: PathBuf,
         /// Where it is copied to: a folder, or a postgres:// URL
-        to: String,
+        #[arg(value_parser = out_path())]
+        to: PathBuf,
     },
 }
 
@@ -75,7 +78,7 @@ pub(crate) struct ExportArgs {
     /// The pull's mark, or the beginning of it
     pub(crate) mark: String,
     /// Write to a file, a folder as ROBOT.jsonl, or - for standard output
-    #[arg(long, value_name = "PATH|-")]
+    #[arg(long, value_name = "PATH|-", value_parser = out_path())]
     pub(crate) out: PathBuf,
     /// Write the list in this format [default: by the ending, else jsonl]
     #[arg(long, value_enum)]

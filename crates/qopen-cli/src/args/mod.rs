@@ -13,6 +13,7 @@ pub(crate) use crate::format::{CsvArgs, OutputFormat};
 use crate::terminal::LogFormat;
 use crate::values::address::address;
 use crate::values::home::home_path;
+use crate::values::out::out_path;
 use crate::values::{RetryCodes, at_least_one, duration, lease, retry_codes};
 pub(crate) use kept::{ExportArgs, JournalVerb, PullsVerb, QuarantineVerb};
 
@@ -154,7 +155,7 @@ pub(crate) struct DoctorArgs {
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
     /// Where the list goes
-    #[arg(long, value_name = "PATH", default_value = "customers.jsonl", value_parser = home_path())]
+    #[arg(long, value_name = "PATH", default_value = "customers.jsonl", value_parser = out_path())]
     pub(crate) out: PathBuf,
     /// How many customers the simulated robot has
     #[arg(long, value_name = "N", default_value_t = 1000)]
@@ -179,7 +180,7 @@ pub(crate) struct PullArgs {
     /// Where the list goes: a file, a folder for one file a robot, - for standard output, or a
     /// PostgreSQL database, postgres://USER@HOST/DATABASE. With --resume, where it was to go unless
     /// given
-    #[arg(long, value_name = "PATH|-|URL", required_unless_present = "resume", value_parser = home_path())]
+    #[arg(long, value_name = "PATH|-|URL", required_unless_present = "resume", value_parser = out_path())]
     pub(crate) out: Option<PathBuf>,
     /// How the list is written [default: by the ending, else jsonl]
     #[arg(long, value_enum)]
@@ -241,7 +242,7 @@ pub(crate) struct Receiving {
 pub(crate) struct ServeArgs {
     /// Where each complete list is published: a folder, as ROBOT.jsonl or ROBOT.csv, or a PostgreSQL
     /// database
-    #[arg(long, value_name = "FOLDER|URL", value_parser = home_path())]
+    #[arg(long, value_name = "FOLDER|URL", value_parser = out_path())]
     pub(crate) out: Option<PathBuf>,
     /// How lists are written [default: jsonl]
     #[arg(long, value_enum)]
@@ -283,8 +284,8 @@ pub(crate) enum Role {
 #[derive(Debug, Args)]
 pub(crate) struct MigrateArgs {
     /// A database that lists go to
-    #[arg(long, value_name = "URL")]
-    pub(crate) out: Option<String>,
+    #[arg(long, value_name = "URL", value_parser = out_path())]
+    pub(crate) out: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -306,10 +307,10 @@ pub(crate) struct SimulateArgs {
 #[derive(Debug, Args)]
 pub(crate) struct AssembleArgs {
     /// Captured callbacks, one JSON object a line, enveloped or opened; - is standard input
-    #[arg(value_name = "FILE", default_value = "-")]
+    #[arg(value_name = "FILE", default_value = "-", value_parser = home_path())]
     pub(crate) files: Vec<PathBuf>,
     /// Where the list goes: a file, a folder for one file a robot, or - for standard output
-    #[arg(long, value_name = "PATH|-", value_parser = home_path())]
+    #[arg(long, value_name = "PATH|-", value_parser = out_path())]
     pub(crate) out: PathBuf,
     /// How the list is written [default: by the ending, else jsonl]
     #[arg(long, value_enum)]
@@ -336,6 +337,6 @@ pub(crate) struct AssembleArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArgs {
     /// The callback's body; - is standard input
-    #[arg(value_name = "FILE", default_value = "-")]
+    #[arg(value_name = "FILE", default_value = "-", value_parser = home_path())]
     pub(crate) file: PathBuf,
 }

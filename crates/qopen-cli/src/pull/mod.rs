@@ -17,6 +17,7 @@ use qopen::{
 use tokio::sync::watch;
 
 use crate::args::PullArgs;
+use crate::database;
 use crate::exit::{Exit, Failure};
 use crate::format::{Asked, Layout};
 use crate::output::Output;
@@ -31,6 +32,7 @@ pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Fail
     // Before anything is made. What a pull that is resumed was asked for is known only later.
     if let Some(out) = args.out.as_deref().filter(|_| args.resume.is_empty()) {
         Asked { format: args.format, csv: args.csv }.at(out, Layout::default())?;
+        database::check_flag("--out", out)?;
     }
     if args.json && args.out.as_deref() == Some(Path::new("-")) {
         // The reader of standard error expects objects.
@@ -131,6 +133,11 @@ async fn end(client: &Client, journal: &dyn Store, state: &PullState) -> Result<
     pull.outcome().await.map(drop).map_err(|error| fails(&error))
 }
 
+/// Whether only quiet speaks for a list whose callbacks nobody received for a while.
+fn may_lack_a_page(status: &Status) -> bool {
+    matches!(status, Status::Complete(basis) if basis.interrupted && basis.expected.is_none())
+}
+
 /// Whether a new request may bring the list that a resumed pull did not.
 pub(crate) fn is_worth_a_request(status: &Status) -> bool {
     matches!(status, Status::Incomplete(_) | Status::NoCallback | Status::Reported { .. })
@@ -177,12 +184,15 @@ impl Work {
         Exit::worst(exits)
     }
 
-    /// Pulls one robot's list. A resumed pull that does not complete is followed by a new one.
+    /// Pulls one robot's list. A resumed pull is followed by a new one if it does not complete, or if
+    /// the platform may have given up a page meanwhile. Its list counts if the new one does not complete.
     async fn pull(&self, begun: Begun, args: &PullArgs) -> Result<Ended, Failure> {
         let then_new = matches!(begun, Begun::Resumed { then_new: true, .. });
         let ended = self.follow(begun, args).await?;
         let Ended::Outcome(outcome) = &ended else { return Ok(ended) };
-        if !then_new || !is_worth_a_request(&outcome.status) || *self.interrupted.borrow() {
+        let is_doubtful = may_lack_a_page(&outcome.status);
+        let is_wanted = then_new && (is_doubtful || is_worth_a_request(&outcome.status));
+        if !is_wanted || *self.interrupted.borrow() {
             return Ok(ended);
         }
         let PullId { robot_id, mark_id } = &outcome.progress.pull;
@@ -192,7 +202,12 @@ impl Work {
             outcome.status.as_str(),
             one_line(&outcome.status.to_string())
         ));
-        self.follow(Begun::New(robot_id.clone()), args).await
+        let anew = self.follow(Begun::New(robot_id.clone()), args).await;
+        match anew {
+            Ok(Ended::Outcome(it)) if is_doubtful && !it.status.is_complete() => Ok(ended),
+            Err(_) if is_doubtful => Ok(ended),
+            anew => anew,
+        }
     }
 
     /// Follows one pull to its end.

@@ -109,7 +109,12 @@ impl Wanted {
         let noted = before.as_ref().map(Place::layout).unwrap_or_default();
         let layout = match (&args.out, &before) {
             (Some(out), _) => asked.at(out, noted)?,
-            (None, Some(before)) if !asked.is_nothing() => asked.at(&before.out, noted)?,
+            (None, Some(before)) if !asked.is_nothing() => {
+                // The name may have got its format from an option.
+                let is_file = database::of(&before.out).is_none();
+                let format = asked.format.or(is_file.then_some(noted.format));
+                Asked { format, ..asked }.at(&before.out, noted)?
+            }
             (None, _) => noted,
         };
         if let Some(url) = args.out.as_deref().and_then(database::of) {

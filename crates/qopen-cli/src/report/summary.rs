@@ -236,7 +236,11 @@ fn refusal(error: &SendError) -> String {
             };
             let advice = match of_token {
                 true => "; check QOPEN_APP_SECRET and QOPEN_APP_KEY",
-                false if refusal.names_token() => "; check QOPEN_ACCESS_TOKEN",
+                false
+                    if refusal.names_token() || matches!(error, SendError::Unauthorized { .. }) =>
+                {
+                    "; check QOPEN_ACCESS_TOKEN"
+                }
                 false => "",
             };
             format!("the platform refused {what} ({}{hint}){said}{advice}", refusal.code)

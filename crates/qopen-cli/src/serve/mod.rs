@@ -19,6 +19,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use qopen::callback::listener::Listener;
 use qopen::journal::Store;
+use qopen::sink::shown_path;
 use qopen::{ForwardQueue, Worker, WorkerOptions};
 use tokio::net::TcpListener;
 
@@ -26,10 +27,11 @@ use crate::args::{Common, Role, ServeArgs};
 use crate::beside;
 use crate::database;
 use crate::exit::{Exit, Failure};
-use crate::format::{Asked, Layout, refuse_scheme};
+use crate::format::{Asked, Layout};
 use crate::output::Output;
 use crate::say::{self, say};
 use crate::settings::Settings;
+use crate::values::out::refuse_scheme;
 use crate::wiring;
 pub(crate) use control::Host;
 use schedule::Schedules;
@@ -104,7 +106,7 @@ pub(crate) async fn run(
             Some(output)
         }
         Some(folder) => {
-            let message = format!("--out: {} is not a folder", folder.display());
+            let message = format!("--out: {} is not a folder", shown_path(folder));
             return Err(Failure::usage(message));
         }
     };
@@ -246,6 +248,7 @@ fn layout(args: &ServeArgs) -> Result<Layout, Failure> {
     match &args.out {
         // Only a folder or a database will do; what the name of a file says does not matter.
         Some(out) if out.is_dir() || database::of(out).is_some() => {
+            database::check_flag("--out", out)?;
             asked.at(out, Layout::default())
         }
         Some(out) => {

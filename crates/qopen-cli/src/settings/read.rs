@@ -1,13 +1,13 @@
 //! From the bytes that a person pasted to the very value that is used.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use qopen::types::Secret;
 use zeroize::Zeroizing;
 
 use super::spec::{Kind, Spec};
-use crate::values::{home, is_space, trim};
+use crate::values::{home, is_space, out, trim};
 
 /// A value as it is used.
 #[derive(Debug)]
@@ -161,6 +161,9 @@ fn read_path(raw: OsString) -> Result<Read, String> {
         true => raw,
         false => os_string(bytes)?,
     };
+    out::refuse_connection(Path::new(&path)).map_err(|_| {
+        "it looks like a database and is not shown, for it may hold a password; write ./NAME for a path of that name, or set QOPEN_JOURNAL for a journal in a database"
+    })?;
     let path = home::expand(path)?;
     let text = Secret::new(path.to_string_lossy());
     Ok(Read { text, path: Some(path), notes })

@@ -157,6 +157,12 @@ impl Settings {
                     "{what}\n  example: {variable}='{example}', or {env}='none' for no proxy"
                 )))
             }
+            BuildError::NoProxyVariable { variable, .. } => {
+                let what = chain("", error);
+                Some(Failure::usage(format!(
+                    "{what}\n  example: {variable}='localhost,10.0.0.0/8,.example'"
+                )))
+            }
             _ => None,
         }
     }

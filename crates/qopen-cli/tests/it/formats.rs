@@ -44,6 +44,7 @@ fn refused(arguments: &[&str]) -> String {
 fn the_format_is_what_the_name_says() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("lists.csv")).unwrap();
+    std::fs::create_dir(folder.path().join("a.b")).unwrap();
     for (name, options, csv) in [
         ("customers.csv", &[][..], true),
         ("CUSTOMERS.CSV", &[], true),
@@ -51,11 +52,16 @@ fn the_format_is_what_the_name_says() {
         ("customers.ndjson", &[], false),
         ("customers.NDJSON", &["--format", "jsonl"], false),
         ("customers.json", &["--format", "jsonl"], false),
-        ("customers.list", &[], false),
+        ("customers.list", &["--format", "jsonl"], false),
         ("customers.list", &["--format", "csv"], true),
         ("customers", &[], false),
         ("customers.v1", &["--format", "csv"], true),
-        ("a.xlsx.list", &[], false),
+        ("a.xlsx.list", &["--format", "jsonl"], false),
+        ("x.csv.", &["--format", "jsonl"], false),
+        ("customers.2026", &[], false),
+        ("customers.assembled", &[], false),
+        (".customers", &[], false),
+        ("a.b/x", &[], false),
     ] {
         let output = assemble(folder.path(), &[&["--out", name], options].concat());
         assert_eq!(output.status.code(), Some(0), "{name}: {}", text(&output.stderr));
@@ -103,6 +109,107 @@ fn a_format_that_is_not_written_is_refused_before_anything_is_made() {
             assert!(said.contains(options[0]) && said.contains("database"), "{said}");
         }
         refused(&[verb, &["--out", "postgres://h.example/d", "--format", "csv"]].concat());
+    }
+}
+
+#[test]
+fn an_ending_that_is_not_known_is_refused_unless_a_format_is_given() {
+    for verb in [&["assemble"][..], &["pull", "--robot", "r1"], &["demo"]] {
+        for name in [
+            "x.xltx",
+            "x.accdb",
+            "x.fods",
+            "x.png",
+            "x.txt",
+            "x.list",
+            "x.v1",
+            "x.ｃｓｖ",
+            "x.csv.bak",
+            "x.csv.",
+            "x.csv..",
+            "x.csv\"",
+            "x.csv;",
+            "x.jsonl~",
+            ".x.png",
+            "名单.表格",
+        ] {
+            let said = refused(&[verb, &["--out", name]].concat());
+            let keeps = said.contains("--format csv to keep the name");
+            assert!(said.contains(name) && said.contains("is not known"), "{said}");
+            assert!(keeps != (verb[0] == "demo") && said.contains(".jsonl or .ndjson"), "{said}");
+        }
+        for (name, better) in
+            [("x.csv.gz", "x.csv"), ("x.tar.gz", "x.csv"), (".csv.gz", ".csv.csv")]
+        {
+            let said = refused(&[verb, &["--out", name]].concat());
+            assert!(said.contains(&format!("example: --out {better}")), "{said}");
+        }
+    }
+    // The ends of a name that no one can mean.
+    let folder = tempfile::tempdir().unwrap();
+    for (name, file) in [
+        ("x.csv\r", "x.csv"),
+        ("y.csv ", "y.csv"),
+        ("\"z.csv\"", "z.csv"),
+        (" 'w.CSV'\n", "w.CSV"),
+        ("\u{feff}v.csv", "v.csv"),
+    ] {
+        let output = assemble(folder.path(), &["--out", name]);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{name:?}: {said}");
+        let list = std::fs::read_to_string(folder.path().join(file)).unwrap();
+        assert!(list.starts_with("robot_id,"), "{name:?}");
+        assert_eq!(said.contains("quotes around the path"), name.contains(['"', '\'']), "{said}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 5);
+}
+
+#[test]
+fn what_may_be_the_address_of_a_database_is_neither_a_file_nor_shown() {
+    let verbs = [
+        &["assemble", "--out"][..],
+        &["pull", "--robot", "r1", "--out"],
+        &["serve", "--out"],
+        &["migrate", "--out"],
+        &["demo", "--out"],
+        &["pulls", "export", "mark", "--out"],
+        &["journal", "copy", "from"],
+    ];
+    for verb in verbs {
+        for out in [
+            " postgres://u:canary@h/d",
+            "'postgres://u:canary@h/d'",
+            "\u{feff}postgres://u:canary@h/d\r\n",
+            "postgres//u:canary@h/d",
+            "postgres：//u:canary@h/d",
+            " mysql://u:canary@h/d",
+            "u:canary@h/d",
+            "~u:canary@h/d",
+            "host=h password=canary",
+            "Server=h;Password=canary",
+            "Server=h; Pwd = canary",
+            "postgres://u:p@canary@127.0.0.1:1/d",
+            "postgres://u@canary@127.0.0.1:1/d",
+            "postgres://u@127.0.0.1:1/d?pass%77ord=canary",
+            "postgres://u:a?canary@127.0.0.1:1/d",
+        ] {
+            let said = refused(&[verb, &[out]].concat());
+            assert!(!said.contains("does not exist"), "{verb:?}: {said}");
+        }
+    }
+    // A path that is one is not quoted by its errors.
+    for out in ["./postgres//u:canary@h/d", "./password=canary/x.csv"] {
+        refused(&["assemble", "--out", out]);
+    }
+    for out in ["postgres//u:canary@h/d", " postgres://u:canary@h/d", "password=canary"] {
+        let folder = tempfile::tempdir().unwrap();
+        let entry =
+            format!("[[schedule]]\ncron = \"0 0 1 1 Mon\"\nrobots = [\"r1\"]\nout = \"{out}\"\n");
+        std::fs::write(folder.path().join("qopen.toml"), entry).unwrap();
+        let output = run_in(folder.path(), &["serve"]);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains("[[schedule]]") && !said.contains("canary"), "{said}");
     }
 }
 

@@ -182,17 +182,19 @@ fn a_setting_of_requests_that_cannot_be_used_is_named_with_its_origin_and_an_exa
     let rubbish = rubbish.to_str().unwrap();
     let forward = ["--forward", "http://127.0.0.1:9/"];
     for (name, value, says) in [
-        ("QOPEN_PROXY", "ftp://me:canary@p", "the scheme ftp is not supported"),
+        ("QOPEN_PROXY", "ftp://me:canary@p", "its scheme is not supported"),
         ("QOPEN_PROXY", "http://me:canary@", "cannot be used"),
         ("QOPEN_CA_FILE", "missing.pem", "missing.pem cannot be read"),
         ("QOPEN_CA_FILE", rubbish, "not a PEM certificate"),
         ("QOPEN_REQUEST_TIMEOUT", "3 parsecs", "a number with a unit"),
         ("QOPEN_REQUEST_TIMEOUT", "0s", "1ms at least"),
         ("QOPEN_REQUEST_TIMEOUT", "-1s", "cannot be negative"),
-        ("QOPEN_FORWARD_PROXY", "socks6://me:canary@p", "socks6 is not supported"),
+        ("QOPEN_FORWARD_PROXY", "socks6://me:canary@p", "its scheme is not supported"),
         ("QOPEN_FORWARD_CA_FILE", rubbish, "not a PEM certificate"),
         ("QOPEN_FORWARD_TIMEOUT", "soon", "a number with a unit"),
         ("QOPEN_FORWARD", "ftp://me:canary@h/x", "must begin with http://"),
+        ("QOPEN_FORWARD", "htp://h/hook/canary", "htp://h/…"),
+        ("QOPEN_PROXY", "canary://x", "its scheme is not supported"),
     ] {
         let forward = if name == "QOPEN_FORWARD" { &[][..] } else { &forward };
         let said = said(&pull("http://127.0.0.1:9", forward, &[(name, value)]), 2);
@@ -226,6 +228,34 @@ fn a_setting_of_requests_that_cannot_be_used_is_named_with_its_origin_and_an_exa
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_proxy_variable_that_cannot_be_used_is_an_error_and_not_a_direct_way() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let gateway = Peer::new(&[REFUSED]);
+    let bytes = std::ffi::OsStr::from_bytes(b"http://canary\xFF");
+    let folder = tempfile::tempdir().unwrap();
+    let away = format!("127.0.0.1:{}", free_port());
+    for (variable, others) in [("HTTP_PROXY", None), ("NO_PROXY", Some(("HTTP_PROXY", &away)))] {
+        let mut command = with_settings(qopen(folder.path(), &PULL));
+        command.env("QOPEN_BASE_URL", &gateway.url).env("QOPEN_LISTEN", "127.0.0.1:0");
+        command.env("QOPEN_ACCESS_TOKEN", "t").env(variable, bytes).envs(others);
+        let said = said(&command.output().unwrap(), 2);
+        let example = format!("example: {variable}='");
+        assert!(said.contains("not UTF-8") && said.contains(&example), "{said}");
+        assert!(!said.contains("canary"), "{said}");
+    }
+    let none = said(&pull(&gateway.url, &[], &[("HTTP_PROXY", "none")]), 2);
+    assert!(none.contains("HTTP_PROXY") && none.contains("QOPEN_PROXY='none'"), "{none}");
+    assert!(gateway.heard().is_empty());
+    // Ways around a proxy, as people write them.
+    let port = gateway.url.rsplit_once(':').unwrap().1;
+    for list in ["*", "\"*\"", "other.example 127.0.0.1", &format!("127.0.0.1:{port}")] {
+        said(&pull(&gateway.url, &[], &[("HTTP_PROXY", &away), ("NO_PROXY", list)]), 5);
+    }
+    said(&pull(&gateway.url, &[], &[("HTTP_PROXY", &away), ("NO_PROXY", "127.0.0.1:1")]), 1);
+}
+
 #[test]
 fn doctor_shows_the_proxy_and_no_password() {
     let folder = tempfile::tempdir().unwrap();
@@ -253,6 +283,30 @@ fn a_busy_gateway_is_asked_again_where_its_codes_are_listed() {
     let gateway = Peer::new(&[busy, REFUSED]);
     let told = said(&pull(&gateway.url, &[], &[]), 5);
     assert!(told.contains("(-1, hint log-1)") && gateway.heard().len() == 1, "{told}");
+}
+
+#[test]
+fn a_code_with_an_error_status_is_shown_and_asked_again_where_it_is_listed() {
+    for (head, code) in [("400 Bad Request", "45009"), ("403 Forbidden", "-1")] {
+        let body = format!(r#"{{"errcode":{code},"errmsg":"system busy","hint":"log-1"}}"#);
+        let gateway = Peer::new(&[(head, &body), REFUSED]);
+        let told = said(&pull(&gateway.url, &["--retry-codes", code], &[]), 5);
+        assert!(told.contains("(77, hint log-7)") && gateway.heard().len() == 2, "{told}");
+        let gateway = Peer::new(&[(head, &body)]);
+        let told = said(&pull(&gateway.url, &[], &[]), 5);
+        assert!(told.contains(&format!("({code}, hint log-1): system busy")), "{told}");
+        assert_eq!(gateway.heard().len(), 1);
+    }
+}
+
+#[test]
+fn a_retry_after_that_cannot_be_used_is_in_the_log() {
+    for wait in ["Sun, 06 Nov 1994 08:51:37 GMT", "Sun, 06 Nov 1994 08:51:37 +0000"] {
+        let head = format!("429 Too Many Requests\r\nretry-after: {wait}");
+        let gateway = Peer::new(&[(&head, ""), REFUSED]);
+        let said = said(&pull(&gateway.url, &[], &[("QOPEN_LOG", "debug")]), 5);
+        assert!(said.contains("Retry-After cannot be used"), "{said}");
+    }
 }
 
 #[test]

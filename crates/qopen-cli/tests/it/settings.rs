@@ -58,9 +58,39 @@ const ALL_OF_THEM: &[&str] = &[
     "QOPEN_BASE_URL",
 ];
 
+#[test]
+fn the_home_folder_is_found_by_every_verb_that_takes_a_path() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = with_settings(qopen(folder.path(), arguments));
+        let output = command.env("HOME", folder.path()).output().unwrap();
+        let (code, said) = (output.status.code(), text(&output.stderr) + &text(&output.stdout));
+        assert!(!said.contains('~'), "{arguments:?}: {said}");
+        (code, said)
+    };
+    let page = r#"{"event_type":42016,"err_code":0,"robot_id":"r1","data":{"has_more":false,"mark_id":"m","account_list":[]}}"#;
+    std::fs::write(folder.path().join("f"), page).unwrap();
+    assert_eq!(run(&["assemble", "~/f", "--out=~/x.jsonl"]).0, Some(0));
+    assert!(folder.path().join("x.jsonl").exists());
+    let (_, said) = run(&["explain", "~/f"]);
+    assert!(said.contains("already opened"), "{said}");
+    let home = folder.path().to_str().unwrap();
+    for arguments in
+        [&["journal", "copy", "~/a", "~/b"][..], &["journal", "copy", "--", "~/a", "b"]]
+    {
+        let (code, said) = run(arguments);
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.contains(&format!("there is no journal in {home}/a")), "{said}");
+    }
+    // The place is looked at before the journal.
+    let (_, said) = run(&["pulls", "export", "mark", "--out=~/x.xlsx"]);
+    assert!(said.contains(&format!("{home}/x.xlsx")), "{said}");
+}
+
 /// A row is a line.
 #[rustfmt::skip]
 const ROWS: &[Row] = &[
+    env("data folder that is a URL", &[("QOPEN_DATA_DIR", b" postgres//u:canary@h/d")], (2, &["from QOPEN_DATA_DIR", "./NAME", "set QOPEN_JOURNAL"])),
     env("everything as it should be", &[], (0, &["<secret, 17 characters>"])),
     // A secret, key, token or URL with what a file or a console adds.
     env("secret with a line break", &[("QOPEN_APP_SECRET", b"canary-app-secret\n")], (0, &["<secret, 17 characters>", "QOPEN_APP_SECRET: a line break at the end was removed"])),

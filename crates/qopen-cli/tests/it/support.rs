@@ -68,6 +68,8 @@ pub fn steady(text: &str, folder: &Path) -> String {
                 all.get(at + 1).is_some_and(|next| *next == "s" || next.starts_with("s,"));
             let uuid = bare.len() == 36 && bare.bytes().filter(|it| *it == b'-').count() == 4;
             match word {
+                // The time with which the lines of a service begin.
+                word if at == 0 && word.parse::<jiff::Timestamp>().is_ok() => {}
                 word if uuid => words.push(word.replace(bare, "MARK")),
                 _ if seconds && word.parse::<f64>().is_ok() => words.push("N".into()),
                 word => words.push((*word).to_owned()),

@@ -288,6 +288,64 @@ async fn a_refusal_with_a_listed_code_is_tried_again_under_the_same_mark() {
     assert!(matches!(error, SendError::Token(TokenError::Shared(_))));
 }
 
+#[tokio::test]
+async fn a_code_counts_with_every_status_of_an_error() {
+    let busy = |code: i64| format!(r#"{{"errcode":{code},"errmsg":"busy","hint":"log-1"}}"#);
+    for (status, code) in [("400 Bad", 45009), ("403 Forbidden", -1), ("401 No", 7), ("500 X", -1)]
+    {
+        let peer = Peer::new(status, &busy(code)).await;
+        let sender = |codes: &[i64]| {
+            let sender = Sender::builder(peer.url()).retry(quick().attempts(2));
+            sender.access_token("t").retry_codes(codes.iter().copied()).build().unwrap()
+        };
+        let error = fails(&sender(&[code])).await;
+        assert_eq!(peer.heard().len(), 2, "{status}");
+        assert!(matches!(error, SendError::Refused { retryable: true, .. }), "{error:?}");
+        // Not listed, the status counts, and the error still has what the gateway said.
+        let error = fails(&sender(&[])).await;
+        assert_eq!(peer.heard().len(), if status == "500 X" { 4 } else { 3 }, "{status}");
+        let (refusal, said) = (error.refusal().unwrap(), chain(&error));
+        assert_eq!((refusal.code, &*refusal.hint), (code, "log-1"));
+        for words in [&status[..3], &code.to_string(), "busy", "log-1"] {
+            assert!(said.contains(words), "{said}");
+        }
+    }
+    // A body without a code changes nothing.
+    for body in ["", "{", "[]", r#"{"errcode":0}"#, "<html>"] {
+        let peer = Peer::new("403 Forbidden", body).await;
+        let sender = Sender::builder(peer.url()).access_token("t").retry_codes([-1]);
+        let error = fails(&sender.build().unwrap()).await;
+        assert!(matches!(error, SendError::Unauthorized { status: 403, refusal: None, .. }));
+    }
+}
+
+#[tokio::test]
+async fn an_error_status_that_names_the_token_gets_another_token() {
+    let gateway = Gateway::start().await;
+    gateway.token(200, r#"{"errcode":0,"data":{"access_token":"t","expires_in":7200}}"#);
+    gateway.list(400, r#"{"errcode":40014,"errmsg":"invalid access token"}"#).list(200, OK);
+    let sender = Sender::builder(&gateway.base_url).retry(quick()).app_credentials("a", "s");
+    sender.build().unwrap().request_account_list(&request()).await.unwrap();
+    assert_eq!((gateway.asked(TOKEN_PATH).len(), gateway.asked(LIST_PATH).len()), (2, 2));
+}
+
+#[tokio::test]
+async fn a_wait_counts_with_a_refusal_that_is_tried_again() {
+    let body = r#"{"errcode":-1,"errmsg":"busy","hint":"log-1"}"#;
+    for status in ["200 OK", "403 Forbidden"] {
+        let peer = Peer::new(&format!("{status}\r\nretry-after: 120"), body).await;
+        let sender = Sender::builder(peer.url()).access_token("t").retry(quick());
+        let error = fails(&sender.retry_codes([-1]).build().unwrap()).await;
+        assert_eq!((peer.heard().len(), error.retry_after()), (1, Some(Duration::from_secs(120))));
+        assert!(error.to_string().contains("asked for 120 s, longer than the 45 s"), "{error}");
+    }
+    let peer = Peer::new("200 OK\r\nretry-after: 1", body).await;
+    let sender = Sender::builder(peer.url()).access_token("t").retry(quick().attempts(2));
+    let begun = Instant::now();
+    fails(&sender.retry_codes([-1]).build().unwrap()).await;
+    assert!(begun.elapsed() >= Duration::from_secs(1) && peer.heard().len() == 2);
+}
+
 #[test]
 fn settings_of_a_forwarder_that_cannot_be_used_are_named() {
     let builder = || Forwarder::builder("https://app.example/callback");
@@ -296,4 +354,8 @@ fn settings_of_a_forwarder_that_cannot_be_used_are_named() {
     assert!(matches!(pem, Err(BuildError::RootCertificate(_))));
     let url = Forwarder::builder("ftp://u:canary@h").build().unwrap_err();
     assert!(matches!(&url, BuildError::ForwardUrl { .. }) && !url.to_string().contains("canary"));
+    for url in ["htp://h/hook/canary", "https//h/canary", "canary"] {
+        let error = Forwarder::builder(url).build().unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("canary"), "{error}");
+    }
 }

@@ -3,7 +3,7 @@
 use std::path::{Component, Path};
 
 use proptest::prelude::*;
-use qopen_sink::{FileSink, Format, file_name};
+use qopen_sink::{FileSink, Format, ListKind, Sink as _, file_name, may_hold_password};
 use qopen_types::RobotId;
 
 /// What a name means, read back: a name has one meaning.
@@ -70,4 +70,15 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn an_error_does_not_quote_a_path_that_may_hold_a_password() {
+    for path in ["pg//u:canary@h/d", "u:canary@h/d", "x/Pass%77ord = canary/d"] {
+        assert!(may_hold_password(path), "{path}");
+        let error = FileSink::new(path, Format::Csv).begin(ListKind::Complete).err().unwrap();
+        assert!(!error.to_string().contains("canary"), "{error}");
+    }
+    let error = FileSink::new("no/list", Format::Csv).begin(ListKind::Complete).err().unwrap();
+    assert!(error.to_string().contains("the folder no does not exist"), "{error}");
 }

@@ -5,16 +5,18 @@ use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use qopen::sink::shown_path;
 use qopen::types::{Digest, InvalidId, MarkId, RobotId};
 
 use crate::database;
 use crate::exit::{Failure, chain};
-use crate::format::{Asked, Layout, Words, refuse_scheme};
+use crate::format::{Asked, Layout, Words};
 use crate::output::{Output, Place};
 use crate::serve::cron::Cron;
 use crate::settings::Settings;
 use crate::settings::schedule::{Entry, Found, Title};
-use crate::values::{home, trim};
+use crate::values::out::{self, refuse_scheme};
+use crate::values::trim;
 use crate::zone::Zone;
 
 /// Times and robots that are shown, at most.
@@ -151,7 +153,7 @@ impl Job {
         if self.robots.len() > robots.len() {
             robots.push(&more);
         }
-        let place = self.place.as_ref().map(|place| place.out.display().to_string());
+        let place = self.place.as_ref().map(|place| shown_path(&place.out).into_owned());
         let place = place.as_deref().unwrap_or(default);
         let (times, robots, zone) = (times.join(", "), robots.join(", "), &self.times.zone);
         format!("next {times} ({zone}); robots {robots}; to {place}")
@@ -183,8 +185,8 @@ fn place(entry: &Entry) -> Result<Option<Place>, String> {
         };
     };
     let wrong = |why: String| format!("out: {why}");
-    let out = home::expand(out.clone().into()).map_err(|why| wrong(why.clone()))?;
-    let shown = out.display().to_string();
+    let out = out::read(out.clone().into()).map_err(wrong)?;
+    let shown = shown_path(&out);
     refuse_scheme(&out).map_err(wrong)?;
     let Layout { format, csv } = match out.is_dir() || database::of(&out).is_some() {
         true => asked.settle(Words::Keys, &out, Layout::default())?,

@@ -1,0 +1,188 @@
+//! Where lists go, as people write it: a path, or the URL of a database.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use clap::builder::{OsStringValueParser, TypedValueParser};
+use qopen::sink::may_hold_password;
+
+use super::{home, trim};
+use crate::database;
+use crate::say::caution;
+
+/// A place of the command line: a path, in which `~` is the home folder, or a URL.
+pub(crate) fn out_path() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().try_map(read)
+}
+
+/// Reads a place without what cannot be meant at its ends: spaces, line breaks, a byte order mark and one
+/// pair of quotes.
+///
+/// # Errors
+/// Says why the path cannot be used. A caller may quote the place beside it, so that one which may hold a
+/// password is refused later ([`refuse_scheme`]).
+pub(crate) fn read(raw: OsString) -> Result<PathBuf, String> {
+    let Some(text) = raw.to_str() else { return home::path(raw) };
+    let mut bare = trim(text);
+    let quoted = ['"', '\''].iter().find_map(|it| bare.strip_prefix(*it)?.strip_suffix(*it));
+    if let Some(inner) = quoted {
+        caution!(
+            "qopen: the quotes around the path were removed; write ./ before them to keep them"
+        );
+        bare = trim(inner);
+    }
+    match may_hold_password(bare) {
+        true => Ok(bare.into()),
+        false => home::path(bare.into()),
+    }
+}
+
+/// Schemes of places that are written without `//`.
+const OPAQUE: [&str; 14] = [
+    "duckdb",
+    "file",
+    "jdbc",
+    "mongodb",
+    "mssql",
+    "mysql",
+    "odbc",
+    "oracle",
+    "postgres",
+    "postgresql",
+    "redis",
+    "s3",
+    "sqlite",
+    "sqlite3",
+];
+
+/// Refuses a URL that is no database of lists, and what may be one. Names the scheme alone: the rest may
+/// hold a password.
+pub(crate) fn refuse_scheme(out: &Path) -> Result<(), String> {
+    if database::of(out).is_some() || out.exists() {
+        return Ok(());
+    }
+    match scheme(out) {
+        Some(reason) => Err(reason),
+        None => refuse_connection(out),
+    }
+}
+
+/// What is wrong with a path that begins as a URL does.
+fn scheme(out: &Path) -> Option<String> {
+    let text = out.to_string_lossy();
+    let (scheme, rest) = text.split_once(':')?;
+    let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
+    let lower = scheme.to_lowercase();
+    let is_url = rest.contains("://") || rest.starts_with("//") || OPAQUE.contains(&&*lower);
+    if !is_scheme || !is_url {
+        return None;
+    }
+    let slashes = if rest.starts_with("//") { "//" } else { "" };
+    Some(match &*lower {
+        "postgres" | "postgresql" => {
+            format!(
+                "{scheme}:{slashes} is not a URL that is known; write postgres://USER@HOST/DATABASE"
+            )
+        }
+        "file" => format!("{scheme}:{slashes} is not supported; give the path alone"),
+        _ => format!(
+            "{scheme}:{slashes} is not supported; supported are a file, a folder, - and postgres://USER@HOST/DATABASE"
+        ),
+    })
+}
+
+/// Words that connection strings begin with.
+const WORDS: [&str; 10] = [
+    "host=",
+    "hostaddr=",
+    "server=",
+    "user=",
+    "userid=",
+    "uid=",
+    "username=",
+    "dbname=",
+    "datasource=",
+    "driver=",
+];
+
+/// Refuses what looks like a database and is no file that exists. Never quotes it: it may hold a password.
+///
+/// # Errors
+/// Says so, and what to write for a database and for a file.
+pub(crate) fn refuse_connection(path: &Path) -> Result<(), String> {
+    let text = path.to_string_lossy().to_lowercase();
+    // A file of such a name.
+    if text.starts_with("./") || text.starts_with("../") || path.exists() {
+        return Ok(());
+    }
+    let words: String = text.chars().filter(|it| !it.is_whitespace()).collect();
+    let has_words = WORDS.iter().any(|it| words.starts_with(it));
+    let is_in_folder = path.parent().is_some_and(|it| !it.as_os_str().is_empty() && it.is_dir());
+    if !has_words && (!may_hold_password(path) || is_in_folder) {
+        return Ok(());
+    }
+    Err("it looks like a database and is not shown, for it may hold a password; write postgres://USER@HOST/DATABASE, or ./NAME for a file of that name"
+        .to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_looks_like_a_database_is_no_file() {
+        for out in [
+            "postgres//u:canary@h/d",
+            "postgres：//u:canary@h/d",
+            "postgres:u:canary@h/d",
+            "u:canary@h/d",
+            "u:canary@tcp(h)/d",
+            "u:canary@h",
+            "host=h password=canary",
+            "Host = h; Pwd = canary",
+            "Server=h;Password=canary",
+            "Data Source=canary",
+            "h/d?user=u&pass%77ord=canary",
+            "pgsql//u%3Acanary@h/d",
+            "mysql:canary",
+        ] {
+            let error = refuse_scheme(Path::new(out)).expect_err(out);
+            assert!(error.contains("postgres://USER@HOST") && !error.contains("canary"), "{error}");
+        }
+        for out in [
+            "list.csv",
+            "-",
+            "./u:p@h",
+            "12:30",
+            "a@b.csv",
+            "a//b.csv",
+            "C:list",
+            "lists/host=1",
+            "postgres://u@h/d",
+        ] {
+            assert_eq!(refuse_scheme(Path::new(out)), Ok(()), "{out}");
+        }
+        // A folder that exists makes it a file.
+        let folder = tempfile::tempdir().expect("a folder");
+        assert_eq!(refuse_scheme(&folder.path().join("12:30@office.csv")), Ok(()));
+    }
+
+    #[test]
+    fn what_cannot_be_meant_at_the_ends_is_removed() {
+        for (raw, path) in [
+            (" postgres://u:p@h/d\n", "postgres://u:p@h/d"),
+            ("'postgres://u@h/d'", "postgres://u@h/d"),
+            ("\u{feff}x.csv\r\n", "x.csv"),
+            ("\" x.csv \"", "x.csv"),
+            ("./'x'", "./'x'"),
+            (" - ", "-"),
+            ("~u//:p@h", "~u//:p@h"),
+        ] {
+            assert_eq!(read(raw.into()), Ok(path.into()), "{raw:?}");
+        }
+        for blank in ["", " ", "''", "\"\n\""] {
+            assert!(read(blank.into()).is_err(), "{blank:?}");
+        }
+    }
+}
