@@ -134,7 +134,7 @@ async fn end(client: &Client, journal: &dyn Store, state: &PullState) -> Result<
 }
 
 /// Whether only quiet speaks for a list whose callbacks nobody received for a while.
-fn may_lack_a_page(status: &Status) -> bool {
+pub(crate) fn may_lack_a_page(status: &Status) -> bool {
     matches!(status, Status::Complete(basis) if basis.interrupted && basis.expected.is_none())
 }
 

@@ -125,6 +125,7 @@ pub(crate) async fn run(
         options: qopen::PublishOptions::default().allow_empty(args.receiving.allow_empty),
         path: settings.callback_path()?,
         listener: listener.clone(),
+        is_alone: !location.is_shared(),
     };
     let forwards = forward.clone();
     let scratch = location.as_folder().map(Path::to_owned);

@@ -22,7 +22,7 @@ use super::schedule::Counts;
 use super::tasks::Tasks;
 use crate::exit::Exit;
 use crate::output::{Output, Place};
-use crate::pull::is_worth_a_request;
+use crate::pull::{is_worth_a_request, may_lack_a_page};
 use crate::report::{Came, News};
 use crate::say::{one_line, say};
 use crate::wiring;
@@ -101,6 +101,8 @@ pub(crate) struct Guards {
     pub(crate) options: PublishOptions,
     pub(crate) path: String,
     pub(crate) listener: Listener,
+    /// Whether callbacks are lost while this process is away: no other one receives them.
+    pub(crate) is_alone: bool,
 }
 
 impl Service {
@@ -457,7 +459,8 @@ impl Service {
             () = stopping() => return End::Stopping,
         }
         let outcome = outcome.refreshed();
-        if is_interrupted(before) && is_worth_a_request(&outcome.status) {
+        let is_doubtful = self.guards.is_alone && may_lack_a_page(&outcome.status);
+        if is_interrupted(before) && (is_doubtful || is_worth_a_request(&outcome.status)) {
             self.request_anew(before, &outcome.status).await;
         }
         let (status, why) = (outcome.status.as_str(), outcome.status.to_string());
@@ -512,7 +515,7 @@ impl Service {
         }
     }
 
-    /// Requests a list anew whose interrupted pull did not complete. The new mark follows from the old
+    /// Requests a list anew whose interrupted pull did not complete, or may lack a page. The new mark follows from the old
     /// one, so that a repetition is no second request.
     async fn request_anew(&self, state: &PullState, status: &Status) {
         let Some((_, started)) = state.started() else { return };

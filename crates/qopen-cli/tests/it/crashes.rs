@@ -185,12 +185,14 @@ fn the_same_command_takes_an_interrupted_pull_up_and_says_so() {
     assert!(output.status.success(), "{said}");
     assert!(said.contains(&format!("resuming the interrupted pull {mark} of robot r1")), "{said}");
     assert_eq!(ids(&stage.read("list")), expected(&slow(), "r1"));
-    assert_eq!(ask(&stage, &["pulls", "list"]).lines().count(), 1);
+    // Nobody knows what came while no process was there.
+    assert!(said.contains("the pull was interrupted"), "{said}");
+    assert_eq!(ask(&stage, &["pulls", "list"]).lines().count(), 2);
 
     // What is done is done: the next one begins anew.
     let output = stage.run(&arguments);
     assert!(output.status.success() && !text(&output.stderr).contains("resuming"));
-    assert_eq!(ask(&stage, &["pulls", "list"]).lines().count(), 2);
+    assert_eq!(ask(&stage, &["pulls", "list"]).lines().count(), 3);
     // Two lists of one robot are not one list.
     let list = ask(&stage, &["pulls", "list", "--json"]);
     let marks: Vec<String> = list

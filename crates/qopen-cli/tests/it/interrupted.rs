@@ -67,6 +67,39 @@ fn a_resumed_pull_that_stays_incomplete_is_followed_by_a_new_request() {
     assert!(!text(&output.stderr).contains("resuming"), "{}", text(&output.stderr));
 }
 
+/// The last page is there, and one before it is lost: quiet alone would complete a short list.
+#[test]
+fn a_resumed_pull_that_only_quiet_completes_is_followed_by_a_new_request() {
+    let schedule = one_late_page(2);
+    let stage = Stage::new(&schedule);
+    let arguments = ["--robot", "r1", "--out", "list", "--settle", "3s", "--idle-timeout", "3s"];
+    kill_and_lose_a_page(&stage, &arguments, |line| line["pages"] == 5);
+    let output = stage.run(&arguments);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("is complete: the last page was seen"), "{said}");
+    assert!(said.contains("requesting the list anew"), "{said}");
+    assert_eq!(ids(&stage.read("list")), expected(&schedule, "r1"));
+}
+
+#[test]
+fn a_list_that_may_lack_a_page_says_so() {
+    let schedule = one_late_page(2);
+    let stage = Stage::new(&schedule);
+    let arguments = ["--robot", "r1", "--out", "list", "--settle", "3s", "--idle-timeout", "3s"];
+    kill_and_lose_a_page(&stage, &arguments, |line| line["pages"] == 5);
+    let mark = pulls(&stage)[0]["mark_id"].as_str().unwrap().to_owned();
+    let output = stage.run(&["--resume", &mark, "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let summary: Value =
+        serde_json::from_str(text(&output.stdout).lines().last().unwrap()).unwrap();
+    let basis = summary["basis"].as_str().unwrap();
+    assert!(
+        basis.contains("a page that the platform gave up meanwhile would be missing"),
+        "{basis}"
+    );
+}
+
 #[test]
 fn an_interrupted_pull_without_a_page_is_replaced_at_once() {
     let schedule = Schedule { page_size: 100, ..one_late_page(0) };
@@ -118,10 +151,20 @@ fn a_resumed_list_goes_to_its_place_from_every_folder() {
 
 #[tokio::test]
 async fn a_killed_service_requests_anew_what_it_cannot_complete() {
-    let schedule = one_late_page(5);
+    a_killed_service_requests_anew(5, "incomplete").await;
+}
+
+#[tokio::test]
+async fn a_killed_service_requests_anew_what_only_quiet_completes() {
+    a_killed_service_requests_anew(2, "complete").await;
+}
+
+/// The page of that number is lost while the service is down.
+async fn a_killed_service_requests_anew(lost: usize, then: &str) {
+    let schedule = one_late_page(lost);
     let stage = Stage::new(&schedule);
     std::fs::create_dir(stage.folder.path().join("lists")).unwrap();
-    let arguments = ["--out", "lists", "--idle-timeout", "3s"];
+    let arguments = ["--out", "lists", "--settle", "3s", "--idle-timeout", "3s"];
     let served = Served::new(&stage, &arguments, None);
     let mark = served.start_pull("r1").await;
     served.until(&mark, |it| it["pages"] == 5).await;
@@ -133,7 +176,7 @@ async fn a_killed_service_requests_anew_what_it_cannot_complete() {
     });
     let stage = stage.await.unwrap();
     let served = Served::new(&stage, &arguments, None);
-    served.until(&mark, |it| it["status"] == "incomplete").await;
+    served.until(&mark, |it| it["status"] == then).await;
     let began = std::time::Instant::now();
     let all = loop {
         let all = served.get_json("/v1/pulls").await["pulls"].take();
