@@ -124,8 +124,8 @@ pub(crate) async fn of_mark(journal: &dyn Store, mark: &str) -> Result<Vec<PullS
     marked(all(journal).await?, mark, |state| state.pull.mark_id.as_str())
 }
 
-/// Characters that the beginning of a mark must have to name it.
-const ENOUGH: usize = 4;
+/// Characters that the beginning of a mark or of an item's name must have to name it.
+pub(crate) const ENOUGH: usize = 4;
 
 /// Marks that a message lists.
 const LISTED: usize = 10;

@@ -46,6 +46,26 @@ impl From<&PullId> for PullName {
     }
 }
 
+impl PullName {
+    /// The path and query of `what` of this pull in the control API.
+    pub(crate) fn path(&self, what: &str) -> String {
+        let path = path_of_mark(&self.mark_id, what);
+        let link = if path.contains('?') { '&' } else { '?' };
+        format!("{path}{link}robot_id={}", file_name(&self.robot_id))
+    }
+}
+
+/// The path of `what` of the pull of a mark in the control API. A client removes the segments `.` and `..`
+/// however they are encoded, so that these two marks are in the query.
+fn path_of_mark(mark: &str, what: &str) -> String {
+    // A name in a path is spelled as one in a folder.
+    let name = file_name(mark);
+    match mark {
+        "." | ".." => format!("/v1/pulls/-{what}?mark_id={name}"),
+        _ => format!("/v1/pulls/{name}{what}"),
+    }
+}
+
 /// As a pull's id is shown.
 impl fmt::Display for PullName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -75,7 +95,9 @@ impl Resume {
             Self::Command => format!("qopen pull --resume {mark}"),
             Self::Request => format!("POST /v1/pulls/{mark}/resume to a `qopen serve`"),
             Self::Beside(address) => {
-                format!("curl -X POST http://{address}/v1/pulls/{}/resume", file_name(mark))
+                let path = path_of_mark(mark, "/resume");
+                let quote = if path.contains('?') { "'" } else { "" };
+                format!("curl -X POST {quote}http://{address}{path}{quote}")
             }
         }
     }

@@ -10,7 +10,6 @@ use futures_util::StreamExt as _;
 use qopen::assembler::Timing;
 use qopen::callback::listener::Listener;
 use qopen::journal::{JournalError, Note, PullId, PullState, Store};
-use qopen::sink::SinkError;
 use qopen::types::{Digest, MarkId, RobotId};
 use qopen::{
     ClaimedPull, Client, ForwardQueue, Outcome, Progress, PublishOptions, Pull, PullError,
@@ -35,6 +34,10 @@ const AGAIN_AT_MOST: Duration = Duration::from_secs(60);
 
 /// How long it takes until a pull that could not be taken up is tried again.
 const STUCK: Duration = Duration::from_secs(600);
+
+/// Time limit for an open pull to end before it is deleted, and the time between two looks.
+const END: Duration = Duration::from_secs(30);
+const END_LOOK: Duration = Duration::from_millis(100);
 
 /// Time limit for a publication in flight after SIGTERM.
 const LAST_LIST: Duration = Duration::from_secs(3);
@@ -85,6 +88,8 @@ pub(crate) struct Service {
     followed: Mutex<BTreeMap<PullId, Followed>>,
     /// Those that it had, oldest first.
     remembered: Mutex<VecDeque<PullId>>,
+    /// Pulls that end to be deleted: their lists are not published.
+    unwanted: Mutex<BTreeSet<PullId>>,
     /// One lock for each place, so that a hanging place delays no other.
     places: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
     /// The folder of temporary data.
@@ -123,6 +128,7 @@ impl Service {
             turned_away: AtomicU64::new(0),
             followed: Mutex::default(),
             remembered: Mutex::default(),
+            unwanted: Mutex::default(),
             places: Mutex::default(),
             scratch,
             guards,
@@ -183,8 +189,13 @@ impl Service {
         state.ended().is_none() || (newer || revived) && self.output_of(state).is_some()
     }
 
-    /// Where a pull's list goes: as it was said when it was started, else where all of them go.
+    /// The place of a pull's list, unless the place cannot name it: to try again does not help.
     fn output_of(&self, state: &PullState) -> Option<Output> {
+        self.place_of(state).filter(|output| why_unnamed(state, output).is_none())
+    }
+
+    /// Where a pull's list goes: as it was said when it was started, else where all of them go.
+    fn place_of(&self, state: &PullState) -> Option<Output> {
         // A file may be several robots' together, and what is relative, another process's.
         let place = Place::of(state).filter(Place::is_for_anybody);
         match place.map(|place| place.output()) {
@@ -198,9 +209,9 @@ impl Service {
     }
 
     /// Why the default output cannot hold a list of that robot.
-    pub(crate) fn cannot_name(&self, robot: &RobotId) -> Option<SinkError> {
+    pub(crate) fn cannot_name(&self, robot: &RobotId) -> Option<String> {
         let output = self.output.as_ref()?;
-        tokio::task::block_in_place(|| output.check_name(robot.as_str())).err()
+        tokio::task::block_in_place(|| output.cannot_name(robot.as_str()))
     }
 
     /// The lock that serialises publications to a place.
@@ -246,6 +257,14 @@ impl Service {
             return claimed.finish().await.map(drop);
         };
         let output = self.output_of(&state);
+        if output.is_none()
+            && let Some(why) = self.place_of(&state).and_then(|it| why_unnamed(&state, &it))
+        {
+            let mark = &state.pull.mark_id;
+            say!(
+                "qopen: the list of mark {mark} will not be published: {why}; `qopen pulls export {mark} --out FILE` writes it"
+            );
+        }
         if let Some(output) = &output
             && state.ended().is_none()
         {
@@ -304,17 +323,16 @@ impl Service {
         self.client.announce(request).await
     }
 
-    /// The first pull of that mark, of one robot or any: in the journal, which knows every one that was
-    /// started.
+    /// The pulls of that mark, of one robot or all: in the journal, which knows every one that was started.
     pub(crate) async fn of_mark(
         &self,
         mark: &MarkId,
         robot: Option<&str>,
-    ) -> Result<Option<PullState>, JournalError> {
+    ) -> Result<Vec<PullState>, JournalError> {
         let found = self.journal.pulls_marked(mark).await?;
         let is_wanted =
             |it: &PullState| robot.is_none_or(|robot| it.pull.robot_id.as_str() == robot);
-        Ok(found.into_iter().find(is_wanted))
+        Ok(found.into_iter().filter(is_wanted).collect())
     }
 
     /// Ends a pull that is open, whichever process has it.
@@ -328,8 +346,41 @@ impl Service {
         Ok(())
     }
 
+    /// Ends an open pull without publishing its list. Returns false if it has not ended within 30 s.
+    ///
+    /// Another process that has the pull publishes what is there.
+    pub(crate) async fn end_unpublished(&self, id: &PullId) -> Result<bool, PullError> {
+        self.unwanted().insert(id.clone());
+        self.cancel(id).await?;
+        let ended = async {
+            loop {
+                let followed = self.find(id).filter(Followed::is_under_way);
+                if let Some(Followed { mut live, cancel }) = followed {
+                    cancel.notify_one();
+                    let ended = |live: &Option<Live>| {
+                        live.as_ref().is_some_and(|live| live.ended.is_some())
+                    };
+                    // An error says that it is followed no more: the journal knows the end.
+                    let _ = live.wait_for(ended).await;
+                }
+                let is_open = |state: PullState| state.ended().is_none();
+                let state = self.journal.facts_of(id).await.map_err(PullError::Journal)?;
+                if !state.is_some_and(is_open) {
+                    return Ok(true);
+                }
+                tokio::time::sleep(END_LOOK).await;
+            }
+        };
+        tokio::time::timeout(END, ended).await.unwrap_or(Ok(false))
+    }
+
+    fn unwanted(&self) -> MutexGuard<'_, BTreeSet<PullId>> {
+        self.unwanted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Resumes a pull that has ended: folds the kept pages, waits for missing ones, publishes the list.
     pub(crate) async fn resume(&self, state: &PullState) -> Result<(), PullError> {
+        self.unwanted().remove(&state.pull);
         let done = match crate::journal::status(state) {
             "open" => self.journal.want(&state.pull).await,
             // Complete stays complete.
@@ -355,6 +406,7 @@ impl Service {
             };
             self.client.forget(id).await?;
             self.followed().remove(id);
+            self.unwanted().remove(id);
         }
         if let Some(output) = output {
             tokio::task::block_in_place(|| output.sweep(id.robot_id.as_str()));
@@ -458,13 +510,14 @@ impl Service {
             () = stopping() => return End::Stopping,
         }
         let outcome = outcome.refreshed();
-        if is_interrupted(before) && is_worth_a_request(&outcome.status) {
+        let is_unwanted = || self.unwanted().contains(claimed.id());
+        if is_interrupted(before) && !is_unwanted() && is_worth_a_request(&outcome.status) {
             self.request_anew(before, &outcome.status).await;
         }
         let (status, why) = (outcome.status.as_str(), outcome.status.to_string());
         let (progress, ended) = (outcome.progress.clone(), Some(Ended { status, why }));
         live.send_replace(Some(Live { progress, ended }));
-        let Some(output) = output else { return End::Done };
+        let Some(output) = output.filter(|_| !is_unwanted()) else { return End::Done };
         let mut again = AGAIN;
         loop {
             {
@@ -477,6 +530,9 @@ impl Service {
                 // What is left out when the process is to stop, the next one takes up.
                 if self.is_stopping() {
                     return End::Stopping;
+                }
+                if is_unwanted() {
+                    return End::Done;
                 }
                 if !self.is_followed(claimed.id(), cancel) {
                     return End::Lost;
@@ -575,6 +631,11 @@ impl Service {
 fn is_interrupted(state: &PullState) -> bool {
     let resumed = state.notes.iter().any(|it| it.note == Note::Resumed);
     state.started().is_some() && state.ended().is_none() && !state.is_unsent() && !resumed
+}
+
+/// Why a place cannot name a pull's list.
+fn why_unnamed(state: &PullState, output: &Output) -> Option<String> {
+    tokio::task::block_in_place(|| output.cannot_name(state.pull.robot_id.as_str()))
 }
 
 /// How often a publication of a pull was requested.
