@@ -8,6 +8,7 @@ use crate::exit::{Exit, Failure};
 use crate::journal::ENOUGH;
 use crate::kept::Kept;
 use crate::kept::item::{Item, PAGE};
+use crate::report::count;
 use crate::say::{self, answer, say};
 use crate::settings::Settings;
 
@@ -78,7 +79,8 @@ fn show(bytes: &[u8], raw: bool) {
         _ if raw => say::bytes_to_reader(bytes),
         Ok(text) => answer!("{text}"),
         Err(_) => {
-            say!("qopen: the item is not text; its {} bytes follow as base64", bytes.len());
+            let bytes_in_words = count(bytes.len() as u64, "byte follows", "bytes follow");
+            say!("qopen: the item is not text; its {bytes_in_words} as base64");
             answer!("{}", STANDARD.encode(bytes));
         }
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::exit::Failure;
 use crate::journal::{status, time};
-use crate::report::in_words;
+use crate::report::{count, in_words};
 use crate::say::answer;
 use crate::settings::Settings;
 
@@ -181,13 +181,14 @@ impl Line {
             return print_json(self);
         }
         let Self { robot_id, mark_id, status, pages, .. } = self;
-        let mut text = format!("{mark_id}  robot {robot_id}  {status}  {pages} pages");
+        let pages = count(*pages, "page", "pages");
+        let mut text = format!("{mark_id}  robot {robot_id}  {status}  {pages}");
         let mut add = |part: String| {
             text.push_str(", ");
             text.push_str(&part);
         };
         if let Some(accounts) = self.accounts {
-            add(format!("{accounts} customers"));
+            add(count(accounts, "customer", "customers"));
         }
         if self.quarantined > 0 {
             add(format!("{} in quarantine", self.quarantined));
@@ -248,7 +249,8 @@ fn words(note: &Note) -> String {
             format!("the platform reported error {code}: {message}")
         }
         Note::Ended { status, why, accounts, pages } => {
-            format!("{status}: {accounts} customers on {pages} pages; {why}")
+            let accounts = count(*accounts, "customer", "customers");
+            format!("{status}: {accounts} on {}; {why}", count(*pages, "page", "pages"))
         }
         Note::Doubted { item } => format!("the item {item} in quarantine may be a page of it"),
         Note::Released { item, read: true } => format!("the item {item} was read after all"),
@@ -259,7 +261,8 @@ fn words(note: &Note) -> String {
         Note::CancelRequested => "somebody wants it to end".to_owned(),
         Note::Published { revision, accounts, location, changes, .. } => {
             let changes = changes.map(|it| format!("; {}", in_words(it))).unwrap_or_default();
-            format!("revision {revision} published: {accounts} customers in {location}{changes}")
+            let accounts = count(*accounts, "customer", "customers");
+            format!("revision {revision} published: {accounts} in {location}{changes}")
         }
         Note::PublicationRequested => "a publication was requested".to_owned(),
         Note::Ordered { location, order } => format!("its list has place {order} in {location}"),

@@ -23,7 +23,7 @@ use super::tasks::Tasks;
 use crate::exit::Exit;
 use crate::output::{Output, Place};
 use crate::pull::is_worth_a_request;
-use crate::report::{Came, News};
+use crate::report::{Came, News, count};
 use crate::say::say;
 use crate::wiring;
 
@@ -161,18 +161,21 @@ impl Service {
     /// Has workers look at what was left under way, or complete and unpublished, whoever left it.
     pub(crate) async fn want_what_is_left(&self) {
         let all = crate::journal::all(&*self.journal).await.unwrap_or_default();
-        let mut open = 0;
+        let mut open = 0_u64;
         let under_way = self.under_way();
         let left = |it: &&PullState| self.wants(it) && !under_way.contains(&it.pull);
         for state in all.iter().filter(left) {
-            open += usize::from(state.ended().is_none());
+            open += u64::from(state.ended().is_none());
             if let Err(error) = self.journal.want(&state.pull).await {
                 let what = format!("{} cannot be taken up", state.pull);
                 say!("qopen: {}", crate::exit::chain(&what, &error));
             }
         }
         if open > 0 {
-            say!("qopen: {open} pulls were under way and go on");
+            say!(
+                "qopen: {} under way",
+                count(open, "pull continues that was", "pulls continue that were")
+            );
         }
     }
 
