@@ -323,7 +323,10 @@ impl Service {
             Some(place) => request.label(place.label()),
             None => request,
         };
-        self.client.announce(request).await
+        let id = self.client.announce(request).await?;
+        // A deleted pull may have had the same names.
+        self.unwanted().remove(&id);
+        Ok(id)
     }
 
     /// The pulls of that mark, of one robot or all: in the journal, which knows every one that was started.

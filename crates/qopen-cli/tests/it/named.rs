@@ -129,6 +129,10 @@ async fn a_mark_that_no_path_holds_is_shown_exported_and_deleted() {
             text(&output.stdout)
         };
         assert!(run(&["show", mark]).lines().count() > 1);
+        let listed = run(&["list"]);
+        assert!(listed.contains("complete  1 page, 1 customer\n"), "{listed}");
+        let checked = run(&["check"]);
+        assert!(checked.contains("1 file, ") && checked.contains(", 1 pull\n"), "{checked}");
         assert_eq!(ids(&run(&["export", mark, "--out", "-"])), ["a1"]);
         let resume = format!("/v1/pulls/-/resume?mark_id={}", mark.replace('.', "%2E"));
         assert_eq!(served.ask(Method::POST, &resume).await.status(), 202);
