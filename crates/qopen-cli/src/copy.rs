@@ -9,6 +9,7 @@ use crate::args::JournalVerb;
 use crate::database::{self, refuse_password};
 use crate::exit::{Exit, Failure};
 use crate::journal::{cannot_open, open_at};
+use crate::report::count;
 use crate::say::{answer, say};
 use crate::values::out::refuse_scheme;
 
@@ -36,9 +37,10 @@ pub(crate) async fn run(verb: JournalVerb) -> Result<Exit, Failure> {
     let copied =
         copied.map_err(|error| Failure::unexpected("the journal was not copied", &error))?;
     let Copied { pulls, pages, items, events, left } = copied;
-    answer!(
-        "{pulls} pulls, {pages} pages, {items} items in quarantine and {events} events were copied"
-    );
+    let (pulls, pages) = (count(pulls, "pull", "pulls"), count(pages, "page", "pages"));
+    let items = count(items, "item", "items");
+    let events = count(events, "event", "events");
+    answer!("{pulls}, {pages}, {items} in quarantine and {events} were copied");
     Ok(if left == 0 { Exit::Complete } else { Exit::Incomplete })
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use qopen::PublishError;
 use qopen::journal::{Journal, Store};
-use qopen::sink::{EncodedFile, FileSink, Sink as _, SinkError, shown_path};
+use qopen::sink::{EncodedFile, FileSink, Format, Sink as _, SinkError, shown_path};
 
 use crate::args::ExportArgs;
 use crate::database;
@@ -77,6 +77,21 @@ pub(crate) async fn run(args: &ExportArgs, settings: &Settings) -> Result<Exit, 
 /// Fails where a published list is: an export has no place in the order of lists.
 fn spare_published(file: &FileSink, pulls: &[Line]) -> Result<(), Failure> {
     let published = pulls.iter().find(|it| it.output().is_some_and(|it| file.is_at(it)));
+    // What lies beside a published list is the publication's, too.
+    let beside = |place: &str| {
+        let list = FileSink::new(place, Format::Jsonl);
+        [list.partial_path(), list.quarantine_path()]
+            .iter()
+            .any(|path| path.to_str().is_some_and(|path| file.is_at(path)))
+    };
+    let beside = pulls.iter().find(|it| published.is_none() && it.output().is_some_and(beside));
+    if let Some(line) = beside {
+        return Err(Failure::usage(format!(
+            "--out: {} belongs to the published list of {}; `export` needs another path",
+            file.path().display(),
+            line.name()
+        )));
+    }
     let Some(line) = published else { return Ok(()) };
     Err(Failure::usage(format!(
         "--out: the list of {} is published at {}; `qopen pull --resume MARK` publishes, and `export` needs another path",

@@ -10,6 +10,7 @@ use qopen::types::MarkId;
 
 use crate::beside;
 use crate::exit::Failure;
+use crate::report::count;
 use crate::say::say;
 use crate::settings::Settings;
 
@@ -89,13 +90,14 @@ pub(crate) async fn examine(settings: &Settings) -> Result<String, Failure> {
     let pulls = pulls.map_err(|error| cannot_open(&location, &error))?.pulls;
     let report = opened.report;
     let damage: Vec<_> = report.damage.iter().filter(|it| !it.unfinished).collect();
+    let pulls = count(pulls, "pull", "pulls");
     match damage.first() {
-        None if location.is_shared() => Ok(format!("{location}: {pulls} pulls")),
-        None => Ok(format!("{location}: {pulls} pulls, {} MiB", report.bytes.div_ceil(1 << 20))),
-        Some(first) => Err(Failure::usage(format!(
-            "{location}: damaged in {} places, the first: {first}",
-            damage.len()
-        ))),
+        None if location.is_shared() => Ok(format!("{location}: {pulls}")),
+        None => Ok(format!("{location}: {pulls}, {} MiB", report.bytes.div_ceil(1 << 20))),
+        Some(first) => {
+            let places = count(damage.len() as u64, "place", "places");
+            Err(Failure::usage(format!("{location}: damaged in {places}, the first: {first}")))
+        }
     }
 }
 
@@ -104,12 +106,12 @@ pub(crate) async fn expire(journal: &dyn Store, retain: Duration, spare: &BTreeS
     match journal.expire(retain, spare).await {
         Ok(gone) => {
             if !gone.pulls.is_empty() {
-                let pulls = gone.pulls.len();
-                say!("qopen: {pulls} pulls were kept long enough and are deleted");
+                let pulls = count(gone.pulls.len() as u64, "old pull", "old pulls");
+                say!("qopen: deleted {pulls}, past the time that they are kept");
             }
             if gone.events > 0 {
-                let events = gone.events;
-                say!("qopen: {events} events waited too long to be forwarded and are deleted");
+                let events = count(gone.events, "old event", "old events");
+                say!("qopen: deleted {events}, which could not be forwarded in time");
             }
         }
         Err(error) => {
@@ -124,8 +126,8 @@ pub(crate) async fn of_mark(journal: &dyn Store, mark: &str) -> Result<Vec<PullS
     marked(all(journal).await?, mark, |state| state.pull.mark_id.as_str())
 }
 
-/// Characters that the beginning of a mark must have to name it.
-const ENOUGH: usize = 4;
+/// Characters that the beginning of a mark or of an item's name must have to name it.
+pub(crate) const ENOUGH: usize = 4;
 
 /// Marks that a message lists.
 const LISTED: usize = 10;

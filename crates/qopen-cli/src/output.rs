@@ -203,6 +203,9 @@ impl Output {
             }
             error => Failure::usage_of("the output", error),
         };
+        if let Some(why) = robots.iter().find_map(|robot| self.cannot_name(robot)) {
+            return Err(Failure::usage(format!("the output: {why}")));
+        }
         match self {
             Self::Stdout(..) if say::is_closed() => {
                 let closed = std::io::Error::other("it is closed");
@@ -242,11 +245,22 @@ impl Output {
         }
     }
 
-    /// Whether a robot's list can be named.
-    pub(crate) fn check_name(&self, robot: &str) -> Result<(), SinkError> {
-        match self {
-            Self::Folder(..) => self.file(robot).check_name(),
-            _ => Ok(()),
+    /// Why a robot's list cannot have a file of its own in the folder, and what to do. A long id is cut.
+    pub(crate) fn cannot_name(&self, robot: &str) -> Option<String> {
+        // File systems name at least 143 bytes. A folder that hangs is not asked about short names.
+        const SHORT: usize = 100;
+        let Self::Folder(folder, _) = self else { return None };
+        if file_name(robot).len() <= SHORT {
+            return None;
+        }
+        match self.file(robot).check_name() {
+            Err(SinkError::NameTooLong { .. }) => Some(format!(
+                "the robot's id {:?} ({} bytes) is too long for a file name in {}; pull it with `--out FILE`, or publish to a database: --out postgres://HOST/DATABASE",
+                beginning(robot),
+                robot.len(),
+                folder.display()
+            )),
+            _ => None,
         }
     }
 
@@ -278,6 +292,15 @@ impl Output {
                 error => Unpublished::Failed(Failure::output("", error)),
             })?;
         Ok(Written { location, lists, quarantine: set_aside })
+    }
+}
+
+/// The first characters of a long id, and `…`.
+fn beginning(id: &str) -> String {
+    const SHOWN: usize = 32;
+    match id.char_indices().nth(SHOWN) {
+        Some((at, _)) => format!("{}…", &id[..at]),
+        None => id.to_owned(),
     }
 }
 

@@ -4,6 +4,7 @@ use crate::args::PullsVerb;
 use crate::exit::{Exit, Failure};
 use crate::kept::Kept;
 use crate::kept::pull::Checked;
+use crate::report::count;
 use crate::say::{answer, say};
 use crate::settings::Settings;
 
@@ -36,7 +37,9 @@ pub(crate) async fn run(verb: PullsVerb, settings: Settings) -> Result<Exit, Fai
         }
         PullsVerb::Check => {
             let Checked { files, bytes, records, pulls, damage } = kept.check().await?;
-            answer!("{files} files, {bytes} bytes, {records} records, {pulls} pulls");
+            let (files, bytes) = (count(files, "file", "files"), count(bytes, "byte", "bytes"));
+            let records = count(records, "record", "records");
+            answer!("{files}, {bytes}, {records}, {}", count(pulls, "pull", "pulls"));
             for damage in &damage {
                 answer!("DAMAGED {damage}");
             }

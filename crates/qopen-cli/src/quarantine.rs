@@ -5,8 +5,10 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::args::QuarantineVerb;
 use crate::exit::{Exit, Failure};
+use crate::journal::ENOUGH;
 use crate::kept::Kept;
 use crate::kept::item::{Item, PAGE};
+use crate::report::count;
 use crate::say::{self, answer, say};
 use crate::settings::Settings;
 
@@ -48,6 +50,11 @@ pub(crate) async fn run(verb: QuarantineVerb, settings: Settings) -> Result<Exit
 
 /// The only item that is called so, or whose name begins so.
 fn one_of<'a>(items: impl Iterator<Item = &'a Item>, wanted: &str) -> Result<&'a Item, Failure> {
+    if wanted.chars().count() < ENOUGH {
+        return Err(Failure::usage(format!(
+            "{wanted:?} names no item: the beginning of a name has at least {ENOUGH} characters; `qopen quarantine list` shows all names"
+        )));
+    }
     let mut found: Vec<&Item> = items.filter(|it| it.item.starts_with(wanted)).collect();
     // The same thing may lie in several pulls.
     found.sort_by_key(|it| &it.item);
@@ -72,7 +79,8 @@ fn show(bytes: &[u8], raw: bool) {
         _ if raw => say::bytes_to_reader(bytes),
         Ok(_) => say::bytes_to_reader(&[bytes, b"\n"].concat()),
         Err(_) => {
-            say!("qopen: the item is not text; its {} bytes follow as base64", bytes.len());
+            let bytes_in_words = count(bytes.len() as u64, "byte follows", "bytes follow");
+            say!("qopen: the item is not text; its {bytes_in_words} as base64");
             answer!("{}", STANDARD.encode(bytes));
         }
     }

@@ -1,4 +1,4 @@
-//! The robots that the command line names.
+//! Ids of robots as command lines, files, schedules and requests give them.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -18,12 +18,8 @@ const SEPARATORS: [char; 5] = [',', ';', '，', '；', '、'];
 pub(crate) fn wanted(args: &PullArgs) -> Result<Vec<RobotId>, Failure> {
     let mut all = Vec::new();
     for name in &args.robots {
-        let robot = RobotId::new(trim(name))
-            .map_err(|error| Failure::usage_of(&format!("--robot: the id {name:?}"), &error))?;
-        if robot.as_str().contains(|it: char| is_space(it) && it != ' ') {
-            let what = "it has an invisible character inside; type it again";
-            return Err(Failure::usage(format!("--robot: the id {name:?}: {what}")));
-        }
+        let robot = one(trim(name))
+            .map_err(|why| Failure::usage(format!("--robot: the id {name:?}: {why}")))?;
         if robot.as_str().contains(SEPARATORS) {
             caution!("qopen: --robot: {robot} is used as one id; give --robot once for each robot");
         }
@@ -52,6 +48,39 @@ fn in_file(file: &Path) -> Result<Vec<RobotId>, Failure> {
     })
 }
 
+/// One id that stands by itself.
+pub(crate) fn one(text: &str) -> Result<RobotId, String> {
+    visible(text)?;
+    RobotId::new(text).map_err(|error| error.to_string())
+}
+
+/// One id of a list, in which a separator is a mistake; `each` says how a list is written.
+pub(crate) fn listed(text: &str, each: &str) -> Result<RobotId, String> {
+    let text = trim(text);
+    if text.contains(SEPARATORS) {
+        return Err(format!("it has a comma or a semicolon; {each}"));
+    }
+    if text.contains(is_space) {
+        return Err(format!("it has a space inside; {each}"));
+    }
+    if text.starts_with(['"', '\'', '“', '[', '{']) {
+        return Err("it begins with a quote or a bracket; write the bare id".to_owned());
+    }
+    RobotId::new(text).map_err(|error| error.to_string())
+}
+
+/// Refuses an id that looks like another one: with characters that cannot be seen.
+pub(crate) fn visible(id: &str) -> Result<(), String> {
+    let what = if trim(id) != id {
+        "it begins or ends with a space or an invisible character; remove that"
+    } else if id.contains(|it: char| is_space(it) && it != ' ') {
+        "it has an invisible character inside; type it again"
+    } else {
+        return Ok(());
+    };
+    Err(what.to_owned())
+}
+
 /// One id a line.
 fn parse(text: &str) -> Result<Vec<RobotId>, String> {
     let mut robots = Vec::new();
@@ -60,18 +89,8 @@ fn parse(text: &str) -> Result<Vec<RobotId>, String> {
         if name.is_empty() {
             continue;
         }
-        let wrong = |what: &str| format!("line {}: {what}", at + 1);
-        if name.contains(SEPARATORS) {
-            return Err(wrong("it has a comma or a semicolon; write each id on a line of its own"));
-        }
-        if name.contains(is_space) {
-            return Err(wrong("it has a space inside; write each id on a line of its own"));
-        }
-        if name.starts_with(['"', '\'', '“', '[', '{']) {
-            return Err(wrong("it begins with a quote or a bracket; write the bare id"));
-        }
-        let robot = RobotId::new(name).map_err(|error| wrong(&error.to_string()))?;
-        robots.push(robot);
+        let robot = listed(name, "write each id on a line of its own");
+        robots.push(robot.map_err(|why| format!("line {}: {why}", at + 1))?);
     }
     Ok(robots)
 }

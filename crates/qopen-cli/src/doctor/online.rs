@@ -57,8 +57,13 @@ pub(super) async fn run(settings: &Settings, report: &mut Report) {
 fn is_proxied(settings: &Settings) -> bool {
     const NAMES: [&str; 3] = ["http_proxy", "https_proxy", "all_proxy"];
     let set = |name: &str| std::env::var_os(name).is_some_and(|it| !it.is_empty());
-    let in_settings = ALL.iter().any(|spec| spec.name == "proxy" && settings.get(spec).is_some());
-    in_settings || NAMES.iter().any(|name| set(name) || set(&name.to_uppercase()))
+    let spec = ALL.iter().find(|spec| spec.name == "proxy");
+    match spec.and_then(|spec| settings.text(spec)) {
+        // It also turns off the proxies of the environment.
+        Some(none) if none.eq_ignore_ascii_case("none") => false,
+        Some(_) => true,
+        None => NAMES.iter().any(|name| set(name) || set(&name.to_uppercase())),
+    }
 }
 
 /// Connects to the first address that answers, as a request would.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::pull::{PullName, Resume};
 use crate::exit::{Exit, Failure};
+use crate::report::count;
 use crate::say::{answer, say};
 
 /// The kind of an item that may be a page.
@@ -63,7 +64,8 @@ impl Item {
             (Some(robot), Some(mark)) => format!("robot {robot} mark {mark}"),
             _ => "of an unknown pull".to_owned(),
         };
-        answer!("{item}  {kind}  {whose}  {bytes} bytes  {layer}: {reason}");
+        let bytes = count(*bytes as u64, "byte", "bytes");
+        answer!("{item}  {kind}  {whose}  {bytes}  {layer}: {reason}");
     }
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::exit::Failure;
 use crate::journal::{status, time};
-use crate::report::in_words;
+use crate::report::{count, in_words};
 use crate::say::{answer, one_line};
 use crate::settings::Settings;
 
@@ -46,6 +46,26 @@ impl From<&PullId> for PullName {
     }
 }
 
+impl PullName {
+    /// The path and query of `what` of this pull in the control API.
+    pub(crate) fn path(&self, what: &str) -> String {
+        let path = path_of_mark(&self.mark_id, what);
+        let link = if path.contains('?') { '&' } else { '?' };
+        format!("{path}{link}robot_id={}", file_name(&self.robot_id))
+    }
+}
+
+/// The path of `what` of the pull of a mark in the control API. A client removes the segments `.` and `..`
+/// however they are encoded, so that these two marks are in the query.
+fn path_of_mark(mark: &str, what: &str) -> String {
+    // A name in a path is spelled as one in a folder.
+    let name = file_name(mark);
+    match mark {
+        "." | ".." => format!("/v1/pulls/-{what}?mark_id={name}"),
+        _ => format!("/v1/pulls/{name}{what}"),
+    }
+}
+
 /// As a pull's id is shown.
 impl fmt::Display for PullName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -75,7 +95,9 @@ impl Resume {
             Self::Command => format!("qopen pull --resume {mark}"),
             Self::Request => format!("POST /v1/pulls/{mark}/resume to a `qopen serve`"),
             Self::Beside(address) => {
-                format!("curl -X POST http://{address}/v1/pulls/{}/resume", file_name(mark))
+                let path = path_of_mark(mark, "/resume");
+                let quote = if path.contains('?') { "'" } else { "" };
+                format!("curl -X POST {quote}http://{address}{path}{quote}")
             }
         }
     }
@@ -159,13 +181,14 @@ impl Line {
             return print_json(self);
         }
         let Self { robot_id, mark_id, status, pages, .. } = self;
-        let mut text = format!("{mark_id}  robot {robot_id}  {status}  {pages} pages");
+        let pages = count(*pages, "page", "pages");
+        let mut text = format!("{mark_id}  robot {robot_id}  {status}  {pages}");
         let mut add = |part: String| {
             text.push_str(", ");
             text.push_str(&part);
         };
         if let Some(accounts) = self.accounts {
-            add(format!("{accounts} customers"));
+            add(count(accounts, "customer", "customers"));
         }
         if self.quarantined > 0 {
             add(format!("{} in quarantine", self.quarantined));
@@ -226,7 +249,9 @@ fn words(note: &Note) -> String {
             format!("the platform reported error {code}: {}", one_line(message))
         }
         Note::Ended { status, why, accounts, pages } => {
-            format!("{status}: {accounts} customers on {pages} pages; {}", one_line(why))
+            let accounts = count(*accounts, "customer", "customers");
+            let pages = count(*pages, "page", "pages");
+            format!("{status}: {accounts} on {pages}; {}", one_line(why))
         }
         Note::Doubted { item } => format!("the item {item} in quarantine may be a page of it"),
         Note::Released { item, read: true } => format!("the item {item} was read after all"),
@@ -237,7 +262,8 @@ fn words(note: &Note) -> String {
         Note::CancelRequested => "somebody wants it to end".to_owned(),
         Note::Published { revision, accounts, location, changes, .. } => {
             let changes = changes.map(|it| format!("; {}", in_words(it))).unwrap_or_default();
-            format!("revision {revision} published: {accounts} customers in {location}{changes}")
+            let accounts = count(*accounts, "customer", "customers");
+            format!("revision {revision} published: {accounts} in {location}{changes}")
         }
         Note::PublicationRequested => "a publication was requested".to_owned(),
         Note::Ordered { location, order } => format!("its list has place {order} in {location}"),

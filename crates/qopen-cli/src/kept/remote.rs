@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use qopen::sink::file_name;
 use qopen::types::Secret;
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, Response, StatusCode, redirect};
@@ -75,16 +74,17 @@ impl Remote {
         struct Notes {
             notes: Vec<NoteLine>,
         }
-        let Notes { notes } = self.get(&path(pull, "/notes", "")).await?;
+        let Notes { notes } = self.get(&pull.path("/notes")).await?;
         Ok(notes)
     }
 
-    /// Ends the pull if it is open, and deletes it.
+    /// Ends the pull without a list if it is open, and deletes it.
     pub(crate) async fn purge(&self, pull: &PullName) -> Result<(), Failure> {
-        let delete = async || self.ask(Method::DELETE, &path(pull, "", ""), LONG_ANSWER).await;
+        let path = format!("{}&purge=true", pull.path(""));
+        let delete = async || self.ask(Method::DELETE, &path, LONG_ANSWER).await;
         if delete().await?.status() == StatusCode::ACCEPTED {
-            // It was open: the events end when it has.
-            let mut events = self.ask(Method::GET, &path(pull, "/events", ""), ANSWER).await?;
+            // It is still open: the events end when it has.
+            let mut events = self.ask(Method::GET, &pull.path("/events"), ANSWER).await?;
             while self.next(&mut events, LONG_ANSWER).await?.is_some() {}
             if delete().await?.status() == StatusCode::ACCEPTED {
                 let why = std::io::Error::other("it was started again meanwhile; try again");
@@ -135,8 +135,8 @@ impl Remote {
         layout: Layout,
         partial: bool,
     ) -> Result<Flow, Failure> {
-        let query = format!("&{}&partial={partial}", layout.query());
-        let answer = self.send(Method::GET, &path(pull, "/accounts", &query), LONG_ANSWER).await?;
+        let path = format!("{}&{}&partial={partial}", pull.path("/accounts"), layout.query());
+        let answer = self.send(Method::GET, &path, LONG_ANSWER).await?;
         if answer.status() == StatusCode::CONFLICT {
             // The API says 409 of a list that is not complete, and of nothing else here.
             let why = self.why(answer).await;
@@ -252,13 +252,6 @@ impl Flow {
     pub(crate) async fn next(&mut self) -> Result<Option<bytes::Bytes>, Failure> {
         self.remote.next(&mut self.answer, LONG_ANSWER).await
     }
-}
-
-/// The path of something of a pull.
-fn path(pull: &PullName, what: &str, query: &str) -> String {
-    // A name in a path is spelled as one in a folder.
-    let (mark, robot) = (file_name(&pull.mark_id), file_name(&pull.robot_id));
-    format!("/v1/pulls/{mark}{what}?robot_id={robot}{query}")
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

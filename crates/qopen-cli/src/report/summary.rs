@@ -217,7 +217,7 @@ impl Summary {
 /// What is different from the revision before.
 pub(crate) fn in_words(changes: Changes) -> String {
     let Changes { added, changed } = changes;
-    format!("{added} customers more, {changed} with other contents")
+    format!("{} more, {changed} with other contents", count(added, "customer", "customers"))
 }
 
 /// A refusal by the platform in one sentence, with the setting to check.

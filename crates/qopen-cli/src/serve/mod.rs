@@ -29,6 +29,7 @@ use crate::database;
 use crate::exit::{Exit, Failure};
 use crate::format::{Asked, Layout};
 use crate::output::Output;
+use crate::report::count;
 use crate::say::{self, say};
 use crate::settings::Settings;
 use crate::values::out::refuse_scheme;
@@ -308,7 +309,8 @@ async fn forward_queue(
         let waiting = journal.backlog().await;
         let waiting = waiting.map_err(|error| Failure::unexpected("the journal", &error))?.events;
         if waiting > 0 {
-            say!("qopen: {waiting} events wait to be forwarded; --forward sends them on");
+            let events = count(waiting, "event waits", "events wait");
+            say!("qopen: {events} to be forwarded; --forward sends them on");
         }
         return Ok(None);
     };

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use qopen::assembler::Timing;
 use qopen::callback::listener::Listener;
 use qopen::journal::{JournalError, Note, PullId, PullState, Store};
-use qopen::sink::SinkError;
 use qopen::types::{Digest, MarkId, RobotId};
 use qopen::{
     ClaimedPull, Client, ForwardQueue, Outcome, Progress, PublishOptions, Pull, PullError,
@@ -23,7 +22,7 @@ use super::tasks::Tasks;
 use crate::exit::Exit;
 use crate::output::{Output, Place};
 use crate::pull::{is_worth_a_request, may_lack_a_page};
-use crate::report::{Came, News};
+use crate::report::{Came, News, count};
 use crate::say::{one_line, say};
 use crate::wiring;
 
@@ -34,6 +33,10 @@ const AGAIN_AT_MOST: Duration = Duration::from_secs(60);
 
 /// How long it takes until a pull that could not be taken up is tried again.
 const STUCK: Duration = Duration::from_secs(600);
+
+/// Time limit for an open pull to end before it is deleted, and the time between two looks.
+const END: Duration = Duration::from_secs(30);
+const END_LOOK: Duration = Duration::from_millis(100);
 
 /// Time limit for a publication in flight after SIGTERM.
 const LAST_LIST: Duration = Duration::from_secs(3);
@@ -84,6 +87,8 @@ pub(crate) struct Service {
     followed: Mutex<BTreeMap<PullId, Followed>>,
     /// Those that it had, oldest first.
     remembered: Mutex<VecDeque<PullId>>,
+    /// Pulls that end to be deleted: their lists are not published.
+    unwanted: Mutex<BTreeSet<PullId>>,
     /// One lock for each place, so that a hanging place delays no other.
     places: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
     /// The folder of temporary data.
@@ -124,6 +129,7 @@ impl Service {
             turned_away: AtomicU64::new(0),
             followed: Mutex::default(),
             remembered: Mutex::default(),
+            unwanted: Mutex::default(),
             places: Mutex::default(),
             scratch,
             guards,
@@ -156,18 +162,21 @@ impl Service {
     /// Has workers look at what was left under way, or complete and unpublished, whoever left it.
     pub(crate) async fn want_what_is_left(&self) {
         let all = crate::journal::all(&*self.journal).await.unwrap_or_default();
-        let mut open = 0;
+        let mut open = 0_u64;
         let under_way = self.under_way();
         let left = |it: &&PullState| self.wants(it) && !under_way.contains(&it.pull);
         for state in all.iter().filter(left) {
-            open += usize::from(state.ended().is_none());
+            open += u64::from(state.ended().is_none());
             if let Err(error) = self.journal.want(&state.pull).await {
                 let what = format!("{} cannot be taken up", state.pull);
                 say!("qopen: {}", crate::exit::chain(&what, &error));
             }
         }
         if open > 0 {
-            say!("qopen: {open} pulls were under way and go on");
+            say!(
+                "qopen: {} under way",
+                count(open, "pull continues that was", "pulls continue that were")
+            );
         }
     }
 
@@ -184,8 +193,13 @@ impl Service {
         state.ended().is_none() || (newer || revived) && self.output_of(state).is_some()
     }
 
-    /// Where a pull's list goes: as it was said when it was started, else where all of them go.
+    /// The place of a pull's list, unless the place cannot name it: to try again does not help.
     fn output_of(&self, state: &PullState) -> Option<Output> {
+        self.place_of(state).filter(|output| why_unnamed(state, output).is_none())
+    }
+
+    /// Where a pull's list goes: as it was said when it was started, else where all of them go.
+    fn place_of(&self, state: &PullState) -> Option<Output> {
         // A file may be several robots' together, and what is relative, another process's.
         let place = Place::of(state).filter(Place::is_for_anybody);
         match place.map(|place| place.output()) {
@@ -199,9 +213,9 @@ impl Service {
     }
 
     /// Why the default output cannot hold a list of that robot.
-    pub(crate) fn cannot_name(&self, robot: &RobotId) -> Option<SinkError> {
+    pub(crate) fn cannot_name(&self, robot: &RobotId) -> Option<String> {
         let output = self.output.as_ref()?;
-        tokio::task::block_in_place(|| output.check_name(robot.as_str())).err()
+        tokio::task::block_in_place(|| output.cannot_name(robot.as_str()))
     }
 
     /// The lock that serialises publications to a place.
@@ -247,6 +261,14 @@ impl Service {
             return claimed.finish().await.map(drop);
         };
         let output = self.output_of(&state);
+        if output.is_none()
+            && let Some(why) = self.place_of(&state).and_then(|it| why_unnamed(&state, &it))
+        {
+            let mark = &state.pull.mark_id;
+            say!(
+                "qopen: the list of mark {mark} will not be published: {why}; `qopen pulls export {mark} --out FILE` writes it"
+            );
+        }
         if let Some(output) = &output
             && state.ended().is_none()
         {
@@ -302,20 +324,22 @@ impl Service {
             Some(place) => request.label(place.label()),
             None => request,
         };
-        self.client.announce(request).await
+        let id = self.client.announce(request).await?;
+        // A deleted pull may have had the same names.
+        self.unwanted().remove(&id);
+        Ok(id)
     }
 
-    /// The first pull of that mark, of one robot or any: in the journal, which knows every one that was
-    /// started.
+    /// The pulls of that mark, of one robot or all: in the journal, which knows every one that was started.
     pub(crate) async fn of_mark(
         &self,
         mark: &MarkId,
         robot: Option<&str>,
-    ) -> Result<Option<PullState>, JournalError> {
+    ) -> Result<Vec<PullState>, JournalError> {
         let found = self.journal.pulls_marked(mark).await?;
         let is_wanted =
             |it: &PullState| robot.is_none_or(|robot| it.pull.robot_id.as_str() == robot);
-        Ok(found.into_iter().find(is_wanted))
+        Ok(found.into_iter().filter(is_wanted).collect())
     }
 
     /// Ends a pull that is open, whichever process has it.
@@ -329,8 +353,41 @@ impl Service {
         Ok(())
     }
 
+    /// Ends an open pull without publishing its list. Returns false if it has not ended within 30 s.
+    ///
+    /// Another process that has the pull publishes what is there.
+    pub(crate) async fn end_unpublished(&self, id: &PullId) -> Result<bool, PullError> {
+        self.unwanted().insert(id.clone());
+        self.cancel(id).await?;
+        let ended = async {
+            loop {
+                let followed = self.find(id).filter(Followed::is_under_way);
+                if let Some(Followed { mut live, cancel }) = followed {
+                    cancel.notify_one();
+                    let ended = |live: &Option<Live>| {
+                        live.as_ref().is_some_and(|live| live.ended.is_some())
+                    };
+                    // An error says that it is followed no more: the journal knows the end.
+                    let _ = live.wait_for(ended).await;
+                }
+                let is_open = |state: PullState| state.ended().is_none();
+                let state = self.journal.facts_of(id).await.map_err(PullError::Journal)?;
+                if !state.is_some_and(is_open) {
+                    return Ok(true);
+                }
+                tokio::time::sleep(END_LOOK).await;
+            }
+        };
+        tokio::time::timeout(END, ended).await.unwrap_or(Ok(false))
+    }
+
+    fn unwanted(&self) -> MutexGuard<'_, BTreeSet<PullId>> {
+        self.unwanted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Resumes a pull that has ended: folds the kept pages, waits for missing ones, publishes the list.
     pub(crate) async fn resume(&self, state: &PullState) -> Result<(), PullError> {
+        self.unwanted().remove(&state.pull);
         let done = match crate::journal::status(state) {
             "open" => self.journal.want(&state.pull).await,
             // Complete stays complete.
@@ -356,6 +413,7 @@ impl Service {
             };
             self.client.forget(id).await?;
             self.followed().remove(id);
+            self.unwanted().remove(id);
         }
         if let Some(output) = output {
             tokio::task::block_in_place(|| output.sweep(id.robot_id.as_str()));
@@ -460,13 +518,15 @@ impl Service {
         }
         let outcome = outcome.refreshed();
         let is_doubtful = self.guards.is_alone && may_lack_a_page(&outcome.status);
-        if is_interrupted(before) && (is_doubtful || is_worth_a_request(&outcome.status)) {
+        let is_unwanted = || self.unwanted().contains(claimed.id());
+        let is_worth_one = is_doubtful || is_worth_a_request(&outcome.status);
+        if is_interrupted(before) && is_worth_one && !is_unwanted() {
             self.request_anew(before, &outcome.status).await;
         }
         let (status, why) = (outcome.status.as_str(), outcome.status.to_string());
         let (progress, ended) = (outcome.progress.clone(), Some(Ended { status, why }));
         live.send_replace(Some(Live { progress, ended }));
-        let Some(output) = output else { return End::Done };
+        let Some(output) = output.filter(|_| !is_unwanted()) else { return End::Done };
         let mut again = AGAIN;
         loop {
             {
@@ -479,6 +539,9 @@ impl Service {
                 // What is left out when the process is to stop, the next one takes up.
                 if self.is_stopping() {
                     return End::Stopping;
+                }
+                if is_unwanted() {
+                    return End::Done;
                 }
                 if !self.is_followed(claimed.id(), cancel) {
                     return End::Lost;
@@ -578,6 +641,11 @@ impl Service {
 fn is_interrupted(state: &PullState) -> bool {
     let resumed = state.notes.iter().any(|it| it.note == Note::Resumed);
     state.started().is_some() && state.ended().is_none() && !state.is_unsent() && !resumed
+}
+
+/// Why a place cannot name a pull's list.
+fn why_unnamed(state: &PullState, output: &Output) -> Option<String> {
+    tokio::task::block_in_place(|| output.cannot_name(state.pull.robot_id.as_str()))
 }
 
 /// How often a publication of a pull was requested.

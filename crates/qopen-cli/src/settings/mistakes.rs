@@ -23,10 +23,16 @@ pub(super) fn diagnose(text: &str, at: Option<usize>) -> String {
     format!("line {number} {}", of_line(line))
 }
 
-/// The known name that the line gives once more, and the line that gave it first.
+/// The known name that the line gives once more in its table, and the line that gave it first.
 fn repeated(before: &str, line: &str) -> Option<(&'static str, usize)> {
-    let name = known(key(line)?)?;
-    Some((name, line_of(before, name)?))
+    let is_header = |line: &str| line.trim_start().starts_with('[') && !line.contains('=');
+    let header = before.lines().enumerate().filter(|(_, line)| is_header(line)).last();
+    let (name, first) = match header {
+        None => (known(key(line)?)?, 0),
+        Some((at, _)) => (schedule::known(key(line)?).or_else(|| known(key(line)?))?, at + 1),
+    };
+    let earlier = before.lines().skip(first).position(|line| key(line) == Some(name))?;
+    Some((name, first + earlier + 1))
 }
 
 fn of_line(line: &str) -> String {
@@ -160,6 +166,22 @@ mod tests {
             ("app_secret\u{A0}= \"canary\"\n", "line 1 has an invisible character"),
             ("企业 = canary\n", "line 1 is not TOML"),
             ("app_secret = \"\"\"canary\n\n", "not TOML"),
+            (
+                "time_zone = \"UTC\"\n[[schedule]]\ncron = \"@daily\"\ncron = \"canary\"\n",
+                "`cron` is given twice, in line 3 and in line 4",
+            ),
+            (
+                "[[schedule]]\nrobots = ['r']\n[[schedule]]\nrobots = ['r']\n\nrobots = ['canary']\n",
+                "`robots` is given twice, in line 4 and in line 6",
+            ),
+            (
+                "[[schedule]]\ntime_zone = 'a'\n# x\ntime_zone = 'canary'\n",
+                "`time_zone` is given twice, in line 2 and in line 4",
+            ),
+            (
+                "time_zone = \"UTC\"\n[[schedule]]\ntime_zone = canary\n",
+                "line 3 has a value without quotes; write time_zone",
+            ),
         ] {
             let error = toml::from_str::<toml::Table>(text).expect_err(text);
             let said = diagnose(text, error.span().map(|it| it.start));

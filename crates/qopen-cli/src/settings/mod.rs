@@ -230,7 +230,7 @@ impl Settings {
             return Ok(Location::folder(folder));
         }
         if let Origin::Flag(flag) = origin {
-            refuse_password(flag, text.expose())?;
+            refuse_password(flag, text.expose()).map_err(|it| it.of_setting(JOURNAL.name))?;
         }
         Location::parse(text.expose()).map_err(|error| self.wrong(&JOURNAL, &error))
     }
@@ -257,14 +257,16 @@ impl Settings {
     /// The hosts that the control API answers to, besides loopback and its own address.
     pub(crate) fn control_hosts(&self) -> Result<BTreeSet<Host>, Failure> {
         let hosts = self.text(&CONTROL_HOST).map(|it| it.split(',').map(str::trim));
-        let parse = |text: &str| {
+        let parse = |(number, text): (usize, &str)| {
             Host::parse(text).ok_or_else(|| {
-                let reason =
-                    format!("{text:?} is not a name or an IP address without scheme and port");
+                let reason = match text {
+                    "" => format!("entry {number} is empty; remove a comma"),
+                    _ => format!("{text:?} is not a name or an IP address without scheme and port"),
+                };
                 self.wrong(&CONTROL_HOST, &Plain(reason))
             })
         };
-        hosts.into_iter().flatten().map(parse).collect()
+        (1..).zip(hosts.into_iter().flatten()).map(parse).collect()
     }
 
     fn address(&self, spec: &'static Spec) -> Result<SocketAddr, Failure> {

@@ -176,9 +176,10 @@ fn refuse_password<'a>(flag: &str, url: &'a str, spec: &Spec) -> Result<&'a str,
         return Ok(url);
     }
     let Spec { env, name, .. } = spec;
-    Err(Failure::usage(format!(
+    let failure = Failure::usage(format!(
         "{flag}: a password does not belong on a command line, which everyone on the machine can read; put the URL into {env}, or into `{name}` in the settings file"
-    )))
+    ));
+    Err(failure.of_setting(name))
 }
 
 const SHORTEST: Duration = Duration::from_millis(1);

@@ -126,7 +126,12 @@ impl Found {
 
 /// Whether entries have that key.
 pub(super) fn is_key(name: &str) -> bool {
-    KEYS.iter().any(|(key, _)| *key == name)
+    known(name).is_some()
+}
+
+/// The key of that name.
+pub(super) fn known(name: &str) -> Option<&'static str> {
+    KEYS.iter().map(|(key, _)| *key).find(|key| *key == name)
 }
 
 fn example(key: &str) -> &'static str {

@@ -15,7 +15,22 @@ pub(crate) fn trim(text: &str) -> &str {
 /// Whether a character is white or has no width at all.
 pub(crate) fn is_space(it: char) -> bool {
     it.is_whitespace()
-        || matches!(it, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}' | '\u{AD}')
+        || matches!(
+            it,
+            '\u{AD}'
+                | '\u{34F}'
+                | '\u{61C}'
+                | '\u{115F}'
+                | '\u{1160}'
+                | '\u{180E}'
+                | '\u{200B}'..='\u{200F}'
+                | '\u{202A}'..='\u{202E}'
+                | '\u{2060}'..='\u{206F}'
+                | '\u{3164}'
+                | '\u{FEFF}'
+                | '\u{FFA0}'
+                | '\u{FFF9}'..='\u{FFFB}'
+        )
 }
 
 /// A time such as `3s`, `500ms`, `30m` or `7d`; a day has 24 hours.

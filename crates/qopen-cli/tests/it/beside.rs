@@ -76,6 +76,12 @@ fn every_question_has_the_same_answer_beside_a_service() {
         (vec!["quarantine", "show", &item], 0),
         (vec!["quarantine", "show", &item[..6], "--raw"], 0),
         (vec!["quarantine", "show", "none"], 2),
+        (vec!["quarantine", "show", ""], 2),
+        (vec!["quarantine", "show", &item[..3]], 2),
+        (vec!["quarantine", "release", ""], 2),
+        (vec!["quarantine", "release", &item[..3]], 2),
+        (vec!["pulls", "show", ""], 2),
+        (vec!["pulls", "purge", ""], 2),
         (vec!["quarantine", "retry"], 3),
         (vec!["pulls", "export", &second, "--out", "-"], 0),
         (vec!["pulls", "export", &second, "--out", "-", "--format", "csv"], 0),
@@ -168,6 +174,37 @@ async fn an_open_pull_is_ended_and_deleted_beside_its_service() {
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     assert_eq!(lines(&stage, &["pulls", "list", "--json"]), Vec::<Value>::new());
     assert_eq!(served.get(&format!("/v1/pulls/{mark}")).await.status(), 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i5_an_open_pull_that_is_deleted_beside_its_service_leaves_no_list() {
+    // Pages have come, and more are waited for.
+    let schedule =
+        Schedule { accounts: 40, page_size: 10, lost_last_page: true, ..Schedule::default() };
+    let stage = Stage::new(&schedule);
+    std::fs::create_dir(stage.folder.path().join("lists")).unwrap();
+    let served = Served::new(&stage, &["--out", "lists", "--idle-timeout", "600s"], None);
+    let files = || std::fs::read_dir(stage.folder.path().join("lists")).unwrap().count();
+    for robot in ["r1", "r2"] {
+        let mark = served.start_pull(robot).await;
+        served.until(&mark, |it| it["pages"].as_u64() >= Some(3)).await;
+        if robot == "r1" {
+            let output = run(&stage, &["pulls", "purge", &mark]);
+            assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+            assert_eq!(served.get(&format!("/v1/pulls/{mark}")).await.status(), 404);
+            assert_eq!(files(), 0, "a list of a deleted pull was written");
+        } else {
+            // Ended without deletion, it leaves what is there.
+            let path = format!("/v1/pulls/{mark}");
+            assert_eq!(served.ask(reqwest::Method::DELETE, &path).await.status(), 202);
+            let began = Instant::now();
+            while !stage.exists("lists/r2.jsonl.partial") {
+                assert!(began.elapsed() < Duration::from_secs(60), "{}", served.log());
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            assert_eq!(served.get(&path).await.status(), 200);
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

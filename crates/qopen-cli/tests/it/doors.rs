@@ -155,6 +155,8 @@ fn a_body_is_small_json_and_every_error_is_json() {
         ("", "", 400),
         ("content-type: application/json\r\n", "", 400),
         ("content-type: application/json\r\n", "[]", 400),
+        ("content-type: application/json\r\n", r#" ["r",null,false,null]"#, 400),
+        ("content-type: application/json\r\n", r#""r""#, 400),
         ("content-type: application/json\r\n", r#"{"robot_id":"r","expect_accounts":1.5}"#, 400),
         ("content-type: application/json\r\n", r#"{"robot_id":"r","expect_accounts":-1}"#, 400),
         ("content-type: application/json\r\n", &large, 413),
@@ -185,6 +187,23 @@ fn a_body_is_small_json_and_every_error_is_json() {
         (format!("GET {known}/accounts?partial=true&partial=false"), 400),
         (format!("GET {known}/accounts?format=xml"), 400),
         ("GET /v1/pulls?progress=1".to_owned(), 400),
+        ("GET /v1/pulls?robot_id=r1".to_owned(), 400),
+        (format!("GET {known}?robot=r1"), 400),
+        (format!("DELETE {known}?robot=r1"), 400),
+        (format!("DELETE {known}?purge=yes"), 400),
+        (format!("POST {known}/resume?mark=m"), 400),
+        (format!("GET {known}/events?x"), 400),
+        (format!("GET {known}/notes?partial=true"), 400),
+        (format!("GET {known}/accounts?format=csv&robots=r1"), 400),
+        ("POST /v1/pulls?robot_id=r1".to_owned(), 400),
+        ("POST /v1/journal/check?fast=true".to_owned(), 400),
+        ("GET /v1/quarantine?robot_id=r1".to_owned(), 400),
+        ("POST /v1/quarantine/retry?item=00".to_owned(), 400),
+        ("GET /v1/quarantine/00?raw=true".to_owned(), 400),
+        ("POST /v1/quarantine/00/release?all=true".to_owned(), 400),
+        // An item is named whole: never by its beginning, and never by nothing.
+        ("POST /v1/quarantine//release".to_owned(), 404),
+        ("GET /v1/quarantine/".to_owned(), 404),
         (format!("GET {known}/accounts"), 404),
         (format!("GET {known}/notes"), 404),
         ("GET /v1/quarantine/00".to_owned(), 404),
@@ -237,6 +256,13 @@ fn further_hosts_come_from_each_source_and_are_checked_at_start() {
     assert_eq!((answers(&served, "three.example"), answers(&served, "two.example")), (421, 200));
     drop(served);
     std::fs::remove_file(settings).unwrap();
+    for wrong in ["one.example,", "one.example, ,two.example"] {
+        let mut command = Served::command(&stage, &[]);
+        let output = command.env("QOPEN_CONTROL_HOST", wrong).output().unwrap();
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{wrong}: {said}");
+        assert!(said.contains("entry 2 is empty") && said.contains("QOPEN_CONTROL_HOST"), "{said}");
+    }
 
     for wrong in ["http://one.example", "one.example:80", "*", "a b", "one.example,,", "ä.example"]
     {

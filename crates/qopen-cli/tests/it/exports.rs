@@ -66,6 +66,15 @@ fn a_kept_list_is_written_where_it_is_asked_for_and_nothing_is_noted() {
         assert_eq!(code, 2, "{place}: {said}");
         assert!(said.contains("is published at") && said.contains("qopen pull --resume"), "{said}");
     }
+    // What lies beside it is its own, too.
+    std::fs::write(stage.folder.path().join("all.csv.partial"), "partial").unwrap();
+    for place in ["list.jsonl.partial", "./list.jsonl.quarantine.jsonl", "all.csv.partial"] {
+        let (code, _, said) = export(&["--out", place]);
+        assert_eq!(code, 2, "{place}: {said}");
+        assert!(said.contains("belongs to the published list"), "{said}");
+    }
+    assert_eq!(stage.read("all.csv.partial"), "partial");
+    assert!(!stage.exists("list.jsonl.partial"));
     for (place, code, what) in [
         ("missing/list", 2, "does not exist"),
         ("postgres://127.0.0.1:9/lists", 2, "qopen pull --resume"),

@@ -21,6 +21,7 @@ mod keys;
 mod leaks;
 #[cfg(target_os = "linux")]
 mod memory;
+mod named;
 mod odd;
 mod offline;
 mod outages;

@@ -102,6 +102,10 @@ fn an_entry_that_cannot_be_followed_is_refused_with_its_number_and_key() {
         ("cron = '@daily'\nrobots = ['r']\nout = 'postgres://u:canary@h/d'", &["PGPASSWORD"]),
         ("cron = '@daily'\nrobots = []\nout = '.'", &["no robot is named"]),
         ("cron = '@daily'\nrobots = ['']\nout = '.'", &["robots: "]),
+        ("cron = '@daily'\nrobots = ['a', 'a,b']\nout = '.'", &["robots: the id \"a,b\"", "comma"]),
+        ("cron = '@daily'\nrobots = [\"'r'\"]\nout = '.'", &["robots: ", "begins with a quote"]),
+        ("cron = '@daily'\nrobots = [\"a\\u200bb\"]\nout = '.'", &["\\u{200b}", "inside"]),
+        ("cron = '@daily'\nrobots = ['a b']\nout = '.'", &["robots: ", "a space inside"]),
         ("cron = '@daily'\nout = '.'", &["`robots` is missing", "[\"ROBOT_ID\"]"]),
         ("robots = ['r']", &["`cron` is missing", "Mon-Fri"]),
         ("cron = '@daily'\nrobot = 'r'", &["\"@daily\"", "unknown key `robot`", "robots"]),
@@ -129,6 +133,12 @@ fn an_entry_that_cannot_be_followed_is_refused_with_its_number_and_key() {
             assert!(said.contains(part), "{part:?} in {said}");
         }
     }
+    let twice = format!("time_zone = 'Asia/Shanghai'\n[[schedule]]\n{HOURLY}cron = '@daily'\n");
+    let said = refused(&twice, &[]);
+    assert!(said.contains("`cron` is given twice, in line 3 and in line 6"), "{said}");
+    let long = format!("cron = '@daily'\nrobots = ['{}']\nout = '.'", "n".repeat(300));
+    let said = refused(&format!("[[schedule]]\n{long}\n"), &[]);
+    assert!(said.contains("too long for a file name") && said.len() < 1000, "{said}");
     assert!(refused("schedule = 5\n", &[]).contains("[[schedule]]"));
     assert!(refused("[schedule]\ncron = '@daily'\n", &[]).contains("[[schedule]]"));
 }

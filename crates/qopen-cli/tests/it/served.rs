@@ -99,7 +99,7 @@ impl Served {
         assert_eq!(answer.status(), 202);
         let location = answer.headers()["location"].to_str().unwrap().to_owned();
         let mark = json_of(answer).await["mark_id"].as_str().unwrap().to_owned();
-        assert_eq!(location, format!("/v1/pulls/{mark}"));
+        assert_eq!(location, format!("/v1/pulls/{mark}?robot_id={robot}"));
         mark
     }
 

@@ -317,6 +317,17 @@ fn doctor_online_asks_for_a_token_and_says_what_it_cannot_check() {
         "{unknown}"
     );
 
+    // No proxy at all: the connection is direct, whatever the environment has.
+    let none = [("QOPEN_PROXY", "none"), ("https_proxy", "http://127.0.0.1:1")];
+    let (exit, direct) = run(&none);
+    assert_eq!(exit, 0, "{direct}");
+    assert!(direct.contains("ok    platform: ") && !direct.contains("a proxy is set"), "{direct}");
+    // A password on the command line is named once.
+    let url = "postgres://u:canary@127.0.0.1:1/x";
+    let once = said(&stage.verb("doctor", &["--journal", url]).output().unwrap());
+    assert_eq!(once.matches("a password does not belong").count(), 1, "{once}");
+    assert!(!once.contains("canary"), "{once}");
+
     // Settings come first.
     let (exit, wrong) = run(&[("QOPEN_APP_SECRET", ""), ("QOPEN_LISTEN", "8080")]);
     assert_eq!(exit, 2, "{wrong}");

@@ -13,7 +13,7 @@ use qopen::journal::Journal;
 use serde::Deserialize;
 use tokio::sync::mpsc;
 
-use super::pulls::{Shared, known};
+use super::pulls::{Of, Shared, known};
 use super::refusal::Refusal;
 use crate::exit::chain;
 use crate::format::{CsvArgs, Language, Layout, OutputFormat};
@@ -23,6 +23,7 @@ use crate::journal::{needs_partial, why_incomplete};
 const PIECES: usize = 16;
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct AccountsQuery {
     #[serde(default)]
     partial: bool,
@@ -34,6 +35,7 @@ pub(super) struct AccountsQuery {
     csv_safe: bool,
     labels: Option<Language>,
     robot_id: Option<String>,
+    mark_id: Option<String>,
 }
 
 /// The list, one JSON object a line or as CSV. It begins to flow when all of it is there; one that breaks
@@ -43,20 +45,20 @@ pub(super) async fn accounts(
     mark: Path<String>,
     Query(query): Query<AccountsQuery>,
 ) -> Result<Response, Refusal> {
-    let AccountsQuery { format, bom, csv_safe, labels, .. } = query;
+    let AccountsQuery { partial, format, bom, csv_safe, labels, robot_id, mark_id } = query;
     let layout = Layout { format, csv: CsvArgs { bom, csv_safe, labels } };
     if format != OutputFormat::Csv && !layout.csv.is_plain() {
         let message = "bom, csv_safe and labels are for CSV only; add format=csv";
         return Err(Refusal(StatusCode::BAD_REQUEST, message.into()));
     }
-    let state = known(&service, &mark, query.robot_id.as_deref()).await?;
+    let state = known(&service, &mark, &Of { robot_id, mark_id }).await?;
     let journal: Arc<dyn Journal> = Arc::clone(&service.journal) as _;
     let list = qopen::kept_list(&journal, &state.pull).await;
     let Some(list) = list.map_err(|error| Refusal::journal(&error))? else {
         return Err(Refusal::unknown());
     };
     let (revision, complete) = (list.revision(), list.revision() > 0);
-    if !complete && !query.partial {
+    if !complete && !partial {
         let why = why_incomplete(&state);
         return Err(Refusal(StatusCode::CONFLICT, needs_partial(&why)));
     }

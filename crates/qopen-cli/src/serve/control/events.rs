@@ -25,7 +25,7 @@ pub(super) async fn events(
     mark: Path<String>,
     of: Query<Of>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Refusal> {
-    let state = known(&service, &mark, of.robot()).await?;
+    let state = known(&service, &mark, &of).await?;
     let (live, stopping) = (None, service.stopping.clone());
     let follow = Follow { service, id: state.pull, live, stopping, last: None };
     let flow = stream::unfold(Some(follow), |follow| async {

@@ -9,14 +9,14 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use qopen::PullRequest;
 use qopen::journal::PullState;
-use qopen::sink::file_name;
-use qopen::types::{MarkId, RobotId};
+use qopen::types::MarkId;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::refusal::Refusal;
 use crate::kept::pull::{Line, NoteLine, PullName};
 use crate::report;
+use crate::robots;
 use crate::serve::service::{Live, Service};
 
 /// The service that answers.
@@ -47,7 +47,16 @@ fn whole<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u64
 /// Up to this, a floating-point number is every whole number exactly.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
-pub(super) async fn start(State(service): Shared, body: Bytes) -> Result<Response, Refusal> {
+/// The query of a route that has no parameters.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NoQuery {}
+
+pub(super) async fn start(
+    State(service): Shared,
+    _: Query<NoQuery>,
+    body: Bytes,
+) -> Result<Response, Refusal> {
     let wrong = |what: &str, error: &dyn std::error::Error| {
         Refusal::of(StatusCode::BAD_REQUEST, what, error)
     };
@@ -55,18 +64,28 @@ pub(super) async fn start(State(service): Shared, body: Bytes) -> Result<Respons
         let message = "the request has no body; send JSON such as {\"robot_id\":\"ROBOT_ID\"}, with `content-type: application/json`";
         return Err(Refusal(StatusCode::BAD_REQUEST, message.into()));
     }
+    // A struct is also read from an array, whose values have no names.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        let message = "the body is not a JSON object; send one such as {\"robot_id\":\"ROBOT_ID\"}";
+        return Err(Refusal(StatusCode::BAD_REQUEST, message.into()));
+    }
     let asked: StartRequest = serde_json::from_slice(&body)
         .map_err(|error| wrong("the body is not a request", &error))?;
-    let robot = RobotId::new(&asked.robot_id).map_err(|error| wrong("robot_id", &error))?;
-    if let Some(error) = service.cannot_name(&robot) {
-        return Err(wrong("robot_id", &error));
+    let unusable =
+        |name: &str, why: &str| Refusal(StatusCode::BAD_REQUEST, format!("{name}: {why}"));
+    let robot = robots::one(&asked.robot_id).map_err(|why| unusable("robot_id", &why))?;
+    if let Some(why) = service.cannot_name(&robot) {
+        return Err(unusable("robot_id", &why));
     }
     let mut request = PullRequest::new(robot).need_tag_info(asked.need_tag_info);
     if let Some(mark @ ("." | "..")) = asked.mark_id.as_deref() {
-        let message = format!("mark_id: {mark:?} cannot be in a path; choose another name");
-        return Err(Refusal(StatusCode::BAD_REQUEST, message));
+        return Err(unusable(
+            "mark_id",
+            &format!("{mark:?} cannot be in a path; choose another name"),
+        ));
     }
     if let Some(mark) = &asked.mark_id {
+        robots::visible(mark).map_err(|why| unusable("mark_id", &why))?;
         request = request.mark_id(MarkId::new(mark).map_err(|error| wrong("mark_id", &error))?);
     }
     request.expect_accounts = asked.expect_accounts;
@@ -74,14 +93,15 @@ pub(super) async fn start(State(service): Shared, body: Bytes) -> Result<Respons
         return Err(Refusal(StatusCode::SERVICE_UNAVAILABLE, "stopping".into()));
     }
     let id = service.start(request, None).await?;
-    // A name in a path is spelled as one in a folder.
-    let location = format!("/v1/pulls/{}", file_name(id.mark_id.as_str()));
     let answer = PullName::from(&id);
+    // Another robot's pull may have the mark.
+    let location = answer.path("");
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(answer)).into_response())
 }
 
 /// Which view of pulls is wanted.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct ListQuery {
     /// Whether what this process knows of pulls under way is added to what the journal has.
     #[serde(default = "yes")]
@@ -105,16 +125,14 @@ pub(super) async fn list(
     Ok(Json(json!({ "pulls": all })))
 }
 
-/// Whose pull is meant, where several robots' pulls have the mark.
-#[derive(Deserialize)]
+/// Which pull is meant, besides the mark in the path.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Of {
-    robot_id: Option<String>,
-}
-
-impl Of {
-    pub(super) fn robot(&self) -> Option<&str> {
-        self.robot_id.as_deref()
-    }
+    /// The robot, needed if several robots' pulls have the mark.
+    pub(super) robot_id: Option<String>,
+    /// The mark in place of the path's: no path holds `.` and `..`.
+    pub(super) mark_id: Option<String>,
 }
 
 pub(super) async fn show(
@@ -122,7 +140,7 @@ pub(super) async fn show(
     mark: Path<String>,
     of: Query<Of>,
 ) -> Result<Json<Value>, Refusal> {
-    Ok(Json(view(&service, &known(&service, &mark, of.robot()).await?)))
+    Ok(Json(view(&service, &known(&service, &mark, &of).await?)))
 }
 
 /// Everything that happened to a pull.
@@ -131,13 +149,13 @@ pub(super) async fn notes(
     mark: Path<String>,
     of: Query<Of>,
 ) -> Result<Json<Value>, Refusal> {
-    let state = known(&service, &mark, of.robot()).await?;
+    let state = known(&service, &mark, &of).await?;
     let notes: Vec<NoteLine> = state.notes.iter().map(NoteLine::of).collect();
     Ok(Json(json!({ "notes": notes })))
 }
 
 /// Reads everything in the journal.
-pub(super) async fn check(State(service): Shared) -> Result<Response, Refusal> {
+pub(super) async fn check(State(service): Shared, _: Query<NoQuery>) -> Result<Response, Refusal> {
     // One at a time: each reads all of the disk.
     let Ok(_checking) = service.checking.try_lock() else {
         let message = "the journal is being checked already; try again";
@@ -146,15 +164,21 @@ pub(super) async fn check(State(service): Shared) -> Result<Response, Refusal> {
     Ok(Json(crate::kept::pull::check(&*service.journal).await?).into_response())
 }
 
-/// The pull of that mark, of that robot or any, as the journal knows it.
-pub(super) async fn known(
-    service: &Service,
-    mark: &str,
-    robot: Option<&str>,
-) -> Result<PullState, Refusal> {
-    let mark = MarkId::new(mark).map_err(|_| Refusal::unknown())?;
-    let found = service.of_mark(&mark, robot).await;
-    found.map_err(|error| Refusal::journal(&error))?.ok_or_else(Refusal::unknown)
+/// The pull that a request names, as the journal knows it. A mark of several robots' pulls needs the robot.
+pub(super) async fn known(service: &Service, mark: &str, of: &Of) -> Result<PullState, Refusal> {
+    let mark = MarkId::new(of.mark_id.as_deref().unwrap_or(mark));
+    let mark = mark.map_err(|_| Refusal::unknown())?;
+    let found = service.of_mark(&mark, of.robot_id.as_deref()).await;
+    let mut found = found.map_err(|error| Refusal::journal(&error))?;
+    if found.len() > 1 {
+        let robots: Vec<&str> = found.iter().map(|it| it.pull.robot_id.as_str()).collect();
+        let message = format!(
+            "pulls of several robots have the mark {mark}; name one in the query as robot_id: {}",
+            robots.join(", ")
+        );
+        return Err(Refusal(StatusCode::CONFLICT, message));
+    }
+    found.pop().ok_or_else(Refusal::unknown)
 }
 
 /// What is kept of a pull, and what is known of it now.
@@ -190,17 +214,34 @@ fn add_progress(view: &mut Value, live: &Live) {
     }
 }
 
-/// Ends a pull that is open; deletes one that has ended, and everything that is kept of it.
+/// Which pull ends, and whether an open one is deleted, too.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EndQuery {
+    robot_id: Option<String>,
+    mark_id: Option<String>,
+    #[serde(default)]
+    purge: bool,
+}
+
+/// Ends a pull that is open; deletes one that has ended, and everything that is kept of it. With `purge`, ends
+/// an open one without a list and deletes it.
 pub(super) async fn end(
     State(service): Shared,
     mark: Path<String>,
-    of: Query<Of>,
+    Query(query): Query<EndQuery>,
 ) -> Result<StatusCode, Refusal> {
-    let state = known(&service, &mark, of.robot()).await?;
+    let of = Of { robot_id: query.robot_id, mark_id: query.mark_id };
+    let state = known(&service, &mark, &of).await?;
     let under_way = service.find(&state.pull).is_some_and(|it| it.is_under_way());
     if under_way || crate::journal::status(&state) == "open" {
-        service.cancel(&state.pull).await?;
-        return Ok(StatusCode::ACCEPTED);
+        if !query.purge {
+            service.cancel(&state.pull).await?;
+            return Ok(StatusCode::ACCEPTED);
+        }
+        if !service.end_unpublished(&state.pull).await? {
+            return Ok(StatusCode::ACCEPTED);
+        }
     }
     if !service.purge(&state.pull).await? {
         let message = "a publication to the same place is running; try again";
@@ -215,7 +256,7 @@ pub(super) async fn resume(
     mark: Path<String>,
     of: Query<Of>,
 ) -> Result<Response, Refusal> {
-    let state = known(&service, &mark, of.robot()).await?;
+    let state = known(&service, &mark, &of).await?;
     service.resume(&state).await?;
     Ok((StatusCode::ACCEPTED, Json(PullName::from(&state.pull))).into_response())
 }

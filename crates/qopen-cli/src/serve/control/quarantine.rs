@@ -1,23 +1,30 @@
 //! What verified and could not be read, over the control API.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 
-use super::pulls::Shared;
+use super::pulls::{NoQuery, Shared};
 use super::refusal::Refusal;
 use crate::kept::item::{self, Retried};
 
 /// Every item: never their contents.
-pub(super) async fn list(State(service): Shared) -> Result<Json<Value>, Refusal> {
+pub(super) async fn list(
+    State(service): Shared,
+    _: Query<NoQuery>,
+) -> Result<Json<Value>, Refusal> {
     let items = item::items(&*service.journal).await?;
     Ok(Json(json!({ "items": items })))
 }
 
 /// An item whole, byte for byte: it is customers' data.
-pub(super) async fn show(State(service): Shared, item: Path<String>) -> Result<Response, Refusal> {
+pub(super) async fn show(
+    State(service): Shared,
+    item: Path<String>,
+    _: Query<NoQuery>,
+) -> Result<Response, Refusal> {
     let bytes = item::bytes(&*service.journal, &item).await?;
     let bytes = bytes.ok_or_else(unknown)?;
     Ok(([(header::CONTENT_TYPE, "application/octet-stream")], bytes).into_response())
@@ -27,13 +34,17 @@ pub(super) async fn show(State(service): Shared, item: Path<String>) -> Result<R
 pub(super) async fn release(
     State(service): Shared,
     item: Path<String>,
+    _: Query<NoQuery>,
 ) -> Result<Json<Value>, Refusal> {
     let pulls = item::release(&*service.journal, &item).await?;
     Ok(Json(json!({ "pulls": pulls.ok_or_else(unknown)? })))
 }
 
 /// Reads every item again, with the keys of now.
-pub(super) async fn retry(State(service): Shared) -> Result<Json<Retried>, Refusal> {
+pub(super) async fn retry(
+    State(service): Shared,
+    _: Query<NoQuery>,
+) -> Result<Json<Retried>, Refusal> {
     let ring = service.client.keyring();
     Ok(Json(item::retry(&*service.journal, Some(&ring)).await?))
 }

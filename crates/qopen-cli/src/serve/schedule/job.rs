@@ -12,11 +12,11 @@ use crate::database;
 use crate::exit::{Failure, chain};
 use crate::format::{Asked, Layout, Words};
 use crate::output::{Output, Place};
+use crate::robots;
 use crate::serve::cron::Cron;
 use crate::settings::Settings;
 use crate::settings::schedule::{Entry, Found, Title};
 use crate::values::out::{self, refuse_scheme};
-use crate::values::trim;
 use crate::zone::Zone;
 
 /// Times and robots that are shown, at most.
@@ -97,7 +97,7 @@ impl Job {
             title: entry.title.clone(),
             text: entry.cron.clone(),
             times: Times { cron, zone },
-            robots: robots(entry)?,
+            robots: robots_of(entry)?,
             place: place(entry)?,
             need_tags: entry.need_tags,
         };
@@ -160,12 +160,14 @@ impl Job {
     }
 }
 
-fn robots(entry: &Entry) -> Result<Vec<RobotId>, String> {
+fn robots_of(entry: &Entry) -> Result<Vec<RobotId>, String> {
     let mut seen = BTreeSet::new();
-    let names = entry.robots.iter().map(|it| trim(it));
-    let robots = names.filter(|it| seen.insert(*it)).map(RobotId::new);
-    let robots: Vec<RobotId> =
-        robots.collect::<Result<_, _>>().map_err(|error| chain("robots", &error))?;
+    let read = |name: &String| {
+        robots::listed(name, "write each id in quotes of its own, such as [\"ID_1\", \"ID_2\"]")
+            .map_err(|why| format!("robots: the id {name:?}: {why}"))
+    };
+    let mut robots: Vec<RobotId> = entry.robots.iter().map(read).collect::<Result<_, _>>()?;
+    robots.retain(|robot| seen.insert(robot.clone()));
     match robots.is_empty() {
         true => Err("robots: no robot is named; write robots = [\"ROBOT_ID\"]".to_owned()),
         false => Ok(robots),
