@@ -22,5 +22,10 @@ pub(crate) fn command() -> Command {
 }
 
 fn with_footers(command: Command) -> Command {
-    command.mut_subcommands(|it| with_footers(it.after_help(SHORT).after_long_help(LONG)))
+    command.mut_subcommands(|it| {
+        // What a verb says of itself stays before it.
+        let before = it.get_after_help().map(|it| format!("{it}\n\n")).unwrap_or_default();
+        let (short, long) = (format!("{before}{SHORT}"), format!("{before}{LONG}"));
+        with_footers(it.after_help(short).after_long_help(long))
+    })
 }

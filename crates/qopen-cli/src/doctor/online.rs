@@ -8,7 +8,8 @@ use qopen::http::{RetryPolicy, SendError, Sender};
 use tokio::net::{TcpStream, lookup_host};
 
 use super::report::Report;
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
+use crate::report::refusal;
 use crate::say::answer;
 use crate::settings::{ACCESS_TOKEN, ALL, BASE_URL, Settings};
 
@@ -114,7 +115,7 @@ async fn token(sender: &Sender) -> Result<String, Failure> {
 
 fn refused(error: &SendError) -> Failure {
     match error.is_refusal() {
-        true => Failure::refused("", error),
+        true => Failure::new(Exit::Refused, refusal(error)),
         false => Failure::unexpected("", error),
     }
 }

@@ -17,7 +17,7 @@ use serde::Serialize;
 
 pub(crate) use came::{Came, News};
 pub(crate) use progress::waiting_for;
-pub(crate) use summary::{Summary, in_words};
+pub(crate) use summary::{Summary, in_words, refusal};
 pub(crate) use words::count;
 
 use crate::say::{self, answer, say};

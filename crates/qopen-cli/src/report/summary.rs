@@ -89,7 +89,7 @@ impl Summary {
             }
             (status, _) => status.to_string(),
         };
-        let why = match redirect_hint(status) {
+        let why = match hint(status) {
             Some(hint) => format!("{why}; {hint}"),
             None => why,
         };
@@ -221,7 +221,7 @@ pub(crate) fn in_words(changes: Changes) -> String {
 }
 
 /// A refusal by the platform in one sentence, with the setting to check.
-fn refusal(error: &SendError) -> String {
+pub(crate) fn refusal(error: &SendError) -> String {
     let of_token = matches!(error, SendError::Token(_));
     match (error.refusal(), error) {
         (Some(refusal), _) => {
@@ -260,10 +260,16 @@ fn refusal(error: &SendError) -> String {
     }
 }
 
-/// What to set where the gateway redirected a request.
-fn redirect_hint(status: &Status) -> Option<String> {
+/// What to check where a request was not sent.
+fn hint(status: &Status) -> Option<String> {
     let Status::NotSent(error) = status else { return None };
-    let target = send_error(error)?.redirected_to()?;
+    let error = send_error(error)?;
+    if let SendError::Transport { connected: false, .. } | SendError::Status { status: 404, .. } =
+        error
+    {
+        return Some(format!("check {}", BASE_URL.env));
+    }
+    let target = error.redirected_to()?;
     let end = target.match_indices('/').nth(2).map_or(target.len(), |it| it.0);
     let host = target.starts_with("http").then(|| &target[..end])?;
     Some(format!("set {} to {host} if the gateway is there", BASE_URL.env))

@@ -76,6 +76,9 @@ impl Running {
     fn reload(&self) -> Result<(), Failure> {
         let new = Settings::load(&self.flags)?;
         new.warn();
+        if let (Some(file), None) = (&self.settings.file, &new.file) {
+            return Err(Failure::usage(format!("{} is gone; restore it", file.display())));
+        }
         let changed = new.changed_since(&self.settings, &EXCHANGED);
         if changed.contains(&APP_KEY.name) {
             // The requests would go on under the other one.

@@ -22,7 +22,7 @@ use super::tasks::Tasks;
 use crate::exit::Exit;
 use crate::output::{Output, Place};
 use crate::pull::{is_worth_a_request, may_lack_a_page};
-use crate::report::{Came, News, count};
+use crate::report::{Came, News, Summary, count};
 use crate::say::{one_line, say};
 use crate::wiring;
 
@@ -526,6 +526,9 @@ impl Service {
         let (status, why) = (outcome.status.as_str(), outcome.status.to_string());
         let (progress, ended) = (outcome.progress.clone(), Some(Ended { status, why }));
         live.send_replace(Some(Live { progress, ended }));
+        if output.is_none() {
+            say!("qopen: {}", Summary::of(&outcome, &self.came()).to_line());
+        }
         let Some(output) = output.filter(|_| !is_unwanted()) else { return End::Done };
         let mut again = AGAIN;
         loop {
@@ -564,13 +567,15 @@ impl Service {
         }
     }
 
+    fn came(&self) -> Came {
+        Came::of(self.client.stats(), &self.guards.listener, &self.guards.path)
+    }
+
     /// Says what comes to the listener and is no page: the first of each kind.
     pub(crate) async fn tell_of_troubles(&self) {
-        let Guards { path, listener, .. } = &self.guards;
         let mut news = News::default();
         loop {
-            let came = Came::of(self.client.stats(), listener, path);
-            news.of(&came, Instant::now()).iter().for_each(|it| say!("qopen: {it}"));
+            news.of(&self.came(), Instant::now()).iter().for_each(|it| say!("qopen: {it}"));
             tokio::select! {
                 () = tokio::time::sleep(LOOK) => {}
                 () = wiring::told(self.stopping.clone()) => return,
@@ -626,10 +631,9 @@ impl Service {
         if state.as_ref().is_some_and(is_done) {
             return true;
         }
-        let Guards { options, path, listener, .. } = &self.guards;
-        let came = Came::of(self.client.stats(), listener, path);
+        let (options, came) = (self.guards.options, self.came());
         let outcomes = std::slice::from_ref(outcome);
-        let summaries = crate::pull::publish(output, outcomes, true, &came, *options).await;
+        let summaries = crate::pull::publish(output, outcomes, true, &came, options).await;
         for summary in &summaries {
             say!("qopen: {}", summary.to_line());
         }

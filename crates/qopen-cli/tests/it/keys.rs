@@ -82,6 +82,12 @@ async fn keys_are_rotated_without_a_gap() {
     assert_eq!((post(&stage, TOKEN).await, post(&stage, "new").await), (401, 200));
     assert!(!served.log().contains("canary"));
 
+    // A file that is gone is no file without keys.
+    std::fs::remove_file(folder.join("qopen.toml")).unwrap();
+    served.signal("HUP");
+    until_it_says(&served, 2, "reload failed").await;
+    assert_eq!(post(&stage, "new").await, 200);
+
     // What is not exchanged is named.
     write_settings(
         &folder,

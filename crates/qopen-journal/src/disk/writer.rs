@@ -176,6 +176,7 @@ impl Writer {
             }
         }
         for (stream, mut new) in new {
+            let was_healthy = self.log.shared.stats().healthy;
             let kept = match self.log.keep(records(&mut new)) {
                 Err(At { error, .. })
                     if error.kind() == io::ErrorKind::StorageFull
@@ -189,10 +190,12 @@ impl Writer {
             let answer = match kept {
                 Ok(()) => Ok(()),
                 Err(error) => {
-                    tracing::error!(
-                        error = &error as &dyn std::error::Error,
-                        "nothing can be kept"
-                    );
+                    let cause = &error as &dyn std::error::Error;
+                    // Once for each outage.
+                    match was_healthy {
+                        true => tracing::error!(error = cause, "nothing can be kept"),
+                        false => tracing::debug!(error = cause, "nothing can be kept"),
+                    }
                     Err(Arc::new(error))
                 }
             };
