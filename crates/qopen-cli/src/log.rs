@@ -8,6 +8,9 @@ use crate::say::{self, caution};
 use crate::terminal::{self, LogFormat};
 use crate::values;
 
+/// Time limit for the words of a panic to be written.
+const LAST_WORDS: std::time::Duration = std::time::Duration::from_secs(1);
+
 const VARIABLE: &str = "QOPEN_LOG";
 
 /// Writes every line on standard error in this form, a panic's included.
@@ -16,6 +19,7 @@ pub(crate) fn write_as(format: LogFormat) {
         say::in_json();
         std::panic::set_hook(Box::new(|panic| {
             say::with_level(Level::ERROR, format_args!("{panic}"));
+            say::writer::flush(|| Some(LAST_WORDS));
         }));
     }
 }

@@ -151,6 +151,7 @@ where
         wiring::heed_signals();
     }
     let done = runtime.block_on(work);
+    say::writer::flush(wiring::patience);
     // A call into storage that hangs does not keep the process.
     runtime.shutdown_timeout(LAST_CALLS);
     done

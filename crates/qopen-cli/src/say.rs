@@ -1,8 +1,10 @@
 //! All writes to standard output and standard error. A closed pipe or a full disk stops no work.
 
+pub(crate) mod writer;
+
 use std::borrow::Cow;
 use std::fmt::Arguments;
-use std::io::{self, StderrLock, Write as _};
+use std::io::{self, Write as _};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
@@ -46,17 +48,16 @@ pub(crate) fn with_times() {
 
 /// Writes every text above these live lines from now on.
 pub(crate) fn above(lines: MultiProgress) {
+    // A terminal is written to directly, so that its lines keep their order.
+    writer::flush(|| None);
     let _ = LIVE.set(lines);
 }
 
 /// Writes to standard error while live lines are away.
-fn to_stderr(write: impl FnOnce(&mut StderrLock<'_>) -> io::Result<()>) {
-    let write = || {
-        let _ = write(&mut io::stderr().lock());
-    };
+fn to_stderr(text: &[u8]) {
     match LIVE.get() {
-        Some(lines) => lines.suspend(write),
-        None => write(),
+        Some(lines) => lines.suspend(|| writer::write(text)),
+        None => writer::write(text),
     }
 }
 
@@ -66,7 +67,7 @@ pub(crate) struct Log;
 
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        to_stderr(|err| err.write_all(bytes));
+        to_stderr(bytes);
         Ok(bytes.len())
     }
 
@@ -116,10 +117,12 @@ pub(crate) fn with_level(level: Level, text: Arguments<'_>) {
     if !is_json() {
         let time = TIMED.load(Ordering::Relaxed).then(Timestamp::now);
         let text = escaped(&text);
-        return to_stderr(|err| match time {
-            Some(time) => write!(err, "{} {text}", time.strftime("%Y-%m-%dT%H:%M:%SZ")),
-            None => err.write_all(text.as_bytes()),
-        });
+        return match time {
+            Some(time) => {
+                to_stderr(format!("{} {text}", time.strftime("%Y-%m-%dT%H:%M:%SZ")).as_bytes());
+            }
+            None => to_stderr(text.as_bytes()),
+        };
     }
     let message = text.strip_prefix("qopen: ").unwrap_or(&text).trim_end_matches('\n');
     // The same names and forms as the log's own lines.
@@ -134,7 +137,7 @@ pub(crate) fn with_level(level: Level, text: Arguments<'_>) {
 
 /// Writes a JSON object to standard error, whatever the form of other lines. Ignores failures.
 pub(crate) fn object_to_person(object: &str) {
-    to_stderr(|err| err.write_all(format!("{object}\n").as_bytes()));
+    to_stderr(format!("{object}\n").as_bytes());
 }
 
 /// Writes to standard output. Writes nothing more after the first failure.

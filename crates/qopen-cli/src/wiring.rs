@@ -84,6 +84,12 @@ pub(crate) fn stops_with(says: &'static str) -> watch::Receiver<bool> {
     orderly.stopping.subscribe()
 }
 
+/// Time limit for the last words: none before a signal.
+pub(crate) fn patience() -> Option<Duration> {
+    let is_stopping = ORDERLY.get().is_some_and(|it| *it.stopping.borrow());
+    is_stopping.then_some(Duration::from_secs(1))
+}
+
 /// Ends the process at Ctrl-C and SIGTERM, unless the verb has asked for [`interruption`]. Without
 /// such a handler the first process of a container hears neither. Call it on the runtime.
 pub(crate) fn heed_signals() {

@@ -1,13 +1,15 @@
 //! Readers of standard output and standard error that close the pipe (invariant I16).
 
 use std::fs::File;
+use std::io::{PipeReader, Read as _, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use qopen_simulator::Schedule;
 
-use crate::served::expected;
-use crate::support::{Stage, ids, text};
+use crate::served::{Served, expected};
+use crate::support::{Killed, Stage, ids, text};
 
 fn schedule() -> Schedule {
     Schedule { accounts: 60, page_size: 10, ..Schedule::default() }
@@ -45,6 +47,75 @@ fn i16_a_pull_outlives_whoever_reads_what_it_says() {
             }
         }
     }
+}
+
+/// A pipe that is full, and its reader.
+fn stuck() -> (PipeReader, Stdio) {
+    const MOST: usize = 64 << 10;
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let flags = rustix::fs::fcntl_getfl(&writer).unwrap();
+    rustix::fs::fcntl_setfl(&writer, flags | rustix::fs::OFlags::NONBLOCK).unwrap();
+    while writer.write(&[b'\n'; MOST]).is_ok() {}
+    rustix::fs::fcntl_setfl(&writer, flags).unwrap();
+    (reader, writer.into())
+}
+
+/// The list is there before anything that is said of it is read; then nothing of that is lost.
+#[test]
+fn i16_a_pull_waits_for_its_reader_at_the_end_alone() {
+    let stage = Stage::new(&schedule());
+    let (mut reader, stderr) = stuck();
+    let mut command = stage.pull(&["--robot", "r1", "--out", "list", "-vvv"]);
+    let mut process = command.stderr(stderr).spawn().unwrap();
+    drop(command);
+    let began = Instant::now();
+    while !stage.exists("list") {
+        assert!(began.elapsed() < Duration::from_secs(60), "the list is not there");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(ids(&stage.read("list")), expected(&schedule(), "r1"));
+    let mut said = String::new();
+    reader.read_to_string(&mut said).unwrap();
+    assert!(said.contains("robot r1: complete"), "{}", &said[said.len() - 500..]);
+    assert_eq!(process.wait().unwrap().code(), Some(0));
+}
+
+/// A service whose log is not read works, and stops when it is told to.
+#[tokio::test(flavor = "multi_thread")]
+async fn i16_a_service_waits_for_no_reader() {
+    let stage = Stage::new(&schedule());
+    std::fs::create_dir(stage.folder.path().join("lists")).unwrap();
+    let control = format!("127.0.0.1:{}", crate::support::free_port());
+    let mut command = Served::command(&stage, &["--control", &control, "--out", "lists", "-vvv"]);
+    let (_reader, stderr) = stuck();
+    command.stderr(stderr);
+    let mut process = Killed(command.spawn().unwrap());
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let began = Instant::now();
+    let wait = async |what: &str| {
+        assert!(began.elapsed() < Duration::from_secs(60), "{what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    let url = format!("http://{control}/v1/pulls");
+    let start = || {
+        let start = http.post(&url).header("content-type", "application/json");
+        start.body(r#"{"robot_id":"r1"}"#).send()
+    };
+    while start().await.is_err() {
+        wait("it answers").await;
+    }
+    while !stage.exists("lists/r1.jsonl") {
+        wait("the list").await;
+    }
+    let term = ["-TERM", &process.0.id().to_string()].map(str::to_owned);
+    assert!(Command::new("kill").args(term).status().unwrap().success());
+    let ended = loop {
+        if let Some(ended) = process.0.try_wait().unwrap() {
+            break ended;
+        }
+        wait("its end").await;
+    };
+    assert_eq!(ended.code(), Some(0));
 }
 
 #[test]
@@ -113,10 +184,10 @@ async fn i16_a_service_outlives_whoever_reads_what_it_says() {
     // A process group of its own, so that nothing else is told what it is told.
     let mut process = command.process_group(0).spawn().unwrap();
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     let wait = async |what: &str| {
-        assert!(began.elapsed() < std::time::Duration::from_secs(100), "{what}");
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        assert!(began.elapsed() < Duration::from_secs(100), "{what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
     };
     let url = format!("http://{control}/v1/pulls");
     let start = || {

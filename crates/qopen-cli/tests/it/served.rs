@@ -30,8 +30,9 @@ impl Served {
 
     /// `qopen serve`, with times for a test.
     pub fn command(stage: &Stage, arguments: &[&str]) -> Command {
-        let mut all = vec!["--control", "127.0.0.1:0"];
-        for default in [["--settle", "1s"], ["--idle-timeout", "4s"]] {
+        let mut all = Vec::new();
+        for default in [["--control", "127.0.0.1:0"], ["--settle", "1s"], ["--idle-timeout", "4s"]]
+        {
             if !arguments.contains(&default[0]) {
                 all.extend(default);
             }

@@ -1,0 +1,114 @@
+//! Standard error, written by a thread of its own: a reader that does not read delays no work.
+
+use std::io::{self, Write as _};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::caution;
+
+/// Bytes that wait to be written, at most. What comes then is dropped and counted.
+const ROOM: usize = 4 << 20;
+
+/// The time between two looks at whether waiting is still worth it.
+const LOOK: Duration = Duration::from_millis(50);
+
+static QUEUE: Mutex<Queue> = Mutex::new(Queue::new());
+static CHANGED: Condvar = Condvar::new();
+
+struct Queue {
+    is_running: bool,
+    is_writing: bool,
+    waiting: Vec<u8>,
+    dropped: u64,
+}
+
+impl Queue {
+    const fn new() -> Self {
+        Self { is_running: false, is_writing: false, waiting: Vec::new(), dropped: 0 }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && !self.is_writing
+    }
+
+    /// Takes a text in, or counts it as dropped.
+    fn push(&mut self, text: &[u8]) {
+        if self.waiting.len() + text.len() > ROOM {
+            self.dropped += 1;
+        } else {
+            self.waiting.extend_from_slice(text);
+        }
+    }
+}
+
+/// Held for an operation on memory, never while something is written.
+fn queue() -> MutexGuard<'static, Queue> {
+    QUEUE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Begins. Without a thread, texts are written by whoever has them.
+pub(crate) fn start() {
+    let is_started = thread::Builder::new().name("stderr".to_owned()).spawn(write_on).is_ok();
+    queue().is_running = is_started;
+}
+
+fn write_on() {
+    loop {
+        let (texts, dropped) = {
+            let mut queue = queue();
+            while queue.waiting.is_empty() {
+                queue = CHANGED.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            }
+            queue.is_writing = true;
+            (std::mem::take(&mut queue.waiting), std::mem::take(&mut queue.dropped))
+        };
+        let _ = io::stderr().lock().write_all(&texts);
+        if dropped > 0 {
+            caution!("qopen: dropped {dropped} texts because standard error was not read");
+        }
+        queue().is_writing = false;
+        CHANGED.notify_all();
+    }
+}
+
+/// Writes a text, or has the thread write it.
+pub(super) fn write(text: &[u8]) {
+    let mut queue = queue();
+    if queue.is_running {
+        queue.push(text);
+        CHANGED.notify_all();
+    } else {
+        drop(queue);
+        let _ = io::stderr().lock().write_all(text);
+    }
+}
+
+/// Waits until everything is written, for as long as `limit` says at each look: `None` is no limit.
+/// After that, texts are written by whoever has them.
+pub(crate) fn flush(limit: impl Fn() -> Option<Duration>) {
+    let began = Instant::now();
+    let mut queue = queue();
+    while queue.is_running && !queue.is_idle() {
+        if limit().is_some_and(|limit| began.elapsed() >= limit) {
+            return;
+        }
+        queue = CHANGED.wait_timeout(queue, LOOK).unwrap_or_else(PoisonError::into_inner).0;
+    }
+    queue.is_running = false;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_no_room_is_counted_and_what_waits_is_whole() {
+        let mut queue = Queue::new();
+        queue.push(&vec![b'a'; ROOM - 2]);
+        queue.push(b"bcd");
+        queue.push(b"ef");
+        assert_eq!((queue.waiting.len(), queue.dropped), (ROOM, 1));
+        assert!(queue.waiting.ends_with(b"aef") && !queue.is_idle());
+    }
+}
