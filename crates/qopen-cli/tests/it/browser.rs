@@ -268,6 +268,6 @@ async fn i15_pages_of_other_sites_read_nothing_and_start_nothing() {
 
     // A program can do all of it.
     assert_eq!(served.start(&json!({ "robot_id": "plain" })).await.status(), 202);
-    let listed = json_of(served.ask(Method::GET, "/v1/pulls?read").await).await;
+    let listed = json_of(served.ask(Method::GET, "/v1/pulls").await).await;
     assert_eq!(listed["pulls"].as_array().unwrap().len(), 1);
 }
