@@ -46,6 +46,13 @@ pub(crate) fn with_times() {
     TIMED.store(true, Ordering::Relaxed);
 }
 
+/// Writes standard error by a thread from now on, so that its reader delays no work.
+pub(crate) fn by_thread() {
+    writer::start(|dropped| {
+        caution!("qopen: dropped {dropped} texts because standard error was not read");
+    });
+}
+
 /// Writes every text above these live lines from now on.
 pub(crate) fn above(lines: MultiProgress) {
     // A terminal is written to directly, so that its lines keep their order.

@@ -29,7 +29,7 @@ pub(crate) use publish::publish;
 use wanted::Wanted;
 
 pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Failure> {
-    say::writer::start();
+    say::by_thread();
     // Before anything is made. What a pull that is resumed was asked for is known only later.
     if let Some(out) = args.out.as_deref().filter(|_| args.resume.is_empty()) {
         Asked { format: args.format, csv: args.csv }.at(out, Layout::default())?;

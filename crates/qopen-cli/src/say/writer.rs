@@ -5,8 +5,6 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::caution;
-
 /// Bytes that wait to be written, at most. What comes then is dropped and counted.
 const ROOM: usize = 4 << 20;
 
@@ -47,13 +45,14 @@ fn queue() -> MutexGuard<'static, Queue> {
     QUEUE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Begins. Without a thread, texts are written by whoever has them.
-pub(crate) fn start() {
-    let is_started = thread::Builder::new().name("stderr".to_owned()).spawn(write_on).is_ok();
-    queue().is_running = is_started;
+/// Begins; `on_dropped` gets the number of texts that were dropped. Without a thread, texts are written by
+/// whoever has them.
+pub(super) fn start(on_dropped: fn(u64)) {
+    let thread = thread::Builder::new().name("stderr".to_owned());
+    queue().is_running = thread.spawn(move || write_on(on_dropped)).is_ok();
 }
 
-fn write_on() {
+fn write_on(on_dropped: fn(u64)) {
     loop {
         let (texts, dropped) = {
             let mut queue = queue();
@@ -65,7 +64,7 @@ fn write_on() {
         };
         let _ = io::stderr().lock().write_all(&texts);
         if dropped > 0 {
-            caution!("qopen: dropped {dropped} texts because standard error was not read");
+            on_dropped(dropped);
         }
         queue().is_writing = false;
         CHANGED.notify_all();

@@ -87,7 +87,7 @@ pub(crate) async fn run(
         _ => Some(wiring::listen(settings.listen()?, "callbacks", "--listen").await?),
     };
     let control = wiring::listen(address, "control", "--control").await?;
-    say::writer::start();
+    say::by_thread();
     say::with_times();
     let retain = args.receiving.retain;
     let mut builder = wiring::client(&args.receiving, &settings, &journal)?;
