@@ -204,11 +204,22 @@ impl Work {
             one_line(&outcome.status.to_string())
         ));
         let anew = self.follow(Begun::New(robot_id.clone()), args).await;
-        match anew {
-            Ok(Ended::Outcome(it)) if is_doubtful && !it.status.is_complete() => Ok(ended),
-            Err(_) if is_doubtful => Ok(ended),
-            anew => anew,
+        let why = match &anew {
+            Ok(Ended::Outcome(it)) if !it.status.is_complete() => it.status.to_string(),
+            Err(failure) => failure.to_string(),
+            Ok(_) => return anew,
+        };
+        if !is_doubtful {
+            return anew;
         }
+        if let Ok(Ended::Outcome(it)) = &anew {
+            self.reporter.forget(&it.progress.pull);
+        }
+        self.reporter.note(&format!(
+            "the new request of robot {robot_id} brought no complete list: {}; the list of {mark_id} counts",
+            one_line(&why)
+        ));
+        Ok(ended)
     }
 
     /// Follows one pull to its end.

@@ -8,7 +8,7 @@ use qopen_simulator::Schedule;
 use serde_json::{Value, json};
 
 use crate::served::{Served, expected};
-use crate::support::{Stage, ids, qopen, text, with_settings};
+use crate::support::{Stage, free_port, ids, qopen, text, with_settings};
 
 /// One page of six comes late, and only once.
 fn one_late_page(page: usize) -> Schedule {
@@ -80,6 +80,23 @@ fn a_resumed_pull_that_only_quiet_completes_is_followed_by_a_new_request() {
     assert!(said.contains("is complete: the last page was seen"), "{said}");
     assert!(said.contains("requesting the list anew"), "{said}");
     assert_eq!(ids(&stage.read("list")), expected(&schedule, "r1"));
+}
+
+/// The list counts with what is said of it, and why there is no better one is not lost.
+#[test]
+fn a_resumed_list_counts_if_the_new_request_brings_none() {
+    let stage = Stage::new(&one_late_page(2));
+    let arguments = ["--robot", "r1", "--out", "list", "--settle", "3s", "--idle-timeout", "3s"];
+    kill_and_lose_a_page(&stage, &arguments, |line| line["pages"] == 5);
+    let mut command = stage.pull(&arguments);
+    command.env("QOPEN_BASE_URL", format!("http://127.0.0.1:{}", free_port()));
+    let output = command.output().unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    for what in ["brought no complete list: ", "could not be reached", "the pull was interrupted"] {
+        assert!(said.contains(what), "{what} is not in {said}");
+    }
+    assert_eq!(ids(&stage.read("list")).len(), 50);
 }
 
 #[test]

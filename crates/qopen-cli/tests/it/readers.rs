@@ -80,6 +80,25 @@ fn i16_a_pull_waits_for_its_reader_at_the_end_alone() {
     assert_eq!(process.wait().unwrap().code(), Some(0));
 }
 
+/// Waits a little, until it has been too long.
+async fn waited(began: Instant, patience: Duration, what: &str) {
+    assert!(began.elapsed() < patience, "{what}");
+    tokio::time::sleep(Duration::from_millis(20)).await;
+}
+
+/// Asks for a pull of robot r1 until the service answers.
+async fn started(control: &str, wait: impl AsyncFn(&str)) {
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let url = format!("http://{control}/v1/pulls");
+    let start = || {
+        let start = http.post(&url).header("content-type", "application/json");
+        start.body(r#"{"robot_id":"r1"}"#).send()
+    };
+    while start().await.is_err() {
+        wait("it answers").await;
+    }
+}
+
 /// A service whose log is not read works, and stops when it is told to.
 #[tokio::test(flavor = "multi_thread")]
 async fn i16_a_service_waits_for_no_reader() {
@@ -90,20 +109,9 @@ async fn i16_a_service_waits_for_no_reader() {
     let (_reader, stderr) = stuck();
     command.stderr(stderr);
     let mut process = Killed(command.spawn().unwrap());
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    let began = Instant::now();
-    let wait = async |what: &str| {
-        assert!(began.elapsed() < Duration::from_secs(60), "{what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    };
-    let url = format!("http://{control}/v1/pulls");
-    let start = || {
-        let start = http.post(&url).header("content-type", "application/json");
-        start.body(r#"{"robot_id":"r1"}"#).send()
-    };
-    while start().await.is_err() {
-        wait("it answers").await;
-    }
+    let (began, patience) = (Instant::now(), Duration::from_secs(60));
+    let wait = async |what: &str| waited(began, patience, what).await;
+    started(&control, wait).await;
     while !stage.exists("lists/r1.jsonl") {
         wait("the list").await;
     }
@@ -183,20 +191,9 @@ async fn i16_a_service_outlives_whoever_reads_what_it_says() {
     command.stderr(left()).stdout(left());
     // A process group of its own, so that nothing else is told what it is told.
     let mut process = command.process_group(0).spawn().unwrap();
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    let began = Instant::now();
-    let wait = async |what: &str| {
-        assert!(began.elapsed() < Duration::from_secs(100), "{what}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    };
-    let url = format!("http://{control}/v1/pulls");
-    let start = || {
-        let start = http.post(&url).header("content-type", "application/json");
-        start.body(r#"{"robot_id":"r1"}"#).send()
-    };
-    while start().await.is_err() {
-        wait("it answers").await;
-    }
+    let (began, patience) = (Instant::now(), Duration::from_secs(100));
+    let wait = async |what: &str| waited(began, patience, what).await;
+    started(&control, wait).await;
     // It says something of each of these, to nobody.
     let hangup = ["-HUP", &process.id().to_string()].map(str::to_owned);
     assert!(Command::new("kill").args(hangup).status().unwrap().success());
@@ -205,6 +202,7 @@ async fn i16_a_service_outlives_whoever_reads_what_it_says() {
             wait(list).await;
         }
     }
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let metrics = http.get(format!("http://{control}/metrics")).send().await.unwrap();
     let metrics = metrics.text().await.unwrap();
     for task in ["schedule", "retention", "reload"] {
