@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use qopen_types::Digest;
+use qopen_types::{Digest, PullId};
 
-use crate::record::{Payload, PullId};
+use crate::record::Payload;
 
 /// The layer at which something that verified could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

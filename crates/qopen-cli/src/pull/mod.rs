@@ -200,7 +200,7 @@ impl Work {
         self.reporter.forget(&outcome.progress.pull);
         self.reporter.note(&format!(
             "the resumed pull {mark_id} of robot {robot_id} is {}: {}; requesting the list anew",
-            outcome.status.as_str(),
+            outcome.status.end_state(),
             one_line(&outcome.status.to_string())
         ));
         let anew = self.follow(Begun::New(robot_id.clone()), args).await;

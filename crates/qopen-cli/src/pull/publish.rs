@@ -1,5 +1,6 @@
 //! Publication of the lists that go to one place, and their summaries.
 
+use qopen::journal::EndState;
 use qopen::sink::ListKind;
 use qopen::{Outcome, PublishOptions, Status};
 
@@ -57,7 +58,7 @@ pub(crate) async fn publish(
             Some(Err(Unpublished::Failed(failure))) => {
                 if failure.exit == Exit::Incomplete {
                     // Complete as far as is known, and kept back.
-                    (summary.status, summary.basis) = ("incomplete", None);
+                    (summary.status, summary.basis) = (EndState::Incomplete, None);
                 }
                 summary.exit = failure.exit;
                 summary.error = Some(failure.to_string());

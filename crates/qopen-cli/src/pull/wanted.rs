@@ -162,7 +162,7 @@ fn is_empty(state: &PullState) -> bool {
 /// Says which options a resumed pull keeps although these arguments differ.
 fn say_unfollowed(state: &PullState, args: &PullArgs) {
     let Some((_, started)) = state.started() else { return };
-    if crate::journal::status(state) == "complete" {
+    if state.is_complete() {
         return;
     }
     let given = &args.receiving;

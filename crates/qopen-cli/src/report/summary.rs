@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use qopen::http::{SendError, TokenError};
-use qopen::journal::Changes;
+use qopen::journal::{Changes, EndState};
 use qopen::types::Reading;
 use qopen::{Outcome, Progress, Status, send_error};
 use serde::Serialize;
@@ -21,7 +21,7 @@ pub(crate) struct Summary {
     r#type: &'static str,
     pub(crate) robot_id: String,
     pub(crate) mark_id: String,
-    pub(crate) status: &'static str,
+    pub(crate) status: EndState,
     /// On what completeness rests, where the list is complete.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) basis: Option<String>,
@@ -97,7 +97,7 @@ impl Summary {
             r#type: "summary",
             robot_id: progress.pull.robot_id.to_string(),
             mark_id: progress.pull.mark_id.to_string(),
-            status: status.as_str(),
+            status: status.end_state(),
             basis: (exit == Exit::Complete).then(|| status.to_string()),
             accounts: progress.accounts as u64,
             pages: progress.pages,
@@ -133,7 +133,7 @@ impl Summary {
 
     /// The list is not complete after all, for a reason that the pull does not know.
     pub(crate) fn keep_back(&mut self, why: String) {
-        (self.status, self.basis, self.exit) = ("incomplete", None, Exit::Incomplete);
+        (self.status, self.basis, self.exit) = (EndState::Incomplete, None, Exit::Incomplete);
         (self.error, self.why) = (Some(why.clone()), why);
     }
 

@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use futures_util::TryStreamExt as _;
 use qopen_journal::{
-    Appended, Changes, Claim, DiskJournal, Durability, Expired, Fencing, Journal, JournalError,
-    Layer, Location, MemoryJournal, Note, Noted, Outbox, PageRecord, Payload, PullId, Quarantined,
-    Renewed, Started, Store, Upkeep as _, Waiting, WorkerId,
+    Appended, Changes, Claim, DiskJournal, Durability, EndState, Expired, Fencing, Journal,
+    JournalError, Layer, Location, MemoryJournal, Note, Noted, Outbox, PageRecord, Payload, PullId,
+    Quarantined, Renewed, Started, Store, Upkeep as _, Waiting, WorkerId,
 };
 use qopen_postgres::testing::Server;
 
@@ -33,7 +33,7 @@ async fn conforms(journal: &dyn Journal) {
     let notes = [
         Note::Started(Started::new(second, second, second)),
         Note::Accepted { serial_no: Some("7".into()) },
-        Note::Ended { status: "complete".into(), why: "quiet".into(), accounts: 3, pages: 2 },
+        Note::Ended { status: EndState::Complete, why: "quiet".into(), accounts: 3, pages: 2 },
         Note::Published {
             revision: 1,
             accounts: 3,
@@ -184,7 +184,7 @@ async fn conforms_as_a_workload(journal: &dyn Store, other: &dyn Store) {
     let second = Duration::from_secs(1);
     let started = || Note::Started(Started::new(second, second, second));
     let ended =
-        || Note::Ended { status: "complete".into(), why: String::new(), accounts: 0, pages: 1 };
+        || Note::Ended { status: EndState::Complete, why: String::new(), accounts: 0, pages: 1 };
     let notes = async |mark: &str| journal.pull(&pull(mark)).await.unwrap().unwrap().notes.len();
     // Whatever was done before is looked at and done with.
     for claim in journal.claim(&WorkerId::new("before"), LONG, 99).await.unwrap() {

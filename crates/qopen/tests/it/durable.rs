@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use qopen::http::Forwarder;
 use qopen::journal::{
-    Changes, DiskJournal, DiskOptions, Faults, Journal, Note, PageRecord, Payload, PullId, Started,
+    Changes, DiskJournal, DiskOptions, EndState, Faults, Journal, Note, PageRecord, Payload,
+    PullId, Started,
 };
 use qopen::sink::{FileSink, Format, ListKind};
 use qopen::{Client, Outcome, PublishError, PullError, PullRequest, Status, publish};
@@ -197,7 +198,7 @@ async fn what_may_have_been_published_is_not_published_otherwise_under_the_same_
     let folder = tempfile::tempdir().unwrap();
     let journal = open(folder.path(), &Faults::default());
     let late = all_but_one(&journal).await;
-    let (status, why) = ("complete".to_owned(), String::new());
+    let (status, why) = (EndState::Complete, String::new());
     let ended = Note::Ended { status, why, accounts: 50, pages: 5 };
     journal.note(&id(), ended).await.unwrap();
     // The process died before it could say that it had published the list, if it had.

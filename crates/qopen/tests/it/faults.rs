@@ -2,6 +2,7 @@
 
 use qopen::assembler::{Failure, WaitingFor};
 use qopen::callback::RejectReason;
+use qopen::journal::EndState;
 use qopen::sink::{FileSink, Format};
 use qopen::types::Account;
 use qopen::{PullRequest, Status};
@@ -101,7 +102,7 @@ async fn i4_a_lost_last_page_is_never_complete() {
         "{:?}",
         outcome.status
     );
-    assert_eq!((outcome.status.as_str(), outcome.progress.pages), ("incomplete", 4));
+    assert_eq!((outcome.status.end_state(), outcome.progress.pages), (EndState::Incomplete, 4));
     // What there is can be had.
     let (list, _) = written(&outcome).await;
     assert_eq!(list, harness.dataset().expected_of(|page| page != 4));

@@ -208,7 +208,7 @@ fn add_progress(view: &mut Value, live: &Live) {
             view["waiting_for"] = report::waiting_for(progress.waiting_for).into();
         }
         Some(ended) => {
-            view["status"] = ended.status.into();
+            view["status"] = ended.status.as_str().into();
             view["why"] = ended.why.as_str().into();
         }
     }
@@ -234,7 +234,7 @@ pub(super) async fn end(
     let of = Of { robot_id: query.robot_id, mark_id: query.mark_id };
     let state = known(&service, &mark, &of).await?;
     let under_way = service.find(&state.pull).is_some_and(|it| it.is_under_way());
-    if under_way || crate::journal::status(&state) == "open" {
+    if under_way || state.ended().is_none() {
         if !query.purge {
             service.cancel(&state.pull).await?;
             return Ok(StatusCode::ACCEPTED);
