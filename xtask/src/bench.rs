@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::Result;
 
 /// Builds the binary and the benches, and runs those that are named, or all.
-pub fn run(root: &Path, names: &[&str]) -> Result<()> {
+pub(crate) fn run(root: &Path, names: &[&str]) -> Result<()> {
     let build = ["build", "--release", "--locked", "-p", "qopen-cli", "-p", "qopen-bench"];
     let built = Command::new(env!("CARGO")).args(build).current_dir(root).status()?;
     if !built.success() {

@@ -12,7 +12,7 @@ const CRATES: [(&str, &str); 2] = [("qopen-assembler", ""), ("qopen", "evidence:
 
 /// Runs every property with that many cases. The seed is new each time unless given; it is printed,
 /// and the same seed runs the same cases.
-pub fn run(root: &Path, cases: u32, seed: Option<u64>) -> Result<()> {
+pub(crate) fn run(root: &Path, cases: u32, seed: Option<u64>) -> Result<()> {
     let seed = match seed {
         Some(seed) => seed,
         None => {
