@@ -144,8 +144,8 @@ impl<T: Keyed> Assembler<T> {
         let basis = Basis { earlier: true, ..pull.basis(None, false, &self.hearing) };
         let mut progress = pull.progress(&self.hearing);
         (progress.state, progress.waiting_for) = (State::Completed, WaitingFor::Nothing);
-        (progress.due, progress.revision) = (None, revision.max(1));
-        progress.revising = late.is_some();
+        (progress.due, progress.figures.revision) = (None, revision.max(1));
+        progress.figures.revising = late.is_some();
         self.events.push_back(Event::Completed { key: key.clone(), basis, progress });
         let late = late.map(|page| Late { first: now, last: now, page });
         self.remember(key, pull, progress, false, late);

@@ -29,5 +29,5 @@ pub use input::{
 pub use key::{ContentDigest, Entry, Fingerprint, Keyed, PageDigest, PullKey, Seed};
 #[cfg(feature = "serde")]
 pub use persist::{EventsWaiting, Saved, UnknownVersion};
-pub use progress::{Progress, State, WaitingFor};
+pub use progress::{Figures, Progress, State, WaitingFor};
 pub use time::Time;

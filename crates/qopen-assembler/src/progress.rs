@@ -44,41 +44,50 @@ pub enum WaitingFor {
     Nothing,
 }
 
-/// A pull's figures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The figures of a pull at a moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Progress {
-    /// Where it stands.
-    pub state: State,
-    /// What it waits for.
-    pub waiting_for: WaitingFor,
-    /// Different pages folded.
+pub struct Figures {
+    /// Different pages.
     pub pages: usize,
     /// Different accounts.
     pub accounts: usize,
-    /// Copies of pages that were folded before.
+    /// Copies of pages.
     pub duplicate_pages: u64,
-    /// Accounts of which more than one content was seen.
+    /// Accounts of which more than one content came.
     pub conflicts: usize,
-    /// Pages that are kept and not understood.
+    /// Unreadable pages, which are in quarantine.
     pub unreadable_pages: usize,
     /// Pages that the platform must send again.
     pub owed_pages: usize,
     /// Accounts without a readable id.
     pub unidentified: usize,
-    /// Whether a page marked as the last was seen.
-    pub last_page_seen: bool,
-    /// Callbacks that were refused while it was open, of whichever pull they were.
+    /// Callbacks of any pull that were refused while this one was open.
     pub refusals: u64,
-    /// When the pull was started.
-    pub started: Time,
-    /// When the pull was last heard of.
-    pub last_activity: Time,
-    /// When it ends if nothing happens; `None` where it has ended.
-    pub due: Option<Time>,
-    /// The revision of the list: 0 before it is complete.
+    /// Whether a page that is marked as the last came.
+    pub last_page_seen: bool,
+    /// The revision of the list; 0 before it is complete.
     pub revision: u32,
     /// Whether late pages came that are not in that revision: the next one follows.
     pub revising: bool,
+}
+
+/// A pull's state and figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Progress {
+    /// The pull's state.
+    pub state: State,
+    /// What it waits for.
+    pub waiting_for: WaitingFor,
+    /// Its figures.
+    pub figures: Figures,
+    /// When the pull was started.
+    pub started: Time,
+    /// When its last callback came.
+    pub last_activity: Time,
+    /// When it ends if nothing happens; `None` after its end.
+    pub due: Option<Time>,
 }

@@ -51,7 +51,7 @@ fn i4_the_last_page_first() {
     assert_eq!(assembler.poll_timeout(), Some(at(8)));
     assembler.handle_timeout(at(8));
     assert!(completed(&mut assembler));
-    assert_eq!(assembler.progress(&key).unwrap().accounts, 2);
+    assert_eq!(assembler.progress(&key).unwrap().figures.accounts, 2);
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn a_robot_without_customers_is_complete() {
     assembler.handle_page(at(0), test_page(false, &[]));
     assembler.handle_timeout(at(3));
     assert!(completed(&mut assembler));
-    assert_eq!(assembler.progress(&key).unwrap().accounts, 0);
+    assert_eq!(assembler.progress(&key).unwrap().figures.accounts, 0);
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn a_pull_that_ends_and_is_forgotten_in_one_step_can_still_be_had() {
     assembler.handle_timeout(at(1_000_000));
     while let Some(event) = assembler.poll_event() {
         if let Event::Completed { .. } = event {
-            assert_eq!(assembler.progress(&key).unwrap().revision, 1);
+            assert_eq!(assembler.progress(&key).unwrap().figures.revision, 1);
             assert_eq!(assembler.take_fold(&key).unwrap().accounts(), 2);
         }
     }
@@ -266,8 +266,11 @@ fn i11_late_unread_and_merged_pages_count_against_the_limit() {
     assert_eq!(assembler.handle_page(at(4), test_page(true, &[2])), Verdict::Late);
     assert_eq!(assembler.handle_page(at(4), test_page(true, &[3])), Verdict::LimitReached);
     let progress = assembler.progress(&key).unwrap();
-    assert_eq!((progress.state, progress.pages, progress.revision), (State::Completed, 2, 1));
-    assert_eq!((progress.accounts, progress.conflicts), (2, 0));
+    assert_eq!(
+        (progress.state, progress.figures.pages, progress.figures.revision),
+        (State::Completed, 2, 1)
+    );
+    assert_eq!((progress.figures.accounts, progress.figures.conflicts), (2, 0));
     let over = Anomaly::LatePageOverLimit { key: key.clone(), page: owed(&[3]) };
     let last = std::iter::from_fn(|| assembler.poll_event()).last();
     assert_eq!(last, Some(Event::Anomaly(over)));
@@ -462,7 +465,7 @@ fn e9_the_missing_page_after_failure_completes_the_pull() {
     // Complete now, whatever comes.
     assembler.handle_unreadable_page(at(65), &key, test_page(true, &[3]).digest);
     let progress = assembler.progress(&key).unwrap();
-    assert_eq!((progress.state, progress.unreadable_pages), (State::Completed, 1));
+    assert_eq!((progress.state, progress.figures.unreadable_pages), (State::Completed, 1));
 }
 
 #[test]
@@ -482,7 +485,7 @@ fn e9_what_was_complete_stays_so() {
         panic!("it is complete")
     };
     assert!(basis.earlier);
-    assert_eq!((progress.revision, progress.unreadable_pages), (3, 1));
+    assert_eq!((progress.figures.revision, progress.figures.unreadable_pages), (3, 1));
     assert_eq!(assembler.handle_page(at(1), test_page(true, &[7])), Verdict::Late);
     assert!(assembler.has_page(&key, test_page(true, &[7]).digest));
 }
@@ -517,5 +520,8 @@ fn thirty_late_pages_a_second_apart_make_few_revisions() {
     }
     assembler.handle_timeout(at(90));
     let progress = assembler.progress(&key).unwrap();
-    assert_eq!((progress.pages, progress.revision, progress.revising), (31, 2, false));
+    assert_eq!(
+        (progress.figures.pages, progress.figures.revision, progress.figures.revising),
+        (31, 2, false)
+    );
 }

@@ -22,7 +22,8 @@ pub(crate) async fn publish(
         true => ListKind::Complete,
         false => ListKind::Partial,
     };
-    let something = |it: &Outcome| it.progress.pages + it.progress.unreadable_pages > 0;
+    let something =
+        |it: &Outcome| it.progress.figures.pages + it.progress.figures.unreadable_pages > 0;
     let worth_keeping = |it: &&Outcome| kind == ListKind::Complete || something(it);
     let lists: Vec<_> = outcomes.iter().filter(worth_keeping).map(|it| it.list.clone()).collect();
     let written = match lists.is_empty() {

@@ -88,8 +88,8 @@ impl Reporter {
             printed: None,
             bar: self.bar(),
         });
-        let news =
-            progress.last_page_seen != shown.progress.last_page_seen || shown.printed.is_none();
+        let news = progress.figures.last_page_seen != shown.progress.figures.last_page_seen
+            || shown.printed.is_none();
         (shown.progress, shown.at) = (progress, now);
         if shown.progress.waiting_for == WaitingFor::Nothing && !matches!(self.form, Form::Json) {
             // The summary follows.

@@ -72,7 +72,7 @@ impl Summary {
             _ => Exit::Unexpected,
         };
         let silent = matches!(status, Status::NoCallback | Status::Incomplete(_));
-        let instead = (silent && progress.pages == 0).then(|| came.instead()).flatten();
+        let instead = (silent && progress.figures.pages == 0).then(|| came.instead()).flatten();
         let troubles = match (&instead, exit) {
             (Some(_), _) => Vec::new(),
             (None, Exit::Complete) => came.rejections_in_words().into_iter().collect(),
@@ -99,16 +99,16 @@ impl Summary {
             mark_id: progress.pull.mark_id.to_string(),
             status: status.end_state(),
             basis: (exit == Exit::Complete).then(|| status.to_string()),
-            accounts: progress.accounts as u64,
-            pages: progress.pages,
-            duplicate_pages: progress.duplicate_pages,
-            conflicts: progress.conflicts,
+            accounts: progress.figures.accounts as u64,
+            pages: progress.figures.pages,
+            duplicate_pages: progress.figures.duplicate_pages,
+            conflicts: progress.figures.conflicts,
             unread_fields: 0,
-            unidentified: progress.unidentified,
-            quarantined: progress.unreadable_pages as u64,
+            unidentified: progress.figures.unidentified,
+            quarantined: progress.figures.unreadable_pages as u64,
             rejected_callbacks: came.rejected(),
             readings: came.readings.iter().map(|(it, count)| (it.as_str(), *count)).collect(),
-            revision: progress.revision,
+            revision: progress.figures.revision,
             changes: None,
             elapsed_ms: u64::try_from(progress.elapsed.as_millis()).unwrap_or(u64::MAX),
             output: None,

@@ -80,7 +80,8 @@ impl Driver {
         let pull = entered.pull.clone();
         tracing::info!(%pull, status = %status.end_state(), "pull ended");
         let progress = self.assembler.progress(key);
-        let (accounts, pages) = progress.map_or((0, 0), |it| (it.accounts as u64, it.pages as u64));
+        let (accounts, pages) =
+            progress.map_or((0, 0), |it| (it.figures.accounts as u64, it.figures.pages as u64));
         let why = status.to_string();
         let note = Note::Ended { status: status.end_state(), why, accounts, pages };
         let ended_before = matches!(&status, Status::Complete(basis) if basis.earlier);

@@ -93,7 +93,7 @@ async fn found(events: &[(u64, Happens)]) -> (u64, bool, usize) {
         other => panic!("{other}"),
     };
     // Tokio's timers have a resolution of one millisecond.
-    (after.as_millis().try_into().unwrap(), complete, outcome.progress.pages)
+    (after.as_millis().try_into().unwrap(), complete, outcome.progress.figures.pages)
 }
 
 proptest! {

@@ -237,6 +237,6 @@ fn what_is_not_changed_is_complete() {
     }
     let outcomes = replay.finish().unwrap();
     assert!(matches!(outcomes[0].status, Status::Complete(_)));
-    assert_eq!(outcomes[0].progress.accounts, 6);
+    assert_eq!(outcomes[0].progress.figures.accounts, 6);
     assert!(members(&page(0).to_string()).len() > 20);
 }

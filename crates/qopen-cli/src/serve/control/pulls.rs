@@ -195,13 +195,13 @@ fn add_progress(view: &mut Value, live: &Live) {
     let progress = &live.progress;
     // What was published may be a later revision than the one that the pull ended with.
     if !view["output"].is_string() {
-        view["accounts"] = progress.accounts.into();
-        view["pages"] = progress.pages.into();
-        view["revision"] = progress.revision.into();
+        view["accounts"] = progress.figures.accounts.into();
+        view["pages"] = progress.figures.pages.into();
+        view["revision"] = progress.figures.revision.into();
     }
-    view["duplicate_pages"] = progress.duplicate_pages.into();
-    view["conflicts"] = progress.conflicts.into();
-    view["last_page_seen"] = progress.last_page_seen.into();
+    view["duplicate_pages"] = progress.figures.duplicate_pages.into();
+    view["conflicts"] = progress.figures.conflicts.into();
+    view["last_page_seen"] = progress.figures.last_page_seen.into();
     match &live.ended {
         None => {
             view["status"] = "open".into();
