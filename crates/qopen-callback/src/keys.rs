@@ -82,7 +82,7 @@ impl Keyring {
 
     /// The ring with one more pair, tried after those it has.
     #[must_use]
-    pub fn also(mut self, keys: CallbackKeys) -> Self {
+    pub fn with_keys(mut self, keys: CallbackKeys) -> Self {
         self.keys.push(keys);
         self
     }

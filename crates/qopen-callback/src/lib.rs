@@ -18,6 +18,6 @@ pub use crypto::Padding;
 pub use error::{OpenError, RejectReason};
 pub use keys::{CallbackKeys, InvalidAesKey, Keyring, SharedKeyring};
 pub use open::{OpenedCallback, VerifiedEnvelope};
-pub use policy::{Freshness, Staleness};
+pub use policy::{TimestampAge, TimestampPolicy};
 #[cfg(feature = "axum")]
 pub use refusals::{Refusals, Refused};

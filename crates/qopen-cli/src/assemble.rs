@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use qopen::callback::{Freshness, Keyring, OpenError, RejectReason};
+use qopen::callback::{Keyring, OpenError, RejectReason, TimestampPolicy};
 use qopen::sink::Quarantine;
 use qopen::{Outcome, PublishOptions, Replay, Replayed, quarantine_line};
 
@@ -201,7 +201,7 @@ impl Capture {
                 self.reject(place, &error);
                 None
             }
-            Ok(verified) => match verified.open(now, Freshness::default()) {
+            Ok(verified) => match verified.open(now, TimestampPolicy::default()) {
                 Ok(opened) => {
                     self.replay.count(opened.readings());
                     Some(opened.into_payload())

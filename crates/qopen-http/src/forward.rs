@@ -45,7 +45,7 @@ pub enum ForwardError {
     },
     /// The listener answered, and not with `success`: the platform would send it again.
     #[error("the listener answered with HTTP status {status} and without the word success{}", through(.proxy))]
-    NotTaken {
+    HandlerError {
         /// The status.
         status: u16,
         /// The proxy that the callback went through. It may have answered itself.
@@ -160,7 +160,7 @@ impl Forwarder {
         if status == 200 && success {
             return Ok(());
         }
-        Err(ForwardError::NotTaken { status, proxy: proxy() })
+        Err(ForwardError::HandlerError { status, proxy: proxy() })
     }
 }
 

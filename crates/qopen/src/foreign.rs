@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use qopen_callback::receiver::{NotTaken, ReceivedBody};
+use qopen_callback::receiver::{HandlerError, ReceivedBody};
 use qopen_http::{BuildError, Forwarder};
 use qopen_journal::Payload;
 use qopen_types::EventType;
@@ -53,8 +53,8 @@ pub trait ForeignHandler: Send + Sync + 'static {
     /// again.
     ///
     /// # Errors
-    /// [`NotTaken`], when it could not be taken.
-    async fn handle(&self, event: ForeignEvent) -> Result<(), NotTaken>;
+    /// [`HandlerError`], when it could not be taken.
+    async fn handle(&self, event: ForeignEvent) -> Result<(), HandlerError>;
 }
 
 /// Forwards events to another URL, byte for byte, and answers the platform as that URL does.
@@ -85,7 +85,7 @@ impl From<Forwarder> for ForwardTo {
 
 #[async_trait]
 impl ForeignHandler for ForwardTo {
-    async fn handle(&self, event: ForeignEvent) -> Result<(), NotTaken> {
+    async fn handle(&self, event: ForeignEvent) -> Result<(), HandlerError> {
         let Err(error) = self.forwarder.forward(event.body()).await else {
             self.troubled.store(false, Ordering::Relaxed);
             return Ok(());
@@ -96,6 +96,6 @@ impl ForeignHandler for ForwardTo {
             false => tracing::error!(%event_type, error, "{what}"),
             true => tracing::debug!(%event_type, error, "{what}"),
         }
-        Err(NotTaken::Unavailable)
+        Err(HandlerError::Unavailable)
     }
 }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use qopen_types::EventType;
 
-use super::room::Held;
+use super::memory::Held;
 use crate::error::OpenError;
 use crate::open::OpenedCallback;
 
@@ -15,14 +15,14 @@ use crate::open::OpenedCallback;
 pub struct Received {
     pub(super) callback: OpenedCallback,
     pub(super) body: Bytes,
-    pub(super) room: Room,
+    pub(super) room: BodyPermit,
 }
 
-/// The room that a body takes of [`Config::memory_limit`](crate::receiver::Config::memory_limit), given back when this is dropped: whoever
+/// The room that a body takes of [`ReceiverConfig::memory_limit`](crate::receiver::ReceiverConfig::memory_limit), given back when this is dropped: whoever
 /// goes on working when the platform has hung up holds it until that is done.
 #[derive(Debug)]
 #[must_use = "the room is given back when this is dropped"]
-pub struct Room {
+pub struct BodyPermit {
     pub(super) _held: Held,
 }
 
@@ -30,7 +30,7 @@ pub struct Room {
 /// length.
 pub struct ReceivedBody {
     bytes: Bytes,
-    room: Room,
+    room: BodyPermit,
 }
 
 impl ReceivedBody {
@@ -41,7 +41,7 @@ impl ReceivedBody {
     }
 
     /// Drops the body and keeps its room.
-    pub fn into_room(self) -> Room {
+    pub fn into_room(self) -> BodyPermit {
         self.room
     }
 }
@@ -61,7 +61,7 @@ pub struct Undecrypted {
     pub(super) content: String,
     pub(super) error: OpenError,
     pub(super) signed_at: Option<u64>,
-    pub(super) _room: Room,
+    pub(super) _room: BodyPermit,
 }
 
 impl Undecrypted {
@@ -112,7 +112,7 @@ impl Received {
     }
 
     /// The opened callback, without copying it, and the room that it takes.
-    pub fn into_parts(self) -> (OpenedCallback, Room) {
+    pub fn into_parts(self) -> (OpenedCallback, BodyPermit) {
         (self.callback, self.room)
     }
 
@@ -132,7 +132,7 @@ impl Received {
 /// Why a handler did not take a callback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum NotTaken {
+pub enum HandlerError {
     /// The payload is not what it should be: answered 400. The platform will send it again.
     #[error("the payload could not be read")]
     Malformed,
@@ -155,15 +155,15 @@ pub trait Handler: Send + Sync + 'static {
     /// A page of a customer list, or the report that there will be none (event 42016).
     ///
     /// # Errors
-    /// [`NotTaken`], when it is not to be answered `success`.
-    async fn account_list(&self, received: Received) -> Result<(), NotTaken>;
+    /// [`HandlerError`], when it is not to be answered `success`.
+    async fn account_list(&self, received: Received) -> Result<(), HandlerError>;
 
     /// Any other payload: an event that is not ours, or something that does not say what it is, such
     /// as a payload that is not JSON. Ignored unless you do something with it.
     ///
     /// # Errors
-    /// [`NotTaken`], when it is not to be answered `success`.
-    async fn other(&self, event_type: EventType, received: Received) -> Result<(), NotTaken> {
+    /// [`HandlerError`], when it is not to be answered `success`.
+    async fn other(&self, event_type: EventType, received: Received) -> Result<(), HandlerError> {
         let _ = (event_type, received);
         Ok(())
     }
@@ -171,9 +171,9 @@ pub trait Handler: Send + Sync + 'static {
     /// A callback whose signature holds, and that no key opens. Refused unless you keep it.
     ///
     /// # Errors
-    /// [`NotTaken`], when it is not to be answered `success`.
-    async fn undecrypted(&self, callback: Undecrypted) -> Result<(), NotTaken> {
+    /// [`HandlerError`], when it is not to be answered `success`.
+    async fn undecrypted(&self, callback: Undecrypted) -> Result<(), HandlerError> {
         let _ = callback;
-        Err(NotTaken::Malformed)
+        Err(HandlerError::Malformed)
     }
 }

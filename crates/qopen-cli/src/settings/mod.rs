@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use qopen::callback::listener::{Limits, Listener, Tls, TlsError};
+use qopen::callback::listener::{Listener, ListenerLimits, Tls, TlsError};
 use qopen::callback::{CallbackKeys, Keyring};
 use qopen::journal::Location;
 use qopen::types::Secret;
@@ -153,14 +153,14 @@ impl Settings {
             (None, None) => Ok(ring),
             (next_token, next_aes) => {
                 let (token, aes) = (next_token.unwrap_or(token), next_aes.unwrap_or(aes));
-                Ok(ring.also(keys(token, aes, &ENCODING_AES_KEY_NEXT)?))
+                Ok(ring.with_keys(keys(token, aes, &ENCODING_AES_KEY_NEXT)?))
             }
         }
     }
 
     /// What connections the listeners bear.
-    pub(crate) fn limits(&self) -> Result<Limits, Failure> {
-        let mut limits = Limits::default();
+    pub(crate) fn limits(&self) -> Result<ListenerLimits, Failure> {
+        let mut limits = ListenerLimits::default();
         limits.connections = self.count(&MAX_CONNECTIONS)?.min(files::connections());
         limits.per_peer = self.count(&MAX_CONNECTIONS_PER_PEER)?;
         Ok(limits)

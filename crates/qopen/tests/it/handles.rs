@@ -78,7 +78,10 @@ struct Recorder(mpsc::UnboundedSender<(EventType, Vec<u8>)>);
 
 #[async_trait::async_trait]
 impl ForeignHandler for Recorder {
-    async fn handle(&self, event: ForeignEvent) -> Result<(), qopen::callback::receiver::NotTaken> {
+    async fn handle(
+        &self,
+        event: ForeignEvent,
+    ) -> Result<(), qopen::callback::receiver::HandlerError> {
         assert!(
             event.payload().windows(5).any(|it| it == b"20001")
                 && !format!("{event:?}").contains("payload")

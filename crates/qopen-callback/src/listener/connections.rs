@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 const BUSY: u64 = u64::MAX;
 
 #[derive(Debug)]
-pub(super) struct Table {
+pub(super) struct Connections {
     began: Instant,
     /// Held for a map operation, never across an await.
     rows: Mutex<Rows>,
@@ -40,8 +40,8 @@ struct Connection {
 
 /// A connection's place in the table, given back when dropped.
 #[derive(Debug)]
-pub(super) struct Slot {
-    table: Arc<Table>,
+pub(super) struct ConnectionSlot {
+    table: Arc<Connections>,
     connection: Arc<Connection>,
     number: u64,
     peer: IpAddr,
@@ -49,12 +49,12 @@ pub(super) struct Slot {
 
 /// A request that is being read or answered; when dropped, its connection is idle.
 #[derive(Debug)]
-pub(super) struct Busy {
-    table: Arc<Table>,
+pub(super) struct BusyGuard {
+    table: Arc<Connections>,
     connection: Arc<Connection>,
 }
 
-impl Default for Table {
+impl Default for Connections {
     fn default() -> Self {
         Self {
             began: Instant::now(),
@@ -67,7 +67,7 @@ impl Default for Table {
     }
 }
 
-impl Table {
+impl Connections {
     pub(super) fn open(&self) -> u64 {
         self.rows().connections.len() as u64
     }
@@ -103,7 +103,7 @@ impl Table {
     }
 
     /// Takes a connection in, unless its peer has so many already.
-    pub(super) fn enter(self: &Arc<Self>, peer: IpAddr, per_peer: usize) -> Option<Slot> {
+    pub(super) fn enter(self: &Arc<Self>, peer: IpAddr, per_peer: usize) -> Option<ConnectionSlot> {
         let peer = network(peer);
         let idle_since = AtomicU64::new(self.now());
         let connection = Arc::new(Connection { idle_since, evicted: Notify::new() });
@@ -117,7 +117,7 @@ impl Table {
         rows.next += 1;
         rows.connections.insert(number, Arc::clone(&connection));
         self.accepted.fetch_add(1, Ordering::Relaxed);
-        Some(Slot { table: Arc::clone(self), connection, number, peer })
+        Some(ConnectionSlot { table: Arc::clone(self), connection, number, peer })
     }
 
     /// Tells the connection that has been idle longest to close; false where none is idle.
@@ -148,16 +148,16 @@ impl Table {
     }
 }
 
-impl Slot {
+impl ConnectionSlot {
     /// Whose connection it is: an address, or a network.
     pub(super) fn peer(&self) -> IpAddr {
         self.peer
     }
 
     /// Marks the connection busy for as long as what is returned lives.
-    pub(super) fn busy(&self) -> Busy {
+    pub(super) fn busy(&self) -> BusyGuard {
         self.connection.idle_since.store(BUSY, Ordering::Release);
-        Busy { table: Arc::clone(&self.table), connection: Arc::clone(&self.connection) }
+        BusyGuard { table: Arc::clone(&self.table), connection: Arc::clone(&self.connection) }
     }
 
     /// Until the connection is to be closed for another one. One that has got a request in between
@@ -175,7 +175,7 @@ impl Slot {
     }
 }
 
-impl Drop for Slot {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         let mut rows = self.table.rows();
         rows.connections.remove(&self.number);
@@ -190,7 +190,7 @@ impl Drop for Slot {
     }
 }
 
-impl Drop for Busy {
+impl Drop for BusyGuard {
     fn drop(&mut self) {
         self.connection.idle_since.store(self.table.now(), Ordering::Release);
         self.table.changed.notify_waiters();
@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn i11_a_peer_is_an_address_or_a_network() {
-        let table = Arc::new(Table::default());
+        let table = Arc::new(Connections::default());
         let enter = |peer: &str| {
             let peer = peer.parse().unwrap();
             table.admits(peer, 2).then(|| table.enter(peer, 2)).flatten()
@@ -233,7 +233,7 @@ mod tests {
 
     #[test]
     fn the_idlest_goes_and_a_busy_one_stays() {
-        let table = Arc::new(Table::default());
+        let table = Arc::new(Connections::default());
         assert!(!table.evict_idlest(), "there is none");
         let peer = "192.0.2.1".parse().unwrap();
         let slots: Vec<_> = (0..3).filter_map(|_| table.enter(peer, 9)).collect();
@@ -243,7 +243,7 @@ mod tests {
         let first = slots[0].busy();
         assert!(table.evict_idlest());
         assert_eq!(Arc::strong_count(&slots[1].connection), 2);
-        let woken = |slot: &Slot| {
+        let woken = |slot: &ConnectionSlot| {
             let waker = std::task::Waker::noop();
             let mut context = std::task::Context::from_waker(waker);
             let mut evicted = std::pin::pin!(slot.evicted());

@@ -20,7 +20,7 @@ const STALLED: Duration = Duration::from_millis(200);
 /// Bytes that all bodies may take. What is not verified has a half of its own, of which bodies above
 /// [`LARGE`], and each peer, have three quarters at most; what is verified has the other half.
 #[derive(Debug)]
-pub(super) struct Room {
+pub(super) struct Memory {
     unverified: usize,
     verified: usize,
     /// Held for a map operation, never across an await.
@@ -54,7 +54,7 @@ pub(super) struct NoRoom;
 /// A body that is being read. What it holds is given back when it is dropped.
 #[derive(Debug)]
 pub(super) struct Reading {
-    room: Arc<Room>,
+    room: Arc<Memory>,
     number: u64,
     gives_way: Arc<Notify>,
 }
@@ -62,11 +62,11 @@ pub(super) struct Reading {
 /// A body that was verified. What it holds is given back when it is dropped.
 #[derive(Debug)]
 pub(super) struct Held {
-    room: Arc<Room>,
+    room: Arc<Memory>,
     bytes: usize,
 }
 
-impl Room {
+impl Memory {
     /// Room for that many bytes, and for two bodies of the greatest size at least.
     pub(super) fn new(memory: usize, body: usize) -> Self {
         let half = (memory / 2).max(body);
@@ -99,7 +99,7 @@ impl Room {
 
 impl State {
     /// Takes more for a body, or says who would have to give way for it.
-    fn grow(&mut self, room: &Room, number: u64, to: usize) -> Result<(), Crowd> {
+    fn grow(&mut self, room: &Memory, number: u64, to: usize) -> Result<(), Crowd> {
         let Some(row) = self.readings.get(&number) else { return Ok(()) };
         let (peer, held) = (row.peer, row.held);
         let more = to.saturating_sub(held);
@@ -231,8 +231,8 @@ mod tests {
 
     const KIB: usize = 1024;
 
-    fn room(memory: usize, body: usize) -> Arc<Room> {
-        Arc::new(Room::new(memory, body))
+    fn room(memory: usize, body: usize) -> Arc<Memory> {
+        Arc::new(Memory::new(memory, body))
     }
 
     #[tokio::test(start_paused = true)]
@@ -299,7 +299,7 @@ mod tests {
         // All of the other half is somebody's, and the page has what it needs.
         let rest = room.enter(None);
         rest.grow(2048 * KIB).await.unwrap();
-        let taken = |room: &Room| {
+        let taken = |room: &Memory| {
             let state = room.state();
             (state.verified, state.unverified)
         };
