@@ -5,13 +5,13 @@ mod crypto;
 mod envelope;
 mod error;
 mod keys;
-#[cfg(feature = "axum")]
+#[cfg(feature = "receiver")]
 pub mod listener;
 mod open;
 mod policy;
-#[cfg(feature = "axum")]
+#[cfg(feature = "receiver")]
 pub mod receiver;
-#[cfg(feature = "axum")]
+#[cfg(feature = "receiver")]
 mod refusals;
 
 pub use crypto::Padding;
@@ -19,5 +19,5 @@ pub use error::{OpenError, RejectReason};
 pub use keys::{CallbackKeys, InvalidAesKey, Keyring, SharedKeyring};
 pub use open::{OpenedCallback, VerifiedEnvelope};
 pub use policy::{TimestampAge, TimestampPolicy};
-#[cfg(feature = "axum")]
+#[cfg(feature = "receiver")]
 pub use refusals::{Refusals, Refused};

@@ -2,12 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-#[cfg(feature = "axum")]
+#[cfg(feature = "receiver")]
 mod attack;
 mod envelope;
-#[cfg(feature = "axum")]
+#[cfg(feature = "receiver")]
 mod receiver;
-#[cfg(feature = "axum")]
+#[cfg(feature = "receiver")]
 mod server;
 #[cfg(feature = "tls")]
 mod tls;
