@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::config::{Config, PullOptions};
 use crate::event::{Basis, Event, Failure, Limit};
-use crate::fold::{Fold, ForeignFold};
-use crate::input::{Counters, MergeError, NotEnded, PullError, StartError};
+use crate::fold::{Fold, PullMismatch};
+use crate::input::{Counters, MergeError, NotEnded, NotOpen, StartError};
 use crate::key::{Keyed, PageDigest, PullKey};
 use crate::progress::{Progress, State, WaitingFor};
 use crate::pull::{Ending, Hearing, Pull};
@@ -67,7 +67,7 @@ pub struct Assembler<T> {
     pub(crate) open: BTreeMap<PullKey, Pull>,
     pub(crate) ended: BTreeMap<PullKey, Tombstone>,
     /// Forgotten, and not yet said to be: what was said of them before can still be acted upon.
-    pub(crate) parting: BTreeMap<PullKey, Tombstone>,
+    pub(crate) forgetting: BTreeMap<PullKey, Tombstone>,
     /// When open pulls end and ended ones are forgotten.
     pub(crate) schedule: BTreeSet<(Time, PullKey)>,
     pub(crate) events: VecDeque<Event<T>>,
@@ -84,7 +84,7 @@ impl<T: Keyed> Assembler<T> {
             now: Time::ZERO,
             open: BTreeMap::new(),
             ended: BTreeMap::new(),
-            parting: BTreeMap::new(),
+            forgetting: BTreeMap::new(),
             schedule: BTreeSet::new(),
             events: VecDeque::new(),
             counters: Counters::default(),
@@ -123,7 +123,7 @@ impl<T: Keyed> Assembler<T> {
     /// revision: the next one follows as after any late page.
     ///
     /// # Errors
-    /// [`StartError::Known`], when the pull is known already; [`StartError::ForeignFold`], when the
+    /// [`StartError::Known`], when the pull is known already; [`StartError::PullMismatch`], when the
     /// fold is of another one.
     pub fn start_completed(
         &mut self,
@@ -139,7 +139,7 @@ impl<T: Keyed> Assembler<T> {
             return Err(StartError::Known);
         }
         let mut pull = Pull::new(now, &key, options, &self.hearing);
-        pull.fold_mut().merge(&fold).map_err(|ForeignFold| StartError::ForeignFold)?;
+        pull.fold_mut().merge(&fold).map_err(|PullMismatch| StartError::PullMismatch)?;
         pull.touch(now);
         let basis = Basis { earlier: true, ..pull.basis(None, false, &self.hearing) };
         let mut progress = pull.progress(&self.hearing);
@@ -155,10 +155,10 @@ impl<T: Keyed> Assembler<T> {
     /// Ends a pull at once, with what is there: its [`Event::Failed`] says [`Failure::Cancelled`].
     ///
     /// # Errors
-    /// [`PullError`], when it is not open.
-    pub fn cancel(&mut self, now: Time, key: &PullKey) -> Result<(), PullError> {
+    /// [`NotOpen`], when it is not open.
+    pub fn cancel(&mut self, now: Time, key: &PullKey) -> Result<(), NotOpen> {
         self.advance(now);
-        self.open.contains_key(key).then_some(()).ok_or(PullError)?;
+        self.open.contains_key(key).then_some(()).ok_or(NotOpen)?;
         self.end(key, Ending::Failed(Failure::Cancelled));
         Ok(())
     }
@@ -167,10 +167,10 @@ impl<T: Keyed> Assembler<T> {
     /// once, complete where a last page was seen and nothing stands against it.
     ///
     /// # Errors
-    /// [`PullError`], when it is not open.
-    pub fn declare_finished(&mut self, now: Time, key: &PullKey) -> Result<(), PullError> {
+    /// [`NotOpen`], when it is not open.
+    pub fn declare_finished(&mut self, now: Time, key: &PullKey) -> Result<(), NotOpen> {
         self.advance(now);
-        let ending = self.open.get(key).ok_or(PullError)?.ending_declared(&self.hearing);
+        let ending = self.open.get(key).ok_or(NotOpen)?.ending_declared(&self.hearing);
         self.end(key, ending);
         Ok(())
     }
@@ -188,7 +188,7 @@ impl<T: Keyed> Assembler<T> {
         let now = self.advance(now);
         let limits = self.config.limits;
         let pull = self.open.get_mut(key).ok_or(MergeError::NotOpen)?;
-        pull.fold_mut().merge(other).map_err(|ForeignFold| MergeError::ForeignFold)?;
+        pull.fold_mut().merge(other).map_err(|PullMismatch| MergeError::PullMismatch)?;
         pull.touch(now);
         if pull.fold.digests() > limits.pages {
             self.over_limit(key, Limit::Pages);
@@ -204,7 +204,7 @@ impl<T: Keyed> Assembler<T> {
     /// polled. Late pages are still told from copies, and announced as [`Event::Revised`], but no
     /// longer folded here. Costs a copy of its pages' digests; the accounts move.
     pub fn take_fold(&mut self, key: &PullKey) -> Option<Fold> {
-        let tombstone = self.ended.get_mut(key).or_else(|| self.parting.get_mut(key))?;
+        let tombstone = self.ended.get_mut(key).or_else(|| self.forgetting.get_mut(key))?;
         if std::mem::replace(&mut tombstone.taken, true) {
             return None;
         }
@@ -252,7 +252,7 @@ impl<T: Keyed> Assembler<T> {
                 }
             }
             Event::Forgotten { key } => {
-                self.parting.remove(key);
+                self.forgetting.remove(key);
             }
             _ => {}
         }
@@ -281,7 +281,7 @@ impl<T: Keyed> Assembler<T> {
     }
 
     fn tombstone(&self, key: &PullKey) -> Option<&Tombstone> {
-        self.ended.get(key).or_else(|| self.parting.get(key))
+        self.ended.get(key).or_else(|| self.forgetting.get(key))
     }
 
     /// The pulls that are open, in the order of their keys.

@@ -8,7 +8,7 @@ use crate::winners::{Inserted, Winners};
 /// Two states that are not of the same pull cannot be merged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the two states belong to different pulls")]
-pub struct ForeignFold;
+pub struct PullMismatch;
 
 /// The fold of a set of pages of one pull: which pages, whether a last one is among them, and for
 /// each account the content that wins.
@@ -118,10 +118,10 @@ impl Fold {
     /// Takes everything that another fold of the same pull knows.
     ///
     /// # Errors
-    /// [`ForeignFold`], when the other one is of another pull; nothing is taken then.
-    pub fn merge(&mut self, other: &Self) -> Result<(), ForeignFold> {
+    /// [`PullMismatch`], when the other one is of another pull; nothing is taken then.
+    pub fn merge(&mut self, other: &Self) -> Result<(), PullMismatch> {
         if self.seed != other.seed {
-            return Err(ForeignFold);
+            return Err(PullMismatch);
         }
         self.pages.extend(&other.pages);
         self.unreadable.extend(&other.unreadable);

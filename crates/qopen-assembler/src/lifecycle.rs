@@ -147,7 +147,7 @@ impl<T: Keyed> Assembler<T> {
     pub(crate) fn forget_ended(&mut self, key: PullKey) {
         self.revise(&key);
         if let Some(tombstone) = self.ended.remove(&key) {
-            self.parting.insert(key.clone(), tombstone);
+            self.forgetting.insert(key.clone(), tombstone);
             self.events.push_back(Event::Forgotten { key });
         }
     }

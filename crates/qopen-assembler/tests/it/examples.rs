@@ -480,7 +480,7 @@ fn e9_what_was_complete_stays_so() {
     assert_eq!(again, Err(StartError::Known));
     let other = PullKey::new("other", "pull");
     let foreign = assembler.start_completed(at(0), other, options, fold, 3, None);
-    assert_eq!(foreign, Err(StartError::ForeignFold));
+    assert_eq!(foreign, Err(StartError::PullMismatch));
     let Some(Event::Completed { basis, progress, .. }) = assembler.poll_event() else {
         panic!("it is complete")
     };
