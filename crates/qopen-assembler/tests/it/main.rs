@@ -4,8 +4,10 @@
 
 mod diagram;
 mod events;
+mod evidence;
 mod examples;
 mod laws;
+mod limits;
 mod model;
 mod operations;
 mod replay;
