@@ -2,20 +2,20 @@
 
 use crate::time::Time;
 
-/// Where a pull stands.
+/// The state of a pull.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum State {
     /// The request is not yet accepted, and no page has come.
     Requested,
-    /// Pages are awaited; no last page was seen, or something stands against completeness.
+    /// No last page was seen, or something counts against completeness.
     Collecting,
-    /// Everything needed was seen; the quiet that makes the list complete is running.
+    /// Everything needed was seen; the quiet that completes the list is running.
     Settling,
     /// Ended with a complete list.
     Completed,
-    /// Ended without one.
+    /// Ended without a complete list.
     Failed,
 }
 
@@ -30,9 +30,9 @@ pub enum WaitingFor {
     FirstPage,
     /// A page that is marked as the last.
     LastPage,
-    /// A page that could not be kept, to be sent again.
+    /// An owed page, to be sent again.
     OwedPages,
-    /// An unreadable page, to be read after all.
+    /// An unreadable page, to be read or released.
     UnreadablePages,
     /// Accounts without a readable id, to be allowed.
     Identification,
@@ -40,7 +40,7 @@ pub enum WaitingFor {
     MoreAccounts,
     /// Quiet.
     Quiet,
-    /// Nothing: it has ended.
+    /// Nothing: the pull has ended.
     Nothing,
 }
 
@@ -49,7 +49,7 @@ pub enum WaitingFor {
 #[non_exhaustive]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Progress {
-    /// Where it stands.
+    /// Its state.
     pub state: State,
     /// What it waits for.
     pub waiting_for: WaitingFor,
@@ -61,7 +61,7 @@ pub struct Progress {
     pub duplicate_pages: u64,
     /// Accounts of which more than one content was seen.
     pub conflicts: usize,
-    /// Pages that are kept and not understood.
+    /// Pages that were kept and not readable.
     pub unreadable_pages: usize,
     /// Pages that the platform must send again.
     pub owed_pages: usize,
@@ -69,16 +69,16 @@ pub struct Progress {
     pub unidentified: usize,
     /// Whether a page marked as the last was seen.
     pub last_page_seen: bool,
-    /// Callbacks that were refused while it was open, of whichever pull they were.
+    /// Callbacks that were refused while it was open, whichever pull they belonged to.
     pub refusals: u64,
     /// When the pull was started.
     pub started: Time,
-    /// When the pull was last heard of.
+    /// When the last sign of the pull came.
     pub last_activity: Time,
-    /// When it ends if nothing happens; `None` where it has ended.
+    /// When it ends if nothing happens; `None` after its end.
     pub due: Option<Time>,
-    /// The revision of the list: 0 before it is complete.
+    /// The revision of the list; 0 before it is complete.
     pub revision: u32,
-    /// Whether late pages came that are not in that revision: the next one follows.
+    /// Whether late pages came that are not in this revision: the next one follows.
     pub revising: bool,
 }

@@ -40,7 +40,7 @@ fn read(root: &Path, folder: &Path, wrong: &mut Vec<String>) -> Result<()> {
             Some("md") => str::to_owned,
             Some("json") if name == "openapi.json" => str::to_owned,
             Some("toml" | "yaml" | "yml" | "sh" | "sql") => marked,
-            None if folder.ends_with(".ci") => marked,
+            None if folder == root.join(".ci") => marked,
             _ => continue,
         };
         let text = prose(&std::fs::read_to_string(&path)?);
