@@ -4,6 +4,7 @@ mod api;
 mod circles;
 mod dependencies;
 mod facade;
+mod words;
 
 use std::path::Path;
 
@@ -18,12 +19,13 @@ pub(crate) const CARGO_DENY: &str = "0.20.2";
 /// Runs every check and says which of them failed.
 pub(crate) fn run(root: &Path, spec: &Path, generated: &Path) -> Result<()> {
     type Check<'a> = (&'a str, Box<dyn Fn() -> Result<()> + 'a>);
-    let checks: [Check<'_>; 9] = [
+    let checks: [Check<'_>; 10] = [
         ("formatting", Box::new(|| cargo(root, &["fmt", "--all", "--check"]))),
         ("generated code", Box::new(|| codegen::check(spec, generated))),
         ("direction of dependencies", Box::new(|| dependencies::check(root))),
         ("circles of modules", Box::new(|| circles::check(root))),
         ("size of the facade", Box::new(|| facade::check(root))),
+        ("words", Box::new(|| words::check(root))),
         (
             "clippy",
             Box::new(|| {

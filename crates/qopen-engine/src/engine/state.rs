@@ -37,7 +37,45 @@ impl Engine {
         Self { inner: Arc::new(inner) }
     }
 
-    /// Takes a verified payload, from anywhere: [`Intake::accept`].
+    /// Keeps a verified payload in the journal and tells its pull: [`Intake::accept`].
+    ///
+    /// ```rust
+    /// use std::sync::Arc;
+    ///
+    /// use async_trait::async_trait;
+    /// use qopen_engine::{Engine, Incoming, PullRequest, RequestError, Requester};
+    /// use qopen_journal::{Payload, PullId};
+    /// use qopen_sink::{FileSink, Format};
+    ///
+    /// /// Another system requests the list.
+    /// struct Nothing;
+    ///
+    /// #[async_trait]
+    /// impl Requester for Nothing {
+    ///     async fn request(&self, _: &PullId, _: bool) -> Result<Option<String>, RequestError> {
+    ///         Ok(None)
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let engine = Engine::builder(Arc::new(Nothing)).build()?;
+    /// let pull = engine.pull(PullRequest::new("robot".parse()?).mark_id("mark".parse()?)).await?;
+    ///
+    /// // Acknowledge the payload to its sender when this returns.
+    /// let page = r#"{"event_type":42016,"robot_id":"robot","data":{"mark_id":"mark","has_more":false,
+    ///     "account_list":[{"account_id":"a"}]}}"#;
+    /// engine.accept(Incoming::new(Payload::new(page))).await?;
+    ///
+    /// let outcome = pull.outcome().await?;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("customers.jsonl");
+    /// let sink = Arc::new(FileSink::new(path, Format::Jsonl));
+    /// let published = outcome.publish(sink).await?;
+    /// assert_eq!(published.lists[0].accounts, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`NotKept`]: the payload must come again.
