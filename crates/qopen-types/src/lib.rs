@@ -2,6 +2,7 @@
 
 mod account;
 mod answer;
+mod canonical;
 mod digest;
 mod endpoint;
 mod entries;
@@ -10,7 +11,7 @@ mod extra;
 mod generated;
 mod ids;
 mod json;
-mod normalize;
+mod layout;
 mod payload;
 mod reader;
 mod reading;
@@ -30,6 +31,7 @@ pub use extra::Extra;
 pub use generated::*;
 pub use ids::{AccountId, InvalidId, MarkId, RobotId};
 pub use json::{InvalidJson, Json};
+pub use layout::{Cell, Code, Column, Rows};
 pub use payload::PayloadText;
 pub use reading::{Reading, Readings};
 pub use scan::QuotedTexts;

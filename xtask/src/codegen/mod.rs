@@ -1,5 +1,6 @@
 //! `cargo xtask codegen`: the generated half of `qopen-types`, from its OpenAPI document.
 
+mod layout;
 mod model;
 mod render;
 #[cfg(test)]

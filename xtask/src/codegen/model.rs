@@ -21,6 +21,20 @@ pub(crate) struct Type {
     pub(crate) event_type: Option<i64>,
     /// Whether it is read field by field where it cannot be read as a whole.
     pub(crate) tolerant: Option<Tolerant>,
+    /// The columns that the spec names, if it is the record that outputs have.
+    pub(crate) columns: Option<Vec<Named>>,
+}
+
+/// A column that the spec names.
+pub(crate) struct Named {
+    /// The path of its field.
+    pub(crate) field: String,
+    pub(crate) name: Option<String>,
+    pub(crate) zh: Option<String>,
+    pub(crate) en: Option<String>,
+    /// What separates the texts of one element of a list.
+    pub(crate) between: Option<char>,
+    pub(crate) in_tables: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,6 +58,8 @@ pub(crate) struct Field {
     pub(crate) nullable: bool,
     pub(crate) personal: bool,
     pub(crate) aliases: Vec<String>,
+    /// Whether it is a time.
+    pub(crate) unix_seconds: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,6 +112,11 @@ impl Model {
                 shape: shape(name, schema, &is_enum)?,
                 event_type: None,
                 tolerant: tolerant(name, schema)?,
+                columns: schema
+                    .extensions
+                    .get("columns")
+                    .map(|it| columns(name, it))
+                    .transpose()?,
             });
         }
         let mut endpoints = Vec::new();
@@ -166,6 +187,39 @@ fn tolerant(name: &str, schema: &ObjectSchema) -> Result<Option<Tolerant>> {
     }
 }
 
+/// The columns of a record, as `x-columns` names them.
+fn columns(name: &str, value: &Value) -> Result<Vec<Named>> {
+    let named = |entry: &Value| -> Result<Named> {
+        let wrong = |what: &str| format!("{name}: x-columns: {entry}: {what}");
+        let entry_fields = entry.as_object().ok_or_else(|| wrong("is not an object"))?;
+        let known = ["field", "name", "zh", "en", "between", "sql"];
+        if let Some(key) = entry_fields.keys().find(|it| !known.contains(&it.as_str())) {
+            return Err(wrong(&format!("unknown key `{key}`")).into());
+        }
+        let text = |key: &str| match entry.get(key) {
+            None => Ok(None),
+            Some(Value::String(text)) if !text.is_empty() => Ok(Some(text.clone())),
+            Some(_) => Err(wrong(&format!("`{key}` is not a text"))),
+        };
+        let between = match text("between")?.as_deref() {
+            None => None,
+            Some(":") => Some(':'),
+            Some("=") => Some('='),
+            Some(_) => return Err(wrong("`between` is `:` or `=`").into()),
+        };
+        let in_tables = match entry.get("sql") {
+            None => true,
+            Some(Value::Bool(in_tables)) => *in_tables,
+            Some(_) => return Err(wrong("`sql` is true or false").into()),
+        };
+        let field = text("field")?.ok_or_else(|| wrong("names no field"))?;
+        let (name, zh, en) = (text("name")?, text("zh")?, text("en")?);
+        Ok(Named { field, name, zh, en, between, in_tables })
+    };
+    let entries = value.as_array().ok_or_else(|| format!("{name}: x-columns is not a list"))?;
+    entries.iter().map(named).collect()
+}
+
 fn code(name: &str, schema: &Schema) -> Result<Code> {
     let schema = inline(schema).ok_or_else(|| format!("{name}: a code is written in place"))?;
     let value = schema.const_value.as_ref().and_then(Value::as_i64);
@@ -204,6 +258,7 @@ fn field(
             nullable: false,
             personal: false,
             aliases: vec![],
+            unix_seconds: false,
         });
     }
     let schema = inline(schema).ok_or("a property is a schema, not true or false")?;
@@ -226,6 +281,7 @@ fn field(
             .filter_map(Value::as_str)
             .map(str::to_owned)
             .collect(),
+        unix_seconds: schema.extensions.get("unix-seconds") == Some(&Value::Bool(true)),
     })
 }
 
