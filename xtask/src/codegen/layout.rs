@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::model::{Field, Kind, Model, Named, Shape, Type};
+use super::columns::Named;
+use super::model::{Field, Kind, Model, Shape, Type};
 use crate::Result;
 
 /// The schema that is the record: the hand-written types around the layout are about accounts.

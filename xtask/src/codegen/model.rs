@@ -5,6 +5,7 @@ use oas3::spec::{
 };
 use serde_json::Value;
 
+use super::columns::{self, Named};
 use crate::Result;
 
 /// Everything that code is generated for, in the spec's order.
@@ -23,18 +24,6 @@ pub(crate) struct Type {
     pub(crate) tolerant: Option<Tolerant>,
     /// The columns that the spec names, if it is the record that outputs have.
     pub(crate) columns: Option<Vec<Named>>,
-}
-
-/// A column that the spec names.
-pub(crate) struct Named {
-    /// The path of its field.
-    pub(crate) field: String,
-    pub(crate) name: Option<String>,
-    pub(crate) zh: Option<String>,
-    pub(crate) en: Option<String>,
-    /// What separates the texts of one element of a list.
-    pub(crate) between: Option<char>,
-    pub(crate) in_tables: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -115,7 +104,7 @@ impl Model {
                 columns: schema
                     .extensions
                     .get("columns")
-                    .map(|it| columns(name, it))
+                    .map(|it| columns::read(name, it))
                     .transpose()?,
             });
         }
@@ -185,39 +174,6 @@ fn tolerant(name: &str, schema: &ObjectSchema) -> Result<Option<Tolerant>> {
         Some(Value::String(keeps)) if keeps == "keeps" => Ok(Some(Tolerant::Keeps)),
         Some(other) => Err(format!("{name}: x-tolerant is true or `keeps`, not {other}").into()),
     }
-}
-
-/// The columns of a record, as `x-columns` names them.
-fn columns(name: &str, value: &Value) -> Result<Vec<Named>> {
-    let named = |entry: &Value| -> Result<Named> {
-        let wrong = |what: &str| format!("{name}: x-columns: {entry}: {what}");
-        let entry_fields = entry.as_object().ok_or_else(|| wrong("is not an object"))?;
-        let known = ["field", "name", "zh", "en", "between", "sql"];
-        if let Some(key) = entry_fields.keys().find(|it| !known.contains(&it.as_str())) {
-            return Err(wrong(&format!("unknown key `{key}`")).into());
-        }
-        let text = |key: &str| match entry.get(key) {
-            None => Ok(None),
-            Some(Value::String(text)) if !text.is_empty() => Ok(Some(text.clone())),
-            Some(_) => Err(wrong(&format!("`{key}` is not a text"))),
-        };
-        let between = match text("between")?.as_deref() {
-            None => None,
-            Some(":") => Some(':'),
-            Some("=") => Some('='),
-            Some(_) => return Err(wrong("`between` is `:` or `=`").into()),
-        };
-        let in_tables = match entry.get("sql") {
-            None => true,
-            Some(Value::Bool(in_tables)) => *in_tables,
-            Some(_) => return Err(wrong("`sql` is true or false").into()),
-        };
-        let field = text("field")?.ok_or_else(|| wrong("names no field"))?;
-        let (name, zh, en) = (text("name")?, text("zh")?, text("en")?);
-        Ok(Named { field, name, zh, en, between, in_tables })
-    };
-    let entries = value.as_array().ok_or_else(|| format!("{name}: x-columns is not a list"))?;
-    entries.iter().map(named).collect()
 }
 
 fn code(name: &str, schema: &Schema) -> Result<Code> {

@@ -189,7 +189,8 @@ fn tolerant(it: &Type, fields: &[Field], kind: Tolerant) -> Result<TokenStream> 
     let name = ident(&it.name);
     let locals = locals(fields);
     let arms = fields.iter().map(|field| {
-        let (ident, reader) = (ident(&field.name), field.tolerant_reader()?);
+        let reader = field.tolerant_reader().map_err(|error| format!("{}.{error}", it.name))?;
+        let ident = ident(&field.name);
         let names: Vec<_> = std::iter::once(&field.name).chain(&field.aliases).collect();
         let name = &field.name;
         Ok(match field.required {
