@@ -3,6 +3,7 @@
 
 mod account;
 mod answer;
+mod canonical;
 mod digest;
 mod endpoint;
 mod entries;
@@ -11,7 +12,7 @@ mod extra;
 mod generated;
 mod ids;
 mod json;
-mod normalize;
+mod layout;
 mod payload;
 mod pull_id;
 mod reader;
@@ -32,6 +33,7 @@ pub use extra::Extra;
 pub use generated::*;
 pub use ids::{AccountId, InvalidId, MarkId, RobotId};
 pub use json::{InvalidJson, Json};
+pub use layout::{Cell, Code, Column, Rows};
 pub use payload::PayloadText;
 pub use pull_id::PullId;
 pub use reading::{Reading, Readings};

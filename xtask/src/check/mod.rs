@@ -4,22 +4,23 @@ mod api;
 mod circles;
 mod dependencies;
 mod facade;
+mod packages;
 mod words;
 
 use std::path::Path;
 
-use crate::cargo::{cargo, command, installed, status};
+use crate::cargo::{Tool, cargo, command, status};
 use crate::{Result, codegen};
 
 pub(crate) use api::stand_in;
 
-/// The version of cargo-deny that is installed where none is found.
-pub(crate) const CARGO_DENY: &str = "0.20.2";
+pub(crate) const CARGO_DENY: Tool =
+    Tool { subcommand: "deny", package: "cargo-deny", version: "0.20.2", minutes: 5 };
 
-/// Runs every check and says which of them failed.
-pub(crate) fn run(root: &Path, spec: &Path, generated: &Path) -> Result<()> {
+/// Runs the checks of these names, or every one, and says which of them failed.
+pub(crate) fn run(root: &Path, spec: &Path, generated: &Path, names: &[&str]) -> Result<()> {
     type Check<'a> = (&'a str, Box<dyn Fn() -> Result<()> + 'a>);
-    let checks: [Check<'_>; 10] = [
+    let checks: [Check<'_>; 11] = [
         ("formatting", Box::new(|| cargo(root, &["fmt", "--all", "--check"]))),
         ("generated code", Box::new(|| codegen::check(spec, generated))),
         ("direction of dependencies", Box::new(|| dependencies::check(root))),
@@ -50,14 +51,20 @@ pub(crate) fn run(root: &Path, spec: &Path, generated: &Path) -> Result<()> {
             }),
         ),
         ("public API", Box::new(|| api::check(root))),
+        ("packages", Box::new(|| packages::check(root))),
         ("licences, bans and sources", Box::new(|| deny(root))),
     ];
+    if let Some(unknown) = names.iter().find(|it| !checks.iter().any(|(name, _)| name == *it)) {
+        let known = checks.map(|(name, _)| format!("{name:?}")).join(", ");
+        return Err(format!("no check {unknown:?}; there are {known}").into());
+    }
     let mut failed = Vec::new();
-    for (name, check) in checks {
+    for (name, check) in checks.iter().filter(|(name, _)| names.is_empty() || names.contains(name))
+    {
         println!("== {name}");
         if let Err(error) = check() {
             eprintln!("xtask: {name}: {error}");
-            failed.push(name);
+            failed.push(*name);
         }
     }
     if failed.is_empty() {
@@ -68,6 +75,6 @@ pub(crate) fn run(root: &Path, spec: &Path, generated: &Path) -> Result<()> {
 }
 
 fn deny(root: &Path) -> Result<()> {
-    installed(root, "deny", "cargo-deny", CARGO_DENY)?;
+    CARGO_DENY.installed(root)?;
     cargo(root, &["deny", "--all-features", "check", "bans", "licenses", "sources"])
 }
