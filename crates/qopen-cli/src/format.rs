@@ -13,7 +13,7 @@ use crate::values::out::refuse_scheme;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum OutputFormat {
-    /// One JSON object a line
+    /// One JSON object per line
     #[default]
     Jsonl,
     /// Comma-separated values with a header
@@ -38,7 +38,7 @@ impl From<OutputFormat> for Format {
 /// Options of CSV.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Args, Serialize, Deserialize)]
 pub(crate) struct CsvArgs {
-    /// CSV: begin with a byte order mark, which Excel needs to read UTF-8
+    /// CSV: begin with a byte order mark, for Excel
     #[arg(long)]
     #[serde(default)]
     pub(crate) bom: bool,
@@ -46,7 +46,7 @@ pub(crate) struct CsvArgs {
     #[arg(long)]
     #[serde(default)]
     pub(crate) csv_safe: bool,
-    /// CSV: write the header and the known codes in words
+    /// CSV: write the header and known codes in words
     #[arg(long, value_enum, value_name = "LANGUAGE")]
     #[serde(default)]
     pub(crate) labels: Option<Language>,
@@ -155,10 +155,13 @@ impl Words {
     }
 }
 
-/// What was asked for of a list's format.
-#[derive(Clone, Copy, Debug, Default)]
+/// The requested form of a list, whose default its place says.
+#[derive(Clone, Copy, Debug, Default, Args)]
 pub(crate) struct Asked {
+    /// Write lists in this format [default: by a file's ending, else jsonl]
+    #[arg(long, value_enum)]
     pub(crate) format: Option<OutputFormat>,
+    #[command(flatten)]
     pub(crate) csv: CsvArgs,
 }
 

@@ -62,9 +62,14 @@ fn main() -> ExitCode {
 }
 
 fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
-    let matches = help::command()
-        .color(terminal::color_of(arguments))
-        .try_get_matches_from(arguments.iter().cloned())?;
+    let command = help::command().color(terminal::color_of(arguments));
+    let matches = command.clone().try_get_matches_from(arguments).or_else(|error| {
+        match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Err(error),
+            // An error is about what was typed. Variables are no part of it.
+            _ => command.mut_args(|it| it.env(None::<&str>)).try_get_matches_from(arguments),
+        }
+    })?;
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut help::command()))
 }
 

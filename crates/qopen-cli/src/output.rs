@@ -8,10 +8,9 @@ use qopen::sink::{FileSink, ListKind, PostgresSink, Sink, SinkError, file_name};
 use qopen::{PublishError, PublishOptions, Published, PulledList, publish_with};
 use serde::{Deserialize, Serialize};
 
-use crate::args::{CsvArgs, OutputFormat};
 use crate::database;
 use crate::exit::{Failure, chain};
-use crate::format::Layout;
+use crate::format::{CsvArgs, Layout, OutputFormat};
 use crate::say;
 
 /// Where lists go, as it was said: noted with each pull, for whoever takes it up again.

@@ -27,7 +27,7 @@ use crate::args::{Common, Role, ServeArgs};
 use crate::beside;
 use crate::database;
 use crate::exit::{Exit, Failure};
-use crate::format::{Asked, Layout};
+use crate::format::Layout;
 use crate::output::Output;
 use crate::report::count;
 use crate::say::{self, say};
@@ -247,18 +247,17 @@ pub(crate) async fn run(
 
 /// How the lists of `--out` are written.
 fn layout(args: &ServeArgs) -> Result<Layout, Failure> {
-    let asked = Asked { format: args.format, csv: args.csv };
     match &args.out {
         // Only a folder or a database will do; what the name of a file says does not matter.
         Some(out) if out.is_dir() || database::of(out).is_some() => {
             database::check_flag("--out", out)?;
-            asked.at(out, Layout::default())
+            args.layout.at(out, Layout::default())
         }
         Some(out) => {
             let fails = |reason| Failure::usage(format!("--out: {reason}"));
             refuse_scheme(out).map_err(fails).map(|()| Layout::default())
         }
-        None if asked.is_nothing() => Ok(Layout::default()),
+        None if args.layout.is_nothing() => Ok(Layout::default()),
         None => Err(Failure::usage(
             "--format, --bom, --csv-safe and --labels are of the lists that --out names; give --out FOLDER",
         )),

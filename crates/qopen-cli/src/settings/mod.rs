@@ -1,8 +1,10 @@
 //! Settings: from a flag, else the environment, else the file, else a default.
 
 mod check;
+mod declared;
 mod file;
 mod files;
+mod given;
 mod load;
 mod mistakes;
 mod nearest;
@@ -12,7 +14,6 @@ pub(crate) mod schedule;
 mod spec;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsString;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -24,7 +25,6 @@ use qopen::callback::{CallbackKeys, Keyring};
 use qopen::journal::Location;
 use qopen::types::Secret;
 
-use crate::args::Common;
 use crate::database::refuse_password;
 use crate::exit::{Failure, chain};
 use crate::say::{caution, say};
@@ -32,8 +32,10 @@ use crate::serve::Host;
 use crate::values::address::resolve;
 use crate::values::{at_least_one, duration};
 use crate::zone::Zone;
+pub(crate) use declared::*;
+pub(crate) use given::Given;
 use schedule::Found;
-pub(crate) use spec::*;
+pub(crate) use spec::Spec;
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -339,31 +341,5 @@ fn control_token(token: &Secret) -> Result<(), String> {
             Err(format!("it has {length} characters, and needs at least {TOKEN}"))
         }
         _ => Ok(()),
-    }
-}
-
-fn flag_value(flags: &Common, spec: &Spec) -> Option<OsString> {
-    let text = |text: &Option<String>| text.as_ref().map(OsString::from);
-    let path = |path: &Option<PathBuf>| path.as_ref().map(OsString::from);
-    match spec.name {
-        "base_url" => text(&flags.base_url),
-        "app_key" => text(&flags.app_key),
-        "listen" => text(&flags.listen),
-        "callback_path" => text(&flags.callback_path),
-        "control" => text(&flags.control),
-        "control_host" if !flags.control_host.is_empty() => {
-            Some(flags.control_host.join(",").into())
-        }
-        "tls_cert" => path(&flags.tls_cert),
-        "tls_key" => path(&flags.tls_key),
-        "max_connections" => text(&flags.max_connections),
-        "max_connections_per_peer" => text(&flags.max_connections_per_peer),
-        "refuse_stale" => text(&flags.refuse_stale),
-        "data_dir" => path(&flags.data_dir),
-        "journal" => text(&flags.journal),
-        "proxy" => text(&flags.proxy),
-        "ca_file" => path(&flags.ca_file),
-        "request_timeout" => text(&flags.request_timeout),
-        _ => None,
     }
 }

@@ -228,7 +228,7 @@ fn narrow(it: char) -> Option<char> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::spec::*;
+    use super::super::declared::*;
     use super::*;
 
     const AES: &str = "canary-aes-key-of-32-bytes-00000";
