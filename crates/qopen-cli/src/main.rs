@@ -3,7 +3,6 @@
 mod args;
 mod assemble;
 mod beside;
-mod copy;
 mod database;
 mod demo;
 mod doctor;
@@ -13,6 +12,7 @@ mod export;
 mod format;
 mod help;
 mod journal;
+mod journal_copy;
 mod kept;
 mod log;
 mod migrate;
@@ -134,7 +134,7 @@ fn run_verb(cli: Cli) -> Result<Exit, Failure> {
             on_runtime(doctor::run(&args, &settings::Settings::find(&cli.common)?))
         }
         Verb::Migrate(args) => on_runtime(migrate::run(args, settings()?)),
-        Verb::Journal(verb) => on_runtime(copy::run(verb)),
+        Verb::Journal(verb) => on_runtime(journal_copy::run(verb)),
         Verb::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut help::command(), "qopen", &mut script);
@@ -158,9 +158,9 @@ where
     let done = runtime.block_on(work);
     say::writer::flush(wiring::patience);
     // A call into storage that hangs does not keep the process.
-    runtime.shutdown_timeout(LAST_CALLS);
+    runtime.shutdown_timeout(STORAGE_GRACE);
     done
 }
 
 /// How long calls into storage that are under way may take when the work is done.
-const LAST_CALLS: std::time::Duration = std::time::Duration::from_secs(1);
+const STORAGE_GRACE: std::time::Duration = std::time::Duration::from_secs(1);
