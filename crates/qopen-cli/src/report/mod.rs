@@ -1,6 +1,7 @@
 //! What is said while a pull runs and when it has ended.
 
 mod came;
+mod news;
 mod progress;
 mod summary;
 mod words;
@@ -15,7 +16,8 @@ use qopen::journal::PullId;
 use qopen::{Progress, Status};
 use serde::Serialize;
 
-pub(crate) use came::{Came, News};
+pub(crate) use came::Came;
+pub(crate) use news::News;
 pub(crate) use progress::waiting_for;
 pub(crate) use summary::{Summary, in_words, refusal};
 pub(crate) use words::count;

@@ -5,13 +5,13 @@ use clap::{Arg, Command, CommandFactory as _};
 use crate::args::{Cli, SETTINGS};
 use crate::exit;
 
-/// What `-h` says of the rest.
+/// The end of `-h`.
 const SHORT: &str = "Use --help to see the settings too.";
 
-/// What `--help` of a verb says of the settings.
+/// The end of a verb's `--help`.
 const LONG: &str = "A flag comes before the environment, the environment before qopen.toml.";
 
-/// The command line.
+/// Returns the command line.
 pub(crate) fn command() -> Command {
     let command = Cli::command().after_help(SHORT).after_long_help(exit::HELP);
     let settings = |arg: Arg| match arg.get_help_heading() {
@@ -22,10 +22,13 @@ pub(crate) fn command() -> Command {
 }
 
 fn with_footers(command: Command) -> Command {
-    command.mut_subcommands(|it| {
-        // What a verb says of itself stays before it.
-        let before = it.get_after_help().map(|it| format!("{it}\n\n")).unwrap_or_default();
-        let (short, long) = (format!("{before}{SHORT}"), format!("{before}{LONG}"));
-        with_footers(it.after_help(short).after_long_help(long))
+    command.mut_subcommands(|verb| {
+        // A footer of the verb itself stays before the common one.
+        let own = verb.get_after_help().map(|footer| format!("{footer}\n\n")).unwrap_or_default();
+        let (short, long) = (format!("{own}{SHORT}"), format!("{own}{LONG}"));
+        with_footers(verb.after_help(short).after_long_help(long))
     })
 }
+
+#[cfg(test)]
+mod tests;
