@@ -16,7 +16,7 @@ const _: () = {
     is::<SharedKeyring>();
     is::<TimestampAge>();
     is::<TimestampPolicy>();
-    is::<VerifiedEnvelope>();
+    is::<VerifiedEnvelope<'static>>();
 };
 
 #[cfg(feature = "receiver")]
