@@ -1,4 +1,4 @@
-//! The cases that have a name.
+//! Cases with a name.
 
 use std::time::Duration;
 
@@ -77,12 +77,12 @@ fn a_robot_without_customers_is_complete() {
 fn i6_a_late_page_makes_a_new_revision() {
     let (mut assembler, key) = started(PullOptions::default());
     assembler.handle_page(at(0), test_page(false, &[1]));
-    // The quiet has passed, though nobody said so: the page is late.
+    // The quiet has passed, although `handle_timeout` was not called: the page is late.
     assert_eq!(assembler.handle_page(at(4), test_page(true, &[2])), Verdict::Late);
     assert_eq!(assembler.handle_page(at(5), test_page(true, &[2])), Verdict::Duplicate);
     let fold = assembler.take_fold(&key).unwrap();
     assert_eq!(fold.accounts(), 2);
-    // With the fold in other hands, copies are still known.
+    // Copies are still recognised after the fold was taken.
     assert_eq!(assembler.handle_page(at(6), test_page(true, &[2])), Verdict::Duplicate);
     assert_eq!(assembler.handle_page(at(6), test_page(true, &[3])), Verdict::Late);
     let revisions: Vec<u32> = std::iter::from_fn(|| assembler.poll_event())
@@ -91,13 +91,13 @@ fn i6_a_late_page_makes_a_new_revision() {
             _ => None,
         })
         .collect();
-    // Pages that come within ten seconds of one another make one revision.
+    // Pages within ten seconds of one another make one revision.
     assert!(revisions.is_empty());
     assert_eq!(assembler.poll_timeout(), Some(at(16)));
     assembler.handle_timeout(at(16));
     let revised = assembler.poll_event();
     assert!(matches!(revised, Some(Event::Revised { revision: 2, .. })), "{revised:?}");
-    // Remembered for the retention, from when it ended, and no longer.
+    // The pull is remembered for the retention, counted from its end.
     assembler.handle_timeout(at(102));
     assert!(assembler.progress(&key).is_some());
     assembler.handle_timeout(at(103));
@@ -241,7 +241,8 @@ fn i11_every_limit_holds_at_the_bound_and_one_past_it() {
         assembler.start(at(time), key.clone(), PullOptions::default()).unwrap();
         assembler.cancel(at(time), &key).unwrap();
     }
-    // Forgotten when it is said to be, so that what was said before can still be acted upon.
+    // The pull is forgotten when the event is polled, so that earlier events can still be acted
+    // upon.
     assert!(assembler.take_fold(&PullKey::new("r", "a")).is_some());
     while assembler.poll_event().is_some() {}
     assert!(assembler.progress(&PullKey::new("r", "a")).is_none());
@@ -260,7 +261,8 @@ fn i11_late_unread_and_merged_pages_count_against_the_limit() {
     };
     let owed = |ids: &[u8]| test_page(true, ids).digest;
 
-    // Late: the last that has room makes a revision, the next one is reported and changes nothing.
+    // The last late page within the limit makes a revision; the next one is reported and changes
+    // nothing.
     let (mut assembler, key) = fresh();
     assembler.handle_page(at(0), test_page(false, &[1]));
     assert_eq!(assembler.handle_page(at(4), test_page(true, &[2])), Verdict::Late);
@@ -272,7 +274,7 @@ fn i11_late_unread_and_merged_pages_count_against_the_limit() {
     let last = std::iter::from_fn(|| assembler.poll_event()).last();
     assert_eq!(last, Some(Event::Anomaly(over)));
 
-    // Owed and unreadable ones count as pages; a known one is no other page, whatever it becomes.
+    // Owed and unreadable pages count as pages; a known page counts once, whatever it becomes.
     let (mut assembler, key) = fresh();
     assembler.handle_owed_page(at(0), &key, owed(&[1]));
     assembler.handle_unreadable_page(at(0), &key, owed(&[2]));
@@ -282,7 +284,7 @@ fn i11_late_unread_and_merged_pages_count_against_the_limit() {
     assembler.handle_owed_page(at(0), &key, owed(&[3]));
     assert_eq!(failure(&mut assembler), Some(Failure::LimitReached(Limit::Pages)));
 
-    // Merged: at the bound, one account past it, one page past it.
+    // Merges: at the limit, one account past it, one page past it.
     let merged = |pages: &[&[u8]]| {
         let (mut assembler, key) = fresh();
         let mut fold = qopen_assembler::Fold::new(&key);
@@ -341,7 +343,8 @@ fn every_basis_of_completion_and_their_combinations() {
     assert_eq!(basis(None, true), Some(Ok((None, None, true))));
     assert_eq!(basis(Some(2), false), Some(Ok((settle, Some(2), false))));
     assert_eq!(basis(Some(2), true), Some(Ok((None, Some(2), true))));
-    // More than expected is no fault, fewer is; nobody's word stands in for what is known to lack.
+    // More accounts than expected are no fault, fewer are. A declared end does not replace the
+    // missing ones.
     assert_eq!(basis(Some(1), false), Some(Ok((settle, Some(1), false))));
     let fewer = Failure::FewerThanExpected { expected: 3 };
     assert_eq!(basis(Some(3), false), Some(Err(fewer.clone())));
@@ -370,7 +373,7 @@ fn e8_copies_prolong_the_quiet_by_one_idle_timeout_in_all() {
     for second in (2..=200).step_by(2) {
         assembler.handle_page(at(second), test_page(false, &[1]));
     }
-    // Heard of last, as far as it counts, at 60 s; quiet for 3 s then.
+    // The last sign that counts came at 60 s; then 3 s of quiet.
     let completed = std::iter::from_fn(|| assembler.poll_event()).find_map(|event| match event {
         Event::Completed { progress, .. } => Some(progress.last_activity),
         _ => None,
@@ -394,7 +397,7 @@ fn e3_what_was_refused_is_not_quiet() {
     let basis = basis.unwrap();
     assert_eq!((basis.quiet, basis.refusals), (Some(Duration::from_secs(60)), 1));
 
-    // One that is older than the idle timeout says nothing of what comes now.
+    // A refusal older than the idle timeout says nothing of pages that come now.
     let (mut assembler, key) = started(PullOptions::default());
     assembler.handle_refusal(at(2));
     assembler.handle_page(at(61), test_page(false, &[1]));
@@ -433,10 +436,10 @@ fn e7_a_report_without_a_mark_is_about_a_pull_requested_before_it_was_signed() {
     later.start(at(100), second.clone(), PullOptions::default()).unwrap();
     later.handle_error(at(101), report(at(94)));
     assert_eq!(failure(&mut later), None);
-    // Within the tolerance between two clocks.
+    // Within the tolerance between the two clocks.
     later.handle_error(at(101), report(at(95)));
     assert_eq!(failure(&mut later), Some(Failure::Reported { code: 5, message: String::new() }));
-    // One that another process requested goes back further.
+    // A pull that another process requested reaches further back.
     let (mut resumed, before) = (Assembler::<Account>::new(config()), Duration::from_secs(50));
     let options = PullOptions::default().requested_before(before);
     resumed.start(at(100), second, options).unwrap();
@@ -491,14 +494,14 @@ fn e9_what_was_complete_stays_so() {
 fn e9_an_outage_is_not_quiet() {
     let (mut assembler, key) = started(PullOptions::default());
     assembler.handle_page(at(0), test_page(false, &[1]));
-    // Nothing was heard from the first second on.
+    // An outage from the first second on.
     assembler.handle_outage_began(at(2), at(1));
     assembler.handle_timeout(at(100));
     assert!(!completed(&mut assembler));
     assembler.handle_outage_ended(at(101));
-    // It was longer than the idle timeout: that patience begins after it.
+    // The outage was longer than the idle timeout: the timeout's patience begins after it.
     assert_eq!(assembler.progress(&key).unwrap().due, Some(at(161)));
-    // Short ones extend the patience in place: one second of quiet before, and 59 after them.
+    // Short outages extend the patience in place: one second of quiet before, and 59 after them.
     assembler.handle_outage_began(at(111), at(111));
     assembler.handle_outage_ended(at(114));
     assert_eq!(assembler.progress(&key).unwrap().due, Some(at(163)));
