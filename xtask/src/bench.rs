@@ -1,11 +1,11 @@
-//! The benches, built as users get the binary.
+//! Builds and runs the benches.
 
 use std::path::Path;
 use std::process::Command;
 
 use crate::Result;
 
-/// Builds the binary and the benches, and runs those that are named, or all.
+/// Builds the binary and the benches in release mode, and runs the named ones, or all.
 pub fn run(root: &Path, names: &[&str]) -> Result<()> {
     let build = ["build", "--release", "--locked", "-p", "qopen-cli", "-p", "qopen-bench"];
     let built = Command::new(env!("CARGO")).args(build).current_dir(root).status()?;

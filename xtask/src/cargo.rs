@@ -1,11 +1,11 @@
-//! Cargo's commands.
+//! Runs cargo's commands.
 
 use std::path::Path;
 use std::process::Command;
 
 use crate::Result;
 
-/// Installs a subcommand of cargo where it is missing.
+/// Installs a missing subcommand of cargo.
 pub(crate) fn installed(root: &Path, subcommand: &str, name: &str, version: &str) -> Result<()> {
     if command(root, &[subcommand, "--version"]).output()?.status.success() {
         return Ok(());

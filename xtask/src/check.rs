@@ -1,4 +1,4 @@
-//! `cargo xtask check`: everything that must hold before a change is good.
+//! `cargo xtask check`: everything that must pass before a change is merged.
 
 mod api;
 mod circles;
@@ -16,7 +16,7 @@ pub(crate) use api::stand_in;
 /// The version of cargo-deny that is installed where none is found.
 pub(crate) const CARGO_DENY: &str = "0.20.2";
 
-/// Runs every check and says which of them failed.
+/// Runs every check, and names those that failed.
 pub(crate) fn run(root: &Path, spec: &Path, generated: &Path) -> Result<()> {
     type Check<'a> = (&'a str, Box<dyn Fn() -> Result<()> + 'a>);
     let checks: [Check<'_>; 10] = [

@@ -1,4 +1,4 @@
-//! No dependency's type stands in a public signature, but where that is the point.
+//! Public signatures show no dependency's type, unless it is allowed here.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -9,9 +9,8 @@ use crate::Result;
 use crate::cargo::command;
 
 /// The published libraries, and the foreign crates whose types they may show: axum's router and
-/// tokio's socket where routes are the
-/// product and are served, futures-core's `Stream` where there is no other name for it, and the client
-/// library of PostgreSQL in the crate that is for sharing it.
+/// tokio's socket, because routes are the product and are served; futures-core's `Stream`, because
+/// std has none; PostgreSQL's client library, in the crate that shares it.
 const CRATES: [(&str, &[&str]); 10] = [
     ("qopen-types", &[]),
     ("qopen-assembler", &[]),
@@ -28,7 +27,7 @@ const CRATES: [(&str, &[&str]); 10] = [
     ("qopen-simulator", &[]),
 ];
 
-/// The language's own crates, and the traits that everybody implements.
+/// The language's own crates, and traits that most crates implement.
 const COMMON: [&str; 5] = ["std", "core", "alloc", "serde", "serde_core"];
 
 pub(crate) fn check(root: &Path) -> Result<()> {
@@ -50,15 +49,15 @@ pub(crate) fn check(root: &Path) -> Result<()> {
     .into())
 }
 
-/// Set for the process that stands in for rustdoc.
+/// Set for the process that replaces rustdoc.
 const STAND_IN: &str = "QOPEN_XTASK_IS_RUSTDOC";
 
-/// Makes every crate's description of itself.
+/// Makes every crate's description of its API.
 ///
-/// Rustdoc's JSON is the compiler's own view of the API, and is not stable yet: only names are
-/// taken from it, and a layout that is not understood is an error, not a pass. The switch that
-/// allows it must reach rustdoc and not the compiler, or every dependency is built anew; so this
-/// program stands between cargo and rustdoc.
+/// Rustdoc's JSON is the compiler's own view of the API, and is not stable yet: only names are read
+/// from it, and an unknown layout is an error. The switch that allows it must reach rustdoc and not
+/// the compiler, or cargo builds every dependency anew. So this program runs between cargo and
+/// rustdoc.
 fn make_json(root: &Path) -> Result<()> {
     let doc = ["doc", "--workspace", "--no-deps", "--lib", "--all-features", "--locked"];
     let status = command(root, &doc)
@@ -69,7 +68,7 @@ fn make_json(root: &Path) -> Result<()> {
     if status.success() { Ok(()) } else { Err("rustdoc failed".into()) }
 }
 
-/// In the process that stands in for rustdoc: runs it, and says how it ended.
+/// Runs rustdoc and returns its exit code, in the process that replaces it.
 pub(crate) fn stand_in() -> Option<std::process::ExitCode> {
     std::env::var_os(STAND_IN)?;
     let status = std::process::Command::new("rustdoc")
@@ -103,12 +102,12 @@ fn foreign_types(json: &Value, allowed: &[&str]) -> BTreeSet<String> {
     }
     for item in index.values() {
         let inner = &item["inner"];
-        // Implementations that the compiler or another crate's blanket gives to everything.
+        // The compiler and blanket implementations add these to every type.
         let given =
             !inner["impl"]["blanket_impl"].is_null() || inner["impl"]["is_synthetic"] == true;
         let local = item["crate_id"] == 0;
         let shown = matches!(item["visibility"].as_str(), Some("public" | "default"));
-        // What another crate's module re-exports of itself is ours to pass on.
+        // An item that another crate's module re-exports is allowed.
         if !local || !shown || given || !inner["use"].is_null() || !inner["module"].is_null() {
             continue;
         }
@@ -128,7 +127,7 @@ fn foreign_types(json: &Value, allowed: &[&str]) -> BTreeSet<String> {
     found
 }
 
-/// The ids of every type and trait that is named.
+/// The ids of all named types and traits.
 fn collect<'a>(value: &'a Value, out: &mut Vec<&'a Value>) {
     match value {
         Value::Object(fields) => {

@@ -1,4 +1,4 @@
-//! The spec, reduced to what code is made of.
+//! The spec, reduced to what the generator needs.
 
 use oas3::spec::{
     ObjectOrReference, ObjectSchema, Operation, PathItem, Schema, SchemaType, SchemaTypeSet,
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::Result;
 
-/// Everything that code is generated for, in the spec's order.
+/// Everything to generate code for, in the spec's order.
 pub(crate) struct Model {
     pub(crate) types: Vec<Type>,
     pub(crate) endpoints: Vec<Endpoint>,
@@ -19,7 +19,7 @@ pub(crate) struct Type {
     pub(crate) shape: Shape,
     /// The `event_type` under which it arrives by callback.
     pub(crate) event_type: Option<i64>,
-    /// Whether it is read field by field where it cannot be read as a whole.
+    /// Whether it is read field by field if reading it as a whole fails.
     pub(crate) tolerant: Option<Tolerant>,
 }
 
