@@ -1,4 +1,4 @@
-//! The benches, built as users get the binary.
+//! Builds and runs the benches.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! Cargo's commands.
+//! Runs cargo's commands.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! The fuzz targets, one after another, under libFuzzer.
+//! Runs the fuzz targets under libFuzzer, one after another.
 
 use std::path::Path;
 
@@ -10,9 +10,9 @@ const CARGO_FUZZ: Tool =
 
 const FOLDER: &str = "crates/qopen-fuzz";
 
-/// Makes the seeds and runs the targets for so many seconds each.
+/// Makes the seeds and runs each target for this many seconds.
 ///
-/// Without a sanitizer: there is no unsafe code to watch, and so the stable compiler will do.
+/// Without a sanitizer: the code has no `unsafe`, so the stable compiler is enough.
 pub(crate) fn run(root: &Path, seconds: u32, targets: &[&str]) -> Result<()> {
     CARGO_FUZZ.installed(root)?;
     let manifest = format!("{FOLDER}/Cargo.toml");
@@ -38,7 +38,7 @@ pub(crate) fn run(root: &Path, seconds: u32, targets: &[&str]) -> Result<()> {
     if let Some(unknown) = targets.iter().find(|it| !all.contains(it)) {
         return Err(format!("no target {unknown:?}; there are {}", all.join(", ")).into());
     }
-    // To libFuzzer, 0 is for ever.
+    // libFuzzer runs for ever with 0.
     let time = format!("-max_total_time={}", seconds.max(1));
     for target in if targets.is_empty() { &all } else { targets } {
         println!("== {target}, {seconds} s");

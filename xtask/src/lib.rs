@@ -1,4 +1,4 @@
-//! Code generation and checks of this workspace: all of it is here, so that it can be fuzzed.
+//! Code generation and checks of this workspace, as a library so that it can be fuzzed.
 
 #![allow(
     clippy::print_stdout,
@@ -43,7 +43,7 @@ usage: cargo xtask TASK
                      names them
 ";
 
-/// Does what the command line says.
+/// Runs the command of the command line.
 #[must_use]
 pub fn main() -> ExitCode {
     if let Some(code) = check::stand_in() {
@@ -107,15 +107,15 @@ fn run(words: &[&str]) -> Result<()> {
     }
 }
 
-/// How many differences there are between a vendor's page and the spec, known ones included.
+/// Counts the differences between a vendor's page and the spec, known ones included.
 ///
 /// # Errors
-/// When the page or the spec cannot be understood.
+/// A message, if the page or the spec cannot be read.
 pub fn differences(page: &str, spec: &str) -> Result<usize> {
     spec_diff::diff(page, spec).map(|found| found.new.len() + found.known.len())
 }
 
-/// Prints the differences; fails where there are any that are not known.
+/// Prints the differences; fails if one is not known.
 fn report(page: &str, spec: &str) -> Result<()> {
     let found = spec_diff::diff(page, spec)?;
     for line in &found.known {

@@ -1,4 +1,4 @@
-//! The property tests at length.
+//! Runs the property tests at length.
 
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -10,7 +10,7 @@ use crate::cargo::command;
 /// With each, what the names of its properties have in common where it has other tests too.
 const CRATES: [(&str, &str); 2] = [("qopen-assembler", ""), ("qopen", "evidence::")];
 
-/// Runs every property with that many cases. The seed is new each time unless given; it is printed,
+/// Runs every property with this many cases. The seed is new each time unless given. It is printed,
 /// and the same seed runs the same cases.
 pub(crate) fn run(root: &Path, cases: u32, seed: Option<u64>) -> Result<()> {
     let seed = match seed {

@@ -1,4 +1,4 @@
-//! What the project is made of, and what is known against it.
+//! The project's components, and their known vulnerabilities.
 
 use std::path::Path;
 
@@ -11,8 +11,8 @@ use crate::check::CARGO_DENY;
 const CARGO_CYCLONEDX: Tool =
     Tool { subcommand: "cyclonedx", package: "cargo-cyclonedx", version: "0.5.9", minutes: 3 };
 
-/// Looks for known vulnerabilities. The database of advisories comes from the network, so this is no
-/// part of `check`: a machine that cannot have it fails here, and says so.
+/// Looks for known vulnerabilities. The database of advisories comes from the network, so this is
+/// not part of `check`: it fails on a machine without it.
 pub(crate) fn audit(root: &Path) -> Result<()> {
     CARGO_DENY.installed(root)?;
     cargo(root, &["deny", "--all-features", "check", "advisories"]).map_err(|error| {
@@ -37,7 +37,7 @@ pub(crate) fn sbom(root: &Path) -> Result<()> {
         name,
     ];
     cargo(root, &make)?;
-    // It leaves one beside every manifest; the binary's is what is wanted.
+    // cargo-cyclonedx leaves one beside every manifest; only the binary's is wanted.
     let file = format!("{name}.json");
     let made = std::fs::read_to_string(root.join("crates/qopen-cli").join(&file))?;
     let metadata = Metadata::of(root)?;

@@ -1,5 +1,5 @@
-//! The journal in PostgreSQL beside the one on disk and beside what any insert there must cost; and how
-//! long it is from the last page to the published list. Needs the server's programs.
+//! The journal in PostgreSQL, compared with the journal on disk and with plain inserts; and the
+//! time from the last page to the published list. Needs the server's programs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -36,7 +36,7 @@ pub(crate) fn run() -> Result<()> {
     runtime.block_on(lists(&server))
 }
 
-/// A journal that is in nobody else's way: a database of its own, or a folder.
+/// An empty journal: a database or a folder of its own.
 async fn fresh(server: &Server, name: &str) -> Result<Arc<dyn Store>> {
     let location = Location::parse(&server.create(name).await?)?;
     location.migrate().await?;
@@ -71,7 +71,7 @@ async fn appends(server: &Server) -> Result<()> {
     table.finish()
 }
 
-/// Every producer to its end; appends a second.
+/// Runs every producer to its end; returns appends a second.
 async fn produced(pages: &Arc<Vec<PageRecord>>, journal: Arc<dyn Store>) -> Result<f64> {
     let next = Arc::new(AtomicUsize::new(0));
     let begun = Instant::now();
@@ -93,7 +93,7 @@ async fn produced(pages: &Arc<Vec<PageRecord>>, journal: Arc<dyn Store>) -> Resu
     Ok(pages.len() as f64 / begun.elapsed().as_secs_f64())
 }
 
-/// The same bytes by the plainest statement there is: a row, a commit, a connection for each producer.
+/// The same bytes by the plainest statement: a row, a commit, a connection for each producer.
 async fn inserts(server: &Server, pages: &Arc<Vec<PageRecord>>) -> Result<f64> {
     let database = Database::new(&server.url())?;
     let table = "DROP TABLE IF EXISTS raw;
@@ -126,7 +126,7 @@ async fn inserts(server: &Server, pages: &Arc<Vec<PageRecord>>) -> Result<f64> {
     Ok(pages.len() as f64 / begun.elapsed().as_secs_f64())
 }
 
-/// From the moment the last page's append is answered to the moment the list is published.
+/// Time from the answer to the last page's append to the published list.
 async fn lists(server: &Server) -> Result<()> {
     let title = format!(
         "From the last page's answer to the published list, less the {} ms of quiet; {LISTS} lists of {PAGES} pages of 100, one after the other",
@@ -171,7 +171,7 @@ async fn published(journal: Arc<dyn Store>, sink: Arc<dyn Sink>) -> Result<Vec<D
         let (robot_id, mark_id) = ("robot".parse()?, format!("mark-{number}").parse()?);
         let template = Template::new(100, &robot_id, &mark_id)?;
         let pull = PullId { robot_id, mark_id };
-        // Somebody else's pull: what any receiver keeps of it, any worker publishes.
+        // An external pull: any worker publishes the pages that any receiver keeps.
         for page in 0..PAGES {
             let text = template.text(page, page + 1 == PAGES)?;
             journal.append(PageRecord::new(pull.clone(), Payload::new(text))).await?;

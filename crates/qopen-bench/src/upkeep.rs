@@ -1,5 +1,5 @@
-//! What grows with a journal and must not be felt: compaction beside appends, looks at a long history, and
-//! revisions of a long list.
+//! Work that grows with a journal and must not slow it: compaction beside appends, looks at a long
+//! history, and revisions of a long list.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,12 +21,12 @@ use crate::pages::{Template, ring};
 use crate::report::Table;
 use crate::scratch::Scratch;
 
-/// Pages of the history that is looked at.
+/// Pages of the long history.
 const HISTORY: usize = 3_000_000;
 
 const LOOKS: usize = 300;
 
-/// Customers of the list that is revised, a hundred a page.
+/// Customers of the revised list, a hundred a page.
 const CUSTOMERS: usize = 300_000;
 
 const LATE: usize = 30;
@@ -51,8 +51,8 @@ fn pull(mark: &str) -> Result<PullId> {
     Ok(PullId { robot_id: "robot".parse()?, mark_id: mark.parse()? })
 }
 
-/// The first appends after a restart, while what was forgotten is compacted, beside the same appends
-/// when there is nothing to do.
+/// The first appends after a restart, while forgotten pages are compacted, compared with the same
+/// appends when nothing is compacted.
 async fn compaction() -> Result<()> {
     let title = "Appends to a journal of 2 GB that was just opened, one after the other: half of its pages were forgotten, a third of its records were events";
     let columns = ["meanwhile", "appends", "p50, ms", "p99, ms", "longest, ms"];
@@ -61,7 +61,7 @@ async fn compaction() -> Result<()> {
     let journal = Arc::new(DiskJournal::open(folder.path())?);
     let (kept, gone) = (pull("kept")?, pull("gone")?);
     let template = Template::new(160, &kept.robot_id, &kept.mark_id)?;
-    // Packing makes them a third: what counts is what is stored.
+    // Packing makes them a third: stored bytes count.
     let mut number = 0;
     while journal.stats().bytes < 2 << 30 {
         let mut batch = tokio::task::JoinSet::new();
@@ -127,8 +127,8 @@ async fn append(
     Ok(begun.elapsed())
 }
 
-/// A look for what is new, in a database that has a long history, and while somebody leaves a transaction
-/// open.
+/// A look for new pages, in a database with a long history, and while another client keeps a
+/// transaction open.
 async fn looks(server: &Server) -> Result<()> {
     let title = format!(
         "A look for what is new, one page at a time; {} million pages of history, all of them kept since another's transaction began",
@@ -148,7 +148,7 @@ async fn looks(server: &Server) -> Result<()> {
     let foreign = other.transaction().await?;
     foreign.execute("SELECT pg_current_xact_id()", &[]).await?;
     history(&client).await?;
-    // All of it is told of once.
+    // One claim reports all of it.
     let claims = journal.claim(&WorkerId::new("history"), Duration::from_secs(60), 1000).await?;
     for claim in &claims {
         journal.finish(claim).await?;
@@ -159,7 +159,7 @@ async fn looks(server: &Server) -> Result<()> {
     table.finish()
 }
 
-/// Pages of a hundred pulls that are done with.
+/// The pages of a hundred finished pulls.
 async fn history(client: &Connection) -> Result<()> {
     let make = format!(
         "INSERT INTO qopen_journal.pull (robot_id, mark_id, pages)
@@ -218,7 +218,7 @@ async fn revisions() -> Result<()> {
     let worker =
         Worker::start(client.engine(), Arc::clone(&journal) as _, WorkerOptions::default());
     let late = async {
-        // The list is there first.
+        // The list comes first.
         while journal.pull(&id).await?.is_none_or(|state| state.published().is_none()) {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -259,7 +259,7 @@ async fn revisions() -> Result<()> {
     table.finish()
 }
 
-/// Seconds that this process has spent on a processor.
+/// Processor time of this process, in seconds.
 fn cpu() -> Result<f64> {
     let usage =
         crate::pull::usage_of(std::process::id()).ok_or("this system says nothing of it")?;

@@ -1,16 +1,16 @@
-//! Any text as a payload and as an account: the readers of the usual spelling against the general
-//! ones.
+//! Any text as a payload and as an account: the readers of the common form, compared with the
+//! general ones.
 
 use qopen_types::{Account, CallbackSkim, EventType, RobotAccountListCallback};
 
 const SPACE: [char; 4] = [' ', '\n', '\t', '\r'];
 
-/// Reads them both ways.
+/// Reads the text by both.
 pub fn run(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let _ = (EventType::of_payload(text), serde_json::from_str::<RobotAccountListCallback>(text));
     let skim = CallbackSkim::read(text);
-    // A name with an escape in it is left to the general reader, and everything after it.
+    // A name with an escape goes to the general reader, and everything after it.
     if let Some(rest) = text.trim_start_matches(SPACE).strip_prefix('{') {
         let comma = if rest.trim_start_matches(SPACE).starts_with('}') { "" } else { "," };
         let escaped = format!("{{\"\\u0078\":0{comma}{rest}");

@@ -1,4 +1,4 @@
-//! GetRobotAccountListAsync: asks for a robot's customer list.
+//! GetRobotAccountListAsync: requests a robot's customer list.
 
 use qopen_types::{
     Endpoint, GetRobotAccountListAsync, Refusal, RobotAccountListAnswer, RobotAccountListRequest,
@@ -7,25 +7,28 @@ use qopen_types::{
 
 use crate::{SendError, Sender};
 
-/// The gateway took the request; the list comes by callback, and may have begun to.
+/// The gateway accepted the request. The list comes by callback, and may have begun to arrive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Accepted {
-    /// The serial number that the gateway filed it under, where it gave one.
+    /// The gateway's serial number of the request, if it gave one.
     pub serial_no: Option<String>,
-    /// Whether the gateway said so by a code. Without one, a JSON object counts as yes.
+    /// Whether the answer had a code. A JSON object without one counts as accepted.
     pub explicit: bool,
 }
 
 impl Sender {
-    /// Asks for a robot's full customer list (protocol section 1).
+    /// Requests a robot's full customer list (protocol section 1).
     ///
-    /// Tries again by the [`RetryPolicy`](crate::RetryPolicy) with the same mark, and once more
-    /// with a fresh token where the gateway does not accept the one it got.
+    /// Retries by the [`RetryPolicy`](crate::RetryPolicy) with the same mark, and once with a fresh
+    /// token if the gateway does not accept the first one.
     ///
     /// # Errors
-    /// [`SendError`]; after `Refused` and `Unauthorized` the gateway has not taken the request,
-    /// after the others it may have.
+    /// [`SendError`]. After `Refused` and `Unauthorized` the gateway has not accepted the request;
+    /// after the other variants it may have.
+    ///
+    /// # Cancellation
+    /// After the future was dropped, the gateway may have accepted the request.
     pub async fn request_account_list(
         &self,
         request: &RobotAccountListRequest,
@@ -45,7 +48,7 @@ impl Sender {
         }
         match self.tokens.replace(&token).await {
             Ok(fresh) => self.ask(request, &fresh).await,
-            // There is no other token: what the gateway said of this one is the better answer.
+            // There is no other token: the gateway's answer to this one is the better error.
             Err(crate::TokenError::Fixed) => first,
             Err(error) => Err(SendError::Token(error)),
         }

@@ -1,4 +1,4 @@
-//! One POST of JSON, with limit, retries and time-outs.
+//! One POST of JSON, with rate limit, retries and timeouts.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -16,19 +16,19 @@ use crate::headers;
 use crate::proxy::ProxyUsed;
 use crate::retry::RetryPolicy;
 
-/// The largest answer that is read, in bytes; a true one has a few hundred.
+/// Longest answer that is read, in bytes; a real one has a few hundred.
 const ANSWER_LIMIT: usize = 1024 * 1024;
 
 const TOKEN: HeaderName = HeaderName::from_static("token");
 
 pub(crate) struct Transport {
     pub(crate) client: reqwest::Client,
-    /// The host alone.
+    /// Scheme and host.
     pub(crate) base_url: Url,
-    /// What the client uses, for errors.
+    /// The client's proxy, for errors.
     pub(crate) proxy: Option<ProxyUsed>,
     pub(crate) retry: RetryPolicy,
-    /// Codes of refusals after which a request is tried again.
+    /// Codes of refusals after which a request is repeated.
     pub(crate) retry_codes: BTreeSet<i64>,
     pub(crate) limiter: Option<DefaultDirectRateLimiter>,
     /// The `Date` header of the last response.
@@ -40,7 +40,8 @@ impl Transport {
         self.base_url.as_str().trim_end_matches('/')
     }
 
-    /// Sends until it succeeds, fails for good, or the policy's attempts or time are used up.
+    /// Sends until the request succeeds, fails for good, or the policy's attempts or time are used
+    /// up.
     pub(crate) async fn call<E: Endpoint>(
         &self,
         request: &E::Request,
@@ -156,7 +157,7 @@ impl Transport {
                 retry_after,
             });
         }
-        // The status of an error says enough where its body says nothing.
+        // The status of an error is enough if its body says nothing.
         match status {
             200..300 => answer,
             401 | 403 => Err(SendError::Unauthorized { endpoint, status, proxy: proxy(), refusal }),

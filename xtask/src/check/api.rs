@@ -14,7 +14,7 @@ use crate::cargo::{Metadata, Package, command};
 /// Where a manifest has its list, below `[package.metadata]`.
 const LIST: &str = "/cargo_check_external_types/allowed_external_types";
 
-/// The language's own crates, and the traits that everybody implements.
+/// The language's own crates, and traits that most crates implement.
 const COMMON: [&str; 5] = ["std", "core", "alloc", "serde", "serde_core"];
 
 pub(crate) fn check(root: &Path) -> Result<()> {
@@ -78,12 +78,12 @@ impl<'a> Allowed<'a> {
 /// Set for the process that stands in for rustdoc.
 const STAND_IN: &str = "QOPEN_XTASK_IS_RUSTDOC";
 
-/// Makes every crate's description of itself.
+/// Makes every crate's description of its API.
 ///
-/// Rustdoc's JSON is the compiler's own view of the API, and is not stable yet: only names are
-/// taken from it, and a layout that is not understood is an error, not a pass. The switch that
-/// allows it must reach rustdoc and not the compiler, or every dependency is built anew; so this
-/// program stands between cargo and rustdoc.
+/// Rustdoc's JSON is the compiler's own view of the API, and is not stable yet: only names are read
+/// from it, and an unknown layout is an error. The switch that allows it must reach rustdoc and not
+/// the compiler, or cargo builds every dependency anew. So this program runs between cargo and
+/// rustdoc.
 fn make_json(root: &Path) -> Result<()> {
     let doc = ["doc", "--workspace", "--no-deps", "--lib", "--all-features", "--locked"];
     let status = command(root, &doc)
@@ -94,7 +94,7 @@ fn make_json(root: &Path) -> Result<()> {
     if status.success() { Ok(()) } else { Err("rustdoc failed".into()) }
 }
 
-/// In the process that stands in for rustdoc: runs it, and says how it ended.
+/// Runs rustdoc and returns its exit code, in the process that replaces it.
 pub(crate) fn stand_in() -> Option<std::process::ExitCode> {
     std::env::var_os(STAND_IN)?;
     let status = std::process::Command::new("rustdoc")
@@ -128,12 +128,12 @@ fn foreign_types(json: &Value, allowed: &mut Allowed<'_>) -> BTreeSet<String> {
     }
     for item in index.values() {
         let inner = &item["inner"];
-        // Implementations that the compiler or another crate's blanket gives to everything.
+        // The compiler and blanket implementations add these to every type.
         let given =
             !inner["impl"]["blanket_impl"].is_null() || inner["impl"]["is_synthetic"] == true;
         let local = item["crate_id"] == 0;
         let shown = matches!(item["visibility"].as_str(), Some("public" | "default"));
-        // What another crate's module re-exports of itself is ours to pass on.
+        // An item that another crate's module re-exports is allowed.
         if !local || !shown || given || !inner["use"].is_null() || !inner["module"].is_null() {
             continue;
         }
@@ -153,7 +153,7 @@ fn foreign_types(json: &Value, allowed: &mut Allowed<'_>) -> BTreeSet<String> {
     found
 }
 
-/// The ids of every type and trait that is named.
+/// The ids of all named types and traits.
 fn collect<'a>(value: &'a Value, out: &mut Vec<&'a Value>) {
     match value {
         Value::Object(fields) => {

@@ -1,4 +1,4 @@
-//! `cargo xtask check`: everything that must hold before a change is good.
+//! `cargo xtask check`: everything that must pass before a change is merged.
 
 mod api;
 mod circles;

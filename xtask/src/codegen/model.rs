@@ -1,4 +1,4 @@
-//! The spec, reduced to what code is made of.
+//! The spec, reduced to what the generator needs.
 
 use oas3::spec::{
     ObjectOrReference, ObjectSchema, Operation, PathItem, Schema, SchemaType, SchemaTypeSet,
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::columns::{self, Named};
 use crate::Result;
 
-/// Everything that code is generated for, in the spec's order.
+/// Everything to generate code for, in the spec's order.
 pub(crate) struct Model {
     pub(crate) types: Vec<Type>,
     pub(crate) endpoints: Vec<Endpoint>,
@@ -20,7 +20,7 @@ pub(crate) struct Type {
     pub(crate) shape: Shape,
     /// The `event_type` under which it arrives by callback.
     pub(crate) event_type: Option<i64>,
-    /// Whether it is read field by field where it cannot be read as a whole.
+    /// Whether it is read field by field if reading it as a whole fails.
     pub(crate) tolerant: Option<Tolerant>,
     /// The columns that the spec names, if it is the record that outputs have.
     pub(crate) columns: Option<Vec<Named>>,

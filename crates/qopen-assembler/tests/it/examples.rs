@@ -1,4 +1,4 @@
-//! The cases that have a name.
+//! Cases with a name.
 
 use std::time::Duration;
 
@@ -77,12 +77,12 @@ fn a_robot_without_customers_is_complete() {
 fn i6_a_late_page_makes_a_new_revision() {
     let (mut assembler, key) = started(PullOptions::default());
     assembler.handle_page(at(0), test_page(false, &[1]));
-    // The quiet has passed, though nobody said so: the page is late.
+    // The quiet has passed, although `handle_timeout` was not called: the page is late.
     assert_eq!(assembler.handle_page(at(4), test_page(true, &[2])), Verdict::Late);
     assert_eq!(assembler.handle_page(at(5), test_page(true, &[2])), Verdict::Duplicate);
     let fold = assembler.take_fold(&key).unwrap();
     assert_eq!(fold.accounts(), 2);
-    // With the fold in other hands, copies are still known.
+    // Copies are still recognised after the fold was taken.
     assert_eq!(assembler.handle_page(at(6), test_page(true, &[2])), Verdict::Duplicate);
     assert_eq!(assembler.handle_page(at(6), test_page(true, &[3])), Verdict::Late);
     let revisions: Vec<u32> = std::iter::from_fn(|| assembler.poll_event())
@@ -91,13 +91,13 @@ fn i6_a_late_page_makes_a_new_revision() {
             _ => None,
         })
         .collect();
-    // Pages that come within ten seconds of one another make one revision.
+    // Pages within ten seconds of one another make one revision.
     assert!(revisions.is_empty());
     assert_eq!(assembler.poll_timeout(), Some(at(16)));
     assembler.handle_timeout(at(16));
     let revised = assembler.poll_event();
     assert!(matches!(revised, Some(Event::Revised { revision: 2, .. })), "{revised:?}");
-    // Remembered for the retention, from when it ended, and no longer.
+    // The pull is remembered for the retention, counted from its end.
     assembler.handle_timeout(at(102));
     assert!(assembler.progress(&key).is_some());
     assembler.handle_timeout(at(103));
@@ -217,7 +217,8 @@ fn every_basis_of_completion_and_their_combinations() {
     assert_eq!(basis(None, true), Some(Ok((None, None, true))));
     assert_eq!(basis(Some(2), false), Some(Ok((settle, Some(2), false))));
     assert_eq!(basis(Some(2), true), Some(Ok((None, Some(2), true))));
-    // More than expected is no fault, fewer is; nobody's word stands in for what is known to lack.
+    // More accounts than expected are no fault, fewer are. A declared end does not replace the
+    // missing ones.
     assert_eq!(basis(Some(1), false), Some(Ok((settle, Some(1), false))));
     let fewer = Failure::FewerThanExpected { expected: 3 };
     assert_eq!(basis(Some(3), false), Some(Err(fewer.clone())));

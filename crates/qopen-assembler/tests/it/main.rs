@@ -1,4 +1,4 @@
-//! The assembler against a model that is short enough to be obviously right.
+//! Compares the assembler with a model that is short enough to be obviously right.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 

@@ -23,9 +23,9 @@ pub struct Account {
     pub user_attr_field_list: Vec<crate::AttributeField>,
     /// The customer's tags, when the request asked for them.
     pub tag_info_list: Vec<crate::TagInfo>,
-    /// Fields that are not known here, kept and written again.
+    /// Unknown fields, kept and written again.
     pub extra: crate::Extra,
-    /// Fields that could not be read, with their raw values; written as `_unread`.
+    /// Unreadable fields, with their raw values; written as `_unread`.
     pub unread: crate::UnreadFields,
 }
 

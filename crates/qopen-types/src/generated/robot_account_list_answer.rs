@@ -15,7 +15,7 @@ pub struct RobotAccountListAnswer {
     pub errmsg: String,
     /// The gateway's request log id, which its support asks for.
     pub hint: String,
-    /// Fields that are not known here, kept and written again.
+    /// Unknown fields, kept and written again.
     pub extra: crate::Extra,
 }
 

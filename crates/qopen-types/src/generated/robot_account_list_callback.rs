@@ -17,7 +17,7 @@ pub struct RobotAccountListCallback {
     pub robot_id: Option<crate::RobotId>,
     /// The page; null or absent when the platform reports an error.
     pub data: Option<crate::RobotAccountListPage>,
-    /// Fields that are not known here, kept and written again.
+    /// Unknown fields, kept and written again.
     pub extra: crate::Extra,
 }
 

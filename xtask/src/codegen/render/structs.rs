@@ -113,7 +113,7 @@ pub(super) fn file(it: &Type, fields: &[Field]) -> Result<TokenStream> {
     };
     let unread = keeps.then(|| {
         quote! {
-            /// Fields that could not be read, with their raw values; written as `_unread`.
+            /// Unreadable fields, with their raw values; written as `_unread`.
             pub unread: crate::UnreadFields,
         }
     });
@@ -142,7 +142,7 @@ pub(super) fn file(it: &Type, fields: &[Field]) -> Result<TokenStream> {
         #[non_exhaustive]
         pub struct #name {
             #(#members)*
-            /// Fields that are not known here, kept and written again.
+            /// Unknown fields, kept and written again.
             pub extra: crate::Extra,
             #unread
         }
@@ -173,7 +173,7 @@ pub(super) fn file(it: &Type, fields: &[Field]) -> Result<TokenStream> {
     })
 }
 
-/// Where what is read of each field is put.
+/// A local variable for each field.
 fn locals(fields: &[Field]) -> impl Iterator<Item = TokenStream> {
     fields.iter().map(|field| {
         let ident = ident(&field.name);
@@ -194,7 +194,7 @@ fn tolerant(it: &Type, fields: &[Field], kind: Tolerant) -> Result<TokenStream> 
         let names: Vec<_> = std::iter::once(&field.name).chain(&field.aliases).collect();
         let name = &field.name;
         Ok(match field.required {
-            // What identifies it stands there once, and is read or is not.
+            // An identifier occurs once, and is read or is not.
             true => quote! {
                 #(#names)|* if #ident.is_some() => return None,
                 #(#names)|* => #ident = unread.required(#name, value)?,
