@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::mem::take;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::{Journal, JournalError, Note, PullId};
 
