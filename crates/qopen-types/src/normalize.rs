@@ -58,9 +58,9 @@ const ATTRIBUTE: &[Field] = &[Field("field_name", Kind::Text), Field("field_valu
 const TAG: &[Field] = &[Field("parent_tag_name", Kind::Text), Field("tag_name", Kind::Text)];
 
 impl Account {
-    /// Appends what this JSON's account is written as, straight from the JSON, where that is spelled
-    /// in a usual way: fields in any order or absent, no unknown ones, values of their own kind. False,
-    /// with `out` as it was, where the account must be read to be written.
+    /// Appends the canonical JSON of an account's JSON, without reading the account, if it has the
+    /// common form: fields in any order or absent, no unknown ones, values of their own kind.
+    /// Returns false, with `out` unchanged, if the account must be read to be written.
     #[must_use]
     pub fn normalize_json(json: &str, out: &mut String) -> bool {
         let before = out.len();
@@ -252,7 +252,7 @@ mod tests {
         serde_json::to_string(&account).ok()
     }
 
-    /// Whether it was taken; then it is what the account is written as.
+    /// Whether it was accepted; then it equals the account as written.
     fn holds(json: &str) -> Result<bool, TestCaseError> {
         let mut out = "before".to_owned();
         let taken = Account::normalize_json(json, &mut out);
