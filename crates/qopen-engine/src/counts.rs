@@ -22,7 +22,7 @@ struct Counts {
     stranger: Mutex<Option<Stranger>>,
 }
 
-/// A pull that a page named, and that nobody here asked for.
+/// A pull that a page named, and that this engine did not request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stranger {

@@ -27,7 +27,7 @@ pub enum PullError {
     #[error("no sequence number from the place of the list")]
     Place(#[source] SinkError),
     /// It was followed under a claim that no longer counts.
-    #[error("another worker has taken the pull over, or nobody has it any more")]
+    #[error("another worker has taken the pull over, or the pull is released")]
     Fenced,
     /// The engine has shut down.
     #[error("the engine has shut down")]

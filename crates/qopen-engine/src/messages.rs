@@ -17,7 +17,7 @@ use crate::tenure::{Generation, Tenure};
 
 /// Something that this side wants or did. Few: bounded by the number of pulls.
 pub(crate) enum Command {
-    /// What comes of this pull is to be held until it is started or released.
+    /// Holds the facts of this pull until it is started or released.
     Hold {
         pull: PullId,
         generation: Generation,
@@ -79,7 +79,7 @@ impl Start {
 pub(crate) struct Seen {
     pub(crate) progress: Progress,
     pub(crate) ended: Option<Ended>,
-    /// The driver has let go of it.
+    /// The driver has dropped it.
     pub(crate) gone: bool,
 }
 
@@ -107,7 +107,7 @@ pub(crate) struct Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        // Without a driver there is nobody left to forget it.
+        // Without a driver the page has no reader left.
         let _ = self.released.send(self.pull.clone());
     }
 }

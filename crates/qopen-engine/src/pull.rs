@@ -31,7 +31,7 @@ pub struct PullRequest {
     pub expect_accounts: Option<u64>,
     /// Accounts without a readable id that the list may lack. Default 0.
     pub allow_unidentified: u64,
-    /// Kept with the pull in the journal, for whoever takes it up again: where the list goes, say.
+    /// Text that the journal keeps for the process that resumes the pull, such as the list's place.
     pub label: Option<String>,
 }
 
@@ -85,7 +85,7 @@ impl PullRequest {
         self
     }
 
-    /// With a label for whoever takes it up again.
+    /// Sets the text for the process that resumes the pull.
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.label = Some(label.into());

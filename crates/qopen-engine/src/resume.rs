@@ -20,7 +20,7 @@ use crate::outcome::PulledList;
 /// How a pull goes on.
 pub(crate) struct Resumed {
     pub(crate) start: Start,
-    /// Whether the request is to be sent again, and if so, whether with tags.
+    /// Whether to send the request again, and if so, whether with tags.
     pub(crate) send_again: Option<bool>,
     /// Whether it had ended and begins anew.
     pub(crate) anew: bool,
@@ -80,7 +80,7 @@ pub(crate) async fn prepare(
         fold.add_owed(PageDigest::of(b"a page that was there when the pull ended"));
     }
     if !state.is_unsent() && !state.is_strange() {
-        // Nobody listened: what could not be delivered comes again when the platform sees fit.
+        // No process listened: what could not be delivered comes again in the platform's time.
         options.timing.settle = started.settle.max(started.idle_timeout);
         options = options.interrupted();
     }
@@ -193,7 +193,7 @@ impl Refold {
                 self.fold.add_unidentified(it.unidentified);
                 self.fold.add_page(digest, it.has_more, it.accounts, |_: Entry| {});
             }
-            // It was a page to whoever kept it.
+            // Another process understood it as a page.
             _ => drop(self.fold.add_unreadable(digest)),
         }
     }

@@ -14,7 +14,7 @@ use crate::requester::RequestError;
 pub enum Status {
     /// The list is complete, as far as can be known.
     Complete(Basis),
-    /// Pages came, and the end did not, or something stands against completeness.
+    /// Pages came, but not the end, or something counts against completeness.
     Incomplete(Failure),
     /// No page came at all.
     NoCallback,

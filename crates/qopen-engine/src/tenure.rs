@@ -25,7 +25,7 @@ pub(crate) struct Tenure {
     generation: AtomicU64,
     /// Something was kept that the driver was not told of.
     unseen: AtomicBool,
-    /// Nobody looks at `unseen` any more.
+    /// No task reads `unseen` any more.
     finished: AtomicBool,
     lost: watch::Sender<bool>,
     /// How far the driver was told of what is kept.
@@ -71,7 +71,7 @@ impl Tenure {
         self.unseen.store(unseen, Ordering::SeqCst);
     }
 
-    /// Whoever followed it is done: from here on, either this or the other side sees what is unseen.
+    /// Ends the following: from here on, either this side or the other sees what is unseen.
     pub(crate) fn finish(&self) -> bool {
         self.finished.store(true, Ordering::SeqCst);
         self.is_unseen()
@@ -140,7 +140,7 @@ impl Tenure {
         self.journal.companion(&self.claim, note)
     }
 
-    /// Ready when somebody else has the pull.
+    /// Waits until another worker has the pull.
     pub(crate) async fn lost(&self) {
         // The sender is here.
         let _ = self.lost.subscribe().wait_for(|lost| *lost).await;

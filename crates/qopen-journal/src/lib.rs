@@ -225,11 +225,11 @@ pub trait Journal: Send + Sync + 'static {
         Ok(pulls)
     }
 
-    /// Every pull that has not ended, in the order of robots and marks: what an item of quarantine that
-    /// does not say whose it is stands against.
+    /// Every pull that has not ended, in the order of robots and marks: a quarantined item of an
+    /// unknown pull counts against all of them.
     ///
     /// # Errors
-    /// [`JournalError`], when the storage cannot be read.
+    /// [`JournalError`], if the storage cannot be read.
     async fn open_pulls(&self) -> Result<Vec<PullState>, JournalError> {
         let mut pulls = self.pulls().await?;
         pulls.retain(|state| state.ended().is_none());

@@ -63,7 +63,7 @@ impl Default for MemoryJournal {
 }
 
 impl MemoryJournal {
-    /// One that holds at most so many bytes of payload.
+    /// A journal that holds at most this many bytes of payload.
     #[must_use]
     pub fn with_limit(limit: u64) -> Self {
         Self { limit, state: Mutex::default(), claims: Claims::default() }
@@ -305,7 +305,7 @@ impl Upkeep for MemoryJournal {
         }
         let gone: Vec<_> = state.events.extract_if(.., |it| it.number < below).collect();
         gone.iter().for_each(|it| state.give_back(&it.event));
-        // What is quarantined of nobody is bounded by its size: when it came is not kept.
+        // Quarantined items without a pull are bounded by their size: their time is not kept.
         Ok(Expired { pulls, items: 0, events: gone.len() as u64 })
     }
 

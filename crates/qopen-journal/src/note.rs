@@ -15,7 +15,7 @@ pub enum Note {
     Started(Started),
     /// The request is about to be sent, for a pull that was [unsent](Started::unsent).
     Requested,
-    /// Somebody else requested it, and it is collected here.
+    /// Another system requested it, and it is collected here.
     Adopted,
     /// The platform has accepted the request.
     Accepted {
@@ -36,12 +36,13 @@ pub enum Note {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         signed_at: Option<u64>,
     },
-    /// Something in quarantine may be a page of it: it is not complete while that stands.
+    /// A quarantined item may be a page of it: it is not complete until the item is read or
+    /// released.
     Doubted {
         /// The digest of the item.
         item: Digest,
     },
-    /// An item no longer stands against it.
+    /// An item no longer counts against it.
     Released {
         /// The digest of the item.
         item: Digest,
@@ -59,9 +60,9 @@ pub enum Note {
         /// How many different pages it had.
         pages: u64,
     },
-    /// An ended pull was taken up again.
+    /// An ended pull was resumed.
     Resumed,
-    /// Somebody wants it to end with what is there.
+    /// A caller wants it to end with what is there.
     CancelRequested,
     /// Its sequence number in the order of lists at a location, taken before its request was sent.
     Ordered {
@@ -144,7 +145,7 @@ pub struct Changes {
     pub changed: u64,
 }
 
-/// How a pull was started: all that is needed to take it up again.
+/// How a pull was started: all that is needed to resume it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Started {
@@ -156,14 +157,14 @@ pub struct Started {
     pub idle_timeout: Duration,
     /// The longest that it may take.
     pub deadline: Duration,
-    /// At least so many accounts must come.
+    /// The list must have at least this many accounts to be complete.
     pub expect_accounts: Option<u64>,
     /// Accounts without a readable id that the list may lack.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub allow_unidentified: u64,
     /// What the starter wants to find again, such as where the list goes.
     pub label: Option<String>,
-    /// Whoever takes the pull up first sends the request: the starter does not.
+    /// The process that resumes the pull first sends the request; the starter does not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unsent: bool,
 }

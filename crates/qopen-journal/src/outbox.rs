@@ -1,4 +1,4 @@
-//! What waits to be handed on to somebody else.
+//! Events that wait to be forwarded.
 
 use std::time::{Duration, SystemTime};
 
@@ -47,12 +47,12 @@ pub trait Outbox: Send + Sync + 'static {
     /// [`JournalError`]; nothing was promised then.
     async fn put(&self, event: Payload) -> Result<Appended, JournalError>;
 
-    /// The oldest events that wait with a greater number than that: at most so many, and fewer where
-    /// that would take more than about 1 MiB; at least one where there is any. One that was kept and
-    /// cannot be read any more is passed over.
+    /// The oldest waiting events with a number greater than `after`: at most `most`, and fewer if
+    /// they would exceed about 1 MiB; at least one if any waits. An event that cannot be read any
+    /// more is skipped.
     ///
     /// # Errors
-    /// [`JournalError`], when the storage cannot be read.
+    /// [`JournalError`], if the storage cannot be read.
     async fn waiting(&self, after: u64, most: usize) -> Result<Vec<Waiting>, JournalError>;
 
     /// How much waits.

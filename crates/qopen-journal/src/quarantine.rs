@@ -18,7 +18,7 @@ pub enum Layer {
     Json,
     /// The JSON does not make a page.
     Shape,
-    /// It is a page of a pull that nobody here asked for.
+    /// It is a page of a pull that was not requested here.
     Pull,
 }
 

@@ -47,7 +47,7 @@ impl fmt::Debug for Payload {
     }
 }
 
-/// A page as it was opened.
+/// A page, byte for byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PageRecord {

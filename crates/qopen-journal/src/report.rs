@@ -12,8 +12,8 @@ pub struct Damage {
     pub offset: u64,
     /// How many bytes.
     pub bytes: u64,
-    /// Whether it is an append that was under way when the process or the machine stopped. Nobody
-    /// was told that it was kept, so that the platform sends it again.
+    /// Whether it is an append that was in flight when the process or the machine stopped. It was
+    /// never acknowledged, so the platform sends it again.
     pub unfinished: bool,
 }
 

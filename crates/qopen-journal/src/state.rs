@@ -63,7 +63,7 @@ impl PullState {
         ended.then(|| self.notes[anew].at)
     }
 
-    /// How it ended, and when, unless it is open or was taken up again.
+    /// How and when it ended, unless it is open or was resumed.
     #[must_use]
     pub fn ended(&self) -> Option<&Noted> {
         let last = |it: &&Noted| matches!(it.note, Note::Ended { .. } | Note::Resumed);
@@ -85,7 +85,7 @@ impl PullState {
         self.end_state() == Some(&EndState::Complete)
     }
 
-    /// The error that the platform reported, if it did, since the pull was last taken up.
+    /// The platform's error report since the pull was last resumed, if there is one.
     #[must_use]
     pub fn reported(&self) -> Option<(i64, &str)> {
         let last = |it: &&Noted| matches!(it.note, Note::Reported { .. } | Note::Resumed);
@@ -95,7 +95,7 @@ impl PullState {
         }
     }
 
-    /// Whether somebody wants it to end, since it was last taken up.
+    /// Whether a caller has asked it to end, since it was last resumed.
     #[must_use]
     pub fn is_cancel_requested(&self) -> bool {
         let last = |it: &&Noted| matches!(it.note, Note::CancelRequested | Note::Resumed);
@@ -103,7 +103,7 @@ impl PullState {
         last.is_some_and(|it| it.note == Note::CancelRequested)
     }
 
-    /// Whether nobody has begun to send the request.
+    /// Whether no process has begun to send the request.
     #[must_use]
     pub fn is_unsent(&self) -> bool {
         let unsent = self.started().is_some_and(|(_, started)| started.unsent);
@@ -111,7 +111,7 @@ impl PullState {
         unsent && !self.notes.iter().any(sent)
     }
 
-    /// Whether it is somebody else's, and nobody has taken it up yet.
+    /// Whether it is an external pull that no process has adopted yet.
     #[must_use]
     pub fn is_strange(&self) -> bool {
         self.started().is_none() && !self.notes.iter().any(|it| it.note == Note::Adopted)
@@ -161,7 +161,7 @@ impl PullState {
         }
     }
 
-    /// Items of nobody's quarantine that may be pages of it, and were not released.
+    /// Quarantined items of unknown pulls that may be pages of it, and were not released.
     #[must_use]
     pub fn doubts(&self) -> BTreeSet<Digest> {
         let mut doubts = BTreeSet::new();

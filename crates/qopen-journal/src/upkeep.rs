@@ -36,7 +36,7 @@ impl Default for JournalStats {
     }
 }
 
-/// What a journal has let go of because it was old.
+/// What a journal has deleted because of its age.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Expired {
@@ -109,7 +109,7 @@ pub trait Upkeep: Journal {
     /// [`JournalError::Unavailable`], when the storage cannot be read.
     async fn check(&self) -> Result<Report, JournalError>;
 
-    /// Keeps a fact with the time at which another journal took it. Nobody is told.
+    /// Keeps a note with the time at which another journal took it. Notifies no worker.
     ///
     /// # Errors
     /// [`JournalError`]; nothing was promised then.

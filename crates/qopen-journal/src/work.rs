@@ -1,4 +1,4 @@
-//! Who works on which pull: claims with leases, and epochs that fence whoever was too slow.
+//! Claims: which worker has which pull, with leases, and epochs that fence slow workers.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,7 +17,7 @@ use crate::{Journal, JournalError, Note, PullId};
 pub struct WorkerId(String);
 
 impl WorkerId {
-    /// Any text that nobody else has.
+    /// A worker's name. Any text that no other worker has.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
         Self(name.into())
@@ -36,13 +36,13 @@ impl fmt::Display for WorkerId {
     }
 }
 
-/// A pull that a worker was given, until its lease ends or somebody else is given it.
+/// A worker's right to a pull, until its lease ends or another worker claims the pull.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Claim {
     /// The pull.
     pub pull: PullId,
-    /// Greater than that of every earlier claim of the pull.
+    /// Greater than the epoch of every earlier claim of the pull.
     pub epoch: i64,
 }
 
@@ -60,8 +60,8 @@ impl Claim {
 pub enum Fencing {
     /// It does, and what was asked for is done.
     Held,
-    /// It does not, and nothing was done: the lease had ended and somebody else has the pull, or
-    /// nobody has it any more.
+    /// It does not, and nothing was done: the lease had ended and another worker has the pull, or
+    /// the pull is released.
     Fenced,
 }
 
@@ -92,7 +92,7 @@ pub enum Renewed {
 /// the claims makes no difference to their rules.
 #[async_trait]
 pub trait Workload: Journal {
-    /// Gives a worker pulls that want one, at most so many, for as long as the lease.
+    /// Claims pulls that want a worker: at most `most`, for the time of the lease.
     ///
     /// # Errors
     /// [`JournalError`]; a claim that was made all the same ends with its lease.
@@ -123,10 +123,10 @@ pub trait Workload: Journal {
     /// [`JournalError`]; the claim ends with its lease then.
     async fn finish(&self, claim: &Claim) -> Result<Fencing, JournalError>;
 
-    /// Gives a pull back before the lease ends, for whoever wants it.
+    /// Releases a claim before the lease ends, for the next worker.
     ///
     /// # Errors
-    /// [`JournalError`]; the claim ends with its lease then.
+    /// [`JournalError`]; the claim then ends with its lease.
     async fn leave(&self, claim: &Claim) -> Result<(), JournalError>;
 
     /// Has some worker look at a pull, although nothing was kept of it. Unknown pulls are no error.
@@ -135,10 +135,11 @@ pub trait Workload: Journal {
     /// [`JournalError`]; nothing was promised then.
     async fn want(&self, pull: &PullId) -> Result<(), JournalError>;
 
-    /// Has the workers of every process know that a callback was refused here that may have been a page.
+    /// Tells the workers of every process that a callback was refused here that may have been a
+    /// page.
     ///
     /// # Errors
-    /// [`JournalError`]; nobody is told then.
+    /// [`JournalError`]; no worker is told then.
     async fn note_refusal(&self) -> Result<(), JournalError> {
         Ok(())
     }
@@ -170,8 +171,8 @@ pub type Companion = Box<dyn std::any::Any + Send>;
 /// How long a pull may be held while it is forgotten.
 const TAKEN: Duration = Duration::from_secs(60);
 
-/// The claims of a journal that one process has to itself. They are gone with it, and so is whoever
-/// had them.
+/// The claims of a journal that one process has to itself. They end with the process, and so do
+/// their workers.
 #[derive(Debug, Default)]
 pub(crate) struct Claims {
     inner: Mutex<Inner>,
@@ -272,7 +273,7 @@ impl Claims {
         let now = Instant::now();
         let mut inner = self.lock();
         let Inner { pulls, last_epoch } = &mut *inner;
-        // Whoever had one and let the lease end may not have done anything for it.
+        // A worker that let its lease end may not have worked on the pull.
         let free = pulls.iter_mut().filter(|(_, work)| match &work.held {
             None => work.wants || work.pages || work.notes,
             Some(held) => held.until <= now,
@@ -331,7 +332,7 @@ impl Claims {
     }
 
     pub(crate) async fn wait(&self, most: Duration) {
-        // Either way somebody looks.
+        // Either way the caller looks.
         let _ = tokio::time::timeout(most, self.hint.notified()).await;
     }
 }
@@ -364,8 +365,8 @@ macro_rules! workload_of_one_process {
                 claim: &$crate::Claim,
                 note: $crate::Note,
             ) -> Result<$crate::Fencing, $crate::JournalError> {
-                // Nobody else can be given the pull while this process has it, but for a lease that
-                // ends in this very moment; then the next worker finds this note.
+                // No other worker can be given the pull while this process has it, except for a
+                // lease that ends in this very moment; then the next worker finds this note.
                 if self.claims.check(claim) == $crate::Fencing::Held {
                     self.keep_note(&claim.pull, note).await?;
                     return Ok($crate::Fencing::Held);

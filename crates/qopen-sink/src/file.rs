@@ -117,7 +117,7 @@ impl FileSink {
         match fs::metadata(&self.path) {
             Ok(found) if !found.is_file() => Err(SinkError::NotAFile { path: self.path.clone() }),
             Ok(_) => fs::canonicalize(&self.path).map_err(SinkError::io("resolving", &self.path)),
-            // A link to nothing yet points to where the list is to be.
+            // A dangling link points to the list's future place.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Ok(match fs::read_link(&self.path) {
                     Ok(target) => folder(&self.path).join(target),

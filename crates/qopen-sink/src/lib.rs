@@ -40,20 +40,20 @@ use qopen_types::{MarkId, RobotId};
 pub enum ListKind {
     /// It is: it may take the place of the last one.
     Complete,
-    /// It is what there was when the pull ended early: it stands beside the last complete one.
+    /// What had arrived when the pull ended early: it is put beside the last complete list.
     Partial,
 }
 
 /// A place that lists can be published to.
 ///
-/// A list is written whole and then committed; until then, and after a failure, whoever reads the
-/// place sees the list that was there before (invariant I5). All methods block.
+/// A list is written whole and then committed. Until then, and after a failure, readers of the
+/// place see the earlier list (invariant I5). All methods block.
 pub trait Sink: Send + Sync {
-    /// Whether a list could be written at all, found out without leaving a trace: so that a pull
-    /// fails before its request is sent, not after its pages have come.
+    /// Checks whether a list could be written, without leaving a trace: a pull then fails before
+    /// its request is sent, not after its pages have come.
     ///
     /// # Errors
-    /// [`SinkError`], saying what stands in the way.
+    /// [`SinkError`], with the obstacle.
     fn check(&self) -> Result<(), SinkError>;
 
     /// The next sequence number of the place's order of lists, if it keeps one. Taken when a pull starts.
@@ -175,8 +175,8 @@ impl Committed {
     }
 }
 
-/// Gives, for where a list is being put, what is to be done in the same transaction: values that a
-/// writer knows by their type, or does not.
+/// Returns the extra work to commit in the list's transaction at a location. A writer ignores
+/// values of a type that it does not know.
 pub type Companions<'a> = dyn Fn(&str) -> Vec<Box<dyn Any + Send>> + 'a;
 
 /// Called after each step of a publication, to show progress.
@@ -204,9 +204,9 @@ pub trait ListWriter: Send {
     /// [`SinkError`]; the list can no longer be committed then.
     fn write(&mut self, record: &Record<'_>) -> Result<(), SinkError>;
 
-    /// Writes a record straight from its account's JSON, where this writer can do so and gets the same
-    /// result. False where nothing was written: then the account is to be read, and given to
-    /// [`write`](Self::write), as it always may be.
+    /// Writes a record from its account's JSON without reading the account, if this writer gets the
+    /// same result that way. Returns false if it wrote nothing: then read the account, and give it
+    /// to [`write`](Self::write).
     ///
     /// # Errors
     /// [`SinkError`]; the list can no longer be committed then.

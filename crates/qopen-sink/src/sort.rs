@@ -42,7 +42,7 @@ impl Default for Sorter {
 }
 
 impl Sorter {
-    /// One that holds about so many bytes of records in memory.
+    /// A sorter that holds about this many bytes of records in memory.
     #[must_use]
     pub fn with_memory(memory: usize) -> Self {
         Self { folder: None, memory, held: 0, buffer: Vec::new(), runs: Vec::new() }

@@ -16,10 +16,10 @@ use crate::{
 };
 
 /// A stream that gets a complete list in one piece. The list waits in a temporary file until it is
-/// whole, so that whoever reads the stream never takes the first half for all of it.
+/// whole, so that a reader never mistakes the first half for all of it.
 ///
-/// A partial list is refused: a stream has no place beside it. Give [`FileSink`](crate::FileSink)
-/// that one.
+/// A partial list is refused: a stream has no place beside it. Use [`FileSink`](crate::FileSink)
+/// for that one.
 #[derive(Clone)]
 pub struct StreamSink {
     out: Arc<Mutex<dyn Write + Send>>,

@@ -12,9 +12,9 @@ pub struct InvalidJson(#[source] Box<dyn std::error::Error + Send + Sync>);
 
 /// Any JSON value, as its text without insignificant white space.
 ///
-/// Numbers keep every digit and strings their escapes, so what is written is what came. Equality
-/// is that of the text. `Debug` prints only the length: the value may be a customer's.
-/// Reading and writing it works with `serde_json` only.
+/// Numbers keep every digit and strings their escapes, so the text that came is the text that is
+/// written. Two values are equal if their texts are. `Debug` prints only the length: the value may
+/// be a customer's. Works with `serde_json` only.
 #[derive(Clone)]
 pub struct Json(Box<RawValue>);
 

@@ -98,7 +98,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Moves past what stands behind a member or an element: whether it is a comma, and not the end.
+    /// Moves past the separator after a member or an element. Returns true for a comma, false for
+    /// the end.
     #[inline]
     fn more(&mut self, end: u8) -> Option<bool> {
         self.space();
@@ -214,9 +215,9 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// How many bytes at the beginning are ordinary characters of a string: neither quote nor backslash
-/// nor control character. Eight at a time: in the word of a byte that is none, the lowest bit that is
-/// set is that of the first such byte.
+/// Counts the ordinary string characters at the beginning: neither quote nor backslash nor control
+/// character. It looks at eight bytes at a time: in the resulting word the lowest set bit belongs
+/// to the first byte that is not ordinary.
 #[inline]
 fn ordinary(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::MAX / 255;

@@ -113,7 +113,7 @@ fn again<E: Error>(error: serde_json::Error) -> E {
     E::custom(wire::reason(&error))
 }
 
-/// The platform's message: text, or whatever else stands there as its JSON.
+/// The platform's message: the text, or another value's JSON.
 fn message_of(json: &RawValue) -> Cow<'_, str> {
     let json = json.get();
     match serde_json::from_str::<Cow<'_, str>>(json) {

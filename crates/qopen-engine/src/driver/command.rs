@@ -27,7 +27,7 @@ impl Driver {
                     self.known.insert(&pull);
                     self.held.insert(key, Held { generation, facts: Vec::new() });
                 }
-                // Whoever asked releases it, or has.
+                // The caller releases it, or has.
                 let _ = reply.send(if taken { Err(StartError::Known) } else { Ok(()) });
             }
             Command::Release(pull, generation) => {
@@ -71,7 +71,7 @@ impl Driver {
                     digests.retain(|it| !self.assembler.has_page(&key, digest_of(*it)));
                     digests
                 });
-                // Whoever asked may have gone.
+                // The caller may have gone.
                 let _ = reply.send(missing);
             }
             Command::Forget(pull, reply) => {
@@ -153,7 +153,7 @@ impl Driver {
         watched
     }
 
-    /// Another worker has it, or nobody needs to: nothing of it is known here any more.
+    /// Drops a pull that another worker has, or that needs no worker.
     pub(super) fn let_go_of(&mut self, pull: &PullId) {
         let key = key_of(pull);
         if let Some(entered) = self.pulls.remove(&key) {
@@ -185,7 +185,7 @@ impl Driver {
         }
         entered.not_sent = Some(Arc::new(error));
         if !wait {
-            // An error that it had ended already stands.
+            // The error of an ended pull needs no handling.
             let _ = self.assembler.cancel(now, &key);
         }
     }

@@ -98,7 +98,7 @@ impl Driver {
                     let error = &error as &dyn std::error::Error;
                     tracing::error!(%pull, error, "the end was not journaled");
                     if tenure.is_some() {
-                        // Nobody must take it for done before it is noted.
+                        // The pull must not count as ended before that is noted.
                         self.unnoted.insert(key.clone(), status);
                         return;
                     }
@@ -135,15 +135,15 @@ impl Driver {
         progress
     }
 
-    /// Nobody holds the pull any more, neither the assembler's memory nor a caller.
+    /// Forgets a pull that neither the assembler nor a caller holds any more.
     pub(super) async fn forget(&mut self, pull: PullId) {
         if self.pulls.contains_key(&key_of(&pull)) {
             // The mark is in use again, and what is kept under it is wanted.
             return;
         }
         if self.journal.durability() != Durability::Memory {
-            // What is on a disk stays for as long as its keeper wants it; but not a page that was on
-            // its way when the keeper let go of the rest.
+            // A journal on disk keeps the pages for as long as its owner wants. A page that was in
+            // flight when the owner forgot the rest is forgotten too.
             if !self.let_go.contains(&pull) {
                 return;
             }

@@ -49,9 +49,10 @@ impl Driver {
                 let verdict = self.assembler.handle_page(now, page.into_page(digest));
                 tracing::debug!(%pull, ?verdict, "page");
                 match verdict {
-                    // Kept for nobody: it was forgotten meanwhile, or no more can be adopted.
+                    // Kept without an owner: the pull was forgotten meanwhile, or no more pulls can
+                    // be adopted.
                     Verdict::Unknown => drop(self.released.send(pull)),
-                    // Whoever waits until the list is settled learns that it is not.
+                    // Callers that wait until the list is settled learn that it is not.
                     Verdict::Late => self.update(&key_of(&pull), None),
                     _ => self.enter_adopted(&pull),
                 }
@@ -71,7 +72,7 @@ impl Driver {
         }
     }
 
-    /// The pull that is being taken up to which this belongs.
+    /// The pull that is being resumed and that owns this fact.
     fn held_for(&self, fact: &Fact) -> Option<PullKey> {
         self.held.keys().find(|key| fact.is_of(key)).cloned()
     }
@@ -81,7 +82,7 @@ impl Driver {
         let key = key_of(pull);
         if !self.pulls.contains_key(&key) && self.assembler.progress(&key).is_some() {
             let watched = self.enter(pull.clone(), 0);
-            // Where nobody asks for them, they go on unseen.
+            // If no caller asks for adopted pulls, they go on unseen.
             let _ = self.adopted.try_send((pull.clone(), watched));
         }
     }

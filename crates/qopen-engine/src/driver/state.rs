@@ -19,7 +19,7 @@ use crate::tenure::{Generation, Tenure};
 
 pub(super) struct Entered {
     pub(super) pull: PullId,
-    /// 0 for an adopted pull: nobody here started it.
+    /// 0 for an adopted pull: it was not started here.
     pub(super) generation: Generation,
     pub(super) seen: watch::Sender<Seen>,
     /// Held for as long as the assembler remembers the pull.
@@ -33,7 +33,7 @@ pub(super) struct Entered {
     pub(super) changes: Option<Changes>,
 }
 
-/// What came of a pull that is being taken up.
+/// Facts of a pull that is being resumed.
 pub(super) struct Held {
     pub(super) generation: Generation,
     pub(super) facts: Vec<(Time, Fact)>,
@@ -45,13 +45,13 @@ pub(crate) struct Driver {
     pub(super) pulls: BTreeMap<PullKey, Entered>,
     /// Where pulls are named that were adopted.
     pub(super) adopted: mpsc::Sender<(PullId, Watched)>,
-    /// What came of pulls that are being taken up, until their fold is there.
+    /// Facts of pulls that are being resumed, until their fold is there.
     pub(super) held: BTreeMap<PullKey, Held>,
     pub(super) journal: Arc<dyn Journal>,
     pub(super) known: Arc<KnownPulls>,
     pub(super) released: mpsc::UnboundedSender<PullId>,
     pub(super) facts: mpsc::Receiver<(Instant, Fact)>,
-    /// Pulls that the caller let go of: a page of theirs may still be on its way.
+    /// Pulls that the caller forgot: a page of theirs may still be in flight.
     pub(super) let_go: BTreeSet<PullId>,
     /// What was refused, and how much of it the assembler was told of.
     pub(super) refusals: Arc<dyn RefusalSource>,
@@ -59,7 +59,7 @@ pub(crate) struct Driver {
     /// When the journal answered last, and when it is asked again where it does not.
     pub(super) heard: Instant,
     pub(super) away: Option<Instant>,
-    /// Ends that could not be noted yet: they are nobody's business before.
+    /// Ends that are not noted yet, and not announced before.
     pub(super) unnoted: BTreeMap<PullKey, Status>,
     /// What waits until the assembler's events are taken.
     pub(super) waiting: VecDeque<(Time, Fact)>,

@@ -75,12 +75,12 @@ impl Engine {
         Ok(id)
     }
 
-    /// The list of a pull that has ended, folded from what the journal has, for somebody who reads it:
-    /// nothing is awaited, noted or published. Its revision is 0 where it is not complete. `None` where
-    /// there is no such pull, or it has not ended.
+    /// The list of an ended pull, folded from the journal, for reading. Nothing is awaited, noted
+    /// or published. Its revision is 0 if it is not complete. `None` if there is no such pull, or
+    /// it has not ended.
     ///
     /// # Errors
-    /// [`PullError::Journal`], when the journal cannot be read.
+    /// [`PullError::Journal`], if the journal cannot be read.
     pub async fn list(&self, id: &PullId) -> Result<Option<PulledList>, PullError> {
         let journal = &self.inner.journal;
         let state = journal.pull(id).await.map_err(PullError::Journal)?;
@@ -94,17 +94,17 @@ impl Engine {
     /// more go on unseen. Several callers take turns, and a caller that goes away loses nothing.
     pub async fn adopted(&self) -> Option<Pull> {
         let (id, watched) = self.inner.adoptions.lock().await.recv().await?;
-        // Nobody here has started it: its generation is 0.
+        // Not started here: its generation is 0.
         let cancel = UnderWay::new(self.inner.driver.clone(), id.clone(), 0).cancel;
         cancel.disarm();
         Some(Pull::new(id, watched, Arc::clone(&self.inner.journal), None, cancel))
     }
 
-    /// Lets go of a pull that has ended, here and in the journal. A page that comes of it later is a
-    /// stranger's. A pull that nobody knows is no error.
+    /// Forgets an ended pull, here and in the journal. A later page of it counts as an external
+    /// pull's. Forgetting an unknown pull is no error.
     ///
     /// # Errors
-    /// [`PullError::UnderWay`]; [`PullError::Journal`], when the journal cannot be written.
+    /// [`PullError::UnderWay`]; [`PullError::Journal`], if the journal cannot be written.
     pub async fn forget(&self, id: &PullId) -> Result<(), PullError> {
         self.inner.driver.forget(id).await?;
         self.inner.journal.forget(id).await.map_err(PullError::Journal)
@@ -130,7 +130,7 @@ impl Inner {
     }
 }
 
-/// A mark that nobody has used and nobody can guess.
+/// A fresh mark that cannot be guessed.
 fn new_mark() -> Result<MarkId, PullError> {
     // The text of a UUID is always an identifier.
     MarkId::new(Uuid::now_v7().to_string()).map_err(|_| PullError::Closed)

@@ -51,7 +51,7 @@ impl Engine {
         if let Some(tenure) = tenure {
             tenure.is_taken_up_as(under_way.generation);
         }
-        // From here on, what goes wrong is the journal's doing: then it is let go of, not cancelled.
+        // From here on, a failure is the journal's: the pull is then released, not cancelled.
         let letting_go = LetGo { driver: &inner.driver, tenure };
         if tenure.is_some_and(|tenure| tenure.is_lost()) {
             return Err(PullError::Fenced);
@@ -79,7 +79,7 @@ impl Engine {
     }
 }
 
-/// Lets go of a pull under a claim when it is dropped: before whoever was taking it up cancels it.
+/// Releases a pull under a claim on drop, before the dropped future of its resumption cancels it.
 struct LetGo<'a> {
     driver: &'a DriverHandle,
     tenure: Option<&'a Arc<Tenure>>,

@@ -81,7 +81,7 @@ fn was_requested(state: &PullState, signed_at: Option<u64>) -> bool {
         _ => false,
     };
     let Some(requested) = state.notes.iter().find(requested) else {
-        // Somebody else requested it, at a time that is not known.
+        // Another system requested it, at an unknown time.
         return state.is_strange();
     };
     signed_at.is_none_or(|signed| {
@@ -101,7 +101,7 @@ mod tests {
             robot_id: "r".parse().unwrap(),
             mark_id: "m".parse().unwrap(),
         });
-        assert!(was_requested(&state, Some(0)), "nobody knows when");
+        assert!(was_requested(&state, Some(0)), "its time is unknown");
         let second = Duration::from_secs(1);
         let at = UNIX_EPOCH + 1000 * second;
         let started = qopen_journal::Started::new(second, second, second);

@@ -61,8 +61,8 @@ impl Intake {
         apart(async move { intake.take(incoming).await }).await
     }
 
-    /// Takes the content of a verified envelope that no key opens, and why. The content goes into
-    /// quarantine, and stands against every open pull until it is read or released.
+    /// Keeps the content of a verified envelope that no key opens, and the reason. The content goes
+    /// into quarantine, and counts against every open pull until it is read or released.
     ///
     /// # Errors
     /// [`NotKept`]: the content must come again.
@@ -83,7 +83,7 @@ impl Intake {
         .await
     }
 
-    /// Whether the pull is under way or remembered here, or would be taken up at once.
+    /// Whether the pull is open or remembered here, or would be adopted at once.
     pub(super) fn is_ours(&self, pull: &PullId) -> bool {
         self.strays.adopt || self.known.contains(pull)
     }
@@ -92,8 +92,8 @@ impl Intake {
         self.journal.open_pulls().await.map_err(not_kept)
     }
 
-    /// Whether the journal knows a pull that this engine does not. Then what comes of it is kept,
-    /// and is there when the pull is taken up.
+    /// Whether the journal knows a pull that this engine does not. Then its pages are kept for the
+    /// process that resumes it.
     pub(super) async fn is_in_journal(&self, pull: &PullId) -> Result<bool, NotKept> {
         self.journal.knows(pull).await.map_err(not_kept)
     }

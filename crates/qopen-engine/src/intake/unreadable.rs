@@ -9,7 +9,7 @@ use crate::accepted::{Accepted, NotKept};
 use crate::classify::{Against, Unreadable, stands_against, with_a_mark};
 use crate::fact::{Fact, digest_of};
 
-/// Items of nobody's that are noted against one pull; one more stands for all that follow.
+/// Items without an owner that are noted against one pull; one more represents all later ones.
 const DOUBTS: usize = 256;
 
 impl Intake {

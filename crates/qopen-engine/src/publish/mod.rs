@@ -78,8 +78,7 @@ pub async fn publish_with(
     write(lists, sink, kind, Purpose::Publication(options)).await
 }
 
-/// Writes lists as [`publish`] does, for somebody who reads them once: the journal does not note
-/// that they were published.
+/// Writes lists as [`publish`] does, for a single reader: the journal does not note a publication.
 ///
 /// # Errors
 /// [`PublishError`].
@@ -95,7 +94,7 @@ pub async fn read_out(
 enum Purpose {
     /// To stand in the sink's place. The journal notes complete ones.
     Publication(PublishOptions),
-    /// For somebody who reads them once.
+    /// For a single reader.
     Reading,
 }
 
@@ -118,7 +117,7 @@ async fn write(
     // for readers as slow as they like, and must not take those threads itself.
     let (done, result) = oneshot::channel();
     let thread = std::thread::Builder::new().name("qopen-publish".into());
-    // Whoever asked may have gone; the list is published all the same.
+    // The caller may have gone; the list is published all the same.
     let thread = thread.spawn(move || drop(done.send(work())));
     thread.map_err(|_| PublishError::Shutdown)?;
     result.await.map_err(|_| PublishError::Shutdown)?

@@ -47,8 +47,8 @@ impl Compaction {
         self.due
     }
 
-    /// Does the next step, if it is time. Answers whoever asked when all is done or a step fails, and gives
-    /// back what has more to do.
+    /// Does the next step, if it is time. Answers the caller when all is done or a step fails.
+    /// Returns itself if more steps remain.
     pub(super) fn go_on(mut self, log: &mut Log) -> Option<Self> {
         if self.due > Instant::now() {
             return Some(self);
@@ -60,7 +60,7 @@ impl Compaction {
                     Instant::now() + Duration::from_micros(moved.saturating_mul(1_000_000) / rate);
                 return Some(self);
             }
-            // Whoever asked may have gone.
+            // The caller may have gone.
             Ok(None) => {
                 reserve::keep(log.folder());
                 drop(self.reply.send(Ok(self.freed)));

@@ -68,7 +68,8 @@ impl Header {
         HEADER + (self.body as usize).next_multiple_of(ALIGN)
     }
 
-    /// Reads a header that stands at that place; `None` where there is none, or another's.
+    /// Reads the header of a record at this place; `None` if there is none, or it belongs
+    /// elsewhere.
     pub(super) fn read(bytes: &[u8], place: Place) -> Option<Self> {
         let bytes: &[u8; HEADER] = bytes.get(..HEADER)?.try_into().ok()?;
         let (said, check) = bytes.split_at(HEADER - 8);
@@ -113,8 +114,8 @@ impl Header {
     }
 }
 
-/// Where a record stands: its segment's number and its offset. It is part of the header's check, so
-/// that a block that a disk puts in the wrong place is not taken for what belongs there.
+/// The place of a record: its segment's number and its offset. The header's check covers it, so
+/// that a block that a disk writes to the wrong place is not mistaken for a record of that place.
 pub(super) type Place = (u32, u32);
 
 fn check_of(said: &[u8], (segment, offset): Place) -> u64 {
@@ -190,7 +191,7 @@ impl Frame {
         self
     }
 
-    /// A record as it was read, to be put elsewhere.
+    /// A record as read, for another place.
     pub(super) fn moved(header: Header, body: Vec<u8>) -> Self {
         Self { header, body }
     }

@@ -67,7 +67,7 @@ impl Pull {
         started.or(self.first).unwrap_or_default()
     }
 
-    /// Whether anything of it stands before that place.
+    /// Whether any of its records is before that place.
     fn began_before(&self, place: (u32, u32)) -> bool {
         let pages = self.pages.values().map(|kept| kept.at);
         let mut all = pages.chain(self.notes.values().map(|(_, at)| *at));
@@ -95,9 +95,9 @@ pub(super) struct Item {
     pub(super) at: Location,
 }
 
-/// A record that makes earlier ones void. It stands after all of those, wherever they are moved,
-/// and is needed for as long as they may still be there: until its segment is the oldest, or until
-/// those are gone in which it is known that they stood.
+/// A record that makes earlier ones void. It follows all of them, wherever they are moved. It is
+/// needed for as long as one of them may exist: until its segment is the oldest, or until the
+/// segments that are known to hold them are gone.
 #[derive(Debug)]
 enum Void {
     Pull(PullId),
@@ -166,7 +166,7 @@ impl Index {
         Some(state)
     }
 
-    /// The number of the newest record of a pull; `None` where there is none.
+    /// The number of a pull's newest record; `None` if it has none.
     pub(super) fn newest(&self, id: &PullId) -> Option<u64> {
         let items = self.quarantine.iter().filter(|(_, it)| it.pull.as_ref() == Some(id));
         let newest = self.pulls.get(id).map(|pull| pull.newest);
@@ -188,7 +188,7 @@ impl Index {
         (pulls, items.map(|(_, it)| it.digest).collect(), events.map(|it| it.digest).collect())
     }
 
-    /// Takes in a record that is stored; also one that was moved, and stands there twice for a while.
+    /// Indexes a stored record; also a moved one, which is stored twice for a while.
     pub(super) fn apply(&mut self, header: &Header, entry: Entry, at: Location) {
         self.next_seq = self.next_seq.max(header.seq + 1);
         let end = self.segments.entry(at.segment).or_default();
@@ -367,7 +367,7 @@ impl Index {
                     lost.push((pull.clone(), header.digest));
                 }
             }
-            // It may have been anybody's. An append that was under way was answered to nobody.
+            // Its pull is unknown. An append in flight was never acknowledged.
             None if hole.unfinished => {}
             None => {
                 let stand_in = Digest::of(format!("hole {segment} {}", hole.at).as_bytes());

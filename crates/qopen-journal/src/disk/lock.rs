@@ -16,8 +16,8 @@ pub(super) struct Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // Closing is not enough while a child process that was just forked has the file too. Where it
-        // fails, closing it is what is left.
+        // Closing is not enough while a child process that was just forked has the file too. If
+        // unlocking fails, closing is all that remains.
         let _ = self.file.unlock();
     }
 }
@@ -35,7 +35,7 @@ impl Lock {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
-                // Where it cannot be read, nobody is named.
+                // An unreadable file names no process.
                 let _ = file.read_to_string(&mut holder);
                 let holder = match holder.trim() {
                     "" => "it does not say which".to_owned(),

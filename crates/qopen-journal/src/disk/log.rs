@@ -97,7 +97,7 @@ impl Log {
         }
         let wanted = self.shared.index().live(number);
         let wanted: Vec<_> = wanted.into_iter().filter(|at| at.offset >= batch).collect();
-        // Until all of it is in its new place, it counts where it stands.
+        // Until all of it is in its new place, its old place counts.
         self.securing = true;
         let moved = self.move_out(&path, &wanted);
         self.seal_all();
@@ -106,7 +106,7 @@ impl Log {
         self.last.values_mut().filter(|it| it.0 == number).for_each(|it| it.1 = batch);
         self.shared.index().segments.insert(number, batch);
         segment::name_end(&self.shared.folder, number, batch)?;
-        // What is left is what was promised; that the rest stands there is known to be nothing.
+        // Only promised bytes remain; the bytes behind them are known to hold nothing.
         let file = File::options().write(true).open(&path);
         let cut = file.and_then(|file| {
             file.set_len(u64::from(batch))?;
@@ -179,7 +179,7 @@ impl Log {
                 Ok(places)
             }
             Err(error) => {
-                // What is on the disk now is anybody's guess: nothing more goes after it. The next
+                // What is on the disk now is unknown, so nothing more goes after it. The next
                 // segment says that nothing of it was promised.
                 self.seal(stream);
                 Err(At::new(segment::path_of(&self.shared.folder, number), error))
@@ -199,7 +199,7 @@ impl Log {
         }
     }
 
-    /// The segment that has room for so many bytes; a new one where the newest is full or failed.
+    /// The segment with room for this many bytes; a new one if the newest is full or failed.
     fn make_room(&mut self, stream: Stream, bytes: usize) -> Result<&mut Active, At> {
         if self.active.get(&stream).is_some_and(|active| !active.has_room_for(bytes)) {
             self.seal(stream);
@@ -278,7 +278,7 @@ impl Log {
     }
 }
 
-/// A record as it was stored at that place, if it is whole.
+/// The record that was stored at this place, if it is whole.
 fn read(record: &[u8], at: Location) -> Option<(Header, Entry, &[u8])> {
     let header = Header::read(record, (at.segment, at.offset))?;
     let body = header.body_in(record)?;

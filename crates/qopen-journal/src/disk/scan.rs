@@ -82,7 +82,7 @@ impl Scan {
         self.opening.is_ok_and(|opening| length < opening.capacity as usize)
     }
 
-    /// Forgets what stands where nothing was promised.
+    /// Forgets what was read behind the promised bytes.
     pub(super) fn cut(&mut self, promised: u32) {
         self.records.retain(|(at, _)| *at < promised);
         self.holes.retain(|hole| hole.at < promised);

@@ -236,7 +236,7 @@ impl Active {
         Ok(())
     }
 
-    /// A file that somebody has deleted takes everything and keeps nothing.
+    /// A deleted file accepts everything and keeps nothing.
     #[cfg(unix)]
     fn still_there(&self) -> io::Result<()> {
         use std::os::unix::fs::MetadataExt as _;

@@ -77,8 +77,8 @@ impl Writer {
         Self { log, compactions: VecDeque::new() }
     }
 
-    /// Runs until nobody can ask any more. Whoever is alone waits for nobody; those that come while
-    /// the disk is busy, or a moment after one another, share the next sync.
+    /// Runs until all callers are gone. A lone append does not wait. Appends that come while the
+    /// disk is busy, or a moment after one another, share the next sync.
     pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
         if let Err(error) = self.log.note_lost() {
             let error = &error as &dyn std::error::Error;
@@ -201,7 +201,7 @@ impl Writer {
             };
             let answer =
                 |found| answer.as_ref().map(|()| found).map_err(|it| unavailable(it.clone()));
-            // Whoever asked may have gone; what was kept is kept.
+            // The caller may have gone; what was kept is kept.
             new.into_iter().for_each(|it| drop(it.reply.send(answer(Appended::New))));
             let again = again.extract_if(.., |(of, _)| *of == stream);
             again.for_each(|(_, reply)| drop(reply.send(answer(Appended::Duplicate))));

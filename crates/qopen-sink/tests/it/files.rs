@@ -233,7 +233,7 @@ fn i5_a_partial_list_leaves_the_quarantine_of_the_complete_one() {
     }
 }
 
-/// Whether a later list stands there is asked and answered by one process at a time.
+/// One process at a time checks a place for a later list.
 #[test]
 fn a_place_is_held_by_one_at_a_time() {
     let folder = tempfile::tempdir().unwrap();

@@ -79,7 +79,7 @@ fn page<'a>(reader: &mut Reader<'a>) -> Option<PageSkim<'a>> {
     Some(PageSkim { has_more: Some(has_more?), mark_id, accounts })
 }
 
-/// An account, or whatever else stands in its place: that is JSON at least.
+/// An account, or any other JSON value in its place.
 fn one_account<'a>(reader: &mut Reader<'a>) -> Option<AccountSkim<'a>> {
     let start = reader.at();
     let mut id = None;

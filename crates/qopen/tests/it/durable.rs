@@ -1,5 +1,5 @@
-//! The client over the journal on disk: nothing acknowledged before it is synced, and nothing that
-//! was acknowledged lost.
+//! The client over the journal on disk: it acknowledges nothing before the sync, and loses nothing
+//! that it acknowledged.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -40,13 +40,13 @@ fn started() -> Note {
     Note::Started(Started::new(timing.settle, timing.idle_timeout, timing.deadline))
 }
 
-/// Every page of the schedule's list, as a platform would have sent it.
+/// Every page of the schedule's list, as a platform would send it.
 fn pages(schedule: &Schedule) -> Vec<PageRecord> {
     let pages = Dataset::new(schedule, &robot(), false).pages(&id().mark_id);
     pages.into_iter().map(|it| PageRecord::new(id(), Payload::new(it.payload))).collect()
 }
 
-/// Keeps a pull with all of its pages but the first, and gives that one.
+/// Keeps a pull with all of its pages but the first, and returns that one.
 async fn all_but_one(journal: &DiskJournal) -> PageRecord {
     journal.note(&id(), started()).await.unwrap();
     let mut all = pages(&small());
@@ -93,7 +93,7 @@ async fn a_disk_that_is_full_for_a_while_costs_nothing() {
     let mut pull = harness.client.pull(PullRequest::new(robot())).await.unwrap();
     faults.fail_writes(Some(ErrorKind::StorageFull));
     harness.door.send_replace(true);
-    // The pull waits, and says for what.
+    // The pull waits, and says what for.
     while pull.progress().await.unwrap().figures.owed_pages < 4 {}
     assert_eq!(harness.simulator.counts().acknowledged, 0);
     faults.fail_writes(None);
@@ -127,7 +127,7 @@ async fn a_disk_that_fails_now_and_then_costs_nothing() {
     fails.await.unwrap();
     assert!(matches!(outcome.status, Status::Complete(_)), "{:?}", outcome.status);
     assert_eq!(written(&outcome).await.0, harness.dataset().expected());
-    // As the next process would find it.
+    // The next process finds the same.
     let copy = tempfile::tempdir().unwrap();
     for file in std::fs::read_dir(folder.path()).unwrap() {
         let file = file.unwrap();
@@ -149,7 +149,7 @@ async fn a_pull_goes_on_from_what_another_process_has_kept() {
     for page in all {
         journal.append(page).await.unwrap();
     }
-    // One page is on its way; it comes when the pull is under way again.
+    // One page is in flight; it comes when the pull is open again.
     let client = client_without_platform(Arc::clone(&journal)).await;
     let pull = client.resume(&id()).await.unwrap();
     assert!(matches!(client.resume(&id()).await, Err(PullError::Start(_))));
@@ -160,7 +160,7 @@ async fn a_pull_goes_on_from_what_another_process_has_kept() {
     assert_eq!(written(&outcome).await.0, expected);
     drop((client, outcome));
 
-    // Taken up again it is what it was, at once, and a page more makes a revision more.
+    // The resumed pull is complete at once, and one more page makes one more revision.
     let client = client_without_platform(Arc::clone(&journal)).await;
     let first = outcome_now(&client).await;
     assert_eq!((first.progress.figures.revision, first.progress.figures.accounts), (1, 60));
@@ -171,7 +171,7 @@ async fn a_pull_goes_on_from_what_another_process_has_kept() {
     assert_eq!((list, published.lists[0].revision), (expected, 1));
     assert!(journal.pull(&id()).await.unwrap().unwrap().has_newer_pages());
     drop(first);
-    // And another content of somebody who is there: of several, one is sure to win.
+    // Other contents of a known customer: of several, one is sure to win.
     let known = pages(&small()).remove(0);
     for n in 0..20 {
         let other = text(&known).replacen("\"name\":\"", &format!("\"name\":\"{n}"), 1);
@@ -201,7 +201,7 @@ async fn what_may_have_been_published_is_not_published_otherwise_under_the_same_
     let (status, why) = (EndState::Complete, String::new());
     let ended = Note::Ended { status, why, accounts: 50, pages: 5 };
     journal.note(&id(), ended).await.unwrap();
-    // The process died before it could say that it had published the list, if it had.
+    // The process died before it could note that it had published the list.
     let client = client_without_platform(Arc::clone(&journal)).await;
     assert_eq!(outcome_now(&client).await.progress.figures.revision, 1);
     drop(client);
@@ -222,7 +222,7 @@ async fn i5_a_revision_never_has_less_than_what_it_revises() {
     let client = client_without_platform(Arc::clone(&journal)).await;
     let outcome = outcome(&client).await;
     assert_eq!(written(&outcome).await.0.len(), 50);
-    // Whoever keeps the journal has let go of the pages, and the client was not told.
+    // The journal's owner has deleted the pages, and the client was not told.
     journal.forget(&id()).await.unwrap();
     assert!(post(&client, &text(&late)).await);
     assert_eq!(outcome.list.revised_after(1).await, Some(2));
@@ -239,7 +239,7 @@ async fn outcome_now(client: &Client) -> Outcome {
     outcome
 }
 
-/// Posts a payload as the platform does, sealed; true where the answer is `success`.
+/// Posts a sealed payload, as the platform does; returns whether the answer is `success`.
 async fn post(client: &Client, payload: &str) -> bool {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/callback", listener.local_addr().unwrap());
@@ -266,7 +266,7 @@ async fn a_request_whose_answer_was_never_seen_is_sent_again_under_its_mark() {
     assert_eq!(written(&outcome).await.0, harness.dataset().expected());
     drop((outcome, harness));
 
-    // One that was accepted is not sent again, whatever came of it.
+    // An accepted request is not sent again, whatever came of it.
     let accepted = PullId { mark_id: "other".parse().unwrap(), ..id() };
     let mut quick = Started::new(timing().settle, Duration::from_millis(300), timing().deadline);
     quick.label = Some("where".into());
@@ -292,7 +292,7 @@ async fn an_error_that_was_reported_before_the_crash_ends_the_pull_after_it() {
     let ended = outcome(&client).await;
     assert!(matches!(ended.status, Status::Reported { code: 40_001, .. }), "{:?}", ended.status);
 
-    // And it is the receiver that notes it.
+    // The receiver notes it.
     let error = ErrorFault { code: 7, message: "no".into(), with_data: true, after_pages: 1 };
     let schedule = Schedule { error: Some(error), ..small() };
     let harness =
@@ -392,7 +392,7 @@ async fn an_unreadable_page_or_a_report_of_a_pull_that_is_not_under_way_is_kept_
     );
     assert!(post(&client, &unreadable).await);
     assert_eq!(journal.pull(&id()).await.unwrap().unwrap().quarantined, 1);
-    // The last page is there, and the list is not complete: a page of it lies unread.
+    // The last page is there, and the list is not complete: one of its pages is unread.
     let ended = outcome(&client).await;
     assert!(matches!(ended.status, Status::Incomplete(_)), "{:?}", ended.status);
 
@@ -432,7 +432,7 @@ async fn taking_up_may_be_given_up_at_any_point_and_tried_again() {
     for page in pages(&small()) {
         journal.append(page).await.unwrap();
     }
-    // Polled so often and then dropped: before it has come to a handle, or with one just made.
+    // Polled this often and then dropped: before it returns a handle, or with one just made.
     for polls in 0..5 {
         let client = client_without_platform(Arc::clone(&journal)).await;
         let id = id();

@@ -106,7 +106,7 @@ async fn i4_a_lost_last_page_is_never_complete() {
         (outcome.status.end_state(), outcome.progress.figures.pages),
         (EndState::Incomplete, 4)
     );
-    // What there is can be had.
+    // The accounts that came are available.
     let (list, _) = written(&outcome).await;
     assert_eq!(list, harness.dataset().expected_of(|page| page != 4));
 }
@@ -215,8 +215,8 @@ async fn e5_an_account_without_a_readable_id_stands_against_completeness_unless_
     }
 }
 
-/// Every odd form, as a page in the middle and as the last: complete and right, or not complete and kept
-/// byte for byte. Never complete without it.
+/// Every odd form, as a page in the middle and as the last: the list is complete and right, or
+/// incomplete and the page kept byte for byte.
 #[tokio::test(flavor = "multi_thread")]
 async fn e1_e4_every_odd_page_is_read_or_kept() {
     let mut tasks = tokio::task::JoinSet::new();
@@ -250,7 +250,7 @@ async fn is_read_or_kept(odd: Odd, page: usize) {
         assert!(published.lists[0].quarantined > 0, "{odd:?} {page}");
     }
     let counted = harness.client.stats().readings();
-    // Forms that the plain one can have too, and those that concern an account alone.
+    // Forms that the common one can have too, and forms that affect an account only.
     let may_be_plain =
         [Odd::WecomPadding, Odd::Base64Url, Odd::LoneSurrogate, Odd::TooDeep, Odd::DateTime];
     let plain =
@@ -269,10 +269,10 @@ async fn a_broken_page_is_kept_and_stands_against_completeness() {
     );
     assert_eq!((outcome.progress.figures.pages, outcome.progress.figures.unreadable_pages), (4, 1));
     assert_eq!(harness.client.stats().engine().unreadable_pages(), 1);
-    // It is shown whole beside what there is.
+    // It is shown whole beside the list.
     let (list, published) = written(&outcome).await;
     assert_eq!((list.len(), published.lists[0].quarantined), (400, 1));
-    // Whoever reads the list out is given it, too.
+    // An export has it, too.
     let folder = tempfile::tempdir().unwrap();
     let sink = FileSink::new(folder.path().join("list"), Format::Jsonl);
     let read = qopen::read_out(vec![outcome.list.clone()], Arc::new(sink)).await.unwrap();
@@ -301,7 +301,7 @@ async fn post(harness: &Harness, payload: &str) -> u16 {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_of_which_little_can_be_read_still_stands_against_completeness() {
     for (page, answer, expected) in [
-        // The robot alone says whose it is.
+        // Only the robot says which pull it belongs to.
         (
             r#"{"event_type":42016,"robot_id":"robot-1","data":{"has_more":true,"account_list":[]}}"#,
             200,
@@ -312,7 +312,7 @@ async fn a_page_of_which_little_can_be_read_still_stands_against_completeness() 
             200,
             Failure::UnreadablePages,
         ),
-        // Nothing says whose it is, and there is only one that it can be.
+        // Nothing says which pull it belongs to, and only one is open.
         (
             r#"{"event_type":42016,"data":{"has_more":true,"account_list":[]}}"#,
             200,
@@ -336,7 +336,7 @@ async fn of_two_contents_the_greater_digest_is_published_whatever_of_it_can_be_r
     let harness = Harness::start(Schedule { silent: true, ..Schedule::default() }).await;
     let pull = harness.client.pull(PullRequest::new(robot())).await.unwrap();
     let mark = pull.id().mark_id.clone();
-    // Whichever has the greater digest: of many, some broken ones have.
+    // The content with the greater digest wins: of many, some unreadable ones do.
     for (more, field) in
         [(true, r#""deleted_by_staff":false"#), (false, r#""deleted_by_staff":"?""#)]
     {
@@ -351,7 +351,7 @@ async fn of_two_contents_the_greater_digest_is_published_whatever_of_it_can_be_r
     let outcome = pull.outcome().await.unwrap();
     assert!(matches!(outcome.status, Status::Complete(_)));
     let (list, published) = written(&outcome).await;
-    // The greater digest wins, and a field that it has unreadable costs the field.
+    // The greater digest wins, and its unreadable field costs the field.
     let figures = &published.lists[0];
     assert_eq!((list.len(), figures.quarantined), (40, 0));
     assert!((1..40).contains(&figures.unread_fields), "{}", figures.unread_fields);

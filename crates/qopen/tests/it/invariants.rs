@@ -1,4 +1,4 @@
-//! The invariants that need the whole client to be seen.
+//! Invariants that need the whole client.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +17,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use crate::harness::{Harness, parsed, robot, timing, written};
 
-/// A journal whose appends wait for leave, or fail.
+/// A journal whose appends wait for a permit, or fail.
 struct Gated {
     inner: MemoryJournal,
     gate: Semaphore,
@@ -92,7 +92,7 @@ async fn i1_no_success_before_the_journal_has_the_page() {
     for _ in 0..3 {
         arrivals.recv().await.unwrap();
     }
-    // All three pages are in the journal's hands, and none is kept.
+    // The journal has received all three pages and kept none.
     assert_eq!(harness.client.stats().receiver().accepted(), 0);
     assert_eq!(harness.simulator.counts().acknowledged, 0);
     journal.gate.add_permits(1000);

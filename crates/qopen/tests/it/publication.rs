@@ -1,4 +1,4 @@
-//! Publication under a claim: what hangs is given up, what is late is published from one fold.
+//! Publication under a claim: a hanging one is given up, a late one is published from one fold.
 
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use qopen_simulator::Schedule;
 
 use crate::harness::{Harness, robot};
 
-/// A place that hangs until it is let go on.
+/// A sink that hangs until it is released.
 struct Hanging {
     place: FileSink,
     free: Arc<(Mutex<bool>, Condvar)>,
@@ -50,7 +50,7 @@ async fn announced(harness: &Harness) {
     harness.client.announce(PullRequest::new(robot())).await.unwrap();
 }
 
-/// A publication that stands still keeps its pull from nobody for longer than it may.
+/// A publication without progress loses its pull after the longest time it may take.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_publication_that_hangs_loses_the_pull_and_publishes_nothing() {
     let journal = Arc::new(MemoryJournal::default());
@@ -74,14 +74,14 @@ async fn a_publication_that_hangs_loses_the_pull_and_publishes_nothing() {
     tokio::time::timeout(Duration::from_secs(20), first.lost()).await.expect("it is given up");
     drop((first, outcome));
 
-    // Somebody else can have it when the lease is over.
+    // Another worker can have it when the lease is over.
     let next = tokio::time::timeout(Duration::from_secs(20), worker.claimed()).await;
     let next = next.expect("it is given to the next").unwrap();
     let outcome = next.take_up().await.unwrap().outcome().await.unwrap();
     publish(vec![outcome.list.clone()], Arc::new(place.clone()), ListKind::Complete).await.unwrap();
     let list = std::fs::read(place.path()).unwrap();
     std::fs::remove_file(place.path()).unwrap();
-    // What hung wakes up, and finds that it is not to be done any more.
+    // The hanging publication goes on, and finds that it must not commit.
     *free.0.lock().unwrap() = true;
     free.1.notify_all();
     let hung = hung.await.unwrap();
@@ -90,7 +90,7 @@ async fn a_publication_that_hangs_loses_the_pull_and_publishes_nothing() {
     assert_eq!(list.iter().filter(|it| **it == b'\n').count(), 40);
 }
 
-/// A list that was overtaken is noted as such, and needs nothing more.
+/// A superseded list is noted as such, and needs nothing more.
 #[tokio::test(flavor = "multi_thread")]
 async fn e11_the_list_of_an_earlier_pull_is_superseded_whatever_the_clock_said() {
     let journal = Arc::new(MemoryJournal::default());
@@ -119,7 +119,8 @@ async fn e11_the_list_of_an_earlier_pull_is_superseded_whatever_the_clock_said()
     assert!(state.is_superseded());
     let noted = &state.notes.last().unwrap().note;
     assert_eq!(*noted, Note::Superseded { by: Some(later), revision: 1 });
-    // The later one may be published again, and where nothing stands the earlier one may.
+    // The later list may be published again. In an empty place the earlier one may be published
+    // too.
     place(second.list.clone()).await.unwrap();
     let elsewhere = Arc::new(FileSink::new(folder.path().join("elsewhere"), Format::Jsonl));
     publish(vec![first.list.clone()], elsewhere, ListKind::Complete).await.unwrap();
