@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use deadpool_postgres::PoolError;
+use deadpool_postgres::{HookError, PoolError};
 use tokio_postgres::error::SqlState;
 
 /// What a database did not do.
@@ -107,8 +107,9 @@ const ABOUT_THE_SERVER: [&str; 8] = ["08", "28", "3D", "53", "57", "58", "F0", "
 /// system; serialisation and deadlocks; a lock that was not to be had; a standby.
 const PASSING: [&str; 9] = ["08", "53", "57", "58", "40", "55P03", "25006", "25P03", "XX000"];
 
-impl From<tokio_postgres::Error> for DatabaseError {
-    fn from(error: tokio_postgres::Error) -> Self {
+impl DatabaseError {
+    /// What the client library says.
+    pub(crate) fn of(error: tokio_postgres::Error) -> Self {
         let Some(said) = error.as_db_error() else {
             // A connection that is lost may be there again: that has a cause in the system, or none but
             // its end. What was to be sent and could not be encoded would not be.
@@ -132,6 +133,19 @@ impl From<tokio_postgres::Error> for DatabaseError {
         let code = Some(code.clone());
         Self::Server(ServerError { said, code, retryable, cause: None })
     }
+
+    /// What the pool says.
+    pub(crate) fn of_pool(error: PoolError) -> Self {
+        match error {
+            PoolError::Backend(error) => Self::of(error),
+            PoolError::Timeout(_) => Self::TimedOut,
+            PoolError::PostCreateHook(HookError::Backend(error)) => Self::of(error),
+            other => {
+                let said = other.to_string();
+                Self::Server(ServerError { said, code: None, retryable: true, cause: None })
+            }
+        }
+    }
 }
 
 /// The operating system's word, kept as the cause.
@@ -147,18 +161,4 @@ fn io_cause(error: &tokio_postgres::Error) -> Option<std::io::Error> {
         next = cause.source();
     }
     None
-}
-
-impl From<PoolError> for DatabaseError {
-    fn from(error: PoolError) -> Self {
-        match error {
-            PoolError::Backend(error) => error.into(),
-            PoolError::Timeout(_) => Self::TimedOut,
-            PoolError::PostCreateHook(deadpool_postgres::HookError::Backend(error)) => error.into(),
-            other => {
-                let said = other.to_string();
-                Self::Server(ServerError { said, code: None, retryable: true, cause: None })
-            }
-        }
-    }
 }

@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::Database;
+use crate::database::Database;
+use crate::error::DatabaseError;
 
 /// Set where a missing server is a failure, not a reason to skip.
 const REQUIRED: &str = "QOPEN_TEST_POSTGRES";
@@ -173,12 +174,12 @@ impl Server {
     /// Whom it lets in from now on, in the words of `pg_hba.conf`.
     ///
     /// # Errors
-    /// [`DatabaseError`](crate::DatabaseError), when it does not read them.
-    pub async fn let_in(&self, rules: &str) -> Result<(), crate::DatabaseError> {
+    /// [`DatabaseError`], when it does not read them.
+    pub async fn let_in(&self, rules: &str) -> Result<(), DatabaseError> {
         let client = Database::new(&self.url())?.connect(None).await?;
         let written = std::fs::write(self.data().join("pg_hba.conf"), rules);
-        written.map_err(|error| crate::DatabaseError::Url(error.to_string()))?;
-        client.batch_execute("SELECT pg_reload_conf()").await?;
+        written.map_err(|error| DatabaseError::Url(error.to_string()))?;
+        client.batch_execute("SELECT pg_reload_conf()").await.map_err(DatabaseError::of)?;
         Ok(())
     }
 
@@ -209,10 +210,13 @@ impl Server {
     /// Makes a database, and gives its URL.
     ///
     /// # Errors
-    /// [`DatabaseError`](crate::DatabaseError), when it cannot be made.
-    pub async fn create(&self, database: &str) -> Result<String, crate::DatabaseError> {
+    /// [`DatabaseError`], when it cannot be made.
+    pub async fn create(&self, database: &str) -> Result<String, DatabaseError> {
         let client = Database::new(&self.url())?.connect(None).await?;
-        client.batch_execute(&format!("CREATE DATABASE {database}")).await?;
+        client
+            .batch_execute(&format!("CREATE DATABASE {database}"))
+            .await
+            .map_err(DatabaseError::of)?;
         Ok(self.url_of(database))
     }
 }

@@ -8,7 +8,7 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::DatabaseError;
+use crate::error::DatabaseError;
 
 /// Trusts the certificates of that file, or the system's.
 pub(crate) fn connector(roots: Option<&Path>) -> Result<MakeRustlsConnect, DatabaseError> {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
-use crate::DatabaseError;
+use crate::error::DatabaseError;
 use crate::passfile::{self, Wanted};
 
 pub(crate) struct Parsed {

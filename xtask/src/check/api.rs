@@ -10,8 +10,7 @@ use crate::cargo::command;
 
 /// The published libraries, and the foreign crates whose types they may show: axum's router and
 /// tokio's socket where routes are the
-/// product and are served, futures-core's `Stream` where there is no other name for it, and the client
-/// library of PostgreSQL in the crate that is for sharing it.
+/// product and are served, and futures-core's `Stream` where there is no other name for it.
 const CRATES: [(&str, &[&str]); 10] = [
     ("qopen-types", &[]),
     ("qopen-assembler", &[]),
@@ -21,10 +20,7 @@ const CRATES: [(&str, &[&str]); 10] = [
     ("qopen-sink", &[]),
     ("qopen-engine", &[]),
     ("qopen", &["axum"]),
-    (
-        "qopen-postgres",
-        &["deadpool", "deadpool_postgres", "tokio_postgres", "tokio", "postgres_types"],
-    ),
+    ("qopen-postgres", &[]),
     ("qopen-simulator", &[]),
 ];
 

@@ -3,17 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::database::Database;
 use futures_core::stream::BoxStream;
 use futures_util::future::{try_join, try_join3};
 use futures_util::{StreamExt as _, stream};
-use qopen_postgres::Database;
-use qopen_postgres::client::types::ToSql;
-use qopen_postgres::client::{Client, Error, IsolationLevel, Row};
 use qopen_types::{Digest, MarkId, RobotId};
 use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Error, IsolationLevel, Row};
 
 use super::value::{away, bytes_of, damaged, digest_of, failed, names_of, pull_of, unpack};
-use crate::{Cursor, JournalError, Note, Noted, PageRecord, PullId, PullState, Quarantined};
+use qopen_journal::{
+    Cursor, JournalError, Note, Noted, PageRecord, PullId, PullState, Quarantined,
+};
 
 /// Pages that are fetched at a time.
 const FETCH: i32 = 16;

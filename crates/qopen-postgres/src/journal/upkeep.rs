@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
 
-use qopen_postgres::DatabaseError;
+use crate::error::DatabaseError;
 
 use super::value::{away, bounded, encode, failed, pull_of};
 use super::{PostgresJournal, read};
-use crate::age::Ages;
-use crate::{
+use qopen_journal::storage::Ages;
+use qopen_journal::{
     Expired, Holdings, Journal as _, JournalError, JournalStats, Noted, PullId, Report, Upkeep,
 };
 
@@ -154,7 +154,9 @@ impl PostgresJournal {
 impl Upkeep for PostgresJournal {
     fn stats(&self) -> JournalStats {
         let queued = self.appends.max_capacity() - self.appends.capacity();
-        JournalStats { queued, ..*self.shared.stats() }
+        let mut stats = *self.shared.stats();
+        stats.queued = queued;
+        stats
     }
 
     async fn holdings(&self) -> Result<Holdings, JournalError> {
@@ -167,7 +169,10 @@ impl Upkeep for PostgresJournal {
             bounded(async { self.client().await?.query_one(read, &[]).await.map_err(failed) });
         let row = row.await?;
         let count = |at| u64::try_from(row.get::<_, i64>(at)).unwrap_or(0);
-        Ok(Holdings { pulls: count(0), oldest_open: row.get(1), quarantined: count(2) })
+        let mut holdings = Holdings::default();
+        (holdings.pulls, holdings.quarantined) = (count(0), count(2));
+        holdings.oldest_open = row.get(1);
+        Ok(holdings)
     }
 
     async fn expire(

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use crate::JournalStats;
+use qopen_journal::JournalStats;
 
 /// How long nothing is written until it is tried whether anything can be.
 const PULSE: Duration = Duration::from_secs(4);

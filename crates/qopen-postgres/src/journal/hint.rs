@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use qopen_postgres::{Database, DatabaseError};
+use crate::database::Database;
+use crate::error::DatabaseError;
 use tokio::time::{sleep, timeout};
 
 use super::shared::Shared;
@@ -33,17 +34,18 @@ pub(super) async fn run(database: Database, shared: Arc<Shared>) {
 async fn talk(database: &Database, shared: &Shared) -> Result<(), DatabaseError> {
     let client = database.connect(Some(Arc::clone(&shared.hints.incoming))).await?;
     let answered = |answer: Result<_, _>| answer.map_err(|_| DatabaseError::TimedOut);
-    client.batch_execute("LISTEN qopen_journal").await?;
+    client.batch_execute("LISTEN qopen_journal").await.map_err(DatabaseError::of)?;
     loop {
         if shared.is_doubtful() {
             let beaten = answered(timeout(PING * 2, client.batch_execute(BEAT)).await);
-            let beaten = beaten.and_then(|done| done.map_err(DatabaseError::from));
+            let beaten = beaten.and_then(|done| done.map_err(DatabaseError::of));
             shared.wrote(beaten.is_ok());
             beaten?;
         }
         let said = timeout(PING, shared.hints.outgoing.notified()).await.is_ok();
         let word = if said { "NOTIFY qopen_journal" } else { "" };
-        answered(timeout(PING * 2, client.batch_execute(word)).await)??;
+        answered(timeout(PING * 2, client.batch_execute(word)).await)?
+            .map_err(DatabaseError::of)?;
         if said {
             sleep(BETWEEN).await;
         }

@@ -1,12 +1,12 @@
 //! The connection of the claims, and the spotter, which finds what was kept.
 
-use qopen_postgres::Database;
-use qopen_postgres::client::types::ToSql;
-use qopen_postgres::client::{Client, Row, Statement};
+use crate::database::Database;
 use tokio::sync::Mutex;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Row, Statement};
 
 use super::value::{away, bounded, failed};
-use crate::JournalError;
+use qopen_journal::JournalError;
 
 /// Marks the pulls that have pages which were committed since the last look. Whose transaction was not
 /// visible then is told by its number, not by any order of commits: it had none yet, or was one of those

@@ -7,7 +7,7 @@ use qopen_types::Digest;
 
 use super::PostgresJournal;
 use super::value::{bounded, bytes_of, failed, pack, unpack};
-use crate::{Appended, Backlog, JournalError, Outbox, Payload, Waiting, WorkerId};
+use qopen_journal::{Appended, Backlog, JournalError, Outbox, Payload, Waiting, WorkerId};
 
 /// Bytes that are read in one go, at most, unless a single event has more.
 const CHUNK: i64 = 1 << 20;
@@ -61,7 +61,9 @@ impl Outbox for PostgresJournal {
              FROM qopen_journal.event";
             let row = self.client().await?.query_one(read, &[]).await.map_err(failed)?;
             let count = |at| u64::try_from(row.get::<_, i64>(at)).unwrap_or(0);
-            Ok(Backlog { events: count(0), bytes: count(1) })
+            let mut backlog = Backlog::default();
+            (backlog.events, backlog.bytes) = (count(0), count(1));
+            Ok(backlog)
         })
         .await
     }

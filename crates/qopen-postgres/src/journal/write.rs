@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use qopen_postgres::client::{Client, Statement};
-use qopen_postgres::{Database, DatabaseError};
+use crate::database::Database;
+use crate::error::DatabaseError;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinSet;
+use tokio_postgres::{Client, Statement};
 
 use super::shared::Shared;
 use super::value::{away, bytes_of, failed, pack, pull_of};
-use crate::{Appended, JournalError, PageRecord, PullId};
+use qopen_journal::{Appended, JournalError, PageRecord, PullId};
 
 /// Appends that may wait before those who append wait too.
 pub(super) const QUEUE: usize = 1024;

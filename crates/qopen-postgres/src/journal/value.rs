@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use qopen_postgres::DatabaseError;
-use qopen_postgres::client::{Error, Row};
+use crate::error::DatabaseError;
 use qopen_types::Digest;
+use tokio_postgres::{Error, Row};
 
-use crate::{JournalError, Note, Payload, PullId};
+use qopen_journal::storage;
+use qopen_journal::{JournalError, Note, Payload, PullId};
 
 pub(crate) fn away(error: DatabaseError) -> JournalError {
     match error.is_retryable() {
@@ -27,7 +28,7 @@ pub(super) async fn bounded<T>(
 }
 
 pub(super) fn failed(error: Error) -> JournalError {
-    away(error.into())
+    away(DatabaseError::of(error))
 }
 
 pub(super) fn damaged(what: &str) -> JournalError {
@@ -36,7 +37,7 @@ pub(super) fn damaged(what: &str) -> JournalError {
 
 /// A payload as it is stored, with its length where it is packed.
 pub(super) async fn pack(payload: Payload) -> Result<(Option<i32>, Vec<u8>), JournalError> {
-    if payload.len() < crate::pack::LARGE {
+    if payload.len() < storage::LARGE {
         return Ok(pack_here(&payload));
     }
     let packed = tokio::task::spawn_blocking(move || pack_here(&payload)).await;
@@ -45,7 +46,7 @@ pub(super) async fn pack(payload: Payload) -> Result<(Option<i32>, Vec<u8>), Jou
 
 fn pack_here(payload: &Payload) -> (Option<i32>, Vec<u8>) {
     let bytes = payload.as_bytes();
-    match crate::pack::pack(bytes).zip(i32::try_from(bytes.len()).ok()) {
+    match storage::pack(bytes).zip(i32::try_from(bytes.len()).ok()) {
         Some((packed, unpacked)) => (Some(unpacked), packed),
         None => (None, bytes.to_vec()),
     }
@@ -57,7 +58,7 @@ pub(super) fn unpack(unpacked: Option<i32>, stored: &[u8]) -> Result<Payload, Jo
         Some(length) => usize::try_from(length).map_err(|_| damaged("a length is negative"))?,
         None => stored.len(),
     };
-    let bytes = crate::pack::unpack(stored, unpacked.is_some(), length);
+    let bytes = storage::unpack(stored, unpacked.is_some(), length);
     bytes.map(Payload::new).ok_or_else(|| damaged("a payload is not what was stored"))
 }
 
