@@ -20,7 +20,7 @@ struct Mark(u64, u64);
 /// then. It only moves on.
 ///
 /// A clock that jumps ages nothing. Within a process, a monotonic clock counts. Between two processes, the
-/// advance of the wall clock beyond its highest reading counts, limited to [`UNSEEN`] and to half of the
+/// advance of the wall clock beyond its highest reading counts, limited to one day and to half of the
 /// retention time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

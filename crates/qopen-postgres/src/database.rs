@@ -15,14 +15,14 @@ use crate::error::DatabaseError;
 use crate::schema::Schema;
 use crate::{tls, url};
 
-/// Connections that a pool has at most.
+/// The most connections of a pool.
 const POOL: usize = 8;
 
-/// How long a connection may take to be made, or to become free.
+/// How long connecting, or waiting for a free connection, may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What every connection begins with: commits wait for the disk; and nothing is compiled for a statement
-/// that is short, which takes longer than the statement where a table is large.
+/// The settings of every connection. Commits wait for the disk. Statements are not compiled: for a large
+/// table that takes longer than the short statements here.
 const SESSION: &str = "
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
     SET jit = off";
@@ -42,7 +42,7 @@ struct Inner {
     has_password: bool,
 }
 
-/// A connection from the pool; it goes back when it is dropped.
+/// A connection from the pool. Dropping it returns it.
 pub(crate) type Pooled = deadpool_postgres::Object;
 
 impl Database {
@@ -54,11 +54,11 @@ impl Database {
         let url::Parsed { mut config, roots } = url::parse(url, &|name| std::env::var_os(name))?;
         let has_password = config.get_password().is_some();
         if !has_password {
-            // Where one is asked for, the server says so, by a code.
+            // A server that needs a password answers an empty one with a code.
             config.password("");
         }
         if config.get_connect_timeout().is_none() {
-            // Of each address: there must be time for the next.
+            // Per address, so that time remains for the next one.
             config.connect_timeout(PATIENCE / 4);
         }
         config.application_name("qopen");
@@ -96,15 +96,15 @@ impl Database {
         &self.inner.name
     }
 
-    /// A connection from the pool, made if need be.
+    /// Takes a connection from the pool, or connects.
     ///
     /// # Errors
-    /// [`DatabaseError`], when none can be had within ten seconds.
+    /// [`DatabaseError`], if no connection is available within 10 s.
     pub(crate) async fn client(&self) -> Result<Pooled, DatabaseError> {
         self.inner.pool.get().await.map_err(|error| self.refused(DatabaseError::of_pool(error)))
     }
 
-    /// Why no connection was made.
+    /// Explains a refused connection: a missing password has an error of its own.
     fn refused(&self, error: DatabaseError) -> DatabaseError {
         let code = match &error {
             DatabaseError::Server(error) => error.code.as_ref(),
@@ -117,12 +117,12 @@ impl Database {
         }
     }
 
-    /// Checks that the database suits, and that a connection is a session, which keeps prepared
-    /// statements, LISTEN and settings. Behind a pooler in transaction mode it is not.
+    /// Checks the encoding, and that a connection is a session, which keeps prepared statements, LISTEN and
+    /// settings. A pooler in transaction mode keeps none.
     ///
     /// # Errors
-    /// [`DatabaseError::Pooled`], where it is none; [`DatabaseError::Encoding`], where the database cannot
-    /// hold every text; [`DatabaseError`], when that cannot be found out.
+    /// [`DatabaseError::Pooled`], if a connection is no session; [`DatabaseError::Encoding`], if the database
+    /// cannot hold every text; another [`DatabaseError`], if the database does not answer.
     pub(crate) async fn check_session(&self) -> Result<(), DatabaseError> {
         let backend = async |client: &Client| {
             let said =
@@ -145,7 +145,7 @@ impl Database {
             // A pooler gives its idle server connection to the next transaction until that ends.
             let begun = other.simple_query("BEGIN").await;
             if begun.as_ref().is_err_and(|it| it.code() == Some(&SqlState::PROTOCOL_VIOLATION)) {
-                // It does not even let a transaction begin.
+                // In statement mode, a transaction cannot begin.
                 return Err(DatabaseError::Pooled);
             }
             begun.map_err(DatabaseError::of)?;
@@ -159,11 +159,11 @@ impl Database {
         tokio::time::timeout(PATIENCE, probe).await.map_err(|_| DatabaseError::TimedOut)?
     }
 
-    /// A connection outside of the pool, closed when it is dropped. Notifications that come over it wake
-    /// `notified`, and so does its end.
+    /// Opens a connection outside of the pool. Dropping it closes it. Notifications on the connection, and its
+    /// end, wake `notified`.
     ///
     /// # Errors
-    /// [`DatabaseError`], when it cannot be made.
+    /// [`DatabaseError`], if the database cannot be reached within 10 s, or refuses.
     pub(crate) async fn connect(
         &self,
         notified: Option<Arc<Notify>>,
@@ -194,8 +194,8 @@ impl Database {
         Ok(client)
     }
 
-    /// Runs what is missing of a schema's migrations, and gives how many that were. Any number of
-    /// processes may do so at the same time: one after the other does, and the later find it done.
+    /// Runs the missing migrations of a schema, and returns their number. Processes that migrate at the same
+    /// time wait for each other.
     ///
     /// # Errors
     /// [`DatabaseError`]; nothing was changed then.
@@ -203,10 +203,11 @@ impl Database {
         schema.migrate(&mut *self.client().await?).await
     }
 
-    /// Whether a schema is as this version knows it.
+    /// Checks that a schema has the version that this qopen knows.
     ///
     /// # Errors
-    /// [`DatabaseError::Schema`], when it is not; [`DatabaseError`], when that cannot be found out.
+    /// [`DatabaseError::Schema`], if it has another version; another [`DatabaseError`], if the database does
+    /// not answer.
     pub(crate) async fn check(&self, schema: &Schema) -> Result<(), DatabaseError> {
         schema.check(&*self.client().await?).await
     }

@@ -1,19 +1,19 @@
-//! Tables, and how they came to be what they are.
+//! Schema migrations.
 
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, GenericClient};
 
 use crate::error::DatabaseError;
 
-/// A schema of its own, with the migrations that make its tables, oldest first. One that was
-/// published is never changed; what comes later is added.
+/// A schema with its migrations, oldest first. A published migration is never changed; later ones are
+/// added.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Schema {
     name: &'static str,
     migrations: &'static [&'static str],
 }
 
-/// The number of the lock under which migrations are run, for all schemas: "qopen" in ASCII.
+/// The number of the advisory lock for migrations of all schemas: "qopen" in ASCII.
 const LOCK: i64 = 0x0071_6f70_656e;
 
 impl Schema {
@@ -26,7 +26,7 @@ impl Schema {
     pub(crate) async fn migrate(&self, client: &mut Client) -> Result<usize, DatabaseError> {
         let Self { name, migrations } = self;
         if self.version(client).await? == migrations.len() {
-            // Whoever may not make tables may still find that they are there.
+            // A user without the right to create tables can still use existing ones.
             return Ok(0);
         }
         let transaction = client.transaction().await.map_err(DatabaseError::of)?;
@@ -70,7 +70,7 @@ impl Schema {
         DatabaseError::Schema { name: self.name, found, known: self.migrations.len() }
     }
 
-    /// The version that is there; 0 where none is.
+    /// The version in the database; 0 if there is none.
     async fn version(&self, client: &impl GenericClient) -> Result<usize, DatabaseError> {
         let read = format!("SELECT coalesce(max(version), 0) FROM {}.migration", self.name);
         match client.query_one(&read, &[]).await {

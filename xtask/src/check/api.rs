@@ -20,7 +20,7 @@ const CRATES: [(&str, &[&str]); 10] = [
     ("qopen-sink", &[]),
     ("qopen-engine", &[]),
     ("qopen", &["axum"]),
-    ("qopen-postgres", &[]),
+    ("qopen-postgres", &["futures_core"]),
     ("qopen-simulator", &[]),
 ];
 

@@ -44,7 +44,7 @@ impl Backend for PostgresBackend {
         let database = &self.database;
         database.check_session().await.map_err(away)?;
         let steps = database.migrate(&SCHEMA).await.map_err(away)?;
-        // Where the tables were restored into another cluster, its transactions are counted anew.
+        // Tables that were restored into another cluster have that cluster's transaction numbers.
         let mut client = database.client().await.map_err(away)?;
         let transaction = client.transaction().await.map_err(failed)?;
         let moved = "SELECT looked FROM qopen_journal.spotter

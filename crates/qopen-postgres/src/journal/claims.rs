@@ -1,4 +1,4 @@
-//! Claims, which the database keeps.
+//! Claims, as rows of the database.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,14 +12,14 @@ use super::transaction::note_under_claim;
 use super::value::{bounded, encode, failed, pull_of};
 use qopen_journal::{Claim, Fencing, JournalError, Note, PullId, Renewed, WorkerId, Workload};
 
-/// What there is of a pull, in the snapshot in which it is finished.
+/// Counts a pull's pages in the snapshot in which the pull is finished.
 const COUNT: &str = "counted = pg_current_snapshot(), (page_count, page_bytes, page_last) = (
          SELECT count(*), coalesce(sum(octet_length(payload)), 0), max(at) FROM qopen_journal.page
          WHERE page.robot_id = $1 AND page.mark_id = $2
      )";
 
 fn micros(lease: Duration) -> f64 {
-    // A lease is seconds.
+    // A lease is a few seconds: the conversion is exact enough.
     lease.as_secs_f64() * 1e6
 }
 

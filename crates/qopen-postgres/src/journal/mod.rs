@@ -38,8 +38,8 @@ const SCHEMA: Schema = Schema::new(
     &[include_str!("1.sql"), include_str!("2.sql"), include_str!("3.sql")],
 );
 
-/// A journal in a PostgreSQL database, in the schema `qopen_journal`. What it has kept survives what a
-/// commit there survives.
+/// A journal in a PostgreSQL database, in the schema `qopen_journal`. Kept pages survive what a commit
+/// there survives.
 ///
 /// Appends that come while the database is busy share the next statement and its commit. At most
 /// 1,024 wait; further callers wait themselves. Payloads are packed (LZ4). While the database is away,
@@ -51,18 +51,19 @@ pub struct PostgresJournal {
     storage: StorageId,
     appends: mpsc::Sender<Append>,
     shared: Arc<Shared>,
-    /// One for each stream of pages, which has a connection to itself.
+    /// Limits streams of pages, each of which has a connection of its own.
     streams: Arc<Semaphore>,
-    /// Leases are renewed whatever else is read.
+    /// Renews leases on a connection of its own.
     renewals: Renewals,
     /// The time that this process has observed.
     observer: Mutex<Option<Observer>>,
-    /// Ended with the journal.
+    /// Aborted when the journal is dropped.
     _tasks: JoinSet<()>,
 }
 
 impl PostgresJournal {
-    /// Opens the journal in the database of a `postgres://` URL. [`PostgresBackend`](crate::PostgresBackend) creates its tables.
+    /// Opens the journal in the database of a `postgres://` URL.
+    /// [`PostgresBackend`](crate::PostgresBackend) creates its tables.
     ///
     /// # Errors
     /// [`JournalError::Unavailable`], if the database does not answer. [`JournalError::Fatal`], if the URL
@@ -146,7 +147,7 @@ impl Journal for PostgresJournal {
         bounded(async {
             let names = names_of(item.pull.as_ref());
             let digest = bytes_of(item.digest());
-            // A reason is ours, and may quote nothing; but a text here can have any character but this.
+            // PostgreSQL's texts can have any character except this.
             let reason = item.stored_reason().replace('\0', " ");
             let (unpacked, payload) = pack(item.payload).await?;
             self.client()

@@ -1,4 +1,4 @@
-//! Events that wait to be handed on.
+//! Events that wait to be forwarded.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::PostgresJournal;
 use super::value::{bounded, bytes_of, failed, pack, unpack};
 use qopen_journal::{Appended, Backlog, JournalError, Outbox, Payload, Waiting, WorkerId};
 
-/// Bytes that are read in one go, at most, unless a single event has more.
+/// The most bytes of one read, unless a single event has more.
 const CHUNK: i64 = 1 << 20;
 
 #[async_trait]
@@ -42,7 +42,7 @@ impl Outbox for PostgresJournal {
             )
             SELECT number, since, unpacked, payload FROM sized WHERE so_far <= $3 OR place = 1
             ORDER BY number";
-            // Payloads are large only when they are few.
+            // The limit in bytes works only after the rows are selected.
             let most = most.min(1024);
             let rows = self.client().await?.query(read, &[&after, &most, &CHUNK]).await;
             let waiting = rows.map_err(failed)?;

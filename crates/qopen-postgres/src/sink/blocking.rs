@@ -8,10 +8,10 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::error::DatabaseError;
 
-/// How long a step at the database may take: one that is frozen answers nothing, and closes nothing.
+/// How long a step may take: a frozen server neither answers nor closes the connection.
 const STEP: Duration = Duration::from_secs(120);
 
-/// What a step gives, if it ends in time.
+/// Runs a step, and fails if it does not end in time.
 pub(super) async fn bounded<T>(
     step: &'static str,
     work: impl Future<Output = T>,
@@ -33,12 +33,13 @@ pub(super) fn a_runtime() -> Result<Runtime, SinkError> {
     runtime.map_err(io("starting a runtime for", Path::new("the database")))
 }
 
-/// What the file system did not do.
+/// The error of a file operation.
 pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> SinkError {
     move |source| SinkError::Io { action, path: path.to_owned(), source }
 }
 
-/// Does something that waits, wherever it is called: a runtime's threads must not wait for another.
+/// Runs blocking work on a new runtime. A thread of another runtime must not block, so there the work gets a
+/// thread of its own.
 pub(super) fn on_a_runtime<T: Send>(
     work: impl FnOnce(&Runtime) -> Result<T, SinkError> + Send,
 ) -> Result<T, SinkError> {

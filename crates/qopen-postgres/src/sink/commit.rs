@@ -13,13 +13,13 @@ use super::published::Published;
 use super::statements::{come, go, tag};
 use crate::journal::transaction::note_under_claim;
 
-/// Accounts that are put in their place in one step, where there are many more.
+/// Rows of one step, if a list has more than twice as many.
 const AT_A_TIME: i64 = 50_000;
 
-/// Lines of quarantine that are sent at a time.
+/// Lines of quarantine in one statement.
 const LINES: usize = 256;
 
-/// The steps of a commit, each of which ends in time, and says that it has.
+/// The steps of a commit. Each is bounded in time, and reports progress when it ends.
 pub(super) struct Steps<'a> {
     pub(super) client: &'a Client,
     pub(super) moved: Option<Moved>,
@@ -45,7 +45,7 @@ impl Steps<'_> {
         self.wait(step, self.client.execute(statement, parameters)).await
     }
 
-    /// Puts the new lists in the place of those robots' old ones. Rows that are as they were are left.
+    /// Replaces the robots' old lists by the new ones. Leaves equal rows untouched.
     pub(super) async fn switch(
         &self,
         kind: ListKind,
@@ -54,7 +54,7 @@ impl Steps<'_> {
         let complete = kind == ListKind::Complete;
         let partial = if complete { "" } else { "partial_" };
         let robots: Vec<&str> = lists.keys().map(String::as_str).collect();
-        // In the same order for everybody: two that publish the same robots wait for each other in turn.
+        // Every publication locks robots in the same order, so that two of them do not deadlock.
         let lock = "SELECT pg_advisory_xact_lock(hashtextextended('qopen ' || robot, 0))
              FROM (SELECT robot FROM unnest($1::text[]) AS robot ORDER BY robot) AS robots";
         self.run("waiting for another publication", lock, &[&robots]).await?;
@@ -78,7 +78,7 @@ impl Steps<'_> {
             self.run("removing a partial list", old, &[&robots]).await?;
         }
         for (robot, Published { mark, revision, accounts, order }) in lists {
-            // A list without a number is later than all that have one; a revision of it is no later.
+            // A list without a number gets the next one; a revision of it keeps that.
             let pull = "INSERT INTO qopen.pull
                      (robot_id, complete, mark_id, revision, accounts, list_order)
                  VALUES ($1, $2, $3, $4, $5, coalesce($6, (
@@ -96,7 +96,7 @@ impl Steps<'_> {
         Ok(())
     }
 
-    /// Puts rows of a temporary table in their place: some at a time, where there are many more.
+    /// Moves the rows of a temporary table to their place; many rows in several steps.
     async fn put(
         &self,
         step: &'static str,
@@ -117,7 +117,7 @@ impl Steps<'_> {
         Ok(())
     }
 
-    /// Removes what is in a table of those robots, some rows at a time.
+    /// Removes the robots' rows of a table in several steps.
     async fn clear(
         &self,
         step: &'static str,
@@ -134,7 +134,7 @@ impl Steps<'_> {
         Ok(())
     }
 
-    /// Puts what could not be read in the place of what was set aside of those robots before.
+    /// Replaces the robots' quarantine.
     pub(super) async fn set_aside(
         &self,
         lists: &BTreeMap<String, Published>,

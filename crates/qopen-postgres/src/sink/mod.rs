@@ -21,12 +21,11 @@ use writer::{Writer, spool};
 
 const SCHEMA: Schema = Schema::new("qopen", &[include_str!("1.sql"), include_str!("2.sql")]);
 
-/// A database that holds a list for each robot, in the schema `qopen`: `robot_account` has a row for
-/// each robot and account, `tag` the accounts' tags, `pull` what is published of each robot. Readers
-/// see the old list or the new one (invariant I5).
+/// Lists in a PostgreSQL database, in the schema `qopen`: `robot_account` has a row for each robot and
+/// account, `tag` the accounts' tags, `pull` the published list of each robot. Readers see the old list or
+/// the new one (invariant I5).
 ///
-/// A partial list goes into `partial_robot_account` and `partial_tag`, and is deleted by the next
-/// complete one.
+/// A partial list goes into `partial_robot_account` and `partial_tag`. The next complete list deletes it.
 #[derive(Clone, Debug)]
 pub struct PostgresSink {
     database: Database,
@@ -37,27 +36,26 @@ impl PostgresSink {
     /// The database of a `postgres://` URL. Nothing is connected yet.
     ///
     /// # Errors
-    /// [`SinkError::Database`], when the URL cannot be used; never quotes it.
+    /// [`SinkError::Database`], if the URL cannot be used; the error never quotes it.
     pub fn new(url: &str) -> Result<Self, SinkError> {
         Ok(Self { database: Database::new(url).map_err(away)?, scratch: None })
     }
 
-    /// The same, with data waiting in that folder while a list is written. Without one it waits in the
-    /// system's for temporary files.
+    /// Sets the folder for temporary data of a list. `None` means the system's folder for temporary files.
     #[must_use]
     pub fn in_folder(mut self, folder: Option<&Path>) -> Self {
         self.scratch = folder.map(Path::to_owned);
         self
     }
 
-    /// Where lists go, as messages and journals name it: host and database, no user, no password.
+    /// The database as messages and journals name it: host and database, no user, no password.
     #[must_use]
     pub fn location(&self) -> String {
         self.database.name().to_owned()
     }
 
-    /// Makes its tables, or brings them to this version; gives how many steps that took. Any number of
-    /// processes may do so at once.
+    /// Creates the tables, or brings them to this version. Returns how many steps that took. Any number of
+    /// processes may migrate at the same time. Blocks.
     ///
     /// # Errors
     /// [`SinkError::Database`]; nothing was changed then.
@@ -66,7 +64,7 @@ impl PostgresSink {
         on_a_runtime(move |runtime| runtime.block_on(database.migrate(&SCHEMA)).map_err(away))
     }
 
-    /// Asks the database for one thing, for as long as a step may take.
+    /// Runs one question on a connection of its own, bounded in time.
     fn ask<T: Send>(
         &self,
         step: &'static str,
@@ -83,8 +81,7 @@ impl PostgresSink {
 }
 
 impl Sink for PostgresSink {
-    /// Makes the tables where there are none, and finds out whether lists can be written: by beginning
-    /// one that is empty.
+    /// Creates the tables if they are missing, and tries a publication without accounts, which it rolls back.
     fn check(&self) -> Result<(), SinkError> {
         let database = self.database.clone();
         on_a_runtime(move |runtime| runtime.block_on(database.check_session()).map_err(away))?;

@@ -1,4 +1,4 @@
-//! What is published of a robot.
+//! A published list, as `qopen.pull` has it.
 
 use qopen_sink::ListInfo;
 use tokio_postgres::{Client, Error};
@@ -17,8 +17,8 @@ impl Published {
         Self { mark, revision, accounts: 0, order }
     }
 
-    /// Whether the database holds a later complete list of the robot: a greater sequence number, or a later
-    /// revision of the same pull.
+    /// Returns whether the database holds a later complete list of the robot: one with a greater number, or a
+    /// later revision of the same pull.
     pub(super) async fn is_superseded(&self, client: &Client, robot: &str) -> Result<bool, Error> {
         let later = "SELECT FROM qopen.pull WHERE robot_id = $1 AND complete AND (
                  mark_id <> $2 AND list_order > $4 OR mark_id = $2 AND revision > $3

@@ -5,13 +5,13 @@ use tokio_postgres::{Client, Error};
 pub(super) const COPY_TAGS: &str =
     "COPY new_tag (robot_id, account_id, place, parent_tag_name, tag_name) FROM STDIN";
 
-/// Nothing here is seen by anybody else, or outlives the connection.
+/// Begins a publication. Its temporary tables are visible to this connection only, and end with it.
 pub(super) const BEGIN: &str = "
     BEGIN;
-    -- Whoever stops in the middle must not hold up the others.
+    -- A publisher that stops in the middle must not delay the others.
     SET LOCAL idle_in_transaction_session_timeout = '30s';
     SET LOCAL lock_timeout = '30s';
-    -- What is given up here is given up there.
+    -- The server gives a step up when the publisher does.
     SET LOCAL statement_timeout = '120s';
     CREATE TEMPORARY TABLE new_account (
         n bigint GENERATED ALWAYS AS IDENTITY,
@@ -35,7 +35,7 @@ const COLUMNS: &str =
     "account_type, deleted_by_contact, deleted_by_staff, name, gender, avatar, alias, phone,
      add_at, add_way, union_id, external_user_id, state_code, channel_name, \"desc\", account";
 
-/// Removes the accounts that are not on the new list.
+/// Deletes the accounts that are not on the new list.
 pub(super) fn go(partial: &str) -> String {
     format!(
         "DELETE FROM qopen.{partial}robot_account AS old WHERE robot_id = ANY ($1) AND NOT EXISTS (
@@ -45,7 +45,7 @@ pub(super) fn go(partial: &str) -> String {
     )
 }
 
-/// Puts the accounts of the new list, or some of them.
+/// Inserts or updates the accounts of the new list, or some of them.
 pub(super) fn come(partial: &str, which: &str) -> String {
     let excluded = COLUMNS.split(',').map(|it| format!("excluded.{}", it.trim()));
     let excluded = excluded.collect::<Vec<_>>().join(", ");
@@ -68,7 +68,7 @@ pub(super) fn tag(partial: &str, which: &str) -> String {
     )
 }
 
-/// Does with no account what publishing does, to find out whether it is allowed.
+/// Runs every statement of a publication without an account, to find out whether the user may.
 pub(super) async fn try_all(client: &Client) -> Result<(), Error> {
     let none: &[&str] = &[];
     for partial in ["", "partial_"] {

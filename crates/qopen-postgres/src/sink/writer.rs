@@ -23,10 +23,10 @@ use super::statements::{BEGIN, COPY, COPY_TAGS};
 use crate::database::Database;
 use crate::journal::transaction::find_storage;
 
-/// Bytes that are sent at a time.
+/// Bytes of one message.
 const CHUNK: usize = 1 << 16;
 
-/// What messages call the file that tags wait in.
+/// The name of the file for tags in messages.
 const TAGS: &str = "the tags of a list";
 
 /// A file without a name, in that folder or in the system's. It is gone with the process.
@@ -46,7 +46,7 @@ pub(super) struct Writer {
     accounts: Pin<Box<CopyInSink<Bytes>>>,
     /// Rows that are not sent yet.
     waiting: Vec<u8>,
-    /// Rows of tags: only one table is copied into at a time.
+    /// Rows of tags, until the accounts are sent: a connection copies into one table at a time.
     tags: BufWriter<File>,
     lists: BTreeMap<String, Published>,
     quarantine: Option<Quarantine>,
@@ -194,7 +194,7 @@ impl ListWriter for Writer {
             }
             steps.wait("sending tags", copy.as_mut().finish()).await?;
             steps.switch(kind, &lists).await?;
-            // A partial list from which nothing is set aside says nothing of the complete one beside it.
+            // The quarantine is the complete list's, unless the partial one has its own.
             let counts = |it: &Quarantine| kind == ListKind::Complete || !it.is_empty();
             if let Some(quarantine) = quarantine.filter(counts) {
                 steps.set_aside(&lists, quarantine).await?;
@@ -207,7 +207,7 @@ impl ListWriter for Writer {
     }
 }
 
-/// A row in COPY's text format. A text cannot have the character 0 there.
+/// Writes a row in COPY's text format. PostgreSQL's texts cannot have NUL: U+FFFD replaces it.
 fn put_row(out: &mut Vec<u8>, row: &[&str]) {
     for (n, text) in row.iter().enumerate() {
         if n > 0 {

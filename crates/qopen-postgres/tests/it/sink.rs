@@ -112,7 +112,7 @@ async fn readers_see_the_old_list_or_the_new_one() {
         ("mark", 2, 3)
     );
 
-    // A partial list stands beside it, and goes with the next complete one; so does an empty one.
+    // A partial list is beside it, and goes with the next complete one; so does an empty one.
     let partial = vec![account("9", "Zoe")];
     publish(&sink, ListKind::Partial, vec![("r1", 0, partial)], None).await.unwrap();
     assert_eq!(names(&client, "robot_account").await, now);
@@ -214,7 +214,7 @@ async fn i5_a_list_never_takes_the_place_of_a_later_one() {
             .await
             .unwrap()
     };
-    // Whoever starts a pull takes a number, and the database alone gives them.
+    // The start of a pull takes a number, and only the database gives them.
     let numbers: Vec<_> = (0..3).map(|_| sink.next_order().unwrap()).collect();
     assert!(numbers.is_sorted() && numbers.iter().all(Option::is_some), "{numbers:?}");
     publish("second", numbers[1], 1).await.unwrap();
@@ -227,7 +227,7 @@ async fn i5_a_list_never_takes_the_place_of_a_later_one() {
     assert_eq!(names(&client, "robot_account").await, ["second"]);
     publish("third", numbers[2], 1).await.unwrap();
     assert_eq!(names(&client, "robot_account").await, ["third"]);
-    // One without a number is later than what stands there, and earlier than what is started then.
+    // One without a number is later than the list there, and earlier than what is started then.
     publish("unnumbered", None, 1).await.unwrap();
     publish("unnumbered", None, 2).await.unwrap();
     publish("fourth", sink.next_order().unwrap(), 1).await.unwrap();
