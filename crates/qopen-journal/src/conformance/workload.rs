@@ -113,11 +113,21 @@ pub(super) async fn an_expired_claim_is_fenced_by_the_next(Subject { journal, ot
 }
 
 pub(super) async fn finishing_forgets_no_news(subject: Subject) {
-    let held = claimed(&subject).await;
+    let mut held = claimed(&subject).await;
     let Subject { journal, other } = &subject;
-    journal.append(page("work", "after the last look")).await.unwrap();
+    for is_page in [true, false] {
+        // After the last look of the worker, and seen by the look of another one.
+        match is_page {
+            true => drop(journal.append(page("work", "1")).await.unwrap()),
+            false => journal.note(&pull("work"), Note::CancelRequested).await.unwrap(),
+        }
+        assert_eq!(claim_now(&**journal, "b").await, []);
+        assert_eq!(other.finish(&held).await.unwrap(), Fencing::Held);
+        held = claim(&**other, "a").await;
+        assert_eq!(held.pull, pull("work"));
+    }
     assert_eq!(other.finish(&held).await.unwrap(), Fencing::Held);
-    assert_eq!(claim(&**journal, "b").await.pull, pull("work"));
+    assert_eq!(claim_now(&**other, "a").await, []);
 }
 
 pub(super) async fn a_pull_that_is_given_back_is_claimable_at_once(subject: Subject) {
