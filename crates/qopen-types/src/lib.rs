@@ -21,6 +21,7 @@ mod repair;
 mod scan;
 mod secret;
 mod skim;
+mod storage;
 mod unread;
 mod wire;
 
@@ -40,4 +41,5 @@ pub use reading::{Reading, Readings};
 pub use scan::QuotedTexts;
 pub use secret::Secret;
 pub use skim::{AccountSkim, CallbackSkim, PageSkim, SkimError};
+pub use storage::StorageId;
 pub use unread::{Tolerant, UnreadFields};

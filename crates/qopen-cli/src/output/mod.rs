@@ -5,7 +5,8 @@ mod place;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use qopen::sink::{FileSink, ListKind, PostgresSink, Sink, SinkError, file_name};
+use qopen::postgres::PostgresSink;
+use qopen::sink::{FileSink, ListKind, Sink, SinkError, file_name};
 use qopen::{PublishError, PublishOptions, Published, PulledList, publish_with};
 
 use crate::database;

@@ -6,5 +6,4 @@ mod auto_traits;
 mod files;
 mod formats;
 mod names;
-mod postgres;
 mod sorting;
