@@ -10,5 +10,6 @@ mod handles;
 mod harness;
 mod invariants;
 mod many;
+mod open;
 mod publication;
 mod replay;
