@@ -11,5 +11,6 @@ mod handles;
 mod harness;
 mod invariants;
 mod many;
+mod open;
 mod publication;
 mod replay;
