@@ -2,11 +2,13 @@
 
 mod control;
 mod cron;
+mod destination;
 mod metrics;
 mod reload;
 mod schedule;
 mod service;
 mod tasks;
+mod texts;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +22,7 @@ use axum::response::{IntoResponse as _, Response};
 use qopen::callback::listener::Listener;
 use qopen::journal::Store;
 use qopen::sink::shown_path;
-use qopen::{ForwardQueue, Worker, WorkerOptions};
+use qopen::{ForwardQueue, WorkerOptions};
 use tokio::net::TcpListener;
 
 use crate::args::{Common, Role, ServeArgs};
@@ -166,9 +168,7 @@ pub(crate) async fn run(
     if args.role != Role::Receiver {
         let mut options = WorkerOptions::default();
         options.lease = args.lease;
-        let worker =
-            Worker::start(service.client.engine(), Arc::clone(&service.journal) as _, options);
-        working = Some(tokio::spawn(Arc::clone(&service).work(worker)));
+        working = Some(tokio::spawn(Arc::clone(&service).work(options)));
         if let Some(queue) = forward {
             tasks.keep("forward", stopping.clone(), move || {
                 let queue = queue.clone();
@@ -350,8 +350,12 @@ async fn keep_house(service: &Arc<Service>, retain: Duration) {
     let (mut compacted, mut gave_back, mut gave_all_back) = (0, None, None);
     loop {
         if swept.is_none_or(|at| at.elapsed() >= SWEEP.min(retain)) {
-            service.want_what_is_left().await;
-            crate::journal::expire(&*service.journal, retain, &service.under_way()).await;
+            let open = service.pulls.requeue_unfinished().await;
+            if open > 0 {
+                let open = count(open, "pull continues that was", "pulls continue that were");
+                say!("qopen: {open} under way");
+            }
+            crate::journal::expire(&*service.journal, retain, &service.pulls.open_pulls()).await;
             swept = Some(Instant::now());
         }
         let stats = service.journal.stats();

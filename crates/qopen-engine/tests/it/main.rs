@@ -7,4 +7,5 @@ mod feeding;
 mod model;
 mod replay;
 mod requests;
+mod service;
 mod support;
