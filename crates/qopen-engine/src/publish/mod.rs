@@ -143,7 +143,11 @@ impl Work<'_> {
             Purpose::Reading => (false, false, false),
         };
         let tenures: Vec<_> = lists.iter().filter_map(|list| list.tenure.clone()).collect();
+        let clock = runtime.clone();
         let moved = move || {
+            // A thread that does not belong to the runtime has another clock than it while tokio's is
+            // paused.
+            let _entered = clock.enter();
             let now = Instant::now();
             tenures.iter().for_each(|tenure| tenure.publication_moved(Some(now)));
         };

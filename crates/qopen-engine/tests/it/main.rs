@@ -14,5 +14,6 @@ mod outages;
 mod replay;
 mod requests;
 mod resuming;
+mod service;
 mod storage;
 mod support;
