@@ -10,5 +10,4 @@ mod handles;
 mod harness;
 mod invariants;
 mod many;
-mod publication;
 mod replay;
