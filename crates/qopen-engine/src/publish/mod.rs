@@ -106,6 +106,8 @@ async fn write(
 ) -> Result<Published, PublishError> {
     let runtime = Handle::current();
     let work = move || {
+        // Its steps are timed by the runtime's clock.
+        let _entered = runtime.enter();
         let work = Work { lists: &lists, sink: &*sink, runtime: &runtime };
         let done = work.run(kind, purpose);
         for tenure in lists.iter().filter_map(|list| list.tenure.as_ref()) {

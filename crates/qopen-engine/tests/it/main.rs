@@ -11,6 +11,7 @@ mod histories;
 mod late;
 mod model;
 mod outages;
+mod publishing;
 mod replay;
 mod requests;
 mod resuming;
