@@ -3,6 +3,7 @@
 mod api;
 mod circles;
 mod dependencies;
+mod endpoints;
 mod facade;
 mod packages;
 
@@ -19,9 +20,10 @@ pub(crate) const CARGO_DENY: Tool =
 /// Runs the checks of these names, or every one, and says which of them failed.
 pub(crate) fn run(root: &Path, spec: &Path, generated: &Path, names: &[&str]) -> Result<()> {
     type Check<'a> = (&'a str, Box<dyn Fn() -> Result<()> + 'a>);
-    let checks: [Check<'_>; 10] = [
+    let checks: [Check<'_>; 11] = [
         ("formatting", Box::new(|| cargo(root, &["fmt", "--all", "--check"]))),
         ("generated code", Box::new(|| codegen::check(spec, generated))),
+        ("endpoints", Box::new(|| endpoints::check(root, spec))),
         ("direction of dependencies", Box::new(|| dependencies::check(root))),
         ("circles of modules", Box::new(|| circles::check(root))),
         ("size of the facade", Box::new(|| facade::check(root))),
