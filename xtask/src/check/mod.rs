@@ -4,6 +4,7 @@ mod api;
 mod circles;
 mod dependencies;
 mod endpoints;
+mod extended;
 mod facade;
 mod packages;
 
@@ -13,6 +14,8 @@ use crate::cargo::{Tool, cargo, command, status};
 use crate::{Result, codegen};
 
 pub(crate) use api::stand_in;
+#[cfg(test)]
+pub(crate) use extended::extended;
 
 pub(crate) const CARGO_DENY: Tool =
     Tool { subcommand: "deny", package: "cargo-deny", version: "0.20.2", minutes: 5 };
@@ -20,7 +23,7 @@ pub(crate) const CARGO_DENY: Tool =
 /// Runs the checks of these names, or every one, and says which of them failed.
 pub(crate) fn run(root: &Path, spec: &Path, generated: &Path, names: &[&str]) -> Result<()> {
     type Check<'a> = (&'a str, Box<dyn Fn() -> Result<()> + 'a>);
-    let checks: [Check<'_>; 11] = [
+    let checks: [Check<'_>; 12] = [
         ("formatting", Box::new(|| cargo(root, &["fmt", "--all", "--check"]))),
         ("generated code", Box::new(|| codegen::check(spec, generated))),
         ("endpoints", Box::new(|| endpoints::check(root, spec))),
@@ -43,6 +46,7 @@ pub(crate) fn run(root: &Path, spec: &Path, generated: &Path, names: &[&str]) ->
                 cargo(root, &clippy)
             }),
         ),
+        ("new fields", Box::new(|| extended::check(root))),
         (
             "documentation",
             Box::new(|| {
