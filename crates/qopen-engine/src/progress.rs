@@ -1,4 +1,4 @@
-//! A pull's figures while it is under way.
+//! An open pull's figures.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ pub struct Progress {
     pub refusals: u64,
     /// Whether a last page was seen.
     pub last_page_seen: bool,
-    /// What it waits for.
+    /// What the pull waits for.
     pub waiting_for: WaitingFor,
     /// Time from its start.
     pub elapsed: Duration,
@@ -42,7 +42,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// What the assembler knows of the pull; the figures of a beginning where it knows nothing.
+    /// The assembler's figures of the pull; those of a beginning if it knows none.
     pub(crate) fn new(pull: &PullId, found: Option<qopen_assembler::Progress>, now: Time) -> Self {
         let mut progress = Self {
             pull: pull.clone(),
