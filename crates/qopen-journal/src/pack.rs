@@ -1,4 +1,4 @@
-//! Payloads as they are stored: packed (LZ4) where that is worth it.
+//! Packs payloads (LZ4) if that saves space.
 
 /// Payloads of this many bytes or more are packed on a blocking thread.
 pub(crate) const LARGE: usize = 256 << 10;
@@ -13,8 +13,7 @@ pub(crate) fn pack(payload: &[u8]) -> Option<Vec<u8>> {
         .filter(|packed| packed.len() < payload.len() - payload.len() / 8)
 }
 
-/// The payload that was stored, and has that many bytes when it is unpacked; `None` where it is not what
-/// was written.
+/// Unpacks a stored payload of this length; `None` if it is damaged.
 pub(crate) fn unpack(stored: &[u8], packed: bool, length: usize) -> Option<Vec<u8>> {
     let bytes = match packed {
         true => lz4_flex::block::decompress(stored, length).ok()?,

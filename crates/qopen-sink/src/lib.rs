@@ -37,7 +37,7 @@ use qopen_types::{MarkId, RobotId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ListKind {
-    /// It is: it may take the place of the last one.
+    /// The list is complete: it may replace the last one.
     Complete,
     /// What had arrived when the pull ended early: it is put beside the last complete list.
     Partial,
@@ -55,11 +55,11 @@ pub trait Sink: Send + Sync {
     /// [`SinkError`], with the obstacle.
     fn check(&self) -> Result<(), SinkError>;
 
-    /// The next sequence number of the place's order of lists, if it keeps one. Taken when a pull starts.
-    /// The list with the greater number is the later one.
+    /// The next sequence number of the place's order of lists, if it keeps one. The engine takes it
+    /// when a pull starts. The list with the greater number is the later one.
     ///
     /// # Errors
-    /// [`SinkError`], when the place does not answer.
+    /// [`SinkError`], if the place does not answer.
     fn next_order(&self) -> Result<Option<u64>, SinkError> {
         Ok(None)
     }
@@ -117,15 +117,15 @@ pub trait Sink: Send + Sync {
     fn begin(&self, kind: ListKind) -> Result<Box<dyn ListWriter>, SinkError>;
 }
 
-/// Of whom a list is.
+/// Identifies a list: robot, mark and revision.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ListInfo<'a> {
-    /// The robot whose customers they are.
+    /// The robot of the customers.
     pub robot_id: &'a RobotId,
     /// The mark of the pull that they came by.
     pub mark_id: &'a MarkId,
-    /// Which revision of that pull's list it is.
+    /// The revision of the pull's list.
     pub revision: u32,
     /// The pull's sequence number ([`Sink::next_order`]). A list without one counts as the latest at its
     /// commit.
@@ -147,7 +147,7 @@ impl<'a> ListInfo<'a> {
     }
 }
 
-/// What was committed.
+/// The result of a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Committed {
@@ -155,7 +155,7 @@ pub struct Committed {
     pub location: String,
     /// Whether the companions were committed with it: all of them, and there were some.
     pub together: bool,
-    /// Where is what was set aside with it, for messages; `None` where nothing was.
+    /// The place of unreadable items, for messages; `None` if there are none.
     pub set_aside: Option<String>,
 }
 
@@ -214,9 +214,8 @@ pub trait ListWriter: Send {
         Ok(false)
     }
 
-    /// What could not be read, which is put in its place by the same commit, and takes the place of
-    /// what was set aside before, also where it is nothing. Given back by a writer that has no place
-    /// for it.
+    /// Sets unreadable items aside, to be put in their place by the same commit. They replace the
+    /// earlier ones, even if there are none. A writer without a place for them returns them.
     ///
     /// # Errors
     /// [`SinkError`]; the list can no longer be committed then.
@@ -232,11 +231,11 @@ pub trait ListWriter: Send {
         Ok(())
     }
 
-    /// Makes the list durable and puts it in its place. Returns where that is, for messages.
+    /// Makes the list durable and puts it in its place. Returns the location, for messages.
     ///
     /// # Errors
-    /// [`SinkError`]. The place holds what it held before, or, where only the last step failed
-    /// (making the replacement durable, removing a partial list), the new list.
+    /// [`SinkError`]. The place holds what it held before, or, if only the last step failed (making
+    /// the replacement durable, removing a partial list), the new list.
     fn commit(self: Box<Self>) -> Result<String, SinkError>;
 
     /// As [`commit`](Self::commit), and does what goes with it in the same transaction, where this

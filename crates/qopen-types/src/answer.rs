@@ -1,8 +1,8 @@
-//! What the gateway's answers mean.
+//! Results of the gateway's answers.
 
 use crate::{AccessTokenAnswer, AccessTokenGrant, Json, RobotAccountListAnswer, wire};
 
-/// The gateway said no: its code, its message, and the log id that its support asks for.
+/// The gateway's refusal: its code, its message, and the log id that its support asks for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the gateway refused: code {code}, message {message:?}, hint {hint:?}")]
 pub struct Refusal {
@@ -23,7 +23,7 @@ impl Refusal {
     }
 }
 
-/// An answer that does not say what it should.
+/// The error of an answer without the expected content.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AnswerError {
@@ -44,7 +44,7 @@ fn refusal(code: Option<i64>, message: &str, hint: &str) -> Option<Refusal> {
 }
 
 impl AccessTokenAnswer {
-    /// The refusal, where the gateway refused.
+    /// The refusal, if the gateway refused.
     #[must_use]
     pub fn refusal(&self) -> Option<Refusal> {
         refusal(self.errcode, &self.errmsg, &self.hint)
@@ -70,13 +70,13 @@ impl AccessTokenAnswer {
 }
 
 impl RobotAccountListAnswer {
-    /// The refusal, where the gateway refused.
+    /// The refusal, if the gateway refused.
     #[must_use]
     pub fn refusal(&self) -> Option<Refusal> {
         refusal(self.errcode, &self.errmsg, &self.hint)
     }
 
-    /// The serial number under which the gateway filed the request, where it gave one.
+    /// The gateway's serial number of the request, if it gave one.
     #[must_use]
     pub fn serial_no(&self) -> Option<String> {
         let serial_no = wire::first_field(self.data.as_ref()?.as_str(), "serial_no");

@@ -1,4 +1,4 @@
-//! What an endpoint of the gateway is: a path, a request and an answer.
+//! Endpoints of the gateway: a path, a request and an answer.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -5,7 +5,7 @@ use crate::Account;
 use crate::ids;
 use crate::reader::Reader;
 
-/// What a field may hold to be taken here.
+/// The values that a field may have in the common form.
 enum Kind {
     /// A plain string that is an identifier.
     Id,
@@ -137,7 +137,7 @@ fn name_of(field: &Field, out: &mut String) {
     out.push_str("\":");
 }
 
-/// What is written for a field that is not there.
+/// The value of an absent field.
 fn absent(kind: &Kind, out: &mut String) -> Option<()> {
     match kind {
         Kind::Id => return None,
@@ -190,7 +190,7 @@ fn value(reader: &mut Reader<'_>, kind: &Kind, out: &mut String) -> Option<()> {
     Some(())
 }
 
-/// Whether every escape is the one that a writer uses, which has no choice but for these.
+/// Whether every escape is one that a writer must use.
 fn escapes_are_those_written(text: &str) -> bool {
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {
