@@ -32,7 +32,7 @@ pub enum SinkError {
         #[source]
         source: io::Error,
     },
-    /// The database did not do it.
+    /// The database failed.
     #[error("the database could not be written")]
     Database(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The name leaves no room for the suffixes of the files beside the list.
