@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use crate::Result;
-use crate::cargo::{cargo, command, installed};
+use crate::cargo::{Tool, cargo, command};
 
-/// The version of cargo-fuzz that is installed where none is found.
-const CARGO_FUZZ: &str = "0.13.2";
+const CARGO_FUZZ: Tool =
+    Tool { subcommand: "fuzz", package: "cargo-fuzz", version: "0.13.2", minutes: 2 };
 
 const FOLDER: &str = "crates/qopen-fuzz";
 
@@ -14,7 +14,7 @@ const FOLDER: &str = "crates/qopen-fuzz";
 ///
 /// Without a sanitizer: the code has no `unsafe`, so the stable compiler is enough.
 pub(crate) fn run(root: &Path, seconds: u32, targets: &[&str]) -> Result<()> {
-    installed(root, "fuzz", "cargo-fuzz", CARGO_FUZZ)?;
+    CARGO_FUZZ.installed(root)?;
     let manifest = format!("{FOLDER}/Cargo.toml");
     let corpus = format!("{FOLDER}/corpus");
     let seeds = [

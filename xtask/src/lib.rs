@@ -28,8 +28,8 @@ usage: cargo xtask TASK
   codegen [--check] [--spec FILE --out FOLDER]
                      make crates/qopen-types/src/generated from openapi.yaml, or check that it is so
   spec diff PAGE.txt report in what a vendor's page and openapi.yaml differ
-  check              formatting, generated code, dependencies, circles of modules, clippy,
-                     documentation, public API, licences
+  check [CHECK]...   formatting, generated code, dependencies, circles of modules, clippy,
+                     documentation, public API, packages, licences
   prove [--cases N] [--seed N]
                      run every property of the assembler with N cases, 100,000 unless given
   fuzz [--seconds N] [TARGET]...
@@ -38,7 +38,7 @@ usage: cargo xtask TASK
   soak [--seconds N] pull under every fault, again and again, for N seconds, 300 unless given:
                      nothing grows, and every list is right
   audit              known vulnerabilities of what is depended on; asks for the database of advisories
-  sbom               what the binary is made of, as CycloneDX, in target/sbom
+  sbom               what the binary is made of, as CycloneDX, in sbom of cargo's target folder
   bench [BENCH]...   measure speed and memory in a release build, as ratios in one run; `bench help`
                      names them
 ";
@@ -75,7 +75,7 @@ fn run(words: &[&str]) -> Result<()> {
         ["spec", "diff", page] => {
             report(&std::fs::read_to_string(page)?, &std::fs::read_to_string(spec)?)
         }
-        ["check"] => check::run(&root(), &spec, &generated),
+        ["check", names @ ..] => check::run(&root(), &spec, &generated, names),
         ["prove", options @ ..] => {
             let (mut cases, mut seed) = (100_000, None);
             for option in options.chunks(2) {

@@ -65,7 +65,7 @@ fn measure(which: &str, size: usize) -> String {
         total += took;
         longest = longest.max(took);
     }
-    let held = assembler.progress(&key).map_or(0, |it| it.accounts) + naive.len();
+    let held = assembler.progress(&key).map_or(0, |it| it.figures.accounts) + naive.len();
     assert_eq!(held, size);
     let bytes = (peak() - before) / size as u64;
     let each = total.as_nanos() / size as u128;

@@ -31,7 +31,10 @@ fn main() -> Result<(), StartError> {
     let _ = assembler.declare_finished(Time::ZERO, &key);
     while let Some(event) = assembler.poll_event() {
         if let Event::Completed { progress, .. } = event {
-            println!("complete: {} accounts on {} pages", progress.accounts, progress.pages);
+            println!(
+                "complete: {} accounts on {} pages",
+                progress.figures.accounts, progress.figures.pages
+            );
         }
     }
     Ok(())

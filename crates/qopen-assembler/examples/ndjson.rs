@@ -45,7 +45,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             Event::Completed { key, progress, .. } => {
                 println!(
                     "{key}: complete, {} accounts, {} in conflict",
-                    progress.accounts, progress.conflicts
+                    progress.figures.accounts, progress.figures.conflicts
                 );
             }
             Event::Failed { key, failure, .. } => println!("{key}: {failure:?}"),

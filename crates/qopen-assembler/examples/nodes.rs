@@ -37,10 +37,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     assembler.declare_finished(Time::ZERO, &key)?;
     while let Some(event) = assembler.poll_event() {
         if let Event::Completed { progress, .. } = event {
-            let (accounts, pages) = (progress.accounts, progress.pages);
+            let (accounts, pages) = (progress.figures.accounts, progress.figures.pages);
             println!(
                 "complete: {accounts} accounts on {pages} pages, {} in conflict",
-                progress.conflicts
+                progress.figures.conflicts
             );
         }
     }

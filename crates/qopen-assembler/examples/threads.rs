@@ -75,7 +75,7 @@ fn main() -> Result<(), StartError> {
                     println!(
                         "complete: {} contacts, {} copies",
                         list.len(),
-                        progress.duplicate_pages
+                        progress.figures.duplicate_pages
                     );
                     return Ok(());
                 }

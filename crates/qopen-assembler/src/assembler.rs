@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::config::{Config, PullOptions};
 use crate::event::{Basis, Event, Failure, Limit};
-use crate::fold::{Fold, ForeignFold};
-use crate::input::{Counters, MergeError, NotEnded, PullError, StartError};
+use crate::fold::{Fold, PullMismatch};
+use crate::input::{Counters, MergeError, NotEnded, NotOpen, StartError};
 use crate::key::{Keyed, PageDigest, PullKey};
 use crate::progress::{Progress, State, WaitingFor};
 use crate::pull::{Ending, Hearing, Pull};
@@ -70,7 +70,7 @@ pub struct Assembler<T> {
     pub(crate) ended: BTreeMap<PullKey, Tombstone>,
     /// Forgotten pulls whose [`Event::Forgotten`] is not polled yet: earlier events of theirs can
     /// still be acted upon.
-    pub(crate) parting: BTreeMap<PullKey, Tombstone>,
+    pub(crate) forgetting: BTreeMap<PullKey, Tombstone>,
     /// When open pulls end and ended ones are forgotten.
     pub(crate) schedule: BTreeSet<(Time, PullKey)>,
     pub(crate) events: VecDeque<Event<T>>,
@@ -87,7 +87,7 @@ impl<T: Keyed> Assembler<T> {
             now: Time::ZERO,
             open: BTreeMap::new(),
             ended: BTreeMap::new(),
-            parting: BTreeMap::new(),
+            forgetting: BTreeMap::new(),
             schedule: BTreeSet::new(),
             events: VecDeque::new(),
             counters: Counters::default(),
@@ -126,7 +126,7 @@ impl<T: Keyed> Assembler<T> {
     /// follows as after any late page.
     ///
     /// # Errors
-    /// [`StartError::Known`], if the pull is known already; [`StartError::ForeignFold`], if the
+    /// [`StartError::Known`], if the pull is known already; [`StartError::PullMismatch`], if the
     /// fold belongs to another pull.
     pub fn start_completed(
         &mut self,
@@ -142,13 +142,13 @@ impl<T: Keyed> Assembler<T> {
             return Err(StartError::Known);
         }
         let mut pull = Pull::new(now, &key, options, &self.hearing);
-        pull.fold_mut().merge(&fold).map_err(|ForeignFold| StartError::ForeignFold)?;
+        pull.fold_mut().merge(&fold).map_err(|PullMismatch| StartError::PullMismatch)?;
         pull.touch(now);
         let basis = Basis { earlier: true, ..pull.basis(None, false, &self.hearing) };
         let mut progress = pull.progress(&self.hearing);
         (progress.state, progress.waiting_for) = (State::Completed, WaitingFor::Nothing);
-        (progress.due, progress.revision) = (None, revision.max(1));
-        progress.revising = late.is_some();
+        (progress.due, progress.figures.revision) = (None, revision.max(1));
+        progress.figures.revising = late.is_some();
         self.events.push_back(Event::Completed { key: key.clone(), basis, progress });
         let late = late.map(|page| Late { first: now, last: now, page });
         self.remember(key, pull, progress, false, late);
@@ -158,10 +158,10 @@ impl<T: Keyed> Assembler<T> {
     /// Ends a pull at once with what has arrived: [`Event::Failed`] has [`Failure::Cancelled`].
     ///
     /// # Errors
-    /// [`PullError`], if it is not open.
-    pub fn cancel(&mut self, now: Time, key: &PullKey) -> Result<(), PullError> {
+    /// [`NotOpen`], if it is not open.
+    pub fn cancel(&mut self, now: Time, key: &PullKey) -> Result<(), NotOpen> {
         self.advance(now);
-        self.open.contains_key(key).then_some(()).ok_or(PullError)?;
+        self.open.contains_key(key).then_some(()).ok_or(NotOpen)?;
         self.end(key, Ending::Failed(Failure::Cancelled));
         Ok(())
     }
@@ -170,10 +170,10 @@ impl<T: Keyed> Assembler<T> {
     /// complete if a last page was seen and nothing counts against it.
     ///
     /// # Errors
-    /// [`PullError`], if it is not open.
-    pub fn declare_finished(&mut self, now: Time, key: &PullKey) -> Result<(), PullError> {
+    /// [`NotOpen`], if it is not open.
+    pub fn declare_finished(&mut self, now: Time, key: &PullKey) -> Result<(), NotOpen> {
         self.advance(now);
-        let ending = self.open.get(key).ok_or(PullError)?.ending_declared(&self.hearing);
+        let ending = self.open.get(key).ok_or(NotOpen)?.ending_declared(&self.hearing);
         self.end(key, ending);
         Ok(())
     }
@@ -190,7 +190,7 @@ impl<T: Keyed> Assembler<T> {
         let now = self.advance(now);
         let limits = self.config.limits;
         let pull = self.open.get_mut(key).ok_or(MergeError::NotOpen)?;
-        pull.fold_mut().merge(other).map_err(|ForeignFold| MergeError::ForeignFold)?;
+        pull.fold_mut().merge(other).map_err(|PullMismatch| MergeError::PullMismatch)?;
         pull.touch(now);
         if pull.fold.digests() > limits.pages {
             self.over_limit(key, Limit::Pages);
@@ -206,7 +206,7 @@ impl<T: Keyed> Assembler<T> {
     /// Afterwards the assembler still tells late pages from copies and emits [`Event::Revised`],
     /// but folds no more. Copies the digests of the pages; the accounts move.
     pub fn take_fold(&mut self, key: &PullKey) -> Option<Fold> {
-        let tombstone = self.ended.get_mut(key).or_else(|| self.parting.get_mut(key))?;
+        let tombstone = self.ended.get_mut(key).or_else(|| self.forgetting.get_mut(key))?;
         if std::mem::replace(&mut tombstone.taken, true) {
             return None;
         }
@@ -254,7 +254,7 @@ impl<T: Keyed> Assembler<T> {
                 }
             }
             Event::Forgotten { key } => {
-                self.parting.remove(key);
+                self.forgetting.remove(key);
             }
             _ => {}
         }
@@ -283,7 +283,7 @@ impl<T: Keyed> Assembler<T> {
     }
 
     fn tombstone(&self, key: &PullKey) -> Option<&Tombstone> {
-        self.ended.get(key).or_else(|| self.parting.get(key))
+        self.ended.get(key).or_else(|| self.forgetting.get(key))
     }
 
     /// The pulls that are open, in the order of their keys.

@@ -100,8 +100,8 @@ impl<T: Keyed> Assembler<T> {
         }
         let Some(tombstone) = self.ended.get_mut(key) else { return };
         tombstone.pull.fold_mut().release(digest);
-        tombstone.progress.unreadable_pages = tombstone.pull.fold.unreadable();
-        tombstone.progress.owed_pages = tombstone.pull.fold.owed();
+        tombstone.progress.figures.unreadable_pages = tombstone.pull.fold.unreadable();
+        tombstone.progress.figures.owed_pages = tombstone.pull.fold.owed();
         let settles = tombstone.pull.waiting_for() == WaitingFor::Quiet;
         if tombstone.revivable && !tombstone.taken && settles {
             self.reopen(key);
@@ -215,7 +215,7 @@ impl<T: Keyed> Assembler<T> {
         let (key, digest, limits) = (page.key.clone(), page.digest, self.config.limits);
         if tombstone.pull.fold.has_page(digest) {
             tombstone.pull.count_duplicate();
-            tombstone.progress.duplicate_pages += 1;
+            tombstone.progress.figures.duplicate_pages += 1;
             return Verdict::Duplicate;
         }
         let completed = tombstone.progress.state == State::Completed;
@@ -241,7 +241,7 @@ impl<T: Keyed> Assembler<T> {
         if let Some(tombstone) = self.ended.get_mut(&key) {
             let first = tombstone.late.map_or(self.now, |late| late.first);
             tombstone.late = Some(Late { first, last: self.now, page: digest });
-            tombstone.progress.revising = true;
+            tombstone.progress.figures.revising = true;
             if let Some(before) = before {
                 self.schedule.remove(&(before, key.clone()));
             }
@@ -268,8 +268,8 @@ impl<T: Keyed> Assembler<T> {
             let room = tombstone.pull.fold.digests() < self.config.limits.pages;
             let fold = Arc::make_mut(&mut tombstone.pull.fold);
             if !fold.has_page(digest) && (room || fold.knows(digest)) && note(fold, digest) {
-                tombstone.progress.unreadable_pages = fold.unreadable();
-                tombstone.progress.owed_pages = fold.owed();
+                tombstone.progress.figures.unreadable_pages = fold.unreadable();
+                tombstone.progress.figures.owed_pages = fold.owed();
                 self.anomaly(Anomaly::UnfoldedAfterEnd { key: key.clone(), page: digest });
             }
             return;
@@ -322,12 +322,12 @@ fn fold_late<T: Keyed, I: IntoIterator<Item = T>>(
         fold.add_page(page.digest, page.has_more, std::iter::empty::<T>(), |_| {});
     } else {
         fresh = fold_page(fold, page, stream);
-        tombstone.progress.accounts = fold.accounts();
-        tombstone.progress.conflicts = fold.conflicts();
-        tombstone.progress.unidentified = fold.unidentified();
+        tombstone.progress.figures.accounts = fold.accounts();
+        tombstone.progress.figures.conflicts = fold.conflicts();
+        tombstone.progress.figures.unidentified = fold.unidentified();
     }
-    tombstone.progress.pages = fold.pages();
-    tombstone.progress.unreadable_pages = fold.unreadable();
-    tombstone.progress.owed_pages = fold.owed();
+    tombstone.progress.figures.pages = fold.pages();
+    tombstone.progress.figures.unreadable_pages = fold.unreadable();
+    tombstone.progress.figures.owed_pages = fold.owed();
     fresh
 }

@@ -8,7 +8,7 @@ use crate::winners::{Inserted, Winners};
 /// The error of [`Fold::merge`]: the folds belong to different pulls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the two states belong to different pulls")]
-pub struct ForeignFold;
+pub struct PullMismatch;
 
 /// The fold of a set of pages of one pull: their digests, whether a last one is among them, and the
 /// winning content of each account.
@@ -118,10 +118,10 @@ impl Fold {
     /// Merges another fold of the same pull.
     ///
     /// # Errors
-    /// [`ForeignFold`], if the other fold belongs to another pull; this one is unchanged then.
-    pub fn merge(&mut self, other: &Self) -> Result<(), ForeignFold> {
+    /// [`PullMismatch`], if the other fold belongs to another pull; this one is unchanged then.
+    pub fn merge(&mut self, other: &Self) -> Result<(), PullMismatch> {
         if self.seed != other.seed {
-            return Err(ForeignFold);
+            return Err(PullMismatch);
         }
         self.pages.extend(&other.pages);
         self.unreadable.extend(&other.unreadable);

@@ -88,7 +88,7 @@ pub enum StartError {
     Known,
     /// The fold belongs to another pull.
     #[error("the fold belongs to another pull")]
-    ForeignFold,
+    PullMismatch,
     /// The limit of open pulls is reached.
     #[error("{limit} pulls are open, which is the limit; wait for one to end")]
     TooManyPulls {
@@ -100,7 +100,7 @@ pub enum StartError {
 /// The error of a command for a pull that is not open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no pull of this robot and mark is open")]
-pub struct PullError;
+pub struct NotOpen;
 
 /// The error of a command for a pull that has not ended, or is not remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -116,7 +116,7 @@ pub enum MergeError {
     NotOpen,
     /// The fold belongs to another pull.
     #[error("the fold belongs to another pull")]
-    ForeignFold,
+    PullMismatch,
 }
 
 /// Counts since the assembler was made.

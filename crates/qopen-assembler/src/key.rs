@@ -184,7 +184,25 @@ impl Keyed for Entry {
 
 #[cfg(feature = "types")]
 mod types {
-    use super::{ContentDigest, Fingerprint, Keyed, Seed};
+    use super::{ContentDigest, Fingerprint, Keyed, PageDigest, PullKey, Seed};
+
+    impl From<&qopen_types::PullId> for PullKey {
+        fn from(pull: &qopen_types::PullId) -> Self {
+            Self::new(pull.robot_id.as_str(), pull.mark_id.as_str())
+        }
+    }
+
+    impl From<qopen_types::Digest> for PageDigest {
+        fn from(digest: qopen_types::Digest) -> Self {
+            Self::from_u128(digest.to_u128())
+        }
+    }
+
+    impl From<qopen_types::Digest> for ContentDigest {
+        fn from(digest: qopen_types::Digest) -> Self {
+            Self::from_u128(digest.to_u128())
+        }
+    }
 
     /// The id identifies the account; its JSON as written is its content.
     impl Keyed for qopen_types::Account {
@@ -193,7 +211,7 @@ mod types {
         }
 
         fn content(&self) -> ContentDigest {
-            ContentDigest::from_u128(self.digest().to_u128())
+            self.digest().into()
         }
     }
 }

@@ -1,4 +1,5 @@
 #![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod assembler;
 mod collect;
@@ -21,12 +22,10 @@ pub use assembler::Assembler;
 pub use collect::Collector;
 pub use config::{Config, Limits, PullOptions, Timing};
 pub use event::{Anomaly, Basis, Event, Failure, Limit};
-pub use fold::{Fold, ForeignFold};
-pub use input::{
-    Counters, ErrorReport, MergeError, NotEnded, Page, PullError, StartError, Verdict,
-};
+pub use fold::{Fold, PullMismatch};
+pub use input::{Counters, ErrorReport, MergeError, NotEnded, NotOpen, Page, StartError, Verdict};
 pub use key::{ContentDigest, Entry, Fingerprint, Keyed, PageDigest, PullKey, Seed};
 #[cfg(feature = "serde")]
 pub use persist::{EventsWaiting, Saved, UnknownVersion};
-pub use progress::{Progress, State, WaitingFor};
+pub use progress::{Figures, Progress, State, WaitingFor};
 pub use time::Time;

@@ -76,7 +76,7 @@ impl<T: Keyed> Assembler<T> {
         self.events.push_back(match ending {
             Ending::Complete(basis) => {
                 progress.state = State::Completed;
-                progress.revision = 1;
+                progress.figures.revision = 1;
                 Event::Completed { key: key.clone(), basis, progress }
             }
             Ending::Failed(failure) => {
@@ -126,9 +126,9 @@ impl<T: Keyed> Assembler<T> {
     fn revise(&mut self, key: &PullKey) {
         let Some(tombstone) = self.ended.get_mut(key) else { return };
         let Some(late) = tombstone.late.take() else { return };
-        tombstone.progress.revision += 1;
-        tombstone.progress.revising = false;
-        let revision = tombstone.progress.revision;
+        tombstone.progress.figures.revision += 1;
+        tombstone.progress.figures.revising = false;
+        let revision = tombstone.progress.figures.revision;
         self.events.push_back(Event::Revised { key: key.clone(), page: late.page, revision });
     }
 
@@ -147,7 +147,7 @@ impl<T: Keyed> Assembler<T> {
     pub(crate) fn forget_ended(&mut self, key: PullKey) {
         self.revise(&key);
         if let Some(tombstone) = self.ended.remove(&key) {
-            self.parting.insert(key.clone(), tombstone);
+            self.forgetting.insert(key.clone(), tombstone);
             self.events.push_back(Event::Forgotten { key });
         }
     }

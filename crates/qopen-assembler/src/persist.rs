@@ -82,7 +82,7 @@ impl<T: Keyed> Assembler<T> {
             open: open.into_iter().collect(),
             ended: ended.into_iter().collect(),
             schedule,
-            parting: BTreeMap::new(),
+            forgetting: BTreeMap::new(),
             events: VecDeque::new(),
             counters,
             hearing,

@@ -2,20 +2,20 @@
 
 use crate::time::Time;
 
-/// The state of a pull.
+/// Where a pull stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum State {
     /// The request is not yet accepted, and no page has come.
     Requested,
-    /// No last page was seen, or something counts against completeness.
+    /// Pages are awaited; no last page was seen, or something stands against completeness.
     Collecting,
-    /// Everything needed was seen; the quiet that completes the list is running.
+    /// Everything needed was seen; the quiet that makes the list complete is running.
     Settling,
     /// Ended with a complete list.
     Completed,
-    /// Ended without a complete list.
+    /// Ended without one.
     Failed,
 }
 
@@ -30,9 +30,9 @@ pub enum WaitingFor {
     FirstPage,
     /// A page that is marked as the last.
     LastPage,
-    /// An owed page, to be sent again.
+    /// A page that could not be kept, to be sent again.
     OwedPages,
-    /// An unreadable page, to be read or released.
+    /// An unreadable page, to be read after all.
     UnreadablePages,
     /// Accounts without a readable id, to be allowed.
     Identification,
@@ -40,45 +40,54 @@ pub enum WaitingFor {
     MoreAccounts,
     /// Quiet.
     Quiet,
-    /// Nothing: the pull has ended.
+    /// Nothing: it has ended.
     Nothing,
 }
 
-/// A pull's figures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The figures of a pull at a moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Progress {
-    /// Its state.
-    pub state: State,
-    /// What it waits for.
-    pub waiting_for: WaitingFor,
-    /// Different pages folded.
+pub struct Figures {
+    /// Different pages.
     pub pages: usize,
     /// Different accounts.
     pub accounts: usize,
-    /// Copies of pages that were folded before.
+    /// Copies of pages.
     pub duplicate_pages: u64,
-    /// Accounts of which more than one content was seen.
+    /// Accounts of which more than one content came.
     pub conflicts: usize,
-    /// Pages that were kept and not readable.
+    /// Unreadable pages, which are in quarantine.
     pub unreadable_pages: usize,
     /// Pages that the platform must send again.
     pub owed_pages: usize,
     /// Accounts without a readable id.
     pub unidentified: usize,
-    /// Whether a page marked as the last was seen.
-    pub last_page_seen: bool,
-    /// Callbacks that were refused while it was open, whichever pull they belonged to.
+    /// Callbacks of any pull that were refused while this one was open.
     pub refusals: u64,
+    /// Whether a page that is marked as the last came.
+    pub last_page_seen: bool,
+    /// The revision of the list; 0 before it is complete.
+    pub revision: u32,
+    /// Whether late pages came that are not in that revision: the next one follows.
+    pub revising: bool,
+}
+
+/// A pull's state and figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Progress {
+    /// The pull's state.
+    pub state: State,
+    /// What it waits for.
+    pub waiting_for: WaitingFor,
+    /// Its figures.
+    pub figures: Figures,
     /// When the pull was started.
     pub started: Time,
-    /// When the last sign of the pull came.
+    /// When its last callback came.
     pub last_activity: Time,
     /// When it ends if nothing happens; `None` after its end.
     pub due: Option<Time>,
-    /// The revision of the list; 0 before it is complete.
-    pub revision: u32,
-    /// Whether late pages came that are not in this revision: the next one follows.
-    pub revising: bool,
 }

@@ -7,7 +7,7 @@ use crate::config::PullOptions;
 use crate::event::{Basis, Failure};
 use crate::fold::Fold;
 use crate::key::PullKey;
-use crate::progress::{Progress, State, WaitingFor};
+use crate::progress::{Figures, Progress, State, WaitingFor};
 use crate::time::Time;
 
 /// How a pull ends when it is due.
@@ -272,20 +272,22 @@ impl Pull {
         Progress {
             state: self.state(),
             waiting_for: self.waiting_for(),
-            pages: self.fold.pages(),
-            accounts: self.fold.accounts(),
-            duplicate_pages: self.duplicate_pages,
-            conflicts: self.fold.conflicts(),
-            unreadable_pages: self.fold.unreadable(),
-            owed_pages: self.fold.owed(),
-            unidentified: self.fold.unidentified(),
-            last_page_seen: self.fold.last_page_seen(),
-            refusals: hearing.refusals - self.refusals_before,
+            figures: Figures {
+                pages: self.fold.pages(),
+                accounts: self.fold.accounts(),
+                duplicate_pages: self.duplicate_pages,
+                conflicts: self.fold.conflicts(),
+                unreadable_pages: self.fold.unreadable(),
+                owed_pages: self.fold.owed(),
+                unidentified: self.fold.unidentified(),
+                refusals: hearing.refusals - self.refusals_before,
+                last_page_seen: self.fold.last_page_seen(),
+                revision: 0,
+                revising: false,
+            },
             started: self.started,
             last_activity: self.last_activity(),
             due: Some(self.due(hearing)),
-            revision: 0,
-            revising: false,
         }
     }
 }

@@ -5,7 +5,7 @@ use aes::cipher::{BlockModeDecrypt as _, KeyIvInit as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use md5::Digest as _;
-use qopen::callback::{Freshness, Keyring};
+use qopen::callback::{Keyring, TimestampPolicy};
 use qopen::journal::{PageRecord, Payload};
 use qopen::types::CallbackSkim;
 use qopen::{Classified, classify};
@@ -22,7 +22,7 @@ pub(crate) fn run() -> Result<()> {
 
 /// The receiving path as it runs in the receiver and the intake.
 fn receive(ring: &Keyring, body: &[u8]) -> Option<(PageRecord, usize)> {
-    let opened = ring.open(body, 1_700_000_000, Freshness::default()).ok()?;
+    let opened = ring.open(body, 1_700_000_000, TimestampPolicy::default()).ok()?;
     let event_type = opened.event_type();
     let payload = opened.into_payload();
     match classify(&payload) {

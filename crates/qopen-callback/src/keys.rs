@@ -82,7 +82,7 @@ impl Keyring {
 
     /// Adds one more pair, tried after the earlier ones.
     #[must_use]
-    pub fn also(mut self, keys: CallbackKeys) -> Self {
+    pub fn with_keys(mut self, keys: CallbackKeys) -> Self {
         self.keys.push(keys);
         self
     }

@@ -1,22 +1,23 @@
 #![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod crypto;
 mod envelope;
 mod error;
 mod keys;
-#[cfg(feature = "axum")]
+#[cfg(feature = "receiver")]
 pub mod listener;
 mod open;
 mod policy;
-#[cfg(feature = "axum")]
+#[cfg(feature = "receiver")]
 pub mod receiver;
-#[cfg(feature = "axum")]
+#[cfg(feature = "receiver")]
 mod refusals;
 
 pub use crypto::Padding;
 pub use error::{OpenError, RejectReason};
 pub use keys::{CallbackKeys, InvalidAesKey, Keyring, SharedKeyring};
 pub use open::{OpenedCallback, VerifiedEnvelope};
-pub use policy::{Freshness, Staleness};
-#[cfg(feature = "axum")]
+pub use policy::{TimestampAge, TimestampPolicy};
+#[cfg(feature = "receiver")]
 pub use refusals::{Refusals, Refused};

@@ -1,7 +1,7 @@
 //! The listener: counts, times and bounds connections, over TCP or TLS.
 
+mod connections;
 mod head;
-mod table;
 #[cfg(feature = "tls")]
 mod tls;
 
@@ -31,8 +31,8 @@ use tower_service::Service as _;
 
 use crate::Refusals;
 use crate::receiver::Peer;
+use connections::{BusyGuard, ConnectionSlot, Connections};
 use head::{Head, Watched};
-use table::{Busy, Slot, Table};
 #[cfg(feature = "tls")]
 pub use tls::{Tls, TlsError};
 
@@ -50,7 +50,7 @@ const OUT_OF_FILES: Duration = Duration::from_millis(100);
 /// or for the rest of a head. It is busy while a request is read or answered.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Limits {
+pub struct ListenerLimits {
     /// Most open connections. At the limit the listener closes the longest-idle one for a new one;
     /// if none is idle, new ones wait. Default 1024, at least 1.
     pub connections: usize,
@@ -66,7 +66,7 @@ pub struct Limits {
     pub handshake_timeout: Duration,
 }
 
-impl Default for Limits {
+impl Default for ListenerLimits {
     fn default() -> Self {
         Self {
             connections: 1024,
@@ -78,7 +78,7 @@ impl Default for Limits {
     }
 }
 
-impl Limits {
+impl ListenerLimits {
     fn of_one_peer(&self) -> usize {
         match self.per_peer.max(1) {
             per_peer if per_peer < self.connections => per_peer,
@@ -106,8 +106,8 @@ impl LocalAddress {
 /// Clones share limits and counts across all their sockets.
 #[derive(Clone, Debug)]
 pub struct Listener {
-    limits: Limits,
-    table: Arc<Table>,
+    limits: ListenerLimits,
+    table: Arc<Connections>,
     refusals: Refusals,
     /// Connections that began with the PROXY protocol.
     proxies: Arc<AtomicU64>,
@@ -117,14 +117,14 @@ pub struct Listener {
 
 impl Default for Listener {
     fn default() -> Self {
-        Self::new(Limits::default())
+        Self::new(ListenerLimits::default())
     }
 }
 
 impl Listener {
     /// A listener with these limits, without TLS.
     #[must_use]
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: ListenerLimits) -> Self {
         Self {
             limits,
             table: Arc::default(),
@@ -272,7 +272,7 @@ impl Listener {
     async fn connection(
         &self,
         stream: TcpStream,
-        slot: &Slot,
+        slot: &ConnectionSlot,
         router: Router,
         closing: watch::Receiver<bool>,
         head: Head,
@@ -301,7 +301,7 @@ impl Listener {
     async fn http(
         &self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        slot: &Slot,
+        slot: &ConnectionSlot,
         router: Router,
         mut closing: watch::Receiver<bool>,
         (head, local): (Head, Option<LocalAddress>),
@@ -350,7 +350,7 @@ async fn told(closing: &mut watch::Receiver<bool>) {
 /// An answer's body. Its connection is busy until the body was sent.
 struct Answer {
     body: Body,
-    _busy: Busy,
+    _busy: BusyGuard,
 }
 
 impl HttpBody for Answer {

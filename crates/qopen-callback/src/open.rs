@@ -13,7 +13,7 @@ use crate::crypto::{self, Padding};
 use crate::envelope::Envelope;
 use crate::error::OpenError;
 use crate::keys::Keyring;
-use crate::policy::{Freshness, Staleness};
+use crate::policy::{TimestampAge, TimestampPolicy};
 
 /// An envelope whose signature holds. Only [`Keyring::verify`] makes one.
 pub struct VerifiedEnvelope<'a> {
@@ -34,7 +34,7 @@ const MILLISECONDS: u64 = 100_000_000_000;
 pub struct OpenedCallback {
     payload: Vec<u8>,
     matched_key: usize,
-    staleness: Staleness,
+    timestamp_age: TimestampAge,
     signed_at: Option<u64>,
     readings: Readings,
 }
@@ -118,9 +118,9 @@ impl Keyring {
         &self,
         body: &[u8],
         now: u64,
-        freshness: Freshness,
+        timestamps: TimestampPolicy,
     ) -> Result<OpenedCallback, OpenError> {
-        self.verify(body)?.open(now, freshness)
+        self.verify(body)?.open(now, timestamps)
     }
 
     /// Encrypts and signs a payload with the first pair of keys, as the platform does.
@@ -159,8 +159,8 @@ impl Keyring {
 impl VerifiedEnvelope<'_> {
     /// How the signed timestamp compares with `now`, in seconds since the Unix epoch.
     #[must_use]
-    pub fn staleness(&self, now: u64, freshness: Freshness) -> Staleness {
-        freshness.judge(self.signed_at, now)
+    pub fn timestamp_age(&self, now: u64, timestamps: TimestampPolicy) -> TimestampAge {
+        timestamps.judge(self.signed_at, now)
     }
 
     /// Time of the signature, in seconds since the Unix epoch by the platform's clock; `None` if
@@ -187,11 +187,13 @@ impl VerifiedEnvelope<'_> {
     /// # Errors
     /// [`OpenError`]: `Stale` and `TimestampUnreadable` if the policy refuses them, `Base64`,
     /// `Length`, `Padding`.
-    pub fn open(&self, now: u64, freshness: Freshness) -> Result<OpenedCallback, OpenError> {
-        let staleness = self.staleness(now, freshness);
-        match staleness {
-            Staleness::Stale { away } if freshness.refuse => return Err(OpenError::Stale { away }),
-            Staleness::Unreadable if freshness.refuse => {
+    pub fn open(&self, now: u64, timestamps: TimestampPolicy) -> Result<OpenedCallback, OpenError> {
+        let timestamp_age = self.timestamp_age(now, timestamps);
+        match timestamp_age {
+            TimestampAge::Stale { away } if timestamps.refuse => {
+                return Err(OpenError::Stale { away });
+            }
+            TimestampAge::Unreadable if timestamps.refuse => {
                 return Err(OpenError::TimestampUnreadable);
             }
             _ => {}
@@ -204,7 +206,7 @@ impl VerifiedEnvelope<'_> {
                     return Ok(OpenedCallback {
                         payload,
                         matched_key,
-                        staleness,
+                        timestamp_age,
                         signed_at,
                         readings,
                     });
@@ -331,8 +333,8 @@ impl OpenedCallback {
 
     /// How its timestamp compared with the clock.
     #[must_use]
-    pub fn staleness(&self) -> Staleness {
-        self.staleness
+    pub fn timestamp_age(&self) -> TimestampAge {
+        self.timestamp_age
     }
 }
 
@@ -342,7 +344,7 @@ impl fmt::Debug for OpenedCallback {
             .field("event_type", &self.event_type())
             .field("bytes", &self.payload.len())
             .field("matched_key", &self.matched_key)
-            .field("staleness", &self.staleness)
+            .field("timestamp_age", &self.timestamp_age)
             .finish()
     }
 }

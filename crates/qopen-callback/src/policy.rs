@@ -5,7 +5,7 @@ use std::time::Duration;
 /// How a signed timestamp compares with the receiver's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Staleness {
+pub enum TimestampAge {
     /// Within the tolerance.
     Fresh,
     /// Outside the tolerance.
@@ -23,20 +23,20 @@ pub enum Staleness {
 /// callbacks may therefore lose pages; the default only reports them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Freshness {
+pub struct TimestampPolicy {
     /// Tolerated distance from the clock, in either direction. Default 5 min.
     pub tolerance: Duration,
     /// Whether a stale callback is refused. Default false: it is reported.
     pub refuse: bool,
 }
 
-impl Default for Freshness {
+impl Default for TimestampPolicy {
     fn default() -> Self {
         Self { tolerance: Duration::from_secs(300), refuse: false }
     }
 }
 
-impl Freshness {
+impl TimestampPolicy {
     /// Sets the tolerance.
     #[must_use]
     pub const fn tolerance(mut self, tolerance: Duration) -> Self {
@@ -51,9 +51,9 @@ impl Freshness {
         self
     }
 
-    pub(crate) fn judge(self, seconds: Option<u64>, now: u64) -> Staleness {
-        let Some(seconds) = seconds else { return Staleness::Unreadable };
+    pub(crate) fn judge(self, seconds: Option<u64>, now: u64) -> TimestampAge {
+        let Some(seconds) = seconds else { return TimestampAge::Unreadable };
         let away = Duration::from_secs(now.abs_diff(seconds));
-        if away <= self.tolerance { Staleness::Fresh } else { Staleness::Stale { away } }
+        if away <= self.tolerance { TimestampAge::Fresh } else { TimestampAge::Stale { away } }
     }
 }

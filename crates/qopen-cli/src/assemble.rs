@@ -6,14 +6,14 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use qopen::callback::{Freshness, Keyring, OpenError, RejectReason};
+use qopen::callback::{Keyring, OpenError, RejectReason, TimestampPolicy};
 use qopen::sink::Quarantine;
 use qopen::{Outcome, PublishOptions, Replay, Replayed, quarantine_line};
 
 use crate::args::AssembleArgs;
 use crate::database;
 use crate::exit::{Exit, Failure, chain};
-use crate::format::{Asked, Layout};
+use crate::format::Layout;
 use crate::output::Output;
 use crate::pull::publish;
 use crate::report::{Came, Reporter};
@@ -22,7 +22,7 @@ use crate::settings::Settings;
 use crate::values::text_file::{self, BYTE_ORDER_MARK};
 
 pub(crate) async fn run(args: AssembleArgs, settings: Settings) -> Result<Exit, Failure> {
-    let layout = Asked { format: args.format, csv: args.csv }.at(&args.out, Layout::default())?;
+    let layout = args.layout.at(&args.out, Layout::default())?;
     database::check_flag("--out", &args.out)?;
     let mut capture = Capture {
         settings,
@@ -201,7 +201,7 @@ impl Capture {
                 self.reject(place, &error);
                 None
             }
-            Ok(verified) => match verified.open(now, Freshness::default()) {
+            Ok(verified) => match verified.open(now, TimestampPolicy::default()) {
                 Ok(opened) => {
                     self.replay.count(opened.readings());
                     Some(opened.into_payload())

@@ -15,10 +15,10 @@ use qopen::{Client, PublishOptions, PullRequest, Status};
 use qopen_simulator::{Chance, Schedule, Simulator, SimulatorConfig};
 use tokio::net::TcpListener;
 
-use crate::args::{DemoArgs, OutputFormat};
+use crate::args::DemoArgs;
 use crate::database;
 use crate::exit::{Exit, Failure};
-use crate::format::{Asked, Layout, Words};
+use crate::format::{Asked, Layout, OutputFormat, Words};
 use crate::output::Output;
 use crate::pull::publish;
 use crate::report::{Came, Reporter};

@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use qopen::callback::{Freshness, OpenError, RejectReason, Staleness};
+use qopen::callback::{OpenError, RejectReason, TimestampAge, TimestampPolicy};
 use qopen::journal::Layer;
 use qopen::types::{
     Account, CallbackSkim, Entry, EventType, Json, PageSkim, PayloadText, Readings,
@@ -94,12 +94,12 @@ impl Steps {
         }
         let ring = settings.ring()?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        match ring.open(body, now, Freshness::default()) {
+        match ring.open(body, now, TimestampPolicy::default()) {
             Ok(opened) => {
                 for (step, held) in OPENING {
                     self.holds(step, held);
                 }
-                self.timestamp(opened.staleness());
+                self.timestamp(opened.timestamp_age());
                 self.readings(opened.readings());
                 self.payload(opened.payload());
             }
@@ -127,10 +127,10 @@ impl Steps {
         }
     }
 
-    fn timestamp(&self, staleness: Staleness) {
-        match staleness {
-            Staleness::Fresh => self.holds("timestamp", "within five minutes of this clock"),
-            Staleness::Stale { away } => {
+    fn timestamp(&self, timestamp_age: TimestampAge) {
+        match timestamp_age {
+            TimestampAge::Fresh => self.holds("timestamp", "within five minutes of this clock"),
+            TimestampAge::Stale { away } => {
                 self.holds(
                     "timestamp",
                     &format!("{} s from this clock; reported, not refused", away.as_secs()),

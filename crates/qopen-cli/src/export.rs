@@ -11,7 +11,7 @@ use qopen::sink::{EncodedFile, FileSink, Format, Sink as _, SinkError, shown_pat
 use crate::args::ExportArgs;
 use crate::database;
 use crate::exit::{Exit, Failure};
-use crate::format::{Asked, Layout};
+use crate::format::Layout;
 use crate::journal;
 use crate::kept::pull::{Line, PullName};
 use crate::kept::remote::{Flow, Remote};
@@ -29,8 +29,7 @@ pub(crate) async fn run(args: &ExportArgs, settings: &Settings) -> Result<Exit, 
     // A list waits beside the journal until it is whole, where only its owner can look.
     let location = settings.journal()?;
     let scratch = location.as_folder();
-    let asked = Asked { format: args.format, csv: args.csv };
-    let layout = asked.at(&args.out, Layout::default())?;
+    let layout = args.layout.at(&args.out, Layout::default())?;
     let output = Output::new(&args.out, layout)?.in_folder(scratch);
     let kept = Kept::open(settings).await?;
     let pulls = kept.pulls().await?;

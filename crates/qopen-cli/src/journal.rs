@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
-use qopen::journal::{JournalError, Location, Note, Opened, PullId, PullState, Store};
+use qopen::journal::{Backend, EndState, JournalError, Note, Opened, PullId, PullState, Store};
 use qopen::types::MarkId;
 
 use crate::beside;
@@ -13,6 +13,9 @@ use crate::exit::Failure;
 use crate::report::count;
 use crate::say::say;
 use crate::settings::Settings;
+
+/// Where a journal is.
+pub(crate) type Location = Arc<dyn Backend>;
 
 /// Opens a journal, and says what is wrong with it.
 pub(crate) async fn open_at(location: &Location) -> Result<Arc<dyn Store>, Failure> {
@@ -181,16 +184,13 @@ pub(crate) async fn all(journal: &dyn Store) -> Result<Vec<PullState>, Failure> 
 
 /// Where a pull stands, in a word.
 pub(crate) fn status(state: &PullState) -> &str {
-    match state.ended().map(|noted| &noted.note) {
-        Some(Note::Ended { status, .. }) => status,
-        _ => "open",
-    }
+    state.end_state().map_or("open", EndState::as_str)
 }
 
 /// Why a pull's list is not complete.
 pub(crate) fn why_incomplete(state: &PullState) -> String {
     match state.ended().map(|noted| &noted.note) {
-        Some(Note::Ended { status, why, .. }) if status != "complete" => why.clone(),
+        Some(Note::Ended { status, why, .. }) if *status != EndState::Complete => why.clone(),
         Some(_) => "pages are lost that the list was made from".to_owned(),
         None => "the pull has not ended".to_owned(),
     }
@@ -205,7 +205,7 @@ pub(crate) fn needs_partial(why: &str) -> String {
 
 /// Whether a pull is complete and its list was never published.
 pub(crate) fn is_unpublished(state: &PullState) -> bool {
-    status(state) == "complete" && state.published().is_none() && !state.is_superseded()
+    state.is_complete() && state.published().is_none() && !state.is_superseded()
 }
 
 /// A time as people write it, in UTC, to the second.

@@ -3,7 +3,6 @@
 mod args;
 mod assemble;
 mod beside;
-mod copy;
 mod database;
 mod demo;
 mod doctor;
@@ -13,6 +12,7 @@ mod export;
 mod format;
 mod help;
 mod journal;
+mod journal_copy;
 mod kept;
 mod log;
 mod migrate;
@@ -62,9 +62,14 @@ fn main() -> ExitCode {
 }
 
 fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
-    let matches = help::command()
-        .color(terminal::color_of(arguments))
-        .try_get_matches_from(arguments.iter().cloned())?;
+    let command = help::command().color(terminal::color_of(arguments));
+    let matches = command.clone().try_get_matches_from(arguments).or_else(|error| {
+        match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Err(error),
+            // An error is about what was typed. Variables are no part of it.
+            _ => command.mut_args(|it| it.env(None::<&str>)).try_get_matches_from(arguments),
+        }
+    })?;
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut help::command()))
 }
 
@@ -129,7 +134,7 @@ fn run_verb(cli: Cli) -> Result<Exit, Failure> {
             on_runtime(doctor::run(&args, &settings::Settings::find(&cli.common)?))
         }
         Verb::Migrate(args) => on_runtime(migrate::run(args, settings()?)),
-        Verb::Journal(verb) => on_runtime(copy::run(verb)),
+        Verb::Journal(verb) => on_runtime(journal_copy::run(verb)),
         Verb::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut help::command(), "qopen", &mut script);
@@ -153,9 +158,9 @@ where
     let done = runtime.block_on(work);
     say::writer::flush(wiring::patience);
     // A call into storage that hangs does not keep the process.
-    runtime.shutdown_timeout(LAST_CALLS);
+    runtime.shutdown_timeout(STORAGE_GRACE);
     done
 }
 
 /// How long calls into storage that are under way may take when the work is done.
-const LAST_CALLS: std::time::Duration = std::time::Duration::from_secs(1);
+const STORAGE_GRACE: std::time::Duration = std::time::Duration::from_secs(1);

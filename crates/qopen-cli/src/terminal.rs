@@ -13,7 +13,7 @@ use crate::say;
 pub(crate) enum LogFormat {
     /// Plain text
     Text,
-    /// One JSON object a line
+    /// One JSON object per line
     Json,
 }
 

@@ -30,10 +30,10 @@ pub(crate) fn client(
             None => builder,
         }
     })?;
-    let mut config = receiver::Config::default();
+    let mut config = receiver::ReceiverConfig::default();
     config.path = settings.callback_path()?;
     if let Some(tolerance) = settings.refuse_stale()? {
-        config.freshness = config.freshness.tolerance(tolerance).refuse();
+        config.timestamps = config.timestamps.tolerance(tolerance).refuse();
     }
     let timing = Timing::default()
         .settle(receiving.settle)

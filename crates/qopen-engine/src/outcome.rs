@@ -81,7 +81,7 @@ impl PulledList {
     #[must_use]
     pub fn revision(&self) -> u32 {
         match &self.source {
-            Source::Live { seen, .. } => seen.borrow().progress.revision,
+            Source::Live { seen, .. } => seen.borrow().progress.figures.revision,
             Source::Done(_, revision) => *revision,
         }
     }
@@ -92,15 +92,16 @@ impl PulledList {
             return None;
         };
         let mut seen = seen.clone();
-        let newer = seen.wait_for(|seen| seen.progress.revision > revision).await.ok()?;
-        Some(newer.progress.revision)
+        let newer = seen.wait_for(|seen| seen.progress.figures.revision > revision).await.ok()?;
+        Some(newer.progress.figures.revision)
     }
 
     /// Ready when every late page that has come is in a revision.
     pub async fn settled(&self) {
         if let Source::Live { seen, .. } = &self.source {
             // Without a driver nothing more comes.
-            let _ = seen.clone().wait_for(|seen| !seen.progress.revising || seen.gone).await;
+            let _ =
+                seen.clone().wait_for(|seen| !seen.progress.figures.revising || seen.gone).await;
         }
     }
 
@@ -130,7 +131,7 @@ impl PulledList {
             Source::Live { seen, .. } => {
                 let seen = seen.borrow();
                 let ended = seen.ended.as_ref();
-                (seen.progress.revision, ended.map(|it| (Arc::clone(&it.fold), it.changes)))
+                (seen.progress.figures.revision, ended.map(|it| (Arc::clone(&it.fold), it.changes)))
             }
         }
     }

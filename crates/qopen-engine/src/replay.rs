@@ -250,9 +250,9 @@ impl Replay {
             _ => None,
         });
         let mut progress = Progress::new(id, assembler.progress(&key), Time::ZERO);
-        progress.duplicate_pages = self.copies.get(id).copied().unwrap_or_default();
+        progress.figures.duplicate_pages = self.copies.get(id).copied().unwrap_or_default();
         let journal: Arc<dyn Journal> = Arc::clone(&self.journal) as _;
-        let list = PulledList::done(id.clone(), journal, fold, progress.revision);
+        let list = PulledList::done(id.clone(), journal, fold, progress.figures.revision);
         Ok(ended.map(|status| Outcome { status, progress, list }))
     }
 }

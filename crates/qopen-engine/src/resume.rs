@@ -8,7 +8,9 @@ use futures_util::StreamExt as _;
 use qopen_assembler::{
     ContentDigest, Entry, Fingerprint, Fold, PageDigest, PullKey, PullOptions, Timing,
 };
-use qopen_journal::{Changes, Journal, JournalError, Note, PageRecord, PullId, PullState, Started};
+use qopen_journal::{
+    Changes, EndState, Journal, JournalError, Note, PageRecord, PullId, PullState, Started,
+};
 
 use crate::classify::{Classified, classify, key_of};
 use crate::fact::{Fact, digest_of, standing};
@@ -49,7 +51,7 @@ pub(crate) async fn prepare(
     let at = state.begun_anew().unwrap_or(at);
     let mut options = options(started);
     let ended = state.ended().and_then(|noted| match &noted.note {
-        Note::Ended { status, pages, .. } => Some((status == "complete", *pages)),
+        Note::Ended { status, pages, .. } => Some((*status == EndState::Complete, *pages)),
         _ => None,
     });
     let mut start = Start::new(options);

@@ -1,5 +1,6 @@
 //! How a pull ended.
 
+use qopen_journal::EndState;
 use std::fmt;
 use std::sync::Arc;
 
@@ -33,14 +34,14 @@ pub enum Status {
 }
 
 impl Status {
-    /// `complete`, `incomplete` or `failed`.
+    /// The state that the journal notes for it.
     #[must_use]
-    pub fn as_str(&self) -> &'static str {
+    pub fn end_state(&self) -> EndState {
         match self {
-            Self::Complete(_) => "complete",
-            Self::Incomplete(_) | Self::Cancelled => "incomplete",
+            Self::Complete(_) => EndState::Complete,
+            Self::Incomplete(_) | Self::Cancelled => EndState::Incomplete,
             Self::NoCallback | Self::Refused(_) | Self::NotSent(_) | Self::Reported { .. } => {
-                "failed"
+                EndState::Failed
             }
         }
     }

@@ -22,10 +22,10 @@ pub fn run(bytes: &[u8]) {
         }
     }
     let as_account = |json: &str| {
-        let mut normal = String::new();
-        if Account::normalize_json(json, &mut normal) {
-            let account: Account = serde_json::from_str(json).expect("what is normalized is read");
-            assert_eq!(serde_json::to_string(&account).expect("it is written"), normal);
+        let mut canonical = String::new();
+        if Account::write_canonical_json(json, &mut canonical) {
+            let account: Account = serde_json::from_str(json).expect("what is rewritten is read");
+            assert_eq!(serde_json::to_string(&account).expect("it is written"), canonical);
         }
     };
     as_account(text);

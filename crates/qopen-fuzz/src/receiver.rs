@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
-use qopen_callback::receiver::{Config, Handler, NotTaken, Received, Stats, Undecrypted, router};
+use qopen_callback::receiver::{ReceiverConfig, Handler, HandlerError, Received, ReceiverStats, Undecrypted, router};
 use qopen_types::EventType;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::runtime::{Builder, Runtime};
@@ -23,17 +23,17 @@ struct Taken(AtomicUsize);
 
 #[async_trait]
 impl Handler for Taken {
-    async fn account_list(&self, _: Received) -> Result<(), NotTaken> {
+    async fn account_list(&self, _: Received) -> Result<(), HandlerError> {
         self.0.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 
-    async fn other(&self, _: EventType, _: Received) -> Result<(), NotTaken> {
+    async fn other(&self, _: EventType, _: Received) -> Result<(), HandlerError> {
         self.0.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 
-    async fn undecrypted(&self, _: Undecrypted) -> Result<(), NotTaken> {
+    async fn undecrypted(&self, _: Undecrypted) -> Result<(), HandlerError> {
         self.0.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
@@ -65,11 +65,11 @@ pub(crate) fn request(body: &[u8]) -> Vec<u8> {
 /// callbacks.
 async fn say(bytes: &[u8]) -> (String, usize) {
     let taken = Arc::new(Taken::default());
-    let mut config = Config::default();
+    let mut config = ReceiverConfig::default();
     config.body_limit = 1 << 20;
     config.read_timeout = Duration::from_secs(5);
     let handler: Arc<dyn Handler> = Arc::clone(&taken) as _;
-    let router = router(crate::envelope::ring(), handler, config, Stats::default());
+    let router = router(crate::envelope::ring(), handler, config, ReceiverStats::default());
     let (mut ours, theirs) = tokio::io::duplex(1 << 16);
     let service = TowerToHyperService::new(router);
     // A client that has sent everything may still wait for the answer.

@@ -1,18 +1,20 @@
 #![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod age;
+mod backend;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod disk;
-mod location;
 mod memory;
 mod note;
 mod outbox;
 mod pack;
-#[cfg(feature = "postgres")]
-mod postgres;
 mod quarantine;
 mod record;
 mod report;
 mod state;
+pub mod storage;
 mod upkeep;
 mod work;
 
@@ -24,19 +26,20 @@ use futures_core::stream::BoxStream;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use qopen_types::{Digest, MarkId, RobotId};
 
+pub use backend::{Backend, DiskBackend, Opened};
 #[cfg(feature = "faults")]
 pub use disk::Faults;
 pub use disk::{DiskJournal, DiskOptions};
-pub use location::{Location, Opened};
 pub use memory::MemoryJournal;
-pub use note::{Changes, Note, Noted, Started};
+pub use note::{Changes, EndState, Note, Noted, Started};
 pub use outbox::{Backlog, Outbox, Waiting};
+pub use qopen_types::PullId;
 pub use quarantine::{Layer, Quarantined};
-pub use record::{Appended, Durability, PageRecord, Payload, PullId};
+pub use record::{Appended, Durability, PageRecord, Payload};
 pub use report::{Damage, Report};
 pub use state::PullState;
 pub use upkeep::{Expired, Holdings, JournalStats, Store, Upkeep};
-pub use work::{Claim, Companion, Fencing, Renewed, WorkerId, Workload};
+pub use work::{Claim, Fencing, Renewed, WorkerId, Workload};
 
 /// How far a journal was read, as that journal writes it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! Facts about a pull.
 
+use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use qopen_types::{Digest, MarkId};
@@ -50,8 +51,8 @@ pub enum Note {
     },
     /// It ended.
     Ended {
-        /// `complete`, `incomplete` or `failed`.
-        status: String,
+        /// The state that it ended in.
+        status: EndState,
         /// Why, in a sentence.
         why: String,
         /// How many accounts it had.
@@ -97,6 +98,41 @@ pub enum Note {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         changes: Option<Changes>,
     },
+}
+
+/// The state in which a pull ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+#[serde(rename_all = "snake_case")]
+pub enum EndState {
+    /// Its list has every customer, on the evidence that the note names.
+    Complete,
+    /// Its list has some customers.
+    Incomplete,
+    /// It has no list.
+    Failed,
+    /// A state that a later version of this crate wrote. It is not complete.
+    #[serde(untagged)]
+    Unknown(String),
+}
+
+impl EndState {
+    /// The state as the journal spells it: `complete`, `incomplete` or `failed`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Complete => "complete",
+            Self::Incomplete => "incomplete",
+            Self::Failed => "failed",
+            Self::Unknown(state) => state,
+        }
+    }
+}
+
+impl fmt::Display for EndState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// How a list differs from an earlier revision of it. No account ever goes.
@@ -163,4 +199,31 @@ pub struct Noted {
     pub at: SystemTime,
     /// The fact.
     pub note: Note,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::EndState;
+
+    /// Journals of earlier versions have these texts, and journals of later ones may have others.
+    #[test]
+    fn an_end_state_is_the_text_that_it_was() {
+        let later = EndState::Unknown("paused".into());
+        for state in [EndState::Complete, EndState::Incomplete, EndState::Failed, later] {
+            let json = serde_json::to_string(&state).unwrap();
+            assert_eq!(json, format!("\"{state}\""));
+            assert_eq!(serde_json::from_str::<EndState>(&json).unwrap(), state);
+        }
+    }
+
+    #[test]
+    fn a_note_with_an_unknown_end_state_is_read() {
+        use super::Note;
+        let json = r#"{"note":"ended","status":"paused","why":"","accounts":1,"pages":1}"#;
+        let note: Note = serde_json::from_str(json).unwrap();
+        assert!(
+            matches!(&note, Note::Ended { status: EndState::Unknown(it), .. } if it == "paused")
+        );
+        assert_eq!(serde_json::to_string(&note).unwrap(), json);
+    }
 }

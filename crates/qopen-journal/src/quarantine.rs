@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use qopen_types::Digest;
+use qopen_types::{Digest, PullId};
 
-use crate::record::{Payload, PullId};
+use crate::record::Payload;
 
 /// The layer at which something that verified could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -80,13 +80,16 @@ impl Quarantined {
         Digest::of(self.payload.as_bytes())
     }
 
-    /// Layer and reason as they are stored.
-    pub(crate) fn stored_reason(&self) -> String {
+    /// Layer and reason as one text, for a storage to keep.
+    #[must_use]
+    pub fn stored_reason(&self) -> String {
         format!("{}{BETWEEN}{}", self.layer, self.reason)
     }
 
-    /// A stored item; without a layer it comes from a version that knew only one.
-    pub(crate) fn restored(pull: Option<PullId>, stored: &str, payload: Payload) -> Self {
+    /// Restores an item from what a storage kept: the pull, the text of [`stored_reason`](Self::stored_reason)
+    /// and the payload. A text without a layer is from the first version and means [`Layer::Shape`].
+    #[must_use]
+    pub fn restored(pull: Option<PullId>, stored: &str, payload: Payload) -> Self {
         let parts = stored.split_once(BETWEEN);
         let layer =
             parts.and_then(|(name, _)| Layer::ALL.into_iter().find(|it| it.as_str() == name));

@@ -3,23 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use qopen_types::{Digest, MarkId, PayloadText, RobotId};
-
-/// Which pull: the robot, and the mark of the request.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(clippy::exhaustive_structs, reason = "it is these two names")]
-pub struct PullId {
-    /// The robot that was asked about.
-    pub robot_id: RobotId,
-    /// The mark that names the request.
-    pub mark_id: MarkId,
-}
-
-impl fmt::Display for PullId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "robot {} mark {}", self.robot_id, self.mark_id)
-    }
-}
+use qopen_types::{Digest, PayloadText, PullId};
 
 /// A payload, byte for byte, shared rather than copied. `Debug` prints only its length.
 #[derive(Clone, PartialEq, Eq)]

@@ -3,10 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::SystemTime;
 
-use qopen_types::Digest;
+use qopen_types::{Digest, PullId};
 
-use crate::note::{Note, Noted, Started};
-use crate::record::PullId;
+use crate::note::{EndState, Note, Noted, Started};
 
 /// A pull in a journal, without its pages.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +68,21 @@ impl PullState {
     pub fn ended(&self) -> Option<&Noted> {
         let last = |it: &&Noted| matches!(it.note, Note::Ended { .. } | Note::Resumed);
         self.notes.iter().rev().find(last).filter(|it| matches!(it.note, Note::Ended { .. }))
+    }
+
+    /// The state in which it ended; `None` while it is open.
+    #[must_use]
+    pub fn end_state(&self) -> Option<&EndState> {
+        match &self.ended()?.note {
+            Note::Ended { status, .. } => Some(status),
+            _ => None,
+        }
+    }
+
+    /// Whether it ended with a complete list.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.end_state() == Some(&EndState::Complete)
     }
 
     /// The platform's error report since the pull was last resumed, if there is one.

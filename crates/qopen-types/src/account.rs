@@ -1,6 +1,7 @@
 //! Methods of accounts.
 
-use crate::{Account, Digest};
+use crate::generated::layout::OBJECTS;
+use crate::{Account, Digest, Extra};
 
 impl Account {
     /// The digest of the account's canonical JSON. Accounts with equal content have equal digests,
@@ -9,5 +10,10 @@ impl Account {
     pub fn digest(&self) -> Digest {
         // Every member writes itself as plain JSON, which cannot fail in memory.
         Digest::of(&serde_json::to_vec(self).unwrap_or_default())
+    }
+
+    /// The objects in an account, such as `profile`, each with its unknown fields.
+    pub fn extras(&self) -> impl Iterator<Item = (&'static str, &Extra)> {
+        OBJECTS.iter().map(|(name, extra)| (*name, extra(self)))
     }
 }

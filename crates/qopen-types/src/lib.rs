@@ -1,7 +1,9 @@
 #![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod account;
 mod answer;
+mod canonical;
 mod digest;
 mod endpoint;
 mod entries;
@@ -10,14 +12,16 @@ mod extra;
 mod generated;
 mod ids;
 mod json;
-mod normalize;
+mod layout;
 mod payload;
+mod pull_id;
 mod reader;
 mod reading;
 mod repair;
 mod scan;
 mod secret;
 mod skim;
+mod storage;
 mod unread;
 mod wire;
 
@@ -30,9 +34,12 @@ pub use extra::Extra;
 pub use generated::*;
 pub use ids::{AccountId, InvalidId, MarkId, RobotId};
 pub use json::{InvalidJson, Json};
+pub use layout::{Cell, Code, Column, Rows};
 pub use payload::PayloadText;
+pub use pull_id::PullId;
 pub use reading::{Reading, Readings};
 pub use scan::QuotedTexts;
 pub use secret::Secret;
 pub use skim::{AccountSkim, CallbackSkim, PageSkim, SkimError};
+pub use storage::StorageId;
 pub use unread::{Tolerant, UnreadFields};

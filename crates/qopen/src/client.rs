@@ -21,7 +21,7 @@ pub struct ClientBuilder {
     sender: Sender,
     ring: Keyring,
     engine: EngineBuilder,
-    receiver: receiver::Config,
+    receiver: receiver::ReceiverConfig,
     foreign: Option<Arc<dyn ForeignHandler>>,
 }
 
@@ -45,7 +45,7 @@ impl ClientBuilder {
     }
 
     /// Sets the receiver's path and limits.
-    pub fn receiver(mut self, config: receiver::Config) -> Self {
+    pub fn receiver(mut self, config: receiver::ReceiverConfig) -> Self {
         self.receiver = config;
         self
     }
@@ -75,7 +75,7 @@ impl ClientBuilder {
     /// # Errors
     /// [`EngineError::NoRuntime`], outside a tokio runtime.
     pub fn build(self) -> Result<Client, EngineError> {
-        let received = receiver::Stats::default();
+        let received = receiver::ReceiverStats::default();
         let refusals = Arc::new(Refusals(received.refusals().clone()));
         let engine = self.engine.hand_back_strangers(self.foreign.is_some()).refusals(refusals);
         let engine = engine.build()?;
@@ -107,7 +107,7 @@ impl Client {
     /// Starts with the sender of requests and the keys of callbacks.
     pub fn builder(sender: Sender, ring: Keyring) -> ClientBuilder {
         let engine = Engine::builder(Arc::new(ByHttp(sender.clone())));
-        let receiver = receiver::Config::default();
+        let receiver = receiver::ReceiverConfig::default();
         ClientBuilder { sender, ring, engine, receiver, foreign: None }
     }
 

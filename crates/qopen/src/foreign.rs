@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use qopen_callback::receiver::{NotTaken, ReceivedBody};
+use qopen_callback::receiver::{HandlerError, ReceivedBody};
 use qopen_http::{BuildError, Forwarder};
 use qopen_journal::Payload;
 use qopen_types::EventType;
@@ -53,11 +53,11 @@ pub trait ForeignHandler: Send + Sync + 'static {
     /// event again.
     ///
     /// # Errors
-    /// [`NotTaken`], if the event was not accepted.
+    /// [`HandlerError`], if the event was not accepted.
     ///
     /// # Cancellation
     /// The task of the event goes on when the platform hangs up.
-    async fn handle(&self, event: ForeignEvent) -> Result<(), NotTaken>;
+    async fn handle(&self, event: ForeignEvent) -> Result<(), HandlerError>;
 }
 
 /// Forwards events to another URL, byte for byte, and passes on that URL's answer.
@@ -89,7 +89,7 @@ impl From<Forwarder> for ForwardTo {
 
 #[async_trait]
 impl ForeignHandler for ForwardTo {
-    async fn handle(&self, event: ForeignEvent) -> Result<(), NotTaken> {
+    async fn handle(&self, event: ForeignEvent) -> Result<(), HandlerError> {
         let Err(error) = self.forwarder.forward(event.body()).await else {
             self.troubled.store(false, Ordering::Relaxed);
             return Ok(());
@@ -100,6 +100,6 @@ impl ForeignHandler for ForwardTo {
             false => tracing::error!(%event_type, error, "{what}"),
             true => tracing::debug!(%event_type, error, "{what}"),
         }
-        Err(NotTaken::Unavailable)
+        Err(HandlerError::Unavailable)
     }
 }

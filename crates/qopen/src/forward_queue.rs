@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::{StreamExt as _, stream};
-use qopen_callback::receiver::NotTaken;
+use qopen_callback::receiver::HandlerError;
 use qopen_http::{BuildError, ForwardError, Forwarder};
 use qopen_journal::{Backlog, JournalError, Outbox, Payload, Waiting, WorkerId};
 use tokio::sync::Notify;
@@ -330,10 +330,10 @@ impl Inner {
         self.unnoted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn keep(&self, event: &ForeignEvent) -> Result<(), NotTaken> {
+    async fn keep(&self, event: &ForeignEvent) -> Result<(), HandlerError> {
         let unavailable = |error: JournalError| {
             self.complain("an event could not be kept; the platform will send it again", &error);
-            NotTaken::Unavailable
+            HandlerError::Unavailable
         };
         let Backlog { events, bytes, .. } = self.backlog().await.map_err(unavailable)?;
         if events >= self.capacity || bytes >= self.capacity_bytes {
@@ -343,7 +343,7 @@ impl Inner {
                 bytes,
                 "the queue is full; the platform will send the event again"
             );
-            return Err(NotTaken::Unavailable);
+            return Err(HandlerError::Unavailable);
         }
         let event = Payload::new(event.body());
         let length = event.len() as u64;
@@ -366,7 +366,7 @@ impl Inner {
 
 #[async_trait]
 impl ForeignHandler for ForwardQueue {
-    async fn handle(&self, event: ForeignEvent) -> Result<(), NotTaken> {
+    async fn handle(&self, event: ForeignEvent) -> Result<(), HandlerError> {
         let inner = Arc::clone(&self.inner);
         // In a task of its own: the platform may hang up, and must not stop it half-way.
         let keeping = tokio::spawn(async move {
@@ -377,7 +377,7 @@ impl ForeignHandler for ForwardQueue {
             kept
         });
         // The task ends early only if the runtime does.
-        keeping.await.unwrap_or(Err(NotTaken::Unavailable))
+        keeping.await.unwrap_or(Err(HandlerError::Unavailable))
     }
 }
 

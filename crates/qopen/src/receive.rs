@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use qopen_callback::receiver::{self, NotTaken, Received, Undecrypted};
+use qopen_callback::receiver::{self, HandlerError, Received, Undecrypted};
 use qopen_engine::{Accepted, Incoming, Intake, NotKept, RefusalSource, Refused};
 use qopen_journal::Payload;
 use qopen_types::EventType;
@@ -27,7 +27,7 @@ pub(crate) struct Handler {
 
 #[async_trait]
 impl receiver::Handler for Handler {
-    async fn account_list(&self, received: Received) -> Result<(), NotTaken> {
+    async fn account_list(&self, received: Received) -> Result<(), HandlerError> {
         let handler = self.clone();
         let (callback, body) = received.into_callback_and_body();
         let signed_at = callback.signed_at();
@@ -37,33 +37,33 @@ impl receiver::Handler for Handler {
             let Some(foreign) = &handler.foreign else {
                 let _room = body.into_room();
                 drop(payload);
-                return handler.intake.accept(incoming).await.map(drop).map_err(not_taken);
+                return handler.intake.accept(incoming).await.map(drop).map_err(handler_error);
             };
             let (event_type, external) = match handler.intake.accept(incoming).await {
                 Ok(Accepted::Other(event_type)) => (event_type, false),
                 Ok(Accepted::External(_)) => (EventType::ROBOT_ACCOUNT_LIST, true),
-                taken => return taken.map(drop).map_err(not_taken),
+                taken => return taken.map(drop).map_err(handler_error),
             };
             let event = ForeignEvent::new(event_type, payload, body);
             handler.hand_on(&**foreign, event).await.map_err(|error| match error {
-                NotTaken::Unavailable => NotTaken::Declined,
-                _ if external => NotTaken::Declined,
+                HandlerError::Unavailable => HandlerError::Declined,
+                _ if external => HandlerError::Declined,
                 error => error,
             })
         })
         .await
     }
 
-    async fn other(&self, _: EventType, received: Received) -> Result<(), NotTaken> {
+    async fn other(&self, _: EventType, received: Received) -> Result<(), HandlerError> {
         self.account_list(received).await
     }
 
-    async fn undecrypted(&self, callback: Undecrypted) -> Result<(), NotTaken> {
+    async fn undecrypted(&self, callback: Undecrypted) -> Result<(), HandlerError> {
         let intake = self.intake.clone();
         apart(async move {
             let content = Payload::new(callback.encoding_content());
             let reason = chain(callback.error());
-            intake.accept_undecrypted(content, reason).await.map(drop).map_err(not_taken)
+            intake.accept_undecrypted(content, reason).await.map(drop).map_err(handler_error)
         })
         .await
     }
@@ -80,30 +80,30 @@ impl Handler {
         &self,
         foreign: &dyn ForeignHandler,
         event: ForeignEvent,
-    ) -> Result<(), NotTaken> {
+    ) -> Result<(), HandlerError> {
         let Ok(_place) = self.others.try_acquire() else {
             let event_type = event.event_type();
             tracing::debug!(%event_type, "as many events are handed on as may be at once");
-            return Err(NotTaken::Declined);
+            return Err(HandlerError::Declined);
         };
         foreign.handle(event).await
     }
 }
 
 /// Runs work in a task of its own, which goes on when the platform hangs up.
-async fn apart<W>(work: W) -> Result<(), NotTaken>
+async fn apart<W>(work: W) -> Result<(), HandlerError>
 where
-    W: Future<Output = Result<(), NotTaken>> + Send + 'static,
+    W: Future<Output = Result<(), HandlerError>> + Send + 'static,
 {
     // The task ends early only if the runtime does.
-    tokio::spawn(work).await.unwrap_or(Err(NotTaken::Unavailable))
+    tokio::spawn(work).await.unwrap_or(Err(HandlerError::Unavailable))
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "for `map_err`")]
-fn not_taken(error: NotKept) -> NotTaken {
+fn handler_error(error: NotKept) -> HandlerError {
     match error {
-        NotKept::Declined => NotTaken::Declined,
-        _ => NotTaken::Unavailable,
+        NotKept::Declined => HandlerError::Declined,
+        _ => HandlerError::Unavailable,
     }
 }
 

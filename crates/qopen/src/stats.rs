@@ -7,18 +7,18 @@ use qopen_types::Reading;
 /// Counts of a client since it was built. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Stats {
-    receiver: receiver::Stats,
+    receiver: receiver::ReceiverStats,
     engine: EngineStats,
 }
 
 impl Stats {
-    pub(crate) fn new(receiver: receiver::Stats, engine: EngineStats) -> Self {
+    pub(crate) fn new(receiver: receiver::ReceiverStats, engine: EngineStats) -> Self {
         Self { receiver, engine }
     }
 
     /// The receiver's counts: requests, and how they were answered.
     #[must_use]
-    pub fn receiver(&self) -> &receiver::Stats {
+    pub fn receiver(&self) -> &receiver::ReceiverStats {
         &self.receiver
     }
 

@@ -1,7 +1,12 @@
 //! `cargo xtask codegen`: the generated half of `qopen-types`, from its OpenAPI document.
 
+mod columns;
+mod duplicates;
+mod keywords;
+mod layout;
 mod model;
 mod render;
+mod rules;
 #[cfg(test)]
 mod tests;
 
@@ -23,7 +28,9 @@ type Formatter = fn(&str) -> Result<String>;
 
 /// File names and contents of everything that the spec generates.
 fn generate(spec: &str, format: Formatter) -> Result<BTreeMap<String, String>> {
+    keywords::check(spec)?;
     let model = Model::read(spec)?;
+    rules::check(&model)?;
     let files = render::files(&model)?;
     files
         .into_iter()

@@ -5,6 +5,7 @@ use oas3::spec::{
 };
 use serde_json::Value;
 
+use super::columns::{self, Named};
 use crate::Result;
 
 /// Everything to generate code for, in the spec's order.
@@ -21,6 +22,8 @@ pub(crate) struct Type {
     pub(crate) event_type: Option<i64>,
     /// Whether it is read field by field if reading it as a whole fails.
     pub(crate) tolerant: Option<Tolerant>,
+    /// The columns that the spec names, if it is the record that outputs have.
+    pub(crate) columns: Option<Vec<Named>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,6 +47,8 @@ pub(crate) struct Field {
     pub(crate) nullable: bool,
     pub(crate) personal: bool,
     pub(crate) aliases: Vec<String>,
+    /// Whether it is a time.
+    pub(crate) unix_seconds: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,6 +101,11 @@ impl Model {
                 shape: shape(name, schema, &is_enum)?,
                 event_type: None,
                 tolerant: tolerant(name, schema)?,
+                columns: schema
+                    .extensions
+                    .get("columns")
+                    .map(|it| columns::read(name, it))
+                    .transpose()?,
             });
         }
         let mut endpoints = Vec::new();
@@ -204,6 +214,7 @@ fn field(
             nullable: false,
             personal: false,
             aliases: vec![],
+            unix_seconds: false,
         });
     }
     let schema = inline(schema).ok_or("a property is a schema, not true or false")?;
@@ -226,6 +237,7 @@ fn field(
             .filter_map(Value::as_str)
             .map(str::to_owned)
             .collect(),
+        unix_seconds: schema.extensions.get("unix-seconds") == Some(&Value::Bool(true)),
     })
 }
 

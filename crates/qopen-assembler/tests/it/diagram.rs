@@ -25,7 +25,7 @@ fn drawn() -> BTreeSet<(String, String)> {
 fn states(pair: &Pair) -> Vec<(String, u32)> {
     let name = |state: State| format!("{state:?}");
     let state = |k| match pair.assembler.progress(&key(k)) {
-        Some(progress) => (name(progress.state), progress.revision),
+        Some(progress) => (name(progress.state), progress.figures.revision),
         None => ("[*]".to_owned(), 0),
     };
     keys().map(state).collect()

@@ -110,13 +110,16 @@ fn a_late_page_counts_once_each_way() {
     assert_eq!(assembler.handle_page(Time::ZERO, late.clone()), Verdict::Late);
     for copies in 1..=2 {
         let progress = assembler.progress(&key()).unwrap();
-        assert_eq!((progress.pages, progress.accounts, progress.conflicts), (2, 2, 1));
-        assert_eq!((progress.revision, progress.duplicate_pages), (1, copies - 1));
-        assert!(progress.revising);
+        assert_eq!(
+            (progress.figures.pages, progress.figures.accounts, progress.figures.conflicts),
+            (2, 2, 1)
+        );
+        assert_eq!((progress.figures.revision, progress.figures.duplicate_pages), (1, copies - 1));
+        assert!(progress.figures.revising);
         assert_eq!(assembler.handle_page(Time::ZERO, late.clone()), Verdict::Duplicate);
     }
     assembler.handle_timeout(Time::since_epoch(std::time::Duration::from_secs(10)));
-    assert!(!assembler.progress(&key()).unwrap().revising);
+    assert!(!assembler.progress(&key()).unwrap().figures.revising);
     let [Event::Fresh { accounts, .. }, Event::Revised { revision: 2, .. }] =
         &events(&mut assembler)[..]
     else {

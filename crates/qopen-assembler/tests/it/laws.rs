@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use qopen_assembler::{Fold, ForeignFold, PullKey};
+use qopen_assembler::{Fold, PullKey, PullMismatch};
 
 use crate::operations::{Account, TestPage, content, digest};
 use crate::strategies::any_page;
@@ -117,7 +117,7 @@ proptest! {
 fn i3_folds_of_different_pulls_do_not_merge() {
     let mut ours = Fold::new(&PullKey::new("r", "m"));
     for other in [PullKey::new("r", "n"), PullKey::new("s", "m"), PullKey::new("rm", "")] {
-        assert_eq!(ours.merge(&Fold::new(&other)), Err(ForeignFold));
+        assert_eq!(ours.merge(&Fold::new(&other)), Err(PullMismatch));
     }
     assert_eq!(ours.merge(&Fold::new(&PullKey::new("r", "m"))), Ok(()));
 }

@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod auto_traits;
 mod diagram;
 mod events;
+mod evidence;
 mod examples;
 mod laws;
+mod limits;
 mod model;
 mod operations;
 mod replay;

@@ -269,15 +269,18 @@ impl Pair {
                 continue;
             };
             let accounts = model.accounts();
-            assert_eq!(progress.pages, model.pages.len());
-            assert_eq!(progress.accounts, accounts.len());
-            assert_eq!(progress.conflicts, accounts.values().filter(|it| it.len() > 1).count());
-            assert_eq!(progress.duplicate_pages, model.copies);
-            assert_eq!(progress.unreadable_pages, model.unreadable());
-            assert_eq!(progress.owed_pages, model.owed());
-            assert_eq!(progress.unidentified, model.unidentified());
-            assert_eq!(progress.revising, model.late.is_some());
-            assert_eq!(progress.revision, model.revision);
+            assert_eq!(progress.figures.pages, model.pages.len());
+            assert_eq!(progress.figures.accounts, accounts.len());
+            assert_eq!(
+                progress.figures.conflicts,
+                accounts.values().filter(|it| it.len() > 1).count()
+            );
+            assert_eq!(progress.figures.duplicate_pages, model.copies);
+            assert_eq!(progress.figures.unreadable_pages, model.unreadable());
+            assert_eq!(progress.figures.owed_pages, model.owed());
+            assert_eq!(progress.figures.unidentified, model.unidentified());
+            assert_eq!(progress.figures.revising, model.late.is_some());
+            assert_eq!(progress.figures.revision, model.revision);
             let fold = self.assembler.fold(&key(k)).unwrap();
             for (id, contents) in &accounts {
                 let winner = contents.iter().map(|it| content(*it)).max();

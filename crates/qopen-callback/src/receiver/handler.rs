@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use qopen_types::EventType;
 
-use super::room::Held;
+use super::memory::Held;
 use crate::error::OpenError;
 use crate::open::OpenedCallback;
 
@@ -15,15 +15,15 @@ use crate::open::OpenedCallback;
 pub struct Received {
     pub(super) callback: OpenedCallback,
     pub(super) body: Bytes,
-    pub(super) room: Room,
+    pub(super) room: BodyPermit,
 }
 
-/// Memory that a body takes of [`Config::memory_limit`](crate::receiver::Config::memory_limit),
+/// Memory that a body takes of [`ReceiverConfig::memory_limit`](crate::receiver::ReceiverConfig::memory_limit),
 /// returned on drop. A task that continues after the platform has hung up holds it until the task
 /// is done.
 #[derive(Debug)]
 #[must_use = "the room is given back when this is dropped"]
-pub struct Room {
+pub struct BodyPermit {
     pub(super) _held: Held,
 }
 
@@ -31,7 +31,7 @@ pub struct Room {
 /// length.
 pub struct ReceivedBody {
     bytes: Bytes,
-    room: Room,
+    room: BodyPermit,
 }
 
 impl ReceivedBody {
@@ -42,7 +42,7 @@ impl ReceivedBody {
     }
 
     /// Drops the body and keeps its memory reserved.
-    pub fn into_room(self) -> Room {
+    pub fn into_room(self) -> BodyPermit {
         self.room
     }
 }
@@ -61,7 +61,7 @@ pub struct Undecrypted {
     pub(super) content: String,
     pub(super) error: OpenError,
     pub(super) signed_at: Option<u64>,
-    pub(super) _room: Room,
+    pub(super) _room: BodyPermit,
 }
 
 impl Undecrypted {
@@ -113,7 +113,7 @@ impl Received {
     }
 
     /// The opened callback without a copy, and its reserved memory.
-    pub fn into_parts(self) -> (OpenedCallback, Room) {
+    pub fn into_parts(self) -> (OpenedCallback, BodyPermit) {
         (self.callback, self.room)
     }
 
@@ -133,7 +133,7 @@ impl Received {
 /// Why a handler did not accept a callback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum NotTaken {
+pub enum HandlerError {
     /// The payload is malformed. The receiver answers 400, and the platform sends it again.
     #[error("the payload could not be read")]
     Malformed,
@@ -160,15 +160,15 @@ pub trait Handler: Send + Sync + 'static {
     /// Handles a page of a customer list, or the report that the request failed (event 42016).
     ///
     /// # Errors
-    /// [`NotTaken`], if the answer must not be `success`.
-    async fn account_list(&self, received: Received) -> Result<(), NotTaken>;
+    /// [`HandlerError`], if the answer must not be `success`.
+    async fn account_list(&self, received: Received) -> Result<(), HandlerError>;
 
     /// Handles any other payload: another event, or a payload without a readable event type, such
     /// as one that is not JSON. By default it is accepted and ignored.
     ///
     /// # Errors
-    /// [`NotTaken`], if the answer must not be `success`.
-    async fn other(&self, event_type: EventType, received: Received) -> Result<(), NotTaken> {
+    /// [`HandlerError`], if the answer must not be `success`.
+    async fn other(&self, event_type: EventType, received: Received) -> Result<(), HandlerError> {
         let _ = (event_type, received);
         Ok(())
     }
@@ -176,9 +176,9 @@ pub trait Handler: Send + Sync + 'static {
     /// Handles a callback with a valid signature that no key decrypts. By default it is refused.
     ///
     /// # Errors
-    /// [`NotTaken`], if the answer must not be `success`.
-    async fn undecrypted(&self, callback: Undecrypted) -> Result<(), NotTaken> {
+    /// [`HandlerError`], if the answer must not be `success`.
+    async fn undecrypted(&self, callback: Undecrypted) -> Result<(), HandlerError> {
         let _ = callback;
-        Err(NotTaken::Malformed)
+        Err(HandlerError::Malformed)
     }
 }

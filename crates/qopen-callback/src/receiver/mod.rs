@@ -1,7 +1,7 @@
 //! The receiver: one route that reads callbacks, opens them, hands them on and answers.
 
 mod handler;
-mod room;
+mod memory;
 mod stats;
 
 use std::net::IpAddr;
@@ -19,11 +19,11 @@ use futures_util::StreamExt as _;
 use qopen_types::EventType;
 use tokio::time::{Instant, timeout_at};
 
-use crate::{Freshness, OpenError, OpenedCallback, RejectReason, SharedKeyring};
+use crate::{OpenError, OpenedCallback, RejectReason, SharedKeyring, TimestampPolicy};
 pub(crate) use handler::Peer;
-pub use handler::{Handler, NotTaken, Received, ReceivedBody, Room, Undecrypted};
-use room::{LARGE, NoRoom, Reading};
-pub use stats::Stats;
+pub use handler::{BodyPermit, Handler, HandlerError, Received, ReceivedBody, Undecrypted};
+use memory::{LARGE, NoRoom, Reading};
+pub use stats::ReceiverStats;
 
 /// Bytes that a body must bring in each [`WINDOW`]: a slower peer holds memory and brings nothing.
 const LEAST: usize = 16 * 1024;
@@ -37,7 +37,7 @@ const TRUSTED_LENGTH: usize = 1024 * 1024;
 /// Settings of a receiver.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Config {
+pub struct ReceiverConfig {
     /// The path of the route, beginning with `/`. Default `/callback`.
     pub path: String,
     /// Largest body, in bytes. Default 16 MiB.
@@ -50,17 +50,17 @@ pub struct Config {
     /// Longest time of a body. Default 30 s. In addition, a body must bring 16 KiB in 5 s.
     pub read_timeout: Duration,
     /// The policy for stale timestamps.
-    pub freshness: Freshness,
+    pub timestamps: TimestampPolicy,
 }
 
-impl Default for Config {
+impl Default for ReceiverConfig {
     fn default() -> Self {
         Self {
             path: "/callback".into(),
             body_limit: 16 * 1024 * 1024,
             memory_limit: 256 * 1024 * 1024,
             read_timeout: Duration::from_secs(30),
-            freshness: Freshness::default(),
+            timestamps: TimestampPolicy::default(),
         }
     }
 }
@@ -68,9 +68,9 @@ impl Default for Config {
 struct Shared {
     ring: SharedKeyring,
     handler: Arc<dyn Handler>,
-    config: Config,
-    stats: Stats,
-    room: Arc<room::Room>,
+    config: ReceiverConfig,
+    stats: ReceiverStats,
+    room: Arc<memory::Memory>,
 }
 
 /// Returns a router with the one route, to serve or to merge into another router.
@@ -85,18 +85,18 @@ struct Shared {
 /// | 415 | a compressed body |
 /// | 503 | no memory for the body, or the handler could not keep the payload |
 ///
-/// [`Stats::refusals`] counts what a genuine callback may have suffered.
+/// [`ReceiverStats::refusals`] counts what a genuine callback may have suffered.
 ///
 /// # Panics
 /// If `config.path` is not a path for an `axum::Router`: it must begin with `/`.
 pub fn router(
     ring: impl Into<SharedKeyring>,
     handler: Arc<dyn Handler>,
-    config: Config,
-    stats: Stats,
+    config: ReceiverConfig,
+    stats: ReceiverStats,
 ) -> Router {
     let path = config.path.clone();
-    let room = Arc::new(room::Room::new(config.memory_limit, config.body_limit));
+    let room = Arc::new(memory::Memory::new(config.memory_limit, config.body_limit));
     let ring = ring.into();
     let shared = Arc::new(Shared { ring, handler, config, stats, room });
     Router::new().route(&path, post(receive).fallback(other_method)).with_state(shared)
@@ -104,7 +104,7 @@ pub fn router(
 
 /// Makes the router answer 404 to other paths and count them: a callback URL with a mistake ends
 /// there.
-pub fn count_other_paths(router: Router, stats: Stats) -> Router {
+pub fn count_other_paths(router: Router, stats: ReceiverStats) -> Router {
     router.fallback(move |uri: Uri| {
         let stats = stats.clone();
         async move {
@@ -146,7 +146,9 @@ async fn receive(
                     // type may be.
                     let says_nothing = event_type == EventType::Absent;
                     match shared.handler.other(event_type, received).await {
-                        Err(NotTaken::Unavailable) if !says_nothing => Err(NotTaken::Declined),
+                        Err(HandlerError::Unavailable) if !says_nothing => {
+                            Err(HandlerError::Declined)
+                        }
                         taken => taken,
                     }
                 }
@@ -163,11 +165,11 @@ async fn receive(
             stats.count_accepted();
             (StatusCode::OK, "success").into_response()
         }
-        Err(NotTaken::Malformed) => stats.reject(malformed, StatusCode::BAD_REQUEST),
-        Err(NotTaken::Declined) => {
+        Err(HandlerError::Malformed) => stats.reject(malformed, StatusCode::BAD_REQUEST),
+        Err(HandlerError::Declined) => {
             stats.refuse(RejectReason::Unavailable, StatusCode::SERVICE_UNAVAILABLE)
         }
-        Err(NotTaken::Unavailable) => {
+        Err(HandlerError::Unavailable) => {
             stats.reject(RejectReason::Unavailable, StatusCode::SERVICE_UNAVAILABLE)
         }
     }
@@ -221,7 +223,7 @@ async fn open(
         };
         (reason, status)
     })?;
-    let room = Room { _held: reading.verified().map_err(|NoRoom| NO_ROOM)? };
+    let room = BodyPermit { _held: reading.verified().map_err(|NoRoom| NO_ROOM)? };
     Ok(match opened {
         Verified::Opened(callback) => Opened::Callback(Received { callback, body, room }),
         Verified::Undecrypted { content, error, signed_at } => {
@@ -239,7 +241,7 @@ fn open_now(shared: &Shared, body: &[u8]) -> Result<Verified, OpenError> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let ring = shared.ring.get();
     let verified = ring.verify(body)?;
-    match verified.open(now.as_secs(), shared.config.freshness) {
+    match verified.open(now.as_secs(), shared.config.timestamps) {
         Ok(opened) => Ok(Verified::Opened(opened)),
         Err(error) if error.reason() == RejectReason::Undecryptable => {
             let content = verified.encoding_content().to_owned();

@@ -7,14 +7,14 @@ use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use qopen_types::{Reading, Readings};
 
-use crate::{OpenedCallback, Refusals, RejectReason, Staleness};
+use crate::{OpenedCallback, Refusals, RejectReason, TimestampAge};
 
 /// Bytes that are kept of a path that is not the callback's.
 const PATH: usize = 128;
 
 /// Counts of a receiver. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub struct Stats(Arc<Counts>);
+pub struct ReceiverStats(Arc<Counts>);
 
 #[derive(Debug, Default)]
 struct Counts {
@@ -42,7 +42,7 @@ fn add(count: &AtomicU64) {
     count.fetch_add(1, Ordering::Relaxed);
 }
 
-impl Stats {
+impl ReceiverStats {
     /// Requests to the callback path.
     #[must_use]
     pub fn received(&self) -> u64 {
@@ -152,7 +152,7 @@ impl Stats {
 
     pub(super) fn count_opened(&self, callback: &OpenedCallback) {
         add(&self.0.opened);
-        if callback.staleness() != Staleness::Fresh {
+        if callback.timestamp_age() != TimestampAge::Fresh {
             add(&self.0.stale);
         }
         if callback.matched_key() > 0 {

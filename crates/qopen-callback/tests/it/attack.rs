@@ -5,7 +5,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use qopen_callback::RejectReason;
-use qopen_callback::listener::{Limits, Listener, LocalAddress};
+use qopen_callback::listener::{Listener, ListenerLimits, LocalAddress};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -102,7 +102,7 @@ async fn a_body_that_drips_is_cut_off() {
 
 #[tokio::test]
 async fn i11_thousands_of_idle_connections_are_bounded_and_shut_nobody_out() {
-    let mut bounds = Limits::default();
+    let mut bounds = ListenerLimits::default();
     bounds.connections = 200;
     bounds.per_peer = 200;
     let server = Server::start_with(Listener::new(bounds), |_| {}).await;
@@ -153,7 +153,7 @@ async fn i11_where_all_are_busy_new_ones_wait() {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn i11_one_peer_cannot_take_it_all() {
-    let mut bounds = Limits::default();
+    let mut bounds = ListenerLimits::default();
     bounds.per_peer = 8;
     let server = Server::start_with(Listener::new(bounds), |_| {}).await;
     let mut held = Vec::new();
@@ -292,7 +292,7 @@ async fn replays_are_handed_on_as_they_are_or_refused_by_age() {
     assert_eq!((server.stats.stale(), server.stats.accepted()), (3, 3));
 
     let strict = Server::start_with(Listener::new(limits()), |config| {
-        config.freshness = config.freshness.refuse();
+        config.timestamps = config.timestamps.refuse();
     })
     .await;
     assert_eq!(status(&strict.post(&old).await), 401);

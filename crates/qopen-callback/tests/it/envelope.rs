@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use qopen_callback::{
-    CallbackKeys, Freshness, InvalidAesKey, Keyring, OpenError, Padding, RejectReason, Staleness,
+    CallbackKeys, InvalidAesKey, Keyring, OpenError, Padding, RejectReason, TimestampAge,
+    TimestampPolicy,
 };
 use qopen_types::Reading;
 
@@ -23,7 +24,7 @@ fn sealed(ring: &Keyring, payload: &str) -> Vec<u8> {
 }
 
 fn open(body: &[u8]) -> Result<String, OpenError> {
-    let opened = ring().open(body, NOW, Freshness::default())?;
+    let opened = ring().open(body, NOW, TimestampPolicy::default())?;
     Ok(String::from_utf8(opened.into_payload()).unwrap())
 }
 
@@ -31,7 +32,7 @@ proptest! {
     #[test]
     fn what_is_sealed_opens(payload in ".{0,200}", key in prop::sample::select(vec![16_usize, 24, 32])) {
         let ring = Keyring::new("app", keys("token", &"k".repeat(key)));
-        let opened = ring.open(&sealed(&ring, &payload), NOW, Freshness::default()).unwrap();
+        let opened = ring.open(&sealed(&ring, &payload), NOW, TimestampPolicy::default()).unwrap();
         prop_assert_eq!(opened.payload(), payload.as_bytes());
         prop_assert!(opened.readings().is_plain());
     }
@@ -84,34 +85,35 @@ fn the_spelling_of_the_json_does_not_matter() {
 #[test]
 fn several_pairs_of_keys_open_and_the_first_seals() {
     let (old, new) = (keys("old", &"o".repeat(32)), keys("new", &"n".repeat(16)));
-    let both = Keyring::new("app", new.clone()).also(old.clone());
+    let both = Keyring::new("app", new.clone()).with_keys(old.clone());
     for (ring, matched) in [(Keyring::new("app", new), 0), (Keyring::new("app", old), 1)] {
-        let opened = both.open(&sealed(&ring, "{}"), NOW, Freshness::default()).unwrap();
+        let opened = both.open(&sealed(&ring, "{}"), NOW, TimestampPolicy::default()).unwrap();
         assert_eq!(opened.matched_key(), matched);
     }
     assert_eq!(
-        both.open(&sealed(&both, "{}"), NOW, Freshness::default()).unwrap().matched_key(),
+        both.open(&sealed(&both, "{}"), NOW, TimestampPolicy::default()).unwrap().matched_key(),
         0
     );
 
     // Only the AES key differs; the token is the same.
     let (first, second) = (keys("token", &"1".repeat(32)), keys("token", &"2".repeat(32)));
-    let both = Keyring::new("app", first).also(second.clone());
+    let both = Keyring::new("app", first).with_keys(second.clone());
     let body = sealed(&Keyring::new("app", second), "{\"text\":\"long enough to be no accident\"}");
-    assert_eq!(both.open(&body, NOW, Freshness::default()).unwrap().matched_key(), 1);
+    assert_eq!(both.open(&body, NOW, TimestampPolicy::default()).unwrap().matched_key(), 1);
 }
 
 #[test]
 fn stale_timestamps_are_reported_or_refused() {
     let body = sealed(&ring(), "{}");
-    let policy = Freshness::default().tolerance(Duration::from_secs(10));
+    let policy = TimestampPolicy::default().tolerance(Duration::from_secs(10));
     for (now, away) in
         [(NOW + 10, None), (NOW - 10, None), (NOW + 11, Some(11)), (NOW - 11, Some(11))]
     {
         let opened = ring().open(&body, now, policy).unwrap();
-        let expected = away
-            .map_or(Staleness::Fresh, |away| Staleness::Stale { away: Duration::from_secs(away) });
-        assert_eq!(opened.staleness(), expected);
+        let expected = away.map_or(TimestampAge::Fresh, |away| TimestampAge::Stale {
+            away: Duration::from_secs(away),
+        });
+        assert_eq!(opened.timestamp_age(), expected);
         let refused = ring().open(&body, now, policy.refuse());
         assert_eq!(matches!(refused, Err(OpenError::Stale { .. })), away.is_some());
     }
@@ -131,7 +133,7 @@ fn i10_nothing_secret_prints() {
     let ring = Keyring::new("app", keys("canary-token", "canary-aes-key-1"));
     let body = sealed(&ring, "{\"name\":\"canary\"}");
     let verified = ring.verify(&body).unwrap();
-    let opened = verified.open(NOW, Freshness::default()).unwrap();
+    let opened = verified.open(NOW, TimestampPolicy::default()).unwrap();
     assert!(!format!("{ring:?} {verified:?} {opened:?}").contains("canary"));
 }
 
@@ -182,20 +184,20 @@ fn e4_every_layer_has_its_readings() {
         (json(&sign(&none)), Some(Reading::Unpadded)),
     ] {
         let opened = ring
-            .open(&body, NOW, Freshness::default())
+            .open(&body, NOW, TimestampPolicy::default())
             .unwrap_or_else(|it| panic!("{reading:?}: {it}"));
         assert!(opened.payload().starts_with(text.as_bytes()), "{reading:?}");
         assert_eq!(
             opened.readings().iter().collect::<Vec<_>>(),
             reading.into_iter().collect::<Vec<_>>()
         );
-        assert_eq!((opened.staleness(), opened.signed_at()), (Staleness::Fresh, Some(NOW)));
+        assert_eq!((opened.timestamp_age(), opened.signed_at()), (TimestampAge::Fresh, Some(NOW)));
     }
     // Every length that WeCom's padding can have.
     for n in 0..64 {
         let text = longer(n);
         let body = json(&sign(&ring.encrypt(text.as_bytes(), Padding::Wecom)));
-        let opened = ring.open(&body, NOW, Freshness::default()).unwrap();
+        let opened = ring.open(&body, NOW, TimestampPolicy::default()).unwrap();
         assert_eq!(opened.payload(), text.as_bytes());
         assert_eq!(opened.readings().is_plain(), text.len() % 32 >= 16, "{n}");
     }
@@ -203,6 +205,9 @@ fn e4_every_layer_has_its_readings() {
     for broken in ["{\"a\":1}{\"b\":2}xx", "not json at all!!"] {
         let whole = format!("{broken:32}");
         let body = json(&sign(&ring.encrypt(whole.as_bytes(), Padding::None)));
-        assert!(matches!(ring.open(&body, NOW, Freshness::default()), Err(OpenError::Padding)));
+        assert!(matches!(
+            ring.open(&body, NOW, TimestampPolicy::default()),
+            Err(OpenError::Padding)
+        ));
     }
 }

@@ -2,12 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-#[cfg(feature = "axum")]
+#[cfg(feature = "receiver")]
 mod attack;
+mod auto_traits;
 mod envelope;
-#[cfg(feature = "axum")]
+#[cfg(feature = "receiver")]
 mod receiver;
-#[cfg(feature = "axum")]
+#[cfg(feature = "receiver")]
 mod server;
 #[cfg(feature = "tls")]
 mod tls;

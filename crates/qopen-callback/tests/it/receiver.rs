@@ -1,6 +1,6 @@
 //! The receiver over loopback, in plain HTTP/1.1.
 
-use qopen_callback::receiver::NotTaken;
+use qopen_callback::receiver::HandlerError;
 use qopen_callback::{CallbackKeys, Keyring, RejectReason};
 use qopen_types::EventType;
 
@@ -84,7 +84,7 @@ async fn e1_what_is_signed_is_handed_on_whatever_is_inside() {
 async fn e3_refusals_that_a_page_may_have_suffered_are_noted_and_others_not() {
     let server = Server::start().await;
     let seen = || server.stats.refusals().get().count;
-    *server.recorder.answer.lock().unwrap() = Some(NotTaken::Unavailable);
+    *server.recorder.answer.lock().unwrap() = Some(HandlerError::Unavailable);
     server.post(&server.sealed(PAGE)).await;
     assert_eq!(seen(), 1, "a page that was not kept");
     server.post(&server.sealed(r#"{"event_type":40023}"#)).await;
@@ -122,7 +122,7 @@ async fn what_comes_to_the_wrong_place_is_counted() {
 #[tokio::test]
 async fn a_handler_that_cannot_take_it_is_answered_for() {
     let server = Server::start().await;
-    for (refusal, expected) in [(NotTaken::Unavailable, 503), (NotTaken::Malformed, 400)] {
+    for (refusal, expected) in [(HandlerError::Unavailable, 503), (HandlerError::Malformed, 400)] {
         *server.recorder.answer.lock().unwrap() = Some(refusal);
         let answer = server.post(&server.sealed(PAGE)).await;
         assert_eq!(status(&answer), expected);

@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use qopen_callback::listener::{Limits, Listener};
+use qopen_callback::listener::{Listener, ListenerLimits};
 use qopen_callback::receiver::{
-    Config, Handler, NotTaken, Received, Stats, Undecrypted, count_other_paths, router,
+    Handler, HandlerError, Received, ReceiverConfig, ReceiverStats, Undecrypted, count_other_paths,
+    router,
 };
 use qopen_callback::{CallbackKeys, Keyring};
 use qopen_types::EventType;
@@ -19,14 +20,14 @@ use tokio::task::JoinHandle;
 pub struct Recorder {
     pub pages: Mutex<Vec<String>>,
     pub others: Mutex<Vec<(EventType, Vec<u8>)>>,
-    pub answer: Mutex<Option<NotTaken>>,
+    pub answer: Mutex<Option<HandlerError>>,
     /// Contents that no key decrypted, if they are kept.
     pub undecrypted: Mutex<Option<Vec<String>>>,
 }
 
 #[async_trait::async_trait]
 impl Handler for Recorder {
-    async fn account_list(&self, received: Received) -> Result<(), NotTaken> {
+    async fn account_list(&self, received: Received) -> Result<(), HandlerError> {
         if let Some(answer) = *self.answer.lock().unwrap() {
             return Err(answer);
         }
@@ -35,7 +36,7 @@ impl Handler for Recorder {
         Ok(())
     }
 
-    async fn other(&self, event_type: EventType, received: Received) -> Result<(), NotTaken> {
+    async fn other(&self, event_type: EventType, received: Received) -> Result<(), HandlerError> {
         if let Some(answer) = *self.answer.lock().unwrap() {
             return Err(answer);
         }
@@ -43,10 +44,10 @@ impl Handler for Recorder {
         Ok(())
     }
 
-    async fn undecrypted(&self, callback: Undecrypted) -> Result<(), NotTaken> {
+    async fn undecrypted(&self, callback: Undecrypted) -> Result<(), HandlerError> {
         match &mut *self.undecrypted.lock().unwrap() {
             Some(kept) => kept.push(callback.encoding_content().to_owned()),
-            None => return Err(NotTaken::Malformed),
+            None => return Err(HandlerError::Malformed),
         }
         Ok(())
     }
@@ -55,16 +56,16 @@ impl Handler for Recorder {
 pub struct Server {
     pub address: SocketAddr,
     pub recorder: Arc<Recorder>,
-    pub stats: Stats,
+    pub stats: ReceiverStats,
     pub ring: Keyring,
     pub listener: Listener,
     pub stop: oneshot::Sender<()>,
     pub stopped: JoinHandle<()>,
 }
 
-/// Limits small enough for a test.
-pub fn limits() -> Limits {
-    let mut limits = Limits::default();
+/// ListenerLimits small enough for a test.
+pub fn limits() -> ListenerLimits {
+    let mut limits = ListenerLimits::default();
     limits.head_timeout = Duration::from_secs(1);
     limits.write_timeout = Duration::from_secs(1);
     limits.handshake_timeout = Duration::from_secs(1);
@@ -76,11 +77,11 @@ impl Server {
         Self::start_with(Listener::new(limits()), |_| {}).await
     }
 
-    pub async fn start_with(listener: Listener, change: impl FnOnce(&mut Config)) -> Self {
+    pub async fn start_with(listener: Listener, change: impl FnOnce(&mut ReceiverConfig)) -> Self {
         let keys = CallbackKeys::new("token", &"0123456789abcdef".into()).unwrap();
         let ring = Keyring::new("app", keys);
-        let (recorder, stats) = (Arc::new(Recorder::default()), Stats::default());
-        let mut config = Config::default();
+        let (recorder, stats) = (Arc::new(Recorder::default()), ReceiverStats::default());
+        let mut config = ReceiverConfig::default();
         config.body_limit = 1_000_000;
         config.memory_limit = 1_500_000;
         config.read_timeout = Duration::from_secs(1);

@@ -1,6 +1,6 @@
 //! Known answers, from an independent implementation.
 
-use qopen_callback::{CallbackKeys, Freshness, Keyring, OpenError};
+use qopen_callback::{CallbackKeys, Keyring, OpenError, TimestampPolicy};
 use serde_json::Value;
 
 const VECTORS: &str = include_str!("../vectors/envelopes.json");
@@ -23,7 +23,7 @@ fn every_vector_opens_or_fails_as_it_says() {
     for case in cases() {
         let name = case["name"].as_str().unwrap();
         let body = serde_json::to_vec(&case["envelope"]).unwrap();
-        let opened = ring(&case).open(&body, 1_763_850_000, Freshness::default());
+        let opened = ring(&case).open(&body, 1_763_850_000, TimestampPolicy::default());
         match (opened, case["why"].as_str()) {
             (Ok(opened), None) => {
                 assert_eq!(case["valid"], true, "{name}");

@@ -1,20 +1,22 @@
-//! The verbs of what is kept.
+//! The verbs about kept pulls, items and journals.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use crate::format::{CsvArgs, OutputFormat};
+use crate::format::Asked;
 use crate::values::out::out_path;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum JournalVerb {
-    /// Copy everything in a journal that no process has open into another; again, what came since
+    /// Copy a closed journal into another; a repeated copy adds the rest
+    ///
+    /// No process may have the source open.
     Copy {
-        /// The journal: a folder, or a postgres:// URL
+        /// Copy from this folder or postgres:// URL
         #[arg(value_parser = out_path())]
         from: PathBuf,
-        /// Where it is copied to: a folder, or a postgres:// URL
+        /// Copy to this folder or postgres:// URL
         #[arg(value_parser = out_path())]
         to: PathBuf,
     },
@@ -22,73 +24,73 @@ pub(crate) enum JournalVerb {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PullsVerb {
-    /// All of them, a line each
+    /// List pulls, one per line
     List {
-        /// As JSON, an object a line
+        /// Print JSON, one object per line
         #[arg(long)]
         json: bool,
     },
-    /// One of them, with everything that happened to it
+    /// Show a pull with everything that happened to it
     Show {
-        /// Its mark, or the beginning of it
+        /// Select the pull by its mark or the beginning of it
         mark: String,
-        /// As JSON, an object a line
+        /// Print JSON, one object per line
         #[arg(long)]
         json: bool,
     },
-    /// Delete everything that the journal has of a pull, also from the disk
+    /// Delete a pull from the journal and the disk
     Purge {
-        /// Its mark, or the beginning of it
+        /// Select the pull by its mark or the beginning of it
         mark: String,
     },
     /// Write the list of a kept pull to a file, without publishing it
     Export(ExportArgs),
-    /// Read everything in the journal and say what is damaged
+    /// Read the whole journal and report damage
     Check,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum QuarantineVerb {
-    /// All items, a line each: never their contents
+    /// List items without their contents, one per line
     List {
-        /// As JSON, an object a line
+        /// Print JSON, one object per line
         #[arg(long)]
         json: bool,
     },
-    /// Print an item whole: it is customers' data. One that is not text is printed as base64
+    /// Print the content of an item, which is customers' data
+    ///
+    /// Content that is not text is printed as base64.
     Show {
-        /// Its name in the list, or the beginning of it
+        /// Select the item by its name or the beginning of it
         item: String,
-        /// Print the bytes as they are
+        /// Print the bytes unchanged
         #[arg(long)]
         raw: bool,
     },
-    /// Let an item no longer stand against any list, read or not; noted with the pulls
+    /// Accept lists without this item, and note it with their pulls
     Release {
-        /// Its name in the list, or the beginning of it
+        /// Select the item by its name or the beginning of it
         item: String,
     },
-    /// Read items again, as this version does, and put what can be read where it belongs; accounts
-    /// are read again whenever their list is published
+    /// Read items again with this version, and add them to their pulls
+    ///
+    /// Accounts are read again whenever their list is published.
     Retry,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ExportArgs {
-    /// The pull's mark, or the beginning of it
+    /// Select the pull by its mark or the beginning of it
     pub(crate) mark: String,
-    /// Write to a file, a folder as ROBOT.jsonl, or - for standard output
+    /// Write to a file, a folder as ROBOT.jsonl, or - for stdout
     #[arg(long, value_name = "PATH|-", value_parser = out_path())]
     pub(crate) out: PathBuf,
-    /// Write the list in this format [default: by the ending, else jsonl]
-    #[arg(long, value_enum)]
-    pub(crate) format: Option<OutputFormat>,
     #[command(flatten)]
-    pub(crate) csv: CsvArgs,
-    /// Write what there is of a list that is not complete
+    pub(crate) layout: Asked,
+    /// Write an incomplete list too
     #[arg(long)]
     pub(crate) partial: bool,
-    /// Select the robot, where several robots' pulls have the mark
+    /// Select the robot, if pulls of several robots have the mark
     #[arg(long, value_name = "ID")]
     pub(crate) robot: Option<String>,
 }

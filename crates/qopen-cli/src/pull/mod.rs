@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use crate::args::PullArgs;
 use crate::database;
 use crate::exit::{Exit, Failure};
-use crate::format::{Asked, Layout};
+use crate::format::Layout;
 use crate::output::Output;
 use crate::report::{Came, Reporter, Summary};
 use crate::say::{self, one_line, say};
@@ -32,7 +32,7 @@ pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Fail
     say::by_thread();
     // Before anything is made. What a pull that is resumed was asked for is known only later.
     if let Some(out) = args.out.as_deref().filter(|_| args.resume.is_empty()) {
-        Asked { format: args.format, csv: args.csv }.at(out, Layout::default())?;
+        args.layout.at(out, Layout::default())?;
         database::check_flag("--out", out)?;
     }
     if args.json && args.out.as_deref() == Some(Path::new("-")) {
@@ -200,7 +200,7 @@ impl Work {
         self.reporter.forget(&outcome.progress.pull);
         self.reporter.note(&format!(
             "the resumed pull {mark_id} of robot {robot_id} is {}: {}; requesting the list anew",
-            outcome.status.as_str(),
+            outcome.status.end_state(),
             one_line(&outcome.status.to_string())
         ));
         let anew = self.follow(Begun::New(robot_id.clone()), args).await;

@@ -1,5 +1,6 @@
 //! Publication of the lists that go to one place, and their summaries.
 
+use qopen::journal::EndState;
 use qopen::sink::ListKind;
 use qopen::{Outcome, PublishOptions, Status};
 
@@ -21,7 +22,8 @@ pub(crate) async fn publish(
         true => ListKind::Complete,
         false => ListKind::Partial,
     };
-    let something = |it: &Outcome| it.progress.pages + it.progress.unreadable_pages > 0;
+    let something =
+        |it: &Outcome| it.progress.figures.pages + it.progress.figures.unreadable_pages > 0;
     let worth_keeping = |it: &&Outcome| kind == ListKind::Complete || something(it);
     let lists: Vec<_> = outcomes.iter().filter(worth_keeping).map(|it| it.list.clone()).collect();
     let written = match lists.is_empty() {
@@ -57,7 +59,7 @@ pub(crate) async fn publish(
             Some(Err(Unpublished::Failed(failure))) => {
                 if failure.exit == Exit::Incomplete {
                     // Complete as far as is known, and kept back.
-                    (summary.status, summary.basis) = ("incomplete", None);
+                    (summary.status, summary.basis) = (EndState::Incomplete, None);
                 }
                 summary.exit = failure.exit;
                 summary.error = Some(failure.to_string());

@@ -105,15 +105,14 @@ impl Wanted {
             }
             before = places.into_iter().next().flatten();
         }
-        let asked = Asked { format: args.format, csv: args.csv };
         let noted = before.as_ref().map(Place::layout).unwrap_or_default();
         let layout = match (&args.out, &before) {
-            (Some(out), _) => asked.at(out, noted)?,
-            (None, Some(before)) if !asked.is_nothing() => {
+            (Some(out), _) => args.layout.at(out, noted)?,
+            (None, Some(before)) if !args.layout.is_nothing() => {
                 // The name may have got its format from an option.
                 let is_file = database::of(&before.out).is_none();
-                let format = asked.format.or(is_file.then_some(noted.format));
-                Asked { format, ..asked }.at(&before.out, noted)?
+                let format = args.layout.format.or(is_file.then_some(noted.format));
+                Asked { format, ..args.layout }.at(&before.out, noted)?
             }
             (None, _) => noted,
         };
@@ -162,7 +161,7 @@ fn is_empty(state: &PullState) -> bool {
 /// Says which options a resumed pull keeps although these arguments differ.
 fn say_unfollowed(state: &PullState, args: &PullArgs) {
     let Some((_, started)) = state.started() else { return };
-    if crate::journal::status(state) == "complete" {
+    if state.is_complete() {
         return;
     }
     let given = &args.receiving;

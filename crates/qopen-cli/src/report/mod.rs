@@ -1,6 +1,7 @@
 //! What is said while a pull runs and when it has ended.
 
 mod came;
+mod news;
 mod progress;
 mod summary;
 mod words;
@@ -15,7 +16,8 @@ use qopen::journal::PullId;
 use qopen::{Progress, Status};
 use serde::Serialize;
 
-pub(crate) use came::{Came, News};
+pub(crate) use came::Came;
+pub(crate) use news::News;
 pub(crate) use progress::waiting_for;
 pub(crate) use summary::{Summary, in_words, refusal};
 pub(crate) use words::count;
@@ -88,8 +90,8 @@ impl Reporter {
             printed: None,
             bar: self.bar(),
         });
-        let news =
-            progress.last_page_seen != shown.progress.last_page_seen || shown.printed.is_none();
+        let news = progress.figures.last_page_seen != shown.progress.figures.last_page_seen
+            || shown.printed.is_none();
         (shown.progress, shown.at) = (progress, now);
         if shown.progress.waiting_for == WaitingFor::Nothing && !matches!(self.form, Form::Json) {
             // The summary follows.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use qopen::http::{SendError, TokenError};
-use qopen::journal::Changes;
+use qopen::journal::{Changes, EndState};
 use qopen::types::Reading;
 use qopen::{Outcome, Progress, Status, send_error};
 use serde::Serialize;
@@ -21,7 +21,7 @@ pub(crate) struct Summary {
     r#type: &'static str,
     pub(crate) robot_id: String,
     pub(crate) mark_id: String,
-    pub(crate) status: &'static str,
+    pub(crate) status: EndState,
     /// On what completeness rests, where the list is complete.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) basis: Option<String>,
@@ -72,7 +72,7 @@ impl Summary {
             _ => Exit::Unexpected,
         };
         let silent = matches!(status, Status::NoCallback | Status::Incomplete(_));
-        let instead = (silent && progress.pages == 0).then(|| came.instead()).flatten();
+        let instead = (silent && progress.figures.pages == 0).then(|| came.instead()).flatten();
         let troubles = match (&instead, exit) {
             (Some(_), _) => Vec::new(),
             (None, Exit::Complete) => came.rejections_in_words().into_iter().collect(),
@@ -97,18 +97,18 @@ impl Summary {
             r#type: "summary",
             robot_id: progress.pull.robot_id.to_string(),
             mark_id: progress.pull.mark_id.to_string(),
-            status: status.as_str(),
+            status: status.end_state(),
             basis: (exit == Exit::Complete).then(|| status.to_string()),
-            accounts: progress.accounts as u64,
-            pages: progress.pages,
-            duplicate_pages: progress.duplicate_pages,
-            conflicts: progress.conflicts,
+            accounts: progress.figures.accounts as u64,
+            pages: progress.figures.pages,
+            duplicate_pages: progress.figures.duplicate_pages,
+            conflicts: progress.figures.conflicts,
             unread_fields: 0,
-            unidentified: progress.unidentified,
-            quarantined: progress.unreadable_pages as u64,
+            unidentified: progress.figures.unidentified,
+            quarantined: progress.figures.unreadable_pages as u64,
             rejected_callbacks: came.rejected(),
             readings: came.readings.iter().map(|(it, count)| (it.as_str(), *count)).collect(),
-            revision: progress.revision,
+            revision: progress.figures.revision,
             changes: None,
             elapsed_ms: u64::try_from(progress.elapsed.as_millis()).unwrap_or(u64::MAX),
             output: None,
@@ -133,7 +133,7 @@ impl Summary {
 
     /// The list is not complete after all, for a reason that the pull does not know.
     pub(crate) fn keep_back(&mut self, why: String) {
-        (self.status, self.basis, self.exit) = ("incomplete", None, Exit::Incomplete);
+        (self.status, self.basis, self.exit) = (EndState::Incomplete, None, Exit::Incomplete);
         (self.error, self.why) = (Some(why.clone()), why);
     }
 

@@ -2,6 +2,7 @@
 
 mod control;
 mod cron;
+mod maintenance;
 mod metrics;
 mod reload;
 mod schedule;
@@ -11,7 +12,7 @@ mod tasks;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -27,7 +28,7 @@ use crate::args::{Common, Role, ServeArgs};
 use crate::beside;
 use crate::database;
 use crate::exit::{Exit, Failure};
-use crate::format::{Asked, Layout};
+use crate::format::Layout;
 use crate::output::Output;
 use crate::report::count;
 use crate::say::{self, say};
@@ -45,17 +46,6 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(4);
 
 /// How long whoever reads a list over the control API may take nothing of it.
 const SLOW_READER: Duration = Duration::from_secs(300);
-
-/// How often old pulls are looked for.
-const SWEEP: Duration = Duration::from_secs(3600);
-
-const DAY: Duration = Duration::from_secs(24 * 3600);
-
-/// Bytes that are written to the journal before it is looked for room that can be given back.
-const WORTH_COMPACTING: u64 = 256 << 20;
-
-/// How often it is looked whether room is to be given back.
-const LOOK: Duration = Duration::from_secs(5);
 
 pub(crate) async fn run(
     args: ServeArgs,
@@ -178,11 +168,11 @@ pub(crate) async fn run(
         let keeping = Arc::clone(&service);
         tasks.keep("retention", stopping.clone(), move || {
             let keeping = Arc::clone(&keeping);
-            async move { keep_house(&keeping, retain).await }
+            async move { maintenance::run_maintenance(&keeping, retain).await }
         });
     }
 
-    let closed = middleware::from_fn_with_state(Arc::clone(&service), close_the_door);
+    let closed = middleware::from_fn_with_state(Arc::clone(&service), reject_when_stopping);
     let router = wiring::router(&service.client).layer(closed);
     let listener = listener.refusals(service.client.stats().refusals().clone());
     if location.is_shared() && callbacks.is_some() {
@@ -247,18 +237,17 @@ pub(crate) async fn run(
 
 /// How the lists of `--out` are written.
 fn layout(args: &ServeArgs) -> Result<Layout, Failure> {
-    let asked = Asked { format: args.format, csv: args.csv };
     match &args.out {
         // Only a folder or a database will do; what the name of a file says does not matter.
         Some(out) if out.is_dir() || database::of(out).is_some() => {
             database::check_flag("--out", out)?;
-            asked.at(out, Layout::default())
+            args.layout.at(out, Layout::default())
         }
         Some(out) => {
             let fails = |reason| Failure::usage(format!("--out: {reason}"));
             refuse_scheme(out).map_err(fails).map(|()| Layout::default())
         }
-        None if asked.is_nothing() => Ok(Layout::default()),
+        None if args.layout.is_nothing() => Ok(Layout::default()),
         None => Err(Failure::usage(
             "--format, --bom, --csv-safe and --labels are of the lists that --out names; give --out FOLDER",
         )),
@@ -320,7 +309,7 @@ async fn forward_queue(
 }
 
 /// Once the process is to stop, callbacks are not taken any more: the platform sends them again.
-async fn close_the_door(
+async fn reject_when_stopping(
     State(service): State<Arc<Service>>,
     request: Request,
     next: Next,
@@ -341,45 +330,4 @@ fn say_where(callbacks: &TcpListener, settings: &Settings, tls: bool) {
 
 fn at(listener: &TcpListener) -> String {
     listener.local_addr().map_or_else(|_| "?".to_owned(), |address| address.to_string())
-}
-
-/// Has pulls that were left looked at, forgets what was kept long enough, and gives back the room of
-/// what was forgotten.
-async fn keep_house(service: &Arc<Service>, retain: Duration) {
-    let mut swept: Option<Instant> = None;
-    let (mut compacted, mut gave_back, mut gave_all_back) = (0, None, None);
-    loop {
-        if swept.is_none_or(|at| at.elapsed() >= SWEEP.min(retain)) {
-            service.want_what_is_left().await;
-            crate::journal::expire(&*service.journal, retain, &service.under_way()).await;
-            swept = Some(Instant::now());
-        }
-        let stats = service.journal.stats();
-        // What was forgotten is to be gone within a day; room is looked for when there is none.
-        let is_past = |at: Option<Instant>, time| at.is_none_or(|at| at.elapsed() >= time);
-        let all = is_past(gave_all_back, DAY.min(retain));
-        let worth = stats.bytes - compacted >= WORTH_COMPACTING;
-        if all || worth || !stats.healthy && is_past(gave_back, Duration::from_secs(60)) {
-            give_back(&*service.journal, if all { 0 } else { 50 }).await;
-            compacted = service.journal.stats().bytes;
-            gave_back = Some(Instant::now());
-            gave_all_back = if all { gave_back } else { gave_all_back };
-        }
-        tokio::select! {
-            () = tokio::time::sleep(LOOK) => {}
-            () = wiring::told(service.stopping.clone()) => return,
-        }
-    }
-}
-
-/// Gives back the room of what was forgotten.
-async fn give_back(journal: &dyn Store, share: u8) {
-    match journal.compact(share).await {
-        // A journal that is not healthy has said so.
-        Err(error) if journal.stats().healthy => {
-            let error = crate::exit::chain("the journal cannot give back room", &error);
-            say!("qopen: {error}");
-        }
-        _ => {}
-    }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use qopen::assembler::Timing;
 use qopen::callback::listener::Listener;
-use qopen::journal::{JournalError, Note, PullId, PullState, Store};
+use qopen::journal::{EndState, JournalError, Note, PullId, PullState, Store};
 use qopen::types::{Digest, MarkId, RobotId};
 use qopen::{
     ClaimedPull, Client, ForwardQueue, Outcome, Progress, PublishOptions, Pull, PullError,
@@ -59,7 +59,7 @@ pub(crate) struct Live {
 
 #[derive(Clone)]
 pub(crate) struct Ended {
-    pub(crate) status: &'static str,
+    pub(crate) status: EndState,
     pub(crate) why: String,
 }
 
@@ -183,7 +183,7 @@ impl Service {
     /// Whether there is anything to do for a pull: it is open, or complete with pages that are not in
     /// what was published of it, and there is a place for its list.
     fn wants(&self, state: &PullState) -> bool {
-        let complete = crate::journal::status(state) == "complete" && !state.is_superseded();
+        let complete = state.is_complete() && !state.is_superseded();
         let newer = complete && state.has_newer_pages()
             || crate::journal::is_unpublished(state)
             || state.is_publication_requested();
@@ -388,10 +388,12 @@ impl Service {
     /// Resumes a pull that has ended: folds the kept pages, waits for missing ones, publishes the list.
     pub(crate) async fn resume(&self, state: &PullState) -> Result<(), PullError> {
         self.unwanted().remove(&state.pull);
-        let done = match crate::journal::status(state) {
-            "open" => self.journal.want(&state.pull).await,
+        let done = match state.end_state() {
+            None => self.journal.want(&state.pull).await,
             // Complete stays complete.
-            "complete" => self.journal.note(&state.pull, Note::PublicationRequested).await,
+            Some(EndState::Complete) => {
+                self.journal.note(&state.pull, Note::PublicationRequested).await
+            }
             _ => self.journal.note(&state.pull, Note::Resumed).await,
         };
         done.map_err(PullError::Journal)
@@ -523,7 +525,7 @@ impl Service {
         if is_interrupted(before) && is_worth_one && !is_unwanted() {
             self.request_anew(before, &outcome.status).await;
         }
-        let (status, why) = (outcome.status.as_str(), outcome.status.to_string());
+        let (status, why) = (outcome.status.end_state(), outcome.status.to_string());
         let (progress, ended) = (outcome.progress.clone(), Some(Ended { status, why }));
         live.send_replace(Some(Live { progress, ended }));
         if output.is_none() {
@@ -606,7 +608,7 @@ impl Service {
                 say!(
                     "qopen: {} was interrupted and is {}: {}; requesting the list anew, mark {mark}",
                     state.pull,
-                    status.as_str(),
+                    status.end_state(),
                     one_line(&status.to_string())
                 );
             }

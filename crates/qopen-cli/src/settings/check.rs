@@ -3,7 +3,8 @@
 use qopen::callback::CallbackKeys;
 use qopen::types::Secret;
 
-use super::spec::*;
+use super::declared::*;
+use super::spec::Spec;
 use super::{Settings, wrong};
 use crate::exit::Failure;
 

@@ -6,9 +6,9 @@ use std::path::Path;
 use qopen::types::Secret;
 use zeroize::Zeroizing;
 
+use super::declared::ALL;
 use super::mistakes;
 use super::schedule::Found;
-use super::spec::ALL;
 use crate::exit::Failure;
 use crate::values::text_file::decode;
 

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 
 use super::read::Read;
-use super::spec::{ALL, Spec};
-use super::{Origin, Plain, Settings, Value, file, flag_value, nearest, wrong};
+use super::spec::Spec;
+use super::{ALL, Origin, Plain, Settings, Value, file, nearest, wrong};
 use crate::args::Common;
 use crate::exit::Failure;
 
@@ -43,12 +43,9 @@ impl Settings {
             resolved: Mutex::default(),
         };
         for spec in ALL {
-            let flag = flag_value(flags, spec).zip(spec.flag);
-            // An empty variable is one that is not set: `docker compose` passes such.
-            let env = std::env::var_os(spec.env).filter(|value| !value.is_empty());
-            let found = flag
-                .map(|(value, flag)| (value, Origin::Flag(flag)))
-                .or_else(|| env.map(|value| (value, Origin::Environment(spec.env))))
+            let found = flags
+                .given
+                .get(spec)
                 .or_else(|| {
                     let value = in_file.remove(spec.name)?;
                     Some((value.expose().into(), Origin::File(path.clone())))

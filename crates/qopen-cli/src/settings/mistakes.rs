@@ -1,8 +1,9 @@
 //! What is wrong with a settings file, said without quoting it: a line may hold a secret.
 
+use super::declared::ALL;
 use super::nearest::nearest;
 use super::schedule;
-use super::spec::{ALL, Kind, Spec};
+use super::spec::{Kind, Spec};
 use crate::values::is_space;
 
 /// What is wrong at the byte `at`, where the parser stopped.

@@ -1,6 +1,7 @@
 //! The setting that a mistyped name may have meant.
 
-use super::spec::{ALL, Spec};
+use super::declared::ALL;
+use super::spec::Spec;
 
 /// The setting that `name` resembles, in any case, with dashes or without `QOPEN_`.
 pub(super) fn nearest(name: &str) -> Option<&'static Spec> {

@@ -1,13 +1,21 @@
-//! Every setting's names, and what it is.
+//! How a setting is declared: its names, its nature and its words.
+
+use std::ffi::{OsStr, OsString};
+
+use clap::builder::{
+    OsStringValueParser, PathBufValueParser, StringValueParser, TypedValueParser, ValueParser,
+};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, Command};
 
 /// What a setting's text can be, which decides what is trimmed from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// One word, such as a key, a URL or a number. A word in quotes loses them.
+    /// One word, such as a key. A word in quotes loses them.
     Word,
     /// One word that is a secret. Only the outermost pair of quotes is removed.
     Secret,
-    /// An EncodingAESKey. Quotes are part of it where its length is right with them.
+    /// An EncodingAESKey. Quotes are part of it if its length is right with them.
     AesKey,
     /// One word of ASCII that is no secret: a URL, an address, a number.
     Ascii,
@@ -19,256 +27,164 @@ pub(crate) enum Kind {
     Journal,
 }
 
-/// A setting's names and nature.
+/// A setting, from which come its flag with help, its variable, its line in `doctor`, its messages
+/// and its row in `docs/CONFIGURATION.md`.
 #[derive(Debug)]
 pub(crate) struct Spec {
     /// Its name in the file.
     pub(crate) name: &'static str,
-    pub(crate) about: &'static str,
-    pub(crate) flag: Option<&'static str>,
     pub(crate) env: &'static str,
-    pub(crate) secret: bool,
-    pub(super) kind: Kind,
-    pub(super) default: Option<&'static str>,
+    /// What it is, in a few words.
+    pub(crate) about: &'static str,
+    /// What the documentation adds to `about`.
+    #[cfg_attr(not(test), expect(dead_code, reason = "a test writes the documentation"))]
+    pub(super) detail: &'static str,
     pub(super) example: &'static str,
+    pub(super) default: Option<&'static str>,
+    /// What the documentation says in place of a default.
+    #[cfg_attr(not(test), expect(dead_code, reason = "a test writes the documentation"))]
+    pub(super) absent: &'static str,
+    pub(super) kind: Kind,
+    /// Never shown, and never given to clap by the environment.
+    pub(crate) secret: bool,
+    pub(crate) flag: Option<&'static str>,
+    pub(crate) value_name: &'static str,
+    /// The line of help of the flag.
+    pub(crate) help: &'static str,
+    /// What `--help` adds to the line.
+    more: &'static str,
+    /// Whether its flag is an option of some verbs, which read it themselves.
+    pub(super) of_verbs: bool,
+    /// Whether its flag is repeatable. The values are joined by commas.
+    pub(super) repeatable: bool,
 }
 
-const fn spec(
-    name: &'static str,
-    about: &'static str,
-    env: &'static str,
-    example: &'static str,
-) -> Spec {
-    Spec { name, about, flag: None, env, secret: false, kind: Kind::Word, default: None, example }
+/// Declarations.
+impl Spec {
+    pub(super) const fn new(
+        name: &'static str,
+        env: &'static str,
+        about: &'static str,
+        example: &'static str,
+    ) -> Self {
+        Self {
+            name,
+            env,
+            about,
+            detail: "",
+            example,
+            default: None,
+            absent: "",
+            kind: Kind::Word,
+            secret: false,
+            flag: None,
+            value_name: "",
+            help: "",
+            more: "",
+            of_verbs: false,
+            repeatable: false,
+        }
+    }
+
+    pub(super) const fn kind(self, kind: Kind) -> Self {
+        Self { kind, ..self }
+    }
+
+    pub(super) const fn secret(self) -> Self {
+        Self { secret: true, kind: Kind::Secret, ..self }
+    }
+
+    pub(super) const fn default(self, default: &'static str) -> Self {
+        Self { default: Some(default), ..self }
+    }
+
+    pub(super) const fn absent(self, absent: &'static str) -> Self {
+        Self { absent, ..self }
+    }
+
+    pub(super) const fn detail(self, detail: &'static str) -> Self {
+        Self { detail, ..self }
+    }
+
+    pub(super) const fn flag(
+        self,
+        flag: &'static str,
+        value_name: &'static str,
+        help: &'static str,
+    ) -> Self {
+        Self { flag: Some(flag), value_name, help, ..self }
+    }
+
+    pub(super) const fn more(self, more: &'static str) -> Self {
+        Self { more, ..self }
+    }
+
+    pub(super) const fn of_verbs(self) -> Self {
+        Self { of_verbs: true, ..self }
+    }
+
+    pub(super) const fn repeatable(self) -> Self {
+        Self { repeatable: true, ..self }
+    }
 }
 
-const fn secret(
-    name: &'static str,
-    about: &'static str,
-    env: &'static str,
-    example: &'static str,
-) -> Spec {
-    Spec { secret: true, kind: Kind::Secret, ..spec(name, about, env, example) }
+/// The command line.
+impl Spec {
+    /// Adds the flag to a command, if it is a flag of all verbs.
+    pub(super) fn augment(&self, command: Command) -> Command {
+        let Some(flag) = self.flag.filter(|_| !self.of_verbs) else { return command };
+        let mut arg = Arg::new(self.name)
+            .long(flag.trim_start_matches('-'))
+            .value_name(self.value_name)
+            .value_parser(ValueParser::new(Raw(self.kind)))
+            .action(if self.repeatable { ArgAction::Append } else { ArgAction::Set })
+            .help(self.help)
+            .long_help(self.long_help())
+            .global(true);
+        if let Some(default) = self.default {
+            arg = arg.default_value(default);
+        }
+        command.arg(if self.secret { arg } else { arg.env(self.env).hide_env_values(true) })
+    }
+
+    /// Help in full.
+    pub(crate) fn long_help(&self) -> String {
+        // As clap says it of the variables that it reads.
+        let env = if self.secret { format!("[env: {}]", self.env) } else { String::new() };
+        let parts = [self.help, self.more, &env].map(str::to_owned);
+        parts.into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>().join("\n\n")
+    }
 }
 
-const fn flagged(flag: &'static str, default: Option<&'static str>, spec: Spec) -> Spec {
-    Spec { flag: Some(flag), default, ..spec }
+/// Takes a value as it was given: a flag's must be text unless it is a path, a variable's is read later.
+#[derive(Clone)]
+struct Raw(Kind);
+
+impl TypedValueParser for Raw {
+    type Value = OsString;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        arg: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<OsString, clap::Error> {
+        match self.0 {
+            Kind::Path => PathBufValueParser::new().parse_ref(command, arg, value).map(Into::into),
+            _ => StringValueParser::new().parse_ref(command, arg, value).map(Into::into),
+        }
+    }
+
+    fn parse_ref_(
+        &self,
+        command: &Command,
+        arg: Option<&Arg>,
+        value: &OsStr,
+        source: ValueSource,
+    ) -> Result<OsString, clap::Error> {
+        match source {
+            ValueSource::CommandLine => self.parse_ref(command, arg, value),
+            _ => OsStringValueParser::new().parse_ref(command, arg, value),
+        }
+    }
 }
-
-const fn of(kind: Kind, spec: Spec) -> Spec {
-    Spec { kind, ..spec }
-}
-
-pub(crate) static BASE_URL: Spec = of(
-    Kind::Ascii,
-    flagged(
-        "--base-url",
-        None,
-        spec("base_url", "platform base URL", "QOPEN_BASE_URL", "https://gateway.example"),
-    ),
-);
-pub(crate) static APP_KEY: Spec =
-    flagged("--app-key", None, spec("app_key", "app key", "QOPEN_APP_KEY", "coe0example0app0key"));
-pub(crate) static APP_SECRET: Spec = secret("app_secret", "app secret", "QOPEN_APP_SECRET", "…");
-pub(crate) static ACCESS_TOKEN: Spec =
-    secret("access_token", "fixed access token", "QOPEN_ACCESS_TOKEN", "…");
-pub(crate) static CALLBACK_TOKEN: Spec =
-    secret("callback_token", "callback token", "QOPEN_CALLBACK_TOKEN", "…");
-pub(crate) static ENCODING_AES_KEY: Spec = of(
-    Kind::AesKey,
-    secret(
-        "encoding_aes_key",
-        "callback EncodingAESKey",
-        "QOPEN_ENCODING_AES_KEY",
-        "16, 24, 32 or 43 characters",
-    ),
-);
-pub(crate) static CALLBACK_TOKEN_NEXT: Spec =
-    secret("callback_token_next", "callback token to come", "QOPEN_CALLBACK_TOKEN_NEXT", "…");
-pub(crate) static ENCODING_AES_KEY_NEXT: Spec = of(
-    Kind::AesKey,
-    secret(
-        "encoding_aes_key_next",
-        "EncodingAESKey to come",
-        "QOPEN_ENCODING_AES_KEY_NEXT",
-        "16, 24, 32 or 43 characters",
-    ),
-);
-pub(crate) static LISTEN: Spec = of(
-    Kind::Ascii,
-    flagged(
-        "--listen",
-        Some("127.0.0.1:8080"),
-        spec("listen", "callback listener", "QOPEN_LISTEN", "127.0.0.1:8080"),
-    ),
-);
-pub(crate) static CALLBACK_PATH: Spec = of(
-    Kind::Ascii,
-    flagged(
-        "--callback-path",
-        Some("/callback"),
-        spec("callback_path", "callback path", "QOPEN_CALLBACK_PATH", "/callback"),
-    ),
-);
-pub(crate) static TLS_CERT: Spec = of(
-    Kind::Path,
-    flagged(
-        "--tls-cert",
-        None,
-        spec("tls_cert", "TLS certificates", "QOPEN_TLS_CERT", "/etc/qopen/fullchain.pem"),
-    ),
-);
-pub(crate) static TLS_KEY: Spec = of(
-    Kind::Path,
-    flagged(
-        "--tls-key",
-        None,
-        spec("tls_key", "TLS private key", "QOPEN_TLS_KEY", "/etc/qopen/privkey.pem"),
-    ),
-);
-pub(crate) static MAX_CONNECTIONS: Spec = of(
-    Kind::Ascii,
-    flagged(
-        "--max-connections",
-        Some("1024"),
-        spec("max_connections", "maximum connections", "QOPEN_MAX_CONNECTIONS", "1024"),
-    ),
-);
-pub(crate) static MAX_CONNECTIONS_PER_PEER: Spec = of(
-    Kind::Ascii,
-    flagged(
-        "--max-connections-per-peer",
-        Some("256"),
-        spec(
-            "max_connections_per_peer",
-            "connections per peer",
-            "QOPEN_MAX_CONNECTIONS_PER_PEER",
-            "256",
-        ),
-    ),
-);
-pub(crate) static REFUSE_STALE: Spec = of(
-    Kind::Words,
-    flagged(
-        "--refuse-stale",
-        None,
-        spec("refuse_stale", "maximum callback age", "QOPEN_REFUSE_STALE", "10m"),
-    ),
-);
-pub(crate) static DATA_DIR: Spec = of(
-    Kind::Path,
-    flagged(
-        "--data-dir",
-        Some("qopen-data"),
-        spec("data_dir", "journal folder", "QOPEN_DATA_DIR", "/var/lib/qopen"),
-    ),
-);
-
-pub(crate) static JOURNAL: Spec = Spec {
-    flag: Some("--journal"),
-    kind: Kind::Journal,
-    ..secret("journal", "shared journal", "QOPEN_JOURNAL", "postgres://qopen@db.example/qopen")
-};
-pub(crate) static CONTROL: Spec = of(
-    Kind::Ascii,
-    flagged(
-        "--control",
-        Some("127.0.0.1:8081"),
-        spec("control", "control listener", "QOPEN_CONTROL", "127.0.0.1:8081"),
-    ),
-);
-pub(crate) static CONTROL_HOST: Spec = of(
-    Kind::Words,
-    flagged(
-        "--control-host",
-        None,
-        spec("control_host", "control hosts", "QOPEN_CONTROL_HOST", "qopen.example,10.0.0.7"),
-    ),
-);
-pub(crate) static CONTROL_TOKEN: Spec = secret(
-    "control_token",
-    "control token",
-    "QOPEN_CONTROL_TOKEN",
-    "the output of: openssl rand -hex 32",
-);
-pub(crate) static PROXY: Spec = Spec {
-    flag: Some("--proxy"),
-    ..secret("proxy", "proxy for requests", "QOPEN_PROXY", "http://proxy.example:3128")
-};
-pub(crate) static CA_FILE: Spec = of(
-    Kind::Path,
-    flagged(
-        "--ca-file",
-        None,
-        spec("ca_file", "CA file for requests", "QOPEN_CA_FILE", "/etc/qopen/ca.pem"),
-    ),
-);
-pub(crate) static REQUEST_TIMEOUT: Spec = of(
-    Kind::Words,
-    flagged(
-        "--request-timeout",
-        Some("15s"),
-        spec("request_timeout", "time-out of requests", "QOPEN_REQUEST_TIMEOUT", "15s"),
-    ),
-);
-pub(crate) static FORWARD: Spec = secret(
-    "forward",
-    "URL for other events",
-    "QOPEN_FORWARD",
-    "https://user:password@app.example/callback",
-);
-pub(crate) static FORWARD_PROXY: Spec = secret(
-    "forward_proxy",
-    "proxy for forwarding",
-    "QOPEN_FORWARD_PROXY",
-    "http://proxy.example:3128",
-);
-pub(crate) static FORWARD_CA_FILE: Spec = of(
-    Kind::Path,
-    spec(
-        "forward_ca_file",
-        "CA file for forwarding",
-        "QOPEN_FORWARD_CA_FILE",
-        "/etc/qopen/forward-ca.pem",
-    ),
-);
-pub(crate) static FORWARD_TIMEOUT: Spec = Spec {
-    default: Some("10s"),
-    kind: Kind::Words,
-    ..spec("forward_timeout", "time-out of forwarding", "QOPEN_FORWARD_TIMEOUT", "10s")
-};
-
-pub(crate) static TIME_ZONE: Spec =
-    spec("time_zone", "time zone of schedules", "QOPEN_TIME_ZONE", "Asia/Shanghai");
-
-/// Every setting, in the order in which they are shown.
-pub(crate) static ALL: [&Spec; 28] = [
-    &BASE_URL,
-    &APP_KEY,
-    &APP_SECRET,
-    &ACCESS_TOKEN,
-    &PROXY,
-    &CA_FILE,
-    &REQUEST_TIMEOUT,
-    &FORWARD,
-    &FORWARD_PROXY,
-    &FORWARD_CA_FILE,
-    &FORWARD_TIMEOUT,
-    &CALLBACK_TOKEN,
-    &ENCODING_AES_KEY,
-    &CALLBACK_TOKEN_NEXT,
-    &ENCODING_AES_KEY_NEXT,
-    &LISTEN,
-    &CALLBACK_PATH,
-    &TLS_CERT,
-    &TLS_KEY,
-    &MAX_CONNECTIONS,
-    &MAX_CONNECTIONS_PER_PEER,
-    &REFUSE_STALE,
-    &CONTROL,
-    &CONTROL_HOST,
-    &CONTROL_TOKEN,
-    &DATA_DIR,
-    &JOURNAL,
-    &TIME_ZONE,
-];

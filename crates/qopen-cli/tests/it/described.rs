@@ -1,9 +1,11 @@
-//! The control API against its own description, by requests that a program makes up.
+//! The control API against its own description.
 
+use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use qopen_simulator::Schedule;
+use serde_json::Value;
 
 use crate::served::Served;
 use crate::support::{Killed, Stage, free_port, installed};
@@ -59,4 +61,47 @@ fn made_up_requests_find_neither_an_internal_error_nor_an_answer_that_is_not_des
     // Every operation but the description itself was asked.
     assert!(said.contains("Tested: 16"), "{said}");
     assert_eq!(served.stop().code(), Some(0));
+}
+
+#[tokio::test]
+async fn its_description_is_valid_and_whole() {
+    let stage = Stage::new(&Schedule::default());
+    let served = Served::new(&stage, &[], None);
+    let description = served.get("/openapi.json").await.text().await.unwrap();
+    let spec = oas3::from_json(&description).unwrap();
+    let operations: BTreeSet<(String, String)> =
+        spec.operations().map(|(path, method, _)| (method.to_string(), path.to_string())).collect();
+    // Each is there, and answers with a status that is described.
+    for (path, method, operation) in spec.operations() {
+        let path = path.replace("{mark_id}", "unknown").replace("{item}", &"0".repeat(32));
+        let answer = served.ask(method.clone(), &path).await;
+        let status = answer.status().as_u16().to_string();
+        let described = operation.responses.as_ref().unwrap();
+        assert!(described.contains_key(&status), "{method} {path}: {status}");
+        // What the doors answer, any operation may.
+        let doors: &[&str] = match path.as_str() {
+            "/healthz" | "/readyz" => &["405"],
+            "/openapi.json" => &["400", "403", "405", "421"],
+            _ => &["400", "401", "403", "405", "408", "413", "415", "421"],
+        };
+        for status in doors {
+            assert!(described.contains_key(*status), "{method} {path}: {status}");
+        }
+        let no_path = answer.text().await.unwrap().contains("there is no such path");
+        assert!(!no_path, "{method} {path}");
+    }
+    assert_eq!(operations.len(), 17);
+    // And whatever refers to something finds it.
+    let json: Value = serde_json::from_str(&description).unwrap();
+    let mut left = vec![&json];
+    while let Some(value) = left.pop() {
+        if let Some(Value::String(target)) = value.get("$ref") {
+            assert!(json.pointer(target.trim_start_matches('#')).is_some(), "{target}");
+        }
+        match value {
+            Value::Object(object) => left.extend(object.values()),
+            Value::Array(array) => left.extend(array),
+            _ => {}
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use qopen::callback::{CallbackKeys, Freshness, Keyring};
+use qopen::callback::{CallbackKeys, Keyring, TimestampPolicy};
 use qopen::http::{FixedToken, Sender};
 use qopen::journal::{Layer, PageRecord, Payload, PullId, Quarantined};
 use qopen::types::{Account, Secret};
@@ -318,7 +318,7 @@ fn debug(said: &mut Said<'_>) {
     let envelope = ring.seal(payload, "nonce", 1);
     let body = serde_json::to_vec(&envelope).unwrap();
     let verified = ring.verify(&body).unwrap();
-    let opened = verified.open(1, Freshness::default()).unwrap();
+    let opened = verified.open(1, TimestampPolicy::default()).unwrap();
     let account: Account =
         serde_json::from_str(r#"{"account_id":"canary","profile":{"alias":"canary"}}"#).unwrap();
     let callback: qopen::types::RobotAccountListCallback = serde_json::from_str(payload).unwrap();

@@ -5,9 +5,12 @@
 mod beside;
 #[cfg(target_os = "linux")]
 mod browser;
+mod chaos;
 mod crashes;
 mod described;
 mod doors;
+#[cfg(target_os = "linux")]
+mod evidence;
 mod exports;
 mod formats;
 #[cfg(target_os = "linux")]

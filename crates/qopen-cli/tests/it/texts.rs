@@ -15,14 +15,6 @@ fn say_in(folder: &Path, arguments: &[&str]) -> String {
 }
 
 #[test]
-fn help_of_everything() {
-    insta::assert_snapshot!("help", say(&["--help"]));
-    for verb in ["demo", "pull", "simulate", "assemble", "explain", "doctor", "completions"] {
-        insta::assert_snapshot!(format!("help_{verb}"), say(&[verb, "--help"]));
-    }
-}
-
-#[test]
 fn completions_are_printed_for_every_shell() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = say(&["completions", shell]);
@@ -101,6 +93,30 @@ fn the_settings_file_is_read_and_its_mistakes_are_named_without_quoting_it() {
     );
 }
 
+/// Help and errors of the command line are about what was typed.
+#[test]
+fn variables_change_neither_help_nor_errors_of_the_command_line() {
+    let folder = tempfile::tempdir().unwrap();
+    for (arguments, part) in [
+        (&[][..], "Usage: qopen [OPTIONS] <COMMAND>"),
+        (&["pulls"], "Usage: qopen pulls [OPTIONS] <COMMAND>"),
+        (&["pull", "--robot", "r"], "Usage: qopen pull --robot <ID> --out <PATH|-|URL>"),
+        (&["pull", "--help"], "[env: QOPEN_LISTEN]"),
+    ] {
+        let bare = qopen(folder.path(), arguments).output().unwrap();
+        let mut command = with_settings(qopen(folder.path(), arguments));
+        let set = command
+            .env("QOPEN_LISTEN", "canary")
+            .env("QOPEN_JOURNAL", "canary")
+            .env("QOPEN_DATA_DIR", "")
+            .output()
+            .unwrap();
+        assert_eq!(bare, set, "{arguments:?}");
+        let said = text(&bare.stdout) + &text(&bare.stderr);
+        assert!(said.contains(part), "{arguments:?}: {said}");
+    }
+}
+
 #[test]
 fn doctor_shows_values_and_origins_and_masks_secrets() {
     let folder = tempfile::tempdir().unwrap();
@@ -129,7 +145,7 @@ fn demo_leaves_a_list_that_a_person_understands_and_spares_others() {
     insta::assert_snapshot!(summary.join("\n"));
     let list = std::fs::read_to_string(folder.path().join("customers.jsonl")).unwrap();
     assert_eq!(list.lines().count(), 250);
-    // Once more over its own list, and never over anybody else's.
+    // Once more over its own list, and never over another.
     assert!(say_in(folder.path(), &["demo", "--accounts", "10"]).starts_with("exit 0"));
     std::fs::write(folder.path().join("customers.jsonl"), "{\"robot_id\":\"real\"}\n").unwrap();
     insta::assert_snapshot!("demo_spares_others", say_in(folder.path(), &["demo"]));

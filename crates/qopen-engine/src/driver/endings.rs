@@ -78,11 +78,12 @@ impl Driver {
             return;
         };
         let pull = entered.pull.clone();
-        tracing::info!(%pull, status = status.as_str(), "pull ended");
+        tracing::info!(%pull, status = %status.end_state(), "pull ended");
         let progress = self.assembler.progress(key);
-        let (accounts, pages) = progress.map_or((0, 0), |it| (it.accounts as u64, it.pages as u64));
-        let (why, text) = (status.to_string(), status.as_str().to_owned());
-        let note = Note::Ended { status: text, why, accounts, pages };
+        let (accounts, pages) =
+            progress.map_or((0, 0), |it| (it.figures.accounts as u64, it.figures.pages as u64));
+        let why = status.to_string();
+        let note = Note::Ended { status: status.end_state(), why, accounts, pages };
         let ended_before = matches!(&status, Status::Complete(basis) if basis.earlier);
         if !ended_before {
             let (tenure, journal) = (entered.tenure.clone(), Arc::clone(&self.journal));

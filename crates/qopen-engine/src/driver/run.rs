@@ -87,7 +87,9 @@ impl Driver {
         let Refused { count, last, .. } = self.refusals.refused();
         if count > self.refused {
             let at = last.map_or_else(Instant::now, Instant::from_std);
-            self.assembler.handle_refusal(self.time_of(at));
+            let at = self.time_of(at);
+            // Several may have been counted since then, and the basis names their number.
+            (self.refused..count).for_each(|_| self.assembler.handle_refusal(at));
             self.refused = count;
         }
     }

@@ -56,5 +56,5 @@ async fn a_page_that_meets_a_backlog_of_events_is_not_lost() {
     let ended = watched.seen.wait_for(|seen| seen.ended.is_some()).await.unwrap();
     let status = &ended.ended.as_ref().unwrap().status;
     assert!(matches!(status, Status::Complete(_)), "{status:?}");
-    assert_eq!((ended.progress.pages, ended.progress.accounts), (PAGES, PAGES));
+    assert_eq!((ended.progress.figures.pages, ended.progress.figures.accounts), (PAGES, PAGES));
 }

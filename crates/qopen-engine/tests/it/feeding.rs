@@ -64,7 +64,7 @@ async fn an_engine_fed_by_a_channel_keeps_every_page_and_publishes_the_list() {
     }
     let outcome = pull.outcome().await.unwrap();
     assert!(outcome.status.is_complete(), "{}", outcome.status);
-    assert_eq!((outcome.progress.pages, outcome.progress.accounts), (PAGES, PAGES));
+    assert_eq!((outcome.progress.figures.pages, outcome.progress.figures.accounts), (PAGES, PAGES));
     assert_eq!(engine.stats().duplicate_pages(), PAGES as u64);
     assert_eq!(platform.requests(), [(id(), true)]);
 
@@ -81,7 +81,7 @@ async fn an_engine_fed_by_a_channel_keeps_every_page_and_publishes_the_list() {
     let engine = builder().journal(journal).build().unwrap();
     let outcome = engine.resume(&id()).await.unwrap().outcome().await.unwrap();
     assert!(matches!(outcome.status, Status::Complete(basis) if basis.earlier));
-    assert_eq!(outcome.progress.accounts, PAGES);
+    assert_eq!(outcome.progress.figures.accounts, PAGES);
 }
 
 #[tokio::test(start_paused = true)]
@@ -92,7 +92,7 @@ async fn what_is_not_complete_stands_beside_the_list_and_does_not_replace_it() {
     let engine = builder().build().unwrap();
     let mut pull = engine.pull(request()).await.unwrap();
     engine.accept(page(1, true)).await.unwrap();
-    assert_eq!(pull.progress().await.unwrap().accounts, 1);
+    assert_eq!(pull.progress().await.unwrap().figures.accounts, 1);
     pull.cancel();
     let outcome = pull.outcome().await.unwrap();
     assert!(matches!(outcome.status, Status::Cancelled) && !outcome.status.is_complete());
@@ -213,6 +213,6 @@ async fn a_pull_that_another_system_requested_is_collected_on_demand() {
     assert_eq!(*pull.id(), id());
     let outcome = pull.outcome().await.unwrap();
     assert!(outcome.status.is_complete(), "{}", outcome.status);
-    assert_eq!(outcome.progress.accounts, 3);
+    assert_eq!(outcome.progress.figures.accounts, 3);
     assert!(platform.requests().is_empty(), "nothing is requested for it");
 }

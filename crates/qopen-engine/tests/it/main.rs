@@ -2,9 +2,17 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod auto_traits;
+mod claims;
+mod endings;
 mod evidence;
 mod feeding;
+mod histories;
+mod late;
 mod model;
+mod outages;
 mod replay;
 mod requests;
+mod resuming;
+mod storage;
 mod support;

@@ -1,6 +1,7 @@
 //! What a capture says of its lists.
 
 use qopen_engine::{Replay, Replayed};
+use qopen_journal::EndState::{self, Complete, Failed, Incomplete};
 
 #[test]
 fn a_capture_says_what_it_lacks() {
@@ -19,14 +20,13 @@ fn a_capture_says_what_it_lacks() {
     add(report);
     assert!(matches!(add(&broken), Replayed::Unreadable { .. }));
     assert!(matches!(add(r#"{"event_type":20001}"#), Replayed::Other(_)));
-    let statuses: Vec<(String, &str)> = replay
+    let statuses: Vec<(String, EndState)> = replay
         .finish()
         .unwrap()
         .iter()
-        .map(|it| (it.progress.pull.robot_id.to_string(), it.status.as_str()))
+        .map(|it| (it.progress.pull.robot_id.to_string(), it.status.end_state()))
         .collect();
-    let expected =
-        [("r1", "incomplete"), ("r2", "complete"), ("r3", "failed"), ("r4", "incomplete")];
+    let expected = [("r1", Incomplete), ("r2", Complete), ("r3", Failed), ("r4", Incomplete)];
     assert_eq!(statuses, expected.map(|(robot, status)| (robot.to_owned(), status)));
 }
 
@@ -44,10 +44,10 @@ fn e2_what_says_nothing_stands_against_every_list() {
         }
         replay.add(odd.to_vec()).unwrap();
         let outcomes = replay.finish().unwrap();
-        outcomes.iter().map(|it| it.status.as_str()).collect::<Vec<_>>()
+        outcomes.iter().map(|it| it.status.end_state()).collect::<Vec<_>>()
     };
     let (both, one, none) =
-        (["incomplete"; 2], ["complete", "incomplete"], ["complete", "complete"]);
+        (&[Incomplete, Incomplete], &[Complete, Incomplete], &[Complete, Complete]);
     for (odd, expected) in [
         (&b"{"[..], both),
         (b"\xff\xfe\x00", both),

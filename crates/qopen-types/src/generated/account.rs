@@ -48,6 +48,24 @@ impl Account {
     }
 }
 
+impl Account {
+    /// Writes the known fields into an object, in their order.
+    ///
+    /// # Errors
+    /// The writer's.
+    pub fn write_fields<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        map.serialize_entry("account_id", &self.account_id)?;
+        map.serialize_entry("account_type", &self.account_type)?;
+        map.serialize_entry("deleted_by_contact", &self.deleted_by_contact)?;
+        map.serialize_entry("deleted_by_staff", &self.deleted_by_staff)?;
+        map.serialize_entry("profile", &self.profile)?;
+        map.serialize_entry("user_attr_sys_field_list", &self.user_attr_sys_field_list)?;
+        map.serialize_entry("user_attr_field_list", &self.user_attr_field_list)?;
+        map.serialize_entry("tag_info_list", &self.tag_info_list)?;
+        Ok(())
+    }
+}
+
 impl std::fmt::Debug for Account {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Account")
@@ -68,14 +86,7 @@ impl std::fmt::Debug for Account {
 impl serde::Serialize for Account {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("account_id", &self.account_id)?;
-        map.serialize_entry("account_type", &self.account_type)?;
-        map.serialize_entry("deleted_by_contact", &self.deleted_by_contact)?;
-        map.serialize_entry("deleted_by_staff", &self.deleted_by_staff)?;
-        map.serialize_entry("profile", &self.profile)?;
-        map.serialize_entry("user_attr_sys_field_list", &self.user_attr_sys_field_list)?;
-        map.serialize_entry("user_attr_field_list", &self.user_attr_field_list)?;
-        map.serialize_entry("tag_info_list", &self.tag_info_list)?;
+        self.write_fields(&mut map)?;
         self.extra.write(&mut map)?;
         if !self.unread.is_empty() {
             map.serialize_entry("_unread", &self.unread)?;

@@ -75,6 +75,15 @@ impl From<AccountType> for i64 {
     }
 }
 
+impl From<AccountType> for crate::Code {
+    fn from(value: AccountType) -> Self {
+        match value {
+            AccountType::Unknown(code) => Self::unknown(code),
+            known => Self::known(known.code(), known.label_zh(), known.label_en()),
+        }
+    }
+}
+
 impl Default for AccountType {
     fn default() -> Self {
         Self::from(0)

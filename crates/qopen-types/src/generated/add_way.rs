@@ -221,6 +221,15 @@ impl From<AddWay> for i64 {
     }
 }
 
+impl From<AddWay> for crate::Code {
+    fn from(value: AddWay) -> Self {
+        match value {
+            AddWay::Unknown(code) => Self::unknown(code),
+            known => Self::known(known.code(), known.label_zh(), known.label_en()),
+        }
+    }
+}
+
 impl Default for AddWay {
     fn default() -> Self {
         Self::from(0)

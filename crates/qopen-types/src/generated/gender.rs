@@ -68,6 +68,15 @@ impl From<Gender> for i64 {
     }
 }
 
+impl From<Gender> for crate::Code {
+    fn from(value: Gender) -> Self {
+        match value {
+            Gender::Unknown(code) => Self::unknown(code),
+            known => Self::known(known.code(), known.label_zh(), known.label_en()),
+        }
+    }
+}
+
 impl Default for Gender {
     fn default() -> Self {
         Self::from(0)

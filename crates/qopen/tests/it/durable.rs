@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use qopen::http::Forwarder;
 use qopen::journal::{
-    Changes, DiskJournal, DiskOptions, Faults, Journal, Note, PageRecord, Payload, PullId, Started,
+    Changes, DiskJournal, DiskOptions, EndState, Faults, Journal, Note, PageRecord, Payload,
+    PullId, Started,
 };
 use qopen::sink::{FileSink, Format, ListKind};
 use qopen::{Client, Outcome, PublishError, PullError, PullRequest, Status, publish};
@@ -73,7 +74,7 @@ async fn i1_no_success_leaves_while_the_sync_is_held_back() {
     let mut pull = harness.client.pull(PullRequest::new(robot())).await.unwrap();
     faults.hold_syncs(true);
     harness.door.send_replace(true);
-    while pull.progress().await.unwrap().owed_pages < 4 {}
+    while pull.progress().await.unwrap().figures.owed_pages < 4 {}
     assert_eq!(harness.client.stats().receiver().accepted(), 0);
     assert_eq!(harness.simulator.counts().acknowledged, 0);
     faults.hold_syncs(false);
@@ -93,7 +94,7 @@ async fn a_disk_that_is_full_for_a_while_costs_nothing() {
     faults.fail_writes(Some(ErrorKind::StorageFull));
     harness.door.send_replace(true);
     // The pull waits, and says what for.
-    while pull.progress().await.unwrap().owed_pages < 4 {}
+    while pull.progress().await.unwrap().figures.owed_pages < 4 {}
     assert_eq!(harness.simulator.counts().acknowledged, 0);
     faults.fail_writes(None);
     let outcome = pull.outcome().await.unwrap();
@@ -162,7 +163,7 @@ async fn a_pull_goes_on_from_what_another_process_has_kept() {
     // The resumed pull is complete at once, and one more page makes one more revision.
     let client = client_without_platform(Arc::clone(&journal)).await;
     let first = outcome_now(&client).await;
-    assert_eq!((first.progress.revision, first.progress.accounts), (1, 60));
+    assert_eq!((first.progress.figures.revision, first.progress.figures.accounts), (1, 60));
     // A page that is kept while the list is published is not published with it.
     let more = Schedule { seed: 2, accounts: 61, ..small() };
     journal.append(pages(&more).remove(6)).await.unwrap();
@@ -179,11 +180,11 @@ async fn a_pull_goes_on_from_what_another_process_has_kept() {
     }
     let client = client_without_platform(Arc::clone(&journal)).await;
     let second = outcome_now(&client).await;
-    assert!(second.progress.revising && second.progress.revision == 1);
+    assert!(second.progress.figures.revising && second.progress.figures.revision == 1);
     // Late pages make a revision when no more come.
     second.list.settled().await;
     let second = second.refreshed();
-    assert_eq!((second.progress.revision, second.progress.accounts), (2, 61));
+    assert_eq!((second.progress.figures.revision, second.progress.figures.accounts), (2, 61));
     let (_, published) = written(&second).await;
     assert_eq!(published.lists[0].changes, Some(Changes { added: 1, changed: 1 }));
     let state = journal.pull(&id()).await.unwrap().unwrap();
@@ -197,19 +198,19 @@ async fn what_may_have_been_published_is_not_published_otherwise_under_the_same_
     let folder = tempfile::tempdir().unwrap();
     let journal = open(folder.path(), &Faults::default());
     let late = all_but_one(&journal).await;
-    let (status, why) = ("complete".to_owned(), String::new());
+    let (status, why) = (EndState::Complete, String::new());
     let ended = Note::Ended { status, why, accounts: 50, pages: 5 };
     journal.note(&id(), ended).await.unwrap();
     // The process died before it could note that it had published the list.
     let client = client_without_platform(Arc::clone(&journal)).await;
-    assert_eq!(outcome_now(&client).await.progress.revision, 1);
+    assert_eq!(outcome_now(&client).await.progress.figures.revision, 1);
     drop(client);
     journal.append(late).await.unwrap();
     let client = client_without_platform(Arc::clone(&journal)).await;
     let outcome = outcome_now(&client).await;
     outcome.list.settled().await;
     let outcome = outcome.refreshed();
-    assert_eq!(outcome.progress.revision, 2);
+    assert_eq!(outcome.progress.figures.revision, 2);
     assert_eq!(written(&outcome).await.0.len(), 60);
 }
 

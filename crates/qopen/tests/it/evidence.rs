@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use qopen::assembler::{PullKey, Seed};
-use qopen::callback::{Freshness, Padding};
+use qopen::callback::{Padding, TimestampPolicy};
 use qopen::journal::Layer;
 use qopen::types::EventType;
 use qopen::{Classified, Replay, Status, classify};
@@ -181,7 +181,7 @@ proptest! {
             }
             let body = serde_json::to_vec(&ring.sign(content, "n", "1763850000".into())).unwrap();
             let verified = ring.verify(&body).unwrap();
-            match verified.open(1_763_850_000, Freshness::default()) {
+            match verified.open(1_763_850_000, TimestampPolicy::default()) {
                 Ok(opened) => {
                     let payload = opened.into_payload();
                     match classify(&payload) {
@@ -238,6 +238,6 @@ fn what_is_not_changed_is_complete() {
     }
     let outcomes = replay.finish().unwrap();
     assert!(matches!(outcomes[0].status, Status::Complete(_)));
-    assert_eq!(outcomes[0].progress.accounts, 6);
+    assert_eq!(outcomes[0].progress.figures.accounts, 6);
     assert!(members(&page(0).to_string()).len() > 20);
 }

@@ -2,6 +2,7 @@
 
 use qopen::assembler::{Failure, WaitingFor};
 use qopen::callback::RejectReason;
+use qopen::journal::EndState;
 use qopen::sink::{FileSink, Format};
 use qopen::types::Account;
 use qopen::{PullRequest, Status};
@@ -101,7 +102,10 @@ async fn i4_a_lost_last_page_is_never_complete() {
         "{:?}",
         outcome.status
     );
-    assert_eq!((outcome.status.as_str(), outcome.progress.pages), ("incomplete", 4));
+    assert_eq!(
+        (outcome.status.end_state(), outcome.progress.figures.pages),
+        (EndState::Incomplete, 4)
+    );
     // The accounts that came are available.
     let (list, _) = written(&outcome).await;
     assert_eq!(list, harness.dataset().expected_of(|page| page != 4));
@@ -139,7 +143,7 @@ async fn an_error_by_callback_with_and_without_data() {
             "{:?}",
             outcome.status
         );
-        assert_eq!(outcome.progress.pages, 2);
+        assert_eq!(outcome.progress.figures.pages, 2);
     }
 }
 
@@ -263,7 +267,7 @@ async fn a_broken_page_is_kept_and_stands_against_completeness() {
         "{:?}",
         outcome.status
     );
-    assert_eq!((outcome.progress.pages, outcome.progress.unreadable_pages), (4, 1));
+    assert_eq!((outcome.progress.figures.pages, outcome.progress.figures.unreadable_pages), (4, 1));
     assert_eq!(harness.client.stats().engine().unreadable_pages(), 1);
     // It is shown whole beside the list.
     let (list, published) = written(&outcome).await;

@@ -20,12 +20,12 @@ async fn a_handle_returns_progress_until_the_end_and_then_the_outcome() {
     let mut pull = harness.client.pull(PullRequest::new(robot())).await.unwrap();
     let mut pages = 0;
     while let Some(progress) = pull.progress().await {
-        assert!(progress.pages >= pages, "progress goes forward");
-        pages = progress.pages;
+        assert!(progress.figures.pages >= pages, "progress goes forward");
+        pages = progress.figures.pages;
     }
     assert_eq!(pages, 5);
     let outcome = pull.outcome().await.unwrap();
-    assert_eq!(outcome.progress.pages, 5);
+    assert_eq!(outcome.progress.figures.pages, 5);
     assert_eq!(pull.id().robot_id.as_str(), ROBOT);
 }
 
@@ -39,7 +39,7 @@ async fn dropping_a_handle_cancels_its_pull_and_lets_its_pages_go() {
         })
         .await;
     let mut pull = harness.client.pull(PullRequest::new(robot())).await.unwrap();
-    while pull.progress().await.unwrap().pages < 4 {}
+    while pull.progress().await.unwrap().figures.pages < 4 {}
     let id = pull.id().clone();
     assert_eq!(journal.pages(&id).await.unwrap().count().await, 4);
     // While the pull is open its mark is taken.
@@ -67,7 +67,7 @@ async fn dropping_a_handle_cancels_its_pull_and_lets_its_pages_go() {
 async fn a_cancelled_pull_has_an_outcome_with_what_there_is() {
     let harness = Harness::start(Schedule { lost_last_page: true, ..Schedule::default() }).await;
     let mut pull = harness.client.pull(PullRequest::new(robot())).await.unwrap();
-    while pull.progress().await.unwrap().pages < 4 {}
+    while pull.progress().await.unwrap().figures.pages < 4 {}
     pull.cancel();
     let outcome = pull.outcome().await.unwrap();
     assert!(matches!(outcome.status, Status::Cancelled));
@@ -78,7 +78,10 @@ struct Recorder(mpsc::UnboundedSender<(EventType, Vec<u8>)>);
 
 #[async_trait::async_trait]
 impl ForeignHandler for Recorder {
-    async fn handle(&self, event: ForeignEvent) -> Result<(), qopen::callback::receiver::NotTaken> {
+    async fn handle(
+        &self,
+        event: ForeignEvent,
+    ) -> Result<(), qopen::callback::receiver::HandlerError> {
         assert!(
             event.payload().windows(5).any(|it| it == b"20001")
                 && !format!("{event:?}").contains("payload")

@@ -114,7 +114,7 @@ async fn a_journal_that_is_full_for_a_while_costs_nothing() {
     for _ in 0..6 {
         arrivals.recv().await.unwrap();
     }
-    while pull.progress().await.unwrap().owed_pages < 3 {}
+    while pull.progress().await.unwrap().figures.owed_pages < 3 {}
     assert_eq!(harness.simulator.counts().acknowledged, 0);
     journal.full.store(false, Ordering::SeqCst);
     let outcome = pull.outcome().await.unwrap();

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod auto_traits;
 mod durable;
 mod evidence;
 mod faults;
@@ -10,5 +11,6 @@ mod handles;
 mod harness;
 mod invariants;
 mod many;
+mod open;
 mod publication;
 mod replay;

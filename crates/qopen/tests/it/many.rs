@@ -31,7 +31,11 @@ async fn i7_a_thousand_pulls_at_once_are_all_right() {
         assert!(matches!(outcome.status, Status::Complete(_)), "{number}: {:?}", outcome.status);
         let robot: qopen::types::RobotId = format!("robot-{number}").parse().unwrap();
         let expected = Dataset::new(&harness.schedule, &robot, false).expected();
-        assert_eq!((outcome.progress.accounts, outcome.progress.pages), (100, 4), "{number}");
+        assert_eq!(
+            (outcome.progress.figures.accounts, outcome.progress.figures.pages),
+            (100, 4),
+            "{number}"
+        );
         assert_eq!(written_of(&outcome, robot.as_str()).await.0, expected, "{number}");
     }
     assert_eq!(harness.simulator.counts().given_up, 0);

@@ -22,6 +22,6 @@ async fn i2_a_shuffled_and_doubled_capture_gives_the_same_list_as_the_pull() {
     let outcomes = replay.finish().unwrap();
     assert_eq!(outcomes.len(), 1);
     assert!(matches!(outcomes[0].status, Status::Complete(basis) if basis.declared));
-    assert_eq!(outcomes[0].progress.duplicate_pages, pages.len() as u64);
+    assert_eq!(outcomes[0].progress.figures.duplicate_pages, pages.len() as u64);
     assert_eq!(written(&outcomes[0]).await.0, written(&pulled).await.0);
 }

@@ -76,6 +76,14 @@ pub(super) fn file(it: &Type, codes: &[Code]) -> Result<TokenStream> {
                 value.code()
             }
         }
+        impl From<#name> for crate::Code {
+            fn from(value: #name) -> Self {
+                match value {
+                    #name::Unknown(code) => Self::unknown(code),
+                    known => Self::known(known.code(), known.label_zh(), known.label_en()),
+                }
+            }
+        }
         impl Default for #name {
             fn default() -> Self {
                 Self::from(0)

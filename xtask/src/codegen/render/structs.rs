@@ -92,6 +92,25 @@ pub(super) fn file(it: &Type, fields: &[Field]) -> Result<TokenStream> {
     let reader = reader(it, fields);
     let tolerant = it.tolerant.map(|kind| tolerant(it, fields, kind)).transpose()?;
     let keeps = it.tolerant == Some(Tolerant::Keeps);
+    // A record is written by the outputs too, with fields of their own.
+    let (writer, write_all) = match it.columns {
+        None => (None, quote!(#(#writes)*)),
+        Some(_) => (
+            Some(quote! {
+                impl #name {
+                    /// Writes the known fields into an object, in their order.
+                    ///
+                    /// # Errors
+                    /// The writer's.
+                    pub fn write_fields<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+                        #(#writes)*
+                        Ok(())
+                    }
+                }
+            }),
+            quote!(self.write_fields(&mut map)?;),
+        ),
+    };
     let unread = keeps.then(|| {
         quote! {
             /// Unreadable fields, with their raw values; written as `_unread`.
@@ -128,6 +147,7 @@ pub(super) fn file(it: &Type, fields: &[Field]) -> Result<TokenStream> {
             #unread
         }
         #constructor
+        #writer
         impl std::fmt::Debug for #name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.debug_struct(#text)#(#debug)*.field("extra", &self.extra)#debug_unread.finish()
@@ -136,7 +156,7 @@ pub(super) fn file(it: &Type, fields: &[Field]) -> Result<TokenStream> {
         impl serde::Serialize for #name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 let mut map = serializer.serialize_map(None)?;
-                #(#writes)*
+                #write_all
                 self.extra.write(&mut map)?;
                 #write_unread
                 map.end()
@@ -169,7 +189,8 @@ fn tolerant(it: &Type, fields: &[Field], kind: Tolerant) -> Result<TokenStream> 
     let name = ident(&it.name);
     let locals = locals(fields);
     let arms = fields.iter().map(|field| {
-        let (ident, reader) = (ident(&field.name), field.tolerant_reader()?);
+        let reader = field.tolerant_reader().map_err(|error| format!("{}.{error}", it.name))?;
+        let ident = ident(&field.name);
         let names: Vec<_> = std::iter::once(&field.name).chain(&field.aliases).collect();
         let name = &field.name;
         Ok(match field.required {

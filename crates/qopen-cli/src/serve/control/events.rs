@@ -82,7 +82,7 @@ impl Follow {
                 continue;
             };
             let state = state?;
-            let over = followed || self.live.is_none() && crate::journal::status(&state) != "open";
+            let over = followed || self.live.is_none() && state.ended().is_some();
             let view = view(&self.service, &state);
             if over || self.last.as_ref() != Some(&view) {
                 self.last = Some(view.clone());

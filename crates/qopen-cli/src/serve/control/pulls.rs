@@ -195,20 +195,20 @@ fn add_progress(view: &mut Value, live: &Live) {
     let progress = &live.progress;
     // What was published may be a later revision than the one that the pull ended with.
     if !view["output"].is_string() {
-        view["accounts"] = progress.accounts.into();
-        view["pages"] = progress.pages.into();
-        view["revision"] = progress.revision.into();
+        view["accounts"] = progress.figures.accounts.into();
+        view["pages"] = progress.figures.pages.into();
+        view["revision"] = progress.figures.revision.into();
     }
-    view["duplicate_pages"] = progress.duplicate_pages.into();
-    view["conflicts"] = progress.conflicts.into();
-    view["last_page_seen"] = progress.last_page_seen.into();
+    view["duplicate_pages"] = progress.figures.duplicate_pages.into();
+    view["conflicts"] = progress.figures.conflicts.into();
+    view["last_page_seen"] = progress.figures.last_page_seen.into();
     match &live.ended {
         None => {
             view["status"] = "open".into();
             view["waiting_for"] = report::waiting_for(progress.waiting_for).into();
         }
         Some(ended) => {
-            view["status"] = ended.status.into();
+            view["status"] = ended.status.as_str().into();
             view["why"] = ended.why.as_str().into();
         }
     }
@@ -234,7 +234,7 @@ pub(super) async fn end(
     let of = Of { robot_id: query.robot_id, mark_id: query.mark_id };
     let state = known(&service, &mark, &of).await?;
     let under_way = service.find(&state.pull).is_some_and(|it| it.is_under_way());
-    if under_way || crate::journal::status(&state) == "open" {
+    if under_way || state.ended().is_none() {
         if !query.purge {
             service.cancel(&state.pull).await?;
             return Ok(StatusCode::ACCEPTED);

@@ -1,0 +1,142 @@
+//! The requested form of a list, and what its place says about it.
+
+use std::path::Path;
+
+use clap::Args;
+use qopen::sink::shown_path;
+
+use super::ending::{Named, SPREADSHEETS, with_ending};
+use super::{CsvArgs, Layout, OutputFormat};
+use crate::database;
+use crate::exit::Failure;
+use crate::values::out::refuse_scheme;
+
+/// The words in which options are named: flags, or keys of the settings file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Words {
+    Flags,
+    /// Flags of a verb without `--format`.
+    NoFormat,
+    Keys,
+}
+
+impl Words {
+    pub(super) fn option(self, key: &str) -> String {
+        match self {
+            Self::Flags | Self::NoFormat => format!("--{}", key.replace('_', "-")),
+            Self::Keys => key.to_owned(),
+        }
+    }
+
+    fn with_value(self, key: &str, value: &str) -> String {
+        match self {
+            Self::Flags | Self::NoFormat => format!("{} {value}", self.option(key)),
+            Self::Keys => format!("{key} = {value:?}"),
+        }
+    }
+}
+
+/// The requested form of a list, whose default its place says.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub(crate) struct Asked {
+    /// Write lists in this format [default: by a file's ending, else jsonl]
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<OutputFormat>,
+    #[command(flatten)]
+    pub(crate) csv: CsvArgs,
+}
+
+impl Asked {
+    /// Whether nothing was.
+    pub(crate) fn is_nothing(self) -> bool {
+        self.format.is_none() && self.csv.is_plain()
+    }
+
+    /// Settles how a list at `out` is written. `before` applies where neither the options nor the name
+    /// say it.
+    pub(crate) fn at(self, out: &Path, before: Layout) -> Result<Layout, Failure> {
+        self.settle(Words::Flags, out, before).map_err(Failure::usage)
+    }
+
+    pub(crate) fn settle(self, words: Words, out: &Path, before: Layout) -> Result<Layout, String> {
+        let place = words.with_value("out", &shown_path(out));
+        refuse_scheme(out).map_err(|reason| format!("{}: {reason}", words.option("out")))?;
+        if database::of(out).is_some() {
+            return match (self.format, self.csv.is_plain()) {
+                (None, true) => Ok(Layout::default()),
+                (Some(_), _) => Err(words.option("format")),
+                (None, false) => Err(self.csv.names(words)),
+            }
+            .map_err(|option| {
+                format!("{option}: a database holds rows, not files; leave the option out")
+            });
+        }
+        let named = match out == Path::new("-") || out.is_dir() {
+            true => Named::Nothing,
+            false => Named::through_link(out).map_err(|reason| format!("{place}: {reason}"))?,
+        };
+        let format = match (named, self.format) {
+            (Named::Nothing, asked) => asked.unwrap_or(before.format),
+            (Named::Format(named), Some(asked)) if named != asked => {
+                return Err(format!(
+                    "{} contradicts {place}, whose ending says {}; change one of them",
+                    words.with_value("format", asked.name()),
+                    named.name()
+                ));
+            }
+            (Named::Format(named), _) => named,
+            (Named::Json, Some(OutputFormat::Jsonl)) => OutputFormat::Jsonl,
+            (Named::Json, Some(asked)) => {
+                return Err(format!(
+                    "{} contradicts {place}, whose ending says JSON; change one of them",
+                    words.with_value("format", asked.name())
+                ));
+            }
+            (Named::Json, None) => {
+                let or = match words {
+                    Words::NoFormat => String::new(),
+                    words => format!(", or give {}", words.with_value("format", "jsonl")),
+                };
+                return Err(format!(
+                    "{place}: JSON Lines are not one JSON document; name the file {}{or}",
+                    with_ending(out, "jsonl")
+                ));
+            }
+            (Named::Unknown(_), Some(asked)) => asked,
+            (Named::Unknown(ending), None) => {
+                let keep = match words {
+                    Words::NoFormat => String::new(),
+                    words => {
+                        format!("; give {} to keep the name", words.with_value("format", "csv"))
+                    }
+                };
+                return Err(format!(
+                    "{place}: the ending .{ending} is not known; known are .csv (CSV) and .jsonl or .ndjson (JSON Lines){keep}\n  example: {}",
+                    words.with_value("out", &with_ending(out, "csv"))
+                ));
+            }
+            (Named::Unsupported(ending), _) => {
+                let people = match words {
+                    Words::Flags if SPREADSHEETS.contains(&&*ending) => " --bom --csv-safe",
+                    _ => "",
+                };
+                return Err(format!(
+                    "{place}: .{ending} is not supported; supported are .csv (CSV) and .jsonl or .ndjson (JSON Lines)\n  example: {}{people}",
+                    words.with_value("out", &with_ending(out, "csv"))
+                ));
+            }
+        };
+        let csv = match (format, self.csv.is_plain()) {
+            (OutputFormat::Csv, true) => before.csv,
+            (OutputFormat::Jsonl, false) => {
+                let options = self.csv.names(words);
+                let csv = words.with_value("format", "csv");
+                return Err(format!(
+                    "{options}: for CSV only, and {place} is written as JSON Lines; write to a file that ends in .csv, or give {csv} for other names"
+                ));
+            }
+            _ => self.csv,
+        };
+        Ok(Layout { format, csv })
+    }
+}

@@ -1,0 +1,96 @@
+//! What the name of a file says of its format.
+
+use std::path::Path;
+
+use qopen::sink::shown_path;
+
+use super::OutputFormat;
+
+/// What a file's name says of its format.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Named {
+    Nothing,
+    Format(OutputFormat),
+    /// One JSON document, which a list is not.
+    Json,
+    Unsupported(String),
+    /// An ending that may be one of a format.
+    Unknown(String),
+}
+
+/// Characters of the longest ending that may be one of a format.
+const LONGEST_ENDING: usize = 5;
+
+/// Endings of formats and packings that lists are not written in.
+const UNSUPPORTED: [&str; 45] = [
+    "7z", "arrow", "avro", "bson", "bz2", "cbor", "db", "dbf", "doc", "docx", "duckdb", "et",
+    "feather", "gz", "htm", "html", "ini", "lz4", "md", "mdb", "msgpack", "numbers", "ods", "orc",
+    "parquet", "pdf", "proto", "rar", "sql", "sqlite", "sqlite3", "tab", "tar", "tgz", "toml",
+    "tsv", "xls", "xlsb", "xlsm", "xlsx", "xml", "xz", "yaml", "yml", "zip",
+];
+
+/// Endings of spreadsheets, whose users want CSV for people.
+pub(super) const SPREADSHEETS: [&str; 7] = ["et", "numbers", "ods", "xls", "xlsb", "xlsm", "xlsx"];
+
+impl Named {
+    /// What the name says, or the name of the file behind a link: that is the one that is written.
+    pub(super) fn through_link(out: &Path) -> Result<Self, String> {
+        let named = Self::by(out);
+        let Ok(next) = std::fs::read_link(out) else { return Ok(named) };
+        // A link to nothing yet has no canonical path.
+        let behind = std::fs::canonicalize(out).unwrap_or(next);
+        match (named, Self::by(&behind)) {
+            (named, Self::Nothing) => Ok(named),
+            (Self::Nothing | Self::Unknown(_), behind) => Ok(behind),
+            (named, Self::Unknown(_)) => Ok(named),
+            (named, other) if named == other => Ok(named),
+            _ => {
+                Err(format!("it is a link to {}, whose ending says otherwise", shown_path(&behind)))
+            }
+        }
+    }
+
+    fn by(out: &Path) -> Self {
+        let text = out.to_string_lossy();
+        let name = text.rsplit('/').next().unwrap_or_default();
+        // A mark behind an ending is a slip, as in `x.csv.` and `x.csv"`.
+        let trimmed = name.trim_end_matches(|it: char| !it.is_alphanumeric());
+        let Some((stem, ending)) = trimmed.rsplit_once('.') else { return Self::Nothing };
+        let ending = ending.to_lowercase();
+        let named = match &*ending {
+            "csv" => Self::Format(OutputFormat::Csv),
+            "jsonl" | "ndjson" => Self::Format(OutputFormat::Jsonl),
+            "json" => Self::Json,
+            "zst" | "zstd" | "br" => Self::Unsupported(ending.clone()),
+            it if UNSUPPORTED.contains(&it) => Self::Unsupported(ending.clone()),
+            _ => Self::Nothing,
+        };
+        let is_ending = (1..=LONGEST_ENDING).contains(&ending.chars().count())
+            && ending.chars().all(char::is_alphanumeric)
+            && !ending.chars().all(char::is_numeric);
+        let is_plain = name.len() == trimmed.len();
+        match named {
+            Self::Nothing if is_plain && is_ending && !stem.is_empty() && !is_device(out) => {
+                Self::Unknown(ending)
+            }
+            Self::Nothing => Self::Nothing,
+            named if is_plain => named,
+            _ => Self::Unknown(name[stem.len() + 1..].to_owned()),
+        }
+    }
+}
+
+fn is_device(out: &Path) -> bool {
+    out.starts_with("/dev")
+}
+
+/// The path with that ending in place of those that say something of a format.
+pub(super) fn with_ending(out: &Path, ending: &str) -> String {
+    let mut bare = out.with_extension("");
+    let says = |it: &Path| !matches!(Named::by(it), Named::Nothing | Named::Unknown(_));
+    while bare.extension().is_some() && says(&bare) {
+        bare.set_extension("");
+    }
+    let name = bare.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    shown_path(&bare.with_file_name(format!("{name}.{ending}"))).into_owned()
+}

@@ -1,0 +1,119 @@
+//! `qopen journal copy`: everything in one journal into another.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use futures_util::StreamExt as _;
+use qopen::journal::{Appended, DiskBackend, JournalError, PullState, Store};
+
+use crate::args::JournalVerb;
+use crate::database::{self, refuse_password};
+use crate::exit::{Exit, Failure};
+use crate::journal::{Location, cannot_open, open_at};
+use crate::report::count;
+use crate::say::{answer, say};
+use crate::values::out::refuse_scheme;
+
+/// Events that are read at a time.
+const BATCH: usize = 256;
+
+pub(crate) async fn run(verb: JournalVerb) -> Result<Exit, Failure> {
+    let JournalVerb::Copy { from, to } = verb;
+    let place = |path: &Path, what: &str| {
+        refuse_scheme(path).map_err(|reason| Failure::usage(format!("{what}: {reason}")))?;
+        let Some(url) = database::of(path) else {
+            return Ok(Arc::new(DiskBackend::new(path)) as Location);
+        };
+        refuse_password(what, url)?;
+        qopen::backend(url).map_err(|error| Failure::usage_of(what, &error))
+    };
+    let (from, to) = (place(&from, "the journal to copy")?, place(&to, "where it goes")?);
+    if from.to_string() == to.to_string() {
+        return Err(Failure::usage("a journal cannot be copied into itself"));
+    }
+    if !from.exists().await.map_err(|error| cannot_open(&from, &error))? {
+        return Err(Failure::usage(format!("there is no journal in {from}")));
+    }
+    let source = open_at(&from).await?;
+    let target = open_at(&to).await?;
+    let copied = copy(&*source, &*target).await;
+    let copied =
+        copied.map_err(|error| Failure::unexpected("the journal was not copied", &error))?;
+    let Copied { pulls, pages, items, events, left } = copied;
+    let (pulls, pages) = (count(pulls, "pull", "pulls"), count(pages, "page", "pages"));
+    let items = count(items, "item", "items");
+    let events = count(events, "event", "events");
+    answer!("{pulls}, {pages}, {items} in quarantine and {events} were copied");
+    Ok(if left == 0 { Exit::Complete } else { Exit::Incomplete })
+}
+
+#[derive(Debug, Default)]
+struct Copied {
+    pulls: u64,
+    pages: u64,
+    items: u64,
+    events: u64,
+    /// Pulls that were not copied.
+    left: u64,
+}
+
+/// Copies what the target does not have. May be broken off and done again at any time.
+async fn copy(source: &dyn Store, target: &dyn Store) -> Result<Copied, JournalError> {
+    let mut copied = Copied::default();
+    let mut pulls = source.pulls().await?;
+    // Which of two is later is told by the order in which a journal was told of them.
+    pulls.sort_by_key(|state| state.order);
+    for state in pulls {
+        if !state.damaged.is_empty() {
+            // There nobody would know that anything is missing.
+            let (pull, lost) = (&state.pull, state.damaged.len());
+            say!("qopen: {pull} is not copied: {lost} of its pages are damaged");
+            copied.left += 1;
+            continue;
+        }
+        copied.pages += copy_pull(source, target, &state).await?;
+        copied.pulls += 1;
+    }
+    let there = target.quarantined(None).await?;
+    for item in source.quarantined(None).await? {
+        if !there.contains(&item) {
+            target.quarantine(item).await?;
+            copied.items += 1;
+        }
+    }
+    let mut after = 0;
+    loop {
+        let waiting = source.waiting(after, BATCH).await?;
+        let Some(last) = waiting.last() else { break };
+        after = last.number;
+        for event in waiting {
+            copied.events += u64::from(target.put(event.event).await? == Appended::New);
+        }
+    }
+    Ok(copied)
+}
+
+async fn copy_pull(
+    source: &dyn Store,
+    target: &dyn Store,
+    state: &PullState,
+) -> Result<u64, JournalError> {
+    let mut copied = 0;
+    let before = target.pull(&state.pull).await?.map_or(0, |it| it.notes.len());
+    // Before the pages: whoever works at the target must not take them for a stranger's.
+    for noted in state.notes.iter().skip(before) {
+        target.restore(&state.pull, noted.clone()).await?;
+    }
+    let there = target.digests(&state.pull).await?;
+    let mut missing = source.digests(&state.pull).await?;
+    missing.retain(|digest| !there.contains(digest));
+    let mut pages = source.pages_of(&state.pull, &missing).await?;
+    while let Some(page) = pages.next().await {
+        target.append(page?).await?;
+        copied += 1;
+    }
+    if state.ended().is_none() {
+        target.want(&state.pull).await?;
+    }
+    Ok(copied)
+}

@@ -1,0 +1,219 @@
+//! Where lists go, as the command line names it.
+
+mod place;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use qopen::postgres::PostgresSink;
+use qopen::sink::{FileSink, ListKind, Sink, SinkError, file_name};
+use qopen::{PublishError, PublishOptions, Published, PulledList, publish_with};
+
+use crate::database;
+use crate::exit::{Failure, chain};
+use crate::format::Layout;
+use crate::say;
+pub(crate) use place::Place;
+
+/// Where lists go.
+#[derive(Clone, Debug)]
+pub(crate) enum Output {
+    /// Standard output; partial lists go to a file. The list waits in that folder until it is whole.
+    Stdout(Layout, Option<PathBuf>),
+    /// One file for everything.
+    File(FileSink),
+    /// A file for each robot, in a folder.
+    Folder(PathBuf, Layout),
+    /// Rows for each robot, in a database.
+    Database(PostgresSink),
+}
+
+impl Output {
+    pub(crate) fn new(path: &Path, layout: Layout) -> Result<Self, Failure> {
+        Ok(match path {
+            path if path == Path::new("-") => Self::Stdout(layout, None),
+            path if path.is_dir() => Self::Folder(path.to_owned(), layout),
+            path => match database::of(path) {
+                Some(url) => Self::Database(
+                    PostgresSink::new(url)
+                        .map_err(|error| Failure::usage_of("the output", &error))?,
+                ),
+                None => Self::File(layout.file(path)),
+            },
+        })
+    }
+
+    /// Puts temporary data of outputs without a folder of their own into `folder`.
+    pub(crate) fn in_folder(self, folder: Option<&Path>) -> Self {
+        match self {
+            Self::Stdout(layout, _) => Self::Stdout(layout, folder.map(Path::to_owned)),
+            Self::Database(sink) => Self::Database(sink.in_folder(folder)),
+            other => other,
+        }
+    }
+
+    pub(crate) fn is_stdout(&self) -> bool {
+        matches!(self, Self::Stdout(..))
+    }
+
+    /// The key under which publications are serialised.
+    pub(crate) fn place(&self) -> String {
+        match self {
+            Self::Stdout(..) => "-".to_owned(),
+            // However it is spelled, it is one.
+            Self::File(file) => file.path().display().to_string(),
+            Self::Folder(folder, _) => {
+                let real = std::fs::canonicalize(folder);
+                real.as_deref().unwrap_or(folder).display().to_string()
+            }
+            Self::Database(sink) => sink.location(),
+        }
+    }
+
+    /// Where a complete list of a robot, or several robots' together, is published.
+    pub(crate) fn sink(&self, robot: &str) -> Arc<dyn Sink> {
+        match self {
+            Self::Database(sink) => Arc::new(sink.clone()),
+            _ => Arc::new(self.file(robot)),
+        }
+    }
+
+    /// Removes temporary files of killed processes.
+    pub(crate) fn sweep(&self, robot: &str) {
+        match self {
+            Self::Database(_) => {}
+            _ => self.file(robot).sweep(),
+        }
+    }
+
+    /// Whether each robot's list is published by itself, as soon as it is there.
+    pub(crate) fn is_per_robot(&self) -> bool {
+        matches!(self, Self::Folder(..) | Self::Database(_))
+    }
+
+    /// Finds out now what would otherwise be found out when the pages are in.
+    pub(crate) fn check(&self, robots: &[&str]) -> Result<(), Failure> {
+        let fails = |error: SinkError| match &error {
+            SinkError::Database(_) | SinkError::TimedOut { .. } => {
+                let what = format!(
+                    "lists cannot be published to {}; is the database up, and is --out right?",
+                    self.place()
+                );
+                Failure::output(&what, &error)
+            }
+            error => Failure::usage_of("the output", error),
+        };
+        if let Some(why) = robots.iter().find_map(|robot| self.cannot_name(robot)) {
+            return Err(Failure::usage(format!("the output: {why}")));
+        }
+        match self {
+            Self::Stdout(..) if say::is_closed() => {
+                let closed = std::io::Error::other("it is closed");
+                Err(Failure::output("standard output cannot be written", &closed))
+            }
+            Self::Stdout(layout, folder) => {
+                layout.stdout().in_folder(folder.as_deref()).check().map_err(fails)
+            }
+            Self::File(sink) => sink.check().map_err(fails),
+            Self::Database(sink) => sink.check().map_err(fails),
+            Self::Folder(..) => {
+                robots.iter().try_for_each(|robot| self.file(robot).check().map_err(fails))
+            }
+        }
+    }
+
+    /// The file of a robot, or what stands for it.
+    pub(crate) fn file(&self, name: &str) -> FileSink {
+        match self {
+            Self::File(sink) => sink.clone(),
+            Self::Stdout(layout, _) => {
+                layout.file(format!("qopen-{}.{}", file_name(name), layout.ending()))
+            }
+            // A database has no file; nobody asks for it.
+            Self::Database(_) => Layout::default().file(file_name(name)),
+            Self::Folder(folder, layout) => layout.file_of_robot(folder, name),
+        }
+    }
+
+    /// The file whose quarantine holds items of no robot. Its name differs from every robot's.
+    pub(crate) fn unattributed(&self) -> FileSink {
+        match self {
+            Self::Folder(folder, layout) => {
+                layout.file(folder.join(format!("%unattributed.{}", layout.ending())))
+            }
+            other => other.file("unattributed"),
+        }
+    }
+
+    /// Why a robot's list cannot have a file of its own in the folder, and what to do. A long id is cut.
+    pub(crate) fn cannot_name(&self, robot: &str) -> Option<String> {
+        // File systems name at least 143 bytes. A folder that hangs is not asked about short names.
+        const SHORT: usize = 100;
+        let Self::Folder(folder, _) = self else { return None };
+        if file_name(robot).len() <= SHORT {
+            return None;
+        }
+        match self.file(robot).check_name() {
+            Err(SinkError::NameTooLong { .. }) => Some(format!(
+                "the robot's id {:?} ({} bytes) is too long for a file name in {}; pull it with `--out FILE`, or publish to a database: --out postgres://HOST/DATABASE",
+                beginning(robot),
+                robot.len(),
+                folder.display()
+            )),
+            _ => None,
+        }
+    }
+
+    /// Publishes lists that go together, and sets aside what could not be read beside them.
+    pub(crate) async fn publish(
+        &self,
+        lists: Vec<PulledList>,
+        kind: ListKind,
+        options: PublishOptions,
+    ) -> Result<Written, Unpublished> {
+        let name = lists.first().map_or_else(String::new, |list| match self {
+            Self::Stdout(..) => list.id().mark_id.to_string(),
+            _ => list.id().robot_id.to_string(),
+        });
+        let sink = match (self, kind) {
+            (Self::Stdout(layout, folder), ListKind::Complete) => {
+                let sink = layout.stdout().in_folder(folder.as_deref());
+                Arc::new(sink.quarantine_to(self.file(&name).quarantine_path()))
+            }
+            _ => self.sink(&name),
+        };
+        let published = publish_with(lists, sink, kind, options).await;
+        let Published { location, lists, set_aside, .. } =
+            published.map_err(|error| match &error {
+                PublishError::Superseded { pull, .. } => {
+                    Unpublished::Superseded(pull.clone(), chain("", &error))
+                }
+                PublishError::Empty { .. } => Unpublished::Failed(Failure::incomplete("", &error)),
+                error => Unpublished::Failed(Failure::output("", error)),
+            })?;
+        Ok(Written { location, lists, quarantine: set_aside })
+    }
+}
+
+/// The first characters of a long id, and `…`.
+fn beginning(id: &str) -> String {
+    const SHOWN: usize = 32;
+    match id.char_indices().nth(SHOWN) {
+        Some((at, _)) => format!("{}…", &id[..at]),
+        None => id.to_owned(),
+    }
+}
+
+/// Why nothing was written.
+pub(crate) enum Unpublished {
+    Failed(Failure),
+    /// The place already holds a later list.
+    Superseded(qopen::journal::PullId, String),
+}
+
+/// What was written.
+pub(crate) struct Written {
+    pub(crate) location: String,
+    pub(crate) lists: Vec<qopen::PublishedList>,
+    pub(crate) quarantine: Option<String>,
+}

@@ -1,0 +1,250 @@
+//! The doors of the control API: which requests are answered at all.
+//!
+//! A page in a browser can send requests to this machine, under any name that its author gives it. Three
+//! things that a page cannot choose tell such requests apart: `Host`, `Origin` and `Sec-Fetch-Site`.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::{Body, HttpBody as _, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use futures_util::StreamExt as _;
+use qopen::callback::listener::LocalAddress;
+use serde_json::json;
+
+use super::host::{Host, authority};
+use super::refusal::Refusal;
+
+/// The largest body of a request, in bytes.
+const LARGEST: usize = 64 * 1024;
+
+/// Time limit for a body.
+const BODY: Duration = Duration::from_secs(30);
+
+/// The longest text of an error that the framework words, in bytes.
+const WORDS: usize = 4096;
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// What every answer carries: a browser neither keeps it, guesses its kind, runs it nor shows it in a
+/// page of another site.
+const ON_EVERY_ANSWER: [(HeaderName, HeaderValue); 4] = [
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+    ),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        HeaderValue::from_static("same-origin"),
+    ),
+];
+
+/// The hosts that the control API answers to, besides loopback and the address of the connection.
+#[derive(Debug, Default)]
+pub(in crate::serve) struct Doors {
+    hosts: BTreeSet<Host>,
+}
+
+impl Doors {
+    pub(in crate::serve) fn new(hosts: BTreeSet<Host>) -> Self {
+        Self { hosts }
+    }
+
+    /// Fails for a request that a page of another site may have sent.
+    fn admit(&self, request: &Request) -> Result<(), Refusal> {
+        let host = self.host_of(request)?;
+        same_origin(request.headers(), &host)?;
+        same_site(request.headers())
+    }
+
+    /// The host and port that a request names, if it is one of ours.
+    fn host_of(&self, request: &Request) -> Result<(Host, Option<u16>), Refusal> {
+        let bad = |why: &str| Refusal(StatusCode::BAD_REQUEST, format!("the request {why}"));
+        let host = match one(request.headers(), &header::HOST) {
+            Ok(Some(host)) => host,
+            Ok(None) => return Err(bad("has no Host header")),
+            Err(()) => return Err(bad("has more than one Host header, or an unreadable one")),
+        };
+        let host = authority(host).ok_or_else(|| bad("has a Host header that is not a host"))?;
+        let local = request.extensions().get::<LocalAddress>();
+        let local = local.map(|it| Host::of(it.0.ip()));
+        let check = |host: &Host| match host {
+            host if host.is_loopback() || self.hosts.contains(host) => Ok(()),
+            host if local.as_ref() == Some(host) => Ok(()),
+            host => Err(Refusal(
+                StatusCode::MISDIRECTED_REQUEST,
+                format!(
+                    "the host {host} is not one that the control API answers to; `qopen serve --control-host {host}` allows it (QOPEN_CONTROL_HOST, `control_host`)"
+                ),
+            )),
+        };
+        check(&host.0)?;
+        // A target in absolute form names a host, too.
+        if let Some(target) = request.uri().authority() {
+            let target = authority(target.as_str());
+            check(&target.ok_or_else(|| bad("has a target whose host is not one"))?.0)?;
+        }
+        Ok(host)
+    }
+}
+
+/// The only value of a header; `Err` where it has several, or one that is not text.
+fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, ()> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => value.to_str().map(Some).map_err(drop),
+        (Some(_), Some(_)) => Err(()),
+    }
+}
+
+fn other_site(what: &str) -> Refusal {
+    let message = format!(
+        "{what}: a page of another site sent the request; programs send neither Origin nor Sec-Fetch-Site"
+    );
+    Refusal(StatusCode::FORBIDDEN, message)
+}
+
+/// Fails where `Origin` is not the host and port that the request names.
+fn same_origin(headers: &HeaderMap, host: &(Host, Option<u16>)) -> Result<(), Refusal> {
+    let Some(origin) =
+        one(headers, &header::ORIGIN).map_err(|()| other_site("the Origin is garbled"))?
+    else {
+        return Ok(());
+    };
+    let parts = origin.split_once("://").and_then(|(scheme, rest)| {
+        let usual = match scheme.to_ascii_lowercase().as_str() {
+            "http" => 80,
+            "https" => 443,
+            _ => return None,
+        };
+        Some((usual, authority(rest)?))
+    });
+    // Behind a proxy with TLS, the usual port is the one of the scheme that the browser speaks.
+    let is_same = parts.is_some_and(|(usual, (name, port))| {
+        name == host.0 && port.unwrap_or(usual) == host.1.unwrap_or(usual)
+    });
+    if is_same { Ok(()) } else { Err(other_site("the Origin is not this API's")) }
+}
+
+/// Fails where the browser says that another site caused the request.
+fn same_site(headers: &HeaderMap) -> Result<(), Refusal> {
+    match one(headers, &SEC_FETCH_SITE) {
+        Ok(None | Some("same-origin" | "none")) => Ok(()),
+        _ => Err(other_site("Sec-Fetch-Site is neither same-origin nor none")),
+    }
+}
+
+/// Whether probes ask for that path. They come under any host, and learn nothing of customers.
+fn is_probe(path: &str) -> bool {
+    matches!(path, "/healthz" | "/readyz")
+}
+
+/// Lets in what is no page of another site, and dresses every answer.
+pub(super) async fn guard(
+    State(doors): State<Arc<Doors>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let admitted = match is_probe(request.uri().path()) {
+        true => Ok(()),
+        false => doors.admit(&request),
+    };
+    let answer = match admitted {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => refusal.into_response(),
+    };
+    let mut answer = as_json(answer).await;
+    for (name, value) in ON_EVERY_ANSWER {
+        answer.headers_mut().insert(name, value);
+    }
+    answer
+}
+
+/// An error that the framework words, as JSON like all others.
+async fn as_json(answer: Response) -> Response {
+    let status = answer.status();
+    let kind = answer.headers().get(header::CONTENT_TYPE);
+    let is_error = status.is_client_error() || status.is_server_error();
+    if !is_error || kind.is_some_and(|it| it.as_bytes() == b"application/json") {
+        return answer;
+    }
+    let (mut parts, body) = answer.into_parts();
+    let words = to_bytes(body, WORDS).await.unwrap_or_default();
+    let words = String::from_utf8_lossy(&words);
+    let words = match (status, words.trim()) {
+        (StatusCode::METHOD_NOT_ALLOWED, _) => {
+            "this path does not take that method; Allow lists those that it takes".to_owned()
+        }
+        (_, "") => status.canonical_reason().unwrap_or("the request failed").to_owned(),
+        (_, words) => words.to_owned(),
+    };
+    let json = Json(json!({ "error": words })).into_response();
+    parts.headers.remove(header::CONTENT_LENGTH);
+    parts.headers.extend(json.headers().clone());
+    Response::from_parts(parts, json.into_body())
+}
+
+/// Takes bodies that are small and JSON. A page can send other kinds without asking first.
+pub(super) async fn only_json(request: Request, next: Next) -> Response {
+    match read_json(request).await {
+        Ok(request) => next.run(request).await,
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+async fn read_json(request: Request) -> Result<Request, Refusal> {
+    let (mut parts, body) = request.into_parts();
+    let reads = [Method::GET, Method::HEAD, Method::OPTIONS].contains(&parts.method);
+    let is_empty = body.is_end_stream();
+    // A form of a page has a kind also where it is empty.
+    let has_kind = parts.headers.contains_key(header::CONTENT_TYPE);
+    if !is_empty || has_kind && !reads {
+        let kind = one(&parts.headers, &header::CONTENT_TYPE).ok().flatten();
+        let kind = kind.and_then(|it| it.split(';').next()).unwrap_or_default().trim();
+        if !kind.eq_ignore_ascii_case("application/json") {
+            let message = "a body is JSON, and says so: send `content-type: application/json` with it (curl --json, or -H 'content-type: application/json')";
+            return Err(Refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, message.into()));
+        }
+    }
+    if is_empty {
+        return Ok(Request::from_parts(parts, body));
+    }
+    let too_large = || {
+        let message = format!("the body is larger than {LARGEST} bytes");
+        Refusal(StatusCode::PAYLOAD_TOO_LARGE, message)
+    };
+    if body.size_hint().lower() > LARGEST as u64 {
+        return Err(too_large());
+    }
+    let read = async {
+        let (mut body, mut bytes) = (body.into_data_stream(), Vec::new());
+        while let Some(piece) = body.next().await {
+            let piece = piece.map_err(|_| {
+                Refusal(StatusCode::BAD_REQUEST, "the body is malformed, or broke off".into())
+            })?;
+            if bytes.len() + piece.len() > LARGEST {
+                return Err(too_large());
+            }
+            bytes.extend_from_slice(&piece);
+        }
+        Ok(bytes)
+    };
+    let read = tokio::time::timeout(BODY, read).await.map_err(|_| {
+        let message = format!("the body took longer than {} s", BODY.as_secs());
+        Refusal(StatusCode::REQUEST_TIMEOUT, message)
+    });
+    let bytes = read??;
+    parts.headers.remove(header::TRANSFER_ENCODING);
+    Ok(Request::from_parts(parts, Body::from(bytes)))
+}
+
+#[cfg(test)]
+mod tests;

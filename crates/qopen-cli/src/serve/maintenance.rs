@@ -1,0 +1,62 @@
+//! Maintenance of the journal while the service runs.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use qopen::journal::Store;
+
+use super::service::Service;
+use crate::say::say;
+use crate::wiring;
+
+/// How often old pulls are looked for.
+const SWEEP: Duration = Duration::from_secs(3600);
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// Bytes that are written to the journal before it is looked for room that can be given back.
+const WORTH_COMPACTING: u64 = 256 << 20;
+
+/// How often it is looked whether room is to be given back.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// Has pulls that were left looked at, forgets what was kept long enough, and gives back the room of
+/// what was forgotten.
+pub(super) async fn run_maintenance(service: &Arc<Service>, retain: Duration) {
+    let mut swept: Option<Instant> = None;
+    let (mut compacted, mut gave_back, mut gave_all_back) = (0, None, None);
+    loop {
+        if swept.is_none_or(|at| at.elapsed() >= SWEEP.min(retain)) {
+            service.want_what_is_left().await;
+            crate::journal::expire(&*service.journal, retain, &service.under_way()).await;
+            swept = Some(Instant::now());
+        }
+        let stats = service.journal.stats();
+        // What was forgotten is to be gone within a day; room is looked for when there is none.
+        let is_past = |at: Option<Instant>, time| at.is_none_or(|at| at.elapsed() >= time);
+        let all = is_past(gave_all_back, DAY.min(retain));
+        let worth = stats.bytes - compacted >= WORTH_COMPACTING;
+        if all || worth || !stats.healthy && is_past(gave_back, Duration::from_secs(60)) {
+            give_back(&*service.journal, if all { 0 } else { 50 }).await;
+            compacted = service.journal.stats().bytes;
+            gave_back = Some(Instant::now());
+            gave_all_back = if all { gave_back } else { gave_all_back };
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            () = wiring::told(service.stopping.clone()) => return,
+        }
+    }
+}
+
+/// Gives back the room of what was forgotten.
+async fn give_back(journal: &dyn Store, share: u8) {
+    match journal.compact(share).await {
+        // A journal that is not healthy has said so.
+        Err(error) if journal.stats().healthy => {
+            let error = crate::exit::chain("the journal cannot give back room", &error);
+            say!("qopen: {error}");
+        }
+        _ => {}
+    }
+}
