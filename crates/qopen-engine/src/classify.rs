@@ -1,4 +1,4 @@
-//! What a payload means for us: the one reading that live callbacks, kept pages and captured ones share.
+//! Classifies payloads: live callbacks, kept pages and captured ones share this one reading.
 
 use qopen_assembler::{ContentDigest, Entry, PageDigest, PullKey, Seed};
 use qopen_journal::{Layer, PullId};
@@ -7,7 +7,7 @@ use qopen_types::{
     SkimError,
 };
 
-/// What an opened payload is.
+/// The content of an opened payload.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Classified {
@@ -15,16 +15,16 @@ pub enum Classified {
     Page(ClassifiedPage),
     /// The platform reports an error.
     Report {
-        /// The robot it is about.
+        /// The robot that the report is about.
         robot_id: Option<RobotId>,
-        /// The mark, where the report names one.
+        /// The mark, if the report names one.
         mark_id: Option<MarkId>,
         /// The platform's code; not 0.
         code: i64,
         /// The platform's message.
         message: String,
     },
-    /// Something that is no page and may hold one: to be kept for a person to look at.
+    /// A payload that is no page and may hold one: a person must look at it.
     Unreadable(Unreadable),
     /// An event of another kind.
     Other(EventType),
@@ -36,15 +36,16 @@ pub enum Classified {
 pub struct ClassifiedPage {
     /// The pull it names.
     pub pull: PullId,
-    /// Whether more pages are said to follow; `None` where the page does not say.
+    /// Whether the page says that more follow; `None` if it does not say.
     pub has_more: Option<bool>,
     /// Its accounts that have an id, each as 32 bytes.
     pub accounts: Vec<Entry>,
     /// The contents of its accounts that have no readable id.
     pub unidentified: Vec<ContentDigest>,
-    /// What had to be read otherwise than plainly.
+    /// Tolerated spellings that reading it needed.
     pub readings: Readings,
-    /// Whether the payload says that it is a page. Where it does not, only its pull's name does.
+    /// Whether the payload declares its event type. Otherwise only its pull's name marks it as a
+    /// page.
     pub declared: bool,
 }
 
@@ -57,19 +58,19 @@ impl ClassifiedPage {
     }
 }
 
-/// Something that could not be read, and what can be made out of whose it is.
+/// An unreadable payload, with as much of its pull's name as can be found.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Unreadable {
-    /// Where reading it ended.
+    /// The layer at which reading it ended.
     pub layer: Layer,
-    /// What is wrong; never quotes the payload.
+    /// The reason; never quotes the payload.
     pub reason: String,
-    /// The robot, where it could be read.
+    /// The robot, if it is readable.
     pub robot_id: Option<RobotId>,
-    /// The mark, where it could be read.
+    /// The mark, if it is readable.
     pub mark_id: Option<MarkId>,
-    /// What the payload says it carries, as far as that can be made out.
+    /// The declared event type, as far as it is readable.
     pub event_type: EventType,
 }
 
@@ -80,13 +81,13 @@ impl Unreadable {
         Some(PullId { robot_id, mark_id })
     }
 
-    /// Whether its text is damaged, and so may be whatever it says.
+    /// Whether its text is damaged, and with it perhaps its names.
     pub(crate) fn is_damaged(&self) -> bool {
         self.layer < Layer::Shape
     }
 
-    /// Whether it is an event of another kind, unless it names one of our pulls: it says that it is one,
-    /// and where it is damaged, nothing in it is a list of accounts.
+    /// Whether it is another event, unless it names an open pull: it declares another type and, if
+    /// damaged, has no list of accounts.
     pub(crate) fn says_other(&self, payload: &[u8]) -> bool {
         let has_accounts = || memchr::memmem::find(payload, b"account_list").is_some();
         match self.event_type {
@@ -127,7 +128,7 @@ fn undeclared(
     skim: Result<CallbackSkim<'_>, SkimError>,
     readings: Readings,
 ) -> Classified {
-    // What was repaired may say so now.
+    // A repaired text may declare its type.
     let event_type = match EventType::of_payload(text) {
         EventType::Absent => EventType::scan(text),
         event_type => event_type,
@@ -331,7 +332,7 @@ pub(crate) fn key_of(pull: &PullId) -> PullKey {
     PullKey::new(pull.robot_id.as_str(), pull.mark_id.as_str())
 }
 
-/// The digest by which an account's contents are told apart.
+/// The digest of an account's content.
 pub(crate) fn content_of(account: &qopen_types::AccountSkim<'_>) -> ContentDigest {
     ContentDigest::from_u128(account.digest().to_u128())
 }

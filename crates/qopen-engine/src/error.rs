@@ -4,7 +4,7 @@ use qopen_assembler::StartError;
 use qopen_journal::JournalError;
 use qopen_sink::SinkError;
 
-/// Why there is no outcome.
+/// The error of a pull without an outcome.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PullError {
@@ -20,7 +20,7 @@ pub enum PullError {
     /// The pull has not ended.
     #[error("the pull is under way; cancel it first")]
     UnderWay,
-    /// That the pull is started could not be kept, or what was kept not be read.
+    /// The journal could not note the start, or could not be read.
     #[error("the journal could not be used")]
     Journal(#[source] JournalError),
     /// The sink gave no sequence number.

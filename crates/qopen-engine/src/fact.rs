@@ -1,4 +1,4 @@
-//! Facts that the driver is told of, and how they are made of what the journal holds.
+//! Facts for the driver, and how they are made from the journal's records.
 
 use qopen_assembler::{ErrorReport, PageDigest, PullKey};
 use qopen_journal::{Journal, JournalError, PageRecord, PullId, PullState};
@@ -17,7 +17,7 @@ pub(crate) enum Fact {
 }
 
 impl Fact {
-    /// Whether it is about that pull.
+    /// Whether it belongs to this pull.
     pub(crate) fn is_of(&self, key: &PullKey) -> bool {
         match self {
             Self::Page(pull, ..)
@@ -32,8 +32,7 @@ impl Fact {
     }
 }
 
-/// What the driver is told of a pull besides its pages: what could not be read, what was released, and
-/// the platform's error.
+/// A pull's facts besides its pages: unreadable ones, released ones, and the platform's error.
 pub(crate) async fn notes_of(
     journal: &(impl Journal + ?Sized),
     state: &PullState,
@@ -47,7 +46,7 @@ pub(crate) async fn notes_of(
     Ok(facts)
 }
 
-/// A kept page, as the driver is told of it.
+/// The fact of a kept page.
 pub(crate) fn fact_of(page: PageRecord) -> Fact {
     let digest = digest_of(page.digest);
     match classify(page.payload.as_bytes()) {

@@ -1,4 +1,4 @@
-//! Taking up a pull that the journal knows: what was folded is folded again.
+//! Resumes a pull from the journal: folds its pages again.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -38,8 +38,7 @@ pub(crate) fn options(started: &Started) -> PullOptions {
         .allow_unidentified(started.allow_unidentified)
 }
 
-/// Reads what is there and decides how the pull goes on. `timing` is for a pull that someone else
-/// requested.
+/// Reads the journal and decides how the pull continues. `timing` is for an external pull.
 pub(crate) async fn prepare(
     journal: &dyn Journal,
     state: &PullState,
@@ -48,7 +47,7 @@ pub(crate) async fn prepare(
     let (mut fold, changes) = fold(journal, state).await?;
     let of_another = Started::new(timing.settle, timing.idle_timeout, timing.deadline);
     let (at, started) = state.started().unwrap_or((SystemTime::now(), &of_another));
-    // One that was begun anew counts from then.
+    // A restarted pull counts from its restart.
     let at = state.begun_anew().unwrap_or(at);
     let mut options = options(started);
     let ended = state.ended().and_then(|noted| match &noted.note {
@@ -56,17 +55,17 @@ pub(crate) async fn prepare(
         _ => None,
     });
     let mut start = Start::new(options);
-    // Complete is what it was, and stays so, unless pages are gone that it was made from.
+    // A complete pull stays complete, unless pages that it was made from are gone.
     let whole = ended.is_some_and(|(complete, pages)| complete && fold.pages() as u64 >= pages);
     if whole {
-        // What was published of it last, or would have been: the process may have died in between.
+        // Its last publication, or the one that was due: the process may have died in between.
         let published = state.published().map(|noted| &noted.note);
         start.ended = Some(match published {
             Some(Note::Published { revision, .. }) => {
                 let newer = state.has_newer_pages();
                 (*revision, newer.then(|| PageDigest::of(b"a page that came later")))
             }
-            // What may have been published is not published otherwise under the same number.
+            // A possibly published list is not published otherwise under the same number.
             _ => {
                 let newer = ended.is_some_and(|(_, pages)| state.pages > pages);
                 (1, newer.then(|| PageDigest::of(b"a page that came later")))
@@ -104,13 +103,13 @@ pub(crate) async fn prepare(
     Ok(Resumed { start, send_again, anew: ended.is_some() })
 }
 
-/// The list of a pull that the journal knows, folded from its pages, to be read or exported.
+/// The list of a pull in the journal, folded from its pages, to be read or exported.
 ///
-/// Nothing is awaited, noted or published. The revision is 0 where the list is not complete: then the list
-/// holds what was kept by now. `None` where the journal does not know the pull.
+/// Nothing is awaited, noted or published. The revision is 0 if the list is not complete: then it
+/// has what was kept by now. `None` if the journal does not know the pull.
 ///
 /// # Errors
-/// [`JournalError`], when the journal cannot be read.
+/// [`JournalError`], if the journal cannot be read.
 pub async fn kept_list(
     journal: &Arc<dyn Journal>,
     id: &PullId,
@@ -128,14 +127,14 @@ pub(crate) async fn list_of(
     timing: Timing,
 ) -> Result<Option<PulledList>, JournalError> {
     let Start { fold, ended, .. } = prepare(&**journal, state, timing).await?.start;
-    // A list whose pages are gone is not the list any more.
+    // A list without some of its pages is another list.
     let whole = fold.as_ref().is_some_and(|fold| fold.owed() == 0);
     let revision =
         ended.filter(|_| whole).map_or(0, |(revision, late)| revision + u32::from(late.is_some()));
     Ok(fold.map(|it| PulledList::done(state.pull.clone(), Arc::clone(journal), it, revision)))
 }
 
-/// Everything that the journal knows of the pull's pages, and what is new in it since it was published.
+/// The fold of everything that the journal has of the pull, and its changes since it was published.
 pub(crate) async fn fold(
     journal: &dyn Journal,
     state: &PullState,
@@ -163,7 +162,7 @@ pub(crate) async fn fold(
     Ok((fold, changes))
 }
 
-/// Folds kept pages, and tells what those change that came after a revision was published.
+/// Folds kept pages, and counts the changes of those that came after a published revision.
 pub(crate) struct Refold {
     fold: Fold,
     /// Pages of which the published revision was made.
@@ -198,7 +197,7 @@ impl Refold {
         }
     }
 
-    /// The fold, and what is new in it where something was published before.
+    /// The fold, and its changes if something was published before.
     pub(crate) fn finish(self) -> (Fold, Option<Changes>) {
         let Self { fold, before, later, .. } = self;
         let changes = before.map(|_| {

@@ -92,7 +92,7 @@ impl fmt::Display for Status {
     }
 }
 
-/// On what completeness rests.
+/// The grounds of completeness.
 fn grounds(basis: &Basis) -> String {
     if basis.earlier {
         return "the list was complete before".into();

@@ -1,4 +1,4 @@
-//! A claim as the parts of this crate hold it.
+//! A claim held by this process, shared by the driver and the publisher.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,24 +12,24 @@ use qopen_sink::ClaimedNote;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// How long the journal may take to answer until it counts as having been away.
+/// Time after which a silent journal counts as away.
 pub(crate) const HUNG: Duration = Duration::from_secs(1);
 
-/// Which start of a pull is meant: a mark may be used again when it is forgotten.
+/// Number of a pull's start: a mark may be used again after it was forgotten.
 pub(crate) type Generation = u64;
 
 pub(crate) struct Tenure {
     journal: Arc<dyn Workload>,
     claim: Claim,
     lease: Duration,
-    /// The pull as the driver was told of it; 0 until it was.
+    /// The pull's generation in the driver; 0 until the driver knows it.
     generation: AtomicU64,
-    /// Something was kept that the driver was not told of.
+    /// Whether the journal has something that the driver does not know.
     unseen: AtomicBool,
     /// No task reads `unseen` any more.
     finished: AtomicBool,
     lost: watch::Sender<bool>,
-    /// How far the driver was told of what is kept.
+    /// How far the driver knows the journal.
     told: Mutex<Option<Cursor>>,
     /// When a publication under it did its last step, while there is one.
     moved: Mutex<Option<Instant>>,
@@ -98,7 +98,7 @@ impl Tenure {
         moved.is_some_and(|at| at.elapsed() > patience)
     }
 
-    /// The claim counts no longer here, whatever the journal says: its lease is not to be renewed.
+    /// Gives up the claim in this process, whatever the journal says: its lease is not renewed.
     pub(crate) fn give_up(&self) {
         self.lost.send_replace(true);
     }
@@ -107,7 +107,7 @@ impl Tenure {
         *self.lost.borrow()
     }
 
-    /// What renewing it found.
+    /// Handles the result of a renewal.
     pub(crate) fn renewed(&self, renewed: Renewed) -> Fencing {
         match renewed {
             Renewed::Held { pages, notes } => {
@@ -157,7 +157,7 @@ impl fmt::Debug for Tenure {
     }
 }
 
-/// Keeps a fact about a pull: under its claim, where there is one.
+/// Keeps a note about a pull, under its claim if it has one.
 pub(crate) async fn note(
     journal: &dyn Journal,
     tenure: Option<&Arc<Tenure>>,

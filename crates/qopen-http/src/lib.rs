@@ -59,6 +59,9 @@ impl Sender {
     ///
     /// # Errors
     /// [`SendError::Token`], if there is no token.
+    ///
+    /// # Cancellation
+    /// After the future was dropped, the gateway may have issued a token.
     pub async fn check_token(&self) -> Result<(), SendError> {
         self.tokens.token().await.map(drop).map_err(SendError::Token)
     }

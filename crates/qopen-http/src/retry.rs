@@ -8,7 +8,7 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RetryPolicy {
-    /// Most attempts. Default 4; 1 never repeats.
+    /// Most attempts. Default 4; 0 and 1 never repeat.
     pub attempts: u32,
     /// First delay, doubled each time and jittered. Default 250 ms.
     pub min_delay: Duration,

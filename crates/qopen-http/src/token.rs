@@ -24,6 +24,9 @@ const RENEW_BEFORE: Duration = Duration::from_secs(300);
 
 /// Provides access tokens. A token fetched by one process may invalidate another's (protocol
 /// section 2): processes that share an app should share one source.
+///
+/// The sender may drop the futures of both methods at any time, as it does when its own request is
+/// cancelled.
 #[async_trait]
 pub trait TokenSource: Send + Sync + 'static {
     /// Returns a token that is believed to be valid.

@@ -1,4 +1,4 @@
-//! How old records are: by the time that was observed since, and never by what a clock says.
+//! The age of records, by observed time and never by a clock's reading.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -84,14 +84,13 @@ impl Ages {
         Observer { since: now, observed_ms: self.observed_ms }
     }
 
-    /// The number that every record from now on must have at least: what is written with a smaller one
-    /// would be taken for old.
+    /// The least number of every record from now on: a smaller number would make the record old.
     pub fn next(&self) -> u64 {
         self.marks.back().map_or(0, |mark| mark.1)
     }
 
-    /// Everything with a smaller number than `next` has been kept by now. Gives the number below which
-    /// everything is at least as old as `keep`.
+    /// Notes that everything with a smaller number than `next` has been kept by now. Returns the
+    /// number below which everything is at least as old as `keep`.
     pub fn older_than(&mut self, keep: Duration, next: u64) -> u64 {
         // A mark of what is not there yet says nothing: the journal is an older one than it.
         while self.marks.back().is_some_and(|mark| mark.1 > next) {

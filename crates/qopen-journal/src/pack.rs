@@ -1,4 +1,4 @@
-//! Payloads as they are stored: packed (LZ4) where that is worth it.
+//! Packs payloads (LZ4) if that saves space.
 
 /// Payloads of this many bytes or more are worth a blocking thread for packing: 256 KiB.
 pub const LARGE: usize = 256 << 10;

@@ -1,4 +1,4 @@
-//! What verified and could not be read.
+//! Quarantine: callbacks that verified and are unreadable.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use crate::record::Payload;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Layer {
-    /// The content is not base64 of whole blocks, or no key opens it. What is kept is the content.
+    /// The content is not base64 of whole blocks, or no key decrypts it. The item is the content.
     Content,
     /// The plaintext is not text.
     Text,
@@ -53,7 +53,7 @@ pub struct Quarantined {
     pub pull: Option<PullId>,
     /// Where reading it ended.
     pub layer: Layer,
-    /// What is wrong with it; never quotes it.
+    /// The reason; never quotes the payload.
     pub reason: String,
     /// The thing itself.
     pub payload: Payload,
@@ -74,7 +74,7 @@ impl Quarantined {
         Self { pull, layer, reason: reason.into(), payload }
     }
 
-    /// The digest of its payload, by which it is named.
+    /// The digest of its payload, which names the item.
     #[must_use]
     pub fn digest(&self) -> Digest {
         Digest::of(self.payload.as_bytes())

@@ -1,4 +1,4 @@
-//! What a check of a journal finds.
+//! The report of a journal's check.
 
 use std::fmt;
 
@@ -29,7 +29,7 @@ impl fmt::Display for Damage {
     }
 }
 
-/// What a journal on disk holds.
+/// The content of a journal on disk.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
@@ -41,6 +41,6 @@ pub struct Report {
     pub pulls: u64,
     /// Bytes of the files.
     pub bytes: u64,
-    /// What is not whole, in the order of files and offsets.
+    /// Damaged records, in the order of files and offsets.
     pub damage: Vec<Damage>,
 }

@@ -1,4 +1,4 @@
-//! What a journal holds of a pull.
+//! The state of a pull in a journal.
 
 use std::collections::BTreeSet;
 use std::time::SystemTime;
@@ -7,7 +7,7 @@ use qopen_types::{Digest, PullId};
 
 use crate::note::{EndState, Note, Noted, Started};
 
-/// What a journal holds of one pull, without the pages themselves.
+/// A pull in a journal, without its pages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PullState {
@@ -17,7 +17,7 @@ pub struct PullState {
     pub notes: Vec<Noted>,
     /// Different pages.
     pub pages: u64,
-    /// Bytes of storage that they take.
+    /// Bytes of storage of its pages.
     pub bytes: u64,
     /// When the last page came.
     pub last_page: Option<SystemTime>,
@@ -26,8 +26,8 @@ pub struct PullState {
     /// Its position in the journal's order of starts. Later pulls have greater numbers. A pull that was
     /// not started here has the position of its first record.
     pub order: u64,
-    /// Pages that were kept, or partly kept, and cannot be read any more: the list lacks what was
-    /// on them. A page of one of these digests that comes again makes good for it.
+    /// Pages that were kept, or partly kept, and cannot be read any more: the list lacks them. A
+    /// page with one of these digests repairs the loss when it comes again.
     pub damaged: Vec<Digest>,
 }
 
@@ -39,7 +39,7 @@ impl PullState {
         Self { pull, notes, pages: 0, bytes: 0, last_page: None, quarantined: 0, order: 0, damaged }
     }
 
-    /// How it was started, and when; `None` for a pull that someone else requested.
+    /// How and when it was started; `None` for an external pull.
     #[must_use]
     pub fn started(&self) -> Option<(SystemTime, &Started)> {
         self.notes.iter().find_map(|noted| match &noted.note {
@@ -123,7 +123,7 @@ impl PullState {
         self.notes.iter().any(|it| matches!(it.note, Note::Accepted { .. }))
     }
 
-    /// What was published of it last.
+    /// Its last publication.
     #[must_use]
     pub fn published(&self) -> Option<&Noted> {
         self.notes.iter().rev().find(|it| matches!(it.note, Note::Published { .. }))
@@ -209,7 +209,7 @@ impl PullState {
         self.pages > pages || self.notes[at..].iter().any(released)
     }
 
-    /// When anything was heard of it last.
+    /// When its last record was kept.
     #[must_use]
     pub fn last_activity(&self) -> Option<SystemTime> {
         self.notes.iter().map(|it| it.at).chain(self.last_page).max()

@@ -48,7 +48,7 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// A claim, as a journal gives it.
+    /// A claim that a journal has made.
     #[must_use]
     pub fn new(pull: PullId, epoch: i64) -> Self {
         Self { pull, epoch }
@@ -59,14 +59,14 @@ impl Claim {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fencing {
-    /// It does, and what was asked for is done.
+    /// It does, and the work was done.
     Held,
     /// It does not, and nothing was done: the lease had ended and another worker has the pull, or
     /// the pull is released.
     Fenced,
 }
 
-/// What renewing a claim found.
+/// The result of renewing a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Renewed {
@@ -81,16 +81,16 @@ pub enum Renewed {
     Fenced,
 }
 
-/// What a journal has to be done, and who does it.
+/// The queue of pulls that want a worker, and the workers' claims.
 ///
-/// A pull wants a worker from when it is [started](Note::Started) until one has
-/// [finished](Self::finish) it, and again whenever something is kept of it: a page, a note that was
-/// not made under a claim, an item in quarantine. A worker is given it by a claim with a lease.
-/// Renewed in time, the claim lasts; otherwise the pull is given to the next, under a greater epoch,
-/// and what the first does under its claim from then on is refused.
+/// A pull wants a worker from its [start](Note::Started) until one has [finished](Self::finish) it,
+/// and again whenever the journal keeps something of it: a page, a note without a claim, an item in
+/// quarantine. A worker has a pull by a claim with a lease. A renewed claim lasts. Otherwise the
+/// next worker claims the pull under a greater epoch, and the journal refuses what the first worker
+/// does under its claim from then on.
 ///
-/// Leases are measured by the journal's clock. Whether a journal in this process or a server keeps
-/// the claims makes no difference to their rules.
+/// The journal's clock measures leases. The rules are the same for a journal in this process and
+/// for a server.
 #[async_trait]
 pub trait Workload: Journal {
     /// Claims pulls that want a worker: at most `most`, for the time of the lease.
@@ -104,11 +104,11 @@ pub trait Workload: Journal {
         most: usize,
     ) -> Result<Vec<Claim>, JournalError>;
 
-    /// Lengthens claims, and says of each in turn whether it counts and whether there is news. What
-    /// is read after that is all that there is, but for what is news again.
+    /// Renews claims. Returns for each, in turn, whether it counts and whether there is news. A
+    /// reader after that sees everything but later news.
     ///
     /// # Errors
-    /// [`JournalError`]; the claims last as long as they did then.
+    /// [`JournalError`]; the claims then last as long as before.
     async fn renew(&self, claims: &[Claim], lease: Duration) -> Result<Vec<Renewed>, JournalError>;
 
     /// Keeps a fact about a pull, if the claim counts.
@@ -117,11 +117,11 @@ pub trait Workload: Journal {
     /// [`JournalError`]; nothing was promised then.
     async fn note_as(&self, claim: &Claim, note: Note) -> Result<Fencing, JournalError>;
 
-    /// Ends a claim: there is nothing to do for the pull until something is kept of it. What was kept
-    /// since the claim was renewed last is news to the next.
+    /// Ends a claim: the pull needs no worker until the journal keeps something of it. Records
+    /// since the last renewal are news to the next worker.
     ///
     /// # Errors
-    /// [`JournalError`]; the claim ends with its lease then.
+    /// [`JournalError`]; the claim then ends with its lease.
     async fn finish(&self, claim: &Claim) -> Result<Fencing, JournalError>;
 
     /// Releases a claim before the lease ends, for the next worker.
@@ -145,11 +145,11 @@ pub trait Workload: Journal {
         Ok(())
     }
 
-    /// How many refusals were noted, by whichever process. A journal of one process has none: there the
-    /// receiver's own count says it.
+    /// The number of noted refusals, of all processes. A journal of one process has none: there the
+    /// receiver's own count is used.
     ///
     /// # Errors
-    /// [`JournalError`], when the storage cannot be read.
+    /// [`JournalError`], if the storage cannot be read.
     async fn noted_refusals(&self) -> Result<u64, JournalError> {
         Ok(0)
     }
@@ -165,7 +165,7 @@ pub trait Workload: Journal {
     }
 }
 
-/// How long a pull may be held while it is forgotten.
+/// Longest time that a pull is held while it is forgotten.
 const TAKEN: Duration = Duration::from_secs(60);
 
 /// The claims of a journal that one process has to itself. They end with the process, and so do

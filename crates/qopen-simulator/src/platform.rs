@@ -68,6 +68,9 @@ impl Simulator {
     ///
     /// # Panics
     /// Outside a tokio runtime.
+    ///
+    /// # Cancellation
+    /// Dropping the future starts nothing.
     pub async fn start(config: SimulatorConfig) -> Result<Self, StartError> {
         let address = config.listen;
         let listener = TcpListener::bind(address).await;

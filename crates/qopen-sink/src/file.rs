@@ -15,9 +15,8 @@ use crate::{
 
 /// A file that holds a list, with mode 0600.
 ///
-/// A complete list takes the file's place by a rename, after it is on the disk; a partial one goes
-/// to the same name with `.partial` behind it. A symbolic link is followed, so that what it points
-/// to is replaced and not the link.
+/// A complete list replaces the file by a rename, after it is on the disk. A partial one goes to
+/// the same name with `.partial` behind it. A symbolic link is followed: its target is replaced.
 #[derive(Clone, Debug)]
 pub struct FileSink {
     path: PathBuf,
@@ -65,12 +64,12 @@ impl FileSink {
         with_suffix(&self.path, QUARANTINE)
     }
 
-    /// Writes what could not be read to [`quarantine_path`](Self::quarantine_path), one line each,
-    /// in one step and with mode 0600. With no lines, a file that is there is removed. True when
-    /// there is a file afterwards.
+    /// Writes unreadable items to [`quarantine_path`](Self::quarantine_path), one line each, in one
+    /// step and with mode 0600. With no lines, removes the file. Returns whether there is a file
+    /// afterwards.
     ///
     /// # Errors
-    /// [`SinkError`], when the file system does not do it.
+    /// [`SinkError`], if the file system fails.
     pub fn write_quarantine(&self, quarantine: Quarantine) -> Result<bool, SinkError> {
         Staged::new(self.quarantine_path(), quarantine)?.commit()
     }
@@ -90,10 +89,11 @@ impl FileSink {
         Ok(())
     }
 
-    /// Begins a list that is encoded already. Dropping it without committing leaves the file as it is.
+    /// Starts a list that is encoded already. Dropping it without committing leaves the file
+    /// unchanged.
     ///
     /// # Errors
-    /// [`SinkError`], when the folder cannot be written.
+    /// [`SinkError`], if the folder cannot be written.
     pub fn begin_encoded(&self) -> Result<EncodedFile, SinkError> {
         let target = self.target()?;
         let file = temporary::beside(folder(&target))?;
@@ -170,7 +170,7 @@ fn place(file: NamedTempFile, target: &Path) -> Result<(), SinkError> {
     File::open(folder).and_then(|it| it.sync_all()).map_err(SinkError::io("syncing", folder))
 }
 
-/// What could not be read, ready to be put in its place.
+/// Unreadable items, ready to be put in their place.
 pub(crate) struct Staged {
     path: PathBuf,
     file: Option<NamedTempFile>,
@@ -191,7 +191,7 @@ impl Staged {
         Ok(Self { path, file: Some(file) })
     }
 
-    /// Whether there is anything.
+    /// Whether there are any.
     pub(crate) fn is_some(&self) -> bool {
         self.file.is_some()
     }
@@ -200,8 +200,8 @@ impl Staged {
         self.file.as_ref().map(|_| self.path.display().to_string())
     }
 
-    /// Puts it in its place; where there is nothing, nothing is there afterwards. True where there is
-    /// something.
+    /// Puts the items in their place, or removes an earlier file if there are none. Returns whether
+    /// there are any.
     pub(crate) fn commit(self) -> Result<bool, SinkError> {
         match self.file {
             Some(file) => {
@@ -309,7 +309,7 @@ struct FileWriter {
     target: PathBuf,
     /// A partial list that a complete one makes worthless.
     superseded: Option<PathBuf>,
-    /// Where what could not be read goes, and that.
+    /// The place of unreadable items, and the items.
     beside: PathBuf,
     set_aside: Option<Staged>,
 }

@@ -21,7 +21,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// What a file of this format ends in, without the point.
+    /// The ending of a file of this format, without the point.
     #[must_use]
     pub const fn ending(self) -> &'static str {
         match self {

@@ -35,7 +35,7 @@ use qopen_types::{MarkId, RobotId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ListKind {
-    /// It is: it may take the place of the last one.
+    /// The list is complete: it may replace the last one.
     Complete,
     /// What had arrived when the pull ended early: it is put beside the last complete list.
     Partial,
@@ -53,11 +53,11 @@ pub trait Sink: Send + Sync {
     /// [`SinkError`], with the obstacle.
     fn check(&self) -> Result<(), SinkError>;
 
-    /// The next sequence number of the place's order of lists, if it keeps one. Taken when a pull starts.
-    /// The list with the greater number is the later one.
+    /// The next sequence number of the place's order of lists, if it keeps one. The engine takes it
+    /// when a pull starts. The list with the greater number is the later one.
     ///
     /// # Errors
-    /// [`SinkError`], when the place does not answer.
+    /// [`SinkError`], if the place does not answer.
     fn next_order(&self) -> Result<Option<u64>, SinkError> {
         Ok(None)
     }
@@ -115,15 +115,15 @@ pub trait Sink: Send + Sync {
     fn begin(&self, kind: ListKind) -> Result<Box<dyn ListWriter>, SinkError>;
 }
 
-/// Of whom a list is.
+/// Identifies a list: robot, mark and revision.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ListInfo<'a> {
-    /// The robot whose customers they are.
+    /// The robot of the customers.
     pub robot_id: &'a RobotId,
     /// The mark of the pull that they came by.
     pub mark_id: &'a MarkId,
-    /// Which revision of that pull's list it is.
+    /// The revision of the pull's list.
     pub revision: u32,
     /// The pull's sequence number ([`Sink::next_order`]). A list without one counts as the latest at its
     /// commit.
@@ -145,7 +145,7 @@ impl<'a> ListInfo<'a> {
     }
 }
 
-/// A list in its place.
+/// The result of a commit: a list in its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Committed {
@@ -206,9 +206,8 @@ pub trait ListWriter: Send {
         Ok(false)
     }
 
-    /// What could not be read, which is put in its place by the same commit, and takes the place of
-    /// what was set aside before, also where it is nothing. Given back by a writer that has no place
-    /// for it.
+    /// Sets unreadable items aside, to be put in their place by the same commit. They replace the
+    /// earlier ones, even if there are none. A writer without a place for them returns them.
     ///
     /// # Errors
     /// [`SinkError`]; the list can no longer be committed then.

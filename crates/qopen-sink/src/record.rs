@@ -1,4 +1,4 @@
-//! A customer as it is written: the robot, and then the account in the protocol's own names.
+//! A record of a list: the robot, and the account under the protocol's own names.
 
 use std::fmt;
 

@@ -51,8 +51,7 @@ impl StreamSink {
         self
     }
 
-    /// The same, with what could not be read in that file, where there is anything. It is there before
-    /// the list is.
+    /// Sets the file of unreadable items, which is written if there are any, before the list is.
     #[must_use]
     pub fn quarantine_to(mut self, path: impl Into<PathBuf>) -> Self {
         self.beside = Some(path.into());
@@ -66,7 +65,7 @@ impl StreamSink {
     }
 }
 
-/// What messages call the stream.
+/// The name of the stream, for messages.
 const NAME: &str = "the output stream";
 
 impl Sink for StreamSink {

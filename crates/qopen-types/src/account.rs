@@ -1,11 +1,11 @@
-//! What an account has beyond its fields.
+//! Methods of accounts.
 
 use crate::generated::layout::OBJECTS;
 use crate::{Account, Digest, Extra};
 
 impl Account {
-    /// The digest of the account as it is written: two accounts are the same when it is, in
-    /// whatever spelling they came.
+    /// The digest of the account's canonical JSON. Accounts with equal content have equal digests,
+    /// in whatever spelling they came.
     #[must_use]
     pub fn digest(&self) -> Digest {
         // Every member writes itself as plain JSON, which cannot fail in memory.

@@ -1,10 +1,10 @@
-//! What the gateway's answers mean.
+//! Results of the gateway's answers.
 
 use crate::endpoint::Answer as _;
 use crate::refusal::Refusal;
 use crate::{AccessTokenAnswer, AccessTokenGrant, Json, RobotAccountListAnswer, wire};
 
-/// An answer that does not say what it should.
+/// The error of an answer without the expected content.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AnswerError {
@@ -37,7 +37,7 @@ impl AccessTokenAnswer {
 }
 
 impl RobotAccountListAnswer {
-    /// The serial number under which the gateway filed the request, where it gave one.
+    /// The gateway's serial number of the request, if it gave one.
     #[must_use]
     pub fn serial_no(&self) -> Option<String> {
         let serial_no = wire::first_field(self.data.as_ref()?.as_str(), "serial_no");

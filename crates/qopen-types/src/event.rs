@@ -1,4 +1,4 @@
-//! What a callback says it carries.
+//! Event types of callbacks.
 
 use std::fmt;
 

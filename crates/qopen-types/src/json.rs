@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-/// A text that is not JSON. Its cause says where, and never quotes the text.
+/// The error of a text that is not JSON. Its cause has the position, and never quotes the text.
 #[derive(Debug, thiserror::Error)]
 #[error("the text is not one JSON value")]
 pub struct InvalidJson(#[source] Box<dyn std::error::Error + Send + Sync>);

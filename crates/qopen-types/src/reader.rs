@@ -1,7 +1,7 @@
-//! Reading JSON strictly, where it is spelled as usual, in one pass over the bytes.
+//! Reads the common form of JSON strictly, in one pass over the bytes.
 //!
-//! Every method gives `None` for what it does not take: not JSON, or JSON that needs a second thought.
-//! Then the general reader is asked.
+//! Every method returns `None` for other input, such as broken JSON or escapes. The general reader
+//! then reads it.
 
 /// A place in a text.
 pub(crate) struct Reader<'a> {
@@ -15,7 +15,7 @@ impl<'a> Reader<'a> {
         Self { text, bytes: text.as_bytes(), at: 0 }
     }
 
-    /// How far it is.
+    /// Its offset.
     pub(crate) fn at(&self) -> usize {
         self.at
     }
@@ -136,7 +136,7 @@ impl<'a> Reader<'a> {
         plain.then_some(text)
     }
 
-    /// A string as it is written between its quotes, and whether that is what it says.
+    /// A string between its quotes, and whether it is free of escapes.
     #[inline]
     pub(crate) fn string(&mut self) -> Option<(&'a str, bool)> {
         self.take(b'"')?;

@@ -1,4 +1,4 @@
-//! What can still be made out in a payload that is no longer JSON.
+//! Scans payloads that are no longer JSON.
 
 use std::collections::HashSet;
 

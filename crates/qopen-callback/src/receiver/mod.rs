@@ -38,7 +38,7 @@ const TRUSTED_LENGTH: usize = 1024 * 1024;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ReceiverConfig {
-    /// The path that takes callbacks. Default `/callback`.
+    /// The path of the route, beginning with `/`. Default `/callback`.
     pub path: String,
     /// Largest body, in bytes. Default 16 MiB.
     pub body_limit: usize,
@@ -86,6 +86,9 @@ struct Shared {
 /// | 503 | no memory for the body, or the handler could not keep the payload |
 ///
 /// [`ReceiverStats::refusals`] counts what a genuine callback may have suffered.
+///
+/// # Panics
+/// If `config.path` is not a path for an `axum::Router`: it must begin with `/`.
 pub fn router(
     ring: impl Into<SharedKeyring>,
     handler: Arc<dyn Handler>,

@@ -1,4 +1,4 @@
-//! Commands: what the other parts of the engine ask of the driver.
+//! Commands of the other parts of the engine to the driver.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ impl Driver {
             }
             Command::Release(pull, generation) => {
                 let key = key_of(&pull);
-                // What came meanwhile is in the journal.
+                // Facts of the meantime are in the journal.
                 if self.held.get(&key).is_some_and(|held| held.generation == generation) {
                     self.held.remove(&key);
                     self.forget_unstarted(&pull);
@@ -80,7 +80,7 @@ impl Driver {
             }
             Command::Cancel(pull, generation) => {
                 if self.is_current(&pull, generation) {
-                    // Ended before, most likely: a handle cancels when it is dropped.
+                    // Most likely it has ended: a handle cancels on drop.
                     let _ = self.assembler.cancel(now, &key_of(&pull));
                 }
             }
@@ -115,7 +115,7 @@ impl Driver {
         if self.held.contains_key(&key) || self.assembler.open_pulls().any(|open| *open == key) {
             return Err(PullError::UnderWay);
         }
-        // One that is not remembered is forgotten already.
+        // A pull that is not remembered is forgotten already.
         let _ = self.assembler.forget(now, &key);
         self.pulls.remove(&key);
         self.known.remove(&pull);

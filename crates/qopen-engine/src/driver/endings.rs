@@ -1,4 +1,4 @@
-//! Events of the assembler: progress and ends, noted in the journal and shown to those who wait.
+//! Events of the assembler: progress and ends, noted in the journal and shown to waiting callers.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::status::Status;
 use crate::tenure;
 
 impl Driver {
-    /// Hands every event to whom it concerns.
+    /// Handles every event of the assembler.
     pub(super) async fn speak(&mut self) {
         while let Some(event) = self.assembler.poll_event() {
             match event {
@@ -94,7 +94,7 @@ impl Driver {
                 }
                 Ok(_) => {}
                 Err(error) => {
-                    // The pages are what counts, and they are kept: the end follows from them again.
+                    // The pages count, and they are kept: the end follows from them again.
                     let error = &error as &dyn std::error::Error;
                     tracing::error!(%pull, error, "the end was not journaled");
                     if tenure.is_some() {
@@ -105,7 +105,7 @@ impl Driver {
                 }
             }
         }
-        // A page may open again what has failed, so that its fold stays where it is.
+        // A page may reopen a failed pull, so its fold stays where it is.
         let fold = match status {
             Status::Complete(_) => self.assembler.take_fold(key).map(Arc::new),
             _ => self.assembler.share_fold(key),

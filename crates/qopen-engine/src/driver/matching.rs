@@ -1,4 +1,4 @@
-//! Facts: which pull each belongs to, and when the assembler takes it.
+//! Facts: the pull that each belongs to, and when the assembler gets it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ impl Driver {
         self.take(at, fact);
     }
 
-    /// Hands out every event, and hands in what waited until there was room for its events.
+    /// Handles every event, and hands in the facts that waited for room.
     pub(super) async fn settle(&mut self) {
         self.speak().await;
         while let Some((at, fact)) = self.waiting.pop_front() {

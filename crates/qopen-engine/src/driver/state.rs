@@ -1,4 +1,4 @@
-//! The driver's state: the assembler, its clock, and what is known of each pull.
+//! The driver's state: the assembler, its clock, and each pull.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -25,9 +25,9 @@ pub(super) struct Entered {
     /// Held for as long as the assembler remembers the pull.
     pub(super) _lease: Arc<Lease>,
     pub(super) not_sent: Option<Arc<RequestError>>,
-    /// How long it was under way in processes before this one.
+    /// Time for which earlier processes followed it.
     pub(super) elapsed: Duration,
-    /// The claim that it is followed under.
+    /// The claim that it is followed under, if any.
     pub(super) tenure: Option<Arc<Tenure>>,
     /// Changes since the published revision, when the pull was resumed.
     pub(super) changes: Option<Changes>,
@@ -53,19 +53,19 @@ pub(crate) struct Driver {
     pub(super) facts: mpsc::Receiver<(Instant, Fact)>,
     /// Pulls that the caller forgot: a page of theirs may still be in flight.
     pub(super) let_go: BTreeSet<PullId>,
-    /// What was refused, and how much of it the assembler was told of.
+    /// The refusals, and how many of them the assembler knows.
     pub(super) refusals: Arc<dyn RefusalSource>,
     pub(super) refused: u64,
-    /// When the journal answered last, and when it is asked again where it does not.
+    /// When the journal answered last, and when to ask it again.
     pub(super) heard: Instant,
     pub(super) away: Option<Instant>,
     /// Ends that are not noted yet, and not announced before.
     pub(super) unnoted: BTreeMap<PullKey, Status>,
-    /// What waits until the assembler's events are taken.
+    /// Facts that wait until the assembler's events are polled.
     pub(super) waiting: VecDeque<(Time, Fact)>,
 }
 
-/// Time begins long before the driver does: what was signed before that has a time too.
+/// Time begins long before the driver does, so that earlier signatures have a time too.
 pub(super) const BEFORE: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 impl Driver {

@@ -1,4 +1,4 @@
-//! Pulls from their request to the day that they are forgotten.
+//! The life of pulls, from their request until they are forgotten.
 
 use std::sync::Arc;
 
@@ -17,12 +17,12 @@ use crate::resume::{self, options};
 use crate::under_way::UnderWay;
 
 impl Engine {
-    /// Starts a pull: journals it, sends the request in the background, and returns the handle.
-    /// Any number may be under way at once. Dropping the handle cancels the pull.
+    /// Starts a pull: journals it, sends the request in the background, and returns the handle. Any
+    /// number of pulls may be open at once. Dropping the handle cancels the pull.
     ///
     /// # Errors
-    /// [`PullError`], when the pull could not be started; nothing was sent then. That the platform
-    /// refused is an outcome, not an error.
+    /// [`PullError`], if the pull cannot be started; nothing was sent then. A refusal by the
+    /// platform is an outcome, not an error.
     pub async fn pull(&self, request: PullRequest) -> Result<Pull, PullError> {
         self.start_pull(request, None).await
     }
@@ -47,11 +47,11 @@ impl Engine {
         Ok(Pull::new(id, watched, Arc::clone(&inner.journal), None, under_way.cancel))
     }
 
-    /// As [`pull`](Self::pull), for a list that `sink` will publish: takes the sink's next sequence number
-    /// before it sends the request.
+    /// As [`pull`](Self::pull), for a list that `sink` will publish: takes the sink's next sequence
+    /// number before it sends the request.
     ///
     /// # Errors
-    /// As [`pull`](Self::pull); [`PullError::Place`], when the sink does not answer.
+    /// As [`pull`](Self::pull); [`PullError::Place`], if the sink does not answer.
     pub async fn pull_in_order(
         &self,
         request: PullRequest,
@@ -61,11 +61,11 @@ impl Engine {
         self.start_pull(request, order).await
     }
 
-    /// Journals that a pull is wanted. Whichever [`Worker`](crate::Worker) shares the journal takes it
-    /// up, and sends the request.
+    /// Journals a pull for a [`Worker`](crate::Worker) that shares the journal. The worker claims
+    /// it and sends the request.
     ///
     /// # Errors
-    /// [`PullError`], when that could not be kept, or there is such a pull already.
+    /// [`PullError`], if the journal did not keep it, or has such a pull already.
     pub async fn announce(&self, request: PullRequest) -> Result<PullId, PullError> {
         let inner = &self.inner;
         let id = inner.name(&request).await?;
@@ -89,9 +89,12 @@ impl Engine {
         list.map_err(PullError::Journal)
     }
 
-    /// The next pull that was adopted, as soon as a page of it has come; `None` when the
-    /// engine's driver has stopped. Dropping its handle does not end it. At most 256 wait to be asked for;
-    /// more go on unseen. Several callers take turns, and a caller that goes away loses nothing.
+    /// The next adopted pull, as soon as it has a page; `None` when the engine's driver has
+    /// stopped. Dropping its handle does not end it. At most 256 wait for a caller; more go on
+    /// unseen. Several callers take turns.
+    ///
+    /// # Cancellation
+    /// Dropping the future loses no pull.
     pub async fn adopted(&self) -> Option<Pull> {
         let (id, watched) = self.inner.adoptions.lock().await.recv().await?;
         // Not started here: its generation is 0.
@@ -119,7 +122,7 @@ impl Inner {
             Some(mark_id) => mark_id,
         };
         let id = PullId { robot_id: request.robot_id.clone(), mark_id };
-        // The journal in memory forgets what this process has forgotten.
+        // The journal in memory forgets the pulls that this process has forgotten.
         if request.mark_id.is_some()
             && self.journal.durability() != Durability::Memory
             && self.journal.pull(&id).await.map_err(PullError::Journal)?.is_some()

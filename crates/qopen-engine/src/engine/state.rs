@@ -1,4 +1,4 @@
-//! The engine itself: what its clones share, and the way in.
+//! The engine: the state that its clones share, and its input.
 
 use std::sync::Arc;
 
@@ -15,8 +15,8 @@ use crate::requester::Requester;
 use crate::tenure::Tenure;
 use crate::under_way::UnderWay;
 
-/// Pulls customer lists: a journal, an assembler and the clock that drives it. Cloning is cheap; the
-/// driver stops when the last clone is dropped.
+/// Pulls customer lists: a journal, an assembler and the clock that drives it. Cloning is cheap;
+/// the driver stops when the last clone is dropped.
 #[derive(Clone)]
 pub struct Engine {
     pub(super) inner: Arc<Inner>,
@@ -86,13 +86,13 @@ impl Engine {
         self.inner.intake.accept(incoming).await
     }
 
-    /// The way in for payloads, which does not keep the driver alive.
+    /// The input for payloads. It does not keep the driver alive.
     #[must_use]
     pub fn intake(&self) -> &Intake {
         &self.inner.intake
     }
 
-    /// What the engine counted so far.
+    /// What the engine has counted so far.
     #[must_use]
     pub fn stats(&self) -> &EngineStats {
         &self.inner.stats
@@ -102,7 +102,7 @@ impl Engine {
         &self.inner.driver
     }
 
-    /// From here on, a caller that goes away takes the pull with it.
+    /// From here on, dropping the caller's future cancels the pull.
     pub(super) fn under_way(&self, id: PullId) -> UnderWay {
         let driver = &self.inner.driver;
         UnderWay::new(driver.clone(), id, driver.next_generation())

@@ -1,4 +1,4 @@
-//! Pages: of pulls that are followed here, of pulls that the journal knows, and of others.
+//! Pages: of open pulls, of pulls that the journal knows, and of external ones.
 
 use std::sync::atomic::Ordering;
 

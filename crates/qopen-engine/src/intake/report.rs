@@ -28,8 +28,8 @@ pub(super) struct Report {
 }
 
 impl Intake {
-    /// An error report: it belongs to the pull that it names, or to its robot's only open one that had
-    /// been requested when it was signed; and the same report counts once.
+    /// Keeps an error report. It belongs to the pull that it names, or to its robot's only open one
+    /// that had been requested when it was signed. A repeated report counts once.
     pub(super) async fn report(
         &self,
         arrived: Instant,

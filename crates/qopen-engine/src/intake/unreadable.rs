@@ -1,4 +1,4 @@
-//! Payloads that could not be read, and what they stand against.
+//! Unreadable payloads, and the pulls that they count against.
 
 use qopen_journal::{Layer, Note, Payload, PullId, PullState, Quarantined};
 use qopen_types::{Digest, EventType};
@@ -13,7 +13,8 @@ use crate::fact::{Fact, digest_of};
 const DOUBTS: usize = 256;
 
 impl Intake {
-    /// An event that says that it is another, unless it names one of our pulls where a page does.
+    /// Takes another event by its declaration, unless it names an open pull in the place of a
+    /// page's mark.
     pub(super) async fn other_event(
         &self,
         arrived: Instant,
@@ -46,12 +47,12 @@ impl Intake {
         let ids = open.iter().map(|it| &it.pull);
         let Against { mut pulls, by_mark } =
             stands_against(payload.as_bytes(), robot, mark, unreadable.is_damaged(), ids);
-        // Also one that has ended, or that is adopted, where it is named in full.
+        // Ended and adopted pulls count too, if they are named in full.
         let mut known = None;
         if let Some(named) = unreadable.names().filter(|it| !pulls.contains(it)) {
             let ours = self.is_ours(&named) || self.is_in_journal(&named).await?;
             if ours {
-                // Then it is not another one whose name is damaged.
+                // Then it is not the damaged name of another pull.
                 pulls.clear();
             }
             if ours || self.strays.keep && pulls.is_empty() {
@@ -67,7 +68,7 @@ impl Intake {
         self.quarantine(arrived, against, layer, reason, payload).await
     }
 
-    /// Keeps a payload that could not be read, byte for byte, and has it stand against those pulls.
+    /// Keeps an unreadable payload, byte for byte, and counts it against these pulls.
     pub(super) async fn quarantine(
         &self,
         arrived: Instant,

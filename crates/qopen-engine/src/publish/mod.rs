@@ -1,4 +1,4 @@
-//! Publishing lists: the pages are read back from the journal, the winners written once, in order.
+//! Publishes lists: reads their pages back from the journal, and writes the winners once, in order.
 
 mod merge;
 mod published;
@@ -52,7 +52,7 @@ impl Outcome {
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct PublishOptions {
-    /// Whether an empty complete list may replace one that is not. Default false.
+    /// Whether an empty complete list may replace one with customers. Default false.
     pub allow_empty: bool,
 }
 
@@ -89,10 +89,10 @@ pub async fn read_out(
     write(lists, sink, ListKind::Complete, Purpose::Reading).await
 }
 
-/// What lists are written for.
+/// Why lists are written.
 #[derive(Clone, Copy)]
 enum Purpose {
-    /// To stand in the sink's place. The journal notes complete ones.
+    /// To replace the list in the sink. The journal notes complete ones.
     Publication(PublishOptions),
     /// For a single reader.
     Reading,
@@ -115,8 +115,8 @@ async fn write(
         }
         done
     };
-    // A thread of its own: it waits for reads that need the runtime's threads for blocking work, and
-    // for readers as slow as they like, and must not take those threads itself.
+    // A thread of its own: it waits for reads on the runtime's blocking threads, and for slow
+    // readers, and must not occupy those threads itself.
     let (done, result) = oneshot::channel();
     let thread = std::thread::Builder::new().name("qopen-publish".into());
     // The caller may have gone; the list is published all the same.
@@ -136,8 +136,8 @@ impl Work<'_> {
     fn run(&self, kind: ListKind, purpose: Purpose) -> Result<Published, PublishError> {
         let Self { lists, sink, runtime } = *self;
         let is_complete = kind == ListKind::Complete;
-        // What could not be read takes the place of what was set aside before; the journal notes the
-        // list; an empty list is refused in the place of one that is not.
+        // Unreadable items replace the earlier ones. The journal notes the list. An empty list does
+        // not replace one with customers.
         let (keep, note, guard) = match purpose {
             Purpose::Publication(options) => {
                 (true, is_complete, is_complete && !options.allow_empty)
@@ -227,7 +227,7 @@ impl Work<'_> {
             Ok(committed) => committed,
             Err(SinkError::Declined) => return Err(PublishError::Fenced),
             Err(SinkError::Superseded) => {
-                // Which of them it is, the sink says when it is asked.
+                // The sink chooses one when it is asked.
                 for (list, order) in lists.iter().zip(&orders) {
                     self.must_not_be_superseded(list, *order)?;
                 }
@@ -290,7 +290,7 @@ pub(crate) fn order_at(state: &PullState, sink: &dyn Sink) -> Option<u64> {
     })
 }
 
-/// The next place in the order of a sink's lists, to be noted with a pull; `None` where it keeps none.
+/// A sink's next place in the order of lists, to note with a pull; `None` if it keeps no order.
 pub(crate) async fn next_order(sink: Arc<dyn Sink>) -> Result<Option<Note>, SinkError> {
     let asked = tokio::task::spawn_blocking(move || {
         let order = sink.next_order()?;

@@ -1,4 +1,4 @@
-//! What is in the segments, and where: everything but the payloads.
+//! The index of the segments: the content and place of every record, without the payloads.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
@@ -12,7 +12,7 @@ use super::scan::Hole;
 use super::segment::Location;
 use crate::{Note, Noted, PullId, PullState};
 
-/// What a record says, besides its payload.
+/// A record's content, without its payload.
 #[derive(Debug, Default)]
 pub(super) struct Entry {
     pub(super) pull: Option<PullId>,
@@ -21,7 +21,7 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// `None` where it is a note that this version does not know.
+    /// `None` for a note that this version does not know.
     pub(super) fn of(header: &Header, body: &Body<'_>) -> Option<Self> {
         let note = match header.kind {
             Kind::Note => Some(serde_json::from_slice(&body.payload()?).ok()?),
@@ -45,7 +45,7 @@ struct Kept {
 struct Pull {
     pages: BTreeMap<Digest, Kept>,
     notes: BTreeMap<u64, (Noted, Location)>,
-    /// Pages that are lost, with the record that says so, where there is one.
+    /// Lost pages, each with the record that notes the loss, if there is one.
     lost: BTreeMap<Digest, Option<Kept>>,
     bytes: u64,
     last_page: Option<SystemTime>,
@@ -271,13 +271,13 @@ impl Index {
         self.void_at.insert((at.segment, at.offset), seq);
     }
 
-    /// Whether what was stored of a pull with that number was forgotten since.
+    /// Whether a record of a pull with this number was forgotten since.
     fn is_void(&self, id: &PullId, seq: u64) -> bool {
         let of = |void: &Void| matches!(void, Void::Pull(pull) if pull == id);
         self.voids.range(seq..).any(|(_, (void, _))| of(void))
     }
 
-    /// Everything of a pull that was stored before.
+    /// Forgets every earlier record of a pull.
     fn forget(&mut self, id: &PullId, before: u64) {
         let Self { pulls, places, quarantine, .. } = self;
         let mut stays = |seq: u64, at: Location| {
@@ -299,15 +299,15 @@ impl Index {
         }
     }
 
-    /// Everything of a segment that is still wanted when the segment goes, in the order in which it
-    /// is stored. Records that make others void go with the segments for which they are needed.
+    /// The needed records of a segment that goes, in their order. Records that void others go with
+    /// the segments for which they are needed.
     pub(super) fn wanted(&self, segment: u32) -> Vec<Location> {
         let oldest = self.segments.keys().next() == Some(&segment);
         let needed = |void: &Void| !oldest && self.is_needed(void, Some(segment));
         self.records(segment, needed)
     }
 
-    /// Whether there is anything left that a record makes void, other than in that segment.
+    /// Whether a record that this one voids is left outside that segment.
     fn is_needed(&self, void: &Void, but_for: Option<u32>) -> bool {
         match void {
             Void::Pull(_) | Void::Item => true,
@@ -317,7 +317,7 @@ impl Index {
         }
     }
 
-    /// Everything of a segment that counts, in the order in which it is stored.
+    /// The records of a segment that count, in their order.
     pub(super) fn live(&self, segment: u32) -> Vec<Location> {
         self.records(segment, |void| self.is_needed(void, None))
     }
@@ -353,7 +353,7 @@ impl Index {
         }
     }
 
-    /// What a hole means for pulls: the pages that are lost by it, each with its pull.
+    /// The pages that a hole may have lost, each with its pull.
     pub(super) fn blame(&mut self, segment: u32, hole: &Hole) -> Vec<(PullId, Digest)> {
         let mut lost = Vec::new();
         match hole.header {

@@ -1,4 +1,4 @@
-//! One process at a time: a lock file that says who holds it.
+//! The lock file, which names its holder: one process at a time uses a journal.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Write as _};
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::at::{At, unavailable};
 use crate::JournalError;
 
-/// Holds the journal's folder until it is dropped; a process that dies gives it up too.
+/// Holds the journal's folder until it is dropped, or the process dies.
 #[derive(Debug)]
 pub(super) struct Lock {
     file: File,

@@ -52,7 +52,7 @@ use recover::Loaded;
 use shared::Shared;
 use writer::{Append, Job, Writer};
 
-/// Appends that may wait for the writing thread before those who append wait too.
+/// Appends that may wait for the writing thread before their callers wait too.
 const QUEUE: usize = 1024;
 
 /// A journal in a folder. What it has kept survives the process and the machine, as far as the disk
@@ -71,7 +71,7 @@ pub struct DiskJournal {
     thread: Option<JoinHandle<()>>,
     report: Report,
     claims: Claims,
-    /// Given up last.
+    /// Dropped last.
     _lock: Lock,
 }
 
@@ -119,7 +119,7 @@ impl DiskJournal {
         Ok(Self { shared, jobs, thread, report, claims: Claims::default(), _lock: lock })
     }
 
-    /// What was found when the journal was opened.
+    /// The result of the check at opening.
     #[must_use]
     pub fn report(&self) -> &Report {
         &self.report
@@ -365,7 +365,7 @@ impl Upkeep for DiskJournal {
         Ok(gone)
     }
 
-    /// A little at a time: appends wait for no more than 1 MiB of it, and it takes no more than
+    /// Works in steps: appends wait for at most 1 MiB of it, and it uses at most
     /// [`compaction_rate`](DiskOptions::compaction_rate) of the disk.
     async fn compact(&self, share: u8) -> Result<u64, JournalError> {
         let (reply, answer) = oneshot::channel();
