@@ -24,6 +24,7 @@ mod service;
 mod status;
 mod tenure;
 mod under_way;
+mod whose;
 mod worker;
 
 pub use accepted::{Accepted, Incoming, NotKept};
