@@ -25,6 +25,7 @@ mod service;
 mod status;
 mod tenure;
 mod under_way;
+mod whose;
 mod worker;
 
 pub use accepted::{Accepted, Incoming, NotKept};

@@ -5,7 +5,6 @@ use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
 use qopen_journal::{Claim, Fencing, JournalError, PullId, PullState, WorkerId, Workload};
 use qopen_sink::{Sink, SinkError};
 use tokio::sync::{Mutex, mpsc};
@@ -15,7 +14,7 @@ use uuid::Uuid;
 
 use crate::engine::Engine;
 use crate::error::PullError;
-use crate::fact::{fact_of, notes_of};
+use crate::fact::Unseen;
 use crate::publish;
 use crate::pull::Pull;
 use crate::tenure::{HUNG, Tenure};
@@ -337,18 +336,12 @@ impl Keeper {
         let (driver, told) = (self.engine.driver(), tenure.told().clone());
         let (kept, cursor) = self.journal.digests_since(pull, told.as_ref()).await?;
         let Some(missing) = driver.missing(pull, kept).await else { return Ok(false) };
-        if !missing.is_empty() {
-            let mut pages = self.journal.pages_of(pull, &missing).await?;
-            while let Some(page) = pages.next().await {
-                driver.tell(fact_of(page?)).await;
-            }
-        }
-        *tenure.told() = cursor;
-        let Some(state) = self.journal.facts_of(pull).await? else { return Ok(true) };
-        for fact in notes_of(&*self.journal, &state).await? {
+        let mut unseen = Unseen::of(&*self.journal, pull, &missing).await?;
+        while let Some(fact) = unseen.next().await? {
             driver.tell(fact).await;
         }
-        if state.is_cancel_requested() {
+        *tenure.told() = cursor;
+        if unseen.is_cancel_requested() {
             driver.cancel(pull.clone(), tenure.generation());
         }
         Ok(true)

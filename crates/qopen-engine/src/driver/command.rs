@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use qopen_assembler::{ErrorReport, StartError, Time};
+use qopen_assembler::{StartError, Time};
 use qopen_journal::PullId;
 
 use super::matching::has_anything;
 use super::state::{Driver, Held};
 use crate::classify::key_of;
 use crate::error::PullError;
-use crate::fact::digest_of;
+use crate::fact::report_of;
 use crate::messages::{Command, Start, Watched};
 use crate::requester::RequestError;
 use crate::tenure::Generation;
@@ -65,12 +65,9 @@ impl Driver {
             Command::Refused => self.assembler.handle_refusal(now),
             Command::OutageBegan(since) => self.outage_began(since),
             Command::OutageEnded => self.outage_ended(),
-            Command::Missing(pull, mut digests, reply) => {
+            Command::Missing(pull, kept, reply) => {
                 let key = key_of(&pull);
-                let missing = self.assembler.progress(&key).map(|_| {
-                    digests.retain(|it| !self.assembler.has_page(&key, digest_of(*it)));
-                    digests
-                });
+                let missing = self.assembler.progress(&key).map(|_| self.missing(&key, kept));
                 // The caller may have gone.
                 let _ = reply.send(missing);
             }
@@ -135,7 +132,7 @@ impl Driver {
 
     /// A pull that was started a moment ago goes on from where it was.
     fn begin(&mut self, now: Time, pull: PullId, generation: Generation, start: Start) -> Watched {
-        let key = key_of(&pull);
+        let (key, id) = (key_of(&pull), pull.clone());
         let watched = self.enter(pull, generation);
         if let Some(entered) = self.pulls.get_mut(&key) {
             (entered.elapsed, entered.tenure) = (start.elapsed, start.tenure);
@@ -146,9 +143,7 @@ impl Driver {
             let _ = self.assembler.merge(now, &key, &fold);
         }
         if let Some((code, message)) = start.reported {
-            let (robot, mark) = (key.robot().to_owned(), Some(key.mark().to_owned()));
-            let report = ErrorReport { robot, mark, code, message, signed: None };
-            self.assembler.handle_error(now, report);
+            self.assembler.handle_error(now, report_of(&id, code, message));
         }
         watched
     }

@@ -1,16 +1,16 @@
-//! Facts: the pull that each belongs to, and when the assembler gets it.
+//! Facts: when the assembler takes each, and what it opens.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use qopen_assembler::{Fold, PullKey, Time, Verdict};
+use qopen_assembler::{Fold, Time, Verdict};
 use qopen_journal::PullId;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::state::{Driver, Entered};
 use crate::classify::key_of;
-use crate::fact::Fact;
+use crate::fact::{Fact, report_of};
 use crate::messages::{Lease, Seen, Watched};
 use crate::tenure::Generation;
 
@@ -38,9 +38,7 @@ impl Driver {
     }
 
     fn hand_in(&mut self, now: Time, fact: Fact) {
-        if let Some(key) = self.held_for(&fact)
-            && let Some(held) = self.held.get_mut(&key)
-        {
+        if let Some(held) = self.held.get_mut(&key_of(fact.pull())) {
             held.facts.push((now, fact));
             return;
         }
@@ -68,13 +66,10 @@ impl Driver {
             Fact::Released(pull, digest) => {
                 self.assembler.handle_released(now, &key_of(&pull), digest);
             }
-            Fact::Error(report) => self.assembler.handle_error(now, report),
+            Fact::Error { pull, code, message } => {
+                self.assembler.handle_error(now, report_of(&pull, code, message));
+            }
         }
-    }
-
-    /// The pull that is being resumed and that owns this fact.
-    fn held_for(&self, fact: &Fact) -> Option<PullKey> {
-        self.held.keys().find(|key| fact.is_of(key)).cloned()
     }
 
     /// A pull that the assembler has opened by itself, because pulls are adopted.

@@ -8,8 +8,9 @@ use tokio::time::Instant;
 use super::state::{Intake, not_kept};
 use super::unreadable::of_these;
 use crate::accepted::{Accepted, NotKept};
-use crate::classify::{ClassifiedPage, stands_against};
+use crate::classify::ClassifiedPage;
 use crate::fact::{Fact, digest_of};
+use crate::whose::{Names, stands_against};
 
 /// Bytes of external pulls' pages that one process keeps: 64 MiB.
 const STRANGERS: u64 = 64 << 20;
@@ -59,8 +60,7 @@ impl Intake {
     ) -> Result<Accepted, NotKept> {
         let open = self.open_pulls().await?;
         let ids = open.iter().map(|it| &it.pull);
-        let (robot, mark) = (Some(&named.robot_id), Some(&named.mark_id));
-        let near = stands_against(payload.as_bytes(), robot, mark, false, ids).pulls;
+        let near = stands_against(payload.as_bytes(), Names::of(&named), false, ids).pulls;
         self.stats.count_stranger(named.clone(), near.first().cloned());
         tracing::debug!(pull = %named, "a page of a pull that was not started here");
         if near.is_empty() {

@@ -44,11 +44,7 @@ async fn an_open_pull_is_deleted_without_a_list() {
 #[tokio::test(start_paused = true)]
 async fn a_deletion_waits_for_a_publication_to_its_place() {
     let scene = Scene::new();
-    let release = scene.shelf.hang();
-    let id = scene.enqueue("m").await;
-    scene.page("m", 1, false).await;
-    scene.told.wait_for("publishing m", 1).await;
-    scene.told.let_the_clock_advance();
+    let (id, release) = scene.hang_at("m").await;
     let began = tokio::time::Instant::now();
     assert!(!scene.service.purge(&id).await.unwrap());
     assert_eq!(began.elapsed().as_secs(), 5);
@@ -78,11 +74,7 @@ async fn a_resumed_pull_is_published_again_or_waits_for_what_is_missing() {
 #[tokio::test(start_paused = true)]
 async fn a_service_that_stops_gives_a_publication_three_seconds_and_leaves_the_rest() {
     let scene = Scene::new();
-    let release = scene.shelf.hang();
-    scene.enqueue("m").await;
-    scene.page("m", 1, false).await;
-    scene.told.wait_for("publishing m", 1).await;
-    scene.told.let_the_clock_advance();
+    let (_, release) = scene.hang_at("m").await;
     let (journal, shelf, took) = scene.stop().await;
     assert_eq!(took.as_secs(), 3);
     assert!(shelf.lists().is_empty());

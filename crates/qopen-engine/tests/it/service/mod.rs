@@ -58,11 +58,7 @@ async fn a_publication_that_fails_is_repeated_after_twice_the_time_up_to_a_minut
 #[tokio::test(start_paused = true)]
 async fn one_list_at_a_time_is_published_to_a_place() {
     let scene = Scene::new();
-    let release = scene.shelf.hang();
-    scene.enqueue("first").await;
-    scene.page("first", 1, false).await;
-    scene.told.wait_for("publishing first", 1).await;
-    scene.told.let_the_clock_advance();
+    let (_, release) = scene.hang_at("first").await;
     let second = scene.enqueue("second").await;
     scene.page("second", 1, false).await;
     scene.followed(&second).await;

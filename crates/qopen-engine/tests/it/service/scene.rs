@@ -18,11 +18,14 @@ use super::kept::Kept;
 use crate::support::{Answer, Platform, ROBOT, builder_on, incoming, page_of};
 
 /// What a [`Shelf`] does with the next list.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum Next {
     Fails,
-    /// The writer blocks until the test drops the sender.
-    Hangs(Arc<Mutex<mpsc::Receiver<()>>>),
+    /// The sink says that a list is begun, and blocks until the test drops the other sender.
+    Hangs {
+        begun: mpsc::Sender<()>,
+        released: mpsc::Receiver<()>,
+    },
 }
 
 /// A list that was committed: its mark, its revision, whether it is complete, and its customers.
@@ -42,13 +45,6 @@ impl Shelf {
 
     pub fn then(&self, next: Next) {
         self.next.lock().unwrap().push_back(next);
-    }
-
-    /// Hangs at the next list until the sender is dropped.
-    pub fn hang(&self) -> mpsc::Sender<()> {
-        let (release, hung) = mpsc::channel();
-        self.then(Next::Hangs(Arc::new(Mutex::new(hung))));
-        release
     }
 }
 
@@ -71,8 +67,11 @@ impl Sink for Shelf {
             Some(Next::Fails) => {
                 return Err(SinkError::TimedOut { step: "waiting", limit: Duration::ZERO });
             }
-            // An error says that the sender was dropped.
-            Some(Next::Hangs(hung)) => drop(hung.lock().unwrap().recv()),
+            Some(Next::Hangs { begun, released }) => {
+                begun.send(()).unwrap();
+                // An error says that the sender was dropped.
+                let _ = released.recv();
+            }
             None => {}
         }
         let list = (String::new(), 0, kind == ListKind::Complete, 0);
@@ -252,6 +251,18 @@ impl Scene {
 
     pub async fn page(&self, mark: &str, account: usize, has_more: bool) {
         self.engine.accept(incoming(page_of(mark, account, has_more))).await.unwrap();
+    }
+
+    /// Has a pull's publication hang until the sender is dropped. The clock advances meanwhile.
+    pub async fn hang_at(&self, mark: &str) -> (PullId, mpsc::Sender<()>) {
+        let ((begun, list), (release, released)) = (mpsc::channel(), mpsc::channel());
+        self.shelf.then(Next::Hangs { begun, released });
+        let id = self.enqueue(mark).await;
+        self.page(mark, 1, false).await;
+        self.told.wait_for(&format!("publishing {mark}"), 1).await;
+        tokio::task::spawn_blocking(move || list.recv()).await.unwrap().unwrap();
+        self.told.let_the_clock_advance();
+        (id, release)
     }
 
     pub async fn state(&self, id: &PullId) -> PullState {
