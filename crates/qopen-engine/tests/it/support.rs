@@ -92,7 +92,7 @@ pub fn incoming(payload: impl Into<Vec<u8>>) -> Incoming {
     Incoming::new(Payload::new(payload))
 }
 
-/// Publishes to a file while the clock stands still, and returns the ids of the accounts in it.
+/// Publishes to a file in no virtual time, and returns the ids of the accounts in it.
 pub async fn published(
     publication: impl Future<Output = Result<Published, PublishError>>,
 ) -> Result<BTreeSet<String>, PublishError> {
