@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use qopen::Replay;
-use qopen::sink::{ListKind, ListWriter, Record, Sink, SinkError};
+use qopen::sink::{Committed, ListKind, ListWriter, Record, Sink, SinkError};
 
 type Rows = BTreeMap<String, String>;
 
@@ -38,13 +38,13 @@ impl ListWriter for Writer {
         Ok(())
     }
 
-    fn commit(self: Box<Self>) -> Result<String, SinkError> {
+    fn commit(self: Box<Self>) -> Result<Committed, SinkError> {
         let Self { table, kind, rows } = *self;
         // A partial list never replaces a complete one.
         if kind == ListKind::Complete {
             *table.0.lock().unwrap_or_else(PoisonError::into_inner) = rows;
         }
-        Ok("memory".into())
+        Ok(Committed::new("memory"))
     }
 }
 
