@@ -10,10 +10,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::error::PullError;
+use crate::held_claim::{Generation, HeldClaim};
 use crate::progress::Progress;
 use crate::requester::RequestError;
 use crate::status::Status;
-use crate::tenure::{Generation, Tenure};
 
 /// Something that this side wants or did. Few: bounded by the number of pulls.
 pub(crate) enum Command {
@@ -63,14 +63,14 @@ pub(crate) struct Start {
     /// Changes of the fold since it was published.
     pub(crate) changes: Option<Changes>,
     /// The claim that it is followed under, if any.
-    pub(crate) tenure: Option<Arc<Tenure>>,
+    pub(crate) held_claim: Option<Arc<HeldClaim>>,
 }
 
 impl Start {
     /// From nothing.
     pub(crate) fn new(options: PullOptions) -> Self {
-        let (fold, reported, ended, changes, tenure) = (None, None, None, None, None);
-        Self { options, fold, elapsed: Duration::ZERO, reported, ended, changes, tenure }
+        let (fold, reported, ended, changes, held_claim) = (None, None, None, None, None);
+        Self { options, fold, elapsed: Duration::ZERO, reported, ended, changes, held_claim }
     }
 }
 

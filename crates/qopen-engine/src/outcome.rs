@@ -7,10 +7,10 @@ use qopen_assembler::Fold;
 use qopen_journal::{Changes, Journal, PullId};
 use tokio::sync::watch;
 
+use crate::held_claim::HeldClaim;
 use crate::messages::{Lease, Seen};
 use crate::progress::Progress;
 use crate::status::Status;
-use crate::tenure::Tenure;
 
 /// The outcome of a pull.
 #[derive(Clone, Debug)]
@@ -43,7 +43,7 @@ pub struct PulledList {
     pub(crate) id: PullId,
     pub(crate) journal: Arc<dyn Journal>,
     /// The claim that it is published under, if any.
-    pub(crate) tenure: Option<Arc<Tenure>>,
+    pub(crate) held_claim: Option<Arc<HeldClaim>>,
     source: Source,
 }
 
@@ -59,15 +59,15 @@ impl PulledList {
     pub(crate) fn new(
         id: PullId,
         journal: Arc<dyn Journal>,
-        tenure: Option<Arc<Tenure>>,
+        held_claim: Option<Arc<HeldClaim>>,
         seen: watch::Receiver<Seen>,
         lease: Arc<Lease>,
     ) -> Self {
-        Self { id, journal, tenure, source: Source::Live { seen, _lease: lease } }
+        Self { id, journal, held_claim, source: Source::Live { seen, _lease: lease } }
     }
 
     pub(crate) fn done(id: PullId, journal: Arc<dyn Journal>, fold: Fold, revision: u32) -> Self {
-        Self { id, journal, tenure: None, source: Source::Done(Arc::new(fold), revision) }
+        Self { id, journal, held_claim: None, source: Source::Done(Arc::new(fold), revision) }
     }
 
     /// The robot and mark.

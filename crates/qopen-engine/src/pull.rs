@@ -10,10 +10,10 @@ use tokio::sync::watch;
 
 use crate::cancel::CancelOnDrop;
 use crate::error::PullError;
+use crate::held_claim::HeldClaim;
 use crate::messages::{Seen, Watched};
 use crate::outcome::{Outcome, PulledList};
 use crate::progress::Progress;
-use crate::tenure::Tenure;
 
 /// A request for a list.
 #[derive(Clone, Debug)]
@@ -117,11 +117,11 @@ impl Pull {
         id: PullId,
         watched: Watched,
         journal: Arc<dyn Journal>,
-        tenure: Option<Arc<Tenure>>,
+        held_claim: Option<Arc<HeldClaim>>,
         cancel: CancelOnDrop,
     ) -> Self {
         let Watched { seen, lease } = watched;
-        let list = PulledList::new(id, journal, tenure, seen.clone(), lease);
+        let list = PulledList::new(id, journal, held_claim, seen.clone(), lease);
         Self { seen, list, cancel }
     }
 

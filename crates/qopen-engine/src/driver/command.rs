@@ -9,9 +9,9 @@ use super::matching::has_anything;
 use super::state::{Driver, Held};
 use crate::error::PullError;
 use crate::fact::report_of;
+use crate::held_claim::Generation;
 use crate::messages::{Command, Start, Watched};
 use crate::requester::RequestError;
-use crate::tenure::Generation;
 
 /// Forgotten pulls that are remembered as such.
 const LET_GO: usize = 1024;
@@ -134,7 +134,7 @@ impl Driver {
         let (key, id) = (PullKey::from(&pull), pull.clone());
         let watched = self.enter(pull, generation);
         if let Some(entered) = self.pulls.get_mut(&key) {
-            (entered.elapsed, entered.tenure) = (start.elapsed, start.tenure);
+            (entered.elapsed, entered.held_claim) = (start.elapsed, start.held_claim);
             entered.changes = start.changes;
         }
         if let Some(fold) = start.fold.filter(has_anything) {

@@ -6,10 +6,10 @@ use qopen_assembler::{Anomaly, Event, Failure, Fold, PullKey};
 use qopen_journal::{Durability, Fencing, Note, PullId};
 
 use super::state::Driver;
+use crate::held_claim;
 use crate::messages::Ended;
 use crate::progress::Progress;
 use crate::status::Status;
-use crate::tenure;
 
 impl Driver {
     /// Handles every event of the assembler.
@@ -59,10 +59,11 @@ impl Driver {
     /// A page came after the pull had failed: it is open again, in the journal too.
     async fn reopened(&mut self, key: &PullKey) {
         let Some(entered) = self.pulls.get(key) else { return };
-        let (pull, tenure) = (entered.pull.clone(), entered.tenure.clone());
+        let (pull, held_claim) = (entered.pull.clone(), entered.held_claim.clone());
         tracing::info!(%pull, "a page came after the pull had ended; it waits again");
         let journal = Arc::clone(&self.journal);
-        let noted = self.ask(tenure::note(&*journal, tenure.as_ref(), &pull, Note::Resumed)).await;
+        let noted =
+            self.ask(held_claim::note(&*journal, held_claim.as_ref(), &pull, Note::Resumed)).await;
         if let Err(error) = noted {
             // Its end follows, and is noted again.
             let error = &error as &dyn std::error::Error;
@@ -85,8 +86,8 @@ impl Driver {
         let note = Note::Ended { status: status.end_state(), why, accounts, pages };
         let ended_before = matches!(&status, Status::Complete(basis) if basis.earlier);
         if !ended_before {
-            let (tenure, journal) = (entered.tenure.clone(), Arc::clone(&self.journal));
-            match self.ask(tenure::note(&*journal, tenure.as_ref(), &pull, note)).await {
+            let (held_claim, journal) = (entered.held_claim.clone(), Arc::clone(&self.journal));
+            match self.ask(held_claim::note(&*journal, held_claim.as_ref(), &pull, note)).await {
                 Ok(Fencing::Fenced) => {
                     tracing::warn!(%pull, "another worker has taken the pull over");
                     return self.let_go_of(&pull);
@@ -96,7 +97,7 @@ impl Driver {
                     // The pages count, and they are kept: the end follows from them again.
                     let error = &error as &dyn std::error::Error;
                     tracing::error!(%pull, error, "the end was not journaled");
-                    if tenure.is_some() {
+                    if held_claim.is_some() {
                         // The pull must not count as ended before that is noted.
                         self.unnoted.insert(key.clone(), status);
                         return;

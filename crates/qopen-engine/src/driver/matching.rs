@@ -10,8 +10,8 @@ use tokio::time::Instant;
 
 use super::state::{Driver, Entered};
 use crate::fact::{Fact, report_of};
+use crate::held_claim::Generation;
 use crate::messages::{Lease, Seen, Watched};
-use crate::tenure::Generation;
 
 impl Driver {
     pub(super) async fn take_at(&mut self, arrived: Instant, fact: Fact) {
@@ -95,7 +95,7 @@ impl Driver {
             _lease: Arc::clone(&lease),
             not_sent: None,
             elapsed: Duration::ZERO,
-            tenure: None,
+            held_claim: None,
             changes: None,
         };
         self.pulls.insert(key, entered);

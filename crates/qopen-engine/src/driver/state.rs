@@ -10,12 +10,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use crate::fact::Fact;
+use crate::held_claim::{Generation, HeldClaim};
 use crate::known::KnownPulls;
 use crate::messages::{Lease, Seen, Watched};
 use crate::refusals::RefusalSource;
 use crate::requester::RequestError;
 use crate::status::Status;
-use crate::tenure::{Generation, Tenure};
 
 pub(super) struct Entered {
     pub(super) pull: PullId,
@@ -28,7 +28,7 @@ pub(super) struct Entered {
     /// Time for which earlier processes followed it.
     pub(super) elapsed: Duration,
     /// The claim that it is followed under, if any.
-    pub(super) tenure: Option<Arc<Tenure>>,
+    pub(super) held_claim: Option<Arc<HeldClaim>>,
     /// Changes since the published revision, when the pull was resumed.
     pub(super) changes: Option<Changes>,
 }

@@ -9,10 +9,10 @@ use tokio::sync::mpsc;
 use crate::accepted::{Accepted, Incoming, NotKept};
 use crate::counts::EngineStats;
 use crate::handle::DriverHandle;
+use crate::held_claim::HeldClaim;
 use crate::intake::Intake;
 use crate::messages::Watched;
 use crate::requester::Requester;
-use crate::tenure::Tenure;
 use crate::under_way::UnderWay;
 
 /// Pulls customer lists: a journal, an assembler and the clock that drives it. Cloning is cheap;
@@ -110,9 +110,14 @@ impl Engine {
 }
 
 impl Inner {
-    pub(super) fn send(&self, pull: &UnderWay, tenure: Option<Arc<Tenure>>, need_tag_info: bool) {
+    pub(super) fn send(
+        &self,
+        pull: &UnderWay,
+        held_claim: Option<Arc<HeldClaim>>,
+        need_tag_info: bool,
+    ) {
         let (requester, journal) = (Arc::clone(&self.requester), Arc::clone(&self.journal));
-        pull.send(requester, journal, tenure, need_tag_info);
+        pull.send(requester, journal, held_claim, need_tag_info);
     }
 }
 
