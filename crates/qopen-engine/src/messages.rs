@@ -95,17 +95,17 @@ pub(crate) struct Ended {
 /// A pull's view, and the pin that keeps its pages.
 pub(crate) struct Watched {
     pub(crate) seen: watch::Receiver<Seen>,
-    pub(crate) lease: Arc<Lease>,
+    pub(crate) pin: Arc<PagePin>,
 }
 
 /// As long as anyone holds it, the pull's pages stay in the journal.
 #[derive(Debug)]
-pub(crate) struct Lease {
+pub(crate) struct PagePin {
     pub(crate) pull: PullId,
     pub(crate) released: mpsc::UnboundedSender<PullId>,
 }
 
-impl Drop for Lease {
+impl Drop for PagePin {
     fn drop(&mut self) {
         // Without a driver the page has no reader left.
         let _ = self.released.send(self.pull.clone());

@@ -8,7 +8,7 @@ use qopen_journal::{Changes, Journal, PullId};
 use tokio::sync::watch;
 
 use crate::held_claim::HeldClaim;
-use crate::messages::{Lease, Seen};
+use crate::messages::{PagePin, Seen};
 use crate::progress::Progress;
 use crate::status::Status;
 
@@ -50,7 +50,7 @@ pub struct PulledList {
 #[derive(Clone)]
 enum Source {
     /// A pull of an engine: it may yet be revised.
-    Live { seen: watch::Receiver<Seen>, _lease: Arc<Lease> },
+    Live { seen: watch::Receiver<Seen>, _pin: Arc<PagePin> },
     /// A fold that is done, and its revision.
     Done(Arc<Fold>, u32),
 }
@@ -61,9 +61,9 @@ impl PulledList {
         journal: Arc<dyn Journal>,
         held_claim: Option<Arc<HeldClaim>>,
         seen: watch::Receiver<Seen>,
-        lease: Arc<Lease>,
+        pin: Arc<PagePin>,
     ) -> Self {
-        Self { id, journal, held_claim, source: Source::Live { seen, _lease: lease } }
+        Self { id, journal, held_claim, source: Source::Live { seen, _pin: pin } }
     }
 
     pub(crate) fn done(id: PullId, journal: Arc<dyn Journal>, fold: Fold, revision: u32) -> Self {

@@ -120,8 +120,8 @@ impl Pull {
         held_claim: Option<Arc<HeldClaim>>,
         cancel: CancelOnDrop,
     ) -> Self {
-        let Watched { seen, lease } = watched;
-        let list = PulledList::new(id, journal, held_claim, seen.clone(), lease);
+        let Watched { seen, pin } = watched;
+        let list = PulledList::new(id, journal, held_claim, seen.clone(), pin);
         Self { seen, list, cancel }
     }
 

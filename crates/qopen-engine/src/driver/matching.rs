@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::state::{Driver, Entered};
 use crate::fact::{Fact, report_of};
 use crate::held_claim::Generation;
-use crate::messages::{Lease, Seen, Watched};
+use crate::messages::{PagePin, Seen, Watched};
 
 impl Driver {
     pub(super) async fn take_at(&mut self, arrived: Instant, fact: Fact) {
@@ -83,7 +83,7 @@ impl Driver {
 
     pub(super) fn enter(&mut self, pull: PullId, generation: Generation) -> Watched {
         let key = PullKey::from(&pull);
-        let lease = Arc::new(Lease { pull: pull.clone(), released: self.released.clone() });
+        let pin = Arc::new(PagePin { pull: pull.clone(), released: self.released.clone() });
         let progress = self.progress(&key, &pull);
         let (seen, watching) = watch::channel(Seen { progress, ended: None, gone: false });
         self.known.insert(&pull);
@@ -92,14 +92,14 @@ impl Driver {
             pull,
             generation,
             seen,
-            _lease: Arc::clone(&lease),
+            _pin: Arc::clone(&pin),
             not_sent: None,
             elapsed: Duration::ZERO,
             held_claim: None,
             changes: None,
         };
         self.pulls.insert(key, entered);
-        Watched { seen: watching, lease }
+        Watched { seen: watching, pin }
     }
 }
 

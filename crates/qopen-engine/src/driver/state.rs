@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::fact::Fact;
 use crate::held_claim::{Generation, HeldClaim};
 use crate::known::KnownPulls;
-use crate::messages::{Lease, Seen, Watched};
+use crate::messages::{PagePin, Seen, Watched};
 use crate::refusals::RefusalSource;
 use crate::requester::RequestError;
 use crate::status::Status;
@@ -23,7 +23,7 @@ pub(super) struct Entered {
     pub(super) generation: Generation,
     pub(super) seen: watch::Sender<Seen>,
     /// Held for as long as the assembler remembers the pull.
-    pub(super) _lease: Arc<Lease>,
+    pub(super) _pin: Arc<PagePin>,
     pub(super) not_sent: Option<Arc<RequestError>>,
     /// Time for which earlier processes followed it.
     pub(super) elapsed: Duration,
