@@ -11,6 +11,7 @@ mod error;
 mod fact;
 mod handle;
 mod held_claim;
+mod in_flight;
 mod intake;
 mod known;
 mod messages;
@@ -24,7 +25,6 @@ mod requester;
 mod resume;
 mod service;
 mod status;
-mod under_way;
 mod whose;
 mod worker;
 

@@ -37,18 +37,18 @@ impl Engine {
             Ok(Fencing::Fenced) => Err(PullError::Fenced),
             noted => noted.map(drop).map_err(PullError::Journal),
         };
-        let under_way = self.under_way(id.clone());
+        let in_flight = self.in_flight(id.clone());
         // From here on facts of the pull are held until its fold is there: the journal is read
         // after.
-        let _hold = inner.driver.hold(id, under_way.generation).await?;
+        let _hold = inner.driver.hold(id, in_flight.generation).await?;
         let state = inner.journal.pull(id).await.map_err(PullError::Journal)?;
         let state = state.ok_or(PullError::NotInJournal)?;
         let resumed = resume::prepare(&*inner.journal, &state, inner.timing).await;
         let Resumed { mut start, send_again, anew } = resumed.map_err(PullError::Journal)?;
         start.held_claim = held_claim.map(Arc::clone);
-        let watched = inner.driver.start(id, under_way.generation, start).await?;
+        let watched = inner.driver.start(id, in_flight.generation, start).await?;
         if let Some(held_claim) = held_claim {
-            held_claim.is_taken_up_as(under_way.generation);
+            held_claim.is_taken_up_as(in_flight.generation);
         }
         // From here on, a failure is the journal's: the pull is then released, not cancelled.
         let letting_go = LetGo { driver: &inner.driver, held_claim };
@@ -67,14 +67,14 @@ impl Engine {
             if state.is_unsent() {
                 noted(note(Note::Requested).await)?;
             }
-            inner.send(&under_way, held_claim.map(Arc::clone), need_tag_info);
+            inner.send(&in_flight, held_claim.map(Arc::clone), need_tag_info);
         }
         if cancelled {
-            under_way.cancel.call();
+            in_flight.cancel.call();
         }
         letting_go.not_after_all();
         let journal = Arc::clone(&inner.journal);
-        Ok(Pull::new(id.clone(), watched, journal, held_claim.map(Arc::clone), under_way.cancel))
+        Ok(Pull::new(id.clone(), watched, journal, held_claim.map(Arc::clone), in_flight.cancel))
     }
 }
 

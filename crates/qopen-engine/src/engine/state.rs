@@ -10,10 +10,10 @@ use crate::accepted::{Accepted, Incoming, NotKept};
 use crate::counts::EngineStats;
 use crate::handle::DriverHandle;
 use crate::held_claim::HeldClaim;
+use crate::in_flight::InFlight;
 use crate::intake::Intake;
 use crate::messages::Watched;
 use crate::requester::Requester;
-use crate::under_way::UnderWay;
 
 /// Pulls customer lists: a journal, an assembler and the clock that drives it. Cloning is cheap;
 /// the driver stops when the last clone is dropped.
@@ -103,16 +103,16 @@ impl Engine {
     }
 
     /// From here on, dropping the caller's future cancels the pull.
-    pub(super) fn under_way(&self, id: PullId) -> UnderWay {
+    pub(super) fn in_flight(&self, id: PullId) -> InFlight {
         let driver = &self.inner.driver;
-        UnderWay::new(driver.clone(), id, driver.next_generation())
+        InFlight::new(driver.clone(), id, driver.next_generation())
     }
 }
 
 impl Inner {
     pub(super) fn send(
         &self,
-        pull: &UnderWay,
+        pull: &InFlight,
         held_claim: Option<Arc<HeldClaim>>,
         need_tag_info: bool,
     ) {

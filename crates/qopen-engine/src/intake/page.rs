@@ -24,8 +24,8 @@ impl Intake {
         payload: Payload,
     ) -> Result<Accepted, NotKept> {
         let pull = page.pull.clone();
-        let under_way = self.is_ours(&pull);
-        if !under_way && !self.is_in_journal(&pull).await? {
+        let in_flight = self.is_ours(&pull);
+        if !in_flight && !self.is_in_journal(&pull).await? {
             // A payload that does not declare itself a page cannot belong to an unknown pull.
             if !page.declared || !self.strays.keep {
                 return self.stranger(arrived, pull, payload).await;
@@ -34,7 +34,7 @@ impl Intake {
         self.stats.count_readings(page.readings);
         let record = PageRecord::new(pull.clone(), payload);
         let digest = PageDigest::from(record.digest);
-        if under_way {
+        if in_flight {
             // Seen and not yet kept: the pull must not settle while the journal is at it.
             self.tell(arrived, Fact::Owed(pull.clone(), digest)).await?;
         }
@@ -43,7 +43,7 @@ impl Intake {
             self.stats.count_duplicate();
         }
         // The pull may have been resumed meanwhile, from the journal as of before.
-        if !under_way && !self.is_ours(&pull) {
+        if !in_flight && !self.is_ours(&pull) {
             tracing::debug!(%pull, "a page came of a pull that is not under way here; it is kept");
             return Ok(Accepted::Page);
         }

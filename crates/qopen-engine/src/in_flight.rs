@@ -13,7 +13,7 @@ use crate::held_claim::{self, Generation, HeldClaim};
 use crate::requester::{RequestError, Requester};
 
 /// A pull that is being started. Dropping it cancels the pull.
-pub(crate) struct UnderWay {
+pub(crate) struct InFlight {
     pub(crate) id: PullId,
     pub(crate) generation: Generation,
     pub(crate) cancel: CancelOnDrop,
@@ -21,7 +21,7 @@ pub(crate) struct UnderWay {
     sending: Arc<Mutex<Option<AbortHandle>>>,
 }
 
-impl UnderWay {
+impl InFlight {
     pub(crate) fn new(driver: DriverHandle, id: PullId, generation: Generation) -> Self {
         let sending = Arc::new(Mutex::new(None));
         let cancel = cancel(driver.clone(), id.clone(), generation, Arc::clone(&sending));
