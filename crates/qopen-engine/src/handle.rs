@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::error::PullError;
 use crate::fact::Fact;
 use crate::held_claim::{Generation, HeldClaim};
-use crate::messages::{Command, Start, Watched};
+use crate::messages::{Command, PullWatch, Start};
 use crate::requester::RequestError;
 
 /// Facts that may wait for the driver before their senders wait too.
@@ -77,7 +77,7 @@ impl DriverHandle {
         pull: &PullId,
         generation: Generation,
         start: Start,
-    ) -> Result<Watched, PullError> {
+    ) -> Result<PullWatch, PullError> {
         let (reply, answer) = oneshot::channel();
         let start = Box::new(start);
         self.ask(Command::Start { pull: pull.clone(), generation, start, reply })?;

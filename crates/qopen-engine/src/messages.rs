@@ -29,7 +29,7 @@ pub(crate) enum Command {
         pull: PullId,
         generation: Generation,
         start: Box<Start>,
-        reply: oneshot::Sender<Result<Watched, StartError>>,
+        reply: oneshot::Sender<Result<PullWatch, StartError>>,
     },
     Accepted(PullId, Generation),
     NotSent(PullId, Generation, RequestError),
@@ -76,15 +76,15 @@ impl Start {
 
 /// The view that a pull's handle watches.
 #[derive(Clone, Debug)]
-pub(crate) struct Seen {
+pub(crate) struct PullView {
     pub(crate) progress: Progress,
-    pub(crate) ended: Option<Ended>,
+    pub(crate) ended: Option<PullEnd>,
     /// The driver has dropped it.
     pub(crate) gone: bool,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Ended {
+pub(crate) struct PullEnd {
     pub(crate) status: Status,
     /// The fold at the end. Publication uses it if it has every page.
     pub(crate) fold: Arc<Fold>,
@@ -93,8 +93,8 @@ pub(crate) struct Ended {
 }
 
 /// A pull's view, and the pin that keeps its pages.
-pub(crate) struct Watched {
-    pub(crate) seen: watch::Receiver<Seen>,
+pub(crate) struct PullWatch {
+    pub(crate) view: watch::Receiver<PullView>,
     pub(crate) pin: Arc<PagePin>,
 }
 

@@ -10,7 +10,7 @@ use super::state::{Driver, Held};
 use crate::error::PullError;
 use crate::fact::report_of;
 use crate::held_claim::Generation;
-use crate::messages::{Command, Start, Watched};
+use crate::messages::{Command, PullWatch, Start};
 use crate::requester::RequestError;
 
 /// Forgotten pulls that are remembered as such.
@@ -89,7 +89,7 @@ impl Driver {
         pull: PullId,
         generation: Generation,
         mut start: Start,
-    ) -> Result<Watched, StartError> {
+    ) -> Result<PullWatch, StartError> {
         let key = PullKey::from(&pull);
         let held = self.held.remove(&key).map(|held| held.facts).unwrap_or_default();
         let options = start.options;
@@ -130,12 +130,18 @@ impl Driver {
     }
 
     /// A pull that was started a moment ago goes on from where it was.
-    fn begin(&mut self, now: Time, pull: PullId, generation: Generation, start: Start) -> Watched {
+    fn begin(
+        &mut self,
+        now: Time,
+        pull: PullId,
+        generation: Generation,
+        start: Start,
+    ) -> PullWatch {
         let (key, id) = (PullKey::from(&pull), pull.clone());
         let watched = self.enter(pull, generation);
-        if let Some(entered) = self.pulls.get_mut(&key) {
-            (entered.elapsed, entered.held_claim) = (start.elapsed, start.held_claim);
-            entered.changes = start.changes;
+        if let Some(tracked) = self.pulls.get_mut(&key) {
+            (tracked.elapsed, tracked.held_claim) = (start.elapsed, start.held_claim);
+            tracked.changes = start.changes;
         }
         if let Some(fold) = start.fold.filter(has_anything) {
             // The pull is open, and the fold its own.
@@ -150,8 +156,8 @@ impl Driver {
     /// Drops a pull that another worker has, or that needs no worker.
     pub(super) fn let_go_of(&mut self, pull: &PullId) {
         let key = PullKey::from(pull);
-        if let Some(entered) = self.pulls.remove(&key) {
-            entered.seen.send_modify(|seen| seen.gone = true);
+        if let Some(tracked) = self.pulls.remove(&key) {
+            tracked.view.send_modify(|view| view.gone = true);
         }
         self.known.remove(pull);
         self.unnoted.remove(&key);
@@ -162,7 +168,7 @@ impl Driver {
     }
 
     fn is_current(&self, pull: &PullId, generation: Generation) -> bool {
-        self.pulls.get(&PullKey::from(pull)).is_some_and(|entered| entered.generation == generation)
+        self.pulls.get(&PullKey::from(pull)).is_some_and(|tracked| tracked.generation == generation)
     }
 
     /// The request failed. The callbacks are the truth: where pages have come, it was taken; where
@@ -170,14 +176,14 @@ impl Driver {
     fn not_sent(&mut self, now: Time, pull: &PullId, error: RequestError) {
         let key = PullKey::from(pull);
         let came = self.assembler.fold(&key).is_some_and(has_anything);
-        let Some(entered) = self.pulls.get_mut(&key) else { return };
+        let Some(tracked) = self.pulls.get_mut(&key) else { return };
         let wait = came || error.may_have_arrived();
         if wait {
             let error = error.cause() as &dyn std::error::Error;
             tracing::warn!(%pull, error, "the request failed, and may have been taken; going on");
             self.assembler.handle_accepted(now, &key);
         }
-        entered.not_sent = Some(Arc::new(error));
+        tracked.not_sent = Some(Arc::new(error));
         if !wait {
             // The error of an ended pull needs no handling.
             let _ = self.assembler.cancel(now, &key);

@@ -7,7 +7,7 @@ use qopen_journal::{Durability, Fencing, Note, PullId};
 
 use super::state::Driver;
 use crate::held_claim;
-use crate::messages::Ended;
+use crate::messages::PullEnd;
 use crate::progress::Progress;
 use crate::status::Status;
 
@@ -22,7 +22,7 @@ impl Driver {
                 }
                 Event::Failed { key, failure, .. } => {
                     let not_sent =
-                        self.pulls.get_mut(&key).and_then(|entered| entered.not_sent.take());
+                        self.pulls.get_mut(&key).and_then(|tracked| tracked.not_sent.take());
                     let status = match (not_sent, failure) {
                         (Some(error), Failure::Silent | Failure::Cancelled)
                             if error.is_refusal() =>
@@ -42,8 +42,8 @@ impl Driver {
                 }
                 Event::Reopened { key } => self.reopened(&key).await,
                 Event::Forgotten { key } => {
-                    if let Some(entered) = self.pulls.remove(&key) {
-                        self.known.remove(&entered.pull);
+                    if let Some(tracked) = self.pulls.remove(&key) {
+                        self.known.remove(&tracked.pull);
                     }
                 }
                 // It is kept, or is about to be, and makes a revision.
@@ -58,8 +58,8 @@ impl Driver {
 
     /// A page came after the pull had failed: it is open again, in the journal too.
     async fn reopened(&mut self, key: &PullKey) {
-        let Some(entered) = self.pulls.get(key) else { return };
-        let (pull, held_claim) = (entered.pull.clone(), entered.held_claim.clone());
+        let Some(tracked) = self.pulls.get(key) else { return };
+        let (pull, held_claim) = (tracked.pull.clone(), tracked.held_claim.clone());
         tracing::info!(%pull, "a page came after the pull had ended; it waits again");
         let journal = Arc::clone(&self.journal);
         let noted =
@@ -74,10 +74,10 @@ impl Driver {
 
     pub(super) async fn end(&mut self, key: &PullKey, status: Status) {
         self.unnoted.remove(key);
-        let Some(entered) = self.pulls.get(key) else {
+        let Some(tracked) = self.pulls.get(key) else {
             return;
         };
-        let pull = entered.pull.clone();
+        let pull = tracked.pull.clone();
         tracing::info!(%pull, status = %status.end_state(), "pull ended");
         let progress = self.assembler.progress(key);
         let (accounts, pages) =
@@ -86,7 +86,7 @@ impl Driver {
         let note = Note::Ended { status: status.end_state(), why, accounts, pages };
         let ended_before = matches!(&status, Status::Complete(basis) if basis.earlier);
         if !ended_before {
-            let (held_claim, journal) = (entered.held_claim.clone(), Arc::clone(&self.journal));
+            let (held_claim, journal) = (tracked.held_claim.clone(), Arc::clone(&self.journal));
             match self.ask(held_claim::note(&*journal, held_claim.as_ref(), &pull, note)).await {
                 Ok(Fencing::Fenced) => {
                     tracing::warn!(%pull, "another worker has taken the pull over");
@@ -112,25 +112,25 @@ impl Driver {
         };
         let fold = fold.unwrap_or_else(|| Arc::new(Fold::new(key)));
         let changes = self.pulls.get(key).and_then(|it| it.changes);
-        self.update(key, Some(Ended { status, fold, changes }));
+        self.update(key, Some(PullEnd { status, fold, changes }));
     }
 
-    pub(super) fn update(&mut self, key: &PullKey, ended: Option<Ended>) {
-        let Some(entered) = self.pulls.get(key) else {
+    pub(super) fn update(&mut self, key: &PullKey, ended: Option<PullEnd>) {
+        let Some(tracked) = self.pulls.get(key) else {
             return;
         };
-        let progress = self.progress(key, &entered.pull);
-        entered.seen.send_modify(|seen| {
-            seen.progress = progress;
-            seen.ended = ended.or(seen.ended.take());
+        let progress = self.progress(key, &tracked.pull);
+        tracked.view.send_modify(|view| {
+            view.progress = progress;
+            view.ended = ended.or(view.ended.take());
         });
     }
 
     pub(super) fn progress(&self, key: &PullKey, pull: &PullId) -> Progress {
         // Asked only of pulls that are open or remembered.
         let mut progress = Progress::new(pull, self.assembler.progress(key), self.now());
-        if let Some(entered) = self.pulls.get(key) {
-            progress.elapsed += entered.elapsed;
+        if let Some(tracked) = self.pulls.get(key) {
+            progress.elapsed += tracked.elapsed;
         }
         progress
     }

@@ -8,10 +8,10 @@ use qopen_journal::PullId;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::state::{Driver, Entered};
+use super::state::{Driver, TrackedPull};
 use crate::fact::{Fact, report_of};
 use crate::held_claim::Generation;
-use crate::messages::{PagePin, Seen, Watched};
+use crate::messages::{PagePin, PullView, PullWatch};
 
 impl Driver {
     pub(super) async fn take_at(&mut self, arrived: Instant, fact: Fact) {
@@ -81,25 +81,25 @@ impl Driver {
         }
     }
 
-    pub(super) fn enter(&mut self, pull: PullId, generation: Generation) -> Watched {
+    pub(super) fn enter(&mut self, pull: PullId, generation: Generation) -> PullWatch {
         let key = PullKey::from(&pull);
         let pin = Arc::new(PagePin { pull: pull.clone(), released: self.released.clone() });
         let progress = self.progress(&key, &pull);
-        let (seen, watching) = watch::channel(Seen { progress, ended: None, gone: false });
+        let (view, watching) = watch::channel(PullView { progress, ended: None, gone: false });
         self.known.insert(&pull);
         self.let_go.remove(&pull);
-        let entered = Entered {
+        let tracked = TrackedPull {
             pull,
             generation,
-            seen,
+            view,
             _pin: Arc::clone(&pin),
             not_sent: None,
             elapsed: Duration::ZERO,
             held_claim: None,
             changes: None,
         };
-        self.pulls.insert(key, entered);
-        Watched { seen: watching, pin }
+        self.pulls.insert(key, tracked);
+        PullWatch { view: watching, pin }
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::state::{BEFORE, Driver};
 use crate::handle::Inbox;
 use crate::known::KnownPulls;
-use crate::messages::Watched;
+use crate::messages::PullWatch;
 use crate::refusals::{RefusalSource, Refused};
 
 impl Driver {
@@ -20,7 +20,7 @@ impl Driver {
         config: Config,
         journal: Arc<dyn Journal>,
         known: Arc<KnownPulls>,
-        adopted: mpsc::Sender<(PullId, Watched)>,
+        adopted: mpsc::Sender<(PullId, PullWatch)>,
         inbox: Inbox,
         refusals: Arc<dyn RefusalSource>,
     ) {

@@ -58,11 +58,11 @@ impl Driver {
     fn ripe(&self, due: Time, looked_at: &BTreeSet<PullKey>) -> Vec<(PullKey, PullId)> {
         let open = self.assembler.open_pulls().filter(|key| !looked_at.contains(key));
         let ripe = open.filter_map(|key| {
-            let entered = self.pulls.get(key).filter(|it| it.held_claim.is_some())?;
+            let tracked = self.pulls.get(key).filter(|it| it.held_claim.is_some())?;
             let progress = self.assembler.progress(key)?;
             let waits = progress.waiting_for == WaitingFor::Acceptance;
             let ripe = !waits && progress.due.is_some_and(|it| it <= due);
-            ripe.then(|| (key.clone(), entered.pull.clone()))
+            ripe.then(|| (key.clone(), tracked.pull.clone()))
         });
         ripe.collect()
     }

@@ -12,16 +12,16 @@ use tokio::time::Instant;
 use crate::fact::Fact;
 use crate::held_claim::{Generation, HeldClaim};
 use crate::known::KnownPulls;
-use crate::messages::{PagePin, Seen, Watched};
+use crate::messages::{PagePin, PullView, PullWatch};
 use crate::refusals::RefusalSource;
 use crate::requester::RequestError;
 use crate::status::Status;
 
-pub(super) struct Entered {
+pub(super) struct TrackedPull {
     pub(super) pull: PullId,
     /// 0 for an adopted pull: it was not started here.
     pub(super) generation: Generation,
-    pub(super) seen: watch::Sender<Seen>,
+    pub(super) view: watch::Sender<PullView>,
     /// Held for as long as the assembler remembers the pull.
     pub(super) _pin: Arc<PagePin>,
     pub(super) not_sent: Option<Arc<RequestError>>,
@@ -42,9 +42,9 @@ pub(super) struct Held {
 pub(crate) struct Driver {
     pub(super) assembler: Assembler<Entry>,
     pub(super) epoch: Instant,
-    pub(super) pulls: BTreeMap<PullKey, Entered>,
+    pub(super) pulls: BTreeMap<PullKey, TrackedPull>,
     /// Where pulls are named that were adopted.
-    pub(super) adopted: mpsc::Sender<(PullId, Watched)>,
+    pub(super) adopted: mpsc::Sender<(PullId, PullWatch)>,
     /// Facts of pulls that are being resumed, until their fold is there.
     pub(super) held: BTreeMap<PullKey, Held>,
     pub(super) journal: Arc<dyn Journal>,

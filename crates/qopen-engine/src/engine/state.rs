@@ -12,7 +12,7 @@ use crate::handle::DriverHandle;
 use crate::held_claim::HeldClaim;
 use crate::in_flight::InFlight;
 use crate::intake::Intake;
-use crate::messages::Watched;
+use crate::messages::PullWatch;
 use crate::requester::Requester;
 
 /// Pulls customer lists: a journal, an assembler and the clock that drives it. Cloning is cheap;
@@ -29,7 +29,7 @@ pub(super) struct Inner {
     pub(super) requester: Arc<dyn Requester>,
     pub(super) stats: EngineStats,
     pub(super) timing: Timing,
-    pub(super) adoptions: tokio::sync::Mutex<mpsc::Receiver<(PullId, Watched)>>,
+    pub(super) adoptions: tokio::sync::Mutex<mpsc::Receiver<(PullId, PullWatch)>>,
 }
 
 impl Engine {
