@@ -98,9 +98,9 @@ impl DriverHandle {
     }
 
     /// Forgets a pull that was followed under a claim. Does nothing before the pull is resumed.
-    pub(crate) fn let_go(&self, held_claim: &HeldClaim) {
+    pub(crate) fn drop_pull(&self, held_claim: &HeldClaim) {
         if held_claim.generation() > 0 {
-            self.say(Command::LetGo(held_claim.pull().clone(), held_claim.generation()));
+            self.say(Command::Drop(held_claim.pull().clone(), held_claim.generation()));
         }
     }
 

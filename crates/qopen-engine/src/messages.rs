@@ -35,7 +35,7 @@ pub(crate) enum Command {
     NotSent(PullId, Generation, RequestError),
     Cancel(PullId, Generation),
     /// This process no longer follows it.
-    LetGo(PullId, Generation),
+    Drop(PullId, Generation),
     /// Another process refused a callback that may have been a page.
     Refused,
     /// The journal has not answered since then.

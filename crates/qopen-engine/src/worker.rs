@@ -171,7 +171,7 @@ impl ClaimedPull {
     /// # Errors
     /// [`JournalError`]; then it is given to another when the lease ends.
     pub async fn finish(self) -> Result<Fencing, JournalError> {
-        self.engine.driver().let_go(&self.held_claim);
+        self.engine.driver().drop_pull(&self.held_claim);
         let fencing = self.held_claim.journal().finish(self.held_claim.claim()).await?;
         if self.held_claim.finish() && fencing == Fencing::Held {
             self.held_claim.journal().want(self.id()).await?;
@@ -184,7 +184,7 @@ impl ClaimedPull {
     /// # Errors
     /// [`JournalError`]; then it is given to another when the lease ends.
     pub async fn leave(self) -> Result<(), JournalError> {
-        self.engine.driver().let_go(&self.held_claim);
+        self.engine.driver().drop_pull(&self.held_claim);
         self.held_claim.journal().leave(self.held_claim.claim()).await
     }
 }
@@ -262,7 +262,7 @@ impl Keeper {
         for held_claim in &stalled {
             tracing::error!(pull = %held_claim.pull(), "its publication has stopped; it is given up");
             held_claim.give_up();
-            self.engine.driver().let_go(held_claim);
+            self.engine.driver().drop_pull(held_claim);
         }
         let is_stalled = |it: &Weak<HeldClaim>| {
             stalled.iter().any(|of| std::ptr::eq(it.as_ptr(), Arc::as_ptr(of)))
@@ -285,7 +285,7 @@ impl Keeper {
                         tracing::warn!(pull = %held_claim.pull(), "another worker has taken the pull over");
                     }
                 }
-                self.engine.driver().let_go(held_claim);
+                self.engine.driver().drop_pull(held_claim);
                 self.held.retain(|it| !std::ptr::eq(it.as_ptr(), Arc::as_ptr(held_claim)));
             }
         }

@@ -14,7 +14,7 @@ use crate::messages::{Command, PullWatch, Start};
 use crate::requester::RequestError;
 
 /// Forgotten pulls that are remembered as such.
-const LET_GO: usize = 1024;
+const FORGOTTEN: usize = 1024;
 
 impl Driver {
     pub(super) fn obey(&mut self, now: Time, command: Command) {
@@ -56,9 +56,9 @@ impl Driver {
                     self.not_sent(now, &pull, error);
                 }
             }
-            Command::LetGo(pull, generation) => {
+            Command::Drop(pull, generation) => {
                 if self.is_current(&pull, generation) {
-                    self.let_go_of(&pull);
+                    self.drop_pull(&pull);
                 }
             }
             Command::Refused => self.assembler.handle_refusal(now),
@@ -115,10 +115,10 @@ impl Driver {
         let _ = self.assembler.forget(now, &key);
         self.pulls.remove(&key);
         self.known.remove(&pull);
-        if self.let_go.len() >= LET_GO {
-            self.let_go.clear();
+        if self.forgotten.len() >= FORGOTTEN {
+            self.forgotten.clear();
         }
-        self.let_go.insert(pull);
+        self.forgotten.insert(pull);
         Ok(())
     }
 
@@ -154,7 +154,7 @@ impl Driver {
     }
 
     /// Drops a pull that another worker has, or that needs no worker.
-    pub(super) fn let_go_of(&mut self, pull: &PullId) {
+    pub(super) fn drop_pull(&mut self, pull: &PullId) {
         let key = PullKey::from(pull);
         if let Some(tracked) = self.pulls.remove(&key) {
             tracked.view.send_modify(|view| view.gone = true);

@@ -90,7 +90,7 @@ impl Driver {
             match self.ask(held_claim::note(&*journal, held_claim.as_ref(), &pull, note)).await {
                 Ok(Fencing::Fenced) => {
                     tracing::warn!(%pull, "another worker has taken the pull over");
-                    return self.let_go_of(&pull);
+                    return self.drop_pull(&pull);
                 }
                 Ok(_) => {}
                 Err(error) => {
@@ -144,7 +144,7 @@ impl Driver {
         if self.journal.durability() != Durability::Memory {
             // A journal on disk keeps the pages for as long as its owner wants. A page that was in
             // flight when the owner forgot the rest is forgotten too.
-            if !self.let_go.contains(&pull) {
+            if !self.forgotten.contains(&pull) {
                 return;
             }
         }

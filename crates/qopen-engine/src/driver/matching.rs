@@ -87,7 +87,7 @@ impl Driver {
         let progress = self.progress(&key, &pull);
         let (view, watching) = watch::channel(PullView { progress, ended: None, gone: false });
         self.known.insert(&pull);
-        self.let_go.remove(&pull);
+        self.forgotten.remove(&pull);
         let tracked = TrackedPull {
             pull,
             generation,

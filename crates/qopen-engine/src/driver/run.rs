@@ -30,7 +30,7 @@ impl Driver {
         let assembler = Assembler::new(config);
         let epoch = Instant::now();
         let (pulls, held) = (BTreeMap::new(), BTreeMap::new());
-        let let_go = BTreeSet::new();
+        let forgotten = BTreeSet::new();
         let mut driver = Self {
             assembler,
             epoch,
@@ -41,7 +41,7 @@ impl Driver {
             known,
             released,
             facts,
-            let_go,
+            forgotten,
             refusals,
             refused: 0,
             heard: epoch,

@@ -40,7 +40,7 @@ impl Driver {
                     Err(error) => {
                         let error = &error as &dyn std::error::Error;
                         tracing::error!(%pull, error, "the journal cannot be read; left for now");
-                        self.let_go_of(&pull);
+                        self.drop_pull(&pull);
                     }
                 }
             }

@@ -52,7 +52,7 @@ pub(crate) struct Driver {
     pub(super) released: mpsc::UnboundedSender<PullId>,
     pub(super) facts: mpsc::Receiver<(Instant, Fact)>,
     /// Pulls that the caller forgot: a page of theirs may still be in flight.
-    pub(super) let_go: BTreeSet<PullId>,
+    pub(super) forgotten: BTreeSet<PullId>,
     /// The refusals, and how many of them the assembler knows.
     pub(super) refusals: Arc<dyn RefusalSource>,
     pub(super) refused: u64,

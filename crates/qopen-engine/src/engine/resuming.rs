@@ -51,7 +51,7 @@ impl Engine {
             held_claim.is_taken_up_as(in_flight.generation);
         }
         // From here on, a failure is the journal's: the pull is then released, not cancelled.
-        let letting_go = LetGo { driver: &inner.driver, held_claim };
+        let drop_on_error = DropOnError { driver: &inner.driver, held_claim };
         if held_claim.is_some_and(|held_claim| held_claim.is_lost()) {
             return Err(PullError::Fenced);
         }
@@ -72,28 +72,28 @@ impl Engine {
         if cancelled {
             in_flight.cancel.call();
         }
-        letting_go.not_after_all();
+        drop_on_error.not_after_all();
         let journal = Arc::clone(&inner.journal);
         Ok(Pull::new(id.clone(), watched, journal, held_claim.map(Arc::clone), in_flight.cancel))
     }
 }
 
 /// Releases a pull under a claim on drop, before the dropped future of its resumption cancels it.
-struct LetGo<'a> {
+struct DropOnError<'a> {
     driver: &'a DriverHandle,
     held_claim: Option<&'a Arc<HeldClaim>>,
 }
 
-impl LetGo<'_> {
+impl DropOnError<'_> {
     fn not_after_all(mut self) {
         self.held_claim = None;
     }
 }
 
-impl Drop for LetGo<'_> {
+impl Drop for DropOnError<'_> {
     fn drop(&mut self) {
         if let Some(held_claim) = self.held_claim {
-            self.driver.let_go(held_claim);
+            self.driver.drop_pull(held_claim);
         }
     }
 }

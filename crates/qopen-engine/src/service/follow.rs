@@ -20,7 +20,7 @@ use crate::pull::Pull;
 use crate::worker::{ClaimedPull, TakePlaceError};
 
 /// Time until a pull that this process has just let go of is left to the next claim.
-const LET_GO: Duration = Duration::from_secs(1);
+const RELEASING: Duration = Duration::from_secs(1);
 
 /// Time until a pull that could not be resumed is tried again.
 const STUCK: Duration = Duration::from_secs(600);
@@ -76,7 +76,7 @@ impl Inner {
             Err(PullError::Fenced) => Ok(()),
             Err(PullError::Start(_)) => {
                 // The driver is still letting go of the pull's last start in this process.
-                sleep(LET_GO).await;
+                sleep(RELEASING).await;
                 claimed.leave().await
             }
             Err(error) => {
