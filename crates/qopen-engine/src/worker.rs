@@ -53,7 +53,7 @@ impl Default for WorkerOptions {
 /// processes receive of a pull, this engine's driver is told of.
 ///
 /// Of any number of workers that share a journal, one has a pull at a time. Pulls come to be by
-/// [`Engine::announce`], or because something was kept of them after they had ended.
+/// [`Engine::enqueue`], or because something was kept of them after they had ended.
 pub struct Worker {
     claimed: Mutex<mpsc::Receiver<ClaimedPull>>,
     keeper: AbortHandle,

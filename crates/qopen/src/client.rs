@@ -162,12 +162,12 @@ impl Client {
         self.engine.pull_in_order(request, sink).await
     }
 
-    /// Journals a pull for a [`Worker`](crate::Worker): [`Engine::announce`].
+    /// Journals a pull for a [`Worker`](crate::Worker): [`Engine::enqueue`].
     ///
     /// # Errors
-    /// As [`Engine::announce`].
-    pub async fn announce(&self, request: PullRequest) -> Result<PullId, PullError> {
-        self.engine.announce(request).await
+    /// As [`Engine::enqueue`].
+    pub async fn enqueue(&self, request: PullRequest) -> Result<PullId, PullError> {
+        self.engine.enqueue(request).await
     }
 
     /// The list of a pull that has ended, to read: [`Engine::list`].

@@ -66,7 +66,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`PullError`], if the journal did not keep it, or has such a pull already.
-    pub async fn announce(&self, request: PullRequest) -> Result<PullId, PullError> {
+    pub async fn enqueue(&self, request: PullRequest) -> Result<PullId, PullError> {
         let inner = &self.inner;
         let id = inner.name(&request).await?;
         let mut started = request.started(inner.timing);

@@ -35,7 +35,7 @@ impl Inner {
             .timing(timing);
         request.expect_accounts = started.expect_accounts;
         request.label.clone_from(&started.label);
-        match self.engine.announce(request).await {
+        match self.engine.enqueue(request).await {
             Ok(_) => self.tell(ServiceEvent::RequestedAnew { pull, status, mark: &mark }),
             Err(PullError::InJournal) => {}
             Err(error) => self.tell(ServiceEvent::NotRequestedAnew { pull, error: &error }),

@@ -26,11 +26,11 @@ impl PullService {
     /// Journals a pull, for a service that shares the journal to claim. That service sends the request.
     ///
     /// # Errors
-    /// As [`Engine::announce`](crate::Engine::announce).
+    /// As [`Engine::enqueue`](crate::Engine::enqueue).
     pub async fn enqueue(&self, request: PullRequest) -> Result<PullId, PullError> {
         let inner = &self.inner;
         let least = request.allow_unidentified.max(inner.options.allow_unidentified);
-        let id = inner.engine.announce(request.allow_unidentified(least)).await?;
+        let id = inner.engine.enqueue(request.allow_unidentified(least)).await?;
         // A deleted pull may have had the same names.
         inner.discarded().remove(&id);
         Ok(id)

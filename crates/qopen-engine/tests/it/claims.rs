@@ -39,7 +39,7 @@ impl Process {
 async fn announced() -> (Arc<Storage>, Engine) {
     let storage = Storage::new();
     let receiver = builder().journal(storage.another()).build().unwrap();
-    receiver.announce(request()).await.unwrap();
+    receiver.enqueue(request()).await.unwrap();
     (storage, receiver)
 }
 
@@ -50,7 +50,7 @@ async fn each_pull_is_given_to_one_of_two_workers() {
     let processes = [Process::on(&storage), Process::on(&storage)];
     for number in 0..40 {
         let mark = format!("mark-{number}").parse().unwrap();
-        receiver.announce(request().mark_id(mark)).await.unwrap();
+        receiver.enqueue(request().mark_id(mark)).await.unwrap();
     }
     let mut claimed = Vec::new();
     let clock = Clock::start();

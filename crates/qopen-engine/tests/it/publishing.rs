@@ -58,7 +58,7 @@ async fn a_publication_that_hangs_loses_the_pull_and_publishes_nothing() {
     let storage = Storage::new();
     let engine = builder().journal(storage.clone()).build().unwrap();
     let worker = Worker::start(&engine, storage.clone(), WorkerOptions::default());
-    engine.announce(request()).await.unwrap();
+    engine.enqueue(request()).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let place = FileSink::new(folder.path().join("list"), Format::Jsonl);
     let gate = Arc::new(Gate::default());
