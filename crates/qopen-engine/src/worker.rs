@@ -157,7 +157,7 @@ impl ClaimedPull {
     ///
     /// # Errors
     /// As [`Engine::resume`].
-    pub async fn take_up(&self) -> Result<Pull, PullError> {
+    pub async fn resume(&self) -> Result<Pull, PullError> {
         self.engine.resume_as(self.id(), Some(&self.held_claim)).await
     }
 

@@ -70,7 +70,7 @@ impl Inner {
         if state.is_strange() {
             self.tell(ServiceEvent::External { pull });
         }
-        match claimed.take_up().await {
+        match claimed.resume().await {
             Ok(pull) => self.follow(claimed, pull, sink, &state).await,
             Err(PullError::Journal(error)) if error.is_retryable() => Err(error),
             Err(PullError::Fenced) => Ok(()),

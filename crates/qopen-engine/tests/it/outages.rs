@@ -38,7 +38,7 @@ impl Process {
         options.lease = Duration::from_secs(3_600);
         let worker = Worker::start(&engine, Arc::clone(&storage) as _, options);
         let claimed = worker.claimed().await.unwrap();
-        let pull = claimed.take_up().await.unwrap();
+        let pull = claimed.resume().await.unwrap();
         (Self { storage, engine, _worker: worker, claimed }, pull, Clock::start())
     }
 

@@ -64,7 +64,7 @@ async fn a_publication_that_hangs_loses_the_pull_and_publishes_nothing() {
     let gate = Arc::new(Gate::default());
 
     let first = worker.claimed().await.unwrap();
-    let pull = first.take_up().await.unwrap();
+    let pull = first.resume().await.unwrap();
     engine.accept(page(1, false)).await.unwrap();
     let outcome = pull.outcome().await.unwrap();
     let hanging = Hanging { place: place.clone(), gate: Arc::clone(&gate) };
@@ -80,7 +80,7 @@ async fn a_publication_that_hangs_loses_the_pull_and_publishes_nothing() {
     // Another one can have it when the lease of 15 s is over.
     let next = worker.claimed().await.unwrap();
     assert!((164_000..=167_000).contains(&clock.millis()), "{}", clock.millis());
-    let outcome = next.take_up().await.unwrap().outcome().await.unwrap();
+    let outcome = next.resume().await.unwrap().outcome().await.unwrap();
     let again = publish(vec![outcome.list.clone()], Arc::new(place.clone()), ListKind::Complete);
     still(again).await.unwrap();
     let list = std::fs::read_to_string(place.path()).unwrap();
