@@ -37,8 +37,8 @@ pub use intake::Intake;
 pub use outcome::{Outcome, PulledList};
 pub use progress::Progress;
 pub use publish::{
-    PublishError, PublishOptions, Published, PublishedList, publish, publish_with, quarantine_line,
-    read_out,
+    PublishError, PublishOptions, Published, PublishedList, export, publish, publish_with,
+    quarantine_line,
 };
 pub use pull::{Pull, PullRequest};
 pub use refusals::{RefusalCount, RefusalSource, Refused};

@@ -82,7 +82,7 @@ pub async fn publish_with(
 ///
 /// # Errors
 /// [`PublishError`].
-pub async fn read_out(
+pub async fn export(
     lists: Vec<PulledList>,
     sink: Arc<dyn Sink>,
 ) -> Result<Published, PublishError> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use qopen_assembler::Failure;
-use qopen_engine::{Accepted, NotKept, RefusalCount, RefusalSource, Refused, Status, read_out};
+use qopen_engine::{Accepted, NotKept, RefusalCount, RefusalSource, Refused, Status, export};
 use qopen_journal::{DiskJournal, Journal as _, MemoryJournal, Payload};
 use qopen_sink::{FileSink, Format};
 use qopen_types::EventType;
@@ -111,7 +111,7 @@ async fn e1_a_broken_page_is_set_aside_whole_beside_what_could_be_read() {
     let published = still(outcome.publish(sink("published"))).await.unwrap();
     assert_eq!((published.lists[0].accounts, published.lists[0].quarantined), (1, 1));
     // A list that is read once has it, too.
-    let read = still(read_out(vec![outcome.list], sink("read"))).await.unwrap();
+    let read = still(export(vec![outcome.list], sink("read"))).await.unwrap();
     let lines: Vec<String> = read.quarantine.into_lines().unwrap().map(Result::unwrap).collect();
     let line: serde_json::Value = serde_json::from_str(&lines[0]).unwrap();
     assert_eq!(line["reason"], "account_list: expected a list, found a string");
