@@ -78,7 +78,7 @@ pub(crate) async fn prepare(
     if let Some((true, _)) = ended {
         fold.add_owed(PageDigest::of(b"a page that was there when the pull ended"));
     }
-    if !state.is_unsent() && !state.is_strange() {
+    if !state.is_unsent() && !state.is_external() {
         // No process listened: what could not be delivered comes again in the platform's time.
         options.timing.settle = started.settle.max(started.idle_timeout);
         options = options.interrupted();

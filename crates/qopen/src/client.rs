@@ -65,8 +65,8 @@ impl ClientBuilder {
 
     /// Keeps the pages of pulls that another system requested, for the
     /// [`Worker`](crate::Worker) that shares the journal. Default: as with [`adopt`](Self::adopt).
-    pub fn keep_strangers(mut self, keep: bool) -> Self {
-        self.engine = self.engine.keep_strangers(keep);
+    pub fn keep_external_pages(mut self, keep: bool) -> Self {
+        self.engine = self.engine.keep_external_pages(keep);
         self
     }
 

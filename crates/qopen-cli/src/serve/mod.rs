@@ -87,7 +87,7 @@ pub(crate) async fn run(
     if let Some(queue) = &forward {
         builder = builder.foreign_handler(Arc::new(queue.clone()));
     }
-    let client = builder.keep_strangers(args.adopt).build();
+    let client = builder.keep_external_pages(args.adopt).build();
     let client = client.map_err(|error| Failure::unexpected("the client", &error))?;
     let output = match &args.out {
         None => None,

@@ -60,7 +60,7 @@ impl Engine {
         if anew {
             noted(note(Note::Resumed).await)?;
         }
-        if state.is_strange() && held_claim.is_some() {
+        if state.is_external() && held_claim.is_some() {
             noted(note(Note::Adopted).await)?;
         }
         if let Some(need_tag_info) = send_again.filter(|_| !cancelled) {

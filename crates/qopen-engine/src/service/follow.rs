@@ -67,7 +67,7 @@ impl Inner {
         if let Some(sink) = sink.as_ref().filter(|_| need == Need::Following) {
             take_place(&claimed, sink).await?;
         }
-        if state.is_strange() {
+        if state.is_external() {
             self.tell(ServiceEvent::External { pull });
         }
         match claimed.resume().await {

@@ -203,7 +203,7 @@ impl Scene {
     pub fn on(journal: Arc<Kept>, shelf: Shelf, options: ServiceOptions) -> Self {
         let platform = Platform::new(Answer::Accepts);
         let engine = builder_on(&platform).journal(Arc::clone(&journal) as _);
-        let engine = engine.keep_strangers(true).build().unwrap();
+        let engine = engine.keep_external_pages(true).build().unwrap();
         let told = Told { events: watch::Sender::new(Vec::new()), clock: Arc::default() };
         let observer = told.clone();
         let options = options.observer(move |event: ServiceEvent<'_>| observer.observe(event));
