@@ -2,17 +2,17 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod client;
-mod foreign;
 mod forward_queue;
 mod open;
+mod other_events;
 mod receive;
 mod send;
 mod stats;
 
 pub use client::{Client, ClientBuilder};
-pub use foreign::{ForeignEvent, ForeignHandler, ForwardTo};
 pub use forward_queue::{ForwardQueue, ForwardQueueBuilder};
 pub use open::{backend, open};
+pub use other_events::{ForwardTo, OtherEvent, OtherEventHandler};
 pub use send::send_error;
 pub use stats::Stats;
 
