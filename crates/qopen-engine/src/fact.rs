@@ -15,7 +15,7 @@ pub(crate) enum Fact {
     Page(PullId, PageDigest, ClassifiedPage),
     Unreadable(PullId, PageDigest),
     Owed(PullId, PageDigest),
-    /// An unreadable page that no longer stands against the pull.
+    /// An unreadable page that no longer counts against the pull.
     Released(PullId, PageDigest),
     Error {
         pull: PullId,
@@ -107,12 +107,12 @@ fn fact_of(page: PageRecord) -> Fact {
     let digest = digest_of(page.digest);
     match classify(page.payload.as_bytes()) {
         Classified::Page(it) if it.pull == page.pull => Fact::Page(page.pull, digest, it),
-        // It was a page to whoever kept it.
+        // The process that kept it has read it as a page.
         _ => Fact::Unreadable(page.pull, digest),
     }
 }
 
-/// What stands, or no longer stands, against a pull besides its pages.
+/// What counts, or no longer counts, against a pull besides its pages.
 pub(crate) async fn standing(
     journal: &dyn Journal,
     state: &PullState,

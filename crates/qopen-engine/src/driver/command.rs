@@ -27,7 +27,7 @@ impl Driver {
                     self.known.insert(&pull);
                     self.held.insert(key, Held { generation, facts: Vec::new() });
                 }
-                // Whoever asked releases it, or has.
+                // The caller releases it, or has.
                 let _ = reply.send(if taken { Err(StartError::Known) } else { Ok(()) });
             }
             Command::Release(pull, generation) => {
@@ -68,7 +68,7 @@ impl Driver {
             Command::Missing(pull, kept, reply) => {
                 let key = key_of(&pull);
                 let missing = self.assembler.progress(&key).map(|_| self.missing(&key, kept));
-                // Whoever asked may have gone.
+                // The caller may have gone.
                 let _ = reply.send(missing);
             }
             Command::Forget(pull, reply) => {
@@ -148,7 +148,7 @@ impl Driver {
         watched
     }
 
-    /// Another worker has it, or nobody needs to: nothing of it is known here any more.
+    /// Forgets a pull that another worker has, or that no worker needs.
     pub(super) fn let_go_of(&mut self, pull: &PullId) {
         let key = key_of(pull);
         if let Some(entered) = self.pulls.remove(&key) {
@@ -180,7 +180,7 @@ impl Driver {
         }
         entered.not_sent = Some(Arc::new(error));
         if !wait {
-            // An error that it had ended already stands.
+            // An error says that it had ended already.
             let _ = self.assembler.cancel(now, &key);
         }
     }

@@ -47,9 +47,9 @@ impl Driver {
                 let verdict = self.assembler.handle_page(now, page.into_page(digest));
                 tracing::debug!(%pull, ?verdict, "page");
                 match verdict {
-                    // Kept for nobody: it was forgotten meanwhile, or no more can be adopted.
+                    // Its pull was forgotten meanwhile, or no more can be adopted.
                     Verdict::Unknown => drop(self.released.send(pull)),
-                    // Whoever waits until the list is settled learns that it is not.
+                    // Callers that wait for a settled list learn that it is not.
                     Verdict::Late => self.update(&key_of(&pull), None),
                     _ => self.enter_adopted(&pull),
                 }
@@ -76,7 +76,7 @@ impl Driver {
         let key = key_of(pull);
         if !self.pulls.contains_key(&key) && self.assembler.progress(&key).is_some() {
             let watched = self.enter(pull.clone(), 0);
-            // Where nobody asks for them, they go on unseen.
+            // Without a caller of `adopted` they go on unseen.
             let _ = self.adopted.try_send((pull.clone(), watched));
         }
     }

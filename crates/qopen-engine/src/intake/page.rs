@@ -10,7 +10,7 @@ use super::unreadable::of_these;
 use crate::accepted::{Accepted, NotKept};
 use crate::classify::ClassifiedPage;
 use crate::fact::{Fact, digest_of};
-use crate::whose::{Names, stands_against};
+use crate::whose::{Names, counts_against};
 
 /// Bytes of pages of pulls that nobody here asked for that one process keeps: 64 MiB.
 const STRANGERS: u64 = 64 << 20;
@@ -60,7 +60,7 @@ impl Intake {
     ) -> Result<Accepted, NotKept> {
         let open = self.open_pulls().await?;
         let ids = open.iter().map(|it| &it.pull);
-        let near = stands_against(payload.as_bytes(), Names::of(&named), false, ids).pulls;
+        let near = counts_against(payload.as_bytes(), Names::of(&named), false, ids).pulls;
         self.stats.count_stranger(named.clone(), near.first().cloned());
         tracing::debug!(pull = %named, "a page of a pull that was not started here");
         if near.is_empty() {
