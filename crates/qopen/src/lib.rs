@@ -17,9 +17,10 @@ pub use send::send_error;
 pub use stats::Stats;
 
 pub use qopen_engine::{
-    ClaimedPull, Classified, ClassifiedPage, EngineError as ClientError, Outcome, Progress,
-    PublishError, PublishOptions, Published, PublishedList, Pull, PullError, PullRequest,
-    PulledList, Replay, ReplayError, Replayed, RequestError, Status, Stranger, TakePlaceError,
+    ClaimedPull, Classified, ClassifiedPage, Destination, EngineError as ClientError, FollowedPull,
+    Outcome, Progress, PublishError, PublishOptions, Published, PublishedList, Pull, PullError,
+    PullFigures, PullRequest, PullService, PulledList, Replay, ReplayError, Replayed, RequestError,
+    ServiceEvent, ServiceObserver, ServiceOptions, Status, Stranger, TakePlaceError, Target,
     Unreadable, Worker, WorkerOptions, classify, export, kept_list, publish, publish_with,
     quarantine_line,
 };
