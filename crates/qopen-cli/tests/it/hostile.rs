@@ -67,7 +67,7 @@ pub async fn say(stream: &mut TcpStream, requests: &[Vec<u8>]) -> Vec<u16> {
     statuses
 }
 
-async fn connect(address: &str, from: &str) -> TcpStream {
+pub async fn connect(address: &str, from: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(SocketAddr::new(from.parse().unwrap(), 0)).unwrap();
     socket.connect(address.parse().unwrap()).await.unwrap()
@@ -282,7 +282,8 @@ async fn e3_a_listener_of_other_events_that_hangs_costs_no_customer() {
 }
 
 /// A page of a robot's pull.
-fn page_of(mark: &str, id: usize, has_more: bool) -> Vec<u8> {
+/// A request with a page of one account of a pull of `r1`.
+pub fn page_of(mark: &str, id: usize, has_more: bool) -> Vec<u8> {
     let accounts = [json!({ "account_id": format!("a{id}") })];
     let data = json!({ "has_more": has_more, "mark_id": mark, "account_list": accounts });
     let page = json!({ "event_type": 42016, "err_code": 0, "robot_id": "r1", "data": data });
