@@ -1,4 +1,4 @@
-//! The requested form of a list, and what its place says about it.
+//! The requested form of a list, checked against its place.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::database;
 use crate::exit::Failure;
 use crate::values::out::refuse_scheme;
 
-/// The words in which options are named: flags, or keys of the settings file.
+/// The names of options in messages: flags, or keys of the settings file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Words {
     Flags,
@@ -36,7 +36,7 @@ impl Words {
     }
 }
 
-/// The requested form of a list, whose default its place says.
+/// The requested form of a list. Its place decides the default.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub(crate) struct Asked {
     /// Write lists in this format [default: by a file's ending, else jsonl]
@@ -47,13 +47,12 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    /// Whether nothing was.
+    /// Whether no form was requested.
     pub(crate) fn is_nothing(self) -> bool {
         self.format.is_none() && self.csv.is_plain()
     }
 
-    /// Settles how a list at `out` is written. `before` applies where neither the options nor the name
-    /// say it.
+    /// Decides the form of a list at `out`. `before` applies if neither the options nor the name decide.
     pub(crate) fn at(self, out: &Path, before: Layout) -> Result<Layout, Failure> {
         self.settle(Words::Flags, out, before).map_err(Failure::usage)
     }

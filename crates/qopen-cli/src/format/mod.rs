@@ -76,7 +76,7 @@ impl CsvArgs {
         CsvOptions::default().bom(self.bom).safe(self.csv_safe).labels(labels)
     }
 
-    /// The names of the options that are set.
+    /// Returns the names of the options that are set.
     fn names(self, words: Words) -> String {
         let all =
             [(self.bom, "bom"), (self.csv_safe, "csv_safe"), (self.labels.is_some(), "labels")];
@@ -85,7 +85,7 @@ impl CsvArgs {
     }
 }
 
-/// How a list is written.
+/// The form of a list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Layout {
     pub(crate) format: OutputFormat,
@@ -101,17 +101,17 @@ impl Layout {
         FileSink::new(path, self.format.into()).csv(self.csv.options())
     }
 
-    /// A robot's list in a folder.
+    /// Returns the sink of a robot's list in a folder.
     pub(crate) fn file_of_robot(self, folder: &Path, robot: &str) -> FileSink {
         self.file(folder.join(format!("{}.{}", file_name(robot), self.ending())))
     }
 
-    /// A list that flows into `writer`.
+    /// Returns a sink that writes to `writer`.
     pub(crate) fn stream(self, writer: impl std::io::Write + Send + 'static) -> StreamSink {
         StreamSink::new(writer, self.format.into()).csv(self.csv.options())
     }
 
-    /// The parameters of a list over the control API.
+    /// Returns the query of a list in the control API.
     pub(crate) fn query(self) -> String {
         let CsvArgs { bom, csv_safe, labels } = self.csv;
         let mut query = format!("format={}", self.format.name());

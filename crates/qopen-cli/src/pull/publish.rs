@@ -1,4 +1,4 @@
-//! Publication of the lists that go to one place, and their summaries.
+//! Publication of the lists of one place, and their summaries.
 
 use qopen::journal::EndState;
 use qopen::sink::ListKind;
@@ -8,8 +8,7 @@ use crate::exit::Exit;
 use crate::output::{Output, Unpublished};
 use crate::report::{Came, Summary};
 
-/// Publishes lists that go to one place: in its place when all of them are complete, beside it
-/// otherwise.
+/// Publishes lists of one place if all are complete, else writes them beside it.
 pub(crate) async fn publish(
     output: &Output,
     outcomes: &[Outcome],
@@ -58,7 +57,7 @@ pub(crate) async fn publish(
             }
             Some(Err(Unpublished::Failed(failure))) => {
                 if failure.exit == Exit::Incomplete {
-                    // Complete as far as is known, and kept back.
+                    // Complete by its own evidence, but kept back.
                     (summary.status, summary.basis) = (EndState::Incomplete, None);
                 }
                 summary.exit = failure.exit;
