@@ -1,19 +1,16 @@
-//! The benches, built as users get the binary.
+//! Builds and runs the benches.
 
 use std::path::Path;
 use std::process::Command;
 
 use crate::Result;
+use crate::cargo::{Metadata, cargo};
 
 /// Builds the binary and the benches, and runs those that are named, or all.
 pub(crate) fn run(root: &Path, names: &[&str]) -> Result<()> {
     let build = ["build", "--release", "--locked", "-p", "qopen-cli", "-p", "qopen-bench"];
-    let built = Command::new(env!("CARGO")).args(build).current_dir(root).status()?;
-    if !built.success() {
-        return Err("the benches do not build".into());
-    }
-    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
-    let program = root.join(target).join("release/qopen-bench");
+    cargo(root, &build)?;
+    let program = Metadata::of(root)?.target()?.join("release/qopen-bench");
     let done = Command::new(&program).args(names).current_dir(root).status();
     let done = done.map_err(|error| format!("{}: {error}", program.display()))?;
     if done.success() { Ok(()) } else { Err("a bench failed".into()) }

@@ -1,17 +1,109 @@
-//! Cargo's commands.
+//! Runs cargo's commands.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
+
+use serde_json::Value;
 
 use crate::Result;
 
-/// Installs a subcommand of cargo where it is missing.
-pub(crate) fn installed(root: &Path, subcommand: &str, name: &str, version: &str) -> Result<()> {
-    if command(root, &[subcommand, "--version"]).output()?.status.success() {
-        return Ok(());
+/// A subcommand that is no part of cargo.
+pub(crate) struct Tool {
+    /// As cargo calls it.
+    pub(crate) subcommand: &'static str,
+    pub(crate) package: &'static str,
+    pub(crate) version: &'static str,
+    /// How long it takes to build on two cores, in minutes.
+    pub(crate) minutes: u32,
+}
+
+impl Tool {
+    /// Installs it if it is missing; says before what that takes, and after what it took.
+    pub(crate) fn installed(&self, root: &Path) -> Result<()> {
+        if command(root, &[self.subcommand, "--version"]).output()?.status.success() {
+            return Ok(());
+        }
+        let Self { package, version, minutes, .. } = self;
+        let folder = install_folder()?;
+        let shown = folder.join("bin").display().to_string();
+        println!("{package} is missing: installing {version} into {shown}, about {minutes} min");
+        let begun = Instant::now();
+        let install = ["install", package, "--locked", "--version", version, "--root"];
+        status(command(root, &install).arg(&folder))?;
+        println!("{package} {version} is in {shown} after {} s", begun.elapsed().as_secs());
+        Ok(())
     }
-    println!("{name} is missing; installing {version}, which takes some minutes");
-    cargo(root, &["install", name, "--locked", "--version", version])
+}
+
+/// The folder whose `bin` has what cargo installs.
+fn install_folder() -> Result<PathBuf> {
+    let set = |name| std::env::var_os(name).filter(|it| !it.is_empty()).map(PathBuf::from);
+    set("CARGO_INSTALL_ROOT")
+        .or_else(|| set("CARGO_HOME"))
+        .or_else(|| std::env::home_dir().map(|it| it.join(".cargo")))
+        .ok_or_else(|| "there is no home folder; set CARGO_HOME".into())
+}
+
+/// What cargo says of the workspace and its crates.
+pub(crate) struct Metadata(Value);
+
+impl Metadata {
+    pub(crate) fn of(root: &Path) -> Result<Self> {
+        let arguments = ["metadata", "--format-version", "1", "--no-deps", "--locked"];
+        let output = command(root, &arguments).output()?;
+        if !output.status.success() {
+            let why = String::from_utf8_lossy(&output.stderr);
+            return Err(format!("cargo metadata failed: {}", why.trim()).into());
+        }
+        Ok(Self(serde_json::from_slice(&output.stdout)?))
+    }
+
+    /// Where cargo puts what it builds: `CARGO_TARGET_DIR` and cargo's settings included.
+    pub(crate) fn target(&self) -> Result<&Path> {
+        let folder = self.0["target_directory"].as_str();
+        Ok(Path::new(folder.ok_or("cargo metadata names no target_directory")?))
+    }
+
+    pub(crate) fn packages(&self) -> impl Iterator<Item = Package<'_>> {
+        self.0["packages"].as_array().into_iter().flatten().map(Package)
+    }
+}
+
+/// A crate of the workspace.
+#[derive(Clone, Copy)]
+pub(crate) struct Package<'a>(&'a Value);
+
+impl<'a> Package<'a> {
+    pub(crate) fn name(self) -> &'a str {
+        self.0["name"].as_str().unwrap_or_default()
+    }
+
+    pub(crate) fn manifest(self) -> &'a Path {
+        Path::new(self.0["manifest_path"].as_str().unwrap_or_default())
+    }
+
+    /// Whether its manifest allows it to be published.
+    pub(crate) fn is_published(self) -> bool {
+        self.0["publish"].as_array().is_none_or(|registries| !registries.is_empty())
+    }
+
+    pub(crate) fn is_library(self) -> bool {
+        let targets = self.0["targets"].as_array().into_iter().flatten();
+        let mut kinds = targets.filter_map(|it| it["kind"].as_array()).flatten();
+        kinds.any(|it| it == "lib")
+    }
+
+    /// Names of what it depends on, tests aside.
+    pub(crate) fn dependencies(self) -> impl Iterator<Item = &'a str> {
+        let all = self.0["dependencies"].as_array().into_iter().flatten();
+        all.filter(|it| it["kind"] != "dev").filter_map(|it| it["name"].as_str())
+    }
+
+    /// The value at a path below `[package.metadata]`.
+    pub(crate) fn metadata(self, pointer: &str) -> Option<&'a Value> {
+        self.0["metadata"].pointer(pointer)
+    }
 }
 
 pub(crate) fn command(root: &Path, arguments: &[&str]) -> Command {

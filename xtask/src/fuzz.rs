@@ -1,20 +1,20 @@
-//! The fuzz targets, one after another, under libFuzzer.
+//! Runs the fuzz targets under libFuzzer, one after another.
 
 use std::path::Path;
 
 use crate::Result;
-use crate::cargo::{cargo, command, installed};
+use crate::cargo::{Tool, cargo, command};
 
-/// The version of cargo-fuzz that is installed where none is found.
-const CARGO_FUZZ: &str = "0.13.2";
+const CARGO_FUZZ: Tool =
+    Tool { subcommand: "fuzz", package: "cargo-fuzz", version: "0.13.2", minutes: 2 };
 
 const FOLDER: &str = "crates/qopen-fuzz";
 
-/// Makes the seeds and runs the targets for so many seconds each.
+/// Makes the seeds and runs each target for this many seconds.
 ///
-/// Without a sanitizer: there is no unsafe code to watch, and so the stable compiler will do.
+/// Without a sanitizer: the code has no `unsafe`, so the stable compiler is enough.
 pub(crate) fn run(root: &Path, seconds: u32, targets: &[&str]) -> Result<()> {
-    installed(root, "fuzz", "cargo-fuzz", CARGO_FUZZ)?;
+    CARGO_FUZZ.installed(root)?;
     let manifest = format!("{FOLDER}/Cargo.toml");
     let corpus = format!("{FOLDER}/corpus");
     let seeds = [
@@ -38,7 +38,7 @@ pub(crate) fn run(root: &Path, seconds: u32, targets: &[&str]) -> Result<()> {
     if let Some(unknown) = targets.iter().find(|it| !all.contains(it)) {
         return Err(format!("no target {unknown:?}; there are {}", all.join(", ")).into());
     }
-    // To libFuzzer, 0 is for ever.
+    // libFuzzer runs for ever with 0.
     let time = format!("-max_total_time={}", seconds.max(1));
     for target in if targets.is_empty() { &all } else { targets } {
         println!("== {target}, {seconds} s");

@@ -1,4 +1,4 @@
-//! Code generation and checks of this workspace: all of it is here, so that it can be fuzzed.
+//! Code generation and checks of this workspace, as a library so that it can be fuzzed.
 
 #![allow(
     clippy::print_stdout,
@@ -28,8 +28,8 @@ usage: cargo xtask TASK
   codegen [--check] [--spec FILE --out FOLDER]
                      make crates/qopen-types/src/generated from openapi.yaml, or check that it is so
   spec diff PAGE.txt report in what a vendor's page and openapi.yaml differ
-  check              formatting, generated code, dependencies, circles of modules, clippy,
-                     documentation, public API, licences
+  check [CHECK]...   formatting, generated code, endpoints, dependencies, circles of modules, clippy,
+                     new fields, documentation, public API, packages, licences; or those checks
   prove [--cases N] [--seed N]
                      run every property of the assembler with N cases, 100,000 unless given
   fuzz [--seconds N] [TARGET]...
@@ -38,12 +38,12 @@ usage: cargo xtask TASK
   soak [--seconds N] pull under every fault, again and again, for N seconds, 300 unless given:
                      nothing grows, and every list is right
   audit              known vulnerabilities of what is depended on; asks for the database of advisories
-  sbom               what the binary is made of, as CycloneDX, in target/sbom
+  sbom               what the binary is made of, as CycloneDX, in sbom of cargo's target folder
   bench [BENCH]...   measure speed and memory in a release build, as ratios in one run; `bench help`
                      names them
 ";
 
-/// Does what the command line says.
+/// Runs the command of the command line.
 #[must_use]
 pub fn main() -> ExitCode {
     if let Some(code) = check::stand_in() {
@@ -75,7 +75,7 @@ fn run(words: &[&str]) -> Result<()> {
         ["spec", "diff", page] => {
             report(&std::fs::read_to_string(page)?, &std::fs::read_to_string(spec)?)
         }
-        ["check"] => check::run(&root(), &spec, &generated),
+        ["check", names @ ..] => check::run(&root(), &spec, &generated, names),
         ["prove", options @ ..] => {
             let (mut cases, mut seed) = (100_000, None);
             for option in options.chunks(2) {
@@ -107,15 +107,15 @@ fn run(words: &[&str]) -> Result<()> {
     }
 }
 
-/// How many differences there are between a vendor's page and the spec, known ones included.
+/// Counts the differences between a vendor's page and the spec, known ones included.
 ///
 /// # Errors
-/// When the page or the spec cannot be understood.
+/// A message, if the page or the spec cannot be read.
 pub fn differences(page: &str, spec: &str) -> Result<usize> {
     spec_diff::diff(page, spec).map(|found| found.new.len() + found.known.len())
 }
 
-/// Prints the differences; fails where there are any that are not known.
+/// Prints the differences; fails if one is not known.
 fn report(page: &str, spec: &str) -> Result<()> {
     let found = spec_diff::diff(page, spec)?;
     for line in &found.known {

@@ -1,28 +1,28 @@
-//! What the project is made of, and what is known against it.
+//! The project's components, and their known vulnerabilities.
 
 use std::path::Path;
 
 use serde_json::Value;
 
 use crate::Result;
-use crate::cargo::{cargo, command, installed};
+use crate::cargo::{Metadata, Tool, cargo};
 use crate::check::CARGO_DENY;
 
-/// The version of cargo-cyclonedx that is installed where none is found.
-const CARGO_CYCLONEDX: &str = "0.5.9";
+const CARGO_CYCLONEDX: Tool =
+    Tool { subcommand: "cyclonedx", package: "cargo-cyclonedx", version: "0.5.9", minutes: 3 };
 
-/// Looks for known vulnerabilities. The database of advisories comes from the network, so this is no
-/// part of `check`: a machine that cannot have it fails here, and says so.
+/// Looks for known vulnerabilities. The database of advisories comes from the network, so this is
+/// not part of `check`: it fails on a machine without it.
 pub(crate) fn audit(root: &Path) -> Result<()> {
-    installed(root, "deny", "cargo-deny", CARGO_DENY)?;
+    CARGO_DENY.installed(root)?;
     cargo(root, &["deny", "--all-features", "check", "advisories"]).map_err(|error| {
         format!("{error}; where the database could not be had, nothing was looked at").into()
     })
 }
 
-/// Writes what the binary is made of to `target/sbom/qopen.cdx.json`, in CycloneDX 1.5.
+/// Writes what the binary is made of to `sbom/qopen.cdx.json` in cargo's target folder, in CycloneDX 1.5.
 pub(crate) fn sbom(root: &Path) -> Result<()> {
-    installed(root, "cyclonedx", "cargo-cyclonedx", CARGO_CYCLONEDX)?;
+    CARGO_CYCLONEDX.installed(root)?;
     let name = "qopen.cdx";
     let make = [
         "cyclonedx",
@@ -37,14 +37,12 @@ pub(crate) fn sbom(root: &Path) -> Result<()> {
         name,
     ];
     cargo(root, &make)?;
-    // It leaves one beside every manifest; the binary's is what is wanted.
+    // cargo-cyclonedx leaves one beside every manifest; only the binary's is wanted.
     let file = format!("{name}.json");
     let made = std::fs::read_to_string(root.join("crates/qopen-cli").join(&file))?;
-    let metadata = command(root, &["metadata", "--format-version", "1", "--no-deps"]).output()?;
-    let metadata: Value = serde_json::from_slice(&metadata.stdout)?;
-    for package in metadata["packages"].as_array().into_iter().flatten() {
-        let manifest = Path::new(package["manifest_path"].as_str().unwrap_or_default());
-        let beside = manifest.with_file_name(&file);
+    let metadata = Metadata::of(root)?;
+    for package in metadata.packages() {
+        let beside = package.manifest().with_file_name(&file);
         if beside.exists() {
             std::fs::remove_file(beside)?;
         }
@@ -54,9 +52,10 @@ pub(crate) fn sbom(root: &Path) -> Result<()> {
     if components == 0 {
         return Err("the list of components is empty".into());
     }
-    let folder = root.join("target/sbom");
+    let folder = metadata.target()?.join("sbom");
     std::fs::create_dir_all(&folder)?;
-    std::fs::write(folder.join(&file), made)?;
-    println!("{components} components: target/sbom/{file}");
+    let path = folder.join(&file);
+    std::fs::write(&path, made)?;
+    println!("{components} components: {}", path.display());
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! How fast pages are folded, beside the naive fold, in one run: `cargo bench -p qopen-assembler
-//! --bench fold`.
+//! Pages folded per second, compared with the naive fold in one run: `cargo bench -p
+//! qopen-assembler --bench fold`.
 
 #[allow(dead_code, reason = "each bench uses a part")]
 mod support;

@@ -1,6 +1,6 @@
-//! Bytes of memory an account, cost an account as the pull grows, and the longest single call:
-//! `cargo bench -p qopen-assembler --bench memory`. Prints a table; each size runs in a process of
-//! its own, so that its peak is its own. Linux only: it reads /proc.
+//! Bytes of memory per account, time per account as the pull grows, and the longest single call:
+//! `cargo bench -p qopen-assembler --bench memory`. Prints a table. Each size runs in a process of
+//! its own, so that peaks do not mix. Linux only: it reads /proc.
 
 #![allow(clippy::print_stdout, reason = "a bench prints its table")]
 #![allow(
@@ -72,7 +72,7 @@ fn measure(which: &str, size: usize) -> String {
     format!("{bytes} | {each} | {:.1}", longest.as_secs_f64() * 1000.0)
 }
 
-/// The most memory that was ever resident, in bytes.
+/// The peak of resident memory, in bytes.
 fn peak() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

@@ -1,4 +1,4 @@
-//! The smallest use: pages of bare ids, out of order, and nothing else of ours.
+//! The smallest use: pages of bare ids, out of order.
 //! `cargo run -p qopen-assembler --example ids`
 
 #![allow(clippy::print_stdout, reason = "an example shows its result")]
@@ -27,7 +27,7 @@ fn main() -> Result<(), StartError> {
         let page = Page::new(key.clone(), digest, has_more, ids.map(Id));
         assembler.handle_page(Time::ZERO, page);
     }
-    // Nothing more can come: no need to wait for quiet.
+    // The end is known, so the list need not wait for quiet.
     let _ = assembler.declare_finished(Time::ZERO, &key);
     while let Some(event) = assembler.poll_event() {
         if let Event::Completed { progress, .. } = event {

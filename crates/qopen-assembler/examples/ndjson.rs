@@ -1,5 +1,5 @@
-//! Pages from standard input, one JSON object a line: `{"robot", "mark", "has_more", "accounts": [{"id",
-//! …}]}`. Says of each pull how it ended.
+//! Pages from standard input, one JSON object a line: `{"robot", "mark", "has_more", "accounts":
+//! [{"id", …}]}`. Prints how each pull ended.
 //! `cargo run -p qopen-assembler --example ndjson < crates/qopen-assembler/examples/pages.ndjson`
 
 #![allow(clippy::print_stdout, reason = "an example shows its result")]
@@ -23,7 +23,7 @@ impl Keyed for Account {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut config = Config::default();
-    // Whatever pull a page names is opened by it.
+    // A page of an unknown pull opens that pull.
     config.adopt = Some(PullOptions::default());
     let mut assembler = Assembler::new(config);
     for line in std::io::stdin().lines() {

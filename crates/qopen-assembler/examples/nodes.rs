@@ -1,4 +1,4 @@
-//! Several nodes fold shares of the pages and send each other their folds; any of them may finish.
+//! Several nodes fold shares of the pages and exchange their folds; any node can finish the list.
 //! `cargo run -p qopen-assembler --example nodes --features serde`
 
 #![allow(clippy::print_stdout, reason = "an example shows its result")]
@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         };
         (PageDigest::of(&[number]), number < 9, (0..100).map(entry))
     };
-    // Each node gets some pages, and some get the same.
+    // Some pages reach more than one node.
     let shares: [&[u8]; 3] = [&[0, 3, 6, 9], &[1, 4, 7, 0], &[2, 5, 8, 9]];
     let mut sent = Vec::new();
     for share in shares {

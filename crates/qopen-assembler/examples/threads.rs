@@ -1,5 +1,5 @@
-//! A channel between threads, and no async runtime: one thread brings pages, one owns the assembler
-//! and the clock. `cargo run -p qopen-assembler --example threads`
+//! A channel between threads, without an async runtime: one thread sends pages, another owns the
+//! assembler and the clock. `cargo run -p qopen-assembler --example threads`
 
 #![allow(clippy::print_stdout, reason = "an example shows its result")]
 #![allow(
@@ -37,7 +37,7 @@ fn main() -> Result<(), StartError> {
         let key = key.clone();
         thread::spawn(move || {
             for (number, has_more) in [(2_u8, false), (0, true), (1, true), (0, true)] {
-                let contact = |n| Contact { id: format!("contact {number}-{n}"), name: "somebody" };
+                let contact = |n| Contact { id: format!("contact {number}-{n}"), name: "Ada" };
                 let accounts: Vec<Contact> = (0..10).map(contact).collect();
                 let page = Page::new(key.clone(), PageDigest::of(&[number]), has_more, accounts);
                 if pages.send(page).is_err() {
@@ -58,7 +58,7 @@ fn main() -> Result<(), StartError> {
         let due = assembler.poll_timeout().unwrap_or(now());
         match arriving.recv_timeout(due.since(now())) {
             Ok(page) => drop(assembler.handle_page(now(), page)),
-            // Nobody can send any more; what is due is still to come.
+            // All senders are gone. What is due is still to come.
             Err(RecvTimeoutError::Disconnected) => {
                 thread::sleep(due.since(now()));
                 assembler.handle_timeout(now());
@@ -69,7 +69,7 @@ fn main() -> Result<(), StartError> {
             match event {
                 Event::Fresh { accounts, .. } => collector.extend(accounts),
                 Event::Completed { progress, .. } => {
-                    // The sender sent what it had, or there would be no last page.
+                    // The sender has finished, since its last page is here.
                     let _ = sender.join();
                     let list = collector.into_sorted_by_key(|contact| contact.id.clone());
                     println!(

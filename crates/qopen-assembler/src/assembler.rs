@@ -1,4 +1,4 @@
-//! The state machine itself.
+//! The `Assembler` type: commands, getters and answers.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -13,19 +13,20 @@ use crate::pull::{Ending, Hearing, Pull};
 use crate::time::Time;
 use crate::tombstone::{Late, Tombstone};
 
-/// Folds the pages of many pulls, each into one list.
+/// Folds the pages of many pulls into one list per pull.
 ///
-/// It has no clock, no I/O and no thread. It never panics on what it is given, and the same calls
-/// give the same events (invariant I12).
+/// An assembler has no clock, no I/O and no thread. It never panics on its input, and the same
+/// calls give the same events (invariant I12).
 ///
-/// **Getters** look and change nothing: [`progress`](Self::progress), [`fold`](Self::fold),
+/// **Getters** read: [`progress`](Self::progress), [`fold`](Self::fold),
 /// [`counters`](Self::counters), [`open_pulls`](Self::open_pulls).
 ///
-/// **Commands** do what the caller wants and say whether they could: [`start`](Self::start),
-/// [`start_completed`](Self::start_completed), [`cancel`](Self::cancel), [`declare_finished`](Self::declare_finished),
-/// [`take_fold`](Self::take_fold), [`forget`](Self::forget).
+/// **Commands** do what the caller asks, or return an error: [`start`](Self::start),
+/// [`start_completed`](Self::start_completed), [`cancel`](Self::cancel),
+/// [`declare_finished`](Self::declare_finished), [`take_fold`](Self::take_fold),
+/// [`forget`](Self::forget).
 ///
-/// **Facts**, `handle_*`, say what happened in the world and cannot fail:
+/// **Facts**, `handle_*`, report what happened and cannot fail:
 /// [`handle_accepted`](Self::handle_accepted), [`handle_page`](Self::handle_page),
 /// [`handle_unreadable_page`](Self::handle_unreadable_page),
 /// [`handle_owed_page`](Self::handle_owed_page), [`handle_released`](Self::handle_released),
@@ -33,40 +34,42 @@ use crate::tombstone::{Late, Tombstone};
 /// [`handle_outage_began`](Self::handle_outage_began),
 /// [`handle_outage_ended`](Self::handle_outage_ended), [`handle_timeout`](Self::handle_timeout).
 ///
-/// **Answers**, `poll_*`, are fetched after any of those: [`poll_event`](Self::poll_event) until it
-/// is `None`, then [`poll_timeout`](Self::poll_timeout) for the time at which to call
-/// `handle_timeout` if nothing else happens before.
+/// **Answers**, `poll_*`, follow each command and fact: call [`poll_event`](Self::poll_event) until
+/// it returns `None`, then [`poll_timeout`](Self::poll_timeout) for the time of the next
+/// `handle_timeout`.
 ///
-/// Any order of calls is allowed. Every fact and command carries the caller's `now`; what was due
-/// before it happens first, so a page that comes after its pull's quiet has passed is late, whether
-/// or not `handle_timeout` was called in between. Time that goes back counts as standing still.
+/// Any order of calls is allowed. Every fact and command carries the caller's `now`. What was due
+/// before `now` happens first: a page that comes after its pull's quiet has passed is late, whether
+/// or not `handle_timeout` was called in between. A `now` that goes back counts as the latest time
+/// seen.
 ///
 /// # Cost
-/// `p` is the number of pulls open and remembered. Every call looks its pull up in `O(log p)`, and
-/// every fact and command first ends and forgets what was due, `O(log p)` for each; beyond that a
-/// call costs what its own documentation says, or nothing. Nothing is copied but keys, whose clones
-/// share their text.
+/// `p` is the number of pulls open and remembered. Every call finds its pull in `O(log p)`. Every
+/// fact and command first ends and forgets what was due, at `O(log p)` each. Further costs are in
+/// the documentation of the call. Keys are the only things copied, and their clones share their
+/// text.
 ///
-/// An open pull, and an ended one until its fold is taken or it is forgotten, holds 32 bytes for
-/// each account plus the table's slack (the README has figures) and a digest of 16 for each page; an
-/// ended one whose fold was taken, the pages' digests.
+/// An open pull holds 32 bytes per account, plus the table's slack (figures in the README), and 16
+/// bytes per page. An ended pull holds the same until its fold is taken, and then the 16 bytes per
+/// page until it is forgotten.
 ///
 /// # Limits
-/// [`Limits`](crate::Limits) names them all, and each has its answer: too many open pulls refuse
-/// [`start`](Self::start), too many pages or accounts end their pull as
-/// [`Failure::LimitReached`], too many waiting events turn pages away with [`Verdict::Backlog`](crate::Verdict::Backlog), and
-/// too many ended pulls forget the oldest.
+/// [`Limits`](crate::Limits) has them all. With too many open pulls [`start`](Self::start) returns
+/// an error. Too many pages or accounts end their pull with [`Failure::LimitReached`]. With too
+/// many waiting events a page gets [`Verdict::Backlog`](crate::Verdict::Backlog). Too many ended
+/// pulls forget the oldest.
 ///
 /// # Cancellation
-/// No call waits for anything, so there is nothing to cancel in the middle. [`cancel`](Self::cancel)
-/// ends one pull; dropping the assembler ends them all, unsaid.
+/// No call waits. [`cancel`](Self::cancel) ends one pull; dropping the assembler ends them all,
+/// unsaved.
 #[derive(Debug)]
 pub struct Assembler<T> {
     pub(crate) config: Config,
     pub(crate) now: Time,
     pub(crate) open: BTreeMap<PullKey, Pull>,
     pub(crate) ended: BTreeMap<PullKey, Tombstone>,
-    /// Forgotten, and not yet said to be: what was said of them before can still be acted upon.
+    /// Forgotten pulls whose [`Event::Forgotten`] is not polled yet: earlier events of theirs can
+    /// still be acted upon.
     pub(crate) forgetting: BTreeMap<PullKey, Tombstone>,
     /// When open pulls end and ended ones are forgotten.
     pub(crate) schedule: BTreeSet<(Time, PullKey)>,
@@ -76,7 +79,7 @@ pub struct Assembler<T> {
 }
 
 impl<T: Keyed> Assembler<T> {
-    /// One with no pulls.
+    /// An assembler without pulls.
     #[must_use]
     pub fn new(config: Config) -> Self {
         Self {
@@ -92,11 +95,11 @@ impl<T: Keyed> Assembler<T> {
         }
     }
 
-    /// Opens a pull, before its request is sent: pages may come before the answer to it. No event
-    /// comes of it.
+    /// Opens a pull, before its request is sent: pages may come before the platform's answer. Emits
+    /// no event.
     ///
     /// # Errors
-    /// [`StartError`], when the pull is known already or too many are open.
+    /// [`StartError`], if the pull is known already or too many are open.
     pub fn start(
         &mut self,
         now: Time,
@@ -117,14 +120,14 @@ impl<T: Keyed> Assembler<T> {
         Ok(())
     }
 
-    /// Takes up a pull that was complete in an earlier run, with what was folded of it then and
-    /// since, and the revision that was published. It stays complete, whatever the fold lacks.
-    /// [`Event::Completed`] follows. `late` says that the fold has pages that are not in that
-    /// revision: the next one follows as after any late page.
+    /// Resumes a pull that was complete in an earlier run, with its fold so far and its published
+    /// revision. The pull stays complete, whatever the fold lacks, and [`Event::Completed`]
+    /// follows. `late` says that the fold has pages that this revision lacks: the next revision
+    /// follows as after any late page.
     ///
     /// # Errors
-    /// [`StartError::Known`], when the pull is known already; [`StartError::PullMismatch`], when the
-    /// fold is of another one.
+    /// [`StartError::Known`], if the pull is known already; [`StartError::PullMismatch`], if the
+    /// fold belongs to another pull.
     pub fn start_completed(
         &mut self,
         now: Time,
@@ -152,10 +155,10 @@ impl<T: Keyed> Assembler<T> {
         Ok(())
     }
 
-    /// Ends a pull at once, with what is there: its [`Event::Failed`] says [`Failure::Cancelled`].
+    /// Ends a pull at once with what has arrived: [`Event::Failed`] has [`Failure::Cancelled`].
     ///
     /// # Errors
-    /// [`NotOpen`], when it is not open.
+    /// [`NotOpen`], if it is not open.
     pub fn cancel(&mut self, now: Time, key: &PullKey) -> Result<(), NotOpen> {
         self.advance(now);
         self.open.contains_key(key).then_some(()).ok_or(NotOpen)?;
@@ -163,11 +166,11 @@ impl<T: Keyed> Assembler<T> {
         Ok(())
     }
 
-    /// The caller's word that no more pages will come, as at the end of a file: the pull ends at
-    /// once, complete where a last page was seen and nothing stands against it.
+    /// Declares that no more pages will come, as at the end of a file. The pull ends at once:
+    /// complete if a last page was seen and nothing counts against it.
     ///
     /// # Errors
-    /// [`NotOpen`], when it is not open.
+    /// [`NotOpen`], if it is not open.
     pub fn declare_finished(&mut self, now: Time, key: &PullKey) -> Result<(), NotOpen> {
         self.advance(now);
         let ending = self.open.get(key).ok_or(NotOpen)?.ending_declared(&self.hearing);
@@ -175,15 +178,14 @@ impl<T: Keyed> Assembler<T> {
         Ok(())
     }
 
-    /// Takes into an open pull what another node has folded of it, or an earlier run. It counts as
-    /// a page does: silence begins anew. No [`Event::Fresh`] comes of it: the other node has said so
-    /// already.
+    /// Merges into an open pull the fold of another node or of an earlier run. Silence begins anew,
+    /// as after a page. No [`Event::Fresh`] follows: the other node has emitted it.
     ///
-    /// Costs a table insertion for each account and a tree insertion for each page of the other fold,
-    /// all in one call: a fold of ten million accounts holds its caller for seconds.
+    /// Costs a table insertion per account and a tree insertion per page of the other fold, all in
+    /// one call. A fold of ten million accounts blocks its caller for seconds.
     ///
     /// # Errors
-    /// [`MergeError`], when the pull is not open, or the fold is of another one.
+    /// [`MergeError`], if the pull is not open, or the fold belongs to another pull.
     pub fn merge(&mut self, now: Time, key: &PullKey, other: &Fold) -> Result<(), MergeError> {
         let now = self.advance(now);
         let limits = self.config.limits;
@@ -200,9 +202,9 @@ impl<T: Keyed> Assembler<T> {
         Ok(())
     }
 
-    /// Takes the fold of an ended pull, from the moment it ends until [`Event::Forgotten`] is
-    /// polled. Late pages are still told from copies, and announced as [`Event::Revised`], but no
-    /// longer folded here. Costs a copy of its pages' digests; the accounts move.
+    /// Takes the fold of an ended pull, from the pull's end until [`Event::Forgotten`] is polled.
+    /// Afterwards the assembler still tells late pages from copies and emits [`Event::Revised`],
+    /// but folds no more. Copies the digests of the pages; the accounts move.
     pub fn take_fold(&mut self, key: &PullKey) -> Option<Fold> {
         let tombstone = self.ended.get_mut(key).or_else(|| self.forgetting.get_mut(key))?;
         if std::mem::replace(&mut tombstone.taken, true) {
@@ -213,26 +215,26 @@ impl<T: Keyed> Assembler<T> {
         Some(Arc::unwrap_or_clone(fold))
     }
 
-    /// The fold of a pull, open or remembered and not taken, to be read elsewhere. Copied only where
-    /// a page comes while it is read.
+    /// Returns the fold of a pull, open or remembered and not taken, to be read elsewhere. The fold
+    /// is copied only if a page comes while another reader holds it.
     #[must_use]
     pub fn share_fold(&self, key: &PullKey) -> Option<Arc<Fold>> {
         let ended = || self.tombstone(key).filter(|it| !it.taken).map(|it| &it.pull.fold);
         self.open.get(key).map(|pull| &pull.fold).or_else(ended).map(Arc::clone)
     }
 
-    /// Whether a page of a pull, open or remembered, was folded; also where the fold was taken.
+    /// Whether a page of an open or remembered pull was folded, even if the fold was taken.
     #[must_use]
     pub fn has_page(&self, key: &PullKey, digest: PageDigest) -> bool {
         let ended = || self.tombstone(key).map(|it| &it.pull);
         self.open.get(key).or_else(ended).is_some_and(|pull| pull.fold.has_page(digest))
     }
 
-    /// Lets go of an ended pull before its time: a page that comes of it is a stranger's from now on.
-    /// [`Event::Forgotten`] says so.
+    /// Forgets an ended pull before its time. A page that comes afterwards has an unknown mark.
+    /// [`Event::Forgotten`] follows.
     ///
     /// # Errors
-    /// [`NotEnded`], when it is open, or not known.
+    /// [`NotEnded`], if it is open, or not known.
     pub fn forget(&mut self, now: Time, key: &PullKey) -> Result<(), NotEnded> {
         self.advance(now);
         let due = self.ended.get(key).ok_or(NotEnded)?.due();
@@ -241,8 +243,8 @@ impl<T: Keyed> Assembler<T> {
         Ok(())
     }
 
-    /// The next thing to say, oldest first. Events wait until they are polled, in memory: a streamed
-    /// one holds its accounts.
+    /// Returns the oldest waiting event. Events stay in memory until polled; [`Event::Fresh`] holds
+    /// its accounts.
     pub fn poll_event(&mut self) -> Option<Event<T>> {
         let event = self.events.pop_front()?;
         match &event {
@@ -259,8 +261,8 @@ impl<T: Keyed> Assembler<T> {
         Some(event)
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout) if nothing happens before; `None` when
-    /// there is nothing to wait for.
+    /// The time at which to call [`handle_timeout`](Self::handle_timeout) if nothing happens
+    /// before; `None` if nothing is due.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
         self.schedule.first().map(|(due, _)| *due)
@@ -273,7 +275,7 @@ impl<T: Keyed> Assembler<T> {
         self.open.get(key).map(|pull| pull.progress(&self.hearing)).or_else(ended)
     }
 
-    /// What a pull has folded, while it is open, or ended and its fold not taken.
+    /// A pull's fold, until the fold is taken or the pull forgotten.
     #[must_use]
     pub fn fold(&self, key: &PullKey) -> Option<&Fold> {
         let ended = || self.tombstone(key).filter(|it| !it.taken).map(|it| &it.pull);
@@ -289,7 +291,7 @@ impl<T: Keyed> Assembler<T> {
         self.open.keys()
     }
 
-    /// What was counted so far.
+    /// What the assembler has counted so far.
     #[must_use]
     pub fn counters(&self) -> Counters {
         self.counters

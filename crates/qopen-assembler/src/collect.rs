@@ -1,13 +1,13 @@
-//! One sorted list out of what streams by.
+//! Collects streamed accounts into one sorted list.
 
 use std::collections::HashMap;
 
 use crate::key::{Fingerprint, Keyed, PullKey, Seed};
 
-/// Collects the accounts of one pull, for those who have room for all of them and want a list.
+/// Collects the accounts of one pull in memory, and sorts them into a list.
 ///
-/// Give it every account of [`Event::Fresh`](crate::Event::Fresh), or simply every account there
-/// is: in any order, any number of times, it comes to the same list.
+/// Give it every account of [`Event::Fresh`](crate::Event::Fresh), or every account of every page:
+/// the list is the same in any order, any number of times.
 #[derive(Clone, Debug)]
 pub struct Collector<T> {
     seed: Seed,
@@ -15,13 +15,13 @@ pub struct Collector<T> {
 }
 
 impl<T: Keyed> Collector<T> {
-    /// One for the accounts of that pull.
+    /// An empty collector for this pull's accounts.
     #[must_use]
     pub fn new(key: &PullKey) -> Self {
         Self { seed: Seed::of(key), accounts: HashMap::new() }
     }
 
-    /// Takes accounts. Of two contents of one account the greater digest stays.
+    /// Adds accounts. Of two contents of one account the greater digest wins.
     pub fn extend(&mut self, accounts: impl IntoIterator<Item = T>) {
         for account in accounts {
             let id = account.fingerprint(&self.seed);
@@ -32,19 +32,19 @@ impl<T: Keyed> Collector<T> {
         }
     }
 
-    /// Different accounts so far.
+    /// How many different accounts were added.
     #[must_use]
     pub fn len(&self) -> usize {
         self.accounts.len()
     }
 
-    /// Whether there are none.
+    /// Whether no account was added.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.accounts.is_empty()
     }
 
-    /// The list, in the order of what `by` makes of each account, such as its id.
+    /// Returns the list, sorted by the key that `by` gives each account, such as its id.
     #[must_use]
     pub fn into_sorted_by_key<K: Ord>(self, by: impl FnMut(&T) -> K) -> Vec<T> {
         let mut accounts: Vec<T> = self.accounts.into_values().collect();

@@ -7,13 +7,12 @@ use std::time::Duration;
 #[non_exhaustive]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Timing {
-    /// How long the pull must be quiet, after its last page was seen, to count as complete.
-    /// Default 3 s. Every new page begins the quiet anew; copies prolong it, by one idle timeout in
-    /// all.
+    /// Quiet after the last page that completes the pull. Default 3 s. Every new page begins the
+    /// quiet anew. Copies prolong it by one idle timeout in all.
     pub settle: Duration,
-    /// How long to wait for any page at all before the pull is given up. Default 60 s.
+    /// Silence that ends the pull before a last page. Default 60 s.
     pub idle_timeout: Duration,
-    /// The longest that a pull may take. Default 30 min.
+    /// Longest duration of the pull. Default 30 min.
     pub deadline: Duration,
 }
 
@@ -28,21 +27,21 @@ impl Default for Timing {
 }
 
 impl Timing {
-    /// The same with another settle time.
+    /// Sets the settle time.
     #[must_use]
     pub const fn settle(mut self, settle: Duration) -> Self {
         self.settle = settle;
         self
     }
 
-    /// The same with another idle timeout.
+    /// Sets the idle timeout.
     #[must_use]
     pub const fn idle_timeout(mut self, idle_timeout: Duration) -> Self {
         self.idle_timeout = idle_timeout;
         self
     }
 
-    /// The same with another deadline.
+    /// Sets the deadline.
     #[must_use]
     pub const fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
@@ -50,70 +49,71 @@ impl Timing {
     }
 }
 
-/// How one pull is to be treated.
+/// Options of one pull.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PullOptions {
     /// When it ends.
     pub timing: Timing,
-    /// At least this many accounts must be there before it counts as complete.
+    /// Fewest accounts that the list must have to be complete. Default none.
     pub expect_accounts: Option<u64>,
-    /// The request is yet to be accepted: until [`Assembler::handle_accepted`] or a first page,
-    /// silence is not held against the pull; only its deadline runs.
+    /// Whether the request waits for acceptance. Until [`Assembler::handle_accepted`] or a first
+    /// page, silence does not count against the pull, and only its deadline runs. Default false.
     ///
     /// [`Assembler::handle_accepted`]: crate::Assembler::handle_accepted
     pub await_acceptance: bool,
-    /// How long before its start the pull was requested, by another process. Default zero. An error
-    /// report without a mark that was signed earlier is about another pull.
+    /// Time between the request, sent by another process, and the start here. Default zero. An
+    /// error report without a mark that was signed before the request is about another pull.
     #[cfg_attr(feature = "serde", serde(default))]
     pub requested_before: Duration,
     /// Accounts without a readable id that the list may lack. Default 0.
     #[cfg_attr(feature = "serde", serde(default))]
     pub allow_unidentified: u64,
-    /// Nobody received its callbacks for a while after its request: a page that the platform gave up
-    /// then never comes. [`Basis::interrupted`](crate::Basis::interrupted) says so. Default false.
+    /// Whether the receiver was down for a while after the request. Pages that the platform gave up
+    /// meanwhile never come: [`Basis::interrupted`](crate::Basis::interrupted) says so. Default
+    /// false.
     #[cfg_attr(feature = "serde", serde(default))]
     pub interrupted: bool,
 }
 
 impl PullOptions {
-    /// The same with another timing.
+    /// Sets the timing.
     #[must_use]
     pub const fn timing(mut self, timing: Timing) -> Self {
         self.timing = timing;
         self
     }
 
-    /// The same with an expected number of accounts.
+    /// Sets the fewest accounts of a complete list.
     #[must_use]
     pub const fn expect_accounts(mut self, accounts: Option<u64>) -> Self {
         self.expect_accounts = accounts;
         self
     }
 
-    /// The same, requested that long before its start.
+    /// Sets the time between the request and the start.
     #[must_use]
     pub const fn requested_before(mut self, start: Duration) -> Self {
         self.requested_before = start;
         self
     }
 
-    /// The same, complete although it lacks up to that many accounts without a readable id.
+    /// Sets how many accounts without a readable id the list may lack.
     #[must_use]
     pub const fn allow_unidentified(mut self, accounts: u64) -> Self {
         self.allow_unidentified = accounts;
         self
     }
 
-    /// The same, of which callbacks may have been lost before its start.
+    /// Says that callbacks may have been lost before the start.
     #[must_use]
     pub const fn interrupted(mut self) -> Self {
         self.interrupted = true;
         self
     }
 
-    /// The same, waiting first for the request to be accepted.
+    /// Makes the pull wait for its request's acceptance.
     #[must_use]
     pub const fn await_acceptance(mut self) -> Self {
         self.await_acceptance = true;
@@ -121,7 +121,7 @@ impl PullOptions {
     }
 }
 
-/// How much an assembler takes on (invariant I11).
+/// Limits of an assembler (invariant I11).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
@@ -153,17 +153,17 @@ impl Default for Limits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
-    /// Pages under a mark that was never started: `Some` opens a pull for them with these options,
-    /// because someone else sends the requests; `None`, the default, counts and ignores them.
+    /// Options for a pull whose mark was never started here, because another system requested it:
+    /// its first page opens it. `None`, the default, counts and ignores such pages.
     pub adopt: Option<PullOptions>,
-    /// Whether accounts leave as [`Event::Fresh`](crate::Event::Fresh). Default false.
+    /// Whether accounts leave with [`Event::Fresh`](crate::Event::Fresh). Default false.
     pub stream: bool,
     /// How long an ended pull is remembered, so that late pages find it. Default 10 min.
     pub retention: Duration,
-    /// How far the clock that signs error reports may be behind the one that starts pulls. Default
-    /// 5 s.
+    /// How far the clock that signs error reports may be behind the clock that starts pulls.
+    /// Default 5 s.
     pub report_tolerance: Duration,
-    /// How much it takes on.
+    /// Limits of memory.
     pub limits: Limits,
 }
 

@@ -1,23 +1,23 @@
-//! What an assembler has to say.
+//! Events emitted by the assembler.
 
 use std::time::Duration;
 
 use crate::key::{PageDigest, PullKey};
 use crate::progress::Progress;
 
-/// What [`Assembler::poll_event`](crate::Assembler::poll_event) hands out.
+/// An event, from [`Assembler::poll_event`](crate::Assembler::poll_event).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Event<T> {
-    /// A pull's progress changed; at most one waits for each pull, however much has happened. Never
+    /// A pull's progress changed. At most one waits for each pull, however often it changes. Never
     /// after the pull's end.
     Progressed {
         /// The pull.
         key: PullKey,
     },
-    /// Accounts that are new, or whose content replaces an earlier one. Written one over the other
-    /// they come to the same map in any order of the pages. Only with [`Config::stream`]; never of a
-    /// copy, of a merged fold, of a pull that failed, or once the fold was taken.
+    /// Accounts that are new, or whose content replaces an earlier one. Applied in turn, they give
+    /// the same map in any order of the pages. Only with [`Config::stream`]; never for a copy, a
+    /// merged fold, a failed pull, or after the fold was taken.
     ///
     /// [`Config::stream`]: crate::Config::stream
     Fresh {
@@ -26,35 +26,35 @@ pub enum Event<T> {
         /// At least one account.
         accounts: Vec<T>,
     },
-    /// The list is complete, as far as can be known: `basis` says why. Comes once for a pull, and is
-    /// never followed by `Failed`; never without a last page, while a page is owed or unreadable,
-    /// or below the expected number.
+    /// The list is complete, as far as any evidence tells: `basis` says why. Emitted once per pull,
+    /// and never followed by `Failed`. Never without a last page, while a page is owed or
+    /// unreadable, or below the expected number.
     Completed {
         /// The pull.
         key: PullKey,
         /// Why the list counts as complete.
         basis: Basis,
-        /// What it came to.
+        /// The figures at the end.
         progress: Progress,
     },
-    /// The pull ended without a complete list; what is there is in the progress and the fold.
-    /// Never after `Completed`. Comes again only after [`Reopened`](Self::Reopened).
+    /// The pull ended without a complete list; what arrived is in the progress and the fold. Never
+    /// after `Completed`. A second one only after [`Reopened`](Self::Reopened).
     Failed {
         /// The pull.
         key: PullKey,
         /// Why.
         failure: Failure,
-        /// What there is.
+        /// The figures at the end.
         progress: Progress,
     },
-    /// A page came, or was released, after the pull had failed: it is folded, and the pull waits
-    /// again. `Completed` or `Failed` follows. Never after `Completed`.
+    /// A page came, or was released, after the pull had failed. The pull waits again, and
+    /// `Completed` or `Failed` follows. Never after `Completed`.
     Reopened {
         /// The pull.
         key: PullKey,
     },
-    /// Pages came after the pull was complete, and then none for a while: the list has a new revision
-    /// (invariant I6). Never of a copy, before `Completed`, after `Failed` or after `Forgotten`.
+    /// The list has a new revision: pages came after the pull was complete, and then quiet
+    /// (invariant I6). Never for a copy, before `Completed`, after `Failed` or after `Forgotten`.
     Revised {
         /// The pull.
         key: PullKey,
@@ -63,14 +63,14 @@ pub enum Event<T> {
         /// The number of the new revision; a completed list has revision 1.
         revision: u32,
     },
-    /// An ended pull is no longer remembered: its retention passed, or newer ones took its place.
-    /// From now on its mark is unknown. Comes once for a pull that ended, after all else of it.
+    /// The assembler forgot an ended pull: its retention passed, or newer pulls took its place.
+    /// From now on its mark is unknown. Emitted once per ended pull, as its last event.
     Forgotten {
         /// The pull.
         key: PullKey,
     },
-    /// Something that fits no pull, or no longer does. It never ends a pull. Anomalies beyond the
-    /// queue's limit are counted, not queued.
+    /// A fact that fits no pull, or no open one. It never ends a pull. Anomalies beyond the queue's
+    /// limit are counted, not queued.
     Anomaly(Anomaly),
 }
 
@@ -78,25 +78,25 @@ pub enum Event<T> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Basis {
-    /// No page came for at least this long after the last page was seen; `None` where the caller's
-    /// word made waiting needless.
+    /// Quiet after the last page, at least this long; `None` if the caller declared the end.
     pub quiet: Option<Duration>,
-    /// The expected number of accounts, which is reached; `None` where none was given.
+    /// The expected number of accounts, which was reached; `None` if none was given.
     pub expected: Option<u64>,
-    /// The caller said that no more pages would come.
+    /// Whether the caller declared that no more pages would come.
     pub declared: bool,
-    /// No page said that it was the last; one did not say whether more would follow.
+    /// Whether the last page was implied: no page said `has_more: false`, and one did not say
+    /// whether more would follow.
     pub implied_end: bool,
-    /// Callbacks that were refused while the pull was open: the quiet is longer for them.
+    /// Callbacks that were refused while the pull was open. They prolong the quiet.
     pub refusals: u64,
-    /// How long the caller could not hear what came; it is not counted as quiet.
+    /// Time in which the caller could not receive. It is not counted as quiet.
     pub outage: Duration,
     /// Accounts without a readable id that the list lacks, as the caller allowed.
     pub unidentified: usize,
-    /// The list was complete in an earlier run.
+    /// Whether the list was complete in an earlier run.
     pub earlier: bool,
-    /// Nobody received callbacks for a while after the request. The list lacks the pages that the
-    /// platform gave up then, unless the expected number of accounts proves otherwise.
+    /// Whether the receiver was down for a while after the request. The list lacks the pages that
+    /// the platform gave up meanwhile, unless the expected number of accounts proves otherwise.
     pub interrupted: bool,
 }
 
@@ -104,16 +104,16 @@ pub struct Basis {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Failure {
-    /// No page came at all within the idle timeout or the deadline.
+    /// No page came within the idle timeout or the deadline.
     Silent,
-    /// Pages came, and no last page: nothing more came within the idle timeout.
+    /// Pages came, but no last page within the idle timeout.
     LastPageMissing,
     /// The last page came, with fewer accounts than expected.
     FewerThanExpected {
         /// How many were expected.
         expected: u64,
     },
-    /// The last page came, and a page that is kept could not be understood.
+    /// The last page came, and a kept page could not be read.
     UnreadablePages,
     /// The last page came, and accounts had no readable id.
     UnidentifiedAccounts {
@@ -133,7 +133,7 @@ pub enum Failure {
     },
     /// The pull was cancelled.
     Cancelled,
-    /// The pull grew past what the assembler takes on.
+    /// The pull reached a limit of the assembler.
     LimitReached(Limit),
 }
 
@@ -147,7 +147,7 @@ pub enum Limit {
     Accounts,
 }
 
-/// Something that fits no open pull.
+/// A fact that fits no open pull.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Anomaly {
@@ -156,31 +156,30 @@ pub enum Anomaly {
         /// The pull as the page names it.
         key: PullKey,
     },
-    /// A page of a pull that the platform or the caller ended, or a limit. It is not folded.
+    /// A page of a pull that the platform, the caller or a limit ended. It is not folded.
     PageAfterFailure {
         /// The pull.
         key: PullKey,
         /// The page.
         page: PageDigest,
     },
-    /// A page of a pull that has ended came, and was unreadable or could not be kept. Where the
-    /// pull was complete, its list lacks what the page holds.
+    /// An unreadable or owed page of a pull that has ended. A complete pull's list lacks that page.
     UnfoldedAfterEnd {
         /// The pull.
         key: PullKey,
         /// The page.
         page: PageDigest,
     },
-    /// A late page of a completed pull that has as many pages as the limits allow. It is not
-    /// folded, and the list keeps its revision.
+    /// A late page of a completed pull that is at its limit of pages. It is not folded, and the
+    /// list keeps its revision.
     LatePageOverLimit {
         /// The pull.
         key: PullKey,
         /// The page.
         page: PageDigest,
     },
-    /// An error report that names no mark, for a robot with several open pulls that were requested
-    /// before it was signed: it ends none.
+    /// An error report without a mark, for a robot with several open pulls that were requested
+    /// before it was signed. It ends none of them.
     AmbiguousError {
         /// The robot.
         robot: String,
@@ -189,7 +188,7 @@ pub enum Anomaly {
         /// The platform's message.
         message: String,
     },
-    /// An error report for which there is no open pull.
+    /// An error report that matches no open pull.
     UnmatchedError {
         /// The robot.
         robot: String,
@@ -200,7 +199,7 @@ pub enum Anomaly {
         /// The platform's message.
         message: String,
     },
-    /// Different contents of accounts that this page shares with earlier ones.
+    /// Accounts of this page have other contents than on earlier pages.
     Conflict {
         /// The pull.
         key: PullKey,

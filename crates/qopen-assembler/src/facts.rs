@@ -1,4 +1,4 @@
-//! What the assembler does with what happened.
+//! The `handle_*` methods.
 
 use std::sync::Arc;
 
@@ -13,13 +13,14 @@ use crate::time::Time;
 use crate::tombstone::{Late, Tombstone};
 
 impl<T: Keyed> Assembler<T> {
-    /// Whether pages are turned away with [`Verdict::Backlog`] until events are taken.
+    /// Whether pages get [`Verdict::Backlog`] until events are polled.
     #[must_use]
     pub fn is_backlogged(&self) -> bool {
         self.events.len() >= self.config.limits.queued_events
     }
 
-    /// The request was accepted: silence begins to count. Ignored for a pull that is not open.
+    /// Reports that the platform accepted the request: silence begins to count. Ignored for a pull
+    /// that is not open.
     pub fn handle_accepted(&mut self, now: Time, key: &PullKey) {
         let now = self.advance(now);
         if let Some(pull) = self.open.get_mut(key) {
@@ -28,11 +29,11 @@ impl<T: Keyed> Assembler<T> {
         }
     }
 
-    /// A page came. The [`Verdict`] says at once what became of it; nothing is lost by ignoring it
-    /// but [`Verdict::Backlog`], after which the page must be handed in again.
+    /// Reports a page. The [`Verdict`] says what became of it. Only [`Verdict::Backlog`] must not
+    /// be ignored: hand the page in again.
     ///
-    /// Costs a table insertion for each account that is in it, and one of those may move up to one
-    /// shard, some 2,000 accounts; `accounts` is not touched where the page is a copy or not taken.
+    /// Costs a table insertion per account, and one of them may move up to one shard, about 2,000
+    /// accounts. `accounts` is not read if the page is a copy or refused.
     pub fn handle_page<I>(&mut self, now: Time, page: Page<I>) -> Verdict
     where
         I: IntoIterator<Item = T>,
@@ -48,7 +49,7 @@ impl<T: Keyed> Assembler<T> {
             return Verdict::Unknown;
         }
         let (key, limits) = (page.key.clone(), self.config.limits);
-        // Known or adopted: it is there.
+        // `known_or_adopted` found or opened it.
         let Some(pull) = self.open.get_mut(&key) else {
             return Verdict::Unknown;
         };
@@ -77,16 +78,18 @@ impl<T: Keyed> Assembler<T> {
         Verdict::Folded
     }
 
-    /// A page came that is kept and could not be understood. The pull is not complete while it
-    /// stands; handing the same digest to [`handle_page`](Self::handle_page) redeems it, and
-    /// [`handle_released`](Self::handle_released) waives it. It counts as a page against the limit,
-    /// and begins silence anew the first time. A pull that is complete stays so. Costs a tree insertion.
+    /// Reports a page that was kept but could not be read. The page counts against completeness
+    /// until [`handle_page`](Self::handle_page) gets the same digest, or
+    /// [`handle_released`](Self::handle_released) waives it. It counts as a page against the limit.
+    /// The first report begins silence anew. A complete pull stays complete. Costs a tree
+    /// insertion.
     pub fn handle_unreadable_page(&mut self, now: Time, key: &PullKey, digest: PageDigest) {
         self.handle_missing(now, key, digest, Fold::add_unreadable);
     }
 
-    /// A person has waived an unreadable page: it no longer stands against completeness. Silence begins
-    /// anew the first time, and a pull that failed by the page settles again.
+    /// Reports that a person has waived an unreadable page: it no longer counts against
+    /// completeness. The first report begins silence anew, and a pull that failed by the page
+    /// settles again.
     pub fn handle_released(&mut self, now: Time, key: &PullKey, digest: PageDigest) {
         let now = self.advance(now);
         if let Some(pull) = self.open.get_mut(key) {
@@ -105,17 +108,16 @@ impl<T: Keyed> Assembler<T> {
         }
     }
 
-    /// A callback was refused that may have been a page of any open pull. While that is younger than
-    /// the idle timeout, open pulls settle with the idle timeout's patience. Costs nothing, however
-    /// many pulls are open.
+    /// Reports a refused callback that may have been a page of any open pull. For one idle timeout,
+    /// open pulls settle with the idle timeout's patience. Costs `O(1)`.
     pub fn handle_refusal(&mut self, now: Time) {
         let now = self.advance(now);
         self.hearing.refused = Some(now);
         self.hearing.refusals += 1;
     }
 
-    /// Since then the caller does not hear what comes, or cannot tell: nothing ends by silence until
-    /// it hears again. `since` may be in the past. Costs `O(p)`.
+    /// Reports that since `since` the caller cannot receive, or cannot tell: nothing ends by
+    /// silence during the outage. `since` may be in the past. Costs `O(p)`.
     pub fn handle_outage_began(&mut self, now: Time, since: Time) {
         self.advance(since.min(now));
         if self.hearing.deaf_since.is_none() {
@@ -125,10 +127,10 @@ impl<T: Keyed> Assembler<T> {
         self.reschedule();
     }
 
-    /// The caller hears again. The time since the outage began counts neither as quiet nor, up to
-    /// the deadline's own length, against the deadline; and what could not be delivered meanwhile
-    /// comes in its own time, as after a refusal: a list completes only after quiet that is as long as
-    /// the outage was, or as the idle timeout where that is shorter. Costs `O(p)`.
+    /// Reports that the caller receives again. The outage counts neither as quiet nor, up to the
+    /// deadline's own length, against the deadline. The platform needs time to send again what it
+    /// could not deliver: a list completes only after quiet as long as the outage, or as the idle
+    /// timeout if that is shorter. Costs `O(p)`.
     pub fn handle_outage_ended(&mut self, now: Time) {
         let now = self.advance(now);
         let Some(since) = self.hearing.deaf_since.take() else { return };
@@ -152,16 +154,16 @@ impl<T: Keyed> Assembler<T> {
         }
     }
 
-    /// A page came that could not be kept, so that the platform must send it again. The pull is not
-    /// complete before it has come. It counts as a page against the limit, and begins silence anew.
-    /// Costs a tree insertion.
+    /// Reports a page that could not be kept, so that the platform must send it again. The pull is
+    /// not complete before that. The page counts against the limit, and begins silence anew. Costs
+    /// a tree insertion.
     pub fn handle_owed_page(&mut self, now: Time, key: &PullKey, digest: PageDigest) {
         self.handle_missing(now, key, digest, Fold::add_owed);
     }
 
-    /// The platform reported an error. It ends the pull it names. Without a mark it ends the robot's
-    /// only open pull that had been requested when the report was signed, and none where there are
-    /// several.
+    /// Reports the platform's error. A report with a mark ends its pull. A report without a mark
+    /// ends the robot's only open pull that had been requested when the report was signed; with
+    /// several such pulls it ends none.
     pub fn handle_error(&mut self, now: Time, report: ErrorReport) {
         self.advance(now);
         let ErrorReport { robot, mark, code, message, signed } = report;
@@ -187,7 +189,7 @@ impl<T: Keyed> Assembler<T> {
         }
     }
 
-    /// Time passed. Ends what is due, forgets what is old; costs `O(log p)` for each of those.
+    /// Reports that time has passed: ends what is due and forgets what is old, at `O(log p)` each.
     pub fn handle_timeout(&mut self, now: Time) {
         self.advance(now);
     }
@@ -284,7 +286,7 @@ impl<T: Keyed> Assembler<T> {
             self.over_limit(key, Limit::Pages);
             return;
         }
-        // Whoever looks into a journal says again what is known; that is no sign of the platform.
+        // A reader of a journal reports known pages again. That is no sign from the platform.
         if note(pull.fold_mut(), digest) {
             pull.touch(now);
         }
@@ -292,7 +294,7 @@ impl<T: Keyed> Assembler<T> {
     }
 }
 
-/// Folds a page; the accounts that are new or now win come back where they are wanted.
+/// Folds a page; returns the accounts that are new or now win, if they are wanted.
 fn fold_page<T: Keyed, I: IntoIterator<Item = T>>(
     fold: &mut Fold,
     page: Page<I>,
@@ -308,7 +310,7 @@ fn fold_page<T: Keyed, I: IntoIterator<Item = T>>(
     fresh
 }
 
-/// Folds a page of a pull that has ended; where its accounts were taken, only that it came.
+/// Folds a page of a pull that has ended. If its accounts were taken, notes only the page's digest.
 fn fold_late<T: Keyed, I: IntoIterator<Item = T>>(
     tombstone: &mut Tombstone,
     page: Page<I>,

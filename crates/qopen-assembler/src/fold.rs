@@ -1,27 +1,27 @@
-//! What is known of one pull's list: a set that only grows, whatever order its parts come in.
+//! The state of one pull's list: a set that only grows, in any order of its parts.
 
 use std::collections::BTreeSet;
 
 use crate::key::{ContentDigest, Fingerprint, Keyed, PageDigest, PullKey, Seed};
 use crate::winners::{Inserted, Winners};
 
-/// Two states that are not of the same pull cannot be merged.
+/// The error of [`Fold::merge`]: the folds belong to different pulls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the two states belong to different pulls")]
 pub struct PullMismatch;
 
-/// The fold of a set of pages of one pull: which pages, whether a last one is among them, and for
-/// each account the content that wins.
+/// The fold of a set of pages of one pull: their digests, whether a last one is among them, and the
+/// winning content of each account.
 ///
 /// It depends on the set of pages alone, not on their order, their copies, or how the accounts were
-/// split into pages (invariant I2); merging is commutative, associative and idempotent (I3). It
+/// split into pages (invariant I2). Merging is commutative, associative and idempotent (I3). It
 /// keeps 32 bytes an account plus the table's slack, 16 bytes a page, and no account itself.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Fold {
     seed: Seed,
     pages: BTreeSet<PageDigest>,
-    /// Kept and not understood: never also in `pages`.
+    /// Kept and not readable: never also in `pages`.
     unreadable: BTreeSet<PageDigest>,
     /// Not kept: never also in one of the others.
     owed: BTreeSet<PageDigest>,
@@ -58,9 +58,9 @@ impl Fold {
         self.seed
     }
 
-    /// Folds a page; `fresh` is called with each account that is new or whose content now wins.
-    /// A page that does not say whether more follow counts as a last one. False where the page was
-    /// folded before, and nothing happens.
+    /// Folds a page, and calls `fresh` with each account that is new or whose content now wins. A
+    /// page without `has_more` counts as a last one. Returns false, without an effect, if the page
+    /// was folded before.
     pub fn add_page<T: Keyed>(
         &mut self,
         digest: PageDigest,
@@ -92,33 +92,33 @@ impl Fold {
         self.unidentified.extend(accounts);
     }
 
-    /// Waives an unreadable page: it no longer stands against completeness. False where it was waived
-    /// or folded before.
+    /// Waives an unreadable page: it no longer counts against completeness. Returns false if it was
+    /// waived or folded before.
     pub fn release(&mut self, digest: PageDigest) -> bool {
         self.unreadable.remove(&digest);
         self.owed.remove(&digest);
         !self.pages.contains(&digest) && self.released.insert(digest)
     }
 
-    /// Notes a page that is kept but could not be understood. It stands against completeness until
-    /// it is folded or released. False where it was noted, folded or released before.
+    /// Notes a page that was kept but could not be read. It counts against completeness until it is
+    /// folded or released. Returns false if it was noted, folded or released before.
     pub fn add_unreadable(&mut self, digest: PageDigest) -> bool {
         self.owed.remove(&digest);
         let settled = self.pages.contains(&digest) || self.released.contains(&digest);
         !settled && self.unreadable.insert(digest)
     }
 
-    /// Notes a page that was seen and could not be kept, so that the platform must send it again.
-    /// It stands against completeness until it comes. False where it was noted or folded before.
+    /// Notes a page that was seen and not kept, so that the platform must send it again. It counts
+    /// against completeness until it comes. Returns false if it was noted or folded before.
     pub fn add_owed(&mut self, digest: PageDigest) -> bool {
         let kept = [&self.pages, &self.unreadable, &self.released];
         !kept.iter().any(|it| it.contains(&digest)) && self.owed.insert(digest)
     }
 
-    /// Takes everything that another fold of the same pull knows.
+    /// Merges another fold of the same pull.
     ///
     /// # Errors
-    /// [`PullMismatch`], when the other one is of another pull; nothing is taken then.
+    /// [`PullMismatch`], if the other fold belongs to another pull; this one is unchanged then.
     pub fn merge(&mut self, other: &Self) -> Result<(), PullMismatch> {
         if self.seed != other.seed {
             return Err(PullMismatch);
@@ -138,7 +138,7 @@ impl Fold {
         Ok(())
     }
 
-    /// Whether a page is folded.
+    /// Whether a page was folded.
     #[must_use]
     pub fn has_page(&self, digest: PageDigest) -> bool {
         self.pages.contains(&digest)
@@ -179,7 +179,7 @@ impl Fold {
         self.winners.conflicts()
     }
 
-    /// Pages that are kept and not understood.
+    /// Pages that were kept and not readable.
     #[must_use]
     pub fn unreadable(&self) -> usize {
         self.unreadable.len()
@@ -197,19 +197,19 @@ impl Fold {
         self.unidentified.len()
     }
 
-    /// Whether a page was folded that does not say that more follow.
+    /// Whether a folded page was a last one, or did not say whether more follow.
     #[must_use]
     pub fn last_page_seen(&self) -> bool {
         self.last_page_seen
     }
 
-    /// Whether a page was folded that says that it is the last.
+    /// Whether a folded page said that it is the last.
     #[must_use]
     pub fn end_stated(&self) -> bool {
         self.end_stated
     }
 
-    /// The same without its accounts: what tells copies from new pages.
+    /// A copy without the accounts: it still tells copies from new pages.
     pub(crate) fn without_accounts(&self) -> Self {
         let winners = Winners::default();
         Self {
@@ -225,7 +225,7 @@ impl Fold {
         }
     }
 
-    /// Whether a page is among the digests that it holds, of any kind.
+    /// Whether it holds a page's digest, of any kind.
     pub(crate) fn knows(&self, digest: PageDigest) -> bool {
         self.pages.contains(&digest)
             || self.unreadable.contains(&digest)

@@ -1,14 +1,13 @@
-//! How pulls, pages and accounts are named and told apart.
+//! Names and digests of pulls, pages and accounts.
 
 use std::fmt;
 use std::sync::Arc;
 
 use xxhash_rust::xxh3::{Xxh3, xxh3_128, xxh3_128_with_seed};
 
-/// Which pull: the robot that was asked about, and the mark that names the request.
+/// Names a pull: the robot, and the mark of the request.
 ///
-/// Both count: a mark that comes with another robot's name is another pull (invariant I7).
-/// Cloning is cheap.
+/// Both count: the same mark under another robot is another pull (invariant I7). Cloning is cheap.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PullKey {
@@ -17,7 +16,7 @@ pub struct PullKey {
 }
 
 impl PullKey {
-    /// The pull of that robot under that mark. Any texts will do.
+    /// The pull of this robot and mark. Any texts are valid.
     #[must_use]
     pub fn new(robot: &str, mark: &str) -> Self {
         Self { robot: robot.into(), mark: mark.into() }
@@ -42,10 +41,10 @@ impl fmt::Display for PullKey {
     }
 }
 
-/// What makes the fingerprints of one pull unlike those of any other.
+/// Makes the fingerprints of one pull differ from those of any other.
 ///
-/// It follows from the pull's key alone, so that states of one pull agree wherever they are folded,
-/// and who does not know the mark cannot predict it.
+/// It follows from the pull's key alone, so that folds of one pull agree on every node. It cannot
+/// be predicted without the mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Seed(u64);
@@ -65,16 +64,16 @@ impl Seed {
     /// The fingerprint of an account's id within the pull.
     #[must_use]
     pub fn fingerprint(&self, id: &str) -> Fingerprint {
-        // Zero marks an empty place in the table; its neighbour stands in for it.
+        // Zero marks an empty slot of the table, so that id takes the next number.
         Fingerprint(xxh3_128_with_seed(id.as_bytes(), self.0).max(1))
     }
 }
 
-/// 128 bits that stand for an account's id within one pull.
+/// 128 bits that identify an account within one pull.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint(pub(crate) u128);
 
-/// The digest of a page's payload: two copies of a page have the same one.
+/// The digest of a page's payload. Copies of a page have equal digests.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PageDigest(u128);
@@ -86,7 +85,7 @@ impl PageDigest {
         Self(xxh3_128(payload))
     }
 
-    /// A digest made elsewhere, by a function of the payload alone.
+    /// A digest from elsewhere, by a function of the payload alone.
     #[must_use]
     pub const fn from_u128(digest: u128) -> Self {
         Self(digest)
@@ -105,8 +104,8 @@ impl fmt::Debug for PageDigest {
     }
 }
 
-/// The digest of an account's content. Of two contents of one account the greater digest wins:
-/// arbitrary, and the same everywhere.
+/// The digest of an account's content. Of two contents of one account the greater digest wins: an
+/// arbitrary rule, and the same everywhere.
 ///
 /// 127 bits count; the lowest is not kept.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -120,7 +119,7 @@ impl ContentDigest {
         Self::from_u128(xxh3_128(content))
     }
 
-    /// A digest made elsewhere, by a function of the content alone.
+    /// A digest from elsewhere, by a function of the content alone.
     #[must_use]
     pub const fn from_u128(digest: u128) -> Self {
         Self(digest & !1)
@@ -139,7 +138,7 @@ impl fmt::Debug for ContentDigest {
     }
 }
 
-/// What the assembler needs to know of an account: who it is, and which content it has.
+/// What the assembler needs of an account: a fingerprint of its id and a digest of its content.
 ///
 /// ```
 /// use qopen_assembler::{ContentDigest, Fingerprint, Keyed, Seed};
@@ -163,11 +162,11 @@ pub trait Keyed {
     fn content(&self) -> ContentDigest;
 }
 
-/// An account reduced to 32 bytes, for those who have the account itself elsewhere.
+/// An account reduced to 32 bytes, for callers that store the account elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs, reason = "it is these two values")]
 pub struct Entry {
-    /// The fingerprint of its id, made with the seed of the pull it belongs to.
+    /// The fingerprint of its id, made with the seed of its pull.
     pub fingerprint: Fingerprint,
     /// The digest of its content.
     pub content: ContentDigest,
@@ -205,7 +204,7 @@ mod types {
         }
     }
 
-    /// Who an account is by its id; its content is what it is written as.
+    /// The id identifies the account; its JSON as written is its content.
     impl Keyed for qopen_types::Account {
         fn fingerprint(&self, seed: &Seed) -> Fingerprint {
             seed.fingerprint(self.account_id.as_str())

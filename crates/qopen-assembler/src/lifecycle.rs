@@ -1,4 +1,4 @@
-//! How pulls end, are remembered, and are forgotten.
+//! The end of a pull, its retention, and its removal.
 
 use crate::assembler::Assembler;
 use crate::event::{Anomaly, Event, Failure, Limit};
@@ -10,7 +10,7 @@ use crate::time::Time;
 use crate::tombstone::{Late, Tombstone};
 
 impl<T: Keyed> Assembler<T> {
-    /// Moves time on, and does what was due on the way, in the order of its time.
+    /// Moves time on to `now`, and does what was due on the way, in order of time.
     pub(crate) fn advance(&mut self, now: Time) -> Time {
         let now = self.now.max(now);
         while self.schedule.first().is_some_and(|(due, _)| *due <= now) {
@@ -22,7 +22,7 @@ impl<T: Keyed> Assembler<T> {
                 self.ended_is_due(key, due);
                 continue;
             };
-            // A refusal since then, or an outage, may have given it more time.
+            // A refusal or an outage since then may have given it more time.
             let postponed = pull.due(&self.hearing);
             if postponed > due {
                 pull.scheduled = postponed;
@@ -41,7 +41,7 @@ impl<T: Keyed> Assembler<T> {
         Verdict::LimitReached
     }
 
-    /// Puts the pull at its new place in the schedule and lets it be known.
+    /// Reschedules the pull and emits its progress.
     pub(crate) fn changed(&mut self, key: &PullKey) {
         let Some(pull) = self.open.get_mut(key) else {
             return;
@@ -57,7 +57,7 @@ impl<T: Keyed> Assembler<T> {
         }
     }
 
-    /// Ends an open pull and remembers it for a while.
+    /// Ends an open pull and remembers it for the retention.
     pub(crate) fn end(&mut self, key: &PullKey, ending: Ending) {
         let Some(pull) = self.open.remove(key) else {
             return;
@@ -95,7 +95,7 @@ impl<T: Keyed> Assembler<T> {
         revivable: bool,
         late: Option<Late>,
     ) {
-        // At least one is remembered: the one that ends now.
+        // The pull that ends now is always remembered.
         if self.ended.len() >= self.config.limits.tombstones.max(1) {
             let oldest = self.schedule.iter().find(|(_, key)| self.ended.contains_key(key));
             if let Some((due, oldest)) = oldest.cloned() {
@@ -110,7 +110,7 @@ impl<T: Keyed> Assembler<T> {
         self.ended.insert(key, tombstone);
     }
 
-    /// An ended pull's late pages make a revision, or it is forgotten.
+    /// Revises an ended pull with late pages, or forgets one whose retention has passed.
     fn ended_is_due(&mut self, key: PullKey, due: Time) {
         let Some(tombstone) = self.ended.get_mut(&key) else { return };
         if tombstone.expires <= due {
@@ -122,7 +122,7 @@ impl<T: Keyed> Assembler<T> {
         }
     }
 
-    /// Says that there is a new revision, where late pages have come.
+    /// Emits a new revision, if late pages have come.
     fn revise(&mut self, key: &PullKey) {
         let Some(tombstone) = self.ended.get_mut(key) else { return };
         let Some(late) = tombstone.late.take() else { return };
@@ -132,7 +132,7 @@ impl<T: Keyed> Assembler<T> {
         self.events.push_back(Event::Revised { key: key.clone(), page: late.page, revision });
     }
 
-    /// A pull that had failed waits again.
+    /// Reopens a pull that had failed.
     pub(crate) fn reopen(&mut self, key: &PullKey) {
         let Some(mut tombstone) = self.ended.remove(key) else { return };
         self.schedule.remove(&(tombstone.due(), key.clone()));

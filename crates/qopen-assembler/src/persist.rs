@@ -1,4 +1,4 @@
-//! Saving an assembler and going on from there, in any serde format.
+//! Saves an assembler and restores it, in any serde format.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -12,29 +12,29 @@ use crate::pull::{Hearing, Pull};
 use crate::time::Time;
 use crate::tombstone::Tombstone;
 
-/// The version of what is saved. One that differs is refused, never guessed at.
+/// The version of the saved form. Another version is an error.
 const VERSION: u32 = 2;
 
-/// An assembler that cannot be saved now.
+/// The error of saving while events wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{waiting} events wait to be polled; they would be lost")]
 #[non_exhaustive]
 pub struct EventsWaiting {
-    /// How many.
+    /// How many events wait.
     pub waiting: usize,
 }
 
-/// A saved state that cannot be restored.
+/// The error of restoring a saved state of another version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the state was saved in version {found}; this crate restores version {VERSION}")]
 #[non_exhaustive]
 pub struct UnknownVersion {
-    /// The version it was saved in.
+    /// Its version.
     pub found: u32,
 }
 
-/// All that an assembler knows: its pulls, open and remembered, and its time. The settings are not
-/// in it, but those of each pull are.
+/// The whole state of an assembler: its pulls, open and remembered, and its time. Includes the
+/// options of each pull, but not the assembler's settings.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Saved {
     version: u32,
@@ -46,10 +46,10 @@ pub struct Saved {
 }
 
 impl<T: Keyed> Assembler<T> {
-    /// What it knows, to be kept and restored. Costs a copy of nothing: the assembler is used up.
+    /// Returns the state, to be stored and restored. Consumes the assembler, and copies nothing.
     ///
     /// # Errors
-    /// [`EventsWaiting`] and the assembler itself, when there are events: poll them first.
+    /// [`EventsWaiting`] and the assembler itself, if events wait: poll them first.
     pub fn save(self) -> Result<Saved, (EventsWaiting, Box<Self>)> {
         if !self.events.is_empty() {
             return Err((EventsWaiting { waiting: self.events.len() }, Box::new(self)));
@@ -64,10 +64,10 @@ impl<T: Keyed> Assembler<T> {
         })
     }
 
-    /// An assembler that goes on exactly as the saved one would have.
+    /// Returns an assembler that continues exactly as the saved one would have.
     ///
     /// # Errors
-    /// [`UnknownVersion`], when it was saved by a crate whose states this one does not know.
+    /// [`UnknownVersion`], if a version of this crate with another form saved it.
     pub fn restore(config: Config, saved: Saved) -> Result<Self, UnknownVersion> {
         let Saved { version, now, open, ended, counters, hearing } = saved;
         if version != VERSION {

@@ -1,4 +1,4 @@
-//! One pull: what was folded, and when it is due to end.
+//! An open pull: its fold, and when it is due to end.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,25 +10,25 @@ use crate::key::PullKey;
 use crate::progress::{Figures, Progress, State, WaitingFor};
 use crate::time::Time;
 
-/// How a pull ends when its time comes.
+/// How a pull ends when it is due.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     Complete(Basis),
     Failed(Failure),
 }
 
-/// What concerns every pull alike: whether the caller hears what comes.
+/// What concerns every pull alike: whether the caller can receive.
 #[derive(Clone, Copy, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Hearing {
-    /// When a callback was refused last.
+    /// When the last callback was refused.
     pub(crate) refused: Option<Time>,
     pub(crate) refusals: u64,
-    /// Since when the caller hears nothing.
+    /// When the present outage began.
     pub(crate) deaf_since: Option<Time>,
-    /// When it heard again last.
+    /// When the last outage ended.
     pub(crate) heard_again: Time,
-    /// How long it had heard nothing then.
+    /// How long the last outage was.
     pub(crate) deaf_for: Duration,
 }
 
@@ -38,21 +38,21 @@ pub(crate) struct Pull {
     pub(crate) fold: Arc<Fold>,
     pub(crate) options: PullOptions,
     pub(crate) started: Time,
-    /// From when the deadline runs: a pull that is reopened gets another.
+    /// When the deadline began to run: a reopened pull gets a new one.
     opened: Time,
-    /// When something new came.
+    /// When something new came last.
     last_new: Time,
-    /// When a copy came.
+    /// When a copy came last.
     last_copy: Time,
     awaiting_acceptance: bool,
     duplicate_pages: u64,
-    /// How many callbacks had been refused when it was opened.
+    /// How many callbacks had been refused when the pull was opened.
     refusals_before: u64,
     outage: Duration,
     /// Whether a progress event waits in the queue.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub(crate) announced: bool,
-    /// Under which time it stands in the schedule.
+    /// The time under which the schedule has it.
     pub(crate) scheduled: Time,
 }
 
@@ -76,19 +76,19 @@ impl Pull {
         pull
     }
 
-    /// The fold, to be changed; copied first where somebody else reads it.
+    /// The fold, for a change; copied first if another reader holds it.
     pub(crate) fn fold_mut(&mut self) -> &mut Fold {
         Arc::make_mut(&mut self.fold)
     }
 
-    /// Something new came: silence counts from now.
+    /// Notes that something new came: silence counts from now.
     pub(crate) fn touch(&mut self, now: Time) {
         self.awaiting_acceptance = false;
         self.last_new = now;
         self.last_copy = now;
     }
 
-    /// A copy came. It proves nothing new, and prolongs the quiet for a while.
+    /// Notes a copy: it proves nothing new, and prolongs the quiet for a while.
     pub(crate) fn touch_by_copy(&mut self, now: Time) {
         self.awaiting_acceptance = false;
         self.last_copy = now;
@@ -98,7 +98,7 @@ impl Pull {
         self.duplicate_pages += 1;
     }
 
-    /// The pull waits again, from now.
+    /// Lets a failed pull wait again, from now.
     pub(crate) fn reopen(&mut self, now: Time, hearing: &Hearing) {
         self.opened = now;
         self.outage = Duration::ZERO;
@@ -107,7 +107,7 @@ impl Pull {
         self.touch(now);
     }
 
-    /// The caller heard nothing between these times: that was no quiet.
+    /// Adds an outage between these times, which was no quiet.
     pub(crate) fn add_outage(&mut self, from: Time, to: Time) {
         let shift = |at: Time| at + to.since(from.max(at));
         self.last_new = shift(self.last_new);
@@ -149,7 +149,7 @@ impl Pull {
         }
     }
 
-    /// When the pull was last heard of: copies count for one idle timeout.
+    /// When the pull gave its last sign: copies count for one idle timeout.
     fn last_activity(&self) -> Time {
         let idle = self.options.timing.idle_timeout;
         self.last_new.max(self.last_copy.min(self.last_new + idle))
@@ -160,8 +160,8 @@ impl Pull {
         hearing.refused.filter(|at| *at >= self.opened)
     }
 
-    /// When what was turned away in the last outage may be expected to have come again: whoever was
-    /// turned away for long tries again after long.
+    /// When pages that were refused in the last outage should have come again: the platform waits
+    /// longer between attempts the longer it was refused.
     fn recovered(&self, hearing: &Hearing) -> Time {
         match hearing.heard_again >= self.opened {
             true => hearing.heard_again + hearing.deaf_for.min(self.options.timing.idle_timeout),
@@ -181,7 +181,7 @@ impl Pull {
         let refused = self.refused(hearing).map(|at| at + idle);
         let patient = activity + timing.settle.max(idle);
         match self.waiting_for() {
-            // Nothing said that there was no more: that takes patience to believe.
+            // Only an absent `has_more` marked the end, so the idle timeout's patience applies.
             WaitingFor::Quiet if !self.fold.end_stated() => patient.max(self.recovered(hearing)),
             WaitingFor::Quiet => {
                 let settled = activity + timing.settle;
@@ -198,7 +198,7 @@ impl Pull {
     /// When the pull ends if nothing happens.
     pub(crate) fn due(&self, hearing: &Hearing) -> Time {
         if hearing.deaf_since.is_some() {
-            // Silence says nothing now.
+            // An outage: silence proves nothing now.
             return self.deadline() + self.options.timing.deadline.saturating_sub(self.outage);
         }
         match self.waiting_for() {
@@ -207,7 +207,7 @@ impl Pull {
         }
     }
 
-    /// How the pull ends when its time, [`due`](Self::due), has come.
+    /// How the pull ends at [`due`](Self::due).
     pub(crate) fn ending(&self, hearing: &Hearing) -> Ending {
         let due = self.due(hearing);
         let waiting_for = self.waiting_for();
@@ -218,14 +218,14 @@ impl Pull {
         }
         let out_of_time = self.deadline() <= due;
         Ending::Failed(match self.missing(waiting_for) {
-            // Silence up to the idle timeout says what is missing; the deadline may strike while
-            // it is still on its way.
+            // Silence up to the idle timeout says what is missing. The deadline may come while a
+            // page is still on its way.
             _ if out_of_time && self.fold.digests() > 0 => Failure::Deadline,
             missing => missing,
         })
     }
 
-    /// How the pull ends when the caller says that nothing more will come.
+    /// How the pull ends if the caller declares the end.
     pub(crate) fn ending_declared(&self, hearing: &Hearing) -> Ending {
         match self.waiting_for() {
             WaitingFor::Quiet => Ending::Complete(self.basis(None, true, hearing)),

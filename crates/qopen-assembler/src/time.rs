@@ -4,9 +4,9 @@ use std::time::Duration;
 
 /// A point in time, as a distance from an epoch of the caller's choosing.
 ///
-/// Any clock will do that mostly goes forward: the time since the process began, a virtual clock
-/// in a test, the timestamps of a log that is replayed. Where it goes back, the assembler holds
-/// still at the latest time it has seen.
+/// Any clock will do that mostly goes forward: the time since the process began, a virtual clock in
+/// a test, the timestamps of a replayed log. If it goes back, the assembler stays at the latest
+/// time it has seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Time(Duration);
@@ -15,19 +15,19 @@ impl Time {
     /// The epoch itself.
     pub const ZERO: Self = Self(Duration::ZERO);
 
-    /// The time that far after the epoch.
+    /// The time at this distance after the epoch.
     #[must_use]
     pub const fn since_epoch(distance: Duration) -> Self {
         Self(distance)
     }
 
-    /// How far after the epoch this is.
+    /// The distance after the epoch.
     #[must_use]
     pub const fn to_duration(self) -> Duration {
         self.0
     }
 
-    /// How far this is after `earlier`; zero where it is not.
+    /// The distance after `earlier`; zero if this is not after it.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)

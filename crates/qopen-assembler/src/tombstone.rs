@@ -5,18 +5,18 @@ use crate::progress::Progress;
 use crate::pull::Pull;
 use crate::time::Time;
 
-/// What is kept of a pull that has ended.
+/// What remains of an ended pull.
 #[derive(Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Tombstone {
     pub(crate) pull: Pull,
-    /// Whether the accounts were taken away; the pages' digests are still here.
+    /// Whether the accounts were taken; the pages' digests remain.
     pub(crate) taken: bool,
-    /// Whether pages may open it again.
+    /// Whether pages may reopen it.
     pub(crate) revivable: bool,
     pub(crate) progress: Progress,
     pub(crate) expires: Time,
-    /// Late pages that make the next revision.
+    /// Late pages of the next revision.
     pub(crate) late: Option<Late>,
 }
 
@@ -30,8 +30,8 @@ pub(crate) struct Late {
 }
 
 impl Tombstone {
-    /// When the late pages that have come make a revision: twice the settle time after the last of
-    /// them, at most one idle timeout after the first.
+    /// When the late pages so far make a revision: twice the settle time after the last of them, at
+    /// most one idle timeout after the first.
     pub(crate) fn revised(&self) -> Option<Time> {
         let timing = &self.pull.options.timing;
         let late = self.late.as_ref()?;
@@ -39,7 +39,7 @@ impl Tombstone {
         Some((late.last + quiet).min(late.first + timing.idle_timeout))
     }
 
-    /// When something is to be done for it.
+    /// When it is revised or forgotten.
     pub(crate) fn due(&self) -> Time {
         self.revised().map_or(self.expires, |revised| revised.min(self.expires))
     }

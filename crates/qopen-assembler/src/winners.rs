@@ -1,26 +1,26 @@
-//! The table of accounts: fingerprint to winning content, at little more than 32 bytes each.
+//! The table of accounts: from fingerprint to winning content, at little more than 32 bytes each.
 //!
-//! It grows by linear hashing: shards are split one at a time, so that no insertion ever moves
-//! more than one shard's accounts, however many there are.
+//! It grows by linear hashing: shards are split one at a time, so that an insertion moves at most
+//! one shard's accounts, whatever the table's size.
 
 use crate::key::{ContentDigest, Fingerprint};
 
-/// The lowest bit of a stored content says that other contents were seen.
+/// The lowest bit of a stored content: other contents were seen.
 const CONFLICT: u128 = 1;
 
 /// Accounts per shard, on average, at which one shard is split.
 const SHARD: usize = 2048;
 
-/// What an insertion found.
+/// The result of an insertion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Inserted {
-    /// The account was not there.
+    /// The account is new.
     New,
-    /// It was there with the same content.
+    /// The account has the same content.
     Same,
-    /// It was there with another content, which this one replaces.
+    /// The account had another content, which this one replaces.
     Replaced,
-    /// It was there with another content, which stays.
+    /// The account has another content, which wins.
     Kept,
 }
 
@@ -33,7 +33,7 @@ pub(crate) struct Winners {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Slot {
-    /// The fingerprint; zero where the slot is empty.
+    /// The fingerprint; zero in an empty slot.
     id: u128,
     /// The content, with [`CONFLICT`].
     content: u128,
@@ -71,7 +71,7 @@ impl Winners {
         self.insert_raw(id.0, content.0)
     }
 
-    /// Takes every account of the other table.
+    /// Adds every account of another table.
     pub(crate) fn merge(&mut self, other: &Self) {
         for slot in other.slots() {
             self.insert_raw(slot.id, slot.content);
@@ -117,14 +117,14 @@ impl Winners {
     fn shard_of(&self, id: u128) -> usize {
         let count = self.shards.len().max(1);
         let level = count.ilog2();
-        // The high half chooses the shard, the low half the place in it.
+        // The high half chooses the shard, the low half the slot in it.
         #[allow(clippy::cast_possible_truncation, reason = "masked to fewer bits than usize has")]
         let bits = |n: u32| ((id >> 64) as u64 & ((1_u64 << n) - 1)) as usize;
         let wide = bits(level + 1);
         if wide < count { wide } else { bits(level) }
     }
 
-    /// Adds one shard and moves to it what belongs there, all from one other shard.
+    /// Adds one shard, and moves its accounts there, all from one other shard.
     fn split(&mut self) {
         let new = self.shards.len();
         self.shards.push(Shard::default());
@@ -161,14 +161,14 @@ impl Shard {
         shard
     }
 
-    /// For so many accounts, and at least three more.
+    /// A shard with room for `len` accounts, and at least three more.
     fn with_room_for(len: usize) -> Self {
-        // Full to 7/8 at most, and room for most of what comes before the next split.
+        // At most 7/8 full, with room for most of what comes before the next split.
         let slots = (len + len * 3 / 4 + 4) * 8 / 7;
         Self { slots: vec![Slot::default(); slots], len: 0 }
     }
 
-    /// Where the account is, or where it would go.
+    /// The account's slot, or the free slot where it would go.
     fn find(&self, id: u128) -> Result<usize, usize> {
         let size = self.slots.len();
         if size == 0 {
@@ -194,7 +194,7 @@ impl Shard {
         self.put(slot);
     }
 
-    /// Puts an account that is not there yet; there must be room.
+    /// Inserts an account that is not there yet; the shard must have room.
     fn put(&mut self, slot: Slot) {
         if let Err(at) = self.find(slot.id) {
             self.slots[at] = slot;
@@ -205,7 +205,7 @@ impl Shard {
 
 #[cfg(feature = "serde")]
 mod persist {
-    //! A table is saved as its accounts, in pairs; where they stand follows from them again.
+    //! A table is saved as pairs of its accounts. Loading computes their slots again.
 
     use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
     use serde::ser::{Serialize, SerializeSeq as _, Serializer};

@@ -1,5 +1,5 @@
-//! Pages a second over loopback HTTP, from a load generator that never has more under way than it
-//! has connections.
+//! Pages a second over loopback HTTP, from a load generator with one request in flight per
+//! connection.
 
 use std::future::pending;
 use std::io::{BufRead as _, BufReader};
@@ -28,7 +28,7 @@ const ROUNDS: usize = 5;
 /// Accounts on a page, and pages a round: about half a gigabyte, or two seconds.
 const SIZES: [(usize, usize); 3] = [(1, 60_000), (100, 4_000), (1000, 400)];
 
-/// What answers the callbacks.
+/// The server that answers the callbacks.
 #[derive(Clone, Debug)]
 pub(crate) struct Server {
     pub(crate) name: String,
@@ -51,7 +51,7 @@ impl Server {
         Ok(Self::of("qopen, durable", this, vec!["receiver".into(), "--durable".into()]))
     }
 
-    /// What reading the body and answering costs, and nothing else.
+    /// The cost of reading the body and answering.
     fn floor() -> Result<Self> {
         let this = std::env::current_exe()?;
         Ok(Self::of("axum alone, no work", this, vec!["receiver".into(), "--floor".into()]))
@@ -118,7 +118,7 @@ impl Measured {
     }
 }
 
-/// Each server in turn, round by round, each time a new process.
+/// Runs the servers in turn, round by round, each time in a new process.
 pub(crate) fn measure(
     servers: &[Server],
     bodies: &[Vec<u8>],
@@ -146,7 +146,7 @@ fn round(server: &Server, bodies: &[Vec<u8>], one_core: bool) -> Result<(f64, Ve
     started(server, one_core)?.load(bodies)
 }
 
-/// A server that listens, and the folder that is its own.
+/// A listening server, and its folder.
 pub(crate) struct Started {
     pub(crate) process: Running,
     url: String,
@@ -154,7 +154,7 @@ pub(crate) struct Started {
 }
 
 impl Started {
-    /// Posts every body once, and gives pages a second and each page's time.
+    /// Posts every body once; returns pages a second and each page's time.
     pub(crate) fn load(&self, bodies: &[Vec<u8>]) -> Result<(f64, Vec<Duration>)> {
         load(self.url.trim(), bodies)
     }
@@ -207,7 +207,7 @@ fn load(url: &str, bodies: &[Vec<u8>]) -> Result<(f64, Vec<Duration>)> {
     })
 }
 
-/// A connection, as soon as somebody listens there.
+/// A connection, as soon as the server listens.
 async fn connected(url: &str) -> Result<Connection> {
     let begun = Instant::now();
     loop {
@@ -220,7 +220,7 @@ async fn connected(url: &str) -> Result<Connection> {
     }
 }
 
-/// Whether processes can be kept on one core.
+/// Whether processes can be pinned to one core.
 pub(crate) fn can_pin() -> bool {
     let works = Command::new("taskset").args(["-c", "0", "true"]).status();
     let works = works.is_ok_and(|it| it.success());
@@ -230,7 +230,7 @@ pub(crate) fn can_pin() -> bool {
     works
 }
 
-/// The server's part, in a process of its own, until it is killed.
+/// Runs the server until the process is killed.
 pub(crate) fn receiver(what: Option<&str>) -> Result<()> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let runtime =

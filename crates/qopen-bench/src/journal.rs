@@ -1,4 +1,4 @@
-//! The journal on disk beside what any log on that disk must cost.
+//! The journal on disk, compared with the least cost of any log on that disk.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -35,7 +35,7 @@ pub(crate) fn run() -> Result<()> {
     table.finish()
 }
 
-/// A row for each log, the first of which the others are compared with.
+/// A row for each log; the first is the base of the ratios.
 pub(crate) fn add_rows(table: &mut Table, pages: &[PageRecord], logs: &[(&str, Spread)]) {
     let size = pages.first().map_or(0, |it| it.payload.len()) as f64;
     let first = logs.first().map_or(f64::NAN, |(_, it)| it.median);
@@ -61,7 +61,7 @@ pub(crate) fn records(accounts: usize, pages: usize) -> Result<Vec<PageRecord>> 
     (0..pages).map(record).collect()
 }
 
-/// Runs every producer to its end; appends a second.
+/// Runs every producer to its end; returns appends a second.
 fn produced(
     pages: &[PageRecord],
     append: impl Fn(&PageRecord) -> Result<()> + Sync,
@@ -89,7 +89,7 @@ fn journal(pages: &[PageRecord]) -> Result<f64> {
     produced(pages, |page| Ok(handle.block_on(journal.append(page.clone())).map(drop)?))
 }
 
-/// What a journal must do at least: one thread that writes what waits and syncs it once.
+/// The least that a journal must do: one thread writes all waiting pages and syncs once.
 fn growing_file(pages: &[PageRecord]) -> Result<f64> {
     type Job = (Arc<[u8]>, mpsc::SyncSender<bool>);
     let folder = Scratch::new("file")?;
@@ -101,7 +101,7 @@ fn growing_file(pages: &[PageRecord]) -> Result<f64> {
             let bytes: Vec<u8> = batch.iter().flat_map(|it| it.0.iter().copied()).collect();
             let done = file.write_all(&bytes).and_then(|()| file.sync_data()).is_ok();
             for (_, reply) in batch {
-                // Its producer may have failed and gone.
+                // The producer may have failed and ended.
                 let _ = reply.send(done);
             }
         }

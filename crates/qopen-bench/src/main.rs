@@ -1,6 +1,5 @@
-//! Benchmarks that a stranger can run: `cargo xtask bench`. Each measures a thing and what it is to
-//! be compared with in one run, turn by turn, and gives ratios; the figures alone say little about
-//! another machine.
+//! Reproducible benchmarks: `cargo xtask bench`. Each bench measures a thing and its comparison in
+//! one run, in turns, and prints ratios; absolute figures say little about another machine.
 
 #![allow(
     clippy::print_stdout,
@@ -38,7 +37,7 @@ const ALL: [&str; 9] = [
     "pull",
 ];
 
-/// Their tables, as the page has them.
+/// Their tables, in the order of the page.
 const TABLES: [&str; 13] = [
     "receiving",
     "stages",
@@ -55,7 +54,7 @@ const TABLES: [&str; 13] = [
     "pull",
 ];
 
-/// What a bench ends in; the message is for a person.
+/// The result of a bench; the message is for a person.
 type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
 const USAGE: &str = "\

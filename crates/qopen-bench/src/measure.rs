@@ -1,14 +1,14 @@
-//! Measuring several things turn by turn, so that what disturbs the machine disturbs all of them.
+//! Measures several things in turns, so that a disturbance of the machine affects all of them.
 
 use std::time::{Duration, Instant};
 
-/// How long one turn of one thing takes, about.
+/// Time of one turn of one thing, about.
 const TURN: Duration = Duration::from_millis(25);
 
 /// Turns of each thing.
 const ROUNDS: usize = 15;
 
-/// What several turns gave, in nanoseconds a call.
+/// The results of several turns, in nanoseconds a call.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Spread {
     pub(crate) min: f64,
@@ -31,13 +31,13 @@ pub(crate) struct Candidate<'a> {
 }
 
 impl<'a> Candidate<'a> {
-    /// Its result is handed to the optimizer as something that is used.
+    /// Passes the result through `black_box`, so that the compiler keeps the work.
     pub(crate) fn new<T>(name: &'static str, mut work: impl FnMut() -> T + 'a) -> Self {
         Self { name, work: Box::new(move || drop(std::hint::black_box(work()))) }
     }
 }
 
-/// Each one's time a call, in the order given.
+/// Times of all candidates in nanoseconds a call, in the order given.
 pub(crate) fn compare(candidates: &mut [Candidate<'_>]) -> Vec<Spread> {
     let mut calls = Vec::new();
     for candidate in &mut *candidates {

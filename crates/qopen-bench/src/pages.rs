@@ -26,7 +26,7 @@ pub(crate) enum Spelling {
     Spaced,
 }
 
-/// A page of so many accounts of about 1 KB.
+/// A page of this many accounts of about 1 KB.
 pub(crate) fn page(accounts: usize, spelling: Spelling) -> Result<String> {
     page_of(accounts, spelling, &"robot".parse()?, &"mark".parse()?)
 }
@@ -43,18 +43,18 @@ fn page_of(accounts: usize, spelling: Spelling, robot: &RobotId, mark: &MarkId) 
     pages.pop().map(|page| page.payload).ok_or_else(|| "there is no page".into())
 }
 
-/// The body that carries it.
+/// The sealed envelope of a payload.
 pub(crate) fn sealed(ring: &Keyring, payload: &str) -> Result<Vec<u8>> {
     Ok(serde_json::to_vec(&ring.seal(payload, "nonce", 1_700_000_000))?)
 }
 
-/// Digits of an account's id that say which page it is on.
+/// Digits of an account's id that name its page.
 const DIGITS: usize = 8;
 
-/// Pages of any number, each the same accounts under other ids.
+/// Pages of any number: the same accounts under other ids.
 pub(crate) struct Template {
     page: Vec<u8>,
-    /// Where the digits of the page's number stand in each account's id.
+    /// Offsets of the page number's digits in each account's id.
     digits: Vec<usize>,
     has_more: usize,
 }
@@ -69,7 +69,7 @@ impl Template {
         Ok(Self { digits, has_more, page: page.into_bytes() })
     }
 
-    /// The page of that number.
+    /// The payload of a page.
     pub(crate) fn text(&self, number: usize, last: bool) -> Result<String> {
         let mut page = self.page.clone();
         let digits = format!("{number:0DIGITS$}");
@@ -82,7 +82,7 @@ impl Template {
         Ok(String::from_utf8(page)?)
     }
 
-    /// The body that carries it.
+    /// The sealed envelope of a page.
     pub(crate) fn page(&self, number: usize, last: bool, ring: &Keyring) -> Result<Vec<u8>> {
         sealed(ring, &self.text(number, last)?)
     }

@@ -1,4 +1,4 @@
-//! The same work by receivers as they are usually written in other languages, in the same run.
+//! The same work by receivers in other languages, as they are usually written, in the same run.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -1,4 +1,4 @@
-//! A platform that sends a list of any length and holds none of it: each page is the same accounts
+//! A platform that sends a list of any length and holds none of it: each page has the same accounts
 //! under other ids.
 
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::Result;
 use crate::pages::{Template, ring};
 
-/// A list: so many accounts, so many on a page, sent over so many connections at once.
+/// A list: its accounts, accounts a page, and the connections that send it.
 #[derive(Clone, Debug)]
 pub(crate) struct List {
     pub(crate) callback: String,
@@ -23,7 +23,7 @@ pub(crate) struct List {
     pub(crate) connections: usize,
 }
 
-/// Serves the two endpoints until the process is killed; says where on standard output.
+/// Serves the two endpoints until the process is killed; prints the address to standard output.
 pub(crate) fn run(list: List) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -42,7 +42,7 @@ pub(crate) fn run(list: List) -> Result<()> {
 async fn request(State(list): State<Arc<List>>, body: String) -> String {
     let request: Result<RobotAccountListRequest, _> = serde_json::from_str(&body);
     let Ok(request) = request else { return r#"{"err_code":1,"err_msg":"no request"}"#.into() };
-    // Away from the runtime: it is arithmetic, and waiting for answers.
+    // Outside the runtime: this is arithmetic, and waiting for answers.
     std::thread::spawn(move || {
         if let Err(error) = deliver(&list, &request) {
             eprintln!("bench: the list was not delivered: {error}");
@@ -60,7 +60,7 @@ fn deliver(list: &List, request: &RobotAccountListRequest) -> Result<()> {
     let send = || -> Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let mut connection = runtime.block_on(Connection::new(&list.callback))?;
-        // The last page goes when every other one is on its way, and may overtake some.
+        // The last page leaves when every other one is in flight, and may overtake some.
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
             if number > last {
@@ -81,7 +81,7 @@ fn deliver(list: &List, request: &RobotAccountListRequest) -> Result<()> {
     })
 }
 
-/// A connection that is kept, with as little work in it as there can be.
+/// A keep-alive connection with as little work as possible.
 pub(crate) struct Connection {
     stream: TcpStream,
     head: String,
@@ -101,9 +101,9 @@ impl Connection {
         Ok(Self { stream, head, request: Vec::new(), answer: Vec::new() })
     }
 
-    /// Posts a body; anything but `success` is an error.
+    /// Posts a body; any answer but `success` is an error.
     pub(crate) async fn post(&mut self, body: &[u8]) -> Result<()> {
-        // In one piece, as a client with a buffer sends it.
+        // One write, as a client with a buffer does.
         self.request.clear();
         let length = body.len();
         self.request

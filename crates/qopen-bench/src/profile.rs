@@ -1,4 +1,4 @@
-//! Where the time of a page goes over HTTP, as the kernel's profiler sees it.
+//! Where a page's time goes over HTTP, by the kernel's profiler.
 
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
@@ -11,7 +11,7 @@ use crate::scratch::{Running, Scratch};
 const ACCOUNTS: usize = 100;
 const PAGES: usize = 4_000;
 
-/// What a sample is counted as: the first whose words stand in one of its frames.
+/// Parts of the work. A sample counts for the first part whose words occur in one of its frames.
 const PARTS: [(&str, &[&str]); 13] = [
     ("memory's first touch: page faults", &["exc_page_fault"]),
     ("MD5 of the signature", &["crypto::sign", "fast_md5"]),
@@ -57,7 +57,7 @@ pub(crate) fn run() -> Result<()> {
 }
 
 struct Profile {
-    /// The one core's time, over the pages that it took meanwhile.
+    /// Time of the one core, divided by the pages of that time.
     micros_a_page: f64,
     samples: BTreeMap<&'static str, u32>,
 }
@@ -79,7 +79,7 @@ fn profile(server: &Server, bodies: &[Vec<u8>]) -> Result<Profile> {
     perf.args(["record", "--freq", "997", "-g", "--pid", &process, "--output"]).arg(&data);
     let mut perf = Running(perf.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?);
     let (rate, _) = started.load(bodies)?;
-    // It writes down what it has when it is interrupted.
+    // perf writes its data when it is interrupted.
     let interrupt = ["-INT", &perf.0.id().to_string()].map(str::to_owned);
     Command::new("kill").args(interrupt).status()?;
     perf.0.wait()?;

@@ -1,4 +1,4 @@
-//! A list on its way from the journal to its sink.
+//! Publication: from the journal to a sink.
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read as _, Write as _};

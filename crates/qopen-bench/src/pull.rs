@@ -1,4 +1,4 @@
-//! A whole pull, by the binary itself, from a platform in another process.
+//! A whole pull by the binary, from a platform in another process.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
@@ -14,12 +14,12 @@ const SIZES: [usize; 3] = [10_000, 100_000, 1_000_000];
 const PAGE_SIZE: usize = 100;
 const SETTLE: Duration = Duration::from_secs(1);
 
-/// What a process has taken.
+/// What a process has used.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Usage {
     wall: Duration,
     pub(crate) cpu: Duration,
-    /// Bytes of memory, at the most.
+    /// Peak of memory, in bytes.
     peak: u64,
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn run() -> Result<()> {
     table.finish()
 }
 
-/// The platform's part, in a process of its own.
+/// Runs the platform until the process is killed.
 pub(crate) fn platform(arguments: &[&str]) -> Result<()> {
     let [callback, accounts, page_size, connections] = arguments else {
         return Err("platform CALLBACK ACCOUNTS PAGE_SIZE CONNECTIONS".into());
@@ -98,7 +98,7 @@ fn pull(accounts: usize) -> Result<(Usage, u64)> {
     let last = std::thread::spawn(move || lines.map_while(Result::ok).last());
     let mut usage = Usage::default();
     let status = loop {
-        // What it has taken is to be seen for as long as it is there.
+        // /proc shows the usage only while the process exists.
         if let Some(seen) = usage_of(pulling.0.id()) {
             usage = Usage { peak: seen.peak.max(usage.peak), cpu: seen.cpu, ..usage };
         }
@@ -116,14 +116,14 @@ fn pull(accounts: usize) -> Result<(Usage, u64)> {
     Ok((usage, folder.path().join("list").metadata()?.len()))
 }
 
-/// From /proc; `None` where there is none, or the process has gone.
+/// Reads /proc; `None` if the system has none, or the process has ended.
 pub(crate) fn usage_of(process: u32) -> Option<Usage> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let peak: u64 = peak.split_whitespace().next()?.parse().ok()?;
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    // The name stands in brackets and may hold anything; user and system time come 12th and 13th
-    // after it, in hundredths of a second.
+    // The name is in brackets and may contain anything. User and system time are the 12th and 13th
+    // fields after it, in hundredths of a second.
     let mut fields = stat.rsplit_once(") ")?.1.split(' ').skip(11);
     let ticks: u64 = fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?;
     Some(Usage { wall: Duration::ZERO, cpu: Duration::from_millis(ticks * 10), peak: peak << 10 })

@@ -1,4 +1,4 @@
-//! What a received page costs, from the body's bytes to a page that is ready for the journal.
+//! The cost of a received page, from the body's bytes to a page that is ready for the journal.
 
 use aes::cipher::block_padding::Pkcs7;
 use aes::cipher::{BlockModeDecrypt as _, KeyIvInit as _};
@@ -35,7 +35,7 @@ fn receive(ring: &Keyring, body: &[u8]) -> Option<(PageRecord, usize)> {
     }
 }
 
-/// The text whose MD5 is the signature: nearly all of the body.
+/// The text that the MD5 signature covers: nearly all of the body.
 fn signed_text(body: &[u8]) -> Result<String> {
     let envelope: serde_json::Value = serde_json::from_slice(body)?;
     Ok(envelope["encoding_content"].as_str().ok_or("no content")?.to_owned())
@@ -126,7 +126,7 @@ fn micros(nanos: f64) -> String {
     }
 }
 
-/// Of the medians, and of the extremes that were measured.
+/// The ratio of the medians, and of the measured extremes.
 fn ratio(of: Spread, to: Spread) -> String {
     let [min, median, max] = [of.min / to.median, of.median / to.median, of.max / to.median];
     format!("{min:.2}–{median:.2}–{max:.2}")

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use crate::Result;
 
-/// What stands before the tables.
+/// The text before the tables.
 const METHOD: &str = include_str!("method.md");
 
-/// A table as it is printed and written down.
+/// A table, printed and written to a file.
 pub(crate) struct Table {
     name: &'static str,
     title: String,
@@ -55,7 +55,7 @@ fn folder() -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Lets go of the tables of earlier runs.
+/// Removes the tables of earlier runs.
 pub(crate) fn forget() -> Result<()> {
     for file in std::fs::read_dir(folder()?)? {
         let path = file?.path();
@@ -66,12 +66,12 @@ pub(crate) fn forget() -> Result<()> {
     Ok(())
 }
 
-/// Writes the page with the tables of those names.
+/// Writes the page with the tables of these names.
 pub(crate) fn write_page(names: &[&str]) -> Result<()> {
     let mut page = METHOD.replace("{machine}", &machine());
     for name in names {
         let table = std::fs::read_to_string(folder()?.join(format!("{name}.md")));
-        // What was skipped was said to be.
+        // A skipped table was reported when it was skipped.
         if let Ok(table) = table {
             write!(page, "\n{table}\n")?;
         }

@@ -1,4 +1,4 @@
-//! Processes and folders that go when they are done with.
+//! Processes and folders that end with their owner.
 
 use std::path::{Path, PathBuf};
 use std::process::Child;

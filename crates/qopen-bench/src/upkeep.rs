@@ -1,5 +1,5 @@
-//! What grows with a journal and must not be felt: compaction beside appends, looks at a long history, and
-//! revisions of a long list.
+//! Work that grows with a journal and must not slow it: compaction beside appends, looks at a long
+//! history, and revisions of a long list.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,26 +7,26 @@ use std::time::{Duration, Instant};
 use qopen::assembler::Timing;
 use qopen::http::Sender;
 use qopen::journal::{
-    DiskJournal, Journal as _, Location, Note, Outbox as _, PageRecord, Payload, PullId, Started,
-    Store, Upkeep as _, WorkerId,
+    Backend as _, DiskBackend, DiskJournal, Journal as _, Note, Outbox as _, PageRecord, Payload,
+    PullId, Started, Store, Upkeep as _, WorkerId,
 };
 use qopen::sink::{FileSink, Format, ListKind};
 use qopen::{Client, Worker, WorkerOptions, publish};
-use qopen_postgres::Database;
-use qopen_postgres::client::Client as Connection;
 use qopen_postgres::testing::Server;
+use tokio_postgres::Client as Connection;
 
 use crate::Result;
 use crate::pages::{Template, ring};
+use crate::postgres::connect;
 use crate::report::Table;
 use crate::scratch::Scratch;
 
-/// Pages of the history that is looked at.
+/// Pages of the long history.
 const HISTORY: usize = 3_000_000;
 
 const LOOKS: usize = 300;
 
-/// Customers of the list that is revised, a hundred a page.
+/// Customers of the revised list, a hundred a page.
 const CUSTOMERS: usize = 300_000;
 
 const LATE: usize = 30;
@@ -51,8 +51,8 @@ fn pull(mark: &str) -> Result<PullId> {
     Ok(PullId { robot_id: "robot".parse()?, mark_id: mark.parse()? })
 }
 
-/// The first appends after a restart, while what was forgotten is compacted, beside the same appends
-/// when there is nothing to do.
+/// The first appends after a restart, while forgotten pages are compacted, compared with the same
+/// appends when nothing is compacted.
 async fn compaction() -> Result<()> {
     let title = "Appends to a journal of 2 GB that was just opened, one after the other: half of its pages were forgotten, a third of its records were events";
     let columns = ["meanwhile", "appends", "p50, ms", "p99, ms", "longest, ms"];
@@ -61,7 +61,7 @@ async fn compaction() -> Result<()> {
     let journal = Arc::new(DiskJournal::open(folder.path())?);
     let (kept, gone) = (pull("kept")?, pull("gone")?);
     let template = Template::new(160, &kept.robot_id, &kept.mark_id)?;
-    // Packing makes them a third: what counts is what is stored.
+    // Packing makes them a third: stored bytes count.
     let mut number = 0;
     while journal.stats().bytes < 2 << 30 {
         let mut batch = tokio::task::JoinSet::new();
@@ -127,8 +127,8 @@ async fn append(
     Ok(begun.elapsed())
 }
 
-/// A look for what is new, in a database that has a long history, and while somebody leaves a transaction
-/// open.
+/// A look for new pages, in a database with a long history, and while another client keeps a
+/// transaction open.
 async fn looks(server: &Server) -> Result<()> {
     let title = format!(
         "A look for what is new, one page at a time; {} million pages of history, all of them kept since another's transaction began",
@@ -137,18 +137,17 @@ async fn looks(server: &Server) -> Result<()> {
     let columns = ["history", "another's transaction", "p50, ms", "p99, ms", "longest, ms"];
     let mut table = Table::new("looks", title, &columns);
     let url = server.create("looks").await?;
-    let location = Location::parse(&url)?;
-    location.migrate().await?;
-    let journal = location.open().await?.journal;
-    let database = Database::new(&url)?;
-    let client = database.connect(None).await?;
-    let mut other = database.connect(None).await?;
+    let backend = qopen::backend(&url)?;
+    backend.migrate().await?;
+    let journal = backend.open().await?.journal;
+    let client = connect(&url).await?;
+    let mut other = connect(&url).await?;
     let [p50, p99, longest] = millis(look(&journal, "before").await?);
     table.row(["none".to_owned(), "none".to_owned(), p50, p99, longest]);
     let foreign = other.transaction().await?;
     foreign.execute("SELECT pg_current_xact_id()", &[]).await?;
     history(&client).await?;
-    // All of it is told of once.
+    // One claim reports all of it.
     let claims = journal.claim(&WorkerId::new("history"), Duration::from_secs(60), 1000).await?;
     for claim in &claims {
         journal.finish(claim).await?;
@@ -159,7 +158,7 @@ async fn looks(server: &Server) -> Result<()> {
     table.finish()
 }
 
-/// Pages of a hundred pulls that are done with.
+/// The pages of a hundred finished pulls.
 async fn history(client: &Connection) -> Result<()> {
     let make = format!(
         "INSERT INTO qopen_journal.pull (robot_id, mark_id, pages)
@@ -202,7 +201,7 @@ async fn revisions() -> Result<()> {
     let mut table = Table::new("revisions", title, &columns);
     let folder = Scratch::new("revisions")?;
     let journal: Arc<dyn Store> =
-        Location::folder(folder.path().join("journal")).open().await?.journal;
+        DiskBackend::new(folder.path().join("journal")).open().await?.journal;
     let sink = Arc::new(FileSink::new(folder.path().join("list"), Format::Jsonl));
     let sender = Sender::builder("http://127.0.0.1:9").access_token("none").build()?;
     let client = Client::builder(sender, ring()?)
@@ -218,7 +217,7 @@ async fn revisions() -> Result<()> {
     let worker =
         Worker::start(client.engine(), Arc::clone(&journal) as _, WorkerOptions::default());
     let late = async {
-        // The list is there first.
+        // The list comes first.
         while journal.pull(&id).await?.is_none_or(|state| state.published().is_none()) {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -259,7 +258,7 @@ async fn revisions() -> Result<()> {
     table.finish()
 }
 
-/// Seconds that this process has spent on a processor.
+/// Processor time of this process, in seconds.
 fn cpu() -> Result<f64> {
     let usage =
         crate::pull::usage_of(std::process::id()).ok_or("this system says nothing of it")?;

@@ -11,7 +11,8 @@ pub(crate) const BLOCK: usize = 16;
 /// What WeCom pads to, bytes.
 const WECOM_BLOCK: usize = 32;
 
-/// The signature's 16 bytes: MD5 of the five values, sorted as bytes, with nothing between them.
+/// The signature's 16 bytes: MD5 of the five values, sorted as bytes and joined without a
+/// separator.
 pub(crate) fn sign(mut values: [&str; 5]) -> [u8; 16] {
     values.sort_unstable();
     let mut hasher = Md5::new();
@@ -31,13 +32,14 @@ pub(crate) fn hex(bytes: [u8; 16]) -> [u8; 32] {
     out
 }
 
-/// Whether the hexadecimal text, in lower case, is the signature, in a time that does not depend on
-/// where it differs.
+/// Whether a lowercase hexadecimal text is the signature. Takes constant time, wherever they
+/// differ.
 pub(crate) fn matches(text: &str, signature: [u8; 16]) -> bool {
     text.as_bytes().ct_eq(&hex(signature)).into()
 }
 
-/// Decrypts in place; the padding is still there. False where the length is not that of whole blocks.
+/// Decrypts in place; the padding remains. Returns false unless the length is a whole number of
+/// blocks.
 pub(crate) fn decrypt(key: &[u8], buffer: &mut [u8]) -> bool {
     fn run<M: BlockModeDecrypt + KeyIvInit>(key: &[u8], buffer: &mut [u8]) -> bool {
         M::new_from_slices(key, &key[..BLOCK])
@@ -53,8 +55,8 @@ pub(crate) fn decrypt(key: &[u8], buffer: &mut [u8]) -> bool {
     }
 }
 
-/// Bytes of padding at the end: that many times their own number, 1 to 32. `None` where there is
-/// none of that kind.
+/// Bytes of padding at the end, each of which is their number, 1 to 32. `None` if the end is no
+/// such padding.
 pub(crate) fn padding(plain: &[u8]) -> Option<usize> {
     let last = *plain.last()?;
     let length = usize::from(last);
@@ -63,7 +65,7 @@ pub(crate) fn padding(plain: &[u8]) -> Option<usize> {
     valid.then_some(length)
 }
 
-/// How a plaintext is filled up to whole blocks.
+/// How a plaintext is padded to whole blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Padding {
@@ -71,15 +73,15 @@ pub enum Padding {
     Pkcs7,
     /// To 32 bytes, as WeCom does.
     Wecom,
-    /// Not at all: the plaintext must have whole blocks, and is cut to those.
+    /// Not padded: the plaintext is cut to whole blocks.
     None,
 }
 
 /// Pads and encrypts.
 pub(crate) fn encrypt(key: &[u8], plaintext: &[u8], padding: Padding) -> Vec<u8> {
     fn run<M: BlockModeEncrypt + KeyIvInit>(key: &[u8], buffer: &mut [u8]) {
-        // The key's length chose the cipher and the buffer has whole blocks, so neither step can
-        // fail; a failure would leave the text unencrypted, so it is wiped.
+        // Neither step can fail: the key's length chose the cipher, and the buffer has whole
+        // blocks. The plaintext is wiped all the same, so that no failure could leak it.
         let length = buffer.len();
         let done = M::new_from_slices(key, &key[..BLOCK])
             .is_ok_and(|mode| mode.encrypt_padded::<NoPadding>(buffer, length).is_ok());
@@ -114,7 +116,7 @@ mod tests {
     use md5::{Digest as _, Md5};
     use proptest::prelude::*;
 
-    /// A second MD5, by other people, in portable code.
+    /// The md-5 crate's implementation, for comparison.
     fn signed(mut values: [&str; 5]) -> [u8; 16] {
         values.sort_unstable();
         Md5::digest(values.concat()).into()

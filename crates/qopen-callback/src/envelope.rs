@@ -1,4 +1,4 @@
-//! Reading an envelope without copying it: the usual spelling in one look, any other by serde_json.
+//! Reads an envelope without copying it: the common form in one pass, any other by serde_json.
 
 use std::borrow::Cow;
 
@@ -15,7 +15,7 @@ pub(crate) struct Envelope<'a> {
     pub(crate) timestamp: Cow<'a, str>,
     pub(crate) signature: Cow<'a, str>,
     pub(crate) encoding_content: Cow<'a, str>,
-    /// Whether a byte order mark stood before it.
+    /// Whether a byte order mark precedes it.
     pub(crate) bom: bool,
 }
 
@@ -24,12 +24,12 @@ const SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
 
 const FIELDS: [&str; 5] = ["app_key", "nonce", "timestamp", "signature", "encoding_content"];
 
-/// The string that the text begins with, where it has no escapes, and what follows it.
+/// The string at the beginning of the text, if it has no escapes, and the rest of the text.
 fn plain_string(text: &str) -> Option<(&str, &str)> {
     let inner = text.trim_start_matches(SPACE).strip_prefix('"')?;
     let end = memchr::memchr2(b'"', b'\\', inner.as_bytes())?;
     let (string, after) = inner.split_at(end);
-    // Without a way out in the middle, so that many bytes are looked at in one step.
+    // Without an early exit, so that the compiler vectorises it.
     let controls = string.bytes().fold(false, |found, byte| found | (byte < b' '));
     if controls { None } else { Some((string, after.strip_prefix('"')?)) }
 }
@@ -59,7 +59,7 @@ impl<'a> Envelope<'a> {
         }
         let text = match simdutf8::basic::from_utf8(body) {
             Ok(text) => text,
-            // The slower one says where.
+            // The slower check says where.
             Err(_) => {
                 std::str::from_utf8(body).map_err(|error| OpenError::NotJson(error.into()))?
             }
@@ -68,8 +68,8 @@ impl<'a> Envelope<'a> {
         Ok(Self { bom, ..envelope })
     }
 
-    /// The five values as strings without escapes, in any order, and nothing else; `None` for
-    /// whatever is not so, right or wrong.
+    /// Reads the five values as strings without escapes, in any order, and nothing else. `None` for
+    /// every other text, right or wrong.
     fn quick(text: &'a str) -> Option<Self> {
         let mut rest = text.trim_start_matches(SPACE).strip_prefix('{')?;
         let mut values = [None; 5];
@@ -115,7 +115,7 @@ impl<'a> Envelope<'a> {
     }
 }
 
-/// A string's text, or a number's own digits: what is signed is what was written.
+/// A string's text, or a number's own digits: the platform signs what it wrote.
 fn value<'a>(field: &'static str, raw: Option<&'a RawValue>) -> Result<Cow<'a, str>, OpenError> {
     let text = raw.ok_or(OpenError::MissingField { field })?.get();
     match text.as_bytes() {
@@ -136,7 +136,7 @@ mod tests {
 
     use super::*;
 
-    /// Pieces that envelopes are made of, and pieces that break them.
+    /// Pieces of envelopes, and pieces that break them.
     fn piece() -> impl Strategy<Value = String> {
         let fixed = [
             "{", "}", "[", "]", ",", ":", "\"", "\\", "\\\"", "\\u0041", " ", "\n", "\t", "\r",
@@ -151,7 +151,7 @@ mod tests {
         ]
     }
 
-    /// An envelope, mostly, with something in a place where it may not belong.
+    /// An envelope, mostly, with one piece out of place.
     fn text() -> impl Strategy<Value = String> {
         let value = "[a-zA-Z0-9+/= é]{0,30}";
         let values = prop::collection::vec(value, 5);

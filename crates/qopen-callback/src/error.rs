@@ -1,4 +1,4 @@
-//! Why a callback was not opened.
+//! Errors of opening a callback.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,79 +7,79 @@ use std::time::Duration;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// There is nothing in it.
+    /// The body is empty.
     #[error("the body is empty")]
     Empty,
-    /// It is not JSON.
+    /// The body is not JSON.
     #[error("the body is not JSON")]
     NotJson(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// It is JSON and not an object.
+    /// The body is JSON, but not an object.
     #[error("the body is not a JSON object")]
     NotAnObject,
-    /// A field is not there.
+    /// A field is missing.
     #[error("the envelope has no field `{field}`")]
     MissingField {
-        /// Which.
+        /// The field's name.
         field: &'static str,
     },
-    /// A field holds neither text nor number.
+    /// A field is neither a string nor a number.
     #[error("the envelope's `{field}` is neither a string nor a number")]
     FieldType {
-        /// Which.
+        /// The field's name.
         field: &'static str,
     },
-    /// It is for another app.
+    /// The envelope is for another app.
     #[error("the envelope names another app key than the configured one")]
     AppKey,
-    /// It is not signed with any of the callback tokens.
-    #[error("the signature is not the one that the callback token makes")]
+    /// No callback token of the ring makes the signature.
+    #[error("signature mismatch; is the callback token correct?")]
     Signature,
-    /// It is older, or further ahead, than the policy allows.
+    /// The timestamp is further from the clock than the policy allows.
     #[error("the timestamp is {} s away from this clock, and stale callbacks are refused", away.as_secs())]
     Stale {
-        /// How far.
+        /// Distance from the clock, in either direction.
         away: Duration,
     },
-    /// It is signed, and its timestamp is no number, while stale callbacks are refused.
+    /// The signed timestamp is not a number, and the policy refuses stale callbacks.
     #[error("the timestamp is not a number of seconds, and stale callbacks are refused")]
     TimestampUnreadable,
-    /// It is signed, and its content is not base64.
+    /// The signed content is not base64.
     #[error("the encrypted content is not base64")]
     Base64(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// It is signed, and its content is not a whole, positive number of AES blocks.
+    /// The signed content is not a positive whole number of AES blocks.
     #[error("the encrypted content has {bytes} bytes, which is not a positive multiple of 16")]
     Length {
-        /// How many bytes the content has.
+        /// Bytes of the content.
         bytes: usize,
     },
-    /// It is signed, and does not decrypt: most likely the EncodingAESKey is another.
-    #[error("the decrypted content has no valid padding; is the EncodingAESKey the right one?")]
+    /// The signed content does not decrypt; most likely the EncodingAESKey is wrong.
+    #[error("the decrypted content has no valid padding; is the EncodingAESKey correct?")]
     Padding,
 }
 
-/// Rejections by kind, for counting.
+/// Reasons of rejections, for counting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum RejectReason {
     /// The body is not an envelope.
     Malformed,
-    /// Another app's key.
+    /// The envelope is for another app key.
     AppKey,
-    /// A wrong signature.
+    /// The signature is wrong.
     Signature,
-    /// A stale or unreadable timestamp, where those are refused.
+    /// The timestamp is stale or unreadable, and the policy refuses that.
     Stale,
-    /// Signed, and not to be decrypted.
+    /// The signature holds, but no key decrypts the content.
     Undecryptable,
-    /// The body is larger than the limit, did not come in time, or broke off.
+    /// The body is larger than the limit, too slow, or broke off.
     Body,
     /// The body is compressed.
     Compressed,
-    /// There was no room for the body.
+    /// The memory limit left no room for the body.
     NoRoom,
-    /// Opened, and the handler cannot read its payload.
+    /// The callback was opened, but the handler cannot read its payload.
     Payload,
-    /// Opened, and could not be kept at the time.
+    /// The callback was opened, but could not be kept at the time.
     Unavailable,
 }
 
@@ -98,18 +98,18 @@ impl RejectReason {
         Self::Unavailable,
     ];
 
-    /// Whether a genuine callback may have suffered it. A wrong signature is a stranger's.
+    /// Whether a genuine callback may have suffered it. A genuine callback has the right signature.
     #[must_use]
     pub const fn is_refusal(self) -> bool {
         match self {
             Self::AppKey | Self::Signature => false,
-            // What a proxy has cut was a genuine envelope.
+            // An envelope that a proxy has cut was genuine.
             Self::Malformed | Self::Undecryptable | Self::Payload => true,
             Self::Stale | Self::Body | Self::Compressed | Self::NoRoom | Self::Unavailable => true,
         }
     }
 
-    /// A short name, fit for a metric's label.
+    /// A short name, for the label of a metric.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -134,7 +134,7 @@ impl fmt::Display for RejectReason {
 }
 
 impl OpenError {
-    /// The kind of rejection, for counting.
+    /// The reason, for counting.
     #[must_use]
     pub fn reason(&self) -> RejectReason {
         match self {

@@ -1,4 +1,4 @@
-//! The keys of an app's callbacks, several at a time while they are being rotated.
+//! The keys of an app's callbacks, several pairs at a time during a rotation.
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -9,24 +9,24 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use qopen_types::Secret;
 use zeroize::Zeroizing;
 
-/// A text that is no EncodingAESKey.
+/// The error of a text that is not an EncodingAESKey.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidAesKey {
-    /// It has a length that no key has.
+    /// Its length is not the length of a key.
     #[error(
         "an EncodingAESKey has 16, 24, 32 or (in WeCom's form) 43 characters; this one has {actual}"
     )]
     Length {
-        /// How many bytes it has.
+        /// Its length in bytes.
         actual: usize,
     },
-    /// It has 43 characters, and they are not base64.
+    /// It has 43 characters that are not base64.
     #[error("an EncodingAESKey of 43 characters must be base64, and this one is not")]
     NotBase64,
 }
 
-/// The callback token and the EncodingAESKey that belong together.
+/// A callback token and its EncodingAESKey.
 #[derive(Clone)]
 pub struct CallbackKeys {
     pub(crate) token: Secret,
@@ -34,10 +34,10 @@ pub struct CallbackKeys {
 }
 
 impl CallbackKeys {
-    /// Takes the two texts as the platform's console shows them (protocol section 3).
+    /// Makes a pair from the two texts that the platform's console shows (protocol section 3).
     ///
     /// # Errors
-    /// [`InvalidAesKey`], when the key has the wrong length or form.
+    /// [`InvalidAesKey`], if the key has the wrong length or form.
     pub fn new(token: impl Into<Secret>, encoding_aes_key: &Secret) -> Result<Self, InvalidAesKey> {
         let text = encoding_aes_key.expose();
         let aes = match text.len() {
@@ -49,7 +49,7 @@ impl CallbackKeys {
     }
 }
 
-/// Without its padding, and with whatever stands in the two bits that do not count.
+/// WeCom's base64: without padding, and with any value in the last two bits, which do not count.
 fn wecom_base64() -> GeneralPurpose {
     let config = GeneralPurposeConfig::new()
         .with_decode_padding_mode(DecodePaddingMode::RequireNone)
@@ -63,10 +63,10 @@ impl fmt::Debug for CallbackKeys {
     }
 }
 
-/// An app's key, and every pair of callback keys that is good at present.
+/// An app's key, and every pair of callback keys that is valid at present.
 ///
 /// The first pair seals; any pair opens. To rotate without a gap, add the new pair, change the
-/// platform's console, then drop the old one.
+/// platform's console, then remove the old pair.
 #[derive(Clone, Debug)]
 pub struct Keyring {
     pub(crate) app_key: String,
@@ -80,7 +80,7 @@ impl Keyring {
         Self { app_key: app_key.into(), keys: vec![keys] }
     }
 
-    /// The ring with one more pair, tried after those it has.
+    /// Adds one more pair, tried after the earlier ones.
     #[must_use]
     pub fn with_keys(mut self, keys: CallbackKeys) -> Self {
         self.keys.push(keys);
@@ -94,23 +94,23 @@ impl Keyring {
     }
 
     pub(crate) fn sealing(&self) -> &CallbackKeys {
-        // `new` puts one there and nothing takes it away.
+        // `new` adds the first pair, and no method removes it.
         &self.keys[0]
     }
 }
 
-/// A ring that can be exchanged while callbacks come. Clones share it.
+/// A ring that can be replaced while callbacks arrive. Clones share it.
 #[derive(Clone, Debug)]
 pub struct SharedKeyring(Arc<RwLock<Arc<Keyring>>>);
 
 impl SharedKeyring {
-    /// Begins with this ring.
+    /// Starts with this ring.
     #[must_use]
     pub fn new(ring: Keyring) -> Self {
         Self(Arc::new(RwLock::new(Arc::new(ring))))
     }
 
-    /// The ring as it is now. Whoever has got it keeps it as it was.
+    /// The ring at present. A later `replace` does not change the returned one.
     #[must_use]
     pub fn get(&self) -> Arc<Keyring> {
         // Held for a clone or an exchange of the pointer.

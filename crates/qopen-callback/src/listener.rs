@@ -1,4 +1,4 @@
-//! The listener: connections that are counted, timed and bounded, over TCP or TLS.
+//! The listener: counts, times and bounds connections, over TCP or TLS.
 
 mod connections;
 mod head;
@@ -36,33 +36,33 @@ use head::{Head, Watched};
 #[cfg(feature = "tls")]
 pub use tls::{Tls, TlsError};
 
-/// What one connection may hold of what has not been read yet, in bytes: the longest head of a
-/// request, and the largest piece of a body.
+/// Bytes that a connection may buffer unread: the longest head of a request, and the largest piece
+/// of a body.
 const BUFFER: usize = 128 * 1024;
 
-/// How long a connection may wait for a place until that counts as a refusal: its peer may give up.
+/// Time after which a waiting connection counts as refused: its peer may give up.
 const WAITED: Duration = Duration::from_secs(1);
 
-/// How long nothing is accepted when the process has no file descriptors left.
+/// Pause in accepting when the process has no file descriptors left.
 const OUT_OF_FILES: Duration = Duration::from_millis(100);
 
-/// What a listener bears. A connection that waits for a request, or for the rest of its head, is
-/// idle; one whose request is being read or answered is busy.
+/// Connection limits and timeouts of a listener. A connection is idle while it waits for a request
+/// or for the rest of a head. It is busy while a request is read or answered.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ListenerLimits {
-    /// Connections at once. At the bound the one that has been idle longest is closed for a new
-    /// one; where none is idle, new ones wait. Default 1024, at least 1.
+    /// Most open connections. At the limit the listener closes the longest-idle one for a new one;
+    /// if none is idle, new ones wait. Default 1024, at least 1.
     pub connections: usize,
-    /// Connections at once of one peer: an IPv4 address, or an IPv6 network of 64 bits. One more is
-    /// closed at once. Behind a proxy everybody is one peer. Default 256, at least 1; from
-    /// `connections` on, one peer may have all of them.
+    /// Most open connections of one peer: an IPv4 address, or an IPv6 network of 64 bits. The
+    /// listener closes one more at once. Behind a proxy all clients are one peer. Default 256, at
+    /// least 1; a value of `connections` or more sets no limit per peer.
     pub per_peer: usize,
-    /// How long a connection may be idle, and how long a head may take. Default 30 s.
+    /// Longest time that a connection may be idle, and that a head may take. Default 30 s.
     pub head_timeout: Duration,
-    /// How long the peer may take nothing of what is sent to it. Default 30 s.
+    /// Longest time without progress of a write to the peer. Default 30 s.
     pub write_timeout: Duration,
-    /// How long the TLS handshake may take. Default 10 s.
+    /// Longest time of a TLS handshake. Default 10 s.
     pub handshake_timeout: Duration,
 }
 
@@ -87,23 +87,23 @@ impl ListenerLimits {
     }
 }
 
-/// The local address of a connection, which a [`Listener`] puts into the extensions of each request.
-/// Behind a socket of an unspecified address, it is the address that the peer connected to.
+/// The local address of a connection. A [`Listener`] puts it into the extensions of each request.
+/// If the socket's address is unspecified, it is the address that the peer connected to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LocalAddress(pub SocketAddr);
 
 impl LocalAddress {
-    /// That address.
+    /// The address.
     #[must_use]
     pub const fn new(address: SocketAddr) -> Self {
         Self(address)
     }
 }
 
-/// Serves a router over HTTP/1.1, as `axum::serve` does, to peers that are not trusted.
+/// Serves a router over HTTP/1.1 to untrusted peers, as `axum::serve` does to trusted ones.
 ///
-/// Clones share their limits and their counts, however many sockets they serve.
+/// Clones share limits and counts across all their sockets.
 #[derive(Clone, Debug)]
 pub struct Listener {
     limits: ListenerLimits,
@@ -135,7 +135,7 @@ impl Listener {
         }
     }
 
-    /// The listener, speaking TLS only.
+    /// Makes the listener speak TLS only.
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn tls(mut self, tls: Tls) -> Self {
@@ -143,16 +143,16 @@ impl Listener {
         self
     }
 
-    /// The listener, noting there what it refuses: connections that are closed at once, wait too long
-    /// for a place, or end before the head of their callback has come whole.
+    /// Sets where the listener counts refusals: connections that it closes at once, that wait too
+    /// long for a place, or that end before the whole head of their callback.
     #[must_use]
     pub fn refusals(mut self, refusals: Refusals) -> Self {
         self.refusals = refusals;
         self
     }
 
-    /// Connections that began with the PROXY protocol, which is not understood: HTTP must come as it
-    /// is, or the proxy must not announce its clients.
+    /// Connections that began with the PROXY protocol, which the listener does not speak. Turn the
+    /// protocol off in the proxy.
     #[must_use]
     pub fn proxy_protocol(&self) -> u64 {
         self.proxies.load(Ordering::Relaxed)
@@ -164,27 +164,30 @@ impl Listener {
         self.table.open()
     }
 
-    /// Connections that were accepted so far.
+    /// Connections accepted so far.
     #[must_use]
     pub fn accepted(&self) -> u64 {
         self.table.accepted()
     }
 
-    /// Connections that were closed at once: their peer had too many.
+    /// Connections closed at once, because their peer had too many.
     #[must_use]
     pub fn refused(&self) -> u64 {
         self.table.refused()
     }
 
-    /// Idle connections that were closed for others.
+    /// Idle connections closed for new ones.
     #[must_use]
     pub fn evicted(&self) -> u64 {
         self.table.evicted()
     }
 
-    /// Serves until `stop` is done; then accepts nothing more, lets requests that are under way be
-    /// answered, and returns when all connections are closed. Dropping the future closes them at
-    /// once. A connection that fails is logged and concerns nobody else.
+    /// Serves until `stop` is ready. Then it accepts no more connections, lets requests in flight
+    /// finish, and returns when all connections are closed. A failed connection is logged and does
+    /// not affect others.
+    ///
+    /// # Cancellation
+    /// Dropping the future closes all connections at once.
     pub async fn serve(&self, socket: TcpListener, router: Router, stop: impl Future<Output = ()>) {
         let mut stop = pin!(stop);
         let mut tasks = JoinSet::new();
@@ -202,7 +205,7 @@ impl Listener {
             };
             let Some((stream, peer)) = accepted else { continue };
             let per_peer = self.limits.of_one_peer();
-            // Whoever is not let in must not cost another one the place.
+            // A peer at its limit must not cost another peer its connection.
             if !self.table.admits(peer.ip(), per_peer) {
                 tracing::debug!("connection refused: its peer has too many");
                 self.refusals.note();
@@ -220,7 +223,7 @@ impl Listener {
             tasks.spawn(async move {
                 let head = Head::default();
                 tokio::select! {
-                    // A request that has come already is read before anything else.
+                    // A request that has already come is read first.
                     biased;
                     () = listener.connection(stream, &slot, router, closing, head.clone()) => {}
                     () = slot.evicted() => tracing::debug!("idle connection closed for another"),
@@ -235,7 +238,7 @@ impl Listener {
         while tasks.join_next().await.is_some() {}
     }
 
-    /// Until one more connection may be open. One that waits long for that counts as refused.
+    /// Waits until one more connection may be open. A long wait counts as a refusal.
     async fn make_room(&self) {
         let room = self.table.make_room(self.limits.connections.max(1));
         let mut room = pin!(room);
@@ -245,8 +248,8 @@ impl Listener {
         }
     }
 
-    /// The next connection. What fails with one is not the listener's; what fails with all of them,
-    /// such as a process with too many files, is waited out, and an idle connection given up for it.
+    /// Accepts the next connection. Errors of one connection are ignored. An error of the process,
+    /// such as too many open files, is waited out, and an idle connection closed for it.
     async fn accept(&self, socket: &TcpListener) -> (TcpStream, SocketAddr) {
         use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
         loop {
@@ -316,7 +319,7 @@ impl Listener {
             let answer = router.clone().call(request.map(Body::new));
             async move {
                 let answer = answer.await?;
-                // What came meanwhile was the body.
+                // The bytes in between were the body.
                 head.clear();
                 Ok::<_, Infallible>(answer.map(|body| Answer { body, _busy: busy }))
             }
@@ -340,11 +343,11 @@ impl Listener {
 }
 
 async fn told(closing: &mut watch::Receiver<bool>) {
-    // It ends without a word only with the listener.
+    // The sender closes only when the listener ends.
     let _ = closing.wait_for(|it| *it).await;
 }
 
-/// An answer's body; its connection is busy until all of it has been handed to it.
+/// An answer's body. Its connection is busy until the body was sent.
 struct Answer {
     body: Body,
     _busy: BusyGuard,

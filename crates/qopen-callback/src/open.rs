@@ -1,4 +1,4 @@
-//! From bytes to an opened callback, by way of a verified envelope and by no other way.
+//! Opens callbacks: from bytes to a verified envelope, and from that to an opened callback.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -20,13 +20,13 @@ pub struct VerifiedEnvelope<'a> {
     encoding_content: Cow<'a, str>,
     timestamp: Cow<'a, str>,
     signed_at: Option<u64>,
-    /// The pairs of keys whose token made the signature, the first of them first.
+    /// The pairs of keys whose token made the signature, in the ring's order.
     matched: Vec<usize>,
     readings: Readings,
     ring: &'a Keyring,
 }
 
-/// From here on a timestamp is in milliseconds: as seconds it would lie five thousand years ahead.
+/// From here on a timestamp counts milliseconds: as seconds it would be five thousand years ahead.
 const MILLISECONDS: u64 = 100_000_000_000;
 
 /// A callback that was verified and decrypted. Only a verified envelope makes one (invariant I8).
@@ -40,7 +40,7 @@ pub struct OpenedCallback {
 }
 
 impl Keyring {
-    /// Reads an envelope and checks whom it is for and who signed it. Decrypts nothing.
+    /// Reads an envelope, and checks its app key and its signature. Decrypts nothing.
     ///
     /// # Errors
     /// [`OpenError`]: `Empty`, `NotJson`, `NotAnObject`, `MissingField`, `FieldType`, `AppKey`,
@@ -62,7 +62,7 @@ impl Keyring {
         let signature = envelope.signature.to_ascii_lowercase();
         let matches =
             |keys: &crate::CallbackKeys| crypto::matches(&signature, signed(keys.token.expose()));
-        // Rotated keys are looked at only when the first pair does not fit: each costs an MD5.
+        // Further pairs are tried only if the first does not fit: each costs an MD5.
         let first = self.keys.iter().position(matches).ok_or(OpenError::Signature)?;
         let token = &self.keys[first].token;
         let same_token = |at: &usize| self.keys[*at].token == *token;
@@ -92,8 +92,8 @@ impl Keyring {
         })
     }
 
-    /// Decrypts what a verified envelope held, with whichever pair of keys fits. For content that was
-    /// kept because no key fitted when it came.
+    /// Decrypts the content of a verified envelope with the first pair of keys that fits. Use it
+    /// for content that was kept because no key fitted when it came.
     ///
     /// # Errors
     /// [`OpenError`]: `Base64`, `Length`, `Padding`.
@@ -110,10 +110,10 @@ impl Keyring {
 
     /// Verifies and decrypts. `now` is the time in seconds since the Unix epoch.
     ///
-    /// Whether the payload is JSON is for its reader to find.
+    /// The payload may be any bytes: it is not checked to be JSON.
     ///
     /// # Errors
-    /// [`OpenError`], any of it.
+    /// [`OpenError`], any variant.
     pub fn open(
         &self,
         body: &[u8],
@@ -130,13 +130,13 @@ impl Keyring {
         self.sign(content, nonce, timestamp.to_string())
     }
 
-    /// Encrypts any bytes with the first pair of keys, as base64: the content of an envelope.
+    /// Encrypts bytes with the first pair of keys. Returns base64: the content of an envelope.
     #[must_use]
     pub fn encrypt(&self, plaintext: &[u8], padding: Padding) -> String {
         STANDARD.encode(crypto::encrypt(&self.sealing().aes, plaintext, padding))
     }
 
-    /// Signs any content with the first pair of keys, as it is.
+    /// Signs a content with the first pair of keys, without encrypting it.
     #[must_use]
     pub fn sign(
         &self,
@@ -163,29 +163,29 @@ impl VerifiedEnvelope<'_> {
         timestamps.judge(self.signed_at, now)
     }
 
-    /// When it was signed, in seconds since the Unix epoch by the platform's clock; `None` where the
-    /// timestamp is no number. Milliseconds are taken for what they are.
+    /// Time of the signature, in seconds since the Unix epoch by the platform's clock; `None` if
+    /// the timestamp is not a number. A timestamp in milliseconds is converted.
     #[must_use]
     pub fn signed_at(&self) -> Option<u64> {
         self.signed_at
     }
 
-    /// The encrypted content, as it came.
+    /// The encrypted content, byte for byte.
     #[must_use]
     pub fn encoding_content(&self) -> &str {
         &self.encoding_content
     }
 
-    /// The signed timestamp as it was written.
+    /// The signed timestamp, byte for byte.
     #[must_use]
     pub fn timestamp(&self) -> &str {
         &self.timestamp
     }
 
-    /// Decrypts. `now` is the time in seconds since the Unix epoch.
+    /// Decrypts the content. `now` is the time in seconds since the Unix epoch.
     ///
     /// # Errors
-    /// [`OpenError`]: `Stale` and `TimestampUnreadable` where the policy refuses, `Base64`,
+    /// [`OpenError`]: `Stale` and `TimestampUnreadable` if the policy refuses them, `Base64`,
     /// `Length`, `Padding`.
     pub fn open(&self, now: u64, timestamps: TimestampPolicy) -> Result<OpenedCallback, OpenError> {
         let timestamp_age = self.timestamp_age(now, timestamps);
@@ -218,7 +218,7 @@ impl VerifiedEnvelope<'_> {
     }
 }
 
-/// Decodes, decrypts and cuts the padding off.
+/// Decodes, decrypts and removes the padding.
 fn decrypt(encoding_content: &str, key: &[u8]) -> Result<(Vec<u8>, Readings), OpenError> {
     let (mut plain, mut readings) =
         decoded(encoding_content).map_err(|error| OpenError::Base64(error.into()))?;
@@ -232,7 +232,7 @@ fn decrypt(encoding_content: &str, key: &[u8]) -> Result<(Vec<u8>, Readings), Op
                 readings.insert(Reading::WecomPadding);
             }
         }
-        // Not padded at all, or damaged: only the text can tell.
+        // Not padded, or damaged: only the text can tell.
         None if is_one_object(&plain) => readings.insert(Reading::Unpadded),
         None => return Err(OpenError::Padding),
     }
@@ -248,8 +248,8 @@ fn is_one_object(plain: &[u8]) -> bool {
     object(text.as_str()) || text.repaired().is_some_and(|text| object(text.as_str()))
 }
 
-/// The bytes of a base64 text. What the quick decoder does not take, the other one judges; then white
-/// space, the URL-safe alphabet and missing padding are looked past.
+/// Decodes base64. Whatever the fast decoder refuses goes to the standard one; then white space,
+/// the URL-safe alphabet and missing padding are tolerated.
 fn decoded(text: &str) -> Result<(Vec<u8>, Readings), base64::DecodeError> {
     if let Ok(bytes) = base64_simd::STANDARD.decode_to_vec(text) {
         return Ok((bytes, Readings::PLAIN));
@@ -288,13 +288,13 @@ fn decoded(text: &str) -> Result<(Vec<u8>, Readings), base64::DecodeError> {
 }
 
 impl OpenedCallback {
-    /// The decrypted payload, byte for byte: most likely JSON.
+    /// The decrypted payload, byte for byte: usually JSON.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
         &self.payload
     }
 
-    /// The decrypted payload, without copying it.
+    /// The decrypted payload, without a copy.
     #[must_use]
     pub fn into_payload(self) -> Vec<u8> {
         self.payload
@@ -306,26 +306,26 @@ impl OpenedCallback {
         PayloadText::of(&self.payload)
     }
 
-    /// What the payload says it carries; reads no further than it must.
+    /// The event type that the payload names. Reads no further than necessary.
     #[must_use]
     pub fn event_type(&self) -> EventType {
         EventType::of_payload(self.text().as_str())
     }
 
-    /// When it was signed, in seconds since the Unix epoch by the platform's clock; `None` where the
-    /// timestamp is no number.
+    /// Time of the signature, in seconds since the Unix epoch by the platform's clock; `None` if
+    /// the timestamp is not a number.
     #[must_use]
     pub fn signed_at(&self) -> Option<u64> {
         self.signed_at
     }
 
-    /// What had to be read otherwise than plainly to open it.
+    /// Tolerated spellings that opening it needed.
     #[must_use]
     pub fn readings(&self) -> Readings {
         self.readings
     }
 
-    /// Which pair of the ring opened it, counted from 0.
+    /// Index of the pair that opened it, counted from 0.
     #[must_use]
     pub fn matched_key(&self) -> usize {
         self.matched_key
@@ -368,7 +368,7 @@ mod tests {
         if let Ok(quick) = base64_simd::STANDARD.decode_to_vec(text) {
             prop_assert_eq!(Ok(quick), STANDARD.decode(text));
         }
-        // What both of them take is taken as plain, and nothing that is taken is lost.
+        // What both decoders accept counts as plain, and the tolerant one accepts all of that.
         if let (Ok(strict), Ok((bytes, readings))) = (STANDARD.decode(text), super::decoded(text)) {
             prop_assert_eq!((bytes, readings.is_plain()), (strict, true));
         }

@@ -1,4 +1,4 @@
-//! Stale timestamps: how far from the clock a callback may be.
+//! The policy for stale timestamps.
 
 use std::time::Duration;
 
@@ -8,23 +8,23 @@ use std::time::Duration;
 pub enum TimestampAge {
     /// Within the tolerance.
     Fresh,
-    /// Outside it, by this distance from the clock.
+    /// Outside the tolerance.
     Stale {
-        /// How far, in either direction.
+        /// Distance from the clock, in either direction.
         away: Duration,
     },
-    /// It is not a number of seconds.
+    /// The timestamp is not a number of seconds.
     Unreadable,
 }
 
-/// What is done about timestamps that are far from the receiver's clock.
+/// What the receiver does about timestamps far from its clock.
 ///
-/// Whether the platform gives a re-sent callback a new timestamp is not known, so refusing stale
-/// ones may lose pages; the default only reports them.
+/// Whether the platform renews the timestamp of a repeated callback is unknown. Refusing stale
+/// callbacks may therefore lose pages; the default only reports them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TimestampPolicy {
-    /// How far a timestamp may be from the clock, in either direction. Default 5 min.
+    /// Tolerated distance from the clock, in either direction. Default 5 min.
     pub tolerance: Duration,
     /// Whether a stale callback is refused. Default false: it is reported.
     pub refuse: bool,
@@ -37,14 +37,14 @@ impl Default for TimestampPolicy {
 }
 
 impl TimestampPolicy {
-    /// The policy with another tolerance.
+    /// Sets the tolerance.
     #[must_use]
     pub const fn tolerance(mut self, tolerance: Duration) -> Self {
         self.tolerance = tolerance;
         self
     }
 
-    /// The policy, refusing what is stale.
+    /// Refuses stale callbacks.
     #[must_use]
     pub const fn refuse(mut self) -> Self {
         self.refuse = true;

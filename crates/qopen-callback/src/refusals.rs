@@ -1,25 +1,24 @@
-//! Refusals that a genuine callback may have suffered: whoever decides on completeness is told.
+//! Refusals that a genuine callback may have suffered, for the code that decides on completeness.
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// What a receiver and its listeners refused without knowing whether it was genuine: no room, no
+/// Counts what a receiver and its listeners refused that may have been genuine: no room, no
 /// connection, timed out, too large, compressed, stale, shutting down, not kept.
 ///
-/// A refusal is not quiet: a page may be among what was refused, and comes again in its own time.
-/// Clones share the count.
+/// A refusal is not quiet: a refused page comes again in its own time. Clones share the count.
 #[derive(Clone, Debug)]
 pub struct Refusals(Arc<watch::Sender<Refused>>);
 
-/// How many callbacks were refused so far, and when the last one was.
+/// Refusals so far, and the time of the last one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Refused {
-    /// How many.
+    /// Refusals so far.
     pub count: u64,
-    /// When the last one was; `None` before the first.
+    /// Time of the last refusal; `None` before the first.
     pub last: Option<Instant>,
 }
 
@@ -38,13 +37,13 @@ impl Refusals {
         });
     }
 
-    /// What was refused so far.
+    /// The refusals so far.
     #[must_use]
     pub fn get(&self) -> Refused {
         *self.0.borrow()
     }
 
-    /// Sees every change from now on, several in one step where they come fast.
+    /// Watches the count from now on. Fast changes may arrive as one.
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<Refused> {
         self.0.subscribe()

@@ -1,4 +1,4 @@
-//! What an engine is given, and what it made of that.
+//! An engine's input, and its result.
 
 use std::fmt;
 
@@ -6,9 +6,9 @@ use qopen_journal::{JournalError, Payload, PullId};
 use qopen_types::EventType;
 use tokio::time::Instant;
 
-/// A payload that came from the platform, verified and opened. `Debug` prints only its length.
+/// A payload from the platform, verified and opened. `Debug` prints only its length.
 ///
-/// An engine believes what it is given: verify the signature before.
+/// The engine trusts it: verify the signature before.
 #[derive(Clone)]
 pub struct Incoming {
     pub(crate) payload: Payload,
@@ -41,7 +41,7 @@ impl fmt::Debug for Incoming {
     }
 }
 
-/// What an engine made of a payload.
+/// The result of [`Engine::accept`](crate::Engine::accept).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Accepted {
@@ -49,24 +49,24 @@ pub enum Accepted {
     Page,
     /// An error report. The journal has it if it belongs to a pull.
     Report,
-    /// A payload that could not be read, or that names no pull of this journal. The journal has it,
-    /// byte for byte, in quarantine.
+    /// An unreadable payload, or one that names no pull of this journal. The journal has it, byte
+    /// for byte, in quarantine.
     Quarantined,
-    /// An event of another kind. The engine keeps nothing of it.
+    /// Another event. The engine keeps nothing of it.
     Other(EventType),
-    /// A page of a pull that another system requested, where the engine
-    /// [hands those back](crate::EngineBuilder::hand_back_strangers). The engine keeps nothing of it.
+    /// A page of an external pull, if the engine [returns
+    /// those](crate::EngineBuilder::hand_back_strangers). The engine keeps nothing of it.
     External(PullId),
 }
 
-/// Why an engine did not take a payload. It must come again.
+/// The error of a payload that the engine did not keep. The payload must come again.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotKept {
     /// The journal did not keep it.
     #[error("the journal did not keep the payload")]
     Journal(#[source] JournalError),
-    /// It is a page of a pull that another system requested, and 64 MiB of those are in quarantine.
+    /// It is a page of an external pull, and 64 MiB of those are in quarantine.
     #[error("the payload belongs to no pull of this journal, and no more of those are kept")]
     Declined,
     /// The engine, or the runtime, has shut down.

@@ -1,9 +1,9 @@
-//! A cancellation that happens when it is dropped.
+//! A guard that cancels on drop.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Cancels when dropped, unless it was told not to. Cancelling what has ended, or never began, does
-/// nothing.
+/// Cancels a pull on drop, unless it was disarmed. Has no effect on a pull that has ended or never
+/// began.
 pub(crate) struct CancelOnDrop {
     cancel: Box<dyn Fn() + Send + Sync>,
     on_drop: AtomicBool,
@@ -14,7 +14,7 @@ impl CancelOnDrop {
         Self { cancel: Box::new(cancel), on_drop: AtomicBool::new(true) }
     }
 
-    /// From now on it cancels only when it is called.
+    /// Cancels only if called from now on.
     pub(crate) fn disarm(&self) {
         self.on_drop.store(false, Ordering::Relaxed);
     }

@@ -1,13 +1,14 @@
-//! What a payload means for us: the one reading that live callbacks, kept pages and captured ones share.
+//! Classifies payloads: live callbacks, kept pages and captured ones share this one reading.
 
 use qopen_assembler::{ContentDigest, Entry, PageDigest, PullKey, Seed};
 use qopen_journal::{Layer, PullId};
 use qopen_types::{
-    CallbackSkim, EventType, MarkId, PayloadText, QuotedTexts, Reading, Readings, RobotId,
-    SkimError,
+    CallbackSkim, EventType, MarkId, PayloadText, Reading, Readings, RobotId, SkimError,
 };
 
-/// What an opened payload is.
+use crate::whose::Names;
+
+/// The content of an opened payload.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Classified {
@@ -15,16 +16,16 @@ pub enum Classified {
     Page(ClassifiedPage),
     /// The platform reports an error.
     Report {
-        /// The robot it is about.
+        /// The robot that the report is about.
         robot_id: Option<RobotId>,
-        /// The mark, where the report names one.
+        /// The mark, if the report names one.
         mark_id: Option<MarkId>,
         /// The platform's code; not 0.
         code: i64,
         /// The platform's message.
         message: String,
     },
-    /// Something that is no page and may hold one: to be kept for a person to look at.
+    /// A payload that is no page and may hold one: a person must look at it.
     Unreadable(Unreadable),
     /// An event of another kind.
     Other(EventType),
@@ -36,15 +37,16 @@ pub enum Classified {
 pub struct ClassifiedPage {
     /// The pull it names.
     pub pull: PullId,
-    /// Whether more pages are said to follow; `None` where the page does not say.
+    /// Whether the page says that more follow; `None` if it does not say.
     pub has_more: Option<bool>,
     /// Its accounts that have an id, each as 32 bytes.
     pub accounts: Vec<Entry>,
     /// The contents of its accounts that have no readable id.
     pub unidentified: Vec<ContentDigest>,
-    /// What had to be read otherwise than plainly.
+    /// Tolerated spellings that reading it needed.
     pub readings: Readings,
-    /// Whether the payload says that it is a page. Where it does not, only its pull's name does.
+    /// Whether the payload declares its event type. Otherwise only its pull's name marks it as a
+    /// page.
     pub declared: bool,
 }
 
@@ -57,36 +59,35 @@ impl ClassifiedPage {
     }
 }
 
-/// Something that could not be read, and what can be made out of whose it is.
+/// An unreadable payload, with as much of its pull's name as can be found.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Unreadable {
-    /// Where reading it ended.
+    /// The layer at which reading it ended.
     pub layer: Layer,
-    /// What is wrong; never quotes the payload.
+    /// The reason; never quotes the payload.
     pub reason: String,
-    /// The robot, where it could be read.
+    /// The robot, if it is readable.
     pub robot_id: Option<RobotId>,
-    /// The mark, where it could be read.
+    /// The mark, if it is readable.
     pub mark_id: Option<MarkId>,
-    /// What the payload says it carries, as far as that can be made out.
+    /// The declared event type, as far as it is readable.
     pub event_type: EventType,
 }
 
 impl Unreadable {
-    /// The pull that it names in full.
-    pub(crate) fn names(&self) -> Option<PullId> {
-        let (robot_id, mark_id) = (self.robot_id.clone()?, self.mark_id.clone()?);
-        Some(PullId { robot_id, mark_id })
+    /// The names that it carries.
+    pub(crate) fn names(&self) -> Names<'_> {
+        Names { robot_id: self.robot_id.as_ref(), mark_id: self.mark_id.as_ref() }
     }
 
-    /// Whether its text is damaged, and so may be whatever it says.
+    /// Whether its text is damaged, and with it perhaps its names.
     pub(crate) fn is_damaged(&self) -> bool {
         self.layer < Layer::Shape
     }
 
-    /// Whether it is an event of another kind, unless it names one of our pulls: it says that it is one,
-    /// and where it is damaged, nothing in it is a list of accounts.
+    /// Whether it is another event, unless it names an open pull: it declares another type and, if
+    /// damaged, has no list of accounts.
     pub(crate) fn says_other(&self, payload: &[u8]) -> bool {
         let has_accounts = || memchr::memmem::find(payload, b"account_list").is_some();
         match self.event_type {
@@ -120,14 +121,14 @@ fn is_json(text: &PayloadText<'_>) -> bool {
     json(text.as_str()) || text.repaired().is_some_and(|text| json(text.as_str()))
 }
 
-/// A payload that does not say what it is at its beginning: because what stands before is damaged or
-/// spelled otherwise, or because it never says.
+/// A payload that does not state its event type at its beginning: the beginning is damaged or
+/// spelled otherwise, or the payload has no type.
 fn undeclared(
     text: &str,
     skim: Result<CallbackSkim<'_>, SkimError>,
     readings: Readings,
 ) -> Classified {
-    // What was repaired may say so now.
+    // A repaired text may declare its type.
     let event_type = match EventType::of_payload(text) {
         EventType::Absent => EventType::scan(text),
         event_type => event_type,
@@ -233,105 +234,12 @@ pub(crate) fn with_a_mark(event_type: &EventType, payload: &[u8]) -> Option<Unre
     Some(Unreadable { layer: Layer::Shape, reason, robot_id, mark_id, event_type })
 }
 
-/// What something unreadable stands against.
-pub(crate) struct Against {
-    pub(crate) pulls: Vec<PullId>,
-    /// Whether it names them by their mark, and not by less.
-    pub(crate) by_mark: bool,
-}
-
-/// The pulls that something unreadable stands against, of those that are open (evidence rule E2): those
-/// whose mark it names; else, where it names no mark, those of its robot; else all of them.
-///
-/// A mark that differs from a pull's only in the case of its letters names that pull. Names in a text
-/// that is `damaged` may be damaged too: one that resembles a pull's is that pull's, and a mark that
-/// resembles none does not outweigh a robot that does.
-pub(crate) fn stands_against<'a>(
-    payload: &[u8],
-    robot_id: Option<&RobotId>,
-    mark_id: Option<&MarkId>,
-    damaged: bool,
-    open: impl IntoIterator<Item = &'a PullId>,
-) -> Against {
-    let open: Vec<&PullId> = open.into_iter().collect();
-    let texts = QuotedTexts::of(payload);
-    let resembles =
-        |named: &str, name: &str, of: (usize, usize)| damaged && resembles(named, name, of);
-    let marked = |pull: &&&PullId| is_near(payload, &texts, mark_id, &pull.mark_id);
-    let almost = |pull: &&&PullId| {
-        mark_id.is_some_and(|mark| resembles(mark.as_str(), pull.mark_id.as_str(), MARK))
-    };
-    let mut named: Vec<&PullId> = open.iter().filter(marked).copied().collect();
-    if named.is_empty() {
-        named = open.iter().filter(almost).copied().collect();
-    }
-    let by_mark = !named.is_empty();
-    let exactly = |pull: &&PullId| robot_id == Some(&pull.robot_id);
-    let any_exactly = open.iter().any(exactly);
-    let of_robot = |pull: &&PullId| {
-        let robot = |robot: &RobotId| resembles(robot.as_str(), pull.robot_id.as_str(), ROBOT);
-        exactly(pull) || !any_exactly && robot_id.is_some_and(robot)
-    };
-    // What is left of a name may be of anybody's.
-    let remnant = |name: &str, least: usize| damaged && name.len() < least;
-    let against: Vec<&PullId> = match (robot_id, mark_id) {
-        // Of pulls that share a mark, the one of the robot that it names.
-        _ if named.iter().any(exactly) => named.into_iter().filter(exactly).collect(),
-        _ if by_mark => named,
-        (None, None) => open,
-        (None, Some(mark)) if remnant(mark.as_str(), TELLING) => open,
-        (Some(robot), None) if !any_exactly && remnant(robot.as_str(), RESEMBLING) => open,
-        (Some(_), None) => open.into_iter().filter(of_robot).collect(),
-        (_, Some(_)) if damaged => open.into_iter().filter(of_robot).collect(),
-        // It names a pull that is not one of these.
-        (_, Some(_)) => Vec::new(),
-    };
-    Against { pulls: against.into_iter().cloned().collect(), by_mark }
-}
-
-/// How much of a mark and of a robot, which is shorter, stands there still.
-const MARK: (usize, usize) = (5, 6);
-const ROBOT: (usize, usize) = (1, 2);
-
-/// Whether a name is what may be left of another, or what damage has made of it: that part of the
-/// shorter one stands in the longer one, in the same order.
-fn resembles(named: &str, name: &str, (part, whole): (usize, usize)) -> bool {
-    let (named, name) = (named.to_ascii_lowercase(), name.to_ascii_lowercase());
-    let shorter = named.len().min(name.len());
-    // The longest common subsequence with each beginning of the name.
-    let mut common = vec![0_usize; name.len() + 1];
-    for a in named.bytes() {
-        let mut before = 0;
-        for (at, b) in name.bytes().enumerate() {
-            let above = common[at + 1];
-            common[at + 1] = if a == b { before + 1 } else { above.max(common[at]) };
-            before = above;
-        }
-    }
-    shorter >= RESEMBLING && common[name.len()] * whole >= shorter * part
-}
-
-/// Names shorter than this resemble nothing.
-const RESEMBLING: usize = 3;
-
-/// Marks shorter than this are looked for only where a mark stands: as a word they may be anything.
-const TELLING: usize = 8;
-
-fn is_near(payload: &[u8], texts: &QuotedTexts, named: Option<&MarkId>, mark: &MarkId) -> bool {
-    let mark = mark.as_str();
-    named.is_some_and(|it| it.as_str().trim().eq_ignore_ascii_case(mark.trim()))
-        // Where quotes are damaged, it stands there as it is.
-        || mark.len() >= TELLING
-            && (memchr::memmem::find(payload, mark.as_bytes()).is_some()
-                || texts.contains_ignoring_case(mark))
-}
-
 /// The assembler's name for a pull.
 pub(crate) fn key_of(pull: &PullId) -> PullKey {
     PullKey::new(pull.robot_id.as_str(), pull.mark_id.as_str())
 }
 
-/// The digest by which an account's contents are told apart.
+/// The digest of an account's content.
 pub(crate) fn content_of(account: &qopen_types::AccountSkim<'_>) -> ContentDigest {
     ContentDigest::from_u128(account.digest().to_u128())
 }

@@ -1,4 +1,4 @@
-//! What an engine counts.
+//! The counts of an engine.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use qopen_journal::PullId;
 use qopen_types::{Reading, Readings};
 
-/// What an engine counted since it was built. Clones share the counts.
+/// Counts of an engine since it was built. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct EngineStats(Arc<Counts>);
 
@@ -18,15 +18,15 @@ struct Counts {
     stray_reports: AtomicU64,
     repeated_reports: AtomicU64,
     readings: [AtomicU64; Reading::ALL.len()],
-    /// A pull that was named and is not known, and the known one that is most like it.
+    /// The last unknown pull that a page named, and the known one that resembles it most.
     stranger: Mutex<Option<Stranger>>,
 }
 
-/// A pull that a page named, and that nobody here asked for.
+/// A pull that a page named, and that this engine did not request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stranger {
-    /// What the page named.
+    /// The pull as the page names it.
     pub named: PullId,
     /// A pull that differs from it only in the case of the mark's letters, or in the robot.
     pub near: Option<PullId>,
@@ -69,7 +69,7 @@ impl EngineStats {
         self.0.stranger.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Pages that had to be read otherwise than plainly, for one reading.
+    /// Pages that needed this tolerated spelling.
     #[must_use]
     pub fn read_as(&self, reading: Reading) -> u64 {
         self.0.readings[reading as usize].load(Ordering::Relaxed)

@@ -4,7 +4,7 @@ use qopen_assembler::StartError;
 use qopen_journal::JournalError;
 use qopen_sink::SinkError;
 
-/// Why there is no outcome.
+/// The error of a pull without an outcome.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PullError {
@@ -20,14 +20,14 @@ pub enum PullError {
     /// The pull has not ended.
     #[error("the pull is under way; cancel it first")]
     UnderWay,
-    /// That the pull is started could not be kept, or what was kept not be read.
+    /// The journal could not note the start, or could not be read.
     #[error("the journal could not be used")]
     Journal(#[source] JournalError),
     /// The sink gave no sequence number.
     #[error("no sequence number from the place of the list")]
     Place(#[source] SinkError),
     /// It was followed under a claim that no longer counts.
-    #[error("another worker has taken the pull over, or nobody has it any more")]
+    #[error("another worker has taken the pull over, or the pull is released")]
     Fenced,
     /// The engine has shut down.
     #[error("the engine has shut down")]

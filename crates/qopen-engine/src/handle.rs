@@ -1,4 +1,4 @@
-//! The handle of the driver: what the other parts ask of it.
+//! The handle of the driver, for the other parts of the engine.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,7 +17,7 @@ use crate::tenure::{Generation, Tenure};
 /// Facts that may wait for the driver before their senders wait too.
 const QUEUE: usize = 256;
 
-/// What the driver receives.
+/// The driver's inputs.
 pub(crate) struct Inbox {
     pub(crate) commands: mpsc::UnboundedReceiver<Command>,
     pub(crate) facts: mpsc::Receiver<(Instant, Fact)>,
@@ -59,7 +59,7 @@ impl DriverHandle {
         1 + self.generations.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Holds what comes of a pull until it is started, or the guard is dropped.
+    /// Holds the facts of a pull until it is started, or the guard is dropped.
     pub(crate) async fn hold(
         &self,
         pull: &PullId,
@@ -104,7 +104,7 @@ impl DriverHandle {
         }
     }
 
-    /// Another process has refused what may have been a page.
+    /// Another process refused a callback that may have been a page.
     pub(crate) fn refused(&self) {
         self.say(Command::Refused);
     }
@@ -119,14 +119,14 @@ impl DriverHandle {
         self.say(Command::OutageEnded);
     }
 
-    /// Which of a pull's pages the driver was not told of; `None` where it does not follow the pull.
+    /// The pages of a pull that the driver does not know; `None` if it does not follow the pull.
     pub(crate) async fn missing(&self, pull: &PullId, kept: Vec<Digest>) -> Option<Vec<Digest>> {
         let (reply, answer) = oneshot::channel();
         self.ask(Command::Missing(pull.clone(), kept, reply)).ok()?;
         answer.await.ok()?
     }
 
-    /// Tells what another process has kept.
+    /// Passes on a fact that another process has kept.
     pub(crate) async fn tell(&self, fact: Fact) {
         self.facts.tell(Instant::now(), fact).await;
     }
@@ -148,7 +148,7 @@ impl DriverHandle {
     }
 }
 
-/// Holds what comes of a pull until the pull is started, or this is dropped.
+/// Holds the facts of a pull until the pull is started, or the guard is dropped.
 pub(crate) struct HoldGuard {
     driver: DriverHandle,
     pull: PullId,

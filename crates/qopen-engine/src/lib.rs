@@ -21,9 +21,11 @@ mod refusals;
 mod replay;
 mod requester;
 mod resume;
+mod service;
 mod status;
 mod tenure;
 mod under_way;
+mod whose;
 mod worker;
 
 pub use accepted::{Accepted, Incoming, NotKept};
@@ -43,5 +45,9 @@ pub use refusals::{RefusalCount, RefusalSource, Refused};
 pub use replay::{Replay, ReplayError, Replayed};
 pub use requester::{RequestError, Requester};
 pub use resume::kept_list;
+pub use service::{
+    Destination, FollowedPull, Observer, PullFigures, PullService, ServiceEvent, ServiceOptions,
+    Target,
+};
 pub use status::Status;
 pub use worker::{ClaimedPull, TakePlaceError, Worker, WorkerOptions};

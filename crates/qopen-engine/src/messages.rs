@@ -1,4 +1,4 @@
-//! What is said to the driver, and what it lets be seen.
+//! Commands and facts sent to the driver, and the view it publishes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,13 +17,13 @@ use crate::tenure::{Generation, Tenure};
 
 /// Something that this side wants or did. Few: bounded by the number of pulls.
 pub(crate) enum Command {
-    /// What comes of this pull is to be held until it is started or released.
+    /// Holds the facts of this pull until it is started or released.
     Hold {
         pull: PullId,
         generation: Generation,
         reply: oneshot::Sender<Result<(), StartError>>,
     },
-    /// It is started, or will not be after all.
+    /// It is started, or its start was given up.
     Release(PullId, Generation),
     Start {
         pull: PullId,
@@ -34,17 +34,17 @@ pub(crate) enum Command {
     Accepted(PullId, Generation),
     NotSent(PullId, Generation, RequestError),
     Cancel(PullId, Generation),
-    /// It is no longer this process's to follow, whatever became of it.
+    /// This process no longer follows it.
     LetGo(PullId, Generation),
-    /// Another process has refused what may have been a page.
+    /// Another process refused a callback that may have been a page.
     Refused,
     /// The journal has not answered since then.
     OutageBegan(Instant),
     /// It answers again.
     OutageEnded,
-    /// Which of these pages the driver was not told of; `None` where the pull is not followed here.
+    /// The pages of these that the driver does not know; `None` if it does not follow the pull.
     Missing(PullId, Vec<Digest>, oneshot::Sender<Option<Vec<Digest>>>),
-    /// An ended pull is not wanted any more. Answered when nothing of it is known here.
+    /// Forgets an ended pull. Answered when the driver knows nothing of it.
     Forget(PullId, oneshot::Sender<Result<(), PullError>>),
 }
 
@@ -52,17 +52,17 @@ pub(crate) enum Command {
 #[derive(Debug)]
 pub(crate) struct Start {
     pub(crate) options: PullOptions,
-    /// What was folded before.
+    /// The earlier fold.
     pub(crate) fold: Option<Fold>,
-    /// How long it was under way before.
+    /// Time for which earlier processes followed it.
     pub(crate) elapsed: Duration,
     /// The error that the platform had reported before.
     pub(crate) reported: Option<(i64, String)>,
     /// It was complete before: the revision that was published, and a page that is not in it.
     pub(crate) ended: Option<(u32, Option<PageDigest>)>,
-    /// What is new in the fold since it was published.
+    /// Changes of the fold since it was published.
     pub(crate) changes: Option<Changes>,
-    /// The claim that it is followed under, where there is one.
+    /// The claim that it is followed under, if any.
     pub(crate) tenure: Option<Arc<Tenure>>,
 }
 
@@ -74,25 +74,25 @@ impl Start {
     }
 }
 
-/// What a pull's handle watches.
+/// The view that a pull's handle watches.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) progress: Progress,
     pub(crate) ended: Option<Ended>,
-    /// The driver has let go of it.
+    /// The driver has dropped it.
     pub(crate) gone: bool,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Ended {
     pub(crate) status: Status,
-    /// The fold at the end; what it has every page of is published from it.
+    /// The fold at the end. Publication uses it if it has every page.
     pub(crate) fold: Arc<Fold>,
-    /// What was new in it since a revision was published before.
+    /// Changes since an earlier published revision.
     pub(crate) changes: Option<Changes>,
 }
 
-/// A pull's view, and what keeps its pages from being forgotten.
+/// A pull's view, and the pin that keeps its pages.
 pub(crate) struct Watched {
     pub(crate) seen: watch::Receiver<Seen>,
     pub(crate) lease: Arc<Lease>,
@@ -107,7 +107,7 @@ pub(crate) struct Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        // Without a driver there is nobody left to forget it.
+        // Without a driver the page has no reader left.
         let _ = self.released.send(self.pull.clone());
     }
 }

@@ -1,4 +1,4 @@
-//! What came of a pull, and its list.
+//! The outcome of a pull, and its list.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::progress::Progress;
 use crate::status::Status;
 use crate::tenure::Tenure;
 
-/// What came of a pull.
+/// The outcome of a pull.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Outcome {
@@ -20,29 +20,29 @@ pub struct Outcome {
     pub status: Status,
     /// Its figures at the end.
     pub progress: Progress,
-    /// The list, to be published: the whole of it, or what there is.
+    /// The list, ready to be published: complete, or what has arrived.
     pub list: PulledList,
 }
 
 impl Outcome {
-    /// The outcome as it is now: pages that came since may have completed the pull.
+    /// The present outcome: pages that came since may have completed the pull.
     #[must_use]
     pub fn refreshed(&self) -> Self {
         self.list.outcome().unwrap_or_else(|| self.clone())
     }
 }
 
-/// A fold, and what is new in it since a revision was published.
+/// A fold, and its changes since a published revision.
 pub(crate) type Folded = (Arc<Fold>, Option<Changes>);
 
-/// A list that was pulled, in the journal and ready to be published.
+/// A pulled list, in the journal and ready to be published.
 ///
 /// Holding it keeps its pages from being forgotten.
 #[derive(Clone)]
 pub struct PulledList {
     pub(crate) id: PullId,
     pub(crate) journal: Arc<dyn Journal>,
-    /// The claim that it is published under, where there is one.
+    /// The claim that it is published under, if any.
     pub(crate) tenure: Option<Arc<Tenure>>,
     source: Source,
 }
@@ -105,7 +105,7 @@ impl PulledList {
         }
     }
 
-    /// How the pull has ended by now, where it is a live one.
+    /// The present outcome of a live pull that has ended.
     pub(crate) fn outcome(&self) -> Option<Outcome> {
         let Source::Live { seen, .. } = &self.source else { return None };
         let seen = seen.borrow();
@@ -124,7 +124,7 @@ impl PulledList {
         }
     }
 
-    /// The revision, and the fold that was made last, with what is new in it.
+    /// The revision, the last fold, and its changes.
     pub(crate) fn fold(&self) -> (u32, Option<Folded>) {
         match &self.source {
             Source::Done(fold, revision) => (*revision, Some((Arc::clone(fold), None))),

@@ -1,4 +1,4 @@
-//! A pull's figures while it is under way.
+//! An open pull's figures.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub struct Progress {
     pub pull: PullId,
     /// Its figures.
     pub figures: Figures,
-    /// What it waits for.
+    /// What the pull waits for.
     pub waiting_for: WaitingFor,
     /// Time since its start.
     pub elapsed: Duration,

@@ -1,4 +1,4 @@
-//! A pull as its caller sees it.
+//! A pull's request and its handle.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,28 +15,28 @@ use crate::outcome::{Outcome, PulledList};
 use crate::progress::Progress;
 use crate::tenure::Tenure;
 
-/// What to pull.
+/// A request for a list.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PullRequest {
-    /// The robot whose customers are wanted.
+    /// The robot whose customers to pull.
     pub robot_id: RobotId,
     /// The mark of the request; `None` makes a new one.
     pub mark_id: Option<MarkId>,
-    /// Whether each customer's tags are wanted too. Default false.
+    /// Whether to request each customer's tags. Default false.
     pub need_tag_info: bool,
-    /// When the pull ends; `None` takes the engine's.
+    /// When the pull ends; `None` uses the engine's timing.
     pub timing: Option<Timing>,
     /// At least this many customers must come before the list counts as complete.
     pub expect_accounts: Option<u64>,
     /// Accounts without a readable id that the list may lack. Default 0.
     pub allow_unidentified: u64,
-    /// Kept with the pull in the journal, for whoever takes it up again: where the list goes, say.
+    /// Text that the journal keeps for the process that resumes the pull, such as the list's place.
     pub label: Option<String>,
 }
 
 impl PullRequest {
-    /// Everything of that robot but tags.
+    /// Requests every customer of a robot, without tags.
     #[must_use]
     pub fn new(robot_id: RobotId) -> Self {
         Self {
@@ -85,14 +85,14 @@ impl PullRequest {
         self
     }
 
-    /// With a label for whoever takes it up again.
+    /// Sets the text for the process that resumes the pull.
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.label = Some(label.into());
         self
     }
 
-    /// What the journal is told before the request is sent.
+    /// The journal's note of the start, kept before the request is sent.
     pub(crate) fn started(&self, timing: Timing) -> Started {
         let Timing { settle, idle_timeout, deadline, .. } = self.timing.unwrap_or(timing);
         let mut started = Started::new(settle, idle_timeout, deadline);
@@ -104,7 +104,7 @@ impl PullRequest {
     }
 }
 
-/// A pull under way. **Dropping the handle before the outcome is there cancels the pull.**
+/// The handle of an open pull. **Dropping it before the outcome is there cancels the pull.**
 #[must_use = "dropping a pull cancels it"]
 pub struct Pull {
     seen: watch::Receiver<Seen>,
@@ -167,13 +167,13 @@ impl Pull {
         Ok(Outcome { status, progress, list: self.list.clone() })
     }
 
-    /// Lets go of the pull without ending it. While the engine lives it goes on unseen; after that
-    /// it is open in the journal, for [`Engine::resume`](crate::Engine::resume).
+    /// Drops the handle without ending the pull. While the engine lives the pull goes on unseen;
+    /// after that it is open in the journal, for [`Engine::resume`](crate::Engine::resume).
     pub fn leave(self) {
         self.cancel.disarm();
     }
 
-    /// Ends the pull with what is there; the outcome follows.
+    /// Ends the pull with what has arrived; the outcome follows.
     pub fn cancel(&self) {
         self.cancel.call();
     }

@@ -6,10 +6,10 @@ use std::time::Instant;
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-/// Counts what was refused before anything could tell whether it was a page: no room, no connection,
-/// a timeout. A refusal is not quiet (evidence rule E3): the refused page comes again in its own time.
+/// Counts callbacks that were refused before they could be verified: no room, no connection, a
+/// timeout. A refusal is not quiet (evidence rule E3): a refused page comes again in its own time.
 ///
-/// The driver reads the count before anything ends by silence.
+/// The driver reads the count before a pull ends by silence.
 #[async_trait]
 pub trait RefusalSource: Send + Sync + 'static {
     /// The refusals so far.

@@ -1,4 +1,4 @@
-//! How an engine asks the platform for a list.
+//! The interface by which an engine requests lists.
 
 use std::error::Error;
 
@@ -38,20 +38,20 @@ pub struct RequestError {
 }
 
 impl RequestError {
-    /// A request that did not reach the platform, with the error that says why.
+    /// A request that did not reach the platform, with its cause.
     #[must_use]
     pub fn new(cause: impl Into<Cause>) -> Self {
         Self { refused: false, may_have_arrived: false, cause: cause.into() }
     }
 
-    /// Says whether the platform refused the request or the credentials. Default false.
+    /// Sets whether the platform refused the request or the credentials. Default false.
     #[must_use]
     pub fn refused(mut self, refused: bool) -> Self {
         self.refused = refused;
         self
     }
 
-    /// Says whether the platform may have accepted the request, as after a timeout. Default false.
+    /// Sets whether the platform may have accepted the request, as after a timeout. Default false.
     /// The pull then waits for pages instead of failing at once.
     #[must_use]
     pub fn arrived_perhaps(mut self, perhaps: bool) -> Self {

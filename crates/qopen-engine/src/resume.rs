@@ -1,4 +1,4 @@
-//! Taking up a pull that the journal knows: what was folded is folded again.
+//! Resumes a pull from the journal: folds its pages again.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::outcome::PulledList;
 /// How a pull goes on.
 pub(crate) struct Resumed {
     pub(crate) start: Start,
-    /// Whether the request is to be sent again, and if so, whether with tags.
+    /// Whether to send the request again, and if so, whether with tags.
     pub(crate) send_again: Option<bool>,
     /// Whether it had ended and begins anew.
     pub(crate) anew: bool,
@@ -38,8 +38,7 @@ pub(crate) fn options(started: &Started) -> PullOptions {
         .allow_unidentified(started.allow_unidentified)
 }
 
-/// Reads what is there and decides how the pull goes on. `timing` is for a pull that someone else
-/// requested.
+/// Reads the journal and decides how the pull continues. `timing` is for an external pull.
 pub(crate) async fn prepare(
     journal: &dyn Journal,
     state: &PullState,
@@ -48,7 +47,7 @@ pub(crate) async fn prepare(
     let (mut fold, changes) = fold(journal, state).await?;
     let of_another = Started::new(timing.settle, timing.idle_timeout, timing.deadline);
     let (at, started) = state.started().unwrap_or((SystemTime::now(), &of_another));
-    // One that was begun anew counts from then.
+    // A restarted pull counts from its restart.
     let at = state.begun_anew().unwrap_or(at);
     let mut options = options(started);
     let ended = state.ended().and_then(|noted| match &noted.note {
@@ -56,17 +55,17 @@ pub(crate) async fn prepare(
         _ => None,
     });
     let mut start = Start::new(options);
-    // Complete is what it was, and stays so, unless pages are gone that it was made from.
+    // A complete pull stays complete, unless pages that it was made from are gone.
     let whole = ended.is_some_and(|(complete, pages)| complete && fold.pages() as u64 >= pages);
     if whole {
-        // What was published of it last, or would have been: the process may have died in between.
+        // Its last publication, or the one that was due: the process may have died in between.
         let published = state.published().map(|noted| &noted.note);
         start.ended = Some(match published {
             Some(Note::Published { revision, .. }) => {
                 let newer = state.has_newer_pages();
                 (*revision, newer.then(|| PageDigest::of(b"a page that came later")))
             }
-            // What may have been published is not published otherwise under the same number.
+            // A possibly published list is not published otherwise under the same number.
             _ => {
                 let newer = ended.is_some_and(|(_, pages)| state.pages > pages);
                 (1, newer.then(|| PageDigest::of(b"a page that came later")))
@@ -80,7 +79,7 @@ pub(crate) async fn prepare(
         fold.add_owed(PageDigest::of(b"a page that was there when the pull ended"));
     }
     if !state.is_unsent() && !state.is_strange() {
-        // Nobody listened: what could not be delivered comes again when the platform sees fit.
+        // No process listened: what could not be delivered comes again in the platform's time.
         options.timing.settle = started.settle.max(started.idle_timeout);
         options = options.interrupted();
     }
@@ -104,13 +103,13 @@ pub(crate) async fn prepare(
     Ok(Resumed { start, send_again, anew: ended.is_some() })
 }
 
-/// The list of a pull that the journal knows, folded from its pages, to be read or exported.
+/// The list of a pull in the journal, folded from its pages, to be read or exported.
 ///
-/// Nothing is awaited, noted or published. The revision is 0 where the list is not complete: then the list
-/// holds what was kept by now. `None` where the journal does not know the pull.
+/// Nothing is awaited, noted or published. The revision is 0 if the list is not complete: then it
+/// has what was kept by now. `None` if the journal does not know the pull.
 ///
 /// # Errors
-/// [`JournalError`], when the journal cannot be read.
+/// [`JournalError`], if the journal cannot be read.
 pub async fn kept_list(
     journal: &Arc<dyn Journal>,
     id: &PullId,
@@ -128,14 +127,14 @@ pub(crate) async fn list_of(
     timing: Timing,
 ) -> Result<Option<PulledList>, JournalError> {
     let Start { fold, ended, .. } = prepare(&**journal, state, timing).await?.start;
-    // A list whose pages are gone is not the list any more.
+    // A list without some of its pages is another list.
     let whole = fold.as_ref().is_some_and(|fold| fold.owed() == 0);
     let revision =
         ended.filter(|_| whole).map_or(0, |(revision, late)| revision + u32::from(late.is_some()));
     Ok(fold.map(|it| PulledList::done(state.pull.clone(), Arc::clone(journal), it, revision)))
 }
 
-/// Everything that the journal knows of the pull's pages, and what is new in it since it was published.
+/// The fold of everything that the journal has of the pull, and its changes since it was published.
 pub(crate) async fn fold(
     journal: &dyn Journal,
     state: &PullState,
@@ -163,7 +162,7 @@ pub(crate) async fn fold(
     Ok((fold, changes))
 }
 
-/// Folds kept pages, and tells what those change that came after a revision was published.
+/// Folds kept pages, and counts the changes of those that came after a published revision.
 pub(crate) struct Refold {
     fold: Fold,
     /// Pages of which the published revision was made.
@@ -193,12 +192,12 @@ impl Refold {
                 self.fold.add_unidentified(it.unidentified);
                 self.fold.add_page(digest, it.has_more, it.accounts, |_: Entry| {});
             }
-            // It was a page to whoever kept it.
+            // Another process understood it as a page.
             _ => drop(self.fold.add_unreadable(digest)),
         }
     }
 
-    /// The fold, and what is new in it where something was published before.
+    /// The fold, and its changes if something was published before.
     pub(crate) fn finish(self) -> (Fold, Option<Changes>) {
         let Self { fold, before, later, .. } = self;
         let changes = before.map(|_| {

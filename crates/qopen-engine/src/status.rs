@@ -14,7 +14,7 @@ use crate::requester::RequestError;
 pub enum Status {
     /// The list is complete, as far as can be known.
     Complete(Basis),
-    /// Pages came, and the end did not, or something stands against completeness.
+    /// Pages came, but not the end, or something counts against completeness.
     Incomplete(Failure),
     /// No page came at all.
     NoCallback,
@@ -52,6 +52,18 @@ impl Status {
         matches!(self, Self::Complete(_))
     }
 
+    /// Whether only quiet speaks for a complete list although no process received callbacks for a while.
+    #[must_use]
+    pub fn may_lack_a_page(&self) -> bool {
+        matches!(self, Self::Complete(basis) if basis.interrupted && basis.expected.is_none())
+    }
+
+    /// Whether a new request may bring the list that an interrupted pull did not.
+    #[must_use]
+    pub fn is_worth_a_request(&self) -> bool {
+        matches!(self, Self::Incomplete(_) | Self::NoCallback | Self::Reported { .. })
+    }
+
     pub(crate) fn of(failure: Failure) -> Self {
         match failure {
             Failure::Silent => Self::NoCallback,
@@ -80,7 +92,7 @@ impl fmt::Display for Status {
     }
 }
 
-/// On what completeness rests.
+/// The grounds of completeness.
 fn grounds(basis: &Basis) -> String {
     if basis.earlier {
         return "the list was complete before".into();

@@ -1,4 +1,4 @@
-//! A claim as the parts of this crate hold it.
+//! A claim held by this process, shared by the driver and the publisher.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -6,29 +6,30 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use qopen_journal::{
-    Claim, Companion, Cursor, Fencing, Journal, JournalError, Note, PullId, Renewed, Workload,
+    Claim, Cursor, Fencing, Journal, JournalError, Note, PullId, Renewed, Workload,
 };
+use qopen_sink::ClaimedNote;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// How long the journal may take to answer until it counts as having been away.
+/// Time after which a silent journal counts as away.
 pub(crate) const HUNG: Duration = Duration::from_secs(1);
 
-/// Which start of a pull is meant: a mark may be used again when it is forgotten.
+/// Number of a pull's start: a mark may be used again after it was forgotten.
 pub(crate) type Generation = u64;
 
 pub(crate) struct Tenure {
     journal: Arc<dyn Workload>,
     claim: Claim,
     lease: Duration,
-    /// The pull as the driver was told of it; 0 until it was.
+    /// The pull's generation in the driver; 0 until the driver knows it.
     generation: AtomicU64,
-    /// Something was kept that the driver was not told of.
+    /// Whether the journal has something that the driver does not know.
     unseen: AtomicBool,
-    /// Nobody looks at `unseen` any more.
+    /// No task reads `unseen` any more.
     finished: AtomicBool,
     lost: watch::Sender<bool>,
-    /// How far the driver was told of what is kept.
+    /// How far the driver knows the journal.
     told: Mutex<Option<Cursor>>,
     /// When a publication under it did its last step, while there is one.
     moved: Mutex<Option<Instant>>,
@@ -71,7 +72,7 @@ impl Tenure {
         self.unseen.store(unseen, Ordering::SeqCst);
     }
 
-    /// Whoever followed it is done: from here on, either this or the other side sees what is unseen.
+    /// Ends the following: from here on, either this side or the other sees what is unseen.
     pub(crate) fn finish(&self) -> bool {
         self.finished.store(true, Ordering::SeqCst);
         self.is_unseen()
@@ -97,7 +98,7 @@ impl Tenure {
         moved.is_some_and(|at| at.elapsed() > patience)
     }
 
-    /// The claim counts no longer here, whatever the journal says: its lease is not to be renewed.
+    /// Gives up the claim in this process, whatever the journal says: its lease is not renewed.
     pub(crate) fn give_up(&self) {
         self.lost.send_replace(true);
     }
@@ -106,7 +107,7 @@ impl Tenure {
         *self.lost.borrow()
     }
 
-    /// What renewing it found.
+    /// Handles the result of a renewal.
     pub(crate) fn renewed(&self, renewed: Renewed) -> Fencing {
         match renewed {
             Renewed::Held { pages, notes } => {
@@ -136,11 +137,14 @@ impl Tenure {
         Ok(fencing)
     }
 
-    pub(crate) fn companion(&self, note: &Note) -> Option<Companion> {
-        self.journal.companion(&self.claim, note)
+    /// The note for a sink to commit with a list, if the journal's storage may be the sink's too.
+    pub(crate) fn claimed_note(&self, note: &Note) -> Option<ClaimedNote> {
+        let Claim { pull, epoch, .. } = &self.claim;
+        let (storage, note) = (self.journal.storage()?, serde_json::to_string(note).ok()?);
+        Some(ClaimedNote::new(storage, &pull.robot_id, &pull.mark_id, *epoch, note))
     }
 
-    /// Ready when somebody else has the pull.
+    /// Waits until another worker has the pull.
     pub(crate) async fn lost(&self) {
         // The sender is here.
         let _ = self.lost.subscribe().wait_for(|lost| *lost).await;
@@ -153,7 +157,7 @@ impl fmt::Debug for Tenure {
     }
 }
 
-/// Keeps a fact about a pull: under its claim, where there is one.
+/// Keeps a note about a pull, under its claim if it has one.
 pub(crate) async fn note(
     journal: &dyn Journal,
     tenure: Option<&Arc<Tenure>>,

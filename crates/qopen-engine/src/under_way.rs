@@ -1,4 +1,4 @@
-//! A pull that is being started: requested, and cancelled when its caller goes away.
+//! A request in flight: cancelled when its caller goes away.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,7 +12,7 @@ use crate::handle::DriverHandle;
 use crate::requester::{RequestError, Requester};
 use crate::tenure::{self, Generation, Tenure};
 
-/// A pull that is being started. Dropped, it takes the pull with it.
+/// A pull that is being started. Dropping it cancels the pull.
 pub(crate) struct UnderWay {
     pub(crate) id: PullId,
     pub(crate) generation: Generation,

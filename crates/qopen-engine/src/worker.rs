@@ -1,10 +1,10 @@
 //! A worker: pulls that the journal wants done are claimed, kept and told of what comes.
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
 use qopen_journal::{Claim, Fencing, JournalError, PullId, PullState, WorkerId, Workload};
 use qopen_sink::{Sink, SinkError};
 use tokio::sync::{Mutex, mpsc};
@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::engine::Engine;
 use crate::error::PullError;
-use crate::fact::{fact_of, notes_of};
+use crate::fact::Unseen;
 use crate::publish;
 use crate::pull::Pull;
 use crate::tenure::{HUNG, Tenure};
@@ -211,23 +211,18 @@ impl Keeper {
         let mut troubled = false;
         loop {
             let asked = Instant::now();
-            let done = match self.keep().await {
-                Ok(()) => self.claim(&claimed).await,
-                Err(error) => Err(error),
-            };
-            // It did not answer for a while, or not at all, and answered nobody: that is no quiet.
-            let away = done.is_err() || asked.elapsed() > HUNG;
-            if away {
-                self.engine.driver().outage_began(self.heard);
-            }
+            let done = self.look(&claimed).await;
+            let late = asked.elapsed() > HUNG;
             match done {
                 Ok(()) => {
                     self.heard = Instant::now();
-                    if std::mem::take(&mut troubled) || away {
+                    if std::mem::take(&mut troubled) || late {
                         self.engine.driver().outage_ended();
                     }
                 }
                 Err(error) => {
+                    // It answered nothing since then: that is no quiet.
+                    self.engine.driver().outage_began(self.heard);
                     let error = &error as &dyn std::error::Error;
                     match std::mem::replace(&mut troubled, true) {
                         false => tracing::error!(error, "claims cannot be made or renewed"),
@@ -238,6 +233,23 @@ impl Keeper {
             sleep(PAUSE).await;
             self.journal.wait(POLL.min(self.options.lease / 3)).await;
         }
+    }
+
+    /// Renews and claims. Tells the driver when the journal takes long to answer: until it does, the
+    /// driver would count the time as quiet.
+    async fn look(&mut self, claimed: &mpsc::Sender<ClaimedPull>) -> Result<(), JournalError> {
+        let (driver, heard) = (self.engine.driver().clone(), self.heard);
+        let mut work = pin!(async {
+            self.keep().await?;
+            self.claim(claimed).await
+        });
+        tokio::select! {
+            biased;
+            // First, so that a process that was suspended meanwhile says so too.
+            () = sleep(HUNG) => driver.outage_began(heard),
+            done = &mut work => return done,
+        }
+        work.await
     }
 
     /// Renews what is held, and passes on what others have kept of it.
@@ -324,18 +336,12 @@ impl Keeper {
         let (driver, told) = (self.engine.driver(), tenure.told().clone());
         let (kept, cursor) = self.journal.digests_since(pull, told.as_ref()).await?;
         let Some(missing) = driver.missing(pull, kept).await else { return Ok(false) };
-        if !missing.is_empty() {
-            let mut pages = self.journal.pages_of(pull, &missing).await?;
-            while let Some(page) = pages.next().await {
-                driver.tell(fact_of(page?)).await;
-            }
-        }
-        *tenure.told() = cursor;
-        let Some(state) = self.journal.facts_of(pull).await? else { return Ok(true) };
-        for fact in notes_of(&*self.journal, &state).await? {
+        let mut unseen = Unseen::of(&*self.journal, pull, &missing).await?;
+        while let Some(fact) = unseen.next().await? {
             driver.tell(fact).await;
         }
-        if state.is_cancel_requested() {
+        *tenure.told() = cursor;
+        if unseen.is_cancel_requested() {
             driver.cancel(pull.clone(), tenure.generation());
         }
         Ok(true)

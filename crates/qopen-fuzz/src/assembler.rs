@@ -1,4 +1,4 @@
-//! The property tests' operation list, with the fuzzer choosing the operations.
+//! The property tests' operations, chosen by the fuzzer.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use qopen_assembler::{PullOptions, Timing};
 
 use crate::operations::{Key, Operation, Pair, TestPage};
 
-/// Applies operations to the assembler and to the model, and compares them after each.
+/// Applies operations to the assembler and to the model, and compares both after each.
 pub fn run(bytes: &[u8]) {
     let mut input = Unstructured::new(bytes);
     let mut pair = Pair::new();

@@ -1,4 +1,4 @@
-//! Any bytes as the journal's newest file: what can be read of it is read the same again, and what is
+//! Any bytes as the journal's newest file: what can be read of it reads the same again, and what is
 //! appended to it stays.
 
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ pub(crate) fn pull() -> PullId {
     }
 }
 
-/// A folder in memory where there is one: what is tested is the reading, not the disk.
+/// A folder in memory if the system has one: the target is the reading, not the disk.
 pub(crate) fn folder() -> tempfile::TempDir {
     let memory = Path::new("/dev/shm");
     let made = match memory.is_dir() {
@@ -36,7 +36,7 @@ pub(crate) fn file(folder: &Path) -> PathBuf {
     folder.join("00000001.log")
 }
 
-/// Opens it, reads it, appends to it, and opens it again.
+/// Opens the journal, reads it, appends to it, and opens it again.
 pub fn run(bytes: &[u8]) {
     let folder = folder();
     std::fs::write(file(folder.path()), bytes).expect("the file is written");
@@ -54,12 +54,12 @@ pub fn run(bytes: &[u8]) {
     assert!(before.iter().all(|it| after.contains(it)), "and what was there before");
 }
 
-/// Every page that can be read, and whose it is.
+/// Every readable page, with its pull.
 async fn contents(journal: &DiskJournal) -> Vec<(PullId, Vec<u8>)> {
     let mut all = Vec::new();
     for state in journal.pulls().await.expect("pulls are in memory") {
         let pages = journal.pages(&state.pull).await.expect("pages begin to flow");
-        // One that was damaged is said to be so by the stream.
+        // The stream reports a damaged page.
         let pages: Vec<PageRecord> = pages.try_collect().await.unwrap_or_default();
         all.extend(pages.iter().map(|page| (page.pull.clone(), page.payload.as_bytes().to_vec())));
     }

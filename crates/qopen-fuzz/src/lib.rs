@@ -1,6 +1,6 @@
-//! What is fuzzed: each module is a target, a function of any bytes that panics where something does
-//! not hold. `cargo xtask fuzz` runs them under libFuzzer; the tests here run them on the seeds and
-//! on damaged copies of these.
+//! The fuzz targets. Each module is a target, a function of any bytes that panics if a property
+//! fails. `cargo xtask fuzz` runs them under libFuzzer; the tests here run them on the seeds and on
+//! damaged copies of the seeds.
 
 #![forbid(unsafe_code)]
 
@@ -18,7 +18,7 @@ mod model;
 #[path = "../../qopen-assembler/tests/it/operations.rs"]
 mod operations;
 
-/// A target's name, and what it does with bytes.
+/// A target's name and its function.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
@@ -35,7 +35,7 @@ pub const TARGETS: [Target; 6] = [
 mod tests {
     use super::*;
 
-    /// Copies of a seed with a few bytes changed, cut, doubled or put in; the same each time.
+    /// Copies of a seed with a few bytes changed, cut, doubled or inserted; the same in every run.
     fn damaged(seed: &[u8], times: u64) -> impl Iterator<Item = Vec<u8>> {
         let mut state = 0x9e37_79b9_7f4a_7c15_u64 ^ seed.len() as u64;
         let mut chance = move |below: usize| {

@@ -1,16 +1,16 @@
-//! Any text as a payload and as an account: the readers of the usual spelling against the general
-//! ones.
+//! Any text as a payload and as an account: the readers of the common form, compared with the
+//! general ones.
 
 use qopen_types::{Account, CallbackSkim, EventType, RobotAccountListCallback};
 
 const SPACE: [char; 4] = [' ', '\n', '\t', '\r'];
 
-/// Reads them both ways.
+/// Reads the text by both.
 pub fn run(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let _ = (EventType::of_payload(text), serde_json::from_str::<RobotAccountListCallback>(text));
     let skim = CallbackSkim::read(text);
-    // A name with an escape in it is left to the general reader, and everything after it.
+    // A name with an escape goes to the general reader, and everything after it.
     if let Some(rest) = text.trim_start_matches(SPACE).strip_prefix('{') {
         let comma = if rest.trim_start_matches(SPACE).starts_with('}') { "" } else { "," };
         let escaped = format!("{{\"\\u0078\":0{comma}{rest}");
@@ -22,10 +22,10 @@ pub fn run(bytes: &[u8]) {
         }
     }
     let as_account = |json: &str| {
-        let mut normal = String::new();
-        if Account::normalize_json(json, &mut normal) {
-            let account: Account = serde_json::from_str(json).expect("what is normalized is read");
-            assert_eq!(serde_json::to_string(&account).expect("it is written"), normal);
+        let mut canonical = String::new();
+        if Account::write_canonical_json(json, &mut canonical) {
+            let account: Account = serde_json::from_str(json).expect("what is rewritten is read");
+            assert_eq!(serde_json::to_string(&account).expect("it is written"), canonical);
         }
     };
     as_account(text);

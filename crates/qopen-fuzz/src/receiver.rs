@@ -1,5 +1,6 @@
-//! Any bytes as what a connection says to the receiver: as they are, as a body, and as a payload that
-//! is signed. `success` is said for what was taken and for nothing else, and all that is signed is taken.
+//! Any bytes sent to the receiver: as a connection, as a body, and as a signed payload. It answers
+//! `success` to what the handler accepted and to nothing else, and the handler accepts every signed
+//! payload.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -38,13 +39,13 @@ impl Handler for Taken {
     }
 }
 
-/// Says them three times over.
+/// Sends the bytes in all three ways.
 pub fn run(bytes: &[u8]) {
     let (raw, taken) = RUNTIME.block_on(say(bytes));
     assert_eq!(raw.matches("success").count(), taken);
-    assert_eq!(taken, 0, "nobody has signed this");
+    assert_eq!(taken, 0, "it has no valid signature");
     let (_, taken) = RUNTIME.block_on(say(&request(bytes)));
-    assert_eq!(taken, 0, "nobody has signed this");
+    assert_eq!(taken, 0, "it has no valid signature");
     let Ok(payload) = std::str::from_utf8(bytes) else { return };
     let envelope = crate::envelope::ring().seal(payload, "nonce", 1_700_000_000);
     let body = serde_json::to_vec(&envelope).expect("an envelope is JSON");
@@ -53,14 +54,15 @@ pub fn run(bytes: &[u8]) {
     assert!(taken == 1 && answer.starts_with("HTTP/1.1 200"), "what is signed is kept: {answer}");
 }
 
-/// A request with that body.
+/// A request with this body.
 pub(crate) fn request(body: &[u8]) -> Vec<u8> {
     let length = body.len();
     let head = format!("POST /callback HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n");
     [head.as_bytes(), body].concat()
 }
 
-/// What is answered until the connection ends, and how many callbacks were taken.
+/// Sends bytes; returns the answers until the connection ends, and the number of accepted
+/// callbacks.
 async fn say(bytes: &[u8]) -> (String, usize) {
     let taken = Arc::new(Taken::default());
     let mut config = ReceiverConfig::default();
@@ -70,13 +72,13 @@ async fn say(bytes: &[u8]) -> (String, usize) {
     let router = router(crate::envelope::ring(), handler, config, ReceiverStats::default());
     let (mut ours, theirs) = tokio::io::duplex(1 << 16);
     let service = TowerToHyperService::new(router);
-    // Whoever has said everything may still wait for the answer.
+    // A client that has sent everything may still wait for the answer.
     let serving =
         http1::Builder::new().half_close(true).serve_connection(TokioIo::new(theirs), service);
     let speaking = async {
         let (mut reading, mut writing) = tokio::io::split(&mut ours);
         let writes = async {
-            // Whoever is answered and cut off in the middle cannot say the rest.
+            // The server may answer and close before the client has sent everything.
             let _ = writing.write_all(bytes).await;
             let _ = writing.shutdown().await;
         };

@@ -1,4 +1,4 @@
-//! What the targets begin with: the known-answer vectors, what the simulator sends, and a journal.
+//! The targets' seeds: the known-answer vectors, the simulator's pages, and a journal.
 
 use qopen_journal::{Journal as _, Layer, Note, PageRecord, Payload, Quarantined, Started};
 use qopen_simulator::{Dataset, Schedule};
@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use crate::{envelope, journal, receiver};
 
-/// A seed's name, and its bytes.
+/// A seed's name and its bytes.
 pub type Seed = (String, Vec<u8>);
 
-/// The seeds of a target; none where there is no such target.
+/// The seeds of a target; empty for an unknown target.
 #[must_use]
 pub fn of(target: &str) -> Vec<Seed> {
     match target {
@@ -31,7 +31,7 @@ fn request((name, body): Seed) -> Seed {
     (name, receiver::request(&body))
 }
 
-/// Bytes that say many different operations.
+/// Bytes that decode to many different operations.
 fn assembler() -> Vec<Seed> {
     let bytes = |step: usize| (0..4096).map(|at: usize| (at * step % 251) as u8).collect();
     [7, 89, 137, 211].map(|step| (format!("step-{step}"), bytes(step))).into()
@@ -55,7 +55,7 @@ fn envelopes() -> Vec<Seed> {
     all
 }
 
-/// What the simulator sends: compact, with spaces, and with escapes; and a few odd ones.
+/// The simulator's payloads: compact, with spaces, and with escapes; and a few odd ones.
 fn payloads() -> Vec<Seed> {
     let schedule =
         Schedule { accounts: 6, page_size: 3, broken_accounts: 1, ..Schedule::default() };
@@ -81,7 +81,7 @@ fn payloads() -> Vec<Seed> {
     all
 }
 
-/// A journal that was closed in order, and one as a crash leaves it.
+/// A journal that was closed in order, and one after a crash.
 fn journals() -> Vec<Seed> {
     let folder = journal::folder();
     let kept = journal::open(folder.path()).expect("a new journal");

@@ -20,7 +20,7 @@ use crate::token::{FixedToken, TokenSource};
 use crate::transport::Transport;
 use crate::url::without_secrets;
 
-/// Makes a [`Sender`]. Times are per attempt.
+/// Builds a [`Sender`]. Timeouts are per attempt.
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct SenderBuilder {
     base_url: String,
@@ -51,13 +51,13 @@ impl SenderBuilder {
         }
     }
 
-    /// Sends with this one access token.
+    /// Sends with this access token only.
     pub fn access_token(mut self, token: impl Into<Secret>) -> Self {
         self.tokens = Some(Tokens::Fixed(token.into()));
         self
     }
 
-    /// Fetches access tokens with the app's key and secret, and renews them before they end.
+    /// Fetches access tokens with the app's key and secret, and renews them before they expire.
     pub fn app_credentials(
         mut self,
         app_key: impl Into<String>,
@@ -67,75 +67,75 @@ impl SenderBuilder {
         self
     }
 
-    /// Takes access tokens from a source of your own.
+    /// Takes access tokens from a source of the caller's.
     pub fn token_source(mut self, source: Arc<dyn TokenSource>) -> Self {
         self.tokens = Some(Tokens::Source(source));
         self
     }
 
-    /// How long an attempt may take in all. Default 15 s.
+    /// Sets the longest time of an attempt. Default 15 s.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.client.timeout = timeout;
         self
     }
 
-    /// How long connecting may take. Default 5 s.
+    /// Sets the longest time of connecting. Default 5 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.client.connect_timeout = timeout;
         self
     }
 
-    /// Sends every request through this proxy: `http://`, `https://`, `socks5://` (names are resolved
-    /// here), `socks5h://` (by the proxy), `socks4://` or `socks4a://`, with user and password if it asks
-    /// for them. Without it, `HTTPS_PROXY` or `HTTP_PROXY`, then `ALL_PROXY`, count, except for the hosts
-    /// of `NO_PROXY`.
+    /// Sends every request through this proxy: `http://`, `https://`, `socks5://` (names resolved
+    /// here), `socks5h://` (names resolved by the proxy), `socks4://` or `socks4a://`, with user
+    /// and password if the proxy asks for them. Default: `HTTPS_PROXY` or `HTTP_PROXY`, then
+    /// `ALL_PROXY`, except for the hosts of `NO_PROXY`.
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
         self.client.proxy = ProxyChoice::Url(url.into());
         self
     }
 
-    /// Sends through no proxy, whatever the environment says.
+    /// Sends without a proxy, whatever the environment says.
     pub fn no_proxy(mut self) -> Self {
         self.client.proxy = ProxyChoice::Nothing;
         self
     }
 
-    /// Trusts these certificates too, given as PEM, one or several.
+    /// Trusts these certificates in addition to the system's: PEM, one or several.
     pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.client.root_certificates = Some(pem.into());
         self
     }
 
-    /// Says so in the `User-Agent` header. Default `qopen/` and the version.
+    /// Sets the `User-Agent` header. Default `qopen/` and the version.
     pub fn user_agent(mut self, user_agent: impl Into<String>) -> Self {
         self.client.user_agent = Some(user_agent.into());
         self
     }
 
-    /// Sends at most so many requests a second, token requests and repeated attempts included.
-    /// Default: no limit.
+    /// Limits the requests per second, including token requests and repeated attempts. Default: no
+    /// limit.
     pub fn rate_limit(mut self, per_second: NonZeroU32) -> Self {
         self.rate_limit = Some(per_second);
         self
     }
 
-    /// Tries again by this policy.
+    /// Sets the retry policy.
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.retry = policy;
         self
     }
 
-    /// Tries again by the policy after a refusal with one of these codes, at the token endpoint too.
+    /// Retries by the policy after a refusal with one of these codes, at the token endpoint too.
     /// Default: none. The mark stays the same; the last refusal is the error.
     pub fn retry_codes(mut self, codes: impl IntoIterator<Item = i64>) -> Self {
         self.retry_codes = codes.into_iter().collect();
         self
     }
 
-    /// Makes the sender. Nothing is sent yet.
+    /// Builds the sender. Sends nothing yet.
     ///
     /// # Errors
-    /// [`BuildError`], when a setting is missing or cannot be used.
+    /// [`BuildError`], if a setting is missing or unusable.
     pub fn build(self) -> Result<Sender, BuildError> {
         let base_url = checked_base_url(&self.base_url)?;
         let (client, proxy) = self.client.build(&base_url)?;

@@ -7,7 +7,7 @@ use reqwest::Url;
 use crate::build_error::BuildError;
 use crate::proxy::{Chosen, ProxyChoice, ProxyUsed};
 
-/// What both are told of connections.
+/// Connection settings of both.
 #[derive(Clone)]
 pub(crate) struct ClientSettings {
     pub(crate) timeout: Duration,
@@ -28,7 +28,7 @@ impl ClientSettings {
         }
     }
 
-    /// A client for requests to `target`, and the proxy that it uses.
+    /// Builds a client for requests to `target`, and returns the proxy that it uses.
     pub(crate) fn build(
         self,
         target: &Url,
@@ -38,7 +38,7 @@ impl ClientSettings {
             .connect_timeout(self.connect_timeout)
             // A redirect would carry the token, or a customer's data, to a place that no setting names.
             .redirect(reqwest::redirect::Policy::none())
-            // The environment was asked already.
+            // `Way` has read the environment already.
             .no_proxy();
         if let Some(user_agent) = self.user_agent {
             client = client.user_agent(user_agent);

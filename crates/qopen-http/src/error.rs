@@ -1,4 +1,4 @@
-//! Why a request did not succeed.
+//! Errors of requests.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,33 +10,33 @@ use crate::proxy::ProxyUsed;
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
-/// Why a request to the gateway did not succeed.
+/// The error of a request to the gateway.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
-    /// The gateway said no, with a code of its own.
+    /// The gateway refused the request, with a code of its own.
     #[error("{endpoint} was refused{}", waiting(.retry_after))]
     Refused {
         /// The endpoint.
         endpoint: &'static str,
-        /// What the gateway said.
+        /// The gateway's code, message and hint.
         #[source]
         refusal: Refusal,
         /// Whether the code is one of [`SenderBuilder::retry_codes`](crate::SenderBuilder::retry_codes).
         retryable: bool,
-        /// The wait that `Retry-After` asks for, where the request may be tried again.
+        /// The wait that `Retry-After` asks for, if the request may be repeated.
         retry_after: Option<RetryAfter>,
     },
-    /// The gateway did not accept the access token, nor a fresh one.
+    /// The gateway accepted neither the access token nor a fresh one.
     #[error("{endpoint}: HTTP status {status}{}: the access token was not accepted", through(.proxy))]
     Unauthorized {
         /// The endpoint.
         endpoint: &'static str,
         /// 401 or 403.
         status: u16,
-        /// The proxy that the request went through. It may have answered itself.
+        /// The proxy of the request. The answer may be the proxy's own.
         proxy: Option<ProxyUsed>,
-        /// What the gateway said, where the answer has a code.
+        /// The gateway's code, message and hint, if the answer has a code.
         #[source]
         refusal: Option<Box<Refusal>>,
     },
@@ -52,50 +52,50 @@ pub enum SendError {
         status: u16,
         /// The target: scheme, host, port and path.
         location: String,
-        /// The proxy that the request went through. It may have answered itself.
+        /// The proxy of the request. The answer may be the proxy's own.
         proxy: Option<ProxyUsed>,
     },
-    /// The gateway answered with a status that is no success.
+    /// The gateway answered with an HTTP status of failure.
     #[error("{endpoint}: HTTP status {status}{}{}", through(.proxy), waiting(.retry_after))]
     Status {
         /// The endpoint.
         endpoint: &'static str,
         /// The status.
         status: u16,
-        /// The proxy that the request went through. It may have answered itself.
+        /// The proxy of the request. The answer may be the proxy's own.
         proxy: Option<ProxyUsed>,
         /// The wait that `Retry-After` asks for.
         retry_after: Option<RetryAfter>,
-        /// What the gateway said, where the answer has a code.
+        /// The gateway's code, message and hint, if the answer has a code.
         #[source]
         refusal: Option<Box<Refusal>>,
     },
-    /// The gateway's answer is not the JSON object that it should be.
+    /// The gateway's answer is not the expected JSON object.
     #[error("{endpoint}: the answer is not the JSON object it should be{}", through(.proxy))]
     Answer {
         /// The endpoint.
         endpoint: &'static str,
-        /// The proxy that the request went through. It may have answered itself.
+        /// The proxy of the request. The answer may be the proxy's own.
         proxy: Option<ProxyUsed>,
-        /// What is wrong with it.
+        /// The reason.
         #[source]
         source: Source,
     },
-    /// The gateway could not be reached, or did not answer in time.
+    /// The gateway was unreachable, or did not answer in time.
     #[error("{endpoint}: the gateway could not be reached or did not answer in time{}", through(.proxy))]
     Transport {
         /// The endpoint.
         endpoint: &'static str,
-        /// Whether a connection was made, so that the gateway may have got the request.
+        /// Whether a connection was made, so that the gateway may have received the request.
         connected: bool,
-        /// The proxy that the request was to go through.
+        /// The proxy of the request.
         proxy: Option<ProxyUsed>,
-        /// What happened on the way.
+        /// The cause.
         #[source]
         source: Source,
     },
-    /// There is no access token to send with.
-    #[error("no access token could be had")]
+    /// No access token is available.
+    #[error("no access token available")]
     Token(#[source] TokenError),
 }
 
@@ -103,9 +103,9 @@ pub enum SendError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RetryAfter {
-    /// How long, from the answer on.
+    /// Length of the wait, from the answer on.
     pub asked: Duration,
-    /// What was left of the retry budget, where the wait was too long for it.
+    /// What was left of the retry budget, if the wait exceeds it.
     pub left: Option<Duration>,
 }
 
@@ -121,7 +121,7 @@ impl fmt::Display for RetryAfter {
         write!(f, "the gateway asked for {asked} s")?;
         let Some(left) = self.left else { return Ok(()) };
         let whole = left.as_secs() + u64::from(left.subsec_nanos() > 0);
-        // Rounded up where the difference still shows.
+        // Rounded up while the difference is visible.
         match whole < asked {
             true => write!(f, ", longer than the {whole} s that are left of the budget"),
             false => {
@@ -141,8 +141,8 @@ fn waiting(wait: &Option<RetryAfter>) -> String {
 }
 
 impl SendError {
-    /// Whether the same request may succeed later: the way was blocked, or the gateway refused with one of
-    /// [`SenderBuilder::retry_codes`](crate::SenderBuilder::retry_codes).
+    /// Whether the same request may succeed later: the gateway was unreachable, or refused with one
+    /// of [`SenderBuilder::retry_codes`](crate::SenderBuilder::retry_codes).
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
@@ -176,7 +176,7 @@ impl SendError {
         }
     }
 
-    /// The same, where the wait would last longer than what is left of the budget.
+    /// The error with the budget's rest, if the wait exceeds that.
     pub(crate) fn out_of_budget(mut self, left: Duration) -> Self {
         if let Self::Status { retry_after: Some(wait), .. }
         | Self::Refused { retry_after: Some(wait), .. } = &mut self
@@ -187,20 +187,20 @@ impl SendError {
         self
     }
 
-    /// Whether the gateway may have taken the request all the same: it was sent, and what became of
-    /// it was not heard, or not understood.
+    /// Whether the gateway may have accepted the request: it was sent, and its answer was lost or
+    /// unreadable.
     #[must_use]
     pub fn may_have_arrived(&self) -> bool {
         matches!(self, Self::Transport { connected: true, .. } | Self::Answer { .. })
     }
 
-    /// Whether the gateway refused the request or the credentials, as opposed to not being reached.
+    /// Whether the gateway refused the request or the credentials.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
         match self {
             Self::Refused { .. } | Self::Unauthorized { .. } => true,
             Self::Token(error) => error.is_refusal(),
-            // 407 is the proxy's.
+            // 407 is the proxy's answer.
             Self::Status { status, .. } => {
                 (400..500).contains(status) && !matches!(*status, 407 | 429)
             }
@@ -208,7 +208,8 @@ impl SendError {
         }
     }
 
-    /// What the gateway said, where it refused, also with an HTTP status of an error: code, message, and the hint for its support.
+    /// The gateway's refusal, also with an HTTP status of an error: code, message, and the hint for
+    /// its support.
     #[must_use]
     pub fn refusal(&self) -> Option<&Refusal> {
         match self {
@@ -220,26 +221,26 @@ impl SendError {
     }
 }
 
-/// Why there is no access token.
+/// The error of a token source.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenError {
-    /// Asking the gateway for one failed.
+    /// The request for an access token failed.
     #[error("asking the gateway for an access token failed")]
     Request(#[source] Box<SendError>),
-    /// The gateway answered without one.
-    #[error("the gateway's answer holds no access token")]
+    /// The gateway's answer has no token.
+    #[error("the gateway's answer has no access token")]
     Answer(#[source] AnswerError),
-    /// The gateway does not accept the token, and there is no other to be had.
-    #[error("the fixed access token was not accepted, and there is no other to be had")]
+    /// The gateway does not accept the fixed token.
+    #[error("the fixed access token was not accepted, and there is no other")]
     Fixed,
     /// The token has characters that an HTTP header cannot carry, such as a line break.
     #[error("the access token has characters that an HTTP header cannot carry")]
     Unsendable,
-    /// Another request that waited for the same token was told so.
+    /// A concurrent request for the same token failed.
     #[error(transparent)]
     Shared(Arc<TokenError>),
-    /// A token source of the user's own failed.
+    /// A token source of the caller's failed.
     #[error("the token source failed")]
     Source(#[source] Box<dyn std::error::Error + Send + Sync>),
 }

@@ -1,4 +1,4 @@
-//! Sending a callback on, byte for byte, to another listener for events.
+//! Forwards callbacks unchanged to another listener.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,23 +14,23 @@ use crate::proxy::ProxyChoice;
 use crate::proxy::ProxyUsed;
 use crate::url::without_path;
 
-/// The largest answer that is looked at for the word `success`, in bytes.
+/// Bytes of an answer that are searched for the word `success`.
 const ANSWER_LIMIT: usize = 64 * 1024;
 
-/// Why a callback was not taken where it was forwarded to.
+/// The error of forwarding a callback.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ForwardError {
-    /// The listener could not be reached, or did not answer in time.
+    /// The listener was unreachable, or did not answer in time.
     #[error("the listener could not be reached or did not answer in time{}", through(.proxy))]
     Transport {
-        /// The proxy that the callback was to go through.
+        /// The proxy of the callback.
         proxy: Option<ProxyUsed>,
-        /// What happened on the way.
+        /// The cause.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The listener redirected. The forwarder does not follow: the callback is customers' data.
+    /// The listener redirected. The forwarder does not follow: a callback contains customer data.
     #[error(
         "the listener answered with HTTP status {status}{}, which redirects to {location}; redirects are not followed, so forward to the final URL",
         through(.proxy)
@@ -40,22 +40,22 @@ pub enum ForwardError {
         status: u16,
         /// The target: scheme, host, port and path.
         location: String,
-        /// The proxy that the callback went through. It may have answered itself.
+        /// The proxy of the callback. The answer may be the proxy's own.
         proxy: Option<ProxyUsed>,
     },
-    /// The listener answered, and not with `success`: the platform would send it again.
+    /// The listener's answer was not `success`: the platform would send the callback again.
     #[error("the listener answered with HTTP status {status} and without the word success{}", through(.proxy))]
     HandlerError {
         /// The status.
         status: u16,
-        /// The proxy that the callback went through. It may have answered itself.
+        /// The proxy of the callback. The answer may be the proxy's own.
         proxy: Option<ProxyUsed>,
     },
 }
 
-/// Posts callbacks to another listener as the platform would.
+/// Posts callbacks to another listener, as the platform would.
 ///
-/// User and password of the URL are sent as HTTP basic authentication, and shown nowhere.
+/// User and password in the URL become HTTP basic authentication. No error or log shows them.
 #[derive(Clone)]
 pub struct Forwarder {
     client: reqwest::Client,
@@ -63,7 +63,7 @@ pub struct Forwarder {
     proxy: Option<ProxyUsed>,
 }
 
-/// Makes a [`Forwarder`]. Times are per callback.
+/// Builds a [`Forwarder`]. Timeouts are per callback.
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct ForwarderBuilder {
     url: String,
@@ -71,7 +71,7 @@ pub struct ForwarderBuilder {
 }
 
 impl ForwarderBuilder {
-    /// How long a callback may take in all. Default 10 s.
+    /// Sets the longest time of a callback. Default 10 s.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.client.timeout = timeout;
         self
@@ -83,22 +83,22 @@ impl ForwarderBuilder {
         self
     }
 
-    /// Forwards through no proxy, whatever the environment says.
+    /// Forwards without a proxy, whatever the environment says.
     pub fn no_proxy(mut self) -> Self {
         self.client.proxy = ProxyChoice::Nothing;
         self
     }
 
-    /// Trusts these certificates too, given as PEM, one or several.
+    /// Trusts these certificates in addition to the system's: PEM, one or several.
     pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.client.root_certificates = Some(pem.into());
         self
     }
 
-    /// Makes the forwarder. Nothing is sent yet.
+    /// Builds the forwarder. Sends nothing yet.
     ///
     /// # Errors
-    /// [`BuildError`], when a setting cannot be used.
+    /// [`BuildError`], if a setting is unusable.
     pub fn build(self) -> Result<Forwarder, BuildError> {
         let bad = || BuildError::ForwardUrl { url: without_path(&self.url) };
         let url = Url::parse(&self.url).map_err(|_| bad())?;
@@ -119,24 +119,27 @@ impl fmt::Debug for ForwarderBuilder {
 }
 
 impl Forwarder {
-    /// Forwards to that URL, with the builder's defaults.
+    /// Forwards to this URL, with the builder's defaults.
     ///
     /// # Errors
-    /// [`BuildError`], when the URL is not one.
+    /// [`BuildError`], if the URL is invalid.
     pub fn new(url: &str) -> Result<Self, BuildError> {
         Self::builder(url).build()
     }
 
-    /// Begins with the URL to forward to.
+    /// Starts with the URL to forward to.
     pub fn builder(url: impl Into<String>) -> ForwarderBuilder {
         let client = ClientSettings::new(Duration::from_secs(10));
         ForwarderBuilder { url: url.into(), client }
     }
 
-    /// Posts a callback's body. `Ok` when the listener took it: status 200 and `success`.
+    /// Posts a callback's body. Returns `Ok` if the listener answered 200 with `success`.
     ///
     /// # Errors
-    /// [`ForwardError`]; the listener may have seen it all the same.
+    /// [`ForwardError`]; the listener may have received the callback.
+    ///
+    /// # Cancellation
+    /// After the future was dropped, the listener may have received the callback.
     pub async fn forward(&self, body: &[u8]) -> Result<(), ForwardError> {
         let proxy = || self.proxy.clone();
         let transport = |error: reqwest::Error| {

@@ -1,15 +1,15 @@
-//! What the headers of an answer ask for: to wait, or to go elsewhere.
+//! Headers that ask to wait, or to go elsewhere.
 
 use std::time::Duration;
 
 use reqwest::Url;
 use reqwest::header::{DATE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER};
 
-/// How long the server asks to be left alone. A date counts from the answer's own `Date`: both are the
-/// server's clock. A date in the past asks for nothing.
+/// The wait that `Retry-After` asks for. A date counts from the answer's own `Date`: both come from
+/// the server's clock. A date in the past asks for none.
 ///
 /// # Errors
-/// Says why the wait that was asked for is not known.
+/// The reason why the wait is unknown.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Result<Option<Duration>, &'static str> {
     let text = |name: HeaderName| headers.get(name)?.to_str().ok().map(str::trim);
     if !headers.contains_key(RETRY_AFTER) {
@@ -17,7 +17,7 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Result<Option<Duration>, &'sta
     }
     let asked = text(RETRY_AFTER).unwrap_or_default();
     if !asked.is_empty() && asked.bytes().all(|it| it.is_ascii_digit()) {
-        // More than a u64 holds is for ever.
+        // Digits beyond a u64 mean for ever.
         return Ok(Some(Duration::from_secs(asked.parse().unwrap_or(u64::MAX))));
     }
     let until = httpdate::parse_http_date(asked)
@@ -28,11 +28,11 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Result<Option<Duration>, &'sta
     Ok(until.duration_since(now).ok())
 }
 
-/// The longest target that messages show, in bytes.
+/// Bytes of a target that messages show.
 const LONGEST: usize = 256;
 
-/// Where a redirect of `from` leads: scheme, host, port and path. User, password, query and fragment may
-/// be secret. `None` for an answer that is no redirect.
+/// The target of a redirect of `from`: scheme, host, port and path. User, password, query and
+/// fragment may be secret. `None` if the answer is not a redirect.
 pub(crate) fn redirect(from: &Url, status: u16, headers: &HeaderMap) -> Option<String> {
     let location = headers.get(LOCATION).filter(|_| (300..400).contains(&status))?;
     let target = from.join(&String::from_utf8_lossy(location.as_bytes()));
@@ -40,7 +40,7 @@ pub(crate) fn redirect(from: &Url, status: u16, headers: &HeaderMap) -> Option<S
     if !target.has_host() {
         return Some(format!("{}:…", target.scheme()));
     }
-    // A URL with a host takes them.
+    // A URL with a host accepts both.
     let _ = (target.set_username(""), target.set_password(None));
     target.set_query(None);
     target.set_fragment(None);

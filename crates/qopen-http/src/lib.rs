@@ -4,6 +4,7 @@
 mod account_list;
 mod build_error;
 mod builder;
+mod call;
 mod client;
 mod error;
 mod forward;
@@ -29,11 +30,10 @@ pub use token::{FixedToken, TokenSource};
 
 use transport::Transport;
 
-/// Sends requests to the gateway. Cloning is cheap, and clones share the connection pool, the
-/// token and the rate limit.
+/// Sends requests to the gateway. Cloning is cheap; clones share the connection pool, the token and
+/// the rate limit.
 ///
-/// Every method may be cancelled by dropping its future; the request may have reached the gateway
-/// all the same.
+/// Dropping a method's future cancels it; the gateway may have received the request.
 #[derive(Clone)]
 pub struct Sender {
     transport: Arc<Transport>,
@@ -41,7 +41,7 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// Begins with the gateway's base URL, scheme included, such as `https://gateway.example`.
+    /// Starts with the gateway's base URL, scheme included, such as `https://gateway.example`.
     pub fn builder(base_url: impl Into<String>) -> SenderBuilder {
         SenderBuilder::new(base_url.into())
     }
@@ -52,13 +52,16 @@ impl Sender {
         self.transport.proxy.as_ref()
     }
 
-    /// Takes an access token from the sender's source, which asks the gateway where it has none.
+    /// Gets an access token from the sender's source, which requests one if it has none.
     ///
     /// A [`FixedToken`] is returned without a request, so that this checks nothing. A token that
     /// the gateway issues may invalidate the token of another process (protocol section 2).
     ///
     /// # Errors
-    /// [`SendError::Token`], when there is no token.
+    /// [`SendError::Token`], if there is no token.
+    ///
+    /// # Cancellation
+    /// After the future was dropped, the gateway may have issued a token.
     pub async fn check_token(&self) -> Result<(), SendError> {
         self.tokens.token().await.map(drop).map_err(SendError::Token)
     }

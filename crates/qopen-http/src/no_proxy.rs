@@ -20,7 +20,7 @@ pub(crate) fn exempts(list: &str, target: &Url) -> bool {
     })
 }
 
-/// A value of the environment without spaces, byte order marks and quotes around it.
+/// A value of the environment without surrounding spaces, byte order marks and quotes.
 pub(crate) fn bare(text: &str) -> &str {
     text.trim_matches(|it: char| it.is_whitespace() || matches!(it, '\u{feff}' | '"' | '\''))
 }
@@ -68,7 +68,7 @@ fn is_below(host: &str, parent: &str) -> bool {
     !parent.is_empty() && below.is_some_and(|it| !it.is_empty())
 }
 
-/// A name as URLs hold it.
+/// A name in ASCII, as URLs have it.
 fn in_ascii(name: &str) -> String {
     if name.is_ascii() {
         return name.to_lowercase();

@@ -1,4 +1,4 @@
-//! Which proxy a request goes through. One function decides; the client uses what it says, and errors name it.
+//! Chooses a request's proxy. One function decides; the client uses its result, and errors name it.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -42,13 +42,13 @@ impl fmt::Display for ProxyUsed {
     }
 }
 
-/// What a builder was told.
+/// The builder's setting.
 #[derive(Clone, Default)]
 pub(crate) enum ProxyChoice {
-    /// The usual environment variables count.
+    /// The usual environment variables.
     #[default]
     Environment,
-    /// No proxy at all.
+    /// No proxy.
     Nothing,
     /// This URL, for every request.
     Url(String),
@@ -150,7 +150,7 @@ const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "soc
 fn parsed(text: &str) -> Result<Url, String> {
     let example = "like http://proxy.example:3128 or socks5h://proxy.example:1080";
     let text = bare(text);
-    // As curl reads it: without a scheme it is an HTTP proxy.
+    // As curl does: a value without a scheme is an HTTP proxy.
     let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
     let mut url =
         Url::parse(&text).map_err(|error| format!("it is not a URL ({error}), {example}"))?;
@@ -165,7 +165,7 @@ fn parsed(text: &str) -> Result<Url, String> {
         return Err(format!("it has more than a host and a port, {example}"));
     }
     if url.port_or_known_default().is_none() {
-        // A URL with a host takes a port.
+        // A URL with a host accepts a port.
         let _ = url.set_port(Some(SOCKS_PORT));
     }
     Ok(url)
@@ -232,7 +232,7 @@ mod tests {
         ] {
             let error = used(&[("HTTPS_PROXY", url)], "https://g.example").unwrap_err();
             assert!(error.contains("HTTPS_PROXY") && !error.contains("canary"), "{error}");
-            // One that does not count stops nothing.
+            // An unused variable is not checked.
             assert!(used(&[("HTTPS_PROXY", url)], "http://g.example").unwrap().is_none());
             let exempt = [("HTTPS_PROXY", url), ("NO_PROXY", "g.example")];
             assert!(used(&exempt, "https://g.example").unwrap().is_none());

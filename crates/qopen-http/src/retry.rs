@@ -1,20 +1,20 @@
-//! When a request is tried again.
+//! The policy for retries.
 
 use std::time::Duration;
 
-/// When a request is tried again: after connection errors, time-outs, 429 and 5xx, and after a refusal
-/// only with a code of [`SenderBuilder::retry_codes`](crate::SenderBuilder::retry_codes). The `mark_id`
-/// stays the same, so a repeated request only brings copies of pages.
+/// When a request is repeated: after connection errors, timeouts, 429 and 5xx, and after a refusal
+/// only with a code of [`SenderBuilder::retry_codes`](crate::SenderBuilder::retry_codes). The
+/// `mark_id` stays the same, so a repeated request only brings copies of pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RetryPolicy {
-    /// Attempts in all. Default 4; 1 never tries again.
+    /// Most attempts. Default 4; 0 and 1 never repeat.
     pub attempts: u32,
-    /// The first delay, doubled each time and jittered. Default 250 ms.
+    /// First delay, doubled each time and jittered. Default 250 ms.
     pub min_delay: Duration,
-    /// The longest delay, before what the gateway's `Retry-After` asks for. Default 5 s.
+    /// Longest delay, unless the gateway's `Retry-After` asks for more. Default 5 s.
     pub max_delay: Duration,
-    /// No attempt begins later than this after the first. Default 45 s.
+    /// Latest start of an attempt, after the first one. Default 45 s.
     pub budget: Duration,
 }
 
@@ -30,14 +30,14 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// The policy with another number of attempts.
+    /// Sets the number of attempts.
     #[must_use]
     pub const fn attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts;
         self
     }
 
-    /// The policy with other delays, first and longest.
+    /// Sets the first and the longest delay.
     #[must_use]
     pub const fn delays(mut self, min: Duration, max: Duration) -> Self {
         self.min_delay = min;

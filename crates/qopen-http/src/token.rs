@@ -1,51 +1,54 @@
-//! Where access tokens come from.
+//! Sources of access tokens.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use qopen_types::{
-    AccessTokenAnswer, AccessTokenGrant, AccessTokenRequest, Endpoint, GetAccessToken, Secret,
-};
+use qopen_types::{AccessTokenGrant, AccessTokenRequest, Endpoint, GetAccessToken, Secret};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::error::TokenError;
 use crate::transport::Transport;
 
-/// How long a token counts as good when the gateway does not say.
+/// Lifetime of a token if the gateway does not give one.
 const UNKNOWN_LIFETIME: Duration = Duration::from_secs(600);
 
-/// No token is believed to last longer than this, whatever the gateway says: 30 days.
+/// Longest lifetime that is trusted, whatever the gateway says: 30 days.
 const LONGEST_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// How long before its end a token is renewed, at most; a short-lived one at a tenth of its life.
+/// Time before its end at which a token is renewed; a short-lived one is renewed at 90 % of its
+/// life.
 const RENEW_BEFORE: Duration = Duration::from_secs(300);
 
-/// Gives out access tokens. A token fetched by one process may invalidate another's (protocol
-/// section 2), so where several processes share an app, give them one source.
+/// Provides access tokens. A token fetched by one process may invalidate another's (protocol
+/// section 2): processes that share an app should share one source.
+///
+/// The sender may drop the futures of both methods at any time, as it does when its own request is
+/// cancelled.
 #[async_trait]
 pub trait TokenSource: Send + Sync + 'static {
-    /// A token that is believed to be good.
+    /// Returns a token that is believed to be valid.
     ///
     /// # Errors
-    /// [`TokenError`], when there is none.
+    /// [`TokenError`], if there is none.
     async fn token(&self) -> Result<Secret, TokenError>;
 
-    /// Another token, because the gateway did not accept this one. Called once for a request.
+    /// Returns another token, because the gateway did not accept this one. Called at most once per
+    /// request.
     ///
     /// # Errors
-    /// [`TokenError`], when there is no other.
+    /// [`TokenError`], if there is no other.
     async fn replace(&self, rejected: &Secret) -> Result<Secret, TokenError>;
 }
 
-/// One token, given once.
+/// A fixed token.
 #[derive(Clone, Debug)]
 pub struct FixedToken(Secret);
 
 impl FixedToken {
-    /// A source that gives out this token and no other.
+    /// A source of this token only.
     #[must_use]
     pub fn new(token: impl Into<Secret>) -> Self {
         Self(token.into())
@@ -63,19 +66,19 @@ impl TokenSource for FixedToken {
     }
 }
 
-/// Trades the app's key and secret for tokens, one request at a time however many ask.
+/// Exchanges the app's key and secret for tokens, with one request at a time for all callers.
 pub(crate) struct AppCredentials {
     transport: Arc<Transport>,
     app_key: String,
     app_secret: Secret,
-    /// Held while a token is fetched: who waits for it finds the new token.
+    /// Held while a token is fetched: the tasks that wait for it find the new token.
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
     current: Option<Current>,
-    /// The last failure, and when it was known: whoever asked before that need not ask again.
+    /// The last failure, and when it happened: a caller that asked before then gets it too.
     failed: Option<(Instant, Arc<TokenError>)>,
 }
 
@@ -105,8 +108,7 @@ impl AppCredentials {
 
     async fn fetch(&self) -> Result<Current, TokenError> {
         let request = AccessTokenRequest::new(self.app_key.clone(), self.app_secret.clone());
-        let answer =
-            self.transport.call::<GetAccessToken>(&request, None, AccessTokenAnswer::refusal).await;
+        let answer = self.transport.call::<GetAccessToken>(&request, None).await;
         let answer = answer.map_err(|error| TokenError::Request(Box::new(error)))?;
         let AccessTokenGrant { access_token, expires_in, .. } =
             answer.grant().map_err(TokenError::Answer)?;

@@ -1,4 +1,4 @@
-//! One POST of JSON, with limit, retries and time-outs.
+//! One POST of JSON, with rate limit, retries and timeouts.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use governor::clock::Clock as _;
 use governor::{DefaultDirectRateLimiter, clock::DefaultClock};
-use qopen_types::{Endpoint, Refusal, Secret};
+use qopen_types::{Answer as _, Endpoint, Secret};
 use reqwest::Url;
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
@@ -16,19 +16,19 @@ use crate::headers;
 use crate::proxy::ProxyUsed;
 use crate::retry::RetryPolicy;
 
-/// The largest answer that is read, in bytes; a true one has a few hundred.
+/// Longest answer that is read, in bytes; a real one has a few hundred.
 const ANSWER_LIMIT: usize = 1024 * 1024;
 
 const TOKEN: HeaderName = HeaderName::from_static("token");
 
 pub(crate) struct Transport {
     pub(crate) client: reqwest::Client,
-    /// The host alone.
+    /// Scheme and host.
     pub(crate) base_url: Url,
-    /// What the client uses, for errors.
+    /// The client's proxy, for errors.
     pub(crate) proxy: Option<ProxyUsed>,
     pub(crate) retry: RetryPolicy,
-    /// Codes of refusals after which a request is tried again.
+    /// Codes of refusals after which a request is repeated.
     pub(crate) retry_codes: BTreeSet<i64>,
     pub(crate) limiter: Option<DefaultDirectRateLimiter>,
     /// The `Date` header of the last response.
@@ -40,12 +40,12 @@ impl Transport {
         self.base_url.as_str().trim_end_matches('/')
     }
 
-    /// Sends until it succeeds, fails for good, or the policy's attempts or time are used up.
+    /// Sends until the request succeeds, fails for good, or the policy's attempts or time are used
+    /// up.
     pub(crate) async fn call<E: Endpoint>(
         &self,
         request: &E::Request,
         token: Option<&Secret>,
-        refusal: impl Fn(&E::Answer) -> Option<Refusal>,
     ) -> Result<E::Answer, SendError> {
         let body = serde_json::to_vec(request).map_err(|error| SendError::Answer {
             endpoint: E::NAME,
@@ -61,7 +61,7 @@ impl Transport {
             .build();
         loop {
             self.wait_for_turn().await;
-            let error = match self.attempt::<E>(&body, token, &refusal).await {
+            let error = match self.attempt::<E>(&body, token).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
@@ -94,7 +94,6 @@ impl Transport {
         &self,
         body: &[u8],
         token: Option<&Secret>,
-        refusal: &impl Fn(&E::Answer) -> Option<Refusal>,
     ) -> Result<E::Answer, SendError> {
         let endpoint = E::NAME;
         let proxy = || self.proxy.clone();
@@ -147,7 +146,7 @@ impl Transport {
                 source: error.into(),
             })
         });
-        let refusal = answer.as_ref().ok().and_then(refusal).map(Box::new);
+        let refusal = answer.as_ref().ok().and_then(E::Answer::refusal).map(Box::new);
         if let Some(refusal) = refusal.clone().filter(|it| self.retry_codes.contains(&it.code)) {
             return Err(SendError::Refused {
                 endpoint,
@@ -156,7 +155,7 @@ impl Transport {
                 retry_after,
             });
         }
-        // The status of an error says enough where its body says nothing.
+        // The status of an error is enough if its body says nothing.
         match status {
             200..300 => answer,
             401 | 403 => Err(SendError::Unauthorized { endpoint, status, proxy: proxy(), refusal }),

@@ -1,6 +1,6 @@
 //! URLs in messages.
 
-/// A URL for a message: what comes before `@` and after `?` may be secret.
+/// A URL for a message, without the parts before `@` and after `?`, which may be secret.
 pub(crate) fn without_secrets(url: &str) -> String {
     let end = url.find(['?', '#']).unwrap_or(url.len());
     let (shown, rest) = url.split_at(end);
@@ -14,7 +14,7 @@ pub(crate) fn without_secrets(url: &str) -> String {
     out
 }
 
-/// The longest scheme that a message shows, in bytes. A longer one may be a secret.
+/// Longest scheme that a message shows, in bytes. A longer one may be a secret.
 const LONGEST_SCHEME: usize = 7;
 
 /// Scheme and host of a URL for a message: the path of a webhook is its secret.
@@ -30,7 +30,7 @@ pub(crate) fn without_path(url: &str) -> String {
     if scheme.len() > LONGEST_SCHEME || !scheme.bytes().all(|it| it.is_ascii_alphanumeric()) {
         return "…".to_owned();
     }
-    // A password may hold any of these.
+    // A password may contain any of these.
     let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
     let host = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
     match host.len() == rest.len() {

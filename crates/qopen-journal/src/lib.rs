@@ -2,18 +2,19 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod age;
+mod backend;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod disk;
-mod location;
 mod memory;
 mod note;
 mod outbox;
 mod pack;
-#[cfg(feature = "postgres")]
-mod postgres;
 mod quarantine;
 mod record;
 mod report;
 mod state;
+pub mod storage;
 mod upkeep;
 mod work;
 
@@ -25,10 +26,10 @@ use futures_core::stream::BoxStream;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use qopen_types::{Digest, MarkId, RobotId};
 
+pub use backend::{Backend, DiskBackend, Opened};
 #[cfg(feature = "faults")]
 pub use disk::Faults;
 pub use disk::{DiskJournal, DiskOptions};
-pub use location::{Location, Opened};
 pub use memory::MemoryJournal;
 pub use note::{Changes, EndState, Note, Noted, Started};
 pub use outbox::{Backlog, Outbox, Waiting};
@@ -38,7 +39,7 @@ pub use record::{Appended, Durability, PageRecord, Payload};
 pub use report::{Damage, Report};
 pub use state::PullState;
 pub use upkeep::{Expired, Holdings, JournalStats, Store, Upkeep};
-pub use work::{Claim, Companion, Fencing, Renewed, WorkerId, Workload};
+pub use work::{Claim, Fencing, Renewed, WorkerId, Workload};
 
 /// How far a journal was read, as that journal writes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,11 +59,11 @@ impl Cursor {
     }
 }
 
-/// What a journal could not do.
+/// The error of a journal.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum JournalError {
-    /// There is no room at present; there will be when pulls are forgotten.
+    /// There is no room until pulls are forgotten.
     #[error("the journal is full: it holds {held} of at most {limit} bytes")]
     Full {
         /// Bytes of payload it holds.
@@ -76,7 +77,7 @@ pub enum JournalError {
     /// Another process has the journal open.
     #[error("the journal is in use by another process ({holder})")]
     Locked {
-        /// What that process says of itself.
+        /// The process, as the lock file names it.
         holder: String,
     },
     /// The journal was written in a format that this version does not know.
@@ -104,14 +105,17 @@ impl JournalError {
     }
 }
 
-/// The log that is the truth: what was received, and what became of each pull.
+/// The log of received pages and of each pull's fate: the truth from which lists are folded.
 ///
-/// Every method may be called at any time from any task. A future that is dropped before it is
-/// ready may or may not have had its effect; appending the same page again is always safe.
+/// Any task may call any method at any time.
+///
+/// # Cancellation
+/// A future that is dropped before it is ready may or may not have had its effect. Appending the
+/// same page again is always safe.
 #[async_trait]
 pub trait Journal: Send + Sync + 'static {
-    /// Keeps a page. `Ok` only once it survives what [`durability`](Self::durability) promises
-    /// (invariant I1).
+    /// Keeps a page. Returns `Ok` only once the page is as durable as
+    /// [`durability`](Self::durability) promises (invariant I1).
     ///
     /// # Errors
     /// [`JournalError`]; nothing was promised then.
@@ -123,17 +127,17 @@ pub trait Journal: Send + Sync + 'static {
     /// [`JournalError`]; nothing was promised then.
     async fn note(&self, pull: &PullId, note: Note) -> Result<(), JournalError>;
 
-    /// Keeps what verified and could not be understood, with the same promise.
+    /// Keeps an unreadable callback that verified, with the same promise.
     ///
     /// # Errors
     /// [`JournalError`]; nothing was promised then.
     async fn quarantine(&self, item: Quarantined) -> Result<(), JournalError>;
 
-    /// The different pages of a pull that are there at the time of the call, in the order in which
-    /// they were kept. Nothing is read ahead of the stream's consumer but what a page needs.
+    /// The different pages that a pull has at the time of the call, in the order in which they were
+    /// kept. The stream reads only the pages that its consumer asks for.
     ///
     /// # Errors
-    /// [`JournalError`], here or at a page, when the storage cannot be read.
+    /// [`JournalError`], here or at a page, if the storage cannot be read.
     async fn pages(
         &self,
         pull: &PullId,
@@ -161,11 +165,11 @@ pub trait Journal: Send + Sync + 'static {
         Ok(self.pages(pull).await?.try_filter(is_wanted).boxed())
     }
 
-    /// The digests of a pull's pages that were kept since a cursor was given, and perhaps others; all of
-    /// them without one. The cursor that comes with them is for the next time.
+    /// The digests of a pull's pages that were kept since a cursor, and perhaps earlier ones; all
+    /// of them without a cursor. Returns the cursor for the next call.
     ///
     /// # Errors
-    /// [`JournalError`], when the storage cannot be read.
+    /// [`JournalError`], if the storage cannot be read.
     async fn digests_since(
         &self,
         pull: &PullId,
@@ -175,86 +179,84 @@ pub trait Journal: Send + Sync + 'static {
         Ok((self.digests(pull).await?, None))
     }
 
-    /// What is known of a pull; `None` where nothing is.
+    /// The state of a pull; `None` if the journal does not know it.
     ///
     /// # Errors
-    /// [`JournalError`], when the storage cannot be read.
+    /// [`JournalError`], if the storage cannot be read.
     async fn pull(&self, pull: &PullId) -> Result<Option<PullState>, JournalError>;
 
-    /// As [`pull`](Self::pull), for the notes and what lies in quarantine: its pages need not be counted,
-    /// and may be 0.
+    /// As [`pull`](Self::pull), for notes and quarantine only: the number of pages may be 0.
     ///
     /// # Errors
-    /// [`JournalError`], when the storage cannot be read.
+    /// [`JournalError`], if the storage cannot be read.
     async fn facts_of(&self, pull: &PullId) -> Result<Option<PullState>, JournalError> {
         self.pull(pull).await
     }
 
-    /// Whether anything is known of a pull: what is asked of each page that comes of a pull that is not
-    /// followed here.
+    /// Whether the journal knows a pull. Called for each page of a pull that is not open here.
     ///
     /// # Errors
-    /// [`JournalError`], when the storage cannot be read.
+    /// [`JournalError`], if the storage cannot be read.
     async fn knows(&self, pull: &PullId) -> Result<bool, JournalError> {
         Ok(self.pull(pull).await?.is_some())
     }
 
-    /// Every pull of that mark of which anything is known, in the order of robots.
+    /// Every known pull of a mark, in the order of robots.
     ///
     /// # Errors
-    /// [`JournalError`], when the storage cannot be read.
+    /// [`JournalError`], if the storage cannot be read.
     async fn pulls_marked(&self, mark: &MarkId) -> Result<Vec<PullState>, JournalError> {
         let mut pulls = self.pulls().await?;
         pulls.retain(|state| state.pull.mark_id == *mark);
         Ok(pulls)
     }
 
-    /// Every pull of which anything is known, in the order of robots and marks.
+    /// Every known pull, in the order of robots and marks.
     ///
     /// # Errors
-    /// [`JournalError`], when the storage cannot be read.
+    /// [`JournalError`], if the storage cannot be read.
     async fn pulls(&self) -> Result<Vec<PullState>, JournalError>;
 
-    /// Every pull of a robot of which anything is known, in the order of marks.
+    /// Every known pull of a robot, in the order of marks.
     ///
     /// # Errors
-    /// [`JournalError`], when the storage cannot be read.
+    /// [`JournalError`], if the storage cannot be read.
     async fn pulls_of(&self, robot: &RobotId) -> Result<Vec<PullState>, JournalError> {
         let mut pulls = self.pulls().await?;
         pulls.retain(|state| state.pull.robot_id == *robot);
         Ok(pulls)
     }
 
-    /// Every pull that has not ended, in the order of robots and marks: what an item of quarantine that
-    /// does not say whose it is stands against.
+    /// Every pull that has not ended, in the order of robots and marks: a quarantined item of an
+    /// unknown pull counts against all of them.
     ///
     /// # Errors
-    /// [`JournalError`], when the storage cannot be read.
+    /// [`JournalError`], if the storage cannot be read.
     async fn open_pulls(&self) -> Result<Vec<PullState>, JournalError> {
         let mut pulls = self.pulls().await?;
         pulls.retain(|state| state.ended().is_none());
         Ok(pulls)
     }
 
-    /// What lies in quarantine, of one pull or of all and none, oldest first.
+    /// The quarantined items of one pull, or of all pulls and of none, oldest first.
     ///
     /// # Errors
-    /// [`JournalError`], when the storage cannot be read.
+    /// [`JournalError`], if the storage cannot be read.
     async fn quarantined(&self, of: Option<&PullId>) -> Result<Vec<Quarantined>, JournalError>;
 
-    /// Lets go of something in quarantine, because it was read after all or is not wanted. What is
-    /// not there is no error.
+    /// Deletes a quarantined item, because it was read after all or is not needed. A missing item
+    /// is no error.
     ///
     /// # Errors
-    /// [`JournalError`], when the storage cannot be written.
+    /// [`JournalError`], if the storage cannot be written.
     async fn release(&self, item: &Quarantined) -> Result<(), JournalError>;
 
-    /// Lets go of a pull: its pages, notes and quarantined items. Unknown pulls are no error.
+    /// Deletes a pull: its pages, notes and quarantined items. An unknown pull is no error.
     ///
     /// # Errors
-    /// [`JournalError`], when the storage cannot be written.
+    /// [`JournalError`], if the storage cannot be written.
     async fn forget(&self, pull: &PullId) -> Result<(), JournalError>;
 
-    /// What a kept page survives.
+    /// The durability of a kept page.
     fn durability(&self) -> Durability;
 }

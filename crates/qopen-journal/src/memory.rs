@@ -16,15 +16,15 @@ use crate::{
     Outbox, PageRecord, Payload, PullId, PullState, Quarantined, Report, Upkeep, Waiting,
 };
 
-/// Bytes of payload that a journal in memory holds unless told otherwise: 1 GiB.
+/// Bytes of payload that a journal in memory holds by default: 1 GiB.
 const DEFAULT_LIMIT: u64 = 1 << 30;
 
 /// Bytes of quarantined payload of no pull that are kept: 16 MiB. More is refused, so that the
 /// platform sends it again.
 const NAMELESS_LIMIT: u64 = 16 << 20;
 
-/// A journal in memory. It is **not durable**: what it holds is lost with the process, although
-/// the platform was answered `success` and will not send it again.
+/// A journal in memory. It is **not durable**: its content is lost with the process, although the
+/// platform was answered `success` and will not send it again.
 #[derive(Debug)]
 pub struct MemoryJournal {
     limit: u64,
@@ -50,7 +50,7 @@ struct Pull {
     pages: BTreeMap<Digest, (u64, Payload)>,
     notes: Vec<Noted>,
     last_page: Option<SystemTime>,
-    /// The number of what was kept of it last.
+    /// The number of its newest record.
     newest: u64,
     /// Its place among the pulls.
     order: u64,
@@ -63,7 +63,7 @@ impl Default for MemoryJournal {
 }
 
 impl MemoryJournal {
-    /// One that holds at most so many bytes of payload.
+    /// A journal that holds at most this many bytes of payload.
     #[must_use]
     pub fn with_limit(limit: u64) -> Self {
         Self { limit, state: Mutex::default(), claims: Claims::default() }
@@ -305,7 +305,7 @@ impl Upkeep for MemoryJournal {
         }
         let gone: Vec<_> = state.events.extract_if(.., |it| it.number < below).collect();
         gone.iter().for_each(|it| state.give_back(&it.event));
-        // What is quarantined of nobody is bounded by its size: when it came is not kept.
+        // Quarantined items without a pull are bounded by their size: their time is not kept.
         Ok(Expired { pulls, items: 0, events: gone.len() as u64 })
     }
 

@@ -13,13 +13,13 @@ use serde::{Deserialize, Serialize};
 pub enum Note {
     /// It is about to be requested.
     Started(Started),
-    /// The request is about to be sent, for a pull that was [unsent](Started::unsent).
+    /// The request of an [unsent](Started::unsent) pull is about to be sent.
     Requested,
-    /// Somebody else requested it, and it is collected here.
+    /// Another system requested it, and it is collected here.
     Adopted,
     /// The platform has accepted the request.
     Accepted {
-        /// The platform's number for it, where it gave one.
+        /// The platform's serial number, if it gave one.
         serial_no: Option<String>,
     },
     /// The platform reported an error for it.
@@ -36,12 +36,13 @@ pub enum Note {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         signed_at: Option<u64>,
     },
-    /// Something in quarantine may be a page of it: it is not complete while that stands.
+    /// A quarantined item may be a page of it: it is not complete until the item is read or
+    /// released.
     Doubted {
         /// The digest of the item.
         item: Digest,
     },
-    /// An item no longer stands against it.
+    /// An item no longer counts against it.
     Released {
         /// The digest of the item.
         item: Digest,
@@ -59,9 +60,9 @@ pub enum Note {
         /// How many different pages it had.
         pages: u64,
     },
-    /// An ended pull was taken up again.
+    /// An ended pull was resumed.
     Resumed,
-    /// Somebody wants it to end with what is there.
+    /// A caller wants it to end with what is there.
     CancelRequested,
     /// Its sequence number in the order of lists at a location, taken before its request was sent.
     Ordered {
@@ -74,7 +75,7 @@ pub enum Note {
     PublicationRequested,
     /// Its complete list was not published, because the place holds the list of a later pull.
     Superseded {
-        /// That pull's mark, where it is known.
+        /// The later pull's mark, if it is known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<MarkId>,
         /// The revision that is not published.
@@ -88,12 +89,12 @@ pub enum Note {
         accounts: u64,
         /// How many different pages it was made from.
         pages: u64,
-        /// Where it is, as the sink names it.
+        /// The location, as the sink names it.
         location: String,
         /// Accounts and pages that could not be read, and are not in it.
         #[serde(default)]
         set_aside: u64,
-        /// What is different from the revision that was published before, where there was one.
+        /// Changes since the earlier published revision, if there was one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         changes: Option<Changes>,
     },
@@ -144,7 +145,7 @@ pub struct Changes {
     pub changed: u64,
 }
 
-/// How a pull was started: all that is needed to take it up again.
+/// How a pull was started: all that is needed to resume it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Started {
@@ -152,18 +153,18 @@ pub struct Started {
     pub need_tag_info: bool,
     /// Quiet after the last page that makes the list complete.
     pub settle: Duration,
-    /// Silence after which it is given up.
+    /// Silence after which the pull ends.
     pub idle_timeout: Duration,
-    /// The longest that it may take.
+    /// Longest duration of the pull.
     pub deadline: Duration,
-    /// At least so many accounts must come.
+    /// The list must have at least this many accounts to be complete.
     pub expect_accounts: Option<u64>,
     /// Accounts without a readable id that the list may lack.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub allow_unidentified: u64,
-    /// What the starter wants to find again, such as where the list goes.
+    /// Text for the process that resumes the pull, such as the list's place.
     pub label: Option<String>,
-    /// Whoever takes the pull up first sends the request: the starter does not.
+    /// The process that resumes the pull first sends the request; the starter does not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unsent: bool,
 }

@@ -1,4 +1,4 @@
-//! What waits to be handed on to somebody else.
+//! Events that wait to be forwarded.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::{Appended, JournalError, Payload, WorkerId};
 
-/// An event that waits to be handed on.
+/// An event that waits to be forwarded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Waiting {
@@ -32,27 +32,31 @@ impl Waiting {
 pub struct Backlog {
     /// Events.
     pub events: u64,
-    /// Bytes of storage that they take.
+    /// Bytes of storage of these events.
     pub bytes: u64,
 }
 
-/// Events of other kinds that were acknowledged and wait to be handed on, kept with the same
-/// promise as pages are. A future that is dropped before it is ready may or may not have had its
-/// effect; every call may be repeated.
+/// Other events that were acknowledged and wait to be forwarded, kept with the same promise as
+/// pages.
+///
+/// # Cancellation
+/// A future that is dropped before it is ready may or may not have had its effect. Every call may
+/// be repeated.
 #[async_trait]
 pub trait Outbox: Send + Sync + 'static {
-    /// Keeps an event until it is taken. One that waits already is not kept twice.
+    /// Keeps an event until it is acknowledged by [`taken`](Self::taken). A waiting event is not
+    /// kept twice.
     ///
     /// # Errors
     /// [`JournalError`]; nothing was promised then.
     async fn put(&self, event: Payload) -> Result<Appended, JournalError>;
 
-    /// The oldest events that wait with a greater number than that: at most so many, and fewer where
-    /// that would take more than about 1 MiB; at least one where there is any. One that was kept and
-    /// cannot be read any more is passed over.
+    /// The oldest waiting events with a number greater than `after`: at most `most`, and fewer if
+    /// they would exceed about 1 MiB; at least one if any waits. An event that cannot be read any
+    /// more is skipped.
     ///
     /// # Errors
-    /// [`JournalError`], when the storage cannot be read.
+    /// [`JournalError`], if the storage cannot be read.
     async fn waiting(&self, after: u64, most: usize) -> Result<Vec<Waiting>, JournalError>;
 
     /// How much waits.
@@ -61,17 +65,17 @@ pub trait Outbox: Send + Sync + 'static {
     /// [`JournalError`], when the storage cannot be read.
     async fn backlog(&self) -> Result<Backlog, JournalError>;
 
-    /// Lets go of an event: it was handed on. What is not there is no error.
+    /// Deletes an event after it was forwarded. A missing event is no error.
     ///
     /// # Errors
-    /// [`JournalError`], when the storage cannot be written.
+    /// [`JournalError`], if the storage cannot be written.
     async fn taken(&self, event: &Waiting) -> Result<(), JournalError>;
 
-    /// Whether it is for this worker to hand events on, for as long as the lease: of those who share an
-    /// outbox one does, and goes on by asking again in time.
+    /// Whether this worker forwards events for the time of the lease. Of the workers that share an
+    /// outbox one does, and asks again before its lease ends.
     ///
     /// # Errors
-    /// [`JournalError`], when that cannot be found out.
+    /// [`JournalError`], if the storage does not answer.
     async fn turn(&self, worker: &WorkerId, lease: Duration) -> Result<bool, JournalError> {
         let _ = (worker, lease);
         Ok(true)

@@ -1,4 +1,4 @@
-//! What verified and could not be read.
+//! Quarantine: callbacks that verified and are unreadable.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use crate::record::Payload;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Layer {
-    /// The content is not base64 of whole blocks, or no key opens it. What is kept is the content.
+    /// The content is not base64 of whole blocks, or no key decrypts it. The item is the content.
     Content,
     /// The plaintext is not text.
     Text,
@@ -18,7 +18,7 @@ pub enum Layer {
     Json,
     /// The JSON does not make a page.
     Shape,
-    /// It is a page of a pull that nobody here asked for.
+    /// It is a page of a pull that was not requested here.
     Pull,
 }
 
@@ -53,7 +53,7 @@ pub struct Quarantined {
     pub pull: Option<PullId>,
     /// Where reading it ended.
     pub layer: Layer,
-    /// What is wrong with it; never quotes it.
+    /// The reason; never quotes the payload.
     pub reason: String,
     /// The thing itself.
     pub payload: Payload,
@@ -74,19 +74,22 @@ impl Quarantined {
         Self { pull, layer, reason: reason.into(), payload }
     }
 
-    /// The digest of its payload, by which it is named.
+    /// The digest of its payload, which names the item.
     #[must_use]
     pub fn digest(&self) -> Digest {
         Digest::of(self.payload.as_bytes())
     }
 
-    /// Layer and reason as they are stored.
-    pub(crate) fn stored_reason(&self) -> String {
+    /// Layer and reason as one text, for a storage to keep.
+    #[must_use]
+    pub fn stored_reason(&self) -> String {
         format!("{}{BETWEEN}{}", self.layer, self.reason)
     }
 
-    /// What was stored; without a layer, by a version that knew but one.
-    pub(crate) fn restored(pull: Option<PullId>, stored: &str, payload: Payload) -> Self {
+    /// Restores an item from what a storage kept: the pull, the text of [`stored_reason`](Self::stored_reason)
+    /// and the payload. A text without a layer is from the first version and means [`Layer::Shape`].
+    #[must_use]
+    pub fn restored(pull: Option<PullId>, stored: &str, payload: Payload) -> Self {
         let parts = stored.split_once(BETWEEN);
         let layer =
             parts.and_then(|(name, _)| Layer::ALL.into_iter().find(|it| it.as_str() == name));

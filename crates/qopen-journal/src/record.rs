@@ -1,4 +1,4 @@
-//! What a journal holds.
+//! Records of a journal.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use qopen_types::{Digest, PayloadText, PullId};
 pub struct Payload(Arc<Vec<u8>>);
 
 impl Payload {
-    /// Takes the bytes without copying them.
+    /// Takes ownership of the bytes without a copy.
     #[must_use]
     pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
         Self(Arc::new(bytes.into()))
@@ -47,13 +47,13 @@ impl fmt::Debug for Payload {
     }
 }
 
-/// A page as it was opened.
+/// A page, byte for byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PageRecord {
     /// The pull it belongs to.
     pub pull: PullId,
-    /// The digest of its payload, by which copies are told.
+    /// The digest of its payload. Copies have equal digests.
     pub digest: Digest,
     /// Its payload.
     pub payload: Payload,
@@ -67,7 +67,7 @@ impl PageRecord {
     }
 }
 
-/// What an append found.
+/// The result of an append.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Appended {
@@ -77,15 +77,16 @@ pub enum Appended {
     Duplicate,
 }
 
-/// What an appended page survives.
+/// The durability of an appended page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Durability {
-    /// Nothing: it is gone with the process.
+    /// None: it is lost with the process.
     Memory,
-    /// The process's end, and the machine's, as far as its disk keeps what `fsync` was told.
+    /// It survives the end of the process and of the machine, as far as the disk keeps what `fsync`
+    /// was told.
     LocalFsync,
-    /// What a commit at the database server survives: its machine's end, and more where its commits
-    /// wait for replicas.
+    /// It survives what a commit at the database server survives: the end of the server's machine,
+    /// and more if commits wait for replicas.
     ServerCommit,
 }

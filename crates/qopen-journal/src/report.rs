@@ -1,4 +1,4 @@
-//! What a check of a journal finds.
+//! The report of a journal's check.
 
 use std::fmt;
 
@@ -12,8 +12,8 @@ pub struct Damage {
     pub offset: u64,
     /// How many bytes.
     pub bytes: u64,
-    /// Whether it is an append that was under way when the process or the machine stopped. Nobody
-    /// was told that it was kept, so that the platform sends it again.
+    /// Whether it is an append that was in flight when the process or the machine stopped. It was
+    /// never acknowledged, so the platform sends it again.
     pub unfinished: bool,
 }
 
@@ -29,7 +29,7 @@ impl fmt::Display for Damage {
     }
 }
 
-/// What a journal on disk holds.
+/// The content of a journal on disk.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
@@ -41,6 +41,6 @@ pub struct Report {
     pub pulls: u64,
     /// Bytes of the files.
     pub bytes: u64,
-    /// What is not whole, in the order of files and offsets.
+    /// Damaged records, in the order of files and offsets.
     pub damage: Vec<Damage>,
 }

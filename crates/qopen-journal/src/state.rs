@@ -1,4 +1,4 @@
-//! What a journal holds of a pull.
+//! The state of a pull in a journal.
 
 use std::collections::BTreeSet;
 use std::time::SystemTime;
@@ -7,7 +7,7 @@ use qopen_types::{Digest, PullId};
 
 use crate::note::{EndState, Note, Noted, Started};
 
-/// What a journal holds of one pull, without the pages themselves.
+/// A pull in a journal, without its pages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PullState {
@@ -17,7 +17,7 @@ pub struct PullState {
     pub notes: Vec<Noted>,
     /// Different pages.
     pub pages: u64,
-    /// Bytes of storage that they take.
+    /// Bytes of storage of its pages.
     pub bytes: u64,
     /// When the last page came.
     pub last_page: Option<SystemTime>,
@@ -26,8 +26,8 @@ pub struct PullState {
     /// Its position in the journal's order of starts. Later pulls have greater numbers. A pull that was
     /// not started here has the position of its first record.
     pub order: u64,
-    /// Pages that were kept, or partly kept, and cannot be read any more: the list lacks what was
-    /// on them. A page of one of these digests that comes again makes good for it.
+    /// Pages that were kept, or partly kept, and cannot be read any more: the list lacks them. A
+    /// page with one of these digests repairs the loss when it comes again.
     pub damaged: Vec<Digest>,
 }
 
@@ -39,7 +39,7 @@ impl PullState {
         Self { pull, notes, pages: 0, bytes: 0, last_page: None, quarantined: 0, order: 0, damaged }
     }
 
-    /// How it was started, and when; `None` for a pull that someone else requested.
+    /// How and when it was started; `None` for an external pull.
     #[must_use]
     pub fn started(&self) -> Option<(SystemTime, &Started)> {
         self.notes.iter().find_map(|noted| match &noted.note {
@@ -63,7 +63,7 @@ impl PullState {
         ended.then(|| self.notes[anew].at)
     }
 
-    /// How it ended, and when, unless it is open or was taken up again.
+    /// How and when it ended, unless it is open or was resumed.
     #[must_use]
     pub fn ended(&self) -> Option<&Noted> {
         let last = |it: &&Noted| matches!(it.note, Note::Ended { .. } | Note::Resumed);
@@ -85,7 +85,7 @@ impl PullState {
         self.end_state() == Some(&EndState::Complete)
     }
 
-    /// The error that the platform reported, if it did, since the pull was last taken up.
+    /// The platform's error report since the pull was last resumed, if there is one.
     #[must_use]
     pub fn reported(&self) -> Option<(i64, &str)> {
         let last = |it: &&Noted| matches!(it.note, Note::Reported { .. } | Note::Resumed);
@@ -95,7 +95,7 @@ impl PullState {
         }
     }
 
-    /// Whether somebody wants it to end, since it was last taken up.
+    /// Whether a caller has asked it to end, since it was last resumed.
     #[must_use]
     pub fn is_cancel_requested(&self) -> bool {
         let last = |it: &&Noted| matches!(it.note, Note::CancelRequested | Note::Resumed);
@@ -103,7 +103,7 @@ impl PullState {
         last.is_some_and(|it| it.note == Note::CancelRequested)
     }
 
-    /// Whether nobody has begun to send the request.
+    /// Whether no process has begun to send the request.
     #[must_use]
     pub fn is_unsent(&self) -> bool {
         let unsent = self.started().is_some_and(|(_, started)| started.unsent);
@@ -111,7 +111,7 @@ impl PullState {
         unsent && !self.notes.iter().any(sent)
     }
 
-    /// Whether it is somebody else's, and nobody has taken it up yet.
+    /// Whether it is an external pull that no process has adopted yet.
     #[must_use]
     pub fn is_strange(&self) -> bool {
         self.started().is_none() && !self.notes.iter().any(|it| it.note == Note::Adopted)
@@ -123,7 +123,7 @@ impl PullState {
         self.notes.iter().any(|it| matches!(it.note, Note::Accepted { .. }))
     }
 
-    /// What was published of it last.
+    /// Its last publication.
     #[must_use]
     pub fn published(&self) -> Option<&Noted> {
         self.notes.iter().rev().find(|it| matches!(it.note, Note::Published { .. }))
@@ -161,7 +161,7 @@ impl PullState {
         }
     }
 
-    /// Items of nobody's quarantine that may be pages of it, and were not released.
+    /// Quarantined items of unknown pulls that may be pages of it, and were not released.
     #[must_use]
     pub fn doubts(&self) -> BTreeSet<Digest> {
         let mut doubts = BTreeSet::new();
@@ -209,7 +209,7 @@ impl PullState {
         self.pages > pages || self.notes[at..].iter().any(released)
     }
 
-    /// When anything was heard of it last.
+    /// When its last record was kept.
     #[must_use]
     pub fn last_activity(&self) -> Option<SystemTime> {
         self.notes.iter().map(|it| it.at).chain(self.last_page).max()

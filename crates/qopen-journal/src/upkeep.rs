@@ -1,4 +1,4 @@
-//! Keeping house: figures, old things, room, and whether everything can still be read.
+//! Maintenance: statistics, expiry, compaction and integrity checks.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use crate::report::Report;
 use crate::{Journal, JournalError, Noted, Outbox, PullId, Workload};
 
-/// What a journal has done since it was opened.
+/// Counts of a journal since it was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct JournalStats {
@@ -36,7 +36,7 @@ impl Default for JournalStats {
     }
 }
 
-/// What a journal has let go of because it was old.
+/// What a journal has deleted because of its age.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Expired {
@@ -44,7 +44,7 @@ pub struct Expired {
     pub pulls: Vec<PullId>,
     /// Quarantined items of no pull.
     pub items: u64,
-    /// Events that waited to be handed on, and were not.
+    /// Events that waited to be forwarded.
     pub events: u64,
 }
 
@@ -63,7 +63,7 @@ pub struct Holdings {
 /// Keeping a journal in order.
 #[async_trait]
 pub trait Upkeep: Journal {
-    /// What was done since the journal was opened.
+    /// The counts since the journal was opened.
     fn stats(&self) -> JournalStats;
 
     /// How much it holds.
@@ -96,27 +96,28 @@ pub trait Upkeep: Journal {
         spare: &BTreeSet<PullId>,
     ) -> Result<Expired, JournalError>;
 
-    /// Frees the room of what was forgotten, where that is at least `share` percent of what it is
-    /// stored with. With 0, nothing forgotten is left where this journal stores. Gives the bytes freed.
+    /// Frees the space of deleted records, if they are at least `share` percent of their storage.
+    /// With 0, no deleted record is left in this journal's storage. Returns the number of freed
+    /// bytes.
     ///
     /// # Errors
-    /// [`JournalError`], when the storage cannot be read or written; nothing is lost then.
+    /// [`JournalError`], if the storage cannot be read or written; nothing is lost then.
     async fn compact(&self, share: u8) -> Result<u64, JournalError>;
 
-    /// Reads everything that is stored again and says what is whole and what is not.
+    /// Reads everything that is stored, and reports damage.
     ///
     /// # Errors
-    /// [`JournalError::Unavailable`], when the storage cannot be read.
+    /// [`JournalError::Unavailable`], if the storage cannot be read.
     async fn check(&self) -> Result<Report, JournalError>;
 
-    /// Keeps a fact with the time at which another journal took it. Nobody is told.
+    /// Keeps a note with the time at which another journal took it. Notifies no worker.
     ///
     /// # Errors
     /// [`JournalError`]; nothing was promised then.
     async fn restore(&self, pull: &PullId, noted: Noted) -> Result<(), JournalError>;
 }
 
-/// Everything that a journal does.
+/// All traits of a journal.
 pub trait Store: Outbox + Upkeep + Workload {}
 
 impl<T: Outbox + Upkeep + Workload> Store for T {}

@@ -1,13 +1,15 @@
-//! Who works on which pull: claims with leases, and epochs that fence whoever was too slow.
+//! Claims: which worker has which pull, with leases, and epochs that fence slow workers.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::mem::take;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
+use qopen_types::StorageId;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::{Journal, JournalError, Note, PullId};
 
@@ -16,7 +18,7 @@ use crate::{Journal, JournalError, Note, PullId};
 pub struct WorkerId(String);
 
 impl WorkerId {
-    /// Any text that nobody else has.
+    /// A worker's name. Any text that no other worker has.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
         Self(name.into())
@@ -35,18 +37,18 @@ impl fmt::Display for WorkerId {
     }
 }
 
-/// A pull that a worker was given, until its lease ends or somebody else is given it.
+/// A worker's right to a pull, until its lease ends or another worker claims the pull.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Claim {
     /// The pull.
     pub pull: PullId,
-    /// Greater than that of every earlier claim of the pull.
+    /// Greater than the epoch of every earlier claim of the pull.
     pub epoch: i64,
 }
 
 impl Claim {
-    /// A claim, as a journal gives it.
+    /// A claim that a journal has made.
     #[must_use]
     pub fn new(pull: PullId, epoch: i64) -> Self {
         Self { pull, epoch }
@@ -57,14 +59,14 @@ impl Claim {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fencing {
-    /// It does, and what was asked for is done.
+    /// It does, and the work was done.
     Held,
-    /// It does not, and nothing was done: the lease had ended and somebody else has the pull, or
-    /// nobody has it any more.
+    /// It does not, and nothing was done: the lease had ended and another worker has the pull, or
+    /// the pull is released.
     Fenced,
 }
 
-/// What renewing a claim found.
+/// The result of renewing a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Renewed {
@@ -79,19 +81,19 @@ pub enum Renewed {
     Fenced,
 }
 
-/// What a journal has to be done, and who does it.
+/// The queue of pulls that want a worker, and the workers' claims.
 ///
-/// A pull wants a worker from when it is [started](Note::Started) until one has
-/// [finished](Self::finish) it, and again whenever something is kept of it: a page, a note that was
-/// not made under a claim, an item in quarantine. A worker is given it by a claim with a lease.
-/// Renewed in time, the claim lasts; otherwise the pull is given to the next, under a greater epoch,
-/// and what the first does under its claim from then on is refused.
+/// A pull wants a worker from its [start](Note::Started) until one has [finished](Self::finish) it,
+/// and again whenever the journal keeps something of it: a page, a note without a claim, an item in
+/// quarantine. A worker has a pull by a claim with a lease. A renewed claim lasts. Otherwise the
+/// next worker claims the pull under a greater epoch, and the journal refuses what the first worker
+/// does under its claim from then on.
 ///
-/// Leases are measured by the journal's clock. Whether a journal in this process or a server keeps
-/// the claims makes no difference to their rules.
+/// The journal's clock measures leases. The rules are the same for a journal in this process and
+/// for a server.
 #[async_trait]
 pub trait Workload: Journal {
-    /// Gives a worker pulls that want one, at most so many, for as long as the lease.
+    /// Claims pulls that want a worker: at most `most`, for the time of the lease.
     ///
     /// # Errors
     /// [`JournalError`]; a claim that was made all the same ends with its lease.
@@ -102,11 +104,11 @@ pub trait Workload: Journal {
         most: usize,
     ) -> Result<Vec<Claim>, JournalError>;
 
-    /// Lengthens claims, and says of each in turn whether it counts and whether there is news. What
-    /// is read after that is all that there is, but for what is news again.
+    /// Renews claims. Returns for each, in turn, whether it counts and whether there is news. A
+    /// reader after that sees everything but later news.
     ///
     /// # Errors
-    /// [`JournalError`]; the claims last as long as they did then.
+    /// [`JournalError`]; the claims then last as long as before.
     async fn renew(&self, claims: &[Claim], lease: Duration) -> Result<Vec<Renewed>, JournalError>;
 
     /// Keeps a fact about a pull, if the claim counts.
@@ -115,17 +117,17 @@ pub trait Workload: Journal {
     /// [`JournalError`]; nothing was promised then.
     async fn note_as(&self, claim: &Claim, note: Note) -> Result<Fencing, JournalError>;
 
-    /// Ends a claim: there is nothing to do for the pull until something is kept of it. What was kept
-    /// since the claim was renewed last is news to the next.
+    /// Ends a claim: the pull needs no worker until the journal keeps something of it. Records
+    /// since the last renewal are news to the next worker.
     ///
     /// # Errors
-    /// [`JournalError`]; the claim ends with its lease then.
+    /// [`JournalError`]; the claim then ends with its lease.
     async fn finish(&self, claim: &Claim) -> Result<Fencing, JournalError>;
 
-    /// Gives a pull back before the lease ends, for whoever wants it.
+    /// Releases a claim before the lease ends, for the next worker.
     ///
     /// # Errors
-    /// [`JournalError`]; the claim ends with its lease then.
+    /// [`JournalError`]; the claim then ends with its lease.
     async fn leave(&self, claim: &Claim) -> Result<(), JournalError>;
 
     /// Has some worker look at a pull, although nothing was kept of it. Unknown pulls are no error.
@@ -134,19 +136,20 @@ pub trait Workload: Journal {
     /// [`JournalError`]; nothing was promised then.
     async fn want(&self, pull: &PullId) -> Result<(), JournalError>;
 
-    /// Has the workers of every process know that a callback was refused here that may have been a page.
+    /// Tells the workers of every process that a callback was refused here that may have been a
+    /// page.
     ///
     /// # Errors
-    /// [`JournalError`]; nobody is told then.
+    /// [`JournalError`]; no worker is told then.
     async fn note_refusal(&self) -> Result<(), JournalError> {
         Ok(())
     }
 
-    /// How many refusals were noted, by whichever process. A journal of one process has none: there the
-    /// receiver's own count says it.
+    /// The number of noted refusals, of all processes. A journal of one process has none: there the
+    /// receiver's own count is used.
     ///
     /// # Errors
-    /// [`JournalError`], when the storage cannot be read.
+    /// [`JournalError`], if the storage cannot be read.
     async fn noted_refusals(&self) -> Result<u64, JournalError> {
         Ok(0)
     }
@@ -155,22 +158,18 @@ pub trait Workload: Journal {
     /// not come. One waits at a time.
     async fn wait(&self, most: Duration);
 
-    /// A note under a claim as something that a writer into the same storage can do in a transaction
-    /// of its own, so that both happen or neither; `None` where this journal cannot be part of one.
-    fn companion(&self, claim: &Claim, note: &Note) -> Option<Companion> {
-        let _ = (claim, note);
+    /// The storage that this journal is kept in, if lists can be kept there too: a sink in the same storage
+    /// can make a note under a claim in its own transaction. `None` where that is impossible.
+    fn storage(&self) -> Option<StorageId> {
         None
     }
 }
 
-/// What one storage can do in another's transaction, if it is of the same kind.
-pub type Companion = Box<dyn std::any::Any + Send>;
-
-/// How long a pull may be held while it is forgotten.
+/// Longest time that a pull is held while it is forgotten.
 const TAKEN: Duration = Duration::from_secs(60);
 
-/// The claims of a journal that one process has to itself. They are gone with it, and so is whoever
-/// had them.
+/// The claims of a journal that one process has to itself. They end with the process, and so do
+/// their workers.
 #[derive(Debug, Default)]
 pub(crate) struct Claims {
     inner: Mutex<Inner>,
@@ -271,7 +270,7 @@ impl Claims {
         let now = Instant::now();
         let mut inner = self.lock();
         let Inner { pulls, last_epoch } = &mut *inner;
-        // Whoever had one and let the lease end may not have done anything for it.
+        // A worker that let its lease end may not have worked on the pull.
         let free = pulls.iter_mut().filter(|(_, work)| match &work.held {
             None => work.wants || work.pages || work.notes,
             Some(held) => held.until <= now,
@@ -330,7 +329,7 @@ impl Claims {
     }
 
     pub(crate) async fn wait(&self, most: Duration) {
-        // Either way somebody looks.
+        // Either way the caller looks.
         let _ = tokio::time::timeout(most, self.hint.notified()).await;
     }
 }
@@ -363,8 +362,8 @@ macro_rules! workload_of_one_process {
                 claim: &$crate::Claim,
                 note: $crate::Note,
             ) -> Result<$crate::Fencing, $crate::JournalError> {
-                // Nobody else can be given the pull while this process has it, but for a lease that
-                // ends in this very moment; then the next worker finds this note.
+                // No other worker can be given the pull while this process has it, except for a
+                // lease that ends in this very moment; then the next worker finds this note.
                 if self.claims.check(claim) == $crate::Fencing::Held {
                     self.keep_note(&claim.pull, note).await?;
                     return Ok($crate::Fencing::Held);

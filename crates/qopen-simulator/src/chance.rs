@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub struct Chance(u8);
 
 impl Chance {
-    /// So many in a hundred.
+    /// A chance of this many percent.
     #[must_use]
     pub const fn new(percent: u8) -> Self {
         Self(percent)
@@ -27,14 +27,14 @@ impl Chance {
 pub(crate) struct Dice(ChaCha8Rng);
 
 impl Dice {
-    /// Dice of their own for each purpose, so that one fault does not shift another's throws.
+    /// Dice for one purpose, so that one fault does not shift another's throws.
     pub(crate) fn new(seed: u64, purpose: &str) -> Self {
         let digest = qopen_types::Digest::of(format!("{seed}/{purpose}").as_bytes());
         #[allow(clippy::cast_possible_truncation, reason = "half of a digest is as good a seed")]
         Self(ChaCha8Rng::seed_from_u64(digest.to_u128() as u64))
     }
 
-    /// A number below `bound`, or 0 where there is none.
+    /// A number below `bound`, or 0 if `bound` is 0.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         // The bias is far below anything a test could see.
         self.0.next_u64().checked_rem(bound).unwrap_or(0)

@@ -1,4 +1,4 @@
-//! A robot's customers: what is true, and how the platform spells it.
+//! A robot's customers: their data, and the platform's spelling of it.
 
 use std::collections::BTreeMap;
 
@@ -15,9 +15,9 @@ use crate::{Chance, Schedule};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Version {
-    /// What it says; `None` for a customer that cannot be read.
+    /// Its data; `None` for a customer that cannot be read.
     pub account: Option<Account>,
-    /// How it is spelt.
+    /// Its JSON as the platform spells it.
     pub raw: String,
 }
 
@@ -27,13 +27,13 @@ pub struct Version {
 pub struct TestPage {
     /// Its number, from 0.
     pub number: usize,
-    /// Whether it is marked as the last.
+    /// Whether it is marked as the last page.
     pub last: bool,
     /// Its payload.
     pub payload: String,
 }
 
-/// The customers of a robot as a schedule has them.
+/// A robot's customers by a schedule.
 #[derive(Clone, Debug)]
 pub struct Dataset {
     robot: RobotId,
@@ -42,7 +42,7 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// A robot's customers: the same for the same seed, robot and question.
+    /// The customers of a robot: the same for the same seed, robot and `need_tag_info`.
     #[must_use]
     pub fn new(schedule: &Schedule, robot: &RobotId, need_tag_info: bool) -> Self {
         let mut dice = Dice::new(schedule.seed, &format!("accounts/{robot}"));
@@ -63,7 +63,7 @@ impl Dataset {
             }
             first.push(version(account, schedule, &mut dice));
         }
-        // The second contents stand at the end of the list, so mostly on other pages.
+        // The second contents come at the end of the list, so mostly on other pages.
         first.extend(second);
         let mut pages: Vec<Vec<Version>> =
             first.chunks(schedule.page_size.max(1)).map(<[_]>::to_vec).collect();
@@ -85,14 +85,13 @@ impl Dataset {
         self.pages.iter().enumerate().map(page).collect()
     }
 
-    /// The list as it must come out, when every page of it came: each customer with the content
-    /// that wins.
+    /// The expected list if every page arrives: each customer with its winning content.
     #[must_use]
     pub fn expected(&self) -> BTreeMap<String, Account> {
         self.expected_of(|_| true)
     }
 
-    /// The list as it must come out when only some pages came.
+    /// The expected list if only these pages arrive.
     #[must_use]
     pub fn expected_of(&self, came: impl Fn(usize) -> bool) -> BTreeMap<String, Account> {
         let mut winners: BTreeMap<String, (u128, Account)> = BTreeMap::new();
@@ -174,7 +173,7 @@ fn account(
     profile.channel_name = format!("渠道 {}", number % 5);
     profile.desc = "x".repeat(index(dice, 40));
     if schedule.description > 0 {
-        // As little alike as people's own words.
+        // As varied as words that people write.
         let mut words = String::new();
         while words.len() < schedule.description {
             words.push_str(&Digest::of(format!("{id}{}", words.len()).as_bytes()).to_string());
@@ -219,8 +218,7 @@ fn attribute(name: &str, value: &str) -> AttributeField {
     field
 }
 
-/// Spells an account as the schedule's faults have it.
-/// An account of which some fields cannot be read.
+/// Reads an account of which some fields are broken.
 fn partly_read(raw: &str) -> Option<Account> {
     match Entry::read(Json::parse(raw).ok()?) {
         Entry::Read(account) => Some(account),
@@ -229,7 +227,7 @@ fn partly_read(raw: &str) -> Option<Account> {
 }
 
 fn version(account: Account, schedule: &Schedule, dice: &mut Dice) -> Version {
-    // Unknown values keep their text only outside of `Value`; they are put back at the end.
+    // `Value` does not keep the text of unknown values; it is restored at the end.
     let mut known = account.clone();
     (known.extra, known.profile.extra) = Default::default();
     let mut value = serde_json::to_value(&known).unwrap_or_default();
@@ -256,7 +254,7 @@ fn version(account: Account, schedule: &Schedule, dice: &mut Dice) -> Version {
     Version { account: Some(account), raw }
 }
 
-/// Another spelling of a scalar, now and then.
+/// Respells a scalar, with some chance.
 fn drift(value: &mut Value, dice: &mut Dice) {
     match value {
         Value::Object(fields) => fields.values_mut().for_each(|it| drift(it, dice)),
@@ -265,7 +263,7 @@ fn drift(value: &mut Value, dice: &mut Dice) {
         Value::Bool(flag) => *value = json!(i32::from(*flag)),
         Value::Number(number) => *value = json!(number.to_string()),
         Value::String(text) => {
-            // Only a text that a number spells the same way.
+            // Only a text that the number spells the same way.
             if let Some(number) = text.parse::<u64>().ok().filter(|it| it.to_string() == *text) {
                 *value = json!(number);
             }
@@ -274,7 +272,7 @@ fn drift(value: &mut Value, dice: &mut Dice) {
     }
 }
 
-/// `null` in the place of what is empty, now and then.
+/// Replaces empty values by `null`, with some chance.
 fn nulls(value: &mut Value, dice: &mut Dice) {
     let empty = match value {
         Value::Object(fields) => {

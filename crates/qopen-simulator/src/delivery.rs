@@ -1,4 +1,4 @@
-//! Sending callbacks until they are answered `success`.
+//! Sends callbacks until they are answered `success`.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,21 +15,21 @@ use crate::odd;
 use crate::schedule::{ErrorFault, Odd};
 use crate::state::Shared;
 
-/// A callback that is to be sent.
+/// A callback to send.
 struct Callback {
     payload: Vec<u8>,
     odd: Option<Odd>,
-    /// When it was signed, where each time has the same bytes.
+    /// The time of its signature, if every attempt has the same bytes.
     signed: Option<u64>,
     forged: bool,
     delay: Duration,
-    /// How many answers of `success` get lost.
+    /// How many answers of `success` are lost.
     lost_acks: u32,
-    /// What came of it does not matter: it is tried once.
+    /// Whether it is tried once only, and its answer ignored.
     once: bool,
 }
 
-/// Sends everything that a request brings about. Ends when all of it was taken or given up.
+/// Sends every callback of a request. Returns when each was accepted or given up.
 pub(crate) async fn deliver(
     shared: Arc<Shared>,
     robot: RobotId,
@@ -40,7 +40,7 @@ pub(crate) async fn deliver(
     let places = Arc::new(Semaphore::new(shared.config.schedule.parallel.max(1)));
     let mut tasks = JoinSet::new();
     for (number, callback) in callbacks.into_iter().enumerate() {
-        // What waits on purpose waits without holding up the others; the rest leave in order.
+        // A delayed callback does not hold up the others; the rest leave in order.
         let permit = match callback.delay {
             Duration::ZERO => Arc::clone(&places).acquire_owned().await.ok(),
             _ => None,
@@ -173,8 +173,8 @@ async fn send(shared: &Shared, callback: Callback, number: usize) {
     let mut lost_acks = callback.lost_acks;
     let attempts = if callback.once { 1 } else { schedule.max_attempts };
     for attempt in 0..attempts {
-        // Asked for anew each time, as a re-sent callback may have a new nonce and timestamp.
-        // Unless it is to be the same bytes.
+        // Signed anew for each attempt, as a repeated callback may have a new nonce and timestamp,
+        // unless the schedule demands the same bytes.
         let nonce = match callback.signed {
             Some(_) => "again".to_owned(),
             None => format!("n{number}-{attempt}"),

@@ -1,11 +1,11 @@
-//! Pages in odd forms: what other senders write for JSON, and what proxies make of envelopes.
+//! Pages in odd forms: broken JSON of other senders, and envelopes that a proxy has altered.
 
 use qopen_callback::{Keyring, Padding};
 use serde_json::Value;
 
 use crate::schedule::Odd;
 
-/// A page's payload in that form. Forms of the envelope leave it as it is.
+/// A page's payload in an odd form. Forms of the envelope leave the payload unchanged.
 pub(crate) fn payload(odd: Odd, payload: &str, mark: &str) -> Vec<u8> {
     let mut page: Value = serde_json::from_str(payload).unwrap_or_default();
     let last = page["data"]["has_more"] == Value::Bool(false);
@@ -76,7 +76,7 @@ fn each_account(page: &mut Value, change: impl Fn(&mut Value)) {
     list.into_iter().flatten().for_each(change);
 }
 
-/// The payload with something in the first account's name.
+/// The payload with bytes inserted in the first account's name.
 fn in_first_name(page: &mut Value, place: &str, with: impl Fn(&str) -> Vec<u8>) -> Vec<u8> {
     let list = page["data"]["account_list"].as_array_mut();
     let Some(first) = list.and_then(|it| it.first_mut()) else {
@@ -93,7 +93,7 @@ fn in_first_name(page: &mut Value, place: &str, with: impl Fn(&str) -> Vec<u8>) 
     [&bytes[..at], &with(place), &bytes[at + name.len()..]].concat()
 }
 
-/// The body in which a payload is sent in that form.
+/// The request body of a payload in an odd form.
 pub(crate) fn body(
     ring: &Keyring,
     odd: Option<Odd>,
@@ -108,7 +108,7 @@ pub(crate) fn body(
     };
     let mut plain = payload.to_vec();
     if padding == Padding::None {
-        // White space before the end fills it up to whole blocks.
+        // White space before the end fills the payload up to whole blocks.
         let end = plain.pop();
         plain.resize((plain.len() + 1).next_multiple_of(16) - 1, b' ');
         plain.extend(end);

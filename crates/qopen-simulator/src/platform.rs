@@ -19,41 +19,41 @@ use tokio::net::TcpListener;
 use crate::delivery::deliver;
 use crate::state::{AtomicCounts, Shared, SimulatorConfig};
 
-/// A simulator that could not be started.
+/// The error of a simulator that cannot start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The address cannot be listened on.
+    /// The address is not available.
     #[error("cannot listen on {address}")]
     Listen {
         /// The address.
         address: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: std::io::Error,
     },
-    /// The HTTP client could not be made.
-    #[error("the HTTP client could not be made")]
+    /// The HTTP client failed to start.
+    #[error("the HTTP client failed to start")]
     Client(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// What the simulator has done so far.
+/// Counts of a simulator.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counts {
-    /// Requests for a list that were taken.
+    /// Requests for a list that were accepted.
     pub requests: u64,
-    /// Tokens given out.
+    /// Tokens issued.
     pub tokens: u64,
-    /// Callbacks posted, each attempt counted.
+    /// Callbacks posted, counting each attempt.
     pub attempts: u64,
     /// Callbacks that were answered `success`.
     pub acknowledged: u64,
-    /// Callbacks that were given up.
+    /// Callbacks given up after the last attempt.
     pub given_up: u64,
 }
 
-/// A running simulator. It stops when this is dropped.
+/// A running simulator. Dropping it stops it.
 pub struct Simulator {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -64,7 +64,13 @@ impl Simulator {
     /// Starts listening.
     ///
     /// # Errors
-    /// [`StartError`], when the address cannot be listened on.
+    /// [`StartError`], if the address is not available or the HTTP client fails to start.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    ///
+    /// # Cancellation
+    /// Dropping the future starts nothing.
     pub async fn start(config: SimulatorConfig) -> Result<Self, StartError> {
         let address = config.listen;
         let listener = TcpListener::bind(address).await;
@@ -96,13 +102,13 @@ impl Simulator {
         Ok(Self { address, shared, server })
     }
 
-    /// The base URL to send requests to.
+    /// The base URL for requests.
     #[must_use]
     pub fn base_url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// What it has done so far.
+    /// The counts so far.
     #[must_use]
     pub fn counts(&self) -> Counts {
         let counts = &self.shared.counts;
@@ -175,7 +181,7 @@ async fn account_list(
     let RobotAccountListRequest { robot_id, mark_id, need_tag_info, .. } = request;
     let delivery = tokio::spawn(deliver(Arc::clone(&shared), robot_id, mark_id, need_tag_info));
     if schedule.callbacks_first {
-        // Every callback was taken or given up before the request is answered.
+        // Every callback is accepted or given up before the request is answered.
         let _ = delivery.await;
     }
     let data = json!({"serial_no": format!("simulated-{number}")});
@@ -187,7 +193,7 @@ async fn account_list(
         .into_response()
 }
 
-/// Takes one use from the token in the header; false where it has none left.
+/// Uses up one request of the header's token; returns false if it has none left.
 fn use_token(shared: &Shared, headers: &HeaderMap) -> bool {
     let Some(token) = headers.get("token").and_then(|it| it.to_str().ok()) else {
         return false;

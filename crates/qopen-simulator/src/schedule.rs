@@ -1,10 +1,10 @@
-//! Faults as data: a schedule says what goes wrong, and replays the same way.
+//! Faults as data: a schedule describes what goes wrong, and replays the same way.
 
 use serde::{Deserialize, Serialize};
 
 use crate::chance::{Chance, Dice};
 
-/// The report of an error by callback.
+/// An error report by callback.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(clippy::exhaustive_structs, reason = "callers make it")]
 pub struct ErrorFault {
@@ -28,8 +28,8 @@ pub struct Refusal {
     pub message: String,
 }
 
-/// An odd form of a page (protocol sections 3 and 4), which a reader takes for what it stands for or keeps
-/// byte for byte.
+/// An odd form of a page (protocol sections 3 and 4). A reader understands it, or keeps it byte for
+/// byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -66,7 +66,7 @@ pub enum Odd {
     ListAsObject,
     /// Flags as texts, such as `"True"`.
     FlagTexts,
-    /// `has_more` is left out where it is false.
+    /// No `has_more` on the page on which it would be false.
     NoHasMore,
     /// No event type.
     NoEventType,
@@ -122,7 +122,7 @@ impl Odd {
         Self::MarkInCapitals,
     ];
 
-    /// Whether it leaves every customer's JSON as it is written.
+    /// Whether it keeps every customer's JSON text unchanged.
     #[must_use]
     pub const fn keeps_spelling(self) -> bool {
         matches!(
@@ -140,7 +140,7 @@ impl Odd {
         )
     }
 
-    /// Whether it leaves every customer's data as they are, and the page's end stated.
+    /// Whether it keeps every customer's data, and the statement of the page's end.
     #[must_use]
     pub const fn keeps_contents(self) -> bool {
         self.is_readable()
@@ -154,7 +154,7 @@ impl Odd {
             )
     }
 
-    /// Whether a reader takes it for what it stands for: then the pull is complete, and right.
+    /// Whether a reader understands it: then the pull is complete and correct.
     #[must_use]
     pub const fn is_readable(self) -> bool {
         !matches!(
@@ -170,89 +170,89 @@ impl Odd {
     }
 }
 
-/// What the platform sends, and what goes wrong on the way.
+/// The platform's behaviour and its faults.
 ///
-/// It is plain data with a JSON form in which everything has a default, so that a failing run can
-/// be written down in a line and played again: `qopen simulate --schedule FILE`.
+/// A schedule is plain data. In its JSON form every field has a default, so that a failing run fits
+/// on one line and replays with `qopen simulate --schedule FILE`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[allow(clippy::exhaustive_structs, reason = "callers make it")]
 pub struct Schedule {
-    /// From which everything random follows.
+    /// Seed of everything random.
     pub seed: u64,
     /// Customers of each robot.
     pub accounts: usize,
     /// Customers on a page.
     pub page_size: usize,
-    /// Bytes of description in each customer's profile; 0 leaves it short.
+    /// Bytes of description in each customer's profile; 0 makes it short.
     pub description: usize,
-    /// Callbacks under way at once for one pull.
+    /// Callbacks in flight at once for one pull.
     pub parallel: usize,
-    /// How often a callback is tried until it is answered `success`.
+    /// Attempts of a callback until it is answered `success`.
     pub max_attempts: usize,
-    /// Pages leave in any order.
+    /// Sends the pages in random order.
     pub shuffle: bool,
-    /// The page with `has_more: false` leaves first.
+    /// Sends the page with `has_more: false` first.
     pub last_page_first: bool,
-    /// The chance of a page to be sent once more.
+    /// Chance that a page is sent once more.
     pub duplicates: Chance,
-    /// The chance that an answer of `success` gets lost, so that the callback is sent again.
+    /// Chance that an answer of `success` is lost, so that the callback is sent again.
     pub lost_acks: Chance,
-    /// The last page is never sent.
+    /// Never sends the last page.
     pub lost_last_page: bool,
-    /// Pages that are never sent, by number from 0.
+    /// Pages never sent, by number from 0.
     pub lost_pages: Vec<usize>,
-    /// Each callback waits up to so many milliseconds before it leaves.
+    /// Longest delay of a callback, in milliseconds.
     pub max_delay_ms: u64,
-    /// The page of this number from 0 leaves so many milliseconds after all others.
+    /// A page, by number from 0, that leaves this many milliseconds after all others.
     pub late_page: Option<(usize, u64)>,
-    /// The first page is sent again that often, each time after so many milliseconds.
+    /// Copies of the first page: their number, and the milliseconds before each.
     pub copies: Option<(usize, u64)>,
-    /// A report without a mark is sent again after so many milliseconds, with the same bytes.
+    /// Milliseconds after which a report without a mark is sent again, with the same bytes.
     pub repeated_report_ms: Option<u64>,
-    /// The callbacks leave before the request is answered.
+    /// Sends the callbacks before the answer to the request.
     pub callbacks_first: bool,
-    /// No callback is ever sent.
+    /// Never sends a callback.
     pub silent: bool,
-    /// The platform reports an error by callback.
+    /// Reports an error by callback.
     pub error: Option<ErrorFault>,
-    /// Numbers as strings, strings as numbers, flags as 0 and 1.
+    /// Sends numbers as strings, strings as numbers, flags as 0 and 1.
     pub drift: bool,
-    /// `null` for what is empty.
+    /// Sends `null` for empty values.
     pub nulls: bool,
-    /// Codes and fields that nobody has heard of.
+    /// Sends undocumented codes and fields.
     pub unknown: bool,
-    /// White space and escapes in the JSON.
+    /// Puts white space and escapes into the JSON.
     pub spaces: bool,
-    /// Customers that stand on two pages with different contents.
+    /// Customers on two pages, with different contents.
     pub conflicts: usize,
-    /// Customers whose name cannot be read.
+    /// Customers whose name is unreadable.
     pub broken_accounts: usize,
-    /// The page of this number from 0 has an `account_list` that is no list.
+    /// A page, by number from 0, whose `account_list` is not a list.
     pub broken_page: Option<usize>,
-    /// Pages of odd forms, each with its number from 0.
+    /// Pages in odd forms, by number from 0.
     pub odd_pages: Vec<(usize, Odd)>,
-    /// Every page in that form.
+    /// The form of every page.
     pub odd: Option<Odd>,
-    /// Events of other kinds, in between.
+    /// Other events, between the pages.
     pub foreign_events: usize,
-    /// Events of other kinds that are damaged, in between.
+    /// Damaged other events, between the pages.
     pub damaged_events: usize,
-    /// Pages under marks that were never requested, in between.
+    /// Pages under marks that were never requested, between the pages.
     pub foreign_marks: usize,
-    /// Callbacks with a wrong signature, in between.
+    /// Callbacks with a wrong signature, between the pages.
     pub forged: usize,
-    /// Timestamps from long ago.
+    /// Sends timestamps from long ago.
     pub stale_timestamps: bool,
-    /// Each access token is good for so many requests.
+    /// Requests for which each access token is valid.
     pub token_uses: Option<usize>,
-    /// The app's credentials are refused.
+    /// Refuses the app's credentials.
     pub refuse_credentials: bool,
-    /// The request is refused.
+    /// Refuses the request.
     pub refusal: Option<Refusal>,
-    /// The first so many requests are answered 503.
+    /// Requests answered 503 before the first success.
     pub unavailable: usize,
-    /// The answer to the request has no code.
+    /// Answers the request without a code.
     pub answer_without_code: bool,
 }
 
@@ -302,8 +302,8 @@ impl Default for Schedule {
 }
 
 impl Schedule {
-    /// Everything that can go wrong without costing a customer, mixed by the seed: a pull must end
-    /// complete, and right, whatever it is.
+    /// Mixes, by the seed, every fault that must not cost a customer. A pull must end complete and
+    /// correct under all of them.
     #[must_use]
     pub fn survivable(seed: u64) -> Self {
         let mut dice = Dice::new(seed, "schedule");

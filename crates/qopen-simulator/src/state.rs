@@ -10,19 +10,19 @@ use qopen_types::Secret;
 
 use crate::schedule::Schedule;
 
-/// What a simulator needs to know.
+/// Settings of a simulator.
 #[derive(Clone, Debug)]
 #[allow(clippy::exhaustive_structs, reason = "callers make it")]
 pub struct SimulatorConfig {
-    /// Where it listens; port 0 takes a free one.
+    /// Address to listen on; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// Where its callbacks go.
+    /// URL of the receiver.
     pub callback_url: String,
     /// The app's secret.
     pub app_secret: Secret,
     /// The app's key and callback keys.
     pub ring: Keyring,
-    /// What it sends, and what goes wrong.
+    /// The platform's behaviour and its faults.
     pub schedule: Schedule,
 }
 
@@ -41,6 +41,6 @@ pub(crate) struct Shared {
     pub(crate) ring: Keyring,
     pub(crate) client: reqwest::Client,
     pub(crate) counts: AtomicCounts,
-    /// Tokens that are good, and for how many more requests.
+    /// Valid tokens, each with its remaining requests.
     pub(crate) tokens: Mutex<BTreeMap<String, usize>>,
 }

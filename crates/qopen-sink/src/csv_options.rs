@@ -1,4 +1,4 @@
-//! Options of CSV: what a spreadsheet needs so that people can read a list.
+//! Options of CSV for spreadsheets.
 
 use std::borrow::Cow;
 
@@ -87,7 +87,7 @@ impl CsvOptions {
 
 const MARK: char = '\'';
 
-/// The text with the mark, where it needs one. A text that begins with the mark gets another, so that
+/// The text with the mark, if it needs one. A text that begins with the mark gets another, so that
 /// stripping exactly one is the inverse.
 pub(crate) fn marked(text: &str) -> Cow<'_, str> {
     if text.starts_with(MARK) || is_formula(text) || is_reinterpreted(text) {

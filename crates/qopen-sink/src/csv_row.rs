@@ -1,147 +1,132 @@
 //! The columns of CSV: names, labels and cells.
 
-use qopen_types::{AccountType, AddWay, AttributeField, Gender, Json, TagInfo};
+use qopen_types::{Account, Cell, Column, Extra, Rows};
 
 use crate::Record;
 use crate::csv_options::{CsvOptions, Labels};
 
-/// A column's field name and labels.
-struct Column {
+/// A column that is not an account's, with its labels.
+struct Own {
     name: &'static str,
     zh: &'static str,
     en: &'static str,
 }
 
-const fn column(name: &'static str, zh: &'static str, en: &'static str) -> Column {
-    Column { name, zh, en }
-}
+/// The column before those of the account.
+const ROBOT: Own = Own { name: "robot_id", zh: "机器人ID", en: "Robot ID" };
 
-const COLUMNS: [Column; 22] = [
-    column("robot_id", "机器人ID", "Robot ID"),
-    column("account_id", "客户ID", "Customer ID"),
-    column("account_type", "客户类型", "Account type"),
-    column("deleted_by_contact", "客户已删除机器人", "Removed by the customer"),
-    column("deleted_by_staff", "机器人已删除客户", "Removed by the robot"),
-    column("name", "昵称", "Name"),
-    column("gender", "性别", "Gender"),
-    column("avatar", "头像", "Picture"),
-    column("alias", "备注名", "Alias"),
-    column("phone", "手机号", "Phone"),
-    column("add_at", "添加时间（Unix 秒）", "Added at (Unix seconds)"),
-    column("add_way", "添加方式", "Added by"),
-    column("union_id", "UnionID", "Union ID"),
-    column("external_user_id", "外部联系人ID", "External user ID"),
-    column("state_code", "渠道参数 state", "State"),
-    column("channel_name", "渠道名称", "Channel"),
-    column("desc", "描述", "Description"),
-    column("tags", "标签", "Tags"),
-    column("user_attr_sys_fields", "系统属性", "System attributes"),
-    column("user_attr_fields", "自定义属性", "Custom attributes"),
-    column("extra", "其他字段（JSON）", "Other fields (JSON)"),
-    column("_unread", "无法读取的字段（JSON）", "Unreadable fields (JSON)"),
+/// The columns behind those of the account.
+const REST: [Own; 2] = [
+    Own { name: "extra", zh: "其他字段（JSON）", en: "Other fields (JSON)" },
+    Own { name: "_unread", zh: "无法读取的字段（JSON）", en: "Unreadable fields (JSON)" },
 ];
 
 /// The columns of [`Format::Csv`](crate::Format::Csv), in order.
 ///
 /// Codes are numbers, times are seconds since the Unix epoch, flags are `true` and `false`. Tags
 /// are written `group:tag|group:tag`, attributes `name=value|name=value`, with a backslash before
-/// any of `\`, `|`, `:` and `=` that belongs to a text. `extra` is empty, or a JSON object of the
+/// any of `\`, `|`, `:` and `=` that belongs to a text. Any other list is JSON, and empty if it has no
+/// elements. `extra` is empty, or a JSON object of the
 /// unknown fields: those of the account under their names, those of its profile under `profile`.
 /// Unknown fields inside attributes and tags are in JSONL only. `_unread` is empty, or a JSON object of
 /// the fields that could not be read, by their paths. NUL in a text becomes U+FFFD.
-pub const CSV_COLUMNS: [&str; 22] = names();
+pub const CSV_COLUMNS: [&str; COUNT] = names();
 
-const fn names() -> [&'static str; 22] {
-    let mut names = [""; 22];
+const COUNT: usize = Account::COLUMNS.len() + 1 + REST.len();
+
+const fn names() -> [&'static str; COUNT] {
+    let mut names = [ROBOT.name; COUNT];
     let mut n = 0;
-    while n < names.len() {
-        names[n] = COLUMNS[n].name;
+    while n < Account::COLUMNS.len() {
+        names[n + 1] = Account::COLUMNS[n].name;
         n += 1;
+    }
+    let mut rest = 0;
+    while rest < REST.len() {
+        names[n + 1 + rest] = REST[rest].name;
+        rest += 1;
     }
     names
 }
 
-pub(crate) fn header(options: CsvOptions) -> [&'static str; 22] {
-    match options.labels {
-        None => CSV_COLUMNS,
-        Some(Labels::Zh) => COLUMNS.map(|it| it.zh),
-        Some(Labels::En) => COLUMNS.map(|it| it.en),
+/// The header of lists with these columns of an account.
+pub(crate) fn header(columns: &[Column], options: CsvOptions) -> Vec<&'static str> {
+    let own = |it: &Own| match options.labels {
+        None => it.name,
+        Some(Labels::Zh) => it.zh,
+        Some(Labels::En) => it.en,
+    };
+    let label = |it: &Column| match options.labels {
+        None => it.name,
+        Some(Labels::Zh) => it.label_zh,
+        Some(Labels::En) => it.label_en,
+    };
+    let columns = columns.iter().map(label);
+    std::iter::once(own(&ROBOT)).chain(columns).chain(REST.iter().map(own)).collect()
+}
+
+/// The row of a record in a list with these columns of an account.
+pub(crate) fn row(columns: &[Column], record: &Record<'_>, options: CsvOptions) -> Vec<String> {
+    let mut row = Vec::with_capacity(columns.len() + 1 + REST.len());
+    row.push(options.cell(record.robot_id().as_str().to_owned()));
+    row.extend(columns.iter().map(|it| cell(it.cell, record.account(), options)));
+    row.push(extra(record));
+    row.push(unread(record));
+    row
+}
+
+fn cell(cell: Cell, account: &Account, options: CsvOptions) -> String {
+    match cell {
+        Cell::Text(read) => options.cell(read(account).to_owned()),
+        Cell::Integer(read) | Cell::UnixSeconds(read) => read(account).to_string(),
+        Cell::Flag(read) => match (options.labels, read(account)) {
+            (None, flag) => flag.to_string(),
+            (Some(Labels::Zh), true) => "是".to_owned(),
+            (Some(Labels::Zh), false) => "否".to_owned(),
+            (Some(Labels::En), true) => "yes".to_owned(),
+            (Some(Labels::En), false) => "no".to_owned(),
+        },
+        Cell::Code(read) => {
+            let code = read(account);
+            let label = match options.labels {
+                None => None,
+                Some(Labels::Zh) => code.label_zh,
+                Some(Labels::En) => code.label_en,
+            };
+            // An unknown code has no label.
+            label.map_or_else(|| code.code.to_string(), str::to_owned)
+        }
+        Cell::Rows(between, read) => options.cell(joined(&read(account), between)),
+        Cell::Json(read) => match read(account) {
+            empty if empty == "[]" => String::new(),
+            json => json,
+        },
     }
 }
 
-pub(crate) fn row(record: &Record<'_>, options: CsvOptions) -> [String; 22] {
-    let (account, profile) = (record.account(), &record.account().profile);
-    let text = |text: &str| options.cell(text.to_owned());
-    let flag = |flag: bool| match (options.labels, flag) {
-        (None, flag) => flag.to_string(),
-        (Some(Labels::Zh), true) => "是".to_owned(),
-        (Some(Labels::Zh), false) => "否".to_owned(),
-        (Some(Labels::En), true) => "yes".to_owned(),
-        (Some(Labels::En), false) => "no".to_owned(),
-    };
-    // An unknown code has no label.
-    let code = |known: bool, code: i64, zh: &str, en: &str| match options.labels {
-        Some(Labels::Zh) if known => zh.to_owned(),
-        Some(Labels::En) if known => en.to_owned(),
-        _ => code.to_string(),
-    };
-    let (kind, gender, way) = (account.account_type, profile.gender, profile.add_way);
-    let is_known = (
-        AccountType::KNOWN.contains(&kind),
-        Gender::KNOWN.contains(&gender),
-        AddWay::KNOWN.contains(&way),
-    );
-    let tags =
-        joined(&account.tag_info_list, ':', |TagInfo { parent_tag_name, tag_name, .. }| {
-            (parent_tag_name, tag_name)
-        });
-    [
-        text(record.robot_id().as_str()),
-        text(account.account_id.as_str()),
-        code(is_known.0, kind.code(), kind.label_zh(), kind.label_en()),
-        flag(account.deleted_by_contact),
-        flag(account.deleted_by_staff),
-        text(&profile.name),
-        code(is_known.1, gender.code(), gender.label_zh(), gender.label_en()),
-        text(&profile.avatar),
-        text(&profile.alias),
-        text(&profile.phone),
-        profile.add_at.to_string(),
-        code(is_known.2, way.code(), way.label_zh(), way.label_en()),
-        text(&profile.union_id),
-        text(&profile.external_user_id),
-        text(&profile.state_code),
-        text(&profile.channel_name),
-        text(&profile.desc),
-        options.cell(tags),
-        options.cell(attributes(&account.user_attr_sys_field_list)),
-        options.cell(attributes(&account.user_attr_field_list)),
-        extra(record),
-        unread(record),
-    ]
+fn joined(rows: &Rows<'_>, between: char) -> String {
+    let mut out = String::new();
+    for (n, texts) in rows.iter().enumerate() {
+        if n > 0 {
+            out.push('|');
+        }
+        for (n, text) in texts.iter().enumerate() {
+            if n > 0 {
+                out.push(between);
+            }
+            escape(text, &mut out);
+        }
+    }
+    out
 }
 
-fn attributes(list: &[AttributeField]) -> String {
-    joined(list, '=', |AttributeField { field_name, field_value, .. }| (field_name, field_value))
-}
-
-fn joined<T>(list: &[T], between: char, pair: impl Fn(&T) -> (&String, &String)) -> String {
-    let pairs = list.iter().map(|it| {
-        let (left, right) = pair(it);
-        format!("{}{between}{}", escaped(left), escaped(right))
-    });
-    pairs.collect::<Vec<_>>().join("|")
-}
-
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
+fn escape(text: &str, out: &mut String) {
     for c in text.chars() {
         if matches!(c, '\\' | '|' | ':' | '=') {
             out.push('\\');
         }
         out.push(c);
     }
-    out
 }
 
 fn unread(record: &Record<'_>) -> String {
@@ -154,19 +139,18 @@ fn unread(record: &Record<'_>) -> String {
     }
 }
 
+/// The unknown fields of the account, and those of its objects under their names.
 fn extra(record: &Record<'_>) -> String {
-    let (account, profile) = (&record.account().extra, &record.account().profile.extra);
-    if account.is_empty() && profile.is_empty() {
-        return String::new();
-    }
-    let object = |fields: &mut dyn Iterator<Item = (&str, &str)>| {
-        let fields: Vec<_> =
-            fields.map(|(name, value)| format!("{}:{value}", quoted(name))).collect();
-        format!("{{{}}}", fields.join(","))
+    let members = |extra: &Extra| -> Vec<String> {
+        extra.iter().map(|(name, value)| format!("{}:{}", quoted(name), value.as_str())).collect()
     };
-    let inner = object(&mut profile.iter().map(|(name, value)| (name, Json::as_str(value))));
-    let profile = (!profile.is_empty()).then_some(("profile", inner.as_str()));
-    object(&mut account.iter().map(|(name, value)| (name, Json::as_str(value))).chain(profile))
+    let object = |members: Vec<String>| format!("{{{}}}", members.join(","));
+    let account = record.account();
+    let mut all = members(&account.extra);
+    for (name, extra) in account.extras().filter(|(_, extra)| !extra.is_empty()) {
+        all.push(format!("{}:{}", quoted(name), object(members(extra))));
+    }
+    if all.is_empty() { String::new() } else { object(all) }
 }
 
 /// A JSON string.
@@ -176,18 +160,4 @@ pub(crate) fn quoted(name: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::csv_options::marked;
-
-    #[test]
-    fn every_column_has_a_label_of_its_own_in_each_language() {
-        for of in [|it: &Column| it.name, |it: &Column| it.zh, |it: &Column| it.en] {
-            let mut labels: Vec<_> = COLUMNS.iter().map(of).collect();
-            assert!(labels.iter().all(|it| !it.is_empty() && marked(it) == *it), "{labels:?}");
-            labels.sort_unstable();
-            labels.dedup();
-            assert_eq!(labels.len(), COLUMNS.len());
-        }
-    }
-}
+mod tests;

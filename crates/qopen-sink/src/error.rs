@@ -1,4 +1,4 @@
-//! What a sink could not do.
+//! Errors of sinks.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,24 +15,24 @@ pub enum SinkError {
         /// The folder.
         folder: PathBuf,
     },
-    /// Something that is no regular file is in the file's place.
+    /// The file's place has something other than a regular file.
     #[error("{} is not a regular file and will not be replaced", shown_path(path))]
     NotAFile {
-        /// What is there.
+        /// The path.
         path: PathBuf,
     },
     /// The file system did not do it.
     #[error("{action} {} failed", shown_path(path))]
     Io {
-        /// What was tried.
+        /// The action that failed.
         action: &'static str,
-        /// On what.
+        /// Its path.
         path: PathBuf,
-        /// What the file system said.
+        /// The file system's error.
         #[source]
         source: io::Error,
     },
-    /// The database did not do it.
+    /// The database failed.
     #[error("the database could not be written")]
     Database(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The name leaves no room for the suffixes of the files beside the list.
@@ -43,7 +43,7 @@ pub enum SinkError {
     NameTooLong {
         /// The list's path.
         path: PathBuf,
-        /// What would be put behind it.
+        /// The suffix that does not fit.
         suffix: &'static str,
     },
     /// Lists cannot be written to the database.
@@ -52,18 +52,18 @@ pub enum SinkError {
         /// The reason, and what to do.
         why: &'static str,
     },
-    /// A step did not end in time. Where it was the last one, the list may be in its place all the same.
+    /// A step exceeded its time. If it was the last one, the list may be in its place all the same.
     #[error("{step} took longer than {} seconds", limit.as_secs())]
     TimedOut {
-        /// What was done.
+        /// The step.
         step: &'static str,
-        /// How long it may take.
+        /// Its longest time.
         limit: std::time::Duration,
     },
     /// The place already holds a later list.
     #[error("superseded: the place already holds a later list")]
     Superseded,
-    /// A companion refused the commit: another worker publishes the list.
+    /// The claim of a note no longer counts: another worker publishes the list.
     #[error("the list is not to be published from here any more")]
     Declined,
     /// A record could not be written as JSON or CSV.

@@ -1,6 +1,5 @@
 //! A list in a file, replaced in one step.
 
-use std::any::Any;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
@@ -10,15 +9,14 @@ use tempfile::NamedTempFile;
 
 use crate::format::Encoder;
 use crate::{
-    Committed, Companions, CsvOptions, Format, ListKind, ListWriter, Quarantine, Record, Sink,
-    SinkError, file_name, temporary,
+    Committed, CsvOptions, Format, ListKind, ListWriter, Quarantine, Record, Sink, SinkError,
+    file_name, temporary,
 };
 
 /// A file that holds a list, with mode 0600.
 ///
-/// A complete list takes the file's place by a rename, after it is on the disk; a partial one goes
-/// to the same name with `.partial` behind it. A symbolic link is followed, so that what it points
-/// to is replaced and not the link.
+/// A complete list replaces the file by a rename, after it is on the disk. A partial one goes to
+/// the same name with `.partial` behind it. A symbolic link is followed: its target is replaced.
 #[derive(Clone, Debug)]
 pub struct FileSink {
     path: PathBuf,
@@ -66,12 +64,12 @@ impl FileSink {
         with_suffix(&self.path, QUARANTINE)
     }
 
-    /// Writes what could not be read to [`quarantine_path`](Self::quarantine_path), one line each,
-    /// in one step and with mode 0600. With no lines, a file that is there is removed. True when
-    /// there is a file afterwards.
+    /// Writes unreadable items to [`quarantine_path`](Self::quarantine_path), one line each, in one
+    /// step and with mode 0600. With no lines, removes the file. Returns whether there is a file
+    /// afterwards.
     ///
     /// # Errors
-    /// [`SinkError`], when the file system does not do it.
+    /// [`SinkError`], if the file system fails.
     pub fn write_quarantine(&self, quarantine: Quarantine) -> Result<bool, SinkError> {
         Staged::new(self.quarantine_path(), quarantine)?.commit()
     }
@@ -91,10 +89,11 @@ impl FileSink {
         Ok(())
     }
 
-    /// Begins a list that is encoded already. Dropping it without committing leaves the file as it is.
+    /// Starts a list that is encoded already. Dropping it without committing leaves the file
+    /// unchanged.
     ///
     /// # Errors
-    /// [`SinkError`], when the folder cannot be written.
+    /// [`SinkError`], if the folder cannot be written.
     pub fn begin_encoded(&self) -> Result<EncodedFile, SinkError> {
         let target = self.target()?;
         let file = temporary::beside(folder(&target))?;
@@ -117,7 +116,7 @@ impl FileSink {
         match fs::metadata(&self.path) {
             Ok(found) if !found.is_file() => Err(SinkError::NotAFile { path: self.path.clone() }),
             Ok(_) => fs::canonicalize(&self.path).map_err(SinkError::io("resolving", &self.path)),
-            // A link to nothing yet points to where the list is to be.
+            // A dangling link points to the list's future place.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Ok(match fs::read_link(&self.path) {
                     Ok(target) => folder(&self.path).join(target),
@@ -171,7 +170,7 @@ fn place(file: NamedTempFile, target: &Path) -> Result<(), SinkError> {
     File::open(folder).and_then(|it| it.sync_all()).map_err(SinkError::io("syncing", folder))
 }
 
-/// What could not be read, ready to be put in its place.
+/// Unreadable items, ready to be put in their place.
 pub(crate) struct Staged {
     path: PathBuf,
     file: Option<NamedTempFile>,
@@ -192,7 +191,7 @@ impl Staged {
         Ok(Self { path, file: Some(file) })
     }
 
-    /// Whether there is anything.
+    /// Whether there are any.
     pub(crate) fn is_some(&self) -> bool {
         self.file.is_some()
     }
@@ -201,8 +200,8 @@ impl Staged {
         self.file.as_ref().map(|_| self.path.display().to_string())
     }
 
-    /// Puts it in its place; where there is nothing, nothing is there afterwards. True where there is
-    /// something.
+    /// Puts the items in their place, or removes an earlier file if there are none. Returns whether
+    /// there are any.
     pub(crate) fn commit(self) -> Result<bool, SinkError> {
         match self.file {
             Some(file) => {
@@ -268,7 +267,7 @@ impl Sink for FileSink {
     }
 
     /// The folder is locked, for those who look for that lock.
-    fn hold(&self) -> Result<Box<dyn Any + Send>, SinkError> {
+    fn hold(&self) -> Result<Box<dyn Send>, SinkError> {
         let target = self.target()?;
         Ok(Box::new(temporary::hold(folder(&target))?))
     }
@@ -310,7 +309,7 @@ struct FileWriter {
     target: PathBuf,
     /// A partial list that a complete one makes worthless.
     superseded: Option<PathBuf>,
-    /// Where what could not be read goes, and that.
+    /// The place of unreadable items, and the items.
     beside: PathBuf,
     set_aside: Option<Staged>,
 }
@@ -344,11 +343,7 @@ impl ListWriter for FileWriter {
         Ok(None)
     }
 
-    fn commit(self: Box<Self>) -> Result<String, SinkError> {
-        Ok(self.commit_with(&|_| Vec::new())?.location)
-    }
-
-    fn commit_with(mut self: Box<Self>, _: &Companions<'_>) -> Result<Committed, SinkError> {
+    fn commit(mut self: Box<Self>) -> Result<Committed, SinkError> {
         self.settle()?;
         let settled_before = self.settled_before();
         let Self { settled, kind, target, superseded, set_aside, .. } = *self;
@@ -371,7 +366,7 @@ impl ListWriter for FileWriter {
         if let Some(nothing) = nothing.filter(|_| kind == ListKind::Complete) {
             nothing.commit()?;
         }
-        Ok(Committed::new(target.display().to_string(), false).set_aside(beside))
+        Ok(Committed::new(target.display().to_string()).set_aside(beside))
     }
 }
 

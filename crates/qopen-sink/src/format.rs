@@ -21,7 +21,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// What a file of this format ends in, without the point.
+    /// The ending of a file of this format, without the point.
     #[must_use]
     pub const fn ending(self) -> &'static str {
         match self {
@@ -51,7 +51,7 @@ impl<W: Write> Encoder<W> {
                 }
                 let mut writer = csv::Writer::from_writer(out);
                 writer
-                    .write_record(header(options))
+                    .write_record(header(Account::COLUMNS, options))
                     .map_err(|error| SinkError::Encode(error.into()))?;
                 Self::Csv(Box::new(writer), options)
             }
@@ -66,7 +66,7 @@ impl<W: Write> Encoder<W> {
                 out.write_all(b"\n").map_err(|error| SinkError::Encode(error.into()))
             }
             Self::Csv(writer, options) => writer
-                .write_record(row(record, *options))
+                .write_record(row(Account::COLUMNS, record, *options))
                 .map_err(|error| SinkError::Encode(error.into())),
         }
     }
@@ -75,7 +75,7 @@ impl<W: Write> Encoder<W> {
     pub(crate) fn write_json(&mut self, robot: &RobotId, account: &str) -> Result<bool, SinkError> {
         let Self::Jsonl(out, scratch) = self else { return Ok(false) };
         scratch.clear();
-        if !Account::normalize_json(account, scratch) {
+        if !Account::write_canonical_json(account, scratch) {
             return Ok(false);
         }
         let encode = |error: Box<dyn std::error::Error + Send + Sync>| SinkError::Encode(error);

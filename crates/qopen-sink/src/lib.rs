@@ -7,8 +7,7 @@ mod error;
 mod file;
 mod format;
 mod name;
-#[cfg(feature = "postgres")]
-mod postgres;
+mod note;
 mod quarantine;
 mod record;
 mod sort;
@@ -21,14 +20,12 @@ pub use error::SinkError;
 pub use file::{EncodedFile, FileSink};
 pub use format::Format;
 pub use name::{file_name, may_hold_password, shown_path};
-#[cfg(feature = "postgres")]
-pub use postgres::PostgresSink;
+pub use note::ClaimedNote;
 pub use quarantine::Quarantine;
 pub use record::Record;
 pub use sort::{Pair, Sorter};
 pub use stream::StreamSink;
 
-use std::any::Any;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -38,29 +35,29 @@ use qopen_types::{MarkId, RobotId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ListKind {
-    /// It is: it may take the place of the last one.
+    /// The list is complete: it may replace the last one.
     Complete,
-    /// It is what there was when the pull ended early: it stands beside the last complete one.
+    /// What had arrived when the pull ended early: it is put beside the last complete list.
     Partial,
 }
 
 /// A place that lists can be published to.
 ///
-/// A list is written whole and then committed; until then, and after a failure, whoever reads the
-/// place sees the list that was there before (invariant I5). All methods block.
+/// A list is written whole and then committed. Until then, and after a failure, readers of the
+/// place see the earlier list (invariant I5). All methods block.
 pub trait Sink: Send + Sync {
-    /// Whether a list could be written at all, found out without leaving a trace: so that a pull
-    /// fails before its request is sent, not after its pages have come.
+    /// Checks whether a list could be written, without leaving a trace: a pull then fails before
+    /// its request is sent, not after its pages have come.
     ///
     /// # Errors
-    /// [`SinkError`], saying what stands in the way.
+    /// [`SinkError`], with the obstacle.
     fn check(&self) -> Result<(), SinkError>;
 
-    /// The next sequence number of the place's order of lists, if it keeps one. Taken when a pull starts.
-    /// The list with the greater number is the later one.
+    /// The next sequence number of the place's order of lists, if it keeps one. The engine takes it
+    /// when a pull starts. The list with the greater number is the later one.
     ///
     /// # Errors
-    /// [`SinkError`], when the place does not answer.
+    /// [`SinkError`], if the place does not answer.
     fn next_order(&self) -> Result<Option<u64>, SinkError> {
         Ok(None)
     }
@@ -87,12 +84,12 @@ pub trait Sink: Send + Sync {
         false
     }
 
-    /// Locks the place against other processes between the check for a later list and the commit. Does
-    /// nothing where a transaction covers both.
+    /// Locks the place against other processes between the check for a later list and the commit, until the
+    /// returned guard is dropped. Does nothing where a transaction covers both.
     ///
     /// # Errors
     /// [`SinkError`], when another process holds it for too long.
-    fn hold(&self) -> Result<Box<dyn Any + Send>, SinkError> {
+    fn hold(&self) -> Result<Box<dyn Send>, SinkError> {
         Ok(Box::new(()))
     }
 
@@ -118,15 +115,15 @@ pub trait Sink: Send + Sync {
     fn begin(&self, kind: ListKind) -> Result<Box<dyn ListWriter>, SinkError>;
 }
 
-/// Of whom a list is.
+/// Identifies a list: robot, mark and revision.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ListInfo<'a> {
-    /// The robot whose customers they are.
+    /// The robot of the customers.
     pub robot_id: &'a RobotId,
     /// The mark of the pull that they came by.
     pub mark_id: &'a MarkId,
-    /// Which revision of that pull's list it is.
+    /// The revision of the pull's list.
     pub revision: u32,
     /// The pull's sequence number ([`Sink::next_order`]). A list without one counts as the latest at its
     /// commit.
@@ -148,36 +145,30 @@ impl<'a> ListInfo<'a> {
     }
 }
 
-/// What was committed.
+/// The result of a commit: a list in its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Committed {
-    /// Where, for messages.
+    /// The list's location, for messages.
     pub location: String,
-    /// Whether the companions were committed with it: all of them, and there were some.
-    pub together: bool,
-    /// Where is what was set aside with it, for messages; `None` where nothing was.
+    /// The location of what was set aside with it, for messages; `None` if nothing was.
     pub set_aside: Option<String>,
 }
 
 impl Committed {
-    /// Something committed there, together with its companions or not.
+    /// A list at that location.
     #[must_use]
-    pub fn new(location: String, together: bool) -> Self {
-        Self { location, together, set_aside: None }
+    pub fn new(location: impl Into<String>) -> Self {
+        Self { location: location.into(), set_aside: None }
     }
 
-    /// With something set aside there.
+    /// The same, with something set aside there.
     #[must_use]
     pub fn set_aside(mut self, location: Option<String>) -> Self {
         self.set_aside = location;
         self
     }
 }
-
-/// Gives, for where a list is being put, what is to be done in the same transaction: values that a
-/// writer knows by their type, or does not.
-pub type Companions<'a> = dyn Fn(&str) -> Vec<Box<dyn Any + Send>> + 'a;
 
 /// Called after each step of a publication, to show progress.
 pub type Moved = Arc<dyn Fn() + Send + Sync>;
@@ -204,9 +195,9 @@ pub trait ListWriter: Send {
     /// [`SinkError`]; the list can no longer be committed then.
     fn write(&mut self, record: &Record<'_>) -> Result<(), SinkError>;
 
-    /// Writes a record straight from its account's JSON, where this writer can do so and gets the same
-    /// result. False where nothing was written: then the account is to be read, and given to
-    /// [`write`](Self::write), as it always may be.
+    /// Writes a record from its account's JSON without reading the account, if this writer gets the
+    /// same result that way. Returns false if it wrote nothing: then read the account, and give it
+    /// to [`write`](Self::write).
     ///
     /// # Errors
     /// [`SinkError`]; the list can no longer be committed then.
@@ -215,14 +206,22 @@ pub trait ListWriter: Send {
         Ok(false)
     }
 
-    /// What could not be read, which is put in its place by the same commit, and takes the place of
-    /// what was set aside before, also where it is nothing. Given back by a writer that has no place
-    /// for it.
+    /// Sets unreadable items aside, to be put in their place by the same commit. They replace the
+    /// earlier ones, even if there are none. A writer without a place for them returns them.
     ///
     /// # Errors
     /// [`SinkError`]; the list can no longer be committed then.
     fn set_aside(&mut self, quarantine: Quarantine) -> Result<Option<Quarantine>, SinkError> {
         Ok(Some(quarantine))
+    }
+
+    /// Has a note of the journal committed with the list: both happen, or neither does. Returns the note if
+    /// the journal is not kept in this writer's storage; then the journal must make it after the commit.
+    ///
+    /// # Errors
+    /// [`SinkError`]; the list can no longer be committed then.
+    fn add_note(&mut self, note: ClaimedNote) -> Result<Option<ClaimedNote>, SinkError> {
+        Ok(Some(note))
     }
 
     /// Makes the written records durable, so that the commit is short.
@@ -233,22 +232,11 @@ pub trait ListWriter: Send {
         Ok(())
     }
 
-    /// Makes the list durable and puts it in its place. Returns where that is, for messages.
+    /// Makes the list durable and puts it in its place.
     ///
     /// # Errors
-    /// [`SinkError`]. The place holds what it held before, or, where only the last step failed
-    /// (making the replacement durable, removing a partial list), the new list.
-    fn commit(self: Box<Self>) -> Result<String, SinkError>;
-
-    /// As [`commit`](Self::commit), and does what goes with it in the same transaction, where this
-    /// writer has such a thing and they are for the same place.
-    ///
-    /// # Errors
-    /// As [`commit`](Self::commit); [`SinkError::Superseded`], when the place holds a later list;
-    /// [`SinkError::Declined`], when a companion says that the list is not to be published any more.
-    /// Nothing was changed then.
-    fn commit_with(self: Box<Self>, companions: &Companions<'_>) -> Result<Committed, SinkError> {
-        let _ = companions;
-        Ok(Committed::new(self.commit()?, false))
-    }
+    /// [`SinkError`]. [`SinkError::Superseded`], if the place holds a later list; [`SinkError::Declined`], if
+    /// a claim of a [note](Self::add_note) no longer counts. The place holds what it held before, or, where
+    /// only the last step failed (making the replacement durable, removing a partial list), the new list.
+    fn commit(self: Box<Self>) -> Result<Committed, SinkError>;
 }

@@ -6,12 +6,12 @@ use std::path::Path;
 
 use percent_encoding::percent_decode_str;
 
-/// The name of a file that is about something with that identifier, without an ending.
+/// The name of the file for an identifier, without an ending.
 ///
-/// ASCII letters, digits, `_` and `-` stand for themselves. Every other byte of the UTF-8 is `%` and two
-/// hexadecimal digits in capitals: `shop/1` is `shop%2F1`. So different identifiers have different names;
-/// no name leaves its folder, is hidden, or has an ending; and what is put behind a name, such as
-/// `.jsonl`, is never part of another one.
+/// ASCII letters, digits, `_` and `-` are kept. Every other byte of the UTF-8 becomes `%` and two
+/// hexadecimal digits in capitals: `shop/1` becomes `shop%2F1`. So different identifiers have
+/// different names. No name leaves its folder, is hidden, or has an ending, and a suffix such as
+/// `.jsonl` is never part of another name.
 #[must_use]
 pub fn file_name(id: &str) -> String {
     let mut name = String::with_capacity(id.len());

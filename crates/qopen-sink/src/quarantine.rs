@@ -10,7 +10,7 @@ use crate::SinkError;
 /// Bytes that are held in memory before a file is used: 1 MiB.
 const MEMORY: usize = 1 << 20;
 
-/// What messages call the file: it has no name.
+/// The name of the unnamed file, for messages.
 const FILE: &str = "a temporary quarantine file";
 
 /// Lines set aside, in order. `Debug` prints only how many.
@@ -26,7 +26,7 @@ impl Default for Quarantine {
 }
 
 impl Quarantine {
-    /// One whose file is in that folder; without one it is in the system's for temporary files.
+    /// A quarantine whose file is in this folder, or in the system's folder for temporary files.
     #[must_use]
     pub fn in_folder(folder: Option<&Path>) -> Self {
         let file = folder.map_or_else(

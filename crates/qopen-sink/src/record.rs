@@ -1,4 +1,4 @@
-//! A customer as it is written: the robot, and then the account in the protocol's own names.
+//! A record of a list: the robot, and the account under the protocol's own names.
 
 use std::fmt;
 
@@ -41,14 +41,7 @@ impl Serialize for Record<'_> {
         let it = self.account;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("robot_id", self.robot_id)?;
-        map.serialize_entry("account_id", &it.account_id)?;
-        map.serialize_entry("account_type", &it.account_type)?;
-        map.serialize_entry("deleted_by_contact", &it.deleted_by_contact)?;
-        map.serialize_entry("deleted_by_staff", &it.deleted_by_staff)?;
-        map.serialize_entry("profile", &it.profile)?;
-        map.serialize_entry("user_attr_sys_field_list", &it.user_attr_sys_field_list)?;
-        map.serialize_entry("user_attr_field_list", &it.user_attr_field_list)?;
-        map.serialize_entry("tag_info_list", &it.tag_info_list)?;
+        it.write_fields(&mut map)?;
         for (name, value) in it.extra.iter() {
             map.serialize_entry(if name == "robot_id" { "account_robot_id" } else { name }, value)?;
         }

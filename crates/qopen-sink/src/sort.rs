@@ -15,7 +15,7 @@ const MEMORY: usize = 32 << 20;
 /// Runs that are merged at once; more are first merged among themselves.
 const FAN_IN: usize = 64;
 
-/// What messages call the files of the runs: they have no names.
+/// The name of the unnamed files of the runs, for messages.
 const RUN: &str = "a temporary sort file";
 
 /// A record: its key, and the text that goes with it.
@@ -42,7 +42,7 @@ impl Default for Sorter {
 }
 
 impl Sorter {
-    /// One that holds about so many bytes of records in memory.
+    /// A sorter that holds about this many bytes of records in memory.
     #[must_use]
     pub fn with_memory(memory: usize) -> Self {
         Self { folder: None, memory, held: 0, buffer: Vec::new(), runs: Vec::new() }

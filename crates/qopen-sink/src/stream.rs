@@ -11,15 +11,14 @@ use crate::file::Staged;
 use crate::format::Encoder;
 use crate::temporary::unnamed;
 use crate::{
-    Committed, Companions, CsvOptions, Format, ListKind, ListWriter, Quarantine, Record, Sink,
-    SinkError,
+    Committed, CsvOptions, Format, ListKind, ListWriter, Quarantine, Record, Sink, SinkError,
 };
 
 /// A stream that gets a complete list in one piece. The list waits in a temporary file until it is
-/// whole, so that whoever reads the stream never takes the first half for all of it.
+/// whole, so that a reader never mistakes the first half for all of it.
 ///
-/// A partial list is refused: a stream has no place beside it. Give [`FileSink`](crate::FileSink)
-/// that one.
+/// A partial list is refused: a stream has no place beside it. Use [`FileSink`](crate::FileSink)
+/// for that one.
 #[derive(Clone)]
 pub struct StreamSink {
     out: Arc<Mutex<dyn Write + Send>>,
@@ -52,8 +51,7 @@ impl StreamSink {
         self
     }
 
-    /// The same, with what could not be read in that file, where there is anything. It is there before
-    /// the list is.
+    /// Sets the file of unreadable items, which is written if there are any, before the list is.
     #[must_use]
     pub fn quarantine_to(mut self, path: impl Into<PathBuf>) -> Self {
         self.beside = Some(path.into());
@@ -67,7 +65,7 @@ impl StreamSink {
     }
 }
 
-/// What messages call the stream.
+/// The name of the stream, for messages.
 const NAME: &str = "the output stream";
 
 impl Sink for StreamSink {
@@ -118,11 +116,7 @@ impl ListWriter for StreamWriter {
         Ok(None)
     }
 
-    fn commit(self: Box<Self>) -> Result<String, SinkError> {
-        Ok(self.commit_with(&|_| Vec::new())?.location)
-    }
-
-    fn commit_with(self: Box<Self>, _: &Companions<'_>) -> Result<Committed, SinkError> {
+    fn commit(self: Box<Self>) -> Result<Committed, SinkError> {
         let writing = || SinkError::io("writing", Path::new(NAME));
         let spool = self.encoder.finish()?.into_inner();
         let mut spool = spool.map_err(|error| writing()(error.into_error()))?;
@@ -134,6 +128,6 @@ impl ListWriter for StreamWriter {
         }
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         io::copy(&mut spool, &mut *out).and_then(|_| out.flush()).map_err(writing())?;
-        Ok(Committed::new("-".into(), false).set_aside(beside))
+        Ok(Committed::new("-").set_aside(beside))
     }
 }

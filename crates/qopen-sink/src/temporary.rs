@@ -1,4 +1,4 @@
-//! Files that hold customers for a while: of no name, or of one that is found again.
+//! Temporary files with customers: unnamed, or with a name that a later process finds.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -15,7 +15,7 @@ const SUFFIX: &str = ".tmp";
 /// Attempts to create a file that a concurrent sweep does not remove.
 const ATTEMPTS: usize = 16;
 
-/// A file of no name in that folder, or in the system's. It is gone with the process.
+/// An unnamed file in this folder, or in the system's. It ends with the process.
 pub(crate) fn unnamed(folder: Option<&Path>, what: &Path) -> Result<File, SinkError> {
     let made = match folder {
         Some(folder) => tempfile::tempfile_in(folder),
@@ -24,7 +24,7 @@ pub(crate) fn unnamed(folder: Option<&Path>, what: &Path) -> Result<File, SinkEr
     made.map_err(SinkError::io("creating a temporary file for", folder.unwrap_or(what)))
 }
 
-/// A file beside `target`, with mode 0600, that is to take its place. It is locked for as long as it is
+/// A file beside its target, with mode 0600, that will replace it. It is locked while it is
 /// written, so that one that a killed process has left is told from one in use.
 pub(crate) fn beside(folder: &Path) -> Result<NamedTempFile, SinkError> {
     if !folder.is_dir() {
@@ -67,8 +67,8 @@ pub(crate) fn hold(folder: &Path) -> Result<Option<File>, SinkError> {
     }
 }
 
-/// Removes what processes have left in a folder that were killed while they wrote. Gives how many files
-/// that were. What cannot be looked at is left.
+/// Removes the files of processes that were killed while they wrote into a folder. Returns their
+/// number. Unreadable ones stay.
 pub(crate) fn sweep(folder: &Path) -> usize {
     let Ok(entries) = fs::read_dir(folder) else { return 0 };
     let left = entries.filter_map(Result::ok).filter(|entry| {

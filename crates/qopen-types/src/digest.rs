@@ -1,4 +1,4 @@
-//! The 128-bit content digest by which pages and accounts are told apart.
+//! The 128-bit digest that identifies the contents of pages and accounts.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,9 +7,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use xxhash_rust::xxh3::xxh3_128;
 
-/// A 128-bit xxh3 digest of some bytes: a page's opened payload, an account's JSON.
+/// A 128-bit xxh3 digest of bytes: a page's opened payload, an account's JSON.
 ///
-/// It tells contents apart; it is not a defence against someone who makes collisions on purpose.
+/// It identifies contents. It is no defence against deliberate collisions.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest(u128);
 
@@ -33,7 +33,7 @@ impl Digest {
     }
 }
 
-/// A text that is no digest.
+/// The error of a text that is not a digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a digest has 32 hexadecimal digits")]
 pub struct InvalidDigest;

@@ -10,14 +10,14 @@ use crate::reading::Readings;
 use crate::unread::{self, Tolerant};
 use crate::wire;
 
-/// An element that could not be read, whole, with the reason.
+/// An unreadable element, whole, with the reason.
 ///
-/// The reason names the field and what was expected there, never the value that was found.
+/// The reason names the field and the expected kind, never the value.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Unread {
     /// The element as it came.
     pub raw: Json,
-    /// What is wrong with it.
+    /// Why it is unreadable.
     pub reason: String,
 }
 
@@ -44,7 +44,7 @@ impl<T: Tolerant> Entry<T> {
         Self::read_with(raw).0
     }
 
-    /// As [`read`](Self::read), with what had to be read otherwise.
+    /// As [`read`](Self::read), with the tolerated spellings.
     #[must_use]
     pub fn read_with(raw: Json) -> (Self, Readings) {
         match unread::read::<T>(raw.as_str()) {

@@ -6,9 +6,9 @@ use serde::ser::SerializeMap;
 
 use crate::Json;
 
-/// Unknown fields of an object, in the order they came, with their values untouched.
+/// Unknown fields of an object, in the order they came, with their values unchanged.
 ///
-/// Where a name came twice, the last value stands. `Debug` prints only how many there are.
+/// Of a name that came twice, the last value counts. `Debug` prints only the number of fields.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Extra(Vec<(Box<str>, Json)>);
 

@@ -1,4 +1,4 @@
-//! The identifiers of the protocol, each a type of its own, checked once when it is made.
+//! The identifiers of the protocol, each a type of its own, checked when it is made.
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,7 +25,8 @@ pub enum InvalidId {
     /// The text has a line break or another control character.
     #[error("an identifier cannot contain control characters")]
     ControlCharacter,
-    /// The text has a hole: U+FFFD stands for what could not be read, and two of them may be one.
+    /// The text has a hole: U+FFFD replaces unreadable bytes, so two different identifiers may look
+    /// the same.
     #[error("an identifier cannot contain U+FFFD")]
     Hole,
 }
@@ -138,8 +139,8 @@ id! {
 }
 
 impl RobotId {
-    /// Finds the robot in a callback's payload, reading no further than it must: also where what
-    /// comes after it is broken.
+    /// Finds the robot in a callback's payload, reading no further than necessary, even if the rest
+    /// is broken.
     #[must_use]
     pub fn of_payload(payload: &str) -> Option<Self> {
         wire::first_field(payload, "robot_id")

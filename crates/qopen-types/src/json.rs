@@ -5,16 +5,16 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-/// A text that is not JSON. Its cause says where, and never quotes the text.
+/// The error of a text that is not JSON. Its cause has the position, and never quotes the text.
 #[derive(Debug, thiserror::Error)]
 #[error("the text is not one JSON value")]
 pub struct InvalidJson(#[source] Box<dyn std::error::Error + Send + Sync>);
 
 /// Any JSON value, as its text without insignificant white space.
 ///
-/// Numbers keep every digit and strings their escapes, so what is written is what came. Equality
-/// is that of the text. `Debug` prints only the length: the value may be a customer's.
-/// Reading and writing it works with `serde_json` only.
+/// Numbers keep every digit and strings their escapes, so the text that came is the text that is
+/// written. Two values are equal if their texts are. `Debug` prints only the length: the value may
+/// be a customer's. Works with `serde_json` only.
 #[derive(Clone)]
 pub struct Json(Box<RawValue>);
 

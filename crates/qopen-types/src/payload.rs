@@ -1,4 +1,4 @@
-//! From a payload's bytes to the text that is read.
+//! The text of a payload.
 
 use std::borrow::Cow;
 
@@ -6,8 +6,8 @@ use crate::reading::{Reading, Readings, noting};
 use crate::repair::repaired;
 use crate::{CallbackSkim, SkimError};
 
-/// A payload's text: the bytes as UTF-8, and what had to be read otherwise for it (protocol
-/// section 4). `Debug` prints only the length.
+/// A payload's text: the bytes as UTF-8, and the tolerated spellings that it needed (protocol section
+/// 4). `Debug` prints only the length.
 #[derive(Clone)]
 pub struct PayloadText<'a> {
     text: Cow<'a, str>,
@@ -15,8 +15,8 @@ pub struct PayloadText<'a> {
 }
 
 impl<'a> PayloadText<'a> {
-    /// Reads the bytes: a byte order mark is dropped, and what is not UTF-8 becomes U+FFFD. Borrows
-    /// where the bytes are plain.
+    /// Reads the bytes: drops a byte order mark, and replaces invalid UTF-8 by U+FFFD. Borrows if
+    /// the bytes need no change.
     #[must_use]
     pub fn of(bytes: &'a [u8]) -> Self {
         let (bytes, mut readings) = match bytes.strip_prefix(b"\xef\xbb\xbf") {
@@ -34,8 +34,8 @@ impl<'a> PayloadText<'a> {
         Self { text, readings }
     }
 
-    /// The same as strict JSON, where it is something that senders write for JSON; `None` where it is
-    /// strict already, or no such thing.
+    /// The same payload as strict JSON, if it has a known broken form; `None` if it is strict
+    /// already, or unreadable.
     #[must_use]
     pub fn repaired(&self) -> Option<PayloadText<'static>> {
         let (text, readings) = repaired(&self.text)?;
@@ -48,14 +48,14 @@ impl<'a> PayloadText<'a> {
         &self.text
     }
 
-    /// What had to be read otherwise.
+    /// Tolerated spellings that the text needed.
     #[must_use]
     pub fn readings(&self) -> Readings {
         self.readings
     }
 
-    /// Skims the payload, in the tolerant order: as it is, then as what it stands for. `work` is given
-    /// the text that was skimmed, the result, and every reading that is not plain.
+    /// Skims the payload, in the tolerant order: unchanged, then repaired. Calls `work` with the
+    /// skimmed text, the result, and every tolerated spelling.
     pub fn skim<R>(
         &self,
         work: impl FnOnce(&str, Result<CallbackSkim<'_>, SkimError>, Readings) -> R,

@@ -1,7 +1,7 @@
-//! Reading JSON strictly, where it is spelled as usual, in one pass over the bytes.
+//! Reads the common form of JSON strictly, in one pass over the bytes.
 //!
-//! Every method gives `None` for what it does not take: not JSON, or JSON that needs a second thought.
-//! Then the general reader is asked.
+//! Every method returns `None` for other input, such as broken JSON or escapes. The general reader
+//! then reads it.
 
 /// A place in a text.
 pub(crate) struct Reader<'a> {
@@ -15,7 +15,7 @@ impl<'a> Reader<'a> {
         Self { text, bytes: text.as_bytes(), at: 0 }
     }
 
-    /// How far it is.
+    /// Its offset.
     pub(crate) fn at(&self) -> usize {
         self.at
     }
@@ -98,7 +98,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Moves past what stands behind a member or an element: whether it is a comma, and not the end.
+    /// Moves past the separator after a member or an element. Returns true for a comma, false for
+    /// the end.
     #[inline]
     fn more(&mut self, end: u8) -> Option<bool> {
         self.space();
@@ -135,7 +136,7 @@ impl<'a> Reader<'a> {
         plain.then_some(text)
     }
 
-    /// A string as it is written between its quotes, and whether that is what it says.
+    /// A string between its quotes, and whether it is free of escapes.
     #[inline]
     pub(crate) fn string(&mut self) -> Option<(&'a str, bool)> {
         self.take(b'"')?;
@@ -214,9 +215,9 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// How many bytes at the beginning are ordinary characters of a string: neither quote nor backslash
-/// nor control character. Eight at a time: in the word of a byte that is none, the lowest bit that is
-/// set is that of the first such byte.
+/// Counts the ordinary string characters at the beginning: neither quote nor backslash nor control
+/// character. It looks at eight bytes at a time: in the resulting word the lowest set bit belongs
+/// to the first byte that is not ordinary.
 #[inline]
 fn ordinary(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::MAX / 255;

@@ -1,14 +1,14 @@
-//! Readings that are not the plain one: what a reader took for what was meant.
+//! Tolerated spellings, which readers count by name.
 
 use std::cell::Cell;
 use std::fmt;
 
 macro_rules! readings {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
-        /// A reading that is not the plain one (protocol sections 3 and 4).
+        /// A tolerated spelling (protocol sections 3 and 4).
         ///
-        /// Numbers where the tables have strings, and strings where they have numbers, are not among
-        /// them: the vendor's own page has both.
+        /// Numbers where the tables have strings, and strings where they have numbers, are not
+        /// among them: the vendor's own page has both.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
         pub enum Reading {
@@ -86,7 +86,7 @@ impl fmt::Display for Reading {
 pub struct Readings(u32);
 
 impl Readings {
-    /// None: everything was read as it is meant to be written.
+    /// The empty set: everything was in its plain form.
     pub const PLAIN: Self = Self(0);
 
     /// Adds a reading.
@@ -147,7 +147,7 @@ pub(crate) fn note(reading: Reading) {
     NOTED.with(|noted| noted.set(noted.get().with(reading)));
 }
 
-/// Does something, and gives the readings that were noted meanwhile.
+/// Runs `work`, and returns the readings that it noted.
 pub(crate) fn noting<T>(work: impl FnOnce() -> T) -> (T, Readings) {
     let before = NOTED.replace(Readings::PLAIN);
     let done = work();

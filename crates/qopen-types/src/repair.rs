@@ -1,16 +1,16 @@
-//! From what senders write for JSON to JSON (protocol section 4): control characters in strings,
-//! halves of surrogate pairs, `NaN`, and JSON as a text inside JSON.
+//! Repairs JSON that senders break (protocol section 4): control characters in strings, halves of
+//! surrogate pairs, `NaN`, and JSON as a text inside JSON.
 
 use crate::reading::{Reading, Readings};
 
 /// Lists and objects within each other that are followed, as deep as `serde_json` follows them.
 const DEPTH: u32 = 128;
 
-/// Members whose value may be a JSON text instead of what the text holds.
+/// Members whose value may be a text with JSON in it.
 const PARTS: [&str; 2] = ["data", "account_list"];
 
-/// The same value as strict JSON, and what had to be read otherwise for it. `None` where the text is
-/// not JSON all the same, or is strict already.
+/// The same value as strict JSON, with the tolerated spellings. `None` if the text is not JSON all
+/// the same, or is strict already.
 pub(crate) fn repaired(text: &str) -> Option<(String, Readings)> {
     let whole = text.trim_matches([' ', '\t', '\r', '\n']);
     if whole.starts_with('"') {
@@ -31,7 +31,7 @@ fn is_container(text: &str) -> bool {
     text.trim_start().starts_with(['{', '['])
 }
 
-/// What a string that is the whole text says.
+/// The content of a string that is the whole text.
 fn string_value(text: &str) -> Option<(String, Readings)> {
     let mut repair = Repair::new(text);
     repair.string()?;
@@ -57,7 +57,7 @@ impl<'a> Repair<'a> {
         self.bytes.get(self.at).copied()
     }
 
-    /// Copied too: an account is told from another by its text.
+    /// White space is kept: an account's text identifies its content.
     fn space(&mut self) {
         while let Some(space @ (b' ' | b'\n' | b'\t' | b'\r')) = self.peek() {
             self.out.push(char::from(space));
@@ -73,7 +73,7 @@ impl<'a> Repair<'a> {
         Some(())
     }
 
-    /// `part` says whether a text may stand for what it holds.
+    /// `part` says whether a text may contain JSON.
     fn value(&mut self, depth: u32, part: bool) -> Option<()> {
         self.space();
         match self.peek()? {
@@ -92,7 +92,7 @@ impl<'a> Repair<'a> {
         }
     }
 
-    /// Puts what a string holds in its place, where that is JSON.
+    /// Replaces a string by its content, if that is JSON.
     fn unwrap(&mut self, start: usize) {
         let Ok(inner) = serde_json::from_str::<String>(&self.out[start..]) else { return };
         if !is_container(&inner) {

@@ -1,4 +1,4 @@
-//! What can still be made out in a payload that is no longer JSON.
+//! Scans payloads that are no longer JSON.
 
 use std::collections::HashSet;
 
@@ -33,7 +33,7 @@ impl QuotedTexts {
     }
 }
 
-/// The values of a member of that name, wherever it stands, each as long as it is whole.
+/// The values of every member of that name, at any depth, as far as each is whole.
 pub(crate) fn values_of<'a>(text: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
     let quoted = format!("\"{name}\"");
     let places: Vec<usize> = text.match_indices(&quoted).map(|(at, _)| at + quoted.len()).collect();
@@ -56,7 +56,7 @@ pub(crate) fn values_of<'a>(text: &'a str, name: &str) -> impl Iterator<Item = &
 }
 
 impl EventType {
-    /// Finds the event type in what is left of a payload. Of several, that of a customer list.
+    /// Finds the event type in the rest of a damaged payload. Of several, a customer list's wins.
     #[must_use]
     pub fn scan(text: &str) -> Self {
         let types = || {

@@ -1,5 +1,5 @@
-//! What the receiving path needs to know of a payload, and no more: whose page, the last or not,
-//! which customers, and the text of each.
+//! Reads a payload as far as the receiving path needs: its pull, whether it is the last page, its
+//! customers, and the text of each.
 
 mod account;
 mod quick;
@@ -108,12 +108,12 @@ fn names_robot(data: Option<&str>) -> Option<RobotId> {
     data.and_then(|data| wire::first_field(data, "robot_id"))
 }
 
-/// A reader's error, as the reader around it says it.
+/// Passes on a reader's error as the outer reader's.
 fn again<E: Error>(error: serde_json::Error) -> E {
     E::custom(wire::reason(&error))
 }
 
-/// The platform's message: text, or whatever else stands there as its JSON.
+/// The platform's message: the text, or another value's JSON.
 fn message_of(json: &RawValue) -> Cow<'_, str> {
     let json = json.get();
     match serde_json::from_str::<Cow<'_, str>>(json) {
@@ -124,7 +124,7 @@ fn message_of(json: &RawValue) -> Cow<'_, str> {
     }
 }
 
-/// Members of an object that may stand there once: a second one would hide the first.
+/// Members of an object that may occur once: a second one would hide the first.
 struct Once {
     names: &'static [&'static str],
     seen: u8,

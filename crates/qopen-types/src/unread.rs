@@ -1,4 +1,4 @@
-//! Fields that cannot be read, kept as they came: each costs itself and nothing else.
+//! Unreadable fields, kept as their JSON: each costs itself only.
 
 use std::fmt;
 
@@ -54,15 +54,15 @@ impl Serialize for UnreadFields {
     }
 }
 
-/// A type that is read field by field where it cannot be read as a whole. Implemented by generated
+/// A type that is read field by field if reading it as a whole fails. Implemented by generated
 /// types.
 pub trait Tolerant: DeserializeOwned {
-    /// Reads the members of its object; what cannot be read is collected. `None` where what
-    /// identifies it cannot be read.
+    /// Reads the members of its object, and collects the unreadable ones. `None` if its identifier
+    /// is unreadable.
     #[doc(hidden)]
     fn read_members(members: Members<'_>, unread: &mut Unread<'_>) -> Option<Self>;
 
-    /// The same with the fields that could not be read, where it keeps them.
+    /// Adds the unreadable fields, if the type keeps them.
     #[doc(hidden)]
     #[must_use]
     fn with_unread(self, fields: UnreadFields) -> Self {
@@ -75,7 +75,7 @@ pub trait Tolerant: DeserializeOwned {
 #[derive(Debug)]
 pub struct Members<'a>(Vec<(Box<str>, &'a RawValue)>);
 
-/// Where a [`Tolerant`] type puts what it cannot read.
+/// The unreadable fields of a [`Tolerant`] type.
 #[derive(Debug)]
 pub struct Unread<'a> {
     path: String,
@@ -101,15 +101,14 @@ impl Unread<'_> {
         }
     }
 
-    /// A scalar without which there is nothing; `None` where it could not be read, and within that where
-    /// it is null.
+    /// A required scalar; `None` if it is unreadable, and within that if it is null.
     #[allow(clippy::option_option, reason = "they are two different things")]
     #[allow(clippy::unused_self, reason = "it is called like the others")]
     pub(crate) fn required<T: Scalar>(&self, name: &str, value: &RawValue) -> Option<Option<T>> {
         wire::scalar_of(value.get(), name).ok()
     }
 
-    /// A scalar; `None` where it is not given, or could not be read.
+    /// A scalar; `None` if it is absent or unreadable.
     pub(crate) fn optional<T: Scalar>(&mut self, name: &str, value: &RawValue) -> Option<T> {
         wire::scalar_of(value.get(), name).unwrap_or_else(|_| {
             self.fields.push(&self.path_of(name), value);
@@ -175,8 +174,8 @@ impl Unread<'_> {
     }
 }
 
-/// Reads an element of a list: as a whole, else field by field. `None` where what identifies it
-/// cannot be read.
+/// Reads an element of a list: as a whole, else field by field. `None` if its identifier is
+/// unreadable.
 pub(crate) fn read<T: Tolerant>(json: &str) -> Option<(T, UnreadFields, Readings)> {
     let (whole, readings) = reading::noting(|| serde_json::from_str(json));
     if let Ok(whole) = whole {

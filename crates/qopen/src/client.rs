@@ -1,4 +1,4 @@
-//! The client: an engine, the sender that requests lists, and the receiver that takes callbacks.
+//! The client: an engine, the sender that requests lists, and the receiver of callbacks.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,25 +32,25 @@ impl ClientBuilder {
         self
     }
 
-    /// When pulls end that do not say so themselves.
+    /// Sets when pulls end that have no timing of their own. Default [`Timing::default`].
     pub fn timing(mut self, timing: Timing) -> Self {
         self.engine = self.engine.timing(timing);
         self
     }
 
-    /// How long ended pulls are remembered, so that late pages find them. Default 10 min.
+    /// Sets how long ended pulls are remembered, so that late pages find them. Default 10 min.
     pub fn retention(mut self, retention: Duration) -> Self {
         self.engine = self.engine.retention(retention);
         self
     }
 
-    /// How callbacks are received.
+    /// Sets the receiver's path and limits.
     pub fn receiver(mut self, config: receiver::ReceiverConfig) -> Self {
         self.receiver = config;
         self
     }
 
-    /// Takes the events that are not customer lists. Default: answered `success` and dropped.
+    /// Handles other events than customer lists. Default: answered `success` and dropped.
     pub fn foreign_handler(mut self, handler: Arc<dyn ForeignHandler>) -> Self {
         self.foreign = Some(handler);
         self
@@ -104,39 +104,39 @@ pub struct Client {
 }
 
 impl Client {
-    /// Begins with what requests are sent by and what callbacks are opened with.
+    /// Starts with the sender of requests and the keys of callbacks.
     pub fn builder(sender: Sender, ring: Keyring) -> ClientBuilder {
         let engine = Engine::builder(Arc::new(ByHttp(sender.clone())));
         let receiver = receiver::ReceiverConfig::default();
         ClientBuilder { sender, ring, engine, receiver, foreign: None }
     }
 
-    /// The engine that pulls, for what has no method here: a [`Worker`](crate::Worker), say.
+    /// The engine, for what has no method here, such as a [`Worker`](crate::Worker).
     #[must_use]
     pub fn engine(&self) -> &Engine {
         &self.engine
     }
 
-    /// The route that the platform's callbacks must reach, to serve or to merge into your own.
-    /// It must be served before the first pull.
+    /// The route that the platform's callbacks must reach, to serve or to merge into a router of
+    /// yours. Serve it before the first pull.
     pub fn callback_router(&self) -> axum::Router {
         self.router.clone()
     }
 
-    /// Opens callbacks with this ring from now on, those that are on their way included. To rotate
-    /// keys without a gap, give a ring with both pairs, change the platform's console, and give one
-    /// with the new pair alone.
+    /// Opens callbacks with this ring from now on, including those in flight. To rotate keys
+    /// without a gap, set a ring with both pairs, change the platform's console, and set a ring
+    /// with the new pair only.
     pub fn replace_keyring(&self, ring: Keyring) {
         self.ring.replace(ring);
     }
 
-    /// The ring that callbacks are opened with now.
+    /// The ring that opens callbacks now.
     #[must_use]
     pub fn keyring(&self) -> Arc<Keyring> {
         self.ring.get()
     }
 
-    /// What was received so far, by kind.
+    /// What the client has counted so far.
     #[must_use]
     pub fn stats(&self) -> &Stats {
         &self.stats
@@ -162,7 +162,7 @@ impl Client {
         self.engine.pull_in_order(request, sink).await
     }
 
-    /// Journals that a pull is wanted, for a [`Worker`](crate::Worker): [`Engine::announce`].
+    /// Journals a pull for a [`Worker`](crate::Worker): [`Engine::announce`].
     ///
     /// # Errors
     /// As [`Engine::announce`].
@@ -178,7 +178,7 @@ impl Client {
         self.engine.list(id).await
     }
 
-    /// The next pull that was adopted: [`Engine::adopted`].
+    /// The next adopted pull: [`Engine::adopted`].
     pub async fn adopted(&self) -> Option<Pull> {
         self.engine.adopted().await
     }

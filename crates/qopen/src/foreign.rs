@@ -1,4 +1,4 @@
-//! Events that reach our callback URL and are not ours.
+//! Other events: authentic callbacks that are neither page nor report.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +9,7 @@ use qopen_http::{BuildError, Forwarder};
 use qopen_journal::Payload;
 use qopen_types::EventType;
 
-/// An authentic event of another kind: a new customer, a message. `Debug` shows none of it.
+/// An authentic other event: a new customer, a message. `Debug` shows none of it.
 pub struct ForeignEvent {
     event_type: EventType,
     payload: Payload,
@@ -21,13 +21,13 @@ impl ForeignEvent {
         Self { event_type, payload, body }
     }
 
-    /// What it says it is.
+    /// The event type of its payload.
     #[must_use]
     pub fn event_type(&self) -> &EventType {
         &self.event_type
     }
 
-    /// Its payload, opened, byte for byte.
+    /// Its decrypted payload, byte for byte.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
         self.payload.as_bytes()
@@ -46,32 +46,36 @@ impl fmt::Debug for ForeignEvent {
     }
 }
 
-/// Takes the events that are not ours. The app has one callback URL for all of them.
+/// Handles other events. The app has one callback URL for all events.
 #[async_trait]
 pub trait ForeignHandler: Send + Sync + 'static {
-    /// Takes an event. `Ok` makes the platform hear `success`; an error makes it send the event
-    /// again.
+    /// Handles an event. `Ok` answers the platform `success`; an error makes the platform send the
+    /// event again.
     ///
     /// # Errors
-    /// [`HandlerError`], when it could not be taken.
+    /// [`HandlerError`], if the event was not accepted.
+    ///
+    /// # Cancellation
+    /// The task of the event goes on when the platform hangs up.
     async fn handle(&self, event: ForeignEvent) -> Result<(), HandlerError>;
 }
 
-/// Forwards events to another URL, byte for byte, and answers the platform as that URL does.
+/// Forwards events to another URL, byte for byte, and passes on that URL's answer.
 ///
-/// The log has the first failure as an error, and further ones at level debug until an event is taken.
+/// The log has the first failure as an error, and further ones at level debug until an event is
+/// accepted.
 #[derive(Debug)]
 pub struct ForwardTo {
     forwarder: Forwarder,
-    /// Whether the last event was not taken.
+    /// Whether the last event failed.
     troubled: AtomicBool,
 }
 
 impl ForwardTo {
-    /// Forwards to that URL.
+    /// Forwards to this URL.
     ///
     /// # Errors
-    /// [`BuildError`], when it is not a URL.
+    /// [`BuildError`], if the URL is invalid.
     pub fn new(url: &str) -> Result<Self, BuildError> {
         Forwarder::new(url).map(Self::from)
     }

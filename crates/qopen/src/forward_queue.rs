@@ -1,4 +1,4 @@
-//! Events that are not ours, acknowledged at once and handed on when their listener takes them.
+//! A queue of other events: acknowledged at once, and forwarded until their listener accepts them.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -18,36 +18,37 @@ use uuid::Uuid;
 
 use crate::foreign::{ForeignEvent, ForeignHandler};
 
-/// Events that wait, unless told otherwise.
+/// Events that may wait, by default.
 const CAPACITY: u64 = 10_000;
 
-/// Bytes of storage that they take, at most: 256 MiB.
+/// Storage of waiting events, at most: 256 MiB.
 const CAPACITY_BYTES: u64 = 256 << 20;
 
-/// Events that are read from the outbox at a time.
+/// Events read from the outbox at a time.
 const BATCH: usize = 64;
 
-/// How long one process hands on events for all that share an outbox, until it must ask again.
+/// Time for which one process forwards events for all that share an outbox, until it must ask
+/// again.
 const TURN: Duration = Duration::from_secs(15);
 
-/// How often it looks for what others have kept.
+/// Interval of looks for the events of other processes.
 const SHARED_POLL: Duration = Duration::from_secs(1);
 
-/// How long it is good to know how much waits, where others put events too.
+/// Time for which a count is good if other processes add events too.
 const COUNTED: Duration = Duration::from_secs(1);
 
-/// Events that are sent at once.
+/// Events in flight at once.
 const AT_ONCE: usize = 8;
 
-/// Forwards events to another URL, byte for byte, by way of an [`Outbox`]: an event is answered
-/// `success` as soon as it is kept there, and sent on until the listener answers `success` too.
+/// Forwards events to another URL, byte for byte, through an [`Outbox`]. An event is answered
+/// `success` as soon as the outbox has it, and is sent until the listener answers `success` too.
 ///
-/// Each event reaches the listener at least once, unless the outbox lets go of it before, and twice
-/// where the listener's answer could not be noted any more. Events are sent in the order in which
-/// they came, up to 8 at once. One that the listener refuses does not hold up the others: it is sent
-/// again when all that wait were tried, after a pause of one second, then two, up to a minute. While
-/// the listener cannot be reached, the pauses are the same. When as many wait as may, the platform is
-/// not answered `success`, and sends the event again.
+/// Each event reaches the listener at least once, unless the outbox drops it before. It arrives
+/// twice if the listener's answer could not be noted. Events are sent in the order of their
+/// arrival, up to 8 at once. A refused event does not hold up the others: it is sent again after
+/// all waiting ones were tried, after a pause of 1 s, doubled up to 60 s. The pauses are the same
+/// while the listener is unreachable. If the queue is full, the platform gets no `success`, and
+/// sends the event again.
 ///
 /// Cloning is cheap; clones are the same queue.
 #[derive(Clone, Debug)]
@@ -67,11 +68,11 @@ struct Inner {
     taken: AtomicU64,
     failures: AtomicU64,
     turned_away: AtomicU64,
-    /// Events that were taken and are not noted so yet.
+    /// Events that the listener accepted, before the outbox has noted it.
     unnoted: Mutex<BTreeSet<u64>>,
     /// The last count of waiting events, and its time.
     counted: Mutex<Option<(Instant, Backlog)>>,
-    /// Whether what went wrong last was said.
+    /// Whether the last failure was logged.
     troubled: AtomicBool,
 }
 
@@ -81,21 +82,21 @@ struct Inner {
 pub struct ForwardQueueBuilder(Inner);
 
 impl ForwardQueueBuilder {
-    /// How many events may wait. Default 10,000, and at most 256 MiB of storage. Events that come at
-    /// the same moment may exceed it by their number.
+    /// Sets how many events may wait. Default 10,000, and at most 256 MiB of storage. Concurrent
+    /// events may exceed it by their number.
     pub fn capacity(mut self, events: u64) -> Self {
         self.0.capacity = events;
         self
     }
 
-    /// The pauses before what was not taken is tried again: the first, and the longest that it
-    /// doubles to. Default 1 s and 60 s.
+    /// Sets the pauses before a failed event is tried again: the first, and the longest after
+    /// doubling. Default 1 s and 60 s.
     pub fn pauses(mut self, first: Duration, longest: Duration) -> Self {
         (self.0.first_pause, self.0.longest_pause) = (first, longest);
         self
     }
 
-    /// Makes the queue. Nothing is sent until it [runs](ForwardQueue::run).
+    /// Builds the queue. It sends nothing until it [runs](ForwardQueue::run).
     #[must_use]
     pub fn build(self) -> ForwardQueue {
         ForwardQueue { inner: Arc::new(self.0) }
@@ -103,15 +104,15 @@ impl ForwardQueueBuilder {
 }
 
 impl ForwardQueue {
-    /// Forwards to that URL by way of that outbox.
+    /// Forwards to this URL through this outbox.
     ///
     /// # Errors
-    /// [`BuildError`], when it is not a URL.
+    /// [`BuildError`], if the URL is invalid.
     pub fn builder(url: &str, outbox: Arc<dyn Outbox>) -> Result<ForwardQueueBuilder, BuildError> {
         Ok(Self::through(Forwarder::new(url)?, outbox))
     }
 
-    /// Forwards with a forwarder of your own settings by way of that outbox.
+    /// Forwards with a forwarder of the caller's through this outbox.
     pub fn through(forwarder: Forwarder, outbox: Arc<dyn Outbox>) -> ForwardQueueBuilder {
         ForwardQueueBuilder(Inner {
             forwarder,
@@ -131,33 +132,36 @@ impl ForwardQueue {
         })
     }
 
-    /// Events that the listener has taken.
+    /// Events that the listener accepted.
     #[must_use]
     pub fn taken(&self) -> u64 {
         self.inner.taken.load(Ordering::Relaxed)
     }
 
-    /// Times that an event was not taken.
+    /// Failed attempts to forward an event.
     #[must_use]
     pub fn failures(&self) -> u64 {
         self.inner.failures.load(Ordering::Relaxed)
     }
 
-    /// Events that were not kept, because as many waited as may, or the outbox could not keep them.
+    /// Events that were not queued: the queue was full, or the outbox failed.
     #[must_use]
     pub fn turned_away(&self) -> u64 {
         self.inner.turned_away.load(Ordering::Relaxed)
     }
 
-    /// Sends on what waits and what comes, for as long as it is polled. Dropping it stops that; what
-    /// was on its way is sent again by the next run. Run it once at a time.
+    /// Forwards waiting and new events, for as long as it is polled. Run it once at a time.
+    ///
+    /// # Cancellation
+    /// Dropping the future stops the queue. The next run sends the events in flight again.
     pub async fn run(&self) {
         let inner = &*self.inner;
         let longer = |pause: Duration| pause.saturating_mul(2).min(inner.longest_pause);
         let mut pause = inner.first_pause;
-        // Everything up to this number was tried; from when on what was not taken is tried again.
+        // The number up to which every event was tried, and the time of the next attempt of failed
+        // ones.
         let (mut tried, mut again): (u64, Option<Instant>) = (0, None);
-        // How far it had come when it last began anew.
+        // The number at which the last new round began.
         let mut reached = 0;
         loop {
             if !inner.has_turn().await {
@@ -165,7 +169,7 @@ impl ForwardQueue {
                 continue;
             }
             match inner.send_after(&mut tried).await {
-                // What others keep may come out of order, and without a word.
+                // Events of other processes may arrive out of order, and without a notification.
                 Sent::Nothing if inner.outbox.is_shared() => {
                     let look = Instant::now() + SHARED_POLL;
                     tokio::select! {
@@ -197,8 +201,8 @@ impl ForwardQueue {
                 Sent::All | Sent::NotAll
                     if tried > reached && again.is_some_and(|due| due <= Instant::now()) =>
                 {
-                    // So much comes that there is no end: what was not taken has its turn all the
-                    // same, and then some more of what came.
+                    // New events come without an end: the failed ones have their turn now, and then
+                    // more of the new ones.
                     (reached, tried, again) = (tried, 0, None);
                 }
                 Sent::All => {}
@@ -213,35 +217,35 @@ impl ForwardQueue {
     }
 }
 
-/// What came of events that were to be sent.
+/// The result of sending a batch.
 enum Sent {
-    /// There were none.
+    /// The outbox had no events.
     Nothing,
     All,
     NotAll,
-    /// The listener is away, or the outbox.
+    /// The listener or the outbox is unreachable.
     Unreachable,
 }
 
 impl Inner {
-    /// Whether it is for this process to hand on. One that is late may still be sending when the next
+    /// Whether it is this process's turn. A process that is late may still be sending when the next
     /// begins: then the listener gets an event twice.
     async fn has_turn(&self) -> bool {
         match self.outbox.turn(&self.worker, TURN).await {
             Ok(turn) => turn,
             Err(error) => {
-                self.complain("whose turn it is to forward events cannot be found out", &error);
+                self.complain("cannot tell whose turn it is to forward events", &error);
                 false
             }
         }
     }
 
-    /// Sends the next events after the one with that number, and moves it on.
+    /// Sends the batch after number `tried`, and advances it.
     async fn send_after(&self, tried: &mut u64) -> Sent {
         let batch = match self.outbox.waiting(*tried, BATCH).await {
             Ok(batch) => batch,
             Err(error) => {
-                self.complain("the events that wait cannot be read", &error);
+                self.complain("cannot read the waiting events", &error);
                 return Sent::Unreachable;
             }
         };
@@ -265,8 +269,8 @@ impl Inner {
         }
     }
 
-    /// Sends an event, unless too many in a row were sent in vain. True where it is done with, `None`
-    /// where it was not tried.
+    /// Sends an event, unless too many in a row failed. Returns true if it is done, `None` if it
+    /// was not tried.
     async fn send(&self, event: Waiting, in_vain: &AtomicUsize) -> (u64, Option<bool>) {
         let number = event.number;
         if in_vain.load(Ordering::Relaxed) >= AT_ONCE {
@@ -276,12 +280,12 @@ impl Inner {
             let sent = self.forwarder.forward(event.event.as_bytes()).await;
             if let Err(error) = sent {
                 self.failures.fetch_add(1, Ordering::Relaxed);
-                self.complain("an event was not taken; it is sent again", &error);
+                self.complain("the listener did not accept an event; it is sent again", &error);
                 match error {
                     ForwardError::Transport { .. } => {
                         in_vain.fetch_add(1, Ordering::Relaxed);
                     }
-                    // The listener is there.
+                    // The listener is reachable.
                     _ => in_vain.store(0, Ordering::Relaxed),
                 }
                 return (number, Some(false));
@@ -291,7 +295,7 @@ impl Inner {
         }
         if let Err(error) = self.outbox.taken(&event).await {
             in_vain.fetch_add(1, Ordering::Relaxed);
-            self.complain("that an event was taken cannot be noted", &error);
+            self.complain("cannot note that the listener accepted an event", &error);
             return (number, Some(false));
         }
         in_vain.store(0, Ordering::Relaxed);
@@ -300,8 +304,8 @@ impl Inner {
         (number, Some(true))
     }
 
-    /// How much waits. Where others put events too, counting takes longer the more there are: it is done
-    /// once a second.
+    /// Counts the waiting events. With other processes' events, counting takes longer the more
+    /// there are: it happens once a second.
     async fn backlog(&self) -> Result<Backlog, JournalError> {
         let known = *self.counted();
         if let Some((at, waiting)) = known
@@ -316,7 +320,7 @@ impl Inner {
         Ok(waiting)
     }
 
-    /// Held to copy it or to add to it.
+    /// Held to copy the count or to add to it.
     fn counted(&self) -> MutexGuard<'_, Option<(Instant, Backlog)>> {
         self.counted.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -333,8 +337,12 @@ impl Inner {
         };
         let Backlog { events, bytes, .. } = self.backlog().await.map_err(unavailable)?;
         if events >= self.capacity || bytes >= self.capacity_bytes {
-            // A queue that waits for its listener has said why; this is what comes of it.
-            tracing::debug!(events, bytes, "as much waits as may; the platform will send it again");
+            // A queue that waits for its listener has logged why; this is the consequence.
+            tracing::debug!(
+                events,
+                bytes,
+                "the queue is full; the platform will send the event again"
+            );
             return Err(HandlerError::Unavailable);
         }
         let event = Payload::new(event.body());
@@ -347,7 +355,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Loud the first time, until something goes well again.
+    /// Logs the first failure as an error, until an event succeeds.
     fn complain(&self, what: &str, error: &(dyn std::error::Error + 'static)) {
         match self.troubled.swap(true, Ordering::Relaxed) {
             false => tracing::error!(error, "{what}"),
@@ -360,7 +368,7 @@ impl Inner {
 impl ForeignHandler for ForwardQueue {
     async fn handle(&self, event: ForeignEvent) -> Result<(), HandlerError> {
         let inner = Arc::clone(&self.inner);
-        // In a task of its own: a platform that hangs up must not stop it half-way.
+        // In a task of its own: the platform may hang up, and must not stop it half-way.
         let keeping = tokio::spawn(async move {
             let kept = inner.keep(&event).await;
             if kept.is_err() {
@@ -368,7 +376,7 @@ impl ForeignHandler for ForwardQueue {
             }
             kept
         });
-        // The task ends early only when the runtime does.
+        // The task ends early only if the runtime does.
         keeping.await.unwrap_or(Err(HandlerError::Unavailable))
     }
 }

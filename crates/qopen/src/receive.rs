@@ -1,4 +1,4 @@
-//! From the receiver to the engine, and to the handler of other events.
+//! Passes callbacks from the receiver to the engine, and other events to their handler.
 
 use std::sync::Arc;
 
@@ -12,12 +12,12 @@ use tokio::time::Instant;
 
 use crate::foreign::{ForeignEvent, ForeignHandler};
 
-/// Events of other kinds that are handed on at once. Far fewer than the connections of one peer, so that
-/// a listener that hangs cannot use up those by which pages come.
+/// Other events in flight at once. Far fewer than the connections of one peer, so that a listener
+/// that hangs leaves connections for pages.
 const OTHERS: usize = 32;
 
-/// Gives opened callbacks to the engine, each in a task of its own: a platform that hangs up does not
-/// stop it half-way. The task holds the callback's room until it is done.
+/// Passes opened callbacks to the engine, each in a task of its own: the platform may hang up
+/// without stopping it half-way. The task holds the body's memory until it is done.
 #[derive(Clone)]
 pub(crate) struct Handler {
     intake: Intake,
@@ -74,7 +74,8 @@ impl Handler {
         Self { intake, foreign, others: Arc::new(Semaphore::new(OTHERS)) }
     }
 
-    /// Hands on what is no page of a pull here: no list lacks it when it is not taken.
+    /// Passes on an event that is no page of a pull here: no list lacks it if the handler refuses
+    /// it.
     async fn hand_on(
         &self,
         foreign: &dyn ForeignHandler,
@@ -89,12 +90,12 @@ impl Handler {
     }
 }
 
-/// Does it in a task of its own, which goes on when the platform hangs up.
+/// Runs work in a task of its own, which goes on when the platform hangs up.
 async fn apart<W>(work: W) -> Result<(), HandlerError>
 where
     W: Future<Output = Result<(), HandlerError>> + Send + 'static,
 {
-    // The task ends early only when the runtime does.
+    // The task ends early only if the runtime does.
     tokio::spawn(work).await.unwrap_or(Err(HandlerError::Unavailable))
 }
 
@@ -111,7 +112,7 @@ fn chain(error: &dyn std::error::Error) -> String {
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
-/// The receiver's refusals, and its listeners', as the engine reads them.
+/// The refusals of the receiver and its listeners, as the engine reads them.
 pub(crate) struct Refusals(pub(crate) qopen_callback::Refusals);
 
 #[async_trait]
@@ -122,7 +123,7 @@ impl RefusalSource for Refusals {
     }
 
     async fn more_than(&self, count: u64) {
-        // The sender is here.
+        // `self` holds the sender.
         let _ = self.0.watch().wait_for(|refused| refused.count > count).await;
     }
 }

@@ -1,4 +1,4 @@
-//! The platform's HTTP API as what requests lists.
+//! Requests lists by the platform's HTTP API.
 
 use async_trait::async_trait;
 use qopen_engine::{RequestError, Requester};
@@ -28,7 +28,7 @@ impl Requester for ByHttp {
     }
 }
 
-/// The sender's error behind a request that failed; `None` where another
+/// The sender's error behind a failed request; `None` if another
 /// [`Requester`](qopen_engine::Requester) made the request.
 #[must_use]
 pub fn send_error(error: &RequestError) -> Option<&SendError> {

@@ -1,10 +1,10 @@
-//! What a client counts.
+//! The counts of a client.
 
 use qopen_callback::{Refusals, receiver};
 use qopen_engine::EngineStats;
 use qopen_types::Reading;
 
-/// What a client counted since it was made. Clones share the counts.
+/// Counts of a client since it was built. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Stats {
     receiver: receiver::ReceiverStats,
@@ -28,8 +28,8 @@ impl Stats {
         &self.engine
     }
 
-    /// Envelopes and pages that had to be read otherwise than plainly, by reading. Contains only
-    /// readings that occurred.
+    /// Envelopes and pages that needed a tolerated spelling, by spelling. Contains only spellings
+    /// that occurred.
     #[must_use]
     pub fn readings(&self) -> Vec<(Reading, u64)> {
         let count = |it| self.receiver.read_as(it) + self.engine.read_as(it);
@@ -37,7 +37,7 @@ impl Stats {
         counts.filter(|(_, count)| *count > 0).collect()
     }
 
-    /// What was refused that may have been a page. Give it to the listeners that serve the client's
+    /// Refusals that pages may have suffered. Share them with the listeners that serve the client's
     /// router.
     #[must_use]
     pub fn refusals(&self) -> &Refusals {

@@ -1,4 +1,7 @@
-//! No dependency's type stands in a public signature, but where that is the point.
+//! No dependency's type is in a public signature, unless the crate's manifest allows it.
+//!
+//! The list is where cargo-check-external-types has it. That program needs a nightly compiler, one of the few
+//! whose rustdoc JSON it reads, and says nothing of an entry that allows what is not there.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -6,39 +9,27 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::Result;
-use crate::cargo::command;
+use crate::cargo::{Metadata, Package, command};
 
-/// The published libraries, and the foreign crates whose types they may show: axum's router and
-/// tokio's socket where routes are the
-/// product and are served, futures-core's `Stream` where there is no other name for it, and the client
-/// library of PostgreSQL in the crate that is for sharing it.
-const CRATES: [(&str, &[&str]); 10] = [
-    ("qopen-types", &[]),
-    ("qopen-assembler", &[]),
-    ("qopen-http", &[]),
-    ("qopen-callback", &["axum", "tokio"]),
-    ("qopen-journal", &["futures_core"]),
-    ("qopen-sink", &[]),
-    ("qopen-engine", &[]),
-    ("qopen", &["axum"]),
-    (
-        "qopen-postgres",
-        &["deadpool", "deadpool_postgres", "tokio_postgres", "tokio", "postgres_types"],
-    ),
-    ("qopen-simulator", &[]),
-];
+/// Where a manifest has its list, below `[package.metadata]`.
+const LIST: &str = "/cargo_check_external_types/allowed_external_types";
 
-/// The language's own crates, and the traits that everybody implements.
+/// The language's own crates, and traits that most crates implement.
 const COMMON: [&str; 5] = ["std", "core", "alloc", "serde", "serde_core"];
 
 pub(crate) fn check(root: &Path) -> Result<()> {
     make_json(root)?;
+    let metadata = Metadata::of(root)?;
+    let folder = metadata.target()?.join("doc");
     let mut wrong = BTreeSet::new();
-    for (name, allowed) in CRATES {
-        let json = rustdoc_json(root, name)?;
-        for foreign in foreign_types(&json, allowed) {
-            wrong.insert(format!("{name}: {foreign}"));
-        }
+    for package in metadata.packages().filter(|it| it.is_published() && it.is_library()) {
+        let name = package.name();
+        let json = rustdoc_json(&folder, name)?;
+        let mut allowed = Allowed::of(package)?;
+        let foreign = foreign_types(&json, &mut allowed);
+        wrong.extend(foreign.into_iter().map(|it| format!("{name}: {it}")));
+        let unused = allowed.unused().map(|it| format!("{name}: allows {it}, and shows none"));
+        wrong.extend(unused);
     }
     if wrong.is_empty() {
         return Ok(());
@@ -50,15 +41,49 @@ pub(crate) fn check(root: &Path) -> Result<()> {
     .into())
 }
 
+/// What a crate may show: paths of types, with `*` at the end for all that begin so.
+struct Allowed<'a>(Vec<(&'a str, bool)>);
+
+impl<'a> Allowed<'a> {
+    fn of(package: Package<'a>) -> Result<Self> {
+        let Some(list) = package.metadata(LIST) else { return Ok(Self(Vec::new())) };
+        let patterns: Option<Vec<_>> = list
+            .as_array()
+            .and_then(|it| it.iter().map(|it| Some((it.as_str()?, false))).collect());
+        let name = package.name();
+        Ok(Self(
+            patterns
+                .ok_or_else(|| format!("{name}: allowed_external_types is no list of texts"))?,
+        ))
+    }
+
+    /// Whether a type may be shown; notes by which entry.
+    fn allows(&mut self, path: &str) -> bool {
+        let fits = |pattern: &str| match pattern.strip_suffix('*') {
+            Some(prefix) => path.starts_with(prefix),
+            None => path == pattern,
+        };
+        let mut found = false;
+        for (_, is_used) in self.0.iter_mut().filter(|(pattern, _)| fits(pattern)) {
+            (*is_used, found) = (true, true);
+        }
+        found
+    }
+
+    fn unused(&self) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(|(_, is_used)| !is_used).map(|(pattern, _)| *pattern)
+    }
+}
+
 /// Set for the process that stands in for rustdoc.
 const STAND_IN: &str = "QOPEN_XTASK_IS_RUSTDOC";
 
-/// Makes every crate's description of itself.
+/// Makes every crate's description of its API.
 ///
-/// Rustdoc's JSON is the compiler's own view of the API, and is not stable yet: only names are
-/// taken from it, and a layout that is not understood is an error, not a pass. The switch that
-/// allows it must reach rustdoc and not the compiler, or every dependency is built anew; so this
-/// program stands between cargo and rustdoc.
+/// Rustdoc's JSON is the compiler's own view of the API, and is not stable yet: only names are read
+/// from it, and an unknown layout is an error. The switch that allows it must reach rustdoc and not
+/// the compiler, or cargo builds every dependency anew. So this program runs between cargo and
+/// rustdoc.
 fn make_json(root: &Path) -> Result<()> {
     let doc = ["doc", "--workspace", "--no-deps", "--lib", "--all-features", "--locked"];
     let status = command(root, &doc)
@@ -69,7 +94,7 @@ fn make_json(root: &Path) -> Result<()> {
     if status.success() { Ok(()) } else { Err("rustdoc failed".into()) }
 }
 
-/// In the process that stands in for rustdoc: runs it, and says how it ended.
+/// Runs rustdoc and returns its exit code, in the process that replaces it.
 pub(crate) fn stand_in() -> Option<std::process::ExitCode> {
     std::env::var_os(STAND_IN)?;
     let status = std::process::Command::new("rustdoc")
@@ -80,14 +105,14 @@ pub(crate) fn stand_in() -> Option<std::process::ExitCode> {
     Some(if success { std::process::ExitCode::SUCCESS } else { std::process::ExitCode::FAILURE })
 }
 
-fn rustdoc_json(root: &Path, name: &str) -> Result<Value> {
-    let file = root.join("target/doc").join(format!("{}.json", name.replace('-', "_")));
+fn rustdoc_json(folder: &Path, name: &str) -> Result<Value> {
+    let file = folder.join(format!("{}.json", name.replace('-', "_")));
     let text =
         std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
     Ok(serde_json::from_str(&text)?)
 }
 
-fn foreign_types(json: &Value, allowed: &[&str]) -> BTreeSet<String> {
+fn foreign_types(json: &Value, allowed: &mut Allowed<'_>) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let (Some(index), Some(paths)) = (json["index"].as_object(), json["paths"].as_object()) else {
         found.insert("rustdoc's JSON is not understood".to_owned());
@@ -103,12 +128,12 @@ fn foreign_types(json: &Value, allowed: &[&str]) -> BTreeSet<String> {
     }
     for item in index.values() {
         let inner = &item["inner"];
-        // Implementations that the compiler or another crate's blanket gives to everything.
+        // The compiler and blanket implementations add these to every type.
         let given =
             !inner["impl"]["blanket_impl"].is_null() || inner["impl"]["is_synthetic"] == true;
         let local = item["crate_id"] == 0;
         let shown = matches!(item["visibility"].as_str(), Some("public" | "default"));
-        // What another crate's module re-exports of itself is ours to pass on.
+        // An item that another crate's module re-exports is allowed.
         if !local || !shown || given || !inner["use"].is_null() || !inner["module"].is_null() {
             continue;
         }
@@ -119,7 +144,7 @@ fn foreign_types(json: &Value, allowed: &[&str]) -> BTreeSet<String> {
                 continue;
             };
             let ours = owner.starts_with("qopen");
-            if !ours && !COMMON.contains(&owner.as_str()) && !allowed.contains(&owner.as_str()) {
+            if !ours && !COMMON.contains(&owner.as_str()) && !allowed.allows(&path) {
                 let item = item["name"].as_str().unwrap_or("an implementation");
                 found.insert(format!("{path} in {item}"));
             }
@@ -128,7 +153,7 @@ fn foreign_types(json: &Value, allowed: &[&str]) -> BTreeSet<String> {
     found
 }
 
-/// The ids of every type and trait that is named.
+/// The ids of all named types and traits.
 fn collect<'a>(value: &'a Value, out: &mut Vec<&'a Value>) {
     match value {
         Value::Object(fields) => {

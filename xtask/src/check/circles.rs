@@ -66,7 +66,7 @@ fn circles(files: &BTreeMap<Module, String>) -> Result<Vec<String>> {
     for (module, (paths, _)) in &parsed {
         for path in paths {
             let Some((target, name)) = origin(path) else { continue };
-            // The root is the crate's face: everything meets there.
+            // Every module meets in the crate's root.
             if target != **module && !target.is_empty() && !module.is_empty() {
                 let names = imports.entry(module).or_default().entry(target).or_default();
                 names.insert(name);

@@ -1,13 +1,14 @@
-//! The spec, reduced to what code is made of.
+//! The spec, reduced to what the generator needs.
 
 use oas3::spec::{
     ObjectOrReference, ObjectSchema, Operation, PathItem, Schema, SchemaType, SchemaTypeSet,
 };
 use serde_json::Value;
 
+use super::columns::{self, Named};
 use crate::Result;
 
-/// Everything that code is generated for, in the spec's order.
+/// Everything to generate code for, in the spec's order.
 pub(crate) struct Model {
     pub(crate) types: Vec<Type>,
     pub(crate) endpoints: Vec<Endpoint>,
@@ -19,8 +20,12 @@ pub(crate) struct Type {
     pub(crate) shape: Shape,
     /// The `event_type` under which it arrives by callback.
     pub(crate) event_type: Option<i64>,
-    /// Whether it is read field by field where it cannot be read as a whole.
+    /// Whether an endpoint answers with it.
+    pub(crate) is_answer: bool,
+    /// Whether it is read field by field if reading it as a whole fails.
     pub(crate) tolerant: Option<Tolerant>,
+    /// The columns that the spec names, if it is the record that outputs have.
+    pub(crate) columns: Option<Vec<Named>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,6 +49,8 @@ pub(crate) struct Field {
     pub(crate) nullable: bool,
     pub(crate) personal: bool,
     pub(crate) aliases: Vec<String>,
+    /// Whether it is a time.
+    pub(crate) unix_seconds: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +80,7 @@ pub(crate) struct Endpoint {
     pub(crate) path: String,
     pub(crate) request: String,
     pub(crate) answer: String,
+    pub(crate) needs_token: bool,
 }
 
 impl Model {
@@ -95,14 +103,25 @@ impl Model {
                 doc: doc(name, schema.description.as_deref())?,
                 shape: shape(name, schema, &is_enum)?,
                 event_type: None,
+                is_answer: false,
                 tolerant: tolerant(name, schema)?,
+                columns: schema
+                    .extensions
+                    .get("columns")
+                    .map(|it| columns::read(name, it))
+                    .transpose()?,
             });
         }
         let mut endpoints = Vec::new();
         for (path, item) in spec.paths.iter().flatten() {
             let operation =
                 item.post.as_ref().ok_or_else(|| format!("{path}: only POST is known"))?;
-            endpoints.push(endpoint(path, operation)?);
+            let endpoint = endpoint(path, operation)?;
+            types
+                .iter_mut()
+                .filter(|it| it.name == endpoint.answer)
+                .for_each(|it| it.is_answer = true);
+            endpoints.push(endpoint);
             for (event_type, payload) in callbacks(operation)? {
                 let payload_type = types.iter_mut().find(|it| it.name == payload);
                 payload_type.ok_or_else(|| format!("no schema {payload}"))?.event_type =
@@ -204,6 +223,7 @@ fn field(
             nullable: false,
             personal: false,
             aliases: vec![],
+            unix_seconds: false,
         });
     }
     let schema = inline(schema).ok_or("a property is a schema, not true or false")?;
@@ -226,6 +246,7 @@ fn field(
             .filter_map(Value::as_str)
             .map(str::to_owned)
             .collect(),
+        unix_seconds: schema.extensions.get("unix-seconds") == Some(&Value::Bool(true)),
     })
 }
 
@@ -279,6 +300,8 @@ fn endpoint(path: &str, operation: &Operation) -> Result<Endpoint> {
         path: path.to_owned(),
         request: schema_of(body, "request")?,
         answer: schema_of(answer, "answer")?,
+        // The header with the token is the only one that is known.
+        needs_token: !operation.parameters.is_empty(),
         name,
     })
 }

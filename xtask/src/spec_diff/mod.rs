@@ -1,4 +1,4 @@
-//! `cargo xtask spec diff`: in what a vendor's page and our spec differ.
+//! `cargo xtask spec diff`: differences between a vendor's page and the spec.
 
 mod example;
 mod page;
@@ -16,7 +16,7 @@ use page::{Page, Table};
 /// has decided: the field, and the type that loses.
 const KNOWN: [(&str, &str); 2] = [("Profile.phone", "integer"), ("Profile.add_way", "string")];
 
-/// Which type of ours each table of the page is about.
+/// The spec's type of each table of the page.
 const TABLES: [(&str, &[&str]); 5] = [
     ("body", &["RobotAccountListRequest"]),
     ("", &["RobotAccountListCallback", "RobotAccountListPage"]),
@@ -25,12 +25,12 @@ const TABLES: [(&str, &[&str]); 5] = [
     ("tag_info_list", &["TagInfo"]),
 ];
 
-/// What was found.
+/// The differences.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Differences {
     pub(crate) new: Vec<String>,
     pub(crate) known: Vec<String>,
-    /// What the page names: type and field.
+    /// The page's fields: type and name.
     named: BTreeSet<(String, String)>,
 }
 
@@ -190,7 +190,7 @@ impl Spec {
         }
     }
 
-    /// What the spec has and the page does not name, neither in a table nor in an example.
+    /// Fields of the spec that the page names neither in a table nor in an example.
     fn compare_presence(&self, page: &Page, found: &mut Differences) {
         let types = [
             "RobotAccountListRequest",

@@ -1,4 +1,4 @@
-//! Reading a vendor's page: its tables, its lists of codes, and its examples.
+//! Reads a vendor's page: its tables, its lists of codes, and its examples.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +23,7 @@ pub(crate) struct Page {
 impl Page {
     pub(crate) fn read(text: &str) -> Result<Self> {
         let mut page = Self { examples: example::find(text), ..Self::default() };
-        // The field whose codes the lines that follow list.
+        // The field of the codes on the following lines.
         let mut listing: Option<String> = None;
         for line in text.lines().map(str::trim) {
             if let Some(field) = line.strip_suffix("枚举说明") {

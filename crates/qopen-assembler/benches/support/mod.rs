@@ -1,4 +1,4 @@
-//! Accounts as a page brings them, and the naive fold to compare with.
+//! Accounts as a page brings them, and the naive fold for comparison.
 
 use std::collections::{HashMap, HashSet};
 
@@ -20,7 +20,7 @@ impl Keyed for Account {
     }
 }
 
-/// A page of so many accounts, all of them new.
+/// A page of this many accounts, all of them new.
 pub fn page(key: &PullKey, number: usize, accounts: usize) -> Page<Vec<Account>> {
     let first = number * accounts;
     let account = |n: usize| {
@@ -35,7 +35,7 @@ pub fn page(key: &PullKey, number: usize, accounts: usize) -> Page<Vec<Account>>
     Page::new(key.clone(), digest, true, (first..first + accounts).map(account).collect())
 }
 
-/// The fold as one writes it on the first day: ids as texts in a hash map.
+/// The fold as one writes it on the first day: ids as strings in a hash map.
 #[derive(Default)]
 pub struct Naive {
     pages: HashSet<PageDigest>,

@@ -1,5 +1,5 @@
-//! The state diagram in the README is the machine: every transition taken is drawn, and every one
-//! drawn is taken.
+//! The state diagram in the README matches the machine: every transition taken is drawn, and every
+//! drawn one is taken.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -44,14 +44,14 @@ fn every_transition_is_drawn_and_every_one_drawn_is_taken() {
             }
         }
     };
-    // The same cases on every machine: what is drawn must not depend on luck.
+    // The same cases in every run: the result must not depend on luck.
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
     let mut runner = TestRunner::new_with_rng(Config::with_cases(4_000), rng);
     let operations = prop::collection::vec(any_operation(), 1..40);
     let walk = |operations: Vec<Operation>| {
         let mut pair = Pair::new();
         for operation in &operations {
-            // Time goes from one due moment to the next, so that no step hides two.
+            // Time goes from one due moment to the next, so that no step hides two transitions.
             if let Operation::Wait(time) = operation {
                 let until = pair.model.now + *time;
                 while let Some(due) = pair.assembler.poll_timeout().filter(|due| *due <= until) {

@@ -1,4 +1,4 @@
-//! What is said of things that fit no pull, and of progress.
+//! Events for facts that fit no pull, and progress events.
 
 use qopen_assembler::{
     Anomaly, Assembler, Counters, Event, Page, PullKey, PullOptions, Time, Verdict,
@@ -53,7 +53,7 @@ fn a_conflict_is_said_with_the_page_that_brings_it() {
     assert_eq!(anomalies(&mut assembler), []);
     assembler.handle_page(Time::ZERO, test_page(true, &[(1, 2), (3, 1)]));
     assert_eq!(anomalies(&mut assembler), [Anomaly::Conflict { key: key(), accounts: 1 }]);
-    // The same account again is no further one; another one is.
+    // The same account in conflict again does not count; another account does.
     assembler.handle_page(Time::ZERO, test_page(true, &[(1, 0), (3, 1), (4, 1)]));
     assert_eq!(anomalies(&mut assembler), []);
     assembler.handle_page(Time::ZERO, test_page(true, &[(2, 2)]));
@@ -77,7 +77,7 @@ fn pages_after_a_failure_are_counted_and_said() {
         let said = Anomaly::PageAfterFailure { key: key(), page: digest };
         assert_eq!(anomalies(&mut assembler), [said]);
     }
-    // One that cannot be folded is said too, and a copy of one that was folded is not.
+    // A page that cannot be folded emits an event too; a copy of a folded page does not.
     let unread = test_page(true, &[(7, 7)]).digest;
     assembler.handle_unreadable_page(Time::ZERO, &key(), unread);
     assembler.handle_owed_page(Time::ZERO, &key(), unread);

@@ -1,29 +1,29 @@
-//! The cases that have a name.
+//! Cases with a name.
 
 use std::time::Duration;
 
 use qopen_assembler::{
-    Anomaly, Assembler, Config, Entry, ErrorReport, Event, Failure, Limit, Page, PageDigest,
-    PullKey, PullOptions, StartError, State, Time, Verdict, WaitingFor,
+    Anomaly, Assembler, Config, Entry, ErrorReport, Event, Failure, Page, PageDigest, PullKey,
+    PullOptions, State, Time, Verdict, WaitingFor,
 };
 
 use crate::operations::{Account, TestPage, config, page};
 
-fn at(seconds: u64) -> Time {
+pub(crate) fn at(seconds: u64) -> Time {
     Time::since_epoch(Duration::from_secs(seconds))
 }
 
-fn test_page(has_more: bool, ids: &[u8]) -> Page<Vec<Account>> {
+pub(crate) fn test_page(has_more: bool, ids: &[u8]) -> Page<Vec<Account>> {
     page((0, 0), &TestPage::new(has_more, ids.iter().map(|id| (*id, 0)).collect()))
 }
 
-fn started(options: PullOptions) -> (Assembler<Account>, PullKey) {
+pub(crate) fn started(options: PullOptions) -> (Assembler<Account>, PullKey) {
     let (mut assembler, key) = (Assembler::new(config()), crate::operations::key((0, 0)));
     assembler.start(at(0), key.clone(), options).unwrap();
     (assembler, key)
 }
 
-fn failure<T>(assembler: &mut Assembler<T>) -> Option<Failure>
+pub(crate) fn failure<T>(assembler: &mut Assembler<T>) -> Option<Failure>
 where
     T: qopen_assembler::Keyed,
 {
@@ -33,7 +33,7 @@ where
     })
 }
 
-fn completed(assembler: &mut Assembler<Account>) -> bool {
+pub(crate) fn completed(assembler: &mut Assembler<Account>) -> bool {
     std::iter::from_fn(|| assembler.poll_event())
         .any(|event| matches!(event, Event::Completed { .. }))
 }
@@ -77,12 +77,12 @@ fn a_robot_without_customers_is_complete() {
 fn i6_a_late_page_makes_a_new_revision() {
     let (mut assembler, key) = started(PullOptions::default());
     assembler.handle_page(at(0), test_page(false, &[1]));
-    // The quiet has passed, though nobody said so: the page is late.
+    // The quiet has passed, although `handle_timeout` was not called: the page is late.
     assert_eq!(assembler.handle_page(at(4), test_page(true, &[2])), Verdict::Late);
     assert_eq!(assembler.handle_page(at(5), test_page(true, &[2])), Verdict::Duplicate);
     let fold = assembler.take_fold(&key).unwrap();
     assert_eq!(fold.accounts(), 2);
-    // With the fold in other hands, copies are still known.
+    // Copies are still recognised after the fold was taken.
     assert_eq!(assembler.handle_page(at(6), test_page(true, &[2])), Verdict::Duplicate);
     assert_eq!(assembler.handle_page(at(6), test_page(true, &[3])), Verdict::Late);
     let revisions: Vec<u32> = std::iter::from_fn(|| assembler.poll_event())
@@ -91,13 +91,13 @@ fn i6_a_late_page_makes_a_new_revision() {
             _ => None,
         })
         .collect();
-    // Pages that come within ten seconds of one another make one revision.
+    // Pages within ten seconds of one another make one revision.
     assert!(revisions.is_empty());
     assert_eq!(assembler.poll_timeout(), Some(at(16)));
     assembler.handle_timeout(at(16));
     let revised = assembler.poll_event();
     assert!(matches!(revised, Some(Event::Revised { revision: 2, .. })), "{revised:?}");
-    // Remembered for the retention, from when it ended, and no longer.
+    // The pull is remembered for the retention, counted from its end.
     assembler.handle_timeout(at(102));
     assert!(assembler.progress(&key).is_some());
     assembler.handle_timeout(at(103));
@@ -195,133 +195,6 @@ fn pages_of_pulls_that_others_started_are_ignored_or_adopted() {
 }
 
 #[test]
-fn i11_every_limit_holds_at_the_bound_and_one_past_it() {
-    let mut limited = config();
-    limited.limits.open_pulls = 1;
-    limited.limits.pages = 2;
-    limited.limits.accounts = 3;
-    let fresh = || {
-        let (mut assembler, key) = (Assembler::new(limited), crate::operations::key((0, 0)));
-        assembler.start(at(0), key.clone(), PullOptions::default()).unwrap();
-        (assembler, key)
-    };
-
-    let (mut assembler, key) = fresh();
-    let another = PullKey::new("another", "m");
-    let refused = assembler.start(at(0), another.clone(), PullOptions::default());
-    assert_eq!(refused, Err(StartError::TooManyPulls { limit: 1 }));
-    assert_eq!(assembler.start(at(0), key.clone(), PullOptions::default()), Err(StartError::Known));
-    assembler.cancel(at(0), &key).unwrap();
-    assembler.start(at(0), another, PullOptions::default()).unwrap();
-
-    let (mut assembler, _) = fresh();
-    assert_eq!(assembler.handle_page(at(0), test_page(true, &[1])), Verdict::Folded);
-    assert_eq!(assembler.handle_page(at(0), test_page(true, &[2])), Verdict::Folded);
-    assert_eq!(assembler.handle_page(at(0), test_page(true, &[2])), Verdict::Duplicate);
-    assert_eq!(assembler.handle_page(at(0), test_page(true, &[3])), Verdict::LimitReached);
-    assert_eq!(failure(&mut assembler), Some(Failure::LimitReached(Limit::Pages)));
-
-    let (mut assembler, _) = fresh();
-    assert_eq!(assembler.handle_page(at(0), test_page(true, &[1, 2, 3])), Verdict::Folded);
-    assert_eq!(assembler.handle_page(at(0), test_page(true, &[4])), Verdict::LimitReached);
-    assert_eq!(failure(&mut assembler), Some(Failure::LimitReached(Limit::Accounts)));
-
-    limited.limits.queued_events = 1;
-    let mut assembler = Assembler::new(limited);
-    assert_eq!(assembler.handle_page(at(0), test_page(true, &[1])), Verdict::Unknown);
-    assert_eq!(assembler.handle_page(at(0), test_page(true, &[1])), Verdict::Backlog);
-    assert!(assembler.poll_event().is_some());
-    assert_eq!(assembler.handle_page(at(0), test_page(true, &[1])), Verdict::Unknown);
-
-    limited.limits.tombstones = 1;
-    limited.limits.queued_events = 9;
-    let mut assembler = Assembler::<Account>::new(limited);
-    for (time, mark) in [(0, "a"), (1, "b")] {
-        let key = PullKey::new("r", mark);
-        assembler.start(at(time), key.clone(), PullOptions::default()).unwrap();
-        assembler.cancel(at(time), &key).unwrap();
-    }
-    // Forgotten when it is said to be, so that what was said before can still be acted upon.
-    assert!(assembler.take_fold(&PullKey::new("r", "a")).is_some());
-    while assembler.poll_event().is_some() {}
-    assert!(assembler.progress(&PullKey::new("r", "a")).is_none());
-    assert!(assembler.progress(&PullKey::new("r", "b")).is_some());
-}
-
-#[test]
-fn i11_late_unread_and_merged_pages_count_against_the_limit() {
-    let mut limited = config();
-    limited.limits.pages = 2;
-    limited.limits.accounts = 2;
-    let fresh = || {
-        let (mut assembler, key) = (Assembler::new(limited), crate::operations::key((0, 0)));
-        assembler.start(at(0), key.clone(), PullOptions::default()).unwrap();
-        (assembler, key)
-    };
-    let owed = |ids: &[u8]| test_page(true, ids).digest;
-
-    // Late: the last that has room makes a revision, the next one is reported and changes nothing.
-    let (mut assembler, key) = fresh();
-    assembler.handle_page(at(0), test_page(false, &[1]));
-    assert_eq!(assembler.handle_page(at(4), test_page(true, &[2])), Verdict::Late);
-    assert_eq!(assembler.handle_page(at(4), test_page(true, &[3])), Verdict::LimitReached);
-    let progress = assembler.progress(&key).unwrap();
-    assert_eq!(
-        (progress.state, progress.figures.pages, progress.figures.revision),
-        (State::Completed, 2, 1)
-    );
-    assert_eq!((progress.figures.accounts, progress.figures.conflicts), (2, 0));
-    let over = Anomaly::LatePageOverLimit { key: key.clone(), page: owed(&[3]) };
-    let last = std::iter::from_fn(|| assembler.poll_event()).last();
-    assert_eq!(last, Some(Event::Anomaly(over)));
-
-    // Owed and unreadable ones count as pages; a known one is no other page, whatever it becomes.
-    let (mut assembler, key) = fresh();
-    assembler.handle_owed_page(at(0), &key, owed(&[1]));
-    assembler.handle_unreadable_page(at(0), &key, owed(&[2]));
-    assembler.handle_unreadable_page(at(0), &key, owed(&[1]));
-    assert_eq!(assembler.handle_page(at(0), test_page(true, &[2])), Verdict::Folded);
-    assert_eq!(assembler.progress(&key).unwrap().state, State::Collecting);
-    assembler.handle_owed_page(at(0), &key, owed(&[3]));
-    assert_eq!(failure(&mut assembler), Some(Failure::LimitReached(Limit::Pages)));
-
-    // Merged: at the bound, one account past it, one page past it.
-    let merged = |pages: &[&[u8]]| {
-        let (mut assembler, key) = fresh();
-        let mut fold = qopen_assembler::Fold::new(&key);
-        for ids in pages {
-            let Page { digest, has_more, accounts, .. } = test_page(true, ids);
-            fold.add_page(digest, has_more, accounts, |_| {});
-        }
-        assembler.merge(at(0), &key, &fold).unwrap();
-        failure(&mut assembler)
-    };
-    assert_eq!(merged(&[&[1], &[2]]), None);
-    assert_eq!(merged(&[&[1, 2, 3]]), Some(Failure::LimitReached(Limit::Accounts)));
-    assert_eq!(merged(&[&[1], &[2], &[1, 2]]), Some(Failure::LimitReached(Limit::Pages)));
-}
-
-#[test]
-fn i11_events_beyond_the_limit_are_counted_or_turned_away() {
-    let mut limited = config();
-    limited.limits.queued_events = 2;
-    let mut assembler = Assembler::<Account>::new(limited);
-    let nobody = ErrorReport {
-        robot: "r".into(),
-        mark: None,
-        code: 1,
-        message: String::new(),
-        signed: None,
-    };
-    for stray in 1..=3 {
-        assembler.handle_error(at(0), nobody.clone());
-        assert_eq!(assembler.counters().stray_errors, stray);
-        assert_eq!(assembler.counters().unqueued_anomalies, stray.saturating_sub(2));
-    }
-    assert_eq!(std::iter::from_fn(|| assembler.poll_event()).count(), 2);
-}
-
-#[test]
 fn every_basis_of_completion_and_their_combinations() {
     let basis = |expect: Option<u64>, declared: bool| {
         let (mut assembler, key) = started(PullOptions::default().expect_accounts(expect));
@@ -344,7 +217,8 @@ fn every_basis_of_completion_and_their_combinations() {
     assert_eq!(basis(None, true), Some(Ok((None, None, true))));
     assert_eq!(basis(Some(2), false), Some(Ok((settle, Some(2), false))));
     assert_eq!(basis(Some(2), true), Some(Ok((None, Some(2), true))));
-    // More than expected is no fault, fewer is; nobody's word stands in for what is known to lack.
+    // More accounts than expected are no fault, fewer are. A declared end does not replace the
+    // missing ones.
     assert_eq!(basis(Some(1), false), Some(Ok((settle, Some(1), false))));
     let fewer = Failure::FewerThanExpected { expected: 3 };
     assert_eq!(basis(Some(3), false), Some(Err(fewer.clone())));
@@ -364,164 +238,4 @@ fn pre_digested_entries_fold_like_the_accounts_they_stand_for() {
     assert!(!fold.add_page(PageDigest::of(b"1"), true, [entry("c")], |_| {}));
     assert!(fold.add_page(PageDigest::of(b"2"), false, [entry("b")], |_| {}));
     assert_eq!((fold.accounts(), fold.pages(), fold.conflicts()), (2, 2, 0));
-}
-
-#[test]
-fn e8_copies_prolong_the_quiet_by_one_idle_timeout_in_all() {
-    let (mut assembler, _) = started(PullOptions::default());
-    assembler.handle_page(at(0), test_page(false, &[1]));
-    for second in (2..=200).step_by(2) {
-        assembler.handle_page(at(second), test_page(false, &[1]));
-    }
-    // Heard of last, as far as it counts, at 60 s; quiet for 3 s then.
-    let completed = std::iter::from_fn(|| assembler.poll_event()).find_map(|event| match event {
-        Event::Completed { progress, .. } => Some(progress.last_activity),
-        _ => None,
-    });
-    assert_eq!(completed, Some(at(60)));
-}
-
-#[test]
-fn e3_what_was_refused_is_not_quiet() {
-    let (mut assembler, key) = started(PullOptions::default());
-    assembler.handle_page(at(0), test_page(false, &[1]));
-    assembler.handle_refusal(at(2));
-    assembler.handle_timeout(at(59));
-    assert_eq!(assembler.progress(&key).unwrap().due, Some(at(60)));
-    assert!(!completed(&mut assembler));
-    assembler.handle_timeout(at(60));
-    let basis = std::iter::from_fn(|| assembler.poll_event()).find_map(|event| match event {
-        Event::Completed { basis, .. } => Some(basis),
-        _ => None,
-    });
-    let basis = basis.unwrap();
-    assert_eq!((basis.quiet, basis.refusals), (Some(Duration::from_secs(60)), 1));
-
-    // One that is older than the idle timeout says nothing of what comes now.
-    let (mut assembler, key) = started(PullOptions::default());
-    assembler.handle_refusal(at(2));
-    assembler.handle_page(at(61), test_page(false, &[1]));
-    assert_eq!(assembler.progress(&key).unwrap().due, Some(at(64)));
-}
-
-#[test]
-fn e6_an_end_that_is_not_stated_takes_patience() {
-    let page = |has_more| page((0, 0), &TestPage::new(has_more, vec![(1, 1)]));
-    let (mut assembler, key) = started(PullOptions::default());
-    assembler.handle_page(at(0), page(None));
-    assert_eq!(assembler.progress(&key).unwrap().due, Some(at(60)));
-    assembler.handle_timeout(at(60));
-    let basis = std::iter::from_fn(|| assembler.poll_event()).find_map(|event| match event {
-        Event::Completed { basis, .. } => Some(basis.implied_end),
-        _ => None,
-    });
-    assert_eq!(basis, Some(true));
-    let (mut assembler, key) = started(PullOptions::default());
-    assembler.handle_page(at(0), page(None));
-    assembler.handle_page(at(0), page(Some(false)));
-    assert_eq!(assembler.progress(&key).unwrap().due, Some(at(3)));
-}
-
-#[test]
-fn e7_a_report_without_a_mark_is_about_a_pull_requested_before_it_was_signed() {
-    let (mut assembler, _) = started(PullOptions::default());
-    let report = |signed| ErrorReport {
-        robot: "robot 0".into(),
-        mark: None,
-        code: 5,
-        message: String::new(),
-        signed: Some(signed),
-    };
-    let (mut later, second) = (Assembler::<Account>::new(config()), PullKey::new("robot 0", "2"));
-    later.start(at(100), second.clone(), PullOptions::default()).unwrap();
-    later.handle_error(at(101), report(at(94)));
-    assert_eq!(failure(&mut later), None);
-    // Within the tolerance between two clocks.
-    later.handle_error(at(101), report(at(95)));
-    assert_eq!(failure(&mut later), Some(Failure::Reported { code: 5, message: String::new() }));
-    // One that another process requested goes back further.
-    let (mut resumed, before) = (Assembler::<Account>::new(config()), Duration::from_secs(50));
-    let options = PullOptions::default().requested_before(before);
-    resumed.start(at(100), second, options).unwrap();
-    resumed.handle_error(at(101), report(at(44)));
-    assert_eq!(failure(&mut resumed), None);
-    resumed.handle_error(at(101), report(at(60)));
-    assert!(failure(&mut resumed).is_some());
-    assembler.handle_error(at(0), report(at(0)));
-    assert!(failure(&mut assembler).is_some());
-}
-
-#[test]
-fn e9_the_missing_page_after_failure_completes_the_pull() {
-    let (mut assembler, key) = started(PullOptions::default());
-    assembler.handle_page(at(0), test_page(true, &[1]));
-    assembler.handle_timeout(at(60));
-    assert_eq!(failure(&mut assembler), Some(Failure::LastPageMissing));
-    let shared = assembler.share_fold(&key).unwrap();
-    assert_eq!(assembler.handle_page(at(61), test_page(false, &[2])), Verdict::Reopened);
-    assembler.handle_timeout(at(64));
-    assert!(completed(&mut assembler));
-    assert_eq!((assembler.fold(&key).unwrap().accounts(), shared.accounts()), (2, 1));
-    // Complete now, whatever comes.
-    assembler.handle_unreadable_page(at(65), &key, test_page(true, &[3]).digest);
-    let progress = assembler.progress(&key).unwrap();
-    assert_eq!((progress.state, progress.figures.unreadable_pages), (State::Completed, 1));
-}
-
-#[test]
-fn e9_what_was_complete_stays_so() {
-    let mut fold = qopen_assembler::Fold::new(&crate::operations::key((0, 0)));
-    fold.add_unreadable(PageDigest::of(b"late"));
-    let (mut assembler, key) =
-        (Assembler::<Account>::new(config()), crate::operations::key((0, 0)));
-    let options = PullOptions::default();
-    assembler.start_completed(at(0), key.clone(), options, fold.clone(), 3, None).unwrap();
-    let again = assembler.start_completed(at(0), key.clone(), options, fold.clone(), 3, None);
-    assert_eq!(again, Err(StartError::Known));
-    let other = PullKey::new("other", "pull");
-    let foreign = assembler.start_completed(at(0), other, options, fold, 3, None);
-    assert_eq!(foreign, Err(StartError::PullMismatch));
-    let Some(Event::Completed { basis, progress, .. }) = assembler.poll_event() else {
-        panic!("it is complete")
-    };
-    assert!(basis.earlier);
-    assert_eq!((progress.figures.revision, progress.figures.unreadable_pages), (3, 1));
-    assert_eq!(assembler.handle_page(at(1), test_page(true, &[7])), Verdict::Late);
-    assert!(assembler.has_page(&key, test_page(true, &[7]).digest));
-}
-
-#[test]
-fn e9_an_outage_is_not_quiet() {
-    let (mut assembler, key) = started(PullOptions::default());
-    assembler.handle_page(at(0), test_page(false, &[1]));
-    // Nothing was heard from the first second on.
-    assembler.handle_outage_began(at(2), at(1));
-    assembler.handle_timeout(at(100));
-    assert!(!completed(&mut assembler));
-    assembler.handle_outage_ended(at(101));
-    // It was longer than the idle timeout: that patience begins after it.
-    assert_eq!(assembler.progress(&key).unwrap().due, Some(at(161)));
-    // Short ones extend the patience in place: one second of quiet before, and 59 after them.
-    assembler.handle_outage_began(at(111), at(111));
-    assembler.handle_outage_ended(at(114));
-    assert_eq!(assembler.progress(&key).unwrap().due, Some(at(163)));
-    // Two deadlines are the end, whatever the outage.
-    assembler.handle_outage_began(at(115), at(115));
-    assembler.handle_timeout(at(3600));
-    assert_eq!(failure(&mut assembler), Some(Failure::Deadline));
-}
-
-#[test]
-fn thirty_late_pages_a_second_apart_make_few_revisions() {
-    let (mut assembler, key) = started(PullOptions::default());
-    assembler.handle_page(at(0), test_page(false, &[1]));
-    for late in 0..30_u8 {
-        assembler.handle_page(at(10 + u64::from(late)), test_page(true, &[2 + late]));
-    }
-    assembler.handle_timeout(at(90));
-    let progress = assembler.progress(&key).unwrap();
-    assert_eq!(
-        (progress.figures.pages, progress.figures.revision, progress.figures.revising),
-        (31, 2, false)
-    );
 }

@@ -8,7 +8,7 @@ use qopen_assembler::{Fold, PullKey, PullMismatch};
 use crate::operations::{Account, TestPage, content, digest};
 use crate::strategies::any_page;
 
-/// What a node of a distributed fold may learn of a page.
+/// What one node of a distributed fold may learn of a page.
 #[derive(Clone, Debug)]
 enum Learnt {
     Page(TestPage),

@@ -1,4 +1,4 @@
-//! The naive model: it keeps every page whole, and works everything out anew each time.
+//! The naive model: it keeps every page whole, and computes everything anew each time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::operations::{Key, Said, TestPage};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     Complete,
-    /// By silence or the deadline: a page opens it again.
+    /// By silence or the deadline: a page reopens the pull.
     Failed,
     /// By the platform or the caller.
     Ended,
@@ -22,7 +22,7 @@ pub struct ModelPull {
     pub options: PullOptions,
     pub started: Time,
     pub opened: Time,
-    /// When something new came, and when a copy did.
+    /// When something new came last, and when a copy did.
     pub new: Time,
     pub copy: Time,
     pub awaiting: bool,
@@ -75,7 +75,7 @@ impl ModelPull {
         nameless.collect::<BTreeSet<_>>().len()
     }
 
-    /// What stands against completeness; `None` where only quiet is missing.
+    /// What counts against completeness; `None` if only quiet is missing.
     pub fn missing(&self) -> Option<Failure> {
         let sets = [&self.pages, &self.unreadable, &self.owed, &self.released];
         let came = sets.iter().any(|set| !set.is_empty());
@@ -108,18 +108,18 @@ pub struct Model {
     pub retention: Duration,
     /// When callbacks were refused, or the last outage ended.
     pub refusal: Option<Time>,
-    /// Outages that are over, and since when there is one.
+    /// Past outages, and the start of the present one.
     pub outages: Vec<(Time, Time)>,
     pub deaf: Option<Time>,
 }
 
 impl Model {
-    /// The time as it would be had no outage come after it.
+    /// The time without the outages that came after it.
     fn heard(&self, at: Time) -> Time {
         self.outages.iter().fold(at, |sum, (from, to)| sum + to.since(at.max(*from)))
     }
 
-    /// When a pull ends, makes a revision or is forgotten, and what is said then.
+    /// When a pull ends, makes a revision or is forgotten, and the event of that moment.
     fn due(&self, key: Key, pull: &ModelPull) -> (Time, Option<Said>) {
         let timing = pull.options.timing;
         if let Some((_, forgotten)) = pull.ended {
@@ -287,7 +287,7 @@ impl Model {
 
     pub fn outage_ended(&mut self) {
         if let Some(since) = self.deaf.take() {
-            // Those before the first moment that counts for an open pull say nothing any more.
+            // Outages before the first moment that counts for an open pull have no effect any more.
             let open = self.pulls.values().filter(|it| it.ended.is_none());
             let first = open.map(|it| it.opened.min(it.new).min(it.copy)).min();
             self.outages.retain(|(_, to)| first.is_some_and(|first| *to > first));

@@ -1,4 +1,4 @@
-//! Operations as data: what a test does to an assembler, and how it is done to the model.
+//! Operations as data, applied to the assembler and to the model.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use qopen_assembler::{
 
 use crate::model::{Model, ModelPull};
 
-/// A page of the tests: which accounts, each with a content.
+/// A page of the tests: its accounts, each with a content.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TestPage {
     pub has_more: Option<bool>,
@@ -29,7 +29,7 @@ pub type Key = (u8, u8);
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Said {
-    /// Quiet for so long or by the caller's word, with so many expected.
+    /// Quiet of this length or a declared end, with this expected number.
     Completed(Key, Option<Duration>, Option<u64>),
     Failed(Key, Failure),
     Reopened(Key),
@@ -44,23 +44,24 @@ pub enum Operation {
     Unreadable(Key, TestPage),
     Owed(Key, TestPage),
     Released(Key, TestPage),
-    /// Of that robot and mark, with that code, signed so long ago.
+    /// An error report: robot, mark, code, and the time since its signature.
     Error(u8, Option<u8>, i64, Option<Duration>),
     Refusal,
-    /// Nothing was heard since so long ago.
+    /// An outage that began this long ago.
     OutageBegan(Duration),
     OutageEnded,
-    /// It was complete in an earlier run, of these pages; some may be newer than its list.
+    /// A pull that was complete in an earlier run, with these pages; some may be newer than its
+    /// list.
     StartCompleted(Key, PullOptions, Vec<TestPage>, bool),
     Cancel(Key),
     Declare(Key),
     Forget(Key),
     Wait(Duration),
-    /// What another node has folded comes in one piece.
+    /// A merge of another node's fold.
     Merge(Key, Vec<TestPage>),
-    /// The machine is saved, and another one goes on from there.
+    /// The machine is saved, and another one restored from it.
     SaveAndRestore,
-    /// Time as a caller with a bad clock gives it.
+    /// The time that a bad clock gives.
     GoBack(Duration),
 }
 
@@ -258,7 +259,7 @@ impl Pair {
         self.events.extend(std::iter::from_fn(|| assembler.poll_event()));
     }
 
-    /// Everything that can be seen from outside is the same on both sides.
+    /// Compares everything that a caller can see.
     pub fn compare(&self) {
         assert_eq!(said(&self.events), self.model.said);
         for k in keys() {

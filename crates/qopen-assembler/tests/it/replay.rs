@@ -1,4 +1,4 @@
-//! Any interleaving of anything, against the model.
+//! Any interleaving of operations, against the model.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ proptest! {
         prop_assert_eq!(once.assembler.poll_timeout(), again.assembler.poll_timeout());
     }
 
-    /// Polling every time `poll_timeout` names changes nothing but when things are said.
+    /// Polling at every time of `poll_timeout` changes only when events are emitted.
     #[test]
     fn i12_timeouts_may_be_handled_early_or_late(operations in prop::collection::vec(any_operation(), 1..40)) {
         let (mut lazy, mut eager) = (Pair::new(), Pair::new());
@@ -93,7 +93,7 @@ proptest! {
             | Operation::Merge(key, _) | Operation::Cancel(key) | Operation::Declare(key)
             | Operation::Forget(key) | Operation::Released(key, _)
             | Operation::StartCompleted(key, ..) => Some(*key),
-            // Without a mark an error belongs to whatever is open: that is its meaning.
+            // An error without a mark belongs to the only open pull: that is its meaning.
             Operation::Error(robot, mark, ..) => Some((*robot, mark.unwrap_or(9))),
             Operation::Wait(_) | Operation::GoBack(_) | Operation::SaveAndRestore
             | Operation::Refusal | Operation::OutageBegan(_) | Operation::OutageEnded => None,
@@ -134,8 +134,8 @@ proptest! {
     }
 }
 
-/// One life of many pulls, years of virtual time: fifty steps for each case that proptest is told to
-/// run, five million in `cargo xtask prove`.
+/// One long life of many pulls, years of virtual time: fifty steps for each proptest case, five
+/// million in `cargo xtask prove`.
 #[test]
 fn a_long_life_agrees_with_the_model() {
     let steps = Config::default().cases * 50;

@@ -1,4 +1,4 @@
-//! Any operation, page or option that there is.
+//! Strategies for every operation, page and option.
 
 use std::time::Duration;
 

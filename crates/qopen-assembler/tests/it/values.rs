@@ -1,4 +1,4 @@
-//! Digests, folds and collectors by themselves.
+//! Digests, folds and collectors.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ fn digests_are_numbers_and_show_as_such() {
     assert_ne!(PageDigest::of(b"a"), PageDigest::of(b"b"));
     assert_eq!(ContentDigest::of(b"a").to_u128() & 1, 0);
     assert_eq!(key().to_string(), "robot r mark m");
-    // The names' border counts, and so does each of them.
+    // The border between the names counts, and so does each name.
     let seeds = [("ab", "c"), ("a", "bc"), ("ab", "d"), ("", "abc")];
     let seeds = seeds.map(|(robot, mark)| Seed::of(&PullKey::new(robot, mark)));
     assert!((1..4).all(|n| !seeds[..n].contains(&seeds[n])));

@@ -1,4 +1,4 @@
-//! Which connections are open, whose they are, and how long each has been idle.
+//! The table of open connections: their peers, and how long each has been idle.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 
-/// Stands where a connection is busy, in place of the time since which it is idle.
+/// Marks a busy connection, in the field of the time since which it is idle.
 const BUSY: u64 = u64::MAX;
 
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub(super) struct Connections {
     began: Instant,
     /// Held for a map operation, never across an await.
     rows: Mutex<Rows>,
-    /// A connection has become idle, or has gone.
+    /// Notifies that a connection has become idle, or has closed.
     changed: Notify,
     accepted: AtomicU64,
     refused: AtomicU64,
@@ -38,7 +38,7 @@ struct Connection {
     evicted: Notify,
 }
 
-/// A connection's place in the table, given back when dropped.
+/// A connection's row in the table, removed on drop.
 #[derive(Debug)]
 pub(super) struct ConnectionSlot {
     table: Arc<Connections>,
@@ -47,7 +47,7 @@ pub(super) struct ConnectionSlot {
     peer: IpAddr,
 }
 
-/// A request that is being read or answered; when dropped, its connection is idle.
+/// A request that is being read or answered. Its connection is idle again on drop.
 #[derive(Debug)]
 pub(super) struct BusyGuard {
     table: Arc<Connections>,
@@ -89,11 +89,11 @@ impl Connections {
     }
 
     fn now(&self) -> u64 {
-        // It is half a million years until this is BUSY.
+        // It reaches BUSY after half a million years.
         u64::try_from(self.began.elapsed().as_micros()).unwrap_or(BUSY - 1)
     }
 
-    /// Whether a peer may have one more; one that may not is counted as refused.
+    /// Whether a peer may have one more connection; counts a refusal if not.
     pub(super) fn admits(&self, peer: IpAddr, per_peer: usize) -> bool {
         let admits = self.rows().peers.get(&network(peer)).is_none_or(|has| *has < per_peer);
         if !admits {
@@ -102,7 +102,7 @@ impl Connections {
         admits
     }
 
-    /// Takes a connection in, unless its peer has so many already.
+    /// Adds a connection, unless its peer is at its limit.
     pub(super) fn enter(self: &Arc<Self>, peer: IpAddr, per_peer: usize) -> Option<ConnectionSlot> {
         let peer = network(peer);
         let idle_since = AtomicU64::new(self.now());
@@ -120,7 +120,7 @@ impl Connections {
         Some(ConnectionSlot { table: Arc::clone(self), connection, number, peer })
     }
 
-    /// Tells the connection that has been idle longest to close; false where none is idle.
+    /// Tells the longest-idle connection to close; returns false if none is idle.
     pub(super) fn evict_idlest(&self) -> bool {
         let rows = self.rows();
         let since = |it: &&Arc<Connection>| it.idle_since.load(Ordering::Acquire);
@@ -132,16 +132,16 @@ impl Connections {
         true
     }
 
-    /// Until one more connection may be open.
+    /// Waits until one more connection may be open.
     pub(super) async fn make_room(&self, connections: usize) {
         loop {
             let mut changed = pin!(self.changed.notified());
-            // Before it is looked, so that nothing is missed.
+            // Enabled before the look, so that no notification is lost.
             changed.as_mut().enable();
             if self.rows().connections.len() < connections {
                 return;
             }
-            // Where none is idle, or the one that is has got a request, there is another soon.
+            // If none is idle, or the idle one has got a request, another one is idle soon.
             self.evict_idlest();
             changed.await;
         }
@@ -149,19 +149,19 @@ impl Connections {
 }
 
 impl ConnectionSlot {
-    /// Whose connection it is: an address, or a network.
+    /// The peer of the connection: an address, or a network.
     pub(super) fn peer(&self) -> IpAddr {
         self.peer
     }
 
-    /// Marks the connection busy for as long as what is returned lives.
+    /// Marks the connection busy until the returned guard is dropped.
     pub(super) fn busy(&self) -> BusyGuard {
         self.connection.idle_since.store(BUSY, Ordering::Release);
         BusyGuard { table: Arc::clone(&self.table), connection: Arc::clone(&self.connection) }
     }
 
-    /// Until the connection is to be closed for another one. One that has got a request in between
-    /// stays.
+    /// Waits until the connection must close for another one. A connection that got a request in
+    /// between stays.
     pub(super) async fn evicted(&self) {
         loop {
             self.connection.evicted.notified().await;
@@ -169,7 +169,7 @@ impl ConnectionSlot {
                 self.table.evicted.fetch_add(1, Ordering::Relaxed);
                 return;
             }
-            // Whoever waits for its place must look for another.
+            // A task that waits for this connection's place must evict another one.
             self.table.changed.notify_waiters();
         }
     }
@@ -197,7 +197,7 @@ impl Drop for BusyGuard {
     }
 }
 
-/// Who counts as one peer: whoever has an IPv6 network has all of its addresses.
+/// The peer that an address counts as: the owner of an IPv6 network has all of its addresses.
 fn network(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V4(address) => address.into(),

@@ -1,4 +1,4 @@
-//! What of a head has come: whether a connection that ends took a request with it.
+//! Watches heads: whether a connection that ends lost a request.
 
 use std::io;
 use std::pin::Pin;
@@ -11,13 +11,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// The beginning of a callback's head.
 const POST: &[u8] = b"POST ";
 
-/// The beginnings of what a proxy says of the client before it passes the client's words on.
+/// The beginnings of a PROXY protocol header, version 1 and 2.
 const PROXY: [&[u8]; 2] = [b"PROXY ", b"\r\n\r\n\0\r\nQUIT\n"];
 
-/// How much of a head is looked at, in bytes.
+/// Bytes of a head that are examined.
 const LOOKED_AT: usize = 12;
 
-/// The first bytes since the last request was begun.
+/// The first bytes since the last request began.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Head(Arc<Mutex<Vec<u8>>>);
 
@@ -26,12 +26,12 @@ impl Head {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A request was begun: what comes next is its body, and then another head.
+    /// Starts anew after a head: its body comes next, and then another head.
     pub(super) fn clear(&self) {
         self.bytes().clear();
     }
 
-    /// Whether a callback's head has begun to come, and not come whole.
+    /// Whether a callback's head has begun and is not whole yet.
     pub(super) fn is_begun(&self) -> bool {
         self.bytes().starts_with(POST)
     }
@@ -42,11 +42,11 @@ impl Head {
     }
 }
 
-/// A stream whose heads are looked at.
+/// A stream whose heads are watched.
 pub(super) struct Watched<S> {
     stream: S,
     head: Head,
-    /// Connections that began as a proxy's do.
+    /// Connections that began with the PROXY protocol.
     proxies: Arc<AtomicU64>,
     first: bool,
 }

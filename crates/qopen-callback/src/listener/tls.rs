@@ -1,4 +1,4 @@
-//! TLS by rustls, with certificates that can be exchanged while it serves.
+//! TLS by rustls, with certificates that can be replaced while the listener serves.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -12,32 +12,32 @@ use tokio_rustls::rustls::crypto::aws_lc_rs;
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// A certificate that cannot be served with.
+/// The error of a certificate or key that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsError {
-    /// The file has no certificate in PEM, or cannot be read.
-    #[error("no PEM certificate can be read from {}", path.display())]
+    /// The file has no PEM certificate, or cannot be read.
+    #[error("cannot read a PEM certificate from {}", path.display())]
     Certificate {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: Cause,
     },
-    /// The file has no private key in PEM, or cannot be read.
-    #[error("no PEM private key can be read from {}", path.display())]
+    /// The file has no PEM private key, or cannot be read.
+    #[error("cannot read a PEM private key from {}", path.display())]
     Key {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: Cause,
     },
-    /// The two do not belong together, or are of a kind that is not supported.
-    #[error("the certificate and the private key do not go together")]
+    /// The certificate and the key do not match, or their kind is not supported.
+    #[error("the certificate and the private key do not match")]
     Pair(#[source] Cause),
 }
 
-/// A certificate chain and its private key, read from files. Clones share them.
+/// A certificate chain and its private key, from files. Clones share them.
 #[derive(Clone)]
 pub struct Tls(Arc<Shared>);
 
@@ -49,10 +49,10 @@ struct Shared {
 }
 
 impl Tls {
-    /// Reads the chain, the leaf first, and the key, both in PEM. Speaks TLS 1.2 and 1.3. Blocks.
+    /// Reads the chain, leaf first, and the key, both in PEM. Serves TLS 1.2 and 1.3. Blocks.
     ///
     /// # Errors
-    /// [`TlsError`], any of it.
+    /// [`TlsError`], if a file cannot be read or the two do not match.
     pub fn from_pem_files(
         certificates: impl Into<PathBuf>,
         key: impl Into<PathBuf>,
@@ -62,11 +62,11 @@ impl Tls {
         Ok(Self(Arc::new(Shared { certificates, key, config })))
     }
 
-    /// Reads the same files again. Handshakes from now on use what they hold; on an error all stays
-    /// as it was. Blocks.
+    /// Reads the same files again, for all handshakes from now on. An error leaves the present
+    /// certificate in use. Blocks.
     ///
     /// # Errors
-    /// [`TlsError`], any of it.
+    /// [`TlsError`], if a file cannot be read or the two do not match.
     pub fn reload(&self) -> Result<(), TlsError> {
         let config = Arc::new(read(&self.0.certificates, &self.0.key)?);
         *self.0.config.write().unwrap_or_else(PoisonError::into_inner) = config;

@@ -1,4 +1,4 @@
-//! What a receiver hands to its handler.
+//! The interface between a receiver and its handler.
 
 use std::net::IpAddr;
 
@@ -10,7 +10,7 @@ use super::memory::Held;
 use crate::error::OpenError;
 use crate::open::OpenedCallback;
 
-/// A callback that was verified and opened, and the body it came in.
+/// A verified and opened callback, with the body of its request.
 #[derive(Debug)]
 pub struct Received {
     pub(super) callback: OpenedCallback,
@@ -18,15 +18,16 @@ pub struct Received {
     pub(super) room: BodyPermit,
 }
 
-/// The room that a body takes of [`ReceiverConfig::memory_limit`](crate::receiver::ReceiverConfig::memory_limit), given back when this is dropped: whoever
-/// goes on working when the platform has hung up holds it until that is done.
+/// Memory that a body takes of [`ReceiverConfig::memory_limit`](crate::receiver::ReceiverConfig::memory_limit),
+/// returned on drop. A task that continues after the platform has hung up holds it until the task
+/// is done.
 #[derive(Debug)]
 #[must_use = "the room is given back when this is dropped"]
 pub struct BodyPermit {
     pub(super) _held: Held,
 }
 
-/// The body of a request whose callback was opened, and the room that it takes. `Debug` prints only its
+/// The body of an opened callback's request, with the memory that it takes. `Debug` prints only its
 /// length.
 pub struct ReceivedBody {
     bytes: Bytes,
@@ -40,7 +41,7 @@ impl ReceivedBody {
         &self.bytes
     }
 
-    /// Drops the body and keeps its room.
+    /// Drops the body and keeps its memory reserved.
     pub fn into_room(self) -> BodyPermit {
         self.room
     }
@@ -52,10 +53,9 @@ impl std::fmt::Debug for ReceivedBody {
     }
 }
 
-/// A callback whose signature holds and whose content could not be decrypted. `Debug` shows none of
-/// it.
+/// A callback with a valid signature and a content that no key decrypts. `Debug` shows none of it.
 ///
-/// The platform would send the same bytes again: keep it, and decrypt it with
+/// The platform would send the same bytes again. Keep the content, and decrypt it with
 /// [`Keyring::decrypt`](crate::Keyring::decrypt) when the right key is known.
 pub struct Undecrypted {
     pub(super) content: String,
@@ -65,7 +65,7 @@ pub struct Undecrypted {
 }
 
 impl Undecrypted {
-    /// The encrypted content, as it came: base64 of what an AES key opens.
+    /// The encrypted content, byte for byte: the base64 of the envelope.
     #[must_use]
     pub fn encoding_content(&self) -> &str {
         &self.content
@@ -77,7 +77,8 @@ impl Undecrypted {
         &self.error
     }
 
-    /// When it was signed, in seconds since the Unix epoch by the platform's clock.
+    /// Time of the signature, in seconds since the Unix epoch by the platform's clock; `None` if
+    /// unreadable.
     #[must_use]
     pub fn signed_at(&self) -> Option<u64> {
         self.signed_at
@@ -93,8 +94,8 @@ impl std::fmt::Debug for Undecrypted {
     }
 }
 
-/// The peer of a connection, which a [`Listener`](crate::listener::Listener) puts into the extensions
-/// of each request. Without it everybody is one peer.
+/// The peer of a connection. A [`Listener`](crate::listener::Listener) puts it into the extensions
+/// of each request. Without it all clients are one peer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub(crate) IpAddr);
 
@@ -105,18 +106,18 @@ impl Received {
         &self.callback
     }
 
-    /// The opened callback, without copying it.
+    /// The opened callback, without a copy.
     #[must_use]
     pub fn into_callback(self) -> OpenedCallback {
         self.callback
     }
 
-    /// The opened callback, without copying it, and the room that it takes.
+    /// The opened callback without a copy, and its reserved memory.
     pub fn into_parts(self) -> (OpenedCallback, BodyPermit) {
         (self.callback, self.room)
     }
 
-    /// The opened callback, without copying it, and the body that it came in.
+    /// The opened callback without a copy, and the body of its request.
     #[must_use]
     pub fn into_callback_and_body(self) -> (OpenedCallback, ReceivedBody) {
         (self.callback, ReceivedBody { bytes: self.body, room: self.room })
@@ -129,49 +130,53 @@ impl Received {
     }
 }
 
-/// Why a handler did not take a callback.
+/// Why a handler did not accept a callback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HandlerError {
-    /// The payload is not what it should be: answered 400. The platform will send it again.
+    /// The payload is malformed. The receiver answers 400, and the platform sends it again.
     #[error("the payload could not be read")]
     Malformed,
-    /// It could not be made durable, or handed on: answered 503. The platform will send it again.
-    #[error("it could not be kept at this time")]
+    /// The payload could not be stored or handed on. The receiver answers 503, and the platform
+    /// sends it again.
+    #[error("the payload could not be stored at this time")]
     Unavailable,
-    /// As [`Unavailable`](Self::Unavailable), for something that is nobody's page here: it is no
-    /// [refusal](crate::Refusals).
-    #[error("it is not wanted at this time")]
+    /// As [`Unavailable`](Self::Unavailable), for a payload that is no page of this receiver's
+    /// pulls. It does not count as a [refusal](crate::Refusals).
+    #[error("the payload is not accepted at this time")]
     Declined,
 }
 
-/// What takes the callbacks that a receiver has opened.
+/// Handles the callbacks that a receiver has opened.
 ///
-/// `Ok` is the promise that makes the receiver answer `success`: give it only once the callback
-/// is as safe as it is meant to be (invariant I1). Dropping the future, as happens when the
-/// platform hangs up, must lose nothing that was promised.
+/// `Ok` makes the receiver answer `success`: return it only once the callback is as durable as it
+/// must be (invariant I1).
+///
+/// # Cancellation
+/// The receiver drops the future when the platform hangs up. Nothing that was promised may be lost
+/// by that.
 #[async_trait]
 pub trait Handler: Send + Sync + 'static {
-    /// A page of a customer list, or the report that there will be none (event 42016).
+    /// Handles a page of a customer list, or the report that the request failed (event 42016).
     ///
     /// # Errors
-    /// [`HandlerError`], when it is not to be answered `success`.
+    /// [`HandlerError`], if the answer must not be `success`.
     async fn account_list(&self, received: Received) -> Result<(), HandlerError>;
 
-    /// Any other payload: an event that is not ours, or something that does not say what it is, such
-    /// as a payload that is not JSON. Ignored unless you do something with it.
+    /// Handles any other payload: another event, or a payload without a readable event type, such
+    /// as one that is not JSON. By default it is accepted and ignored.
     ///
     /// # Errors
-    /// [`HandlerError`], when it is not to be answered `success`.
+    /// [`HandlerError`], if the answer must not be `success`.
     async fn other(&self, event_type: EventType, received: Received) -> Result<(), HandlerError> {
         let _ = (event_type, received);
         Ok(())
     }
 
-    /// A callback whose signature holds, and that no key opens. Refused unless you keep it.
+    /// Handles a callback with a valid signature that no key decrypts. By default it is refused.
     ///
     /// # Errors
-    /// [`HandlerError`], when it is not to be answered `success`.
+    /// [`HandlerError`], if the answer must not be `success`.
     async fn undecrypted(&self, callback: Undecrypted) -> Result<(), HandlerError> {
         let _ = callback;
         Err(HandlerError::Malformed)

@@ -1,4 +1,4 @@
-//! Room for bodies: bounded, shared out fairly, and never held by those who send nothing.
+//! Memory for bodies: bounded, shared fairly, and taken from bodies that stall.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -8,17 +8,19 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
-/// Bodies above this are verified and decrypted away from the threads that serve connections.
+/// Bodies above this many bytes are verified and decrypted outside the threads that serve
+/// connections.
 pub(super) const LARGE: usize = 256 * 1024;
 
-/// How long a body that finds no room waits for it.
+/// Time that a body waits for room.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A body that got nothing for this long gives way to another one.
+/// Time without a byte after which a body may have to give way.
 const STALLED: Duration = Duration::from_millis(200);
 
-/// Bytes that all bodies may take. What is not verified has a half of its own, of which bodies above
-/// [`LARGE`], and each peer, have three quarters at most; what is verified has the other half.
+/// The memory of all bodies, in bytes. Unverified bodies have one half, of which bodies above
+/// [`LARGE`] have at most three quarters, and so has each peer. Verified bodies have the other
+/// half.
 #[derive(Debug)]
 pub(super) struct Memory {
     unverified: usize,
@@ -31,7 +33,7 @@ pub(super) struct Memory {
 #[derive(Debug, Default)]
 struct State {
     unverified: usize,
-    /// Of that, held by bodies above [`LARGE`].
+    /// Of these, bytes of bodies above [`LARGE`].
     large: usize,
     verified: usize,
     peers: BTreeMap<Option<IpAddr>, usize>,
@@ -47,11 +49,11 @@ struct Row {
     gives_way: Arc<Notify>,
 }
 
-/// There is no room for it.
+/// The error of a body that found no room.
 #[derive(Debug)]
 pub(super) struct NoRoom;
 
-/// A body that is being read. What it holds is given back when it is dropped.
+/// A body that is being read. Its memory is returned on drop.
 #[derive(Debug)]
 pub(super) struct Reading {
     room: Arc<Memory>,
@@ -59,7 +61,7 @@ pub(super) struct Reading {
     gives_way: Arc<Notify>,
 }
 
-/// A body that was verified. What it holds is given back when it is dropped.
+/// A verified body. Its memory is returned on drop.
 #[derive(Debug)]
 pub(super) struct Held {
     room: Arc<Memory>,
@@ -67,7 +69,7 @@ pub(super) struct Held {
 }
 
 impl Memory {
-    /// Room for that many bytes, and for two bodies of the greatest size at least.
+    /// Room for `memory` bytes, and for at least two bodies of the largest size.
     pub(super) fn new(memory: usize, body: usize) -> Self {
         let half = (memory / 2).max(body);
         let verified = (memory - half.min(memory)).max(body);
@@ -75,11 +77,11 @@ impl Memory {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // No code that holds it can panic half-way through a change.
+        // Code that holds the lock cannot panic half-way through a change.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A body of that peer that holds nothing yet.
+    /// Adds a body of this peer, which holds no memory yet.
     pub(super) fn enter(self: &Arc<Self>, peer: Option<IpAddr>) -> Reading {
         let gives_way = Arc::new(Notify::new());
         let mut state = self.state();
@@ -91,14 +93,14 @@ impl Memory {
         Reading { room: Arc::clone(self), number, gives_way }
     }
 
-    /// Three quarters, but a body of the greatest size at least.
+    /// Three quarters, but at least one body of the largest size.
     fn share(&self) -> usize {
         self.unverified - self.unverified / 4
     }
 }
 
 impl State {
-    /// Takes more for a body, or says who would have to give way for it.
+    /// Reserves more for a body, or returns the bodies that would have to give way.
     fn grow(&mut self, room: &Memory, number: u64, to: usize) -> Result<(), Crowd> {
         let Some(row) = self.readings.get(&number) else { return Ok(()) };
         let (peer, held) = (row.peer, row.held);
@@ -108,7 +110,7 @@ impl State {
         }
         let was_large = if held > LARGE { held } else { 0 };
         let large = self.large - was_large + if to > LARGE { to } else { 0 };
-        // A body that has it all to itself may have it all.
+        // A body that is alone may take the whole share.
         if to > LARGE && large > room.share() && large > to {
             return Err(Crowd::Large);
         }
@@ -125,7 +127,7 @@ impl State {
         Ok(())
     }
 
-    /// Of the crowd, the body that got nothing for longest, and for longer than this one: of two that
+    /// The body of the crowd that stalled for longest, and for longer than this one: of two that
     /// wait for each other, one gives way.
     fn stalled(&self, crowd: Crowd, number: u64) -> Option<Arc<Notify>> {
         let progressed = self.readings.get(&number)?.progressed;
@@ -157,7 +159,7 @@ impl State {
     }
 }
 
-/// Who has the room that a body lacks.
+/// The bodies that hold the memory that another one lacks.
 #[derive(Clone, Copy)]
 enum Crowd {
     Everybody,
@@ -166,13 +168,13 @@ enum Crowd {
 }
 
 impl Reading {
-    /// Holds that many bytes in all. Where there is no room, a body that sends nothing gives way.
+    /// Grows the body's memory to `to` bytes. If there is none, a stalled body gives way.
     pub(super) async fn grow(&self, to: usize) -> Result<(), NoRoom> {
         let until = Instant::now() + PATIENCE;
         loop {
             let freed = self.room.freed.notified();
             tokio::pin!(freed);
-            // Before it is looked, so that nothing is missed.
+            // Enabled before the look, so that no notification is lost.
             freed.as_mut().enable();
             let stalled = {
                 let mut state = self.room.state();
@@ -184,7 +186,7 @@ impl Reading {
             if let Some(stalled) = &stalled {
                 stalled.notify_one();
             }
-            // Whoever is slow now may have stalled in a moment.
+            // A body that is slow now may stall in a moment.
             let look = (Instant::now() + STALLED).min(until);
             if timeout_at(look, freed).await.is_err() && Instant::now() >= until {
                 return Err(NoRoom);
@@ -192,12 +194,12 @@ impl Reading {
         }
     }
 
-    /// Ready when the body must give way to others.
+    /// Waits until the body must give way to others.
     pub(super) async fn gives_way(&self) {
         self.gives_way.notified().await;
     }
 
-    /// The body is genuine: it no longer takes room that others contend for.
+    /// Moves a genuine body to the verified half.
     pub(super) fn verified(self) -> Result<Held, NoRoom> {
         let mut state = self.room.state();
         let bytes = state.readings.get(&self.number).map_or(0, |row| row.held);
@@ -238,13 +240,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn i11_who_sends_nothing_gives_way_to_who_does() {
         let room = room(4096 * KIB, 1024 * KIB);
-        // All that large bodies of one peer may have: three quarters of two MiB.
+        // The share of one peer's large bodies: three quarters of 2 MiB.
         let slow: Vec<_> = (0..3).map(|_| room.enter(None)).collect();
         for reading in &slow {
             reading.grow(512 * KIB).await.unwrap();
         }
         tokio::time::advance(Duration::from_millis(1)).await;
-        // They have just got something, so that the next one waits until one of them has stalled.
+        // They have just received bytes, so the next body waits until one of them has stalled.
         let page = room.enter(None);
         let waits = async {
             tokio::select! {
@@ -252,7 +254,7 @@ mod tests {
                 () = async { slow[0].gives_way().await; tokio::time::sleep(Duration::from_secs(9)).await } => false,
             }
         };
-        // The first of them has been told, and holds on to what it has.
+        // The first of them was notified, and keeps its memory.
         assert!(!waits.await);
         let mut slow = slow.into_iter();
         let (first, second) = (slow.next().unwrap(), slow.next().unwrap());
@@ -296,7 +298,7 @@ mod tests {
         let page = room.enter(None);
         page.grow(200 * KIB).await.unwrap();
         let held = page.verified().unwrap();
-        // All of the other half is somebody's, and the page has what it needs.
+        // The other half is full, and the page has the memory that it needs.
         let rest = room.enter(None);
         rest.grow(2048 * KIB).await.unwrap();
         let taken = |room: &Memory| {

@@ -1,4 +1,4 @@
-//! The receiver: one route that takes callbacks, opens them, hands them on and answers.
+//! The receiver: one route that reads callbacks, opens them, hands them on and answers.
 
 mod handler;
 mod memory;
@@ -25,32 +25,31 @@ pub use handler::{BodyPermit, Handler, HandlerError, Received, ReceivedBody, Und
 use memory::{LARGE, NoRoom, Reading};
 pub use stats::ReceiverStats;
 
-/// The least that a body must bring in each [`WINDOW`], in bytes: a peer that is slower holds room and
-/// brings nothing.
+/// Bytes that a body must bring in each [`WINDOW`]: a slower peer holds memory and brings nothing.
 const LEAST: usize = 16 * 1024;
 
-/// How long a body may take for [`LEAST`].
+/// Time of a body for [`LEAST`].
 const WINDOW: Duration = Duration::from_secs(5);
 
-/// The largest body that memory is set aside for on the sender's word alone.
+/// Bytes that a declared length may reserve in advance.
 const TRUSTED_LENGTH: usize = 1024 * 1024;
 
 /// Settings of a receiver.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ReceiverConfig {
-    /// The path that takes callbacks. Default `/callback`.
+    /// The path of the route, beginning with `/`. Default `/callback`.
     pub path: String,
-    /// The largest body, in bytes. Default 16 MiB.
+    /// Largest body, in bytes. Default 16 MiB.
     pub body_limit: usize,
-    /// Bytes of bodies that are held at once, over all requests, until each is answered. Half of it is
-    /// for bodies that are verified; of the other half, bodies above 256 KiB, and each peer, have three
-    /// quarters at most. A body that finds no room is answered 503, after one that sends nothing was
-    /// given up for it. Default 256 MiB; two bodies of the greatest size always fit.
+    /// Bytes of all bodies that are held at once, each until it is answered. Half of them are for
+    /// verified bodies. Of the other half, bodies above 256 KiB have at most three quarters, and so
+    /// has each peer. A body without room is answered 503, after a stalled body has given way.
+    /// Default 256 MiB; two bodies of the largest size always fit.
     pub memory_limit: usize,
-    /// How long a body may take to arrive. Default 30 s. Besides it must bring 16 KiB in 5 s.
+    /// Longest time of a body. Default 30 s. In addition, a body must bring 16 KiB in 5 s.
     pub read_timeout: Duration,
-    /// What is done about old timestamps.
+    /// The policy for stale timestamps.
     pub timestamps: TimestampPolicy,
 }
 
@@ -74,13 +73,22 @@ struct Shared {
     room: Arc<memory::Memory>,
 }
 
-/// A router with the one route, ready to serve or to merge into another router.
+/// Returns a router with the one route, to serve or to merge into another router.
 ///
-/// It answers 200 `success` for what the handler took; 401 for a wrong signature, another app's
-/// key or a refused timestamp; 400 for what is not an envelope, or what the handler cannot read; 405
-/// for another method than POST; 408 and 413 for a body that is too slow or too large; 415 for a
-/// compressed one; 503 for what found no room, or the handler could not keep. Whatever a genuine
-/// callback may have suffered is noted in [`ReceiverStats::refusals`].
+/// | answer | when |
+/// |---|---|
+/// | 200 `success` | the handler accepted the callback |
+/// | 400 | no envelope, or the handler cannot read the payload |
+/// | 401 | a wrong signature, another app's key, or a refused timestamp |
+/// | 405 | another method than POST |
+/// | 408, 413 | a body that is too slow, or too large |
+/// | 415 | a compressed body |
+/// | 503 | no memory for the body, or the handler could not keep the payload |
+///
+/// [`ReceiverStats::refusals`] counts what a genuine callback may have suffered.
+///
+/// # Panics
+/// If `config.path` is not a path for an `axum::Router`: it must begin with `/`.
 pub fn router(
     ring: impl Into<SharedKeyring>,
     handler: Arc<dyn Handler>,
@@ -94,8 +102,8 @@ pub fn router(
     Router::new().route(&path, post(receive).fallback(other_method)).with_state(shared)
 }
 
-/// The router, counting requests to other paths, which are answered 404: a callback URL with a
-/// mistake in it ends there.
+/// Makes the router answer 404 to other paths and count them: a callback URL with a mistake ends
+/// there.
 pub fn count_other_paths(router: Router, stats: ReceiverStats) -> Router {
     router.fallback(move |uri: Uri| {
         let stats = stats.clone();
@@ -106,7 +114,7 @@ pub fn count_other_paths(router: Router, stats: ReceiverStats) -> Router {
     })
 }
 
-/// A request that is no POST. The platform's console may look with a GET whether the URL answers.
+/// Answers a request that is not a POST. The platform's console may probe the URL with a GET.
 async fn other_method(State(shared): State<Arc<Shared>>, method: Method, uri: Uri) -> Response {
     shared.stats.count_other_method(&method, uri.query().unwrap_or_default());
     let allow = [(header::ALLOW, HeaderValue::from_static("POST"))];
@@ -134,7 +142,8 @@ async fn receive(
                 EventType::ROBOT_ACCOUNT_LIST => shared.handler.account_list(received).await,
                 event_type => {
                     stats.count_other_event();
-                    // What says that it is no page is none that is missing; what says nothing may be.
+                    // A payload with another event type is not a missing page; one without an event
+                    // type may be.
                     let says_nothing = event_type == EventType::Absent;
                     match shared.handler.other(event_type, received).await {
                         Err(HandlerError::Unavailable) if !says_nothing => {
@@ -176,7 +185,7 @@ enum Opened {
     Undecrypted(Undecrypted),
 }
 
-/// Whether what is said of a body's coding is that it has none.
+/// Whether a `Content-Encoding` names an encoding.
 fn is_coded(encoding: &HeaderValue) -> bool {
     let plain = [&b""[..], b"identity", b"utf-8", b"utf8", b"none", b"binary", b"8bit"];
     let encoding = encoding.as_bytes().trim_ascii();
@@ -198,7 +207,7 @@ async fn open(
     let opened = if body.len() > LARGE {
         let (shared, body) = (Arc::clone(shared), body.clone());
         let opening = tokio::task::spawn_blocking(move || open_now(&shared, &body));
-        // The task ends early only when the runtime does.
+        // The task ends early only if the runtime does.
         opening.await.map_err(|_| (RejectReason::Unavailable, StatusCode::SERVICE_UNAVAILABLE))?
     } else {
         open_now(shared, &body)
@@ -242,7 +251,7 @@ fn open_now(shared: &Shared, body: &[u8]) -> Result<Verified, OpenError> {
     }
 }
 
-/// The whole body, unless it grows past the limit, is too slow, or there is no room for it.
+/// Reads the whole body, unless it exceeds the limit, is too slow, or finds no room.
 async fn read(
     body: Body,
     length: Option<usize>,
@@ -257,7 +266,7 @@ async fn read(
         return Err(TOO_LARGE);
     }
     let end = Instant::now() + shared.config.read_timeout;
-    // By when how much must have come.
+    // The time by which the body must have this many bytes.
     let mut window = (Instant::now() + WINDOW, LEAST);
     let mut chunks = body.into_data_stream();
     let mut first = Bytes::new();
@@ -273,7 +282,7 @@ async fn read(
         if held + chunk.len() > limit {
             return Err(TOO_LARGE);
         }
-        // However small the pieces are, they take the room of the whole.
+        // The pieces take the memory of the whole, however small they are.
         tokio::select! {
             grown = reading.grow(held + chunk.len()) => grown.map_err(|NoRoom| NO_ROOM)?,
             () = reading.gives_way() => return Err(TOO_SLOW),
@@ -282,7 +291,7 @@ async fn read(
             window = (Instant::now() + WINDOW, held + chunk.len() + LEAST);
         }
         match held {
-            // A body that comes in one piece is never copied.
+            // A body in one piece is never copied.
             0 => first = chunk,
             _ => {
                 if !first.is_empty() {

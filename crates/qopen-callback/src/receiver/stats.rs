@@ -1,4 +1,4 @@
-//! What a receiver counts.
+//! The counts of a receiver.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,10 +9,10 @@ use qopen_types::{Reading, Readings};
 
 use crate::{OpenedCallback, Refusals, RejectReason, TimestampAge};
 
-/// How much of a path that is not the callback's is kept, in bytes.
+/// Bytes that are kept of a path that is not the callback's.
 const PATH: usize = 128;
 
-/// What a receiver counted. Clones share the counts.
+/// Counts of a receiver. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct ReceiverStats(Arc<Counts>);
 
@@ -43,7 +43,7 @@ fn add(count: &AtomicU64) {
 }
 
 impl ReceiverStats {
-    /// Requests that reached the path.
+    /// Requests to the callback path.
     #[must_use]
     pub fn received(&self) -> u64 {
         get(&self.0.received)
@@ -55,7 +55,7 @@ impl ReceiverStats {
         get(&self.0.opened)
     }
 
-    /// Callbacks that were verified, and that no key opened.
+    /// Callbacks that were verified, but that no key decrypted.
     #[must_use]
     pub fn undecrypted(&self) -> u64 {
         get(&self.0.undecrypted)
@@ -67,7 +67,7 @@ impl ReceiverStats {
         get(&self.0.accepted)
     }
 
-    /// Opened callbacks that were other events than pages.
+    /// Opened callbacks with other event types than pages.
     #[must_use]
     pub fn other_events(&self) -> u64 {
         get(&self.0.other_events)
@@ -79,19 +79,19 @@ impl ReceiverStats {
         get(&self.0.stale)
     }
 
-    /// Opened callbacks that another pair of keys than the ring's first opened.
+    /// Opened callbacks that needed another pair of keys than the ring's first.
     #[must_use]
     pub fn later_keys(&self) -> u64 {
         get(&self.0.later_keys)
     }
 
-    /// Requests to other paths, where those are [counted](super::count_other_paths).
+    /// Requests to other paths, if they are [counted](super::count_other_paths).
     #[must_use]
     pub fn other_paths(&self) -> u64 {
         get(&self.0.other_paths)
     }
 
-    /// The path of the last of them: at most 128 bytes, printable.
+    /// Path of the last request to another path: at most 128 bytes, printable.
     #[must_use]
     pub fn last_other_path(&self) -> Option<String> {
         self.0.last_path.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -103,7 +103,7 @@ impl ReceiverStats {
         get(&self.0.other_methods)
     }
 
-    /// Of these, those that carry an `echostr`: a console that looks whether the URL answers.
+    /// Requests of these with an `echostr`: a console probes the URL.
     #[must_use]
     pub fn echo_checks(&self) -> u64 {
         get(&self.0.echo_checks)
@@ -122,25 +122,25 @@ impl ReceiverStats {
         counts.into_iter().filter(|(_, count)| *count > 0).collect()
     }
 
-    /// Callbacks that had to be read otherwise than plainly, for one reading.
+    /// Callbacks that needed this tolerated spelling.
     #[must_use]
     pub fn read_as(&self, reading: Reading) -> u64 {
         get(&self.0.readings[reading as usize])
     }
 
-    /// Callbacks that had to be read otherwise than plainly, by reading; only those that occurred.
+    /// Callbacks that needed a tolerated spelling, by spelling; only those that occurred.
     #[must_use]
     pub fn readings(&self) -> Vec<(Reading, u64)> {
         let counts = Reading::ALL.iter().map(|it| (*it, self.read_as(*it)));
         counts.filter(|(_, count)| *count > 0).collect()
     }
 
-    /// Counts what had to be read otherwise in a callback, beyond opening it.
+    /// Counts tolerated spellings that a handler found beyond opening.
     pub fn count_readings(&self, readings: Readings) {
         readings.iter().for_each(|it| add(&self.0.readings[it as usize]));
     }
 
-    /// What was refused that may have been genuine. Give it to the listeners too.
+    /// Refusals that genuine callbacks may have suffered. Share them with the listeners.
     #[must_use]
     pub fn refusals(&self) -> &Refusals {
         &self.0.refusals
@@ -193,7 +193,7 @@ impl ReceiverStats {
         (status, reason.as_str()).into_response()
     }
 
-    /// Counts a rejection, notes it where a genuine page may have suffered it, and answers it.
+    /// Counts a rejection, notes a refusal if a genuine page may have suffered it, and answers it.
     pub(super) fn reject(&self, reason: RejectReason, status: StatusCode) -> Response {
         if reason.is_refusal() {
             self.0.refusals.note();

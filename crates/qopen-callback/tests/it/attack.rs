@@ -1,5 +1,5 @@
-//! The receiver and its listener under attack, over real sockets. Each attack has a bound, and a
-//! genuine callback gets through while it lasts.
+//! Attacks on the receiver and its listener, over real sockets. Each attack has a bound, and a
+//! genuine callback gets through meanwhile.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -28,16 +28,16 @@ async fn connect_from(server: &Server, address: &str) -> TcpStream {
     socket.connect(server.address).await.unwrap()
 }
 
-/// What the server says until it hangs up.
+/// The server's answer, until it closes the connection.
 async fn rest(stream: &mut TcpStream) -> String {
     let mut said = Vec::new();
     let reading = stream.read_to_end(&mut said);
-    // That the connection was reset is one way of hanging up.
+    // A reset closes it too.
     let _ = tokio::time::timeout(LONG, reading).await.expect("the server hangs up");
     String::from_utf8(said).unwrap()
 }
 
-/// A genuine callback is taken, and soon.
+/// Asserts that a genuine callback is accepted soon.
 async fn assert_open(server: &Server) {
     let began = Instant::now();
     let answer = server.post(&server.sealed(PAGE)).await;
@@ -109,7 +109,7 @@ async fn i11_thousands_of_idle_connections_are_bounded_and_shut_nobody_out() {
     let mut idle = Vec::new();
     for at in 0..3000 {
         idle.push(connect(&server).await);
-        // Those that were closed for others need not be held here; a test has few files.
+        // Connections that were closed for others need not be held here; a test has few files.
         if idle.len() == 600 {
             idle.drain(..300);
         }
@@ -119,7 +119,7 @@ async fn i11_thousands_of_idle_connections_are_bounded_and_shut_nobody_out() {
         assert!(server.listener.open() <= 200);
     }
     assert_open(&server).await;
-    // One more is accepted before room is made for it.
+    // The listener accepts one more before it makes room.
     assert!(server.listener.evicted() >= 2790, "{}", server.listener.evicted());
     assert_eq!(server.listener.refused(), 0);
 }
@@ -143,7 +143,7 @@ async fn i11_where_all_are_busy_new_ones_wait() {
     assert_open(&server).await;
     assert!(server.stats.rejected(RejectReason::Body) > 0, "it waited until one had ended");
     assert!(server.listener.open() <= 4);
-    // A request that is under way is not given up for another one.
+    // A request in flight does not give way to another one.
     for mut stream in busy {
         assert_eq!(status(&rest(&mut stream).await), 408);
     }
@@ -165,7 +165,7 @@ async fn i11_one_peer_cannot_take_it_all() {
         assert_eq!(rest(&mut connect_from(&server, "127.0.0.2").await).await, "");
     }
     assert_eq!((server.listener.open(), server.listener.refused()), (8, 100));
-    // Another peer is not concerned, and this one is let in again.
+    // Another peer is not affected, and this one may connect again.
     assert_open(&server).await;
     held.pop();
     until("its place is free", || server.listener.open() == 7).await;
@@ -183,12 +183,12 @@ async fn bodies_at_one_over_and_far_over_the_limit() {
     assert_eq!(status(&server.post(&body).await), 200);
     body.push(b' ');
     assert_eq!(status(&server.post(&body).await), 413);
-    // On the word alone.
+    // Refused by the declared length alone.
     for (length, expected) in [("1000000000000", 413), ("18446744073709551615", 431)] {
         let head = format!("{HEAD}connection: close\r\ncontent-length: {length}\r\n\r\n");
         assert_eq!(status(&server.send(&head, b"{").await), expected, "{length}");
     }
-    // What is no length is no request.
+    // An invalid length is an invalid request.
     for length in ["18446744073709551616", "-1", "1, 2", "0x10", "1\r\ncontent-length: 2"] {
         let head = format!("{HEAD}connection: close\r\ncontent-length: {length}\r\n\r\n");
         assert_eq!(status(&server.send(&head, b"{").await), 400, "{length:?}");
@@ -202,13 +202,13 @@ async fn chunks_without_end_or_sense_are_cut_off() {
     let chunked = format!("{HEAD}connection: close\r\ntransfer-encoding: chunked\r\n\r\n");
     let chunk = [b"186a0\r\n".as_slice(), &[b' '; 100_000], b"\r\n"].concat();
     assert_eq!(status(&server.send(&chunked, &chunk.repeat(20)).await), 413);
-    // Pieces of one byte: they take the room of what they hold, and the time that a body may take.
+    // Pieces of one byte: they take the memory of their content, and the time of a body.
     assert_eq!(status(&server.send(&chunked, &b"1\r\n \r\n".repeat(2_000)).await), 408);
     for rubbish in ["ffffffffffffffffff\r\n", "zz\r\n", "-1\r\n", "1;", "0\r\nx"] {
         let answer = server.send(&chunked, rubbish.as_bytes()).await;
         assert_eq!(status(&answer) / 100, 4, "{rubbish:?}");
     }
-    // One length or the other.
+    // Both framings of a length at once.
     let both = format!("{HEAD}transfer-encoding: chunked\r\ncontent-length: 5\r\n\r\n");
     let smuggled = "0\r\n\r\nPOST /callback HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n";
     let before = server.stats.received();
@@ -267,7 +267,7 @@ async fn a_peer_that_never_reads_is_given_up() {
     let server = Server::start().await;
     let mut stream = connect(&server).await;
     let request = format!("{HEAD}content-length: 0\r\n\r\n").repeat(1000);
-    // Asks until nothing more is taken, and reads no answer.
+    // Sends requests until the socket takes no more, and reads no answer.
     let asking = async {
         loop {
             stream.write_all(request.as_bytes()).await?;
@@ -283,7 +283,7 @@ async fn a_peer_that_never_reads_is_given_up() {
 
 #[tokio::test]
 async fn replays_are_handed_on_as_they_are_or_refused_by_age() {
-    // Idempotence is the journal's; here is what is counted and what may be refused.
+    // Idempotence is the journal's. The receiver counts copies, and may refuse them.
     let server = Server::start().await;
     let old = server.sealed(PAGE);
     for _ in 0..3 {
@@ -300,7 +300,7 @@ async fn replays_are_handed_on_as_they_are_or_refused_by_age() {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     let fresh = serde_json::to_vec(&strict.ring.seal(PAGE, "n", now.as_secs())).unwrap();
     assert_eq!(status(&strict.post(&fresh).await), 200);
-    // The time is part of what is signed.
+    // The signature covers the time.
     let renewed = String::from_utf8(old).unwrap().replace("1763850000", &now.as_secs().to_string());
     assert_eq!(status(&strict.post(renewed.as_bytes()).await), 401);
     assert_eq!(strict.stats.rejected(RejectReason::Signature), 1);

@@ -1,4 +1,4 @@
-//! What holds for any envelope.
+//! Properties of every envelope.
 
 use std::time::Duration;
 
@@ -95,7 +95,7 @@ fn several_pairs_of_keys_open_and_the_first_seals() {
         0
     );
 
-    // The AES key alone was changed; the token is the same.
+    // Only the AES key differs; the token is the same.
     let (first, second) = (keys("token", &"1".repeat(32)), keys("token", &"2".repeat(32)));
     let both = Keyring::new("app", first).with_keys(second.clone());
     let body = sealed(&Keyring::new("app", second), "{\"text\":\"long enough to be no accident\"}");
@@ -201,7 +201,7 @@ fn e4_every_layer_has_its_readings() {
         assert_eq!(opened.payload(), text.as_bytes());
         assert_eq!(opened.readings().is_plain(), text.len() % 32 >= 16, "{n}");
     }
-    // What is not padded and no object is damaged, not unpadded.
+    // An unpadded content that is no object is damaged.
     for broken in ["{\"a\":1}{\"b\":2}xx", "not json at all!!"] {
         let whole = format!("{broken:32}");
         let body = json(&sign(&ring.encrypt(whole.as_bytes(), Padding::None)));

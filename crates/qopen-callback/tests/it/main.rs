@@ -4,6 +4,7 @@
 
 #[cfg(feature = "receiver")]
 mod attack;
+mod auto_traits;
 mod envelope;
 #[cfg(feature = "receiver")]
 mod receiver;

@@ -1,4 +1,4 @@
-//! The receiver over loopback, spoken to in plain HTTP/1.1.
+//! The receiver over loopback, in plain HTTP/1.1.
 
 use qopen_callback::receiver::HandlerError;
 use qopen_callback::{CallbackKeys, Keyring, RejectReason};
@@ -55,8 +55,8 @@ async fn what_does_not_hold_is_refused_by_kind_and_counted() {
     }
     assert!(server.recorder.pages.lock().unwrap().is_empty());
     assert_eq!(server.stats.accepted(), 0);
-    // Of these, the one that no key opens, the one that is too large, and the five that are no envelope,
-    // may have been genuine before somebody cut them.
+    // Seven of these may have been genuine before a proxy cut them: the one that no key decrypts,
+    // the one that is too large, and the five that are no envelope.
     assert_eq!(server.stats.refusals().get().count, 7);
 }
 
@@ -100,7 +100,7 @@ async fn e3_refusals_that_a_page_may_have_suffered_are_noted_and_others_not() {
     server.send("POST /callback HTTP/1.1\r\nhost:", b"").await;
     assert_eq!(seen(), 5, "a head that did not come in time");
     server.send("GET / HTTP/1.1\r\nhost:", b"").await;
-    assert_eq!(seen(), 5, "no callback of anybody's");
+    assert_eq!(seen(), 5, "not a callback");
     server.post(b"{}").await;
     assert_eq!(seen(), 6, "a proxy may have cut it");
 }
@@ -135,7 +135,7 @@ async fn a_handler_that_cannot_take_it_is_answered_for() {
 #[tokio::test]
 async fn bodies_at_the_limit_and_in_pieces_arrive_whole() {
     let server = Server::start().await;
-    // Padded with white space to exactly the limit; large enough to be opened off the reactor.
+    // Padded with white space to exactly the limit: large enough to be opened outside the reactor.
     let mut body = server.sealed(PAGE);
     body.resize(1_000_000, b' ');
     assert_eq!(status(&server.post(&body).await), 200);
@@ -166,14 +166,14 @@ async fn i11_bodies_together_take_no_more_than_their_room() {
     let server = Server::start().await;
     let head =
         "POST /callback HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 900000\r\n\r\n";
-    // Two bodies that hold most of what they announce, and then say no more until they time out.
+    // Two bodies that send most of their declared length, and then nothing until they time out.
     let hold = vec![b' '; 800_000];
     let (one, two) = tokio::join!(server.send(head, &hold), server.send(head, &hold));
     let mut statuses = [status(&one), status(&two)];
     statuses.sort_unstable();
-    // The one that stalled gives way, and the other one stalls in its turn.
+    // The stalled one gives way, and the other one stalls in its turn.
     assert_eq!(statuses, [408, 408]);
-    // The room is given back.
+    // The memory is returned.
     let mut body = server.sealed(PAGE);
     body.resize(1_000_000, b' ');
     assert_eq!(status(&server.post(&body).await), 200);

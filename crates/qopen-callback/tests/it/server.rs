@@ -1,4 +1,4 @@
-//! A receiver behind a listener on loopback, and somebody who speaks to it in plain HTTP/1.1.
+//! A receiver behind a listener on loopback, and a client that speaks plain HTTP/1.1.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -21,7 +21,7 @@ pub struct Recorder {
     pub pages: Mutex<Vec<String>>,
     pub others: Mutex<Vec<(EventType, Vec<u8>)>>,
     pub answer: Mutex<Option<HandlerError>>,
-    /// Contents that no key opened, where they are kept.
+    /// Contents that no key decrypted, if they are kept.
     pub undecrypted: Mutex<Option<Vec<String>>>,
 }
 
@@ -63,7 +63,7 @@ pub struct Server {
     pub stopped: JoinHandle<()>,
 }
 
-/// ListenerLimits that a test can reach.
+/// ListenerLimits small enough for a test.
 pub fn limits() -> ListenerLimits {
     let mut limits = ListenerLimits::default();
     limits.head_timeout = Duration::from_secs(1);
@@ -106,7 +106,7 @@ impl Server {
     pub async fn send(&self, head: &str, body: &[u8]) -> String {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(head.as_bytes()).await.unwrap();
-        // The server may have answered and hung up before all is written.
+        // The server may answer and close before the client has written everything.
         let _ = stream.write_all(body).await;
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer).await;

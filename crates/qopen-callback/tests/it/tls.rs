@@ -1,4 +1,4 @@
-//! The listener over TLS, with certificates made here.
+//! The listener over TLS, with generated certificates.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::server::{PAGE, Server, limits, status};
 
-/// Writes a new certificate for `localhost` and its key; gives the certificate.
+/// Writes a new certificate for `localhost` and its key; returns the certificate.
 fn issue(folder: &Path) -> CertificateDer<'static> {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     std::fs::write(folder.join("cert.pem"), made.cert.pem()).unwrap();
@@ -26,7 +26,7 @@ fn tls(folder: &Path) -> Result<Tls, TlsError> {
     Tls::from_pem_files(folder.join("cert.pem"), folder.join("key.pem"))
 }
 
-/// Posts a page to whoever has that certificate.
+/// Posts a page to the server with this certificate.
 async fn post(server: &Server, trusted: &CertificateDer<'static>) -> std::io::Result<String> {
     let mut roots = RootCertStore::empty();
     roots.add(trusted.clone()).unwrap();
@@ -63,7 +63,7 @@ async fn callbacks_come_over_tls_and_certificates_are_exchanged_while_it_serves(
     assert_eq!(status(&post(&server, &second).await.unwrap()), 200);
     assert!(post(&server, &first).await.is_err());
 
-    // What cannot be used changes nothing.
+    // An unusable certificate changes nothing.
     std::fs::write(folder.path().join("key.pem"), "rubbish").unwrap();
     assert!(matches!(tls.reload(), Err(TlsError::Key { .. })));
     assert_eq!(status(&post(&server, &second).await.unwrap()), 200);

@@ -1,4 +1,4 @@
-//! Known answers, made by an independent implementation.
+//! Known answers, from an independent implementation.
 
 use qopen_callback::{CallbackKeys, Keyring, OpenError, TimestampPolicy};
 use serde_json::Value;
@@ -44,7 +44,7 @@ fn every_vector_opens_or_fails_as_it_says() {
                 };
                 assert!(fits, "{name}: {why} expected, found {error}");
             }
-            // Padded by accident: then it is the text that is none.
+            // Padded by accident: then the text is unreadable.
             (Ok(opened), Some("padding, UTF-8 or JSON")) => {
                 assert!(serde_json::from_slice::<Value>(opened.payload()).is_err(), "{name}");
             }

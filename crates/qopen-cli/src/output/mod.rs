@@ -5,11 +5,12 @@ mod place;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use qopen::sink::{FileSink, ListKind, PostgresSink, Sink, SinkError, file_name};
+use qopen::postgres::PostgresSink;
+use qopen::sink::{FileSink, ListKind, Sink, SinkError, file_name};
 use qopen::{PublishError, PublishOptions, Published, PulledList, publish_with};
 
 use crate::database;
-use crate::exit::{Failure, chain};
+use crate::exit::Failure;
 use crate::format::Layout;
 use crate::say;
 pub(crate) use place::Place;
@@ -169,7 +170,7 @@ impl Output {
         lists: Vec<PulledList>,
         kind: ListKind,
         options: PublishOptions,
-    ) -> Result<Written, Unpublished> {
+    ) -> Result<Published, PublishError> {
         let name = lists.first().map_or_else(String::new, |list| match self {
             Self::Stdout(..) => list.id().mark_id.to_string(),
             _ => list.id().robot_id.to_string(),
@@ -181,16 +182,7 @@ impl Output {
             }
             _ => self.sink(&name),
         };
-        let published = publish_with(lists, sink, kind, options).await;
-        let Published { location, lists, set_aside, .. } =
-            published.map_err(|error| match &error {
-                PublishError::Superseded { pull, .. } => {
-                    Unpublished::Superseded(pull.clone(), chain("", &error))
-                }
-                PublishError::Empty { .. } => Unpublished::Failed(Failure::incomplete("", &error)),
-                error => Unpublished::Failed(Failure::output("", error)),
-            })?;
-        Ok(Written { location, lists, quarantine: set_aside })
+        publish_with(lists, sink, kind, options).await
     }
 }
 
@@ -201,18 +193,4 @@ fn beginning(id: &str) -> String {
         Some((at, _)) => format!("{}…", &id[..at]),
         None => id.to_owned(),
     }
-}
-
-/// The reason why no list was written.
-pub(crate) enum Unpublished {
-    Failed(Failure),
-    /// The place already holds a later list.
-    Superseded(qopen::journal::PullId, String),
-}
-
-/// The written lists.
-pub(crate) struct Written {
-    pub(crate) location: String,
-    pub(crate) lists: Vec<qopen::PublishedList>,
-    pub(crate) quarantine: Option<String>,
 }

@@ -18,9 +18,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
-use qopen::journal::Location;
+use qopen::journal::{Backend, DiskBackend};
 use qopen::types::Secret;
 
 use crate::database::refuse_password;
@@ -146,17 +146,17 @@ impl Settings {
     }
 
     /// Returns the location of the journal.
-    pub(crate) fn journal(&self) -> Result<Location, Failure> {
+    pub(crate) fn journal(&self) -> Result<Arc<dyn Backend>, Failure> {
         let Some(Value { text, path, origin }) = self.values.get(JOURNAL.name) else {
-            return Ok(Location::folder(self.path(&DATA_DIR)?));
+            return Ok(Arc::new(DiskBackend::new(self.path(&DATA_DIR)?)));
         };
         if let Some(folder) = path {
-            return Ok(Location::folder(folder));
+            return Ok(Arc::new(DiskBackend::new(folder)));
         }
         if let Origin::Flag(flag) = origin {
             refuse_password(flag, text.expose()).map_err(|it| it.of_setting(JOURNAL.name))?;
         }
-        Location::parse(text.expose()).map_err(|error| self.wrong(&JOURNAL, &error))
+        qopen::backend(text.expose()).map_err(|error| self.wrong(&JOURNAL, &error))
     }
 }
 

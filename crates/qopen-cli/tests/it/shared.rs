@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use qopen_postgres::Database;
-use qopen_postgres::client::Client;
 use qopen_postgres::testing::Server;
 use qopen_simulator::{Chance, ErrorFault, Schedule};
 use serde_json::{Value, json};
+use tokio_postgres::{Client, NoTls};
 
 use crate::served::{Served, expected};
 use crate::support::{Stage, free_port, ids, qopen, text};
@@ -36,7 +35,9 @@ fn by(url: &str, mut command: Command) -> Command {
 }
 
 pub async fn database(server: &Server) -> Client {
-    Database::new(&server.url()).unwrap().connect(None).await.unwrap()
+    let (client, connection) = tokio_postgres::connect(&server.url(), NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
 }
 
 /// The ids of a robot's published rows.

@@ -1,15 +1,15 @@
-//! Commands: what the other parts of the engine ask of the driver.
+//! Commands of the other parts of the engine to the driver.
 
 use std::sync::Arc;
 
-use qopen_assembler::{ErrorReport, StartError, Time};
+use qopen_assembler::{StartError, Time};
 use qopen_journal::PullId;
 
 use super::matching::has_anything;
 use super::state::{Driver, Held};
 use crate::classify::key_of;
 use crate::error::PullError;
-use crate::fact::digest_of;
+use crate::fact::report_of;
 use crate::messages::{Command, Start, Watched};
 use crate::requester::RequestError;
 use crate::tenure::Generation;
@@ -27,12 +27,12 @@ impl Driver {
                     self.known.insert(&pull);
                     self.held.insert(key, Held { generation, facts: Vec::new() });
                 }
-                // Whoever asked releases it, or has.
+                // The caller releases it, or has.
                 let _ = reply.send(if taken { Err(StartError::Known) } else { Ok(()) });
             }
             Command::Release(pull, generation) => {
                 let key = key_of(&pull);
-                // What came meanwhile is in the journal.
+                // Facts of the meantime are in the journal.
                 if self.held.get(&key).is_some_and(|held| held.generation == generation) {
                     self.held.remove(&key);
                     self.forget_unstarted(&pull);
@@ -65,13 +65,10 @@ impl Driver {
             Command::Refused => self.assembler.handle_refusal(now),
             Command::OutageBegan(since) => self.outage_began(since),
             Command::OutageEnded => self.outage_ended(),
-            Command::Missing(pull, mut digests, reply) => {
+            Command::Missing(pull, kept, reply) => {
                 let key = key_of(&pull);
-                let missing = self.assembler.progress(&key).map(|_| {
-                    digests.retain(|it| !self.assembler.has_page(&key, digest_of(*it)));
-                    digests
-                });
-                // Whoever asked may have gone.
+                let missing = self.assembler.progress(&key).map(|_| self.missing(&key, kept));
+                // The caller may have gone.
                 let _ = reply.send(missing);
             }
             Command::Forget(pull, reply) => {
@@ -80,7 +77,7 @@ impl Driver {
             }
             Command::Cancel(pull, generation) => {
                 if self.is_current(&pull, generation) {
-                    // Ended before, most likely: a handle cancels when it is dropped.
+                    // Most likely it has ended: a handle cancels on drop.
                     let _ = self.assembler.cancel(now, &key_of(&pull));
                 }
             }
@@ -115,7 +112,7 @@ impl Driver {
         if self.held.contains_key(&key) || self.assembler.open_pulls().any(|open| *open == key) {
             return Err(PullError::UnderWay);
         }
-        // One that is not remembered is forgotten already.
+        // A pull that is not remembered is forgotten already.
         let _ = self.assembler.forget(now, &key);
         self.pulls.remove(&key);
         self.known.remove(&pull);
@@ -135,7 +132,7 @@ impl Driver {
 
     /// A pull that was started a moment ago goes on from where it was.
     fn begin(&mut self, now: Time, pull: PullId, generation: Generation, start: Start) -> Watched {
-        let key = key_of(&pull);
+        let (key, id) = (key_of(&pull), pull.clone());
         let watched = self.enter(pull, generation);
         if let Some(entered) = self.pulls.get_mut(&key) {
             (entered.elapsed, entered.tenure) = (start.elapsed, start.tenure);
@@ -146,14 +143,12 @@ impl Driver {
             let _ = self.assembler.merge(now, &key, &fold);
         }
         if let Some((code, message)) = start.reported {
-            let (robot, mark) = (key.robot().to_owned(), Some(key.mark().to_owned()));
-            let report = ErrorReport { robot, mark, code, message, signed: None };
-            self.assembler.handle_error(now, report);
+            self.assembler.handle_error(now, report_of(&id, code, message));
         }
         watched
     }
 
-    /// Another worker has it, or nobody needs to: nothing of it is known here any more.
+    /// Drops a pull that another worker has, or that needs no worker.
     pub(super) fn let_go_of(&mut self, pull: &PullId) {
         let key = key_of(pull);
         if let Some(entered) = self.pulls.remove(&key) {
@@ -185,7 +180,7 @@ impl Driver {
         }
         entered.not_sent = Some(Arc::new(error));
         if !wait {
-            // An error that it had ended already stands.
+            // The error of an ended pull needs no handling.
             let _ = self.assembler.cancel(now, &key);
         }
     }

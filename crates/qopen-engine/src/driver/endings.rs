@@ -1,4 +1,4 @@
-//! Events of the assembler: progress and ends, noted in the journal and shown to those who wait.
+//! Events of the assembler: progress and ends, noted in the journal and shown to waiting callers.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::status::Status;
 use crate::tenure;
 
 impl Driver {
-    /// Hands every event to whom it concerns.
+    /// Handles every event of the assembler.
     pub(super) async fn speak(&mut self) {
         while let Some(event) = self.assembler.poll_event() {
             match event {
@@ -94,18 +94,18 @@ impl Driver {
                 }
                 Ok(_) => {}
                 Err(error) => {
-                    // The pages are what counts, and they are kept: the end follows from them again.
+                    // The pages count, and they are kept: the end follows from them again.
                     let error = &error as &dyn std::error::Error;
                     tracing::error!(%pull, error, "the end was not journaled");
                     if tenure.is_some() {
-                        // Nobody must take it for done before it is noted.
+                        // The pull must not count as ended before that is noted.
                         self.unnoted.insert(key.clone(), status);
                         return;
                     }
                 }
             }
         }
-        // A page may open again what has failed, so that its fold stays where it is.
+        // A page may reopen a failed pull, so its fold stays where it is.
         let fold = match status {
             Status::Complete(_) => self.assembler.take_fold(key).map(Arc::new),
             _ => self.assembler.share_fold(key),
@@ -135,15 +135,15 @@ impl Driver {
         progress
     }
 
-    /// Nobody holds the pull any more, neither the assembler's memory nor a caller.
+    /// Forgets a pull that neither the assembler nor a caller holds any more.
     pub(super) async fn forget(&mut self, pull: PullId) {
         if self.pulls.contains_key(&key_of(&pull)) {
             // The mark is in use again, and what is kept under it is wanted.
             return;
         }
         if self.journal.durability() != Durability::Memory {
-            // What is on a disk stays for as long as its keeper wants it; but not a page that was on
-            // its way when the keeper let go of the rest.
+            // A journal on disk keeps the pages for as long as its owner wants. A page that was in
+            // flight when the owner forgot the rest is forgotten too.
             if !self.let_go.contains(&pull) {
                 return;
             }

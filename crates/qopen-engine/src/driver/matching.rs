@@ -1,16 +1,16 @@
-//! Facts: which pull each belongs to, and when the assembler takes it.
+//! Facts: when the assembler takes each, and what it opens.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use qopen_assembler::{Fold, PullKey, Time, Verdict};
+use qopen_assembler::{Fold, Time, Verdict};
 use qopen_journal::PullId;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::state::{Driver, Entered};
 use crate::classify::key_of;
-use crate::fact::Fact;
+use crate::fact::{Fact, report_of};
 use crate::messages::{Lease, Seen, Watched};
 use crate::tenure::Generation;
 
@@ -21,7 +21,7 @@ impl Driver {
         self.take(at, fact);
     }
 
-    /// Hands out every event, and hands in what waited until there was room for its events.
+    /// Handles every event, and hands in the facts that waited for room.
     pub(super) async fn settle(&mut self) {
         self.speak().await;
         while let Some((at, fact)) = self.waiting.pop_front() {
@@ -38,9 +38,7 @@ impl Driver {
     }
 
     fn hand_in(&mut self, now: Time, fact: Fact) {
-        if let Some(key) = self.held_for(&fact)
-            && let Some(held) = self.held.get_mut(&key)
-        {
+        if let Some(held) = self.held.get_mut(&key_of(fact.pull())) {
             held.facts.push((now, fact));
             return;
         }
@@ -49,9 +47,10 @@ impl Driver {
                 let verdict = self.assembler.handle_page(now, page.into_page(digest));
                 tracing::debug!(%pull, ?verdict, "page");
                 match verdict {
-                    // Kept for nobody: it was forgotten meanwhile, or no more can be adopted.
+                    // Kept without an owner: the pull was forgotten meanwhile, or no more pulls can
+                    // be adopted.
                     Verdict::Unknown => drop(self.released.send(pull)),
-                    // Whoever waits until the list is settled learns that it is not.
+                    // Callers that wait until the list is settled learn that it is not.
                     Verdict::Late => self.update(&key_of(&pull), None),
                     _ => self.enter_adopted(&pull),
                 }
@@ -67,13 +66,10 @@ impl Driver {
             Fact::Released(pull, digest) => {
                 self.assembler.handle_released(now, &key_of(&pull), digest);
             }
-            Fact::Error(report) => self.assembler.handle_error(now, report),
+            Fact::Error { pull, code, message } => {
+                self.assembler.handle_error(now, report_of(&pull, code, message));
+            }
         }
-    }
-
-    /// The pull that is being taken up to which this belongs.
-    fn held_for(&self, fact: &Fact) -> Option<PullKey> {
-        self.held.keys().find(|key| fact.is_of(key)).cloned()
     }
 
     /// A pull that the assembler has opened by itself, because pulls are adopted.
@@ -81,7 +77,7 @@ impl Driver {
         let key = key_of(pull);
         if !self.pulls.contains_key(&key) && self.assembler.progress(&key).is_some() {
             let watched = self.enter(pull.clone(), 0);
-            // Where nobody asks for them, they go on unseen.
+            // If no caller asks for adopted pulls, they go on unseen.
             let _ = self.adopted.try_send((pull.clone(), watched));
         }
     }

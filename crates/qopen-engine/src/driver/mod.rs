@@ -1,4 +1,4 @@
-//! The task that owns the clock and the assembler: facts in, events out to those who wait.
+//! The task that owns the clock and the assembler: facts in, events out.
 
 mod command;
 mod endings;

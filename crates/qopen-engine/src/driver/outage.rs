@@ -13,7 +13,7 @@ use crate::tenure::HUNG;
 const AGAIN: Duration = Duration::from_millis(500);
 
 impl Driver {
-    /// Asks the journal, and takes note of whether it answers.
+    /// Asks the journal, and notes whether it answers.
     pub(super) async fn ask<T>(
         &mut self,
         question: impl Future<Output = Result<T, JournalError>>,

@@ -54,12 +54,12 @@ impl Driver {
             // A time too far away to be named never comes.
             let due = due
                 .and_then(|due| driver.epoch.checked_add(due.to_duration().saturating_sub(BEFORE)));
-            // What has arrived comes before what is due: a page that waited in the queue is not late.
+            // Arrived facts come before due times: a page that waited in the queue is not late.
             tokio::select! {
                 biased;
                 command = commands.recv() => match command {
                     Some(command) => {
-                        // What arrived before the command happened before it.
+                        // Facts that arrived before the command happened before it.
                         while let Ok((arrived, fact)) = driver.facts.try_recv() {
                             driver.take_at(arrived, fact).await;
                         }
@@ -82,12 +82,14 @@ impl Driver {
         }
     }
 
-    /// Tells the assembler what was refused since it was told last.
+    /// Tells the assembler of new refusals.
     pub(super) fn count_refusals(&mut self) {
         let Refused { count, last, .. } = self.refusals.refused();
         if count > self.refused {
             let at = last.map_or_else(Instant::now, Instant::from_std);
-            self.assembler.handle_refusal(self.time_of(at));
+            let at = self.time_of(at);
+            // Several may have been counted since then, and the basis names their number.
+            (self.refused..count).for_each(|_| self.assembler.handle_refusal(at));
             self.refused = count;
         }
     }

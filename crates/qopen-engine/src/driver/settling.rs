@@ -1,21 +1,21 @@
-//! Passing time: what ends by silence ends only when nothing that came before is left.
+//! Passing time: a pull ends by silence only when no earlier fact is left.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
 use qopen_assembler::{PullKey, Time, WaitingFor};
 use qopen_journal::{JournalError, PullId};
+use qopen_types::Digest;
 
 use super::state::Driver;
-use crate::fact::{digest_of, fact_of, notes_of};
+use crate::fact::{Unseen, digest_of};
 
 impl Driver {
-    /// Lets time pass up to then. What is followed under a claim may have pages that another process
-    /// has kept: whatever would end by it ends only when the journal has nothing else.
+    /// Lets time pass up to `now`. Another process may have kept pages of a pull under a claim, so
+    /// the pull ends by silence only when the journal has nothing new.
     pub(super) async fn pass(&mut self, now: Time) {
-        // What was refused before is no quiet now.
+        // Earlier refusals are not quiet.
         self.count_refusals();
         let mut looked_at = BTreeSet::new();
         while let Some(due) = self.assembler.poll_timeout().filter(|due| *due <= now) {
@@ -24,7 +24,7 @@ impl Driver {
                 self.assembler.handle_timeout(due);
                 continue;
             }
-            // What is found was there the moment before, and so was what waits to be taken.
+            // Pages found here, and waiting facts, came the moment before.
             let before =
                 Time::since_epoch(due.to_duration().saturating_sub(Duration::from_nanos(1)));
             self.assembler.handle_timeout(before);
@@ -48,7 +48,7 @@ impl Driver {
                 self.take(before, fact);
             }
             if !self.waiting.is_empty() {
-                // Nothing is due before what came before it.
+                // Earlier facts come before a due time.
                 self.settle().await;
             }
         }
@@ -67,7 +67,7 @@ impl Driver {
         ripe.collect()
     }
 
-    /// Takes what the journal has of a pull and the driver has not.
+    /// Takes the pages that the journal has and the driver does not.
     async fn look_at(
         &mut self,
         at: Time,
@@ -75,19 +75,18 @@ impl Driver {
         pull: &PullId,
     ) -> Result<(), JournalError> {
         let journal = Arc::clone(&self.journal);
-        let mut missing = self.ask(journal.digests(pull)).await?;
-        missing.retain(|it| !self.assembler.has_page(key, digest_of(*it)));
-        if !missing.is_empty() {
-            let mut pages = self.ask(journal.pages_of(pull, &missing)).await?;
-            while let Some(page) = self.ask(async { pages.next().await.transpose() }).await? {
-                self.take(at, fact_of(page));
-            }
-        }
-        if let Some(state) = self.ask(journal.pull(pull)).await? {
-            for fact in self.ask(notes_of(&*journal, &state)).await? {
-                self.take(at, fact);
-            }
+        let kept = self.ask(journal.digests(pull)).await?;
+        let missing = self.missing(key, kept);
+        let mut unseen = self.ask(Unseen::of(&*journal, pull, &missing)).await?;
+        while let Some(fact) = self.ask(unseen.next()).await? {
+            self.take(at, fact);
         }
         Ok(())
+    }
+
+    /// Those of a pull's kept pages that the assembler was not told of.
+    pub(super) fn missing(&self, key: &PullKey, mut kept: Vec<Digest>) -> Vec<Digest> {
+        kept.retain(|digest| !self.assembler.has_page(key, digest_of(*digest)));
+        kept
     }
 }

@@ -1,4 +1,4 @@
-//! The driver's state: the assembler, its clock, and what is known of each pull.
+//! The driver's state: the assembler, its clock, and each pull.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -19,21 +19,21 @@ use crate::tenure::{Generation, Tenure};
 
 pub(super) struct Entered {
     pub(super) pull: PullId,
-    /// 0 for an adopted pull: nobody here started it.
+    /// 0 for an adopted pull: it was not started here.
     pub(super) generation: Generation,
     pub(super) seen: watch::Sender<Seen>,
     /// Held for as long as the assembler remembers the pull.
     pub(super) _lease: Arc<Lease>,
     pub(super) not_sent: Option<Arc<RequestError>>,
-    /// How long it was under way in processes before this one.
+    /// Time for which earlier processes followed it.
     pub(super) elapsed: Duration,
-    /// The claim that it is followed under.
+    /// The claim that it is followed under, if any.
     pub(super) tenure: Option<Arc<Tenure>>,
     /// Changes since the published revision, when the pull was resumed.
     pub(super) changes: Option<Changes>,
 }
 
-/// What came of a pull that is being taken up.
+/// Facts of a pull that is being resumed.
 pub(super) struct Held {
     pub(super) generation: Generation,
     pub(super) facts: Vec<(Time, Fact)>,
@@ -45,27 +45,27 @@ pub(crate) struct Driver {
     pub(super) pulls: BTreeMap<PullKey, Entered>,
     /// Where pulls are named that were adopted.
     pub(super) adopted: mpsc::Sender<(PullId, Watched)>,
-    /// What came of pulls that are being taken up, until their fold is there.
+    /// Facts of pulls that are being resumed, until their fold is there.
     pub(super) held: BTreeMap<PullKey, Held>,
     pub(super) journal: Arc<dyn Journal>,
     pub(super) known: Arc<KnownPulls>,
     pub(super) released: mpsc::UnboundedSender<PullId>,
     pub(super) facts: mpsc::Receiver<(Instant, Fact)>,
-    /// Pulls that the caller let go of: a page of theirs may still be on its way.
+    /// Pulls that the caller forgot: a page of theirs may still be in flight.
     pub(super) let_go: BTreeSet<PullId>,
-    /// What was refused, and how much of it the assembler was told of.
+    /// The refusals, and how many of them the assembler knows.
     pub(super) refusals: Arc<dyn RefusalSource>,
     pub(super) refused: u64,
-    /// When the journal answered last, and when it is asked again where it does not.
+    /// When the journal answered last, and when to ask it again.
     pub(super) heard: Instant,
     pub(super) away: Option<Instant>,
-    /// Ends that could not be noted yet: they are nobody's business before.
+    /// Ends that are not noted yet, and not announced before.
     pub(super) unnoted: BTreeMap<PullKey, Status>,
-    /// What waits until the assembler's events are taken.
+    /// Facts that wait until the assembler's events are polled.
     pub(super) waiting: VecDeque<(Time, Fact)>,
 }
 
-/// Time begins long before the driver does: what was signed before that has a time too.
+/// Time begins long before the driver does, so that earlier signatures have a time too.
 pub(super) const BEFORE: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 impl Driver {

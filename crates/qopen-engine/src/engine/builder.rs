@@ -1,4 +1,4 @@
-//! An engine's settings, and its parts put together.
+//! The builder of an engine.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,10 +16,10 @@ use crate::known::KnownPulls;
 use crate::refusals::{RefusalCount, RefusalSource};
 use crate::requester::Requester;
 
-/// Adopted pulls that wait to be asked for.
+/// Adopted pulls that wait for a caller.
 const ADOPTED: usize = 256;
 
-/// Why an engine cannot be built.
+/// The error of building an engine.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EngineError {
@@ -58,7 +58,7 @@ impl EngineBuilder {
         self
     }
 
-    /// Sets what counts the refusals that pages may have suffered. Default: nothing does.
+    /// Sets the counter of refusals that pages may have suffered. Default: none.
     pub fn refusals(mut self, refusals: Arc<dyn RefusalSource>) -> Self {
         self.refusals = Some(refusals);
         self
@@ -129,7 +129,7 @@ impl std::fmt::Debug for EngineBuilder {
 }
 
 impl Engine {
-    /// Begins with what requests lists.
+    /// Starts with the requester of lists.
     pub fn builder(requester: Arc<dyn Requester>) -> EngineBuilder {
         EngineBuilder {
             requester,

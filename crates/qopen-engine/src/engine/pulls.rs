@@ -1,4 +1,4 @@
-//! Pulls from their request to the day that they are forgotten.
+//! The life of pulls, from their request until they are forgotten.
 
 use std::sync::Arc;
 
@@ -17,12 +17,12 @@ use crate::resume::{self, options};
 use crate::under_way::UnderWay;
 
 impl Engine {
-    /// Starts a pull: journals it, sends the request in the background, and returns the handle.
-    /// Any number may be under way at once. Dropping the handle cancels the pull.
+    /// Starts a pull: journals it, sends the request in the background, and returns the handle. Any
+    /// number of pulls may be open at once. Dropping the handle cancels the pull.
     ///
     /// # Errors
-    /// [`PullError`], when the pull could not be started; nothing was sent then. That the platform
-    /// refused is an outcome, not an error.
+    /// [`PullError`], if the pull cannot be started; nothing was sent then. A refusal by the
+    /// platform is an outcome, not an error.
     pub async fn pull(&self, request: PullRequest) -> Result<Pull, PullError> {
         self.start_pull(request, None).await
     }
@@ -47,11 +47,11 @@ impl Engine {
         Ok(Pull::new(id, watched, Arc::clone(&inner.journal), None, under_way.cancel))
     }
 
-    /// As [`pull`](Self::pull), for a list that `sink` will publish: takes the sink's next sequence number
-    /// before it sends the request.
+    /// As [`pull`](Self::pull), for a list that `sink` will publish: takes the sink's next sequence
+    /// number before it sends the request.
     ///
     /// # Errors
-    /// As [`pull`](Self::pull); [`PullError::Place`], when the sink does not answer.
+    /// As [`pull`](Self::pull); [`PullError::Place`], if the sink does not answer.
     pub async fn pull_in_order(
         &self,
         request: PullRequest,
@@ -61,11 +61,11 @@ impl Engine {
         self.start_pull(request, order).await
     }
 
-    /// Journals that a pull is wanted. Whichever [`Worker`](crate::Worker) shares the journal takes it
-    /// up, and sends the request.
+    /// Journals a pull for a [`Worker`](crate::Worker) that shares the journal. The worker claims
+    /// it and sends the request.
     ///
     /// # Errors
-    /// [`PullError`], when that could not be kept, or there is such a pull already.
+    /// [`PullError`], if the journal did not keep it, or has such a pull already.
     pub async fn announce(&self, request: PullRequest) -> Result<PullId, PullError> {
         let inner = &self.inner;
         let id = inner.name(&request).await?;
@@ -75,12 +75,12 @@ impl Engine {
         Ok(id)
     }
 
-    /// The list of a pull that has ended, folded from what the journal has, for somebody who reads it:
-    /// nothing is awaited, noted or published. Its revision is 0 where it is not complete. `None` where
-    /// there is no such pull, or it has not ended.
+    /// The list of an ended pull, folded from the journal, for reading. Nothing is awaited, noted
+    /// or published. Its revision is 0 if it is not complete. `None` if there is no such pull, or
+    /// it has not ended.
     ///
     /// # Errors
-    /// [`PullError::Journal`], when the journal cannot be read.
+    /// [`PullError::Journal`], if the journal cannot be read.
     pub async fn list(&self, id: &PullId) -> Result<Option<PulledList>, PullError> {
         let journal = &self.inner.journal;
         let state = journal.pull(id).await.map_err(PullError::Journal)?;
@@ -89,22 +89,25 @@ impl Engine {
         list.map_err(PullError::Journal)
     }
 
-    /// The next pull that was adopted, as soon as a page of it has come; `None` when the
-    /// engine's driver has stopped. Dropping its handle does not end it. At most 256 wait to be asked for;
-    /// more go on unseen. Several callers take turns, and a caller that goes away loses nothing.
+    /// The next adopted pull, as soon as it has a page; `None` when the engine's driver has
+    /// stopped. Dropping its handle does not end it. At most 256 wait for a caller; more go on
+    /// unseen. Several callers take turns.
+    ///
+    /// # Cancellation
+    /// Dropping the future loses no pull.
     pub async fn adopted(&self) -> Option<Pull> {
         let (id, watched) = self.inner.adoptions.lock().await.recv().await?;
-        // Nobody here has started it: its generation is 0.
+        // Not started here: its generation is 0.
         let cancel = UnderWay::new(self.inner.driver.clone(), id.clone(), 0).cancel;
         cancel.disarm();
         Some(Pull::new(id, watched, Arc::clone(&self.inner.journal), None, cancel))
     }
 
-    /// Lets go of a pull that has ended, here and in the journal. A page that comes of it later is a
-    /// stranger's. A pull that nobody knows is no error.
+    /// Forgets an ended pull, here and in the journal. A later page of it counts as an external
+    /// pull's. Forgetting an unknown pull is no error.
     ///
     /// # Errors
-    /// [`PullError::UnderWay`]; [`PullError::Journal`], when the journal cannot be written.
+    /// [`PullError::UnderWay`]; [`PullError::Journal`], if the journal cannot be written.
     pub async fn forget(&self, id: &PullId) -> Result<(), PullError> {
         self.inner.driver.forget(id).await?;
         self.inner.journal.forget(id).await.map_err(PullError::Journal)
@@ -119,7 +122,7 @@ impl Inner {
             Some(mark_id) => mark_id,
         };
         let id = PullId { robot_id: request.robot_id.clone(), mark_id };
-        // The journal in memory forgets what this process has forgotten.
+        // The journal in memory forgets the pulls that this process has forgotten.
         if request.mark_id.is_some()
             && self.journal.durability() != Durability::Memory
             && self.journal.pull(&id).await.map_err(PullError::Journal)?.is_some()
@@ -130,7 +133,7 @@ impl Inner {
     }
 }
 
-/// A mark that nobody has used and nobody can guess.
+/// A fresh mark that cannot be guessed.
 fn new_mark() -> Result<MarkId, PullError> {
     // The text of a UUID is always an identifier.
     MarkId::new(Uuid::now_v7().to_string()).map_err(|_| PullError::Closed)

@@ -1,4 +1,4 @@
-//! Pulls that another process has left.
+//! Resumes pulls of earlier processes.
 
 use std::sync::Arc;
 
@@ -12,19 +12,17 @@ use crate::resume::{self, Resumed};
 use crate::tenure::{self, Tenure};
 
 impl Engine {
-    /// Takes up a pull that another process has left, or that ended without a complete list: its
-    /// pages are folded again from the journal, and what is missing is awaited.
+    /// Resumes a pull of an earlier process, or one that ended without a complete list: folds its
+    /// pages from the journal again, and waits for the missing ones.
     ///
-    /// A request whose answer was never seen, and of which no page came, is sent again under the
-    /// same mark. The deadline goes on from when the pull was started, but leaves time for two idle
-    /// timeouts; one that had ended begins anew. The quiet that completes the list is as long as the
-    /// idle timeout, if that is longer: what the platform could not deliver meanwhile needs time to
-    /// come again. A pull that was complete is so again at once. Dropping the handle cancels the
-    /// pull.
+    /// A request without an answer and without a page is sent again under the same mark. The
+    /// deadline counts from the pull's start, but leaves time for two idle timeouts; an ended pull
+    /// gets a new one. The quiet that completes the list lasts at least one idle timeout: the
+    /// platform needs time to send again what it could not deliver. A complete pull is complete
+    /// again at once. Dropping the handle cancels the pull.
     ///
     /// # Errors
-    /// [`PullError`], when there is no such pull, it is under way already, or the journal cannot be
-    /// read.
+    /// [`PullError`], if there is no such pull, it is open already, or the journal cannot be read.
     pub async fn resume(&self, id: &PullId) -> Result<Pull, PullError> {
         self.resume_as(id, None).await
     }
@@ -40,7 +38,8 @@ impl Engine {
             noted => noted.map(drop).map_err(PullError::Journal),
         };
         let under_way = self.under_way(id.clone());
-        // From here on, what comes is held until the fold is there: the journal is read after.
+        // From here on facts of the pull are held until its fold is there: the journal is read
+        // after.
         let _hold = inner.driver.hold(id, under_way.generation).await?;
         let state = inner.journal.pull(id).await.map_err(PullError::Journal)?;
         let state = state.ok_or(PullError::NotInJournal)?;
@@ -51,7 +50,7 @@ impl Engine {
         if let Some(tenure) = tenure {
             tenure.is_taken_up_as(under_way.generation);
         }
-        // From here on, what goes wrong is the journal's doing: then it is let go of, not cancelled.
+        // From here on, a failure is the journal's: the pull is then released, not cancelled.
         let letting_go = LetGo { driver: &inner.driver, tenure };
         if tenure.is_some_and(|tenure| tenure.is_lost()) {
             return Err(PullError::Fenced);
@@ -79,7 +78,7 @@ impl Engine {
     }
 }
 
-/// Lets go of a pull under a claim when it is dropped: before whoever was taking it up cancels it.
+/// Releases a pull under a claim on drop, before the dropped future of its resumption cancels it.
 struct LetGo<'a> {
     driver: &'a DriverHandle,
     tenure: Option<&'a Arc<Tenure>>,

@@ -1,4 +1,4 @@
-//! The engine itself: what its clones share, and the way in.
+//! The engine: the state that its clones share, and its input.
 
 use std::sync::Arc;
 
@@ -15,8 +15,8 @@ use crate::requester::Requester;
 use crate::tenure::Tenure;
 use crate::under_way::UnderWay;
 
-/// Pulls customer lists: a journal, an assembler and the clock that drives it. Cloning is cheap; the
-/// driver stops when the last clone is dropped.
+/// Pulls customer lists: a journal, an assembler and the clock that drives it. Cloning is cheap;
+/// the driver stops when the last clone is dropped.
 #[derive(Clone)]
 pub struct Engine {
     pub(super) inner: Arc<Inner>,
@@ -37,7 +37,45 @@ impl Engine {
         Self { inner: Arc::new(inner) }
     }
 
-    /// Takes a verified payload, from anywhere: [`Intake::accept`].
+    /// Keeps a verified payload in the journal and tells its pull: [`Intake::accept`].
+    ///
+    /// ```rust
+    /// use std::sync::Arc;
+    ///
+    /// use async_trait::async_trait;
+    /// use qopen_engine::{Engine, Incoming, PullRequest, RequestError, Requester};
+    /// use qopen_journal::{Payload, PullId};
+    /// use qopen_sink::{FileSink, Format};
+    ///
+    /// /// Another system requests the list.
+    /// struct Nothing;
+    ///
+    /// #[async_trait]
+    /// impl Requester for Nothing {
+    ///     async fn request(&self, _: &PullId, _: bool) -> Result<Option<String>, RequestError> {
+    ///         Ok(None)
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let engine = Engine::builder(Arc::new(Nothing)).build()?;
+    /// let pull = engine.pull(PullRequest::new("robot".parse()?).mark_id("mark".parse()?)).await?;
+    ///
+    /// // Acknowledge the payload to its sender when this returns.
+    /// let page = r#"{"event_type":42016,"robot_id":"robot","data":{"mark_id":"mark","has_more":false,
+    ///     "account_list":[{"account_id":"a"}]}}"#;
+    /// engine.accept(Incoming::new(Payload::new(page))).await?;
+    ///
+    /// let outcome = pull.outcome().await?;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("customers.jsonl");
+    /// let sink = Arc::new(FileSink::new(path, Format::Jsonl));
+    /// let published = outcome.publish(sink).await?;
+    /// assert_eq!(published.lists[0].accounts, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`NotKept`]: the payload must come again.
@@ -48,13 +86,13 @@ impl Engine {
         self.inner.intake.accept(incoming).await
     }
 
-    /// The way in for payloads, which does not keep the driver alive.
+    /// The input for payloads. It does not keep the driver alive.
     #[must_use]
     pub fn intake(&self) -> &Intake {
         &self.inner.intake
     }
 
-    /// What the engine counted so far.
+    /// What the engine has counted so far.
     #[must_use]
     pub fn stats(&self) -> &EngineStats {
         &self.inner.stats
@@ -64,7 +102,7 @@ impl Engine {
         &self.inner.driver
     }
 
-    /// From here on, a caller that goes away takes the pull with it.
+    /// From here on, dropping the caller's future cancels the pull.
     pub(super) fn under_way(&self, id: PullId) -> UnderWay {
         let driver = &self.inner.driver;
         UnderWay::new(driver.clone(), id, driver.next_generation())

@@ -1,4 +1,4 @@
-//! The way in: from a verified payload to a page that is kept and folded.
+//! The intake: from a verified payload to a kept and folded page.
 
 mod page;
 mod report;

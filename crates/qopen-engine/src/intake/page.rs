@@ -1,4 +1,4 @@
-//! Pages: of pulls that are followed here, of pulls that the journal knows, and of others.
+//! Pages: of open pulls, of pulls that the journal knows, and of external ones.
 
 use std::sync::atomic::Ordering;
 
@@ -8,10 +8,11 @@ use tokio::time::Instant;
 use super::state::{Intake, not_kept};
 use super::unreadable::of_these;
 use crate::accepted::{Accepted, NotKept};
-use crate::classify::{ClassifiedPage, stands_against};
+use crate::classify::ClassifiedPage;
 use crate::fact::{Fact, digest_of};
+use crate::whose::{Names, stands_against};
 
-/// Bytes of pages of pulls that nobody here asked for that one process keeps: 64 MiB.
+/// Bytes of external pulls' pages that one process keeps: 64 MiB.
 const STRANGERS: u64 = 64 << 20;
 
 impl Intake {
@@ -24,7 +25,7 @@ impl Intake {
         let pull = page.pull.clone();
         let under_way = self.is_ours(&pull);
         if !under_way && !self.is_in_journal(&pull).await? {
-            // What does not say that it is a page is none of a pull that nobody here knows.
+            // A payload that does not declare itself a page cannot belong to an unknown pull.
             if !page.declared || !self.strays.keep {
                 return self.stranger(arrived, pull, payload).await;
             }
@@ -40,7 +41,7 @@ impl Intake {
         if appended.map_err(not_kept)? == Appended::Duplicate {
             self.stats.count_duplicate();
         }
-        // It may have been taken up meanwhile, from the journal as it was before.
+        // The pull may have been resumed meanwhile, from the journal as of before.
         if !under_way && !self.is_ours(&pull) {
             tracing::debug!(%pull, "a page came of a pull that is not under way here; it is kept");
             return Ok(Accepted::Page);
@@ -49,8 +50,8 @@ impl Intake {
         Ok(Accepted::Page)
     }
 
-    /// A page of a pull that nobody here asked for. Where its name is almost that of an open pull, it
-    /// stands against that one; otherwise it is another system's.
+    /// A page of a pull that was not requested here. If its name resembles an open pull's, it
+    /// counts against that one; otherwise the pull is external.
     async fn stranger(
         &self,
         arrived: Instant,
@@ -59,8 +60,7 @@ impl Intake {
     ) -> Result<Accepted, NotKept> {
         let open = self.open_pulls().await?;
         let ids = open.iter().map(|it| &it.pull);
-        let (robot, mark) = (Some(&named.robot_id), Some(&named.mark_id));
-        let near = stands_against(payload.as_bytes(), robot, mark, false, ids).pulls;
+        let near = stands_against(payload.as_bytes(), Names::of(&named), false, ids).pulls;
         self.stats.count_stranger(named.clone(), near.first().cloned());
         tracing::debug!(pull = %named, "a page of a pull that was not started here");
         if near.is_empty() {

@@ -1,4 +1,4 @@
-//! The way in itself: each payload in a task of its own.
+//! The intake's state: each payload has a task of its own.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -12,10 +12,10 @@ use crate::fact::Fact;
 use crate::handle::FactSender;
 use crate::known::KnownPulls;
 
-/// The way in for payloads: keeps what they hold, then tells the driver.
+/// Keeps payloads in the journal, then tells the driver.
 ///
-/// Cloning is cheap. Unlike an [`Engine`](crate::Engine), a clone does not keep the driver alive: when
-/// the last engine is dropped, payloads are refused.
+/// Cloning is cheap. Unlike an [`Engine`](crate::Engine), a clone does not keep the driver alive:
+/// the intake refuses payloads when the last engine is dropped.
 #[derive(Clone)]
 pub struct Intake {
     pub(super) journal: Arc<dyn Journal>,
@@ -26,7 +26,7 @@ pub struct Intake {
     pub(super) strangers: Arc<AtomicU64>,
 }
 
-/// What becomes of pages of pulls that this engine did not start.
+/// How to treat pages of pulls that this engine did not start.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Strays {
     /// The pull is collected here.
@@ -48,21 +48,23 @@ impl Intake {
         Self { journal, facts, known, stats, strays, strangers: Arc::default() }
     }
 
-    /// Takes a verified payload, and returns when it is as safe as the journal makes it. The work
-    /// goes on in the background when the future is dropped.
+    /// Keeps a verified payload, and returns when it is as durable as the journal makes it.
     ///
     /// # Errors
     /// [`NotKept`]: the payload must come again.
     ///
     /// # Panics
     /// Outside a tokio runtime.
+    ///
+    /// # Cancellation
+    /// The work goes on in the background after the future was dropped.
     pub async fn accept(&self, incoming: Incoming) -> Result<Accepted, NotKept> {
         let intake = self.clone();
         apart(async move { intake.take(incoming).await }).await
     }
 
-    /// Takes the content of a verified envelope that no key opens, and why. The content goes into
-    /// quarantine, and stands against every open pull until it is read or released.
+    /// Keeps the content of a verified envelope that no key opens, and the reason. The content goes
+    /// into quarantine, and counts against every open pull until it is read or released.
     ///
     /// # Errors
     /// [`NotKept`]: the content must come again.
@@ -83,7 +85,7 @@ impl Intake {
         .await
     }
 
-    /// Whether the pull is under way or remembered here, or would be taken up at once.
+    /// Whether the pull is open or remembered here, or would be adopted at once.
     pub(super) fn is_ours(&self, pull: &PullId) -> bool {
         self.strays.adopt || self.known.contains(pull)
     }
@@ -92,8 +94,8 @@ impl Intake {
         self.journal.open_pulls().await.map_err(not_kept)
     }
 
-    /// Whether the journal knows a pull that this engine does not. Then what comes of it is kept,
-    /// and is there when the pull is taken up.
+    /// Whether the journal knows a pull that this engine does not. Then its pages are kept for the
+    /// process that resumes it.
     pub(super) async fn is_in_journal(&self, pull: &PullId) -> Result<bool, NotKept> {
         self.journal.knows(pull).await.map_err(not_kept)
     }
@@ -106,7 +108,7 @@ impl Intake {
     }
 }
 
-/// Does it in a task of its own, which goes on when the caller goes away.
+/// Runs work in a task of its own, which goes on when the caller goes away.
 async fn apart<W>(work: W) -> Result<Accepted, NotKept>
 where
     W: Future<Output = Result<Accepted, NotKept>> + Send + 'static,

@@ -1,4 +1,4 @@
-//! Payloads, told apart by kind.
+//! Takes payloads by kind.
 
 use qopen_journal::Payload;
 use qopen_types::Digest;

@@ -1,4 +1,4 @@
-//! Payloads that could not be read, and what they stand against.
+//! Unreadable payloads, and the pulls that they count against.
 
 use qopen_journal::{Layer, Note, Payload, PullId, PullState, Quarantined};
 use qopen_types::{Digest, EventType};
@@ -6,14 +6,16 @@ use tokio::time::Instant;
 
 use super::state::{Intake, not_kept};
 use crate::accepted::{Accepted, NotKept};
-use crate::classify::{Against, Unreadable, stands_against, with_a_mark};
+use crate::classify::{Unreadable, with_a_mark};
 use crate::fact::{Fact, digest_of};
+use crate::whose::{Against, stands_against};
 
-/// Items of nobody's that are noted against one pull; one more stands for all that follow.
+/// Items without an owner that are noted against one pull; one more represents all later ones.
 const DOUBTS: usize = 256;
 
 impl Intake {
-    /// An event that says that it is another, unless it names one of our pulls where a page does.
+    /// Takes another event by its declaration, unless it names an open pull in the place of a
+    /// page's mark.
     pub(super) async fn other_event(
         &self,
         arrived: Instant,
@@ -21,13 +23,12 @@ impl Intake {
         payload: Payload,
     ) -> Result<Accepted, NotKept> {
         if let Some(unreadable) = with_a_mark(&event_type, payload.as_bytes()) {
-            let Unreadable { layer, reason, robot_id, mark_id, .. } = unreadable;
             let open = self.open_pulls().await?;
             let ids = open.iter().map(|it| &it.pull);
-            let (robot, mark) = (robot_id.as_ref(), mark_id.as_ref());
-            let bytes = payload.as_bytes();
-            let Against { pulls, by_mark } = stands_against(bytes, robot, mark, false, ids);
+            let Against { pulls, by_mark } =
+                stands_against(payload.as_bytes(), unreadable.names(), false, ids);
             if by_mark {
+                let Unreadable { layer, reason, .. } = unreadable;
                 let against = of_these(open, &pulls);
                 return self.quarantine(arrived, against, layer, reason, payload).await;
             }
@@ -42,16 +43,16 @@ impl Intake {
         payload: Payload,
     ) -> Result<Accepted, NotKept> {
         let open = self.open_pulls().await?;
-        let (robot, mark) = (unreadable.robot_id.as_ref(), unreadable.mark_id.as_ref());
         let ids = open.iter().map(|it| &it.pull);
+        let (names, damaged) = (unreadable.names(), unreadable.is_damaged());
         let Against { mut pulls, by_mark } =
-            stands_against(payload.as_bytes(), robot, mark, unreadable.is_damaged(), ids);
-        // Also one that has ended, or that is adopted, where it is named in full.
+            stands_against(payload.as_bytes(), names, damaged, ids);
+        // Ended and adopted pulls count too, if they are named in full.
         let mut known = None;
-        if let Some(named) = unreadable.names().filter(|it| !pulls.contains(it)) {
+        if let Some(named) = names.pull().filter(|it| !pulls.contains(it)) {
             let ours = self.is_ours(&named) || self.is_in_journal(&named).await?;
             if ours {
-                // Then it is not another one whose name is damaged.
+                // Then it is not the damaged name of another pull.
                 pulls.clear();
             }
             if ours || self.strays.keep && pulls.is_empty() {
@@ -67,7 +68,7 @@ impl Intake {
         self.quarantine(arrived, against, layer, reason, payload).await
     }
 
-    /// Keeps a payload that could not be read, byte for byte, and has it stand against those pulls.
+    /// Keeps an unreadable payload, byte for byte, and counts it against these pulls.
     pub(super) async fn quarantine(
         &self,
         arrived: Instant,

@@ -1,4 +1,4 @@
-//! One list on its way from the journal into a sink: its winning accounts, in order.
+//! Merges one list from the journal into a sink: its winning accounts, in order.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -24,10 +24,10 @@ use crate::fact::digest_of;
 use crate::outcome::{Folded, PulledList};
 use crate::resume::Refold;
 
-/// Accounts after which it is said that a publication goes on.
+/// Accounts after which a publication reports progress.
 const MOVED_EVERY: usize = 1024;
 
-/// Pages that are read before they are wanted.
+/// Pages that are read ahead.
 const PAGES_AHEAD: usize = 4;
 
 /// One list on its way into a writer. Runs on a thread that may block.
@@ -66,7 +66,7 @@ impl Publication<'_> {
                 pages += 1;
                 return publication.sort_winners(&fold, page, &mut sorter, &mut nameless);
             }
-            // One that came since then makes the next revision; one that cannot be read, none.
+            // A page that came since then makes the next revision; an unreadable one does not.
             let makes_another = matches!(classify(page.payload.as_bytes()), Classified::Page(_));
             pages += u64::from(!makes_another);
             Ok(())
@@ -93,8 +93,8 @@ impl Publication<'_> {
         Ok(list)
     }
 
-    /// Writes the winners, which come in the order of their ids. Gives how many accounts there were,
-    /// and how many of them were written.
+    /// Writes the winners, which come in the order of their ids. Returns how many accounts there
+    /// were, and how many of them were written.
     fn write_all(
         &mut self,
         records: impl Iterator<Item = Result<Pair, SinkError>>,
@@ -118,8 +118,8 @@ impl Publication<'_> {
         Ok((found, accounts))
     }
 
-    /// The fold of every page that is in the journal now, and what it has beyond the revision that was
-    /// published before: pages are read in the order in which they were kept.
+    /// Folds every page that is in the journal now, in the order in which they were kept. Returns
+    /// the changes since the published revision too.
     fn refold(&mut self, state: Option<&PullState>) -> Result<Folded, PublishError> {
         let id = &self.list.id;
         let now = self.list.revision();
@@ -170,7 +170,7 @@ impl Publication<'_> {
             (self.moved)();
             work(self, &page.map_err(PublishError::Journal)?)?;
         }
-        // One that was broken off has not seen all of them.
+        // An interrupted reading has not seen all pages.
         self.runtime.block_on(reading).map_err(|_| PublishError::Shutdown)
     }
 
@@ -182,7 +182,7 @@ impl Publication<'_> {
         nameless: &mut BTreeSet<Digest>,
     ) -> Result<(), PublishError> {
         page.payload.text().skim(|_, skim, _| {
-            // What is in the journal was skimmed before it was put there.
+            // The journal's pages were skimmed before they were kept.
             let Ok(CallbackSkim { page: Some(PageSkim { accounts, .. }), .. }) = skim else {
                 return Ok(());
             };
@@ -203,8 +203,8 @@ impl Publication<'_> {
         })
     }
 
-    /// Writes an account: of several contents the winner, or, where that cannot be read, the
-    /// greatest that can. What cannot be read is set aside. True where the account was written.
+    /// Writes an account: of several contents the winner or, if that is unreadable, the greatest
+    /// readable one. Sets unreadable ones aside. Returns whether the account was written.
     fn write(&mut self, mut contents: Vec<Box<str>>) -> Result<bool, PublishError> {
         if let [raw] = &contents[..]
             && self.writer.write_json(&self.list.id.robot_id, raw).map_err(PublishError::Sink)?
@@ -236,7 +236,7 @@ impl Publication<'_> {
         Ok(written)
     }
 
-    /// What could not be read is set aside whole: nowhere else is it shown.
+    /// Sets unreadable pages aside whole: no other place shows them.
     fn set_pages_aside(&mut self, state: Option<&PullState>) -> Result<(), PublishError> {
         let journal = &self.list.journal;
         let items = self.runtime.block_on(journal.quarantined(Some(&self.list.id)));
@@ -261,11 +261,11 @@ impl Publication<'_> {
     }
 }
 
-/// A line of a quarantine file: whose it is, what is wrong, and the thing as it came. `raw` is its JSON,
-/// where it is that; `raw_base64` is its bytes, where `raw` is not those byte for byte.
+/// A line of a quarantine file: robot, mark, reason and raw value. `raw` is the JSON; `raw_base64`
+/// is the bytes, if `raw` differs from them.
 ///
 /// # Errors
-/// [`PublishError::Sink`], when it cannot be written as JSON, which does not happen with plain text.
+/// [`PublishError::Sink`], if it cannot be written as JSON, which does not happen with plain text.
 pub fn quarantine_line(
     whose: Option<(&str, &str)>,
     layer: &str,

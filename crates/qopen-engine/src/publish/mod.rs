@@ -1,11 +1,11 @@
-//! Publishing lists: the pages are read back from the journal, the winners written once, in order.
+//! Publishes lists: reads their pages back from the journal, and writes the winners once, in order.
 
 mod merge;
 mod published;
 
 use std::sync::Arc;
 
-use qopen_journal::{Companion, Fencing, Journal, JournalError, Note, PullId, PullState};
+use qopen_journal::{Fencing, Journal, JournalError, Note, PullId, PullState};
 use qopen_sink::{Committed, ListInfo, ListKind, Moved, Quarantine, Sink, SinkError};
 use qopen_types::Readings;
 use tokio::runtime::Handle;
@@ -52,7 +52,7 @@ impl Outcome {
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct PublishOptions {
-    /// Whether an empty complete list may replace one that is not. Default false.
+    /// Whether an empty complete list may replace one with customers. Default false.
     pub allow_empty: bool,
 }
 
@@ -78,8 +78,7 @@ pub async fn publish_with(
     write(lists, sink, kind, Purpose::Publication(options)).await
 }
 
-/// Writes lists as [`publish`] does, for somebody who reads them once: the journal does not note
-/// that they were published.
+/// Writes lists as [`publish`] does, for a single reader: the journal does not note a publication.
 ///
 /// # Errors
 /// [`PublishError`].
@@ -90,12 +89,12 @@ pub async fn read_out(
     write(lists, sink, ListKind::Complete, Purpose::Reading).await
 }
 
-/// What lists are written for.
+/// Why lists are written.
 #[derive(Clone, Copy)]
 enum Purpose {
-    /// To stand in the sink's place. The journal notes complete ones.
+    /// To replace the list in the sink. The journal notes complete ones.
     Publication(PublishOptions),
-    /// For somebody who reads them once.
+    /// For a single reader.
     Reading,
 }
 
@@ -107,6 +106,8 @@ async fn write(
 ) -> Result<Published, PublishError> {
     let runtime = Handle::current();
     let work = move || {
+        // Its steps are timed by the runtime's clock.
+        let _entered = runtime.enter();
         let work = Work { lists: &lists, sink: &*sink, runtime: &runtime };
         let done = work.run(kind, purpose);
         for tenure in lists.iter().filter_map(|list| list.tenure.as_ref()) {
@@ -114,11 +115,11 @@ async fn write(
         }
         done
     };
-    // A thread of its own: it waits for reads that need the runtime's threads for blocking work, and
-    // for readers as slow as they like, and must not take those threads itself.
+    // A thread of its own: it waits for reads on the runtime's blocking threads, and for slow
+    // readers, and must not occupy those threads itself.
     let (done, result) = oneshot::channel();
     let thread = std::thread::Builder::new().name("qopen-publish".into());
-    // Whoever asked may have gone; the list is published all the same.
+    // The caller may have gone; the list is published all the same.
     let thread = thread.spawn(move || drop(done.send(work())));
     thread.map_err(|_| PublishError::Shutdown)?;
     result.await.map_err(|_| PublishError::Shutdown)?
@@ -135,8 +136,8 @@ impl Work<'_> {
     fn run(&self, kind: ListKind, purpose: Purpose) -> Result<Published, PublishError> {
         let Self { lists, sink, runtime } = *self;
         let is_complete = kind == ListKind::Complete;
-        // What could not be read takes the place of what was set aside before; the journal notes the
-        // list; an empty list is refused in the place of one that is not.
+        // Unreadable items replace the earlier ones. The journal notes the list. An empty list does
+        // not replace one with customers.
         let (keep, note, guard) = match purpose {
             Purpose::Publication(options) => {
                 (true, is_complete, is_complete && !options.allow_empty)
@@ -144,7 +145,11 @@ impl Work<'_> {
             Purpose::Reading => (false, false, false),
         };
         let tenures: Vec<_> = lists.iter().filter_map(|list| list.tenure.clone()).collect();
+        let clock = runtime.clone();
         let moved = move || {
+            // A thread that does not belong to the runtime has another clock than it while tokio's is
+            // paused.
+            let _entered = clock.enter();
             let now = Instant::now();
             tenures.iter().for_each(|tenure| tenure.publication_moved(Some(now)));
         };
@@ -202,27 +207,27 @@ impl Work<'_> {
                 _ => return Err(PublishError::Fenced),
             }
         }
-        let notes = |location: &str| -> Vec<Note> {
-            let note = |it: &PublishedList| {
-                let PublishedList { revision, accounts, pages, quarantined, changes, .. } = *it;
-                let location = sink.place().unwrap_or_else(|| location.to_owned());
-                let set_aside = quarantined;
-                Note::Published { revision, accounts, pages, location, set_aside, changes }
-            };
-            done.iter().map(note).collect()
+        let note_of = |it: &PublishedList, place: &str| {
+            let PublishedList { revision, accounts, pages, quarantined, changes, .. } = *it;
+            let (location, set_aside) = (place.to_owned(), quarantined);
+            Note::Published { revision, accounts, pages, location, set_aside, changes }
         };
-        // Where list and journal are in one database, both change in one transaction or neither does.
-        let companions = |location: &str| {
-            let notes = notes(location);
-            let of = |(list, note): (&PulledList, &Note)| list.tenure.as_ref()?.companion(note);
-            lists.iter().zip(&notes).filter(|_| note).filter_map(of).collect::<Vec<Companion>>()
-        };
-        let Committed { location, together, set_aside, .. } = match writer.commit_with(&companions)
-        {
+        // Where list and journal are in one storage, both change in one transaction or neither does.
+        let mut noted = vec![!note; lists.len()];
+        if let Some(place) = sink.place() {
+            for ((list, it), noted) in lists.iter().zip(&done).zip(&mut noted).filter(|_| note) {
+                let claimed =
+                    list.tenure.as_ref().and_then(|held| held.claimed_note(&note_of(it, &place)));
+                if let Some(claimed) = claimed {
+                    *noted = writer.add_note(claimed).map_err(PublishError::Sink)?.is_none();
+                }
+            }
+        }
+        let Committed { location, set_aside, .. } = match writer.commit() {
             Ok(committed) => committed,
             Err(SinkError::Declined) => return Err(PublishError::Fenced),
             Err(SinkError::Superseded) => {
-                // Which of them it is, the sink says when it is asked.
+                // The sink chooses one when it is asked.
                 for (list, order) in lists.iter().zip(&orders) {
                     self.must_not_be_superseded(list, *order)?;
                 }
@@ -230,9 +235,11 @@ impl Work<'_> {
             }
             Err(error) => return Err(PublishError::Sink(error)),
         };
-        for (list, it) in lists.iter().zip(notes(&location)).filter(|_| note && !together) {
+        let place = sink.place().unwrap_or_else(|| location.clone());
+        for ((list, it), _) in lists.iter().zip(&done).zip(noted).filter(|(_, noted)| !noted) {
             let (journal, tenure) = (&*list.journal, list.tenure.as_ref());
-            match runtime.block_on(tenure::note(journal, tenure, &list.id, it)) {
+            let note = note_of(it, &place);
+            match runtime.block_on(tenure::note(journal, tenure, &list.id, note)) {
                 Ok(Fencing::Fenced) => return Err(PublishError::Fenced),
                 Ok(_) => {}
                 // The list is in its place: that this could not be noted does not undo it.
@@ -283,7 +290,7 @@ pub(crate) fn order_at(state: &PullState, sink: &dyn Sink) -> Option<u64> {
     })
 }
 
-/// The next place in the order of a sink's lists, to be noted with a pull; `None` where it keeps none.
+/// A sink's next place in the order of lists, to note with a pull; `None` if it keeps no order.
 pub(crate) async fn next_order(sink: Arc<dyn Sink>) -> Result<Option<Note>, SinkError> {
     let asked = tokio::task::spawn_blocking(move || {
         let order = sink.next_order()?;

@@ -1,10 +1,10 @@
-//! What was published, or why nothing was.
+//! The result of a publication.
 
 use qopen_journal::{Changes, JournalError, PullId};
 use qopen_sink::{Quarantine, SinkError};
 use qopen_types::{MarkId, Readings, RobotId};
 
-/// Why a list was not published. What was there before is there still.
+/// The error of a publication. The earlier list is still in its place.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishError {
@@ -19,7 +19,7 @@ pub enum PublishError {
     PagesMissing {
         /// Accounts that were folded.
         expected: usize,
-        /// Accounts whose pages are still there.
+        /// Accounts whose pages are still in the journal.
         found: usize,
     },
     /// A list was followed under a claim that no longer counts, and another worker publishes it.
@@ -28,9 +28,9 @@ pub enum PublishError {
     /// The place already holds the list of a later pull. The journal notes it; the pull is done.
     #[error("the list of {pull} was not published: {} was published there before", later(by.as_ref()))]
     Superseded {
-        /// The pull whose list is not published.
+        /// The pull of the refused list.
         pull: PullId,
-        /// The later one, where it is known.
+        /// The later pull, if it is known.
         by: Option<MarkId>,
     },
     /// The complete list is empty, and would replace one that is not.
@@ -46,27 +46,36 @@ pub enum PublishError {
     Shutdown,
 }
 
+impl PublishError {
+    /// Whether publishing the same list again must fail again, because of the list itself or of a later
+    /// one.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Superseded { .. } | Self::Empty { .. })
+    }
+}
+
 fn later(by: Option<&MarkId>) -> String {
     by.map_or_else(|| "a later pull".to_owned(), |mark| format!("the later pull {mark}"))
 }
 
-/// What was published.
+/// A publication.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Published {
     /// Where, as the sink names it.
     pub location: String,
-    /// Each list's figures, in the order they were given.
+    /// Each list's figures, in the given order.
     pub lists: Vec<PublishedList>,
-    /// Where what could not be read is, for messages, where the sink has put it in its place; `None`
-    /// where there is nothing, or it is in [`quarantine`](Self::quarantine).
+    /// The place of unreadable items, for messages, if the sink has one for them. `None` if there
+    /// are none, or they are in [`quarantine`](Self::quarantine).
     pub set_aside: Option<String>,
-    /// Where the sink has no place for them, the accounts and pages that could not be read: one JSON
-    /// object a line, `robot_id`, `mark_id`, `reason`, and the account or page as it came, `raw`.
+    /// Unreadable accounts and pages, if the sink has no place for them: one JSON object a line,
+    /// with `robot_id`, `mark_id`, `reason`, and the raw value in `raw`.
     pub quarantine: Quarantine,
 }
 
-/// What was published of one pull.
+/// The publication of one pull.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PublishedList {
@@ -82,8 +91,8 @@ pub struct PublishedList {
     pub quarantined: u64,
     /// Fields of accounts that could not be read, and are in the list as they came.
     pub unread_fields: u64,
-    /// What had to be read otherwise than plainly in its accounts.
+    /// Tolerated spellings that its accounts needed.
     pub readings: Readings,
-    /// What is different from the revision that was published before, where there was one.
+    /// Changes since the earlier published revision, if there was one.
     pub changes: Option<Changes>,
 }

@@ -2,9 +2,19 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod auto_traits;
+mod claims;
+mod endings;
 mod evidence;
 mod feeding;
+mod histories;
+mod late;
 mod model;
+mod outages;
+mod publishing;
 mod replay;
 mod requests;
+mod resuming;
+mod service;
+mod storage;
 mod support;

@@ -1,111 +1,205 @@
-//! When a pull ends, against a model that knows nothing of tokio: under a paused clock, to the millisecond.
+//! When a pull ends, and how: the rules of evidence as sets and comparisons, without an engine.
+//!
+//! Times are milliseconds from the pull's start.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::BTreeSet;
 
-use proptest::prelude::*;
-use qopen_engine::{RefusalCount, Status};
-use tokio::time::Instant;
+pub const SETTLE: u64 = 1_000;
+pub const IDLE: u64 = 60_000;
+pub const DEADLINE: u64 = 250_000;
 
-use crate::support::{builder, page, request};
-
-/// The times of [`builder`], in milliseconds.
-const SETTLE: u64 = 1_000;
-const IDLE: u64 = 60_000;
+/// The page that says that it is the last one, and the one that does not say whether more follow.
+pub const LAST: usize = 0;
+pub const UNSAID: usize = 1;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Happens {
-    /// A page of that number comes; the first is the last one.
-    Page(usize),
-    Refusal,
+pub enum End {
+    Complete { quiet: u64, refusals: u64, interrupted: bool, implied: bool },
+    CompleteBefore,
+    Incomplete,
+    NoCallback,
+    Reported,
+    Cancelled,
 }
 
-/// What happens and when, in milliseconds from the start.
-fn events() -> impl Strategy<Value = Vec<(u64, Happens)>> {
-    let what = prop_oneof![4 => (0..4_usize).prop_map(Happens::Page), 1 => Just(Happens::Refusal)];
-    // Bursts, pauses near the settle time, and pauses near the idle timeout.
-    let pause = prop_oneof![5 => 1..40_u64, 3 => 900..1_100_u64, 2 => 55_000..65_000_u64];
-    prop::collection::vec((pause, what), 1..12).prop_map(|steps| {
-        let mut now = 0;
-        let at = steps.into_iter().map(|(pause, what)| {
-            now += pause;
-            (now, what)
-        });
-        at.collect()
-    })
+/// One pull: first what the journal keeps of it, then what the process that follows it knows.
+#[derive(Clone, Debug, Default)]
+pub struct Model {
+    pub kept: BTreeSet<usize>,
+    unreadable: BTreeSet<usize>,
+    reports: BTreeSet<i64>,
+    began: u64,
+    /// The revision that counts as published, and the number of its pages.
+    published: (u32, usize),
+
+    pub folded: BTreeSet<usize>,
+    owed: BTreeSet<usize>,
+    settle: u64,
+    /// How long the pull may take in this process, and until when.
+    allowed: u64,
+    deadline: u64,
+    last_new: u64,
+    last_copy: u64,
+    refused: Option<u64>,
+    refusals: u64,
+    /// When what was turned away in an outage has had time to come again.
+    recovered: u64,
+    interrupted: bool,
+    pub end: Option<End>,
+    pub revision: u32,
+    /// The first and the last late page that are in no revision yet.
+    pub late: Option<(u64, u64)>,
 }
 
-/// How the pull ends: when, whether it is complete, and the number of its pages. `None` where something
-/// happens in the very millisecond in which it ends.
-fn expected(events: &[(u64, Happens)]) -> Option<(u64, bool, usize)> {
-    let (mut last_new, mut last_copy, mut refused) = (0, 0, None);
-    let mut pages = Vec::new();
-    let mut events = events.iter().peekable();
-    loop {
-        let activity = last_new.max(last_copy.min(last_new + IDLE));
-        let complete = pages.contains(&0);
-        let (patience, most) = match complete {
-            true => (SETTLE, activity + IDLE),
-            false => (IDLE, activity + IDLE + IDLE),
-        };
-        let due = refused.map_or(0, |at| at + IDLE).clamp(activity + patience, most);
-        let Some((at, what)) = events.next_if(|(at, _)| *at <= due) else {
-            return Some((due, complete, pages.len()));
-        };
-        if *at == due {
-            return None;
-        }
-        match what {
-            Happens::Page(number) if pages.contains(number) => last_copy = *at,
-            Happens::Page(number) => {
-                (last_new, last_copy) = (*at, *at);
-                pages.push(*number);
+impl Model {
+    pub fn new(deadline: u64) -> Self {
+        Self { settle: SETTLE, allowed: deadline, deadline, ..Self::default() }
+    }
+
+    pub fn is_complete(&self) -> bool {
+        matches!(self.end, Some(End::Complete { .. } | End::CompleteBefore))
+    }
+
+    /// E8: a copy prolongs a pull by one idle timeout at most.
+    fn activity(&self) -> u64 {
+        self.last_new.max(self.last_copy.min(self.last_new + IDLE))
+    }
+
+    /// E1, E2: whether only quiet is missing.
+    fn has_all(&self) -> bool {
+        let ends = self.folded.contains(&LAST) || self.folded.contains(&UNSAID);
+        ends && self.owed.is_empty() && self.unreadable.is_empty()
+    }
+
+    /// When silence ends the open pull. E3: a refusal that is younger than the idle timeout makes it as
+    /// patient as that; E6: so does an end that no page states.
+    fn silenced(&self) -> u64 {
+        let stated = self.folded.contains(&LAST);
+        let patience = if self.has_all() && stated { self.settle } else { IDLE };
+        let most = if self.has_all() { IDLE } else { 2 * IDLE };
+        let after_refusal = self.refused.map_or(0, |at| at + IDLE);
+        let due = after_refusal.clamp(self.activity() + patience, self.activity() + most);
+        if self.has_all() { due.max(self.recovered) } else { due }
+    }
+
+    /// When something happens by itself.
+    pub fn due(&self) -> Option<u64> {
+        match (self.end, self.late) {
+            (None, _) => Some(self.silenced().min(self.deadline)),
+            // I6: late pages settle too.
+            (_, Some((first, last))) => {
+                Some((last + (2 * self.settle).max(IDLE / 6)).min(first + IDLE))
             }
-            Happens::Refusal => refused = Some(*at),
+            _ => None,
         }
     }
-}
 
-async fn found(events: &[(u64, Happens)]) -> (u64, bool, usize) {
-    let refusals = RefusalCount::default();
-    let engine = builder().refusals(Arc::new(refusals.clone())).build().unwrap();
-    let pull = engine.pull(request()).await.unwrap();
-    // The request is accepted: silence counts from then.
-    tokio::task::yield_now().await;
-    let began = Instant::now();
-    let intake = engine.intake().clone();
-    let events = events.to_vec();
-    let feeding = tokio::spawn(async move {
-        for (at, what) in events {
-            tokio::time::sleep_until(began + Duration::from_millis(at)).await;
-            match what {
-                Happens::Page(number) => drop(intake.accept(page(number, number != 0)).await),
-                Happens::Refusal => refusals.note(),
+    pub fn pass(&mut self, now: u64) {
+        while let Some(due) = self.due().filter(|due| *due <= now) {
+            if self.end.is_some() {
+                (self.revision, self.late) = (self.revision + 1, None);
+                continue;
             }
+            let nothing =
+                [&self.folded, &self.owed, &self.unreadable].iter().all(|it| it.is_empty());
+            self.end = Some(match self.has_all() && due == self.silenced() {
+                true => {
+                    (self.revision, self.published) = (1, (1, self.folded.len()));
+                    End::Complete {
+                        quiet: due - self.activity(),
+                        refusals: self.refusals,
+                        interrupted: self.interrupted,
+                        implied: !self.folded.contains(&LAST),
+                    }
+                }
+                false if nothing => End::NoCallback,
+                false => End::Incomplete,
+            });
         }
-    });
-    let outcome = pull.outcome().await.unwrap();
-    let after = began.elapsed();
-    feeding.abort();
-    let complete = match outcome.status {
-        Status::Complete(_) => true,
-        Status::Incomplete(_) | Status::NoCallback => false,
-        other => panic!("{other}"),
-    };
-    // Tokio's timers have a resolution of one millisecond.
-    (after.as_millis().try_into().unwrap(), complete, outcome.progress.figures.pages)
-}
+    }
 
-proptest! {
-    #[test]
-    fn e3_e8_a_pull_ends_when_the_model_says(events in events()) {
-        let expected = expected(&events);
-        prop_assume!(expected.is_some());
-        let (due, complete, pages) = expected.unwrap();
-        let mut runtime = tokio::runtime::Builder::new_current_thread();
-        let runtime = runtime.enable_time().start_paused(true).build().unwrap();
-        let (ended, is_complete, found) = runtime.block_on(found(&events));
-        prop_assert_eq!((is_complete, found), (complete, pages));
-        prop_assert!(ended.abs_diff(due) <= 1, "ended after {} ms, not {} ms", ended, due);
+    /// A page that the journal has kept at that time.
+    pub fn page(&mut self, now: u64, page: usize) {
+        self.kept.insert(page);
+        match self.end {
+            // The platform's word and the caller's end a pull for this process.
+            Some(End::Reported | End::Cancelled) => return,
+            None if self.folded.contains(&page) => self.last_copy = now,
+            _ if !self.folded.insert(page) => {}
+            // E9: complete stays complete, and what failed waits again.
+            _ if self.is_complete() => {
+                self.late = Some((self.late.map_or(now, |(first, _)| first), now));
+            }
+            Some(_) => {
+                (self.end, self.refused, self.refusals, self.recovered) = (None, None, 0, 0);
+                (self.began, self.deadline, self.last_new) = (now, now + self.allowed, now);
+            }
+            None => self.last_new = now,
+        }
+        self.owed.remove(&page);
+    }
+
+    /// E1, E2: something that cannot be read and names the pull, or names none.
+    pub fn unreadable(&mut self, now: u64, item: usize, named: bool) {
+        if (named || self.end.is_none()) && self.unreadable.insert(item) {
+            self.owed.remove(&item);
+            self.last_new = if self.end.is_none() { now } else { self.last_new };
+        }
+    }
+
+    /// A payload that was seen and is not kept yet.
+    pub fn owed(&mut self, now: u64, item: usize, named: bool) {
+        let known = self.folded.contains(&item) || self.unreadable.contains(&item);
+        if (named || self.end.is_none()) && !known && self.owed.insert(item) {
+            self.last_new = if self.end.is_none() { now } else { self.last_new };
+        }
+    }
+
+    pub fn refusal(&mut self, now: u64) {
+        (self.refused, self.refusals) = (Some(now), self.refusals + 1);
+    }
+
+    /// E9: the journal did not answer between these times: that is no quiet, and a refusal.
+    pub fn outage(&mut self, from: u64, to: u64) {
+        for at in [&mut self.last_new, &mut self.last_copy] {
+            *at += to - from.max(*at);
+        }
+        self.deadline += to - from;
+        (self.refused, self.recovered) = (Some(to), to + (to - from).min(IDLE));
+    }
+
+    /// E7: the same report counts once.
+    pub fn report(&mut self, code: i64) {
+        if self.reports.insert(code) && self.end.is_none() {
+            self.end = Some(End::Reported);
+        }
+    }
+
+    pub fn cancel(&mut self) {
+        self.end = self.end.or(Some(End::Cancelled));
+    }
+
+    /// The settled list was published.
+    pub fn publish(&mut self) {
+        self.published = (self.revision, self.kept.len());
+    }
+
+    /// Another process resumes the pull from the journal.
+    pub fn resume(&mut self, now: u64) {
+        self.folded.clone_from(&self.kept);
+        (self.refused, self.refusals, self.last_new, self.last_copy) = (None, 0, now, now);
+        self.owed.clear();
+        if self.is_complete() {
+            let (revision, pages) = self.published;
+            (self.end, self.revision, self.settle) = (Some(End::CompleteBefore), revision, SETTLE);
+            self.late = (self.kept.len() > pages).then_some((now, now));
+            return;
+        }
+        if self.end.take().is_some() {
+            self.began = now;
+        }
+        (self.settle, self.interrupted) = (IDLE, true);
+        self.deadline = (self.began + DEADLINE).max(now + 2 * IDLE);
+        self.allowed = self.deadline - now;
     }
 }

@@ -1,12 +1,16 @@
 //! A platform that consists of payloads.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use qopen_assembler::Timing;
-use qopen_engine::{Engine, EngineBuilder, Incoming, PullRequest, RequestError, Requester};
+use qopen_engine::{
+    Engine, EngineBuilder, Incoming, PublishError, Published, PullRequest, RequestError, Requester,
+};
 use qopen_journal::{Payload, PullId};
+use tokio::time::Instant;
 
 pub const ROBOT: &str = "robot";
 pub const MARK: &str = "mark";
@@ -86,4 +90,46 @@ pub fn page(account: usize, has_more: bool) -> Incoming {
 
 pub fn incoming(payload: impl Into<Vec<u8>>) -> Incoming {
     Incoming::new(Payload::new(payload))
+}
+
+/// Does work of other threads while the paused clock stands still.
+pub async fn still<T>(work: impl Future<Output = T>) -> T {
+    // A paused clock does not run ahead while blocking work is under way.
+    let (done, waits) = std::sync::mpsc::channel::<()>();
+    let blocking = tokio::task::spawn_blocking(move || waits.recv().is_err());
+    let result = work.await;
+    drop(done);
+    assert!(blocking.await.unwrap());
+    result
+}
+
+/// Publishes to a file, and returns the ids of the accounts in it.
+pub async fn published(
+    publication: impl Future<Output = Result<Published, PublishError>>,
+) -> Result<BTreeSet<String>, PublishError> {
+    let published = still(publication).await;
+    let text = std::fs::read_to_string(published?.location).unwrap();
+    let account = |line: &str| {
+        let record: serde_json::Value = serde_json::from_str(line).unwrap();
+        record["account_id"].as_str().unwrap().to_owned()
+    };
+    Ok(text.lines().map(account).collect())
+}
+
+/// Measures tokio's time in milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock(Instant);
+
+impl Clock {
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    pub fn millis(&self) -> u64 {
+        self.0.elapsed().as_millis().try_into().unwrap()
+    }
+
+    pub async fn until(&self, millis: u64) {
+        tokio::time::sleep_until(self.0 + Duration::from_millis(millis)).await;
+    }
 }

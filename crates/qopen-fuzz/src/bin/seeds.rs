@@ -1,4 +1,4 @@
-//! Writes every target's seeds into a folder, one folder a target: `seeds FOLDER`.
+//! Writes every target's seeds into a folder per target: `seeds FOLDER`.
 
 use std::path::PathBuf;
 

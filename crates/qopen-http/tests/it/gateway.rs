@@ -1,4 +1,4 @@
-//! A gateway that gives the answers it was told to, and keeps what it was asked.
+//! A gateway that gives scripted answers, and records its requests.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};

@@ -1,7 +1,9 @@
-//! The sender against a gateway on loopback that answers by a script.
+//! The sender against a scripted gateway on loopback.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod auto_traits;
+mod call;
 mod gateway;
 mod peers;
 mod sender;

@@ -1,4 +1,4 @@
-//! Peers on loopback that say exactly what they are told to: an HTTP server and a SOCKS5 proxy.
+//! Peers on loopback with scripted answers: an HTTP server and a SOCKS5 proxy.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-/// An HTTP server that gives one answer, and keeps what it was asked.
+/// An HTTP server that gives one answer, and records its requests.
 #[derive(Clone)]
 pub struct Peer {
     pub address: SocketAddr,
@@ -14,7 +14,7 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Answers with that status line and those header lines, and a body.
+    /// Answers with this status line, these header lines, and a body.
     pub async fn new(head: &str, body: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let heard = Arc::<Mutex<Vec<String>>>::default();
@@ -38,7 +38,7 @@ impl Peer {
         format!("http://{}", self.address)
     }
 
-    /// The requests that came, head and body.
+    /// The recorded requests, head and body.
     pub fn heard(&self) -> Vec<String> {
         self.heard.lock().unwrap().clone()
     }
@@ -62,10 +62,11 @@ async fn read_request(stream: &mut TcpStream) -> String {
     }
 }
 
-/// A SOCKS5 proxy (RFC 1928, RFC 1929) that asks for a user and password, and leads everything to one place.
+/// A SOCKS5 proxy (RFC 1928, RFC 1929) that asks for user and password, and connects to one place
+/// only.
 pub struct Socks {
     pub address: SocketAddr,
-    /// Who asked, and for what: `user:password host:port`.
+    /// The recorded requests: `user:password host:port`.
     asked: Arc<Mutex<Vec<String>>>,
 }
 

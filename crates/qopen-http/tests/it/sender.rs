@@ -1,4 +1,4 @@
-//! What the sender does with each kind of answer.
+//! The sender's reaction to each kind of answer.
 
 use std::error::Error as _;
 use std::num::NonZeroU32;
@@ -68,7 +68,7 @@ async fn a_refusal_is_final_and_says_everything() {
     );
     assert!(error.is_refusal() && !error.is_retryable());
     assert_eq!(gateway.asked(LIST_PATH).len(), 1);
-    // The cause is kept once: neither text repeats the other.
+    // The cause appears once: neither text repeats the other.
     let cause = error.source().unwrap().to_string();
     assert!(cause.contains("60011") && !error.to_string().contains("60011"));
 }
@@ -96,9 +96,8 @@ async fn tries_end_with_the_policy() {
     let impatient = RetryPolicy::default().delays(Duration::from_secs(60), Duration::from_secs(60));
     let sender =
         Sender::builder(&gateway.base_url).access_token("t0").retry(impatient).build().unwrap();
-    let begun = Instant::now();
     assert!(sender.request_account_list(&request()).await.is_err());
-    assert!(begun.elapsed() < Duration::from_secs(30), "the budget is less than the delay");
+    assert_eq!(gateway.asked(LIST_PATH).len(), 5, "the budget is less than the delay");
 }
 
 #[tokio::test]
@@ -172,7 +171,7 @@ async fn a_fixed_token_that_is_not_accepted_has_no_replacement() {
 #[tokio::test]
 async fn a_token_renews_itself_before_it_ends() {
     let gateway = Gateway::start().await;
-    // One second of life, of which a tenth is kept back.
+    // One second of life, a tenth of which is kept back.
     let short = |token: &str| grant(token).replace("7200", "\"1\"");
     gateway.token(200, &short("t1")).token(200, &short("t2")).list(200, OK);
     let sender = builder(&gateway).app_credentials("key", "secret").build().unwrap();
@@ -296,7 +295,7 @@ async fn a_failure_to_get_a_token_is_shared_by_all_who_waited_for_it() {
     assert!(a.is_refusal() && b.is_refusal() && c.is_refusal());
     assert_eq!(c.refusal().unwrap().code, 40013);
     assert_eq!(gateway.asked(TOKEN_PATH).len(), 1);
-    // Who asks later asks anew.
+    // A later caller asks anew.
     ask().await;
     assert_eq!(gateway.asked(TOKEN_PATH).len(), 2);
 }

@@ -1,4 +1,5 @@
-//! Redirects, proxies, waits and codes: where a request goes, when it goes again, and what errors say of it.
+//! Redirects, proxies, waits and codes: where a request goes, when it is repeated, and what its
+//! errors say.
 
 use std::error::Error;
 use std::time::{Duration, Instant};
@@ -119,7 +120,7 @@ async fn a_socks5_proxy_is_used_with_its_user_and_password() {
     sender.request_account_list(&request()).await.unwrap();
     let used = sender.proxy().unwrap();
     assert_eq!((&used.address, used.origin), (&socks.address.to_string(), ProxyOrigin::Setting));
-    // The name is resolved here.
+    // The sender resolves the name.
     let proxy = format!("socks5://{}", socks.address);
     let sender = Sender::builder("http://localhost:82").access_token("t").proxy(proxy);
     sender.build().unwrap().request_account_list(&request()).await.unwrap();
@@ -209,16 +210,15 @@ async fn a_wait_beyond_the_budget_is_said_with_its_seconds() {
     ] {
         let peer = Peer::new(head, "").await;
         let sender = Sender::builder(peer.url()).access_token("t").retry(quick()).build().unwrap();
-        let begun = Instant::now();
         let error = fails(&sender).await;
-        assert!(begun.elapsed() < Duration::from_secs(20) && peer.heard().len() == 1);
+        assert_eq!(peer.heard().len(), 1);
         assert_eq!(error.retry_after(), Some(Duration::from_secs(asked)));
         let said = error.to_string();
         let says = format!(
             "the gateway asked for {asked} s, longer than the 45 s that are left of the budget"
         );
         assert!(said.contains(&says) && error.is_retryable(), "{said}");
-        // Through the token endpoint it is the same.
+        // The token endpoint behaves the same.
         let sender = Sender::builder(peer.url()).app_credentials("a", "s").retry(quick());
         let error = fails(&sender.build().unwrap()).await;
         assert_eq!(error.retry_after(), Some(Duration::from_secs(asked)));
@@ -230,21 +230,20 @@ async fn a_wait_beyond_the_budget_is_said_with_its_seconds() {
 async fn a_wait_within_the_budget_is_kept_and_a_date_without_a_clock_is_none() {
     let policy = quick().attempts(2);
     let date = "date: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
-    for (head, at_least) in [
-        ("503 Away\r\nretry-after: 1".to_owned(), 1),
-        (format!("503 Away\r\n{date}retry-after: Sunday, 06-Nov-94 08:49:38 GMT"), 1),
-        (format!("503 Away\r\n{date}retry-after: Sun, 06 Nov 1994 08:00:00 GMT"), 0),
-        ("503 Away\r\nretry-after: Fri, 31 Dec 9999 23:59:59 GMT".to_owned(), 0),
-        ("503 Away\r\nretry-after: soon".to_owned(), 0),
+    let second = Some(Duration::from_secs(1));
+    for (head, asked) in [
+        ("503 Away\r\nretry-after: 1".to_owned(), second),
+        (format!("503 Away\r\n{date}retry-after: Sunday, 06-Nov-94 08:49:38 GMT"), second),
+        (format!("503 Away\r\n{date}retry-after: Sun, 06 Nov 1994 08:00:00 GMT"), None),
+        ("503 Away\r\nretry-after: Fri, 31 Dec 9999 23:59:59 GMT".to_owned(), None),
+        ("503 Away\r\nretry-after: soon".to_owned(), None),
     ] {
         let peer = Peer::new(&head, "").await;
         let sender = Sender::builder(peer.url()).access_token("t").retry(policy).build().unwrap();
         let begun = Instant::now();
-        fails(&sender).await;
-        assert_eq!(peer.heard().len(), 2, "{head}");
-        assert!(begun.elapsed() >= Duration::from_secs(at_least), "{head}");
-        // Waits of the policy's own are milliseconds.
-        assert!(at_least > 0 || begun.elapsed() < Duration::from_millis(900), "{head}");
+        let error = fails(&sender).await;
+        assert_eq!((peer.heard().len(), error.retry_after()), (2, asked), "{head}");
+        assert!(begun.elapsed() >= asked.unwrap_or_default(), "{head}");
     }
 }
 
@@ -263,7 +262,7 @@ async fn a_refusal_with_a_listed_code_is_tried_again_under_the_same_mark() {
     assert_eq!((asked.len(), gateway.asked(TOKEN_PATH).len()), (3, 2));
     assert!(asked.iter().all(|it| it.body["mark_id"] == "mark"));
 
-    // What lasts is the error, with everything that the gateway said.
+    // A lasting refusal is the error, with everything that the gateway said.
     let gateway = Gateway::start().await;
     gateway.list(200, &busy(-1)).token(200, &busy(-1));
     let sender = |codes: &[i64]| {
@@ -274,7 +273,7 @@ async fn a_refusal_with_a_listed_code_is_tried_again_under_the_same_mark() {
     assert_eq!(gateway.asked(LIST_PATH).len(), 4);
     assert!(error.is_retryable() && error.is_refusal());
     assert_eq!((error.refusal().unwrap().code, &*error.refusal().unwrap().hint), (-1, "log-1"));
-    // Another code, or none: once.
+    // Another code, or none: one attempt.
     for codes in [&[1][..], &[]] {
         let before = gateway.asked(LIST_PATH).len();
         let error = fails(&sender(codes)).await;
@@ -301,7 +300,8 @@ async fn a_code_counts_with_every_status_of_an_error() {
         let error = fails(&sender(&[code])).await;
         assert_eq!(peer.heard().len(), 2, "{status}");
         assert!(matches!(error, SendError::Refused { retryable: true, .. }), "{error:?}");
-        // Not listed, the status counts, and the error still has what the gateway said.
+        // Without the code in the list, the status decides, and the error still has what the
+        // gateway said.
         let error = fails(&sender(&[])).await;
         assert_eq!(peer.heard().len(), if status == "500 X" { 4 } else { 3 }, "{status}");
         let (refusal, said) = (error.refusal().unwrap(), chain(&error));

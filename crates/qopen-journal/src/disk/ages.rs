@@ -11,10 +11,10 @@ use serde_json::Value;
 
 use crate::age::{Ages, Observer};
 
-/// Where they are kept. It may be deleted: everything is as young as it can be then.
+/// The file of ages. It may be deleted: everything is then as young as possible.
 const FILE: &str = "ages.json";
 
-/// What the file holds. One whose digest is another is taken for lost: a flipped bit must make nothing
+/// The content of the file. With a wrong digest it counts as lost: a flipped bit must make nothing
 /// old.
 #[derive(Serialize, Deserialize)]
 struct Kept {
@@ -48,7 +48,7 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// What the journal in that folder knows.
+    /// The ages of the journal in this folder.
     pub(super) fn of(folder: &Path) -> Self {
         let read = fs::read(folder.join(FILE)).ok();
         let ages = read.and_then(|bytes| Kept::read(&bytes)).unwrap_or_default();

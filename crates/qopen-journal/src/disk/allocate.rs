@@ -1,4 +1,4 @@
-//! Room that files take before they are written.
+//! Preallocates files.
 
 use std::fs::File;
 use std::io;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::JournalError;
 
-/// What went wrong, and at which file.
+/// An error, with its file.
 #[derive(Debug)]
 pub(super) struct At {
     pub(super) path: PathBuf,

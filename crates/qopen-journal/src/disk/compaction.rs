@@ -1,4 +1,4 @@
-//! Giving back room, a little at a time, between what is appended.
+//! Frees space, a little at a time, between appends.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,12 +15,12 @@ use crate::JournalError;
 /// Maximum bytes moved in one step, unless a single record is larger. An append waits for one step at most.
 const STEP: usize = 1 << 20;
 
-/// What is wanted is moved out of every segment of which at least that share, in percent, is not, and
-/// those are deleted.
+/// Moves the needed records out of every segment of which at least a share, in percent, is not
+/// needed, and deletes those segments.
 pub(super) struct Compaction {
     share: u8,
     reply: oneshot::Sender<Result<u64, JournalError>>,
-    /// Segments that are still to be looked at, once it has begun.
+    /// Segments still to be examined, once it has begun.
     left: Option<VecDeque<u32>>,
     at: Option<Segment>,
     freed: u64,
@@ -31,7 +31,7 @@ pub(super) struct Compaction {
 /// A segment that is being emptied.
 struct Segment {
     number: u32,
-    /// What is still to be moved.
+    /// Records still to be moved.
     wanted: VecDeque<Location>,
     /// Bytes that are freed with it.
     dead: u64,
@@ -47,8 +47,8 @@ impl Compaction {
         self.due
     }
 
-    /// Does the next step, if it is time. Answers whoever asked when all is done or a step fails, and gives
-    /// back what has more to do.
+    /// Does the next step, if it is time. Answers the caller when all is done or a step fails.
+    /// Returns itself if more steps remain.
     pub(super) fn go_on(mut self, log: &mut Log) -> Option<Self> {
         if self.due > Instant::now() {
             return Some(self);
@@ -60,7 +60,7 @@ impl Compaction {
                     Instant::now() + Duration::from_micros(moved.saturating_mul(1_000_000) / rate);
                 return Some(self);
             }
-            // Whoever asked may have gone.
+            // The caller may have gone.
             Ok(None) => {
                 reserve::keep(log.folder());
                 drop(self.reply.send(Ok(self.freed)));
@@ -70,7 +70,7 @@ impl Compaction {
         None
     }
 
-    /// Gives the bytes that were moved; `None` where all is done.
+    /// Returns the number of moved bytes; `None` if all is done.
     fn step(&mut self, log: &mut Log) -> Result<Option<u64>, JournalError> {
         let failed = |error: At| unavailable(Arc::new(error));
         let left = match &mut self.left {
@@ -116,7 +116,7 @@ impl Compaction {
     }
 }
 
-/// A segment, where enough of it is not wanted.
+/// A segment, if enough of it is not needed.
 fn to_be_emptied(log: &Log, number: u32, share: u8) -> Result<Option<Segment>, At> {
     let path = segment::path_of(log.folder(), number);
     let size = std::fs::metadata(&path).map_err(|error| At::new(path, error))?.len();

@@ -34,8 +34,8 @@ pub(super) struct Events {
 }
 
 impl Events {
-    /// Takes in an event; also one that was moved, or that was taken before and came again. Gives where
-    /// it stood until now.
+    /// Adds an event; also one that was moved, or that was acknowledged before and came again.
+    /// Returns its earlier place.
     pub(super) fn insert(&mut self, number: u64, mut event: Event) -> Option<Location> {
         let before = self.by_digest.insert(event.digest, number);
         let before = before.and_then(|before| self.by_number.remove(&before));
@@ -50,7 +50,7 @@ impl Events {
         before.map(|before| before.at)
     }
 
-    /// Lets go of the event of that digest, if it was put before that number, and gives it.
+    /// Removes and returns the event with this digest, if its number is below `before`.
     pub(super) fn remove(&mut self, digest: Digest, before: u64) -> Option<Event> {
         let number = *self.by_digest.get(&digest).filter(|number| **number <= before)?;
         self.by_digest.remove(&digest);

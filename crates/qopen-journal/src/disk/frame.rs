@@ -10,7 +10,7 @@ use crate::pack::{pack, unpack};
 /// Bytes of a record's header. Records begin at multiples of [`ALIGN`].
 pub(super) const HEADER: usize = 80;
 
-/// What records' offsets are multiples of.
+/// Alignment of records' offsets.
 pub(super) const ALIGN: usize = 8;
 
 const MAGIC: [u8; 4] = *b"qjr1";
@@ -24,7 +24,7 @@ pub(super) enum Kind {
     Forgotten = 5,
     /// A page that was stored and cannot be read any more.
     Lost = 6,
-    /// Something that waits to be handed on.
+    /// An event that waits to be forwarded.
     Event = 7,
     Taken = 8,
 }
@@ -37,19 +37,19 @@ impl Kind {
     }
 }
 
-/// What a record's header says. Numbers are little-endian.
+/// The header of a record. Numbers are little-endian.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Header {
     pub(super) kind: Kind,
     packed: bool,
-    /// Bytes of the body, without what fills it up to [`ALIGN`].
+    /// Bytes of the body, without the padding up to [`ALIGN`].
     pub(super) body: u32,
-    /// Bytes of the payload when it is unpacked.
+    /// Bytes of the unpacked payload.
     raw: u32,
     /// The order of records, also when they were moved.
     pub(super) seq: u64,
     at: u64,
-    /// Whose it is, readable when the body is not.
+    /// The owner, readable when the body is not.
     pub(super) owner: u64,
     /// The payload's digest.
     pub(super) digest: Digest,
@@ -68,7 +68,8 @@ impl Header {
         HEADER + (self.body as usize).next_multiple_of(ALIGN)
     }
 
-    /// Reads a header that stands at that place; `None` where there is none, or another's.
+    /// Reads the header of a record at this place; `None` if there is none, or it belongs
+    /// elsewhere.
     pub(super) fn read(bytes: &[u8], place: Place) -> Option<Self> {
         let bytes: &[u8; HEADER] = bytes.get(..HEADER)?.try_into().ok()?;
         let (said, check) = bytes.split_at(HEADER - 8);
@@ -89,7 +90,7 @@ impl Header {
         })
     }
 
-    /// The body that follows this header in the record; `None` where it is not what was written.
+    /// The body after this header; `None` if it is damaged.
     pub(super) fn body_in<'a>(&self, record: &'a [u8]) -> Option<&'a [u8]> {
         let body = record.get(HEADER..HEADER + self.body as usize)?;
         (low(Digest::of(body)) == self.body_check).then_some(body)
@@ -113,8 +114,8 @@ impl Header {
     }
 }
 
-/// Where a record stands: its segment's number and its offset. It is part of the header's check, so
-/// that a block that a disk puts in the wrong place is not taken for what belongs there.
+/// The place of a record: its segment's number and its offset. The header's check covers it, so
+/// that a block that a disk writes to the wrong place is not mistaken for a record of that place.
 pub(super) type Place = (u32, u32);
 
 fn check_of(said: &[u8], (segment, offset): Place) -> u64 {
@@ -149,10 +150,10 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    /// Encodes a record, and packs its payload where that is worth it.
+    /// Encodes a record, and packs its payload if that saves space.
     ///
     /// # Errors
-    /// The number of bytes, when it is too large for a record.
+    /// The number of bytes, if it is too large for a record.
     pub(super) fn new(
         kind: Kind,
         pull: Option<&PullId>,
@@ -190,7 +191,7 @@ impl Frame {
         self
     }
 
-    /// A record as it was read, to be put elsewhere.
+    /// A record as read, for another place.
     pub(super) fn moved(header: Header, body: Vec<u8>) -> Self {
         Self { header, body }
     }
@@ -240,7 +241,7 @@ fn names(pull: Option<&PullId>, reason: &str) -> Vec<u8> {
     out
 }
 
-/// What a body holds.
+/// The fields of a body.
 #[derive(Debug)]
 pub(super) struct Body<'a> {
     pub(super) pull: Option<PullId>,
@@ -250,7 +251,7 @@ pub(super) struct Body<'a> {
 }
 
 impl<'a> Body<'a> {
-    /// Takes apart a body that was checked; `None` where this version has not written it.
+    /// Splits a checked body; `None` if this version has not written it.
     pub(super) fn of(header: &'a Header, bytes: &'a [u8]) -> Option<Self> {
         let mut rest = bytes;
         let mut text = || {
@@ -267,7 +268,7 @@ impl<'a> Body<'a> {
         Some(Self { pull, reason, payload: rest, header })
     }
 
-    /// The payload, unpacked; `None` where it is not what was written.
+    /// The unpacked payload; `None` if it is damaged.
     pub(super) fn payload(&self) -> Option<Vec<u8>> {
         unpack(self.payload, self.header.packed, self.header.raw as usize)
     }

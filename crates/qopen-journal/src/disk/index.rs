@@ -1,4 +1,4 @@
-//! What is in the segments, and where: everything but the payloads.
+//! The index of the segments: the content and place of every record, without the payloads.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
@@ -12,7 +12,7 @@ use super::scan::Hole;
 use super::segment::Location;
 use crate::{Note, Noted, PullId, PullState};
 
-/// What a record says, besides its payload.
+/// A record's content, without its payload.
 #[derive(Debug, Default)]
 pub(super) struct Entry {
     pub(super) pull: Option<PullId>,
@@ -21,7 +21,7 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// `None` where it is a note that this version does not know.
+    /// `None` for a note that this version does not know.
     pub(super) fn of(header: &Header, body: &Body<'_>) -> Option<Self> {
         let note = match header.kind {
             Kind::Note => Some(serde_json::from_slice(&body.payload()?).ok()?),
@@ -45,7 +45,7 @@ struct Kept {
 struct Pull {
     pages: BTreeMap<Digest, Kept>,
     notes: BTreeMap<u64, (Noted, Location)>,
-    /// Pages that are lost, with the record that says so, where there is one.
+    /// Lost pages, each with the record that notes the loss, if there is one.
     lost: BTreeMap<Digest, Option<Kept>>,
     bytes: u64,
     last_page: Option<SystemTime>,
@@ -67,7 +67,7 @@ impl Pull {
         started.or(self.first).unwrap_or_default()
     }
 
-    /// Whether anything of it stands before that place.
+    /// Whether any of its records is before that place.
     fn began_before(&self, place: (u32, u32)) -> bool {
         let pages = self.pages.values().map(|kept| kept.at);
         let mut all = pages.chain(self.notes.values().map(|(_, at)| *at));
@@ -95,9 +95,9 @@ pub(super) struct Item {
     pub(super) at: Location,
 }
 
-/// A record that makes earlier ones void. It stands after all of those, wherever they are moved,
-/// and is needed for as long as they may still be there: until its segment is the oldest, or until
-/// those are gone in which it is known that they stood.
+/// A record that makes earlier ones void. It follows all of them, wherever they are moved. It is
+/// needed for as long as one of them may exist: until its segment is the oldest, or until the
+/// segments that are known to hold them are gone.
 #[derive(Debug)]
 enum Void {
     Pull(PullId),
@@ -166,7 +166,7 @@ impl Index {
         Some(state)
     }
 
-    /// The number of the newest record of a pull; `None` where there is none.
+    /// The number of a pull's newest record; `None` if it has none.
     pub(super) fn newest(&self, id: &PullId) -> Option<u64> {
         let items = self.quarantine.iter().filter(|(_, it)| it.pull.as_ref() == Some(id));
         let newest = self.pulls.get(id).map(|pull| pull.newest);
@@ -188,7 +188,7 @@ impl Index {
         (pulls, items.map(|(_, it)| it.digest).collect(), events.map(|it| it.digest).collect())
     }
 
-    /// Takes in a record that is stored; also one that was moved, and stands there twice for a while.
+    /// Indexes a stored record; also a moved one, which is stored twice for a while.
     pub(super) fn apply(&mut self, header: &Header, entry: Entry, at: Location) {
         self.next_seq = self.next_seq.max(header.seq + 1);
         let end = self.segments.entry(at.segment).or_default();
@@ -271,13 +271,13 @@ impl Index {
         self.void_at.insert((at.segment, at.offset), seq);
     }
 
-    /// Whether what was stored of a pull with that number was forgotten since.
+    /// Whether a record of a pull with this number was forgotten since.
     fn is_void(&self, id: &PullId, seq: u64) -> bool {
         let of = |void: &Void| matches!(void, Void::Pull(pull) if pull == id);
         self.voids.range(seq..).any(|(_, (void, _))| of(void))
     }
 
-    /// Everything of a pull that was stored before.
+    /// Forgets every earlier record of a pull.
     fn forget(&mut self, id: &PullId, before: u64) {
         let Self { pulls, places, quarantine, .. } = self;
         let mut stays = |seq: u64, at: Location| {
@@ -299,15 +299,15 @@ impl Index {
         }
     }
 
-    /// Everything of a segment that is still wanted when the segment goes, in the order in which it
-    /// is stored. Records that make others void go with the segments for which they are needed.
+    /// The needed records of a segment that goes, in their order. Records that void others go with
+    /// the segments for which they are needed.
     pub(super) fn wanted(&self, segment: u32) -> Vec<Location> {
         let oldest = self.segments.keys().next() == Some(&segment);
         let needed = |void: &Void| !oldest && self.is_needed(void, Some(segment));
         self.records(segment, needed)
     }
 
-    /// Whether there is anything left that a record makes void, other than in that segment.
+    /// Whether a record that this one voids is left outside that segment.
     fn is_needed(&self, void: &Void, but_for: Option<u32>) -> bool {
         match void {
             Void::Pull(_) | Void::Item => true,
@@ -317,7 +317,7 @@ impl Index {
         }
     }
 
-    /// Everything of a segment that counts, in the order in which it is stored.
+    /// The records of a segment that count, in their order.
     pub(super) fn live(&self, segment: u32) -> Vec<Location> {
         self.records(segment, |void| self.is_needed(void, None))
     }
@@ -353,7 +353,7 @@ impl Index {
         }
     }
 
-    /// What a hole means for pulls: the pages that are lost by it, each with its pull.
+    /// The pages that a hole may have lost, each with its pull.
     pub(super) fn blame(&mut self, segment: u32, hole: &Hole) -> Vec<(PullId, Digest)> {
         let mut lost = Vec::new();
         match hole.header {
@@ -367,7 +367,7 @@ impl Index {
                     lost.push((pull.clone(), header.digest));
                 }
             }
-            // It may have been anybody's. An append that was under way was answered to nobody.
+            // Its pull is unknown. An append in flight was never acknowledged.
             None if hole.unfinished => {}
             None => {
                 let stand_in = Digest::of(format!("hole {segment} {}", hole.at).as_bytes());

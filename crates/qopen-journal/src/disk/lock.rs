@@ -1,4 +1,4 @@
-//! One process at a time: a lock file that says who holds it.
+//! The lock file, which names its holder: one process at a time uses a journal.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Write as _};
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::at::{At, unavailable};
 use crate::JournalError;
 
-/// Holds the journal's folder until it is dropped; a process that dies gives it up too.
+/// Holds the journal's folder until it is dropped, or the process dies.
 #[derive(Debug)]
 pub(super) struct Lock {
     file: File,
@@ -16,8 +16,8 @@ pub(super) struct Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // Closing is not enough while a child process that was just forked has the file too. Where it
-        // fails, closing it is what is left.
+        // Closing is not enough while a child process that was just forked has the file too. If
+        // unlocking fails, closing is all that remains.
         let _ = self.file.unlock();
     }
 }
@@ -35,7 +35,7 @@ impl Lock {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
-                // Where it cannot be read, nobody is named.
+                // An unreadable file names no process.
                 let _ = file.read_to_string(&mut holder);
                 let holder = match holder.trim() {
                     "" => "it does not say which".to_owned(),

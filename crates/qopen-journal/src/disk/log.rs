@@ -21,7 +21,7 @@ use crate::{JournalError, PullId};
 /// Maximum bytes of one write, unless a single record is larger.
 pub(super) const BATCH: usize = 8 << 20;
 
-/// A record to store, and what the index learns of it.
+/// A record to store, and its entry of the index.
 pub(super) struct Record {
     pub(super) frame: Frame,
     pub(super) entry: Entry,
@@ -37,9 +37,9 @@ pub(super) struct Log {
     /// The number of the next segment. None is used twice, not even where making one failed.
     next_segment: u32,
     next_seq: u64,
-    /// Lost pages of which no record says so yet. Until it does, nothing is deleted.
+    /// Lost pages without a record of the loss. Nothing is deleted before that record is written.
     lost: Vec<(PullId, Digest)>,
-    /// Whether what was written last before a kill is being moved.
+    /// Whether the last batch before a kill is being moved.
     securing: bool,
 }
 
@@ -75,10 +75,9 @@ impl Log {
         self.shared.index()
     }
 
-    /// Writes once more what was written last before a process stopped without closing: it is read
-    /// from memory that may never have reached the disk. It is written over itself, which takes no
-    /// room; where that fails, or something that is no record lies between, it is moved, and the
-    /// segment ends before it.
+    /// Writes the last batch of a segment that was not closed once more: it may have been read from
+    /// memory that never reached the disk. It is written over itself, which takes no space. If that
+    /// fails, or a hole lies between, it is moved, and the segment ends before it.
     pub(super) fn secure(&mut self, unclosed: Unclosed) -> Result<(), At> {
         let Unclosed { segment: number, batch, end } = unclosed;
         let path = segment::path_of(&self.shared.folder, number);
@@ -97,7 +96,7 @@ impl Log {
         }
         let wanted = self.shared.index().live(number);
         let wanted: Vec<_> = wanted.into_iter().filter(|at| at.offset >= batch).collect();
-        // Until all of it is in its new place, it counts where it stands.
+        // Until all of it is in its new place, its old place counts.
         self.securing = true;
         let moved = self.move_out(&path, &wanted);
         self.seal_all();
@@ -106,7 +105,7 @@ impl Log {
         self.last.values_mut().filter(|it| it.0 == number).for_each(|it| it.1 = batch);
         self.shared.index().segments.insert(number, batch);
         segment::name_end(&self.shared.folder, number, batch)?;
-        // What is left is what was promised; that the rest stands there is known to be nothing.
+        // Only promised bytes remain; the bytes behind them are known to hold nothing.
         let file = File::options().write(true).open(&path);
         let cut = file.and_then(|file| {
             file.set_len(u64::from(batch))?;
@@ -130,7 +129,7 @@ impl Log {
         Ok(())
     }
 
-    /// Stores records of one stream and takes them into the index.
+    /// Stores records of one stream and indexes them.
     pub(super) fn keep(&mut self, mut batch: Vec<&mut Record>) -> Result<(), At> {
         let Some(first) = batch.first() else { return Ok(()) };
         let stream = Stream::of(first.frame.header().kind);
@@ -179,7 +178,7 @@ impl Log {
                 Ok(places)
             }
             Err(error) => {
-                // What is on the disk now is anybody's guess: nothing more goes after it. The next
+                // What is on the disk now is unknown, so nothing more goes after it. The next
                 // segment says that nothing of it was promised.
                 self.seal(stream);
                 Err(At::new(segment::path_of(&self.shared.folder, number), error))
@@ -187,7 +186,7 @@ impl Log {
         }
     }
 
-    /// Whether the storage takes anything again.
+    /// Checks whether the storage accepts writes again.
     pub(super) fn probe(&mut self) {
         let done = match self.make_room(Stream::Pages, 0) {
             Ok(active) => active.probe().is_ok(),
@@ -199,7 +198,7 @@ impl Log {
         }
     }
 
-    /// The segment that has room for so many bytes; a new one where the newest is full or failed.
+    /// The segment with room for this many bytes; a new one if the newest is full or failed.
     fn make_room(&mut self, stream: Stream, bytes: usize) -> Result<&mut Active, At> {
         if self.active.get(&stream).is_some_and(|active| !active.has_room_for(bytes)) {
             self.seal(stream);
@@ -244,7 +243,7 @@ impl Log {
         Stream::ALL.into_iter().for_each(|stream| self.seal(stream));
     }
 
-    /// Stores records once more, at the end. Gives their bytes.
+    /// Stores records once more, at the end. Returns their bytes.
     pub(super) fn move_some(&mut self, path: &Path, some: &[Location]) -> Result<u64, At> {
         let at = |error| At::new(path.to_owned(), error);
         let file = File::open(path).map_err(at)?;
@@ -278,7 +277,7 @@ impl Log {
     }
 }
 
-/// A record as it was stored at that place, if it is whole.
+/// The record that was stored at this place, if it is whole.
 fn read(record: &[u8], at: Location) -> Option<(Header, Entry, &[u8])> {
     let header = Header::read(record, (at.segment, at.offset))?;
     let body = header.body_in(record)?;

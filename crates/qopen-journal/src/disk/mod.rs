@@ -52,38 +52,36 @@ use recover::Loaded;
 use shared::Shared;
 use writer::{Append, Job, Writer};
 
-/// Appends that may wait for the writing thread before those who append wait too.
+/// Appends that may wait for the writing thread before their callers wait too.
 const QUEUE: usize = 1024;
 
-/// A journal in a folder. What it has kept survives the process and the machine, as far as the
-/// disk keeps what it was told to.
+/// A journal in a folder. What it has kept survives the process and the machine, as far as the disk
+/// keeps what it was told to.
 ///
-/// One thread writes. Appends that come while the disk is busy share the next sync, and where several
-/// come at once, fewer than four wait up to 1 ms for more; a lone one waits for nobody. At most 1,024
-/// appends wait; those who would add more wait themselves. Payloads are packed (LZ4). In memory it keeps
-/// the digest and the place of each page and the facts of each pull, and nothing that grows with the
-/// payloads.
+/// One thread writes. Appends that come while the disk is busy share the next sync. If several come
+/// at once, fewer than four wait up to 1 ms for more; a lone append does not wait. At most 1,024
+/// appends wait; beyond that their callers wait. Payloads are packed (LZ4). Memory holds the digest
+/// and the place of each page and the facts of each pull, and nothing that grows with the payloads.
 ///
 /// When the disk is full, read-only or gone, appends fail with [`JournalError::Unavailable`], and
-/// succeed again when it is not. Dropping the journal waits for what is under way.
+/// succeed again when it is back. Dropping the journal waits for the work in flight.
 pub struct DiskJournal {
     shared: Arc<Shared>,
     jobs: Option<mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
     report: Report,
     claims: Claims,
-    /// Given up last.
+    /// Dropped last.
     _lock: Lock,
 }
 
 impl DiskOptions {
-    /// Opens the journal in that folder, and makes one where there is none. Everything that is
-    /// stored is read once and checked. Blocks for as long as that takes.
+    /// Opens the journal in a folder, or creates it. Reads and checks everything that is stored,
+    /// once. Blocks meanwhile.
     ///
     /// # Errors
-    /// [`JournalError::Locked`], when another process has it open;
-    /// [`JournalError::UnknownFormat`], when a later version wrote it;
-    /// [`JournalError::Unavailable`], when the folder cannot be used.
+    /// [`JournalError::Locked`], if another process has it open; [`JournalError::UnknownFormat`],
+    /// if a later version wrote it; [`JournalError::Unavailable`], if the folder cannot be used.
     pub fn open(self, folder: impl Into<PathBuf>) -> Result<DiskJournal, JournalError> {
         DiskJournal::open_with(folder.into(), self)
     }
@@ -121,7 +119,7 @@ impl DiskJournal {
         Ok(Self { shared, jobs, thread, report, claims: Claims::default(), _lock: lock })
     }
 
-    /// What was found when the journal was opened.
+    /// The result of the check at opening.
     #[must_use]
     pub fn report(&self) -> &Report {
         &self.report
@@ -367,7 +365,7 @@ impl Upkeep for DiskJournal {
         Ok(gone)
     }
 
-    /// A little at a time: appends wait for no more than 1 MiB of it, and it takes no more than
+    /// Works in steps: appends wait for at most 1 MiB of it, and it uses at most
     /// [`compaction_rate`](DiskOptions::compaction_rate) of the disk.
     async fn compact(&self, share: u8) -> Result<u64, JournalError> {
         let (reply, answer) = oneshot::channel();

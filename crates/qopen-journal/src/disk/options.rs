@@ -25,8 +25,8 @@ impl DiskOptions {
         self
     }
 
-    /// Bytes a second that [`compact`](crate::Upkeep::compact) moves at most, so that appends have the rest of
-    /// what the disk can do. Default 64 MiB.
+    /// Sets the bytes a second that [`compact`](crate::Upkeep::compact) moves at most, so that
+    /// appends have the rest of the disk. Default 64 MiB.
     pub fn compaction_rate(mut self, bytes: u64) -> Self {
         self.compaction_rate = bytes.max(1);
         self

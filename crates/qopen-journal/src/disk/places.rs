@@ -1,11 +1,11 @@
-//! Where records are stored.
+//! The places of records.
 
 use std::collections::BTreeMap;
 
 use super::segment::Location;
 
-/// Where everything is stored that counts, voids apart. What a segment holds is found without a look at
-/// what the others do.
+/// The place of every record that counts, voids apart, by segment: one segment's records are found
+/// without a look at the others.
 #[derive(Debug, Default)]
 pub(super) struct Places {
     pub(super) live: BTreeMap<(u32, u32), u32>,

@@ -1,4 +1,4 @@
-//! Reading back what was kept.
+//! Reads kept records.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -21,7 +21,7 @@ use crate::{JournalError, PageRecord, Payload, PullId, Quarantined, Waiting};
 /// Bytes of payload that are read in one go, at most, unless a single page has more.
 const CHUNK: usize = 1 << 20;
 
-/// The pages that a pull has now, or some of them, read as they are wanted.
+/// The pages that a pull has now, or some of them, read one by one.
 pub(super) fn pages(
     shared: Arc<Shared>,
     pull: PullId,
@@ -43,7 +43,7 @@ pub(super) fn pages(
     chunks.flat_map(stream::iter).boxed()
 }
 
-/// Away from the threads that serve others, where there is a runtime to provide one.
+/// Runs outside the threads that serve others, if there is a runtime.
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {
@@ -94,7 +94,7 @@ impl Pages {
     }
 }
 
-/// What lies in quarantine, of one pull or of all, oldest first.
+/// The quarantined items of one pull or of all, oldest first.
 pub(super) async fn quarantined(
     shared: Arc<Shared>,
     of: Option<PullId>,

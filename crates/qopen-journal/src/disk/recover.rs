@@ -1,4 +1,4 @@
-//! What is on the disk, whatever happened to it.
+//! Recovery: finds every whole record on the disk.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -37,13 +37,13 @@ impl Report {
     }
 }
 
-/// What a journal begins with.
+/// The initial state of a journal.
 pub(super) struct Loaded {
     pub(super) index: Index,
     pub(super) report: Report,
     /// Pages that are lost, each with its pull, where that is news.
     pub(super) lost: Vec<(PullId, Digest)>,
-    /// What was written last to segments that were not closed in order.
+    /// The last batches of segments that were not closed in order.
     pub(super) unclosed: Vec<Unclosed>,
     /// The newest segment of each stream, and its end.
     pub(super) last: BTreeMap<Stream, (u32, u32)>,
@@ -125,7 +125,7 @@ pub(super) fn load(folder: &Path) -> Result<Loaded, JournalError> {
     Ok(Loaded { index, report, lost, unclosed, last })
 }
 
-/// Reads every segment again, as far as it is known to be written.
+/// Reads every segment again, up to its known end.
 pub(super) fn check(shared: &Shared) -> Result<Report, JournalError> {
     let (ends, pulls) = {
         let index = shared.index();

@@ -1,4 +1,4 @@
-//! Room that is kept for deletions, which must succeed on a full disk.
+//! The reserve: space for deletions, which must succeed on a full disk.
 
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ pub(super) fn keep(folder: &Path) {
     }
 }
 
-/// Gives the reserve back to the file system. Returns whether there was one.
+/// Returns the reserve to the file system, and whether there was one.
 pub(super) fn release(folder: &Path) -> bool {
     std::fs::remove_file(reserve_of(folder)).is_ok()
 }

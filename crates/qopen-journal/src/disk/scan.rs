@@ -1,33 +1,33 @@
-//! What a segment holds, whatever happened to it.
+//! Scans a segment for its records and holes.
 
 use super::frame::{ALIGN, Body, HEADER, Header};
 use super::segment::{NoOpening, Opening, START};
 
-/// Something in a segment that is no record.
+/// Bytes of a segment that are no record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Hole {
     pub(super) at: u32,
     pub(super) end: u32,
     /// The header, where that much can be read.
     pub(super) header: Option<Header>,
-    /// Whether it can only be an append that was under way when the process or machine stopped:
-    /// it was never promised.
+    /// Whether it can only be an append that was in flight when the process or machine stopped: it
+    /// was never promised.
     pub(super) unfinished: bool,
 }
 
-/// What was found in a segment's bytes.
+/// The records and holes of a segment.
 #[derive(Debug)]
 pub(super) struct Scan {
     pub(super) opening: Result<Opening, NoOpening>,
     pub(super) records: Vec<(u32, Header)>,
     pub(super) holes: Vec<Hole>,
-    /// Where the last record ends.
+    /// The end of the last record.
     pub(super) end: u32,
 }
 
 impl Scan {
-    /// Finds every record that is whole, whatever lies between. `promised` is the end that the next
-    /// segment names, where there is a next one.
+    /// Finds every whole record, whatever lies between. `promised` is the end that the next segment
+    /// names, if there is one.
     pub(super) fn of(bytes: &[u8], number: u32, promised: Option<u32>) -> Self {
         let opening = Opening::read(bytes);
         let mut scan = Self { opening, records: Vec::new(), holes: Vec::new(), end: START };
@@ -67,8 +67,8 @@ impl Scan {
         scan
     }
 
-    /// The records that were written last, together: whether their sync was seen to its end is not
-    /// known. Nothing where the segment was closed in order.
+    /// The last batch: whether its sync returned is unknown. Empty if the segment was closed in
+    /// order.
     pub(super) fn last_batch(&self, length: usize) -> Option<u32> {
         self.newest_batch().filter(|_| !self.is_closed(length))
     }
@@ -82,7 +82,7 @@ impl Scan {
         self.opening.is_ok_and(|opening| length < opening.capacity as usize)
     }
 
-    /// Forgets what stands where nothing was promised.
+    /// Forgets what was read behind the promised bytes.
     pub(super) fn cut(&mut self, promised: u32) {
         self.records.retain(|(at, _)| *at < promised);
         self.holes.retain(|hole| hole.at < promised);
@@ -93,8 +93,8 @@ impl Scan {
         self.holes.push(Hole { at, end, header, unfinished: false });
     }
 
-    /// A hole is an append that was under way where nothing shows that a later one was begun: no
-    /// record of a later batch, no later segment that begins after it, no closing in order.
+    /// A hole is an append in flight if nothing shows that a later one began: no record of a later
+    /// batch, no later segment that begins after it, no closing in order.
     fn judge(&mut self, length: usize, promised: Option<u32>) {
         let (closed, last_batch) = (self.is_closed(length), self.newest_batch().unwrap_or(0));
         for hole in &mut self.holes {

@@ -1,4 +1,4 @@
-//! Segments: files of records, written from front to back, and read again after anything.
+//! Segments: files of records, written from front to back.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -30,8 +30,8 @@ pub(super) fn fitting(records: &[Location], bytes: usize) -> usize {
     };
     records.iter().take_while(fits).count().max(1).min(records.len())
 }
-/// The version of what is written. Every earlier one is read: 1 had no events, and 2 had them between
-/// the pages.
+/// The version of the written format. Every earlier one is read: 1 had no events, and 2 had them
+/// between the pages.
 pub(super) const FORMAT: u32 = 3;
 
 /// Bytes before the first record.
@@ -39,8 +39,7 @@ pub(super) const START: u32 = 64;
 
 const MAGIC: [u8; 8] = *b"qopenjrn";
 
-/// What segments are for: each kind of record is written by itself, because events are gone long before
-/// pages are.
+/// The streams of segments. Events have their own, because they are deleted long before pages are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Stream {
     /// Everything but events.
@@ -60,14 +59,15 @@ impl Stream {
     }
 }
 
-/// What a segment says of itself at its beginning.
+/// The header of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Opening {
     pub(super) number: u32,
     /// Bytes that were set aside for it. A segment that was closed in order is cut to its end.
     pub(super) capacity: u32,
     pub(super) stream: Stream,
-    /// Whether it was made for what was written last to the one before, which may not be durable there.
+    /// Whether it was made for the last batch of the previous segment, which may not be durable
+    /// there.
     pub(super) secures: bool,
     /// The segment before, of the same stream.
     pub(super) previous: u32,
@@ -110,8 +110,8 @@ impl Opening {
     }
 }
 
-/// Writes a part of a segment over itself, makes that durable, and cuts off what is behind it. Takes no
-/// room.
+/// Writes a part of a segment over itself, syncs it, and cuts off what is behind it. Takes no
+/// space.
 pub(super) fn write_again(path: &Path, from: u32, to: u32, faults: &Faults) -> io::Result<()> {
     faults.before_write()?;
     faults.before_again()?;
@@ -187,7 +187,7 @@ pub(super) fn numbers(folder: &Path) -> io::Result<Vec<u32>> {
 pub(super) struct Active {
     file: File,
     pub(super) opening: Opening,
-    /// Where the next record goes; everything before is durable.
+    /// The place of the next record; everything before is durable.
     pub(super) end: u32,
     faults: Faults,
 }
@@ -236,7 +236,7 @@ impl Active {
         Ok(())
     }
 
-    /// A file that somebody has deleted takes everything and keeps nothing.
+    /// A deleted file accepts everything and keeps nothing.
     #[cfg(unix)]
     fn still_there(&self) -> io::Result<()> {
         use std::os::unix::fs::MetadataExt as _;
@@ -251,13 +251,13 @@ impl Active {
         Ok(())
     }
 
-    /// Cuts it to what it holds. That is durable already; the room is given back, and what a failed
-    /// append has left behind is gone, where that works.
+    /// Cuts the file to its records, which are durable already: the rest of a failed append is
+    /// removed, if that works.
     pub(super) fn close(self) {
         let _ = self.file.set_len(u64::from(self.end));
     }
 
-    /// Whether what it holds can be written to at all, found out by writing its beginning again.
+    /// Checks whether the file accepts writes, by writing its beginning again.
     pub(super) fn probe(&self) -> io::Result<()> {
         self.faults.before_write()?;
         write_all_at(&self.file, &self.opening.write(), 0)?;
@@ -287,8 +287,7 @@ pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// Reads a record that is at that place; less where the file ends before, as it may in the zeros
-/// that fill a record up.
+/// Reads the record at this place; fewer bytes if the file ends before, as it may in the padding.
 pub(super) fn read_record(file: &File, offset: u32, length: u32) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; length as usize];
     let mut read = 0;

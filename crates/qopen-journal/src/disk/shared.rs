@@ -1,4 +1,4 @@
-//! What readers and the writer of a journal on disk have in common.
+//! State that readers and the writer of a journal on disk share.
 
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};

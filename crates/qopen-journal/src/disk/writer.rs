@@ -1,4 +1,4 @@
-//! The thread that writes: many appends, one sync.
+//! The writing thread: many appends, one sync.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
@@ -18,14 +18,14 @@ use super::reserve;
 use super::segment::Stream;
 use crate::{Appended, JournalError, PullId};
 
-/// Fewer appends than this wait for more to share their sync, where others come at the same time: a
-/// sync costs as much as several appends, whatever it is for.
+/// Fewer appends than this wait for more to share their sync, if others come at the same time: a
+/// sync costs as much as several appends.
 const FEW: usize = 4;
 
 /// How long they wait.
 const GATHER: Duration = Duration::from_millis(1);
 
-/// For how many syncs after one that several shared an append is not taken to be alone.
+/// Syncs after a shared one for which an append is not believed to be alone.
 const COMPANY: u32 = 8;
 
 /// Interval of probing writes while the storage is unhealthy and no append comes.
@@ -38,7 +38,7 @@ struct Batch {
     bytes: usize,
 }
 
-/// What the thread is asked to do.
+/// The jobs of the thread.
 pub(super) enum Job {
     Append(Box<Append>),
     Compact { share: u8, reply: oneshot::Sender<Result<u64, JournalError>> },
@@ -46,18 +46,18 @@ pub(super) enum Job {
 
 pub(super) struct Append {
     pub(super) record: Record,
-    /// Only where everything that is stored of what it makes void has a smaller number than that.
+    /// The condition: every stored record that it voids has a smaller number than this.
     pub(super) below: Option<u64>,
     pub(super) reply: oneshot::Sender<Result<Appended, JournalError>>,
 }
 
 impl Append {
-    /// Whether compaction can free space once it is stored.
+    /// Whether compaction can free space after it.
     fn makes_room(&self) -> bool {
         matches!(self.record.frame.header().kind, Kind::Forgotten | Kind::Released | Kind::Taken)
     }
 
-    /// What is stored at most once.
+    /// The identity of a record that is stored at most once.
     fn name(&self) -> Option<(Kind, Option<PullId>, Digest)> {
         let header = self.record.frame.header();
         let once = matches!(header.kind, Kind::Page | Kind::Quarantined | Kind::Event);
@@ -68,7 +68,7 @@ impl Append {
 /// The thread's state: the log, and the compactions that were asked for.
 pub(super) struct Writer {
     log: Log,
-    /// The first is under way.
+    /// The first one is in progress.
     compactions: VecDeque<Compaction>,
 }
 
@@ -77,8 +77,8 @@ impl Writer {
         Self { log, compactions: VecDeque::new() }
     }
 
-    /// Runs until nobody can ask any more. Whoever is alone waits for nobody; those that come while
-    /// the disk is busy, or a moment after one another, share the next sync.
+    /// Runs until all callers are gone. A lone append does not wait. Appends that come while the
+    /// disk is busy, or a moment after one another, share the next sync.
     pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
         if let Err(error) = self.log.note_lost() {
             let error = &error as &dyn std::error::Error;
@@ -113,7 +113,7 @@ impl Writer {
         self.log.seal_all();
     }
 
-    /// What is asked for next; `Some(None)` where it is time for something else.
+    /// The next job; `Some(None)` if it is time for other work.
     fn next(&self, jobs: &mut mpsc::Receiver<Job>, clock: Option<&Runtime>) -> Option<Option<Job>> {
         let due = match self.compactions.front() {
             Some(compaction) => compaction.due().saturating_duration_since(Instant::now()),
@@ -130,7 +130,7 @@ impl Writer {
         }
     }
 
-    /// Takes what waits, up to the bound of a batch.
+    /// Takes the waiting jobs, up to the limit of a batch.
     fn drain(&mut self, jobs: &mut mpsc::Receiver<Job>, batch: &mut Batch) {
         while batch.bytes < BATCH
             && let Ok(job) = jobs.try_recv()
@@ -152,7 +152,7 @@ impl Writer {
         }
     }
 
-    /// Stores a batch and answers: what is no event first.
+    /// Stores a batch and answers its callers, events last.
     fn commit(&mut self, batch: Vec<Append>) {
         let mut names = BTreeSet::new();
         // Pulls of which the same batch stores something: a record that forgets one would forget that too.
@@ -201,14 +201,14 @@ impl Writer {
             };
             let answer =
                 |found| answer.as_ref().map(|()| found).map_err(|it| unavailable(it.clone()));
-            // Whoever asked may have gone; what was kept is kept.
+            // The caller may have gone; what was kept is kept.
             new.into_iter().for_each(|it| drop(it.reply.send(answer(Appended::New))));
             let again = again.extract_if(.., |(of, _)| *of == stream);
             again.for_each(|(_, reply)| drop(reply.send(answer(Appended::Duplicate))));
         }
     }
 
-    /// Whether there is nothing to store: it is there already, or its condition does not hold.
+    /// Whether there is nothing to store: the record is known, or its condition fails.
     fn is_known(&self, append: &Append, stored: &BTreeSet<PullId>) -> bool {
         let index = self.log.shared.index();
         if let Some(below) = append.below {

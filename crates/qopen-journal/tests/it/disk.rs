@@ -52,7 +52,7 @@ async fn i1_an_append_is_not_done_before_it_is_synced() {
     until(|| faults.syncs() == 1).await;
     // These come while the disk is busy, a copy of the first among them.
     let mut rest: Vec<_> = (0..100).map(|n| append(["2", "3", "1"][n % 3])).collect();
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    until(|| journal.stats().queued == 100).await;
     assert!(!first.is_finished() && rest.iter().all(|it| !it.is_finished()));
     // What is not durable is not there.
     assert_eq!(payloads(&*journal, "a").await, [""; 0]);
@@ -163,7 +163,7 @@ async fn segments_follow_one_another_and_large_pages_get_room_of_their_own() {
 #[tokio::test]
 async fn bodies_are_compact() {
     let (_folder, journal, _) = with_faults();
-    let text = r#"{"account_id":"a","profile":{"name":"somebody"}}"#.repeat(1000);
+    let text = r#"{"account_id":"a","profile":{"name":"customer"}}"#.repeat(1000);
     journal.append(page("a", &text)).await.unwrap();
     let bytes = journal.pull(&pull("a")).await.unwrap().unwrap().bytes;
     assert!(bytes * 10 < text.len() as u64, "{bytes} bytes for {}", text.len());
@@ -315,7 +315,7 @@ async fn a_page_that_is_kept_while_its_pull_expires_is_kept() {
     while faults.syncs() == before {
         tokio::task::yield_now().await;
     }
-    // It is on its way, and nobody knows of it yet.
+    // It is on its way, and no reader knows of it yet.
     let expiring = {
         let journal = std::sync::Arc::clone(&journal);
         tokio::spawn(async move { journal.expire(Duration::ZERO, &BTreeSet::new()).await.unwrap() })
@@ -332,13 +332,13 @@ async fn a_page_that_is_kept_while_its_pull_expires_is_kept() {
     assert_eq!(gone.pulls, [pull("old")]);
 }
 
-/// Compaction goes on between appends, and what is let go of meanwhile is not moved.
+/// Compaction goes on between appends, and a record that is deleted meanwhile is not moved.
 #[tokio::test(flavor = "multi_thread")]
 async fn appends_do_not_wait_for_compaction() {
     let folder = tempfile::tempdir().unwrap();
     let options = DiskOptions::default().segment_size(64 << 10).compaction_rate(1 << 20);
     let journal = std::sync::Arc::new(options.open(folder.path()).unwrap());
-    // Of each segment half is to be forgotten, and half is to be moved.
+    // Half of each segment will be forgotten, and half moved.
     let noise = |n: u32| (0..1500).map(|at| format!("{:08x}", at * n + n)).collect::<String>();
     for n in 1..400 {
         let mark = if n % 2 == 0 { "kept" } else { "gone" };
@@ -367,7 +367,7 @@ async fn appends_do_not_wait_for_compaction() {
     assert!(!journal.knows(&pull("gone")).await.unwrap());
 }
 
-/// Only a write tells whether anything can be kept; one is tried where nobody asks.
+/// Only a write tells whether anything can be kept; the journal tries one without a caller.
 #[tokio::test]
 async fn a_disk_that_takes_nothing_is_unhealthy_until_it_takes_something() {
     let (_folder, journal, faults) = with_faults();
@@ -395,7 +395,7 @@ async fn i16_a_clock_that_is_put_right_makes_nothing_old() {
     journal.append(page("a", "1")).await.unwrap();
     assert_eq!(journal.expire(week, &BTreeSet::new()).await.unwrap(), Expired::default());
     drop(journal);
-    // As it was written by a process whose clock was 30 days behind, or ten years.
+    // Written by a process whose clock was 30 days behind, or ten years.
     for behind in [30, 3650] {
         amend_ages(folder.path(), |ages| {
             let wall = ages["wall_ms"].as_u64().unwrap();
@@ -488,7 +488,7 @@ async fn i16_what_is_kept_after_everything_was_forgotten_is_young() {
     assert_eq!(payloads(&journal, "new").await, ["1"]);
 }
 
-/// An event that is taken while it expires is let go of once.
+/// An event that is acknowledged while it expires is deleted once.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_that_is_taken_while_it_expires_is_let_go_of_once() {
     let (_folder, journal, faults) = with_faults();
@@ -515,6 +515,6 @@ async fn an_event_that_is_taken_while_it_expires_is_let_go_of_once() {
     }
     faults.hold_syncs(false);
     taking.await.unwrap();
-    // It had been taken: nothing old was left to be let go of.
+    // It had been acknowledged: nothing old was left to expire.
     assert_eq!(expiring.await.unwrap(), Expired::default());
 }

@@ -65,7 +65,7 @@ fn a_torn_last_record_is_dropped_and_the_rest_is_used() {
     let folder = tempfile::tempdir().unwrap();
     let whole = ten_pages(folder.path());
     let last = place(&whole, &text(9));
-    // Torn in its body, and torn in its header; the room behind it is as it was set aside.
+    // Torn in its body, and torn in its header; the preallocated room behind it is untouched.
     for cut in [last + 3, last - 60] {
         restore(folder.path(), not_closed(&whole[..cut]));
         runtime().block_on(async {
@@ -74,7 +74,7 @@ fn a_torn_last_record_is_dropped_and_the_rest_is_used() {
             assert_eq!(payloads(&journal, "a").await, expected);
             let [damage] = &journal.report().damage[..] else { panic!("{:?}", journal.report()) };
             assert!(damage.unfinished, "{damage}");
-            // Nobody was told that it was kept: it comes again, and nothing is missing then.
+            // It was never acknowledged: it comes again, and nothing is missing then.
             assert_eq!(journal.append(page("a", &text(9))).await.unwrap(), Appended::New);
             assert_eq!(journal.pull(&pull("a")).await.unwrap().unwrap().damaged, []);
             drop(journal);
@@ -91,7 +91,7 @@ fn a_flipped_bit_costs_one_page_and_is_never_forgotten() {
     let folder = tempfile::tempdir().unwrap();
     let whole = ten_pages(folder.path());
     let body = place(&whole, &text(4));
-    // In a body, where it is known whose it is; in a header, where it may be anybody's.
+    // In a body, whose pull is known; in a header, whose pull is unknown.
     for flipped in [body + 2, body - 30] {
         let mut bytes = not_closed(&whole);
         bytes[flipped] ^= 0x10;
@@ -301,7 +301,7 @@ fn what_was_written_last_outlives_a_second_kill_while_it_is_written_again() {
 fn an_unfinished_append_stays_harmless() {
     let folder = tempfile::tempdir().unwrap();
     let whole = ten_pages(folder.path());
-    // Of the last record only the end has reached the disk: whose it was, nobody can say.
+    // Of the last record only the end has reached the disk, so its pull is unknown.
     let mut bytes = not_closed(&whole);
     let last = place(&whole, &text(9));
     bytes[last - 92..last].fill(0);

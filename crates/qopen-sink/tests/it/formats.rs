@@ -61,7 +61,7 @@ fn an_account_in_its_usual_spelling_need_not_be_read() {
     for (format, takes) in [(Format::Jsonl, true), (Format::Csv, false)] {
         let sink = FileSink::new(folder.path().join("list"), format);
         let mut list = sink.begin(ListKind::Complete).unwrap();
-        assert!(!list.write_json(&robot, FULL).unwrap(), "it has fields that nobody knows");
+        assert!(!list.write_json(&robot, FULL).unwrap(), "it has unknown fields");
         assert_eq!(list.write_json(&robot, &usual).unwrap(), takes);
         list.write(&Record::new(&robot, &account)).unwrap();
         list.commit().unwrap();

@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod auto_traits;
 mod files;
 mod formats;
 mod names;
-mod postgres;
 mod sorting;

@@ -15,7 +15,7 @@ pub struct AccessTokenAnswer {
     pub errmsg: String,
     /// The gateway's request log id, which its support asks for.
     pub hint: String,
-    /// Fields that are not known here, kept and written again.
+    /// Unknown fields, kept and written again.
     pub extra: crate::Extra,
 }
 
@@ -71,5 +71,11 @@ impl<'de> wire::Object<'de> for AccessTokenAnswer {
             }
         }
         Ok(Self { data, errcode, errmsg, hint, extra })
+    }
+}
+
+impl crate::Answer for AccessTokenAnswer {
+    fn refusal(&self) -> Option<crate::Refusal> {
+        crate::Refusal::of(self.errcode, &self.errmsg, &self.hint)
     }
 }

@@ -11,7 +11,7 @@ pub struct AccessTokenGrant {
     pub access_token: crate::Secret,
     /// Lifetime in seconds; 7200 has been seen, 0 when not given.
     pub expires_in: i64,
-    /// Fields that are not known here, kept and written again.
+    /// Unknown fields, kept and written again.
     pub extra: crate::Extra,
 }
 

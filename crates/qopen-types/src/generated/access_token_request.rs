@@ -11,7 +11,7 @@ pub struct AccessTokenRequest {
     pub app_key: String,
     /// The app's secret.
     pub app_secret: crate::Secret,
-    /// Fields that are not known here, kept and written again.
+    /// Unknown fields, kept and written again.
     pub extra: crate::Extra,
 }
 

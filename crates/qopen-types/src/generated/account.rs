@@ -23,9 +23,9 @@ pub struct Account {
     pub user_attr_field_list: Vec<crate::AttributeField>,
     /// The customer's tags, when the request asked for them.
     pub tag_info_list: Vec<crate::TagInfo>,
-    /// Fields that are not known here, kept and written again.
+    /// Unknown fields, kept and written again.
     pub extra: crate::Extra,
-    /// Fields that could not be read, with their raw values; written as `_unread`.
+    /// Unreadable fields, with their raw values; written as `_unread`.
     pub unread: crate::UnreadFields,
 }
 
@@ -45,6 +45,24 @@ impl Account {
             extra: crate::Extra::default(),
             unread: crate::UnreadFields::default(),
         }
+    }
+}
+
+impl Account {
+    /// Writes the known fields into an object, in their order.
+    ///
+    /// # Errors
+    /// The writer's.
+    pub fn write_fields<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        map.serialize_entry("account_id", &self.account_id)?;
+        map.serialize_entry("account_type", &self.account_type)?;
+        map.serialize_entry("deleted_by_contact", &self.deleted_by_contact)?;
+        map.serialize_entry("deleted_by_staff", &self.deleted_by_staff)?;
+        map.serialize_entry("profile", &self.profile)?;
+        map.serialize_entry("user_attr_sys_field_list", &self.user_attr_sys_field_list)?;
+        map.serialize_entry("user_attr_field_list", &self.user_attr_field_list)?;
+        map.serialize_entry("tag_info_list", &self.tag_info_list)?;
+        Ok(())
     }
 }
 
@@ -68,14 +86,7 @@ impl std::fmt::Debug for Account {
 impl serde::Serialize for Account {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("account_id", &self.account_id)?;
-        map.serialize_entry("account_type", &self.account_type)?;
-        map.serialize_entry("deleted_by_contact", &self.deleted_by_contact)?;
-        map.serialize_entry("deleted_by_staff", &self.deleted_by_staff)?;
-        map.serialize_entry("profile", &self.profile)?;
-        map.serialize_entry("user_attr_sys_field_list", &self.user_attr_sys_field_list)?;
-        map.serialize_entry("user_attr_field_list", &self.user_attr_field_list)?;
-        map.serialize_entry("tag_info_list", &self.tag_info_list)?;
+        self.write_fields(&mut map)?;
         self.extra.write(&mut map)?;
         if !self.unread.is_empty() {
             map.serialize_entry("_unread", &self.unread)?;

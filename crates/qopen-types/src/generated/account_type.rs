@@ -2,7 +2,7 @@
 
 /// What kind of account a customer is (protocol section 4).
 ///
-/// Open: a code that nobody knew when this was written is kept as the number it came as.
+/// Open: an unknown code keeps its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AccountType {
@@ -14,15 +14,15 @@ pub enum AccountType {
     WeChatContact,
     /// 3: WeCom contact of another company (其他企业的企业微信联系人).
     WeComContact,
-    /// A code that is not known here. Make it with `from`, which finds the known ones.
+    /// An unknown code. Make it with `from`, which finds the known ones.
     Unknown(i64),
 }
 
 impl AccountType {
-    /// Every code that is known here.
+    /// Every known code.
     pub const KNOWN: &'static [Self] =
         &[Self::Unspecified, Self::Staff, Self::WeChatContact, Self::WeComContact];
-    /// The number that stands for it on the wire.
+    /// The number on the wire.
     #[must_use]
     pub const fn code(self) -> i64 {
         match self {
@@ -72,6 +72,15 @@ impl From<i64> for AccountType {
 impl From<AccountType> for i64 {
     fn from(value: AccountType) -> Self {
         value.code()
+    }
+}
+
+impl From<AccountType> for crate::Code {
+    fn from(value: AccountType) -> Self {
+        match value {
+            AccountType::Unknown(code) => Self::unknown(code),
+            known => Self::known(known.code(), known.label_zh(), known.label_en()),
+        }
     }
 }
 

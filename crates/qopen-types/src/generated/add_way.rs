@@ -2,7 +2,7 @@
 
 /// How a customer was added (protocol section 4).
 ///
-/// Open: a code that nobody knew when this was written is kept as the number it came as.
+/// Open: an unknown code keeps its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AddWay {
@@ -54,12 +54,12 @@ pub enum AddWay {
     ColleagueShare,
     /// 202: assigned by an administrator (由管理员或负责人指派).
     AdminAssignment,
-    /// A code that is not known here. Make it with `from`, which finds the known ones.
+    /// An unknown code. Make it with `from`, which finds the known ones.
     Unknown(i64),
 }
 
 impl AddWay {
-    /// Every code that is known here.
+    /// Every known code.
     pub const KNOWN: &'static [Self] = &[
         Self::Unspecified,
         Self::QrCode,
@@ -86,7 +86,7 @@ impl AddWay {
         Self::ColleagueShare,
         Self::AdminAssignment,
     ];
-    /// The number that stands for it on the wire.
+    /// The number on the wire.
     #[must_use]
     pub const fn code(self) -> i64 {
         match self {
@@ -218,6 +218,15 @@ impl From<i64> for AddWay {
 impl From<AddWay> for i64 {
     fn from(value: AddWay) -> Self {
         value.code()
+    }
+}
+
+impl From<AddWay> for crate::Code {
+    fn from(value: AddWay) -> Self {
+        match value {
+            AddWay::Unknown(code) => Self::unknown(code),
+            known => Self::known(known.code(), known.label_zh(), known.label_en()),
+        }
     }
 }
 

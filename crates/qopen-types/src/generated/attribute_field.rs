@@ -11,7 +11,7 @@ pub struct AttributeField {
     pub field_name: String,
     /// The attribute's value.
     pub field_value: String,
-    /// Fields that are not known here, kept and written again.
+    /// Unknown fields, kept and written again.
     pub extra: crate::Extra,
 }
 

@@ -17,7 +17,7 @@ pub struct CallbackEnvelope {
     pub signature: String,
     /// Base64 of the AES-CBC encrypted payload.
     pub encoding_content: String,
-    /// Fields that are not known here, kept and written again.
+    /// Unknown fields, kept and written again.
     pub extra: crate::Extra,
 }
 

@@ -2,7 +2,7 @@
 
 /// A customer's gender (protocol section 4).
 ///
-/// Open: a code that nobody knew when this was written is kept as the number it came as.
+/// Open: an unknown code keeps its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Gender {
@@ -12,14 +12,14 @@ pub enum Gender {
     Male,
     /// 2: female (女).
     Female,
-    /// A code that is not known here. Make it with `from`, which finds the known ones.
+    /// An unknown code. Make it with `from`, which finds the known ones.
     Unknown(i64),
 }
 
 impl Gender {
-    /// Every code that is known here.
+    /// Every known code.
     pub const KNOWN: &'static [Self] = &[Self::Unspecified, Self::Male, Self::Female];
-    /// The number that stands for it on the wire.
+    /// The number on the wire.
     #[must_use]
     pub const fn code(self) -> i64 {
         match self {
@@ -65,6 +65,15 @@ impl From<i64> for Gender {
 impl From<Gender> for i64 {
     fn from(value: Gender) -> Self {
         value.code()
+    }
+}
+
+impl From<Gender> for crate::Code {
+    fn from(value: Gender) -> Self {
+        match value {
+            Gender::Unknown(code) => Self::unknown(code),
+            known => Self::known(known.code(), known.label_zh(), known.label_en()),
+        }
     }
 }
 

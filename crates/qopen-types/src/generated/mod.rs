@@ -11,6 +11,7 @@ mod callback_envelope;
 mod gender;
 mod get_access_token;
 mod get_robot_account_list_async;
+pub(crate) mod layout;
 mod profile;
 mod robot_account_list_answer;
 mod robot_account_list_callback;

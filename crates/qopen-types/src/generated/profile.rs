@@ -31,7 +31,7 @@ pub struct Profile {
     pub channel_name: String,
     /// A description of the customer.
     pub desc: String,
-    /// Fields that are not known here, kept and written again.
+    /// Unknown fields, kept and written again.
     pub extra: crate::Extra,
 }
 

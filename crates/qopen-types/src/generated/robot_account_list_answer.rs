@@ -15,7 +15,7 @@ pub struct RobotAccountListAnswer {
     pub errmsg: String,
     /// The gateway's request log id, which its support asks for.
     pub hint: String,
-    /// Fields that are not known here, kept and written again.
+    /// Unknown fields, kept and written again.
     pub extra: crate::Extra,
 }
 
@@ -71,5 +71,11 @@ impl<'de> wire::Object<'de> for RobotAccountListAnswer {
             }
         }
         Ok(Self { data, errcode, errmsg, hint, extra })
+    }
+}
+
+impl crate::Answer for RobotAccountListAnswer {
+    fn refusal(&self) -> Option<crate::Refusal> {
+        crate::Refusal::of(self.errcode, &self.errmsg, &self.hint)
     }
 }

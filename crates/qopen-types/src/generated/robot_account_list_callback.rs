@@ -17,7 +17,7 @@ pub struct RobotAccountListCallback {
     pub robot_id: Option<crate::RobotId>,
     /// The page; null or absent when the platform reports an error.
     pub data: Option<crate::RobotAccountListPage>,
-    /// Fields that are not known here, kept and written again.
+    /// Unknown fields, kept and written again.
     pub extra: crate::Extra,
 }
 
@@ -82,4 +82,9 @@ impl<'de> wire::Object<'de> for RobotAccountListCallback {
 
 impl crate::CallbackPayload for RobotAccountListCallback {
     const EVENT_TYPE: i64 = 42016;
+}
+
+impl crate::EventType {
+    /// The type of [`RobotAccountListCallback`](crate::RobotAccountListCallback).
+    pub const ROBOT_ACCOUNT_LIST: Self = Self::Code(42016);
 }

@@ -13,7 +13,7 @@ pub struct RobotAccountListPage {
     pub mark_id: Option<crate::MarkId>,
     /// The customers of this page; null and absent mean none.
     pub account_list: crate::Entries<crate::Account>,
-    /// Fields that are not known here, kept and written again.
+    /// Unknown fields, kept and written again.
     pub extra: crate::Extra,
 }
 

@@ -13,7 +13,7 @@ pub struct RobotAccountListRequest {
     pub mark_id: crate::MarkId,
     /// Whether each customer's tags are wanted too.
     pub need_tag_info: bool,
-    /// Fields that are not known here, kept and written again.
+    /// Unknown fields, kept and written again.
     pub extra: crate::Extra,
 }
 

@@ -11,7 +11,7 @@ pub struct TagInfo {
     pub parent_tag_name: String,
     /// The tag.
     pub tag_name: String,
-    /// Fields that are not known here, kept and written again.
+    /// Unknown fields, kept and written again.
     pub extra: crate::Extra,
 }
 

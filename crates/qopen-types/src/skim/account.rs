@@ -1,4 +1,4 @@
-//! An account, as far as a skim looks.
+//! Skims one account.
 
 use std::borrow::Cow;
 

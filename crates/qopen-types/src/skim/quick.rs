@@ -1,9 +1,9 @@
-//! The skim of the usual spelling, in one pass over the bytes.
+//! Skims the common form, in one pass over the bytes.
 //!
-//! It reads JSON strictly and understands only what needs no second thought: an object with plain
-//! field names, identifiers as plain strings, flags as `true` and `false`. Anything else, right or
-//! wrong, is left to the general reader: [`read`] gives `None`. What it does give is what the general
-//! reader gives; the tests beside it hold the two against each other.
+//! It reads JSON strictly and accepts only the plainest form: an object with plain field names,
+//! identifiers as plain strings, flags as `true` and `false`. For any other input, right or wrong,
+//! [`read`] returns `None`, and the general reader reads it. Its results equal the general
+//! reader's; the tests beside it compare the two.
 
 use std::borrow::Cow;
 
@@ -47,7 +47,7 @@ pub(super) fn read(payload: &str) -> Option<CallbackSkim<'_>> {
     })
 }
 
-/// Sets what may be there once.
+/// Sets a value that may occur once.
 fn once<T>(place: &mut Option<T>, value: T) -> Option<()> {
     place.replace(value).is_none().then_some(())
 }
@@ -79,7 +79,7 @@ fn page<'a>(reader: &mut Reader<'a>) -> Option<PageSkim<'a>> {
     Some(PageSkim { has_more: Some(has_more?), mark_id, accounts })
 }
 
-/// An account, or whatever else stands in its place: that is JSON at least.
+/// An account, or any other JSON value in its place.
 fn one_account<'a>(reader: &mut Reader<'a>) -> Option<AccountSkim<'a>> {
     let start = reader.at();
     let mut id = None;

@@ -1,4 +1,4 @@
-//! What a skim finds.
+//! The results of a skim.
 
 use std::borrow::Cow;
 
@@ -13,14 +13,14 @@ pub enum SkimError {
     /// The text is not JSON: the wrong key, or a broken sender.
     #[error("the payload is not JSON")]
     NotJson(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// It is JSON, and not of the shape of this event. Whose it is may still be known.
+    /// The JSON does not have the shape of this event. Its pull may still be known.
     #[error("the payload is not of the shape of this event: {reason}")]
     Shape {
-        /// Which field, what was expected, what kind was found.
+        /// The field, the expected kind, and the kind found.
         reason: String,
-        /// The robot, where the payload says.
+        /// The robot, if the payload names it.
         robot_id: Option<RobotId>,
-        /// The request, where the payload says.
+        /// The mark, if the payload names it.
         mark_id: Option<MarkId>,
     },
 }
@@ -43,15 +43,15 @@ impl SkimError {
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CallbackSkim<'a> {
-    /// What it says it carries.
+    /// The declared event type.
     pub event_type: EventType,
     /// 0, or the code of the error that the platform reports.
     pub err_code: i64,
     /// The platform's message.
     pub err_msg: Cow<'a, str>,
-    /// The robot, where given.
+    /// The robot, if given.
     pub robot_id: Option<RobotId>,
-    /// The page, where there is one.
+    /// The page, if there is one.
     pub page: Option<PageSkim<'a>>,
 }
 
@@ -59,9 +59,9 @@ pub struct CallbackSkim<'a> {
 #[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PageSkim<'a> {
-    /// Whether the platform says that more pages follow; `None` where it does not say.
+    /// Whether the platform says that more pages follow; `None` if it does not say.
     pub has_more: Option<bool>,
-    /// The request that this page answers, where given.
+    /// The mark of the request, if given.
     pub mark_id: Option<MarkId>,
     /// The page's customers, in order.
     pub accounts: Vec<AccountSkim<'a>>,
@@ -78,13 +78,13 @@ pub struct AccountSkim<'a> {
 }
 
 impl AccountSkim<'_> {
-    /// The digest of the customer's JSON: two contents are the same when it is.
+    /// The digest of the customer's JSON. Equal contents have equal digests.
     #[must_use]
     pub fn digest(&self) -> Digest {
         Digest::of(self.raw.as_bytes())
     }
 
-    /// The customer's id, where it can be read.
+    /// The customer's id, if it is readable.
     #[must_use]
     pub fn account_id(&self) -> Option<AccountId> {
         self.id.as_ref().ok().and_then(|id| AccountId::new(id).ok())

@@ -294,7 +294,7 @@ impl<'de> Element<'de> for Json {
     }
 }
 
-/// A member that stands there twice, each time with something of its own: one would hide the other.
+/// The error of a member that occurs twice with different values: one would hide the other.
 pub(crate) fn twice<E: Error>(field: &str) -> E {
     E::custom(format_args!("{field}: given twice"))
 }

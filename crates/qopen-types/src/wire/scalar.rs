@@ -55,7 +55,7 @@ impl Kind {
     }
 }
 
-/// The reason in a reader's error, without the position, which counts from a place nobody sees.
+/// The reason in a reader's error, without the position, which counts from an internal offset.
 pub(crate) fn reason(error: &serde_json::Error) -> String {
     let text = error.to_string();
     match text.rfind(" at line ") {
@@ -118,7 +118,7 @@ impl Scalar for i64 {
                 "" => Ok(None),
                 text => match text.parse::<Self>() {
                     Ok(n) => Ok(Some(n)),
-                    // Of digits and a point alone: what else parses is no number of anybody's.
+                    // Digits and a point only: anything else that parses is not meant as a number.
                     Err(_)
                         if text.bytes().all(|it| it.is_ascii_digit() || b"+-.".contains(&it)) =>
                     {

@@ -41,7 +41,7 @@ pub(crate) fn elements_of<'a>(
     Ok(value.map(|AsElements(list)| list))
 }
 
-/// The members of an object's JSON, in order, each as often as it stands there.
+/// The members of an object's JSON, in order, repeated ones included.
 pub(crate) fn members_of(json: &str) -> Result<Vec<(Key<'_>, &RawValue)>, serde_json::Error> {
     struct Members;
     impl<'de> Visitor<'de> for Members {

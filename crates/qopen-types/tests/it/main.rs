@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod answers;
+mod auto_traits;
 mod payload;
 mod skim;
 mod tolerance;

@@ -128,10 +128,10 @@ fn e5_an_unreadable_field_costs_the_field() {
     let cut = read(r#"{"account_id":"a","profile":{"name":"x\ud83d"}}"#);
     assert_eq!((cut.profile.name.as_str(), cut.unread.len()), ("x\u{fffd}", 0));
     assert_eq!(read(r#"{"account_id":"a","tag_info_list":{},"profile":7}"#).unread.len(), 1);
-    // Without a readable id it is nobody.
-    for nobody in ["{}", "7", r#"{"account_id":[1],"profile":{"name":"n"}}"#] {
-        let entry = Entry::<Account>::read(Json::parse(nobody).unwrap());
-        assert!(matches!(entry, Entry::Unread(_)), "{nobody}");
+    // Without a readable id it is no customer.
+    for unread in ["{}", "7", r#"{"account_id":[1],"profile":{"name":"n"}}"#] {
+        let entry = Entry::<Account>::read(Json::parse(unread).unwrap());
+        assert!(matches!(entry, Entry::Unread(_)), "{unread}");
     }
 }
 
@@ -151,7 +151,7 @@ fn i10_a_secret_does_not_print_itself() {
 }
 
 proptest! {
-    /// Whatever stands in a field, reading ends in a value or in an error that does not quote it.
+    /// For any value in a field, reading ends in a value or in an error that does not quote it.
     #[test]
     fn i10_errors_never_quote_the_value(canary in "[a-z]{12}", field in 0..6_usize) {
         let field = ["add_at", "gender", "phone", "account_id", "profile", "tag_info_list"][field];

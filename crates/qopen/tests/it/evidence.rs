@@ -1,5 +1,5 @@
-//! Never complete with a signed page missing: payloads and contents that were changed at any layer, and
-//! signed, are read, or stand against the list.
+//! A list is never complete with a signed page missing: signed payloads and contents that were
+//! changed at any layer are read, or count against the list.
 
 use std::collections::BTreeSet;
 
@@ -32,18 +32,18 @@ fn page(number: usize) -> Value {
     })
 }
 
-/// What is done to a page before it is encrypted, or to its content before it is signed.
+/// A change to a page before it is encrypted, or to its content before it is signed.
 #[derive(Clone, Debug)]
 enum Change {
-    /// So many bytes at that place give way to these.
+    /// Replaces bytes at a place.
     Bytes(Vec<(prop::sample::Index, usize, Vec<u8>)>),
-    /// The value at a place of the JSON is another.
+    /// Replaces the value at a place of the JSON.
     Value(prop::sample::Index, String),
-    /// A member has another name.
+    /// Renames a member.
     Name(prop::sample::Index, String),
-    /// A member stands there twice, the second time with that value.
+    /// Repeats a member, with another value.
     Twice(prop::sample::Index, String),
-    /// A member is gone.
+    /// Removes a member.
     Gone(prop::sample::Index),
     /// The same to the base64 text.
     Content(prop::sample::Index, usize, String),
@@ -102,7 +102,7 @@ fn change() -> impl Strategy<Value = Change> {
     ]
 }
 
-/// The members of the text: where each name begins, where its value begins, and where that ends.
+/// The members of the text: the beginning of each name and value, and the end of the value.
 fn members(text: &str) -> Vec<(usize, usize, usize)> {
     let mut out = Vec::new();
     for (at, _) in text.match_indices("\":") {
@@ -152,7 +152,7 @@ fn changed(payload: &str, change: &Change) -> Vec<u8> {
     }
 }
 
-/// The ids of customers that stand whole in what was sent.
+/// The ids of customers that are whole in the sent bytes.
 fn ids_in(payload: &[u8]) -> BTreeSet<String> {
     let text = String::from_utf8_lossy(payload);
     let parts = text.split("\"account_id\":\"").skip(1);
@@ -190,10 +190,10 @@ proptest! {
                         {
                             folded.extend(page.accounts.iter().map(|it| it.fingerprint));
                         }
-                        // Whole, and of another pull by its own words: nothing tells it from that
-                        // pull's.
+                        // Whole, and another pull's by its names: indistinguishable from that
+                        // pull's page.
                         Classified::Page(_) => elsewhere = true,
-                        // An event that says that it is another, and is well formed.
+                        // A well-formed event of another type.
                         Classified::Other(_) => elsewhere = true,
                         Classified::Report { .. } => elsewhere = true,
                         Classified::Unreadable(it) => {
@@ -201,7 +201,8 @@ proptest! {
                                 || it.robot_id.is_some_and(|it| it.as_str() != "robot-1");
                             // Well-formed JSON that names another pull, or another robot.
                             elsewhere |= it.layer == Layer::Shape && names_other;
-                            // Another event by the rule: its type says so, and our mark is not in it.
+                            // Another event by the rule: its type says so, and the pull's mark is
+                            // not in it.
                             let ours = [EventType::Absent, EventType::ROBOT_ACCOUNT_LIST];
                             let is_named = String::from_utf8_lossy(&payload).contains(MARK);
                             elsewhere |= !ours.contains(&it.event_type) && !is_named;

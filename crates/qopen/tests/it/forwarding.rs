@@ -1,4 +1,4 @@
-//! Events of other kinds, acknowledged at once and handed on when their listener takes them.
+//! Other events, acknowledged at once and forwarded until their listener accepts them.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 use crate::harness::ring;
 
-/// What a listener got, and which of it it refuses.
+/// The events of a listener, and those that it refuses.
 #[derive(Clone, Default)]
 struct Heard {
     bodies: Arc<Mutex<Vec<Vec<u8>>>>,
@@ -47,7 +47,7 @@ async fn bound() -> (TcpListener, String) {
     (listener, url)
 }
 
-/// A client with that queue, and a way to post to it as the platform does.
+/// A client with this queue, and a way to post to it as the platform does.
 struct Receiving {
     platform: Forwarder,
     _client: Client,
@@ -66,7 +66,7 @@ impl Receiving {
         Self { platform: Forwarder::new(&url).unwrap(), _client: client, server }
     }
 
-    /// Whether it was acknowledged.
+    /// Posts an event; returns whether it was acknowledged.
     async fn post(&self, body: &[u8]) -> bool {
         self.platform.forward(body).await.is_ok()
     }
@@ -78,7 +78,7 @@ impl Drop for Receiving {
     }
 }
 
-/// A sealed event of another kind.
+/// A sealed other event.
 fn event(n: u32) -> Vec<u8> {
     let payload = format!(r#"{{"event_type":20001,"data":{{"n":{n}}}}}"#);
     serde_json::to_vec(&ring().seal(&payload, "nonce", 1)).unwrap()
@@ -110,7 +110,7 @@ async fn until(done: impl AsyncFn() -> bool) {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_acknowledged_while_the_listener_was_away_reaches_it_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
-    // Nobody listens there yet.
+    // The listener is not running yet.
     let (listener, url) = bound().await;
     let address = listener.local_addr().unwrap();
     drop(listener);
@@ -124,7 +124,7 @@ async fn what_was_acknowledged_while_the_listener_was_away_reaches_it_after_a_re
     until(async || before.failures() > 0).await;
     assert_eq!((backlog(&journal).await, before.taken()), (100, 0));
     running.abort();
-    // As the next process finds it when this one is killed.
+    // The next process finds the same after a kill.
     let killed = tempfile::tempdir().unwrap();
     for file in std::fs::read_dir(folder.path()).unwrap() {
         let file = file.unwrap();
@@ -137,7 +137,7 @@ async fn what_was_acknowledged_while_the_listener_was_away_reaches_it_after_a_re
     let running = run(&after);
     until(async || backlog(&journal).await == 0).await;
     let mut bodies = heard.bodies();
-    // Up to eight are under way at once; nearly in order is what they are.
+    // Up to eight are in flight at once, so the order is approximate.
     bodies.sort();
     let mut expected = events;
     expected.sort();
@@ -177,7 +177,7 @@ async fn when_no_more_can_wait_the_platform_keeps_the_event() {
     let faults = Faults::default();
     let options = DiskOptions::default().faults(faults.clone());
     let journal = Arc::new(options.open(folder.path()).unwrap());
-    // It does not run: nothing is taken from it.
+    // The queue does not run: it takes nothing from the outbox.
     let queue = queue("http://127.0.0.1:9/", &journal, 2);
     let receiving = Receiving::new(&queue).await;
     faults.fail_writes(Some(std::io::ErrorKind::StorageFull));
@@ -212,8 +212,8 @@ async fn what_was_taken_is_not_sent_again_because_that_could_not_be_noted() {
     server.abort();
 }
 
-/// A listener that takes its time to refuse, and one that hangs up: what is behind such events in the
-/// queue is not to wait for them.
+/// A listener that refuses slowly, and one that closes the connection: events behind theirs in the
+/// queue do not wait for them.
 #[tokio::test(flavor = "multi_thread")]
 async fn many_events_that_are_not_taken_hold_up_no_other() {
     let folder = tempfile::tempdir().unwrap();
@@ -225,7 +225,7 @@ async fn many_events_that_are_not_taken_hold_up_no_other() {
         async move {
             match at {
                 None => (StatusCode::OK, "success"),
-                // Dropped in the middle of it, as a process that dies does.
+                // Dropped in the middle, as by a process that dies.
                 Some(at) if at % 2 == 0 => panic!("a listener that dies on this"),
                 Some(_) => {
                     tokio::time::sleep(Duration::from_millis(30)).await;

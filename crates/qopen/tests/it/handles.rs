@@ -1,4 +1,4 @@
-//! What a handle promises.
+//! The promises of a handle.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -105,7 +105,7 @@ async fn events_of_other_kinds_reach_a_handler_or_another_listener_byte_for_byte
     let outcome = harness.pull().await;
     assert!(matches!(outcome.status, Status::Complete(_)));
     for _ in 0..3 {
-        // That it opened there is proof that its bytes are the same: they are signed.
+        // It opened there, which proves that its bytes are the same: they are signed.
         let (event_type, body) = events.recv().await.unwrap();
         assert_eq!(event_type, EventType::Code(20001));
         assert!(body.starts_with(b"{\"app_key\""));

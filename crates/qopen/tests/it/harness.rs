@@ -33,7 +33,7 @@ pub struct Harness {
     pub simulator: Simulator,
     pub schedule: Schedule,
     pub callback_url: String,
-    /// Whether callbacks come in; they wait where it is closed.
+    /// Whether callbacks pass; they wait while it is closed.
     pub door: watch::Sender<bool>,
 }
 
@@ -67,7 +67,7 @@ impl Harness {
         let wait = move |request: Request, next: Next| {
             let mut opened = opened.clone();
             async move {
-                // It stays open when the harness is gone.
+                // It stays open after the harness.
                 let _ = opened.wait_for(|open| *open).await;
                 next.run(request).await
             }
@@ -98,7 +98,7 @@ pub fn robot() -> RobotId {
     ROBOT.parse().unwrap()
 }
 
-/// The list as it is written and read again by somebody else.
+/// The list as written, read back by an independent reader.
 pub async fn written(outcome: &Outcome) -> (BTreeMap<String, Account>, Published) {
     written_of(outcome, ROBOT).await
 }
@@ -121,7 +121,7 @@ fn parsed_of(text: &str, robot: &str) -> BTreeMap<String, Account> {
     let mut accounts = BTreeMap::new();
     let mut last = String::new();
     for line in text.lines() {
-        // The robot's id is what a record has and an account has not.
+        // A record has the robot's id, and an account does not.
         let line = line.replacen(&format!("\"robot_id\":\"{robot}\","), "", 1);
         let account: Account = serde_json::from_str(&line).unwrap();
         let id = account.account_id.to_string();

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod auto_traits;
 mod durable;
 mod evidence;
 mod faults;
@@ -10,5 +11,4 @@ mod handles;
 mod harness;
 mod invariants;
 mod many;
-mod publication;
 mod replay;

@@ -1,4 +1,4 @@
-//! Captured payloads give the list that the pull gave.
+//! Captured payloads give the same list as the pull.
 
 use qopen::{Replay, Status};
 use qopen_simulator::{Dataset, Schedule};

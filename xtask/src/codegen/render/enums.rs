@@ -24,19 +24,19 @@ pub(super) fn file(it: &Type, codes: &[Code]) -> Result<TokenStream> {
     Ok(quote! {
         #doc_text
         ///
-        /// Open: a code that nobody knew when this was written is kept as the number it came as.
+        /// Open: an unknown code keeps its number.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum #name {
             #(#docs #variants,)*
-            /// A code that is not known here. Make it with `from`, which finds the known ones.
+            /// An unknown code. Make it with `from`, which finds the known ones.
             Unknown(i64),
         }
         impl #name {
-            /// Every code that is known here.
+            /// Every known code.
             pub const KNOWN: &'static [Self] = &[#(Self::#variants),*];
 
-            /// The number that stands for it on the wire.
+            /// The number on the wire.
             #[must_use]
             pub const fn code(self) -> i64 {
                 match self {
@@ -74,6 +74,14 @@ pub(super) fn file(it: &Type, codes: &[Code]) -> Result<TokenStream> {
         impl From<#name> for i64 {
             fn from(value: #name) -> Self {
                 value.code()
+            }
+        }
+        impl From<#name> for crate::Code {
+            fn from(value: #name) -> Self {
+                match value {
+                    #name::Unknown(code) => Self::unknown(code),
+                    known => Self::known(known.code(), known.label_zh(), known.label_en()),
+                }
             }
         }
         impl Default for #name {

@@ -1,12 +1,14 @@
 //! From the model to Rust.
 
 mod enums;
+mod layout;
 mod names;
 mod structs;
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 
+use super::layout::Layout;
 use super::model::{Endpoint, Model, Shape, Type};
 use crate::Result;
 use names::{doc, ident, snake};
@@ -21,6 +23,10 @@ pub(crate) fn files(model: &Model) -> Result<Vec<(String, String)>> {
     for it in &model.endpoints {
         files.push((snake(&it.name), it.name.clone(), endpoint_file(it)));
     }
+    let layout = Layout::of(model)?;
+    if let Some(layout) = &layout {
+        files.push(("layout".to_owned(), "the layout".to_owned(), layout::file(layout)?));
+    }
     files.sort_by(|a, b| a.0.cmp(&b.0));
     for pair in files.windows(2) {
         if pair[0].0 == pair[1].0 {
@@ -28,10 +34,16 @@ pub(crate) fn files(model: &Model) -> Result<Vec<(String, String)>> {
         }
     }
     for (module, name, _) in &files {
-        let (module, name) = (format_ident!("{module}"), format_ident!("{name}"));
-        modules.push((quote!(mod #module;), quote!(pub use #module::#name;)));
+        let ident = format_ident!("{module}");
+        modules.push(if module == "layout" {
+            (quote!(pub(crate) mod #ident;), None)
+        } else {
+            let name = format_ident!("{name}");
+            (quote!(mod #ident;), Some(quote!(pub use #ident::#name;)))
+        });
     }
     let (mods, uses): (Vec<_>, Vec<_>) = modules.into_iter().unzip();
+    let uses = uses.into_iter().flatten();
     let index = quote!(#(#mods)* #(#uses)*);
     let mut out = vec![("mod.rs".to_owned(), pretty(index)?)];
     for (module, _, tokens) in files {
@@ -54,6 +66,7 @@ fn type_file(it: &Type) -> Result<TokenStream> {
 fn endpoint_file(it: &Endpoint) -> TokenStream {
     let (name, text, path) = (ident(&it.name), &it.name, &it.path);
     let (request, answer, doc) = (ident(&it.request), ident(&it.answer), doc(&it.doc));
+    let needs_token = it.needs_token;
     quote! {
         #doc
         #[derive(Clone, Copy, Debug)]
@@ -63,6 +76,7 @@ fn endpoint_file(it: &Endpoint) -> TokenStream {
         impl crate::Endpoint for #name {
             const NAME: &'static str = #text;
             const PATH: &'static str = #path;
+            const NEEDS_TOKEN: bool = #needs_token;
             type Request = crate::#request;
             type Answer = crate::#answer;
         }

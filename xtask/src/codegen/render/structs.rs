@@ -92,9 +92,28 @@ pub(super) fn file(it: &Type, fields: &[Field]) -> Result<TokenStream> {
     let reader = reader(it, fields);
     let tolerant = it.tolerant.map(|kind| tolerant(it, fields, kind)).transpose()?;
     let keeps = it.tolerant == Some(Tolerant::Keeps);
+    // A record is written by the outputs too, with fields of their own.
+    let (writer, write_all) = match it.columns {
+        None => (None, quote!(#(#writes)*)),
+        Some(_) => (
+            Some(quote! {
+                impl #name {
+                    /// Writes the known fields into an object, in their order.
+                    ///
+                    /// # Errors
+                    /// The writer's.
+                    pub fn write_fields<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+                        #(#writes)*
+                        Ok(())
+                    }
+                }
+            }),
+            quote!(self.write_fields(&mut map)?;),
+        ),
+    };
     let unread = keeps.then(|| {
         quote! {
-            /// Fields that could not be read, with their raw values; written as `_unread`.
+            /// Unreadable fields, with their raw values; written as `_unread`.
             pub unread: crate::UnreadFields,
         }
     });
@@ -106,11 +125,13 @@ pub(super) fn file(it: &Type, fields: &[Field]) -> Result<TokenStream> {
             }
         }
     });
-    let event = it.event_type.map(|event_type| {
-        let event_type = proc_macro2::Literal::i64_unsuffixed(event_type);
+    let event = it.event_type.map(|event_type| event(it, event_type));
+    let answer = it.is_answer.then(|| {
         quote! {
-            impl crate::CallbackPayload for #name {
-                const EVENT_TYPE: i64 = #event_type;
+            impl crate::Answer for #name {
+                fn refusal(&self) -> Option<crate::Refusal> {
+                    crate::Refusal::of(self.errcode, &self.errmsg, &self.hint)
+                }
             }
         }
     });
@@ -123,11 +144,12 @@ pub(super) fn file(it: &Type, fields: &[Field]) -> Result<TokenStream> {
         #[non_exhaustive]
         pub struct #name {
             #(#members)*
-            /// Fields that are not known here, kept and written again.
+            /// Unknown fields, kept and written again.
             pub extra: crate::Extra,
             #unread
         }
         #constructor
+        #writer
         impl std::fmt::Debug for #name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.debug_struct(#text)#(#debug)*.field("extra", &self.extra)#debug_unread.finish()
@@ -136,7 +158,7 @@ pub(super) fn file(it: &Type, fields: &[Field]) -> Result<TokenStream> {
         impl serde::Serialize for #name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 let mut map = serializer.serialize_map(None)?;
-                #(#writes)*
+                #write_all
                 self.extra.write(&mut map)?;
                 #write_unread
                 map.end()
@@ -150,10 +172,29 @@ pub(super) fn file(it: &Type, fields: &[Field]) -> Result<TokenStream> {
         #reader
         #tolerant
         #event
+        #answer
     })
 }
 
-/// Where what is read of each field is put.
+/// What tells a payload from others.
+fn event(it: &Type, event_type: i64) -> TokenStream {
+    let name = ident(&it.name);
+    let called = snake(it.name.trim_end_matches("Callback")).to_uppercase();
+    let (called, text) =
+        (ident(&called), doc(&format!("The type of [`{}`](crate::{}).", it.name, it.name)));
+    let event_type = proc_macro2::Literal::i64_unsuffixed(event_type);
+    quote! {
+        impl crate::CallbackPayload for #name {
+            const EVENT_TYPE: i64 = #event_type;
+        }
+        impl crate::EventType {
+            #text
+            pub const #called: Self = Self::Code(#event_type);
+        }
+    }
+}
+
+/// A local variable for each field.
 fn locals(fields: &[Field]) -> impl Iterator<Item = TokenStream> {
     fields.iter().map(|field| {
         let ident = ident(&field.name);
@@ -169,11 +210,12 @@ fn tolerant(it: &Type, fields: &[Field], kind: Tolerant) -> Result<TokenStream> 
     let name = ident(&it.name);
     let locals = locals(fields);
     let arms = fields.iter().map(|field| {
-        let (ident, reader) = (ident(&field.name), field.tolerant_reader()?);
+        let reader = field.tolerant_reader().map_err(|error| format!("{}.{error}", it.name))?;
+        let ident = ident(&field.name);
         let names: Vec<_> = std::iter::once(&field.name).chain(&field.aliases).collect();
         let name = &field.name;
         Ok(match field.required {
-            // What identifies it stands there once, and is read or is not.
+            // An identifier occurs once, and is read or is not.
             true => quote! {
                 #(#names)|* if #ident.is_some() => return None,
                 #(#names)|* => #ident = unread.required(#name, value)?,

@@ -1,0 +1,198 @@
+//! A journal in memory that works, fails, hangs or holds pages back on command.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use futures_util::stream::BoxStream;
+use qopen_journal::{
+    Appended, Claim, Durability, Fencing, Journal, JournalError, MemoryJournal, Note, PageRecord,
+    PullId, PullState, Quarantined, Renewed, WorkerId, Workload,
+};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// How a [`Storage`] answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    Works,
+    /// Payloads are refused, and everything else works.
+    Full,
+    /// Appends wait, and everything else works.
+    HoldsPages,
+    /// Nothing works.
+    Fails,
+    /// Nothing is answered.
+    Hangs,
+}
+
+type Dates = Mutex<BTreeMap<PullId, Vec<Instant>>>;
+
+/// One process's access to a journal. Dates notes by tokio's clock, so that a pull grows old while that
+/// clock is paused.
+pub struct Storage {
+    inner: Arc<MemoryJournal>,
+    noted: Arc<Dates>,
+    mode: watch::Sender<Mode>,
+    crashes: watch::Sender<u64>,
+}
+
+impl Storage {
+    pub fn new() -> Arc<Self> {
+        Self::over(Arc::default(), Arc::default())
+    }
+
+    /// Another process's access to the same journal.
+    pub fn another(&self) -> Arc<Self> {
+        Self::over(Arc::clone(&self.inner), Arc::clone(&self.noted))
+    }
+
+    fn over(inner: Arc<MemoryJournal>, noted: Arc<Dates>) -> Arc<Self> {
+        let (mode, crashes) = (watch::Sender::new(Mode::Works), watch::Sender::new(0));
+        Arc::new(Self { inner, noted, mode, crashes })
+    }
+
+    pub fn turn(&self, mode: Mode) {
+        self.mode.send_replace(mode);
+    }
+
+    /// What waits for an answer fails, as if its process had died.
+    pub fn crash(&self) {
+        self.crashes.send_modify(|crashes| *crashes += 1);
+    }
+
+    /// Waits while the mode is `waits`, and fails in the mode `fails`.
+    async fn pass(&self, waits: &[Mode], fails: &[Mode]) -> Result<(), JournalError> {
+        let (mut mode, mut crashes) = (self.mode.subscribe(), self.crashes.subscribe());
+        tokio::select! {
+            biased;
+            mode = mode.wait_for(|mode| !waits.contains(mode)) => match fails.contains(&mode.unwrap()) {
+                true => Err(JournalError::Unavailable("told to fail".into())),
+                false => Ok(()),
+            },
+            _ = crashes.changed() => Err(JournalError::Unavailable("the process died".into())),
+        }
+    }
+
+    async fn answers(&self) -> Result<(), JournalError> {
+        self.pass(&[Mode::Hangs], &[Mode::Fails]).await
+    }
+
+    fn date(&self, pull: &PullId) {
+        self.noted.lock().unwrap().entry(pull.clone()).or_default().push(Instant::now());
+    }
+
+    fn dated(&self, mut state: PullState) -> PullState {
+        let noted = self.noted.lock().unwrap();
+        let dates = noted.get(&state.pull).into_iter().flatten();
+        for (noted, at) in state.notes.iter_mut().zip(dates) {
+            noted.at = SystemTime::now() - at.elapsed();
+        }
+        state
+    }
+}
+
+#[async_trait]
+impl Journal for Storage {
+    async fn append(&self, page: PageRecord) -> Result<Appended, JournalError> {
+        self.pass(&[Mode::Hangs, Mode::HoldsPages], &[Mode::Fails, Mode::Full]).await?;
+        self.inner.append(page).await
+    }
+
+    async fn note(&self, pull: &PullId, note: Note) -> Result<(), JournalError> {
+        self.answers().await?;
+        self.date(pull);
+        self.inner.note(pull, note).await
+    }
+
+    async fn quarantine(&self, item: Quarantined) -> Result<(), JournalError> {
+        self.pass(&[Mode::Hangs], &[Mode::Fails, Mode::Full]).await?;
+        self.inner.quarantine(item).await
+    }
+
+    async fn pages(
+        &self,
+        pull: &PullId,
+    ) -> Result<BoxStream<'static, Result<PageRecord, JournalError>>, JournalError> {
+        self.answers().await?;
+        self.inner.pages(pull).await
+    }
+
+    async fn pull(&self, pull: &PullId) -> Result<Option<PullState>, JournalError> {
+        self.answers().await?;
+        Ok(self.inner.pull(pull).await?.map(|state| self.dated(state)))
+    }
+
+    async fn pulls(&self) -> Result<Vec<PullState>, JournalError> {
+        self.answers().await?;
+        Ok(self.inner.pulls().await?.into_iter().map(|state| self.dated(state)).collect())
+    }
+
+    async fn release(&self, item: &Quarantined) -> Result<(), JournalError> {
+        self.answers().await?;
+        self.inner.release(item).await
+    }
+
+    async fn quarantined(&self, of: Option<&PullId>) -> Result<Vec<Quarantined>, JournalError> {
+        self.answers().await?;
+        self.inner.quarantined(of).await
+    }
+
+    async fn forget(&self, pull: &PullId) -> Result<(), JournalError> {
+        self.answers().await?;
+        self.noted.lock().unwrap().remove(pull);
+        self.inner.forget(pull).await
+    }
+
+    fn durability(&self) -> Durability {
+        // A pull survives its engine.
+        Durability::LocalFsync
+    }
+}
+
+#[async_trait]
+impl Workload for Storage {
+    async fn claim(
+        &self,
+        worker: &WorkerId,
+        lease: Duration,
+        most: usize,
+    ) -> Result<Vec<Claim>, JournalError> {
+        self.answers().await?;
+        self.inner.claim(worker, lease, most).await
+    }
+
+    async fn renew(&self, claims: &[Claim], lease: Duration) -> Result<Vec<Renewed>, JournalError> {
+        self.answers().await?;
+        self.inner.renew(claims, lease).await
+    }
+
+    async fn note_as(&self, claim: &Claim, note: Note) -> Result<Fencing, JournalError> {
+        self.answers().await?;
+        let fencing = self.inner.note_as(claim, note).await?;
+        if fencing == Fencing::Held {
+            self.date(&claim.pull);
+        }
+        Ok(fencing)
+    }
+
+    async fn finish(&self, claim: &Claim) -> Result<Fencing, JournalError> {
+        self.answers().await?;
+        self.inner.finish(claim).await
+    }
+
+    async fn leave(&self, claim: &Claim) -> Result<(), JournalError> {
+        self.answers().await?;
+        self.inner.leave(claim).await
+    }
+
+    async fn want(&self, pull: &PullId) -> Result<(), JournalError> {
+        self.answers().await?;
+        self.inner.want(pull).await
+    }
+
+    async fn wait(&self, most: Duration) {
+        self.inner.wait(most).await;
+    }
+}

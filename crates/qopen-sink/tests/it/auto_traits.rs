@@ -1,0 +1,16 @@
+//! Public types can be moved to another thread and shared with it.
+
+use qopen_sink::{CsvOptions, FileSink, Format, Pair, Quarantine, SinkError, Sorter, StreamSink};
+
+const fn is<T: Send + Sync>() {}
+
+const _: () = {
+    is::<CsvOptions>();
+    is::<FileSink>();
+    is::<Format>();
+    is::<Pair>();
+    is::<Quarantine>();
+    is::<SinkError>();
+    is::<Sorter>();
+    is::<StreamSink>();
+};
