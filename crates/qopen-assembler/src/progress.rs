@@ -2,14 +2,14 @@
 
 use crate::time::Time;
 
-/// Where a pull stands.
+/// The state of a pull.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum State {
     /// The request is not yet accepted, and no page has come.
     Requested,
-    /// Pages are awaited; no last page was seen, or something stands against completeness.
+    /// No last page was seen, or something counts against completeness.
     Collecting,
     /// Everything needed was seen; the quiet that makes the list complete is running.
     Settling,

@@ -54,7 +54,7 @@ impl ClassifiedPage {
     /// The page as a fact for an assembler.
     #[must_use]
     pub fn into_page(self, digest: PageDigest) -> qopen_assembler::Page<Vec<Entry>> {
-        qopen_assembler::Page::new(key_of(&self.pull), digest, self.has_more, self.accounts)
+        qopen_assembler::Page::new(PullKey::from(&self.pull), digest, self.has_more, self.accounts)
             .unidentified(self.unidentified)
     }
 }
@@ -181,16 +181,17 @@ fn of_skim(
         (robot_id, None) => return missing("mark_id", robot_id, None),
     };
     let pull = PullId { robot_id, mark_id };
-    let seed = Seed::of(&key_of(&pull));
+    let seed = Seed::of(&PullKey::from(&pull));
     let mut accounts = Vec::with_capacity(page.accounts.len());
     let mut unidentified = Vec::new();
     for account in &page.accounts {
         match &account.id {
             Ok(id) => {
                 let fingerprint = seed.fingerprint(id);
-                accounts.push(Entry { fingerprint, content: content_of(account) });
+                accounts
+                    .push(Entry { fingerprint, content: ContentDigest::from(account.digest()) });
             }
-            Err(_) => unidentified.push(content_of(account)),
+            Err(_) => unidentified.push(ContentDigest::from(account.digest())),
         }
     }
     let declared = *event_type == EventType::ROBOT_ACCOUNT_LIST;
@@ -232,14 +233,4 @@ pub(crate) fn with_a_mark(event_type: &EventType, payload: &[u8]) -> Option<Unre
     let reason = format!("event {event_type}, with the mark of a pull");
     let event_type = event_type.clone();
     Some(Unreadable { layer: Layer::Shape, reason, robot_id, mark_id, event_type })
-}
-
-/// The assembler's name for a pull.
-pub(crate) fn key_of(pull: &PullId) -> PullKey {
-    PullKey::new(pull.robot_id.as_str(), pull.mark_id.as_str())
-}
-
-/// The digest of an account's content.
-pub(crate) fn content_of(account: &qopen_types::AccountSkim<'_>) -> ContentDigest {
-    ContentDigest::from_u128(account.digest().to_u128())
 }

@@ -104,7 +104,7 @@ async fn notes_of(journal: &dyn Journal, state: &PullState) -> Result<Vec<Fact>,
 
 /// A kept page, as the driver is told of it.
 fn fact_of(page: PageRecord) -> Fact {
-    let digest = digest_of(page.digest);
+    let digest = PageDigest::from(page.digest);
     match classify(page.payload.as_bytes()) {
         Classified::Page(it) if it.pull == page.pull => Fact::Page(page.pull, digest, it),
         // Another process understood it as a page.
@@ -120,17 +120,12 @@ pub(crate) async fn standing(
     let (pull, mut facts) = (&state.pull, Vec::new());
     if state.quarantined > 0 {
         for item in journal.quarantined(Some(pull)).await? {
-            facts.push(Fact::Unreadable(pull.clone(), digest_of(item.digest())));
+            facts.push(Fact::Unreadable(pull.clone(), PageDigest::from(item.digest())));
         }
     }
     let doubts = state.doubts().into_iter();
-    facts.extend(doubts.map(|item| Fact::Unreadable(pull.clone(), digest_of(item))));
+    facts.extend(doubts.map(|item| Fact::Unreadable(pull.clone(), PageDigest::from(item))));
     let released = state.released().into_iter();
-    facts.extend(released.map(|item| Fact::Released(pull.clone(), digest_of(item))));
+    facts.extend(released.map(|item| Fact::Released(pull.clone(), PageDigest::from(item))));
     Ok(facts)
-}
-
-/// A digest as the assembler has it.
-pub(crate) fn digest_of(digest: Digest) -> PageDigest {
-    PageDigest::from_u128(digest.to_u128())
 }

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use qopen_assembler::{Assembler, Config, Entry, Event, PullOptions, Time};
+use qopen_assembler::{Assembler, Config, Entry, Event, PullKey, PullOptions, Time};
 use qopen_journal::{
     Appended, Journal, JournalError, Layer, MemoryJournal, Note, PageRecord, Payload, PullId,
     PullState, Quarantined,
 };
 use qopen_types::{EventType, MarkId, Reading, Readings, RobotId};
 
-use crate::classify::{Classified, Unreadable, classify, key_of, with_a_mark};
+use crate::classify::{Classified, Unreadable, classify, with_a_mark};
 use crate::fact::report_of;
 use crate::outcome::{Outcome, PulledList};
 use crate::progress::Progress;
@@ -229,7 +229,7 @@ impl Replay {
 
     /// Folds a pull, and ends it by the caller's word.
     fn outcome(&self, state: &PullState) -> Result<Option<Outcome>, ReplayError> {
-        let (id, key) = (&state.pull, key_of(&state.pull));
+        let (id, key) = (&state.pull, PullKey::from(&state.pull));
         let (fold, _) = now(resume::fold(&*self.journal, state))?;
         let mut config = Config::default();
         config.limits.pages = usize::MAX;

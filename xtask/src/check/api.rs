@@ -75,7 +75,7 @@ impl<'a> Allowed<'a> {
     }
 }
 
-/// Set for the process that stands in for rustdoc.
+/// Set for the process that replaces rustdoc.
 const STAND_IN: &str = "QOPEN_XTASK_IS_RUSTDOC";
 
 /// Makes every crate's description of its API.

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use qopen_assembler::{StartError, Time};
+use qopen_assembler::{PullKey, StartError, Time};
 use qopen_journal::PullId;
 
 use super::matching::has_anything;
 use super::state::{Driver, Held};
-use crate::classify::key_of;
 use crate::error::PullError;
 use crate::fact::report_of;
 use crate::messages::{Command, Start, Watched};
@@ -21,7 +20,7 @@ impl Driver {
     pub(super) fn obey(&mut self, now: Time, command: Command) {
         match command {
             Command::Hold { pull, generation, reply } => {
-                let key = key_of(&pull);
+                let key = PullKey::from(&pull);
                 let taken = self.pulls.contains_key(&key) || self.held.contains_key(&key);
                 if !taken {
                     self.known.insert(&pull);
@@ -31,7 +30,7 @@ impl Driver {
                 let _ = reply.send(if taken { Err(StartError::Known) } else { Ok(()) });
             }
             Command::Release(pull, generation) => {
-                let key = key_of(&pull);
+                let key = PullKey::from(&pull);
                 // Facts of the meantime are in the journal.
                 if self.held.get(&key).is_some_and(|held| held.generation == generation) {
                     self.held.remove(&key);
@@ -39,7 +38,7 @@ impl Driver {
                 }
             }
             Command::Start { pull, generation, start, reply } => {
-                let key = key_of(&pull);
+                let key = PullKey::from(&pull);
                 let answer = self.start(now, pull, generation, *start);
                 let ours = answer.is_ok();
                 if reply.send(answer).is_err() && ours {
@@ -49,7 +48,7 @@ impl Driver {
             }
             Command::Accepted(pull, generation) => {
                 if self.is_current(&pull, generation) {
-                    self.assembler.handle_accepted(now, &key_of(&pull));
+                    self.assembler.handle_accepted(now, &PullKey::from(&pull));
                 }
             }
             Command::NotSent(pull, generation, error) => {
@@ -66,7 +65,7 @@ impl Driver {
             Command::OutageBegan(since) => self.outage_began(since),
             Command::OutageEnded => self.outage_ended(),
             Command::Missing(pull, kept, reply) => {
-                let key = key_of(&pull);
+                let key = PullKey::from(&pull);
                 let missing = self.assembler.progress(&key).map(|_| self.missing(&key, kept));
                 // The caller may have gone.
                 let _ = reply.send(missing);
@@ -78,7 +77,7 @@ impl Driver {
             Command::Cancel(pull, generation) => {
                 if self.is_current(&pull, generation) {
                     // Most likely it has ended: a handle cancels on drop.
-                    let _ = self.assembler.cancel(now, &key_of(&pull));
+                    let _ = self.assembler.cancel(now, &PullKey::from(&pull));
                 }
             }
         }
@@ -91,7 +90,7 @@ impl Driver {
         generation: Generation,
         mut start: Start,
     ) -> Result<Watched, StartError> {
-        let key = key_of(&pull);
+        let key = PullKey::from(&pull);
         let held = self.held.remove(&key).map(|held| held.facts).unwrap_or_default();
         let options = start.options;
         let started = match (start.ended, start.fold.take_if(|_| start.ended.is_some())) {
@@ -108,7 +107,7 @@ impl Driver {
     }
 
     fn forget_ended(&mut self, now: Time, pull: PullId) -> Result<(), PullError> {
-        let key = key_of(&pull);
+        let key = PullKey::from(&pull);
         if self.held.contains_key(&key) || self.assembler.open_pulls().any(|open| *open == key) {
             return Err(PullError::UnderWay);
         }
@@ -125,14 +124,14 @@ impl Driver {
 
     /// A pull that was only held is no longer known.
     fn forget_unstarted(&self, pull: &PullId) {
-        if !self.pulls.contains_key(&key_of(pull)) {
+        if !self.pulls.contains_key(&PullKey::from(pull)) {
             self.known.remove(pull);
         }
     }
 
     /// A pull that was started a moment ago goes on from where it was.
     fn begin(&mut self, now: Time, pull: PullId, generation: Generation, start: Start) -> Watched {
-        let (key, id) = (key_of(&pull), pull.clone());
+        let (key, id) = (PullKey::from(&pull), pull.clone());
         let watched = self.enter(pull, generation);
         if let Some(entered) = self.pulls.get_mut(&key) {
             (entered.elapsed, entered.tenure) = (start.elapsed, start.tenure);
@@ -150,7 +149,7 @@ impl Driver {
 
     /// Drops a pull that another worker has, or that needs no worker.
     pub(super) fn let_go_of(&mut self, pull: &PullId) {
-        let key = key_of(pull);
+        let key = PullKey::from(pull);
         if let Some(entered) = self.pulls.remove(&key) {
             entered.seen.send_modify(|seen| seen.gone = true);
         }
@@ -163,13 +162,13 @@ impl Driver {
     }
 
     fn is_current(&self, pull: &PullId, generation: Generation) -> bool {
-        self.pulls.get(&key_of(pull)).is_some_and(|entered| entered.generation == generation)
+        self.pulls.get(&PullKey::from(pull)).is_some_and(|entered| entered.generation == generation)
     }
 
     /// The request failed. The callbacks are the truth: where pages have come, it was taken; where
     /// it may have been, they get the time to come.
     fn not_sent(&mut self, now: Time, pull: &PullId, error: RequestError) {
-        let key = key_of(pull);
+        let key = PullKey::from(pull);
         let came = self.assembler.fold(&key).is_some_and(has_anything);
         let Some(entered) = self.pulls.get_mut(&key) else { return };
         let wait = came || error.may_have_arrived();

@@ -6,7 +6,6 @@ use qopen_assembler::{Anomaly, Event, Failure, Fold, PullKey};
 use qopen_journal::{Durability, Fencing, Note, PullId};
 
 use super::state::Driver;
-use crate::classify::key_of;
 use crate::messages::Ended;
 use crate::progress::Progress;
 use crate::status::Status;
@@ -137,7 +136,7 @@ impl Driver {
 
     /// Forgets a pull that neither the assembler nor a caller holds any more.
     pub(super) async fn forget(&mut self, pull: PullId) {
-        if self.pulls.contains_key(&key_of(&pull)) {
+        if self.pulls.contains_key(&PullKey::from(&pull)) {
             // The mark is in use again, and what is kept under it is wanted.
             return;
         }

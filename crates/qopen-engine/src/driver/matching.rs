@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use qopen_assembler::{Fold, Time, Verdict};
+use qopen_assembler::{Fold, PullKey, Time, Verdict};
 use qopen_journal::PullId;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::state::{Driver, Entered};
-use crate::classify::key_of;
 use crate::fact::{Fact, report_of};
 use crate::messages::{Lease, Seen, Watched};
 use crate::tenure::Generation;
@@ -38,7 +37,7 @@ impl Driver {
     }
 
     fn hand_in(&mut self, now: Time, fact: Fact) {
-        if let Some(held) = self.held.get_mut(&key_of(fact.pull())) {
+        if let Some(held) = self.held.get_mut(&PullKey::from(fact.pull())) {
             held.facts.push((now, fact));
             return;
         }
@@ -51,20 +50,20 @@ impl Driver {
                     // be adopted.
                     Verdict::Unknown => drop(self.released.send(pull)),
                     // Callers that wait until the list is settled learn that it is not.
-                    Verdict::Late => self.update(&key_of(&pull), None),
+                    Verdict::Late => self.update(&PullKey::from(&pull), None),
                     _ => self.enter_adopted(&pull),
                 }
             }
             Fact::Unreadable(pull, digest) => {
-                self.assembler.handle_unreadable_page(now, &key_of(&pull), digest);
+                self.assembler.handle_unreadable_page(now, &PullKey::from(&pull), digest);
                 self.enter_adopted(&pull);
             }
             Fact::Owed(pull, digest) => {
-                self.assembler.handle_owed_page(now, &key_of(&pull), digest);
+                self.assembler.handle_owed_page(now, &PullKey::from(&pull), digest);
                 self.enter_adopted(&pull);
             }
             Fact::Released(pull, digest) => {
-                self.assembler.handle_released(now, &key_of(&pull), digest);
+                self.assembler.handle_released(now, &PullKey::from(&pull), digest);
             }
             Fact::Error { pull, code, message } => {
                 self.assembler.handle_error(now, report_of(&pull, code, message));
@@ -74,7 +73,7 @@ impl Driver {
 
     /// A pull that the assembler has opened by itself, because pulls are adopted.
     fn enter_adopted(&mut self, pull: &PullId) {
-        let key = key_of(pull);
+        let key = PullKey::from(pull);
         if !self.pulls.contains_key(&key) && self.assembler.progress(&key).is_some() {
             let watched = self.enter(pull.clone(), 0);
             // If no caller asks for adopted pulls, they go on unseen.
@@ -83,7 +82,7 @@ impl Driver {
     }
 
     pub(super) fn enter(&mut self, pull: PullId, generation: Generation) -> Watched {
-        let key = key_of(&pull);
+        let key = PullKey::from(&pull);
         let lease = Arc::new(Lease { pull: pull.clone(), released: self.released.clone() });
         let progress = self.progress(&key, &pull);
         let (seen, watching) = watch::channel(Seen { progress, ended: None, gone: false });

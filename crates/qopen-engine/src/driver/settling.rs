@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use qopen_assembler::{PullKey, Time, WaitingFor};
+use qopen_assembler::{PageDigest, PullKey, Time, WaitingFor};
 use qopen_journal::{JournalError, PullId};
 use qopen_types::Digest;
 
 use super::state::Driver;
-use crate::fact::{Unseen, digest_of};
+use crate::fact::Unseen;
 
 impl Driver {
     /// Lets time pass up to `now`. Another process may have kept pages of a pull under a claim, so
@@ -86,7 +86,7 @@ impl Driver {
 
     /// Those of a pull's kept pages that the assembler was not told of.
     pub(super) fn missing(&self, key: &PullKey, mut kept: Vec<Digest>) -> Vec<Digest> {
-        kept.retain(|digest| !self.assembler.has_page(key, digest_of(*digest)));
+        kept.retain(|digest| !self.assembler.has_page(key, PageDigest::from(*digest)));
         kept
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use qopen_assembler::PageDigest;
 use qopen_journal::{Appended, Layer, PageRecord, Payload, PullId};
 use tokio::time::Instant;
 
@@ -9,7 +10,7 @@ use super::state::{Intake, not_kept};
 use super::unreadable::of_these;
 use crate::accepted::{Accepted, NotKept};
 use crate::classify::ClassifiedPage;
-use crate::fact::{Fact, digest_of};
+use crate::fact::Fact;
 use crate::whose::{Names, stands_against};
 
 /// Bytes of external pulls' pages that one process keeps: 64 MiB.
@@ -32,7 +33,7 @@ impl Intake {
         }
         self.stats.count_readings(page.readings);
         let record = PageRecord::new(pull.clone(), payload);
-        let digest = digest_of(record.digest);
+        let digest = PageDigest::from(record.digest);
         if under_way {
             // Seen and not yet kept: the pull must not settle while the journal is at it.
             self.tell(arrived, Fact::Owed(pull.clone(), digest)).await?;

@@ -1,5 +1,6 @@
 //! Unreadable payloads, and the pulls that they count against.
 
+use qopen_assembler::PageDigest;
 use qopen_journal::{Layer, Note, Payload, PullId, PullState, Quarantined};
 use qopen_types::{Digest, EventType};
 use tokio::time::Instant;
@@ -7,7 +8,7 @@ use tokio::time::Instant;
 use super::state::{Intake, not_kept};
 use crate::accepted::{Accepted, NotKept};
 use crate::classify::{Unreadable, with_a_mark};
-use crate::fact::{Fact, digest_of};
+use crate::fact::Fact;
 use crate::whose::{Against, stands_against};
 
 /// Items without an owner that are noted against one pull; one more represents all later ones.
@@ -90,7 +91,7 @@ impl Intake {
             "a verified callback could not be read; it is in quarantine"
         );
         for state in against.iter().filter(|it| self.is_ours(&it.pull)) {
-            self.tell(arrived, Fact::Owed(state.pull.clone(), digest_of(digest))).await?;
+            self.tell(arrived, Fact::Owed(state.pull.clone(), PageDigest::from(digest))).await?;
         }
         let nameless = item.pull.is_none();
         self.journal.quarantine(item).await.map_err(not_kept)?;
@@ -111,7 +112,7 @@ impl Intake {
                 // The item was owed, whatever stands for it from now on.
                 let another = (stands != digest).then_some(stands);
                 for digest in std::iter::once(digest).chain(another) {
-                    let fact = Fact::Unreadable(state.pull.clone(), digest_of(digest));
+                    let fact = Fact::Unreadable(state.pull.clone(), PageDigest::from(digest));
                     self.tell(Instant::now(), fact).await?;
                 }
             }

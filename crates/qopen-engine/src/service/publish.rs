@@ -43,10 +43,9 @@ impl Inner {
             {
                 let turn = self.turn_at(before, sink).await;
                 let _turn = tokio::select! {
-                    turn = turn.lock() => turn,
-                    () = claimed.lost() => return End::Lost,
-                    () = self.stopped() => return End::Stopping,
-                };
+                turn = turn.lock() => turn,
+                () = claimed.lost() => return End::Lost,
+                () = self.stopped() => return End::Stopping};
                 // The next process publishes what this one leaves out when it stops.
                 if self.is_stopping() {
                     return End::Stopping;

@@ -201,7 +201,7 @@ async fn i6_a_late_page_has_a_finished_pull_claimed_again() {
     assert_eq!(claimed.finish().await.unwrap(), Fencing::Held);
     let clock = Clock::start();
     tokio::select! {
-        _ = process.claimed() => panic!("nothing is to be done for it"),
+        _ = process.claimed() => panic!("it needs no worker"),
         () = clock.until(3_600_000) => {}
     }
     receiver.accept(page(2, true)).await.unwrap();

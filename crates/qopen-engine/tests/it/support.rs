@@ -92,7 +92,7 @@ pub fn incoming(payload: impl Into<Vec<u8>>) -> Incoming {
     Incoming::new(Payload::new(payload))
 }
 
-/// Does work of other threads while the paused clock stands still.
+/// Does work of other threads while the paused clock does not move.
 pub async fn still<T>(work: impl Future<Output = T>) -> T {
     // A paused clock does not run ahead while blocking work is under way.
     let (done, waits) = std::sync::mpsc::channel::<()>();

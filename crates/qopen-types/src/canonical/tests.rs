@@ -51,7 +51,7 @@ fn written(json: &str) -> Option<String> {
     serde_json::to_string(&account).ok()
 }
 
-/// Whether the JSON was taken; then the result is the account's own writing.
+/// Whether it was accepted; then it equals the account as written.
 fn holds(json: &str) -> Result<bool, TestCaseError> {
     let mut out = "before".to_owned();
     let taken = Account::write_canonical_json(json, &mut out);
