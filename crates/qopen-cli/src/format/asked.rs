@@ -6,7 +6,7 @@ use clap::Args;
 use qopen::sink::shown_path;
 
 use super::ending::{Named, SPREADSHEETS, with_ending};
-use super::{CsvArgs, Layout, OutputFormat};
+use super::layout::{CsvArgs, Layout, OutputFormat};
 use crate::database;
 use crate::exit::Failure;
 use crate::values::out::refuse_scheme;
@@ -21,7 +21,7 @@ pub(crate) enum Words {
 }
 
 impl Words {
-    pub(super) fn option(self, key: &str) -> String {
+    fn option(self, key: &str) -> String {
         match self {
             Self::Flags | Self::NoFormat => format!("--{}", key.replace('_', "-")),
             Self::Keys => key.to_owned(),
@@ -64,7 +64,7 @@ impl Asked {
             return match (self.format, self.csv.is_plain()) {
                 (None, true) => Ok(Layout::default()),
                 (Some(_), _) => Err(words.option("format")),
-                (None, false) => Err(self.csv.names(words)),
+                (None, false) => Err(names(self.csv, words)),
             }
             .map_err(|option| {
                 format!("{option}: a database holds rows, not files; leave the option out")
@@ -128,7 +128,7 @@ impl Asked {
         let csv = match (format, self.csv.is_plain()) {
             (OutputFormat::Csv, true) => before.csv,
             (OutputFormat::Jsonl, false) => {
-                let options = self.csv.names(words);
+                let options = names(self.csv, words);
                 let csv = words.with_value("format", "csv");
                 return Err(format!(
                     "{options}: for CSV only, and {place} is written as JSON Lines; write to a file that ends in .csv, or give {csv} for other names"
@@ -138,4 +138,11 @@ impl Asked {
         };
         Ok(Layout { format, csv })
     }
+}
+
+/// Returns the names of the options that are set.
+fn names(csv: CsvArgs, words: Words) -> String {
+    let all = [(csv.bom, "bom"), (csv.csv_safe, "csv_safe"), (csv.labels.is_some(), "labels")];
+    let set = all.into_iter().filter(|it| it.0).map(|it| words.option(it.1));
+    set.collect::<Vec<_>>().join(", ")
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use qopen::sink::shown_path;
 
-use super::OutputFormat;
+use super::layout::OutputFormat;
 
 /// The format by a file's name.
 #[derive(Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use qopen::types::{MarkId, RobotId};
 use crate::beside;
 use crate::exit::Failure;
 use crate::journal::{self, cannot_open};
-use crate::output::Place;
+use crate::output::place::Place;
 use crate::settings::Settings;
 use item::{Item, Retried};
 use pull::{Checked, Line, NoteLine, PullName, Resume};

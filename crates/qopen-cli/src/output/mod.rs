@@ -1,6 +1,6 @@
 //! Outputs of lists: standard output, files, folders and databases.
 
-mod place;
+pub(crate) mod place;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +13,6 @@ use crate::database;
 use crate::exit::Failure;
 use crate::format::Layout;
 use crate::say;
-pub(crate) use place::Place;
 
 /// An output of lists.
 #[derive(Clone, Debug)]

@@ -10,7 +10,7 @@ use crate::args::PullArgs;
 use crate::database;
 use crate::exit::Failure;
 use crate::format::{Asked, Layout};
-use crate::output::Place;
+use crate::output::place::Place;
 use crate::report::count;
 use crate::say::say;
 

@@ -7,7 +7,8 @@ use qopen::journal::PullState;
 use qopen::sink::Sink;
 
 use crate::exit::Failure;
-use crate::output::{Output, Place};
+use crate::output::Output;
+use crate::output::place::Place;
 use crate::say::say;
 
 /// The places of lists.

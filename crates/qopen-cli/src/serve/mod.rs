@@ -1,5 +1,6 @@
 //! `qopen serve`: receives callbacks as a service, and pulls on request.
 
+mod arrivals;
 mod control;
 mod cron;
 mod destination;

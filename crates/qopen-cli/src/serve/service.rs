@@ -12,12 +12,14 @@ use qopen::types::{MarkId, RobotId};
 use qopen::{Client, ForwardQueue, PublishOptions, PullError, PullRequest, WorkerOptions};
 use tokio::sync::watch;
 
+use super::arrivals::Arrivals;
 use super::destination::Lists;
 use super::schedule::Counts;
 use super::tasks::Tasks;
 use super::texts::Texts;
-use crate::output::{Output, Place};
-use crate::report::{Came, News};
+use crate::output::Output;
+use crate::output::place::Place;
+use crate::report::News;
 use crate::say::say;
 use crate::wiring;
 
@@ -51,20 +53,6 @@ pub(crate) struct Guards {
     pub(crate) listener: Listener,
     /// Whether no other process receives callbacks while this one is away.
     pub(crate) is_alone: bool,
-}
-
-/// Counts of the listener and the receiver.
-#[derive(Clone)]
-pub(super) struct Arrivals {
-    stats: qopen::Stats,
-    listener: Listener,
-    path: String,
-}
-
-impl Arrivals {
-    pub(super) fn came(&self) -> Came {
-        Came::of(&self.stats, &self.listener, &self.path)
-    }
 }
 
 impl Service {

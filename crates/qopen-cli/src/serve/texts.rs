@@ -4,7 +4,7 @@ use qopen::engine::{Observer, ServiceEvent};
 use qopen::sink::ListKind;
 use qopen::{Outcome, PublishError, Published};
 
-use super::service::Arrivals;
+use super::arrivals::Arrivals;
 use crate::exit::chain;
 use crate::pull::add_written;
 use crate::report::Summary;

@@ -6,8 +6,8 @@ use std::ffi::{OsStr, OsString};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
-use super::Origin;
 use super::declared::ALL;
+use super::origin::Origin;
 use super::spec::Spec;
 
 /// Values of flags, and of the variables that clap reads for them.

@@ -8,6 +8,7 @@ mod listening;
 mod load;
 mod mistakes;
 mod nearest;
+mod origin;
 mod read;
 mod requests;
 mod rlimit;
@@ -29,28 +30,9 @@ use crate::say::caution;
 use crate::zone::Zone;
 pub(crate) use declared::*;
 pub(crate) use given::Given;
+use origin::Origin;
 use schedule::Found;
 pub(crate) use spec::Spec;
-
-/// The source of a value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
-    Flag(&'static str),
-    Environment(&'static str),
-    File(PathBuf),
-    Default,
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Flag(flag) => f.write_str(flag),
-            Self::Environment(name) => f.write_str(name),
-            Self::File(path) => write!(f, "{}", path.display()),
-            Self::Default => f.write_str("default"),
-        }
-    }
-}
 
 /// A value with its source.
 #[derive(Debug)]
