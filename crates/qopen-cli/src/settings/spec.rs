@@ -6,7 +6,7 @@ use clap::builder::{
     OsStringValueParser, PathBufValueParser, StringValueParser, TypedValueParser, ValueParser,
 };
 use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, Command};
+use clap::{Arg, ArgAction, Command, ValueHint};
 
 /// The kind of a value, which decides how it is trimmed and checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,6 +143,9 @@ impl Spec {
             .global(true);
         if let Some(default) = self.default {
             arg = arg.default_value(default);
+        }
+        if self.kind == Kind::Path {
+            arg = arg.value_hint(ValueHint::AnyPath);
         }
         command.arg(if self.secret { arg } else { arg.env(self.env).hide_env_values(true) })
     }
