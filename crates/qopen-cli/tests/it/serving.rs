@@ -105,7 +105,7 @@ async fn what_cannot_be_done_is_refused_and_says_why() {
     assert_eq!(served.start(&once).await.status(), 202);
     assert_eq!(served.start(&once).await.status(), 409);
     for path in
-        ["/v1/pulls/nobody's", "/v1/pulls/nobody's/accounts", "/v1/pulls/nobody's/events", "/v2"]
+        ["/v1/pulls/unknown", "/v1/pulls/unknown/accounts", "/v1/pulls/unknown/events", "/v2"]
     {
         let answer = served.get(path).await;
         assert_eq!(answer.status(), 404, "{path}");
@@ -242,7 +242,7 @@ async fn events_of_other_kinds_wait_for_their_listener_through_a_kill() {
     let mark = served.start_pull("r1").await;
     let pull = served.until(&mark, |it| it["status"] != "open").await;
     assert_eq!(pull["status"], "complete", "what waits for others holds up no list");
-    // The pages of marks that nobody here asked for may be the listener's too.
+    // Pages of unknown marks may be the listener's, too.
     served.until_metrics("qopen_forward_queue 22\n").await;
     drop(served);
 
