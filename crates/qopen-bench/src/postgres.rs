@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use qopen::assembler::Timing;
 use qopen::http::Sender;
-use qopen::journal::{Location, PageRecord, Payload, PullId, Store};
-use qopen::sink::{FileSink, Format, ListKind, PostgresSink, Sink};
+use qopen::journal::{Backend, DiskBackend, PageRecord, Payload, PullId, Store};
+use qopen::postgres::PostgresSink;
+use qopen::sink::{FileSink, Format, ListKind, Sink};
 use qopen::{Client, Worker, WorkerOptions, publish};
-use qopen_postgres::Database;
 use qopen_postgres::testing::Server;
+use tokio_postgres::{Client as Connection, NoTls};
 
 use crate::Result;
 use crate::journal::{PRODUCERS, add_rows, records};
@@ -38,9 +39,9 @@ pub(crate) fn run() -> Result<()> {
 
 /// A journal that is in nobody else's way: a database of its own, or a folder.
 async fn fresh(server: &Server, name: &str) -> Result<Arc<dyn Store>> {
-    let location = Location::parse(&server.create(name).await?)?;
-    location.migrate().await?;
-    Ok(location.open().await?.journal)
+    let backend = qopen::backend(&server.create(name).await?)?;
+    backend.migrate().await?;
+    Ok(backend.open().await?.journal)
 }
 
 async fn appends(server: &Server) -> Result<()> {
@@ -57,7 +58,7 @@ async fn appends(server: &Server) -> Result<()> {
             let journal = fresh(server, &format!("journal_{accounts}_{round}")).await?;
             shared.push(produced(&pages, journal).await?);
             let folder = Scratch::new("journal")?;
-            let journal = Location::folder(folder.path()).open().await?.journal;
+            let journal = DiskBackend::new(folder.path()).open().await?.journal;
             disk.push(produced(&pages, journal).await?);
         }
         let (raw, shared, disk) = (Spread::of(raw), Spread::of(shared), Spread::of(disk));
@@ -95,14 +96,14 @@ async fn produced(pages: &Arc<Vec<PageRecord>>, journal: Arc<dyn Store>) -> Resu
 
 /// The same bytes by the plainest statement there is: a row, a commit, a connection for each producer.
 async fn inserts(server: &Server, pages: &Arc<Vec<PageRecord>>) -> Result<f64> {
-    let database = Database::new(&server.url())?;
+    let url = server.url();
     let table = "DROP TABLE IF EXISTS raw;
          CREATE TABLE raw (number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, payload text NOT NULL);
          ALTER TABLE raw ALTER COLUMN payload SET STORAGE EXTERNAL";
-    database.connect(None).await?.batch_execute(table).await?;
+    connect(&url).await?.batch_execute(table).await?;
     let mut clients = Vec::new();
     for _ in 0..PRODUCERS {
-        let client = database.connect(None).await?;
+        let client = connect(&url).await?;
         let insert = client.prepare("INSERT INTO raw (payload) VALUES ($1)").await?;
         clients.push((client, insert));
     }
@@ -116,7 +117,7 @@ async fn inserts(server: &Server, pages: &Arc<Vec<PageRecord>>) -> Result<f64> {
                 while let Some(page) = pages.get(next.fetch_add(1, Ordering::Relaxed)) {
                     client.execute(&insert, &[&page.payload.text().as_str()]).await?;
                 }
-                Ok::<_, qopen_postgres::client::Error>(())
+                Ok::<_, tokio_postgres::Error>(())
             })
         })
         .collect();
@@ -124,6 +125,13 @@ async fn inserts(server: &Server, pages: &Arc<Vec<PageRecord>>) -> Result<f64> {
         producer.await??;
     }
     Ok(pages.len() as f64 / begun.elapsed().as_secs_f64())
+}
+
+/// A connection without the journal, to the server on this machine.
+pub(crate) async fn connect(url: &str) -> Result<Connection> {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
+    tokio::spawn(connection);
+    Ok(client)
 }
 
 /// From the moment the last page's append is answered to the moment the list is published.
@@ -135,18 +143,18 @@ async fn lists(server: &Server) -> Result<()> {
     let columns = ["journal and list", "p50, ms", "p99, ms"];
     let mut table = Table::new("lists", title, &columns);
     let url = server.create("lists").await?;
-    let location = Location::parse(&url)?;
-    location.migrate().await?;
+    let shared = qopen::backend(&url)?;
+    shared.migrate().await?;
     let sink = PostgresSink::new(&url)?;
     sink.check()?;
     let folder = Scratch::new("lists")?;
     let file = FileSink::new(folder.path().join("list"), Format::Jsonl);
-    let disk = Location::folder(folder.path().join("journal"));
-    for (name, location, sink) in [
+    let disk: Arc<dyn Backend> = Arc::new(DiskBackend::new(folder.path().join("journal")));
+    for (name, backend, sink) in [
         ("on disk, JSONL", disk, Arc::new(file) as Arc<dyn Sink>),
-        ("PostgreSQL, one database", location, Arc::new(sink) as _),
+        ("PostgreSQL, one database", shared, Arc::new(sink) as _),
     ] {
-        let mut times = published(location.open().await?.journal, sink).await?;
+        let mut times = published(backend.open().await?.journal, sink).await?;
         times.sort();
         let at = |n: usize| times.get(n).map_or(0.0, |it| it.as_secs_f64() * 1e3);
         table.row([

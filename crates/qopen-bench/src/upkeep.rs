@@ -7,17 +7,17 @@ use std::time::{Duration, Instant};
 use qopen::assembler::Timing;
 use qopen::http::Sender;
 use qopen::journal::{
-    DiskJournal, Journal as _, Location, Note, Outbox as _, PageRecord, Payload, PullId, Started,
-    Store, Upkeep as _, WorkerId,
+    Backend as _, DiskBackend, DiskJournal, Journal as _, Note, Outbox as _, PageRecord, Payload,
+    PullId, Started, Store, Upkeep as _, WorkerId,
 };
 use qopen::sink::{FileSink, Format, ListKind};
 use qopen::{Client, Worker, WorkerOptions, publish};
-use qopen_postgres::Database;
-use qopen_postgres::client::Client as Connection;
 use qopen_postgres::testing::Server;
+use tokio_postgres::Client as Connection;
 
 use crate::Result;
 use crate::pages::{Template, ring};
+use crate::postgres::connect;
 use crate::report::Table;
 use crate::scratch::Scratch;
 
@@ -137,12 +137,11 @@ async fn looks(server: &Server) -> Result<()> {
     let columns = ["history", "another's transaction", "p50, ms", "p99, ms", "longest, ms"];
     let mut table = Table::new("looks", title, &columns);
     let url = server.create("looks").await?;
-    let location = Location::parse(&url)?;
-    location.migrate().await?;
-    let journal = location.open().await?.journal;
-    let database = Database::new(&url)?;
-    let client = database.connect(None).await?;
-    let mut other = database.connect(None).await?;
+    let backend = qopen::backend(&url)?;
+    backend.migrate().await?;
+    let journal = backend.open().await?.journal;
+    let client = connect(&url).await?;
+    let mut other = connect(&url).await?;
     let [p50, p99, longest] = millis(look(&journal, "before").await?);
     table.row(["none".to_owned(), "none".to_owned(), p50, p99, longest]);
     let foreign = other.transaction().await?;
@@ -202,7 +201,7 @@ async fn revisions() -> Result<()> {
     let mut table = Table::new("revisions", title, &columns);
     let folder = Scratch::new("revisions")?;
     let journal: Arc<dyn Store> =
-        Location::folder(folder.path().join("journal")).open().await?.journal;
+        DiskBackend::new(folder.path().join("journal")).open().await?.journal;
     let sink = Arc::new(FileSink::new(folder.path().join("list"), Format::Jsonl));
     let sender = Sender::builder("http://127.0.0.1:9").access_token("none").build()?;
     let client = Client::builder(sender, ring()?)

@@ -1,14 +1,15 @@
 //! `qopen journal copy`: everything in one journal into another.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use futures_util::StreamExt as _;
-use qopen::journal::{Appended, JournalError, Location, PullState, Store};
+use qopen::journal::{Appended, DiskBackend, JournalError, PullState, Store};
 
 use crate::args::JournalVerb;
 use crate::database::{self, refuse_password};
 use crate::exit::{Exit, Failure};
-use crate::journal::{cannot_open, open_at};
+use crate::journal::{Location, cannot_open, open_at};
 use crate::report::count;
 use crate::say::{answer, say};
 use crate::values::out::refuse_scheme;
@@ -20,9 +21,11 @@ pub(crate) async fn run(verb: JournalVerb) -> Result<Exit, Failure> {
     let JournalVerb::Copy { from, to } = verb;
     let place = |path: &Path, what: &str| {
         refuse_scheme(path).map_err(|reason| Failure::usage(format!("{what}: {reason}")))?;
-        let Some(url) = database::of(path) else { return Ok(Location::folder(path)) };
+        let Some(url) = database::of(path) else {
+            return Ok(Arc::new(DiskBackend::new(path)) as Location);
+        };
         refuse_password(what, url)?;
-        Location::parse(url).map_err(|error| Failure::usage_of(what, &error))
+        qopen::backend(url).map_err(|error| Failure::usage_of(what, &error))
     };
     let (from, to) = (place(&from, "the journal to copy")?, place(&to, "where it goes")?);
     if from.to_string() == to.to_string() {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use percent_encoding::percent_decode_str;
-use qopen::sink::PostgresSink;
+use qopen::postgres::PostgresSink;
 
 use crate::exit::Failure;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
-use qopen::journal::{JournalError, Location, Note, Opened, PullId, PullState, Store};
+use qopen::journal::{Backend, JournalError, Note, Opened, PullId, PullState, Store};
 use qopen::types::MarkId;
 
 use crate::beside;
@@ -13,6 +13,9 @@ use crate::exit::Failure;
 use crate::report::count;
 use crate::say::say;
 use crate::settings::Settings;
+
+/// Where a journal is.
+pub(crate) type Location = Arc<dyn Backend>;
 
 /// Opens a journal, and says what is wrong with it.
 pub(crate) async fn open_at(location: &Location) -> Result<Arc<dyn Store>, Failure> {

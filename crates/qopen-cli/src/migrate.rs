@@ -1,6 +1,6 @@
 //! `qopen migrate`: the tables of a journal, or of lists, in PostgreSQL.
 
-use qopen::sink::PostgresSink;
+use qopen::postgres::PostgresSink;
 
 use crate::args::MigrateArgs;
 use crate::database::refuse_password;

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use qopen::journal::PullState;
-use qopen::sink::{FileSink, ListKind, PostgresSink, Sink, SinkError, file_name};
+use qopen::postgres::PostgresSink;
+use qopen::sink::{FileSink, ListKind, Sink, SinkError, file_name};
 use qopen::{PublishError, PublishOptions, Published, PulledList, publish_with};
 use serde::{Deserialize, Serialize};
 

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use qopen_journal::{
-    Claim, Companion, Cursor, Fencing, Journal, JournalError, Note, PullId, Renewed, Workload,
+    Claim, Cursor, Fencing, Journal, JournalError, Note, PullId, Renewed, Workload,
 };
+use qopen_sink::ClaimedNote;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -136,8 +137,11 @@ impl Tenure {
         Ok(fencing)
     }
 
-    pub(crate) fn companion(&self, note: &Note) -> Option<Companion> {
-        self.journal.companion(&self.claim, note)
+    /// The note for a sink to commit with a list, if the journal's storage may be the sink's too.
+    pub(crate) fn claimed_note(&self, note: &Note) -> Option<ClaimedNote> {
+        let Claim { pull, epoch, .. } = &self.claim;
+        let (storage, note) = (self.journal.storage()?, serde_json::to_string(note).ok()?);
+        Some(ClaimedNote::new(storage, &pull.robot_id, &pull.mark_id, *epoch, note))
     }
 
     /// Ready when somebody else has the pull.

@@ -20,11 +20,11 @@ struct Mark(u64, u64);
 /// then. It only moves on.
 ///
 /// A clock that jumps ages nothing. Within a process, a monotonic clock counts. Between two processes, the
-/// advance of the wall clock beyond its highest reading counts, limited to [`UNSEEN`] and to half of the
+/// advance of the wall clock beyond its highest reading counts, limited to one day and to half of the
 /// retention time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub(crate) struct Ages {
+pub struct Ages {
     observed_ms: u64,
     /// The furthest that the wall clock was, in milliseconds since 1970.
     wall_ms: Option<u64>,
@@ -37,16 +37,17 @@ pub(crate) struct Ages {
 /// machine that has no clock of its own is behind at each second start.
 const BEHIND: u8 = 3;
 
-/// The time that one process has observed itself.
+/// The time that one process has observed itself. Kept in memory, from one [`Ages::observe`] to the next.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Observer {
+pub struct Observer {
     since: Instant,
     observed_ms: u64,
 }
 
 impl Ages {
-    /// Counts the time since `by` looked last; with `None`, a process begins to observe.
-    pub(crate) fn observe(
+    /// Counts the time since `by` looked last; with `None`, a process begins to observe. `wall` is the
+    /// wall clock's time since 1970, `keep` the retention time, `now` the monotonic clock's time.
+    pub fn observe(
         &mut self,
         by: Option<Observer>,
         wall: Duration,
@@ -85,13 +86,13 @@ impl Ages {
 
     /// The number that every record from now on must have at least: what is written with a smaller one
     /// would be taken for old.
-    pub(crate) fn next(&self) -> u64 {
+    pub fn next(&self) -> u64 {
         self.marks.back().map_or(0, |mark| mark.1)
     }
 
     /// Everything with a smaller number than `next` has been kept by now. Gives the number below which
     /// everything is at least as old as `keep`.
-    pub(crate) fn older_than(&mut self, keep: Duration, next: u64) -> u64 {
+    pub fn older_than(&mut self, keep: Duration, next: u64) -> u64 {
         // A mark of what is not there yet says nothing: the journal is an older one than it.
         while self.marks.back().is_some_and(|mark| mark.1 > next) {
             self.marks.pop_back();

@@ -1,18 +1,19 @@
 #![doc = include_str!("../README.md")]
 
 mod age;
+mod backend;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod disk;
-mod location;
 mod memory;
 mod note;
 mod outbox;
 mod pack;
-#[cfg(feature = "postgres")]
-mod postgres;
 mod quarantine;
 mod record;
 mod report;
 mod state;
+pub mod storage;
 mod upkeep;
 mod work;
 
@@ -24,10 +25,10 @@ use futures_core::stream::BoxStream;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use qopen_types::{Digest, MarkId, RobotId};
 
+pub use backend::{Backend, DiskBackend, Opened};
 #[cfg(feature = "faults")]
 pub use disk::Faults;
 pub use disk::{DiskJournal, DiskOptions};
-pub use location::{Location, Opened};
 pub use memory::MemoryJournal;
 pub use note::{Changes, Note, Noted, Started};
 pub use outbox::{Backlog, Outbox, Waiting};
@@ -36,7 +37,7 @@ pub use record::{Appended, Durability, PageRecord, Payload, PullId};
 pub use report::{Damage, Report};
 pub use state::PullState;
 pub use upkeep::{Expired, Holdings, JournalStats, Store, Upkeep};
-pub use work::{Claim, Companion, Fencing, Renewed, WorkerId, Workload};
+pub use work::{Claim, Fencing, Renewed, WorkerId, Workload};
 
 /// How far a journal was read, as that journal writes it.
 #[derive(Clone, Debug, PartialEq, Eq)]

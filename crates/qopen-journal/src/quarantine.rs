@@ -80,13 +80,16 @@ impl Quarantined {
         Digest::of(self.payload.as_bytes())
     }
 
-    /// Layer and reason as they are stored.
-    pub(crate) fn stored_reason(&self) -> String {
+    /// Layer and reason as one text, for a storage to keep.
+    #[must_use]
+    pub fn stored_reason(&self) -> String {
         format!("{}{BETWEEN}{}", self.layer, self.reason)
     }
 
-    /// What was stored; without a layer, by a version that knew but one.
-    pub(crate) fn restored(pull: Option<PullId>, stored: &str, payload: Payload) -> Self {
+    /// Restores an item from what a storage kept: the pull, the text of [`stored_reason`](Self::stored_reason)
+    /// and the payload. A text without a layer is from the first version and means [`Layer::Shape`].
+    #[must_use]
+    pub fn restored(pull: Option<PullId>, stored: &str, payload: Payload) -> Self {
         let parts = stored.split_once(BETWEEN);
         let layer =
             parts.and_then(|(name, _)| Layer::ALL.into_iter().find(|it| it.as_str() == name));

@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use qopen_types::StorageId;
 use tokio::sync::Notify;
 
 use crate::{Journal, JournalError, Note, PullId};
@@ -155,16 +156,12 @@ pub trait Workload: Journal {
     /// not come. One waits at a time.
     async fn wait(&self, most: Duration);
 
-    /// A note under a claim as something that a writer into the same storage can do in a transaction
-    /// of its own, so that both happen or neither; `None` where this journal cannot be part of one.
-    fn companion(&self, claim: &Claim, note: &Note) -> Option<Companion> {
-        let _ = (claim, note);
+    /// The storage that this journal is kept in, if lists can be kept there too: a sink in the same storage
+    /// can make a note under a claim in its own transaction. `None` where that is impossible.
+    fn storage(&self) -> Option<StorageId> {
         None
     }
 }
-
-/// What one storage can do in another's transaction, if it is of the same kind.
-pub type Companion = Box<dyn std::any::Any + Send>;
 
 /// How long a pull may be held while it is forgotten.
 const TAKEN: Duration = Duration::from_secs(60);

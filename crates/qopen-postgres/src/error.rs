@@ -1,27 +1,27 @@
-//! What went wrong at the database, without what it quoted.
+//! Errors of the database, without the data that the server quotes.
 
 use std::fmt;
 
-use deadpool_postgres::PoolError;
+use deadpool_postgres::{HookError, PoolError};
 use tokio_postgres::error::SqlState;
 
-/// What a database did not do.
+/// An error of the database, or of the way to it. Never quotes a password or a stored value.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DatabaseError {
     /// The URL cannot be used; the reason does not quote it.
     #[error("the database's URL cannot be used: {0}")]
     Url(String),
-    /// The certificates to trust cannot be used.
+    /// The trusted certificates cannot be read.
     #[error("the certificates to trust cannot be used")]
     Certificates(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// It did not answer in time.
+    /// The database did not answer in time.
     #[error("the database did not answer in time")]
     TimedOut,
-    /// It is not there, or refused.
+    /// The database refused, or cannot be reached.
     #[error("database error")]
     Server(#[source] ServerError),
-    /// It asks for a password, and none was given.
+    /// The database asks for a password, and none was given.
     #[error(
         "the database asks for a password, and there is none; set PGPASSWORD, or name a file of passwords with PGPASSFILE"
     )]
@@ -31,19 +31,19 @@ pub enum DatabaseError {
         "the database's encoding is not UTF8, which cannot hold every text; create one with ENCODING 'UTF8' TEMPLATE template0"
     )]
     Encoding,
-    /// Something between gives each transaction a connection of its own.
+    /// A connection pooler that keeps no sessions is in front of the database.
     #[error(
         "a connection pooler that keeps no sessions (pgbouncer with pool_mode = transaction or statement) is in front of the database; name the server itself, or a pool with pool_mode = session"
     )]
     Pooled,
-    /// Its tables are not those of this version.
+    /// The tables have another version.
     #[error("the schema {name} has version {found}, and this version of qopen knows {known}{}", what_to_do(*.found, *.known))]
     Schema {
-        /// The schema.
+        /// The schema's name.
         name: &'static str,
-        /// The version that was found; 0 where there is no such schema.
+        /// The version that was found; 0 if there is no such schema.
         found: usize,
-        /// The version that is known.
+        /// The version that this qopen knows.
         known: usize,
     },
 }
@@ -56,7 +56,7 @@ fn what_to_do(found: usize, known: usize) -> &'static str {
 }
 
 impl DatabaseError {
-    /// Whether the same may succeed later.
+    /// Returns whether the same call may succeed later.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
@@ -72,8 +72,8 @@ impl DatabaseError {
     }
 }
 
-/// What a server or the way to it said. The server's own words are left out where they may quote
-/// what is stored.
+/// The error of a server or of the connection to it. Leaves out the server's words where they may quote
+/// stored values.
 pub struct ServerError {
     said: String,
     pub(crate) code: Option<SqlState>,
@@ -104,14 +104,15 @@ impl std::error::Error for ServerError {
 const ABOUT_THE_SERVER: [&str; 8] = ["08", "28", "3D", "53", "57", "58", "F0", "42"];
 
 /// Classes, and single codes, of errors that pass: connections, resources, an operator's doing, the
-/// system; serialisation and deadlocks; a lock that was not to be had; a standby.
+/// system; serialisation and deadlocks; a lock that was not available; a standby.
 const PASSING: [&str; 9] = ["08", "53", "57", "58", "40", "55P03", "25006", "25P03", "XX000"];
 
-impl From<tokio_postgres::Error> for DatabaseError {
-    fn from(error: tokio_postgres::Error) -> Self {
+impl DatabaseError {
+    /// The error of the client library.
+    pub(crate) fn of(error: tokio_postgres::Error) -> Self {
         let Some(said) = error.as_db_error() else {
-            // A connection that is lost may be there again: that has a cause in the system, or none but
-            // its end. What was to be sent and could not be encoded would not be.
+            // A lost connection may come back: its error has a cause in the system, or says that it is closed.
+            // A value that cannot be encoded stays so.
             let said = error.to_string();
             let cause = io_cause(&error);
             let retryable = error.is_closed() || cause.is_some();
@@ -132,9 +133,22 @@ impl From<tokio_postgres::Error> for DatabaseError {
         let code = Some(code.clone());
         Self::Server(ServerError { said, code, retryable, cause: None })
     }
+
+    /// The error of the pool.
+    pub(crate) fn of_pool(error: PoolError) -> Self {
+        match error {
+            PoolError::Backend(error) => Self::of(error),
+            PoolError::Timeout(_) => Self::TimedOut,
+            PoolError::PostCreateHook(HookError::Backend(error)) => Self::of(error),
+            other => {
+                let said = other.to_string();
+                Self::Server(ServerError { said, code: None, retryable: true, cause: None })
+            }
+        }
+    }
 }
 
-/// The operating system's word, kept as the cause.
+/// The operating system's error, kept as the cause.
 fn io_cause(error: &tokio_postgres::Error) -> Option<std::io::Error> {
     let mut next = std::error::Error::source(error);
     while let Some(cause) = next {
@@ -147,18 +161,4 @@ fn io_cause(error: &tokio_postgres::Error) -> Option<std::io::Error> {
         next = cause.source();
     }
     None
-}
-
-impl From<PoolError> for DatabaseError {
-    fn from(error: PoolError) -> Self {
-        match error {
-            PoolError::Backend(error) => error.into(),
-            PoolError::Timeout(_) => Self::TimedOut,
-            PoolError::PostCreateHook(deadpool_postgres::HookError::Backend(error)) => error.into(),
-            other => {
-                let said = other.to_string();
-                Self::Server(ServerError { said, code: None, retryable: true, cause: None })
-            }
-        }
-    }
 }

@@ -1,9 +1,9 @@
-//! Files of passwords, as libpq has them: `host:port:database:user:password`, a line each.
+//! Files of passwords in libpq's format: lines of `host:port:database:user:password`.
 
 use std::fs;
 use std::path::Path;
 
-/// What a password is looked for.
+/// The connection that needs a password.
 pub(crate) struct Wanted<'a> {
     /// A name, an address, or a socket's folder.
     pub(crate) host: &'a str,
@@ -12,8 +12,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) user: &'a str,
 }
 
-/// The password of the first line that fits. A file that others may read, or that is not there, has none,
-/// as with libpq.
+/// The password of the first line that fits. As with libpq, a missing file and one that others may read
+/// have none.
 pub(crate) fn find(file: &Path, wanted: &Wanted<'_>) -> Option<String> {
     let metadata = fs::metadata(file).ok()?;
     if !metadata.is_file() || is_open_to_others(&metadata) {
@@ -61,11 +61,11 @@ fn password_of(line: &str, wanted: &Wanted<'_>) -> Option<String> {
 #[derive(Default)]
 struct Field {
     text: String,
-    /// It is a star, and none that was written with a backslash.
+    /// The field is a star without a backslash.
     is_any: bool,
 }
 
-/// The fields of a line; a backslash takes away what a character means. The last has the rest.
+/// The fields of a line. A backslash escapes the next character. The fifth field has the rest.
 fn fields(line: &str) -> Vec<Field> {
     let mut fields = vec![Field::default()];
     let mut escaped = false;

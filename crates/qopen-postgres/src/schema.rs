@@ -1,58 +1,55 @@
-//! Tables, and how they came to be what they are.
+//! Schema migrations.
 
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, GenericClient};
 
-use crate::DatabaseError;
+use crate::error::DatabaseError;
 
-/// A schema of its own, with the migrations that make its tables, oldest first. One that was
-/// published is never changed; what comes later is added.
+/// A schema with its migrations, oldest first. A published migration is never changed; later ones are
+/// added.
 #[derive(Clone, Copy, Debug)]
-pub struct Schema {
+pub(crate) struct Schema {
     name: &'static str,
     migrations: &'static [&'static str],
 }
 
-/// The number of the lock under which migrations are run, for all schemas: "qopen" in ASCII.
+/// The number of the advisory lock for migrations of all schemas: "qopen" in ASCII.
 const LOCK: i64 = 0x0071_6f70_656e;
 
 impl Schema {
     /// A schema of that name: letters and underscores.
     #[must_use]
-    pub const fn new(name: &'static str, migrations: &'static [&'static str]) -> Self {
+    pub(crate) const fn new(name: &'static str, migrations: &'static [&'static str]) -> Self {
         Self { name, migrations }
-    }
-
-    /// Its name.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        self.name
     }
 
     pub(crate) async fn migrate(&self, client: &mut Client) -> Result<usize, DatabaseError> {
         let Self { name, migrations } = self;
         if self.version(client).await? == migrations.len() {
-            // Whoever may not make tables may still find that they are there.
+            // A user without the right to create tables can still use existing ones.
             return Ok(0);
         }
-        let transaction = client.transaction().await?;
-        transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
+        let transaction = client.transaction().await.map_err(DatabaseError::of)?;
+        transaction
+            .execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK])
+            .await
+            .map_err(DatabaseError::of)?;
         let books = format!(
             "CREATE SCHEMA IF NOT EXISTS {name};
              CREATE TABLE IF NOT EXISTS {name}.migration (
                  version integer PRIMARY KEY, applied timestamptz NOT NULL DEFAULT now()
              );"
         );
-        transaction.batch_execute(&books).await?;
+        transaction.batch_execute(&books).await.map_err(DatabaseError::of)?;
         let found = self.version(&transaction).await?;
         let missing = self.missing(found)?;
         for (version, migration) in (found + 1..).zip(missing) {
-            transaction.batch_execute(migration).await?;
+            transaction.batch_execute(migration).await.map_err(DatabaseError::of)?;
             let version = i32::try_from(version).unwrap_or(i32::MAX);
             let note = format!("INSERT INTO {name}.migration (version) VALUES ($1)");
-            transaction.execute(&note, &[&version]).await?;
+            transaction.execute(&note, &[&version]).await.map_err(DatabaseError::of)?;
         }
-        transaction.commit().await?;
+        transaction.commit().await.map_err(DatabaseError::of)?;
         Ok(missing.len())
     }
 
@@ -73,7 +70,7 @@ impl Schema {
         DatabaseError::Schema { name: self.name, found, known: self.migrations.len() }
     }
 
-    /// The version that is there; 0 where none is.
+    /// The version in the database; 0 if there is none.
     async fn version(&self, client: &impl GenericClient) -> Result<usize, DatabaseError> {
         let read = format!("SELECT coalesce(max(version), 0) FROM {}.migration", self.name);
         match client.query_one(&read, &[]).await {
@@ -84,7 +81,7 @@ impl Schema {
             {
                 Ok(0)
             }
-            Err(error) => Err(error.into()),
+            Err(error) => Err(DatabaseError::of(error)),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! A server of one's own, for tests: made in a temporary folder, on a free port, and gone with the
-//! value. Never run as root.
+//! A PostgreSQL server for one test: in a temporary folder, on a free port, stopped and removed with the
+//! value. It never runs as root.
 
 use std::fmt;
 use std::io;
@@ -13,12 +13,13 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::Database;
+use crate::database::Database;
+use crate::error::DatabaseError;
 
-/// Set where a missing server is a failure, not a reason to skip.
+/// With the value `required`, a missing program fails the test instead of skipping it.
 const REQUIRED: &str = "QOPEN_TEST_POSTGRES";
 
-/// How long a server may take to be there, or to be gone.
+/// How long a server may take to start.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running server.
@@ -26,17 +27,17 @@ pub struct Server {
     folder: TempDir,
     programs: PathBuf,
     port: u16,
-    /// Whether it ever ran: then whoever knows it knows its port.
+    /// The server ran before, so its port is known and must stay.
     started: bool,
     process: Option<Child>,
 }
 
 impl Server {
-    /// Starts one; `None`, said loudly, where the programs are not on this machine.
+    /// Starts a server. Returns `None`, with a message on standard error, if `initdb` is not installed.
     ///
     /// # Panics
-    /// Where the environment has `QOPEN_TEST_POSTGRES=required` and there is none, and where the
-    /// programs are there and do not work.
+    /// If `initdb` is not installed and the environment has `QOPEN_TEST_POSTGRES=required`, or if the
+    /// installed server does not start.
     #[allow(clippy::panic, reason = "a test fails by panicking")]
     #[must_use]
     pub fn start() -> Option<Self> {
@@ -75,7 +76,7 @@ impl Server {
         self.folder.path().join("data")
     }
 
-    /// A program, run by somebody who is not root.
+    /// A program of the server, run by a user other than root.
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.programs.join(program));
         if let Some((user, group)) = somebody_else() {
@@ -85,10 +86,10 @@ impl Server {
         command
     }
 
-    /// Starts it, again where it was stopped, and waits until it answers.
+    /// Starts the server, also after [`stop`](Self::stop), and waits until it answers.
     ///
     /// # Errors
-    /// An I/O error, when it does not within a minute.
+    /// An I/O error, if it does not answer within 60 s.
     pub fn run(&mut self) -> io::Result<()> {
         let until = Instant::now() + PATIENCE;
         loop {
@@ -122,7 +123,7 @@ impl Server {
                 }
                 std::thread::sleep(Duration::from_millis(20));
             }
-            // Somebody else may have taken the port meanwhile; before the first start any will do.
+            // Another process may have taken the port; before the first start any other is as good.
             process.kill().and_then(|()| process.wait()).map(drop)?;
             if Instant::now() >= until {
                 let log = std::fs::read_to_string(self.folder.path().join("log"))?;
@@ -139,16 +140,16 @@ impl Server {
         ready.args(["-q", "-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "qopen"]);
         match ready.status() {
             Ok(status) => status.success(),
-            // Not everybody has the client programs.
+            // The client programs may not be installed.
             Err(_) => std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok(),
         }
     }
 
-    /// Stops it at once, as a crash of the machine would but for the disk: what was committed is
-    /// recovered when it [runs](Self::run) again.
+    /// Stops the server at once, without a checkpoint. The next [`run`](Self::run) recovers what was
+    /// committed.
     ///
     /// # Errors
-    /// An I/O error, when it does not stop.
+    /// An I/O error, if the server cannot be signalled.
     pub fn stop(&mut self) -> io::Result<()> {
         let Some(mut process) = self.process.take() else { return Ok(()) };
         let pid = i32::try_from(process.id()).ok().and_then(Pid::from_raw);
@@ -158,32 +159,32 @@ impl Server {
         process.wait().map(drop)
     }
 
-    /// The URL of its database.
+    /// The URL of the server's first database.
     #[must_use]
     pub fn url(&self) -> String {
         self.url_of("postgres")
     }
 
-    /// The URL of a database by its name, which [`create`](Self::create) makes.
+    /// The URL of a database that [`create`](Self::create) made.
     #[must_use]
     pub fn url_of(&self, database: &str) -> String {
         format!("postgres://qopen@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// Whom it lets in from now on, in the words of `pg_hba.conf`.
+    /// Sets the rules of `pg_hba.conf`. The server reads them soon after.
     ///
     /// # Errors
-    /// [`DatabaseError`](crate::DatabaseError), when it does not read them.
-    pub async fn let_in(&self, rules: &str) -> Result<(), crate::DatabaseError> {
+    /// [`DatabaseError`], if the file cannot be written or the server does not answer.
+    pub async fn let_in(&self, rules: &str) -> Result<(), DatabaseError> {
         let client = Database::new(&self.url())?.connect(None).await?;
         let written = std::fs::write(self.data().join("pg_hba.conf"), rules);
-        written.map_err(|error| crate::DatabaseError::Url(error.to_string()))?;
-        client.batch_execute("SELECT pg_reload_conf()").await?;
+        written.map_err(|error| DatabaseError::Url(error.to_string()))?;
+        client.batch_execute("SELECT pg_reload_conf()").await.map_err(DatabaseError::of)?;
         Ok(())
     }
 
-    /// A pgbouncer in front of it, with that `pool_mode`; `None`, said loudly, where it is not on this
-    /// machine.
+    /// Starts a pgbouncer in front of the server, with that `pool_mode`. Returns `None`, with a message on
+    /// standard error, if it is not installed.
     ///
     /// # Panics
     /// As [`start`](Self::start).
@@ -206,13 +207,16 @@ impl Server {
         }
     }
 
-    /// Makes a database, and gives its URL.
+    /// Creates a database, and returns its URL.
     ///
     /// # Errors
-    /// [`DatabaseError`](crate::DatabaseError), when it cannot be made.
-    pub async fn create(&self, database: &str) -> Result<String, crate::DatabaseError> {
+    /// [`DatabaseError`], if it cannot be created.
+    pub async fn create(&self, database: &str) -> Result<String, DatabaseError> {
         let client = Database::new(&self.url())?.connect(None).await?;
-        client.batch_execute(&format!("CREATE DATABASE {database}")).await?;
+        client
+            .batch_execute(&format!("CREATE DATABASE {database}"))
+            .await
+            .map_err(DatabaseError::of)?;
         Ok(self.url_of(database))
     }
 }
@@ -265,7 +269,7 @@ impl Pooler {
         }
     }
 
-    /// The URL of the database by way of it.
+    /// The URL of the server's first database through the pooler.
     #[must_use]
     pub fn url(&self) -> String {
         format!("postgres://qopen@127.0.0.1:{}/postgres", self.port)
@@ -312,7 +316,7 @@ fn programs() -> Option<PathBuf> {
     folders.into_iter().find(|it| it.join("initdb").is_file() && it.join("postgres").is_file())
 }
 
-/// Who the server runs as where we are root.
+/// User and group of the server, if this process is root's.
 fn somebody_else() -> Option<(u32, u32)> {
     if !rustix::process::geteuid().is_root() {
         return None;

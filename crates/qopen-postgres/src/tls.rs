@@ -1,4 +1,4 @@
-//! Which certificates are trusted.
+//! Trusted certificates.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,9 +8,9 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::DatabaseError;
+use crate::error::DatabaseError;
 
-/// Trusts the certificates of that file, or the system's.
+/// A connector that trusts the certificates of a file, or the system's.
 pub(crate) fn connector(roots: Option<&Path>) -> Result<MakeRustlsConnect, DatabaseError> {
     let unusable =
         |error: Box<dyn std::error::Error + Send + Sync>| DatabaseError::Certificates(error);
@@ -27,7 +27,7 @@ pub(crate) fn connector(roots: Option<&Path>) -> Result<MakeRustlsConnect, Datab
                 return Err(unusable("the file of sslrootcert has no certificate".into()));
             }
         }
-        // A system without any is one where TLS fails, when it is asked for, and says so.
+        // Without any, TLS fails at the handshake, with an error that says so.
         None => {
             let found = rustls_native_certs::load_native_certs().certs;
             let _ = trusted.add_parsable_certificates(found);

@@ -1,4 +1,4 @@
-//! The URL, with the parameters that are ours to read.
+//! The URL of a database, with the parameters that the client library does not read.
 
 use std::ffi::OsString;
 use std::net::IpAddr;
@@ -7,16 +7,16 @@ use std::path::{Path, PathBuf};
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
-use crate::DatabaseError;
+use crate::error::DatabaseError;
 use crate::passfile::{self, Wanted};
 
 pub(crate) struct Parsed {
     pub(crate) config: Config,
-    /// The file with the certificates to trust.
+    /// The file with the trusted certificates.
     pub(crate) roots: Option<PathBuf>,
 }
 
-/// Reads a URL, and of the environment what libpq reads of it for what the URL does not say.
+/// Reads a URL. Reads the environment, as libpq does, for what the URL leaves out.
 pub(crate) fn parse(
     url: &str,
     environment: &dyn Fn(&str) -> Option<OsString>,
@@ -31,8 +31,8 @@ pub(crate) fn parse(
     if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
         return Err(wrong("it does not begin with postgres://"));
     }
-    // The client takes what is before the first @ for user and password: what comes after a part of the
-    // password would be a host, and be shown.
+    // The client reads user and password up to the first @. A password with an @ would end there, and its
+    // rest would be shown as the host.
     if url.matches('@').count() > 1 {
         return Err(wrong(
             "it has more than one @; write %40 for one that is part of a user, a password or a parameter",
@@ -64,7 +64,7 @@ pub(crate) fn parse(
         true => base.to_owned(),
         false => format!("{base}?{}", rest.join("&")),
     };
-    // The library's error may quote a part of it.
+    // The library's error may quote a part of the URL.
     let mut config: Config = url
         .parse()
         .map_err(|_| wrong("it is not a PostgreSQL URL, or has a parameter that is not known"))?;
@@ -121,7 +121,7 @@ fn text_of(host: &Host) -> String {
     }
 }
 
-/// The port of a host: of several, each has its own, or all have the same.
+/// The port of the n-th host. Several hosts have a port each, or one for all.
 fn port_of(config: &Config, n: usize) -> u16 {
     let ports = config.get_ports();
     ports.get(n).or(ports.first()).copied().unwrap_or(5432)
@@ -137,11 +137,11 @@ fn is_local(host: &Host) -> bool {
     }
 }
 
-/// Host and database: what may be said of it.
+/// Host and database, which messages may show.
 pub(crate) fn name(config: &Config) -> String {
     let hosts = config.get_hosts().iter().enumerate();
     let hosts = hosts.map(|(n, host)| match (host, port_of(config, n)) {
-        // As it was noted before a socket's port was named.
+        // Journals have this form from before a socket's port was named.
         #[cfg(unix)]
         (Host::Unix(path), 5432) => path.display().to_string(),
         (host, port) => format!("{}:{port}", text_of(host)),
@@ -225,7 +225,7 @@ mod tests {
             assert_eq!(password(url, &[passfile]).as_deref(), Some("of the socket"));
             assert_eq!(name(&parsed(url, &[]).unwrap()), "postgres:///run/pg:7/x");
         }
-        // What others may read is no secret.
+        // A file that others may read is refused.
         mode(0o644);
         assert_eq!(password(url, &[passfile]), None);
 

@@ -63,7 +63,7 @@ pub enum SinkError {
     /// The place already holds a later list.
     #[error("superseded: the place already holds a later list")]
     Superseded,
-    /// A companion refused the commit: another worker publishes the list.
+    /// The claim of a note no longer counts: another worker publishes the list.
     #[error("the list is not to be published from here any more")]
     Declined,
     /// A record could not be written as JSON or CSV.

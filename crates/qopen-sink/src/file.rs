@@ -1,6 +1,5 @@
 //! A list in a file, replaced in one step.
 
-use std::any::Any;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
@@ -10,8 +9,8 @@ use tempfile::NamedTempFile;
 
 use crate::format::Encoder;
 use crate::{
-    Committed, Companions, CsvOptions, Format, ListKind, ListWriter, Quarantine, Record, Sink,
-    SinkError, file_name, temporary,
+    Committed, CsvOptions, Format, ListKind, ListWriter, Quarantine, Record, Sink, SinkError,
+    file_name, temporary,
 };
 
 /// A file that holds a list, with mode 0600.
@@ -268,7 +267,7 @@ impl Sink for FileSink {
     }
 
     /// The folder is locked, for those who look for that lock.
-    fn hold(&self) -> Result<Box<dyn Any + Send>, SinkError> {
+    fn hold(&self) -> Result<Box<dyn Send>, SinkError> {
         let target = self.target()?;
         Ok(Box::new(temporary::hold(folder(&target))?))
     }
@@ -344,11 +343,7 @@ impl ListWriter for FileWriter {
         Ok(None)
     }
 
-    fn commit(self: Box<Self>) -> Result<String, SinkError> {
-        Ok(self.commit_with(&|_| Vec::new())?.location)
-    }
-
-    fn commit_with(mut self: Box<Self>, _: &Companions<'_>) -> Result<Committed, SinkError> {
+    fn commit(mut self: Box<Self>) -> Result<Committed, SinkError> {
         self.settle()?;
         let settled_before = self.settled_before();
         let Self { settled, kind, target, superseded, set_aside, .. } = *self;
@@ -371,7 +366,7 @@ impl ListWriter for FileWriter {
         if let Some(nothing) = nothing.filter(|_| kind == ListKind::Complete) {
             nothing.commit()?;
         }
-        Ok(Committed::new(target.display().to_string(), false).set_aside(beside))
+        Ok(Committed::new(target.display().to_string()).set_aside(beside))
     }
 }
 

@@ -6,8 +6,7 @@ mod error;
 mod file;
 mod format;
 mod name;
-#[cfg(feature = "postgres")]
-mod postgres;
+mod note;
 mod quarantine;
 mod record;
 mod sort;
@@ -20,14 +19,12 @@ pub use error::SinkError;
 pub use file::{EncodedFile, FileSink};
 pub use format::Format;
 pub use name::{file_name, may_hold_password, shown_path};
-#[cfg(feature = "postgres")]
-pub use postgres::PostgresSink;
+pub use note::ClaimedNote;
 pub use quarantine::Quarantine;
 pub use record::Record;
 pub use sort::{Pair, Sorter};
 pub use stream::StreamSink;
 
-use std::any::Any;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -86,12 +83,12 @@ pub trait Sink: Send + Sync {
         false
     }
 
-    /// Locks the place against other processes between the check for a later list and the commit. Does
-    /// nothing where a transaction covers both.
+    /// Locks the place against other processes between the check for a later list and the commit, until the
+    /// returned guard is dropped. Does nothing where a transaction covers both.
     ///
     /// # Errors
     /// [`SinkError`], when another process holds it for too long.
-    fn hold(&self) -> Result<Box<dyn Any + Send>, SinkError> {
+    fn hold(&self) -> Result<Box<dyn Send>, SinkError> {
         Ok(Box::new(()))
     }
 
@@ -147,36 +144,30 @@ impl<'a> ListInfo<'a> {
     }
 }
 
-/// What was committed.
+/// A list in its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Committed {
-    /// Where, for messages.
+    /// The list's location, for messages.
     pub location: String,
-    /// Whether the companions were committed with it: all of them, and there were some.
-    pub together: bool,
-    /// Where is what was set aside with it, for messages; `None` where nothing was.
+    /// The location of what was set aside with it, for messages; `None` if nothing was.
     pub set_aside: Option<String>,
 }
 
 impl Committed {
-    /// Something committed there, together with its companions or not.
+    /// A list at that location.
     #[must_use]
-    pub fn new(location: String, together: bool) -> Self {
-        Self { location, together, set_aside: None }
+    pub fn new(location: impl Into<String>) -> Self {
+        Self { location: location.into(), set_aside: None }
     }
 
-    /// With something set aside there.
+    /// The same, with something set aside there.
     #[must_use]
     pub fn set_aside(mut self, location: Option<String>) -> Self {
         self.set_aside = location;
         self
     }
 }
-
-/// Gives, for where a list is being put, what is to be done in the same transaction: values that a
-/// writer knows by their type, or does not.
-pub type Companions<'a> = dyn Fn(&str) -> Vec<Box<dyn Any + Send>> + 'a;
 
 /// Called after each step of a publication, to show progress.
 pub type Moved = Arc<dyn Fn() + Send + Sync>;
@@ -224,6 +215,15 @@ pub trait ListWriter: Send {
         Ok(Some(quarantine))
     }
 
+    /// Has a note of the journal committed with the list: both happen, or neither does. Returns the note if
+    /// the journal is not kept in this writer's storage; then the journal must make it after the commit.
+    ///
+    /// # Errors
+    /// [`SinkError`]; the list can no longer be committed then.
+    fn add_note(&mut self, note: ClaimedNote) -> Result<Option<ClaimedNote>, SinkError> {
+        Ok(Some(note))
+    }
+
     /// Makes the written records durable, so that the commit is short.
     ///
     /// # Errors
@@ -232,22 +232,11 @@ pub trait ListWriter: Send {
         Ok(())
     }
 
-    /// Makes the list durable and puts it in its place. Returns where that is, for messages.
+    /// Makes the list durable and puts it in its place.
     ///
     /// # Errors
-    /// [`SinkError`]. The place holds what it held before, or, where only the last step failed
-    /// (making the replacement durable, removing a partial list), the new list.
-    fn commit(self: Box<Self>) -> Result<String, SinkError>;
-
-    /// As [`commit`](Self::commit), and does what goes with it in the same transaction, where this
-    /// writer has such a thing and they are for the same place.
-    ///
-    /// # Errors
-    /// As [`commit`](Self::commit); [`SinkError::Superseded`], when the place holds a later list;
-    /// [`SinkError::Declined`], when a companion says that the list is not to be published any more.
-    /// Nothing was changed then.
-    fn commit_with(self: Box<Self>, companions: &Companions<'_>) -> Result<Committed, SinkError> {
-        let _ = companions;
-        Ok(Committed::new(self.commit()?, false))
-    }
+    /// [`SinkError`]. [`SinkError::Superseded`], if the place holds a later list; [`SinkError::Declined`], if
+    /// a claim of a [note](Self::add_note) no longer counts. The place holds what it held before, or, where
+    /// only the last step failed (making the replacement durable, removing a partial list), the new list.
+    fn commit(self: Box<Self>) -> Result<Committed, SinkError>;
 }

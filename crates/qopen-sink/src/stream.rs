@@ -11,8 +11,7 @@ use crate::file::Staged;
 use crate::format::Encoder;
 use crate::temporary::unnamed;
 use crate::{
-    Committed, Companions, CsvOptions, Format, ListKind, ListWriter, Quarantine, Record, Sink,
-    SinkError,
+    Committed, CsvOptions, Format, ListKind, ListWriter, Quarantine, Record, Sink, SinkError,
 };
 
 /// A stream that gets a complete list in one piece. The list waits in a temporary file until it is
@@ -118,11 +117,7 @@ impl ListWriter for StreamWriter {
         Ok(None)
     }
 
-    fn commit(self: Box<Self>) -> Result<String, SinkError> {
-        Ok(self.commit_with(&|_| Vec::new())?.location)
-    }
-
-    fn commit_with(self: Box<Self>, _: &Companions<'_>) -> Result<Committed, SinkError> {
+    fn commit(self: Box<Self>) -> Result<Committed, SinkError> {
         let writing = || SinkError::io("writing", Path::new(NAME));
         let spool = self.encoder.finish()?.into_inner();
         let mut spool = spool.map_err(|error| writing()(error.into_error()))?;
@@ -134,6 +129,6 @@ impl ListWriter for StreamWriter {
         }
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         io::copy(&mut spool, &mut *out).and_then(|_| out.flush()).map_err(writing())?;
-        Ok(Committed::new("-".into(), false).set_aside(beside))
+        Ok(Committed::new("-").set_aside(beside))
     }
 }

@@ -20,6 +20,7 @@ mod repair;
 mod scan;
 mod secret;
 mod skim;
+mod storage;
 mod unread;
 mod wire;
 
@@ -39,4 +40,5 @@ pub use refusal::Refusal;
 pub use scan::QuotedTexts;
 pub use secret::Secret;
 pub use skim::{AccountSkim, CallbackSkim, PageSkim, SkimError};
+pub use storage::StorageId;
 pub use unread::{Tolerant, UnreadFields};

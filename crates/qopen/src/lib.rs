@@ -3,6 +3,7 @@
 mod client;
 mod foreign;
 mod forward_queue;
+mod open;
 mod receive;
 mod send;
 mod stats;
@@ -10,6 +11,7 @@ mod stats;
 pub use client::{Client, ClientBuilder};
 pub use foreign::{ForeignEvent, ForeignHandler, ForwardTo};
 pub use forward_queue::{ForwardQueue, ForwardQueueBuilder};
+pub use open::{backend, open};
 pub use send::send_error;
 pub use stats::Stats;
 
@@ -26,5 +28,7 @@ pub use qopen_callback as callback;
 pub use qopen_engine as engine;
 pub use qopen_http as http;
 pub use qopen_journal as journal;
+#[cfg(feature = "postgres")]
+pub use qopen_postgres as postgres;
 pub use qopen_sink as sink;
 pub use qopen_types as types;

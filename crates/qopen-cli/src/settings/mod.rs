@@ -16,12 +16,12 @@ use std::ffi::OsString;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use qopen::callback::listener::{Limits, Listener, Tls, TlsError};
 use qopen::callback::{CallbackKeys, Keyring};
-use qopen::journal::Location;
+use qopen::journal::{Backend, DiskBackend};
 use qopen::types::Secret;
 
 use crate::args::Common;
@@ -222,17 +222,17 @@ impl Settings {
     }
 
     /// Where the journal lives.
-    pub(crate) fn journal(&self) -> Result<Location, Failure> {
+    pub(crate) fn journal(&self) -> Result<Arc<dyn Backend>, Failure> {
         let Some(Value { text, path, origin }) = self.values.get(JOURNAL.name) else {
-            return Ok(Location::folder(self.path(&DATA_DIR)?));
+            return Ok(Arc::new(DiskBackend::new(self.path(&DATA_DIR)?)));
         };
         if let Some(folder) = path {
-            return Ok(Location::folder(folder));
+            return Ok(Arc::new(DiskBackend::new(folder)));
         }
         if let Origin::Flag(flag) = origin {
             refuse_password(flag, text.expose()).map_err(|it| it.of_setting(JOURNAL.name))?;
         }
-        Location::parse(text.expose()).map_err(|error| self.wrong(&JOURNAL, &error))
+        qopen::backend(text.expose()).map_err(|error| self.wrong(&JOURNAL, &error))
     }
 
     pub(crate) fn listen(&self) -> Result<SocketAddr, Failure> {

@@ -3,13 +3,13 @@
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-use qopen_postgres::Database;
 use qopen_postgres::testing::Server;
 use qopen_simulator::{Odd, Schedule};
 use serde_json::Value;
 
 use crate::outages::Way;
 use crate::served::{Served, expected};
+use crate::shared::database;
 use crate::support::{Stage, ids, text};
 
 /// One page comes late.
@@ -37,7 +37,7 @@ async fn e11_a_list_that_a_later_one_overtook_is_said_once_and_done_with() {
     served.until(&mark, |it| it["pages"] == 5).await;
     // Another process, with a journal of its own, has started a pull since and publishes it first. A clock
     // that is behind, or was ahead, does not matter.
-    let client = Database::new(&server.url()).unwrap().connect(None).await.unwrap();
+    let client = database(&server).await;
     let later = "INSERT INTO qopen.pull
              (robot_id, complete, mark_id, revision, accounts, started_at, published_at, list_order)
          VALUES ('r1', true, 'later', 1, 0, 'epoch', 'epoch', nextval('qopen.list_order'))";
@@ -113,7 +113,7 @@ async fn i5_an_incomplete_list_is_kept_apart_in_a_database_and_that_is_said() {
         said.contains("kept apart in") && said.contains("the last complete list is unchanged"),
         "{said}"
     );
-    let client = Database::new(&server.url()).unwrap().connect(None).await.unwrap();
+    let client = database(&server).await;
     let kept = "SELECT (SELECT count(*) FROM qopen.robot_account), (SELECT count(*) FROM qopen.partial_robot_account)";
     let kept = client.query_one(kept, &[]).await.unwrap();
     assert_eq!((kept.get::<_, i64>(0), kept.get::<_, i64>(1)), (60, 50));

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use qopen_postgres::Database;
-use qopen_postgres::client::Client;
 use qopen_postgres::testing::Server;
 use qopen_simulator::{Chance, Dataset, ErrorFault, Schedule};
 use serde_json::{Value, json};
+use tokio_postgres::{Client, NoTls};
 
 use crate::outages::Way;
 use crate::served::{Served, expected};
@@ -36,8 +35,10 @@ fn by(url: &str, mut command: Command) -> Command {
     command
 }
 
-async fn database(server: &Server) -> Client {
-    Database::new(&server.url()).unwrap().connect(None).await.unwrap()
+pub async fn database(server: &Server) -> Client {
+    let (client, connection) = tokio_postgres::connect(&server.url(), NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
 }
 
 /// The ids of a robot's published rows.

@@ -5,7 +5,7 @@ mod published;
 
 use std::sync::Arc;
 
-use qopen_journal::{Companion, Fencing, Journal, JournalError, Note, PullId, PullState};
+use qopen_journal::{Fencing, Journal, JournalError, Note, PullId, PullState};
 use qopen_sink::{Committed, ListInfo, ListKind, Moved, Quarantine, Sink, SinkError};
 use qopen_types::Readings;
 use tokio::runtime::Handle;
@@ -202,23 +202,23 @@ impl Work<'_> {
                 _ => return Err(PublishError::Fenced),
             }
         }
-        let notes = |location: &str| -> Vec<Note> {
-            let note = |it: &PublishedList| {
-                let PublishedList { revision, accounts, pages, quarantined, changes, .. } = *it;
-                let location = sink.place().unwrap_or_else(|| location.to_owned());
-                let set_aside = quarantined;
-                Note::Published { revision, accounts, pages, location, set_aside, changes }
-            };
-            done.iter().map(note).collect()
+        let note_of = |it: &PublishedList, place: &str| {
+            let PublishedList { revision, accounts, pages, quarantined, changes, .. } = *it;
+            let (location, set_aside) = (place.to_owned(), quarantined);
+            Note::Published { revision, accounts, pages, location, set_aside, changes }
         };
-        // Where list and journal are in one database, both change in one transaction or neither does.
-        let companions = |location: &str| {
-            let notes = notes(location);
-            let of = |(list, note): (&PulledList, &Note)| list.tenure.as_ref()?.companion(note);
-            lists.iter().zip(&notes).filter(|_| note).filter_map(of).collect::<Vec<Companion>>()
-        };
-        let Committed { location, together, set_aside, .. } = match writer.commit_with(&companions)
-        {
+        // Where list and journal are in one storage, both change in one transaction or neither does.
+        let mut noted = vec![!note; lists.len()];
+        if let Some(place) = sink.place() {
+            for ((list, it), noted) in lists.iter().zip(&done).zip(&mut noted).filter(|_| note) {
+                let claimed =
+                    list.tenure.as_ref().and_then(|held| held.claimed_note(&note_of(it, &place)));
+                if let Some(claimed) = claimed {
+                    *noted = writer.add_note(claimed).map_err(PublishError::Sink)?.is_none();
+                }
+            }
+        }
+        let Committed { location, set_aside, .. } = match writer.commit() {
             Ok(committed) => committed,
             Err(SinkError::Declined) => return Err(PublishError::Fenced),
             Err(SinkError::Superseded) => {
@@ -230,9 +230,11 @@ impl Work<'_> {
             }
             Err(error) => return Err(PublishError::Sink(error)),
         };
-        for (list, it) in lists.iter().zip(notes(&location)).filter(|_| note && !together) {
+        let place = sink.place().unwrap_or_else(|| location.clone());
+        for ((list, it), _) in lists.iter().zip(&done).zip(noted).filter(|(_, noted)| !noted) {
             let (journal, tenure) = (&*list.journal, list.tenure.as_ref());
-            match runtime.block_on(tenure::note(journal, tenure, &list.id, it)) {
+            let note = note_of(it, &place);
+            match runtime.block_on(tenure::note(journal, tenure, &list.id, note)) {
                 Ok(Fencing::Fenced) => return Err(PublishError::Fenced),
                 Ok(_) => {}
                 // The list is in its place: that this could not be noted does not undo it.

@@ -5,5 +5,4 @@
 mod files;
 mod formats;
 mod names;
-mod postgres;
 mod sorting;

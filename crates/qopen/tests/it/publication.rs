@@ -4,7 +4,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use qopen::journal::{Journal as _, MemoryJournal, Note, PullState, Workload};
-use qopen::sink::{FileSink, Format, ListKind, ListWriter, Sink, SinkError};
+use qopen::sink::{Committed, FileSink, Format, ListKind, ListWriter, Sink, SinkError};
 use qopen::{PublishError, PullRequest, Worker, WorkerOptions, publish};
 use qopen_simulator::Schedule;
 
@@ -41,7 +41,7 @@ impl ListWriter for HangingWriter {
         self.writer.write(record)
     }
 
-    fn commit(self: Box<Self>) -> Result<String, SinkError> {
+    fn commit(self: Box<Self>) -> Result<Committed, SinkError> {
         self.writer.commit()
     }
 }

@@ -1,4 +1,4 @@
-//! Figures, old things, and whether everything can still be read.
+//! Maintenance: statistics, expiry and integrity checks.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -6,16 +6,16 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
 
-use qopen_postgres::DatabaseError;
+use crate::error::DatabaseError;
 
 use super::value::{away, bounded, encode, failed, pull_of};
 use super::{PostgresJournal, read};
-use crate::age::Ages;
-use crate::{
+use qopen_journal::storage::Ages;
+use qopen_journal::{
     Expired, Holdings, Journal as _, JournalError, JournalStats, Noted, PullId, Report, Upkeep,
 };
 
-/// Pulls that are forgotten in one transaction.
+/// The most pulls that one transaction forgets.
 const SOME: i64 = 64;
 
 /// How long such a transaction may take.
@@ -34,8 +34,8 @@ const IS_OLD: &str = "
         WHERE item.robot_id = pull.robot_id AND item.mark_id = pull.mark_id AND number > $3
     )";
 
-/// A page that was committed while its pull was forgotten makes a pull of its own. In the same order as
-/// appends do.
+/// Makes a pull again for each page that was committed while its pull was forgotten. Inserts in the order
+/// of appends, so that the two do not deadlock.
 const ADOPT: &str = "
     INSERT INTO qopen_journal.pull (robot_id, mark_id, pages)
     SELECT DISTINCT robot_id COLLATE \"C\", mark_id COLLATE \"C\", true FROM qopen_journal.page
@@ -54,7 +54,7 @@ struct Old {
 }
 
 impl PostgresJournal {
-    /// Counts the time since this was asked last, by any process, and says what is that old.
+    /// Counts the time since the last call by any process, and returns which records are that old.
     async fn older_than(&self, keep: Duration) -> Result<Old, JournalError> {
         let mut client = self.client().await?;
         let transaction = client.transaction().await.map_err(failed)?;
@@ -124,7 +124,7 @@ impl PostgresJournal {
         let held = held.map_err(failed)?;
         let names: (Vec<&str>, Vec<&str>) =
             held.iter().map(|row| (row.get::<_, &str>(0), row.get::<_, &str>(1))).unzip();
-        // A new snapshot: what was committed before these were held is seen.
+        // A new statement has a new snapshot, which includes what was committed before the rows were locked.
         let forget = format!(
             "WITH gone AS (
                  DELETE FROM qopen_journal.pull
@@ -154,7 +154,9 @@ impl PostgresJournal {
 impl Upkeep for PostgresJournal {
     fn stats(&self) -> JournalStats {
         let queued = self.appends.max_capacity() - self.appends.capacity();
-        JournalStats { queued, ..*self.shared.stats() }
+        let mut stats = *self.shared.stats();
+        stats.queued = queued;
+        stats
     }
 
     async fn holdings(&self) -> Result<Holdings, JournalError> {
@@ -167,7 +169,10 @@ impl Upkeep for PostgresJournal {
             bounded(async { self.client().await?.query_one(read, &[]).await.map_err(failed) });
         let row = row.await?;
         let count = |at| u64::try_from(row.get::<_, i64>(at)).unwrap_or(0);
-        Ok(Holdings { pulls: count(0), oldest_open: row.get(1), quarantined: count(2) })
+        let mut holdings = Holdings::default();
+        (holdings.pulls, holdings.quarantined) = (count(0), count(2));
+        holdings.oldest_open = row.get(1);
+        Ok(holdings)
     }
 
     async fn expire(
@@ -194,7 +199,7 @@ impl Upkeep for PostgresJournal {
                 Ok(Ok(some)) if some.is_empty() => break None,
                 Ok(Ok(some)) => gone.pulls.extend(some),
                 Ok(Err(error)) => break Some(error),
-                // They are large: fewer at a time.
+                // The pulls are large: fewer in each transaction.
                 Err(_) if most > 1 => most /= 4,
                 Err(_) => break Some(away(DatabaseError::TimedOut)),
             }
@@ -207,7 +212,7 @@ impl Upkeep for PostgresJournal {
         failed_at_last.map_or(Ok(gone), Err)
     }
 
-    /// The server does so by itself (autovacuum).
+    /// Does nothing: the server's autovacuum compacts.
     async fn compact(&self, _: u8) -> Result<u64, JournalError> {
         Ok(0)
     }

@@ -1,12 +1,13 @@
-//! Values as the tables hold them, and failures of the database.
+//! Values of the tables, and the database's errors as the journal's.
 
 use std::time::Duration;
 
-use qopen_postgres::DatabaseError;
-use qopen_postgres::client::{Error, Row};
+use crate::error::DatabaseError;
 use qopen_types::Digest;
+use tokio_postgres::{Error, Row};
 
-use crate::{JournalError, Note, Payload, PullId};
+use qopen_journal::storage;
+use qopen_journal::{JournalError, Note, Payload, PullId};
 
 pub(crate) fn away(error: DatabaseError) -> JournalError {
     match error.is_retryable() {
@@ -15,10 +16,10 @@ pub(crate) fn away(error: DatabaseError) -> JournalError {
     }
 }
 
-/// How long any statement may take until the database counts as away.
+/// How long a statement may take until the database counts as away.
 const STATEMENT: Duration = Duration::from_secs(12);
 
-/// Bounds what is asked of the database: a server that is frozen answers nothing, and closes nothing.
+/// Bounds the time of a statement: a frozen server neither answers nor closes the connection.
 pub(super) async fn bounded<T>(
     work: impl Future<Output = Result<T, JournalError>>,
 ) -> Result<T, JournalError> {
@@ -27,16 +28,16 @@ pub(super) async fn bounded<T>(
 }
 
 pub(super) fn failed(error: Error) -> JournalError {
-    away(error.into())
+    away(DatabaseError::of(error))
 }
 
 pub(super) fn damaged(what: &str) -> JournalError {
     JournalError::Damaged(what.to_owned().into())
 }
 
-/// A payload as it is stored, with its length where it is packed.
+/// Packs a payload. Returns its length if it is packed, and the bytes to store.
 pub(super) async fn pack(payload: Payload) -> Result<(Option<i32>, Vec<u8>), JournalError> {
-    if payload.len() < crate::pack::LARGE {
+    if payload.len() < storage::LARGE {
         return Ok(pack_here(&payload));
     }
     let packed = tokio::task::spawn_blocking(move || pack_here(&payload)).await;
@@ -45,23 +46,23 @@ pub(super) async fn pack(payload: Payload) -> Result<(Option<i32>, Vec<u8>), Jou
 
 fn pack_here(payload: &Payload) -> (Option<i32>, Vec<u8>) {
     let bytes = payload.as_bytes();
-    match crate::pack::pack(bytes).zip(i32::try_from(bytes.len()).ok()) {
+    match storage::pack(bytes).zip(i32::try_from(bytes.len()).ok()) {
         Some((packed, unpacked)) => (Some(unpacked), packed),
         None => (None, bytes.to_vec()),
     }
 }
 
-/// The payload of a row that has it in these two columns.
+/// Restores a payload from its two columns.
 pub(super) fn unpack(unpacked: Option<i32>, stored: &[u8]) -> Result<Payload, JournalError> {
     let length = match unpacked {
         Some(length) => usize::try_from(length).map_err(|_| damaged("a length is negative"))?,
         None => stored.len(),
     };
-    let bytes = crate::pack::unpack(stored, unpacked.is_some(), length);
+    let bytes = storage::unpack(stored, unpacked.is_some(), length);
     bytes.map(Payload::new).ok_or_else(|| damaged("a payload is not what was stored"))
 }
 
-/// A pull's names; none where nobody knows whose something is.
+/// The names of a pull; none for an item of an unknown pull.
 pub(super) fn names_of(pull: Option<&PullId>) -> (Option<&str>, Option<&str>) {
     pull.map(|it| (it.robot_id.as_str(), it.mark_id.as_str())).unzip()
 }
@@ -75,7 +76,7 @@ pub(super) fn digest_of(bytes: &[u8]) -> Result<Digest, JournalError> {
     Ok(Digest::from_u128(u128::from_be_bytes(bytes)))
 }
 
-/// The pull of a row that has its names in these two columns.
+/// The pull that two columns of a row name.
 pub(super) fn pull_of(row: &Row, robot: usize, mark: usize) -> Result<PullId, JournalError> {
     let name = |at| row.get::<_, &str>(at);
     let damaged = |_| damaged("a name is none");

@@ -1,33 +1,25 @@
-//! Claims, which the database keeps.
+//! Claims, as rows of the database.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use qopen_postgres::Guest;
-use qopen_postgres::client::types::ToSql;
+use qopen_types::StorageId;
+use tokio_postgres::types::ToSql;
 
 use super::PostgresJournal;
+use super::transaction::note_under_claim;
 use super::value::{bounded, encode, failed, pull_of};
-use crate::{Claim, Companion, Fencing, JournalError, Note, PullId, Renewed, WorkerId, Workload};
+use qopen_journal::{Claim, Fencing, JournalError, Note, PullId, Renewed, WorkerId, Workload};
 
-/// What there is of a pull, in the snapshot in which it is finished.
+/// Counts a pull's pages in the snapshot in which the pull is finished.
 const COUNT: &str = "counted = pg_current_snapshot(), (page_count, page_bytes, page_last) = (
          SELECT count(*), coalesce(sum(octet_length(payload)), 0), max(at) FROM qopen_journal.page
          WHERE page.robot_id = $1 AND page.mark_id = $2
      )";
 
-/// A note, if the claim counts. The pull's row is locked until the note is committed.
-const NOTE: &str = "
-    WITH held AS MATERIALIZED (
-        SELECT robot_id, mark_id FROM qopen_journal.pull
-        WHERE robot_id = $1 AND mark_id = $2 AND epoch = $3 AND worker IS NOT NULL FOR UPDATE
-    )
-    INSERT INTO qopen_journal.note (robot_id, mark_id, at, note)
-    SELECT robot_id, mark_id, clock_timestamp(), $4::text::json FROM held RETURNING true";
-
 fn micros(lease: Duration) -> f64 {
-    // A lease is seconds.
+    // A lease is a few seconds: the conversion is exact enough.
     lease.as_secs_f64() * 1e6
 }
 
@@ -85,8 +77,7 @@ impl Workload for PostgresJournal {
             let (robot, mark) = (claim.pull.robot_id.as_str(), claim.pull.mark_id.as_str());
             let note = encode(&note)?;
             let client = self.client().await?;
-            let noted = client.query_opt(NOTE, &[&robot, &mark, &claim.epoch, &note]).await;
-            Ok(if noted.map_err(failed)?.is_some() { Fencing::Held } else { Fencing::Fenced })
+            note_under_claim(&client, robot, mark, claim.epoch, &note).await.map_err(failed)
         })
         .await
     }
@@ -136,18 +127,7 @@ impl Workload for PostgresJournal {
         self.shared.hints.wait(most).await;
     }
 
-    fn companion(&self, claim: &Claim, note: &Note) -> Option<Companion> {
-        let Claim { pull, epoch } = claim;
-        Some(Box::new(Guest {
-            database: self.identity.clone(),
-            identify: "SELECT id::text FROM qopen_journal.identity",
-            statement: NOTE,
-            parameters: vec![
-                Box::new(pull.robot_id.to_string()),
-                Box::new(pull.mark_id.to_string()),
-                Box::new(*epoch),
-                Box::new(encode(note).ok()?),
-            ],
-        }))
+    fn storage(&self) -> Option<StorageId> {
+        Some(self.storage.clone())
     }
 }

@@ -3,35 +3,37 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::database::Database;
 use futures_core::stream::BoxStream;
 use futures_util::future::{try_join, try_join3};
 use futures_util::{StreamExt as _, stream};
-use qopen_postgres::Database;
-use qopen_postgres::client::types::ToSql;
-use qopen_postgres::client::{Client, Error, IsolationLevel, Row};
 use qopen_types::{Digest, MarkId, RobotId};
 use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Error, IsolationLevel, Row};
 
 use super::value::{away, bytes_of, damaged, digest_of, failed, names_of, pull_of, unpack};
-use crate::{Cursor, JournalError, Note, Noted, PageRecord, PullId, PullState, Quarantined};
+use qopen_journal::{
+    Cursor, JournalError, Note, Noted, PageRecord, PullId, PullState, Quarantined,
+};
 
-/// Pages that are fetched at a time.
+/// Pages of one fetch.
 const FETCH: i32 = 16;
 
-/// Streams of pages at once.
+/// The most streams of pages at the same time.
 pub(super) const STREAMS: usize = 8;
 
 type Pages = BoxStream<'static, Result<PageRecord, JournalError>>;
 type Chunk = Result<Vec<Row>, JournalError>;
 
-/// The pages that a pull has now, fetched as they are wanted: from one snapshot, which a connection of
-/// its own holds for as long as the stream is read.
+/// The pages that a pull has now. A connection of its own holds one snapshot for as long as the stream is
+/// read, and fetches pages as the reader takes them.
 pub(super) async fn pages(
     database: &Database,
     streams: &Arc<Semaphore>,
     pull: &PullId,
 ) -> Result<Pages, JournalError> {
-    // Nobody closes it.
+    // The semaphore is never closed.
     let place = Arc::clone(streams).acquire_owned().await.ok();
     let mut client = database.connect(None).await.map_err(away)?;
     let (sender, receiver) = mpsc::channel(1);
@@ -40,12 +42,12 @@ pub(super) async fn pages(
     tokio::spawn(async move {
         let _place = place;
         if let Err(error) = fetch(&mut client, &pull, begun, &sender).await {
-            // Whoever read may have gone.
+            // The reader may have dropped the stream.
             let _ = sender.send(Err(error)).await;
         }
     });
-    // What is kept from here on is not in the snapshot, nor is what is forgotten missing. Where the
-    // sender is dropped, the error is in the channel.
+    // From here on the snapshot is fixed: it has no later page, and lacks no forgotten one. If the sender is
+    // dropped, the error is in the channel.
     let _ = beginning.await;
     let chunks =
         stream::unfold(
@@ -75,7 +77,7 @@ async fn fetch(
          WHERE robot_id = $1 AND mark_id = $2 ORDER BY number";
     let portal = snapshot.bind(read, &[&robot, &mark]).await.map_err(failed)?;
     let mut rows = snapshot.query_portal(&portal, FETCH).await.map_err(failed)?;
-    // Whoever asked may have gone.
+    // The caller may have dropped the future.
     let _ = begun.send(());
     while !rows.is_empty() {
         if sender.send(Ok(rows)).await.is_err() {
@@ -86,7 +88,7 @@ async fn fetch(
     Ok(())
 }
 
-/// Those of these digests, a few at a time, from the pool.
+/// The pages of these digests, a few at a time, on connections from the pool.
 pub(super) fn pages_of(database: Database, pull: PullId, digests: &[Digest]) -> Pages {
     let chunks = digests.chunks(16);
     let left: Vec<Vec<Vec<u8>>> =
@@ -151,7 +153,7 @@ pub(super) async fn states(
          WHERE (counted IS NULL OR pages) AND {whose} GROUP BY 1, 2"
     );
     let parameters: [&(dyn ToSql + Sync); 2] = [&robot, &mark];
-    // Sent together.
+    // Pipelined.
     let (pages, facts) =
         try_join(client.query(&pages, &parameters), Facts::read(client, whose, &parameters))
             .await
@@ -195,7 +197,7 @@ struct Facts {
 }
 
 impl Facts {
-    /// Those of the pulls that `whose`, a condition on their names, selects: sent together.
+    /// Reads the facts of the pulls that the condition `whose` selects. Pipelines its statements.
     async fn read(
         client: &Client,
         whose: &str,
@@ -222,7 +224,7 @@ impl Facts {
 
     fn add_to(&self, states: &mut BTreeMap<PullId, PullState>) -> Result<(), JournalError> {
         for row in &self.notes {
-            // One that a later version made is none to this one.
+            // Notes of a later version are skipped.
             if let Ok(note) = serde_json::from_str::<Note>(row.get(3)) {
                 state_of(states, row)?.notes.push(Noted { at: row.get(2), note });
             }
@@ -233,7 +235,7 @@ impl Facts {
             state.last_page = state.last_page.max(row.get(3));
         }
         for row in &self.places {
-            // Where there is nothing but the row, there is no pull.
+            // A row without a page, note or item is no pull.
             if let Some(state) = states.get_mut(&pull_of(row, 0, 1)?) {
                 state.order = count(row, 2);
             }
@@ -242,7 +244,7 @@ impl Facts {
     }
 }
 
-/// What was committed since the cursor, which is a snapshot.
+/// The digests of pages committed since the cursor, which is a snapshot.
 pub(super) async fn digests_since(
     client: &Client,
     pull: &PullId,
@@ -259,7 +261,7 @@ pub(super) async fn digests_since(
              WHERE xid = ANY (ARRAY (SELECT pg_snapshot_xip($3::text::pg_snapshot)))
          )
          SELECT digest FROM news WHERE robot_id = $1 AND mark_id = $2";
-    // Taken before: what is committed in between is read twice, and nothing is passed over.
+    // Taken before the pages are read: a page committed in between is read twice, and none is missed.
     let now: String = client.query_one(now, &[]).await.map_err(failed)?.get(0);
     let rows = match cursor {
         Some(cursor) => client.query(news, &[&robot, &mark, &cursor.as_str()]).await,

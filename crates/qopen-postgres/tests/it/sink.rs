@@ -1,10 +1,15 @@
 //! Lists in a database: switched whole, or not at all.
 
-use qopen_postgres::client::Client;
+use std::time::Duration;
+
+use qopen_journal::{Backend as _, Claim, Note, PullId, Store, WorkerId};
 use qopen_postgres::testing::Server;
-use qopen_postgres::{Database, Guest};
-use qopen_sink::{ListInfo, ListKind, PostgresSink, Quarantine, Record, Sink, SinkError};
+use qopen_postgres::{PostgresBackend, PostgresSink};
+use qopen_sink::{ClaimedNote, ListInfo, ListKind, Quarantine, Record, Sink, SinkError};
 use qopen_types::{Account, MarkId, RobotId, TagInfo};
+use tokio_postgres::Client;
+
+use crate::support::{connect, open, pull};
 
 fn robot(name: &str) -> RobotId {
     name.parse().unwrap()
@@ -20,12 +25,12 @@ fn account(id: &str, name: &str) -> Account {
     account
 }
 
-/// Writes lists and gives what came of it. On a thread that may block.
+/// Writes lists, and returns whether the note was committed with them. On a thread that may block.
 async fn publish(
     sink: &PostgresSink,
     kind: ListKind,
     lists: Vec<(&str, u32, Vec<Account>)>,
-    guest: Option<(String, &'static str)>,
+    note: Option<ClaimedNote>,
 ) -> Result<bool, SinkError> {
     let (sink, mark) = (sink.clone(), "mark".parse::<MarkId>().unwrap());
     let lists: Vec<_> = lists.into_iter().map(|it| (robot(it.0), it.1, it.2)).collect();
@@ -37,15 +42,11 @@ async fn publish(
                 writer.write(&Record::new(robot, account))?;
             }
         }
-        let companions = |location: &str| -> Vec<Box<dyn std::any::Any + Send>> {
-            assert!(location.starts_with("postgres://127.0.0.1:"));
-            let Some((database, statement)) = guest.clone() else { return Vec::new() };
-            let identify = "SELECT id::text FROM qopen_journal.identity";
-            let parameters: Vec<Box<dyn qopen_postgres::client::types::ToSql + Sync + Send>> =
-                vec![Box::new("told".to_owned())];
-            vec![Box::new(Guest { database, identify, statement, parameters })]
+        let is_noted = match note {
+            Some(note) => writer.add_note(note)?.is_none(),
+            None => false,
         };
-        Ok(writer.commit_with(&companions)?.together)
+        writer.commit().map(|_| is_noted)
     };
     tokio::task::spawn_blocking(move || std::thread::spawn(write).join().unwrap()).await.unwrap()
 }
@@ -63,7 +64,7 @@ async fn readers_see_the_old_list_or_the_new_one() {
     // On a runtime's thread too, and twice.
     sink.check().unwrap();
     assert_eq!(sink.migrate().unwrap(), 0);
-    let client = Database::new(&server.url()).unwrap().connect(None).await.unwrap();
+    let client = connect(&server.url()).await;
 
     let odd = "tab\t, line\n\r, \\ and \\N, \"quotes\", nothing \u{0}, 企业微信";
     let first = vec![account("1", "Ann"), account("2", odd), account("3", "Cid")];
@@ -111,7 +112,7 @@ async fn readers_see_the_old_list_or_the_new_one() {
         ("mark", 2, 3)
     );
 
-    // A partial list stands beside it, and goes with the next complete one; so does an empty one.
+    // A partial list is beside it, and goes with the next complete one; so does an empty one.
     let partial = vec![account("9", "Zoe")];
     publish(&sink, ListKind::Partial, vec![("r1", 0, partial)], None).await.unwrap();
     assert_eq!(names(&client, "robot_account").await, now);
@@ -127,35 +128,71 @@ async fn readers_see_the_old_list_or_the_new_one() {
     assert_eq!(names(&client, "robot_account").await, ["of another robot"]);
 }
 
+/// Neither knows the other: the list's writer is given a note, and the journal has it after the commit.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_goes_with_a_list_is_done_with_it_or_neither_is() {
+async fn i5_a_note_of_the_journal_is_committed_with_the_list_or_neither_is() {
     let Some(server) = Server::start() else { return };
-    let sink = PostgresSink::new(&server.url()).unwrap();
+    let (here, elsewhere) =
+        (server.create("here").await.unwrap(), server.create("elsewhere").await.unwrap());
+    let sink = PostgresSink::new(&here).unwrap();
     sink.check().unwrap();
-    let client = Database::new(&server.url()).unwrap().connect(None).await.unwrap();
-    let list = |name: &str| vec![("r1", 1, vec![account("1", name)])];
-    let publish = async |name: &str, database: &str, statement| {
-        let guest = Some((database.to_owned(), statement));
-        publish(&sink, ListKind::Complete, list(name), guest).await
+    let client = connect(&here).await;
+    let put = async |name: &str, note: ClaimedNote| {
+        let list = vec![("robot", 1, vec![account("1", name)])];
+        publish(&sink, ListKind::Complete, list, Some(note)).await
     };
-    const TELL: &str = "INSERT INTO said VALUES ($1) RETURNING true";
-    const REFUSE: &str = "SELECT true WHERE $1 = 'nobody'";
-    const FAIL: &str = "SELECT 1 / length($1::text || '') - 1 / 0 > 0";
-    let said = async || client.query("SELECT FROM said", &[]).await.unwrap().len();
-    client.batch_execute("CREATE TABLE said (what text)").await.unwrap();
-    // There is no journal here, then another's, then the right one.
-    assert!(!publish("a", "this", TELL).await.unwrap());
-    let journal = "CREATE SCHEMA qopen_journal; CREATE TABLE qopen_journal.identity (id text);
-         INSERT INTO qopen_journal.identity VALUES ('this')";
-    client.batch_execute(journal).await.unwrap();
-    assert!(!publish("b", "another", TELL).await.unwrap());
-    assert_eq!((said().await, names(&client, "robot_account").await), (0, vec!["b".to_owned()]));
-    assert!(publish("c", "this", TELL).await.unwrap());
-    assert_eq!((said().await, names(&client, "robot_account").await), (1, vec!["c".to_owned()]));
-    // Declined, or wrong: the list stays as it is.
-    assert!(matches!(publish("d", "this", REFUSE).await, Err(SinkError::Declined)));
-    assert!(matches!(publish("d", "this", FAIL).await, Err(SinkError::Database(_))));
-    assert_eq!((said().await, names(&client, "robot_account").await), (1, vec!["c".to_owned()]));
+    let list = async || names(&client, "robot_account").await.concat();
+    let claimed = async |url: &str| {
+        PostgresBackend::new(url).unwrap().migrate().await.unwrap();
+        let journal = open(url).await;
+        journal.note(&pull("mark"), Note::CancelRequested).await.unwrap();
+        let claims = journal.claim(&WorkerId::new("a"), Duration::from_secs(600), 9).await.unwrap();
+        (journal, claims.into_iter().next().unwrap())
+    };
+    let text = |note: &Note| serde_json::to_string(note).unwrap();
+    let note = |journal: &dyn Store, claim: &Claim, note: String| {
+        let PullId { robot_id, mark_id } = &claim.pull;
+        ClaimedNote::new(journal.storage().unwrap(), robot_id, mark_id, claim.epoch, note)
+    };
+    let notes =
+        async |journal: &dyn Store| journal.pull(&pull("mark")).await.unwrap().unwrap().notes.len();
+
+    // There is no journal here, then another's.
+    let (other, its) = claimed(&elsewhere).await;
+    let others = note(&*other, &its, text(&Note::Resumed));
+    assert!(!put("a", others.clone()).await.unwrap());
+    let (journal, claim) = claimed(&here).await;
+    assert!(!put("b", others).await.unwrap());
+    assert_eq!((list().await, notes(&*other).await, notes(&*journal).await), ("b".into(), 1, 1));
+    // Then it is the right one.
+    let good = note(&*journal, &claim, text(&Note::Resumed));
+    assert!(put("c", good.clone()).await.unwrap());
+    let state = journal.pull(&pull("mark")).await.unwrap().unwrap();
+    assert_eq!((list().await, &state.notes[1].note), ("c".into(), &Note::Resumed));
+    // A user who may not read the journal's tables still publishes.
+    let rights = "CREATE ROLE clerk LOGIN; GRANT USAGE ON SCHEMA qopen, qopen_journal TO clerk;
+         GRANT ALL ON ALL TABLES IN SCHEMA qopen TO clerk;
+         GRANT ALL ON ALL SEQUENCES IN SCHEMA qopen TO clerk";
+    client.batch_execute(rights).await.unwrap();
+    let clerk = PostgresSink::new(&here.replace("qopen@", "clerk@")).unwrap();
+    let lists = vec![("robot", 1, vec![account("1", "d")])];
+    let noted = publish(&clerk, ListKind::Complete, lists, Some(good.clone())).await;
+    assert!(!noted.unwrap());
+    assert_eq!((list().await, notes(&*journal).await), ("d".into(), 2));
+    // A commit that fails takes the note with it.
+    let refuse = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql
+             AS 'BEGIN RAISE EXCEPTION ''no''; END';
+         CREATE CONSTRAINT TRIGGER refuse AFTER UPDATE ON qopen.pull DEFERRABLE INITIALLY DEFERRED
+             FOR EACH ROW EXECUTE FUNCTION refuse()";
+    client.batch_execute(refuse).await.unwrap();
+    assert!(matches!(put("e", good.clone()).await, Err(SinkError::Database(_))));
+    client.batch_execute("DROP TRIGGER refuse ON qopen.pull").await.unwrap();
+    // So does a note that fails take the list, and one whose claim no longer counts.
+    let broken = note(&*journal, &claim, "no JSON".to_owned());
+    assert!(matches!(put("f", broken).await, Err(SinkError::Database(_))));
+    journal.finish(&claim).await.unwrap();
+    assert!(matches!(put("g", good).await, Err(SinkError::Declined)));
+    assert_eq!((list().await, notes(&*journal).await), ("d".into(), 2));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -177,7 +214,7 @@ async fn i5_a_list_never_takes_the_place_of_a_later_one() {
             .await
             .unwrap()
     };
-    // Whoever starts a pull takes a number, and the database alone gives them.
+    // The start of a pull takes a number, and only the database gives them.
     let numbers: Vec<_> = (0..3).map(|_| sink.next_order().unwrap()).collect();
     assert!(numbers.is_sorted() && numbers.iter().all(Option::is_some), "{numbers:?}");
     publish("second", numbers[1], 1).await.unwrap();
@@ -186,11 +223,11 @@ async fn i5_a_list_never_takes_the_place_of_a_later_one() {
     publish("second", numbers[1], 10).await.unwrap();
     let superseded = publish("second", numbers[1], 9).await;
     assert!(matches!(superseded, Err(SinkError::Superseded)), "{superseded:?}");
-    let client = Database::new(&server.url()).unwrap().connect(None).await.unwrap();
+    let client = connect(&server.url()).await;
     assert_eq!(names(&client, "robot_account").await, ["second"]);
     publish("third", numbers[2], 1).await.unwrap();
     assert_eq!(names(&client, "robot_account").await, ["third"]);
-    // One without a number is later than what stands there, and earlier than what is started then.
+    // One without a number is later than the list there, and earlier than what is started then.
     publish("unnumbered", None, 1).await.unwrap();
     publish("unnumbered", None, 2).await.unwrap();
     publish("fourth", sink.next_order().unwrap(), 1).await.unwrap();
@@ -207,7 +244,7 @@ async fn i5_list_and_quarantine_are_one_commit() {
     let Some(server) = Server::start() else { return };
     let sink = PostgresSink::new(&server.url()).unwrap();
     sink.check().unwrap();
-    let client = Database::new(&server.url()).unwrap().connect(None).await.unwrap();
+    let client = connect(&server.url()).await;
     let publish = async |name: &str, lines: usize| {
         let (sink, name) = (sink.clone(), name.to_owned());
         let write = move || {
@@ -222,7 +259,7 @@ async fn i5_list_and_quarantine_are_one_commit() {
             writer.begin_list(&ListInfo::new(&robot, &mark, 1))?;
             writer.write(&Record::new(&robot, &account("1", &name)))?;
             assert!(writer.set_aside(quarantine)?.is_none());
-            writer.commit_with(&|_| Vec::new())
+            writer.commit()
         };
         tokio::task::spawn_blocking(move || std::thread::spawn(write).join().unwrap())
             .await
@@ -269,7 +306,7 @@ async fn a_tag_of_any_length_fails_no_list() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_cannot_hold_lists_is_refused_at_once() {
     let Some(server) = Server::start() else { return };
-    let client = Database::new(&server.url()).unwrap().connect(None).await.unwrap();
+    let client = connect(&server.url()).await;
     let make =
         "CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0";
     client.batch_execute(make).await.unwrap();
@@ -296,11 +333,11 @@ async fn a_database_that_cannot_hold_lists_is_refused_at_once() {
     let read_only = "ALTER DATABASE standby SET default_transaction_read_only = on;
          REVOKE TEMPORARY ON DATABASE narrow FROM public";
     client.batch_execute(read_only).await.unwrap();
-    let narrow = Database::new(&url("narrow", None)).unwrap().connect(None).await.unwrap();
+    let narrow = connect(&url("narrow", None)).await;
     let grant =
         "GRANT USAGE ON SCHEMA qopen TO clerk; GRANT ALL ON ALL TABLES IN SCHEMA qopen TO clerk";
     narrow.batch_execute(grant).await.unwrap();
-    let foreign = Database::new(&url("foreign_tables", None)).unwrap().connect(None).await.unwrap();
+    let foreign = connect(&url("foreign_tables", None)).await;
     foreign
         .batch_execute("GRANT USAGE ON SCHEMA qopen TO clerk; GRANT SELECT ON ALL TABLES IN SCHEMA qopen TO clerk")
         .await
@@ -331,7 +368,7 @@ async fn a_long_list_is_put_in_its_place_in_steps() {
     let Some(server) = Server::start() else { return };
     let sink = PostgresSink::new(&server.url()).unwrap();
     sink.check().unwrap();
-    let client = Database::new(&server.url()).unwrap().connect(None).await.unwrap();
+    let client = connect(&server.url()).await;
     let list = |to: usize, name: &str| {
         let one = |n| {
             let mut account = account(&format!("{n:08}"), name);

@@ -1,17 +1,18 @@
-//! The connection of the claims, and the spotter, which finds what was kept.
+//! The connection for claims, and the spotter, which finds new pages.
 
-use qopen_postgres::Database;
-use qopen_postgres::client::types::ToSql;
-use qopen_postgres::client::{Client, Row, Statement};
+use crate::database::Database;
 use tokio::sync::Mutex;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Row, Statement};
 
 use super::value::{away, bounded, failed};
-use crate::JournalError;
+use qopen_journal::JournalError;
 
-/// Marks the pulls that have pages which were committed since the last look. Whose transaction was not
-/// visible then is told by its number, not by any order of commits: it had none yet, or was one of those
-/// that were under way. However long another's is open, nothing is looked at twice for it. One process
-/// looks at a time; what it leaves out because another looks, the other finds.
+/// Marks the pulls with pages that were committed since the last look.
+///
+/// A transaction number tells whether a page was visible then, because numbers are not in the order of
+/// commits: the number was not assigned yet, or was in progress. A transaction that stays open causes no
+/// page to be looked at twice. One process looks at a time, and the others skip.
 const SPOT: &str = "
     WITH last AS MATERIALIZED (
         SELECT looked FROM qopen_journal.spotter FOR UPDATE SKIP LOCKED
@@ -31,7 +32,7 @@ const SPOT: &str = "
         WHERE pull.robot_id = due.robot_id AND pull.mark_id = due.mark_id
     )
     UPDATE qopen_journal.spotter SET looked = pg_current_snapshot() FROM last
-    -- Whoever is locked is told the next time, and nothing is forgotten until then.
+    -- If a pull is locked, the snapshot stays, and the next look marks that pull.
     WHERE (SELECT count(*) FROM due) = (SELECT count(*) FROM known) AND EXISTS (SELECT FROM fresh)";
 
 const CLAIM: &str = "
@@ -47,8 +48,8 @@ const CLAIM: &str = "
     FROM free WHERE pull.robot_id = free.robot_id AND pull.mark_id = free.mark_id
     RETURNING pull.robot_id, pull.mark_id, pull.epoch";
 
-/// Rows are written only where there is news, or a third of the lease is over. What becomes news between
-/// the reading and the writing stays so.
+/// Writes a row only if it has news, or if a third of the lease is over. News between the reading and the
+/// writing stays for the next renewal.
 const RENEW: &str = "
     WITH mine AS MATERIALIZED (
         SELECT pull.robot_id, pull.mark_id, pull.epoch, pull.pages, pull.notes, pull.held_until
@@ -72,8 +73,7 @@ const RENEW: &str = "
     )
     SELECT epoch, pages, notes FROM mine";
 
-/// The connection by which claims are made and renewed: nothing else waits for it, so that no list,
-/// however slow, costs a lease.
+/// The connection for claims and renewals. Nothing else uses it, so a slow list costs no lease.
 #[derive(Default)]
 pub(super) struct Renewals(Mutex<Option<Ready>>);
 
@@ -110,7 +110,7 @@ impl Renewals {
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, JournalError> {
         let mut place = self.0.lock().await;
-        // What a connection was at is not known when it has failed: the next one begins with another.
+        // The state of a failed connection is unknown: the next call connects again.
         let ready = place.take().filter(|it| !it.client.is_closed());
         let done = bounded(async {
             let ready = match ready {

@@ -1,34 +1,36 @@
 //! The journal in PostgreSQL, which any number of processes share.
 
+pub(crate) mod backend;
+mod claims;
 mod hint;
 mod outbox;
 mod read;
 mod renewals;
 mod shared;
+pub(crate) mod transaction;
 mod upkeep;
 mod value;
-mod work;
 mod write;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::database::{Database, Pooled};
+use crate::schema::Schema;
 use async_trait::async_trait;
 use futures_core::stream::BoxStream;
-use qopen_postgres::{Database, DatabaseError, Pooled, Schema};
-use qopen_types::{Digest, MarkId, RobotId};
+use qopen_types::{Digest, MarkId, RobotId, StorageId};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
-use crate::age::Observer;
-use crate::{
+use qopen_journal::storage::Observer;
+use qopen_journal::{
     Appended, Cursor, Durability, Journal, JournalError, Note, PageRecord, PullId, PullState,
     Quarantined,
 };
 use renewals::Renewals;
 use shared::Shared;
-pub(crate) use value::away;
-use value::{bounded, bytes_of, digest_of, encode, failed, names_of, pack, pull_of};
+use value::{away, bounded, bytes_of, digest_of, encode, failed, names_of, pack, pull_of};
 use write::Append;
 
 const SCHEMA: Schema = Schema::new(
@@ -36,64 +38,47 @@ const SCHEMA: Schema = Schema::new(
     &[include_str!("1.sql"), include_str!("2.sql"), include_str!("3.sql")],
 );
 
-/// A journal in a PostgreSQL database, in the schema `qopen_journal`. What it has kept survives what a
-/// commit there survives.
+/// A journal in a PostgreSQL database, in the schema `qopen_journal`. Kept pages survive what a commit
+/// there survives.
 ///
 /// Appends that come while the database is busy share the next statement and its commit. At most
-/// 1,024 wait; those who would add more wait themselves. Payloads are packed (LZ4). When the database
-/// is away, appends fail with [`JournalError::Unavailable`] within twelve seconds, and succeed again when
-/// it is back. Must be opened and used within a tokio runtime.
-pub(crate) struct PostgresJournal {
+/// 1,024 wait; further callers wait themselves. Payloads are packed (LZ4). While the database is away,
+/// appends fail with [`JournalError::Unavailable`] within 12 s; they succeed again when it is back.
+///
+/// The journal must be opened and used within a tokio runtime. Its tasks end when it is dropped.
+pub struct PostgresJournal {
     database: Database,
-    /// Its value in the table `identity`.
-    identity: String,
+    storage: StorageId,
     appends: mpsc::Sender<Append>,
     shared: Arc<Shared>,
-    /// One for each stream of pages, which has a connection to itself.
+    /// Limits streams of pages, each of which has a connection of its own.
     streams: Arc<Semaphore>,
-    /// Leases are renewed whatever else is read.
+    /// Renews leases on a connection of its own.
     renewals: Renewals,
     /// The time that this process has observed.
     observer: Mutex<Option<Observer>>,
-    /// Ended with the journal.
+    /// Aborted when the journal is dropped.
     _tasks: JoinSet<()>,
 }
 
-/// Whether there are tables of a journal.
-pub(crate) async fn exists(database: &Database) -> Result<bool, JournalError> {
-    match database.check(&SCHEMA).await {
-        Err(DatabaseError::Schema { found: 0, .. }) => Ok(false),
-        checked => checked.map(|()| true).map_err(away),
-    }
-}
-
-pub(crate) async fn migrate(database: &Database) -> Result<usize, JournalError> {
-    database.check_session().await.map_err(away)?;
-    let steps = database.migrate(&SCHEMA).await.map_err(away)?;
-    // Where the tables were restored into another cluster, its transactions are counted anew.
-    let mut client = database.client().await.map_err(away)?;
-    let transaction = client.transaction().await.map_err(failed)?;
-    let moved = "SELECT looked FROM qopen_journal.spotter
-         WHERE pg_snapshot_xmax(looked) > pg_snapshot_xmax(pg_current_snapshot()) FOR UPDATE";
-    if transaction.execute(moved, &[]).await.map_err(failed)? > 0 {
-        let mend = "UPDATE qopen_journal.page SET xid = DEFAULT;
-             UPDATE qopen_journal.pull SET notes = true, counted = NULL;
-             UPDATE qopen_journal.age SET swept = pg_snapshot_xmin(pg_current_snapshot());
-             UPDATE qopen_journal.spotter SET looked = pg_current_snapshot()";
-        transaction.batch_execute(mend).await.map_err(failed)?;
-    }
-    transaction.commit().await.map_err(failed)?;
-    Ok(steps)
-}
-
 impl PostgresJournal {
-    /// Opens the journal in that database, whose tables must have been made before.
-    pub(crate) async fn open(database: Database) -> Result<Self, JournalError> {
+    /// Opens the journal in the database of a `postgres://` URL.
+    /// [`PostgresBackend`](crate::PostgresBackend) creates its tables.
+    ///
+    /// # Errors
+    /// [`JournalError::Unavailable`], if the database does not answer. [`JournalError::Fatal`], if the URL
+    /// cannot be used, the database refuses, a pooler without sessions is in front of it, or its tables are
+    /// missing or those of another version.
+    pub async fn open(url: &str) -> Result<Self, JournalError> {
+        let database = Database::new(url).map_err(away)?;
+        Self::new(database).await
+    }
+
+    async fn new(database: Database) -> Result<Self, JournalError> {
         database.check_session().await.map_err(away)?;
         database.check(&SCHEMA).await.map_err(away)?;
         let client = database.client().await.map_err(away)?;
-        let row = client.query_one("SELECT id::text FROM qopen_journal.identity", &[]).await;
-        let identity = row.map_err(failed)?.get(0);
+        let storage = transaction::storage(&client).await.map_err(failed)?;
         if client.query_one("SHOW fsync", &[]).await.map_err(failed)?.get::<_, &str>(0) == "off" {
             tracing::warn!(
                 "the database has fsync off: what is kept there may not survive its crash"
@@ -107,7 +92,7 @@ impl PostgresJournal {
         let streams = Arc::new(Semaphore::new(read::STREAMS));
         let renewals = Renewals::default();
         let observer = Mutex::default();
-        Ok(Self { database, identity, appends, shared, streams, renewals, observer, _tasks: tasks })
+        Ok(Self { database, storage, appends, shared, streams, renewals, observer, _tasks: tasks })
     }
 
     /// Held to copy it or to replace it.
@@ -162,7 +147,7 @@ impl Journal for PostgresJournal {
         bounded(async {
             let names = names_of(item.pull.as_ref());
             let digest = bytes_of(item.digest());
-            // A reason is ours, and may quote nothing; but a text here can have any character but this.
+            // PostgreSQL's texts can have any character except this.
             let reason = item.stored_reason().replace('\0', " ");
             let (unpacked, payload) = pack(item.payload).await?;
             self.client()

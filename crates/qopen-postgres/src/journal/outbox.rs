@@ -1,4 +1,4 @@
-//! Events that wait to be handed on.
+//! Events that wait to be forwarded.
 
 use std::time::Duration;
 
@@ -7,9 +7,9 @@ use qopen_types::Digest;
 
 use super::PostgresJournal;
 use super::value::{bounded, bytes_of, failed, pack, unpack};
-use crate::{Appended, Backlog, JournalError, Outbox, Payload, Waiting, WorkerId};
+use qopen_journal::{Appended, Backlog, JournalError, Outbox, Payload, Waiting, WorkerId};
 
-/// Bytes that are read in one go, at most, unless a single event has more.
+/// The most bytes of one read, unless a single event has more.
 const CHUNK: i64 = 1 << 20;
 
 #[async_trait]
@@ -42,7 +42,7 @@ impl Outbox for PostgresJournal {
             )
             SELECT number, since, unpacked, payload FROM sized WHERE so_far <= $3 OR place = 1
             ORDER BY number";
-            // Payloads are large only when they are few.
+            // The limit in bytes works only after the rows are selected.
             let most = most.min(1024);
             let rows = self.client().await?.query(read, &[&after, &most, &CHUNK]).await;
             let waiting = rows.map_err(failed)?;
@@ -61,7 +61,9 @@ impl Outbox for PostgresJournal {
              FROM qopen_journal.event";
             let row = self.client().await?.query_one(read, &[]).await.map_err(failed)?;
             let count = |at| u64::try_from(row.get::<_, i64>(at)).unwrap_or(0);
-            Ok(Backlog { events: count(0), bytes: count(1) })
+            let mut backlog = Backlog::default();
+            (backlog.events, backlog.bytes) = (count(0), count(1));
+            Ok(backlog)
         })
         .await
     }

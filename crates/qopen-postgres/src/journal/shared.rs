@@ -1,4 +1,4 @@
-//! What the journal in PostgreSQL and its tasks have in common.
+//! State that the journal shares with its tasks.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use crate::JournalStats;
+use qopen_journal::JournalStats;
 
-/// How long nothing is written until it is tried whether anything can be.
+/// How long a write proves health.
 const PULSE: Duration = Duration::from_secs(4);
 
 /// Statistics, health and hints.
@@ -16,7 +16,7 @@ const PULSE: Duration = Duration::from_secs(4);
 pub(super) struct Shared {
     pub(super) stats: Mutex<JournalStats>,
     pub(super) hints: Hints,
-    /// When something could be written last.
+    /// The time of the last successful write.
     wrote: Mutex<Option<Instant>>,
 }
 
@@ -43,21 +43,21 @@ impl Shared {
 
 #[derive(Debug, Default)]
 pub(super) struct Hints {
-    /// Something is to be said to the others.
+    /// Wakes the task that notifies other processes.
     pub(super) outgoing: Notify,
-    /// Something is to be looked at.
+    /// Wakes the worker of this process.
     pub(super) incoming: Arc<Notify>,
 }
 
 impl Hints {
-    /// Something was kept here.
+    /// Tells every worker that this process kept something.
     pub(super) fn kept(&self) {
         self.outgoing.notify_one();
         self.incoming.notify_one();
     }
 
     pub(super) async fn wait(&self, most: Duration) {
-        // Either way somebody looks.
+        // The worker looks after a timeout too.
         let _ = timeout(most, self.incoming.notified()).await;
     }
 }

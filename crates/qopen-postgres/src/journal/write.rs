@@ -4,32 +4,33 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use qopen_postgres::client::{Client, Statement};
-use qopen_postgres::{Database, DatabaseError};
+use crate::database::Database;
+use crate::error::DatabaseError;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinSet;
+use tokio_postgres::{Client, Statement};
 
 use super::shared::Shared;
 use super::value::{away, bytes_of, failed, pack, pull_of};
-use crate::{Appended, JournalError, PageRecord, PullId};
+use qopen_journal::{Appended, JournalError, PageRecord, PullId};
 
-/// Appends that may wait before those who append wait too.
+/// The most queued appends. Beyond that their callers wait.
 pub(super) const QUEUE: usize = 1024;
 
-/// Connections that append at once: while one waits for its commit, another fills.
+/// The number of writers: while one waits for its commit, another collects a batch.
 const WRITERS: usize = 4;
 
-/// Pages, and bytes, of one statement at most; a single page may have more bytes.
+/// The most pages, and bytes, of one statement. A single page may have more bytes.
 const BATCH: usize = 64;
 const BATCH_BYTES: usize = 4 << 20;
 
-/// How long a statement, and a connection for it, may take until the database counts as away.
+/// How long connecting and a statement may take until the database counts as away.
 const PATIENCE: Duration = Duration::from_secs(12);
 
-/// How long it is left alone after it did not answer.
+/// The pause after a failed statement.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// A page that is to be kept, packed.
+/// A packed page, and its caller.
 pub(super) struct Append {
     pull: PullId,
     digest: Vec<u8>,
@@ -71,7 +72,7 @@ struct Writer {
     connection: Option<(Client, Statement)>,
 }
 
-/// The order of rows is the same in every statement, so that no two wait for each other in a circle.
+/// Inserts rows in the same order in every statement, so that two statements do not deadlock.
 const KEEP: &str = "
     WITH page AS (
         SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[], $4::integer[], $5::bytea[])
@@ -91,7 +92,7 @@ impl Writer {
         loop {
             let mut batch = Vec::new();
             {
-                // One collects while the others are at the database. Nobody but writers wants this.
+                // One writer collects while the others are at the database. Only writers take this lock.
                 let mut queue = queue.lock().await;
                 let Some(first) = queue.recv().await else { return };
                 let mut bytes = first.payload.len();
@@ -137,12 +138,12 @@ impl Writer {
                 }
                 for Append { pull, digest, reply, .. } in batch {
                     let new = kept.remove(&(pull, digest));
-                    // Whoever asked may have gone.
+                    // The caller may have dropped the future.
                     let _ = reply.send(Ok(if new { Appended::New } else { Appended::Duplicate }));
                 }
             }
             Err(error) => {
-                // What it was at is not known; the next one begins with another.
+                // Its state is unknown: the next batch connects again.
                 self.connection = None;
                 let retryable = error.is_retryable();
                 let error = Arc::new(error);
@@ -158,7 +159,7 @@ impl Writer {
         }
     }
 
-    /// Gives what was not there before.
+    /// Inserts a batch, and returns the pages that were new.
     async fn keep(
         &mut self,
         batch: &[Append],

@@ -1,0 +1,115 @@
+//! Where a journal is kept, and what it takes to open it there.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::{DiskJournal, JournalError, Report, Store};
+
+/// Where a journal is kept, before it is opened: a folder, a database. `Display` names the place in
+/// messages, and never shows a password.
+#[async_trait]
+pub trait Backend: fmt::Debug + fmt::Display + Send + Sync {
+    /// The folder on this machine, if the journal is in one.
+    fn as_folder(&self) -> Option<&Path> {
+        None
+    }
+
+    /// Returns whether several processes may have the journal open at once.
+    fn is_shared(&self) -> bool;
+
+    /// Returns whether there is a journal, or something in its place.
+    ///
+    /// # Errors
+    /// [`JournalError`], if that cannot be found out.
+    async fn exists(&self) -> Result<bool, JournalError>;
+
+    /// Creates what the journal needs before it is opened, or brings it to this version. Returns how many
+    /// steps that took. Any number of processes may migrate at the same time.
+    ///
+    /// # Errors
+    /// [`JournalError`]; nothing was changed then.
+    async fn migrate(&self) -> Result<usize, JournalError> {
+        Ok(0)
+    }
+
+    /// Opens the journal.
+    ///
+    /// # Errors
+    /// [`JournalError`], if it cannot be opened, is in use, or was written by another version.
+    async fn open(&self) -> Result<Opened, JournalError>;
+}
+
+/// A journal that was opened, and what was found then.
+#[non_exhaustive]
+pub struct Opened {
+    /// The journal.
+    pub journal: Arc<dyn Store>,
+    /// What was found.
+    pub report: Report,
+}
+
+impl Opened {
+    /// A journal with what was found when it was opened.
+    #[must_use]
+    pub fn new(journal: Arc<dyn Store>, report: Report) -> Self {
+        Self { journal, report }
+    }
+}
+
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opened").field("report", &self.report).finish_non_exhaustive()
+    }
+}
+
+/// A folder of a journal on disk. Opening creates the folder if it does not exist.
+#[derive(Clone, Debug)]
+pub struct DiskBackend(PathBuf);
+
+impl DiskBackend {
+    /// The journal in that folder.
+    #[must_use]
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self(folder.into())
+    }
+}
+
+#[async_trait]
+impl Backend for DiskBackend {
+    fn as_folder(&self) -> Option<&Path> {
+        Some(&self.0)
+    }
+
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// A folder of other files is no journal. What cannot be listed may be one.
+    async fn exists(&self) -> Result<bool, JournalError> {
+        let is_ours = |entry: std::fs::DirEntry| {
+            let name = entry.file_name();
+            name == "lock" || Path::new(&name).extension().is_some_and(|it| it == "log")
+        };
+        Ok(match std::fs::read_dir(&self.0) {
+            Ok(entries) => entries.flatten().any(is_ours),
+            Err(_) => self.0.exists(),
+        })
+    }
+
+    async fn open(&self) -> Result<Opened, JournalError> {
+        let folder = self.0.clone();
+        let opened = tokio::task::spawn_blocking(|| DiskJournal::open(folder)).await;
+        let journal = opened.map_err(|error| JournalError::Fatal(Box::new(error)))??;
+        let report = journal.report().clone();
+        Ok(Opened::new(Arc::new(journal), report))
+    }
+}
+
+impl fmt::Display for DiskBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.display())
+    }
+}

@@ -1,0 +1,146 @@
+//! What every journal must do: a list of named cases, for a storage of your own.
+//!
+//! Each case gets an empty journal. [`check`] runs all of them and panics with the names of those that
+//! failed:
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! use std::sync::Arc;
+//!
+//! use qopen_journal::MemoryJournal;
+//! use qopen_journal::conformance::{Subject, check};
+//!
+//! check(async |_| Subject::new(Arc::new(MemoryJournal::default()))).await;
+//! # }
+//! ```
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a case fails by panicking")]
+
+mod kept;
+mod outbox;
+mod subject;
+mod upkeep;
+mod workload;
+
+use std::any::Any;
+use std::fmt;
+use std::time::Duration;
+
+use futures_core::future::BoxFuture;
+
+pub use subject::Subject;
+
+/// How long a case may take.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// One thing that every journal must do.
+pub struct Case {
+    name: &'static str,
+    run: fn(Subject) -> BoxFuture<'static, ()>,
+}
+
+impl Case {
+    /// What the journal must do, in words joined by underscores.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Runs the case on an empty journal.
+    ///
+    /// # Panics
+    /// If the journal does something else.
+    pub async fn run(&self, subject: Subject) {
+        (self.run)(subject).await;
+    }
+}
+
+impl fmt::Debug for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Case").field(&self.name).finish()
+    }
+}
+
+macro_rules! cases {
+    ($($part:ident: $($name:ident),+;)+) => {
+        &[$($(Case {
+            name: stringify!($name),
+            run: |subject| Box::pin($part::$name(subject)),
+        },)+)+]
+    };
+}
+
+/// Every case.
+pub const CASES: &[Case] = cases! {
+    kept:
+        appends_are_idempotent,
+        a_payload_is_a_page_of_each_pull_that_has_it,
+        pages_come_back_in_their_order,
+        bytes_that_are_no_text_come_back_unchanged,
+        pages_are_found_by_digest,
+        digests_since_a_cursor_include_every_later_page,
+        a_stream_is_a_snapshot,
+        notes_keep_their_order_and_content,
+        a_resumed_pull_is_open,
+        unknown_pulls_have_nothing,
+        pulls_are_found_by_mark_and_by_robot,
+        open_pulls_have_not_ended,
+        quarantined_items_are_kept_once_until_released,
+        an_item_counts_against_a_pull_until_it_is_released,
+        a_forgotten_pull_is_gone_and_no_other,
+        a_forgotten_name_begins_anew;
+    outbox:
+        events_wait_in_their_order,
+        an_acknowledged_event_is_gone_and_may_come_again,
+        one_worker_at_a_time_forwards_events;
+    workload:
+        a_started_pull_goes_to_one_worker,
+        what_others_keep_is_news_once,
+        a_finished_claim_is_fenced,
+        a_late_page_makes_a_pull_claimable,
+        an_expired_claim_is_fenced_by_the_next,
+        finishing_forgets_no_news,
+        a_pull_that_is_given_back_is_claimable_at_once,
+        a_wanted_pull_is_claimable_without_news,
+        a_forgotten_pull_has_no_claim,
+        epochs_grow_after_a_pull_is_forgotten,
+        refusals_are_counted_for_every_process,
+        every_page_becomes_news;
+    upkeep:
+        restored_notes_keep_their_time,
+        holdings_count_pulls,
+        a_clock_makes_no_record_old,
+        old_pulls_expire_unless_spared_or_claimed,
+        a_check_reads_everything;
+};
+
+/// Runs every case on an empty journal that `empty` makes for it.
+///
+/// Must be called within a tokio runtime that has timers.
+///
+/// # Panics
+/// If a case fails, once all have run. The message names each case that failed.
+pub async fn check(mut empty: impl AsyncFnMut(&Case) -> Subject) {
+    let mut failed = Vec::new();
+    for case in CASES {
+        let subject = empty(case).await;
+        // A task of its own: the others run, whatever it does.
+        let run = tokio::spawn(tokio::time::timeout(LIMIT, (case.run)(subject)));
+        let why = match run.await {
+            Ok(Ok(())) => continue,
+            Ok(Err(_)) => format!("it did not end within {} s", LIMIT.as_secs()),
+            Err(error) => error.try_into_panic().map(|it| text_of(&*it)).unwrap_or_default(),
+        };
+        failed.push(format!("{}: {why}", case.name));
+    }
+    assert!(failed.is_empty(), "the journal does not conform:\n{}", failed.join("\n"));
+}
+
+fn text_of(panic: &(dyn Any + Send)) -> String {
+    match (panic.downcast_ref::<String>(), panic.downcast_ref::<&str>()) {
+        (Some(text), _) => text.clone(),
+        (_, Some(text)) => (*text).to_owned(),
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,54 @@
+//! Waiting for a database on a thread that may block.
+
+use std::path::Path;
+use std::time::Duration;
+
+use qopen_sink::SinkError;
+use tokio::runtime::{Builder, Handle, Runtime};
+
+use crate::error::DatabaseError;
+
+/// How long a step may take: a frozen server neither answers nor closes the connection.
+const STEP: Duration = Duration::from_secs(120);
+
+/// Runs a step, and fails if it does not end in time.
+pub(super) async fn bounded<T>(
+    step: &'static str,
+    work: impl Future<Output = T>,
+) -> Result<T, SinkError> {
+    let done = tokio::time::timeout(STEP, work).await;
+    done.map_err(|_| SinkError::TimedOut { step, limit: STEP })
+}
+
+pub(super) fn away(error: DatabaseError) -> SinkError {
+    SinkError::Database(Box::new(error))
+}
+
+pub(super) fn failed(error: tokio_postgres::Error) -> SinkError {
+    away(DatabaseError::of(error))
+}
+
+pub(super) fn a_runtime() -> Result<Runtime, SinkError> {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    runtime.map_err(io("starting a runtime for", Path::new("the database")))
+}
+
+/// The error of a file operation.
+pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> SinkError {
+    move |source| SinkError::Io { action, path: path.to_owned(), source }
+}
+
+/// Runs blocking work on a new runtime. A thread of another runtime must not block, so there the work gets a
+/// thread of its own.
+pub(super) fn on_a_runtime<T: Send>(
+    work: impl FnOnce(&Runtime) -> Result<T, SinkError> + Send,
+) -> Result<T, SinkError> {
+    let work = || work(&a_runtime()?);
+    match Handle::try_current() {
+        Err(_) => work(),
+        Ok(_) => std::thread::scope(|scope| {
+            let done = scope.spawn(work).join();
+            done.unwrap_or_else(|_| Err(SinkError::Database("its thread has panicked".into())))
+        }),
+    }
+}

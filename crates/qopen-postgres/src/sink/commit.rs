@@ -1,0 +1,184 @@
+//! The steps of a commit: new lists take the place of the old ones.
+
+use std::collections::BTreeMap;
+
+use qopen_journal::Fencing;
+use qopen_sink::{ClaimedNote, ListKind, Moved, Quarantine, SinkError};
+use serde::Deserialize;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Error};
+
+use super::blocking::{bounded, failed};
+use super::published::Published;
+use super::statements::{come, go, tag};
+use crate::journal::transaction::note_under_claim;
+
+/// Rows of one step, if a list has more than twice as many.
+const AT_A_TIME: i64 = 50_000;
+
+/// Lines of quarantine in one statement.
+const LINES: usize = 256;
+
+/// The steps of a commit. Each is bounded in time, and reports progress when it ends.
+pub(super) struct Steps<'a> {
+    pub(super) client: &'a Client,
+    pub(super) moved: Option<Moved>,
+}
+
+impl Steps<'_> {
+    pub(super) async fn wait<T>(
+        &self,
+        step: &'static str,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, SinkError> {
+        let done = bounded(step, work).await?.map_err(failed)?;
+        self.moved.iter().for_each(|moved| moved());
+        Ok(done)
+    }
+
+    async fn run(
+        &self,
+        step: &'static str,
+        statement: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<u64, SinkError> {
+        self.wait(step, self.client.execute(statement, parameters)).await
+    }
+
+    /// Replaces the robots' old lists by the new ones. Leaves equal rows untouched.
+    pub(super) async fn switch(
+        &self,
+        kind: ListKind,
+        lists: &BTreeMap<String, Published>,
+    ) -> Result<(), SinkError> {
+        let complete = kind == ListKind::Complete;
+        let partial = if complete { "" } else { "partial_" };
+        let robots: Vec<&str> = lists.keys().map(String::as_str).collect();
+        // Every publication locks robots in the same order, so that two of them do not deadlock.
+        let lock = "SELECT pg_advisory_xact_lock(hashtextextended('qopen ' || robot, 0))
+             FROM (SELECT robot FROM unnest($1::text[]) AS robot ORDER BY robot) AS robots";
+        self.run("waiting for another publication", lock, &[&robots]).await?;
+        for (robot, list) in lists.iter().filter(|_| complete) {
+            // A concurrent publication may have been faster.
+            let later = bounded("looking for a later list", list.is_superseded(self.client, robot));
+            if later.await?.map_err(failed)? {
+                return Err(SinkError::Superseded);
+            }
+        }
+        self.wait("counting accounts", self.client.batch_execute("ANALYZE new_account")).await?;
+        self.run("removing accounts", &go(partial), &[&robots]).await?;
+        self.put("putting accounts", "new_account", |which| come(partial, which)).await?;
+        self.clear("removing tags", &format!("{partial}tag"), &robots).await?;
+        self.put("putting tags", "new_tag", |which| tag(partial, which)).await?;
+        if complete {
+            for old in ["partial_robot_account", "partial_tag"] {
+                self.clear("removing a partial list", old, &robots).await?;
+            }
+            let old = "DELETE FROM qopen.pull WHERE robot_id = ANY ($1) AND NOT complete";
+            self.run("removing a partial list", old, &[&robots]).await?;
+        }
+        for (robot, Published { mark, revision, accounts, order }) in lists {
+            // A list without a number gets the next one; a revision of it keeps that.
+            let pull = "INSERT INTO qopen.pull
+                     (robot_id, complete, mark_id, revision, accounts, list_order)
+                 VALUES ($1, $2, $3, $4, $5, coalesce($6, (
+                     SELECT list_order FROM qopen.pull
+                     WHERE robot_id = $1 AND complete = $2 AND mark_id = $3
+                 ), nextval('qopen.list_order')))
+                 ON CONFLICT (robot_id, complete) DO UPDATE
+                 SET mark_id = excluded.mark_id, revision = excluded.revision,
+                     accounts = excluded.accounts, list_order = excluded.list_order,
+                     started_at = NULL, published_at = now()";
+            let values: [&(dyn ToSql + Sync); 6] =
+                [robot, &complete, mark, revision, accounts, order];
+            self.run("noting a list", pull, &values).await?;
+        }
+        Ok(())
+    }
+
+    /// Moves the rows of a temporary table to their place; many rows in several steps.
+    async fn put(
+        &self,
+        step: &'static str,
+        from: &str,
+        statement: impl Fn(&str) -> String,
+    ) -> Result<(), SinkError> {
+        let count = format!("SELECT coalesce(max(n), 0) FROM {from}");
+        let count: i64 = self.wait(step, self.client.query_one(&count, &[])).await?.get(0);
+        if count <= 2 * AT_A_TIME {
+            return self.run(step, &statement(""), &[]).await.map(drop);
+        }
+        let index = format!("CREATE INDEX ON {from} (n)");
+        self.wait(step, self.client.batch_execute(&index)).await?;
+        let some = statement("WHERE n > $1 AND n <= $2");
+        for from in (0..count).step_by(usize::try_from(AT_A_TIME).unwrap_or(usize::MAX)) {
+            self.run(step, &some, &[&from, &(from + AT_A_TIME)]).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes the robots' rows of a table in several steps.
+    async fn clear(
+        &self,
+        step: &'static str,
+        table: &str,
+        robots: &[&str],
+    ) -> Result<(), SinkError> {
+        let some = format!(
+            "DELETE FROM qopen.{table} WHERE ctid = ANY (ARRAY (
+                 SELECT ctid FROM qopen.{table} WHERE robot_id = ANY ($1) LIMIT $2
+             ))"
+        );
+        let most = 4 * AT_A_TIME;
+        while self.run(step, &some, &[&robots, &most]).await? >= most.unsigned_abs() {}
+        Ok(())
+    }
+
+    /// Replaces the robots' quarantine.
+    pub(super) async fn set_aside(
+        &self,
+        lists: &BTreeMap<String, Published>,
+        quarantine: Quarantine,
+    ) -> Result<(), SinkError> {
+        let robots: Vec<&str> = lists.keys().map(String::as_str).collect();
+        let clear = "DELETE FROM qopen.quarantine WHERE robot_id = ANY ($1)";
+        self.run("setting accounts aside", clear, &[&robots]).await?;
+        #[derive(Deserialize)]
+        struct Whose {
+            robot_id: String,
+        }
+        let mut lines = quarantine.into_lines()?;
+        let mut place = 0_i64;
+        loop {
+            let (mut whose, mut entries) = (Vec::new(), Vec::new());
+            for line in lines.by_ref().take(LINES) {
+                let line = line?;
+                let of: Whose =
+                    serde_json::from_str(&line).map_err(|error| SinkError::Encode(error.into()))?;
+                whose.push(of.robot_id);
+                entries.push(line);
+            }
+            if whose.is_empty() {
+                return Ok(());
+            }
+            let add = "INSERT INTO qopen.quarantine
+                 SELECT robot_id, $3 + place, entry::json
+                 FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS line (robot_id, entry, place)
+                 ON CONFLICT DO NOTHING";
+            self.run("setting accounts aside", add, &[&whose, &entries, &place]).await?;
+            place += i64::try_from(whose.len()).unwrap_or(i64::MAX);
+        }
+    }
+
+    /// Makes the journal's notes about the lists.
+    pub(super) async fn note(&self, notes: &[ClaimedNote]) -> Result<(), SinkError> {
+        for ClaimedNote { robot_id, mark_id, epoch, note, .. } in notes {
+            let (robot, mark) = (robot_id.as_str(), mark_id.as_str());
+            let noted = note_under_claim(self.client, robot, mark, *epoch, note);
+            if self.wait("noting a publication", noted).await? != Fencing::Held {
+                return Err(SinkError::Declined);
+            }
+        }
+        Ok(())
+    }
+}

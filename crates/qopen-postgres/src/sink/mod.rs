@@ -1,0 +1,151 @@
+//! Lists in PostgreSQL: filled beside the old ones, and switched in one transaction.
+
+mod blocking;
+mod commit;
+mod published;
+mod statements;
+mod writer;
+
+use std::path::{Path, PathBuf};
+
+use qopen_sink::{ListInfo, ListKind, ListWriter, Sink, SinkError};
+use qopen_types::RobotId;
+use tokio_postgres::{Client, Error};
+
+use crate::database::Database;
+use crate::schema::Schema;
+use blocking::{away, bounded, failed, on_a_runtime};
+use published::Published;
+use statements::{BEGIN, try_all};
+use writer::{Writer, spool};
+
+const SCHEMA: Schema = Schema::new("qopen", &[include_str!("1.sql"), include_str!("2.sql")]);
+
+/// Lists in a PostgreSQL database, in the schema `qopen`: `robot_account` has a row for each robot and
+/// account, `tag` the accounts' tags, `pull` the published list of each robot. Readers see the old list or
+/// the new one (invariant I5).
+///
+/// A partial list goes into `partial_robot_account` and `partial_tag`. The next complete list deletes it.
+#[derive(Clone, Debug)]
+pub struct PostgresSink {
+    database: Database,
+    scratch: Option<PathBuf>,
+}
+
+impl PostgresSink {
+    /// The database of a `postgres://` URL. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// [`SinkError::Database`], if the URL cannot be used; the error never quotes it.
+    pub fn new(url: &str) -> Result<Self, SinkError> {
+        Ok(Self { database: Database::new(url).map_err(away)?, scratch: None })
+    }
+
+    /// Sets the folder for temporary data of a list. `None` means the system's folder for temporary files.
+    #[must_use]
+    pub fn in_folder(mut self, folder: Option<&Path>) -> Self {
+        self.scratch = folder.map(Path::to_owned);
+        self
+    }
+
+    /// The database as messages and journals name it: host and database, no user, no password.
+    #[must_use]
+    pub fn location(&self) -> String {
+        self.database.name().to_owned()
+    }
+
+    /// Creates the tables, or brings them to this version. Returns how many steps that took. Any number of
+    /// processes may migrate at the same time. Blocks.
+    ///
+    /// # Errors
+    /// [`SinkError::Database`]; nothing was changed then.
+    pub fn migrate(&self) -> Result<usize, SinkError> {
+        let database = self.database.clone();
+        on_a_runtime(move |runtime| runtime.block_on(database.migrate(&SCHEMA)).map_err(away))
+    }
+
+    /// Runs one question on a connection of its own, bounded in time.
+    fn ask<T: Send>(
+        &self,
+        step: &'static str,
+        question: impl AsyncFnOnce(Client) -> Result<T, Error> + Send,
+    ) -> Result<T, SinkError> {
+        let database = self.database.clone();
+        on_a_runtime(move |runtime| {
+            runtime.block_on(async {
+                let client = database.connect(None).await.map_err(away)?;
+                bounded(step, question(client)).await?.map_err(failed)
+            })
+        })
+    }
+}
+
+impl Sink for PostgresSink {
+    /// Creates the tables if they are missing, and tries a publication without accounts, which it rolls back.
+    fn check(&self) -> Result<(), SinkError> {
+        let database = self.database.clone();
+        on_a_runtime(move |runtime| runtime.block_on(database.check_session()).map_err(away))?;
+        self.migrate()?;
+        spool(self.scratch.as_deref())?;
+        let suits = self.ask("looking at the database", async |client| {
+            let look =
+                "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on',
+                     has_database_privilege(current_database(), 'TEMP')";
+            let row = client.query_one(look, &[]).await?;
+            Ok((row.get::<_, bool>(0), row.get::<_, bool>(1)))
+        })?;
+        let why = match suits {
+            (true, _) => "it is read-only; name the primary server",
+            (_, false) => {
+                "the user may not make temporary tables; GRANT TEMPORARY ON DATABASE gives that right"
+            }
+            _ => {
+                return self.ask("trying to write", async |client| {
+                    client.batch_execute(BEGIN).await?;
+                    try_all(&client).await?;
+                    client.batch_execute("ROLLBACK").await
+                });
+            }
+        };
+        Err(SinkError::Unsuitable { why })
+    }
+
+    fn holds(&self, robot_id: &RobotId) -> Result<bool, SinkError> {
+        let robot = robot_id.to_string();
+        self.ask("looking for a list", async |client| {
+            let read = "SELECT EXISTS (SELECT FROM qopen.robot_account WHERE robot_id = $1)";
+            Ok(client.query_one(read, &[&robot]).await?.get(0))
+        })
+    }
+
+    fn next_order(&self) -> Result<Option<u64>, SinkError> {
+        let order: i64 = self.ask("taking a number", async |client| {
+            Ok(client.query_one("SELECT nextval('qopen.list_order')", &[]).await?.get(0))
+        })?;
+        Ok(u64::try_from(order).ok())
+    }
+
+    fn is_superseded(&self, list: &ListInfo<'_>) -> Result<bool, SinkError> {
+        let robot = list.robot_id.to_string();
+        let published = Published::of(list);
+        self.ask("looking for a later list", async |client| {
+            published.is_superseded(&client, &robot).await
+        })
+    }
+
+    fn place(&self) -> Option<String> {
+        Some(self.location())
+    }
+
+    fn is_at(&self, location: &str) -> bool {
+        location == self.location()
+    }
+
+    fn scratch(&self) -> Option<&Path> {
+        self.scratch.as_deref()
+    }
+
+    fn begin(&self, kind: ListKind) -> Result<Box<dyn ListWriter>, SinkError> {
+        Ok(Box::new(Writer::begin(&self.database, kind, self.scratch.as_deref())?))
+    }
+}
