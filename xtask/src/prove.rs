@@ -8,7 +8,8 @@ use crate::cargo::command;
 
 /// Crates whose property tests are worth more cases than `cargo test` has time for.
 /// With each, what the names of its properties have in common where it has other tests too.
-const CRATES: [(&str, &str); 2] = [("qopen-assembler", ""), ("qopen", "evidence::")];
+const CRATES: [(&str, &str); 3] =
+    [("qopen-assembler", ""), ("qopen-engine", "model_says"), ("qopen", "evidence::")];
 
 /// Runs every property with this many cases. The seed is new each time unless given. It is printed,
 /// and the same seed runs the same cases.

@@ -186,7 +186,7 @@ async fn published(journal: Arc<dyn Store>, sink: Arc<dyn Sink>) -> Result<Vec<D
         }
         let answered = Instant::now();
         let claimed = worker.claimed().await.ok_or("the worker has stopped")?;
-        let outcome = claimed.take_up().await?.outcome().await?;
+        let outcome = claimed.resume().await?.outcome().await?;
         publish(vec![outcome.list], Arc::clone(&sink), ListKind::Complete).await?;
         times.push(answered.elapsed().saturating_sub(SETTLE));
         claimed.finish().await?;

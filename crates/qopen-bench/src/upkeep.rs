@@ -236,7 +236,7 @@ async fn revisions() -> Result<()> {
     let first_publication = std::sync::Mutex::new(None);
     let work = async {
         while let Some(claimed) = worker.claimed().await {
-            let outcome = claimed.take_up().await?.outcome().await?;
+            let outcome = claimed.resume().await?.outcome().await?;
             outcome.list.settled().await;
             let outcome = outcome.refreshed();
             publish(vec![outcome.list], Arc::clone(&sink) as _, ListKind::Complete).await?;

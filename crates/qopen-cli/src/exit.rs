@@ -114,10 +114,6 @@ impl Failure {
         Self::new(Exit::Output, chain(what, error))
     }
 
-    pub(crate) fn incomplete(what: &str, error: &dyn std::error::Error) -> Self {
-        Self::new(Exit::Incomplete, chain(what, error))
-    }
-
     pub(crate) fn unexpected(what: &str, error: &dyn std::error::Error) -> Self {
         Self::new(Exit::Unexpected, chain(what, error))
     }

@@ -133,13 +133,13 @@ impl Export<'_> {
         let unread = |error| Failure::output("", &error as &PublishError);
         if self.output.is_stdout() {
             let sink = self.layout.stdout().in_folder(scratch);
-            let exported = qopen::read_out(vec![list], Arc::new(sink)).await;
+            let exported = qopen::export(vec![list], Arc::new(sink)).await;
             return Ok((complete, revision, exported.map_err(unread)?.location));
         }
         let file = self.output.file(&self.pull.robot_id).begin_encoded().map_err(fails)?;
         let file = Shared(Arc::new(Mutex::new(Some(file))));
         let sink = self.layout.stream(file.clone()).in_folder(scratch);
-        qopen::read_out(vec![list], Arc::new(sink)).await.map_err(unread)?;
+        qopen::export(vec![list], Arc::new(sink)).await.map_err(unread)?;
         let location = tokio::task::block_in_place(|| file.commit()).map_err(fails)?;
         Ok((complete, revision, location))
     }

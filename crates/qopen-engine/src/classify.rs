@@ -3,9 +3,10 @@
 use qopen_assembler::{ContentDigest, Entry, PageDigest, PullKey, Seed};
 use qopen_journal::{Layer, PullId};
 use qopen_types::{
-    CallbackSkim, EventType, MarkId, PayloadText, QuotedTexts, Reading, Readings, RobotId,
-    SkimError,
+    CallbackSkim, EventType, MarkId, PayloadText, Reading, Readings, RobotId, SkimError,
 };
+
+use crate::whose::Names;
 
 /// The content of an opened payload.
 #[derive(Debug)]
@@ -53,7 +54,7 @@ impl ClassifiedPage {
     /// The page as a fact for an assembler.
     #[must_use]
     pub fn into_page(self, digest: PageDigest) -> qopen_assembler::Page<Vec<Entry>> {
-        qopen_assembler::Page::new(key_of(&self.pull), digest, self.has_more, self.accounts)
+        qopen_assembler::Page::new(PullKey::from(&self.pull), digest, self.has_more, self.accounts)
             .unidentified(self.unidentified)
     }
 }
@@ -75,10 +76,9 @@ pub struct Unreadable {
 }
 
 impl Unreadable {
-    /// The pull that it names in full.
-    pub(crate) fn names(&self) -> Option<PullId> {
-        let (robot_id, mark_id) = (self.robot_id.clone()?, self.mark_id.clone()?);
-        Some(PullId { robot_id, mark_id })
+    /// The names that it carries.
+    pub(crate) fn names(&self) -> Names<'_> {
+        Names { robot_id: self.robot_id.as_ref(), mark_id: self.mark_id.as_ref() }
     }
 
     /// Whether its text is damaged, and with it perhaps its names.
@@ -181,16 +181,17 @@ fn of_skim(
         (robot_id, None) => return missing("mark_id", robot_id, None),
     };
     let pull = PullId { robot_id, mark_id };
-    let seed = Seed::of(&key_of(&pull));
+    let seed = Seed::of(&PullKey::from(&pull));
     let mut accounts = Vec::with_capacity(page.accounts.len());
     let mut unidentified = Vec::new();
     for account in &page.accounts {
         match &account.id {
             Ok(id) => {
                 let fingerprint = seed.fingerprint(id);
-                accounts.push(Entry { fingerprint, content: content_of(account) });
+                accounts
+                    .push(Entry { fingerprint, content: ContentDigest::from(account.digest()) });
             }
-            Err(_) => unidentified.push(content_of(account)),
+            Err(_) => unidentified.push(ContentDigest::from(account.digest())),
         }
     }
     let declared = *event_type == EventType::ROBOT_ACCOUNT_LIST;
@@ -232,107 +233,4 @@ pub(crate) fn with_a_mark(event_type: &EventType, payload: &[u8]) -> Option<Unre
     let reason = format!("event {event_type}, with the mark of a pull");
     let event_type = event_type.clone();
     Some(Unreadable { layer: Layer::Shape, reason, robot_id, mark_id, event_type })
-}
-
-/// The pulls that an unreadable payload counts against.
-pub(crate) struct Against {
-    pub(crate) pulls: Vec<PullId>,
-    /// Whether it names them by their mark, and not by less.
-    pub(crate) by_mark: bool,
-}
-
-/// The open pulls that an unreadable payload counts against (evidence rule E2): those whose mark it
-/// names; without a mark, those of its robot; without a robot, all of them.
-///
-/// A mark that differs from a pull's only in the case of its letters names that pull. Names in a
-/// `damaged` text may be damaged too. A name that resembles a pull's counts as that pull's, and a
-/// mark that resembles none does not outweigh a robot that does.
-pub(crate) fn stands_against<'a>(
-    payload: &[u8],
-    robot_id: Option<&RobotId>,
-    mark_id: Option<&MarkId>,
-    damaged: bool,
-    open: impl IntoIterator<Item = &'a PullId>,
-) -> Against {
-    let open: Vec<&PullId> = open.into_iter().collect();
-    let texts = QuotedTexts::of(payload);
-    let resembles =
-        |named: &str, name: &str, of: (usize, usize)| damaged && resembles(named, name, of);
-    let marked = |pull: &&&PullId| is_near(payload, &texts, mark_id, &pull.mark_id);
-    let almost = |pull: &&&PullId| {
-        mark_id.is_some_and(|mark| resembles(mark.as_str(), pull.mark_id.as_str(), MARK))
-    };
-    let mut named: Vec<&PullId> = open.iter().filter(marked).copied().collect();
-    if named.is_empty() {
-        named = open.iter().filter(almost).copied().collect();
-    }
-    let by_mark = !named.is_empty();
-    let exactly = |pull: &&PullId| robot_id == Some(&pull.robot_id);
-    let any_exactly = open.iter().any(exactly);
-    let of_robot = |pull: &&PullId| {
-        let robot = |robot: &RobotId| resembles(robot.as_str(), pull.robot_id.as_str(), ROBOT);
-        exactly(pull) || !any_exactly && robot_id.is_some_and(robot)
-    };
-    // The rest of a name may come from any name.
-    let remnant = |name: &str, least: usize| damaged && name.len() < least;
-    let against: Vec<&PullId> = match (robot_id, mark_id) {
-        // Of pulls that share a mark, the one of the robot that it names.
-        _ if named.iter().any(exactly) => named.into_iter().filter(exactly).collect(),
-        _ if by_mark => named,
-        (None, None) => open,
-        (None, Some(mark)) if remnant(mark.as_str(), TELLING) => open,
-        (Some(robot), None) if !any_exactly && remnant(robot.as_str(), RESEMBLING) => open,
-        (Some(_), None) => open.into_iter().filter(of_robot).collect(),
-        (_, Some(_)) if damaged => open.into_iter().filter(of_robot).collect(),
-        // It names a pull that is not one of these.
-        (_, Some(_)) => Vec::new(),
-    };
-    Against { pulls: against.into_iter().cloned().collect(), by_mark }
-}
-
-/// How much of a mark and of a shorter robot name must remain.
-const MARK: (usize, usize) = (5, 6);
-const ROBOT: (usize, usize) = (1, 2);
-
-/// Whether a name may be the rest of another, or another that was damaged: that part of the shorter
-/// name occurs in the longer one, in the same order.
-fn resembles(named: &str, name: &str, (part, whole): (usize, usize)) -> bool {
-    let (named, name) = (named.to_ascii_lowercase(), name.to_ascii_lowercase());
-    let shorter = named.len().min(name.len());
-    // The longest common subsequence with each beginning of the name.
-    let mut common = vec![0_usize; name.len() + 1];
-    for a in named.bytes() {
-        let mut before = 0;
-        for (at, b) in name.bytes().enumerate() {
-            let above = common[at + 1];
-            common[at + 1] = if a == b { before + 1 } else { above.max(common[at]) };
-            before = above;
-        }
-    }
-    shorter >= RESEMBLING && common[name.len()] * whole >= shorter * part
-}
-
-/// Names shorter than this resemble nothing.
-const RESEMBLING: usize = 3;
-
-/// Shorter marks are looked for only in the place of a mark: as a word they may be anything.
-const TELLING: usize = 8;
-
-fn is_near(payload: &[u8], texts: &QuotedTexts, named: Option<&MarkId>, mark: &MarkId) -> bool {
-    let mark = mark.as_str();
-    named.is_some_and(|it| it.as_str().trim().eq_ignore_ascii_case(mark.trim()))
-        // If quotes are damaged, the bare mark is looked for.
-        || mark.len() >= TELLING
-            && (memchr::memmem::find(payload, mark.as_bytes()).is_some()
-                || texts.contains_ignoring_case(mark))
-}
-
-/// The assembler's name for a pull.
-pub(crate) fn key_of(pull: &PullId) -> PullKey {
-    PullKey::new(pull.robot_id.as_str(), pull.mark_id.as_str())
-}
-
-/// The digest of an account's content.
-pub(crate) fn content_of(account: &qopen_types::AccountSkim<'_>) -> ContentDigest {
-    ContentDigest::from_u128(account.digest().to_u128())
 }

@@ -10,9 +10,9 @@ use tokio::time::Instant;
 
 use crate::error::PullError;
 use crate::fact::Fact;
-use crate::messages::{Command, Start, Watched};
+use crate::held_claim::{Generation, HeldClaim};
+use crate::messages::{Command, PullWatch, Start};
 use crate::requester::RequestError;
-use crate::tenure::{Generation, Tenure};
 
 /// Facts that may wait for the driver before their senders wait too.
 const QUEUE: usize = 256;
@@ -77,7 +77,7 @@ impl DriverHandle {
         pull: &PullId,
         generation: Generation,
         start: Start,
-    ) -> Result<Watched, PullError> {
+    ) -> Result<PullWatch, PullError> {
         let (reply, answer) = oneshot::channel();
         let start = Box::new(start);
         self.ask(Command::Start { pull: pull.clone(), generation, start, reply })?;
@@ -98,9 +98,9 @@ impl DriverHandle {
     }
 
     /// Forgets a pull that was followed under a claim. Does nothing before the pull is resumed.
-    pub(crate) fn let_go(&self, tenure: &Tenure) {
-        if tenure.generation() > 0 {
-            self.say(Command::LetGo(tenure.pull().clone(), tenure.generation()));
+    pub(crate) fn drop_pull(&self, held_claim: &HeldClaim) {
+        if held_claim.generation() > 0 {
+            self.say(Command::Drop(held_claim.pull().clone(), held_claim.generation()));
         }
     }
 

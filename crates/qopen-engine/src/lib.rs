@@ -10,6 +10,8 @@ mod engine;
 mod error;
 mod fact;
 mod handle;
+mod held_claim;
+mod in_flight;
 mod intake;
 mod known;
 mod messages;
@@ -21,9 +23,9 @@ mod refusals;
 mod replay;
 mod requester;
 mod resume;
+mod service;
 mod status;
-mod tenure;
-mod under_way;
+mod whose;
 mod worker;
 
 pub use accepted::{Accepted, Incoming, NotKept};
@@ -35,13 +37,17 @@ pub use intake::Intake;
 pub use outcome::{Outcome, PulledList};
 pub use progress::Progress;
 pub use publish::{
-    PublishError, PublishOptions, Published, PublishedList, publish, publish_with, quarantine_line,
-    read_out,
+    PublishError, PublishOptions, Published, PublishedList, export, publish, publish_with,
+    quarantine_line,
 };
 pub use pull::{Pull, PullRequest};
 pub use refusals::{RefusalCount, RefusalSource, Refused};
 pub use replay::{Replay, ReplayError, Replayed};
 pub use requester::{RequestError, Requester};
 pub use resume::kept_list;
+pub use service::{
+    Destination, FollowedPull, Observer, PullFigures, PullService, ServiceEvent, ServiceOptions,
+    Target,
+};
 pub use status::Status;
 pub use worker::{ClaimedPull, TakePlaceError, Worker, WorkerOptions};

@@ -10,10 +10,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::error::PullError;
+use crate::held_claim::{Generation, HeldClaim};
 use crate::progress::Progress;
 use crate::requester::RequestError;
 use crate::status::Status;
-use crate::tenure::{Generation, Tenure};
 
 /// Something that this side wants or did. Few: bounded by the number of pulls.
 pub(crate) enum Command {
@@ -29,13 +29,13 @@ pub(crate) enum Command {
         pull: PullId,
         generation: Generation,
         start: Box<Start>,
-        reply: oneshot::Sender<Result<Watched, StartError>>,
+        reply: oneshot::Sender<Result<PullWatch, StartError>>,
     },
     Accepted(PullId, Generation),
     NotSent(PullId, Generation, RequestError),
     Cancel(PullId, Generation),
     /// This process no longer follows it.
-    LetGo(PullId, Generation),
+    Drop(PullId, Generation),
     /// Another process refused a callback that may have been a page.
     Refused,
     /// The journal has not answered since then.
@@ -63,28 +63,28 @@ pub(crate) struct Start {
     /// Changes of the fold since it was published.
     pub(crate) changes: Option<Changes>,
     /// The claim that it is followed under, if any.
-    pub(crate) tenure: Option<Arc<Tenure>>,
+    pub(crate) held_claim: Option<Arc<HeldClaim>>,
 }
 
 impl Start {
     /// From nothing.
     pub(crate) fn new(options: PullOptions) -> Self {
-        let (fold, reported, ended, changes, tenure) = (None, None, None, None, None);
-        Self { options, fold, elapsed: Duration::ZERO, reported, ended, changes, tenure }
+        let (fold, reported, ended, changes, held_claim) = (None, None, None, None, None);
+        Self { options, fold, elapsed: Duration::ZERO, reported, ended, changes, held_claim }
     }
 }
 
 /// The view that a pull's handle watches.
 #[derive(Clone, Debug)]
-pub(crate) struct Seen {
+pub(crate) struct PullView {
     pub(crate) progress: Progress,
-    pub(crate) ended: Option<Ended>,
+    pub(crate) ended: Option<PullEnd>,
     /// The driver has dropped it.
     pub(crate) gone: bool,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Ended {
+pub(crate) struct PullEnd {
     pub(crate) status: Status,
     /// The fold at the end. Publication uses it if it has every page.
     pub(crate) fold: Arc<Fold>,
@@ -93,19 +93,19 @@ pub(crate) struct Ended {
 }
 
 /// A pull's view, and the pin that keeps its pages.
-pub(crate) struct Watched {
-    pub(crate) seen: watch::Receiver<Seen>,
-    pub(crate) lease: Arc<Lease>,
+pub(crate) struct PullWatch {
+    pub(crate) view: watch::Receiver<PullView>,
+    pub(crate) pin: Arc<PagePin>,
 }
 
 /// As long as anyone holds it, the pull's pages stay in the journal.
 #[derive(Debug)]
-pub(crate) struct Lease {
+pub(crate) struct PagePin {
     pub(crate) pull: PullId,
     pub(crate) released: mpsc::UnboundedSender<PullId>,
 }
 
-impl Drop for Lease {
+impl Drop for PagePin {
     fn drop(&mut self) {
         // Without a driver the page has no reader left.
         let _ = self.released.send(self.pull.clone());

@@ -7,10 +7,10 @@ use qopen_assembler::Fold;
 use qopen_journal::{Changes, Journal, PullId};
 use tokio::sync::watch;
 
-use crate::messages::{Lease, Seen};
+use crate::held_claim::HeldClaim;
+use crate::messages::{PagePin, PullView};
 use crate::progress::Progress;
 use crate::status::Status;
-use crate::tenure::Tenure;
 
 /// The outcome of a pull.
 #[derive(Clone, Debug)]
@@ -43,14 +43,14 @@ pub struct PulledList {
     pub(crate) id: PullId,
     pub(crate) journal: Arc<dyn Journal>,
     /// The claim that it is published under, if any.
-    pub(crate) tenure: Option<Arc<Tenure>>,
+    pub(crate) held_claim: Option<Arc<HeldClaim>>,
     source: Source,
 }
 
 #[derive(Clone)]
 enum Source {
     /// A pull of an engine: it may yet be revised.
-    Live { seen: watch::Receiver<Seen>, _lease: Arc<Lease> },
+    Live { view: watch::Receiver<PullView>, _pin: Arc<PagePin> },
     /// A fold that is done, and its revision.
     Done(Arc<Fold>, u32),
 }
@@ -59,15 +59,15 @@ impl PulledList {
     pub(crate) fn new(
         id: PullId,
         journal: Arc<dyn Journal>,
-        tenure: Option<Arc<Tenure>>,
-        seen: watch::Receiver<Seen>,
-        lease: Arc<Lease>,
+        held_claim: Option<Arc<HeldClaim>>,
+        view: watch::Receiver<PullView>,
+        pin: Arc<PagePin>,
     ) -> Self {
-        Self { id, journal, tenure, source: Source::Live { seen, _lease: lease } }
+        Self { id, journal, held_claim, source: Source::Live { view, _pin: pin } }
     }
 
     pub(crate) fn done(id: PullId, journal: Arc<dyn Journal>, fold: Fold, revision: u32) -> Self {
-        Self { id, journal, tenure: None, source: Source::Done(Arc::new(fold), revision) }
+        Self { id, journal, held_claim: None, source: Source::Done(Arc::new(fold), revision) }
     }
 
     /// The robot and mark.
@@ -81,36 +81,36 @@ impl PulledList {
     #[must_use]
     pub fn revision(&self) -> u32 {
         match &self.source {
-            Source::Live { seen, .. } => seen.borrow().progress.figures.revision,
+            Source::Live { view, .. } => view.borrow().progress.figures.revision,
             Source::Done(_, revision) => *revision,
         }
     }
 
     /// Ready when the list has a newer revision than that; `None` when there will be none.
     pub async fn revised_after(&self, revision: u32) -> Option<u32> {
-        let Source::Live { seen, .. } = &self.source else {
+        let Source::Live { view, .. } = &self.source else {
             return None;
         };
-        let mut seen = seen.clone();
-        let newer = seen.wait_for(|seen| seen.progress.figures.revision > revision).await.ok()?;
+        let mut view = view.clone();
+        let newer = view.wait_for(|view| view.progress.figures.revision > revision).await.ok()?;
         Some(newer.progress.figures.revision)
     }
 
     /// Ready when every late page that has come is in a revision.
     pub async fn settled(&self) {
-        if let Source::Live { seen, .. } = &self.source {
+        if let Source::Live { view, .. } = &self.source {
             // Without a driver nothing more comes.
             let _ =
-                seen.clone().wait_for(|seen| !seen.progress.figures.revising || seen.gone).await;
+                view.clone().wait_for(|view| !view.progress.figures.revising || view.gone).await;
         }
     }
 
     /// The present outcome of a live pull that has ended.
     pub(crate) fn outcome(&self) -> Option<Outcome> {
-        let Source::Live { seen, .. } = &self.source else { return None };
-        let seen = seen.borrow();
+        let Source::Live { view, .. } = &self.source else { return None };
+        let view = view.borrow();
         let (status, progress): (_, Progress) =
-            (seen.ended.as_ref()?.status.clone(), seen.progress.clone());
+            (view.ended.as_ref()?.status.clone(), view.progress.clone());
         Some(Outcome { status, progress, list: self.clone() })
     }
 
@@ -118,8 +118,8 @@ impl PulledList {
     pub(crate) fn accounts_at_the_end(&self) -> usize {
         match &self.source {
             Source::Done(fold, _) => fold.accounts(),
-            Source::Live { seen, .. } => {
-                seen.borrow().ended.as_ref().map_or(0, |it| it.fold.accounts())
+            Source::Live { view, .. } => {
+                view.borrow().ended.as_ref().map_or(0, |it| it.fold.accounts())
             }
         }
     }
@@ -128,10 +128,10 @@ impl PulledList {
     pub(crate) fn fold(&self) -> (u32, Option<Folded>) {
         match &self.source {
             Source::Done(fold, revision) => (*revision, Some((Arc::clone(fold), None))),
-            Source::Live { seen, .. } => {
-                let seen = seen.borrow();
-                let ended = seen.ended.as_ref();
-                (seen.progress.figures.revision, ended.map(|it| (Arc::clone(&it.fold), it.changes)))
+            Source::Live { view, .. } => {
+                let view = view.borrow();
+                let ended = view.ended.as_ref();
+                (view.progress.figures.revision, ended.map(|it| (Arc::clone(&it.fold), it.changes)))
             }
         }
     }

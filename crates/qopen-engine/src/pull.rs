@@ -10,10 +10,10 @@ use tokio::sync::watch;
 
 use crate::cancel::CancelOnDrop;
 use crate::error::PullError;
-use crate::messages::{Seen, Watched};
+use crate::held_claim::HeldClaim;
+use crate::messages::{PullView, PullWatch};
 use crate::outcome::{Outcome, PulledList};
 use crate::progress::Progress;
-use crate::tenure::Tenure;
 
 /// A request for a list.
 #[derive(Clone, Debug)]
@@ -107,7 +107,7 @@ impl PullRequest {
 /// The handle of an open pull. **Dropping it before the outcome is there cancels the pull.**
 #[must_use = "dropping a pull cancels it"]
 pub struct Pull {
-    seen: watch::Receiver<Seen>,
+    view: watch::Receiver<PullView>,
     list: PulledList,
     cancel: CancelOnDrop,
 }
@@ -115,14 +115,14 @@ pub struct Pull {
 impl Pull {
     pub(crate) fn new(
         id: PullId,
-        watched: Watched,
+        watched: PullWatch,
         journal: Arc<dyn Journal>,
-        tenure: Option<Arc<Tenure>>,
+        held_claim: Option<Arc<HeldClaim>>,
         cancel: CancelOnDrop,
     ) -> Self {
-        let Watched { seen, lease } = watched;
-        let list = PulledList::new(id, journal, tenure, seen.clone(), lease);
-        Self { seen, list, cancel }
+        let PullWatch { view, pin } = watched;
+        let list = PulledList::new(id, journal, held_claim, view.clone(), pin);
+        Self { view, list, cancel }
     }
 
     /// The pull's robot and mark.
@@ -136,12 +136,12 @@ impl Pull {
     ///
     /// Dropping the future loses nothing.
     pub async fn progress(&mut self) -> Option<Progress> {
-        if self.seen.borrow().ended.is_some() {
+        if self.view.borrow().ended.is_some() {
             return None;
         }
-        self.seen.changed().await.ok()?;
-        let seen = self.seen.borrow_and_update();
-        (!seen.gone).then(|| seen.progress.clone())
+        self.view.changed().await.ok()?;
+        let view = self.view.borrow_and_update();
+        (!view.gone).then(|| view.progress.clone())
     }
 
     /// The outcome, when the pull has ended. From then on, dropping the handle cancels nothing.
@@ -159,11 +159,11 @@ impl Pull {
     }
 
     async fn ended(&self) -> Result<Outcome, PullError> {
-        let mut seen = self.seen.clone();
-        let over = |seen: &Seen| seen.ended.is_some() || seen.gone;
-        let seen = seen.wait_for(over).await.map_err(|_| PullError::Closed)?;
-        let ended = seen.ended.as_ref().ok_or(PullError::Fenced)?;
-        let (status, progress) = (ended.status.clone(), seen.progress.clone());
+        let mut view = self.view.clone();
+        let over = |view: &PullView| view.ended.is_some() || view.gone;
+        let view = view.wait_for(over).await.map_err(|_| PullError::Closed)?;
+        let ended = view.ended.as_ref().ok_or(PullError::Fenced)?;
+        let (status, progress) = (ended.status.clone(), view.progress.clone());
         Ok(Outcome { status, progress, list: self.list.clone() })
     }
 

@@ -4,20 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use qopen_assembler::{Assembler, Config, Entry, ErrorReport, Event, PullOptions, Time};
+use qopen_assembler::{Assembler, Config, Entry, Event, PullKey, PullOptions, Time};
 use qopen_journal::{
     Appended, Journal, JournalError, Layer, MemoryJournal, Note, PageRecord, Payload, PullId,
     PullState, Quarantined,
 };
 use qopen_types::{EventType, MarkId, Reading, Readings, RobotId};
 
-use crate::classify::{
-    Against, Classified, Unreadable, classify, key_of, stands_against, with_a_mark,
-};
+use crate::classify::{Classified, Unreadable, classify, with_a_mark};
+use crate::fact::report_of;
 use crate::outcome::{Outcome, PulledList};
 use crate::progress::Progress;
 use crate::resume;
 use crate::status::Status;
+use crate::whose::{Against, Names, stands_against};
 
 /// A callback that a replay cannot take.
 #[derive(Debug, thiserror::Error)]
@@ -163,15 +163,15 @@ impl Replay {
         let ids: Vec<PullId> = states.into_iter().map(|state| state.pull).collect();
         let mut left = Vec::new();
         for (unreadable, payload) in std::mem::take(&mut self.unreadable) {
-            let (robot, mark) = (unreadable.robot_id.as_ref(), unreadable.mark_id.as_ref());
             let (bytes, damaged) = (payload.as_bytes(), unreadable.is_damaged());
-            let Against { mut pulls, by_mark } = stands_against(bytes, robot, mark, damaged, &ids);
+            let Against { mut pulls, by_mark } =
+                stands_against(bytes, unreadable.names(), damaged, &ids);
             if unreadable.says_other(bytes) && !by_mark {
                 continue;
             }
             let ours = unreadable.event_type == EventType::ROBOT_ACCOUNT_LIST;
             let is_new = |it: &PullId| !pulls.contains(it) && (!damaged || pulls.is_empty());
-            if let Some(named) = unreadable.names().filter(|it| ours && is_new(it)) {
+            if let Some(named) = unreadable.names().pull().filter(|it| ours && is_new(it)) {
                 // A pull of which nothing else is in the capture; others may have the same mark.
                 pulls.retain(|it| it.mark_id != named.mark_id);
                 pulls.push(named);
@@ -202,7 +202,9 @@ impl Replay {
         let mut reported: BTreeSet<PullId> = BTreeSet::new();
         let mut pulls: BTreeSet<PullId> = states.into_iter().map(|state| state.pull).collect();
         for Report { robot_id, mark_id, code, message } in std::mem::take(&mut self.errors) {
-            let Some(pull) = whose(&pulls, robot_id, mark_id) else { continue };
+            let names = Names { robot_id: robot_id.as_ref(), mark_id: mark_id.as_ref() };
+            let only = || names.only(&pulls, |pull| pull).cloned();
+            let Some(pull) = names.pull().or_else(only) else { continue };
             pulls.insert(pull.clone());
             if reported.insert(pull.clone()) {
                 let note = Note::Reported { code, message, digest: None, signed_at: None };
@@ -227,7 +229,7 @@ impl Replay {
 
     /// Folds a pull, and ends it by the caller's word.
     fn outcome(&self, state: &PullState) -> Result<Option<Outcome>, ReplayError> {
-        let (id, key) = (&state.pull, key_of(&state.pull));
+        let (id, key) = (&state.pull, PullKey::from(&state.pull));
         let (fold, _) = now(resume::fold(&*self.journal, state))?;
         let mut config = Config::default();
         config.limits.pages = usize::MAX;
@@ -237,9 +239,7 @@ impl Replay {
         let _ = assembler.start(Time::ZERO, key.clone(), self.options);
         let _ = assembler.merge(Time::ZERO, &key, &fold);
         if let Some((code, message)) = state.reported() {
-            let (robot, mark) = (id.robot_id.to_string(), Some(id.mark_id.to_string()));
-            let message = message.to_owned();
-            let report = ErrorReport { robot, mark, code, message, signed: None };
+            let report = report_of(id, code, message.to_owned());
             assembler.handle_error(Time::ZERO, report);
         }
         // One that an error report has ended is no longer open.
@@ -254,26 +254,6 @@ impl Replay {
         let journal: Arc<dyn Journal> = Arc::clone(&self.journal) as _;
         let list = PulledList::done(id.clone(), journal, fold, progress.figures.revision);
         Ok(ended.map(|status| Outcome { status, progress, list }))
-    }
-}
-
-/// The pull that is named, or the only one in the capture that fits what is.
-fn whose(
-    pulls: &BTreeSet<PullId>,
-    robot_id: Option<RobotId>,
-    mark_id: Option<MarkId>,
-) -> Option<PullId> {
-    let (robot_id, mark_id) = match (robot_id, mark_id) {
-        (Some(robot_id), Some(mark_id)) => return Some(PullId { robot_id, mark_id }),
-        names => names,
-    };
-    let mut fits = pulls.iter().filter(|pull| {
-        robot_id.as_ref().is_none_or(|it| *it == pull.robot_id)
-            && mark_id.as_ref().is_none_or(|it| *it == pull.mark_id)
-    });
-    match (fits.next(), fits.next()) {
-        (Some(pull), None) => Some(pull.clone()),
-        _ => None,
     }
 }
 

@@ -12,8 +12,8 @@ use qopen_journal::{
     Changes, EndState, Journal, JournalError, Note, PageRecord, PullId, PullState, Started,
 };
 
-use crate::classify::{Classified, classify, key_of};
-use crate::fact::{Fact, digest_of, standing};
+use crate::classify::{Classified, classify};
+use crate::fact::{Fact, standing};
 use crate::messages::Start;
 use crate::outcome::PulledList;
 
@@ -78,7 +78,7 @@ pub(crate) async fn prepare(
     if let Some((true, _)) = ended {
         fold.add_owed(PageDigest::of(b"a page that was there when the pull ended"));
     }
-    if !state.is_unsent() && !state.is_strange() {
+    if !state.is_unsent() && !state.is_external() {
         // No process listened: what could not be delivered comes again in the platform's time.
         options.timing.settle = started.settle.max(started.idle_timeout);
         options = options.interrupted();
@@ -143,7 +143,7 @@ pub(crate) async fn fold(
         Note::Published { pages, .. } => Some(*pages),
         _ => None,
     });
-    let mut refold = Refold::new(&key_of(&state.pull), published);
+    let mut refold = Refold::new(&PullKey::from(&state.pull), published);
     let mut pages = journal.pages(&state.pull).await?;
     while let Some(page) = pages.next().await {
         refold.add(&page?);
@@ -157,7 +157,7 @@ pub(crate) async fn fold(
         }
     }
     for digest in &state.damaged {
-        fold.add_owed(digest_of(*digest));
+        fold.add_owed(PageDigest::from(*digest));
     }
     Ok((fold, changes))
 }
@@ -179,7 +179,7 @@ impl Refold {
 
     /// Folds a page; they come in the order in which they were kept.
     pub(crate) fn add(&mut self, page: &PageRecord) {
-        let digest = digest_of(page.digest);
+        let digest = PageDigest::from(page.digest);
         self.read += 1;
         match classify(page.payload.as_bytes()) {
             Classified::Page(it) if it.pull == page.pull => {

@@ -52,6 +52,18 @@ impl Status {
         matches!(self, Self::Complete(_))
     }
 
+    /// Whether only quiet speaks for a complete list although no process received callbacks for a while.
+    #[must_use]
+    pub fn may_lack_a_page(&self) -> bool {
+        matches!(self, Self::Complete(basis) if basis.interrupted && basis.expected.is_none())
+    }
+
+    /// Whether a new request may bring the list that an interrupted pull did not.
+    #[must_use]
+    pub fn is_worth_a_request(&self) -> bool {
+        matches!(self, Self::Incomplete(_) | Self::NoCallback | Self::Reported { .. })
+    }
+
     pub(crate) fn of(failure: Failure) -> Self {
         match failure {
             Failure::Silent => Self::NoCallback,

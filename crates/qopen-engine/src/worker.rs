@@ -5,7 +5,6 @@ use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
 use qopen_journal::{Claim, Fencing, JournalError, PullId, PullState, WorkerId, Workload};
 use qopen_sink::{Sink, SinkError};
 use tokio::sync::{Mutex, mpsc};
@@ -15,10 +14,10 @@ use uuid::Uuid;
 
 use crate::engine::Engine;
 use crate::error::PullError;
-use crate::fact::{fact_of, notes_of};
+use crate::fact::Unseen;
+use crate::held_claim::{HUNG, HeldClaim};
 use crate::publish;
 use crate::pull::Pull;
-use crate::tenure::{HUNG, Tenure};
 
 /// The longest time between two looks: hints may be lost.
 const POLL: Duration = Duration::from_secs(1);
@@ -54,7 +53,7 @@ impl Default for WorkerOptions {
 /// processes receive of a pull, this engine's driver is told of.
 ///
 /// Of any number of workers that share a journal, one has a pull at a time. Pulls come to be by
-/// [`Engine::announce`], or because something was kept of them after they had ended.
+/// [`Engine::enqueue`], or because something was kept of them after they had ended.
 pub struct Worker {
     claimed: Mutex<mpsc::Receiver<ClaimedPull>>,
     keeper: AbortHandle,
@@ -116,7 +115,7 @@ pub enum TakePlaceError {
 /// A pull that this worker has. Dropped without a word, it is given to another when the lease ends.
 #[must_use = "it is nobody else's until it is finished or left"]
 pub struct ClaimedPull {
-    tenure: Arc<Tenure>,
+    held_claim: Arc<HeldClaim>,
     engine: Engine,
 }
 
@@ -124,7 +123,7 @@ impl ClaimedPull {
     /// The pull.
     #[must_use]
     pub fn id(&self) -> &PullId {
-        self.tenure.pull()
+        self.held_claim.pull()
     }
 
     /// What the journal knows of it.
@@ -132,7 +131,7 @@ impl ClaimedPull {
     /// # Errors
     /// [`JournalError`], when the journal cannot be read.
     pub async fn state(&self) -> Result<Option<PullState>, JournalError> {
-        self.tenure.journal().pull(self.id()).await
+        self.held_claim.journal().pull(self.id()).await
     }
 
     /// Takes the sink's next sequence number for the pull, before its request is sent. Does nothing if it
@@ -141,12 +140,12 @@ impl ClaimedPull {
     /// # Errors
     /// [`JournalError`], when that cannot be noted; [`SinkError`], when the sink does not answer.
     pub async fn take_place(&self, sink: Arc<dyn Sink>) -> Result<(), TakePlaceError> {
-        let state = self.tenure.journal().facts_of(self.id()).await?;
+        let state = self.held_claim.journal().facts_of(self.id()).await?;
         if state.is_some_and(|state| publish::order_at(&state, &*sink).is_some()) {
             return Ok(());
         }
         if let Some(note) = publish::next_order(sink).await? {
-            self.tenure.note(note).await?;
+            self.held_claim.note(note).await?;
         }
         Ok(())
     }
@@ -158,13 +157,13 @@ impl ClaimedPull {
     ///
     /// # Errors
     /// As [`Engine::resume`].
-    pub async fn take_up(&self) -> Result<Pull, PullError> {
-        self.engine.resume_as(self.id(), Some(&self.tenure)).await
+    pub async fn resume(&self) -> Result<Pull, PullError> {
+        self.engine.resume_as(self.id(), Some(&self.held_claim)).await
     }
 
     /// Ready when the claim no longer counts.
     pub async fn lost(&self) {
-        self.tenure.lost().await;
+        self.held_claim.lost().await;
     }
 
     /// Done with: nobody needs to look at it until something is kept of it.
@@ -172,10 +171,10 @@ impl ClaimedPull {
     /// # Errors
     /// [`JournalError`]; then it is given to another when the lease ends.
     pub async fn finish(self) -> Result<Fencing, JournalError> {
-        self.engine.driver().let_go(&self.tenure);
-        let fencing = self.tenure.journal().finish(self.tenure.claim()).await?;
-        if self.tenure.finish() && fencing == Fencing::Held {
-            self.tenure.journal().want(self.id()).await?;
+        self.engine.driver().drop_pull(&self.held_claim);
+        let fencing = self.held_claim.journal().finish(self.held_claim.claim()).await?;
+        if self.held_claim.finish() && fencing == Fencing::Held {
+            self.held_claim.journal().want(self.id()).await?;
         }
         Ok(fencing)
     }
@@ -185,14 +184,16 @@ impl ClaimedPull {
     /// # Errors
     /// [`JournalError`]; then it is given to another when the lease ends.
     pub async fn leave(self) -> Result<(), JournalError> {
-        self.engine.driver().let_go(&self.tenure);
-        self.tenure.journal().leave(self.tenure.claim()).await
+        self.engine.driver().drop_pull(&self.held_claim);
+        self.held_claim.journal().leave(self.held_claim.claim()).await
     }
 }
 
 impl fmt::Debug for ClaimedPull {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClaimedPull").field("claim", self.tenure.claim()).finish_non_exhaustive()
+        f.debug_struct("ClaimedPull")
+            .field("claim", self.held_claim.claim())
+            .finish_non_exhaustive()
     }
 }
 
@@ -200,7 +201,7 @@ struct Keeper {
     engine: Engine,
     journal: Arc<dyn Workload>,
     options: WorkerOptions,
-    held: Vec<Weak<Tenure>>,
+    held: Vec<Weak<HeldClaim>>,
     /// When the journal answered last.
     heard: Instant,
     /// Refusals of other processes that the driver was told of.
@@ -255,16 +256,17 @@ impl Keeper {
 
     /// Renews what is held, and passes on what others have kept of it.
     async fn keep(&mut self) -> Result<(), JournalError> {
-        let held: Vec<Arc<Tenure>> = self.held.iter().filter_map(Weak::upgrade).collect();
+        let held: Vec<Arc<HeldClaim>> = self.held.iter().filter_map(Weak::upgrade).collect();
         let (stalled, held): (Vec<_>, Vec<_>) =
             held.into_iter().partition(|it| it.is_stalled(self.options.stalled));
-        for tenure in &stalled {
-            tracing::error!(pull = %tenure.pull(), "its publication has stopped; it is given up");
-            tenure.give_up();
-            self.engine.driver().let_go(tenure);
+        for held_claim in &stalled {
+            tracing::error!(pull = %held_claim.pull(), "its publication has stopped; it is given up");
+            held_claim.give_up();
+            self.engine.driver().drop_pull(held_claim);
         }
-        let is_stalled =
-            |it: &Weak<Tenure>| stalled.iter().any(|of| std::ptr::eq(it.as_ptr(), Arc::as_ptr(of)));
+        let is_stalled = |it: &Weak<HeldClaim>| {
+            stalled.iter().any(|of| std::ptr::eq(it.as_ptr(), Arc::as_ptr(of)))
+        };
         self.held.retain(|it| it.strong_count() > 0 && !is_stalled(it));
         let claims: Vec<Claim> = held.iter().map(|it| it.claim().clone()).collect();
         let asked = Instant::now();
@@ -274,39 +276,39 @@ impl Keeper {
             self.engine.driver().refused();
         }
         // What is news is no news to the next who asks: it is taken note of before anything is awaited.
-        for (tenure, renewed) in held.iter().zip(renewed) {
-            if tenure.renewed(renewed) == Fencing::Fenced {
+        for (held_claim, renewed) in held.iter().zip(renewed) {
+            if held_claim.renewed(renewed) == Fencing::Fenced {
                 // A finished claim is expected here.
-                match tenure.is_finished() {
-                    true => tracing::debug!(pull = %tenure.pull(), "a claim has ended"),
+                match held_claim.is_finished() {
+                    true => tracing::debug!(pull = %held_claim.pull(), "a claim has ended"),
                     false => {
-                        tracing::warn!(pull = %tenure.pull(), "another worker has taken the pull over");
+                        tracing::warn!(pull = %held_claim.pull(), "another worker has taken the pull over");
                     }
                 }
-                self.engine.driver().let_go(tenure);
-                self.held.retain(|it| !std::ptr::eq(it.as_ptr(), Arc::as_ptr(tenure)));
+                self.engine.driver().drop_pull(held_claim);
+                self.held.retain(|it| !std::ptr::eq(it.as_ptr(), Arc::as_ptr(held_claim)));
             }
         }
-        for tenure in held.iter().filter(|it| it.is_unseen() && !it.is_lost()) {
+        for held_claim in held.iter().filter(|it| it.is_unseen() && !it.is_lost()) {
             // The claims are to be renewed in time, whatever is to be told.
             if asked.elapsed() > self.options.lease / 3 {
                 break;
             }
             // Before it is told: what comes meanwhile is told again.
-            tenure.set_unseen(false);
-            match self.tell(tenure).await {
+            held_claim.set_unseen(false);
+            match self.tell(held_claim).await {
                 Ok(true) => {}
                 Err(error) if !error.is_retryable() => {
                     // What is wrong with one pull is not to be in the others' way; it is met again when
                     // the pull ends.
                     let error = &error as &dyn std::error::Error;
-                    tracing::error!(pull = %tenure.pull(), error, "its pages cannot be read");
+                    tracing::error!(pull = %held_claim.pull(), error, "its pages cannot be read");
                 }
                 not_told => {
-                    tenure.set_unseen(true);
-                    if tenure.is_finished() {
+                    held_claim.set_unseen(true);
+                    if held_claim.is_finished() {
                         // Whoever finished it may not have seen that.
-                        self.journal.want(tenure.pull()).await?;
+                        self.journal.want(held_claim.pull()).await?;
                     }
                     not_told?;
                 }
@@ -322,34 +324,28 @@ impl Keeper {
         }
         let WorkerOptions { id, lease, .. } = &self.options;
         for claim in self.journal.claim(id, *lease, room).await? {
-            let tenure = Arc::new(Tenure::new(Arc::clone(&self.journal), claim, *lease));
-            self.held.push(Arc::downgrade(&tenure));
+            let held_claim = Arc::new(HeldClaim::new(Arc::clone(&self.journal), claim, *lease));
+            self.held.push(Arc::downgrade(&held_claim));
             // There is room for as many as may be held; without a receiver nobody wants them.
-            let _ = claimed.try_send(ClaimedPull { tenure, engine: self.engine.clone() });
+            let _ = claimed.try_send(ClaimedPull { held_claim, engine: self.engine.clone() });
         }
         Ok(())
     }
 
     /// Tells the driver what it does not know of a pull. False where it does not have the pull open:
     /// not yet, or not any more.
-    async fn tell(&self, tenure: &Tenure) -> Result<bool, JournalError> {
-        let pull = tenure.pull();
-        let (driver, told) = (self.engine.driver(), tenure.told().clone());
+    async fn tell(&self, held_claim: &HeldClaim) -> Result<bool, JournalError> {
+        let pull = held_claim.pull();
+        let (driver, told) = (self.engine.driver(), held_claim.told().clone());
         let (kept, cursor) = self.journal.digests_since(pull, told.as_ref()).await?;
         let Some(missing) = driver.missing(pull, kept).await else { return Ok(false) };
-        if !missing.is_empty() {
-            let mut pages = self.journal.pages_of(pull, &missing).await?;
-            while let Some(page) = pages.next().await {
-                driver.tell(fact_of(page?)).await;
-            }
-        }
-        *tenure.told() = cursor;
-        let Some(state) = self.journal.facts_of(pull).await? else { return Ok(true) };
-        for fact in notes_of(&*self.journal, &state).await? {
+        let mut unseen = Unseen::of(&*self.journal, pull, &missing).await?;
+        while let Some(fact) = unseen.next().await? {
             driver.tell(fact).await;
         }
-        if state.is_cancel_requested() {
-            driver.cancel(pull.clone(), tenure.generation());
+        *held_claim.told() = cursor;
+        if unseen.is_cancel_requested() {
+            driver.cancel(pull.clone(), held_claim.generation());
         }
         Ok(true)
     }

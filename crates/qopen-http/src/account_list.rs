@@ -1,9 +1,6 @@
 //! GetRobotAccountListAsync: requests a robot's customer list.
 
-use qopen_types::{
-    Endpoint, GetRobotAccountListAsync, Refusal, RobotAccountListAnswer, RobotAccountListRequest,
-    Secret,
-};
+use qopen_types::{Endpoint as _, GetRobotAccountListAsync, RobotAccountListRequest};
 
 use crate::{SendError, Sender};
 
@@ -33,48 +30,11 @@ impl Sender {
         &self,
         request: &RobotAccountListRequest,
     ) -> Result<Accepted, SendError> {
-        let token = self.tokens.token().await.map_err(SendError::Token)?;
-        let first = self.ask(request, &token).await;
-        let token_rejected = match &first {
-            Err(SendError::Unauthorized { .. }) => true,
-            Err(SendError::Refused { refusal, .. }) => refusal.names_token(),
-            Err(SendError::Status { status: 400..500, refusal: Some(refusal), .. }) => {
-                refusal.names_token()
-            }
-            _ => false,
-        };
-        if !token_rejected {
-            return first;
-        }
-        match self.tokens.replace(&token).await {
-            Ok(fresh) => self.ask(request, &fresh).await,
-            // There is no other token: the gateway's answer to this one is the better error.
-            Err(crate::TokenError::Fixed) => first,
-            Err(error) => Err(SendError::Token(error)),
-        }
-    }
-
-    async fn ask(
-        &self,
-        request: &RobotAccountListRequest,
-        token: &Secret,
-    ) -> Result<Accepted, SendError> {
-        type E = GetRobotAccountListAsync;
-        let answer =
-            self.transport.call::<E>(request, Some(token), RobotAccountListAnswer::refusal).await?;
-        if let Some(refusal) = answer.refusal() {
-            let Refusal { code, hint, .. } = &refusal;
-            tracing::warn!(endpoint = E::NAME, code, hint, "refused");
-            return Err(SendError::Refused {
-                endpoint: E::NAME,
-                refusal,
-                retryable: false,
-                retry_after: None,
-            });
-        }
+        let answer = self.call::<GetRobotAccountListAsync>(request).await?;
         let explicit = answer.errcode.is_some();
         if !explicit {
-            tracing::warn!(endpoint = E::NAME, "the answer has no code; taken as accepted");
+            let endpoint = GetRobotAccountListAsync::NAME;
+            tracing::warn!(endpoint, "the answer has no code; taken as accepted");
         }
         Ok(Accepted { serial_no: answer.serial_no(), explicit })
     }

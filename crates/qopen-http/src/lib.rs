@@ -4,6 +4,7 @@
 mod account_list;
 mod build_error;
 mod builder;
+mod call;
 mod client;
 mod error;
 mod forward;

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use qopen_types::{
-    AccessTokenAnswer, AccessTokenGrant, AccessTokenRequest, Endpoint, GetAccessToken, Secret,
-};
+use qopen_types::{AccessTokenGrant, AccessTokenRequest, Endpoint, GetAccessToken, Secret};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -110,8 +108,7 @@ impl AppCredentials {
 
     async fn fetch(&self) -> Result<Current, TokenError> {
         let request = AccessTokenRequest::new(self.app_key.clone(), self.app_secret.clone());
-        let answer =
-            self.transport.call::<GetAccessToken>(&request, None, AccessTokenAnswer::refusal).await;
+        let answer = self.transport.call::<GetAccessToken>(&request, None).await;
         let answer = answer.map_err(|error| TokenError::Request(Box::new(error)))?;
         let AccessTokenGrant { access_token, expires_in, .. } =
             answer.grant().map_err(TokenError::Answer)?;

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use governor::clock::Clock as _;
 use governor::{DefaultDirectRateLimiter, clock::DefaultClock};
-use qopen_types::{Endpoint, Refusal, Secret};
+use qopen_types::{Answer as _, Endpoint, Secret};
 use reqwest::Url;
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
@@ -46,7 +46,6 @@ impl Transport {
         &self,
         request: &E::Request,
         token: Option<&Secret>,
-        refusal: impl Fn(&E::Answer) -> Option<Refusal>,
     ) -> Result<E::Answer, SendError> {
         let body = serde_json::to_vec(request).map_err(|error| SendError::Answer {
             endpoint: E::NAME,
@@ -62,7 +61,7 @@ impl Transport {
             .build();
         loop {
             self.wait_for_turn().await;
-            let error = match self.attempt::<E>(&body, token, &refusal).await {
+            let error = match self.attempt::<E>(&body, token).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
@@ -95,7 +94,6 @@ impl Transport {
         &self,
         body: &[u8],
         token: Option<&Secret>,
-        refusal: &impl Fn(&E::Answer) -> Option<Refusal>,
     ) -> Result<E::Answer, SendError> {
         let endpoint = E::NAME;
         let proxy = || self.proxy.clone();
@@ -148,7 +146,7 @@ impl Transport {
                 source: error.into(),
             })
         });
-        let refusal = answer.as_ref().ok().and_then(refusal).map(Box::new);
+        let refusal = answer.as_ref().ok().and_then(E::Answer::refusal).map(Box::new);
         if let Some(refusal) = refusal.clone().filter(|it| self.retry_codes.contains(&it.code)) {
             return Err(SendError::Refused {
                 endpoint,

@@ -113,7 +113,7 @@ impl PullState {
 
     /// Whether it is an external pull that no process has adopted yet.
     #[must_use]
-    pub fn is_strange(&self) -> bool {
+    pub fn is_external(&self) -> bool {
         self.started().is_none() && !self.notes.iter().any(|it| it.note == Note::Adopted)
     }
 

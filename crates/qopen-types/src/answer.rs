@@ -1,27 +1,8 @@
 //! Results of the gateway's answers.
 
+use crate::endpoint::Answer as _;
+use crate::refusal::Refusal;
 use crate::{AccessTokenAnswer, AccessTokenGrant, Json, RobotAccountListAnswer, wire};
-
-/// The gateway's refusal: its code, its message, and the log id that its support asks for.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the gateway refused: code {code}, message {message:?}, hint {hint:?}")]
-pub struct Refusal {
-    /// The gateway's code; never 0.
-    pub code: i64,
-    /// The gateway's message.
-    pub message: String,
-    /// The gateway's request log id.
-    pub hint: String,
-}
-
-impl Refusal {
-    /// Whether the message speaks of the access token (protocol section 2): the only public sign
-    /// that a new token may help.
-    #[must_use]
-    pub fn names_token(&self) -> bool {
-        self.message.to_lowercase().contains("token")
-    }
-}
 
 /// The error of an answer without the expected content.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,21 +16,7 @@ pub enum AnswerError {
     NoToken,
 }
 
-fn refusal(code: Option<i64>, message: &str, hint: &str) -> Option<Refusal> {
-    code.filter(|code| *code != 0).map(|code| Refusal {
-        code,
-        message: message.to_owned(),
-        hint: hint.to_owned(),
-    })
-}
-
 impl AccessTokenAnswer {
-    /// The refusal, if the gateway refused.
-    #[must_use]
-    pub fn refusal(&self) -> Option<Refusal> {
-        refusal(self.errcode, &self.errmsg, &self.hint)
-    }
-
     /// The token, from either of the two shapes the gateways answer with (protocol section 2).
     ///
     /// # Errors
@@ -70,12 +37,6 @@ impl AccessTokenAnswer {
 }
 
 impl RobotAccountListAnswer {
-    /// The refusal, if the gateway refused.
-    #[must_use]
-    pub fn refusal(&self) -> Option<Refusal> {
-        refusal(self.errcode, &self.errmsg, &self.hint)
-    }
-
     /// The gateway's serial number of the request, if it gave one.
     #[must_use]
     pub fn serial_no(&self) -> Option<String> {

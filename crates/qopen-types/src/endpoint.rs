@@ -1,7 +1,9 @@
-//! Endpoints of the gateway: a path, a request and an answer.
+//! Endpoints of the gateway, and payloads of its callbacks.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use crate::refusal::Refusal;
 
 /// An endpoint of the gateway. Implemented by generated types, one for each operation.
 pub trait Endpoint {
@@ -9,10 +11,18 @@ pub trait Endpoint {
     const NAME: &'static str;
     /// The path below the base URL, with its leading slash.
     const PATH: &'static str;
+    /// Whether a request carries an access token, in its header `Token`.
+    const NEEDS_TOKEN: bool;
     /// The body of the request.
     type Request: Serialize;
     /// The body of the answer.
-    type Answer: DeserializeOwned;
+    type Answer: Answer;
+}
+
+/// The body of an answer. Implemented by generated types.
+pub trait Answer: DeserializeOwned {
+    /// The refusal, if the gateway refused: a code other than 0, in either spelling.
+    fn refusal(&self) -> Option<Refusal>;
 }
 
 /// A payload that arrives by callback. Implemented by generated types.

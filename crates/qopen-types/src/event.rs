@@ -5,7 +5,6 @@ use std::fmt;
 use serde::{Deserialize, Deserializer};
 
 use crate::wire::{self, Scalar, Unfit, Value};
-use crate::{CallbackPayload, RobotAccountListCallback};
 
 /// The `event_type` of a callback: a number on this gateway, a text on its sister gateway.
 ///
@@ -22,9 +21,6 @@ pub enum EventType {
 }
 
 impl EventType {
-    /// A page of a customer list, or the report that there will be none (42016).
-    pub const ROBOT_ACCOUNT_LIST: Self = Self::Code(RobotAccountListCallback::EVENT_TYPE);
-
     /// Finds the event type in a payload, reading no further than necessary.
     ///
     /// Text that is not a JSON object has no event type. The rest of the payload is not checked.

@@ -65,8 +65,8 @@ impl ClientBuilder {
 
     /// Keeps the pages of pulls that another system requested, for the
     /// [`Worker`](crate::Worker) that shares the journal. Default: as with [`adopt`](Self::adopt).
-    pub fn keep_strangers(mut self, keep: bool) -> Self {
-        self.engine = self.engine.keep_strangers(keep);
+    pub fn keep_external_pages(mut self, keep: bool) -> Self {
+        self.engine = self.engine.keep_external_pages(keep);
         self
     }
 
@@ -162,12 +162,12 @@ impl Client {
         self.engine.pull_in_order(request, sink).await
     }
 
-    /// Journals a pull for a [`Worker`](crate::Worker): [`Engine::announce`].
+    /// Journals a pull for a [`Worker`](crate::Worker): [`Engine::enqueue`].
     ///
     /// # Errors
-    /// As [`Engine::announce`].
-    pub async fn announce(&self, request: PullRequest) -> Result<PullId, PullError> {
-        self.engine.announce(request).await
+    /// As [`Engine::enqueue`].
+    pub async fn enqueue(&self, request: PullRequest) -> Result<PullId, PullError> {
+        self.engine.enqueue(request).await
     }
 
     /// The list of a pull that has ended, to read: [`Engine::list`].

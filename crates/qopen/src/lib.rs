@@ -20,8 +20,8 @@ pub use qopen_engine::{
     ClaimedPull, Classified, ClassifiedPage, EngineError as ClientError, Outcome, Progress,
     PublishError, PublishOptions, Published, PublishedList, Pull, PullError, PullRequest,
     PulledList, Replay, ReplayError, Replayed, RequestError, Status, Stranger, TakePlaceError,
-    Unreadable, Worker, WorkerOptions, classify, kept_list, publish, publish_with, quarantine_line,
-    read_out,
+    Unreadable, Worker, WorkerOptions, classify, export, kept_list, publish, publish_with,
+    quarantine_line,
 };
 
 pub use qopen_assembler as assembler;

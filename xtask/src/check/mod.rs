@@ -3,6 +3,8 @@
 mod api;
 mod circles;
 mod dependencies;
+mod endpoints;
+mod extended;
 mod facade;
 mod packages;
 mod words;
@@ -13,6 +15,8 @@ use crate::cargo::{Tool, cargo, command, status};
 use crate::{Result, codegen};
 
 pub(crate) use api::stand_in;
+#[cfg(test)]
+pub(crate) use extended::extended;
 
 pub(crate) const CARGO_DENY: Tool =
     Tool { subcommand: "deny", package: "cargo-deny", version: "0.20.2", minutes: 5 };
@@ -20,9 +24,10 @@ pub(crate) const CARGO_DENY: Tool =
 /// Runs the checks of these names, or every one, and says which of them failed.
 pub(crate) fn run(root: &Path, spec: &Path, generated: &Path, names: &[&str]) -> Result<()> {
     type Check<'a> = (&'a str, Box<dyn Fn() -> Result<()> + 'a>);
-    let checks: [Check<'_>; 11] = [
+    let checks: [Check<'_>; 13] = [
         ("formatting", Box::new(|| cargo(root, &["fmt", "--all", "--check"]))),
         ("generated code", Box::new(|| codegen::check(spec, generated))),
+        ("endpoints", Box::new(|| endpoints::check(root, spec))),
         ("direction of dependencies", Box::new(|| dependencies::check(root))),
         ("circles of modules", Box::new(|| circles::check(root))),
         ("size of the facade", Box::new(|| facade::check(root))),
@@ -43,6 +48,7 @@ pub(crate) fn run(root: &Path, spec: &Path, generated: &Path, names: &[&str]) ->
                 cargo(root, &clippy)
             }),
         ),
+        ("new fields", Box::new(|| extended::check(root))),
         (
             "documentation",
             Box::new(|| {

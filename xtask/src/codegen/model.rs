@@ -20,6 +20,8 @@ pub(crate) struct Type {
     pub(crate) shape: Shape,
     /// The `event_type` under which it arrives by callback.
     pub(crate) event_type: Option<i64>,
+    /// Whether an endpoint answers with it.
+    pub(crate) is_answer: bool,
     /// Whether it is read field by field if reading it as a whole fails.
     pub(crate) tolerant: Option<Tolerant>,
     /// The columns that the spec names, if it is the record that outputs have.
@@ -78,6 +80,7 @@ pub(crate) struct Endpoint {
     pub(crate) path: String,
     pub(crate) request: String,
     pub(crate) answer: String,
+    pub(crate) needs_token: bool,
 }
 
 impl Model {
@@ -100,6 +103,7 @@ impl Model {
                 doc: doc(name, schema.description.as_deref())?,
                 shape: shape(name, schema, &is_enum)?,
                 event_type: None,
+                is_answer: false,
                 tolerant: tolerant(name, schema)?,
                 columns: schema
                     .extensions
@@ -112,7 +116,12 @@ impl Model {
         for (path, item) in spec.paths.iter().flatten() {
             let operation =
                 item.post.as_ref().ok_or_else(|| format!("{path}: only POST is known"))?;
-            endpoints.push(endpoint(path, operation)?);
+            let endpoint = endpoint(path, operation)?;
+            types
+                .iter_mut()
+                .filter(|it| it.name == endpoint.answer)
+                .for_each(|it| it.is_answer = true);
+            endpoints.push(endpoint);
             for (event_type, payload) in callbacks(operation)? {
                 let payload_type = types.iter_mut().find(|it| it.name == payload);
                 payload_type.ok_or_else(|| format!("no schema {payload}"))?.event_type =
@@ -291,6 +300,8 @@ fn endpoint(path: &str, operation: &Operation) -> Result<Endpoint> {
         path: path.to_owned(),
         request: schema_of(body, "request")?,
         answer: schema_of(answer, "answer")?,
+        // The header with the token is the only one that is known.
+        needs_token: !operation.parameters.is_empty(),
         name,
     })
 }

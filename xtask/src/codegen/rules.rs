@@ -26,6 +26,23 @@ pub(super) fn check(model: &Model) -> Result<()> {
             }
         }
     }
+    for it in model.types.iter().filter(|it| it.is_answer) {
+        let has = |name: &str, kind: &Kind, nullable: bool| {
+            let mut all = fields(it).iter();
+            all.any(|it| it.name == name && it.kind == *kind && it.nullable == nullable)
+        };
+        let text = Kind::Text;
+        if !has("errcode", &Kind::Integer, true)
+            || !has("errmsg", &text, false)
+            || !has("hint", &text, false)
+        {
+            return Err(format!(
+                "{}: an answer has `errcode`, an integer or null, and the texts `errmsg` and `hint`",
+                it.name
+            )
+            .into());
+        }
+    }
     Ok(())
 }
 

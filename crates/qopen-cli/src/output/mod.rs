@@ -10,7 +10,7 @@ use qopen::sink::{FileSink, ListKind, Sink, SinkError, file_name};
 use qopen::{PublishError, PublishOptions, Published, PulledList, publish_with};
 
 use crate::database;
-use crate::exit::{Failure, chain};
+use crate::exit::Failure;
 use crate::format::Layout;
 use crate::say;
 pub(crate) use place::Place;
@@ -170,7 +170,7 @@ impl Output {
         lists: Vec<PulledList>,
         kind: ListKind,
         options: PublishOptions,
-    ) -> Result<Written, Unpublished> {
+    ) -> Result<Published, PublishError> {
         let name = lists.first().map_or_else(String::new, |list| match self {
             Self::Stdout(..) => list.id().mark_id.to_string(),
             _ => list.id().robot_id.to_string(),
@@ -182,16 +182,7 @@ impl Output {
             }
             _ => self.sink(&name),
         };
-        let published = publish_with(lists, sink, kind, options).await;
-        let Published { location, lists, set_aside, .. } =
-            published.map_err(|error| match &error {
-                PublishError::Superseded { pull, .. } => {
-                    Unpublished::Superseded(pull.clone(), chain("", &error))
-                }
-                PublishError::Empty { .. } => Unpublished::Failed(Failure::incomplete("", &error)),
-                error => Unpublished::Failed(Failure::output("", error)),
-            })?;
-        Ok(Written { location, lists, quarantine: set_aside })
+        publish_with(lists, sink, kind, options).await
     }
 }
 
@@ -202,18 +193,4 @@ fn beginning(id: &str) -> String {
         Some((at, _)) => format!("{}…", &id[..at]),
         None => id.to_owned(),
     }
-}
-
-/// Why nothing was written.
-pub(crate) enum Unpublished {
-    Failed(Failure),
-    /// The place already holds a later list.
-    Superseded(qopen::journal::PullId, String),
-}
-
-/// What was written.
-pub(crate) struct Written {
-    pub(crate) location: String,
-    pub(crate) lists: Vec<qopen::PublishedList>,
-    pub(crate) quarantine: Option<String>,
 }

@@ -11,9 +11,7 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, stream};
 use qopen::journal::{Note, PullId, PullState, Store};
 use qopen::types::RobotId;
-use qopen::{
-    Client, ForwardTo, Outcome, Progress, PublishOptions, Pull, PullError, PullRequest, Status,
-};
+use qopen::{Client, ForwardTo, Outcome, Progress, PublishOptions, Pull, PullError, PullRequest};
 use tokio::sync::watch;
 
 use crate::args::PullArgs;
@@ -25,7 +23,7 @@ use crate::report::{Came, Reporter, Summary};
 use crate::say::{self, one_line, say};
 use crate::settings::Settings;
 use crate::{robots, wiring};
-pub(crate) use publish::publish;
+pub(crate) use publish::{add_written, publish};
 use wanted::Wanted;
 
 pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Failure> {
@@ -134,16 +132,6 @@ async fn end(client: &Client, journal: &dyn Store, state: &PullState) -> Result<
     pull.outcome().await.map(drop).map_err(|error| fails(&error))
 }
 
-/// Whether only quiet speaks for a list whose callbacks nobody received for a while.
-pub(crate) fn may_lack_a_page(status: &Status) -> bool {
-    matches!(status, Status::Complete(basis) if basis.interrupted && basis.expected.is_none())
-}
-
-/// Whether a new request may bring the list that a resumed pull did not.
-pub(crate) fn is_worth_a_request(status: &Status) -> bool {
-    matches!(status, Status::Incomplete(_) | Status::NoCallback | Status::Reported { .. })
-}
-
 /// How the pulling of a list ended.
 enum Ended {
     Outcome(Outcome),
@@ -191,8 +179,8 @@ impl Work {
         let then_new = matches!(begun, Begun::Resumed { then_new: true, .. });
         let ended = self.follow(begun, args).await?;
         let Ended::Outcome(outcome) = &ended else { return Ok(ended) };
-        let is_doubtful = may_lack_a_page(&outcome.status);
-        let is_wanted = then_new && (is_doubtful || is_worth_a_request(&outcome.status));
+        let is_doubtful = outcome.status.may_lack_a_page();
+        let is_wanted = then_new && (is_doubtful || outcome.status.is_worth_a_request());
         if !is_wanted || *self.interrupted.borrow() {
             return Ok(ended);
         }

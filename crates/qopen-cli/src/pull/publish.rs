@@ -1,11 +1,14 @@
 //! Publication of the lists that go to one place, and their summaries.
 
-use qopen::journal::EndState;
-use qopen::sink::ListKind;
-use qopen::{Outcome, PublishOptions, Status};
+use std::path::Path;
 
-use crate::exit::Exit;
-use crate::output::{Output, Unpublished};
+use qopen::journal::PullId;
+use qopen::sink::ListKind;
+use qopen::{Outcome, PublishError, PublishOptions, Published, Status};
+
+use crate::database;
+use crate::exit::{Exit, chain};
+use crate::output::Output;
 use crate::report::{Came, Summary};
 
 /// Publishes lists that go to one place: in its place when all of them are complete, beside it
@@ -31,43 +34,49 @@ pub(crate) async fn publish(
         false => Some(output.publish(lists, kind, options).await),
     };
     let summarise = |outcome: &Outcome| {
-        let id = &outcome.progress.pull;
         let mut summary = Summary::of(outcome, came);
-        match &written {
-            Some(Ok(written)) => {
-                if let Some(list) = written.lists.iter().find(|list| list.id == *id) {
-                    summary.accounts = list.accounts;
-                    summary.quarantined = list.quarantined;
-                    summary.unread_fields = list.unread_fields;
-                    list.readings.iter().for_each(|it| summary.count_reading(it));
-                    summary.revision = list.revision;
-                    summary.changes = list.changes;
-                    summary.output = Some(written.location.clone());
-                    summary.is_kept_apart =
-                        kind == ListKind::Partial && matches!(output, Output::Database(_));
-                    summary.quarantine_file.clone_from(&written.quarantine);
-                }
-            }
-            Some(Err(Unpublished::Superseded(pull, why))) if pull == id => {
-                summary.superseded(why.clone());
-            }
-            // Both lists share one file.
-            Some(Err(Unpublished::Superseded(_, why))) => {
-                summary.exit = Exit::Output;
-                (summary.error, summary.why) = (Some(why.clone()), why.clone());
-            }
-            Some(Err(Unpublished::Failed(failure))) => {
-                if failure.exit == Exit::Incomplete {
-                    // Complete as far as is known, and kept back.
-                    (summary.status, summary.basis) = (EndState::Incomplete, None);
-                }
-                summary.exit = failure.exit;
-                summary.error = Some(failure.to_string());
-                summary.why = failure.to_string();
-            }
-            None => {}
+        if let Some(written) = &written {
+            add_written(&mut summary, outcome, kind, written.as_ref());
         }
         summary
     };
     outcomes.iter().map(summarise).collect()
+}
+
+/// Adds to a pull's summary what was written, or why nothing was.
+pub(crate) fn add_written(
+    summary: &mut Summary,
+    outcome: &Outcome,
+    kind: ListKind,
+    written: Result<&Published, &PublishError>,
+) {
+    let id = &outcome.progress.pull;
+    let published = match written {
+        Ok(published) => published,
+        Err(error) => return add_failure(summary, id, error),
+    };
+    if let Some(list) = published.lists.iter().find(|list| list.id == *id) {
+        summary.accounts = list.accounts;
+        summary.quarantined = list.quarantined;
+        summary.unread_fields = list.unread_fields;
+        list.readings.iter().for_each(|it| summary.count_reading(it));
+        summary.revision = list.revision;
+        summary.changes = list.changes;
+        summary.output = Some(published.location.clone());
+        let is_database = database::of(Path::new(&published.location)).is_some();
+        summary.is_kept_apart = kind == ListKind::Partial && is_database;
+        summary.quarantine_file.clone_from(&published.set_aside);
+    }
+}
+
+fn add_failure(summary: &mut Summary, id: &PullId, error: &PublishError) {
+    let why = chain("", error);
+    match error {
+        PublishError::Superseded { pull, .. } if pull == id => return summary.superseded(why),
+        // Complete as far as is known, and kept back.
+        PublishError::Empty { .. } => return summary.keep_back(why),
+        // Superseded, too: both lists share one file.
+        _ => summary.exit = Exit::Output,
+    }
+    (summary.error, summary.why) = (Some(why.clone()), why);
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use qopen::journal::Store;
 
 use super::service::Service;
+use crate::report::count;
 use crate::say::say;
 use crate::wiring;
 
@@ -27,8 +28,12 @@ pub(super) async fn run_maintenance(service: &Arc<Service>, retain: Duration) {
     let (mut compacted, mut gave_back, mut gave_all_back) = (0, None, None);
     loop {
         if swept.is_none_or(|at| at.elapsed() >= SWEEP.min(retain)) {
-            service.want_what_is_left().await;
-            crate::journal::expire(&*service.journal, retain, &service.under_way()).await;
+            let open = service.pulls.requeue_unfinished().await;
+            if open > 0 {
+                let open = count(open, "pull continues that was", "pulls continue that were");
+                say!("qopen: {open} under way");
+            }
+            crate::journal::expire(&*service.journal, retain, &service.pulls.open_pulls()).await;
             swept = Some(Instant::now());
         }
         let stats = service.journal.stats();

@@ -162,7 +162,12 @@ pub(crate) async fn text(service: &Service, callbacks: &Listener) -> String {
     let help = "Bytes of storage that they take.";
     put("qopen_forward_queue_bytes", "gauge", help, &count(waiting.bytes));
 
-    put("qopen_pulls_open", "gauge", "Pulls under way.", &count(service.under_way().len() as u64));
+    put(
+        "qopen_pulls_open",
+        "gauge",
+        "Pulls under way.",
+        &count(service.pulls.open_pulls().len() as u64),
+    );
     let Holdings { pulls, oldest_open, quarantined, .. } =
         service.journal.holdings().await.unwrap_or_default();
     let age = oldest_open.and_then(|at| SystemTime::now().duration_since(at).ok());

@@ -2,12 +2,14 @@
 
 mod control;
 mod cron;
+mod destination;
 mod maintenance;
 mod metrics;
 mod reload;
 mod schedule;
 mod service;
 mod tasks;
+mod texts;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,7 +23,7 @@ use axum::response::{IntoResponse as _, Response};
 use qopen::callback::listener::Listener;
 use qopen::journal::Store;
 use qopen::sink::shown_path;
-use qopen::{ForwardQueue, Worker, WorkerOptions};
+use qopen::{ForwardQueue, WorkerOptions};
 use tokio::net::TcpListener;
 
 use crate::args::{Common, Role, ServeArgs};
@@ -85,7 +87,7 @@ pub(crate) async fn run(
     if let Some(queue) = &forward {
         builder = builder.foreign_handler(Arc::new(queue.clone()));
     }
-    let client = builder.keep_strangers(args.adopt).build();
+    let client = builder.keep_external_pages(args.adopt).build();
     let client = client.map_err(|error| Failure::unexpected("the client", &error))?;
     let output = match &args.out {
         None => None,
@@ -156,9 +158,7 @@ pub(crate) async fn run(
     if args.role != Role::Receiver {
         let mut options = WorkerOptions::default();
         options.lease = args.lease;
-        let worker =
-            Worker::start(service.client.engine(), Arc::clone(&service.journal) as _, options);
-        working = Some(tokio::spawn(Arc::clone(&service).work(worker)));
+        working = Some(tokio::spawn(Arc::clone(&service).work(options)));
         if let Some(queue) = forward {
             tasks.keep("forward", stopping.clone(), move || {
                 let queue = queue.clone();

@@ -2,26 +2,25 @@
 
 use std::sync::Arc;
 
-use qopen_assembler::{ErrorReport, StartError, Time};
+use qopen_assembler::{PullKey, StartError, Time};
 use qopen_journal::PullId;
 
 use super::matching::has_anything;
 use super::state::{Driver, Held};
-use crate::classify::key_of;
 use crate::error::PullError;
-use crate::fact::digest_of;
-use crate::messages::{Command, Start, Watched};
+use crate::fact::report_of;
+use crate::held_claim::Generation;
+use crate::messages::{Command, PullWatch, Start};
 use crate::requester::RequestError;
-use crate::tenure::Generation;
 
 /// Forgotten pulls that are remembered as such.
-const LET_GO: usize = 1024;
+const FORGOTTEN: usize = 1024;
 
 impl Driver {
     pub(super) fn obey(&mut self, now: Time, command: Command) {
         match command {
             Command::Hold { pull, generation, reply } => {
-                let key = key_of(&pull);
+                let key = PullKey::from(&pull);
                 let taken = self.pulls.contains_key(&key) || self.held.contains_key(&key);
                 if !taken {
                     self.known.insert(&pull);
@@ -31,7 +30,7 @@ impl Driver {
                 let _ = reply.send(if taken { Err(StartError::Known) } else { Ok(()) });
             }
             Command::Release(pull, generation) => {
-                let key = key_of(&pull);
+                let key = PullKey::from(&pull);
                 // Facts of the meantime are in the journal.
                 if self.held.get(&key).is_some_and(|held| held.generation == generation) {
                     self.held.remove(&key);
@@ -39,7 +38,7 @@ impl Driver {
                 }
             }
             Command::Start { pull, generation, start, reply } => {
-                let key = key_of(&pull);
+                let key = PullKey::from(&pull);
                 let answer = self.start(now, pull, generation, *start);
                 let ours = answer.is_ok();
                 if reply.send(answer).is_err() && ours {
@@ -49,7 +48,7 @@ impl Driver {
             }
             Command::Accepted(pull, generation) => {
                 if self.is_current(&pull, generation) {
-                    self.assembler.handle_accepted(now, &key_of(&pull));
+                    self.assembler.handle_accepted(now, &PullKey::from(&pull));
                 }
             }
             Command::NotSent(pull, generation, error) => {
@@ -57,20 +56,17 @@ impl Driver {
                     self.not_sent(now, &pull, error);
                 }
             }
-            Command::LetGo(pull, generation) => {
+            Command::Drop(pull, generation) => {
                 if self.is_current(&pull, generation) {
-                    self.let_go_of(&pull);
+                    self.drop_pull(&pull);
                 }
             }
             Command::Refused => self.assembler.handle_refusal(now),
             Command::OutageBegan(since) => self.outage_began(since),
             Command::OutageEnded => self.outage_ended(),
-            Command::Missing(pull, mut digests, reply) => {
-                let key = key_of(&pull);
-                let missing = self.assembler.progress(&key).map(|_| {
-                    digests.retain(|it| !self.assembler.has_page(&key, digest_of(*it)));
-                    digests
-                });
+            Command::Missing(pull, kept, reply) => {
+                let key = PullKey::from(&pull);
+                let missing = self.assembler.progress(&key).map(|_| self.missing(&key, kept));
                 // The caller may have gone.
                 let _ = reply.send(missing);
             }
@@ -81,7 +77,7 @@ impl Driver {
             Command::Cancel(pull, generation) => {
                 if self.is_current(&pull, generation) {
                     // Most likely it has ended: a handle cancels on drop.
-                    let _ = self.assembler.cancel(now, &key_of(&pull));
+                    let _ = self.assembler.cancel(now, &PullKey::from(&pull));
                 }
             }
         }
@@ -93,8 +89,8 @@ impl Driver {
         pull: PullId,
         generation: Generation,
         mut start: Start,
-    ) -> Result<Watched, StartError> {
-        let key = key_of(&pull);
+    ) -> Result<PullWatch, StartError> {
+        let key = PullKey::from(&pull);
         let held = self.held.remove(&key).map(|held| held.facts).unwrap_or_default();
         let options = start.options;
         let started = match (start.ended, start.fold.take_if(|_| start.ended.is_some())) {
@@ -111,7 +107,7 @@ impl Driver {
     }
 
     fn forget_ended(&mut self, now: Time, pull: PullId) -> Result<(), PullError> {
-        let key = key_of(&pull);
+        let key = PullKey::from(&pull);
         if self.held.contains_key(&key) || self.assembler.open_pulls().any(|open| *open == key) {
             return Err(PullError::UnderWay);
         }
@@ -119,45 +115,49 @@ impl Driver {
         let _ = self.assembler.forget(now, &key);
         self.pulls.remove(&key);
         self.known.remove(&pull);
-        if self.let_go.len() >= LET_GO {
-            self.let_go.clear();
+        if self.forgotten.len() >= FORGOTTEN {
+            self.forgotten.clear();
         }
-        self.let_go.insert(pull);
+        self.forgotten.insert(pull);
         Ok(())
     }
 
     /// A pull that was only held is no longer known.
     fn forget_unstarted(&self, pull: &PullId) {
-        if !self.pulls.contains_key(&key_of(pull)) {
+        if !self.pulls.contains_key(&PullKey::from(pull)) {
             self.known.remove(pull);
         }
     }
 
     /// A pull that was started a moment ago goes on from where it was.
-    fn begin(&mut self, now: Time, pull: PullId, generation: Generation, start: Start) -> Watched {
-        let key = key_of(&pull);
+    fn begin(
+        &mut self,
+        now: Time,
+        pull: PullId,
+        generation: Generation,
+        start: Start,
+    ) -> PullWatch {
+        let (key, id) = (PullKey::from(&pull), pull.clone());
         let watched = self.enter(pull, generation);
-        if let Some(entered) = self.pulls.get_mut(&key) {
-            (entered.elapsed, entered.tenure) = (start.elapsed, start.tenure);
-            entered.changes = start.changes;
+        if let Some(tracked) = self.pulls.get_mut(&key) {
+            (tracked.elapsed, tracked.held_claim) = (start.elapsed, start.held_claim);
+            tracked.changes = start.changes;
         }
         if let Some(fold) = start.fold.filter(has_anything) {
             // The pull is open, and the fold its own.
             let _ = self.assembler.merge(now, &key, &fold);
         }
         if let Some((code, message)) = start.reported {
-            let (robot, mark) = (key.robot().to_owned(), Some(key.mark().to_owned()));
-            let report = ErrorReport { robot, mark, code, message, signed: None };
-            self.assembler.handle_error(now, report);
+            self.assembler.handle_error(now, report_of(&id, code, message));
         }
         watched
     }
 
     /// Drops a pull that another worker has, or that needs no worker.
-    pub(super) fn let_go_of(&mut self, pull: &PullId) {
-        let key = key_of(pull);
-        if let Some(entered) = self.pulls.remove(&key) {
-            entered.seen.send_modify(|seen| seen.gone = true);
+    pub(super) fn drop_pull(&mut self, pull: &PullId) {
+        let key = PullKey::from(pull);
+        if let Some(tracked) = self.pulls.remove(&key) {
+            tracked.view.send_modify(|view| view.gone = true);
         }
         self.known.remove(pull);
         self.unnoted.remove(&key);
@@ -168,22 +168,22 @@ impl Driver {
     }
 
     fn is_current(&self, pull: &PullId, generation: Generation) -> bool {
-        self.pulls.get(&key_of(pull)).is_some_and(|entered| entered.generation == generation)
+        self.pulls.get(&PullKey::from(pull)).is_some_and(|tracked| tracked.generation == generation)
     }
 
     /// The request failed. The callbacks are the truth: where pages have come, it was taken; where
     /// it may have been, they get the time to come.
     fn not_sent(&mut self, now: Time, pull: &PullId, error: RequestError) {
-        let key = key_of(pull);
+        let key = PullKey::from(pull);
         let came = self.assembler.fold(&key).is_some_and(has_anything);
-        let Some(entered) = self.pulls.get_mut(&key) else { return };
+        let Some(tracked) = self.pulls.get_mut(&key) else { return };
         let wait = came || error.may_have_arrived();
         if wait {
             let error = error.cause() as &dyn std::error::Error;
             tracing::warn!(%pull, error, "the request failed, and may have been taken; going on");
             self.assembler.handle_accepted(now, &key);
         }
-        entered.not_sent = Some(Arc::new(error));
+        tracked.not_sent = Some(Arc::new(error));
         if !wait {
             // The error of an ended pull needs no handling.
             let _ = self.assembler.cancel(now, &key);

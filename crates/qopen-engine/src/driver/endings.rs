@@ -6,11 +6,10 @@ use qopen_assembler::{Anomaly, Event, Failure, Fold, PullKey};
 use qopen_journal::{Durability, Fencing, Note, PullId};
 
 use super::state::Driver;
-use crate::classify::key_of;
-use crate::messages::Ended;
+use crate::held_claim;
+use crate::messages::PullEnd;
 use crate::progress::Progress;
 use crate::status::Status;
-use crate::tenure;
 
 impl Driver {
     /// Handles every event of the assembler.
@@ -23,7 +22,7 @@ impl Driver {
                 }
                 Event::Failed { key, failure, .. } => {
                     let not_sent =
-                        self.pulls.get_mut(&key).and_then(|entered| entered.not_sent.take());
+                        self.pulls.get_mut(&key).and_then(|tracked| tracked.not_sent.take());
                     let status = match (not_sent, failure) {
                         (Some(error), Failure::Silent | Failure::Cancelled)
                             if error.is_refusal() =>
@@ -43,8 +42,8 @@ impl Driver {
                 }
                 Event::Reopened { key } => self.reopened(&key).await,
                 Event::Forgotten { key } => {
-                    if let Some(entered) = self.pulls.remove(&key) {
-                        self.known.remove(&entered.pull);
+                    if let Some(tracked) = self.pulls.remove(&key) {
+                        self.known.remove(&tracked.pull);
                     }
                 }
                 // It is kept, or is about to be, and makes a revision.
@@ -59,11 +58,12 @@ impl Driver {
 
     /// A page came after the pull had failed: it is open again, in the journal too.
     async fn reopened(&mut self, key: &PullKey) {
-        let Some(entered) = self.pulls.get(key) else { return };
-        let (pull, tenure) = (entered.pull.clone(), entered.tenure.clone());
+        let Some(tracked) = self.pulls.get(key) else { return };
+        let (pull, held_claim) = (tracked.pull.clone(), tracked.held_claim.clone());
         tracing::info!(%pull, "a page came after the pull had ended; it waits again");
         let journal = Arc::clone(&self.journal);
-        let noted = self.ask(tenure::note(&*journal, tenure.as_ref(), &pull, Note::Resumed)).await;
+        let noted =
+            self.ask(held_claim::note(&*journal, held_claim.as_ref(), &pull, Note::Resumed)).await;
         if let Err(error) = noted {
             // Its end follows, and is noted again.
             let error = &error as &dyn std::error::Error;
@@ -74,10 +74,10 @@ impl Driver {
 
     pub(super) async fn end(&mut self, key: &PullKey, status: Status) {
         self.unnoted.remove(key);
-        let Some(entered) = self.pulls.get(key) else {
+        let Some(tracked) = self.pulls.get(key) else {
             return;
         };
-        let pull = entered.pull.clone();
+        let pull = tracked.pull.clone();
         tracing::info!(%pull, status = %status.end_state(), "pull ended");
         let progress = self.assembler.progress(key);
         let (accounts, pages) =
@@ -86,18 +86,18 @@ impl Driver {
         let note = Note::Ended { status: status.end_state(), why, accounts, pages };
         let ended_before = matches!(&status, Status::Complete(basis) if basis.earlier);
         if !ended_before {
-            let (tenure, journal) = (entered.tenure.clone(), Arc::clone(&self.journal));
-            match self.ask(tenure::note(&*journal, tenure.as_ref(), &pull, note)).await {
+            let (held_claim, journal) = (tracked.held_claim.clone(), Arc::clone(&self.journal));
+            match self.ask(held_claim::note(&*journal, held_claim.as_ref(), &pull, note)).await {
                 Ok(Fencing::Fenced) => {
                     tracing::warn!(%pull, "another worker has taken the pull over");
-                    return self.let_go_of(&pull);
+                    return self.drop_pull(&pull);
                 }
                 Ok(_) => {}
                 Err(error) => {
                     // The pages count, and they are kept: the end follows from them again.
                     let error = &error as &dyn std::error::Error;
                     tracing::error!(%pull, error, "the end was not journaled");
-                    if tenure.is_some() {
+                    if held_claim.is_some() {
                         // The pull must not count as ended before that is noted.
                         self.unnoted.insert(key.clone(), status);
                         return;
@@ -112,39 +112,39 @@ impl Driver {
         };
         let fold = fold.unwrap_or_else(|| Arc::new(Fold::new(key)));
         let changes = self.pulls.get(key).and_then(|it| it.changes);
-        self.update(key, Some(Ended { status, fold, changes }));
+        self.update(key, Some(PullEnd { status, fold, changes }));
     }
 
-    pub(super) fn update(&mut self, key: &PullKey, ended: Option<Ended>) {
-        let Some(entered) = self.pulls.get(key) else {
+    pub(super) fn update(&mut self, key: &PullKey, ended: Option<PullEnd>) {
+        let Some(tracked) = self.pulls.get(key) else {
             return;
         };
-        let progress = self.progress(key, &entered.pull);
-        entered.seen.send_modify(|seen| {
-            seen.progress = progress;
-            seen.ended = ended.or(seen.ended.take());
+        let progress = self.progress(key, &tracked.pull);
+        tracked.view.send_modify(|view| {
+            view.progress = progress;
+            view.ended = ended.or(view.ended.take());
         });
     }
 
     pub(super) fn progress(&self, key: &PullKey, pull: &PullId) -> Progress {
         // Asked only of pulls that are open or remembered.
         let mut progress = Progress::new(pull, self.assembler.progress(key), self.now());
-        if let Some(entered) = self.pulls.get(key) {
-            progress.elapsed += entered.elapsed;
+        if let Some(tracked) = self.pulls.get(key) {
+            progress.elapsed += tracked.elapsed;
         }
         progress
     }
 
     /// Forgets a pull that neither the assembler nor a caller holds any more.
     pub(super) async fn forget(&mut self, pull: PullId) {
-        if self.pulls.contains_key(&key_of(&pull)) {
+        if self.pulls.contains_key(&PullKey::from(&pull)) {
             // The mark is in use again, and what is kept under it is wanted.
             return;
         }
         if self.journal.durability() != Durability::Memory {
             // A journal on disk keeps the pages for as long as its owner wants. A page that was in
             // flight when the owner forgot the rest is forgotten too.
-            if !self.let_go.contains(&pull) {
+            if !self.forgotten.contains(&pull) {
                 return;
             }
         }

@@ -1,4 +1,4 @@
-//! Facts: the pull that each belongs to, and when the assembler gets it.
+//! Facts: when the assembler takes each, and what it opens.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,11 +8,10 @@ use qopen_journal::PullId;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::state::{Driver, Entered};
-use crate::classify::key_of;
-use crate::fact::Fact;
-use crate::messages::{Lease, Seen, Watched};
-use crate::tenure::Generation;
+use super::state::{Driver, TrackedPull};
+use crate::fact::{Fact, report_of};
+use crate::held_claim::Generation;
+use crate::messages::{PagePin, PullView, PullWatch};
 
 impl Driver {
     pub(super) async fn take_at(&mut self, arrived: Instant, fact: Fact) {
@@ -38,9 +37,7 @@ impl Driver {
     }
 
     fn hand_in(&mut self, now: Time, fact: Fact) {
-        if let Some(key) = self.held_for(&fact)
-            && let Some(held) = self.held.get_mut(&key)
-        {
+        if let Some(held) = self.held.get_mut(&PullKey::from(fact.pull())) {
             held.facts.push((now, fact));
             return;
         }
@@ -53,33 +50,30 @@ impl Driver {
                     // be adopted.
                     Verdict::Unknown => drop(self.released.send(pull)),
                     // Callers that wait until the list is settled learn that it is not.
-                    Verdict::Late => self.update(&key_of(&pull), None),
+                    Verdict::Late => self.update(&PullKey::from(&pull), None),
                     _ => self.enter_adopted(&pull),
                 }
             }
             Fact::Unreadable(pull, digest) => {
-                self.assembler.handle_unreadable_page(now, &key_of(&pull), digest);
+                self.assembler.handle_unreadable_page(now, &PullKey::from(&pull), digest);
                 self.enter_adopted(&pull);
             }
             Fact::Owed(pull, digest) => {
-                self.assembler.handle_owed_page(now, &key_of(&pull), digest);
+                self.assembler.handle_owed_page(now, &PullKey::from(&pull), digest);
                 self.enter_adopted(&pull);
             }
             Fact::Released(pull, digest) => {
-                self.assembler.handle_released(now, &key_of(&pull), digest);
+                self.assembler.handle_released(now, &PullKey::from(&pull), digest);
             }
-            Fact::Error(report) => self.assembler.handle_error(now, report),
+            Fact::Error { pull, code, message } => {
+                self.assembler.handle_error(now, report_of(&pull, code, message));
+            }
         }
-    }
-
-    /// The pull that is being resumed and that owns this fact.
-    fn held_for(&self, fact: &Fact) -> Option<PullKey> {
-        self.held.keys().find(|key| fact.is_of(key)).cloned()
     }
 
     /// A pull that the assembler has opened by itself, because pulls are adopted.
     fn enter_adopted(&mut self, pull: &PullId) {
-        let key = key_of(pull);
+        let key = PullKey::from(pull);
         if !self.pulls.contains_key(&key) && self.assembler.progress(&key).is_some() {
             let watched = self.enter(pull.clone(), 0);
             // If no caller asks for adopted pulls, they go on unseen.
@@ -87,25 +81,25 @@ impl Driver {
         }
     }
 
-    pub(super) fn enter(&mut self, pull: PullId, generation: Generation) -> Watched {
-        let key = key_of(&pull);
-        let lease = Arc::new(Lease { pull: pull.clone(), released: self.released.clone() });
+    pub(super) fn enter(&mut self, pull: PullId, generation: Generation) -> PullWatch {
+        let key = PullKey::from(&pull);
+        let pin = Arc::new(PagePin { pull: pull.clone(), released: self.released.clone() });
         let progress = self.progress(&key, &pull);
-        let (seen, watching) = watch::channel(Seen { progress, ended: None, gone: false });
+        let (view, watching) = watch::channel(PullView { progress, ended: None, gone: false });
         self.known.insert(&pull);
-        self.let_go.remove(&pull);
-        let entered = Entered {
+        self.forgotten.remove(&pull);
+        let tracked = TrackedPull {
             pull,
             generation,
-            seen,
-            _lease: Arc::clone(&lease),
+            view,
+            _pin: Arc::clone(&pin),
             not_sent: None,
             elapsed: Duration::ZERO,
-            tenure: None,
+            held_claim: None,
             changes: None,
         };
-        self.pulls.insert(key, entered);
-        Watched { seen: watching, lease }
+        self.pulls.insert(key, tracked);
+        PullWatch { view: watching, pin }
     }
 }
 

@@ -7,7 +7,7 @@ use qopen_journal::JournalError;
 use tokio::time::Instant;
 
 use super::state::Driver;
-use crate::tenure::HUNG;
+use crate::held_claim::HUNG;
 
 /// How long after it did not answer the journal is asked again.
 const AGAIN: Duration = Duration::from_millis(500);

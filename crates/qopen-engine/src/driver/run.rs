@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::state::{BEFORE, Driver};
 use crate::handle::Inbox;
 use crate::known::KnownPulls;
-use crate::messages::Watched;
+use crate::messages::PullWatch;
 use crate::refusals::{RefusalSource, Refused};
 
 impl Driver {
@@ -20,7 +20,7 @@ impl Driver {
         config: Config,
         journal: Arc<dyn Journal>,
         known: Arc<KnownPulls>,
-        adopted: mpsc::Sender<(PullId, Watched)>,
+        adopted: mpsc::Sender<(PullId, PullWatch)>,
         inbox: Inbox,
         refusals: Arc<dyn RefusalSource>,
     ) {
@@ -30,7 +30,7 @@ impl Driver {
         let assembler = Assembler::new(config);
         let epoch = Instant::now();
         let (pulls, held) = (BTreeMap::new(), BTreeMap::new());
-        let let_go = BTreeSet::new();
+        let forgotten = BTreeSet::new();
         let mut driver = Self {
             assembler,
             epoch,
@@ -41,7 +41,7 @@ impl Driver {
             known,
             released,
             facts,
-            let_go,
+            forgotten,
             refusals,
             refused: 0,
             heard: epoch,

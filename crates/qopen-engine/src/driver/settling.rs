@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
-use qopen_assembler::{PullKey, Time, WaitingFor};
+use qopen_assembler::{PageDigest, PullKey, Time, WaitingFor};
 use qopen_journal::{JournalError, PullId};
+use qopen_types::Digest;
 
 use super::state::Driver;
-use crate::fact::{digest_of, fact_of, notes_of};
+use crate::fact::Unseen;
 
 impl Driver {
     /// Lets time pass up to `now`. Another process may have kept pages of a pull under a claim, so
@@ -40,7 +40,7 @@ impl Driver {
                     Err(error) => {
                         let error = &error as &dyn std::error::Error;
                         tracing::error!(%pull, error, "the journal cannot be read; left for now");
-                        self.let_go_of(&pull);
+                        self.drop_pull(&pull);
                     }
                 }
             }
@@ -58,11 +58,11 @@ impl Driver {
     fn ripe(&self, due: Time, looked_at: &BTreeSet<PullKey>) -> Vec<(PullKey, PullId)> {
         let open = self.assembler.open_pulls().filter(|key| !looked_at.contains(key));
         let ripe = open.filter_map(|key| {
-            let entered = self.pulls.get(key).filter(|it| it.tenure.is_some())?;
+            let tracked = self.pulls.get(key).filter(|it| it.held_claim.is_some())?;
             let progress = self.assembler.progress(key)?;
             let waits = progress.waiting_for == WaitingFor::Acceptance;
             let ripe = !waits && progress.due.is_some_and(|it| it <= due);
-            ripe.then(|| (key.clone(), entered.pull.clone()))
+            ripe.then(|| (key.clone(), tracked.pull.clone()))
         });
         ripe.collect()
     }
@@ -75,19 +75,18 @@ impl Driver {
         pull: &PullId,
     ) -> Result<(), JournalError> {
         let journal = Arc::clone(&self.journal);
-        let mut missing = self.ask(journal.digests(pull)).await?;
-        missing.retain(|it| !self.assembler.has_page(key, digest_of(*it)));
-        if !missing.is_empty() {
-            let mut pages = self.ask(journal.pages_of(pull, &missing)).await?;
-            while let Some(page) = self.ask(async { pages.next().await.transpose() }).await? {
-                self.take(at, fact_of(page));
-            }
-        }
-        if let Some(state) = self.ask(journal.pull(pull)).await? {
-            for fact in self.ask(notes_of(&*journal, &state)).await? {
-                self.take(at, fact);
-            }
+        let kept = self.ask(journal.digests(pull)).await?;
+        let missing = self.missing(key, kept);
+        let mut unseen = self.ask(Unseen::of(&*journal, pull, &missing)).await?;
+        while let Some(fact) = self.ask(unseen.next()).await? {
+            self.take(at, fact);
         }
         Ok(())
+    }
+
+    /// Those of a pull's kept pages that the assembler was not told of.
+    pub(super) fn missing(&self, key: &PullKey, mut kept: Vec<Digest>) -> Vec<Digest> {
+        kept.retain(|digest| !self.assembler.has_page(key, PageDigest::from(*digest)));
+        kept
     }
 }

@@ -10,25 +10,25 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use crate::fact::Fact;
+use crate::held_claim::{Generation, HeldClaim};
 use crate::known::KnownPulls;
-use crate::messages::{Lease, Seen, Watched};
+use crate::messages::{PagePin, PullView, PullWatch};
 use crate::refusals::RefusalSource;
 use crate::requester::RequestError;
 use crate::status::Status;
-use crate::tenure::{Generation, Tenure};
 
-pub(super) struct Entered {
+pub(super) struct TrackedPull {
     pub(super) pull: PullId,
     /// 0 for an adopted pull: it was not started here.
     pub(super) generation: Generation,
-    pub(super) seen: watch::Sender<Seen>,
+    pub(super) view: watch::Sender<PullView>,
     /// Held for as long as the assembler remembers the pull.
-    pub(super) _lease: Arc<Lease>,
+    pub(super) _pin: Arc<PagePin>,
     pub(super) not_sent: Option<Arc<RequestError>>,
     /// Time for which earlier processes followed it.
     pub(super) elapsed: Duration,
     /// The claim that it is followed under, if any.
-    pub(super) tenure: Option<Arc<Tenure>>,
+    pub(super) held_claim: Option<Arc<HeldClaim>>,
     /// Changes since the published revision, when the pull was resumed.
     pub(super) changes: Option<Changes>,
 }
@@ -42,9 +42,9 @@ pub(super) struct Held {
 pub(crate) struct Driver {
     pub(super) assembler: Assembler<Entry>,
     pub(super) epoch: Instant,
-    pub(super) pulls: BTreeMap<PullKey, Entered>,
+    pub(super) pulls: BTreeMap<PullKey, TrackedPull>,
     /// Where pulls are named that were adopted.
-    pub(super) adopted: mpsc::Sender<(PullId, Watched)>,
+    pub(super) adopted: mpsc::Sender<(PullId, PullWatch)>,
     /// Facts of pulls that are being resumed, until their fold is there.
     pub(super) held: BTreeMap<PullKey, Held>,
     pub(super) journal: Arc<dyn Journal>,
@@ -52,7 +52,7 @@ pub(crate) struct Driver {
     pub(super) released: mpsc::UnboundedSender<PullId>,
     pub(super) facts: mpsc::Receiver<(Instant, Fact)>,
     /// Pulls that the caller forgot: a page of theirs may still be in flight.
-    pub(super) let_go: BTreeSet<PullId>,
+    pub(super) forgotten: BTreeSet<PullId>,
     /// The refusals, and how many of them the assembler knows.
     pub(super) refusals: Arc<dyn RefusalSource>,
     pub(super) refused: u64,

@@ -53,7 +53,7 @@ async fn a_page_that_meets_a_backlog_of_events_is_not_lost() {
     let timing = Timing::default().settle(Duration::from_millis(100));
     let start = Start::new(PullOptions::default().timing(timing));
     let mut watched = driver.start(&pull, generation, start).await.unwrap();
-    let ended = watched.seen.wait_for(|seen| seen.ended.is_some()).await.unwrap();
+    let ended = watched.view.wait_for(|view| view.ended.is_some()).await.unwrap();
     let status = &ended.ended.as_ref().unwrap().status;
     assert!(matches!(status, Status::Complete(_)), "{status:?}");
     assert_eq!((ended.progress.figures.pages, ended.progress.figures.accounts), (PAGES, PAGES));

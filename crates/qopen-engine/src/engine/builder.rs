@@ -72,7 +72,7 @@ impl EngineBuilder {
 
     /// Keeps the pages of pulls that another system requested, for the
     /// [`Worker`](crate::Worker) that shares the journal. Default: as with [`adopt`](Self::adopt).
-    pub fn keep_strangers(mut self, keep: bool) -> Self {
+    pub fn keep_external_pages(mut self, keep: bool) -> Self {
         self.strays.keep = keep;
         self
     }

@@ -9,12 +9,12 @@ use uuid::Uuid;
 
 use super::state::{Engine, Inner};
 use crate::error::PullError;
+use crate::in_flight::InFlight;
 use crate::messages::Start;
 use crate::outcome::PulledList;
 use crate::publish;
 use crate::pull::{Pull, PullRequest};
 use crate::resume::{self, options};
-use crate::under_way::UnderWay;
 
 impl Engine {
     /// Starts a pull: journals it, sends the request in the background, and returns the handle. Any
@@ -35,16 +35,16 @@ impl Engine {
         let inner = &self.inner;
         let id = inner.name(&request).await?;
         let started = request.started(inner.timing);
-        let under_way = self.under_way(id.clone());
+        let in_flight = self.in_flight(id.clone());
         let start = Start::new(options(&started).await_acceptance());
-        let watched = inner.driver.start(&id, under_way.generation, start).await?;
+        let watched = inner.driver.start(&id, in_flight.generation, start).await?;
         let need_tag_info = started.need_tag_info;
         let note = Note::Started(started);
         for note in std::iter::once(note).chain(order) {
             inner.journal.note(&id, note).await.map_err(PullError::Journal)?;
         }
-        inner.send(&under_way, None, need_tag_info);
-        Ok(Pull::new(id, watched, Arc::clone(&inner.journal), None, under_way.cancel))
+        inner.send(&in_flight, None, need_tag_info);
+        Ok(Pull::new(id, watched, Arc::clone(&inner.journal), None, in_flight.cancel))
     }
 
     /// As [`pull`](Self::pull), for a list that `sink` will publish: takes the sink's next sequence
@@ -66,7 +66,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`PullError`], if the journal did not keep it, or has such a pull already.
-    pub async fn announce(&self, request: PullRequest) -> Result<PullId, PullError> {
+    pub async fn enqueue(&self, request: PullRequest) -> Result<PullId, PullError> {
         let inner = &self.inner;
         let id = inner.name(&request).await?;
         let mut started = request.started(inner.timing);
@@ -98,7 +98,7 @@ impl Engine {
     pub async fn adopted(&self) -> Option<Pull> {
         let (id, watched) = self.inner.adoptions.lock().await.recv().await?;
         // Not started here: its generation is 0.
-        let cancel = UnderWay::new(self.inner.driver.clone(), id.clone(), 0).cancel;
+        let cancel = InFlight::new(self.inner.driver.clone(), id.clone(), 0).cancel;
         cancel.disarm();
         Some(Pull::new(id, watched, Arc::clone(&self.inner.journal), None, cancel))
     }

@@ -7,9 +7,9 @@ use qopen_journal::{Fencing, JournalError, Note, PullId};
 use super::state::Engine;
 use crate::error::PullError;
 use crate::handle::DriverHandle;
+use crate::held_claim::{self, HeldClaim};
 use crate::pull::Pull;
 use crate::resume::{self, Resumed};
-use crate::tenure::{self, Tenure};
 
 impl Engine {
     /// Resumes a pull of an earlier process, or one that ended without a complete list: folds its
@@ -30,70 +30,70 @@ impl Engine {
     pub(crate) async fn resume_as(
         &self,
         id: &PullId,
-        tenure: Option<&Arc<Tenure>>,
+        held_claim: Option<&Arc<HeldClaim>>,
     ) -> Result<Pull, PullError> {
         let inner = &self.inner;
         let noted = |noted: Result<Fencing, JournalError>| match noted {
             Ok(Fencing::Fenced) => Err(PullError::Fenced),
             noted => noted.map(drop).map_err(PullError::Journal),
         };
-        let under_way = self.under_way(id.clone());
+        let in_flight = self.in_flight(id.clone());
         // From here on facts of the pull are held until its fold is there: the journal is read
         // after.
-        let _hold = inner.driver.hold(id, under_way.generation).await?;
+        let _hold = inner.driver.hold(id, in_flight.generation).await?;
         let state = inner.journal.pull(id).await.map_err(PullError::Journal)?;
         let state = state.ok_or(PullError::NotInJournal)?;
         let resumed = resume::prepare(&*inner.journal, &state, inner.timing).await;
         let Resumed { mut start, send_again, anew } = resumed.map_err(PullError::Journal)?;
-        start.tenure = tenure.map(Arc::clone);
-        let watched = inner.driver.start(id, under_way.generation, start).await?;
-        if let Some(tenure) = tenure {
-            tenure.is_taken_up_as(under_way.generation);
+        start.held_claim = held_claim.map(Arc::clone);
+        let watched = inner.driver.start(id, in_flight.generation, start).await?;
+        if let Some(held_claim) = held_claim {
+            held_claim.is_taken_up_as(in_flight.generation);
         }
         // From here on, a failure is the journal's: the pull is then released, not cancelled.
-        let letting_go = LetGo { driver: &inner.driver, tenure };
-        if tenure.is_some_and(|tenure| tenure.is_lost()) {
+        let drop_on_error = DropOnError { driver: &inner.driver, held_claim };
+        if held_claim.is_some_and(|held_claim| held_claim.is_lost()) {
             return Err(PullError::Fenced);
         }
-        let note = |note| tenure::note(&*inner.journal, tenure, id, note);
+        let note = |note| held_claim::note(&*inner.journal, held_claim, id, note);
         let cancelled = state.is_cancel_requested() && !anew;
         if anew {
             noted(note(Note::Resumed).await)?;
         }
-        if state.is_strange() && tenure.is_some() {
+        if state.is_external() && held_claim.is_some() {
             noted(note(Note::Adopted).await)?;
         }
         if let Some(need_tag_info) = send_again.filter(|_| !cancelled) {
             if state.is_unsent() {
                 noted(note(Note::Requested).await)?;
             }
-            inner.send(&under_way, tenure.map(Arc::clone), need_tag_info);
+            inner.send(&in_flight, held_claim.map(Arc::clone), need_tag_info);
         }
         if cancelled {
-            under_way.cancel.call();
+            in_flight.cancel.call();
         }
-        letting_go.not_after_all();
+        drop_on_error.not_after_all();
         let journal = Arc::clone(&inner.journal);
-        Ok(Pull::new(id.clone(), watched, journal, tenure.map(Arc::clone), under_way.cancel))
+        Ok(Pull::new(id.clone(), watched, journal, held_claim.map(Arc::clone), in_flight.cancel))
     }
 }
 
 /// Releases a pull under a claim on drop, before the dropped future of its resumption cancels it.
-struct LetGo<'a> {
+struct DropOnError<'a> {
     driver: &'a DriverHandle,
-    tenure: Option<&'a Arc<Tenure>>,
+    held_claim: Option<&'a Arc<HeldClaim>>,
 }
 
-impl LetGo<'_> {
+impl DropOnError<'_> {
     fn not_after_all(mut self) {
-        self.tenure = None;
+        self.held_claim = None;
     }
 }
 
-impl Drop for LetGo<'_> {
+impl Drop for DropOnError<'_> {
     fn drop(&mut self) {
-        if let Some(tenure) = self.tenure {
-            self.driver.let_go(tenure);
+        if let Some(held_claim) = self.held_claim {
+            self.driver.drop_pull(held_claim);
         }
     }
 }

@@ -9,11 +9,11 @@ use tokio::sync::mpsc;
 use crate::accepted::{Accepted, Incoming, NotKept};
 use crate::counts::EngineStats;
 use crate::handle::DriverHandle;
+use crate::held_claim::HeldClaim;
+use crate::in_flight::InFlight;
 use crate::intake::Intake;
-use crate::messages::Watched;
+use crate::messages::PullWatch;
 use crate::requester::Requester;
-use crate::tenure::Tenure;
-use crate::under_way::UnderWay;
 
 /// Pulls customer lists: a journal, an assembler and the clock that drives it. Cloning is cheap;
 /// the driver stops when the last clone is dropped.
@@ -29,7 +29,7 @@ pub(super) struct Inner {
     pub(super) requester: Arc<dyn Requester>,
     pub(super) stats: EngineStats,
     pub(super) timing: Timing,
-    pub(super) adoptions: tokio::sync::Mutex<mpsc::Receiver<(PullId, Watched)>>,
+    pub(super) adoptions: tokio::sync::Mutex<mpsc::Receiver<(PullId, PullWatch)>>,
 }
 
 impl Engine {
@@ -103,16 +103,21 @@ impl Engine {
     }
 
     /// From here on, dropping the caller's future cancels the pull.
-    pub(super) fn under_way(&self, id: PullId) -> UnderWay {
+    pub(super) fn in_flight(&self, id: PullId) -> InFlight {
         let driver = &self.inner.driver;
-        UnderWay::new(driver.clone(), id, driver.next_generation())
+        InFlight::new(driver.clone(), id, driver.next_generation())
     }
 }
 
 impl Inner {
-    pub(super) fn send(&self, pull: &UnderWay, tenure: Option<Arc<Tenure>>, need_tag_info: bool) {
+    pub(super) fn send(
+        &self,
+        pull: &InFlight,
+        held_claim: Option<Arc<HeldClaim>>,
+        need_tag_info: bool,
+    ) {
         let (requester, journal) = (Arc::clone(&self.requester), Arc::clone(&self.journal));
-        pull.send(requester, journal, tenure, need_tag_info);
+        pull.send(requester, journal, held_claim, need_tag_info);
     }
 }
 

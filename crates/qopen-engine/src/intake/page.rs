@@ -2,14 +2,16 @@
 
 use std::sync::atomic::Ordering;
 
+use qopen_assembler::PageDigest;
 use qopen_journal::{Appended, Layer, PageRecord, Payload, PullId};
 use tokio::time::Instant;
 
 use super::state::{Intake, not_kept};
 use super::unreadable::of_these;
 use crate::accepted::{Accepted, NotKept};
-use crate::classify::{ClassifiedPage, stands_against};
-use crate::fact::{Fact, digest_of};
+use crate::classify::ClassifiedPage;
+use crate::fact::Fact;
+use crate::whose::{Names, stands_against};
 
 /// Bytes of external pulls' pages that one process keeps: 64 MiB.
 const STRANGERS: u64 = 64 << 20;
@@ -22,8 +24,8 @@ impl Intake {
         payload: Payload,
     ) -> Result<Accepted, NotKept> {
         let pull = page.pull.clone();
-        let under_way = self.is_ours(&pull);
-        if !under_way && !self.is_in_journal(&pull).await? {
+        let in_flight = self.is_ours(&pull);
+        if !in_flight && !self.is_in_journal(&pull).await? {
             // A payload that does not declare itself a page cannot belong to an unknown pull.
             if !page.declared || !self.strays.keep {
                 return self.stranger(arrived, pull, payload).await;
@@ -31,8 +33,8 @@ impl Intake {
         }
         self.stats.count_readings(page.readings);
         let record = PageRecord::new(pull.clone(), payload);
-        let digest = digest_of(record.digest);
-        if under_way {
+        let digest = PageDigest::from(record.digest);
+        if in_flight {
             // Seen and not yet kept: the pull must not settle while the journal is at it.
             self.tell(arrived, Fact::Owed(pull.clone(), digest)).await?;
         }
@@ -41,7 +43,7 @@ impl Intake {
             self.stats.count_duplicate();
         }
         // The pull may have been resumed meanwhile, from the journal as of before.
-        if !under_way && !self.is_ours(&pull) {
+        if !in_flight && !self.is_ours(&pull) {
             tracing::debug!(%pull, "a page came of a pull that is not under way here; it is kept");
             return Ok(Accepted::Page);
         }
@@ -59,8 +61,7 @@ impl Intake {
     ) -> Result<Accepted, NotKept> {
         let open = self.open_pulls().await?;
         let ids = open.iter().map(|it| &it.pull);
-        let (robot, mark) = (Some(&named.robot_id), Some(&named.mark_id));
-        let near = stands_against(payload.as_bytes(), robot, mark, false, ids).pulls;
+        let near = stands_against(payload.as_bytes(), Names::of(&named), false, ids).pulls;
         self.stats.count_stranger(named.clone(), near.first().cloned());
         tracing::debug!(pull = %named, "a page of a pull that was not started here");
         if near.is_empty() {

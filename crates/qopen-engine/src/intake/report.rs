@@ -2,14 +2,14 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use qopen_assembler::ErrorReport;
-use qopen_journal::{Note, Noted, PullId, PullState};
+use qopen_journal::{Note, Noted, PullState};
 use qopen_types::{Digest, MarkId, RobotId};
 use tokio::time::Instant;
 
 use super::state::{Intake, not_kept};
 use crate::accepted::{Accepted, NotKept};
 use crate::fact::Fact;
+use crate::whose::Names;
 
 /// Error reports that are noted of one pull: more say nothing new.
 const REPORTS: usize = 16;
@@ -36,16 +36,8 @@ impl Intake {
         report: Report,
     ) -> Result<Accepted, NotKept> {
         let Report { robot_id, mark_id, code, message, digest, signed_at } = report;
-        let candidates = match (&robot_id, &mark_id) {
-            (Some(robot), Some(mark)) => {
-                let pull = PullId { robot_id: robot.clone(), mark_id: mark.clone() };
-                self.journal.pull(&pull).await.map(|it| it.into_iter().collect())
-            }
-            (None, Some(mark)) => self.journal.pulls_marked(mark).await,
-            (Some(robot), None) => self.journal.pulls_of(robot).await,
-            (None, None) => Ok(Vec::new()),
-        };
-        let candidates: Vec<PullState> = candidates.map_err(not_kept)?;
+        let names = Names { robot_id: robot_id.as_ref(), mark_id: mark_id.as_ref() };
+        let candidates = names.among(&*self.journal).await.map_err(not_kept)?;
         if candidates.iter().any(|it| it.has_report(digest, signed_at)) {
             self.stats.count_repeated_report();
             return Ok(Accepted::Report);
@@ -53,8 +45,8 @@ impl Intake {
         let fits = |it: &&PullState| {
             mark_id.is_some() || it.ended().is_none() && was_requested(it, signed_at)
         };
-        let mut fits = candidates.iter().filter(fits);
-        let (Some(state), None) = (fits.next(), fits.next()) else {
+        let fitting = candidates.iter().filter(fits);
+        let Some(state) = names.only(fitting, |state| &state.pull) else {
             self.stats.count_stray_report();
             tracing::warn!(code, "an error report that belongs to no pull here, or to several");
             return Ok(Accepted::Report);
@@ -65,10 +57,8 @@ impl Intake {
             let note = Note::Reported { code, message, digest, signed_at };
             self.journal.note(&state.pull, note).await.map_err(not_kept)?;
         }
-        let PullId { robot_id, mark_id } = &state.pull;
-        let (robot, mark) = (robot_id.to_string(), Some(mark_id.to_string()));
-        let report = ErrorReport { robot, mark, code, message, signed: None };
-        self.tell(arrived, Fact::Error(report)).await?;
+        let pull = state.pull.clone();
+        self.tell(arrived, Fact::Error { pull, code, message }).await?;
         Ok(Accepted::Report)
     }
 }
@@ -82,7 +72,7 @@ fn was_requested(state: &PullState, signed_at: Option<u64>) -> bool {
     };
     let Some(requested) = state.notes.iter().find(requested) else {
         // Another system requested it, at an unknown time.
-        return state.is_strange();
+        return state.is_external();
     };
     signed_at.is_none_or(|signed| {
         let signed = UNIX_EPOCH.checked_add(Duration::from_secs(signed) + TOLERANCE);
@@ -93,6 +83,8 @@ fn was_requested(state: &PullState, signed_at: Option<u64>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use qopen_journal::PullId;
+
     use super::*;
 
     #[test]

@@ -1,13 +1,15 @@
 //! Unreadable payloads, and the pulls that they count against.
 
+use qopen_assembler::PageDigest;
 use qopen_journal::{Layer, Note, Payload, PullId, PullState, Quarantined};
 use qopen_types::{Digest, EventType};
 use tokio::time::Instant;
 
 use super::state::{Intake, not_kept};
 use crate::accepted::{Accepted, NotKept};
-use crate::classify::{Against, Unreadable, stands_against, with_a_mark};
-use crate::fact::{Fact, digest_of};
+use crate::classify::{Unreadable, with_a_mark};
+use crate::fact::Fact;
+use crate::whose::{Against, stands_against};
 
 /// Items without an owner that are noted against one pull; one more represents all later ones.
 const DOUBTS: usize = 256;
@@ -22,13 +24,12 @@ impl Intake {
         payload: Payload,
     ) -> Result<Accepted, NotKept> {
         if let Some(unreadable) = with_a_mark(&event_type, payload.as_bytes()) {
-            let Unreadable { layer, reason, robot_id, mark_id, .. } = unreadable;
             let open = self.open_pulls().await?;
             let ids = open.iter().map(|it| &it.pull);
-            let (robot, mark) = (robot_id.as_ref(), mark_id.as_ref());
-            let bytes = payload.as_bytes();
-            let Against { pulls, by_mark } = stands_against(bytes, robot, mark, false, ids);
+            let Against { pulls, by_mark } =
+                stands_against(payload.as_bytes(), unreadable.names(), false, ids);
             if by_mark {
+                let Unreadable { layer, reason, .. } = unreadable;
                 let against = of_these(open, &pulls);
                 return self.quarantine(arrived, against, layer, reason, payload).await;
             }
@@ -43,13 +44,13 @@ impl Intake {
         payload: Payload,
     ) -> Result<Accepted, NotKept> {
         let open = self.open_pulls().await?;
-        let (robot, mark) = (unreadable.robot_id.as_ref(), unreadable.mark_id.as_ref());
         let ids = open.iter().map(|it| &it.pull);
+        let (names, damaged) = (unreadable.names(), unreadable.is_damaged());
         let Against { mut pulls, by_mark } =
-            stands_against(payload.as_bytes(), robot, mark, unreadable.is_damaged(), ids);
+            stands_against(payload.as_bytes(), names, damaged, ids);
         // Ended and adopted pulls count too, if they are named in full.
         let mut known = None;
-        if let Some(named) = unreadable.names().filter(|it| !pulls.contains(it)) {
+        if let Some(named) = names.pull().filter(|it| !pulls.contains(it)) {
             let ours = self.is_ours(&named) || self.is_in_journal(&named).await?;
             if ours {
                 // Then it is not the damaged name of another pull.
@@ -90,7 +91,7 @@ impl Intake {
             "a verified callback could not be read; it is in quarantine"
         );
         for state in against.iter().filter(|it| self.is_ours(&it.pull)) {
-            self.tell(arrived, Fact::Owed(state.pull.clone(), digest_of(digest))).await?;
+            self.tell(arrived, Fact::Owed(state.pull.clone(), PageDigest::from(digest))).await?;
         }
         let nameless = item.pull.is_none();
         self.journal.quarantine(item).await.map_err(not_kept)?;
@@ -111,7 +112,7 @@ impl Intake {
                 // The item was owed, whatever stands for it from now on.
                 let another = (stands != digest).then_some(stands);
                 for digest in std::iter::once(digest).chain(another) {
-                    let fact = Fact::Unreadable(state.pull.clone(), digest_of(digest));
+                    let fact = Fact::Unreadable(state.pull.clone(), PageDigest::from(digest));
                     self.tell(Instant::now(), fact).await?;
                 }
             }

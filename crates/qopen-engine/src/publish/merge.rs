@@ -8,7 +8,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::StreamExt as _;
-use qopen_assembler::{ContentDigest, Fold};
+use qopen_assembler::{ContentDigest, Fold, PageDigest, PullKey};
 use qopen_journal::{Note, PageRecord, PullId, PullState};
 use qopen_sink::{ListInfo, ListWriter, Moved, Pair, Quarantine, Record, SinkError, Sorter};
 use qopen_types::{
@@ -19,8 +19,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::published::{PublishError, PublishedList};
-use crate::classify::{Classified, classify, content_of, key_of};
-use crate::fact::digest_of;
+use crate::classify::{Classified, classify};
 use crate::outcome::{Folded, PulledList};
 use crate::resume::Refold;
 
@@ -62,7 +61,7 @@ impl Publication<'_> {
         let mut nameless = BTreeSet::new();
         let mut pages = 0;
         self.each_page(|publication, page| {
-            if fold.has_page(digest_of(page.digest)) {
+            if fold.has_page(PageDigest::from(page.digest)) {
                 pages += 1;
                 return publication.sort_winners(&fold, page, &mut sorter, &mut nameless);
             }
@@ -128,7 +127,7 @@ impl Publication<'_> {
             Note::Published { revision, pages, .. } if *revision < now => Some(*pages),
             _ => None,
         });
-        let mut refold = Refold::new(&key_of(id), before);
+        let mut refold = Refold::new(&PullKey::from(id), before);
         self.each_page(|_, page| {
             refold.add(page);
             Ok(())
@@ -148,7 +147,7 @@ impl Publication<'_> {
         }
         let kept = self.runtime.block_on(self.list.journal.digests(&self.list.id));
         let kept = kept.map_err(PublishError::Journal)?;
-        Ok(kept.into_iter().all(|digest| fold.has_page(digest_of(digest))))
+        Ok(kept.into_iter().all(|digest| fold.has_page(PageDigest::from(digest))))
     }
 
     fn each_page(
@@ -297,7 +296,7 @@ pub fn quarantine_line(
 /// Whether a content of an account goes into the sort: the winner, and of an account in conflict
 /// every other that was folded too, should the winner not be readable.
 fn belongs(fold: &Fold, id: &str, account: &AccountSkim<'_>) -> bool {
-    let (id, content) = (fold.seed().fingerprint(id), content_of(account));
+    let (id, content) = (fold.seed().fingerprint(id), ContentDigest::from(account.digest()));
     match fold.winner(id) {
         Some(winner) if content < winner => fold.is_conflicting(id),
         winner => winner == Some(content),

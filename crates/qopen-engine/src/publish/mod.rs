@@ -12,8 +12,8 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::held_claim;
 use crate::outcome::{Outcome, PulledList};
-use crate::tenure;
 use merge::Publication;
 pub use merge::quarantine_line;
 pub use published::{PublishError, Published, PublishedList};
@@ -82,7 +82,7 @@ pub async fn publish_with(
 ///
 /// # Errors
 /// [`PublishError`].
-pub async fn read_out(
+pub async fn export(
     lists: Vec<PulledList>,
     sink: Arc<dyn Sink>,
 ) -> Result<Published, PublishError> {
@@ -106,10 +106,12 @@ async fn write(
 ) -> Result<Published, PublishError> {
     let runtime = Handle::current();
     let work = move || {
+        // Its steps are timed by the runtime's clock.
+        let _entered = runtime.enter();
         let work = Work { lists: &lists, sink: &*sink, runtime: &runtime };
         let done = work.run(kind, purpose);
-        for tenure in lists.iter().filter_map(|list| list.tenure.as_ref()) {
-            tenure.publication_moved(None);
+        for held_claim in lists.iter().filter_map(|list| list.held_claim.as_ref()) {
+            held_claim.publication_moved(None);
         }
         done
     };
@@ -142,10 +144,14 @@ impl Work<'_> {
             }
             Purpose::Reading => (false, false, false),
         };
-        let tenures: Vec<_> = lists.iter().filter_map(|list| list.tenure.clone()).collect();
+        let tenures: Vec<_> = lists.iter().filter_map(|list| list.held_claim.clone()).collect();
+        let clock = runtime.clone();
         let moved = move || {
+            // A thread that does not belong to the runtime has another clock than it while tokio's is
+            // paused.
+            let _entered = clock.enter();
             let now = Instant::now();
-            tenures.iter().for_each(|tenure| tenure.publication_moved(Some(now)));
+            tenures.iter().for_each(|held_claim| held_claim.publication_moved(Some(now)));
         };
         moved();
         let mut orders = Vec::new();
@@ -195,8 +201,9 @@ impl Work<'_> {
         for (list, order) in lists.iter().zip(&orders).filter(|_| note) {
             self.must_not_be_superseded(list, *order)?;
         }
-        for tenure in lists.iter().filter_map(|list| list.tenure.as_ref()).filter(|_| note) {
-            match runtime.block_on(tenure.check()).map_err(PublishError::Journal)? {
+        for held_claim in lists.iter().filter_map(|list| list.held_claim.as_ref()).filter(|_| note)
+        {
+            match runtime.block_on(held_claim.check()).map_err(PublishError::Journal)? {
                 Fencing::Held => {}
                 _ => return Err(PublishError::Fenced),
             }
@@ -210,8 +217,10 @@ impl Work<'_> {
         let mut noted = vec![!note; lists.len()];
         if let Some(place) = sink.place() {
             for ((list, it), noted) in lists.iter().zip(&done).zip(&mut noted).filter(|_| note) {
-                let claimed =
-                    list.tenure.as_ref().and_then(|held| held.claimed_note(&note_of(it, &place)));
+                let claimed = list
+                    .held_claim
+                    .as_ref()
+                    .and_then(|held| held.claimed_note(&note_of(it, &place)));
                 if let Some(claimed) = claimed {
                     *noted = writer.add_note(claimed).map_err(PublishError::Sink)?.is_none();
                 }
@@ -231,9 +240,9 @@ impl Work<'_> {
         };
         let place = sink.place().unwrap_or_else(|| location.clone());
         for ((list, it), _) in lists.iter().zip(&done).zip(noted).filter(|(_, noted)| !noted) {
-            let (journal, tenure) = (&*list.journal, list.tenure.as_ref());
+            let (journal, held_claim) = (&*list.journal, list.held_claim.as_ref());
             let note = note_of(it, &place);
-            match runtime.block_on(tenure::note(journal, tenure, &list.id, note)) {
+            match runtime.block_on(held_claim::note(journal, held_claim, &list.id, note)) {
                 Ok(Fencing::Fenced) => return Err(PublishError::Fenced),
                 Ok(_) => {}
                 // The list is in its place: that this could not be noted does not undo it.
@@ -260,7 +269,7 @@ impl Work<'_> {
         order: Option<u64>,
     ) -> Result<(), PublishError> {
         let Self { sink, runtime, .. } = *self;
-        let PulledList { id, journal, tenure, .. } = list;
+        let PulledList { id, journal, held_claim, .. } = list;
         let successor = runtime.block_on(successor(&**journal, id, sink));
         let by = successor.map_err(PublishError::Journal)?.map(|later| later.mark_id);
         let info = ListInfo::new(&id.robot_id, &id.mark_id, list.revision()).order(order);
@@ -268,7 +277,7 @@ impl Work<'_> {
             return Ok(());
         }
         let note = Note::Superseded { by: by.clone(), revision: list.revision() };
-        let noted = runtime.block_on(tenure::note(&**journal, tenure.as_ref(), id, note));
+        let noted = runtime.block_on(held_claim::note(&**journal, held_claim.as_ref(), id, note));
         match noted.map_err(PublishError::Journal)? {
             Fencing::Held => Err(PublishError::Superseded { pull: id.clone(), by }),
             _ => Err(PublishError::Fenced),

@@ -46,6 +46,15 @@ pub enum PublishError {
     Shutdown,
 }
 
+impl PublishError {
+    /// Whether publishing the same list again must fail again, because of the list itself or of a later
+    /// one.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Superseded { .. } | Self::Empty { .. })
+    }
+}
+
 fn later(by: Option<&MarkId>) -> String {
     by.map_or_else(|| "a later pull".to_owned(), |mark| format!("the later pull {mark}"))
 }

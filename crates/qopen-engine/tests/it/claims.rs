@@ -39,7 +39,7 @@ impl Process {
 async fn announced() -> (Arc<Storage>, Engine) {
     let storage = Storage::new();
     let receiver = builder().journal(storage.another()).build().unwrap();
-    receiver.announce(request()).await.unwrap();
+    receiver.enqueue(request()).await.unwrap();
     (storage, receiver)
 }
 
@@ -50,7 +50,7 @@ async fn each_pull_is_given_to_one_of_two_workers() {
     let processes = [Process::on(&storage), Process::on(&storage)];
     for number in 0..40 {
         let mark = format!("mark-{number}").parse().unwrap();
-        receiver.announce(request().mark_id(mark)).await.unwrap();
+        receiver.enqueue(request().mark_id(mark)).await.unwrap();
     }
     let mut claimed = Vec::new();
     let clock = Clock::start();
@@ -77,7 +77,7 @@ async fn a_worker_that_is_cut_off_loses_its_pull_when_the_lease_ends() {
     let (storage, _receiver) = announced().await;
     let (first, clock) = (Process::on(&storage), Clock::start());
     let claimed = first.claimed().await;
-    let pull = claimed.take_up().await.unwrap();
+    let pull = claimed.resume().await.unwrap();
     first.engine.accept(page(1, true)).await.unwrap();
     clock.until(40_000).await;
     let second = Process::on(&storage);
@@ -96,7 +96,7 @@ async fn a_worker_that_is_cut_off_loses_its_pull_when_the_lease_ends() {
     assert_eq!(claimed.finish().await.unwrap(), Fencing::Fenced);
     assert!(storage.pull(&id()).await.unwrap().unwrap().ended().is_none());
     // The second one goes on from what the first one has kept.
-    let pull = again.take_up().await.unwrap();
+    let pull = again.resume().await.unwrap();
     second.engine.accept(page(2, false)).await.unwrap();
     let outcome = pull.outcome().await.unwrap();
     assert!(outcome.status.is_complete(), "{}", outcome.status);
@@ -129,7 +129,7 @@ async fn e9_a_page_that_another_process_keeps_before_the_end_is_in_the_list() {
     let (storage, receiver) = announced().await;
     let process = Process::on(&storage);
     let claimed = process.claimed().await;
-    let mut pull = claimed.take_up().await.unwrap();
+    let mut pull = claimed.resume().await.unwrap();
     let clock = Clock::start();
     receiver.accept(page(1, false)).await.unwrap();
     while pull.progress().await.unwrap().figures.pages == 0 {}
@@ -149,7 +149,7 @@ async fn e2_an_item_that_another_process_keeps_stands_against_the_list_until_it_
     let (storage, receiver) = announced().await;
     let process = Process::on(&storage);
     let claimed = process.claimed().await;
-    let pull = claimed.take_up().await.unwrap();
+    let pull = claimed.resume().await.unwrap();
     let clock = Clock::start();
     process.engine.accept(page(1, false)).await.unwrap();
     clock.until(999).await;
@@ -171,7 +171,7 @@ async fn what_another_process_notes_ends_the_pull() {
         let (storage, receiver) = announced().await;
         let process = Process::on(&storage);
         let claimed = process.claimed().await;
-        let pull = claimed.take_up().await.unwrap();
+        let pull = claimed.resume().await.unwrap();
         let clock = Clock::start();
         clock.until(10_000).await;
         match report {
@@ -195,7 +195,7 @@ async fn i6_a_late_page_has_a_finished_pull_claimed_again() {
     let (storage, receiver) = announced().await;
     let process = Process::on(&storage);
     let claimed = process.claimed().await;
-    let pull = claimed.take_up().await.unwrap();
+    let pull = claimed.resume().await.unwrap();
     receiver.accept(page(1, false)).await.unwrap();
     assert!(pull.outcome().await.unwrap().status.is_complete());
     assert_eq!(claimed.finish().await.unwrap(), Fencing::Held);
@@ -207,7 +207,7 @@ async fn i6_a_late_page_has_a_finished_pull_claimed_again() {
     receiver.accept(page(2, true)).await.unwrap();
     let claimed = process.claimed().await;
     assert!(clock.millis() <= 3_600_000 + LOOK, "{}", clock.millis());
-    let pull = claimed.take_up().await.unwrap();
+    let pull = claimed.resume().await.unwrap();
     let outcome = pull.outcome().await.unwrap();
     assert!(matches!(outcome.status, Status::Complete(basis) if basis.earlier));
     let taken_up = clock.millis();
@@ -238,7 +238,7 @@ async fn a_pull_under_a_claim_ends_as_one_without() {
         let (storage, _receiver) = announced().await;
         let process = Process::on(&storage);
         let claimed = process.claimed().await;
-        let pull = claimed.take_up().await.unwrap();
+        let pull = claimed.resume().await.unwrap();
         let clock = Clock::start();
         if let Some(number) = number {
             process.engine.accept(page(number, more)).await.unwrap();

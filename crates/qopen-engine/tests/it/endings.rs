@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use futures_util::FutureExt as _;
 use qopen_assembler::{Failure, Timing};
 use qopen_engine::{Accepted, Engine, PullRequest, RequestError, Requester, Status};
-use qopen_journal::PullId;
+use qopen_journal::{EndState, PullId};
 
 use crate::storage::{Mode, Storage};
 use crate::support::{Clock, builder, incoming, page, page_of, request};
@@ -68,7 +68,9 @@ async fn e8_copies_prolong_the_quiet_by_one_idle_timeout_in_all() {
 async fn i4_without_an_end_silence_fails_a_pull_after_the_idle_timeout() {
     let (at, status) = ends(request(), &[]).await;
     assert!(matches!(status, Status::NoCallback) && at == MINUTE, "{at} {status}");
+    assert_eq!(status.end_state(), EndState::Failed);
     let (at, status) = ends(request(), &pages(&[(5_000, 1, true)])).await;
+    assert_eq!(status.end_state(), EndState::Incomplete);
     let missing = Status::Incomplete(Failure::LastPageMissing).to_string();
     assert_eq!((at, status.to_string()), (5_000 + MINUTE, missing));
 }
@@ -121,6 +123,20 @@ async fn e1_e2_an_unreadable_page_stands_against_the_pull_that_it_may_belong_to(
         (named.clone(), Some(500 + MINUTE)),
         (named.replace(r#""mark_id":"mark","#, ""), Some(500 + MINUTE)),
         (r#"{"event_type":42016,"data":{"#.into(), Some(500 + MINUTE)),
+        (
+            r#"{"event_type":42016,"robot_id":"robot","data":{"has_more":true,"account_list":[]}}"#
+                .into(),
+            Some(500 + MINUTE),
+        ),
+        (
+            r#"{"event_type":42016,"robot_id":"robot","data":{"account_list":[{"account_id""#
+                .into(),
+            Some(500 + MINUTE),
+        ),
+        (
+            r#"{"event_type":42016,"data":{"has_more":true,"account_list":[]}}"#.into(),
+            Some(500 + MINUTE),
+        ),
         (r#"{"event_type":42016,"robot_id":"another","data":{"#.into(), None),
         (other.replace(r#""mark_id":"mark","#, ""), None),
         (r#"{"event_type":40023,"text":"half an emoj"#.into(), None),

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use qopen_engine::{Accepted, NotKept, RefusalCount, RefusalSource, Refused, Status};
+use qopen_assembler::Failure;
+use qopen_engine::{Accepted, NotKept, RefusalCount, RefusalSource, Refused, Status, export};
 use qopen_journal::{DiskJournal, Journal as _, MemoryJournal, Payload};
+use qopen_sink::{FileSink, Format};
 use qopen_types::EventType;
 use tokio::time::Instant;
 
-use crate::support::{builder, id, incoming, page, page_of, request};
+use crate::support::{builder, id, incoming, page, page_of, request, still};
 
 #[tokio::test(start_paused = true)]
 async fn what_is_not_the_engines_is_named_and_not_kept() {
@@ -60,6 +62,60 @@ async fn e1_e2_what_no_key_opens_is_kept_and_stands_against_open_pulls() {
     assert!(matches!(outcome.status, Status::Incomplete(_)), "{}", outcome.status);
     let kept = journal.quarantined(Some(&id())).await.unwrap();
     assert_eq!((kept.len(), kept[0].payload == content), (1, true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn e5_an_account_without_a_readable_id_stands_against_completeness_unless_allowed() {
+    let nameless = (0..10).map(|number| format!(r#"{{"account_id":[{number}]}}"#));
+    let nameless = nameless.collect::<Vec<_>>().join(",");
+    let nameless = page_of("mark", 1, true).replace(r#"{"account_id":"a001"}"#, &nameless);
+    for (allowed, complete) in [(0, false), (9, false), (10, true)] {
+        let engine = builder().build().unwrap();
+        let pull = engine.pull(request().allow_unidentified(allowed)).await.unwrap();
+        let began = Instant::now();
+        assert_eq!(engine.accept(incoming(nameless.clone())).await.unwrap(), Accepted::Page);
+        engine.accept(page(2, false)).await.unwrap();
+        let outcome = pull.outcome().await.unwrap();
+        match outcome.status {
+            Status::Complete(basis) => assert_eq!((basis.unidentified, complete), (10, true)),
+            Status::Incomplete(ref failure) => {
+                assert_eq!(*failure, Failure::UnidentifiedAccounts { accounts: 10 });
+                assert!(!complete, "{allowed}");
+            }
+            other => panic!("{other}"),
+        }
+        assert_eq!(began.elapsed().as_secs(), if complete { 1 } else { 60 });
+        let folder = tempfile::tempdir().unwrap();
+        let sink = Arc::new(FileSink::new(folder.path().join("list"), Format::Jsonl));
+        let published = still(outcome.publish(sink)).await.unwrap();
+        let list = &published.lists[0];
+        assert_eq!((list.accounts, list.quarantined), (1, 10));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn e1_a_broken_page_is_set_aside_whole_beside_what_could_be_read() {
+    let engine = builder().build().unwrap();
+    let pull = engine.pull(request()).await.unwrap();
+    engine.accept(page(1, false)).await.unwrap();
+    let broken = page_of("mark", 2, true).replace(r#"[{"account_id":"a002"}]"#, r#""not a list""#);
+    assert_eq!(engine.accept(incoming(broken)).await.unwrap(), Accepted::Quarantined);
+    let outcome = pull.outcome().await.unwrap();
+    let Status::Incomplete(Failure::UnreadablePages) = outcome.status else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!((outcome.progress.figures.pages, outcome.progress.figures.unreadable_pages), (1, 1));
+    assert_eq!(engine.stats().unreadable_pages(), 1);
+    let folder = tempfile::tempdir().unwrap();
+    let sink = |name| Arc::new(FileSink::new(folder.path().join(name), Format::Jsonl));
+    let published = still(outcome.publish(sink("published"))).await.unwrap();
+    assert_eq!((published.lists[0].accounts, published.lists[0].quarantined), (1, 1));
+    // A list that is read once has it, too.
+    let read = still(export(vec![outcome.list], sink("read"))).await.unwrap();
+    let lines: Vec<String> = read.quarantine.into_lines().unwrap().map(Result::unwrap).collect();
+    let line: serde_json::Value = serde_json::from_str(&lines[0]).unwrap();
+    assert_eq!(line["reason"], "account_list: expected a list, found a string");
+    assert_eq!(line["raw"]["data"]["account_list"], "not a list");
 }
 
 #[tokio::test(start_paused = true)]

@@ -33,12 +33,12 @@ impl Process {
     async fn follows(timing: Timing) -> (Self, Pull, Clock) {
         let storage = Storage::new();
         let engine = builder().journal(Arc::clone(&storage) as _).build().unwrap();
-        engine.announce(request().timing(timing)).await.unwrap();
+        engine.enqueue(request().timing(timing)).await.unwrap();
         let mut options = WorkerOptions::default();
         options.lease = Duration::from_secs(3_600);
         let worker = Worker::start(&engine, Arc::clone(&storage) as _, options);
         let claimed = worker.claimed().await.unwrap();
-        let pull = claimed.take_up().await.unwrap();
+        let pull = claimed.resume().await.unwrap();
         (Self { storage, engine, _worker: worker, claimed }, pull, Clock::start())
     }
 

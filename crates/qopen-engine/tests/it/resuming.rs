@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use qopen_assembler::{Failure, Timing};
-use qopen_engine::{Engine, Status};
+use qopen_engine::{Engine, PullError, Status};
 use qopen_journal::{Journal as _, Note, Started};
 
 use crate::storage::Storage;
@@ -130,9 +130,13 @@ async fn a_request_is_sent_again_only_while_its_answer_and_its_pages_are_missing
         let engine = builder_on(&platform).journal(storage).build().unwrap();
         let pull = engine.resume(&id()).await.unwrap();
         let clock = Clock::start();
-        let status = pull.outcome().await.unwrap().status;
-        assert!(!status.is_complete() && clock.millis() == 60_000, "{status}");
+        let outcome = pull.outcome().await.unwrap();
+        assert!(!outcome.status.is_complete(), "{}", outcome.status);
+        assert_eq!(clock.millis(), 60_000);
         assert_eq!(platform.requests(), if sent { vec![(id(), true)] } else { vec![] });
+        engine.accept(page(9, false)).await.unwrap();
+        clock.until(200_000).await;
+        assert!(outcome.refreshed().status.is_complete(), "its pages complete it");
     }
 }
 
@@ -156,4 +160,86 @@ async fn e2_what_is_released_while_no_process_follows_the_pull_counts_no_more() 
     assert!(pull.outcome().now_or_never().is_none());
     let status = pull.outcome().await.unwrap().status;
     assert!(status.is_complete() && clock.millis() == 120_500, "{} {status}", clock.millis());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_never_left_is_sent_when_the_pull_is_resumed() {
+    let storage = Storage::new();
+    let engine = builder_on(&Platform::new(Answer::IsAway)).journal(storage.clone());
+    let engine = engine.build().unwrap();
+    let status = engine.pull(request()).await.unwrap().outcome().await.unwrap().status;
+    assert!(matches!(status, Status::NotSent(_)), "{status}");
+    drop(engine);
+    let platform = Platform::new(Answer::Accepts);
+    let engine = builder_on(&platform).journal(storage).build().unwrap();
+    let pull = engine.resume(&id()).await.unwrap();
+    let clock = Clock::start();
+    // The answer to the request comes first.
+    clock.until(1).await;
+    assert_eq!(platform.requests(), [(id(), false)]);
+    engine.accept(page(1, false)).await.unwrap();
+    let status = pull.outcome().await.unwrap().status;
+    assert!(status.is_complete(), "{status}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn e1_what_comes_while_no_process_follows_the_pull_is_evidence() {
+    let unreadable = page_of("mark", 2, true).replace("[", "7,\"x\":[");
+    let report = |mark: &str| {
+        let head = r#"{"event_type":42016,"err_code":9,"err_msg":"no","robot_id":"robot","data":"#;
+        format!(r#"{head}{{"mark_id":"{mark}"}}}}"#)
+    };
+    for (payload, reported) in [(unreadable, false), (report("mark"), true)] {
+        let (storage, clock) = left(1, 500).await;
+        let receiver = engine_on(&storage);
+        receiver.accept(incoming(payload)).await.unwrap();
+        receiver.accept(incoming(report("another"))).await.unwrap();
+        assert_eq!(storage.pulls().await.unwrap().len(), 1, "a report opens no pull");
+        let pull = engine_on(&storage).resume(&id()).await.unwrap();
+        let status = pull.outcome().await.unwrap().status;
+        match reported {
+            true => assert!(matches!(status, Status::Reported { code: 9, .. }), "{status}"),
+            false => {
+                assert!(matches!(status, Status::Incomplete(Failure::UnreadablePages)), "{status}");
+            }
+        }
+        assert_eq!(clock.millis(), if reported { 500 } else { 60_500 });
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_of_a_pull_that_was_forgotten_belongs_to_no_pull() {
+    let (storage, _) = left(1, 500).await;
+    let engine = engine_on(&storage);
+    let pull = engine.resume(&id()).await.unwrap();
+    assert!(matches!(engine.forget(&id()).await, Err(PullError::UnderWay)));
+    assert!(pull.outcome().await.unwrap().status.is_complete());
+    engine.forget(&id()).await.unwrap();
+    engine.accept(page(2, true)).await.unwrap();
+    assert_eq!(storage.pulls().await.unwrap(), []);
+    assert_eq!(engine.stats().unknown_marks(), 1);
+    // The name is free again.
+    engine.forget(&id()).await.unwrap();
+    engine.pull(request()).await.unwrap().cancel();
+}
+
+#[tokio::test(start_paused = true)]
+async fn resuming_may_be_given_up_at_any_point_and_tried_again() {
+    let (storage, _) = left(2, 500).await;
+    // Polled that many times and then dropped: before there is a handle, or with one just made.
+    for polls in 0..8 {
+        let engine = engine_on(&storage);
+        let id = id();
+        let mut resume = Box::pin(engine.resume(&id));
+        for _ in 0..polls {
+            if resume.as_mut().now_or_never().is_some() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+    let pull = engine_on(&storage).resume(&id()).await.unwrap();
+    let outcome = pull.outcome().await.unwrap();
+    assert!(outcome.status.is_complete(), "{}", outcome.status);
+    assert_eq!(outcome.progress.figures.accounts, 2);
 }

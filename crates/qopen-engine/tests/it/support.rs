@@ -92,16 +92,22 @@ pub fn incoming(payload: impl Into<Vec<u8>>) -> Incoming {
     Incoming::new(Payload::new(payload))
 }
 
-/// Publishes to a file in no virtual time, and returns the ids of the accounts in it.
+/// Does work of other threads while the paused clock does not move.
+pub async fn still<T>(work: impl Future<Output = T>) -> T {
+    // A paused clock does not run ahead while blocking work is under way.
+    let (done, waits) = std::sync::mpsc::channel::<()>();
+    let blocking = tokio::task::spawn_blocking(move || waits.recv().is_err());
+    let result = work.await;
+    drop(done);
+    assert!(blocking.await.unwrap());
+    result
+}
+
+/// Publishes to a file, and returns the ids of the accounts in it.
 pub async fn published(
     publication: impl Future<Output = Result<Published, PublishError>>,
 ) -> Result<BTreeSet<String>, PublishError> {
-    // A paused clock does not run ahead while blocking work is under way.
-    let (done, waits) = std::sync::mpsc::channel::<()>();
-    let still = tokio::task::spawn_blocking(move || waits.recv().is_err());
-    let published = publication.await;
-    drop(done);
-    still.await.unwrap();
+    let published = still(publication).await;
     let text = std::fs::read_to_string(published?.location).unwrap();
     let account = |line: &str| {
         let record: serde_json::Value = serde_json::from_str(line).unwrap();

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod auto_traits;
+mod call;
 mod gateway;
 mod peers;
 mod sender;

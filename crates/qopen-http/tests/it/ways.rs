@@ -210,9 +210,8 @@ async fn a_wait_beyond_the_budget_is_said_with_its_seconds() {
     ] {
         let peer = Peer::new(head, "").await;
         let sender = Sender::builder(peer.url()).access_token("t").retry(quick()).build().unwrap();
-        let begun = Instant::now();
         let error = fails(&sender).await;
-        assert!(begun.elapsed() < Duration::from_secs(20) && peer.heard().len() == 1);
+        assert_eq!(peer.heard().len(), 1);
         assert_eq!(error.retry_after(), Some(Duration::from_secs(asked)));
         let said = error.to_string();
         let says = format!(
@@ -231,21 +230,20 @@ async fn a_wait_beyond_the_budget_is_said_with_its_seconds() {
 async fn a_wait_within_the_budget_is_kept_and_a_date_without_a_clock_is_none() {
     let policy = quick().attempts(2);
     let date = "date: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
-    for (head, at_least) in [
-        ("503 Away\r\nretry-after: 1".to_owned(), 1),
-        (format!("503 Away\r\n{date}retry-after: Sunday, 06-Nov-94 08:49:38 GMT"), 1),
-        (format!("503 Away\r\n{date}retry-after: Sun, 06 Nov 1994 08:00:00 GMT"), 0),
-        ("503 Away\r\nretry-after: Fri, 31 Dec 9999 23:59:59 GMT".to_owned(), 0),
-        ("503 Away\r\nretry-after: soon".to_owned(), 0),
+    let second = Some(Duration::from_secs(1));
+    for (head, asked) in [
+        ("503 Away\r\nretry-after: 1".to_owned(), second),
+        (format!("503 Away\r\n{date}retry-after: Sunday, 06-Nov-94 08:49:38 GMT"), second),
+        (format!("503 Away\r\n{date}retry-after: Sun, 06 Nov 1994 08:00:00 GMT"), None),
+        ("503 Away\r\nretry-after: Fri, 31 Dec 9999 23:59:59 GMT".to_owned(), None),
+        ("503 Away\r\nretry-after: soon".to_owned(), None),
     ] {
         let peer = Peer::new(&head, "").await;
         let sender = Sender::builder(peer.url()).access_token("t").retry(policy).build().unwrap();
         let begun = Instant::now();
-        fails(&sender).await;
-        assert_eq!(peer.heard().len(), 2, "{head}");
-        assert!(begun.elapsed() >= Duration::from_secs(at_least), "{head}");
-        // Waits of the policy's own are milliseconds.
-        assert!(at_least > 0 || begun.elapsed() < Duration::from_millis(900), "{head}");
+        let error = fails(&sender).await;
+        assert_eq!((peer.heard().len(), error.retry_after()), (2, asked), "{head}");
+        assert!(begun.elapsed() >= asked.unwrap_or_default(), "{head}");
     }
 }
 

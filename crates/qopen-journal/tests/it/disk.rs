@@ -52,7 +52,7 @@ async fn i1_an_append_is_not_done_before_it_is_synced() {
     until(|| faults.syncs() == 1).await;
     // These come while the disk is busy, a copy of the first among them.
     let mut rest: Vec<_> = (0..100).map(|n| append(["2", "3", "1"][n % 3])).collect();
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    until(|| journal.stats().queued == 100).await;
     assert!(!first.is_finished() && rest.iter().all(|it| !it.is_finished()));
     // What is not durable is not there.
     assert_eq!(payloads(&*journal, "a").await, [""; 0]);

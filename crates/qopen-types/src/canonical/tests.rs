@@ -154,13 +154,13 @@ fn what_is_usual_is_taken_and_the_rest_is_not() {
 #[test]
 fn a_new_field_is_rewritten() {
     let mut fields: Vec<Field> = RECORD.to_vec();
-    fields.push(Field("nickname", Kind::Text));
-    fields.push(Field("seen", Kind::Integer));
-    let json = r#"{"seen":7,"nickname":"N","account_id":"a"}"#;
+    fields.push(Field("new_text", Kind::Text));
+    fields.push(Field("new_number", Kind::Integer));
+    let json = r#"{"new_number":7,"new_text":"N","account_id":"a"}"#;
     let mut known = String::new();
     assert!(!Account::write_canonical_json(json, &mut known) && known.is_empty());
     let mut out = String::new();
     assert!(rewrite(&fields, json, &mut out));
     assert!(Account::write_canonical_json(r#"{"account_id":"a"}"#, &mut known));
-    assert_eq!(out, known.replace("[]}", r#"[],"nickname":"N","seen":7}"#));
+    assert_eq!(out, known.replace("[]}", r#"[],"new_text":"N","new_number":7}"#));
 }

@@ -73,3 +73,9 @@ impl<'de> wire::Object<'de> for AccessTokenAnswer {
         Ok(Self { data, errcode, errmsg, hint, extra })
     }
 }
+
+impl crate::Answer for AccessTokenAnswer {
+    fn refusal(&self) -> Option<crate::Refusal> {
+        crate::Refusal::of(self.errcode, &self.errmsg, &self.hint)
+    }
+}

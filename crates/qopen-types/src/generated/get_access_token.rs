@@ -7,6 +7,7 @@ pub struct GetAccessToken;
 impl crate::Endpoint for GetAccessToken {
     const NAME: &'static str = "GetAccessToken";
     const PATH: &'static str = "/gateway/qopen/GetAccessToken";
+    const NEEDS_TOKEN: bool = false;
     type Request = crate::AccessTokenRequest;
     type Answer = crate::AccessTokenAnswer;
 }

@@ -7,6 +7,7 @@ pub struct GetRobotAccountListAsync;
 impl crate::Endpoint for GetRobotAccountListAsync {
     const NAME: &'static str = "GetRobotAccountListAsync";
     const PATH: &'static str = "/gateway/qopen/GetRobotAccountListAsync";
+    const NEEDS_TOKEN: bool = true;
     type Request = crate::RobotAccountListRequest;
     type Answer = crate::RobotAccountListAnswer;
 }

@@ -73,3 +73,9 @@ impl<'de> wire::Object<'de> for RobotAccountListAnswer {
         Ok(Self { data, errcode, errmsg, hint, extra })
     }
 }
+
+impl crate::Answer for RobotAccountListAnswer {
+    fn refusal(&self) -> Option<crate::Refusal> {
+        crate::Refusal::of(self.errcode, &self.errmsg, &self.hint)
+    }
+}

@@ -83,3 +83,8 @@ impl<'de> wire::Object<'de> for RobotAccountListCallback {
 impl crate::CallbackPayload for RobotAccountListCallback {
     const EVENT_TYPE: i64 = 42016;
 }
+
+impl crate::EventType {
+    /// The type of [`RobotAccountListCallback`](crate::RobotAccountListCallback).
+    pub const ROBOT_ACCOUNT_LIST: Self = Self::Code(42016);
+}

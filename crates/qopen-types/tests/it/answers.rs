@@ -1,8 +1,8 @@
 //! The gateway's answers in the spellings that its endpoints use.
 
 use qopen_types::{
-    AccessTokenAnswer, AnswerError, MarkId, RobotAccountListAnswer, RobotAccountListRequest,
-    RobotId,
+    AccessTokenAnswer, Answer as _, AnswerError, MarkId, RobotAccountListAnswer,
+    RobotAccountListRequest, RobotId,
 };
 
 fn token(text: &str) -> Result<(String, i64), AnswerError> {

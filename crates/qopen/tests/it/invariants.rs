@@ -1,13 +1,12 @@
-//! Invariants that need the whole client.
+//! The invariants that need the whole client to be seen.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_core::stream::BoxStream;
 use qopen::journal::{
-    Appended, Changes, Durability, Journal, JournalError, MemoryJournal, Note, PageRecord, PullId,
+    Appended, Durability, Journal, JournalError, MemoryJournal, Note, PageRecord, PullId,
     PullState, Quarantined,
 };
 use qopen::sink::ListKind;
@@ -15,24 +14,18 @@ use qopen::{PullRequest, Status, publish};
 use qopen_simulator::Schedule;
 use tokio::sync::{Semaphore, mpsc};
 
-use crate::harness::{Harness, parsed, robot, timing, written};
+use crate::harness::{Harness, parsed, robot, timing};
 
-/// A journal whose appends wait for a permit, or fail.
+/// A journal whose appends wait for leave.
 struct Gated {
     inner: MemoryJournal,
     gate: Semaphore,
     arrived: mpsc::UnboundedSender<()>,
-    full: AtomicBool,
 }
 
 impl Gated {
     fn new(arrived: mpsc::UnboundedSender<()>) -> Self {
-        Self {
-            inner: MemoryJournal::default(),
-            gate: Semaphore::new(0),
-            arrived,
-            full: AtomicBool::new(false),
-        }
+        Self { inner: MemoryJournal::default(), gate: Semaphore::new(0), arrived }
     }
 }
 
@@ -41,9 +34,6 @@ impl Journal for Gated {
     async fn append(&self, page: PageRecord) -> Result<Appended, JournalError> {
         self.arrived.send(()).unwrap();
         self.gate.acquire().await.unwrap().forget();
-        if self.full.load(Ordering::SeqCst) {
-            return Err(JournalError::Unavailable("the disk is full".into()));
-        }
         self.inner.append(page).await
     }
     async fn note(&self, pull: &PullId, note: Note) -> Result<(), JournalError> {
@@ -92,51 +82,13 @@ async fn i1_no_success_before_the_journal_has_the_page() {
     for _ in 0..3 {
         arrivals.recv().await.unwrap();
     }
-    // The journal has received all three pages and kept none.
+    // All three pages are in the journal's hands, and none is kept.
     assert_eq!(harness.client.stats().receiver().accepted(), 0);
     assert_eq!(harness.simulator.counts().acknowledged, 0);
     journal.gate.add_permits(1000);
     let outcome = pull.outcome().await.unwrap();
     assert!(matches!(outcome.status, Status::Complete(_)), "{:?}", outcome.status);
     assert_eq!(harness.simulator.counts().acknowledged, 3);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_journal_that_is_full_for_a_while_costs_nothing() {
-    let (arrived, mut arrivals) = mpsc::unbounded_channel();
-    let journal = Arc::new(Gated::new(arrived));
-    journal.full.store(true, Ordering::SeqCst);
-    journal.gate.add_permits(100_000);
-    let gate = Arc::clone(&journal);
-    let schedule = Schedule { accounts: 30, page_size: 10, ..Schedule::default() };
-    let harness = Harness::start_with(schedule, |builder| builder.journal(gate)).await;
-    let mut pull = harness.client.pull(PullRequest::new(robot())).await.unwrap();
-    for _ in 0..6 {
-        arrivals.recv().await.unwrap();
-    }
-    while pull.progress().await.unwrap().figures.owed_pages < 3 {}
-    assert_eq!(harness.simulator.counts().acknowledged, 0);
-    journal.full.store(false, Ordering::SeqCst);
-    let outcome = pull.outcome().await.unwrap();
-    assert!(matches!(outcome.status, Status::Complete(_)), "{:?}", outcome.status);
-    assert_eq!(written(&outcome).await.0, harness.dataset().expected());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn i6_a_late_page_makes_a_new_revision_that_can_be_published() {
-    let schedule = Schedule { late_page: Some((0, 6_000)), ..Schedule::default() };
-    let harness = Harness::start(schedule).await;
-    let outcome = harness.pull().await;
-    assert!(matches!(outcome.status, Status::Complete(_)));
-    let (first, published) = written(&outcome).await;
-    assert_eq!((first.len(), published.lists[0].revision), (400, 1));
-    assert_eq!(published.lists[0].changes, None);
-
-    assert_eq!(outcome.list.revised_after(1).await, Some(2));
-    let (second, published) = written(&outcome).await;
-    assert_eq!(published.lists[0].revision, 2);
-    assert_eq!(published.lists[0].changes, Some(Changes { added: 100, changed: 0 }));
-    assert_eq!(second, harness.dataset().expected());
 }
 
 #[tokio::test(flavor = "multi_thread")]

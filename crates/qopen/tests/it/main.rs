@@ -11,6 +11,4 @@ mod handles;
 mod harness;
 mod invariants;
 mod many;
-mod open;
-mod publication;
 mod replay;

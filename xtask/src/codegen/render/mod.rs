@@ -66,6 +66,7 @@ fn type_file(it: &Type) -> Result<TokenStream> {
 fn endpoint_file(it: &Endpoint) -> TokenStream {
     let (name, text, path) = (ident(&it.name), &it.name, &it.path);
     let (request, answer, doc) = (ident(&it.request), ident(&it.answer), doc(&it.doc));
+    let needs_token = it.needs_token;
     quote! {
         #doc
         #[derive(Clone, Copy, Debug)]
@@ -75,6 +76,7 @@ fn endpoint_file(it: &Endpoint) -> TokenStream {
         impl crate::Endpoint for #name {
             const NAME: &'static str = #text;
             const PATH: &'static str = #path;
+            const NEEDS_TOKEN: bool = #needs_token;
             type Request = crate::#request;
             type Answer = crate::#answer;
         }

@@ -125,11 +125,13 @@ pub(super) fn file(it: &Type, fields: &[Field]) -> Result<TokenStream> {
             }
         }
     });
-    let event = it.event_type.map(|event_type| {
-        let event_type = proc_macro2::Literal::i64_unsuffixed(event_type);
+    let event = it.event_type.map(|event_type| event(it, event_type));
+    let answer = it.is_answer.then(|| {
         quote! {
-            impl crate::CallbackPayload for #name {
-                const EVENT_TYPE: i64 = #event_type;
+            impl crate::Answer for #name {
+                fn refusal(&self) -> Option<crate::Refusal> {
+                    crate::Refusal::of(self.errcode, &self.errmsg, &self.hint)
+                }
             }
         }
     });
@@ -170,7 +172,26 @@ pub(super) fn file(it: &Type, fields: &[Field]) -> Result<TokenStream> {
         #reader
         #tolerant
         #event
+        #answer
     })
+}
+
+/// What tells a payload from others.
+fn event(it: &Type, event_type: i64) -> TokenStream {
+    let name = ident(&it.name);
+    let called = snake(it.name.trim_end_matches("Callback")).to_uppercase();
+    let (called, text) =
+        (ident(&called), doc(&format!("The type of [`{}`](crate::{}).", it.name, it.name)));
+    let event_type = proc_macro2::Literal::i64_unsuffixed(event_type);
+    quote! {
+        impl crate::CallbackPayload for #name {
+            const EVENT_TYPE: i64 = #event_type;
+        }
+        impl crate::EventType {
+            #text
+            pub const #called: Self = Self::Code(#event_type);
+        }
+    }
 }
 
 /// A local variable for each field.

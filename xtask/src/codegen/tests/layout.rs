@@ -11,25 +11,7 @@ const SPEC: &str = include_str!("../../../../crates/qopen-types/openapi.yaml");
 /// The real spec with a text and an enumeration in the account, an integer in its profile, and an
 /// enumeration with its codes.
 fn extended() -> String {
-    let account = "        tag_info_list:\n          type: array\n";
-    let profile = "        desc:\n          type: string\n";
-    let schemas = "    Gender:\n      type: integer\n";
-    let mut spec = SPEC.to_owned();
-    for (before, new) in [
-        (
-            account,
-            "        nickname: {type: string, x-personal: true, description: Nickname.}\n        level: {$ref: '#/components/schemas/Level', description: Level.}\n",
-        ),
-        (profile, "        seen_at: {type: integer, format: int64, description: When.}\n"),
-        (
-            schemas,
-            "    Level:\n      type: integer\n      description: A level.\n      oneOf:\n        - {const: 0, title: Unspecified, description: none, x-label-zh: 无}\n        - {const: 3, title: Gold, description: gold, x-label-zh: 金}\n",
-        ),
-    ] {
-        assert_eq!(spec.matches(before).count(), 1, "{before}");
-        spec = spec.replace(before, &format!("{new}{before}"));
-    }
-    spec
+    crate::check::extended(SPEC).unwrap()
 }
 
 #[test]
@@ -102,7 +84,7 @@ fn a_layout_that_no_output_can_have_is_refused() {
         (nickname, "nickname: {type: [string, 'null'], description: D.}".into(), "Account.nickname: a field of the record reads null as zero"),
         (nickname, "nickname: {x-rust-type: Json, description: D.}".into(), "Account.nickname: Json is not read tolerantly"),
         (nickname, "team: {$ref: '#/components/schemas/TagInfo', description: D.}\n        colleague: {$ref: '#/components/schemas/TagInfo', description: D.}".into(), "another column is called parent_tag_name"),
-        ("seen_at: {type: integer, format: int64, description: When.}", "of: {$ref: '#/components/schemas/TagInfo', description: D.}".into(), "Account.profile.of: an object in an object"),
+        ("seen_at: {type: integer, format: int64, description: When it was last seen.}", "of: {$ref: '#/components/schemas/TagInfo', description: D.}".into(), "Account.profile.of: an object in an object"),
         ("parent_tag_name:\n", "tags: {type: array, items: {$ref: '#/components/schemas/TagInfo'}, description: D.}\n        parent_tag_name:\n".into(), "TagInfo: a record cannot contain itself"),
         ("required: [account_id]", "required: [account_id, nickname]".into(), "Account.nickname: identifiers are required in the record"),
         (tags, format!("{tags}, csv: x"), "unknown key `csv`"),

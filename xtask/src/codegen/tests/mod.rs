@@ -68,6 +68,11 @@ fn a_spec_that_cannot_be_used_says_why() {
         ("const: 0", "const: 9", "Colour: no code 0"),
         ("x-event-type: 7", "x-nothing: 7", "needs x-event-type"),
         ("x-payload: Painted", "x-payload: Nothing", "no schema Nothing"),
+        (
+            "        hint: {type: string, description: The log id.}\n",
+            "",
+            "PaintAnswer: an answer has `errcode`",
+        ),
     ] {
         let found = complaint(from, to);
         assert!(found.contains(why), "{from} -> {to}: {found}");
@@ -217,8 +222,8 @@ fn what_no_code_is_made_of_is_refused_with_its_place() {
             "/gateway/qopen/Paint: unsupported keyword `get`",
         ),
         (
-            "      requestBody:",
-            "      parameters: [{name: Depth, in: query}]\n      requestBody:",
+            "      parameters: [{name: Token, in: header, schema: {type: string}}]",
+            "      parameters: [{name: Depth, in: query, schema: {type: string}}]",
             "/gateway/qopen/Paint: the only parameter that is sent",
         ),
     ] {
@@ -236,7 +241,7 @@ fn an_enumeration_without_codes_and_names_that_meet_are_refused() {
         (
             "        litres:",
             "        litres: {type: string, description: D.}\n        litres:",
-            "litres",
+            "line 35: `litres` is there twice",
         ),
         (codes, "oneOf: []\n", "Colour: an open enumeration has codes"),
         (codes, "enum: [0, 3]\n", "Colour: a schema is an `object`, or an `integer` with `oneOf`"),

@@ -68,7 +68,7 @@ pub(super) async fn accounts(
     let lists = vec![list];
     tokio::spawn(async move {
         // What is sent here is what is there; whether that is all of it is said by the header.
-        if let Err(error) = qopen::read_out(lists, sink).await {
+        if let Err(error) = qopen::export(lists, sink).await {
             let error = io::Error::other(chain("the list", &error));
             // The connection breaks, so that nobody takes this for the end.
             let _ = pieces.send(Err(error)).await;

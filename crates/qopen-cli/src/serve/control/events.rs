@@ -8,13 +8,14 @@ use axum::extract::{Path, Query, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_core::Stream;
 use futures_util::stream;
+use qopen::engine::FollowedPull;
 use qopen::journal::PullId;
 use serde_json::Value;
 use tokio::sync::watch;
 
 use super::pulls::{Of, Shared, known, view};
 use super::refusal::Refusal;
-use crate::serve::service::{Live, Service};
+use crate::serve::service::Service;
 
 /// How often it is looked what became of a pull that another process has.
 const ELSEWHERE: Duration = Duration::from_millis(500);
@@ -41,7 +42,7 @@ pub(super) async fn events(
 struct Follow {
     service: Arc<Service>,
     id: PullId,
-    live: Option<watch::Receiver<Option<Live>>>,
+    live: Option<FollowedPull>,
     stopping: watch::Receiver<bool>,
     /// What was said last.
     last: Option<Value>,
@@ -54,7 +55,7 @@ impl Follow {
             if self.last.is_some() {
                 let changed = async {
                     match &mut self.live {
-                        Some(live) => live.changed().await.is_ok(),
+                        Some(live) => live.changed().await,
                         // Nobody has it yet, or another process.
                         None => {
                             tokio::time::sleep(ELSEWHERE).await;
@@ -69,13 +70,9 @@ impl Follow {
                 }
             }
             if self.live.is_none() {
-                self.live = self.service.find(&self.id).map(|it| it.live);
+                self.live = self.service.pulls.find(&self.id);
             }
-            let ended = |live: &Live| live.ended.is_some();
-            let followed = match &mut self.live {
-                Some(live) => live.borrow_and_update().as_ref().is_some_and(ended),
-                None => false,
-            };
+            let followed = self.live.as_ref().is_some_and(|live| !live.is_open());
             let Ok(state) = self.service.journal.pull(&self.id).await else {
                 // The journal is away; what becomes of the pull is said when it is back.
                 tokio::time::sleep(ELSEWHERE).await;

@@ -8,6 +8,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use qopen::PullRequest;
+use qopen::engine::PullFigures;
 use qopen::journal::PullState;
 use qopen::types::MarkId;
 use serde::Deserialize;
@@ -17,7 +18,7 @@ use super::refusal::Refusal;
 use crate::kept::pull::{Line, NoteLine, PullName};
 use crate::report;
 use crate::robots;
-use crate::serve::service::{Live, Service};
+use crate::serve::service::Service;
 
 /// The service that answers.
 pub(super) type Shared = State<Arc<Service>>;
@@ -185,14 +186,14 @@ pub(super) async fn known(service: &Service, mark: &str, of: &Of) -> Result<Pull
 pub(super) fn view(service: &Service, state: &PullState) -> Value {
     // Plain data always encodes.
     let mut view = serde_json::to_value(Line::of(state)).unwrap_or_default();
-    let live = service.find(&state.pull).and_then(|it| it.live.borrow().clone());
-    let Some(live) = live else { return view };
-    add_progress(&mut view, &live);
+    let figures = service.pulls.find(&state.pull).and_then(|it| it.figures());
+    let Some(figures) = figures else { return view };
+    add_progress(&mut view, &figures);
     view
 }
 
-fn add_progress(view: &mut Value, live: &Live) {
-    let progress = &live.progress;
+fn add_progress(view: &mut Value, figures: &PullFigures) {
+    let progress = &figures.progress;
     // What was published may be a later revision than the one that the pull ended with.
     if !view["output"].is_string() {
         view["accounts"] = progress.figures.accounts.into();
@@ -202,14 +203,14 @@ fn add_progress(view: &mut Value, live: &Live) {
     view["duplicate_pages"] = progress.figures.duplicate_pages.into();
     view["conflicts"] = progress.figures.conflicts.into();
     view["last_page_seen"] = progress.figures.last_page_seen.into();
-    match &live.ended {
+    match &figures.ended {
         None => {
             view["status"] = "open".into();
             view["waiting_for"] = report::waiting_for(progress.waiting_for).into();
         }
-        Some(ended) => {
-            view["status"] = ended.status.as_str().into();
-            view["why"] = ended.why.as_str().into();
+        Some(status) => {
+            view["status"] = status.end_state().as_str().into();
+            view["why"] = status.to_string().into();
         }
     }
 }
@@ -233,17 +234,17 @@ pub(super) async fn end(
 ) -> Result<StatusCode, Refusal> {
     let of = Of { robot_id: query.robot_id, mark_id: query.mark_id };
     let state = known(&service, &mark, &of).await?;
-    let under_way = service.find(&state.pull).is_some_and(|it| it.is_under_way());
+    let under_way = service.pulls.find(&state.pull).is_some_and(|it| it.is_open());
     if under_way || state.ended().is_none() {
         if !query.purge {
-            service.cancel(&state.pull).await?;
+            service.pulls.cancel(&state.pull).await?;
             return Ok(StatusCode::ACCEPTED);
         }
-        if !service.end_unpublished(&state.pull).await? {
+        if !service.pulls.end_unpublished(&state.pull).await? {
             return Ok(StatusCode::ACCEPTED);
         }
     }
-    if !service.purge(&state.pull).await? {
+    if !service.pulls.purge(&state.pull).await? {
         let message = "a publication to the same place is running; try again";
         return Err(Refusal(StatusCode::CONFLICT, message.into()));
     }
@@ -257,6 +258,6 @@ pub(super) async fn resume(
     of: Query<Of>,
 ) -> Result<Response, Refusal> {
     let state = known(&service, &mark, &of).await?;
-    service.resume(&state).await?;
+    service.pulls.resume(&state).await?;
     Ok((StatusCode::ACCEPTED, Json(PullName::from(&state.pull))).into_response())
 }

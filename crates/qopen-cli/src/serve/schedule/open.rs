@@ -34,7 +34,7 @@ impl OpenPulls {
     ) -> Result<Option<PullId>, JournalError> {
         if self.looked.is_none_or(|at| at.elapsed() >= FRESH) {
             let open = service.journal.open_pulls().await?;
-            let under_way = service.under_way();
+            let under_way = service.pulls.open_pulls();
             let now = Instant::now();
             self.keep(&open, |pull| under_way.contains(pull), now);
             self.looked = Some(now);

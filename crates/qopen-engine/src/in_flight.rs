@@ -9,11 +9,11 @@ use tokio::task::AbortHandle;
 
 use crate::cancel::CancelOnDrop;
 use crate::handle::DriverHandle;
+use crate::held_claim::{self, Generation, HeldClaim};
 use crate::requester::{RequestError, Requester};
-use crate::tenure::{self, Generation, Tenure};
 
 /// A pull that is being started. Dropping it cancels the pull.
-pub(crate) struct UnderWay {
+pub(crate) struct InFlight {
     pub(crate) id: PullId,
     pub(crate) generation: Generation,
     pub(crate) cancel: CancelOnDrop,
@@ -21,7 +21,7 @@ pub(crate) struct UnderWay {
     sending: Arc<Mutex<Option<AbortHandle>>>,
 }
 
-impl UnderWay {
+impl InFlight {
     pub(crate) fn new(driver: DriverHandle, id: PullId, generation: Generation) -> Self {
         let sending = Arc::new(Mutex::new(None));
         let cancel = cancel(driver.clone(), id.clone(), generation, Arc::clone(&sending));
@@ -33,13 +33,13 @@ impl UnderWay {
         &self,
         requester: Arc<dyn Requester>,
         journal: Arc<dyn Journal>,
-        tenure: Option<Arc<Tenure>>,
+        held_claim: Option<Arc<HeldClaim>>,
         need_tag_info: bool,
     ) {
         let sending = Sending {
             requester,
             journal,
-            tenure,
+            held_claim,
             driver: self.driver.clone(),
             id: self.id.clone(),
             generation: self.generation,
@@ -67,7 +67,7 @@ fn cancel(
 struct Sending {
     requester: Arc<dyn Requester>,
     journal: Arc<dyn Journal>,
-    tenure: Option<Arc<Tenure>>,
+    held_claim: Option<Arc<HeldClaim>>,
     driver: DriverHandle,
     id: PullId,
     generation: Generation,
@@ -75,7 +75,7 @@ struct Sending {
 
 impl Sending {
     async fn run(self, need_tag_info: bool) {
-        let Self { requester, journal, tenure, driver, id, generation } = self;
+        let Self { requester, journal, held_claim, driver, id, generation } = self;
         let asked = async { requester.request(&id, need_tag_info).await };
         let answer = AssertUnwindSafe(asked).catch_unwind().await;
         // Without an answer the pull would wait for one until its deadline.
@@ -86,7 +86,7 @@ impl Sending {
         };
         tracing::info!(pull = %id, serial_no, "request accepted");
         let note = Note::Accepted { serial_no };
-        if let Err(error) = tenure::note(&*journal, tenure.as_ref(), &id, note).await {
+        if let Err(error) = held_claim::note(&*journal, held_claim.as_ref(), &id, note).await {
             // At worst the request is sent again, under the same mark.
             let error = &error as &dyn std::error::Error;
             tracing::warn!(pull = %id, error, "the acceptance was not journaled");

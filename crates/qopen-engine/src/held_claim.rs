@@ -18,7 +18,7 @@ pub(crate) const HUNG: Duration = Duration::from_secs(1);
 /// Number of a pull's start: a mark may be used again after it was forgotten.
 pub(crate) type Generation = u64;
 
-pub(crate) struct Tenure {
+pub(crate) struct HeldClaim {
     journal: Arc<dyn Workload>,
     claim: Claim,
     lease: Duration,
@@ -35,7 +35,7 @@ pub(crate) struct Tenure {
     moved: Mutex<Option<Instant>>,
 }
 
-impl Tenure {
+impl HeldClaim {
     pub(crate) fn new(journal: Arc<dyn Workload>, claim: Claim, lease: Duration) -> Self {
         let (unseen, finished) = (AtomicBool::new(false), AtomicBool::new(false));
         let (generation, lost) = (AtomicU64::new(0), watch::Sender::new(false));
@@ -151,21 +151,21 @@ impl Tenure {
     }
 }
 
-impl fmt::Debug for Tenure {
+impl fmt::Debug for HeldClaim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tenure").field("claim", &self.claim).finish_non_exhaustive()
+        f.debug_struct("HeldClaim").field("claim", &self.claim).finish_non_exhaustive()
     }
 }
 
 /// Keeps a note about a pull, under its claim if it has one.
 pub(crate) async fn note(
     journal: &dyn Journal,
-    tenure: Option<&Arc<Tenure>>,
+    held_claim: Option<&Arc<HeldClaim>>,
     pull: &PullId,
     note: Note,
 ) -> Result<Fencing, JournalError> {
-    match tenure {
-        Some(tenure) => tenure.note(note).await,
+    match held_claim {
+        Some(held_claim) => held_claim.note(note).await,
         None => journal.note(pull, note).await.map(|()| Fencing::Held),
     }
 }

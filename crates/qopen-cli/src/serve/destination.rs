@@ -1,0 +1,60 @@
+//! Where a service publishes lists: each pull's own place, else the default of all.
+
+use std::path::PathBuf;
+
+use qopen::engine::{Destination, Target};
+use qopen::journal::PullState;
+use qopen::sink::Sink;
+
+use crate::exit::Failure;
+use crate::output::{Output, Place};
+use crate::say::say;
+
+/// The places of lists.
+pub(super) struct Lists {
+    /// The place of pulls that were started without one.
+    pub(super) default: Option<Output>,
+    /// The folder of temporary data.
+    pub(super) scratch: Option<PathBuf>,
+}
+
+impl Lists {
+    /// The output that was noted with the pull, else the default.
+    fn output_of(&self, pull: &PullState) -> Result<Option<Output>, Failure> {
+        // A file may be several robots' together, and what is relative, another process's.
+        match Place::of(pull).filter(Place::is_for_anybody) {
+            Some(place) => place.output().map(|it| Some(it.in_folder(self.scratch.as_deref()))),
+            None => Ok(self.default.clone()),
+        }
+    }
+}
+
+impl Destination for Lists {
+    fn target(&self, pull: &PullState) -> Target {
+        let robot = pull.pull.robot_id.as_str();
+        match self.output_of(pull) {
+            Ok(None) => Target::Nowhere,
+            Ok(Some(output)) => match output.cannot_name(robot) {
+                Some(why) => Target::Refused(why),
+                None => Target::Sink(output.sink(robot)),
+            },
+            Err(failure) => {
+                say!("qopen: {}: {failure}", pull.pull);
+                Target::Nowhere
+            }
+        }
+    }
+
+    fn place(&self, pull: &PullState, sink: &dyn Sink) -> String {
+        match self.output_of(pull) {
+            Ok(Some(output)) => output.place(),
+            _ => sink.place().unwrap_or_default(),
+        }
+    }
+
+    fn sweep(&self, pull: &PullState) {
+        if let Ok(Some(output)) = self.output_of(pull) {
+            output.sweep(pull.pull.robot_id.as_str());
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! What a service says of its pulls.
+
+use qopen::engine::{Observer, ServiceEvent};
+use qopen::sink::ListKind;
+use qopen::{Outcome, PublishError, Published};
+
+use super::service::Arrivals;
+use crate::exit::chain;
+use crate::pull::add_written;
+use crate::report::Summary;
+use crate::say::{one_line, say};
+
+/// Says what happens to each pull, a line each time.
+pub(super) struct Texts {
+    pub(super) arrivals: Arrivals,
+}
+
+impl Texts {
+    /// Says how a pull ended, and what was written of it.
+    fn summary(&self, outcome: &Outcome, written: Option<Result<&Published, &PublishError>>) {
+        let mut summary = Summary::of(outcome, &self.arrivals.came());
+        if let Some(written) = written {
+            let kind = match outcome.status.is_complete() {
+                true => ListKind::Complete,
+                false => ListKind::Partial,
+            };
+            add_written(&mut summary, outcome, kind, written);
+        }
+        say!("qopen: {}", summary.to_line());
+    }
+}
+
+impl Observer for Texts {
+    fn observe(&self, event: ServiceEvent<'_>) {
+        match event {
+            ServiceEvent::External { pull } => {
+                say!("qopen: collecting {pull}, which somebody else requested");
+            }
+            ServiceEvent::Refused { pull, why } => {
+                let mark = &pull.mark_id;
+                say!(
+                    "qopen: the list of mark {mark} will not be published: {why}; `qopen pulls export {mark} --out FILE` writes it"
+                );
+            }
+            ServiceEvent::NotResumed { pull, error } => {
+                let what = format!("{pull} cannot be taken up");
+                say!("qopen: {}", chain(&what, error));
+            }
+            ServiceEvent::RequestedAnew { pull, status, mark } => {
+                say!(
+                    "qopen: {pull} was interrupted and is {}: {}; requesting the list anew, mark {mark}",
+                    status.end_state(),
+                    one_line(&status.to_string())
+                );
+            }
+            ServiceEvent::NotRequestedAnew { pull, error } => {
+                let what = format!("{pull}: its list cannot be requested anew");
+                say!("qopen: {}", chain(&what, error));
+            }
+            ServiceEvent::Ended { outcome } => self.summary(outcome, None),
+            ServiceEvent::Published { outcome, published } => {
+                self.summary(outcome, Some(Ok(published)));
+            }
+            ServiceEvent::NotPublished { outcome, error } => {
+                self.summary(outcome, Some(Err(error)));
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What a service tells its observer.
+
+use std::error::Error;
+
+use qopen_journal::PullId;
+use qopen_types::MarkId;
+
+use crate::outcome::Outcome;
+use crate::publish::{PublishError, Published};
+use crate::status::Status;
+
+/// Learns what a [`PullService`](crate::PullService) does. Implemented for closures.
+pub trait Observer: Send + Sync + 'static {
+    /// Called as it happens, on a thread of the runtime: it must not block.
+    fn observe(&self, event: ServiceEvent<'_>);
+}
+
+impl<F: Fn(ServiceEvent<'_>) + Send + Sync + 'static> Observer for F {
+    fn observe(&self, event: ServiceEvent<'_>) {
+        self(event);
+    }
+}
+
+/// Something that a [`PullService`](crate::PullService) did, or could not do.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum ServiceEvent<'a> {
+    /// The service begins to collect a pull that another system requested.
+    External {
+        /// The pull.
+        pull: &'a PullId,
+    },
+    /// The pull's place cannot hold its list. The pull is followed, and its list is not published.
+    Refused {
+        /// The pull.
+        pull: &'a PullId,
+        /// The reason, from [`Target::Refused`](crate::Target::Refused).
+        why: &'a str,
+    },
+    /// The pull cannot be resumed. The service tries again after 600 s.
+    NotResumed {
+        /// The pull.
+        pull: &'a PullId,
+        /// The reason.
+        error: &'a (dyn Error + 'static),
+    },
+    /// The list of an interrupted pull is requested anew, because the pull did not complete or may
+    /// lack a page.
+    RequestedAnew {
+        /// The interrupted pull.
+        pull: &'a PullId,
+        /// How it ended.
+        status: &'a Status,
+        /// The mark of the new pull.
+        mark: &'a MarkId,
+    },
+    /// The list of an interrupted pull cannot be requested anew.
+    NotRequestedAnew {
+        /// The interrupted pull.
+        pull: &'a PullId,
+        /// The reason.
+        error: &'a (dyn Error + 'static),
+    },
+    /// A pull has ended, and nothing is published of it: it has no sink, or brought no page.
+    Ended {
+        /// What came of it.
+        outcome: &'a Outcome,
+    },
+    /// A publication begins.
+    Publishing {
+        /// What is published.
+        outcome: &'a Outcome,
+    },
+    /// A list was published: as a complete one if the outcome's status is complete, otherwise as a
+    /// partial one.
+    Published {
+        /// What came of the pull.
+        outcome: &'a Outcome,
+        /// What was written, and where.
+        published: &'a Published,
+    },
+    /// A list was not published. The service tries again, unless trying again
+    /// [does not help](PublishError::is_final).
+    NotPublished {
+        /// What came of the pull.
+        outcome: &'a Outcome,
+        /// The reason.
+        error: &'a PublishError,
+    },
+}

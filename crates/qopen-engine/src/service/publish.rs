@@ -1,0 +1,127 @@
+//! Publication, again and again until it is done.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use qopen_journal::{Note, PullState};
+use qopen_sink::{ListKind, Sink};
+use tokio::time::sleep;
+
+use super::Inner;
+use super::blocking::blocking;
+use super::event::ServiceEvent;
+use super::follow::End;
+use super::followed::FollowedPull;
+use super::places::Turn;
+use crate::outcome::Outcome;
+use crate::publish::publish_with;
+use crate::worker::ClaimedPull;
+
+/// Time until a failed publication is repeated: at first, and at most. It doubles each time.
+const AGAIN: Duration = Duration::from_secs(1);
+const AGAIN_AT_MOST: Duration = Duration::from_secs(60);
+
+/// Time limit for a publication in flight when the service stops.
+const LAST_LIST: Duration = Duration::from_secs(3);
+
+impl Inner {
+    /// Publishes what came of a pull, and repeats it until it is done.
+    pub(super) async fn publish_until_done(
+        &self,
+        claimed: &ClaimedPull,
+        followed: &FollowedPull,
+        sink: &Arc<dyn Sink>,
+        outcome: &Outcome,
+        before: &PullState,
+    ) -> End {
+        let id = claimed.id();
+        if self.is_discarded(id) {
+            return End::Done;
+        }
+        let mut again = AGAIN;
+        loop {
+            {
+                let turn = self.turn_at(before, sink).await;
+                let _turn = tokio::select! {
+                turn = turn.lock() => turn,
+                () = claimed.lost() => return End::Lost,
+                () = self.stopped() => return End::Stopping};
+                // The next process publishes what this one leaves out when it stops.
+                if self.is_stopping() {
+                    return End::Stopping;
+                }
+                if self.is_discarded(id) {
+                    return End::Done;
+                }
+                if !self.followed.is_current(id, followed) {
+                    return End::Lost;
+                }
+                // A place that hangs delays neither shutdown nor another worker. A publication that is
+                // cut off here is repeated, or found done.
+                tokio::select! {
+                    done = self.publish(sink, outcome) => if done { return End::Done },
+                    () = claimed.lost() => return End::Lost,
+                    () = async { self.stopped().await; sleep(LAST_LIST).await } => {
+                        return End::Stopping;
+                    }
+                }
+            }
+            tokio::select! {
+                () = sleep(again) => again = (again * 2).min(AGAIN_AT_MOST),
+                () = claimed.lost() => return End::Lost,
+                () = self.stopped() => return End::Stopping,
+            }
+        }
+    }
+
+    /// The lock that serialises publications to a pull's place.
+    pub(super) async fn turn_at(&self, state: &PullState, sink: &Arc<dyn Sink>) -> Turn {
+        let (destination, sink) = (Arc::clone(&self.destination), Arc::clone(sink));
+        let state = state.clone();
+        let place = blocking(move || destination.place(&state, &*sink)).await;
+        self.places.turn_at(place)
+    }
+
+    /// Publishes what came of a pull. Returns false if it must be repeated.
+    async fn publish(&self, sink: &Arc<dyn Sink>, outcome: &Outcome) -> bool {
+        let Ok(state) = self.journal.pull(outcome.list.id()).await else { return false };
+        if let Some(state) = state
+            && is_published(state, sink, outcome.list.revision()).await
+        {
+            return true;
+        }
+        let (complete, progress) = (outcome.status.is_complete(), &outcome.progress);
+        if !complete && progress.figures.pages + progress.figures.unreadable_pages == 0 {
+            self.tell(ServiceEvent::Ended { outcome });
+            return true;
+        }
+        let kind = if complete { ListKind::Complete } else { ListKind::Partial };
+        self.tell(ServiceEvent::Publishing { outcome });
+        let lists = vec![outcome.list.clone()];
+        match publish_with(lists, Arc::clone(sink), kind, self.options.publish).await {
+            Ok(published) => {
+                self.tell(ServiceEvent::Published { outcome, published: &published });
+                true
+            }
+            Err(error) => {
+                self.tell(ServiceEvent::NotPublished { outcome, error: &error });
+                error.is_final()
+            }
+        }
+    }
+}
+
+/// Whether the sink has that revision of a pull's list, and no page or request came since.
+async fn is_published(state: PullState, sink: &Arc<dyn Sink>, revision: u32) -> bool {
+    if state.has_newer_pages() || state.is_publication_requested() {
+        return false;
+    }
+    let location = match state.published().map(|noted| &noted.note) {
+        Some(Note::Published { revision: done, location, .. }) if *done >= revision => {
+            location.clone()
+        }
+        _ => return false,
+    };
+    let sink = Arc::clone(sink);
+    blocking(move || sink.is_at(&location)).await
+}
