@@ -53,19 +53,19 @@ impl<'a> Names<'a> {
     }
 }
 
-/// What something unreadable stands against.
+/// The pulls that an unreadable payload counts against.
 pub(crate) struct Against {
     pub(crate) pulls: Vec<PullId>,
     /// Whether it names them by their mark, and not by less.
     pub(crate) by_mark: bool,
 }
 
-/// The pulls that something unreadable stands against, of those that are open (evidence rule E2): those
-/// whose mark it names; else, where it names no mark, those of its robot; else all of them.
+/// The open pulls that an unreadable payload counts against (evidence rule E2): those whose mark it
+/// names; without a mark, those of its robot; without a robot, all of them.
 ///
-/// A mark that differs from a pull's only in the case of its letters names that pull. Names in a text
-/// that is `damaged` may be damaged too: one that resembles a pull's is that pull's, and a mark that
-/// resembles none does not outweigh a robot that does.
+/// A mark that differs from a pull's only in the case of its letters names that pull. Names in a
+/// `damaged` text may be damaged too. A name that resembles a pull's counts as that pull's, and a
+/// mark that resembles none does not outweigh a robot that does.
 pub(crate) fn stands_against<'a>(
     payload: &[u8],
     Names { robot_id, mark_id }: Names<'_>,
@@ -91,7 +91,7 @@ pub(crate) fn stands_against<'a>(
         let robot = |robot: &RobotId| resembles(robot.as_str(), pull.robot_id.as_str(), ROBOT);
         exactly(pull) || !any_exactly && robot_id.is_some_and(robot)
     };
-    // What is left of a name may be of anybody's.
+    // The rest of a name may come from any name.
     let remnant = |name: &str, least: usize| damaged && name.len() < least;
     let against: Vec<&PullId> = match (robot_id, mark_id) {
         // Of pulls that share a mark, the one of the robot that it names.
@@ -108,12 +108,12 @@ pub(crate) fn stands_against<'a>(
     Against { pulls: against.into_iter().cloned().collect(), by_mark }
 }
 
-/// How much of a mark and of a robot, which is shorter, stands there still.
+/// How much of a mark and of a shorter robot name must remain.
 const MARK: (usize, usize) = (5, 6);
 const ROBOT: (usize, usize) = (1, 2);
 
-/// Whether a name is what may be left of another, or what damage has made of it: that part of the
-/// shorter one stands in the longer one, in the same order.
+/// Whether a name may be the rest of another, or another that was damaged: that part of the shorter
+/// name occurs in the longer one, in the same order.
 fn resembles(named: &str, name: &str, (part, whole): (usize, usize)) -> bool {
     let (named, name) = (named.to_ascii_lowercase(), name.to_ascii_lowercase());
     let shorter = named.len().min(name.len());
@@ -133,13 +133,13 @@ fn resembles(named: &str, name: &str, (part, whole): (usize, usize)) -> bool {
 /// Names shorter than this resemble nothing.
 const RESEMBLING: usize = 3;
 
-/// Marks shorter than this are looked for only where a mark stands: as a word they may be anything.
+/// Shorter marks are looked for only in the place of a mark: as a word they may be anything.
 const TELLING: usize = 8;
 
 fn is_near(payload: &[u8], texts: &QuotedTexts, named: Option<&MarkId>, mark: &MarkId) -> bool {
     let mark = mark.as_str();
     named.is_some_and(|it| it.as_str().trim().eq_ignore_ascii_case(mark.trim()))
-        // Where quotes are damaged, it stands there as it is.
+        // If quotes are damaged, the bare mark is looked for.
         || mark.len() >= TELLING
             && (memchr::memmem::find(payload, mark.as_bytes()).is_some()
                 || texts.contains_ignoring_case(mark))

@@ -1,4 +1,4 @@
-//! A worker: pulls that the journal wants done are claimed, kept and told of what comes.
+//! A worker: claims pulls of the journal, renews the claims, and tells the driver the news.
 
 use std::fmt;
 use std::pin::pin;
@@ -29,7 +29,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct WorkerOptions {
-    /// Its name, which nobody else may have. Default: one that nobody else has.
+    /// Its name, unique among all workers. Default: a unique one.
     pub id: WorkerId,
     /// How long it may be out of touch with the journal until its pulls are given to others. Renewed
     /// three times as often. Default 15 s.
@@ -49,11 +49,11 @@ impl Default for WorkerOptions {
     }
 }
 
-/// Claims pulls of a journal for an engine, and keeps the claims for as long as it lives: what other
-/// processes receive of a pull, this engine's driver is told of.
+/// Claims pulls of a journal for an engine, renews the claims for as long as it lives, and tells
+/// the engine's driver what other processes receive.
 ///
-/// Of any number of workers that share a journal, one has a pull at a time. Pulls come to be by
-/// [`Engine::enqueue`], or because something was kept of them after they had ended.
+/// Of any number of workers that share a journal, one has a pull at a time. A pull wants a worker
+/// after [`Engine::enqueue`], or when the journal keeps something of it after its end.
 pub struct Worker {
     claimed: Mutex<mpsc::Receiver<ClaimedPull>>,
     keeper: AbortHandle,
@@ -71,18 +71,21 @@ impl Worker {
         Self { claimed: Mutex::new(claimed), keeper }
     }
 
-    /// The next pull that was claimed. Several callers take turns, and one that goes away loses
-    /// nothing.
+    /// The next claimed pull. Several callers take turns.
+    ///
+    /// # Cancellation
+    /// Dropping the future loses no pull.
     pub async fn claimed(&self) -> Option<ClaimedPull> {
         self.claimed.lock().await.recv().await
     }
 
-    /// Claims no more, and leaves what was claimed and not asked for. What was asked for is kept.
+    /// Stops claiming, and releases claimed pulls that no caller has. The callers' pulls stay
+    /// claimed.
     pub async fn close(&self) {
         let mut claimed = self.claimed.lock().await;
         claimed.close();
         while let Some(claimed) = claimed.recv().await {
-            // Where it cannot be left, it is given to another when the lease ends.
+            // If releasing fails, another worker gets it when the lease ends.
             let _ = claimed.leave().await;
         }
     }
@@ -112,8 +115,9 @@ pub enum TakePlaceError {
     Sink(#[from] SinkError),
 }
 
-/// A pull that this worker has. Dropped without a word, it is given to another when the lease ends.
-#[must_use = "it is nobody else's until it is finished or left"]
+/// A pull that this worker has claimed. If it is dropped, another worker gets it when the lease
+/// ends.
+#[must_use = "no other worker gets it until it is finished or left"]
 pub struct ClaimedPull {
     held_claim: Arc<HeldClaim>,
     engine: Engine,
@@ -126,10 +130,10 @@ impl ClaimedPull {
         self.held_claim.pull()
     }
 
-    /// What the journal knows of it.
+    /// The pull's state in the journal.
     ///
     /// # Errors
-    /// [`JournalError`], when the journal cannot be read.
+    /// [`JournalError`], if the journal cannot be read.
     pub async fn state(&self) -> Result<Option<PullState>, JournalError> {
         self.held_claim.journal().pull(self.id()).await
     }
@@ -150,10 +154,10 @@ impl ClaimedPull {
         Ok(())
     }
 
-    /// Takes it up, as [`Engine::resume`] does: everything that is kept of it is folded, and its
-    /// request sent where nobody has. What is noted and published of it from here on is so only while
-    /// the claim counts; when it no longer does, the pull's outcome is [`PullError::Fenced`]. While the
-    /// journal does not answer, nothing ends by silence.
+    /// Resumes the pull, as [`Engine::resume`] does: folds everything that is kept of it, and sends
+    /// its request if no process has. Notes and publications of the pull from here on depend on the
+    /// claim; when the claim no longer counts, the pull's outcome is [`PullError::Fenced`]. While
+    /// the journal does not answer, nothing ends by silence.
     ///
     /// # Errors
     /// As [`Engine::resume`].
@@ -166,10 +170,10 @@ impl ClaimedPull {
         self.held_claim.lost().await;
     }
 
-    /// Done with: nobody needs to look at it until something is kept of it.
+    /// Finishes the pull: it needs no worker until the journal keeps something of it.
     ///
     /// # Errors
-    /// [`JournalError`]; then it is given to another when the lease ends.
+    /// [`JournalError`]; another worker then gets it when the lease ends.
     pub async fn finish(self) -> Result<Fencing, JournalError> {
         self.engine.driver().drop_pull(&self.held_claim);
         let fencing = self.held_claim.journal().finish(self.held_claim.claim()).await?;
@@ -179,10 +183,10 @@ impl ClaimedPull {
         Ok(fencing)
     }
 
-    /// Given back as it is, for whoever wants it.
+    /// Releases the pull for the next worker.
     ///
     /// # Errors
-    /// [`JournalError`]; then it is given to another when the lease ends.
+    /// [`JournalError`]; another worker then gets it when the lease ends.
     pub async fn leave(self) -> Result<(), JournalError> {
         self.engine.driver().drop_pull(&self.held_claim);
         self.held_claim.journal().leave(self.held_claim.claim()).await
@@ -247,14 +251,14 @@ impl Keeper {
         });
         tokio::select! {
             biased;
-            // First, so that a process that was suspended meanwhile says so too.
+            // First, so that a process that was suspended meanwhile notices too.
             () = sleep(HUNG) => driver.outage_began(heard),
             done = &mut work => return done,
         }
         work.await
     }
 
-    /// Renews what is held, and passes on what others have kept of it.
+    /// Renews the claims, and passes on what other processes have kept.
     async fn keep(&mut self) -> Result<(), JournalError> {
         let held: Vec<Arc<HeldClaim>> = self.held.iter().filter_map(Weak::upgrade).collect();
         let (stalled, held): (Vec<_>, Vec<_>) =
@@ -275,7 +279,7 @@ impl Keeper {
         if self.refusals.replace(refusals).is_some_and(|before| refusals > before) {
             self.engine.driver().refused();
         }
-        // What is news is no news to the next who asks: it is taken note of before anything is awaited.
+        // The journal reports news once: it is noted before the first await.
         for (held_claim, renewed) in held.iter().zip(renewed) {
             if held_claim.renewed(renewed) == Fencing::Fenced {
                 // A finished claim is expected here.
@@ -290,24 +294,24 @@ impl Keeper {
             }
         }
         for held_claim in held.iter().filter(|it| it.is_unseen() && !it.is_lost()) {
-            // The claims are to be renewed in time, whatever is to be told.
+            // Claims are renewed in time, however much news there is.
             if asked.elapsed() > self.options.lease / 3 {
                 break;
             }
-            // Before it is told: what comes meanwhile is told again.
+            // Before the driver is told: later news is told again.
             held_claim.set_unseen(false);
             match self.tell(held_claim).await {
                 Ok(true) => {}
                 Err(error) if !error.is_retryable() => {
-                    // What is wrong with one pull is not to be in the others' way; it is met again when
-                    // the pull ends.
+                    // The error of one pull must not block the others; it occurs again when the
+                    // pull ends.
                     let error = &error as &dyn std::error::Error;
                     tracing::error!(pull = %held_claim.pull(), error, "its pages cannot be read");
                 }
                 not_told => {
                     held_claim.set_unseen(true);
                     if held_claim.is_finished() {
-                        // Whoever finished it may not have seen that.
+                        // The worker that finished it may not have seen that.
                         self.journal.want(held_claim.pull()).await?;
                     }
                     not_told?;
@@ -326,14 +330,14 @@ impl Keeper {
         for claim in self.journal.claim(id, *lease, room).await? {
             let held_claim = Arc::new(HeldClaim::new(Arc::clone(&self.journal), claim, *lease));
             self.held.push(Arc::downgrade(&held_claim));
-            // There is room for as many as may be held; without a receiver nobody wants them.
+            // There is room for all claims; without a receiver no caller wants them.
             let _ = claimed.try_send(ClaimedPull { held_claim, engine: self.engine.clone() });
         }
         Ok(())
     }
 
-    /// Tells the driver what it does not know of a pull. False where it does not have the pull open:
-    /// not yet, or not any more.
+    /// Tells the driver the news of a pull. Returns false if the driver does not have the pull
+    /// open: not yet, or not any more.
     async fn tell(&self, held_claim: &HeldClaim) -> Result<bool, JournalError> {
         let pull = held_claim.pull();
         let (driver, told) = (self.engine.driver(), held_claim.told().clone());
