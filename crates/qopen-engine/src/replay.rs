@@ -28,7 +28,7 @@ pub enum ReplayError {
     Journal(#[source] JournalError),
 }
 
-/// What a replay made of a callback.
+/// The result of a callback in a replay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Replayed {
@@ -38,7 +38,7 @@ pub enum Replayed {
     Unreadable {
         /// Where reading it ended.
         layer: Layer,
-        /// What is wrong; never quotes it.
+        /// The reason; never quotes the callback.
         reason: String,
     },
     /// An event of another kind.
@@ -55,7 +55,7 @@ pub struct Replay {
     /// Copies of pages, which the journal does not keep.
     copies: BTreeMap<PullId, u64>,
     errors: Vec<Report>,
-    /// What could not be read, until it is known which pulls there are.
+    /// Unreadable callbacks, until all pulls of the capture are known.
     unreadable: Vec<(Unreadable, Payload)>,
     readings: BTreeMap<Reading, u64>,
 }
@@ -105,7 +105,7 @@ impl Replay {
                 Ok(Replayed::List)
             }
             Classified::Report { robot_id, mark_id, code, message } => {
-                // After all pages: what a capture's order says of time is nothing.
+                // After all pages: the order of a capture says nothing of time.
                 self.errors.push(Report { robot_id, mark_id, code, message });
                 Ok(Replayed::List)
             }
@@ -135,29 +135,29 @@ impl Replay {
         self.unreadable.push((unreadable, Payload::new(encoding_content)));
     }
 
-    /// Counts what had to be read otherwise in a callback.
+    /// Counts the tolerated spellings of a callback.
     pub fn count(&mut self, readings: Readings) {
         for reading in readings.iter() {
             *self.readings.entry(reading).or_default() += 1;
         }
     }
 
-    /// What had to be read otherwise so far, by reading.
+    /// Tolerated spellings so far, by spelling.
     #[must_use]
     pub fn readings(&self) -> Vec<(Reading, u64)> {
         self.readings.iter().map(|(reading, count)| (*reading, *count)).collect()
     }
 
-    /// What could not be read and names no pull of the capture. Empty before
-    /// [`finish`](Self::finish) but for what came.
+    /// Unreadable callbacks that name no pull of the capture. Before [`finish`](Self::finish) also
+    /// those that name one.
     pub fn unattributed(&self) -> impl Iterator<Item = Quarantined> {
         self.unreadable.iter().map(|(it, payload)| {
             Quarantined::new(None, it.layer, it.reason.clone(), payload.clone())
         })
     }
 
-    /// Has what could not be read stand against the pulls that it may belong to, now that all of them
-    /// are known. What names none of them is left, and so is what is another event.
+    /// Counts unreadable callbacks against the pulls that they may belong to, now that all pulls
+    /// are known. Keeps those that name none, and drops other events.
     fn attribute(&mut self) -> Result<(), ReplayError> {
         let states = now(self.journal.pulls())?;
         let ids: Vec<PullId> = states.into_iter().map(|state| state.pull).collect();
@@ -242,7 +242,7 @@ impl Replay {
             let report = report_of(id, code, message.to_owned());
             assembler.handle_error(Time::ZERO, report);
         }
-        // One that an error report has ended is no longer open.
+        // A pull that an error report has ended is no longer open.
         let _ = assembler.declare_finished(Time::ZERO, &key);
         let ended = std::iter::from_fn(|| assembler.poll_event()).find_map(|event| match event {
             Event::Completed { basis, .. } => Some(Status::Complete(basis)),

@@ -1,4 +1,4 @@
-//! What a caller asks of the service: pulls begun, ended, resumed and deleted.
+//! Requests of a caller: pulls begun, ended, resumed and deleted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,10 +61,10 @@ impl PullService {
         open
     }
 
-    /// Ends an open pull with what there is, whichever process follows it.
+    /// Ends an open pull with what has arrived, whichever process follows it.
     ///
     /// # Errors
-    /// [`PullError::Journal`], when that cannot be noted.
+    /// [`PullError::Journal`], if the journal does not keep the request.
     pub async fn cancel(&self, id: &PullId) -> Result<(), PullError> {
         // Noted in any case: this process may lose its claim at any time.
         let noted = self.inner.journal.note(id, Note::CancelRequested).await;

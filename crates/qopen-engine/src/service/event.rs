@@ -1,4 +1,4 @@
-//! What a service tells its observer.
+//! Events that a service sends to its observer.
 
 use std::error::Error;
 
@@ -63,26 +63,26 @@ pub enum ServiceEvent<'a> {
     },
     /// A pull has ended, and nothing is published of it: it has no sink, or brought no page.
     Ended {
-        /// What came of it.
+        /// The pull's outcome.
         outcome: &'a Outcome,
     },
     /// A publication begins.
     Publishing {
-        /// What is published.
+        /// The outcome that is published.
         outcome: &'a Outcome,
     },
     /// A list was published: as a complete one if the outcome's status is complete, otherwise as a
     /// partial one.
     Published {
-        /// What came of the pull.
+        /// The pull's outcome.
         outcome: &'a Outcome,
-        /// What was written, and where.
+        /// The publication.
         published: &'a Published,
     },
     /// A list was not published. The service tries again, unless trying again
     /// [does not help](PublishError::is_final).
     NotPublished {
-        /// What came of the pull.
+        /// The pull's outcome.
         outcome: &'a Outcome,
         /// The reason.
         error: &'a PublishError,

@@ -1,4 +1,4 @@
-//! One claim: what its pull needs, and the pull's way to its end.
+//! One claim: the work that its pull needs, and the pull's way to its end.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ pub(super) enum End {
 }
 
 impl Inner {
-    /// Does what the journal wants done for a pull.
+    /// Does the work that the journal wants for a pull.
     pub(super) async fn work_on(self: Arc<Self>, claimed: ClaimedPull) {
         let id = claimed.id().clone();
         if let Err(error) = self.try_to(claimed).await {
@@ -75,13 +75,13 @@ impl Inner {
             Err(PullError::Journal(error)) if error.is_retryable() => Err(error),
             Err(PullError::Fenced) => Ok(()),
             Err(PullError::Start(_)) => {
-                // The driver is still letting go of the pull's last start in this process.
+                // The driver has not dropped the pull's last start in this process yet.
                 sleep(RELEASING).await;
                 claimed.leave().await
             }
             Err(error) => {
                 self.tell(ServiceEvent::NotResumed { pull, error: &error });
-                // Held, so that no worker repeats at once what will fail again.
+                // Held, so that no worker repeats a certain failure at once.
                 tokio::select! {
                     () = sleep(STUCK) => {}
                     () = claimed.lost() => {}

@@ -107,7 +107,7 @@ struct Inner {
     options: ServiceOptions,
     stopping: watch::Sender<bool>,
     followed: Followed,
-    /// Pulls that end to be deleted. Their lists are not published.
+    /// Pulls that end for deletion. Their lists are not published.
     discarded: Mutex<BTreeSet<PullId>>,
     places: Places,
 }
@@ -134,13 +134,15 @@ impl PullService {
         Self { inner: Arc::new(inner) }
     }
 
-    /// Claims pulls and works on them until `stop` is ready. Then it leaves what it has to the next
+    /// Claims pulls and works on them until `stop` is ready. Then it leaves its pulls to the next
     /// process, and gives a publication in flight 3 s to end. Call it once.
-    ///
-    /// Dropping the future stops the work at once. Its pulls continue elsewhere when their leases end.
     ///
     /// # Panics
     /// Outside a tokio runtime.
+    ///
+    /// # Cancellation
+    /// Dropping the future stops the work at once. Its pulls continue elsewhere when their leases
+    /// end.
     pub async fn run(&self, options: WorkerOptions, stop: impl Future<Output = ()>) {
         let inner = &self.inner;
         let worker = Worker::start(&inner.engine, Arc::clone(&inner.journal) as _, options);

@@ -1,8 +1,8 @@
-//! What is left to do for a pull.
+//! The work that a pull still needs.
 
 use qopen_journal::{Note, PullState};
 
-/// What is left to do for a pull.
+/// The work that a pull still needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Need {
     Nothing,
@@ -18,7 +18,7 @@ pub(super) fn need(state: &PullState) -> Need {
     }
     let complete = state.is_complete() && !state.is_superseded();
     let unpublished = complete && (state.published().is_none() || state.has_newer_pages());
-    // A page or a release after the end may complete what had failed by silence.
+    // A page or a release after the end may complete a pull that failed by silence.
     let from_outside = state.reported().is_some() || state.is_cancel_requested();
     let revived = !complete && !from_outside && state.is_changed_since_end();
     match unpublished || state.is_publication_requested() || revived {

@@ -25,7 +25,7 @@ const AGAIN_AT_MOST: Duration = Duration::from_secs(60);
 const LAST_LIST: Duration = Duration::from_secs(3);
 
 impl Inner {
-    /// Publishes what came of a pull, and repeats it until it is done.
+    /// Publishes a pull's list, and repeats that until it succeeds.
     pub(super) async fn publish_until_done(
         &self,
         claimed: &ClaimedPull,
@@ -46,7 +46,7 @@ impl Inner {
                 turn = turn.lock() => turn,
                 () = claimed.lost() => return End::Lost,
                 () = self.stopped() => return End::Stopping};
-                // The next process publishes what this one leaves out when it stops.
+                // The next process publishes the lists that this one leaves when it stops.
                 if self.is_stopping() {
                     return End::Stopping;
                 }
@@ -82,7 +82,7 @@ impl Inner {
         self.places.turn_at(place)
     }
 
-    /// Publishes what came of a pull. Returns false if it must be repeated.
+    /// Publishes a pull's list. Returns false if it must be repeated.
     async fn publish(&self, sink: &Arc<dyn Sink>, outcome: &Outcome) -> bool {
         let Ok(state) = self.journal.pull(outcome.list.id()).await else { return false };
         if let Some(state) = state
