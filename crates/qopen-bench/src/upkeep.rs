@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use qopen::assembler::Timing;
 use qopen::http::Sender;
 use qopen::journal::{
-    Backend as _, DiskBackend, DiskJournal, Journal as _, Note, Outbox as _, PageRecord, Payload,
-    PullId, Started, Store, Upkeep as _, WorkerId,
+    Backend as _, DiskBackend, DiskJournal, Journal as _, Maintenance as _, Note, Outbox as _,
+    PageRecord, Payload, PullId, Started, Store, WorkerId,
 };
 use qopen::sink::{FileSink, Format, ListKind};
 use qopen::{Client, Worker, WorkerOptions, publish};

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use qopen_journal::{
-    Claim, Cursor, Fencing, Journal, JournalError, Note, PullId, Renewed, Workload,
+    Claim, ClaimQueue, Cursor, Fencing, Journal, JournalError, Note, PullId, Renewed,
 };
 use qopen_sink::ClaimedNote;
 use tokio::sync::watch;
@@ -19,7 +19,7 @@ pub(crate) const HUNG: Duration = Duration::from_secs(1);
 pub(crate) type Generation = u64;
 
 pub(crate) struct HeldClaim {
-    journal: Arc<dyn Workload>,
+    journal: Arc<dyn ClaimQueue>,
     claim: Claim,
     lease: Duration,
     /// The pull's generation in the driver; 0 until the driver knows it.
@@ -36,7 +36,7 @@ pub(crate) struct HeldClaim {
 }
 
 impl HeldClaim {
-    pub(crate) fn new(journal: Arc<dyn Workload>, claim: Claim, lease: Duration) -> Self {
+    pub(crate) fn new(journal: Arc<dyn ClaimQueue>, claim: Claim, lease: Duration) -> Self {
         let (unseen, finished) = (AtomicBool::new(false), AtomicBool::new(false));
         let (generation, lost) = (AtomicU64::new(0), watch::Sender::new(false));
         let told = Mutex::default();
@@ -52,7 +52,7 @@ impl HeldClaim {
         &self.claim.pull
     }
 
-    pub(crate) fn journal(&self) -> &Arc<dyn Workload> {
+    pub(crate) fn journal(&self) -> &Arc<dyn ClaimQueue> {
         &self.journal
     }
 

@@ -6,6 +6,7 @@ mod backend;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod disk;
+mod maintenance;
 mod memory;
 mod note;
 mod outbox;
@@ -15,7 +16,6 @@ mod record;
 mod report;
 mod state;
 pub mod storage;
-mod upkeep;
 mod work;
 
 use std::collections::BTreeSet;
@@ -30,6 +30,7 @@ pub use backend::{Backend, DiskBackend, Opened};
 #[cfg(feature = "faults")]
 pub use disk::Faults;
 pub use disk::{DiskJournal, DiskOptions};
+pub use maintenance::{Expired, JournalStats, JournalSummary, Maintenance, Store};
 pub use memory::MemoryJournal;
 pub use note::{Changes, EndState, Note, Noted, Started};
 pub use outbox::{Backlog, Outbox, Waiting};
@@ -38,8 +39,7 @@ pub use quarantine::{Layer, Quarantined};
 pub use record::{Appended, Durability, PageRecord, Payload};
 pub use report::{Damage, Report};
 pub use state::PullState;
-pub use upkeep::{Expired, Holdings, JournalStats, Store, Upkeep};
-pub use work::{Claim, Fencing, Renewed, WorkerId, Workload};
+pub use work::{Claim, ClaimQueue, Fencing, Renewed, WorkerId};
 
 /// How far a journal was read, as that journal writes it.
 #[derive(Clone, Debug, PartialEq, Eq)]

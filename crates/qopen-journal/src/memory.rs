@@ -12,8 +12,8 @@ use qopen_types::Digest;
 use crate::age::{Ages, Observer};
 use crate::work::{Claims, workload_of_one_process};
 use crate::{
-    Appended, Backlog, Durability, Expired, Journal, JournalError, JournalStats, Note, Noted,
-    Outbox, PageRecord, Payload, PullId, PullState, Quarantined, Report, Upkeep, Waiting,
+    Appended, Backlog, Durability, Expired, Journal, JournalError, JournalStats, Maintenance, Note,
+    Noted, Outbox, PageRecord, Payload, PullId, PullState, Quarantined, Report, Waiting,
 };
 
 /// Bytes of payload that a journal in memory holds by default: 1 GiB.
@@ -273,7 +273,7 @@ impl Journal for MemoryJournal {
 }
 
 #[async_trait]
-impl Upkeep for MemoryJournal {
+impl Maintenance for MemoryJournal {
     fn stats(&self) -> JournalStats {
         let state = self.state();
         let mut stats = JournalStats::default();

@@ -92,7 +92,7 @@ pub enum Renewed {
 /// The journal's clock measures leases. The rules are the same for a journal in this process and
 /// for a server.
 #[async_trait]
-pub trait Workload: Journal {
+pub trait ClaimQueue: Journal {
     /// Claims pulls that want a worker: at most `most`, for the time of the lease.
     ///
     /// # Errors
@@ -339,7 +339,7 @@ impl Claims {
 macro_rules! workload_of_one_process {
     ($journal:ty) => {
         #[async_trait::async_trait]
-        impl $crate::Workload for $journal {
+        impl $crate::ClaimQueue for $journal {
             async fn claim(
                 &self,
                 _: &$crate::WorkerId,

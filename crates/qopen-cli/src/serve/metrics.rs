@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use qopen::callback::listener::Listener;
-use qopen::journal::Holdings;
+use qopen::journal::JournalSummary;
 
 use super::schedule::Counts;
 use super::service::Service;
@@ -168,7 +168,7 @@ pub(crate) async fn text(service: &Service, callbacks: &Listener) -> String {
         "Pulls under way.",
         &count(service.pulls.open_pulls().len() as u64),
     );
-    let Holdings { pulls, oldest_open, quarantined, .. } =
+    let JournalSummary { pulls, oldest_open, quarantined, .. } =
         service.journal.holdings().await.unwrap_or_default();
     let age = oldest_open.and_then(|at| SystemTime::now().duration_since(at).ok());
     let age = age.unwrap_or_default().as_secs_f64();

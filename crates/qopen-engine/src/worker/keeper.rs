@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use qopen_journal::{Claim, Fencing, JournalError, Workload};
+use qopen_journal::{Claim, ClaimQueue, Fencing, JournalError};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 pub(super) struct Keeper {
     engine: Engine,
-    journal: Arc<dyn Workload>,
+    journal: Arc<dyn ClaimQueue>,
     options: WorkerOptions,
     held: Vec<Weak<HeldClaim>>,
     /// When the journal answered last.
@@ -32,7 +32,11 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    pub(super) fn new(engine: Engine, journal: Arc<dyn Workload>, options: WorkerOptions) -> Self {
+    pub(super) fn new(
+        engine: Engine,
+        journal: Arc<dyn ClaimQueue>,
+        options: WorkerOptions,
+    ) -> Self {
         Self { engine, journal, options, held: Vec::new(), heard: Instant::now(), refusals: None }
     }
 

@@ -7,7 +7,7 @@ mod options;
 use std::fmt;
 use std::sync::Arc;
 
-use qopen_journal::Workload;
+use qopen_journal::ClaimQueue;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::AbortHandle;
 
@@ -32,7 +32,7 @@ impl Worker {
     /// # Panics
     /// Outside a tokio runtime.
     #[must_use]
-    pub fn start(engine: &Engine, journal: Arc<dyn Workload>, options: WorkerOptions) -> Self {
+    pub fn start(engine: &Engine, journal: Arc<dyn ClaimQueue>, options: WorkerOptions) -> Self {
         let (sender, claimed) = mpsc::channel(options.most.max(1));
         let keeper = Keeper::new(engine.clone(), journal, options);
         let keeper = tokio::spawn(keeper.run(sender)).abort_handle();

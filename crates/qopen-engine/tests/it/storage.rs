@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use qopen_journal::{
-    Appended, Claim, Durability, Fencing, Journal, JournalError, MemoryJournal, Note, PageRecord,
-    PullId, PullState, Quarantined, Renewed, WorkerId, Workload,
+    Appended, Claim, ClaimQueue, Durability, Fencing, Journal, JournalError, MemoryJournal, Note,
+    PageRecord, PullId, PullState, Quarantined, Renewed, WorkerId,
 };
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -152,7 +152,7 @@ impl Journal for Storage {
 }
 
 #[async_trait]
-impl Workload for Storage {
+impl ClaimQueue for Storage {
     async fn claim(
         &self,
         worker: &WorkerId,

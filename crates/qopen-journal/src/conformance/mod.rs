@@ -18,9 +18,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a case fails by panicking")]
 
 mod kept;
+mod maintenance;
 mod outbox;
 mod subject;
-mod upkeep;
 mod workload;
 
 use std::any::Any;
@@ -107,7 +107,7 @@ pub const CASES: &[Case] = cases! {
         epochs_grow_after_a_pull_is_forgotten,
         refusals_are_counted_for_every_process,
         every_page_becomes_news;
-    upkeep:
+    maintenance:
         restored_notes_keep_their_time,
         holdings_count_pulls,
         a_clock_makes_no_record_old,

@@ -37,8 +37,8 @@ use tokio::sync::{mpsc, oneshot};
 use crate::pack::LARGE;
 use crate::work::{Claims, workload_of_one_process};
 use crate::{
-    Appended, Durability, Expired, Journal, JournalError, JournalStats, Note, Noted, PageRecord,
-    PullId, PullState, Quarantined, Report, Upkeep,
+    Appended, Durability, Expired, Journal, JournalError, JournalStats, Maintenance, Note, Noted,
+    PageRecord, PullId, PullState, Quarantined, Report,
 };
 use at::{At, stopped, too_large, unavailable};
 #[cfg(feature = "faults")]
@@ -326,7 +326,7 @@ impl Journal for DiskJournal {
 workload_of_one_process!(DiskJournal);
 
 #[async_trait]
-impl Upkeep for DiskJournal {
+impl Maintenance for DiskJournal {
     fn stats(&self) -> JournalStats {
         let waiting = |jobs: &mpsc::Sender<Job>| jobs.max_capacity() - jobs.capacity();
         let queued = self.jobs.as_ref().map_or(0, waiting);

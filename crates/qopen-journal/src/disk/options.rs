@@ -25,7 +25,7 @@ impl DiskOptions {
         self
     }
 
-    /// Sets the bytes a second that [`compact`](crate::Upkeep::compact) moves at most, so that
+    /// Sets the bytes a second that [`compact`](crate::Maintenance::compact) moves at most, so that
     /// appends have the rest of the disk. Default 64 MiB.
     pub fn compaction_rate(mut self, bytes: u64) -> Self {
         self.compaction_rate = bytes.max(1);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use proptest::prelude::*;
-use qopen_journal::Upkeep as _;
+use qopen_journal::Maintenance as _;
 use qopen_journal::{
     DiskJournal, DiskOptions, Journal, Layer, MemoryJournal, Note, Outbox, PullState, Quarantined,
     Waiting,

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use qopen_journal::conformance::{CASES, Subject, check};
 use qopen_journal::{
-    DiskJournal, Durability, Journal, MemoryJournal, PullState, Quarantined, Store, Upkeep as _,
-    Waiting,
+    DiskJournal, Durability, Journal, Maintenance as _, MemoryJournal, PullState, Quarantined,
+    Store, Waiting,
 };
 
 use crate::support::payloads;

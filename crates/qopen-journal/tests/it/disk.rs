@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use qopen_journal::Upkeep as _;
+use qopen_journal::Maintenance as _;
 use qopen_journal::{
     Appended, DiskJournal, DiskOptions, Expired, Faults, Journal, JournalError, Layer, Note,
     Outbox, Quarantined,

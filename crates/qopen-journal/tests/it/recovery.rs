@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use qopen_journal::{
     Appended, DiskJournal, DiskOptions, Faults, Journal, JournalError, Note, PageRecord, Started,
 };
-use qopen_journal::{Outbox as _, Upkeep as _};
+use qopen_journal::{Maintenance as _, Outbox as _};
 
 use crate::support::{page, payload, payloads, pull};
 

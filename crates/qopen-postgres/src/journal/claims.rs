@@ -10,7 +10,7 @@ use tokio_postgres::types::ToSql;
 use super::PostgresJournal;
 use super::transaction::note_under_claim;
 use super::value::{bounded, encode, failed, pull_of};
-use qopen_journal::{Claim, Fencing, JournalError, Note, PullId, Renewed, WorkerId, Workload};
+use qopen_journal::{Claim, ClaimQueue, Fencing, JournalError, Note, PullId, Renewed, WorkerId};
 
 /// Counts a pull's pages in the snapshot in which the pull is finished.
 const COUNT: &str = "counted = pg_current_snapshot(), (page_count, page_bytes, page_last) = (
@@ -41,7 +41,7 @@ impl PostgresJournal {
 }
 
 #[async_trait]
-impl Workload for PostgresJournal {
+impl ClaimQueue for PostgresJournal {
     async fn claim(
         &self,
         worker: &WorkerId,

@@ -3,12 +3,12 @@
 pub(crate) mod backend;
 mod claims;
 mod hint;
+mod maintenance;
 mod outbox;
 mod read;
 mod renewals;
 mod shared;
 pub(crate) mod transaction;
-mod upkeep;
 mod value;
 mod write;
 

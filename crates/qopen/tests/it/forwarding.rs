@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use axum::extract::State;
 use axum::http::StatusCode;
 use qopen::http::{Forwarder, Sender};
-use qopen::journal::Upkeep as _;
+use qopen::journal::Maintenance as _;
 use qopen::journal::{DiskJournal, DiskOptions, Faults, Outbox};
 use qopen::{Client, ForwardQueue};
 use tokio::net::TcpListener;

@@ -6,9 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use qopen_journal::{
-    Appended, Backlog, Claim, Durability, Expired, Fencing, Journal, JournalError, JournalStats,
-    MemoryJournal, Note, Noted, Outbox, PageRecord, Payload, PullId, PullState, Quarantined,
-    Renewed, Report, Upkeep, Waiting, WorkerId, Workload,
+    Appended, Backlog, Claim, ClaimQueue, Durability, Expired, Fencing, Journal, JournalError,
+    JournalStats, Maintenance, MemoryJournal, Note, Noted, Outbox, PageRecord, Payload, PullId,
+    PullState, Quarantined, Renewed, Report, Waiting, WorkerId,
 };
 
 type Answer<T> = Result<T, JournalError>;
@@ -60,7 +60,7 @@ impl Journal for Kept {
 }
 
 #[async_trait]
-impl Workload for Kept {
+impl ClaimQueue for Kept {
     async fn claim(&self, by: &WorkerId, lease: Duration, most: usize) -> Answer<Vec<Claim>> {
         self.0.claim(by, lease, most).await
     }
@@ -91,7 +91,7 @@ impl Workload for Kept {
 }
 
 #[async_trait]
-impl Upkeep for Kept {
+impl Maintenance for Kept {
     fn stats(&self) -> JournalStats {
         self.0.stats()
     }

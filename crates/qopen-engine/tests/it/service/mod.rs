@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use qopen_engine::ServiceOptions;
-use qopen_journal::{EndState, Note, Noted, PullId, Started, Upkeep as _};
+use qopen_journal::{EndState, Maintenance as _, Note, Noted, PullId, Started};
 
 use crate::support::{incoming, page_of};
 use scene::{Next, Scene};

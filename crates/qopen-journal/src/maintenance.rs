@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 
 use crate::report::Report;
-use crate::{Journal, JournalError, Noted, Outbox, PullId, Workload};
+use crate::{ClaimQueue, Journal, JournalError, Noted, Outbox, PullId};
 
 /// Counts of a journal since it was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub struct Expired {
 /// How much a journal holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Holdings {
+pub struct JournalSummary {
     /// Pulls.
     pub pulls: u64,
     /// When the oldest pull was started that has not ended.
@@ -62,7 +62,7 @@ pub struct Holdings {
 
 /// Keeping a journal in order.
 #[async_trait]
-pub trait Upkeep: Journal {
+pub trait Maintenance: Journal {
     /// The counts since the journal was opened.
     fn stats(&self) -> JournalStats;
 
@@ -70,10 +70,10 @@ pub trait Upkeep: Journal {
     ///
     /// # Errors
     /// [`JournalError`], when the storage cannot be read.
-    async fn holdings(&self) -> Result<Holdings, JournalError> {
+    async fn holdings(&self) -> Result<JournalSummary, JournalError> {
         let pulls = self.pulls().await?;
         let open = pulls.iter().filter(|it| it.ended().is_none());
-        Ok(Holdings {
+        Ok(JournalSummary {
             pulls: pulls.len() as u64,
             oldest_open: open.filter_map(|it| it.started()).map(|(at, _)| at).min(),
             quarantined: pulls.iter().map(|it| it.quarantined).sum(),
@@ -118,6 +118,6 @@ pub trait Upkeep: Journal {
 }
 
 /// All traits of a journal.
-pub trait Store: Outbox + Upkeep + Workload {}
+pub trait Store: Outbox + Maintenance + ClaimQueue {}
 
-impl<T: Outbox + Upkeep + Workload> Store for T {}
+impl<T: Outbox + Maintenance + ClaimQueue> Store for T {}

@@ -12,7 +12,8 @@ use super::value::{away, bounded, encode, failed, pull_of};
 use super::{PostgresJournal, read};
 use qopen_journal::storage::Ages;
 use qopen_journal::{
-    Expired, Holdings, Journal as _, JournalError, JournalStats, Noted, PullId, Report, Upkeep,
+    Expired, Journal as _, JournalError, JournalStats, JournalSummary, Maintenance, Noted, PullId,
+    Report,
 };
 
 /// The most pulls that one transaction forgets.
@@ -151,7 +152,7 @@ impl PostgresJournal {
 }
 
 #[async_trait]
-impl Upkeep for PostgresJournal {
+impl Maintenance for PostgresJournal {
     fn stats(&self) -> JournalStats {
         let queued = self.appends.max_capacity() - self.appends.capacity();
         let mut stats = *self.shared.stats();
@@ -159,7 +160,7 @@ impl Upkeep for PostgresJournal {
         stats
     }
 
-    async fn holdings(&self) -> Result<Holdings, JournalError> {
+    async fn holdings(&self) -> Result<JournalSummary, JournalError> {
         let read = "
             SELECT (SELECT count(*) FROM qopen_journal.pull),
                 (SELECT min(note.at) FROM qopen_journal.pull JOIN qopen_journal.note
@@ -169,7 +170,7 @@ impl Upkeep for PostgresJournal {
             bounded(async { self.client().await?.query_one(read, &[]).await.map_err(failed) });
         let row = row.await?;
         let count = |at| u64::try_from(row.get::<_, i64>(at)).unwrap_or(0);
-        let mut holdings = Holdings::default();
+        let mut holdings = JournalSummary::default();
         (holdings.pulls, holdings.quarantined) = (count(0), count(2));
         holdings.oldest_open = row.get(1);
         Ok(holdings)
