@@ -189,7 +189,7 @@ async fn published(journal: Arc<dyn Store>, sink: Arc<dyn Sink>) -> Result<Vec<D
         let outcome = claimed.resume().await?.outcome().await?;
         publish(vec![outcome.list], Arc::clone(&sink), ListKind::Complete).await?;
         times.push(answered.elapsed().saturating_sub(SETTLE));
-        claimed.finish().await?;
+        claimed.complete().await?;
     }
     Ok(times)
 }

@@ -150,7 +150,7 @@ async fn looks(server: &Server) -> Result<()> {
     // One claim reports all of it.
     let claims = journal.claim(&WorkerId::new("history"), Duration::from_secs(60), 1000).await?;
     for claim in &claims {
-        journal.finish(claim).await?;
+        journal.complete(claim).await?;
     }
     let [p50, p99, longest] = millis(look(&journal, "after").await?);
     table.row([format!("{HISTORY} pages"), "open".to_owned(), p50, p99, longest]);
@@ -189,7 +189,7 @@ async fn look(journal: &Arc<dyn Store>, mark: &str) -> Result<Vec<Duration>> {
         cursor = next;
     }
     for claim in &claims {
-        journal.finish(claim).await?;
+        journal.complete(claim).await?;
     }
     Ok(times)
 }
@@ -242,7 +242,7 @@ async fn revisions() -> Result<()> {
             publish(vec![outcome.list], Arc::clone(&sink) as _, ListKind::Complete).await?;
             let spent = cpu()? - first;
             first_publication.lock().map_err(|_| "poisoned")?.get_or_insert(spent);
-            claimed.finish().await?;
+            claimed.complete().await?;
         }
         Err::<f64, Box<dyn std::error::Error>>("the worker has stopped".into())
     };

@@ -113,7 +113,7 @@ async fn copy_pull(
         copied += 1;
     }
     if state.ended().is_none() {
-        target.want(&state.pull).await?;
+        target.enqueue(&state.pull).await?;
     }
     Ok(copied)
 }

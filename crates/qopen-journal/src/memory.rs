@@ -300,7 +300,7 @@ impl Maintenance for MemoryJournal {
             // Nothing is kept of it meanwhile: that would wait for the state.
             let Some(claim) = self.claims.take(&pull) else { continue };
             state.forget(&pull);
-            self.claims.finish(&claim);
+            self.claims.complete(&claim);
             pulls.push(pull);
         }
         let gone: Vec<_> = state.events.extract_if(.., |it| it.number < below).collect();

@@ -83,7 +83,7 @@ pub enum Renewed {
 
 /// The queue of pulls that want a worker, and the workers' claims.
 ///
-/// A pull wants a worker from its [start](Note::Started) until one has [finished](Self::finish) it,
+/// A pull wants a worker from its [start](Note::Started) until one has [finished](Self::complete) it,
 /// and again whenever the journal keeps something of it: a page, a note without a claim, an item in
 /// quarantine. A worker has a pull by a claim with a lease. A renewed claim lasts. Otherwise the
 /// next worker claims the pull under a greater epoch, and the journal refuses what the first worker
@@ -122,19 +122,19 @@ pub trait ClaimQueue: Journal {
     ///
     /// # Errors
     /// [`JournalError`]; the claim then ends with its lease.
-    async fn finish(&self, claim: &Claim) -> Result<Fencing, JournalError>;
+    async fn complete(&self, claim: &Claim) -> Result<Fencing, JournalError>;
 
     /// Releases a claim before the lease ends, for the next worker.
     ///
     /// # Errors
     /// [`JournalError`]; the claim then ends with its lease.
-    async fn leave(&self, claim: &Claim) -> Result<(), JournalError>;
+    async fn give_back(&self, claim: &Claim) -> Result<(), JournalError>;
 
     /// Has some worker look at a pull, although nothing was kept of it. Unknown pulls are no error.
     ///
     /// # Errors
     /// [`JournalError`]; nothing was promised then.
-    async fn want(&self, pull: &PullId) -> Result<(), JournalError>;
+    async fn enqueue(&self, pull: &PullId) -> Result<(), JournalError>;
 
     /// Tells the workers of every process that a callback was refused here that may have been a
     /// page.
@@ -239,7 +239,7 @@ impl Claims {
         self.lock().pulls.remove(pull);
     }
 
-    /// Claims an unclaimed pull until [`finish`](Self::finish) or [`put_back`](Self::put_back).
+    /// Claims an unclaimed pull until [`finish`](Self::complete) or [`put_back`](Self::put_back).
     pub(crate) fn take(&self, pull: &PullId) -> Option<Claim> {
         let now = Instant::now();
         let mut inner = self.lock();
@@ -307,7 +307,7 @@ impl Claims {
         }
     }
 
-    pub(crate) fn finish(&self, claim: &Claim) -> Fencing {
+    pub(crate) fn complete(&self, claim: &Claim) -> Fencing {
         let mut inner = self.lock();
         match inner.pulls.get_mut(&claim.pull).filter(|it| it.is_held_by(claim)) {
             None => return Fencing::Fenced,
@@ -320,7 +320,7 @@ impl Claims {
         Fencing::Held
     }
 
-    pub(crate) fn leave(&self, claim: &Claim) {
+    pub(crate) fn give_back(&self, claim: &Claim) {
         let mut inner = self.lock();
         if let Some(work) = inner.pulls.get_mut(&claim.pull).filter(|it| it.is_held_by(claim)) {
             (work.held, work.notes) = (None, true);
@@ -371,19 +371,19 @@ macro_rules! workload_of_one_process {
                 Ok($crate::Fencing::Fenced)
             }
 
-            async fn finish(
+            async fn complete(
                 &self,
                 claim: &$crate::Claim,
             ) -> Result<$crate::Fencing, $crate::JournalError> {
-                Ok(self.claims.finish(claim))
+                Ok(self.claims.complete(claim))
             }
 
-            async fn leave(&self, claim: &$crate::Claim) -> Result<(), $crate::JournalError> {
-                self.claims.leave(claim);
+            async fn give_back(&self, claim: &$crate::Claim) -> Result<(), $crate::JournalError> {
+                self.claims.give_back(claim);
                 Ok(())
             }
 
-            async fn want(&self, pull: &$crate::PullId) -> Result<(), $crate::JournalError> {
+            async fn enqueue(&self, pull: &$crate::PullId) -> Result<(), $crate::JournalError> {
                 if $crate::Journal::pull(self, pull).await?.is_some() {
                     self.claims.noted(pull, None);
                 }

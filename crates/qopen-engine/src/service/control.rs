@@ -54,7 +54,7 @@ impl PullService {
                 }
             }
             let pull = &state.pull;
-            if let Err(error) = inner.journal.want(pull).await {
+            if let Err(error) = inner.journal.enqueue(pull).await {
                 inner.tell(ServiceEvent::NotResumed { pull, error: &error });
             }
         }
@@ -111,7 +111,7 @@ impl PullService {
         let PullService { inner } = self;
         inner.discarded().remove(&state.pull);
         let done = if state.ended().is_none() {
-            inner.journal.want(&state.pull).await
+            inner.journal.enqueue(&state.pull).await
         } else if state.is_complete() {
             // Complete stays complete.
             inner.journal.note(&state.pull, Note::PublicationRequested).await

@@ -52,12 +52,12 @@ impl Inner {
         let state = claimed.state().await?;
         let needed = state.map(|state| (need(&state), state));
         let Some((need, state)) = needed.filter(|(need, _)| *need != Need::Nothing) else {
-            return claimed.finish().await.map(drop);
+            return claimed.complete().await.map(drop);
         };
         let pull = &state.pull;
         let sink = match self.target_of(&state).await {
             Target::Sink(sink) => Some(sink),
-            _ if need == Need::Publishing => return claimed.finish().await.map(drop),
+            _ if need == Need::Publishing => return claimed.complete().await.map(drop),
             Target::Nowhere => None,
             Target::Refused(why) => {
                 self.tell(ServiceEvent::Refused { pull, why: &why });
@@ -77,7 +77,7 @@ impl Inner {
             Err(PullError::Start(_)) => {
                 // The driver has not dropped the pull's last start in this process yet.
                 sleep(RELEASING).await;
-                claimed.leave().await
+                claimed.give_back().await
             }
             Err(error) => {
                 self.tell(ServiceEvent::NotResumed { pull, error: &error });
@@ -87,7 +87,7 @@ impl Inner {
                     () = claimed.lost() => {}
                     () = self.stopped() => {}
                 }
-                claimed.leave().await
+                claimed.give_back().await
             }
         }
     }
@@ -111,23 +111,23 @@ impl Inner {
         match self.follow_to_the_end(&claimed, pull, show, &followed, sink, before).await {
             End::Done => {
                 self.followed.remember(id.clone());
-                claimed.finish().await?;
+                claimed.complete().await?;
                 // A resume just before this point may have been consumed by the old claim.
                 let requested = publication_requests(before);
                 match self.journal.facts_of(&id).await? {
                     Some(state)
                         if state.ended().is_none() || publication_requests(&state) > requested =>
                     {
-                        self.journal.want(&id).await
+                        self.journal.enqueue(&id).await
                     }
                     _ => Ok(()),
                 }
             }
-            End::Stopping => claimed.leave().await,
+            End::Stopping => claimed.give_back().await,
             End::Lost => {
                 self.followed.remove_this(&id, &followed);
                 // Changes nothing if another worker has the pull.
-                claimed.leave().await
+                claimed.give_back().await
             }
         }
     }

@@ -86,11 +86,11 @@ impl ClaimedPull {
     ///
     /// # Errors
     /// [`JournalError`]; another worker then gets the pull when the lease ends.
-    pub async fn finish(self) -> Result<Fencing, JournalError> {
+    pub async fn complete(self) -> Result<Fencing, JournalError> {
         self.engine.driver().drop_pull(&self.held_claim);
-        let fencing = self.held_claim.journal().finish(self.held_claim.claim()).await?;
+        let fencing = self.held_claim.journal().complete(self.held_claim.claim()).await?;
         if self.held_claim.finish() && fencing == Fencing::Held {
-            self.held_claim.journal().want(self.id()).await?;
+            self.held_claim.journal().enqueue(self.id()).await?;
         }
         Ok(fencing)
     }
@@ -99,9 +99,9 @@ impl ClaimedPull {
     ///
     /// # Errors
     /// [`JournalError`]; another worker then gets the pull when the lease ends.
-    pub async fn leave(self) -> Result<(), JournalError> {
+    pub async fn give_back(self) -> Result<(), JournalError> {
         self.engine.driver().drop_pull(&self.held_claim);
-        self.held_claim.journal().leave(self.held_claim.claim()).await
+        self.held_claim.journal().give_back(self.held_claim.claim()).await
     }
 }
 

@@ -139,7 +139,7 @@ impl Keeper {
                     held_claim.set_unseen(true);
                     if held_claim.is_finished() {
                         // The caller that finished the pull may not have seen this.
-                        self.journal.want(held_claim.pull()).await?;
+                        self.journal.enqueue(held_claim.pull()).await?;
                     }
                     not_told?;
                 }

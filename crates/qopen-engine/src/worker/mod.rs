@@ -53,7 +53,7 @@ impl Worker {
         claimed.close();
         while let Some(claimed) = claimed.recv().await {
             // On failure another worker gets it when the lease ends.
-            let _ = claimed.leave().await;
+            let _ = claimed.give_back().await;
         }
     }
 }

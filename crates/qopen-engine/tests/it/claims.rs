@@ -93,7 +93,7 @@ async fn a_worker_that_is_cut_off_loses_its_pull_when_the_lease_ends() {
     assert!(matches!(outcome, Err(PullError::Fenced)), "{outcome:?}");
     claimed.lost().await;
     assert!(clock.millis() <= 200_000 + LOOK, "{}", clock.millis());
-    assert_eq!(claimed.finish().await.unwrap(), Fencing::Fenced);
+    assert_eq!(claimed.complete().await.unwrap(), Fencing::Fenced);
     assert!(storage.pull(&id()).await.unwrap().unwrap().ended().is_none());
     // The second one goes on from what the first one has kept.
     let pull = again.resume().await.unwrap();
@@ -116,7 +116,7 @@ async fn a_claim_that_is_dropped_without_a_word_is_given_to_another_when_the_lea
     // Given back, it can be had at once.
     let given_back = clock.millis();
     let third = Process::on(&storage);
-    again.leave().await.unwrap();
+    again.give_back().await.unwrap();
     tokio::select! {
         _ = second.claimed() => {}
         _ = third.claimed() => {}
@@ -198,7 +198,7 @@ async fn i6_a_late_page_has_a_finished_pull_claimed_again() {
     let pull = claimed.resume().await.unwrap();
     receiver.accept(page(1, false)).await.unwrap();
     assert!(pull.outcome().await.unwrap().status.is_complete());
-    assert_eq!(claimed.finish().await.unwrap(), Fencing::Held);
+    assert_eq!(claimed.complete().await.unwrap(), Fencing::Held);
     let clock = Clock::start();
     tokio::select! {
         _ = process.claimed() => panic!("it needs no worker"),

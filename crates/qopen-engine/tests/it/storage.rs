@@ -177,19 +177,19 @@ impl ClaimQueue for Storage {
         Ok(fencing)
     }
 
-    async fn finish(&self, claim: &Claim) -> Result<Fencing, JournalError> {
+    async fn complete(&self, claim: &Claim) -> Result<Fencing, JournalError> {
         self.answers().await?;
-        self.inner.finish(claim).await
+        self.inner.complete(claim).await
     }
 
-    async fn leave(&self, claim: &Claim) -> Result<(), JournalError> {
+    async fn give_back(&self, claim: &Claim) -> Result<(), JournalError> {
         self.answers().await?;
-        self.inner.leave(claim).await
+        self.inner.give_back(claim).await
     }
 
-    async fn want(&self, pull: &PullId) -> Result<(), JournalError> {
+    async fn enqueue(&self, pull: &PullId) -> Result<(), JournalError> {
         self.answers().await?;
-        self.inner.want(pull).await
+        self.inner.enqueue(pull).await
     }
 
     async fn wait(&self, most: Duration) {

@@ -49,7 +49,7 @@ pub(super) async fn old_pulls_expire_unless_spared_or_claimed(Subject { journal,
     assert_eq!(claim.pull, pull("claimed"));
     let gone = journal.expire(Duration::ZERO, &spare).await.unwrap();
     assert_eq!(gone.pulls, [pull("old")]);
-    assert_eq!(journal.finish(&claim).await.unwrap(), Fencing::Held);
+    assert_eq!(journal.complete(&claim).await.unwrap(), Fencing::Held);
     let state = journal.pull(&pull("claimed")).await.unwrap().unwrap();
     assert_eq!((state.pages, journal.pulls().await.unwrap().len()), (1, 2));
     let gone = journal.expire(Duration::ZERO, &spare).await.unwrap();

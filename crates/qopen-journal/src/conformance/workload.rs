@@ -49,7 +49,7 @@ async fn claimed(Subject { journal, other }: &Subject) -> Claim {
 /// A pull without claim or news.
 async fn finished(subject: &Subject) -> Claim {
     let claim = claimed(subject).await;
-    assert_eq!(subject.other.finish(&claim).await.unwrap(), Fencing::Held);
+    assert_eq!(subject.other.complete(&claim).await.unwrap(), Fencing::Held);
     claim
 }
 
@@ -85,7 +85,7 @@ pub(super) async fn a_finished_claim_is_fenced(subject: Subject) {
     let Subject { journal, other } = &subject;
     assert_eq!(claim_now(&**journal, "b").await, []);
     assert_eq!(other.note_as(&claim, ended()).await.unwrap(), Fencing::Fenced);
-    assert_eq!(other.finish(&claim).await.unwrap(), Fencing::Fenced);
+    assert_eq!(other.complete(&claim).await.unwrap(), Fencing::Fenced);
     assert_eq!(renew(&**other, &claim).await, Renewed::Fenced);
     assert_eq!(notes(&**journal).await, 1);
 }
@@ -106,8 +106,8 @@ pub(super) async fn an_expired_claim_is_fenced_by_the_next(Subject { journal, ot
     assert!(next.epoch > slow.epoch);
     assert_eq!(renew(&*journal, &slow).await, Renewed::Fenced);
     assert_eq!(journal.note_as(&slow, ended()).await.unwrap(), Fencing::Fenced);
-    journal.leave(&slow).await.unwrap();
-    assert_eq!(journal.finish(&slow).await.unwrap(), Fencing::Fenced);
+    journal.give_back(&slow).await.unwrap();
+    assert_eq!(journal.complete(&slow).await.unwrap(), Fencing::Fenced);
     assert_eq!(notes(&*journal).await, 1);
     assert_eq!(renew(&*other, &next).await, NO_NEWS);
 }
@@ -122,18 +122,18 @@ pub(super) async fn finishing_forgets_no_news(subject: Subject) {
             false => journal.note(&pull("work"), Note::CancelRequested).await.unwrap(),
         }
         assert_eq!(claim_now(&**journal, "b").await, []);
-        assert_eq!(other.finish(&held).await.unwrap(), Fencing::Held);
+        assert_eq!(other.complete(&held).await.unwrap(), Fencing::Held);
         held = claim(&**other, "a").await;
         assert_eq!(held.pull, pull("work"));
     }
-    assert_eq!(other.finish(&held).await.unwrap(), Fencing::Held);
+    assert_eq!(other.complete(&held).await.unwrap(), Fencing::Held);
     assert_eq!(claim_now(&**other, "a").await, []);
 }
 
 pub(super) async fn a_pull_that_is_given_back_is_claimable_at_once(subject: Subject) {
     let held = claimed(&subject).await;
     let Subject { journal, other } = &subject;
-    other.leave(&held).await.unwrap();
+    other.give_back(&held).await.unwrap();
     let next = claim(&**journal, "b").await;
     assert!(next.epoch > held.epoch);
 }
@@ -141,8 +141,8 @@ pub(super) async fn a_pull_that_is_given_back_is_claimable_at_once(subject: Subj
 pub(super) async fn a_wanted_pull_is_claimable_without_news(subject: Subject) {
     finished(&subject).await;
     let Subject { journal, other } = &subject;
-    journal.want(&pull("work")).await.unwrap();
-    journal.want(&pull("unknown")).await.unwrap();
+    journal.enqueue(&pull("work")).await.unwrap();
+    journal.enqueue(&pull("unknown")).await.unwrap();
     assert_eq!(claim(&**other, "b").await.pull, pull("work"));
     assert!(!journal.knows(&pull("unknown")).await.unwrap());
 }
@@ -205,5 +205,5 @@ pub(super) async fn every_page_becomes_news(subject: Subject) {
         }
     }
     assert_eq!(seen, COUNT);
-    assert_eq!(other.finish(&claim).await.unwrap(), Fencing::Held);
+    assert_eq!(other.complete(&claim).await.unwrap(), Fencing::Held);
 }

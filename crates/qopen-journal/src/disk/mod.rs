@@ -151,7 +151,7 @@ impl DiskJournal {
         match done {
             // What was kept of it since is news.
             Ok(true) => {
-                self.claims.finish(&claim);
+                self.claims.complete(&claim);
             }
             _ => self.claims.put_back(&claim),
         }

@@ -82,17 +82,17 @@ impl ClaimQueue for PostgresJournal {
         .await
     }
 
-    async fn finish(&self, claim: &Claim) -> Result<Fencing, JournalError> {
+    async fn complete(&self, claim: &Claim) -> Result<Fencing, JournalError> {
         self.end(claim, &format!("wants = false, {COUNT}")).await
     }
 
-    async fn leave(&self, claim: &Claim) -> Result<(), JournalError> {
+    async fn give_back(&self, claim: &Claim) -> Result<(), JournalError> {
         self.end(claim, "notes = true").await?;
         self.shared.hints.kept();
         Ok(())
     }
 
-    async fn want(&self, pull: &PullId) -> Result<(), JournalError> {
+    async fn enqueue(&self, pull: &PullId) -> Result<(), JournalError> {
         bounded(async {
             let (robot, mark) = (pull.robot_id.as_str(), pull.mark_id.as_str());
             let want =

@@ -107,7 +107,7 @@ async fn a_page_that_is_committed_while_its_pull_expires_is_kept() {
     let journal = journal(&server).await;
     journal.append(page("old", "1")).await.unwrap();
     for claim in journal.claim(&WorkerId::new("it"), LONG, 9).await.unwrap() {
-        assert_eq!(journal.finish(&claim).await.unwrap(), Fencing::Held);
+        assert_eq!(journal.complete(&claim).await.unwrap(), Fencing::Held);
     }
     let mut client = connect(&server.url()).await;
     let transaction = client.transaction().await.unwrap();
@@ -143,7 +143,7 @@ async fn pages_are_told_of_however_long_anothers_transaction_is_open() {
         journal.append(page("a", &n.to_string())).await.unwrap();
         let claims = journal.claim(&WorkerId::new("it"), LONG, 9).await.unwrap();
         assert_eq!(claims.len(), 1, "page {n}");
-        assert_eq!(journal.finish(&claims[0]).await.unwrap(), Fencing::Held);
+        assert_eq!(journal.complete(&claims[0]).await.unwrap(), Fencing::Held);
         assert_eq!(journal.pull(&pull("a")).await.unwrap().unwrap().pages, n + 1);
         // What was told is not news again.
         assert_eq!(journal.claim(&WorkerId::new("it"), LONG, 9).await.unwrap(), []);

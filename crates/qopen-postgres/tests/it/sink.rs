@@ -190,7 +190,7 @@ async fn i5_a_note_of_the_journal_is_committed_with_the_list_or_neither_is() {
     // So does a note that fails take the list, and one whose claim no longer counts.
     let broken = note(&*journal, &claim, "no JSON".to_owned());
     assert!(matches!(put("f", broken).await, Err(SinkError::Database(_))));
-    journal.finish(&claim).await.unwrap();
+    journal.complete(&claim).await.unwrap();
     assert!(matches!(put("g", good).await, Err(SinkError::Declined)));
     assert_eq!((list().await, notes(&*journal).await), ("d".into(), 2));
 }

@@ -73,16 +73,16 @@ impl ClaimQueue for Kept {
         self.0.note_as(claim, note).await
     }
 
-    async fn finish(&self, claim: &Claim) -> Answer<Fencing> {
-        self.0.finish(claim).await
+    async fn complete(&self, claim: &Claim) -> Answer<Fencing> {
+        self.0.complete(claim).await
     }
 
-    async fn leave(&self, claim: &Claim) -> Answer<()> {
-        self.0.leave(claim).await
+    async fn give_back(&self, claim: &Claim) -> Answer<()> {
+        self.0.give_back(claim).await
     }
 
-    async fn want(&self, pull: &PullId) -> Answer<()> {
-        self.0.want(pull).await
+    async fn enqueue(&self, pull: &PullId) -> Answer<()> {
+        self.0.enqueue(pull).await
     }
 
     async fn wait(&self, most: Duration) {
