@@ -3,6 +3,8 @@
 
 mod age;
 mod backend;
+mod claim_queue;
+mod claims;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod disk;
@@ -16,7 +18,6 @@ mod record;
 mod report;
 mod state;
 pub mod storage;
-mod work;
 
 use std::collections::BTreeSet;
 use std::future::ready;
@@ -27,6 +28,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use qopen_types::{Digest, MarkId, RobotId};
 
 pub use backend::{Backend, DiskBackend, Opened};
+pub use claim_queue::{Claim, ClaimQueue, Fencing, Renewed, WorkerId};
 #[cfg(feature = "faults")]
 pub use disk::Faults;
 pub use disk::{DiskJournal, DiskOptions};
@@ -39,7 +41,6 @@ pub use quarantine::{Layer, Quarantined};
 pub use record::{Appended, Durability, PageRecord, Payload};
 pub use report::{Damage, Report};
 pub use state::PullState;
-pub use work::{Claim, ClaimQueue, Fencing, Renewed, WorkerId};
 
 /// How far a journal was read, as that journal writes it.
 #[derive(Clone, Debug, PartialEq, Eq)]

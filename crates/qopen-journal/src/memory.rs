@@ -10,7 +10,7 @@ use futures_util::stream;
 use qopen_types::Digest;
 
 use crate::age::{Ages, Observer};
-use crate::work::{Claims, workload_of_one_process};
+use crate::claims::{Claims, SingleProcess};
 use crate::{
     Appended, Backlog, Durability, Expired, Journal, JournalError, JournalStats, Maintenance, Note,
     Noted, Outbox, PageRecord, Payload, PullId, PullState, Quarantined, Report, Waiting,
@@ -75,10 +75,6 @@ impl MemoryJournal {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn keep_note(&self, pull: &PullId, note: Note) -> Result<(), JournalError> {
-        self.restore(pull, Noted { at: SystemTime::now(), note }).await
-    }
-
     fn page_stream(
         &self,
         pull: &PullId,
@@ -97,7 +93,16 @@ impl MemoryJournal {
     }
 }
 
-workload_of_one_process!(MemoryJournal);
+#[async_trait]
+impl SingleProcess for MemoryJournal {
+    fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    async fn keep_note(&self, pull: &PullId, note: Note) -> Result<(), JournalError> {
+        self.restore(pull, Noted { at: SystemTime::now(), note }).await
+    }
+}
 
 impl State {
     fn take_room(&mut self, payload: &Payload, limit: u64) -> Result<(), JournalError> {

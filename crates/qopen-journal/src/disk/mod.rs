@@ -34,8 +34,8 @@ use futures_core::stream::BoxStream;
 use qopen_types::Digest;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::claims::{Claims, SingleProcess};
 use crate::pack::LARGE;
-use crate::work::{Claims, workload_of_one_process};
 use crate::{
     Appended, Durability, Expired, Journal, JournalError, JournalStats, Maintenance, Note, Noted,
     PageRecord, PullId, PullState, Quarantined, Report,
@@ -123,10 +123,6 @@ impl DiskJournal {
     #[must_use]
     pub fn report(&self) -> &Report {
         &self.report
-    }
-
-    async fn keep_note(&self, pull: &PullId, note: Note) -> Result<(), JournalError> {
-        self.keep_note_of(pull, &note, SystemTime::now()).await
     }
 
     async fn keep_note_of(
@@ -323,7 +319,16 @@ impl Journal for DiskJournal {
     }
 }
 
-workload_of_one_process!(DiskJournal);
+#[async_trait]
+impl SingleProcess for DiskJournal {
+    fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    async fn keep_note(&self, pull: &PullId, note: Note) -> Result<(), JournalError> {
+        self.keep_note_of(pull, &note, SystemTime::now()).await
+    }
+}
 
 #[async_trait]
 impl Maintenance for DiskJournal {
