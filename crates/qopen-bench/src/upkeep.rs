@@ -75,7 +75,7 @@ async fn compaction() -> Result<()> {
                     let event = Payload::new(text);
                     journal.put(event.clone()).await?;
                     return journal
-                        .taken(&qopen::journal::Waiting::new(
+                        .ack(&qopen::journal::PendingEvent::new(
                             0,
                             std::time::SystemTime::UNIX_EPOCH,
                             event,

@@ -35,7 +35,7 @@ pub use disk::{DiskJournal, DiskOptions};
 pub use maintenance::{Expired, JournalStats, JournalSummary, Maintenance, Store};
 pub use memory::MemoryJournal;
 pub use note::{Changes, EndState, Note, Noted, Started};
-pub use outbox::{Backlog, Outbox, Waiting};
+pub use outbox::{Backlog, Outbox, PendingEvent};
 pub use qopen_types::PullId;
 pub use quarantine::{Layer, Quarantined};
 pub use record::{Appended, Durability, PageRecord, Payload};

@@ -13,7 +13,7 @@ use crate::age::{Ages, Observer};
 use crate::claims::{Claims, SingleProcess};
 use crate::{
     Appended, Backlog, Durability, Expired, Journal, JournalError, JournalStats, Maintenance, Note,
-    Noted, Outbox, PageRecord, Payload, PullId, PullState, Quarantined, Report, Waiting,
+    Noted, Outbox, PageRecord, Payload, PendingEvent, PullId, PullState, Quarantined, Report,
 };
 
 /// Bytes of payload that a journal in memory holds by default: 1 GiB.
@@ -38,7 +38,7 @@ struct State {
     records: u64,
     pulls: BTreeMap<PullId, Pull>,
     quarantine: Vec<Quarantined>,
-    events: Vec<Waiting>,
+    events: Vec<PendingEvent>,
     /// Everything is numbered as it comes.
     last: u64,
     ages: Ages,
@@ -342,11 +342,11 @@ impl Outbox for MemoryJournal {
         }
         state.take_room(&event, self.limit)?;
         let number = state.next();
-        state.events.push(Waiting::new(number, SystemTime::now(), event));
+        state.events.push(PendingEvent::new(number, SystemTime::now(), event));
         Ok(Appended::New)
     }
 
-    async fn waiting(&self, after: u64, most: usize) -> Result<Vec<Waiting>, JournalError> {
+    async fn waiting(&self, after: u64, most: usize) -> Result<Vec<PendingEvent>, JournalError> {
         let state = self.state();
         let later = state.events.iter().filter(|it| it.number > after);
         Ok(later.take(most).cloned().collect())
@@ -358,7 +358,7 @@ impl Outbox for MemoryJournal {
         Ok(Backlog { events: state.events.len() as u64, bytes })
     }
 
-    async fn taken(&self, event: &Waiting) -> Result<(), JournalError> {
+    async fn ack(&self, event: &PendingEvent) -> Result<(), JournalError> {
         let mut state = self.state();
         if let Some(at) = state.events.iter().position(|it| it.event == event.event) {
             let gone = state.events.remove(at);

@@ -9,7 +9,7 @@ use crate::{Appended, JournalError, Payload, WorkerId};
 /// An event that waits to be forwarded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Waiting {
+pub struct PendingEvent {
     /// Its number: later events have greater ones.
     pub number: u64,
     /// When it was kept.
@@ -18,7 +18,7 @@ pub struct Waiting {
     pub event: Payload,
 }
 
-impl Waiting {
+impl PendingEvent {
     /// An event with its number.
     #[must_use]
     pub fn new(number: u64, since: SystemTime, event: Payload) -> Self {
@@ -57,7 +57,7 @@ pub trait Outbox: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`JournalError`], if the storage cannot be read.
-    async fn waiting(&self, after: u64, most: usize) -> Result<Vec<Waiting>, JournalError>;
+    async fn waiting(&self, after: u64, most: usize) -> Result<Vec<PendingEvent>, JournalError>;
 
     /// How much waits.
     ///
@@ -69,14 +69,14 @@ pub trait Outbox: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`JournalError`], if the storage cannot be written.
-    async fn taken(&self, event: &Waiting) -> Result<(), JournalError>;
+    async fn ack(&self, event: &PendingEvent) -> Result<(), JournalError>;
 
     /// Whether this worker forwards events for the time of the lease. Of the workers that share an
     /// outbox one does, and asks again before its lease ends.
     ///
     /// # Errors
     /// [`JournalError`], if the storage does not answer.
-    async fn turn(&self, worker: &WorkerId, lease: Duration) -> Result<bool, JournalError> {
+    async fn try_lead(&self, worker: &WorkerId, lease: Duration) -> Result<bool, JournalError> {
         let _ = (worker, lease);
         Ok(true)
     }

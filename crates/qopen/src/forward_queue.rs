@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use futures_util::{StreamExt as _, stream};
 use qopen_callback::receiver::HandlerError;
 use qopen_http::{BuildError, ForwardError, Forwarder};
-use qopen_journal::{Backlog, JournalError, Outbox, Payload, Waiting, WorkerId};
+use qopen_journal::{Backlog, JournalError, Outbox, Payload, PendingEvent, WorkerId};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -134,7 +134,7 @@ impl ForwardQueue {
 
     /// Events that the listener accepted.
     #[must_use]
-    pub fn taken(&self) -> u64 {
+    pub fn forwarded(&self) -> u64 {
         self.inner.taken.load(Ordering::Relaxed)
     }
 
@@ -231,7 +231,7 @@ impl Inner {
     /// Whether it is this process's turn. A process that is late may still be sending when the next
     /// begins: then the listener gets an event twice.
     async fn has_turn(&self) -> bool {
-        match self.outbox.turn(&self.worker, TURN).await {
+        match self.outbox.try_lead(&self.worker, TURN).await {
             Ok(turn) => turn,
             Err(error) => {
                 self.complain("cannot tell whose turn it is to forward events", &error);
@@ -271,7 +271,7 @@ impl Inner {
 
     /// Sends an event, unless too many in a row failed. Returns true if it is done, `None` if it
     /// was not tried.
-    async fn send(&self, event: Waiting, in_vain: &AtomicUsize) -> (u64, Option<bool>) {
+    async fn send(&self, event: PendingEvent, in_vain: &AtomicUsize) -> (u64, Option<bool>) {
         let number = event.number;
         if in_vain.load(Ordering::Relaxed) >= AT_ONCE {
             return (number, None);
@@ -293,7 +293,7 @@ impl Inner {
             self.taken.fetch_add(1, Ordering::Relaxed);
             self.unnoted().insert(number);
         }
-        if let Err(error) = self.outbox.taken(&event).await {
+        if let Err(error) = self.outbox.ack(&event).await {
             in_vain.fetch_add(1, Ordering::Relaxed);
             self.complain("cannot note that the listener accepted an event", &error);
             return (number, Some(false));

@@ -148,7 +148,7 @@ pub(crate) async fn text(service: &Service, callbacks: &Listener) -> String {
 
     if let Some(queue) = &service.forward {
         let counters = [
-            ("taken", "Events that were forwarded.", queue.taken()),
+            ("taken", "Events that were forwarded.", queue.forwarded()),
             ("failures", "Times that an event was not taken.", queue.failures()),
             ("turned_away", "Events that could not be kept.", queue.turned_away()),
         ];

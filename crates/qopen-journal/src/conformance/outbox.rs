@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use super::subject::{Subject, payload};
-use crate::{Appended, Outbox, Waiting, WorkerId};
+use crate::{Appended, Outbox, PendingEvent, WorkerId};
 
 /// What waits, oldest first.
-async fn waiting(outbox: &dyn Outbox) -> Vec<Waiting> {
+async fn waiting(outbox: &dyn Outbox) -> Vec<PendingEvent> {
     outbox.waiting(0, usize::MAX).await.unwrap()
 }
 
-fn texts(waiting: &[Waiting]) -> Vec<String> {
+fn texts(waiting: &[PendingEvent]) -> Vec<String> {
     waiting.iter().map(|it| it.event.text().as_str().to_owned()).collect()
 }
 
@@ -36,7 +36,7 @@ pub(super) async fn an_acknowledged_event_is_gone_and_may_come_again(subject: Su
     fill(&*journal).await;
     let all = waiting(&*journal).await;
     for _ in 0..2 {
-        journal.taken(&all[1]).await.unwrap();
+        journal.ack(&all[1]).await.unwrap();
     }
     assert_eq!(journal.backlog().await.unwrap().events, 2);
     assert_eq!(waiting(&*journal).await, [all[0].clone(), all[2].clone()]);
@@ -49,8 +49,8 @@ pub(super) async fn one_worker_at_a_time_forwards_events(Subject { journal, othe
     let (a, b) = (WorkerId::new("a"), WorkerId::new("b"));
     let lease = Duration::from_secs(60);
     for _ in 0..2 {
-        assert!(journal.turn(&a, lease).await.unwrap());
+        assert!(journal.try_lead(&a, lease).await.unwrap());
     }
     // An outbox of one process has one worker.
-    assert_eq!(other.turn(&b, lease).await.unwrap(), !other.is_shared());
+    assert_eq!(other.try_lead(&b, lease).await.unwrap(), !other.is_shared());
 }

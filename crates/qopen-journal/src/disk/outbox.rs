@@ -7,7 +7,7 @@ use qopen_types::Digest;
 
 use super::frame::Kind;
 use super::{DiskJournal, read};
-use crate::{Appended, Backlog, JournalError, Outbox, Payload, Waiting};
+use crate::{Appended, Backlog, JournalError, Outbox, Payload, PendingEvent};
 
 #[async_trait]
 impl Outbox for DiskJournal {
@@ -19,7 +19,7 @@ impl Outbox for DiskJournal {
         self.write(Kind::Event, None, "", digest, Some(event.as_bytes())).await
     }
 
-    async fn waiting(&self, after: u64, most: usize) -> Result<Vec<Waiting>, JournalError> {
+    async fn waiting(&self, after: u64, most: usize) -> Result<Vec<PendingEvent>, JournalError> {
         read::waiting(Arc::clone(&self.shared), after, most).await
     }
 
@@ -27,7 +27,7 @@ impl Outbox for DiskJournal {
         Ok(self.shared.index().events.backlog())
     }
 
-    async fn taken(&self, event: &Waiting) -> Result<(), JournalError> {
+    async fn ack(&self, event: &PendingEvent) -> Result<(), JournalError> {
         let digest = Digest::of(event.event.as_bytes());
         if self.shared.index().events.has(digest) {
             self.write(Kind::Taken, None, "", digest, None).await?;

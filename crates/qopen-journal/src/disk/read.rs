@@ -16,7 +16,7 @@ use super::index::{Index, Item};
 use super::segment;
 use super::segment::Location;
 use super::shared::Shared;
-use crate::{JournalError, PageRecord, Payload, PullId, Quarantined, Waiting};
+use crate::{JournalError, PageRecord, Payload, PendingEvent, PullId, Quarantined};
 
 /// Bytes of payload that are read in one go, at most, unless a single page has more.
 const CHUNK: usize = 1 << 20;
@@ -124,7 +124,7 @@ pub(super) async fn waiting(
     shared: Arc<Shared>,
     after: u64,
     most: usize,
-) -> Result<Vec<Waiting>, JournalError> {
+) -> Result<Vec<PendingEvent>, JournalError> {
     let read = move || {
         let (mut out, mut bytes, mut open, mut last) = (Vec::new(), 0, None, after);
         while out.len() < most && bytes < CHUNK {
@@ -135,7 +135,7 @@ pub(super) async fn waiting(
             match wherever(&shared, &mut open, at, moved) {
                 Ok(Some(text)) => {
                     bytes += text.len();
-                    out.push(Waiting::new(number, since, Payload::new(text)));
+                    out.push(PendingEvent::new(number, since, Payload::new(text)));
                 }
                 Ok(None) => {}
                 Err(JournalError::Damaged(error)) => {

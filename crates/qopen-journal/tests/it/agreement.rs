@@ -7,8 +7,8 @@ use std::time::SystemTime;
 use proptest::prelude::*;
 use qopen_journal::Maintenance as _;
 use qopen_journal::{
-    DiskJournal, DiskOptions, Journal, Layer, MemoryJournal, Note, Outbox, PullState, Quarantined,
-    Waiting,
+    DiskJournal, DiskOptions, Journal, Layer, MemoryJournal, Note, Outbox, PendingEvent, PullState,
+    Quarantined,
 };
 use tempfile::TempDir;
 
@@ -125,8 +125,8 @@ proptest! {
                             appended.push(journal.put(payload(&text(n))).await.unwrap());
                         }
                         Operation::Taken(n) => {
-                            let gone = Waiting::new(0, SystemTime::UNIX_EPOCH, payload(&text(n)));
-                            journal.taken(&gone).await.unwrap();
+                            let gone = PendingEvent::new(0, SystemTime::UNIX_EPOCH, payload(&text(n)));
+                            journal.ack(&gone).await.unwrap();
                         }
                         Operation::Compact(_) | Operation::Reopen | Operation::Kill => {}
                     }

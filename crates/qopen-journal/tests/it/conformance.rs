@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use qopen_journal::conformance::{CASES, Subject, check};
 use qopen_journal::{
-    DiskJournal, Durability, Journal, Maintenance as _, MemoryJournal, PullState, Quarantined,
-    Store, Waiting,
+    DiskJournal, Durability, Journal, Maintenance as _, MemoryJournal, PendingEvent, PullState,
+    Quarantined, Store,
 };
 
 use crate::support::payloads;
@@ -22,7 +22,7 @@ struct View {
     pulls: Vec<PullState>,
     pages: Vec<Vec<String>>,
     items: Vec<Quarantined>,
-    events: Vec<Waiting>,
+    events: Vec<PendingEvent>,
 }
 
 async fn view(journal: &dyn Store) -> View {

@@ -230,7 +230,7 @@ async fn what_was_handed_on_stays_gone_wherever_its_records_are_moved() {
     let journal = open();
     journal.put(payload(&large)).await.unwrap();
     for event in journal.waiting(0, 9).await.unwrap() {
-        journal.taken(&event).await.unwrap();
+        journal.ack(&event).await.unwrap();
     }
     drop(journal);
     // It comes again, and is moved behind what had taken it.
@@ -244,7 +244,7 @@ async fn what_was_handed_on_stays_gone_wherever_its_records_are_moved() {
     let journal = open();
     let waiting = journal.waiting(0, 9).await.unwrap();
     assert_eq!(waiting.len(), 1);
-    journal.taken(&waiting[0]).await.unwrap();
+    journal.ack(&waiting[0]).await.unwrap();
     drop(journal);
     for share in [0, 100] {
         let journal = open();
@@ -265,7 +265,7 @@ async fn what_was_handed_on_leaves_nothing_behind() {
         journal.put(payload(&n.to_string())).await.unwrap();
     }
     while let Some(event) = journal.waiting(0, 1).await.unwrap().pop() {
-        journal.taken(&event).await.unwrap();
+        journal.ack(&event).await.unwrap();
     }
     assert!(journal.compact(0).await.unwrap() > 0);
     assert_eq!(journal.check().await.unwrap().records, 1);
@@ -501,7 +501,7 @@ async fn an_event_that_is_taken_while_it_expires_is_let_go_of_once() {
     // It is on its way to be taken when it is found to be old.
     let taking = {
         let (journal, event) = (Arc::clone(&journal), event.clone());
-        tokio::spawn(async move { journal.taken(&event).await.unwrap() })
+        tokio::spawn(async move { journal.ack(&event).await.unwrap() })
     };
     while faults.syncs() == before {
         tokio::task::yield_now().await;

@@ -7,7 +7,7 @@ use qopen_types::Digest;
 
 use super::PostgresJournal;
 use super::value::{bounded, bytes_of, failed, pack, unpack};
-use qopen_journal::{Appended, Backlog, JournalError, Outbox, Payload, Waiting, WorkerId};
+use qopen_journal::{Appended, Backlog, JournalError, Outbox, Payload, PendingEvent, WorkerId};
 
 /// The most bytes of one read, unless a single event has more.
 const CHUNK: i64 = 1 << 20;
@@ -27,7 +27,7 @@ impl Outbox for PostgresJournal {
         .await
     }
 
-    async fn waiting(&self, after: u64, most: usize) -> Result<Vec<Waiting>, JournalError> {
+    async fn waiting(&self, after: u64, most: usize) -> Result<Vec<PendingEvent>, JournalError> {
         bounded(async {
             let after = i64::try_from(after).unwrap_or(i64::MAX);
             let most = i64::try_from(most).unwrap_or(i64::MAX);
@@ -48,7 +48,7 @@ impl Outbox for PostgresJournal {
             let waiting = rows.map_err(failed)?;
             let waiting = waiting.iter().map(|row| {
                 let number = u64::try_from(row.get::<_, i64>(0)).unwrap_or(0);
-                Ok(Waiting::new(number, row.get(1), unpack(row.get(2), row.get(3))?))
+                Ok(PendingEvent::new(number, row.get(1), unpack(row.get(2), row.get(3))?))
             });
             waiting.collect()
         })
@@ -68,7 +68,7 @@ impl Outbox for PostgresJournal {
         .await
     }
 
-    async fn taken(&self, event: &Waiting) -> Result<(), JournalError> {
+    async fn ack(&self, event: &PendingEvent) -> Result<(), JournalError> {
         bounded(async {
             let digest = bytes_of(Digest::of(event.event.as_bytes()));
             let take = "DELETE FROM qopen_journal.event WHERE digest = $1";
@@ -77,7 +77,7 @@ impl Outbox for PostgresJournal {
         .await
     }
 
-    async fn turn(&self, worker: &WorkerId, lease: Duration) -> Result<bool, JournalError> {
+    async fn try_lead(&self, worker: &WorkerId, lease: Duration) -> Result<bool, JournalError> {
         bounded(async {
         let take = "
             INSERT INTO qopen_journal.turn VALUES

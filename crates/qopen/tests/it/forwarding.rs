@@ -122,7 +122,7 @@ async fn what_was_acknowledged_while_the_listener_was_away_reaches_it_after_a_re
         assert!(receiving.post(event).await);
     }
     until(async || before.failures() > 0).await;
-    assert_eq!((backlog(&journal).await, before.taken()), (100, 0));
+    assert_eq!((backlog(&journal).await, before.forwarded()), (100, 0));
     running.abort();
     // The next process finds the same after a kill.
     let killed = tempfile::tempdir().unwrap();
@@ -142,7 +142,7 @@ async fn what_was_acknowledged_while_the_listener_was_away_reaches_it_after_a_re
     let mut expected = events;
     expected.sort();
     assert_eq!(bodies, expected, "each of them once, byte for byte");
-    assert_eq!(after.taken(), 100);
+    assert_eq!(after.forwarded(), 100);
     running.abort();
     server.abort();
 }
@@ -160,7 +160,7 @@ async fn an_event_that_is_always_refused_holds_up_no_other() {
         assert!(receiving.post(&event(n)).await);
     }
     until(async || backlog(&journal).await == 1 && queue.failures() > 2).await;
-    assert_eq!(queue.taken(), 199);
+    assert_eq!(queue.forwarded(), 199);
     let mut others: Vec<_> = heard.bodies().into_iter().filter(|it| *it != event(3)).collect();
     others.sort();
     others.dedup();
@@ -202,7 +202,7 @@ async fn what_was_taken_is_not_sent_again_because_that_could_not_be_noted() {
     assert!(receiving.post(&event(0)).await);
     faults.fail_writes(Some(std::io::ErrorKind::StorageFull));
     let running = run(&queue);
-    until(async || queue.taken() == 1).await;
+    until(async || queue.forwarded() == 1).await;
     let failed = journal.stats().failures;
     until(async || journal.stats().failures > failed + 2).await;
     faults.fail_writes(None);
@@ -243,7 +243,7 @@ async fn many_events_that_are_not_taken_hold_up_no_other() {
     }
     let running = run(&queue);
     until(async || backlog(&journal).await == 100).await;
-    assert_eq!(queue.taken(), 50);
+    assert_eq!(queue.forwarded(), 50);
     running.abort();
     server.abort();
 }

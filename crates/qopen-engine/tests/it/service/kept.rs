@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use qopen_journal::{
     Appended, Backlog, Claim, ClaimQueue, Durability, Expired, Fencing, Journal, JournalError,
-    JournalStats, Maintenance, MemoryJournal, Note, Noted, Outbox, PageRecord, Payload, PullId,
-    PullState, Quarantined, Renewed, Report, Waiting, WorkerId,
+    JournalStats, Maintenance, MemoryJournal, Note, Noted, Outbox, PageRecord, Payload,
+    PendingEvent, PullId, PullState, Quarantined, Renewed, Report, WorkerId,
 };
 
 type Answer<T> = Result<T, JournalError>;
@@ -119,7 +119,7 @@ impl Outbox for Kept {
         self.0.put(event).await
     }
 
-    async fn waiting(&self, after: u64, most: usize) -> Answer<Vec<Waiting>> {
+    async fn waiting(&self, after: u64, most: usize) -> Answer<Vec<PendingEvent>> {
         self.0.waiting(after, most).await
     }
 
@@ -127,7 +127,7 @@ impl Outbox for Kept {
         self.0.backlog().await
     }
 
-    async fn taken(&self, event: &Waiting) -> Answer<()> {
-        self.0.taken(event).await
+    async fn ack(&self, event: &PendingEvent) -> Answer<()> {
+        self.0.ack(event).await
     }
 }
