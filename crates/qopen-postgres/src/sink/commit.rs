@@ -9,8 +9,9 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error};
 
 use super::blocking::{bounded, failed};
+use super::columns::Columns;
 use super::published::Published;
-use super::statements::{come, go, tag};
+use super::statements::{go, tag};
 use crate::journal::transaction::note_under_claim;
 
 /// Rows of one step, if a list has more than twice as many.
@@ -22,6 +23,7 @@ const LINES: usize = 256;
 /// The steps of a commit. Each is bounded in time, and reports progress when it ends.
 pub(super) struct Steps<'a> {
     pub(super) client: &'a Client,
+    pub(super) columns: &'a Columns,
     pub(super) moved: Option<Moved>,
 }
 
@@ -67,7 +69,8 @@ impl Steps<'_> {
         }
         self.wait("counting accounts", self.client.batch_execute("ANALYZE new_account")).await?;
         self.run("removing accounts", &go(partial), &[&robots]).await?;
-        self.put("putting accounts", "new_account", |which| come(partial, which)).await?;
+        self.put("putting accounts", "new_account", |which| self.columns.come(partial, which))
+            .await?;
         self.clear("removing tags", &format!("{partial}tag"), &robots).await?;
         self.put("putting tags", "new_tag", |which| tag(partial, which)).await?;
         if complete {

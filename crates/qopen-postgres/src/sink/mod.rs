@@ -1,6 +1,7 @@
 //! Lists in PostgreSQL: filled beside the old ones, and switched in one transaction.
 
 mod blocking;
+mod columns;
 mod commit;
 mod published;
 mod statements;
@@ -9,14 +10,15 @@ mod writer;
 use std::path::{Path, PathBuf};
 
 use qopen_sink::{ListInfo, ListKind, ListWriter, Sink, SinkError};
-use qopen_types::RobotId;
+use qopen_types::{Account, RobotId};
 use tokio_postgres::{Client, Error};
 
 use crate::database::Database;
 use crate::schema::Schema;
 use blocking::{away, bounded, failed, on_a_runtime};
+use columns::Columns;
 use published::Published;
-use statements::{BEGIN, try_all};
+use statements::try_all;
 use writer::{Writer, spool};
 
 const SCHEMA: Schema = Schema::new("qopen", &[include_str!("1.sql"), include_str!("2.sql")]);
@@ -29,6 +31,7 @@ const SCHEMA: Schema = Schema::new("qopen", &[include_str!("1.sql"), include_str
 #[derive(Clone, Debug)]
 pub struct PostgresSink {
     database: Database,
+    columns: Columns,
     scratch: Option<PathBuf>,
 }
 
@@ -38,7 +41,8 @@ impl PostgresSink {
     /// # Errors
     /// [`SinkError::Database`], if the URL cannot be used; the error never quotes it.
     pub fn new(url: &str) -> Result<Self, SinkError> {
-        Ok(Self { database: Database::new(url).map_err(away)?, scratch: None })
+        let columns = Columns::of(Account::COLUMNS);
+        Ok(Self { database: Database::new(url).map_err(away)?, columns, scratch: None })
     }
 
     /// Sets the folder for temporary data of a list. `None` means the system's folder for temporary files.
@@ -58,10 +62,15 @@ impl PostgresSink {
     /// processes may migrate at the same time. Blocks.
     ///
     /// # Errors
-    /// [`SinkError::Database`]; nothing was changed then.
+    /// [`SinkError::Database`]; the step that failed changed nothing.
     pub fn migrate(&self) -> Result<usize, SinkError> {
         let database = self.database.clone();
-        on_a_runtime(move |runtime| runtime.block_on(database.migrate(&SCHEMA)).map_err(away))
+        let steps =
+            on_a_runtime(move |runtime| runtime.block_on(database.migrate(&SCHEMA)).map_err(away))?;
+        let columns = &self.columns;
+        let tables =
+            self.ask("adding columns", async |client| columns.add_missing(&client).await)?;
+        Ok(steps + tables)
     }
 
     /// Runs one question on a connection of its own, bounded in time.
@@ -101,8 +110,8 @@ impl Sink for PostgresSink {
             }
             _ => {
                 return self.ask("trying to write", async |client| {
-                    client.batch_execute(BEGIN).await?;
-                    try_all(&client).await?;
+                    client.batch_execute(&self.columns.begin()).await?;
+                    try_all(&client, &self.columns).await?;
                     client.batch_execute("ROLLBACK").await
                 });
             }
@@ -146,6 +155,11 @@ impl Sink for PostgresSink {
     }
 
     fn begin(&self, kind: ListKind) -> Result<Box<dyn ListWriter>, SinkError> {
-        Ok(Box::new(Writer::begin(&self.database, kind, self.scratch.as_deref())?))
+        Ok(Box::new(Writer::begin(
+            &self.database,
+            self.columns.clone(),
+            kind,
+            self.scratch.as_deref(),
+        )?))
     }
 }

@@ -2,38 +2,10 @@
 
 use tokio_postgres::{Client, Error};
 
+use super::columns::Columns;
+
 pub(super) const COPY_TAGS: &str =
     "COPY new_tag (robot_id, account_id, place, parent_tag_name, tag_name) FROM STDIN";
-
-/// Begins a publication. Its temporary tables are visible to this connection only, and end with it.
-pub(super) const BEGIN: &str = "
-    BEGIN;
-    -- A publisher that stops in the middle must not delay the others.
-    SET LOCAL idle_in_transaction_session_timeout = '30s';
-    SET LOCAL lock_timeout = '30s';
-    -- The server gives a step up when the publisher does.
-    SET LOCAL statement_timeout = '120s';
-    CREATE TEMPORARY TABLE new_account (
-        n bigint GENERATED ALWAYS AS IDENTITY,
-        robot_id text, account_id text, account_type bigint, deleted_by_contact boolean,
-        deleted_by_staff boolean, name text, gender bigint, avatar text, alias text, phone text,
-        add_at bigint, add_way bigint, union_id text, external_user_id text, state_code text,
-        channel_name text, \"desc\" text, account json
-    ) ON COMMIT DROP;
-    CREATE TEMPORARY TABLE new_tag (
-        n bigint GENERATED ALWAYS AS IDENTITY,
-        robot_id text, account_id text, place integer, parent_tag_name text, tag_name text
-    ) ON COMMIT DROP;";
-
-pub(super) const COPY: &str = "COPY new_account (
-        robot_id, account_id, account_type, deleted_by_contact, deleted_by_staff, name, gender, avatar,
-        alias, phone, add_at, add_way, union_id, external_user_id, state_code, channel_name, \"desc\",
-        account
-    ) FROM STDIN";
-
-const COLUMNS: &str =
-    "account_type, deleted_by_contact, deleted_by_staff, name, gender, avatar, alias, phone,
-     add_at, add_way, union_id, external_user_id, state_code, channel_name, \"desc\", account";
 
 /// Deletes the accounts that are not on the new list.
 pub(super) fn go(partial: &str) -> String {
@@ -45,22 +17,6 @@ pub(super) fn go(partial: &str) -> String {
     )
 }
 
-/// Inserts or updates the accounts of the new list, or some of them.
-pub(super) fn come(partial: &str, which: &str) -> String {
-    let excluded = COLUMNS.split(',').map(|it| format!("excluded.{}", it.trim()));
-    let excluded = excluded.collect::<Vec<_>>().join(", ");
-    let value = COLUMNS.replace(
-        "add_at",
-        "CASE WHEN add_at BETWEEN 1 AND 253402300799 THEN to_timestamp(add_at) END",
-    );
-    format!(
-        "INSERT INTO qopen.{partial}robot_account AS old (robot_id, account_id, {COLUMNS})
-         SELECT robot_id, account_id, {value} FROM new_account {which}
-         ON CONFLICT (robot_id, account_id) DO UPDATE SET ({COLUMNS}) = ROW ({excluded})
-         WHERE old.account::text <> excluded.account::text"
-    )
-}
-
 pub(super) fn tag(partial: &str, which: &str) -> String {
     format!(
         "INSERT INTO qopen.{partial}tag
@@ -69,11 +25,11 @@ pub(super) fn tag(partial: &str, which: &str) -> String {
 }
 
 /// Runs every statement of a publication without an account, to find out whether the user may.
-pub(super) async fn try_all(client: &Client) -> Result<(), Error> {
+pub(super) async fn try_all(client: &Client, columns: &Columns) -> Result<(), Error> {
     let none: &[&str] = &[];
     for partial in ["", "partial_"] {
         client.execute(&go(partial), &[&none]).await?;
-        client.execute(&come(partial, ""), &[]).await?;
+        client.execute(&columns.come(partial, ""), &[]).await?;
         let untag = format!("DELETE FROM qopen.{partial}tag WHERE robot_id = ANY ($1)");
         client.execute(&untag, &[&none]).await?;
         client.execute(&tag(partial, ""), &[]).await?;

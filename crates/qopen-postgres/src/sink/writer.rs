@@ -17,9 +17,10 @@ use tokio::runtime::Runtime;
 use tokio_postgres::{Client, CopyInSink};
 
 use super::blocking::{a_runtime, away, bounded, failed, io};
+use super::columns::Columns;
 use super::commit::Steps;
 use super::published::Published;
-use super::statements::{BEGIN, COPY, COPY_TAGS};
+use super::statements::COPY_TAGS;
 use crate::database::Database;
 use crate::journal::transaction::find_storage;
 
@@ -43,6 +44,7 @@ pub(super) struct Writer {
     kind: ListKind,
     runtime: Runtime,
     client: Client,
+    columns: Columns,
     accounts: Pin<Box<CopyInSink<Bytes>>>,
     /// Rows that are not sent yet.
     waiting: Vec<u8>,
@@ -61,6 +63,7 @@ impl Writer {
     /// Begins a list, on a connection of its own.
     pub(super) fn begin(
         database: &Database,
+        columns: Columns,
         kind: ListKind,
         scratch: Option<&Path>,
     ) -> Result<Self, SinkError> {
@@ -68,10 +71,10 @@ impl Writer {
         let begun = runtime.block_on(async {
             let client = database.connect(None).await.map_err(away)?;
             let begun = async {
-                client.batch_execute(BEGIN).await?;
+                client.batch_execute(&columns.begin()).await?;
                 // Known before the first row: no statement is possible until the last one is sent.
                 let journal = find_storage(&client).await?;
-                Ok((journal, client.copy_in(COPY).await?))
+                Ok((journal, client.copy_in(&columns.copy()).await?))
             };
             let (journal, accounts) = bounded("beginning a list", begun).await?.map_err(failed)?;
             Ok::<_, SinkError>((client, journal, Box::pin(accounts)))
@@ -82,6 +85,7 @@ impl Writer {
             kind,
             runtime,
             client,
+            columns,
             accounts,
             waiting: Vec::with_capacity(CHUNK + CHUNK / 4),
             tags: BufWriter::new(spool(scratch)?),
@@ -117,28 +121,8 @@ impl ListWriter for Writer {
         let encode = |error: serde_json::Error| SinkError::Encode(error.into());
         let json = serde_json::to_string(record).map_err(encode)?;
         let (robot, account) = (record.robot_id().as_str(), record.account());
-        let (id, profile) = (account.account_id.as_str(), &account.profile);
-        let flag = |it: bool| if it { "t" } else { "f" };
-        let row = [
-            robot,
-            id,
-            &account.account_type.code().to_string(),
-            flag(account.deleted_by_contact),
-            flag(account.deleted_by_staff),
-            &profile.name,
-            &profile.gender.code().to_string(),
-            &profile.avatar,
-            &profile.alias,
-            &profile.phone,
-            &profile.add_at.to_string(),
-            &profile.add_way.code().to_string(),
-            &profile.union_id,
-            &profile.external_user_id,
-            &profile.state_code,
-            &profile.channel_name,
-            &profile.desc,
-            &json,
-        ];
+        let id = account.account_id.as_str();
+        let row = self.columns.row(record, &json);
         put_row(&mut self.waiting, &row);
         let mut tags = Vec::new();
         for (place, TagInfo { parent_tag_name, tag_name, .. }) in
@@ -172,12 +156,12 @@ impl ListWriter for Writer {
     fn commit(mut self: Box<Self>) -> Result<Committed, SinkError> {
         self.flush()?;
         let spooled = || io("reading", Path::new(TAGS));
-        let Self { location, kind, runtime, client, mut accounts, tags, .. } = *self;
+        let Self { location, kind, runtime, client, columns, mut accounts, tags, .. } = *self;
         let Self { lists, quarantine, moved, notes, .. } = *self;
         let mut tags = tags.into_inner().map_err(|error| spooled()(error.into_error()))?;
         tags.rewind().map_err(spooled())?;
         let mut tags = BufReader::new(tags);
-        let steps = Steps { client: &client, moved };
+        let steps = Steps { client: &client, columns: &columns, moved };
         let is_set_aside = quarantine.as_ref().is_some_and(|it| !it.is_empty());
         runtime.block_on(async {
             steps.wait("sending accounts", accounts.as_mut().finish()).await?;
@@ -208,12 +192,12 @@ impl ListWriter for Writer {
 }
 
 /// Writes a row in COPY's text format. PostgreSQL's texts cannot have NUL: U+FFFD replaces it.
-fn put_row(out: &mut Vec<u8>, row: &[&str]) {
+fn put_row(out: &mut Vec<u8>, row: &[impl AsRef<str>]) {
     for (n, text) in row.iter().enumerate() {
         if n > 0 {
             out.push(b'\t');
         }
-        for byte in text.bytes() {
+        for byte in text.as_ref().bytes() {
             match byte {
                 b'\\' => out.extend_from_slice(b"\\\\"),
                 b'\t' => out.extend_from_slice(b"\\t"),
