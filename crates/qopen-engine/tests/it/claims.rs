@@ -146,7 +146,7 @@ async fn e9_a_page_that_another_process_keeps_before_the_end_is_in_the_list() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn e2_an_item_that_another_process_keeps_stands_against_the_list_until_it_is_released() {
+async fn e2_an_item_that_another_process_keeps_counts_against_the_list_until_it_is_released() {
     let (storage, receiver) = announced().await;
     let process = Process::on(&storage);
     let claimed = process.claimed().await;
@@ -202,7 +202,7 @@ async fn i6_a_late_page_has_a_finished_pull_claimed_again() {
     assert_eq!(claimed.finish().await.unwrap(), Fencing::Held);
     let clock = Clock::start();
     tokio::select! {
-        _ = process.worker.claimed() => panic!("nothing is to be done for it"),
+        _ = process.worker.claimed() => panic!("there is nothing to do for it"),
         () = clock.until(3_600_000) => {}
     }
     receiver.accept(page(2, true)).await.unwrap();
@@ -211,9 +211,9 @@ async fn i6_a_late_page_has_a_finished_pull_claimed_again() {
     let pull = claimed.take_up().await.unwrap();
     let outcome = pull.outcome().await.unwrap();
     assert!(matches!(outcome.status, Status::Complete(basis) if basis.earlier));
-    let taken_up = clock.millis();
+    let resumed = clock.millis();
     assert_eq!(outcome.list.revised_after(1).await, Some(2));
-    assert_eq!(clock.millis() - taken_up, 10_000);
+    assert_eq!(clock.millis() - resumed, 10_000);
     assert_eq!(outcome.refreshed().progress.accounts, 2);
 }
 
