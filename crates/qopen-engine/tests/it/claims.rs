@@ -8,7 +8,7 @@ use qopen_engine::{ClaimedPull, Engine, PullError, Status, Worker, WorkerOptions
 use qopen_journal::{Fencing, Journal as _, Note};
 
 use crate::storage::{Mode, Storage};
-use crate::support::{Clock, builder, id, incoming, page, page_of, request};
+use crate::support::{Clock, builder, id, in_time, incoming, page, page_of, request};
 
 const LEASE: u64 = 15_000;
 
@@ -31,7 +31,7 @@ impl Process {
     }
 
     async fn claimed(&self) -> ClaimedPull {
-        self.worker.claimed().await.unwrap()
+        in_time(self.worker.claimed()).await.unwrap()
     }
 }
 
@@ -66,8 +66,8 @@ async fn each_pull_is_given_to_one_of_two_workers() {
     assert_eq!(ids.len(), 40);
     // Renewed, none is given to the other one.
     tokio::select! {
-        _ = processes[0].claimed() => panic!("it was given twice"),
-        _ = processes[1].claimed() => panic!("it was given twice"),
+        _ = processes[0].worker.claimed() => panic!("it was given twice"),
+        _ = processes[1].worker.claimed() => panic!("it was given twice"),
         () = clock.until(20 * LEASE) => {}
     }
 }
@@ -134,18 +134,19 @@ async fn e9_a_page_that_another_process_keeps_before_the_end_is_in_the_list() {
     receiver.accept(page(1, false)).await.unwrap();
     while pull.progress().await.unwrap().figures.pages == 0 {}
     assert!(clock.millis() <= LOOK, "{}", clock.millis());
-    let until = clock.millis() + 999;
-    clock.until(until).await;
+    // The quiet ends before the worker looks again: the driver has to look itself.
+    let told = clock.millis();
+    clock.until(told + 999).await;
     receiver.accept(page(2, true)).await.unwrap();
     let outcome = pull.outcome().await.unwrap();
     assert!(outcome.status.is_complete(), "{}", outcome.status);
     assert_eq!(outcome.progress.figures.accounts, 2);
-    let ended = clock.millis() - until;
-    assert!((1_000..=1_000 + LOOK).contains(&ended), "{ended}");
+    let ended = clock.millis() - told;
+    assert!((1_999..=2_000).contains(&ended), "{ended}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn e2_an_item_that_another_process_keeps_stands_against_the_list_until_it_is_released() {
+async fn e2_an_item_that_another_process_keeps_counts_against_the_list_until_it_is_released() {
     let (storage, receiver) = announced().await;
     let process = Process::on(&storage);
     let claimed = process.claimed().await;
@@ -201,7 +202,7 @@ async fn i6_a_late_page_has_a_finished_pull_claimed_again() {
     assert_eq!(claimed.complete().await.unwrap(), Fencing::Held);
     let clock = Clock::start();
     tokio::select! {
-        _ = process.claimed() => panic!("it needs no worker"),
+        _ = process.worker.claimed() => panic!("it needs no worker"),
         () = clock.until(3_600_000) => {}
     }
     receiver.accept(page(2, true)).await.unwrap();
@@ -210,9 +211,9 @@ async fn i6_a_late_page_has_a_finished_pull_claimed_again() {
     let pull = claimed.resume().await.unwrap();
     let outcome = pull.outcome().await.unwrap();
     assert!(matches!(outcome.status, Status::Complete(basis) if basis.earlier));
-    let taken_up = clock.millis();
+    let resumed = clock.millis();
     assert_eq!(outcome.list.revised_after(1).await, Some(2));
-    assert_eq!(clock.millis() - taken_up, 10_000);
+    assert_eq!(clock.millis() - resumed, 10_000);
     assert_eq!(outcome.refreshed().progress.figures.accounts, 2);
 }
 

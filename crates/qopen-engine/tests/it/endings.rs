@@ -116,7 +116,7 @@ async fn an_expected_number_of_accounts_is_awaited() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn e1_e2_an_unreadable_page_stands_against_the_pull_that_it_may_belong_to() {
+async fn e1_e2_an_unreadable_page_counts_against_the_pull_that_it_may_belong_to() {
     let named = page_of("mark", 2, true).replace("[", "7,\"x\":[");
     let other = named.replace(r#""robot_id":"robot""#, r#""robot_id":"another""#);
     for (odd, ended) in [

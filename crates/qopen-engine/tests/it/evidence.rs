@@ -65,7 +65,7 @@ async fn e1_e2_what_no_key_opens_is_kept_and_stands_against_open_pulls() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn e5_an_account_without_a_readable_id_stands_against_completeness_unless_allowed() {
+async fn e5_an_account_without_a_readable_id_counts_against_completeness_unless_allowed() {
     let nameless = (0..10).map(|number| format!(r#"{{"account_id":[{number}]}}"#));
     let nameless = nameless.collect::<Vec<_>>().join(",");
     let nameless = page_of("mark", 1, true).replace(r#"{"account_id":"a001"}"#, &nameless);

@@ -8,7 +8,7 @@ use qopen_sink::{Committed, FileSink, Format, ListKind, ListWriter, Record, Sink
 use tokio::sync::Notify;
 
 use crate::storage::Storage;
-use crate::support::{Clock, builder, id, incoming, page, page_of, request, still};
+use crate::support::{Clock, builder, id, in_time, incoming, page, page_of, request, still};
 
 /// A sink whose writes wait.
 struct Hanging {
@@ -63,7 +63,7 @@ async fn a_publication_that_hangs_loses_the_pull_and_publishes_nothing() {
     let place = FileSink::new(folder.path().join("list"), Format::Jsonl);
     let gate = Arc::new(Gate::default());
 
-    let first = worker.claimed().await.unwrap();
+    let first = in_time(worker.claimed()).await.unwrap();
     let pull = first.resume().await.unwrap();
     engine.accept(page(1, false)).await.unwrap();
     let outcome = pull.outcome().await.unwrap();
@@ -78,7 +78,7 @@ async fn a_publication_that_hangs_loses_the_pull_and_publishes_nothing() {
     drop((first, outcome, pull));
 
     // Another one can have it when the lease of 15 s is over.
-    let next = worker.claimed().await.unwrap();
+    let next = in_time(worker.claimed()).await.unwrap();
     assert!((164_000..=167_000).contains(&clock.millis()), "{}", clock.millis());
     let outcome = next.resume().await.unwrap().outcome().await.unwrap();
     let again = publish(vec![outcome.list.clone()], Arc::new(place.clone()), ListKind::Complete);

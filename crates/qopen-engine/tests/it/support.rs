@@ -133,3 +133,8 @@ impl Clock {
         tokio::time::sleep_until(self.0 + Duration::from_millis(millis)).await;
     }
 }
+
+/// What comes within an hour of tokio's time.
+pub async fn in_time<T>(awaited: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(3_600), awaited).await.expect("it comes in time")
+}
