@@ -46,8 +46,8 @@ pub use replay::{Replay, ReplayError, Replayed};
 pub use requester::{RequestError, Requester};
 pub use resume::kept_list;
 pub use service::{
-    Destination, FollowedPull, Observer, PullFigures, PullService, ServiceEvent, ServiceOptions,
-    Target,
+    Destination, FollowedPull, PullFigures, PullService, ServiceEvent, ServiceObserver,
+    ServiceOptions, Target,
 };
 pub use status::Status;
 pub use worker::{ClaimedPull, TakePlaceError, Worker, WorkerOptions};

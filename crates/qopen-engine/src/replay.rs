@@ -17,7 +17,7 @@ use crate::outcome::{Outcome, PulledList};
 use crate::progress::Progress;
 use crate::resume;
 use crate::status::Status;
-use crate::whose::{Against, Names, stands_against};
+use crate::whose::{Against, Names, counts_against};
 
 /// A callback that a replay cannot take.
 #[derive(Debug, thiserror::Error)]
@@ -165,7 +165,7 @@ impl Replay {
         for (unreadable, payload) in std::mem::take(&mut self.unreadable) {
             let (bytes, damaged) = (payload.as_bytes(), unreadable.is_damaged());
             let Against { mut pulls, by_mark } =
-                stands_against(bytes, unreadable.names(), damaged, &ids);
+                counts_against(bytes, unreadable.names(), damaged, &ids);
             if unreadable.says_other(bytes) && !by_mark {
                 continue;
             }

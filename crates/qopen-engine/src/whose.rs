@@ -66,7 +66,7 @@ pub(crate) struct Against {
 /// A mark that differs from a pull's only in the case of its letters names that pull. Names in a
 /// `damaged` text may be damaged too. A name that resembles a pull's counts as that pull's, and a
 /// mark that resembles none does not outweigh a robot that does.
-pub(crate) fn stands_against<'a>(
+pub(crate) fn counts_against<'a>(
     payload: &[u8],
     Names { robot_id, mark_id }: Names<'_>,
     damaged: bool,
@@ -108,12 +108,12 @@ pub(crate) fn stands_against<'a>(
     Against { pulls: against.into_iter().cloned().collect(), by_mark }
 }
 
-/// How much of a mark and of a shorter robot name must remain.
+/// The part of a mark, and of a robot, which is shorter, that must be left.
 const MARK: (usize, usize) = (5, 6);
 const ROBOT: (usize, usize) = (1, 2);
 
-/// Whether a name may be the rest of another, or another that was damaged: that part of the shorter
-/// name occurs in the longer one, in the same order.
+/// Whether a name is what may be left of another, or what damage has made of it: that part of the
+/// shorter one occurs in the longer one, in the same order.
 fn resembles(named: &str, name: &str, (part, whole): (usize, usize)) -> bool {
     let (named, name) = (named.to_ascii_lowercase(), name.to_ascii_lowercase());
     let shorter = named.len().min(name.len());

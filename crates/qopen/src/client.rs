@@ -10,7 +10,7 @@ use qopen_http::Sender;
 use qopen_journal::{Journal, PullId};
 use qopen_sink::Sink;
 
-use crate::foreign::ForeignHandler;
+use crate::other_events::OtherEventHandler;
 use crate::receive::{Handler, Refusals};
 use crate::send::ByHttp;
 use crate::stats::Stats;
@@ -22,7 +22,7 @@ pub struct ClientBuilder {
     ring: Keyring,
     engine: EngineBuilder,
     receiver: receiver::ReceiverConfig,
-    foreign: Option<Arc<dyn ForeignHandler>>,
+    foreign: Option<Arc<dyn OtherEventHandler>>,
 }
 
 impl ClientBuilder {
@@ -51,7 +51,7 @@ impl ClientBuilder {
     }
 
     /// Handles other events than customer lists. Default: answered `success` and dropped.
-    pub fn foreign_handler(mut self, handler: Arc<dyn ForeignHandler>) -> Self {
+    pub fn foreign_handler(mut self, handler: Arc<dyn OtherEventHandler>) -> Self {
         self.foreign = Some(handler);
         self
     }

@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::foreign::{ForeignEvent, ForeignHandler};
+use crate::other_events::{OtherEvent, OtherEventHandler};
 
 /// Events that may wait, by default.
 const CAPACITY: u64 = 10_000;
@@ -330,7 +330,7 @@ impl Inner {
         self.unnoted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn keep(&self, event: &ForeignEvent) -> Result<(), HandlerError> {
+    async fn keep(&self, event: &OtherEvent) -> Result<(), HandlerError> {
         let unavailable = |error: JournalError| {
             self.complain("an event could not be kept; the platform will send it again", &error);
             HandlerError::Unavailable
@@ -365,8 +365,8 @@ impl Inner {
 }
 
 #[async_trait]
-impl ForeignHandler for ForwardQueue {
-    async fn handle(&self, event: ForeignEvent) -> Result<(), HandlerError> {
+impl OtherEventHandler for ForwardQueue {
+    async fn handle(&self, event: OtherEvent) -> Result<(), HandlerError> {
         let inner = Arc::clone(&self.inner);
         // In a task of its own: the platform may hang up, and must not stop it half-way.
         let keeping = tokio::spawn(async move {

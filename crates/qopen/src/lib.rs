@@ -2,24 +2,25 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod client;
-mod foreign;
 mod forward_queue;
 mod open;
+mod other_events;
 mod receive;
 mod send;
 mod stats;
 
 pub use client::{Client, ClientBuilder};
-pub use foreign::{ForeignEvent, ForeignHandler, ForwardTo};
 pub use forward_queue::{ForwardQueue, ForwardQueueBuilder};
 pub use open::{backend, open};
+pub use other_events::{ForwardTo, OtherEvent, OtherEventHandler};
 pub use send::send_error;
 pub use stats::Stats;
 
 pub use qopen_engine::{
-    ClaimedPull, Classified, ClassifiedPage, EngineError as ClientError, Outcome, Progress,
-    PublishError, PublishOptions, Published, PublishedList, Pull, PullError, PullRequest,
-    PulledList, Replay, ReplayError, Replayed, RequestError, Status, Stranger, TakePlaceError,
+    ClaimedPull, Classified, ClassifiedPage, Destination, EngineError as ClientError, FollowedPull,
+    Outcome, Progress, PublishError, PublishOptions, Published, PublishedList, Pull, PullError,
+    PullFigures, PullRequest, PullService, PulledList, Replay, ReplayError, Replayed, RequestError,
+    ServiceEvent, ServiceObserver, ServiceOptions, Status, Stranger, TakePlaceError, Target,
     Unreadable, Worker, WorkerOptions, classify, export, kept_list, publish, publish_with,
     quarantine_line,
 };

@@ -10,7 +10,7 @@ use qopen_types::EventType;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::foreign::{ForeignEvent, ForeignHandler};
+use crate::other_events::{OtherEvent, OtherEventHandler};
 
 /// Other events in flight at once. Far fewer than the connections of one peer, so that a listener
 /// that hangs leaves connections for pages.
@@ -21,7 +21,7 @@ const OTHERS: usize = 32;
 #[derive(Clone)]
 pub(crate) struct Handler {
     intake: Intake,
-    foreign: Option<Arc<dyn ForeignHandler>>,
+    foreign: Option<Arc<dyn OtherEventHandler>>,
     others: Arc<Semaphore>,
 }
 
@@ -44,7 +44,7 @@ impl receiver::Handler for Handler {
                 Ok(Accepted::External(_)) => (EventType::ROBOT_ACCOUNT_LIST, true),
                 taken => return taken.map(drop).map_err(handler_error),
             };
-            let event = ForeignEvent::new(event_type, payload, body);
+            let event = OtherEvent::new(event_type, payload, body);
             handler.hand_on(&**foreign, event).await.map_err(|error| match error {
                 HandlerError::Unavailable => HandlerError::Declined,
                 _ if external => HandlerError::Declined,
@@ -70,7 +70,7 @@ impl receiver::Handler for Handler {
 }
 
 impl Handler {
-    pub(crate) fn new(intake: Intake, foreign: Option<Arc<dyn ForeignHandler>>) -> Self {
+    pub(crate) fn new(intake: Intake, foreign: Option<Arc<dyn OtherEventHandler>>) -> Self {
         Self { intake, foreign, others: Arc::new(Semaphore::new(OTHERS)) }
     }
 
@@ -78,8 +78,8 @@ impl Handler {
     /// it.
     async fn hand_on(
         &self,
-        foreign: &dyn ForeignHandler,
-        event: ForeignEvent,
+        foreign: &dyn OtherEventHandler,
+        event: OtherEvent,
     ) -> Result<(), HandlerError> {
         let Ok(_place) = self.others.try_acquire() else {
             let event_type = event.event_type();

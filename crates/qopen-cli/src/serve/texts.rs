@@ -1,6 +1,6 @@
 //! What a service says of its pulls.
 
-use qopen::engine::{Observer, ServiceEvent};
+use qopen::engine::{ServiceEvent, ServiceObserver};
 use qopen::sink::ListKind;
 use qopen::{Outcome, PublishError, Published};
 
@@ -30,7 +30,7 @@ impl Texts {
     }
 }
 
-impl Observer for Texts {
+impl ServiceObserver for Texts {
     fn observe(&self, event: ServiceEvent<'_>) {
         match event {
             ServiceEvent::External { pull } => {

@@ -11,7 +11,7 @@ use super::unreadable::of_these;
 use crate::accepted::{Accepted, NotKept};
 use crate::classify::ClassifiedPage;
 use crate::fact::Fact;
-use crate::whose::{Names, stands_against};
+use crate::whose::{Names, counts_against};
 
 /// Bytes of external pulls' pages that one process keeps: 64 MiB.
 const STRANGERS: u64 = 64 << 20;
@@ -61,7 +61,7 @@ impl Intake {
     ) -> Result<Accepted, NotKept> {
         let open = self.open_pulls().await?;
         let ids = open.iter().map(|it| &it.pull);
-        let near = stands_against(payload.as_bytes(), Names::of(&named), false, ids).pulls;
+        let near = counts_against(payload.as_bytes(), Names::of(&named), false, ids).pulls;
         self.stats.count_stranger(named.clone(), near.first().cloned());
         tracing::debug!(pull = %named, "a page of a pull that was not started here");
         if near.is_empty() {

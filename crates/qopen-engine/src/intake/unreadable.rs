@@ -9,7 +9,7 @@ use super::state::{Intake, not_kept};
 use crate::accepted::{Accepted, NotKept};
 use crate::classify::{Unreadable, with_a_mark};
 use crate::fact::Fact;
-use crate::whose::{Against, stands_against};
+use crate::whose::{Against, counts_against};
 
 /// Items without an owner that are noted against one pull; one more represents all later ones.
 const DOUBTS: usize = 256;
@@ -27,7 +27,7 @@ impl Intake {
             let open = self.open_pulls().await?;
             let ids = open.iter().map(|it| &it.pull);
             let Against { pulls, by_mark } =
-                stands_against(payload.as_bytes(), unreadable.names(), false, ids);
+                counts_against(payload.as_bytes(), unreadable.names(), false, ids);
             if by_mark {
                 let Unreadable { layer, reason, .. } = unreadable;
                 let against = of_these(open, &pulls);
@@ -47,7 +47,7 @@ impl Intake {
         let ids = open.iter().map(|it| &it.pull);
         let (names, damaged) = (unreadable.names(), unreadable.is_damaged());
         let Against { mut pulls, by_mark } =
-            stands_against(payload.as_bytes(), names, damaged, ids);
+            counts_against(payload.as_bytes(), names, damaged, ids);
         // Ended and adopted pulls count too, if they are named in full.
         let mut known = None;
         if let Some(named) = names.pull().filter(|it| !pulls.contains(it)) {

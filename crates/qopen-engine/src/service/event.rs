@@ -10,12 +10,12 @@ use crate::publish::{PublishError, Published};
 use crate::status::Status;
 
 /// Observes a [`PullService`](crate::PullService). Implemented for closures.
-pub trait Observer: Send + Sync + 'static {
+pub trait ServiceObserver: Send + Sync + 'static {
     /// Called as it happens, on a thread of the runtime: it must not block.
     fn observe(&self, event: ServiceEvent<'_>);
 }
 
-impl<F: Fn(ServiceEvent<'_>) + Send + Sync + 'static> Observer for F {
+impl<F: Fn(ServiceEvent<'_>) + Send + Sync + 'static> ServiceObserver for F {
     fn observe(&self, event: ServiceEvent<'_>) {
         self(event);
     }

@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 pub use self::destination::{Destination, Target};
-pub use self::event::{Observer, ServiceEvent};
+pub use self::event::{ServiceEvent, ServiceObserver};
 pub use self::followed::{FollowedPull, PullFigures};
 use crate::engine::Engine;
 use crate::publish::PublishOptions;
@@ -35,7 +35,7 @@ pub struct ServiceOptions {
     publish: PublishOptions,
     allow_unidentified: u64,
     lone_receiver: bool,
-    observer: Arc<dyn Observer>,
+    observer: Arc<dyn ServiceObserver>,
 }
 
 impl ServiceOptions {
@@ -61,7 +61,7 @@ impl ServiceOptions {
     }
 
     /// Sets the observer of events. Default: none.
-    pub fn observer(mut self, observer: impl Observer) -> Self {
+    pub fn observer(mut self, observer: impl ServiceObserver) -> Self {
         self.observer = Arc::new(observer);
         self
     }

@@ -7,7 +7,7 @@ use futures_util::StreamExt as _;
 use qopen::assembler::StartError;
 use qopen::journal::{Journal, MemoryJournal};
 use qopen::types::EventType;
-use qopen::{ForeignEvent, ForeignHandler, ForwardTo, PullError, PullRequest, Status};
+use qopen::{ForwardTo, OtherEvent, OtherEventHandler, PullError, PullRequest, Status};
 use qopen_simulator::Schedule;
 use tokio::sync::mpsc;
 
@@ -77,10 +77,10 @@ async fn a_cancelled_pull_has_an_outcome_with_what_there_is() {
 struct Recorder(mpsc::UnboundedSender<(EventType, Vec<u8>)>);
 
 #[async_trait::async_trait]
-impl ForeignHandler for Recorder {
+impl OtherEventHandler for Recorder {
     async fn handle(
         &self,
-        event: ForeignEvent,
+        event: OtherEvent,
     ) -> Result<(), qopen::callback::receiver::HandlerError> {
         assert!(
             event.payload().windows(5).any(|it| it == b"20001")

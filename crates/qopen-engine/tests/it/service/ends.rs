@@ -3,6 +3,8 @@
 use qopen_engine::{PullError, ServiceOptions};
 use qopen_journal::{Journal as _, Note};
 
+use tokio::time::Instant;
+
 use super::scene::Scene;
 use super::{SECOND, list};
 
@@ -12,8 +14,10 @@ async fn a_cancelled_pull_ends_with_what_there_is() {
     let id = scene.enqueue("m").await;
     scene.page("m", 1, true).await;
     scene.followed(&id).await;
+    let asked = Instant::now();
     scene.service.cancel(&id).await.unwrap();
     scene.told.wait_for("published m", 1).await;
+    assert_eq!(scene.told.times_of("publishing m"), [asked], "at once");
     assert_eq!(scene.shelf.lists(), [list("m", 0, false, 1)], "a partial list");
     assert!(scene.has_noted(&id, |note| *note == Note::CancelRequested).await);
     let empty = scene.enqueue("empty").await;
@@ -45,7 +49,7 @@ async fn an_open_pull_is_deleted_without_a_list() {
 async fn a_deletion_waits_for_a_publication_to_its_place() {
     let scene = Scene::new();
     let (id, release) = scene.hang_at("m").await;
-    let began = tokio::time::Instant::now();
+    let began = Instant::now();
     assert!(!scene.service.purge(&id).await.unwrap());
     assert_eq!(began.elapsed().as_secs(), 5);
     scene.told.stop_the_clock();

@@ -33,10 +33,24 @@ async fn a_pull_is_claimed_followed_and_published() {
     assert_eq!(scene.told.texts(), ["publishing m", "published m"]);
     assert!(scene.has_noted(&id, |note| matches!(note, Note::Published { .. })).await);
     assert!(scene.service.open_pulls().is_empty());
-    let followed = scene.service.find(&id).unwrap();
+    let mut followed = scene.service.find(&id).unwrap();
     let figures = followed.figures().unwrap();
     assert!(!followed.is_open() && figures.ended.unwrap().is_complete());
     assert_eq!(figures.progress.figures.accounts, 2);
+    assert!(followed.changed().await, "the figures were not seen yet");
+    assert!(!followed.changed().await, "the service has stopped following it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn e9_a_page_that_comes_after_a_failure_completes_the_list() {
+    let scene = Scene::new();
+    let id = scene.enqueue("m").await;
+    scene.told.wait_for("ended m: failed", 1).await;
+    assert!(scene.shelf.lists().is_empty());
+    scene.page("m", 1, false).await;
+    scene.told.wait_for("published m", 1).await;
+    assert_eq!(scene.shelf.lists(), [list("m", 1, true, 1)]);
+    assert!(scene.service.find(&id).unwrap().figures().unwrap().ended.unwrap().is_complete());
 }
 
 #[tokio::test(start_paused = true)]

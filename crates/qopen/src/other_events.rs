@@ -10,13 +10,13 @@ use qopen_journal::Payload;
 use qopen_types::EventType;
 
 /// An authentic other event: a new customer, a message. `Debug` shows none of it.
-pub struct ForeignEvent {
+pub struct OtherEvent {
     event_type: EventType,
     payload: Payload,
     body: ReceivedBody,
 }
 
-impl ForeignEvent {
+impl OtherEvent {
     pub(crate) fn new(event_type: EventType, payload: Payload, body: ReceivedBody) -> Self {
         Self { event_type, payload, body }
     }
@@ -40,15 +40,15 @@ impl ForeignEvent {
     }
 }
 
-impl fmt::Debug for ForeignEvent {
+impl fmt::Debug for OtherEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ForeignEvent").field("event_type", &self.event_type).finish_non_exhaustive()
+        f.debug_struct("OtherEvent").field("event_type", &self.event_type).finish_non_exhaustive()
     }
 }
 
 /// Handles other events. The app has one callback URL for all events.
 #[async_trait]
-pub trait ForeignHandler: Send + Sync + 'static {
+pub trait OtherEventHandler: Send + Sync + 'static {
     /// Handles an event. `Ok` answers the platform `success`; an error makes the platform send the
     /// event again.
     ///
@@ -57,7 +57,7 @@ pub trait ForeignHandler: Send + Sync + 'static {
     ///
     /// # Cancellation
     /// The task of the event goes on when the platform hangs up.
-    async fn handle(&self, event: ForeignEvent) -> Result<(), HandlerError>;
+    async fn handle(&self, event: OtherEvent) -> Result<(), HandlerError>;
 }
 
 /// Forwards events to another URL, byte for byte, and passes on that URL's answer.
@@ -88,8 +88,8 @@ impl From<Forwarder> for ForwardTo {
 }
 
 #[async_trait]
-impl ForeignHandler for ForwardTo {
-    async fn handle(&self, event: ForeignEvent) -> Result<(), HandlerError> {
+impl OtherEventHandler for ForwardTo {
+    async fn handle(&self, event: OtherEvent) -> Result<(), HandlerError> {
         let Err(error) = self.forwarder.forward(event.body()).await else {
             self.troubled.store(false, Ordering::Relaxed);
             return Ok(());
