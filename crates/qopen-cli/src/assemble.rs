@@ -1,4 +1,4 @@
-//! `qopen assemble`: captured callbacks in, lists out, without any network.
+//! `qopen assemble`: folds captured callbacks into lists, without network.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -47,7 +47,7 @@ pub(crate) async fn run(args: AssembleArgs, settings: Settings) -> Result<Exit, 
     let finished = capture.replay.finish();
     let finished = finished.map_err(|error| Failure::unexpected("the capture", &error))?;
     let rejections: Vec<_> = capture.rejected.into_iter().collect();
-    // What is signed by somebody else is no page of ours; the rest may have been one.
+    // A callback with a foreign signature is no page. Any other may have been one.
     let strangers = [RejectReason::Signature, RejectReason::AppKey];
     let damaged = rejections.iter().filter(|(reason, _)| !strangers.contains(reason));
     let damaged: u64 = damaged.map(|(_, count)| count).sum();
@@ -85,9 +85,7 @@ pub(crate) async fn run(args: AssembleArgs, settings: Settings) -> Result<Exit, 
     };
     let mut exits = Vec::new();
     if damaged > 0 {
-        say!(
-            "qopen: {damaged} lines could not be read; what they held is missing, so no list is complete"
-        );
+        say!("qopen: {damaged} lines could not be read, so no list is complete");
         exits.push(Exit::Incomplete);
     }
     for group in groups {
@@ -103,7 +101,7 @@ pub(crate) async fn run(args: AssembleArgs, settings: Settings) -> Result<Exit, 
     Ok(Exit::worst(exits))
 }
 
-/// Writes what could not be read and belongs to no list beside where a list would be.
+/// Writes unreadable content that belongs to no list beside the place of a list.
 fn set_aside(output: &Output, replay: &Replay) -> Result<(), Failure> {
     let fails = |error: &dyn std::error::Error| Failure::output("", error);
     let mut quarantine = Quarantine::default();
@@ -123,7 +121,7 @@ fn set_aside(output: &Output, replay: &Replay) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Two pulls of one robot are two lists of the same customers; which is wanted is not ours to say.
+/// Refuses two pulls of one robot: they are two lists of the same customers, and the user selects one.
 fn one_pull_a_robot(outcomes: &[Outcome]) -> Result<(), Failure> {
     for pair in outcomes.windows(2) {
         let (one, other) = (&pair[0].progress.pull, &pair[1].progress.pull);
@@ -139,7 +137,7 @@ fn one_pull_a_robot(outcomes: &[Outcome]) -> Result<(), Failure> {
 
 struct Capture {
     settings: Settings,
-    /// Made when the first envelope is seen: opened callbacks need no keys.
+    /// Built at the first envelope: opened callbacks need no keys.
     ring: Option<Keyring>,
     replay: Replay,
     rejected: BTreeMap<RejectReason, u64>,
@@ -189,7 +187,7 @@ impl Capture {
         Ok(())
     }
 
-    /// The payload of an envelope; `None` where it has none that can be read.
+    /// Returns the payload of an envelope, or `None` if it cannot be read.
     fn open(&mut self, place: &str, line: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
         let ring = match self.ring.take() {
             Some(ring) => ring,
@@ -225,7 +223,7 @@ impl Capture {
     }
 }
 
-/// Whether a captured line is an envelope, and not the payload of one.
+/// Whether a captured line is an envelope rather than a payload.
 pub(crate) fn is_envelope(line: &[u8]) -> bool {
     let name = b"\"encoding_content\"";
     line.windows(name.len()).any(|it| it == name)

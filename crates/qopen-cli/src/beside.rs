@@ -1,7 +1,7 @@
-//! The note that `qopen serve` leaves in the folder of its journal: where its control API is.
+//! The note with the address of the control API that `qopen serve` leaves in the folder of its journal.
 //!
-//! It is read only while another process holds the journal, and every process that opens the journal
-//! removes it first. The note of a killed process is therefore harmless.
+//! Verbs read the note only while another process holds the journal. Every process that opens the journal
+//! removes the note first. The note of a killed process is therefore harmless.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 
 const NAME: &str = "control.json";
 
-/// The same name while it is written.
+/// The name during writing.
 const UNFINISHED: &str = ".control.json.tmp";
 
-/// The most that is read of a note, in bytes.
+/// Maximum size of a note, in bytes.
 const LARGEST: u64 = 4096;
 
 #[derive(Deserialize, Serialize)]
@@ -24,7 +24,7 @@ struct Note {
     control: SocketAddr,
 }
 
-/// Leaves the note, with mode 0600 and in one step. The process holds the journal.
+/// Writes the note atomically, with mode 0600. The process holds the journal.
 pub(crate) fn leave(folder: &Path, control: SocketAddr) -> io::Result<()> {
     let unfinished = folder.join(UNFINISHED);
     let mut options = OpenOptions::new();
@@ -38,13 +38,13 @@ pub(crate) fn leave(folder: &Path, control: SocketAddr) -> io::Result<()> {
     fs::rename(&unfinished, folder.join(NAME))
 }
 
-/// Removes the note of a process that is gone, or going. The process holds the journal.
+/// Removes the note of an ended or ending process. The process holds the journal.
 pub(crate) fn remove(folder: &Path) {
     // Without a note, or with one that stays, the journal is as good.
     let _ = remove_file(&folder.join(NAME));
 }
 
-/// Where the process that holds the journal can be asked; `None` where it does not say so.
+/// Returns the control address of the process that holds the journal, or `None` without a note.
 pub(crate) fn read(folder: &Path) -> Option<SocketAddr> {
     let file = fs::File::open(folder.join(NAME)).ok()?;
     let Note { control } = serde_json::from_reader(io::Read::take(file, LARGEST)).ok()?;

@@ -7,7 +7,7 @@ use qopen::postgres::PostgresSink;
 
 use crate::exit::Failure;
 
-/// The URL, where a path is one of a database.
+/// Returns the URL if a path is the URL of a database.
 pub(crate) fn of(path: &Path) -> Option<&str> {
     let text = path.to_str()?;
     (text.starts_with("postgres://") || text.starts_with("postgresql://")).then_some(text)
@@ -19,14 +19,14 @@ pub(crate) fn refuse_password(what: &str, url: &str) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::usage(format!(
-        "{what}: a password does not belong on a command line, which everybody on the machine can read, nor is it noted with a pull; put it into PGPASSWORD"
+        "{what}: a password does not belong on a command line, because every user of the machine can read it, nor in the note of a pull; put it into PGPASSWORD"
     )))
 }
 
-/// Refuses the URL of a flag that cannot be used, or has a password.
+/// Refuses the URL of a flag that is invalid or has a password.
 ///
 /// # Errors
-/// Says so, without quoting the URL.
+/// Never quotes the URL.
 pub(crate) fn check_flag(flag: &str, out: &Path) -> Result<(), Failure> {
     let Some(url) = of(out) else { return Ok(()) };
     refuse_password(flag, url)?;

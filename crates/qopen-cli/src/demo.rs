@@ -1,4 +1,4 @@
-//! `qopen demo`: simulator and pull in one process.
+//! `qopen demo`: a simulator and a pull in one process.
 
 use std::future::pending;
 use std::io::BufRead as _;
@@ -114,7 +114,7 @@ async fn start(schedule: Schedule) -> Result<(Client, Simulator), Failure> {
     Ok((client, simulator))
 }
 
-/// A demo replaces its own list and nobody else's.
+/// Refuses to replace any list but a demo's.
 fn spare_foreign_lists(path: &Path, layout: Layout) -> Result<(), Failure> {
     let Ok(file) = std::fs::File::open(path) else {
         return Ok(());
@@ -134,7 +134,9 @@ fn spare_foreign_lists(path: &Path, layout: Layout) -> Result<(), Failure> {
     if path.is_dir() || ours.unwrap_or(false) {
         return Ok(());
     }
-    let message =
-        format!("{} is there and is not a demo's list; --out names another file", shown_path(path));
+    let message = format!(
+        "{} exists and is not the list of a demo; name another file with --out",
+        shown_path(path)
+    );
     Err(Failure::usage(message))
 }

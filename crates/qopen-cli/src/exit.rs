@@ -1,9 +1,9 @@
-//! How the process ends.
+//! Exit codes and failures.
 
 use std::fmt;
 use std::process::ExitCode;
 
-/// The exit codes, all of them.
+/// All exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
     Complete = 0,
@@ -19,7 +19,7 @@ pub(crate) enum Exit {
     ReaderLeft = 141,
 }
 
-/// What `--help` says of them.
+/// The exit codes in `--help`.
 pub(crate) const HELP: &str = "\
 Exit codes:
   0    complete: the whole list was written
@@ -35,7 +35,7 @@ Exit codes:
 With several robots: the first that occurred of 130, 7, 5, 6, 4, 3, 1.";
 
 impl Exit {
-    /// Of several, the one that counts.
+    /// Returns the code of several pulls.
     pub(crate) fn worst(all: impl IntoIterator<Item = Self>) -> Self {
         const ORDER: [Exit; 7] = [
             Exit::Interrupted,
@@ -57,12 +57,12 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// What ends a command before its work is done.
+/// A failure that ends a command.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
     message: String,
-    /// The setting that is at fault, by its name in the file.
+    /// The wrong setting, by its name in the file.
     setting: Option<&'static str>,
     is_missing: bool,
 }
@@ -76,12 +76,12 @@ impl Failure {
         Self::new(Exit::Usage, message.into())
     }
 
-    /// The setting at fault is this one.
+    /// Names the wrong setting.
     pub(crate) fn of_setting(self, name: &'static str) -> Self {
         Self { setting: Some(name), ..self }
     }
 
-    /// A setting that is not set.
+    /// Fails because a setting is not set.
     pub(crate) fn missing(name: &'static str, message: String) -> Self {
         Self { is_missing: true, ..Self::usage(message).of_setting(name) }
     }
@@ -90,7 +90,7 @@ impl Failure {
         self.setting
     }
 
-    /// Several failures of settings as one. `None` without any.
+    /// Joins failures of settings. `None` without any.
     pub(crate) fn of_settings(mut all: Vec<Self>) -> Option<Self> {
         if all.len() < 2 {
             return all.pop();
@@ -125,7 +125,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// An error with all its causes, on one line.
+/// Formats an error with all its causes on one line.
 pub(crate) fn chain(what: &str, error: &dyn std::error::Error) -> String {
     let mut message = what.to_owned();
     let mut next = Some(error);

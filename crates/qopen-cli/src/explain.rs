@@ -1,4 +1,4 @@
-//! `qopen explain`: one captured callback, step by step.
+//! `qopen explain`: diagnoses a captured callback step by step.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -39,7 +39,7 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     Ok(body)
 }
 
-/// The steps of opening, in the order in which they are taken, and what is said when they hold.
+/// The steps of opening in their order, each with the text of its success.
 const OPENING: [(&str, &str); 6] = [
     ("envelope", "a JSON object with all five fields"),
     ("app key", "the configured one"),
@@ -49,7 +49,7 @@ const OPENING: [(&str, &str); 6] = [
     ("padding", "valid"),
 ];
 
-/// The step at which an error stopped the opening.
+/// Returns the step at which an error stopped the opening.
 fn step_of(error: &OpenError) -> &'static str {
     match error {
         OpenError::AppKey => "app key",
@@ -82,7 +82,7 @@ impl Steps {
             self.payload(body);
             return Ok(());
         }
-        // What can be said without keys is said first.
+        // Checks without keys come first.
         if let Err(error) = qopen::callback::Keyring::new("", no_keys()?).verify(body)
             && error.reason() == RejectReason::Malformed
         {
@@ -110,7 +110,7 @@ impl Steps {
 
     fn opening_failed(&mut self, error: &OpenError) {
         for (step, held) in OPENING {
-            // What the next layer shows to be wrong is not praised.
+            // Wrong padding puts the length in doubt, too.
             let held = if step == "length" && matches!(error, OpenError::Padding) {
                 "a whole number of AES blocks, whatever they hold"
             } else {
@@ -142,12 +142,11 @@ impl Steps {
 
     fn readings(&self, readings: Readings) {
         for reading in readings.iter() {
-            self.holds("reading", &format!("{reading}: not the plain form, and read all the same"));
+            self.holds("reading", &format!("{reading}: a tolerated spelling"));
         }
     }
 
-    /// Whether a body without an envelope is the payload of one: it says what it carries, or has what a
-    /// page has.
+    /// Whether a body without an envelope is a payload: it has an event type or the fields of a page.
     fn is_payload(&self, body: &[u8]) -> bool {
         let text = PayloadText::of(body);
         EventType::of_payload(text.as_str()) != EventType::Absent
@@ -180,7 +179,7 @@ impl Steps {
                 return;
             }
             _ if strict => self.holds("JSON", "well formed"),
-            _ => self.holds("JSON", "not strict, and read as what it stands for"),
+            _ => self.holds("JSON", "not strict JSON; read tolerantly"),
         }
         match classified {
             Classified::Other(event_type) => {
@@ -198,7 +197,7 @@ impl Steps {
             Classified::Page(page) => {
                 match page.declared {
                     true => self.holds("event", "42016: a page of a customer list"),
-                    false => self.holds("event", "none is given; a page where its pull is known"),
+                    false => self.holds("event", "absent; a page if its pull is known"),
                 }
                 self.holds("shape", "a page, with robot, mark and list");
                 self.holds("pull", &page.pull.to_string());
@@ -218,19 +217,19 @@ impl Steps {
         let more = match has_more {
             Some(true) => "more pages follow",
             Some(false) => "this is marked as the last page",
-            None => "whether more follow is not said; it counts as the last, with patience",
+            None => "has_more is absent; the page counts as the last after a longer quiet",
         };
         self.holds("page", &format!("{} customers; {more}", accounts.len()));
         let mut readable = 0;
         for (number, account) in accounts.iter().enumerate() {
             let customer = format!("customer {}", number + 1);
-            // A part of JSON that was read before is JSON.
+            // A part of valid JSON is valid JSON.
             let Ok(json) = Json::parse(account.raw) else { continue };
             match Entry::<Account>::read_with(json) {
                 (Entry::Read(account), readings) => {
                     readable += 1;
                     for reading in readings.iter() {
-                        self.holds(&customer, &format!("read otherwise than plainly: {reading}"));
+                        self.holds(&customer, &format!("tolerated spelling: {reading}"));
                     }
                     for (field, _) in account.unread.iter() {
                         self.fails(
@@ -248,7 +247,7 @@ impl Steps {
     }
 }
 
-/// What something that cannot be read looks like.
+/// Guesses the kind of unreadable content.
 fn form(bytes: &[u8]) -> Option<&'static str> {
     let text = bytes.trim_ascii();
     let zeros = bytes.iter().take(64).filter(|byte| **byte == 0).count();
@@ -269,7 +268,7 @@ fn form(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Keys that open nothing, for looking at an envelope's form alone.
+/// Keys that open nothing, for checks of an envelope's form.
 fn no_keys() -> Result<qopen::callback::CallbackKeys, Failure> {
     qopen::callback::CallbackKeys::new("", &"0".repeat(16).into())
         .map_err(|error| Failure::unexpected("keys of zeros", &error))

@@ -1,4 +1,4 @@
-//! `qopen pulls export`: the list of a kept pull, written without publishing it.
+//! `qopen pulls export`: writes the list of a kept pull without publishing it.
 
 use std::io::{self, Seek as _, Write};
 use std::path::Path;
@@ -26,7 +26,7 @@ pub(crate) async fn run(args: &ExportArgs, settings: &Settings) -> Result<Exit, 
             "--out: a list in a database is a publication; `qopen pull --resume MARK --out URL` publishes it there, and `export` writes to a file, a folder or - for standard output",
         ));
     }
-    // A list waits beside the journal until it is whole, where only its owner can look.
+    // An unfinished list stays beside the journal, where only its owner can read it.
     let location = settings.journal()?;
     let scratch = location.as_folder();
     let layout = args.layout.at(&args.out, Layout::default())?;
@@ -43,7 +43,7 @@ pub(crate) async fn run(args: &ExportArgs, settings: &Settings) -> Result<Exit, 
             None => {
                 let robots: Vec<_> = lines.iter().map(Line::robot).collect();
                 return Err(Failure::usage(format!(
-                    "the mark {} is that of several robots' pulls; name one with --robot: {}",
+                    "pulls of several robots have the mark {}; select one with --robot: {}",
                     lines[0].mark(),
                     robots.join(", ")
                 )));
@@ -73,7 +73,7 @@ pub(crate) async fn run(args: &ExportArgs, settings: &Settings) -> Result<Exit, 
     Ok(Exit::Complete)
 }
 
-/// Fails where a published list is: an export has no place in the order of lists.
+/// Fails if the place has a published list. An export has no place in the order of lists.
 fn spare_published(file: &FileSink, pulls: &[Line]) -> Result<(), Failure> {
     let published = pulls.iter().find(|it| it.output().is_some_and(|it| file.is_at(it)));
     // What lies beside a published list is the publication's, too.
@@ -99,7 +99,7 @@ fn spare_published(file: &FileSink, pulls: &[Line]) -> Result<(), Failure> {
     )))
 }
 
-/// Whether a list was complete, which revision it was, and where it was written.
+/// Completeness, revision and place of a written list.
 type Exported = (bool, u32, String);
 
 struct Export<'a> {
@@ -179,7 +179,7 @@ impl Export<'_> {
     }
 }
 
-/// A file that a list flows into and that is committed after it.
+/// A file that receives a list and is committed after it.
 #[derive(Clone)]
 struct Shared(Arc<Mutex<Option<EncodedFile>>>);
 
@@ -205,7 +205,7 @@ impl Write for Shared {
     }
 }
 
-/// What a stream calls itself.
+/// The name of a stream.
 const STDOUT: &str = "-";
 
 /// Writes a whole list.

@@ -1,4 +1,4 @@
-//! The journal as the command line opens it, and how it speaks of times and pulls.
+//! Opening and expiring journals, and texts about times and pulls.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,16 +14,15 @@ use crate::report::count;
 use crate::say::say;
 use crate::settings::Settings;
 
-/// Where a journal is.
+/// The location of a journal.
 pub(crate) type Location = Arc<dyn Backend>;
 
-/// Opens a journal, and says what is wrong with it.
+/// Opens a journal and prints its damage.
 pub(crate) async fn open_at(location: &Location) -> Result<Arc<dyn Store>, Failure> {
     opened(location, location.open().await)
 }
 
-/// The journal that was opened. Says what is wrong with it, and removes the note of the service that had
-/// it before.
+/// Prints the damage of an opened journal, and removes the note of its previous service.
 pub(crate) fn opened(
     location: &Location,
     opened: Result<Opened, JournalError>,
@@ -40,7 +39,7 @@ pub(crate) fn opened(
     Ok(opened.journal)
 }
 
-/// Fails where there is no journal.
+/// Fails if there is no journal.
 pub(crate) async fn must_exist(location: &Location) -> Result<(), Failure> {
     if location.exists().await.map_err(|error| cannot_open(location, &error))? {
         return Ok(());
@@ -71,7 +70,7 @@ pub(crate) fn cannot_open(location: &Location, error: &JournalError) -> Failure 
     Failure::usage_of(&format!("the journal in {location} {what}"), error)
 }
 
-/// What `qopen doctor` says of it.
+/// Checks the journal for `qopen doctor`.
 pub(crate) async fn examine(settings: &Settings) -> Result<String, Failure> {
     let location = settings.journal()?;
     if !location.exists().await.map_err(|error| cannot_open(&location, &error))? {
@@ -104,13 +103,13 @@ pub(crate) async fn examine(settings: &Settings) -> Result<String, Failure> {
     }
 }
 
-/// Forgets what is older than that, but for what is to be spared.
+/// Deletes pulls and events older than `retain`, except the pulls in `spare`.
 pub(crate) async fn expire(journal: &dyn Store, retain: Duration, spare: &BTreeSet<PullId>) {
     match journal.expire(retain, spare).await {
         Ok(gone) => {
             if !gone.pulls.is_empty() {
-                let pulls = count(gone.pulls.len() as u64, "old pull", "old pulls");
-                say!("qopen: deleted {pulls}, past the time that they are kept");
+                let pulls = count(gone.pulls.len() as u64, "pull", "pulls");
+                say!("qopen: deleted {pulls} older than --retain");
             }
             if gone.events > 0 {
                 let events = count(gone.events, "old event", "old events");
@@ -124,18 +123,18 @@ pub(crate) async fn expire(journal: &dyn Store, retain: Duration, spare: &BTreeS
     }
 }
 
-/// The pulls of that mark: one, unless marks were chosen by hand.
+/// Returns the pulls of a mark: one, unless marks were chosen by hand.
 pub(crate) async fn of_mark(journal: &dyn Store, mark: &str) -> Result<Vec<PullState>, Failure> {
     marked(all(journal).await?, mark, |state| state.pull.mark_id.as_str())
 }
 
-/// Characters that the beginning of a mark or of an item's name must have to name it.
+/// Minimum length of an abbreviated mark or item name, in characters.
 pub(crate) const ENOUGH: usize = 4;
 
-/// Marks that a message lists.
+/// Maximum number of marks in a message.
 const LISTED: usize = 10;
 
-/// Those of the only mark that is `wanted`, or begins so.
+/// Returns the entries of the only mark that is `wanted` or begins with it.
 pub(crate) fn marked<T>(
     mut all: Vec<T>,
     wanted: &str,
@@ -182,12 +181,12 @@ pub(crate) async fn all(journal: &dyn Store) -> Result<Vec<PullState>, Failure> 
     pulls.map_err(|error| Failure::unexpected("the journal cannot be read", &error))
 }
 
-/// Where a pull stands, in a word.
+/// Returns the status of a pull in one word.
 pub(crate) fn status(state: &PullState) -> &str {
     state.end_state().map_or("open", EndState::as_str)
 }
 
-/// Why a pull's list is not complete.
+/// Returns the reason why a pull's list is not complete.
 pub(crate) fn why_incomplete(state: &PullState) -> String {
     match state.ended().map(|noted| &noted.note) {
         Some(Note::Ended { status, why, .. }) if *status != EndState::Complete => why.clone(),
@@ -199,7 +198,7 @@ pub(crate) fn why_incomplete(state: &PullState) -> String {
 /// Refuses a list that is not complete, on the command line and over the control API.
 pub(crate) fn needs_partial(why: &str) -> String {
     format!(
-        "the list is not complete: {why}; --partial, or ?partial=true of the control API, gives what there is"
+        "the list is not complete: {why}; --partial, or ?partial=true of the control API, gives the incomplete list"
     )
 }
 
@@ -208,7 +207,7 @@ pub(crate) fn is_unpublished(state: &PullState) -> bool {
     state.is_complete() && state.published().is_none() && !state.is_superseded()
 }
 
-/// A time as people write it, in UTC, to the second.
+/// Formats a time in UTC, to the second.
 pub(crate) fn time(at: SystemTime) -> String {
     match Timestamp::try_from(at) {
         Ok(at) => at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),

@@ -1,4 +1,4 @@
-//! `qopen journal copy`: everything in one journal into another.
+//! `qopen journal copy`: copies one journal into another.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::report::count;
 use crate::say::{answer, say};
 use crate::values::out::refuse_scheme;
 
-/// Events that are read at a time.
+/// Number of events in one read.
 const BATCH: usize = 256;
 
 pub(crate) async fn run(verb: JournalVerb) -> Result<Exit, Failure> {
@@ -53,11 +53,11 @@ struct Copied {
     pages: u64,
     items: u64,
     events: u64,
-    /// Pulls that were not copied.
+    /// Pulls that could not be copied.
     left: u64,
 }
 
-/// Copies what the target does not have. May be broken off and done again at any time.
+/// Copies everything that the target lacks. The copy may be interrupted and repeated at any time.
 async fn copy(source: &dyn Store, target: &dyn Store) -> Result<Copied, JournalError> {
     let mut copied = Copied::default();
     let mut pulls = source.pulls().await?;
@@ -65,7 +65,7 @@ async fn copy(source: &dyn Store, target: &dyn Store) -> Result<Copied, JournalE
     pulls.sort_by_key(|state| state.order);
     for state in pulls {
         if !state.damaged.is_empty() {
-            // There nobody would know that anything is missing.
+            // The copy would not show that a page is missing.
             let (pull, lost) = (&state.pull, state.damaged.len());
             say!("qopen: {pull} is not copied: {lost} of its pages are damaged");
             copied.left += 1;
@@ -100,7 +100,7 @@ async fn copy_pull(
 ) -> Result<u64, JournalError> {
     let mut copied = 0;
     let before = target.pull(&state.pull).await?.map_or(0, |it| it.notes.len());
-    // Before the pages: whoever works at the target must not take them for a stranger's.
+    // Before the pages: a worker at the target must know their pull.
     for noted in state.notes.iter().skip(before) {
         target.restore(&state.pull, noted.clone()).await?;
     }

@@ -8,12 +8,12 @@ use crate::say::{self, caution};
 use crate::terminal::{self, LogFormat};
 use crate::values;
 
-/// Time limit for the words of a panic to be written.
+/// Time limit for the output of a panic.
 const LAST_WORDS: std::time::Duration = std::time::Duration::from_secs(1);
 
 const VARIABLE: &str = "QOPEN_LOG";
 
-/// Writes every line on standard error in this form, a panic's included.
+/// Writes every line on standard error in this form, including panics.
 pub(crate) fn write_as(format: LogFormat) {
     if format == LogFormat::Json {
         say::in_json();
@@ -24,7 +24,7 @@ pub(crate) fn write_as(format: LogFormat) {
     }
 }
 
-/// Starts the log. `QOPEN_LOG` says what goes there, in the words of `tracing`'s filters.
+/// Starts the log. `QOPEN_LOG` is its filter, in the syntax of `tracing`.
 pub(crate) fn start(verbose: u8, format: LogFormat) -> Result<(), Failure> {
     let level = match verbose {
         0 => "error",
@@ -52,7 +52,7 @@ pub(crate) fn start(verbose: u8, format: LogFormat) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The filter, or `None` where the text is blank.
+/// Parses the filter, or returns `None` for a blank text.
 fn filter(text: &str) -> Result<Option<EnvFilter>, Failure> {
     let text = values::trim(values::trim(text).trim_matches(['"', '\'']));
     if text.is_empty() {
@@ -68,7 +68,7 @@ fn filter(text: &str) -> Result<Option<EnvFilter>, Failure> {
     parsed.map(Some).map_err(|error| wrong(&error.to_string()))
 }
 
-/// The level that a word, by itself or after `=`, resembles.
+/// Returns the level that a word, alone or after `=`, resembles.
 fn mistyped_level(word: &str) -> Option<&'static str> {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
     let word = word.to_lowercase();

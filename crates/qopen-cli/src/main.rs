@@ -66,14 +66,14 @@ fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
     let matches = command.clone().try_get_matches_from(arguments).or_else(|error| {
         match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Err(error),
-            // An error is about what was typed. Variables are no part of it.
+            // An error describes the typed arguments. Clap would list variables as if they were typed.
             _ => command.mut_args(|it| it.env(None::<&str>)).try_get_matches_from(arguments),
         }
     })?;
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut help::command()))
 }
 
-/// Help and version are answers; the rest is usage.
+/// Prints help, version or a mistake of the command line.
 fn refuse(error: &clap::Error, arguments: &[OsString], format: LogFormat) -> Exit {
     if !error.use_stderr() {
         let _ = error.print();
@@ -96,7 +96,7 @@ fn refuse(error: &clap::Error, arguments: &[OsString], format: LogFormat) -> Exi
 }
 
 fn run(cli: Cli) -> Result<Exit, Failure> {
-    // What these have to say is all that they do; a list is written wherever else its lines go.
+    // The output of these verbs is their only result. A list is written even if its reader leaves.
     let answers = matches!(
         cli.verb,
         Verb::Explain(_)
@@ -129,7 +129,7 @@ fn run_verb(cli: Cli) -> Result<Exit, Failure> {
         }
         Verb::Pulls(verb) => on_runtime(pulls::run(verb, settings()?)),
         Verb::Quarantine(verb) => on_runtime(quarantine::run(verb, settings()?)),
-        // It says so among the rest.
+        // Doctor reports warnings with its checks.
         Verb::Doctor(args) => {
             on_runtime(doctor::run(&args, &settings::Settings::find(&cli.common)?))
         }
@@ -157,10 +157,10 @@ where
     }
     let done = runtime.block_on(work);
     say::writer::flush(wiring::patience);
-    // A call into storage that hangs does not keep the process.
+    // A hanging call into storage does not keep the process.
     runtime.shutdown_timeout(STORAGE_GRACE);
     done
 }
 
-/// How long calls into storage that are under way may take when the work is done.
+/// Time limit for pending calls into storage after the work is done.
 const STORAGE_GRACE: std::time::Duration = std::time::Duration::from_secs(1);

@@ -1,4 +1,4 @@
-//! `qopen migrate`: the tables of a journal, or of lists, in PostgreSQL.
+//! `qopen migrate`: creates or updates the tables of a journal or of lists in PostgreSQL.
 
 use qopen::postgres::PostgresSink;
 

@@ -1,4 +1,4 @@
-//! `qopen pulls`: what the journal knows of pulls.
+//! `qopen pulls`: lists, shows, exports and purges the pulls of the journal.
 
 use crate::args::PullsVerb;
 use crate::exit::{Exit, Failure};
@@ -46,7 +46,7 @@ pub(crate) async fn run(verb: PullsVerb, settings: Settings) -> Result<Exit, Fai
             if !damage.is_empty() {
                 return Ok(Exit::Unexpected);
             }
-            answer!("everything that was kept can be read");
+            answer!("the whole journal can be read");
         }
         PullsVerb::Export(_) => {}
     }

@@ -1,4 +1,4 @@
-//! `qopen quarantine`: what verified and could not be read.
+//! `qopen quarantine`: verified content that could not be read.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -37,7 +37,7 @@ pub(crate) async fn run(verb: QuarantineVerb, settings: Settings) -> Result<Exit
             let pages = items.iter().filter(|it| it.kind == PAGE);
             let pulls = kept.release(one_of(pages, &item)?).await?;
             for pull in &pulls {
-                answer!("{pull}: the item no longer stands against it");
+                answer!("{pull}: the item no longer counts against it");
             }
             for pull in &pulls {
                 answer!("{pull}: {} publishes its list", hint.of(&pull.mark_id));
@@ -48,7 +48,7 @@ pub(crate) async fn run(verb: QuarantineVerb, settings: Settings) -> Result<Exit
     }
 }
 
-/// The only item that is called so, or whose name begins so.
+/// Returns the only item with this name or this beginning of a name.
 fn one_of<'a>(items: impl Iterator<Item = &'a Item>, wanted: &str) -> Result<&'a Item, Failure> {
     if wanted.chars().count() < ENOUGH {
         return Err(Failure::usage(format!(
@@ -70,7 +70,7 @@ fn one_of<'a>(items: impl Iterator<Item = &'a Item>, wanted: &str) -> Result<&'a
 
 fn not_there(wanted: &str) -> Failure {
     Failure::usage(format!(
-        "nothing in quarantine is called {wanted}; `qopen quarantine list` shows what there is"
+        "no item in quarantine is called {wanted}; `qopen quarantine list` shows all names"
     ))
 }
 

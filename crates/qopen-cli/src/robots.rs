@@ -1,4 +1,4 @@
-//! Ids of robots as command lines, files, schedules and requests give them.
+//! Ids of robots from command lines, files, schedules and requests.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -11,10 +11,10 @@ use crate::exit::Failure;
 use crate::say::caution;
 use crate::values::{is_space, text_file, trim};
 
-/// What separates ids in lists of other forms.
+/// Separators of ids in other kinds of lists.
 const SEPARATORS: [char; 5] = [',', ';', '，', '；', '、'];
 
-/// The robots of `--robot` and `--robots-file`, each once, in their order.
+/// Returns the robots of `--robot` and `--robots-file`, each once, in their order.
 pub(crate) fn wanted(args: &PullArgs) -> Result<Vec<RobotId>, Failure> {
     let mut all = Vec::new();
     for name in &args.robots {
@@ -48,13 +48,13 @@ fn in_file(file: &Path) -> Result<Vec<RobotId>, Failure> {
     })
 }
 
-/// One id that stands by itself.
+/// Parses a single id.
 pub(crate) fn one(text: &str) -> Result<RobotId, String> {
     visible(text)?;
     RobotId::new(text).map_err(|error| error.to_string())
 }
 
-/// One id of a list, in which a separator is a mistake; `each` says how a list is written.
+/// Parses an id of a list, in which a separator is a mistake. `each` says how to write a list.
 pub(crate) fn listed(text: &str, each: &str) -> Result<RobotId, String> {
     let text = trim(text);
     if text.contains(SEPARATORS) {
@@ -69,7 +69,7 @@ pub(crate) fn listed(text: &str, each: &str) -> Result<RobotId, String> {
     RobotId::new(text).map_err(|error| error.to_string())
 }
 
-/// Refuses an id that looks like another one: with characters that cannot be seen.
+/// Refuses an id with invisible characters, which looks like another id.
 pub(crate) fn visible(id: &str) -> Result<(), String> {
     let what = if trim(id) != id {
         "it begins or ends with a space or an invisible character; remove that"
@@ -81,7 +81,7 @@ pub(crate) fn visible(id: &str) -> Result<(), String> {
     Err(what.to_owned())
 }
 
-/// One id a line.
+/// Reads one id per line.
 fn parse(text: &str) -> Result<Vec<RobotId>, String> {
     let mut robots = Vec::new();
     for (at, line) in text.lines().enumerate() {

@@ -1,4 +1,4 @@
-//! `qopen simulate`: the stand-in platform on a port.
+//! `qopen simulate`: a simulated platform on a port.
 
 use qopen::ForwardTo;
 use qopen::callback::{CallbackKeys, Keyring};
@@ -12,7 +12,7 @@ use crate::settings::{self, Settings};
 use crate::values::{home, text_file, trim};
 use crate::wiring;
 
-/// What the simulator takes for a setting that is not set. Known to everybody: they open nothing.
+/// Defaults of the simulator for unset settings. They are public and protect nothing.
 const APP_KEY: &str = "simulated-app-key";
 const APP_SECRET: &str = "simulated-app-secret";
 const CALLBACK_TOKEN: &str = "simulated-callback-token";
@@ -77,7 +77,7 @@ fn schedule(text: &str) -> Result<Schedule, Failure> {
         }
     };
     serde_json::from_str(&json)
-        .map_err(|error| Failure::usage_of("the schedule is not one", &error))
+        .map_err(|error| Failure::usage_of("the schedule cannot be read", &error))
 }
 
 fn credentials(settings: &Settings) -> Result<(Keyring, Secret), Failure> {
@@ -90,7 +90,7 @@ fn credentials(settings: &Settings) -> Result<(Keyring, Secret), Failure> {
     Ok((ring, Secret::new(or(&settings::APP_SECRET, APP_SECRET))))
 }
 
-/// Says how to point `qopen pull` here; what the user has set is not repeated.
+/// Prints the settings that point `qopen pull` here, except those that the user has set.
 fn print_defaults(settings: &Settings, simulator: &Simulator) {
     say!("qopen: for the other side:");
     say!("  export QOPEN_BASE_URL={}", simulator.base_url());

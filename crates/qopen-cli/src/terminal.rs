@@ -1,4 +1,4 @@
-//! What the terminal can show, and the switches that are read before the command line.
+//! Capabilities of the terminal, and the switches that are read before the command line.
 
 use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal as _;
@@ -36,7 +36,7 @@ pub(crate) fn is_live() -> bool {
     !say::is_json() && std::io::stderr().is_terminal() && capable()
 }
 
-/// As clap does for help: the switch, then `NO_COLOR`, then `CLICOLOR_FORCE`, then the terminal.
+/// Decides as clap does for help: by the switch, then `NO_COLOR`, then `CLICOLOR_FORCE`, then the terminal.
 fn wants_colours(
     choice: ColorChoice,
     is_terminal: bool,
@@ -64,7 +64,7 @@ fn is_capable(term: Option<&OsStr>) -> bool {
     }
 }
 
-/// A switch's value on a command line that may be wrong elsewhere.
+/// Returns a switch's value from a command line that may be wrong elsewhere.
 fn switch(arguments: &[OsString], name: &str) -> Option<String> {
     let mut found = None;
     let mut arguments = arguments.iter().take_while(|it| *it != "--");
@@ -80,16 +80,16 @@ fn switch(arguments: &[OsString], name: &str) -> Option<String> {
     found
 }
 
-/// The `--color` of a command line. One that is wrong is reported when all is parsed.
+/// Returns the `--color` of a command line. The parser reports a wrong one later.
 pub(crate) fn color_of(arguments: &[OsString]) -> ColorChoice {
     let given = switch(arguments, "--color");
     given.and_then(|it| ColorChoice::from_str(&it, true).ok()).unwrap_or_default()
 }
 
-/// The `--log-format` of a command line, else the format of the environment.
+/// Returns the `--log-format` of a command line, else the format of the environment.
 ///
 /// # Errors
-/// Names `QOPEN_LOG_FORMAT`, where it is neither `text` nor `json`.
+/// `QOPEN_LOG_FORMAT` is neither `text` nor `json`.
 pub(crate) fn log_format_of(arguments: &[OsString]) -> Result<LogFormat, String> {
     if let Some(given) = switch(arguments, "--log-format") {
         return Ok(LogFormat::from_str(&given, false).unwrap_or(LogFormat::Text));
@@ -102,12 +102,12 @@ pub(crate) fn log_format_of(arguments: &[OsString]) -> Result<LogFormat, String>
         None => Err(String::new()),
     }
     .map_err(|_| {
-        "the log format (from QOPEN_LOG_FORMAT) cannot be used: it is text or json\n  example: QOPEN_LOG_FORMAT='json'"
+        "the log format (from QOPEN_LOG_FORMAT) cannot be used: expected text or json\n  example: QOPEN_LOG_FORMAT='json'"
             .to_owned()
     })
 }
 
-/// The arguments that are not UTF-8, each with the flag that it belongs to, fit to be shown.
+/// Describes the first argument that is not UTF-8 by its flag or position.
 pub(crate) fn not_text(arguments: &[OsString]) -> Option<String> {
     let at = arguments.iter().position(|it| it.to_str().is_none())?;
     let lossy = arguments[at].to_string_lossy();

@@ -1,4 +1,4 @@
-//! What every verb that talks to the platform needs: a client, listeners, and the end of it all.
+//! Client, listeners and signals of the verbs that talk to the platform.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -16,7 +16,7 @@ use crate::exit::{Exit, Failure, chain};
 use crate::say::say;
 use crate::settings::Settings;
 
-/// A client as the settings and the arguments say.
+/// Builds a client from settings and arguments.
 pub(crate) fn client(
     receiving: &Receiving,
     settings: &Settings,
@@ -40,18 +40,18 @@ pub(crate) fn client(
         .idle_timeout(receiving.idle_timeout)
         .deadline(receiving.deadline);
     let builder = Client::builder(sender, settings.ring()?);
-    // What the journal lets go of is forgotten before: a page of it is a stranger's then.
+    // Forget pulls before the journal deletes them: a later page then belongs to an unknown pull.
     let retention = Duration::from_secs(600).min(receiving.retain.mul_f64(0.9));
     let builder = builder.journal(Arc::clone(journal) as _).retention(retention);
     Ok(builder.receiver(config).timing(timing))
 }
 
-/// What the callback listener serves: the callback path, and the counting of all others.
+/// Returns the router of the callback listener: the callback path, and a count of all others.
 pub(crate) fn router(client: &Client) -> axum::Router {
     receiver::count_other_paths(client.callback_router(), client.stats().receiver().clone())
 }
 
-/// A listener; `flag` is what names another address.
+/// Opens a listener. An error names `flag` as the way to another address.
 pub(crate) async fn listen(
     address: SocketAddr,
     what: &str,
@@ -65,7 +65,7 @@ pub(crate) async fn listen(
     })
 }
 
-/// What the first signal does where a verb can stop in good order.
+/// The text of the first signal, if a verb can stop in good order.
 struct Orderly {
     stopping: watch::Sender<bool>,
     says: &'static str,
@@ -73,9 +73,9 @@ struct Orderly {
 
 static ORDERLY: OnceLock<Orderly> = OnceLock::new();
 
-/// True from the first Ctrl-C or SIGTERM on. A second one ends the process at once.
+/// Becomes true at the first Ctrl-C or SIGTERM. A second one ends the process at once.
 pub(crate) fn interruption() -> watch::Receiver<bool> {
-    stops_with("stopping; what has come is kept (a second signal stops at once)")
+    stops_with("stopping; received data is kept (a second signal stops at once)")
 }
 
 /// The same for a verb that keeps nothing.
@@ -84,14 +84,14 @@ pub(crate) fn stops_with(says: &'static str) -> watch::Receiver<bool> {
     orderly.stopping.subscribe()
 }
 
-/// Time limit for the last words: none before a signal.
+/// Time limit for the last output. There is none before a signal.
 pub(crate) fn patience() -> Option<Duration> {
     let is_stopping = ORDERLY.get().is_some_and(|it| *it.stopping.borrow());
     is_stopping.then_some(Duration::from_secs(1))
 }
 
-/// Ends the process at Ctrl-C and SIGTERM, unless the verb has asked for [`interruption`]. Without
-/// such a handler the first process of a container hears neither. Call it on the runtime.
+/// Ends the process at Ctrl-C and SIGTERM, unless the verb handles [`interruption`]. Without a handler the
+/// first process of a container ignores both. Call it on the runtime.
 pub(crate) fn heed_signals() {
     let mut signals = Signals::listen();
     tokio::spawn(async move {
@@ -99,7 +99,7 @@ pub(crate) fn heed_signals() {
             signals.next().await;
             match ORDERLY.get() {
                 Some(orderly) if !*orderly.stopping.borrow() => {
-                    // First: words may wait for their reader.
+                    // Before output, which may wait for its reader.
                     orderly.stopping.send_replace(true);
                     say!("qopen: {}", orderly.says);
                 }
@@ -114,7 +114,7 @@ pub(crate) fn heed_signals() {
     });
 }
 
-/// Ctrl-C and SIGTERM, heard from when this is made.
+/// Ctrl-C and SIGTERM, caught from its construction on.
 #[cfg(unix)]
 struct Signals([Option<tokio::signal::unix::Signal>; 2]);
 
@@ -123,7 +123,7 @@ impl Signals {
     fn listen() -> Self {
         use tokio::signal::unix::{SignalKind, signal};
         let heard = |kind| {
-            let said = |error| say!("qopen: {}", chain("signals will not be heard", &error));
+            let said = |error| say!("qopen: {}", chain("signals cannot be handled", &error));
             signal(kind).map_err(said).ok()
         };
         Self([heard(SignalKind::interrupt()), heard(SignalKind::terminate())])
@@ -164,8 +164,8 @@ impl Signals {
     }
 }
 
-/// Ready when the process is to stop.
+/// Completes when the process should stop.
 pub(crate) async fn told(mut stopping: watch::Receiver<bool>) {
-    // It ends without a word only with the process.
+    // The sender is dropped only with the process.
     let _ = stopping.wait_for(|it| *it).await;
 }

@@ -9,13 +9,13 @@ use jiff::tz::{self, TimeZone, TimeZoneDatabase};
 
 use crate::exit::chain;
 
-/// Where zone files are, unless `TZDIR` names another folder.
+/// The folder of zone files, unless `TZDIR` names another.
 const FOLDERS: [&str; 3] = ["/usr/share/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo"];
 
 /// The file or link with the system's zone.
 const LOCALTIME: &str = "/etc/localtime";
 
-/// Bytes of a zone file that are read, at most.
+/// Maximum size of a zone file, in bytes.
 const LARGEST: u64 = 1 << 20;
 
 /// A time zone, its name, and its origin.
@@ -33,7 +33,7 @@ impl fmt::Display for Zone {
 }
 
 impl Zone {
-    /// As [`named`](Self::named), without the names that mean the opposite of what they seem to say.
+    /// Like [`named`](Self::named), without names that mean the opposite of what they suggest.
     pub(crate) fn of_setting(name: &str, origin: &str) -> Result<Self, String> {
         let is_reversed = |prefix: &str| {
             let rest = name.get(prefix.len()..).filter(|_| name.starts_with(prefix));
@@ -49,20 +49,20 @@ impl Zone {
         Self::named(name, origin)
     }
 
-    /// The zone of that name: of the database, a POSIX rule with an offset, or a zone file's path.
+    /// Returns the zone of a name: from the database, a POSIX rule with an offset, or a path of a zone file.
     ///
     /// # Errors
-    /// Why there is no such zone.
+    /// There is no such zone.
     pub(crate) fn named(name: &str, origin: &str) -> Result<Self, String> {
         let zone = Database::of(std::env::var_os("TZDIR").as_deref())?.named(name)?;
         let name = zone.iana_name().unwrap_or(name).to_owned();
         Ok(Self { zone, name, origin: format!("from {origin}") })
     }
 
-    /// The zone of the environment variable `TZ`, else of `/etc/localtime`, else UTC.
+    /// Returns the zone of the environment variable `TZ`, else of `/etc/localtime`, else UTC.
     ///
     /// # Errors
-    /// Which of them is there and cannot be used, and why.
+    /// One of them exists and cannot be used.
     pub(crate) fn system() -> Result<Self, String> {
         let of_tz = |why: String| format!("the time zone from TZ cannot be used: {why}");
         match std::env::var_os("TZ") {
@@ -137,7 +137,7 @@ struct Database {
 }
 
 impl Database {
-    /// The database in that folder; without one, the system's.
+    /// Returns the database in a folder, or the system's without a folder.
     fn of(folder: Option<&OsStr>) -> Result<Self, String> {
         let Some(folder) = folder.filter(|it| !it.is_empty()) else {
             // Zone files may have changed since they were read.
@@ -184,12 +184,12 @@ impl Database {
     }
 }
 
-/// What follows `zoneinfo/` in a path: the name of its zone.
+/// Returns the zone name of a path: the part after `zoneinfo/`.
 fn in_zoneinfo(path: &str) -> Option<&str> {
     path.rsplit_once("zoneinfo/").map(|(_, name)| name)
 }
 
-/// Why a zone file gives no zone.
+/// Returns the reason why a zone file has no zone.
 enum Unread {
     Io(io::Error),
     Damaged(jiff::Error),

@@ -34,7 +34,7 @@ pub enum ReplayError {
 pub enum Replayed {
     /// A page, or an error report.
     List,
-    /// An unreadable callback: it counts against the lists that it may belong to.
+    /// Something that could not be read. It counts against the lists that it may belong to.
     Unreadable {
         /// Where reading it ended.
         layer: Layer,

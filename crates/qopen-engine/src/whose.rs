@@ -53,19 +53,19 @@ impl<'a> Names<'a> {
     }
 }
 
-/// The pulls that an unreadable payload counts against.
+/// What something unreadable counts against.
 pub(crate) struct Against {
     pub(crate) pulls: Vec<PullId>,
     /// Whether it names them by their mark, and not by less.
     pub(crate) by_mark: bool,
 }
 
-/// The open pulls that an unreadable payload counts against (evidence rule E2): those whose mark it
-/// names; without a mark, those of its robot; without a robot, all of them.
+/// The pulls that something unreadable counts against, of those that are open (evidence rule E2): those
+/// whose mark it names; else, where it names no mark, those of its robot; else all of them.
 ///
-/// A mark that differs from a pull's only in the case of its letters names that pull. Names in a
-/// `damaged` text may be damaged too. A name that resembles a pull's counts as that pull's, and a
-/// mark that resembles none does not outweigh a robot that does.
+/// A mark that differs from a pull's only in the case of its letters names that pull. Names in a text
+/// that is `damaged` may be damaged too: one that resembles a pull's is that pull's, and a mark that
+/// resembles none does not outweigh a robot that does.
 pub(crate) fn counts_against<'a>(
     payload: &[u8],
     Names { robot_id, mark_id }: Names<'_>,
@@ -91,7 +91,7 @@ pub(crate) fn counts_against<'a>(
         let robot = |robot: &RobotId| resembles(robot.as_str(), pull.robot_id.as_str(), ROBOT);
         exactly(pull) || !any_exactly && robot_id.is_some_and(robot)
     };
-    // The rest of a name may come from any name.
+    // A remnant of a name may be a part of any name.
     let remnant = |name: &str, least: usize| damaged && name.len() < least;
     let against: Vec<&PullId> = match (robot_id, mark_id) {
         // Of pulls that share a mark, the one of the robot that it names.
@@ -139,7 +139,7 @@ const TELLING: usize = 8;
 fn is_near(payload: &[u8], texts: &QuotedTexts, named: Option<&MarkId>, mark: &MarkId) -> bool {
     let mark = mark.as_str();
     named.is_some_and(|it| it.as_str().trim().eq_ignore_ascii_case(mark.trim()))
-        // If quotes are damaged, the bare mark is looked for.
+        // Damaged quotes leave the mark itself unchanged.
         || mark.len() >= TELLING
             && (memchr::memmem::find(payload, mark.as_bytes()).is_some()
                 || texts.contains_ignoring_case(mark))

@@ -1,4 +1,4 @@
-//! `qopen doctor`: every setting, where it came from, and whether it will do.
+//! `qopen doctor`: shows every setting with its origin, and checks the setup.
 
 mod online;
 mod report;
@@ -33,22 +33,22 @@ pub(crate) async fn run(args: &DoctorArgs, settings: &Settings) -> Result<Exit, 
     report.check(
         "requests",
         settings.sender(|it| it).map(|sender| match sender.proxy() {
-            None => "base URL and credentials are there".into(),
-            Some(proxy) => format!("base URL and credentials are there, through {proxy}"),
+            None => "base URL and credentials are set".into(),
+            Some(proxy) => format!("base URL and credentials are set, through {proxy}"),
         }),
     );
     if settings.sets_forwarding() {
-        // Without a URL of its own, any will do: the flag brings it.
+        // Without a URL in the settings the flag brings it. Any URL serves the check.
         let any = settings.get(&settings::FORWARD).is_none().then_some("http://127.0.0.1/");
         let forwarder = settings.forwarder(any);
         report.check(
             "forwarding",
-            forwarder.map(|_| "URL, proxy, certificates and time-out are good".into()),
+            forwarder.map(|_| "URL, proxy, certificates and time-out are valid".into()),
         );
     }
     report.check(
         "callbacks",
-        settings.ring().map(|_| "app key, callback token and AES key are there".into()),
+        settings.ring().map(|_| "app key, callback token and AES key are set".into()),
     );
     report.check("callback path", settings.callback_path());
     report.check("listener", listener(settings));
@@ -66,7 +66,7 @@ pub(crate) async fn run(args: &DoctorArgs, settings: &Settings) -> Result<Exit, 
     }
     match (&settings.exposure, &settings.file) {
         (_, None) => {}
-        // A line above says what is wrong in it.
+        // A line above names its mistake.
         (None, Some(_)) if settings.problems.iter().any(|it| it.setting().is_none()) => {}
         (None, Some(file)) => answer!("ok    settings file: {}", file.display()),
         (Some(exposure), Some(_)) => answer!("WARN  settings file: {exposure}"),
@@ -77,7 +77,7 @@ pub(crate) async fn run(args: &DoctorArgs, settings: &Settings) -> Result<Exit, 
     Ok(report.exit())
 }
 
-/// The value as it is shown: user, password and query of a URL may be secret.
+/// Returns the value without user, password and query of a URL, which may be secret.
 fn without_login(value: &str) -> String {
     let Some((scheme, rest)) = value.split_once("://") else { return value.to_owned() };
     let (rest, query) = match rest.find(['?', '#']) {

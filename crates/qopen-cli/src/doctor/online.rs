@@ -1,4 +1,4 @@
-//! `qopen doctor --online`: what the platform says, and what cannot be asked.
+//! `qopen doctor --online`: checks at the platform, and the list of what it cannot check.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use super::report::Report;
 use crate::exit::{Exit, Failure};
 use crate::report::refusal;
 use crate::say::answer;
-use crate::settings::{ACCESS_TOKEN, ALL, BASE_URL, Settings};
+use crate::settings::{ACCESS_TOKEN, BASE_URL, PROXY, Settings};
 
 /// Time limit for a connection to one address of the platform.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -54,12 +54,11 @@ pub(super) async fn run(settings: &Settings, report: &mut Report) {
     );
 }
 
-/// Whether requests go through a proxy, of the settings or of the environment.
+/// Whether requests go through a proxy of the settings or of the environment.
 fn is_proxied(settings: &Settings) -> bool {
     const NAMES: [&str; 3] = ["http_proxy", "https_proxy", "all_proxy"];
     let set = |name: &str| std::env::var_os(name).is_some_and(|it| !it.is_empty());
-    let spec = ALL.iter().find(|spec| spec.name == "proxy");
-    match spec.and_then(|spec| settings.text(spec)) {
+    match settings.text(&PROXY) {
         // It also turns off the proxies of the environment.
         Some(none) if none.eq_ignore_ascii_case("none") => false,
         Some(_) => true,
@@ -120,7 +119,7 @@ fn refused(error: &SendError) -> Failure {
     }
 }
 
-/// How far the platform's clock is from this one's. `None` for a date that cannot be read.
+/// Compares the platform's clock with this one. `None` if the date cannot be read.
 fn clock(date: &str, now: Timestamp) -> Option<String> {
     let there = rfc2822::parse(date).ok()?.timestamp();
     let difference = there.duration_since(now);

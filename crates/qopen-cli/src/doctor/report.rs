@@ -1,24 +1,24 @@
-//! What doctor found wrong.
+//! Results of the checks.
 
 use crate::exit::{Exit, Failure};
 use crate::say::answer;
 
-/// What was found wrong.
+/// The failures so far.
 #[derive(Default)]
 pub(super) struct Report {
     exits: Vec<Exit>,
-    /// Settings that a line has named as wrong.
+    /// Settings that a line has named already.
     faulty: Vec<&'static str>,
 }
 
 impl Report {
-    /// A setting that cannot be used.
+    /// Prints a setting that cannot be used.
     pub(super) fn fault(&mut self, failure: &Failure) {
         self.faulty.extend(failure.setting());
         self.fail("", failure);
     }
 
-    /// A check. One that fails for a setting which a line has named already adds no line.
+    /// Prints the result of a check. A failure of a setting that a line has named already adds no line.
     pub(super) fn check(&mut self, what: &str, result: Result<String, Failure>) {
         match result {
             Ok(fine) => answer!("ok    {what}: {fine}"),

@@ -1,4 +1,4 @@
-//! The requested form of a list, and what its place says about it.
+//! The requested form of a list, checked against its place.
 
 use std::path::Path;
 
@@ -6,12 +6,12 @@ use clap::Args;
 use qopen::sink::shown_path;
 
 use super::ending::{Named, SPREADSHEETS, with_ending};
-use super::{CsvArgs, Layout, OutputFormat};
+use super::layout::{CsvArgs, Layout, OutputFormat};
 use crate::database;
 use crate::exit::Failure;
 use crate::values::out::refuse_scheme;
 
-/// The words in which options are named: flags, or keys of the settings file.
+/// The names of options in messages: flags, or keys of the settings file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Words {
     Flags,
@@ -21,7 +21,7 @@ pub(crate) enum Words {
 }
 
 impl Words {
-    pub(super) fn option(self, key: &str) -> String {
+    fn option(self, key: &str) -> String {
         match self {
             Self::Flags | Self::NoFormat => format!("--{}", key.replace('_', "-")),
             Self::Keys => key.to_owned(),
@@ -36,7 +36,7 @@ impl Words {
     }
 }
 
-/// The requested form of a list, whose default its place says.
+/// The requested form of a list. Its place decides the default.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub(crate) struct Asked {
     /// Write lists in this format [default: by a file's ending, else jsonl]
@@ -47,13 +47,12 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    /// Whether nothing was.
+    /// Whether no form was requested.
     pub(crate) fn is_nothing(self) -> bool {
         self.format.is_none() && self.csv.is_plain()
     }
 
-    /// Settles how a list at `out` is written. `before` applies where neither the options nor the name
-    /// say it.
+    /// Decides the form of a list at `out`. `before` applies if neither the options nor the name decide.
     pub(crate) fn at(self, out: &Path, before: Layout) -> Result<Layout, Failure> {
         self.settle(Words::Flags, out, before).map_err(Failure::usage)
     }
@@ -65,7 +64,7 @@ impl Asked {
             return match (self.format, self.csv.is_plain()) {
                 (None, true) => Ok(Layout::default()),
                 (Some(_), _) => Err(words.option("format")),
-                (None, false) => Err(self.csv.names(words)),
+                (None, false) => Err(names(self.csv, words)),
             }
             .map_err(|option| {
                 format!("{option}: a database holds rows, not files; leave the option out")
@@ -129,7 +128,7 @@ impl Asked {
         let csv = match (format, self.csv.is_plain()) {
             (OutputFormat::Csv, true) => before.csv,
             (OutputFormat::Jsonl, false) => {
-                let options = self.csv.names(words);
+                let options = names(self.csv, words);
                 let csv = words.with_value("format", "csv");
                 return Err(format!(
                     "{options}: for CSV only, and {place} is written as JSON Lines; write to a file that ends in .csv, or give {csv} for other names"
@@ -139,4 +138,11 @@ impl Asked {
         };
         Ok(Layout { format, csv })
     }
+}
+
+/// Returns the names of the options that are set.
+fn names(csv: CsvArgs, words: Words) -> String {
+    let all = [(csv.bom, "bom"), (csv.csv_safe, "csv_safe"), (csv.labels.is_some(), "labels")];
+    let set = all.into_iter().filter(|it| it.0).map(|it| words.option(it.1));
+    set.collect::<Vec<_>>().join(", ")
 }

@@ -1,27 +1,27 @@
-//! What the name of a file says of its format.
+//! Formats by the endings of file names.
 
 use std::path::Path;
 
 use qopen::sink::shown_path;
 
-use super::OutputFormat;
+use super::layout::OutputFormat;
 
-/// What a file's name says of its format.
+/// The format by a file's name.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Named {
     Nothing,
     Format(OutputFormat),
-    /// One JSON document, which a list is not.
+    /// One JSON document. A list is not one.
     Json,
     Unsupported(String),
-    /// An ending that may be one of a format.
+    /// An unknown ending that may belong to a format.
     Unknown(String),
 }
 
-/// Characters of the longest ending that may be one of a format.
+/// Maximum length of an ending that may belong to a format, in characters.
 const LONGEST_ENDING: usize = 5;
 
-/// Endings of formats and packings that lists are not written in.
+/// Endings of unsupported formats and compressions.
 const UNSUPPORTED: [&str; 45] = [
     "7z", "arrow", "avro", "bson", "bz2", "cbor", "db", "dbf", "doc", "docx", "duckdb", "et",
     "feather", "gz", "htm", "html", "ini", "lz4", "md", "mdb", "msgpack", "numbers", "ods", "orc",
@@ -29,11 +29,11 @@ const UNSUPPORTED: [&str; 45] = [
     "tsv", "xls", "xlsb", "xlsm", "xlsx", "xml", "xz", "yaml", "yml", "zip",
 ];
 
-/// Endings of spreadsheets, whose users want CSV for people.
+/// Endings of spreadsheets. Their users want CSV for people.
 pub(super) const SPREADSHEETS: [&str; 7] = ["et", "numbers", "ods", "xls", "xlsb", "xlsm", "xlsx"];
 
 impl Named {
-    /// What the name says, or the name of the file behind a link: that is the one that is written.
+    /// Returns the format by the name, or by the name behind a link, which is the written file.
     pub(super) fn through_link(out: &Path) -> Result<Self, String> {
         let named = Self::by(out);
         let Ok(next) = std::fs::read_link(out) else { return Ok(named) };
@@ -84,7 +84,7 @@ fn is_device(out: &Path) -> bool {
     out.starts_with("/dev")
 }
 
-/// The path with that ending in place of those that say something of a format.
+/// Replaces the endings of formats in a path.
 pub(super) fn with_ending(out: &Path, ending: &str) -> String {
     let mut bare = out.with_extension("");
     let says = |it: &Path| !matches!(Named::by(it), Named::Nothing | Named::Unknown(_));

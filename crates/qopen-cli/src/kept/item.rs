@@ -1,4 +1,4 @@
-//! An item in quarantine, and what is done with it.
+//! Items in quarantine: listing, release and retry.
 
 use std::collections::BTreeSet;
 
@@ -20,12 +20,12 @@ pub(crate) const PAGE: &str = "page";
 /// The kind of an item that is an account on a kept page.
 const ACCOUNT: &str = "account";
 
-/// An item in a line: one object of `--json`, and of the control API. Never its contents.
+/// An item on one line: an object of `--json` and of the control API. Never has its content.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Item {
     r#type: String,
     pub(crate) kind: String,
-    /// Its name: the digest of what it holds.
+    /// The digest of its content.
     pub(crate) item: String,
     robot_id: Option<String>,
     mark_id: Option<String>,
@@ -69,7 +69,7 @@ impl Item {
     }
 }
 
-/// Every item of a journal.
+/// Returns every item of a journal.
 pub(crate) async fn items(journal: &dyn Store) -> Result<Vec<Item>, Failure> {
     let pages = journal.quarantined(None).await.map_err(|error| failed(&error))?;
     let accounts = accounts(journal).await?;
@@ -77,7 +77,7 @@ pub(crate) async fn items(journal: &dyn Store) -> Result<Vec<Item>, Failure> {
     Ok(pages.chain(accounts.iter().map(|item| Item::of(ACCOUNT, item))).collect())
 }
 
-/// The bytes of the item of that name; `None` where no item has it.
+/// Returns the bytes of an item, or `None` if no item has the name.
 pub(crate) async fn bytes(journal: &dyn Store, item: &str) -> Result<Option<Vec<u8>>, Failure> {
     let found = |items: Vec<Quarantined>| items.into_iter().find(|it| name(it) == item);
     let pages = journal.quarantined(None).await.map_err(|error| failed(&error))?;
@@ -88,7 +88,8 @@ pub(crate) async fn bytes(journal: &dyn Store, item: &str) -> Result<Option<Vec<
     Ok(found.map(|it| it.payload.as_bytes().to_vec()))
 }
 
-/// Releases the items of that name. Gives the pulls that they stood against; `None` where no item has it.
+/// Releases the items of a name. Returns the pulls that they counted against, or `None` if no item has the
+/// name.
 pub(crate) async fn release(
     journal: &dyn Store,
     item: &str,
@@ -100,26 +101,26 @@ pub(crate) async fn release(
     Ok(Some(pulls.iter().map(PullName::from).collect()))
 }
 
-/// What came of reading every item again.
+/// The result of reading every item again.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Retried {
     /// Pages in quarantine before.
     pages: usize,
-    /// Those of them that were read.
+    /// The number of these that were read.
     read: usize,
-    /// What became of those that were not, and of other events.
+    /// Pages that were not read, and other events.
     items: Vec<Again>,
-    /// The pulls that have got pages.
+    /// Pulls with new pages.
     pulls: Vec<PullName>,
     /// Accounts that still have no readable id.
     accounts: Vec<Again>,
 }
 
-/// What became of an item.
+/// The result for one item.
 #[derive(Debug, Serialize, Deserialize)]
 struct Again {
     pub(crate) item: String,
-    /// In words.
+    /// The result in words.
     what: String,
 }
 
@@ -138,8 +139,8 @@ impl Retried {
     }
 }
 
-/// The accounts on kept pages that have no readable id. They lie where they came, in their
-/// pages, and are read again whenever their list is published.
+/// Returns the accounts on kept pages without a readable id. They stay in their pages, and every
+/// publication reads them again.
 async fn accounts(journal: &dyn Store) -> Result<Vec<Quarantined>, Failure> {
     let mut found = Vec::new();
     for state in crate::journal::all(journal).await? {
@@ -167,12 +168,12 @@ fn failed(error: &JournalError) -> Failure {
     Failure::unexpected("the journal", error)
 }
 
-/// An item's name: the digest of what it holds.
+/// Returns an item's name: the digest of its content.
 fn name(item: &Quarantined) -> String {
     item.digest().to_string()
 }
 
-/// Has items with that digest no longer stand against anything. Gives the pulls that they stood against.
+/// Releases the items of a digest. Returns the pulls that they counted against.
 async fn let_go(
     journal: &dyn Store,
     items: &[&Quarantined],
@@ -181,10 +182,10 @@ async fn let_go(
 ) -> Result<Vec<PullId>, Failure> {
     let states = crate::journal::all(journal).await?;
     let of_item = |pull: &PullId| items.iter().any(|it| it.pull.as_ref() == Some(pull));
-    let stands = states.iter().filter(|it| of_item(&it.pull) || it.doubts().contains(&digest));
-    let pulls: Vec<PullId> = stands.map(|it| it.pull.clone()).collect();
+    let affected = states.iter().filter(|it| of_item(&it.pull) || it.doubts().contains(&digest));
+    let pulls: Vec<PullId> = affected.map(|it| it.pull.clone()).collect();
     for pull in &pulls {
-        // Noted before the item goes, so that a release is never done by halves.
+        // Noted before the item is removed, so that no release is half done.
         let note = Note::Released { item: digest, read };
         journal.note(pull, note).await.map_err(|error| failed(&error))?;
     }
@@ -194,8 +195,8 @@ async fn let_go(
     Ok(pulls)
 }
 
-/// Reads each item again. What is a page now goes to its pull; the page is kept before the item is
-/// let go, so that nothing is lost between.
+/// Reads each item again. A page that can be read goes to its pull. The page is kept before the item is
+/// removed, so that nothing is lost between.
 pub(crate) async fn retry(journal: &dyn Store, ring: Option<&Keyring>) -> Result<Retried, Failure> {
     let items = journal.quarantined(None).await.map_err(|error| failed(&error))?;
     let mut retried = Retried { pages: items.len(), ..Retried::default() };
@@ -222,7 +223,7 @@ pub(crate) async fn retry(journal: &dyn Store, ring: Option<&Keyring>) -> Result
     Ok(retried)
 }
 
-/// The pulls that an item was of, and what it is if no page; or why it still cannot be read.
+/// Returns the pulls of an item, and its kind if it is no page, or why it still cannot be read.
 type Read = Result<(Vec<PullId>, Option<String>), String>;
 
 async fn retry_one(
@@ -255,7 +256,7 @@ async fn retry_one(
             Ok(Ok((pulls, None)))
         }
         Classified::Unreadable(it) => still(it.reason),
-        // It was content that hid it.
+        // It is readable now, but no page.
         Classified::Other(event_type) if item.layer == Layer::Content => {
             let pulls = let_go(journal, &[item], item.digest(), true).await?;
             Ok(Ok((pulls, Some(format!("is an event of another kind ({event_type})")))))

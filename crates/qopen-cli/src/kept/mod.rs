@@ -1,4 +1,4 @@
-//! What is kept of pulls: in the journal, or with the `qopen serve` that holds it.
+//! Kept pulls and items: in the journal, or behind the `qopen serve` that holds it.
 
 pub(crate) mod item;
 pub(crate) mod pull;
@@ -12,23 +12,23 @@ use qopen::types::{MarkId, RobotId};
 use crate::beside;
 use crate::exit::Failure;
 use crate::journal::{self, cannot_open};
-use crate::output::Place;
+use crate::output::place::Place;
 use crate::settings::Settings;
 use item::{Item, Retried};
 use pull::{Checked, Line, NoteLine, PullName, Resume};
 use remote::Remote;
 
-/// Where a verb finds what is kept.
+/// The source of kept pulls and items.
 pub(crate) enum Kept {
-    /// In the journal, and how its pulls are resumed.
+    /// The journal, and the way to resume its pulls.
     Journal(Arc<dyn Store>, Resume),
-    /// With the process that holds the journal.
+    /// The process that holds the journal.
     Served(Remote),
 }
 
 impl Kept {
-    /// Opens the journal where it is there: looking must not make one. Where a `qopen serve` holds it,
-    /// that is asked.
+    /// Opens the journal if it exists: reading must not create one. If a `qopen serve` holds it, its control
+    /// API answers instead.
     pub(crate) async fn open(settings: &Settings) -> Result<Self, Failure> {
         let location = settings.journal()?;
         journal::must_exist(&location).await?;
@@ -46,7 +46,7 @@ impl Kept {
         }
     }
 
-    /// How to resume a pull.
+    /// Returns the way to resume a pull.
     pub(crate) fn hint(&self) -> Resume {
         match self {
             Self::Journal(_, hint) => *hint,
@@ -54,7 +54,7 @@ impl Kept {
         }
     }
 
-    /// Every pull.
+    /// Returns every pull.
     pub(crate) async fn pulls(&self) -> Result<Vec<Line>, Failure> {
         match self {
             Self::Journal(journal, _) => {
@@ -64,12 +64,12 @@ impl Kept {
         }
     }
 
-    /// The pulls of a mark, which may be given by its beginning.
+    /// Returns the pulls of a mark or of its beginning.
     pub(crate) async fn marked(&self, mark: &str) -> Result<Vec<Line>, Failure> {
         journal::marked(self.pulls().await?, mark, Line::mark)
     }
 
-    /// Everything that happened to a pull.
+    /// Returns the notes of a pull.
     pub(crate) async fn notes(&self, line: &Line) -> Result<Vec<NoteLine>, Failure> {
         match self {
             Self::Journal(journal, _) => {
@@ -80,7 +80,7 @@ impl Kept {
         }
     }
 
-    /// Deletes a pull. Its room on the disk is given back by [`compact`](Self::compact).
+    /// Deletes a pull. [`compact`](Self::compact) frees its disk space.
     pub(crate) async fn purge(&self, line: &Line) -> Result<(), Failure> {
         let journal = match self {
             Self::Journal(journal, _) => journal,
@@ -98,12 +98,12 @@ impl Kept {
     pub(crate) async fn compact(&self) -> Result<(), Failure> {
         match self {
             Self::Journal(journal, _) => journal.compact(0).await.map(drop).map_err(failed),
-            // The service does so with each pull.
+            // The service compacts after each pull.
             Self::Served(_) => Ok(()),
         }
     }
 
-    /// Reads everything in the journal.
+    /// Reads the whole journal.
     pub(crate) async fn check(&self) -> Result<Checked, Failure> {
         match self {
             Self::Journal(journal, _) => pull::check(&**journal).await,
@@ -111,7 +111,7 @@ impl Kept {
         }
     }
 
-    /// Every item in quarantine.
+    /// Returns every item in quarantine.
     pub(crate) async fn items(&self) -> Result<Vec<Item>, Failure> {
         match self {
             Self::Journal(journal, _) => item::items(&**journal).await,
@@ -119,7 +119,7 @@ impl Kept {
         }
     }
 
-    /// The bytes of an item; `None` where it has gone meanwhile.
+    /// Returns the bytes of an item, or `None` if it is gone.
     pub(crate) async fn bytes(&self, item: &Item) -> Result<Option<Vec<u8>>, Failure> {
         match self {
             Self::Journal(journal, _) => item::bytes(&**journal, item.name()).await,
@@ -127,7 +127,7 @@ impl Kept {
         }
     }
 
-    /// Releases an item. Gives the pulls that it stood against.
+    /// Releases an item. Returns the pulls that it counted against.
     pub(crate) async fn release(&self, item: &Item) -> Result<Vec<PullName>, Failure> {
         match self {
             Self::Journal(journal, _) => {
@@ -142,7 +142,7 @@ impl Kept {
     pub(crate) async fn retry(&self, settings: &Settings) -> Result<Retried, Failure> {
         match self {
             Self::Journal(journal, _) => {
-                // Content that no key opened may be opened by the keys of today.
+                // Today's keys may open content that earlier ones did not.
                 item::retry(&**journal, settings.ring().ok().as_ref()).await
             }
             Self::Served(remote) => remote.retry().await,
@@ -154,7 +154,7 @@ fn failed(error: JournalError) -> Failure {
     Failure::unexpected("the journal", &error)
 }
 
-/// The id of a pull by its names.
+/// Returns the id of a pull.
 pub(crate) fn id(name: &PullName) -> Result<PullId, Failure> {
     let wrong = |error| Failure::usage_of(&name.to_string(), &error);
     let robot_id = RobotId::new(&name.robot_id).map_err(wrong)?;

@@ -13,18 +13,18 @@ use crate::report::{count, in_words};
 use crate::say::{answer, one_line};
 use crate::settings::Settings;
 
-/// What a check of the journal found.
+/// The result of a check of the journal.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Checked {
     pub(crate) files: u64,
     pub(crate) bytes: u64,
     pub(crate) records: u64,
     pub(crate) pulls: u64,
-    /// Each place that cannot be read, in a sentence.
+    /// Unreadable places, one sentence each.
     pub(crate) damage: Vec<String>,
 }
 
-/// Reads everything in the journal.
+/// Reads the whole journal.
 pub(crate) async fn check(journal: &dyn Store) -> Result<Checked, Failure> {
     let report = journal.check().await;
     let report = report.map_err(|error| Failure::unexpected("the journal", &error))?;
@@ -33,7 +33,7 @@ pub(crate) async fn check(journal: &dyn Store) -> Result<Checked, Failure> {
     Ok(Checked { files, bytes, records, pulls, damage })
 }
 
-/// A pull's names, as answers have them.
+/// A pull's robot and mark, as responses contain them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct PullName {
     pub(crate) robot_id: String,
@@ -47,7 +47,7 @@ impl From<&PullId> for PullName {
 }
 
 impl PullName {
-    /// The path and query of `what` of this pull in the control API.
+    /// Returns the path and query of `what` of this pull in the control API.
     pub(crate) fn path(&self, what: &str) -> String {
         let path = path_of_mark(&self.mark_id, what);
         let link = if path.contains('?') { '&' } else { '?' };
@@ -55,10 +55,10 @@ impl PullName {
     }
 }
 
-/// The path of `what` of the pull of a mark in the control API. A client removes the segments `.` and `..`
-/// however they are encoded, so that these two marks are in the query.
+/// Returns the path of `what` of a pull in the control API. Clients remove the segments `.` and `..` in any
+/// encoding, so these two marks are in the query.
 fn path_of_mark(mark: &str, what: &str) -> String {
-    // A name in a path is spelled as one in a folder.
+    // Paths and folders spell names alike.
     let name = file_name(mark);
     match mark {
         "." | ".." => format!("/v1/pulls/-{what}?mark_id={name}"),
@@ -66,7 +66,7 @@ fn path_of_mark(mark: &str, what: &str) -> String {
     }
 }
 
-/// As a pull's id is shown.
+/// Formats like a pull's id.
 impl fmt::Display for PullName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { robot_id, mark_id } = self;
@@ -103,7 +103,7 @@ impl Resume {
     }
 }
 
-/// A pull in a line: one object of `--json`, and of the control API.
+/// A pull on one line: an object of `--json` and of the control API.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Line {
     r#type: String,
@@ -116,14 +116,14 @@ pub(crate) struct Line {
     accounts: Option<u64>,
     bytes: u64,
     quarantined: u64,
-    /// Accounts and pages that are not in what was published, because they could not be read.
+    /// Unreadable accounts and pages, which the published list lacks.
     set_aside: Option<u64>,
     damaged: usize,
     revision: Option<u32>,
     output: Option<String>,
-    /// Pages came after what was published last.
+    /// Whether pages came after the last publication.
     newer_pages: bool,
-    /// The place holds the list of a later pull.
+    /// Whether the place holds the list of a later pull.
     superseded: bool,
 }
 
@@ -167,7 +167,7 @@ impl Line {
         &self.mark_id
     }
 
-    /// Where the pull's list was published.
+    /// Returns the place of the published list.
     pub(crate) fn output(&self) -> Option<&str> {
         self.output.as_deref()
     }
@@ -212,7 +212,7 @@ impl Line {
     }
 }
 
-/// A fact about a pull in a line: one object of `--json`, and of the control API.
+/// A note on one line: an object of `--json` and of the control API.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct NoteLine {
     r#type: String,
@@ -234,7 +234,7 @@ impl NoteLine {
     }
 }
 
-/// A fact about a pull, in words.
+/// Describes a note.
 fn words(note: &Note) -> String {
     match note {
         Note::Started(started) => match started.need_tag_info {
@@ -254,12 +254,12 @@ fn words(note: &Note) -> String {
             format!("{status}: {accounts} on {pages}; {}", one_line(why))
         }
         Note::Doubted { item } => format!("the item {item} in quarantine may be a page of it"),
-        Note::Released { item, read: true } => format!("the item {item} was read after all"),
+        Note::Released { item, read: true } => format!("the item {item} was read later"),
         Note::Released { item, read: false } => format!("the item {item} was released"),
-        Note::Resumed => "taken up again".to_owned(),
+        Note::Resumed => "resumed".to_owned(),
         Note::Requested => "the request is about to be sent".to_owned(),
-        Note::Adopted => "collected, although somebody else requested it".to_owned(),
-        Note::CancelRequested => "somebody wants it to end".to_owned(),
+        Note::Adopted => "adopted: another system requested it".to_owned(),
+        Note::CancelRequested => "its end was requested".to_owned(),
         Note::Published { revision, accounts, location, changes, .. } => {
             let changes = changes.map(|it| format!("; {}", in_words(it))).unwrap_or_default();
             let accounts = count(*accounts, "customer", "customers");

@@ -1,4 +1,4 @@
-//! The control API of the `qopen serve` that holds the journal, as the verbs beside it ask it.
+//! A client of the control API of the `qopen serve` that holds the journal.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -18,10 +18,10 @@ use crate::settings::{CONTROL_TOKEN, Settings};
 /// Time limit for a connection.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// Time limit for the head of an answer, and for its next bytes.
+/// Time limit for the head of a response, and for its next bytes.
 const ANSWER: Duration = Duration::from_secs(30);
 
-/// The same for an answer that reads pages, sorts a list or gives room back first.
+/// The same for a response that first reads pages, sorts a list or compacts the journal.
 const LONG_ANSWER: Duration = Duration::from_secs(600);
 
 /// A control API on this machine.
@@ -30,7 +30,7 @@ pub(crate) struct Remote {
     address: SocketAddr,
     token: Option<Secret>,
     client: Client,
-    /// What the journal says of the process that holds it.
+    /// The holder of the journal, as the lock names it.
     holder: String,
 }
 
@@ -48,7 +48,7 @@ impl Remote {
         holder: &str,
         settings: &Settings,
     ) -> Result<Self, Failure> {
-        // The API is this machine's: neither a proxy nor a redirect may learn the token.
+        // The API is on this machine. Neither a proxy nor a redirect may learn the token.
         let client = Client::builder().no_proxy().redirect(redirect::Policy::none());
         let client = client.connect_timeout(CONNECT).build();
         let client = client.map_err(|error| Failure::unexpected("the HTTP client", &error))?;
@@ -83,11 +83,11 @@ impl Remote {
         let path = format!("{}&purge=true", pull.path(""));
         let delete = async || self.ask(Method::DELETE, &path, LONG_ANSWER).await;
         if delete().await?.status() == StatusCode::ACCEPTED {
-            // It is still open: the events end when it has.
+            // The pull is still open. Its events end with it.
             let mut events = self.ask(Method::GET, &pull.path("/events"), ANSWER).await?;
             while self.next(&mut events, LONG_ANSWER).await?.is_some() {}
             if delete().await?.status() == StatusCode::ACCEPTED {
-                let why = std::io::Error::other("it was started again meanwhile; try again");
+                let why = std::io::Error::other("the pull was started again meanwhile; try again");
                 return Err(Failure::unexpected(&format!("{pull} is not deleted"), &why));
             }
         }
@@ -128,7 +128,7 @@ impl Remote {
         self.post("/v1/quarantine/retry", LONG_ANSWER).await
     }
 
-    /// The list of a pull, encoded.
+    /// Requests the encoded list of a pull.
     pub(crate) async fn list(
         &self,
         pull: &PullName,
@@ -138,7 +138,7 @@ impl Remote {
         let path = format!("{}&{}&partial={partial}", pull.path("/accounts"), layout.query());
         let answer = self.send(Method::GET, &path, LONG_ANSWER).await?;
         if answer.status() == StatusCode::CONFLICT {
-            // The API says 409 of a list that is not complete, and of nothing else here.
+            // Here 409 means that the list is not complete, and nothing else.
             let why = self.why(answer).await;
             return Err(Failure::new(Exit::Incomplete, format!("{pull}: {why}")));
         }
@@ -172,7 +172,7 @@ impl Remote {
         Ok(body)
     }
 
-    /// The next bytes of an answer; `None` at its end.
+    /// Returns the next bytes of a response, or `None` at its end.
     async fn next(
         &self,
         answer: &mut Response,
@@ -211,7 +211,7 @@ impl Remote {
         }
     }
 
-    /// Fails with what the API says of an error.
+    /// Fails with the error of the API.
     async fn accept(&self, answer: Response) -> Result<Response, Failure> {
         let (status, address) = (answer.status(), self.address);
         if status.is_success() {
@@ -220,7 +220,7 @@ impl Remote {
         let why = self.why(answer).await;
         Err(match status {
             StatusCode::UNAUTHORIZED => Failure::usage(format!(
-                "the control API of `qopen serve` at {address} asks for another token; set QOPEN_CONTROL_TOKEN, or `control_token` in the settings file, to the one that it has"
+                "the control API of `qopen serve` at {address} requires another token; set QOPEN_CONTROL_TOKEN, or `control_token` in the settings file, to its token"
             )),
             status => {
                 let message = format!(
@@ -231,14 +231,14 @@ impl Remote {
         })
     }
 
-    /// What the API says of an error.
+    /// Returns the text of an error.
     async fn why(&self, mut answer: Response) -> String {
         #[derive(Deserialize)]
         struct Refusal {
             error: String,
         }
         let refusal = self.read::<Refusal>(&mut answer).await;
-        refusal.map_or_else(|_| "it does not say why".to_owned(), |it| it.error)
+        refusal.map_or_else(|_| "no reason was given".to_owned(), |it| it.error)
     }
 
     fn failed(&self, what: &str, error: &dyn std::error::Error) -> Failure {
@@ -248,7 +248,7 @@ impl Remote {
 }
 
 impl Flow {
-    /// The next bytes of the list; `None` at its end. A list that breaks off fails.
+    /// Returns the next bytes of the list, or `None` at its end. A truncated list fails.
     pub(crate) async fn next(&mut self) -> Result<Option<bytes::Bytes>, Failure> {
         self.remote.next(&mut self.answer, LONG_ANSWER).await
     }

@@ -1,6 +1,6 @@
-//! Where lists go, as the command line names it.
+//! Outputs of lists: standard output, files, folders and databases.
 
-mod place;
+pub(crate) mod place;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,12 +13,11 @@ use crate::database;
 use crate::exit::Failure;
 use crate::format::Layout;
 use crate::say;
-pub(crate) use place::Place;
 
-/// Where lists go.
+/// An output of lists.
 #[derive(Clone, Debug)]
 pub(crate) enum Output {
-    /// Standard output; partial lists go to a file. The list waits in that folder until it is whole.
+    /// Standard output; partial lists go to a file. An unfinished list waits in the folder.
     Stdout(Layout, Option<PathBuf>),
     /// One file for everything.
     File(FileSink),
@@ -60,7 +59,7 @@ impl Output {
     pub(crate) fn place(&self) -> String {
         match self {
             Self::Stdout(..) => "-".to_owned(),
-            // However it is spelled, it is one.
+            // The path is canonical.
             Self::File(file) => file.path().display().to_string(),
             Self::Folder(folder, _) => {
                 let real = std::fs::canonicalize(folder);
@@ -70,7 +69,7 @@ impl Output {
         }
     }
 
-    /// Where a complete list of a robot, or several robots' together, is published.
+    /// Returns the sink for the complete list of one or several robots.
     pub(crate) fn sink(&self, robot: &str) -> Arc<dyn Sink> {
         match self {
             Self::Database(sink) => Arc::new(sink.clone()),
@@ -86,12 +85,12 @@ impl Output {
         }
     }
 
-    /// Whether each robot's list is published by itself, as soon as it is there.
+    /// Whether each robot's list is published by itself, as soon as it is complete.
     pub(crate) fn is_per_robot(&self) -> bool {
         matches!(self, Self::Folder(..) | Self::Database(_))
     }
 
-    /// Finds out now what would otherwise be found out when the pages are in.
+    /// Finds failures of the output before the pages come.
     pub(crate) fn check(&self, robots: &[&str]) -> Result<(), Failure> {
         let fails = |error: SinkError| match &error {
             SinkError::Database(_) | SinkError::TimedOut { .. } => {
@@ -122,20 +121,20 @@ impl Output {
         }
     }
 
-    /// The file of a robot, or what stands for it.
+    /// Returns the file of a robot, or its substitute.
     pub(crate) fn file(&self, name: &str) -> FileSink {
         match self {
             Self::File(sink) => sink.clone(),
             Self::Stdout(layout, _) => {
                 layout.file(format!("qopen-{}.{}", file_name(name), layout.ending()))
             }
-            // A database has no file; nobody asks for it.
+            // A database has no file. No caller needs this one.
             Self::Database(_) => Layout::default().file(file_name(name)),
             Self::Folder(folder, layout) => layout.file_of_robot(folder, name),
         }
     }
 
-    /// The file whose quarantine holds items of no robot. Its name differs from every robot's.
+    /// Returns the file whose quarantine has items of no robot. No robot's file has its name.
     pub(crate) fn unattributed(&self) -> FileSink {
         match self {
             Self::Folder(folder, layout) => {
@@ -145,7 +144,7 @@ impl Output {
         }
     }
 
-    /// Why a robot's list cannot have a file of its own in the folder, and what to do. A long id is cut.
+    /// Explains why a robot's list cannot have its own file in the folder. Truncates a long id.
     pub(crate) fn cannot_name(&self, robot: &str) -> Option<String> {
         // File systems name at least 143 bytes. A folder that hangs is not asked about short names.
         const SHORT: usize = 100;
@@ -164,7 +163,7 @@ impl Output {
         }
     }
 
-    /// Publishes lists that go together, and sets aside what could not be read beside them.
+    /// Publishes lists together, with their quarantine beside them.
     pub(crate) async fn publish(
         &self,
         lists: Vec<PulledList>,

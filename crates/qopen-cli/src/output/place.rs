@@ -10,27 +10,27 @@ use crate::database;
 use crate::exit::Failure;
 use crate::format::{CsvArgs, Layout, OutputFormat};
 
-/// Where lists go, as it was said: noted with each pull, for whoever takes it up again.
+/// The place of lists as the user named it. It is noted with each pull, for the process that resumes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Place {
     #[serde(with = "noted_path")]
     pub(crate) out: PathBuf,
     pub(crate) format: OutputFormat,
-    /// Options of CSV. Absent where none is set, as in notes of earlier versions.
+    /// Options of CSV. Absent if none is set, as in notes of earlier versions.
     #[serde(default, skip_serializing_if = "CsvArgs::is_plain")]
     pub(crate) csv: CsvArgs,
-    /// Whether it is a folder with a file for each robot, wherever this is read.
+    /// Whether the place is a folder with a file per robot, regardless of the reader.
     #[serde(default)]
     pub(crate) folder: bool,
 }
 
 impl Place {
-    /// What was noted with a pull.
+    /// Returns the place noted with a pull.
     pub(crate) fn of(state: &PullState) -> Option<Self> {
         serde_json::from_str(state.started()?.1.label.as_deref()?).ok()
     }
 
-    /// The label of the pull. It holds no password, and a path that leads to the place from every folder.
+    /// Returns the label of the pull. It has no password, and its path is absolute.
     pub(crate) fn label(&self) -> String {
         let mut noted = self.clone();
         if let Some(url) = database::of(&self.out) {
@@ -46,7 +46,7 @@ impl Place {
 
     pub(crate) fn output(&self) -> Result<Output, Failure> {
         match self.folder {
-            // Should it be gone by then, nothing else is to be made in its place.
+            // If the folder is gone by then, nothing replaces it.
             true => Ok(Output::Folder(self.out.clone(), self.layout())),
             false => Output::new(&self.out, self.layout()),
         }
@@ -62,7 +62,7 @@ impl Place {
     }
 }
 
-/// A path as a text, or as its bytes in base64 where it is none.
+/// A path as text, or its bytes in base64 if it is not UTF-8.
 mod noted_path {
     use std::path::{Path, PathBuf};
 

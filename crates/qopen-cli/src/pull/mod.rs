@@ -28,7 +28,7 @@ use wanted::Wanted;
 
 pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Failure> {
     say::by_thread();
-    // Before anything is made. What a pull that is resumed was asked for is known only later.
+    // Checked before anything is created. The options of a resumed pull are known later.
     if let Some(out) = args.out.as_deref().filter(|_| args.resume.is_empty()) {
         args.layout.at(out, Layout::default())?;
         database::check_flag("--out", out)?;
@@ -54,8 +54,7 @@ pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Fail
     let socket = wiring::listen(settings.listen()?, "callbacks", "--listen").await?;
     let mut builder = wiring::client(receiving, &settings, &journal)?;
     if let Some(forwarder) = settings.forwarder(receiving.forward.as_deref())? {
-        // It ends when the list is there: what another listener has not taken by then must not wait
-        // here, but with the platform.
+        // The process ends with the list, so an event that its listener refused must wait at the platform.
         let forward = ForwardTo::from(forwarder);
         builder = builder.foreign_handler(Arc::new(forward));
     }
@@ -104,7 +103,7 @@ enum Begun {
     New(RobotId),
     Resumed {
         pull: Box<Pull>,
-        /// Whether the list is requested anew unless this pull completes.
+        /// Whether to request the list again unless this pull completes.
         then_new: bool,
     },
 }
@@ -118,7 +117,7 @@ impl Begun {
     }
 }
 
-/// Ends an interrupted pull that a new one replaces.
+/// Ends an interrupted pull, which a new one replaces.
 async fn end(client: &Client, journal: &dyn Store, state: &PullState) -> Result<(), Failure> {
     let fails = |error: &dyn std::error::Error| {
         Failure::unexpected(&format!("{} cannot be ended", state.pull), error)
@@ -173,8 +172,8 @@ impl Work {
         Exit::worst(exits)
     }
 
-    /// Pulls one robot's list. A resumed pull is followed by a new one if it does not complete, or if
-    /// the platform may have given up a page meanwhile. Its list counts if the new one does not complete.
+    /// Pulls one robot's list. A new pull follows a resumed one that does not complete, or whose pages the
+    /// platform may have given up. The resumed pull's list counts if the new one does not complete.
     async fn pull(&self, begun: Begun, args: &PullArgs) -> Result<Ended, Failure> {
         let then_new = matches!(begun, Begun::Resumed { then_new: true, .. });
         let ended = self.follow(begun, args).await?;
@@ -216,7 +215,7 @@ impl Work {
         let mut pull = match begun {
             Begun::Resumed { pull, .. } => *pull,
             Begun::New(robot) => {
-                // The place of the list among those of the robot is taken before the request is sent.
+                // The order of the robot's lists is fixed before the request is sent.
                 let sink = self.output.sink(robot.as_str());
                 let request = PullRequest::new(robot).need_tag_info(args.need_tags);
                 let mut request = request.label(&self.label);
@@ -251,8 +250,8 @@ impl Work {
         pull.outcome().await.map(Ended::Outcome).map_err(|error| fails(&error))
     }
 
-    /// Publishes lists that go to one place, sums each of them up, and says what counts of it all.
-    /// The outcomes come back with the revision that was published.
+    /// Publishes lists of one place, prints their summaries, and returns the exit code. The outcomes come back
+    /// with the published revision.
     async fn publish(
         &self,
         ended: Vec<Result<Ended, Failure>>,
@@ -282,7 +281,7 @@ impl Work {
             false => {
                 let mut interrupted = self.interrupted.clone();
                 let told = async {
-                    // It ends without a word only with the process.
+                    // The channel closes only with the process.
                     let _ = interrupted.wait_for(|it| *it).await;
                     tokio::time::sleep(LAST_LIST).await;
                 };

@@ -1,4 +1,4 @@
-//! Publication of the lists that go to one place, and their summaries.
+//! Publication of the lists of one place, and their summaries.
 
 use std::path::Path;
 
@@ -11,8 +11,7 @@ use crate::exit::{Exit, chain};
 use crate::output::Output;
 use crate::report::{Came, Summary};
 
-/// Publishes lists that go to one place: in its place when all of them are complete, beside it
-/// otherwise.
+/// Publishes lists of one place if all are complete, else writes them beside it.
 pub(crate) async fn publish(
     output: &Output,
     outcomes: &[Outcome],
@@ -43,7 +42,7 @@ pub(crate) async fn publish(
     outcomes.iter().map(summarise).collect()
 }
 
-/// Adds to a pull's summary what was written, or why nothing was.
+/// Adds the written list to a pull's summary, or the reason why nothing was written.
 pub(crate) fn add_written(
     summary: &mut Summary,
     outcome: &Outcome,
@@ -73,7 +72,7 @@ fn add_failure(summary: &mut Summary, id: &PullId, error: &PublishError) {
     let why = chain("", error);
     match error {
         PublishError::Superseded { pull, .. } if pull == id => return summary.superseded(why),
-        // Complete as far as is known, and kept back.
+        // Complete by its own evidence, but kept back.
         PublishError::Empty { .. } => return summary.keep_back(why),
         // Superseded, too: both lists share one file.
         _ => summary.exit = Exit::Output,

@@ -1,4 +1,4 @@
-//! What `qopen pull` pulls: robots that need a request, and interrupted pulls.
+//! The robots that `qopen pull` requests, and the interrupted pulls that it resumes.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
@@ -10,15 +10,15 @@ use crate::args::PullArgs;
 use crate::database;
 use crate::exit::Failure;
 use crate::format::{Asked, Layout};
-use crate::output::Place;
+use crate::output::place::Place;
 use crate::report::count;
 use crate::say::say;
 
-/// What to pull.
+/// The lists to request and the pulls to resume.
 pub(super) struct Wanted {
     pub(super) new: Vec<RobotId>,
     pub(super) resumed: Vec<PullState>,
-    /// Interrupted pulls that a new one replaces.
+    /// Interrupted pulls, each replaced by a new one.
     pub(super) replaced: Vec<PullState>,
 }
 
@@ -80,27 +80,27 @@ impl Wanted {
         Ok(wanted)
     }
 
-    /// One list a robot, and all of them to one place.
+    /// Checks that the resumed pulls have one list per robot.
     fn check(&self) -> Result<(), Failure> {
         let mut robots = BTreeSet::new();
         for state in &self.resumed {
             if !robots.insert(&state.pull.robot_id) {
                 let robot = &state.pull.robot_id;
                 return Err(Failure::usage(format!(
-                    "two of these pulls are of robot {robot}: take them up one by one"
+                    "two of these pulls are of robot {robot}; resume them one by one"
                 )));
             }
         }
         Ok(())
     }
 
-    /// Where the lists go: as the arguments say, else as it was said when they were started.
+    /// Returns the place of the lists: from the arguments, else from the start of the pulls.
     pub(super) fn place(&self, args: &PullArgs) -> Result<Place, Failure> {
         let mut before = None;
         if !args.resume.is_empty() {
             let places: Vec<_> = self.resumed.iter().map(Place::of).collect();
             if args.out.is_none() && places.windows(2).any(|pair| pair[0] != pair[1]) {
-                let message = "these pulls' lists were to go to different places; give --out PATH, or take them up one by one";
+                let message = "the lists of these pulls have different places; give --out PATH, or resume the pulls one by one";
                 return Err(Failure::usage(message));
             }
             before = places.into_iter().next().flatten();
@@ -109,7 +109,7 @@ impl Wanted {
         let layout = match (&args.out, &before) {
             (Some(out), _) => args.layout.at(out, noted)?,
             (None, Some(before)) if !args.layout.is_nothing() => {
-                // The name may have got its format from an option.
+                // The format may have come from an option, not from the name.
                 let is_file = database::of(&before.out).is_none();
                 let format = args.layout.format.or(is_file.then_some(noted.format));
                 Asked { format, ..args.layout }.at(&before.out, noted)?
@@ -120,7 +120,7 @@ impl Wanted {
             database::refuse_password("--out", url)?;
         }
         let out = args.out.clone().or(before.map(|it| it.out));
-        let unknown = "nobody has said where this pull's list goes; give --out PATH";
+        let unknown = "this pull has no place for its list; give --out PATH";
         let out = out.ok_or_else(|| Failure::usage(unknown))?;
         let folder = out.is_dir();
         let Layout { format, csv } = layout;
@@ -138,27 +138,27 @@ fn is_interrupted(state: &PullState) -> bool {
     state.ended().is_none() || crate::journal::is_unpublished(state)
 }
 
-/// Whether a pull has no end past its deadline. A wrong clock costs a request, or the wait for one.
+/// Whether a pull has no end past its deadline. A wrong clock costs a request or a wait.
 fn is_stale(state: &PullState) -> bool {
     let Some((at, started)) = state.started() else { return false };
     let age = SystemTime::now().duration_since(at).unwrap_or_default();
     age >= started.deadline
 }
 
-/// Whether an interrupted pull is what these arguments ask for.
+/// Whether an interrupted pull has the options of these arguments.
 fn is_as_asked(state: &PullState, args: &PullArgs) -> bool {
     state.started().is_some_and(|(_, started)| {
         started.need_tag_info == args.need_tags && started.expect_accounts == args.expect_accounts
     })
 }
 
-/// Whether nothing came of a pull whose request was accepted: the platform may have given its pages up.
+/// Whether an accepted pull has no page. The platform may have given up its pages.
 fn is_empty(state: &PullState) -> bool {
     let came = state.pages + state.quarantined + state.damaged.len() as u64;
     state.is_accepted() && came == 0 && state.doubts().is_empty()
 }
 
-/// Says which options a resumed pull keeps although these arguments differ.
+/// Prints the options that a resumed pull keeps although these arguments differ.
 fn say_unfollowed(state: &PullState, args: &PullArgs) {
     let Some((_, started)) = state.started() else { return };
     if state.is_complete() {
@@ -187,7 +187,7 @@ fn say_unfollowed(state: &PullState, args: &PullArgs) {
     }
     if !kept.is_empty() {
         let (mark, kept) = (&state.pull.mark_id, kept.join(" "));
-        say!("qopen: the resumed pull {mark} keeps {kept}, as it was started");
+        say!("qopen: the resumed pull {mark} keeps {kept} of its start");
     }
 }
 

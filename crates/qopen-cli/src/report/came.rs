@@ -1,4 +1,4 @@
-//! What came to the callback listener, and what to do about it.
+//! Findings of the callback listener, with advice.
 
 use qopen::callback::RejectReason;
 use qopen::callback::listener::Listener;
@@ -26,19 +26,19 @@ pub(crate) struct Came {
     path: String,
 }
 
-/// One kind of request that is no page of the pull, with its count and advice.
+/// A kind of request other than a page of the pull, with its count and advice.
 #[derive(Debug)]
 pub(crate) struct Finding {
     pub(crate) kind: &'static str,
     pub(crate) count: u64,
-    /// The noun, in the number that `count` asks for.
+    /// The noun, in the number of `count`.
     what: String,
     /// What to check. Empty for traffic that needs no attention.
     pub(super) advice: String,
 }
 
 impl Finding {
-    /// The count, the kind, and the advice.
+    /// Returns count, kind and advice.
     pub(crate) fn sentence(&self) -> String {
         let Self { count, what, advice, .. } = self;
         match advice.is_empty() {
@@ -82,7 +82,7 @@ impl Came {
         self.rejections.iter().map(|(_, count)| count).sum()
     }
 
-    /// Rejected callbacks by reason, for a list that is complete all the same.
+    /// Returns rejected callbacks by reason, for a list that is complete nevertheless.
     pub(super) fn rejections_in_words(&self) -> Option<String> {
         let rejected = self.rejected();
         let parts: Vec<_> =
@@ -91,13 +91,13 @@ impl Came {
         (rejected > 0).then(|| format!("{rejected} {were} rejected: {}", parts.join(", ")))
     }
 
-    /// Everything that needs attention.
+    /// Returns the findings that need attention.
     pub(super) fn troubles(&self) -> Vec<String> {
         let findings = self.findings();
         findings.iter().filter(|it| !it.advice.is_empty()).map(Finding::sentence).collect()
     }
 
-    /// Troubles in a few words, for a progress line. Empty without troubles.
+    /// Returns troubles in a few words, for a progress line. Empty without troubles.
     pub(crate) fn in_short(&self) -> String {
         let parts = [
             (self.rejected(), "rejected"),
@@ -112,7 +112,7 @@ impl Came {
         parts.join(", ")
     }
 
-    /// Everything that is no page of the pull, the most telling first.
+    /// Returns all findings, the most telling first.
     pub(crate) fn findings(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
         let mut add = |kind, count: u64, what: (&str, &str), advice: String| {
@@ -197,14 +197,14 @@ impl Came {
         findings
     }
 
-    /// What came in place of a page. `None` if nothing came.
+    /// Returns the findings of a pull without pages. `None` if nothing came.
     pub(crate) fn instead(&self) -> Option<String> {
         let parts: Vec<_> = self.findings().iter().map(Finding::sentence).collect();
         (!parts.is_empty()).then(|| parts.join("; "))
     }
 }
 
-/// A rejection in words: one, several, and what to check.
+/// Describes a rejection: one, several, and the advice.
 fn rejection(reason: RejectReason) -> (&'static str, &'static str, &'static str) {
     match reason {
         RejectReason::Malformed => (

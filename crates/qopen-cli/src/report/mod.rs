@@ -1,4 +1,4 @@
-//! What is said while a pull runs and when it has ended.
+//! Progress and summary output.
 
 mod came;
 mod news;
@@ -38,7 +38,7 @@ pub(crate) struct Reporter {
     /// Whether JSON goes to standard error, because the list goes to standard output.
     json_to_stderr: bool,
     state: Mutex<State>,
-    /// Reads what came to the listener.
+    /// Reads the counts of the listener.
     came: Box<dyn Fn() -> Came + Send + Sync>,
 }
 
@@ -76,7 +76,7 @@ impl Reporter {
         Self { form, json_to_stderr: list_to_stdout, state: Mutex::default(), came }
     }
 
-    /// Reports troubles with callbacks while they happen, too.
+    /// Also reports troubles with callbacks while they happen.
     pub(crate) fn watching(self, came: impl Fn() -> Came + Send + Sync + 'static) -> Self {
         Self { came: Box::new(came), ..self }
     }
@@ -112,7 +112,7 @@ impl Reporter {
         }
     }
 
-    /// Time passes: live lines show how long nothing came, and troubles with callbacks are said.
+    /// Updates the time in live lines, and reports troubles with callbacks.
     pub(crate) fn tick(&self) {
         let came = (self.came)();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -125,7 +125,7 @@ impl Reporter {
         news.iter().for_each(|it| self.note(it));
     }
 
-    /// Says a sentence beside the progress.
+    /// Prints a sentence beside the progress.
     pub(crate) fn note(&self, message: &str) {
         #[derive(Serialize)]
         struct Notice<'a> {
@@ -170,7 +170,7 @@ impl Reporter {
             return None;
         };
         let bar = lines.add(ProgressBar::new_spinner());
-        // The template is a constant that holds.
+        // The template is a valid constant.
         if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
             bar.set_style(style);
         }
@@ -178,7 +178,7 @@ impl Reporter {
     }
 
     fn json(&self, object: &impl Serialize) {
-        // Plain data always encodes; a reader that has gone away is no reason to stop pulling.
+        // Plain data always encodes. A pull continues without its reader.
         let text = serde_json::to_string(object).unwrap_or_default();
         match self.json_to_stderr {
             true => say::object_to_person(&text),

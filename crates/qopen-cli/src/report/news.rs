@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::came::Came;
 
-/// Says a kind of finding when it first comes, and at most once an hour after that.
+/// Reports a kind of finding when it first occurs, then at most once an hour.
 #[derive(Debug, Default)]
 pub(crate) struct News(BTreeMap<&'static str, (u64, Instant)>);
 
@@ -13,7 +13,7 @@ pub(crate) struct News(BTreeMap<&'static str, (u64, Instant)>);
 const SAY_AGAIN: Duration = Duration::from_secs(3600);
 
 impl News {
-    /// The sentences that are due.
+    /// Returns the sentences that are due.
     pub(crate) fn of(&mut self, came: &Came, now: Instant) -> Vec<String> {
         let mut due = Vec::new();
         for finding in came.findings().into_iter().filter(|it| !it.advice.is_empty()) {

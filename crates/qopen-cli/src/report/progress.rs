@@ -1,4 +1,4 @@
-//! A pull's progress as one line, as wide as the terminal.
+//! A pull's progress on one line, as wide as the terminal.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::words::{count, cut};
 use crate::say::one_line;
 
-/// The progress of a pull, in at most `width` columns.
+/// Formats the progress of a pull in at most `width` columns.
 pub(super) fn line(progress: &Progress, since: Duration, troubles: &str, width: usize) -> String {
     let robot = one_line(progress.pull.robot_id.as_str());
     let shown = Shown {
@@ -24,21 +24,21 @@ pub(super) fn line(progress: &Progress, since: Duration, troubles: &str, width: 
     shown.within(width)
 }
 
-/// What a line shows.
+/// The content of a line.
 struct Shown<'a> {
     robot: &'a str,
     pages: u64,
     customers: u64,
     copies: u64,
-    /// Seconds since anything was heard of the pull.
+    /// Seconds since the last event of the pull.
     quiet: u64,
     wanted: WaitingFor,
     troubles: &'a str,
 }
 
 impl Shown<'_> {
-    /// What the pull waits for is cut last: with less room the line loses detail, and then the end of the
-    /// robot's id.
+    /// Formats the line. With less room it loses detail, then the end of the robot's id, and last what the
+    /// pull waits for.
     fn within(&self, width: usize) -> String {
         let forms = [0, 1, 2, 3].map(|detail| self.figures(detail));
         let columns = console::measure_text_width;
@@ -53,7 +53,7 @@ impl Shown<'_> {
         }
     }
 
-    /// Everything behind the robot's id. Greater numbers give less detail.
+    /// Formats the part behind the robot's id. Greater numbers give less detail.
     fn figures(&self, detail: u8) -> String {
         let Self { pages, customers, copies, quiet, wanted, troubles, .. } = self;
         let wanted = match detail {
@@ -92,7 +92,7 @@ pub(super) struct ProgressLine<'a> {
     duplicate_pages: u64,
     last_page_seen: bool,
     waiting_for: &'static str,
-    /// Callbacks that were not answered `success`, of every pull.
+    /// Rejected callbacks of all pulls.
     rejected_callbacks: u64,
     elapsed_ms: u64,
 }
@@ -128,7 +128,7 @@ pub(crate) fn waiting_for(what: WaitingFor) -> &'static str {
     }
 }
 
-/// The same in one or two words, for a narrow terminal.
+/// The same in one or two words, for narrow terminals.
 fn in_short(what: WaitingFor) -> &'static str {
     match what {
         WaitingFor::Acceptance => "acceptance",

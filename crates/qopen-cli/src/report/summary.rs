@@ -1,4 +1,4 @@
-//! The last object of a pull, for programs and for people.
+//! The summary of a pull, for programs and for people.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,14 +15,14 @@ use crate::exit::{Exit, chain};
 use crate::say::one_line;
 use crate::settings::BASE_URL;
 
-/// The last object of a pull. Its names are a contract.
+/// The summary of a pull. Its names are a contract.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Summary {
     r#type: &'static str,
     pub(crate) robot_id: String,
     pub(crate) mark_id: String,
     pub(crate) status: EndState,
-    /// On what completeness rests, where the list is complete.
+    /// The basis of a complete list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) basis: Option<String>,
     pub(crate) accounts: u64,
@@ -33,7 +33,7 @@ pub(crate) struct Summary {
     pub(crate) unidentified: usize,
     pub(crate) quarantined: u64,
     pub(crate) rejected_callbacks: u64,
-    /// What had to be read otherwise than plainly, by reading.
+    /// Tolerated spellings, by reading.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) readings: BTreeMap<&'static str, u64>,
     pub(crate) revision: u32,
@@ -41,7 +41,7 @@ pub(crate) struct Summary {
     pub(crate) changes: Option<Changes>,
     pub(crate) elapsed_ms: u64,
     pub(crate) output: Option<String>,
-    /// Whether the list is kept beside a complete one, in the same place.
+    /// Whether the list is kept beside the complete one of the same place.
     #[serde(skip)]
     pub(crate) is_kept_apart: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,7 +51,7 @@ pub(crate) struct Summary {
     pub(crate) superseded: Option<String>,
     #[serde(skip)]
     pub(crate) why: String,
-    /// What came to the listener and needs attention, unless `why` says so.
+    /// Findings of the listener that need attention, unless `why` has them.
     #[serde(skip)]
     troubles: Vec<String>,
     #[serde(skip)]
@@ -126,23 +126,23 @@ impl Summary {
         Self::new(&outcome.status, &outcome.progress, came)
     }
 
-    /// The place already holds a later list; nothing is written.
+    /// Records that the place already holds a later list, so nothing is written.
     pub(crate) fn superseded(&mut self, why: String) {
         self.superseded = Some(why);
     }
 
-    /// The list is not complete after all, for a reason that the pull does not know.
+    /// Marks the list as incomplete for a reason outside the pull.
     pub(crate) fn keep_back(&mut self, why: String) {
         (self.status, self.basis, self.exit) = (EndState::Incomplete, None, Exit::Incomplete);
         (self.error, self.why) = (Some(why.clone()), why);
     }
 
-    /// Counts what had to be read otherwise in the list itself.
+    /// Adds the tolerated spellings of the list itself.
     pub(crate) fn count_reading(&mut self, reading: Reading) {
         *self.readings.entry(reading.as_str()).or_default() += 1;
     }
 
-    /// The summary for a person, a fact a line.
+    /// Returns the summary for a person, one fact per line.
     pub(crate) fn to_text(&self) -> String {
         let Self { robot_id, mark_id, status, .. } = self;
         let mut text = format!("robot {robot_id}: {status} (mark {mark_id})\n");
@@ -152,7 +152,7 @@ impl Summary {
         text
     }
 
-    /// The summary on one line, for the log of a service.
+    /// Returns the summary on one line, for the log of a service.
     pub(crate) fn to_line(&self) -> String {
         let Self { robot_id, mark_id, status, .. } = self;
         format!("robot {robot_id}, mark {mark_id}: {status}; {}", self.facts().join("; "))
@@ -175,7 +175,7 @@ impl Summary {
         if !self.readings.is_empty() {
             let readings: Vec<_> =
                 self.readings.iter().map(|(name, count)| format!("{count} {name}")).collect();
-            facts.push(format!("read otherwise than plainly: {}", readings.join(", ")));
+            facts.push(format!("tolerated spellings: {}", readings.join(", ")));
         }
         if self.unread_fields > 0 {
             let fields = count(self.unread_fields, "field", "fields");
@@ -214,13 +214,13 @@ impl Summary {
     }
 }
 
-/// What is different from the revision before.
+/// Describes the changes since the previous revision.
 pub(crate) fn in_words(changes: Changes) -> String {
     let Changes { added, changed } = changes;
     format!("{} more, {changed} with other contents", count(added, "customer", "customers"))
 }
 
-/// A refusal by the platform in one sentence, with the setting to check.
+/// Describes a refusal by the platform in one sentence, with the setting to check.
 pub(crate) fn refusal(error: &SendError) -> String {
     let of_token = matches!(error, SendError::Token(_));
     match (error.refusal(), error) {
@@ -260,7 +260,7 @@ pub(crate) fn refusal(error: &SendError) -> String {
     }
 }
 
-/// What to check where a request was not sent.
+/// Returns the setting to check if a request was not sent.
 fn hint(status: &Status) -> Option<String> {
     let Status::NotSent(error) = status else { return None };
     let error = send_error(error)?;

@@ -1,6 +1,6 @@
 //! Numbers with their nouns, and widths of text on a terminal.
 
-/// The noun in the number that `n` asks for.
+/// Returns the noun in the number of `n`.
 pub(crate) fn of<'a>(n: u64, one: &'a str, many: &'a str) -> &'a str {
     if n == 1 { one } else { many }
 }
@@ -10,7 +10,7 @@ pub(crate) fn count(n: u64, one: &str, many: &str) -> String {
     format!("{n} {}", of(n, one, many))
 }
 
-/// The text in at most `width` columns, with `…` where its end is cut.
+/// Truncates the text to `width` columns, with `…` at a cut end.
 pub(super) fn cut(text: &str, width: usize) -> String {
     if console::measure_text_width(text) <= width {
         return text.to_owned();
@@ -18,7 +18,7 @@ pub(super) fn cut(text: &str, width: usize) -> String {
     console::truncate_str(text, width, "…").into_owned()
 }
 
-/// The columns of the terminal at standard error. 80 if they cannot be told.
+/// Returns the columns of the terminal at standard error, 80 if unknown.
 pub(super) fn columns() -> usize {
     let size = console::Term::stderr().size_checked();
     size.map_or(80, |(_, columns)| usize::from(columns)).max(1)

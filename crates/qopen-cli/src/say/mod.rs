@@ -1,4 +1,4 @@
-//! All writes to standard output and standard error. A closed pipe or a full disk stops no work.
+//! All output to standard output and standard error. A closed pipe or a full disk stops no work.
 
 pub(crate) mod writer;
 
@@ -21,7 +21,7 @@ static JSON: AtomicBool = AtomicBool::new(false);
 /// Whether each text on standard error begins with the time.
 static TIMED: AtomicBool = AtomicBool::new(false);
 
-/// The live lines of a terminal, if there are any.
+/// The live lines of a terminal, if any.
 static LIVE: OnceLock<MultiProgress> = OnceLock::new();
 
 /// The state of standard output.
@@ -41,7 +41,7 @@ pub(crate) fn is_json() -> bool {
     JSON.load(Ordering::Relaxed)
 }
 
-/// Begins each text on standard error with the time from now on, as a service's log does.
+/// Begins each text on standard error with the time from now on, like a service's log.
 pub(crate) fn with_times() {
     TIMED.store(true, Ordering::Relaxed);
 }
@@ -88,8 +88,8 @@ pub(crate) fn to_person(text: Arguments<'_>) {
     with_level(Level::INFO, text);
 }
 
-/// The text with every character that moves a cursor, hides text or turns its direction spelled `\u001b`, as
-/// JSON spells it too. Line breaks and tabs stay.
+/// Escapes characters that move a cursor, hide text or turn its direction, as JSON does: `\u001b`. Line
+/// breaks and tabs stay.
 pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
     let is_odd = |it: char| {
         it.is_control() && !matches!(it, '\n' | '\t')
@@ -108,7 +108,7 @@ pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// A text of the platform in one line of at most 300 characters.
+/// Returns a text of the platform as one line of at most 300 characters.
 pub(crate) fn one_line(text: &str) -> String {
     const MOST: usize = 300;
     let mut line: String = text.chars().take(MOST).collect();
@@ -118,7 +118,7 @@ pub(crate) fn one_line(text: &str) -> String {
     escaped(&line.replace(['\n', '\r', '\t'], " ")).into_owned()
 }
 
-/// Writes to standard error; the level is seen where lines are JSON. Ignores failures.
+/// Writes to standard error, in JSON with the level. Ignores failures.
 pub(crate) fn with_level(level: Level, text: Arguments<'_>) {
     let text = text.to_string();
     if !is_json() {
@@ -142,7 +142,7 @@ pub(crate) fn with_level(level: Level, text: Arguments<'_>) {
     object_to_person(&object.to_string());
 }
 
-/// Writes a JSON object to standard error, whatever the form of other lines. Ignores failures.
+/// Writes a JSON object to standard error, regardless of the form of other lines. Ignores failures.
 pub(crate) fn object_to_person(object: &str) {
     to_stderr(format!("{object}\n").as_bytes());
 }
@@ -187,8 +187,8 @@ pub(crate) fn is_closed() -> bool {
     use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 
     use rustix::fs::{OFlags, fcntl_getfl};
-    // The standard library opens /dev/null, for reading and writing, in the place of what is closed; a
-    // shell opens it for writing.
+    // The standard library replaces a closed descriptor by /dev/null, opened for reading and writing. A shell
+    // opens it for writing.
     let out = io::stdout();
     let both = fcntl_getfl(&out).is_ok_and(|it| it & OFlags::RWMODE == OFlags::RDWR);
     let null = std::fs::metadata("/dev/null").ok();
@@ -210,7 +210,7 @@ macro_rules! say {
     };
 }
 
-/// Writes a line to standard error that warns.
+/// Writes a warning line to standard error.
 macro_rules! caution {
     ($($text:tt)*) => {
         $crate::say::with_level(
@@ -245,7 +245,7 @@ mod tests {
             "busy 2026-01-01T00:00:00Z qopen: \\u001bc"
         );
         assert_eq!(one_line(&"ü".repeat(5000)).chars().count(), 301);
-        // The spelling is that of JSON: an object stays what it is.
+        // JSON has the same escapes, so an object keeps its meaning.
         let object = serde_json::json!({ "name": "\u{202e}\u{85}" }).to_string();
         let read: Option<serde_json::Value> = serde_json::from_str(&escaped(&object)).ok();
         assert_eq!(read, serde_json::from_str(&object).ok());

@@ -1,14 +1,14 @@
-//! Standard error, written by a thread of its own: a reader that does not read delays no work.
+//! Standard error, written by its own thread: a slow reader delays no work.
 
 use std::io::{self, Write as _};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Bytes that wait to be written, at most. What comes then is dropped and counted.
+/// Maximum number of waiting bytes. Further texts are dropped and counted.
 const ROOM: usize = 4 << 20;
 
-/// The time between two looks at whether waiting is still worth it.
+/// The time between two checks of the limit of waiting.
 const LOOK: Duration = Duration::from_millis(50);
 
 static QUEUE: Mutex<Queue> = Mutex::new(Queue::new());
@@ -30,7 +30,7 @@ impl Queue {
         self.waiting.is_empty() && !self.is_writing
     }
 
-    /// Takes a text in, or counts it as dropped.
+    /// Queues a text, or counts it as dropped.
     fn push(&mut self, text: &[u8]) {
         if self.waiting.len() + text.len() > ROOM {
             self.dropped += 1;
@@ -40,13 +40,13 @@ impl Queue {
     }
 }
 
-/// Held for an operation on memory, never while something is written.
+/// Held for an operation on memory, never during a write.
 fn queue() -> MutexGuard<'static, Queue> {
     QUEUE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Begins; `on_dropped` gets the number of texts that were dropped. Without a thread, texts are written by
-/// whoever has them.
+/// Starts the thread. `on_dropped` gets the number of dropped texts. Without the thread, callers write
+/// directly.
 pub(super) fn start(on_dropped: fn(u64)) {
     let thread = thread::Builder::new().name("stderr".to_owned());
     queue().is_running = thread.spawn(move || write_on(on_dropped)).is_ok();
@@ -71,7 +71,7 @@ fn write_on(on_dropped: fn(u64)) {
     }
 }
 
-/// Writes a text, or has the thread write it.
+/// Writes a text directly or by the thread.
 pub(super) fn write(text: &[u8]) {
     let mut queue = queue();
     if queue.is_running {
@@ -83,8 +83,8 @@ pub(super) fn write(text: &[u8]) {
     }
 }
 
-/// Waits until everything is written, for as long as `limit` says at each look: `None` is no limit.
-/// After that, texts are written by whoever has them.
+/// Waits until everything is written, up to `limit` at each check. `None` is no limit. Afterwards callers
+/// write directly.
 pub(crate) fn flush(limit: impl Fn() -> Option<Duration>) {
     let began = Instant::now();
     let mut queue = queue();

@@ -1,4 +1,4 @@
-//! Where a service publishes lists: each pull's own place, else the default of all.
+//! Destinations of a service's lists: each pull's own place, else the default.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,8 @@ use qopen::journal::PullState;
 use qopen::sink::Sink;
 
 use crate::exit::Failure;
-use crate::output::{Output, Place};
+use crate::output::Output;
+use crate::output::place::Place;
 use crate::say::say;
 
 /// The places of lists.
@@ -19,9 +20,9 @@ pub(super) struct Lists {
 }
 
 impl Lists {
-    /// The output that was noted with the pull, else the default.
+    /// Returns the output noted with the pull, else the default.
     fn output_of(&self, pull: &PullState) -> Result<Option<Output>, Failure> {
-        // A file may be several robots' together, and what is relative, another process's.
+        // A file may have lists of several robots, and a relative path may be another process's.
         match Place::of(pull).filter(Place::is_for_anybody) {
             Some(place) => place.output().map(|it| Some(it.in_folder(self.scratch.as_deref()))),
             None => Ok(self.default.clone()),

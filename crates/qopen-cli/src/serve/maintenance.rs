@@ -10,19 +10,18 @@ use crate::report::count;
 use crate::say::say;
 use crate::wiring;
 
-/// How often old pulls are looked for.
+/// Interval of the search for old pulls.
 const SWEEP: Duration = Duration::from_secs(3600);
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// Bytes that are written to the journal before it is looked for room that can be given back.
+/// Bytes written to the journal between two compactions.
 const WORTH_COMPACTING: u64 = 256 << 20;
 
-/// How often it is looked whether room is to be given back.
+/// Interval of the checks for a compaction.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// Has pulls that were left looked at, forgets what was kept long enough, and gives back the room of
-/// what was forgotten.
+/// Requeues unfinished pulls, expires old ones, and compacts the journal.
 pub(super) async fn run_maintenance(service: &Arc<Service>, retain: Duration) {
     let mut swept: Option<Instant> = None;
     let (mut compacted, mut gave_back, mut gave_all_back) = (0, None, None);
@@ -37,7 +36,7 @@ pub(super) async fn run_maintenance(service: &Arc<Service>, retain: Duration) {
             swept = Some(Instant::now());
         }
         let stats = service.journal.stats();
-        // What was forgotten is to be gone within a day; room is looked for when there is none.
+        // Deleted data leaves the disk within a day. A full disk is compacted at once.
         let is_past = |at: Option<Instant>, time| at.is_none_or(|at| at.elapsed() >= time);
         let all = is_past(gave_all_back, DAY.min(retain));
         let worth = stats.bytes - compacted >= WORTH_COMPACTING;
@@ -54,12 +53,12 @@ pub(super) async fn run_maintenance(service: &Arc<Service>, retain: Duration) {
     }
 }
 
-/// Gives back the room of what was forgotten.
+/// Compacts the journal.
 async fn give_back(journal: &dyn Store, share: u8) {
     match journal.compact(share).await {
-        // A journal that is not healthy has said so.
+        // An unhealthy journal has reported its failure already.
         Err(error) if journal.stats().healthy => {
-            let error = crate::exit::chain("the journal cannot give back room", &error);
+            let error = crate::exit::chain("the journal cannot be compacted", &error);
             say!("qopen: {error}");
         }
         _ => {}

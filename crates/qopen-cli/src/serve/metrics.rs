@@ -83,7 +83,7 @@ pub(crate) async fn text(service: &Service, callbacks: &Listener) -> String {
         })
         .collect();
     if !readings.is_empty() {
-        let help = "Callbacks read otherwise than plainly.";
+        let help = "Callbacks with a tolerated spelling.";
         put("qopen_callbacks_readings_total", "counter", help, &readings);
     }
 

@@ -1,5 +1,6 @@
-//! `qopen serve`: receives callbacks for as long as it runs, and pulls when it is asked to.
+//! `qopen serve`: receives callbacks as a service, and pulls on request.
 
+mod arrivals;
 mod control;
 mod cron;
 mod destination;
@@ -46,7 +47,7 @@ use service::Service;
 /// makes half of what container runtimes allow before they kill the process.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(4);
 
-/// How long whoever reads a list over the control API may take nothing of it.
+/// Time limit for a reader of the control API that reads nothing.
 const SLOW_READER: Duration = Duration::from_secs(300);
 
 pub(crate) async fn run(
@@ -62,7 +63,7 @@ pub(crate) async fn run(
     let location = settings.journal()?;
     if args.role != Role::Both && !location.is_shared() {
         return Err(Failure::usage(
-            "--role: a journal in a folder is one process's, which must do everything; --journal names one that several share",
+            "--role: a journal in a folder belongs to one process, which does both; share one with --journal",
         ));
     }
     if args.migrate {
@@ -216,7 +217,7 @@ pub(crate) async fn run(
             _ = &mut working, if !workless => {
                 if !*stopping.borrow() {
                     // Without a worker nothing is pulled. The supervisor of the process restarts it.
-                    let ended = std::io::Error::other("it has ended before its time");
+                    let ended = std::io::Error::other("it ended unexpectedly");
                     return Err(Failure::unexpected("the worker", &ended));
                 }
                 both.await;
@@ -235,10 +236,10 @@ pub(crate) async fn run(
     Ok(Exit::Complete)
 }
 
-/// How the lists of `--out` are written.
+/// Returns the form of the lists of `--out`.
 fn layout(args: &ServeArgs) -> Result<Layout, Failure> {
     match &args.out {
-        // Only a folder or a database will do; what the name of a file says does not matter.
+        // Only a folder or a database is valid, so the ending of a file does not matter.
         Some(out) if out.is_dir() || database::of(out).is_some() => {
             database::check_flag("--out", out)?;
             args.layout.at(out, Layout::default())
@@ -249,12 +250,12 @@ fn layout(args: &ServeArgs) -> Result<Layout, Failure> {
         }
         None if args.layout.is_nothing() => Ok(Layout::default()),
         None => Err(Failure::usage(
-            "--format, --bom, --csv-safe and --labels are of the lists that --out names; give --out FOLDER",
+            "--format, --bom, --csv-safe and --labels need a place of lists; give --out FOLDER",
         )),
     }
 }
 
-/// The note for the verbs beside this process, removed when it is dropped.
+/// The note for the verbs beside this process. Dropping it removes the note.
 struct Noted<'a>(Option<&'a Path>);
 
 impl<'a> Noted<'a> {
@@ -277,7 +278,7 @@ impl Drop for Noted<'_> {
     }
 }
 
-/// Has the workers of other processes know what was refused here, once a second at most.
+/// Notes refusals for the workers of other processes, at most once a second.
 async fn tell_of_refusals(service: Arc<Service>) {
     let mut refused = service.client.stats().refusals().watch();
     while refused.changed().await.is_ok() {
@@ -289,7 +290,7 @@ async fn tell_of_refusals(service: Arc<Service>) {
     }
 }
 
-/// Where events of other kinds wait until they are taken.
+/// Returns the queue of other events, if they are forwarded.
 async fn forward_queue(
     args: &ServeArgs,
     settings: &Settings,
@@ -300,7 +301,7 @@ async fn forward_queue(
         let waiting = waiting.map_err(|error| Failure::unexpected("the journal", &error))?.events;
         if waiting > 0 {
             let events = count(waiting, "event waits", "events wait");
-            say!("qopen: {events} to be forwarded; --forward sends them on");
+            say!("qopen: {events} to be forwarded; forward them with --forward URL");
         }
         return Ok(None);
     };
@@ -308,7 +309,7 @@ async fn forward_queue(
     Ok(Some(queue.capacity(args.forward_queue).build()))
 }
 
-/// Once the process is to stop, callbacks are not taken any more: the platform sends them again.
+/// Rejects callbacks while the process stops. The platform retries them.
 async fn reject_when_stopping(
     State(service): State<Arc<Service>>,
     request: Request,

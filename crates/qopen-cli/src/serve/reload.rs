@@ -1,4 +1,4 @@
-//! On SIGHUP keys, certificates and schedules are read again, without a gap.
+//! Reload of keys, certificates and schedules on SIGHUP, without a gap.
 
 use std::sync::Arc;
 
@@ -14,11 +14,11 @@ use crate::settings::{
     Settings, Spec, TIME_ZONE,
 };
 
-/// What is exchanged while it serves.
+/// The values that a reload exchanges.
 static EXCHANGED: [&Spec; 5] =
     [&CALLBACK_TOKEN, &ENCODING_AES_KEY, &CALLBACK_TOKEN_NEXT, &ENCODING_AES_KEY_NEXT, &TIME_ZONE];
 
-/// The signals, heard from when this is called: before, the first one would end the process.
+/// Catches the signals from now on. Without a handler, the first one ends the process.
 pub(super) struct Hangups(#[cfg(unix)] Option<tokio::signal::unix::Signal>);
 
 impl Hangups {
@@ -26,14 +26,14 @@ impl Hangups {
         #[cfg(unix)]
         {
             use tokio::signal::unix::{SignalKind, signal};
-            let said = |error| say!("qopen: {}", chain("SIGHUP will not be heard", &error));
+            let said = |error| say!("qopen: {}", chain("SIGHUP cannot be handled", &error));
             Self(signal(SignalKind::hangup()).map_err(said).ok())
         }
         #[cfg(not(unix))]
         Self()
     }
 
-    /// The next one; never, where they are not heard.
+    /// Waits for the next signal, for ever if signals cannot be handled.
     async fn next(&mut self) {
         #[cfg(unix)]
         if let Some(signal) = &mut self.0
@@ -45,18 +45,18 @@ impl Hangups {
     }
 }
 
-/// What is running, and what it was started with.
+/// The running parts, and the settings of their start.
 pub(super) struct Running {
     pub(super) client: Client,
     pub(super) tls: Option<Tls>,
-    /// Absent where this process starts no pull.
+    /// Absent if this process starts no pull.
     pub(super) schedules: Option<Arc<Schedules>>,
     pub(super) flags: Common,
     pub(super) settings: Settings,
 }
 
 impl Running {
-    /// Reads again each time that the process is told to.
+    /// Reloads at each signal.
     pub(super) async fn reload_on(&self, hangups: &mut Hangups) {
         loop {
             hangups.next().await;
@@ -81,8 +81,8 @@ impl Running {
         }
         let changed = new.changed_since(&self.settings, &EXCHANGED);
         if changed.contains(&APP_KEY.name) {
-            // The requests would go on under the other one.
-            return Err(Failure::usage("the app key has changed; start anew with it"));
+            // Requests would continue with the other key.
+            return Err(Failure::usage("the app key has changed; restart the process to use it"));
         }
         let ring = new.ring()?;
         let jobs = self.schedules.as_ref().map(|it| it.read(&new)).transpose()?;

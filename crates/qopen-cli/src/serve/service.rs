@@ -1,4 +1,4 @@
-//! What a running service consists of.
+//! The parts of a running service.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,16 +12,18 @@ use qopen::types::{MarkId, RobotId};
 use qopen::{Client, ForwardQueue, PublishOptions, PullError, PullRequest, WorkerOptions};
 use tokio::sync::watch;
 
+use super::arrivals::Arrivals;
 use super::destination::Lists;
 use super::schedule::Counts;
 use super::tasks::Tasks;
 use super::texts::Texts;
-use crate::output::{Output, Place};
-use crate::report::{Came, News};
+use crate::output::Output;
+use crate::output::place::Place;
+use crate::report::News;
 use crate::say::say;
 use crate::wiring;
 
-/// Time between two looks at what came to the listener.
+/// Interval of the checks of the listener's findings.
 const LOOK: Duration = Duration::from_secs(1);
 
 pub(crate) struct Service {
@@ -43,28 +45,14 @@ pub(crate) struct Service {
     pub(crate) schedules: Counts,
 }
 
-/// What a list may lack, and where callbacks come from.
+/// Options of lists, and the source of callbacks.
 pub(crate) struct Guards {
     pub(crate) allow_unidentified: u64,
     pub(crate) options: PublishOptions,
     pub(crate) path: String,
     pub(crate) listener: Listener,
-    /// Whether callbacks are lost while this process is away: no other one receives them.
+    /// Whether no other process receives callbacks while this one is away.
     pub(crate) is_alone: bool,
-}
-
-/// What came to the listener and the receiver.
-#[derive(Clone)]
-pub(super) struct Arrivals {
-    stats: qopen::Stats,
-    listener: Listener,
-    path: String,
-}
-
-impl Arrivals {
-    pub(super) fn came(&self) -> Came {
-        Came::of(&self.stats, &self.listener, &self.path)
-    }
 }
 
 impl Service {
@@ -107,7 +95,7 @@ impl Service {
         *self.stopping.borrow()
     }
 
-    /// Why the default output cannot hold a list of that robot.
+    /// Explains why the default output cannot have a list of the robot.
     pub(crate) fn cannot_name(&self, robot: &RobotId) -> Option<String> {
         let output = self.output.as_ref()?;
         tokio::task::block_in_place(|| output.cannot_name(robot.as_str()))
@@ -131,7 +119,7 @@ impl Service {
         self.pulls.enqueue(request).await
     }
 
-    /// The pulls of that mark in the journal, of one robot or all.
+    /// Returns the pulls of a mark in the journal, of one robot or all.
     pub(crate) async fn of_mark(
         &self,
         mark: &MarkId,
@@ -143,7 +131,7 @@ impl Service {
         Ok(found.into_iter().filter(is_wanted).collect())
     }
 
-    /// Says what comes to the listener and is no page: the first of each kind.
+    /// Prints findings of the listener, the first of each kind.
     pub(crate) async fn tell_of_troubles(&self) {
         let mut news = News::default();
         loop {

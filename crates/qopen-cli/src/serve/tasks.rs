@@ -1,4 +1,4 @@
-//! The tasks of a service: one that ends while the service runs is begun again, and that is seen.
+//! The tasks of a service. A task that ends while the service runs is restarted and counted.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,24 +9,24 @@ use tokio::sync::watch;
 use crate::say::say;
 use crate::wiring;
 
-/// How long it takes until a task that has ended is begun again.
+/// Delay before the restart of a task.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// How often each task has ended before its time, and which are not running now.
+/// Counts of unexpected ends by task, and the tasks that are not running.
 #[derive(Clone, Default)]
 pub(crate) struct Tasks(Arc<Mutex<BTreeMap<&'static str, Health>>>);
 
-/// How a task is.
+/// The state of a task.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Health {
-    /// How often it has ended.
+    /// Number of unexpected ends.
     pub(crate) ended: u64,
-    /// Whether it waits to be begun again.
+    /// Whether it waits for its restart.
     pub(crate) down: bool,
 }
 
 impl Tasks {
-    /// Each task by its name.
+    /// The tasks by name.
     pub(crate) fn all(&self) -> BTreeMap<&'static str, Health> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -36,7 +36,7 @@ impl Tasks {
         change(tasks.entry(name).or_default());
     }
 
-    /// Runs a task, again whenever it ends by a panic or by itself, until the process is to stop.
+    /// Runs a task until the process stops, and restarts it when it ends or panics.
     pub(super) fn keep<F>(
         &self,
         name: &'static str,
@@ -56,7 +56,7 @@ impl Tasks {
                 }
                 tasks.change(name, |it| (it.ended, it.down) = (it.ended + 1, true));
                 let why = if ended.is_err() { "has failed" } else { "has ended" };
-                say!("qopen: the task {name} {why}, and is begun again");
+                say!("qopen: the task {name} {why}, and is restarted");
                 tokio::select! {
                     () = tokio::time::sleep(AGAIN) => {}
                     () = wiring::told(stopping.clone()) => return,

@@ -1,22 +1,22 @@
-//! What a service says of its pulls.
+//! Log lines of a service about its pulls.
 
 use qopen::engine::{ServiceEvent, ServiceObserver};
 use qopen::sink::ListKind;
 use qopen::{Outcome, PublishError, Published};
 
-use super::service::Arrivals;
+use super::arrivals::Arrivals;
 use crate::exit::chain;
 use crate::pull::add_written;
 use crate::report::Summary;
 use crate::say::{one_line, say};
 
-/// Says what happens to each pull, a line each time.
+/// Prints the events of each pull, one line each.
 pub(super) struct Texts {
     pub(super) arrivals: Arrivals,
 }
 
 impl Texts {
-    /// Says how a pull ended, and what was written of it.
+    /// Prints the end of a pull, with its written list.
     fn summary(&self, outcome: &Outcome, written: Option<Result<&Published, &PublishError>>) {
         let mut summary = Summary::of(outcome, &self.arrivals.came());
         if let Some(written) = written {
@@ -34,7 +34,7 @@ impl ServiceObserver for Texts {
     fn observe(&self, event: ServiceEvent<'_>) {
         match event {
             ServiceEvent::External { pull } => {
-                say!("qopen: collecting {pull}, which somebody else requested");
+                say!("qopen: collecting {pull}, which another system requested");
             }
             ServiceEvent::Refused { pull, why } => {
                 let mark = &pull.mark_id;
@@ -43,7 +43,7 @@ impl ServiceObserver for Texts {
                 );
             }
             ServiceEvent::NotResumed { pull, error } => {
-                let what = format!("{pull} cannot be taken up");
+                let what = format!("{pull} cannot be resumed");
                 say!("qopen: {}", chain(&what, error));
             }
             ServiceEvent::RequestedAnew { pull, status, mark } => {

@@ -1,4 +1,4 @@
-//! All that is wrong with the settings of a verb, found at once.
+//! Checks of all settings of a verb at once.
 
 use qopen::callback::CallbackKeys;
 use qopen::types::Secret;
@@ -17,7 +17,7 @@ impl Settings {
         Failure::of_settings(self.faults(false)).map_or(Ok(()), Err)
     }
 
-    /// Checks every setting of a verb that has a control listener, too.
+    /// Checks every setting of a verb that also has a control listener.
     ///
     /// # Errors
     /// Names each setting that is missing or cannot be used.
@@ -25,7 +25,7 @@ impl Settings {
         Failure::of_settings(self.faults(true)).map_or(Ok(()), Err)
     }
 
-    /// What is missing or cannot be used, a failure for each setting, in the order of the settings.
+    /// Returns a failure for each missing or unusable setting, in the order of the settings.
     pub(crate) fn faults(&self, serving: bool) -> Vec<Failure> {
         let mut faults: Vec<Failure> = self
             .wanted()
@@ -35,7 +35,7 @@ impl Settings {
             .collect();
         let mut check = |checked: Result<(), Failure>| {
             let Err(failure) = checked else { return };
-            // A value that cannot be read is reported as such.
+            // The problem of an unreadable value is known already.
             let known = faults.iter().chain(&self.problems);
             let mut known = known.filter_map(Failure::setting);
             if !known.any(|it| Some(it) == failure.setting()) {
@@ -63,7 +63,7 @@ impl Settings {
         faults
     }
 
-    /// The settings without which nothing can be pulled.
+    /// Returns the settings that a pull requires.
     fn wanted(&self) -> Vec<&'static Spec> {
         let mut wanted = vec![&BASE_URL, &APP_KEY];
         if !self.has(&ACCESS_TOKEN) {
@@ -76,13 +76,13 @@ impl Settings {
         wanted
     }
 
-    /// Whether a value was given, of use or not.
+    /// Whether a value was given, valid or not.
     fn has(&self, spec: &Spec) -> bool {
         let is_problem = || self.problems.iter().any(|it| it.setting() == Some(spec.name));
         self.get(spec).is_some() || is_problem()
     }
 
-    /// Checks an EncodingAESKey, where it is set.
+    /// Checks an EncodingAESKey, if it is set.
     pub(crate) fn aes_key(&self, spec: &'static Spec) -> Result<(), Failure> {
         let Some((key, origin)) = self.get(spec) else { return Ok(()) };
         let keys = CallbackKeys::new(Secret::new(""), key);

@@ -12,18 +12,18 @@ use super::schedule::Found;
 use crate::exit::Failure;
 use crate::values::text_file::decode;
 
-/// What a settings file holds.
+/// The content of a settings file.
 #[derive(Default)]
 pub(super) struct InFile {
     /// The values, by name.
     pub(super) values: BTreeMap<String, Secret>,
-    /// Pulls at set times.
+    /// Schedules.
     pub(super) schedule: Vec<Found>,
     /// Entries that cannot be used.
     pub(super) problems: Vec<Failure>,
 }
 
-/// What the file holds; `None` where there is no file and none was named.
+/// Reads the file. `None` if it does not exist and was not named.
 pub(super) fn read(path: &Path, explicit: bool) -> Result<Option<InFile>, Failure> {
     let wrong =
         |what: &str| Failure::usage(format!("the settings file {}: {what}", path.display()));
@@ -43,7 +43,7 @@ pub(super) fn read(path: &Path, explicit: bool) -> Result<Option<InFile>, Failur
     // The parser's own message quotes the line, and the line may hold a secret.
     let table: toml::Table = toml::from_str(&text)
         .map_err(|error| wrong(&mistakes::diagnose(&text, error.span().map(|it| it.start))))?;
-    // Whatever is a text may be a secret, wherever it stands: it is wiped also when the rest is wrong.
+    // Any text may be a secret. It is wiped even if the rest is wrong.
     let table: Vec<(String, Result<Secret, toml::Value>)> = table
         .into_iter()
         .map(|(name, value)| match value {
@@ -80,7 +80,7 @@ fn entry(
             if let Some(what) = mistakes::swallowed(&value) {
                 return Err(what);
             }
-            // A schedule holds no secret.
+            // A schedule has no secret.
             found.schedule = Found::all(value)?;
             return Ok(());
         }
@@ -90,7 +90,7 @@ fn entry(
             );
         }
         (value, None) if name == "schedule" => {
-            // What is not a table holds no secret.
+            // A value other than a table has no secret.
             let value = value.err().unwrap_or_else(|| toml::Value::String(String::new()));
             return Found::all(value).map(|schedule| found.schedule = schedule);
         }
@@ -111,7 +111,7 @@ fn entry(
     Ok(())
 }
 
-/// What others than its owner may do with the file and should not.
+/// Describes access of other users to the file that is too wide.
 #[cfg(unix)]
 pub(super) fn exposure(file: &Path, has_secrets: bool) -> Option<String> {
     use std::os::unix::fs::PermissionsExt as _;

@@ -1,4 +1,4 @@
-//! What the command line and the environment give, and which of the two.
+//! Values of the command line and the environment, with their origins.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -6,8 +6,8 @@ use std::ffi::{OsStr, OsString};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
-use super::Origin;
 use super::declared::ALL;
+use super::origin::Origin;
 use super::spec::Spec;
 
 /// Values of flags, and of the variables that clap reads for them.
@@ -15,10 +15,10 @@ use super::spec::Spec;
 pub(crate) struct Given(BTreeMap<&'static str, (OsString, Origin)>);
 
 impl Given {
-    /// The value of a flag, else of the environment.
+    /// Returns the value of the flag, else of the variable.
     pub(super) fn get(&self, spec: &Spec) -> Option<(OsString, Origin)> {
         self.0.get(spec.name).cloned().or_else(|| {
-            // Secrets stay outside clap. Variables without a flag are unknown to it.
+            // Clap reads neither secrets nor variables of settings without a flag.
             let unread = spec.secret || spec.flag.is_none();
             let value = std::env::var_os(spec.env).filter(|_| unread)?;
             is_set(&value).then_some((value, Origin::Environment(spec.env)))
@@ -36,7 +36,7 @@ impl Given {
             ValueSource::EnvVariable if is_set(&value) => {
                 Some((value, Origin::Environment(spec.env)))
             }
-            // The settings file comes before a default.
+            // A default comes after the settings file.
             _ => None,
         }
     }

@@ -18,8 +18,8 @@ use crate::values::address::resolve;
 use crate::values::{at_least_one, duration};
 
 impl Settings {
-    /// The keys that callbacks are opened with: those in force, then those to come where there are
-    /// any. Of a pair to come, what is not set stays as it is.
+    /// Returns the keys of callbacks: the current pair, then the next one if one is set. A part of the next
+    /// pair that is not set is the current one.
     pub(crate) fn ring(&self) -> Result<Keyring, Failure> {
         let app_key = self.required(&APP_KEY)?.expose();
         let (token, aes) = (self.required(&CALLBACK_TOKEN)?, self.required(&ENCODING_AES_KEY)?);
@@ -37,7 +37,7 @@ impl Settings {
         }
     }
 
-    /// What connections the listeners bear.
+    /// Returns the limits of the listeners.
     pub(crate) fn limits(&self) -> Result<ListenerLimits, Failure> {
         let mut limits = ListenerLimits::default();
         limits.connections = self.count(&MAX_CONNECTIONS)?.min(rlimit::connections());
@@ -50,7 +50,7 @@ impl Settings {
         at_least_one(text).map_err(|reason| self.wrong(spec, &Plain(format!("{text:?}: {reason}"))))
     }
 
-    /// The certificate that callbacks are received with, where TLS is not a proxy's.
+    /// Returns the certificate of the callback listener, if it uses TLS itself.
     pub(crate) fn tls(&self) -> Result<Option<Tls>, Failure> {
         if self.get(&TLS_CERT).is_none() && self.get(&TLS_KEY).is_none() {
             return Ok(None);
@@ -63,7 +63,7 @@ impl Settings {
         })
     }
 
-    /// What callbacks are listened for with.
+    /// Returns the callback listener.
     pub(crate) fn listener(&self) -> Result<(Listener, Option<Tls>), Failure> {
         let (limits, wanted) = (self.limits()?, self.count(&MAX_CONNECTIONS)?);
         if limits.connections < wanted {
@@ -79,14 +79,14 @@ impl Settings {
         })
     }
 
-    /// How far from the clock a callback's timestamp may be, where that is limited.
+    /// Returns the maximum distance of a callback's timestamp from the clock, if one is set.
     pub(crate) fn refuse_stale(&self) -> Result<Option<Duration>, Failure> {
         let Some(text) = self.text(&REFUSE_STALE) else { return Ok(None) };
         let wrong =
             |reason: String| self.wrong(&REFUSE_STALE, &Plain(format!("{text:?}: {reason}")));
         match duration(text).map_err(wrong)? {
             // The signed time has whole seconds.
-            tolerance if tolerance.as_secs() == 0 => Err(wrong("it is 1s at least".to_owned())),
+            tolerance if tolerance.as_secs() == 0 => Err(wrong("it must be 1s or more".to_owned())),
             tolerance => Ok(Some(tolerance)),
         }
     }
@@ -95,7 +95,7 @@ impl Settings {
         self.address(&LISTEN)
     }
 
-    /// Where the control API listens, and the token that it asks for.
+    /// Returns the address of the control API and the token that it requires.
     pub(crate) fn control(&self) -> Result<(SocketAddr, Option<&Secret>), Failure> {
         let (address, token) = (self.address(&CONTROL)?, self.get(&CONTROL_TOKEN).map(|it| it.0));
         if token.is_none() && !address.ip().is_loopback() {
@@ -110,7 +110,7 @@ impl Settings {
         Ok((address, token))
     }
 
-    /// The hosts that the control API answers to, besides loopback and its own address.
+    /// Returns the hosts of the control API besides loopback and its own address.
     pub(crate) fn control_hosts(&self) -> Result<BTreeSet<Host>, Failure> {
         let hosts = self.text(&CONTROL_HOST).map(|it| it.split(',').map(str::trim));
         let parse = |(number, text): (usize, &str)| {
@@ -147,15 +147,15 @@ impl Settings {
             let reason = format!("{path:?} is a URL; write only its path, {bare}");
             return Err(self.wrong(&CALLBACK_PATH, &Plain(reason)));
         }
-        let reason = format!("{path:?} must begin with / and hold letters, digits and -_.~ only");
+        let reason = format!("{path:?} must begin with / and have only letters, digits and -_.~");
         Err(self.wrong(&CALLBACK_PATH, &Plain(reason)))
     }
 }
 
-/// Characters that a control token has at least.
+/// Minimum length of a control token, in characters.
 const TOKEN: usize = 16;
 
-/// Why a token cannot be one: it would be guessed, or no header carries it. Never quotes it.
+/// Refuses a token that could be guessed, or that no header can carry. Never quotes the token.
 fn control_token(token: &Secret) -> Result<(), String> {
     let text = token.expose();
     if !text.bytes().all(|it| it.is_ascii_graphic()) {

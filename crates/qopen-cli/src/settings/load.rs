@@ -1,4 +1,4 @@
-//! Where values are looked for, and in which order.
+//! Loading: the sources of values and their order.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -12,7 +12,7 @@ use crate::args::Common;
 use crate::exit::Failure;
 
 impl Settings {
-    /// The settings, each of which can be used.
+    /// Loads the settings. Fails if one cannot be used.
     pub(crate) fn load(flags: &Common) -> Result<Self, Failure> {
         let mut settings = Self::find(flags)?;
         match Failure::of_settings(std::mem::take(&mut settings.problems)) {
@@ -21,7 +21,7 @@ impl Settings {
         }
     }
 
-    /// The settings, and beside them what cannot be used.
+    /// Loads the settings, with those that cannot be used as problems.
     pub(crate) fn find(flags: &Common) -> Result<Self, Failure> {
         let (path, explicit) = match &flags.config {
             Some(path) => (path.clone(), true),

@@ -1,4 +1,4 @@
-//! What is wrong with a settings file, said without quoting it: a line may hold a secret.
+//! Messages about mistakes in a settings file. They never quote a line, because it may have a secret.
 
 use super::declared::ALL;
 use super::nearest::nearest;
@@ -6,7 +6,7 @@ use super::schedule;
 use super::spec::{Kind, Spec};
 use crate::values::is_space;
 
-/// What is wrong at the byte `at`, where the parser stopped.
+/// Describes the mistake at the byte `at`, where the parser stopped.
 pub(super) fn diagnose(text: &str, at: Option<usize>) -> String {
     let at = at.unwrap_or(text.len());
     let mut end = at.min(text.len());
@@ -24,7 +24,7 @@ pub(super) fn diagnose(text: &str, at: Option<usize>) -> String {
     format!("line {number} {}", of_line(line))
 }
 
-/// The known name that the line gives once more in its table, and the line that gave it first.
+/// Returns the known name that the line repeats in its table, and the line that has it first.
 fn repeated(before: &str, line: &str) -> Option<(&'static str, usize)> {
     let is_header = |line: &str| line.trim_start().starts_with('[') && !line.contains('=');
     let header = before.lines().enumerate().filter(|(_, line)| is_header(line)).last();
@@ -78,7 +78,7 @@ fn of_line(line: &str) -> String {
     }
 }
 
-/// Characters of word processors in the place of those of TOML.
+/// Names characters of word processors that replace those of TOML.
 fn typographic(line: &str) -> Option<&'static str> {
     let value = line.split_once(['=', '＝']).map_or(line, |(_, value)| value.trim_start());
     if line.contains('＝') && !line.contains('=') {
@@ -87,7 +87,7 @@ fn typographic(line: &str) -> Option<&'static str> {
     value.starts_with(['“', '”', '‘', '’', '„', '「', '＂']).then_some("typographic quotes")
 }
 
-/// What to say of a name that is no setting; `value` is what it was given.
+/// Describes an unknown name, which has `value`.
 pub(super) fn unknown(text: &str, name: &str, value: Option<&toml::Value>) -> String {
     let line = line_of(text, name).map(|line| format!("line {line}: ")).unwrap_or_default();
     if let Some(toml::Value::Table(table)) = value {
@@ -105,11 +105,11 @@ pub(super) fn unknown(text: &str, name: &str, value: Option<&toml::Value>) -> St
     format!("{line}no setting is called `{name}`; there are {}", known.join(", "))
 }
 
-/// A setting after `[[schedule]]` belongs to that entry, which has none such.
+/// Describes a setting after `[[schedule]]`, which belongs to that entry.
 pub(super) fn swallowed(value: &toml::Value) -> Option<String> {
     let entries = value.as_array()?;
     let name = entries.iter().filter_map(toml::Value::as_table).flat_map(|it| it.keys());
-    // One key of an entry is a setting, too.
+    // `time_zone` is a key of an entry and a setting.
     let mut name = name.filter(|it| !schedule::is_key(it)).filter_map(|it| known(it));
     let name = name.next()?;
     Some(format!(
@@ -117,14 +117,14 @@ pub(super) fn swallowed(value: &toml::Value) -> Option<String> {
     ))
 }
 
-/// The first line that gives `name`.
+/// Returns the first line that sets `name`.
 pub(super) fn line_of(text: &str, name: &str) -> Option<usize> {
     let gives =
         |line: &str| key(line) == Some(name) || line.trim().trim_matches(['[', ']']) == name;
     text.lines().position(gives).map(|it| it + 1)
 }
 
-/// What a line gives a value to.
+/// Returns the name that a line sets.
 fn key(line: &str) -> Option<&str> {
     let (name, _) = line.split_once('=')?;
     Some(name.trim().trim_matches(['"', '\'']))

@@ -8,6 +8,7 @@ mod listening;
 mod load;
 mod mistakes;
 mod nearest;
+mod origin;
 mod read;
 mod requests;
 mod rlimit;
@@ -29,53 +30,34 @@ use crate::say::caution;
 use crate::zone::Zone;
 pub(crate) use declared::*;
 pub(crate) use given::Given;
+use origin::Origin;
 use schedule::Found;
 pub(crate) use spec::Spec;
 
-/// Where a value came from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
-    Flag(&'static str),
-    Environment(&'static str),
-    File(PathBuf),
-    Default,
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Flag(flag) => f.write_str(flag),
-            Self::Environment(name) => f.write_str(name),
-            Self::File(path) => write!(f, "{}", path.display()),
-            Self::Default => f.write_str("default"),
-        }
-    }
-}
-
-/// A value that was found.
+/// A value with its source.
 #[derive(Debug)]
 struct Value {
-    /// Kept as a secret: some are.
+    /// Wiped when dropped, because some values are secrets.
     text: Secret,
-    /// The same as a path, where the setting is one.
+    /// The path, if the setting is one.
     path: Option<PathBuf>,
     origin: Origin,
 }
 
-/// The values that were found, with their origins.
+/// All values with their sources.
 #[derive(Debug)]
 pub(crate) struct Settings {
     values: BTreeMap<&'static str, Value>,
     pub(crate) file: Option<PathBuf>,
-    /// Settings that the file has and that something else comes before.
+    /// Settings of the file that a flag or variable overrides.
     pub(crate) overridden: Vec<String>,
-    /// What others may do with the file and should not.
+    /// Access of other users to the file that is too wide.
     pub(crate) exposure: Option<String>,
-    /// What was trimmed from values, and variables that look like settings.
+    /// Notes about trimmed values, and about variables that look like settings.
     pub(crate) notes: Vec<String>,
-    /// Values that were given and cannot be used.
+    /// Given values that cannot be used.
     pub(crate) problems: Vec<Failure>,
-    /// Pulls at set times.
+    /// Schedules.
     pub(crate) schedule: Vec<Found>,
     /// Addresses, resolved once.
     resolved: Mutex<BTreeMap<&'static str, SocketAddr>>,
@@ -90,7 +72,7 @@ impl Settings {
         self.get(spec).map(|(value, _)| value.expose())
     }
 
-    /// The path that a setting is.
+    /// Returns the path of a setting.
     fn path(&self, spec: &'static Spec) -> Result<&Path, Failure> {
         let found = self.values.get(spec.name).and_then(|it| it.path.as_deref());
         found.ok_or_else(|| self.missing(spec))
@@ -110,12 +92,12 @@ impl Settings {
         Failure::missing(spec.name, message)
     }
 
-    /// Says which setting, from where, is not what it should be.
+    /// Names the setting and source of a wrong value.
     fn wrong(&self, spec: &'static Spec, error: &dyn std::error::Error) -> Failure {
         wrong(spec, self.get(spec).map(|it| it.1), error)
     }
 
-    /// Says on standard error what is unwise and not wrong.
+    /// Prints warnings to standard error.
     pub(crate) fn warn(&self) {
         if let Some(exposure) = &self.exposure {
             caution!("qopen: the settings file {exposure}");
@@ -125,10 +107,10 @@ impl Settings {
         }
     }
 
-    /// The names of settings that differ from what they were, but for those that are exempt.
+    /// Returns the names of changed settings, except those in `exempt`.
     pub(crate) fn changed_since(&self, before: &Self, exempt: &[&Spec]) -> Vec<&'static str> {
         let differs = |spec: &&&Spec| {
-            // Two paths that are shown alike may differ in bytes that are not text.
+            // Paths that look alike may differ in bytes that are not UTF-8.
             let value =
                 |it: &Self| it.values.get(spec.name).map(|it| (it.text.clone(), it.path.clone()));
             !exempt.iter().any(|it| it.name == spec.name) && value(self) != value(before)
@@ -136,7 +118,7 @@ impl Settings {
         ALL.iter().filter(differs).map(|spec| spec.name).collect()
     }
 
-    /// The zone of schedules' times: from the setting, else the system's.
+    /// Returns the time zone of schedules: from the setting, else the system's.
     pub(crate) fn time_zone(&self) -> Result<Zone, Failure> {
         match self.get(&TIME_ZONE) {
             Some((name, origin)) => Zone::of_setting(name.expose(), &origin.to_string())
@@ -145,7 +127,7 @@ impl Settings {
         }
     }
 
-    /// Where the journal lives.
+    /// Returns the location of the journal.
     pub(crate) fn journal(&self) -> Result<Arc<dyn Backend>, Failure> {
         let Some(Value { text, path, origin }) = self.values.get(JOURNAL.name) else {
             return Ok(Arc::new(DiskBackend::new(self.path(&DATA_DIR)?)));
@@ -177,7 +159,7 @@ fn wrong(spec: &'static Spec, origin: Option<&Origin>, error: &dyn std::error::E
     Failure::usage(message).of_setting(spec.name)
 }
 
-/// An error that is its text.
+/// An error with a text and no cause.
 #[derive(Debug)]
 struct Plain(String);
 

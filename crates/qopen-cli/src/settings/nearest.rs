@@ -1,9 +1,9 @@
-//! The setting that a mistyped name may have meant.
+//! Suggestions for mistyped names.
 
 use super::declared::ALL;
 use super::spec::Spec;
 
-/// The setting that `name` resembles, in any case, with dashes or without `QOPEN_`.
+/// Returns the setting that `name` resembles, in any case, with dashes or without `QOPEN_`.
 pub(super) fn nearest(name: &str) -> Option<&'static Spec> {
     let name = name.trim().to_lowercase().replace(['-', '.', ' '], "_");
     let name = name.strip_prefix("qopen_").unwrap_or(&name);
@@ -11,13 +11,13 @@ pub(super) fn nearest(name: &str) -> Option<&'static Spec> {
     exact.or_else(|| by_words(name)).or_else(|| by_letters(name)).copied()
 }
 
-/// The only setting that has all of the words, such as `encoding_aes_key` for `aes_key`.
+/// Returns the only setting with all of the words, such as `encoding_aes_key` for `aes_key`.
 fn by_words(name: &str) -> Option<&'static &'static Spec> {
     let has_all = |spec: &&&Spec| {
         let words: Vec<&str> = spec.name.split('_').collect();
         name.split('_').all(|word| words.contains(&word))
     };
-    // `…_next` is never what a shorter name means.
+    // A shorter name never means `…_next`.
     let mut found = ALL.iter().filter(has_all).filter(|spec| !spec.name.ends_with("_next"));
     found.next().filter(|_| found.next().is_none())
 }
@@ -32,7 +32,7 @@ fn by_letters(name: &str) -> Option<&'static &'static Spec> {
     (distance <= 2 && distance * 3 <= name.len()).then_some(spec)
 }
 
-/// What to say of an environment variable that looks like a setting and is none.
+/// Describes an environment variable that looks like a setting and is none.
 pub(super) fn stray_variable(name: &str) -> Option<String> {
     /// Variables of qopen that are no settings.
     const OTHERS: [&str; 2] = ["QOPEN_LOG", "QOPEN_LOG_FORMAT"];

@@ -1,4 +1,4 @@
-//! What requests are sent with, to the gateway and to where events are forwarded.
+//! Clients for requests to the gateway and for forwarded events.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::{
 use crate::exit::{Failure, chain};
 use crate::values::duration;
 
-/// The settings of one way out.
+/// The settings of one kind of requests.
 struct Way {
     proxy: &'static Spec,
     ca_file: &'static Spec,
@@ -22,9 +22,9 @@ static TO_GATEWAY: Way = Way { proxy: &PROXY, ca_file: &CA_FILE, timeout: &REQUE
 static FORWARDING: Way =
     Way { proxy: &FORWARD_PROXY, ca_file: &FORWARD_CA_FILE, timeout: &FORWARD_TIMEOUT };
 
-/// What they say.
+/// The values of these settings.
 struct Chosen {
-    /// `None` where the environment decides.
+    /// `None` if the environment decides.
     proxy: Option<Proxy>,
     roots: Option<Vec<u8>>,
     timeout: Duration,
@@ -70,8 +70,8 @@ impl Settings {
         })
     }
 
-    /// Posts events of other kinds to the URL of the flag, else of the setting; `None` where neither is
-    /// given.
+    /// Returns the forwarder of other events to the URL of the flag, else of the setting. `None` if neither
+    /// is given.
     pub(crate) fn forwarder(&self, flag: Option<&str>) -> Result<Option<Forwarder>, Failure> {
         let url = match flag {
             Some(url) => Some(refuse_password("--forward", url, &FORWARD)?),
@@ -140,12 +140,12 @@ impl Settings {
         let text = self.required(spec)?.expose();
         let wrong = |reason| self.wrong(spec, &Plain(format!("{text:?}: {reason}")));
         match duration(text).map_err(wrong)? {
-            timeout if timeout < SHORTEST => Err(wrong("it is 1ms at least".to_owned())),
+            timeout if timeout < SHORTEST => Err(wrong("it must be 1ms or more".to_owned())),
             timeout => Ok(timeout),
         }
     }
 
-    /// Which setting of a way out a client cannot be built with.
+    /// Names the setting that prevents building a client.
     fn unusable(&self, way: &Way, error: &BuildError) -> Option<Failure> {
         match error {
             BuildError::Proxy(_) => Some(self.wrong(way.proxy, error)),
@@ -168,7 +168,7 @@ impl Settings {
     }
 }
 
-/// The URL of a flag, unless it has a password: everyone on the machine can read a command line.
+/// Returns the URL of a flag, unless it has a password. Every user of the machine can read a command line.
 fn refuse_password<'a>(flag: &str, url: &'a str, spec: &Spec) -> Result<&'a str, Failure> {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
@@ -177,7 +177,7 @@ fn refuse_password<'a>(flag: &str, url: &'a str, spec: &Spec) -> Result<&'a str,
     }
     let Spec { env, name, .. } = spec;
     let failure = Failure::usage(format!(
-        "{flag}: a password does not belong on a command line, which everyone on the machine can read; put the URL into {env}, or into `{name}` in the settings file"
+        "{flag}: a password does not belong on a command line, because every user of the machine can read it; put the URL into {env}, or into `{name}` in the settings file"
     ));
     Err(failure.of_setting(name))
 }

@@ -1,15 +1,15 @@
-//! How many files the process may open: connections must leave some for the journal and the lists.
+//! The limit of open files. Connections must leave some for the journal and the lists.
 
-/// What the journal, the lists, the sender and the log need, and more.
+/// Files for the journal, the lists, the sender and the log.
 #[cfg(unix)]
 const OTHERS: u64 = 128;
 
-/// As many files as are asked for; more is no use to anybody here.
+/// Maximum number of files to ask for. More would not be used.
 #[cfg(unix)]
 const MOST: u64 = 65_536;
 
-/// How many connections each of two listeners may have, at least 1. The first call raises the
-/// process's own limit as far as it may.
+/// Returns the maximum number of connections of each of two listeners, at least 1. The first call raises
+/// the soft limit of the process to the hard one.
 #[cfg(unix)]
 pub(super) fn connections() -> usize {
     use std::sync::LazyLock;

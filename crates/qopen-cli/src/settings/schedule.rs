@@ -1,4 +1,4 @@
-//! `[[schedule]]` as it is written in the settings file.
+//! `[[schedule]]` entries of the settings file.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use toml::{Table, Value};
 
 use crate::format::{CsvArgs, Language, OutputFormat};
 
-/// The keys of an entry, and what each looks like.
+/// The keys of an entry, each with an example.
 const KEYS: [(&str, &str); 9] = [
     ("cron", "cron = \"30 2 * * Mon-Fri\""),
     ("robots", "robots = [\"ROBOT_ID\"]"),
@@ -21,7 +21,7 @@ const KEYS: [(&str, &str); 9] = [
     ("time_zone", "time_zone = \"Asia/Shanghai\""),
 ];
 
-/// Which entry: its number in the file, from 1, and its time where it is readable.
+/// Identifies an entry: its number in the file, from 1, and its time if that is readable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Title {
     pub(crate) number: usize,
@@ -39,19 +39,19 @@ impl fmt::Display for Title {
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) title: Title,
-    /// When, in five fields: minute, hour, day of month, month, day of week; in local time.
+    /// The time in five fields: minute, hour, day of month, month, day of week; in local time.
     pub(crate) cron: String,
     pub(crate) robots: Vec<String>,
-    /// The place of the lists. Without it they go where the service's lists go.
+    /// The place of the lists. The default is the service's place.
     pub(crate) out: Option<PathBuf>,
     pub(crate) format: Option<OutputFormat>,
     pub(crate) csv: CsvArgs,
     pub(crate) need_tags: bool,
-    /// Comes before the setting of the same name.
+    /// Overrides the setting of the same name.
     pub(crate) time_zone: Option<String>,
 }
 
-/// An entry as it was found in the file: readable, or not and why.
+/// An entry of the file, or the reason why it cannot be read.
 #[derive(Clone, Debug)]
 pub(crate) struct Found {
     pub(crate) title: Title,
@@ -59,7 +59,7 @@ pub(crate) struct Found {
 }
 
 impl Found {
-    /// Every entry of the file's `schedule`.
+    /// Reads every entry of the file's `schedule`.
     ///
     /// # Errors
     /// `schedule` is not a list of tables.
@@ -115,7 +115,7 @@ impl Found {
         })
     }
 
-    /// The entry.
+    /// Returns the entry.
     ///
     /// # Errors
     /// A key is unknown, missing, or of another type.
@@ -124,12 +124,12 @@ impl Found {
     }
 }
 
-/// Whether entries have that key.
+/// Whether entries have this key.
 pub(super) fn is_key(name: &str) -> bool {
     known(name).is_some()
 }
 
-/// The key of that name.
+/// Returns the key of this name.
 pub(super) fn known(name: &str) -> Option<&'static str> {
     KEYS.iter().map(|(key, _)| *key).find(|key| *key == name)
 }
@@ -170,7 +170,7 @@ impl Typed for Flag {
     }
 }
 
-/// One of a few words, where the key is there.
+/// Takes one of a few words, if the key is present.
 fn variant<T: ValueEnum>(table: &mut Table, key: &str) -> Result<Option<T>, String> {
     let Some(Text(name)) = take(table, key)? else { return Ok(None) };
     T::from_str(&name, false).map(Some).map_err(|_| {
@@ -180,7 +180,7 @@ fn variant<T: ValueEnum>(table: &mut Table, key: &str) -> Result<Option<T>, Stri
     })
 }
 
-/// A key's value where the key is there.
+/// Takes the value of a key, if the key is present.
 fn take<T: Typed>(table: &mut Table, key: &str) -> Result<Option<T>, String> {
     let Some(value) = table.remove(key) else { return Ok(None) };
     let is = value.type_str();

@@ -1,4 +1,4 @@
-//! How a setting is declared: its names, its nature and its words.
+//! The declaration of a setting: its names, its kind and its texts.
 
 use std::ffi::{OsStr, OsString};
 
@@ -6,9 +6,9 @@ use clap::builder::{
     OsStringValueParser, PathBufValueParser, StringValueParser, TypedValueParser, ValueParser,
 };
 use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, Command};
+use clap::{Arg, ArgAction, Command, ValueHint};
 
-/// What a setting's text can be, which decides what is trimmed from it.
+/// The kind of a value, which decides how it is trimmed and checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// One word, such as a key. A word in quotes loses them.
@@ -27,35 +27,35 @@ pub(crate) enum Kind {
     Journal,
 }
 
-/// A setting, from which come its flag with help, its variable, its line in `doctor`, its messages
-/// and its row in `docs/CONFIGURATION.md`.
+/// A setting. Its flag with help, its variable, its line in `doctor`, its messages and its row in
+/// `docs/CONFIGURATION.md` all come from here.
 #[derive(Debug)]
 pub(crate) struct Spec {
-    /// Its name in the file.
+    /// The name in the settings file.
     pub(crate) name: &'static str,
     pub(crate) env: &'static str,
-    /// What it is, in a few words.
+    /// The noun in messages and in `doctor`.
     pub(crate) about: &'static str,
-    /// What the documentation adds to `about`.
+    /// The rest of the meaning in the documentation, after `about`.
     #[cfg_attr(not(test), expect(dead_code, reason = "a test writes the documentation"))]
     pub(super) detail: &'static str,
     pub(super) example: &'static str,
     pub(super) default: Option<&'static str>,
-    /// What the documentation says in place of a default.
+    /// The documentation's text in place of a default.
     #[cfg_attr(not(test), expect(dead_code, reason = "a test writes the documentation"))]
     pub(super) absent: &'static str,
     pub(super) kind: Kind,
-    /// Never shown, and never given to clap by the environment.
+    /// Never shown. Clap does not read its variable.
     pub(crate) secret: bool,
     pub(crate) flag: Option<&'static str>,
     pub(crate) value_name: &'static str,
-    /// The line of help of the flag.
+    /// The flag's line of help.
     pub(crate) help: &'static str,
-    /// What `--help` adds to the line.
+    /// The rest of the flag's help in `--help`.
     more: &'static str,
-    /// Whether its flag is an option of some verbs, which read it themselves.
+    /// Whether the flag is an option of some verbs, which read it themselves.
     pub(super) of_verbs: bool,
-    /// Whether its flag is repeatable. The values are joined by commas.
+    /// Whether the flag is repeatable. Commas join its values.
     pub(super) repeatable: bool,
 }
 
@@ -144,19 +144,22 @@ impl Spec {
         if let Some(default) = self.default {
             arg = arg.default_value(default);
         }
+        if self.kind == Kind::Path {
+            arg = arg.value_hint(ValueHint::AnyPath);
+        }
         command.arg(if self.secret { arg } else { arg.env(self.env).hide_env_values(true) })
     }
 
-    /// Help in full.
+    /// Returns the help of `--help`.
     pub(crate) fn long_help(&self) -> String {
-        // As clap says it of the variables that it reads.
+        // In the form of variables that clap reads.
         let env = if self.secret { format!("[env: {}]", self.env) } else { String::new() };
         let parts = [self.help, self.more, &env].map(str::to_owned);
         parts.into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>().join("\n\n")
     }
 }
 
-/// Takes a value as it was given: a flag's must be text unless it is a path, a variable's is read later.
+/// Takes a value unchanged. A flag's must be UTF-8 unless it is a path. A variable's is checked later.
 #[derive(Clone)]
 struct Raw(Kind);
 

@@ -1,4 +1,4 @@
-//! Addresses that are listened on.
+//! Addresses of listeners.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 
@@ -12,11 +12,11 @@ pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
     resolve(trim(text))
 }
 
-/// The address that `text` names. Host names are resolved here and nowhere else, so that the address
-/// that is checked is the one that is bound. Of several, the first counts.
+/// Resolves an address. Host names are resolved only here, so the checked address is the bound one. The first
+/// of several addresses counts.
 ///
 /// # Errors
-/// Says what is wrong, and what to write.
+/// The text is not an address. The reason says what to write.
 pub(crate) fn resolve(text: &str) -> Result<SocketAddr, String> {
     if let Ok(address) = text.parse() {
         return Ok(address);

@@ -1,4 +1,4 @@
-//! `~` in paths that no shell has expanded.
+//! `~` in paths that no shell expanded.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -8,10 +8,10 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 /// The variable that names the home folder.
 const HOME: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
 
-/// The path, with the home folder in place of a leading `~`.
+/// Replaces a leading `~` by the home folder.
 ///
 /// # Errors
-/// Says why there is no such folder. `./~` names a file called `~`.
+/// There is no such folder. `./~` names a file called `~`.
 pub(crate) fn expand(path: OsString) -> Result<PathBuf, String> {
     expand_in(path, std::env::var_os(HOME).as_deref())
 }
@@ -35,7 +35,7 @@ fn expand_in(path: OsString, home: Option<&OsStr>) -> Result<PathBuf, String> {
     }
 }
 
-/// A path of the command line, in which `~` is the home folder.
+/// Parses a path of the command line, in which `~` is the home folder.
 pub(crate) fn home_path() -> impl TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().try_map(path)
 }

@@ -1,4 +1,4 @@
-//! Values as people write them: times, counts, addresses, paths and codes.
+//! Values of settings and flags: durations, counts, addresses, paths and codes.
 
 pub(crate) mod address;
 pub(crate) mod home;
@@ -7,12 +7,12 @@ pub(crate) mod text_file;
 
 use std::time::Duration;
 
-/// The text without what is invisible at its ends.
+/// Returns the text without invisible characters at its ends.
 pub(crate) fn trim(text: &str) -> &str {
     text.trim_matches(is_space)
 }
 
-/// Whether a character is white or has no width at all.
+/// Whether a character is white space or has no width.
 pub(crate) fn is_space(it: char) -> bool {
     it.is_whitespace()
         || matches!(
@@ -33,39 +33,39 @@ pub(crate) fn is_space(it: char) -> bool {
         )
 }
 
-/// A time such as `3s`, `500ms`, `30m` or `7d`; a day has 24 hours.
+/// Parses a duration such as `3s`, `500ms`, `30m` or `7d`. A day has 24 hours.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let no_time = |_| "a time is a number with a unit, like 500ms, 3s, 30m or 7d".to_owned();
-    let span: jiff::Span = text.parse().map_err(no_time)?;
+    let wrong = |_| "expected a duration with a unit, such as 500ms, 3s, 30m or 7d".to_owned();
+    let span: jiff::Span = text.parse().map_err(wrong)?;
     let days = jiff::SpanRelativeTo::days_are_24_hours();
-    let time = span.to_duration(days).map_err(no_time)?;
-    Duration::try_from(time).map_err(|_| "a time cannot be negative".to_owned())
+    let time = span.to_duration(days).map_err(wrong)?;
+    Duration::try_from(time).map_err(|_| "a duration cannot be negative".to_owned())
 }
 
 pub(crate) fn lease(text: &str) -> Result<Duration, String> {
     match duration(text)? {
-        lease if lease < Duration::from_secs(1) => Err("it is 1s at least".to_owned()),
+        lease if lease < Duration::from_secs(1) => Err("it must be 1s or more".to_owned()),
         lease => Ok(lease),
     }
 }
 
 pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
-        Ok(0) | Err(_) => Err("it is a whole number, 1 or more".to_owned()),
+        Ok(0) | Err(_) => Err("expected a whole number, 1 or more".to_owned()),
         Ok(n) => Ok(n),
     }
 }
 
-/// Codes of refusals after which a request is tried again.
+/// Codes of refusals after which a request is retried.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RetryCodes(pub(crate) Vec<i64>);
 
-/// Codes such as `-1,45009`.
+/// Parses codes such as `-1,45009`.
 pub(crate) fn retry_codes(text: &str) -> Result<RetryCodes, String> {
     let code = |text: &str| match text.trim().parse::<i64>() {
         Ok(0) => Err("0 means success".to_owned()),
         Ok(code) => Ok(code),
-        Err(_) => Err(format!("{text:?} is no code; give whole numbers, like -1,45009")),
+        Err(_) => Err(format!("{text:?} is not a code; give whole numbers, such as -1,45009")),
     };
     text.split(',').map(code).collect::<Result<_, _>>().map(RetryCodes)
 }

@@ -1,4 +1,4 @@
-//! Where lists go, as people write it: a path, or the URL of a database.
+//! Places of lists: a path, or the URL of a database.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -10,16 +10,15 @@ use super::{home, trim};
 use crate::database;
 use crate::say::caution;
 
-/// A place of the command line: a path, in which `~` is the home folder, or a URL.
+/// Parses a place of the command line: a path, in which `~` is the home folder, or a URL.
 pub(crate) fn out_path() -> impl TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().try_map(read)
 }
 
-/// Reads a place without what cannot be meant at its ends: spaces, line breaks, a byte order mark and one
-/// pair of quotes.
+/// Reads a place. Trims spaces, line breaks, a byte order mark and one pair of quotes at its ends.
 ///
 /// # Errors
-/// Says why the path cannot be used. A caller may quote the place beside it, so that one which may hold a
+/// The path cannot be used. Callers may quote the place beside the reason, so a place that may have a
 /// password is refused later ([`refuse_scheme`]).
 pub(crate) fn read(raw: OsString) -> Result<PathBuf, String> {
     let Some(text) = raw.to_str() else { return home::path(raw) };
@@ -37,7 +36,7 @@ pub(crate) fn read(raw: OsString) -> Result<PathBuf, String> {
     }
 }
 
-/// Schemes of places that are written without `//`.
+/// Schemes that are used without `//`.
 const OPAQUE: [&str; 14] = [
     "duckdb",
     "file",
@@ -55,8 +54,8 @@ const OPAQUE: [&str; 14] = [
     "sqlite3",
 ];
 
-/// Refuses a URL that is no database of lists, and what may be one. Names the scheme alone: the rest may
-/// hold a password.
+/// Refuses a URL of anything but a database of lists, and a text that resembles a database. Names only the
+/// scheme, because the rest may have a password.
 pub(crate) fn refuse_scheme(out: &Path) -> Result<(), String> {
     if database::of(out).is_some() || out.exists() {
         return Ok(());
@@ -67,7 +66,7 @@ pub(crate) fn refuse_scheme(out: &Path) -> Result<(), String> {
     }
 }
 
-/// What is wrong with a path that begins as a URL does.
+/// Describes the mistake in a path that begins like a URL.
 fn scheme(out: &Path) -> Option<String> {
     let text = out.to_string_lossy();
     let (scheme, rest) = text.split_once(':')?;
@@ -81,9 +80,7 @@ fn scheme(out: &Path) -> Option<String> {
     let slashes = if rest.starts_with("//") { "//" } else { "" };
     Some(match &*lower {
         "postgres" | "postgresql" => {
-            format!(
-                "{scheme}:{slashes} is not a URL that is known; write postgres://USER@HOST/DATABASE"
-            )
+            format!("{scheme}:{slashes} is not a known URL; write postgres://USER@HOST/DATABASE")
         }
         "file" => format!("{scheme}:{slashes} is not supported; give the path alone"),
         _ => format!(
@@ -92,7 +89,7 @@ fn scheme(out: &Path) -> Option<String> {
     })
 }
 
-/// Words that connection strings begin with.
+/// Beginnings of connection strings.
 const WORDS: [&str; 10] = [
     "host=",
     "hostaddr=",
@@ -106,10 +103,11 @@ const WORDS: [&str; 10] = [
     "driver=",
 ];
 
-/// Refuses what looks like a database and is no file that exists. Never quotes it: it may hold a password.
+/// Refuses a text that resembles a database and is no existing file. Never quotes it, because it may have a
+/// password.
 ///
 /// # Errors
-/// Says so, and what to write for a database and for a file.
+/// The reason says how to write a database and a file.
 pub(crate) fn refuse_connection(path: &Path) -> Result<(), String> {
     let text = path.to_string_lossy().to_lowercase();
     // A file of such a name.
@@ -122,7 +120,7 @@ pub(crate) fn refuse_connection(path: &Path) -> Result<(), String> {
     if !has_words && (!may_hold_password(path) || is_in_folder) {
         return Ok(());
     }
-    Err("it looks like a database and is not shown, for it may hold a password; write postgres://USER@HOST/DATABASE, or ./NAME for a file of that name"
+    Err("it looks like a database and is not shown, because it may have a password; write postgres://USER@HOST/DATABASE, or ./NAME for a file of that name"
         .to_owned())
 }
 

@@ -1,17 +1,17 @@
-//! Text files as editors save them.
+//! Decoding of text files.
 
 use zeroize::Zeroizing;
 
-/// What some editors begin a file in UTF-8 with.
+/// The byte order mark with which some editors begin a file in UTF-8.
 pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// What other editors begin a file in UTF-16 with.
+/// The byte order marks of files in UTF-16.
 const UTF_16: [&[u8]; 2] = [b"\xFF\xFE", b"\xFE\xFF"];
 
-/// Refuses bytes that begin as a file in UTF-16 does.
+/// Refuses bytes that begin like a file in UTF-16.
 ///
 /// # Errors
-/// Says so.
+/// The bytes are UTF-16.
 pub(crate) fn refuse_utf16(bytes: &[u8]) -> Result<(), String> {
     match UTF_16.iter().any(|mark| bytes.starts_with(mark)) {
         false => Ok(()),
@@ -21,18 +21,18 @@ pub(crate) fn refuse_utf16(bytes: &[u8]) -> Result<(), String> {
     }
 }
 
-/// The text of a file, without a byte order mark.
+/// Returns the text of a file, without a byte order mark.
 ///
 /// # Errors
-/// Says what the file is instead of UTF-8 text, with the line.
+/// The file is not UTF-8 text. The reason names the encoding or the line.
 pub(crate) fn decode(bytes: Zeroizing<Vec<u8>>) -> Result<Zeroizing<String>, String> {
     let beginning = bytes.get(..64).unwrap_or(&bytes);
-    // Every second byte of a Latin text, where no byte order mark says so.
+    // Every second byte of a Latin text in UTF-16 without a byte order mark is 0.
     let zeros = beginning.iter().filter(|it| **it == 0).count();
     refuse_utf16(if zeros * 4 > beginning.len() { UTF_16[0] } else { beginning })?;
     let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
     match std::str::from_utf8(bytes) {
-        // Old editors end lines with a carriage return alone.
+        // Old editors end lines with a carriage return.
         Ok(text) if !text.contains('\n') => Ok(Zeroizing::new(text.replace('\r', "\n"))),
         Ok(text) => Ok(Zeroizing::new(text.to_owned())),
         Err(error) => {

@@ -145,7 +145,7 @@ async fn a_release_and_a_deletion_beside_a_service_count_there_at_once() {
     let output = run(&stage, &["quarantine", "release", &item[..8]]);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     let said_of_it = text(&output.stdout);
-    assert!(said_of_it.contains(&format!("robot r1 mark {mark}: the item no longer stands")));
+    assert!(said_of_it.contains(&format!("robot r1 mark {mark}: the item no longer counts")));
     // What it says publishes the list does so.
     let resume = format!("{}/v1/pulls/{mark}/resume", served.control);
     assert!(said_of_it.contains(&format!("curl -X POST {resume} publishes")), "{said_of_it}");

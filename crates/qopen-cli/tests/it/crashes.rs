@@ -106,7 +106,7 @@ fn i5_i6_killed_at_any_moment_every_list_comes_out_whole() {
     println!("{killed} processes were killed in {rounds} rounds");
 }
 
-/// Starts a pull, and kills it when it has said that so many pages came.
+/// Starts a pull, and kills it when it has reported a number of pages.
 fn kill_after_pages(stage: &Stage, arguments: &[&str], pages: u64) {
     use std::io::{BufRead as _, BufReader};
     let mut process = stage
@@ -158,7 +158,7 @@ fn an_interrupted_pull_is_taken_up_by_its_mark_and_goes_where_it_was_to_go() {
         assert!(shown.contains(what), "{what} is not in {shown}");
     }
 
-    // Taken up once more, it is published again: the same list.
+    // Resumed again, it publishes the same list.
     std::fs::remove_file(stage.folder.path().join("list")).unwrap();
     let output = stage.run(&["--resume", &mark, "--out", "again.csv", "--format", "csv"]);
     assert!(output.status.success(), "{}", text(&output.stderr));
@@ -185,7 +185,7 @@ fn the_same_command_takes_an_interrupted_pull_up_and_says_so() {
     assert!(output.status.success(), "{said}");
     assert!(said.contains(&format!("resuming the interrupted pull {mark} of robot r1")), "{said}");
     assert_eq!(ids(&stage.read("list")), expected(&slow(), "r1"));
-    // Nobody knows what came while no process was there.
+    // Pages may have come while no process was there.
     assert!(said.contains("the pull was interrupted"), "{said}");
     assert_eq!(ask(&stage, &["pulls", "list"]).lines().count(), 2);
 
@@ -280,7 +280,7 @@ fn what_is_in_quarantine_is_listed_shown_and_tried_again() {
         with_settings(qopen(stage.folder.path(), &["quarantine", "retry"])).output().unwrap();
     assert_eq!(retried.status.code(), Some(3));
     assert!(text(&retried.stderr).contains("0 of 1 pages were read"), "{}", text(&retried.stderr));
-    // While it lies there unread, the pull is not complete, however often it is taken up.
+    // While the item is unread, the pull is not complete, however often it is resumed.
     let mark = mark(&stage);
     let output = stage.run(&["--resume", &mark, "--idle-timeout", "1s"]);
     assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));

@@ -169,7 +169,7 @@ fn pulls(said: &mut Said<'_>, schedule: &Schedule) {
     said.check_files(folder);
 }
 
-/// Pulls that fail, each in its own way, and one that is killed and taken up.
+/// Pulls that fail, each in its own way, and one that is killed and resumed.
 fn failures(said: &mut Said<'_>, schedule: &Schedule) {
     let reported = ErrorFault { code: 7, message: "no".into(), with_data: true, after_pages: 1 };
     for (name, faulty) in [

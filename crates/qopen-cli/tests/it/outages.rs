@@ -29,7 +29,7 @@ impl Way {
         let of_way = Arc::clone(&frozen);
         tokio::spawn(async move {
             while let Ok((here, _)) = listener.accept().await {
-                // Where nobody is there, whoever came is told so.
+                // Without a server the connection is refused.
                 let Ok(there) = TcpStream::connect(&there).await else { continue };
                 let ((a, b), (c, d)) = (here.into_split(), there.into_split());
                 tokio::spawn(pass(a, d, of_way.subscribe()));

@@ -66,7 +66,7 @@ async fn e11_a_list_that_a_later_one_overtook_is_said_once_and_done_with() {
     assert_eq!(text(&shown.stdout).lines().count(), 2);
 }
 
-/// Of two pulls of one journal the later one's list stands, whichever is published last.
+/// Of two pulls of one journal the later one's list remains, regardless of the order of publications.
 #[test]
 fn e11_an_earlier_pull_that_is_taken_up_replaces_no_later_list() {
     let stage = Stage::new(&slow(1_500));
@@ -80,14 +80,14 @@ fn e11_an_earlier_pull_that_is_taken_up_replaces_no_later_list() {
     let mark = line["mark_id"].as_str().unwrap().to_owned();
     let output = stage.run(&["--robot", "r1", "--out", "list", "--new"]);
     assert!(output.status.success(), "{}", text(&output.stderr));
-    let stands = std::fs::metadata(stage.folder.path().join("list")).unwrap().modified().unwrap();
+    let modified = std::fs::metadata(stage.folder.path().join("list")).unwrap().modified().unwrap();
     let output = stage.run(&["--resume", &mark, "--json"]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let summary = summary_of(&output);
     assert_eq!((&summary["status"], &summary["output"]), (&"complete".into(), &Value::Null));
     assert!(summary["superseded"].as_str().unwrap().contains("later pull"), "{summary}");
     let now = std::fs::metadata(stage.folder.path().join("list")).unwrap().modified().unwrap();
-    assert_eq!(stands, now);
+    assert_eq!(modified, now);
     let shown = stage.verb("pulls", &["show", &mark]).output().unwrap();
     assert!(text(&shown.stdout).contains("not published"), "{}", text(&shown.stdout));
     // Elsewhere it may stand.
@@ -137,12 +137,12 @@ async fn a_place_that_is_frozen_holds_up_neither_other_lists_nor_the_end() {
         assert!(began.elapsed() < Duration::from_secs(90), "{}", served.log());
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    // What is to be published to it is deleted, or, while that is being tried, not yet: either is said soon.
+    // A pull with a pending publication is deleted, or the API refuses that during an attempt.
     let asked = Instant::now();
     let answer = served.ask(reqwest::Method::DELETE, &format!("/v1/pulls/{mark}")).await;
     assert!([204, 409].contains(&answer.status().as_u16()), "{}", answer.text().await.unwrap());
     assert!(asked.elapsed() < Duration::from_secs(8));
-    // Somebody has begun a request and does not end it.
+    // Another client has begun a request and does not end it.
     let address = served.control.strip_prefix("http://").unwrap().to_owned();
     let mut half = std::net::TcpStream::connect(address).unwrap();
     let head = b"POST /v1/pulls HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{";

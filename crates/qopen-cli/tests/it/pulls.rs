@@ -243,7 +243,7 @@ fn an_output_that_fails_at_the_end_has_its_exit_code() {
 }
 
 /// Ctrl-C and SIGTERM leave a pull as `kill -9` does: the same command goes on with it, and requests
-/// the list anew, because nobody knows what came meanwhile.
+/// the list anew, because pages may have come meanwhile.
 #[cfg(unix)]
 #[test]
 fn an_interrupted_pull_is_gone_on_with_by_the_same_command() {

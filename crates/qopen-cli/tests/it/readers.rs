@@ -194,7 +194,7 @@ async fn i16_a_service_outlives_whoever_reads_what_it_says() {
     let (began, patience) = (Instant::now(), Duration::from_secs(100));
     let wait = async |what: &str| waited(began, patience, what).await;
     started(&control, wait).await;
-    // It says something of each of these, to nobody.
+    // It prints something about each of these, without a reader.
     let hangup = ["-HUP", &process.id().to_string()].map(str::to_owned);
     assert!(Command::new("kill").args(hangup).status().unwrap().success());
     for list in ["lists/r1.jsonl", "lists/r2.jsonl"] {

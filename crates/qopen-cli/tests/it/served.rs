@@ -104,7 +104,7 @@ impl Served {
         mark
     }
 
-    /// The pull as soon as it is what it should be.
+    /// Waits until the pull is as expected.
     pub async fn until(&self, mark: &str, done: impl Fn(&Value) -> bool) -> Value {
         let began = Instant::now();
         loop {

@@ -8,7 +8,10 @@ use std::time::{Duration, Instant};
 use qopen_simulator::{Chance, Schedule};
 use reqwest::Method;
 use serde_json::json;
+use tokio::net::TcpStream;
 
+use crate::evidence::page_of;
+use crate::hostile::{connect, say};
 use crate::served::{Served, expected, json_of};
 use crate::support::{Stage, free_port, ids, text};
 
@@ -102,7 +105,7 @@ async fn what_cannot_be_done_is_refused_and_says_why() {
     assert_eq!(served.start(&once).await.status(), 202);
     assert_eq!(served.start(&once).await.status(), 409);
     for path in
-        ["/v1/pulls/nobody's", "/v1/pulls/nobody's/accounts", "/v1/pulls/nobody's/events", "/v2"]
+        ["/v1/pulls/unknown", "/v1/pulls/unknown/accounts", "/v1/pulls/unknown/events", "/v2"]
     {
         let answer = served.get(path).await;
         assert_eq!(answer.status(), 404, "{path}");
@@ -239,7 +242,7 @@ async fn events_of_other_kinds_wait_for_their_listener_through_a_kill() {
     let mark = served.start_pull("r1").await;
     let pull = served.until(&mark, |it| it["status"] != "open").await;
     assert_eq!(pull["status"], "complete", "what waits for others holds up no list");
-    // The pages of marks that nobody here asked for may be the listener's too.
+    // Pages of unknown marks may be the listener's, too.
     served.until_metrics("qopen_forward_queue 22\n").await;
     drop(served);
 
@@ -266,60 +269,62 @@ async fn events_of_other_kinds_wait_for_their_listener_through_a_kill() {
     assert_eq!(bodies.len(), 22);
 }
 
+/// A pull of which nothing comes but what the test says.
+async fn published(served: &Served, stream: &mut TcpStream, account: usize) -> String {
+    let mark = served.start_pull("r1").await;
+    assert_eq!(say(stream, &[page_of(&mark, account, false)]).await, [200]);
+    served.until(&mark, |it| it["output"].is_string()).await;
+    mark
+}
+
 #[tokio::test]
 async fn a_later_list_is_not_replaced_by_an_earlier_one() {
-    // A late page would make the first pull's list another one.
-    let stage = Stage::new(&Schedule { late_page: Some((4, 6_000)), ..schedule() });
+    let stage = Stage::new(&Schedule { silent: true, ..schedule() });
     std::fs::create_dir(stage.folder.path().join("lists")).unwrap();
     let served = Served::new(&stage, &["--out", "lists"], None);
-    let first = served.start_pull("r1").await;
-    served.until(&first, |it| it["output"].is_string()).await;
-    let second = served.start_pull("r1").await;
-    let pull = served.until(&second, |it| it["output"].is_string()).await;
+    let mut stream = connect(&stage.listen, "127.0.0.1").await;
+    let first = published(&served, &mut stream, 1).await;
+    published(&served, &mut stream, 2).await;
     let file = stage.folder.path().join("lists/r1.jsonl");
-    let published = std::fs::metadata(&file).unwrap().modified().unwrap();
-    // The first one's page comes now; the second one's, three seconds later.
-    served.until(&first, |it| it["newer_pages"] == true).await;
-    assert_eq!(pull["revision"], 1);
-    let list = served.get(&format!("/v1/pulls/{first}/accounts")).await.text().await.unwrap();
-    assert_eq!(ids(&list).len(), 120, "it can be read all the same");
-    let modified = std::fs::metadata(&file).unwrap().modified().unwrap();
-    // Three seconds are left until the second one's page comes; a slow machine may need them.
-    let now = served.get_json(&format!("/v1/pulls/{second}")).await;
-    assert!(modified == published || now["revision"] == 2, "the earlier list was published");
-    served.until(&second, |it| it["revision"] == 2 && it["newer_pages"] == false).await;
+    let of_file = || {
+        (std::fs::metadata(&file).unwrap().modified().unwrap(), ids(&stage.read("lists/r1.jsonl")))
+    };
+    let before = of_file();
+    assert_eq!(before.1, ["a2"]);
+    // A late page makes the first pull's list another one, which is not published.
+    assert_eq!(say(&mut stream, &[page_of(&first, 3, true)]).await, [200]);
+    let pull = served.until(&first, |it| it["superseded"] == true).await;
+    assert_eq!(pull["newer_pages"], true);
+    let accounts = format!("/v1/pulls/{first}/accounts");
+    let list = served.get(&accounts).await.text().await.unwrap();
+    assert_eq!(ids(&list), ["a1", "a3"], "it can be read all the same");
+    assert_eq!(of_file(), before);
     assert_eq!(served.stop().code(), Some(0));
     // Reading the first one in another process publishes nothing either.
-    let published = std::fs::metadata(&file).unwrap().modified().unwrap();
     let served = Served::new(&stage, &["--out", "lists"], None);
-    let again = served.get(&format!("/v1/pulls/{first}/accounts")).await.text().await.unwrap();
+    let again = served.get(&accounts).await.text().await.unwrap();
     assert_eq!(again, list);
-    assert_eq!(std::fs::metadata(&file).unwrap().modified().unwrap(), published);
+    assert_eq!(of_file(), before);
 }
 
 #[tokio::test]
 async fn i5_a_page_of_a_pull_that_was_kept_long_enough_makes_no_list() {
-    let stage = Stage::new(&Schedule { late_page: Some((4, 20_000)), ..schedule() });
+    let stage = Stage::new(&Schedule { silent: true, ..schedule() });
     std::fs::create_dir(stage.folder.path().join("lists")).unwrap();
     let served = Served::new(&stage, &["--out", "lists", "--retain", "2s"], None);
-    let mark = served.start_pull("r1").await;
-    served.until(&mark, |it| it["output"].is_string()).await;
-    let unknown = |metrics: &str| {
-        let line = metrics.lines().find(|it| it.starts_with("qopen_callbacks_unknown_marks_total"));
-        line.unwrap().rsplit(' ').next().unwrap().parse::<u32>().unwrap()
-    };
+    let mut stream = connect(&stage.listen, "127.0.0.1").await;
+    let mark = published(&served, &mut stream, 1).await;
     let began = Instant::now();
     while served.get_json("/v1/pulls").await["pulls"] != json!([]) {
-        assert!(began.elapsed() < Duration::from_secs(18), "it is let go of before its late page");
+        assert!(began.elapsed() < Duration::from_secs(60), "{}", served.log());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    let before = unknown(&served.metrics().await);
-    while unknown(&served.metrics().await) == before {
-        assert!(began.elapsed() < Duration::from_secs(60));
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let before = served.figure("qopen_callbacks_unknown_marks_total").await;
+    assert_eq!(say(&mut stream, &[page_of(&mark, 2, true)]).await, [200]);
+    let after = served.figure("qopen_callbacks_unknown_marks_total").await;
+    assert_eq!((before, after), (0.0, 1.0));
     assert_eq!(served.get_json("/v1/pulls").await["pulls"], json!([]));
-    assert_eq!(ids(&stage.read("lists/r1.jsonl")).len(), 110);
+    assert_eq!(ids(&stage.read("lists/r1.jsonl")), ["a1"]);
 }
 
 #[tokio::test]

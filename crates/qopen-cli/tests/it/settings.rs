@@ -112,7 +112,7 @@ const ROWS: &[Row] = &[
     env("fixed token with a line break", &[("QOPEN_ACCESS_TOKEN", b"canary-token\n")], (0, &["<secret, 12 characters>"])),
     env("AES key in quotes with a line break", &[("QOPEN_ENCODING_AES_KEY", b"\"canary-aes-key-of-32-bytes-00000\"\n")], (0, &["<secret, 32 characters>"])),
     env("AES key of another length", &[("QOPEN_ENCODING_AES_KEY", b"canary")], (2, &["callback EncodingAESKey", "from QOPEN_ENCODING_AES_KEY", "16, 24, 32 or", "example: QOPEN_ENCODING_AES_KEY="])),
-    env("AES key to come that is wrong", &[("QOPEN_ENCODING_AES_KEY_NEXT", b"canary")], (2, &["next EncodingAESKey", "from QOPEN_ENCODING_AES_KEY_NEXT", "example: QOPEN_ENCODING_AES_KEY_NEXT="])),
+    env("next AES key that is wrong", &[("QOPEN_ENCODING_AES_KEY_NEXT", b"canary")], (2, &["next EncodingAESKey", "from QOPEN_ENCODING_AES_KEY_NEXT", "example: QOPEN_ENCODING_AES_KEY_NEXT="])),
     env("app key with a tab", &[("QOPEN_APP_KEY", b"\tapp")], (0, &["app key                      app  ", "QOPEN_APP_KEY: a tab"])),
     env("app key that is not UTF-8", &[("QOPEN_APP_KEY", b"app\xFF")], (2, &["app key", "from QOPEN_APP_KEY", "not UTF-8", "example: QOPEN_APP_KEY="])),
     // URLs and addresses.

@@ -119,7 +119,7 @@ async fn receivers_and_workers_are_processes_of_their_own() {
          WHERE note ->> 'note' = 'published' AND pull.xmin = note.xmin";
     assert_eq!(client.query_one(same, &[]).await.unwrap().get::<_, i64>(0), 1);
 
-    // While the database is away nobody is told that anything was kept, and it goes on by itself.
+    // While the database is away no callback is acknowledged. The processes continue by themselves.
     let mark = receivers[0].start_pull("r2").await;
     server.stop().unwrap();
     for served in receivers.iter().chain([&worker]) {

@@ -73,7 +73,7 @@ async fn pulls_under_chaos_leave_nothing_behind() {
             });
             lists += futures_util::future::join_all(each).await.len();
         }
-        // At rest, and with everything let go of that was kept for late pages.
+        // At rest, after everything kept for late pages has expired.
         let began = Instant::now();
         // Idle connections are open files, too: both halves are measured without them.
         while served.figure("qopen_journal_pulls").await > 0.0

@@ -19,6 +19,8 @@ fn completions_are_printed_for_every_shell() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = say(&["completions", shell]);
         assert!(script.starts_with("exit 0\n") && script.contains("qopen"), "{shell}");
+        // A path is completed as one.
+        assert!(shell != "zsh" || script.contains(":FOLDER:_files"), "{script}");
     }
 }
 

@@ -9,7 +9,7 @@ use crate::outcome::Outcome;
 use crate::publish::{PublishError, Published};
 use crate::status::Status;
 
-/// Observes a [`PullService`](crate::PullService). Implemented for closures.
+/// Learns what a [`PullService`](crate::PullService) does. Implemented for closures.
 pub trait ServiceObserver: Send + Sync + 'static {
     /// Called as it happens, on a thread of the runtime: it must not block.
     fn observe(&self, event: ServiceEvent<'_>);

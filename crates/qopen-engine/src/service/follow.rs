@@ -19,7 +19,7 @@ use crate::error::PullError;
 use crate::pull::Pull;
 use crate::worker::{ClaimedPull, TakePlaceError};
 
-/// Time for the driver to drop a pull's last start, before the claim is released.
+/// Pause before a claim is given back while the driver still forgets the pull's last start.
 const RELEASING: Duration = Duration::from_secs(1);
 
 /// Time until a pull that could not be resumed is tried again.

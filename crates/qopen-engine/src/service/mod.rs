@@ -60,7 +60,7 @@ impl ServiceOptions {
         self
     }
 
-    /// Sets the observer of events. Default: none.
+    /// Tells the observer what happens. Default: nothing is told.
     pub fn observer(mut self, observer: impl ServiceObserver) -> Self {
         self.observer = Arc::new(observer);
         self

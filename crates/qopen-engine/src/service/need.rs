@@ -8,7 +8,7 @@ pub(super) enum Need {
     Nothing,
     /// It is open.
     Following,
-    /// It has ended, and its list needs publication if it has a sink.
+    /// It has ended, and the service publishes its list if it has a sink.
     Publishing,
 }
 

@@ -1,5 +1,6 @@
 //! The task that claims, renews, and passes on what other processes keep.
 
+use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -39,23 +40,18 @@ impl Keeper {
         let mut troubled = false;
         loop {
             let asked = Instant::now();
-            let done = match self.keep().await {
-                Ok(()) => self.claim(&claimed).await,
-                Err(error) => Err(error),
-            };
-            // An outage is not quiet.
-            let away = done.is_err() || asked.elapsed() > HUNG;
-            if away {
-                self.engine.driver().outage_began(self.heard);
-            }
+            let done = self.look(&claimed).await;
+            let late = asked.elapsed() > HUNG;
             match done {
                 Ok(()) => {
                     self.heard = Instant::now();
-                    if std::mem::take(&mut troubled) || away {
+                    if std::mem::take(&mut troubled) || late {
                         self.engine.driver().outage_ended();
                     }
                 }
                 Err(error) => {
+                    // An outage is not quiet.
+                    self.engine.driver().outage_began(self.heard);
                     let error = &error as &dyn std::error::Error;
                     match std::mem::replace(&mut troubled, true) {
                         false => tracing::error!(error, "claims cannot be made or renewed"),
@@ -66,6 +62,23 @@ impl Keeper {
             sleep(PAUSE).await;
             self.journal.wait(POLL.min(self.options.lease / 3)).await;
         }
+    }
+
+    /// Renews and claims. Tells the driver when the journal takes long to answer: until it does, the
+    /// driver would count the time as quiet.
+    async fn look(&mut self, claimed: &mpsc::Sender<ClaimedPull>) -> Result<(), JournalError> {
+        let (driver, heard) = (self.engine.driver().clone(), self.heard);
+        let mut work = pin!(async {
+            self.keep().await?;
+            self.claim(claimed).await
+        });
+        tokio::select! {
+            biased;
+            // First, so that a process that was suspended meanwhile says so too.
+            () = sleep(HUNG) => driver.outage_began(heard),
+            done = &mut work => return done,
+        }
+        work.await
     }
 
     /// Renews the claims, and passes on what other processes have kept of their pulls.

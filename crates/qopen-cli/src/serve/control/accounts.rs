@@ -38,8 +38,8 @@ pub(super) struct AccountsQuery {
     mark_id: Option<String>,
 }
 
-/// The list, one JSON object a line or as CSV. It begins to flow when all of it is there; one that breaks
-/// off is not the list.
+/// Streams the list as CSV or as one JSON object per line. The stream begins when the list is finished. A
+/// truncated stream is not the list.
 pub(super) async fn accounts(
     State(service): Shared,
     mark: Path<String>,
@@ -67,10 +67,10 @@ pub(super) async fn accounts(
     let sink = Arc::new(sink.in_folder(service.scratch.as_deref()));
     let lists = vec![list];
     tokio::spawn(async move {
-        // What is sent here is what is there; whether that is all of it is said by the header.
+        // The list may be partial, as its header says.
         if let Err(error) = qopen::export(lists, sink).await {
             let error = io::Error::other(chain("the list", &error));
-            // The connection breaks, so that nobody takes this for the end.
+            // Break the connection, so that the reader does not take this for the end.
             let _ = pieces.send(Err(error)).await;
         }
     });
@@ -87,7 +87,7 @@ pub(super) async fn accounts(
     Ok((headers, Body::from_stream(flow)).into_response())
 }
 
-/// A writer whose pieces somebody else sends on.
+/// A writer that hands its pieces to another task.
 struct Pieces(mpsc::Sender<io::Result<Bytes>>);
 
 impl io::Write for Pieces {

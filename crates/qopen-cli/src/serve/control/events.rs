@@ -17,10 +17,10 @@ use super::pulls::{Of, Shared, known, view};
 use super::refusal::Refusal;
 use crate::serve::service::Service;
 
-/// How often it is looked what became of a pull that another process has.
+/// Interval of the checks of a pull in another process.
 const ELSEWHERE: Duration = Duration::from_millis(500);
 
-/// The pull's progress as it changes, and its end, as server-sent events.
+/// Streams the pull's progress and end as server-sent events.
 pub(super) async fn events(
     State(service): Shared,
     mark: Path<String>,
@@ -44,19 +44,19 @@ struct Follow {
     id: PullId,
     live: Option<FollowedPull>,
     stopping: watch::Receiver<bool>,
-    /// What was said last.
+    /// The last event.
     last: Option<Value>,
 }
 
 impl Follow {
-    /// What is to be said next, and whether it is the last.
+    /// Returns the next event, and whether it is the last.
     async fn next(&mut self) -> Option<(Value, bool)> {
         loop {
             if self.last.is_some() {
                 let changed = async {
                     match &mut self.live {
                         Some(live) => live.changed().await,
-                        // Nobody has it yet, or another process.
+                        // No process follows the pull yet, or another one does.
                         None => {
                             tokio::time::sleep(ELSEWHERE).await;
                             true
@@ -64,7 +64,7 @@ impl Follow {
                     }
                 };
                 tokio::select! {
-                    // Where it is followed no more, the journal says what became of it.
+                    // If this process no longer follows it, the journal has its end.
                     still = changed => if !still { self.live = None },
                     _ = self.stopping.wait_for(|it| *it) => return None,
                 }
@@ -74,7 +74,7 @@ impl Follow {
             }
             let followed = self.live.as_ref().is_some_and(|live| !live.is_open());
             let Ok(state) = self.service.journal.pull(&self.id).await else {
-                // The journal is away; what becomes of the pull is said when it is back.
+                // The journal does not answer. The stream continues when it does.
                 tokio::time::sleep(ELSEWHERE).await;
                 continue;
             };

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
-/// The longest name that DNS knows, in bytes.
+/// Maximum length of a DNS name, in bytes.
 const LONGEST: usize = 253;
 
 /// A host in canonical form: an IP address, or a name in lower case without a dot at its end.
@@ -45,7 +45,7 @@ impl fmt::Display for Host {
     }
 }
 
-/// Parses `HOST`, `HOST:PORT` or `[IPV6]:PORT`. `None` where it is none of these.
+/// Parses `HOST`, `HOST:PORT` or `[IPV6]:PORT`.
 pub(super) fn authority(text: &str) -> Option<(Host, Option<u16>)> {
     if let Some(rest) = text.strip_prefix('[') {
         let (ip, rest) = rest.split_once(']')?;

@@ -27,11 +27,11 @@ pub(crate) use host::Host;
 use pulls::Shared;
 use refusal::Refusal;
 
-/// What describes the API; a test holds it against the routes.
+/// The description of the API. A test compares it with the routes.
 const OPENAPI: &str = include_str!("openapi.json");
 
-/// Every route. With a token, all but the probes and the description ask for it. All but the probes refuse
-/// what a page of another site may have sent.
+/// Returns every route. A token is required by all but the probes and the description. All but the probes
+/// refuse requests that a page of another site may have sent.
 pub(super) fn router(
     service: Arc<Service>,
     token: Option<Secret>,
@@ -83,7 +83,7 @@ async fn authorise(
     if token.as_deref().is_none_or(right) {
         return next.run(request).await;
     }
-    let refusal = "a bearer token is asked for, and this is not it; see QOPEN_CONTROL_TOKEN";
+    let refusal = "this request needs the right bearer token; see QOPEN_CONTROL_TOKEN";
     let refusal = Refusal(StatusCode::UNAUTHORIZED, refusal.into());
     ([(header::WWW_AUTHENTICATE, "Bearer")], refusal).into_response()
 }
@@ -95,7 +95,7 @@ async fn ready(State(service): Shared) -> Response {
         return unavailable("stopping");
     }
     if let Some((name, _)) = service.tasks.all().into_iter().find(|(_, it)| it.down) {
-        return unavailable(&format!("the task {name} has ended, and is begun again"));
+        return unavailable(&format!("the task {name} has ended, and is restarted"));
     }
     match service.journal.stats().healthy {
         true => "ready".into_response(),

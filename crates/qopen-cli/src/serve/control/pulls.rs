@@ -20,10 +20,10 @@ use crate::report;
 use crate::robots;
 use crate::serve::service::Service;
 
-/// The service that answers.
+/// The service behind the API.
 pub(super) type Shared = State<Arc<Service>>;
 
-/// What to pull.
+/// The body of a request for a pull.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StartRequest {
@@ -42,10 +42,10 @@ fn whole<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u64
     };
     let exact = number.as_f64().filter(|it| (0.0..EXACT).contains(it) && it.fract() == 0.0);
     let whole = number.as_u64().or(exact.map(|it| it as u64));
-    whole.map(Some).ok_or_else(|| serde::de::Error::custom("it is a whole number, 0 or more"))
+    whole.map(Some).ok_or_else(|| serde::de::Error::custom("expected a whole number, 0 or more"))
 }
 
-/// Up to this, a floating-point number is every whole number exactly.
+/// Up to here, a floating-point number represents every whole number exactly.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// The query of a route that has no parameters.
@@ -100,11 +100,11 @@ pub(super) async fn start(
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(answer)).into_response())
 }
 
-/// Which view of pulls is wanted.
+/// The query of the list of pulls.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListQuery {
-    /// Whether what this process knows of pulls under way is added to what the journal has.
+    /// Whether to add the progress of open pulls of this process.
     #[serde(default = "yes")]
     progress: bool,
 }
@@ -126,11 +126,11 @@ pub(super) async fn list(
     Ok(Json(json!({ "pulls": all })))
 }
 
-/// Which pull is meant, besides the mark in the path.
+/// The query that identifies a pull, besides the mark in the path.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Of {
-    /// The robot, needed if several robots' pulls have the mark.
+    /// The robot, required if pulls of several robots have the mark.
     pub(super) robot_id: Option<String>,
     /// The mark in place of the path's: no path holds `.` and `..`.
     pub(super) mark_id: Option<String>,
@@ -144,7 +144,7 @@ pub(super) async fn show(
     Ok(Json(view(&service, &known(&service, &mark, &of).await?)))
 }
 
-/// Everything that happened to a pull.
+/// Returns the notes of a pull.
 pub(super) async fn notes(
     State(service): Shared,
     mark: Path<String>,
@@ -155,9 +155,9 @@ pub(super) async fn notes(
     Ok(Json(json!({ "notes": notes })))
 }
 
-/// Reads everything in the journal.
+/// Reads the whole journal.
 pub(super) async fn check(State(service): Shared, _: Query<NoQuery>) -> Result<Response, Refusal> {
-    // One at a time: each reads all of the disk.
+    // One check at a time, because each reads the whole disk.
     let Ok(_checking) = service.checking.try_lock() else {
         let message = "the journal is being checked already; try again";
         return Err(Refusal(StatusCode::CONFLICT, message.into()));
@@ -165,7 +165,8 @@ pub(super) async fn check(State(service): Shared, _: Query<NoQuery>) -> Result<R
     Ok(Json(crate::kept::pull::check(&*service.journal).await?).into_response())
 }
 
-/// The pull that a request names, as the journal knows it. A mark of several robots' pulls needs the robot.
+/// Returns the state of the pull that a request names. If pulls of several robots have the mark, the request
+/// must name the robot.
 pub(super) async fn known(service: &Service, mark: &str, of: &Of) -> Result<PullState, Refusal> {
     let mark = MarkId::new(of.mark_id.as_deref().unwrap_or(mark));
     let mark = mark.map_err(|_| Refusal::unknown())?;
@@ -182,7 +183,7 @@ pub(super) async fn known(service: &Service, mark: &str, of: &Of) -> Result<Pull
     found.pop().ok_or_else(Refusal::unknown)
 }
 
-/// What is kept of a pull, and what is known of it now.
+/// Describes a pull by its notes and its progress.
 pub(super) fn view(service: &Service, state: &PullState) -> Value {
     // Plain data always encodes.
     let mut view = serde_json::to_value(Line::of(state)).unwrap_or_default();
@@ -194,7 +195,7 @@ pub(super) fn view(service: &Service, state: &PullState) -> Value {
 
 fn add_progress(view: &mut Value, figures: &PullFigures) {
     let progress = &figures.progress;
-    // What was published may be a later revision than the one that the pull ended with.
+    // The published revision may be later than the one at the end of the pull.
     if !view["output"].is_string() {
         view["accounts"] = progress.figures.accounts.into();
         view["pages"] = progress.figures.pages.into();
@@ -215,7 +216,7 @@ fn add_progress(view: &mut Value, figures: &PullFigures) {
     }
 }
 
-/// Which pull ends, and whether an open one is deleted, too.
+/// The query of the end of a pull.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EndQuery {
@@ -225,8 +226,8 @@ pub(super) struct EndQuery {
     purge: bool,
 }
 
-/// Ends a pull that is open; deletes one that has ended, and everything that is kept of it. With `purge`, ends
-/// an open one without a list and deletes it.
+/// Ends an open pull, or deletes an ended one with everything that is kept of it. With `purge`, ends an open
+/// pull without a list and deletes it.
 pub(super) async fn end(
     State(service): Shared,
     mark: Path<String>,
@@ -251,7 +252,7 @@ pub(super) async fn end(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Resumes a pull that has ended. An open pull continues.
+/// Resumes an ended pull. An open pull continues.
 pub(super) async fn resume(
     State(service): Shared,
     mark: Path<String>,

@@ -1,4 +1,4 @@
-//! What verified and could not be read, over the control API.
+//! Quarantine over the control API.
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
@@ -10,7 +10,7 @@ use super::pulls::{NoQuery, Shared};
 use super::refusal::Refusal;
 use crate::kept::item::{self, Retried};
 
-/// Every item: never their contents.
+/// Lists every item without its content.
 pub(super) async fn list(
     State(service): Shared,
     _: Query<NoQuery>,
@@ -19,7 +19,7 @@ pub(super) async fn list(
     Ok(Json(json!({ "items": items })))
 }
 
-/// An item whole, byte for byte: it is customers' data.
+/// Returns the content of an item, which is customers' data.
 pub(super) async fn show(
     State(service): Shared,
     item: Path<String>,
@@ -30,7 +30,7 @@ pub(super) async fn show(
     Ok(([(header::CONTENT_TYPE, "application/octet-stream")], bytes).into_response())
 }
 
-/// Lets an item no longer stand against any list.
+/// Releases an item.
 pub(super) async fn release(
     State(service): Shared,
     item: Path<String>,
@@ -40,7 +40,7 @@ pub(super) async fn release(
     Ok(Json(json!({ "pulls": pulls.ok_or_else(unknown)? })))
 }
 
-/// Reads every item again, with the keys of now.
+/// Reads every item again with the current keys.
 pub(super) async fn retry(
     State(service): Shared,
     _: Query<NoQuery>,

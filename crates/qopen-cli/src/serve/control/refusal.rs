@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::exit::{Failure, chain};
 
-/// Why a request is not answered as was hoped, as JSON with an `error`.
+/// An error response, as JSON with an `error`.
 #[derive(Debug)]
 pub(super) struct Refusal(pub(super) StatusCode, pub(super) String);
 
@@ -33,7 +33,7 @@ impl Refusal {
     }
 }
 
-/// What fails for everything that a journal is asked is the journal.
+/// A failed operation of the journal means that the journal is unavailable.
 impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Self {
         Self(StatusCode::SERVICE_UNAVAILABLE, failure.to_string())

@@ -1,4 +1,4 @@
-//! The next time that is due. All arithmetic counts whole minutes since the Unix epoch, in UTC or on a local
+//! The next due time. All arithmetic counts whole minutes since the Unix epoch, in UTC or on a local
 //! clock: between two transitions of a zone the two differ by a constant.
 
 use jiff::civil::{Date, date};
@@ -9,14 +9,14 @@ use super::Cron;
 
 const DAY: i64 = 24 * 60;
 
-/// Minutes that are searched: 29 February on a given weekday comes within 40 years.
+/// Range of the search, in minutes. 29 February on a given weekday comes within 40 years.
 const HORIZON: i64 = 41 * 366 * DAY;
 
 /// Minutes before a transition in which another one can matter. Offsets differ by 52 h at most.
 const MEMORY: i64 = 3 * DAY;
 
 impl Cron {
-    /// The first minute after `after` that is due. `None` where none of the next 41 years is.
+    /// Returns the first due minute after `after`, or `None` if there is none within 41 years.
     pub(in crate::serve) fn next(&self, zone: &TimeZone, after: Timestamp) -> Option<Timestamp> {
         let mut start = minute_of(after) + 1;
         let horizon = start + HORIZON;

@@ -1,11 +1,11 @@
-//! Reading the five fields.
+//! Parser of the five fields.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::Cron;
 
-/// Why a text is not the time of a schedule.
+/// The mistake in a time of a schedule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CronError(String);
 
@@ -73,7 +73,7 @@ const SHORT: [(&str, &str); 7] = [
     ("@annually", "0 0 1 1 *"),
 ];
 
-/// Days of each month, at most.
+/// Maximum number of days of each month.
 const LONGEST: [u8; 12] = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
 impl FromStr for Cron {

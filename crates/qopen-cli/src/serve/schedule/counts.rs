@@ -1,8 +1,8 @@
-//! What schedules did.
+//! Counts of scheduled pulls.
 
 use std::sync::atomic::AtomicU64;
 
-/// What became of the times that were due, for each robot.
+/// Results of due times, per robot.
 #[derive(Default)]
 pub(crate) struct Counts {
     pub(in crate::serve) started: AtomicU64,

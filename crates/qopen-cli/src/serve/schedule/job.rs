@@ -1,4 +1,4 @@
-//! A schedule that can be followed: its times, robots and place.
+//! A valid schedule: its times, robots and place.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -11,7 +11,8 @@ use qopen::types::{Digest, InvalidId, MarkId, RobotId};
 use crate::database;
 use crate::exit::{Failure, chain};
 use crate::format::{Asked, Layout, Words};
-use crate::output::{Output, Place};
+use crate::output::Output;
+use crate::output::place::Place;
 use crate::robots;
 use crate::serve::cron::Cron;
 use crate::settings::Settings;
@@ -19,10 +20,10 @@ use crate::settings::schedule::{Entry, Found, Title};
 use crate::values::out::{self, refuse_scheme};
 use crate::zone::Zone;
 
-/// Times and robots that are shown, at most.
+/// Maximum number of times and robots in a text.
 const SHOWN: usize = 3;
 
-/// When a schedule is due.
+/// The times of a schedule.
 #[derive(Clone, Debug)]
 pub(super) struct Times {
     pub(super) cron: Cron,
@@ -41,7 +42,7 @@ impl Times {
     }
 }
 
-/// A schedule that can be followed.
+/// A valid schedule.
 #[derive(Clone, Debug)]
 pub(in crate::serve) struct Job {
     pub(super) title: Title,
@@ -53,15 +54,15 @@ pub(in crate::serve) struct Job {
     pub(super) need_tags: bool,
 }
 
-/// A schedule and a time that has come.
+/// A schedule and a due time.
 pub(super) type Due = (Timestamp, Arc<Job>);
 
 impl Job {
-    /// The schedules of the settings. `default` is the place of those without `out`.
+    /// Returns the schedules of the settings. `default` is the place of those without `out`.
     ///
     /// # Errors
-    /// The first one that cannot be followed, and why. A place that is in force is not checked again: a
-    /// database that is away must not keep a reload from new keys.
+    /// A schedule is invalid. A place in force is not checked again, because a database that does not answer
+    /// must not prevent a reload of keys.
     pub(in crate::serve) fn all(
         settings: &Settings,
         default: Option<&Output>,
@@ -80,10 +81,10 @@ impl Job {
         all.map(|found| job(found).map_err(|why| wrong(found, why))).collect()
     }
 
-    /// A schedule as its entry says.
+    /// Returns the schedule of an entry.
     ///
     /// # Errors
-    /// Which key cannot be followed, and why.
+    /// A key is invalid.
     pub(super) fn new(found: &Found, settings: &Settings) -> Result<Self, String> {
         let entry = found.entry()?;
         let cron: Cron = entry.cron.parse().map_err(|error| chain("cron", &error))?;
@@ -121,7 +122,7 @@ impl Job {
         checked.map_err(|failure| format!("out: {failure}"))
     }
 
-    /// Checks a folder. A database is not asked, because a look must not make its tables.
+    /// Checks a folder. A database is not checked, because that would create its tables.
     pub(super) fn examine_place(&self) -> Result<(), String> {
         match &self.place {
             Some(place) if place.folder => self.check_place(None),
@@ -129,8 +130,8 @@ impl Job {
         }
     }
 
-    /// The mark of a robot's pull at a time: the same in every process that has the same schedule, so
-    /// that of those which share a journal one starts it.
+    /// Returns the mark of a robot's pull at a time. Every process with the same schedule has the same mark, so
+    /// only one of those that share a journal starts the pull.
     pub(super) fn mark(&self, robot: &RobotId, due: Timestamp) -> Result<MarkId, InvalidId> {
         let place = self.place.as_ref().map(Place::label).unwrap_or_default();
         let Self { text, need_tags, .. } = self;
@@ -139,8 +140,8 @@ impl Job {
         MarkId::new(format!("{second}-{}", Digest::of(name.as_bytes())))
     }
 
-    /// The next times, the zone, the robots and the place, on one line. `default` is the place of lists
-    /// whose schedule has none.
+    /// Describes the next times, the zone, the robots and the place on one line. `default` is the place of a
+    /// schedule without one.
     pub(super) fn describe(&self, now: Timestamp, default: &str) -> String {
         let mut times = Vec::new();
         let mut after = now;
@@ -181,7 +182,7 @@ fn place(entry: &Entry) -> Result<Option<Place>, String> {
         return match asked.is_nothing() {
             true => Ok(None),
             false => Err(
-                "format, bom, csv_safe and labels are of the lists that `out` names; write out = \"FOLDER\""
+                "format, bom, csv_safe and labels need a place of lists; write out = \"FOLDER\""
                     .to_owned(),
             ),
         };
@@ -195,9 +196,9 @@ fn place(entry: &Entry) -> Result<Option<Place>, String> {
         false => Layout::default(),
     };
     let place = if let Some(url) = database::of(&out) {
-        // The refusal's own text speaks of command lines.
+        // The refusal's own text is about command lines.
         database::refuse_password("", url).map_err(|_| {
-            wrong("a password is not noted with a pull, and does not belong here; put it into PGPASSWORD".into())
+            wrong("a password does not belong into the note of a pull, nor here; put it into PGPASSWORD".into())
         })?;
         Place { out, format, csv, folder: false }
     } else if out.is_dir() {

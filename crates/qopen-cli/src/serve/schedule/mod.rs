@@ -1,4 +1,4 @@
-//! Pulls at set times: `[[schedule]]` in the settings file.
+//! Scheduled pulls: `[[schedule]]` in the settings file.
 
 mod counts;
 mod job;
@@ -27,7 +27,7 @@ use watch::{Look, Watch};
 /// The schedules in force. A reload replaces them.
 pub(super) struct Schedules {
     jobs: channel::Sender<Arc<Vec<Job>>>,
-    /// The place of lists whose schedule has none.
+    /// The place of schedules without one.
     default: Option<Output>,
 }
 
@@ -42,7 +42,7 @@ impl Schedules {
     /// Reads the schedules of new settings without replacing those in force.
     pub(super) fn read(&self, settings: &Settings) -> Result<Vec<Job>, Failure> {
         let in_force = Arc::clone(&self.jobs.borrow());
-        // A place may take its time.
+        // A check of a place may take long.
         tokio::task::block_in_place(|| Job::all(settings, self.default.as_ref(), &in_force))
     }
 
@@ -90,7 +90,8 @@ impl Schedules {
     }
 }
 
-/// Which schedules are due, in the order of the file, which is the same in every process; and how long none is.
+/// Returns the due schedules, and the time until the next one. Their order is the order of the file, the same
+/// in every process.
 fn look(jobs: &mut [Watched], now: Timestamp) -> (Vec<Due>, Option<Duration>) {
     let (mut due, mut nap) = (Vec::new(), None::<Duration>);
     for Watched { job, watch } in jobs {
@@ -136,7 +137,7 @@ impl Watched {
     }
 }
 
-/// What `qopen doctor` says of each schedule.
+/// Checks each schedule for `qopen doctor`.
 pub(crate) fn examine(settings: &Settings) -> Vec<(String, Result<String, Failure>)> {
     let now = Timestamp::now();
     let examined = settings.schedule.iter().map(|found| {

@@ -8,25 +8,25 @@ use qopen::types::RobotId;
 
 use crate::serve::service::Service;
 
-/// How long a look at the journal serves: robots that are due together need few looks.
+/// Maximum age of a view of the journal, so that robots due together share one.
 const FRESH: Duration = Duration::from_secs(1);
 
 /// The open pulls on which schedules wait.
 #[derive(Default)]
 pub(super) struct OpenPulls {
-    /// When this process saw each one first, by its own clock: wall clocks of other processes and of the past
+    /// The first sight of each pull by the clock of this process. Wall clocks of other processes and of the past
     /// decide nothing.
     seen: BTreeMap<(PullId, usize), Instant>,
-    /// One of each robot.
+    /// One pull per robot.
     of: BTreeMap<RobotId, PullId>,
     looked: Option<Instant>,
 }
 
 impl OpenPulls {
-    /// An open pull of a robot, on which a schedule waits.
+    /// Returns an open pull of a robot, on which a schedule waits.
     ///
     /// # Errors
-    /// [`JournalError`], when the journal cannot be read.
+    /// [`JournalError`]: the journal cannot be read.
     pub(super) async fn of(
         &mut self,
         service: &Service,
@@ -42,16 +42,16 @@ impl OpenPulls {
         Ok(self.of.get(robot).cloned())
     }
 
-    /// Has the next question look at the journal again.
+    /// Makes the next call read the journal again.
     pub(super) fn refresh(&mut self) {
         self.looked = None;
     }
 
-    /// Keeps what a look found. A pull that another system requested does not count, and one that no process
-    /// ends does not for ever.
+    /// Keeps a view of the journal. An external pull does not count. A pull that no process ends counts for a
+    /// limited time.
     fn keep(&mut self, open: &[PullState], is_under_way: impl Fn(&PullId) -> bool, now: Instant) {
         let opening = |state: &PullState| {
-            // A resumed pull is open anew.
+            // A resumed pull is open again.
             let resumed = state.notes.iter().filter(|it| it.note == Note::Resumed).count();
             (state.pull.clone(), resumed)
         };
@@ -69,8 +69,8 @@ impl OpenPulls {
     }
 }
 
-/// The longest that a pull of this service can be open: an outage lengthens its deadline up to twofold, and a
-/// process that resumes it leaves time for two idle timeouts.
+/// The maximum time that a pull of this service is open: an outage at most doubles its deadline, and a process
+/// that resumes it adds two idle timeouts.
 fn longest(state: &PullState) -> Option<Duration> {
     let (_, started) = state.started()?;
     Some(started.deadline * 2 + started.idle_timeout * 2)

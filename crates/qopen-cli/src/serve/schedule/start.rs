@@ -22,7 +22,7 @@ use crate::serve::service::Service;
 /// Time between two attempts to start a pull that the journal could not keep.
 const AGAIN: Duration = Duration::from_secs(5);
 
-/// A robot's pull that is due.
+/// A due pull of a robot.
 struct Start {
     at: Timestamp,
     job: Arc<Job>,
@@ -35,7 +35,7 @@ impl Start {
     fn all(due: &[Due]) -> Vec<Self> {
         let starts = due.iter().flat_map(|(at, job)| {
             job.robots.iter().filter_map(|robot| {
-                // Figures and letters are always an identifier.
+                // Digits and letters are always a valid identifier.
                 let mark_id = job.mark(robot, *at).ok()?;
                 let pull = PullId { robot_id: robot.clone(), mark_id };
                 Some(Self { at: *at, job: Arc::clone(job), pull, told: false })
@@ -51,18 +51,18 @@ impl Start {
     }
 }
 
-/// What became of a start.
+/// The result of a start.
 enum Started {
     /// The journal has the pull.
     Begun,
     Skipped,
-    /// The journal may have room, or be there, later.
+    /// The journal may have room, or answer, later.
     Failed,
     /// Trying again does not help.
     Refused,
 }
 
-/// Starts pulls, one after another, and again those that failed.
+/// Starts pulls one after another, and retries failed starts.
 pub(super) struct Starter<'a> {
     service: &'a Service,
     open: OpenPulls,
@@ -74,13 +74,13 @@ impl<'a> Starter<'a> {
         Self { service, open: OpenPulls::default(), failed: Vec::new() }
     }
 
-    /// How long it takes until what failed is tried again.
+    /// Returns the time until the next retry.
     pub(super) fn again(&self) -> Option<Duration> {
         (!self.failed.is_empty()).then_some(AGAIN)
     }
 
-    /// Starts what is due and what failed before. Of a robot's pulls that are due together, the first one in the
-    /// file starts.
+    /// Starts due pulls and retries failed ones. If several pulls of a robot are due together, the first one in
+    /// the file starts.
     pub(super) async fn start(&mut self, due: &[Due]) {
         self.open.refresh();
         let new = Start::all(due);

@@ -6,22 +6,22 @@ use jiff::Timestamp;
 
 use super::job::Times;
 
-/// The longest that is slept at a time, so that a clock that was put right is noticed.
+/// Maximum time of a sleep, so that a corrected clock is noticed.
 const NAP: Duration = Duration::from_secs(60);
 
-/// When a schedule is due next, told from what the clock says now and from nothing that it said before:
-/// one that is put right, forwards or back, is right from then on.
+/// The next time of a schedule, computed only from the present time of the clock. A corrected clock, forwards
+/// or back, is right from then on.
 #[derive(Default)]
 pub(super) struct Watch {
-    /// The time that is waited for.
+    /// The awaited time.
     due: Option<Timestamp>,
 }
 
-/// What a look at the clock says.
+/// The result of a look at the clock.
 pub(super) enum Look {
-    /// It is not due for as long.
+    /// The time until it is due.
     Wait(Duration),
-    /// It is due, by this time. What was slept through is not made up for: one list is as good as two.
+    /// The due time. Missed times are not made up for: one list is as good as two.
     Due(Timestamp),
     Never,
 }
@@ -31,7 +31,7 @@ impl Watch {
         if let Some(due) = self.due.take_if(|due| *due <= now) {
             return Look::Due(due);
         }
-        // Asked anew each time: where the clock went back, another time may come first.
+        // Computed each time: after a clock went back, another time may come first.
         let Some(due) = times.next(now) else { return Look::Never };
         let wait = Duration::try_from(due.duration_since(now));
         self.due = Some(due);

@@ -1,4 +1,4 @@
-//! From the bytes that a person pasted to the very value that is used.
+//! Reading pasted values: trims, unquotes and checks them by kind.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -9,14 +9,14 @@ use zeroize::Zeroizing;
 use super::spec::{Kind, Spec};
 use crate::values::{home, is_space, out, trim};
 
-/// A value as it is used.
+/// A value ready for use.
 #[derive(Debug)]
 pub(super) struct Read {
-    /// The text. For a path that is not UTF-8, only for showing.
+    /// The text. For a path that is not UTF-8, only for display.
     pub(super) text: Secret,
-    /// The path, where the setting is one.
+    /// The path, if the setting is one.
     pub(super) path: Option<PathBuf>,
-    /// What was changed or looks odd, each a sentence without its subject. Never quotes the value.
+    /// Changes and oddities, each a sentence without its subject. Never quotes the value.
     pub(super) notes: Vec<String>,
 }
 
@@ -35,10 +35,10 @@ const QUOTES: [(char, char); 10] = [
 ];
 
 impl Spec {
-    /// The value that `raw` means. What cannot be meant is trimmed, and noted.
+    /// Returns the value of `raw`. Trims characters that cannot belong to it, and notes that.
     ///
     /// # Errors
-    /// Says why the value cannot be used, without quoting a secret.
+    /// The value cannot be used. The reason never quotes a secret.
     pub(super) fn read(&self, raw: OsString) -> Result<Read, String> {
         match self.kind {
             Kind::Path => read_path(raw),
@@ -62,7 +62,7 @@ impl Spec {
                     .to_owned(),
             );
             text = trimmed(inner, &mut notes);
-            // A secret in quotes keeps them when it is quoted once more.
+            // A secret that has quotes keeps them if it is in a second pair.
             if self.kind == Kind::Secret {
                 break;
             }
@@ -78,7 +78,7 @@ impl Spec {
         Ok(Read { text: Secret::new(text), path: None, notes })
     }
 
-    /// Refuses what no value of this kind can hold.
+    /// Refuses characters that no value of this kind has.
     fn check(&self, text: &str) -> Result<(), String> {
         if text.is_empty() {
             return Err("it is blank; give it a value, or remove it".to_owned());
@@ -88,7 +88,7 @@ impl Spec {
                 "it is the placeholder of an example; put the value in its place".to_owned()
             );
         }
-        // The client of the database reads the rest of a URL of its own.
+        // The database's client checks the rest of a URL.
         if self.kind == Kind::Journal {
             return match text.contains("://") {
                 true => Ok(()),
@@ -120,8 +120,8 @@ impl Spec {
     }
 }
 
-/// Whether the value of a journal is not the path of a folder. Words of a connection, which may hold a
-/// password, are no path either, unless `./` comes first.
+/// Whether the value of a journal is not the path of a folder. A connection string, which may have a
+/// password, is no path either, unless it begins with `./`.
 fn is_database(raw: &OsString) -> bool {
     let text = raw.to_string_lossy();
     let text = trim(&text).trim_start_matches(['"', '\'', '“']).to_ascii_lowercase();
@@ -131,7 +131,7 @@ fn is_database(raw: &OsString) -> bool {
         || ["host=", "user=", "dbname=", "password="].iter().any(|word| text.starts_with(word))
 }
 
-/// A path keeps every character but a line break at its end and a pair of quotes around it.
+/// Reads a path. It loses a line break at its end and a pair of quotes, and keeps everything else.
 fn read_path(raw: OsString) -> Result<Read, String> {
     let mut notes = Vec::new();
     let mut bytes = raw.as_encoded_bytes();
@@ -143,9 +143,7 @@ fn read_path(raw: OsString) -> Result<Read, String> {
     }
     let quoted = |quote: &[u8]| bytes.strip_prefix(quote)?.strip_suffix(quote);
     if let Some(inner) = quoted(b"\"").or_else(|| quoted(b"'")) {
-        notes.push(
-            "the quotes around it were removed; begin with ./ where they are meant".to_owned(),
-        );
+        notes.push("the quotes around it were removed; begin with ./ to keep them".to_owned());
         bytes = inner;
     }
     if bytes.iter().all(u8::is_ascii_whitespace) {
@@ -162,7 +160,7 @@ fn read_path(raw: OsString) -> Result<Read, String> {
         false => os_string(bytes)?,
     };
     out::refuse_connection(Path::new(&path)).map_err(|_| {
-        "it looks like a database and is not shown, for it may hold a password; write ./NAME for a path of that name, or set QOPEN_JOURNAL for a journal in a database"
+        "it looks like a database and is not shown, because it may have a password; write ./NAME for a path of that name, or set QOPEN_JOURNAL for a journal in a database"
     })?;
     let path = home::expand(path)?;
     let text = Secret::new(path.to_string_lossy());
@@ -196,7 +194,7 @@ fn trimmed<'a>(text: &'a str, notes: &mut Vec<String>) -> &'a str {
     inner
 }
 
-/// The text without a pair of quotes around it.
+/// Returns the text without a pair of quotes around it.
 fn unquoted(text: &str) -> Option<&str> {
     QUOTES.iter().find_map(|(open, close)| text.strip_prefix(*open)?.strip_suffix(*close))
 }
@@ -214,7 +212,7 @@ fn name_of(it: char) -> &'static str {
     }
 }
 
-/// The ASCII character that a full-width one was meant as.
+/// Returns the ASCII character of a full-width one.
 fn narrow(it: char) -> Option<char> {
     match it {
         '\u{FF01}'..='\u{FF5E}' => char::from_u32(u32::from(it) - 0xFEE0),

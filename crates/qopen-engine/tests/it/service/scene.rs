@@ -148,7 +148,7 @@ impl Told {
         self.events.borrow().iter().filter(|it| it.1 == text).map(|it| it.0).collect()
     }
 
-    /// Waits until an event was reported this many times.
+    /// Waits until an event was told that often.
     pub async fn wait_for(&self, text: &str, times: usize) {
         let mut events = self.events.subscribe();
         let told = |events: &Vec<(Instant, String)>| {

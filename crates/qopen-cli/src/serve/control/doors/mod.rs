@@ -1,7 +1,7 @@
-//! The doors of the control API: which requests are answered at all.
+//! Checks of the control API that every request passes before its route.
 //!
-//! A page in a browser can send requests to this machine, under any name that its author gives it. Three
-//! things that a page cannot choose tell such requests apart: `Host`, `Origin` and `Sec-Fetch-Site`.
+//! A page in a browser can send requests to this machine, under any name of its author's choice. Three headers
+//! that a page cannot choose identify such requests: `Host`, `Origin` and `Sec-Fetch-Site`.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -26,13 +26,13 @@ const LARGEST: usize = 64 * 1024;
 /// Time limit for a body.
 const BODY: Duration = Duration::from_secs(30);
 
-/// The longest text of an error that the framework words, in bytes.
+/// Maximum length of the framework's error texts, in bytes.
 const WORDS: usize = 4096;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// What every answer carries: a browser neither keeps it, guesses its kind, runs it nor shows it in a
-/// page of another site.
+/// Headers of every response: a browser neither stores it, guesses its kind, runs it nor shows it in a page of
+/// another site.
 const ON_EVERY_ANSWER: [(HeaderName, HeaderValue); 4] = [
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
@@ -46,7 +46,7 @@ const ON_EVERY_ANSWER: [(HeaderName, HeaderValue); 4] = [
     ),
 ];
 
-/// The hosts that the control API answers to, besides loopback and the address of the connection.
+/// Additional hosts of the control API, besides loopback and the address of the connection.
 #[derive(Debug, Default)]
 pub(in crate::serve) struct Doors {
     hosts: BTreeSet<Host>,
@@ -64,7 +64,7 @@ impl Doors {
         same_site(request.headers())
     }
 
-    /// The host and port that a request names, if it is one of ours.
+    /// Returns the host and port that a request names, if the API answers to it.
     fn host_of(&self, request: &Request) -> Result<(Host, Option<u16>), Refusal> {
         let bad = |why: &str| Refusal(StatusCode::BAD_REQUEST, format!("the request {why}"));
         let host = match one(request.headers(), &header::HOST) {
@@ -95,7 +95,7 @@ impl Doors {
     }
 }
 
-/// The only value of a header; `Err` where it has several, or one that is not text.
+/// Returns the only value of a header, or `Err` if it has several or one that is not text.
 fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, ()> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
@@ -112,7 +112,7 @@ fn other_site(what: &str) -> Refusal {
     Refusal(StatusCode::FORBIDDEN, message)
 }
 
-/// Fails where `Origin` is not the host and port that the request names.
+/// Fails if `Origin` differs from the host and port that the request names.
 fn same_origin(headers: &HeaderMap, host: &(Host, Option<u16>)) -> Result<(), Refusal> {
     let Some(origin) =
         one(headers, &header::ORIGIN).map_err(|()| other_site("the Origin is garbled"))?
@@ -134,7 +134,7 @@ fn same_origin(headers: &HeaderMap, host: &(Host, Option<u16>)) -> Result<(), Re
     if is_same { Ok(()) } else { Err(other_site("the Origin is not this API's")) }
 }
 
-/// Fails where the browser says that another site caused the request.
+/// Fails if another site caused the request, as the browser says.
 fn same_site(headers: &HeaderMap) -> Result<(), Refusal> {
     match one(headers, &SEC_FETCH_SITE) {
         Ok(None | Some("same-origin" | "none")) => Ok(()),
@@ -142,12 +142,12 @@ fn same_site(headers: &HeaderMap) -> Result<(), Refusal> {
     }
 }
 
-/// Whether probes ask for that path. They come under any host, and learn nothing of customers.
+/// Whether the path is for probes. They use any host, and learn nothing about customers.
 fn is_probe(path: &str) -> bool {
     matches!(path, "/healthz" | "/readyz")
 }
 
-/// Lets in what is no page of another site, and dresses every answer.
+/// Refuses requests of pages of other sites, and adds headers to every response.
 pub(super) async fn guard(
     State(doors): State<Arc<Doors>>,
     request: Request,
@@ -168,7 +168,7 @@ pub(super) async fn guard(
     answer
 }
 
-/// An error that the framework words, as JSON like all others.
+/// Converts the framework's errors to JSON, like all others.
 async fn as_json(answer: Response) -> Response {
     let status = answer.status();
     let kind = answer.headers().get(header::CONTENT_TYPE);
@@ -192,7 +192,7 @@ async fn as_json(answer: Response) -> Response {
     Response::from_parts(parts, json.into_body())
 }
 
-/// Takes bodies that are small and JSON. A page can send other kinds without asking first.
+/// Accepts only small JSON bodies. A page can send other kinds without a preflight.
 pub(super) async fn only_json(request: Request, next: Next) -> Response {
     match read_json(request).await {
         Ok(request) => next.run(request).await,
@@ -204,7 +204,7 @@ async fn read_json(request: Request) -> Result<Request, Refusal> {
     let (mut parts, body) = request.into_parts();
     let reads = [Method::GET, Method::HEAD, Method::OPTIONS].contains(&parts.method);
     let is_empty = body.is_end_stream();
-    // A form of a page has a kind also where it is empty.
+    // A page's form has a kind even if it is empty.
     let has_kind = parts.headers.contains_key(header::CONTENT_TYPE);
     if !is_empty || has_kind && !reads {
         let kind = one(&parts.headers, &header::CONTENT_TYPE).ok().flatten();
