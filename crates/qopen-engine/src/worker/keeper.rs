@@ -8,8 +8,8 @@ use qopen_journal::{Claim, Fencing, JournalError, Workload};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
-use super::WorkerOptions;
 use super::claimed::ClaimedPull;
+use super::options::WorkerOptions;
 use crate::engine::Engine;
 use crate::fact::Unseen;
 use crate::held_claim::{HUNG, HeldClaim};

@@ -2,43 +2,19 @@
 
 mod claimed;
 mod keeper;
+mod options;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use qopen_journal::{WorkerId, Workload};
+use qopen_journal::Workload;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::AbortHandle;
-use uuid::Uuid;
 
 pub use self::claimed::{ClaimedPull, TakePlaceError};
+pub use self::options::WorkerOptions;
 use crate::engine::Engine;
 use keeper::Keeper;
-
-/// Settings of a [`Worker`].
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct WorkerOptions {
-    /// The worker's name, different from every other worker's. Default: a new UUID.
-    pub id: WorkerId,
-    /// How long a claim lasts without renewal. The worker renews its claims three times as often.
-    /// Default 15 s.
-    pub lease: Duration,
-    /// Maximum number of pulls that the worker holds. Default 256.
-    pub most: usize,
-    /// Time limit of one step of a publication. A publication without progress for longer loses its
-    /// claim to another worker. Default 150 s, longer than the steps of the sinks in `qopen-sink`.
-    pub stalled: Duration,
-}
-
-impl Default for WorkerOptions {
-    fn default() -> Self {
-        let id = WorkerId::new(Uuid::now_v7().to_string());
-        let (lease, stalled) = (Duration::from_secs(15), Duration::from_secs(150));
-        Self { id, lease, most: 256, stalled }
-    }
-}
 
 /// Claims pulls of a journal for an engine, renews the claims, and tells the engine's driver what other
 /// processes receive of a pull. [`PullService`](crate::PullService) also follows and publishes them.
