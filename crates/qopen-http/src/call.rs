@@ -1,6 +1,6 @@
 //! One request to any endpoint.
 
-use qopen_types::{Answer as _, Endpoint, Refusal, Secret};
+use qopen_types::{Endpoint, Refusal, Response as _, Secret};
 
 use crate::{SendError, Sender, TokenError};
 
@@ -16,7 +16,7 @@ impl Sender {
     ///
     /// # Cancellation
     /// After the future was dropped, the gateway may have accepted the request.
-    pub async fn call<E: Endpoint>(&self, request: &E::Request) -> Result<E::Answer, SendError> {
+    pub async fn call<E: Endpoint>(&self, request: &E::Request) -> Result<E::Response, SendError> {
         if !E::NEEDS_TOKEN {
             return self.ask::<E>(request, None).await;
         }
@@ -45,7 +45,7 @@ impl Sender {
         &self,
         request: &E::Request,
         token: Option<&Secret>,
-    ) -> Result<E::Answer, SendError> {
+    ) -> Result<E::Response, SendError> {
         let answer = self.transport.call::<E>(request, token).await?;
         let Some(refusal) = answer.refusal() else { return Ok(answer) };
         let Refusal { code, hint, .. } = &refusal;

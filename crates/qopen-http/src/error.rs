@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use qopen_types::{AnswerError, Refusal};
+use qopen_types::{Refusal, ResponseError};
 
 use crate::proxy::ProxyUsed;
 
@@ -72,7 +72,7 @@ pub enum SendError {
     },
     /// The gateway's answer is not the expected JSON object.
     #[error("{endpoint}: the answer is not the JSON object it should be{}", through(.proxy))]
-    Answer {
+    Response {
         /// The endpoint.
         endpoint: &'static str,
         /// The proxy of the request. The answer may be the proxy's own.
@@ -150,7 +150,7 @@ impl SendError {
             Self::Status { status, .. } => *status == 429 || *status >= 500,
             Self::Token(error) => error.is_retryable(),
             Self::Refused { retryable, .. } => *retryable,
-            Self::Unauthorized { .. } | Self::Redirected { .. } | Self::Answer { .. } => false,
+            Self::Unauthorized { .. } | Self::Redirected { .. } | Self::Response { .. } => false,
         }
     }
 
@@ -191,7 +191,7 @@ impl SendError {
     /// unreadable.
     #[must_use]
     pub fn may_have_arrived(&self) -> bool {
-        matches!(self, Self::Transport { connected: true, .. } | Self::Answer { .. })
+        matches!(self, Self::Transport { connected: true, .. } | Self::Response { .. })
     }
 
     /// Whether the gateway refused the request or the credentials.
@@ -204,7 +204,7 @@ impl SendError {
             Self::Status { status, .. } => {
                 (400..500).contains(status) && !matches!(*status, 407 | 429)
             }
-            Self::Answer { .. } | Self::Transport { .. } | Self::Redirected { .. } => false,
+            Self::Response { .. } | Self::Transport { .. } | Self::Redirected { .. } => false,
         }
     }
 
@@ -230,7 +230,7 @@ pub enum TokenError {
     Request(#[source] Box<SendError>),
     /// The gateway's answer has no token.
     #[error("the gateway's answer has no access token")]
-    Answer(#[source] AnswerError),
+    Response(#[source] ResponseError),
     /// The gateway does not accept the fixed token.
     #[error("the fixed access token was not accepted, and there is no other")]
     Fixed,
@@ -258,7 +258,7 @@ impl TokenError {
         match self {
             Self::Request(error) => error.is_refusal(),
             Self::Shared(error) => error.is_refusal(),
-            Self::Answer(_) | Self::Fixed => true,
+            Self::Response(_) | Self::Fixed => true,
             Self::Source(_) | Self::Unsendable => false,
         }
     }
@@ -283,7 +283,7 @@ impl TokenError {
         match self {
             Self::Request(error) => error.refusal(),
             Self::Shared(error) => error.refusal(),
-            Self::Answer(AnswerError::Refused(refusal)) => Some(refusal),
+            Self::Response(ResponseError::Refused(refusal)) => Some(refusal),
             _ => None,
         }
     }

@@ -111,7 +111,7 @@ impl AppCredentials {
         let answer = self.transport.call::<GetAccessToken>(&request, None).await;
         let answer = answer.map_err(|error| TokenError::Request(Box::new(error)))?;
         let AccessTokenGrant { access_token, expires_in, .. } =
-            answer.grant().map_err(TokenError::Answer)?;
+            answer.grant().map_err(TokenError::Response)?;
         let lifetime = match u64::try_from(expires_in) {
             Ok(seconds) if seconds > 0 => Duration::from_secs(seconds).min(LONGEST_LIFETIME),
             _ => UNKNOWN_LIFETIME,

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use governor::clock::Clock as _;
 use governor::{DefaultDirectRateLimiter, clock::DefaultClock};
-use qopen_types::{Answer as _, Endpoint, Secret};
+use qopen_types::{Endpoint, Response as _, Secret};
 use reqwest::Url;
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
@@ -46,8 +46,8 @@ impl Transport {
         &self,
         request: &E::Request,
         token: Option<&Secret>,
-    ) -> Result<E::Answer, SendError> {
-        let body = serde_json::to_vec(request).map_err(|error| SendError::Answer {
+    ) -> Result<E::Response, SendError> {
+        let body = serde_json::to_vec(request).map_err(|error| SendError::Response {
             endpoint: E::NAME,
             proxy: None,
             source: error.into(),
@@ -94,7 +94,7 @@ impl Transport {
         &self,
         body: &[u8],
         token: Option<&Secret>,
-    ) -> Result<E::Answer, SendError> {
+    ) -> Result<E::Response, SendError> {
         let endpoint = E::NAME;
         let proxy = || self.proxy.clone();
         let transport = |error: reqwest::Error| {
@@ -133,20 +133,20 @@ impl Transport {
                 Ok(None) => break Ok(()),
                 Ok(Some(chunk)) if answer.len() + chunk.len() > ANSWER_LIMIT => {
                     let source = format!("it has more than {ANSWER_LIMIT} bytes").into();
-                    break Err(SendError::Answer { endpoint, proxy: proxy(), source });
+                    break Err(SendError::Response { endpoint, proxy: proxy(), source });
                 }
                 Ok(Some(chunk)) => answer.extend_from_slice(&chunk),
                 Err(error) => break Err(error),
             }
         };
         let answer = whole.and_then(|()| {
-            serde_json::from_slice(&answer).map_err(|error| SendError::Answer {
+            serde_json::from_slice(&answer).map_err(|error| SendError::Response {
                 endpoint,
                 proxy: proxy(),
                 source: error.into(),
             })
         });
-        let refusal = answer.as_ref().ok().and_then(E::Answer::refusal).map(Box::new);
+        let refusal = answer.as_ref().ok().and_then(E::Response::refusal).map(Box::new);
         if let Some(refusal) = refusal.clone().filter(|it| self.retry_codes.contains(&it.code)) {
             return Err(SendError::Refused {
                 endpoint,

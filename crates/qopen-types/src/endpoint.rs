@@ -16,11 +16,11 @@ pub trait Endpoint {
     /// The body of the request.
     type Request: Serialize;
     /// The body of the answer.
-    type Answer: Answer;
+    type Response: Response;
 }
 
 /// The body of an answer. Implemented by generated types.
-pub trait Answer: DeserializeOwned {
+pub trait Response: DeserializeOwned {
     /// The refusal, if the gateway refused: a code other than 0, in either spelling.
     fn refusal(&self) -> Option<Refusal>;
 }

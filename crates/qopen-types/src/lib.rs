@@ -2,7 +2,6 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod account;
-mod answer;
 mod canonical;
 mod digest;
 mod endpoint;
@@ -19,6 +18,7 @@ mod reader;
 mod reading;
 mod refusal;
 mod repair;
+mod response;
 mod scan;
 mod secret;
 mod skim;
@@ -26,9 +26,8 @@ mod storage;
 mod unread;
 mod wire;
 
-pub use answer::AnswerError;
 pub use digest::{Digest, InvalidDigest};
-pub use endpoint::{Answer, CallbackPayload, Endpoint};
+pub use endpoint::{CallbackPayload, Endpoint, Response};
 pub use entries::{Entries, Entry, Unread};
 pub use event::EventType;
 pub use extra::Extra;
@@ -40,6 +39,7 @@ pub use payload::PayloadText;
 pub use pull_id::PullId;
 pub use reading::{Reading, Readings};
 pub use refusal::Refusal;
+pub use response::ResponseError;
 pub use scan::QuotedTexts;
 pub use secret::Secret;
 pub use skim::{AccountSkim, CallbackSkim, PageSkim, SkimError};

@@ -21,7 +21,7 @@ pub(crate) struct Type {
     /// The `event_type` under which it arrives by callback.
     pub(crate) event_type: Option<i64>,
     /// Whether an endpoint answers with it.
-    pub(crate) is_answer: bool,
+    pub(crate) is_response: bool,
     /// Whether it is read field by field if reading it as a whole fails.
     pub(crate) tolerant: Option<Tolerant>,
     /// The columns that the spec names, if it is the record that outputs have.
@@ -103,7 +103,7 @@ impl Model {
                 doc: doc(name, schema.description.as_deref())?,
                 shape: shape(name, schema, &is_enum)?,
                 event_type: None,
-                is_answer: false,
+                is_response: false,
                 tolerant: tolerant(name, schema)?,
                 columns: schema
                     .extensions
@@ -120,7 +120,7 @@ impl Model {
             types
                 .iter_mut()
                 .filter(|it| it.name == endpoint.answer)
-                .for_each(|it| it.is_answer = true);
+                .for_each(|it| it.is_response = true);
             endpoints.push(endpoint);
             for (event_type, payload) in callbacks(operation)? {
                 let payload_type = types.iter_mut().find(|it| it.name == payload);

@@ -26,7 +26,7 @@ pub(super) fn check(model: &Model) -> Result<()> {
             }
         }
     }
-    for it in model.types.iter().filter(|it| it.is_answer) {
+    for it in model.types.iter().filter(|it| it.is_response) {
         let has = |name: &str, kind: &Kind, nullable: bool| {
             let mut all = fields(it).iter();
             all.any(|it| it.name == name && it.kind == *kind && it.nullable == nullable)

@@ -1,7 +1,7 @@
 //! An endpoint that the sender has no method for.
 
 use qopen_http::{SendError, Sender};
-use qopen_types::{AccessTokenAnswer, Endpoint, GetAccessToken, RobotAccountListAnswer};
+use qopen_types::{AccessTokenResponse, Endpoint, GetAccessToken, RobotAccountListResponse};
 
 use crate::gateway::{Gateway, TOKEN_PATH};
 
@@ -12,7 +12,7 @@ impl Endpoint for Paint {
     const PATH: &'static str = "/gateway/qopen/Paint";
     const NEEDS_TOKEN: bool = true;
     type Request = serde_json::Value;
-    type Answer = RobotAccountListAnswer;
+    type Response = RobotAccountListResponse;
 }
 
 #[tokio::test]
@@ -54,7 +54,7 @@ async fn an_endpoint_that_needs_no_token_gets_none() {
     gateway.token(200, r#"{"errcode":0}"#);
     let sender = Sender::builder(&gateway.base_url).access_token("t").build().unwrap();
     let request = qopen_types::AccessTokenRequest::new("key".to_owned(), "secret".into());
-    let answer: AccessTokenAnswer = sender.call::<GetAccessToken>(&request).await.unwrap();
+    let answer: AccessTokenResponse = sender.call::<GetAccessToken>(&request).await.unwrap();
     assert_eq!(answer.errcode, Some(0));
     assert_eq!(gateway.asked(TOKEN_PATH)[0].token, None);
 }

@@ -50,7 +50,7 @@ async fn an_object_without_code_counts_as_accepted_and_anything_else_is_an_error
     assert!(!sender.request_account_list(&request()).await.unwrap().explicit);
     for _ in 0..3 {
         let error = sender.request_account_list(&request()).await.unwrap_err();
-        assert!(matches!(error, SendError::Answer { .. }), "{error}");
+        assert!(matches!(error, SendError::Response { .. }), "{error}");
         assert!(error.source().is_some() && !error.is_retryable() && !error.is_refusal());
     }
 }
@@ -195,7 +195,7 @@ async fn wrong_credentials_are_a_refusal() {
     let sender = builder(&gateway).app_credentials("key", "canary").build().unwrap();
     let error = sender.request_account_list(&request()).await.unwrap_err();
     assert!(
-        matches!(&error, SendError::Token(TokenError::Shared(it)) if matches!(**it, TokenError::Answer(_)))
+        matches!(&error, SendError::Token(TokenError::Shared(it)) if matches!(**it, TokenError::Response(_)))
     );
     assert!(error.is_refusal());
     assert_eq!(error.refusal().unwrap().hint, "log-2");

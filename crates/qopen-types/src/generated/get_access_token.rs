@@ -9,5 +9,5 @@ impl crate::Endpoint for GetAccessToken {
     const PATH: &'static str = "/gateway/qopen/GetAccessToken";
     const NEEDS_TOKEN: bool = false;
     type Request = crate::AccessTokenRequest;
-    type Answer = crate::AccessTokenAnswer;
+    type Response = crate::AccessTokenResponse;
 }

@@ -9,5 +9,5 @@ impl crate::Endpoint for GetRobotAccountListAsync {
     const PATH: &'static str = "/gateway/qopen/GetRobotAccountListAsync";
     const NEEDS_TOKEN: bool = true;
     type Request = crate::RobotAccountListRequest;
-    type Answer = crate::RobotAccountListAnswer;
+    type Response = crate::RobotAccountListResponse;
 }

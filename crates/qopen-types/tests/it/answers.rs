@@ -1,12 +1,12 @@
 //! The gateway's answers in the spellings that its endpoints use.
 
 use qopen_types::{
-    AccessTokenAnswer, Answer as _, AnswerError, MarkId, RobotAccountListAnswer,
-    RobotAccountListRequest, RobotId,
+    AccessTokenResponse, MarkId, Response as _, ResponseError, RobotAccountListRequest,
+    RobotAccountListResponse, RobotId,
 };
 
-fn token(text: &str) -> Result<(String, i64), AnswerError> {
-    let answer: AccessTokenAnswer = serde_json::from_str(text).unwrap();
+fn token(text: &str) -> Result<(String, i64), ResponseError> {
+    let answer: AccessTokenResponse = serde_json::from_str(text).unwrap();
     answer.grant().map(|grant| (grant.access_token.expose().to_owned(), grant.expires_in))
 }
 
@@ -20,7 +20,7 @@ fn a_token_comes_in_two_shapes() {
     for none in
         [r#"{"errcode":0}"#, r#"{"data":{}}"#, r#"{"data":{"access_token":""}}"#, r#"{"data":[]}"#]
     {
-        assert_eq!(token(none).unwrap_err(), AnswerError::NoToken, "{none}");
+        assert_eq!(token(none).unwrap_err(), ResponseError::NoToken, "{none}");
     }
 }
 
@@ -30,23 +30,23 @@ fn a_refusal_keeps_code_message_and_hint() {
         r#"{"errcode":40001,"errmsg":"invalid Token","hint":"log-7","data":null}"#,
         r#"{"err_code":"40001","err_msg":"invalid Token","hint":"log-7","data":""}"#,
     ] {
-        let answer: RobotAccountListAnswer = serde_json::from_str(text).unwrap();
+        let answer: RobotAccountListResponse = serde_json::from_str(text).unwrap();
         let refusal = answer.refusal().unwrap();
         assert_eq!((refusal.code, refusal.hint.as_str()), (40001, "log-7"));
         assert!(refusal.names_token());
         insta::allow_duplicates! { insta::assert_snapshot!(refusal, @r#"the gateway refused: code 40001, message "invalid Token", hint "log-7""#); }
-        assert!(matches!(token(text), Err(AnswerError::Refused(_))));
+        assert!(matches!(token(text), Err(ResponseError::Refused(_))));
     }
 }
 
 #[test]
 fn acceptance_is_no_code_or_code_zero() {
-    let answer: RobotAccountListAnswer =
+    let answer: RobotAccountListResponse =
         serde_json::from_str(r#"{"errcode":0,"data":{"serial_no":88}}"#).unwrap();
     assert_eq!((answer.refusal(), answer.serial_no().as_deref()), (None, Some("88")));
-    let bare: RobotAccountListAnswer = serde_json::from_str("{}").unwrap();
+    let bare: RobotAccountListResponse = serde_json::from_str("{}").unwrap();
     assert_eq!((bare.refusal(), bare.errcode, bare.serial_no()), (None, None, None));
-    assert!(serde_json::from_str::<RobotAccountListAnswer>("\"ok\"").is_err());
+    assert!(serde_json::from_str::<RobotAccountListResponse>("\"ok\"").is_err());
 }
 
 #[test]

@@ -78,7 +78,7 @@ fn endpoint_file(it: &Endpoint) -> TokenStream {
             const PATH: &'static str = #path;
             const NEEDS_TOKEN: bool = #needs_token;
             type Request = crate::#request;
-            type Answer = crate::#answer;
+            type Response = crate::#answer;
         }
     }
 }

@@ -126,9 +126,9 @@ pub(super) fn file(it: &Type, fields: &[Field]) -> Result<TokenStream> {
         }
     });
     let event = it.event_type.map(|event_type| event(it, event_type));
-    let answer = it.is_answer.then(|| {
+    let answer = it.is_response.then(|| {
         quote! {
-            impl crate::Answer for #name {
+            impl crate::Response for #name {
                 fn refusal(&self) -> Option<crate::Refusal> {
                     crate::Refusal::of(self.errcode, &self.errmsg, &self.hint)
                 }

@@ -71,7 +71,7 @@ fn a_spec_that_cannot_be_used_says_why() {
         (
             "        hint: {type: string, description: The log id.}\n",
             "",
-            "PaintAnswer: an answer has `errcode`",
+            "PaintResponse: an answer has `errcode`",
         ),
     ] {
         let found = complaint(from, to);
@@ -103,7 +103,7 @@ fn a_reference_that_leads_nowhere_is_refused() {
             "properties.last.oneOf[0]: dangling $ref",
         ),
         (
-            "schema: {$ref: '#/components/schemas/PaintAnswer'}",
+            "schema: {$ref: '#/components/schemas/PaintResponse'}",
             "schema: {$ref: '#/components/schemas/Colour'}",
             "Paint: Colour is not an object",
         ),
@@ -213,7 +213,7 @@ fn what_no_code_is_made_of_is_refused_with_its_place() {
         ),
         (
             "required: [robot_id]",
-            "allOf: [{$ref: '#/components/schemas/PaintAnswer'}]\n      required: [robot_id]",
+            "allOf: [{$ref: '#/components/schemas/PaintResponse'}]\n      required: [robot_id]",
             "PaintRequest: unsupported keyword `allOf`",
         ),
         (

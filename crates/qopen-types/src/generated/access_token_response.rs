@@ -3,13 +3,13 @@
 use crate::wire;
 use serde::ser::SerializeMap;
 
-/// The immediate answer to GetRobotAccountListAsync (protocol section 1). It only says whether the request was taken; the list comes by callback.
+/// The answer to GetAccessToken (protocol section 2).
 #[derive(Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
-pub struct RobotAccountListAnswer {
-    /// What the gateway adds; asynchronous endpoints put a `serial_no` there.
+pub struct AccessTokenResponse {
+    /// Holds the grant, either directly or one level deeper under another `data`; read it with `grant()`.
     pub data: Option<crate::Json>,
-    /// 0 when the request was taken; absent when the gateway gave none.
+    /// 0 for success; absent when the gateway gave none.
     pub errcode: Option<i64>,
     /// The gateway's message.
     pub errmsg: String,
@@ -19,10 +19,10 @@ pub struct RobotAccountListAnswer {
     pub extra: crate::Extra,
 }
 
-impl std::fmt::Debug for RobotAccountListAnswer {
+impl std::fmt::Debug for AccessTokenResponse {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RobotAccountListAnswer")
-            .field("data", &self.data)
+        f.debug_struct("AccessTokenResponse")
+            .field("data", &wire::Redacted)
             .field("errcode", &self.errcode)
             .field("errmsg", &self.errmsg)
             .field("hint", &self.hint)
@@ -31,7 +31,7 @@ impl std::fmt::Debug for RobotAccountListAnswer {
     }
 }
 
-impl serde::Serialize for RobotAccountListAnswer {
+impl serde::Serialize for AccessTokenResponse {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         if let Some(value) = &self.data {
@@ -47,14 +47,14 @@ impl serde::Serialize for RobotAccountListAnswer {
     }
 }
 
-impl<'de> serde::Deserialize<'de> for RobotAccountListAnswer {
+impl<'de> serde::Deserialize<'de> for AccessTokenResponse {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         wire::whole_object(deserializer)
     }
 }
 
-impl<'de> wire::Object<'de> for RobotAccountListAnswer {
-    const NAME: &'static str = "a robot account list answer object";
+impl<'de> wire::Object<'de> for AccessTokenResponse {
+    const NAME: &'static str = "an access token response object";
     fn read<A: serde::de::MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
         let mut data = Default::default();
         let mut errcode = Default::default();
@@ -74,7 +74,7 @@ impl<'de> wire::Object<'de> for RobotAccountListAnswer {
     }
 }
 
-impl crate::Answer for RobotAccountListAnswer {
+impl crate::Response for AccessTokenResponse {
     fn refusal(&self) -> Option<crate::Refusal> {
         crate::Refusal::of(self.errcode, &self.errmsg, &self.hint)
     }

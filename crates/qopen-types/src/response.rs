@@ -1,13 +1,13 @@
 //! Results of the gateway's answers.
 
-use crate::endpoint::Answer as _;
+use crate::endpoint::Response as _;
 use crate::refusal::Refusal;
-use crate::{AccessTokenAnswer, AccessTokenGrant, Json, RobotAccountListAnswer, wire};
+use crate::{AccessTokenGrant, AccessTokenResponse, Json, RobotAccountListResponse, wire};
 
 /// The error of an answer without the expected content.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum AnswerError {
+pub enum ResponseError {
     /// The gateway refused.
     #[error(transparent)]
     Refused(Refusal),
@@ -16,27 +16,27 @@ pub enum AnswerError {
     NoToken,
 }
 
-impl AccessTokenAnswer {
+impl AccessTokenResponse {
     /// The token, from either of the two shapes the gateways answer with (protocol section 2).
     ///
     /// # Errors
-    /// [`AnswerError`], when the gateway refused or the answer holds no token.
-    pub fn grant(&self) -> Result<AccessTokenGrant, AnswerError> {
+    /// [`ResponseError`], when the gateway refused or the answer holds no token.
+    pub fn grant(&self) -> Result<AccessTokenGrant, ResponseError> {
         if let Some(refusal) = self.refusal() {
-            return Err(AnswerError::Refused(refusal));
+            return Err(ResponseError::Refused(refusal));
         }
-        let outer = self.data.as_ref().ok_or(AnswerError::NoToken)?;
+        let outer = self.data.as_ref().ok_or(ResponseError::NoToken)?;
         serde_json::from_str(outer.as_str())
             .ok()
             .or_else(|| {
                 let inner: Json = wire::first_field(outer.as_str(), "data")?;
                 serde_json::from_str(inner.as_str()).ok()
             })
-            .ok_or(AnswerError::NoToken)
+            .ok_or(ResponseError::NoToken)
     }
 }
 
-impl RobotAccountListAnswer {
+impl RobotAccountListResponse {
     /// The gateway's serial number of the request, if it gave one.
     #[must_use]
     pub fn serial_no(&self) -> Option<String> {

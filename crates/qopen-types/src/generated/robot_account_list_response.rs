@@ -3,13 +3,13 @@
 use crate::wire;
 use serde::ser::SerializeMap;
 
-/// The answer to GetAccessToken (protocol section 2).
+/// The immediate answer to GetRobotAccountListAsync (protocol section 1). It only says whether the request was taken; the list comes by callback.
 #[derive(Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
-pub struct AccessTokenAnswer {
-    /// Holds the grant, either directly or one level deeper under another `data`; read it with `grant()`.
+pub struct RobotAccountListResponse {
+    /// What the gateway adds; asynchronous endpoints put a `serial_no` there.
     pub data: Option<crate::Json>,
-    /// 0 for success; absent when the gateway gave none.
+    /// 0 when the request was taken; absent when the gateway gave none.
     pub errcode: Option<i64>,
     /// The gateway's message.
     pub errmsg: String,
@@ -19,10 +19,10 @@ pub struct AccessTokenAnswer {
     pub extra: crate::Extra,
 }
 
-impl std::fmt::Debug for AccessTokenAnswer {
+impl std::fmt::Debug for RobotAccountListResponse {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AccessTokenAnswer")
-            .field("data", &wire::Redacted)
+        f.debug_struct("RobotAccountListResponse")
+            .field("data", &self.data)
             .field("errcode", &self.errcode)
             .field("errmsg", &self.errmsg)
             .field("hint", &self.hint)
@@ -31,7 +31,7 @@ impl std::fmt::Debug for AccessTokenAnswer {
     }
 }
 
-impl serde::Serialize for AccessTokenAnswer {
+impl serde::Serialize for RobotAccountListResponse {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         if let Some(value) = &self.data {
@@ -47,14 +47,14 @@ impl serde::Serialize for AccessTokenAnswer {
     }
 }
 
-impl<'de> serde::Deserialize<'de> for AccessTokenAnswer {
+impl<'de> serde::Deserialize<'de> for RobotAccountListResponse {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         wire::whole_object(deserializer)
     }
 }
 
-impl<'de> wire::Object<'de> for AccessTokenAnswer {
-    const NAME: &'static str = "an access token answer object";
+impl<'de> wire::Object<'de> for RobotAccountListResponse {
+    const NAME: &'static str = "a robot account list response object";
     fn read<A: serde::de::MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
         let mut data = Default::default();
         let mut errcode = Default::default();
@@ -74,7 +74,7 @@ impl<'de> wire::Object<'de> for AccessTokenAnswer {
     }
 }
 
-impl crate::Answer for AccessTokenAnswer {
+impl crate::Response for RobotAccountListResponse {
     fn refusal(&self) -> Option<crate::Refusal> {
         crate::Refusal::of(self.errcode, &self.errmsg, &self.hint)
     }
