@@ -6,9 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use qopen::callback::{OpenError, RejectReason, TimestampAge, TimestampPolicy};
 use qopen::journal::Layer;
-use qopen::types::{
-    Account, CallbackSkim, Entry, EventType, Json, PageSkim, PayloadText, Readings,
-};
+use qopen::types::{Account, CallbackSkim, EventType, Item, Json, PageSkim, PayloadText, Readings};
 use qopen::{Classified, classify};
 
 use crate::args::ExplainArgs;
@@ -225,8 +223,8 @@ impl Steps {
             let customer = format!("customer {}", number + 1);
             // A part of valid JSON is valid JSON.
             let Ok(json) = Json::parse(account.raw) else { continue };
-            match Entry::<Account>::read_with(json) {
-                (Entry::Read(account), readings) => {
+            match Item::<Account>::read_with(json) {
+                (Item::Valid(account), readings) => {
                     readable += 1;
                     for reading in readings.iter() {
                         self.holds(&customer, &format!("tolerated spelling: {reading}"));
@@ -238,7 +236,7 @@ impl Steps {
                         );
                     }
                 }
-                (Entry::Unread(unread), _) => {
+                (Item::Invalid(unread), _) => {
                     self.fails(&customer, &format!("{}; it would be quarantined", unread.reason))
                 }
             }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use qopen_types::{
-    Account, AccountId, AccountType, AddWay, AttributeField, Digest, Entry, Gender, Json, MarkId,
+    Account, AccountId, AccountType, AddWay, AttributeField, Digest, Gender, Item, Json, MarkId,
     RobotId, TagInfo,
 };
 use serde_json::{Value, json};
@@ -220,9 +220,9 @@ fn attribute(name: &str, value: &str) -> AttributeField {
 
 /// Reads an account of which some fields are broken.
 fn partly_read(raw: &str) -> Option<Account> {
-    match Entry::read(Json::parse(raw).ok()?) {
-        Entry::Read(account) => Some(account),
-        Entry::Unread(_) => None,
+    match Item::read(Json::parse(raw).ok()?) {
+        Item::Valid(account) => Some(account),
+        Item::Invalid(_) => None,
     }
 }
 

@@ -11,9 +11,7 @@ use futures_util::StreamExt as _;
 use qopen_assembler::{ContentDigest, Fold, PageDigest, PullKey};
 use qopen_journal::{Note, PageRecord, PullId, PullState};
 use qopen_sink::{ListInfo, ListWriter, Moved, Pair, Quarantine, Record, SinkError, Sorter};
-use qopen_types::{
-    Account, AccountSkim, CallbackSkim, Digest, Entry as Read, Json, PageSkim, Readings,
-};
+use qopen_types::{Account, AccountSkim, CallbackSkim, Digest, Item, Json, PageSkim, Readings};
 use serde::Serialize;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -218,16 +216,16 @@ impl Publication<'_> {
         for raw in contents {
             // A part of JSON that was read before is JSON.
             let Ok(json) = Json::parse(&raw) else { continue };
-            match Read::<Account>::read_with(json) {
-                (Read::Read(_), _) if written => {}
-                (Read::Read(account), readings) => {
+            match Item::<Account>::read_with(json) {
+                (Item::Valid(_), _) if written => {}
+                (Item::Valid(account), readings) => {
                     self.unread_fields += account.unread.len() as u64;
                     self.readings = self.readings.union(readings);
                     let record = Record::new(&self.list.id.robot_id, &account);
                     self.writer.write(&record).map_err(PublishError::Sink)?;
                     written = true;
                 }
-                (Read::Unread(unread), _) => {
+                (Item::Invalid(unread), _) => {
                     self.set_aside("shape", &unread.reason, unread.raw.as_str().as_bytes())?;
                 }
             }

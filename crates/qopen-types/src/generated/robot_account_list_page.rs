@@ -12,7 +12,7 @@ pub struct RobotAccountListPage {
     /// The request this page answers.
     pub mark_id: Option<crate::MarkId>,
     /// The customers of this page; null and absent mean none.
-    pub account_list: crate::Entries<crate::Account>,
+    pub account_list: crate::TolerantVec<crate::Account>,
     /// Unknown fields, kept and written again.
     pub extra: crate::Extra,
 }
@@ -59,7 +59,7 @@ impl<'de> wire::Object<'de> for RobotAccountListPage {
                 "has_more" => has_more = wire::scalar(&mut map, "has_more")?,
                 "mark_id" => mark_id = wire::optional(&mut map, "mark_id")?,
                 "account_list" => {
-                    account_list = crate::entries::read(&mut map, "account_list")?;
+                    account_list = crate::tolerant_vec::read(&mut map, "account_list")?;
                 }
                 _ => wire::unknown(&mut map, &key, &mut extra)?,
             }

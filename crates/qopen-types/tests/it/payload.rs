@@ -1,7 +1,7 @@
 //! The documented payload, and what survives a round trip.
 
 use qopen_types::{
-    Account, AccountType, AddWay, CallbackPayload, Entry, Gender, Json, RobotAccountListCallback,
+    Account, AccountType, AddWay, CallbackPayload, Gender, Item, Json, RobotAccountListCallback,
     RobotId,
 };
 
@@ -28,7 +28,7 @@ fn read(text: &str) -> RobotAccountListCallback {
 fn only_account(callback: &RobotAccountListCallback) -> &Account {
     let page = callback.data.as_ref().unwrap();
     assert_eq!(page.account_list.len(), 1);
-    page.account_list.read().next().expect("the account is readable")
+    page.account_list.valid().next().expect("the account is readable")
 }
 
 #[test]
@@ -111,12 +111,12 @@ fn e5_i9_a_field_costs_a_field_and_an_account_without_an_id_stands_beside_the_go
     let text = r#"{"data":{"account_list":[{"account_id":"a"},{"account_id":"b","profile":[1]},
         7,{"profile":{}},{"account_id":"c"}]}}"#;
     let page = read(text).data.unwrap();
-    let ids: Vec<&str> = page.account_list.read().map(|it| it.account_id.as_str()).collect();
+    let ids: Vec<&str> = page.account_list.valid().map(|it| it.account_id.as_str()).collect();
     assert_eq!(ids, ["a", "b", "c"]);
     let broken: Vec<(&str, &str)> =
-        page.account_list.unread().map(|it| (it.raw.as_str(), it.reason.as_str())).collect();
+        page.account_list.invalid().map(|it| (it.raw.as_str(), it.reason.as_str())).collect();
     insta::assert_debug_snapshot!(broken);
-    assert!(matches!(page.account_list.iter().nth(2), Some(Entry::Unread(_))));
+    assert!(matches!(page.account_list.iter().nth(2), Some(Item::Invalid(_))));
     // What could not be read is written as it came.
     let written = serde_json::to_string(&page).unwrap();
     assert!(

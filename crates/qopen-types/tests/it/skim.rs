@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use qopen_types::{
-    CallbackSkim, Entry, EventType, PayloadText, Reading, RobotAccountListCallback, SkimError,
+    CallbackSkim, EventType, Item, PayloadText, Reading, RobotAccountListCallback, SkimError,
 };
 
 /// Compares the two readers on one payload.
@@ -38,13 +38,13 @@ fn agree(payload: &str) -> Result<(), TestCaseError> {
     prop_assert_eq!(page.accounts.len(), full.account_list.len());
     for (account, entry) in page.accounts.iter().zip(&full.account_list) {
         match entry {
-            Entry::Read(full) => {
+            Item::Valid(full) => {
                 prop_assert_eq!(account.id.as_deref(), Ok(full.account_id.as_str()));
                 let id = account.account_id();
                 prop_assert_eq!(id.as_ref(), Some(&full.account_id));
             }
             // Which fault is named first may differ, and the skim looks at fewer fields.
-            Entry::Unread(_) => {}
+            Item::Invalid(_) => {}
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use qopen_types::{
-    Account, AccountId, Entry, InvalidId, Json, MarkId, Profile, RobotAccountListCallback, Secret,
+    Account, AccountId, InvalidId, Item, Json, MarkId, Profile, RobotAccountListCallback, Secret,
 };
 
 fn profile(field: &str, value: &str) -> Result<Profile, String> {
@@ -99,9 +99,9 @@ fn an_error_callback_has_no_page() {
 
 #[test]
 fn e5_an_unreadable_field_costs_the_field() {
-    let read = |json: &str| match Entry::<Account>::read(Json::parse(json).unwrap()) {
-        Entry::Read(account) => account,
-        Entry::Unread(unread) => panic!("{json}: {}", unread.reason),
+    let read = |json: &str| match Item::<Account>::read(Json::parse(json).unwrap()) {
+        Item::Valid(account) => account,
+        Item::Invalid(unread) => panic!("{json}: {}", unread.reason),
     };
     let account = read(
         r#"{"account_id":"a","deleted_by_contact":"maybe","profile":{"name":"n","add_at":"2024-01-02","x":1},
@@ -130,8 +130,8 @@ fn e5_an_unreadable_field_costs_the_field() {
     assert_eq!(read(r#"{"account_id":"a","tag_info_list":{},"profile":7}"#).unread.len(), 1);
     // Without a readable id it is no customer.
     for unread in ["{}", "7", r#"{"account_id":[1],"profile":{"name":"n"}}"#] {
-        let entry = Entry::<Account>::read(Json::parse(unread).unwrap());
-        assert!(matches!(entry, Entry::Unread(_)), "{unread}");
+        let entry = Item::<Account>::read(Json::parse(unread).unwrap());
+        assert!(matches!(entry, Item::Invalid(_)), "{unread}");
     }
 }
 

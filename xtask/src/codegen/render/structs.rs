@@ -28,7 +28,7 @@ impl Field {
             }
             Kind::Entries(name) => {
                 let name = ident(name);
-                quote!(crate::Entries<crate::#name>)
+                quote!(crate::TolerantVec<crate::#name>)
             }
         };
         if self.optional() { quote!(Option<#plain>) } else { plain }
@@ -41,7 +41,7 @@ impl Field {
             Kind::Json => quote!(wire::json),
             Kind::OpenEnum(_) => quote!(wire::open_enum),
             Kind::List(_) => quote!(wire::list),
-            Kind::Entries(_) => quote!(crate::entries::read),
+            Kind::Entries(_) => quote!(crate::tolerant_vec::read),
             Kind::Object(_) if optional => quote!(wire::optional_object),
             Kind::Object(_) => quote!(wire::object),
             _ if optional => quote!(wire::optional),

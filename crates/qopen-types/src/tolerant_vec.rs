@@ -14,29 +14,29 @@ use crate::wire;
 ///
 /// The reason names the field and the expected kind, never the value.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Unread {
+pub struct InvalidItem {
     /// The element as it came.
     pub raw: Json,
     /// Why it is unreadable.
     pub reason: String,
 }
 
-impl fmt::Debug for Unread {
+impl fmt::Debug for InvalidItem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Unread").field("raw", &self.raw).field("reason", &self.reason).finish()
+        f.debug_struct("InvalidItem").field("raw", &self.raw).field("reason", &self.reason).finish()
     }
 }
 
-/// An element of [`Entries`].
+/// An element of [`TolerantVec`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Entry<T> {
+pub enum Item<T> {
     /// It was understood.
-    Read(T),
+    Valid(T),
     /// It was not, and is kept as it came.
-    Unread(Unread),
+    Invalid(InvalidItem),
 }
 
-impl<T: Tolerant> Entry<T> {
+impl<T: Tolerant> Item<T> {
     /// Reads one element from its JSON: a field that cannot be read costs the field, and only an
     /// element that cannot be identified is not read.
     #[must_use]
@@ -48,11 +48,11 @@ impl<T: Tolerant> Entry<T> {
     #[must_use]
     pub fn read_with(raw: Json) -> (Self, Readings) {
         match unread::read::<T>(raw.as_str()) {
-            Some((value, fields, readings)) => (Self::Read(value.with_unread(fields)), readings),
+            Some((value, fields, readings)) => (Self::Valid(value.with_unread(fields)), readings),
             None => {
                 let error = serde_json::from_str::<T>(raw.as_str()).err();
                 let reason = error.map_or_else(String::new, |error| wire::reason(&error));
-                (Self::Unread(Unread { raw, reason }), Readings::PLAIN)
+                (Self::Invalid(InvalidItem { raw, reason }), Readings::PLAIN)
             }
         }
     }
@@ -60,27 +60,27 @@ impl<T: Tolerant> Entry<T> {
 
 /// A list read element by element: an unreadable account never costs its page (protocol section 4).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entries<T>(Vec<Entry<T>>);
+pub struct TolerantVec<T>(Vec<Item<T>>);
 
-impl<T> Entries<T> {
+impl<T> TolerantVec<T> {
     /// All elements, in order.
-    pub fn iter(&self) -> std::slice::Iter<'_, Entry<T>> {
+    pub fn iter(&self) -> std::slice::Iter<'_, Item<T>> {
         self.0.iter()
     }
 
     /// The elements that were understood.
-    pub fn read(&self) -> impl Iterator<Item = &T> {
+    pub fn valid(&self) -> impl Iterator<Item = &T> {
         self.0.iter().filter_map(|entry| match entry {
-            Entry::Read(value) => Some(value),
-            Entry::Unread(_) => None,
+            Item::Valid(value) => Some(value),
+            Item::Invalid(_) => None,
         })
     }
 
     /// The elements that were not.
-    pub fn unread(&self) -> impl Iterator<Item = &Unread> {
+    pub fn invalid(&self) -> impl Iterator<Item = &InvalidItem> {
         self.0.iter().filter_map(|entry| match entry {
-            Entry::Read(_) => None,
-            Entry::Unread(unread) => Some(unread),
+            Item::Valid(_) => None,
+            Item::Invalid(unread) => Some(unread),
         })
     }
 
@@ -97,47 +97,47 @@ impl<T> Entries<T> {
     }
 }
 
-impl<T> Default for Entries<T> {
+impl<T> Default for TolerantVec<T> {
     fn default() -> Self {
         Self(Vec::new())
     }
 }
 
-impl<T> FromIterator<Entry<T>> for Entries<T> {
-    fn from_iter<I: IntoIterator<Item = Entry<T>>>(entries: I) -> Self {
+impl<T> FromIterator<Item<T>> for TolerantVec<T> {
+    fn from_iter<I: IntoIterator<Item = Item<T>>>(entries: I) -> Self {
         Self(entries.into_iter().collect())
     }
 }
 
-impl<T> IntoIterator for Entries<T> {
-    type Item = Entry<T>;
-    type IntoIter = std::vec::IntoIter<Entry<T>>;
+impl<T> IntoIterator for TolerantVec<T> {
+    type Item = self::Item<T>;
+    type IntoIter = std::vec::IntoIter<Item<T>>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.0.into_iter()
     }
 }
 
-impl<'a, T> IntoIterator for &'a Entries<T> {
-    type Item = &'a Entry<T>;
-    type IntoIter = std::slice::Iter<'a, Entry<T>>;
+impl<'a, T> IntoIterator for &'a TolerantVec<T> {
+    type Item = &'a Item<T>;
+    type IntoIter = std::slice::Iter<'a, Item<T>>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.0.iter()
     }
 }
 
-impl<T: Serialize> Serialize for Entries<T> {
+impl<T: Serialize> Serialize for TolerantVec<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self)
     }
 }
 
-impl<T: Serialize> Serialize for Entry<T> {
+impl<T: Serialize> Serialize for Item<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Self::Read(value) => value.serialize(serializer),
-            Self::Unread(unread) => unread.raw.serialize(serializer),
+            Self::Valid(value) => value.serialize(serializer),
+            Self::Invalid(unread) => unread.raw.serialize(serializer),
         }
     }
 }
@@ -146,6 +146,6 @@ impl<T: Serialize> Serialize for Entry<T> {
 pub(crate) fn read<'de, T: Tolerant, A: MapAccess<'de>>(
     map: &mut A,
     field: &str,
-) -> Result<Entries<T>, A::Error> {
-    Ok(wire::elements(map, field)?.into_iter().map(Entry::read).collect())
+) -> Result<TolerantVec<T>, A::Error> {
+    Ok(wire::elements(map, field)?.into_iter().map(Item::read).collect())
 }
