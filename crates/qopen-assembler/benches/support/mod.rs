@@ -6,7 +6,7 @@ use qopen_assembler::{ContentDigest, Fingerprint, Keyed, Page, PageDigest, PullK
 
 /// An account by its id and the digest of its content.
 #[derive(Clone)]
-pub struct Account {
+pub(crate) struct Account {
     pub id: String,
     pub content: ContentDigest,
 }
@@ -21,7 +21,7 @@ impl Keyed for Account {
 }
 
 /// A page of this many accounts, all of them new.
-pub fn page(key: &PullKey, number: usize, accounts: usize) -> Page<Vec<Account>> {
+pub(crate) fn page(key: &PullKey, number: usize, accounts: usize) -> Page<Vec<Account>> {
     let first = number * accounts;
     let account = |n: usize| {
         let id = format!(
@@ -37,13 +37,13 @@ pub fn page(key: &PullKey, number: usize, accounts: usize) -> Page<Vec<Account>>
 
 /// The fold as one writes it on the first day: ids as strings in a hash map.
 #[derive(Default)]
-pub struct Naive {
+pub(crate) struct Naive {
     pages: HashSet<PageDigest>,
     accounts: HashMap<String, ContentDigest>,
 }
 
 impl Naive {
-    pub fn add(&mut self, page: Page<Vec<Account>>) {
+    pub(crate) fn add(&mut self, page: Page<Vec<Account>>) {
         if !self.pages.insert(page.digest) {
             return;
         }
@@ -53,7 +53,7 @@ impl Naive {
         }
     }
 
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.accounts.len()
     }
 }

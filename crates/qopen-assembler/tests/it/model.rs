@@ -9,7 +9,7 @@ use crate::operations::{Key, Said, TestPage};
 
 /// How a pull ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub(crate) enum End {
     Complete,
     /// By silence or the deadline: a page reopens the pull.
     Failed,
@@ -18,7 +18,7 @@ pub enum End {
 }
 
 #[derive(Clone, Debug, Default)]
-pub struct ModelPull {
+pub(crate) struct ModelPull {
     pub options: PullOptions,
     pub started: Time,
     pub opened: Time,
@@ -39,7 +39,7 @@ pub struct ModelPull {
 }
 
 impl ModelPull {
-    pub fn new(now: Time, options: PullOptions) -> Self {
+    pub(crate) fn new(now: Time, options: PullOptions) -> Self {
         let awaiting = options.await_acceptance;
         Self {
             options,
@@ -53,7 +53,7 @@ impl ModelPull {
     }
 
     /// Every account with all contents seen of it.
-    pub fn accounts(&self) -> BTreeMap<u8, BTreeSet<u8>> {
+    pub(crate) fn accounts(&self) -> BTreeMap<u8, BTreeSet<u8>> {
         let mut out: BTreeMap<u8, BTreeSet<u8>> = BTreeMap::new();
         for (id, content) in self.pages.iter().flat_map(|page| &page.accounts) {
             out.entry(*id).or_default().insert(*content);
@@ -61,22 +61,22 @@ impl ModelPull {
         out
     }
 
-    pub fn unreadable(&self) -> usize {
+    pub(crate) fn unreadable(&self) -> usize {
         self.unreadable.difference(&(&self.pages | &self.released)).count()
     }
 
-    pub fn owed(&self) -> usize {
+    pub(crate) fn owed(&self) -> usize {
         let kept = &(&self.pages | &self.unreadable) | &self.released;
         self.owed.difference(&kept).count()
     }
 
-    pub fn unidentified(&self) -> usize {
+    pub(crate) fn unidentified(&self) -> usize {
         let nameless = self.pages.iter().flat_map(|page| &page.nameless);
         nameless.collect::<BTreeSet<_>>().len()
     }
 
     /// What counts against completeness; `None` if only quiet is missing.
-    pub fn missing(&self) -> Option<Failure> {
+    pub(crate) fn missing(&self) -> Option<Failure> {
         let sets = [&self.pages, &self.unreadable, &self.owed, &self.released];
         let came = sets.iter().any(|set| !set.is_empty());
         let last_page = self.pages.iter().any(|page| page.has_more != Some(true));
@@ -101,7 +101,7 @@ impl ModelPull {
 }
 
 #[derive(Default)]
-pub struct Model {
+pub(crate) struct Model {
     pub now: Time,
     pub pulls: BTreeMap<Key, ModelPull>,
     pub said: Vec<Said>,
@@ -171,7 +171,7 @@ impl Model {
         }
     }
 
-    pub fn advance(&mut self, now: Time) {
+    pub(crate) fn advance(&mut self, now: Time) {
         let now = self.now.max(now);
         let next = |model: &Self| {
             let due = model.pulls.iter().map(|(key, pull)| (model.due(*key, pull), *key));
@@ -188,7 +188,7 @@ impl Model {
         self.now = now;
     }
 
-    pub fn revise(&mut self, key: Key) {
+    pub(crate) fn revise(&mut self, key: Key) {
         let Some(pull) = self.pulls.get_mut(&key) else { return };
         if pull.late.take().is_some() {
             pull.revision += 1;
@@ -196,12 +196,12 @@ impl Model {
         }
     }
 
-    pub fn forget(&mut self, key: Key) {
+    pub(crate) fn forget(&mut self, key: Key) {
         self.revise(key);
         self.pulls.remove(&key);
     }
 
-    pub fn end(&mut self, key: Key, said: Said) {
+    pub(crate) fn end(&mut self, key: Key, said: Said) {
         let forgotten = self.now + self.retention;
         let Some(pull) = self.open(key) else { return };
         let end = match &said {
@@ -214,11 +214,11 @@ impl Model {
         self.said.push(said);
     }
 
-    pub fn open(&mut self, key: Key) -> Option<&mut ModelPull> {
+    pub(crate) fn open(&mut self, key: Key) -> Option<&mut ModelPull> {
         self.pulls.get_mut(&key).filter(|pull| pull.ended.is_none())
     }
 
-    pub fn touch(&mut self, key: Key, change: impl FnOnce(&mut ModelPull)) {
+    pub(crate) fn touch(&mut self, key: Key, change: impl FnOnce(&mut ModelPull)) {
         let now = self.now;
         let Some(pull) = self.open(key) else { return };
         (pull.new, pull.copy, pull.awaiting) = (now, now, false);
@@ -239,7 +239,7 @@ impl Model {
         self.said.push(Said::Reopened(key));
     }
 
-    pub fn page(&mut self, key: Key, page: TestPage) {
+    pub(crate) fn page(&mut self, key: Key, page: TestPage) {
         let now = self.now;
         let Some(pull) = self.pulls.get_mut(&key) else { return };
         if pull.pages.contains(&page) {
@@ -263,7 +263,7 @@ impl Model {
     }
 
     /// A page that is not folded: unreadable, or owed.
-    pub fn unfolded(&mut self, key: Key, page: TestPage, owed: bool) {
+    pub(crate) fn unfolded(&mut self, key: Key, page: TestPage, owed: bool) {
         let Some(pull) = self.pulls.get_mut(&key) else { return };
         let settled = pull.pages.contains(&page) || pull.released.contains(&page);
         let settled = settled || owed && pull.unreadable.contains(&page);
@@ -273,7 +273,7 @@ impl Model {
         }
     }
 
-    pub fn release(&mut self, key: Key, page: TestPage) {
+    pub(crate) fn release(&mut self, key: Key, page: TestPage) {
         let Some(pull) = self.pulls.get_mut(&key) else { return };
         if pull.released.insert(page.clone()) && !pull.pages.contains(&page) {
             self.touch(key, |_| {});
@@ -285,7 +285,7 @@ impl Model {
         }
     }
 
-    pub fn outage_ended(&mut self) {
+    pub(crate) fn outage_ended(&mut self) {
         if let Some(since) = self.deaf.take() {
             // Outages before the first moment that counts for an open pull have no effect any more.
             let open = self.pulls.values().filter(|it| it.ended.is_none());
@@ -296,7 +296,7 @@ impl Model {
         }
     }
 
-    pub fn declare(&mut self, key: Key) {
+    pub(crate) fn declare(&mut self, key: Key) {
         let Some(pull) = self.open(key) else { return };
         let said = pull.missing().map(|it| Said::Failed(key, it));
         let said = said.unwrap_or(pull.completed(key, None));

@@ -11,7 +11,7 @@ use crate::model::{Model, ModelPull};
 
 /// A page of the tests: its accounts, each with a content.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct TestPage {
+pub(crate) struct TestPage {
     pub has_more: Option<bool>,
     pub accounts: Vec<(u8, u8)>,
     /// Accounts without an id, by their contents.
@@ -20,15 +20,15 @@ pub struct TestPage {
 
 impl TestPage {
     /// A page whose accounts all have an id.
-    pub fn new(has_more: impl Into<Option<bool>>, accounts: Vec<(u8, u8)>) -> Self {
+    pub(crate) fn new(has_more: impl Into<Option<bool>>, accounts: Vec<(u8, u8)>) -> Self {
         Self { has_more: has_more.into(), accounts, nameless: Vec::new() }
     }
 }
 
-pub type Key = (u8, u8);
+pub(crate) type Key = (u8, u8);
 
 #[derive(Clone, Debug, PartialEq)]
-pub enum Said {
+pub(crate) enum Said {
     /// Quiet of this length or a declared end, with this expected number.
     Completed(Key, Option<Duration>, Option<u64>),
     Failed(Key, Failure),
@@ -37,7 +37,7 @@ pub enum Said {
 }
 
 #[derive(Clone, Debug)]
-pub enum Operation {
+pub(crate) enum Operation {
     Start(Key, PullOptions),
     Accepted(Key),
     Page(Key, TestPage),
@@ -67,13 +67,13 @@ pub enum Operation {
 
 /// An account of the tests.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Account(pub u8, pub u8);
+pub(crate) struct Account(pub u8, pub u8);
 
-pub fn content(content: u8) -> ContentDigest {
+pub(crate) fn content(content: u8) -> ContentDigest {
     ContentDigest::of(&[content])
 }
 
-pub fn fingerprint(seed: &Seed, id: u8) -> Fingerprint {
+pub(crate) fn fingerprint(seed: &Seed, id: u8) -> Fingerprint {
     seed.fingerprint(&format!("account {id}"))
 }
 
@@ -86,21 +86,21 @@ impl Keyed for Account {
     }
 }
 
-pub fn key(key: Key) -> PullKey {
+pub(crate) fn key(key: Key) -> PullKey {
     PullKey::new(&format!("robot {}", key.0), &format!("mark {}", key.1))
 }
 
-pub fn digest(page: &TestPage) -> PageDigest {
+pub(crate) fn digest(page: &TestPage) -> PageDigest {
     PageDigest::of(format!("{page:?}").as_bytes())
 }
 
-pub fn page(of: Key, page: &TestPage) -> Page<Vec<Account>> {
+pub(crate) fn page(of: Key, page: &TestPage) -> Page<Vec<Account>> {
     let accounts = page.accounts.iter().map(|(id, content)| Account(*id, *content)).collect();
     let nameless = page.nameless.iter().copied().map(content).collect();
     Page::new(key(of), digest(page), page.has_more, accounts).unidentified(nameless)
 }
 
-pub fn config() -> Config {
+pub(crate) fn config() -> Config {
     let mut config = Config::default();
     config.stream = true;
     config.retention = Duration::from_secs(100);
@@ -108,7 +108,7 @@ pub fn config() -> Config {
 }
 
 /// The fold of those pages.
-pub fn fold(of: Key, pages: &[TestPage]) -> Fold {
+pub(crate) fn fold(of: Key, pages: &[TestPage]) -> Fold {
     let mut fold = Fold::new(&key(of));
     for it in pages {
         let Page { digest, has_more, accounts, unidentified, .. } = page(of, it);
@@ -119,19 +119,19 @@ pub fn fold(of: Key, pages: &[TestPage]) -> Fold {
 }
 
 /// An assembler and the model, side by side.
-pub struct Pair {
+pub(crate) struct Pair {
     pub assembler: Assembler<Account>,
     pub model: Model,
     pub events: Vec<Event<Account>>,
 }
 
 impl Pair {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let model = Model { retention: config().retention, ..Model::default() };
         Self { assembler: Assembler::new(config()), model, events: Vec::new() }
     }
 
-    pub fn apply(&mut self, operation: &Operation) {
+    pub(crate) fn apply(&mut self, operation: &Operation) {
         let mut now = self.model.now;
         match operation {
             Operation::Wait(time) => now = now + *time,
@@ -260,7 +260,7 @@ impl Pair {
     }
 
     /// Compares everything that a caller can see.
-    pub fn compare(&self) {
+    pub(crate) fn compare(&self) {
         assert_eq!(said(&self.events), self.model.said);
         for k in keys() {
             let (progress, model) = (self.assembler.progress(&key(k)), self.model.pulls.get(&k));
@@ -290,7 +290,7 @@ impl Pair {
     }
 }
 
-pub fn said(events: &[Event<Account>]) -> Vec<Said> {
+pub(crate) fn said(events: &[Event<Account>]) -> Vec<Said> {
     let back = |k: &PullKey| keys().find(|it| key(*it) == *k).unwrap();
     let said = events.iter().filter_map(|event| match event {
         Event::Completed { key, basis, .. } => {
@@ -305,6 +305,6 @@ pub fn said(events: &[Event<Account>]) -> Vec<Said> {
     said.collect()
 }
 
-pub fn keys() -> impl Iterator<Item = Key> {
+pub(crate) fn keys() -> impl Iterator<Item = Key> {
     (0..2).flat_map(|robot| (0..2).map(move |mark| (robot, mark)))
 }

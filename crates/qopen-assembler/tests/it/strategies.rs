@@ -7,18 +7,18 @@ use qopen_assembler::{PullOptions, Timing};
 
 use crate::operations::{Key, Operation, TestPage};
 
-pub fn any_key() -> impl Strategy<Value = Key> {
+pub(crate) fn any_key() -> impl Strategy<Value = Key> {
     (0..2_u8, 0..2_u8)
 }
 
-pub fn any_page() -> impl Strategy<Value = TestPage> {
+pub(crate) fn any_page() -> impl Strategy<Value = TestPage> {
     let has_more = prop_oneof![7 => Just(Some(true)), 2 => Just(Some(false)), 1 => Just(None)];
     let nameless = prop_oneof![9 => Just(vec![]), 1 => prop::collection::vec(0..3_u8, 1..3)];
     (has_more, prop::collection::vec((0..10_u8, 0..3_u8), 0..4), nameless)
         .prop_map(|(has_more, accounts, nameless)| TestPage { has_more, accounts, nameless })
 }
 
-pub fn any_options() -> impl Strategy<Value = PullOptions> {
+pub(crate) fn any_options() -> impl Strategy<Value = PullOptions> {
     let timing = (1..8_u64, 1..40_u64, 1..120_u64).prop_map(|(settle, idle, deadline)| {
         let seconds = Duration::from_secs;
         Timing::default()
@@ -37,7 +37,7 @@ pub fn any_options() -> impl Strategy<Value = PullOptions> {
     )
 }
 
-pub fn any_operation() -> impl Strategy<Value = Operation> {
+pub(crate) fn any_operation() -> impl Strategy<Value = Operation> {
     let seconds = |range| prop::strategy::Strategy::prop_map(range, Duration::from_secs);
     prop_oneof![
         4 => (any_key(), any_options()).prop_map(|(key, options)| Operation::Start(key, options)),

@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 #[derive(Default)]
-pub struct Recorder {
+pub(crate) struct Recorder {
     pub pages: Mutex<Vec<String>>,
     pub others: Mutex<Vec<(EventType, Vec<u8>)>>,
     pub answer: Mutex<Option<HandlerError>>,
@@ -53,7 +53,7 @@ impl Handler for Recorder {
     }
 }
 
-pub struct Server {
+pub(crate) struct Server {
     pub address: SocketAddr,
     pub recorder: Arc<Recorder>,
     pub stats: ReceiverStats,
@@ -64,7 +64,7 @@ pub struct Server {
 }
 
 /// ListenerLimits small enough for a test.
-pub fn limits() -> ListenerLimits {
+pub(crate) fn limits() -> ListenerLimits {
     let mut limits = ListenerLimits::default();
     limits.head_timeout = Duration::from_secs(1);
     limits.write_timeout = Duration::from_secs(1);
@@ -73,11 +73,14 @@ pub fn limits() -> ListenerLimits {
 }
 
 impl Server {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with(Listener::new(limits()), |_| {}).await
     }
 
-    pub async fn start_with(listener: Listener, change: impl FnOnce(&mut ReceiverConfig)) -> Self {
+    pub(crate) async fn start_with(
+        listener: Listener,
+        change: impl FnOnce(&mut ReceiverConfig),
+    ) -> Self {
         let keys = CallbackKeys::new("token", &"0123456789abcdef".into()).unwrap();
         let ring = Keyring::new("app", keys);
         let (recorder, stats) = (Arc::new(Recorder::default()), ReceiverStats::default());
@@ -99,11 +102,11 @@ impl Server {
         Self { address, recorder, stats, ring, listener, stop, stopped }
     }
 
-    pub fn sealed(&self, payload: &str) -> Vec<u8> {
+    pub(crate) fn sealed(&self, payload: &str) -> Vec<u8> {
         serde_json::to_vec(&self.ring.seal(payload, "nonce", 1_763_850_000)).unwrap()
     }
 
-    pub async fn send(&self, head: &str, body: &[u8]) -> String {
+    pub(crate) async fn send(&self, head: &str, body: &[u8]) -> String {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(head.as_bytes()).await.unwrap();
         // The server may answer and close before the client has written everything.
@@ -113,11 +116,11 @@ impl Server {
         String::from_utf8(answer).unwrap()
     }
 
-    pub async fn post(&self, body: &[u8]) -> String {
+    pub(crate) async fn post(&self, body: &[u8]) -> String {
         self.post_with("", body).await
     }
 
-    pub async fn post_with(&self, headers: &str, body: &[u8]) -> String {
+    pub(crate) async fn post_with(&self, headers: &str, body: &[u8]) -> String {
         let length = body.len();
         let head = format!(
             "POST /callback HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}content-length: {length}\r\n\r\n"
@@ -126,8 +129,8 @@ impl Server {
     }
 }
 
-pub fn status(answer: &str) -> u16 {
+pub(crate) fn status(answer: &str) -> u16 {
     answer.split(' ').nth(1).unwrap_or_else(|| panic!("no status in {answer:?}")).parse().unwrap()
 }
 
-pub const PAGE: &str = r#"{"event_type":42016,"data":{"account_list":[]}}"#;
+pub(crate) const PAGE: &str = r#"{"event_type":42016,"data":{"account_list":[]}}"#;

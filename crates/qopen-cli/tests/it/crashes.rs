@@ -13,16 +13,16 @@ use crate::support::{Stage, ids, qopen, text, with_settings};
 const KILLS: u32 = 100;
 
 /// Numbers that look random and come again with the same seed.
-pub struct Dice(pub u64);
+pub(crate) struct Dice(pub u64);
 
 impl Dice {
     /// The seed is QOPEN_CRASH_SEED where that is set.
-    pub fn from_environment() -> Self {
+    pub(crate) fn from_environment() -> Self {
         let seed = std::env::var("QOPEN_CRASH_SEED").ok().and_then(|it| it.parse().ok());
         Self(seed.unwrap_or(7))
     }
 
-    pub fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.0 =
             self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % bound

@@ -10,7 +10,7 @@ use crate::served::{Served, expected};
 use crate::support::{Stage, ids, qopen, text, with_settings};
 
 /// A page of a robot's pull.
-pub fn page_of(mark: &str, id: usize, has_more: bool) -> Vec<u8> {
+pub(crate) fn page_of(mark: &str, id: usize, has_more: bool) -> Vec<u8> {
     let accounts = [json!({ "account_id": format!("a{id}") })];
     let data = json!({ "has_more": has_more, "mark_id": mark, "account_list": accounts });
     let page = json!({ "event_type": 42016, "err_code": 0, "robot_id": "r1", "data": data });

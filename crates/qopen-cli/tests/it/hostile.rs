@@ -18,32 +18,32 @@ const FORGED: usize = 100_000;
 const FORGERS: usize = 16;
 
 /// What the process may hold at the most meanwhile, in KiB.
-pub const MEMORY: u64 = 128 << 10;
+pub(crate) const MEMORY: u64 = 128 << 10;
 
 /// The keys of [`crate::support::SETTINGS`], or others.
-pub fn ring(token: &str) -> Keyring {
+pub(crate) fn ring(token: &str) -> Keyring {
     let aes = "canary-aes-key-of-32-bytes-00000".into();
     Keyring::new("app", CallbackKeys::new(token, &aes).unwrap())
 }
 
-pub const TOKEN: &str = "canary-callback-token";
+pub(crate) const TOKEN: &str = "canary-callback-token";
 
 /// A request with that payload, sealed.
-pub fn callback(ring: &Keyring, payload: &str, nonce: &str, timestamp: u64) -> Vec<u8> {
+pub(crate) fn callback(ring: &Keyring, payload: &str, nonce: &str, timestamp: u64) -> Vec<u8> {
     let body = serde_json::to_vec(&ring.seal(payload, nonce, timestamp)).unwrap();
     let head =
         format!("POST /callback HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", body.len());
     [head.as_bytes(), &body].concat()
 }
 
-pub fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     now.unwrap().as_secs()
 }
 
 /// Says requests on one connection, all at once, and reads until each is answered; gives the status
 /// of each.
-pub async fn say(stream: &mut TcpStream, requests: &[Vec<u8>]) -> Vec<u16> {
+pub(crate) async fn say(stream: &mut TcpStream, requests: &[Vec<u8>]) -> Vec<u16> {
     let (mut reading, mut writing) = stream.split();
     let all = requests.concat();
     let reads = async {
@@ -67,7 +67,7 @@ pub async fn say(stream: &mut TcpStream, requests: &[Vec<u8>]) -> Vec<u16> {
     statuses
 }
 
-pub async fn connect(address: &str, from: &str) -> TcpStream {
+pub(crate) async fn connect(address: &str, from: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(SocketAddr::new(from.parse().unwrap(), 0)).unwrap();
     socket.connect(address.parse().unwrap()).await.unwrap()
@@ -210,7 +210,7 @@ async fn i11_connections_leave_files_for_the_journal_and_the_lists() {
 }
 
 /// A process of `qopen pull`, and its exit code and words when it has ended.
-pub async fn pulled(stage: &Stage, arguments: &[&str]) -> (Option<i32>, String) {
+pub(crate) async fn pulled(stage: &Stage, arguments: &[&str]) -> (Option<i32>, String) {
     let mut command = stage.pull(arguments);
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     (output.status.code(), text(&output.stderr))

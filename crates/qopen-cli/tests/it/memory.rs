@@ -14,7 +14,7 @@ const LIMIT: u64 = 96 << 10;
 
 /// A figure of a process's status: `VmHWM:`, the most memory that it has had, and `VmRSS:`, what it
 /// has, in KiB; `Threads:`.
-pub fn status(process: u32, name: &str) -> Option<u64> {
+pub(crate) fn status(process: u32, name: &str) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next()?.parse().ok()

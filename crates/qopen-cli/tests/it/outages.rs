@@ -13,13 +13,13 @@ use crate::served::{Served, expected};
 use crate::support::{Stage, ids};
 
 /// A way to the server on which nothing moves while it is frozen.
-pub struct Way {
+pub(crate) struct Way {
     pub url: String,
     pub frozen: Arc<watch::Sender<bool>>,
 }
 
 impl Way {
-    pub async fn to(server: &Server) -> Self {
+    pub(crate) async fn to(server: &Server) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = server.url();
         let port = url.rsplit(':').next().unwrap().split('/').next().unwrap();

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::support::{Stage, text};
 
 /// A service, and where it is controlled.
-pub struct Served {
+pub(crate) struct Served {
     pub process: Child,
     pub control: String,
     pub http: Client,
@@ -20,7 +20,7 @@ pub struct Served {
 }
 
 impl Served {
-    pub fn new(stage: &Stage, arguments: &[&str], token: Option<&str>) -> Self {
+    pub(crate) fn new(stage: &Stage, arguments: &[&str], token: Option<&str>) -> Self {
         let mut command = Self::command(stage, arguments);
         if let Some(token) = token {
             command.env("QOPEN_CONTROL_TOKEN", token);
@@ -29,7 +29,7 @@ impl Served {
     }
 
     /// `qopen serve`, with times for a test.
-    pub fn command(stage: &Stage, arguments: &[&str]) -> Command {
+    pub(crate) fn command(stage: &Stage, arguments: &[&str]) -> Command {
         let mut all = Vec::new();
         for default in [["--control", "127.0.0.1:0"], ["--settle", "1s"], ["--idle-timeout", "4s"]]
         {
@@ -42,7 +42,7 @@ impl Served {
     }
 
     /// Starts it, and waits until it says where it is.
-    pub fn spawn(mut command: Command) -> Self {
+    pub(crate) fn spawn(mut command: Command) -> Self {
         command.stderr(Stdio::piped()).stdout(Stdio::null());
         let mut process = command.spawn().unwrap();
         let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
@@ -66,36 +66,36 @@ impl Served {
     }
 
     /// What it has said so far.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().clone()
     }
 
     /// A figure among the metrics, named with its labels; 0 where it is not there.
-    pub async fn figure(&self, name: &str) -> f64 {
+    pub(crate) async fn figure(&self, name: &str) -> f64 {
         let metrics = self.metrics().await;
         let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.map_or(0.0, |value| value.parse().unwrap())
     }
 
-    pub async fn ask(&self, method: Method, path: &str) -> Response {
+    pub(crate) async fn ask(&self, method: Method, path: &str) -> Response {
         self.http.request(method, format!("{}{path}", self.control)).send().await.unwrap()
     }
 
-    pub async fn get(&self, path: &str) -> Response {
+    pub(crate) async fn get(&self, path: &str) -> Response {
         self.ask(Method::GET, path).await
     }
 
-    pub async fn get_json(&self, path: &str) -> Value {
+    pub(crate) async fn get_json(&self, path: &str) -> Value {
         json_of(self.get(path).await).await
     }
 
-    pub async fn start(&self, body: &Value) -> Response {
+    pub(crate) async fn start(&self, body: &Value) -> Response {
         let url = format!("{}/v1/pulls", self.control);
         let request = self.http.post(url).header("content-type", "application/json");
         request.body(body.to_string()).send().await.unwrap()
     }
 
-    pub async fn start_pull(&self, robot: &str) -> String {
+    pub(crate) async fn start_pull(&self, robot: &str) -> String {
         let answer = self.start(&json!({ "robot_id": robot })).await;
         assert_eq!(answer.status(), 202);
         let location = answer.headers()["location"].to_str().unwrap().to_owned();
@@ -105,7 +105,7 @@ impl Served {
     }
 
     /// Waits until the pull is as expected.
-    pub async fn until(&self, mark: &str, done: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn until(&self, mark: &str, done: impl Fn(&Value) -> bool) -> Value {
         let began = Instant::now();
         loop {
             let pull = self.get_json(&format!("/v1/pulls/{mark}")).await;
@@ -117,12 +117,12 @@ impl Served {
         }
     }
 
-    pub async fn metrics(&self) -> String {
+    pub(crate) async fn metrics(&self) -> String {
         self.get("/metrics").await.text().await.unwrap()
     }
 
     /// Until the figures have that line.
-    pub async fn until_metrics(&self, line: &str) {
+    pub(crate) async fn until_metrics(&self, line: &str) {
         let began = Instant::now();
         while !self.metrics().await.contains(line) {
             assert!(began.elapsed() < Duration::from_secs(60), "{}", self.metrics().await);
@@ -130,13 +130,13 @@ impl Served {
         }
     }
 
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let kill = format!("kill -{name} {}", self.process.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
     /// Asks it to stop, and waits until it has.
-    pub fn stop(mut self) -> ExitStatus {
+    pub(crate) fn stop(mut self) -> ExitStatus {
         self.signal("TERM");
         self.process.wait().unwrap()
     }
@@ -149,12 +149,12 @@ impl Drop for Served {
     }
 }
 
-pub async fn json_of(answer: Response) -> Value {
+pub(crate) async fn json_of(answer: Response) -> Value {
     let body = answer.bytes().await.unwrap();
     serde_json::from_slice(&body).unwrap_or_else(|_| panic!("{}", text(&body)))
 }
 
 /// The ids of a robot's list as it must come out.
-pub fn expected(schedule: &Schedule, robot: &str) -> Vec<String> {
+pub(crate) fn expected(schedule: &Schedule, robot: &str) -> Vec<String> {
     Dataset::new(schedule, &robot.parse().unwrap(), false).expected().into_keys().collect()
 }

@@ -34,7 +34,7 @@ fn by(url: &str, mut command: Command) -> Command {
     command
 }
 
-pub async fn database(server: &Server) -> Client {
+pub(crate) async fn database(server: &Server) -> Client {
     let (client, connection) = tokio_postgres::connect(&server.url(), NoTls).await.unwrap();
     tokio::spawn(connection);
     client
@@ -48,7 +48,7 @@ async fn rows(client: &Client, robot: &str) -> Vec<String> {
 
 /// Callbacks to one address go to whichever receiver's turn it is; where that one does not answer, the
 /// platform is told so.
-pub fn spread(listen: &str, receivers: Vec<String>) {
+pub(crate) fn spread(listen: &str, receivers: Vec<String>) {
     let listener = std::net::TcpListener::bind(listen).unwrap();
     listener.set_nonblocking(true).unwrap();
     let listener = tokio::net::TcpListener::from_std(listener).unwrap();
@@ -73,11 +73,23 @@ pub fn spread(listen: &str, receivers: Vec<String>) {
 }
 
 /// A process of a role, on a journal, with its own address for callbacks.
-pub fn process(stage: &Stage, server: &Server, role: &str, listen: &str, more: &[&str]) -> Served {
+pub(crate) fn process(
+    stage: &Stage,
+    server: &Server,
+    role: &str,
+    listen: &str,
+    more: &[&str],
+) -> Served {
     process_by(stage, &server.url(), role, listen, more)
 }
 
-pub fn process_by(stage: &Stage, url: &str, role: &str, listen: &str, more: &[&str]) -> Served {
+pub(crate) fn process_by(
+    stage: &Stage,
+    url: &str,
+    role: &str,
+    listen: &str,
+    more: &[&str],
+) -> Served {
     let arguments = [&["--role", role, "--migrate"], more].concat();
     let mut command = by(url, Served::command(stage, &arguments));
     command.env("QOPEN_LISTEN", listen).env("QOPEN_LOG", "warn");

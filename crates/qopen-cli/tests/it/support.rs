@@ -9,7 +9,7 @@ use qopen_simulator::Schedule;
 use tempfile::TempDir;
 
 /// Settings that the simulator and the puller share.
-pub const SETTINGS: [(&str, &str); 4] = [
+pub(crate) const SETTINGS: [(&str, &str); 4] = [
     ("QOPEN_APP_KEY", "app"),
     ("QOPEN_APP_SECRET", "canary-app-secret"),
     ("QOPEN_CALLBACK_TOKEN", "canary-callback-token"),
@@ -17,7 +17,7 @@ pub const SETTINGS: [(&str, &str); 4] = [
 ];
 
 /// The binary in a folder of its own, with no settings but those given.
-pub fn qopen(folder: &Path, arguments: &[&str]) -> Command {
+pub(crate) fn qopen(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin!("qopen"));
     for (name, _) in std::env::vars() {
         if name.starts_with("QOPEN_") || name.to_lowercase().ends_with("_proxy") {
@@ -28,14 +28,14 @@ pub fn qopen(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-pub fn with_settings(mut command: Command) -> Command {
+pub(crate) fn with_settings(mut command: Command) -> Command {
     command.envs(SETTINGS);
     command
 }
 
 /// The same command under a limit of the shell's `ulimit`.
 #[cfg(unix)]
-pub fn limited(limit: &str, command: &Command) -> Command {
+pub(crate) fn limited(limit: &str, command: &Command) -> Command {
     let mut limited = Command::new("sh");
     limited.args(["-c", &format!("ulimit {limit}; exec \"$0\" \"$@\"")]);
     limited.arg(command.get_program()).args(command.get_args()).stdin(Stdio::null());
@@ -51,12 +51,12 @@ pub fn limited(limit: &str, command: &Command) -> Command {
     limited
 }
 
-pub fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
 /// What is different each time, replaced.
-pub fn steady(text: &str, folder: &Path) -> String {
+pub(crate) fn steady(text: &str, folder: &Path) -> String {
     let folder = std::fs::canonicalize(folder).unwrap();
     let mut out = String::new();
     for line in text.replace(&*folder.to_string_lossy(), "FOLDER").lines() {
@@ -81,12 +81,12 @@ pub fn steady(text: &str, folder: &Path) -> String {
     out
 }
 
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// A simulator process and the folder of a puller.
-pub struct Stage {
+pub(crate) struct Stage {
     pub folder: TempDir,
     pub listen: String,
     pub base_url: String,
@@ -94,7 +94,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    pub fn new(schedule: &Schedule) -> Self {
+    pub(crate) fn new(schedule: &Schedule) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let listen = format!("127.0.0.1:{}", free_port());
         let schedule = serde_json::to_string(schedule).unwrap();
@@ -123,7 +123,7 @@ impl Stage {
     }
 
     /// `qopen pull` of robot r1 into `list`, with times for a test.
-    pub fn pull(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn pull(&self, arguments: &[&str]) -> Command {
         let mut all = Vec::new();
         for default in [["--settle", "1s"], ["--idle-timeout", "4s"]] {
             if !arguments.contains(&default[0]) {
@@ -135,22 +135,22 @@ impl Stage {
     }
 
     /// A verb that sends requests and listens for callbacks.
-    pub fn verb(&self, verb: &str, arguments: &[&str]) -> Command {
+    pub(crate) fn verb(&self, verb: &str, arguments: &[&str]) -> Command {
         let all = [&[verb], arguments].concat();
         let mut command = with_settings(qopen(self.folder.path(), &all));
         command.env("QOPEN_LISTEN", &self.listen).env("QOPEN_BASE_URL", &self.base_url);
         command
     }
 
-    pub fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.pull(arguments).output().unwrap()
     }
 
-    pub fn read(&self, name: &str) -> String {
+    pub(crate) fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.folder.path().join(name)).unwrap()
     }
 
-    pub fn exists(&self, name: &str) -> bool {
+    pub(crate) fn exists(&self, name: &str) -> bool {
         self.folder.path().join(name).exists()
     }
 }
@@ -163,7 +163,7 @@ impl Drop for Stage {
 }
 
 /// The ids in a JSONL list.
-pub fn ids(list: &str) -> Vec<String> {
+pub(crate) fn ids(list: &str) -> Vec<String> {
     let id = |line: &str| {
         serde_json::from_str::<serde_json::Value>(line).unwrap()["account_id"]
             .as_str()
@@ -175,7 +175,7 @@ pub fn ids(list: &str) -> Vec<String> {
 
 /// An installed program by one of its names. Without one, the test is skipped, which standard error says,
 /// unless the variable is `required`.
-pub fn installed(names: &[&str], variable: &str) -> Option<PathBuf> {
+pub(crate) fn installed(names: &[&str], variable: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
     let found = names.iter().flat_map(|name| folders.iter().map(move |it| it.join(name)));
@@ -192,7 +192,7 @@ pub fn installed(names: &[&str], variable: &str) -> Option<PathBuf> {
 }
 
 /// A process that ends with the test.
-pub struct Killed(pub Child);
+pub(crate) struct Killed(pub Child);
 
 impl Drop for Killed {
     fn drop(&mut self) {

@@ -4,16 +4,16 @@
 
 use std::collections::BTreeSet;
 
-pub const SETTLE: u64 = 1_000;
-pub const IDLE: u64 = 60_000;
-pub const DEADLINE: u64 = 250_000;
+pub(crate) const SETTLE: u64 = 1_000;
+pub(crate) const IDLE: u64 = 60_000;
+pub(crate) const DEADLINE: u64 = 250_000;
 
 /// The page that says that it is the last one, and the one that does not say whether more follow.
-pub const LAST: usize = 0;
-pub const UNSAID: usize = 1;
+pub(crate) const LAST: usize = 0;
+pub(crate) const UNSAID: usize = 1;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub(crate) enum End {
     Complete { quiet: u64, refusals: u64, interrupted: bool, implied: bool },
     CompleteBefore,
     Incomplete,
@@ -24,7 +24,7 @@ pub enum End {
 
 /// One pull: first what the journal keeps of it, then what the process that follows it knows.
 #[derive(Clone, Debug, Default)]
-pub struct Model {
+pub(crate) struct Model {
     pub kept: BTreeSet<usize>,
     unreadable: BTreeSet<usize>,
     reports: BTreeSet<i64>,
@@ -52,11 +52,11 @@ pub struct Model {
 }
 
 impl Model {
-    pub fn new(deadline: u64) -> Self {
+    pub(crate) fn new(deadline: u64) -> Self {
         Self { settle: SETTLE, allowed: deadline, deadline, ..Self::default() }
     }
 
-    pub fn is_complete(&self) -> bool {
+    pub(crate) fn is_complete(&self) -> bool {
         matches!(self.end, Some(End::Complete { .. } | End::CompleteBefore))
     }
 
@@ -83,7 +83,7 @@ impl Model {
     }
 
     /// When something happens by itself.
-    pub fn due(&self) -> Option<u64> {
+    pub(crate) fn due(&self) -> Option<u64> {
         match (self.end, self.late) {
             (None, _) => Some(self.silenced().min(self.deadline)),
             // I6: late pages settle too.
@@ -94,7 +94,7 @@ impl Model {
         }
     }
 
-    pub fn pass(&mut self, now: u64) {
+    pub(crate) fn pass(&mut self, now: u64) {
         while let Some(due) = self.due().filter(|due| *due <= now) {
             if self.end.is_some() {
                 (self.revision, self.late) = (self.revision + 1, None);
@@ -119,7 +119,7 @@ impl Model {
     }
 
     /// A page that the journal has kept at that time.
-    pub fn page(&mut self, now: u64, page: usize) {
+    pub(crate) fn page(&mut self, now: u64, page: usize) {
         self.kept.insert(page);
         match self.end {
             // The platform's word and the caller's end a pull for this process.
@@ -140,7 +140,7 @@ impl Model {
     }
 
     /// E1, E2: something that cannot be read and names the pull, or names none.
-    pub fn unreadable(&mut self, now: u64, item: usize, named: bool) {
+    pub(crate) fn unreadable(&mut self, now: u64, item: usize, named: bool) {
         if (named || self.end.is_none()) && self.unreadable.insert(item) {
             self.owed.remove(&item);
             self.last_new = if self.end.is_none() { now } else { self.last_new };
@@ -148,19 +148,19 @@ impl Model {
     }
 
     /// A payload that was seen and is not kept yet.
-    pub fn owed(&mut self, now: u64, item: usize, named: bool) {
+    pub(crate) fn owed(&mut self, now: u64, item: usize, named: bool) {
         let known = self.folded.contains(&item) || self.unreadable.contains(&item);
         if (named || self.end.is_none()) && !known && self.owed.insert(item) {
             self.last_new = if self.end.is_none() { now } else { self.last_new };
         }
     }
 
-    pub fn refusal(&mut self, now: u64) {
+    pub(crate) fn refusal(&mut self, now: u64) {
         (self.refused, self.refusals) = (Some(now), self.refusals + 1);
     }
 
     /// E9: the journal did not answer between these times: that is no quiet, and a refusal.
-    pub fn outage(&mut self, from: u64, to: u64) {
+    pub(crate) fn outage(&mut self, from: u64, to: u64) {
         for at in [&mut self.last_new, &mut self.last_copy] {
             *at += to - from.max(*at);
         }
@@ -169,23 +169,23 @@ impl Model {
     }
 
     /// E7: the same report counts once.
-    pub fn report(&mut self, code: i64) {
+    pub(crate) fn report(&mut self, code: i64) {
         if self.reports.insert(code) && self.end.is_none() {
             self.end = Some(End::Reported);
         }
     }
 
-    pub fn cancel(&mut self) {
+    pub(crate) fn cancel(&mut self) {
         self.end = self.end.or(Some(End::Cancelled));
     }
 
     /// The settled list was published.
-    pub fn publish(&mut self) {
+    pub(crate) fn publish(&mut self) {
         self.published = (self.revision, self.kept.len());
     }
 
     /// Another process resumes the pull from the journal.
-    pub fn resume(&mut self, now: u64) {
+    pub(crate) fn resume(&mut self, now: u64) {
         self.folded.clone_from(&self.kept);
         (self.refused, self.refusals, self.last_new, self.last_copy) = (None, 0, now, now);
         self.owed.clear();

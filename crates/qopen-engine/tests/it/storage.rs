@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 /// How a [`Storage`] answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
+pub(crate) enum Mode {
     Works,
     /// Payloads are refused, and everything else works.
     Full,
@@ -31,7 +31,7 @@ type Dates = Mutex<BTreeMap<PullId, Vec<Instant>>>;
 
 /// One process's access to a journal. Dates notes by tokio's clock, so that a pull grows old while that
 /// clock is paused.
-pub struct Storage {
+pub(crate) struct Storage {
     inner: Arc<MemoryJournal>,
     noted: Arc<Dates>,
     mode: watch::Sender<Mode>,
@@ -39,12 +39,12 @@ pub struct Storage {
 }
 
 impl Storage {
-    pub fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Self::over(Arc::default(), Arc::default())
     }
 
     /// Another process's access to the same journal.
-    pub fn another(&self) -> Arc<Self> {
+    pub(crate) fn another(&self) -> Arc<Self> {
         Self::over(Arc::clone(&self.inner), Arc::clone(&self.noted))
     }
 
@@ -53,12 +53,12 @@ impl Storage {
         Arc::new(Self { inner, noted, mode, crashes })
     }
 
-    pub fn turn(&self, mode: Mode) {
+    pub(crate) fn turn(&self, mode: Mode) {
         self.mode.send_replace(mode);
     }
 
     /// What waits for an answer fails, as if its process had died.
-    pub fn crash(&self) {
+    pub(crate) fn crash(&self) {
         self.crashes.send_modify(|crashes| *crashes += 1);
     }
 

@@ -12,12 +12,12 @@ use qopen_engine::{
 use qopen_journal::{Payload, PullId};
 use tokio::time::Instant;
 
-pub const ROBOT: &str = "robot";
-pub const MARK: &str = "mark";
+pub(crate) const ROBOT: &str = "robot";
+pub(crate) const MARK: &str = "mark";
 
 /// How a [`Platform`] answers a request.
 #[derive(Clone, Copy, Debug)]
-pub enum Answer {
+pub(crate) enum Answer {
     Accepts,
     Refuses,
     /// The request may have arrived; its answer is lost.
@@ -29,17 +29,17 @@ pub enum Answer {
 
 #[derive(Debug, thiserror::Error)]
 #[error("code {0}")]
-pub struct Code(pub u16);
+pub(crate) struct Code(pub u16);
 
 /// Answers every request alike, and keeps what was requested.
-pub struct Platform(Answer, Mutex<Vec<(PullId, bool)>>);
+pub(crate) struct Platform(Answer, Mutex<Vec<(PullId, bool)>>);
 
 impl Platform {
-    pub fn new(answer: Answer) -> Arc<Self> {
+    pub(crate) fn new(answer: Answer) -> Arc<Self> {
         Arc::new(Self(answer, Mutex::default()))
     }
 
-    pub fn requests(&self) -> Vec<(PullId, bool)> {
+    pub(crate) fn requests(&self) -> Vec<(PullId, bool)> {
         self.1.lock().unwrap().clone()
     }
 }
@@ -59,41 +59,41 @@ impl Requester for Platform {
 }
 
 /// An engine on a platform that accepts, with a settle time of 1 s and an idle timeout of 60 s.
-pub fn builder() -> EngineBuilder {
+pub(crate) fn builder() -> EngineBuilder {
     builder_on(&Platform::new(Answer::Accepts))
 }
 
-pub fn builder_on(platform: &Arc<Platform>) -> EngineBuilder {
+pub(crate) fn builder_on(platform: &Arc<Platform>) -> EngineBuilder {
     let timing =
         Timing::default().settle(Duration::from_secs(1)).idle_timeout(Duration::from_secs(60));
     Engine::builder(Arc::clone(platform) as _).timing(timing)
 }
 
-pub fn id() -> PullId {
+pub(crate) fn id() -> PullId {
     PullId { robot_id: ROBOT.parse().unwrap(), mark_id: MARK.parse().unwrap() }
 }
 
-pub fn request() -> PullRequest {
+pub(crate) fn request() -> PullRequest {
     PullRequest::new(id().robot_id).mark_id(id().mark_id)
 }
 
 /// A page of one account.
-pub fn page_of(mark: &str, account: usize, has_more: bool) -> String {
+pub(crate) fn page_of(mark: &str, account: usize, has_more: bool) -> String {
     format!(
         r#"{{"event_type":42016,"robot_id":"{ROBOT}","data":{{"mark_id":"{mark}","has_more":{has_more},"account_list":[{{"account_id":"a{account:03}"}}]}}}}"#
     )
 }
 
-pub fn page(account: usize, has_more: bool) -> Incoming {
+pub(crate) fn page(account: usize, has_more: bool) -> Incoming {
     incoming(page_of(MARK, account, has_more))
 }
 
-pub fn incoming(payload: impl Into<Vec<u8>>) -> Incoming {
+pub(crate) fn incoming(payload: impl Into<Vec<u8>>) -> Incoming {
     Incoming::new(Payload::new(payload))
 }
 
 /// Does work of other threads while the paused clock does not move.
-pub async fn still<T>(work: impl Future<Output = T>) -> T {
+pub(crate) async fn still<T>(work: impl Future<Output = T>) -> T {
     // A paused clock does not run ahead while blocking work is under way.
     let (done, waits) = std::sync::mpsc::channel::<()>();
     let blocking = tokio::task::spawn_blocking(move || waits.recv().is_err());
@@ -104,7 +104,7 @@ pub async fn still<T>(work: impl Future<Output = T>) -> T {
 }
 
 /// Publishes to a file, and returns the ids of the accounts in it.
-pub async fn published(
+pub(crate) async fn published(
     publication: impl Future<Output = Result<Published, PublishError>>,
 ) -> Result<BTreeSet<String>, PublishError> {
     let published = still(publication).await;
@@ -118,23 +118,23 @@ pub async fn published(
 
 /// Measures tokio's time in milliseconds.
 #[derive(Clone, Copy, Debug)]
-pub struct Clock(Instant);
+pub(crate) struct Clock(Instant);
 
 impl Clock {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self(Instant::now())
     }
 
-    pub fn millis(&self) -> u64 {
+    pub(crate) fn millis(&self) -> u64 {
         self.0.elapsed().as_millis().try_into().unwrap()
     }
 
-    pub async fn until(&self, millis: u64) {
+    pub(crate) async fn until(&self, millis: u64) {
         tokio::time::sleep_until(self.0 + Duration::from_millis(millis)).await;
     }
 }
 
 /// What comes within an hour of tokio's time.
-pub async fn in_time<T>(awaited: impl Future<Output = T>) -> T {
+pub(crate) async fn in_time<T>(awaited: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(3_600), awaited).await.expect("it comes in time")
 }

@@ -9,11 +9,11 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-pub const TOKEN_PATH: &str = "/gateway/qopen/GetAccessToken";
-pub const LIST_PATH: &str = "/gateway/qopen/GetRobotAccountListAsync";
+pub(crate) const TOKEN_PATH: &str = "/gateway/qopen/GetAccessToken";
+pub(crate) const LIST_PATH: &str = "/gateway/qopen/GetRobotAccountListAsync";
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Asked {
+pub(crate) struct Asked {
     pub path: String,
     pub token: Option<String>,
     pub content_type: String,
@@ -21,7 +21,7 @@ pub struct Asked {
 }
 
 #[derive(Default)]
-pub struct Script {
+pub(crate) struct Script {
     pub token_answers: VecDeque<(u16, String)>,
     pub list_answers: VecDeque<(u16, String)>,
     pub asked: Vec<Asked>,
@@ -29,13 +29,13 @@ pub struct Script {
 }
 
 #[derive(Clone)]
-pub struct Gateway {
+pub(crate) struct Gateway {
     pub base_url: String,
     script: Arc<Mutex<Script>>,
 }
 
 impl Gateway {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let script = Arc::new(Mutex::new(Script::default()));
         let router = Router::new().fallback(answer).with_state(Arc::clone(&script));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -44,21 +44,21 @@ impl Gateway {
         Self { base_url, script }
     }
 
-    pub fn list(&self, status: u16, body: &str) -> &Self {
+    pub(crate) fn list(&self, status: u16, body: &str) -> &Self {
         self.script.lock().unwrap().list_answers.push_back((status, body.into()));
         self
     }
 
-    pub fn token(&self, status: u16, body: &str) -> &Self {
+    pub(crate) fn token(&self, status: u16, body: &str) -> &Self {
         self.script.lock().unwrap().token_answers.push_back((status, body.into()));
         self
     }
 
-    pub fn delay(&self, delay: Duration) {
+    pub(crate) fn delay(&self, delay: Duration) {
         self.script.lock().unwrap().delay = delay;
     }
 
-    pub fn asked(&self, path: &str) -> Vec<Asked> {
+    pub(crate) fn asked(&self, path: &str) -> Vec<Asked> {
         let script = self.script.lock().unwrap();
         script.asked.iter().filter(|it| it.path == path).cloned().collect()
     }

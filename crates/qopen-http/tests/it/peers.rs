@@ -8,14 +8,14 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// An HTTP server that gives one answer, and records its requests.
 #[derive(Clone)]
-pub struct Peer {
+pub(crate) struct Peer {
     pub address: SocketAddr,
     heard: Arc<Mutex<Vec<String>>>,
 }
 
 impl Peer {
     /// Answers with this status line, these header lines, and a body.
-    pub async fn new(head: &str, body: &str) -> Self {
+    pub(crate) async fn new(head: &str, body: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let heard = Arc::<Mutex<Vec<String>>>::default();
         let peer = Self { address: listener.local_addr().unwrap(), heard: Arc::clone(&heard) };
@@ -34,12 +34,12 @@ impl Peer {
         peer
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// The recorded requests, head and body.
-    pub fn heard(&self) -> Vec<String> {
+    pub(crate) fn heard(&self) -> Vec<String> {
         self.heard.lock().unwrap().clone()
     }
 }
@@ -64,14 +64,14 @@ async fn read_request(stream: &mut TcpStream) -> String {
 
 /// A SOCKS5 proxy (RFC 1928, RFC 1929) that asks for user and password, and connects to one place
 /// only.
-pub struct Socks {
+pub(crate) struct Socks {
     pub address: SocketAddr,
     /// The recorded requests: `user:password host:port`.
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Socks {
-    pub async fn to(target: SocketAddr) -> Self {
+    pub(crate) async fn to(target: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let asked = Arc::<Mutex<Vec<String>>>::default();
@@ -84,7 +84,7 @@ impl Socks {
         Self { address, asked }
     }
 
-    pub fn asked(&self) -> Vec<String> {
+    pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
 }

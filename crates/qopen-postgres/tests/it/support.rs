@@ -8,26 +8,26 @@ use qopen_postgres::testing::Server;
 use tokio_postgres::{Client, NoTls};
 
 /// A connection that is neither a journal's nor a sink's.
-pub async fn connect(url: &str) -> Client {
+pub(crate) async fn connect(url: &str) -> Client {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     tokio::spawn(connection);
     client
 }
 
-pub async fn open(url: &str) -> Arc<dyn Store> {
+pub(crate) async fn open(url: &str) -> Arc<dyn Store> {
     PostgresBackend::new(url).unwrap().open().await.unwrap().journal
 }
 
 /// The journal in a server's database, with its tables.
-pub async fn journal(server: &Server) -> Arc<dyn Store> {
+pub(crate) async fn journal(server: &Server) -> Arc<dyn Store> {
     PostgresBackend::new(&server.url()).unwrap().migrate().await.unwrap();
     open(&server.url()).await
 }
 
-pub fn pull(mark: &str) -> PullId {
+pub(crate) fn pull(mark: &str) -> PullId {
     PullId { robot_id: "robot".parse().unwrap(), mark_id: mark.parse().unwrap() }
 }
 
-pub fn page(mark: &str, text: &str) -> PageRecord {
+pub(crate) fn page(mark: &str, text: &str) -> PageRecord {
     PageRecord::new(pull(mark), Payload::new(text))
 }

@@ -15,20 +15,20 @@ use qopen::{Client, ClientBuilder, Outcome, Published, PullRequest, publish};
 use qopen_simulator::{Dataset, Schedule, Simulator, SimulatorConfig};
 use tokio::sync::watch;
 
-pub const ROBOT: &str = "robot-1";
+pub(crate) const ROBOT: &str = "robot-1";
 
-pub fn ring() -> Keyring {
+pub(crate) fn ring() -> Keyring {
     let keys = CallbackKeys::new("token", &"0123456789abcdef0123456789abcdef".into()).unwrap();
     Keyring::new("app", keys)
 }
 
 /// Short enough for a test, and long enough for a slow machine to deliver within.
-pub fn timing() -> Timing {
+pub(crate) fn timing() -> Timing {
     let (settle, idle) = (Duration::from_millis(1000), Duration::from_secs(5));
     Timing::default().settle(settle).idle_timeout(idle)
 }
 
-pub struct Harness {
+pub(crate) struct Harness {
     pub client: Client,
     pub simulator: Simulator,
     pub schedule: Schedule,
@@ -38,11 +38,11 @@ pub struct Harness {
 }
 
 impl Harness {
-    pub async fn start(schedule: Schedule) -> Self {
+    pub(crate) async fn start(schedule: Schedule) -> Self {
         Self::start_with(schedule, |builder| builder).await
     }
 
-    pub async fn start_with(
+    pub(crate) async fn start_with(
         schedule: Schedule,
         with: impl FnOnce(ClientBuilder) -> ClientBuilder,
     ) -> Self {
@@ -77,11 +77,11 @@ impl Harness {
         Self { client, simulator, schedule, callback_url, door }
     }
 
-    pub async fn pull(&self) -> Outcome {
+    pub(crate) async fn pull(&self) -> Outcome {
         self.pull_as(PullRequest::new(robot())).await
     }
 
-    pub async fn pull_as(&self, request: PullRequest) -> Outcome {
+    pub(crate) async fn pull_as(&self, request: PullRequest) -> Outcome {
         let pull = self.client.pull(request).await.unwrap();
         tokio::time::timeout(Duration::from_secs(60), pull.outcome())
             .await
@@ -89,21 +89,24 @@ impl Harness {
             .unwrap()
     }
 
-    pub fn dataset(&self) -> Dataset {
+    pub(crate) fn dataset(&self) -> Dataset {
         Dataset::new(&self.schedule, &robot(), false)
     }
 }
 
-pub fn robot() -> RobotId {
+pub(crate) fn robot() -> RobotId {
     ROBOT.parse().unwrap()
 }
 
 /// The list as written, read back by an independent reader.
-pub async fn written(outcome: &Outcome) -> (BTreeMap<String, Account>, Published) {
+pub(crate) async fn written(outcome: &Outcome) -> (BTreeMap<String, Account>, Published) {
     written_of(outcome, ROBOT).await
 }
 
-pub async fn written_of(outcome: &Outcome, robot: &str) -> (BTreeMap<String, Account>, Published) {
+pub(crate) async fn written_of(
+    outcome: &Outcome,
+    robot: &str,
+) -> (BTreeMap<String, Account>, Published) {
     let folder = tempfile::tempdir().unwrap();
     let sink = FileSink::new(folder.path().join("list"), Format::Jsonl);
     let published = publish(vec![outcome.list.clone()], Arc::new(sink.clone()), ListKind::Complete)
@@ -113,7 +116,7 @@ pub async fn written_of(outcome: &Outcome, robot: &str) -> (BTreeMap<String, Acc
     (parsed_of(&text, robot), published)
 }
 
-pub fn parsed(text: &str) -> BTreeMap<String, Account> {
+pub(crate) fn parsed(text: &str) -> BTreeMap<String, Account> {
     parsed_of(text, ROBOT)
 }
 

@@ -14,7 +14,7 @@ use qopen_journal::{
 type Answer<T> = Result<T, JournalError>;
 
 #[derive(Default)]
-pub struct Kept(MemoryJournal);
+pub(super) struct Kept(MemoryJournal);
 
 #[async_trait]
 impl Journal for Kept {

@@ -19,7 +19,7 @@ use crate::support::{Answer, Platform, ROBOT, builder_on, incoming, page_of};
 
 /// What a [`Shelf`] does with the next list.
 #[derive(Debug)]
-pub enum Next {
+pub(super) enum Next {
     Fails,
     /// The sink says that a list is begun, and blocks until the test drops the other sender.
     Hangs {
@@ -29,21 +29,21 @@ pub enum Next {
 }
 
 /// A list that was committed: its mark, its revision, whether it is complete, and its customers.
-pub type List = (String, u32, bool, usize);
+pub(super) type List = (String, u32, bool, usize);
 
 /// A place that keeps lists in memory, and fails or hangs on command.
 #[derive(Clone, Default)]
-pub struct Shelf {
+pub(super) struct Shelf {
     lists: Arc<Mutex<Vec<List>>>,
     next: Arc<Mutex<VecDeque<Next>>>,
 }
 
 impl Shelf {
-    pub fn lists(&self) -> Vec<List> {
+    pub(super) fn lists(&self) -> Vec<List> {
         self.lists.lock().unwrap().clone()
     }
 
-    pub fn then(&self, next: Next) {
+    pub(super) fn then(&self, next: Next) {
         self.next.lock().unwrap().push_back(next);
     }
 }
@@ -110,7 +110,7 @@ impl Destination for Shelf {
 
 /// What the service told, when.
 #[derive(Clone)]
-pub struct Told {
+pub(super) struct Told {
     events: watch::Sender<Vec<(Instant, String)>>,
     /// Dropping it lets the clock advance again.
     clock: Arc<Mutex<Option<mpsc::Sender<()>>>>,
@@ -129,27 +129,27 @@ impl Told {
     }
 
     /// The clock does not advance while a blocking task runs.
-    pub fn stop_the_clock(&self) {
+    pub(super) fn stop_the_clock(&self) {
         let (go, stopped) = mpsc::channel();
         tokio::task::spawn_blocking(move || stopped.recv());
         self.clock.lock().unwrap().replace(go);
     }
 
-    pub fn let_the_clock_advance(&self) {
+    pub(super) fn let_the_clock_advance(&self) {
         self.clock.lock().unwrap().take();
     }
 
-    pub fn texts(&self) -> Vec<String> {
+    pub(super) fn texts(&self) -> Vec<String> {
         self.events.borrow().iter().map(|(_, text)| text.clone()).collect()
     }
 
     /// When each event with that text was told.
-    pub fn times_of(&self, text: &str) -> Vec<Instant> {
+    pub(super) fn times_of(&self, text: &str) -> Vec<Instant> {
         self.events.borrow().iter().filter(|it| it.1 == text).map(|it| it.0).collect()
     }
 
     /// Waits until an event was told that often.
-    pub async fn wait_for(&self, text: &str, times: usize) {
+    pub(super) async fn wait_for(&self, text: &str, times: usize) {
         let mut events = self.events.subscribe();
         let told = |events: &Vec<(Instant, String)>| {
             events.iter().filter(|it| it.1 == text).count() >= times
@@ -183,7 +183,7 @@ fn text_of(event: ServiceEvent<'_>) -> String {
 }
 
 /// A process with a service.
-pub struct Scene {
+pub(super) struct Scene {
     pub platform: Arc<Platform>,
     pub journal: Arc<Kept>,
     pub shelf: Shelf,
@@ -195,12 +195,12 @@ pub struct Scene {
 }
 
 impl Scene {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::on(Arc::default(), Shelf::default(), ServiceOptions::default())
     }
 
     /// A process on a journal and a shelf that others may have used before.
-    pub fn on(journal: Arc<Kept>, shelf: Shelf, options: ServiceOptions) -> Self {
+    pub(super) fn on(journal: Arc<Kept>, shelf: Shelf, options: ServiceOptions) -> Self {
         let platform = Platform::new(Answer::Accepts);
         let engine = builder_on(&platform).journal(Arc::clone(&journal) as _);
         let engine = engine.keep_external_pages(true).build().unwrap();
@@ -218,7 +218,7 @@ impl Scene {
     }
 
     /// Stops the service, and returns how long that took.
-    pub async fn stop(self) -> (Arc<Kept>, Shelf, Duration) {
+    pub(super) async fn stop(self) -> (Arc<Kept>, Shelf, Duration) {
         let Self { journal, shelf, stop, running, .. } = self;
         let began = Instant::now();
         stop.send(()).unwrap();
@@ -226,11 +226,11 @@ impl Scene {
         (journal, shelf, began.elapsed())
     }
 
-    pub async fn enqueue(&self, mark: &str) -> PullId {
+    pub(super) async fn enqueue(&self, mark: &str) -> PullId {
         self.enqueue_with(mark, |request| request).await
     }
 
-    pub async fn enqueue_with(
+    pub(super) async fn enqueue_with(
         &self,
         mark: &str,
         change: impl FnOnce(PullRequest) -> PullRequest,
@@ -240,7 +240,7 @@ impl Scene {
     }
 
     /// Waits until the service follows a pull.
-    pub async fn followed(&self, id: &PullId) {
+    pub(super) async fn followed(&self, id: &PullId) {
         let followed = async {
             while self.service.find(id).is_none() {
                 tokio::time::sleep(Duration::from_millis(10)).await;
@@ -249,12 +249,12 @@ impl Scene {
         tokio::time::timeout(Duration::from_secs(60), followed).await.unwrap();
     }
 
-    pub async fn page(&self, mark: &str, account: usize, has_more: bool) {
+    pub(super) async fn page(&self, mark: &str, account: usize, has_more: bool) {
         self.engine.accept(incoming(page_of(mark, account, has_more))).await.unwrap();
     }
 
     /// Has a pull's publication hang until the sender is dropped. The clock advances meanwhile.
-    pub async fn hang_at(&self, mark: &str) -> (PullId, mpsc::Sender<()>) {
+    pub(super) async fn hang_at(&self, mark: &str) -> (PullId, mpsc::Sender<()>) {
         let ((begun, list), (release, released)) = (mpsc::channel(), mpsc::channel());
         self.shelf.then(Next::Hangs { begun, released });
         let id = self.enqueue(mark).await;
@@ -265,16 +265,16 @@ impl Scene {
         (id, release)
     }
 
-    pub async fn state(&self, id: &PullId) -> PullState {
+    pub(super) async fn state(&self, id: &PullId) -> PullState {
         self.journal.pull(id).await.unwrap().unwrap()
     }
 
-    pub async fn has_noted(&self, id: &PullId, is_it: impl Fn(&Note) -> bool) -> bool {
+    pub(super) async fn has_noted(&self, id: &PullId, is_it: impl Fn(&Note) -> bool) -> bool {
         self.state(id).await.notes.iter().any(|noted| is_it(&noted.note))
     }
 
     /// The marks that were requested, in their order.
-    pub fn requested(&self) -> Vec<String> {
+    pub(super) fn requested(&self) -> Vec<String> {
         self.platform.requests().iter().map(|(pull, _)| pull.mark_id.to_string()).collect()
     }
 }
