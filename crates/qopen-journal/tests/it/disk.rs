@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::error::Error as _;
 use std::io::ErrorKind;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,19 +11,18 @@ use qopen_journal::{
     Appended, DiskJournal, DiskOptions, Expired, Faults, Journal, JournalError, Layer, Note,
     Outbox, Quarantined,
 };
-use qopen_types::Digest;
 use tempfile::TempDir;
 
 use crate::support::{page, payload, payloads, pull};
 
-fn with_faults() -> (TempDir, Arc<DiskJournal>, Faults) {
+pub(crate) fn with_faults() -> (TempDir, Arc<DiskJournal>, Faults) {
     let (folder, faults) = (tempfile::tempdir().unwrap(), Faults::default());
     let options = DiskOptions::default().faults(faults.clone());
     let journal = options.open(folder.path()).unwrap();
     (folder, Arc::new(journal), faults)
 }
 
-fn chain(error: &JournalError) -> String {
+pub(crate) fn chain(error: &JournalError) -> String {
     let mut out = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -34,7 +32,7 @@ fn chain(error: &JournalError) -> String {
     out
 }
 
-async fn until(mut done: impl FnMut() -> bool) {
+pub(crate) async fn until(mut done: impl FnMut() -> bool) {
     while !done() {
         tokio::task::yield_now().await;
     }
@@ -215,90 +213,6 @@ async fn i10_debug_shows_no_payload() {
     assert!(!format!("{journal:?} {:?}", journal.report()).contains("canary"));
 }
 
-#[tokio::test]
-async fn what_was_handed_on_stays_gone_wherever_its_records_are_moved() {
-    let folder = tempfile::tempdir().unwrap();
-    let open = || DiskJournal::open(folder.path()).unwrap();
-    let large = "y".repeat(100) + &(0..9_000).map(|n| format!("{n:x}")).collect::<String>();
-    // Each process writes a segment of its own. The first keeps pages, the second hardly anything.
-    let journal = open();
-    journal.put(payload("x")).await.unwrap();
-    for n in 0..50 {
-        journal.append(page("a", &format!("{n}{large}"))).await.unwrap();
-    }
-    drop(journal);
-    let journal = open();
-    journal.put(payload(&large)).await.unwrap();
-    for event in journal.waiting(0, 9).await.unwrap() {
-        journal.ack(&event).await.unwrap();
-    }
-    drop(journal);
-    // It comes again, and is moved behind what had taken it.
-    let journal = open();
-    journal.put(payload("x")).await.unwrap();
-    for n in 50..99 {
-        journal.append(page("a", &format!("{n}{large}"))).await.unwrap();
-    }
-    assert!(journal.compact(50).await.unwrap() > 0);
-    drop(journal);
-    let journal = open();
-    let waiting = journal.waiting(0, 9).await.unwrap();
-    assert_eq!(waiting.len(), 1);
-    journal.ack(&waiting[0]).await.unwrap();
-    drop(journal);
-    for share in [0, 100] {
-        let journal = open();
-        assert_eq!(journal.backlog().await.unwrap().events, 0);
-        journal.compact(share).await.unwrap();
-    }
-    assert_eq!(payloads(&open(), "a").await.len(), 99);
-}
-
-#[tokio::test]
-async fn what_was_handed_on_leaves_nothing_behind() {
-    let folder = tempfile::tempdir().unwrap();
-    let journal = DiskJournal::open(folder.path()).unwrap();
-    journal.append(page("a", "kept")).await.unwrap();
-    drop(journal);
-    let journal = DiskJournal::open(folder.path()).unwrap();
-    for n in 0..300 {
-        journal.put(payload(&n.to_string())).await.unwrap();
-    }
-    while let Some(event) = journal.waiting(0, 1).await.unwrap().pop() {
-        journal.ack(&event).await.unwrap();
-    }
-    assert!(journal.compact(0).await.unwrap() > 0);
-    assert_eq!(journal.check().await.unwrap().records, 1);
-    assert_eq!(journal.backlog().await.unwrap().bytes, 0);
-}
-
-#[tokio::test]
-async fn an_event_that_cannot_be_read_any_more_holds_up_no_other() {
-    let folder = tempfile::tempdir().unwrap();
-    let journal = DiskJournal::open(folder.path()).unwrap();
-    for text in ["first", "second", "third"] {
-        journal.put(payload(text)).await.unwrap();
-    }
-    let file = std::fs::read_dir(folder.path()).unwrap().map(|it| it.unwrap().path());
-    let file = file.into_iter().find(|it| it.extension().is_some_and(|it| it == "log")).unwrap();
-    let mut bytes = std::fs::read(&file).unwrap();
-    let at = bytes.windows(6).position(|it| it == b"second").unwrap();
-    bytes[at] ^= 1;
-    std::fs::write(&file, bytes).unwrap();
-    let waiting = journal.waiting(0, 9).await.unwrap();
-    assert_eq!(
-        waiting.iter().map(|it| it.event.text().as_str().to_owned()).collect::<Vec<_>>(),
-        ["first", "third"]
-    );
-    // Not more at a time than fits into memory, and always something.
-    let large = "x".repeat(1 << 20);
-    for n in 0..3 {
-        journal.put(payload(&format!("{n}{large}"))).await.unwrap();
-    }
-    assert_eq!(journal.waiting(0, 99).await.unwrap().len(), 3);
-    assert_eq!(journal.waiting(waiting[1].number, 99).await.unwrap().len(), 1);
-}
-
 /// Whether a pull is old is asked where it is forgotten, and not only where it is looked for.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_that_is_kept_while_its_pull_expires_is_kept() {
@@ -385,136 +299,4 @@ async fn a_disk_that_takes_nothing_is_unhealthy_until_it_takes_something() {
     }
     journal.append(page("a", "2")).await.unwrap();
     assert_eq!(payloads(&*journal, "a").await, ["1", "2"]);
-}
-
-#[tokio::test]
-async fn i16_a_clock_that_is_put_right_makes_nothing_old() {
-    let (folder, journal, _) = with_faults();
-    let week = Duration::from_secs(7 * 24 * 3600);
-    journal.put(payload("event")).await.unwrap();
-    journal.append(page("a", "1")).await.unwrap();
-    assert_eq!(journal.expire(week, &BTreeSet::new()).await.unwrap(), Expired::default());
-    drop(journal);
-    // Written by a process whose clock was 30 days behind, or ten years.
-    for behind in [30, 3650] {
-        amend_ages(folder.path(), |ages| {
-            let wall = ages["wall_ms"].as_u64().unwrap();
-            ages["wall_ms"] = (wall - behind * 24 * 3_600_000).into();
-        });
-        let journal = DiskJournal::open(folder.path()).unwrap();
-        assert_eq!(journal.expire(week, &BTreeSet::new()).await.unwrap(), Expired::default());
-        assert_eq!(journal.backlog().await.unwrap().events, 1);
-    }
-}
-
-/// Writes the ages of a journal as another process could have.
-fn amend_ages(folder: &Path, amend: impl FnOnce(&mut serde_json::Value)) {
-    let path = folder.join("ages.json");
-    let mut kept: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-    amend(&mut kept["ages"]);
-    kept["digest"] = Digest::of(kept["ages"].to_string().as_bytes()).to_string().into();
-    std::fs::write(&path, kept.to_string()).unwrap();
-}
-
-#[tokio::test]
-async fn i16_ages_that_are_damaged_make_nothing_old() {
-    let week = Duration::from_secs(7 * 24 * 3600);
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("ages.json");
-    let journal = DiskJournal::open(folder.path()).unwrap();
-    journal.append(page("a", "1")).await.unwrap();
-    assert_eq!(journal.expire(week, &BTreeSet::new()).await.unwrap(), Expired::default());
-    drop(journal);
-    let amended = |key: &str, value: serde_json::Value| {
-        let mut kept: serde_json::Value =
-            serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-        kept["ages"][key] = value;
-        kept.to_string()
-    };
-    let marks = serde_json::json!([[0, u64::MAX]]);
-    let damaged = [
-        amended("observed_ms", u64::MAX.into()),
-        amended("marks", marks),
-        amended("wall_ms", "soon".into()),
-        "{}".into(),
-        String::new(),
-        "\u{0}".repeat(300),
-    ];
-    for (n, damaged) in damaged.into_iter().enumerate() {
-        std::fs::write(&path, &damaged).unwrap();
-        let journal = DiskJournal::open(folder.path()).unwrap();
-        let gone = journal.expire(week, &BTreeSet::new()).await.unwrap();
-        assert_eq!(gone, Expired::default(), "{damaged}");
-        journal.append(page("b", &n.to_string())).await.unwrap();
-        assert_eq!(payloads(&journal, "a").await, ["1"], "{damaged}");
-    }
-    // What is whole counts: a week that was observed is one.
-    let journal = DiskJournal::open(folder.path()).unwrap();
-    assert_eq!(journal.expire(week, &BTreeSet::new()).await.unwrap(), Expired::default());
-    drop(journal);
-    amend_ages(folder.path(), |ages| ages["observed_ms"] = u64::from(u32::MAX).into());
-    let journal = DiskJournal::open(folder.path()).unwrap();
-    let gone = journal.expire(week, &BTreeSet::new()).await.unwrap();
-    assert_eq!(gone.pulls, [pull("a"), pull("b")]);
-}
-
-/// Numbers go on where everything that had one is gone: a mark of age must not be one of what comes later.
-#[tokio::test]
-async fn i16_what_is_kept_after_everything_was_forgotten_is_young() {
-    let folder = tempfile::tempdir().unwrap();
-    let hour = Duration::from_secs(3600);
-    let journal = DiskJournal::open(folder.path()).unwrap();
-    for n in 0..20 {
-        journal.append(page("old", &n.to_string())).await.unwrap();
-    }
-    let gone = journal.expire(Duration::ZERO, &BTreeSet::new()).await.unwrap();
-    assert_eq!(gone.pulls, [pull("old")]);
-    drop(journal);
-    let logs = || {
-        let files = std::fs::read_dir(folder.path()).unwrap().map(|it| it.unwrap().path());
-        files.filter(|it| it.extension().is_some_and(|it| it == "log")).count()
-    };
-    let journal = DiskJournal::open(folder.path()).unwrap();
-    journal.compact(0).await.unwrap();
-    assert_eq!(logs(), 0, "nothing is left that has a number");
-    drop(journal);
-    let journal = DiskJournal::open(folder.path()).unwrap();
-    journal.append(page("new", "1")).await.unwrap();
-    journal.put(payload("event")).await.unwrap();
-    let item = Quarantined::new(None, Layer::Json, "why", payload("item"));
-    journal.quarantine(item).await.unwrap();
-    assert_eq!(journal.expire(hour, &BTreeSet::new()).await.unwrap(), Expired::default());
-    assert_eq!(payloads(&journal, "new").await, ["1"]);
-}
-
-/// An event that is acknowledged while it expires is deleted once.
-#[tokio::test(flavor = "multi_thread")]
-async fn an_event_that_is_taken_while_it_expires_is_let_go_of_once() {
-    let (_folder, journal, faults) = with_faults();
-    journal.put(payload("event")).await.unwrap();
-    let hour = Duration::from_secs(3600);
-    assert_eq!(journal.expire(hour, &BTreeSet::new()).await.unwrap(), Expired::default());
-    let event = journal.waiting(0, 1).await.unwrap().pop().unwrap();
-    faults.hold_syncs(true);
-    let before = faults.syncs();
-    // It is on its way to be taken when it is found to be old.
-    let taking = {
-        let (journal, event) = (Arc::clone(&journal), event.clone());
-        tokio::spawn(async move { journal.ack(&event).await.unwrap() })
-    };
-    while faults.syncs() == before {
-        tokio::task::yield_now().await;
-    }
-    let expiring = {
-        let journal = Arc::clone(&journal);
-        tokio::spawn(async move { journal.expire(Duration::ZERO, &BTreeSet::new()).await.unwrap() })
-    };
-    while journal.stats().queued == 0 {
-        tokio::task::yield_now().await;
-    }
-    faults.hold_syncs(false);
-    taking.await.unwrap();
-    // It had been acknowledged: nothing old was left to expire.
-    assert_eq!(expiring.await.unwrap(), Expired::default());
 }

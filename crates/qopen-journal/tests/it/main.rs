@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod ages;
 mod agreement;
 mod auto_traits;
 mod conformance;
 mod disk;
+mod events;
+mod killed;
 mod memory;
 mod recovery;
 mod support;
