@@ -28,7 +28,7 @@ usage: cargo xtask TASK
   codegen [--check] [--spec FILE --out FOLDER]
                      make crates/qopen-types/src/generated from openapi.yaml, or check that it is so
   spec diff PAGE.txt report in what a vendor's page and openapi.yaml differ
-  check [CHECK]...   formatting, generated code, endpoints, dependencies, circles of modules, clippy,
+  check [CHECK]...   formatting, generated code, endpoints, dependencies, circles of modules, sizes,
                      new fields, documentation, public API, packages, licences; or those checks
   prove [--cases N] [--seed N]
                      run every property of the assembler with N cases, 100,000 unless given

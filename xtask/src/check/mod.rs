@@ -5,8 +5,8 @@ mod circles;
 mod dependencies;
 mod endpoints;
 mod extended;
-mod facade;
 mod packages;
+mod sizes;
 mod words;
 
 use std::path::Path;
@@ -30,7 +30,7 @@ pub(crate) fn run(root: &Path, spec: &Path, generated: &Path, names: &[&str]) ->
         ("endpoints", Box::new(|| endpoints::check(root, spec))),
         ("direction of dependencies", Box::new(|| dependencies::check(root))),
         ("circles of modules", Box::new(|| circles::check(root))),
-        ("size of the facade", Box::new(|| facade::check(root))),
+        ("sizes", Box::new(|| sizes::check(root))),
         ("words", Box::new(|| words::check(root))),
         (
             "clippy",
