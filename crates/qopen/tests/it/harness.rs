@@ -100,27 +100,20 @@ pub(crate) fn robot() -> RobotId {
 
 /// The list as written, read back by an independent reader.
 pub(crate) async fn written(outcome: &Outcome) -> (BTreeMap<String, Account>, Published) {
-    written_of(outcome, ROBOT).await
-}
-
-pub(crate) async fn written_of(
-    outcome: &Outcome,
-    robot: &str,
-) -> (BTreeMap<String, Account>, Published) {
     let folder = tempfile::tempdir().unwrap();
     let sink = FileSink::new(folder.path().join("list"), Format::Jsonl);
     let published = publish(vec![outcome.list.clone()], Arc::new(sink.clone()), ListKind::Complete)
         .await
         .unwrap();
     let text = std::fs::read_to_string(sink.path()).unwrap();
-    (parsed_of(&text, robot), published)
+    (parsed(&text), published)
 }
 
 pub(crate) fn parsed(text: &str) -> BTreeMap<String, Account> {
     parsed_of(text, ROBOT)
 }
 
-fn parsed_of(text: &str, robot: &str) -> BTreeMap<String, Account> {
+pub fn parsed_of(text: &str, robot: &str) -> BTreeMap<String, Account> {
     let mut accounts = BTreeMap::new();
     let mut last = String::new();
     for line in text.lines() {
