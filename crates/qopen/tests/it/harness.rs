@@ -113,7 +113,7 @@ pub(crate) fn parsed(text: &str) -> BTreeMap<String, Account> {
     parsed_of(text, ROBOT)
 }
 
-pub fn parsed_of(text: &str, robot: &str) -> BTreeMap<String, Account> {
+pub(crate) fn parsed_of(text: &str, robot: &str) -> BTreeMap<String, Account> {
     let mut accounts = BTreeMap::new();
     let mut last = String::new();
     for line in text.lines() {
