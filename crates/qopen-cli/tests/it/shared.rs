@@ -272,7 +272,7 @@ async fn what_cannot_be_done_with_a_shared_journal_is_said() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {error}");
     }
     for (arguments, said) in [
-        (&["serve", "--role", "worker"][..], "one process's"),
+        (&["serve", "--role", "worker"][..], "a journal in a folder belongs to one process"),
         (&["migrate"][..], "nothing to migrate"),
     ] {
         let output = stage.verb(arguments[0], &arguments[1..]).output().unwrap();
