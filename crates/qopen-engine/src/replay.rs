@@ -148,7 +148,7 @@ impl Replay {
         self.readings.iter().map(|(reading, count)| (*reading, *count)).collect()
     }
 
-    /// Unreadable callbacks that name no pull of the capture. Before [`finish`](Self::complete) also
+    /// Unreadable callbacks that name no pull of the capture. Before [`finish`](Self::finish) also
     /// those that name one.
     pub fn unattributed(&self) -> impl Iterator<Item = Quarantined> {
         self.unreadable.iter().map(|(it, payload)| {

@@ -44,7 +44,7 @@ pub struct Backlog {
 /// be repeated.
 #[async_trait]
 pub trait Outbox: Send + Sync + 'static {
-    /// Keeps an event until it is acknowledged by [`taken`](Self::taken). A waiting event is not
+    /// Keeps an event until it is acknowledged by [`ack`](Self::ack). A waiting event is not
     /// kept twice.
     ///
     /// # Errors

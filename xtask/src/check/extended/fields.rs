@@ -54,7 +54,7 @@ fn one_that_cannot_be_read_is_kept_as_it_came() {
     let broken = ACCOUNT.replace("\"Nick\"", "[1]");
     let callback = format!(r#"{{"event_type":42016,"data":{{"account_list":[{broken}]}}}}"#);
     let callback: qopen_types::RobotAccountListCallback = serde_json::from_str(&callback).unwrap();
-    let account = callback.data.as_ref().unwrap().account_list.read().next().unwrap();
+    let account = callback.data.as_ref().unwrap().account_list.valid().next().unwrap();
     let unread: Vec<_> = account.unread.iter().map(|(path, value)| (path, value.as_str())).collect();
     assert_eq!((&*account.nickname, unread), ("", vec![("nickname", "[1]")]));
 }
