@@ -8,7 +8,7 @@ use crate::event::{Basis, Event, Failure, Limit};
 use crate::fold::{Fold, PullMismatch};
 use crate::input::{Counters, MergeError, NotEnded, NotOpen, StartError};
 use crate::key::{Keyed, PageDigest, PullKey};
-use crate::progress::{Progress, State, WaitingFor};
+use crate::progress::{PullProgress, State, WaitingFor};
 use crate::pull::{Ending, Hearing, Pull};
 use crate::time::Time;
 use crate::tombstone::{Late, Tombstone};
@@ -270,7 +270,7 @@ impl<T: Keyed> Assembler<T> {
 
     /// A pull's figures, while it is open or remembered.
     #[must_use]
-    pub fn progress(&self, key: &PullKey) -> Option<Progress> {
+    pub fn progress(&self, key: &PullKey) -> Option<PullProgress> {
         let ended = || self.tombstone(key).map(|tombstone| tombstone.progress);
         self.open.get(key).map(|pull| pull.progress(&self.hearing)).or_else(ended)
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::key::{PageDigest, PullKey};
-use crate::progress::Progress;
+use crate::progress::PullProgress;
 
 /// An event, from [`Assembler::poll_event`](crate::Assembler::poll_event).
 #[derive(Clone, Debug, PartialEq)]
@@ -35,7 +35,7 @@ pub enum Event<T> {
         /// Why the list counts as complete.
         basis: Basis,
         /// The figures at the end.
-        progress: Progress,
+        progress: PullProgress,
     },
     /// The pull ended without a complete list; what arrived is in the progress and the fold. Never
     /// after `Completed`. A second one only after [`Reopened`](Self::Reopened).
@@ -45,7 +45,7 @@ pub enum Event<T> {
         /// Why.
         failure: Failure,
         /// The figures at the end.
-        progress: Progress,
+        progress: PullProgress,
     },
     /// A page came, or was released, after the pull had failed. The pull waits again, and
     /// `Completed` or `Failed` follows. Never after `Completed`.

@@ -27,5 +27,5 @@ pub use input::{Counters, ErrorReport, MergeError, NotEnded, NotOpen, Page, Star
 pub use key::{ContentDigest, Entry, Fingerprint, Keyed, PageDigest, PullKey, Seed};
 #[cfg(feature = "serde")]
 pub use persist::{EventsWaiting, Saved, UnknownVersion};
-pub use progress::{Figures, Progress, State, WaitingFor};
+pub use progress::{Figures, PullProgress, State, WaitingFor};
 pub use time::Time;

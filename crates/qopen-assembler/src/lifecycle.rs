@@ -4,7 +4,7 @@ use crate::assembler::Assembler;
 use crate::event::{Anomaly, Event, Failure, Limit};
 use crate::input::Verdict;
 use crate::key::{Keyed, PullKey};
-use crate::progress::{Progress, State, WaitingFor};
+use crate::progress::{PullProgress, State, WaitingFor};
 use crate::pull::{Ending, Pull};
 use crate::time::Time;
 use crate::tombstone::{Late, Tombstone};
@@ -91,7 +91,7 @@ impl<T: Keyed> Assembler<T> {
         &mut self,
         key: PullKey,
         pull: Pull,
-        progress: Progress,
+        progress: PullProgress,
         revivable: bool,
         late: Option<Late>,
     ) {

@@ -77,7 +77,7 @@ pub struct Figures {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Progress {
+pub struct PullProgress {
     /// The pull's state.
     pub state: State,
     /// What it waits for.

@@ -7,7 +7,7 @@ use crate::config::PullOptions;
 use crate::event::{Basis, Failure};
 use crate::fold::Fold;
 use crate::key::PullKey;
-use crate::progress::{Figures, Progress, State, WaitingFor};
+use crate::progress::{Figures, PullProgress, State, WaitingFor};
 use crate::time::Time;
 
 /// How a pull ends when it is due.
@@ -268,8 +268,8 @@ impl Pull {
         }
     }
 
-    pub(crate) fn progress(&self, hearing: &Hearing) -> Progress {
-        Progress {
+    pub(crate) fn progress(&self, hearing: &Hearing) -> PullProgress {
+        PullProgress {
             state: self.state(),
             waiting_for: self.waiting_for(),
             figures: Figures {

@@ -1,7 +1,7 @@
 //! A pull that has ended.
 
 use crate::key::PageDigest;
-use crate::progress::Progress;
+use crate::progress::PullProgress;
 use crate::pull::Pull;
 use crate::time::Time;
 
@@ -14,7 +14,7 @@ pub(crate) struct Tombstone {
     pub(crate) taken: bool,
     /// Whether pages may reopen it.
     pub(crate) revivable: bool,
-    pub(crate) progress: Progress,
+    pub(crate) progress: PullProgress,
     pub(crate) expires: Time,
     /// Late pages of the next revision.
     pub(crate) late: Option<Late>,

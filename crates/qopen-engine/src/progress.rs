@@ -23,7 +23,11 @@ pub struct Progress {
 
 impl Progress {
     /// Reads the progress of a pull; a pull that the assembler does not know has just begun.
-    pub(crate) fn new(pull: &PullId, found: Option<qopen_assembler::Progress>, now: Time) -> Self {
+    pub(crate) fn new(
+        pull: &PullId,
+        found: Option<qopen_assembler::PullProgress>,
+        now: Time,
+    ) -> Self {
         Self {
             pull: pull.clone(),
             figures: found.map(|it| it.figures).unwrap_or_default(),

@@ -302,6 +302,34 @@ impl Default for Schedule {
 }
 
 impl Schedule {
+    /// Schedules with one fault each that must not cost a customer, on this plain one.
+    #[must_use]
+    pub fn each_survivable(plain: &Self) -> Vec<Self> {
+        let (plain, all) = (|| plain.clone(), Chance::new(100));
+        vec![
+            Self { shuffle: true, ..plain() },
+            Self { last_page_first: true, ..plain() },
+            Self { duplicates: all, ..plain() },
+            Self { lost_acks: all, ..plain() },
+            Self { max_delay_ms: 300, ..plain() },
+            Self { callbacks_first: true, ..plain() },
+            Self { drift: true, ..plain() },
+            Self { nulls: true, ..plain() },
+            Self { unknown: true, ..plain() },
+            Self { spaces: true, ..plain() },
+            Self { conflicts: 20, shuffle: true, ..plain() },
+            Self { foreign_events: 9, ..plain() },
+            Self { foreign_marks: 9, ..plain() },
+            Self { forged: 9, ..plain() },
+            Self { stale_timestamps: true, ..plain() },
+            Self { token_uses: Some(1), ..plain() },
+            Self { unavailable: 2, ..plain() },
+            Self { answer_without_code: true, ..plain() },
+            Self { accounts: 0, ..plain() },
+            Self { accounts: 0, nulls: true, ..plain() },
+        ]
+    }
+
     /// Mixes, by the seed, every fault that must not cost a customer. A pull must end complete and
     /// correct under all of them.
     #[must_use]

@@ -2,8 +2,8 @@
 
 use qopen_assembler::{
     Anomaly, Assembler, Basis, Collector, Config, ContentDigest, Entry, ErrorReport, Event,
-    Failure, Figures, Fingerprint, Fold, Limits, MergeError, Page, PageDigest, Progress, PullKey,
-    PullOptions, Seed, StartError, Time, Timing, Verdict,
+    Failure, Figures, Fingerprint, Fold, Limits, MergeError, Page, PageDigest, PullKey,
+    PullOptions, PullProgress, Seed, StartError, Time, Timing, Verdict,
 };
 
 const fn is<T: Send + Sync>() {}
@@ -26,7 +26,7 @@ const _: () = {
     is::<MergeError>();
     is::<Page<()>>();
     is::<PageDigest>();
-    is::<Progress>();
+    is::<PullProgress>();
     is::<PullKey>();
     is::<PullOptions>();
     is::<Seed>();

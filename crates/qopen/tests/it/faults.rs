@@ -6,7 +6,7 @@ use qopen::types::Account;
 use qopen::{PullRequest, Status};
 use std::time::Duration;
 
-use qopen_simulator::{Chance, ErrorFault, Odd, Refusal, Schedule};
+use qopen_simulator::{ErrorFault, Odd, Refusal, Schedule};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -50,32 +50,10 @@ async fn whatever_can_be_survived_is() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_survivable_fault_alone() {
-    let plain = || Schedule { accounts: 90, page_size: 10, ..Schedule::default() };
-    let all = Chance::new(100);
-    let schedules = [
-        Schedule { shuffle: true, ..plain() },
-        Schedule { last_page_first: true, ..plain() },
-        Schedule { duplicates: all, ..plain() },
-        Schedule { lost_acks: all, ..plain() },
-        Schedule { max_delay_ms: 300, ..plain() },
-        Schedule { callbacks_first: true, ..plain() },
-        Schedule { drift: true, ..plain() },
-        Schedule { nulls: true, ..plain() },
-        Schedule { unknown: true, ..plain() },
-        Schedule { spaces: true, ..plain() },
-        Schedule { conflicts: 20, shuffle: true, ..plain() },
-        Schedule { foreign_events: 9, ..plain() },
-        Schedule { foreign_marks: 9, ..plain() },
-        Schedule { forged: 9, ..plain() },
-        Schedule { stale_timestamps: true, ..plain() },
-        Schedule { token_uses: Some(1), ..plain() },
-        Schedule { unavailable: 2, ..plain() },
-        Schedule { answer_without_code: true, ..plain() },
-        Schedule { accounts: 0, ..plain() },
-        Schedule { accounts: 0, nulls: true, ..plain() },
-    ];
-    let pulls = schedules.map(|schedule| tokio::spawn(comes_out_right(schedule)));
-    for pull in pulls {
+    let schedules =
+        Schedule::each_survivable(&Schedule { accounts: 90, page_size: 10, ..Schedule::default() });
+    let pulls = schedules.into_iter().map(|schedule| tokio::spawn(comes_out_right(schedule)));
+    for pull in pulls.collect::<Vec<_>>() {
         pull.await.unwrap();
     }
 }
