@@ -111,9 +111,16 @@ impl<T: Keyed> Assembler<T> {
     /// Reports a refused callback that may have been a page of any open pull. For one idle timeout,
     /// open pulls settle with the idle timeout's patience. Costs `O(1)`.
     pub fn handle_refusal(&mut self, now: Time) {
+        self.handle_refusals(now, 1);
+    }
+
+    /// Reports several [refused callbacks](Self::handle_refusal) at once. Costs `O(1)`.
+    pub fn handle_refusals(&mut self, now: Time, count: u64) {
         let now = self.advance(now);
-        self.hearing.refused = Some(now);
-        self.hearing.refusals += 1;
+        if count > 0 {
+            self.hearing.refused = Some(now);
+            self.hearing.refusals = self.hearing.refusals.saturating_add(count);
+        }
     }
 
     /// Reports that since `since` the caller cannot receive, or cannot tell: nothing ends by

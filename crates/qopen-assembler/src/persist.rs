@@ -13,7 +13,7 @@ use crate::time::Time;
 use crate::tombstone::Tombstone;
 
 /// The version of the saved form. Another version is an error.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// The error of saving while events wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -104,17 +104,17 @@ impl DriverHandle {
         }
     }
 
-    /// Another process refused a callback that may have been a page.
-    pub(crate) fn refused(&self) {
-        self.say(Command::Refused);
+    /// Other processes refused callbacks that may have been pages.
+    pub(crate) fn refused(&self, count: u64) {
+        self.say(Command::Refused(count));
     }
 
-    /// The journal has not answered since then.
-    pub(crate) fn outage_began(&self, since: Instant) {
-        self.say(Command::OutageBegan(since));
+    /// The journal has not answered the worker since then; `hangs` if a question still waits.
+    pub(crate) fn outage_began(&self, since: Instant, hangs: bool) {
+        self.say(Command::OutageBegan { since, hangs });
     }
 
-    /// The journal answers again.
+    /// The journal answers the worker again.
     pub(crate) fn outage_ended(&self) {
         self.say(Command::OutageEnded);
     }

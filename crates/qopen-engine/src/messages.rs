@@ -36,11 +36,15 @@ pub(crate) enum Command {
     Cancel(PullId, Generation),
     /// This process no longer follows it.
     Drop(PullId, Generation),
-    /// Another process refused a callback that may have been a page.
-    Refused,
-    /// The journal has not answered since then.
-    OutageBegan(Instant),
-    /// It answers again.
+    /// Other processes refused this number of callbacks that may have been pages.
+    Refused(u64),
+    /// The journal has not answered the worker since then. If a question of the worker `hangs`, an answer
+    /// to another question does not end the outage.
+    OutageBegan {
+        since: Instant,
+        hangs: bool,
+    },
+    /// It answers the worker again.
     OutageEnded,
     /// The pages of these that the driver does not know; `None` if it does not follow the pull.
     Missing(PullId, Vec<Digest>, oneshot::Sender<Option<Vec<Digest>>>),

@@ -46,10 +46,10 @@ impl Destination for Lists {
         }
     }
 
-    fn place(&self, pull: &PullState, sink: &dyn Sink) -> String {
+    fn place(&self, pull: &PullState, sink: &dyn Sink) -> Option<String> {
         match self.output_of(pull) {
-            Ok(Some(output)) => output.place(),
-            _ => sink.place().unwrap_or_default(),
+            Ok(Some(output)) => Some(output.place()),
+            _ => sink.place(),
         }
     }
 

@@ -61,9 +61,15 @@ impl Driver {
                     self.drop_pull(&pull);
                 }
             }
-            Command::Refused => self.assembler.handle_refusal(now),
-            Command::OutageBegan(since) => self.outage_began(since),
-            Command::OutageEnded => self.outage_ended(),
+            Command::Refused(count) => self.assembler.handle_refusals(now, count),
+            Command::OutageBegan { since, hangs } => {
+                self.claims_hang = hangs;
+                self.outage_began(since);
+            }
+            Command::OutageEnded => {
+                self.claims_hang = false;
+                self.outage_ended();
+            }
             Command::Missing(pull, kept, reply) => {
                 let key = PullKey::from(&pull);
                 let missing = self.assembler.progress(&key).map(|_| self.missing(&key, kept));

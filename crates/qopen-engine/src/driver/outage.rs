@@ -31,7 +31,7 @@ impl Driver {
     }
 
     pub(super) fn outage_began(&mut self, since: Instant) {
-        if self.away.is_none() {
+        if !std::mem::replace(&mut self.is_deaf, true) {
             tracing::warn!("the journal does not answer: nothing ends by silence until it does");
         }
         self.away = Some(Instant::now() + AGAIN);
@@ -41,7 +41,8 @@ impl Driver {
 
     pub(super) fn outage_ended(&mut self) {
         self.heard = Instant::now();
-        if self.away.take().is_some() {
+        self.away = None;
+        if !self.claims_hang && std::mem::take(&mut self.is_deaf) {
             tracing::info!("the journal answers again");
             let now = self.now();
             self.assembler.handle_outage_ended(now);

@@ -46,6 +46,8 @@ impl Driver {
             refused: 0,
             heard: epoch,
             away: None,
+            is_deaf: false,
+            claims_hang: false,
             unnoted: BTreeMap::new(),
             waiting: VecDeque::new(),
         };
@@ -89,7 +91,7 @@ impl Driver {
             let at = last.map_or_else(Instant::now, Instant::from_std);
             let at = self.time_of(at);
             // Several may have been counted since then, and the basis names their number.
-            (self.refused..count).for_each(|_| self.assembler.handle_refusal(at));
+            self.assembler.handle_refusals(at, count - self.refused);
             self.refused = count;
         }
     }

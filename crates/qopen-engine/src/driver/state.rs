@@ -59,6 +59,10 @@ pub(crate) struct Driver {
     /// When the journal answered last, and when to ask it again.
     pub(super) heard: Instant,
     pub(super) away: Option<Instant>,
+    /// Whether the assembler knows of an outage, and whether a question of the worker hangs: then an answer
+    /// to another question does not end the outage.
+    pub(super) is_deaf: bool,
+    pub(super) claims_hang: bool,
     /// Ends that are not noted yet, and not announced before.
     pub(super) unnoted: BTreeMap<PullKey, Status>,
     /// Facts that wait until the assembler's events are polled.

@@ -15,10 +15,11 @@ pub trait Destination: Send + Sync + 'static {
     fn target(&self, pull: &PullState) -> Target;
 
     /// Names the place of a sink that [`target`](Self::target) returned for the pull. The service
-    /// publishes one list at a time to each place. Default: [`Sink::place`].
-    fn place(&self, pull: &PullState, sink: &dyn Sink) -> String {
+    /// publishes one list at a time to each place, and does not order lists without a place. Default:
+    /// [`Sink::place`].
+    fn place(&self, pull: &PullState, sink: &dyn Sink) -> Option<String> {
         let _ = pull;
-        sink.place().unwrap_or_default()
+        sink.place()
     }
 
     /// Removes temporary data of killed processes, after the pull was deleted. Default: does nothing.

@@ -12,6 +12,7 @@ use super::claimed::ClaimedPull;
 use super::options::WorkerOptions;
 use crate::engine::Engine;
 use crate::fact::Unseen;
+use crate::handle::DriverHandle;
 use crate::held_claim::{HUNG, HeldClaim};
 
 /// The longest time between two looks: hints may be lost.
@@ -27,8 +28,27 @@ pub(super) struct Keeper {
     held: Vec<Weak<HeldClaim>>,
     /// When the journal answered last.
     heard: Instant,
+    /// Whether the driver was told of an outage that has not ended.
+    is_away: bool,
     /// Refusals of other processes that the driver was told of.
     refusals: Option<u64>,
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        if self.is_away {
+            self.engine.driver().outage_ended();
+        }
+    }
+}
+
+/// Ends the outage of a worker that is dropped while its question hangs.
+struct OutageEnds<'a>(&'a DriverHandle);
+
+impl Drop for OutageEnds<'_> {
+    fn drop(&mut self) {
+        self.0.outage_ended();
+    }
 }
 
 impl Keeper {
@@ -37,25 +57,31 @@ impl Keeper {
         journal: Arc<dyn ClaimQueue>,
         options: WorkerOptions,
     ) -> Self {
-        Self { engine, journal, options, held: Vec::new(), heard: Instant::now(), refusals: None }
+        Self {
+            engine,
+            journal,
+            options,
+            held: Vec::new(),
+            heard: Instant::now(),
+            is_away: false,
+            refusals: None,
+        }
     }
 
     pub(super) async fn run(mut self, claimed: mpsc::Sender<ClaimedPull>) {
         let mut troubled = false;
         loop {
-            let asked = Instant::now();
             let done = self.look(&claimed).await;
-            let late = asked.elapsed() > HUNG;
             match done {
                 Ok(()) => {
                     self.heard = Instant::now();
-                    if std::mem::take(&mut troubled) || late {
+                    troubled = false;
+                    if std::mem::take(&mut self.is_away) {
                         self.engine.driver().outage_ended();
                     }
                 }
                 Err(error) => {
-                    // An outage is not quiet.
-                    self.engine.driver().outage_began(self.heard);
+                    self.outage_began();
                     let error = &error as &dyn std::error::Error;
                     match std::mem::replace(&mut troubled, true) {
                         false => tracing::error!(error, "claims cannot be made or renewed"),
@@ -71,18 +97,34 @@ impl Keeper {
     /// Renews and claims. Tells the driver when the journal takes long to answer: until it does, the
     /// driver would count the time as quiet.
     async fn look(&mut self, claimed: &mpsc::Sender<ClaimedPull>) -> Result<(), JournalError> {
-        let (driver, heard) = (self.engine.driver().clone(), self.heard);
-        let mut work = pin!(async {
-            self.keep().await?;
-            self.claim(claimed).await
-        });
-        tokio::select! {
-            biased;
-            // First, so that a process that was suspended meanwhile says so too.
-            () = sleep(HUNG) => driver.outage_began(heard),
-            done = &mut work => return done,
+        let (driver, heard, asked) = (self.engine.driver().clone(), self.heard, Instant::now());
+        let done = {
+            let mut work = pin!(async {
+                self.keep().await?;
+                self.claim(claimed).await
+            });
+            tokio::select! {
+                done = &mut work => done,
+                () = sleep(HUNG) => {
+                    driver.outage_began(heard, true);
+                    let given_up = OutageEnds(&driver);
+                    let done = work.await;
+                    std::mem::forget(given_up);
+                    done
+                }
+            }
+        };
+        // A process that was suspended meanwhile says so too.
+        if asked.elapsed() > HUNG {
+            self.outage_began();
         }
-        work.await
+        done
+    }
+
+    /// An outage is not quiet.
+    fn outage_began(&mut self) {
+        self.is_away = true;
+        self.engine.driver().outage_began(self.heard, false);
     }
 
     /// Renews the claims, and passes on what other processes have kept of their pulls.
@@ -103,8 +145,9 @@ impl Keeper {
         let asked = Instant::now();
         let renewed = self.journal.renew(&claims, self.options.lease).await?;
         let refusals = self.journal.noted_refusals().await?;
-        if self.refusals.replace(refusals).is_some_and(|before| refusals > before) {
-            self.engine.driver().refused();
+        let before = self.refusals.replace(refusals).unwrap_or(refusals);
+        if refusals > before {
+            self.engine.driver().refused(refusals - before);
         }
         // The journal tells news once: record all of it before anything is awaited.
         for (held_claim, renewed) in held.iter().zip(renewed) {

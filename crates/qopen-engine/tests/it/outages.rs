@@ -80,7 +80,7 @@ async fn e9_no_list_is_complete_in_an_outage_and_afterwards_quiet_begins_anew() 
 
 #[tokio::test(start_paused = true)]
 async fn e9_after_an_outage_that_meets_a_long_quiet_its_own_length_is_waited_for() {
-    for mode in [Mode::Fails, Mode::Hangs] {
+    for mode in [Mode::Fails, Mode::Hangs, Mode::HoldsClaims] {
         // The end of a page that does not state one is believed after an idle timeout, at 60 s: long
         // before the outage ends, a moment before, and after it.
         for (from, to) in [(50_000, 90_000), (10_000, 60_500), (30_000, 59_900)] {
@@ -283,5 +283,24 @@ proptest! {
         let (at, complete) = runtime.block_on(found(history));
         prop_assert_eq!(complete, most.1);
         prop_assert!((least.0.saturating_sub(LOOK)..=most.0 + LOOK).contains(&at), "{} not in {:?} {:?}", at, least, most);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_is_dropped_in_an_outage_does_not_leave_it_behind() {
+    for mode in [Mode::Hangs, Mode::HoldsClaims, Mode::Fails] {
+        let storage = Storage::new();
+        let engine = builder().journal(Arc::clone(&storage) as _).build().unwrap();
+        let worker = Worker::start(&engine, Arc::clone(&storage) as _, WorkerOptions::default());
+        let clock = Clock::start();
+        storage.turn(mode);
+        clock.until(10_000).await;
+        drop(worker);
+        storage.turn(Mode::Works);
+        let pull = engine.pull(request()).await.unwrap();
+        engine.accept(page(1, false)).await.unwrap();
+        let outcome = pull.outcome().await.unwrap();
+        assert!(outcome.status.is_complete(), "{mode:?}: {}", outcome.status);
+        assert!(clock.millis() < 10_000 + 2 * IDLE, "{mode:?}: {}", clock.millis());
     }
 }

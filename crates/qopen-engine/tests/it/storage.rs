@@ -21,6 +21,8 @@ pub(crate) enum Mode {
     Full,
     /// Appends wait, and everything else works.
     HoldsPages,
+    /// Claims and renewals wait, and everything else works.
+    HoldsClaims,
     /// Nothing works.
     Fails,
     /// Nothing is answered.
@@ -159,12 +161,12 @@ impl ClaimQueue for Storage {
         lease: Duration,
         most: usize,
     ) -> Result<Vec<Claim>, JournalError> {
-        self.answers().await?;
+        self.pass(&[Mode::Hangs, Mode::HoldsClaims], &[Mode::Fails]).await?;
         self.inner.claim(worker, lease, most).await
     }
 
     async fn renew(&self, claims: &[Claim], lease: Duration) -> Result<Vec<Renewed>, JournalError> {
-        self.answers().await?;
+        self.pass(&[Mode::Hangs, Mode::HoldsClaims], &[Mode::Fails]).await?;
         self.inner.renew(claims, lease).await
     }
 

@@ -140,7 +140,7 @@ impl Columns {
     }
 
     /// The columns that the first migration does not make.
-    fn later(&self) -> &[Column] {
+    pub(super) fn later(&self) -> &[Column] {
         self.0.get(FIRST..).unwrap_or_default()
     }
 
