@@ -134,7 +134,7 @@ pub(crate) const ENOUGH: usize = 4;
 /// Maximum number of marks in a message.
 const LISTED: usize = 10;
 
-/// Returns the entries of the only mark that is `wanted` or begins with it.
+/// Returns the elements of the only mark that is `wanted` or begins with it.
 pub(crate) fn marked<T>(
     mut all: Vec<T>,
     wanted: &str,

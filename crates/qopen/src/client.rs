@@ -56,14 +56,14 @@ impl ClientBuilder {
         self
     }
 
-    /// Collects pulls that another system requested. Default: their pages go to the handler of other
+    /// Collects external pulls, which another system requested. Default: their pages go to the handler of other
     /// events, or into quarantine without one.
     pub fn adopt(mut self, adopt: bool) -> Self {
         self.engine = self.engine.adopt(adopt);
         self
     }
 
-    /// Keeps the pages of pulls that another system requested, for the
+    /// Keeps the pages of external pulls, which another system requested, for the
     /// [`Worker`](crate::Worker) that shares the journal. Default: as with [`adopt`](Self::adopt).
     pub fn keep_external_pages(mut self, keep: bool) -> Self {
         self.engine = self.engine.keep_external_pages(keep);

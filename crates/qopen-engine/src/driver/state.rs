@@ -59,7 +59,7 @@ pub(crate) struct Driver {
     /// When the journal answered last, and when to ask it again.
     pub(super) heard: Instant,
     pub(super) away: Option<Instant>,
-    /// Ends that are not noted yet, and not announced before.
+    /// Ends that the journal does not have yet. Views show an end once it is noted.
     pub(super) unnoted: BTreeMap<PullKey, Status>,
     /// Facts that wait until the assembler's events are polled.
     pub(super) waiting: VecDeque<(Time, Fact)>,
