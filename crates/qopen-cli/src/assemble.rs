@@ -47,7 +47,7 @@ pub(crate) async fn run(args: AssembleArgs, settings: Settings) -> Result<Exit, 
     let finished = capture.replay.finish();
     let finished = finished.map_err(|error| Failure::unexpected("the capture", &error))?;
     let rejections: Vec<_> = capture.rejected.into_iter().collect();
-    // A callback with a foreign signature is no page. Any other may have been one.
+    // A callback with a wrong signature or app key is no page. Any other may have been one.
     let strangers = [RejectReason::Signature, RejectReason::AppKey];
     let damaged = rejections.iter().filter(|(reason, _)| !strangers.contains(reason));
     let damaged: u64 = damaged.map(|(_, count)| count).sum();

@@ -88,7 +88,7 @@ pub(crate) async fn examine(settings: &Settings) -> Result<String, Failure> {
         }
         opened => opened.map_err(|error| cannot_open(&location, &error))?,
     };
-    let pulls = opened.journal.holdings().await;
+    let pulls = opened.journal.summary().await;
     let pulls = pulls.map_err(|error| cannot_open(&location, &error))?.pulls;
     let report = opened.report;
     let damage: Vec<_> = report.damage.iter().filter(|it| !it.unfinished).collect();
@@ -134,7 +134,7 @@ pub(crate) const ENOUGH: usize = 4;
 /// Maximum number of marks in a message.
 const LISTED: usize = 10;
 
-/// Returns the entries of the only mark that is `wanted` or begins with it.
+/// Returns the elements of the only mark that is `wanted` or begins with it.
 pub(crate) fn marked<T>(
     mut all: Vec<T>,
     wanted: &str,

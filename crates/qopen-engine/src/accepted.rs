@@ -55,7 +55,7 @@ pub enum Accepted {
     /// Another event. The engine keeps nothing of it.
     Other(EventType),
     /// A page of an external pull, if the engine [returns
-    /// those](crate::EngineBuilder::hand_back_strangers). The engine keeps nothing of it.
+    /// those](crate::EngineBuilder::return_external_pages). The engine keeps nothing of it.
     External(PullId),
 }
 

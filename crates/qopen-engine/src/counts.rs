@@ -19,13 +19,13 @@ struct Counts {
     repeated_reports: AtomicU64,
     readings: [AtomicU64; Reading::ALL.len()],
     /// The last unknown pull that a page named, and the known one that resembles it most.
-    stranger: Mutex<Option<Stranger>>,
+    stranger: Mutex<Option<UnknownPull>>,
 }
 
 /// A pull that a page named, and that this engine did not request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Stranger {
+pub struct UnknownPull {
     /// The pull as the page names it.
     pub named: PullId,
     /// A pull that differs from it only in the case of the mark's letters, or in the robot.
@@ -65,7 +65,7 @@ impl EngineStats {
 
     /// The last pull that a page named and that is not known here.
     #[must_use]
-    pub fn last_stranger(&self) -> Option<Stranger> {
+    pub fn last_unknown_pull(&self) -> Option<UnknownPull> {
         self.0.stranger.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -97,9 +97,9 @@ impl EngineStats {
         self.0.repeated_reports.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn count_stranger(&self, named: PullId, near: Option<PullId>) {
+    pub(crate) fn count_unknown_pull(&self, named: PullId, near: Option<PullId>) {
         self.0.unknown_marks.fetch_add(1, Ordering::Relaxed);
-        let stranger = Some(Stranger { named, near });
+        let stranger = Some(UnknownPull { named, near });
         *self.0.stranger.lock().unwrap_or_else(PoisonError::into_inner) = stranger;
     }
 }

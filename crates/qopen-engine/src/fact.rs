@@ -107,7 +107,7 @@ fn fact_of(page: PageRecord) -> Fact {
     let digest = PageDigest::from(page.digest);
     match classify(page.payload.as_bytes()) {
         Classified::Page(it) if it.pull == page.pull => Fact::Page(page.pull, digest, it),
-        // Another process understood it as a page.
+        // Another process classified it as a page.
         _ => Fact::Unreadable(page.pull, digest),
     }
 }

@@ -30,7 +30,7 @@ mod worker;
 
 pub use accepted::{Accepted, Incoming, NotKept};
 pub use classify::{Classified, ClassifiedPage, Unreadable, classify};
-pub use counts::{EngineStats, Stranger};
+pub use counts::{EngineStats, UnknownPull};
 pub use engine::{Engine, EngineBuilder, EngineError};
 pub use error::PullError;
 pub use intake::Intake;

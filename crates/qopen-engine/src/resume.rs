@@ -192,7 +192,7 @@ impl Refold {
                 self.fold.add_unidentified(it.unidentified);
                 self.fold.add_page(digest, it.has_more, it.accounts, |_: Entry| {});
             }
-            // Another process understood it as a page.
+            // Another process classified it as a page.
             _ => drop(self.fold.add_unreadable(digest)),
         }
     }

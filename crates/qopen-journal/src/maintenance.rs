@@ -70,7 +70,7 @@ pub trait Maintenance: Journal {
     ///
     /// # Errors
     /// [`JournalError`], when the storage cannot be read.
-    async fn holdings(&self) -> Result<JournalSummary, JournalError> {
+    async fn summary(&self) -> Result<JournalSummary, JournalError> {
         let pulls = self.pulls().await?;
         let open = pulls.iter().filter(|it| it.ended().is_none());
         Ok(JournalSummary {

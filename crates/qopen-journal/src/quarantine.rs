@@ -45,7 +45,7 @@ impl fmt::Display for Layer {
     }
 }
 
-/// Something that verified and could not be understood, kept whole, byte for byte.
+/// Something that verified and could not be read, kept whole, byte for byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Quarantined {

@@ -28,7 +28,7 @@ pub struct Refusal {
     pub message: String,
 }
 
-/// An odd form of a page (protocol sections 3 and 4). A reader understands it, or keeps it byte for
+/// An odd form of a page (protocol sections 3 and 4). A reader reads it, or keeps it byte for
 /// byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -154,7 +154,7 @@ impl Odd {
             )
     }
 
-    /// Whether a reader understands it: then the pull is complete and correct.
+    /// Whether a reader reads it: then the pull is complete and correct.
     #[must_use]
     pub const fn is_readable(self) -> bool {
         !matches!(

@@ -1,4 +1,4 @@
-//! Results of the gateway's answers.
+//! What the gateway's responses hold, and their error.
 
 use crate::endpoint::Response as _;
 use crate::refusal::Refusal;

@@ -30,9 +30,9 @@ impl fmt::Debug for InvalidItem {
 /// An element of [`TolerantVec`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Item<T> {
-    /// It was understood.
+    /// The element, read.
     Valid(T),
-    /// It was not, and is kept as it came.
+    /// An element that could not be read, as it came.
     Invalid(InvalidItem),
 }
 
@@ -68,7 +68,7 @@ impl<T> TolerantVec<T> {
         self.0.iter()
     }
 
-    /// The elements that were understood.
+    /// The elements that were read.
     pub fn valid(&self) -> impl Iterator<Item = &T> {
         self.0.iter().filter_map(|entry| match entry {
             Item::Valid(value) => Some(value),
@@ -84,7 +84,7 @@ impl<T> TolerantVec<T> {
         })
     }
 
-    /// How many elements there are, understood or not.
+    /// How many elements there are, valid and invalid.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()

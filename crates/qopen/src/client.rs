@@ -51,19 +51,19 @@ impl ClientBuilder {
     }
 
     /// Handles other events than customer lists. Default: answered `success` and dropped.
-    pub fn foreign_handler(mut self, handler: Arc<dyn OtherEventHandler>) -> Self {
+    pub fn other_event_handler(mut self, handler: Arc<dyn OtherEventHandler>) -> Self {
         self.foreign = Some(handler);
         self
     }
 
-    /// Collects pulls that another system requested. Default: their pages go to the handler of other
+    /// Collects external pulls, which another system requested. Default: their pages go to the handler of other
     /// events, or into quarantine without one.
     pub fn adopt(mut self, adopt: bool) -> Self {
         self.engine = self.engine.adopt(adopt);
         self
     }
 
-    /// Keeps the pages of pulls that another system requested, for the
+    /// Keeps the pages of external pulls, which another system requested, for the
     /// [`Worker`](crate::Worker) that shares the journal. Default: as with [`adopt`](Self::adopt).
     pub fn keep_external_pages(mut self, keep: bool) -> Self {
         self.engine = self.engine.keep_external_pages(keep);
@@ -77,7 +77,7 @@ impl ClientBuilder {
     pub fn build(self) -> Result<Client, EngineError> {
         let received = receiver::ReceiverStats::default();
         let refusals = Arc::new(Refusals(received.refusals().clone()));
-        let engine = self.engine.hand_back_strangers(self.foreign.is_some()).refusals(refusals);
+        let engine = self.engine.return_external_pages(self.foreign.is_some()).refusals(refusals);
         let engine = engine.build()?;
         let ring = SharedKeyring::new(self.ring);
         let handler = Arc::new(Handler::new(engine.intake().clone(), self.foreign));

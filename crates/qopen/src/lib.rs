@@ -20,7 +20,7 @@ pub use qopen_engine::{
     ClaimedPull, Classified, ClassifiedPage, Destination, EngineError as ClientError, FollowedPull,
     Outcome, Progress, PublishError, PublishOptions, Published, PublishedList, Pull, PullError,
     PullFigures, PullRequest, PullService, PulledList, Replay, ReplayError, Replayed, RequestError,
-    ServiceEvent, ServiceObserver, ServiceOptions, Status, Stranger, TakePlaceError, Target,
+    ServiceEvent, ServiceObserver, ServiceOptions, Status, TakePlaceError, Target, UnknownPull,
     Unreadable, Worker, WorkerOptions, classify, export, kept_list, publish, publish_with,
     quarantine_line,
 };

@@ -56,7 +56,7 @@ pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Fail
     if let Some(forwarder) = settings.forwarder(receiving.forward.as_deref())? {
         // The process ends with the list, so an event that its listener refused must wait at the platform.
         let forward = ForwardTo::from(forwarder);
-        builder = builder.foreign_handler(Arc::new(forward));
+        builder = builder.other_event_handler(Arc::new(forward));
     }
     let client = builder.build().map_err(|error| Failure::unexpected("the client", &error))?;
     output.check(&wanted.robots())?;

@@ -3,7 +3,7 @@
 use qopen::callback::RejectReason;
 use qopen::callback::listener::Listener;
 use qopen::types::Reading;
-use qopen::{Stats, Stranger};
+use qopen::{Stats, UnknownPull};
 
 use super::words::of;
 
@@ -13,7 +13,7 @@ pub(crate) struct Came {
     pub(crate) rejections: Vec<(RejectReason, u64)>,
     pub(crate) readings: Vec<(Reading, u64)>,
     strangers: u64,
-    stranger: Option<Stranger>,
+    stranger: Option<UnknownPull>,
     undecrypted: u64,
     unreadable: u64,
     stray_reports: u64,
@@ -55,7 +55,7 @@ impl Came {
             rejections: receiver.rejections(),
             readings: stats.readings(),
             strangers: engine.unknown_marks(),
-            stranger: engine.last_stranger(),
+            stranger: engine.last_unknown_pull(),
             undecrypted: receiver.undecrypted(),
             unreadable: engine.unreadable_pages(),
             stray_reports: engine.stray_reports(),
@@ -261,7 +261,7 @@ fn rejection(reason: RejectReason) -> (&'static str, &'static str, &'static str)
     }
 }
 
-fn nearest(it: &Stranger) -> String {
+fn nearest(it: &UnknownPull) -> String {
     match &it.near {
         Some(near) if near.mark_id == it.named.mark_id => {
             format!("{} differs from {near} in the robot", it.named)

@@ -169,7 +169,7 @@ pub(crate) async fn text(service: &Service, callbacks: &Listener) -> String {
         &count(service.pulls.open_pulls().len() as u64),
     );
     let JournalSummary { pulls, oldest_open, quarantined, .. } =
-        service.journal.holdings().await.unwrap_or_default();
+        service.journal.summary().await.unwrap_or_default();
     let age = oldest_open.and_then(|at| SystemTime::now().duration_since(at).ok());
     let age = age.unwrap_or_default().as_secs_f64();
     put("qopen_pulls_oldest_open_seconds", "gauge", "Age of the oldest open pull.", &one(age));

@@ -86,7 +86,7 @@ pub(crate) async fn run(
     let mut builder = wiring::client(&args.receiving, &settings, &journal)?;
     let forward = forward_queue(&args, &settings, &journal).await?;
     if let Some(queue) = &forward {
-        builder = builder.foreign_handler(Arc::new(queue.clone()));
+        builder = builder.other_event_handler(Arc::new(queue.clone()));
     }
     let client = builder.keep_external_pages(args.adopt).build();
     let client = client.map_err(|error| Failure::unexpected("the client", &error))?;

@@ -184,7 +184,7 @@ async fn i11_a_flood_of_unknown_marks_is_counted_and_what_is_kept_of_it_is_bound
     }
     assert_eq!(served.figure("qopen_callbacks_unknown_marks_total").await, 5000.0);
     assert_eq!(served.figure("qopen_journal_pulls").await, 0.0);
-    // 64 MiB of strangers' pages are kept; what is more is answered so that it comes again.
+    // 64 MiB of external pulls' pages are kept; what is more is answered so that it comes again.
     assert!((3000..3400).contains(&taken), "{taken}");
     let refused = served.figure("qopen_callbacks_rejected_total{reason=\"unavailable\"}").await;
     assert_eq!(refused as usize, 5000 - taken);

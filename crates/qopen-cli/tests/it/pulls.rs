@@ -214,7 +214,7 @@ fn an_output_that_fails_at_the_end_has_its_exit_code() {
     let mut child = stage.pull(&["--robot", "r1", "--out", "gone/list", "--json"]);
     let mut child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    // The pull is under way, so the folder was looked at and found good.
+    // The request is in flight, so the folder was looked at and found good.
     lines.next().unwrap().unwrap();
     std::fs::remove_dir_all(&folder).unwrap();
     let summary: Value = serde_json::from_str(&lines.map(Result::unwrap).last().unwrap()).unwrap();

@@ -177,7 +177,7 @@ impl Driver {
         self.pulls.get(&PullKey::from(pull)).is_some_and(|tracked| tracked.generation == generation)
     }
 
-    /// The request failed. The callbacks are the truth: where pages have come, it was taken; where
+    /// The request failed. The callbacks are the truth: where pages have come, it was accepted; where
     /// it may have been, they get the time to come.
     fn not_sent(&mut self, now: Time, pull: &PullId, error: RequestError) {
         let key = PullKey::from(pull);

@@ -63,7 +63,7 @@ pub(crate) struct Driver {
     /// to another question does not end the outage.
     pub(super) is_deaf: bool,
     pub(super) claims_hang: bool,
-    /// Ends that are not noted yet, and not announced before.
+    /// Ends that the journal does not have yet. Views show an end once it is noted.
     pub(super) unnoted: BTreeMap<PullKey, Status>,
     /// Facts that wait until the assembler's events are polled.
     pub(super) waiting: VecDeque<(Time, Fact)>,

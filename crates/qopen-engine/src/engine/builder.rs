@@ -64,24 +64,24 @@ impl EngineBuilder {
         self
     }
 
-    /// Collects pulls that another system requested. Default: their pages go into quarantine.
+    /// Collects external pulls, which another system requested. Default: their pages go into quarantine.
     pub fn adopt(mut self, adopt: bool) -> Self {
         self.strays.adopt = adopt;
         self
     }
 
-    /// Keeps the pages of pulls that another system requested, for the
+    /// Keeps the pages of external pulls, which another system requested, for the
     /// [`Worker`](crate::Worker) that shares the journal. Default: as with [`adopt`](Self::adopt).
     pub fn keep_external_pages(mut self, keep: bool) -> Self {
         self.strays.keep = keep;
         self
     }
 
-    /// Returns the pages of pulls that another system requested as
+    /// Returns the pages of external pulls, which another system requested, as
     /// [`Accepted::External`](crate::Accepted::External), unless a page may belong to an open pull.
     /// Default: as with [`adopt`](Self::adopt).
-    pub fn hand_back_strangers(mut self, hand_back: bool) -> Self {
-        self.strays.hand_back = hand_back;
+    pub fn return_external_pages(mut self, yes: bool) -> Self {
+        self.strays.hand_back = yes;
         self
     }
 

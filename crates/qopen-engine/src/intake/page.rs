@@ -62,7 +62,7 @@ impl Intake {
         let open = self.open_pulls().await?;
         let ids = open.iter().map(|it| &it.pull);
         let near = counts_against(payload.as_bytes(), Names::of(&named), false, ids).pulls;
-        self.stats.count_stranger(named.clone(), near.first().cloned());
+        self.stats.count_unknown_pull(named.clone(), near.first().cloned());
         tracing::debug!(pull = %named, "a page of a pull that was not started here");
         if near.is_empty() {
             if self.strays.hand_back {

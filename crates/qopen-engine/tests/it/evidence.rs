@@ -16,7 +16,7 @@ use crate::support::{builder, id, incoming, page, page_of, request, still};
 #[tokio::test(start_paused = true)]
 async fn what_is_not_the_engines_is_named_and_not_kept() {
     let journal = Arc::new(MemoryJournal::default());
-    let engine = builder().journal(Arc::clone(&journal) as _).hand_back_strangers(true);
+    let engine = builder().journal(Arc::clone(&journal) as _).return_external_pages(true);
     let engine = engine.build().unwrap();
     let pull = engine.pull(request()).await.unwrap();
     let other = engine.accept(incoming(r#"{"event_type":20001,"text":"hello"}"#)).await.unwrap();

@@ -94,7 +94,7 @@ pub(crate) fn incoming(payload: impl Into<Vec<u8>>) -> Incoming {
 
 /// Does work of other threads while the paused clock does not move.
 pub(crate) async fn still<T>(work: impl Future<Output = T>) -> T {
-    // A paused clock does not run ahead while blocking work is under way.
+    // A paused clock does not run ahead while blocking work runs.
     let (done, waits) = std::sync::mpsc::channel::<()>();
     let blocking = tokio::task::spawn_blocking(move || waits.recv().is_err());
     let result = work.await;

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
+use super::claim_queue::claim_for;
 use super::subject::{Subject, page, payload, pull};
-use super::workload::claim_for;
 use crate::{Expired, Fencing, Layer, Note, Noted, Quarantined, Store};
 
 /// Pulls that were noted long ago, as a copied journal has them.
@@ -26,11 +26,11 @@ pub(super) async fn holdings_count_pulls(Subject { journal, .. }: Subject) {
     journal.append(page("new", "x")).await.unwrap();
     let item = Quarantined::new(Some(pull("new")), Layer::Shape, "why", payload("?"));
     journal.quarantine(item).await.unwrap();
-    let holdings = journal.holdings().await.unwrap();
-    assert_eq!((holdings.pulls, holdings.quarantined), (2, 1));
+    let summary = journal.summary().await.unwrap();
+    assert_eq!((summary.pulls, summary.quarantined), (2, 1));
     journal.forget(&pull("new")).await.unwrap();
-    let holdings = journal.holdings().await.unwrap();
-    assert_eq!((holdings.pulls, holdings.quarantined), (1, 0));
+    let summary = journal.summary().await.unwrap();
+    assert_eq!((summary.pulls, summary.quarantined), (1, 0));
 }
 
 pub(super) async fn a_clock_makes_no_record_old(Subject { journal, .. }: Subject) {

@@ -17,11 +17,11 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a case fails by panicking")]
 
+mod claim_queue;
 mod kept;
 mod maintenance;
 mod outbox;
 mod subject;
-mod workload;
 
 use std::any::Any;
 use std::fmt;
@@ -94,7 +94,7 @@ pub const CASES: &[Case] = cases! {
         events_wait_in_their_order,
         an_acknowledged_event_is_gone_and_may_come_again,
         one_worker_at_a_time_forwards_events;
-    workload:
+    claim_queue:
         a_started_pull_goes_to_one_worker,
         what_others_keep_is_news_once,
         a_finished_claim_is_fenced,

@@ -154,8 +154,8 @@ fn shut_down() -> JournalError {
     JournalError::Unavailable("the runtime has shut down".into())
 }
 
-/// The record that stood there a moment ago. Compaction may have moved it since, or it was let go:
-/// `None`.
+/// The record that was at a location a moment ago. Compaction may have moved it since. `None` if it was
+/// deleted.
 fn wherever(
     shared: &Shared,
     open: &mut Option<(u32, File)>,

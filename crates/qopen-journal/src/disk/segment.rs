@@ -44,7 +44,7 @@ const MAGIC: [u8; 8] = *b"qopenjrn";
 pub(super) enum Stream {
     /// Everything but events.
     Pages = 0,
-    /// Events, and that they were taken.
+    /// Events, and their acknowledgements.
     Events = 1,
 }
 

@@ -160,7 +160,7 @@ impl Maintenance for PostgresJournal {
         stats
     }
 
-    async fn holdings(&self) -> Result<JournalSummary, JournalError> {
+    async fn summary(&self) -> Result<JournalSummary, JournalError> {
         let read = "
             SELECT (SELECT count(*) FROM qopen_journal.pull),
                 (SELECT min(note.at) FROM qopen_journal.pull JOIN qopen_journal.note
@@ -170,10 +170,10 @@ impl Maintenance for PostgresJournal {
             bounded(async { self.client().await?.query_one(read, &[]).await.map_err(failed) });
         let row = row.await?;
         let count = |at| u64::try_from(row.get::<_, i64>(at)).unwrap_or(0);
-        let mut holdings = JournalSummary::default();
-        (holdings.pulls, holdings.quarantined) = (count(0), count(2));
-        holdings.oldest_open = row.get(1);
-        Ok(holdings)
+        let mut summary = JournalSummary::default();
+        (summary.pulls, summary.quarantined) = (count(0), count(2));
+        summary.oldest_open = row.get(1);
+        Ok(summary)
     }
 
     async fn expire(

@@ -37,7 +37,7 @@ impl SkimError {
     }
 }
 
-/// A payload of event 42016, understood as far as an answer to it needs.
+/// A payload of event 42016, read only as far as an answer to it needs.
 ///
 /// Reading it borrows from the payload: one pass, no copy of any profile.
 #[derive(Clone, PartialEq, Eq)]

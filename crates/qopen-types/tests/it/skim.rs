@@ -21,7 +21,7 @@ fn agree(payload: &str) -> Result<(), TestCaseError> {
             return Err(TestCaseError::fail(format!("only the skim fails: {error}")));
         }
     };
-    // The skim may understand more: it does not look at every field.
+    // The skim may read more payloads: it does not look at every field.
     let Ok(full) = full else { return Ok(()) };
     prop_assert_eq!(skim.err_code, full.err_code);
     if skim.err_code != 0 {

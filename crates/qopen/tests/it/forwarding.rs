@@ -58,7 +58,7 @@ impl Receiving {
     async fn new(queue: &ForwardQueue) -> Self {
         let sender = Sender::builder("http://127.0.0.1:9").app_credentials("app", "secret");
         let builder = Client::builder(sender.build().unwrap(), ring());
-        let client = builder.foreign_handler(Arc::new(queue.clone())).build().unwrap();
+        let client = builder.other_event_handler(Arc::new(queue.clone())).build().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/callback", listener.local_addr().unwrap());
         let router = client.callback_router();

@@ -96,12 +96,13 @@ async fn events_of_other_kinds_reach_a_handler_or_another_listener_byte_for_byte
     let (sender, mut events) = mpsc::unbounded_channel();
     let schedule = Schedule { foreign_events: 3, ..Schedule::default() };
     let listener = Harness::start_with(Schedule::default(), |builder| {
-        builder.foreign_handler(Arc::new(Recorder(sender)))
+        builder.other_event_handler(Arc::new(Recorder(sender)))
     })
     .await;
     let forward = ForwardTo::new(&listener.callback_url).unwrap();
     let harness =
-        Harness::start_with(schedule, |builder| builder.foreign_handler(Arc::new(forward))).await;
+        Harness::start_with(schedule, |builder| builder.other_event_handler(Arc::new(forward)))
+            .await;
     let outcome = harness.pull().await;
     assert!(matches!(outcome.status, Status::Complete(_)));
     for _ in 0..3 {
