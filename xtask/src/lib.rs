@@ -29,9 +29,10 @@ usage: cargo xtask TASK
                      make crates/qopen-types/src/generated from openapi.yaml, or check that it is so
   spec diff PAGE.txt report in what a vendor's page and openapi.yaml differ
   check [CHECK]...   formatting, generated code, endpoints, dependencies, circles of modules, sizes,
-                     new fields, documentation, public API, packages, licences; or those checks
+                     words, clippy, new fields, documentation, public API, packages, licences; or
+                     those checks
   prove [--cases N] [--seed N]
-                     run every property of the assembler with N cases, 100,000 unless given
+                     run every property of assembler and engine with N cases, 100,000 unless given
   fuzz [--seconds N] [TARGET]...
                      run the fuzz targets, or those that are named, for N seconds each, 60 unless
                      given, from seeds that it makes
