@@ -141,7 +141,10 @@ impl<T: Keyed> Assembler<T> {
     pub fn handle_outage_ended(&mut self, now: Time) {
         let now = self.advance(now);
         let Some(since) = self.hearing.deaf_since.take() else { return };
-        (self.hearing.heard_again, self.hearing.deaf_for) = (now, now.since(since));
+        let length = now.since(since);
+        self.hearing.heard_again = now;
+        self.hearing.outages.retain(|(to, earlier)| *to + *earlier > now + length);
+        self.hearing.outages.push((now, length));
         self.hearing.refused = Some(now);
         for pull in self.open.values_mut() {
             pull.add_outage(since, now);

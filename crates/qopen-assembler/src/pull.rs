@@ -18,7 +18,7 @@ pub(crate) enum Ending {
 }
 
 /// What concerns every pull alike: whether the caller can receive.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Hearing {
     /// When the last callback was refused.
@@ -28,8 +28,9 @@ pub(crate) struct Hearing {
     pub(crate) deaf_since: Option<Time>,
     /// When the last outage ended.
     pub(crate) heard_again: Time,
-    /// How long the last outage was.
-    pub(crate) deaf_for: Duration,
+    /// When each outage ended and how long it was. An outage whose pages should all have come again
+    /// before those of a later one is not kept, so that each is less than half as long as the one before.
+    pub(crate) outages: Vec<(Time, Duration)>,
 }
 
 #[derive(Debug)]
@@ -160,13 +161,12 @@ impl Pull {
         hearing.refused.filter(|at| *at >= self.opened)
     }
 
-    /// When pages that were refused in the last outage should have come again: the platform waits
-    /// longer between attempts the longer it was refused.
+    /// When pages that were refused in outages should have come again: the platform waits longer between
+    /// attempts the longer it was refused.
     fn recovered(&self, hearing: &Hearing) -> Time {
-        match hearing.heard_again >= self.opened {
-            true => hearing.heard_again + hearing.deaf_for.min(self.options.timing.idle_timeout),
-            false => Time::ZERO,
-        }
+        let idle = self.options.timing.idle_timeout;
+        let mine = hearing.outages.iter().filter(|(to, _)| *to >= self.opened);
+        mine.map(|(to, length)| *to + (*length).min(idle)).max().unwrap_or(Time::ZERO)
     }
 
     fn deadline(&self) -> Time {

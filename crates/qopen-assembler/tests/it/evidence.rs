@@ -169,3 +169,20 @@ fn thirty_late_pages_a_second_apart_make_few_revisions() {
         (31, 2, false)
     );
 }
+
+/// What a long outage turned away comes again as late as it would without a short one after it.
+#[test]
+fn e9_a_short_outage_does_not_end_the_patience_after_a_long_one() {
+    let (mut assembler, key) = started(PullOptions::default());
+    assembler.handle_page(at(0), test_page(false, &[1]));
+    assembler.handle_refusal(at(0));
+    // It meets 50 seconds of quiet, of the 60 that the refusal asks for.
+    assembler.handle_outage_began(at(50), at(50));
+    assembler.handle_outage_ended(at(90));
+    assert_eq!(assembler.progress(&key).unwrap().due, Some(at(130)));
+    assembler.handle_outage_began(at(95), at(95));
+    assembler.handle_outage_ended(at(96));
+    assert_eq!(assembler.progress(&key).unwrap().due, Some(at(130)));
+    assembler.handle_timeout(at(130));
+    assert!(completed(&mut assembler));
+}

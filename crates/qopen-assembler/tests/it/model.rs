@@ -159,9 +159,10 @@ impl Model {
         };
         let patient = refused.map_or(Time::ZERO, |refused| refused + idle);
         let silenced = (activity + least).max(patient).min(activity + most);
-        let outage = self.outages.last().filter(|(_, to)| *to >= pull.opened && missing.is_none());
-        let recovered = outage.map_or(Time::ZERO, |(from, to)| *to + to.since(*from).min(idle));
-        let silenced = silenced.max(recovered);
+        // Each outage is waited for as long as it was, even if a shorter one follows.
+        let mine = self.outages.iter().filter(|(_, to)| *to >= pull.opened && missing.is_none());
+        let recovered = mine.map(|(from, to)| *to + to.since(*from).min(idle)).max();
+        let silenced = silenced.max(recovered.unwrap_or(Time::ZERO));
         match missing {
             None if silenced <= deadline => {
                 (silenced, Some(pull.completed(key, Some(silenced.since(activity)))))

@@ -165,7 +165,8 @@ impl Model {
             *at += to - from.max(*at);
         }
         self.deadline += to - from;
-        (self.refused, self.recovered) = (Some(to), to + (to - from).min(IDLE));
+        self.refused = Some(to);
+        self.recovered = self.recovered.max(to + (to - from).min(IDLE));
     }
 
     /// E7: the same report counts once.
