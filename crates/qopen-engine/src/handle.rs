@@ -109,9 +109,9 @@ impl DriverHandle {
         self.say(Command::Refused(count));
     }
 
-    /// The journal has not answered the worker since then; `hangs` if a question still waits.
-    pub(crate) fn outage_began(&self, since: Instant, hangs: bool) {
-        self.say(Command::OutageBegan { since, hangs });
+    /// The journal has not answered the worker since then.
+    pub(crate) fn outage_began(&self, since: Instant) {
+        self.say(Command::OutageBegan(since));
     }
 
     /// The journal answers the worker again.

@@ -38,12 +38,9 @@ pub(crate) enum Command {
     Drop(PullId, Generation),
     /// Other processes refused this number of callbacks that may have been pages.
     Refused(u64),
-    /// The journal has not answered the worker since then. If a question of the worker `hangs`, an answer
-    /// to another question does not end the outage.
-    OutageBegan {
-        since: Instant,
-        hangs: bool,
-    },
+    /// The journal has not answered the worker since then. An answer to another question does not end the
+    /// outage.
+    OutageBegan(Instant),
     /// It answers the worker again.
     OutageEnded,
     /// The pages of these that the driver does not know; `None` if it does not follow the pull.

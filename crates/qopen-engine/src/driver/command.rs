@@ -62,12 +62,12 @@ impl Driver {
                 }
             }
             Command::Refused(count) => self.assembler.handle_refusals(now, count),
-            Command::OutageBegan { since, hangs } => {
-                self.claims_hang = hangs;
+            Command::OutageBegan(since) => {
+                self.is_worker_deaf = true;
                 self.outage_began(since);
             }
             Command::OutageEnded => {
-                self.claims_hang = false;
+                self.is_worker_deaf = false;
                 self.outage_ended();
             }
             Command::Missing(pull, kept, reply) => {

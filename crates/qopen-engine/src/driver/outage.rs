@@ -42,7 +42,7 @@ impl Driver {
     pub(super) fn outage_ended(&mut self) {
         self.heard = Instant::now();
         self.away = None;
-        if !self.claims_hang && std::mem::take(&mut self.is_deaf) {
+        if !self.is_worker_deaf && std::mem::take(&mut self.is_deaf) {
             tracing::info!("the journal answers again");
             let now = self.now();
             self.assembler.handle_outage_ended(now);

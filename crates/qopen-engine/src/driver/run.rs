@@ -47,7 +47,7 @@ impl Driver {
             heard: epoch,
             away: None,
             is_deaf: false,
-            claims_hang: false,
+            is_worker_deaf: false,
             unnoted: BTreeMap::new(),
             waiting: VecDeque::new(),
         };

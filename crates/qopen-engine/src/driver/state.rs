@@ -59,10 +59,10 @@ pub(crate) struct Driver {
     /// When the journal answered last, and when to ask it again.
     pub(super) heard: Instant,
     pub(super) away: Option<Instant>,
-    /// Whether the assembler knows of an outage, and whether a question of the worker hangs: then an answer
-    /// to another question does not end the outage.
+    /// Whether the assembler knows of an outage, and whether the worker does: then an answer to another
+    /// question does not end it.
     pub(super) is_deaf: bool,
-    pub(super) claims_hang: bool,
+    pub(super) is_worker_deaf: bool,
     /// Ends that the journal does not have yet. Views show an end once it is noted.
     pub(super) unnoted: BTreeMap<PullKey, Status>,
     /// Facts that wait until the assembler's events are polled.

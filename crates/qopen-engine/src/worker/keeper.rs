@@ -106,7 +106,7 @@ impl Keeper {
             tokio::select! {
                 done = &mut work => done,
                 () = sleep(HUNG) => {
-                    driver.outage_began(heard, true);
+                    driver.outage_began(heard);
                     let given_up = OutageEnds(&driver);
                     let done = work.await;
                     std::mem::forget(given_up);
@@ -124,7 +124,7 @@ impl Keeper {
     /// An outage is not quiet.
     fn outage_began(&mut self) {
         self.is_away = true;
-        self.engine.driver().outage_began(self.heard, false);
+        self.engine.driver().outage_began(self.heard);
     }
 
     /// Renews the claims, and passes on what other processes have kept of their pulls.
