@@ -159,7 +159,7 @@ impl Model {
         };
         let patient = refused.map_or(Time::ZERO, |refused| refused + idle);
         let silenced = (activity + least).max(patient).min(activity + most);
-        // Each outage is waited for as long as it was, even if a shorter one follows.
+        // The wait after an outage is as long as the outage, even if a shorter one follows.
         let mine = self.outages.iter().filter(|(_, to)| *to >= pull.opened && missing.is_none());
         let recovered = mine.map(|(from, to)| *to + to.since(*from).min(idle)).max();
         let silenced = silenced.max(recovered.unwrap_or(Time::ZERO));
