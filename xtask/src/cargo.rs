@@ -1,6 +1,6 @@
 //! Runs cargo's commands.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::Result;
 
-/// A subcommand that is no part of cargo.
+/// A subcommand that does not come with cargo.
 pub(crate) struct Tool {
     /// As cargo calls it.
     pub(crate) subcommand: &'static str,
@@ -19,33 +19,22 @@ pub(crate) struct Tool {
 }
 
 impl Tool {
-    /// Installs it if it is missing; says before what that takes, and after what it took.
+    /// Installs the tool if it is missing. Prints the expected time before, and the time taken after; cargo
+    /// prints the folder.
     pub(crate) fn installed(&self, root: &Path) -> Result<()> {
         if command(root, &[self.subcommand, "--version"]).output()?.status.success() {
             return Ok(());
         }
         let Self { package, version, minutes, .. } = self;
-        let folder = install_folder()?;
-        let shown = folder.join("bin").display().to_string();
-        println!("{package} is missing: installing {version} into {shown}, about {minutes} min");
+        println!("{package} is missing: installing {version}, about {minutes} min");
         let begun = Instant::now();
-        let install = ["install", package, "--locked", "--version", version, "--root"];
-        status(command(root, &install).arg(&folder))?;
-        println!("{package} {version} is in {shown} after {} s", begun.elapsed().as_secs());
+        cargo(root, &["install", package, "--locked", "--version", version])?;
+        println!("{package} {version} is installed after {} s", begun.elapsed().as_secs());
         Ok(())
     }
 }
 
-/// The folder whose `bin` has what cargo installs.
-fn install_folder() -> Result<PathBuf> {
-    let set = |name| std::env::var_os(name).filter(|it| !it.is_empty()).map(PathBuf::from);
-    set("CARGO_INSTALL_ROOT")
-        .or_else(|| set("CARGO_HOME"))
-        .or_else(|| std::env::home_dir().map(|it| it.join(".cargo")))
-        .ok_or_else(|| "there is no home folder; set CARGO_HOME".into())
-}
-
-/// What cargo says of the workspace and its crates.
+/// Cargo's metadata of the workspace and its crates.
 pub(crate) struct Metadata(Value);
 
 impl Metadata {

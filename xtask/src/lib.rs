@@ -10,6 +10,7 @@ mod bench;
 mod cargo;
 mod check;
 mod codegen;
+mod files;
 mod fuzz;
 mod prove;
 mod soak;
@@ -32,7 +33,7 @@ usage: cargo xtask TASK
                      words, clippy, new fields, documentation, public API, packages, licences; or
                      those checks
   prove [--cases N] [--seed N]
-                     run every property of assembler and engine with N cases, 100,000 unless given
+                     run every property of assembler, engine and client with N cases, 100,000 unless given
   fuzz [--seconds N] [TARGET]...
                      run the fuzz targets, or those that are named, for N seconds each, 60 unless
                      given, from seeds that it makes

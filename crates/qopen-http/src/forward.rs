@@ -45,7 +45,7 @@ pub enum ForwardError {
     },
     /// The listener's answer was not `success`: the platform would send the callback again.
     #[error("the listener answered with HTTP status {status} and without the word success{}", through(.proxy))]
-    HandlerError {
+    NotAccepted {
         /// The status.
         status: u16,
         /// The proxy of the callback. The answer may be the proxy's own.
@@ -163,7 +163,7 @@ impl Forwarder {
         if status == 200 && success {
             return Ok(());
         }
-        Err(ForwardError::HandlerError { status, proxy: proxy() })
+        Err(ForwardError::NotAccepted { status, proxy: proxy() })
     }
 }
 

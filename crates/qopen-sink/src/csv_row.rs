@@ -23,13 +23,12 @@ const REST: [Own; 2] = [
 
 /// The columns of [`Format::Csv`](crate::Format::Csv), in order.
 ///
-/// Codes are numbers, times are seconds since the Unix epoch, flags are `true` and `false`. Tags
-/// are written `group:tag|group:tag`, attributes `name=value|name=value`, with a backslash before
-/// any of `\`, `|`, `:` and `=` that belongs to a text. Any other list is JSON, and empty if it has no
-/// elements. `extra` is empty, or a JSON object of the
-/// unknown fields: those of the account under their names, those of its profile under `profile`.
-/// Unknown fields inside attributes and tags are in JSONL only. `_unread` is empty, or a JSON object of
-/// the fields that could not be read, by their paths. NUL in a text becomes U+FFFD.
+/// Codes are numbers, times are seconds since the Unix epoch, flags are `true` and `false`. Tags are written
+/// `group:tag|group:tag`, attributes `name=value|name=value`, with a backslash before any of `\`, `|`, `:`
+/// and `=` that belongs to a text. Any other list is JSON, and empty if it has no elements. `extra` is empty,
+/// or a JSON object of the unknown fields: those of the account under their names, those of its profile under
+/// `profile`. Unknown fields inside attributes and tags are in JSONL only. `_unread` is empty, or a JSON
+/// object of the fields that could not be read, by their paths. NUL in a text becomes U+FFFD.
 pub const CSV_COLUMNS: [&str; COUNT] = names();
 
 const COUNT: usize = Account::COLUMNS.len() + 1 + REST.len();

@@ -11,6 +11,7 @@ mod note;
 mod quarantine;
 mod record;
 mod sort;
+pub mod storage;
 mod stream;
 mod temporary;
 
@@ -66,7 +67,7 @@ pub trait Sink: Send + Sync {
     /// [`ListWriter::commit`] asks again.
     ///
     /// # Errors
-    /// [`SinkError`], when the place does not answer.
+    /// [`SinkError`], if the place does not answer.
     fn is_superseded(&self, list: &ListInfo<'_>) -> Result<bool, SinkError> {
         let _ = list;
         Ok(false)
@@ -88,7 +89,7 @@ pub trait Sink: Send + Sync {
     /// returned guard is dropped. Does nothing where a transaction covers both.
     ///
     /// # Errors
-    /// [`SinkError`], when another process holds it for too long.
+    /// [`SinkError`], if another process holds it for too long.
     fn hold(&self) -> Result<Box<dyn Send>, SinkError> {
         Ok(Box::new(()))
     }
@@ -102,7 +103,7 @@ pub trait Sink: Send + Sync {
     /// not replace those unasked.
     ///
     /// # Errors
-    /// [`SinkError`], when the place cannot be read.
+    /// [`SinkError`], if the place cannot be read.
     fn holds(&self, robot_id: &RobotId) -> Result<bool, SinkError> {
         let _ = robot_id;
         Ok(false)
@@ -111,7 +112,7 @@ pub trait Sink: Send + Sync {
     /// Begins a list. Dropping the writer without committing leaves no trace of it.
     ///
     /// # Errors
-    /// [`SinkError`], when it cannot be begun.
+    /// [`SinkError`], if it cannot be begun.
     fn begin(&self, kind: ListKind) -> Result<Box<dyn ListWriter>, SinkError>;
 }
 
@@ -235,8 +236,9 @@ pub trait ListWriter: Send {
     /// Makes the list durable and puts it in its place.
     ///
     /// # Errors
-    /// [`SinkError`]. [`SinkError::Superseded`], if the place holds a later list; [`SinkError::Declined`], if
-    /// a claim of a [note](Self::add_note) no longer counts. The place holds what it held before, or, where
-    /// only the last step failed (making the replacement durable, removing a partial list), the new list.
+    /// [`SinkError::Superseded`], if the place holds a later list, and [`SinkError::Declined`], if the claim of
+    /// a [note](Self::add_note) no longer counts: nothing was changed. After another [`SinkError`] the place
+    /// holds the earlier list, or the new one if only the last step failed (making the replacement durable,
+    /// removing a partial list).
     fn commit(self: Box<Self>) -> Result<Committed, SinkError>;
 }

@@ -39,7 +39,7 @@ impl Quarantine {
     /// Sets a line aside. Its line breaks, if it has any, become spaces.
     ///
     /// # Errors
-    /// [`SinkError`], when the file cannot be written.
+    /// [`SinkError`], if the file cannot be written.
     pub fn push(&mut self, line: &str) -> Result<(), SinkError> {
         let line = line.replace(['\n', '\r'], " ");
         writeln!(self.file, "{line}").map_err(SinkError::io("writing", Path::new(FILE)))?;
@@ -62,7 +62,7 @@ impl Quarantine {
     /// The lines, from the first.
     ///
     /// # Errors
-    /// [`SinkError`], here and at each line, when the file cannot be read.
+    /// [`SinkError`], here and at each line, if the file cannot be read.
     pub fn into_lines(
         mut self,
     ) -> Result<impl Iterator<Item = Result<String, SinkError>>, SinkError> {

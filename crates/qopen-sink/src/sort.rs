@@ -58,7 +58,7 @@ impl Sorter {
     /// Adds a record.
     ///
     /// # Errors
-    /// [`SinkError`], when a run cannot be written.
+    /// [`SinkError`], if a run cannot be written.
     pub fn push(&mut self, key: &str, text: &str) -> Result<(), SinkError> {
         self.held += key.len() + text.len() + size_of::<Pair>();
         self.buffer.push((key.into(), text.into()));
@@ -79,7 +79,7 @@ impl Sorter {
     /// The records in the order of their keys, those of one key in the order of their texts.
     ///
     /// # Errors
-    /// [`SinkError`], here and at each record, when a run cannot be read.
+    /// [`SinkError`], here and at each record, if a run cannot be read.
     pub fn finish(mut self) -> Result<impl Iterator<Item = Result<Pair, SinkError>>, SinkError> {
         let last = self.sorted();
         Merge::new(self.runs, last)

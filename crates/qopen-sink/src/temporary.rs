@@ -15,8 +15,12 @@ const SUFFIX: &str = ".tmp";
 /// Attempts to create a file that a concurrent sweep does not remove.
 const ATTEMPTS: usize = 16;
 
-/// An unnamed file in this folder, or in the system's. It ends with the process.
-pub(crate) fn unnamed(folder: Option<&Path>, what: &Path) -> Result<File, SinkError> {
+/// Creates an unnamed file in this folder, or in the system's folder of temporary files. It ends with the
+/// process. Messages name the folder, or `what` it is for.
+///
+/// # Errors
+/// [`SinkError::Io`].
+pub fn unnamed(folder: Option<&Path>, what: &Path) -> Result<File, SinkError> {
     let made = match folder {
         Some(folder) => tempfile::tempfile_in(folder),
         None => tempfile::tempfile(),

@@ -62,7 +62,7 @@ macro_rules! id {
             /// Checks the text and makes an identifier of it.
             ///
             /// # Errors
-            /// [`InvalidId`], when the text is empty, longer than 512 bytes, or holds a control
+            /// [`InvalidId`], if the text is empty, longer than 512 bytes, or holds a control
             /// character or U+FFFD.
             pub fn new(text: impl AsRef<str>) -> Result<Self, InvalidId> {
                 let text = text.as_ref();

@@ -22,7 +22,7 @@ impl Json {
     /// Reads one JSON value.
     ///
     /// # Errors
-    /// [`InvalidJson`], when the text is not one JSON value.
+    /// [`InvalidJson`], if the text is not one JSON value.
     pub fn parse(text: &str) -> Result<Self, InvalidJson> {
         serde_json::from_str::<&RawValue>(text)
             .map(Self::from_raw)

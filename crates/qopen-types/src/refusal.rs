@@ -1,6 +1,6 @@
-//! A gateway that says no.
+//! Refusals of the gateway.
 
-/// The gateway said no: its code, its message, and the log id that its support asks for.
+/// A refusal by the gateway: its code, its message, and the log id for its support.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the gateway refused: code {code}, message {message:?}, hint {hint:?}")]
 pub struct Refusal {

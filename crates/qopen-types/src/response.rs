@@ -20,7 +20,7 @@ impl AccessTokenResponse {
     /// The token, from either of the two shapes the gateways answer with (protocol section 2).
     ///
     /// # Errors
-    /// [`ResponseError`], when the gateway refused or the answer holds no token.
+    /// [`ResponseError`], if the gateway refused or the answer holds no token.
     pub fn grant(&self) -> Result<AccessTokenGrant, ResponseError> {
         if let Some(refusal) = self.refusal() {
             return Err(ResponseError::Refused(refusal));

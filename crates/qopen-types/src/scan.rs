@@ -43,7 +43,7 @@ pub(crate) fn values_of<'a>(text: &'a str, name: &str) -> impl Iterator<Item = &
             Some(string) => Some(&string[..string.find('"')?]),
             None => {
                 let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '-');
-                // What is cut, or runs on into something else, says nothing.
+                // A value that is cut off, or that runs into other text, is ignored.
                 let (value, after) = rest.split_at(end?);
                 let after = after.trim_start();
                 let next = after.strip_prefix(',').map(str::trim_start);

@@ -70,17 +70,17 @@ impl<T> TolerantVec<T> {
 
     /// The elements that were read.
     pub fn valid(&self) -> impl Iterator<Item = &T> {
-        self.0.iter().filter_map(|entry| match entry {
+        self.0.iter().filter_map(|item| match item {
             Item::Valid(value) => Some(value),
             Item::Invalid(_) => None,
         })
     }
 
-    /// The elements that were not.
+    /// The elements that could not be read.
     pub fn invalid(&self) -> impl Iterator<Item = &InvalidItem> {
-        self.0.iter().filter_map(|entry| match entry {
+        self.0.iter().filter_map(|item| match item {
             Item::Valid(_) => None,
-            Item::Invalid(unread) => Some(unread),
+            Item::Invalid(invalid) => Some(invalid),
         })
     }
 
@@ -104,8 +104,8 @@ impl<T> Default for TolerantVec<T> {
 }
 
 impl<T> FromIterator<Item<T>> for TolerantVec<T> {
-    fn from_iter<I: IntoIterator<Item = Item<T>>>(entries: I) -> Self {
-        Self(entries.into_iter().collect())
+    fn from_iter<I: IntoIterator<Item = Item<T>>>(items: I) -> Self {
+        Self(items.into_iter().collect())
     }
 }
 
@@ -137,7 +137,7 @@ impl<T: Serialize> Serialize for Item<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Valid(value) => value.serialize(serializer),
-            Self::Invalid(unread) => unread.raw.serialize(serializer),
+            Self::Invalid(item) => item.raw.serialize(serializer),
         }
     }
 }

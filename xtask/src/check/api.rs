@@ -1,7 +1,7 @@
 //! No dependency's type is in a public signature, unless the crate's manifest allows it.
 //!
-//! The list is where cargo-check-external-types has it. That program needs a nightly compiler, one of the few
-//! whose rustdoc JSON it reads, and says nothing of an entry that allows what is not there.
+//! The list is in the format of cargo-check-external-types. That program needs one of a few nightly compilers,
+//! and does not report unused entries.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -4,8 +4,8 @@
 
 use std::path::Path;
 
-use crate::Result;
 use crate::codegen::Model;
+use crate::{Result, files};
 
 /// A file or folder that must name something, and what to do if it does not.
 struct Step {
@@ -36,7 +36,7 @@ fn steps(model: &Model) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut add = |place, names: String, action| steps.push(Step { place, names, action });
     for it in &model.endpoints {
-        add("crates/qopen-types/tests", it.answer.clone(), "test how the answer is read");
+        add("crates/qopen-types/tests", it.response.clone(), "test how the response is read");
         add("crates/qopen-simulator/src", format!("{}::PATH", it.name), "give it a route");
         add("docs/PROTOCOL.md", it.name.clone(), "describe the endpoint");
     }
@@ -52,13 +52,11 @@ fn steps(model: &Model) -> Vec<Step> {
 
 /// Whether a file, or one in a folder, has a text.
 fn is_named(place: &Path, text: &str) -> Result<bool> {
-    let metadata =
-        std::fs::metadata(place).map_err(|error| format!("{}: {error}", place.display()))?;
-    if metadata.is_file() {
-        return Ok(String::from_utf8_lossy(&std::fs::read(place)?).contains(text));
-    }
-    for entry in std::fs::read_dir(place)? {
-        if is_named(&entry?.path(), text)? {
+    let is_folder =
+        std::fs::metadata(place).map_err(|error| format!("{}: {error}", place.display()))?.is_dir();
+    let files = if is_folder { files::below(place, &[])? } else { vec![place.to_owned()] };
+    for file in files {
+        if String::from_utf8_lossy(&std::fs::read(file)?).contains(text) {
             return Ok(true);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::Result;
+use crate::{Result, files};
 
 /// Lines of the facade's sources, without blank ones: fewer than this.
 const FACADE: usize = 900;
@@ -19,45 +19,26 @@ pub(crate) fn check(root: &Path) -> Result<()> {
         ));
     }
     for folder in ["crates", "xtask"] {
-        long_files(&root.join(folder), &mut wrong)?;
+        wrong.extend(long_files(&root.join(folder))?);
     }
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n  ").into()) }
 }
 
-/// Finds hand-written files that are too long.
-fn long_files(folder: &Path, wrong: &mut Vec<String>) -> Result<()> {
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        let name = path.file_name().unwrap_or_default();
-        if path.is_dir() {
-            if name != "target" && name != "generated" {
-                long_files(&path, wrong)?;
-            }
-        } else if path.extension().is_some_and(|it| it == "rs") {
-            let lines = std::fs::read_to_string(&path)?.lines().count();
-            if lines > FILE {
-                let path = path.display();
-                wrong
-                    .push(format!("{path} has {lines} lines, of {FILE} at most: split it by idea"));
-            }
-        }
-    }
-    Ok(())
+/// Hand-written files that are too long.
+fn long_files(folder: &Path) -> Result<Vec<String>> {
+    let files = files::rust(folder, &["target", "generated"])?.into_iter();
+    let lengths = files.map(|(path, text)| (path, text.lines().count()));
+    let long = lengths.filter(|(_, lines)| *lines > FILE).map(|(path, lines)| {
+        format!("{} has {lines} lines, of {FILE} at most: split it by idea", path.display())
+    });
+    Ok(long.collect())
 }
 
 /// Lines of Rust in a folder that are not blank.
 fn lines_in(folder: &Path) -> Result<usize> {
-    let mut lines = 0;
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            lines += lines_in(&path)?;
-        } else if path.extension().is_some_and(|it| it == "rs") {
-            let text = std::fs::read_to_string(&path)?;
-            lines += text.lines().filter(|line| !line.trim().is_empty()).count();
-        }
-    }
-    Ok(lines)
+    let files = files::rust(folder, &[])?;
+    let lines = files.iter().flat_map(|(_, text)| text.lines());
+    Ok(lines.filter(|line| !line.trim().is_empty()).count())
 }
 
 #[cfg(test)]
@@ -66,23 +47,21 @@ mod tests {
 
     #[test]
     fn lines_are_counted_in_every_folder() {
-        let folder = std::env::temp_dir().join(format!("xtask-sizes-{}", std::process::id()));
-        std::fs::create_dir_all(folder.join("inner")).unwrap();
-        std::fs::write(folder.join("a.rs"), "one\n\n  \ntwo\n").unwrap();
-        std::fs::write(folder.join("inner/b.rs"), "three").unwrap();
-        std::fs::write(folder.join("notes.md"), "none\n").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        write("a.rs", "one\n\n  \ntwo\n");
+        write("inner/b.rs", "three");
+        write("notes.md", "none\n");
+        assert_eq!(lines_in(folder.path()).unwrap(), 3);
+        assert!(long_files(folder.path()).unwrap().is_empty());
         let long = "line\n".repeat(FILE + 1);
-        let mut wrong = Vec::new();
-        let nothing = long_files(&folder, &mut wrong).map(|()| wrong.len());
-        std::fs::create_dir_all(folder.join("generated")).unwrap();
-        std::fs::write(folder.join("generated/c.rs"), &long).unwrap();
-        std::fs::write(folder.join("inner/d.rs"), &long).unwrap();
-        let one = long_files(&folder, &mut wrong).map(|()| wrong.len());
-        std::fs::remove_file(folder.join("inner/d.rs")).unwrap();
-        std::fs::remove_dir_all(folder.join("generated")).unwrap();
-        let lines = lines_in(&folder);
-        std::fs::remove_dir_all(&folder).unwrap();
-        assert_eq!((nothing.unwrap(), one.unwrap(), lines.unwrap()), (0, 1, 3));
+        write("generated/c.rs", &long);
+        write("inner/d.rs", &long);
+        assert_eq!(long_files(folder.path()).unwrap().len(), 1);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::Result;
+use crate::{Result, files};
 
 /// Words and phrases that are refused, each between bars.
 const REFUSED: &str = "|whoever|nobody|somebody|anybody|in vain|so many|as it was|where there is none|\
@@ -26,36 +26,20 @@ const SKIPPED: [&str; 7] =
 /// Reads every document, comment and text of the repository.
 pub(crate) fn check(root: &Path) -> Result<()> {
     let mut wrong = Vec::new();
-    read(root, root, &mut wrong)?;
-    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n  ").into()) }
-}
-
-fn read(root: &Path, folder: &Path, wrong: &mut Vec<String>) -> Result<()> {
-    let mut paths =
-        std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
-    paths.sort();
-    for path in paths {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if SKIPPED.contains(&&*name) {
-            continue;
-        }
-        if path.is_dir() {
-            read(root, &path, wrong)?;
-            continue;
-        }
+    for path in files::below(root, &SKIPPED)? {
         let prose: fn(&str) -> String = match path.extension().and_then(|it| it.to_str()) {
             Some("rs") => rust,
             Some("md") => str::to_owned,
-            Some("json") if name == "openapi.json" => str::to_owned,
+            Some("json") if path.ends_with("openapi.json") => str::to_owned,
             Some("toml" | "yaml" | "yml" | "sh" | "sql") => marked,
-            None if folder == root.join(".ci") => marked,
+            None if path.parent() == Some(&root.join(".ci")) => marked,
             _ => continue,
         };
         let text = prose(&std::fs::read_to_string(&path)?);
         let path = path.strip_prefix(root).unwrap_or(&path).display();
         wrong.extend(refused(&text).iter().map(|(line, it)| format!("{path}:{line}: \"{it}\"")));
     }
-    Ok(())
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n  ").into()) }
 }
 
 /// The refused phrases of a text with their lines. A phrase may go over a line's end.

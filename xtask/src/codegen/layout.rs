@@ -62,7 +62,7 @@ impl<'a> Layout<'a> {
         gather(model, record, &mut Vec::new(), &mut objects)?;
         let mut paths: Vec<Vec<&Field>> = Vec::new();
         let mut nested = Vec::new();
-        for field in fields(record)? {
+        for field in object_fields(record)? {
             if OUTPUTS_FIELDS.contains(&field.name.as_str()) {
                 return Err(format!(
                     "{RECORD}.{}: the outputs have a field of that name",
@@ -75,7 +75,7 @@ impl<'a> Layout<'a> {
                 continue;
             };
             nested.push(field);
-            for inner in fields(find(model, inner)?)? {
+            for inner in object_fields(model.find(inner)?)? {
                 if matches!(inner.kind, Kind::Object(_)) || inner.required {
                     let place = path_text(&[field, inner]);
                     return Err(format!("{RECORD}.{place}: an object in an object, or a required field there, has no column").into());
@@ -151,19 +151,14 @@ fn elements<'a>(
     let Kind::List(element) = &field.kind else {
         return Err("`between` is for lists".into());
     };
-    let fields = fields(find(model, element)?)?;
+    let fields = object_fields(model.find(element)?)?;
     if fields.iter().any(|it| matches!(it.kind, Kind::List(_) | Kind::Object(_))) {
         return Err(format!("`between` is for lists of texts, and {element} has more").into());
     }
     Ok(Some((between, fields)))
 }
 
-fn find<'a>(model: &'a Model, name: &str) -> Result<&'a Type> {
-    let found = model.types.iter().find(|it| it.name == name);
-    found.ok_or_else(|| format!("there is no schema {name}").into())
-}
-
-fn fields(it: &Type) -> Result<&[Field]> {
+fn object_fields(it: &Type) -> Result<&[Field]> {
     match &it.shape {
         Shape::Struct(fields) => Ok(fields),
         Shape::OpenEnum(_) => Err(format!("{} is not an object", it.name).into()),
@@ -185,7 +180,7 @@ fn gather<'a>(
     }
     out.push(it);
     above.push(&it.name);
-    for field in fields(it)? {
+    for field in object_fields(it)? {
         let wrong = |why: &str| format!("{}.{}: {why}", it.name, field.name);
         let is_identifier = matches!(&field.kind, Kind::Scalar(name) if name.ends_with("Id"));
         if field.nullable {
@@ -196,7 +191,7 @@ fn gather<'a>(
         }
         match &field.kind {
             Kind::Json | Kind::Entries(_) => return Err(wrong("has no column").into()),
-            Kind::Object(name) | Kind::List(name) => gather(model, find(model, name)?, above, out)?,
+            Kind::Object(name) | Kind::List(name) => gather(model, model.find(name)?, above, out)?,
             Kind::Text | Kind::Integer | Kind::Boolean | Kind::Scalar(_) | Kind::OpenEnum(_) => {}
         }
     }

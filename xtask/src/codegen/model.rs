@@ -79,11 +79,26 @@ pub(crate) struct Endpoint {
     pub(crate) doc: String,
     pub(crate) path: String,
     pub(crate) request: String,
-    pub(crate) answer: String,
+    pub(crate) response: String,
     pub(crate) needs_token: bool,
 }
 
+impl Type {
+    /// The fields; an enumeration has none.
+    pub(crate) fn fields(&self) -> &[Field] {
+        match &self.shape {
+            Shape::Struct(fields) => fields,
+            Shape::OpenEnum(_) => &[],
+        }
+    }
+}
+
 impl Model {
+    pub(crate) fn find(&self, name: &str) -> Result<&Type> {
+        let found = self.types.iter().find(|it| it.name == name);
+        found.ok_or_else(|| format!("there is no schema {name}").into())
+    }
+
     pub(crate) fn read(yaml: &str) -> Result<Self> {
         let spec = oas3::from_yaml(yaml)
             .map_err(|error| format!("the spec is not OpenAPI 3.1: {error}"))?;
@@ -119,7 +134,7 @@ impl Model {
             let endpoint = endpoint(path, operation)?;
             types
                 .iter_mut()
-                .filter(|it| it.name == endpoint.answer)
+                .filter(|it| it.name == endpoint.response)
                 .for_each(|it| it.is_response = true);
             endpoints.push(endpoint);
             for (event_type, payload) in callbacks(operation)? {
@@ -287,7 +302,7 @@ fn endpoint(path: &str, operation: &Operation) -> Result<Endpoint> {
         Some(ObjectOrReference::Object(body)) => body.content.get("application/json"),
         _ => None,
     };
-    let answer = match operation.responses.as_ref().and_then(|all| all.get("200")) {
+    let response = match operation.responses.as_ref().and_then(|all| all.get("200")) {
         Some(ObjectOrReference::Object(response)) => response.content.get("application/json"),
         _ => None,
     };
@@ -299,7 +314,7 @@ fn endpoint(path: &str, operation: &Operation) -> Result<Endpoint> {
         doc: doc(&name, operation.summary.as_deref())?,
         path: path.to_owned(),
         request: schema_of(body, "request")?,
-        answer: schema_of(answer, "answer")?,
+        response: schema_of(response, "response")?,
         // The header with the token is the only one that is known.
         needs_token: !operation.parameters.is_empty(),
         name,

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::model::{Field, Kind, Model, Shape, Type};
+use super::model::{Field, Kind, Model, Type};
 use crate::Result;
 
 /// Refuses types and endpoints whose code would not compile, or not do what the spec says.
 pub(super) fn check(model: &Model) -> Result<()> {
     for it in &model.types {
-        for field in fields(it) {
+        for field in it.fields() {
             check_field(model, it, field)
                 .map_err(|error| format!("{}.{}: {error}", it.name, field.name))?;
         }
@@ -20,15 +20,15 @@ pub(super) fn check(model: &Model) -> Result<()> {
         }
     }
     for it in &model.endpoints {
-        for name in [&it.request, &it.answer] {
-            if fields(find(model, name)?).is_empty() {
+        for name in [&it.request, &it.response] {
+            if model.find(name)?.fields().is_empty() {
                 return Err(format!("{}: {name} is not an object", it.name).into());
             }
         }
     }
     for it in model.types.iter().filter(|it| it.is_response) {
         let has = |name: &str, kind: &Kind, nullable: bool| {
-            let mut all = fields(it).iter();
+            let mut all = it.fields().iter();
             all.any(|it| it.name == name && it.kind == *kind && it.nullable == nullable)
         };
         let text = Kind::Text;
@@ -56,10 +56,10 @@ fn check_field(model: &Model, owner: &Type, field: &Field) -> Result<()> {
             Err(format!("a {name} has no zero: it is required, or may be null").into())
         }
         Kind::Object(name) | Kind::List(name) | Kind::Entries(name) => {
-            let target = find(model, name)?;
+            let target = model.find(name)?;
             let is_plain =
                 matches!(field.kind, Kind::Object(_)) && !field.required && !field.nullable;
-            if is_plain && fields(target).iter().any(|it| it.required) {
+            if is_plain && target.fields().iter().any(|it| it.required) {
                 return Err(format!("{name} has required fields and no zero").into());
             }
             let is_tolerant = owner.tolerant.is_some() || matches!(field.kind, Kind::Entries(_));
@@ -69,17 +69,5 @@ fn check_field(model: &Model, owner: &Type, field: &Field) -> Result<()> {
             Ok(())
         }
         _ => Ok(()),
-    }
-}
-
-fn find<'a>(model: &'a Model, name: &str) -> Result<&'a Type> {
-    let found = model.types.iter().find(|it| it.name == name);
-    found.ok_or_else(|| format!("there is no schema {name}").into())
-}
-
-fn fields(it: &Type) -> &[Field] {
-    match &it.shape {
-        Shape::Struct(fields) => fields,
-        Shape::OpenEnum(_) => &[],
     }
 }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use qopen_journal::{Claim, ClaimQueue, Fencing, JournalError, Note, PullId, Renewed, WorkerId};
 use qopen_types::StorageId;
 use tokio_postgres::types::ToSql;
 
 use super::PostgresJournal;
 use super::transaction::note_under_claim;
 use super::value::{bounded, encode, failed, pull_of};
-use qopen_journal::{Claim, ClaimQueue, Fencing, JournalError, Note, PullId, Renewed, WorkerId};
 
 /// Counts a pull's pages in the snapshot in which the pull is finished.
 const COUNT: &str = "counted = pg_current_snapshot(), (page_count, page_bytes, page_last) = (

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::database::Database;
-use crate::error::DatabaseError;
 use tokio::time::{sleep, timeout};
 
 use super::shared::Shared;
+use crate::database::Database;
+use crate::error::DatabaseError;
 
 /// The least time between two notifications of a process. Commits with notifications wait for each other,
 /// so more would delay them.

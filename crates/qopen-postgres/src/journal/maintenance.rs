@@ -5,16 +5,15 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
-
-use crate::error::DatabaseError;
-
-use super::value::{away, bounded, encode, failed, pull_of};
-use super::{PostgresJournal, read};
 use qopen_journal::storage::Ages;
 use qopen_journal::{
     Expired, Journal as _, JournalError, JournalStats, JournalSummary, Maintenance, Noted, PullId,
     Report,
 };
+
+use super::value::{away, bounded, encode, failed, pull_of};
+use super::{PostgresJournal, read};
+use crate::error::DatabaseError;
 
 /// The most pulls that one transaction forgets.
 const SOME: i64 = 64;

@@ -15,19 +15,19 @@ mod write;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::database::{Database, Pooled};
-use crate::schema::Schema;
 use async_trait::async_trait;
 use futures_core::stream::BoxStream;
-use qopen_types::{Digest, MarkId, RobotId, StorageId};
-use tokio::sync::{Semaphore, mpsc};
-use tokio::task::JoinSet;
-
 use qopen_journal::storage::Observer;
 use qopen_journal::{
     Appended, Cursor, Durability, Journal, JournalError, Note, PageRecord, PullId, PullState,
     Quarantined,
 };
+use qopen_types::{Digest, MarkId, RobotId, StorageId};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+
+use crate::database::{Database, Pooled};
+use crate::schema::Schema;
 use renewals::Renewals;
 use shared::Shared;
 use value::{away, bounded, bytes_of, digest_of, encode, failed, names_of, pack, pull_of};

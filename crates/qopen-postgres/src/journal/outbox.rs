@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use qopen_journal::{Appended, Backlog, JournalError, Outbox, Payload, PendingEvent, WorkerId};
 use qopen_types::Digest;
 
 use super::PostgresJournal;
 use super::value::{bounded, bytes_of, failed, pack, unpack};
-use qopen_journal::{Appended, Backlog, JournalError, Outbox, Payload, PendingEvent, WorkerId};
 
 /// The most bytes of one read, unless a single event has more.
 const CHUNK: i64 = 1 << 20;

@@ -3,19 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::database::Database;
 use futures_core::stream::BoxStream;
 use futures_util::future::{try_join, try_join3};
 use futures_util::{StreamExt as _, stream};
+use qopen_journal::{
+    Cursor, JournalError, Note, Noted, PageRecord, PullId, PullState, Quarantined,
+};
 use qopen_types::{Digest, MarkId, RobotId};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error, IsolationLevel, Row};
 
 use super::value::{away, bytes_of, damaged, digest_of, failed, names_of, pull_of, unpack};
-use qopen_journal::{
-    Cursor, JournalError, Note, Noted, PageRecord, PullId, PullState, Quarantined,
-};
+use crate::database::Database;
 
 /// Pages of one fetch.
 const FETCH: i32 = 16;
@@ -119,7 +119,7 @@ fn page(row: &Row) -> Result<PageRecord, JournalError> {
     }
 }
 
-/// What is known of a pull, of a robot's pulls, or of all, in the order of robots and marks.
+/// The state of a pull, of a robot's pulls, or of all pulls, in the order of robots and marks.
 pub(super) async fn states(
     client: &Client,
     robot: Option<&RobotId>,
@@ -168,7 +168,7 @@ pub(super) async fn states(
     Ok(states.into_values().collect())
 }
 
-/// What is known of a pull besides its pages.
+/// The state of a pull without its pages.
 pub(super) async fn facts_of(
     client: &Client,
     pull: &PullId,
@@ -188,7 +188,7 @@ fn count(row: &Row, at: usize) -> u64 {
     u64::try_from(row.get::<_, i64>(at)).unwrap_or(0)
 }
 
-/// What is known of pulls besides their pages, in rows.
+/// The states in rows, without pages.
 struct Facts {
     notes: Vec<Row>,
     /// What is quarantined, counted for each pull.

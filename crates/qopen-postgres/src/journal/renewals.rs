@@ -1,12 +1,12 @@
 //! The connection for claims, and the spotter, which finds new pages.
 
-use crate::database::Database;
+use qopen_journal::JournalError;
 use tokio::sync::Mutex;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row, Statement};
 
 use super::value::{away, bounded, failed};
-use qopen_journal::JournalError;
+use crate::database::Database;
 
 /// Marks the pulls with pages that were committed since the last look.
 ///

@@ -3,10 +3,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use qopen_journal::JournalStats;
 use tokio::sync::Notify;
 use tokio::time::timeout;
-
-use qopen_journal::JournalStats;
 
 /// How long a write proves health.
 const PULSE: Duration = Duration::from_secs(4);

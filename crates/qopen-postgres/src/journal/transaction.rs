@@ -1,10 +1,10 @@
-//! The journal's part of a transaction that is not its own: what the sink does with a list.
+//! The journal's statements in the sink's transaction.
 
 use qopen_journal::Fencing;
 use qopen_types::StorageId;
 use tokio_postgres::{Client, Error};
 
-/// A note, if the claim counts. The pull's row is locked until the transaction ends.
+/// Inserts a note if the claim counts. Locks the pull's row until the transaction ends.
 const NOTE: &str = "
     WITH held AS MATERIALIZED (
         SELECT robot_id, mark_id FROM qopen_journal.pull

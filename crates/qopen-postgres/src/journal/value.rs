@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use crate::error::DatabaseError;
+use qopen_journal::storage;
+use qopen_journal::{JournalError, Note, Payload, PullId};
 use qopen_types::Digest;
 use tokio_postgres::{Error, Row};
 
-use qopen_journal::storage;
-use qopen_journal::{JournalError, Note, Payload, PullId};
+use crate::error::DatabaseError;
 
 pub(crate) fn away(error: DatabaseError) -> JournalError {
     match error.is_retryable() {

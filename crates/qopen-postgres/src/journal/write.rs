@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::database::Database;
-use crate::error::DatabaseError;
+use qopen_journal::{Appended, JournalError, PageRecord, PullId};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_postgres::{Client, Statement};
 
 use super::shared::Shared;
 use super::value::{away, bytes_of, failed, pack, pull_of};
-use qopen_journal::{Appended, JournalError, PageRecord, PullId};
+use crate::database::Database;
+use crate::error::DatabaseError;
 
 /// The most queued appends. Beyond that their callers wait.
 pub(super) const QUEUE: usize = 1024;

@@ -30,16 +30,11 @@ pub(super) fn failed(error: tokio_postgres::Error) -> SinkError {
 
 pub(super) fn a_runtime() -> Result<Runtime, SinkError> {
     let runtime = Builder::new_current_thread().enable_all().build();
-    runtime.map_err(io("starting a runtime for", Path::new("the database")))
+    runtime.map_err(SinkError::io("starting a runtime for", Path::new("the database")))
 }
 
-/// The error of a file operation.
-pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> SinkError {
-    move |source| SinkError::Io { action, path: path.to_owned(), source }
-}
-
-/// Runs blocking work on a new runtime. A thread of another runtime must not block, so there the work gets a
-/// thread of its own.
+/// Runs blocking work on a new runtime, and waits for it. `block_on` panics on a thread of another runtime, so
+/// there the work runs on a thread of its own.
 pub(super) fn on_a_runtime<T: Send>(
     work: impl FnOnce(&Runtime) -> Result<T, SinkError> + Send,
 ) -> Result<T, SinkError> {
@@ -48,7 +43,9 @@ pub(super) fn on_a_runtime<T: Send>(
         Err(_) => work(),
         Ok(_) => std::thread::scope(|scope| {
             let done = scope.spawn(work).join();
-            done.unwrap_or_else(|_| Err(SinkError::Database("its thread has panicked".into())))
+            done.unwrap_or_else(|_| {
+                Err(SinkError::Database("the thread of a database step panicked".into()))
+            })
         }),
     }
 }

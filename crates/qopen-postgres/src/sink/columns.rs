@@ -114,9 +114,6 @@ impl Columns {
     /// that they know. A later column is null in the rows that they insert, and keeps its value in those that
     /// they update, until a process of this version publishes the list again.
     pub(super) async fn add_missing(&self, client: &Client) -> Result<usize, Error> {
-        if self.later().is_empty() {
-            return Ok(0);
-        }
         let mut changed = 0;
         for table in ["qopen.robot_account", "qopen.partial_robot_account"] {
             let present = "SELECT attname::text FROM pg_attribute

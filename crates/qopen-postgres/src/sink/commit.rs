@@ -62,8 +62,8 @@ impl Steps<'_> {
         self.run("waiting for another publication", lock, &[&robots]).await?;
         for (robot, list) in lists.iter().filter(|_| complete) {
             // A concurrent publication may have been faster.
-            let later = bounded("looking for a later list", list.is_superseded(self.client, robot));
-            if later.await?.map_err(failed)? {
+            let later = list.is_superseded(self.client, robot);
+            if self.wait("looking for a later list", later).await? {
                 return Err(SinkError::Superseded);
             }
         }

@@ -9,6 +9,7 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 
+use qopen_sink::storage::unnamed;
 use qopen_sink::{ListInfo, ListKind, ListWriter, Sink, SinkError};
 use qopen_types::{Account, RobotId};
 use tokio_postgres::{Client, Error};
@@ -19,7 +20,7 @@ use blocking::{away, bounded, failed, on_a_runtime};
 use columns::Columns;
 use published::Published;
 use statements::try_all;
-use writer::{Writer, spool};
+use writer::{TAGS, Writer};
 
 const SCHEMA: Schema = Schema::new("qopen", &[include_str!("1.sql"), include_str!("2.sql")]);
 
@@ -98,7 +99,7 @@ impl Sink for PostgresSink {
         let database = self.database.clone();
         on_a_runtime(move |runtime| runtime.block_on(database.check_session()).map_err(away))?;
         self.migrate()?;
-        spool(self.scratch.as_deref())?;
+        unnamed(self.scratch.as_deref(), Path::new(TAGS))?;
         let suits = self.ask("looking at the database", async |client| {
             let look =
                 "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on',

@@ -9,6 +9,7 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 use futures_util::SinkExt as _;
+use qopen_sink::storage::unnamed;
 use qopen_sink::{
     ClaimedNote, Committed, ListInfo, ListKind, ListWriter, Moved, Quarantine, Record, SinkError,
 };
@@ -16,7 +17,7 @@ use qopen_types::{StorageId, TagInfo};
 use tokio::runtime::Runtime;
 use tokio_postgres::{Client, CopyInSink};
 
-use super::blocking::{a_runtime, away, bounded, failed, io};
+use super::blocking::{a_runtime, away, bounded, failed};
 use super::columns::Columns;
 use super::commit::Steps;
 use super::published::Published;
@@ -28,16 +29,7 @@ use crate::journal::transaction::find_storage;
 const CHUNK: usize = 1 << 16;
 
 /// The name of the file for tags in messages.
-const TAGS: &str = "the tags of a list";
-
-/// A file without a name, in that folder or in the system's. It is gone with the process.
-pub(super) fn spool(folder: Option<&Path>) -> Result<File, SinkError> {
-    let made = match folder {
-        Some(folder) => tempfile::tempfile_in(folder),
-        None => tempfile::tempfile(),
-    };
-    made.map_err(io("creating a temporary file for", folder.unwrap_or(Path::new(TAGS))))
-}
+pub(super) const TAGS: &str = "the tags of a list";
 
 pub(super) struct Writer {
     location: String,
@@ -88,7 +80,7 @@ impl Writer {
             columns,
             accounts,
             waiting: Vec::with_capacity(CHUNK + CHUNK / 4),
-            tags: BufWriter::new(spool(scratch)?),
+            tags: BufWriter::new(unnamed(scratch, Path::new(TAGS))?),
             lists: BTreeMap::new(),
             quarantine: None,
             moved: None,
@@ -130,7 +122,7 @@ impl ListWriter for Writer {
         {
             put_row(&mut tags, &[robot, id, &place.to_string(), parent_tag_name, tag_name]);
         }
-        self.tags.write_all(&tags).map_err(io("writing", Path::new(TAGS)))?;
+        self.tags.write_all(&tags).map_err(SinkError::io("writing", Path::new(TAGS)))?;
         if let Some(list) = self.lists.get_mut(robot) {
             list.accounts += 1;
         }
@@ -155,7 +147,7 @@ impl ListWriter for Writer {
 
     fn commit(mut self: Box<Self>) -> Result<Committed, SinkError> {
         self.flush()?;
-        let spooled = || io("reading", Path::new(TAGS));
+        let spooled = || SinkError::io("reading", Path::new(TAGS));
         let Self { location, kind, runtime, client, columns, mut accounts, tags, .. } = *self;
         let Self { lists, quarantine, moved, notes, .. } = *self;
         let mut tags = tags.into_inner().map_err(|error| spooled()(error.into_error()))?;

@@ -4,7 +4,7 @@ use qopen_journal::{Backend as _, JournalError};
 use qopen_postgres::testing::Server;
 use qopen_postgres::{DatabaseError, PostgresBackend};
 
-/// Why the database did not do it, and whether it may later.
+/// Whether the error is retryable, and its cause.
 fn reason(error: &JournalError) -> (bool, &DatabaseError) {
     let source = std::error::Error::source(error).unwrap();
     (error.is_retryable(), source.downcast_ref().unwrap())

@@ -36,7 +36,7 @@ pub(super) fn read(payload: &str) -> Option<CallbackSkim<'_>> {
     })?;
     reader.space();
     let err_code = err_code.unwrap_or(0);
-    // A report may be decorated by anything; what is not said is for a second thought.
+    // A report may have any other members: the general reader reads it.
     let usual = reader.is_at_end() && err_code == 0;
     usual.then_some(CallbackSkim {
         event_type: event_type.map_or(EventType::Absent, EventType::Code),
@@ -74,7 +74,7 @@ fn page<'a>(reader: &mut Reader<'a>) -> Option<PageSkim<'a>> {
         }
         Some(())
     })?;
-    // What is not there, the general reader weighs, and what may stand elsewhere.
+    // The general reader decides on a missing list, and on an empty one beside unknown members.
     let accounts = accounts.filter(|list: &Vec<_>| !unknown || !list.is_empty())?;
     Some(PageSkim { has_more: Some(has_more?), mark_id, accounts })
 }

@@ -1,4 +1,4 @@
-//! Fields that the specification of this copy has more: they are in every output.
+//! The added fields are in every output.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -60,7 +60,7 @@ pub(crate) fn extended(spec: &str) -> Result<String> {
     let mut spec = spec.to_owned();
     for (before, new) in FIELDS {
         if spec.matches(before).count() != 1 {
-            return Err(format!("the specification has {before:?} not once").into());
+            return Err(format!("the specification must have {before:?} exactly once").into());
         }
         spec = spec.replace(before, &format!("{new}{before}"));
     }

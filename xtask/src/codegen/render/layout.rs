@@ -6,14 +6,14 @@ use quote::{format_ident, quote};
 use super::names::{ident, snake};
 use crate::Result;
 use crate::codegen::layout::{Column, Layout};
-use crate::codegen::model::{Field, Kind, Shape, Type};
+use crate::codegen::model::{Field, Kind};
 
 pub(super) fn file(layout: &Layout<'_>) -> Result<TokenStream> {
     let record = layout.objects.first().ok_or("a layout has a record")?;
     let (record_type, record_fields) = (ident(&record.name), table_name(&record.name));
-    let most = layout.objects.iter().map(|it| fields(it).len()).max().unwrap_or_default();
+    let most = layout.objects.iter().map(|it| it.fields().len()).max().unwrap_or_default();
     let tables = layout.objects.iter().map(|it| {
-        let (name, rows) = (table_name(&it.name), fields(it).iter().map(json_field));
+        let (name, rows) = (table_name(&it.name), it.fields().iter().map(json_field));
         quote!(const #name: &[Field] = &[#(#rows),*];)
     });
     let columns = layout.columns.iter().map(column);
@@ -41,13 +41,6 @@ pub(super) fn file(layout: &Layout<'_>) -> Result<TokenStream> {
         /// The objects in a record, each with its unknown fields.
         pub(crate) const OBJECTS: &[(&str, Extras)] = &[#(#nested),*];
     })
-}
-
-fn fields(it: &Type) -> &[Field] {
-    match &it.shape {
-        Shape::Struct(fields) => fields,
-        Shape::OpenEnum(_) => &[],
-    }
 }
 
 fn table_name(name: &str) -> Ident {

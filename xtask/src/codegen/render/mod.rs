@@ -65,7 +65,7 @@ fn type_file(it: &Type) -> Result<TokenStream> {
 
 fn endpoint_file(it: &Endpoint) -> TokenStream {
     let (name, text, path) = (ident(&it.name), &it.name, &it.path);
-    let (request, answer, doc) = (ident(&it.request), ident(&it.answer), doc(&it.doc));
+    let (request, response, doc) = (ident(&it.request), ident(&it.response), doc(&it.doc));
     let needs_token = it.needs_token;
     quote! {
         #doc
@@ -78,7 +78,7 @@ fn endpoint_file(it: &Endpoint) -> TokenStream {
             const PATH: &'static str = #path;
             const NEEDS_TOKEN: bool = #needs_token;
             type Request = crate::#request;
-            type Response = crate::#answer;
+            type Response = crate::#response;
         }
     }
 }

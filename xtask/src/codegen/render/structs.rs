@@ -126,7 +126,7 @@ pub(super) fn file(it: &Type, fields: &[Field]) -> Result<TokenStream> {
         }
     });
     let event = it.event_type.map(|event_type| event(it, event_type));
-    let answer = it.is_response.then(|| {
+    let response = it.is_response.then(|| {
         quote! {
             impl crate::Response for #name {
                 fn refusal(&self) -> Option<crate::Refusal> {
@@ -172,7 +172,7 @@ pub(super) fn file(it: &Type, fields: &[Field]) -> Result<TokenStream> {
         #reader
         #tolerant
         #event
-        #answer
+        #response
     })
 }
 

@@ -1,0 +1,3 @@
+//! Parts for a sink of your own.
+
+pub use crate::temporary::unnamed;
