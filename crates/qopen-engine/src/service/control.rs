@@ -84,7 +84,11 @@ impl PullService {
     pub async fn end_unpublished(&self, id: &PullId) -> Result<bool, PullError> {
         let inner = &self.inner;
         inner.discarded().insert(id.clone());
-        self.cancel(id).await?;
+        if let Err(error) = self.cancel(id).await {
+            // The pull goes on, and its list is wanted.
+            inner.discarded().remove(id);
+            return Err(error);
+        }
         let ended = async {
             loop {
                 if let Some(followed) = self.find(id).filter(FollowedPull::is_open) {

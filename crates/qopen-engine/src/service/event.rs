@@ -37,7 +37,8 @@ pub enum ServiceEvent<'a> {
         /// The reason, from [`Target::Refused`](crate::Target::Refused).
         why: &'a str,
     },
-    /// The pull cannot be resumed. The service tries again after 600 s.
+    /// The pull cannot be resumed. The service tries again after 600 s, or at the next
+    /// [`requeue_unfinished`](crate::PullService::requeue_unfinished) if the pull could not be enqueued.
     NotResumed {
         /// The pull.
         pull: &'a PullId,
