@@ -8,12 +8,11 @@ use qopen_engine::{ClaimedPull, Engine, PullError, Status, Worker, WorkerOptions
 use qopen_journal::{Fencing, Journal as _, Note};
 
 use crate::storage::{Mode, Storage};
-use crate::support::{Clock, builder, id, in_time, incoming, page, page_of, request};
+use crate::support::{
+    Clock, LOOK, engine_on, id, in_time, incoming, page, request, unreadable_page,
+};
 
 const LEASE: u64 = 15_000;
-
-/// The longest time between two looks of a worker.
-const LOOK: u64 = 1_050;
 
 /// A process that works on pulls.
 struct Process {
@@ -25,7 +24,7 @@ struct Process {
 impl Process {
     fn on(storage: &Arc<Storage>) -> Self {
         let storage = storage.another();
-        let engine = builder().journal(Arc::clone(&storage) as _).build().unwrap();
+        let engine = engine_on(&storage);
         let worker = Worker::start(&engine, Arc::clone(&storage) as _, WorkerOptions::default());
         Self { storage, engine, worker }
     }
@@ -35,10 +34,10 @@ impl Process {
     }
 }
 
-/// A journal with a pull that a worker is to do, and a process that only receives.
-async fn announced() -> (Arc<Storage>, Engine) {
+/// A journal with an enqueued pull, and a process that only receives.
+async fn enqueued() -> (Arc<Storage>, Engine) {
     let storage = Storage::new();
-    let receiver = builder().journal(storage.another()).build().unwrap();
+    let receiver = engine_on(&storage.another());
     receiver.enqueue(request()).await.unwrap();
     (storage, receiver)
 }
@@ -46,7 +45,7 @@ async fn announced() -> (Arc<Storage>, Engine) {
 #[tokio::test(start_paused = true)]
 async fn each_pull_is_given_to_one_of_two_workers() {
     let storage = Storage::new();
-    let receiver = builder().journal(storage.another()).build().unwrap();
+    let receiver = engine_on(&storage.another());
     let processes = [Process::on(&storage), Process::on(&storage)];
     for number in 0..40 {
         let mark = format!("mark-{number}").parse().unwrap();
@@ -74,7 +73,7 @@ async fn each_pull_is_given_to_one_of_two_workers() {
 
 #[tokio::test(start_paused = true)]
 async fn a_worker_that_is_cut_off_loses_its_pull_when_the_lease_ends() {
-    let (storage, _receiver) = announced().await;
+    let (storage, _receiver) = enqueued().await;
     let (first, clock) = (Process::on(&storage), Clock::start());
     let claimed = first.claimed().await;
     let pull = claimed.resume().await.unwrap();
@@ -106,7 +105,7 @@ async fn a_worker_that_is_cut_off_loses_its_pull_when_the_lease_ends() {
 
 #[tokio::test(start_paused = true)]
 async fn a_claim_that_is_dropped_without_a_word_is_given_to_another_when_the_lease_ends() {
-    let (storage, _receiver) = announced().await;
+    let (storage, _receiver) = enqueued().await;
     let (first, clock) = (Process::on(&storage), Clock::start());
     let claimed = first.claimed().await;
     let second = Process::on(&storage);
@@ -126,7 +125,7 @@ async fn a_claim_that_is_dropped_without_a_word_is_given_to_another_when_the_lea
 
 #[tokio::test(start_paused = true)]
 async fn e9_a_page_that_another_process_keeps_before_the_end_is_in_the_list() {
-    let (storage, receiver) = announced().await;
+    let (storage, receiver) = enqueued().await;
     let process = Process::on(&storage);
     let claimed = process.claimed().await;
     let mut pull = claimed.resume().await.unwrap();
@@ -147,14 +146,14 @@ async fn e9_a_page_that_another_process_keeps_before_the_end_is_in_the_list() {
 
 #[tokio::test(start_paused = true)]
 async fn e2_an_item_that_another_process_keeps_counts_against_the_list_until_it_is_released() {
-    let (storage, receiver) = announced().await;
+    let (storage, receiver) = enqueued().await;
     let process = Process::on(&storage);
     let claimed = process.claimed().await;
     let pull = claimed.resume().await.unwrap();
     let clock = Clock::start();
     process.engine.accept(page(1, false)).await.unwrap();
     clock.until(999).await;
-    let unreadable = page_of("mark", 2, true).replace("[", "7,\"x\":[");
+    let unreadable = unreadable_page();
     receiver.accept(incoming(unreadable)).await.unwrap();
     clock.until(30_000).await;
     let items = storage.quarantined(Some(&id())).await.unwrap();
@@ -169,7 +168,7 @@ async fn e2_an_item_that_another_process_keeps_counts_against_the_list_until_it_
 #[tokio::test(start_paused = true)]
 async fn what_another_process_notes_ends_the_pull() {
     for report in [true, false] {
-        let (storage, receiver) = announced().await;
+        let (storage, receiver) = enqueued().await;
         let process = Process::on(&storage);
         let claimed = process.claimed().await;
         let pull = claimed.resume().await.unwrap();
@@ -193,7 +192,7 @@ async fn what_another_process_notes_ends_the_pull() {
 
 #[tokio::test(start_paused = true)]
 async fn i6_a_late_page_has_a_finished_pull_claimed_again() {
-    let (storage, receiver) = announced().await;
+    let (storage, receiver) = enqueued().await;
     let process = Process::on(&storage);
     let claimed = process.claimed().await;
     let pull = claimed.resume().await.unwrap();
@@ -219,7 +218,7 @@ async fn i6_a_late_page_has_a_finished_pull_claimed_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_worker_that_closes_gives_back_what_was_not_asked_for() {
-    let (storage, _receiver) = announced().await;
+    let (storage, _receiver) = enqueued().await;
     let first = Process::on(&storage);
     let clock = Clock::start();
     clock.until(5_000).await;
@@ -236,7 +235,7 @@ async fn a_pull_under_a_claim_ends_as_one_without() {
     for (number, more, ended) in
         [(Some(1), false, 1_000), (Some(1), true, 60_000), (None, true, 60_000)]
     {
-        let (storage, _receiver) = announced().await;
+        let (storage, _receiver) = enqueued().await;
         let process = Process::on(&storage);
         let claimed = process.claimed().await;
         let pull = claimed.resume().await.unwrap();

@@ -9,7 +9,10 @@ use qopen_engine::{Accepted, Engine, PullRequest, RequestError, Requester, Statu
 use qopen_journal::{EndState, PullId};
 
 use crate::storage::{Mode, Storage};
-use crate::support::{Clock, builder, incoming, page, page_of, request};
+use crate::support::{
+    Clock, builder, engine_on, incoming, page, page_of, request, timing, unreadable_page,
+    unsaid_page,
+};
 
 const MINUTE: u64 = 60_000;
 
@@ -77,8 +80,7 @@ async fn i4_without_an_end_silence_fails_a_pull_after_the_idle_timeout() {
 
 #[tokio::test(start_paused = true)]
 async fn i4_the_deadline_ends_a_pull_whose_pages_keep_coming() {
-    let timing = Timing::default().settle(Duration::from_secs(1));
-    let timing = timing.idle_timeout(Duration::from_secs(60)).deadline(Duration::from_secs(100));
+    let timing = timing().deadline(Duration::from_secs(100));
     let every = |millis: usize, last: usize| {
         let times = (0..200_000_u64).step_by(millis).enumerate();
         pages(&times.map(|(number, at)| (at, number, number != last)).collect::<Vec<_>>())
@@ -95,7 +97,7 @@ async fn i4_the_deadline_ends_a_pull_whose_pages_keep_coming() {
 
 #[tokio::test(start_paused = true)]
 async fn e6_an_end_that_no_page_states_takes_an_idle_timeout_to_believe() {
-    let unsaid = page_of("mark", 1, true).replace(r#""has_more":true,"#, "");
+    let unsaid = unsaid_page();
     let (at, status) = ends(request(), &[(0, unsaid.clone())]).await;
     let Status::Complete(basis) = status else { panic!("{status}") };
     assert!(basis.implied_end && at == MINUTE, "{at} {basis:?}");
@@ -117,7 +119,7 @@ async fn an_expected_number_of_accounts_is_awaited() {
 
 #[tokio::test(start_paused = true)]
 async fn e1_e2_an_unreadable_page_counts_against_the_pull_that_it_may_belong_to() {
-    let named = page_of("mark", 2, true).replace("[", "7,\"x\":[");
+    let named = unreadable_page();
     let other = named.replace(r#""robot_id":"robot""#, r#""robot_id":"another""#);
     for (odd, ended) in [
         (named.clone(), Some(500 + MINUTE)),
@@ -226,7 +228,7 @@ async fn silence_counts_from_the_answer_to_the_request() {
 #[tokio::test(start_paused = true)]
 async fn i1_a_page_that_the_journal_does_not_have_yet_is_owed() {
     let storage = Storage::new();
-    let engine = builder().journal(storage.clone()).build().unwrap();
+    let engine = engine_on(&storage);
     let pull = engine.pull(request()).await.unwrap();
     let clock = Clock::start();
     engine.accept(page(1, false)).await.unwrap();
@@ -247,7 +249,7 @@ async fn i1_a_page_that_the_journal_does_not_have_yet_is_owed() {
 #[tokio::test(start_paused = true)]
 async fn a_page_that_is_owed_for_an_idle_timeout_fails_the_pull_until_it_comes() {
     let storage = Storage::new();
-    let engine = builder().journal(storage.clone()).build().unwrap();
+    let engine = engine_on(&storage);
     let pull = engine.pull(request()).await.unwrap();
     let clock = Clock::start();
     engine.accept(page(1, false)).await.unwrap();

@@ -11,7 +11,7 @@ use qopen_sink::{FileSink, Format};
 use qopen_types::EventType;
 use tokio::time::Instant;
 
-use crate::support::{builder, id, incoming, page, page_of, request, still};
+use crate::support::{builder, engine_on, id, incoming, page, page_of, request, still};
 
 #[tokio::test(start_paused = true)]
 async fn what_is_not_the_engines_is_named_and_not_kept() {
@@ -35,7 +35,7 @@ async fn what_is_not_the_engines_is_named_and_not_kept() {
 async fn pages_of_other_systems_pulls_are_kept_up_to_a_bound() {
     let folder = tempfile::tempdir().unwrap();
     let journal = Arc::new(DiskJournal::open(folder.path()).unwrap());
-    let engine = builder().journal(Arc::clone(&journal) as _).build().unwrap();
+    let engine = engine_on(&journal);
     let large = |mark: usize| {
         let account = "a".repeat(15 << 20);
         page_of(&format!("another-mark-{mark}"), 1, false).replace("a001", &account)
@@ -52,7 +52,7 @@ async fn pages_of_other_systems_pulls_are_kept_up_to_a_bound() {
 #[tokio::test(start_paused = true)]
 async fn e1_e2_what_no_key_opens_is_kept_and_stands_against_open_pulls() {
     let journal = Arc::new(MemoryJournal::default());
-    let engine = builder().journal(Arc::clone(&journal) as _).build().unwrap();
+    let engine = engine_on(&journal);
     let pull = engine.pull(request()).await.unwrap();
     engine.accept(page(1, false)).await.unwrap();
     let content = Payload::new("not to be opened");

@@ -4,35 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{FutureExt as _, StreamExt as _};
-use qopen_engine::{Accepted, Engine, Intake, NotKept, PullError, Status, Worker};
+use qopen_engine::{Accepted, Engine, NotKept, PullError, Status};
 use qopen_journal::{DiskJournal, DiskOptions, Faults, Journal, MemoryJournal, Payload};
 use qopen_sink::{FileSink, Format};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::support::{Answer, Platform, builder, builder_on, id, incoming, page, page_of, request};
+use crate::support::{
+    Answer, Platform, accounts, builder, builder_on, engine_on, id, incoming, page, page_of,
+    request,
+};
 
 const PAGES: usize = 40;
-
-fn is_send_and_sync<T: Send + Sync>() {}
-
-#[test]
-fn handles_go_between_threads() {
-    is_send_and_sync::<Engine>();
-    is_send_and_sync::<Intake>();
-    is_send_and_sync::<qopen_engine::Pull>();
-    is_send_and_sync::<qopen_engine::Outcome>();
-    is_send_and_sync::<Worker>();
-}
-
-/// The list in that file, by account.
-fn accounts(path: &std::path::Path) -> Vec<String> {
-    let text = std::fs::read_to_string(path).unwrap();
-    let account = |line: &str| {
-        let record: serde_json::Value = serde_json::from_str(line).unwrap();
-        record["account_id"].as_str().unwrap().to_owned()
-    };
-    text.lines().map(account).collect()
-}
 
 /// A consumer of a queue: each payload is acknowledged when the engine has it.
 async fn consume(engine: Engine, mut queue: mpsc::Receiver<(Payload, oneshot::Sender<Accepted>)>) {
@@ -176,7 +158,7 @@ async fn dropping_a_handle_after_its_outcome_does_not_cancel_a_pull_that_a_page_
 #[tokio::test(start_paused = true)]
 async fn dropping_a_handle_before_its_outcome_cancels_the_pull() {
     let journal = Arc::new(MemoryJournal::default());
-    let engine = builder().journal(Arc::clone(&journal) as _).build().unwrap();
+    let engine = engine_on(&journal);
     let pull = engine.pull(request()).await.unwrap();
     engine.accept(page(1, true)).await.unwrap();
     drop(pull);

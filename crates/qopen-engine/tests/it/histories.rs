@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::model::{DEADLINE, End, IDLE, LAST, Model, SETTLE, UNSAID};
 use crate::storage::{Mode, Storage};
-use crate::support::{builder, id, incoming, published, request};
+use crate::support::{builder, id, incoming, paused, published, request};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Happens {
@@ -298,8 +298,6 @@ async fn agree(history: Vec<(u64, Happens)>) -> Result<(), TestCaseError> {
 proptest! {
     #[test]
     fn e1_e2_e3_e6_e7_e8_e9_every_history_ends_as_the_model_says(history in histories()) {
-        let mut runtime = tokio::runtime::Builder::new_current_thread();
-        let runtime = runtime.enable_time().start_paused(true).build().unwrap();
-        runtime.block_on(agree(history))?;
+        paused(agree(history))?;
     }
 }

@@ -8,7 +8,9 @@ use qopen_engine::{Accepted, Engine, Outcome, Status};
 use qopen_journal::{Journal as _, MemoryJournal, Note};
 use qopen_sink::{FileSink, Format};
 
-use crate::support::{Clock, builder, id, incoming, page, page_of, published, request};
+use crate::support::{
+    Clock, builder, engine_on, id, incoming, page, published, request, unreadable_page,
+};
 
 /// An engine with a list of one account that is complete after 1 s.
 async fn complete() -> (Engine, Outcome, Clock) {
@@ -65,7 +67,7 @@ async fn i6_late_pages_that_keep_coming_make_a_revision_each_idle_timeout() {
 async fn e9_neither_a_copy_nor_an_unreadable_page_revises_a_complete_list() {
     let (engine, outcome, clock) = complete().await;
     assert_eq!(engine.accept(page(1, false)).await.unwrap(), Accepted::Page);
-    let unreadable = page_of("mark", 2, true).replace("[", "7,\"x\":[");
+    let unreadable = unreadable_page();
     assert_eq!(engine.accept(incoming(unreadable)).await.unwrap(), Accepted::Quarantined);
     clock.until(200_000).await;
     let Outcome { status, progress, .. } = outcome.refreshed();
@@ -91,7 +93,7 @@ async fn i5_a_list_is_published_without_the_late_page_and_then_with_it() {
 #[tokio::test(start_paused = true)]
 async fn e9_a_page_after_a_failure_opens_the_pull_again() {
     let journal = Arc::new(MemoryJournal::default());
-    let engine = builder().journal(Arc::clone(&journal) as _).build().unwrap();
+    let engine = engine_on(&journal);
     let pull = engine.pull(request()).await.unwrap();
     let clock = Clock::start();
     engine.accept(page(1, true)).await.unwrap();

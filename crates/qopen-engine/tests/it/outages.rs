@@ -9,14 +9,11 @@ use qopen_assembler::{Failure, Timing};
 use qopen_engine::{ClaimedPull, Engine, Pull, Status, Worker, WorkerOptions};
 use qopen_journal::{Journal as _, Note};
 
-use crate::model::{End, LAST, Model};
+use crate::model::{End, IDLE, LAST, Model};
 use crate::storage::{Mode, Storage};
-use crate::support::{Clock, builder, id, incoming, page, page_of, request};
-
-/// The longest time between two looks of a worker.
-const LOOK: u64 = 1_050;
-
-const IDLE: u64 = 60_000;
+use crate::support::{
+    Clock, LOOK, engine_on, id, incoming, page, paused, request, timing, unsaid_page,
+};
 
 /// Longer than every random history.
 const DEADLINE: u64 = 10_000_000;
@@ -32,7 +29,7 @@ impl Process {
     /// Follows a pull from then on. The lease outlives every outage.
     async fn follows(timing: Timing) -> (Self, Pull, Clock) {
         let storage = Storage::new();
-        let engine = builder().journal(Arc::clone(&storage) as _).build().unwrap();
+        let engine = engine_on(&storage);
         engine.enqueue(request().timing(timing)).await.unwrap();
         let mut options = WorkerOptions::default();
         options.lease = Duration::from_secs(3_600);
@@ -49,11 +46,6 @@ impl Process {
         clock.until(to).await;
         self.storage.turn(Mode::Works);
     }
-}
-
-fn timing() -> Timing {
-    let second = Duration::from_secs(1);
-    Timing::default().settle(second).idle_timeout(60 * second)
 }
 
 #[tokio::test(start_paused = true)]
@@ -85,7 +77,7 @@ async fn e9_after_an_outage_that_meets_a_long_quiet_its_own_length_is_waited_for
         // before the outage ends, a moment before, and after it.
         for (from, to) in [(50_000, 90_000), (10_000, 60_500), (30_000, 59_900)] {
             let (process, pull, clock) = Process::follows(timing()).await;
-            let unsaid = page_of("mark", 1, true).replace(r#""has_more":true,"#, "");
+            let unsaid = unsaid_page();
             process.engine.accept(incoming(unsaid)).await.unwrap();
             process.away(mode, clock, from, to).await;
             let outcome = pull.outcome().await.unwrap();
@@ -279,9 +271,7 @@ proptest! {
         let (least, most) = (expected(&history, 0), expected(&history, LOOK));
         // Where it matters whether the worker noticed the outage a moment earlier, either is right.
         prop_assume!(least.1 == most.1 && most.0 - least.0 < 10 * LOOK);
-        let mut runtime = tokio::runtime::Builder::new_current_thread();
-        let runtime = runtime.enable_time().start_paused(true).build().unwrap();
-        let (at, complete) = runtime.block_on(found(history));
+        let (at, complete) = paused(found(history));
         prop_assert_eq!(complete, most.1);
         prop_assert!((least.0.saturating_sub(LOOK)..=most.0 + LOOK).contains(&at), "{} not in {:?} {:?}", at, least, most);
     }
@@ -291,7 +281,7 @@ proptest! {
 async fn a_worker_that_is_dropped_in_an_outage_does_not_leave_it_behind() {
     for mode in [Mode::Hangs, Mode::HoldsClaims, Mode::Fails] {
         let storage = Storage::new();
-        let engine = builder().journal(Arc::clone(&storage) as _).build().unwrap();
+        let engine = engine_on(&storage);
         let worker = Worker::start(&engine, Arc::clone(&storage) as _, WorkerOptions::default());
         let clock = Clock::start();
         storage.turn(mode);

@@ -8,7 +8,7 @@ use qopen_sink::{Committed, FileSink, Format, ListKind, ListWriter, Record, Sink
 use tokio::sync::Notify;
 
 use crate::storage::Storage;
-use crate::support::{Clock, builder, id, in_time, incoming, page, page_of, request, still};
+use crate::support::{Clock, engine_on, id, in_time, incoming, page, page_of, request, still};
 
 /// A sink whose writes wait.
 struct Hanging {
@@ -56,7 +56,7 @@ impl ListWriter for HangingWriter {
 #[tokio::test(start_paused = true)]
 async fn a_publication_that_hangs_loses_the_pull_and_publishes_nothing() {
     let storage = Storage::new();
-    let engine = builder().journal(storage.clone()).build().unwrap();
+    let engine = engine_on(&storage);
     let worker = Worker::start(&engine, storage.clone(), WorkerOptions::default());
     engine.enqueue(request()).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -98,7 +98,7 @@ async fn a_publication_that_hangs_loses_the_pull_and_publishes_nothing() {
 #[tokio::test(start_paused = true)]
 async fn e11_the_list_of_an_earlier_pull_is_superseded_whatever_the_clock_said() {
     let storage = Storage::new();
-    let engine = builder().journal(storage.clone()).build().unwrap();
+    let engine = engine_on(&storage);
     let folder = tempfile::tempdir().unwrap();
     let sink = Arc::new(FileSink::new(folder.path().join("list"), Format::Jsonl));
     let place = |list| still(publish(vec![list], Arc::clone(&sink) as _, ListKind::Complete));
@@ -134,13 +134,13 @@ async fn i6_a_revision_that_another_process_publishes_says_what_changed() {
     let folder = tempfile::tempdir().unwrap();
     let sink = || Arc::new(FileSink::new(folder.path().join("list"), Format::Jsonl));
     let storage = Storage::new();
-    let engine = builder().journal(storage.clone()).build().unwrap();
+    let engine = engine_on(&storage);
     let pull = engine.pull(request()).await.unwrap();
     engine.accept(page(1, true)).await.unwrap();
     engine.accept(page(2, false)).await.unwrap();
     let first = pull.outcome().await.unwrap();
     // A page that is kept while the list is published is not published with it.
-    let receiver = builder().journal(storage.clone()).build().unwrap();
+    let receiver = engine_on(&storage);
     receiver.accept(page(3, true)).await.unwrap();
     let published = still(first.publish(sink())).await.unwrap();
     let list = &published.lists[0];
@@ -153,7 +153,7 @@ async fn i6_a_revision_that_another_process_publishes_says_what_changed() {
         let other = page_of("mark", 1, true).replace(r#""a001""#, &name);
         receiver.accept(incoming(other)).await.unwrap();
     }
-    let engine = builder().journal(storage.clone()).build().unwrap();
+    let engine = engine_on(&storage);
     let pull = engine.resume(&id()).await.unwrap();
     assert!(engine.resume(&id()).await.is_err(), "it is followed already");
     let second = pull.outcome().await.unwrap();
@@ -174,12 +174,12 @@ async fn what_may_have_been_published_is_not_published_otherwise_under_the_same_
     let folder = tempfile::tempdir().unwrap();
     let storage = Storage::new();
     let resumed = async || {
-        let engine = builder().journal(storage.clone()).build().unwrap();
+        let engine = engine_on(&storage);
         let outcome = engine.resume(&id()).await.unwrap().outcome().await.unwrap();
         outcome.list.settled().await;
         (engine, outcome.refreshed())
     };
-    let engine = builder().journal(storage.clone()).build().unwrap();
+    let engine = engine_on(&storage);
     let pull = engine.pull(request()).await.unwrap();
     engine.accept(page(1, false)).await.unwrap();
     assert!(pull.outcome().await.unwrap().status.is_complete());
@@ -188,7 +188,7 @@ async fn what_may_have_been_published_is_not_published_otherwise_under_the_same_
     let (engine, outcome) = resumed().await;
     assert_eq!(outcome.progress.figures.revision, 1);
     drop((engine, outcome));
-    let receiver = builder().journal(storage.clone()).build().unwrap();
+    let receiver = engine_on(&storage);
     receiver.accept(page(2, true)).await.unwrap();
     let (_engine, outcome) = resumed().await;
     assert_eq!(outcome.progress.figures.revision, 2);
@@ -201,7 +201,7 @@ async fn i5_a_revision_never_has_less_than_what_it_revises() {
     let folder = tempfile::tempdir().unwrap();
     let sink = || Arc::new(FileSink::new(folder.path().join("list"), Format::Jsonl));
     let storage = Storage::new();
-    let engine = builder().journal(storage.clone()).build().unwrap();
+    let engine = engine_on(&storage);
     let pull = engine.pull(request()).await.unwrap();
     for number in 0..5 {
         engine.accept(page(number, number > 0)).await.unwrap();

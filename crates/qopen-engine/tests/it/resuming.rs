@@ -5,20 +5,15 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use qopen_assembler::{Failure, Timing};
-use qopen_engine::{Engine, PullError, Status};
+use qopen_engine::{PullError, Status};
 use qopen_journal::{Journal as _, Note, Started};
 
 use crate::storage::Storage;
 use crate::support::{
-    Answer, Clock, Platform, builder, builder_on, id, incoming, page, page_of, request,
+    Answer, Clock, Platform, builder_on, engine_on, id, incoming, page, request, unreadable_page,
 };
 
 const DEADLINE: u64 = 1_800_000;
-
-/// Another process's engine. The one before it is dropped.
-fn engine_on(storage: &Arc<Storage>) -> Engine {
-    builder().journal(Arc::clone(storage) as _).build().unwrap()
-}
 
 /// A pull whose process dies at that time, after that many pages.
 async fn left(pages: usize, at: u64) -> (Arc<Storage>, Clock) {
@@ -143,7 +138,7 @@ async fn a_request_is_sent_again_only_while_its_answer_and_its_pages_are_missing
 #[tokio::test(start_paused = true)]
 async fn e2_what_is_released_while_no_process_follows_the_pull_counts_no_more() {
     let (storage, clock) = left(1, 500).await;
-    let unreadable = page_of("mark", 2, true).replace("[", "7,\"x\":[");
+    let unreadable = unreadable_page();
     engine_on(&storage).accept(incoming(unreadable)).await.unwrap();
     let engine = engine_on(&storage);
     let pull = engine.resume(&id()).await.unwrap();
@@ -184,7 +179,7 @@ async fn a_request_that_never_left_is_sent_when_the_pull_is_resumed() {
 
 #[tokio::test(start_paused = true)]
 async fn e1_what_comes_while_no_process_follows_the_pull_is_evidence() {
-    let unreadable = page_of("mark", 2, true).replace("[", "7,\"x\":[");
+    let unreadable = unreadable_page();
     let report = |mark: &str| {
         let head = r#"{"event_type":42016,"err_code":9,"err_msg":"no","robot_id":"robot","data":"#;
         format!(r#"{head}{{"mark_id":"{mark}"}}}}"#)

@@ -1,6 +1,7 @@
 //! A platform that consists of payloads.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use qopen_assembler::Timing;
 use qopen_engine::{
     Engine, EngineBuilder, Incoming, PublishError, Published, PullRequest, RequestError, Requester,
 };
-use qopen_journal::{Payload, PullId};
+use qopen_journal::{Journal, Payload, PullId};
 use tokio::time::Instant;
 
 pub(crate) const ROBOT: &str = "robot";
@@ -64,10 +65,21 @@ pub(crate) fn builder() -> EngineBuilder {
 }
 
 pub(crate) fn builder_on(platform: &Arc<Platform>) -> EngineBuilder {
-    let timing =
-        Timing::default().settle(Duration::from_secs(1)).idle_timeout(Duration::from_secs(60));
-    Engine::builder(Arc::clone(platform) as _).timing(timing)
+    Engine::builder(Arc::clone(platform) as _).timing(timing())
 }
+
+/// An engine on a journal, with the timing of [`builder`].
+pub(crate) fn engine_on(journal: &Arc<impl Journal + 'static>) -> Engine {
+    builder().journal(Arc::clone(journal) as _).build().unwrap()
+}
+
+/// A settle time of 1 s and an idle timeout of 60 s.
+pub(crate) fn timing() -> Timing {
+    Timing::default().settle(Duration::from_secs(1)).idle_timeout(Duration::from_secs(60))
+}
+
+/// The longest time between two looks of a worker, in milliseconds.
+pub(crate) const LOOK: u64 = 1_050;
 
 pub(crate) fn id() -> PullId {
     PullId { robot_id: ROBOT.parse().unwrap(), mark_id: MARK.parse().unwrap() }
@@ -86,6 +98,16 @@ pub(crate) fn page_of(mark: &str, account: usize, has_more: bool) -> String {
 
 pub(crate) fn page(account: usize, has_more: bool) -> Incoming {
     incoming(page_of(MARK, account, has_more))
+}
+
+/// A page of the pull whose list is no list.
+pub(crate) fn unreadable_page() -> String {
+    page_of(MARK, 2, true).replace('[', "7,\"x\":[")
+}
+
+/// A page that does not say whether more follow.
+pub(crate) fn unsaid_page() -> String {
+    page_of(MARK, 1, true).replace(r#""has_more":true,"#, "")
 }
 
 pub(crate) fn incoming(payload: impl Into<Vec<u8>>) -> Incoming {
@@ -108,12 +130,23 @@ pub(crate) async fn published(
     publication: impl Future<Output = Result<Published, PublishError>>,
 ) -> Result<BTreeSet<String>, PublishError> {
     let published = still(publication).await;
-    let text = std::fs::read_to_string(published?.location).unwrap();
+    Ok(accounts(published?.location.as_ref()).into_iter().collect())
+}
+
+/// The accounts of the list in a file, in its order.
+pub(crate) fn accounts(path: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(path).unwrap();
     let account = |line: &str| {
         let record: serde_json::Value = serde_json::from_str(line).unwrap();
         record["account_id"].as_str().unwrap().to_owned()
     };
-    Ok(text.lines().map(account).collect())
+    text.lines().map(account).collect()
+}
+
+/// Runs a future on a paused clock, for a property.
+pub(crate) fn paused<T>(future: impl Future<Output = T>) -> T {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_time().start_paused(true).build().unwrap().block_on(future)
 }
 
 /// Measures tokio's time in milliseconds.
