@@ -47,9 +47,7 @@ pub(crate) async fn run(args: AssembleArgs, settings: Settings) -> Result<Exit, 
     let finished = capture.replay.finish();
     let finished = finished.map_err(|error| Failure::unexpected("the capture", &error))?;
     let rejections: Vec<_> = capture.rejected.into_iter().collect();
-    // A callback with a wrong signature or app key is no page. Any other may have been one.
-    let strangers = [RejectReason::Signature, RejectReason::AppKey];
-    let damaged = rejections.iter().filter(|(reason, _)| !strangers.contains(reason));
+    let damaged = rejections.iter().filter(|(reason, _)| reason.is_refusal());
     let damaged: u64 = damaged.map(|(_, count)| count).sum();
     let wanted = |outcome: &Outcome| {
         let id = &outcome.progress.pull;
@@ -65,10 +63,10 @@ pub(crate) async fn run(args: AssembleArgs, settings: Settings) -> Result<Exit, 
         set_aside(&Output::new(&args.out, layout)?, &capture.replay)?;
         return Ok(Exit::Incomplete);
     }
-    let strangers = capture.replay.unattributed().count();
-    if strangers > 0 {
+    let unattributed = capture.replay.unattributed().count();
+    if unattributed > 0 {
         say!(
-            "qopen: {strangers} callbacks that cannot be read name pulls that are not in the input"
+            "qopen: {unattributed} callbacks that cannot be read name pulls that are not in the input"
         );
     }
     let came = Came::captured(rejections, capture.replay.readings());

@@ -23,16 +23,16 @@ pub(crate) enum Exit {
 pub(crate) const HELP: &str = "\
 Exit codes:
   0    complete: the whole list was written
-  1    something unexpected, such as a platform that cannot be reached
+  1    unexpected error, such as an unreachable platform
   2    usage or configuration
-  3    incomplete: pages came, the end did not
+  3    incomplete: pages came, but the list is not complete
   4    no callback came
   5    the platform refused the request or the credentials
   6    the platform reported an error by callback
   7    the output could not be written
   130  interrupted; run the same command again to resume
   141  the reader of standard output closed the pipe early
-With several robots: the first that occurred of 130, 7, 5, 6, 4, 3, 1.";
+With several robots, the first of 130, 7, 5, 6, 4, 3, 1 that occurred.";
 
 impl Exit {
     /// Returns the code of several pulls.

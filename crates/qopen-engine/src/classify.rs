@@ -27,7 +27,7 @@ pub enum Classified {
     },
     /// A payload that is no page and may hold one: a person must look at it.
     Unreadable(Unreadable),
-    /// An event of another kind.
+    /// Another event, by its type.
     Other(EventType),
 }
 
@@ -134,7 +134,7 @@ fn undeclared(
         event_type => event_type,
     };
     match (&skim, &event_type) {
-        // Well formed, and an event of another kind.
+        // Well formed, and another event.
         (Ok(skim), EventType::Code(_) | EventType::Name(_))
             if skim.event_type == event_type && event_type != EventType::ROBOT_ACCOUNT_LIST =>
         {
@@ -226,7 +226,7 @@ fn looks_like_base64(text: &str) -> bool {
     text.len() >= 16 && text.bytes().all(|it| it.is_ascii_alphanumeric() || b"+/=-_".contains(&it))
 }
 
-/// An event of another kind that may be a page after all: it has a mark where a page has one.
+/// Another event that may be a page after all: it has a mark where a page has one.
 pub(crate) fn with_a_mark(event_type: &EventType, payload: &[u8]) -> Option<Unreadable> {
     memchr::memmem::find(payload, b"\"mark_id\"")?;
     let (robot_id, mark_id) = SkimError::names(PayloadText::of(payload).as_str());

@@ -19,7 +19,7 @@ struct Counts {
     repeated_reports: AtomicU64,
     readings: [AtomicU64; Reading::ALL.len()],
     /// The last unknown pull that a page named, and the known one that resembles it most.
-    stranger: Mutex<Option<UnknownPull>>,
+    last_unknown: Mutex<Option<UnknownPull>>,
 }
 
 /// A pull that a page named, and that this engine did not request.
@@ -66,7 +66,7 @@ impl EngineStats {
     /// The last pull that a page named and that is not known here.
     #[must_use]
     pub fn last_unknown_pull(&self) -> Option<UnknownPull> {
-        self.0.stranger.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.last_unknown.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Pages that needed this tolerated spelling.
@@ -99,7 +99,7 @@ impl EngineStats {
 
     pub(crate) fn count_unknown_pull(&self, named: PullId, near: Option<PullId>) {
         self.0.unknown_marks.fetch_add(1, Ordering::Relaxed);
-        let stranger = Some(UnknownPull { named, near });
-        *self.0.stranger.lock().unwrap_or_else(PoisonError::into_inner) = stranger;
+        let unknown = Some(UnknownPull { named, near });
+        *self.0.last_unknown.lock().unwrap_or_else(PoisonError::into_inner) = unknown;
     }
 }

@@ -60,7 +60,7 @@ impl HeldClaim {
         self.generation.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn is_taken_up_as(&self, generation: Generation) {
+    pub(crate) fn set_generation(&self, generation: Generation) {
         self.generation.store(generation, Ordering::Relaxed);
     }
 

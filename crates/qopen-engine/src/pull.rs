@@ -50,35 +50,35 @@ impl PullRequest {
         }
     }
 
-    /// Under that mark. It must not have been used before.
+    /// Sets the mark. It must not have been used before.
     #[must_use]
     pub fn mark_id(mut self, mark_id: MarkId) -> Self {
         self.mark_id = Some(mark_id);
         self
     }
 
-    /// With or without tags.
+    /// Sets whether to request each customer's tags. Default false.
     #[must_use]
     pub fn need_tag_info(mut self, need: bool) -> Self {
         self.need_tag_info = need;
         self
     }
 
-    /// With times of its own.
+    /// Sets when the pull ends. Default: the engine's timing.
     #[must_use]
     pub fn timing(mut self, timing: Timing) -> Self {
         self.timing = Some(timing);
         self
     }
 
-    /// With a number of customers that must come.
+    /// Sets the least number of customers of a complete list.
     #[must_use]
     pub fn expect_accounts(mut self, accounts: u64) -> Self {
         self.expect_accounts = Some(accounts);
         self
     }
 
-    /// With that many accounts without a readable id at most.
+    /// Sets how many accounts without a readable id the list may lack. Default 0.
     #[must_use]
     pub fn allow_unidentified(mut self, accounts: u64) -> Self {
         self.allow_unidentified = accounts;

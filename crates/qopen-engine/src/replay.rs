@@ -41,7 +41,7 @@ pub enum Replayed {
         /// The reason; never quotes the callback.
         reason: String,
     },
-    /// An event of another kind.
+    /// Another event, by its type.
     Other(EventType),
 }
 

@@ -54,10 +54,10 @@ impl Claim {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fencing {
-    /// It does, and the work was done.
+    /// The claim counts, and the work was done.
     Held,
-    /// It does not, and nothing was done: the lease had ended and another worker has the pull, or
-    /// the pull is released.
+    /// The claim no longer counts, and nothing was done: another worker has the pull, or the claim was
+    /// given back.
     Fenced,
 }
 
@@ -78,7 +78,7 @@ pub enum Renewed {
 
 /// The queue of pulls that want a worker, and the workers' claims.
 ///
-/// A pull wants a worker from its [start](Note::Started) until one has [finished](Self::complete) it,
+/// A pull wants a worker from its [start](Note::Started) until one has [completed](Self::complete) it,
 /// and again whenever the journal keeps something of it: a page, a note without a claim, an item in
 /// quarantine. A worker has a pull by a claim with a lease. A renewed claim lasts. Otherwise the
 /// next worker claims the pull under a greater epoch, and the journal refuses what the first worker
@@ -119,7 +119,7 @@ pub trait ClaimQueue: Journal {
     /// [`JournalError`]; the claim then ends with its lease.
     async fn complete(&self, claim: &Claim) -> Result<Fencing, JournalError>;
 
-    /// Releases a claim before the lease ends, for the next worker.
+    /// Gives a claim back before its lease ends, for the next worker.
     ///
     /// # Errors
     /// [`JournalError`]; the claim then ends with its lease.
@@ -149,8 +149,8 @@ pub trait ClaimQueue: Journal {
         Ok(0)
     }
 
-    /// Waits until a worker should look, and at most so long. A hint: it may come for nothing, and may
-    /// not come. One waits at a time.
+    /// Waits for a hint that a worker should look, at most for `most`. A hint may come for nothing, and may
+    /// be lost. One caller waits at a time.
     async fn wait(&self, most: Duration);
 
     /// The storage that this journal is kept in, if lists can be kept there too: a sink in the same storage

@@ -85,7 +85,7 @@ impl Claims {
         self.lock().pulls.remove(pull);
     }
 
-    /// Claims an unclaimed pull until [`finish`](Self::complete) or [`put_back`](Self::put_back).
+    /// Claims an unclaimed pull until [`complete`](Self::complete) or [`put_back`](Self::put_back).
     pub(crate) fn take(&self, pull: &PullId) -> Option<Claim> {
         let now = Instant::now();
         let mut inner = self.lock();

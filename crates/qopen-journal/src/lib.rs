@@ -47,7 +47,7 @@ pub use state::PullState;
 pub struct Cursor(String);
 
 impl Cursor {
-    /// Any text that the journal that gave it understands.
+    /// A cursor from a journal's own text.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())

@@ -57,7 +57,7 @@ impl Server {
 
     fn make(programs: PathBuf) -> io::Result<Self> {
         let folder = tempfile::Builder::new().prefix("qopen-postgres-").tempdir()?;
-        if let Some((user, group)) = somebody_else() {
+        if let Some((user, group)) = unprivileged_user() {
             chown(folder.path(), Some(user), Some(group))?;
         }
         let mut server = Self { folder, programs, port: 0, started: false, process: None };
@@ -79,7 +79,7 @@ impl Server {
     /// A program of the server, run by a user other than root.
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.programs.join(program));
-        if let Some((user, group)) = somebody_else() {
+        if let Some((user, group)) = unprivileged_user() {
             command.uid(user).gid(group);
         }
         command.current_dir(self.folder.path());
@@ -244,7 +244,7 @@ impl Pooler {
             );
             std::fs::write(&settings, text)?;
             let mut command = Command::new(program);
-            if let Some((user, group)) = somebody_else() {
+            if let Some((user, group)) = unprivileged_user() {
                 chown(folder.path(), Some(user), Some(group))?;
                 chown(&settings, Some(user), Some(group))?;
                 command.uid(user).gid(group);
@@ -317,7 +317,7 @@ fn programs() -> Option<PathBuf> {
 }
 
 /// User and group of the server, if this process is root's.
-fn somebody_else() -> Option<(u32, u32)> {
+fn unprivileged_user() -> Option<(u32, u32)> {
     if !rustix::process::geteuid().is_root() {
         return None;
     }

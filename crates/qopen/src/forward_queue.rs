@@ -252,8 +252,8 @@ impl Inner {
         if batch.is_empty() {
             return Sent::Nothing;
         }
-        let in_vain = AtomicUsize::new(0);
-        let sending = stream::iter(batch).map(|event| self.send(event, &in_vain));
+        let failed_in_a_row = AtomicUsize::new(0);
+        let sending = stream::iter(batch).map(|event| self.send(event, &failed_in_a_row));
         let mut sending = pin!(sending.buffer_unordered(AT_ONCE));
         let mut all = true;
         while let Some((number, sent)) = sending.next().await {
@@ -263,7 +263,7 @@ impl Inner {
             }
         }
         match all {
-            _ if in_vain.load(Ordering::Relaxed) >= AT_ONCE => Sent::Unreachable,
+            _ if failed_in_a_row.load(Ordering::Relaxed) >= AT_ONCE => Sent::Unreachable,
             true => Sent::All,
             false => Sent::NotAll,
         }
@@ -271,9 +271,13 @@ impl Inner {
 
     /// Sends an event, unless too many in a row failed. Returns true if it is done, `None` if it
     /// was not tried.
-    async fn send(&self, event: PendingEvent, in_vain: &AtomicUsize) -> (u64, Option<bool>) {
+    async fn send(
+        &self,
+        event: PendingEvent,
+        failed_in_a_row: &AtomicUsize,
+    ) -> (u64, Option<bool>) {
         let number = event.number;
-        if in_vain.load(Ordering::Relaxed) >= AT_ONCE {
+        if failed_in_a_row.load(Ordering::Relaxed) >= AT_ONCE {
             return (number, None);
         }
         if !self.unnoted().contains(&number) {
@@ -283,10 +287,10 @@ impl Inner {
                 self.complain("the listener did not accept an event; it is sent again", &error);
                 match error {
                     ForwardError::Transport { .. } => {
-                        in_vain.fetch_add(1, Ordering::Relaxed);
+                        failed_in_a_row.fetch_add(1, Ordering::Relaxed);
                     }
                     // The listener is reachable.
-                    _ => in_vain.store(0, Ordering::Relaxed),
+                    _ => failed_in_a_row.store(0, Ordering::Relaxed),
                 }
                 return (number, Some(false));
             }
@@ -294,11 +298,11 @@ impl Inner {
             self.unnoted().insert(number);
         }
         if let Err(error) = self.outbox.ack(&event).await {
-            in_vain.fetch_add(1, Ordering::Relaxed);
+            failed_in_a_row.fetch_add(1, Ordering::Relaxed);
             self.complain("cannot note that the listener accepted an event", &error);
             return (number, Some(false));
         }
-        in_vain.store(0, Ordering::Relaxed);
+        failed_in_a_row.store(0, Ordering::Relaxed);
         self.unnoted().remove(&number);
         self.troubled.store(false, Ordering::Relaxed);
         (number, Some(true))

@@ -56,7 +56,7 @@ pub(super) struct NoRoom;
 /// A body that is being read. Its memory is returned on drop.
 #[derive(Debug)]
 pub(super) struct Reading {
-    room: Arc<Memory>,
+    memory: Arc<Memory>,
     number: u64,
     gives_way: Arc<Notify>,
 }
@@ -64,7 +64,7 @@ pub(super) struct Reading {
 /// A verified body. Its memory is returned on drop.
 #[derive(Debug)]
 pub(super) struct Held {
-    room: Arc<Memory>,
+    memory: Arc<Memory>,
     bytes: usize,
 }
 
@@ -90,7 +90,7 @@ impl Memory {
         let progressed = Instant::now();
         let row = Row { peer, held: 0, progressed, gives_way: Arc::clone(&gives_way) };
         state.readings.insert(number, row);
-        Reading { room: Arc::clone(self), number, gives_way }
+        Reading { memory: Arc::clone(self), number, gives_way }
     }
 
     /// Three quarters, but at least one body of the largest size.
@@ -101,21 +101,21 @@ impl Memory {
 
 impl State {
     /// Reserves more for a body, or returns the bodies that would have to give way.
-    fn grow(&mut self, room: &Memory, number: u64, to: usize) -> Result<(), Crowd> {
+    fn grow(&mut self, memory: &Memory, number: u64, to: usize) -> Result<(), Crowd> {
         let Some(row) = self.readings.get(&number) else { return Ok(()) };
         let (peer, held) = (row.peer, row.held);
         let more = to.saturating_sub(held);
-        if self.unverified + more > room.unverified {
-            return Err(Crowd::Everybody);
+        if self.unverified + more > memory.unverified {
+            return Err(Crowd::All);
         }
         let was_large = if held > LARGE { held } else { 0 };
         let large = self.large - was_large + if to > LARGE { to } else { 0 };
         // A body that is alone may take the whole share.
-        if to > LARGE && large > room.share() && large > to {
+        if to > LARGE && large > memory.share() && large > to {
             return Err(Crowd::Large);
         }
         let of_peer = self.peers.get(&peer).copied().unwrap_or(0) + more;
-        if of_peer > room.share() && of_peer > to {
+        if of_peer > memory.share() && of_peer > to {
             return Err(Crowd::Peer(peer));
         }
         self.unverified += more;
@@ -132,7 +132,7 @@ impl State {
     fn stalled(&self, crowd: Crowd, number: u64) -> Option<Arc<Notify>> {
         let progressed = self.readings.get(&number)?.progressed;
         let of_crowd = |row: &Row| match crowd {
-            Crowd::Everybody => true,
+            Crowd::All => true,
             Crowd::Large => row.held > LARGE,
             Crowd::Peer(peer) => row.peer == peer,
         };
@@ -162,7 +162,7 @@ impl State {
 /// The bodies that hold the memory that another one lacks.
 #[derive(Clone, Copy)]
 enum Crowd {
-    Everybody,
+    All,
     Large,
     Peer(Option<IpAddr>),
 }
@@ -172,13 +172,13 @@ impl Reading {
     pub(super) async fn grow(&self, to: usize) -> Result<(), NoRoom> {
         let until = Instant::now() + PATIENCE;
         loop {
-            let freed = self.room.freed.notified();
+            let freed = self.memory.freed.notified();
             tokio::pin!(freed);
             // Enabled before the look, so that no notification is lost.
             freed.as_mut().enable();
             let stalled = {
-                let mut state = self.room.state();
-                match state.grow(&self.room, self.number, to) {
+                let mut state = self.memory.state();
+                match state.grow(&self.memory, self.number, to) {
                     Ok(()) => return Ok(()),
                     Err(crowd) => state.stalled(crowd, self.number),
                 }
@@ -201,29 +201,29 @@ impl Reading {
 
     /// Moves a genuine body to the verified half.
     pub(super) fn verified(self) -> Result<Held, NoRoom> {
-        let mut state = self.room.state();
+        let mut state = self.memory.state();
         let bytes = state.readings.get(&self.number).map_or(0, |row| row.held);
-        if state.verified + bytes > self.room.verified {
+        if state.verified + bytes > self.memory.verified {
             return Err(NoRoom);
         }
         state.leave(self.number);
         state.verified += bytes;
         drop(state);
-        self.room.freed.notify_waiters();
-        Ok(Held { room: Arc::clone(&self.room), bytes })
+        self.memory.freed.notify_waiters();
+        Ok(Held { memory: Arc::clone(&self.memory), bytes })
     }
 }
 
 impl Drop for Reading {
     fn drop(&mut self) {
-        self.room.state().leave(self.number);
-        self.room.freed.notify_waiters();
+        self.memory.state().leave(self.number);
+        self.memory.freed.notify_waiters();
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.room.state().verified -= self.bytes;
+        self.memory.state().verified -= self.bytes;
     }
 }
 
@@ -301,8 +301,8 @@ mod tests {
         // The other half is full, and the page has the memory that it needs.
         let rest = room.enter(None);
         rest.grow(2048 * KIB).await.unwrap();
-        let taken = |room: &Memory| {
-            let state = room.state();
+        let taken = |memory: &Memory| {
+            let state = memory.state();
             (state.verified, state.unverified)
         };
         assert_eq!(taken(&room), (200 * KIB, 2048 * KIB));

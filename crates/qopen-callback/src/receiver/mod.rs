@@ -70,7 +70,7 @@ struct Shared {
     handler: Arc<dyn Handler>,
     config: ReceiverConfig,
     stats: ReceiverStats,
-    room: Arc<memory::Memory>,
+    memory: Arc<memory::Memory>,
 }
 
 /// Returns a router with the one route, to serve or to merge into another router.
@@ -78,7 +78,7 @@ struct Shared {
 /// | answer | when |
 /// |---|---|
 /// | 200 `success` | the handler accepted the callback |
-/// | 400 | no envelope, or the handler cannot read the payload |
+/// | 400 | a body that breaks off, no envelope, or content or a payload that cannot be read |
 /// | 401 | a wrong signature, another app's key, or a refused timestamp |
 /// | 405 | another method than POST |
 /// | 408, 413 | a body that is too slow, or too large |
@@ -96,9 +96,9 @@ pub fn router(
     stats: ReceiverStats,
 ) -> Router {
     let path = config.path.clone();
-    let room = Arc::new(memory::Memory::new(config.memory_limit, config.body_limit));
+    let memory = Arc::new(memory::Memory::new(config.memory_limit, config.body_limit));
     let ring = ring.into();
-    let shared = Arc::new(Shared { ring, handler, config, stats, room });
+    let shared = Arc::new(Shared { ring, handler, config, stats, memory });
     Router::new().route(&path, post(receive).fallback(other_method)).with_state(shared)
 }
 
@@ -202,7 +202,7 @@ async fn open(
         return Err((RejectReason::Compressed, StatusCode::UNSUPPORTED_MEDIA_TYPE));
     }
     let length = headers.get(header::CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse().ok());
-    let reading = shared.room.enter(peer);
+    let reading = shared.memory.enter(peer);
     let body = read(body, length, shared, &reading).await?;
     let opened = if body.len() > LARGE {
         let (shared, body) = (Arc::clone(shared), body.clone());

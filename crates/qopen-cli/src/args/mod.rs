@@ -74,7 +74,7 @@ pub(crate) enum Verb {
     Assemble(AssembleArgs),
     /// Diagnose a captured callback step by step
     Explain(ExplainArgs),
-    /// List, show, export and purge pulls of the journal
+    /// List, show, export, purge and check kept pulls
     #[command(subcommand)]
     Pulls(PullsVerb),
     /// List, show, release and retry quarantined items

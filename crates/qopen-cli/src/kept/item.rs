@@ -259,9 +259,9 @@ async fn retry_one(
         // It is readable now, but no page.
         Classified::Other(event_type) if item.layer == Layer::Content => {
             let pulls = let_go(journal, &[item], item.digest(), true).await?;
-            Ok(Ok((pulls, Some(format!("is an event of another kind ({event_type})")))))
+            Ok(Ok((pulls, Some(format!("is another event ({event_type})")))))
         }
-        Classified::Other(event_type) => still(format!("an event of another kind ({event_type})")),
+        Classified::Other(event_type) => still(format!("another event ({event_type})")),
         _ => still("an error report, and no page".to_owned()),
     }
 }

@@ -57,7 +57,7 @@ impl Place {
     }
 
     /// Whether any process, in any folder, may publish one robot's list there.
-    pub(crate) fn is_for_anybody(&self) -> bool {
+    pub(crate) fn is_for_any_process(&self) -> bool {
         self.folder && self.out.is_absolute() || database::of(&self.out).is_some()
     }
 }

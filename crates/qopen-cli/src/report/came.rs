@@ -12,8 +12,8 @@ use super::words::of;
 pub(crate) struct Came {
     pub(crate) rejections: Vec<(RejectReason, u64)>,
     pub(crate) readings: Vec<(Reading, u64)>,
-    strangers: u64,
-    stranger: Option<UnknownPull>,
+    unknown_pages: u64,
+    last_unknown: Option<UnknownPull>,
     undecrypted: u64,
     unreadable: u64,
     stray_reports: u64,
@@ -54,8 +54,8 @@ impl Came {
         Self {
             rejections: receiver.rejections(),
             readings: stats.readings(),
-            strangers: engine.unknown_marks(),
-            stranger: engine.last_unknown_pull(),
+            unknown_pages: engine.unknown_marks(),
+            last_unknown: engine.last_unknown_pull(),
             undecrypted: receiver.undecrypted(),
             unreadable: engine.unreadable_pages(),
             stray_reports: engine.stray_reports(),
@@ -142,14 +142,14 @@ impl Came {
             ),
         );
         add(
-            "strangers",
-            self.strangers,
+            "unknown_pages",
+            self.unknown_pages,
             ("verified page of another pull", "verified pages of other pulls"),
-            self.stranger.as_ref().map(nearest).unwrap_or_default(),
+            self.last_unknown.as_ref().map(nearest).unwrap_or_default(),
         );
         add(
             "unreadable",
-            self.unreadable.saturating_sub(self.undecrypted + self.strangers),
+            self.unreadable.saturating_sub(self.undecrypted + self.unknown_pages),
             ("verified callback that cannot be read", "verified callbacks that cannot be read"),
             "`qopen quarantine list` shows them".into(),
         );
@@ -163,7 +163,7 @@ impl Came {
         add(
             "other_events",
             self.other_events.saturating_sub(odd),
-            ("event of another kind", "events of other kinds"),
+            ("other event", "other events"),
             String::new(),
         );
         add(

@@ -144,7 +144,7 @@ pub(crate) async fn text(service: &Service, callbacks: &Listener) -> String {
     put("qopen_journal_sync_seconds", "summary", help, &summary);
     put("qopen_journal_queue", "gauge", "Appends that wait.", &count(journal.queued as u64));
     let healthy = u64::from(journal.healthy);
-    put("qopen_journal_healthy", "gauge", "1 where the last batch was written.", &count(healthy));
+    put("qopen_journal_healthy", "gauge", "1 if the last batch was written.", &count(healthy));
 
     if let Some(queue) = &service.forward {
         let counters = [
@@ -159,13 +159,13 @@ pub(crate) async fn text(service: &Service, callbacks: &Listener) -> String {
     let waiting = service.journal.backlog().await.unwrap_or_default();
     let help = "Events that wait to be forwarded.";
     put("qopen_forward_queue", "gauge", help, &count(waiting.events));
-    let help = "Bytes of storage that they take.";
+    let help = "Bytes of storage of waiting events.";
     put("qopen_forward_queue_bytes", "gauge", help, &count(waiting.bytes));
 
     put(
         "qopen_pulls_open",
         "gauge",
-        "Pulls under way.",
+        "Open pulls of this process.",
         &count(service.pulls.open_pulls().len() as u64),
     );
     let JournalSummary { pulls, oldest_open, quarantined, .. } =

@@ -132,7 +132,7 @@ async fn e1_quarantine_holds_bytes_and_a_person_can_retry_show_and_release_them(
     assert!(!quarantine(&["retry"]).status.success(), "the same bytes are not read now either");
     assert!(quarantine(&["release", &item]).status.success());
 
-    // What stood against it is waived, and that is noted with it.
+    // The released item no longer counts against the list.
     let served = Served::new(&stage, &arguments, None);
     let pull = served.until(&mark, |it| it["output"].is_string()).await;
     assert_eq!((&pull["status"], &pull["accounts"]), (&"complete".into(), &2.into()), "{pull}");

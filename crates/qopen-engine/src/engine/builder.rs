@@ -11,7 +11,7 @@ use super::state::{Engine, Inner};
 use crate::counts::EngineStats;
 use crate::driver::Driver;
 use crate::handle::DriverHandle;
-use crate::intake::{Intake, Strays};
+use crate::intake::{ExternalPages, Intake};
 use crate::known::KnownPulls;
 use crate::refusals::{RefusalCount, RefusalSource};
 use crate::requester::Requester;
@@ -36,7 +36,7 @@ pub struct EngineBuilder {
     timing: Timing,
     retention: Duration,
     refusals: Option<Arc<dyn RefusalSource>>,
-    strays: Strays,
+    external: ExternalPages,
 }
 
 impl EngineBuilder {
@@ -66,14 +66,14 @@ impl EngineBuilder {
 
     /// Collects external pulls, which another system requested. Default: their pages go into quarantine.
     pub fn adopt(mut self, adopt: bool) -> Self {
-        self.strays.adopt = adopt;
+        self.external.adopt = adopt;
         self
     }
 
     /// Keeps the pages of external pulls, which another system requested, for the
     /// [`Worker`](crate::Worker) that shares the journal. Default: as with [`adopt`](Self::adopt).
     pub fn keep_external_pages(mut self, keep: bool) -> Self {
-        self.strays.keep = keep;
+        self.external.keep = keep;
         self
     }
 
@@ -81,7 +81,7 @@ impl EngineBuilder {
     /// [`Accepted::External`](crate::Accepted::External), unless a page may belong to an open pull.
     /// Default: as with [`adopt`](Self::adopt).
     pub fn return_external_pages(mut self, yes: bool) -> Self {
-        self.strays.hand_back = yes;
+        self.external.return_to_caller = yes;
         self
     }
 
@@ -97,7 +97,7 @@ impl EngineBuilder {
         let known = Arc::new(KnownPulls::default());
         let mut config = Config::default();
         config.retention = self.retention;
-        config.adopt = self.strays.adopt.then(|| PullOptions::default().timing(self.timing));
+        config.adopt = self.external.adopt.then(|| PullOptions::default().timing(self.timing));
         let refusals = self.refusals.unwrap_or_else(|| Arc::new(RefusalCount::default()));
         runtime.spawn(Driver::run(
             config,
@@ -109,7 +109,7 @@ impl EngineBuilder {
         ));
         let stats = EngineStats::default();
         let intake =
-            Intake::new(Arc::clone(&journal), driver.facts(), known, stats.clone(), self.strays);
+            Intake::new(Arc::clone(&journal), driver.facts(), known, stats.clone(), self.external);
         Ok(Engine::new(Inner {
             driver,
             intake,
@@ -137,7 +137,7 @@ impl Engine {
             timing: Timing::default(),
             retention: Duration::from_secs(600),
             refusals: None,
-            strays: Strays::default(),
+            external: ExternalPages::default(),
         }
     }
 }

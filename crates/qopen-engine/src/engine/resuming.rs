@@ -48,7 +48,7 @@ impl Engine {
         start.held_claim = held_claim.map(Arc::clone);
         let watched = inner.driver.start(id, in_flight.generation, start).await?;
         if let Some(held_claim) = held_claim {
-            held_claim.is_taken_up_as(in_flight.generation);
+            held_claim.set_generation(in_flight.generation);
         }
         // From here on, a failure is the journal's: the pull is then released, not cancelled.
         let drop_on_error = DropOnError { driver: &inner.driver, held_claim };

@@ -6,5 +6,5 @@ mod state;
 mod taking;
 mod unreadable;
 
+pub(crate) use state::ExternalPages;
 pub use state::Intake;
-pub(crate) use state::Strays;

@@ -14,7 +14,7 @@ use crate::fact::Fact;
 use crate::whose::{Names, counts_against};
 
 /// Bytes of external pulls' pages that one process keeps: 64 MiB.
-const STRANGERS: u64 = 64 << 20;
+const MAX_EXTERNAL_BYTES: u64 = 64 << 20;
 
 impl Intake {
     pub(super) async fn page(
@@ -27,8 +27,8 @@ impl Intake {
         let in_flight = self.is_ours(&pull);
         if !in_flight && !self.is_in_journal(&pull).await? {
             // A payload that does not declare itself a page cannot belong to an unknown pull.
-            if !page.declared || !self.strays.keep {
-                return self.stranger(arrived, pull, payload).await;
+            if !page.declared || !self.external.keep {
+                return self.external_page(arrived, pull, payload).await;
             }
         }
         self.stats.count_readings(page.readings);
@@ -53,7 +53,7 @@ impl Intake {
 
     /// A page of a pull that was not requested here. If its name resembles an open pull's, it
     /// counts against that one; otherwise the pull is external.
-    async fn stranger(
+    async fn external_page(
         &self,
         arrived: Instant,
         named: PullId,
@@ -65,12 +65,13 @@ impl Intake {
         self.stats.count_unknown_pull(named.clone(), near.first().cloned());
         tracing::debug!(pull = %named, "a page of a pull that was not started here");
         if near.is_empty() {
-            if self.strays.hand_back {
+            if self.external.return_to_caller {
                 return Ok(Accepted::External(named));
             }
             let bytes = payload.len() as u64;
-            if self.strangers.fetch_add(bytes, Ordering::Relaxed) + bytes > STRANGERS {
-                self.strangers.fetch_sub(bytes, Ordering::Relaxed);
+            if self.external_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > MAX_EXTERNAL_BYTES
+            {
+                self.external_bytes.fetch_sub(bytes, Ordering::Relaxed);
                 return Err(NotKept::Declined);
             }
         }

@@ -22,19 +22,19 @@ pub struct Intake {
     pub(super) facts: FactSender,
     pub(super) known: Arc<KnownPulls>,
     pub(super) stats: EngineStats,
-    pub(super) strays: Strays,
-    pub(super) strangers: Arc<AtomicU64>,
+    pub(super) external: ExternalPages,
+    pub(super) external_bytes: Arc<AtomicU64>,
 }
 
 /// How to treat pages of pulls that this engine did not start.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Strays {
+pub(crate) struct ExternalPages {
     /// The pull is collected here.
     pub(crate) adopt: bool,
     /// Its pages are kept, for the worker that shares the journal.
     pub(crate) keep: bool,
     /// Its pages are returned to the caller.
-    pub(crate) hand_back: bool,
+    pub(crate) return_to_caller: bool,
 }
 
 impl Intake {
@@ -43,9 +43,9 @@ impl Intake {
         facts: FactSender,
         known: Arc<KnownPulls>,
         stats: EngineStats,
-        strays: Strays,
+        external: ExternalPages,
     ) -> Self {
-        Self { journal, facts, known, stats, strays, strangers: Arc::default() }
+        Self { journal, facts, known, stats, external, external_bytes: Arc::default() }
     }
 
     /// Keeps a verified payload, and returns when it is as durable as the journal makes it.
@@ -87,7 +87,7 @@ impl Intake {
 
     /// Whether the pull is open or remembered here, or would be adopted at once.
     pub(super) fn is_ours(&self, pull: &PullId) -> bool {
-        self.strays.adopt || self.known.contains(pull)
+        self.external.adopt || self.known.contains(pull)
     }
 
     pub(super) async fn open_pulls(&self) -> Result<Vec<PullState>, NotKept> {

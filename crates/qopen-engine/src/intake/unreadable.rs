@@ -56,7 +56,7 @@ impl Intake {
                 // Then it is not the damaged name of another pull.
                 pulls.clear();
             }
-            if ours || self.strays.keep && pulls.is_empty() {
+            if ours || self.external.keep && pulls.is_empty() {
                 known = Some(PullState::new(named));
             }
         }

@@ -57,7 +57,7 @@ pub struct PublishOptions {
 }
 
 impl PublishOptions {
-    /// The same, allowing an empty list in the place of another or not.
+    /// Sets whether an empty complete list may replace one with customers. Default false.
     #[must_use]
     pub const fn allow_empty(mut self, allow: bool) -> Self {
         self.allow_empty = allow;

@@ -25,7 +25,7 @@ pub enum TakePlaceError {
 }
 
 /// A pull that this process has claimed. After a drop, another worker gets it when the lease ends.
-#[must_use = "no other worker gets it until it is finished or left"]
+#[must_use = "complete it or give it back; otherwise its lease must end first"]
 pub struct ClaimedPull {
     held_claim: Arc<HeldClaim>,
     engine: Engine,
@@ -54,7 +54,8 @@ impl ClaimedPull {
     /// has one, or the sink keeps no order.
     ///
     /// # Errors
-    /// [`JournalError`], when that cannot be noted; [`SinkError`], when the sink does not answer.
+    /// [`TakePlaceError::Journal`], if the number cannot be noted; [`TakePlaceError::Sink`], if the sink does
+    /// not give one.
     pub async fn take_place(&self, sink: Arc<dyn Sink>) -> Result<(), TakePlaceError> {
         let state = self.held_claim.journal().facts_of(self.id()).await?;
         if state.is_some_and(|state| publish::order_at(&state, &*sink).is_some()) {

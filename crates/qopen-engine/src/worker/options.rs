@@ -17,7 +17,7 @@ pub struct WorkerOptions {
     /// Maximum number of pulls that the worker holds. Default 256.
     pub most: usize,
     /// Time limit of one step of a publication. A publication without progress for longer loses its
-    /// claim to another worker. Default 150 s, longer than the steps of the sinks in `qopen-sink`.
+    /// claim to another worker. Default 150 s, longer than a step of `PostgresSink`, 120 s.
     pub stalled: Duration,
 }
 

@@ -18,7 +18,7 @@ impl Default for DiskOptions {
 }
 
 impl DiskOptions {
-    /// Bytes that are set aside at a time, from 64 KiB to 1 GiB. Default 32 MiB. A larger record
+    /// Sets the bytes that are preallocated at a time, from 64 KiB to 1 GiB. Default 32 MiB. A larger record
     /// gets room of its own.
     pub fn segment_size(mut self, bytes: u32) -> Self {
         self.segment_size = bytes.clamp(64 << 10, 1 << 30);

@@ -1,9 +1,6 @@
 //! Public types can be moved to another thread and shared with it.
 
-use qopen::{
-    Client, ClientBuilder, ForwardQueue, ForwardQueueBuilder, ForwardTo, Outcome, Progress, Pull,
-    PullRequest, Stats, Worker,
-};
+use qopen::{Client, ClientBuilder, ForwardQueue, ForwardQueueBuilder, ForwardTo, Stats};
 
 const fn is<T: Send + Sync>() {}
 
@@ -13,10 +10,5 @@ const _: () = {
     is::<ForwardQueue>();
     is::<ForwardQueueBuilder>();
     is::<ForwardTo>();
-    is::<Outcome>();
-    is::<Progress>();
-    is::<Pull>();
-    is::<PullRequest>();
     is::<Stats>();
-    is::<Worker>();
 };

@@ -198,7 +198,10 @@ fn place(entry: &Entry) -> Result<Option<Place>, String> {
     let place = if let Some(url) = database::of(&out) {
         // The refusal's own text is about command lines.
         database::refuse_password("", url).map_err(|_| {
-            wrong("a password does not belong into the note of a pull, nor here; put it into PGPASSWORD".into())
+            wrong(
+                "remove the password, which would be noted with each pull; set PGPASSWORD instead"
+                    .into(),
+            )
         })?;
         Place { out, format, csv, folder: false }
     } else if out.is_dir() {
