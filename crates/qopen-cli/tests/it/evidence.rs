@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use qopen_simulator::Schedule;
 use serde_json::json;
 
-use crate::hostile::{MEMORY, TOKEN, callback, connect, now, pulled, ring, say};
+use crate::hostile::{MEMORY, TOKEN, callback, connect, now, pulled, request, ring, say};
 use crate::served::{Served, expected};
 use crate::support::{Stage, ids, qopen, text, with_settings};
 
@@ -106,10 +106,7 @@ async fn e1_quarantine_holds_bytes_and_a_person_can_retry_show_and_release_them(
     let ring = ring(TOKEN);
     let content = ring.encrypt(odd, qopen::callback::Padding::Pkcs7);
     let body = serde_json::to_vec(&ring.sign(content, "n", now().to_string())).unwrap();
-    let head =
-        format!("POST /callback HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", body.len());
-    let odd_request = [head.as_bytes(), &body].concat();
-    let requests = [page_of(&mark, 1, true), odd_request, page_of(&mark, 2, false)];
+    let requests = [page_of(&mark, 1, true), request(&body), page_of(&mark, 2, false)];
     assert_eq!(say(&mut stream, &requests).await, [200, 200, 200]);
     let pull = served.until(&mark, |it| it["status"] != "open").await;
     assert_eq!(pull["status"], "incomplete", "{pull}");

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::served::{Served, expected};
-use crate::support::{Stage, ids, limited, text};
+use crate::support::{SETTINGS, Stage, ids, limited, text};
 
 /// Forged callbacks in all, and how many connections bring them.
 const FORGED: usize = 100_000;
@@ -22,18 +22,22 @@ pub(crate) const MEMORY: u64 = 128 << 10;
 
 /// The keys of [`crate::support::SETTINGS`], or others.
 pub(crate) fn ring(token: &str) -> Keyring {
-    let aes = "canary-aes-key-of-32-bytes-00000".into();
-    Keyring::new("app", CallbackKeys::new(token, &aes).unwrap())
+    let keys = CallbackKeys::new(token, &SETTINGS[3].1.into()).unwrap();
+    Keyring::new(SETTINGS[0].1, keys)
 }
 
-pub(crate) const TOKEN: &str = "canary-callback-token";
+pub(crate) const TOKEN: &str = SETTINGS[2].1;
 
 /// A request with that payload, sealed.
 pub(crate) fn callback(ring: &Keyring, payload: &str, nonce: &str, timestamp: u64) -> Vec<u8> {
-    let body = serde_json::to_vec(&ring.seal(payload, nonce, timestamp)).unwrap();
+    request(&serde_json::to_vec(&ring.seal(payload, nonce, timestamp)).unwrap())
+}
+
+/// A request with that body.
+pub(crate) fn request(body: &[u8]) -> Vec<u8> {
     let head =
         format!("POST /callback HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", body.len());
-    [head.as_bytes(), &body].concat()
+    [head.as_bytes(), body].concat()
 }
 
 pub(crate) fn now() -> u64 {

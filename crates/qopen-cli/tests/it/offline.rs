@@ -4,14 +4,14 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Output, Stdio};
 
-use qopen::callback::{CallbackKeys, Keyring};
+use qopen::callback::Keyring;
 use qopen_simulator::{Dataset, Schedule};
 
+use crate::hostile::{self, TOKEN};
 use crate::support::{SETTINGS, Stage, ids, qopen, steady, text, with_settings};
 
 fn ring() -> Keyring {
-    let keys = CallbackKeys::new(SETTINGS[2].1, &SETTINGS[3].1.into()).unwrap();
-    Keyring::new(SETTINGS[0].1, keys)
+    hostile::ring(TOKEN)
 }
 
 fn sealed(payload: &str, nonce: usize) -> String {

@@ -6,11 +6,8 @@ use std::process::{Command, Stdio};
 use qopen_simulator::{Dataset, ErrorFault, Refusal, Schedule};
 use serde_json::{Value, json};
 
+use crate::served::expected;
 use crate::support::{Stage, ids, steady, text};
-
-fn expected(schedule: &Schedule, robot: &str) -> Vec<String> {
-    Dataset::new(schedule, &robot.parse().unwrap(), false).expected().into_keys().collect()
-}
 
 /// The list that must come out, whole, as JSON values.
 fn expected_records(schedule: &Schedule, robot: &str) -> Vec<Value> {
