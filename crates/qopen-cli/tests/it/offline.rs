@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Output, Stdio};
 
-use qopen::callback::Keyring;
+use qopen::callback::{CallbackKeys, Keyring};
 use qopen_simulator::{Dataset, Schedule};
 
 use crate::hostile::{self, TOKEN};
