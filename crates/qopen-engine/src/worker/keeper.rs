@@ -144,11 +144,6 @@ impl Keeper {
         let claims: Vec<Claim> = held.iter().map(|it| it.claim().clone()).collect();
         let asked = Instant::now();
         let renewed = self.journal.renew(&claims, self.options.lease).await?;
-        let refusals = self.journal.noted_refusals().await?;
-        let before = self.refusals.replace(refusals).unwrap_or(refusals);
-        if refusals > before {
-            self.engine.driver().refused(refusals - before);
-        }
         // The journal tells news once: record all of it before anything is awaited.
         for (held_claim, renewed) in held.iter().zip(renewed) {
             if held_claim.renewed(renewed) == Fencing::Fenced {
@@ -162,6 +157,11 @@ impl Keeper {
                 self.engine.driver().drop_pull(held_claim);
                 self.held.retain(|it| !std::ptr::eq(it.as_ptr(), Arc::as_ptr(held_claim)));
             }
+        }
+        let refusals = self.journal.noted_refusals().await?;
+        let before = self.refusals.replace(refusals).unwrap_or(refusals);
+        if refusals > before {
+            self.engine.driver().refused(refusals - before);
         }
         for held_claim in held.iter().filter(|it| it.is_unseen() && !it.is_lost()) {
             // Telling must not delay the next renewal.
