@@ -146,15 +146,12 @@ impl PullService {
         };
         {
             // A list that is being published must not outlive its pull.
-            let turn = match &placed {
-                Some((state, sink)) => Some(inner.turn_at(state, sink).await),
-                None => None,
-            };
-            let _turn = match &turn {
-                Some(turn) => match timeout(PATIENCE, turn.lock()).await {
-                    Ok(turn) => Some(turn),
-                    Err(_) => return Ok(false),
-                },
+            let _turn = match &placed {
+                Some((state, sink)) => {
+                    let turn = inner.turn_at(state, sink).await.lock_owned();
+                    let Ok(turn) = timeout(PATIENCE, turn).await else { return Ok(false) };
+                    Some(turn)
+                }
                 None => None,
             };
             inner.engine.forget(id).await?;
