@@ -56,8 +56,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Collects external pulls, which another system requested. Default: their pages go to the handler of other
-    /// events, or into quarantine without one.
+    /// Collects external pulls, which another system requested. Default: their pages go to the handler of
+    /// other events, or into quarantine without one.
     pub fn adopt(mut self, adopt: bool) -> Self {
         self.engine = self.engine.adopt(adopt);
         self
