@@ -128,7 +128,9 @@ impl<T: Keyed> Assembler<T> {
     pub fn handle_outage_began(&mut self, now: Time, since: Time) {
         self.advance(since.min(now));
         if self.hearing.deaf_since.is_none() {
-            self.hearing.deaf_since = Some(since.max(self.hearing.heard_again));
+            // Outages do not overlap.
+            let heard_again = self.hearing.outages.last().map(|(to, _)| *to);
+            self.hearing.deaf_since = Some(heard_again.map_or(since, |to| since.max(to)));
         }
         self.advance(now);
         self.reschedule();
@@ -142,7 +144,6 @@ impl<T: Keyed> Assembler<T> {
         let now = self.advance(now);
         let Some(since) = self.hearing.deaf_since.take() else { return };
         let length = now.since(since);
-        self.hearing.heard_again = now;
         self.hearing.outages.retain(|(to, earlier)| *to + *earlier > now + length);
         self.hearing.outages.push((now, length));
         self.hearing.refused = Some(now);

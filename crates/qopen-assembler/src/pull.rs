@@ -26,8 +26,6 @@ pub(crate) struct Hearing {
     pub(crate) refusals: u64,
     /// When the present outage began.
     pub(crate) deaf_since: Option<Time>,
-    /// When the last outage ended.
-    pub(crate) heard_again: Time,
     /// When each outage ended and how long it was. An outage whose pages should all have come again
     /// before those of a later one is not kept, so that each is less than half as long as the one before.
     pub(crate) outages: Vec<(Time, Duration)>,

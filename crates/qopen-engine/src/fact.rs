@@ -10,7 +10,7 @@ use qopen_types::Digest;
 
 use crate::classify::{Classified, ClassifiedPage, classify};
 
-/// Something that happened in the world, with the time it did.
+/// Something that happened to a pull.
 pub(crate) enum Fact {
     Page(PullId, PageDigest, ClassifiedPage),
     Unreadable(PullId, PageDigest),
@@ -85,7 +85,7 @@ impl<'a> Unseen<'a> {
         Ok(rest.next())
     }
 
-    /// Whether the pull is to end, known after the last fact.
+    /// Whether a caller asked the pull to end. Known after the last fact.
     pub(crate) fn is_cancel_requested(&self) -> bool {
         self.state.as_ref().is_some_and(PullState::is_cancel_requested)
     }

@@ -144,7 +144,7 @@ impl HeldClaim {
         Some(ClaimedNote::new(storage, &pull.robot_id, &pull.mark_id, *epoch, note))
     }
 
-    /// Waits until another worker has the pull.
+    /// Waits until the claim no longer counts.
     pub(crate) async fn lost(&self) {
         // The sender is here.
         let _ = self.lost.subscribe().wait_for(|lost| *lost).await;

@@ -99,7 +99,7 @@ pub(crate) struct PullWatch {
     pub(crate) pin: Arc<PagePin>,
 }
 
-/// As long as anyone holds it, the pull's pages stay in the journal.
+/// Keeps the pull's pages in the journal until the last clone is dropped.
 #[derive(Debug)]
 pub(crate) struct PagePin {
     pub(crate) pull: PullId,

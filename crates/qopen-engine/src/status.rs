@@ -1,10 +1,10 @@
 //! How a pull ended.
 
-use qopen_journal::EndState;
 use std::fmt;
 use std::sync::Arc;
 
 use qopen_assembler::{Basis, Failure};
+use qopen_journal::EndState;
 
 use crate::requester::RequestError;
 

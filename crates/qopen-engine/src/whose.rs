@@ -41,14 +41,13 @@ impl<'a> Names<'a> {
         &self,
         journal: &dyn Journal,
     ) -> Result<Vec<PullState>, JournalError> {
+        if let Some(pull) = self.pull() {
+            return Ok(journal.pull(&pull).await?.into_iter().collect());
+        }
         match (self.robot_id, self.mark_id) {
-            (None, None) => Ok(Vec::new()),
+            (Some(robot), _) => journal.pulls_of(robot).await,
             (None, Some(mark)) => journal.pulls_marked(mark).await,
-            (Some(robot), None) => journal.pulls_of(robot).await,
-            (Some(robot), Some(mark)) => {
-                let pull = PullId { robot_id: robot.clone(), mark_id: mark.clone() };
-                Ok(journal.pull(&pull).await?.into_iter().collect())
-            }
+            (None, None) => Ok(Vec::new()),
         }
     }
 }

@@ -94,6 +94,15 @@ pub enum SendError {
         #[source]
         source: Source,
     },
+    /// The request cannot be written as JSON. Nothing was sent.
+    #[error("{endpoint}: the request cannot be written as JSON")]
+    Encode {
+        /// The endpoint.
+        endpoint: &'static str,
+        /// The cause.
+        #[source]
+        source: Source,
+    },
     /// No access token is available.
     #[error("no access token available")]
     Token(#[source] TokenError),
@@ -150,7 +159,10 @@ impl SendError {
             Self::Status { status, .. } => *status == 429 || *status >= 500,
             Self::Token(error) => error.is_retryable(),
             Self::Refused { retryable, .. } => *retryable,
-            Self::Unauthorized { .. } | Self::Redirected { .. } | Self::Response { .. } => false,
+            Self::Unauthorized { .. }
+            | Self::Redirected { .. }
+            | Self::Response { .. }
+            | Self::Encode { .. } => false,
         }
     }
 
@@ -204,7 +216,10 @@ impl SendError {
             Self::Status { status, .. } => {
                 (400..500).contains(status) && !matches!(*status, 407 | 429)
             }
-            Self::Response { .. } | Self::Transport { .. } | Self::Redirected { .. } => false,
+            Self::Response { .. }
+            | Self::Transport { .. }
+            | Self::Redirected { .. }
+            | Self::Encode { .. } => false,
         }
     }
 

@@ -47,11 +47,8 @@ impl Transport {
         request: &E::Request,
         token: Option<&Secret>,
     ) -> Result<E::Response, SendError> {
-        let body = serde_json::to_vec(request).map_err(|error| SendError::Response {
-            endpoint: E::NAME,
-            proxy: None,
-            source: error.into(),
-        })?;
+        let body = serde_json::to_vec(request)
+            .map_err(|error| SendError::Encode { endpoint: E::NAME, source: error.into() })?;
         let begun = Instant::now();
         let mut delays = ExponentialBuilder::default()
             .with_min_delay(self.retry.min_delay)

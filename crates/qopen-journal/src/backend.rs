@@ -93,10 +93,12 @@ impl Backend for DiskBackend {
             let name = entry.file_name();
             name == "lock" || Path::new(&name).extension().is_some_and(|it| it == "log")
         };
-        Ok(match std::fs::read_dir(&self.0) {
+        let folder = self.0.clone();
+        let found = tokio::task::spawn_blocking(move || match std::fs::read_dir(&folder) {
             Ok(entries) => entries.flatten().any(is_ours),
-            Err(_) => self.0.exists(),
-        })
+            Err(_) => folder.exists(),
+        });
+        found.await.map_err(|error| JournalError::Fatal(Box::new(error)))
     }
 
     async fn open(&self) -> Result<Opened, JournalError> {

@@ -30,7 +30,7 @@ struct Inner {
 
 #[derive(Debug, Default)]
 struct Work {
-    wants: bool,
+    enqueued: bool,
     pages: bool,
     notes: bool,
     held: Option<Held>,
@@ -77,7 +77,7 @@ impl Claims {
     pub(crate) fn noted(&self, pull: &PullId, note: Option<&Note>) {
         self.change(pull, |work| {
             work.notes = true;
-            work.wants |= matches!(note, Some(Note::Started(_)));
+            work.enqueued |= matches!(note, Some(Note::Started(_)));
         });
     }
 
@@ -118,7 +118,7 @@ impl Claims {
         let Inner { pulls, last_epoch } = &mut *inner;
         // A worker that let its lease end may not have worked on the pull.
         let free = pulls.iter_mut().filter(|(_, work)| match &work.held {
-            None => work.wants || work.pages || work.notes,
+            None => work.enqueued || work.pages || work.notes,
             Some(held) => held.until <= now,
         });
         let give = |(pull, work): (&PullId, &mut Work)| {
@@ -158,7 +158,7 @@ impl Claims {
         match inner.pulls.get_mut(&claim.pull).filter(|it| it.is_held_by(claim)) {
             None => return Fencing::Fenced,
             Some(work) if work.pages || work.notes => {
-                (work.wants, work.held) = (false, None);
+                (work.enqueued, work.held) = (false, None);
                 self.hint.notify_one();
             }
             Some(_) => drop(inner.pulls.remove(&claim.pull)),

@@ -22,7 +22,7 @@ pub struct ClientBuilder {
     ring: Keyring,
     engine: EngineBuilder,
     receiver: receiver::ReceiverConfig,
-    foreign: Option<Arc<dyn OtherEventHandler>>,
+    other_events: Option<Arc<dyn OtherEventHandler>>,
 }
 
 impl ClientBuilder {
@@ -52,12 +52,12 @@ impl ClientBuilder {
 
     /// Handles other events than customer lists. Default: answered `success` and dropped.
     pub fn other_event_handler(mut self, handler: Arc<dyn OtherEventHandler>) -> Self {
-        self.foreign = Some(handler);
+        self.other_events = Some(handler);
         self
     }
 
-    /// Collects external pulls, which another system requested. Default: their pages go to the handler of other
-    /// events, or into quarantine without one.
+    /// Collects external pulls, which another system requested. Default: their pages go to the handler of
+    /// other events, or into quarantine without one.
     pub fn adopt(mut self, adopt: bool) -> Self {
         self.engine = self.engine.adopt(adopt);
         self
@@ -77,10 +77,11 @@ impl ClientBuilder {
     pub fn build(self) -> Result<Client, EngineError> {
         let received = receiver::ReceiverStats::default();
         let refusals = Arc::new(Refusals(received.refusals().clone()));
-        let engine = self.engine.return_external_pages(self.foreign.is_some()).refusals(refusals);
+        let engine =
+            self.engine.return_external_pages(self.other_events.is_some()).refusals(refusals);
         let engine = engine.build()?;
         let ring = SharedKeyring::new(self.ring);
-        let handler = Arc::new(Handler::new(engine.intake().clone(), self.foreign));
+        let handler = Arc::new(Handler::new(engine.intake().clone(), self.other_events));
         let router = receiver::router(ring.clone(), handler, self.receiver, received.clone());
         let stats = Stats::new(received, engine.stats().clone());
         Ok(Client { engine, sender: self.sender, ring, router, stats })
@@ -108,7 +109,7 @@ impl Client {
     pub fn builder(sender: Sender, ring: Keyring) -> ClientBuilder {
         let engine = Engine::builder(Arc::new(ByHttp(sender.clone())));
         let receiver = receiver::ReceiverConfig::default();
-        ClientBuilder { sender, ring, engine, receiver, foreign: None }
+        ClientBuilder { sender, ring, engine, receiver, other_events: None }
     }
 
     /// The engine, for what has no method here, such as a [`Worker`](crate::Worker).

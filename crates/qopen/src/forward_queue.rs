@@ -65,7 +65,7 @@ struct Inner {
     first_pause: Duration,
     longest_pause: Duration,
     came: Notify,
-    taken: AtomicU64,
+    forwarded: AtomicU64,
     failures: AtomicU64,
     turned_away: AtomicU64,
     /// Events that the listener accepted, before the outbox has noted it.
@@ -123,7 +123,7 @@ impl ForwardQueue {
             first_pause: Duration::from_secs(1),
             longest_pause: Duration::from_secs(60),
             came: Notify::new(),
-            taken: AtomicU64::new(0),
+            forwarded: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             turned_away: AtomicU64::new(0),
             unnoted: Mutex::default(),
@@ -135,7 +135,7 @@ impl ForwardQueue {
     /// Events that the listener accepted.
     #[must_use]
     pub fn forwarded(&self) -> u64 {
-        self.inner.taken.load(Ordering::Relaxed)
+        self.inner.forwarded.load(Ordering::Relaxed)
     }
 
     /// Failed attempts to forward an event.
@@ -294,7 +294,7 @@ impl Inner {
                 }
                 return (number, Some(false));
             }
-            self.taken.fetch_add(1, Ordering::Relaxed);
+            self.forwarded.fetch_add(1, Ordering::Relaxed);
             self.unnoted().insert(number);
         }
         if let Err(error) = self.outbox.ack(&event).await {

@@ -21,7 +21,7 @@ const OTHERS: usize = 32;
 #[derive(Clone)]
 pub(crate) struct Handler {
     intake: Intake,
-    foreign: Option<Arc<dyn OtherEventHandler>>,
+    other_events: Option<Arc<dyn OtherEventHandler>>,
     others: Arc<Semaphore>,
 }
 
@@ -34,7 +34,7 @@ impl receiver::Handler for Handler {
         let payload = Payload::new(callback.into_payload());
         let incoming = Incoming::new(payload.clone()).signed_at(signed_at);
         apart(async move {
-            let Some(foreign) = &handler.foreign else {
+            let Some(other_events) = &handler.other_events else {
                 let _room = body.into_room();
                 drop(payload);
                 return handler.intake.accept(incoming).await.map(drop).map_err(handler_error);
@@ -45,7 +45,7 @@ impl receiver::Handler for Handler {
                 taken => return taken.map(drop).map_err(handler_error),
             };
             let event = OtherEvent::new(event_type, payload, body);
-            handler.hand_on(&**foreign, event).await.map_err(|error| match error {
+            handler.hand_on(&**other_events, event).await.map_err(|error| match error {
                 HandlerError::Unavailable => HandlerError::Declined,
                 _ if external => HandlerError::Declined,
                 error => error,
@@ -70,15 +70,15 @@ impl receiver::Handler for Handler {
 }
 
 impl Handler {
-    pub(crate) fn new(intake: Intake, foreign: Option<Arc<dyn OtherEventHandler>>) -> Self {
-        Self { intake, foreign, others: Arc::new(Semaphore::new(OTHERS)) }
+    pub(crate) fn new(intake: Intake, other_events: Option<Arc<dyn OtherEventHandler>>) -> Self {
+        Self { intake, other_events, others: Arc::new(Semaphore::new(OTHERS)) }
     }
 
     /// Passes on an event that is no page of a pull here: no list lacks it if the handler refuses
     /// it.
     async fn hand_on(
         &self,
-        foreign: &dyn OtherEventHandler,
+        other_events: &dyn OtherEventHandler,
         event: OtherEvent,
     ) -> Result<(), HandlerError> {
         let Ok(_place) = self.others.try_acquire() else {
@@ -86,7 +86,7 @@ impl Handler {
             tracing::debug!(%event_type, "as many events are handed on as may be at once");
             return Err(HandlerError::Declined);
         };
-        foreign.handle(event).await
+        other_events.handle(event).await
     }
 }
 

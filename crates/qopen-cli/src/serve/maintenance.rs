@@ -10,8 +10,11 @@ use crate::report::count;
 use crate::say::say;
 use crate::wiring;
 
-/// Interval of the search for old pulls.
+/// Interval of the search for old and unfinished pulls.
 const SWEEP: Duration = Duration::from_secs(3600);
+
+/// Time until the search is repeated if the journal could not be read.
+const AGAIN: Duration = Duration::from_secs(60);
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -23,17 +26,25 @@ const LOOK: Duration = Duration::from_secs(5);
 
 /// Requeues unfinished pulls, expires old ones, and compacts the journal.
 pub(super) async fn run_maintenance(service: &Arc<Service>, retain: Duration) {
-    let mut swept: Option<Instant> = None;
+    let mut sweep_at = Instant::now();
     let (mut compacted, mut gave_back, mut gave_all_back) = (0, None, None);
     loop {
-        if swept.is_none_or(|at| at.elapsed() >= SWEEP.min(retain)) {
-            let open = service.pulls.requeue_unfinished().await;
-            if open > 0 {
-                let open = count(open, "pull continues that was", "pulls continue that were");
-                say!("qopen: {open} under way");
+        if Instant::now() >= sweep_at {
+            let mut pause = SWEEP.min(retain);
+            match service.pulls.requeue_unfinished().await {
+                Ok(0) => {}
+                Ok(open) => {
+                    let open = count(open, "pull continues that was", "pulls continue that were");
+                    say!("qopen: {open} under way");
+                }
+                Err(error) => {
+                    pause = pause.min(AGAIN);
+                    let error = crate::exit::chain("unfinished pulls cannot be resumed", &error);
+                    say!("qopen: {error}; trying again in {} s", pause.as_secs());
+                }
             }
             crate::journal::expire(&*service.journal, retain, &service.pulls.open_pulls()).await;
-            swept = Some(Instant::now());
+            sweep_at = Instant::now() + pause;
         }
         let stats = service.journal.stats();
         // Deleted data leaves the disk within a day. A full disk is compacted at once.

@@ -72,7 +72,7 @@ impl Engine {
         if cancelled {
             in_flight.cancel.call();
         }
-        drop_on_error.not_after_all();
+        drop_on_error.disarm();
         let journal = Arc::clone(&inner.journal);
         Ok(Pull::new(id.clone(), watched, journal, held_claim.map(Arc::clone), in_flight.cancel))
     }
@@ -85,7 +85,7 @@ struct DropOnError<'a> {
 }
 
 impl DropOnError<'_> {
-    fn not_after_all(mut self) {
+    fn disarm(mut self) {
         self.held_claim = None;
     }
 }

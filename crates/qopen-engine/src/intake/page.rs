@@ -24,8 +24,8 @@ impl Intake {
         payload: Payload,
     ) -> Result<Accepted, NotKept> {
         let pull = page.pull.clone();
-        let in_flight = self.is_ours(&pull);
-        if !in_flight && !self.is_in_journal(&pull).await? {
+        let is_ours = self.is_ours(&pull);
+        if !is_ours && !self.is_in_journal(&pull).await? {
             // A payload that does not declare itself a page cannot belong to an unknown pull.
             if !page.declared || !self.external.keep {
                 return self.external_page(arrived, pull, payload).await;
@@ -34,7 +34,7 @@ impl Intake {
         self.stats.count_readings(page.readings);
         let record = PageRecord::new(pull.clone(), payload);
         let digest = PageDigest::from(record.digest);
-        if in_flight {
+        if is_ours {
             // Seen and not yet kept: the pull must not settle while the journal is at it.
             self.tell(arrived, Fact::Owed(pull.clone(), digest)).await?;
         }
@@ -43,8 +43,8 @@ impl Intake {
             self.stats.count_duplicate();
         }
         // The pull may have been resumed meanwhile, from the journal as of before.
-        if !in_flight && !self.is_ours(&pull) {
-            tracing::debug!(%pull, "a page came of a pull that is not under way here; it is kept");
+        if !is_ours && !self.is_ours(&pull) {
+            tracing::debug!(%pull, "a page came of a pull that is not open here; it is kept");
             return Ok(Accepted::Page);
         }
         self.tell(Instant::now(), Fact::Page(pull, digest, page)).await?;

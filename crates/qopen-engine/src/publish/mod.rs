@@ -144,14 +144,14 @@ impl Work<'_> {
             }
             Purpose::Reading => (false, false, false),
         };
-        let tenures: Vec<_> = lists.iter().filter_map(|list| list.held_claim.clone()).collect();
+        let claims: Vec<_> = lists.iter().filter_map(|list| list.held_claim.clone()).collect();
         let clock = runtime.clone();
         let moved = move || {
             // A thread that does not belong to the runtime has another clock than it while tokio's is
             // paused.
             let _entered = clock.enter();
             let now = Instant::now();
-            tenures.iter().for_each(|held_claim| held_claim.publication_moved(Some(now)));
+            claims.iter().for_each(|held_claim| held_claim.publication_moved(Some(now)));
         };
         moved();
         let mut orders = Vec::new();
@@ -215,12 +215,13 @@ impl Work<'_> {
         };
         // Where list and journal are in one storage, both change in one transaction or neither does.
         let mut noted = vec![!note; lists.len()];
-        if let Some(place) = sink.place() {
+        let place = sink.place();
+        if let Some(place) = &place {
             for ((list, it), noted) in lists.iter().zip(&done).zip(&mut noted).filter(|_| note) {
                 let claimed = list
                     .held_claim
                     .as_ref()
-                    .and_then(|held| held.claimed_note(&note_of(it, &place)));
+                    .and_then(|held| held.claimed_note(&note_of(it, place)));
                 if let Some(claimed) = claimed {
                     *noted = writer.add_note(claimed).map_err(PublishError::Sink)?.is_none();
                 }
@@ -230,7 +231,7 @@ impl Work<'_> {
             Ok(committed) => committed,
             Err(SinkError::Declined) => return Err(PublishError::Fenced),
             Err(SinkError::Superseded) => {
-                // The sink chooses one when it is asked.
+                // Asked about each list, the sink says which one is superseded.
                 for (list, order) in lists.iter().zip(&orders) {
                     self.must_not_be_superseded(list, *order)?;
                 }
@@ -238,7 +239,7 @@ impl Work<'_> {
             }
             Err(error) => return Err(PublishError::Sink(error)),
         };
-        let place = sink.place().unwrap_or_else(|| location.clone());
+        let place = place.unwrap_or_else(|| location.clone());
         for ((list, it), _) in lists.iter().zip(&done).zip(noted).filter(|(_, noted)| !noted) {
             let (journal, held_claim) = (&*list.journal, list.held_claim.as_ref());
             let note = note_of(it, &place);

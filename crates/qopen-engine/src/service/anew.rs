@@ -1,6 +1,5 @@
 //! A new request in place of an interrupted one.
 
-use qopen_assembler::Timing;
 use qopen_journal::{PullId, PullState};
 use qopen_types::{Digest, MarkId};
 
@@ -8,6 +7,7 @@ use super::Inner;
 use super::event::ServiceEvent;
 use crate::error::PullError;
 use crate::pull::PullRequest;
+use crate::resume;
 use crate::status::Status;
 
 impl Inner {
@@ -24,15 +24,11 @@ impl Inner {
         let mark = Digest::of(format!("after {robot_id} {mark_id}").as_bytes()).to_string();
         // A digest is always an identifier.
         let Ok(mark) = MarkId::new(mark) else { return };
-        let timing = Timing::default()
-            .settle(started.settle)
-            .idle_timeout(started.idle_timeout)
-            .deadline(started.deadline);
         let mut request = PullRequest::new(robot_id.clone())
             .mark_id(mark.clone())
             .need_tag_info(started.need_tag_info)
             .allow_unidentified(started.allow_unidentified)
-            .timing(timing);
+            .timing(resume::options(started).timing);
         request.expect_accounts = started.expect_accounts;
         request.label.clone_from(&started.label);
         match self.engine.enqueue(request).await {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use qopen_journal::{Note, PullId, PullState};
+use qopen_journal::{JournalError, Note, PullId, PullState};
 use tokio::time::{sleep, timeout};
 
 use super::PullService;
@@ -37,10 +37,13 @@ impl PullService {
     }
 
     /// Has services look at pulls that an earlier process left open, or complete and unpublished.
-    /// Returns how many of them are open. A journal that cannot be read has none.
-    pub async fn requeue_unfinished(&self) -> u64 {
+    /// Returns how many of them are open.
+    ///
+    /// # Errors
+    /// [`JournalError`], if the journal cannot be read; no pull was enqueued then.
+    pub async fn requeue_unfinished(&self) -> Result<u64, JournalError> {
         let inner = &self.inner;
-        let all = inner.journal.pulls().await.unwrap_or_default();
+        let all = inner.journal.pulls().await?;
         let followed = self.open_pulls();
         let mut open = 0;
         for state in all.iter().filter(|state| !followed.contains(&state.pull)) {
@@ -58,7 +61,7 @@ impl PullService {
                 inner.tell(ServiceEvent::NotResumed { pull, error: &error });
             }
         }
-        open
+        Ok(open)
     }
 
     /// Ends an open pull with what has arrived, whichever process follows it.
@@ -143,15 +146,12 @@ impl PullService {
         };
         {
             // A list that is being published must not outlive its pull.
-            let turn = match &placed {
-                Some((state, sink)) => Some(inner.turn_at(state, sink).await),
-                None => None,
-            };
-            let _turn = match &turn {
-                Some(turn) => match timeout(PATIENCE, turn.lock()).await {
-                    Ok(turn) => Some(turn),
-                    Err(_) => return Ok(false),
-                },
+            let _turn = match &placed {
+                Some((state, sink)) => {
+                    let turn = inner.turn_at(state, sink).await.lock_owned();
+                    let Ok(turn) = timeout(PATIENCE, turn).await else { return Ok(false) };
+                    Some(turn)
+                }
                 None => None,
             };
             inner.engine.forget(id).await?;

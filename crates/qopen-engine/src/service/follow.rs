@@ -186,18 +186,14 @@ impl Inner {
 /// Takes the pull's position in the sink's order of lists. Without one, its list counts as later than
 /// all others when it is published: only the order among journals that publish there is lost.
 async fn take_place(claimed: &ClaimedPull, sink: &Arc<dyn Sink>) -> Result<(), JournalError> {
-    let why = match timeout(PATIENCE, claimed.take_place(Arc::clone(sink))).await {
-        Ok(Ok(())) => return Ok(()),
-        Ok(Err(TakePlaceError::Journal(error))) => return Err(error),
-        Ok(Err(error)) => chain(&error),
-        Err(_) => "it does not answer".to_owned(),
-    };
-    tracing::warn!(pull = %claimed.id(), why, "its list has no place in the order of lists");
+    let error: Box<dyn Error + Send + Sync> =
+        match timeout(PATIENCE, claimed.take_place(Arc::clone(sink))).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(TakePlaceError::Journal(error))) => return Err(error),
+            Ok(Err(error)) => error.into(),
+            Err(_) => "the sink does not answer".into(),
+        };
+    let error = &*error as &dyn Error;
+    tracing::warn!(pull = %claimed.id(), error, "its list has no place in the order of lists");
     Ok(())
-}
-
-/// An error with its causes, on one line.
-fn chain(error: &dyn Error) -> String {
-    let causes = std::iter::successors(Some(error), |error: &&dyn Error| (*error).source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -1,5 +1,6 @@
 //! Publication, again and again until it is done.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -84,7 +85,15 @@ impl Inner {
 
     /// Publishes a pull's list. Returns false if it must be repeated.
     async fn publish(&self, sink: &Arc<dyn Sink>, outcome: &Outcome) -> bool {
-        let Ok(state) = self.journal.pull(outcome.list.id()).await else { return false };
+        let id = outcome.list.id();
+        let state = match self.journal.pull(id).await {
+            Ok(state) => state,
+            Err(error) => {
+                let error = &error as &dyn Error;
+                tracing::warn!(pull = %id, error, "the journal cannot be read before a publication");
+                return false;
+            }
+        };
         if let Some(state) = state
             && is_published(state, sink, outcome.list.revision()).await
         {

@@ -28,26 +28,37 @@ pub(super) struct Keeper {
     held: Vec<Weak<HeldClaim>>,
     /// When the journal answered last.
     heard: Instant,
-    /// Whether the driver was told of an outage that has not ended.
-    is_away: bool,
     /// Refusals of other processes that the driver was told of.
     refusals: Option<u64>,
 }
 
-impl Drop for Keeper {
-    fn drop(&mut self) {
-        if self.is_away {
-            self.engine.driver().outage_ended();
+/// An outage of the journal, as the driver knows it. Dropping it ends the outage.
+struct Outage {
+    driver: DriverHandle,
+    is_on: bool,
+}
+
+impl Outage {
+    fn new(driver: DriverHandle) -> Self {
+        Self { driver, is_on: false }
+    }
+
+    /// Tells the driver that the journal has not answered since then.
+    fn begin(&mut self, since: Instant) {
+        self.is_on = true;
+        self.driver.outage_began(since);
+    }
+
+    fn end(&mut self) {
+        if std::mem::take(&mut self.is_on) {
+            self.driver.outage_ended();
         }
     }
 }
 
-/// Ends the outage of a worker that is dropped while its question hangs.
-struct OutageEnds<'a>(&'a DriverHandle);
-
-impl Drop for OutageEnds<'_> {
+impl Drop for Outage {
     fn drop(&mut self) {
-        self.0.outage_ended();
+        self.end();
     }
 }
 
@@ -57,31 +68,22 @@ impl Keeper {
         journal: Arc<dyn ClaimQueue>,
         options: WorkerOptions,
     ) -> Self {
-        Self {
-            engine,
-            journal,
-            options,
-            held: Vec::new(),
-            heard: Instant::now(),
-            is_away: false,
-            refusals: None,
-        }
+        Self { engine, journal, options, held: Vec::new(), heard: Instant::now(), refusals: None }
     }
 
     pub(super) async fn run(mut self, claimed: mpsc::Sender<ClaimedPull>) {
         let mut troubled = false;
+        let mut outage = Outage::new(self.engine.driver().clone());
         loop {
-            let done = self.look(&claimed).await;
+            let done = self.look(&claimed, &mut outage).await;
             match done {
                 Ok(()) => {
                     self.heard = Instant::now();
                     troubled = false;
-                    if std::mem::take(&mut self.is_away) {
-                        self.engine.driver().outage_ended();
-                    }
+                    outage.end();
                 }
                 Err(error) => {
-                    self.outage_began();
+                    outage.begin(self.heard);
                     let error = &error as &dyn std::error::Error;
                     match std::mem::replace(&mut troubled, true) {
                         false => tracing::error!(error, "claims cannot be made or renewed"),
@@ -96,8 +98,12 @@ impl Keeper {
 
     /// Renews and claims. Tells the driver when the journal takes long to answer: until it does, the
     /// driver would count the time as quiet.
-    async fn look(&mut self, claimed: &mpsc::Sender<ClaimedPull>) -> Result<(), JournalError> {
-        let (driver, heard, asked) = (self.engine.driver().clone(), self.heard, Instant::now());
+    async fn look(
+        &mut self,
+        claimed: &mpsc::Sender<ClaimedPull>,
+        outage: &mut Outage,
+    ) -> Result<(), JournalError> {
+        let (heard, asked) = (self.heard, Instant::now());
         let done = {
             let mut work = pin!(async {
                 self.keep().await?;
@@ -106,25 +112,16 @@ impl Keeper {
             tokio::select! {
                 done = &mut work => done,
                 () = sleep(HUNG) => {
-                    driver.outage_began(heard);
-                    let given_up = OutageEnds(&driver);
-                    let done = work.await;
-                    std::mem::forget(given_up);
-                    done
+                    outage.begin(heard);
+                    work.await
                 }
             }
         };
         // A process that was suspended meanwhile says so too.
         if asked.elapsed() > HUNG {
-            self.outage_began();
+            outage.begin(heard);
         }
         done
-    }
-
-    /// An outage is not quiet.
-    fn outage_began(&mut self) {
-        self.is_away = true;
-        self.engine.driver().outage_began(self.heard);
     }
 
     /// Renews the claims, and passes on what other processes have kept of their pulls.
@@ -144,11 +141,6 @@ impl Keeper {
         let claims: Vec<Claim> = held.iter().map(|it| it.claim().clone()).collect();
         let asked = Instant::now();
         let renewed = self.journal.renew(&claims, self.options.lease).await?;
-        let refusals = self.journal.noted_refusals().await?;
-        let before = self.refusals.replace(refusals).unwrap_or(refusals);
-        if refusals > before {
-            self.engine.driver().refused(refusals - before);
-        }
         // The journal tells news once: record all of it before anything is awaited.
         for (held_claim, renewed) in held.iter().zip(renewed) {
             if held_claim.renewed(renewed) == Fencing::Fenced {
@@ -162,6 +154,11 @@ impl Keeper {
                 self.engine.driver().drop_pull(held_claim);
                 self.held.retain(|it| !std::ptr::eq(it.as_ptr(), Arc::as_ptr(held_claim)));
             }
+        }
+        let refusals = self.journal.noted_refusals().await?;
+        let before = self.refusals.replace(refusals).unwrap_or(refusals);
+        if refusals > before {
+            self.engine.driver().refused(refusals - before);
         }
         for held_claim in held.iter().filter(|it| it.is_unseen() && !it.is_lost()) {
             // Telling must not delay the next renewal.

@@ -48,6 +48,8 @@ impl Worker {
 
     /// Stops claiming, and gives back pulls that no caller has received yet. The worker still renews the
     /// claims of the others.
+    ///
+    /// Waits while another task waits in [`claimed`](Self::claimed). Drop that future first.
     pub async fn close(&self) {
         let mut claimed = self.claimed.lock().await;
         claimed.close();

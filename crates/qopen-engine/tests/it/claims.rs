@@ -191,6 +191,23 @@ async fn what_another_process_notes_ends_the_pull() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn news_that_a_renewal_tells_outlives_a_failure_after_it() {
+    let (storage, _receiver) = enqueued().await;
+    let process = Process::on(&storage);
+    let claimed = process.claimed().await;
+    let pull = claimed.resume().await.unwrap();
+    let clock = Clock::start();
+    clock.until(1_000).await;
+    process.storage.turn(Mode::FailsRefusals);
+    storage.note(&id(), Note::CancelRequested).await.unwrap();
+    clock.until(10_000).await;
+    process.storage.turn(Mode::Works);
+    let status = pull.outcome().await.unwrap().status;
+    assert!(matches!(status, Status::Cancelled), "{status}");
+    assert!(clock.millis() <= 10_000 + LOOK, "{}", clock.millis());
+}
+
+#[tokio::test(start_paused = true)]
 async fn i6_a_late_page_has_a_finished_pull_claimed_again() {
     let (storage, receiver) = enqueued().await;
     let process = Process::on(&storage);

@@ -12,7 +12,7 @@ use qopen_journal::{Journal as _, Note};
 use crate::model::{End, IDLE, LAST, Model};
 use crate::storage::{Mode, Storage};
 use crate::support::{
-    Clock, LOOK, engine_on, id, incoming, page, paused, request, timing, unsaid_page,
+    Clock, LOOK, engine_on, id, in_time, incoming, page, paused, request, timing, unsaid_page,
 };
 
 /// Longer than every random history.
@@ -274,6 +274,19 @@ proptest! {
         let (at, complete) = paused(found(history));
         prop_assert_eq!(complete, most.1);
         prop_assert!((least.0.saturating_sub(LOOK)..=most.0 + LOOK).contains(&at), "{} not in {:?} {:?}", at, least, most);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_after_exactly_a_second_does_not_leave_an_outage_behind() {
+    // Which of two timers of one moment is seen first is random.
+    for look in 1..=20 {
+        let (process, pull, clock) = Process::follows(timing()).await;
+        let asked = look * LOOK;
+        process.away(Mode::HoldsClaims, clock, asked - 10, asked + 1_000).await;
+        process.engine.accept(page(1, false)).await.unwrap();
+        let outcome = in_time(pull.outcome()).await.unwrap();
+        assert!(outcome.status.is_complete(), "{look}: {}", outcome.status);
     }
 }
 

@@ -23,6 +23,8 @@ pub(crate) enum Mode {
     HoldsPages,
     /// Claims and renewals wait, and everything else works.
     HoldsClaims,
+    /// The count of refusals fails, and everything else works.
+    FailsRefusals,
     /// Nothing works.
     Fails,
     /// Nothing is answered.
@@ -192,6 +194,11 @@ impl ClaimQueue for Storage {
     async fn enqueue(&self, pull: &PullId) -> Result<(), JournalError> {
         self.answers().await?;
         self.inner.enqueue(pull).await
+    }
+
+    async fn noted_refusals(&self) -> Result<u64, JournalError> {
+        self.pass(&[Mode::Hangs], &[Mode::Fails, Mode::FailsRefusals]).await?;
+        self.inner.noted_refusals().await
     }
 
     /// Hints may be lost: here each of them is.

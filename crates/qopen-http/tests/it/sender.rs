@@ -1,11 +1,12 @@
 //! The sender's reaction to each kind of answer.
 
+use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use qopen_http::{BuildError, RetryPolicy, SendError, Sender, SenderBuilder, TokenError};
-use qopen_types::RobotAccountListRequest;
+use qopen_types::{Endpoint, RobotAccountListRequest, RobotAccountListResponse};
 
 use crate::gateway::{Gateway, LIST_PATH, TOKEN_PATH};
 
@@ -40,6 +41,30 @@ async fn a_request_is_sent_as_documented() {
     assert_eq!(asked[0].content_type, "application/json; charset=UTF-8");
     let body = serde_json::json!({"robot_id": "robot", "mark_id": "mark", "need_tag_info": true});
     assert_eq!(asked[0].body, body);
+}
+
+/// A body that is no JSON: an object needs texts as keys.
+type Unwritable = BTreeMap<(u8, u8), u8>;
+
+struct Broken;
+
+impl Endpoint for Broken {
+    const NAME: &'static str = "broken";
+    const PATH: &'static str = LIST_PATH;
+    const NEEDS_TOKEN: bool = true;
+    type Request = Unwritable;
+    type Response = RobotAccountListResponse;
+}
+
+#[tokio::test]
+async fn a_request_that_cannot_be_written_is_not_sent() {
+    let gateway = Gateway::start().await;
+    let sender = builder(&gateway).access_token("t0").build().unwrap();
+    let error = sender.call::<Broken>(&Unwritable::from([((0, 0), 0)])).await.unwrap_err();
+    assert!(matches!(error, SendError::Encode { endpoint: "broken", .. }), "{error}");
+    assert!(!error.is_retryable() && !error.may_have_arrived() && !error.is_refusal());
+    assert_eq!(error.source().unwrap().to_string(), "key must be a string");
+    assert!(gateway.asked(LIST_PATH).is_empty());
 }
 
 #[tokio::test]

@@ -47,7 +47,7 @@ async fn claimed(Subject { journal, other }: &Subject) -> Claim {
 }
 
 /// A pull without claim or news.
-async fn finished(subject: &Subject) -> Claim {
+async fn completed(subject: &Subject) -> Claim {
     let claim = claimed(subject).await;
     assert_eq!(subject.other.complete(&claim).await.unwrap(), Fencing::Held);
     claim
@@ -80,8 +80,8 @@ pub(super) async fn what_others_keep_is_news_once(subject: Subject) {
     assert_eq!(notes(&**journal).await, 3);
 }
 
-pub(super) async fn a_finished_claim_is_fenced(subject: Subject) {
-    let claim = finished(&subject).await;
+pub(super) async fn a_completed_claim_is_fenced(subject: Subject) {
+    let claim = completed(&subject).await;
     let Subject { journal, other } = &subject;
     assert_eq!(claim_now(&**journal, "b").await, []);
     assert_eq!(other.note_as(&claim, ended()).await.unwrap(), Fencing::Fenced);
@@ -91,7 +91,7 @@ pub(super) async fn a_finished_claim_is_fenced(subject: Subject) {
 }
 
 pub(super) async fn a_late_page_makes_a_pull_claimable(subject: Subject) {
-    let first = finished(&subject).await;
+    let first = completed(&subject).await;
     let Subject { journal, other } = &subject;
     journal.append(page("work", "late")).await.unwrap();
     let next = claim(&**other, "b").await;
@@ -112,7 +112,7 @@ pub(super) async fn an_expired_claim_is_fenced_by_the_next(Subject { journal, ot
     assert_eq!(renew(&*other, &next).await, NO_NEWS);
 }
 
-pub(super) async fn finishing_forgets_no_news(subject: Subject) {
+pub(super) async fn completing_forgets_no_news(subject: Subject) {
     let mut held = claimed(&subject).await;
     let Subject { journal, other } = &subject;
     for is_page in [true, false] {
@@ -138,8 +138,8 @@ pub(super) async fn a_pull_that_is_given_back_is_claimable_at_once(subject: Subj
     assert!(next.epoch > held.epoch);
 }
 
-pub(super) async fn a_wanted_pull_is_claimable_without_news(subject: Subject) {
-    finished(&subject).await;
+pub(super) async fn an_enqueued_pull_is_claimable_without_news(subject: Subject) {
+    completed(&subject).await;
     let Subject { journal, other } = &subject;
     journal.enqueue(&pull("work")).await.unwrap();
     journal.enqueue(&pull("unknown")).await.unwrap();

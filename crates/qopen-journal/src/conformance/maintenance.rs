@@ -21,7 +21,7 @@ pub(super) async fn restored_notes_keep_their_time(Subject { journal, .. }: Subj
     restore(&*journal, &["old"]).await;
 }
 
-pub(super) async fn holdings_count_pulls(Subject { journal, .. }: Subject) {
+pub(super) async fn a_summary_counts_pulls(Subject { journal, .. }: Subject) {
     restore(&*journal, &["old"]).await;
     journal.append(page("new", "x")).await.unwrap();
     let item = Quarantined::new(Some(pull("new")), Layer::Shape, "why", payload("?"));

@@ -97,19 +97,19 @@ pub const CASES: &[Case] = cases! {
     claim_queue:
         a_started_pull_goes_to_one_worker,
         what_others_keep_is_news_once,
-        a_finished_claim_is_fenced,
+        a_completed_claim_is_fenced,
         a_late_page_makes_a_pull_claimable,
         an_expired_claim_is_fenced_by_the_next,
-        finishing_forgets_no_news,
+        completing_forgets_no_news,
         a_pull_that_is_given_back_is_claimable_at_once,
-        a_wanted_pull_is_claimable_without_news,
+        an_enqueued_pull_is_claimable_without_news,
         a_forgotten_pull_has_no_claim,
         epochs_grow_after_a_pull_is_forgotten,
         refusals_are_counted_for_every_process,
         every_page_becomes_news;
     maintenance:
         restored_notes_keep_their_time,
-        holdings_count_pulls,
+        a_summary_counts_pulls,
         a_clock_makes_no_record_old,
         old_pulls_expire_unless_spared_or_claimed,
         a_check_reads_everything;

@@ -235,8 +235,8 @@ pub(super) async fn end(
 ) -> Result<StatusCode, Refusal> {
     let of = Of { robot_id: query.robot_id, mark_id: query.mark_id };
     let state = known(&service, &mark, &of).await?;
-    let under_way = service.pulls.find(&state.pull).is_some_and(|it| it.is_open());
-    if under_way || state.ended().is_none() {
+    let is_open = service.pulls.find(&state.pull).is_some_and(|it| it.is_open());
+    if is_open || state.ended().is_none() {
         if !query.purge {
             service.pulls.cancel(&state.pull).await?;
             return Ok(StatusCode::ACCEPTED);

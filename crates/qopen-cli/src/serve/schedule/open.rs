@@ -34,9 +34,9 @@ impl OpenPulls {
     ) -> Result<Option<PullId>, JournalError> {
         if self.looked.is_none_or(|at| at.elapsed() >= FRESH) {
             let open = service.journal.open_pulls().await?;
-            let under_way = service.pulls.open_pulls();
+            let followed = service.pulls.open_pulls();
             let now = Instant::now();
-            self.keep(&open, |pull| under_way.contains(pull), now);
+            self.keep(&open, |pull| followed.contains(pull), now);
             self.looked = Some(now);
         }
         Ok(self.of.get(robot).cloned())
@@ -49,7 +49,7 @@ impl OpenPulls {
 
     /// Keeps a view of the journal. An external pull does not count. A pull that no process ends counts for a
     /// limited time.
-    fn keep(&mut self, open: &[PullState], is_under_way: impl Fn(&PullId) -> bool, now: Instant) {
+    fn keep(&mut self, open: &[PullState], is_followed: impl Fn(&PullId) -> bool, now: Instant) {
         let opening = |state: &PullState| {
             // A resumed pull is open again.
             let resumed = state.notes.iter().filter(|it| it.note == Note::Resumed).count();
@@ -62,7 +62,7 @@ impl OpenPulls {
             let first = before.get(&opening).copied().unwrap_or(now);
             self.seen.insert(opening, first);
             let lasts = longest(state).is_some_and(|longest| now - first < longest);
-            if lasts || state.started().is_some() && is_under_way(&state.pull) {
+            if lasts || state.started().is_some() && is_followed(&state.pull) {
                 self.of.insert(state.pull.robot_id.clone(), state.pull.clone());
             }
         }
@@ -106,9 +106,9 @@ mod tests {
             state("r1", "external", &[]),
             state("r1", "mine", &[started()]),
         ];
-        let find = |all: &[PullState], is_under_way: bool| {
+        let find = |all: &[PullState], is_followed: bool| {
             let mut open = OpenPulls::default();
-            open.keep(all, |_| is_under_way, Instant::now());
+            open.keep(all, |_| is_followed, Instant::now());
             open.of.get(&"r1".parse().unwrap()).map(|it| it.mark_id.to_string())
         };
         assert_eq!(find(&all, false).as_deref(), Some("mine"));
@@ -120,9 +120,9 @@ mod tests {
     fn a_pull_that_no_process_ends_blocks_a_schedule_for_its_longest_time_only() {
         let (mut open, now) = (OpenPulls::default(), Instant::now());
         let left = [state("r1", "left", &[started()])];
-        let mut counts = |all: &[PullState], is_under_way: bool, seconds: u64| {
+        let mut counts = |all: &[PullState], is_followed: bool, seconds: u64| {
             let now = now + Duration::from_secs(seconds);
-            open.keep(all, |_| is_under_way, now);
+            open.keep(all, |_| is_followed, now);
             !open.of.is_empty()
         };
         assert!(counts(&left, false, 0));

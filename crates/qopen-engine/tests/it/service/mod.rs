@@ -173,9 +173,9 @@ async fn what_is_left_in_the_journal_is_requeued() {
     let failed = restore("failed", &[started, ended(EndState::Failed)]).await;
     tokio::time::sleep(10 * SECOND).await;
     assert!(scene.service.find(&open).is_none(), "nothing says that it is wanted");
-    assert_eq!(scene.service.requeue_unfinished().await, 1);
+    assert_eq!(scene.service.requeue_unfinished().await.unwrap(), 1);
     scene.told.wait_for("published unpublished", 1).await;
     scene.followed(&open).await;
-    assert_eq!(scene.service.requeue_unfinished().await, 0, "it is followed");
+    assert_eq!(scene.service.requeue_unfinished().await.unwrap(), 0, "it is followed");
     assert!(scene.service.find(&failed).is_none());
 }
