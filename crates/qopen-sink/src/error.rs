@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::compare::ListProblem;
 use crate::name::shown_path;
 
 /// Why a list could not be written.
@@ -66,6 +67,25 @@ pub enum SinkError {
     /// The claim of a note no longer counts: another worker publishes the list.
     #[error("the list is not to be published from here any more")]
     Declined,
+    /// The last complete list, or the file of its changes, cannot be compared with.
+    #[error(
+        "the new list cannot be compared with the last one: {}: {problem}; restore the file, or publish with --new-baseline to start anew",
+        shown_path(path)
+    )]
+    Previous {
+        /// The file.
+        path: PathBuf,
+        /// Its problem.
+        problem: ListProblem,
+    },
+    /// A file is not a list that can be compared.
+    #[error("{} cannot be compared: {problem}", shown_path(path))]
+    NotAList {
+        /// The file.
+        path: PathBuf,
+        /// Its problem.
+        problem: ListProblem,
+    },
     /// A record could not be written as JSON or CSV.
     #[error("a record could not be encoded")]
     Encode(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod compare;
 mod csv_options;
 mod csv_row;
 mod error;
@@ -15,6 +16,7 @@ pub mod storage;
 mod stream;
 mod temporary;
 
+pub use compare::{ChangeCounts, CompareOptions, Compared, ListProblem, Predecessor};
 pub use csv_options::{CsvOptions, Labels};
 pub use csv_row::CSV_COLUMNS;
 pub use error::SinkError;
@@ -30,7 +32,7 @@ pub use stream::StreamSink;
 use std::path::Path;
 use std::sync::Arc;
 
-use qopen_types::{MarkId, RobotId};
+use qopen_types::{AccountId, MarkId, RobotId};
 
 /// Whether a list is the whole list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -231,6 +233,34 @@ pub trait ListWriter: Send {
     /// [`SinkError`]; the list can no longer be committed then.
     fn settle(&mut self) -> Result<(), SinkError> {
         Ok(())
+    }
+
+    /// Compares the settled list with the place's last complete one, and stages the changes: the commit
+    /// publishes them in the same step. Returns what each robot's comparison found, in the order of the lists;
+    /// `None` if the place keeps no list to compare with.
+    ///
+    /// Called after [`settle`](Self::settle) and before a commit, for complete lists only. `gone` gets each
+    /// customer that only the last list has, by robot as in the list, then by account id.
+    ///
+    /// # Errors
+    /// [`SinkError::Previous`], if the last list cannot be compared with, and the error of `gone`. The list can
+    /// no longer be committed then.
+    fn compare(
+        &mut self,
+        options: CompareOptions,
+        gone: &mut dyn FnMut(&RobotId, &AccountId) -> Result<(), SinkError>,
+    ) -> Result<Option<Vec<Compared>>, SinkError> {
+        let _ = (options, gone);
+        Ok(None)
+    }
+
+    /// Makes a complete list durable and puts it beside the last one, as held, instead of replacing that. No
+    /// changes are published. Returns `None`, with the list dropped, if the place has no room beside its list.
+    ///
+    /// # Errors
+    /// [`SinkError`]; the last complete list is in its place then.
+    fn commit_held(self: Box<Self>) -> Result<Option<Committed>, SinkError> {
+        Ok(None)
     }
 
     /// Makes the list durable and puts it in its place.

@@ -1,0 +1,96 @@
+//! Comparison of two lists: what changed since the last complete one.
+
+mod problem;
+
+use qopen_types::{MarkId, RobotId};
+use serde::{Deserialize, Serialize};
+
+pub use problem::ListProblem;
+
+/// Counts of the changes between two lists of one robot, in accounts.
+///
+/// An account counts once, under the first kind that applies in the order of `lost`, `removed`, `returned` and
+/// `changed`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ChangeCounts {
+    /// Accounts that only the later list has.
+    pub added: u64,
+    /// Accounts that only the earlier list has.
+    pub gone: u64,
+    /// Accounts whose `deleted_by_contact` became true.
+    pub lost: u64,
+    /// Accounts whose `deleted_by_staff` became true.
+    pub removed: u64,
+    /// Accounts of which one of these flags became false, and neither became true.
+    pub returned: u64,
+    /// Accounts of which anything else differs.
+    pub changed: u64,
+}
+
+impl ChangeCounts {
+    /// Returns the number of accounts that differ.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.added + self.gone + self.lost + self.removed + self.returned + self.changed
+    }
+}
+
+/// What a comparison of one robot's list with its predecessor found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Compared {
+    /// The robot.
+    pub robot_id: RobotId,
+    /// The list that it was compared with.
+    pub since: Predecessor,
+    /// Accounts of that list.
+    pub accounts_before: u64,
+    /// The changes since then. All zero after [`Predecessor::Baseline`].
+    pub counts: ChangeCounts,
+}
+
+impl Compared {
+    /// A comparison that found these changes.
+    #[must_use]
+    pub fn new(
+        robot_id: RobotId,
+        since: Predecessor,
+        accounts_before: u64,
+        counts: ChangeCounts,
+    ) -> Self {
+        Self { robot_id, since, accounts_before, counts }
+    }
+}
+
+/// The list that a list is compared with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Predecessor {
+    /// None: the list is the robot's first one at its place, or starts anew.
+    Baseline,
+    /// The previous complete list. A revision has the same one as the revisions before it.
+    List {
+        /// The mark of its pull, if the place knows it.
+        mark_id: Option<MarkId>,
+        /// Its revision, if the place knows it.
+        revision: Option<u32>,
+    },
+}
+
+/// How a list is compared.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct CompareOptions {
+    /// Whether the list starts anew: the place's last list is not read. Default false.
+    pub new_baseline: bool,
+}
+
+impl CompareOptions {
+    /// Sets whether the list starts anew: the place's last list is not read. Default false.
+    #[must_use]
+    pub const fn new_baseline(mut self, anew: bool) -> Self {
+        self.new_baseline = anew;
+        self
+    }
+}
