@@ -15,7 +15,7 @@ use crate::database;
 use crate::exit::{Exit, Failure, chain};
 use crate::format::Layout;
 use crate::output::Output;
-use crate::pull::publish;
+use crate::pull::{Pulled, publish};
 use crate::report::{Came, Reporter};
 use crate::say::say;
 use crate::settings::Settings;
@@ -71,15 +71,17 @@ pub(crate) async fn run(args: AssembleArgs, settings: Settings) -> Result<Exit, 
     }
     let came = Came::captured(rejections, capture.replay.readings());
     let options = PublishOptions::default().allow_empty(args.allow_empty);
+    let options = options.new_baseline(args.new_baseline);
     one_pull_a_robot(&outcomes)?;
     let output = Output::new(&args.out, layout)?;
     let robots: Vec<String> =
         outcomes.iter().map(|it| it.progress.pull.robot_id.to_string()).collect();
     output.check(&robots.iter().map(String::as_str).collect::<Vec<_>>())?;
     let reporter = Reporter::new(args.json, output.is_stdout());
-    let groups: Vec<Vec<Outcome>> = match output.is_per_robot() {
-        true => outcomes.into_iter().map(|it| vec![it]).collect(),
-        false => vec![outcomes],
+    let pulled = outcomes.into_iter().map(Pulled::from);
+    let groups: Vec<Vec<Pulled>> = match output.is_per_robot() {
+        true => pulled.map(|it| vec![it]).collect(),
+        false => vec![pulled.collect()],
     };
     let mut exits = Vec::new();
     if damaged > 0 {
@@ -87,8 +89,8 @@ pub(crate) async fn run(args: AssembleArgs, settings: Settings) -> Result<Exit, 
         exits.push(Exit::Incomplete);
     }
     for group in groups {
-        let summaries = publish(&output, &group, damaged == 0, &came, options).await;
-        for (mut summary, outcome) in summaries.into_iter().zip(&group) {
+        let summaries = publish(&output, &group, damaged == 0, &came, &options).await;
+        for (mut summary, Pulled { outcome, .. }) in summaries.into_iter().zip(&group) {
             if damaged > 0 && summary.exit == Exit::Complete {
                 summary.keep_back(format!("{damaged} lines of the input could not be read"));
             }

@@ -20,7 +20,7 @@ use crate::database;
 use crate::exit::{Exit, Failure};
 use crate::format::{Asked, Layout, OutputFormat, Words};
 use crate::output::Output;
-use crate::pull::publish;
+use crate::pull::{Pulled, publish};
 use crate::report::{Came, Reporter};
 use crate::say::say;
 
@@ -68,8 +68,10 @@ pub(crate) async fn run(args: DemoArgs) -> Result<Exit, Failure> {
     let came = Came::of(client.stats(), &Listener::default(), "/callback");
     let options = PublishOptions::default();
     let mut exit = Exit::Complete;
-    for summary in publish(&output, std::slice::from_ref(&outcome), true, &came, options).await {
-        reporter.summary(&summary, &outcome.progress.pull);
+    let pulled = [Pulled::from(outcome)];
+    for (summary, it) in publish(&output, &pulled, true, &came, &options).await.iter().zip(&pulled)
+    {
+        reporter.summary(summary, &it.outcome.progress.pull);
         exit = summary.exit;
     }
     let counts = simulator.counts();

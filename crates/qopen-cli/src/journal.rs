@@ -202,9 +202,13 @@ pub(crate) fn needs_partial(why: &str) -> String {
     )
 }
 
-/// Whether a pull is complete and its list was never published.
+/// Refuses to accept a list that was not held.
+pub(crate) const NOT_HELD: &str = "no list of this pull is held; only --max-gone holds lists";
+
+/// Whether a pull is complete and its list was never published. A held list waits for a person.
 pub(crate) fn is_unpublished(state: &PullState) -> bool {
-    state.is_complete() && state.published().is_none() && !state.is_superseded()
+    let is_decided = state.is_superseded() || state.held().is_some();
+    state.is_complete() && state.published().is_none() && !is_decided
 }
 
 /// Formats a time in UTC, to the second.

@@ -1,5 +1,6 @@
 //! The command line of qopen.
 
+mod accept;
 mod args;
 mod assemble;
 mod beside;

@@ -1,4 +1,4 @@
-//! `qopen pulls`: lists, shows, exports and purges the pulls of the journal.
+//! `qopen pulls`: lists, shows, accepts, exports and purges the pulls of the journal.
 
 use crate::args::PullsVerb;
 use crate::exit::{Exit, Failure};
@@ -11,6 +11,9 @@ use crate::settings::Settings;
 pub(crate) async fn run(verb: PullsVerb, settings: Settings) -> Result<Exit, Failure> {
     if let PullsVerb::Export(args) = verb {
         return crate::export::run(&args, &settings).await;
+    }
+    if let PullsVerb::Accept { mark } = verb {
+        return crate::accept::run(&mark, &settings).await;
     }
     let kept = Kept::open(&settings).await?;
     let hint = kept.hint();
@@ -48,7 +51,7 @@ pub(crate) async fn run(verb: PullsVerb, settings: Settings) -> Result<Exit, Fai
             }
             answer!("the whole journal can be read");
         }
-        PullsVerb::Export(_) => {}
+        PullsVerb::Export(_) | PullsVerb::Accept { .. } => {}
     }
     Ok(Exit::Complete)
 }

@@ -4,6 +4,7 @@
 mod accepted;
 mod cancel;
 mod classify;
+mod confirm;
 mod counts;
 mod driver;
 mod engine;
@@ -30,6 +31,7 @@ mod worker;
 
 pub use accepted::{Accepted, Incoming, NotKept};
 pub use classify::{Classified, ClassifiedPage, Unreadable, classify};
+pub use confirm::CustomerDifference;
 pub use counts::{EngineStats, UnknownPull};
 pub use engine::{Engine, EngineBuilder, EngineError};
 pub use error::PullError;
@@ -37,8 +39,8 @@ pub use intake::Intake;
 pub use outcome::{Outcome, PulledList};
 pub use progress::Progress;
 pub use publish::{
-    PublishError, PublishOptions, Published, PublishedList, export, publish, publish_with,
-    quarantine_line,
+    AccountLookup, GoneCheck, LOOKUP_LIMIT, LookupError, MaxGone, ParseMaxGoneError, PublishError,
+    PublishOptions, Published, PublishedList, export, publish, publish_with, quarantine_line,
 };
 pub use pull::{Pull, PullRequest};
 pub use refusals::{RefusalCount, RefusalSource, Refused};

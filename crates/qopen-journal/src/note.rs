@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use qopen_types::{Digest, MarkId};
+use qopen_types::{AccountId, ChangeCounts, Digest, MarkId};
 use serde::{Deserialize, Serialize};
 
 /// A fact about a pull.
@@ -71,6 +71,11 @@ pub enum Note {
         /// The number that the location gave: later pulls have greater ones.
         order: u64,
     },
+    /// The list of another pull of the robot, which was requested just before it, has the same customers.
+    Confirmed {
+        /// The mark of the other pull.
+        by: MarkId,
+    },
     /// A publication of its complete list was requested, published before or not.
     PublicationRequested,
     /// Its complete list was not published, because the place holds the list of a later pull.
@@ -81,6 +86,40 @@ pub enum Note {
         /// The revision that is not published.
         revision: u32,
     },
+    /// Its complete list was not published: more customers are gone than the guard of its publication lets
+    /// go, or the platform still has some of them.
+    Held {
+        /// The revision that is not published.
+        revision: u32,
+        /// How many different pages it was made from.
+        pages: u64,
+        /// Customers of the last complete list that it lacks.
+        gone: u64,
+        /// Customers of the last complete list.
+        before: u64,
+        /// Customers among the gone ones that the platform still has.
+        #[serde(default)]
+        present: u64,
+        /// The location of the held list, if the sink keeps one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        location: Option<String>,
+    },
+    /// The platform was asked about customers whom its list lacks, in the order of their ids.
+    GoneAsked {
+        /// How many different pages the list was made from.
+        pages: u64,
+        /// The pull of the list that has the customers, if it is known.
+        #[serde(default)]
+        since: Option<MarkId>,
+        /// The last customer that the platform was asked about.
+        through: AccountId,
+        /// Customers that it was asked about.
+        asked: u64,
+        /// Customers among them that the platform still has.
+        present: u64,
+    },
+    /// A person wants its held list published.
+    HeldAccepted,
     /// Its complete list was published.
     Published {
         /// The revision of the list.
@@ -97,6 +136,9 @@ pub enum Note {
         /// Changes since the earlier published revision, if there was one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         changes: Option<Changes>,
+        /// How it differs from the last complete list of its place, if the place keeps one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        compared: Option<Comparison>,
     },
 }
 
@@ -143,6 +185,38 @@ pub struct Changes {
     pub added: u64,
     /// Accounts of which another content counts.
     pub changed: u64,
+}
+
+/// How a published list differs from the robot's last complete list in its place.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Comparison {
+    /// Whether there was no list to compare with: later changes count from this one.
+    #[serde(default)]
+    pub baseline: bool,
+    /// The pull of the earlier list, if it is known.
+    #[serde(default)]
+    pub since: Option<MarkId>,
+    /// The changes.
+    #[serde(flatten)]
+    pub counts: ChangeCounts,
+    /// Whether the platform confirmed by id that everybody who is gone is gone. `None` if it was not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gone_verified: Option<bool>,
+}
+
+impl Comparison {
+    /// The comparison with the list of `since`.
+    #[must_use]
+    pub fn new(since: Option<MarkId>, counts: ChangeCounts) -> Self {
+        Self { baseline: false, since, counts, gone_verified: None }
+    }
+
+    /// The comparison of a first list.
+    #[must_use]
+    pub fn baseline() -> Self {
+        Self { baseline: true, ..Self::default() }
+    }
 }
 
 /// How a pull was started: all that is needed to resume it.

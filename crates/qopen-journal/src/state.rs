@@ -132,14 +132,32 @@ impl PullState {
     /// Whether a publication was requested and has not happened since.
     #[must_use]
     pub fn is_publication_requested(&self) -> bool {
+        let requested = |note: &Note| match note {
+            Note::PublicationRequested | Note::HeldAccepted => Some(true),
+            Note::Superseded { .. } | Note::Held { .. } | Note::Published { .. } => Some(false),
+            _ => None,
+        };
+        self.notes.iter().rev().find_map(|it| requested(&it.note)).unwrap_or(false)
+    }
+
+    /// The guard's refusal of its list, unless the list was accepted or published since, or has new pages.
+    #[must_use]
+    pub fn held(&self) -> Option<&Noted> {
         let last = |it: &&Noted| {
             matches!(
                 it.note,
-                Note::PublicationRequested | Note::Superseded { .. } | Note::Published { .. }
+                Note::Held { .. } | Note::HeldAccepted | Note::Published { .. } | Note::Resumed
             )
         };
-        let last = self.notes.iter().rev().find(last);
-        last.is_some_and(|it| it.note == Note::PublicationRequested)
+        let last = self.notes.iter().rev().find(last)?;
+        matches!(last.note, Note::Held { pages, .. } if pages >= self.pages).then_some(last)
+    }
+
+    /// Whether a person wants its list published even if the guard of the publication would hold it. Later
+    /// revisions only have more customers, so that it counts for them, too.
+    #[must_use]
+    pub fn is_held_list_accepted(&self) -> bool {
+        self.notes.iter().any(|it| it.note == Note::HeldAccepted)
     }
 
     /// Whether its list was superseded by the list of a later pull.

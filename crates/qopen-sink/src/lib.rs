@@ -16,7 +16,9 @@ pub mod storage;
 mod stream;
 mod temporary;
 
-pub use compare::{ChangeCounts, CompareOptions, Compared, ListProblem, Predecessor};
+pub use qopen_types::ChangeCounts;
+
+pub use compare::{CompareOptions, Compared, ListProblem, Predecessor};
 pub use csv_options::{CsvOptions, Labels};
 pub use csv_row::CSV_COLUMNS;
 pub use error::SinkError;

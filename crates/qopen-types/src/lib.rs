@@ -3,6 +3,7 @@
 
 mod account;
 mod canonical;
+mod change_counts;
 mod digest;
 mod endpoint;
 mod event;
@@ -26,6 +27,7 @@ mod tolerant_vec;
 mod unread;
 mod wire;
 
+pub use change_counts::ChangeCounts;
 pub use digest::{Digest, InvalidDigest};
 pub use endpoint::{CallbackPayload, Endpoint, Response};
 pub use event::EventType;

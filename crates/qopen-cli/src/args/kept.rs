@@ -38,6 +38,11 @@ pub(crate) enum PullsVerb {
         #[arg(long)]
         json: bool,
     },
+    /// Publish a list that --max-gone held
+    Accept {
+        /// Select the pull by its mark or the beginning of it
+        mark: String,
+    },
     /// Delete a pull from the journal and the disk
     Purge {
         /// Select the pull by its mark or the beginning of it

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use qopen::PublishOptions;
 
 use crate::format::Asked;
 use crate::settings::{FORWARD, Given};
@@ -74,7 +75,7 @@ pub(crate) enum Verb {
     Assemble(AssembleArgs),
     /// Diagnose a captured callback step by step
     Explain(ExplainArgs),
-    /// List, show, export, purge and check kept pulls
+    /// List, show, accept, export, purge and check kept pulls
     #[command(subcommand)]
     Pulls(PullsVerb),
     /// List, show, release and retry quarantined items
@@ -143,6 +144,11 @@ pub(crate) struct PullArgs {
     /// Treat a list with fewer customers than this as incomplete
     #[arg(long, value_name = "N")]
     pub(crate) expect_accounts: Option<u64>,
+    /// Pull again until two consecutive lists have the same customers
+    ///
+    /// At most three pulls. A list that none confirms is incomplete.
+    #[arg(long)]
+    pub(crate) confirm: bool,
     /// Run up to this number of pulls at once
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = at_least_one)]
     pub(crate) concurrency: usize,
@@ -173,6 +179,17 @@ pub(crate) struct Receiving {
     /// Let an empty complete list replace a list with customers
     #[arg(long)]
     pub(crate) allow_empty: bool,
+    /// Hold a list that lacks more than N or P% of the last customers
+    ///
+    /// A held list goes to PATH.held. `qopen pulls accept MARK` publishes it. Without this option no
+    /// list is held.
+    #[arg(long, value_name = "N|P%")]
+    pub(crate) max_gone: Option<qopen::engine::MaxGone>,
+    /// Replace a last list that cannot be compared
+    ///
+    /// The changes begin anew with the list.
+    #[arg(long)]
+    pub(crate) new_baseline: bool,
     /// Send at most N requests per second
     #[arg(long, value_name = "N")]
     pub(crate) rate_limit: Option<std::num::NonZeroU32>,
@@ -186,6 +203,14 @@ pub(crate) struct Receiving {
     pub(crate) retain: Duration,
     #[arg(long, value_name = FORWARD.value_name, help = FORWARD.help, long_help = FORWARD.long_help())]
     pub(crate) forward: Option<String>,
+}
+
+impl Receiving {
+    /// Returns the conditions of a publication.
+    pub(crate) fn publishing(&self) -> PublishOptions {
+        let options = PublishOptions::default().allow_empty(self.allow_empty);
+        options.max_gone(self.max_gone).new_baseline(self.new_baseline)
+    }
 }
 
 #[derive(Debug, Args)]
@@ -279,6 +304,9 @@ pub(crate) struct AssembleArgs {
     /// Let an empty complete list replace a list with customers
     #[arg(long)]
     pub(crate) allow_empty: bool,
+    /// Replace a last list that cannot be compared
+    #[arg(long)]
+    pub(crate) new_baseline: bool,
     /// Report as JSON, one object per line
     #[arg(long)]
     pub(crate) json: bool,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::exit::Failure;
 use crate::journal::{status, time};
-use crate::report::{count, in_words};
+use crate::report::{compared_in_words, count, in_words};
 use crate::say::{answer, one_line};
 use crate::settings::Settings;
 
@@ -125,6 +125,9 @@ pub(crate) struct Line {
     newer_pages: bool,
     /// Whether the place holds the list of a later pull.
     superseded: bool,
+    /// Whether the list lacks more customers than --max-gone allows, and waits for `qopen pulls accept`.
+    #[serde(default)]
+    held: bool,
 }
 
 impl Line {
@@ -156,6 +159,7 @@ impl Line {
             output: published.map(|it| it.2.to_owned()),
             newer_pages: state.has_newer_pages(),
             superseded: state.is_superseded(),
+            held: state.held().is_some(),
         }
     }
 
@@ -165,6 +169,10 @@ impl Line {
 
     pub(crate) fn mark(&self) -> &str {
         &self.mark_id
+    }
+
+    pub(crate) fn is_held(&self) -> bool {
+        self.held
     }
 
     /// Returns the place of the published list.
@@ -207,6 +215,9 @@ impl Line {
         }
         if self.newer_pages {
             add(format!("pages came after that: {} publishes them", hint.of(mark_id)));
+        }
+        if self.held {
+            add(format!("held: `qopen pulls accept {mark_id}` publishes its list"));
         }
         answer!("{text}");
     }
@@ -260,12 +271,31 @@ fn words(note: &Note) -> String {
         Note::Requested => "the request is about to be sent".to_owned(),
         Note::Adopted => "adopted: another system requested it".to_owned(),
         Note::CancelRequested => "its end was requested".to_owned(),
-        Note::Published { revision, accounts, location, changes, .. } => {
+        Note::Published { revision, accounts, location, changes, compared, .. } => {
             let changes = changes.map(|it| format!("; {}", in_words(it))).unwrap_or_default();
-            let accounts = count(*accounts, "customer", "customers");
-            format!("revision {revision} published: {accounts} in {location}{changes}")
+            let compared = compared.as_ref().map(|it| format!("; {}", compared_in_words(it)));
+            let (accounts, compared) =
+                (count(*accounts, "customer", "customers"), compared.unwrap_or_default());
+            format!("revision {revision} published: {accounts} in {location}{changes}{compared}")
         }
         Note::PublicationRequested => "a publication was requested".to_owned(),
+        Note::GoneAsked { asked, present, .. } => {
+            let asked = count(*asked, "customer", "customers");
+            format!("the platform was asked about {asked} who are gone, and has {present} of them")
+        }
+        Note::Confirmed { by } => format!("confirmed by pull {by}, which has the same customers"),
+        Note::HeldAccepted => "its held list was accepted".to_owned(),
+        Note::Held { revision, present: present @ 1.., location, .. } => {
+            let place = location.as_ref().map(|it| format!(", kept in {it}")).unwrap_or_default();
+            let present = count(*present, "customer", "customers");
+            format!(
+                "revision {revision} held: it lacks {present} that the platform still has{place}"
+            )
+        }
+        Note::Held { revision, gone, before, location, .. } => {
+            let place = location.as_ref().map(|it| format!(", kept in {it}")).unwrap_or_default();
+            format!("revision {revision} held: {gone} of {before} customers are gone{place}")
+        }
         Note::Ordered { location, order } => format!("its list has place {order} in {location}"),
         Note::Superseded { by, revision } => {
             let later = by.as_ref().map(|mark| format!(", {mark}")).unwrap_or_default();

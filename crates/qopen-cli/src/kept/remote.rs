@@ -94,6 +94,11 @@ impl Remote {
         Ok(())
     }
 
+    /// Has the service publish a held list.
+    pub(crate) async fn accept_held(&self, pull: &PullName) -> Result<(), Failure> {
+        self.ask(Method::POST, &pull.path("/accept"), ANSWER).await.map(drop)
+    }
+
     pub(crate) async fn check(&self) -> Result<Checked, Failure> {
         self.post("/v1/journal/check", LONG_ANSWER).await
     }

@@ -1,5 +1,6 @@
 //! `qopen pull`: from request to file.
 
+mod confirm;
 mod publish;
 mod wanted;
 
@@ -11,7 +12,7 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, stream};
 use qopen::journal::{Note, PullId, PullState, Store};
 use qopen::types::RobotId;
-use qopen::{Client, ForwardTo, Outcome, Progress, PublishOptions, Pull, PullError, PullRequest};
+use qopen::{Client, ForwardTo, Outcome, Progress, Pull, PullError, PullRequest};
 use tokio::sync::watch;
 
 use crate::args::PullArgs;
@@ -19,11 +20,12 @@ use crate::database;
 use crate::exit::{Exit, Failure};
 use crate::format::Layout;
 use crate::output::Output;
-use crate::report::{Came, Reporter, Summary};
+use crate::report::{Came, Reporter};
 use crate::say::{self, one_line, say};
 use crate::settings::Settings;
 use crate::{robots, wiring};
-pub(crate) use publish::{add_written, publish};
+pub(crate) use confirm::Confirmation;
+pub(crate) use publish::{Pulled, add_written, publish};
 use wanted::Wanted;
 
 pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Failure> {
@@ -133,7 +135,7 @@ async fn end(client: &Client, journal: &dyn Store, state: &PullState) -> Result<
 
 /// How the pulling of a list ended.
 enum Ended {
-    Outcome(Outcome),
+    Outcome(Outcome, Confirmation),
     /// Interrupted by a signal. The pull stays open in the journal.
     Interrupted(PullId, Option<Progress>),
 }
@@ -162,22 +164,32 @@ impl Work {
         let each: Vec<_> = each.buffered(args.concurrency).collect().await;
         let (published, mut exits): (Vec<_>, Vec<_>) = each.into_iter().unzip();
         // Pages may have come after a list was published, while others were still being pulled.
-        for (outcome, revision) in published.into_iter().flatten() {
+        for (outcome, confirmation, revision) in published.into_iter().flatten() {
             outcome.list.settled().await;
             if outcome.list.revision() > revision {
-                let refreshed = Ok(Ended::Outcome(outcome.refreshed()));
+                let refreshed = Ok(Ended::Outcome(outcome.refreshed(), confirmation.of_revision()));
                 exits.push(self.publish(vec![refreshed], args).await.1);
             }
         }
         Exit::worst(exits)
     }
 
+    /// Pulls one robot's list, and confirms it if asked to.
+    async fn pull(&self, begun: Begun, args: &PullArgs) -> Result<Ended, Failure> {
+        match self.pull_once(begun, args).await? {
+            Ended::Outcome(outcome, _) if args.confirm && outcome.status.is_complete() => {
+                self.confirm(outcome, args).await
+            }
+            ended => Ok(ended),
+        }
+    }
+
     /// Pulls one robot's list. A new pull follows a resumed one that does not complete, or whose pages the
     /// platform may have given up. The resumed pull's list counts if the new one does not complete.
-    async fn pull(&self, begun: Begun, args: &PullArgs) -> Result<Ended, Failure> {
+    async fn pull_once(&self, begun: Begun, args: &PullArgs) -> Result<Ended, Failure> {
         let then_new = matches!(begun, Begun::Resumed { then_new: true, .. });
         let ended = self.follow(begun, args).await?;
-        let Ended::Outcome(outcome) = &ended else { return Ok(ended) };
+        let Ended::Outcome(outcome, _) = &ended else { return Ok(ended) };
         let is_doubtful = outcome.status.may_lack_a_page();
         let is_wanted = then_new && (is_doubtful || outcome.status.is_worth_a_request());
         if !is_wanted || *self.interrupted.borrow() {
@@ -192,14 +204,14 @@ impl Work {
         ));
         let anew = self.follow(Begun::New(robot_id.clone()), args).await;
         let why = match &anew {
-            Ok(Ended::Outcome(it)) if !it.status.is_complete() => it.status.to_string(),
+            Ok(Ended::Outcome(it, _)) if !it.status.is_complete() => it.status.to_string(),
             Err(failure) => failure.to_string(),
             Ok(_) => return anew,
         };
         if !is_doubtful {
             return anew;
         }
-        if let Ok(Ended::Outcome(it)) = &anew {
+        if let Ok(Ended::Outcome(it, _)) = &anew {
             self.reporter.forget(&it.progress.pull);
         }
         self.reporter.note(&format!(
@@ -247,7 +259,8 @@ impl Work {
                 }
             }
         }
-        pull.outcome().await.map(Ended::Outcome).map_err(|error| fails(&error))
+        let outcome = pull.outcome().await.map_err(|error| fails(&error))?;
+        Ok(Ended::Outcome(outcome, Confirmation::NotAsked))
     }
 
     /// Publishes lists of one place, prints their summaries, and returns the exit code. The outcomes come back
@@ -256,14 +269,16 @@ impl Work {
         &self,
         ended: Vec<Result<Ended, Failure>>,
         args: &PullArgs,
-    ) -> (Vec<(Outcome, u32)>, Exit) {
+    ) -> (Vec<(Outcome, Confirmation, u32)>, Exit) {
         let came = (self.came)();
         let mut exits = Vec::new();
         let mut outcomes = Vec::new();
         let interrupted = ended.iter().any(|it| matches!(it, Ok(Ended::Interrupted(..))));
         for ended in ended {
             match ended {
-                Ok(Ended::Outcome(outcome)) => outcomes.push(outcome),
+                Ok(Ended::Outcome(outcome, confirmation)) => {
+                    outcomes.push(Pulled { outcome, confirmation });
+                }
                 Ok(Ended::Interrupted(pull, progress)) => {
                     self.reporter.interrupted(&pull, progress.as_ref(), &came);
                     exits.push(Exit::Interrupted);
@@ -274,10 +289,10 @@ impl Work {
                 }
             }
         }
-        let options = PublishOptions::default().allow_empty(args.receiving.allow_empty);
+        let options = args.receiving.publishing();
         let summaries = match interrupted {
             // Lists of one file are published together, once the others are resumed.
-            true => outcomes.iter().map(|it| Summary::of(it, &came)).collect(),
+            true => outcomes.iter().map(|it| it.summary(&came)).collect(),
             false => {
                 let mut interrupted = self.interrupted.clone();
                 let told = async {
@@ -286,9 +301,9 @@ impl Work {
                     tokio::time::sleep(LAST_LIST).await;
                 };
                 tokio::select! {
-                    done = publish(&self.output, &outcomes, exits.is_empty(), &came, options) => done,
+                    done = publish(&self.output, &outcomes, exits.is_empty(), &came, &options) => done,
                     () = told => {
-                        for outcome in &outcomes {
+                        for Pulled { outcome, .. } in &outcomes {
                             let progress = &outcome.progress;
                             self.reporter.interrupted(&progress.pull, Some(progress), &came);
                         }
@@ -298,10 +313,10 @@ impl Work {
             }
         };
         let mut published = Vec::new();
-        for (summary, outcome) in summaries.into_iter().zip(outcomes) {
+        for (summary, Pulled { outcome, confirmation }) in summaries.into_iter().zip(outcomes) {
             exits.push(summary.exit);
             self.reporter.summary(&summary, &outcome.progress.pull);
-            published.push((outcome, summary.revision));
+            published.push((outcome, confirmation, summary.revision));
         }
         (published, Exit::worst(exits))
     }

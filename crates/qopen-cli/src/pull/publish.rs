@@ -4,42 +4,77 @@ use std::path::Path;
 
 use qopen::journal::PullId;
 use qopen::sink::ListKind;
-use qopen::{Outcome, PublishError, PublishOptions, Published, Status};
+use qopen::{Outcome, PublishError, PublishOptions, Published};
 
+use super::confirm::Confirmation;
 use crate::database;
 use crate::exit::{Exit, chain};
 use crate::output::Output;
 use crate::report::{Came, Summary};
 
+/// A pull that ended, and whether another one confirmed it.
+pub(crate) struct Pulled {
+    pub(crate) outcome: Outcome,
+    pub(crate) confirmation: Confirmation,
+}
+
+impl From<Outcome> for Pulled {
+    fn from(outcome: Outcome) -> Self {
+        Self { outcome, confirmation: Confirmation::NotAsked }
+    }
+}
+
+impl Pulled {
+    fn is_complete(&self) -> bool {
+        self.outcome.status.is_complete() && !matches!(self.confirmation, Confirmation::Failed(_))
+    }
+
+    fn is_something(&self) -> bool {
+        let figures = &self.outcome.progress.figures;
+        figures.pages + figures.unreadable_pages > 0
+    }
+
+    /// Returns the summary of a list that is not written yet.
+    pub(crate) fn summary(&self, came: &Came) -> Summary {
+        let mut summary = Summary::of(&self.outcome, came);
+        match &self.confirmation {
+            Confirmation::By(mark) => summary.confirmed(mark),
+            Confirmation::Failed(why) => summary.keep_back(why.clone()),
+            Confirmation::NotAsked => {}
+        }
+        summary
+    }
+}
+
 /// Publishes lists of one place if all are complete, else writes them beside it.
 pub(crate) async fn publish(
     output: &Output,
-    outcomes: &[Outcome],
+    pulled: &[Pulled],
     whole: bool,
     came: &Came,
-    options: PublishOptions,
+    options: &PublishOptions,
 ) -> Vec<Summary> {
-    let complete = |it: &Outcome| matches!(it.status, Status::Complete(_));
-    let kind = match whole && outcomes.iter().all(complete) {
+    let kind = match whole && pulled.iter().all(Pulled::is_complete) {
         true => ListKind::Complete,
         false => ListKind::Partial,
     };
-    let something =
-        |it: &Outcome| it.progress.figures.pages + it.progress.figures.unreadable_pages > 0;
-    let worth_keeping = |it: &&Outcome| kind == ListKind::Complete || something(it);
-    let lists: Vec<_> = outcomes.iter().filter(worth_keeping).map(|it| it.list.clone()).collect();
+    let is_kept = |it: &&Pulled| kind == ListKind::Complete || it.is_something();
+    let lists: Vec<_> = pulled.iter().filter(is_kept).map(|it| it.outcome.list.clone()).collect();
+    // Two empty lists are evidence that nothing is there.
+    let confirmed = pulled.iter().all(|it| matches!(it.confirmation, Confirmation::By(_)));
+    let options = options.clone().allow_empty(options.allow_empty || confirmed);
     let written = match lists.is_empty() {
         true => None,
         false => Some(output.publish(lists, kind, options).await),
     };
-    let summarise = |outcome: &Outcome| {
-        let mut summary = Summary::of(outcome, came);
+    let summarise = |it: &Pulled| {
+        let mut summary = it.summary(came);
         if let Some(written) = &written {
-            add_written(&mut summary, outcome, kind, written.as_ref());
+            add_written(&mut summary, &it.outcome, kind, written.as_ref());
         }
         summary
     };
-    outcomes.iter().map(summarise).collect()
+    pulled.iter().map(summarise).collect()
 }
 
 /// Adds the written list to a pull's summary, or the reason why nothing was written.
@@ -60,7 +95,8 @@ pub(crate) fn add_written(
         summary.unread_fields = list.unread_fields;
         list.readings.iter().for_each(|it| summary.count_reading(it));
         summary.revision = list.revision;
-        summary.changes = list.changes;
+        summary.revised = list.changes;
+        summary.changes = list.comparison();
         summary.output = Some(published.location.clone());
         let is_database = database::of(Path::new(&published.location)).is_some();
         summary.is_kept_apart = kind == ListKind::Partial && is_database;
@@ -74,6 +110,12 @@ fn add_failure(summary: &mut Summary, id: &PullId, error: &PublishError) {
         PublishError::Superseded { pull, .. } if pull == id => return summary.superseded(why),
         // Complete by its own evidence, but kept back.
         PublishError::Empty { .. } => return summary.keep_back(why),
+        PublishError::Held { location, .. } | PublishError::PagesLost { location, .. } => {
+            summary.output.clone_from(location);
+            summary.is_kept_apart = true;
+            return summary.keep_back(why);
+        }
+        PublishError::Unverified { .. } => return summary.keep_back(why),
         // Superseded, too: both lists share one file.
         _ => summary.exit = Exit::Output,
     }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use qopen::http::{SendError, TokenError};
-use qopen::journal::{Changes, EndState};
-use qopen::types::Reading;
+use qopen::journal::{Changes, Comparison, EndState};
+use qopen::types::{MarkId, Reading};
 use qopen::{Outcome, Progress, Status, send_error};
 use serde::Serialize;
 
@@ -25,6 +25,9 @@ pub(crate) struct Summary {
     /// The basis of a complete list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) basis: Option<String>,
+    /// The earlier pull that brought the same customers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) confirmed_by: Option<String>,
     pub(crate) accounts: u64,
     pub(crate) pages: usize,
     pub(crate) duplicate_pages: u64,
@@ -37,8 +40,12 @@ pub(crate) struct Summary {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) readings: BTreeMap<&'static str, u64>,
     pub(crate) revision: u32,
+    /// Changes since the earlier revision.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) changes: Option<Changes>,
+    pub(crate) revised: Option<Changes>,
+    /// Changes since the place's last complete list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) changes: Option<Comparison>,
     pub(crate) elapsed_ms: u64,
     pub(crate) output: Option<String>,
     /// Whether the list is kept beside the complete one of the same place.
@@ -99,6 +106,7 @@ impl Summary {
             mark_id: progress.pull.mark_id.to_string(),
             status: status.end_state(),
             basis: (exit == Exit::Complete).then(|| status.to_string()),
+            confirmed_by: None,
             accounts: progress.figures.accounts as u64,
             pages: progress.figures.pages,
             duplicate_pages: progress.figures.duplicate_pages,
@@ -109,6 +117,7 @@ impl Summary {
             rejected_callbacks: came.rejected(),
             readings: came.readings.iter().map(|(it, count)| (it.as_str(), *count)).collect(),
             revision: progress.figures.revision,
+            revised: None,
             changes: None,
             elapsed_ms: u64::try_from(progress.elapsed.as_millis()).unwrap_or(u64::MAX),
             output: None,
@@ -129,6 +138,13 @@ impl Summary {
     /// Records that the place already holds a later list, so nothing is written.
     pub(crate) fn superseded(&mut self, why: String) {
         self.superseded = Some(why);
+    }
+
+    /// Adds the pull that confirmed the list to its basis.
+    pub(crate) fn confirmed(&mut self, by: &MarkId) {
+        self.why.push_str(&format!("; confirmed by pull {by}, which has the same customers"));
+        self.confirmed_by = Some(by.to_string());
+        self.basis = Some(self.why.clone());
     }
 
     /// Marks the list as incomplete for a reason outside the pull.
@@ -165,12 +181,13 @@ impl Summary {
         }
         facts.push(self.why.clone());
         if self.revision > 1 {
-            let changes = self.changes.map(|it| format!(": {}", in_words(it))).unwrap_or_default();
+            let changes = self.revised.map(|it| format!(": {}", in_words(it))).unwrap_or_default();
             let revision = self.revision;
             facts.push(format!(
                 "revision {revision}: pages came after the list was complete{changes}"
             ));
         }
+        facts.extend(self.changes.as_ref().map(compared_in_words));
         facts.extend_from_slice(&self.troubles);
         if !self.readings.is_empty() {
             let readings: Vec<_> =
@@ -218,6 +235,22 @@ impl Summary {
 pub(crate) fn in_words(changes: Changes) -> String {
     let Changes { added, changed } = changes;
     format!("{} more, {changed} with other contents", count(added, "customer", "customers"))
+}
+
+/// Describes the changes since the last complete list.
+pub(crate) fn compared_in_words(compared: &Comparison) -> String {
+    let Comparison { baseline, since, counts, .. } = compared;
+    if *baseline {
+        return "the first list of this place: later changes count from it".to_owned();
+    }
+    let since =
+        since.as_ref().map_or("the last list".to_owned(), |mark| format!("the list of {mark}"));
+    let named = counts.named().into_iter().filter(|(_, count)| *count > 0);
+    let named: Vec<_> = named.map(|(name, count)| format!("{count} {name}")).collect();
+    match named.is_empty() {
+        true => format!("no changes since {since}"),
+        false => format!("since {since}: {}", named.join(", ")),
+    }
 }
 
 /// Describes a refusal by the platform in one sentence, with the setting to check.

@@ -117,7 +117,7 @@ pub(crate) async fn run(
     let stopping = wiring::interruption();
     let guards = service::Guards {
         allow_unidentified: args.receiving.allow_unidentified,
-        options: qopen::PublishOptions::default().allow_empty(args.receiving.allow_empty),
+        options: args.receiving.publishing(),
         path: settings.callback_path()?,
         listener: listener.clone(),
         is_alone: !location.is_shared(),

@@ -70,7 +70,7 @@ fn i6_a_page_that_comes_while_other_robots_are_pulled_makes_a_new_revision() {
     let output = stage.run(&[&robots[..], &["--out", "each", "--json", "--settle", "2s"]].concat());
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let said = summaries(&output.stdout);
-    assert_eq!(said[2]["changes"], json!({ "added": 100, "changed": 0 }));
+    assert_eq!(said[2]["revised"], json!({ "added": 100, "changed": 0 }));
     let said: Vec<_> =
         said.iter().map(|it| (it["robot_id"].clone(), it["revision"].clone())).collect();
     assert_eq!(

@@ -86,6 +86,8 @@ impl Publication<'_> {
             unread_fields,
             readings,
             changes,
+            compared: None,
+            gone_check: None,
         };
         Ok(list)
     }

@@ -1,7 +1,11 @@
 //! Publishes lists: reads their pages back from the journal, and writes the winners once, in order.
 
+mod compare;
+mod guard;
 mod merge;
+mod options;
 mod published;
+mod verify;
 
 use std::sync::Arc;
 
@@ -14,9 +18,14 @@ use tokio::time::Instant;
 
 use crate::held_claim;
 use crate::outcome::{Outcome, PulledList};
+use compare::compare;
+pub use guard::{MaxGone, ParseMaxGoneError};
 use merge::Publication;
 pub use merge::quarantine_line;
+pub use options::PublishOptions;
 pub use published::{PublishError, Published, PublishedList};
+use verify::Gone;
+pub use verify::{AccountLookup, GoneCheck, LOOKUP_LIMIT, LookupError};
 
 /// Publishes lists together, as one: each robot's customers in the order of their ids.
 ///
@@ -48,23 +57,6 @@ impl Outcome {
     }
 }
 
-/// How lists are published.
-#[derive(Clone, Copy, Debug, Default)]
-#[non_exhaustive]
-pub struct PublishOptions {
-    /// Whether an empty complete list may replace one with customers. Default false.
-    pub allow_empty: bool,
-}
-
-impl PublishOptions {
-    /// Sets whether an empty complete list may replace one with customers. Default false.
-    #[must_use]
-    pub const fn allow_empty(mut self, allow: bool) -> Self {
-        self.allow_empty = allow;
-        self
-    }
-}
-
 /// As [`publish`], with options.
 ///
 /// # Errors
@@ -90,7 +82,6 @@ pub async fn export(
 }
 
 /// Why lists are written.
-#[derive(Clone, Copy)]
 enum Purpose {
     /// To replace the list in the sink. The journal notes complete ones.
     Publication(PublishOptions),
@@ -136,13 +127,10 @@ impl Work<'_> {
     fn run(&self, kind: ListKind, purpose: Purpose) -> Result<Published, PublishError> {
         let Self { lists, sink, runtime } = *self;
         let is_complete = kind == ListKind::Complete;
-        // Unreadable items replace the earlier ones. The journal notes the list. An empty list does
-        // not replace one with customers.
-        let (keep, note, guard) = match purpose {
-            Purpose::Publication(options) => {
-                (true, is_complete, is_complete && !options.allow_empty)
-            }
-            Purpose::Reading => (false, false, false),
+        // Unreadable items replace the earlier ones. The journal notes the list.
+        let (keep, note, options) = match purpose {
+            Purpose::Publication(options) => (true, is_complete, options),
+            Purpose::Reading => (false, false, PublishOptions::default()),
         };
         let claims: Vec<_> = lists.iter().filter_map(|list| list.held_claim.clone()).collect();
         let clock = runtime.clone();
@@ -182,7 +170,11 @@ impl Work<'_> {
             };
             let one = one.run()?;
             let robot = &one.id.robot_id;
-            if guard && one.accounts == 0 && sink.holds(robot).map_err(PublishError::Sink)? {
+            if note
+                && !options.allow_empty
+                && one.accounts == 0
+                && sink.holds(robot).map_err(PublishError::Sink)?
+            {
                 return Err(PublishError::Empty { robot: robot.clone() });
             }
             done.push(one);
@@ -193,6 +185,16 @@ impl Work<'_> {
         };
         writer.settle().map_err(PublishError::Sink)?;
         moved();
+        let mut hold = None;
+        if note {
+            let mut gone = match &options.verify_gone {
+                Some(_) => Some(Gone::in_folder(sink.scratch()).map_err(PublishError::Sink)?),
+                None => None,
+            };
+            compare(&mut *writer, options.compare, &mut gone, &mut done)?;
+            moved();
+            hold = self.check_gone(&options, gone, &mut done, &*moved)?;
+        }
         // Check and commit are short, and exclude other processes.
         let _held = match note {
             true => sink.hold().map_err(PublishError::Sink)?,
@@ -208,10 +210,13 @@ impl Work<'_> {
                 _ => return Err(PublishError::Fenced),
             }
         }
+        if let Some(hold) = hold {
+            return Err(self.hold(writer, hold, &done));
+        }
         let note_of = |it: &PublishedList, place: &str| {
             let PublishedList { revision, accounts, pages, quarantined, changes, .. } = *it;
-            let (location, set_aside) = (place.to_owned(), quarantined);
-            Note::Published { revision, accounts, pages, location, set_aside, changes }
+            let (location, set_aside, compared) = (place.to_owned(), quarantined, it.comparison());
+            Note::Published { revision, accounts, pages, location, set_aside, changes, compared }
         };
         // Where list and journal are in one storage, both change in one transaction or neither does.
         let mut noted = vec![!note; lists.len()];

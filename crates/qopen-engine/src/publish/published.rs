@@ -1,8 +1,11 @@
 //! The result of a publication.
 
-use qopen_journal::{Changes, JournalError, PullId};
-use qopen_sink::{Quarantine, SinkError};
+use qopen_journal::{Changes, Comparison, JournalError, PullId};
+use qopen_sink::{Compared, Predecessor, Quarantine, SinkError};
 use qopen_types::{MarkId, Readings, RobotId};
+
+use super::guard::MaxGone;
+use super::verify::{GoneCheck, LookupError};
 
 /// The error of a publication. The earlier list is still in its place.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +44,50 @@ pub enum PublishError {
         /// The robot.
         robot: RobotId,
     },
+    /// The complete list lacks too many customers of the last one. It is kept beside that one, and the
+    /// journal notes it.
+    #[error(
+        "the list of robot {robot} is held: {gone} of the {before} customers of the last list are gone, more than {limit}; `qopen pulls accept MARK` publishes it"
+    )]
+    Held {
+        /// The robot.
+        robot: RobotId,
+        /// Customers of the last list that it lacks.
+        gone: u64,
+        /// Customers of the last list.
+        before: u64,
+        /// The guard.
+        limit: MaxGone,
+        /// The location of the held list, if the sink keeps one.
+        location: Option<String>,
+    },
+    /// The platform still has customers whom the complete list lacks: a page was lost. The list is kept
+    /// beside the last one, and the journal notes it.
+    #[error(
+        "the list of robot {robot} lacks {present} of the {asked} customers that the platform was asked about and still has: a page was lost; pull again, or `qopen pulls accept MARK` publishes it"
+    )]
+    PagesLost {
+        /// The robot.
+        robot: RobotId,
+        /// Customers that the platform was asked about.
+        asked: u64,
+        /// Customers among them that the platform still has.
+        present: u64,
+        /// The location of the held list, if the sink keeps one.
+        location: Option<String>,
+    },
+    /// The platform could not be asked about all customers who are gone. Publishing the list again continues
+    /// with the others.
+    #[error(
+        "it is not known whether the customers who are gone have left; {asked} were asked about"
+    )]
+    Unverified {
+        /// Customers that the platform was asked about.
+        asked: u64,
+        /// The reason.
+        #[source]
+        source: LookupError,
+    },
     /// The runtime shut down before it was done.
     #[error("the runtime shut down before the list was written")]
     Shutdown,
@@ -51,7 +98,13 @@ impl PublishError {
     /// one.
     #[must_use]
     pub fn is_final(&self) -> bool {
-        matches!(self, Self::Superseded { .. } | Self::Empty { .. })
+        matches!(
+            self,
+            Self::Superseded { .. }
+                | Self::Empty { .. }
+                | Self::Held { .. }
+                | Self::PagesLost { .. }
+        )
     }
 }
 
@@ -95,4 +148,22 @@ pub struct PublishedList {
     pub readings: Readings,
     /// Changes since the earlier published revision, if there was one.
     pub changes: Option<Changes>,
+    /// The comparison with the place's last complete list, if the place keeps one.
+    pub compared: Option<Compared>,
+    /// The platform's answers about the customers who are gone, if it was asked.
+    pub gone_check: Option<GoneCheck>,
+}
+
+impl PublishedList {
+    /// The comparison with the place's last complete list, as the journal notes it.
+    #[must_use]
+    pub fn comparison(&self) -> Option<Comparison> {
+        let Compared { since, counts, .. } = self.compared.as_ref()?;
+        let mut comparison = match since {
+            Predecessor::List { mark_id, .. } => Comparison::new(mark_id.clone(), *counts),
+            _ => Comparison::baseline(),
+        };
+        comparison.gone_verified = self.gone_check.map(GoneCheck::is_verified);
+        Some(comparison)
+    }
 }

@@ -128,6 +128,15 @@ impl PullService {
         done.map_err(PullError::Journal)
     }
 
+    /// Accepts a held list: a service publishes it, whatever the guard of its publication says.
+    ///
+    /// # Errors
+    /// [`PullError::Journal`], when that cannot be noted.
+    pub async fn accept(&self, id: &PullId) -> Result<(), PullError> {
+        self.inner.discarded().remove(id);
+        self.inner.journal.note(id, Note::HeldAccepted).await.map_err(PullError::Journal)
+    }
+
     /// Deletes a pull that has ended, with all that the journal keeps of it. Returns false if a
     /// publication to its place runs for longer than 5 s.
     ///

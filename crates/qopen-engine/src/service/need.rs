@@ -1,6 +1,6 @@
 //! The work that a pull still needs.
 
-use qopen_journal::{Note, PullState};
+use qopen_journal::{Note, Noted, PullState};
 
 /// The work that a pull still needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub(super) fn need(state: &PullState) -> Need {
     if state.ended().is_none() {
         return Need::Following;
     }
-    let complete = state.is_complete() && !state.is_superseded();
+    let complete = state.is_complete() && !state.is_superseded() && state.held().is_none();
     let unpublished = complete && (state.published().is_none() || state.has_newer_pages());
     // A page or a release after the end may complete a pull that failed by silence.
     let from_outside = state.reported().is_some() || state.is_cancel_requested();
@@ -35,5 +35,6 @@ pub(super) fn is_interrupted(state: &PullState) -> bool {
 
 /// How often a publication of a pull was requested.
 pub(super) fn publication_requests(state: &PullState) -> usize {
-    state.notes.iter().filter(|noted| noted.note == Note::PublicationRequested).count()
+    let requests = |it: &&Noted| matches!(it.note, Note::PublicationRequested | Note::HeldAccepted);
+    state.notes.iter().filter(requests).count()
 }

@@ -107,7 +107,7 @@ impl Inner {
         let kind = if complete { ListKind::Complete } else { ListKind::Partial };
         self.tell(ServiceEvent::Publishing { outcome });
         let lists = vec![outcome.list.clone()];
-        match publish_with(lists, Arc::clone(sink), kind, self.options.publish).await {
+        match publish_with(lists, Arc::clone(sink), kind, self.options.publish.clone()).await {
             Ok(published) => {
                 self.tell(ServiceEvent::Published { outcome, published: &published });
                 true

@@ -94,6 +94,7 @@ pub(super) async fn notes_keep_their_order_and_content(Subject { journal, .. }: 
             location: "list".into(),
             set_aside: 3,
             changes: Some(Changes { added: 1, changed: 2 }),
+            compared: None,
         },
     ];
     for note in notes.clone() {

@@ -30,9 +30,9 @@ pub(super) fn fitting(records: &[Location], bytes: usize) -> usize {
     };
     records.iter().take_while(fits).count().max(1).min(records.len())
 }
-/// The version of the written format. Every earlier one is read: 1 had no events, and 2 had them
-/// between the pages.
-pub(super) const FORMAT: u32 = 3;
+/// The version of the written format. Every earlier one is read: 1 had no events, 2 had them between the
+/// pages, and 3 had no held lists.
+pub(super) const FORMAT: u32 = 4;
 
 /// Bytes before the first record.
 pub(super) const START: u32 = 64;

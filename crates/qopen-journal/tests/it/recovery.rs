@@ -140,10 +140,10 @@ fn a_page_that_goes_bad_while_the_journal_is_open_is_an_error_and_not_a_shorter_
 #[test]
 fn a_later_format_is_refused_and_not_touched() {
     let folder = tempfile::tempdir().unwrap();
-    let bytes = of_format(4, &ten_pages(folder.path()));
+    let bytes = of_format(5, &ten_pages(folder.path()));
     restore(folder.path(), &bytes);
     let error = DiskJournal::open(folder.path()).unwrap_err();
-    assert!(matches!(error, JournalError::UnknownFormat { found: 4, known: 3 }), "{error:?}");
+    assert!(matches!(error, JournalError::UnknownFormat { found: 5, known: 4 }), "{error:?}");
     assert_eq!(std::fs::read(&segments(folder.path())[0]).unwrap(), bytes);
 }
 

@@ -2,39 +2,9 @@
 
 mod problem;
 
-use qopen_types::{MarkId, RobotId};
-use serde::{Deserialize, Serialize};
+use qopen_types::{ChangeCounts, MarkId, RobotId};
 
 pub use problem::ListProblem;
-
-/// Counts of the changes between two lists of one robot, in accounts.
-///
-/// An account counts once, under the first kind that applies in the order of `lost`, `removed`, `returned` and
-/// `changed`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct ChangeCounts {
-    /// Accounts that only the later list has.
-    pub added: u64,
-    /// Accounts that only the earlier list has.
-    pub gone: u64,
-    /// Accounts whose `deleted_by_contact` became true.
-    pub lost: u64,
-    /// Accounts whose `deleted_by_staff` became true.
-    pub removed: u64,
-    /// Accounts of which one of these flags became false, and neither became true.
-    pub returned: u64,
-    /// Accounts of which anything else differs.
-    pub changed: u64,
-}
-
-impl ChangeCounts {
-    /// Returns the number of accounts that differ.
-    #[must_use]
-    pub fn total(&self) -> u64 {
-        self.added + self.gone + self.lost + self.removed + self.returned + self.changed
-    }
-}
 
 /// What a comparison of one robot's list with its predecessor found.
 #[derive(Clone, Debug, PartialEq, Eq)]

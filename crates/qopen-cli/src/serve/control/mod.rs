@@ -48,6 +48,7 @@ pub(super) fn router(
         .route("/v1/pulls/{mark_id}/notes", get(pulls::notes))
         .route("/v1/pulls/{mark_id}/accounts", get(accounts::accounts))
         .route("/v1/pulls/{mark_id}/resume", post(pulls::resume))
+        .route("/v1/pulls/{mark_id}/accept", post(pulls::accept))
         .route("/v1/pulls/{mark_id}/events", get(events::events))
         .route("/v1/quarantine", get(quarantine::list))
         .route("/v1/quarantine/retry", post(quarantine::retry))

@@ -252,6 +252,20 @@ pub(super) async fn end(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Publishes a held list.
+pub(super) async fn accept(
+    State(service): Shared,
+    mark: Path<String>,
+    of: Query<Of>,
+) -> Result<Response, Refusal> {
+    let state = known(&service, &mark, &of).await?;
+    if state.held().is_none() {
+        return Err(Refusal(StatusCode::CONFLICT, crate::journal::NOT_HELD.into()));
+    }
+    service.pulls.accept(&state.pull).await?;
+    Ok((StatusCode::ACCEPTED, Json(PullName::from(&state.pull))).into_response())
+}
+
 /// Resumes an ended pull. An open pull continues.
 pub(super) async fn resume(
     State(service): Shared,

@@ -1,0 +1,95 @@
+//! `qopen pulls accept`: publishes a list that `--max-gone` held.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use qopen::PublishOptions;
+use qopen::journal::{Journal, JournalError, Note, PullState, Store};
+use qopen::sink::ListKind;
+
+use crate::exit::{Exit, Failure};
+use crate::journal;
+use crate::kept::pull::{Line, PullName, Resume};
+use crate::kept::{Kept, id};
+use crate::output::place::Place;
+use crate::report::count;
+use crate::say::say;
+use crate::settings::Settings;
+
+pub(crate) async fn run(mark: &str, settings: &Settings) -> Result<Exit, Failure> {
+    let location = settings.journal()?;
+    let kept = Kept::open(settings).await?;
+    let mut lines = kept.marked(mark).await?;
+    lines.retain(Line::is_held);
+    if lines.is_empty() {
+        return Err(Failure::usage(format!("mark {mark}: {}", journal::NOT_HELD)));
+    }
+    let names = lines.iter().map(Line::name);
+    match kept {
+        Kept::Served(remote) => {
+            for pull in names {
+                remote.accept_held(&pull).await?;
+                say!("qopen: {pull} is accepted; `qopen serve` publishes its list");
+            }
+        }
+        Kept::Journal(journal, Resume::Request) => {
+            for pull in names {
+                accept(&*journal, &pull).await?;
+                say!(
+                    "qopen: {pull} is accepted; a `qopen serve` that uses the journal publishes it"
+                );
+            }
+        }
+        Kept::Journal(journal, _) => {
+            for pull in names {
+                publish(&journal, &pull, location.as_folder()).await?;
+            }
+        }
+    }
+    Ok(Exit::Complete)
+}
+
+async fn accept(journal: &dyn Store, pull: &PullName) -> Result<(), Failure> {
+    journal.note(&id(pull)?, Note::HeldAccepted).await.map_err(failed)
+}
+
+/// Publishes a held list, together with the held lists of the same file.
+async fn publish(
+    journal: &Arc<dyn Store>,
+    pull: &PullName,
+    scratch: Option<&Path>,
+) -> Result<(), Failure> {
+    let id = id(pull)?;
+    let all = journal::all(&**journal).await?;
+    let Some(state) = all.iter().find(|it| it.pull == id && it.held().is_some()) else {
+        // Published together with another one.
+        return Ok(());
+    };
+    let Some(place) = Place::of(state) else {
+        return Err(Failure::usage(format!(
+            "{pull} was pulled by `qopen serve`; start it, and accept the list again"
+        )));
+    };
+    let output = place.output()?.in_folder(scratch);
+    let is_together = |it: &&PullState| {
+        let is_same = || it.held().is_some() && Place::of(it).as_ref() == Some(&place);
+        it.pull == id || !output.is_per_robot() && is_same()
+    };
+    let as_journal: Arc<dyn Journal> = Arc::clone(journal) as _;
+    let mut lists = Vec::new();
+    for state in all.iter().filter(is_together) {
+        accept(&**journal, &PullName::from(&state.pull)).await?;
+        lists.extend(qopen::kept_list(&as_journal, &state.pull).await.map_err(failed)?);
+    }
+    let published = output.publish(lists, ListKind::Complete, PublishOptions::default()).await;
+    let published = published.map_err(|error| Failure::output("", &error))?;
+    for list in &published.lists {
+        let customers = count(list.accounts, "customer", "customers");
+        say!("qopen: {}: {customers} published in {}", list.id, published.location);
+    }
+    Ok(())
+}
+
+fn failed(error: JournalError) -> Failure {
+    Failure::unexpected("the journal", &error)
+}

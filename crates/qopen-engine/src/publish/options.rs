@@ -1,0 +1,65 @@
+//! The conditions of a publication.
+
+use std::fmt;
+use std::sync::Arc;
+
+use qopen_sink::CompareOptions;
+
+use super::guard::MaxGone;
+use super::verify::AccountLookup;
+
+/// How lists are published.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct PublishOptions {
+    /// Whether an empty complete list may replace one with customers. Default false.
+    pub allow_empty: bool,
+    /// Customers that a complete list may lack of the last one before it is held. Default: any number.
+    pub max_gone: Option<MaxGone>,
+    /// How a complete list is compared with the last one.
+    pub compare: CompareOptions,
+    /// Asks about everybody whom a complete list lacks of the last one. Default: nobody is asked about.
+    pub verify_gone: Option<Arc<dyn AccountLookup>>,
+}
+
+impl PublishOptions {
+    /// Sets whether an empty complete list may replace one with customers. Default false.
+    #[must_use]
+    pub fn allow_empty(mut self, allow: bool) -> Self {
+        self.allow_empty = allow;
+        self
+    }
+
+    /// Sets how many customers a complete list may lack of the last one before it is held. Default `None`:
+    /// any number.
+    #[must_use]
+    pub fn max_gone(mut self, most: Option<MaxGone>) -> Self {
+        self.max_gone = most;
+        self
+    }
+
+    /// Sets whether a last list that cannot be compared is replaced. Default false: the publication fails.
+    #[must_use]
+    pub fn new_baseline(mut self, new_baseline: bool) -> Self {
+        self.compare = self.compare.new_baseline(new_baseline);
+        self
+    }
+
+    /// Sets who is asked about everybody whom a complete list lacks of the last one. Default: nobody is.
+    #[must_use]
+    pub fn verify_gone(mut self, lookup: Option<Arc<dyn AccountLookup>>) -> Self {
+        self.verify_gone = lookup;
+        self
+    }
+}
+
+impl fmt::Debug for PublishOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PublishOptions")
+            .field("allow_empty", &self.allow_empty)
+            .field("max_gone", &self.max_gone)
+            .field("compare", &self.compare)
+            .field("verify_gone", &self.verify_gone.is_some())
+            .finish()
+    }
+}
