@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use qopen_assembler::{Basis, Failure};
-use qopen_journal::EndState;
+use qopen_journal::{EndState, Evidence};
 
 use crate::requester::RequestError;
 
@@ -46,6 +47,24 @@ impl Status {
         }
     }
 
+    /// The evidence that the list is complete; `None` if it is not, or was complete before it was resumed.
+    #[must_use]
+    pub fn evidence(&self) -> Option<Evidence> {
+        let Self::Complete(basis) = self else { return None };
+        if basis.earlier {
+            return None;
+        }
+        let mut evidence = Evidence::default();
+        evidence.quiet_ms = basis.quiet.map(millis);
+        evidence.expected_accounts = basis.expected;
+        evidence.implied_end = basis.implied_end;
+        evidence.refused_callbacks = basis.refusals;
+        evidence.outage_ms = millis(basis.outage);
+        evidence.unidentified = basis.unidentified as u64;
+        evidence.interrupted = basis.interrupted;
+        Some(evidence)
+    }
+
     /// Whether the list is complete, as far as can be known.
     #[must_use]
     pub fn is_complete(&self) -> bool {
@@ -72,6 +91,10 @@ impl Status {
             other => Self::Incomplete(other),
         }
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// One sentence for a person: what happened, and what to do.

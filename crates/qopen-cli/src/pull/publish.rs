@@ -96,7 +96,7 @@ pub(crate) fn add_written(
         list.readings.iter().for_each(|it| summary.count_reading(it));
         summary.revision = list.revision;
         summary.revised = list.changes;
-        summary.changes = list.comparison();
+        summary.compared(list.comparison());
         summary.output = Some(published.location.clone());
         let is_database = database::of(Path::new(&published.location)).is_some();
         summary.is_kept_apart = kind == ListKind::Partial && is_database;

@@ -83,7 +83,8 @@ impl Driver {
         let (accounts, pages) =
             progress.map_or((0, 0), |it| (it.figures.accounts as u64, it.figures.pages as u64));
         let why = status.to_string();
-        let note = Note::Ended { status: status.end_state(), why, accounts, pages };
+        let evidence = status.evidence();
+        let note = Note::Ended { status: status.end_state(), why, accounts, pages, evidence };
         let ended_before = matches!(&status, Status::Complete(basis) if basis.earlier);
         if !ended_before {
             let (held_claim, journal) = (tracked.held_claim.clone(), Arc::clone(&self.journal));
