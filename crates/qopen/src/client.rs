@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use qopen_assembler::Timing;
 use qopen_callback::{Keyring, SharedKeyring, receiver};
-use qopen_engine::{Engine, EngineBuilder, EngineError, Pull, PullError, PullRequest, PulledList};
-use qopen_http::Sender;
+use qopen_engine::{
+    AccountLookup, Engine, EngineBuilder, EngineError, Pull, PullError, PullRequest, PulledList,
+};
+use qopen_http::{AccountsByIdsVersion, Sender};
 use qopen_journal::{Journal, PullId};
 use qopen_sink::Sink;
 
+use crate::lookup::ById;
 use crate::other_events::OtherEventHandler;
 use crate::receive::{Handler, Refusals};
 use crate::send::ByHttp;
@@ -190,6 +193,12 @@ impl Client {
     /// As [`Engine::resume`].
     pub async fn resume(&self, id: &PullId) -> Result<Pull, PullError> {
         self.engine.resume(id).await
+    }
+
+    /// Looks up customers by their ids, for [`PublishOptions::verify_gone`](crate::PublishOptions::verify_gone).
+    #[must_use]
+    pub fn account_lookup(&self, version: AccountsByIdsVersion) -> Arc<dyn AccountLookup> {
+        Arc::new(ById(self.sender.clone(), version))
     }
 
     /// Forgets a pull that has ended, here and in the journal: [`Engine::forget`].

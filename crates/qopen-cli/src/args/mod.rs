@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use qopen::PublishOptions;
+use qopen::http::AccountsByIdsVersion;
+use qopen::{Client, PublishOptions};
 
 use crate::format::Asked;
 use crate::settings::{FORWARD, Given};
@@ -185,6 +186,14 @@ pub(crate) struct Receiving {
     /// list is held.
     #[arg(long, value_name = "N|P%")]
     pub(crate) max_gone: Option<qopen::engine::MaxGone>,
+    /// Ask the platform by id about all customers who are gone
+    ///
+    /// One call for 100 customers. A list is held if it lacks a customer whom the platform still has.
+    #[arg(long)]
+    pub(crate) verify_gone: bool,
+    /// Choose the call of --verify-gone
+    #[arg(long, value_name = "VERSION", value_enum, default_value_t)]
+    pub(crate) by_ids: ByIds,
     /// Replace a last list that cannot be compared
     ///
     /// The changes begin anew with the list.
@@ -207,9 +216,29 @@ pub(crate) struct Receiving {
 
 impl Receiving {
     /// Returns the conditions of a publication.
-    pub(crate) fn publishing(&self) -> PublishOptions {
+    pub(crate) fn publishing(&self, client: &Client) -> PublishOptions {
+        let lookup = self.verify_gone.then(|| client.account_lookup(self.by_ids.into()));
         let options = PublishOptions::default().allow_empty(self.allow_empty);
-        options.max_gone(self.max_gone).new_baseline(self.new_baseline)
+        options.max_gone(self.max_gone).new_baseline(self.new_baseline).verify_gone(lookup)
+    }
+}
+
+/// The operation of the platform that returns customers by their ids.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ByIds {
+    /// GetRobotAccountByIdsV2
+    #[default]
+    V2,
+    /// GetRobotAccountByIds, which the platform calls deprecated
+    V1,
+}
+
+impl From<ByIds> for AccountsByIdsVersion {
+    fn from(version: ByIds) -> Self {
+        match version {
+            ByIds::V2 => Self::V2,
+            ByIds::V1 => Self::V1,
+        }
     }
 }
 

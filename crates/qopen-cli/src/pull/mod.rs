@@ -289,7 +289,7 @@ impl Work {
                 }
             }
         }
-        let options = args.receiving.publishing();
+        let options = args.receiving.publishing(&self.client);
         let summaries = match interrupted {
             // Lists of one file are published together, once the others are resumed.
             true => outcomes.iter().map(|it| it.summary(&came)).collect(),
