@@ -150,6 +150,9 @@ pub(crate) struct PullArgs {
     /// At most three pulls. A list that none confirms is incomplete.
     #[arg(long)]
     pub(crate) confirm: bool,
+    /// Pull a list that lacks pages again, up to N times
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) retry: u32,
     /// Run up to this number of pulls at once
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = at_least_one)]
     pub(crate) concurrency: usize,
