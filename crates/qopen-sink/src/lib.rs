@@ -16,7 +16,10 @@ pub mod storage;
 mod stream;
 mod temporary;
 
-pub use compare::{ChangeCounts, CompareOptions, Compared, ListProblem, Predecessor};
+pub use compare::{
+    Change, ChangeCounts, ChangesHeader, ChangesSince, CompareOptions, Compared, ListChanges,
+    ListDigest, ListProblem, Predecessor, compare_lists,
+};
 pub use csv_options::{CsvOptions, Labels};
 pub use csv_row::CSV_COLUMNS;
 pub use error::SinkError;

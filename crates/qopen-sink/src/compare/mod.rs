@@ -1,10 +1,24 @@
 //! Comparison of two lists: what changed since the last complete one.
 
+mod change;
+mod changes;
+mod fields;
+mod lines;
+mod list;
+mod pass;
+mod place;
+mod previous;
 mod problem;
 
 use qopen_types::{MarkId, RobotId};
 use serde::{Deserialize, Serialize};
 
+pub use change::{Change, ChangesHeader, ChangesSince};
+pub use changes::ListChanges;
+use fields::Members;
+pub use list::ListDigest;
+pub use place::compare_lists;
+pub(crate) use place::{Announced, Comparison, Identity, Place};
 pub use problem::ListProblem;
 
 /// Counts of the changes between two lists of one robot, in accounts.
@@ -32,7 +46,15 @@ impl ChangeCounts {
     /// Returns the number of accounts that differ.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.added + self.gone + self.lost + self.removed + self.returned + self.changed
+        self.each().into_iter().fold(0, u64::saturating_add)
+    }
+
+    fn checked_total(&self) -> Option<u64> {
+        self.each().into_iter().try_fold(0, u64::checked_add)
+    }
+
+    fn each(&self) -> [u64; 6] {
+        [self.added, self.gone, self.lost, self.removed, self.returned, self.changed]
     }
 }
 
