@@ -1,0 +1,1 @@
+//! The changes beside a list in a file.
