@@ -8,9 +8,10 @@ use qopen_callback::{Keyring, SharedKeyring, receiver};
 use qopen_engine::{
     AccountLookup, Engine, EngineBuilder, EngineError, Pull, PullError, PullRequest, PulledList,
 };
-use qopen_http::{AccountsByIdsVersion, Sender};
+use qopen_http::{AccountsByIds, AccountsByIdsVersion, RobotStates, Robots, SendError, Sender};
 use qopen_journal::{Journal, PullId};
 use qopen_sink::Sink;
+use qopen_types::{AccountId, RobotId};
 
 use crate::lookup::ById;
 use crate::other_events::OtherEventHandler;
@@ -180,6 +181,35 @@ impl Client {
     /// As [`Engine::list`].
     pub async fn list(&self, id: &PullId) -> Result<Option<PulledList>, PullError> {
         self.engine.list(id).await
+    }
+
+    /// Lists all robots of the app: [`Sender::robots`].
+    ///
+    /// # Errors
+    /// As [`Sender::robots`].
+    pub async fn robots(&self) -> Result<Robots, SendError> {
+        self.sender.robots().await
+    }
+
+    /// Asks whether robots are online and enabled: [`Sender::robot_status`].
+    ///
+    /// # Errors
+    /// As [`Sender::robot_status`].
+    pub async fn robot_status(&self, robots: &[RobotId]) -> Result<RobotStates, SendError> {
+        self.sender.robot_status(robots).await
+    }
+
+    /// Asks for up to 100 customers by their ids: [`Sender::accounts_by_ids`].
+    ///
+    /// # Errors
+    /// As [`Sender::accounts_by_ids`].
+    pub async fn accounts_by_ids(
+        &self,
+        robot: &RobotId,
+        ids: &[AccountId],
+        version: AccountsByIdsVersion,
+    ) -> Result<AccountsByIds, SendError> {
+        self.sender.accounts_by_ids(robot, ids, version).await
     }
 
     /// The next adopted pull: [`Engine::adopted`].
