@@ -5,6 +5,7 @@ mod assemble;
 mod beside;
 mod database;
 mod demo;
+mod diff;
 mod doctor;
 mod exit;
 mod explain;
@@ -100,6 +101,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
     let answers = matches!(
         cli.verb,
         Verb::Explain(_)
+            | Verb::Diff(_)
             | Verb::Pulls(_)
             | Verb::Quarantine(_)
             | Verb::Doctor(_)
@@ -127,6 +129,7 @@ fn run_verb(cli: Cli) -> Result<Exit, Failure> {
             let settings = settings()?;
             on_runtime(async { explain::run(&args, &settings) })
         }
+        Verb::Diff(args) => on_runtime(async { diff::run(&args) }),
         Verb::Pulls(verb) => on_runtime(pulls::run(verb, settings()?)),
         Verb::Quarantine(verb) => on_runtime(quarantine::run(verb, settings()?)),
         // Doctor reports warnings with its checks.

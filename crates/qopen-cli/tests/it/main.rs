@@ -8,6 +8,7 @@ mod browser;
 mod chaos;
 mod crashes;
 mod described;
+mod differences;
 mod doors;
 #[cfg(target_os = "linux")]
 mod evidence;
