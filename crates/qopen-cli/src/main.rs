@@ -6,6 +6,7 @@ mod assemble;
 mod beside;
 mod database;
 mod demo;
+mod diff;
 mod doctor;
 mod exit;
 mod explain;
@@ -101,6 +102,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
     let answers = matches!(
         cli.verb,
         Verb::Explain(_)
+            | Verb::Diff(_)
             | Verb::Pulls(_)
             | Verb::Quarantine(_)
             | Verb::Doctor(_)
@@ -128,6 +130,7 @@ fn run_verb(cli: Cli) -> Result<Exit, Failure> {
             let settings = settings()?;
             on_runtime(async { explain::run(&args, &settings) })
         }
+        Verb::Diff(args) => on_runtime(async { diff::run(&args) }),
         Verb::Pulls(verb) => on_runtime(pulls::run(verb, settings()?)),
         Verb::Quarantine(verb) => on_runtime(quarantine::run(verb, settings()?)),
         // Doctor reports warnings with its checks.
