@@ -6,41 +6,8 @@ use qopen_types::{AccountId, Digest, MarkId, RobotId};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::found::{Change, ChangeCounts, Predecessor};
 use super::list::ListDigest;
-use super::{ChangeCounts, Predecessor};
-
-/// What happened to an account between two lists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Change {
-    /// Only the later list has the account.
-    Added,
-    /// Only the earlier list has the account.
-    Gone,
-    /// `deleted_by_contact` became true.
-    Lost,
-    /// `deleted_by_staff` became true.
-    Removed,
-    /// One of the two flags became false, and neither became true.
-    Returned,
-    /// Anything else differs.
-    Changed,
-}
-
-impl ChangeCounts {
-    pub(super) fn count(&mut self, change: Change) {
-        let count = match change {
-            Change::Added => &mut self.added,
-            Change::Gone => &mut self.gone,
-            Change::Lost => &mut self.lost,
-            Change::Removed => &mut self.removed,
-            Change::Returned => &mut self.returned,
-            Change::Changed => &mut self.changed,
-        };
-        *count += 1;
-    }
-}
 
 /// The list that changes begin with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,10 +9,10 @@ use serde::Serialize as _;
 use serde_json::value::RawValue;
 use tempfile::SpooledTempFile;
 
-use super::change::{Change, ChangeLine};
-use super::fields::{Unreadable, difference};
+use super::change::ChangeLine;
+use super::fields::{Members, Unreadable, difference};
+use super::found::{Change, ChangeCounts};
 use super::list::{Accounts, MOVED_EVERY};
-use super::{ChangeCounts, Members};
 use crate::SinkError;
 
 /// Bytes of changes that are held in memory before a file is used: 1 MiB.
