@@ -22,6 +22,7 @@ mod pull;
 mod pulls;
 mod quarantine;
 mod report;
+mod robot_list;
 mod robots;
 mod say;
 mod serve;
@@ -102,6 +103,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         cli.verb,
         Verb::Explain(_)
             | Verb::Pulls(_)
+            | Verb::Robots(_)
             | Verb::Quarantine(_)
             | Verb::Doctor(_)
             | Verb::Migrate(_)
@@ -129,6 +131,7 @@ fn run_verb(cli: Cli) -> Result<Exit, Failure> {
             on_runtime(async { explain::run(&args, &settings) })
         }
         Verb::Pulls(verb) => on_runtime(pulls::run(verb, settings()?)),
+        Verb::Robots(verb) => on_runtime(robot_list::run(verb, settings()?)),
         Verb::Quarantine(verb) => on_runtime(quarantine::run(verb, settings()?)),
         // Doctor reports warnings with its checks.
         Verb::Doctor(args) => {

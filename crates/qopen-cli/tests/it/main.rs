@@ -35,6 +35,7 @@ mod pulls;
 #[cfg(target_os = "linux")]
 mod readers;
 mod requests;
+mod robots;
 mod schedules;
 mod served;
 mod serving;
