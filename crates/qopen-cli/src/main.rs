@@ -6,6 +6,7 @@ mod assemble;
 mod beside;
 mod database;
 mod demo;
+mod diff;
 mod doctor;
 mod exit;
 mod explain;
@@ -102,6 +103,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
     let answers = matches!(
         cli.verb,
         Verb::Explain(_)
+            | Verb::Diff(_)
             | Verb::Pulls(_)
             | Verb::Robots(_)
             | Verb::Quarantine(_)
@@ -130,6 +132,7 @@ fn run_verb(cli: Cli) -> Result<Exit, Failure> {
             let settings = settings()?;
             on_runtime(async { explain::run(&args, &settings) })
         }
+        Verb::Diff(args) => on_runtime(async { diff::run(&args) }),
         Verb::Pulls(verb) => on_runtime(pulls::run(verb, settings()?)),
         Verb::Robots(verb) => on_runtime(robot_list::run(verb, settings()?)),
         Verb::Quarantine(verb) => on_runtime(quarantine::run(verb, settings()?)),

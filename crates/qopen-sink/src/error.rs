@@ -78,6 +78,15 @@ pub enum SinkError {
         /// Its problem.
         problem: ListProblem,
     },
+    /// Another process replaced the last list after it was compared with.
+    #[error(
+        "another process replaced {} during the publication; publish the list again",
+        shown_path(path)
+    )]
+    Replaced {
+        /// The list's path.
+        path: PathBuf,
+    },
     /// A file is not a list that can be compared.
     #[error("{} cannot be compared: {problem}", shown_path(path))]
     NotAList {

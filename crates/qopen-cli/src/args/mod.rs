@@ -76,6 +76,8 @@ pub(crate) enum Verb {
     Assemble(AssembleArgs),
     /// Diagnose a captured callback step by step
     Explain(ExplainArgs),
+    /// Show what changed between two lists in JSON Lines
+    Diff(DiffArgs),
     /// List, show, accept, export, purge and check kept pulls
     #[command(subcommand)]
     Pulls(PullsVerb),
@@ -153,6 +155,9 @@ pub(crate) struct PullArgs {
     /// At most three pulls. A list that none confirms is incomplete.
     #[arg(long)]
     pub(crate) confirm: bool,
+    /// Pull a list that lacks pages again, up to N times
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) retry: u32,
     /// Run up to this number of pulls at once
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = at_least_one)]
     pub(crate) concurrency: usize,
@@ -340,6 +345,21 @@ pub(crate) struct AssembleArgs {
     #[arg(long)]
     pub(crate) new_baseline: bool,
     /// Report as JSON, one object per line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiffArgs {
+    /// Compare with this earlier list
+    #[arg(value_name = "OLD", value_parser = home_path())]
+    pub(crate) old: PathBuf,
+    /// Show what changed up to this later list
+    #[arg(value_name = "NEW", value_parser = home_path())]
+    pub(crate) new: PathBuf,
+    /// Write each change as a JSON object, one per line
+    ///
+    /// The lines are those of a changes file: a header for each robot, then a line for each change.
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -56,6 +56,9 @@ pub(crate) struct Summary {
     /// Why a complete list was not written: the place holds a later one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) superseded: Option<String>,
+    /// Whether another pull would not change that the list is kept back.
+    #[serde(skip)]
+    is_decided: bool,
     #[serde(skip)]
     pub(crate) why: String,
     /// Findings of the listener that need attention, unless `why` has them.
@@ -124,6 +127,7 @@ impl Summary {
             is_kept_apart: false,
             error: (exit != Exit::Complete).then(|| why.clone()),
             superseded: None,
+            is_decided: false,
             why,
             troubles,
             quarantine_file: None,
@@ -133,6 +137,17 @@ impl Summary {
 
     pub(crate) fn of(outcome: &Outcome, came: &Came) -> Self {
         Self::new(&outcome.status, &outcome.progress, came)
+    }
+
+    /// Whether the list lacks pages, so that another pull may bring the whole.
+    pub(crate) fn is_short(&self) -> bool {
+        self.exit == Exit::Incomplete && !self.is_decided
+    }
+
+    /// Marks a complete list as kept back until a person, or another option, decides.
+    pub(crate) fn keep_back_decided(&mut self, why: String) {
+        self.keep_back(why);
+        self.is_decided = true;
     }
 
     /// Records that the place already holds a later list, so nothing is written.

@@ -7,6 +7,7 @@ mod claims;
 mod endings;
 mod evidence;
 mod feeding;
+mod gone;
 mod histories;
 mod late;
 mod model;

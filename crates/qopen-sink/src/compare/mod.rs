@@ -1,9 +1,23 @@
 //! Comparison of two lists: what changed since the last complete one.
 
+mod change;
+mod changes;
+mod fields;
+mod lines;
+mod list;
+mod pass;
+mod place;
+mod previous;
 mod problem;
 
 use qopen_types::{ChangeCounts, MarkId, RobotId};
 
+pub use change::{Change, ChangesHeader, ChangesSince};
+pub use changes::ListChanges;
+use fields::Members;
+pub use list::ListDigest;
+pub use place::compare_lists;
+pub(crate) use place::{Announced, Comparison, Identity, Place};
 pub use problem::ListProblem;
 
 /// What a comparison of one robot's list with its predecessor found.
@@ -63,4 +77,9 @@ impl CompareOptions {
         self.new_baseline = anew;
         self
     }
+}
+
+/// The number of accounts that differ, unless it overflows.
+fn checked_total(counts: &ChangeCounts) -> Option<u64> {
+    counts.named().iter().try_fold(0_u64, |sum, (_, count)| sum.checked_add(*count))
 }

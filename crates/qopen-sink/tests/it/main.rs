@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod auto_traits;
+mod changes;
+mod compare;
 mod files;
 mod formats;
 mod names;
