@@ -52,7 +52,7 @@ impl Scene {
         let output = self.verb(&[&pull, options].concat());
         let said = text(&output.stdout);
         let lines = said.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        let summary = lines.filter(|it| it["type"] == "summary").last();
+        let summary = lines.filter(|it| it["type"] == "summary").next_back();
         (
             output.status.code().unwrap(),
             summary.unwrap_or_else(|| panic!("{}", text(&output.stderr))),
