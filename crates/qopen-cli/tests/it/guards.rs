@@ -51,8 +51,8 @@ impl Scene {
         let pull = ["pull", "--robot", "r1", "--out", "list.jsonl", "--json", "--settle", "1s"];
         let output = self.verb(&[&pull, options].concat());
         let said = text(&output.stdout);
-        let lines = said.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        let summary = lines.filter(|it| it["type"] == "summary").next_back();
+        let mut lines = said.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let summary = lines.rfind(|it| it["type"] == "summary");
         (
             output.status.code().unwrap(),
             summary.unwrap_or_else(|| panic!("{}", text(&output.stderr))),
