@@ -79,7 +79,7 @@ fn spare_published(file: &FileSink, pulls: &[Line]) -> Result<(), Failure> {
     // What lies beside a published list is the publication's, too.
     let beside = |place: &str| {
         let list = FileSink::new(place, Format::Jsonl);
-        [list.partial_path(), list.quarantine_path()]
+        [list.partial_path(), list.quarantine_path(), list.changes_path(), list.held_path()]
             .iter()
             .any(|path| path.to_str().is_some_and(|path| file.is_at(path)))
     };

@@ -6,6 +6,7 @@ mod assemble;
 mod beside;
 mod database;
 mod demo;
+mod diff;
 mod doctor;
 mod exit;
 mod explain;
@@ -22,6 +23,7 @@ mod pull;
 mod pulls;
 mod quarantine;
 mod report;
+mod robot_list;
 mod robots;
 mod say;
 mod serve;
@@ -101,7 +103,9 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
     let answers = matches!(
         cli.verb,
         Verb::Explain(_)
+            | Verb::Diff(_)
             | Verb::Pulls(_)
+            | Verb::Robots(_)
             | Verb::Quarantine(_)
             | Verb::Doctor(_)
             | Verb::Migrate(_)
@@ -128,7 +132,9 @@ fn run_verb(cli: Cli) -> Result<Exit, Failure> {
             let settings = settings()?;
             on_runtime(async { explain::run(&args, &settings) })
         }
+        Verb::Diff(args) => on_runtime(async { diff::run(&args) }),
         Verb::Pulls(verb) => on_runtime(pulls::run(verb, settings()?)),
+        Verb::Robots(verb) => on_runtime(robot_list::run(verb, settings()?)),
         Verb::Quarantine(verb) => on_runtime(quarantine::run(verb, settings()?)),
         // Doctor reports warnings with its checks.
         Verb::Doctor(args) => {

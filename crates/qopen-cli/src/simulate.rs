@@ -51,13 +51,20 @@ pub(crate) async fn run(args: SimulateArgs, settings: Settings) -> Result<Exit, 
     // It ends without a word only with the process.
     let _ = stopping.wait_for(|it| *it).await;
     let counts = simulator.counts();
-    say!(
-        "qopen: {} requests, {} callbacks taken of {} sent, {} given up",
-        counts.requests,
-        counts.acknowledged,
-        counts.attempts,
-        counts.given_up
+    let mut summary = format!(
+        "{} requests, {} callbacks taken of {} sent, {} given up",
+        counts.requests, counts.acknowledged, counts.attempts, counts.given_up
     );
+    for (count, what) in [
+        (counts.robot_lists, "requests for robots"),
+        (counts.robot_states, "requests for states"),
+        (counts.by_ids, "requests by id"),
+    ] {
+        if count > 0 {
+            summary.push_str(&format!(", {count} {what}"));
+        }
+    }
+    say!("qopen: {summary}");
     Ok(Exit::Complete)
 }
 

@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use qopen_assembler::{Basis, Failure};
-use qopen_journal::EndState;
+use qopen_journal::{EndState, Evidence};
 
 use crate::requester::RequestError;
 
@@ -46,6 +47,25 @@ impl Status {
         }
     }
 
+    /// The evidence that the list is complete; `None` if it is not, or was complete before it was resumed and
+    /// an earlier version noted no evidence.
+    #[must_use]
+    pub fn evidence(&self) -> Option<Evidence> {
+        let Self::Complete(basis) = self else { return None };
+        if basis.earlier && basis.quiet.is_none() && !basis.declared {
+            return None;
+        }
+        let mut evidence = Evidence::default();
+        evidence.quiet_ms = basis.quiet.map(millis);
+        evidence.expected_accounts = basis.expected;
+        evidence.implied_end = basis.implied_end;
+        evidence.refused_callbacks = basis.refusals;
+        evidence.outage_ms = millis(basis.outage);
+        evidence.unidentified = basis.unidentified as u64;
+        evidence.interrupted = basis.interrupted;
+        Some(evidence)
+    }
+
     /// Whether the list is complete, as far as can be known.
     #[must_use]
     pub fn is_complete(&self) -> bool {
@@ -74,6 +94,31 @@ impl Status {
     }
 }
 
+/// The basis of a list that was complete before, on the evidence that its end noted.
+pub(crate) fn noted_basis(mut basis: Basis, evidence: &Evidence) -> Basis {
+    basis.quiet = evidence.quiet_ms.map(Duration::from_millis);
+    basis.declared = evidence.quiet_ms.is_none();
+    basis.expected = evidence.expected_accounts;
+    basis.implied_end = evidence.implied_end;
+    basis.refusals = evidence.refused_callbacks;
+    basis.outage = Duration::from_millis(evidence.outage_ms);
+    basis.unidentified = usize::try_from(evidence.unidentified).unwrap_or(usize::MAX);
+    basis.interrupted = evidence.interrupted;
+    basis
+}
+
+/// A time in seconds, with one decimal unless it is whole.
+fn seconds(time: Duration) -> String {
+    match time.subsec_millis() {
+        0 => format!("{}s", time.as_secs()),
+        _ => format!("{:.1}s", time.as_secs_f64()),
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// One sentence for a person: what happened, and what to do.
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -94,15 +139,23 @@ impl fmt::Display for Status {
 
 /// The grounds of completeness.
 fn grounds(basis: &Basis) -> String {
-    if basis.earlier {
-        return "the list was complete before".into();
-    }
-    let mut out = match basis.implied_end {
-        true => "a page that does not say whether more follow was seen".to_owned(),
-        false => "the last page was seen".to_owned(),
+    let mut out = match basis.earlier {
+        true => "the list was complete before".to_owned(),
+        false => String::new(),
     };
+    if basis.earlier && basis.quiet.is_none() && !basis.declared {
+        // An earlier version did not note its evidence.
+        return out;
+    }
+    if basis.earlier {
+        out.push_str(": ");
+    }
+    out.push_str(match basis.implied_end {
+        true => "a page that does not say whether more follow was seen",
+        false => "the last page was seen",
+    });
     match basis.quiet {
-        Some(quiet) => out.push_str(&format!(", then {quiet:?} of quiet")),
+        Some(quiet) => out.push_str(&format!(", then {} of quiet", seconds(quiet))),
         None => out.push_str(", and no more pages can come"),
     }
     if let Some(expected) = basis.expected {

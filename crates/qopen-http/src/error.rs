@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use qopen_types::{Refusal, ResponseError};
 
+use crate::content_error::ContentError;
 use crate::proxy::ProxyUsed;
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
@@ -80,6 +81,25 @@ pub enum SendError {
         /// The reason.
         #[source]
         source: Source,
+    },
+    /// The gateway's answer is a JSON object without the expected content.
+    #[error("{endpoint}: the answer does not have the expected content")]
+    Content {
+        /// The endpoint.
+        endpoint: &'static str,
+        /// The reason.
+        #[source]
+        source: ContentError,
+    },
+    /// A request has too few or too many ids. It was not sent.
+    #[error("{endpoint}: a request has 1 to {limit} ids, not {ids}; nothing was sent")]
+    NumberOfIds {
+        /// The endpoint.
+        endpoint: &'static str,
+        /// The number of different ids.
+        ids: usize,
+        /// The most ids of a request.
+        limit: usize,
     },
     /// The gateway was unreachable, or did not answer in time.
     #[error("{endpoint}: the gateway could not be reached or did not answer in time{}", through(.proxy))]
@@ -162,8 +182,18 @@ impl SendError {
             Self::Unauthorized { .. }
             | Self::Redirected { .. }
             | Self::Response { .. }
-            | Self::Encode { .. } => false,
+            | Self::Encode { .. }
+            | Self::Content { .. }
+            | Self::NumberOfIds { .. } => false,
         }
+    }
+
+    /// Whether the platform does not offer the operation: HTTP status 404, 405 or 501.
+    ///
+    /// No code of a refusal is known for that. A base URL of another service has the same sign.
+    #[must_use]
+    pub fn is_not_offered(&self) -> bool {
+        matches!(self, Self::Status { status: 404 | 405 | 501, .. })
     }
 
     /// The wait that the gateway asked for by `Retry-After`.
@@ -203,7 +233,10 @@ impl SendError {
     /// unreadable.
     #[must_use]
     pub fn may_have_arrived(&self) -> bool {
-        matches!(self, Self::Transport { connected: true, .. } | Self::Response { .. })
+        matches!(
+            self,
+            Self::Transport { connected: true, .. } | Self::Response { .. } | Self::Content { .. }
+        )
     }
 
     /// Whether the gateway refused the request or the credentials.
@@ -217,9 +250,11 @@ impl SendError {
                 (400..500).contains(status) && !matches!(*status, 407 | 429)
             }
             Self::Response { .. }
+            | Self::Encode { .. }
+            | Self::Content { .. }
+            | Self::NumberOfIds { .. }
             | Self::Transport { .. }
-            | Self::Redirected { .. }
-            | Self::Encode { .. } => false,
+            | Self::Redirected { .. } => false,
         }
     }
 

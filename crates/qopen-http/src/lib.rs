@@ -2,16 +2,20 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod account_list;
+mod accounts_by_ids;
 mod build_error;
 mod builder;
 mod call;
 mod client;
+mod content_error;
 mod error;
 mod forward;
 mod headers;
 mod no_proxy;
 mod proxy;
 mod retry;
+mod robot_status;
+mod robots;
 mod token;
 mod transport;
 mod url;
@@ -20,12 +24,16 @@ use std::fmt;
 use std::sync::{Arc, PoisonError};
 
 pub use account_list::Accepted;
+pub use accounts_by_ids::{AccountsByIds, AccountsByIdsVersion};
 pub use build_error::BuildError;
 pub use builder::SenderBuilder;
+pub use content_error::ContentError;
 pub use error::{RetryAfter, SendError, TokenError};
 pub use forward::{ForwardError, Forwarder, ForwarderBuilder};
 pub use proxy::{ProxyOrigin, ProxyUsed};
 pub use retry::RetryPolicy;
+pub use robot_status::{RobotState, RobotStates};
+pub use robots::{Robot, RobotKind, Robots};
 pub use token::{FixedToken, TokenSource};
 
 use transport::Transport;

@@ -34,7 +34,7 @@ pub use disk::Faults;
 pub use disk::{DiskJournal, DiskOptions};
 pub use maintenance::{Expired, JournalStats, JournalSummary, Maintenance, Store};
 pub use memory::MemoryJournal;
-pub use note::{Changes, Comparison, EndState, Note, Noted, Started};
+pub use note::{Changes, Comparison, EndState, Evidence, Note, Noted, Started};
 pub use outbox::{Backlog, Outbox, PendingEvent};
 pub use qopen_types::PullId;
 pub use quarantine::{Layer, Quarantined};

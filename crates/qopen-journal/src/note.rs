@@ -59,6 +59,9 @@ pub enum Note {
         accounts: u64,
         /// How many different pages it had.
         pages: u64,
+        /// The evidence for a complete list.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        evidence: Option<Evidence>,
     },
     /// An ended pull was resumed.
     Resumed,
@@ -175,6 +178,35 @@ impl fmt::Display for EndState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
+}
+
+/// The evidence that a list is complete, and what weakens it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Evidence {
+    /// Quiet after the last page, in milliseconds; `None` if the caller declared the end.
+    pub quiet_ms: Option<u64>,
+    /// The number of accounts that was expected, and reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected_accounts: Option<u64>,
+    /// Whether the last page was implied: a page did not say whether more follow, and none said `false`.
+    pub implied_end: bool,
+    /// Callbacks that were refused while the pull was open.
+    pub refused_callbacks: u64,
+    /// Time in which the journal did not answer, in milliseconds.
+    pub outage_ms: u64,
+    /// Accounts without a readable id that the list lacks, as the caller allowed.
+    pub unidentified: u64,
+    /// Whether no process received callbacks for a while.
+    pub interrupted: bool,
+    /// The mark of the pull that brought the same customers just before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confirmed_by: Option<MarkId>,
+    /// Whether the platform confirmed by id that everybody whom the list lacks of the last one is gone.
+    /// `None` if it was not asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gone_verified: Option<bool>,
 }
 
 /// How a list differs from an earlier revision of it. No account ever goes.

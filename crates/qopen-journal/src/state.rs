@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use qopen_types::{Digest, PullId};
 
-use crate::note::{EndState, Note, Noted, Started};
+use crate::note::{EndState, Evidence, Note, Noted, Started};
 
 /// A pull in a journal, without its pages.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +83,26 @@ impl PullState {
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.end_state() == Some(&EndState::Complete)
+    }
+
+    /// The evidence that its list is complete: that of its end, and what was found since. `None` if the list is
+    /// not complete.
+    #[must_use]
+    pub fn evidence(&self) -> Option<Evidence> {
+        let Note::Ended { status: EndState::Complete, evidence, .. } = &self.ended()?.note else {
+            return None;
+        };
+        let mut evidence = evidence.clone().unwrap_or_default();
+        for noted in &self.notes {
+            match &noted.note {
+                Note::Confirmed { by } => evidence.confirmed_by = Some(by.clone()),
+                Note::Published { compared: Some(it), .. } => {
+                    evidence.gone_verified = it.gone_verified
+                }
+                _ => {}
+            }
+        }
+        Some(evidence)
     }
 
     /// The platform's error report since the pull was last resumed, if there is one.

@@ -1,6 +1,6 @@
 //! A robot's customers: their data, and the platform's spelling of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use qopen_types::{
     Account, AccountId, AccountType, AddWay, AttributeField, Digest, Gender, Item, Json, MarkId,
@@ -9,7 +9,7 @@ use qopen_types::{
 use serde_json::{Value, json};
 
 use crate::chance::Dice;
-use crate::{Chance, Schedule};
+use crate::{Chance, Schedule, customers};
 
 /// One content of a customer.
 #[derive(Clone, Debug)]
@@ -42,26 +42,27 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// The customers of a robot: the same for the same seed, robot and `need_tag_info`.
+    /// The customers of a robot at its first list request: the same for the same seed, robot and
+    /// `need_tag_info`.
     #[must_use]
     pub fn new(schedule: &Schedule, robot: &RobotId, need_tag_info: bool) -> Self {
-        let mut dice = Dice::new(schedule.seed, &format!("accounts/{robot}"));
-        let mut first = Vec::new();
-        let mut second = Vec::new();
-        for number in 0..schedule.accounts {
-            let account = account(robot, number, need_tag_info, schedule, &mut dice);
-            if number < schedule.broken_accounts {
-                let id = account.account_id.as_str();
-                let raw = json!({"account_id": id, "profile": {"name": ["?"]}}).to_string();
-                first.push(Version { account: partly_read(&raw), raw });
-                continue;
-            }
-            if number < schedule.broken_accounts + schedule.conflicts {
-                let mut moved = account.clone();
-                moved.profile.alias.push_str(" (moved)");
-                second.push(version(moved, schedule, &mut dice));
-            }
-            first.push(version(account, schedule, &mut dice));
+        Self::of_generation(schedule, robot, need_tag_info, 0)
+    }
+
+    /// The customers of a robot at its list request with this number, from 0. Between two requests the
+    /// list moves by `gone_each`, `new_each`, `changed_each` and `lost_each` of the schedule.
+    #[must_use]
+    pub fn of_generation(
+        schedule: &Schedule,
+        robot: &RobotId,
+        need_tag_info: bool,
+        generation: usize,
+    ) -> Self {
+        let customers = customers::of_generation(schedule, robot, need_tag_info, generation);
+        let (mut first, mut second) = (Vec::new(), Vec::new());
+        for customer in customers {
+            first.push(customer.first);
+            second.extend(customer.second);
         }
         // The second contents come at the end of the list, so mostly on other pages.
         first.extend(second);
@@ -71,6 +72,14 @@ impl Dataset {
             pages.push(Vec::new());
         }
         Self { robot: robot.clone(), schedule: schedule.clone(), pages }
+    }
+
+    /// The first content of each customer whose id can be read.
+    pub(crate) fn customers(&self) -> impl Iterator<Item = (&Account, &str)> {
+        let mut seen = BTreeSet::new();
+        let versions = self.pages.iter().flatten();
+        let known = versions.filter_map(|it| Some((it.account.as_ref()?, it.raw.as_str())));
+        known.filter(move |(account, _)| seen.insert(account.account_id.clone()))
     }
 
     /// The pages of the list under a mark.
@@ -139,7 +148,7 @@ impl Dataset {
     }
 }
 
-fn account(
+pub(crate) fn account(
     robot: &RobotId,
     number: usize,
     tags: bool,
@@ -219,14 +228,14 @@ fn attribute(name: &str, value: &str) -> AttributeField {
 }
 
 /// Reads an account of which some fields are broken.
-fn partly_read(raw: &str) -> Option<Account> {
+pub(crate) fn partly_read(raw: &str) -> Option<Account> {
     match Item::read(Json::parse(raw).ok()?) {
         Item::Valid(account) => Some(account),
         Item::Invalid(_) => None,
     }
 }
 
-fn version(account: Account, schedule: &Schedule, dice: &mut Dice) -> Version {
+pub(crate) fn version(account: Account, schedule: &Schedule, dice: &mut Dice) -> Version {
     // `Value` does not keep the text of unknown values; it is restored at the end.
     let mut known = account.clone();
     (known.extra, known.profile.extra) = Default::default();

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use crate::chance::Dice;
 use crate::dataset::Dataset;
 use crate::odd;
+use crate::robot::Known;
 use crate::schedule::{ErrorFault, Odd};
 use crate::state::Shared;
 
@@ -29,14 +30,15 @@ struct Callback {
     once: bool,
 }
 
-/// Sends every callback of a request. Returns when each was accepted or given up.
+/// Sends every callback of a request, which has this number among those of its robot. Returns when each was accepted or given up.
 pub(crate) async fn deliver(
     shared: Arc<Shared>,
     robot: RobotId,
     mark: MarkId,
     need_tag_info: bool,
+    number: usize,
 ) {
-    let callbacks = plan(&shared, &robot, &mark, need_tag_info);
+    let callbacks = plan(&shared, &robot, &mark, need_tag_info, number);
     let places = Arc::new(Semaphore::new(shared.config.schedule.parallel.max(1)));
     let mut tasks = JoinSet::new();
     for (number, callback) in callbacks.into_iter().enumerate() {
@@ -58,17 +60,26 @@ pub(crate) async fn deliver(
     while tasks.join_next().await.is_some() {}
 }
 
-fn plan(shared: &Shared, robot: &RobotId, mark: &MarkId, need_tag_info: bool) -> Vec<Callback> {
+fn plan(
+    shared: &Shared,
+    robot: &RobotId,
+    mark: &MarkId,
+    need_tag_info: bool,
+    number: usize,
+) -> Vec<Callback> {
     let schedule = &shared.config.schedule;
-    if schedule.silent {
+    if schedule.silent || schedule.known(robot) == Known::Offline {
         return Vec::new();
     }
     let mut dice = Dice::new(schedule.seed, &format!("delivery/{robot}"));
-    let pages = Dataset::new(schedule, robot, need_tag_info).pages(mark);
+    let loses = schedule.lost_pages_on.as_ref().is_none_or(|it| it.contains(&number));
+    let pages = Dataset::of_generation(schedule, robot, need_tag_info, number).pages(mark);
     let mut pages: Vec<_> = pages
         .into_iter()
         .filter(|page| {
-            !(schedule.lost_pages.contains(&page.number) || page.last && schedule.lost_last_page)
+            let is_lost =
+                schedule.lost_pages.contains(&page.number) || page.last && schedule.lost_last_page;
+            !(loses && is_lost)
         })
         .collect();
     if schedule.shuffle {

@@ -1,4 +1,4 @@
-//! The platform's two endpoints.
+//! The platform's endpoints for tokens and customer lists.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,7 +17,12 @@ use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::delivery::deliver;
+use crate::robot::Known;
+use crate::siblings;
 use crate::state::{AtomicCounts, Shared, SimulatorConfig};
+
+/// The code of a refusal for a robot that the app does not have.
+pub(crate) const NO_ROBOT: i64 = 60011;
 
 /// The error of a simulator that cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +56,12 @@ pub struct Counts {
     pub acknowledged: u64,
     /// Callbacks given up after the last attempt.
     pub given_up: u64,
+    /// Requests for a page of a list of robots, refused ones included.
+    pub robot_lists: u64,
+    /// Requests for the states of robots, refused ones included.
+    pub robot_states: u64,
+    /// Requests for customers by their ids, refused ones included.
+    pub by_ids: u64,
 }
 
 /// A running simulator. Dropping it stops it.
@@ -89,10 +100,12 @@ impl Simulator {
             client,
             counts: AtomicCounts::default(),
             tokens: Mutex::default(),
+            requests: Mutex::default(),
         });
         let router = Router::new()
             .route(GetAccessToken::PATH, post(access_token))
             .route(GetRobotAccountListAsync::PATH, post(account_list))
+            .merge(siblings::router())
             .with_state(Arc::clone(&shared));
         let server = tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, router).await {
@@ -119,6 +132,9 @@ impl Simulator {
             attempts: get(&counts.attempts),
             acknowledged: get(&counts.acknowledged),
             given_up: get(&counts.given_up),
+            robot_lists: get(&counts.robot_lists),
+            robot_states: get(&counts.robot_states),
+            by_ids: get(&counts.by_ids),
         }
     }
 }
@@ -135,7 +151,7 @@ impl std::fmt::Debug for Simulator {
     }
 }
 
-fn refuse(code: i64, message: &str) -> Response {
+pub(crate) fn refuse(code: i64, message: &str) -> Response {
     let answer = json!({"data": null, "errcode": code, "errmsg": message, "hint": "log-simulated"});
     answer.to_string().into_response()
 }
@@ -177,9 +193,16 @@ async fn account_list(
     if let Some(refusal) = &schedule.refusal {
         return refuse(refusal.code, &refusal.message);
     }
-    let number = shared.counts.requests.fetch_add(1, Ordering::Relaxed);
     let RobotAccountListRequest { robot_id, mark_id, need_tag_info, .. } = request;
-    let delivery = tokio::spawn(deliver(Arc::clone(&shared), robot_id, mark_id, need_tag_info));
+    match (schedule.known(&robot_id), &schedule.offline_refusal) {
+        (Known::Unknown, _) => return refuse(NO_ROBOT, "no such robot"),
+        (Known::Offline, Some(refusal)) => return refuse(refusal.code, &refusal.message),
+        _ => {}
+    }
+    let number = shared.counts.requests.fetch_add(1, Ordering::Relaxed);
+    let of_robot = shared.next_request(&robot_id);
+    let sent = deliver(Arc::clone(&shared), robot_id, mark_id, need_tag_info, of_robot);
+    let delivery = tokio::spawn(sent);
     if schedule.callbacks_first {
         // Every callback is accepted or given up before the request is answered.
         let _ = delivery.await;
@@ -194,7 +217,7 @@ async fn account_list(
 }
 
 /// Uses up one request of the header's token; returns false if it has none left.
-fn use_token(shared: &Shared, headers: &HeaderMap) -> bool {
+pub(crate) fn use_token(shared: &Shared, headers: &HeaderMap) -> bool {
     let Some(token) = headers.get("token").and_then(|it| it.to_str().ok()) else {
         return false;
     };

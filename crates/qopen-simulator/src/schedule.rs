@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::chance::{Chance, Dice};
+pub use crate::odd_form::Odd;
+use crate::robot::SimulatedRobot;
 
 /// An error report by callback.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,148 +28,6 @@ pub struct Refusal {
     pub code: i64,
     /// The message.
     pub message: String,
-}
-
-/// An odd form of a page (protocol sections 3 and 4). A reader reads it, or keeps it byte for
-/// byte.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Odd {
-    /// Plaintext padded to 32 bytes.
-    WecomPadding,
-    /// Plaintext that is not padded.
-    Unpadded,
-    /// White space in the base64 text.
-    Base64Spaces,
-    /// URL-safe base64 without padding.
-    Base64Url,
-    /// A signature in upper case.
-    UpperCase,
-    /// A timestamp in milliseconds.
-    Milliseconds,
-    /// A byte order mark before the envelope.
-    EnvelopeBom,
-    /// A byte order mark before the payload.
-    PayloadBom,
-    /// A name cut inside a character.
-    CutText,
-    /// A name cut inside an emoji.
-    LoneSurrogate,
-    /// An unescaped control character in a string.
-    ControlCharacter,
-    /// `NaN` where a number belongs.
-    NotANumber,
-    /// `data` as a JSON text.
-    DataAsText,
-    /// The payload as a JSON text.
-    PayloadAsText,
-    /// The list of accounts as an object with numeric keys.
-    ListAsObject,
-    /// Flags as texts, such as `"True"`.
-    FlagTexts,
-    /// No `has_more` on the page on which it would be false.
-    NoHasMore,
-    /// No event type.
-    NoEventType,
-    /// A date text where seconds belong.
-    DateTime,
-    /// Content that is not base64.
-    NotBase64,
-    /// Content that no key opens.
-    Undecryptable,
-    /// A payload that is not JSON.
-    NotJson,
-    /// Nesting deeper than any reader follows.
-    TooDeep,
-    /// Fields of the page under other names.
-    RenamedFields,
-    /// `account_list` twice, each with a part of the accounts.
-    DoubleList,
-    /// Accounts whose id is an object.
-    UnreadableIds,
-    /// The mark in capitals.
-    MarkInCapitals,
-}
-
-impl Odd {
-    /// Every odd form.
-    pub const ALL: [Self; 27] = [
-        Self::WecomPadding,
-        Self::Unpadded,
-        Self::Base64Spaces,
-        Self::Base64Url,
-        Self::UpperCase,
-        Self::Milliseconds,
-        Self::EnvelopeBom,
-        Self::PayloadBom,
-        Self::CutText,
-        Self::LoneSurrogate,
-        Self::ControlCharacter,
-        Self::NotANumber,
-        Self::DataAsText,
-        Self::PayloadAsText,
-        Self::ListAsObject,
-        Self::FlagTexts,
-        Self::NoHasMore,
-        Self::NoEventType,
-        Self::DateTime,
-        Self::NotBase64,
-        Self::Undecryptable,
-        Self::NotJson,
-        Self::TooDeep,
-        Self::RenamedFields,
-        Self::DoubleList,
-        Self::UnreadableIds,
-        Self::MarkInCapitals,
-    ];
-
-    /// Whether it keeps every customer's JSON text unchanged.
-    #[must_use]
-    pub const fn keeps_spelling(self) -> bool {
-        matches!(
-            self,
-            Self::WecomPadding
-                | Self::Unpadded
-                | Self::Base64Spaces
-                | Self::Base64Url
-                | Self::UpperCase
-                | Self::Milliseconds
-                | Self::EnvelopeBom
-                | Self::PayloadBom
-                | Self::NotANumber
-                | Self::TooDeep
-        )
-    }
-
-    /// Whether it keeps every customer's data, and the statement of the page's end.
-    #[must_use]
-    pub const fn keeps_contents(self) -> bool {
-        self.is_readable()
-            && !matches!(
-                self,
-                Self::CutText
-                    | Self::LoneSurrogate
-                    | Self::ControlCharacter
-                    | Self::DateTime
-                    | Self::NoHasMore
-            )
-    }
-
-    /// Whether a reader reads it: then the pull is complete and correct.
-    #[must_use]
-    pub const fn is_readable(self) -> bool {
-        !matches!(
-            self,
-            Self::NotBase64
-                | Self::Undecryptable
-                | Self::NotJson
-                | Self::RenamedFields
-                | Self::DoubleList
-                | Self::UnreadableIds
-                | Self::MarkInCapitals
-        )
-    }
 }
 
 /// The platform's behaviour and its faults.
@@ -254,6 +114,39 @@ pub struct Schedule {
     pub unavailable: usize,
     /// Answers the request without a code.
     pub answer_without_code: bool,
+    /// Requests of each robot, by number from 0, whose lost pages are lost. `None`: all.
+    pub lost_pages_on: Option<Vec<usize>>,
+    /// Robots of the app. Without any, every robot exists and no list has one.
+    pub robots: Vec<SimulatedRobot>,
+    /// Refuses the list requests of robots that are offline or recycled. `None`: accepts them, and sends
+    /// no callback.
+    pub offline_refusal: Option<Refusal>,
+    /// Customers that leave a robot with each accepted list request after the first.
+    pub gone_each: usize,
+    /// Customers that come.
+    pub new_each: usize,
+    /// Customers whose alias changes.
+    pub changed_each: usize,
+    /// Customers that remove the robot: `deleted_by_contact` becomes true.
+    pub lost_each: usize,
+    /// Ids of customers that the operations by id leave out.
+    pub by_ids_missing: Vec<String>,
+    /// Refuses the operations by id.
+    pub by_ids_refused: Option<Refusal>,
+    /// Does not offer the operations by id.
+    pub by_ids_not_offered: bool,
+    /// Does not offer the second version of the operation by id.
+    pub by_ids_v2_not_offered: bool,
+    /// Requests by id answered 503 before the first success.
+    pub by_ids_unavailable: usize,
+    /// Refuses the lists of robots and their states.
+    pub robots_refused: Option<Refusal>,
+    /// Entries without an id at the end of the list of scan-code robots.
+    pub robots_damaged: usize,
+    /// Does not offer the lists of robots.
+    pub robots_not_offered: bool,
+    /// Does not offer the states of robots.
+    pub states_not_offered: bool,
 }
 
 impl Default for Schedule {
@@ -297,6 +190,22 @@ impl Default for Schedule {
             refusal: None,
             unavailable: 0,
             answer_without_code: false,
+            lost_pages_on: None,
+            robots: Vec::new(),
+            offline_refusal: None,
+            gone_each: 0,
+            new_each: 0,
+            changed_each: 0,
+            lost_each: 0,
+            by_ids_missing: Vec::new(),
+            by_ids_refused: None,
+            by_ids_not_offered: false,
+            by_ids_v2_not_offered: false,
+            by_ids_unavailable: 0,
+            robots_refused: None,
+            robots_damaged: 0,
+            robots_not_offered: false,
+            states_not_offered: false,
         }
     }
 }

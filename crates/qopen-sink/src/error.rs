@@ -97,6 +97,15 @@ pub enum SinkError {
         /// Rows that were found.
         found: u64,
     },
+    /// Another process replaced the last list after it was compared with.
+    #[error(
+        "another process replaced {} during the publication; publish the list again",
+        shown_path(path)
+    )]
+    Replaced {
+        /// The list's path.
+        path: PathBuf,
+    },
     /// A file is not a list that can be compared.
     #[error("{} cannot be compared: {problem}", shown_path(path))]
     NotAList {

@@ -16,9 +16,10 @@ pub mod storage;
 mod stream;
 mod temporary;
 
-pub use qopen_types::ChangeCounts;
-
-pub use compare::{CompareOptions, Compared, ListProblem, Predecessor};
+pub use compare::{
+    Change, ChangesHeader, ChangesSince, CompareOptions, Compared, ListChanges, ListDigest,
+    ListProblem, Predecessor, compare_lists,
+};
 pub use csv_options::{CsvOptions, Labels};
 pub use csv_row::CSV_COLUMNS;
 pub use error::SinkError;
@@ -34,6 +35,7 @@ pub use stream::StreamSink;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use qopen_types::ChangeCounts;
 use qopen_types::{AccountId, MarkId, RobotId};
 
 /// Whether a list is the whole list.

@@ -39,6 +39,6 @@ impl ChangeCounts {
     /// The number of customers that changed.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.named().iter().map(|(_, count)| count).sum()
+        self.named().iter().fold(0, |sum, (_, count)| sum.saturating_add(*count))
     }
 }

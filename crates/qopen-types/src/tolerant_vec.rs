@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use crate::json::Json;
 use crate::reading::Readings;
 use crate::unread::{self, Tolerant};
-use crate::wire;
+use crate::wire::{self, Scalar};
 
 /// An unreadable element, whole, with the reason.
 ///
@@ -148,4 +148,28 @@ pub(crate) fn read<'de, T: Tolerant, A: MapAccess<'de>>(
     field: &str,
 ) -> Result<TolerantVec<T>, A::Error> {
     Ok(wire::elements(map, field)?.into_iter().map(Item::read).collect())
+}
+
+/// Reads the list of a named field that may be absent: null is an empty list.
+pub(crate) fn read_given<'de, T: Tolerant, A: MapAccess<'de>>(
+    map: &mut A,
+    field: &str,
+) -> Result<Option<TolerantVec<T>>, A::Error> {
+    read(map, field).map(Some)
+}
+
+/// Reads the list of scalars of a named field.
+pub(crate) fn read_scalars<'de, T: Scalar, A: MapAccess<'de>>(
+    map: &mut A,
+    field: &str,
+) -> Result<TolerantVec<T>, A::Error> {
+    let item = |raw: Json| match wire::scalar_of(raw.as_str(), field) {
+        Ok(Some(value)) => Item::Valid(value),
+        Ok(None) => {
+            let reason = format!("{field}: expected {}, found nothing", T::EXPECTED);
+            Item::Invalid(InvalidItem { raw, reason })
+        }
+        Err(error) => Item::Invalid(InvalidItem { raw, reason: wire::reason(&error) }),
+    };
+    Ok(wire::elements(map, field)?.into_iter().map(item).collect())
 }

@@ -155,6 +155,22 @@ impl Unread<'_> {
         T::default()
     }
 
+    /// A list of scalars, or the only one; an unreadable element costs itself only.
+    pub(crate) fn scalars<T: Scalar>(&mut self, name: &str, value: &RawValue) -> Vec<T> {
+        let Ok(elements) = wire::elements_of(value.get(), name) else {
+            return self.optional(name, value).into_iter().collect();
+        };
+        let path = self.path_of(name);
+        let mut out = Vec::new();
+        for (n, element) in elements.unwrap_or_default().into_iter().enumerate() {
+            match wire::scalar_of(element.get(), name) {
+                Ok(read) => out.extend(read),
+                Err(_) => self.fields.push(&format!("{path}[{n}]"), element),
+            }
+        }
+        out
+    }
+
     pub(crate) fn list<T: Tolerant>(&mut self, name: &str, value: &RawValue) -> Vec<T> {
         let path = self.path_of(name);
         let Ok(elements) = wire::elements_of(value.get(), name) else {

@@ -5,11 +5,15 @@ use std::time::Duration;
 
 use qopen_assembler::Timing;
 use qopen_callback::{Keyring, SharedKeyring, receiver};
-use qopen_engine::{Engine, EngineBuilder, EngineError, Pull, PullError, PullRequest, PulledList};
-use qopen_http::Sender;
+use qopen_engine::{
+    AccountLookup, Engine, EngineBuilder, EngineError, Pull, PullError, PullRequest, PulledList,
+};
+use qopen_http::{AccountsByIds, AccountsByIdsVersion, RobotStates, Robots, SendError, Sender};
 use qopen_journal::{Journal, PullId};
 use qopen_sink::Sink;
+use qopen_types::{AccountId, RobotId};
 
+use crate::lookup::ById;
 use crate::other_events::OtherEventHandler;
 use crate::receive::{Handler, Refusals};
 use crate::send::ByHttp;
@@ -179,6 +183,35 @@ impl Client {
         self.engine.list(id).await
     }
 
+    /// Lists all robots of the app: [`Sender::robots`].
+    ///
+    /// # Errors
+    /// As [`Sender::robots`].
+    pub async fn robots(&self) -> Result<Robots, SendError> {
+        self.sender.robots().await
+    }
+
+    /// Asks whether robots are online and enabled: [`Sender::robot_status`].
+    ///
+    /// # Errors
+    /// As [`Sender::robot_status`].
+    pub async fn robot_status(&self, robots: &[RobotId]) -> Result<RobotStates, SendError> {
+        self.sender.robot_status(robots).await
+    }
+
+    /// Asks for up to 100 customers by their ids: [`Sender::accounts_by_ids`].
+    ///
+    /// # Errors
+    /// As [`Sender::accounts_by_ids`].
+    pub async fn accounts_by_ids(
+        &self,
+        robot: &RobotId,
+        ids: &[AccountId],
+        version: AccountsByIdsVersion,
+    ) -> Result<AccountsByIds, SendError> {
+        self.sender.accounts_by_ids(robot, ids, version).await
+    }
+
     /// The next adopted pull: [`Engine::adopted`].
     pub async fn adopted(&self) -> Option<Pull> {
         self.engine.adopted().await
@@ -190,6 +223,12 @@ impl Client {
     /// As [`Engine::resume`].
     pub async fn resume(&self, id: &PullId) -> Result<Pull, PullError> {
         self.engine.resume(id).await
+    }
+
+    /// Looks up customers by their ids, for [`PublishOptions::verify_gone`](crate::PublishOptions::verify_gone).
+    #[must_use]
+    pub fn account_lookup(&self, version: AccountsByIdsVersion) -> Arc<dyn AccountLookup> {
+        Arc::new(ById(self.sender.clone(), version))
     }
 
     /// Forgets a pull that has ended, here and in the journal: [`Engine::forget`].

@@ -3,6 +3,7 @@
 
 mod client;
 mod forward_queue;
+mod lookup;
 mod open;
 mod other_events;
 mod receive;

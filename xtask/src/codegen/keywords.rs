@@ -23,6 +23,10 @@ pub(super) fn check(yaml: &str) -> Result<()> {
     for (path, item) in members(&document["paths"]) {
         found.path(path, item);
     }
+    for (name, item) in members(&document["webhooks"]) {
+        found.object(name, item, &["post"]);
+        found.event(name, &item["post"]);
+    }
     for (name, schema) in members(&document["components"]["schemas"]) {
         found.schema(name, schema);
     }
@@ -111,13 +115,32 @@ impl Findings<'_> {
             "requestBody",
             "responses",
             "callbacks",
+            "x-certainty",
         ];
         self.object(&format!("{path}.post"), &item["post"], &operation);
+        for (name, callback) in members(&item["post"]["callbacks"]) {
+            for (_, item) in members(callback) {
+                self.event(name, &item["post"]);
+            }
+        }
         for parameter in item["post"]["parameters"].as_array().into_iter().flatten() {
             if parameter["in"] != "header" || parameter["name"] != "Token" {
                 self.add(path, "the only parameter that is sent is the header `Token`");
             }
         }
+    }
+
+    fn event(&mut self, name: &str, post: &Value) {
+        let known = [
+            "summary",
+            "description",
+            "x-event-type",
+            "x-payload",
+            "x-certainty",
+            "requestBody",
+            "responses",
+        ];
+        self.object(name, post, &known);
     }
 
     fn schema(&mut self, name: &str, schema: &Value) {
@@ -217,7 +240,7 @@ impl Findings<'_> {
             self.add(place, "a default other than zero is never read");
         }
         if let Some(items) = property.get("items") {
-            self.schema_reference(place, items, &["$ref"]);
+            self.items(place, items);
         }
         for (keyword, of) in
             [("items", "array"), ("x-entries", "array"), ("x-unix-seconds", "integer")]
@@ -235,6 +258,23 @@ impl Findings<'_> {
             && aliases.as_array().is_none_or(|it| !it.iter().all(Value::is_string))
         {
             self.add(place, "`x-aliases` is a list of texts");
+        }
+    }
+
+    /// The items of a list: objects of a schema, or texts.
+    fn items(&mut self, place: &str, items: &Value) {
+        if items.get("type").is_none_or(|it| it != "string") {
+            self.schema_reference(place, items, &["$ref"]);
+            return;
+        }
+        self.object(place, items, &["type", "x-rust-type"]);
+        let scalars = RUST_TYPES.iter().filter(|it| it.ends_with("Id"));
+        if let Some(rust_type) = items.get("x-rust-type")
+            && !scalars.clone().any(|it| rust_type == it)
+        {
+            let known: Vec<_> = scalars.copied().collect();
+            let known = known.join(", ");
+            self.add(place, &format!("unknown x-rust-type {rust_type}; known are {known}"));
         }
     }
 

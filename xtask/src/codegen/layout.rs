@@ -152,7 +152,8 @@ fn elements<'a>(
         return Err("`between` is for lists".into());
     };
     let fields = object_fields(model.find(element)?)?;
-    if fields.iter().any(|it| matches!(it.kind, Kind::List(_) | Kind::Object(_))) {
+    if fields.iter().any(|it| matches!(it.kind, Kind::List(_) | Kind::Scalars(_) | Kind::Object(_)))
+    {
         return Err(format!("`between` is for lists of texts, and {element} has more").into());
     }
     Ok(Some((between, fields)))
@@ -190,7 +191,9 @@ fn gather<'a>(
             return Err(wrong("identifiers are required in the record, and nothing else is").into());
         }
         match &field.kind {
-            Kind::Json | Kind::Entries(_) => return Err(wrong("has no column").into()),
+            Kind::Json | Kind::Entries(_) | Kind::Scalars(_) | Kind::ScalarEntries(_) => {
+                return Err(wrong("has no column").into());
+            }
             Kind::Object(name) | Kind::List(name) => gather(model, model.find(name)?, above, out)?,
             Kind::Text | Kind::Integer | Kind::Boolean | Kind::Scalar(_) | Kind::OpenEnum(_) => {}
         }

@@ -1,5 +1,6 @@
 //! `cargo xtask codegen`: the generated half of `qopen-types`, from its OpenAPI document.
 
+mod certainty;
 mod columns;
 mod duplicates;
 mod keywords;

@@ -5,6 +5,7 @@ use oas3::spec::{
 };
 use serde_json::Value;
 
+use super::certainty;
 use super::columns::{self, Named};
 use crate::Result;
 
@@ -20,6 +21,8 @@ pub(crate) struct Type {
     pub(crate) shape: Shape,
     /// The `event_type` under which it arrives by callback.
     pub(crate) event_type: Option<i64>,
+    /// The sentence about the certainty of that event.
+    pub(crate) certainty: Option<String>,
     /// Whether an endpoint answers with it.
     pub(crate) is_response: bool,
     /// Whether it is read field by field if reading it as a whole fails.
@@ -65,6 +68,10 @@ pub(crate) enum Kind {
     Object(String),
     List(String),
     Entries(String),
+    /// A list of texts, or of a hand-written scalar type.
+    Scalars(String),
+    /// The same, read one by one.
+    ScalarEntries(String),
 }
 
 pub(crate) struct Code {
@@ -81,6 +88,15 @@ pub(crate) struct Endpoint {
     pub(crate) request: String,
     pub(crate) response: String,
     pub(crate) needs_token: bool,
+    /// The sentence about its certainty.
+    pub(crate) certainty: String,
+}
+
+/// An event by callback.
+struct Event {
+    event_type: i64,
+    payload: String,
+    certainty: String,
 }
 
 impl Type {
@@ -118,6 +134,7 @@ impl Model {
                 doc: doc(name, schema.description.as_deref())?,
                 shape: shape(name, schema, &is_enum)?,
                 event_type: None,
+                certainty: None,
                 is_response: false,
                 tolerant: tolerant(name, schema)?,
                 columns: schema
@@ -128,6 +145,7 @@ impl Model {
             });
         }
         let mut endpoints = Vec::new();
+        let mut events = Vec::new();
         for (path, item) in spec.paths.iter().flatten() {
             let operation =
                 item.post.as_ref().ok_or_else(|| format!("{path}: only POST is known"))?;
@@ -137,11 +155,19 @@ impl Model {
                 .filter(|it| it.name == endpoint.response)
                 .for_each(|it| it.is_response = true);
             endpoints.push(endpoint);
-            for (event_type, payload) in callbacks(operation)? {
-                let payload_type = types.iter_mut().find(|it| it.name == payload);
-                payload_type.ok_or_else(|| format!("no schema {payload}"))?.event_type =
-                    Some(event_type);
+            events.extend(callbacks(operation)?);
+        }
+        for (name, item) in &spec.webhooks {
+            let post = item.post.as_ref();
+            events.push(event(name, post.ok_or_else(|| format!("{name}: only POST is known"))?)?);
+        }
+        for Event { event_type, payload, certainty } in events {
+            let payload_type = types.iter_mut().find(|it| it.name == payload);
+            let it = payload_type.ok_or_else(|| format!("no schema {payload}"))?;
+            if it.event_type.replace(event_type).is_some() {
+                return Err(format!("{payload} is the payload of two events").into());
             }
+            it.certainty = Some(certainty);
         }
         Ok(Self { types, endpoints })
     }
@@ -284,15 +310,28 @@ fn inline_kind(schema: &ObjectSchema) -> Result<(Kind, bool)> {
         (None, Some(SchemaType::Integer)) => Kind::Integer,
         (None, Some(SchemaType::Boolean)) => Kind::Boolean,
         (None, Some(SchemaType::Array)) => {
-            let items =
-                schema.items.as_deref().and_then(reference).ok_or("a list's items are a $ref")?;
-            let name = items.0.to_owned();
+            let items = schema.items.as_deref().ok_or("a list has `items`")?;
             let entries = schema.extensions.get("entries") == Some(&Value::Bool(true));
-            if entries { Kind::Entries(name) } else { Kind::List(name) }
+            match (reference(items), entries) {
+                (Some((name, _)), true) => Kind::Entries(name.to_owned()),
+                (Some((name, _)), false) => Kind::List(name.to_owned()),
+                (None, true) => Kind::ScalarEntries(scalar_items(items)?),
+                (None, false) => Kind::Scalars(scalar_items(items)?),
+            }
         }
         (None, other) => return Err(format!("no Rust type is known for {other:?}").into()),
     };
     Ok((kind, nullable))
+}
+
+/// The Rust type of the items of a list that are no objects.
+fn scalar_items(items: &Schema) -> Result<String> {
+    let items = inline(items).ok_or("a list's items are a schema")?;
+    match inline_kind(items)? {
+        (Kind::Text, false) => Ok("String".to_owned()),
+        (Kind::Scalar(name), false) => Ok(name),
+        _ => Err("a list's items are a $ref or a `string`".into()),
+    }
 }
 
 fn endpoint(path: &str, operation: &Operation) -> Result<Endpoint> {
@@ -317,25 +356,31 @@ fn endpoint(path: &str, operation: &Operation) -> Result<Endpoint> {
         response: schema_of(response, "response")?,
         // The header with the token is the only one that is known.
         needs_token: !operation.parameters.is_empty(),
+        certainty: certainty::read(&name, operation.extensions.get("certainty"))?,
         name,
     })
 }
 
-/// Event types and the payloads they carry.
-fn callbacks(operation: &Operation) -> Result<Vec<(i64, String)>> {
+/// The events of an operation's callbacks.
+fn callbacks(operation: &Operation) -> Result<Vec<Event>> {
     let mut out = Vec::new();
     for (name, callback) in &operation.callbacks {
         let ObjectOrReference::Object(callback) = callback else {
             return Err(format!("callback {name} is written in place").into());
         };
         for post in callback.paths.values().filter_map(|item: &PathItem| item.post.as_ref()) {
-            let event_type = post.extensions.get("event-type").and_then(Value::as_i64);
-            let payload = post.extensions.get("payload").and_then(Value::as_str);
-            let (Some(event_type), Some(payload)) = (event_type, payload) else {
-                return Err(format!("callback {name} needs x-event-type and x-payload").into());
-            };
-            out.push((event_type, payload.to_owned()));
+            out.push(event(name, post)?);
         }
     }
     Ok(out)
+}
+
+fn event(name: &str, post: &Operation) -> Result<Event> {
+    let event_type = post.extensions.get("event-type").and_then(Value::as_i64);
+    let payload = post.extensions.get("payload").and_then(Value::as_str);
+    let (Some(event_type), Some(payload)) = (event_type, payload) else {
+        return Err(format!("callback {name} needs x-event-type and x-payload").into());
+    };
+    let certainty = certainty::read(name, post.extensions.get("certainty"))?;
+    Ok(Event { event_type, payload: payload.to_owned(), certainty })
 }

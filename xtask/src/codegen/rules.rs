@@ -51,7 +51,12 @@ fn check_field(model: &Model, owner: &Type, field: &Field) -> Result<()> {
         |what: &str| Err(format!("{what} is neither required nor null: absent is zero").into());
     match &field.kind {
         Kind::OpenEnum(_) if field.required || field.nullable => zero("an open enumeration"),
-        Kind::List(_) | Kind::Entries(_) if field.required || field.nullable => zero("a list"),
+        Kind::Entries(_) if field.required => zero("a list"),
+        Kind::List(_) | Kind::Scalars(_) | Kind::ScalarEntries(_)
+            if field.required || field.nullable =>
+        {
+            zero("a list")
+        }
         Kind::Scalar(name) if !field.required && !field.nullable => {
             Err(format!("a {name} has no zero: it is required, or may be null").into())
         }

@@ -105,6 +105,7 @@ impl Spec {
                     }
                     Kind::Object(name) => ("object", Some(name.clone())),
                     Kind::List(name) | Kind::Entries(name) => ("array", Some(name.clone())),
+                    Kind::Scalars(_) | Kind::ScalarEntries(_) => ("array", None),
                 };
                 properties.insert(field.name.clone(), Property { json_type, leads_to });
             }

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use qopen::PublishOptions;
+use qopen::http::AccountsByIdsVersion;
+use qopen::{Client, PublishOptions};
 
 use crate::format::Asked;
 use crate::settings::{FORWARD, Given};
@@ -17,7 +18,7 @@ use crate::values::address::address;
 use crate::values::home::home_path;
 use crate::values::out::out_path;
 use crate::values::{RetryCodes, at_least_one, duration, lease, retry_codes};
-pub(crate) use kept::{ExportArgs, JournalVerb, PullsVerb, QuarantineVerb};
+pub(crate) use kept::{ExportArgs, JournalVerb, PullsVerb, QuarantineVerb, RobotsVerb};
 
 /// The heading of the settings.
 pub(crate) const SETTINGS: &str = "Settings";
@@ -75,9 +76,14 @@ pub(crate) enum Verb {
     Assemble(AssembleArgs),
     /// Diagnose a captured callback step by step
     Explain(ExplainArgs),
+    /// Show what changed between two lists in JSON Lines
+    Diff(DiffArgs),
     /// List, show, accept, export, purge and check kept pulls
     #[command(subcommand)]
     Pulls(PullsVerb),
+    /// List the robots of the app
+    #[command(subcommand)]
+    Robots(RobotsVerb),
     /// List, show, release and retry quarantined items
     #[command(subcommand)]
     Quarantine(QuarantineVerb),
@@ -149,6 +155,9 @@ pub(crate) struct PullArgs {
     /// At most three pulls. A list that none confirms is incomplete.
     #[arg(long)]
     pub(crate) confirm: bool,
+    /// Pull a list that lacks pages again, up to N times
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) retry: u32,
     /// Run up to this number of pulls at once
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = at_least_one)]
     pub(crate) concurrency: usize,
@@ -185,6 +194,14 @@ pub(crate) struct Receiving {
     /// list is held.
     #[arg(long, value_name = "N|P%")]
     pub(crate) max_gone: Option<qopen::engine::MaxGone>,
+    /// Ask the platform by id about all customers who are gone
+    ///
+    /// One call for 100 customers. A list is held if it lacks a customer whom the platform still has.
+    #[arg(long)]
+    pub(crate) verify_gone: bool,
+    /// Choose the call of --verify-gone
+    #[arg(long, value_name = "VERSION", value_enum, default_value_t)]
+    pub(crate) by_ids: ByIds,
     /// Replace a last list that cannot be compared
     ///
     /// The changes begin anew with the list.
@@ -207,9 +224,29 @@ pub(crate) struct Receiving {
 
 impl Receiving {
     /// Returns the conditions of a publication.
-    pub(crate) fn publishing(&self) -> PublishOptions {
+    pub(crate) fn publishing(&self, client: &Client) -> PublishOptions {
+        let lookup = self.verify_gone.then(|| client.account_lookup(self.by_ids.into()));
         let options = PublishOptions::default().allow_empty(self.allow_empty);
-        options.max_gone(self.max_gone).new_baseline(self.new_baseline)
+        options.max_gone(self.max_gone).new_baseline(self.new_baseline).verify_gone(lookup)
+    }
+}
+
+/// The operation of the platform that returns customers by their ids.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ByIds {
+    /// GetRobotAccountByIdsV2
+    #[default]
+    V2,
+    /// GetRobotAccountByIds, which the platform calls deprecated
+    V1,
+}
+
+impl From<ByIds> for AccountsByIdsVersion {
+    fn from(version: ByIds) -> Self {
+        match version {
+            ByIds::V2 => Self::V2,
+            ByIds::V1 => Self::V1,
+        }
     }
 }
 
@@ -308,6 +345,21 @@ pub(crate) struct AssembleArgs {
     #[arg(long)]
     pub(crate) new_baseline: bool,
     /// Report as JSON, one object per line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiffArgs {
+    /// Compare with this earlier list
+    #[arg(value_name = "OLD", value_parser = home_path())]
+    pub(crate) old: PathBuf,
+    /// Show what changed up to this later list
+    #[arg(value_name = "NEW", value_parser = home_path())]
+    pub(crate) new: PathBuf,
+    /// Write each change as a JSON object, one per line
+    ///
+    /// The lines are those of a changes file: a header for each robot, then a line for each change.
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use qopen::journal::{Note, Noted, PullId, PullState, Report, Store};
+use qopen::journal::{EndState, Evidence, Note, Noted, PullId, PullState, Report, Store};
 use qopen::sink::file_name;
 use serde::{Deserialize, Serialize};
 
@@ -114,6 +114,12 @@ pub(crate) struct Line {
     last_activity: Option<String>,
     pages: u64,
     accounts: Option<u64>,
+    /// Why it ended, or the basis of a complete list, in a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
+    /// The evidence of a complete list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    evidence: Option<Evidence>,
     bytes: u64,
     quarantined: u64,
     /// Unreadable accounts and pages, which the published list lacks.
@@ -133,9 +139,10 @@ pub(crate) struct Line {
 impl Line {
     pub(crate) fn of(state: &PullState) -> Self {
         let ended = state.ended().and_then(|noted| match &noted.note {
-            Note::Ended { accounts, .. } => Some(*accounts),
+            Note::Ended { accounts, why, .. } => Some((*accounts, why.clone())),
             _ => None,
         });
+        let (ended, why) = ended.unzip();
         let published = state.published().and_then(|noted| match &noted.note {
             Note::Published { revision, accounts, location, set_aside, .. } => {
                 Some((*revision, *accounts, location.as_str(), *set_aside))
@@ -151,6 +158,8 @@ impl Line {
             last_activity: state.last_activity().map(time),
             pages: state.pages,
             accounts: published.map(|it| it.1).or(ended),
+            why,
+            evidence: state.evidence(),
             bytes: state.bytes,
             quarantined: state.quarantined + state.doubts().len() as u64,
             set_aside: published.map(|it| it.3),
@@ -169,6 +178,18 @@ impl Line {
 
     pub(crate) fn mark(&self) -> &str {
         &self.mark_id
+    }
+
+    pub(crate) fn is_complete(&self) -> bool {
+        self.status == EndState::Complete.as_str()
+    }
+
+    pub(crate) fn started(&self) -> Option<&str> {
+        self.started.as_deref()
+    }
+
+    pub(crate) fn accounts(&self) -> Option<u64> {
+        self.accounts
     }
 
     pub(crate) fn is_held(&self) -> bool {
@@ -259,7 +280,7 @@ fn words(note: &Note) -> String {
         Note::Reported { code, message, .. } => {
             format!("the platform reported error {code}: {}", one_line(message))
         }
-        Note::Ended { status, why, accounts, pages } => {
+        Note::Ended { status, why, accounts, pages, .. } => {
             let accounts = count(*accounts, "customer", "customers");
             let pages = count(*pages, "page", "pages");
             format!("{status}: {accounts} on {pages}; {}", one_line(why))

@@ -140,6 +140,14 @@ enum Ended {
     Interrupted(PullId, Option<Progress>),
 }
 
+/// A list that was published, or written beside its place.
+struct Written {
+    pulled: Pulled,
+    revision: u32,
+    /// Whether the list lacks pages.
+    is_short: bool,
+}
+
 struct Work {
     client: Client,
     output: Output,
@@ -155,16 +163,18 @@ impl Work {
         let begun = stream::iter(begun).take_while(|_| async { !*self.interrupted.borrow() });
         if !self.output.is_per_robot() {
             let ended = begun.map(|it| self.pull(it, args)).buffered(args.concurrency);
-            return self.publish(ended.collect().await, args).await.1;
+            return self.publish_whole(ended.collect().await, args).await.1;
         }
         let each = begun.map(|it| async {
             let ended = self.pull(it, args).await;
-            self.publish(vec![ended], args).await
+            self.publish_whole(vec![ended], args).await
         });
         let each: Vec<_> = each.buffered(args.concurrency).collect().await;
         let (published, mut exits): (Vec<_>, Vec<_>) = each.into_iter().unzip();
         // Pages may have come after a list was published, while others were still being pulled.
-        for (outcome, confirmation, revision) in published.into_iter().flatten() {
+        for Written { pulled: Pulled { outcome, confirmation }, revision, .. } in
+            published.into_iter().flatten()
+        {
             outcome.list.settled().await;
             if outcome.list.revision() > revision {
                 let refreshed = Ok(Ended::Outcome(outcome.refreshed(), confirmation.of_revision()));
@@ -263,13 +273,42 @@ impl Work {
         Ok(Ended::Outcome(outcome, Confirmation::NotAsked))
     }
 
+    /// Publishes lists of one place. Pulls those again that lack pages, up to `--retry` times.
+    async fn publish_whole(
+        &self,
+        mut ended: Vec<Result<Ended, Failure>>,
+        args: &PullArgs,
+    ) -> (Vec<Written>, Exit) {
+        let mut retries = args.retry;
+        loop {
+            let (written, exit) = self.publish(ended, args).await;
+            let is_short = exit == Exit::Incomplete && written.iter().any(|it| it.is_short);
+            if retries == 0 || !is_short || *self.interrupted.borrow() {
+                return (written, exit);
+            }
+            retries -= 1;
+            let again = written.into_iter().map(async |Written { pulled, is_short, .. }| {
+                let Pulled { outcome, confirmation } = pulled;
+                if !is_short {
+                    return Ok(Ended::Outcome(outcome, confirmation));
+                }
+                let PullId { robot_id, mark_id } = &outcome.progress.pull;
+                self.reporter.note(&format!(
+                    "robot {robot_id}: the list of {mark_id} lacks pages; requesting it anew"
+                ));
+                self.pull(Begun::New(robot_id.clone()), args).await
+            });
+            ended = stream::iter(again).buffered(args.concurrency).collect().await;
+        }
+    }
+
     /// Publishes lists of one place, prints their summaries, and returns the exit code. The outcomes come back
     /// with the published revision.
     async fn publish(
         &self,
         ended: Vec<Result<Ended, Failure>>,
         args: &PullArgs,
-    ) -> (Vec<(Outcome, Confirmation, u32)>, Exit) {
+    ) -> (Vec<Written>, Exit) {
         let came = (self.came)();
         let mut exits = Vec::new();
         let mut outcomes = Vec::new();
@@ -289,7 +328,7 @@ impl Work {
                 }
             }
         }
-        let options = args.receiving.publishing();
+        let options = args.receiving.publishing(&self.client);
         let summaries = match interrupted {
             // Lists of one file are published together, once the others are resumed.
             true => outcomes.iter().map(|it| it.summary(&came)).collect(),
@@ -313,10 +352,11 @@ impl Work {
             }
         };
         let mut published = Vec::new();
-        for (summary, Pulled { outcome, confirmation }) in summaries.into_iter().zip(outcomes) {
+        for (summary, pulled) in summaries.into_iter().zip(outcomes) {
             exits.push(summary.exit);
-            self.reporter.summary(&summary, &outcome.progress.pull);
-            published.push((outcome, confirmation, summary.revision));
+            self.reporter.summary(&summary, &pulled.outcome.progress.pull);
+            let (revision, is_short) = (summary.revision, summary.is_short());
+            published.push(Written { pulled, revision, is_short });
         }
         (published, Exit::worst(exits))
     }

@@ -39,7 +39,7 @@ impl Pulled {
         let mut summary = Summary::of(&self.outcome, came);
         match &self.confirmation {
             Confirmation::By(mark) => summary.confirmed(mark),
-            Confirmation::Failed(why) => summary.keep_back(why.clone()),
+            Confirmation::Failed(why) => summary.keep_back_decided(why.clone()),
             Confirmation::NotAsked => {}
         }
         summary
@@ -96,7 +96,7 @@ pub(crate) fn add_written(
         list.readings.iter().for_each(|it| summary.count_reading(it));
         summary.revision = list.revision;
         summary.revised = list.changes;
-        summary.changes = list.comparison();
+        summary.compared(list.comparison());
         summary.output = Some(published.location.clone());
         let is_database = database::of(Path::new(&published.location)).is_some();
         summary.is_kept_apart = kind == ListKind::Partial && is_database;
@@ -108,14 +108,20 @@ fn add_failure(summary: &mut Summary, id: &PullId, error: &PublishError) {
     let why = chain("", error);
     match error {
         PublishError::Superseded { pull, .. } if pull == id => return summary.superseded(why),
-        // Complete by its own evidence, but kept back.
-        PublishError::Empty { .. } => return summary.keep_back(why),
-        PublishError::Held { location, .. } | PublishError::PagesLost { location, .. } => {
+        PublishError::PagesLost { location, .. } => {
             summary.output.clone_from(location);
-            summary.is_kept_apart = true;
+            summary.is_kept_apart = location.is_some();
             return summary.keep_back(why);
         }
-        PublishError::Unverified { .. } => return summary.keep_back(why),
+        // Complete by its own evidence, but kept back.
+        PublishError::Held { location, .. } => {
+            summary.output.clone_from(location);
+            summary.is_kept_apart = location.is_some();
+            return summary.keep_back_decided(why);
+        }
+        PublishError::Empty { .. } | PublishError::Unverified { .. } => {
+            return summary.keep_back_decided(why);
+        }
         // Superseded, too: both lists share one file.
         _ => summary.exit = Exit::Output,
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use qopen::http::{SendError, TokenError};
-use qopen::journal::{Changes, Comparison, EndState};
+use qopen::journal::{Changes, Comparison, EndState, Evidence};
 use qopen::types::{MarkId, Reading};
 use qopen::{Outcome, Progress, Status, send_error};
 use serde::Serialize;
@@ -25,9 +25,9 @@ pub(crate) struct Summary {
     /// The basis of a complete list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) basis: Option<String>,
-    /// The earlier pull that brought the same customers.
+    /// The same as data.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) confirmed_by: Option<String>,
+    pub(crate) evidence: Option<Evidence>,
     pub(crate) accounts: u64,
     pub(crate) pages: usize,
     pub(crate) duplicate_pages: u64,
@@ -56,6 +56,9 @@ pub(crate) struct Summary {
     /// Why a complete list was not written: the place holds a later one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) superseded: Option<String>,
+    /// Whether another pull would not change that the list is kept back.
+    #[serde(skip)]
+    is_decided: bool,
     #[serde(skip)]
     pub(crate) why: String,
     /// Findings of the listener that need attention, unless `why` has them.
@@ -106,7 +109,7 @@ impl Summary {
             mark_id: progress.pull.mark_id.to_string(),
             status: status.end_state(),
             basis: (exit == Exit::Complete).then(|| status.to_string()),
-            confirmed_by: None,
+            evidence: status.evidence(),
             accounts: progress.figures.accounts as u64,
             pages: progress.figures.pages,
             duplicate_pages: progress.figures.duplicate_pages,
@@ -124,6 +127,7 @@ impl Summary {
             is_kept_apart: false,
             error: (exit != Exit::Complete).then(|| why.clone()),
             superseded: None,
+            is_decided: false,
             why,
             troubles,
             quarantine_file: None,
@@ -135,6 +139,17 @@ impl Summary {
         Self::new(&outcome.status, &outcome.progress, came)
     }
 
+    /// Whether the list lacks pages, so that another pull may bring the whole.
+    pub(crate) fn is_short(&self) -> bool {
+        self.exit == Exit::Incomplete && !self.is_decided
+    }
+
+    /// Marks a complete list as kept back until a person, or another option, decides.
+    pub(crate) fn keep_back_decided(&mut self, why: String) {
+        self.keep_back(why);
+        self.is_decided = true;
+    }
+
     /// Records that the place already holds a later list, so nothing is written.
     pub(crate) fn superseded(&mut self, why: String) {
         self.superseded = Some(why);
@@ -143,13 +158,31 @@ impl Summary {
     /// Adds the pull that confirmed the list to its basis.
     pub(crate) fn confirmed(&mut self, by: &MarkId) {
         self.why.push_str(&format!("; confirmed by pull {by}, which has the same customers"));
-        self.confirmed_by = Some(by.to_string());
+        self.evidence.get_or_insert_default().confirmed_by = Some(by.clone());
         self.basis = Some(self.why.clone());
+    }
+
+    /// Adds the changes since the last list, and whether the customers who are gone were verified.
+    pub(crate) fn compared(&mut self, compared: Option<Comparison>) {
+        let verified = compared.as_ref().and_then(|it| it.gone_verified);
+        if let Some(verified) = verified.filter(|_| self.exit == Exit::Complete) {
+            self.evidence.get_or_insert_default().gone_verified = Some(verified);
+            let gone = compared.as_ref().map_or(0, |it| it.counts.gone);
+            self.why.push_str(&match verified {
+                true => format!("; {gone} gone verified"),
+                false => {
+                    format!("; {gone} gone not verified: the platform does not offer the call")
+                }
+            });
+            self.basis = Some(self.why.clone());
+        }
+        self.changes = compared;
     }
 
     /// Marks the list as incomplete for a reason outside the pull.
     pub(crate) fn keep_back(&mut self, why: String) {
-        (self.status, self.basis, self.exit) = (EndState::Incomplete, None, Exit::Incomplete);
+        (self.status, self.exit) = (EndState::Incomplete, Exit::Incomplete);
+        (self.basis, self.evidence) = (None, None);
         (self.error, self.why) = (Some(why.clone()), why);
     }
 

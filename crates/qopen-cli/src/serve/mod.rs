@@ -117,7 +117,7 @@ pub(crate) async fn run(
     let stopping = wiring::interruption();
     let guards = service::Guards {
         allow_unidentified: args.receiving.allow_unidentified,
-        options: args.receiving.publishing(),
+        options: args.receiving.publishing(&client),
         path: settings.callback_path()?,
         listener: listener.clone(),
         is_alone: !location.is_shared(),

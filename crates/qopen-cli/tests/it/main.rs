@@ -8,6 +8,7 @@ mod browser;
 mod chaos;
 mod crashes;
 mod described;
+mod differences;
 mod doors;
 #[cfg(target_os = "linux")]
 mod evidence;
@@ -16,6 +17,7 @@ mod formats;
 #[cfg(target_os = "linux")]
 mod full_disk;
 #[cfg(target_os = "linux")]
+mod guards;
 mod hostile;
 #[cfg(unix)]
 mod interrupted;
@@ -35,6 +37,7 @@ mod pulls;
 #[cfg(target_os = "linux")]
 mod readers;
 mod requests;
+mod robots;
 mod schedules;
 mod served;
 mod serving;

@@ -64,7 +64,7 @@ pub enum PublishError {
     /// The platform still has customers whom the complete list lacks: a page was lost. The list is kept
     /// beside the last one, and the journal notes it.
     #[error(
-        "the list of robot {robot} lacks {present} of the {asked} customers that the platform was asked about and still has: a page was lost; pull again, or `qopen pulls accept MARK` publishes it"
+        "the platform still has {present} of the {asked} customers whom the list of robot {robot} lacks: a page was lost; pull again, or `qopen pulls accept MARK` publishes the list"
     )]
     PagesLost {
         /// The robot.

@@ -5,8 +5,10 @@
 mod auto_traits;
 mod claims;
 mod endings;
+mod event_queue;
 mod evidence;
 mod feeding;
+mod gone;
 mod histories;
 mod late;
 mod model;

@@ -1,6 +1,6 @@
 //! A gateway that gives scripted answers, and records its requests.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -24,6 +24,8 @@ pub(crate) struct Asked {
 pub(crate) struct Script {
     pub token_answers: VecDeque<(u16, String)>,
     pub list_answers: VecDeque<(u16, String)>,
+    /// Answers by the name of the operation, before those of the list.
+    pub named_answers: BTreeMap<String, VecDeque<(u16, String)>>,
     pub asked: Vec<Asked>,
     pub delay: Duration,
 }
@@ -49,6 +51,15 @@ impl Gateway {
         self
     }
 
+    /// Adds an answer of the operation. The last one is given again and again.
+    pub(crate) fn named(&self, name: &str, status: u16, body: impl Into<String>) -> &Self {
+        let mut script = self.script.lock().unwrap();
+        let path = format!("/gateway/qopen/{name}");
+        script.named_answers.entry(path).or_default().push_back((status, body.into()));
+        drop(script);
+        self
+    }
+
     pub(crate) fn token(&self, status: u16, body: &str) -> &Self {
         self.script.lock().unwrap().token_answers.push_back((status, body.into()));
         self
@@ -69,16 +80,18 @@ async fn answer(State(script): State<Arc<Mutex<Script>>>, request: Request) -> R
     let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
     let header = |name: &str| parts.headers.get(name).map(|it| it.to_str().unwrap().to_owned());
     let (answer, delay) = {
-        let mut script = script.lock().unwrap();
+        let script = &mut *script.lock().unwrap();
         script.asked.push(Asked {
             path: parts.uri.path().to_owned(),
             token: header("token"),
             content_type: header("content-type").unwrap(),
             body: serde_json::from_slice(&body).unwrap(),
         });
-        let answers = match parts.uri.path() {
-            TOKEN_PATH => &mut script.token_answers,
-            _ => &mut script.list_answers,
+        let named = script.named_answers.get_mut(parts.uri.path());
+        let answers = match (parts.uri.path(), named) {
+            (TOKEN_PATH, _) => &mut script.token_answers,
+            (_, Some(named)) => named,
+            (_, None) => &mut script.list_answers,
         };
         let answer = if answers.len() > 1 { answers.pop_front() } else { answers.front().cloned() };
         (answer, script.delay)

@@ -7,4 +7,5 @@ mod call;
 mod gateway;
 mod peers;
 mod sender;
+mod siblings;
 mod ways;

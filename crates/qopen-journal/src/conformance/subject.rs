@@ -58,7 +58,13 @@ pub(super) fn started() -> Note {
 }
 
 pub(super) fn ended() -> Note {
-    Note::Ended { status: EndState::Complete, why: "quiet".into(), accounts: 3, pages: 2 }
+    Note::Ended {
+        status: EndState::Complete,
+        why: "quiet".into(),
+        accounts: 3,
+        pages: 2,
+        evidence: None,
+    }
 }
 
 /// The pages of a pull as texts, in the order in which they were kept.

@@ -68,7 +68,4 @@ pub enum ListProblem {
     /// The changes begin with a first list: there is no list to apply them to.
     #[error("it has no changes of one robot: that list was the first")]
     Baseline,
-    /// Another process replaced the list during the comparison.
-    #[error("another process replaced it during the comparison")]
-    Replaced,
 }

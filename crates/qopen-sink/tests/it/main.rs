@@ -3,7 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod auto_traits;
+mod changes;
+mod compare;
 mod files;
 mod formats;
+mod lists;
 mod names;
 mod sorting;
+mod steps;

@@ -4,6 +4,8 @@ use crate::wire;
 use serde::ser::SerializeMap;
 
 /// The payload of event 42016 (protocol section 4).
+///
+/// Certainty: documented, as of 2026-03. The vendor's page for the customer list describes it.
 #[derive(Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct RobotAccountListCallback {

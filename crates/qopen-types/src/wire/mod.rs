@@ -5,6 +5,7 @@
 
 mod field;
 mod scalar;
+mod scalars;
 mod whole;
 
 use std::borrow::Cow;
@@ -18,6 +19,7 @@ use field::{AsElements, AsObject, AsScalar, AsText, Field, Typed};
 pub(crate) use field::{Key, Object, missing, twice};
 use scalar::Kind;
 pub(crate) use scalar::{Redacted, Scalar, Unfit, Value, reason};
+use scalars::AsScalars;
 pub(crate) use whole::{elements_of, first_field, members_of, object_of, scalar_of};
 
 /// A scalar of its own.
@@ -107,6 +109,14 @@ pub(crate) fn list<'de, T: Object<'de>, A: MapAccess<'de>>(
     let value = map.next_value_seed(Field::<AsElements<Typed<T>>>::new(field))?;
     let list = value.map(|AsElements(list)| list).unwrap_or_default();
     Ok(list.into_iter().map(|Typed(value)| value).collect())
+}
+
+pub(crate) fn scalars<'de, T: Scalar, A: MapAccess<'de>>(
+    map: &mut A,
+    field: &str,
+) -> Read<'de, Vec<T>, A> {
+    let value = map.next_value_seed(Field::<AsScalars<T>>::new(field))?;
+    Ok(value.map(|AsScalars(list)| list).unwrap_or_default())
 }
 
 pub(crate) fn raw_list<'de, A: MapAccess<'de>>(

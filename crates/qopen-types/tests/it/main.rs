@@ -5,5 +5,6 @@
 mod answers;
 mod auto_traits;
 mod payload;
+mod siblings;
 mod skim;
 mod tolerance;

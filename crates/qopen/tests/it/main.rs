@@ -12,3 +12,4 @@ mod harness;
 mod invariants;
 mod many;
 mod replay;
+mod siblings;

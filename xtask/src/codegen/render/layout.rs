@@ -61,7 +61,9 @@ fn json_field(field: &Field) -> TokenStream {
             quote!(Kind::List(#table))
         }
         // The layout has refused the others.
-        Kind::Text | Kind::Json | Kind::Entries(_) => quote!(Kind::Text),
+        Kind::Text | Kind::Json | Kind::Entries(_) | Kind::Scalars(_) | Kind::ScalarEntries(_) => {
+            quote!(Kind::Text)
+        }
     };
     let name = &field.name;
     quote!(Field(#name, #kind))

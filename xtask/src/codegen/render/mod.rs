@@ -65,7 +65,8 @@ fn type_file(it: &Type) -> Result<TokenStream> {
 
 fn endpoint_file(it: &Endpoint) -> TokenStream {
     let (name, text, path) = (ident(&it.name), &it.name, &it.path);
-    let (request, response, doc) = (ident(&it.request), ident(&it.response), doc(&it.doc));
+    let doc = doc(&format!("{}\n\n{}", it.doc, it.certainty));
+    let (request, response) = (ident(&it.request), ident(&it.response));
     let needs_token = it.needs_token;
     quote! {
         #doc

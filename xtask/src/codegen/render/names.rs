@@ -20,6 +20,9 @@ pub(super) fn ident(name: &str) -> Ident {
 }
 
 pub(super) fn doc(text: &str) -> TokenStream {
-    let lines = text.lines().map(|line| format!(" {}", line.trim()));
+    let lines = text.lines().map(|line| match line.trim() {
+        "" => String::new(),
+        line => format!(" {line}"),
+    });
     quote!(#(#[doc = #lines])*)
 }

@@ -30,6 +30,14 @@ impl Field {
                 let name = ident(name);
                 quote!(crate::TolerantVec<crate::#name>)
             }
+            Kind::Scalars(name) => {
+                let name = scalar_type(name);
+                quote!(Vec<#name>)
+            }
+            Kind::ScalarEntries(name) => {
+                let name = scalar_type(name);
+                quote!(crate::TolerantVec<#name>)
+            }
         };
         if self.optional() { quote!(Option<#plain>) } else { plain }
     }
@@ -41,7 +49,10 @@ impl Field {
             Kind::Json => quote!(wire::json),
             Kind::OpenEnum(_) => quote!(wire::open_enum),
             Kind::List(_) => quote!(wire::list),
+            Kind::Entries(_) if optional => quote!(crate::tolerant_vec::read_given),
             Kind::Entries(_) => quote!(crate::tolerant_vec::read),
+            Kind::Scalars(_) => quote!(wire::scalars),
+            Kind::ScalarEntries(_) => quote!(crate::tolerant_vec::read_scalars),
             Kind::Object(_) if optional => quote!(wire::optional_object),
             Kind::Object(_) => quote!(wire::object),
             _ if optional => quote!(wire::optional),
@@ -56,6 +67,7 @@ impl Field {
         let reader = match &self.kind {
             Kind::OpenEnum(_) if !optional => quote!(open_enum),
             Kind::List(_) if !optional => quote!(list),
+            Kind::Scalars(_) if !optional => quote!(scalars),
             Kind::Object(_) if !optional => quote!(object),
             Kind::Text | Kind::Integer | Kind::Boolean | Kind::Scalar(_) if optional => {
                 quote!(optional)
@@ -67,8 +79,16 @@ impl Field {
     }
 }
 
+/// The path of a scalar's type.
+fn scalar_type(name: &str) -> TokenStream {
+    let ident = ident(name);
+    if name == "String" { quote!(String) } else { quote!(crate::#ident) }
+}
+
 pub(super) fn file(it: &Type, fields: &[Field]) -> Result<TokenStream> {
-    let (name, text, plain_doc) = (ident(&it.name), &it.name, doc(&it.doc));
+    let (name, text) = (ident(&it.name), &it.name);
+    let certainty = it.certainty.as_ref().map(|it| format!("\n\n{it}")).unwrap_or_default();
+    let plain_doc = doc(&format!("{}{certainty}", it.doc));
     let any_required = fields.iter().any(|field| field.required);
     let default = (!any_required).then(|| quote!(, Default));
     let members = fields.iter().map(|field| {

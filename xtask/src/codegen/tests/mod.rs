@@ -66,7 +66,8 @@ fn a_spec_that_cannot_be_used_says_why() {
         ("openapi: 3.1.0", "openapi: 3.0.0", "3.1"),
         (", description: How much.", "", "PaintRequest.litres: litres has no description"),
         ("const: 0", "const: 9", "Colour: no code 0"),
-        ("x-event-type: 7", "x-nothing: 7", "needs x-event-type"),
+        ("              x-event-type: 7\n", "", "needs x-event-type"),
+        ("x-event-type: 7", "x-nothing: 7", "Painted: unsupported keyword `x-nothing`"),
         ("x-payload: Painted", "x-payload: Nothing", "no schema Nothing"),
         (
             "        hint: {type: string, description: The log id.}\n",
@@ -233,6 +234,72 @@ fn what_no_code_is_made_of_is_refused_with_its_place() {
 }
 
 #[test]
+fn an_operation_and_an_event_say_how_certain_they_are() {
+    let operation = "      x-certainty: {level: documented}\n";
+    let event = "{level: sibling, as_of: \"2025-04\"}";
+    for (from, to, why) in [
+        (operation, "", "Paint has no x-certainty, such as {level: sibling"),
+        (operation, "      x-certainty: documented\n", "Paint has no x-certainty"),
+        (
+            event,
+            "{level: rumour}",
+            "Painted: x-certainty: unknown level \"rumour\"; the levels are",
+        ),
+        (event, "{as_of: \"2025-04\"}", "Painted: x-certainty: unknown level null"),
+        (event, "{level: field, as_of: \"2025-13\"}", "as_of is a month such as"),
+        (event, "{level: field, as_of: 2025}", "as_of is a month such as"),
+        (event, "{level: field, on: \"2025-04\"}", "unsupported keyword `on`"),
+    ] {
+        let found = complaint(from, to);
+        assert!(found.contains(why), "{from} -> {to}: {found}");
+    }
+}
+
+#[test]
+fn an_event_that_no_operation_asks_for_is_a_webhook() {
+    let spec = |hook: &str| {
+        let hooks = format!("webhooks:\n  Faded:\n    post: {{{hook}}}\ncomponents:\n");
+        generate(&SMALL.replacen("components:\n", &hooks, 1), as_it_is)
+    };
+    let hook = "x-event-type: 8, x-payload: PaintRequest, x-certainty: {level: field}";
+    let payload = &spec(hook).unwrap()["paint_request.rs"];
+    assert!(payload.contains("const EVENT_TYPE: i64 = 8;"), "{payload}");
+    assert!(payload.contains("/// Certainty: field. "), "{payload}");
+    for (hook, why) in [
+        (hook.replace("8", "7"), "another payload has event type 7"),
+        (hook.replace("PaintRequest", "Painted"), "Painted is the payload of two events"),
+        (hook.replace("x-payload", "x-load"), "Faded: unsupported keyword `x-load`"),
+        (hook.replace("x-event-type: 8, ", ""), "Faded needs x-event-type and x-payload"),
+        (hook.replace(", x-certainty: {level: field}", ""), "Faded has no x-certainty"),
+    ] {
+        let found = spec(&hook).unwrap_err().to_string();
+        assert!(found.contains(why), "{hook}: {found}");
+    }
+}
+
+#[test]
+fn a_list_of_texts_is_read_as_its_items_say() {
+    let walls = "items: {$ref: '#/components/schemas/PaintRequest'}";
+    let robots = "items: {type: string, x-rust-type: RobotId}";
+    let painted = |items: &str| {
+        let files = generate(&SMALL.replacen(walls, items, 1), as_it_is);
+        files.unwrap()["painted.rs"].clone()
+    };
+    assert!(painted("items: {type: string}").contains("pub walls: Vec<String>"));
+    assert!(painted(robots).contains("pub walls: Vec<crate::RobotId>"));
+    let each = painted(&format!("x-entries: true\n          {robots}"));
+    assert!(each.contains("pub walls: crate::TolerantVec<crate::RobotId>"), "{each}");
+    for (items, why) in [
+        ("items: {type: integer}", "Painted.walls: is not a $ref to"),
+        ("items: {type: string, x-rust-type: Secret}", "Painted.walls: unknown x-rust-type"),
+        ("items: {type: string, format: date}", "Painted.walls: unsupported keyword `format`"),
+    ] {
+        let found = complaint(walls, items);
+        assert!(found.contains(why), "{items}: {found}");
+    }
+}
+
+#[test]
 fn an_enumeration_without_codes_and_names_that_meet_are_refused() {
     let codes = &SMALL[SMALL.rfind("oneOf:").unwrap()..];
     let red = "{const: 3, title: Red, description: red, x-label-zh: 红}";
@@ -241,7 +308,7 @@ fn an_enumeration_without_codes_and_names_that_meet_are_refused() {
         (
             "        litres:",
             "        litres: {type: string, description: D.}\n        litres:",
-            "line 35: `litres` is there twice",
+            "line 37: `litres` is there twice",
         ),
         (codes, "oneOf: []\n", "Colour: an open enumeration has codes"),
         (codes, "enum: [0, 3]\n", "Colour: a schema is an `object`, or an `integer` with `oneOf`"),

@@ -165,8 +165,13 @@ async fn what_is_left_in_the_journal_is_requeued() {
         }
         id
     };
-    let ended =
-        |status: EndState| Note::Ended { status, why: String::new(), accounts: 0, pages: 0 };
+    let ended = |status: EndState| Note::Ended {
+        status,
+        why: String::new(),
+        accounts: 0,
+        pages: 0,
+        evidence: None,
+    };
     let started = Note::Started(Started::new(SECOND, 60 * SECOND, 600 * SECOND));
     let open = restore("open", &[started.clone(), Note::Requested]).await;
     restore("unpublished", &[started.clone(), ended(EndState::Complete)]).await;

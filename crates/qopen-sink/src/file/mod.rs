@@ -1,7 +1,11 @@
 //! A list in a file, replaced in one step.
 
+mod beside;
+mod staged;
+mod writer;
+
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write as _};
+use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 
 use qopen_types::RobotId;
@@ -9,14 +13,17 @@ use tempfile::NamedTempFile;
 
 use crate::format::Encoder;
 use crate::{
-    Committed, CsvOptions, Format, ListKind, ListWriter, Quarantine, Record, Sink, SinkError,
-    file_name, temporary,
+    CsvOptions, Format, ListKind, ListWriter, Quarantine, Sink, SinkError, file_name, temporary,
 };
+use beside::{ALL, Beside, CHANGES, HELD, PARTIAL, QUARANTINE, folder, place, with_suffix};
+pub(crate) use staged::Staged;
+use writer::FileWriter;
 
 /// A file that holds a list, with mode 0600.
 ///
 /// A complete list replaces the file by a rename, after it is on the disk. A partial one goes to
 /// the same name with `.partial` behind it. A symbolic link is followed: its target is replaced.
+/// [`ListWriter::compare`] compares lists in JSON Lines, not CSV.
 #[derive(Clone, Debug)]
 pub struct FileSink {
     path: PathBuf,
@@ -64,6 +71,20 @@ impl FileSink {
         with_suffix(&self.path, QUARANTINE)
     }
 
+    /// Where the changes since the last complete list go: beside the file that a link leads to. Only
+    /// [compared](ListWriter::compare) lists have them.
+    #[must_use]
+    pub fn changes_path(&self) -> PathBuf {
+        with_suffix(&self.target().unwrap_or_else(|_| self.path.clone()), CHANGES)
+    }
+
+    /// Where a [held](ListWriter::commit_held) list goes, beside the file that a link leads to. The next complete
+    /// list removes it.
+    #[must_use]
+    pub fn held_path(&self) -> PathBuf {
+        with_suffix(&self.target().unwrap_or_else(|_| self.path.clone()), HELD)
+    }
+
     /// Writes unreadable items to [`quarantine_path`](Self::quarantine_path), one line each, in one
     /// step and with mode 0600. With no lines, removes the file. Returns whether there is a file
     /// afterwards.
@@ -79,7 +100,7 @@ impl FileSink {
     /// # Errors
     /// [`SinkError::NameTooLong`], when it cannot.
     pub fn check_name(&self) -> Result<(), SinkError> {
-        for suffix in BESIDE {
+        for suffix in ALL {
             // Looking at a name that is too long fails, whatever is there.
             let found = fs::symlink_metadata(with_suffix(&self.path, suffix));
             if found.is_err_and(|error| error.kind() == io::ErrorKind::InvalidFilename) {
@@ -157,72 +178,11 @@ impl EncodedFile {
         let file = file.into_inner().map_err(|error| writing()(error.into_error()))?;
         file.as_file().sync_all().map_err(writing())?;
         let _held = temporary::hold(folder(&target))?;
+        // They do not describe these bytes.
+        Beside::of(&target).forget_changes()?;
         place(file, &target)?;
         Ok(target.display().to_string())
     }
-}
-
-/// Renames a file into its place, durably.
-fn place(file: NamedTempFile, target: &Path) -> Result<(), SinkError> {
-    file.persist(target).map_err(|error| SinkError::io("replacing", target)(error.error))?;
-    let folder = folder(target);
-    // The rename itself must survive a loss of power.
-    File::open(folder).and_then(|it| it.sync_all()).map_err(SinkError::io("syncing", folder))
-}
-
-/// Unreadable items, ready to be put in their place.
-pub(crate) struct Staged {
-    path: PathBuf,
-    file: Option<NamedTempFile>,
-}
-
-impl Staged {
-    pub(crate) fn new(path: PathBuf, quarantine: Quarantine) -> Result<Self, SinkError> {
-        if quarantine.is_empty() {
-            return Ok(Self { path, file: None });
-        }
-        let mut file = BufWriter::new(temporary::beside(folder(&path))?);
-        let writing = || SinkError::io("writing", &path);
-        for line in quarantine.into_lines()? {
-            writeln!(file, "{}", line?).map_err(writing())?;
-        }
-        let file = file.into_inner().map_err(|error| writing()(error.into_error()))?;
-        file.as_file().sync_all().map_err(writing())?;
-        Ok(Self { path, file: Some(file) })
-    }
-
-    /// Whether there are any.
-    pub(crate) fn is_some(&self) -> bool {
-        self.file.is_some()
-    }
-
-    pub(crate) fn location(&self) -> Option<String> {
-        self.file.as_ref().map(|_| self.path.display().to_string())
-    }
-
-    /// Puts the items in their place, or removes an earlier file if there are none. Returns whether
-    /// there are any.
-    pub(crate) fn commit(self) -> Result<bool, SinkError> {
-        match self.file {
-            Some(file) => {
-                let persisted = file.persist(&self.path);
-                persisted.map_err(|it| SinkError::io("writing", &self.path)(it.error))?;
-                Ok(true)
-            }
-            None => remove(&self.path).map(|()| false),
-        }
-    }
-}
-
-/// Suffixes of the files beside a list.
-const BESIDE: [&str; 2] = [PARTIAL, QUARANTINE];
-const PARTIAL: &str = ".partial";
-const QUARANTINE: &str = ".quarantine.jsonl";
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut path = path.as_os_str().to_owned();
-    path.push(suffix);
-    path.into()
 }
 
 /// The path as a text. Bytes that are not UTF-8 are escaped, so that two paths never look alike.
@@ -230,13 +190,6 @@ fn location_of(path: &Path) -> String {
     match path.to_str() {
         Some(text) => text.to_owned(),
         None => path.as_os_str().as_encoded_bytes().escape_ascii().to_string(),
-    }
-}
-
-fn folder(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
     }
 }
 
@@ -288,100 +241,14 @@ impl Sink for FileSink {
 
     fn begin(&self, kind: ListKind) -> Result<Box<dyn ListWriter>, SinkError> {
         let complete = self.target()?;
-        let partial = with_suffix(&complete, PARTIAL);
-        let (target, superseded) = match kind {
-            ListKind::Complete => (complete, Some(partial)),
-            ListKind::Partial => (partial, None),
+        let target = match kind {
+            ListKind::Complete => complete.clone(),
+            ListKind::Partial => with_suffix(&complete, PARTIAL),
         };
         let file = temporary::beside(folder(&target))?;
         let encoder = Encoder::new(self.format, self.csv, BufWriter::with_capacity(1 << 16, file))?;
-        let (beside, set_aside) = (self.quarantine_path(), None);
-        let (encoder, settled) = (Some(encoder), None);
-        Ok(Box::new(FileWriter { encoder, settled, kind, target, superseded, beside, set_aside }))
-    }
-}
-
-struct FileWriter {
-    /// Until it is settled.
-    encoder: Option<Encoder<BufWriter<NamedTempFile>>>,
-    settled: Option<NamedTempFile>,
-    kind: ListKind,
-    target: PathBuf,
-    /// A partial list that a complete one makes worthless.
-    superseded: Option<PathBuf>,
-    /// The place of unreadable items, and the items.
-    beside: PathBuf,
-    set_aside: Option<Staged>,
-}
-
-impl ListWriter for FileWriter {
-    fn write(&mut self, record: &Record<'_>) -> Result<(), SinkError> {
-        match &mut self.encoder {
-            Some(encoder) => encoder.write(record),
-            None => Err(self.settled_before()),
-        }
-    }
-
-    fn write_json(&mut self, robot_id: &RobotId, account: &str) -> Result<bool, SinkError> {
-        match &mut self.encoder {
-            Some(encoder) => encoder.write_json(robot_id, account),
-            None => Err(self.settled_before()),
-        }
-    }
-
-    fn settle(&mut self) -> Result<(), SinkError> {
-        let Some(encoder) = self.encoder.take() else { return Ok(()) };
-        let writing = || SinkError::io("writing", &self.target);
-        let file = encoder.finish()?.into_inner().map_err(|error| writing()(error.into_error()))?;
-        file.as_file().sync_all().map_err(writing())?;
-        self.settled = Some(file);
-        Ok(())
-    }
-
-    fn set_aside(&mut self, quarantine: Quarantine) -> Result<Option<Quarantine>, SinkError> {
-        self.set_aside = Some(Staged::new(self.beside.clone(), quarantine)?);
-        Ok(None)
-    }
-
-    fn commit(mut self: Box<Self>) -> Result<Committed, SinkError> {
-        self.settle()?;
-        let settled_before = self.settled_before();
-        let Self { settled, kind, target, superseded, set_aside, .. } = *self;
-        let file = settled.ok_or(settled_before)?;
-        let beside = set_aside.as_ref().and_then(Staged::location);
-        // What is set aside goes first, and what was set aside before goes last: a process that dies in
-        // between publishes again.
-        let (something, nothing) = match set_aside {
-            Some(staged) if staged.is_some() => (Some(staged), None),
-            nothing => (None, nothing),
-        };
-        if let Some(staged) = something {
-            staged.commit()?;
-        }
-        place(file, &target)?;
-        if let Some(partial) = superseded {
-            remove(&partial)?;
-        }
-        // A partial list from which nothing is set aside says nothing of the complete one beside it.
-        if let Some(nothing) = nothing.filter(|_| kind == ListKind::Complete) {
-            nothing.commit()?;
-        }
-        Ok(Committed::new(target.display().to_string()).set_aside(beside))
-    }
-}
-
-impl FileWriter {
-    /// Nothing can be added to a list that is settled.
-    fn settled_before(&self) -> SinkError {
-        SinkError::io("adding to", &self.target)(io::ErrorKind::InvalidInput.into())
-    }
-}
-
-fn remove(path: &Path) -> Result<(), SinkError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(SinkError::io("removing", path)(error))
-        }
-        _ => Ok(()),
+        let quarantine = self.quarantine_path();
+        let target = (target, Beside::of(&complete));
+        Ok(Box::new(FileWriter::new(encoder, self.format, kind, target, quarantine)))
     }
 }

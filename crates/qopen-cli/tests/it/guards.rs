@@ -1,0 +1,215 @@
+//! A page that the platform never sends, for a robot with a last list: each guard alone finds it.
+
+use std::process::Output;
+
+use qopen_simulator::{Refusal, Schedule, Simulator, SimulatorConfig};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use crate::hostile::{TOKEN, ring};
+use crate::support::{SETTINGS, free_port, ids, qopen, text, with_settings};
+
+/// A robot of 60 customers on six pages. The middle page of one request is never sent.
+fn lost_on(request: usize) -> Schedule {
+    let lost_pages_on = Some(vec![request]);
+    let (accounts, page_size, lost_pages) = (60, 10, vec![2]);
+    Schedule { accounts, page_size, lost_pages, lost_pages_on, ..Schedule::default() }
+}
+
+/// A simulator in this process, and a folder.
+struct Scene {
+    folder: TempDir,
+    listen: String,
+    simulator: Simulator,
+    _runtime: Runtime,
+}
+
+impl Scene {
+    fn new(schedule: Schedule) -> Self {
+        let runtime = Runtime::new().unwrap();
+        let listen = format!("127.0.0.1:{}", free_port());
+        let config = SimulatorConfig {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            callback_url: format!("http://{listen}/callback"),
+            app_secret: SETTINGS[1].1.into(),
+            ring: ring(TOKEN),
+            schedule,
+        };
+        let simulator = runtime.block_on(Simulator::start(config)).unwrap();
+        Self { folder: tempfile::tempdir().unwrap(), listen, simulator, _runtime: runtime }
+    }
+
+    fn verb(&self, arguments: &[&str]) -> Output {
+        let mut command = with_settings(qopen(self.folder.path(), arguments));
+        command.env("QOPEN_LISTEN", &self.listen);
+        command.env("QOPEN_BASE_URL", self.simulator.base_url()).output().unwrap()
+    }
+
+    /// Pulls the robot's list into `list.jsonl`. Returns the exit code and the last summary.
+    fn pull(&self, options: &[&str]) -> (i32, Value) {
+        let pull = ["pull", "--robot", "r1", "--out", "list.jsonl", "--json", "--settle", "1s"];
+        let output = self.verb(&[&pull, options].concat());
+        let said = text(&output.stdout);
+        let mut lines = said.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let summary = lines.rfind(|it| it["type"] == "summary");
+        (
+            output.status.code().unwrap(),
+            summary.unwrap_or_else(|| panic!("{}", text(&output.stderr))),
+        )
+    }
+
+    fn list(&self, name: &str) -> Vec<String> {
+        ids(&std::fs::read_to_string(self.folder.path().join(name)).unwrap())
+    }
+
+    fn exists(&self, name: &str) -> bool {
+        self.folder.path().join(name).exists()
+    }
+}
+
+#[test]
+fn without_a_guard_the_list_is_wrong_and_its_changes_say_who_is_gone() {
+    let scene = Scene::new(lost_on(1));
+    let (exit, first) = scene.pull(&[]);
+    assert_eq!((exit, &first["changes"]["baseline"]), (0, &json!(true)), "{first}");
+    let (exit, second) = scene.pull(&[]);
+    assert_eq!((exit, &second["accounts"]), (0, &json!(50)), "{second}");
+    assert_eq!(second["changes"]["gone"], 10, "{second}");
+    assert_eq!(second["changes"]["since"], first["mark_id"]);
+    let changes = std::fs::read_to_string(scene.folder.path().join("list.jsonl.changes.jsonl"));
+    let changes = changes.unwrap();
+    assert_eq!(changes.lines().filter(|line| line.contains("\"change\":\"gone\"")).count(), 10);
+    // The flags alone cause calls.
+    let counts = scene.simulator.counts();
+    assert_eq!((counts.requests, counts.by_ids, counts.robot_lists), (2, 0, 0));
+    assert_eq!(counts.robot_states, 0);
+}
+
+#[test]
+fn max_gone_holds_the_list_and_a_person_can_accept_it() {
+    let scene = Scene::new(lost_on(1));
+    scene.pull(&["--max-gone", "0"]);
+    let (exit, summary) = scene.pull(&["--max-gone", "15%"]);
+    assert_eq!((exit, &summary["status"]), (3, &json!("incomplete")), "{summary}");
+    let why = summary["error"].as_str().unwrap();
+    assert!(why.contains("10 of the 60 customers") && why.contains("15%"), "{why}");
+    assert!(summary["output"].as_str().unwrap().ends_with("list.jsonl.held"), "{summary}");
+    assert_eq!((scene.list("list.jsonl").len(), scene.list("list.jsonl.held").len()), (60, 50));
+
+    let mark = summary["mark_id"].as_str().unwrap();
+    let shown = text(&scene.verb(&["pulls", "list"]).stdout);
+    assert!(shown.contains(&format!("qopen pulls accept {mark}")), "{shown}");
+    let accepted = scene.verb(&["pulls", "accept", mark]);
+    assert_eq!(accepted.status.code(), Some(0), "{}", text(&accepted.stderr));
+    assert_eq!(scene.list("list.jsonl").len(), 50);
+    assert!(!scene.exists("list.jsonl.held"));
+    // Once.
+    let again = scene.verb(&["pulls", "accept", mark]);
+    assert_eq!(again.status.code(), Some(2), "{}", text(&again.stderr));
+    // As much as it was allowed to lose.
+    let scene = Scene::new(lost_on(1));
+    scene.pull(&[]);
+    assert_eq!(scene.pull(&["--max-gone", "10"]).0, 0);
+}
+
+#[test]
+fn verify_gone_finds_the_lost_page_and_pulls_again() {
+    let scene = Scene::new(Schedule { page_size: 150, accounts: 900, ..lost_on(1) });
+    scene.pull(&["--verify-gone"]);
+    assert_eq!(scene.simulator.counts().by_ids, 0, "a first list has no predecessor");
+    let (exit, summary) = scene.pull(&["--verify-gone"]);
+    assert_eq!((exit, &summary["status"]), (3, &json!("incomplete")), "{summary}");
+    let why = summary["error"].as_str().unwrap();
+    assert!(why.contains("of the 150 customers") && why.contains("a page was lost"), "{why}");
+    assert_eq!(scene.simulator.counts().by_ids, 2, "a call has 100 customers");
+    assert_eq!(scene.list("list.jsonl").len(), 900);
+
+    let scene = Scene::new(lost_on(1));
+    scene.pull(&[]);
+    let (exit, summary) = scene.pull(&["--verify-gone", "--retry", "2"]);
+    assert_eq!((exit, &summary["accounts"]), (0, &json!(60)), "{summary}");
+    assert_eq!((scene.simulator.counts().requests, scene.simulator.counts().by_ids), (3, 1));
+    assert!(!scene.exists("list.jsonl.held"));
+}
+
+#[test]
+fn verify_gone_says_what_it_verified() {
+    let moving = Schedule { accounts: 60, gone_each: 7, ..Schedule::default() };
+    let scene = Scene::new(moving.clone());
+    scene.pull(&[]);
+    let (exit, summary) = scene.pull(&["--verify-gone"]);
+    assert_eq!((exit, &summary["changes"]["gone"]), (0, &json!(7)), "{summary}");
+    assert_eq!(summary["evidence"]["gone_verified"], true);
+    assert!(summary["basis"].as_str().unwrap().ends_with("; 7 gone verified"), "{summary}");
+
+    let scene = Scene::new(Schedule { by_ids_not_offered: true, ..moving.clone() });
+    scene.pull(&[]);
+    let (exit, summary) = scene.pull(&["--verify-gone"]);
+    assert_eq!((exit, &summary["evidence"]["gone_verified"]), (0, &json!(false)), "{summary}");
+    assert!(summary["basis"].as_str().unwrap().contains("7 gone not verified"), "{summary}");
+
+    // The older call, where the platform has only that one.
+    let scene = Scene::new(Schedule { by_ids_v2_not_offered: true, ..moving.clone() });
+    scene.pull(&[]);
+    let (_, summary) = scene.pull(&["--verify-gone", "--by-ids", "v1"]);
+    assert_eq!(summary["evidence"]["gone_verified"], true, "{summary}");
+
+    let refusal = Refusal { code: 45009, message: "too many".into() };
+    let scene = Scene::new(Schedule { by_ids_refused: Some(refusal), ..moving });
+    scene.pull(&[]);
+    let (exit, summary) = scene.pull(&["--verify-gone"]);
+    assert_eq!(exit, 3, "{summary}");
+    let why = summary["error"].as_str().unwrap();
+    assert!(why.contains("45009") && summary["evidence"].is_null(), "{summary}");
+    assert_eq!(scene.list("list.jsonl").len(), 60, "the last list is in its place");
+    // The same command without the flag publishes what it has.
+    let (exit, summary) = scene.pull(&[]);
+    assert_eq!((exit, scene.simulator.counts().requests), (0, 2), "{summary}");
+    assert_eq!(scene.list("list.jsonl").len(), 53);
+}
+
+#[test]
+fn confirm_finds_the_lost_page_by_another_pull() {
+    let scene = Scene::new(lost_on(2));
+    let (_, first) = scene.pull(&["--confirm"]);
+    assert_eq!(scene.simulator.counts().requests, 2);
+    let by = first["evidence"]["confirmed_by"].as_str().unwrap();
+    assert_ne!(first["mark_id"], by);
+    assert!(first["basis"].as_str().unwrap().contains(&format!("confirmed by pull {by}")));
+    let (exit, summary) = scene.pull(&["--confirm"]);
+    assert_eq!((exit, &summary["accounts"]), (0, &json!(60)), "{summary}");
+    assert_eq!(scene.simulator.counts().requests, 5);
+    assert_eq!(scene.list("list.jsonl").len(), 60);
+}
+
+#[test]
+fn a_list_that_no_other_pull_confirms_is_incomplete() {
+    let scene = Scene::new(Schedule { accounts: 60, gone_each: 1, ..Schedule::default() });
+    let (exit, summary) = scene.pull(&["--confirm"]);
+    assert_eq!((exit, &summary["status"]), (3, &json!("incomplete")), "{summary}");
+    let why = summary["error"].as_str().unwrap();
+    assert!(why.contains("not confirmed") && why.contains("1 customer is only in"), "{why}");
+    assert_eq!(scene.simulator.counts().requests, 3);
+    assert!(!scene.exists("list.jsonl") && scene.exists("list.jsonl.partial"));
+}
+
+#[test]
+fn a_last_list_that_cannot_be_compared_is_not_replaced_unasked() {
+    let scene = Scene::new(Schedule { accounts: 60, ..Schedule::default() });
+    let place = scene.folder.path().join("list.jsonl");
+    scene.pull(&[]);
+    let whole = std::fs::read_to_string(&place).unwrap();
+    let half: String = whole.lines().take(30).map(|line| format!("{line}\n")).collect();
+    for damaged in [half.as_str(), "no list\n", &whole[..whole.len() - 9]] {
+        std::fs::write(&place, damaged).unwrap();
+        let (exit, summary) = scene.pull(&[]);
+        assert_eq!(exit, 7, "{summary}");
+        let why = summary["error"].as_str().unwrap();
+        assert!(why.contains("--new-baseline") && why.contains("list.jsonl"), "{why}");
+        assert_eq!(std::fs::read_to_string(&place).unwrap(), damaged);
+    }
+    let (exit, summary) = scene.pull(&["--new-baseline"]);
+    assert_eq!((exit, &summary["changes"]["baseline"]), (0, &json!(true)), "{summary}");
+    assert_eq!(std::fs::read_to_string(&place).unwrap(), whole);
+}

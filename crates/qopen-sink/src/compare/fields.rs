@@ -1,0 +1,258 @@
+//! The fields in which two records of one account differ.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::found::Change;
+use crate::csv_row::quoted;
+
+/// The object whose members are compared one by one.
+const PROFILE: &str = "profile";
+
+/// The object of unreadable fields, the last of a record.
+const UNREAD: &str = "_unread";
+
+/// The members of a JSON object in order, with their values as written.
+pub(super) struct Members<'a>(Vec<(Cow<'a, str>, &'a str)>);
+
+impl<'a> Members<'a> {
+    pub(super) fn of(json: &'a [u8]) -> Option<Self> {
+        serde_json::from_slice(json).ok()
+    }
+
+    /// The value of a name; of two, the last one counts.
+    fn get(&self, name: &str) -> Option<&'a str> {
+        self.0.iter().rfind(|it| it.0 == name).map(|it| it.1)
+    }
+
+    /// The value of a name, which is most often at the same index as in the other object.
+    fn like(&self, index: usize, name: &str) -> Option<&'a str> {
+        match self.0.get(index) {
+            Some((other, value)) if other == name => Some(value),
+            _ => self.get(name),
+        }
+    }
+
+    /// Whether a name comes twice.
+    fn has_duplicates(&self) -> bool {
+        let mut names: Vec<&str> = self.0.iter().map(|it| &*it.0).collect();
+        names.sort_unstable();
+        names.windows(2).any(|it| it[0] == it[1])
+    }
+}
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct All;
+        impl<'de> Visitor<'de> for All {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::with_capacity(16);
+                while let Some((Name(name), value)) = map.next_entry::<Name<'de>, &RawValue>()? {
+                    members.push((name, value.get()));
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(All)
+    }
+}
+
+/// A name, borrowed if it has no escapes.
+struct Name<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Name<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl<'de> Visitor<'de> for Text {
+            type Value = Name<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name")
+            }
+
+            fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Self::Value, E> {
+                Ok(Name(Cow::Borrowed(name)))
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+                Ok(Name(Cow::Owned(name.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}
+
+/// How two records of one account differ.
+pub(super) struct Difference {
+    pub(super) kind: Change,
+    /// The paths of the fields.
+    pub(super) fields: Vec<String>,
+    /// A JSON object of the earlier values, or the whole earlier record.
+    pub(super) before: String,
+}
+
+/// The record that is not JSON.
+pub(super) enum Unreadable {
+    Old,
+    New,
+}
+
+/// Compares two records of one account. They are not the same bytes.
+pub(super) fn difference(old: &[u8], new: &[u8]) -> Result<Difference, Unreadable> {
+    let before = Members::of(old).ok_or(Unreadable::Old)?;
+    let after = Members::of(new).ok_or(Unreadable::New)?;
+    let old = std::str::from_utf8(old).map_err(|_| Unreadable::Old)?;
+    let kind = kind_of(&before, &after);
+    let mut fields = Vec::new();
+    let mut values = Object::default();
+    members_that_differ(&before, &after, "", &mut fields, &mut values);
+    let values = values.finish();
+    // Where the new record and the earlier values do not give the earlier record back, all of it is kept.
+    let is_reversible = Members::of(values.as_bytes())
+        .and_then(|values| earlier(&after, &fields, &values))
+        .is_some_and(|it| it == old);
+    let before = if is_reversible { values } else { old.to_owned() };
+    Ok(Difference { kind, fields, before })
+}
+
+/// Returns the earlier record of an account, from the later one, the paths that differ and the earlier values.
+pub(super) fn rewound(new: &[u8], fields: &[String], before: &[u8]) -> Option<Vec<u8>> {
+    let values = Members::of(before)?;
+    if values.0.first().is_some_and(|it| it.0 == "robot_id") {
+        return Some(before.to_vec());
+    }
+    earlier(&Members::of(new)?, fields, &values).map(String::into_bytes)
+}
+
+fn members_that_differ(
+    before: &Members<'_>,
+    after: &Members<'_>,
+    path: &str,
+    fields: &mut Vec<String>,
+    values: &mut Object,
+) {
+    for (index, (name, old)) in before.0.iter().enumerate() {
+        let new = after.like(index, name);
+        if new == Some(old) {
+            continue;
+        }
+        let inner = new
+            .filter(|_| path.is_empty() && name == PROFILE)
+            .and_then(|new| Some((Members::of(old.as_bytes())?, Members::of(new.as_bytes())?)));
+        match inner {
+            Some((old, new)) => {
+                let mut inner = Object::default();
+                members_that_differ(&old, &new, "profile.", fields, &mut inner);
+                values.add(name, &inner.finish());
+            }
+            None => {
+                fields.push(format!("{path}{name}"));
+                values.add(name, old);
+            }
+        }
+    }
+    for (index, (name, _)) in after.0.iter().enumerate() {
+        if before.like(index, name).is_none() {
+            fields.push(format!("{path}{name}"));
+        }
+    }
+}
+
+/// The earlier record. `None` if names come twice, which no rule could tell apart.
+fn earlier(after: &Members<'_>, fields: &[String], before: &Members<'_>) -> Option<String> {
+    let mut out = Object::default();
+    earlier_members(after, fields, before, "", &mut out)?;
+    Some(out.finish())
+}
+
+fn earlier_members(
+    after: &Members<'_>,
+    fields: &[String],
+    before: &Members<'_>,
+    path: &str,
+    out: &mut Object,
+) -> Option<()> {
+    if after.has_duplicates() || before.has_duplicates() {
+        return None;
+    }
+    let differs = |name: &str| {
+        let is_it = |it: &String| it.strip_prefix(path).is_some_and(|it| it == name);
+        fields.iter().any(is_it)
+    };
+    for (name, new) in after.0.iter().filter(|it| !(path.is_empty() && it.0 == UNREAD)) {
+        match before.get(name) {
+            Some(old) if path.is_empty() && name == PROFILE && !differs(name) => {
+                let mut inner = Object::default();
+                let (new, old) = (Members::of(new.as_bytes())?, Members::of(old.as_bytes())?);
+                earlier_members(&new, fields, &old, "profile.", &mut inner)?;
+                out.add(name, &inner.finish());
+            }
+            Some(old) => out.add(name, old),
+            None if differs(name) => {}
+            None => out.add(name, new),
+        }
+    }
+    let only_before = before.0.iter().filter(|it| after.get(&it.0).is_none());
+    only_before.filter(|it| !is_unread(path, &it.0)).for_each(|(name, old)| out.add(name, old));
+    let unread = before.get(UNREAD).or_else(|| after.get(UNREAD).filter(|_| !differs(UNREAD)));
+    if let Some(unread) = unread.filter(|_| path.is_empty()) {
+        out.add(UNREAD, unread);
+    }
+    Some(())
+}
+
+fn is_unread(path: &str, name: &str) -> bool {
+    path.is_empty() && name == UNREAD
+}
+
+fn kind_of(before: &Members<'_>, after: &Members<'_>) -> Change {
+    let flag = |name: &str| {
+        // A flag that could not be read is false in the list, which says nothing.
+        let is_unread = |it: &Members<'_>| {
+            let unread = it.get(UNREAD).and_then(|it| Members::of(it.as_bytes()));
+            unread.is_some_and(|it| it.get(name).is_some())
+        };
+        if is_unread(before) || is_unread(after) {
+            return (None, None);
+        }
+        (before.get(name), after.get(name))
+    };
+    let both = [flag("deleted_by_contact"), flag("deleted_by_staff")];
+    let [contact, staff] = both.map(|it| it == (Some("false"), Some("true")));
+    match () {
+        () if contact => Change::Lost,
+        () if staff => Change::Removed,
+        () if both.contains(&(Some("true"), Some("false"))) => Change::Returned,
+        () => Change::Changed,
+    }
+}
+
+/// A JSON object being written.
+#[derive(Default)]
+struct Object(String);
+
+impl Object {
+    fn add(&mut self, name: &str, value: &str) {
+        self.0.push(if self.0.is_empty() { '{' } else { ',' });
+        self.0.push_str(&quoted(name));
+        self.0.push(':');
+        self.0.push_str(value);
+    }
+
+    fn finish(mut self) -> String {
+        if self.0.is_empty() {
+            self.0.push('{');
+        }
+        self.0.push('}');
+        self.0
+    }
+}

@@ -1,0 +1,120 @@
+//! The last complete list of a place, and the list that the next one is compared with.
+
+use std::io;
+use std::path::Path;
+
+use qopen_types::{MarkId, RobotId};
+
+use super::change::ChangesSince;
+use super::changes::ListChanges;
+use super::lines::fails;
+use super::list::{Accounts, List};
+use super::patched::Side;
+use super::place::Place;
+use super::problem::ListProblem;
+use crate::SinkError;
+
+/// The last complete list, with the changes that led to it.
+#[derive(Debug)]
+pub(super) struct Previous {
+    list: List,
+    changes: Option<(ListChanges, Side)>,
+    /// Whether these changes are the ones that were kept by a publication that ended early.
+    pub(super) is_kept: bool,
+}
+
+/// The list that a robot's next one is compared with, and its accounts.
+pub(super) type Base<'a> = (ChangesSince, Box<dyn Accounts + 'a>);
+
+impl Previous {
+    /// Reads the last list of a place. `None` if it has none.
+    pub(super) fn open(place: &Place, moved: &dyn Fn()) -> Result<Option<Self>, SinkError> {
+        let Some(file) = &place.list else { return Ok(None) };
+        let file = file.try_clone().map_err(SinkError::io("reading", &place.path))?;
+        let list = List::new(file, &place.path, moved)?;
+        let (main, kept) = (open_changes(&place.changes), open_changes(&place.kept));
+        let fits = |changes: &Result<Option<ListChanges>, SinkError>, side| {
+            changes.as_ref().is_ok_and(|it| it.as_ref().is_some_and(|it| is_at(&list, it, side)))
+        };
+        // A publication writes its changes before its list. One that ended in between leaves the earlier list,
+        // with which its changes begin, and keeps the changes that led to that list.
+        let side = |changes| [Side::Later, Side::Earlier].into_iter().find(|it| fits(changes, *it));
+        let (main_side, kept_side) = (side(&main), side(&kept));
+        let is_kept = kept_side == Some(Side::Later) && main_side != Some(Side::Later)
+            || main_side.is_none() && kept_side.is_some();
+        let (changes, side) = match is_kept {
+            true => (kept, kept_side),
+            false if main_side.is_none() && !matches!((&main, &kept), (Ok(None), Ok(None))) => {
+                main?;
+                return Err(fails(&place.path, ListProblem::Altered));
+            }
+            false => (main, main_side),
+        };
+        let changes = changes?.zip(side);
+        Ok(Some(Self { list, changes, is_kept }))
+    }
+
+    /// The list that the next one of this robot and mark is compared with; `None` if that one is the first.
+    pub(super) fn base<'a>(
+        &'a self,
+        robot: &'a RobotId,
+        mark: Option<&MarkId>,
+    ) -> Result<Option<Base<'a>>, SinkError> {
+        let digest = self.list.digest(robot);
+        let here = |since| Ok(Some((since, Box::new(self.list.accounts(robot)?) as _)));
+        let Some((changes, side)) = &self.changes else {
+            // An empty file has no customers, whichever robot it is of.
+            let is_known = self.list.part(robot).is_some() || self.list.robots.is_empty();
+            return match is_known {
+                true => here(ChangesSince::of(None, None, digest)),
+                false => Ok(None),
+            };
+        };
+        match (changes.header(robot), side) {
+            (None, _) if self.list.part(robot).is_some() => {
+                here(ChangesSince::of(None, None, digest))
+            }
+            (None, _) => Ok(None),
+            (Some(header), Side::Earlier) => header.since.clone().map_or(Ok(None), here),
+            // A revision is compared with the list before all revisions of its pull.
+            (Some(header), Side::Later) if mark.is_some() && header.mark_id.as_ref() == mark => {
+                let Some(since) = header.since.clone() else { return Ok(None) };
+                let earlier = changes.patched(robot, &self.list, Side::Earlier)?;
+                Ok(Some((since, Box::new(earlier))))
+            }
+            (Some(header), Side::Later) => {
+                here(ChangesSince::of(header.mark_id.clone(), header.revision, digest))
+            }
+        }
+    }
+
+    /// Robots of this list.
+    pub(super) fn robots(&self) -> &[RobotId] {
+        &self.list.robots
+    }
+}
+
+fn open_changes(path: &Path) -> Result<Option<ListChanges>, SinkError> {
+    match ListChanges::open(path) {
+        Ok(changes) => Ok(Some(changes)),
+        Err(SinkError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether a list is the one on that side of its changes.
+fn is_at(list: &List, changes: &ListChanges, side: Side) -> bool {
+    let fits = changes.headers().all(|header| {
+        let digest = list.digest(&header.robot_id);
+        match side {
+            Side::Later => header.until == digest,
+            Side::Earlier => match &header.since {
+                Some(since) => since.list() == digest,
+                None => list.part(&header.robot_id).is_none(),
+            },
+        }
+    });
+    // The later list has no other robots.
+    let is_known = |robot| side == Side::Earlier || changes.header(robot).is_some();
+    fits && list.robots.iter().all(is_known)
+}

@@ -1,0 +1,100 @@
+//! The files beside a list.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use crate::SinkError;
+
+/// Suffixes of the files beside a list.
+pub(super) const ALL: [&str; 5] = [PARTIAL, QUARANTINE, CHANGES, KEPT, HELD];
+pub(super) const PARTIAL: &str = ".partial";
+pub(super) const QUARANTINE: &str = ".quarantine.jsonl";
+pub(super) const CHANGES: &str = ".changes.jsonl";
+/// The changes that led to the last list, until the next one is in its place.
+const KEPT: &str = ".changes.kept";
+pub(super) const HELD: &str = ".held";
+
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut path = path.as_os_str().to_owned();
+    path.push(suffix);
+    path.into()
+}
+
+pub(super) fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// The files beside one complete list.
+#[derive(Debug)]
+pub(super) struct Beside {
+    pub(super) partial: PathBuf,
+    pub(super) changes: PathBuf,
+    pub(super) kept: PathBuf,
+    pub(super) held: PathBuf,
+}
+
+impl Beside {
+    /// The files beside the list at that path, in which no link is left.
+    pub(super) fn of(list: &Path) -> Self {
+        Self {
+            partial: with_suffix(list, PARTIAL),
+            changes: with_suffix(list, CHANGES),
+            kept: with_suffix(list, KEPT),
+            held: with_suffix(list, HELD),
+        }
+    }
+
+    /// Removes the changes, before a list without changes replaces the one that they led to.
+    pub(super) fn forget_changes(&self) -> Result<(), SinkError> {
+        remove(&self.changes)?;
+        remove(&self.kept)
+    }
+
+    /// Replaces the changes durably. The last ones are kept until the list is replaced, unless those that are
+    /// kept already belong to the last list.
+    pub(super) fn replace_changes(
+        &self,
+        changes: NamedTempFile,
+        is_kept: bool,
+    ) -> Result<(), SinkError> {
+        if !is_kept {
+            remove(&self.kept)?;
+            match fs::hard_link(&self.changes, &self.kept) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                // Some file systems have no links.
+                Err(_) if self.changes.is_file() => fs::rename(&self.changes, &self.kept)
+                    .map_err(SinkError::io("renaming", &self.changes))?,
+                linked => linked.map_err(SinkError::io("linking", &self.changes))?,
+            }
+        }
+        place(changes, &self.changes)
+    }
+
+    /// Removes what a complete list in its place makes worthless.
+    pub(super) fn clean(&self) -> Result<(), SinkError> {
+        [&self.kept, &self.partial, &self.held].into_iter().try_for_each(|it| remove(it))
+    }
+}
+
+/// Renames a file into its place, durably.
+pub(super) fn place(file: NamedTempFile, target: &Path) -> Result<(), SinkError> {
+    file.persist(target).map_err(|error| SinkError::io("replacing", target)(error.error))?;
+    let folder = folder(target);
+    // The rename itself must survive a loss of power.
+    File::open(folder).and_then(|it| it.sync_all()).map_err(SinkError::io("syncing", folder))
+}
+
+pub(super) fn remove(path: &Path) -> Result<(), SinkError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(SinkError::io("removing", path)(error))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,211 @@
+//! A list on its way into its file.
+
+use std::fs;
+use std::io::{self, BufWriter};
+use std::path::PathBuf;
+
+use qopen_types::{AccountId, RobotId};
+use tempfile::NamedTempFile;
+
+use super::beside::{Beside, folder, place};
+use super::staged::Staged;
+use crate::compare::{Announced, Comparison, Identity, Place};
+use crate::format::Encoder;
+use crate::{
+    Committed, CompareOptions, Compared, Format, ListInfo, ListKind, ListWriter, Moved, Quarantine,
+    Record, SinkError, temporary,
+};
+
+pub(super) struct FileWriter {
+    /// Until it is settled.
+    encoder: Option<Encoder<BufWriter<NamedTempFile>>>,
+    settled: Option<NamedTempFile>,
+    format: Format,
+    kind: ListKind,
+    target: PathBuf,
+    beside: Beside,
+    lists: Vec<Announced>,
+    moved: Option<Moved>,
+    changes: Option<Changes>,
+    /// The place of unreadable items, and the items.
+    quarantine: PathBuf,
+    set_aside: Option<Staged>,
+}
+
+/// Changes that wait for the commit.
+struct Changes {
+    file: NamedTempFile,
+    /// Whether the changes of the last list are the kept ones.
+    is_kept: bool,
+    /// The last list.
+    since: Option<Identity>,
+}
+
+impl FileWriter {
+    /// A writer of the complete list at `beside`, or of a partial one.
+    pub(super) fn new(
+        encoder: Encoder<BufWriter<NamedTempFile>>,
+        format: Format,
+        kind: ListKind,
+        (target, beside): (PathBuf, Beside),
+        quarantine: PathBuf,
+    ) -> Self {
+        Self {
+            encoder: Some(encoder),
+            settled: None,
+            format,
+            kind,
+            target,
+            beside,
+            lists: Vec::new(),
+            moved: None,
+            changes: None,
+            quarantine,
+            set_aside: None,
+        }
+    }
+
+    /// Nothing can be added to a list that is settled.
+    fn settled_before(&self) -> SinkError {
+        SinkError::io("adding to", &self.target)(io::ErrorKind::InvalidInput.into())
+    }
+
+    /// Fails if the last list is no longer the one that the list was compared with.
+    fn must_be_last(&self, since: Option<Identity>) -> Result<(), SinkError> {
+        let now = match fs::metadata(&self.target) {
+            Ok(found) => Some(Identity::of(&found)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(SinkError::io("looking at", &self.target)(error)),
+        };
+        match now == since {
+            true => Ok(()),
+            false => Err(SinkError::Replaced { path: self.target.clone() }),
+        }
+    }
+}
+
+impl ListWriter for FileWriter {
+    fn begin_list(&mut self, list: &ListInfo<'_>) -> Result<(), SinkError> {
+        self.lists.push(Announced {
+            robot_id: list.robot_id.clone(),
+            mark_id: Some(list.mark_id.clone()),
+            revision: Some(list.revision),
+        });
+        Ok(())
+    }
+
+    fn tell(&mut self, moved: Moved) {
+        self.moved = Some(moved);
+    }
+
+    fn write(&mut self, record: &Record<'_>) -> Result<(), SinkError> {
+        match &mut self.encoder {
+            Some(encoder) => encoder.write(record),
+            None => Err(self.settled_before()),
+        }
+    }
+
+    fn write_json(&mut self, robot_id: &RobotId, account: &str) -> Result<bool, SinkError> {
+        match &mut self.encoder {
+            Some(encoder) => encoder.write_json(robot_id, account),
+            None => Err(self.settled_before()),
+        }
+    }
+
+    fn settle(&mut self) -> Result<(), SinkError> {
+        let Some(encoder) = self.encoder.take() else { return Ok(()) };
+        let writing = || SinkError::io("writing", &self.target);
+        let file = encoder.finish()?.into_inner().map_err(|error| writing()(error.into_error()))?;
+        file.as_file().sync_all().map_err(writing())?;
+        self.settled = Some(file);
+        Ok(())
+    }
+
+    fn set_aside(&mut self, quarantine: Quarantine) -> Result<Option<Quarantine>, SinkError> {
+        self.set_aside = Some(Staged::new(self.quarantine.clone(), quarantine)?);
+        Ok(None)
+    }
+
+    fn compare(
+        &mut self,
+        options: CompareOptions,
+        gone: &mut dyn FnMut(&RobotId, &AccountId) -> Result<(), SinkError>,
+    ) -> Result<Option<Vec<Compared>>, SinkError> {
+        if (self.format, self.kind) != (Format::Jsonl, ListKind::Complete) {
+            return Ok(None);
+        }
+        self.settle()?;
+        let Some(new) = &self.settled else { return Err(self.settled_before()) };
+        let file = new.reopen().map_err(SinkError::io("reading", &self.target))?;
+        let Beside { changes, kept, .. } = &self.beside;
+        let place = Place::open(&self.target, changes.clone(), kept.clone())?;
+        let since = place.identity()?;
+        let place = (!options.new_baseline).then_some(&place);
+        let folder = folder(&self.target);
+        let writing = || SinkError::io("writing", changes);
+        let mut out = BufWriter::with_capacity(1 << 16, temporary::beside(folder)?);
+        let moved = || self.moved.iter().for_each(|moved| moved());
+        let mut comparison =
+            Comparison { folder: Some(folder), moved: &moved, gone, out: &mut out, path: changes };
+        let done = comparison.with_place((file, new.path()), &self.lists, place);
+        // Whatever is wrong with a list, it is not the one that was written just now.
+        let done = done.map_err(|error| match error {
+            SinkError::NotAList { path, problem } if path != new.path() => {
+                SinkError::Previous { path, problem }
+            }
+            error => error,
+        })?;
+        let file = out.into_inner().map_err(|error| writing()(error.into_error()))?;
+        file.as_file().sync_all().map_err(writing())?;
+        self.changes = Some(Changes { file, is_kept: done.is_kept, since });
+        Ok(Some(done.compared))
+    }
+
+    fn commit_held(mut self: Box<Self>) -> Result<Option<Committed>, SinkError> {
+        self.settle()?;
+        let settled_before = self.settled_before();
+        let Self { settled, beside, set_aside, .. } = *self;
+        let file = settled.ok_or(settled_before)?;
+        let location = set_aside.as_ref().and_then(Staged::location);
+        // What is not set aside from a held list says nothing of the list in its place.
+        if let Some(staged) = set_aside.filter(Staged::is_some) {
+            staged.commit()?;
+        }
+        place(file, &beside.held)?;
+        Ok(Some(Committed::new(beside.held.display().to_string()).set_aside(location)))
+    }
+
+    fn commit(mut self: Box<Self>) -> Result<Committed, SinkError> {
+        self.settle()?;
+        let settled_before = self.settled_before();
+        if let Some(changes) = &self.changes {
+            self.must_be_last(changes.since)?;
+        }
+        let Self { settled, kind, target, beside, changes, set_aside, .. } = *self;
+        let file = settled.ok_or(settled_before)?;
+        let location = set_aside.as_ref().and_then(Staged::location);
+        // What is set aside goes first, and what was set aside before goes last: a process that dies in
+        // between publishes again.
+        let (something, nothing) = match set_aside {
+            Some(staged) if staged.is_some() => (Some(staged), None),
+            nothing => (None, nothing),
+        };
+        if let Some(staged) = something {
+            staged.commit()?;
+        }
+        match changes {
+            Some(changes) => beside.replace_changes(changes.file, changes.is_kept)?,
+            None if kind == ListKind::Complete => beside.forget_changes()?,
+            None => {}
+        }
+        place(file, &target)?;
+        if kind == ListKind::Complete {
+            beside.clean()?;
+        }
+        // A partial list from which nothing is set aside says nothing of the complete one beside it.
+        if let Some(nothing) = nothing.filter(|_| kind == ListKind::Complete) {
+            nothing.commit()?;
+        }
+        Ok(Committed::new(target.display().to_string()).set_aside(location))
+    }
+}
