@@ -80,6 +80,15 @@ pub enum SinkError {
         /// Its problem.
         problem: ListProblem,
     },
+    /// Another process replaced the last list after it was compared with.
+    #[error(
+        "another process replaced {} during the publication; publish the list again",
+        shown_path(path)
+    )]
+    Replaced {
+        /// The list's path.
+        path: PathBuf,
+    },
     /// The rows of the last complete list in a database, or of its changes, are not those that were published.
     #[error(
         "the new list cannot be compared with the last one: {table} in {location} has {found} rows of robot {robot_id}, and {}; restore them, or publish with --new-baseline to start anew",
@@ -96,15 +105,6 @@ pub enum SinkError {
         expected: Option<u64>,
         /// Rows that were found.
         found: u64,
-    },
-    /// Another process replaced the last list after it was compared with.
-    #[error(
-        "another process replaced {} during the publication; publish the list again",
-        shown_path(path)
-    )]
-    Replaced {
-        /// The list's path.
-        path: PathBuf,
     },
     /// A file is not a list that can be compared.
     #[error("{} cannot be compared: {problem}", shown_path(path))]
