@@ -2,11 +2,13 @@
 
 use std::process::Output;
 
+use qopen_postgres::testing::Server;
 use qopen_simulator::{Refusal, Schedule, Simulator, SimulatorConfig};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+use tokio_postgres::{NoTls, SimpleQueryMessage, connect};
 
 use crate::hostile::{TOKEN, ring};
 use crate::served::Served;
@@ -22,9 +24,10 @@ fn lost_on(request: usize) -> Schedule {
 /// A simulator in this process, and a folder.
 struct Scene {
     folder: TempDir,
+    out: String,
     listen: String,
     simulator: Simulator,
-    _runtime: Runtime,
+    runtime: Runtime,
 }
 
 impl Scene {
@@ -39,7 +42,8 @@ impl Scene {
             schedule,
         };
         let simulator = runtime.block_on(Simulator::start(config)).unwrap();
-        Self { folder: tempfile::tempdir().unwrap(), listen, simulator, _runtime: runtime }
+        let (folder, out) = (tempfile::tempdir().unwrap(), "list.jsonl".to_owned());
+        Self { folder, out, listen, simulator, runtime }
     }
 
     fn verb(&self, arguments: &[&str]) -> Output {
@@ -48,9 +52,9 @@ impl Scene {
         command.env("QOPEN_BASE_URL", self.simulator.base_url()).output().unwrap()
     }
 
-    /// Pulls the robot's list into `list.jsonl`. Returns the exit code and the last summary.
+    /// Pulls the robot's list into its place, `list.jsonl` if nothing else. Returns the exit code and the last summary.
     fn pull(&self, options: &[&str]) -> (i32, Value) {
-        let pull = ["pull", "--robot", "r1", "--out", "list.jsonl", "--json", "--settle", "1s"];
+        let pull = ["pull", "--robot", "r1", "--out", &self.out, "--json", "--settle", "1s"];
         let output = self.verb(&[&pull, options].concat());
         let said = text(&output.stdout);
         let mut lines = said.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -214,6 +218,51 @@ fn a_last_list_that_cannot_be_compared_is_not_replaced_unasked() {
     let (exit, summary) = scene.pull(&["--new-baseline"]);
     assert_eq!((exit, &summary["changes"]["baseline"]), (0, &json!(true)), "{summary}");
     assert_eq!(std::fs::read_to_string(&place).unwrap(), whole);
+}
+
+#[test]
+fn a_database_has_the_same_guards_and_keeps_the_changes() {
+    let Some(server) = Server::start() else { return };
+    let mut scene = Scene::new(lost_on(1));
+    scene.out = server.url();
+    let query = |statement: &str| {
+        scene.runtime.block_on(async {
+            let (client, connection) = connect(&server.url(), NoTls).await.unwrap();
+            tokio::spawn(connection);
+            let rows = client.simple_query(statement).await.unwrap();
+            let cells = rows.iter().filter_map(|it| match it {
+                SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+                _ => None,
+            });
+            cells.collect::<Vec<_>>().join(" ")
+        })
+    };
+    let changes = || query("SELECT change || count(*) FROM qopen.change GROUP BY change");
+    let (exit, first) = scene.pull(&[]);
+    assert_eq!((exit, &first["changes"]["baseline"]), (0, &json!(true)), "{first}");
+    let (exit, held) = scene.pull(&["--max-gone", "15%"]);
+    let why = held["error"].as_str().unwrap();
+    assert!(exit == 3 && why.contains("10 of the 60 customers"), "{held}");
+    assert_eq!((query("SELECT accounts FROM qopen.pull"), changes()), ("60".into(), String::new()));
+    let accepted = scene.verb(&["pulls", "accept", held["mark_id"].as_str().unwrap()]);
+    assert_eq!(accepted.status.code(), Some(0), "{}", text(&accepted.stderr));
+    assert_eq!(query("SELECT accounts FROM qopen.pull") + " " + &changes(), "50 gone10");
+    let (exit, third) = scene.pull(&["--verify-gone"]);
+    assert_eq!((exit, &third["changes"]["added"]), (0, &json!(10)), "{third}");
+    assert_eq!(third["changes"]["since"], held["mark_id"]);
+    query(
+        "DELETE FROM qopen.robot_account WHERE ctid = (SELECT min(ctid) FROM qopen.robot_account)",
+    );
+    let (exit, refused) = scene.pull(&[]);
+    let why = refused["error"].as_str().unwrap();
+    assert_eq!(exit, 7, "{refused}");
+    assert!(why.contains("--new-baseline") && why.contains("59 rows of robot r1"), "{why}");
+    let (exit, anew) = scene.pull(&["--new-baseline"]);
+    assert_eq!((exit, &anew["changes"]["baseline"]), (0, &json!(true)), "{anew}");
+    assert_eq!(
+        query("SELECT string_agg(accounts::text, ' ' ORDER BY number) FROM qopen.list"),
+        "60 50 60 60"
+    );
 }
 
 #[tokio::test]

@@ -124,6 +124,16 @@ pub(super) fn difference(old: &[u8], new: &[u8]) -> Result<Difference, Unreadabl
     Ok(Difference { kind, fields, before })
 }
 
+/// Compares two records of one account, as JSON, that are not the same text. Returns what happened to the account
+/// and the paths of the fields that differ; `None` if one of them is not a JSON object.
+#[must_use]
+pub fn compare_records(old: &str, new: &str) -> Option<(Change, Vec<String>)> {
+    let (before, after) = (Members::of(old.as_bytes())?, Members::of(new.as_bytes())?);
+    let mut fields = Vec::new();
+    members_that_differ(&before, &after, "", &mut fields, &mut Object::default());
+    Some((kind_of(&before, &after), fields))
+}
+
 /// Returns the earlier record of an account, from the later one, the paths that differ and the earlier values.
 pub(super) fn rewound(new: &[u8], fields: &[String], before: &[u8]) -> Option<Vec<u8>> {
     let values = Members::of(before)?;

@@ -23,7 +23,21 @@ pub enum Change {
 }
 
 impl Change {
-    pub(super) fn count(self, counts: &mut ChangeCounts) {
+    /// Returns its name in JSON, such as `added`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Gone => "gone",
+            Self::Lost => "lost",
+            Self::Removed => "removed",
+            Self::Returned => "returned",
+            Self::Changed => "changed",
+        }
+    }
+
+    /// Adds one account to the number of its kind.
+    pub fn count(self, counts: &mut ChangeCounts) {
         let count = match self {
             Self::Added => &mut counts.added,
             Self::Gone => &mut counts.gone,

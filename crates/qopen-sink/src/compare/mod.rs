@@ -17,6 +17,7 @@ pub use change::{ChangesHeader, ChangesSince};
 pub use changes::ListChanges;
 pub use comparison::compare_lists;
 pub(crate) use comparison::{Announced, Comparison};
+pub use fields::compare_records;
 pub use found::{Change, CompareOptions, Compared, Predecessor};
 pub use list::ListDigest;
 pub(crate) use place::{Identity, Place};

@@ -1,13 +1,13 @@
 //! The comparison of new lists with the last ones, in the transaction that replaces those.
 
-mod difference;
 mod statements;
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use futures_util::SinkExt as _;
-use qopen_sink::{CompareOptions, Compared, Predecessor, SinkError};
+use qopen_sink::storage::compare_records;
+use qopen_sink::{Change, CompareOptions, Compared, Predecessor, SinkError};
 use qopen_types::{AccountId, ChangeCounts, MarkId, RobotId};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
@@ -16,7 +16,6 @@ use super::commit::{AT_A_TIME, Steps};
 use super::published::Published;
 use super::rows::{put_row, text_array};
 use super::writer::CHUNK;
-use difference::{Change, difference};
 pub(super) use statements::try_all;
 
 /// Rows that are read at once.
@@ -197,7 +196,10 @@ impl Steps<'_> {
             for row in &rows {
                 let (robot, account): (&str, &str) = (row.get(0), row.get(1));
                 let (change, fields) = match (row.get(2), row.get(3)) {
-                    (Some(old), Some(new)) => difference(old, new),
+                    // A row that was edited may have anything for a record.
+                    (Some(old), Some(new)) => {
+                        compare_records(old, new).unwrap_or((Change::Changed, Vec::new()))
+                    }
                     _ => (Change::Added, Vec::new()),
                 };
                 change.count(of_robot(counts, robot));
