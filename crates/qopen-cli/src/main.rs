@@ -1,6 +1,7 @@
 //! The command line of qopen.
 
 mod accept;
+mod app_robots;
 mod args;
 mod assemble;
 mod beside;

@@ -23,7 +23,7 @@ use crate::output::Output;
 use crate::report::{Came, Reporter};
 use crate::say::{self, one_line, say};
 use crate::settings::Settings;
-use crate::{robots, wiring};
+use crate::{app_robots, robots, wiring};
 pub(crate) use confirm::Confirmation;
 pub(crate) use publish::{Pulled, add_written, publish};
 use wanted::Wanted;
@@ -46,7 +46,12 @@ pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Fail
             "the journal in {location} is shared: ask a `qopen serve` that uses it for a pull (POST /v1/pulls), or pull by a journal in a folder, without --journal"
         )));
     }
-    let robots = if args.resume.is_empty() { robots::wanted(&args)? } else { Vec::new() };
+    let sender = wiring::sender(&args.receiving, &settings)?;
+    let robots = match (args.all_robots, args.resume.is_empty()) {
+        (true, _) => app_robots::wanted(&sender).await?,
+        (false, true) => robots::wanted(&args)?,
+        (false, false) => Vec::new(),
+    };
     let journal = crate::journal::open_at(&location).await?;
     let wanted = Wanted::of(&args, robots, &*journal).await?;
     let place = wanted.place(&args)?;
@@ -54,7 +59,7 @@ pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Fail
     let receiving = &args.receiving;
     let (listener, _) = settings.listener()?;
     let socket = wiring::listen(settings.listen()?, "callbacks", "--listen").await?;
-    let mut builder = wiring::client(receiving, &settings, &journal)?;
+    let mut builder = wiring::client(sender, receiving, &settings, &journal)?;
     if let Some(forwarder) = settings.forwarder(receiving.forward.as_deref())? {
         // The process ends with the list, so an event that its listener refused must wait at the platform.
         let forward = ForwardTo::from(forwarder);

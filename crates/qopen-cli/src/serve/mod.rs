@@ -83,7 +83,8 @@ pub(crate) async fn run(
     say::by_thread();
     say::with_times();
     let retain = args.receiving.retain;
-    let mut builder = wiring::client(&args.receiving, &settings, &journal)?;
+    let sender = wiring::sender(&args.receiving, &settings)?;
+    let mut builder = wiring::client(sender, &args.receiving, &settings, &journal)?;
     let forward = forward_queue(&args, &settings, &journal).await?;
     if let Some(queue) = &forward {
         builder = builder.other_event_handler(Arc::new(queue.clone()));
