@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use qopen::http::{SendError, Sender};
+use qopen::Client;
+use qopen::http::{RobotStates, Robots, SendError, Sender};
 use qopen::types::RobotId;
 
 use crate::exit::{Exit, Failure, chain};
@@ -33,8 +34,22 @@ impl AppRobots {
     /// [`SendError`]: a list cannot be read. Without the states, every robot counts as usable.
     pub(crate) async fn ask(sender: &Sender) -> Result<Self, SendError> {
         let listed = sender.robots().await?;
-        let all: Vec<RobotId> = listed.robots.into_iter().map(|it| it.robot_id).collect();
-        let (states, unknown) = match sender.robot_status(&all).await {
+        let states = sender.robot_status(&ids(&listed)).await;
+        Ok(Self::of_answers(listed, states))
+    }
+
+    /// The same through a client.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub(crate) async fn of(client: &Client) -> Result<Self, SendError> {
+        let listed = client.robots().await?;
+        let states = client.robot_status(&ids(&listed)).await;
+        Ok(Self::of_answers(listed, states))
+    }
+
+    fn of_answers(listed: Robots, states: Result<RobotStates, SendError>) -> Self {
+        let (states, unknown) = match states {
             Ok(states) => (states.states, None),
             Err(error) if error.is_not_offered() => {
                 (Default::default(), Some("the platform does not offer the call".to_owned()))
@@ -43,9 +58,14 @@ impl AppRobots {
         };
         let is_recycled =
             |robot: &RobotId| states.get(robot).is_some_and(|it| it.enabled == Some(false));
-        let (recycled, usable): (Vec<_>, Vec<_>) = all.into_iter().partition(is_recycled);
+        let (recycled, usable): (Vec<_>, Vec<_>) = ids(&listed).into_iter().partition(is_recycled);
         let recycled = recycled.into_iter().collect();
-        Ok(Self { usable, recycled, unreadable: listed.unreadable, unknown })
+        Self { usable, recycled, unreadable: listed.unreadable, unknown }
+    }
+
+    /// Whether a list has the robot.
+    pub(crate) fn has(&self, robot: &RobotId) -> bool {
+        self.recycled.contains(robot) || self.usable.binary_search(robot).is_ok()
     }
 
     /// Returns what a person should know about robots that are left out, one sentence each.
@@ -75,6 +95,10 @@ impl AppRobots {
             }
         }
     }
+}
+
+fn ids(listed: &Robots) -> Vec<RobotId> {
+    listed.robots.iter().map(|it| it.robot_id.clone()).collect()
 }
 
 /// Returns the first ids, and the number of further ones.
@@ -142,5 +166,6 @@ mod tests {
         );
         assert!(remarks[1].starts_with("1 robot left out: the id "), "{remarks:?}");
         assert!(remarks[2].ends_with("unknown: why; no robot is left out"), "{remarks:?}");
+        assert!(found.has(&id(1)) && found.has(&id(15)) && !found.has(&id(2)));
     }
 }

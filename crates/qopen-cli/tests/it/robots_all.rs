@@ -1,10 +1,11 @@
 //! All robots of the app: `pull --all-robots`, schedules of all robots, and events about robots.
 
 use std::process::Output;
+use std::time::{Duration, Instant};
 
 use qopen_simulator::{Refusal, Schedule, SimulatedRobot};
 
-use crate::served::expected;
+use crate::served::{Served, expected};
 use crate::support::{Stage, ids, text};
 
 /// Three scan-code robots, the last one recycled, and two platform robots, one of them a scan-code robot too.
@@ -122,4 +123,70 @@ fn all_robots_is_no_addition_to_named_ones_and_named_ones_are_not_asked_for() {
     let told = said(&output);
     assert_eq!(output.status.code(), Some(0), "{told}");
     assert!(!told.contains("48002") && !told.contains("permission"), "{told}");
+}
+
+/// A service with these schedules in its settings file.
+fn serve(stage: &Stage, schedules: &str, arguments: &[&str]) -> Served {
+    std::fs::create_dir(stage.folder.path().join("lists")).unwrap();
+    std::fs::write(stage.folder.path().join("qopen.toml"), schedules).unwrap();
+    Served::new(stage, arguments, None)
+}
+
+async fn until(served: &Served, seconds: u64, done: impl AsyncFn() -> bool) {
+    let began = Instant::now();
+    while !done().await {
+        assert!(began.elapsed() < Duration::from_secs(seconds), "{}", served.log());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_schedule_of_all_robots_asks_for_them_at_each_time_and_survives_a_failed_answer() {
+    let schedule = with_robots(Schedule::default());
+    let stage = Stage::new(&schedule);
+    let all = "[[schedule]]
+        cron = '* * * * *'\nrobots = 'all'\nexcept = ['r2', 'r9']\nout = 'lists'
+        [[schedule]]
+        cron = '*/1 * * * *'\nrobots = 'all'\nexcept = ['r1', 'r2', 'r3', 'p1', 'r9']\nout = 'lists'";
+    let served = serve(&stage, all, &[]);
+    let log = served.log();
+    assert!(log.contains("; all robots of the app except r2, r9; to "), "{log}");
+    let refused = Some(Refusal { code: 48002, message: "no permission".to_owned() });
+    let refusing =
+        Stage::new(&Schedule { robots_refused: refused, ..with_robots(Schedule::default()) });
+    let mixed = "[[schedule]]
+        cron = '* * * * *'\nrobots = 'all'\nout = 'lists'
+        [[schedule]]
+        cron = '* * * * *'\nrobots = ['r2']\nout = 'lists'";
+    let failing = serve(&refusing, mixed, &[]);
+
+    until(&served, 75, async || {
+        served.figure("qopen_schedule_failed_total").await >= 1.0
+            && stage.exists("lists/r1.jsonl")
+            && stage.exists("lists/p1.jsonl")
+    })
+    .await;
+    let log = served.log();
+    assert_eq!(ids(&stage.read("lists/p1.jsonl")), expected(&schedule, "p1"));
+    assert!(!stage.exists("lists/r2.jsonl") && !stage.exists("lists/r3.jsonl"), "{log}");
+    assert!(log.contains("\"* * * * *\": 1 recycled robot left out: r3\n"), "{log}");
+    assert!(log.contains("no pull started: `except` names every robot of the app\n"), "{log}");
+    // Both schedules name it, and it is said once.
+    assert_eq!(
+        log.matches("warning: `except` names no robot of the app: r9; ").count(),
+        1,
+        "{log}"
+    );
+    assert!(!log.contains("canary"), "{log}");
+
+    until(&failing, 140, async || failing.figure("qopen_schedule_failed_total").await >= 2.0).await;
+    let log = failing.log();
+    let cause = "no pull started: the robots of the app cannot be listed: the platform refused the request (48002";
+    assert_eq!(log.matches(cause).count(), 2, "{log}");
+    // The other schedule goes on.
+    assert!(refusing.exists("lists/r2.jsonl"), "{log}");
+    // Meanwhile the first service has asked again.
+    until(&served, 75, async || served.figure("qopen_schedule_started_total").await >= 4.0).await;
+    assert_eq!(served.log().matches("names no robot of the app").count(), 1);
+    assert!(served.stop().success() && failing.stop().success());
 }
