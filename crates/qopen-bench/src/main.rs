@@ -7,6 +7,7 @@
     reason = "a command line speaks on its streams"
 )]
 
+mod comparison;
 mod http;
 mod journal;
 mod measure;
@@ -25,7 +26,7 @@ mod upkeep;
 use std::process::ExitCode;
 
 /// Every bench.
-const ALL: [&str; 9] = [
+const ALL: [&str; 10] = [
     "receiving",
     "http",
     "profile",
@@ -33,12 +34,13 @@ const ALL: [&str; 9] = [
     "postgres",
     "upkeep",
     "publication",
+    "comparison",
     "peers",
     "pull",
 ];
 
 /// Their tables, in the order of the page.
-const TABLES: [&str; 13] = [
+const TABLES: [&str; 14] = [
     "receiving",
     "stages",
     "http",
@@ -51,6 +53,7 @@ const TABLES: [&str; 13] = [
     "revisions",
     "looks",
     "publication",
+    "comparison",
     "pull",
 ];
 
@@ -69,6 +72,7 @@ usage: cargo xtask bench [BENCH]...
   upkeep      appends while a journal of 2 GB is compacted, revisions of a long list, and looks at a long
               history in PostgreSQL, where the server is installed
   publication a list from the journal to its file, beside copying that file
+  comparison  a list of 1,000,000 customers compared with the last one, beside its publication
   peers       pages a second beside receivers in Go and Python, where those are installed
   pull        a whole pull of 10,000 to 1,000,000 customers: time, CPU, peak memory
 
@@ -91,6 +95,7 @@ fn run(words: &[&str]) -> Result<()> {
     match words {
         ["help" | "--help" | "-h", ..] => print!("{USAGE}"),
         ["platform", arguments @ ..] => pull::platform(arguments)?,
+        ["compared", path, every] => comparison::compared(path, every)?,
         ["receiver", how @ ..] => http::receiver(how.first().copied())?,
         [] => run(&ALL)?,
         ["--write"] => {
@@ -107,6 +112,7 @@ fn run(words: &[&str]) -> Result<()> {
                     "journal" => journal::run()?,
                     "postgres" => postgres::run()?,
                     "upkeep" => upkeep::run()?,
+                    "comparison" => comparison::run()?,
                     "publication" => publication::run()?,
                     "peers" => peers::run()?,
                     "pull" => pull::run()?,

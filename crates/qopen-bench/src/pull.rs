@@ -20,7 +20,7 @@ pub(crate) struct Usage {
     wall: Duration,
     pub(crate) cpu: Duration,
     /// Peak of memory, in bytes.
-    peak: u64,
+    pub(crate) peak: u64,
 }
 
 pub(crate) fn run() -> Result<()> {

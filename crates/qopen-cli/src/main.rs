@@ -24,6 +24,7 @@ mod pull;
 mod pulls;
 mod quarantine;
 mod report;
+mod robot_list;
 mod robots;
 mod say;
 mod serve;
@@ -105,6 +106,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Verb::Explain(_)
             | Verb::Diff(_)
             | Verb::Pulls(_)
+            | Verb::Robots(_)
             | Verb::Quarantine(_)
             | Verb::Doctor(_)
             | Verb::Migrate(_)
@@ -133,6 +135,7 @@ fn run_verb(cli: Cli) -> Result<Exit, Failure> {
         }
         Verb::Diff(args) => on_runtime(async { diff::run(&args) }),
         Verb::Pulls(verb) => on_runtime(pulls::run(verb, settings()?)),
+        Verb::Robots(verb) => on_runtime(robot_list::run(verb, settings()?)),
         Verb::Quarantine(verb) => on_runtime(quarantine::run(verb, settings()?)),
         // Doctor reports warnings with its checks.
         Verb::Doctor(args) => {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use qopen_assembler::{Fold, PageDigest, PullOptions, StartError};
-use qopen_journal::{Changes, PullId};
+use qopen_journal::{Changes, Evidence, PullId};
 use qopen_types::Digest;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -61,6 +61,8 @@ pub(crate) struct Start {
     pub(crate) reported: Option<(i64, String)>,
     /// It was complete before: the revision that was published, and a page that is not in it.
     pub(crate) ended: Option<(u32, Option<PageDigest>)>,
+    /// The evidence on which it was complete before.
+    pub(crate) evidence: Option<Evidence>,
     /// Changes of the fold since it was published.
     pub(crate) changes: Option<Changes>,
     /// The claim that it is followed under, if any.
@@ -71,7 +73,8 @@ impl Start {
     /// From nothing.
     pub(crate) fn new(options: PullOptions) -> Self {
         let (fold, reported, ended, changes, held_claim) = (None, None, None, None, None);
-        Self { options, fold, elapsed: Duration::ZERO, reported, ended, changes, held_claim }
+        let (elapsed, evidence) = (Duration::ZERO, None);
+        Self { options, fold, elapsed, reported, ended, evidence, changes, held_claim }
     }
 }
 

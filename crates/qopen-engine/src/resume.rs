@@ -71,7 +71,7 @@ pub(crate) async fn prepare(
                 (1, newer.then(|| PageDigest::of(b"a page that came later")))
             }
         });
-        start.options = options;
+        (start.options, start.evidence) = (options, state.evidence());
         (start.fold, start.changes) = (Some(fold), changes);
         return Ok(Resumed { start, send_again: None, anew: false });
     }

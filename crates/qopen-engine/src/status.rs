@@ -47,11 +47,12 @@ impl Status {
         }
     }
 
-    /// The evidence that the list is complete; `None` if it is not, or was complete before it was resumed.
+    /// The evidence that the list is complete; `None` if it is not, or was complete before it was resumed and
+    /// an earlier version noted no evidence.
     #[must_use]
     pub fn evidence(&self) -> Option<Evidence> {
         let Self::Complete(basis) = self else { return None };
-        if basis.earlier {
+        if basis.earlier && basis.quiet.is_none() && !basis.declared {
             return None;
         }
         let mut evidence = Evidence::default();
@@ -93,6 +94,27 @@ impl Status {
     }
 }
 
+/// The basis of a list that was complete before, on the evidence that its end noted.
+pub(crate) fn noted_basis(mut basis: Basis, evidence: &Evidence) -> Basis {
+    basis.quiet = evidence.quiet_ms.map(Duration::from_millis);
+    basis.declared = evidence.quiet_ms.is_none();
+    basis.expected = evidence.expected_accounts;
+    basis.implied_end = evidence.implied_end;
+    basis.refusals = evidence.refused_callbacks;
+    basis.outage = Duration::from_millis(evidence.outage_ms);
+    basis.unidentified = usize::try_from(evidence.unidentified).unwrap_or(usize::MAX);
+    basis.interrupted = evidence.interrupted;
+    basis
+}
+
+/// A time in seconds, with one decimal unless it is whole.
+fn seconds(time: Duration) -> String {
+    match time.subsec_millis() {
+        0 => format!("{}s", time.as_secs()),
+        _ => format!("{:.1}s", time.as_secs_f64()),
+    }
+}
+
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
@@ -117,15 +139,23 @@ impl fmt::Display for Status {
 
 /// The grounds of completeness.
 fn grounds(basis: &Basis) -> String {
-    if basis.earlier {
-        return "the list was complete before".into();
-    }
-    let mut out = match basis.implied_end {
-        true => "a page that does not say whether more follow was seen".to_owned(),
-        false => "the last page was seen".to_owned(),
+    let mut out = match basis.earlier {
+        true => "the list was complete before".to_owned(),
+        false => String::new(),
     };
+    if basis.earlier && basis.quiet.is_none() && !basis.declared {
+        // An earlier version did not note its evidence.
+        return out;
+    }
+    if basis.earlier {
+        out.push_str(": ");
+    }
+    out.push_str(match basis.implied_end {
+        true => "a page that does not say whether more follow was seen",
+        false => "the last page was seen",
+    });
     match basis.quiet {
-        Some(quiet) => out.push_str(&format!(", then {quiet:?} of quiet")),
+        Some(quiet) => out.push_str(&format!(", then {} of quiet", seconds(quiet))),
         None => out.push_str(", and no more pages can come"),
     }
     if let Some(expected) = basis.expected {

@@ -141,6 +141,8 @@ pub struct Schedule {
     pub by_ids_unavailable: usize,
     /// Refuses the lists of robots and their states.
     pub robots_refused: Option<Refusal>,
+    /// Entries without an id at the end of the list of scan-code robots.
+    pub robots_damaged: usize,
     /// Does not offer the lists of robots.
     pub robots_not_offered: bool,
     /// Does not offer the states of robots.
@@ -201,6 +203,7 @@ impl Default for Schedule {
             by_ids_v2_not_offered: false,
             by_ids_unavailable: 0,
             robots_refused: None,
+            robots_damaged: 0,
             robots_not_offered: false,
             states_not_offered: false,
         }

@@ -84,7 +84,11 @@ fn page(
         return Err(Fault::refused(40001, "offset is 0 or more, and limit 1 to 100"));
     };
     let rest = of_kind.get(offset..).unwrap_or_default();
-    let list: Vec<Value> = rest.iter().take(limit).map(|it| robot(it)).collect();
+    let mut list: Vec<Value> = rest.iter().take(limit).map(|it| robot(it)).collect();
+    if kind == SimulatedRobotKind::Host && rest.len() <= limit {
+        let damaged = 0..shared.config.schedule.robots_damaged;
+        list.extend(damaged.map(|n| json!({"robot_id": {}, "name": n})));
+    }
     // The gateway's encoder writes an empty list as null.
     let list = if list.is_empty() { Value::Null } else { json!(list) };
     Ok(json!({"has_more": rest.len() > limit, field: list}))

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use qopen_types::RobotId;
+
 use crate::compare::ListProblem;
 use crate::name::shown_path;
 
@@ -87,6 +89,23 @@ pub enum SinkError {
         /// The list's path.
         path: PathBuf,
     },
+    /// The rows of the last complete list in a database, or of its changes, are not those that were published.
+    #[error(
+        "the new list cannot be compared with the last one: {table} in {location} has {found} rows of robot {robot_id}, and {}; restore them, or publish with --new-baseline to start anew",
+        published_rows(*expected)
+    )]
+    PreviousRows {
+        /// The database.
+        location: String,
+        /// The table.
+        table: &'static str,
+        /// The robot.
+        robot_id: RobotId,
+        /// Rows that were published; `None` if no list was.
+        expected: Option<u64>,
+        /// Rows that were found.
+        found: u64,
+    },
     /// A file is not a list that can be compared.
     #[error("{} cannot be compared: {problem}", shown_path(path))]
     NotAList {
@@ -98,6 +117,13 @@ pub enum SinkError {
     /// A record could not be written as JSON or CSV.
     #[error("a record could not be encoded")]
     Encode(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+fn published_rows(expected: Option<u64>) -> String {
+    match expected {
+        Some(rows) => format!("{rows} were published"),
+        None => "no list was published".to_owned(),
+    }
 }
 
 impl SinkError {

@@ -247,7 +247,7 @@ pub trait ListWriter: Send {
     /// customer that only the last list has, by robot as in the list, then by account id.
     ///
     /// # Errors
-    /// [`SinkError::Previous`], if the last list cannot be compared with, and the error of `gone`. The list can
+    /// [`SinkError::Previous`] or [`SinkError::PreviousRows`], if the last list cannot be compared with, and the error of `gone`. The list can
     /// no longer be committed then.
     fn compare(
         &mut self,

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::reading::{Reading, Readings, noting};
 use crate::repair::repaired;
-use crate::{CallbackPayload, CallbackSkim, Item, SkimError, Tolerant};
+use crate::{CallbackPayload, CallbackSkim, SkimError, Tolerant, unread};
 
 /// A payload's text: the bytes as UTF-8, and the tolerated spellings that it needed (protocol section
 /// 4). `Debug` prints only the length.
@@ -58,11 +58,7 @@ impl<'a> PayloadText<'a> {
     /// costs only itself. `None` if the payload is not an object. The event type is not checked.
     #[must_use]
     pub fn read<T: CallbackPayload + Tolerant>(&self) -> Option<T> {
-        let read = |text: &str| match serde_json::from_str(text) {
-            Ok(Item::Valid(event)) => Some(event),
-            _ => None,
-        };
-        read(&self.text).or_else(|| read(&self.repaired()?.text))
+        unread::read::<T>(&self.text).map(|(event, fields, _)| event.with_unread(fields))
     }
 
     /// Skims the payload, in the tolerant order: unchanged, then repaired. Calls `work` with the

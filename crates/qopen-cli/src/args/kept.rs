@@ -55,6 +55,19 @@ pub(crate) enum PullsVerb {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum RobotsVerb {
+    /// List robots with their states and last complete lists
+    ///
+    /// Asks the platform for its scan-code robots and its platform robots. A list is complete by the
+    /// journal; without a journal here the columns of lists are empty.
+    List {
+        /// Print JSON, one object per line
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum QuarantineVerb {
     /// List items without their contents, one per line
     List {

@@ -18,7 +18,7 @@ use crate::values::address::address;
 use crate::values::home::home_path;
 use crate::values::out::out_path;
 use crate::values::{RetryCodes, at_least_one, duration, lease, retry_codes};
-pub(crate) use kept::{ExportArgs, JournalVerb, PullsVerb, QuarantineVerb};
+pub(crate) use kept::{ExportArgs, JournalVerb, PullsVerb, QuarantineVerb, RobotsVerb};
 
 /// The heading of the settings.
 pub(crate) const SETTINGS: &str = "Settings";
@@ -81,6 +81,9 @@ pub(crate) enum Verb {
     /// List, show, accept, export, purge and check kept pulls
     #[command(subcommand)]
     Pulls(PullsVerb),
+    /// List the robots of the app
+    #[command(subcommand)]
+    Robots(RobotsVerb),
     /// List, show, release and retry quarantined items
     #[command(subcommand)]
     Quarantine(QuarantineVerb),

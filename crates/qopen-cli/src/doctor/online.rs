@@ -45,9 +45,7 @@ pub(super) async fn run(settings: &Settings, report: &mut Report) {
         answer!("  access token: a fixed one is only checked by the first request of a pull");
         answer!("  clock: only a response of the platform shows its time");
     }
-    answer!(
-        "  robots: the protocol has no call that lists them; `qopen pull --robot ID` asks for one"
-    );
+    answer!("  robots: `qopen robots list` asks the platform for them, if it offers that");
     answer!("  callback URL: only a callback shows that the platform reaches this listener");
     answer!(
         "  callback token and EncodingAESKey: only a callback shows that they are the console's"

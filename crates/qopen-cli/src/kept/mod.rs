@@ -1,6 +1,7 @@
 //! Kept pulls and items: in the journal, or behind the `qopen serve` that holds it.
 
 pub(crate) mod item;
+pub(crate) mod last;
 pub(crate) mod pull;
 pub(crate) mod remote;
 
@@ -43,6 +44,15 @@ impl Kept {
                 let journal = journal::opened(&location, opened)?;
                 Ok(Self::Journal(journal, Resume::by(settings)?))
             }
+        }
+    }
+
+    /// As [`open`](Self::open), and `None` if there is no journal.
+    pub(crate) async fn open_existing(settings: &Settings) -> Result<Option<Self>, Failure> {
+        let location = settings.journal()?;
+        match location.exists().await.map_err(|error| cannot_open(&location, &error))? {
+            true => Self::open(settings).await.map(Some),
+            false => Ok(None),
         }
     }
 

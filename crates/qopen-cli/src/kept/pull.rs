@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use qopen::journal::{Evidence, Note, Noted, PullId, PullState, Report, Store};
+use qopen::journal::{EndState, Evidence, Note, Noted, PullId, PullState, Report, Store};
 use qopen::sink::file_name;
 use serde::{Deserialize, Serialize};
 
@@ -178,6 +178,18 @@ impl Line {
 
     pub(crate) fn mark(&self) -> &str {
         &self.mark_id
+    }
+
+    pub(crate) fn is_complete(&self) -> bool {
+        self.status == EndState::Complete.as_str()
+    }
+
+    pub(crate) fn started(&self) -> Option<&str> {
+        self.started.as_deref()
+    }
+
+    pub(crate) fn accounts(&self) -> Option<u64> {
+        self.accounts
     }
 
     pub(crate) fn is_held(&self) -> bool {

@@ -116,6 +116,8 @@ impl Output {
             Self::File(sink) => sink.check().map_err(fails),
             Self::Database(sink) => sink.check().map_err(fails),
             Self::Folder(..) => {
+                // Also of robots that are not pulled now.
+                self.unattributed().sweep();
                 robots.iter().try_for_each(|robot| self.file(robot).check().map_err(fails))
             }
         }

@@ -24,6 +24,8 @@ pub(crate) struct Came {
     echo_checks: u64,
     proxy_protocol: u64,
     path: String,
+    /// Whether the counts may be older than a pull that they are shown with.
+    is_of_process: bool,
 }
 
 /// A kind of request other than a page of the pull, with its count and advice.
@@ -66,7 +68,13 @@ impl Came {
             echo_checks: receiver.echo_checks(),
             proxy_protocol: listener.proxy_protocol(),
             path: path.to_owned(),
+            is_of_process: false,
         }
+    }
+
+    /// The same, for a process with many pulls.
+    pub(crate) fn of_process(self) -> Self {
+        Self { is_of_process: true, ..self }
     }
 
     /// The counts of a capture, which has no listener.
@@ -88,7 +96,8 @@ impl Came {
         let parts: Vec<_> =
             self.rejections.iter().map(|(it, count)| format!("{count} {}", it.as_str())).collect();
         let were = of(rejected, "callback was", "callbacks were");
-        (rejected > 0).then(|| format!("{rejected} {were} rejected: {}", parts.join(", ")))
+        let since = if self.is_of_process { " since the start of the service" } else { "" };
+        (rejected > 0).then(|| format!("{rejected} {were} rejected{since}: {}", parts.join(", ")))
     }
 
     /// Returns the findings that need attention.

@@ -14,6 +14,6 @@ pub(super) struct Arrivals {
 
 impl Arrivals {
     pub(super) fn came(&self) -> Came {
-        Came::of(&self.stats, &self.listener, &self.path)
+        Came::of(&self.stats, &self.listener, &self.path).of_process()
     }
 }

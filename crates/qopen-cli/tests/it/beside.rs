@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
-use qopen_simulator::Schedule;
+use qopen_simulator::{Schedule, SimulatedRobot};
 use serde_json::{Value, json};
 
 use crate::served::Served;
@@ -40,7 +40,8 @@ fn said(output: &Output) -> String {
 
 #[test]
 fn every_question_has_the_same_answer_beside_a_service() {
-    let stage = Stage::new(&broken());
+    let robots = ["r1", "r2"].map(|id| SimulatedRobot::host(id.parse().unwrap(), "Robot")).to_vec();
+    let stage = Stage::new(&Schedule { robots, ..broken() });
     for robot in ["r1", "r2"] {
         assert_eq!(stage.run(&["--robot", robot, "--out", "list"]).status.code(), Some(3));
     }
@@ -71,6 +72,7 @@ fn every_question_has_the_same_answer_beside_a_service() {
         (vec!["pulls", "show", &first[..4]], 2),
         (vec!["pulls", "purge", &first[..4]], 2),
         (vec!["pulls", "check"], 0),
+        (vec!["robots", "list", "--json"], 0),
         (vec!["quarantine", "list"], 0),
         (vec!["quarantine", "list", "--json"], 0),
         (vec!["quarantine", "show", &item], 0),

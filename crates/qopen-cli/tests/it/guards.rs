@@ -3,12 +3,14 @@
 use std::process::Output;
 
 use qopen_simulator::{Refusal, Schedule, Simulator, SimulatorConfig};
+use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use crate::hostile::{TOKEN, ring};
-use crate::support::{SETTINGS, free_port, ids, qopen, text, with_settings};
+use crate::served::Served;
+use crate::support::{SETTINGS, Stage, free_port, ids, qopen, text, with_settings};
 
 /// A robot of 60 customers on six pages. The middle page of one request is never sent.
 fn lost_on(request: usize) -> Schedule {
@@ -51,8 +53,8 @@ impl Scene {
         let pull = ["pull", "--robot", "r1", "--out", "list.jsonl", "--json", "--settle", "1s"];
         let output = self.verb(&[&pull, options].concat());
         let said = text(&output.stdout);
-        let lines = said.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        let summary = lines.filter(|it| it["type"] == "summary").last();
+        let mut lines = said.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let summary = lines.rfind(|it| it["type"] == "summary");
         (
             output.status.code().unwrap(),
             summary.unwrap_or_else(|| panic!("{}", text(&output.stderr))),
@@ -212,4 +214,42 @@ fn a_last_list_that_cannot_be_compared_is_not_replaced_unasked() {
     let (exit, summary) = scene.pull(&["--new-baseline"]);
     assert_eq!((exit, &summary["changes"]["baseline"]), (0, &json!(true)), "{summary}");
     assert_eq!(std::fs::read_to_string(&place).unwrap(), whole);
+}
+
+#[tokio::test]
+async fn a_service_holds_a_list_and_publishes_it_and_its_changes_on_request() {
+    let moving = Schedule { accounts: 60, gone_each: 7, ..Schedule::default() };
+    let stage = Stage::new(&moving);
+    std::fs::create_dir(stage.folder.path().join("lists")).unwrap();
+    let served = Served::new(&stage, &["--out", "lists", "--max-gone", "5"], None);
+    let first = served.start_pull("r1").await;
+    served.until(&first, |it| it["output"].is_string()).await;
+    let second = served.start_pull("r1").await;
+    let held = served.until(&second, |it| it["held"] == true).await;
+    assert!(held["status"] == "complete" && held["output"].is_null(), "{held}");
+    assert_eq!(ids(&stage.read("lists/r1.jsonl")).len(), 60);
+    assert_eq!(ids(&stage.read("lists/r1.jsonl.held")).len(), 53);
+    let changes = "/v1/robots/r1/changes";
+    let baseline = served.get(changes).await.text().await.unwrap();
+    assert!(baseline.lines().count() == 1 && baseline.contains("\"since\":null"), "{baseline}");
+
+    // By the command line beside the service, which asks the service.
+    let accepted = stage.verb("pulls", &["accept", &second]).output().unwrap();
+    assert_eq!(accepted.status.code(), Some(0), "{}", text(&accepted.stderr));
+    let published = served.until(&second, |it| it["output"].is_string()).await;
+    assert_eq!(published["held"], false, "{published}");
+    assert!(published["evidence"]["quiet_ms"].is_u64() && published["why"].is_string());
+    let again = served.ask(Method::POST, &format!("/v1/pulls/{second}/accept")).await;
+    assert_eq!(again.status(), 409);
+
+    let since = |mark: &str| format!("{changes}?since={mark}");
+    let all = served.get(&since(&first)).await.text().await.unwrap();
+    assert_eq!(all.lines().count(), 8, "{all}");
+    let header: Value = serde_json::from_str(all.lines().next().unwrap()).unwrap();
+    assert_eq!((&header["mark_id"], &header["gone"]), (&json!(second), &json!(7)));
+    assert_eq!(served.get(&since(&second)).await.text().await.unwrap(), "");
+    assert_eq!(served.get(&since("another")).await.status(), 410);
+    assert_eq!(served.get("/v1/robots/r2/changes").await.status(), 404);
+    assert_eq!(served.get("/v1/robots/-/changes?robot_id=..").await.status(), 404);
+    assert_eq!(served.stop().code(), Some(0));
 }

@@ -37,6 +37,7 @@ mod pulls;
 #[cfg(target_os = "linux")]
 mod readers;
 mod requests;
+mod robots;
 mod robots_all;
 mod schedules;
 mod served;

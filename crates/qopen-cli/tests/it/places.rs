@@ -296,7 +296,8 @@ async fn i14_a_robots_id_chooses_no_path() {
     let outside = tempfile::tempdir().unwrap();
     let absolute = outside.path().join("escaped").display().to_string();
     let served = Served::new(&stage, &["--out", "lists"], None);
-    let robots = ["x", "../escaped", &absolute, "x.jsonl.quarantine", "..", "机器人"];
+    let robots =
+        ["x", "../escaped", &absolute, "x.jsonl.quarantine", "x.jsonl.changes", "..", "机器人"];
     for robot in robots {
         let answer = served.start(&serde_json::json!({ "robot_id": robot })).await;
         assert_eq!(answer.status(), 202, "{robot}");
@@ -309,8 +310,9 @@ async fn i14_a_robots_id_chooses_no_path() {
     let mut files: Vec<_> =
         files.map(|it| it.unwrap().file_name().into_string().unwrap()).collect();
     files.sort();
+    let lists = robots.map(|robot| format!("{}.jsonl", qopen::sink::file_name(robot)));
     let mut names: Vec<_> =
-        robots.iter().map(|robot| format!("{}.jsonl", qopen::sink::file_name(robot))).collect();
+        lists.into_iter().flat_map(|list| [format!("{list}.changes.jsonl"), list]).collect();
     names.sort();
     assert_eq!(files, names);
     assert!(!stage.exists("escaped.jsonl"));

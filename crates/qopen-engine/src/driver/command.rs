@@ -147,7 +147,7 @@ impl Driver {
         let watched = self.enter(pull, generation);
         if let Some(tracked) = self.pulls.get_mut(&key) {
             (tracked.elapsed, tracked.held_claim) = (start.elapsed, start.held_claim);
-            tracked.changes = start.changes;
+            (tracked.changes, tracked.evidence) = (start.changes, start.evidence);
         }
         if let Some(fold) = start.fold.filter(has_anything) {
             // The pull is open, and the fold its own.

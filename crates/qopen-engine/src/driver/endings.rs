@@ -9,7 +9,7 @@ use super::state::Driver;
 use crate::held_claim;
 use crate::messages::PullEnd;
 use crate::progress::Progress;
-use crate::status::Status;
+use crate::status::{Status, noted_basis};
 
 impl Driver {
     /// Handles every event of the assembler.
@@ -18,6 +18,11 @@ impl Driver {
             match event {
                 Event::Progressed { key } => self.update(&key, None),
                 Event::Completed { key, basis, .. } => {
+                    let noted = self.pulls.get(&key).and_then(|it| it.evidence.as_ref());
+                    let basis = match noted.filter(|_| basis.earlier) {
+                        Some(evidence) => noted_basis(basis, evidence),
+                        None => basis,
+                    };
                     self.end(&key, Status::Complete(basis)).await
                 }
                 Event::Failed { key, failure, .. } => {

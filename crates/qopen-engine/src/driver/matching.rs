@@ -96,6 +96,7 @@ impl Driver {
             not_sent: None,
             elapsed: Duration::ZERO,
             held_claim: None,
+            evidence: None,
             changes: None,
         };
         self.pulls.insert(key, tracked);

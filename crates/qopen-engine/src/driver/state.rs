@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use qopen_assembler::{Assembler, Entry, PullKey, Time};
-use qopen_journal::{Changes, Journal, PullId};
+use qopen_journal::{Changes, Evidence, Journal, PullId};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -29,6 +29,8 @@ pub(super) struct TrackedPull {
     pub(super) elapsed: Duration,
     /// The claim that it is followed under, if any.
     pub(super) held_claim: Option<Arc<HeldClaim>>,
+    /// The evidence on which it was complete before it was resumed.
+    pub(super) evidence: Option<Evidence>,
     /// Changes since the published revision, when the pull was resumed.
     pub(super) changes: Option<Changes>,
 }

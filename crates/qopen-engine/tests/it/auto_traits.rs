@@ -1,21 +1,24 @@
 //! Public types can be moved to another thread and shared with it.
 
 use qopen_engine::{
-    ClaimedPull, Engine, EngineBuilder, EngineError, EngineStats, FollowedPull, Incoming, Intake,
-    NotKept, Outcome, Progress, PublishError, PublishOptions, Published, PublishedList, Pull,
-    PullError, PullFigures, PullRequest, PullService, PulledList, RefusalCount, Replay,
-    ReplayError, Replayed, RequestError, ServiceOptions, Status, TakePlaceError, Target,
-    UnknownPull, Worker, WorkerOptions,
+    ClaimedPull, DeliveryError, Engine, EngineBuilder, EngineError, EngineStats, EventQueue,
+    EventQueueBuilder, FollowedPull, Incoming, Intake, NotKept, Outcome, Progress, PublishError,
+    PublishOptions, Published, PublishedList, Pull, PullError, PullFigures, PullRequest,
+    PullService, PulledList, QueueError, RefusalCount, Replay, ReplayError, Replayed, RequestError,
+    ServiceOptions, Status, TakePlaceError, Target, UnknownPull, Worker, WorkerOptions,
 };
 
 const fn is<T: Send + Sync>() {}
 
 const _: () = {
     is::<ClaimedPull>();
+    is::<DeliveryError>();
     is::<Engine>();
     is::<EngineBuilder>();
     is::<EngineError>();
     is::<EngineStats>();
+    is::<EventQueue>();
+    is::<EventQueueBuilder>();
     is::<FollowedPull>();
     is::<Incoming>();
     is::<Intake>();
@@ -32,6 +35,7 @@ const _: () = {
     is::<PullRequest>();
     is::<PullService>();
     is::<PulledList>();
+    is::<QueueError>();
     is::<RefusalCount>();
     is::<Replay>();
     is::<ReplayError>();

@@ -5,6 +5,7 @@
 mod auto_traits;
 mod claims;
 mod endings;
+mod event_queue;
 mod evidence;
 mod feeding;
 mod gone;

@@ -43,6 +43,22 @@ async fn a_resumed_list_is_complete_after_quiet_as_long_as_the_idle_timeout() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn e9_a_list_that_was_complete_before_keeps_its_evidence() {
+    let (storage, _) = left(2, 500).await;
+    let engine = engine_on(&storage);
+    let first = engine.resume(&id()).await.unwrap().outcome().await.unwrap();
+    let evidence = first.status.evidence().unwrap();
+    assert!(evidence.interrupted && evidence.quiet_ms == Some(60_000), "{evidence:?}");
+    drop((first, engine));
+    let engine = engine_on(&storage);
+    let again = engine.resume(&id()).await.unwrap().outcome().await.unwrap();
+    assert_eq!(again.status.evidence(), Some(evidence));
+    let why = again.status.to_string();
+    assert!(why.starts_with("the list was complete before: ") && why.contains("was interrupted"));
+    assert!(again.status.may_lack_a_page());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_resumed_pull_keeps_its_deadline_and_gets_two_idle_timeouts() {
     for (resumed, ended) in [
         (20_000, DEADLINE),

@@ -33,6 +33,12 @@ pub(super) fn a_runtime() -> Result<Runtime, SinkError> {
     runtime.map_err(SinkError::io("starting a runtime for", Path::new("the database")))
 }
 
+/// A runtime with a thread of its own, so that a connection lives while its user does something else.
+pub(super) fn a_thread() -> Result<Runtime, SinkError> {
+    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    runtime.map_err(SinkError::io("starting a runtime for", Path::new("the database")))
+}
+
 /// Runs blocking work on a new runtime, and waits for it. `block_on` panics on a thread of another runtime, so
 /// there the work runs on a thread of its own.
 pub(super) fn on_a_runtime<T: Send>(

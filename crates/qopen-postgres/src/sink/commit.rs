@@ -15,13 +15,14 @@ use super::statements::{go, tag};
 use crate::journal::transaction::note_under_claim;
 
 /// Rows of one step, if a list has more than twice as many.
-const AT_A_TIME: i64 = 50_000;
+pub(super) const AT_A_TIME: i64 = 50_000;
 
 /// Lines of quarantine in one statement.
 const LINES: usize = 256;
 
 /// The steps of a commit. Each is bounded in time, and reports progress when it ends.
 pub(super) struct Steps<'a> {
+    pub(super) location: &'a str,
     pub(super) client: &'a Client,
     pub(super) columns: &'a Columns,
     pub(super) moved: Option<Moved>,
@@ -38,7 +39,7 @@ impl Steps<'_> {
         Ok(done)
     }
 
-    async fn run(
+    pub(super) async fn run(
         &self,
         step: &'static str,
         statement: &str,
@@ -56,10 +57,7 @@ impl Steps<'_> {
         let complete = kind == ListKind::Complete;
         let partial = if complete { "" } else { "partial_" };
         let robots: Vec<&str> = lists.keys().map(String::as_str).collect();
-        // Every publication locks robots in the same order, so that two of them do not deadlock.
-        let lock = "SELECT pg_advisory_xact_lock(hashtextextended('qopen ' || robot, 0))
-             FROM (SELECT robot FROM unnest($1::text[]) AS robot ORDER BY robot) AS robots";
-        self.run("waiting for another publication", lock, &[&robots]).await?;
+        self.lock(&robots).await?;
         for (robot, list) in lists.iter().filter(|_| complete) {
             // A concurrent publication may have been faster.
             let later = list.is_superseded(self.client, robot);
@@ -67,7 +65,6 @@ impl Steps<'_> {
                 return Err(SinkError::Superseded);
             }
         }
-        self.wait("counting accounts", self.client.batch_execute("ANALYZE new_account")).await?;
         self.run("removing accounts", &go(partial), &[&robots]).await?;
         self.put("putting accounts", "new_account", |which| self.columns.come(partial, which))
             .await?;
@@ -99,20 +96,38 @@ impl Steps<'_> {
         Ok(())
     }
 
+    /// Locks robots against other publications until the transaction ends, also again.
+    pub(super) async fn lock(&self, robots: &[&str]) -> Result<(), SinkError> {
+        // Every publication locks robots in the same order, so that two of them do not deadlock.
+        let lock = "SELECT pg_advisory_xact_lock(hashtextextended('qopen ' || robot, 0))
+             FROM (SELECT robot FROM unnest($1::text[]) AS robot ORDER BY robot) AS robots";
+        self.run("waiting for another publication", lock, &[&robots]).await.map(drop)
+    }
+
+    /// Returns the number of a temporary table's last row.
+    pub(super) async fn count(&self, step: &'static str, table: &str) -> Result<i64, SinkError> {
+        let count = format!("SELECT coalesce(max(n), 0) FROM {table}");
+        Ok(self.wait(step, self.client.query_one(&count, &[])).await?.get(0))
+    }
+
+    /// Makes the rows of a temporary table quick to find by their number.
+    pub(super) async fn index(&self, step: &'static str, table: &str) -> Result<(), SinkError> {
+        let index = format!("CREATE INDEX IF NOT EXISTS {table}_n ON {table} (n)");
+        self.wait(step, self.client.batch_execute(&index)).await
+    }
+
     /// Moves the rows of a temporary table to their place; many rows in several steps.
-    async fn put(
+    pub(super) async fn put(
         &self,
         step: &'static str,
         from: &str,
         statement: impl Fn(&str) -> String,
     ) -> Result<(), SinkError> {
-        let count = format!("SELECT coalesce(max(n), 0) FROM {from}");
-        let count: i64 = self.wait(step, self.client.query_one(&count, &[])).await?.get(0);
+        let count = self.count(step, from).await?;
         if count <= 2 * AT_A_TIME {
             return self.run(step, &statement(""), &[]).await.map(drop);
         }
-        let index = format!("CREATE INDEX ON {from} (n)");
-        self.wait(step, self.client.batch_execute(&index)).await?;
+        self.index(step, from).await?;
         let some = statement("WHERE n > $1 AND n <= $2");
         for from in (0..count).step_by(usize::try_from(AT_A_TIME).unwrap_or(usize::MAX)) {
             self.run(step, &some, &[&from, &(from + AT_A_TIME)]).await?;

@@ -3,7 +3,10 @@
 mod blocking;
 mod columns;
 mod commit;
+mod compare;
+mod kept;
 mod published;
+mod rows;
 mod statements;
 mod writer;
 
@@ -22,11 +25,15 @@ use published::Published;
 use statements::try_all;
 use writer::{TAGS, Writer};
 
-const SCHEMA: Schema = Schema::new("qopen", &[include_str!("1.sql"), include_str!("2.sql")]);
+const SCHEMA: Schema =
+    Schema::new("qopen", &[include_str!("1.sql"), include_str!("2.sql"), include_str!("3.sql")]);
 
 /// Lists in a PostgreSQL database, in the schema `qopen`: `robot_account` has a row for each robot and
 /// account, `tag` the accounts' tags, `pull` the published list of each robot. Readers see the old list or
 /// the new one (invariant I5).
+///
+/// `change` has the customers that changed with each of a robot's last 30 lists that were compared, `list` the
+/// numbers of the last 1,000.
 ///
 /// A partial list goes into `partial_robot_account` and `partial_tag`. The next complete list deletes it.
 #[derive(Clone, Debug)]

@@ -3,6 +3,7 @@
 use tokio_postgres::{Client, Error};
 
 use super::columns::Columns;
+use super::compare;
 
 pub(super) const COPY_TAGS: &str =
     "COPY new_tag (robot_id, account_id, place, parent_tag_name, tag_name) FROM STDIN";
@@ -39,5 +40,6 @@ pub(super) async fn try_all(client: &Client, columns: &Columns) -> Result<(), Er
          INSERT INTO qopen.quarantine SELECT * FROM qopen.quarantine WHERE false;
          UPDATE qopen.pull SET revision = revision WHERE false;
          SELECT nextval('qopen.list_order')";
-    client.batch_execute(rest).await
+    client.batch_execute(rest).await?;
+    compare::try_all(client).await
 }

@@ -6,27 +6,31 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter, Read as _, Seek as _, Write as _};
 use std::path::Path;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::SinkExt as _;
 use qopen_sink::storage::unnamed;
 use qopen_sink::{
-    ClaimedNote, Committed, ListInfo, ListKind, ListWriter, Moved, Quarantine, Record, SinkError,
+    ClaimedNote, Committed, CompareOptions, Compared, ListInfo, ListKind, ListWriter, Moved,
+    Quarantine, Record, SinkError,
 };
-use qopen_types::{StorageId, TagInfo};
+use qopen_types::{AccountId, RobotId, StorageId, TagInfo};
 use tokio::runtime::Runtime;
 use tokio_postgres::{Client, CopyInSink};
 
-use super::blocking::{a_runtime, away, bounded, failed};
+use super::blocking::{a_thread, away, bounded, failed};
 use super::columns::Columns;
 use super::commit::Steps;
+use super::kept::Kept;
 use super::published::Published;
+use super::rows::put_row;
 use super::statements::COPY_TAGS;
 use crate::database::Database;
 use crate::journal::transaction::find_storage;
 
 /// Bytes of one message.
-const CHUNK: usize = 1 << 16;
+pub(super) const CHUNK: usize = 1 << 16;
 
 /// The name of the file for tags in messages.
 pub(super) const TAGS: &str = "the tags of a list";
@@ -35,20 +39,25 @@ pub(super) struct Writer {
     location: String,
     kind: ListKind,
     runtime: Runtime,
-    client: Client,
+    client: Arc<Client>,
     columns: Columns,
-    accounts: Pin<Box<CopyInSink<Bytes>>>,
+    /// The copy of the accounts, until all are sent.
+    accounts: Option<Pin<Box<CopyInSink<Bytes>>>>,
     /// Rows that are not sent yet.
     waiting: Vec<u8>,
     /// Rows of tags, until the accounts are sent: a connection copies into one table at a time.
     tags: BufWriter<File>,
     lists: BTreeMap<String, Published>,
+    /// Their robots, in the order in which they came.
+    robots: Vec<RobotId>,
     quarantine: Option<Quarantine>,
     moved: Option<Moved>,
     /// The storage of the journal in this database, if there is one.
     journal: Option<StorageId>,
     /// Notes of that journal.
     notes: Vec<ClaimedNote>,
+    /// Keeps the transaction between a comparison and its commit.
+    kept: Option<Kept>,
 }
 
 impl Writer {
@@ -59,7 +68,7 @@ impl Writer {
         kind: ListKind,
         scratch: Option<&Path>,
     ) -> Result<Self, SinkError> {
-        let runtime = a_runtime()?;
+        let runtime = a_thread()?;
         let begun = runtime.block_on(async {
             let client = database.connect(None).await.map_err(away)?;
             let begun = async {
@@ -69,7 +78,7 @@ impl Writer {
                 Ok((journal, client.copy_in(&columns.copy()).await?))
             };
             let (journal, accounts) = bounded("beginning a list", begun).await?.map_err(failed)?;
-            Ok::<_, SinkError>((client, journal, Box::pin(accounts)))
+            Ok::<_, SinkError>((Arc::new(client), journal, Some(Box::pin(accounts))))
         });
         let (client, journal, accounts) = begun?;
         Ok(Self {
@@ -82,26 +91,71 @@ impl Writer {
             waiting: Vec::with_capacity(CHUNK + CHUNK / 4),
             tags: BufWriter::new(unnamed(scratch, Path::new(TAGS))?),
             lists: BTreeMap::new(),
+            robots: Vec::new(),
             quarantine: None,
             moved: None,
             journal,
             notes: Vec::new(),
+            kept: None,
         })
     }
 
     fn flush(&mut self) -> Result<(), SinkError> {
+        let Some(accounts) = self.accounts.as_mut() else { return Err(too_late()) };
         let rows = Bytes::copy_from_slice(&self.waiting);
         self.waiting.clear();
-        let sent = bounded("sending accounts", self.accounts.send(rows));
+        let sent = bounded("sending accounts", accounts.send(rows));
         self.runtime.block_on(sent)?.map_err(failed)?;
         self.moved.iter().for_each(|moved| moved());
         Ok(())
     }
+
+    fn steps(&self) -> Steps<'_> {
+        let Self { location, client, columns, moved, .. } = self;
+        Steps { location, client, columns, moved: moved.clone() }
+    }
+
+    /// Sends what is not sent yet. Does nothing the second time.
+    fn send_all(&mut self) -> Result<(), SinkError> {
+        if self.accounts.is_none() {
+            return Ok(());
+        }
+        self.flush()?;
+        let Some(mut accounts) = self.accounts.take() else { return Ok(()) };
+        let spooled = || SinkError::io("reading", Path::new(TAGS));
+        self.tags.flush().and_then(|()| self.tags.get_mut().rewind()).map_err(spooled())?;
+        let mut tags = BufReader::new(self.tags.get_ref());
+        let steps = self.steps();
+        self.runtime.block_on(async {
+            steps.wait("sending accounts", accounts.as_mut().finish()).await?;
+            let copy = self.client.copy_in(COPY_TAGS);
+            let mut copy = Box::pin(steps.wait("sending tags", copy).await?);
+            loop {
+                let mut chunk = vec![0; CHUNK];
+                let read = tags.read(&mut chunk).map_err(spooled())?;
+                if read == 0 {
+                    break;
+                }
+                chunk.truncate(read);
+                steps.wait("sending tags", copy.send(Bytes::from(chunk))).await?;
+            }
+            steps.wait("sending tags", copy.as_mut().finish()).await?;
+            steps.wait("counting accounts", self.client.batch_execute("ANALYZE new_account")).await
+        })
+    }
+}
+
+/// The error of a record after the last one.
+fn too_late() -> SinkError {
+    SinkError::Database("a record was written after the list was settled".into())
 }
 
 impl ListWriter for Writer {
     fn begin_list(&mut self, list: &ListInfo<'_>) -> Result<(), SinkError> {
-        self.lists.insert(list.robot_id.to_string(), Published::of(list));
+        let earlier = self.lists.insert(list.robot_id.to_string(), Published::of(list));
+        if earlier.is_none() {
+            self.robots.push(list.robot_id.clone());
+        }
         Ok(())
     }
 
@@ -145,62 +199,47 @@ impl ListWriter for Writer {
         Ok(None)
     }
 
+    fn settle(&mut self) -> Result<(), SinkError> {
+        self.send_all()
+    }
+
+    fn compare(
+        &mut self,
+        options: CompareOptions,
+        gone: &mut dyn FnMut(&RobotId, &AccountId) -> Result<(), SinkError>,
+    ) -> Result<Option<Vec<Compared>>, SinkError> {
+        if self.kind != ListKind::Complete {
+            return Ok(None);
+        }
+        self.send_all()?;
+        let in_order = |robot| Some((robot, self.lists.get(RobotId::as_str(robot))?));
+        let lists: Vec<_> = self.robots.iter().filter_map(in_order).collect();
+        let steps = self.steps();
+        let compared = self.runtime.block_on(steps.compare(&lists, options, gone))?;
+        self.kept = Some(Kept::start(&self.runtime, Arc::clone(&self.client)));
+        Ok(compared)
+    }
+
     fn commit(mut self: Box<Self>) -> Result<Committed, SinkError> {
-        self.flush()?;
-        let spooled = || SinkError::io("reading", Path::new(TAGS));
-        let Self { location, kind, runtime, client, columns, mut accounts, tags, .. } = *self;
-        let Self { lists, quarantine, moved, notes, .. } = *self;
-        let mut tags = tags.into_inner().map_err(|error| spooled()(error.into_error()))?;
-        tags.rewind().map_err(spooled())?;
-        let mut tags = BufReader::new(tags);
-        let steps = Steps { client: &client, columns: &columns, moved };
+        self.send_all()?;
+        self.kept = None;
+        let (quarantine, location) = (self.quarantine.take(), self.location.clone());
         let is_set_aside = quarantine.as_ref().is_some_and(|it| !it.is_empty());
+        let Self { kind, runtime, client, lists, notes, .. } = &*self;
+        let steps = self.steps();
         runtime.block_on(async {
-            steps.wait("sending accounts", accounts.as_mut().finish()).await?;
-            let copy = client.copy_in(COPY_TAGS);
-            let mut copy = Box::pin(steps.wait("sending tags", copy).await?);
-            loop {
-                let mut chunk = vec![0; CHUNK];
-                let read = tags.read(&mut chunk).map_err(spooled())?;
-                if read == 0 {
-                    break;
-                }
-                chunk.truncate(read);
-                steps.wait("sending tags", copy.send(Bytes::from(chunk))).await?;
-            }
-            steps.wait("sending tags", copy.as_mut().finish()).await?;
-            steps.switch(kind, &lists).await?;
+            steps.switch(*kind, lists).await?;
             // The quarantine is the complete list's, unless the partial one has its own.
-            let counts = |it: &Quarantine| kind == ListKind::Complete || !it.is_empty();
+            let counts = |it: &Quarantine| *kind == ListKind::Complete || !it.is_empty();
             if let Some(quarantine) = quarantine.filter(counts) {
-                steps.set_aside(&lists, quarantine).await?;
+                steps.set_aside(lists, quarantine).await?;
             }
-            steps.note(&notes).await?;
+            steps.note(notes).await?;
             steps.wait("committing a list", client.batch_execute("COMMIT")).await
         })?;
         let set_aside = is_set_aside.then(|| format!("{location} (qopen.quarantine)"));
         Ok(Committed::new(location).set_aside(set_aside))
     }
-}
-
-/// Writes a row in COPY's text format. PostgreSQL's texts cannot have NUL: U+FFFD replaces it.
-fn put_row(out: &mut Vec<u8>, row: &[impl AsRef<str>]) {
-    for (n, text) in row.iter().enumerate() {
-        if n > 0 {
-            out.push(b'\t');
-        }
-        for byte in text.as_ref().bytes() {
-            match byte {
-                b'\\' => out.extend_from_slice(b"\\\\"),
-                b'\t' => out.extend_from_slice(b"\\t"),
-                b'\n' => out.extend_from_slice(b"\\n"),
-                b'\r' => out.extend_from_slice(b"\\r"),
-                0 => out.extend_from_slice("\u{fffd}".as_bytes()),
-                other => out.push(other),
-            }
-        }
-    }
-    out.push(b'\n');
 }
 
 impl fmt::Debug for Writer {

@@ -2,45 +2,12 @@
 
 use std::borrow::Cow;
 
-use qopen_types::{AccountId, Digest, MarkId, RobotId};
+use qopen_types::{AccountId, ChangeCounts, Digest, MarkId, RobotId};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::found::{Change, Predecessor};
 use super::list::ListDigest;
-use super::{ChangeCounts, Predecessor};
-
-/// What happened to an account between two lists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Change {
-    /// Only the later list has the account.
-    Added,
-    /// Only the earlier list has the account.
-    Gone,
-    /// `deleted_by_contact` became true.
-    Lost,
-    /// `deleted_by_staff` became true.
-    Removed,
-    /// One of the two flags became false, and neither became true.
-    Returned,
-    /// Anything else differs.
-    Changed,
-}
-
-impl Change {
-    pub(super) fn count(self, counts: &mut ChangeCounts) {
-        let count = match self {
-            Self::Added => &mut counts.added,
-            Self::Gone => &mut counts.gone,
-            Self::Lost => &mut counts.lost,
-            Self::Removed => &mut counts.removed,
-            Self::Returned => &mut counts.returned,
-            Self::Changed => &mut counts.changed,
-        };
-        *count += 1;
-    }
-}
 
 /// The list that changes begin with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

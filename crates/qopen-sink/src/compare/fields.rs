@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::Change;
+use super::found::Change;
 use crate::csv_row::quoted;
 
 /// The object whose members are compared one by one.

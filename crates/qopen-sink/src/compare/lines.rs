@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use super::ListProblem;
+use super::problem::ListProblem;
 use crate::SinkError;
 
 /// Bytes that are read at once: 256 KiB.

@@ -9,8 +9,8 @@ use qopen_types::{Digest, RobotId};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
-use super::ListProblem;
 use super::lines::{Lines, RECORD, fails};
+use super::problem::ListProblem;
 use crate::SinkError;
 use crate::csv_row::quoted;
 

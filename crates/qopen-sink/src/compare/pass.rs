@@ -4,15 +4,15 @@ use std::cmp::Ordering;
 use std::io::{self, Read, Seek as _, Write};
 use std::path::Path;
 
-use qopen_types::{AccountId, RobotId};
+use qopen_types::{AccountId, ChangeCounts, RobotId};
 use serde::Serialize as _;
 use serde_json::value::RawValue;
 use tempfile::SpooledTempFile;
 
-use super::change::{Change, ChangeLine};
-use super::fields::{Unreadable, difference};
+use super::change::ChangeLine;
+use super::fields::{Members, Unreadable, difference};
+use super::found::Change;
 use super::list::{Accounts, MOVED_EVERY};
-use super::{ChangeCounts, Members};
 use crate::SinkError;
 
 /// Bytes of changes that are held in memory before a file is used: 1 MiB.

@@ -1,16 +1,17 @@
 //! The last complete list of a place, and the list that the next one is compared with.
 
-use std::fs::File;
 use std::io;
 use std::path::Path;
 
 use qopen_types::{MarkId, RobotId};
 
 use super::change::ChangesSince;
-use super::changes::{ListChanges, Side};
+use super::changes::ListChanges;
 use super::lines::fails;
 use super::list::{Accounts, List};
-use super::{ListProblem, Place};
+use super::patched::Side;
+use super::place::Place;
+use super::problem::ListProblem;
 use crate::SinkError;
 
 /// The last complete list, with the changes that led to it.
@@ -116,13 +117,4 @@ fn is_at(list: &List, changes: &ListChanges, side: Side) -> bool {
     // The later list has no other robots.
     let is_known = |robot| side == Side::Earlier || changes.header(robot).is_some();
     fits && list.robots.iter().all(is_known)
-}
-
-/// Opens a file if it exists.
-pub(super) fn open(path: &Path) -> Result<Option<File>, SinkError> {
-    match File::open(path) {
-        Ok(file) => Ok(Some(file)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(SinkError::io("opening", path)(error)),
-    }
 }

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use super::folder;
 use crate::SinkError;
 
 /// Suffixes of the files beside a list.
@@ -22,6 +21,13 @@ pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut path = path.as_os_str().to_owned();
     path.push(suffix);
     path.into()
+}
+
+pub(super) fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
 }
 
 /// The files beside one complete list.
@@ -62,9 +68,9 @@ impl Beside {
             match fs::hard_link(&self.changes, &self.kept) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 // Some file systems have no links.
-                Err(_) => fs::rename(&self.changes, &self.kept)
+                Err(_) if self.changes.is_file() => fs::rename(&self.changes, &self.kept)
                     .map_err(SinkError::io("renaming", &self.changes))?,
-                Ok(()) => {}
+                linked => linked.map_err(SinkError::io("linking", &self.changes))?,
             }
         }
         place(changes, &self.changes)

@@ -15,7 +15,7 @@ use crate::format::Encoder;
 use crate::{
     CsvOptions, Format, ListKind, ListWriter, Quarantine, Sink, SinkError, file_name, temporary,
 };
-use beside::{ALL, Beside, CHANGES, HELD, PARTIAL, QUARANTINE, place, with_suffix};
+use beside::{ALL, Beside, CHANGES, HELD, PARTIAL, QUARANTINE, folder, place, with_suffix};
 pub(crate) use staged::Staged;
 use writer::FileWriter;
 
@@ -190,13 +190,6 @@ fn location_of(path: &Path) -> String {
     match path.to_str() {
         Some(text) => text.to_owned(),
         None => path.as_os_str().as_encoded_bytes().escape_ascii().to_string(),
-    }
-}
-
-fn folder(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
     }
 }
 

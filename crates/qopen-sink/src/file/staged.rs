@@ -5,8 +5,7 @@ use std::path::PathBuf;
 
 use tempfile::NamedTempFile;
 
-use super::beside::remove;
-use super::folder;
+use super::beside::{folder, remove};
 use crate::{Quarantine, SinkError, temporary};
 
 /// Unreadable items, ready to be put in their place.

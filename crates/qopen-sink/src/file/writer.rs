@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use qopen_types::{AccountId, RobotId};
 use tempfile::NamedTempFile;
 
-use super::beside::{Beside, place};
-use super::{Staged, folder};
+use super::beside::{Beside, folder, place};
+use super::staged::Staged;
 use crate::compare::{Announced, Comparison, Identity, Place};
 use crate::format::Encoder;
 use crate::{

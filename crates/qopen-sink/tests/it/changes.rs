@@ -1,83 +1,16 @@
-//! The changes beside a list in a file, through every way that a publication may end.
+//! The changes beside a list in a file.
 
-use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
 
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use qopen_sink::{
-    CompareOptions, Compared, FileSink, Format, ListChanges, ListInfo, ListKind, ListProblem,
-    ListWriter, Predecessor, Record, Sink, SinkError, compare_lists,
+    CompareOptions, FileSink, Format, ListChanges, ListKind, ListProblem, Predecessor, Sink as _,
+    SinkError, compare_lists,
 };
-use qopen_types::{Account, AccountId, Item, Json, RobotId};
+use qopen_types::{AccountId, RobotId};
 
-/// A robot's list: robot, mark, revision and accounts with a name.
-type List<'a> = (&'a str, &'a str, u32, &'a [(&'a str, &'a str)]);
-
-fn settled(sink: &FileSink, lists: &[List<'_>]) -> Box<dyn ListWriter> {
-    let mut writer = sink.begin(ListKind::Complete).unwrap();
-    for (robot, mark, revision, accounts) in lists {
-        let (robot, mark) = (robot.parse().unwrap(), mark.parse().unwrap());
-        writer.begin_list(&ListInfo::new(&robot, &mark, *revision)).unwrap();
-        for (id, name) in *accounts {
-            let json = format!("{{\"account_id\":\"{id}\",\"profile\":{{\"name\":\"{name}\"}}}}");
-            let (Item::Valid(account), _) = Item::<Account>::read_with(Json::parse(&json).unwrap())
-            else {
-                panic!("{json}");
-            };
-            writer.write(&Record::new(&robot, &account)).unwrap();
-        }
-    }
-    writer.settle().unwrap();
-    writer
-}
-
-/// Compares without a commit. Returns what was found, and who is gone.
-fn compare(
-    writer: &mut dyn ListWriter,
-    options: CompareOptions,
-) -> Result<(Vec<Compared>, Vec<String>), SinkError> {
-    let mut names = Vec::new();
-    let mut gone = |robot: &RobotId, id: &AccountId| {
-        names.push(format!("{robot}/{id}"));
-        Ok(())
-    };
-    let compared = writer.compare(options, &mut gone)?.unwrap();
-    Ok((compared, names))
-}
-
-fn publish(sink: &FileSink, lists: &[List<'_>]) -> Result<(Vec<Compared>, Vec<String>), SinkError> {
-    let mut writer = settled(sink, lists);
-    let found = compare(&mut *writer, CompareOptions::default())?;
-    writer.commit()?;
-    Ok(found)
-}
-
-fn sink() -> (tempfile::TempDir, FileSink) {
-    let folder = tempfile::tempdir().unwrap();
-    let sink = FileSink::new(folder.path().join("list"), Format::Jsonl);
-    (folder, sink)
-}
-
-fn names(folder: &Path) -> BTreeSet<String> {
-    let entries = fs::read_dir(folder).unwrap();
-    entries.map(|it| it.unwrap().file_name().into_string().unwrap()).collect()
-}
-
-fn read(path: impl AsRef<Path>) -> String {
-    fs::read_to_string(path).unwrap()
-}
-
-fn since(mark: &str, revision: u32) -> Predecessor {
-    Predecessor::List { mark_id: Some(mark.parse().unwrap()), revision: Some(revision) }
-}
-
-const UNKNOWN: Predecessor = Predecessor::List { mark_id: None, revision: None };
-
-const A: &[(&str, &str)] = &[("a", "1"), ("b", "1"), ("c", "1")];
-const B: &[(&str, &str)] = &[("a", "2"), ("b", "1"), ("d", "1")];
-const C: &[(&str, &str)] = &[("a", "1"), ("c", "3"), ("d", "1")];
+use crate::lists::{A, B, C, UNKNOWN, compare, names, publish, read, settled, since, sink};
 
 #[test]
 fn the_first_list_is_the_baseline_and_the_next_ones_have_changes() {
@@ -139,7 +72,7 @@ fn a_revision_has_the_changes_since_the_list_before_its_pull() {
     let (found, _) = publish(&sink, &[("r", "m3", 1, A)]).unwrap();
     assert_eq!(found[0].since, since("m2", 2));
     // A revision of a first list is the first list.
-    let (_folder, sink) = self::sink();
+    let (_folder, sink) = crate::lists::sink();
     publish(&sink, &[("r", "m1", 1, A)]).unwrap();
     let (found, gone) = publish(&sink, &[("r", "m1", 2, B)]).unwrap();
     assert_eq!((found[0].since.clone(), gone.len()), (Predecessor::Baseline, 0));
@@ -287,23 +220,6 @@ fn i5_a_held_list_leaves_the_last_one_and_its_changes_until_a_complete_one_comes
 }
 
 #[test]
-fn i5_a_list_that_another_process_replaced_meanwhile_is_not_replaced() {
-    let (_folder, sink) = sink();
-    publish(&sink, &[("r", "m1", 1, A)]).unwrap();
-    let mut slow = settled(&sink, &[("r", "m2", 1, B)]);
-    compare(&mut *slow, CompareOptions::default()).unwrap();
-    publish(&sink, &[("r", "m3", 1, C)]).unwrap();
-    let (list, changes) = (read(sink.path()), read(sink.changes_path()));
-    assert!(matches!(slow.commit(), Err(SinkError::Replaced { .. })));
-    assert_eq!((read(sink.path()), read(sink.changes_path())), (list, changes));
-    // One that was deleted, and one that came.
-    let mut slow = settled(&sink, &[("r", "m4", 1, B)]);
-    compare(&mut *slow, CompareOptions::default()).unwrap();
-    fs::remove_file(sink.path()).unwrap();
-    assert!(matches!(slow.commit(), Err(SinkError::Replaced { .. })));
-}
-
-#[test]
 fn the_error_of_a_check_of_gone_customers_ends_the_comparison() {
     let (_folder, sink) = sink();
     publish(&sink, &[("r", "m1", 1, A)]).unwrap();
@@ -311,83 +227,6 @@ fn the_error_of_a_check_of_gone_customers_ends_the_comparison() {
     let mut gone = |_: &RobotId, _: &AccountId| Err(SinkError::Declined);
     let error = writer.compare(CompareOptions::default(), &mut gone).unwrap_err();
     assert!(matches!(error, SinkError::Declined));
-}
-
-/// Whatever steps a publication took before its process died, the next one finds the last list and its changes.
-#[test]
-fn i5_a_publication_that_died_between_its_steps_is_made_good_by_the_next() {
-    let file = |folder: &Path, name: &str| folder.join(name);
-    // The list in place is a first one, a later one, or a revision; what dies is a next list or a revision.
-    let firsts: [&[List<'_>]; 3] = [
-        &[("r", "m1", 1, A)],
-        &[("r", "m1", 1, A), ("r", "m2", 1, B)],
-        &[("r", "m1", 1, A), ("r", "m2", 1, B), ("r", "m2", 2, A)],
-    ];
-    let dying: [List<'_>; 4] =
-        [("r", "m2", 3, C), ("r", "m3", 1, C), ("r", "m3", 1, A), ("r", "m2", 3, &[])];
-    let next: [List<'_>; 4] =
-        [("r", "m2", 3, C), ("r", "m3", 1, C), ("r", "m2", 4, B), ("r", "m4", 1, B)];
-    for first in firsts {
-        for dies in dying {
-            let (before, sink) = sink();
-            first.iter().for_each(|list| drop(publish(&sink, &[*list]).unwrap()));
-            let (after, later) = self::sink();
-            first.iter().chain([&dies]).for_each(|it| drop(publish(&later, &[*it]).unwrap()));
-            for (steps, next) in (0..4).flat_map(|steps| next.map(|next| (steps, next))) {
-                let (folder, sink) = self::sink();
-                let copy = |from: &Path, name: &str, to: &str| {
-                    fs::copy(file(from, name), file(folder.path(), to)).unwrap();
-                };
-                let changes = "list.changes.jsonl";
-                copy(before.path(), "list", "list");
-                copy(before.path(), changes, changes);
-                if steps > 0 {
-                    copy(before.path(), changes, "list.changes.kept");
-                }
-                if steps > 1 {
-                    copy(after.path(), changes, changes);
-                }
-                if steps > 2 {
-                    copy(after.path(), "list", "list");
-                }
-                // The same publication without an accident: of the list in place, and then the next.
-                let (_calm_folder, calm) = self::sink();
-                first.iter().for_each(|list| drop(publish(&calm, &[*list]).unwrap()));
-                // With the same bytes the list need not be replaced.
-                let is_same = read(file(before.path(), "list")) == read(file(after.path(), "list"));
-                if steps > 2 || steps == 2 && is_same {
-                    publish(&calm, &[dies]).unwrap();
-                }
-                let expected = publish(&calm, &[next]).unwrap();
-                assert_eq!(publish(&sink, &[next]).unwrap(), expected, "{steps} {dies:?} {next:?}");
-                assert_eq!(read(sink.changes_path()), read(calm.changes_path()));
-                assert_eq!(names(folder.path()).len(), 2);
-            }
-        }
-    }
-}
-
-/// A rename that fails leaves the last list, and the next publication finds its changes.
-#[test]
-fn i5_a_commit_that_fails_at_a_step_leaves_a_list_that_the_next_one_is_compared_with() {
-    for (in_the_way, what) in [("list.changes.kept", false), ("list.held", true)] {
-        let (folder, sink) = sink();
-        publish(&sink, &[("r", "m1", 1, A)]).unwrap();
-        publish(&sink, &[("r", "m2", 1, B)]).unwrap();
-        let obstacle = folder.path().join(in_the_way);
-        fs::create_dir_all(obstacle.join("in the way")).unwrap();
-        let mut writer = settled(&sink, &[("r", "m3", 1, C)]);
-        compare(&mut *writer, CompareOptions::default()).unwrap();
-        writer.commit().unwrap_err();
-        assert_eq!(
-            read(sink.path()).contains("\"c\""),
-            what,
-            "the last step failed, or an earlier one"
-        );
-        fs::remove_dir_all(&obstacle).unwrap();
-        let (found, _) = publish(&sink, &[("r", "m4", 1, A)]).unwrap();
-        assert_eq!(found[0].since, since(if what { "m3" } else { "m2" }, 1));
-    }
 }
 
 /// Random histories of lists and revisions against the list before the pull.

@@ -7,5 +7,7 @@ mod changes;
 mod compare;
 mod files;
 mod formats;
+mod lists;
 mod names;
 mod sorting;
+mod steps;

@@ -1,6 +1,7 @@
 //! The control API: pulls are started, watched, read and ended over HTTP.
 
 mod accounts;
+mod changes;
 mod doors;
 mod events;
 mod host;
@@ -50,6 +51,7 @@ pub(super) fn router(
         .route("/v1/pulls/{mark_id}/resume", post(pulls::resume))
         .route("/v1/pulls/{mark_id}/accept", post(pulls::accept))
         .route("/v1/pulls/{mark_id}/events", get(events::events))
+        .route("/v1/robots/{robot_id}/changes", get(changes::changes))
         .route("/v1/quarantine", get(quarantine::list))
         .route("/v1/quarantine/retry", post(quarantine::retry))
         .route("/v1/quarantine/{item}", get(quarantine::show))

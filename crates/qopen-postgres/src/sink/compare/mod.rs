@@ -1,0 +1,304 @@
+//! The comparison of new lists with the last ones, in the transaction that replaces those.
+
+mod difference;
+mod statements;
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use futures_util::SinkExt as _;
+use qopen_sink::{CompareOptions, Compared, Predecessor, SinkError};
+use qopen_types::{AccountId, ChangeCounts, MarkId, RobotId};
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+
+use super::commit::{AT_A_TIME, Steps};
+use super::published::Published;
+use super::rows::{put_row, text_array};
+use super::writer::CHUNK;
+use difference::{Change, difference};
+pub(super) use statements::try_all;
+
+/// Rows that are read at once.
+const ROWS: u32 = 512;
+
+/// A robot's new list, and the one that it is compared with.
+struct Pair<'a> {
+    robot_id: &'a RobotId,
+    list: &'a Published,
+    since: Predecessor,
+    accounts_before: u64,
+    number: i64,
+    /// The number of the list that this one is a revision of.
+    replaced: Option<i64>,
+}
+
+impl Pair<'_> {
+    fn is_baseline(&self) -> bool {
+        matches!(self.since, Predecessor::Baseline)
+    }
+}
+
+impl Steps<'_> {
+    /// Compares the new lists with those in the database, and adds changes and history. Locks the robots until
+    /// the transaction ends. Returns `None` if the database holds a later list: the commit says so.
+    pub(super) async fn compare(
+        &self,
+        lists: &[(&RobotId, &Published)],
+        options: CompareOptions,
+        gone: &mut dyn FnMut(&RobotId, &AccountId) -> Result<(), SinkError>,
+    ) -> Result<Option<Vec<Compared>>, SinkError> {
+        let robots: Vec<&str> = lists.iter().map(|it| it.0.as_str()).collect();
+        self.lock(&robots).await?;
+        for (robot, list) in lists {
+            let later = list.is_superseded(self.client, robot.as_str());
+            if self.wait("looking for a later list", later).await? {
+                return Ok(None);
+            }
+        }
+        let pairs = self.pairs(lists, options).await?;
+        let begin = self.client.batch_execute(statements::BEGIN);
+        self.wait("comparing lists", begin).await?;
+        for (place, it) in (0..).zip(&pairs) {
+            self.note_pair(place, it).await?;
+        }
+        let is_revision = pairs.iter().any(|it| it.replaced.is_some());
+        let mut counts = BTreeMap::new();
+        if !pairs.iter().all(Pair::is_baseline) {
+            self.find_differing(is_revision, &mut counts).await?;
+            self.run("comparing lists", &statements::gone(is_revision), &[]).await?;
+            self.name_gone(&mut counts, gone).await?;
+        }
+        self.stage(is_revision).await?;
+        let mut compared = Vec::new();
+        for Pair { robot_id, list, since, accounts_before, .. } in pairs {
+            let counts = counts.remove(robot_id.as_str()).unwrap_or_default();
+            self.note_list(robot_id, accounts_before, list, &counts).await?;
+            compared.push(Compared::new(robot_id.clone(), since, accounts_before, counts));
+        }
+        self.forget().await?;
+        Ok(Some(compared))
+    }
+
+    /// Finds the list before each new one.
+    async fn pairs<'a>(
+        &self,
+        lists: &[(&'a RobotId, &'a Published)],
+        options: CompareOptions,
+    ) -> Result<Vec<Pair<'a>>, SinkError> {
+        let robots: Vec<&str> = lists.iter().map(|it| it.0.as_str()).collect();
+        let marks: Vec<&str> = lists.iter().map(|it| it.1.mark.as_str()).collect();
+        let asked: [&(dyn ToSql + Sync); 2] = [&robots, &marks];
+        let read = self.client.query(statements::PREVIOUS, &asked);
+        let rows = self.wait("looking for the last list", read).await?;
+        let pair = |(row, (robot_id, list)): (&Row, &(&'a RobotId, &'a Published))| {
+            let replaced: Option<i64> = row.get(4);
+            let (since, accounts_before) = match options.new_baseline {
+                true => (Predecessor::Baseline, 0),
+                false => self.predecessor(row, robot_id, list)?,
+            };
+            let number = replaced.unwrap_or_else(|| row.get::<_, i64>(11) + 1);
+            Ok(Pair { robot_id, list, since, accounts_before, number, replaced })
+        };
+        rows.iter().zip(lists).map(pair).collect()
+    }
+
+    /// The list before a new one, and its number of accounts.
+    fn predecessor(
+        &self,
+        row: &Row,
+        robot_id: &RobotId,
+        list: &Published,
+    ) -> Result<(Predecessor, u64), SinkError> {
+        let altered = |table, expected: Option<i64>, found: i64| SinkError::PreviousRows {
+            location: self.location.to_owned(),
+            table,
+            robot_id: robot_id.clone(),
+            expected: expected.map(i64::unsigned_abs),
+            found: found.unsigned_abs(),
+        };
+        let baseline = (Predecessor::Baseline, 0);
+        let (mark, accounts): (Option<&str>, Option<i64>) = (row.get(0), row.get(2));
+        let found: i64 = row.get(3);
+        if accounts.unwrap_or(0) != found {
+            return Err(altered("qopen.robot_account", accounts, found));
+        }
+        let Some(mark) = mark else { return Ok(baseline) };
+        if mark != list.mark {
+            return Ok((predecessor(Some(mark), row.get(1)), found.unsigned_abs()));
+        }
+        // The changes of a revision begin with the list before the pull's first one. What was published
+        // without a comparison has none to continue.
+        let Some(false) = row.get::<_, Option<bool>>(5) else { return Ok(baseline) };
+        let (expected, found): (i64, i64) = (row.get(9), row.get(10));
+        if expected != found {
+            return Err(altered("qopen.change", Some(expected), found));
+        }
+        let accounts_before: i64 = row.get(8);
+        Ok((predecessor(row.get(6), row.get(7)), accounts_before.unsigned_abs()))
+    }
+
+    async fn note_pair(&self, place: i64, pair: &Pair<'_>) -> Result<(), SinkError> {
+        let Pair { robot_id, list: Published { mark, revision, .. }, number, replaced, .. } = pair;
+        let (since_mark, since_revision) = match &pair.since {
+            Predecessor::List { mark_id, revision } => {
+                (mark_id.as_ref().map(MarkId::as_str), revision.map(i64::from))
+            }
+            _ => (None, None),
+        };
+        let (robot, baseline) = (robot_id.as_str(), pair.is_baseline());
+        let values: [&(dyn ToSql + Sync); 9] = [
+            &place,
+            &robot,
+            number,
+            mark,
+            revision,
+            &baseline,
+            &since_mark,
+            &since_revision,
+            replaced,
+        ];
+        self.run("comparing lists", statements::NEW_LIST, &values).await.map(drop)
+    }
+
+    /// Finds the accounts of the new lists that are new or differ. Many accounts in several steps.
+    async fn find_differing(
+        &self,
+        is_revision: bool,
+        counts: &mut BTreeMap<String, ChangeCounts>,
+    ) -> Result<(), SinkError> {
+        let accounts = self.count("comparing lists", "new_account").await?;
+        if accounts <= 2 * AT_A_TIME {
+            let differing = statements::differing(is_revision, "");
+            return self.read_differing(&differing, counts).await;
+        }
+        self.index("comparing lists", "new_account").await?;
+        for from in (0..accounts).step_by(usize::try_from(AT_A_TIME).unwrap_or(usize::MAX)) {
+            let which = format!("WHERE n > {from} AND n <= {}", from + AT_A_TIME);
+            let differing = statements::differing(is_revision, &which);
+            self.read_differing(&differing, counts).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads accounts with both records, and adds their changes to the temporary table. Memory holds a few
+    /// hundred rows.
+    async fn read_differing(
+        &self,
+        differing: &str,
+        counts: &mut BTreeMap<String, ChangeCounts>,
+    ) -> Result<(), SinkError> {
+        let mut found = Vec::new();
+        let cursor = format!("DECLARE differing NO SCROLL CURSOR FOR {differing}");
+        self.wait("comparing lists", self.client.batch_execute(&cursor)).await?;
+        let fetch = format!("FETCH {ROWS} FROM differing");
+        loop {
+            let rows = self.wait("comparing lists", self.client.query(&fetch, &[])).await?;
+            for row in &rows {
+                let (robot, account): (&str, &str) = (row.get(0), row.get(1));
+                let (change, fields) = match (row.get(2), row.get(3)) {
+                    (Some(old), Some(new)) => difference(old, new),
+                    _ => (Change::Added, Vec::new()),
+                };
+                change.count(of_robot(counts, robot));
+                let fields = text_array(&fields);
+                put_row(&mut found, &[robot, account, change.name(), &fields]);
+            }
+            if found.len() >= CHUNK || rows.is_empty() {
+                self.copy_changes(&mut found).await?;
+            }
+            if rows.is_empty() {
+                break;
+            }
+        }
+        self.wait("comparing lists", self.client.batch_execute("CLOSE differing")).await
+    }
+
+    async fn copy_changes(&self, found: &mut Vec<u8>) -> Result<(), SinkError> {
+        if found.is_empty() {
+            return Ok(());
+        }
+        let copy = self.client.copy_in(statements::COPY_CHANGES);
+        let mut copy = Box::pin(self.wait("comparing lists", copy).await?);
+        let rows = Bytes::from(std::mem::take(found));
+        self.wait("comparing lists", copy.send(rows)).await?;
+        self.wait("comparing lists", copy.as_mut().finish()).await.map(drop)
+    }
+
+    /// Calls `gone` for each account that is gone, in the order of the lists.
+    async fn name_gone(
+        &self,
+        counts: &mut BTreeMap<String, ChangeCounts>,
+        gone: &mut dyn FnMut(&RobotId, &AccountId) -> Result<(), SinkError>,
+    ) -> Result<(), SinkError> {
+        const STEP: &str = "reading who is gone";
+        self.wait(STEP, self.client.batch_execute(statements::GONE)).await?;
+        let fetch = format!("FETCH {ROWS} FROM gone");
+        loop {
+            let rows = self.wait(STEP, self.client.query(&fetch, &[])).await?;
+            for row in &rows {
+                let (robot, account): (&str, &str) = (row.get(0), row.get(1));
+                Change::Gone.count(of_robot(counts, robot));
+                // A row with another id is no customer's.
+                if let (Ok(robot), Ok(account)) = (robot.parse(), account.parse()) {
+                    gone(&robot, &account)?;
+                }
+            }
+            if rows.is_empty() {
+                return self.wait(STEP, self.client.batch_execute("CLOSE gone")).await;
+            }
+        }
+    }
+
+    /// Adds the changes that were found to those in the database.
+    async fn stage(&self, is_revision: bool) -> Result<(), SinkError> {
+        const STEP: &str = "putting changes";
+        self.wait(STEP, self.client.batch_execute("ANALYZE new_change")).await?;
+        if is_revision {
+            self.run(STEP, statements::UNSTAGE, &[]).await?;
+        }
+        self.put(STEP, "new_change", statements::stage).await
+    }
+
+    /// Adds a list to the history.
+    async fn note_list(
+        &self,
+        robot_id: &RobotId,
+        before: u64,
+        list: &Published,
+        counts: &ChangeCounts,
+    ) -> Result<(), SinkError> {
+        let robot = robot_id.as_str();
+        let figure = |it: u64| i64::try_from(it).unwrap_or(i64::MAX);
+        let before = figure(before);
+        let counts = counts.named().map(|(_, count)| figure(count));
+        let [added, gone, lost, removed, returned, changed] = &counts;
+        let values: [&(dyn ToSql + Sync); 9] =
+            [&robot, &before, &list.accounts, added, gone, lost, removed, returned, changed];
+        self.run("noting a list", statements::HISTORY, &values).await.map(drop)
+    }
+
+    /// Removes the changes of old lists.
+    async fn forget(&self) -> Result<(), SinkError> {
+        const STEP: &str = "removing old changes";
+        let (some, most) = (statements::forget_changes(), 4 * AT_A_TIME);
+        while self.run(STEP, &some, &[&most]).await? >= most.unsigned_abs() {}
+        self.run(STEP, &statements::forget_lists(), &[]).await.map(drop)
+    }
+}
+
+fn of_robot<'a>(
+    counts: &'a mut BTreeMap<String, ChangeCounts>,
+    robot: &str,
+) -> &'a mut ChangeCounts {
+    if !counts.contains_key(robot) {
+        counts.insert(robot.to_owned(), ChangeCounts::default());
+    }
+    counts.entry(robot.to_owned()).or_default()
+}
+
+fn predecessor(mark: Option<&str>, revision: Option<i64>) -> Predecessor {
+    let mark_id = mark.and_then(|mark| mark.parse().ok());
+    let revision = revision.and_then(|revision| u32::try_from(revision).ok());
+    Predecessor::List { mark_id, revision }
+}

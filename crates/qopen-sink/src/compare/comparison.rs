@@ -1,0 +1,168 @@
+//! Comparison of a new list with the last one of its place, and of the lists in any two files.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+
+use qopen_types::{ChangeCounts, MarkId, RobotId};
+
+use super::change::{ChangesHeader, ChangesSince, header_line};
+use super::found::{Compared, Predecessor};
+use super::list::{Accounts, List, ListDigest};
+use super::pass::{Gone, Pass, Spool};
+use super::place::Place;
+use super::previous::{Base, Previous};
+use crate::SinkError;
+
+/// A list's robot, mark and revision.
+#[derive(Clone, Debug)]
+pub(crate) struct Announced {
+    pub(crate) robot_id: RobotId,
+    pub(crate) mark_id: Option<MarkId>,
+    pub(crate) revision: Option<u32>,
+}
+
+/// A comparison on its way into a file of changes.
+pub(crate) struct Comparison<'a> {
+    /// The folder of temporary files.
+    pub(crate) folder: Option<&'a Path>,
+    pub(crate) moved: &'a dyn Fn(),
+    pub(crate) gone: &'a mut Gone<'a>,
+    pub(crate) out: &'a mut dyn Write,
+    /// The name of `out`, for messages.
+    pub(crate) path: &'a Path,
+}
+
+/// The result of [`Comparison::with_place`].
+pub(crate) struct PlaceCompared {
+    pub(crate) compared: Vec<Compared>,
+    /// Whether the kept changes are those of the last list.
+    pub(crate) is_kept: bool,
+}
+
+impl Comparison<'_> {
+    /// Compares a new list with the last one of a place; with none if `place` is `None`.
+    pub(crate) fn with_place(
+        &mut self,
+        (new, new_path): (File, &Path),
+        announced: &[Announced],
+        place: Option<&Place>,
+    ) -> Result<PlaceCompared, SinkError> {
+        let new = List::new(new, new_path, self.moved)?;
+        let previous = match place {
+            Some(place) => Previous::open(place, self.moved)?,
+            None => None,
+        };
+        let rest = new.robots.iter().filter(|it| announced.iter().all(|its| its.robot_id != **it));
+        let rest = rest.map(|robot_id| {
+            let robot_id = robot_id.clone();
+            Announced { robot_id, mark_id: None, revision: None }
+        });
+        let lists: Vec<Announced> = announced.iter().cloned().chain(rest).collect();
+        let mut compared = Vec::with_capacity(lists.len());
+        for list in &lists {
+            let base = match &previous {
+                Some(previous) => previous.base(&list.robot_id, list.mark_id.as_ref())?,
+                None => None,
+            };
+            compared.push(self.one(list, base, &new, false)?);
+        }
+        if let Some(previous) = &previous {
+            let is_left = |it: &&RobotId| lists.iter().all(|list| list.robot_id != **it);
+            let robots = previous.robots().iter().filter(is_left).count();
+            if robots > 0 {
+                tracing::warn!(robots, "the last list has robots that the new one has not");
+            }
+        }
+        let is_kept = previous.is_some_and(|it| it.is_kept);
+        Ok(PlaceCompared { compared, is_kept })
+    }
+
+    /// Compares the lists of all robots of two files. A robot that one of them lacks has an empty list there.
+    fn with_list(&mut self, old: &List, new: &List) -> Result<Vec<Compared>, SinkError> {
+        let only_old = old.robots.iter().filter(|it| new.part(it).is_none());
+        let robots = new.robots.iter().chain(only_old);
+        let mut compared = Vec::new();
+        for robot_id in robots {
+            let list = Announced { robot_id: robot_id.clone(), mark_id: None, revision: None };
+            let since = ChangesSince::of(None, None, old.digest(robot_id));
+            let accounts: Box<dyn Accounts + '_> = Box::new(old.accounts(robot_id)?);
+            compared.push(self.one(&list, Some((since, accounts)), new, true)?);
+        }
+        Ok(compared)
+    }
+
+    /// Compares one robot's list and writes its changes.
+    fn one(
+        &mut self,
+        list: &Announced,
+        base: Option<Base<'_>>,
+        new: &List,
+        is_strict: bool,
+    ) -> Result<Compared, SinkError> {
+        let robot = &list.robot_id;
+        let mut spool = Spool::new(self.folder);
+        let (since, counts) = match base {
+            None => (None, ChangeCounts::default()),
+            Some((since, mut old)) => {
+                let mut pass =
+                    Pass { spool: &mut spool, gone: self.gone, moved: self.moved, is_strict };
+                let counts = pass.run(robot, &mut *old, &mut new.accounts(robot)?)?;
+                (Some(since), counts)
+            }
+        };
+        let until: ListDigest = new.digest(robot);
+        let (accounts_before, predecessor) = match &since {
+            Some(since) => (since.accounts, since.predecessor()),
+            None => (0, Predecessor::Baseline),
+        };
+        let header = ChangesHeader {
+            robot_id: robot.clone(),
+            mark_id: list.mark_id.clone(),
+            revision: list.revision,
+            since,
+            until,
+            counts,
+        };
+        let line = header_line(&header).map_err(|error| SinkError::Encode(error.into()))?;
+        let written = self.out.write_all(&line).and_then(|()| self.out.write_all(b"\n"));
+        written.map_err(SinkError::io("writing", self.path))?;
+        spool.drain(self.out, self.path)?;
+        Ok(Compared::new(robot.clone(), predecessor, accounts_before, counts))
+    }
+}
+
+/// Compares two lists in JSON Lines, and writes the lines of a file of changes. Returns what each robot's
+/// comparison found: robots of the new list in its order, then those of the old list only. A robot that one
+/// of the files lacks has an empty list there.
+///
+/// Memory does not grow with the lists. What cannot be read twice, such as a pipe, is copied to a temporary
+/// file first.
+///
+/// # Errors
+/// [`SinkError::NotAList`], if one of them is not a list, and [`SinkError::Io`], if a file cannot be read or
+/// `out` cannot be written.
+pub fn compare_lists(
+    old: impl AsRef<Path>,
+    new: impl AsRef<Path>,
+    out: &mut dyn Write,
+) -> Result<Vec<Compared>, SinkError> {
+    let (old, new) = (open_list(old.as_ref())?, open_list(new.as_ref())?);
+    let path = Path::new("the changes");
+    let mut comparison =
+        Comparison { folder: None, moved: &|| {}, gone: &mut |_, _| Ok(()), out, path };
+    let compared = comparison.with_list(&old, &new)?;
+    comparison.out.flush().map_err(SinkError::io("writing", path))?;
+    Ok(compared)
+}
+
+fn open_list(path: &Path) -> Result<List, SinkError> {
+    let mut file = File::open(path).map_err(SinkError::io("opening", path))?;
+    let found = file.metadata().map_err(SinkError::io("looking at", path))?;
+    if !found.is_file() {
+        let mut copy = crate::storage::unnamed(None, path)?;
+        io::copy(&mut file, &mut copy).map_err(SinkError::io("reading", path))?;
+        file = copy;
+    }
+    List::new(file, path, &|| {})
+}

@@ -1,0 +1,103 @@
+//! The steps of a commit: what is beside a list after a crash, a failure or another publication.
+
+use std::fs;
+use std::path::Path;
+
+use qopen_sink::{CompareOptions, SinkError};
+
+use crate::lists::{A, B, C, List, UNKNOWN, compare, names, publish, read, settled, since, sink};
+
+#[test]
+fn i5_a_list_that_another_process_replaced_meanwhile_is_not_replaced() {
+    let (_folder, sink) = sink();
+    publish(&sink, &[("r", "m1", 1, A)]).unwrap();
+    let mut slow = settled(&sink, &[("r", "m2", 1, B)]);
+    compare(&mut *slow, CompareOptions::default()).unwrap();
+    publish(&sink, &[("r", "m3", 1, C)]).unwrap();
+    let (list, changes) = (read(sink.path()), read(sink.changes_path()));
+    assert!(matches!(slow.commit(), Err(SinkError::Replaced { .. })));
+    assert_eq!((read(sink.path()), read(sink.changes_path())), (list, changes));
+    // One that was deleted, and one that came.
+    let mut slow = settled(&sink, &[("r", "m4", 1, B)]);
+    compare(&mut *slow, CompareOptions::default()).unwrap();
+    fs::remove_file(sink.path()).unwrap();
+    assert!(matches!(slow.commit(), Err(SinkError::Replaced { .. })));
+}
+
+/// Whatever steps a publication took before its process died, the next one finds the last list and its changes.
+#[test]
+fn i5_a_publication_that_died_between_its_steps_is_made_good_by_the_next() {
+    let file = |folder: &Path, name: &str| folder.join(name);
+    // The list in place is a first one, a later one, or a revision; what dies is a next list or a revision.
+    let firsts: [&[List<'_>]; 3] = [
+        &[("r", "m1", 1, A)],
+        &[("r", "m1", 1, A), ("r", "m2", 1, B)],
+        &[("r", "m1", 1, A), ("r", "m2", 1, B), ("r", "m2", 2, A)],
+    ];
+    let dying: [List<'_>; 4] =
+        [("r", "m2", 3, C), ("r", "m3", 1, C), ("r", "m3", 1, A), ("r", "m2", 3, &[])];
+    let next: [List<'_>; 4] =
+        [("r", "m2", 3, C), ("r", "m3", 1, C), ("r", "m2", 4, B), ("r", "m4", 1, B)];
+    for first in firsts {
+        for dies in dying {
+            let (before, sink) = sink();
+            first.iter().for_each(|list| drop(publish(&sink, &[*list]).unwrap()));
+            let (after, later) = crate::lists::sink();
+            first.iter().chain([&dies]).for_each(|it| drop(publish(&later, &[*it]).unwrap()));
+            for (steps, next) in (0..4).flat_map(|steps| next.map(|next| (steps, next))) {
+                let (folder, sink) = crate::lists::sink();
+                let copy = |from: &Path, name: &str, to: &str| {
+                    fs::copy(file(from, name), file(folder.path(), to)).unwrap();
+                };
+                let changes = "list.changes.jsonl";
+                copy(before.path(), "list", "list");
+                copy(before.path(), changes, changes);
+                if steps > 0 {
+                    copy(before.path(), changes, "list.changes.kept");
+                }
+                if steps > 1 {
+                    copy(after.path(), changes, changes);
+                }
+                if steps > 2 {
+                    copy(after.path(), "list", "list");
+                }
+                // The same publication without an accident: of the list in place, and then the next.
+                let (_calm_folder, calm) = crate::lists::sink();
+                first.iter().for_each(|list| drop(publish(&calm, &[*list]).unwrap()));
+                // With the same bytes the list need not be replaced.
+                let is_same = read(file(before.path(), "list")) == read(file(after.path(), "list"));
+                if steps > 2 || steps == 2 && is_same {
+                    publish(&calm, &[dies]).unwrap();
+                }
+                let expected = publish(&calm, &[next]).unwrap();
+                assert_eq!(publish(&sink, &[next]).unwrap(), expected, "{steps} {dies:?} {next:?}");
+                assert_eq!(read(sink.changes_path()), read(calm.changes_path()));
+                assert_eq!(names(folder.path()).len(), 2);
+            }
+        }
+    }
+}
+
+/// A rename that fails leaves the last list, and the next publication finds its changes.
+#[test]
+fn i5_a_commit_that_fails_at_a_step_leaves_a_list_that_the_next_one_is_compared_with() {
+    for (in_the_way, is_new, expected) in [
+        ("list.changes.kept", false, since("m2", 1)),
+        ("list.changes.jsonl", false, UNKNOWN),
+        ("list.held", true, since("m3", 1)),
+    ] {
+        let (folder, sink) = sink();
+        publish(&sink, &[("r", "m1", 1, A)]).unwrap();
+        publish(&sink, &[("r", "m2", 1, B)]).unwrap();
+        let mut writer = settled(&sink, &[("r", "m3", 1, C)]);
+        compare(&mut *writer, CompareOptions::default()).unwrap();
+        let obstacle = folder.path().join(in_the_way);
+        let _ = fs::remove_file(&obstacle);
+        fs::create_dir_all(obstacle.join("in the way")).unwrap();
+        writer.commit().unwrap_err();
+        assert_eq!(read(sink.path()).contains("\"c\""), is_new, "{in_the_way}");
+        fs::remove_dir_all(&obstacle).unwrap();
+        let (found, _) = publish(&sink, &[("r", "m4", 1, A)]).unwrap();
+        assert_eq!(found[0].since, expected, "{in_the_way}");
+    }
+}
