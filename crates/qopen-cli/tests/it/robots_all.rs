@@ -1,10 +1,13 @@
 //! All robots of the app: `pull --all-robots`, schedules of all robots, and events about robots.
 
-use std::process::Output;
+use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
 use qopen_simulator::{Refusal, Schedule, SimulatedRobot};
+use serde_json::json;
+use tokio::net::TcpStream;
 
+use crate::hostile::{TOKEN, callback, now, ring, say};
 use crate::served::{Served, expected};
 use crate::support::{Stage, ids, text};
 
@@ -189,4 +192,122 @@ async fn a_schedule_of_all_robots_asks_for_them_at_each_time_and_survives_a_fail
     until(&served, 75, async || served.figure("qopen_schedule_started_total").await >= 4.0).await;
     assert_eq!(served.log().matches("names no robot of the app").count(), 1);
     assert!(served.stop().success() && failing.stop().success());
+}
+
+/// A pull of one robot of the app, and its words.
+fn pull_one(schedule: Schedule, robot: &str, arguments: &[&str]) -> (Option<i32>, String) {
+    let stage = Stage::new(&schedule);
+    let all =
+        [&["--robot", robot, "--out", "list.jsonl", "--idle-timeout", "2s"], arguments].concat();
+    let output = stage.run(&all);
+    (output.status.code(), said(&output) + &text(&output.stdout))
+}
+
+#[test]
+fn a_pull_without_a_whole_list_says_the_state_of_its_robot_and_guesses_nothing() {
+    let mut robots = robots();
+    robots[1].is_online = false;
+    let schedule = Schedule { robots, ..with_robots(Schedule::default()) };
+    let no_callback = "no callback came";
+    let (code, told) = pull_one(schedule.clone(), "r2", &[]);
+    assert_eq!(code, Some(4), "{told}");
+    assert!(told.contains(no_callback) && told.contains("; the robot is offline\n"), "{told}");
+    let (code, told) = pull_one(schedule.clone(), "r3", &["--json"]);
+    assert_eq!(code, Some(4), "{told}");
+    assert!(told.contains("; the robot is recycled\""), "{told}");
+    // An online robot, and one whose state is not told.
+    let lossy = Schedule { lost_last_page: true, ..schedule.clone() };
+    for (schedule, robot, code) in [
+        (lossy.clone(), "r1", 3),
+        (lossy, "p1", 3),
+        (Schedule { states_not_offered: true, ..schedule.clone() }, "r2", 4),
+        (schedule, "p1", 0),
+    ] {
+        let (exit, told) = pull_one(schedule, robot, &[]);
+        assert_eq!(exit, Some(code), "{told}");
+        assert!(!told.contains("the robot is") && !told.contains("logged out"), "{told}");
+    }
+}
+
+/// A logout of the robot, sealed.
+fn logout(robot: &str, kind: u8, nonce: &str) -> Vec<u8> {
+    let event = json!({
+        "event_type": 41002, "robot_id": robot, "robot_name": "canary-name", "message": "canary",
+        "robot_device": 2, "logout_type": kind,
+    });
+    callback(&ring(TOKEN), &event.to_string(), nonce, now())
+}
+
+fn new_customer(robot: &str, nonce: &str) -> Vec<u8> {
+    let profile = json!({ "name": "canary-name" });
+    let event = json!({
+        "event_type": 20001, "robot_id": robot, "account_id": "canary-id", "account_type": 2,
+        "mark_id_list": [], "profile": profile,
+    });
+    callback(&ring(TOKEN), &event.to_string(), nonce, now())
+}
+
+/// Posts events to a listener as soon as it listens.
+async fn post(stage: &Stage, events: &[Vec<u8>]) {
+    let began = Instant::now();
+    let mut stream = loop {
+        match TcpStream::connect(&stage.listen).await {
+            Ok(stream) => break stream,
+            Err(error) => assert!(began.elapsed() < Duration::from_secs(30), "{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    let answers = say(&mut stream, events).await;
+    assert!(answers.iter().all(|status| *status == 200), "{answers:?}");
+}
+
+#[tokio::test]
+async fn a_logout_during_a_pull_is_part_of_its_explanation() {
+    let mut robots = robots();
+    robots[1].is_online = false;
+    let schedule = Schedule { robots, ..with_robots(Schedule::default()) };
+    let stage = Stage::new(&schedule);
+    let mut command = stage.pull(&["--robot", "r2", "--out", "list.jsonl", "--idle-timeout", "6s"]);
+    let process = command.stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    post(&stage, &[logout("r2", 2, "n1")]).await;
+    let output = tokio::task::spawn_blocking(|| process.wait_with_output().unwrap()).await.unwrap();
+    let told = said(&output);
+    assert_eq!(output.status.code(), Some(4), "{told}");
+    assert!(told.contains("; the robot is offline since 2"), "{told}");
+    assert!(told.contains("Z (connection lost)\n"), "{told}");
+}
+
+#[tokio::test]
+async fn serve_shows_logouts_without_names_and_explains_its_pulls_by_them() {
+    let mut robots = robots();
+    robots[1].is_online = false;
+    let schedule = Schedule { robots, ..with_robots(Schedule::default()) };
+    let stage = Stage::new(&schedule);
+    let served = serve(&stage, "", &["--out", "lists"]);
+    // The second one is a repetition.
+    let odd = json!({ "event_type": 41002, "robot_id": [1], "logout_type": 9 }).to_string();
+    let odd = callback(&ring(TOKEN), &odd, "n4", now());
+    let events = [logout("r2", 2, "n1"), logout("r2", 2, "n2"), logout("p1", 1, "n3"), odd];
+    post(&stage, &events).await;
+    served.until_metrics("qopen_robots_logged_out_total 3\n").await;
+    let mark = served.start_pull("r2").await;
+    let line = format!("robot r2, mark {mark}: failed; ");
+    until(&served, 60, async || served.log().contains(&line)).await;
+    let mark = served.start_pull("p1").await;
+    served.until(&mark, |it| it["output"].is_string()).await;
+    let log = served.log();
+    assert_eq!(log.matches("robot r2 was logged out: connection lost\n").count(), 1, "{log}");
+    assert!(log.contains("robot p1 was logged out: asked for\n"), "{log}");
+    assert!(
+        log.contains("a robot without a readable id was logged out: unknown reason 9\n"),
+        "{log}"
+    );
+    let line = log.lines().find(|it| it.contains(&line)).unwrap();
+    assert!(line.contains("; the robot is offline since 2"), "{line}");
+    assert!(line.contains("Z (connection lost); nothing was written"), "{line}");
+    // A complete list needs no explanation.
+    let complete = log.lines().find(|it| it.contains("robot p1, mark")).unwrap();
+    assert!(!complete.contains("logged out") && !complete.contains("offline"), "{complete}");
+    assert!(!log.contains("canary"), "{log}");
+    assert!(served.stop().success());
 }
