@@ -61,7 +61,7 @@ pub struct GoneCheck {
 }
 
 impl GoneCheck {
-    /// Whether the platform confirmed that everybody who is gone is gone.
+    /// Whether the platform confirmed that all customers who are gone have left.
     #[must_use]
     pub fn is_verified(self) -> bool {
         !self.not_offered && self.present == 0

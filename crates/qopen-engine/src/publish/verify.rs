@@ -17,7 +17,7 @@ use crate::outcome::PulledList;
 const NOTED_EVERY: u64 = 10;
 
 impl Work<'_> {
-    /// Asks about everybody who is gone, in calls of [`LOOKUP_LIMIT`].
+    /// Asks about all customers who are gone, in calls of [`LOOKUP_LIMIT`].
     pub(super) fn verify(
         &self,
         lookup: &dyn AccountLookup,
