@@ -1,6 +1,7 @@
 //! The command line of qopen.
 
 mod accept;
+mod app_robots;
 mod args;
 mod assemble;
 mod beside;
@@ -23,7 +24,9 @@ mod pull;
 mod pulls;
 mod quarantine;
 mod report;
+mod robot_events;
 mod robot_list;
+mod robot_state;
 mod robots;
 mod say;
 mod serve;

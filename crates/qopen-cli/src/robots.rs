@@ -31,7 +31,9 @@ pub(crate) fn wanted(args: &PullArgs) -> Result<Vec<RobotId>, Failure> {
     let mut seen = BTreeSet::new();
     all.retain(|robot| seen.insert(robot.clone()));
     if all.is_empty() {
-        return Err(Failure::usage("no robot was named; give --robot ID or --robots-file FILE"));
+        return Err(Failure::usage(
+            "no robot was named; give --robot ID, --robots-file FILE or --all-robots",
+        ));
     }
     Ok(all)
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use qopen::assembler::Timing;
 use qopen::callback::receiver;
+use qopen::http::Sender;
 use qopen::journal::Store;
 use qopen::{Client, ClientBuilder};
 use tokio::net::TcpListener;
@@ -16,20 +17,25 @@ use crate::exit::{Exit, Failure, chain};
 use crate::say::say;
 use crate::settings::Settings;
 
-/// Builds a client from settings and arguments.
-pub(crate) fn client(
-    receiving: &Receiving,
-    settings: &Settings,
-    journal: &Arc<dyn Store>,
-) -> Result<ClientBuilder, Failure> {
+/// Builds the sender of requests from settings and arguments.
+pub(crate) fn sender(receiving: &Receiving, settings: &Settings) -> Result<Sender, Failure> {
     let codes = receiving.retry_codes.clone().unwrap_or_default().0;
-    let sender = settings.sender(|builder| {
+    settings.sender(|builder| {
         let builder = builder.retry_codes(codes);
         match receiving.rate_limit {
             Some(limit) => builder.rate_limit(limit),
             None => builder,
         }
-    })?;
+    })
+}
+
+/// Builds a client from settings and arguments.
+pub(crate) fn client(
+    sender: Sender,
+    receiving: &Receiving,
+    settings: &Settings,
+    journal: &Arc<dyn Store>,
+) -> Result<ClientBuilder, Failure> {
     let mut config = receiver::ReceiverConfig::default();
     config.path = settings.callback_path()?;
     if let Some(tolerance) = settings.refuse_stale()? {

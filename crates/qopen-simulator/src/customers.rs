@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::Schedule;
 use crate::chance::Dice;
-use crate::dataset::{Version, account, partly_read, version};
+use crate::content::{Version, account, partly_read, version};
 
 /// A customer with its contents.
 pub(crate) struct Customer {

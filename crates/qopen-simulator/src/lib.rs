@@ -1,7 +1,9 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod answer;
 mod chance;
+mod content;
 mod customers;
 mod dataset;
 mod delivery;
@@ -14,7 +16,8 @@ mod siblings;
 mod state;
 
 pub use chance::Chance;
-pub use dataset::{Dataset, TestPage, Version};
+pub use content::Version;
+pub use dataset::{Dataset, TestPage};
 pub use platform::{Counts, Simulator, StartError};
 pub use robot::{SimulatedRobot, SimulatedRobotKind};
 pub use schedule::{ErrorFault, Odd, Refusal, Schedule};

@@ -16,13 +16,11 @@ use qopen_types::{
 use serde_json::json;
 use tokio::net::TcpListener;
 
+use crate::answer::{NO_ROBOT, refuse, use_token};
 use crate::delivery::deliver;
 use crate::robot::Known;
 use crate::siblings;
 use crate::state::{AtomicCounts, Shared, SimulatorConfig};
-
-/// The code of a refusal for a robot that the app does not have.
-pub(crate) const NO_ROBOT: i64 = 60011;
 
 /// The error of a simulator that cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -151,11 +149,6 @@ impl std::fmt::Debug for Simulator {
     }
 }
 
-pub(crate) fn refuse(code: i64, message: &str) -> Response {
-    let answer = json!({"data": null, "errcode": code, "errmsg": message, "hint": "log-simulated"});
-    answer.to_string().into_response()
-}
-
 async fn access_token(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
     let Ok(request) = serde_json::from_slice::<AccessTokenRequest>(&body) else {
         return refuse(40001, "the body is not what it should be");
@@ -214,19 +207,4 @@ async fn account_list(
     json!({"data": data, "errcode": 0, "errmsg": "", "hint": "log-simulated"})
         .to_string()
         .into_response()
-}
-
-/// Uses up one request of the header's token; returns false if it has none left.
-pub(crate) fn use_token(shared: &Shared, headers: &HeaderMap) -> bool {
-    let Some(token) = headers.get("token").and_then(|it| it.to_str().ok()) else {
-        return false;
-    };
-    let mut tokens = shared.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-    match tokens.get_mut(token) {
-        Some(uses) if *uses > 0 => {
-            *uses -= 1;
-            true
-        }
-        _ => false,
-    }
 }

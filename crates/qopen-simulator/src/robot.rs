@@ -3,8 +3,6 @@
 use qopen_types::RobotId;
 use serde::{Deserialize, Serialize};
 
-use crate::Schedule;
-
 /// The list that has a robot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -57,7 +55,7 @@ impl SimulatedRobot {
         Self { kind: SimulatedRobotKind::Platform, ..Self::host(robot_id, name) }
     }
 
-    fn is_offline(&self) -> bool {
+    pub(crate) fn is_offline(&self) -> bool {
         !self.enabled || self.kind == SimulatedRobotKind::Host && !self.is_online
     }
 }
@@ -68,22 +66,4 @@ pub(crate) enum Known {
     Unknown,
     Offline,
     Online,
-}
-
-impl Schedule {
-    /// The entries of a robot, the scan-code one first.
-    pub(crate) fn entries_of(&self, robot: &RobotId) -> Vec<&SimulatedRobot> {
-        let mut all: Vec<_> = self.robots.iter().filter(|it| it.robot_id == *robot).collect();
-        all.sort_by_key(|it| it.kind == SimulatedRobotKind::Platform);
-        all
-    }
-
-    pub(crate) fn known(&self, robot: &RobotId) -> Known {
-        match self.entries_of(robot).first() {
-            None if self.robots.is_empty() => Known::Online,
-            None => Known::Unknown,
-            Some(it) if it.is_offline() => Known::Offline,
-            Some(_) => Known::Online,
-        }
-    }
 }

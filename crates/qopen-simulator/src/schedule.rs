@@ -1,10 +1,11 @@
 //! Faults as data: a schedule describes what goes wrong, and replays the same way.
 
+use qopen_types::RobotId;
 use serde::{Deserialize, Serialize};
 
 use crate::chance::{Chance, Dice};
 pub use crate::odd_form::Odd;
-use crate::robot::SimulatedRobot;
+use crate::robot::{Known, SimulatedRobot, SimulatedRobotKind};
 
 /// An error report by callback.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -211,6 +212,22 @@ impl Default for Schedule {
 }
 
 impl Schedule {
+    /// The entries of a robot, the scan-code one first.
+    pub(crate) fn entries_of(&self, robot: &RobotId) -> Vec<&SimulatedRobot> {
+        let mut all: Vec<_> = self.robots.iter().filter(|it| it.robot_id == *robot).collect();
+        all.sort_by_key(|it| it.kind == SimulatedRobotKind::Platform);
+        all
+    }
+
+    pub(crate) fn known(&self, robot: &RobotId) -> Known {
+        match self.entries_of(robot).first() {
+            None if self.robots.is_empty() => Known::Online,
+            None => Known::Unknown,
+            Some(it) if it.is_offline() => Known::Offline,
+            Some(_) => Known::Online,
+        }
+    }
+
     /// Schedules with one fault each that must not cost a customer, on this plain one.
     #[must_use]
     pub fn each_survivable(plain: &Self) -> Vec<Self> {

@@ -18,8 +18,8 @@ use qopen_types::{
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::answer::{NO_ROBOT, refuse, use_token};
 use crate::dataset::Dataset;
-use crate::platform::{NO_ROBOT, refuse, use_token};
 use crate::robot::{Known, SimulatedRobot, SimulatedRobotKind};
 use crate::schedule::Refusal;
 use crate::state::Shared;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::reading::{Reading, Readings, noting};
 use crate::repair::repaired;
-use crate::{CallbackSkim, SkimError};
+use crate::{CallbackPayload, CallbackSkim, SkimError, Tolerant, unread};
 
 /// A payload's text: the bytes as UTF-8, and the tolerated spellings that it needed (protocol section
 /// 4). `Debug` prints only the length.
@@ -52,6 +52,13 @@ impl<'a> PayloadText<'a> {
     #[must_use]
     pub fn readings(&self) -> Readings {
         self.readings
+    }
+
+    /// Reads the payload by its type, in the tolerant order: unchanged, then repaired. An unreadable field
+    /// costs only itself. `None` if the payload is not an object. The event type is not checked.
+    #[must_use]
+    pub fn read<T: CallbackPayload + Tolerant>(&self) -> Option<T> {
+        unread::read::<T>(&self.text).map(|(event, fields, _)| event.with_unread(fields))
     }
 
     /// Skims the payload, in the tolerant order: unchanged, then repaired. Calls `work` with the

@@ -14,7 +14,7 @@ use qopen_sink::Sink;
 use qopen_types::{AccountId, RobotId};
 
 use crate::lookup::ById;
-use crate::other_events::OtherEventHandler;
+use crate::other_events::{EventContent, Observer, OtherEventHandler};
 use crate::receive::{Handler, Refusals};
 use crate::send::ByHttp;
 use crate::stats::Stats;
@@ -27,6 +27,7 @@ pub struct ClientBuilder {
     engine: EngineBuilder,
     receiver: receiver::ReceiverConfig,
     other_events: Option<Arc<dyn OtherEventHandler>>,
+    observer: Option<Observer>,
 }
 
 impl ClientBuilder {
@@ -60,6 +61,16 @@ impl ClientBuilder {
         self
     }
 
+    /// Calls this function with each other event that is answered `success`, whether or not a handler is
+    /// set. It must not block. An event that the platform repeats is observed again.
+    pub fn other_event_observer(
+        mut self,
+        observer: impl Fn(&EventContent) + Send + Sync + 'static,
+    ) -> Self {
+        self.observer = Some(Arc::new(observer));
+        self
+    }
+
     /// Collects external pulls, which another system requested. Default: their pages go to the handler of
     /// other events, or into quarantine without one.
     pub fn adopt(mut self, adopt: bool) -> Self {
@@ -85,7 +96,8 @@ impl ClientBuilder {
             self.engine.return_external_pages(self.other_events.is_some()).refusals(refusals);
         let engine = engine.build()?;
         let ring = SharedKeyring::new(self.ring);
-        let handler = Arc::new(Handler::new(engine.intake().clone(), self.other_events));
+        let handler =
+            Arc::new(Handler::new(engine.intake().clone(), self.other_events, self.observer));
         let router = receiver::router(ring.clone(), handler, self.receiver, received.clone());
         let stats = Stats::new(received, engine.stats().clone());
         Ok(Client { engine, sender: self.sender, ring, router, stats })
@@ -113,7 +125,7 @@ impl Client {
     pub fn builder(sender: Sender, ring: Keyring) -> ClientBuilder {
         let engine = Engine::builder(Arc::new(ByHttp(sender.clone())));
         let receiver = receiver::ReceiverConfig::default();
-        ClientBuilder { sender, ring, engine, receiver, other_events: None }
+        ClientBuilder { sender, ring, engine, receiver, other_events: None, observer: None }
     }
 
     /// The engine, for what has no method here, such as a [`Worker`](crate::Worker).

@@ -13,7 +13,7 @@ mod stats;
 pub use client::{Client, ClientBuilder};
 pub use forward_queue::{ForwardQueue, ForwardQueueBuilder};
 pub use open::{backend, open};
-pub use other_events::{ForwardTo, OtherEvent, OtherEventHandler};
+pub use other_events::{EventContent, ForwardTo, OtherEvent, OtherEventHandler};
 pub use send::send_error;
 pub use stats::Stats;
 

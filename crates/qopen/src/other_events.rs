@@ -1,36 +1,42 @@
 //! Other events: authentic callbacks that are neither page nor report.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use qopen_callback::receiver::{HandlerError, ReceivedBody};
 use qopen_http::{BuildError, Forwarder};
 use qopen_journal::Payload;
-use qopen_types::EventType;
+use qopen_types::{CallbackPayload, EventType, Tolerant};
 
 /// An authentic other event: a new customer, a message. `Debug` shows none of it.
 pub struct OtherEvent {
-    event_type: EventType,
-    payload: Payload,
+    content: EventContent,
     body: ReceivedBody,
 }
 
 impl OtherEvent {
-    pub(crate) fn new(event_type: EventType, payload: Payload, body: ReceivedBody) -> Self {
-        Self { event_type, payload, body }
+    pub(crate) fn new(content: EventContent, body: ReceivedBody) -> Self {
+        Self { content, body }
     }
 
     /// The event type of its payload.
     #[must_use]
     pub fn event_type(&self) -> &EventType {
-        &self.event_type
+        self.content.event_type()
     }
 
     /// Its decrypted payload, byte for byte.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
-        self.payload.as_bytes()
+        self.content.payload()
+    }
+
+    /// Reads the payload by its type: [`EventContent::read`].
+    #[must_use]
+    pub fn read<T: CallbackPayload + Tolerant>(&self) -> Option<T> {
+        self.content.read()
     }
 
     /// The request's body as the platform sent it, byte for byte.
@@ -42,7 +48,52 @@ impl OtherEvent {
 
 impl fmt::Debug for OtherEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OtherEvent").field("event_type", &self.event_type).finish_non_exhaustive()
+        let event_type = self.event_type();
+        f.debug_struct("OtherEvent").field("event_type", event_type).finish_non_exhaustive()
+    }
+}
+
+/// The type and the decrypted payload of an other event. Cloning is cheap. `Debug` shows no payload.
+#[derive(Clone)]
+pub struct EventContent {
+    event_type: EventType,
+    payload: Payload,
+}
+
+/// Learns of other events.
+pub(crate) type Observer = Arc<dyn Fn(&EventContent) + Send + Sync>;
+
+impl EventContent {
+    pub(crate) fn new(event_type: EventType, payload: Payload) -> Self {
+        Self { event_type, payload }
+    }
+
+    /// The event type of the payload.
+    #[must_use]
+    pub fn event_type(&self) -> &EventType {
+        &self.event_type
+    }
+
+    /// The decrypted payload, byte for byte.
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        self.payload.as_bytes()
+    }
+
+    /// Reads the payload by its type, such as
+    /// [`NewCustomerCallback`](qopen_types::NewCustomerCallback). An unreadable field costs only itself.
+    ///
+    /// `None` if the event has another type, or is not an object.
+    #[must_use]
+    pub fn read<T: CallbackPayload + Tolerant>(&self) -> Option<T> {
+        let is_of_type = self.event_type == EventType::Code(T::EVENT_TYPE);
+        is_of_type.then(|| self.payload.text().read()).flatten()
+    }
+}
+
+impl fmt::Debug for EventContent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventContent").field("event_type", &self.event_type).finish_non_exhaustive()
     }
 }
 

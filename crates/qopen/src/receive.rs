@@ -10,7 +10,7 @@ use qopen_types::EventType;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::other_events::{OtherEvent, OtherEventHandler};
+use crate::other_events::{EventContent, Observer, OtherEvent, OtherEventHandler};
 
 /// Other events in flight at once. Far fewer than the connections of one peer, so that a listener
 /// that hangs leaves connections for pages.
@@ -22,6 +22,7 @@ const OTHERS: usize = 32;
 pub(crate) struct Handler {
     intake: Intake,
     other_events: Option<Arc<dyn OtherEventHandler>>,
+    observer: Option<Observer>,
     others: Arc<Semaphore>,
 }
 
@@ -36,20 +37,29 @@ impl receiver::Handler for Handler {
         apart(async move {
             let Some(other_events) = &handler.other_events else {
                 let _room = body.into_room();
-                drop(payload);
-                return handler.intake.accept(incoming).await.map(drop).map_err(handler_error);
+                let payload = handler.observer.is_some().then_some(payload);
+                let accepted = handler.intake.accept(incoming).await.map_err(handler_error)?;
+                if let (Accepted::Other(event_type), Some(payload)) = (accepted, payload) {
+                    handler.observe(&EventContent::new(event_type, payload));
+                }
+                return Ok(());
             };
             let (event_type, external) = match handler.intake.accept(incoming).await {
                 Ok(Accepted::Other(event_type)) => (event_type, false),
                 Ok(Accepted::External(_)) => (EventType::ROBOT_ACCOUNT_LIST, true),
                 taken => return taken.map(drop).map_err(handler_error),
             };
-            let event = OtherEvent::new(event_type, payload, body);
+            let content = EventContent::new(event_type, payload);
+            let event = OtherEvent::new(content.clone(), body);
             handler.hand_on(&**other_events, event).await.map_err(|error| match error {
                 HandlerError::Unavailable => HandlerError::Declined,
                 _ if external => HandlerError::Declined,
                 error => error,
-            })
+            })?;
+            if !external {
+                handler.observe(&content);
+            }
+            Ok(())
         })
         .await
     }
@@ -70,8 +80,18 @@ impl receiver::Handler for Handler {
 }
 
 impl Handler {
-    pub(crate) fn new(intake: Intake, other_events: Option<Arc<dyn OtherEventHandler>>) -> Self {
-        Self { intake, other_events, others: Arc::new(Semaphore::new(OTHERS)) }
+    pub(crate) fn new(
+        intake: Intake,
+        other_events: Option<Arc<dyn OtherEventHandler>>,
+        observer: Option<Observer>,
+    ) -> Self {
+        Self { intake, other_events, observer, others: Arc::new(Semaphore::new(OTHERS)) }
+    }
+
+    fn observe(&self, event: &EventContent) {
+        if let Some(observer) = &self.observer {
+            observer(event);
+        }
     }
 
     /// Passes on an event that is no page of a pull here: no list lacks it if the handler refuses

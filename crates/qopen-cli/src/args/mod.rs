@@ -126,7 +126,7 @@ pub(crate) struct PullArgs {
     /// Resume the interrupted or incomplete pull of this mark; repeatable
     ///
     /// The beginning of a mark is enough.
-    #[arg(long, value_name = "MARK", conflicts_with_all = ["robots", "robots_file", "new"])]
+    #[arg(long, value_name = "MARK", conflicts_with_all = ["robots", "robots_file", "all_robots", "new"])]
     pub(crate) resume: Vec<String>,
     /// Start a new pull, even if an interrupted one could be resumed
     #[arg(long)]
@@ -134,6 +134,11 @@ pub(crate) struct PullArgs {
     /// Read robot ids from this file, one per line; # begins a comment
     #[arg(long, value_name = "FILE", value_parser = home_path())]
     pub(crate) robots_file: Option<PathBuf>,
+    /// Pull the customers of every robot of the app
+    ///
+    /// The platform lists the robots. Recycled ones are left out.
+    #[arg(long, conflicts_with_all = ["robots", "robots_file"])]
+    pub(crate) all_robots: bool,
     /// Write to a file, a folder, a PostgreSQL database, or - for stdout
     ///
     /// A folder gets one file per robot. A database is postgres://USER@HOST/DATABASE. With --resume

@@ -4,6 +4,7 @@ mod confirm;
 mod publish;
 mod wanted;
 
+use std::collections::BTreeMap;
 use std::future::pending;
 use std::path::Path;
 use std::sync::Arc;
@@ -21,9 +22,10 @@ use crate::exit::{Exit, Failure};
 use crate::format::Layout;
 use crate::output::Output;
 use crate::report::{Came, Reporter};
+use crate::robot_events::RobotEvents;
 use crate::say::{self, one_line, say};
 use crate::settings::Settings;
-use crate::{robots, wiring};
+use crate::{app_robots, robot_state, robots, wiring};
 pub(crate) use confirm::Confirmation;
 pub(crate) use publish::{Pulled, add_written, publish};
 use wanted::Wanted;
@@ -46,7 +48,12 @@ pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Fail
             "the journal in {location} is shared: ask a `qopen serve` that uses it for a pull (POST /v1/pulls), or pull by a journal in a folder, without --journal"
         )));
     }
-    let robots = if args.resume.is_empty() { robots::wanted(&args)? } else { Vec::new() };
+    let sender = wiring::sender(&args.receiving, &settings)?;
+    let robots = match (args.all_robots, args.resume.is_empty()) {
+        (true, _) => app_robots::wanted(&sender).await?,
+        (false, true) => robots::wanted(&args)?,
+        (false, false) => Vec::new(),
+    };
     let journal = crate::journal::open_at(&location).await?;
     let wanted = Wanted::of(&args, robots, &*journal).await?;
     let place = wanted.place(&args)?;
@@ -54,12 +61,15 @@ pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Fail
     let receiving = &args.receiving;
     let (listener, _) = settings.listener()?;
     let socket = wiring::listen(settings.listen()?, "callbacks", "--listen").await?;
-    let mut builder = wiring::client(receiving, &settings, &journal)?;
+    let mut builder = wiring::client(sender, receiving, &settings, &journal)?;
     if let Some(forwarder) = settings.forwarder(receiving.forward.as_deref())? {
         // The process ends with the list, so an event that its listener refused must wait at the platform.
         let forward = ForwardTo::from(forwarder);
         builder = builder.other_event_handler(Arc::new(forward));
     }
+    let events = Arc::new(RobotEvents::default());
+    let observed = Arc::clone(&events);
+    let builder = builder.other_event_observer(move |event| drop(observed.take(event)));
     let client = builder.build().map_err(|error| Failure::unexpected("the client", &error))?;
     output.check(&wanted.robots())?;
     let spare = wanted.resumed.iter().chain(&wanted.replaced).map(|it| it.pull.clone()).collect();
@@ -83,8 +93,15 @@ pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Fail
     let reporter = Arc::new(reporter);
     let label = place.label();
     let (reporting, interrupted) = (Arc::clone(&reporter), wiring::interruption());
-    let work =
-        Work { client, output, reporter: reporting, interrupted, label, came: Box::new(came) };
+    let work = Work {
+        client,
+        events,
+        output,
+        reporter: reporting,
+        interrupted,
+        label,
+        came: Box::new(came),
+    };
     let tick = async {
         loop {
             tokio::time::sleep(Duration::from_millis(250)).await;
@@ -150,6 +167,7 @@ struct Written {
 
 struct Work {
     client: Client,
+    events: Arc<RobotEvents>,
     output: Output,
     reporter: Arc<Reporter>,
     interrupted: watch::Receiver<bool>,
@@ -351,8 +369,22 @@ impl Work {
                 }
             }
         };
+        let mut interrupted = self.interrupted.clone();
+        let explanations = tokio::select! {
+            explanations = robot_state::explanations(
+                &self.client,
+                &self.events,
+                outcomes.iter().map(|it| &it.outcome),
+            ) => explanations,
+            _ = interrupted.wait_for(|it| *it) => BTreeMap::new(),
+        };
         let mut published = Vec::new();
-        for (summary, pulled) in summaries.into_iter().zip(outcomes) {
+        for (mut summary, pulled) in summaries.into_iter().zip(outcomes) {
+            if robot_state::may_explain(&pulled.outcome)
+                && let Some(state) = explanations.get(&pulled.outcome.progress.pull.robot_id)
+            {
+                summary.explain(state);
+            }
             exits.push(summary.exit);
             self.reporter.summary(&summary, &pulled.outcome.progress.pull);
             let (revision, is_short) = (summary.revision, summary.is_short());

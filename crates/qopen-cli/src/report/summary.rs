@@ -179,6 +179,14 @@ impl Summary {
         self.changes = compared;
     }
 
+    /// Adds what is known of the robot's state to the reason.
+    pub(crate) fn explain(&mut self, state: &str) {
+        for text in std::iter::once(&mut self.why).chain(&mut self.error) {
+            text.push_str("; ");
+            text.push_str(state);
+        }
+    }
+
     /// Marks the list as incomplete for a reason outside the pull.
     pub(crate) fn keep_back(&mut self, why: String) {
         (self.status, self.exit) = (EndState::Incomplete, Exit::Incomplete);

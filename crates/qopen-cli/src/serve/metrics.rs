@@ -128,6 +128,9 @@ pub(crate) async fn text(service: &Service, callbacks: &Listener) -> String {
         put(&format!("qopen_schedule_{name}_total"), "counter", help, &value);
     }
 
+    let help = "Robots that were logged out (event 41002); a repeated event counts once a minute.";
+    put("qopen_robots_logged_out_total", "counter", help, &count(service.events.logouts()));
+
     let journal = service.journal.stats();
     let counters = [
         ("records", "Records written to the journal.", journal.records),

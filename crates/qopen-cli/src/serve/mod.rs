@@ -34,6 +34,7 @@ use crate::exit::{Exit, Failure};
 use crate::format::Layout;
 use crate::output::Output;
 use crate::report::count;
+use crate::robot_events::RobotEvents;
 use crate::say::{self, say};
 use crate::settings::Settings;
 use crate::values::out::refuse_scheme;
@@ -83,11 +84,19 @@ pub(crate) async fn run(
     say::by_thread();
     say::with_times();
     let retain = args.receiving.retain;
-    let mut builder = wiring::client(&args.receiving, &settings, &journal)?;
+    let sender = wiring::sender(&args.receiving, &settings)?;
+    let mut builder = wiring::client(sender, &args.receiving, &settings, &journal)?;
     let forward = forward_queue(&args, &settings, &journal).await?;
     if let Some(queue) = &forward {
         builder = builder.other_event_handler(Arc::new(queue.clone()));
     }
+    let events = Arc::new(RobotEvents::default());
+    let observed = Arc::clone(&events);
+    let builder = builder.other_event_observer(move |event| {
+        if let Some(line) = observed.take(event) {
+            say!("qopen: {line}");
+        }
+    });
     let client = builder.keep_external_pages(args.adopt).build();
     let client = client.map_err(|error| Failure::unexpected("the client", &error))?;
     let output = match &args.out {
@@ -121,6 +130,7 @@ pub(crate) async fn run(
         path: settings.callback_path()?,
         listener: listener.clone(),
         is_alone: !location.is_shared(),
+        events,
     };
     let forwards = forward.clone();
     let scratch = location.as_folder().map(Path::to_owned);

@@ -20,6 +20,7 @@ use super::texts::Texts;
 use crate::output::Output;
 use crate::output::place::Place;
 use crate::report::News;
+use crate::robot_events::RobotEvents;
 use crate::say::say;
 use crate::wiring;
 
@@ -43,6 +44,8 @@ pub(crate) struct Service {
     /// Held while the journal is checked.
     pub(crate) checking: tokio::sync::Mutex<()>,
     pub(crate) schedules: Counts,
+    /// Events about robots.
+    pub(crate) events: Arc<RobotEvents>,
 }
 
 /// Options of lists, and the source of callbacks.
@@ -53,6 +56,7 @@ pub(crate) struct Guards {
     pub(crate) listener: Listener,
     /// Whether no other process receives callbacks while this one is away.
     pub(crate) is_alone: bool,
+    pub(crate) events: Arc<RobotEvents>,
 }
 
 impl Service {
@@ -65,14 +69,19 @@ impl Service {
         scratch: Option<PathBuf>,
         guards: Guards,
     ) -> Self {
-        let Guards { allow_unidentified, options, path, listener, is_alone } = guards;
+        let Guards { allow_unidentified, options, path, listener, is_alone, events } = guards;
         let arrivals = Arrivals { stats: client.stats().clone(), listener, path };
         let lists = Lists { default: output.clone(), scratch: scratch.clone() };
         let options = ServiceOptions::default()
             .publish(options)
             .allow_unidentified(allow_unidentified)
             .lone_receiver(is_alone)
-            .observer(Texts { arrivals: arrivals.clone() });
+            .observer(Texts {
+                arrivals: arrivals.clone(),
+                client: client.clone(),
+                events: Arc::clone(&events),
+                stopping: stopping.clone(),
+            });
         let engine = client.engine().clone();
         let pulls = PullService::new(engine, Arc::clone(&journal), Arc::new(lists), options);
         Self {
@@ -88,6 +97,7 @@ impl Service {
             tasks: Tasks::default(),
             checking: tokio::sync::Mutex::default(),
             schedules: Counts::default(),
+            events,
         }
     }
 

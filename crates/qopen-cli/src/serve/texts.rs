@@ -1,18 +1,27 @@
 //! Log lines of a service about its pulls.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use qopen::engine::{ServiceEvent, ServiceObserver};
 use qopen::sink::ListKind;
-use qopen::{Outcome, PublishError, Published};
+use qopen::{Client, Outcome, PublishError, Published};
+use tokio::sync::watch;
 
 use super::arrivals::Arrivals;
 use crate::exit::chain;
 use crate::pull::add_written;
 use crate::report::Summary;
+use crate::robot_events::RobotEvents;
 use crate::say::{one_line, say};
+use crate::{robot_state, wiring};
 
 /// Prints the events of each pull, one line each.
 pub(super) struct Texts {
     pub(super) arrivals: Arrivals,
+    pub(super) client: Client,
+    pub(super) events: Arc<RobotEvents>,
+    pub(super) stopping: watch::Receiver<bool>,
 }
 
 impl Texts {
@@ -26,7 +35,22 @@ impl Texts {
             };
             add_written(&mut summary, outcome, kind, written);
         }
-        say!("qopen: {}", summary.to_line());
+        let is_written = !matches!(written, Some(Err(_)));
+        if !is_written || !robot_state::may_explain(outcome) {
+            say!("qopen: {}", summary.to_line());
+            return;
+        }
+        // An observer must not block.
+        let (client, events) = (self.client.clone(), Arc::clone(&self.events));
+        let (outcome, stopping) = (outcome.clone(), self.stopping.clone());
+        tokio::spawn(async move {
+            let explanations = tokio::select! {
+                known = robot_state::explanations(&client, &events, std::iter::once(&outcome)) => known,
+                () = wiring::told(stopping) => BTreeMap::new(),
+            };
+            explanations.values().for_each(|it| summary.explain(it));
+            say!("qopen: {}", summary.to_line());
+        });
     }
 }
 

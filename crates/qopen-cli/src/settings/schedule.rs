@@ -9,9 +9,10 @@ use toml::{Table, Value};
 use crate::format::{CsvArgs, Language, OutputFormat};
 
 /// The keys of an entry, each with an example.
-const KEYS: [(&str, &str); 9] = [
+const KEYS: [(&str, &str); 10] = [
     ("cron", "cron = \"30 2 * * Mon-Fri\""),
-    ("robots", "robots = [\"ROBOT_ID\"]"),
+    ("robots", "robots = [\"ROBOT_ID\"] or robots = \"all\""),
+    ("except", "except = [\"ROBOT_ID\"]"),
     ("out", "out = \"lists\""),
     ("format", "format = \"csv\""),
     ("bom", "bom = true"),
@@ -20,6 +21,9 @@ const KEYS: [(&str, &str); 9] = [
     ("need_tags", "need_tags = true"),
     ("time_zone", "time_zone = \"Asia/Shanghai\""),
 ];
+
+/// The value of `robots` that means all robots of the app.
+const ALL: &str = "all";
 
 /// Identifies an entry: its number in the file, from 1, and its time if that is readable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,13 +39,22 @@ impl fmt::Display for Title {
     }
 }
 
+/// The robots of an entry, as they are written.
+#[derive(Clone, Debug)]
+pub(crate) enum RobotNames {
+    /// These robots.
+    Listed(Vec<String>),
+    /// All robots of the app except these.
+    AllExcept(Vec<String>),
+}
+
 /// An entry whose keys have the right types.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) title: Title,
     /// The time in five fields: minute, hour, day of month, month, day of week; in local time.
     pub(crate) cron: String,
-    pub(crate) robots: Vec<String>,
+    pub(crate) robots: RobotNames,
     /// The place of the lists. The default is the service's place.
     pub(crate) out: Option<PathBuf>,
     pub(crate) format: Option<OutputFormat>,
@@ -91,7 +104,8 @@ impl Found {
             let known = KEYS.map(|(name, _)| name).join(", ");
             return Err(format!("unknown key `{unknown}`; the keys are {known}"));
         }
-        let (cron, robots) = (take(table, "cron")?, take(table, "robots")?);
+        let cron = take(table, "cron")?;
+        let (robots, except) = (take(table, "robots")?, take(table, "except")?);
         let missing = |key: &str| format!("`{key}` is missing; write {}", example(key));
         let format = variant::<OutputFormat>(table, "format")?;
         let labels = variant::<Language>(table, "labels")?;
@@ -102,7 +116,7 @@ impl Found {
             labels,
         };
         let Text(cron) = cron.ok_or_else(|| missing("cron"))?;
-        let Texts(robots) = robots.ok_or_else(|| missing("robots"))?;
+        let robots = robot_names(robots.ok_or_else(|| missing("robots"))?, except)?;
         Ok(Entry {
             title: title.clone(),
             cron,
@@ -121,6 +135,20 @@ impl Found {
     /// A key is unknown, missing, or of another type.
     pub(crate) fn entry(&self) -> Result<&Entry, String> {
         self.entry.as_ref().map_err(Clone::clone)
+    }
+}
+
+/// Returns the robots of `robots` and `except`.
+fn robot_names(robots: Robots, except: Option<Texts>) -> Result<RobotNames, String> {
+    match (robots, except) {
+        (Robots::All, except) => {
+            Ok(RobotNames::AllExcept(except.map(|Texts(it)| it).unwrap_or_default()))
+        }
+        (Robots::Listed(robots), None) => Ok(RobotNames::Listed(robots)),
+        (Robots::Listed(_), Some(_)) => {
+            Err("`except` needs robots = \"all\"; remove `except`, or its robots from `robots`"
+                .to_owned())
+        }
     }
 }
 
@@ -147,6 +175,12 @@ struct Text(String);
 struct Texts(Vec<String>);
 struct Flag(bool);
 
+/// The value of `robots`.
+enum Robots {
+    All,
+    Listed(Vec<String>),
+}
+
 impl Typed for Text {
     fn of(value: Value) -> Option<Self> {
         match value {
@@ -161,6 +195,15 @@ impl Typed for Texts {
         let Value::Array(values) = value else { return None };
         let texts = values.into_iter().map(|value| Text::of(value).map(|Text(it)| it));
         texts.collect::<Option<_>>().map(Self)
+    }
+}
+
+impl Typed for Robots {
+    fn of(value: Value) -> Option<Self> {
+        match value {
+            Value::String(text) if text == ALL => Some(Self::All),
+            value => Texts::of(value).map(|Texts(robots)| Self::Listed(robots)),
+        }
     }
 }
 

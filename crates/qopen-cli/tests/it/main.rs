@@ -38,6 +38,7 @@ mod pulls;
 mod readers;
 mod requests;
 mod robots;
+mod robots_all;
 mod schedules;
 mod served;
 mod serving;

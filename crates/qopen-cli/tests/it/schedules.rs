@@ -111,6 +111,12 @@ fn an_entry_that_cannot_be_followed_is_refused_with_its_number_and_key() {
         ("cron = '@daily'\nrobot = 'r'", &["\"@daily\"", "unknown key `robot`", "robots"]),
         ("cron = '@daily'\nrobots = 'r'", &["`robots`", "[\"ROBOT_ID\"]", "string"]),
         ("cron = '@daily'\nrobots = [1]", &["`robots`"]),
+        ("cron = '@daily'\nrobots = 'every'", &["`robots`", "robots = \"all\"", "string"]),
+        ("cron = '@daily'\nrobots = ['all']\nout = '.'", &["write robots = \"all\""]),
+        ("cron = '@daily'\nrobots = ['r']\nexcept = ['s']", &["`except`", "robots = \"all\""]),
+        ("cron = '@daily'\nrobots = 'all'\nexcept = 's'", &["`except`", "[\"ROBOT_ID\"]"]),
+        ("cron = '@daily'\nrobots = 'all'\nexcept = ['a b']\nout = '.'", &["except: ", "a space"]),
+        ("cron = '@daily'\nrobots = 'all'", &["\"@daily\"", "no place", "serve --out"]),
         ("cron = 5\nrobots = ['r']", &["`cron`", "integer"]),
         ("cron = '@daily'\nrobots = ['r']\nneed_tags = 'yes'", &["`need_tags`", "true"]),
         (
@@ -158,7 +164,9 @@ fn doctor_checks_each_schedule() {
          [[schedule]]\ncron = '99 * * * *'\nrobots = ['r1']
          [[schedule]]\ncron = '0 12 1 1 *'\nrobots = ['r1', 'r1', 'r2']\ntime_zone = 'Asia/Shanghai'
          [[schedule]]\ncrom = '0 12 * * *'
-         [[schedule]]\ncron = '@yearly'\nrobots = ['a', 'b', 'c', 'd', 'e']\nout = 'none'"
+         [[schedule]]\ncron = '@yearly'\nrobots = ['a', 'b', 'c', 'd', 'e']\nout = 'none'
+         [[schedule]]\ncron = '@daily'\nrobots = 'all'\nout = '.'
+         [[schedule]]\ncron = '@daily'\nrobots = 'all'\nexcept = ['a', 'b', 'c', 'd']"
     );
     let (code, said) = doctor(&settings, &[]);
     assert_eq!(code, Some(2), "{said}");
@@ -173,6 +181,8 @@ fn doctor_checks_each_schedule() {
         "(needs `serve --out`)",
         "FAIL  [[schedule]] 4: unknown key `crom`",
         "FAIL  [[schedule]] 5 \"@yearly\": out: \"none\" does not exist",
+        "; all robots of the app; to /",
+        "; all robots of the app except a, b, c, 1 more; to the folder",
     ] {
         assert!(said.contains(part), "{part:?} in {said}");
     }

@@ -1,16 +1,51 @@
 //! Batches of the queue: read from the outbox, delivered and acknowledged.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::pin::pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
-use qopen_journal::{Backlog, JournalError, Payload, PendingEvent};
+use qopen_journal::{Backlog, JournalError, Outbox, Payload, PendingEvent, WorkerId};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::listener::QueueError;
-use super::{AT_ONCE, BATCH, COUNTED, Inner, TURN};
+use super::listener::{EventListener, QueueError};
+
+/// Events read from the outbox at a time.
+const BATCH: usize = 64;
+
+/// Time for which one process delivers events for all that share an outbox, until it must ask
+/// again.
+pub(super) const TURN: Duration = Duration::from_secs(15);
+
+/// Time for which a count is good if other processes add events too.
+const COUNTED: Duration = Duration::from_secs(1);
+
+/// Events in flight at once.
+const AT_ONCE: usize = 8;
+
+pub(super) struct Inner {
+    pub(super) listener: Arc<dyn EventListener>,
+    pub(super) outbox: Arc<dyn Outbox>,
+    pub(super) worker: WorkerId,
+    pub(super) capacity: u64,
+    pub(super) capacity_bytes: u64,
+    pub(super) first_pause: Duration,
+    pub(super) longest_pause: Duration,
+    pub(super) came: Notify,
+    pub(super) delivered: AtomicU64,
+    pub(super) failures: AtomicU64,
+    pub(super) turned_away: AtomicU64,
+    /// Events that the listener accepted, before the outbox has noted it.
+    pub(super) unnoted: Mutex<BTreeSet<u64>>,
+    /// The last count of waiting events, and its time.
+    pub(super) counted: Mutex<Option<(Instant, Backlog)>>,
+    /// Whether the last failure was logged.
+    pub(super) troubled: AtomicBool,
+}
 
 /// The result of sending a batch.
 pub(super) enum Sent {
@@ -156,5 +191,11 @@ impl Inner {
             false => tracing::error!(error, "{what}"),
             true => tracing::debug!(error, "{what}"),
         }
+    }
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inner").field("capacity", &self.capacity).finish_non_exhaustive()
     }
 }

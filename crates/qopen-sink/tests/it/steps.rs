@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use qopen_sink::{CompareOptions, SinkError};
+use qopen_sink::{CompareOptions, FileSink, SinkError};
 
 use crate::lists::{A, B, C, List, UNKNOWN, compare, names, publish, read, settled, since, sink};
 
@@ -100,4 +100,33 @@ fn i5_a_commit_that_fails_at_a_step_leaves_a_list_that_the_next_one_is_compared_
         let (found, _) = publish(&sink, &[("r", "m4", 1, A)]).unwrap();
         assert_eq!(found[0].since, expected, "{in_the_way}");
     }
+}
+
+/// Publishes as far as the changes, and fails to replace the list.
+fn die(folder: &Path, sink: &FileSink, list: List<'_>) {
+    let mut writer = settled(sink, &[list]);
+    compare(&mut *writer, CompareOptions::default()).unwrap();
+    let temporary = names(folder).into_iter().filter(|it| it.ends_with(".tmp"));
+    let records: Vec<_> = temporary
+        .map(|it| folder.join(it))
+        .filter(|it| read(it).starts_with("{\"robot_id\""))
+        .collect();
+    assert_eq!(records.len(), 1);
+    fs::remove_file(&records[0]).unwrap();
+    writer.commit().unwrap_err();
+}
+
+#[test]
+fn i5_publications_that_die_one_after_another_lose_no_changes() {
+    let (folder, sink) = sink();
+    publish(&sink, &[("r", "m1", 1, A)]).unwrap();
+    publish(&sink, &[("r", "m2", 1, B)]).unwrap();
+    let list = read(sink.path());
+    for dying in [("r", "m3", 1, C), ("r", "m2", 2, A), ("r", "m4", 1, C)] {
+        die(folder.path(), &sink, dying);
+        assert_eq!(read(sink.path()), list);
+    }
+    let (found, gone) = publish(&sink, &[("r", "m2", 3, C)]).unwrap();
+    assert_eq!((found[0].since.clone(), gone), (since("m1", 1), vec!["r/b".to_owned()]));
+    assert_eq!(names(folder.path()).len(), 2);
 }

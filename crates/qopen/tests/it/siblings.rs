@@ -9,10 +9,10 @@ use qopen::assembler::Timing;
 use qopen::callback::receiver::HandlerError;
 use qopen::http::{AccountsByIdsVersion, Forwarder, RobotKind, SendError};
 use qopen::types::{
-    Account, AccountId, CallbackPayload, CustomerIdentifiedCallback, EventType,
-    NewCustomerCallback, NewGroupCallback, RobotId, RobotLoggedOutCallback,
+    Account, AccountId, CustomerIdentifiedCallback, EventType, NewCustomerCallback,
+    NewGroupCallback, RobotId, RobotLoggedOutCallback,
 };
-use qopen::{OtherEvent, OtherEventHandler, PullRequest, Status};
+use qopen::{EventContent, OtherEvent, OtherEventHandler, PullRequest, Status};
 use qopen_simulator::{Dataset, Refusal, Schedule, SimulatedRobot};
 
 use crate::harness::{Harness, ring, robot, written};
@@ -163,16 +163,76 @@ async fn an_operation_by_id_is_refused_or_not_offered() {
     assert_eq!(ask(known, v2).await.unwrap_err().refusal().map(|it| it.code), Some(60011));
 }
 
-/// Keeps events with their types.
+/// Keeps what each event is by its type.
 #[derive(Default)]
-struct Events(Mutex<Vec<(EventType, Vec<u8>)>>);
+struct Events(Mutex<Vec<Option<String>>>);
 
 #[async_trait]
 impl OtherEventHandler for Events {
     async fn handle(&self, event: OtherEvent) -> Result<(), HandlerError> {
-        let kept = (event.event_type().clone(), event.payload().to_vec());
-        self.0.lock().unwrap().push(kept);
+        let customer = event.read::<NewCustomerCallback>().and_then(|it| it.account_id);
+        let group = event.read::<NewGroupCallback>().map(|it| it.group_id);
+        let union = event.read::<CustomerIdentifiedCallback>().map(|it| it.data.union_id);
+        let logout = event.read::<RobotLoggedOutCallback>().map(|it| it.logout_type);
+        let read = [
+            customer.map(|it| format!("customer {it}")),
+            group.map(|it| format!("group {it}")),
+            union.map(|it| format!("union {it}")),
+            logout.map(|it| format!("logout {it:?}")),
+        ];
+        // Each event has one type.
+        assert!(read.iter().flatten().count() <= 1);
+        self.0.lock().unwrap().push(read.into_iter().flatten().next());
         Ok(())
+    }
+}
+
+/// Payloads of the siblings of the customer list, one of each type.
+const SIBLINGS: [&str; 4] = [
+    r#"{"event_type":20001,"robot_id":"robot-1","account_id":"a","mark_id_list":"m"}"#,
+    r#"{"event_type":"20002","robot_id":"robot-1","group_id":"g","is_watch":1}"#,
+    r#"{"event_type":20003,"err_code":0,"robot_id":"robot-1","data":{"account_id":"a","union_id":"u"}}"#,
+    r#"{"event_type":41002.0,"robot_id":"robot-1","robot_device":3,"logout_type":2}"#,
+];
+
+async fn post(harness: &Harness, payloads: &[&str]) {
+    let platform = Forwarder::new(&harness.callback_url).unwrap();
+    for (n, payload) in payloads.iter().enumerate() {
+        let body = ring().seal(payload, &format!("n{n}"), 1_700_000_000);
+        platform.forward(&serde_json::to_vec(&body).unwrap()).await.unwrap();
+    }
+}
+
+/// What is read of each event by its type.
+fn read(event: &EventContent) -> String {
+    match event.event_type() {
+        &EventType::NEW_CUSTOMER => {
+            let it: NewCustomerCallback = event.read().unwrap();
+            format!(
+                "customer {} of {}, marks {:?}",
+                it.account_id.unwrap(),
+                it.robot_id.unwrap(),
+                it.mark_id_list
+            )
+        }
+        &EventType::NEW_GROUP => {
+            let it: NewGroupCallback = event.read().unwrap();
+            format!("group {} watched {:?}", it.group_id, it.is_watch)
+        }
+        &EventType::CUSTOMER_IDENTIFIED => {
+            let it: CustomerIdentifiedCallback = event.read().unwrap();
+            format!("union {}", it.data.union_id)
+        }
+        &EventType::ROBOT_LOGGED_OUT => {
+            let it: RobotLoggedOutCallback = event.read().unwrap();
+            let unread: Vec<_> = it.unread.iter().map(|it| it.0.to_owned()).collect();
+            format!(
+                "{} logged out: {}, unread {unread:?}",
+                it.robot_id.unwrap(),
+                it.logout_type.label_en()
+            )
+        }
+        other => format!("{other:?} {:?}", event.read::<NewCustomerCallback>()),
     }
 }
 
@@ -182,24 +242,59 @@ async fn events_of_the_siblings_reach_the_handler_and_are_read_by_their_types() 
     let handler = Arc::clone(&events) as Arc<dyn OtherEventHandler>;
     let harness =
         Harness::start_with(Schedule::default(), |it| it.other_event_handler(handler)).await;
-    let platform = Forwarder::new(&harness.callback_url).unwrap();
-    let payloads = [
-        r#"{"event_type":20001,"robot_id":"robot-1","account_id":"a","mark_id_list":"m"}"#,
-        r#"{"event_type":"20002","robot_id":"robot-1","group_id":"g","is_watch":1}"#,
-        r#"{"event_type":20003,"err_code":0,"robot_id":"robot-1","data":{"account_id":"a","union_id":"u"}}"#,
-        r#"{"event_type":41002.0,"robot_id":"robot-1","robot_device":3,"logout_type":1}"#,
-    ];
-    for (n, payload) in payloads.iter().enumerate() {
-        let body = ring().seal(payload, &format!("n{n}"), 1_700_000_000);
-        platform.forward(&serde_json::to_vec(&body).unwrap()).await.unwrap();
-    }
+    post(&harness, &SIBLINGS).await;
     let heard = std::mem::take(&mut *events.0.lock().unwrap());
-    fn read<T: CallbackPayload>((event_type, payload): &(EventType, Vec<u8>)) -> T {
-        assert_eq!(*event_type, EventType::Code(T::EVENT_TYPE));
-        serde_json::from_slice(payload).unwrap()
+    assert_eq!(
+        heard,
+        [Some("customer a"), Some("group g"), Some("union u"), Some("logout Lost")]
+            .map(|it| it.map(str::to_owned))
+    );
+}
+
+#[tokio::test]
+async fn an_observer_learns_of_events_with_and_without_a_handler_unless_the_handler_refuses() {
+    let all = [
+        "customer a of robot-1, marks [\"m\"]",
+        "group g watched Some(true)",
+        "union u",
+        "robot-1 logged out: connection lost, unread []",
+    ];
+    for handler in [None, Some(Arc::new(Events::default()))] {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let seeing = Arc::clone(&seen);
+        let harness = Harness::start_with(Schedule::default(), |it| {
+            let it = it.other_event_observer(move |event| seeing.lock().unwrap().push(read(event)));
+            match &handler {
+                Some(handler) => it.other_event_handler(Arc::clone(handler) as _),
+                None => it,
+            }
+        })
+        .await;
+        post(&harness, &SIBLINGS).await;
+        assert_eq!(std::mem::take(&mut *seen.lock().unwrap()), all);
+        // A field that cannot be read costs only itself, and an event of another type is none of these.
+        let odd =
+            r#"{"event_type":41002,"robot_id":"robot-1","message":{"canary":1},"logout_type":1}"#;
+        post(&harness, &[odd, r#"{"event_type":50001,"robot_id":"robot-1"}"#]).await;
+        let seen = std::mem::take(&mut *seen.lock().unwrap());
+        assert_eq!(seen[0], "robot-1 logged out: asked for, unread [\"message\"]");
+        assert!(seen[1].ends_with("50001) None"), "{seen:?}");
     }
-    assert_eq!(read::<NewCustomerCallback>(&heard[0]).mark_id_list, ["m"]);
-    assert_eq!(read::<NewGroupCallback>(&heard[1]).is_watch, Some(true));
-    assert_eq!(read::<CustomerIdentifiedCallback>(&heard[2]).data.union_id, "u");
-    assert_eq!(read::<RobotLoggedOutCallback>(&heard[3]).robot_id, Some(robot()));
+    let harness = Harness::start_with(Schedule::default(), |it| {
+        it.other_event_handler(Arc::new(Refusing))
+            .other_event_observer(|_| panic!("it was refused"))
+    })
+    .await;
+    let platform = Forwarder::new(&harness.callback_url).unwrap();
+    let body = ring().seal(SIBLINGS[0], "n", 1_700_000_000);
+    assert!(platform.forward(&serde_json::to_vec(&body).unwrap()).await.is_err());
+}
+
+struct Refusing;
+
+#[async_trait]
+impl OtherEventHandler for Refusing {
+    async fn handle(&self, _: OtherEvent) -> Result<(), HandlerError> {
+        Err(HandlerError::Unavailable)
+    }
 }

@@ -1,6 +1,5 @@
 //! A valid schedule: its times, robots and place.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -8,19 +7,19 @@ use jiff::Timestamp;
 use qopen::sink::shown_path;
 use qopen::types::{Digest, InvalidId, MarkId, RobotId};
 
+use super::robots::Robots;
 use crate::database;
 use crate::exit::{Failure, chain};
 use crate::format::{Asked, Layout, Words};
 use crate::output::Output;
 use crate::output::place::Place;
-use crate::robots;
 use crate::serve::cron::Cron;
 use crate::settings::Settings;
 use crate::settings::schedule::{Entry, Found, Title};
 use crate::values::out::{self, refuse_scheme};
 use crate::zone::Zone;
 
-/// Maximum number of times and robots in a text.
+/// Maximum number of times in a text.
 const SHOWN: usize = 3;
 
 /// The times of a schedule.
@@ -48,8 +47,7 @@ pub(in crate::serve) struct Job {
     pub(super) title: Title,
     pub(super) text: String,
     pub(super) times: Times,
-    /// Each robot once, in the order of the file.
-    pub(super) robots: Vec<RobotId>,
+    pub(super) robots: Robots,
     pub(super) place: Option<Place>,
     pub(super) need_tags: bool,
 }
@@ -70,7 +68,7 @@ impl Job {
     ) -> Result<Vec<Self>, Failure> {
         let job = |found: &Found| {
             let job = Self::new(found, settings)?;
-            let has_all = |it: &Self| job.robots.iter().all(|robot| it.robots.contains(robot));
+            let has_all = |it: &Self| job.robots.are_in(&it.robots);
             if !in_force.iter().any(|it| it.place == job.place && has_all(it)) {
                 job.check_place(default)?;
             }
@@ -98,7 +96,7 @@ impl Job {
             title: entry.title.clone(),
             text: entry.cron.clone(),
             times: Times { cron, zone },
-            robots: robots_of(entry)?,
+            robots: Robots::of(entry)?,
             place: place(entry)?,
             need_tags: entry.need_tags,
         };
@@ -111,7 +109,8 @@ impl Job {
 
     /// Checks that lists of its robots can be written.
     fn check_place(&self, default: Option<&Output>) -> Result<(), String> {
-        let names: Vec<&str> = self.robots.iter().map(RobotId::as_str).collect();
+        // The robots of the app are known only when the schedule is due.
+        let names: Vec<&str> = self.robots.listed().iter().map(RobotId::as_str).collect();
         let checked = match (&self.place, default) {
             (Some(place), _) => place.output().and_then(|output| output.check(&names)),
             (None, Some(default)) => default.check(&names),
@@ -149,29 +148,10 @@ impl Job {
             times.push(self.times.show(next).to_string());
             after = next;
         }
-        let mut robots: Vec<&str> = self.robots.iter().map(RobotId::as_str).take(SHOWN).collect();
-        let more = format!("{} more", self.robots.len() - robots.len());
-        if self.robots.len() > robots.len() {
-            robots.push(&more);
-        }
         let place = self.place.as_ref().map(|place| shown_path(&place.out).into_owned());
         let place = place.as_deref().unwrap_or(default);
-        let (times, robots, zone) = (times.join(", "), robots.join(", "), &self.times.zone);
-        format!("next {times} ({zone}); robots {robots}; to {place}")
-    }
-}
-
-fn robots_of(entry: &Entry) -> Result<Vec<RobotId>, String> {
-    let mut seen = BTreeSet::new();
-    let read = |name: &String| {
-        robots::listed(name, "write each id in quotes of its own, such as [\"ID_1\", \"ID_2\"]")
-            .map_err(|why| format!("robots: the id {name:?}: {why}"))
-    };
-    let mut robots: Vec<RobotId> = entry.robots.iter().map(read).collect::<Result<_, _>>()?;
-    robots.retain(|robot| seen.insert(robot.clone()));
-    match robots.is_empty() {
-        true => Err("robots: no robot is named; write robots = [\"ROBOT_ID\"]".to_owned()),
-        false => Ok(robots),
+        let (times, robots, zone) = (times.join(", "), &self.robots, &self.times.zone);
+        format!("next {times} ({zone}); {robots}; to {place}")
     }
 }
 

@@ -2,7 +2,9 @@
 
 mod counts;
 mod job;
+mod listing;
 mod open;
+mod robots;
 mod start;
 mod watch;
 
@@ -21,7 +23,8 @@ use crate::wiring;
 pub(crate) use counts::Counts;
 use job::Due;
 pub(super) use job::Job;
-use start::Starter;
+use listing::Listing;
+use start::{Start, Starter};
 use watch::{Look, Watch};
 
 /// The schedules in force. A reload replaces them.
@@ -69,20 +72,23 @@ impl Schedules {
     pub(super) async fn run(&self, service: &Service) {
         let mut replaced = self.jobs.subscribe();
         let mut jobs = Watched::all(&replaced.borrow_and_update(), Timestamp::now());
-        let mut starter = Starter::new(service);
+        let (mut starter, mut listing) = (Starter::new(service), Listing::new(service));
         loop {
             let (due, nap) = look(&mut jobs, Timestamp::now());
             if !due.is_empty() {
-                starter.start(&due).await;
+                listing.ask(&due);
+                starter.start(Start::listed(&due)).await;
                 continue;
             }
             tokio::select! {
                 () = sleep(nap) => {}
-                () = sleep(starter.again()) => starter.start(&[]).await,
+                () = sleep(starter.again()) => starter.start(Vec::new()).await,
+                listed = listing.answer() => starter.start(listing.starts(listed)).await,
                 Ok(()) = replaced.changed() => {
                     let new = Arc::clone(&replaced.borrow_and_update());
                     let due = exchange(&mut jobs, &new, Timestamp::now());
-                    starter.start(&due).await;
+                    listing.ask(&due);
+                    starter.start(Start::listed(&due)).await;
                 }
                 () = wiring::told(service.stopping.clone()) => return,
             }

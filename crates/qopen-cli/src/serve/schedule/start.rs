@@ -23,7 +23,7 @@ use crate::serve::service::Service;
 const AGAIN: Duration = Duration::from_secs(5);
 
 /// A due pull of a robot.
-struct Start {
+pub(super) struct Start {
     at: Timestamp,
     job: Arc<Job>,
     pull: PullId,
@@ -32,14 +32,18 @@ struct Start {
 }
 
 impl Start {
-    fn all(due: &[Due]) -> Vec<Self> {
-        let starts = due.iter().flat_map(|(at, job)| {
-            job.robots.iter().filter_map(|robot| {
-                // Digits and letters are always a valid identifier.
-                let mark_id = job.mark(robot, *at).ok()?;
-                let pull = PullId { robot_id: robot.clone(), mark_id };
-                Some(Self { at: *at, job: Arc::clone(job), pull, told: false })
-            })
+    /// Returns the pulls of due schedules. The robots of the app are listed apart.
+    pub(super) fn listed(due: &[Due]) -> Vec<Self> {
+        due.iter().flat_map(|it| Self::all(it, it.1.robots.listed())).collect()
+    }
+
+    /// Returns the pulls of these robots.
+    pub(super) fn all((at, job): &Due, robots: &[RobotId]) -> Vec<Self> {
+        let starts = robots.iter().filter_map(|robot| {
+            // Digits and letters are always a valid identifier.
+            let mark_id = job.mark(robot, *at).ok()?;
+            let pull = PullId { robot_id: robot.clone(), mark_id };
+            Some(Self { at: *at, job: Arc::clone(job), pull, told: false })
         });
         starts.collect()
     }
@@ -79,11 +83,10 @@ impl<'a> Starter<'a> {
         (!self.failed.is_empty()).then_some(AGAIN)
     }
 
-    /// Starts due pulls and retries failed ones. If several pulls of a robot are due together, the first one in
-    /// the file starts.
-    pub(super) async fn start(&mut self, due: &[Due]) {
+    /// Starts due pulls and retries failed ones. If several pulls of a robot are due together, the first one
+    /// starts.
+    pub(super) async fn start(&mut self, new: Vec<Start>) {
         self.open.refresh();
-        let new = Start::all(due);
         let is_current = |old: &Start| !new.iter().any(|new| old.is_superseded_by(new));
         let failed = take(&mut self.failed).into_iter().filter(is_current).collect::<Vec<_>>();
         let mut begun: BTreeMap<RobotId, (Timestamp, PullId)> = BTreeMap::new();

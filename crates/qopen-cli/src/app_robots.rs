@@ -1,0 +1,171 @@
+//! The robots of the app, as the platform lists them.
+
+use std::collections::BTreeSet;
+
+use qopen::Client;
+use qopen::http::{RobotStates, Robots, SendError, Sender};
+use qopen::types::RobotId;
+
+use crate::exit::{Exit, Failure, chain};
+use crate::report::{count, refusal};
+use crate::say::say;
+use crate::settings::BASE_URL;
+
+/// Maximum number of ids in a text.
+const SHOWN: usize = 10;
+
+/// The robots of the app.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct AppRobots {
+    /// Robots that can be pulled, ordered by id.
+    pub(crate) usable: Vec<RobotId>,
+    /// Robots that were recycled.
+    pub(crate) recycled: BTreeSet<RobotId>,
+    /// Number of robots whose id is unreadable.
+    unreadable: usize,
+    /// Why it is unknown which robots were recycled.
+    unknown: Option<String>,
+}
+
+impl AppRobots {
+    /// Asks the platform for both lists of robots, and for the states of the robots in them.
+    ///
+    /// # Errors
+    /// [`SendError`]: a list cannot be read. Without the states, every robot counts as usable.
+    pub(crate) async fn ask(sender: &Sender) -> Result<Self, SendError> {
+        let listed = sender.robots().await?;
+        let states = sender.robot_status(&ids(&listed)).await;
+        Ok(Self::of_answers(listed, states))
+    }
+
+    /// The same through a client.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub(crate) async fn of(client: &Client) -> Result<Self, SendError> {
+        let listed = client.robots().await?;
+        let states = client.robot_status(&ids(&listed)).await;
+        Ok(Self::of_answers(listed, states))
+    }
+
+    fn of_answers(listed: Robots, states: Result<RobotStates, SendError>) -> Self {
+        let (states, unknown) = match states {
+            Ok(states) => (states.states, None),
+            Err(error) if error.is_not_offered() => {
+                (Default::default(), Some("the platform does not offer the call".to_owned()))
+            }
+            Err(error) => (Default::default(), Some(refusal(&error))),
+        };
+        let is_recycled =
+            |robot: &RobotId| states.get(robot).is_some_and(|it| it.enabled == Some(false));
+        let (recycled, usable): (Vec<_>, Vec<_>) = ids(&listed).into_iter().partition(is_recycled);
+        let recycled = recycled.into_iter().collect();
+        Self { usable, recycled, unreadable: listed.unreadable, unknown }
+    }
+
+    /// Whether a list has the robot.
+    pub(crate) fn has(&self, robot: &RobotId) -> bool {
+        self.recycled.contains(robot) || self.usable.binary_search(robot).is_ok()
+    }
+
+    /// Returns what a person should know about robots that are left out, one sentence each.
+    pub(crate) fn remarks(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        if !self.recycled.is_empty() {
+            let robots = count(self.recycled.len() as u64, "recycled robot", "recycled robots");
+            all.push(format!("{robots} left out: {}", names(self.recycled.iter())));
+        }
+        if self.unreadable > 0 {
+            let robots = count(self.unreadable as u64, "robot", "robots");
+            all.push(format!("{robots} left out: the id in the platform's list is unreadable"));
+        }
+        if let Some(why) = &self.unknown {
+            all.push(format!("the states of the robots are unknown: {why}; no robot is left out"));
+        }
+        all
+    }
+
+    /// Explains why no robot can be pulled.
+    pub(crate) fn why_none(&self) -> &'static str {
+        match (self.recycled.is_empty(), self.unreadable) {
+            (true, 0) => "the platform lists no robot of this app",
+            (false, 0) => "every robot of this app is recycled",
+            _ => {
+                "the platform lists no robot of this app whose id is readable and that is not recycled"
+            }
+        }
+    }
+}
+
+fn ids(listed: &Robots) -> Vec<RobotId> {
+    listed.robots.iter().map(|it| it.robot_id.clone()).collect()
+}
+
+/// Returns the first ids, and the number of further ones.
+pub(crate) fn names<'a>(robots: impl ExactSizeIterator<Item = &'a RobotId>) -> String {
+    let more = robots.len().saturating_sub(SHOWN);
+    let mut shown: Vec<String> = robots.take(SHOWN).map(ToString::to_string).collect();
+    if more > 0 {
+        shown.push(format!("{more} more"));
+    }
+    shown.join(", ")
+}
+
+/// Describes why the robots cannot be listed.
+pub(crate) fn not_listed(error: &SendError) -> String {
+    let why = match error.is_not_offered() {
+        true => format!(
+            "{}; the platform does not offer the list, or {} is not the gateway's",
+            chain("", error),
+            BASE_URL.env
+        ),
+        false => refusal(error),
+    };
+    format!("the robots of the app cannot be listed: {why}")
+}
+
+/// Returns the robots of `--all-robots`, and prints which ones are left out.
+pub(crate) async fn wanted(sender: &Sender) -> Result<Vec<RobotId>, Failure> {
+    let found = AppRobots::ask(sender).await.map_err(|error| {
+        let exit = if error.is_refusal() { Exit::Refused } else { Exit::Unexpected };
+        let unreachable = matches!(error, SendError::Transport { connected: false, .. });
+        let advice = match (exit, unreachable) {
+            (_, true) => format!("; check {}", BASE_URL.env),
+            (Exit::Refused, _) => "; name the robots with --robot or --robots-file".to_owned(),
+            _ => String::new(),
+        };
+        Failure::new(exit, format!("--all-robots: {}{advice}", not_listed(&error)))
+    })?;
+    found.remarks().iter().for_each(|it| say!("qopen: {it}"));
+    if found.usable.is_empty() {
+        let why = found.why_none();
+        return Err(Failure::usage(format!(
+            "--all-robots: {why}; name robots with --robot or --robots-file"
+        )));
+    }
+    say!("qopen: pulling {}", count(found.usable.len() as u64, "robot", "robots"));
+    Ok(found.usable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn robots_that_are_left_out_are_said() {
+        let id = |n: usize| format!("r{n}").parse::<RobotId>().unwrap();
+        let mut found = AppRobots { usable: vec![id(1)], ..AppRobots::default() };
+        assert_eq!(found.remarks(), [""; 0]);
+        found.recycled = (10..22).map(id).collect();
+        found.unreadable = 1;
+        found.unknown = Some("why".to_owned());
+        let remarks = found.remarks();
+        assert_eq!(
+            remarks[0],
+            "12 recycled robots left out: r10, r11, r12, r13, r14, r15, r16, r17, r18, r19, 2 more"
+        );
+        assert!(remarks[1].starts_with("1 robot left out: the id "), "{remarks:?}");
+        assert!(remarks[2].ends_with("unknown: why; no robot is left out"), "{remarks:?}");
+        assert!(found.has(&id(1)) && found.has(&id(15)) && !found.has(&id(2)));
+    }
+}

@@ -1,0 +1,110 @@
+//! Lists of the app's robots for schedules of all robots.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
+
+use qopen::Client;
+use qopen::http::SendError;
+use qopen::types::RobotId;
+use tokio::task::JoinSet;
+
+use super::job::Due;
+use super::robots::Robots;
+use super::start::Start;
+use crate::app_robots::{AppRobots, names, not_listed};
+use crate::say::say;
+use crate::serve::service::Service;
+
+/// Maximum number of questions in flight.
+const ASKING: usize = 4;
+
+/// Due schedules, and the robots of the app at their time.
+pub(super) type Listed = (Vec<Due>, Result<AppRobots, SendError>);
+
+/// Asks for the robots of the app, while other schedules go on.
+pub(super) struct Listing<'a> {
+    service: &'a Service,
+    asking: JoinSet<Listed>,
+    /// Excepted robots that are unknown, each said once.
+    told: BTreeSet<RobotId>,
+}
+
+impl<'a> Listing<'a> {
+    pub(super) fn new(service: &'a Service) -> Self {
+        Self { service, asking: JoinSet::new(), told: BTreeSet::new() }
+    }
+
+    /// Asks once for all schedules among these that need the list.
+    pub(super) fn ask(&mut self, due: &[Due]) {
+        let needs_list = |it: &&Due| matches!(it.1.robots, Robots::AllExcept(_));
+        let due: Vec<Due> = due.iter().filter(needs_list).cloned().collect();
+        if due.is_empty() {
+            return;
+        }
+        if self.asking.len() >= ASKING {
+            for (_, job) in &due {
+                self.fail(&job.text, "the platform still lists the robots of an earlier time");
+            }
+            return;
+        }
+        let client: Client = self.service.client.clone();
+        self.asking.spawn(async move { (due, AppRobots::of(&client).await) });
+    }
+
+    /// Returns the next answer. Waits for ever without a question.
+    pub(super) async fn answer(&mut self) -> Listed {
+        loop {
+            match self.asking.join_next().await {
+                Some(Ok(listed)) => return listed,
+                // The runtime ends.
+                Some(Err(_)) => {}
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Returns the pulls of the schedules that an answer is for.
+    pub(super) fn starts(&mut self, (due, found): Listed) -> Vec<Start> {
+        let found = match found {
+            Ok(found) => found,
+            Err(error) => {
+                for (_, job) in &due {
+                    let next = "; the schedule tries again at its next time";
+                    self.fail(&job.text, &format!("{}{next}", not_listed(&error)));
+                }
+                return Vec::new();
+            }
+        };
+        if let Some((_, job)) = due.first() {
+            found.remarks().iter().for_each(|it| say!("qopen: scheduled {:?}: {it}", job.text));
+        }
+        let mut starts = Vec::new();
+        for due in &due {
+            let Robots::AllExcept(except) = &due.1.robots else { continue };
+            let text = &due.1.text;
+            let is_new = |it: &&RobotId| !found.has(it) && !self.told.contains(*it);
+            let unknown: BTreeSet<RobotId> = except.iter().filter(is_new).cloned().collect();
+            if !unknown.is_empty() {
+                let names = names(unknown.iter());
+                say!(
+                    "qopen: scheduled {text:?}: warning: `except` names no robot of the app: {names}; are the ids right?"
+                );
+                self.told.extend(unknown);
+            }
+            let is_wanted = |it: &&RobotId| !except.contains(*it);
+            let robots: Vec<RobotId> = found.usable.iter().filter(is_wanted).cloned().collect();
+            match (robots.is_empty(), found.usable.is_empty()) {
+                (false, _) => starts.extend(Start::all(due, &robots)),
+                (true, true) => self.fail(text, found.why_none()),
+                (true, false) => self.fail(text, "`except` names every robot of the app"),
+            }
+        }
+        starts
+    }
+
+    /// Counts and prints a due time without a pull.
+    fn fail(&self, text: &str, why: &str) {
+        self.service.schedules.failed.fetch_add(1, Ordering::Relaxed);
+        say!("qopen: scheduled {text:?}: no pull started: {why}");
+    }
+}
