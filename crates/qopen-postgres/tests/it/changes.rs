@@ -366,3 +366,25 @@ async fn a_compared_list_outlives_the_limit_for_idle_transactions() {
     slow.await.unwrap().unwrap();
     assert_eq!(history(&client, "r").await, ["1 m1.1 since -.0: 1 baseline"]);
 }
+
+/// A long list is compared in steps, and its changes are put in steps.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_list_is_compared_in_steps() {
+    const ACCOUNTS: u64 = 105_000;
+    let Some(server) = Server::start() else { return };
+    let (sink, client) = place(&server).await;
+    let list = |from: u64, name: &str| -> List {
+        let ids = from..from + ACCOUNTS;
+        let one = |n| account(&format!("{n:08}"), |it| it.profile.name = name.to_owned());
+        ids.map(one).collect()
+    };
+    publish(&sink, vec![given("r", "m1", 1, &list(0, "a"))]).await.unwrap();
+    let (found, gone) = publish(&sink, vec![given("r", "m2", 1, &list(10, "b"))]).await.unwrap();
+    assert_eq!(found.unwrap()[0].counts, counts(10, 10, 0, 0, 0, ACCOUNTS - 10));
+    assert!(gone.len() == 10 && gone.is_sorted());
+    let right =
+        "change WHERE account_id >= '00000010' AND account_id < '00105000' AND change = 'changed'
+         AND before->'profile'->>'name' = 'a' AND account->'profile'->>'name' = 'b'";
+    assert_eq!(count(&client, right).await.unsigned_abs(), ACCOUNTS - 10);
+    assert_eq!(count(&client, "change").await.unsigned_abs(), ACCOUNTS + 10);
+}
