@@ -293,9 +293,6 @@ fn of_robot<'a>(
     counts: &'a mut BTreeMap<String, ChangeCounts>,
     robot: &str,
 ) -> &'a mut ChangeCounts {
-    if !counts.contains_key(robot) {
-        counts.insert(robot.to_owned(), ChangeCounts::default());
-    }
     counts.entry(robot.to_owned()).or_default()
 }
 
