@@ -22,6 +22,21 @@ pub enum Change {
     Changed,
 }
 
+impl Change {
+    /// Returns the name of the kind, as in a changes file.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Gone => "gone",
+            Self::Lost => "lost",
+            Self::Removed => "removed",
+            Self::Returned => "returned",
+            Self::Changed => "changed",
+        }
+    }
+}
+
 impl ChangeCounts {
     pub(super) fn count(&mut self, change: Change) {
         let count = match change {
