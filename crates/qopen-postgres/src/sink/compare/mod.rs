@@ -204,7 +204,7 @@ impl Steps<'_> {
                 };
                 change.count(of_robot(counts, robot));
                 let fields = text_array(&fields);
-                put_row(&mut found, &[robot, account, change.name(), &fields]);
+                put_row(&mut found, &[robot, account, change.as_str(), &fields]);
             }
             if found.len() >= CHUNK || rows.is_empty() {
                 self.copy_changes(&mut found).await?;
