@@ -49,8 +49,8 @@ pub(crate) struct RobotEvents {
 impl RobotEvents {
     /// Takes an event. Returns a line for the log.
     pub(crate) fn take(&self, event: &EventContent) -> Option<String> {
-        match event.event_type() {
-            &EventType::NEW_CUSTOMER => {
+        match *event.event_type() {
+            EventType::NEW_CUSTOMER => {
                 let robot = event.read::<NewCustomerCallback>()?.robot_id?;
                 let mut robots = lock(&self.new_customers);
                 if robots.len() < ROBOTS && robots.insert(robot) {
@@ -58,7 +58,7 @@ impl RobotEvents {
                 }
                 None
             }
-            &EventType::ROBOT_LOGGED_OUT => {
+            EventType::ROBOT_LOGGED_OUT => {
                 let out = event.read::<RobotLoggedOutCallback>()?;
                 self.logged_out(out.robot_id, out.logout_type)
             }

@@ -1,7 +1,7 @@
 //! The robots that `qopen pull` requests, and the interrupted pulls that it resumes.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use qopen::journal::{PullState, Store};
 use qopen::types::RobotId;
@@ -13,6 +13,7 @@ use crate::format::{Asked, Layout};
 use crate::output::place::Place;
 use crate::report::count;
 use crate::say::say;
+use crate::values::in_units;
 
 /// The lists to request and the pulls to resume.
 pub(super) struct Wanted {
@@ -188,14 +189,5 @@ fn say_unfollowed(state: &PullState, args: &PullArgs) {
     if !kept.is_empty() {
         let (mark, kept) = (&state.pull.mark_id, kept.join(" "));
         say!("qopen: the resumed pull {mark} keeps {kept} of its start");
-    }
-}
-
-/// A time as flags spell it.
-fn in_units(time: Duration) -> String {
-    match (time.as_secs(), time.subsec_millis()) {
-        (seconds, 0) if seconds >= 60 && seconds % 60 == 0 => format!("{}m", seconds / 60),
-        (seconds, 0) => format!("{seconds}s"),
-        _ => format!("{}ms", time.as_millis()),
     }
 }

@@ -179,11 +179,10 @@ impl Summary {
         self.changes = compared;
     }
 
-    /// Adds what is known of the robot's state to the reason.
+    /// Puts what is known of the robot's state before the reason.
     pub(crate) fn explain(&mut self, state: &str) {
-        for text in std::iter::once(&mut self.why).chain(&mut self.error) {
-            text.push_str("; ");
-            text.push_str(state);
+        for reason in std::iter::once(&mut self.why).chain(&mut self.error) {
+            *reason = format!("{state}; {reason}");
         }
     }
 

@@ -123,6 +123,15 @@ pub(crate) async fn run(
         }
         _ => Some(Arc::new(Schedules::new(&settings, output.clone())?)),
     };
+    let follows_customers = settings
+        .schedule
+        .iter()
+        .any(|it| it.entry().is_ok_and(|it| it.pull_on_new_customer.is_some()));
+    if follows_customers && args.role != Role::Both {
+        say!(
+            "qopen: pull_on_new_customer has no effect with this --role; it needs --role both, which receives the events and starts the pulls"
+        );
+    }
     let stopping = wiring::interruption();
     let guards = service::Guards {
         allow_unidentified: args.receiving.allow_unidentified,

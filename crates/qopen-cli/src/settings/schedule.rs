@@ -1,15 +1,18 @@
 //! `[[schedule]]` entries of the settings file.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::ValueEnum;
 use toml::{Table, Value};
 
 use crate::format::{CsvArgs, Language, OutputFormat};
+use crate::values::duration;
 
 /// The keys of an entry, each with an example.
-const KEYS: [(&str, &str); 10] = [
+const KEYS: [(&str, &str); 11] = [
     ("cron", "cron = \"30 2 * * Mon-Fri\""),
     ("robots", "robots = [\"ROBOT_ID\"] or robots = \"all\""),
     ("except", "except = [\"ROBOT_ID\"]"),
@@ -20,10 +23,17 @@ const KEYS: [(&str, &str); 10] = [
     ("labels", "labels = \"zh\""),
     ("need_tags", "need_tags = true"),
     ("time_zone", "time_zone = \"Asia/Shanghai\""),
+    (NEW_CUSTOMER, "pull_on_new_customer = \"10m\""),
 ];
 
 /// The value of `robots` that means all robots of the app.
 const ALL: &str = "all";
+
+/// The key of pulls after new customers.
+const NEW_CUSTOMER: &str = "pull_on_new_customer";
+
+/// The shortest and the longest time from a new customer to a pull.
+const DELAYS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(7 * 86400);
 
 /// Identifies an entry: its number in the file, from 1, and its time if that is readable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +72,8 @@ pub(crate) struct Entry {
     pub(crate) need_tags: bool,
     /// Overrides the setting of the same name.
     pub(crate) time_zone: Option<String>,
+    /// Time from a new customer of a robot to a pull of the robot.
+    pub(crate) pull_on_new_customer: Option<Duration>,
 }
 
 /// An entry of the file, or the reason why it cannot be read.
@@ -126,6 +138,7 @@ impl Found {
             csv,
             need_tags: flag(take(table, "need_tags")?),
             time_zone: take(table, "time_zone")?.map(|Text(name)| name),
+            pull_on_new_customer: delay(take(table, NEW_CUSTOMER)?)?,
         })
     }
 
@@ -135,6 +148,18 @@ impl Found {
     /// A key is unknown, missing, or of another type.
     pub(crate) fn entry(&self) -> Result<&Entry, String> {
         self.entry.as_ref().map_err(Clone::clone)
+    }
+}
+
+/// Reads the time from a new customer to a pull.
+fn delay(text: Option<Text>) -> Result<Option<Duration>, String> {
+    let Some(Text(text)) = text else { return Ok(None) };
+    let wrong =
+        |why: &str| format!("`{NEW_CUSTOMER}` {text:?}: {why}; write {}", example(NEW_CUSTOMER));
+    let delay = duration(&text).map_err(|why| wrong(&why))?;
+    match DELAYS.contains(&delay) {
+        true => Ok(Some(delay)),
+        false => Err(wrong("it must be 1s to 7d")),
     }
 }
 

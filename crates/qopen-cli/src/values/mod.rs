@@ -42,6 +42,15 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from(time).map_err(|_| "a duration cannot be negative".to_owned())
 }
 
+/// A time as flags spell it.
+pub(crate) fn in_units(time: Duration) -> String {
+    match (time.as_secs(), time.subsec_millis()) {
+        (seconds, 0) if seconds >= 60 && seconds % 60 == 0 => format!("{}m", seconds / 60),
+        (seconds, 0) => format!("{seconds}s"),
+        _ => format!("{}ms", time.as_millis()),
+    }
+}
+
 pub(crate) fn lease(text: &str) -> Result<Duration, String> {
     match duration(text)? {
         lease if lease < Duration::from_secs(1) => Err("it must be 1s or more".to_owned()),

@@ -208,13 +208,12 @@ fn a_pull_without_a_whole_list_says_the_state_of_its_robot_and_guesses_nothing()
     let mut robots = robots();
     robots[1].is_online = false;
     let schedule = Schedule { robots, ..with_robots(Schedule::default()) };
-    let no_callback = "no callback came";
     let (code, told) = pull_one(schedule.clone(), "r2", &[]);
     assert_eq!(code, Some(4), "{told}");
-    assert!(told.contains(no_callback) && told.contains("; the robot is offline\n"), "{told}");
+    assert!(told.contains("\n  the robot is offline; no page came: "), "{told}");
     let (code, told) = pull_one(schedule.clone(), "r3", &["--json"]);
     assert_eq!(code, Some(4), "{told}");
-    assert!(told.contains("; the robot is recycled\""), "{told}");
+    assert!(told.contains("\"the robot is recycled; no page came: "), "{told}");
     // An online robot, and one whose state is not told.
     let lossy = Schedule { lost_last_page: true, ..schedule.clone() };
     for (schedule, robot, code) in [
@@ -273,8 +272,8 @@ async fn a_logout_during_a_pull_is_part_of_its_explanation() {
     let output = tokio::task::spawn_blocking(|| process.wait_with_output().unwrap()).await.unwrap();
     let told = said(&output);
     assert_eq!(output.status.code(), Some(4), "{told}");
-    assert!(told.contains("; the robot is offline since 2"), "{told}");
-    assert!(told.contains("Z (connection lost)\n"), "{told}");
+    assert!(told.contains("\n  the robot is offline since 2"), "{told}");
+    assert!(told.contains("Z (connection lost); no page "), "{told}");
 }
 
 #[tokio::test]
@@ -304,10 +303,58 @@ async fn serve_shows_logouts_without_names_and_explains_its_pulls_by_them() {
     );
     let line = log.lines().find(|it| it.contains(&line)).unwrap();
     assert!(line.contains("; the robot is offline since 2"), "{line}");
-    assert!(line.contains("Z (connection lost); nothing was written"), "{line}");
+    assert!(line.contains("Z (connection lost); no page "), "{line}");
     // A complete list needs no explanation.
     let complete = log.lines().find(|it| it.contains("robot p1, mark")).unwrap();
     assert!(!complete.contains("logged out") && !complete.contains("offline"), "{complete}");
     assert!(!log.contains("canary"), "{log}");
+    assert!(served.stop().success());
+}
+
+#[tokio::test]
+async fn a_new_customer_makes_one_pull_due_that_long_after_the_first_event() {
+    let schedule = with_robots(Schedule::default());
+    let stage = Stage::new(&schedule);
+    let entry = "[[schedule]]\ncron = '0 0 1 1 *'\nrobots = 'all'\nexcept = ['r2']\nout = 'lists'
+        pull_on_new_customer = '4s'";
+    let served = serve(&stage, entry, &[]);
+    assert!(served.log().contains(", and 4s after a new customer; all robots"), "{}", served.log());
+    let first = Instant::now();
+    post(&stage, &[new_customer("r1", "n1"), new_customer("r2", "n2")]).await;
+    // Each further event would move a pull that waits for quiet.
+    for n in 0..7 {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        post(&stage, &[new_customer("r1", &format!("m{n}"))]).await;
+        if first.elapsed() < Duration::from_secs(4) {
+            assert_eq!(served.figure("qopen_schedule_started_total").await, 0.0);
+        }
+    }
+    // Only a page edits a list.
+    assert!(!stage.exists("lists/r1.jsonl") || first.elapsed() > Duration::from_secs(4));
+    until(&served, 30, async || stage.exists("lists/r1.jsonl")).await;
+    assert!(first.elapsed() >= Duration::from_secs(4));
+    assert_eq!(ids(&stage.read("lists/r1.jsonl")), expected(&schedule, "r1"));
+    let log = served.log();
+    let started = "new customer, schedule \"0 0 1 1 *\": robot r1 mark ";
+    assert!(log.contains(started) && !log.contains("robot r2 mark"), "{log}");
+    assert!(!log.contains("canary"), "{log}");
+    assert!(served.stop().success());
+}
+
+#[tokio::test]
+async fn a_new_customer_of_a_robot_whose_pull_is_open_starts_nothing() {
+    let stage = Stage::new(&Schedule { silent: true, ..with_robots(Schedule::default()) });
+    let entry = "[[schedule]]\ncron = '0 0 1 1 *'\nrobots = ['r1']\nout = 'lists'
+        pull_on_new_customer = '1s'";
+    let served = serve(&stage, entry, &["--idle-timeout", "10m"]);
+    let open = served.start_pull("r1").await;
+    post(&stage, &[new_customer("r1", "n1"), new_customer("p1", "n2")]).await;
+    until(&served, 30, async || served.figure("qopen_schedule_skipped_total").await == 1.0).await;
+    let log = served.log();
+    assert!(log.contains(&format!(" skipped: mark {open} is open\n")), "{log}");
+    assert_eq!(served.figure("qopen_schedule_started_total").await, 0.0, "{log}");
+    let pulls = served.get_json("/v1/pulls").await;
+    assert_eq!(pulls["pulls"].as_array().unwrap().len(), 1, "{pulls}");
+    assert_eq!(std::fs::read_dir(stage.folder.path().join("lists")).unwrap().count(), 0);
     assert!(served.stop().success());
 }

@@ -117,6 +117,13 @@ fn an_entry_that_cannot_be_followed_is_refused_with_its_number_and_key() {
         ("cron = '@daily'\nrobots = 'all'\nexcept = 's'", &["`except`", "[\"ROBOT_ID\"]"]),
         ("cron = '@daily'\nrobots = 'all'\nexcept = ['a b']\nout = '.'", &["except: ", "a space"]),
         ("cron = '@daily'\nrobots = 'all'", &["\"@daily\"", "no place", "serve --out"]),
+        (
+            "cron = '@daily'\nrobots = ['r']\npull_on_new_customer = '10'",
+            &["`pull_on_new_customer` \"10\"", "a unit", "= \"10m\""],
+        ),
+        ("cron = '@daily'\nrobots = ['r']\npull_on_new_customer = '0s'", &["1s to 7d"]),
+        ("cron = '@daily'\nrobots = ['r']\npull_on_new_customer = '8d'", &["1s to 7d"]),
+        ("cron = '@daily'\nrobots = ['r']\npull_on_new_customer = 600", &["= \"10m\"", "integer"]),
         ("cron = 5\nrobots = ['r']", &["`cron`", "integer"]),
         ("cron = '@daily'\nrobots = ['r']\nneed_tags = 'yes'", &["`need_tags`", "true"]),
         (
@@ -166,7 +173,7 @@ fn doctor_checks_each_schedule() {
          [[schedule]]\ncrom = '0 12 * * *'
          [[schedule]]\ncron = '@yearly'\nrobots = ['a', 'b', 'c', 'd', 'e']\nout = 'none'
          [[schedule]]\ncron = '@daily'\nrobots = 'all'\nout = '.'
-         [[schedule]]\ncron = '@daily'\nrobots = 'all'\nexcept = ['a', 'b', 'c', 'd']"
+         [[schedule]]\ncron = '@daily'\nrobots = 'all'\nexcept = ['a', 'b', 'c', 'd']\npull_on_new_customer = '10m'"
     );
     let (code, said) = doctor(&settings, &[]);
     assert_eq!(code, Some(2), "{said}");
@@ -182,7 +189,7 @@ fn doctor_checks_each_schedule() {
         "FAIL  [[schedule]] 4: unknown key `crom`",
         "FAIL  [[schedule]] 5 \"@yearly\": out: \"none\" does not exist",
         "; all robots of the app; to /",
-        "; all robots of the app except a, b, c, 1 more; to the folder",
+        ", and 10m after a new customer; all robots of the app except a, b, c, 1 more; to the folder",
     ] {
         assert!(said.contains(part), "{part:?} in {said}");
     }

@@ -205,8 +205,8 @@ async fn post(harness: &Harness, payloads: &[&str]) {
 
 /// What is read of each event by its type.
 fn read(event: &EventContent) -> String {
-    match event.event_type() {
-        &EventType::NEW_CUSTOMER => {
+    match *event.event_type() {
+        EventType::NEW_CUSTOMER => {
             let it: NewCustomerCallback = event.read().unwrap();
             format!(
                 "customer {} of {}, marks {:?}",
@@ -215,15 +215,15 @@ fn read(event: &EventContent) -> String {
                 it.mark_id_list
             )
         }
-        &EventType::NEW_GROUP => {
+        EventType::NEW_GROUP => {
             let it: NewGroupCallback = event.read().unwrap();
             format!("group {} watched {:?}", it.group_id, it.is_watch)
         }
-        &EventType::CUSTOMER_IDENTIFIED => {
+        EventType::CUSTOMER_IDENTIFIED => {
             let it: CustomerIdentifiedCallback = event.read().unwrap();
             format!("union {}", it.data.union_id)
         }
-        &EventType::ROBOT_LOGGED_OUT => {
+        EventType::ROBOT_LOGGED_OUT => {
             let it: RobotLoggedOutCallback = event.read().unwrap();
             let unread: Vec<_> = it.unread.iter().map(|it| it.0.to_owned()).collect();
             format!(
@@ -232,7 +232,7 @@ fn read(event: &EventContent) -> String {
                 it.logout_type.label_en()
             )
         }
-        other => format!("{other:?} {:?}", event.read::<NewCustomerCallback>()),
+        ref other => format!("{other:?} {:?}", event.read::<NewCustomerCallback>()),
     }
 }
 

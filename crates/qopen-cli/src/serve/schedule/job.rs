@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use qopen::sink::shown_path;
@@ -16,6 +17,7 @@ use crate::output::place::Place;
 use crate::serve::cron::Cron;
 use crate::settings::Settings;
 use crate::settings::schedule::{Entry, Found, Title};
+use crate::values::in_units;
 use crate::values::out::{self, refuse_scheme};
 use crate::zone::Zone;
 
@@ -50,6 +52,8 @@ pub(in crate::serve) struct Job {
     pub(super) robots: Robots,
     pub(super) place: Option<Place>,
     pub(super) need_tags: bool,
+    /// Time from a new customer of a robot to a pull of the robot.
+    pub(super) new_customer: Option<Duration>,
 }
 
 /// A schedule and a due time.
@@ -99,6 +103,7 @@ impl Job {
             robots: Robots::of(entry)?,
             place: place(entry)?,
             need_tags: entry.need_tags,
+            new_customer: entry.pull_on_new_customer,
         };
         if job.times.next(Timestamp::now()).is_none() {
             let zone = &job.times.zone;
@@ -139,6 +144,11 @@ impl Job {
         MarkId::new(format!("{second}-{}", Digest::of(name.as_bytes())))
     }
 
+    /// Whether both start the same pulls at the same times.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        (&self.text, &self.place, self.need_tags) == (&other.text, &other.place, other.need_tags)
+    }
+
     /// Describes the next times, the zone, the robots and the place on one line. `default` is the place of a
     /// schedule without one.
     pub(super) fn describe(&self, now: Timestamp, default: &str) -> String {
@@ -151,7 +161,9 @@ impl Job {
         let place = self.place.as_ref().map(|place| shown_path(&place.out).into_owned());
         let place = place.as_deref().unwrap_or(default);
         let (times, robots, zone) = (times.join(", "), &self.robots, &self.times.zone);
-        format!("next {times} ({zone}); {robots}; to {place}")
+        let after = self.new_customer.map(in_units);
+        let after = after.map_or_else(String::new, |it| format!(", and {it} after a new customer"));
+        format!("next {times} ({zone}){after}; {robots}; to {place}")
     }
 }
 

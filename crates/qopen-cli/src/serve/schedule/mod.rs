@@ -1,6 +1,7 @@
 //! Scheduled pulls: `[[schedule]]` in the settings file.
 
 mod counts;
+mod customers;
 mod job;
 mod listing;
 mod open;
@@ -9,7 +10,7 @@ mod start;
 mod watch;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::sync::watch as channel;
@@ -21,6 +22,7 @@ use crate::say::say;
 use crate::settings::Settings;
 use crate::wiring;
 pub(crate) use counts::Counts;
+use customers::NewCustomers;
 use job::Due;
 pub(super) use job::Job;
 use listing::Listing;
@@ -73,6 +75,7 @@ impl Schedules {
         let mut replaced = self.jobs.subscribe();
         let mut jobs = Watched::all(&replaced.borrow_and_update(), Timestamp::now());
         let (mut starter, mut listing) = (Starter::new(service), Listing::new(service));
+        let mut customers = NewCustomers::default();
         loop {
             let (due, nap) = look(&mut jobs, Timestamp::now());
             if !due.is_empty() {
@@ -82,11 +85,18 @@ impl Schedules {
             }
             tokio::select! {
                 () = sleep(nap) => {}
+                robots = service.events.new_customers() => {
+                    customers.note(&robots, jobs.iter().map(|it| &it.job), Instant::now());
+                }
+                () = sleep(customers.next(Instant::now())) => {
+                    starter.start(customers.due(Instant::now())).await;
+                }
                 () = sleep(starter.again()) => starter.start(Vec::new()).await,
                 listed = listing.answer() => starter.start(listing.starts(listed)).await,
                 Ok(()) = replaced.changed() => {
                     let new = Arc::clone(&replaced.borrow_and_update());
                     let due = exchange(&mut jobs, &new, Timestamp::now());
+                    customers.keep(jobs.iter().map(|it| &it.job));
                     listing.ask(&due);
                     starter.start(Start::listed(&due)).await;
                 }
@@ -162,7 +172,12 @@ mod tests {
     use crate::settings::schedule::Found;
 
     fn job(cron: &str) -> Job {
-        let table = format!("schedule = [{{ cron = '{cron}', robots = ['r1'] }}]");
+        job_of(&format!("cron = '{cron}', robots = ['r1']"))
+    }
+
+    /// The schedule of an entry with these keys.
+    pub(super) fn job_of(keys: &str) -> Job {
+        let table = format!("schedule = [{{ {keys} }}]");
         let value = toml::from_str::<toml::Table>(&table).unwrap().remove("schedule").unwrap();
         Job::new(&Found::all(value).unwrap()[0], &settings()).unwrap()
     }

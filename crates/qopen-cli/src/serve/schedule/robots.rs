@@ -53,6 +53,14 @@ impl Robots {
         }
     }
 
+    /// Whether a robot of the app is one of these.
+    pub(super) fn has(&self, robot: &RobotId) -> bool {
+        match self {
+            Self::Listed(robots) => robots.contains(robot),
+            Self::AllExcept(except) => !except.contains(robot),
+        }
+    }
+
     /// Whether `other` has each robot of this one.
     pub(super) fn are_in(&self, other: &Self) -> bool {
         match (self, other) {

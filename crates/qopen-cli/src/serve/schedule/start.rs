@@ -27,6 +27,8 @@ pub(super) struct Start {
     at: Timestamp,
     job: Arc<Job>,
     pull: PullId,
+    /// Whether a new customer made it due.
+    by_customer: bool,
     /// Whether its failure was printed.
     told: bool,
 }
@@ -43,15 +45,32 @@ impl Start {
             // Digits and letters are always a valid identifier.
             let mark_id = job.mark(robot, *at).ok()?;
             let pull = PullId { robot_id: robot.clone(), mark_id };
-            Some(Self { at: *at, job: Arc::clone(job), pull, told: false })
+            let job = Arc::clone(job);
+            Some(Self { at: *at, job, pull, by_customer: false, told: false })
         });
         starts.collect()
     }
 
+    /// Returns the pull of a robot that has new customers.
+    pub(super) fn by_customer(robot: &RobotId, job: &Arc<Job>) -> Option<Self> {
+        // The time only names the pull.
+        let due = (Timestamp::now(), Arc::clone(job));
+        let start = Self::all(&due, std::slice::from_ref(robot)).pop()?;
+        Some(Self { by_customer: true, ..start })
+    }
+
     /// Whether another one is a later time of the same schedule and robot.
     fn is_superseded_by(&self, other: &Self) -> bool {
-        let of = |it: &Self| (it.job.text.clone(), it.job.place.clone(), it.job.need_tags);
-        self.pull.robot_id == other.pull.robot_id && of(self) == of(other)
+        self.pull.robot_id == other.pull.robot_id && self.job.is_like(&other.job)
+    }
+
+    /// Why it is due, for the log.
+    fn cause(&self) -> String {
+        let text = &self.job.text;
+        match self.by_customer {
+            true => format!("new customer, schedule {text:?}"),
+            false => format!("scheduled {text:?}"),
+        }
     }
 }
 
@@ -131,7 +150,7 @@ impl<'a> Starter<'a> {
             Err(PullError::InJournal) => Started::Begun,
             Ok(id) => {
                 service.schedules.started.fetch_add(1, Ordering::Relaxed);
-                say!("qopen: scheduled {:?}: {id} started", job.text);
+                say!("qopen: {}: {id} started", start.cause());
                 Started::Begun
             }
             Err(PullError::Journal(error)) => self.fail(start, &error, Some(&error)),
@@ -141,8 +160,8 @@ impl<'a> Starter<'a> {
 
     fn skip(&self, start: &Start, other: &PullId, why: &str) -> Started {
         self.service.schedules.skipped.fetch_add(1, Ordering::Relaxed);
-        let (text, pull, mark) = (&start.job.text, &start.pull, &other.mark_id);
-        say!("qopen: scheduled {text:?}: {pull} skipped: mark {mark} {why}");
+        let (cause, pull, mark) = (start.cause(), &start.pull, &other.mark_id);
+        say!("qopen: {cause}: {pull} skipped: mark {mark} {why}");
         Started::Skipped
     }
 
@@ -161,7 +180,7 @@ impl<'a> Starter<'a> {
                 true => format!("; trying again every {} s", AGAIN.as_secs()),
                 false => String::new(),
             };
-            say!("qopen: scheduled {:?}: {what}{again}", start.job.text);
+            say!("qopen: {}: {what}{again}", start.cause());
             start.told = true;
         }
         if is_retryable { Started::Failed } else { Started::Refused }
