@@ -6,6 +6,7 @@ mod commit;
 mod compare;
 mod kept;
 mod published;
+mod rights;
 mod rows;
 mod statements;
 mod writer;
@@ -22,7 +23,7 @@ use crate::schema::Schema;
 use blocking::{away, bounded, failed, on_a_runtime};
 use columns::Columns;
 use published::Published;
-use statements::try_all;
+use rights::try_all;
 use writer::{TAGS, Writer};
 
 const SCHEMA: Schema =

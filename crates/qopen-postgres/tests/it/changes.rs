@@ -308,7 +308,7 @@ async fn a_database_without_changes_is_migrated() {
         "DROP TABLE qopen.change, qopen.list; DELETE FROM qopen.migration WHERE version = 3";
     client.batch_execute(before).await.unwrap();
     assert_eq!(sink.migrate().unwrap(), 1);
-    // The list before that of a revision is not known.
+    // The list before a revision's own is not known.
     let found = only(publish(&sink, vec![given("r", "m1", 2, &plain(&["a", "b"]))]).await);
     assert_eq!(found.since, Predecessor::Baseline);
     client.batch_execute(before).await.unwrap();
