@@ -203,7 +203,7 @@ pub struct Evidence {
     /// The mark of the pull that brought the same customers just before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confirmed_by: Option<MarkId>,
-    /// Whether the platform confirmed by id that everybody whom the list lacks of the last one is gone.
+    /// Whether the platform confirmed by id that the customers of the last list whom it lacks have left.
     /// `None` if it was not asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gone_verified: Option<bool>,
@@ -232,7 +232,7 @@ pub struct Comparison {
     /// The changes.
     #[serde(flatten)]
     pub counts: ChangeCounts,
-    /// Whether the platform confirmed by id that everybody who is gone is gone. `None` if it was not asked.
+    /// Whether the platform confirmed by id that all customers who are gone have left. `None` if it was not asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gone_verified: Option<bool>,
 }

@@ -85,8 +85,8 @@ impl PullState {
         self.end_state() == Some(&EndState::Complete)
     }
 
-    /// The evidence that its list is complete: that of its end, and what was found since. `None` if the list is
-    /// not complete.
+    /// The evidence that its list is complete: the evidence noted at its end, and what was found since. `None`
+    /// if the list is not complete.
     #[must_use]
     pub fn evidence(&self) -> Option<Evidence> {
         let Note::Ended { status: EndState::Complete, evidence, .. } = &self.ended()?.note else {

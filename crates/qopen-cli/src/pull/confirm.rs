@@ -2,9 +2,9 @@
 
 use qopen::Outcome;
 use qopen::journal::PullId;
-use qopen::types::MarkId;
 
-use super::{Begun, Ended, Work};
+use super::publish::Confirmation;
+use super::work::{Begun, Ended, Work};
 use crate::args::PullArgs;
 use crate::exit::Failure;
 use crate::report::count;
@@ -12,26 +12,6 @@ use crate::say::one_line;
 
 /// Pulls in all, the first one included.
 const MOST: usize = 3;
-
-/// Whether another pull brought the same customers.
-#[derive(Clone, Debug)]
-pub(crate) enum Confirmation {
-    NotAsked,
-    /// The earlier pull.
-    By(MarkId),
-    /// No two consecutive lists had the same customers, for this reason.
-    Failed(String),
-}
-
-impl Confirmation {
-    /// The confirmation of a later revision: nothing confirms its new customers.
-    pub(super) fn of_revision(self) -> Self {
-        match self {
-            Self::By(_) => Self::NotAsked,
-            other => other,
-        }
-    }
-}
 
 impl Work {
     /// Pulls again until two consecutive lists have the same customers. Returns the last list.

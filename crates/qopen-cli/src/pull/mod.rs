@@ -3,32 +3,28 @@
 mod confirm;
 mod publish;
 mod wanted;
+mod work;
 
-use std::collections::BTreeMap;
 use std::future::pending;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{StreamExt as _, stream};
-use qopen::journal::{Note, PullId, PullState, Store};
-use qopen::types::RobotId;
-use qopen::{Client, ForwardTo, Outcome, Progress, Pull, PullError, PullRequest};
-use tokio::sync::watch;
+use qopen::journal::{Note, PullState, Store};
+use qopen::{Client, ForwardTo};
 
 use crate::args::PullArgs;
 use crate::database;
 use crate::exit::{Exit, Failure};
 use crate::format::Layout;
-use crate::output::Output;
 use crate::report::{Came, Reporter};
 use crate::robot_events::RobotEvents;
-use crate::say::{self, one_line, say};
+use crate::say::{self};
 use crate::settings::Settings;
-use crate::{app_robots, robot_state, robots, wiring};
-pub(crate) use confirm::Confirmation;
+use crate::{app_robots, robots, wiring};
 pub(crate) use publish::{Pulled, add_written, publish};
 use wanted::Wanted;
+use work::{Begun, Work};
 
 pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Failure> {
     say::by_thread();
@@ -114,28 +110,6 @@ pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Fail
     }
 }
 
-/// Time limit for a publication in flight after a signal.
-const LAST_LIST: Duration = Duration::from_secs(3);
-
-/// A pull to start, or a resumed one.
-enum Begun {
-    New(RobotId),
-    Resumed {
-        pull: Box<Pull>,
-        /// Whether to request the list again unless this pull completes.
-        then_new: bool,
-    },
-}
-
-impl Begun {
-    async fn resume(client: &Client, state: &PullState, args: &PullArgs) -> Result<Self, Failure> {
-        let pull = client.resume(&state.pull).await.map_err(|error| {
-            Failure::unexpected(&format!("{} cannot be resumed", state.pull), &error)
-        })?;
-        Ok(Self::Resumed { pull: Box::new(pull), then_new: args.resume.is_empty() })
-    }
-}
-
 /// Ends an interrupted pull, which a new one replaces.
 async fn end(client: &Client, journal: &dyn Store, state: &PullState) -> Result<(), Failure> {
     let fails = |error: &dyn std::error::Error| {
@@ -148,248 +122,4 @@ async fn end(client: &Client, journal: &dyn Store, state: &PullState) -> Result<
     requested.map_err(|error| fails(&error))?;
     let pull = client.resume(&state.pull).await.map_err(|error| fails(&error))?;
     pull.outcome().await.map(drop).map_err(|error| fails(&error))
-}
-
-/// How the pulling of a list ended.
-enum Ended {
-    Outcome(Outcome, Confirmation),
-    /// Interrupted by a signal. The pull stays open in the journal.
-    Interrupted(PullId, Option<Progress>),
-}
-
-/// A list that was published, or written beside its place.
-struct Written {
-    pulled: Pulled,
-    revision: u32,
-    /// Whether the list lacks pages.
-    is_short: bool,
-}
-
-struct Work {
-    client: Client,
-    events: Arc<RobotEvents>,
-    output: Output,
-    reporter: Arc<Reporter>,
-    interrupted: watch::Receiver<bool>,
-    label: String,
-    came: Box<dyn Fn() -> Came + Send + Sync>,
-}
-
-impl Work {
-    async fn run(&self, begun: Vec<Begun>, args: &PullArgs) -> Exit {
-        // After an interruption no further request is sent.
-        let begun = stream::iter(begun).take_while(|_| async { !*self.interrupted.borrow() });
-        if !self.output.is_per_robot() {
-            let ended = begun.map(|it| self.pull(it, args)).buffered(args.concurrency);
-            return self.publish_whole(ended.collect().await, args).await.1;
-        }
-        let each = begun.map(|it| async {
-            let ended = self.pull(it, args).await;
-            self.publish_whole(vec![ended], args).await
-        });
-        let each: Vec<_> = each.buffered(args.concurrency).collect().await;
-        let (published, mut exits): (Vec<_>, Vec<_>) = each.into_iter().unzip();
-        // Pages may have come after a list was published, while others were still being pulled.
-        for Written { pulled: Pulled { outcome, confirmation }, revision, .. } in
-            published.into_iter().flatten()
-        {
-            outcome.list.settled().await;
-            if outcome.list.revision() > revision {
-                let refreshed = Ok(Ended::Outcome(outcome.refreshed(), confirmation.of_revision()));
-                exits.push(self.publish(vec![refreshed], args).await.1);
-            }
-        }
-        Exit::worst(exits)
-    }
-
-    /// Pulls one robot's list, and confirms it if asked to.
-    async fn pull(&self, begun: Begun, args: &PullArgs) -> Result<Ended, Failure> {
-        match self.pull_once(begun, args).await? {
-            Ended::Outcome(outcome, _) if args.confirm && outcome.status.is_complete() => {
-                self.confirm(outcome, args).await
-            }
-            ended => Ok(ended),
-        }
-    }
-
-    /// Pulls one robot's list. A new pull follows a resumed one that does not complete, or whose pages the
-    /// platform may have given up. The resumed pull's list counts if the new one does not complete.
-    async fn pull_once(&self, begun: Begun, args: &PullArgs) -> Result<Ended, Failure> {
-        let then_new = matches!(begun, Begun::Resumed { then_new: true, .. });
-        let ended = self.follow(begun, args).await?;
-        let Ended::Outcome(outcome, _) = &ended else { return Ok(ended) };
-        let is_doubtful = outcome.status.may_lack_a_page();
-        let is_wanted = then_new && (is_doubtful || outcome.status.is_worth_a_request());
-        if !is_wanted || *self.interrupted.borrow() {
-            return Ok(ended);
-        }
-        let PullId { robot_id, mark_id } = &outcome.progress.pull;
-        self.reporter.forget(&outcome.progress.pull);
-        self.reporter.note(&format!(
-            "the resumed pull {mark_id} of robot {robot_id} is {}: {}; requesting the list anew",
-            outcome.status.end_state(),
-            one_line(&outcome.status.to_string())
-        ));
-        let anew = self.follow(Begun::New(robot_id.clone()), args).await;
-        let why = match &anew {
-            Ok(Ended::Outcome(it, _)) if !it.status.is_complete() => it.status.to_string(),
-            Err(failure) => failure.to_string(),
-            Ok(_) => return anew,
-        };
-        if !is_doubtful {
-            return anew;
-        }
-        if let Ok(Ended::Outcome(it, _)) = &anew {
-            self.reporter.forget(&it.progress.pull);
-        }
-        self.reporter.note(&format!(
-            "the new request of robot {robot_id} brought no complete list: {}; the list of {mark_id} counts",
-            one_line(&why)
-        ));
-        Ok(ended)
-    }
-
-    /// Follows one pull to its end.
-    async fn follow(&self, begun: Begun, args: &PullArgs) -> Result<Ended, Failure> {
-        let fails = |error: &dyn std::error::Error| Failure::unexpected("", error);
-        let mut pull = match begun {
-            Begun::Resumed { pull, .. } => *pull,
-            Begun::New(robot) => {
-                // The order of the robot's lists is fixed before the request is sent.
-                let sink = self.output.sink(robot.as_str());
-                let request = PullRequest::new(robot).need_tag_info(args.need_tags);
-                let mut request = request.label(&self.label);
-                request.expect_accounts = args.expect_accounts;
-                request.allow_unidentified = args.receiving.allow_unidentified;
-                let pulled = self.client.pull_in_order(request, sink).await;
-                pulled.map_err(|error| match &error {
-                    PullError::Place(_) => Failure::output("", &error),
-                    error => fails(error),
-                })?
-            }
-        };
-        let mut interrupted = self.interrupted.clone();
-        let mut last = None;
-        loop {
-            tokio::select! {
-                progress = pull.progress() => match progress {
-                    Some(progress) => {
-                        last = Some(progress.clone());
-                        self.reporter.progress(progress);
-                    }
-                    None => break,
-                },
-                Ok(_) = interrupted.wait_for(|it| *it) => {
-                    // The same command resumes it.
-                    let id = pull.id().clone();
-                    pull.leave();
-                    return Ok(Ended::Interrupted(id, last));
-                }
-            }
-        }
-        let outcome = pull.outcome().await.map_err(|error| fails(&error))?;
-        Ok(Ended::Outcome(outcome, Confirmation::NotAsked))
-    }
-
-    /// Publishes lists of one place. Pulls those again that lack pages, up to `--retry` times.
-    async fn publish_whole(
-        &self,
-        mut ended: Vec<Result<Ended, Failure>>,
-        args: &PullArgs,
-    ) -> (Vec<Written>, Exit) {
-        let mut retries = args.retry;
-        loop {
-            let (written, exit) = self.publish(ended, args).await;
-            let is_short = exit == Exit::Incomplete && written.iter().any(|it| it.is_short);
-            if retries == 0 || !is_short || *self.interrupted.borrow() {
-                return (written, exit);
-            }
-            retries -= 1;
-            let again = written.into_iter().map(async |Written { pulled, is_short, .. }| {
-                let Pulled { outcome, confirmation } = pulled;
-                if !is_short {
-                    return Ok(Ended::Outcome(outcome, confirmation));
-                }
-                let PullId { robot_id, mark_id } = &outcome.progress.pull;
-                self.reporter.note(&format!(
-                    "robot {robot_id}: the list of {mark_id} lacks pages; requesting it anew"
-                ));
-                self.pull(Begun::New(robot_id.clone()), args).await
-            });
-            ended = stream::iter(again).buffered(args.concurrency).collect().await;
-        }
-    }
-
-    /// Publishes lists of one place, prints their summaries, and returns the exit code. The outcomes come back
-    /// with the published revision.
-    async fn publish(
-        &self,
-        ended: Vec<Result<Ended, Failure>>,
-        args: &PullArgs,
-    ) -> (Vec<Written>, Exit) {
-        let came = (self.came)();
-        let mut exits = Vec::new();
-        let mut outcomes = Vec::new();
-        let interrupted = ended.iter().any(|it| matches!(it, Ok(Ended::Interrupted(..))));
-        for ended in ended {
-            match ended {
-                Ok(Ended::Outcome(outcome, confirmation)) => {
-                    outcomes.push(Pulled { outcome, confirmation });
-                }
-                Ok(Ended::Interrupted(pull, progress)) => {
-                    self.reporter.interrupted(&pull, progress.as_ref(), &came);
-                    exits.push(Exit::Interrupted);
-                }
-                Err(failure) => {
-                    say!("qopen: {failure}");
-                    exits.push(failure.exit);
-                }
-            }
-        }
-        let options = args.receiving.publishing(&self.client);
-        let summaries = match interrupted {
-            // Lists of one file are published together, once the others are resumed.
-            true => outcomes.iter().map(|it| it.summary(&came)).collect(),
-            false => {
-                let mut interrupted = self.interrupted.clone();
-                let told = async {
-                    // The channel closes only with the process.
-                    let _ = interrupted.wait_for(|it| *it).await;
-                    tokio::time::sleep(LAST_LIST).await;
-                };
-                tokio::select! {
-                    done = publish(&self.output, &outcomes, exits.is_empty(), &came, &options) => done,
-                    () = told => {
-                        for Pulled { outcome, .. } in &outcomes {
-                            let progress = &outcome.progress;
-                            self.reporter.interrupted(&progress.pull, Some(progress), &came);
-                        }
-                        return (Vec::new(), Exit::Interrupted);
-                    }
-                }
-            }
-        };
-        let mut interrupted = self.interrupted.clone();
-        let explanations = tokio::select! {
-            explanations = robot_state::explanations(
-                &self.client,
-                &self.events,
-                outcomes.iter().map(|it| &it.outcome),
-            ) => explanations,
-            _ = interrupted.wait_for(|it| *it) => BTreeMap::new(),
-        };
-        let mut published = Vec::new();
-        for (mut summary, pulled) in summaries.into_iter().zip(outcomes) {
-            if robot_state::may_explain(&pulled.outcome)
-                && let Some(state) = explanations.get(&pulled.outcome.progress.pull.robot_id)
-            {
-                summary.explain(state);
-            }
-            exits.push(summary.exit);
-            self.reporter.summary(&summary, &pulled.outcome.progress.pull);
-            let (revision, is_short) = (summary.revision, summary.is_short());
-            published.push(Written { pulled, revision, is_short });
-        }
-        (published, Exit::worst(exits))
-    }
 }

@@ -4,13 +4,33 @@ use std::path::Path;
 
 use qopen::journal::PullId;
 use qopen::sink::ListKind;
+use qopen::types::MarkId;
 use qopen::{Outcome, PublishError, PublishOptions, Published};
 
-use super::confirm::Confirmation;
 use crate::database;
 use crate::exit::{Exit, chain};
 use crate::output::Output;
 use crate::report::{Came, Summary};
+
+/// Whether another pull brought the same customers.
+#[derive(Clone, Debug)]
+pub(crate) enum Confirmation {
+    NotAsked,
+    /// The earlier pull.
+    By(MarkId),
+    /// No two consecutive lists had the same customers, for this reason.
+    Failed(String),
+}
+
+impl Confirmation {
+    /// The confirmation of a later revision: nothing confirms its new customers.
+    pub(super) fn of_revision(self) -> Self {
+        match self {
+            Self::By(_) => Self::NotAsked,
+            other => other,
+        }
+    }
+}
 
 /// A pull that ended, and whether another one confirmed it.
 pub(crate) struct Pulled {

@@ -113,7 +113,7 @@ fn max_gone_holds_the_list_and_a_person_can_accept_it() {
     // Once.
     let again = scene.verb(&["pulls", "accept", mark]);
     assert_eq!(again.status.code(), Some(2), "{}", text(&again.stderr));
-    // As much as it was allowed to lose.
+    // As many as it may lose.
     let scene = Scene::new(lost_on(1));
     scene.pull(&[]);
     assert_eq!(scene.pull(&["--max-gone", "10"]).0, 0);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use qopen_sink::CompareOptions;
 
 use super::guard::MaxGone;
-use super::verify::AccountLookup;
+use super::lookup::AccountLookup;
 
 /// How lists are published.
 #[derive(Clone, Default)]
@@ -18,7 +18,7 @@ pub struct PublishOptions {
     pub max_gone: Option<MaxGone>,
     /// How a complete list is compared with the last one.
     pub compare: CompareOptions,
-    /// Asks about everybody whom a complete list lacks of the last one. Default: nobody is asked about.
+    /// Asks about the customers of the last list whom a complete list lacks. Default: none are asked about.
     pub verify_gone: Option<Arc<dyn AccountLookup>>,
 }
 
@@ -45,7 +45,7 @@ impl PublishOptions {
         self
     }
 
-    /// Sets who is asked about everybody whom a complete list lacks of the last one. Default: nobody is.
+    /// Sets the lookup of the customers of the last list whom a complete list lacks. Default: none.
     #[must_use]
     pub fn verify_gone(mut self, lookup: Option<Arc<dyn AccountLookup>>) -> Self {
         self.verify_gone = lookup;

@@ -5,7 +5,7 @@ use qopen_sink::{Compared, Predecessor, Quarantine, SinkError};
 use qopen_types::{MarkId, Readings, RobotId};
 
 use super::guard::MaxGone;
-use super::verify::{GoneCheck, LookupError};
+use super::lookup::{GoneCheck, LookupError};
 
 /// The error of a publication. The earlier list is still in its place.
 #[derive(Debug, thiserror::Error)]

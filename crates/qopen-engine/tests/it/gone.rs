@@ -55,7 +55,7 @@ impl Place {
         still(publish_with(lists, Arc::new(self.sink()), ListKind::Complete, options)).await
     }
 
-    /// Publishes the list of all accounts but the last `gone`, after that of all.
+    /// Publishes the list of all accounts, then a list that lacks the last `gone`.
     async fn lose(
         &self,
         all: usize,
@@ -112,7 +112,7 @@ impl AccountLookup for Platform {
             return Err(LookupError::new("no").not_offered(self.offers_nothing));
         }
         calls.push(ids.len());
-        // What nobody asked about does not count.
+        // Accounts that were not asked about do not count.
         let others = ["b1", "b2"].map(|id| id.parse().unwrap());
         let found = ids.iter().filter(|id| self.has.contains(id.as_str())).cloned();
         Ok(found.chain(others).collect())

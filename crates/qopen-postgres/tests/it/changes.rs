@@ -1,89 +1,17 @@
 //! What changed since the last list, in the same transaction as the list.
 
-use std::collections::BTreeMap;
 use std::sync::mpsc;
 
 use qopen_postgres::PostgresSink;
 use qopen_postgres::testing::Server;
-use qopen_sink::{
-    ChangeCounts, CompareOptions, Compared, ListInfo, ListKind, Predecessor, Record, Sink,
-    SinkError,
-};
-use qopen_types::{Account, Json, MarkId, RobotId};
-use serde_json::Value;
+use qopen_sink::{ChangeCounts, CompareOptions, Compared, Predecessor, Sink, SinkError};
+use qopen_types::{Account, Json};
 use tokio_postgres::Client;
 
-use crate::support::connect;
-
-/// A list: its customers by id.
-type List = BTreeMap<String, Account>;
-
-/// A list to publish.
-#[derive(Clone)]
-struct Given {
-    robot: RobotId,
-    mark: MarkId,
-    revision: u32,
-    list: List,
-}
-
-fn given(robot: &str, mark: &str, revision: u32, list: &List) -> Given {
-    let (robot, mark) = (robot.parse().unwrap(), mark.parse().unwrap());
-    Given { robot, mark, revision, list: list.clone() }
-}
-
-fn account(id: &str, edit: impl FnOnce(&mut Account)) -> (String, Account) {
-    let mut account = Account::new(id.parse().unwrap());
-    account.profile.name = format!("name of {id}");
-    edit(&mut account);
-    (id.to_owned(), account)
-}
+use crate::lists::{Done, End, Given, List, account, given, place, publish_with};
 
 fn plain(ids: &[&str]) -> List {
     ids.iter().map(|id| account(id, |_| {})).collect()
-}
-
-/// The result of a publication: comparisons, and who is gone.
-type Done = Result<(Option<Vec<Compared>>, Vec<(String, String)>), SinkError>;
-
-/// How a publication ends.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
-    Commit,
-    Hold,
-    Drop,
-}
-
-/// Publishes lists as the engine does. On a thread that may block.
-async fn publish_with(
-    sink: &PostgresSink,
-    lists: Vec<Given>,
-    options: CompareOptions,
-    end: impl FnOnce() -> End + Send + 'static,
-) -> Done {
-    let sink = sink.clone();
-    let write = move || {
-        let mut writer = sink.begin(ListKind::Complete)?;
-        for Given { robot, mark, revision, list } in &lists {
-            writer.begin_list(&ListInfo::new(robot, mark, *revision))?;
-            for account in list.values() {
-                writer.write(&Record::new(robot, account))?;
-            }
-        }
-        writer.settle()?;
-        let mut gone = Vec::new();
-        let compared = writer.compare(options, &mut |robot, account| {
-            gone.push((robot.to_string(), account.to_string()));
-            Ok(())
-        })?;
-        match end() {
-            End::Commit => drop(writer.commit()?),
-            End::Hold => assert!(writer.commit_held()?.is_none()),
-            End::Drop => drop(writer),
-        }
-        Ok((compared, gone))
-    };
-    tokio::task::spawn_blocking(move || std::thread::spawn(write).join().unwrap()).await.unwrap()
 }
 
 async fn publish(sink: &PostgresSink, lists: Vec<Given>) -> Done {
@@ -92,13 +20,6 @@ async fn publish(sink: &PostgresSink, lists: Vec<Given>) -> Done {
 
 async fn anew(sink: &PostgresSink, lists: Vec<Given>) -> Done {
     publish_with(sink, lists, CompareOptions::default().new_baseline(true), || End::Commit).await
-}
-
-/// A server with the tables, and a connection.
-async fn place(server: &Server) -> (PostgresSink, Client) {
-    let sink = PostgresSink::new(&server.url()).unwrap();
-    sink.check().unwrap();
-    (sink, connect(&server.url()).await)
 }
 
 /// The changes of one list: kind, account and fields, in the order of the accounts.
@@ -446,217 +367,24 @@ async fn a_compared_list_outlives_the_limit_for_idle_transactions() {
     assert_eq!(history(&client, "r").await, ["1 m1.1 since -.0: 1 baseline"]);
 }
 
-/// A source of numbers that replays.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) % sides
-    }
-
-    fn account(&mut self, id: &str) -> Account {
-        let mut account = account(id, |_| {}).1;
-        account.deleted_by_contact = self.roll(3) == 0;
-        account.deleted_by_staff = self.roll(4) == 0;
-        account.profile.name = ["Ann", "Bob", "\"\\{}\0"][self.roll(3) as usize].to_owned();
-        account.profile.gender = i64::try_from(self.roll(2)).unwrap().into();
-        account.tag_info_list = (0..self.roll(3)).map(|_| Default::default()).collect();
-        for name in ["vip", "since \\ \"when\""] {
-            if self.roll(3) == 0 {
-                account.extra.insert(name, Json::parse(&self.roll(2).to_string()).unwrap());
-            }
-        }
-        account
-    }
-
-    fn list(&mut self, last: &List) -> List {
-        const IDS: [&str; 10] = ["B", "a", "b", "10", "9", "é", "z z", "\"", "企业", "\\N"];
-        let mut list = last.clone();
-        for _ in 0..self.roll(8) {
-            let id = IDS[self.roll(10) as usize];
-            match self.roll(3) {
-                0 => drop(list.remove(id)),
-                _ => drop(list.insert(id.to_owned(), self.account(id))),
-            }
-        }
-        list
-    }
-}
-
-fn json(robot: &str, account: &Account) -> Value {
-    serde_json::to_value(Record::new(&robot.parse().unwrap(), account)).unwrap()
-}
-
-/// The changes between two lists, the slow way: kind, fields, and the records before and after.
-fn naive(
-    robot: &str,
-    old: &List,
-    new: &List,
-) -> BTreeMap<String, (String, Vec<String>, Value, Value)> {
-    let ids: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-    let mut changes = BTreeMap::new();
-    for id in ids {
-        let before = old.get(id).map_or(Value::Null, |it| json(robot, it));
-        let after = new.get(id).map_or(Value::Null, |it| json(robot, it));
-        if before == after {
-            continue;
-        }
-        let became = |flag: &str, now: bool| before[flag] == !now && after[flag] == now;
-        let flags = ["deleted_by_contact", "deleted_by_staff"];
-        let change = match () {
-            () if before.is_null() => "added",
-            () if after.is_null() => "gone",
-            () if became(flags[0], true) => "lost",
-            () if became(flags[1], true) => "removed",
-            () if flags.iter().any(|flag| became(flag, false)) => "returned",
-            () => "changed",
-        };
-        let mut fields = Vec::new();
-        if let (Value::Object(before), Value::Object(after)) = (&before, &after) {
-            let names: std::collections::BTreeSet<&String> =
-                before.keys().chain(after.keys()).collect();
-            for name in names.into_iter().filter(|name| before.get(*name) != after.get(*name)) {
-                match name.as_str() {
-                    "profile" => {
-                        let (old, new) = (&before[name], &after[name]);
-                        let inner = old.as_object().unwrap().keys();
-                        let inner = inner.filter(|name| old[*name] != new[*name]);
-                        fields.extend(inner.map(|it| format!("profile.{it}")));
-                    }
-                    _ => fields.push(name.clone()),
-                }
-            }
-        }
-        fields.sort();
-        changes.insert(id.clone(), (change.to_owned(), fields, before, after));
-    }
-    changes
-}
-
-/// One robot's history in the model.
-struct History {
-    robot: String,
-    /// The list before the current pull's, unless the current one is a baseline.
-    before: Option<List>,
-    now: List,
-    pull: u32,
-    revision: u32,
-    number: i64,
-    /// The lists by number, from the last baseline.
-    since: BTreeMap<i64, List>,
-}
-
-/// 300 histories of successive lists against a model, 30 robots in each commit: the changes of each list, and
-/// baseline and changes together, which give the last list.
+/// A long list is compared in steps, and its changes are put in steps.
 #[tokio::test(flavor = "multi_thread")]
-async fn baseline_and_changes_are_the_list_in_random_histories() {
+async fn a_long_list_is_compared_in_steps() {
+    const ACCOUNTS: u64 = 105_000;
     let Some(server) = Server::start() else { return };
     let (sink, client) = place(&server).await;
-    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
-    for round in 0..10 {
-        let mut robots: Vec<History> = Vec::new();
-        for step in 0..7 {
-            let is_anew = dice.roll(8) == 0;
-            if step == 0 {
-                robots = (0..30)
-                    .map(|n| History {
-                        robot: format!("r{round} {n}"),
-                        before: None,
-                        now: List::new(),
-                        pull: 0,
-                        revision: 0,
-                        number: 0,
-                        since: BTreeMap::new(),
-                    })
-                    .collect();
-            }
-            for it in &mut robots {
-                let list = dice.list(&it.now);
-                if it.pull > 0 && dice.roll(3) == 0 {
-                    it.revision += 1;
-                    if is_anew {
-                        it.before = None;
-                    }
-                } else {
-                    let last = std::mem::take(&mut it.now);
-                    it.before = (it.pull > 0 && !is_anew).then_some(last);
-                    (it.pull, it.revision, it.number) = (it.pull + 1, 1, it.number + 1);
-                }
-                if it.before.is_none() {
-                    it.since.clear();
-                }
-                it.since.insert(it.number, list.clone());
-                it.now = list;
-            }
-            let given =
-                |it: &History| given(&it.robot, &format!("m{}", it.pull), it.revision, &it.now);
-            let lists = robots.iter().map(given).collect();
-            let options = CompareOptions::default().new_baseline(is_anew);
-            let (found, gone) = publish_with(&sink, lists, options, || End::Commit).await.unwrap();
-            let mut all_gone = Vec::new();
-            for (it, found) in robots.iter().zip(found.unwrap()) {
-                let expected = it.before.as_ref().map(|old| naive(&it.robot, old, &it.now));
-                let expected = expected.unwrap_or_default();
-                let kind = |name: &str| expected.values().filter(|it| it.0 == name).count() as u64;
-                assert!(found.counts.named().iter().all(|(name, count)| kind(name) == *count));
-                assert_eq!(found.since == Predecessor::Baseline, it.before.is_none());
-                assert_eq!(
-                    found.accounts_before,
-                    it.before.as_ref().map_or(0, |it| it.len() as u64)
-                );
-                let is_gone = expected.iter().filter(|(_, it)| it.0 == "gone");
-                all_gone.extend(is_gone.map(|(id, _)| (it.robot.clone(), id.clone())));
-                let read =
-                    "SELECT account_id, change, fields, before::text, account::text, revision
-                     FROM qopen.change WHERE robot_id = $1 AND number = $2";
-                let rows = client.query(read, &[&it.robot, &it.number]).await.unwrap();
-                let parsed = |text: Option<&str>| {
-                    text.map_or(Value::Null, |text| serde_json::from_str(text).unwrap())
-                };
-                let stored: BTreeMap<_, _> = rows
-                    .iter()
-                    .map(|row| {
-                        let mut fields: Vec<String> = row.get(2);
-                        fields.sort();
-                        let records = (parsed(row.get(3)), parsed(row.get(4)));
-                        assert_eq!(row.get::<_, i64>(5), i64::from(it.revision));
-                        (row.get::<_, String>(0), (row.get(1), fields, records.0, records.1))
-                    })
-                    .collect();
-                assert_eq!(stored, expected, "{} list {}", it.robot, it.number);
-            }
-            assert_eq!(gone, all_gone);
-        }
-        for it in &robots {
-            replay(&client, it).await;
-        }
-    }
-}
-
-/// Applies all changes since the baseline to it, text for text.
-async fn replay(client: &Client, history: &History) {
-    let robot: RobotId = history.robot.parse().unwrap();
-    let text = |account: &Account| serde_json::to_string(&Record::new(&robot, account)).unwrap();
-    let texts = |list: &List| -> BTreeMap<String, String> {
-        list.iter().map(|(id, it)| (id.clone(), text(it))).collect()
+    let list = |from: u64, name: &str| -> List {
+        let ids = from..from + ACCOUNTS;
+        let one = |n| account(&format!("{n:08}"), |it| it.profile.name = name.to_owned());
+        ids.map(one).collect()
     };
-    let (baseline, list) = history.since.first_key_value().unwrap();
-    let mut list = texts(list);
-    let read = "SELECT account_id, before::text, account::text FROM qopen.change
-         WHERE robot_id = $1 AND number > $2 ORDER BY number, account_id";
-    for row in client.query(read, &[&robot.as_str(), baseline]).await.unwrap() {
-        let (id, before): (String, Option<String>) = (row.get(0), row.get(1));
-        let replaced = match row.get::<_, Option<String>>(2) {
-            Some(account) => list.insert(id, account),
-            None => list.remove(&id),
-        };
-        assert_eq!(replaced, before);
-    }
-    let read = "SELECT account_id, account::text FROM qopen.robot_account WHERE robot_id = $1";
-    let rows = client.query(read, &[&robot.as_str()]).await.unwrap();
-    let table: BTreeMap<String, String> = rows.iter().map(|it| (it.get(0), it.get(1))).collect();
-    assert_eq!((&list, &table), (&texts(&history.now), &texts(&history.now)));
+    publish(&sink, vec![given("r", "m1", 1, &list(0, "a"))]).await.unwrap();
+    let (found, gone) = publish(&sink, vec![given("r", "m2", 1, &list(10, "b"))]).await.unwrap();
+    assert_eq!(found.unwrap()[0].counts, counts(10, 10, 0, 0, 0, ACCOUNTS - 10));
+    assert!(gone.len() == 10 && gone.is_sorted());
+    let right =
+        "change WHERE account_id >= '00000010' AND account_id < '00105000' AND change = 'changed'
+         AND before->'profile'->>'name' = 'a' AND account->'profile'->>'name' = 'b'";
+    assert_eq!(count(&client, right).await.unsigned_abs(), ACCOUNTS - 10);
+    assert_eq!(count(&client, "change").await.unsigned_abs(), ACCOUNTS + 10);
 }

@@ -4,6 +4,8 @@
 
 mod changes;
 mod connections;
+mod histories;
 mod journal;
+mod lists;
 mod sink;
 mod support;

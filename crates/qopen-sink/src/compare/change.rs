@@ -74,7 +74,7 @@ pub(super) fn header_line(header: &ChangesHeader) -> serde_json::Result<Vec<u8>>
 }
 
 /// A change as a line.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 pub(super) struct ChangeLine<'a> {
     pub(super) r#type: Cow<'a, str>,
     pub(super) robot_id: RobotId,
@@ -82,9 +82,9 @@ pub(super) struct ChangeLine<'a> {
     pub(super) change: Change,
     pub(super) fields: Vec<String>,
     /// The later record, which only a gone account lacks.
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default)]
     pub(super) account: Option<&'a RawValue>,
     /// The earlier values of the fields, or the whole earlier record. Only an added account has none.
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default)]
     pub(super) before: Option<&'a RawValue>,
 }

@@ -38,6 +38,11 @@ impl<'a> Members<'a> {
 
     /// Whether a name comes twice.
     fn has_duplicates(&self) -> bool {
+        // Most objects have the few names of the protocol.
+        if self.0.len() <= 24 {
+            let others = |n: usize| self.0[n + 1..].iter();
+            return self.0.iter().enumerate().any(|(n, it)| others(n).any(|its| its.0 == it.0));
+        }
         let mut names: Vec<&str> = self.0.iter().map(|it| &*it.0).collect();
         names.sort_unstable();
         names.windows(2).any(|it| it[0] == it[1])

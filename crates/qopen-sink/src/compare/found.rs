@@ -25,7 +25,7 @@ pub enum Change {
 impl Change {
     /// Returns its name in JSON, such as `added`.
     #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Added => "added",
             Self::Gone => "gone",

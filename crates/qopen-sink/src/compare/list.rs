@@ -192,7 +192,9 @@ impl Accounts for PartReader<'_> {
             ));
         }
         std::mem::swap(&mut self.id, &mut self.before);
-        let rest = self.lines.line().strip_prefix(&*self.prefix);
+        // White space around a record would not come back from a file of changes.
+        let line = self.lines.line();
+        let rest = line.strip_prefix(&*self.prefix).filter(|_| line.ends_with(b"}"));
         if !rest.is_some_and(|rest| read_id(rest, &mut self.id)) {
             return Err(self.not_a_record());
         }

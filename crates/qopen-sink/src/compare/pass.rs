@@ -5,18 +5,19 @@ use std::io::{self, Read, Seek as _, Write};
 use std::path::Path;
 
 use qopen_types::{AccountId, ChangeCounts, RobotId};
-use serde::Serialize as _;
-use serde_json::value::RawValue;
 use tempfile::SpooledTempFile;
 
-use super::change::ChangeLine;
 use super::fields::{Members, Unreadable, difference};
 use super::found::Change;
 use super::list::{Accounts, MOVED_EVERY};
 use crate::SinkError;
+use crate::csv_row::quoted;
 
 /// Bytes of changes that are held in memory before a file is used: 1 MiB.
 const MEMORY: usize = 1 << 20;
+
+/// Bytes that are written at once: 64 KiB.
+const BUFFER: usize = 1 << 16;
 
 /// The name of the unnamed file, for messages.
 const SPOOL: &str = "a temporary file of changes";
@@ -27,7 +28,18 @@ pub(super) type Gone<'a> = dyn FnMut(&RobotId, &AccountId) -> Result<(), SinkErr
 /// One robot's changes, until their number is known.
 pub(super) struct Spool {
     file: SpooledTempFile,
-    line: Vec<u8>,
+    buffer: Vec<u8>,
+}
+
+/// A change on its way into a line.
+struct Entry<'a> {
+    /// The robot as JSON.
+    robot: &'a str,
+    account_id: AccountId,
+    kind: Change,
+    fields: &'a [String],
+    account: Option<&'a [u8]>,
+    before: Option<&'a [u8]>,
 }
 
 impl Spool {
@@ -37,19 +49,48 @@ impl Spool {
             Some(folder) => SpooledTempFile::new_in(MEMORY, folder),
             None => SpooledTempFile::new(MEMORY),
         };
-        Self { file, line: Vec::new() }
+        Self { file, buffer: Vec::new() }
     }
 
-    fn push(&mut self, line: &ChangeLine<'_>) -> Result<(), SinkError> {
-        self.line.clear();
-        line.serialize(&mut serde_json::Serializer::new(&mut self.line))
+    /// Adds a change. The records are JSON.
+    fn push(&mut self, change: &Entry<'_>) -> Result<(), SinkError> {
+        let fields = serde_json::to_string(change.fields)
             .map_err(|error| SinkError::Encode(error.into()))?;
-        self.line.push(b'\n');
-        self.file.write_all(&self.line).map_err(SinkError::io("writing", Path::new(SPOOL)))
+        let id = quoted(change.account_id.as_str());
+        let kind = change.kind.as_str();
+        let parts = [
+            b"{\"type\":\"change\",\"robot_id\":",
+            change.robot.as_bytes(),
+            b",\"account_id\":",
+            id.as_bytes(),
+            b",\"change\":\"",
+            kind.as_bytes(),
+            b"\",\"fields\":",
+            fields.as_bytes(),
+        ];
+        parts.iter().for_each(|it| self.buffer.extend_from_slice(it));
+        for (name, record) in [("account", change.account), ("before", change.before)] {
+            if let Some(record) = record {
+                self.buffer.extend_from_slice(format!(",\"{name}\":").as_bytes());
+                self.buffer.extend_from_slice(record);
+            }
+        }
+        self.buffer.extend_from_slice(b"}\n");
+        match self.buffer.len() < BUFFER {
+            true => Ok(()),
+            false => self.flush(),
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), SinkError> {
+        let written = self.file.write_all(&self.buffer);
+        self.buffer.clear();
+        written.map_err(SinkError::io("writing", Path::new(SPOOL)))
     }
 
     /// Moves the changes to a writer.
     pub(super) fn drain(&mut self, out: &mut dyn Write, path: &Path) -> Result<(), SinkError> {
+        self.flush()?;
         let reading = || SinkError::io("reading", Path::new(SPOOL));
         self.file.rewind().map_err(reading())?;
         let mut chunk = vec![0; 1 << 16];
@@ -119,30 +160,38 @@ impl Pass<'_> {
     /// An account that only one list has.
     fn only_one(
         &mut self,
-        robot: &RobotId,
-        change: Change,
+        robot_id: &RobotId,
+        kind: Change,
         list: &dyn Accounts,
     ) -> Result<Change, SinkError> {
         let id = AccountId::new(list.id()).map_err(|_| list.not_a_record())?;
         if Members::of(list.line()).is_none() {
             return Err(list.not_a_record());
         }
-        let record: &RawValue = raw(list)?;
-        let (account, before) = match change {
-            Change::Gone => (None, Some(record)),
-            _ => (Some(record), None),
+        let record = Some(list.line());
+        let (account, before) = match kind {
+            Change::Gone => (None, record),
+            _ => (record, None),
         };
-        self.push(robot, id.clone(), change, Vec::new(), account, before)?;
-        if change == Change::Gone {
-            (self.gone)(robot, &id)?;
+        let robot = &quoted(robot_id.as_str());
+        self.spool.push(&Entry {
+            robot,
+            account_id: id.clone(),
+            kind,
+            fields: &[],
+            account,
+            before,
+        })?;
+        if kind == Change::Gone {
+            (self.gone)(robot_id, &id)?;
         }
-        Ok(change)
+        Ok(kind)
     }
 
     /// An account that differs.
     fn both(
         &mut self,
-        robot: &RobotId,
+        robot_id: &RobotId,
         old: &dyn Accounts,
         new: &dyn Accounts,
     ) -> Result<Change, SinkError> {
@@ -150,29 +199,11 @@ impl Pass<'_> {
             Unreadable::Old => old.not_a_record(),
             Unreadable::New => new.not_a_record(),
         })?;
-        let id = AccountId::new(new.id()).map_err(|_| new.not_a_record())?;
-        let before: &RawValue =
-            serde_json::from_str(&found.before).map_err(|_| old.not_a_record())?;
-        self.push(robot, id, found.kind, found.fields, Some(raw(new)?), Some(before))?;
-        Ok(found.kind)
+        let account_id = AccountId::new(new.id()).map_err(|_| new.not_a_record())?;
+        let (kind, fields) = (found.kind, &*found.fields);
+        let (account, before) = (Some(new.line()), Some(found.before.as_bytes()));
+        let robot = &quoted(robot_id.as_str());
+        self.spool.push(&Entry { robot, account_id, kind, fields, account, before })?;
+        Ok(kind)
     }
-
-    fn push(
-        &mut self,
-        robot: &RobotId,
-        account_id: AccountId,
-        change: Change,
-        fields: Vec<String>,
-        account: Option<&RawValue>,
-        before: Option<&RawValue>,
-    ) -> Result<(), SinkError> {
-        let (r#type, robot_id) = ("change".into(), robot.clone());
-        let line = ChangeLine { r#type, robot_id, account_id, change, fields, account, before };
-        self.spool.push(&line)
-    }
-}
-
-/// The current record of a list, as JSON.
-fn raw(list: &dyn Accounts) -> Result<&RawValue, SinkError> {
-    serde_json::from_slice(list.line()).map_err(|_| list.not_a_record())
 }

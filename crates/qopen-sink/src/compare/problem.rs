@@ -7,8 +7,8 @@ pub enum ListProblem {
     /// The file has another format, such as CSV.
     #[error("its first line is not JSON; only lists in JSON Lines are compared")]
     AnotherFormat,
-    /// A line is not a JSON object that begins with `robot_id` and `account_id`.
-    #[error("line {line} is not a customer's record")]
+    /// A line is not a JSON object that begins with `robot_id` and `account_id`, without white space around tokens.
+    #[error("line {line} is not a customer's record as qopen writes it")]
     NotARecord {
         /// The line.
         line: u64,

@@ -277,6 +277,7 @@ fn what_is_no_list_is_refused_with_its_line() {
         (format!("{a}{}", b.replace("\"b\"", "\"b\u{1}\"")), ListProblem::NotARecord { line: 2 }),
         (format!("{a}{}", b.replace("{\"name\"", "{name")), ListProblem::NotARecord { line: 2 }),
         ("{\"robot_id\":\"r\"}\n".to_owned(), ListProblem::NotARecord { line: 1 }),
+        (format!("{a}{}", b.replace('\n', "\r\n")), ListProblem::NotARecord { line: 2 }),
         ("[]\n".to_owned(), ListProblem::AnotherFormat),
         ("robot_id,account_id\nr,a\n".to_owned(), ListProblem::AnotherFormat),
         (format!("\u{feff}{a}"), ListProblem::AnotherFormat),

@@ -204,7 +204,7 @@ impl Steps<'_> {
                 };
                 change.count(of_robot(counts, robot));
                 let fields = text_array(&fields);
-                put_row(&mut found, &[robot, account, change.name(), &fields]);
+                put_row(&mut found, &[robot, account, change.as_str(), &fields]);
             }
             if found.len() >= CHUNK || rows.is_empty() {
                 self.copy_changes(&mut found).await?;
@@ -293,9 +293,6 @@ fn of_robot<'a>(
     counts: &'a mut BTreeMap<String, ChangeCounts>,
     robot: &str,
 ) -> &'a mut ChangeCounts {
-    if !counts.contains_key(robot) {
-        counts.insert(robot.to_owned(), ChangeCounts::default());
-    }
     counts.entry(robot.to_owned()).or_default()
 }
 

@@ -1,0 +1,86 @@
+//! Lists that are held: too many customers are gone, or one of them is still there.
+
+use qopen_journal::{Fencing, Note};
+use qopen_sink::{Compared, ListWriter, Predecessor};
+
+use super::compare::Hold;
+use super::gone::Gone;
+use super::lookup::GoneCheck;
+use super::options::PublishOptions;
+use super::published::{PublishError, PublishedList};
+use super::work::Work;
+use crate::held_claim;
+
+impl Work<'_> {
+    /// Returns what holds the lists: the guard, or a customer who is still there. A list that a
+    /// person accepted is not held, and the platform is not asked about its customers.
+    pub(super) fn check_gone(
+        &self,
+        options: &PublishOptions,
+        gone: Option<Gone>,
+        lists: &mut [PublishedList],
+        moved: &dyn Fn(),
+    ) -> Result<Option<Hold>, PublishError> {
+        for list in self.lists {
+            let state = self.runtime.block_on(list.journal.facts_of(&list.id));
+            let state = state.map_err(PublishError::Journal)?;
+            if state.is_some_and(|state| state.is_held_list_accepted()) {
+                return Ok(None);
+            }
+        }
+        if let Some(limit) = options.max_gone {
+            let is_over = |it: &&Compared| {
+                let is_list = !matches!(it.since, Predecessor::Baseline);
+                is_list && limit.is_exceeded(it.counts.gone, it.accounts_before)
+            };
+            let mut compared = lists.iter().filter_map(|it| it.compared.as_ref());
+            if let Some(over) = compared.find(is_over) {
+                return Ok(Some(Hold::TooManyGone(over.clone(), limit)));
+            }
+        }
+        if let Some((lookup, gone)) = options.verify_gone.as_deref().zip(gone) {
+            self.verify(lookup, gone, lists, moved)?;
+        }
+        let lost = |it: &PublishedList| {
+            let check = it.gone_check.filter(|check| check.present > 0)?;
+            Some(Hold::PagesLost(it.id.robot_id.clone(), check))
+        };
+        Ok(lists.iter().find_map(lost))
+    }
+
+    /// Keeps the lists beside the last ones, and notes that. Returns the error of the publication.
+    pub(super) fn hold(
+        &self,
+        writer: Box<dyn ListWriter>,
+        hold: Hold,
+        lists: &[PublishedList],
+    ) -> PublishError {
+        let location = match writer.commit_held() {
+            Ok(committed) => committed.map(|it| it.location),
+            Err(error) => return PublishError::Sink(error),
+        };
+        for (list, it) in self.lists.iter().zip(lists) {
+            let PublishedList { revision, pages, compared, gone_check, .. } = it;
+            let (gone, before) =
+                compared.as_ref().map_or((0, 0), |it| (it.counts.gone, it.accounts_before));
+            let (revision, pages, location) = (*revision, *pages, location.clone());
+            let present = gone_check.map_or(0, |it| it.present);
+            let note = Note::Held { revision, pages, gone, before, present, location };
+            let (journal, held_claim) = (&*list.journal, list.held_claim.as_ref());
+            match self.runtime.block_on(held_claim::note(journal, held_claim, &list.id, note)) {
+                Ok(Fencing::Held) => {}
+                Ok(_) => return PublishError::Fenced,
+                Err(error) => return PublishError::Journal(error),
+            }
+        }
+        match hold {
+            Hold::TooManyGone(Compared { robot_id: robot, accounts_before, counts, .. }, limit) => {
+                let (gone, before) = (counts.gone, accounts_before);
+                PublishError::Held { robot, gone, before, limit, location }
+            }
+            Hold::PagesLost(robot, GoneCheck { asked, present, .. }) => {
+                PublishError::PagesLost { robot, asked, present, location }
+            }
+        }
+    }
+}

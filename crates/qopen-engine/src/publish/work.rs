@@ -1,0 +1,201 @@
+//! The steps of a publication.
+
+use std::sync::Arc;
+
+use qopen_journal::{Fencing, Note};
+use qopen_sink::{Committed, ListInfo, ListKind, Moved, Quarantine, Sink, SinkError};
+use qopen_types::Readings;
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+
+use super::compare::compare;
+use super::gone::Gone;
+use super::merge::Publication;
+use super::options::PublishOptions;
+use super::order::{order_at, successor};
+use super::published::{PublishError, Published, PublishedList};
+use crate::held_claim;
+use crate::outcome::PulledList;
+
+/// Why lists are written.
+pub(super) enum Purpose {
+    /// To replace the list in the sink. The journal notes complete ones.
+    Publication(PublishOptions),
+    /// For a single reader.
+    Reading,
+}
+
+/// Lists on their way into a sink. Runs on a thread that may block.
+pub(super) struct Work<'a> {
+    pub(super) lists: &'a [PulledList],
+    pub(super) sink: &'a dyn Sink,
+    pub(super) runtime: &'a Handle,
+}
+
+impl Work<'_> {
+    pub(super) fn run(&self, kind: ListKind, purpose: Purpose) -> Result<Published, PublishError> {
+        let Self { lists, sink, runtime } = *self;
+        let is_complete = kind == ListKind::Complete;
+        // Unreadable items replace the earlier ones. The journal notes the list.
+        let (keep, note, options) = match purpose {
+            Purpose::Publication(options) => (true, is_complete, options),
+            Purpose::Reading => (false, false, PublishOptions::default()),
+        };
+        let claims: Vec<_> = lists.iter().filter_map(|list| list.held_claim.clone()).collect();
+        let clock = runtime.clone();
+        let moved = move || {
+            // A thread that does not belong to the runtime has another clock than it while tokio's is
+            // paused.
+            let _entered = clock.enter();
+            let now = Instant::now();
+            claims.iter().for_each(|held_claim| held_claim.publication_moved(Some(now)));
+        };
+        moved();
+        let mut orders = Vec::new();
+        for list in lists {
+            let order = self.order_of(list)?;
+            if note {
+                self.must_not_be_superseded(list, order)?;
+            }
+            orders.push(order);
+        }
+        let mut writer = sink.begin(kind).map_err(PublishError::Sink)?;
+        moved();
+        let moved: Moved = Arc::new(moved);
+        writer.tell(Arc::clone(&moved));
+        let mut quarantine = Quarantine::in_folder(sink.scratch());
+        let mut done = Vec::new();
+        for (list, order) in lists.iter().zip(&orders) {
+            let one = Publication {
+                list,
+                order: *order,
+                runtime,
+                scratch: sink.scratch(),
+                writer: &mut *writer,
+                quarantine: &mut quarantine,
+                moved: &moved,
+                unread_fields: 0,
+                readings: Readings::PLAIN,
+            };
+            let one = one.run()?;
+            let robot = &one.id.robot_id;
+            if note
+                && !options.allow_empty
+                && one.accounts == 0
+                && sink.holds(robot).map_err(PublishError::Sink)?
+            {
+                return Err(PublishError::Empty { robot: robot.clone() });
+            }
+            done.push(one);
+        }
+        let quarantine = match keep {
+            true => writer.set_aside(quarantine).map_err(PublishError::Sink)?.unwrap_or_default(),
+            false => quarantine,
+        };
+        writer.settle().map_err(PublishError::Sink)?;
+        moved();
+        let mut hold = None;
+        if note {
+            let mut gone = match &options.verify_gone {
+                Some(_) => Some(Gone::in_folder(sink.scratch()).map_err(PublishError::Sink)?),
+                None => None,
+            };
+            compare(&mut *writer, options.compare, &mut gone, &mut done)?;
+            moved();
+            hold = self.check_gone(&options, gone, &mut done, &*moved)?;
+        }
+        // Check and commit are short, and exclude other processes.
+        let _held = match note {
+            true => sink.hold().map_err(PublishError::Sink)?,
+            false => Box::new(()),
+        };
+        for (list, order) in lists.iter().zip(&orders).filter(|_| note) {
+            self.must_not_be_superseded(list, *order)?;
+        }
+        for held_claim in lists.iter().filter_map(|list| list.held_claim.as_ref()).filter(|_| note)
+        {
+            match runtime.block_on(held_claim.check()).map_err(PublishError::Journal)? {
+                Fencing::Held => {}
+                _ => return Err(PublishError::Fenced),
+            }
+        }
+        if let Some(hold) = hold {
+            return Err(self.hold(writer, hold, &done));
+        }
+        let note_of = |it: &PublishedList, place: &str| {
+            let PublishedList { revision, accounts, pages, quarantined, changes, .. } = *it;
+            let (location, set_aside, compared) = (place.to_owned(), quarantined, it.comparison());
+            Note::Published { revision, accounts, pages, location, set_aside, changes, compared }
+        };
+        // Where list and journal are in one storage, both change in one transaction or neither does.
+        let mut noted = vec![!note; lists.len()];
+        let place = sink.place();
+        if let Some(place) = &place {
+            for ((list, it), noted) in lists.iter().zip(&done).zip(&mut noted).filter(|_| note) {
+                let claimed = list
+                    .held_claim
+                    .as_ref()
+                    .and_then(|held| held.claimed_note(&note_of(it, place)));
+                if let Some(claimed) = claimed {
+                    *noted = writer.add_note(claimed).map_err(PublishError::Sink)?.is_none();
+                }
+            }
+        }
+        let Committed { location, set_aside, .. } = match writer.commit() {
+            Ok(committed) => committed,
+            Err(SinkError::Declined) => return Err(PublishError::Fenced),
+            Err(SinkError::Superseded) => {
+                // Asked about each list, the sink says which one is superseded.
+                for (list, order) in lists.iter().zip(&orders) {
+                    self.must_not_be_superseded(list, *order)?;
+                }
+                return Err(PublishError::Sink(SinkError::Superseded));
+            }
+            Err(error) => return Err(PublishError::Sink(error)),
+        };
+        let place = place.unwrap_or_else(|| location.clone());
+        for ((list, it), _) in lists.iter().zip(&done).zip(noted).filter(|(_, noted)| !noted) {
+            let (journal, held_claim) = (&*list.journal, list.held_claim.as_ref());
+            let note = note_of(it, &place);
+            match runtime.block_on(held_claim::note(journal, held_claim, &list.id, note)) {
+                Ok(Fencing::Fenced) => return Err(PublishError::Fenced),
+                Ok(_) => {}
+                // The list is in its place: that this could not be noted does not undo it.
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(pull = %list.id, error, "the publication was not journaled");
+                }
+            }
+        }
+        Ok(Published { location, lists: done, set_aside, quarantine })
+    }
+
+    /// The place that the pull has in the order of the sink's lists.
+    fn order_of(&self, list: &PulledList) -> Result<Option<u64>, PublishError> {
+        let state = self.runtime.block_on(list.journal.facts_of(&list.id));
+        let state = state.map_err(PublishError::Journal)?;
+        Ok(state.and_then(|state| order_at(&state, self.sink)))
+    }
+
+    /// Fails with `Superseded`, and notes it, if the place holds a later list.
+    fn must_not_be_superseded(
+        &self,
+        list: &PulledList,
+        order: Option<u64>,
+    ) -> Result<(), PublishError> {
+        let Self { sink, runtime, .. } = *self;
+        let PulledList { id, journal, held_claim, .. } = list;
+        let successor = runtime.block_on(successor(&**journal, id, sink));
+        let by = successor.map_err(PublishError::Journal)?.map(|later| later.mark_id);
+        let info = ListInfo::new(&id.robot_id, &id.mark_id, list.revision()).order(order);
+        if by.is_none() && !sink.is_superseded(&info).map_err(PublishError::Sink)? {
+            return Ok(());
+        }
+        let note = Note::Superseded { by: by.clone(), revision: list.revision() };
+        let noted = runtime.block_on(held_claim::note(&**journal, held_claim.as_ref(), id, note));
+        match noted.map_err(PublishError::Journal)? {
+            Fencing::Held => Err(PublishError::Superseded { pull: id.clone(), by }),
+            _ => Err(PublishError::Fenced),
+        }
+    }
+}
