@@ -35,7 +35,7 @@ use crate::format::Layout;
 use crate::output::Output;
 use crate::report::count;
 use crate::robot_events::RobotEvents;
-use crate::say::{self, say};
+use crate::say::{self, caution, say};
 use crate::settings::Settings;
 use crate::values::out::refuse_scheme;
 use crate::wiring;
@@ -128,7 +128,7 @@ pub(crate) async fn run(
         .iter()
         .any(|it| it.entry().is_ok_and(|it| it.pull_on_new_customer.is_some()));
     if follows_customers && args.role != Role::Both {
-        say!(
+        caution!(
             "qopen: pull_on_new_customer has no effect with this --role; it needs --role both, which receives the events and starts the pulls"
         );
     }

@@ -12,7 +12,7 @@ use super::job::Due;
 use super::robots::Robots;
 use super::start::Start;
 use crate::app_robots::{AppRobots, names, not_listed};
-use crate::say::say;
+use crate::say::{caution, say};
 use crate::serve::service::Service;
 
 /// Maximum number of questions in flight.
@@ -86,8 +86,8 @@ impl<'a> Listing<'a> {
             let unknown: BTreeSet<RobotId> = except.iter().filter(is_new).cloned().collect();
             if !unknown.is_empty() {
                 let names = names(unknown.iter());
-                say!(
-                    "qopen: scheduled {text:?}: warning: `except` names no robot of the app: {names}; are the ids right?"
+                caution!(
+                    "qopen: scheduled {text:?}: `except` names no robot of the app: {names}; are the ids right?"
                 );
                 self.told.extend(unknown);
             }
