@@ -11,7 +11,9 @@ use clap_complete::Shell;
 use qopen::http::AccountsByIdsVersion;
 use qopen::{Client, PublishOptions};
 
-use crate::format::Asked;
+use crate::exit::Failure;
+use crate::format::{Asked, Layout, OutputFormat};
+use crate::output::Output;
 use crate::settings::{FORWARD, Given};
 use crate::terminal::LogFormat;
 use crate::values::address::address;
@@ -233,6 +235,23 @@ impl Receiving {
         let lookup = self.verify_gone.then(|| client.account_lookup(self.by_ids.into()));
         let options = PublishOptions::default().allow_empty(self.allow_empty);
         options.max_gone(self.max_gone).new_baseline(self.new_baseline).verify_gone(lookup)
+    }
+
+    /// Refuses guards for lists that are not compared.
+    pub(crate) fn check_guards(&self, output: &Output, layout: Layout) -> Result<(), Failure> {
+        let flag = match (self.max_gone, self.verify_gone) {
+            (Some(_), _) => "--max-gone",
+            (None, true) => "--verify-gone",
+            (None, false) => return Ok(()),
+        };
+        let what = match layout.format {
+            _ if output.is_stdout() => "standard output",
+            OutputFormat::Csv => "CSV",
+            OutputFormat::Jsonl => return Ok(()),
+        };
+        Err(Failure::usage(format!(
+            "{flag}: a list in {what} is not compared with the last one; publish JSON Lines to a file or a folder, or to a database"
+        )))
     }
 }
 

@@ -201,6 +201,21 @@ fn a_list_that_no_other_pull_confirms_is_incomplete() {
 }
 
 #[test]
+fn a_guard_of_a_list_that_is_not_compared_is_refused_before_anything_is_sent() {
+    let scene = Scene::new(lost_on(1));
+    for place in ["list.csv", "-"] {
+        for guard in [&["--max-gone", "1"][..], &["--verify-gone"]] {
+            let pull = ["pull", "--robot", "r1", "--out", place];
+            let refused = scene.verb(&[&pull, guard].concat());
+            let said = text(&refused.stderr);
+            assert_eq!(refused.status.code(), Some(2), "{said}");
+            assert!(said.contains(guard[0]) && said.contains("not compared"), "{said}");
+        }
+    }
+    assert_eq!(scene.simulator.counts().requests, 0);
+}
+
+#[test]
 fn a_last_list_that_cannot_be_compared_is_not_replaced_unasked() {
     let scene = Scene::new(Schedule { accounts: 60, ..Schedule::default() });
     let place = scene.folder.path().join("list.jsonl");

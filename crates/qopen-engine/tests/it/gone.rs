@@ -179,6 +179,7 @@ async fn a_first_list_is_a_baseline_and_never_held() {
     let published = place.publish(&first, options).await.unwrap();
     let comparison = published.lists[0].comparison().unwrap();
     assert!(comparison.baseline && comparison.since.is_none());
+    assert_eq!(comparison.gone_verified, None, "nothing was verified");
     assert_eq!(platform.calls().len(), 0);
 }
 
