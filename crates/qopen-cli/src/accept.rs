@@ -1,11 +1,13 @@
 //! `qopen pulls accept`: publishes a list that `--max-gone` held.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use qopen::PublishOptions;
 use qopen::journal::{Journal, JournalError, Note, PullState, Store};
-use qopen::sink::ListKind;
+use qopen::sink::{ListKind, Sink as _};
+use qopen::types::RobotId;
 
 use crate::exit::{Exit, Failure};
 use crate::journal;
@@ -53,7 +55,8 @@ async fn accept(journal: &dyn Store, pull: &PullName) -> Result<(), Failure> {
     journal.note(&id(pull)?, Note::HeldAccepted).await.map_err(failed)
 }
 
-/// Publishes a held list, together with the held lists of the same file.
+/// Publishes a held list, together with the held lists of the same file. A list stays held until it is
+/// published.
 async fn publish(
     journal: &Arc<dyn Store>,
     pull: &PullName,
@@ -78,8 +81,20 @@ async fn publish(
     let as_journal: Arc<dyn Journal> = Arc::clone(journal) as _;
     let mut lists = Vec::new();
     for state in all.iter().filter(is_together) {
-        accept(&**journal, &PullName::from(&state.pull)).await?;
         lists.extend(qopen::kept_list(&as_journal, &state.pull).await.map_err(failed)?);
+    }
+    if !output.is_per_robot() {
+        let is_left = |robot: &&RobotId| !lists.iter().any(|it| it.id().robot_id == **robot);
+        let robots: BTreeSet<&RobotId> = all.iter().map(|it| &it.pull.robot_id).collect();
+        for robot in robots.into_iter().filter(is_left) {
+            let file = output.file(robot.as_str());
+            let holds = tokio::task::block_in_place(|| file.holds(robot));
+            if holds.map_err(|error| Failure::output("", &error))? {
+                return Err(Failure::usage(format!(
+                    "{pull}: the file of its list has customers of robot {robot}, too, of which no list is held; pull both robots again"
+                )));
+            }
+        }
     }
     let published = output.publish(lists, ListKind::Complete, PublishOptions::default()).await;
     let published = published.map_err(|error| Failure::output("", &error))?;

@@ -203,7 +203,8 @@ pub(crate) fn needs_partial(why: &str) -> String {
 }
 
 /// Refuses to accept a list that was not held.
-pub(crate) const NOT_HELD: &str = "no list of this pull is held; only --max-gone holds lists";
+pub(crate) const NOT_HELD: &str =
+    "no list of this pull is held; --max-gone, --verify-gone and --confirm hold lists";
 
 /// Whether a pull is complete and its list was never published. A held list waits for a person.
 pub(crate) fn is_unpublished(state: &PullState) -> bool {

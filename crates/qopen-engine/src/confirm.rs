@@ -60,6 +60,18 @@ impl PulledList {
         held_claim::note(&*self.journal, self.held_claim.as_ref(), &self.id, note).await
     }
 
+    /// Notes that no other pull confirmed the list: a person decides whether it is published.
+    ///
+    /// # Errors
+    /// [`JournalError`], if that cannot be noted.
+    pub async fn note_unconfirmed(&self) -> Result<Fencing, JournalError> {
+        let pages = self.journal.digests(&self.id).await?.len() as u64;
+        let (revision, location) = (self.revision(), None);
+        let (gone, before, present, unconfirmed) = (0, 0, 0, true);
+        let note = Note::Held { revision, pages, gone, before, present, unconfirmed, location };
+        held_claim::note(&*self.journal, self.held_claim.as_ref(), &self.id, note).await
+    }
+
     async fn customers(&self, seed: Seed) -> Result<BTreeSet<Fingerprint>, JournalError> {
         let (_, folded) = self.fold();
         let mut customers = BTreeSet::new();

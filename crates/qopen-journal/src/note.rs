@@ -90,7 +90,7 @@ pub enum Note {
         revision: u32,
     },
     /// Its complete list was not published: more customers are gone than the guard of its publication lets
-    /// go, or the platform still has some of them.
+    /// go, the platform still has some of them, or no other pull confirmed it.
     Held {
         /// The revision that is not published.
         revision: u32,
@@ -103,17 +103,17 @@ pub enum Note {
         /// Customers among the gone ones that the platform still has.
         #[serde(default)]
         present: u64,
+        /// Whether it is held because no other pull confirmed it.
+        #[serde(default)]
+        unconfirmed: bool,
         /// The location of the held list, if the sink keeps one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         location: Option<String>,
     },
     /// The platform was asked about customers whom its list lacks, in the order of their ids.
     GoneAsked {
-        /// How many different pages the list was made from.
-        pages: u64,
-        /// The pull of the list that has the customers, if it is known.
-        #[serde(default)]
-        since: Option<MarkId>,
+        /// The digest of all customers whom it lacks: the question goes on only for the same ones.
+        gone: Digest,
         /// The last customer that the platform was asked about.
         through: AccountId,
         /// Customers that it was asked about.

@@ -96,8 +96,10 @@ impl PullState {
         for noted in &self.notes {
             match &noted.note {
                 Note::Confirmed { by } => evidence.confirmed_by = Some(by.clone()),
-                Note::Published { compared: Some(it), .. } => {
-                    evidence.gone_verified = it.gone_verified
+                Note::Published { revision, compared, .. } => {
+                    evidence.gone_verified = compared.as_ref().and_then(|it| it.gone_verified);
+                    // Nothing confirms the pages of a later revision.
+                    evidence.confirmed_by.take_if(|_| *revision > 1);
                 }
                 _ => {}
             }

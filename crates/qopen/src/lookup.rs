@@ -6,7 +6,7 @@ use qopen_http::{AccountsByIdsVersion, Sender};
 use qopen_types::{AccountId, RobotId};
 
 /// Looks up customers by HTTP. The cause of its errors is a [`SendError`](qopen_http::SendError), or the
-/// number of accounts in the answer whose ids are not readable.
+/// number of accounts in the answer that were not asked for, or whose ids are not readable.
 pub(crate) struct ById(pub(crate) Sender, pub(crate) AccountsByIdsVersion);
 
 #[async_trait]
@@ -20,8 +20,9 @@ impl AccountLookup for ById {
             let not_offered = error.is_not_offered();
             LookupError::new(error).not_offered(not_offered)
         })?;
-        if found.unreadable > 0 {
-            let why = format!("{} accounts of the answer have no readable id", found.unreadable);
+        let strange = found.unreadable + found.unasked;
+        if strange > 0 {
+            let why = format!("{strange} accounts of the answer are none that were asked for");
             return Err(LookupError::new(why));
         }
         // A removed customer is not in the list by right.

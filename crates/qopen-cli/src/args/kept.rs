@@ -38,7 +38,7 @@ pub(crate) enum PullsVerb {
         #[arg(long)]
         json: bool,
     },
-    /// Publish a list that --max-gone held
+    /// Publish a list that a guard held
     Accept {
         /// Select the pull by its mark or the beginning of it
         mark: String,

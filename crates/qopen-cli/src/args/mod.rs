@@ -212,7 +212,7 @@ pub(crate) struct Receiving {
     /// Replace a last list that cannot be compared
     ///
     /// The changes begin anew with the list.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["max_gone", "verify_gone"])]
     pub(crate) new_baseline: bool,
     /// Send at most N requests per second
     #[arg(long, value_name = "N")]

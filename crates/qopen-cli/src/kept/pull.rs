@@ -313,6 +313,9 @@ fn words(note: &Note) -> String {
                 "revision {revision} held: it lacks {present} that the platform still has{place}"
             )
         }
+        Note::Held { revision, unconfirmed: true, .. } => {
+            format!("revision {revision} held: no other pull confirmed it")
+        }
         Note::Held { revision, gone, before, location, .. } => {
             let place = location.as_ref().map(|it| format!(", kept in {it}")).unwrap_or_default();
             format!("revision {revision} held: {gone} of {before} customers are gone{place}")

@@ -16,6 +16,7 @@ const MOST: usize = 3;
 impl Work {
     /// Pulls again until two consecutive lists have the same customers. Returns the last list.
     pub(super) async fn confirm(&self, first: Outcome, args: &PullArgs) -> Result<Ended, Failure> {
+        let journal = |error| Failure::unexpected("the lists cannot be compared", &error);
         let mut last = first;
         let mut why = String::new();
         for _ in 1..MOST {
@@ -33,7 +34,6 @@ impl Work {
                 self.reporter.forget(&next.progress.pull);
                 continue;
             }
-            let journal = |error| Failure::unexpected("the lists cannot be compared", &error);
             let differs = last.list.customer_difference(&next.list).await.map_err(journal)?;
             if differs.is_none() {
                 next.list.note_confirmed(&mark_id).await.map_err(journal)?;
@@ -45,8 +45,10 @@ impl Work {
                 count(differs.only_second, "customer is", "customers are")
             );
             self.reporter.note(&format!("robot {robot_id}: {why}"));
+            last.list.note_unconfirmed().await.map_err(journal)?;
             last = next;
         }
+        last.list.note_unconfirmed().await.map_err(journal)?;
         let why = format!("the list is not confirmed by another pull: {why}");
         Ok(Ended::Outcome(last, Confirmation::Failed(why)))
     }

@@ -106,6 +106,12 @@ fn max_gone_holds_the_list_and_a_person_can_accept_it() {
     let mark = summary["mark_id"].as_str().unwrap();
     let shown = text(&scene.verb(&["pulls", "list"]).stdout);
     assert!(shown.contains(&format!("qopen pulls accept {mark}")), "{shown}");
+    // A publication that fails leaves the list held.
+    let place = scene.folder.path().join("list.jsonl");
+    let last = std::fs::read(&place).unwrap();
+    std::fs::write(&place, "no list\n").unwrap();
+    assert_eq!(scene.verb(&["pulls", "accept", mark]).status.code(), Some(7));
+    std::fs::write(&place, last).unwrap();
     let accepted = scene.verb(&["pulls", "accept", mark]);
     assert_eq!(accepted.status.code(), Some(0), "{}", text(&accepted.stderr));
     assert_eq!(scene.list("list.jsonl").len(), 50);
@@ -198,6 +204,9 @@ fn a_list_that_no_other_pull_confirms_is_incomplete() {
     assert!(why.contains("not confirmed") && why.contains("1 customer is only in"), "{why}");
     assert_eq!(scene.simulator.counts().requests, 3);
     assert!(!scene.exists("list.jsonl") && scene.exists("list.jsonl.partial"));
+    // The next command publishes none of the lists that were refuted.
+    assert_eq!((scene.pull(&[]).0, scene.simulator.counts().requests), (0, 4));
+    assert_eq!(scene.list("list.jsonl").len(), 57);
 }
 
 #[test]

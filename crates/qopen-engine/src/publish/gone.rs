@@ -5,12 +5,13 @@ use std::io::{self, BufReader, BufWriter, ErrorKind, Read as _, Seek as _, Write
 use std::path::Path;
 
 use qopen_sink::SinkError;
-use qopen_types::{AccountId, RobotId};
+use qopen_types::{AccountId, Digest, RobotId};
 
 /// The ids of customers who are gone, in a file that only this process can read.
 pub(super) struct Gone {
     out: BufWriter<File>,
-    robots: Vec<RobotId>,
+    /// Each robot, with the digest of its customers.
+    robots: Vec<(RobotId, Digest)>,
 }
 
 const NAME: &str = "the customers who are gone";
@@ -26,8 +27,14 @@ impl Gone {
     }
 
     pub(super) fn push(&mut self, robot: &RobotId, id: &AccountId) -> Result<(), SinkError> {
-        if self.robots.last() != Some(robot) {
-            self.robots.push(robot.clone());
+        if self.robots.last().is_none_or(|(last, _)| last != robot) {
+            self.robots.push((robot.clone(), Digest::of(&[])));
+        }
+        if let Some((_, digest)) = self.robots.last_mut() {
+            // Each id is in a digest of its own, so that no two sequences of ids look alike.
+            let id = Digest::of(id.as_str().as_bytes()).to_u128();
+            let both = [digest.to_u128().to_le_bytes(), id.to_le_bytes()];
+            *digest = Digest::of(both.as_flattened());
         }
         let mut write = |number: usize| {
             let number = u32::try_from(number).map_err(|_| ErrorKind::InvalidInput)?;
@@ -36,6 +43,12 @@ impl Gone {
         let (robot, id) = (self.robots.len() - 1, id.as_str());
         write(robot).and_then(|()| write(id.len())).map_err(failed("writing"))?;
         self.out.write_all(id.as_bytes()).map_err(failed("writing"))
+    }
+
+    /// The digest of all customers of a robot who are gone, in their order.
+    pub(super) fn digest(&self, robot: &RobotId) -> Digest {
+        let found = self.robots.iter().find(|(it, _)| it == robot);
+        found.map_or_else(|| Digest::of(&[]), |(_, digest)| *digest)
     }
 
     /// Returns the ids, each with its robot, in the order in which they came.
@@ -52,7 +65,7 @@ impl Gone {
                 Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(None),
                 done => done?,
             }
-            let robot = robots.get(u32::from_le_bytes(number) as usize).cloned();
+            let robot = robots.get(u32::from_le_bytes(number) as usize).map(|it| it.0.clone());
             file.read_exact(&mut number)?;
             let mut id = vec![0; u32::from_le_bytes(number) as usize];
             file.read_exact(&mut id)?;

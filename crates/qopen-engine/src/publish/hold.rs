@@ -65,7 +65,8 @@ impl Work<'_> {
                 compared.as_ref().map_or((0, 0), |it| (it.counts.gone, it.accounts_before));
             let (revision, pages, location) = (*revision, *pages, location.clone());
             let present = gone_check.map_or(0, |it| it.present);
-            let note = Note::Held { revision, pages, gone, before, present, location };
+            let unconfirmed = false;
+            let note = Note::Held { revision, pages, gone, before, present, unconfirmed, location };
             let (journal, held_claim) = (&*list.journal, list.held_claim.as_ref());
             match self.runtime.block_on(held_claim::note(journal, held_claim, &list.id, note)) {
                 Ok(Fencing::Held) => {}

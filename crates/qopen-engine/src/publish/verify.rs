@@ -4,7 +4,7 @@ use std::error::Error;
 
 use qopen_journal::{Fencing, Note};
 use qopen_sink::{Predecessor, SinkError};
-use qopen_types::{AccountId, MarkId, RobotId};
+use qopen_types::{AccountId, Digest, RobotId};
 
 use super::gone::Gone;
 use super::lookup::{AccountLookup, GoneCheck, LOOKUP_LIMIT};
@@ -25,14 +25,16 @@ impl Work<'_> {
         done: &mut [PublishedList],
         moved: &dyn Fn(),
     ) -> Result<(), PublishError> {
+        let digests: Vec<_> =
+            self.lists.iter().map(|list| gone.digest(&list.id.robot_id)).collect();
         let mut gone = gone.read().map_err(PublishError::Sink)?.peekable();
-        for (list, it) in self.lists.iter().zip(done) {
+        for ((list, digest), it) in self.lists.iter().zip(digests).zip(done) {
             // A first list lacks no customers, which verifies nothing.
             let since = it.compared.as_ref().map(|it| &it.since);
             if !matches!(since, Some(Predecessor::List { .. })) {
                 continue;
             }
-            let mut asking = Asking::resume(self, list, it)?;
+            let mut asking = Asking::resume(self, list, digest)?;
             while let Some(ids) = next_ids(&mut gone, &list.id.robot_id)? {
                 asking.ask(lookup, &ids)?;
                 moved();
@@ -62,8 +64,8 @@ fn next_ids(
 struct Asking<'a> {
     work: &'a Work<'a>,
     list: &'a PulledList,
-    pages: u64,
-    since: Option<MarkId>,
+    /// The digest of the customers to ask about.
+    gone: Digest,
     /// The last id that an earlier process asked about.
     through: Option<AccountId>,
     check: GoneCheck,
@@ -71,25 +73,24 @@ struct Asking<'a> {
 }
 
 impl<'a> Asking<'a> {
-    /// Continues after the last note about the same pages and the same last list.
+    /// Continues after the last note about the same customers.
     fn resume(
         work: &'a Work<'a>,
         list: &'a PulledList,
-        published: &PublishedList,
+        gone: Digest,
     ) -> Result<Self, PublishError> {
         let state = work.runtime.block_on(list.journal.facts_of(&list.id));
         let state = state.map_err(PublishError::Journal)?;
-        let since = published.comparison().and_then(|it| it.since);
         let (mut through, mut check) = (None, GoneCheck::default());
         for noted in state.iter().flat_map(|it| &it.notes) {
-            if let Note::GoneAsked { pages, since: of, through: id, asked, present } = &noted.note
-                && (*pages, of) == (published.pages, &since)
+            if let Note::GoneAsked { gone: of, through: id, asked, present } = &noted.note
+                && *of == gone
             {
                 through = Some(id.clone());
                 (check.asked, check.present) = (*asked, *present);
             }
         }
-        Ok(Self { work, list, pages: published.pages, since, through, check, calls: 0 })
+        Ok(Self { work, list, gone, through, check, calls: 0 })
     }
 
     fn ask(&mut self, lookup: &dyn AccountLookup, ids: &[AccountId]) -> Result<(), PublishError> {
@@ -122,8 +123,8 @@ impl<'a> Asking<'a> {
 
     fn note(&self, through: &AccountId) -> Result<(), PublishError> {
         let GoneCheck { asked, present, .. } = self.check;
-        let (pages, since, through) = (self.pages, self.since.clone(), through.clone());
-        let note = Note::GoneAsked { pages, since, through, asked, present };
+        let (gone, through) = (self.gone, through.clone());
+        let note = Note::GoneAsked { gone, through, asked, present };
         let (journal, held_claim) = (&*self.list.journal, self.list.held_claim.as_ref());
         let noted = held_claim::note(journal, held_claim, &self.list.id, note);
         match self.work.runtime.block_on(noted).map_err(PublishError::Journal)? {

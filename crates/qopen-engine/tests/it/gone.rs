@@ -243,6 +243,27 @@ async fn an_unfinished_verification_publishes_nothing_and_goes_on_where_it_ended
 }
 
 #[tokio::test(start_paused = true)]
+async fn e10_an_answer_about_other_customers_verifies_nothing() {
+    let place = Place::new();
+    let first = place.pull("first", 0..2_000).await;
+    place.publish(&first, PublishOptions::default()).await.unwrap();
+    let second = place.pull(MARK, 0..50).await;
+    let broken = Arc::new(Platform { fails_at: Some(12), ..Platform::default() });
+    let published = place.publish(&second, asking(&broken)).await;
+    assert!(matches!(published, Err(PublishError::Unverified { .. })), "{published:?}");
+    // The last list is revised: more customers are gone now, and one of them comes before the others.
+    let late = page_of_all("first", 0..1).replace("a0000", "A");
+    place.engine.accept(incoming(late)).await.unwrap();
+    first.list.settled().await;
+    place.publish(&first.refreshed(), PublishOptions::default()).await.unwrap();
+    let platform = Arc::new(Platform { has: ["A".to_owned()].into(), ..Platform::default() });
+    match place.publish(&second, asking(&platform)).await {
+        Err(PublishError::PagesLost { asked: 1_951, present: 1, .. }) => {}
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn two_lists_differ_by_their_customers_alone() {
     let place = Place::new();
     let (one, two) = (place.pull("one", 0..5).await, place.pull("two", 2..9).await);
