@@ -7,7 +7,6 @@ use qopen_assembler::{Fingerprint, PageDigest, PullKey, Seed};
 use qopen_journal::{Fencing, JournalError, Note};
 use qopen_types::{CallbackSkim, MarkId, PageSkim};
 
-use crate::held_claim;
 use crate::outcome::PulledList;
 
 /// The numbers of customers that only one of two lists has.
@@ -31,7 +30,7 @@ impl CustomerDifference {
 impl PulledList {
     /// Counts the customers that only this list or only `other` has. Their contents do not count.
     ///
-    /// Reads the pages of both lists from the journal. Needs about 25 bytes of memory for each customer of
+    /// Reads the pages of `other` from the journal. Needs about 25 bytes of memory for each customer of
     /// each list.
     ///
     /// # Errors
@@ -56,8 +55,7 @@ impl PulledList {
     /// # Errors
     /// [`JournalError`], if that cannot be noted.
     pub async fn note_confirmed(&self, by: &MarkId) -> Result<Fencing, JournalError> {
-        let note = Note::Confirmed { by: by.clone() };
-        held_claim::note(&*self.journal, self.held_claim.as_ref(), &self.id, note).await
+        self.note(Note::Confirmed { by: by.clone() }).await
     }
 
     /// Notes that no other pull confirmed the list: a person decides whether it is published.
@@ -69,17 +67,22 @@ impl PulledList {
         let (revision, location) = (self.revision(), None);
         let (gone, before, present, unconfirmed) = (0, 0, 0, true);
         let note = Note::Held { revision, pages, gone, before, present, unconfirmed, location };
-        held_claim::note(&*self.journal, self.held_claim.as_ref(), &self.id, note).await
+        self.note(note).await
     }
 
     async fn customers(&self, seed: Seed) -> Result<BTreeSet<Fingerprint>, JournalError> {
         let (_, folded) = self.fold();
+        if let Some((fold, _)) = &folded
+            && fold.seed() == seed
+        {
+            return Ok(fold.winners().map(|(id, _)| id).collect());
+        }
         let mut customers = BTreeSet::new();
         let mut pages = self.journal.pages(&self.id).await?;
         while let Some(page) = pages.next().await {
             let page = page?;
             let digest = PageDigest::from(page.digest);
-            if !folded.as_ref().is_none_or(|(fold, _)| fold.has_page(digest)) {
+            if folded.as_ref().is_some_and(|(fold, _)| !fold.has_page(digest)) {
                 continue;
             }
             page.payload.text().skim(|_, skim, _| {

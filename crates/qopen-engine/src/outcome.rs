@@ -4,10 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use qopen_assembler::Fold;
-use qopen_journal::{Changes, Journal, PullId};
+use qopen_journal::{Changes, Fencing, Journal, JournalError, Note, PullId};
 use tokio::sync::watch;
 
-use crate::held_claim::HeldClaim;
+use crate::held_claim::{self, HeldClaim};
 use crate::messages::{PagePin, PullView};
 use crate::progress::Progress;
 use crate::status::Status;
@@ -112,6 +112,11 @@ impl PulledList {
         let (status, progress): (_, Progress) =
             (view.ended.as_ref()?.status.clone(), view.progress.clone());
         Some(Outcome { status, progress, list: self.clone() })
+    }
+
+    /// Notes something about the pull, under its claim if it has one.
+    pub(crate) async fn note(&self, note: Note) -> Result<Fencing, JournalError> {
+        held_claim::note(&*self.journal, self.held_claim.as_ref(), &self.id, note).await
     }
 
     /// How many accounts it had when the pull ended; a later revision has no fewer.

@@ -52,7 +52,7 @@ impl Status {
     #[must_use]
     pub fn evidence(&self) -> Option<Evidence> {
         let Self::Complete(basis) = self else { return None };
-        if basis.earlier && basis.quiet.is_none() && !basis.declared {
+        if is_unknown(basis) {
             return None;
         }
         let mut evidence = Evidence::default();
@@ -137,14 +137,18 @@ impl fmt::Display for Status {
     }
 }
 
+/// Whether the list was complete before, and an earlier version did not note its evidence.
+fn is_unknown(basis: &Basis) -> bool {
+    basis.earlier && basis.quiet.is_none() && !basis.declared
+}
+
 /// The grounds of completeness.
 fn grounds(basis: &Basis) -> String {
     let mut out = match basis.earlier {
         true => "the list was complete before".to_owned(),
         false => String::new(),
     };
-    if basis.earlier && basis.quiet.is_none() && !basis.declared {
-        // An earlier version did not note its evidence.
+    if is_unknown(basis) {
         return out;
     }
     if basis.earlier {

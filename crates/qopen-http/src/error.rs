@@ -190,7 +190,7 @@ impl SendError {
 
     /// Whether the platform does not offer the operation: HTTP status 404, 405 or 501.
     ///
-    /// No code of a refusal is known for that. A base URL of another service has the same sign.
+    /// The platform documents no error code for that. A wrong base URL looks the same.
     #[must_use]
     pub fn is_not_offered(&self) -> bool {
         matches!(self, Self::Status { status: 404 | 405 | 501, .. })

@@ -24,7 +24,7 @@ pub struct RobotState {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RobotStates {
-    /// The states that the platform told. A robot that is neither here nor in `failed` was left out.
+    /// The states that the platform returned. A robot that is neither here nor in `failed` was left out.
     pub states: BTreeMap<RobotId, RobotState>,
     /// Robots whose state the platform could not tell.
     pub failed: BTreeSet<RobotId>,

@@ -122,10 +122,10 @@ impl Sender {
                 return Ok(());
             }
             if seen.len() == before {
-                return Err(match page.has_more {
-                    Some(_) => wrong(ContentError::NothingNew { offset }),
-                    None => return Ok(()),
-                });
+                return match page.has_more {
+                    Some(_) => Err(wrong(ContentError::NothingNew { offset })),
+                    None => Ok(()),
+                };
             }
             offset += length;
         }

@@ -89,8 +89,7 @@ pub enum Note {
         /// The revision that is not published.
         revision: u32,
     },
-    /// Its complete list was not published: more customers are gone than the guard of its publication lets
-    /// go, the platform still has some of them, or no other pull confirmed it.
+    /// Its complete list was not published: more customers are gone than the guard allows, the platform still has some of them, or no other pull confirmed it.
     Held {
         /// The revision that is not published.
         revision: u32,

@@ -86,13 +86,13 @@ impl PullState {
     }
 
     /// The evidence that its list is complete: the evidence noted at its end, and what was found since. `None`
-    /// if the list is not complete.
+    /// if the list is not complete, or an earlier version noted no evidence.
     #[must_use]
     pub fn evidence(&self) -> Option<Evidence> {
         let Note::Ended { status: EndState::Complete, evidence, .. } = &self.ended()?.note else {
             return None;
         };
-        let mut evidence = evidence.clone().unwrap_or_default();
+        let mut evidence = evidence.clone()?;
         for noted in &self.notes {
             match &noted.note {
                 Note::Confirmed { by } => evidence.confirmed_by = Some(by.clone()),

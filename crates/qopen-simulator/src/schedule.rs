@@ -115,7 +115,7 @@ pub struct Schedule {
     pub unavailable: usize,
     /// Answers the request without a code.
     pub answer_without_code: bool,
-    /// Requests of each robot, by number from 0, whose lost pages are lost. `None`: all.
+    /// Numbers, from 0, of each robot's requests that lose pages. `None`: all.
     pub lost_pages_on: Option<Vec<usize>>,
     /// Robots of the app. Without any, every robot exists and no list has one.
     pub robots: Vec<SimulatedRobot>,
@@ -124,11 +124,12 @@ pub struct Schedule {
     pub offline_refusal: Option<Refusal>,
     /// Customers that leave a robot with each accepted list request after the first.
     pub gone_each: usize,
-    /// Customers that come.
+    /// Customers that come with each accepted list request after the first.
     pub new_each: usize,
-    /// Customers whose alias changes.
+    /// Customers whose alias changes with each accepted list request after the first.
     pub changed_each: usize,
-    /// Customers that remove the robot: `deleted_by_contact` becomes true.
+    /// Customers that remove the robot: `deleted_by_contact` becomes true,
+    /// with each accepted list request after the first.
     pub lost_each: usize,
     /// Ids of customers that the operations by id leave out.
     pub by_ids_missing: Vec<String>,
@@ -212,15 +213,14 @@ impl Default for Schedule {
 }
 
 impl Schedule {
-    /// The entries of a robot, the scan-code one first.
-    pub(crate) fn entries_of(&self, robot: &RobotId) -> Vec<&SimulatedRobot> {
-        let mut all: Vec<_> = self.robots.iter().filter(|it| it.robot_id == *robot).collect();
-        all.sort_by_key(|it| it.kind == SimulatedRobotKind::Platform);
-        all
+    /// The entry of a robot; of two the scan-code one.
+    pub(crate) fn entry_of(&self, robot: &RobotId) -> Option<&SimulatedRobot> {
+        let all = self.robots.iter().filter(|it| it.robot_id == *robot);
+        all.min_by_key(|it| it.kind == SimulatedRobotKind::Platform)
     }
 
     pub(crate) fn known(&self, robot: &RobotId) -> Known {
-        match self.entries_of(robot).first() {
+        match self.entry_of(robot) {
             None if self.robots.is_empty() => Known::Online,
             None => Known::Unknown,
             Some(it) if it.is_offline() => Known::Offline,

@@ -105,7 +105,7 @@ async fn states(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Byt
         }
         let (mut failed, mut states) = (Vec::new(), Vec::new());
         for robot in asked {
-            match schedule.entries_of(&robot).first() {
+            match schedule.entry_of(&robot) {
                 None if schedule.robots.is_empty() => {
                     states.push(json!({"robot_id": robot, "is_online": true, "enable": true}));
                 }

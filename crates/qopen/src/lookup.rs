@@ -20,9 +20,11 @@ impl AccountLookup for ById {
             let not_offered = error.is_not_offered();
             LookupError::new(error).not_offered(not_offered)
         })?;
-        let strange = found.unreadable + found.unasked;
-        if strange > 0 {
-            let why = format!("{strange} accounts of the answer are none that were asked for");
+        let unexpected = found.unreadable + found.unasked;
+        if unexpected > 0 {
+            let why = format!(
+                "the answer has {unexpected} accounts that were not asked for or have unreadable ids"
+            );
             return Err(LookupError::new(why));
         }
         // A removed customer is not in the list by right.

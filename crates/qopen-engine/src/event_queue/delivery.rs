@@ -24,6 +24,9 @@ pub(super) const TURN: Duration = Duration::from_secs(15);
 /// Time for which a count is good if other processes add events too.
 const COUNTED: Duration = Duration::from_secs(1);
 
+/// Storage of waiting events, at most: 256 MiB.
+const CAPACITY_BYTES: u64 = 256 << 20;
+
 /// Events in flight at once.
 const AT_ONCE: usize = 8;
 
@@ -32,7 +35,6 @@ pub(super) struct Inner {
     pub(super) outbox: Arc<dyn Outbox>,
     pub(super) worker: WorkerId,
     pub(super) capacity: u64,
-    pub(super) capacity_bytes: u64,
     pub(super) first_pause: Duration,
     pub(super) longest_pause: Duration,
     pub(super) came: Notify,
@@ -64,7 +66,7 @@ impl Inner {
         match self.outbox.try_lead(&self.worker, TURN).await {
             Ok(turn) => turn,
             Err(error) => {
-                self.complain("cannot tell whose turn it is to forward events", &error);
+                self.complain("cannot tell whose turn it is to deliver events", &error);
                 false
             }
         }
@@ -166,7 +168,7 @@ impl Inner {
             QueueError::Outbox(error)
         };
         let Backlog { events, bytes, .. } = self.backlog().await.map_err(failed)?;
-        if events >= self.capacity || bytes >= self.capacity_bytes {
+        if events >= self.capacity || bytes >= CAPACITY_BYTES {
             // A queue that waits for its listener has logged why; this is the consequence.
             tracing::debug!(
                 events,

@@ -5,7 +5,7 @@ use std::fmt;
 use async_trait::async_trait;
 use qopen_journal::JournalError;
 
-/// Delivers an event to its listener.
+/// Receives the events of an [`EventQueue`](crate::EventQueue).
 #[async_trait]
 pub trait EventListener: Send + Sync + 'static {
     /// Delivers an event, byte for byte. `Ok` means that the listener accepted it.

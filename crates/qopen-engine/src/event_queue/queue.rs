@@ -15,9 +15,6 @@ use super::listener::{EventListener, QueueError};
 /// Events that may wait, by default.
 const CAPACITY: u64 = 10_000;
 
-/// Storage of waiting events, at most: 256 MiB.
-const CAPACITY_BYTES: u64 = 256 << 20;
-
 /// Interval of looks for the events of other processes.
 const SHARED_POLL: Duration = Duration::from_secs(1);
 
@@ -71,7 +68,6 @@ impl EventQueue {
             outbox,
             worker: WorkerId::new(Uuid::now_v7().to_string()),
             capacity: CAPACITY,
-            capacity_bytes: CAPACITY_BYTES,
             first_pause: Duration::from_secs(1),
             longest_pause: Duration::from_secs(60),
             came: Notify::new(),

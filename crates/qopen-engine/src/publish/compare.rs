@@ -1,11 +1,8 @@
 //! Complete lists compared with the last ones.
 
-use qopen_sink::{CompareOptions, Compared, ListWriter};
-use qopen_types::RobotId;
+use qopen_sink::{CompareOptions, ListWriter};
 
 use super::gone::Gone;
-use super::guard::MaxGone;
-use super::lookup::GoneCheck;
 use super::published::{PublishError, PublishedList};
 
 /// Compares settled lists with the last ones of their place.
@@ -26,10 +23,4 @@ pub(super) fn compare(
         }
     }
     Ok(())
-}
-
-/// Why lists are held.
-pub(super) enum Hold {
-    TooManyGone(Compared, MaxGone),
-    PagesLost(RobotId, GoneCheck),
 }

@@ -1,19 +1,25 @@
 //! Lists that are held: too many customers are gone, or one of them is still there.
 
-use qopen_journal::{Fencing, Note};
+use qopen_journal::{Note, PullState};
 use qopen_sink::{Compared, ListWriter, Predecessor};
+use qopen_types::RobotId;
 
-use super::compare::Hold;
 use super::gone::Gone;
+use super::guard::MaxGone;
 use super::lookup::GoneCheck;
 use super::options::PublishOptions;
 use super::published::{PublishError, PublishedList};
 use super::work::Work;
-use crate::held_claim;
+
+/// Why lists are held.
+pub(super) enum Hold {
+    TooManyGone(Compared, MaxGone),
+    PagesLost(RobotId, GoneCheck),
+}
 
 impl Work<'_> {
-    /// Returns what holds the lists: the guard, or a customer who is still there. A list that a
-    /// person accepted is not held, and the platform is not asked about its customers.
+    /// Returns what holds the lists: the guard, or a customer who is still there. If a person accepted one of
+    /// them, none is held, and the platform is not asked about customers.
     pub(super) fn check_gone(
         &self,
         options: &PublishOptions,
@@ -21,12 +27,13 @@ impl Work<'_> {
         lists: &mut [PublishedList],
         moved: &dyn Fn(),
     ) -> Result<Option<Hold>, PublishError> {
-        for list in self.lists {
-            let state = self.runtime.block_on(list.journal.facts_of(&list.id));
-            let state = state.map_err(PublishError::Journal)?;
-            if state.is_some_and(|state| state.is_held_list_accepted()) {
-                return Ok(None);
-            }
+        if options.max_gone.is_none() && gone.is_none() {
+            return Ok(None);
+        }
+        let states: Result<Vec<_>, _> = self.lists.iter().map(|list| self.facts(list)).collect();
+        let states = states?;
+        if states.iter().flatten().any(PullState::is_held_list_accepted) {
+            return Ok(None);
         }
         if let Some(limit) = options.max_gone {
             let is_over = |it: &&Compared| {
@@ -39,7 +46,7 @@ impl Work<'_> {
             }
         }
         if let Some((lookup, gone)) = options.verify_gone.as_deref().zip(gone) {
-            self.verify(lookup, gone, lists, moved)?;
+            self.verify(lookup, gone, &states, lists, moved)?;
         }
         let lost = |it: &PublishedList| {
             let check = it.gone_check.filter(|check| check.present > 0)?;
@@ -54,11 +61,9 @@ impl Work<'_> {
         writer: Box<dyn ListWriter>,
         hold: Hold,
         lists: &[PublishedList],
-    ) -> PublishError {
-        let location = match writer.commit_held() {
-            Ok(committed) => committed.map(|it| it.location),
-            Err(error) => return PublishError::Sink(error),
-        };
+    ) -> Result<PublishError, PublishError> {
+        let committed = writer.commit_held().map_err(PublishError::Sink)?;
+        let location = committed.map(|it| it.location);
         for (list, it) in self.lists.iter().zip(lists) {
             let PublishedList { revision, pages, compared, gone_check, .. } = it;
             let (gone, before) =
@@ -67,14 +72,9 @@ impl Work<'_> {
             let present = gone_check.map_or(0, |it| it.present);
             let unconfirmed = false;
             let note = Note::Held { revision, pages, gone, before, present, unconfirmed, location };
-            let (journal, held_claim) = (&*list.journal, list.held_claim.as_ref());
-            match self.runtime.block_on(held_claim::note(journal, held_claim, &list.id, note)) {
-                Ok(Fencing::Held) => {}
-                Ok(_) => return PublishError::Fenced,
-                Err(error) => return PublishError::Journal(error),
-            }
+            self.note(list, note)?;
         }
-        match hold {
+        Ok(match hold {
             Hold::TooManyGone(Compared { robot_id: robot, accounts_before, counts, .. }, limit) => {
                 let (gone, before) = (counts.gone, accounts_before);
                 PublishError::Held { robot, gone, before, limit, location }
@@ -82,6 +82,6 @@ impl Work<'_> {
             Hold::PagesLost(robot, GoneCheck { asked, present, .. }) => {
                 PublishError::PagesLost { robot, asked, present, location }
             }
-        }
+        })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use qopen_journal::{Fencing, Note};
+use qopen_journal::{Note, PullState};
 use qopen_sink::{Predecessor, SinkError};
 use qopen_types::{AccountId, Digest, RobotId};
 
@@ -10,7 +10,6 @@ use super::gone::Gone;
 use super::lookup::{AccountLookup, GoneCheck, LOOKUP_LIMIT};
 use super::published::{PublishError, PublishedList};
 use super::work::Work;
-use crate::held_claim;
 use crate::outcome::PulledList;
 
 /// Calls after which the journal notes how far the verification is.
@@ -22,19 +21,20 @@ impl Work<'_> {
         &self,
         lookup: &dyn AccountLookup,
         gone: Gone,
+        states: &[Option<PullState>],
         done: &mut [PublishedList],
         moved: &dyn Fn(),
     ) -> Result<(), PublishError> {
         let digests: Vec<_> =
             self.lists.iter().map(|list| gone.digest(&list.id.robot_id)).collect();
         let mut gone = gone.read().map_err(PublishError::Sink)?.peekable();
-        for ((list, digest), it) in self.lists.iter().zip(digests).zip(done) {
+        for (((list, state), digest), it) in self.lists.iter().zip(states).zip(digests).zip(done) {
             // A first list lacks no customers, which verifies nothing.
             let since = it.compared.as_ref().map(|it| &it.since);
             if !matches!(since, Some(Predecessor::List { .. })) {
                 continue;
             }
-            let mut asking = Asking::resume(self, list, digest)?;
+            let mut asking = Asking::resume(self, list, digest, state.as_ref());
             while let Some(ids) = next_ids(&mut gone, &list.id.robot_id)? {
                 asking.ask(lookup, &ids)?;
                 moved();
@@ -78,11 +78,10 @@ impl<'a> Asking<'a> {
         work: &'a Work<'a>,
         list: &'a PulledList,
         gone: Digest,
-    ) -> Result<Self, PublishError> {
-        let state = work.runtime.block_on(list.journal.facts_of(&list.id));
-        let state = state.map_err(PublishError::Journal)?;
+        state: Option<&PullState>,
+    ) -> Self {
         let (mut through, mut check) = (None, GoneCheck::default());
-        for noted in state.iter().flat_map(|it| &it.notes) {
+        for noted in state.into_iter().flat_map(|it| &it.notes) {
             if let Note::GoneAsked { gone: of, through: id, asked, present } = &noted.note
                 && *of == gone
             {
@@ -90,7 +89,7 @@ impl<'a> Asking<'a> {
                 (check.asked, check.present) = (*asked, *present);
             }
         }
-        Ok(Self { work, list, gone, through, check, calls: 0 })
+        Self { work, list, gone, through, check, calls: 0 }
     }
 
     fn ask(&mut self, lookup: &dyn AccountLookup, ids: &[AccountId]) -> Result<(), PublishError> {
@@ -124,12 +123,6 @@ impl<'a> Asking<'a> {
     fn note(&self, through: &AccountId) -> Result<(), PublishError> {
         let GoneCheck { asked, present, .. } = self.check;
         let (gone, through) = (self.gone, through.clone());
-        let note = Note::GoneAsked { gone, through, asked, present };
-        let (journal, held_claim) = (&*self.list.journal, self.list.held_claim.as_ref());
-        let noted = held_claim::note(journal, held_claim, &self.list.id, note);
-        match self.work.runtime.block_on(noted).map_err(PublishError::Journal)? {
-            Fencing::Held => Ok(()),
-            _ => Err(PublishError::Fenced),
-        }
+        self.work.note(self.list, Note::GoneAsked { gone, through, asked, present })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use qopen_journal::{Fencing, Note};
+use qopen_journal::{Fencing, Note, PullState};
 use qopen_sink::{Committed, ListInfo, ListKind, Moved, Quarantine, Sink, SinkError};
 use qopen_types::Readings;
 use tokio::runtime::Handle;
@@ -14,7 +14,6 @@ use super::merge::Publication;
 use super::options::PublishOptions;
 use super::order::{order_at, successor};
 use super::published::{PublishError, Published, PublishedList};
-use crate::held_claim;
 use crate::outcome::PulledList;
 
 /// Why lists are written.
@@ -105,7 +104,7 @@ impl Work<'_> {
             hold = self.check_gone(&options, gone, &mut done, &*moved)?;
         }
         // Check and commit are short, and exclude other processes.
-        let _held = match note {
+        let _guard = match note {
             true => sink.hold().map_err(PublishError::Sink)?,
             false => Box::new(()),
         };
@@ -120,7 +119,7 @@ impl Work<'_> {
             }
         }
         if let Some(hold) = hold {
-            return Err(self.hold(writer, hold, &done));
+            return Err(self.hold(writer, hold, &done)?);
         }
         let note_of = |it: &PublishedList, place: &str| {
             let PublishedList { revision, accounts, pages, quarantined, changes, .. } = *it;
@@ -155,9 +154,7 @@ impl Work<'_> {
         };
         let place = place.unwrap_or_else(|| location.clone());
         for ((list, it), _) in lists.iter().zip(&done).zip(noted).filter(|(_, noted)| !noted) {
-            let (journal, held_claim) = (&*list.journal, list.held_claim.as_ref());
-            let note = note_of(it, &place);
-            match runtime.block_on(held_claim::note(journal, held_claim, &list.id, note)) {
+            match runtime.block_on(list.note(note_of(it, &place))) {
                 Ok(Fencing::Fenced) => return Err(PublishError::Fenced),
                 Ok(_) => {}
                 // The list is in its place: that this could not be noted does not undo it.
@@ -172,8 +169,7 @@ impl Work<'_> {
 
     /// The place that the pull has in the order of the sink's lists.
     fn order_of(&self, list: &PulledList) -> Result<Option<u64>, PublishError> {
-        let state = self.runtime.block_on(list.journal.facts_of(&list.id));
-        let state = state.map_err(PublishError::Journal)?;
+        let state = self.facts(list)?;
         Ok(state.and_then(|state| order_at(&state, self.sink)))
     }
 
@@ -184,7 +180,7 @@ impl Work<'_> {
         order: Option<u64>,
     ) -> Result<(), PublishError> {
         let Self { sink, runtime, .. } = *self;
-        let PulledList { id, journal, held_claim, .. } = list;
+        let PulledList { id, journal, .. } = list;
         let successor = runtime.block_on(successor(&**journal, id, sink));
         let by = successor.map_err(PublishError::Journal)?.map(|later| later.mark_id);
         let info = ListInfo::new(&id.robot_id, &id.mark_id, list.revision()).order(order);
@@ -192,9 +188,20 @@ impl Work<'_> {
             return Ok(());
         }
         let note = Note::Superseded { by: by.clone(), revision: list.revision() };
-        let noted = runtime.block_on(held_claim::note(&**journal, held_claim.as_ref(), id, note));
-        match noted.map_err(PublishError::Journal)? {
-            Fencing::Held => Err(PublishError::Superseded { pull: id.clone(), by }),
+        self.note(list, note)?;
+        Err(PublishError::Superseded { pull: id.clone(), by })
+    }
+
+    /// The notes of a list's pull.
+    pub(super) fn facts(&self, list: &PulledList) -> Result<Option<PullState>, PublishError> {
+        let facts = self.runtime.block_on(list.journal.facts_of(&list.id));
+        facts.map_err(PublishError::Journal)
+    }
+
+    /// Notes something about a list's pull. Fails if the claim of the list no longer counts.
+    pub(super) fn note(&self, list: &PulledList, note: Note) -> Result<(), PublishError> {
+        match self.runtime.block_on(list.note(note)).map_err(PublishError::Journal)? {
+            Fencing::Held => Ok(()),
             _ => Err(PublishError::Fenced),
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use qopen_assembler::{Failure, Timing};
 use qopen_engine::{PullError, Status};
-use qopen_journal::{Journal as _, Note, Started};
+use qopen_journal::{EndState, Journal as _, Note, Started};
 
 use crate::storage::Storage;
 use crate::support::{
@@ -56,6 +56,18 @@ async fn e9_a_list_that_was_complete_before_keeps_its_evidence() {
     let why = again.status.to_string();
     assert!(why.starts_with("the list was complete before: ") && why.contains("was interrupted"));
     assert!(again.status.may_lack_a_page());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_whose_evidence_an_earlier_version_did_not_note_has_none() {
+    let (storage, _) = left(1, 500).await;
+    let (why, status) = ("quiet".to_owned(), EndState::Complete);
+    let ended = Note::Ended { status, why, accounts: 1, pages: 1, evidence: None };
+    storage.note(&id(), ended).await.unwrap();
+    assert_eq!(storage.pull(&id()).await.unwrap().unwrap().evidence(), None);
+    let again = engine_on(&storage).resume(&id()).await.unwrap().outcome().await.unwrap();
+    assert_eq!(again.status.evidence(), None);
+    assert_eq!(again.status.to_string(), "the list was complete before");
 }
 
 #[tokio::test(start_paused = true)]
