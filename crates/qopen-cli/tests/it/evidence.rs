@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use qopen_simulator::Schedule;
 use serde_json::json;
 
-use crate::hostile::{MEMORY, TOKEN, callback, connect, now, pulled, request, ring, say};
+use crate::callbacks::{TOKEN, callback, connect, now, request, ring, say};
+use crate::hostile::{MEMORY, pulled};
 use crate::served::{Served, expected};
 use crate::support::{Stage, ids, qopen, text, with_settings};
 

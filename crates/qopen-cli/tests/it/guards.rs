@@ -8,10 +8,11 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
-use tokio_postgres::{NoTls, SimpleQueryMessage, connect};
+use tokio_postgres::SimpleQueryMessage;
 
-use crate::hostile::{TOKEN, ring};
+use crate::callbacks::{TOKEN, ring};
 use crate::served::Served;
+use crate::shared::database;
 use crate::support::{SETTINGS, Stage, free_port, ids, qopen, text, with_settings};
 
 /// A robot of 60 customers on six pages. The middle page of one request is never sent.
@@ -251,8 +252,7 @@ fn a_database_has_the_same_guards_and_keeps_the_changes() {
     scene.out = server.url();
     let query = |statement: &str| {
         scene.runtime.block_on(async {
-            let (client, connection) = connect(&server.url(), NoTls).await.unwrap();
-            tokio::spawn(connection);
+            let client = database(&server).await;
             let rows = client.simple_query(statement).await.unwrap();
             let cells = rows.iter().filter_map(|it| match it {
                 SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),

@@ -3,12 +3,11 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 use qopen_simulator::Schedule;
 use tokio::net::TcpStream;
 
-use crate::hostile::{TOKEN, callback, now, ring, say};
+use crate::callbacks::{TOKEN, callback, now, ring, say};
 use crate::served::Served;
 use crate::support::{Stage, text};
 
@@ -19,14 +18,6 @@ fn write_settings(folder: &Path, lines: &str) {
     let file = folder.join("qopen.toml");
     std::fs::write(&file, lines).unwrap();
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
-}
-
-async fn until_it_says(served: &Served, times: usize, what: &str) {
-    let began = Instant::now();
-    while served.log().matches(what).count() < times {
-        assert!(began.elapsed() < Duration::from_secs(30), "{}", served.log());
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
 }
 
 async fn post(stage: &Stage, token: &str) -> u16 {
@@ -59,7 +50,7 @@ async fn keys_are_rotated_without_a_gap() {
     let rotation = async {
         write_settings(&folder, &format!("{old}callback_token_next = \"new\"\n"));
         served.signal("HUP");
-        until_it_says(&served, 1, AGAIN).await;
+        served.until_it_says(1, AGAIN).await;
         // The platform's console is changed: both are good.
         assert_eq!(post(&stage, "new").await, 200);
         rotated.store(true, Ordering::Relaxed);
@@ -73,19 +64,19 @@ async fn keys_are_rotated_without_a_gap() {
     // What cannot be read changes nothing.
     write_settings(&folder, "callback_token = \n");
     served.signal("HUP");
-    until_it_says(&served, 1, "reload failed").await;
+    served.until_it_says(1, "reload failed").await;
     assert_eq!((post(&stage, TOKEN).await, post(&stage, "new").await), (200, 200));
 
     write_settings(&folder, "callback_token = \"new\"\n");
     served.signal("HUP");
-    until_it_says(&served, 2, AGAIN).await;
+    served.until_it_says(2, AGAIN).await;
     assert_eq!((post(&stage, TOKEN).await, post(&stage, "new").await), (401, 200));
     assert!(!served.log().contains("canary"));
 
     // A file that is gone is no file without keys.
     std::fs::remove_file(folder.join("qopen.toml")).unwrap();
     served.signal("HUP");
-    until_it_says(&served, 2, "reload failed").await;
+    served.until_it_says(2, "reload failed").await;
     assert_eq!(post(&stage, "new").await, 200);
 
     // What is not exchanged is named.
@@ -94,9 +85,9 @@ async fn keys_are_rotated_without_a_gap() {
         "callback_token = \"new\"\nencoding_aes_key = \"x\"\nmax_connections = 7\n",
     );
     served.signal("HUP");
-    until_it_says(&served, 3, AGAIN).await;
-    until_it_says(&served, 1, "used from the next start on: max_connections").await;
-    until_it_says(&served, 1, "QOPEN_ENCODING_AES_KEY comes before it").await;
+    served.until_it_says(3, AGAIN).await;
+    served.until_it_says(1, "used from the next start on: max_connections").await;
+    served.until_it_says(1, "QOPEN_ENCODING_AES_KEY comes before it").await;
     assert!(served.stop().success());
 }
 
@@ -126,7 +117,7 @@ async fn callbacks_come_over_tls_and_a_new_certificate_needs_no_restart() {
     assert_eq!(post(&first).await.unwrap(), 200);
     let second = issue(folder);
     served.signal("HUP");
-    until_it_says(&served, 1, "were read again").await;
+    served.until_it_says(1, "were read again").await;
     assert_eq!(post(&second).await.unwrap(), 200);
     assert!(post(&first).await.is_err());
 }

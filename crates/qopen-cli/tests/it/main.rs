@@ -5,6 +5,7 @@
 mod beside;
 #[cfg(target_os = "linux")]
 mod browser;
+mod callbacks;
 mod chaos;
 mod crashes;
 mod described;
@@ -16,8 +17,8 @@ mod exports;
 mod formats;
 #[cfg(target_os = "linux")]
 mod full_disk;
-#[cfg(target_os = "linux")]
 mod guards;
+#[cfg(target_os = "linux")]
 mod hostile;
 #[cfg(unix)]
 mod interrupted;

@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
-use crate::hostile::{TOKEN, callback, now, ring, say};
+use crate::callbacks::{TOKEN, callback, now, ring, say};
 use crate::served::{Served, json_of};
 use crate::support::{Stage, ids, text};
 

@@ -7,11 +7,11 @@ use std::process::{Output, Stdio};
 use qopen::callback::{CallbackKeys, Keyring};
 use qopen_simulator::{Dataset, Schedule};
 
-use crate::hostile::{self, TOKEN};
+use crate::callbacks::{self, TOKEN};
 use crate::support::{SETTINGS, Stage, ids, qopen, steady, text, with_settings};
 
 fn ring() -> Keyring {
-    hostile::ring(TOKEN)
+    callbacks::ring(TOKEN)
 }
 
 fn sealed(payload: &str, nonce: usize) -> String {

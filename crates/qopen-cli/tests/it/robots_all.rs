@@ -7,7 +7,7 @@ use qopen_simulator::{Refusal, Schedule, SimulatedRobot};
 use serde_json::json;
 use tokio::net::TcpStream;
 
-use crate::hostile::{TOKEN, callback, now, ring, say};
+use crate::callbacks::{TOKEN, callback, now, ring, say};
 use crate::served::{Served, expected};
 use crate::support::{Stage, ids, text};
 
@@ -287,7 +287,7 @@ async fn serve_shows_logouts_without_names_and_explains_its_pulls_by_them() {
     served.until_metrics("qopen_robots_logged_out_total 3\n").await;
     let mark = served.start_pull("r2").await;
     let line = format!("robot r2, mark {mark}: failed; ");
-    until(&served, 60, async || served.log().contains(&line)).await;
+    served.until_it_says(1, &line).await;
     let mark = served.start_pull("p1").await;
     served.until(&mark, |it| it["output"].is_string()).await;
     let log = served.log();

@@ -212,14 +212,6 @@ fn serve(stage: &Stage, settings: &str, arguments: &[&str]) -> Served {
     Served::spawn(command)
 }
 
-async fn until_it_says(served: &Served, times: usize, what: &str) {
-    let began = Instant::now();
-    while served.log().matches(what).count() < times {
-        assert!(began.elapsed() < Duration::from_secs(90), "{what:?} in {}", served.log());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
 #[cfg(unix)]
 #[tokio::test]
 async fn sighup_exchanges_schedules_or_keeps_them() {
@@ -236,7 +228,7 @@ async fn sighup_exchanges_schedules_or_keeps_them() {
         "time_zone = 'America/New_York'\n[[schedule]]\ncron = '45 23 31 12 *'\nrobots = ['r2']\nout = '.'\n",
     );
     served.signal("HUP");
-    until_it_says(&served, 1, "schedules were read again").await;
+    served.until_it_says(1, "schedules were read again").await;
     let log = served.log();
     assert!(log.contains("schedule 1 \"45 23 31 12 *\": next 2"), "{log}");
     assert!(log.contains("-12-31 23:45-05:00") && !log.contains("next start on"), "{log}");
@@ -244,17 +236,14 @@ async fn sighup_exchanges_schedules_or_keeps_them() {
     // A wrong file changes nothing, and the reason is the schedule's.
     settings("[[schedule]]\ncron = '61 * * * *'\nrobots = ['r2']\nout = '.'\n");
     served.signal("HUP");
-    until_it_says(
-        &served,
-        1,
-        "reload failed, keeping the current keys, certificates and schedules",
-    )
-    .await;
+    served
+        .until_it_says(1, "reload failed, keeping the current keys, certificates and schedules")
+        .await;
     assert!(served.log().contains("[[schedule]] 1 \"61 * * * *\": cron: minute \"61\""));
 
     settings("");
     served.signal("HUP");
-    until_it_says(&served, 1, "no schedule is in force").await;
+    served.until_it_says(1, "no schedule is in force").await;
     assert!(served.stop().success());
 }
 
@@ -277,7 +266,7 @@ async fn an_exchange_neither_loses_a_time_nor_repeats_it() {
         std::fs::write(stage.folder.path().join("qopen.toml"), settings(cron)).unwrap();
         served.signal("HUP");
         exchanges += 1;
-        until_it_says(&served, exchanges, "schedules were read again").await;
+        served.until_it_says(exchanges, "schedules were read again").await;
         if started.is_none() && served.figure("qopen_schedule_started_total").await > 0.0 {
             started = Some(Instant::now());
         }

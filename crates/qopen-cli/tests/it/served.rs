@@ -70,6 +70,15 @@ impl Served {
         self.log.lock().unwrap().clone()
     }
 
+    /// Waits until the log has the text that often.
+    pub(crate) async fn until_it_says(&self, times: usize, what: &str) {
+        let began = Instant::now();
+        while self.log().matches(what).count() < times {
+            assert!(began.elapsed() < Duration::from_secs(90), "{what:?} in {}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// A figure among the metrics, named with its labels; 0 where it is not there.
     pub(crate) async fn figure(&self, name: &str) -> f64 {
         let metrics = self.metrics().await;

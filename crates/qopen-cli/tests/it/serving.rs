@@ -10,8 +10,8 @@ use reqwest::Method;
 use serde_json::json;
 use tokio::net::TcpStream;
 
+use crate::callbacks::{connect, say};
 use crate::evidence::page_of;
-use crate::hostile::{connect, say};
 use crate::served::{Served, expected, json_of};
 use crate::support::{Stage, free_port, ids, text};
 

@@ -2,7 +2,6 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use qopen_simulator::{ErrorFault, Refusal, Schedule};
 use serde_json::Value;
@@ -70,11 +69,7 @@ async fn a_service_says_the_first_trouble_of_each_kind() {
     let mark = served.start_pull("r1").await;
     served.until(&mark, |it| it["status"] == "failed").await;
     // Once while it happens, and in the reason at the end, which waits for the robot's state.
-    let began = Instant::now();
-    while served.log().matches(says).count() < 2 {
-        assert!(began.elapsed() < Duration::from_secs(30), "{}", served.log());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    served.until_it_says(2, says).await;
     let log = served.log();
     assert_eq!(log.matches(says).count(), 2, "{log}");
     assert!(!log.contains("another-token"));
