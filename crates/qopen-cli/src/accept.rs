@@ -1,4 +1,4 @@
-//! `qopen pulls accept`: publishes a list that `--max-gone` held.
+//! `qopen pulls accept`: publishes a list that a guard held.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -12,7 +12,7 @@ use crate::say::say;
 use crate::settings::BASE_URL;
 
 /// Maximum number of ids in a text.
-const SHOWN: usize = 10;
+pub(crate) const SHOWN: usize = 10;
 
 /// The robots of the app.
 #[derive(Clone, Debug, Default)]
@@ -73,7 +73,7 @@ impl AppRobots {
         let mut all = Vec::new();
         if !self.recycled.is_empty() {
             let robots = count(self.recycled.len() as u64, "recycled robot", "recycled robots");
-            all.push(format!("{robots} left out: {}", names(self.recycled.iter())));
+            all.push(format!("{robots} left out: {}", names(self.recycled.iter(), SHOWN)));
         }
         if self.unreadable > 0 {
             let robots = count(self.unreadable as u64, "robot", "robots");
@@ -101,10 +101,10 @@ fn ids(listed: &Robots) -> Vec<RobotId> {
     listed.robots.iter().map(|it| it.robot_id.clone()).collect()
 }
 
-/// Returns the first ids, and the number of further ones.
-pub(crate) fn names<'a>(robots: impl ExactSizeIterator<Item = &'a RobotId>) -> String {
-    let more = robots.len().saturating_sub(SHOWN);
-    let mut shown: Vec<String> = robots.take(SHOWN).map(ToString::to_string).collect();
+/// Returns the first `most` ids, and the number of further ones.
+pub(crate) fn names<'a>(robots: impl ExactSizeIterator<Item = &'a RobotId>, most: usize) -> String {
+    let more = robots.len().saturating_sub(most);
+    let mut shown: Vec<String> = robots.take(most).map(ToString::to_string).collect();
     if more > 0 {
         shown.push(format!("{more} more"));
     }

@@ -6,6 +6,7 @@ use qopen::sink::{Compared, SinkError, compare_lists};
 
 use crate::args::DiffArgs;
 use crate::exit::{Exit, Failure};
+use crate::report::{count, kinds_in_words};
 use crate::say::{self, answer};
 
 /// Bytes of changes that are written at once: 64 KiB.
@@ -37,22 +38,9 @@ fn show(compared: &[Compared]) {
     for it in compared {
         let counts = it.counts;
         let after = (it.accounts_before + counts.added).saturating_sub(counts.gone);
-        let kinds = [
-            (counts.added, "added"),
-            (counts.gone, "gone"),
-            (counts.lost, "lost"),
-            (counts.removed, "removed"),
-            (counts.returned, "returned"),
-            (counts.changed, "changed"),
-        ];
-        let kinds = kinds.iter().filter(|it| it.0 > 0);
-        let kinds: Vec<_> = kinds.map(|(count, kind)| format!("{count} {kind}")).collect();
-        let kinds = if kinds.is_empty() { "no changes".to_owned() } else { kinds.join(", ") };
-        answer!(
-            "robot {}: {kinds}; {} customers before, {after} now",
-            it.robot_id,
-            it.accounts_before
-        );
+        let kinds = kinds_in_words(&counts).unwrap_or_else(|| "no changes".to_owned());
+        let before = count(it.accounts_before, "customer", "customers");
+        answer!("robot {}: {kinds}; {before} before, {after} now", it.robot_id);
     }
 }
 

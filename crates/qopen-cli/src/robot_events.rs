@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use jiff::Timestamp;
 use qopen::EventContent;
 use qopen::types::{EventType, LogoutType, NewCustomerCallback, RobotId, RobotLoggedOutCallback};
 use tokio::sync::Notify;
@@ -20,7 +19,7 @@ const REPEATED: Duration = Duration::from_secs(60);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Logout {
     /// The time of receipt, to show. No decision depends on it.
-    pub(crate) at: Timestamp,
+    pub(crate) at: SystemTime,
     /// The same by the clock of the process.
     pub(crate) received: Instant,
     pub(crate) kind: LogoutType,
@@ -67,7 +66,7 @@ impl RobotEvents {
     }
 
     fn logged_out(&self, robot: Option<RobotId>, kind: LogoutType) -> Option<String> {
-        let logout = Logout { at: Timestamp::now(), received: Instant::now(), kind };
+        let logout = Logout { at: SystemTime::now(), received: Instant::now(), kind };
         let reason = logout.reason();
         let Some(robot) = robot else {
             self.logged_out.fetch_add(1, Ordering::Relaxed);

@@ -7,6 +7,7 @@ use qopen::http::RobotState;
 use qopen::types::RobotId;
 use qopen::{Client, Outcome, Status};
 
+use crate::journal::time;
 use crate::robot_events::{Logout, RobotEvents};
 
 /// Time limit for the question.
@@ -55,7 +56,7 @@ pub(crate) async fn explanations<'a>(
 /// Says what the platform tells of the robot, and what an event told. `elapsed` is the time since the pull's
 /// start.
 fn sentence(state: RobotState, logout: Option<Logout>, elapsed: Duration) -> Option<String> {
-    let at = |it: &Logout| it.at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let at = |it: &Logout| time(it.at);
     if state.enabled == Some(false) {
         return Some("the robot is recycled".to_owned());
     }
@@ -88,7 +89,7 @@ mod tests {
             (state.is_online, state.enabled) = (is_online, enabled);
             state
         };
-        let at = "2026-03-01T12:00:00.5Z".parse().unwrap();
+        let at = "2026-03-01T12:00:00.5Z".parse::<jiff::Timestamp>().unwrap().into();
         let lost = Logout { at, received: Instant::now(), kind: LogoutType::Lost };
         let minute = Duration::from_secs(60);
         let said = |state, logout, elapsed| sentence(state, logout, elapsed).unwrap_or_default();

@@ -197,8 +197,7 @@ pub(crate) struct Receiving {
     pub(crate) allow_empty: bool,
     /// Hold a list that lacks more than N or P% of the last customers
     ///
-    /// A held list goes to PATH.held. `qopen pulls accept MARK` publishes it. Without this option no
-    /// list is held.
+    /// A held list goes to PATH.held. `qopen pulls accept MARK` publishes it.
     #[arg(long, value_name = "N|P%")]
     pub(crate) max_gone: Option<qopen::engine::MaxGone>,
     /// Ask the platform by id about all customers who are gone

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::exit::Failure;
 use crate::journal::{status, time};
-use crate::report::{compared_in_words, count, in_words};
+use crate::report::{compared_in_words, confirmed_in_words, count, in_words};
 use crate::say::{answer, one_line};
 use crate::settings::Settings;
 
@@ -131,7 +131,7 @@ pub(crate) struct Line {
     newer_pages: bool,
     /// Whether the place holds the list of a later pull.
     superseded: bool,
-    /// Whether the list lacks more customers than --max-gone allows, and waits for `qopen pulls accept`.
+    /// Whether a guard holds the list, which waits to be accepted.
     #[serde(default)]
     held: bool,
 }
@@ -304,21 +304,19 @@ fn words(note: &Note) -> String {
             let asked = count(*asked, "customer", "customers");
             format!("the platform was asked about {asked} who are gone, and has {present} of them")
         }
-        Note::Confirmed { by } => format!("confirmed by pull {by}, which has the same customers"),
+        Note::Confirmed { by } => confirmed_in_words(by),
         Note::HeldAccepted => "its held list was accepted".to_owned(),
-        Note::Held { revision, present: present @ 1.., location, .. } => {
+        Note::Held { revision, gone, before, present, unconfirmed, location, .. } => {
+            let why = if *present > 0 {
+                let present = count(*present, "customer", "customers");
+                format!("it lacks {present} that the platform still has")
+            } else if *unconfirmed {
+                "no other pull confirmed it".to_owned()
+            } else {
+                format!("{gone} of {before} customers are gone")
+            };
             let place = location.as_ref().map(|it| format!(", kept in {it}")).unwrap_or_default();
-            let present = count(*present, "customer", "customers");
-            format!(
-                "revision {revision} held: it lacks {present} that the platform still has{place}"
-            )
-        }
-        Note::Held { revision, unconfirmed: true, .. } => {
-            format!("revision {revision} held: no other pull confirmed it")
-        }
-        Note::Held { revision, gone, before, location, .. } => {
-            let place = location.as_ref().map(|it| format!(", kept in {it}")).unwrap_or_default();
-            format!("revision {revision} held: {gone} of {before} customers are gone{place}")
+            format!("revision {revision} held: {why}{place}")
         }
         Note::Ordered { location, order } => format!("its list has place {order} in {location}"),
         Note::Superseded { by, revision } => {

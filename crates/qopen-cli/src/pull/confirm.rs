@@ -3,7 +3,7 @@
 use qopen::Outcome;
 use qopen::journal::PullId;
 
-use super::publish::Confirmation;
+use super::publish::{Confirmation, Pulled};
 use super::work::{Begun, Ended, Work};
 use crate::args::PullArgs;
 use crate::exit::Failure;
@@ -24,7 +24,7 @@ impl Work {
             self.reporter.forget(&last.progress.pull);
             self.reporter.note(&format!("robot {robot_id}: confirming the list of {mark_id}"));
             let next = match self.follow(Begun::New(robot_id.clone()), args).await? {
-                Ended::Outcome(next, _) => next,
+                Ended::Outcome(next) => next.outcome,
                 interrupted @ Ended::Interrupted(..) => return Ok(interrupted),
             };
             let next_mark = next.progress.pull.mark_id.clone();
@@ -37,7 +37,8 @@ impl Work {
             let differs = last.list.customer_difference(&next.list).await.map_err(journal)?;
             if differs.is_none() {
                 next.list.note_confirmed(&mark_id).await.map_err(journal)?;
-                return Ok(Ended::Outcome(next, Confirmation::By(mark_id)));
+                let confirmation = Confirmation::By(mark_id);
+                return Ok(Ended::Outcome(Pulled { outcome: next, confirmation }));
             }
             why = format!(
                 "{} only in the list of {mark_id}, {} only in the list of {next_mark}",
@@ -50,6 +51,6 @@ impl Work {
         }
         last.list.note_unconfirmed().await.map_err(journal)?;
         let why = format!("the list is not confirmed by another pull: {why}");
-        Ok(Ended::Outcome(last, Confirmation::Failed(why)))
+        Ok(Ended::Outcome(Pulled { outcome: last, confirmation: Confirmation::Failed(why) }))
     }
 }

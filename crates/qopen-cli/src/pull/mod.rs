@@ -19,7 +19,7 @@ use crate::exit::{Exit, Failure};
 use crate::format::Layout;
 use crate::report::{Came, Reporter};
 use crate::robot_events::RobotEvents;
-use crate::say::{self};
+use crate::say;
 use crate::settings::Settings;
 use crate::{app_robots, robots, wiring};
 pub(crate) use publish::{Pulled, add_written, publish};

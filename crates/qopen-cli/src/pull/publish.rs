@@ -128,16 +128,15 @@ fn add_failure(summary: &mut Summary, id: &PullId, error: &PublishError) {
     let why = chain("", error);
     match error {
         PublishError::Superseded { pull, .. } if pull == id => return summary.superseded(why),
-        PublishError::PagesLost { location, .. } => {
-            summary.output.clone_from(location);
-            summary.is_kept_apart = location.is_some();
-            return summary.keep_back(why);
-        }
         // Complete by its own evidence, but kept back.
-        PublishError::Held { location, .. } => {
+        PublishError::PagesLost { location, .. } | PublishError::Held { location, .. } => {
             summary.output.clone_from(location);
             summary.is_kept_apart = location.is_some();
-            return summary.keep_back_decided(why);
+            return match error {
+                // Another pull may bring the lost page.
+                PublishError::PagesLost { .. } => summary.keep_back(why),
+                _ => summary.keep_back_decided(why),
+            };
         }
         PublishError::Empty { .. } | PublishError::Unverified { .. } => {
             return summary.keep_back_decided(why);

@@ -7,17 +7,17 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, stream};
 use qopen::journal::{PullId, PullState};
 use qopen::types::RobotId;
-use qopen::{Client, Outcome, Progress, Pull, PullError, PullRequest};
+use qopen::{Client, Progress, Pull, PullError, PullRequest};
 use tokio::sync::watch;
 
-use super::publish::{Confirmation, Pulled, publish};
+use super::publish::{Pulled, publish};
 use crate::args::PullArgs;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
 use crate::report::{Came, Reporter};
 use crate::robot_events::RobotEvents;
-use crate::robot_state;
 use crate::say::{one_line, say};
+use crate::{robot_state, wiring};
 
 /// Time limit for a publication in flight after a signal.
 const LAST_LIST: Duration = Duration::from_secs(3);
@@ -47,7 +47,7 @@ impl Begun {
 
 /// How the pulling of a list ended.
 pub(super) enum Ended {
-    Outcome(Outcome, Confirmation),
+    Outcome(Pulled),
     /// Interrupted by a signal. The pull stays open in the journal.
     Interrupted(PullId, Option<Progress>),
 }
@@ -90,7 +90,8 @@ impl Work {
         {
             outcome.list.settled().await;
             if outcome.list.revision() > revision {
-                let refreshed = Ok(Ended::Outcome(outcome.refreshed(), confirmation.of_revision()));
+                let (outcome, confirmation) = (outcome.refreshed(), confirmation.of_revision());
+                let refreshed = Ok(Ended::Outcome(Pulled { outcome, confirmation }));
                 exits.push(self.publish(vec![refreshed], args).await.1);
             }
         }
@@ -100,8 +101,8 @@ impl Work {
     /// Pulls one robot's list, and confirms it if asked to.
     async fn pull(&self, begun: Begun, args: &PullArgs) -> Result<Ended, Failure> {
         match self.pull_once(begun, args).await? {
-            Ended::Outcome(outcome, _) if args.confirm && outcome.status.is_complete() => {
-                self.confirm(outcome, args).await
+            Ended::Outcome(it) if args.confirm && it.outcome.status.is_complete() => {
+                self.confirm(it.outcome, args).await
             }
             ended => Ok(ended),
         }
@@ -112,7 +113,7 @@ impl Work {
     async fn pull_once(&self, begun: Begun, args: &PullArgs) -> Result<Ended, Failure> {
         let then_new = matches!(begun, Begun::Resumed { then_new: true, .. });
         let ended = self.follow(begun, args).await?;
-        let Ended::Outcome(outcome, _) = &ended else { return Ok(ended) };
+        let Ended::Outcome(Pulled { outcome, .. }) = &ended else { return Ok(ended) };
         let is_doubtful = outcome.status.may_lack_a_page();
         let is_wanted = then_new && (is_doubtful || outcome.status.is_worth_a_request());
         if !is_wanted || *self.interrupted.borrow() {
@@ -127,15 +128,17 @@ impl Work {
         ));
         let anew = self.follow(Begun::New(robot_id.clone()), args).await;
         let why = match &anew {
-            Ok(Ended::Outcome(it, _)) if !it.status.is_complete() => it.status.to_string(),
+            Ok(Ended::Outcome(it)) if !it.outcome.status.is_complete() => {
+                it.outcome.status.to_string()
+            }
             Err(failure) => failure.to_string(),
             Ok(_) => return anew,
         };
         if !is_doubtful {
             return anew;
         }
-        if let Ok(Ended::Outcome(it, _)) = &anew {
-            self.reporter.forget(&it.progress.pull);
+        if let Ok(Ended::Outcome(it)) = &anew {
+            self.reporter.forget(&it.outcome.progress.pull);
         }
         self.reporter.note(&format!(
             "the new request of robot {robot_id} brought no complete list: {}; the list of {mark_id} counts",
@@ -183,7 +186,7 @@ impl Work {
             }
         }
         let outcome = pull.outcome().await.map_err(|error| fails(&error))?;
-        Ok(Ended::Outcome(outcome, Confirmation::NotAsked))
+        Ok(Ended::Outcome(outcome.into()))
     }
 
     /// Publishes lists of one place. Pulls those again that lack pages, up to `--retry` times.
@@ -201,11 +204,10 @@ impl Work {
             }
             retries -= 1;
             let again = written.into_iter().map(async |Written { pulled, is_short, .. }| {
-                let Pulled { outcome, confirmation } = pulled;
                 if !is_short {
-                    return Ok(Ended::Outcome(outcome, confirmation));
+                    return Ok(Ended::Outcome(pulled));
                 }
-                let PullId { robot_id, mark_id } = &outcome.progress.pull;
+                let PullId { robot_id, mark_id } = &pulled.outcome.progress.pull;
                 self.reporter.note(&format!(
                     "robot {robot_id}: the list of {mark_id} lacks pages; requesting it anew"
                 ));
@@ -228,9 +230,7 @@ impl Work {
         let interrupted = ended.iter().any(|it| matches!(it, Ok(Ended::Interrupted(..))));
         for ended in ended {
             match ended {
-                Ok(Ended::Outcome(outcome, confirmation)) => {
-                    outcomes.push(Pulled { outcome, confirmation });
-                }
+                Ok(Ended::Outcome(pulled)) => outcomes.push(pulled),
                 Ok(Ended::Interrupted(pull, progress)) => {
                     self.reporter.interrupted(&pull, progress.as_ref(), &came);
                     exits.push(Exit::Interrupted);
@@ -246,10 +246,8 @@ impl Work {
             // Lists of one file are published together, once the others are resumed.
             true => outcomes.iter().map(|it| it.summary(&came)).collect(),
             false => {
-                let mut interrupted = self.interrupted.clone();
                 let told = async {
-                    // The channel closes only with the process.
-                    let _ = interrupted.wait_for(|it| *it).await;
+                    wiring::told(self.interrupted.clone()).await;
                     tokio::time::sleep(LAST_LIST).await;
                 };
                 tokio::select! {
@@ -264,20 +262,17 @@ impl Work {
                 }
             }
         };
-        let mut interrupted = self.interrupted.clone();
         let explanations = tokio::select! {
             explanations = robot_state::explanations(
                 &self.client,
                 &self.events,
                 outcomes.iter().map(|it| &it.outcome),
             ) => explanations,
-            _ = interrupted.wait_for(|it| *it) => BTreeMap::new(),
+            () = wiring::told(self.interrupted.clone()) => BTreeMap::new(),
         };
         let mut published = Vec::new();
         for (mut summary, pulled) in summaries.into_iter().zip(outcomes) {
-            if robot_state::may_explain(&pulled.outcome)
-                && let Some(state) = explanations.get(&pulled.outcome.progress.pull.robot_id)
-            {
+            if let Some(state) = explanations.get(&pulled.outcome.progress.pull.robot_id) {
                 summary.explain(state);
             }
             exits.push(summary.exit);

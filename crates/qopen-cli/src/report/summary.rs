@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use qopen::http::{SendError, TokenError};
 use qopen::journal::{Changes, Comparison, EndState, Evidence};
-use qopen::types::{MarkId, Reading};
+use qopen::types::{ChangeCounts, MarkId, Reading};
 use qopen::{Outcome, Progress, Status, send_error};
 use serde::Serialize;
 
@@ -157,7 +157,7 @@ impl Summary {
 
     /// Adds the pull that confirmed the list to its basis.
     pub(crate) fn confirmed(&mut self, by: &MarkId) {
-        self.why.push_str(&format!("; confirmed by pull {by}, which has the same customers"));
+        self.why.push_str(&format!("; {}", confirmed_in_words(by)));
         self.evidence.get_or_insert_default().confirmed_by = Some(by.clone());
         self.basis = Some(self.why.clone());
     }
@@ -281,16 +281,26 @@ pub(crate) fn in_words(changes: Changes) -> String {
 pub(crate) fn compared_in_words(compared: &Comparison) -> String {
     let Comparison { baseline, since, counts, .. } = compared;
     if *baseline {
-        return "the first list of this place: later changes count from it".to_owned();
+        return "a baseline: later changes count from this list".to_owned();
     }
     let since =
         since.as_ref().map_or("the last list".to_owned(), |mark| format!("the list of {mark}"));
+    match kinds_in_words(counts) {
+        None => format!("no changes since {since}"),
+        Some(kinds) => format!("since {since}: {kinds}"),
+    }
+}
+
+/// Counts the changes of each kind that has any. `None` without changes.
+pub(crate) fn kinds_in_words(counts: &ChangeCounts) -> Option<String> {
     let named = counts.named().into_iter().filter(|(_, count)| *count > 0);
     let named: Vec<_> = named.map(|(name, count)| format!("{count} {name}")).collect();
-    match named.is_empty() {
-        true => format!("no changes since {since}"),
-        false => format!("since {since}: {}", named.join(", ")),
-    }
+    (!named.is_empty()).then(|| named.join(", "))
+}
+
+/// Describes the confirmation of a list.
+pub(crate) fn confirmed_in_words(by: &MarkId) -> String {
+    format!("confirmed by pull {by}, which has the same customers")
 }
 
 /// Describes a refusal by the platform in one sentence, with the setting to check.

@@ -27,7 +27,7 @@ const KEYS: [(&str, &str); 11] = [
 ];
 
 /// The value of `robots` that means all robots of the app.
-const ALL: &str = "all";
+pub(crate) const ALL: &str = "all";
 
 /// The key of pulls after new customers.
 const NEW_CUSTOMER: &str = "pull_on_new_customer";

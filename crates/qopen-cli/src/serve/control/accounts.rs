@@ -20,7 +20,7 @@ use crate::format::{CsvArgs, Language, Layout, OutputFormat};
 use crate::journal::{needs_partial, why_incomplete};
 
 /// Pieces of a list that wait for a slow reader.
-const PIECES: usize = 16;
+pub(super) const PIECES: usize = 16;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -74,7 +74,6 @@ pub(super) async fn accounts(
             let _ = pieces.send(Err(error)).await;
         }
     });
-    let flow = stream::unfold(flow, |mut flow| async { Some((flow.recv().await?, flow)) });
     let kind = match format {
         OutputFormat::Jsonl => "application/x-ndjson",
         OutputFormat::Csv => "text/csv; charset=utf-8",
@@ -84,11 +83,18 @@ pub(super) async fn accounts(
         ("qopen-complete", complete.to_string()),
         ("qopen-revision", revision.to_string()),
     ];
-    Ok((headers, Body::from_stream(flow)).into_response())
+    Ok((headers, body(flow)).into_response())
+}
+
+/// A body of pieces that another task sends.
+pub(super) fn body(pieces: mpsc::Receiver<io::Result<Bytes>>) -> Body {
+    Body::from_stream(stream::unfold(pieces, |mut pieces| async {
+        Some((pieces.recv().await?, pieces))
+    }))
 }
 
 /// A writer that hands its pieces to another task.
-struct Pieces(mpsc::Sender<io::Result<Bytes>>);
+pub(super) struct Pieces(pub(super) mpsc::Sender<io::Result<Bytes>>);
 
 impl io::Write for Pieces {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -1,28 +1,24 @@
 //! Changes between a robot's last two lists, over the control API.
 
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader};
+use std::io::{self, BufRead as _, BufReader, BufWriter, Write};
 use std::path::Path;
 
 use axum::body::Body;
 use axum::extract::{Path as InPath, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use bytes::Bytes;
-use futures_util::stream;
 use qopen::journal::{Note, PullState};
 use qopen::sink::{FileSink, Format};
 use qopen::types::{MarkId, RobotId};
 use serde::Deserialize;
 use tokio::sync::mpsc;
 
+use super::accounts::{PIECES, Pieces, body};
 use super::pulls::Shared;
 use super::refusal::Refusal;
 use crate::database;
 use crate::exit::chain;
-
-/// Pieces that wait for a slow reader.
-const PIECES: usize = 16;
 
 /// Bytes of a piece, unless a line is longer.
 const PIECE: usize = 1 << 16;
@@ -39,7 +35,6 @@ pub(super) struct ChangesQuery {
 /// The header of a robot's changes, so far as this needs it.
 #[derive(Deserialize)]
 struct Header {
-    r#type: String,
     robot_id: String,
     mark_id: Option<String>,
     since: Option<Since>,
@@ -76,10 +71,8 @@ pub(super) async fn changes(
     let (head, header) = tokio::sync::oneshot::channel();
     // The file is replaced and never changed: one handle reads the changes of one list.
     tokio::task::spawn_blocking(move || {
-        let mut pieces = Some(pieces);
-        if let Err(error) = read(&path, robot.as_str(), head, &mut pieces)
-            && let Some(pieces) = pieces
-        {
+        let mut out = BufWriter::with_capacity(PIECE, Pieces(pieces.clone()));
+        if let Err(error) = read(&path, robot.as_str(), head, &mut out) {
             let error = io::Error::other(chain("the changes", &error));
             // Break the connection, so that the reader does not take this for the end.
             let _ = pieces.blocking_send(Err(error));
@@ -100,8 +93,7 @@ pub(super) async fn changes(
     if is_current {
         return Ok((kind, Body::empty()).into_response());
     }
-    let flow = stream::unfold(flow, |mut flow| async { Some((flow.recv().await?, flow)) });
-    Ok((kind, Body::from_stream(flow)).into_response())
+    Ok((kind, body(flow)).into_response())
 }
 
 fn published_at(state: &PullState) -> Option<&str> {
@@ -111,37 +103,31 @@ fn published_at(state: &PullState) -> Option<&str> {
     }
 }
 
-/// Reads a robot's part of a file of changes. Sends its header to `head`.
+/// Copies a robot's part of a file of changes. Sends its header to `head`.
 fn read(
     path: &Path,
     robot: &str,
     head: tokio::sync::oneshot::Sender<Header>,
-    pieces: &mut Option<mpsc::Sender<io::Result<Bytes>>>,
+    out: &mut impl Write,
 ) -> io::Result<()> {
     let mut file = BufReader::new(File::open(path)?);
     let (mut head, mut is_ours) = (Some(head), false);
-    let mut waiting = Vec::new();
     let mut line = Vec::new();
     loop {
         line.clear();
-        let is_end = file.read_until(b'\n', &mut line)? == 0;
-        if is_end || waiting.len() >= PIECE {
-            let piece = Bytes::from(std::mem::take(&mut waiting));
-            let sent = pieces.as_ref().map(|it| it.blocking_send(Ok(piece)));
-            if is_end || sent.is_none_or(|it| it.is_err()) {
-                return Ok(());
-            }
+        if file.read_until(b'\n', &mut line)? == 0 {
+            return out.flush();
         }
         if line.starts_with(b"{\"type\":\"changes\"") {
             let header: Header = serde_json::from_slice(&line)?;
-            is_ours = header.r#type == "changes" && header.robot_id == robot;
+            is_ours = header.robot_id == robot;
             if let Some(head) = head.take_if(|_| is_ours) {
                 // The client may have gone.
                 let _ = head.send(header);
             }
         }
         if is_ours {
-            waiting.extend_from_slice(&line);
+            out.write_all(&line)?;
         }
     }
 }

@@ -144,7 +144,7 @@ impl Job {
         MarkId::new(format!("{second}-{}", Digest::of(name.as_bytes())))
     }
 
-    /// Whether both start the same pulls at the same times.
+    /// Whether both have the same time, place and tags.
     pub(super) fn is_like(&self, other: &Self) -> bool {
         (&self.text, &self.place, self.need_tags) == (&other.text, &other.place, other.need_tags)
     }

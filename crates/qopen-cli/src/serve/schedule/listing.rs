@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use super::job::Due;
 use super::robots::Robots;
 use super::start::Start;
-use crate::app_robots::{AppRobots, names, not_listed};
+use crate::app_robots::{AppRobots, SHOWN, names, not_listed};
 use crate::say::{caution, say};
 use crate::serve::service::Service;
 
@@ -85,7 +85,7 @@ impl<'a> Listing<'a> {
             let is_new = |it: &&RobotId| !found.has(it) && !self.told.contains(*it);
             let unknown: BTreeSet<RobotId> = except.iter().filter(is_new).cloned().collect();
             if !unknown.is_empty() {
-                let names = names(unknown.iter());
+                let names = names(unknown.iter(), SHOWN);
                 caution!(
                     "qopen: scheduled {text:?}: `except` names no robot of the app: {names}; are the ids right?"
                 );

@@ -5,8 +5,9 @@ use std::fmt;
 
 use qopen::types::RobotId;
 
+use crate::app_robots::names;
 use crate::robots;
-use crate::settings::schedule::{Entry, RobotNames};
+use crate::settings::schedule::{ALL, Entry, RobotNames};
 
 /// Maximum number of robots in a text.
 const SHOWN: usize = 3;
@@ -33,7 +34,7 @@ impl Robots {
             RobotNames::Listed(names) if names.is_empty() => {
                 Err("robots: no robot is named; write robots = [\"ROBOT_ID\"]".to_owned())
             }
-            RobotNames::Listed(names) if names.iter().any(|it| it.trim() == "all") => {
+            RobotNames::Listed(names) if names.iter().any(|it| it.trim() == ALL) => {
                 Err("robots: \"all\" is no id; for all robots of the app write robots = \"all\""
                     .to_owned())
             }
@@ -61,7 +62,7 @@ impl Robots {
         }
     }
 
-    /// Whether `other` has each robot of this one.
+    /// Whether a check of the place for `other` checked it for these, too.
     pub(super) fn are_in(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Listed(these), Self::Listed(those)) => {
@@ -76,22 +77,13 @@ impl Robots {
 impl fmt::Display for Robots {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Listed(robots) => write!(f, "robots {}", short(robots.iter())),
+            Self::Listed(robots) => write!(f, "robots {}", names(robots.iter(), SHOWN)),
             Self::AllExcept(except) if except.is_empty() => f.write_str("all robots of the app"),
             Self::AllExcept(except) => {
-                write!(f, "all robots of the app except {}", short(except.iter()))
+                write!(f, "all robots of the app except {}", names(except.iter(), SHOWN))
             }
         }
     }
-}
-
-fn short<'a>(robots: impl ExactSizeIterator<Item = &'a RobotId>) -> String {
-    let more = robots.len().saturating_sub(SHOWN);
-    let mut shown: Vec<String> = robots.take(SHOWN).map(ToString::to_string).collect();
-    if more > 0 {
-        shown.push(format!("{more} more"));
-    }
-    shown.join(", ")
 }
 
 fn ids(key: &str, names: &[String]) -> Result<Vec<RobotId>, String> {
