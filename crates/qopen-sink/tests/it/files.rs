@@ -216,6 +216,38 @@ fn what_would_fail_at_the_end_is_found_out_at_once() {
     assert!(sink.check().is_err());
 }
 
+/// A held list and the changes lie beside the file that a link leads to.
+#[cfg(unix)]
+#[test]
+fn a_long_name_at_either_end_of_a_link_is_found_out_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = |link: &str, target: String, has_target| {
+        let (link, target) = (folder.path().join(link), folder.path().join(target));
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        if has_target {
+            fs::write(&target, "").unwrap();
+        }
+        let checked = FileSink::new(&link, Format::Jsonl).check();
+        (checked, link, target)
+    };
+    for has_target in [false, true] {
+        let (checked, ..) = check(&format!("fits-{has_target}"), "t".repeat(241), has_target);
+        checked.unwrap();
+        let (checked, _, long) = check(&format!("short-{has_target}"), "t".repeat(245), has_target);
+        match checked {
+            Err(SinkError::NameTooLong { path, .. }) => {
+                assert_eq!(path.file_name(), long.file_name());
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    let (checked, long, _) = check(&"l".repeat(245), "list".to_owned(), true);
+    match checked {
+        Err(SinkError::NameTooLong { path, .. }) => assert_eq!(path, long),
+        other => panic!("{other:?}"),
+    }
+}
+
 /// A partial list from which nothing is set aside leaves what was set aside of the complete one.
 #[test]
 fn i5_a_partial_list_leaves_the_quarantine_of_the_complete_one() {
