@@ -59,10 +59,10 @@ impl FileSink {
         &self.path
     }
 
-    /// Where a partial list goes.
+    /// Returns the path of a partial list, beside the file that a link leads to.
     #[must_use]
     pub fn partial_path(&self) -> PathBuf {
-        with_suffix(&self.path, PARTIAL)
+        with_suffix(&self.followed(), PARTIAL)
     }
 
     /// Where accounts go that could not be read.

@@ -88,6 +88,9 @@ fn a_link_is_followed_and_what_is_no_file_is_left_alone() {
     write(&FileSink::new(&link, Format::Jsonl), ListKind::Complete, "a").unwrap();
     assert!(fs::read_to_string(&real).unwrap().contains("\"a\""));
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    let sink = FileSink::new(&link, Format::Jsonl);
+    write(&sink, ListKind::Partial, "half").unwrap();
+    assert!(fs::read_to_string(sink.partial_path()).unwrap().contains("\"half\""));
     fs::remove_file(&real).unwrap();
     write(&FileSink::new(&link, Format::Jsonl), ListKind::Complete, "b").unwrap();
     assert!(fs::read_to_string(&real).unwrap().contains("\"b\""), "a link to nothing yet");
