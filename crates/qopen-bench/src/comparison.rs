@@ -3,17 +3,17 @@
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::Command;
-use std::sync::Arc;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use qopen::Replay;
 use qopen::sink::{CompareOptions, FileSink, Format, ListInfo, ListKind, ListWriter, Sink as _};
 use qopen::types::{MarkId, RobotId};
-use qopen::{PulledList, Replay, publish};
 
 use crate::Result;
 use crate::measure::Spread;
 use crate::pages::Template;
+use crate::publication::published;
 use crate::pull::usage_of;
 use crate::report::Table;
 use crate::scratch::Scratch;
@@ -40,7 +40,7 @@ pub(crate) fn run() -> Result<()> {
     let mut comparisons = vec![Vec::new(); CASES.len()];
     let mut peak = 0;
     for _ in 0..ROUNDS {
-        publications.push(published(&list, &path)?);
+        publications.push(published(&list, PAGES * ACCOUNTS, &path, Format::Jsonl)?);
         for (case, times) in CASES.iter().zip(&mut comparisons) {
             let (seconds, bytes) = compared_by_another(&path, case.1)?;
             times.push(seconds);
@@ -70,22 +70,11 @@ pub(crate) fn run() -> Result<()> {
     table.finish()
 }
 
-fn published(list: &PulledList, path: &Path) -> Result<f64> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let sink = Arc::new(FileSink::new(path, Format::Jsonl));
-    let begun = Instant::now();
-    let published = runtime.block_on(publish(vec![list.clone()], sink, ListKind::Complete))?;
-    let seconds = begun.elapsed().as_secs_f64();
-    match published.lists[..] {
-        [ref it] if it.accounts == (PAGES * ACCOUNTS) as u64 => Ok(seconds),
-        _ => Err("the list is not whole".into()),
-    }
-}
-
 /// Compares in a process of its own, whose memory is the comparison's. Returns seconds and bytes.
 fn compared_by_another(path: &Path, every: usize) -> Result<(f64, u64)> {
     let output = Command::new(std::env::current_exe()?)
         .args(["compared", path.to_str().ok_or("no text")?, &every.to_string()])
+        .stderr(Stdio::inherit())
         .output()?;
     let text = String::from_utf8(output.stdout)?;
     let (seconds, peak) = text.trim().split_once(' ').ok_or("the comparison failed")?;

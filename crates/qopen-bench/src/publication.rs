@@ -33,9 +33,10 @@ pub(crate) fn run() -> Result<()> {
     let (mut copied, mut jsonl, mut csv) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let folder = Scratch::new("publication")?;
-        jsonl.push(published(&list, folder.path(), Format::Jsonl)?);
-        copied.push(copy(&folder.path().join("list"), &folder.path().join("copy"))?);
-        csv.push(published(&list, folder.path(), Format::Csv)?);
+        let path = folder.path().join("list");
+        jsonl.push(published(&list, PAGES * ACCOUNTS, &path, Format::Jsonl)?);
+        copied.push(copy(&path, &folder.path().join("copy"))?);
+        csv.push(published(&list, PAGES * ACCOUNTS, &path, Format::Csv)?);
     }
     let title = format!(
         "Publication of {} customers, {:.0} MB of pages, from the journal in memory to a synced file",
@@ -61,14 +62,20 @@ pub(crate) fn run() -> Result<()> {
     table.finish()
 }
 
-fn published(list: &PulledList, folder: &Path, format: Format) -> Result<f64> {
+/// Publishes a list of this number of accounts to a file. Returns seconds.
+pub(crate) fn published(
+    list: &PulledList,
+    accounts: usize,
+    path: &Path,
+    format: Format,
+) -> Result<f64> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let sink = Arc::new(FileSink::new(folder.join("list"), format));
+    let sink = Arc::new(FileSink::new(path, format));
     let begun = Instant::now();
     let published = runtime.block_on(publish(vec![list.clone()], sink, ListKind::Complete))?;
     let seconds = begun.elapsed().as_secs_f64();
     match published.lists[..] {
-        [ref it] if it.accounts == (PAGES * ACCOUNTS) as u64 => Ok(seconds),
+        [ref it] if it.accounts == accounts as u64 => Ok(seconds),
         _ => Err("the list is not whole".into()),
     }
 }

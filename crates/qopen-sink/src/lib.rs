@@ -247,8 +247,8 @@ pub trait ListWriter: Send {
     /// customer that only the last list has, by robot as in the list, then by account id.
     ///
     /// # Errors
-    /// [`SinkError::Previous`] or [`SinkError::PreviousRows`], if the last list cannot be compared with, and the error of `gone`. The list can
-    /// no longer be committed then.
+    /// [`SinkError::Previous`] or [`SinkError::PreviousRows`], if the last list cannot be compared with;
+    /// [`SinkError::Io`]; and the error of `gone`. Do not commit the list then.
     fn compare(
         &mut self,
         options: CompareOptions,
@@ -258,7 +258,7 @@ pub trait ListWriter: Send {
         Ok(None)
     }
 
-    /// Makes a complete list durable and puts it beside the last one, as held, instead of replacing that. No
+    /// Makes a complete list durable and puts it beside the last one, as held, instead of replacing it. No
     /// changes are published. Returns `None`, with the list dropped, if the place has no room beside its list.
     ///
     /// # Errors
@@ -271,7 +271,8 @@ pub trait ListWriter: Send {
     ///
     /// # Errors
     /// [`SinkError::Superseded`], if the place holds a later list, and [`SinkError::Declined`], if the claim of
-    /// a [note](Self::add_note) no longer counts: nothing was changed. After another [`SinkError`] the place
+    /// a [note](Self::add_note) no longer counts: nothing was changed. [`SinkError::Replaced`], if another process
+    /// replaced the compared list: nothing was changed. After another [`SinkError`] the place
     /// holds the earlier list, or the new one if only the last step failed (making the replacement durable,
     /// removing a partial list).
     fn commit(self: Box<Self>) -> Result<Committed, SinkError>;

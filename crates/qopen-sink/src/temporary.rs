@@ -19,7 +19,7 @@ const ATTEMPTS: usize = 16;
 /// process. Messages name the folder, or `what` it is for.
 ///
 /// # Errors
-/// [`SinkError::Io`].
+/// [`SinkError::Io`], if the file cannot be created.
 pub fn unnamed(folder: Option<&Path>, what: &Path) -> Result<File, SinkError> {
     let made = match folder {
         Some(folder) => tempfile::tempfile_in(folder),

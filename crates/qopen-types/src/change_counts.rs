@@ -15,7 +15,7 @@ pub struct ChangeCounts {
     pub lost: u64,
     /// Customers whom the robot's side removed: `deleted_by_staff` became true.
     pub removed: u64,
-    /// Customers of whom one of the two became false, and none became true.
+    /// Customers for whom one of the two flags became false and neither became true.
     pub returned: u64,
     /// Other customers with a field that differs.
     pub changed: u64,

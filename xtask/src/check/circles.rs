@@ -1,12 +1,13 @@
 //! Modules of a crate import each other in one direction only.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::path::Path;
 
 use syn::visit::{self, Visit};
 use syn::{Attribute, Item, UseTree};
 
-use crate::Result;
+use crate::{Result, files};
 
 /// A module's path within its crate: empty for the root.
 type Module = Vec<String>;
@@ -24,30 +25,20 @@ pub(crate) fn check(root: &Path) -> Result<()> {
     for folder in crates {
         let source = folder.join("src");
         let mut files = BTreeMap::new();
-        read(&source, &mut Vec::new(), &mut files)?;
+        for (path, text) in files::rust(&source, &[])? {
+            files.insert(module_of(path.strip_prefix(&source)?), text);
+        }
         wrong.extend(circles(&files)?.into_iter().map(|it| format!("{}: {it}", folder.display())));
     }
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n  ").into()) }
 }
 
-/// The text of every module below a folder.
-fn read(folder: &Path, at: &mut Module, files: &mut BTreeMap<Module, String>) -> Result<()> {
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        if path.is_dir() {
-            at.push(name);
-            read(&path, at, files)?;
-            at.pop();
-        } else if path.extension().is_some_and(|it| it == "rs") {
-            let mut module = at.clone();
-            if !matches!(name.as_str(), "mod" | "lib" | "main") {
-                module.push(name);
-            }
-            files.insert(module, std::fs::read_to_string(&path)?);
-        }
-    }
-    Ok(())
+/// The module of a file, from its path below the sources.
+fn module_of(path: &Path) -> Module {
+    let name = |it: &OsStr| it.to_string_lossy().into_owned();
+    let mut module: Module = path.with_extension("").iter().map(name).collect();
+    module.pop_if(|name| matches!(name.as_str(), "mod" | "lib" | "main"));
+    module
 }
 
 /// The circles of a crate, each with the names that tie it.
@@ -278,6 +269,20 @@ mod tests {
         assert_eq!(found(&[("a", parent), ("a::child", "")]).len(), 0);
         let parent = "mod child; pub struct Parent; fn f() { child::g() }";
         assert_eq!(found(&[("a", parent), ("a::child", "use super::Parent;")]).len(), 1);
+    }
+
+    #[test]
+    fn a_file_is_a_module_and_a_root_is_its_folder() {
+        for (path, module) in [
+            ("lib.rs", ""),
+            ("main.rs", ""),
+            ("a.rs", "a"),
+            ("a/mod.rs", "a"),
+            ("a/b.rs", "a::b"),
+            ("a/b/mod.rs", "a::b"),
+        ] {
+            assert_eq!(module_of(Path::new(path)).join("::"), module, "{path}");
+        }
     }
 
     #[test]

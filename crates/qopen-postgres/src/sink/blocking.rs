@@ -29,14 +29,17 @@ pub(super) fn failed(error: tokio_postgres::Error) -> SinkError {
 }
 
 pub(super) fn a_runtime() -> Result<Runtime, SinkError> {
-    let runtime = Builder::new_current_thread().enable_all().build();
-    runtime.map_err(SinkError::io("starting a runtime for", Path::new("the database")))
+    start(&mut Builder::new_current_thread())
 }
 
 /// A runtime with a thread of its own, so that a connection lives while its user does something else.
 pub(super) fn a_thread() -> Result<Runtime, SinkError> {
-    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    runtime.map_err(SinkError::io("starting a runtime for", Path::new("the database")))
+    start(Builder::new_multi_thread().worker_threads(1))
+}
+
+fn start(runtime: &mut Builder) -> Result<Runtime, SinkError> {
+    let started = runtime.enable_all().build();
+    started.map_err(SinkError::io("starting a runtime for", Path::new("the database")))
 }
 
 /// Runs blocking work on a new runtime, and waits for it. `block_on` panics on a thread of another runtime, so

@@ -104,16 +104,23 @@ impl Steps<'_> {
         self.run("waiting for another publication", lock, &[&robots]).await.map(drop)
     }
 
-    /// Returns the number of a temporary table's last row.
-    pub(super) async fn count(&self, step: &'static str, table: &str) -> Result<i64, SinkError> {
+    /// Divides the rows of a temporary table by their number into the conditions of several steps. All rows of a short
+    /// table are one step, without a condition.
+    pub(super) async fn slices(
+        &self,
+        step: &'static str,
+        table: &str,
+    ) -> Result<Vec<String>, SinkError> {
         let count = format!("SELECT coalesce(max(n), 0) FROM {table}");
-        Ok(self.wait(step, self.client.query_one(&count, &[])).await?.get(0))
-    }
-
-    /// Makes the rows of a temporary table quick to find by their number.
-    pub(super) async fn index(&self, step: &'static str, table: &str) -> Result<(), SinkError> {
+        let count: i64 = self.wait(step, self.client.query_one(&count, &[])).await?.get(0);
+        if count <= 2 * AT_A_TIME {
+            return Ok(vec![String::new()]);
+        }
         let index = format!("CREATE INDEX IF NOT EXISTS {table}_n ON {table} (n)");
-        self.wait(step, self.client.batch_execute(&index)).await
+        self.wait(step, self.client.batch_execute(&index)).await?;
+        let starts = (0..count).step_by(usize::try_from(AT_A_TIME).unwrap_or(usize::MAX));
+        let slice = |from| format!("WHERE n > {from} AND n <= {}", from + AT_A_TIME);
+        Ok(starts.map(slice).collect())
     }
 
     /// Moves the rows of a temporary table to their place; many rows in several steps.
@@ -123,14 +130,8 @@ impl Steps<'_> {
         from: &str,
         statement: impl Fn(&str) -> String,
     ) -> Result<(), SinkError> {
-        let count = self.count(step, from).await?;
-        if count <= 2 * AT_A_TIME {
-            return self.run(step, &statement(""), &[]).await.map(drop);
-        }
-        self.index(step, from).await?;
-        let some = statement("WHERE n > $1 AND n <= $2");
-        for from in (0..count).step_by(usize::try_from(AT_A_TIME).unwrap_or(usize::MAX)) {
-            self.run(step, &some, &[&from, &(from + AT_A_TIME)]).await?;
+        for which in self.slices(step, from).await? {
+            self.run(step, &statement(&which), &[]).await?;
         }
         Ok(())
     }

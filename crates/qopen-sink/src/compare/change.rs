@@ -47,7 +47,7 @@ pub struct ChangesHeader {
     pub mark_id: Option<MarkId>,
     /// The later list's revision, if it is known.
     pub revision: Option<u32>,
-    /// The earlier list; `None` if the later one is the first.
+    /// The earlier list; `None` for a [baseline](Predecessor::Baseline).
     pub since: Option<ChangesSince>,
     /// The later list.
     pub until: ListDigest,
@@ -76,6 +76,7 @@ pub(super) fn header_line(header: &ChangesHeader) -> serde_json::Result<Vec<u8>>
 /// A change as a line.
 #[derive(Deserialize)]
 pub(super) struct ChangeLine<'a> {
+    #[serde(borrow)]
     pub(super) r#type: Cow<'a, str>,
     pub(super) robot_id: RobotId,
     pub(super) account_id: AccountId,

@@ -60,6 +60,7 @@ impl ListChanges {
     /// # Errors
     /// [`SinkError::NotAList`], if the file is not the earlier list of every robot, or the changes of a robot
     /// begin with its first list. [`SinkError::Io`], if a file cannot be read or `out` cannot be written.
+    /// `out` may hold part of the later list after an error.
     pub fn apply(&self, list: impl AsRef<Path>, out: &mut dyn Write) -> Result<(), SinkError> {
         self.write(list.as_ref(), Side::Later, out)
     }
@@ -68,7 +69,8 @@ impl ListChanges {
     /// order of the headers. Memory does not grow with the lists.
     ///
     /// # Errors
-    /// As [`apply`](Self::apply), with the later list for the earlier one.
+    /// As [`apply`](Self::apply), with the later list for the earlier one. `out` may hold part of the earlier list
+    /// after an error.
     pub fn revert(&self, list: impl AsRef<Path>, out: &mut dyn Write) -> Result<(), SinkError> {
         self.write(list.as_ref(), Side::Earlier, out)
     }

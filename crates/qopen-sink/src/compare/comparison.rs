@@ -1,5 +1,6 @@
 //! Comparison of a new list with the last one of its place, and of the lists in any two files.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
@@ -53,8 +54,8 @@ impl Comparison<'_> {
             Some(place) => Previous::open(place, self.moved)?,
             None => None,
         };
-        let rest = new.robots.iter().filter(|it| announced.iter().all(|its| its.robot_id != **it));
-        let rest = rest.map(|robot_id| {
+        let known: HashSet<&RobotId> = announced.iter().map(|it| &it.robot_id).collect();
+        let rest = new.robots.iter().filter(|it| !known.contains(it)).map(|robot_id| {
             let robot_id = robot_id.clone();
             Announced { robot_id, mark_id: None, revision: None }
         });
@@ -68,7 +69,7 @@ impl Comparison<'_> {
             compared.push(self.one(list, base, &new, false)?);
         }
         if let Some(previous) = &previous {
-            let is_left = |it: &&RobotId| lists.iter().all(|list| list.robot_id != **it);
+            let is_left = |it: &&RobotId| !known.contains(it) && new.part(it).is_none();
             let robots = previous.robots().iter().filter(is_left).count();
             if robots > 0 {
                 tracing::warn!(robots, "the last list has robots that the new one has not");
@@ -101,7 +102,7 @@ impl Comparison<'_> {
         is_strict: bool,
     ) -> Result<Compared, SinkError> {
         let robot = &list.robot_id;
-        let mut spool = Spool::new(self.folder);
+        let mut spool = Spool::new(robot, self.folder);
         let (since, counts) = match base {
             None => (None, ChangeCounts::default()),
             Some((since, mut old)) => {
@@ -141,7 +142,7 @@ impl Comparison<'_> {
 ///
 /// # Errors
 /// [`SinkError::NotAList`], if one of them is not a list, and [`SinkError::Io`], if a file cannot be read or
-/// `out` cannot be written.
+/// `out` cannot be written. `out` may hold part of the changes after an error.
 pub fn compare_lists(
     old: impl AsRef<Path>,
     new: impl AsRef<Path>,

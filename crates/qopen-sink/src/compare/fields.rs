@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::found::Change;
@@ -72,29 +73,9 @@ impl<'de> Deserialize<'de> for Members<'de> {
 }
 
 /// A name, borrowed if it has no escapes.
-struct Name<'a>(Cow<'a, str>);
-
-impl<'de> Deserialize<'de> for Name<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Text;
-        impl<'de> Visitor<'de> for Text {
-            type Value = Name<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a name")
-            }
-
-            fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Self::Value, E> {
-                Ok(Name(Cow::Borrowed(name)))
-            }
-
-            fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
-                Ok(Name(Cow::Owned(name.to_owned())))
-            }
-        }
-        deserializer.deserialize_str(Text)
-    }
-}
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// How two records of one account differ.
 pub(super) struct Difference {
@@ -203,7 +184,7 @@ fn earlier_members(
         let is_it = |it: &String| it.strip_prefix(path).is_some_and(|it| it == name);
         fields.iter().any(is_it)
     };
-    for (name, new) in after.0.iter().filter(|it| !(path.is_empty() && it.0 == UNREAD)) {
+    for (name, new) in after.0.iter().filter(|it| !is_unread(path, &it.0)) {
         match before.get(name) {
             Some(old) if path.is_empty() && name == PROFILE && !differs(name) => {
                 let mut inner = Object::default();
@@ -269,5 +250,23 @@ impl Object {
         }
         self.0.push('}');
         self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_borrowed_unless_it_has_escapes() {
+        let members = Members::of(br#"{"plain":1,"a\u0062\n":"2","":3}"#).unwrap();
+        let names: Vec<_> = members.0.iter().map(|it| (&it.0, it.1)).collect();
+        assert!(matches!(names[0], (Cow::Borrowed("plain"), "1")), "{names:?}");
+        assert!(matches!(names[1], (Cow::Owned(it), "\"2\"") if it == "ab\n"), "{names:?}");
+        assert!(matches!(names[2], (Cow::Borrowed(""), "3")), "{names:?}");
+        assert_eq!(members.get("ab\n"), Some("\"2\""));
+        for wrong in ["{1:2}", "[\"a\",1]", "\"a\"", "{\"a\":1"] {
+            assert!(Members::of(wrong.as_bytes()).is_none(), "{wrong}");
+        }
     }
 }

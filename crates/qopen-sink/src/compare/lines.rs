@@ -65,7 +65,7 @@ impl<'a, R: Read> Lines<'a, R> {
         self.is_long = true;
         self.long.clear();
         loop {
-            let buffer = self.reader.fill_buf().map_err(SinkError::io("reading", self.path))?;
+            let buffer = self.reader.fill_buf().map_err(reading())?;
             if buffer.is_empty() {
                 return Err(self.fails(ListProblem::CutOff { line: self.number }));
             }

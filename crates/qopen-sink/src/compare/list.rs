@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Seek as _, SeekFrom};
+use std::io::{Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use qopen_types::{Digest, RobotId};
@@ -187,9 +187,7 @@ impl Accounts for PartReader<'_> {
         }
         self.left -= 1;
         if !self.lines.advance()? {
-            return Err(SinkError::io("reading", Path::new("a list"))(
-                io::ErrorKind::UnexpectedEof.into(),
-            ));
+            return Err(self.lines.fails(ListProblem::CutOff { line: self.lines.number() + 1 }));
         }
         std::mem::swap(&mut self.id, &mut self.before);
         // White space around a record would not come back from a file of changes.
@@ -255,4 +253,26 @@ fn robot_of(line: &[u8]) -> Option<RobotId> {
     read_id(rest, &mut text).then_some(())?;
     let robot = RobotId::new(text).ok()?;
     line.starts_with(&prefix_of(&robot)).then_some(robot)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_that_is_cut_while_it_is_read_is_named() {
+        let named = tempfile::NamedTempFile::new().unwrap();
+        let line = |id: &str| format!("{{\"robot_id\":\"r\",\"account_id\":\"{id}\"}}\n");
+        std::fs::write(named.path(), [line("a"), line("b")].concat()).unwrap();
+        let list = List::new(named.reopen().unwrap(), named.path(), &|| {}).unwrap();
+        named.as_file().set_len(line("a").len() as u64).unwrap();
+        let mut accounts = list.accounts(&RobotId::new("r").unwrap()).unwrap();
+        assert!(accounts.advance().unwrap());
+        match accounts.advance() {
+            Err(SinkError::NotAList { path, problem: ListProblem::CutOff { line: 2 } }) => {
+                assert_eq!(path, named.path());
+            }
+            other => panic!("{other:?}"),
+        }
+    }
 }

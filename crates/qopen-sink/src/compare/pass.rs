@@ -7,6 +7,7 @@ use std::path::Path;
 use qopen_types::{AccountId, ChangeCounts, RobotId};
 use tempfile::SpooledTempFile;
 
+use super::change::CHANGE;
 use super::fields::{Members, Unreadable, difference};
 use super::found::Change;
 use super::list::{Accounts, MOVED_EVERY};
@@ -27,14 +28,14 @@ pub(super) type Gone<'a> = dyn FnMut(&RobotId, &AccountId) -> Result<(), SinkErr
 
 /// One robot's changes, until their number is known.
 pub(super) struct Spool {
+    /// The robot as JSON.
+    robot: String,
     file: SpooledTempFile,
     buffer: Vec<u8>,
 }
 
 /// A change on its way into a line.
 struct Entry<'a> {
-    /// The robot as JSON.
-    robot: &'a str,
     account_id: AccountId,
     kind: Change,
     fields: &'a [String],
@@ -43,13 +44,13 @@ struct Entry<'a> {
 }
 
 impl Spool {
-    /// A spool whose file is in this folder, or in the system's folder for temporary files.
-    pub(super) fn new(folder: Option<&Path>) -> Self {
+    /// A spool of this robot whose file is in this folder, or in the system's folder for temporary files.
+    pub(super) fn new(robot_id: &RobotId, folder: Option<&Path>) -> Self {
         let file = match folder {
             Some(folder) => SpooledTempFile::new_in(MEMORY, folder),
             None => SpooledTempFile::new(MEMORY),
         };
-        Self { file, buffer: Vec::new() }
+        Self { robot: quoted(robot_id.as_str()), file, buffer: Vec::new() }
     }
 
     /// Adds a change. The records are JSON.
@@ -59,8 +60,9 @@ impl Spool {
         let id = quoted(change.account_id.as_str());
         let kind = change.kind.as_str();
         let parts = [
-            b"{\"type\":\"change\",\"robot_id\":",
-            change.robot.as_bytes(),
+            CHANGE,
+            b"\"robot_id\":",
+            self.robot.as_bytes(),
             b",\"account_id\":",
             id.as_bytes(),
             b",\"change\":\"",
@@ -89,20 +91,19 @@ impl Spool {
     }
 
     /// Moves the changes to a writer.
-    pub(super) fn drain(&mut self, out: &mut dyn Write, path: &Path) -> Result<(), SinkError> {
+    pub(super) fn drain(mut self, out: &mut dyn Write, path: &Path) -> Result<(), SinkError> {
         self.flush()?;
         let reading = || SinkError::io("reading", Path::new(SPOOL));
         self.file.rewind().map_err(reading())?;
         let mut chunk = vec![0; 1 << 16];
         loop {
             match self.file.read(&mut chunk) {
-                Ok(0) => break,
+                Ok(0) => return Ok(()),
                 Ok(n) => out.write_all(&chunk[..n]).map_err(SinkError::io("writing", path))?,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(reading()(error)),
             }
         }
-        self.file.rewind().and_then(|()| self.file.set_len(0)).map_err(reading())
     }
 }
 
@@ -138,7 +139,7 @@ impl Pass<'_> {
             let change = match order {
                 Ordering::Less => Some(self.only_one(robot, Change::Gone, old)?),
                 Ordering::Greater => Some(self.only_one(robot, Change::Added, new)?),
-                Ordering::Equal if old.line() != new.line() => Some(self.both(robot, old, new)?),
+                Ordering::Equal if old.line() != new.line() => Some(self.both(old, new)?),
                 Ordering::Equal => {
                     if self.is_strict && Members::of(new.line()).is_none() {
                         return Err(new.not_a_record());
@@ -173,15 +174,7 @@ impl Pass<'_> {
             Change::Gone => (None, record),
             _ => (record, None),
         };
-        let robot = &quoted(robot_id.as_str());
-        self.spool.push(&Entry {
-            robot,
-            account_id: id.clone(),
-            kind,
-            fields: &[],
-            account,
-            before,
-        })?;
+        self.spool.push(&Entry { account_id: id.clone(), kind, fields: &[], account, before })?;
         if kind == Change::Gone {
             (self.gone)(robot_id, &id)?;
         }
@@ -189,12 +182,7 @@ impl Pass<'_> {
     }
 
     /// An account that differs.
-    fn both(
-        &mut self,
-        robot_id: &RobotId,
-        old: &dyn Accounts,
-        new: &dyn Accounts,
-    ) -> Result<Change, SinkError> {
+    fn both(&mut self, old: &dyn Accounts, new: &dyn Accounts) -> Result<Change, SinkError> {
         let found = difference(old.line(), new.line()).map_err(|which| match which {
             Unreadable::Old => old.not_a_record(),
             Unreadable::New => new.not_a_record(),
@@ -202,8 +190,7 @@ impl Pass<'_> {
         let account_id = AccountId::new(new.id()).map_err(|_| new.not_a_record())?;
         let (kind, fields) = (found.kind, &*found.fields);
         let (account, before) = (Some(new.line()), Some(found.before.as_bytes()));
-        let robot = &quoted(robot_id.as_str());
-        self.spool.push(&Entry { robot, account_id, kind, fields, account, before })?;
+        self.spool.push(&Entry { account_id, kind, fields, account, before })?;
         Ok(kind)
     }
 }

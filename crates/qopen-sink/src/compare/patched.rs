@@ -30,6 +30,16 @@ struct Entry {
     before: Option<Box<RawValue>>,
 }
 
+impl Entry {
+    fn account(&self) -> Option<&[u8]> {
+        self.account.as_deref().map(|it| it.get().as_bytes())
+    }
+
+    fn before(&self) -> Option<&[u8]> {
+        self.before.as_deref().map(|it| it.get().as_bytes())
+    }
+}
+
 /// The changes of one robot, in the order of the account ids.
 pub(super) struct ChangeReader<'a> {
     lines: Lines<'a, &'a File>,
@@ -129,21 +139,21 @@ impl<'a> Patched<'a> {
         if order.is_lt() {
             return Ok(Some((order, Step::Keep)));
         }
-        let bytes = |it: &Option<Box<RawValue>>| {
-            it.as_ref().map(|it| it.get().as_bytes().to_vec()).ok_or_else(mismatched)
-        };
+        let replace =
+            |it: Option<&[u8]>| it.map(|it| Step::Replace(it.to_vec())).ok_or_else(mismatched);
         let is_at_both = order.is_eq();
         let step = match (self.side, change.change) {
-            (Side::Earlier, Change::Gone) if !is_at_both => Step::Replace(bytes(&change.before)?),
-            (Side::Later, Change::Added) if !is_at_both => Step::Replace(bytes(&change.account)?),
+            (Side::Earlier, Change::Gone) if !is_at_both => replace(change.before())?,
+            (Side::Later, Change::Added) if !is_at_both => replace(change.account())?,
             (Side::Earlier, Change::Added) | (Side::Later, Change::Gone) if is_at_both => {
                 Step::Skip
             }
             (_, Change::Added | Change::Gone) => return Err(mismatched()),
-            (Side::Later, _) if is_at_both => Step::Replace(bytes(&change.account)?),
+            (Side::Later, _) if is_at_both => replace(change.account())?,
             (Side::Earlier, _) if is_at_both => {
-                let (account, before) = (bytes(&change.account)?, bytes(&change.before)?);
-                let record = rewound(&account, &change.fields, &before);
+                let records = change.account().zip(change.before());
+                let (account, before) = records.ok_or_else(mismatched)?;
+                let record = rewound(account, &change.fields, before);
                 Step::Replace(record.ok_or_else(|| self.changes.damaged())?)
             }
             _ => return Err(mismatched()),

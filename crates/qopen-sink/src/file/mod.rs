@@ -59,10 +59,10 @@ impl FileSink {
         &self.path
     }
 
-    /// Where a partial list goes.
+    /// Returns the path of a partial list, beside the file that a link leads to.
     #[must_use]
     pub fn partial_path(&self) -> PathBuf {
-        with_suffix(&self.path, PARTIAL)
+        with_suffix(&self.followed(), PARTIAL)
     }
 
     /// Where accounts go that could not be read.
@@ -71,18 +71,18 @@ impl FileSink {
         with_suffix(&self.path, QUARANTINE)
     }
 
-    /// Where the changes since the last complete list go: beside the file that a link leads to. Only
+    /// Returns the path of the changes since the last complete list, beside the file that a link leads to. Only
     /// [compared](ListWriter::compare) lists have them.
     #[must_use]
     pub fn changes_path(&self) -> PathBuf {
-        with_suffix(&self.target().unwrap_or_else(|_| self.path.clone()), CHANGES)
+        with_suffix(&self.followed(), CHANGES)
     }
 
-    /// Where a [held](ListWriter::commit_held) list goes, beside the file that a link leads to. The next complete
-    /// list removes it.
+    /// Returns the path of a [held](ListWriter::commit_held) list, beside the file that a link leads to. The next
+    /// complete list removes it.
     #[must_use]
     pub fn held_path(&self) -> PathBuf {
-        with_suffix(&self.target().unwrap_or_else(|_| self.path.clone()), HELD)
+        with_suffix(&self.followed(), HELD)
     }
 
     /// Writes unreadable items to [`quarantine_path`](Self::quarantine_path), one line each, in one
@@ -95,16 +95,22 @@ impl FileSink {
         Staged::new(self.quarantine_path(), quarantine)?.commit()
     }
 
-    /// Checks that the file system can name the list and the files beside it.
+    /// Checks that the file system can name the list and the files beside it. Only the quarantine lies beside a
+    /// link; the others lie beside the file that it leads to.
     ///
     /// # Errors
     /// [`SinkError::NameTooLong`], when it cannot.
     pub fn check_name(&self) -> Result<(), SinkError> {
+        let followed = self.followed();
         for suffix in ALL {
+            let path = match suffix {
+                QUARANTINE => &self.path,
+                _ => &followed,
+            };
             // Looking at a name that is too long fails, whatever is there.
-            let found = fs::symlink_metadata(with_suffix(&self.path, suffix));
+            let found = fs::symlink_metadata(with_suffix(path, suffix));
             if found.is_err_and(|error| error.kind() == io::ErrorKind::InvalidFilename) {
-                return Err(SinkError::NameTooLong { path: self.path.clone(), suffix });
+                return Err(SinkError::NameTooLong { path: path.clone(), suffix });
             }
         }
         Ok(())
@@ -127,6 +133,11 @@ impl FileSink {
         if let Ok(target) = self.target() {
             temporary::sweep(folder(&target));
         }
+    }
+
+    /// Returns the target; the path itself if that fails.
+    fn followed(&self) -> PathBuf {
+        self.target().unwrap_or_else(|_| self.path.clone())
     }
 
     /// The path with links followed, so far as it exists.

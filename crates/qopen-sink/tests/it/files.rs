@@ -88,6 +88,9 @@ fn a_link_is_followed_and_what_is_no_file_is_left_alone() {
     write(&FileSink::new(&link, Format::Jsonl), ListKind::Complete, "a").unwrap();
     assert!(fs::read_to_string(&real).unwrap().contains("\"a\""));
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    let sink = FileSink::new(&link, Format::Jsonl);
+    write(&sink, ListKind::Partial, "half").unwrap();
+    assert!(fs::read_to_string(sink.partial_path()).unwrap().contains("\"half\""));
     fs::remove_file(&real).unwrap();
     write(&FileSink::new(&link, Format::Jsonl), ListKind::Complete, "b").unwrap();
     assert!(fs::read_to_string(&real).unwrap().contains("\"b\""), "a link to nothing yet");
@@ -214,6 +217,38 @@ fn what_would_fail_at_the_end_is_found_out_at_once() {
     let missing = folder.path().join("missing");
     let sink = StreamSink::new(Vec::new(), Format::Jsonl).in_folder(Some(&missing));
     assert!(sink.check().is_err());
+}
+
+/// A held list and the changes lie beside the file that a link leads to.
+#[cfg(unix)]
+#[test]
+fn a_long_name_at_either_end_of_a_link_is_found_out_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = |link: &str, target: String, has_target| {
+        let (link, target) = (folder.path().join(link), folder.path().join(target));
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        if has_target {
+            fs::write(&target, "").unwrap();
+        }
+        let checked = FileSink::new(&link, Format::Jsonl).check();
+        (checked, link, target)
+    };
+    for has_target in [false, true] {
+        let (checked, ..) = check(&format!("fits-{has_target}"), "t".repeat(241), has_target);
+        checked.unwrap();
+        let (checked, _, long) = check(&format!("short-{has_target}"), "t".repeat(245), has_target);
+        match checked {
+            Err(SinkError::NameTooLong { path, .. }) => {
+                assert_eq!(path.file_name(), long.file_name());
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    let (checked, long, _) = check(&"l".repeat(245), "list".to_owned(), true);
+    match checked {
+        Err(SinkError::NameTooLong { path, .. }) => assert_eq!(path, long),
+        other => panic!("{other:?}"),
+    }
 }
 
 /// A partial list from which nothing is set aside leaves what was set aside of the complete one.

@@ -5,9 +5,8 @@ use std::collections::HashSet;
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor,
-};
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::scalar::{Kind, Scalar, Unfit, Value};
@@ -15,31 +14,13 @@ use crate::json::Json;
 use crate::reading::{self, Reading};
 
 /// A name that is only looked at: borrowed where the input allows.
-pub(crate) struct Key<'de>(Cow<'de, str>);
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl Key<'_> {
     pub(crate) fn as_str(&self) -> &str {
         &self.0
-    }
-}
-
-impl<'de> Deserialize<'de> for Key<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct KeyVisitor;
-        impl<'de> Visitor<'de> for KeyVisitor {
-            type Value = Key<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a field name")
-            }
-            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Key<'de>, E> {
-                Ok(Key(Cow::Borrowed(text)))
-            }
-            fn visit_str<E: Error>(self, text: &str) -> Result<Key<'de>, E> {
-                Ok(Key(Cow::Owned(text.to_owned())))
-            }
-        }
-        deserializer.deserialize_str(KeyVisitor)
     }
 }
 
@@ -241,26 +222,25 @@ impl<'de, E: Element<'de>> Reader<'de> for AsElements<E> {
     }
 }
 
-pub(super) struct Typed<T>(pub(super) T);
-
-impl<'de, T: Object<'de>> Element<'de> for Typed<T> {
+impl<'de, T: Scalar> Element<'de> for AsScalar<T> {
     type Seed<'f>
-        = TypedSeed<'f, T>
+        = Field<'f, Self>
     where
         Self: 'f;
 
-    fn seed(field: &str) -> TypedSeed<'_, T> {
-        TypedSeed(Field::new(field))
+    fn seed(field: &str) -> Field<'_, Self> {
+        Field::new(field)
     }
 }
 
-pub(super) struct TypedSeed<'f, T>(Field<'f, AsObject<T>>);
+impl<'de, T: Object<'de>> Element<'de> for AsObject<T> {
+    type Seed<'f>
+        = Field<'f, Self>
+    where
+        Self: 'f;
 
-impl<'de, T: Object<'de>> DeserializeSeed<'de> for TypedSeed<'_, T> {
-    type Value = Option<Typed<T>>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        Ok(self.0.deserialize(deserializer)?.map(|AsObject(value)| Typed(value)))
+    fn seed(field: &str) -> Field<'_, Self> {
+        Field::new(field)
     }
 }
 

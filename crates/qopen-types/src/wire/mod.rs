@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 
 use crate::extra::Extra;
 use crate::json::Json;
-use field::{AsElements, AsObject, AsScalar, AsText, Field, Typed};
+use field::{AsElements, AsObject, AsScalar, AsText, Field};
 pub(crate) use field::{Key, Object, missing, twice};
 use scalar::Kind;
 pub(crate) use scalar::{Redacted, Scalar, Unfit, Value, reason};
@@ -106,9 +106,9 @@ pub(crate) fn list<'de, T: Object<'de>, A: MapAccess<'de>>(
     map: &mut A,
     field: &str,
 ) -> Read<'de, Vec<T>, A> {
-    let value = map.next_value_seed(Field::<AsElements<Typed<T>>>::new(field))?;
+    let value = map.next_value_seed(Field::<AsElements<AsObject<T>>>::new(field))?;
     let list = value.map(|AsElements(list)| list).unwrap_or_default();
-    Ok(list.into_iter().map(|Typed(value)| value).collect())
+    Ok(list.into_iter().map(|AsObject(value)| value).collect())
 }
 
 pub(crate) fn scalars<'de, T: Scalar, A: MapAccess<'de>>(

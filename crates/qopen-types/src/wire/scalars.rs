@@ -1,16 +1,16 @@
 //! Lists of scalars.
 
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess};
+use serde::de::{Error, MapAccess, SeqAccess};
 
-use super::field::{AsElements, AsScalar, Element, Field, Reader};
+use super::field::{AsElements, AsScalar, Reader};
 use super::scalar::{Scalar, Value};
 
 /// A list of scalars in any form of a list, or a scalar that is the only element.
 pub(super) struct AsScalars<T>(pub(super) Vec<T>);
 
 impl<T> AsScalars<T> {
-    fn of(elements: AsElements<One<T>>) -> Self {
-        Self(elements.0.into_iter().map(|One(value)| value).collect())
+    fn of(elements: AsElements<AsScalar<T>>) -> Self {
+        Self(elements.0.into_iter().map(|AsScalar(value)| value).collect())
     }
 }
 
@@ -20,7 +20,7 @@ impl<'de, T: Scalar> Reader<'de> for AsScalars<T> {
     fn scalar<E: Error>(field: &str, value: Value<'_>) -> Result<Option<Self>, E> {
         match value {
             Value::Text(text) if text.trim().is_empty() => {
-                let none: Option<AsElements<One<T>>> =
+                let none: Option<AsElements<AsScalar<T>>> =
                     AsElements::scalar(field, Value::Text(text))?;
                 Ok(none.map(Self::of))
             }
@@ -31,35 +31,11 @@ impl<'de, T: Scalar> Reader<'de> for AsScalars<T> {
         }
     }
     fn list<A: SeqAccess<'de>>(field: &str, seq: A) -> Result<Option<Self>, A::Error> {
-        let elements: Option<AsElements<One<T>>> = AsElements::list(field, seq)?;
+        let elements: Option<AsElements<AsScalar<T>>> = AsElements::list(field, seq)?;
         Ok(elements.map(Self::of))
     }
     fn object<A: MapAccess<'de>>(field: &str, map: A) -> Result<Option<Self>, A::Error> {
-        let elements: Option<AsElements<One<T>>> = AsElements::object(field, map)?;
+        let elements: Option<AsElements<AsScalar<T>>> = AsElements::object(field, map)?;
         Ok(elements.map(Self::of))
-    }
-}
-
-/// A scalar as the element of a list.
-struct One<T>(T);
-
-impl<'de, T: Scalar> Element<'de> for One<T> {
-    type Seed<'f>
-        = OneSeed<'f, T>
-    where
-        Self: 'f;
-
-    fn seed(field: &str) -> OneSeed<'_, T> {
-        OneSeed(Field::new(field))
-    }
-}
-
-struct OneSeed<'f, T>(Field<'f, AsScalar<T>>);
-
-impl<'de, T: Scalar> DeserializeSeed<'de> for OneSeed<'_, T> {
-    type Value = Option<One<T>>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        Ok(self.0.deserialize(deserializer)?.map(|AsScalar(value)| One(value)))
     }
 }

@@ -18,6 +18,9 @@ use super::rows::{put_row, text_array};
 use super::writer::CHUNK;
 pub(super) use statements::try_all;
 
+/// The step of most statements, for messages.
+const COMPARING: &str = "comparing lists";
+
 /// Rows that are read at once.
 const ROWS: u32 = 512;
 
@@ -57,7 +60,7 @@ impl Steps<'_> {
         }
         let pairs = self.pairs(lists, options).await?;
         let begin = self.client.batch_execute(statements::BEGIN);
-        self.wait("comparing lists", begin).await?;
+        self.wait(COMPARING, begin).await?;
         for (place, it) in (0..).zip(&pairs) {
             self.note_pair(place, it).await?;
         }
@@ -65,7 +68,7 @@ impl Steps<'_> {
         let mut counts = BTreeMap::new();
         if !pairs.iter().all(Pair::is_baseline) {
             self.find_differing(is_revision, &mut counts).await?;
-            self.run("comparing lists", &statements::gone(is_revision), &[]).await?;
+            self.run(COMPARING, &statements::gone(is_revision), &[]).await?;
             self.name_gone(&mut counts, gone).await?;
         }
         self.stage(is_revision).await?;
@@ -157,7 +160,7 @@ impl Steps<'_> {
             &since_revision,
             replaced,
         ];
-        self.run("comparing lists", statements::NEW_LIST, &values).await.map(drop)
+        self.run(COMPARING, statements::NEW_LIST, &values).await.map(drop)
     }
 
     /// Finds the accounts of the new lists that are new or differ. Many accounts in several steps.
@@ -166,14 +169,7 @@ impl Steps<'_> {
         is_revision: bool,
         counts: &mut BTreeMap<String, ChangeCounts>,
     ) -> Result<(), SinkError> {
-        let accounts = self.count("comparing lists", "new_account").await?;
-        if accounts <= 2 * AT_A_TIME {
-            let differing = statements::differing(is_revision, "");
-            return self.read_differing(&differing, counts).await;
-        }
-        self.index("comparing lists", "new_account").await?;
-        for from in (0..accounts).step_by(usize::try_from(AT_A_TIME).unwrap_or(usize::MAX)) {
-            let which = format!("WHERE n > {from} AND n <= {}", from + AT_A_TIME);
+        for which in self.slices(COMPARING, "new_account").await? {
             let differing = statements::differing(is_revision, &which);
             self.read_differing(&differing, counts).await?;
         }
@@ -189,10 +185,10 @@ impl Steps<'_> {
     ) -> Result<(), SinkError> {
         let mut found = Vec::new();
         let cursor = format!("DECLARE differing NO SCROLL CURSOR FOR {differing}");
-        self.wait("comparing lists", self.client.batch_execute(&cursor)).await?;
+        self.wait(COMPARING, self.client.batch_execute(&cursor)).await?;
         let fetch = format!("FETCH {ROWS} FROM differing");
         loop {
-            let rows = self.wait("comparing lists", self.client.query(&fetch, &[])).await?;
+            let rows = self.wait(COMPARING, self.client.query(&fetch, &[])).await?;
             for row in &rows {
                 let (robot, account): (&str, &str) = (row.get(0), row.get(1));
                 let (change, fields) = match (row.get(2), row.get(3)) {
@@ -213,7 +209,7 @@ impl Steps<'_> {
                 break;
             }
         }
-        self.wait("comparing lists", self.client.batch_execute("CLOSE differing")).await
+        self.wait(COMPARING, self.client.batch_execute("CLOSE differing")).await
     }
 
     async fn copy_changes(&self, found: &mut Vec<u8>) -> Result<(), SinkError> {
@@ -221,10 +217,10 @@ impl Steps<'_> {
             return Ok(());
         }
         let copy = self.client.copy_in(statements::COPY_CHANGES);
-        let mut copy = Box::pin(self.wait("comparing lists", copy).await?);
+        let mut copy = Box::pin(self.wait(COMPARING, copy).await?);
         let rows = Bytes::from(std::mem::take(found));
-        self.wait("comparing lists", copy.send(rows)).await?;
-        self.wait("comparing lists", copy.as_mut().finish()).await.map(drop)
+        self.wait(COMPARING, copy.send(rows)).await?;
+        self.wait(COMPARING, copy.as_mut().finish()).await.map(drop)
     }
 
     /// Calls `gone` for each account that is gone, in the order of the lists.
