@@ -1,6 +1,6 @@
 //! `qopen pulls accept`: publishes a list that a guard held.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -55,8 +55,8 @@ async fn accept(journal: &dyn Store, pull: &PullName) -> Result<(), Failure> {
     journal.note(&id(pull)?, Note::HeldAccepted).await.map_err(failed)
 }
 
-/// Publishes a held list, together with the held lists of the same file. A list stays held until it is
-/// published.
+/// Publishes a held list, together with the lists of other robots that wait for the same file. A list stays
+/// held until it is published.
 async fn publish(
     journal: &Arc<dyn Store>,
     pull: &PullName,
@@ -74,13 +74,13 @@ async fn publish(
         )));
     };
     let output = place.output()?.in_folder(scratch);
-    let is_together = |it: &&PullState| {
-        let is_same = || it.held().is_some() && Place::of(it).as_ref() == Some(&place);
-        it.pull == id || !output.is_per_robot() && is_same()
-    };
+    let mut together = vec![state];
+    if !output.is_per_robot() {
+        together.extend(others(&all, state, &place));
+    }
     let as_journal: Arc<dyn Journal> = Arc::clone(journal) as _;
     let mut lists = Vec::new();
-    for state in all.iter().filter(is_together) {
+    for state in together {
         lists.extend(qopen::kept_list(&as_journal, &state.pull).await.map_err(failed)?);
     }
     if !output.is_per_robot() {
@@ -103,6 +103,24 @@ async fn publish(
         say!("qopen: {}: {customers} published in {}", list.id, published.location);
     }
     Ok(())
+}
+
+/// Returns the last pull of each other robot for the same place, if its list waits to be published.
+fn others<'a>(
+    all: &'a [PullState],
+    accepted: &PullState,
+    place: &Place,
+) -> impl Iterator<Item = &'a PullState> {
+    let mut last: BTreeMap<&RobotId, &PullState> = BTreeMap::new();
+    for state in all.iter().filter(|it| Place::of(it).as_ref() == Some(place)) {
+        let last = last.entry(&state.pull.robot_id).or_insert(state);
+        if state.order > last.order {
+            *last = state;
+        }
+    }
+    last.remove(&accepted.pull.robot_id);
+    let waits = |it: &&PullState| it.held().is_some() || journal::is_unpublished(it);
+    last.into_values().filter(waits)
 }
 
 fn failed(error: JournalError) -> Failure {

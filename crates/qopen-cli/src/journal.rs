@@ -206,6 +206,12 @@ pub(crate) fn needs_partial(why: &str) -> String {
 pub(crate) const NOT_HELD: &str =
     "no list of this pull is held; --max-gone, --verify-gone and --confirm hold lists";
 
+/// Refuses to resume a pull whose list is held.
+pub(crate) fn held(pull: &PullId) -> String {
+    let mark = &pull.mark_id;
+    format!("the list of {pull} is held; `qopen pulls accept {mark}` publishes it")
+}
+
 /// Whether a pull is complete and its list was never published. A held list waits for a person.
 pub(crate) fn is_unpublished(state: &PullState) -> bool {
     let is_decided = state.is_superseded() || state.held().is_some();

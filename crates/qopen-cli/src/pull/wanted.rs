@@ -38,6 +38,9 @@ impl Wanted {
             // Two beginnings may be of one mark.
             wanted.resumed.sort_by(|one, other| one.pull.cmp(&other.pull));
             wanted.resumed.dedup_by(|one, other| one.pull == other.pull);
+            if let Some(held) = wanted.resumed.iter().find(|it| it.held().is_some()) {
+                return Err(Failure::usage(crate::journal::held(&held.pull)));
+            }
             wanted.check()?;
             wanted.resumed.iter().for_each(|state| say_unfollowed(state, args));
             return Ok(wanted);

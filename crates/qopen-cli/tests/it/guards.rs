@@ -205,9 +205,55 @@ fn a_list_that_no_other_pull_confirms_is_incomplete() {
     assert!(why.contains("not confirmed") && why.contains("1 customer is only in"), "{why}");
     assert_eq!(scene.simulator.counts().requests, 3);
     assert!(!scene.exists("list.jsonl") && scene.exists("list.jsonl.partial"));
-    // The next command publishes none of the lists that were refuted.
+    // Neither a resumption nor the next command publishes a list that was refuted.
+    let mark = summary["mark_id"].as_str().unwrap();
+    let resumed = scene.verb(&["pull", "--resume", mark]);
+    assert_eq!(resumed.status.code(), Some(2), "{}", text(&resumed.stderr));
+    assert!(text(&resumed.stderr).contains("pulls accept"));
     assert_eq!((scene.pull(&[]).0, scene.simulator.counts().requests), (0, 4));
     assert_eq!(scene.list("list.jsonl").len(), 57);
+}
+
+#[test]
+fn an_accepted_list_is_published_alone_of_its_robot_and_with_the_others_of_its_file() {
+    // Three lists of a robot are refuted; a person takes the second one.
+    let scene = Scene::new(Schedule { accounts: 60, gone_each: 1, ..Schedule::default() });
+    scene.pull(&["--confirm"]);
+    let listed = text(&scene.verb(&["pulls", "list", "--json"]).stdout);
+    let pulls: Vec<Value> = listed.lines().map(|it| serde_json::from_str(it).unwrap()).collect();
+    assert!(pulls.len() == 3 && pulls.iter().all(|it| it["held"] == true), "{listed}");
+    let mut by_size: Vec<_> =
+        pulls.iter().map(|it| (it["accounts"].as_u64().unwrap(), it["mark_id"].as_str())).collect();
+    by_size.sort();
+    assert_eq!(by_size[1].0, 59);
+    let accepted = scene.verb(&["pulls", "accept", by_size[1].1.unwrap()]);
+    assert_eq!(accepted.status.code(), Some(0), "{}", text(&accepted.stderr));
+    assert_eq!(scene.list("list.jsonl").len(), 59);
+    // The next list is compared with that one.
+    let (exit, summary) = scene.pull(&[]);
+    assert_eq!((exit, &summary["changes"]["gone"]), (0, &json!(2)), "{summary}");
+
+    // Another robot's list waited for the same file.
+    let lost = Schedule { lost_pages_on: Some(vec![0, 2]), ..lost_on(0) };
+    let scene = Scene::new(Schedule { gone_each: 1, ..lost });
+    let both = ["pull", "--robot", "r1", "--robot", "r2", "--out", "both.jsonl", "--settle", "1s"];
+    let refuted = scene.verb(&[&both[..], &["--confirm"]].concat());
+    assert_eq!(refuted.status.code(), Some(3), "{}", text(&refuted.stderr));
+    let listed = text(&scene.verb(&["pulls", "list", "--json"]).stdout);
+    let mut pulls = listed.lines().map(|it| serde_json::from_str::<Value>(it).unwrap());
+    let mark = pulls.rfind(|it| it["robot_id"] == "r2").unwrap();
+    let accepted = scene.verb(&["pulls", "accept", mark["mark_id"].as_str().unwrap()]);
+    assert_eq!(accepted.status.code(), Some(0), "{}", text(&accepted.stderr));
+    let lines = std::fs::read_to_string(scene.folder.path().join("both.jsonl")).unwrap();
+    for robot in ["r1", "r2"] {
+        let own = format!("\"robot_id\":\"{robot}\"");
+        assert!(lines.lines().filter(|line| line.contains(&own)).count() >= 40, "{robot}");
+    }
+    let mut all = ids(&lines);
+    all.sort();
+    let length = all.len();
+    all.dedup();
+    assert_eq!(all.len(), length, "no customer comes twice");
 }
 
 #[test]

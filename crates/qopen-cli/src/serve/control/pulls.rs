@@ -273,6 +273,9 @@ pub(super) async fn resume(
     of: Query<Of>,
 ) -> Result<Response, Refusal> {
     let state = known(&service, &mark, &of).await?;
+    if state.held().is_some() {
+        return Err(Refusal(StatusCode::CONFLICT, crate::journal::held(&state.pull)));
+    }
     service.pulls.resume(&state).await?;
     Ok((StatusCode::ACCEPTED, Json(PullName::from(&state.pull))).into_response())
 }
