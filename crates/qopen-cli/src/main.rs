@@ -13,6 +13,7 @@ mod exit;
 mod explain;
 mod export;
 mod format;
+mod guards;
 mod help;
 mod journal;
 mod journal_copy;

@@ -50,8 +50,8 @@ pub use replay::{Replay, ReplayError, Replayed};
 pub use requester::{RequestError, Requester};
 pub use resume::kept_list;
 pub use service::{
-    Destination, FollowedPull, PullFigures, PullService, ServiceEvent, ServiceObserver,
-    ServiceOptions, Target,
+    Destination, FollowedPull, PullFigures, PullPolicy, PullService, RepeatReason, ServiceEvent,
+    ServiceObserver, ServiceOptions, Target,
 };
 pub use status::Status;
 pub use worker::{ClaimedPull, TakePlaceError, Worker, WorkerOptions};

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use qopen_assembler::Timing;
-use qopen_journal::{Journal, PullId, Started};
+use qopen_journal::{Journal, PullId, Repeat, Started};
 use qopen_types::{MarkId, RobotId};
 use tokio::sync::watch;
 
@@ -33,6 +33,8 @@ pub struct PullRequest {
     pub allow_unidentified: u64,
     /// Text that the journal keeps for the process that resumes the pull, such as the list's place.
     pub label: Option<String>,
+    /// Its position among the pulls of one list. Default: the first one.
+    pub repeat: Repeat,
 }
 
 impl PullRequest {
@@ -47,6 +49,7 @@ impl PullRequest {
             expect_accounts: None,
             allow_unidentified: 0,
             label: None,
+            repeat: Repeat::first(),
         }
     }
 
@@ -100,6 +103,7 @@ impl PullRequest {
         started.expect_accounts = self.expect_accounts;
         started.allow_unidentified = self.allow_unidentified;
         started.label.clone_from(&self.label);
+        started.repeat.clone_from(&self.repeat);
         started
     }
 }

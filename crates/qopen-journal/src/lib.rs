@@ -15,6 +15,7 @@ mod outbox;
 mod pack;
 mod quarantine;
 mod record;
+mod repeat;
 mod report;
 mod state;
 pub mod storage;
@@ -39,6 +40,7 @@ pub use outbox::{Backlog, Outbox, PendingEvent};
 pub use qopen_types::PullId;
 pub use quarantine::{Layer, Quarantined};
 pub use record::{Appended, Durability, PageRecord, Payload};
+pub use repeat::Repeat;
 pub use report::{Damage, Report};
 pub use state::PullState;
 

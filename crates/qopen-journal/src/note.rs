@@ -6,6 +6,8 @@ use std::time::{Duration, SystemTime};
 use qopen_types::{AccountId, ChangeCounts, Digest, MarkId};
 use serde::{Deserialize, Serialize};
 
+use crate::repeat::Repeat;
+
 /// A fact about a pull.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -272,6 +274,9 @@ pub struct Started {
     /// The process that resumes the pull first sends the request; the starter does not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unsent: bool,
+    /// Its position among the pulls of one list.
+    #[serde(default, skip_serializing_if = "Repeat::is_first")]
+    pub repeat: Repeat,
 }
 
 impl Started {
@@ -287,6 +292,7 @@ impl Started {
             allow_unidentified: 0,
             label: None,
             unsent: false,
+            repeat: Repeat::first(),
         }
     }
 }

@@ -20,10 +20,10 @@ pub use stats::Stats;
 pub use qopen_engine::{
     ClaimedPull, Classified, ClassifiedPage, Destination, EngineError as ClientError, FollowedPull,
     Outcome, Progress, PublishError, PublishOptions, Published, PublishedList, Pull, PullError,
-    PullFigures, PullRequest, PullService, PulledList, Replay, ReplayError, Replayed, RequestError,
-    ServiceEvent, ServiceObserver, ServiceOptions, Status, TakePlaceError, Target, UnknownPull,
-    Unreadable, Worker, WorkerOptions, classify, export, kept_list, publish, publish_with,
-    quarantine_line,
+    PullFigures, PullPolicy, PullRequest, PullService, PulledList, Replay, ReplayError, Replayed,
+    RequestError, ServiceEvent, ServiceObserver, ServiceOptions, Status, TakePlaceError, Target,
+    UnknownPull, Unreadable, Worker, WorkerOptions, classify, export, kept_list, publish,
+    publish_with, quarantine_line,
 };
 
 pub use qopen_assembler as assembler;

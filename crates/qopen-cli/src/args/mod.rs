@@ -9,10 +9,11 @@ use std::time::Duration;
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use qopen::http::AccountsByIdsVersion;
-use qopen::{Client, PublishOptions};
+use qopen::{Client, PublishOptions, PullPolicy};
 
 use crate::exit::Failure;
-use crate::format::{Asked, Layout, OutputFormat};
+use crate::format::{Asked, Layout};
+use crate::guards::{Guards, not_compared};
 use crate::output::Output;
 use crate::settings::{FORWARD, Given};
 use crate::terminal::LogFormat;
@@ -157,14 +158,6 @@ pub(crate) struct PullArgs {
     /// Treat a list with fewer customers than this as incomplete
     #[arg(long, value_name = "N")]
     pub(crate) expect_accounts: Option<u64>,
-    /// Pull again until two consecutive lists have the same customers
-    ///
-    /// At most three pulls. A list that none confirms is incomplete.
-    #[arg(long)]
-    pub(crate) confirm: bool,
-    /// Pull a list that lacks pages again, up to N times
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) retry: u32,
     /// Run up to this number of pulls at once
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = at_least_one)]
     pub(crate) concurrency: usize,
@@ -208,6 +201,14 @@ pub(crate) struct Receiving {
     /// Choose the call of --verify-gone
     #[arg(long, value_name = "VERSION", value_enum, default_value_t)]
     pub(crate) by_ids: ByIds,
+    /// Pull again until two consecutive lists have the same customers
+    ///
+    /// At most three pulls. A list that none confirms is incomplete.
+    #[arg(long)]
+    pub(crate) confirm: bool,
+    /// Pull a list that lacks pages again, up to N times
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) retry: u32,
     /// Replace a last list that cannot be compared
     ///
     /// The changes begin anew with the list.
@@ -236,21 +237,18 @@ impl Receiving {
         options.max_gone(self.max_gone).new_baseline(self.new_baseline).verify_gone(lookup)
     }
 
+    /// Returns how a service publishes lists.
+    pub(crate) fn policy(&self, client: &Client) -> PullPolicy {
+        PullPolicy::new(self.publishing(client)).confirm(self.confirm).retries(self.retry)
+    }
+
     /// Refuses guards for lists that are not compared.
     pub(crate) fn check_guards(&self, output: &Output, layout: Layout) -> Result<(), Failure> {
-        let flag = match (self.max_gone, self.verify_gone) {
-            (Some(_), _) => "--max-gone",
-            (None, true) => "--verify-gone",
-            (None, false) => return Ok(()),
+        let wrong = |(guard, what): (&str, &str)| {
+            let flag = guard.replace('_', "-");
+            Failure::usage(format!("--{flag}: {}", not_compared(what)))
         };
-        let what = match layout.format {
-            _ if output.is_stdout() => "standard output",
-            OutputFormat::Csv => "CSV",
-            OutputFormat::Jsonl => return Ok(()),
-        };
-        Err(Failure::usage(format!(
-            "{flag}: a list in {what} is not compared with the last one; publish JSON Lines to a file or a folder, or to a database"
-        )))
+        Guards::default().check(&Guards::from(self), output, layout).map_err(wrong)
     }
 }
 

@@ -101,7 +101,7 @@ impl Work {
     /// Pulls one robot's list, and confirms it if asked to.
     async fn pull(&self, begun: Begun, args: &PullArgs) -> Result<Ended, Failure> {
         match self.pull_once(begun, args).await? {
-            Ended::Outcome(it) if args.confirm && it.outcome.status.is_complete() => {
+            Ended::Outcome(it) if args.receiving.confirm && it.outcome.status.is_complete() => {
                 self.confirm(it.outcome, args).await
             }
             ended => Ok(ended),
@@ -195,7 +195,7 @@ impl Work {
         mut ended: Vec<Result<Ended, Failure>>,
         args: &PullArgs,
     ) -> (Vec<Written>, Exit) {
-        let mut retries = args.retry;
+        let mut retries = args.receiving.retry;
         loop {
             let (written, exit) = self.publish(ended, args).await;
             let is_short = exit == Exit::Incomplete && written.iter().any(|it| it.is_short);

@@ -1,12 +1,15 @@
 //! Destinations of a service's lists: each pull's own place, else the default.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use qopen::engine::{Destination, Target};
+use qopen::PullPolicy;
+use qopen::engine::{AccountLookup, Destination, Target};
 use qopen::journal::PullState;
 use qopen::sink::Sink;
 
 use crate::exit::Failure;
+use crate::guards::Guards;
 use crate::output::Output;
 use crate::output::place::Place;
 use crate::say::say;
@@ -17,6 +20,8 @@ pub(super) struct Lists {
     pub(super) default: Option<Output>,
     /// The folder of temporary data.
     pub(super) scratch: Option<PathBuf>,
+    /// Asks about customers who are gone, for pulls whose own guards want it.
+    pub(super) lookup: Arc<dyn AccountLookup>,
 }
 
 impl Lists {
@@ -51,6 +56,10 @@ impl Destination for Lists {
             Ok(Some(output)) => Some(output.place()),
             _ => sink.place(),
         }
+    }
+
+    fn policy(&self, pull: &PullState, service: &PullPolicy) -> PullPolicy {
+        Guards::of(pull).policy(service, &self.lookup)
     }
 
     fn sweep(&self, pull: &PullState) {

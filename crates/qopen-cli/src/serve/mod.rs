@@ -32,6 +32,7 @@ use crate::beside;
 use crate::database;
 use crate::exit::{Exit, Failure};
 use crate::format::Layout;
+use crate::guards::Guards;
 use crate::output::Output;
 use crate::report::count;
 use crate::robot_events::RobotEvents;
@@ -40,8 +41,8 @@ use crate::settings::Settings;
 use crate::values::out::refuse_scheme;
 use crate::wiring;
 pub(crate) use control::Host;
-use schedule::Schedules;
 pub(crate) use schedule::examine;
+use schedule::{Defaults, Schedules};
 use service::Service;
 
 /// Time limit for callbacks, requests and lists in flight after SIGTERM. With the last calls into storage it
@@ -122,7 +123,11 @@ pub(crate) async fn run(
             }
             None
         }
-        _ => Some(Arc::new(Schedules::new(&settings, output.clone())?)),
+        _ => {
+            let defaults =
+                Defaults { output: output.clone(), layout, guards: Guards::from(&args.receiving) };
+            Some(Arc::new(Schedules::new(&settings, defaults)?))
+        }
     };
     let follows_customers = settings
         .schedule
@@ -134,9 +139,10 @@ pub(crate) async fn run(
         );
     }
     let stopping = wiring::interruption();
-    let guards = service::Guards {
+    let wiring = service::Wiring {
         allow_unidentified: args.receiving.allow_unidentified,
-        options: args.receiving.publishing(&client),
+        policy: args.receiving.policy(&client),
+        lookup: client.account_lookup(args.receiving.by_ids.into()),
         path: settings.callback_path()?,
         listener: listener.clone(),
         is_alone: !location.is_shared(),
@@ -151,7 +157,7 @@ pub(crate) async fn run(
         forwards,
         stopping.clone(),
         scratch,
-        guards,
+        wiring,
     ));
     if let Some(callbacks) = &callbacks {
         say_where(callbacks, &settings, tls.is_some());

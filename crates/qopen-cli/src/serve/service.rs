@@ -6,10 +6,10 @@ use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use qopen::callback::listener::Listener;
-use qopen::engine::{PullService, ServiceOptions};
+use qopen::engine::{AccountLookup, PullService, ServiceOptions};
 use qopen::journal::{JournalError, PullId, PullState, Store};
 use qopen::types::{MarkId, RobotId};
-use qopen::{Client, ForwardQueue, PublishOptions, PullError, PullRequest, WorkerOptions};
+use qopen::{Client, ForwardQueue, PullError, PullPolicy, PullRequest, WorkerOptions};
 use tokio::sync::watch;
 
 use super::arrivals::Arrivals;
@@ -17,6 +17,7 @@ use super::destination::Lists;
 use super::schedule::Counts;
 use super::tasks::Tasks;
 use super::texts::Texts;
+use crate::guards::Guards;
 use crate::output::Output;
 use crate::output::place::Place;
 use crate::report::News;
@@ -49,9 +50,10 @@ pub(crate) struct Service {
 }
 
 /// Options of lists, and the source of callbacks.
-pub(crate) struct Guards {
+pub(crate) struct Wiring {
     pub(crate) allow_unidentified: u64,
-    pub(crate) options: PublishOptions,
+    pub(crate) policy: PullPolicy,
+    pub(crate) lookup: Arc<dyn AccountLookup>,
     pub(crate) path: String,
     pub(crate) listener: Listener,
     /// Whether no other process receives callbacks while this one is away.
@@ -67,13 +69,14 @@ impl Service {
         forward: Option<ForwardQueue>,
         stopping: watch::Receiver<bool>,
         scratch: Option<PathBuf>,
-        guards: Guards,
+        wiring: Wiring,
     ) -> Self {
-        let Guards { allow_unidentified, options, path, listener, is_alone, events } = guards;
+        let Wiring { allow_unidentified, policy, lookup, path, listener, is_alone, events } =
+            wiring;
         let arrivals = Arrivals { stats: client.stats().clone(), listener, path };
-        let lists = Lists { default: output.clone(), scratch: scratch.clone() };
+        let lists = Lists { default: output.clone(), scratch: scratch.clone(), lookup };
         let options = ServiceOptions::default()
-            .publish(options)
+            .policy(policy)
             .allow_unidentified(allow_unidentified)
             .lone_receiver(is_alone)
             .observer(Texts {
@@ -116,14 +119,15 @@ impl Service {
         self.pulls.run(options, wiring::told(self.stopping.clone())).await;
     }
 
-    /// Journals a pull, with the place of its list.
+    /// Journals a pull, with the place of its list and its own guards.
     pub(crate) async fn start(
         &self,
         request: PullRequest,
         place: Option<&Place>,
+        guards: &Guards,
     ) -> Result<PullId, PullError> {
-        let request = match place {
-            Some(place) => request.label(place.label()),
+        let request = match guards.label(place) {
+            Some(label) => request.label(label),
             None => request,
         };
         self.pulls.enqueue(request).await

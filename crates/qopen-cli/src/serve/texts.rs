@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use qopen::engine::{ServiceEvent, ServiceObserver};
+use qopen::engine::{CustomerDifference, RepeatReason, ServiceEvent, ServiceObserver};
+use qopen::journal::PullId;
 use qopen::sink::ListKind;
 use qopen::{Client, Outcome, PublishError, Published};
 use tokio::sync::watch;
@@ -11,7 +12,7 @@ use tokio::sync::watch;
 use super::arrivals::Arrivals;
 use crate::exit::chain;
 use crate::pull::add_written;
-use crate::report::Summary;
+use crate::report::{Summary, count};
 use crate::robot_events::RobotEvents;
 use crate::say::{one_line, say};
 use crate::{robot_state, wiring};
@@ -81,6 +82,18 @@ impl ServiceObserver for Texts {
                 let what = format!("{pull}: its list cannot be requested anew");
                 say!("qopen: {}", chain(&what, error));
             }
+            ServiceEvent::Repeated { outcome, mark, reason } => {
+                let pull = &outcome.progress.pull;
+                say!("qopen: {pull}: {}, mark {mark}", repeated(reason));
+            }
+            ServiceEvent::NotConfirmed { outcome, difference } => {
+                let PullId { robot_id, mark_id } = &outcome.progress.pull;
+                let differing =
+                    difference.map_or_else(String::new, |it| format!(": {}", differs(it)));
+                say!(
+                    "qopen: robot {robot_id}: no two consecutive lists have the same customers{differing}; `qopen pulls accept {mark_id}` publishes the last one"
+                );
+            }
             ServiceEvent::Ended { outcome } => self.summary(outcome, None),
             ServiceEvent::Published { outcome, published } => {
                 self.summary(outcome, Some(Ok(published)));
@@ -91,4 +104,26 @@ impl ServiceObserver for Texts {
             _ => {}
         }
     }
+}
+
+/// Explains why a list is pulled again.
+fn repeated(reason: RepeatReason) -> String {
+    match reason {
+        RepeatReason::ToConfirm(Some(difference)) => {
+            format!("{}; pulling again to confirm its list", differs(difference))
+        }
+        RepeatReason::LacksPages => "the list lacks pages; requesting it anew".to_owned(),
+        _ => "pulling again to confirm its list".to_owned(),
+    }
+}
+
+/// Describes how the customers of two lists differ.
+fn differs(difference: CustomerDifference) -> String {
+    let CustomerDifference { only_first, only_second, .. } = difference;
+    let customers = |number| count(number, "customer is", "customers are");
+    format!(
+        "{} only in the list before, {} only in this one",
+        customers(only_first),
+        customers(only_second)
+    )
 }

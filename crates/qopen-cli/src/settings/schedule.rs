@@ -9,10 +9,11 @@ use clap::ValueEnum;
 use toml::{Table, Value};
 
 use crate::format::{CsvArgs, Language, OutputFormat};
+use crate::guards::Guards;
 use crate::values::duration;
 
 /// The keys of an entry, each with an example.
-const KEYS: [(&str, &str); 11] = [
+const KEYS: [(&str, &str); 16] = [
     ("cron", "cron = \"30 2 * * Mon-Fri\""),
     ("robots", "robots = [\"ROBOT_ID\"] or robots = \"all\""),
     ("except", "except = [\"ROBOT_ID\"]"),
@@ -23,6 +24,11 @@ const KEYS: [(&str, &str); 11] = [
     ("labels", "labels = \"zh\""),
     ("need_tags", "need_tags = true"),
     ("time_zone", "time_zone = \"Asia/Shanghai\""),
+    ("allow_empty", "allow_empty = true"),
+    (MAX_GONE, "max_gone = \"5%\""),
+    ("verify_gone", "verify_gone = true"),
+    ("confirm", "confirm = true"),
+    (RETRY, "retry = 2"),
     (NEW_CUSTOMER, "pull_on_new_customer = \"10m\""),
 ];
 
@@ -31,6 +37,10 @@ pub(crate) const ALL: &str = "all";
 
 /// The key of pulls after new customers.
 const NEW_CUSTOMER: &str = "pull_on_new_customer";
+
+/// The keys of guards that have a value.
+const MAX_GONE: &str = "max_gone";
+const RETRY: &str = "retry";
 
 /// The shortest and the longest time from a new customer to a pull.
 const DELAYS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(7 * 86400);
@@ -74,6 +84,8 @@ pub(crate) struct Entry {
     pub(crate) time_zone: Option<String>,
     /// Time from a new customer of a robot to a pull of the robot.
     pub(crate) pull_on_new_customer: Option<Duration>,
+    /// Conditions of a publication that differ from the service's.
+    pub(crate) guards: Guards,
 }
 
 /// An entry of the file, or the reason why it cannot be read.
@@ -139,6 +151,7 @@ impl Found {
             need_tags: flag(take(table, "need_tags")?),
             time_zone: take(table, "time_zone")?.map(|Text(name)| name),
             pull_on_new_customer: delay(take(table, NEW_CUSTOMER)?)?,
+            guards: guards(table)?,
         })
     }
 
@@ -161,6 +174,24 @@ fn delay(text: Option<Text>) -> Result<Option<Duration>, String> {
         true => Ok(Some(delay)),
         false => Err(wrong("it must be 1s to 7d")),
     }
+}
+
+/// Reads the conditions of a publication.
+fn guards(table: &mut Table) -> Result<Guards, String> {
+    let max_gone = match take(table, MAX_GONE)? {
+        Some(Limit(text)) => Some(text.parse().map_err(|error| {
+            format!("`{MAX_GONE}` {text:?}: {error}; write {}", example(MAX_GONE))
+        })?),
+        None => None,
+    };
+    let mut flag = |key| Ok::<_, String>(take(table, key)?.map(|Flag(it)| it));
+    Ok(Guards {
+        allow_empty: flag("allow_empty")?,
+        max_gone,
+        verify_gone: flag("verify_gone")?,
+        confirm: flag("confirm")?,
+        retry: take(table, RETRY)?.map(|Count(it)| it),
+    })
 }
 
 /// Returns the robots of `robots` and `except`.
@@ -199,6 +230,10 @@ trait Typed: Sized {
 struct Text(String);
 struct Texts(Vec<String>);
 struct Flag(bool);
+struct Count(u32);
+
+/// A number, or a text such as `5%`.
+struct Limit(String);
 
 /// The value of `robots`.
 enum Robots {
@@ -228,6 +263,22 @@ impl Typed for Robots {
         match value {
             Value::String(text) if text == ALL => Some(Self::All),
             value => Texts::of(value).map(|Texts(robots)| Self::Listed(robots)),
+        }
+    }
+}
+
+impl Typed for Count {
+    fn of(value: Value) -> Option<Self> {
+        value.as_integer().and_then(|it| it.try_into().ok()).map(Self)
+    }
+}
+
+impl Typed for Limit {
+    fn of(value: Value) -> Option<Self> {
+        match value {
+            Value::String(text) => Some(Self(text)),
+            Value::Integer(number) => Some(Self(number.to_string())),
+            _ => None,
         }
     }
 }

@@ -124,6 +124,29 @@ fn an_entry_that_cannot_be_followed_is_refused_with_its_number_and_key() {
         ("cron = '@daily'\nrobots = ['r']\npull_on_new_customer = '0s'", &["1s to 7d"]),
         ("cron = '@daily'\nrobots = ['r']\npull_on_new_customer = '8d'", &["1s to 7d"]),
         ("cron = '@daily'\nrobots = ['r']\npull_on_new_customer = 600", &["= \"10m\"", "integer"]),
+        (
+            "cron = '@daily'\nrobots = ['r']\nmax_gone = '5'\nout = '.'\nformat = 'csv'",
+            &["max_gone: a list in CSV", "not compared"],
+        ),
+        (
+            "cron = '@daily'\nrobots = ['r']\nverify_gone = true\nout = '.'\nformat = 'csv'",
+            &["verify_gone: a list in CSV"],
+        ),
+        ("cron = '@daily'\nrobots = ['r']\nmax_gone = '5 %'", &["`max_gone` \"5 %\"", "= \"5%\""]),
+        (
+            "cron = '@daily'\nrobots = ['r']\nmax_gone = -1",
+            &["`max_gone` \"-1\"", "a number of customers"],
+        ),
+        ("cron = '@daily'\nrobots = ['r']\nmax_gone = 0.5", &["`max_gone`", "float"]),
+        ("cron = '@daily'\nrobots = ['r']\nmax_gone = '101%'", &["0% to 100%"]),
+        (
+            "cron = '@daily'\nrobots = ['r']\nverify_gone = 'yes'",
+            &["`verify_gone`", "= true", "string"],
+        ),
+        ("cron = '@daily'\nrobots = ['r']\nconfirm = 1", &["`confirm`", "integer"]),
+        ("cron = '@daily'\nrobots = ['r']\nallow_empty = 1", &["`allow_empty`", "integer"]),
+        ("cron = '@daily'\nrobots = ['r']\nretry = -1", &["`retry`", "retry = 2"]),
+        ("cron = '@daily'\nrobots = ['r']\nretry = '2'", &["`retry`", "string"]),
         ("cron = 5\nrobots = ['r']", &["`cron`", "integer"]),
         ("cron = '@daily'\nrobots = ['r']\nneed_tags = 'yes'", &["`need_tags`", "true"]),
         (

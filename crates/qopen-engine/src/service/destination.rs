@@ -6,6 +6,8 @@ use std::sync::Arc;
 use qopen_journal::PullState;
 use qopen_sink::Sink;
 
+use super::policy::PullPolicy;
+
 /// Chooses where a [`PullService`](crate::PullService) publishes each pull's list.
 ///
 /// All methods may block. The service calls them on blocking threads.
@@ -20,6 +22,13 @@ pub trait Destination: Send + Sync + 'static {
     fn place(&self, pull: &PullState, sink: &dyn Sink) -> Option<String> {
         let _ = pull;
         sink.place()
+    }
+
+    /// Returns the conditions under which the list of a pull is published. Default: those of the service,
+    /// [`ServiceOptions::policy`](crate::ServiceOptions::policy).
+    fn policy(&self, pull: &PullState, service: &PullPolicy) -> PullPolicy {
+        let _ = pull;
+        service.clone()
     }
 
     /// Removes temporary data of killed processes, after the pull was deleted. Default: does nothing.

@@ -5,6 +5,7 @@ use std::error::Error;
 use qopen_journal::PullId;
 use qopen_types::MarkId;
 
+use crate::confirm::CustomerDifference;
 use crate::outcome::Outcome;
 use crate::publish::{PublishError, Published};
 use crate::status::Status;
@@ -19,6 +20,16 @@ impl<F: Fn(ServiceEvent<'_>) + Send + Sync + 'static> ServiceObserver for F {
     fn observe(&self, event: ServiceEvent<'_>) {
         self(event);
     }
+}
+
+/// Why a service pulls a list again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RepeatReason {
+    /// Two consecutive pulls must bring the same customers. Those of the last two differ so, if both completed.
+    ToConfirm(Option<CustomerDifference>),
+    /// The list lacks pages.
+    LacksPages,
 }
 
 /// Something that a [`PullService`](crate::PullService) did, or could not do.
@@ -61,6 +72,22 @@ pub enum ServiceEvent<'a> {
         pull: &'a PullId,
         /// The reason.
         error: &'a (dyn Error + 'static),
+    },
+    /// A list is pulled again.
+    Repeated {
+        /// The outcome of the pull before.
+        outcome: &'a Outcome,
+        /// The mark of the new pull.
+        mark: &'a MarkId,
+        /// Why.
+        reason: RepeatReason,
+    },
+    /// No two consecutive pulls brought the same customers. The list is held.
+    NotConfirmed {
+        /// The outcome of the last pull.
+        outcome: &'a Outcome,
+        /// How its customers differ from those of the pull before.
+        difference: Option<CustomerDifference>,
     },
     /// A pull has ended, and nothing is published of it: it has no sink, or brought no page.
     Ended {

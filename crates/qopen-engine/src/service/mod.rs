@@ -1,6 +1,5 @@
 //! A service of pulls: claims each pull that the journal wants done, follows it and publishes its list.
 
-mod anew;
 mod blocking;
 mod control;
 mod destination;
@@ -9,7 +8,9 @@ mod follow;
 mod followed;
 mod need;
 mod places;
+mod policy;
 mod publish;
+mod repeat;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -20,8 +21,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 pub use self::destination::{Destination, Target};
-pub use self::event::{ServiceEvent, ServiceObserver};
+pub use self::event::{RepeatReason, ServiceEvent, ServiceObserver};
 pub use self::followed::{FollowedPull, PullFigures};
+pub use self::policy::PullPolicy;
 use crate::engine::Engine;
 use crate::publish::PublishOptions;
 use crate::worker::{Worker, WorkerOptions};
@@ -32,7 +34,7 @@ use places::Places;
 #[derive(Clone)]
 #[must_use]
 pub struct ServiceOptions {
-    publish: PublishOptions,
+    policy: PullPolicy,
     allow_unidentified: u64,
     lone_receiver: bool,
     observer: Arc<dyn ServiceObserver>,
@@ -41,7 +43,13 @@ pub struct ServiceOptions {
 impl ServiceOptions {
     /// Sets how lists are published.
     pub fn publish(mut self, options: PublishOptions) -> Self {
-        self.publish = options;
+        self.policy.publish = options;
+        self
+    }
+
+    /// Sets how lists are published, and when they are pulled again.
+    pub fn policy(mut self, policy: PullPolicy) -> Self {
+        self.policy = policy;
         self
     }
 
@@ -70,7 +78,7 @@ impl ServiceOptions {
 impl Default for ServiceOptions {
     fn default() -> Self {
         Self {
-            publish: PublishOptions::default(),
+            policy: PullPolicy::default(),
             allow_unidentified: 0,
             lone_receiver: false,
             observer: Arc::new(|_: ServiceEvent<'_>| {}),
@@ -81,7 +89,7 @@ impl Default for ServiceOptions {
 impl fmt::Debug for ServiceOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServiceOptions")
-            .field("publish", &self.publish)
+            .field("policy", &self.policy)
             .field("allow_unidentified", &self.allow_unidentified)
             .field("lone_receiver", &self.lone_receiver)
             .finish_non_exhaustive()

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use qopen_journal::{Note, PullState};
+use qopen_journal::{Note, PullId, PullState};
 use qopen_sink::{ListKind, Sink};
 use tokio::time::sleep;
 
@@ -14,8 +14,12 @@ use super::event::ServiceEvent;
 use super::follow::End;
 use super::followed::FollowedPull;
 use super::places::Turn;
+use super::policy::PullPolicy;
+use super::repeat::Confirmation;
+use crate::error::PullError;
 use crate::outcome::Outcome;
-use crate::publish::publish_with;
+use crate::publish::{PublishError, publish_with};
+use crate::status::Status;
 use crate::worker::ClaimedPull;
 
 /// Time until a failed publication is repeated: at first, and at most. It doubles each time.
@@ -94,34 +98,77 @@ impl Inner {
                 return false;
             }
         };
-        if let Some(state) = state
-            && is_published(state, sink, outcome.list.revision()).await
-        {
+        let Some(state) = state else {
+            // Its pages were deleted with it.
+            self.tell(ServiceEvent::Ended { outcome });
+            return true;
+        };
+        if is_published(&state, sink, outcome.list.revision()).await {
             return true;
         }
+        let policy = self.policy_of(&state).await;
         let (complete, progress) = (outcome.status.is_complete(), &outcome.progress);
         if !complete && progress.figures.pages + progress.figures.unreadable_pages == 0 {
             self.tell(ServiceEvent::Ended { outcome });
-            return true;
+            return self.pull_again(outcome, &state, &policy, false).await;
+        }
+        let mut options = policy.publish.clone();
+        if complete {
+            match self.confirm(outcome, &state, &policy).await {
+                Ok(Confirmation::NotAsked) => {}
+                // Two empty lists are evidence that nothing is there.
+                Ok(Confirmation::Done) => options = options.allow_empty(true),
+                Ok(Confirmation::Held) => return true,
+                Err(error) => return postponed(id, &error),
+            }
         }
         let kind = if complete { ListKind::Complete } else { ListKind::Partial };
         self.tell(ServiceEvent::Publishing { outcome });
         let lists = vec![outcome.list.clone()];
-        match publish_with(lists, Arc::clone(sink), kind, self.options.publish.clone()).await {
+        let (done, is_short) = match publish_with(lists, Arc::clone(sink), kind, options).await {
             Ok(published) => {
                 self.tell(ServiceEvent::Published { outcome, published: &published });
-                true
+                (true, matches!(outcome.status, Status::Incomplete(_)))
             }
             Err(error) => {
                 self.tell(ServiceEvent::NotPublished { outcome, error: &error });
-                error.is_final()
+                (error.is_final(), matches!(error, PublishError::PagesLost { .. }))
             }
+        };
+        done && self.pull_again(outcome, &state, &policy, is_short).await
+    }
+
+    /// Pulls a list again where the policy says so. Returns false if that must be repeated.
+    async fn pull_again(
+        &self,
+        outcome: &Outcome,
+        state: &PullState,
+        policy: &PullPolicy,
+        is_short: bool,
+    ) -> bool {
+        match self.retry(outcome, state, policy, is_short).await {
+            Ok(()) => true,
+            Err(error) => postponed(&state.pull, &error),
         }
+    }
+
+    /// The conditions under which a pull's list is published.
+    async fn policy_of(&self, state: &PullState) -> PullPolicy {
+        let (destination, state) = (Arc::clone(&self.destination), state.clone());
+        let service = self.options.policy.clone();
+        blocking(move || destination.policy(&state, &service)).await
     }
 }
 
+/// Logs why a publication is repeated.
+fn postponed(pull: &PullId, error: &PullError) -> bool {
+    let error = error as &dyn Error;
+    tracing::warn!(pull = %pull, error, "the list cannot be pulled again; its publication is repeated");
+    false
+}
+
 /// Whether the sink has that revision of a pull's list, and no page or request came since.
-async fn is_published(state: PullState, sink: &Arc<dyn Sink>, revision: u32) -> bool {
+async fn is_published(state: &PullState, sink: &Arc<dyn Sink>, revision: u32) -> bool {
     if state.has_newer_pages() || state.is_publication_requested() {
         return false;
     }

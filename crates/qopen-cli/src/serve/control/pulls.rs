@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::refusal::Refusal;
+use crate::guards::Guards;
 use crate::kept::pull::{Line, NoteLine, PullName};
 use crate::report;
 use crate::robots;
@@ -93,7 +94,7 @@ pub(super) async fn start(
     if service.is_stopping() {
         return Err(Refusal(StatusCode::SERVICE_UNAVAILABLE, "stopping".into()));
     }
-    let id = service.start(request, None).await?;
+    let id = service.start(request, None, &Guards::default()).await?;
     let answer = PullName::from(&id);
     // Another robot's pull may have the mark.
     let location = answer.path("");

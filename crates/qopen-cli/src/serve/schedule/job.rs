@@ -8,10 +8,12 @@ use jiff::Timestamp;
 use qopen::sink::shown_path;
 use qopen::types::{Digest, InvalidId, MarkId, RobotId};
 
+use super::Defaults;
 use super::robots::Robots;
 use crate::database;
 use crate::exit::{Failure, chain};
 use crate::format::{Asked, Layout, Words};
+use crate::guards::{Guards, not_compared};
 use crate::output::Output;
 use crate::output::place::Place;
 use crate::serve::cron::Cron;
@@ -54,28 +56,31 @@ pub(in crate::serve) struct Job {
     pub(super) need_tags: bool,
     /// Time from a new customer of a robot to a pull of the robot.
     pub(super) new_customer: Option<Duration>,
+    /// Conditions of a publication that differ from the service's.
+    pub(super) guards: Guards,
 }
 
 /// A schedule and a due time.
 pub(super) type Due = (Timestamp, Arc<Job>);
 
 impl Job {
-    /// Returns the schedules of the settings. `default` is the place of those without `out`.
+    /// Returns the schedules of the settings.
     ///
     /// # Errors
     /// A schedule is invalid. A place in force is not checked again, because a database that does not answer
     /// must not prevent a reload of keys.
     pub(in crate::serve) fn all(
         settings: &Settings,
-        default: Option<&Output>,
+        defaults: &Defaults,
         in_force: &[Self],
     ) -> Result<Vec<Self>, Failure> {
         let job = |found: &Found| {
             let job = Self::new(found, settings)?;
             let has_all = |it: &Self| job.robots.are_in(&it.robots);
             if !in_force.iter().any(|it| it.place == job.place && has_all(it)) {
-                job.check_place(default)?;
+                job.check_place(defaults.output.as_ref())?;
             }
+            job.check_guards(defaults)?;
             Ok(job)
         };
         let all = settings.schedule.iter();
@@ -104,6 +109,7 @@ impl Job {
             place: place(entry)?,
             need_tags: entry.need_tags,
             new_customer: entry.pull_on_new_customer,
+            guards: entry.guards.clone(),
         };
         if job.times.next(Timestamp::now()).is_none() {
             let zone = &job.times.zone;
@@ -124,6 +130,16 @@ impl Job {
             )),
         };
         checked.map_err(|failure| format!("out: {failure}"))
+    }
+
+    /// Checks that its lists are compared, if a guard needs that.
+    fn check_guards(&self, defaults: &Defaults) -> Result<(), String> {
+        let own = self.place.as_ref().map(|it| Ok((it.output()?, it.layout()))).transpose();
+        let own = own.map_err(|failure: Failure| format!("out: {failure}"))?;
+        let default = defaults.output.as_ref().map(|it| (it.clone(), defaults.layout));
+        let Some((output, layout)) = own.or(default) else { return Ok(()) };
+        let checked = self.guards.check(&defaults.guards, &output, layout);
+        checked.map_err(|(guard, what)| format!("{guard}: {}", not_compared(what)))
     }
 
     /// Checks a folder. A database is not checked, because that would create its tables.
@@ -163,7 +179,11 @@ impl Job {
         let (times, robots, zone) = (times.join(", "), &self.robots, &self.times.zone);
         let after = self.new_customer.map(in_units);
         let after = after.map_or_else(String::new, |it| format!(", and {it} after a new customer"));
-        format!("next {times} ({zone}){after}; {robots}; to {place}")
+        let guards = match self.guards.is_nothing() {
+            true => String::new(),
+            false => format!("; {}", self.guards),
+        };
+        format!("next {times} ({zone}){after}; {robots}; to {place}{guards}")
     }
 }
 

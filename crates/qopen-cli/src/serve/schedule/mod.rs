@@ -17,6 +17,8 @@ use tokio::sync::watch as channel;
 
 use super::service::Service;
 use crate::exit::Failure;
+use crate::format::Layout;
+use crate::guards::Guards;
 use crate::output::Output;
 use crate::say::say;
 use crate::settings::Settings;
@@ -32,14 +34,22 @@ use watch::{Look, Watch};
 /// The schedules in force. A reload replaces them.
 pub(super) struct Schedules {
     jobs: channel::Sender<Arc<Vec<Job>>>,
-    /// The place of schedules without one.
-    default: Option<Output>,
+    defaults: Defaults,
+}
+
+/// What schedules have that set nothing else.
+pub(super) struct Defaults {
+    /// The place of lists.
+    pub(super) output: Option<Output>,
+    /// The form of lists there.
+    pub(super) layout: Layout,
+    pub(super) guards: Guards,
 }
 
 impl Schedules {
-    pub(super) fn new(settings: &Settings, default: Option<Output>) -> Result<Self, Failure> {
-        let jobs = Job::all(settings, default.as_ref(), &[])?;
-        let schedules = Self { jobs: channel::Sender::new(Arc::new(jobs)), default };
+    pub(super) fn new(settings: &Settings, defaults: Defaults) -> Result<Self, Failure> {
+        let jobs = Job::all(settings, &defaults, &[])?;
+        let schedules = Self { jobs: channel::Sender::new(Arc::new(jobs)), defaults };
         schedules.say();
         Ok(schedules)
     }
@@ -48,7 +58,7 @@ impl Schedules {
     pub(super) fn read(&self, settings: &Settings) -> Result<Vec<Job>, Failure> {
         let in_force = Arc::clone(&self.jobs.borrow());
         // A check of a place may take long.
-        tokio::task::block_in_place(|| Job::all(settings, self.default.as_ref(), &in_force))
+        tokio::task::block_in_place(|| Job::all(settings, &self.defaults, &in_force))
     }
 
     /// Replaces the schedules.
@@ -63,7 +73,7 @@ impl Schedules {
     /// Prints the next times of each schedule.
     fn say(&self) {
         let now = Timestamp::now();
-        let default = self.default.as_ref().map(Output::place).unwrap_or_default();
+        let default = self.defaults.output.as_ref().map(Output::place).unwrap_or_default();
         for job in &**self.jobs.borrow() {
             let (number, text) = (job.title.number, &job.text);
             say!("qopen: schedule {number} {text:?}: {}", job.describe(now, &default));

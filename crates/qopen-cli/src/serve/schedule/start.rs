@@ -146,7 +146,8 @@ impl<'a> Starter<'a> {
             Err(error) => return self.fail(start, &error, Some(&error)),
         }
         let request = PullRequest::new(pull.robot_id.clone()).need_tag_info(job.need_tags);
-        match service.start(request.mark_id(pull.mark_id), job.place.as_ref()).await {
+        let request = request.mark_id(pull.mark_id);
+        match service.start(request, job.place.as_ref(), &job.guards).await {
             Err(PullError::InJournal) => Started::Begun,
             Ok(id) => {
                 service.schedules.started.fetch_add(1, Ordering::Relaxed);
