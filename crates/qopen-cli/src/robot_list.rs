@@ -152,15 +152,35 @@ impl<'a> Line<'a> {
             flag(self.enabled).to_owned(),
             or_dash(list.and_then(|it| it.accounts).map(|it| it.to_string())),
             or_dash(list.and_then(|it| it.started.clone())),
+            or_dash(list.and_then(|it| it.age_s).map(age)),
             or_dash(list.map(|it| one_line(&it.mark_id))),
         ]
     }
 }
 
-const COLUMNS: usize = 8;
+/// An age in its largest unit.
+fn age(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min", seconds / 60),
+        3_600..86_400 => format!("{} h", seconds / 3_600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
 
-const TITLES: [&str; COLUMNS] =
-    ["ROBOT", "NAME", "KIND", "ONLINE", "ENABLED", "CUSTOMERS", "LAST COMPLETE LIST", "MARK"];
+const COLUMNS: usize = 9;
+
+const TITLES: [&str; COLUMNS] = [
+    "ROBOT",
+    "NAME",
+    "KIND",
+    "ONLINE",
+    "ENABLED",
+    "CUSTOMERS",
+    "LAST COMPLETE LIST",
+    "AGE",
+    "MARK",
+];
 
 fn print(lines: &[Line<'_>], json: bool) {
     if json {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::pull::Line;
@@ -14,6 +15,8 @@ pub(crate) struct LastList {
     pub(crate) mark_id: String,
     /// The start of its pull; `None` if another system requested it.
     pub(crate) started: Option<String>,
+    /// Seconds from the start to now, by the clock of this machine.
+    pub(crate) age_s: Option<u64>,
     pub(crate) accounts: Option<u64>,
 }
 
@@ -28,17 +31,26 @@ impl Kept {
             }
             Self::Served(remote) => remote.pulls().await?.into_iter().map(|it| (0, it)).collect(),
         };
-        let mut complete: Vec<_> = pulls.into_iter().filter(|it| it.1.is_complete()).collect();
+        // A list that waits to be accepted may lack pages.
+        let counts = |line: &Line| line.is_complete() && !line.is_held();
+        let mut complete: Vec<_> = pulls.into_iter().filter(|it| counts(&it.1)).collect();
         complete.sort_by(|(order, line), (other_order, other)| {
             (order, line.started()).cmp(&(other_order, other.started()))
         });
         let lists = complete.into_iter().map(|(_, line)| {
             let started = line.started().map(str::to_owned);
             let accounts = line.accounts();
-            let list = LastList { mark_id: line.mark().to_owned(), started, accounts };
+            let age_s = started.as_deref().and_then(age_s);
+            let list = LastList { mark_id: line.mark().to_owned(), started, age_s, accounts };
             (line.robot().to_owned(), list)
         });
         // The later one replaces the earlier.
         Ok(lists.collect())
     }
+}
+
+/// Returns the seconds since a time; 0 if the clock went back.
+fn age_s(started: &str) -> Option<u64> {
+    let age = Timestamp::now().duration_since(started.parse::<Timestamp>().ok()?);
+    Some(age.as_secs().try_into().unwrap_or_default())
 }

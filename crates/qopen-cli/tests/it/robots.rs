@@ -69,6 +69,9 @@ fn a_robot_has_its_last_complete_list() {
         "99",
     ]);
     assert_eq!(incomplete.status.code(), Some(3), "{}", text(&incomplete.stderr));
+    // A held list is not the last one.
+    let held = stage.run(&["--robot", "r1", "--out", "list.jsonl", "--max-gone", "0"]);
+    assert_eq!(held.status.code(), Some(3), "{}", text(&held.stderr));
     let robots = objects(&stage);
     let of =
         |id: &str| robots.iter().find(|it| it["robot_id"] == id).unwrap()["last_complete"].clone();
@@ -80,6 +83,8 @@ fn a_robot_has_its_last_complete_list() {
         row.contains(mark.as_str().unwrap()) && row.contains(started.as_str().unwrap()),
         "{table}"
     );
+    assert!(of("r1")["age_s"].as_u64().is_some_and(|it| it < 600), "{table}");
+    assert!(row.contains(" s  ") || row.contains(" min  "), "{table}");
     assert!(stage.read("list.jsonl").lines().count() == 27);
 }
 
