@@ -147,6 +147,7 @@ pub(crate) async fn run(
         listener: listener.clone(),
         is_alone: !location.is_shared(),
         events,
+        planned: schedules.clone(),
     };
     let forwards = forward.clone();
     let scratch = location.as_folder().map(Path::to_owned);

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use super::arrivals::Arrivals;
 use super::destination::Lists;
-use super::schedule::Counts;
+use super::schedule::{Counts, Schedules};
 use super::tasks::Tasks;
 use super::texts::Texts;
 use crate::guards::Guards;
@@ -47,6 +47,8 @@ pub(crate) struct Service {
     pub(crate) schedules: Counts,
     /// Events about robots.
     pub(crate) events: Arc<RobotEvents>,
+    /// The schedules in force; absent if this process starts no pull.
+    pub(super) planned: Option<Arc<Schedules>>,
 }
 
 /// Options of lists, and the source of callbacks.
@@ -59,6 +61,7 @@ pub(crate) struct Wiring {
     /// Whether no other process receives callbacks while this one is away.
     pub(crate) is_alone: bool,
     pub(crate) events: Arc<RobotEvents>,
+    pub(super) planned: Option<Arc<Schedules>>,
 }
 
 impl Service {
@@ -71,8 +74,16 @@ impl Service {
         scratch: Option<PathBuf>,
         wiring: Wiring,
     ) -> Self {
-        let Wiring { allow_unidentified, policy, lookup, path, listener, is_alone, events } =
-            wiring;
+        let Wiring {
+            allow_unidentified,
+            policy,
+            lookup,
+            path,
+            listener,
+            is_alone,
+            events,
+            planned,
+        } = wiring;
         let arrivals = Arrivals { stats: client.stats().clone(), listener, path };
         let lists = Lists { default: output.clone(), scratch: scratch.clone(), lookup };
         let options = ServiceOptions::default()
@@ -101,6 +112,7 @@ impl Service {
             checking: tokio::sync::Mutex::default(),
             schedules: Counts::default(),
             events,
+            planned,
         }
     }
 

@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 
 const CONFIG: &str = r#"
 [[operations]]
-include-operation-id = "listAccounts"
+include-operation-id = ["listAccounts", "listRobotAccounts"]
 [operations.checks.positive_data_acceptance]
 expected-statuses = ["2xx", "400", "404", "409", "5xx"]
 "#;
@@ -59,7 +59,7 @@ fn made_up_requests_find_neither_an_internal_error_nor_an_answer_that_is_not_des
     let said = std::fs::read_to_string(&log).unwrap();
     assert!(ended.success(), "{said}\n{}", served.log());
     // Every operation but the description itself was asked.
-    assert!(said.contains("Tested: 18"), "{said}");
+    assert!(said.contains("Tested: 20"), "{said}");
     assert_eq!(served.stop().code(), Some(0));
 }
 
@@ -90,7 +90,7 @@ async fn its_description_is_valid_and_whole() {
         let no_path = answer.text().await.unwrap().contains("there is no such path");
         assert!(!no_path, "{method} {path}");
     }
-    assert_eq!(operations.len(), 19);
+    assert_eq!(operations.len(), 21);
     // And whatever refers to something finds it.
     let json: Value = serde_json::from_str(&description).unwrap();
     let mut left = vec![&json];

@@ -37,6 +37,7 @@ mod places;
 mod pulls;
 #[cfg(target_os = "linux")]
 mod readers;
+mod reading;
 mod requests;
 mod robots;
 mod robots_all;

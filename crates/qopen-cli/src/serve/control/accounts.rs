@@ -9,7 +9,9 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use futures_util::stream;
+use qopen::PulledList;
 use qopen::journal::Journal;
+use qopen::sink::{Sink, StreamSink};
 use serde::Deserialize;
 use tokio::sync::mpsc;
 
@@ -18,9 +20,19 @@ use super::refusal::Refusal;
 use crate::exit::chain;
 use crate::format::{CsvArgs, Language, Layout, OutputFormat};
 use crate::journal::{needs_partial, why_incomplete};
+use crate::serve::service::Service;
 
 /// Pieces of a list that wait for a slow reader.
 pub(super) const PIECES: usize = 16;
+
+/// Returns the form of a list that a query names.
+pub(super) fn layout(format: OutputFormat, csv: CsvArgs) -> Result<Layout, Refusal> {
+    if format != OutputFormat::Csv && !csv.is_plain() {
+        let message = "bom, csv_safe and labels are for CSV only; add format=csv";
+        return Err(Refusal(StatusCode::BAD_REQUEST, message.into()));
+    }
+    Ok(Layout { format, csv })
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,11 +58,7 @@ pub(super) async fn accounts(
     Query(query): Query<AccountsQuery>,
 ) -> Result<Response, Refusal> {
     let AccountsQuery { partial, format, bom, csv_safe, labels, robot_id, mark_id } = query;
-    let layout = Layout { format, csv: CsvArgs { bom, csv_safe, labels } };
-    if format != OutputFormat::Csv && !layout.csv.is_plain() {
-        let message = "bom, csv_safe and labels are for CSV only; add format=csv";
-        return Err(Refusal(StatusCode::BAD_REQUEST, message.into()));
-    }
+    let layout = layout(format, CsvArgs { bom, csv_safe, labels })?;
     let state = known(&service, &mark, &Of { robot_id, mark_id }).await?;
     let journal: Arc<dyn Journal> = Arc::clone(&service.journal) as _;
     let list = qopen::kept_list(&journal, &state.pull).await;
@@ -62,28 +70,42 @@ pub(super) async fn accounts(
         let why = why_incomplete(&state);
         return Err(Refusal(StatusCode::CONFLICT, needs_partial(&why)));
     }
+    let headers = [
+        ("content-type", content_type(layout)),
+        ("qopen-complete", complete.to_string()),
+        ("qopen-revision", revision.to_string()),
+    ];
+    // The list may be partial, as its header says.
+    Ok((headers, flow(&service, list, layout, |sink| sink)).into_response())
+}
+
+/// The media type of a list.
+pub(super) fn content_type(layout: Layout) -> String {
+    let kind = match layout.format {
+        OutputFormat::Jsonl => "application/x-ndjson",
+        OutputFormat::Csv => "text/csv; charset=utf-8",
+    };
+    kind.to_owned()
+}
+
+/// Writes a list into a body. `through` may choose a part of it.
+pub(super) fn flow<S: Sink + 'static>(
+    service: &Service,
+    list: PulledList,
+    layout: Layout,
+    through: impl FnOnce(StreamSink) -> S,
+) -> Body {
     let (pieces, flow) = mpsc::channel(PIECES);
-    let sink = layout.stream(Pieces(pieces.clone()));
-    let sink = Arc::new(sink.in_folder(service.scratch.as_deref()));
-    let lists = vec![list];
+    let sink = layout.stream(Pieces(pieces.clone())).in_folder(service.scratch.as_deref());
+    let sink = Arc::new(through(sink));
     tokio::spawn(async move {
-        // The list may be partial, as its header says.
-        if let Err(error) = qopen::export(lists, sink).await {
+        if let Err(error) = qopen::export(vec![list], sink).await {
             let error = io::Error::other(chain("the list", &error));
             // Break the connection, so that the reader does not take this for the end.
             let _ = pieces.send(Err(error)).await;
         }
     });
-    let kind = match format {
-        OutputFormat::Jsonl => "application/x-ndjson",
-        OutputFormat::Csv => "text/csv; charset=utf-8",
-    };
-    let headers = [
-        ("content-type", kind.to_owned()),
-        ("qopen-complete", complete.to_string()),
-        ("qopen-revision", revision.to_string()),
-    ];
-    Ok((headers, body(flow)).into_response())
+    body(flow)
 }
 
 /// A body of pieces that another task sends.

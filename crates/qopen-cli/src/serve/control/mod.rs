@@ -1,6 +1,7 @@
 //! The control API: pulls are started, watched, read and ended over HTTP.
 
 mod accounts;
+mod after;
 mod changes;
 mod doors;
 mod events;
@@ -8,6 +9,7 @@ mod host;
 mod pulls;
 mod quarantine;
 mod refusal;
+mod robots;
 
 use std::sync::Arc;
 
@@ -51,6 +53,8 @@ pub(super) fn router(
         .route("/v1/pulls/{mark_id}/resume", post(pulls::resume))
         .route("/v1/pulls/{mark_id}/accept", post(pulls::accept))
         .route("/v1/pulls/{mark_id}/events", get(events::events))
+        .route("/v1/robots", get(robots::list))
+        .route("/v1/robots/{robot_id}/accounts", get(robots::accounts))
         .route("/v1/robots/{robot_id}/changes", get(changes::changes))
         .route("/v1/quarantine", get(quarantine::list))
         .route("/v1/quarantine/retry", post(quarantine::retry))

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use qopen::types::RobotId;
 use tokio::sync::watch as channel;
 
 use super::service::Service;
@@ -68,6 +69,12 @@ impl Schedules {
         if self.jobs.borrow().is_empty() {
             say!("qopen: no schedule is in force");
         }
+    }
+
+    /// Returns the next time of a schedule of a robot.
+    pub(super) fn next_of(&self, robot: &RobotId, now: Timestamp) -> Option<Timestamp> {
+        let jobs = self.jobs.borrow();
+        jobs.iter().filter(|it| it.robots.has(robot)).filter_map(|it| it.times.next(now)).min()
     }
 
     /// Prints the next times of each schedule.

@@ -1,0 +1,125 @@
+//! Robots and their last lists over the control API, for programs that only read.
+
+use qopen_simulator::Schedule;
+use reqwest::{Method, Response, StatusCode};
+use serde_json::{Value, json};
+
+use crate::served::{Served, expected};
+use crate::support::{Stage, ids};
+
+fn header<'a>(answer: &'a Response, name: &str) -> &'a str {
+    answer.headers().get(name).unwrap_or_else(|| panic!("{name}")).to_str().unwrap()
+}
+
+#[tokio::test]
+async fn the_last_published_list_of_a_robot_is_read_whole_from_a_customer_on_or_not_again() {
+    let moving = Schedule { accounts: 60, gone_each: 7, new_each: 1, ..Schedule::default() };
+    let stage = Stage::new(&moving);
+    std::fs::create_dir(stage.folder.path().join("lists")).unwrap();
+    let served = Served::new(&stage, &["--out", "lists", "--max-gone", "5"], None);
+    let path = "/v1/robots/r1/accounts";
+    assert_eq!(served.get_json("/v1/robots").await, json!({ "robots": [] }));
+    assert_eq!(served.get(path).await.status(), 404);
+    let first = served.start_pull("r1").await;
+    served.until(&first, |it| it["output"].is_string()).await;
+
+    let answer = served.get(path).await;
+    let tag = header(&answer, "etag").to_owned();
+    assert_eq!(tag, format!("\"{first}.1\""));
+    assert_eq!(header(&answer, "content-type"), "application/x-ndjson");
+    assert_eq!((header(&answer, "qopen-mark"), header(&answer, "qopen-revision")), (&*first, "1"));
+    assert!(header(&answer, "last-modified").ends_with(" GMT"));
+    let whole = answer.text().await.unwrap();
+    assert_eq!(whole, stage.read("lists/r1.jsonl"));
+    assert_eq!(ids(&whole), expected(&moving, "r1"));
+
+    // The rest, after each customer.
+    let all = ids(&whole);
+    for (after, from) in [(&*all[0], 1), (&all[58], 59), (&all[59], 60), ("!", 0)] {
+        let rest = served.get(&format!("{path}?after={after}")).await.text().await.unwrap();
+        assert_eq!(ids(&rest), all[from..], "{after}");
+    }
+    let rest = served.get(&format!("{path}?format=csv&after={}", all[57])).await;
+    assert_eq!(header(&rest, "content-type"), "text/csv; charset=utf-8");
+    assert_eq!(rest.text().await.unwrap().lines().count(), 3);
+
+    let again = async |query: &str, tags: &str| {
+        let url = format!("{}{path}{query}", served.control);
+        let answer = served.http.get(url).header("if-none-match", tags).send().await.unwrap();
+        (answer.status(), answer.headers().get("etag").cloned(), answer.text().await.unwrap())
+    };
+    for tags in [tag.clone(), format!("\"other\", {tag}"), format!("W/{tag}"), "*".into()] {
+        let (status, given, body) = again("", &tags).await;
+        assert_eq!((status, &*body), (StatusCode::NOT_MODIFIED, ""), "{tags}");
+        assert_eq!(given.unwrap(), tag);
+    }
+    // Another form, or another part, is another body.
+    for query in ["?format=csv", "?format=csv&bom=true", &format!("?after={}", all[0])] {
+        assert_eq!(again(query, &tag).await.0, StatusCode::OK, "{query}");
+    }
+
+    // A list that is held is not the last one; an accepted one is.
+    let second = served.start_pull("r1").await;
+    served.until(&second, |it| it["held"] == true).await;
+    assert_eq!(again("", &tag).await.0, StatusCode::NOT_MODIFIED);
+    let lists = async || served.get_json("/v1/robots").await["robots"][0].clone();
+    let robot = lists().await;
+    assert_eq!((&robot["robot_id"], &robot["next"]), (&json!("r1"), &Value::Null), "{robot}");
+    assert_eq!(
+        (&robot["last"]["mark_id"], &robot["last"]["accounts"]),
+        (&json!(first), &json!(60))
+    );
+    assert!(robot["last"]["age_s"].as_u64().unwrap() < 600, "{robot}");
+    let accepted = served.ask(Method::POST, &format!("/v1/pulls/{second}/accept")).await;
+    assert_eq!(accepted.status(), 202);
+    served.until(&second, |it| it["output"].is_string()).await;
+    let robot = lists().await;
+    let marks: Vec<_> =
+        robot["lists"].as_array().unwrap().iter().map(|it| &it["mark_id"]).collect();
+    assert_eq!(marks, [&json!(first), &json!(second)], "{robot}");
+    assert_eq!(
+        (&robot["last"]["mark_id"], &robot["last"]["changes"]["gone"]),
+        (&json!(second), &json!(7))
+    );
+    let (status, given, body) = again("", &tag).await;
+    assert_eq!(
+        (status, given.unwrap()),
+        (StatusCode::OK, format!("\"{second}.1\"").parse().unwrap())
+    );
+    assert_eq!(body, stage.read("lists/r1.jsonl"));
+    for (query, status) in
+        [("?bom=true", 400), ("?after=", 400), ("?format=odt", 400), ("?since=x", 400)]
+    {
+        assert_eq!(served.get(&format!("{path}{query}")).await.status(), status, "{query}");
+    }
+    assert_eq!(served.get("/v1/robots/-/accounts?robot_id=..").await.status(), 404);
+    assert_eq!(served.stop().code(), Some(0));
+}
+
+#[tokio::test]
+async fn robots_are_listed_with_their_next_time_and_their_open_pull() {
+    let stage = Stage::new(&Schedule { silent: true, ..Schedule::default() });
+    std::fs::create_dir(stage.folder.path().join("lists")).unwrap();
+    let schedules = "[[schedule]]
+        cron = '0 0 1 1 *'\nrobots = ['r2']\n
+        [[schedule]]
+        cron = '0 0 2 1 *'\nrobots = 'all'\nexcept = ['r3']\n";
+    std::fs::write(stage.folder.path().join("qopen.toml"), schedules).unwrap();
+    let mut command = Served::command(&stage, &["--out", "lists", "--idle-timeout", "60s"]);
+    command.env("QOPEN_TIME_ZONE", "UTC");
+    let served = Served::spawn(command);
+    let mut marks = Vec::new();
+    for robot in ["r1", "r2", "r3"] {
+        marks.push(served.start_pull(robot).await);
+    }
+    let listed = served.get_json("/v1/robots").await;
+    let robots = listed["robots"].as_array().unwrap();
+    let next = robots.iter().map(|it| it["next"].as_str().map(|it| it[4..].to_owned()));
+    let next: Vec<_> = next.collect();
+    let at = |day: &str| Some(format!("-01-{day}T00:00:00Z"));
+    assert_eq!(next, [at("02"), at("01"), None], "{listed}");
+    for (robot, mark) in robots.iter().zip(&marks) {
+        assert_eq!((&robot["open"], &robot["last"]), (&json!([mark]), &Value::Null), "{listed}");
+    }
+    assert_eq!(served.stop().code(), Some(0));
+}
