@@ -1,6 +1,7 @@
 //! Events about robots that this process received.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -36,6 +37,26 @@ impl Logout {
     }
 }
 
+/// A logout that an event told.
+#[derive(Clone, Debug)]
+pub(crate) struct RobotLogout {
+    /// The robot, if its id is readable.
+    pub(crate) robot: Option<RobotId>,
+    /// The reason in words.
+    pub(crate) reason: String,
+}
+
+/// One sentence for the log.
+impl fmt::Display for RobotLogout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { robot, reason } = self;
+        match robot {
+            Some(robot) => write!(f, "robot {robot} was logged out: {reason}"),
+            None => write!(f, "a robot without a readable id was logged out: {reason}"),
+        }
+    }
+}
+
 /// The last logout of each robot, and robots with new customers.
 #[derive(Debug, Default)]
 pub(crate) struct RobotEvents {
@@ -46,8 +67,8 @@ pub(crate) struct RobotEvents {
 }
 
 impl RobotEvents {
-    /// Takes an event. Returns a line for the log.
-    pub(crate) fn take(&self, event: &EventContent) -> Option<String> {
+    /// Takes an event. Returns the logout that it tells, unless it repeats one.
+    pub(crate) fn take(&self, event: &EventContent) -> Option<RobotLogout> {
         match *event.event_type() {
             EventType::NEW_CUSTOMER => {
                 let robot = event.read::<NewCustomerCallback>()?.robot_id?;
@@ -65,12 +86,12 @@ impl RobotEvents {
         }
     }
 
-    fn logged_out(&self, robot: Option<RobotId>, kind: LogoutType) -> Option<String> {
+    fn logged_out(&self, robot: Option<RobotId>, kind: LogoutType) -> Option<RobotLogout> {
         let logout = Logout { at: SystemTime::now(), received: Instant::now(), kind };
         let reason = logout.reason();
         let Some(robot) = robot else {
             self.logged_out.fetch_add(1, Ordering::Relaxed);
-            return Some(format!("a robot without a readable id was logged out: {reason}"));
+            return Some(RobotLogout { robot: None, reason });
         };
         let mut logouts = lock(&self.logouts);
         let last = logouts.get(&robot);
@@ -78,11 +99,10 @@ impl RobotEvents {
             return None;
         }
         self.logged_out.fetch_add(1, Ordering::Relaxed);
-        let line = format!("robot {robot} was logged out: {reason}");
         if last.is_some() || logouts.len() < ROBOTS {
-            logouts.insert(robot, logout);
+            logouts.insert(robot.clone(), logout);
         }
-        Some(line)
+        Some(RobotLogout { robot: Some(robot), reason })
     }
 
     /// The robot's last logout in the time of this process.
@@ -119,7 +139,7 @@ mod tests {
     fn a_repeated_logout_counts_once_and_another_reason_counts() {
         let events = RobotEvents::default();
         let robot: RobotId = "r1".parse().unwrap();
-        let take = |kind| events.logged_out(Some(robot.clone()), kind);
+        let take = |kind| events.logged_out(Some(robot.clone()), kind).map(|it| it.to_string());
         let line = |text: &str| Some(format!("robot r1 was logged out: {text}"));
         assert_eq!(take(LogoutType::Lost), line("connection lost"));
         assert_eq!(take(LogoutType::Lost), None);
@@ -127,7 +147,7 @@ mod tests {
         assert_eq!(take(LogoutType::Unspecified), line("no reason given"));
         assert_eq!(take(LogoutType::Unknown(9)), line("unknown reason 9"));
         assert_eq!(events.logouts(), 4);
-        let without_id = events.logged_out(None, LogoutType::Lost).unwrap();
+        let without_id = events.logged_out(None, LogoutType::Lost).unwrap().to_string();
         assert!(without_id.starts_with("a robot without a readable id"), "{without_id}");
     }
 

@@ -58,9 +58,9 @@ pub enum ForwardError {
 /// User and password in the URL become HTTP basic authentication. No error or log shows them.
 #[derive(Clone)]
 pub struct Forwarder {
-    client: reqwest::Client,
-    url: Url,
-    proxy: Option<ProxyUsed>,
+    pub(crate) client: reqwest::Client,
+    pub(crate) url: Url,
+    pub(crate) proxy: Option<ProxyUsed>,
 }
 
 /// Builds a [`Forwarder`]. Timeouts are per callback.

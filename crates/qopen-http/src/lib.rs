@@ -19,6 +19,8 @@ mod robots;
 mod token;
 mod transport;
 mod url;
+#[cfg(feature = "webhook")]
+mod webhook;
 
 use std::fmt;
 use std::sync::{Arc, PoisonError};
@@ -35,6 +37,8 @@ pub use retry::RetryPolicy;
 pub use robot_status::{RobotState, RobotStates};
 pub use robots::{Robot, RobotKind, Robots};
 pub use token::{FixedToken, TokenSource};
+#[cfg(feature = "webhook")]
+pub use webhook::{ParseWebhookSecretError, Webhook, WebhookBuilder, WebhookError, WebhookSecret};
 
 use transport::Transport;
 

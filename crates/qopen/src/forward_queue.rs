@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use qopen_callback::receiver::HandlerError;
-use qopen_engine::{DeliveryError, EventListener, EventQueue, EventQueueBuilder};
+use qopen_engine::{DeliveryError, EventListener, EventQueue, EventQueueBuilder, QueueError};
 use qopen_http::{BuildError, ForwardError, Forwarder};
 use qopen_journal::Outbox;
 
@@ -57,7 +57,23 @@ impl ForwardQueue {
 
     /// Forwards with a forwarder of the caller's through this outbox.
     pub fn through(forwarder: Forwarder, outbox: Arc<dyn Outbox>) -> ForwardQueueBuilder {
-        ForwardQueueBuilder(EventQueue::builder(Arc::new(ByHttp(forwarder)), outbox))
+        Self::to(Arc::new(ForwardListener(forwarder)), outbox)
+    }
+
+    /// Forwards to a listener of the caller's through this outbox.
+    pub fn to(listener: Arc<dyn EventListener>, outbox: Arc<dyn Outbox>) -> ForwardQueueBuilder {
+        ForwardQueueBuilder(EventQueue::builder(listener, outbox))
+    }
+
+    /// Adds an event, and returns when the outbox has it.
+    ///
+    /// # Errors
+    /// [`QueueError`], if the queue is full or the outbox failed.
+    ///
+    /// # Cancellation
+    /// After the future was dropped, the outbox may have the event.
+    pub async fn put(&self, event: &[u8]) -> Result<(), QueueError> {
+        self.0.put(event).await
     }
 
     /// Events that the listener accepted.
@@ -87,10 +103,18 @@ impl ForwardQueue {
     }
 }
 
-struct ByHttp(Forwarder);
+/// A listener of an [`EventQueue`] behind a [`Forwarder`].
+#[derive(Clone, Debug)]
+pub struct ForwardListener(Forwarder);
+
+impl From<Forwarder> for ForwardListener {
+    fn from(forwarder: Forwarder) -> Self {
+        Self(forwarder)
+    }
+}
 
 #[async_trait]
-impl EventListener for ByHttp {
+impl EventListener for ForwardListener {
     async fn deliver(&self, event: &[u8]) -> Result<(), DeliveryError> {
         self.0.forward(event).await.map_err(|error| {
             let unreachable = matches!(error, ForwardError::Transport { .. });

@@ -11,7 +11,7 @@ mod send;
 mod stats;
 
 pub use client::{Client, ClientBuilder};
-pub use forward_queue::{ForwardQueue, ForwardQueueBuilder};
+pub use forward_queue::{ForwardListener, ForwardQueue, ForwardQueueBuilder};
 pub use open::{backend, open};
 pub use other_events::{EventContent, ForwardTo, OtherEvent, OtherEventHandler};
 pub use send::send_error;

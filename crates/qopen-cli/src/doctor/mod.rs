@@ -61,6 +61,9 @@ pub(crate) async fn run(args: &DoctorArgs, settings: &Settings) -> Result<Exit, 
     for (title, result) in crate::serve::examine(settings) {
         report.check(&title, result);
     }
+    for (title, result) in crate::serve::examine_webhooks(settings) {
+        report.check(&title, result);
+    }
     for note in &settings.notes {
         answer!("WARN  {note}");
     }

@@ -159,6 +159,16 @@ pub(crate) async fn text(service: &Service, callbacks: &Listener) -> String {
             put(&format!("qopen_forward_{name}_total"), "counter", help, &count(value));
         }
     }
+    let messages = &service.messages;
+    let counters = [
+        ("delivered", "Messages that their webhooks accepted.", messages.delivered()),
+        ("failures", "Failed attempts to deliver a message.", messages.failures()),
+        ("dropped", "Messages that no webhook wants any more.", messages.dropped()),
+        ("lost", "Messages that could not be queued.", messages.lost()),
+    ];
+    for (name, help, value) in counters {
+        put(&format!("qopen_webhook_{name}_total"), "counter", help, &count(value));
+    }
     let waiting = service.journal.backlog().await.unwrap_or_default();
     let help = "Events that wait to be forwarded.";
     put("qopen_forward_queue", "gauge", help, &count(waiting.events));

@@ -11,6 +11,7 @@ mod schedule;
 mod service;
 mod tasks;
 mod texts;
+mod webhooks;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ use axum::response::{IntoResponse as _, Response};
 use qopen::callback::listener::Listener;
 use qopen::journal::Store;
 use qopen::sink::shown_path;
-use qopen::{ForwardQueue, WorkerOptions};
+use qopen::{ForwardListener, ForwardQueue, WorkerOptions};
 use tokio::net::TcpListener;
 
 use crate::args::{Common, Role, ServeArgs};
@@ -44,6 +45,8 @@ pub(crate) use control::Host;
 pub(crate) use schedule::examine;
 use schedule::{Defaults, Schedules};
 use service::Service;
+pub(crate) use webhooks::examine_webhooks;
+use webhooks::{Delivery, DeliveryCounts, Endpoints, Webhooks};
 
 /// Time limit for callbacks, requests and lists in flight after SIGTERM. With the last calls into storage it
 /// makes half of what container runtimes allow before they kill the process.
@@ -87,15 +90,19 @@ pub(crate) async fn run(
     let retain = args.receiving.retain;
     let sender = wiring::sender(&args.receiving, &settings)?;
     let mut builder = wiring::client(sender, &args.receiving, &settings, &journal)?;
-    let forward = forward_queue(&args, &settings, &journal).await?;
-    if let Some(queue) = &forward {
+    let Queued { queue: forward, forwards, webhooks, counts } =
+        queued(&args, &settings, &journal, &control).await?;
+    if let Some(queue) = forward.as_ref().filter(|_| forwards) {
         builder = builder.other_event_handler(Arc::new(queue.clone()));
     }
     let events = Arc::new(RobotEvents::default());
-    let observed = Arc::clone(&events);
+    let (observed, told) = (Arc::clone(&events), webhooks.clone());
     let builder = builder.other_event_observer(move |event| {
-        if let Some(line) = observed.take(event) {
-            say!("qopen: {line}");
+        if let Some(logout) = observed.take(event) {
+            say!("qopen: {logout}");
+            if let Some(webhooks) = &told {
+                webhooks.of_logout(&logout);
+            }
         }
     });
     let client = builder.keep_external_pages(args.adopt).build();
@@ -148,6 +155,8 @@ pub(crate) async fn run(
         is_alone: !location.is_shared(),
         events,
         planned: schedules.clone(),
+        webhooks,
+        messages: counts,
     };
     let forwards = forward.clone();
     let scratch = location.as_folder().map(Path::to_owned);
@@ -317,23 +326,46 @@ async fn tell_of_refusals(service: Arc<Service>) {
     }
 }
 
-/// Returns the queue of other events, if they are forwarded.
-async fn forward_queue(
+/// The queue of events and messages.
+struct Queued {
+    /// Absent if nothing is forwarded.
+    queue: Option<ForwardQueue>,
+    /// Whether other events are forwarded.
+    forwards: bool,
+    webhooks: Option<Webhooks>,
+    counts: Arc<DeliveryCounts>,
+}
+
+async fn queued(
     args: &ServeArgs,
     settings: &Settings,
     journal: &Arc<dyn Store>,
-) -> Result<Option<ForwardQueue>, Failure> {
-    let Some(forwarder) = settings.forwarder(args.receiving.forward.as_deref())? else {
+    control: &TcpListener,
+) -> Result<Queued, Failure> {
+    let endpoints = Endpoints::of(settings)?;
+    let forwarder = settings.forwarder(args.receiving.forward.as_deref())?;
+    let (counts, forwards) = (Arc::new(DeliveryCounts::default()), forwarder.is_some());
+    if !forwards && endpoints.is_empty() {
         let waiting = journal.backlog().await;
         let waiting = waiting.map_err(|error| Failure::unexpected("the journal", &error))?.events;
         if waiting > 0 {
             let events = count(waiting, "event waits", "events wait");
             say!("qopen: {events} to be forwarded; forward them with --forward URL");
         }
-        return Ok(None);
-    };
-    let queue = ForwardQueue::through(forwarder, Arc::clone(journal) as _);
-    Ok(Some(queue.capacity(args.forward_queue).build()))
+        return Ok(Queued { queue: None, forwards, webhooks: None, counts });
+    }
+    let forwarder = forwarder.map(ForwardListener::from);
+    let delivery =
+        Delivery { forwarder, endpoints: endpoints.clone(), counts: Arc::clone(&counts) };
+    let queue = ForwardQueue::to(Arc::new(delivery), Arc::clone(journal) as _);
+    let queue = queue.capacity(args.forward_queue).build();
+    let webhooks = (!endpoints.is_empty()).then(|| Webhooks {
+        endpoints,
+        queue: queue.clone(),
+        control: format!("http://{}", at(control)),
+        counts: Arc::clone(&counts),
+    });
+    Ok(Queued { queue: Some(queue), forwards, webhooks, counts })
 }
 
 /// Rejects callbacks while the process stops. The platform retries them.

@@ -17,6 +17,7 @@ use super::destination::Lists;
 use super::schedule::{Counts, Schedules};
 use super::tasks::Tasks;
 use super::texts::Texts;
+use super::webhooks::{DeliveryCounts, Webhooks};
 use crate::guards::Guards;
 use crate::output::Output;
 use crate::output::place::Place;
@@ -49,6 +50,8 @@ pub(crate) struct Service {
     pub(crate) events: Arc<RobotEvents>,
     /// The schedules in force; absent if this process starts no pull.
     pub(super) planned: Option<Arc<Schedules>>,
+    /// Counts of messages to webhooks.
+    pub(super) messages: Arc<DeliveryCounts>,
 }
 
 /// Options of lists, and the source of callbacks.
@@ -62,6 +65,8 @@ pub(crate) struct Wiring {
     pub(crate) is_alone: bool,
     pub(crate) events: Arc<RobotEvents>,
     pub(super) planned: Option<Arc<Schedules>>,
+    pub(super) webhooks: Option<Webhooks>,
+    pub(super) messages: Arc<DeliveryCounts>,
 }
 
 impl Service {
@@ -83,6 +88,8 @@ impl Service {
             is_alone,
             events,
             planned,
+            webhooks,
+            messages,
         } = wiring;
         let arrivals = Arrivals { stats: client.stats().clone(), listener, path };
         let lists = Lists { default: output.clone(), scratch: scratch.clone(), lookup };
@@ -95,6 +102,7 @@ impl Service {
                 client: client.clone(),
                 events: Arc::clone(&events),
                 stopping: stopping.clone(),
+                webhooks,
             });
         let engine = client.engine().clone();
         let pulls = PullService::new(engine, Arc::clone(&journal), Arc::new(lists), options);
@@ -113,6 +121,7 @@ impl Service {
             schedules: Counts::default(),
             events,
             planned,
+            messages,
         }
     }
 

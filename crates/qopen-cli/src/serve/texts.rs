@@ -10,6 +10,7 @@ use qopen::{Client, Outcome, PublishError, Published};
 use tokio::sync::watch;
 
 use super::arrivals::Arrivals;
+use super::webhooks::Webhooks;
 use crate::exit::chain;
 use crate::pull::add_written;
 use crate::report::{Summary, count};
@@ -23,6 +24,7 @@ pub(super) struct Texts {
     pub(super) client: Client,
     pub(super) events: Arc<RobotEvents>,
     pub(super) stopping: watch::Receiver<bool>,
+    pub(super) webhooks: Option<Webhooks>,
 }
 
 impl Texts {
@@ -57,6 +59,9 @@ impl Texts {
 
 impl ServiceObserver for Texts {
     fn observe(&self, event: ServiceEvent<'_>) {
+        if let Some(webhooks) = &self.webhooks {
+            webhooks.of_list(&event, &self.arrivals);
+        }
         match event {
             ServiceEvent::External { pull } => {
                 say!("qopen: collecting {pull}, which another system requested");

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use super::declared::ALL;
 use super::mistakes;
 use super::schedule::Found;
+use super::webhook;
 use crate::exit::Failure;
 use crate::values::text_file::decode;
 
@@ -19,6 +20,8 @@ pub(super) struct InFile {
     pub(super) values: BTreeMap<String, Secret>,
     /// Schedules.
     pub(super) schedule: Vec<Found>,
+    /// Webhooks.
+    pub(super) webhooks: Vec<webhook::Found>,
     /// Entries that cannot be used.
     pub(super) problems: Vec<Failure>,
 }
@@ -77,7 +80,7 @@ fn entry(
     let spec = ALL.iter().find(|spec| spec.name == name);
     let value = match (value, spec) {
         (Err(value @ toml::Value::Array(_)), None) if name == "schedule" => {
-            if let Some(what) = mistakes::swallowed(&value) {
+            if let Some(what) = mistakes::swallowed(&value, "[[schedule]]") {
                 return Err(what);
             }
             // A schedule has no secret.
@@ -93,6 +96,13 @@ fn entry(
             // A value other than a table has no secret.
             let value = value.err().unwrap_or_else(|| toml::Value::String(String::new()));
             return Found::all(value).map(|schedule| found.schedule = schedule);
+        }
+        (value, None) if name == "webhook" => {
+            let value = value.err().unwrap_or_else(|| toml::Value::String(String::new()));
+            if let Some(what) = mistakes::swallowed(&value, "[[webhook]]") {
+                return Err(what);
+            }
+            return webhook::Found::all(value).map(|webhooks| found.webhooks = webhooks);
         }
         (value, None) => return Err(mistakes::unknown(text, name, value.err().as_ref())),
         (Ok(value), Some(_)) => value,

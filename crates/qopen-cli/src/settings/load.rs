@@ -29,8 +29,10 @@ impl Settings {
         };
         let in_file = file::read(&path, explicit)?;
         let file = in_file.is_some().then(|| path.clone());
-        let file::InFile { values: mut in_file, schedule, problems } = in_file.unwrap_or_default();
-        let has_secrets = ALL.iter().any(|spec| spec.secret && in_file.contains_key(spec.name));
+        let file::InFile { values: mut in_file, schedule, webhooks, problems } =
+            in_file.unwrap_or_default();
+        let has_secrets = !webhooks.is_empty()
+            || ALL.iter().any(|spec| spec.secret && in_file.contains_key(spec.name));
         let exposure = file.as_deref().and_then(|file| file::exposure(file, has_secrets));
         let mut settings = Self {
             values: BTreeMap::new(),
@@ -40,6 +42,7 @@ impl Settings {
             notes: Vec::new(),
             problems,
             schedule,
+            webhooks,
             resolved: Mutex::default(),
         };
         for spec in ALL {

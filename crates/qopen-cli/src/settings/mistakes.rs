@@ -4,6 +4,7 @@ use super::declared::ALL;
 use super::nearest::nearest;
 use super::schedule;
 use super::spec::{Kind, Spec};
+use super::webhook;
 use crate::values::is_space;
 
 /// Describes the mistake at the byte `at`, where the parser stopped.
@@ -30,7 +31,10 @@ fn repeated(before: &str, line: &str) -> Option<(&'static str, usize)> {
     let header = before.lines().enumerate().filter(|(_, line)| is_header(line)).last();
     let (name, first) = match header {
         None => (known(key(line)?)?, 0),
-        Some((at, _)) => (schedule::known(key(line)?).or_else(|| known(key(line)?))?, at + 1),
+        Some((at, _)) => {
+            let of_entry = schedule::known(key(line)?).or_else(|| webhook::known(key(line)?));
+            (of_entry.or_else(|| known(key(line)?))?, at + 1)
+        }
     };
     let earlier = before.lines().skip(first).position(|line| key(line) == Some(name))?;
     Some((name, first + earlier + 1))
@@ -105,15 +109,15 @@ pub(super) fn unknown(text: &str, name: &str, value: Option<&toml::Value>) -> St
     format!("{line}no setting is called `{name}`; there are {}", known.join(", "))
 }
 
-/// Describes a setting after `[[schedule]]`, which belongs to that entry.
-pub(super) fn swallowed(value: &toml::Value) -> Option<String> {
+/// Describes a setting after the header of an entry, such as `[[schedule]]`, to which it belongs.
+pub(super) fn swallowed(value: &toml::Value, header: &str) -> Option<String> {
     let entries = value.as_array()?;
     let name = entries.iter().filter_map(toml::Value::as_table).flat_map(|it| it.keys());
     // `time_zone` is a key of an entry and a setting.
     let mut name = name.filter(|it| !schedule::is_key(it)).filter_map(|it| known(it));
     let name = name.next()?;
     Some(format!(
-        "`{name}` comes after [[schedule]] and so belongs to it; move it above the first [[schedule]]"
+        "`{name}` comes after {header} and so belongs to it; move it above the first {header}"
     ))
 }
 

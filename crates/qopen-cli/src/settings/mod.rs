@@ -14,6 +14,7 @@ mod requests;
 mod rlimit;
 pub(crate) mod schedule;
 mod spec;
+pub(crate) mod webhook;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -59,6 +60,8 @@ pub(crate) struct Settings {
     pub(crate) problems: Vec<Failure>,
     /// Schedules.
     pub(crate) schedule: Vec<Found>,
+    /// Webhooks.
+    pub(crate) webhooks: Vec<webhook::Found>,
     /// Addresses, resolved once.
     resolved: Mutex<BTreeMap<&'static str, SocketAddr>>,
 }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use qopen::http::{BuildError, Forwarder, Sender, SenderBuilder};
+use qopen::http::{BuildError, Forwarder, Sender, SenderBuilder, Webhook};
 
+use super::webhook::Entry;
 use super::{
     ACCESS_TOKEN, APP_KEY, APP_SECRET, BASE_URL, CA_FILE, FORWARD, FORWARD_CA_FILE, FORWARD_PROXY,
     FORWARD_TIMEOUT, Origin, PROXY, Plain, REQUEST_TIMEOUT, Settings, Spec,
@@ -96,6 +97,26 @@ impl Settings {
             self.unusable(&FORWARDING, &error).unwrap_or_else(other)
         });
         forwarder.map(Some)
+    }
+
+    /// Returns the way to the listener of a `[[webhook]]`: proxy, certificates and time-out are those of
+    /// forwarding.
+    pub(crate) fn webhook(&self, entry: &Entry) -> Result<Webhook, Failure> {
+        let Chosen { proxy, roots, timeout } = self.way(&FORWARDING)?;
+        let builder = Webhook::builder(entry.url.expose(), entry.secret.clone()).timeout(timeout);
+        let builder = match proxy {
+            None => builder,
+            Some(Proxy::Nothing) => builder.no_proxy(),
+            Some(Proxy::Url(url)) => builder.proxy(url),
+        };
+        let builder = match roots {
+            Some(pem) => builder.root_certificate(pem),
+            None => builder,
+        };
+        builder.build().map_err(|error| {
+            let other = || Failure::usage_of("url", &error);
+            self.unusable(&FORWARDING, &error).unwrap_or_else(other)
+        })
     }
 
     /// Whether a setting of forwarding differs from its default.

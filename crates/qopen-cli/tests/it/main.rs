@@ -33,6 +33,7 @@ mod offline;
 mod outages;
 #[cfg(target_os = "linux")]
 mod pasted;
+mod peer;
 mod places;
 mod pulls;
 #[cfg(target_os = "linux")]
@@ -55,3 +56,4 @@ mod switches;
 mod texts;
 #[cfg(unix)]
 mod troubles;
+mod webhooks;

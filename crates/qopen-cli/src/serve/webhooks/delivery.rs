@@ -1,0 +1,106 @@
+//! Delivery of what waits: events of the platform to the forwarder, messages to their listeners.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use qopen::ForwardListener;
+use qopen::engine::{DeliveryError, EventListener};
+use qopen::http::WebhookError;
+
+use super::Endpoints;
+use super::message::Envelope;
+use crate::say::say;
+
+/// HTTP 410: the listener wants no further messages.
+const GONE: u16 = 410;
+
+/// The receiver of everything that waits.
+pub(crate) struct Delivery {
+    pub(crate) forwarder: Option<ForwardListener>,
+    pub(crate) endpoints: Endpoints,
+    pub(crate) counts: Arc<DeliveryCounts>,
+}
+
+/// Counts of messages.
+#[derive(Debug, Default)]
+pub(crate) struct DeliveryCounts {
+    delivered: AtomicU64,
+    failures: AtomicU64,
+    dropped: AtomicU64,
+    lost: AtomicU64,
+}
+
+impl DeliveryCounts {
+    /// Messages that their listeners accepted.
+    pub(crate) fn delivered(&self) -> u64 {
+        self.delivered.load(Ordering::Relaxed)
+    }
+
+    /// Failed attempts.
+    pub(crate) fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Relaxed)
+    }
+
+    /// Counts a message that was not queued.
+    pub(super) fn lose(&self) {
+        self.lost.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Messages that were not queued.
+    pub(crate) fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    /// Messages that no listener wants.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+impl Delivery {
+    async fn send(&self, message: &Envelope) -> Result<(), DeliveryError> {
+        let Some(endpoint) = self.endpoints.find(&message.to) else {
+            self.drop_message("its [[webhook]] is no longer in the settings");
+            return Ok(());
+        };
+        match endpoint.webhook.send(&message.id, message.body.as_bytes()).await {
+            Ok(()) => {
+                self.counts.delivered.fetch_add(1, Ordering::Relaxed);
+                Ok(())
+            }
+            Err(WebhookError::NotAccepted { status: GONE, .. }) => {
+                self.drop_message("its listener answered with HTTP status 410");
+                Ok(())
+            }
+            Err(error) => {
+                self.counts.failures.fetch_add(1, Ordering::Relaxed);
+                let unreachable = matches!(error, WebhookError::Transport { .. });
+                Err(DeliveryError::new(error).unreachable(unreachable))
+            }
+        }
+    }
+
+    fn drop_message(&self, why: &str) {
+        self.counts.dropped.fetch_add(1, Ordering::Relaxed);
+        say!("qopen: a message of a webhook was dropped: {why}");
+    }
+}
+
+#[async_trait]
+impl EventListener for Delivery {
+    async fn deliver(&self, event: &[u8]) -> Result<(), DeliveryError> {
+        match Envelope::of(event) {
+            Some(Ok(message)) => return self.send(&message).await,
+            Some(Err(_)) => {
+                self.drop_message("it cannot be read");
+                return Ok(());
+            }
+            None => {}
+        }
+        let Some(forwarder) = &self.forwarder else {
+            return Err(DeliveryError::new("an event waits for --forward URL"));
+        };
+        forwarder.deliver(event).await
+    }
+}

@@ -1,0 +1,157 @@
+//! Messages: what they say, and how they wait.
+
+use jiff::Timestamp;
+use qopen::engine::ServiceEvent;
+use qopen::sink::ListKind;
+use qopen::{Outcome, PublishError, Published};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::kept::pull::PullName;
+use crate::pull::add_written;
+use crate::report::{Came, Summary};
+use crate::robot_events::RobotLogout;
+use crate::settings::webhook::Topic;
+
+/// What a message in the queue begins with. No callback does: its envelope is JSON.
+const MAGIC: &[u8] = b"\0qopen webhook\n";
+
+/// A message with its listener, as it waits.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Envelope {
+    pub(super) to: String,
+    pub(super) id: String,
+    /// JSON.
+    pub(super) body: String,
+}
+
+impl Envelope {
+    pub(super) fn new(to: String, id: &str, body: &[u8]) -> Self {
+        let body = String::from_utf8_lossy(body).into_owned();
+        Self { to, id: format!("msg_{id}"), body }
+    }
+
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = MAGIC.to_vec();
+        // Plain data always encodes.
+        bytes.extend(serde_json::to_vec(self).unwrap_or_default());
+        bytes
+    }
+
+    /// Reads what waits; `None` if it is an event of the platform.
+    pub(super) fn of(bytes: &[u8]) -> Option<serde_json::Result<Self>> {
+        bytes.strip_prefix(MAGIC).map(serde_json::from_slice)
+    }
+}
+
+/// The body of a message.
+pub(super) struct Body(Value);
+
+impl Body {
+    fn new(topic: Topic, data: Value) -> Self {
+        let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        Self(json!({ "type": topic.as_str(), "timestamp": now, "data": data }))
+    }
+
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        self.0.to_string().into_bytes()
+    }
+}
+
+/// Returns the message of an event of the service.
+pub(super) fn of_list<'a>(
+    event: &ServiceEvent<'a>,
+    came: &Came,
+    control: &str,
+) -> Option<(Topic, &'a Outcome, Body)> {
+    let (topic, outcome, written) = topic_of(event)?;
+    let mut summary = Summary::of(outcome, came);
+    let kind = match outcome.status.is_complete() {
+        true => ListKind::Complete,
+        false => ListKind::Partial,
+    };
+    if let Some(written) = written {
+        add_written(&mut summary, outcome, kind, written);
+    }
+    let unconfirmed = "no two consecutive lists have the same customers".to_owned();
+    if matches!(event, ServiceEvent::NotConfirmed { .. }) {
+        summary.keep_back_decided(unconfirmed);
+    }
+    let name = PullName::from(outcome.list.id());
+    let Summary { robot_id, mark_id, status, accounts, pages, revision, .. } = &summary;
+    let mut data = json!({
+        "robot_id": robot_id,
+        "mark_id": mark_id,
+        "status": status,
+        "accounts": accounts,
+        "pages": pages,
+        "revision": revision,
+        "list_url": format!("{control}{}", name.path("/accounts")),
+    });
+    let optional = [
+        ("basis", summary.basis.clone().map(Value::from)),
+        ("evidence", summary.evidence.as_ref().and_then(|it| serde_json::to_value(it).ok())),
+        ("changes", summary.changes.as_ref().and_then(|it| serde_json::to_value(it).ok())),
+        ("why", summary.error.clone().map(Value::from)),
+        ("output", summary.output.clone().map(Value::from)),
+    ];
+    for (key, value) in optional {
+        if let Some(value) = value {
+            data[key] = value;
+        }
+    }
+    Some((topic, outcome, Body::new(topic, data)))
+}
+
+/// A written list, or the reason why it was not written.
+type Written<'a> = Result<&'a Published, &'a PublishError>;
+
+/// Returns what an event is about; `None` if no message tells it.
+fn topic_of<'a>(event: &ServiceEvent<'a>) -> Option<(Topic, &'a Outcome, Option<Written<'a>>)> {
+    match *event {
+        ServiceEvent::Published { outcome, published } => {
+            let topic = match outcome.status.is_complete() {
+                true => Topic::Published,
+                false => Topic::Incomplete,
+            };
+            Some((topic, outcome, Some(Ok(published))))
+        }
+        ServiceEvent::Ended { outcome } if !outcome.status.is_complete() => {
+            Some((Topic::Incomplete, outcome, None))
+        }
+        ServiceEvent::NotConfirmed { outcome, .. } => Some((Topic::Held, outcome, None)),
+        ServiceEvent::NotPublished { outcome, error } => match error {
+            PublishError::Held { .. }
+            | PublishError::PagesLost { .. }
+            | PublishError::Empty { .. } => Some((Topic::Held, outcome, Some(Err(error)))),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Returns the message of a logout.
+pub(super) fn of_logout(logout: &RobotLogout) -> Body {
+    let RobotLogout { robot, reason } = logout;
+    let robot = robot.as_ref().map(ToString::to_string);
+    Body::new(Topic::LoggedOut, json!({ "robot_id": robot, "why": reason }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_that_waits_is_told_from_every_event() {
+        let envelope = Envelope::new("to".into(), "1", b"{\"type\":\"list.held\"}");
+        let read = Envelope::of(&envelope.to_bytes()).unwrap().unwrap();
+        assert_eq!(
+            (&*read.to, &*read.id, &*read.body),
+            ("to", "msg_1", "{\"type\":\"list.held\"}")
+        );
+        for event in [&b"{\"encoding_content\":\"x\"}"[..], b"", b"\0", b"qopen webhook\n{}"] {
+            assert!(Envelope::of(event).is_none());
+        }
+        assert!(Envelope::of(b"\0qopen webhook\n{").unwrap().is_err());
+    }
+}
