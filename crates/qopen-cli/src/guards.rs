@@ -8,7 +8,6 @@ use qopen::engine::{AccountLookup, MaxGone};
 use qopen::journal::PullState;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::args::Receiving;
 use crate::format::{Layout, OutputFormat};
 use crate::output::Output;
 use crate::output::place::Place;
@@ -34,19 +33,6 @@ pub(crate) struct Guards {
 #[serde(default)]
 struct Label {
     guards: Guards,
-}
-
-impl From<&Receiving> for Guards {
-    fn from(flags: &Receiving) -> Self {
-        let Receiving { allow_empty, max_gone, verify_gone, confirm, retry, .. } = *flags;
-        Self {
-            allow_empty: Some(allow_empty),
-            max_gone,
-            verify_gone: Some(verify_gone),
-            confirm: Some(confirm),
-            retry: Some(retry),
-        }
-    }
 }
 
 impl Guards {

@@ -229,6 +229,19 @@ pub(crate) struct Receiving {
     pub(crate) forward: Option<String>,
 }
 
+impl From<&Receiving> for Guards {
+    fn from(flags: &Receiving) -> Self {
+        let Receiving { allow_empty, max_gone, verify_gone, confirm, retry, .. } = *flags;
+        Self {
+            allow_empty: Some(allow_empty),
+            max_gone,
+            verify_gone: Some(verify_gone),
+            confirm: Some(confirm),
+            retry: Some(retry),
+        }
+    }
+}
+
 impl Receiving {
     /// Returns the conditions of a publication.
     pub(crate) fn publishing(&self, client: &Client) -> PublishOptions {

@@ -154,7 +154,7 @@ pub(crate) async fn run(
         listener: listener.clone(),
         is_alone: !location.is_shared(),
         events,
-        planned: schedules.clone(),
+        planned: schedules.clone().map(planned),
         webhooks,
         messages: counts,
     };
@@ -324,6 +324,10 @@ async fn tell_of_refusals(service: Arc<Service>) {
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
+}
+
+fn planned(schedules: Arc<Schedules>) -> Box<service::Planned> {
+    Box::new(move |robot, now| schedules.next_of(robot, now))
 }
 
 /// The queue of events and messages.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use qopen::callback::listener::Listener;
 use qopen::engine::{AccountLookup, PullService, ServiceOptions};
 use qopen::journal::{JournalError, PullId, PullState, Store};
@@ -14,7 +15,7 @@ use tokio::sync::watch;
 
 use super::arrivals::Arrivals;
 use super::destination::Lists;
-use super::schedule::{Counts, Schedules};
+use super::schedule::Counts;
 use super::tasks::Tasks;
 use super::texts::Texts;
 use super::webhooks::{DeliveryCounts, Webhooks};
@@ -28,6 +29,9 @@ use crate::wiring;
 
 /// Interval of the checks of the listener's findings.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// The first time after a time at which a schedule pulls a robot.
+pub(super) type Planned = dyn Fn(&RobotId, Timestamp) -> Option<Timestamp> + Send + Sync;
 
 pub(crate) struct Service {
     pub(crate) client: Client,
@@ -48,8 +52,8 @@ pub(crate) struct Service {
     pub(crate) schedules: Counts,
     /// Events about robots.
     pub(crate) events: Arc<RobotEvents>,
-    /// The schedules in force; absent if this process starts no pull.
-    pub(super) planned: Option<Arc<Schedules>>,
+    /// The next time of a schedule of a robot; `None` if this process starts no pull.
+    pub(super) planned: Option<Box<Planned>>,
     /// Counts of messages to webhooks.
     pub(super) messages: Arc<DeliveryCounts>,
 }
@@ -64,7 +68,7 @@ pub(crate) struct Wiring {
     /// Whether no other process receives callbacks while this one is away.
     pub(crate) is_alone: bool,
     pub(crate) events: Arc<RobotEvents>,
-    pub(super) planned: Option<Arc<Schedules>>,
+    pub(super) planned: Option<Box<Planned>>,
     pub(super) webhooks: Option<Webhooks>,
     pub(super) messages: Arc<DeliveryCounts>,
 }

@@ -18,6 +18,7 @@ mod formats;
 #[cfg(target_os = "linux")]
 mod full_disk;
 mod guards;
+mod guards_served;
 #[cfg(target_os = "linux")]
 mod hostile;
 #[cfg(unix)]

@@ -1,4 +1,4 @@
-//! Further pulls of a list: one was interrupted, lacks pages, or is to be confirmed.
+//! Further pulls of a list: one was interrupted, lacks pages, or needs a confirmation.
 
 use qopen_journal::{PullId, PullState, Repeat};
 use qopen_types::{Digest, MarkId};
@@ -143,7 +143,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Requests the list of a pull once more, as it was requested. The new mark follows from the old one, so
+    /// Requests the list of a pull once more, with the same options. The new mark follows from the old one, so
     /// that a pull has one successor. `None` if it has one already.
     async fn request_after(
         &self,

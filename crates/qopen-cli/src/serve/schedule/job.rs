@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use qopen::sink::shown_path;
 use qopen::types::{Digest, InvalidId, MarkId, RobotId};
 
-use super::Defaults;
+use super::defaults::Defaults;
 use super::robots::Robots;
 use crate::database;
 use crate::exit::{Failure, chain};

@@ -2,6 +2,7 @@
 
 mod counts;
 mod customers;
+mod defaults;
 mod job;
 mod listing;
 mod open;
@@ -18,14 +19,13 @@ use tokio::sync::watch as channel;
 
 use super::service::Service;
 use crate::exit::Failure;
-use crate::format::Layout;
-use crate::guards::Guards;
 use crate::output::Output;
 use crate::say::say;
 use crate::settings::Settings;
 use crate::wiring;
 pub(crate) use counts::Counts;
 use customers::NewCustomers;
+pub(super) use defaults::Defaults;
 use job::Due;
 pub(super) use job::Job;
 use listing::Listing;
@@ -36,15 +36,6 @@ use watch::{Look, Watch};
 pub(super) struct Schedules {
     jobs: channel::Sender<Arc<Vec<Job>>>,
     defaults: Defaults,
-}
-
-/// What schedules have that set nothing else.
-pub(super) struct Defaults {
-    /// The place of lists.
-    pub(super) output: Option<Output>,
-    /// The form of lists there.
-    pub(super) layout: Layout,
-    pub(super) guards: Guards,
 }
 
 impl Schedules {

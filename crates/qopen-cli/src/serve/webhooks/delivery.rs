@@ -8,7 +8,7 @@ use qopen::ForwardListener;
 use qopen::engine::{DeliveryError, EventListener};
 use qopen::http::WebhookError;
 
-use super::Endpoints;
+use super::endpoints::Endpoints;
 use super::message::Envelope;
 use crate::say::say;
 

@@ -1,0 +1,80 @@
+//! The listeners of the settings.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use qopen::http::Webhook;
+use qopen::types::Digest;
+
+use crate::exit::Failure;
+use crate::settings::Settings;
+use crate::settings::webhook::{Entry, Topic};
+
+/// The listeners of the settings.
+#[derive(Clone, Debug, Default)]
+pub(in crate::serve) struct Endpoints(Arc<Vec<Endpoint>>);
+
+#[derive(Debug)]
+pub(super) struct Endpoint {
+    /// A digest of the URL, which may have a password: messages that wait name their listener by it.
+    name: String,
+    topics: BTreeSet<Topic>,
+    pub(super) webhook: Webhook,
+}
+
+impl Endpoints {
+    /// Reads the listeners of the settings.
+    ///
+    /// # Errors
+    /// An entry cannot be used.
+    pub(in crate::serve) fn of(settings: &Settings) -> Result<Self, Failure> {
+        let mut endpoints: Vec<Endpoint> = Vec::new();
+        for (title, entry) in examine(settings) {
+            let endpoint = entry.map_err(|why| Failure::usage(format!("{title}: {why}")))?;
+            if endpoints.iter().any(|it| it.name == endpoint.name) {
+                return Err(Failure::usage(format!(
+                    "{title}: an earlier [[webhook]] has the same url; name all its events there"
+                )));
+            }
+            endpoints.push(endpoint);
+        }
+        Ok(Self(Arc::new(endpoints)))
+    }
+
+    pub(in crate::serve) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn find(&self, name: &str) -> Option<&Endpoint> {
+        self.0.iter().find(|it| it.name == name)
+    }
+
+    /// The names of those that want messages of a topic.
+    pub(super) fn of_topic(&self, topic: Topic) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |it| it.topics.contains(&topic)).map(|it| &*it.name)
+    }
+}
+
+/// Returns each webhook of the settings with its title.
+fn examine(settings: &Settings) -> Vec<(String, Result<Endpoint, String>)> {
+    let endpoint = |entry: &Entry| {
+        let webhook = settings.webhook(entry).map_err(|failure| failure.to_string())?;
+        let name = Digest::of(entry.url.expose().as_bytes()).to_string();
+        Ok(Endpoint { name, topics: entry.topics.clone(), webhook })
+    };
+    let examined = settings.webhooks.iter().map(|found| {
+        let entry = found.entry.as_ref().map_err(Clone::clone).and_then(endpoint);
+        (format!("[[webhook]] {}", found.number), entry)
+    });
+    examined.collect()
+}
+
+/// Checks each webhook for `qopen doctor`.
+pub(crate) fn examine_webhooks(settings: &Settings) -> Vec<(String, Result<String, Failure>)> {
+    let described = |endpoint: Endpoint| {
+        let topics: Vec<_> = endpoint.topics.iter().map(|it| it.as_str()).collect();
+        format!("URL and secret are valid; {}", topics.join(", "))
+    };
+    let examined = examine(settings).into_iter();
+    examined.map(|(title, it)| (title, it.map(described).map_err(Failure::usage))).collect()
+}
