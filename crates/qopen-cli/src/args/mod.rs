@@ -236,20 +236,18 @@ impl Receiving {
         options.max_gone(self.max_gone).new_baseline(self.new_baseline).verify_gone(lookup)
     }
 
-    /// Refuses guards for lists that are not compared.
-    pub(crate) fn check_guards(&self, output: &Output, layout: Layout) -> Result<(), Failure> {
+    /// Refuses guards for standard output, whose lists are not compared.
+    pub(crate) fn check_guards(&self, output: &Output) -> Result<(), Failure> {
         let flag = match (self.max_gone, self.verify_gone) {
             (Some(_), _) => "--max-gone",
             (None, true) => "--verify-gone",
             (None, false) => return Ok(()),
         };
-        let what = match layout.format {
-            _ if output.is_stdout() => "standard output",
-            OutputFormat::Csv => "CSV",
-            OutputFormat::Jsonl => return Ok(()),
-        };
+        if !output.is_stdout() {
+            return Ok(());
+        }
         Err(Failure::usage(format!(
-            "{flag}: a list in {what} is not compared with the last one; publish JSON Lines to a file or a folder, or to a database"
+            "{flag}: a list in standard output is not compared with the last one; publish to a file or a folder, or to a database"
         )))
     }
 }

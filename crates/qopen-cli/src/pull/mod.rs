@@ -54,7 +54,7 @@ pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Fail
     let wanted = Wanted::of(&args, robots, &*journal).await?;
     let place = wanted.place(&args)?;
     let output = place.output()?.in_folder(location.as_folder());
-    args.receiving.check_guards(&output, place.layout())?;
+    args.receiving.check_guards(&output)?;
     let receiving = &args.receiving;
     let (listener, _) = settings.listener()?;
     let socket = wiring::listen(settings.listen()?, "callbacks", "--listen").await?;

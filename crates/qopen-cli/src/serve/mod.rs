@@ -107,7 +107,7 @@ pub(crate) async fn run(
             }
             let output = Output::new(out, layout)?.in_folder(location.as_folder());
             output.check(&[])?;
-            args.receiving.check_guards(&output, layout)?;
+            args.receiving.check_guards(&output)?;
             Some(output)
         }
         Some(folder) => {

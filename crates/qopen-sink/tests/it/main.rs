@@ -5,6 +5,7 @@
 mod auto_traits;
 mod changes;
 mod compare;
+mod csv;
 mod files;
 mod formats;
 mod lists;
