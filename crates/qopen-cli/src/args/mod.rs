@@ -12,7 +12,7 @@ use qopen::http::AccountsByIdsVersion;
 use qopen::{Client, PublishOptions};
 
 use crate::exit::Failure;
-use crate::format::{Asked, Layout, OutputFormat};
+use crate::format::Asked;
 use crate::output::Output;
 use crate::settings::{FORWARD, Given};
 use crate::terminal::LogFormat;
@@ -78,7 +78,7 @@ pub(crate) enum Verb {
     Assemble(AssembleArgs),
     /// Diagnose a captured callback step by step
     Explain(ExplainArgs),
-    /// Show what changed between two lists in JSON Lines
+    /// Show what changed between two lists
     Diff(DiffArgs),
     /// List, show, accept, export, purge and check kept pulls
     #[command(subcommand)]
@@ -247,7 +247,7 @@ impl Receiving {
             return Ok(());
         }
         Err(Failure::usage(format!(
-            "{flag}: a list in standard output is not compared with the last one; publish to a file or a folder, or to a database"
+            "{flag}: a list on standard output is not compared with the last one; publish to a file or a folder, or to a database"
         )))
     }
 }

@@ -123,7 +123,8 @@ fn is_at(list: &List, changes: &ListChanges, side: Side) -> bool {
             Side::Later => header.until == digest,
             Side::Earlier => match &header.since {
                 Some(since) => since.list() == digest,
-                None => list.part(&header.robot_id).is_none(),
+                // A list of other robots was there before. One without any was emptied.
+                None => !list.robots.is_empty() && list.part(&header.robot_id).is_none(),
             },
         }
     });

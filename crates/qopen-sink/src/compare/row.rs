@@ -184,7 +184,7 @@ mod tests {
         let cell = |(n, (_, content))| {
             let text: &String = &texts[n % texts.len()];
             match content {
-                Content::Flag => flag(text.len() % 2 == 0, labels).to_owned(),
+                Content::Flag => flag(text.len().is_multiple_of(2), labels).to_owned(),
                 _ => text.clone(),
             }
         };

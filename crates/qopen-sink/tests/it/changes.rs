@@ -120,7 +120,12 @@ fn a_list_without_changes_beside_it_is_compared_as_it_is() {
 
 #[test]
 fn an_empty_list_is_told_from_one_that_was_emptied() {
-    let (_folder, sink) = sink();
+    let (_folder, sink) = crate::lists::sink();
+    publish(&sink, &[("r", "m1", 1, A)]).unwrap();
+    fs::write(sink.path(), "").unwrap();
+    let error = publish(&sink, &[("r", "m2", 1, A)]).unwrap_err();
+    assert_eq!(problem(&error), ListProblem::Altered, "a baseline, too");
+    let (_folder, sink) = crate::lists::sink();
     publish(&sink, &[("r", "m1", 1, A)]).unwrap();
     publish(&sink, &[("r", "m2", 1, &[])]).unwrap();
     assert_eq!(fs::metadata(sink.path()).unwrap().len(), 0);
