@@ -134,17 +134,15 @@ impl fmt::Display for Guards {
 /// Names the lists of an output that are not compared with the last ones.
 fn uncompared(output: &Output, layout: Layout) -> Option<&'static str> {
     match layout.format {
-        _ if output.is_stdout() => Some("standard output"),
-        _ if output.is_database() => None,
-        OutputFormat::Csv => Some("CSV"),
-        OutputFormat::Jsonl => None,
+        _ if output.is_stdout() => Some("on standard output"),
+        OutputFormat::Jsonl | OutputFormat::Csv => None,
     }
 }
 
 /// Explains that lists are not compared.
 pub(crate) fn not_compared(what: &str) -> String {
     format!(
-        "a list in {what} is not compared with the last one; publish JSON Lines to a file or a folder, or to a database"
+        "a list {what} is not compared with the last one; publish JSON Lines or CSV to a file or a folder, or publish to a database"
     )
 }
 

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use serde::{Deserialize, Serialize};
+
 /// Options of [`Format::Csv`](crate::Format::Csv). The default writes plain CSV for programs.
 ///
 /// ```
@@ -11,7 +13,8 @@ use std::borrow::Cow;
 /// assert_eq!(CsvOptions::strip_mark("'=1+1"), "=1+1");
 /// # assert!(options.bom);
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 #[non_exhaustive]
 pub struct CsvOptions {
     /// Whether the file begins with a byte order mark (EF BB BF). Excel reads UTF-8 only with it.
@@ -35,7 +38,8 @@ pub struct CsvOptions {
 }
 
 /// A language of labels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Labels {
     /// Chinese.

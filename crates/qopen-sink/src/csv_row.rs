@@ -48,6 +48,43 @@ const fn names() -> [&'static str; COUNT] {
     names
 }
 
+/// What the cells of a column hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// A text, which may have a mark.
+    Text,
+    /// An integer, or a label in its place.
+    Number,
+    Flag,
+    /// JSON, or nothing.
+    Json,
+}
+
+/// The columns in order: names without labels, and contents.
+pub(crate) fn columns() -> impl Iterator<Item = (&'static str, Content)> {
+    let content = |it: &Column| match it.cell {
+        Cell::Text(_) | Cell::Rows(..) => Content::Text,
+        Cell::Integer(_) | Cell::UnixSeconds(_) | Cell::Code(_) => Content::Number,
+        Cell::Flag(_) => Content::Flag,
+        Cell::Json(_) => Content::Json,
+    };
+    let columns = Account::COLUMNS.iter().map(move |it| (it.name, content(it)));
+    let rest = REST.iter().map(|it| (it.name, Content::Json));
+    std::iter::once((ROBOT.name, Content::Text)).chain(columns).chain(rest)
+}
+
+/// The cell of a flag.
+pub(crate) const fn flag(is_set: bool, labels: Option<Labels>) -> &'static str {
+    match (labels, is_set) {
+        (None, true) => "true",
+        (None, false) => "false",
+        (Some(Labels::Zh), true) => "是",
+        (Some(Labels::Zh), false) => "否",
+        (Some(Labels::En), true) => "yes",
+        (Some(Labels::En), false) => "no",
+    }
+}
+
 /// The header of lists with these columns of an account.
 pub(crate) fn header(columns: &[Column], options: CsvOptions) -> Vec<&'static str> {
     let own = |it: &Own| match options.labels {
@@ -78,13 +115,7 @@ fn cell(cell: Cell, account: &Account, options: CsvOptions) -> String {
     match cell {
         Cell::Text(read) => options.cell(read(account).to_owned()),
         Cell::Integer(read) | Cell::UnixSeconds(read) => read(account).to_string(),
-        Cell::Flag(read) => match (options.labels, read(account)) {
-            (None, flag) => flag.to_string(),
-            (Some(Labels::Zh), true) => "是".to_owned(),
-            (Some(Labels::Zh), false) => "否".to_owned(),
-            (Some(Labels::En), true) => "yes".to_owned(),
-            (Some(Labels::En), false) => "no".to_owned(),
-        },
+        Cell::Flag(read) => flag(read(account), options.labels).to_owned(),
         Cell::Code(read) => {
             let code = read(account);
             let label = match options.labels {

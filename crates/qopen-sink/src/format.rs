@@ -20,6 +20,15 @@ pub enum Format {
     Csv,
 }
 
+impl std::fmt::Display for Format {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Jsonl => "JSON Lines",
+            Self::Csv => "CSV",
+        })
+    }
+}
+
 impl Format {
     /// The ending of a file of this format, without the point.
     #[must_use]
@@ -32,7 +41,7 @@ impl Format {
 }
 
 /// The byte order mark, in UTF-8.
-const BOM: &[u8] = "\u{feff}".as_bytes();
+pub(crate) const BOM: &[u8] = "\u{feff}".as_bytes();
 
 /// Records on their way into bytes.
 pub(crate) enum Encoder<W: Write> {

@@ -79,7 +79,7 @@ pub(crate) enum Verb {
     Assemble(AssembleArgs),
     /// Diagnose a captured callback step by step
     Explain(ExplainArgs),
-    /// Show what changed between two lists in JSON Lines
+    /// Show what changed between two lists
     Diff(DiffArgs),
     /// List, show, accept, export, purge and check kept pulls
     #[command(subcommand)]

@@ -55,10 +55,6 @@ impl Output {
         matches!(self, Self::Stdout(..))
     }
 
-    pub(crate) fn is_database(&self) -> bool {
-        matches!(self, Self::Database(_))
-    }
-
     /// The key under which publications are serialised.
     pub(crate) fn place(&self) -> String {
         match self {

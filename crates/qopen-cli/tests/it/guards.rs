@@ -21,16 +21,16 @@ pub(crate) fn lost_on(request: usize) -> Schedule {
 }
 
 /// A simulator in this process, and a folder.
-struct Scene {
-    folder: TempDir,
+pub(crate) struct Scene {
+    pub(crate) folder: TempDir,
     out: String,
     listen: String,
-    simulator: Simulator,
+    pub(crate) simulator: Simulator,
     runtime: Runtime,
 }
 
 impl Scene {
-    fn new(schedule: Schedule) -> Self {
+    pub(crate) fn new(schedule: Schedule) -> Self {
         let runtime = Runtime::new().unwrap();
         let listen = format!("127.0.0.1:{}", free_port());
         let config = SimulatorConfig {
@@ -45,14 +45,14 @@ impl Scene {
         Self { folder, out, listen, simulator, runtime }
     }
 
-    fn verb(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn verb(&self, arguments: &[&str]) -> Output {
         let mut command = with_settings(qopen(self.folder.path(), arguments));
         command.env("QOPEN_LISTEN", &self.listen);
         command.env("QOPEN_BASE_URL", self.simulator.base_url()).output().unwrap()
     }
 
     /// Pulls the robot's list into its place, `list.jsonl` if nothing else. Returns the exit code and the last summary.
-    fn pull(&self, options: &[&str]) -> (i32, Value) {
+    pub(crate) fn pull(&self, options: &[&str]) -> (i32, Value) {
         let pull = ["pull", "--robot", "r1", "--out", &self.out, "--json", "--settle", "1s"];
         let output = self.verb(&[&pull, options].concat());
         let said = text(&output.stdout);
@@ -64,11 +64,16 @@ impl Scene {
         )
     }
 
-    fn list(&self, name: &str) -> Vec<String> {
+    /// A scene whose list has this name.
+    pub(crate) fn of(schedule: Schedule, out: &str) -> Self {
+        Self { out: out.to_owned(), ..Self::new(schedule) }
+    }
+
+    pub(crate) fn list(&self, name: &str) -> Vec<String> {
         ids(&std::fs::read_to_string(self.folder.path().join(name)).unwrap())
     }
 
-    fn exists(&self, name: &str) -> bool {
+    pub(crate) fn exists(&self, name: &str) -> bool {
         self.folder.path().join(name).exists()
     }
 }
@@ -257,9 +262,9 @@ fn an_accepted_list_is_published_alone_of_its_robot_and_with_the_others_of_its_f
 #[test]
 fn a_guard_of_a_list_that_is_not_compared_is_refused_before_anything_is_sent() {
     let scene = Scene::new(lost_on(1));
-    for place in ["list.csv", "-"] {
+    for format in ["jsonl", "csv"] {
         for guard in [&["--max-gone", "1"][..], &["--verify-gone"]] {
-            let pull = ["pull", "--robot", "r1", "--out", place];
+            let pull = ["pull", "--robot", "r1", "--out", "-", "--format", format];
             let refused = scene.verb(&[&pull, guard].concat());
             let said = text(&refused.stderr);
             assert_eq!(refused.status.code(), Some(2), "{said}");

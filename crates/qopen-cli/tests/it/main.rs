@@ -8,6 +8,7 @@ mod browser;
 mod callbacks;
 mod chaos;
 mod crashes;
+mod csv_lists;
 mod described;
 mod differences;
 mod doors;

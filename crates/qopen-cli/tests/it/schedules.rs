@@ -124,14 +124,6 @@ fn an_entry_that_cannot_be_followed_is_refused_with_its_number_and_key() {
         ("cron = '@daily'\nrobots = ['r']\npull_on_new_customer = '0s'", &["1s to 7d"]),
         ("cron = '@daily'\nrobots = ['r']\npull_on_new_customer = '8d'", &["1s to 7d"]),
         ("cron = '@daily'\nrobots = ['r']\npull_on_new_customer = 600", &["= \"10m\"", "integer"]),
-        (
-            "cron = '@daily'\nrobots = ['r']\nmax_gone = '5'\nout = '.'\nformat = 'csv'",
-            &["max_gone: a list in CSV", "not compared"],
-        ),
-        (
-            "cron = '@daily'\nrobots = ['r']\nverify_gone = true\nout = '.'\nformat = 'csv'",
-            &["verify_gone: a list in CSV"],
-        ),
         ("cron = '@daily'\nrobots = ['r']\nmax_gone = '5 %'", &["`max_gone` \"5 %\"", "= \"5%\""]),
         (
             "cron = '@daily'\nrobots = ['r']\nmax_gone = -1",

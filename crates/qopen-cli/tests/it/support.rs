@@ -173,8 +173,12 @@ impl Drop for Stage {
     }
 }
 
-/// The ids in a JSONL list.
+/// The ids in a list in JSON Lines or CSV.
 pub(crate) fn ids(list: &str) -> Vec<String> {
+    if !list.is_empty() && !list.starts_with('{') {
+        let rows = csv::Reader::from_reader(list.as_bytes()).into_records();
+        return rows.map(|row| row.unwrap()[1].to_owned()).collect();
+    }
     let id = |line: &str| {
         serde_json::from_str::<serde_json::Value>(line).unwrap()["account_id"]
             .as_str()

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use super::found::{Change, Predecessor};
 use super::list::ListDigest;
+use crate::CsvOptions;
 
 /// The list that changes begin with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +48,9 @@ pub struct ChangesHeader {
     pub mark_id: Option<MarkId>,
     /// The later list's revision, if it is known.
     pub revision: Option<u32>,
+    /// The options of CSV of both lists; `None` if they are in JSON Lines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub csv: Option<CsvOptions>,
     /// The earlier list; `None` for a [baseline](Predecessor::Baseline).
     pub since: Option<ChangesSince>,
     /// The later list.

@@ -13,7 +13,7 @@ use super::lines::{self, Lines, fails};
 use super::list::{Accounts as _, List, ROBOTS};
 use super::patched::{ChangeReader, Patched, Side};
 use super::problem::ListProblem;
-use crate::SinkError;
+use crate::{CsvOptions, SinkError};
 
 /// The changes between two lists: the file `PATH.changes.jsonl` beside a list.
 ///
@@ -78,11 +78,12 @@ impl ListChanges {
     fn write(&self, path: &Path, side: Side, out: &mut dyn Write) -> Result<(), SinkError> {
         let writing = || SinkError::io("writing", Path::new("the list"));
         let file = File::open(path).map_err(SinkError::io("opening", path))?;
-        let list = List::new(file, path, &|| {})?;
+        let list = List::new(file, path, self.is_safe(), &|| {})?;
         let is_known = |robot: &RobotId| self.robots.contains_key(robot);
-        if !list.robots.iter().all(is_known) {
+        if !list.robots.iter().all(is_known) || !self.fits_layout(&list) {
             return Err(fails(path, ListProblem::Mismatched));
         }
+        out.write_all(&list.layout.head()).map_err(writing())?;
         for header in self.headers() {
             let robot = &header.robot_id;
             let Some(since) = &header.since else {
@@ -124,7 +125,8 @@ impl ListChanges {
                 .flatten()
                 .ok_or_else(not_changes)?;
             left = checked_total(&header.counts).ok_or_else(not_changes)?;
-            if header.since.is_none() && left > 0 {
+            let has_other_csv = self.parts.first().is_some_and(|it| it.header.csv != header.csv);
+            if header.since.is_none() && left > 0 || has_other_csv {
                 return Err(not_changes());
             }
             if self.parts.len() == ROBOTS {
@@ -142,6 +144,21 @@ impl ListChanges {
             true => Ok(()),
             false => Err(fails(&self.path, ListProblem::Mismatched)),
         }
+    }
+
+    /// The options of CSV of the lists on both sides; `None` if they are in JSON Lines.
+    fn csv(&self) -> Option<CsvOptions> {
+        self.headers().next().and_then(|it| it.csv)
+    }
+
+    /// Whether the lists on both sides have the marks of safe CSV, if they are CSV.
+    pub(super) fn is_safe(&self) -> Option<bool> {
+        self.csv().map(|it| it.safe)
+    }
+
+    /// Whether a list is written as those on both sides are.
+    pub(super) fn fits_layout(&self, list: &List) -> bool {
+        self.parts.is_empty() || list.layout.fits(self.csv())
     }
 
     fn part(&self, robot: &RobotId) -> Option<&ChangesPart> {

@@ -13,7 +13,7 @@ use super::list::{Accounts, List, ListDigest};
 use super::pass::{Gone, Pass, Spool};
 use super::place::Place;
 use super::previous::{Base, Previous};
-use crate::SinkError;
+use crate::{CsvOptions, SinkError};
 
 /// A list's robot, mark and revision.
 #[derive(Clone, Debug)]
@@ -42,16 +42,17 @@ pub(crate) struct PlaceCompared {
 }
 
 impl Comparison<'_> {
-    /// Compares a new list with the last one of a place; with none if `place` is `None`.
+    /// Compares a new list, which has these options if it is CSV, with the last one of a place; with none if `place`
+    /// is `None`.
     pub(crate) fn with_place(
         &mut self,
-        (new, new_path): (File, &Path),
+        (new, new_path, csv): (File, &Path, CsvOptions),
         announced: &[Announced],
         place: Option<&Place>,
     ) -> Result<PlaceCompared, SinkError> {
-        let new = List::new(new, new_path, self.moved)?;
+        let new = List::new(new, new_path, Some(csv.safe), self.moved)?;
         let previous = match place {
-            Some(place) => Previous::open(place, self.moved)?,
+            Some(place) => Previous::open(place, new.layout, self.moved)?,
             None => None,
         };
         let known: HashSet<&RobotId> = announced.iter().map(|it| &it.robot_id).collect();
@@ -121,6 +122,7 @@ impl Comparison<'_> {
             robot_id: robot.clone(),
             mark_id: list.mark_id.clone(),
             revision: list.revision,
+            csv: new.layout.csv(),
             since,
             until,
             counts,
@@ -133,22 +135,28 @@ impl Comparison<'_> {
     }
 }
 
-/// Compares two lists in JSON Lines, and writes the lines of a file of changes. Returns what each robot's
-/// comparison found: robots of the new list in its order, then those of the old list only. A robot that one
-/// of the files lacks has an empty list there.
+/// Compares two lists in JSON Lines, or two in CSV with the same [options](CsvOptions), and writes the lines of a
+/// file of changes. Returns what each robot's comparison found: robots of the new list in its order, then those of
+/// the old list only. A robot that one of the files lacks has an empty list there.
 ///
 /// Memory does not grow with the lists. What cannot be read twice, such as a pipe, is copied to a temporary
 /// file first.
 ///
 /// # Errors
-/// [`SinkError::NotAList`], if one of them is not a list, and [`SinkError::Io`], if a file cannot be read or
+/// [`SinkError::NotAList`], if one of them is not a list or is written in another way than the other one, and [`SinkError::Io`], if a file cannot be read or
 /// `out` cannot be written. `out` may hold part of the changes after an error.
 pub fn compare_lists(
     old: impl AsRef<Path>,
     new: impl AsRef<Path>,
     out: &mut dyn Write,
 ) -> Result<Vec<Compared>, SinkError> {
-    let (old, new) = (open_list(old.as_ref())?, open_list(new.as_ref())?);
+    let (mut old, mut new) = (open_list(old.as_ref())?, open_list(new.as_ref())?);
+    // An empty file is the one to be named.
+    if new.robots.is_empty() {
+        new.agree_with(old.layout)?;
+    }
+    old.agree_with(new.layout)?;
+    new.agree_with(old.layout)?;
     let path = Path::new("the changes");
     let mut comparison =
         Comparison { folder: None, moved: &|| {}, gone: &mut |_, _| Ok(()), out, path };
@@ -165,5 +173,5 @@ fn open_list(path: &Path) -> Result<List, SinkError> {
         io::copy(&mut file, &mut copy).map_err(SinkError::io("reading", path))?;
         file = copy;
     }
-    List::new(file, path, &|| {})
+    List::new(file, path, None, &|| {})
 }

@@ -24,6 +24,11 @@ impl<'a> Members<'a> {
         serde_json::from_slice(json).ok()
     }
 
+    /// The names and values in order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &'a str)> {
+        self.0.iter().map(|(name, value)| (&**name, *value))
+    }
+
     /// The value of a name; of two, the last one counts.
     fn get(&self, name: &str) -> Option<&'a str> {
         self.0.iter().rfind(|it| it.0 == name).map(|it| it.1)

@@ -1,4 +1,4 @@
-//! Lines of bounded length, read in place.
+//! Lines and rows of bounded length, read in place.
 
 use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -9,19 +9,23 @@ use crate::SinkError;
 /// Bytes that are read at once: 256 KiB.
 const BUFFER: usize = 1 << 18;
 
-/// The longest line of a list: 64 MiB.
+/// The longest line or row of a list: 64 MiB.
 pub(super) const RECORD: usize = 64 << 20;
 
 /// The longest line of changes, which may hold two records: 192 MiB.
 pub(super) const CHANGE: usize = 192 << 20;
 
-/// A file's lines, one at a time. Every line has an end.
+/// A file's lines or rows, one at a time. Every one has an end.
 pub(super) struct Lines<'a, R> {
     reader: BufReader<R>,
     path: &'a Path,
     limit: usize,
-    /// The number of the current line, from 1.
+    /// The number of the current line, from 1; of a row, the number of its first line.
     number: u64,
+    /// Line breaks inside the current row.
+    breaks: u64,
+    /// Whether line breaks in quotes belong to a row of CSV.
+    has_quotes: bool,
     /// The current line, if it does not lie in the reader's buffer.
     long: Vec<u8>,
     is_long: bool,
@@ -37,10 +41,17 @@ impl<'a, R: Read> Lines<'a, R> {
             path,
             limit,
             number: before,
+            breaks: 0,
+            has_quotes: false,
             long: Vec::new(),
             is_long: false,
             taken: 0,
         }
+    }
+
+    /// Reads rows of CSV, which may have line breaks in quotes.
+    pub(super) fn rows(self) -> Self {
+        Self { has_quotes: true, ..self }
     }
 
     /// The number of the current line.
@@ -57,19 +68,23 @@ impl<'a, R: Read> Lines<'a, R> {
         if buffer.is_empty() {
             return Ok(false);
         }
-        self.number += 1;
-        if let Some(end) = memchr::memchr(b'\n', buffer) {
+        self.number += 1 + std::mem::take(&mut self.breaks);
+        let mut is_quoted = false;
+        let found = end(buffer, self.has_quotes, &mut is_quoted, &mut self.breaks);
+        if let Some(end) = found {
             self.taken = end + 1;
             return Ok(true);
         }
         self.is_long = true;
         self.long.clear();
+        (self.breaks, is_quoted) = (0, false);
         loop {
             let buffer = self.reader.fill_buf().map_err(reading())?;
             if buffer.is_empty() {
-                return Err(self.fails(ListProblem::CutOff { line: self.number }));
+                let line = self.number + self.breaks;
+                return Err(self.fails(ListProblem::CutOff { line }));
             }
-            let end = memchr::memchr(b'\n', buffer);
+            let end = end(buffer, self.has_quotes, &mut is_quoted, &mut self.breaks);
             let part = end.unwrap_or(buffer.len());
             if self.long.len() + part > self.limit {
                 let limit = (self.limit >> 20) as u64;
@@ -95,6 +110,21 @@ impl<'a, R: Read> Lines<'a, R> {
     pub(super) fn fails(&self, problem: ListProblem) -> SinkError {
         fails(self.path, problem)
     }
+}
+
+/// Finds the end of a line, or of a row. `is_quoted` and `breaks` are those of the row up to this part of it.
+fn end(part: &[u8], has_quotes: bool, is_quoted: &mut bool, breaks: &mut u64) -> Option<usize> {
+    if !has_quotes {
+        return memchr::memchr(b'\n', part);
+    }
+    for at in memchr::memchr2_iter(b'"', b'\n', part) {
+        match (part[at], *is_quoted) {
+            (b'"', _) => *is_quoted = !*is_quoted,
+            (_, true) => *breaks += 1,
+            (_, false) => return Some(at),
+        }
+    }
+    None
 }
 
 /// The error of a file that cannot be compared.

@@ -1,5 +1,6 @@
 //! A list in a file: the part of each robot, and the accounts of a part.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Seek as _, SeekFrom};
@@ -9,8 +10,10 @@ use qopen_types::{Digest, RobotId};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
+use super::layout::Layout;
 use super::lines::{Lines, RECORD, fails};
 use super::problem::ListProblem;
+use super::row::Marks;
 use crate::SinkError;
 use crate::csv_row::quoted;
 
@@ -69,56 +72,81 @@ impl Part {
 pub(super) struct List {
     path: PathBuf,
     file: File,
+    /// How it is written.
+    pub(super) layout: Layout,
     /// The robots, in the order of the file.
     pub(super) robots: Vec<RobotId>,
-    parts: HashMap<RobotId, Part>,
+    /// By what the lines of a robot begin with.
+    parts: HashMap<Vec<u8>, Part>,
 }
 
 impl List {
-    /// Finds the parts of a list. `path` is for messages. Calls `moved` now and then.
-    pub(super) fn new(file: File, path: &Path, moved: &dyn Fn()) -> Result<Self, SinkError> {
-        let mut list =
-            Self { path: path.to_owned(), file, robots: Vec::new(), parts: HashMap::new() };
-        list.find_parts(moved)?;
+    /// Finds the parts of a list. `path` is for messages. `is_safe` tells whether a list in CSV has marks; `None` if
+    /// its texts have to. Calls `moved` now and then.
+    pub(super) fn new(
+        file: File,
+        path: &Path,
+        is_safe: Option<bool>,
+        moved: &dyn Fn(),
+    ) -> Result<Self, SinkError> {
+        let layout = Layout::of(&file).map_err(SinkError::io("reading", path))?;
+        let layout = layout.map_err(|problem| fails(path, problem))?.with_marks(is_safe);
+        let (robots, parts) = (Vec::new(), HashMap::new());
+        let mut list = Self { path: path.to_owned(), file, layout, robots, parts };
+        list.find_parts(is_safe, moved)?;
         Ok(list)
     }
 
-    fn find_parts(&mut self, moved: &dyn Fn()) -> Result<(), SinkError> {
-        (&self.file).rewind().map_err(SinkError::io("reading", &self.path))?;
-        let mut lines = Lines::new(&self.file, &self.path, RECORD, 0);
-        let (mut offset, mut prefix) = (0, Vec::new());
-        let mut open: Option<(RobotId, Part, Digester)> = None;
+    fn find_parts(&mut self, is_safe: Option<bool>, moved: &dyn Fn()) -> Result<(), SinkError> {
+        let head = self.layout.head();
+        let mut offset = head.len() as u64;
+        let sought = (&self.file).seek(SeekFrom::Start(offset));
+        sought.map_err(SinkError::io("reading", &self.path))?;
+        let before = u64::from(!head.is_empty());
+        let lines = Lines::new(&self.file, &self.path, RECORD, before);
+        let mut lines = self.layout.lines(lines);
+        let mut marks = Marks::default();
+        let asks_texts = is_safe.is_none() && self.layout.csv().is_some();
+        let mut open: Option<(Vec<u8>, Part, Digester)> = None;
         let mut parts = Vec::new();
-        while lines.advance()? {
+        for records in 1_u64.. {
+            if !lines.advance()? {
+                break;
+            }
             let (line, number) = (lines.line(), lines.number());
             match &mut open {
-                Some((.., digester)) if line.starts_with(&prefix) => digester.add(line),
+                Some((prefix, _, digester)) if line.starts_with(prefix) => digester.add(line),
                 _ => {
                     let problem = match number {
                         1 if line.first() != Some(&b'{') => ListProblem::AnotherFormat,
                         line => ListProblem::NotARecord { line },
                     };
-                    let robot = robot_of(line).ok_or_else(|| lines.fails(problem))?;
+                    let prefix = self.layout.prefix_in(line).ok_or_else(|| lines.fails(problem))?;
                     if parts.len() + 1 == ROBOTS {
                         return Err(lines.fails(ListProblem::TooManyRobots { line: number }));
                     }
-                    prefix = prefix_of(&robot);
                     let mut digester = Digester::default();
                     digester.add(line);
                     let part = Part { offset, before: number - 1, ..Part::empty() };
-                    parts.extend(open.replace((robot, part, digester)));
+                    parts.extend(open.replace((prefix, part, digester)));
                 }
             }
+            if asks_texts && !marks.is_plain {
+                marks.add(line);
+            }
             offset += line.len() as u64 + 1;
-            if number % MOVED_EVERY == 0 {
+            if records % MOVED_EVERY == 0 {
                 moved();
             }
         }
         parts.extend(open);
-        for (robot, part, digester) in parts {
+        self.layout = self.layout.with_marks(is_safe.or_else(|| marks.is_safe()));
+        for (prefix, part, digester) in parts {
             let part = Part { digest: digester.finish(), ..part };
-            if self.parts.insert(robot.clone(), part).is_some() {
-                let line = part.before + 1;
+            let line = part.before + 1;
+            let robot = self.layout.robot(&prefix);
+            let robot = robot.ok_or_else(|| fails(&self.path, ListProblem::NotARecord { line }))?;
+            if self.parts.insert(prefix, part).is_some() {
                 return Err(fails(&self.path, ListProblem::RobotRepeated { line }));
             }
             self.robots.push(robot);
@@ -126,9 +154,23 @@ impl List {
         Ok(())
     }
 
+    /// Takes the layout that this list and another one have in common.
+    ///
+    /// # Errors
+    /// [`SinkError::NotAList`], if they have none.
+    pub(super) fn agree_with(&mut self, other: Layout) -> Result<(), SinkError> {
+        let agreed = self.layout.agreed(other).map_err(|problem| {
+            // No format is told from no bytes.
+            let is_empty = self.layout == Layout::Jsonl && self.robots.is_empty();
+            fails(&self.path, if is_empty { ListProblem::NoHeader } else { problem })
+        });
+        self.layout = agreed?;
+        Ok(())
+    }
+
     /// The part of a robot, if it has accounts.
     pub(super) fn part(&self, robot: &RobotId) -> Option<Part> {
-        self.parts.get(robot).copied()
+        self.parts.get(&self.layout.prefix(robot)).copied()
     }
 
     /// The number and digest of a robot's accounts.
@@ -142,10 +184,12 @@ impl List {
         let mut file = &self.file;
         let sought = file.seek(SeekFrom::Start(part.offset));
         sought.map_err(SinkError::io("reading", &self.path))?;
+        let lines = Lines::new(file, &self.path, RECORD, part.before);
         Ok(PartReader {
-            lines: Lines::new(file, &self.path, RECORD, part.before),
+            lines: self.layout.lines(lines),
+            layout: self.layout,
             left: part.digest.accounts,
-            prefix: prefix_of(robot),
+            prefix: self.layout.prefix(robot),
             id: String::new(),
             before: String::new(),
         })
@@ -163,8 +207,11 @@ pub(super) trait Accounts {
     /// The current account's id.
     fn id(&self) -> &str;
 
-    /// The current account's line, without its end.
+    /// The current account's line or row, without its end.
     fn line(&self) -> &[u8];
+
+    /// The current account's record as JSON. `None` if its line is not as qopen writes it.
+    fn record(&self) -> Option<Cow<'_, [u8]>>;
 
     /// The error of a current line that is not a record.
     fn not_a_record(&self) -> SinkError;
@@ -173,6 +220,7 @@ pub(super) trait Accounts {
 /// Reads one robot's accounts from a file.
 pub(super) struct PartReader<'a> {
     lines: Lines<'a, &'a File>,
+    pub(super) layout: Layout,
     left: u64,
     prefix: Vec<u8>,
     id: String,
@@ -190,10 +238,11 @@ impl Accounts for PartReader<'_> {
             return Err(self.lines.fails(ListProblem::CutOff { line: self.lines.number() + 1 }));
         }
         std::mem::swap(&mut self.id, &mut self.before);
-        // White space around a record would not come back from a file of changes.
         let line = self.lines.line();
-        let rest = line.strip_prefix(&*self.prefix).filter(|_| line.ends_with(b"}"));
-        if !rest.is_some_and(|rest| read_id(rest, &mut self.id)) {
+        // White space around a record would not come back from a file of changes.
+        let is_whole = self.layout != Layout::Jsonl || line.ends_with(b"}");
+        let rest = line.strip_prefix(&*self.prefix).filter(|_| is_whole);
+        if !rest.is_some_and(|rest| self.layout.read_id(rest, &mut self.id)) {
             return Err(self.not_a_record());
         }
         let line = self.lines.number();
@@ -212,18 +261,22 @@ impl Accounts for PartReader<'_> {
         self.lines.line()
     }
 
+    fn record(&self) -> Option<Cow<'_, [u8]>> {
+        self.layout.record(self.lines.line())
+    }
+
     fn not_a_record(&self) -> SinkError {
         self.lines.fails(ListProblem::NotARecord { line: self.lines.number() })
     }
 }
 
 /// What a robot's lines begin with.
-fn prefix_of(robot: &RobotId) -> Vec<u8> {
+pub(super) fn prefix_of(robot: &RobotId) -> Vec<u8> {
     format!("{{\"robot_id\":{},\"account_id\":\"", quoted(robot.as_str())).into_bytes()
 }
 
 /// Reads the id behind the prefix of a line. Returns false if there is none.
-fn read_id(rest: &[u8], id: &mut String) -> bool {
+pub(super) fn read_id(rest: &[u8], id: &mut String) -> bool {
     id.clear();
     let Some(end) = memchr::memchr2(b'"', b'\\', rest) else { return false };
     let (mut end, mut plain) = (end, true);
@@ -247,7 +300,7 @@ fn read_id(rest: &[u8], id: &mut String) -> bool {
 }
 
 /// The robot of a line.
-fn robot_of(line: &[u8]) -> Option<RobotId> {
+pub(super) fn robot_of(line: &[u8]) -> Option<RobotId> {
     let rest = line.strip_prefix(b"{\"robot_id\":\"")?;
     let mut text = String::new();
     read_id(rest, &mut text).then_some(())?;
@@ -264,7 +317,7 @@ mod tests {
         let named = tempfile::NamedTempFile::new().unwrap();
         let line = |id: &str| format!("{{\"robot_id\":\"r\",\"account_id\":\"{id}\"}}\n");
         std::fs::write(named.path(), [line("a"), line("b")].concat()).unwrap();
-        let list = List::new(named.reopen().unwrap(), named.path(), &|| {}).unwrap();
+        let list = List::new(named.reopen().unwrap(), named.path(), None, &|| {}).unwrap();
         named.as_file().set_len(line("a").len() as u64).unwrap();
         let mut accounts = list.accounts(&RobotId::new("r").unwrap()).unwrap();
         assert!(accounts.advance().unwrap());

@@ -5,6 +5,7 @@ mod changes;
 mod comparison;
 mod fields;
 mod found;
+mod layout;
 mod lines;
 mod list;
 mod pass;
@@ -12,6 +13,7 @@ mod patched;
 mod place;
 mod previous;
 mod problem;
+mod row;
 
 pub use change::{ChangesHeader, ChangesSince};
 pub use changes::ListChanges;

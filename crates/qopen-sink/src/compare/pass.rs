@@ -141,7 +141,7 @@ impl Pass<'_> {
                 Ordering::Greater => Some(self.only_one(robot, Change::Added, new)?),
                 Ordering::Equal if old.line() != new.line() => Some(self.both(old, new)?),
                 Ordering::Equal => {
-                    if self.is_strict && Members::of(new.line()).is_none() {
+                    if self.is_strict && !is_object(new) {
                         return Err(new.not_a_record());
                     }
                     None
@@ -166,10 +166,8 @@ impl Pass<'_> {
         list: &dyn Accounts,
     ) -> Result<Change, SinkError> {
         let id = AccountId::new(list.id()).map_err(|_| list.not_a_record())?;
-        if Members::of(list.line()).is_none() {
-            return Err(list.not_a_record());
-        }
-        let record = Some(list.line());
+        let record = list.record().filter(|it| Members::of(it).is_some());
+        let record = Some(&*record.ok_or_else(|| list.not_a_record())?);
         let (account, before) = match kind {
             Change::Gone => (None, record),
             _ => (record, None),
@@ -183,14 +181,21 @@ impl Pass<'_> {
 
     /// An account that differs.
     fn both(&mut self, old: &dyn Accounts, new: &dyn Accounts) -> Result<Change, SinkError> {
-        let found = difference(old.line(), new.line()).map_err(|which| match which {
+        let before = old.record().ok_or_else(|| old.not_a_record())?;
+        let after = new.record().ok_or_else(|| new.not_a_record())?;
+        let found = difference(&before, &after).map_err(|which| match which {
             Unreadable::Old => old.not_a_record(),
             Unreadable::New => new.not_a_record(),
         })?;
         let account_id = AccountId::new(new.id()).map_err(|_| new.not_a_record())?;
         let (kind, fields) = (found.kind, &*found.fields);
-        let (account, before) = (Some(new.line()), Some(found.before.as_bytes()));
+        let (account, before) = (Some(&*after), Some(found.before.as_bytes()));
         self.spool.push(&Entry { account_id, kind, fields, account, before })?;
         Ok(kind)
     }
+}
+
+/// Whether the current record is a JSON object.
+fn is_object(list: &dyn Accounts) -> bool {
+    list.record().is_some_and(|it| Members::of(&it).is_some())
 }

@@ -1,5 +1,6 @@
 //! The list on one side of its changes, from the one on the other side.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fs::File;
 
@@ -181,7 +182,9 @@ impl Accounts for Patched<'_> {
                 self.has_from = self.from.advance()?;
             }
             self.changes.advance_after(&id)?;
-            if let Step::Replace(line) = step {
+            if let Step::Replace(record) = step {
+                let line = self.from.layout.line(record);
+                let line = line.ok_or_else(|| self.changes.damaged())?;
                 self.seen.add(&line);
                 self.own = Some((id, line));
                 return Ok(true);
@@ -205,6 +208,10 @@ impl Accounts for Patched<'_> {
             Some((_, line)) => line,
             None => self.from.line(),
         }
+    }
+
+    fn record(&self) -> Option<Cow<'_, [u8]>> {
+        self.from.layout.record(self.line())
     }
 
     fn not_a_record(&self) -> SinkError {

@@ -7,6 +7,7 @@ use qopen_types::{MarkId, RobotId};
 
 use super::change::ChangesSince;
 use super::changes::ListChanges;
+use super::layout::Layout;
 use super::lines::fails;
 use super::list::{Accounts, List};
 use super::patched::Side;
@@ -27,12 +28,17 @@ pub(super) struct Previous {
 pub(super) type Base<'a> = (ChangesSince, Box<dyn Accounts + 'a>);
 
 impl Previous {
-    /// Reads the last list of a place. `None` if it has none.
-    pub(super) fn open(place: &Place, moved: &dyn Fn()) -> Result<Option<Self>, SinkError> {
+    /// Reads the last list of a place, which must have the layout of the new one. `None` if it has none.
+    pub(super) fn open(
+        place: &Place,
+        new: Layout,
+        moved: &dyn Fn(),
+    ) -> Result<Option<Self>, SinkError> {
         let Some(file) = &place.list else { return Ok(None) };
         let file = file.try_clone().map_err(SinkError::io("reading", &place.path))?;
-        let list = List::new(file, &place.path, moved)?;
         let (main, kept) = (open_changes(&place.changes), open_changes(&place.kept));
+        let mut list = List::new(file, &place.path, is_safe([&main, &kept]), moved)?;
+        list.agree_with(new)?;
         let fits = |changes: &Result<Option<ListChanges>, SinkError>, side| {
             changes.as_ref().is_ok_and(|it| it.as_ref().is_some_and(|it| is_at(&list, it, side)))
         };
@@ -94,6 +100,13 @@ impl Previous {
     }
 }
 
+/// Whether a list beside these files has the marks of safe CSV. `None` if they do not say, or contradict each other.
+fn is_safe(files: [&Result<Option<ListChanges>, SinkError>; 2]) -> Option<bool> {
+    let known = files.into_iter().filter_map(|it| it.as_ref().ok()?.as_ref()?.is_safe());
+    let known: Vec<bool> = known.collect();
+    known.first().copied().filter(|first| known.iter().all(|it| it == first))
+}
+
 fn open_changes(path: &Path) -> Result<Option<ListChanges>, SinkError> {
     match ListChanges::open(path) {
         Ok(changes) => Ok(Some(changes)),
@@ -110,11 +123,12 @@ fn is_at(list: &List, changes: &ListChanges, side: Side) -> bool {
             Side::Later => header.until == digest,
             Side::Earlier => match &header.since {
                 Some(since) => since.list() == digest,
-                None => list.part(&header.robot_id).is_none(),
+                // A list of other robots was there before. One without any was emptied.
+                None => !list.robots.is_empty() && list.part(&header.robot_id).is_none(),
             },
         }
     });
     // The later list has no other robots.
     let is_known = |robot| side == Side::Earlier || changes.header(robot).is_some();
-    fits && list.robots.iter().all(is_known)
+    fits && changes.fits_layout(list) && list.robots.iter().all(is_known)
 }

@@ -1,13 +1,43 @@
 //! Why a file cannot be compared.
 
+use crate::{CsvOptions, Format, Labels};
+
 /// Why a file is not a list that can be compared. `line` counts from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ListProblem {
-    /// The file has another format, such as CSV.
-    #[error("its first line is not JSON; only lists in JSON Lines are compared")]
+    /// The file is neither in JSON Lines nor in CSV.
+    #[error("its first line is neither JSON nor the header of a list in CSV")]
     AnotherFormat,
-    /// A line is not a JSON object that begins with `robot_id` and `account_id`, without white space around tokens.
+    /// The file is CSV with other columns than [`CSV_COLUMNS`](crate::CSV_COLUMNS).
+    #[error(
+        "its header is not that of a list in CSV of this version: the columns or their separator differ"
+    )]
+    AnotherHeader,
+    /// The file is a list in CSV that another program saved.
+    #[error("another program saved it: its lines end with CR LF, and those of qopen with LF")]
+    Resaved,
+    /// The file is empty. A list in CSV has a header at least.
+    #[error("it is empty; a list in CSV has a header at least")]
+    NoHeader,
+    /// The list has another format than the one that it is compared with.
+    #[error("it is in {list}, and the other list in {other}")]
+    OtherFormat {
+        /// Its format.
+        list: Format,
+        /// The format of the other list.
+        other: Format,
+    },
+    /// The list has other options of CSV than the one that it is compared with.
+    #[error("{}", differing(list, other))]
+    OtherOptions {
+        /// Its options, as far as the list shows them.
+        list: CsvOptions,
+        /// The options of the other list.
+        other: CsvOptions,
+    },
+    /// A line is not a JSON object that begins with `robot_id` and `account_id`, without white space around tokens;
+    /// or a row of CSV is not as qopen writes it.
     #[error("line {line} is not a customer's record as qopen writes it")]
     NotARecord {
         /// The line.
@@ -68,4 +98,24 @@ pub enum ListProblem {
     /// The changes begin with a first list: there is no list to apply them to.
     #[error("it has no changes of one robot: that list was the first")]
     Baseline,
+}
+
+/// Says in which option of CSV two lists differ.
+fn differing(list: &CsvOptions, other: &CsvOptions) -> String {
+    let language = |labels: Option<Labels>| match labels {
+        None => "has field names (without --labels)",
+        Some(Labels::Zh) => "is in Chinese (--labels zh)",
+        Some(Labels::En) => "is in English (--labels en)",
+    };
+    if list.labels != other.labels {
+        let [list, other] = [list, other].map(|it| language(it.labels));
+        return format!("its header {list}, and that of the other list {other}");
+    }
+    let has = |it: bool| if it { "has" } else { "does not have" };
+    if list.bom != other.bom {
+        let [list, other] = [list, other].map(|it| has(it.bom));
+        return format!("it {list} the byte order mark of --bom, and the other list {other} it");
+    }
+    let [list, other] = [list, other].map(|it| has(it.safe));
+    format!("it {list} the apostrophes of --csv-safe, and the other list {other} them")
 }

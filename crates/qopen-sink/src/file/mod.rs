@@ -23,7 +23,7 @@ use writer::FileWriter;
 ///
 /// A complete list replaces the file by a rename, after it is on the disk. A partial one goes to
 /// the same name with `.partial` behind it. A symbolic link is followed: its target is replaced.
-/// [`ListWriter::compare`] compares lists in JSON Lines, not CSV.
+/// [`ListWriter::compare`] compares a list with a last one of the same format and the same options of CSV.
 #[derive(Clone, Debug)]
 pub struct FileSink {
     path: PathBuf,
@@ -260,6 +260,6 @@ impl Sink for FileSink {
         let encoder = Encoder::new(self.format, self.csv, BufWriter::with_capacity(1 << 16, file))?;
         let quarantine = self.quarantine_path();
         let target = (target, Beside::of(&complete));
-        Ok(Box::new(FileWriter::new(encoder, self.format, kind, target, quarantine)))
+        Ok(Box::new(FileWriter::new(encoder, self.csv, kind, target, quarantine)))
     }
 }

@@ -12,15 +12,16 @@ use super::staged::Staged;
 use crate::compare::{Announced, Comparison, Identity, Place};
 use crate::format::Encoder;
 use crate::{
-    Committed, CompareOptions, Compared, Format, ListInfo, ListKind, ListWriter, Moved, Quarantine,
-    Record, SinkError, temporary,
+    Committed, CompareOptions, Compared, CsvOptions, ListInfo, ListKind, ListWriter, Moved,
+    Quarantine, Record, SinkError, temporary,
 };
 
 pub(super) struct FileWriter {
     /// Until it is settled.
     encoder: Option<Encoder<BufWriter<NamedTempFile>>>,
     settled: Option<NamedTempFile>,
-    format: Format,
+    /// The options, if the list is CSV.
+    csv: CsvOptions,
     kind: ListKind,
     target: PathBuf,
     beside: Beside,
@@ -45,7 +46,7 @@ impl FileWriter {
     /// A writer of the complete list at `beside`, or of a partial one.
     pub(super) fn new(
         encoder: Encoder<BufWriter<NamedTempFile>>,
-        format: Format,
+        csv: CsvOptions,
         kind: ListKind,
         (target, beside): (PathBuf, Beside),
         quarantine: PathBuf,
@@ -53,7 +54,7 @@ impl FileWriter {
         Self {
             encoder: Some(encoder),
             settled: None,
-            format,
+            csv,
             kind,
             target,
             beside,
@@ -131,7 +132,7 @@ impl ListWriter for FileWriter {
         options: CompareOptions,
         gone: &mut dyn FnMut(&RobotId, &AccountId) -> Result<(), SinkError>,
     ) -> Result<Option<Vec<Compared>>, SinkError> {
-        if (self.format, self.kind) != (Format::Jsonl, ListKind::Complete) {
+        if self.kind != ListKind::Complete {
             return Ok(None);
         }
         self.settle()?;
@@ -147,7 +148,7 @@ impl ListWriter for FileWriter {
         let moved = || self.moved.iter().for_each(|moved| moved());
         let mut comparison =
             Comparison { folder: Some(folder), moved: &moved, gone, out: &mut out, path: changes };
-        let done = comparison.with_place((file, new.path()), &self.lists, place);
+        let done = comparison.with_place((file, new.path(), self.csv), &self.lists, place);
         // Whatever is wrong with a list, it is not the one that was written just now.
         let done = done.map_err(|error| match error {
             SinkError::NotAList { path, problem } if path != new.path() => {

@@ -279,7 +279,8 @@ fn what_is_no_list_is_refused_with_its_line() {
         ("{\"robot_id\":\"r\"}\n".to_owned(), ListProblem::NotARecord { line: 1 }),
         (format!("{a}{}", b.replace('\n', "\r\n")), ListProblem::NotARecord { line: 2 }),
         ("[]\n".to_owned(), ListProblem::AnotherFormat),
-        ("robot_id,account_id\nr,a\n".to_owned(), ListProblem::AnotherFormat),
+        ("robot_id,account_id\nr,a\n".to_owned(), ListProblem::AnotherHeader),
+        ("robot,account\nr,a\n".to_owned(), ListProblem::AnotherFormat),
         (format!("\u{feff}{a}"), ListProblem::AnotherFormat),
         ("\0\0\0\0".to_owned(), ListProblem::CutOff { line: 1 }),
     ] {

@@ -61,6 +61,12 @@ pub(crate) fn sink() -> (tempfile::TempDir, FileSink) {
     (folder, sink)
 }
 
+/// A list in plain CSV.
+pub(crate) fn csv_sink() -> (tempfile::TempDir, FileSink) {
+    let (folder, sink) = sink();
+    (folder, FileSink::new(sink.path(), Format::Csv))
+}
+
 pub(crate) fn names(folder: &Path) -> BTreeSet<String> {
     let entries = fs::read_dir(folder).unwrap();
     entries.map(|it| it.unwrap().file_name().into_string().unwrap()).collect()

@@ -5,6 +5,8 @@
 mod auto_traits;
 mod changes;
 mod compare;
+mod csv;
+mod csv_histories;
 mod files;
 mod formats;
 mod lists;
