@@ -10,7 +10,7 @@ use qopen::engine::{PullService, ServiceOptions};
 use qopen::journal::{JournalError, PullId, PullState, Store};
 use qopen::types::{MarkId, RobotId};
 use qopen::{Client, ForwardQueue, PublishOptions, PullError, PullRequest, WorkerOptions};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::arrivals::Arrivals;
 use super::destination::Lists;
@@ -27,12 +27,15 @@ use crate::wiring;
 /// Interval of the checks of the listener's findings.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// Readers of changes in a database at the same time. Each takes a connection.
+pub(crate) const CHANGE_READERS: usize = 4;
+
 pub(crate) struct Service {
     pub(crate) client: Client,
     pub(crate) journal: Arc<dyn Store>,
     pub(crate) pulls: PullService,
-    /// The default place of lists.
-    output: Option<Output>,
+    /// The places of lists.
+    pub(super) lists: Lists,
     arrivals: Arrivals,
     pub(crate) forward: Option<ForwardQueue>,
     pub(crate) stopping: watch::Receiver<bool>,
@@ -43,6 +46,8 @@ pub(crate) struct Service {
     pub(crate) tasks: Tasks,
     /// Held while the journal is checked.
     pub(crate) checking: tokio::sync::Mutex<()>,
+    /// Held by readers of changes in a database.
+    pub(crate) change_readers: Arc<Semaphore>,
     pub(crate) schedules: Counts,
     /// Events about robots.
     pub(crate) events: Arc<RobotEvents>,
@@ -71,7 +76,7 @@ impl Service {
     ) -> Self {
         let Guards { allow_unidentified, options, path, listener, is_alone, events } = guards;
         let arrivals = Arrivals { stats: client.stats().clone(), listener, path };
-        let lists = Lists { default: output.clone(), scratch: scratch.clone() };
+        let lists = Lists { default: output, scratch: scratch.clone() };
         let options = ServiceOptions::default()
             .publish(options)
             .allow_unidentified(allow_unidentified)
@@ -83,12 +88,13 @@ impl Service {
                 stopping: stopping.clone(),
             });
         let engine = client.engine().clone();
-        let pulls = PullService::new(engine, Arc::clone(&journal), Arc::new(lists), options);
+        let pulls =
+            PullService::new(engine, Arc::clone(&journal), Arc::new(lists.clone()), options);
         Self {
             client,
             journal,
             pulls,
-            output,
+            lists,
             arrivals,
             forward,
             stopping,
@@ -96,6 +102,7 @@ impl Service {
             scratch,
             tasks: Tasks::default(),
             checking: tokio::sync::Mutex::default(),
+            change_readers: Arc::new(Semaphore::new(CHANGE_READERS)),
             schedules: Counts::default(),
             events,
         }
@@ -107,7 +114,7 @@ impl Service {
 
     /// Explains why the default output cannot have a list of the robot.
     pub(crate) fn cannot_name(&self, robot: &RobotId) -> Option<String> {
-        let output = self.output.as_ref()?;
+        let output = self.lists.default.as_ref()?;
         tokio::task::block_in_place(|| output.cannot_name(robot.as_str()))
     }
 

@@ -95,6 +95,7 @@ pub(super) async fn notes_keep_their_order_and_content(Subject { journal, .. }: 
             set_aside: 3,
             changes: Some(Changes { added: 1, changed: 2 }),
             compared: None,
+            evidence: None,
         },
     ];
     for note in notes.clone() {

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod changes;
+mod changes_in_database;
 mod doors;
 mod events;
 mod host;
