@@ -16,23 +16,23 @@ use crate::shared::database;
 use crate::support::{SETTINGS, Stage, free_port, ids, qopen, text, with_settings};
 
 /// A robot of 60 customers on six pages. The middle page of one request is never sent.
-fn lost_on(request: usize) -> Schedule {
+pub(crate) fn lost_on(request: usize) -> Schedule {
     let lost_pages_on = Some(vec![request]);
     let (accounts, page_size, lost_pages) = (60, 10, vec![2]);
     Schedule { accounts, page_size, lost_pages, lost_pages_on, ..Schedule::default() }
 }
 
 /// A simulator in this process, and a folder.
-struct Scene {
-    folder: TempDir,
-    out: String,
+pub(crate) struct Scene {
+    pub folder: TempDir,
+    pub out: String,
     listen: String,
-    simulator: Simulator,
-    runtime: Runtime,
+    pub simulator: Simulator,
+    pub runtime: Runtime,
 }
 
 impl Scene {
-    fn new(schedule: Schedule) -> Self {
+    pub(crate) fn new(schedule: Schedule) -> Self {
         let runtime = Runtime::new().unwrap();
         let listen = format!("127.0.0.1:{}", free_port());
         let config = SimulatorConfig {
@@ -47,14 +47,14 @@ impl Scene {
         Self { folder, out, listen, simulator, runtime }
     }
 
-    fn verb(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn verb(&self, arguments: &[&str]) -> Output {
         let mut command = with_settings(qopen(self.folder.path(), arguments));
         command.env("QOPEN_LISTEN", &self.listen);
         command.env("QOPEN_BASE_URL", self.simulator.base_url()).output().unwrap()
     }
 
     /// Pulls the robot's list into its place, `list.jsonl` if nothing else. Returns the exit code and the last summary.
-    fn pull(&self, options: &[&str]) -> (i32, Value) {
+    pub(crate) fn pull(&self, options: &[&str]) -> (i32, Value) {
         let pull = ["pull", "--robot", "r1", "--out", &self.out, "--json", "--settle", "1s"];
         let output = self.verb(&[&pull, options].concat());
         let said = text(&output.stdout);
@@ -66,11 +66,24 @@ impl Scene {
         )
     }
 
-    fn list(&self, name: &str) -> Vec<String> {
+    pub(crate) fn list(&self, name: &str) -> Vec<String> {
         ids(&std::fs::read_to_string(self.folder.path().join(name)).unwrap())
     }
 
-    fn exists(&self, name: &str) -> bool {
+    /// The first column of the rows of a query, as texts.
+    pub(crate) fn query(&self, server: &Server, statement: &str) -> String {
+        self.runtime.block_on(async {
+            let client = database(server).await;
+            let rows = client.simple_query(statement).await.unwrap();
+            let cells = rows.iter().filter_map(|it| match it {
+                SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+                _ => None,
+            });
+            cells.collect::<Vec<_>>().join(" ")
+        })
+    }
+
+    pub(crate) fn exists(&self, name: &str) -> bool {
         self.folder.path().join(name).exists()
     }
 }
@@ -296,17 +309,7 @@ fn a_database_has_the_same_guards_and_keeps_the_changes() {
     let Some(server) = Server::start() else { return };
     let mut scene = Scene::new(lost_on(1));
     scene.out = server.url();
-    let query = |statement: &str| {
-        scene.runtime.block_on(async {
-            let client = database(&server).await;
-            let rows = client.simple_query(statement).await.unwrap();
-            let cells = rows.iter().filter_map(|it| match it {
-                SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
-                _ => None,
-            });
-            cells.collect::<Vec<_>>().join(" ")
-        })
-    };
+    let query = |statement: &str| scene.query(&server, statement);
     let changes = || query("SELECT change || count(*) FROM qopen.change GROUP BY change");
     let (exit, first) = scene.pull(&[]);
     assert_eq!((exit, &first["changes"]["baseline"]), (0, &json!(true)), "{first}");
