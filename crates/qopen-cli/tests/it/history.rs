@@ -85,7 +85,8 @@ async fn the_changes_since_any_list_in_a_database_are_given() {
     // Without its database, and in a process that does not publish there.
     server.stop().unwrap();
     let (status, why) = get("").await;
-    assert!(status == 503 && why.contains("database") && !why.contains("canary"), "{why}");
+    assert!(status == 503 && why.contains("the database of the lists: "), "{why}");
+    assert!(!why.contains("canary") && !why.contains("written"), "{why}");
     assert!(!served.log().contains("canary-password"));
     assert_eq!(served.stop().code(), Some(0));
     let served = Served::new(&stage, &["--out", "lists"], None);

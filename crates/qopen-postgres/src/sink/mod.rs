@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use qopen_sink::storage::unnamed;
 use qopen_sink::{ListInfo, ListKind, ListWriter, Sink, SinkError};
-use qopen_types::{Account, PullId, RobotId};
+use qopen_types::{Account, MarkId, PullId, RobotId};
 use tokio_postgres::{Client, Error};
 
 use crate::database::Database;
@@ -90,6 +90,22 @@ impl PostgresSink {
         let tables =
             self.ask("adding columns", async |client| columns.add_missing(&client).await)?;
         Ok(steps + tables)
+    }
+
+    /// Finds the changes of the lists that followed the list of `since`, oldest first; without `since`, the changes
+    /// of the last list. The list of `since` has a mark and, if it is known, a revision.
+    ///
+    /// Needs a tokio runtime. Takes a connection of its own.
+    ///
+    /// # Errors
+    /// [`SinkError::Database`], if there is no connection within 10 s, and [`SinkError::TimedOut`], if a statement
+    /// takes longer than 30 s.
+    pub async fn changes(
+        &self,
+        robot_id: &RobotId,
+        since: Option<(&MarkId, Option<u32>)>,
+    ) -> Result<FoundChanges, SinkError> {
+        changes::find(&self.database, robot_id, since).await
     }
 
     /// Runs one question on a connection of its own, bounded in time.

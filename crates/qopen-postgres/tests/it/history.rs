@@ -201,7 +201,8 @@ async fn a_database_without_a_basis_is_migrated() {
     client.batch_execute(before).await.unwrap();
     // A reader of an earlier database hears what to do.
     let error = sink.changes(&"r".parse().unwrap(), None).await.unwrap_err();
-    assert!(std::error::Error::source(&error).is_some());
+    let why = std::error::Error::source(&error).unwrap().source().unwrap().to_string();
+    assert_eq!(why, "a column is missing; run `qopen migrate`");
     assert_eq!(sink.migrate().unwrap(), 1);
     let known =
         "SELECT concat(mark_id, basis, evidence, list_order) FROM qopen.list ORDER BY number";

@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use super::accounts::{PIECES, Pieces, body};
 use super::changes_in_database;
 use super::pulls::Shared;
-use super::refusal::Refusal;
+use super::refusal::{NOT_KEPT, Refusal};
 use crate::database;
 use crate::exit::chain;
 use crate::output::Output;
@@ -59,7 +59,7 @@ pub(super) async fn changes(
     Query(query): Query<ChangesQuery>,
 ) -> Result<Response, Refusal> {
     let robot = query.robot_id.unwrap_or(robot);
-    let robot = RobotId::new(robot).map_err(|_| unknown())?;
+    let robot = RobotId::new(robot).map_err(|_| Refusal::no_changes())?;
     let since = match &query.since {
         None if query.revision.is_some() => {
             let message = "revision: it belongs to a list; add its mark as since=MARK";
@@ -77,11 +77,11 @@ pub(super) async fn changes(
         None => service.lists.default.clone().and_then(Output::into_database),
     };
     if let Some(database) = database {
-        let Ok(since) = since else { return Err(not_kept(NOT_KEPT)) };
+        let Ok(since) = since else { return Err(Refusal::not_kept(NOT_KEPT)) };
         let since = since.map(|mark| (mark, query.revision));
         return changes_in_database::stream(&service, &database, &robot, since).await;
     }
-    let Some((_, location)) = last else { return Err(unknown()) };
+    let Some((_, location)) = last else { return Err(Refusal::no_changes()) };
     if database::of(Path::new(location)).is_some() || !Path::new(location).is_absolute() {
         let message = "the lists of this robot are in a database to which this process does not publish; read its table qopen.change";
         return Err(Refusal(StatusCode::CONFLICT, message.into()));
@@ -98,12 +98,12 @@ pub(super) async fn changes(
             let _ = pieces.blocking_send(Err(error));
         }
     });
-    let Ok(header) = header.await else { return Err(unknown()) };
+    let Ok(header) = header.await else { return Err(Refusal::no_changes()) };
     let (begins, begins_with) = header.since.map(|it| (it.mark_id, it.revision)).unzip();
     let begins = begins.flatten();
     let is_current = query.since.is_some() && query.since == header.mark_id;
     if !is_current && query.since.is_some() && query.since != begins {
-        return Err(not_kept(&match begins.as_deref().map(MarkId::new) {
+        return Err(Refusal::not_kept(&match begins.as_deref().map(MarkId::new) {
             Some(Ok(mark)) => format!("only the changes since the list of {mark} are kept"),
             _ => "the last list is a baseline".to_owned(),
         }));
@@ -112,29 +112,13 @@ pub(super) async fn changes(
     if let (Some(asked), Some(revision)) = (query.revision, revision)
         && asked != revision
     {
-        return Err(not_kept(&revised(revision)));
+        return Err(Refusal::revised(revision));
     }
     let kind = [("content-type", "application/x-ndjson")];
     if is_current {
         return Ok((kind, Body::empty()).into_response());
     }
     Ok((kind, body(flow)).into_response())
-}
-
-pub(super) const NOT_KEPT: &str = "the changes since that list are not kept";
-
-pub(super) fn unknown() -> Refusal {
-    let message = "no list of this robot is published, or its changes are not kept";
-    Refusal(StatusCode::NOT_FOUND, message.into())
-}
-
-/// Tells the client to read the whole list.
-pub(super) fn not_kept(why: &str) -> Refusal {
-    Refusal(StatusCode::GONE, format!("{why}; read the whole list"))
-}
-
-pub(super) fn revised(revision: u32) -> String {
-    format!("that list was revised, and has revision {revision} now")
 }
 
 fn published_at(state: &PullState) -> Option<&str> {

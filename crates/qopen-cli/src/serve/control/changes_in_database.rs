@@ -10,13 +10,13 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use futures_util::stream;
 use qopen::postgres::{ChangeLines, FoundChanges, NotKept, PostgresSink};
+use qopen::sink::SinkError;
 use qopen::types::{MarkId, RobotId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use super::accounts::PIECES;
-use super::changes::{NOT_KEPT, not_kept, revised, unknown};
-use super::refusal::Refusal;
+use super::refusal::{NOT_KEPT, Refusal};
 use crate::serve::service::{CHANGE_READERS, Service};
 
 /// Time limit of a client for all changes. Meanwhile the database keeps what the client reads.
@@ -39,18 +39,23 @@ pub(super) async fn stream(
     let since = since.as_ref().map(|(mark, revision)| (mark, *revision));
     let found = database.changes(robot, since).await.map_err(|error| {
         let what = "the changes cannot be read from the database of the lists";
-        Refusal::of(StatusCode::SERVICE_UNAVAILABLE, what, &error)
+        let cause: &dyn std::error::Error = match &error {
+            // It speaks of writing.
+            SinkError::Database(cause) => &**cause,
+            other => other,
+        };
+        Refusal::of(StatusCode::SERVICE_UNAVAILABLE, what, cause)
     })?;
     let lines = match found {
         FoundChanges::Lines(lines) => lines,
-        FoundChanges::Unknown => return Err(unknown()),
+        FoundChanges::Unknown => return Err(Refusal::no_changes()),
         FoundChanges::NotKept(NotKept::Baseline) => {
-            return Err(not_kept("a later list is a baseline"));
+            return Err(Refusal::not_kept("a later list is a baseline"));
         }
         FoundChanges::NotKept(NotKept::Revised { revision }) => {
-            return Err(not_kept(&revised(revision)));
+            return Err(Refusal::revised(revision));
         }
-        _ => return Err(not_kept(NOT_KEPT)),
+        _ => return Err(Refusal::not_kept(NOT_KEPT)),
     };
     let (pieces, flow) = mpsc::channel(PIECES);
     let (whole, is_whole) = oneshot::channel();

@@ -14,8 +14,8 @@ use serde::Serialize;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error, Statement};
 
-use super::PostgresSink;
 use super::blocking::{away, failed};
+use crate::database::Database;
 pub use steps::NotKept;
 use steps::{HISTORY, Listed, Wanted, wanted};
 
@@ -75,38 +75,30 @@ struct Current {
     account: String,
 }
 
-impl PostgresSink {
-    /// Finds the changes of the lists that followed the list of `since`, oldest first; without `since`, the changes
-    /// of the last list. The list of `since` has a mark and, if it is known, a revision.
-    ///
-    /// Needs a tokio runtime. Takes a connection of its own.
-    ///
-    /// # Errors
-    /// [`SinkError::Database`] or [`SinkError::TimedOut`], if the database does not answer within 30 s.
-    pub async fn changes(
-        &self,
-        robot_id: &RobotId,
-        since: Option<(&MarkId, Option<u32>)>,
-    ) -> Result<FoundChanges, SinkError> {
-        let client = self.database.connect(None).await.map_err(away)?;
-        let robot = robot_id.as_str();
-        let history = async {
-            client.batch_execute(BEGIN).await?;
-            client.query(HISTORY, &[&robot]).await
-        };
-        let history: Vec<_> = wait(history).await?.iter().map(Listed::of).collect();
-        Ok(match wanted(&history, since) {
-            Wanted::Unknown => FoundChanges::Unknown,
-            Wanted::NotKept(why) => FoundChanges::NotKept(why),
-            Wanted::Steps(steps) => {
-                let left = history[steps].iter().rev().cloned().collect();
-                let robot_id = robot_id.clone();
-                let read = wait(client.prepare(CHANGES)).await?;
-                let lines = ChangeLines { client, robot_id, left, current: None, read };
-                FoundChanges::Lines(Box::new(lines))
-            }
-        })
-    }
+/// Finds the changes of the lists after the one of `since`, or of the last list.
+pub(super) async fn find(
+    database: &Database,
+    robot_id: &RobotId,
+    since: Option<(&MarkId, Option<u32>)>,
+) -> Result<FoundChanges, SinkError> {
+    let client = database.connect(None).await.map_err(away)?;
+    let robot = robot_id.as_str();
+    let history = async {
+        client.batch_execute(BEGIN).await?;
+        client.query(HISTORY, &[&robot]).await
+    };
+    let history: Vec<_> = wait(history).await?.iter().map(Listed::of).collect();
+    Ok(match wanted(&history, since) {
+        Wanted::Unknown => FoundChanges::Unknown,
+        Wanted::NotKept(why) => FoundChanges::NotKept(why),
+        Wanted::Steps(steps) => {
+            let left = history[steps].iter().rev().cloned().collect();
+            let robot_id = robot_id.clone();
+            let read = wait(client.prepare(CHANGES)).await?;
+            let lines = ChangeLines { client, robot_id, left, current: None, read };
+            FoundChanges::Lines(Box::new(lines))
+        }
+    })
 }
 
 impl ChangeLines {
