@@ -6,9 +6,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use qopen::Replay;
 use qopen::sink::{CompareOptions, FileSink, Format, ListInfo, ListKind, ListWriter, Sink as _};
 use qopen::types::{MarkId, RobotId};
+use qopen::{PulledList, Replay};
 
 use crate::Result;
 use crate::measure::Spread;
@@ -18,22 +18,17 @@ use crate::pull::usage_of;
 use crate::report::Table;
 use crate::scratch::Scratch;
 
-const PAGES: usize = 10_000;
-const ACCOUNTS: usize = 100;
+pub(crate) const PAGES: usize = 10_000;
+pub(crate) const ACCOUNTS: usize = 100;
 const ROUNDS: usize = 3;
-const ROBOT: &str = "robot";
+pub(crate) const ROBOT: &str = "robot";
 
 /// Lists to compare with: one account in how many differs.
 const CASES: [(&str, usize); 3] =
     [("the same accounts", 0), ("1 % of them changed", 100), ("all of them changed", 1)];
 
 pub(crate) fn run() -> Result<()> {
-    let template = Template::new(ACCOUNTS, &ROBOT.parse()?, &"mark".parse()?)?;
-    let mut replay = Replay::default();
-    for number in 0..PAGES {
-        replay.add(template.text(number, number + 1 == PAGES)?.into_bytes())?;
-    }
-    let list = replay.finish()?.into_iter().next().ok_or("no list")?.list;
+    let list = list()?;
     let folder = Scratch::new("comparison")?;
     let path = folder.path().join("list");
     let mut publications = Vec::new();
@@ -68,6 +63,16 @@ pub(crate) fn run() -> Result<()> {
         ]);
     }
     table.finish()
+}
+
+/// A list of the customers.
+pub(crate) fn list() -> Result<PulledList> {
+    let template = Template::new(ACCOUNTS, &ROBOT.parse()?, &"mark".parse()?)?;
+    let mut replay = Replay::default();
+    for number in 0..PAGES {
+        replay.add(template.text(number, number + 1 == PAGES)?.into_bytes())?;
+    }
+    Ok(replay.finish()?.into_iter().next().ok_or("no list")?.list)
 }
 
 /// Compares in a process of its own, whose memory is the comparison's. Returns seconds and bytes.

@@ -8,6 +8,7 @@
 )]
 
 mod comparison;
+mod comparison_postgres;
 mod http;
 mod journal;
 mod measure;
@@ -26,7 +27,7 @@ mod upkeep;
 use std::process::ExitCode;
 
 /// Every bench.
-const ALL: [&str; 10] = [
+const ALL: [&str; 11] = [
     "receiving",
     "http",
     "profile",
@@ -35,12 +36,13 @@ const ALL: [&str; 10] = [
     "upkeep",
     "publication",
     "comparison",
+    "comparison_postgres",
     "peers",
     "pull",
 ];
 
 /// Their tables, in the order of the page.
-const TABLES: [&str; 14] = [
+const TABLES: [&str; 15] = [
     "receiving",
     "stages",
     "http",
@@ -54,6 +56,7 @@ const TABLES: [&str; 14] = [
     "looks",
     "publication",
     "comparison",
+    "comparison_postgres",
     "pull",
 ];
 
@@ -73,6 +76,8 @@ usage: cargo xtask bench [BENCH]...
               history in PostgreSQL, where the server is installed
   publication a list from the journal to its file, beside copying that file
   comparison  a list of 1,000,000 customers compared with the last one, beside its publication
+  comparison_postgres
+              the same in PostgreSQL, step by step, where the server is installed
   peers       pages a second beside receivers in Go and Python, where those are installed
   pull        a whole pull of 10,000 to 1,000,000 customers: time, CPU, peak memory
 
@@ -113,6 +118,7 @@ fn run(words: &[&str]) -> Result<()> {
                     "postgres" => postgres::run()?,
                     "upkeep" => upkeep::run()?,
                     "comparison" => comparison::run()?,
+                    "comparison_postgres" => comparison_postgres::run()?,
                     "publication" => publication::run()?,
                     "peers" => peers::run()?,
                     "pull" => pull::run()?,

@@ -6,6 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use qopen::journal::{Backend, EndState, JournalError, Note, Opened, PullId, PullState, Store};
+use qopen::postgres::PostgresSink;
+use qopen::sink::Sink as _;
 use qopen::types::MarkId;
 
 use crate::beside;
@@ -103,8 +105,12 @@ pub(crate) async fn examine(settings: &Settings) -> Result<String, Failure> {
     }
 }
 
-/// Deletes pulls and events older than `retain`, except the pulls in `spare`.
-pub(crate) async fn expire(journal: &dyn Store, retain: Duration, spare: &BTreeSet<PullId>) {
+/// Deletes pulls and events older than `retain`, except the pulls in `spare`. Returns the deleted pulls.
+pub(crate) async fn expire(
+    journal: &dyn Store,
+    retain: Duration,
+    spare: &BTreeSet<PullId>,
+) -> Vec<PullId> {
     match journal.expire(retain, spare).await {
         Ok(gone) => {
             if !gone.pulls.is_empty() {
@@ -115,11 +121,32 @@ pub(crate) async fn expire(journal: &dyn Store, retain: Duration, spare: &BTreeS
                 let events = count(gone.events, "old event", "old events");
                 say!("qopen: deleted {events}, which could not be forwarded in time");
             }
+            gone.pulls
         }
         Err(error) => {
             let error = crate::exit::chain("old pulls could not be deleted", &error);
             say!("qopen: {error}");
+            Vec::new()
         }
+    }
+}
+
+/// Removes the lists of deleted pulls from the history of a database. Each robot's last list stays.
+pub(crate) async fn forget(database: PostgresSink, pulls: Vec<PullId>) {
+    let location = database.location();
+    let forgotten = tokio::task::spawn_blocking(move || database.forget(&pulls)).await;
+    match forgotten {
+        Ok(Ok(0)) => {}
+        Ok(Ok(lists)) => {
+            let lists = count(lists, "list", "lists");
+            say!("qopen: removed {lists} older than --retain from the history in {location}");
+        }
+        Ok(Err(error)) => {
+            let what = format!("old lists stay in the history in {location}");
+            say!("qopen: {}", crate::exit::chain(&what, &error));
+        }
+        // The process ends.
+        Err(_) => {}
     }
 }
 

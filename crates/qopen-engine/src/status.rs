@@ -107,14 +107,6 @@ pub(crate) fn noted_basis(mut basis: Basis, evidence: &Evidence) -> Basis {
     basis
 }
 
-/// A time in seconds, with one decimal unless it is whole.
-fn seconds(time: Duration) -> String {
-    match time.subsec_millis() {
-        0 => format!("{}s", time.as_secs()),
-        _ => format!("{:.1}s", time.as_secs_f64()),
-    }
-}
-
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
@@ -123,7 +115,7 @@ fn millis(time: Duration) -> u64 {
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Complete(basis) => f.write_str(&grounds(basis)),
+            Self::Complete(basis) => f.write_str(&grounds(self, basis)),
             Self::Incomplete(failure) => f.write_str(&sentence(failure)),
             Self::NoCallback => f.write_str(
                 "no page came: is the callback URL in the platform's console the one that reaches this listener?",
@@ -143,51 +135,12 @@ fn is_unknown(basis: &Basis) -> bool {
 }
 
 /// The grounds of completeness.
-fn grounds(basis: &Basis) -> String {
-    let mut out = match basis.earlier {
-        true => "the list was complete before".to_owned(),
-        false => String::new(),
-    };
-    if is_unknown(basis) {
-        return out;
+fn grounds(status: &Status, basis: &Basis) -> String {
+    let evidence = status.evidence().map(|it| it.basis(0));
+    match (basis.earlier, evidence) {
+        (true, Some(evidence)) => format!("the list was complete before: {evidence}"),
+        (_, evidence) => evidence.unwrap_or_else(|| "the list was complete before".to_owned()),
     }
-    if basis.earlier {
-        out.push_str(": ");
-    }
-    out.push_str(match basis.implied_end {
-        true => "a page that does not say whether more follow was seen",
-        false => "the last page was seen",
-    });
-    match basis.quiet {
-        Some(quiet) => out.push_str(&format!(", then {} of quiet", seconds(quiet))),
-        None => out.push_str(", and no more pages can come"),
-    }
-    if let Some(expected) = basis.expected {
-        out.push_str(&format!(", with at least {expected} accounts"));
-    }
-    match basis.refusals {
-        0 => {}
-        1 => out.push_str("; 1 callback was refused meanwhile"),
-        n => out.push_str(&format!("; {n} callbacks were refused meanwhile")),
-    }
-    if !basis.outage.is_zero() {
-        out.push_str(&format!(
-            "; the journal did not answer for {:.1} s",
-            basis.outage.as_secs_f64()
-        ));
-    }
-    if basis.interrupted {
-        out.push_str(
-            "; the pull was interrupted, and a page that the platform gave up meanwhile would be missing",
-        );
-    }
-    if basis.unidentified > 0 {
-        out.push_str(&format!(
-            "; {} accounts without a readable id are allowed",
-            basis.unidentified
-        ));
-    }
-    out
 }
 
 fn sentence(failure: &Failure) -> String {

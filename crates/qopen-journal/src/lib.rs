@@ -8,6 +8,7 @@ mod claims;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod disk;
+mod evidence;
 mod maintenance;
 mod memory;
 mod note;

@@ -143,6 +143,9 @@ pub enum Note {
         /// How it differs from the last complete list of its place, if the place keeps one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         compared: Option<Comparison>,
+        /// The evidence on which it was published. `None` in notes of earlier versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        evidence: Option<Evidence>,
     },
 }
 
@@ -208,6 +211,9 @@ pub struct Evidence {
     /// `None` if it was not asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gone_verified: Option<bool>,
+    /// Whether a guard held the list, and a person accepted it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub accepted: bool,
 }
 
 /// How a list differs from an earlier revision of it. No account ever goes.

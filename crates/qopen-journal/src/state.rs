@@ -96,8 +96,9 @@ impl PullState {
         for noted in &self.notes {
             match &noted.note {
                 Note::Confirmed { by } => evidence.confirmed_by = Some(by.clone()),
-                Note::Published { revision, compared, .. } => {
+                Note::Published { revision, compared, evidence: noted, .. } => {
                     evidence.gone_verified = compared.as_ref().and_then(|it| it.gone_verified);
+                    evidence.accepted = noted.as_ref().is_some_and(|it| it.accepted);
                     // Nothing confirms the pages of a later revision.
                     evidence.confirmed_by.take_if(|_| *revision > 1);
                 }
@@ -105,6 +106,21 @@ impl PullState {
             }
         }
         Some(evidence)
+    }
+
+    /// The basis of its complete list in one sentence: the [evidence](Self::evidence) in words, or the reason of
+    /// its end if an earlier version noted no evidence. `None` if the list is not complete.
+    #[must_use]
+    pub fn basis(&self) -> Option<String> {
+        let Note::Ended { status: EndState::Complete, why, .. } = &self.ended()?.note else {
+            return None;
+        };
+        let compared = self.published().and_then(|noted| match &noted.note {
+            Note::Published { compared, .. } => compared.as_ref(),
+            _ => None,
+        });
+        let gone = compared.map_or(0, |it| it.counts.gone);
+        Some(self.evidence().map_or_else(|| why.clone(), |it| it.basis(gone)))
     }
 
     /// The platform's error report since the pull was last resumed, if there is one.

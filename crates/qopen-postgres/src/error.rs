@@ -125,10 +125,15 @@ impl DatabaseError {
         }
         let about_the_server = ABOUT_THE_SERVER.iter().any(|it| code.code().starts_with(it));
         let retryable = PASSING.iter().any(|it| code.code().starts_with(it));
-        let said = match (about_the_server, code == &SqlState::UNDEFINED_TABLE) {
-            (_, true) => "a table is missing; run `qopen migrate`".to_owned(),
-            (true, _) => format!("{} ({})", said.message(), code.code()),
-            (false, _) => format!("error {}; the server's log says more", code.code()),
+        let said = match about_the_server {
+            _ if code == &SqlState::UNDEFINED_TABLE => {
+                "a table is missing; run `qopen migrate`".to_owned()
+            }
+            _ if code == &SqlState::UNDEFINED_COLUMN => {
+                "a column is missing; run `qopen migrate`".to_owned()
+            }
+            true => format!("{} ({})", said.message(), code.code()),
+            false => format!("error {}; the server's log says more", code.code()),
         };
         let code = Some(code.clone());
         Self::Server(ServerError { said, code, retryable, cause: None })

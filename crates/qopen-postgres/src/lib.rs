@@ -15,4 +15,4 @@ mod url;
 pub use error::{DatabaseError, ServerError};
 pub use journal::PostgresJournal;
 pub use journal::backend::PostgresBackend;
-pub use sink::PostgresSink;
+pub use sink::{ChangeLines, FoundChanges, NotKept, PostgresSink};

@@ -26,7 +26,7 @@ pub use error::SinkError;
 pub use file::{EncodedFile, FileSink};
 pub use format::Format;
 pub use name::{file_name, may_hold_password, shown_path};
-pub use note::ClaimedNote;
+pub use note::{ClaimedNote, ListBasis};
 pub use quarantine::Quarantine;
 pub use record::Record;
 pub use sort::{Pair, Sorter};
@@ -36,7 +36,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use qopen_types::ChangeCounts;
-use qopen_types::{AccountId, MarkId, RobotId};
+use qopen_types::{AccountId, MarkId, PullId, RobotId};
 
 /// Whether a list is the whole list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +113,16 @@ pub trait Sink: Send + Sync {
     fn holds(&self, robot_id: &RobotId) -> Result<bool, SinkError> {
         let _ = robot_id;
         Ok(false)
+    }
+
+    /// Removes the lists of these pulls, and earlier ones of the same robots, from the place's history, with their
+    /// changes. Each robot's last list stays. Returns the number of removed lists. Default: the place has no history.
+    ///
+    /// # Errors
+    /// [`SinkError`], if the place does not answer. A part may be removed then.
+    fn forget(&self, pulls: &[PullId]) -> Result<u64, SinkError> {
+        let _ = pulls;
+        Ok(0)
     }
 
     /// Begins a list. Dropping the writer without committing leaves no trace of it.
@@ -229,6 +239,16 @@ pub trait ListWriter: Send {
     /// [`SinkError`]; the list can no longer be committed then.
     fn add_note(&mut self, note: ClaimedNote) -> Result<Option<ClaimedNote>, SinkError> {
         Ok(Some(note))
+    }
+
+    /// Sets what the completeness of a robot's list rests on, to be recorded by the commit. A writer without a place
+    /// for it ignores it.
+    ///
+    /// # Errors
+    /// [`SinkError`]; the list can no longer be committed then.
+    fn set_basis(&mut self, robot_id: &RobotId, basis: ListBasis) -> Result<(), SinkError> {
+        let _ = (robot_id, basis);
+        Ok(())
     }
 
     /// Makes the written records durable, so that the commit is short.

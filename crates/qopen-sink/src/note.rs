@@ -33,3 +33,21 @@ impl ClaimedNote {
         Self { storage, robot_id: robot_id.clone(), mark_id: mark_id.clone(), epoch, note }
     }
 }
+
+/// What the completeness of a published list rests on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ListBasis {
+    /// The evidence as a JSON object, if it is known.
+    pub evidence: Option<String>,
+    /// The same in one sentence.
+    pub sentence: String,
+}
+
+impl ListBasis {
+    /// A basis in one sentence, and its evidence as a JSON object.
+    #[must_use]
+    pub fn new(sentence: impl Into<String>, evidence: Option<String>) -> Self {
+        Self { evidence, sentence: sentence.into() }
+    }
+}

@@ -1,4 +1,4 @@
 //! Parts for a sink of your own.
 
-pub use crate::compare::compare_records;
+pub use crate::compare::{Digester, compare_records, write_change};
 pub use crate::temporary::unnamed;

@@ -2,6 +2,7 @@
 
 pub(crate) mod item;
 pub(crate) mod last;
+mod listed;
 pub(crate) mod pull;
 pub(crate) mod remote;
 

@@ -3,13 +3,16 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use qopen::journal::{EndState, Evidence, Note, Noted, PullId, PullState, Report, Store};
+use qopen::journal::{
+    Comparison, EndState, Evidence, Note, Noted, PullId, PullState, Report, Store,
+};
 use qopen::sink::file_name;
 use serde::{Deserialize, Serialize};
 
+use super::listed::Listed;
 use crate::exit::Failure;
 use crate::journal::{status, time};
-use crate::report::{compared_in_words, confirmed_in_words, count, in_words};
+use crate::report::{compared_in_words, count, in_words, kinds_in_words};
 use crate::say::{answer, one_line};
 use crate::settings::Settings;
 
@@ -114,10 +117,13 @@ pub(crate) struct Line {
     last_activity: Option<String>,
     pages: u64,
     accounts: Option<u64>,
-    /// Why it ended, or the basis of a complete list, in a sentence.
+    /// Why it ended, in a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     why: Option<String>,
-    /// The evidence of a complete list.
+    /// The basis of a complete list, in a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    basis: Option<String>,
+    /// The same as data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     evidence: Option<Evidence>,
     bytes: u64,
@@ -127,6 +133,15 @@ pub(crate) struct Line {
     damaged: usize,
     revision: Option<u32>,
     output: Option<String>,
+    /// When the list was published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    published: Option<String>,
+    /// Its number in the order of lists: of its place, or of the journal if the place gives no numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sequence: Option<u64>,
+    /// Its changes since the last list of its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    changes: Option<Comparison>,
     /// Whether pages came after the last publication.
     newer_pages: bool,
     /// Whether the place holds the list of a later pull.
@@ -143,12 +158,8 @@ impl Line {
             _ => None,
         });
         let (ended, why) = ended.unzip();
-        let published = state.published().and_then(|noted| match &noted.note {
-            Note::Published { revision, accounts, location, set_aside, .. } => {
-                Some((*revision, *accounts, location.as_str(), *set_aside))
-            }
-            _ => None,
-        });
+        let list = Listed::of(state);
+        let list = list.as_ref();
         Self {
             r#type: "pull".to_owned(),
             robot_id: state.pull.robot_id.to_string(),
@@ -157,15 +168,19 @@ impl Line {
             started: state.started().map(|(at, _)| time(at)),
             last_activity: state.last_activity().map(time),
             pages: state.pages,
-            accounts: published.map(|it| it.1).or(ended),
+            accounts: list.map(|it| it.accounts).or(ended),
             why,
+            basis: state.basis(),
             evidence: state.evidence(),
             bytes: state.bytes,
             quarantined: state.quarantined + state.doubts().len() as u64,
-            set_aside: published.map(|it| it.3),
+            set_aside: list.map(|it| it.set_aside),
             damaged: state.damaged.len(),
-            revision: published.map(|it| it.0),
-            output: published.map(|it| it.2.to_owned()),
+            revision: list.map(|it| it.revision),
+            output: list.map(|it| it.location.to_owned()),
+            published: list.map(|it| time(it.at)),
+            sequence: list.map(|it| it.sequence),
+            changes: list.and_then(|it| it.changes.cloned()),
             newer_pages: state.has_newer_pages(),
             superseded: state.is_superseded(),
             held: state.held().is_some(),
@@ -234,6 +249,9 @@ impl Line {
         if let (Some(revision), Some(output)) = (self.revision, &self.output) {
             add(format!("revision {revision} in {output}"));
         }
+        if let Some(changes) = self.changes.as_ref().and_then(|it| kinds_in_words(&it.counts)) {
+            add(changes);
+        }
         if self.newer_pages {
             add(format!("pages came after that: {} publishes them", hint.of(mark_id)));
         }
@@ -251,17 +269,29 @@ pub(crate) struct NoteLine {
     at: String,
     #[serde(flatten)]
     note: Note,
+    /// The basis of a published list, in a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    basis: Option<String>,
 }
 
 impl NoteLine {
     pub(crate) fn of(noted: &Noted) -> Self {
-        Self { r#type: "note".to_owned(), at: time(noted.at), note: noted.note.clone() }
+        let basis = match &noted.note {
+            Note::Published { compared, evidence: Some(evidence), .. } => {
+                Some(evidence.basis(compared.as_ref().map_or(0, |it| it.counts.gone)))
+            }
+            _ => None,
+        };
+        Self { r#type: "note".to_owned(), at: time(noted.at), note: noted.note.clone(), basis }
     }
 
     pub(crate) fn print(&self, json: bool) {
         match json {
             true => print_json(self),
-            false => answer!("  {}  {}", self.at, words(&self.note)),
+            false => {
+                let basis = self.basis.as_ref().map(|it| format!("; {it}")).unwrap_or_default();
+                answer!("  {}  {}{basis}", self.at, words(&self.note));
+            }
         }
     }
 }
@@ -304,7 +334,9 @@ fn words(note: &Note) -> String {
             let asked = count(*asked, "customer", "customers");
             format!("the platform was asked about {asked} who are gone, and has {present} of them")
         }
-        Note::Confirmed { by } => confirmed_in_words(by),
+        Note::Confirmed { by } => {
+            format!("confirmed by pull {by}, which has the same customers")
+        }
         Note::HeldAccepted => "its held list was accepted".to_owned(),
         Note::Held { revision, gone, before, present, unconfirmed, location, .. } => {
             let why = if *present > 0 {

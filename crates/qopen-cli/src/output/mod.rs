@@ -51,6 +51,14 @@ impl Output {
         }
     }
 
+    /// Returns the database, if it is one.
+    pub(crate) fn into_database(self) -> Option<PostgresSink> {
+        match self {
+            Self::Database(sink) => Some(sink),
+            _ => None,
+        }
+    }
+
     pub(crate) fn is_stdout(&self) -> bool {
         matches!(self, Self::Stdout(..))
     }

@@ -70,7 +70,10 @@ pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Fail
     let client = builder.build().map_err(|error| Failure::unexpected("the client", &error))?;
     output.check(&wanted.robots())?;
     let spare = wanted.resumed.iter().chain(&wanted.replaced).map(|it| it.pull.clone()).collect();
-    crate::journal::expire(&*journal, receiving.retain, &spare).await;
+    let gone = crate::journal::expire(&*journal, receiving.retain, &spare).await;
+    if let Some(database) = output.clone().into_database().filter(|_| !gone.is_empty()) {
+        crate::journal::forget(database, gone).await;
+    }
     let router = wiring::router(&client);
     let listener = listener.refusals(client.stats().refusals().clone());
     let serving = listener.clone();

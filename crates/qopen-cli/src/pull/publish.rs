@@ -117,6 +117,7 @@ pub(crate) fn add_written(
         summary.revision = list.revision;
         summary.revised = list.changes;
         summary.compared(list.comparison());
+        summary.based_on(list.evidence.as_ref(), list.basis.as_ref());
         summary.output = Some(published.location.clone());
         let is_database = database::of(Path::new(&published.location)).is_some();
         summary.is_kept_apart = kind == ListKind::Partial && is_database;

@@ -19,9 +19,7 @@ use serde::Serialize;
 pub(crate) use came::Came;
 pub(crate) use news::News;
 pub(crate) use progress::waiting_for;
-pub(crate) use summary::{
-    Summary, compared_in_words, confirmed_in_words, in_words, kinds_in_words, refusal,
-};
+pub(crate) use summary::{Summary, compared_in_words, in_words, kinds_in_words, refusal};
 pub(crate) use words::count;
 
 use crate::say::{self, answer, say};

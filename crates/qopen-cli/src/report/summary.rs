@@ -157,26 +157,30 @@ impl Summary {
 
     /// Adds the pull that confirmed the list to its basis.
     pub(crate) fn confirmed(&mut self, by: &MarkId) {
-        self.why.push_str(&format!("; {}", confirmed_in_words(by)));
+        let mut found = Evidence::default();
+        found.confirmed_by = Some(by.clone());
+        self.why.push_str(&found.additions(0));
         self.evidence.get_or_insert_default().confirmed_by = Some(by.clone());
         self.basis = Some(self.why.clone());
     }
 
-    /// Adds the changes since the last list, and whether the customers who are gone were verified.
+    /// Adds the changes since the last list.
     pub(crate) fn compared(&mut self, compared: Option<Comparison>) {
-        let verified = compared.as_ref().and_then(|it| it.gone_verified);
-        if let Some(verified) = verified.filter(|_| self.exit == Exit::Complete) {
-            self.evidence.get_or_insert_default().gone_verified = Some(verified);
-            let gone = compared.as_ref().map_or(0, |it| it.counts.gone);
-            self.why.push_str(&match verified {
-                true => format!("; {gone} gone verified"),
-                false => {
-                    format!("; {gone} gone not verified: the platform does not offer the call")
-                }
-            });
-            self.basis = Some(self.why.clone());
-        }
         self.changes = compared;
+    }
+
+    /// Replaces the basis by the one that was published with the list.
+    pub(crate) fn based_on(&mut self, evidence: Option<&Evidence>, basis: Option<&String>) {
+        let Some(basis) = basis.filter(|_| self.exit == Exit::Complete) else { return };
+        if let Some(evidence) = evidence {
+            let mut found = evidence.clone();
+            // It is there already.
+            found.confirmed_by = None;
+            let gone = self.changes.as_ref().map_or(0, |it| it.counts.gone);
+            self.why.push_str(&found.additions(gone));
+            self.evidence = Some(evidence.clone());
+        }
+        self.basis = Some(basis.clone());
     }
 
     /// Puts what is known of the robot's state before the reason.
@@ -296,11 +300,6 @@ pub(crate) fn kinds_in_words(counts: &ChangeCounts) -> Option<String> {
     let named = counts.named().into_iter().filter(|(_, count)| *count > 0);
     let named: Vec<_> = named.map(|(name, count)| format!("{count} {name}")).collect();
     (!named.is_empty()).then(|| named.join(", "))
-}
-
-/// Describes the confirmation of a list.
-pub(crate) fn confirmed_in_words(by: &MarkId) -> String {
-    format!("confirmed by pull {by}, which has the same customers")
 }
 
 /// Describes a refusal by the platform in one sentence, with the setting to check.

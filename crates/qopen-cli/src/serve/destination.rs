@@ -1,11 +1,13 @@
 //! Destinations of a service's lists: each pull's own place, else the default.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use qopen::PullPolicy;
 use qopen::engine::{AccountLookup, Destination, Target};
-use qopen::journal::PullState;
+use qopen::journal::{Note, PullState};
+use qopen::postgres::PostgresSink;
 use qopen::sink::Sink;
 
 use crate::exit::Failure;
@@ -15,6 +17,7 @@ use crate::output::place::Place;
 use crate::say::say;
 
 /// The places of lists.
+#[derive(Clone)]
 pub(super) struct Lists {
     /// The place of pulls that were started without one.
     pub(super) default: Option<Output>,
@@ -32,6 +35,24 @@ impl Lists {
             Some(place) => place.output().map(|it| Some(it.in_folder(self.scratch.as_deref()))),
             None => Ok(self.default.clone()),
         }
+    }
+}
+
+impl Lists {
+    /// Returns the database of a pull's published list, if it is at the place of the pull or at the default one.
+    pub(super) fn database_of(&self, pull: &PullState) -> Option<PostgresSink> {
+        let Note::Published { location, .. } = &pull.published()?.note else { return None };
+        let own = self.output_of(pull).ok().flatten();
+        let sinks = own.into_iter().chain(self.default.clone()).filter_map(Output::into_database);
+        sinks.into_iter().find(|sink| sink.is_at(location))
+    }
+
+    /// Returns every database of these pulls' lists and of the default place.
+    pub(super) fn databases(&self, pulls: &[PullState]) -> Vec<PostgresSink> {
+        let default = self.default.clone().and_then(Output::into_database);
+        let own = pulls.iter().filter_map(|pull| self.database_of(pull));
+        let all = default.into_iter().chain(own).map(|sink| (sink.location(), sink));
+        all.collect::<BTreeMap<_, _>>().into_values().collect()
     }
 }
 

@@ -43,7 +43,7 @@ pub(super) async fn run_maintenance(service: &Arc<Service>, retain: Duration) {
                     say!("qopen: {error}; trying again in {} s", pause.as_secs());
                 }
             }
-            crate::journal::expire(&*service.journal, retain, &service.pulls.open_pulls()).await;
+            expire(service, retain).await;
             sweep_at = Instant::now() + pause;
         }
         let stats = service.journal.stats();
@@ -61,6 +61,23 @@ pub(super) async fn run_maintenance(service: &Arc<Service>, retain: Duration) {
             () = tokio::time::sleep(LOOK) => {}
             () = wiring::told(service.stopping.clone()) => return,
         }
+    }
+}
+
+/// Deletes old pulls, and their lists from the history of databases.
+async fn expire(service: &Service, retain: Duration) {
+    // Afterwards the journal no longer knows where the lists are.
+    let pulls = service.journal.pulls().await.unwrap_or_else(|error| {
+        let what = "the databases of old lists are not known";
+        say!("qopen: {}", crate::exit::chain(what, &error));
+        Vec::new()
+    });
+    let gone = crate::journal::expire(&*service.journal, retain, &service.pulls.open_pulls()).await;
+    if gone.is_empty() {
+        return;
+    }
+    for database in service.lists.databases(&pulls) {
+        crate::journal::forget(database, gone.clone()).await;
     }
 }
 

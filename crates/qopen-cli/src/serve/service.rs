@@ -11,7 +11,7 @@ use qopen::engine::{AccountLookup, PullService, ServiceOptions};
 use qopen::journal::{JournalError, PullId, PullState, Store};
 use qopen::types::{MarkId, RobotId};
 use qopen::{Client, ForwardQueue, PullError, PullPolicy, PullRequest, WorkerOptions};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::arrivals::Arrivals;
 use super::destination::Lists;
@@ -33,12 +33,15 @@ const LOOK: Duration = Duration::from_secs(1);
 /// The first time after a time at which a schedule pulls a robot.
 pub(super) type Planned = dyn Fn(&RobotId, Timestamp) -> Option<Timestamp> + Send + Sync;
 
+/// Readers of changes in a database at the same time. Each takes a connection.
+pub(crate) const CHANGE_READERS: usize = 4;
+
 pub(crate) struct Service {
     pub(crate) client: Client,
     pub(crate) journal: Arc<dyn Store>,
     pub(crate) pulls: PullService,
-    /// The default place of lists.
-    output: Option<Output>,
+    /// The places of lists.
+    pub(super) lists: Lists,
     arrivals: Arrivals,
     pub(crate) forward: Option<ForwardQueue>,
     pub(crate) stopping: watch::Receiver<bool>,
@@ -49,6 +52,8 @@ pub(crate) struct Service {
     pub(crate) tasks: Tasks,
     /// Held while the journal is checked.
     pub(crate) checking: tokio::sync::Mutex<()>,
+    /// Held by readers of changes in a database.
+    pub(crate) change_readers: Arc<Semaphore>,
     pub(crate) schedules: Counts,
     /// Events about robots.
     pub(crate) events: Arc<RobotEvents>,
@@ -96,7 +101,7 @@ impl Service {
             messages,
         } = wiring;
         let arrivals = Arrivals { stats: client.stats().clone(), listener, path };
-        let lists = Lists { default: output.clone(), scratch: scratch.clone(), lookup };
+        let lists = Lists { default: output, scratch: scratch.clone(), lookup };
         let options = ServiceOptions::default()
             .policy(policy)
             .allow_unidentified(allow_unidentified)
@@ -109,12 +114,13 @@ impl Service {
                 webhooks,
             });
         let engine = client.engine().clone();
-        let pulls = PullService::new(engine, Arc::clone(&journal), Arc::new(lists), options);
+        let pulls =
+            PullService::new(engine, Arc::clone(&journal), Arc::new(lists.clone()), options);
         Self {
             client,
             journal,
             pulls,
-            output,
+            lists,
             arrivals,
             forward,
             stopping,
@@ -122,6 +128,7 @@ impl Service {
             scratch,
             tasks: Tasks::default(),
             checking: tokio::sync::Mutex::default(),
+            change_readers: Arc::new(Semaphore::new(CHANGE_READERS)),
             schedules: Counts::default(),
             events,
             planned,
@@ -135,7 +142,7 @@ impl Service {
 
     /// Explains why the default output cannot have a list of the robot.
     pub(crate) fn cannot_name(&self, robot: &RobotId) -> Option<String> {
-        let output = self.output.as_ref()?;
+        let output = self.lists.default.as_ref()?;
         tokio::task::block_in_place(|| output.cannot_name(robot.as_str()))
     }
 

@@ -23,10 +23,10 @@ pub(crate) fn lost_on(request: usize) -> Schedule {
 /// A simulator in this process, and a folder.
 pub(crate) struct Scene {
     pub(crate) folder: TempDir,
-    out: String,
+    pub(crate) out: String,
     listen: String,
     pub(crate) simulator: Simulator,
-    runtime: Runtime,
+    pub(crate) runtime: Runtime,
 }
 
 impl Scene {
@@ -71,6 +71,19 @@ impl Scene {
 
     pub(crate) fn list(&self, name: &str) -> Vec<String> {
         ids(&std::fs::read_to_string(self.folder.path().join(name)).unwrap())
+    }
+
+    /// The first column of the rows of a query, as texts.
+    pub(crate) fn query(&self, server: &Server, statement: &str) -> String {
+        self.runtime.block_on(async {
+            let client = database(server).await;
+            let rows = client.simple_query(statement).await.unwrap();
+            let cells = rows.iter().filter_map(|it| match it {
+                SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+                _ => None,
+            });
+            cells.collect::<Vec<_>>().join(" ")
+        })
     }
 
     pub(crate) fn exists(&self, name: &str) -> bool {
@@ -299,17 +312,7 @@ fn a_database_has_the_same_guards_and_keeps_the_changes() {
     let Some(server) = Server::start() else { return };
     let mut scene = Scene::new(lost_on(1));
     scene.out = server.url();
-    let query = |statement: &str| {
-        scene.runtime.block_on(async {
-            let client = database(&server).await;
-            let rows = client.simple_query(statement).await.unwrap();
-            let cells = rows.iter().filter_map(|it| match it {
-                SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
-                _ => None,
-            });
-            cells.collect::<Vec<_>>().join(" ")
-        })
-    };
+    let query = |statement: &str| scene.query(&server, statement);
     let changes = || query("SELECT change || count(*) FROM qopen.change GROUP BY change");
     let (exit, first) = scene.pull(&[]);
     assert_eq!((exit, &first["changes"]["baseline"]), (0, &json!(true)), "{first}");

@@ -2,8 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-mod beside;
 #[cfg(target_os = "linux")]
+mod basis;
+mod beside;
 mod browser;
 mod callbacks;
 mod chaos;
@@ -20,6 +21,7 @@ mod formats;
 mod full_disk;
 mod guards;
 mod guards_served;
+mod history;
 #[cfg(target_os = "linux")]
 mod hostile;
 #[cfg(unix)]

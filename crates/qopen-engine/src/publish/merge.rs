@@ -88,6 +88,8 @@ impl Publication<'_> {
             changes,
             compared: None,
             gone_check: None,
+            evidence: None,
+            basis: None,
         };
         Ok(list)
     }

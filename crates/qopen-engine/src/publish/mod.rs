@@ -1,5 +1,6 @@
 //! Publishes lists: reads their pages back from the journal, and writes the winners once, in order.
 
+mod basis;
 mod compare;
 mod gone;
 mod guard;

@@ -1,6 +1,6 @@
 //! The result of a publication.
 
-use qopen_journal::{Changes, Comparison, JournalError, PullId};
+use qopen_journal::{Changes, Comparison, Evidence, JournalError, PullId};
 use qopen_sink::{Compared, Predecessor, Quarantine, SinkError};
 use qopen_types::{MarkId, Readings, RobotId};
 
@@ -152,6 +152,11 @@ pub struct PublishedList {
     pub compared: Option<Compared>,
     /// The platform's answers about the customers who are gone, if it was asked.
     pub gone_check: Option<GoneCheck>,
+    /// The evidence on which it was published as complete; `None` for a partial list, or if an earlier version
+    /// noted no evidence.
+    pub evidence: Option<Evidence>,
+    /// The basis in one sentence; `None` for a partial list.
+    pub basis: Option<String>,
 }
 
 impl PublishedList {

@@ -121,10 +121,21 @@ impl Work<'_> {
         if let Some(hold) = hold {
             return Err(self.hold(writer, hold, &done)?);
         }
+        if note {
+            self.set_basis(&mut *writer, &mut done)?;
+        }
         let note_of = |it: &PublishedList, place: &str| {
             let PublishedList { revision, accounts, pages, quarantined, changes, .. } = *it;
-            let (location, set_aside, compared) = (place.to_owned(), quarantined, it.comparison());
-            Note::Published { revision, accounts, pages, location, set_aside, changes, compared }
+            Note::Published {
+                revision,
+                accounts,
+                pages,
+                location: place.to_owned(),
+                set_aside: quarantined,
+                changes,
+                compared: it.comparison(),
+                evidence: it.evidence.clone(),
+            }
         };
         // Where list and journal are in one storage, both change in one transaction or neither does.
         let mut noted = vec![!note; lists.len()];

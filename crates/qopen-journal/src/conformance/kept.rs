@@ -5,7 +5,8 @@ use qopen_types::Digest;
 
 use super::subject::{Subject, ended, page, payload, payloads, pull, started};
 use crate::{
-    Appended, Changes, Journal, Layer, Note, PageRecord, Payload, PullId, PullState, Quarantined,
+    Appended, Changes, Evidence, Journal, Layer, Note, PageRecord, Payload, PullId, PullState,
+    Quarantined,
 };
 
 pub(super) async fn appends_are_idempotent(Subject { journal, .. }: Subject) {
@@ -95,6 +96,13 @@ pub(super) async fn notes_keep_their_order_and_content(Subject { journal, .. }: 
             set_aside: 3,
             changes: Some(Changes { added: 1, changed: 2 }),
             compared: None,
+            evidence: Some(Evidence {
+                quiet_ms: Some(3_000),
+                confirmed_by: Some("b".parse().unwrap()),
+                gone_verified: Some(true),
+                accepted: true,
+                ..Evidence::default()
+            }),
         },
     ];
     for note in notes.clone() {

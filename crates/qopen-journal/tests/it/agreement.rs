@@ -115,7 +115,7 @@ proptest! {
                         }
                         Operation::Note(of, n) => {
                             let location = "x".repeat(n as usize);
-                            let note = Note::Published { revision: n, accounts: 0, pages: 0, location, set_aside: 0, changes: None, compared: None };
+                            let note = Note::Published { revision: n, accounts: 0, pages: 0, location, set_aside: 0, changes: None, compared: None, evidence: None };
                             journal.note(&pull(mark(of)), note).await.unwrap();
                         }
                         Operation::Quarantine(of, n) => journal.quarantine(item(of, n)).await.unwrap(),

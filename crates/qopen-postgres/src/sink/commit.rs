@@ -11,7 +11,7 @@ use tokio_postgres::{Client, Error};
 use super::blocking::{bounded, failed};
 use super::columns::Columns;
 use super::published::Published;
-use super::statements::{go, tag};
+use super::statements::{COMPLETE_HISTORY, NOTE_LIST, go, tag};
 use crate::journal::transaction::note_under_claim;
 
 /// Rows of one step, if a list has more than twice as many.
@@ -77,21 +77,17 @@ impl Steps<'_> {
             let old = "DELETE FROM qopen.pull WHERE robot_id = ANY ($1) AND NOT complete";
             self.run("removing a partial list", old, &[&robots]).await?;
         }
-        for (robot, Published { mark, revision, accounts, order }) in lists {
-            // A list without a number gets the next one; a revision of it keeps that.
-            let pull = "INSERT INTO qopen.pull
-                     (robot_id, complete, mark_id, revision, accounts, list_order)
-                 VALUES ($1, $2, $3, $4, $5, coalesce($6, (
-                     SELECT list_order FROM qopen.pull
-                     WHERE robot_id = $1 AND complete = $2 AND mark_id = $3
-                 ), nextval('qopen.list_order')))
-                 ON CONFLICT (robot_id, complete) DO UPDATE
-                 SET mark_id = excluded.mark_id, revision = excluded.revision,
-                     accounts = excluded.accounts, list_order = excluded.list_order,
-                     started_at = NULL, published_at = now()";
-            let values: [&(dyn ToSql + Sync); 6] =
-                [robot, &complete, mark, revision, accounts, order];
-            self.run("noting a list", pull, &values).await?;
+        for (robot, list) in lists {
+            let Published { mark, revision, accounts, order, basis, .. } = list;
+            // PostgreSQL's texts cannot have NUL.
+            let sentence = basis.as_ref().map(|it| it.sentence.replace('\0', "\u{fffd}"));
+            let evidence = basis.as_ref().and_then(|it| it.evidence.as_deref());
+            let values: [&(dyn ToSql + Sync); 8] =
+                [robot, &complete, mark, revision, accounts, order, &evidence, &sentence];
+            self.run("noting a list", NOTE_LIST, &values).await?;
+            if complete {
+                self.run("noting a list", COMPLETE_HISTORY, &[robot]).await?;
+            }
         }
         Ok(())
     }

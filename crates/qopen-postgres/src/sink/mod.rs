@@ -1,9 +1,11 @@
 //! Lists in PostgreSQL: filled beside the old ones, and switched in one transaction.
 
 mod blocking;
+mod changes;
 mod columns;
 mod commit;
 mod compare;
+mod forget;
 mod kept;
 mod published;
 mod rights;
@@ -15,19 +17,22 @@ use std::path::{Path, PathBuf};
 
 use qopen_sink::storage::unnamed;
 use qopen_sink::{ListInfo, ListKind, ListWriter, Sink, SinkError};
-use qopen_types::{Account, RobotId};
+use qopen_types::{Account, MarkId, PullId, RobotId};
 use tokio_postgres::{Client, Error};
 
 use crate::database::Database;
 use crate::schema::Schema;
 use blocking::{away, bounded, failed, on_a_runtime};
+pub use changes::{ChangeLines, FoundChanges, NotKept};
 use columns::Columns;
 use published::Published;
 use rights::try_all;
 use writer::{TAGS, Writer};
 
-const SCHEMA: Schema =
-    Schema::new("qopen", &[include_str!("1.sql"), include_str!("2.sql"), include_str!("3.sql")]);
+const SCHEMA: Schema = Schema::new(
+    "qopen",
+    &[include_str!("1.sql"), include_str!("2.sql"), include_str!("3.sql"), include_str!("4.sql")],
+);
 
 /// Lists in a PostgreSQL database, in the schema `qopen`: `robot_account` has a row for each robot and
 /// account, `tag` the accounts' tags, `pull` the published list of each robot. Readers see the old list or
@@ -35,6 +40,8 @@ const SCHEMA: Schema =
 ///
 /// `change` has the customers that changed with each of a robot's last 30 lists that were compared, `list` the
 /// numbers of the last 1,000.
+///
+/// `pull` and `list` say what the completeness of each list rests on, in `evidence` and `basis`.
 ///
 /// A partial list goes into `partial_robot_account` and `partial_tag`. The next complete list deletes it.
 #[derive(Clone, Debug)]
@@ -83,6 +90,22 @@ impl PostgresSink {
         let tables =
             self.ask("adding columns", async |client| columns.add_missing(&client).await)?;
         Ok(steps + tables)
+    }
+
+    /// Finds the changes of the lists that followed the list of `since`, oldest first; without `since`, the changes
+    /// of the last list. The list of `since` has a mark and, if it is known, a revision.
+    ///
+    /// Needs a tokio runtime. Takes a connection of its own.
+    ///
+    /// # Errors
+    /// [`SinkError::Database`], if there is no connection within 10 s, and [`SinkError::TimedOut`], if a statement
+    /// takes longer than 30 s.
+    pub async fn changes(
+        &self,
+        robot_id: &RobotId,
+        since: Option<(&MarkId, Option<u32>)>,
+    ) -> Result<FoundChanges, SinkError> {
+        changes::find(&self.database, robot_id, since).await
     }
 
     /// Runs one question on a connection of its own, bounded in time.
@@ -164,6 +187,15 @@ impl Sink for PostgresSink {
 
     fn scratch(&self) -> Option<&Path> {
         self.scratch.as_deref()
+    }
+
+    fn forget(&self, pulls: &[PullId]) -> Result<u64, SinkError> {
+        match pulls {
+            [] => Ok(0),
+            _ => {
+                self.ask("removing old lists", async |client| forget::forget(&client, pulls).await)
+            }
+        }
     }
 
     fn begin(&self, kind: ListKind) -> Result<Box<dyn ListWriter>, SinkError> {

@@ -4,7 +4,7 @@ use tokio_postgres::{Client, Error};
 
 use super::columns::Columns;
 use super::compare;
-use super::statements::{go, tag};
+use super::statements::{COMPLETE_HISTORY, go, tag};
 
 /// Runs every statement of a publication without an account, to find out whether the user may.
 pub(super) async fn try_all(client: &Client, columns: &Columns) -> Result<(), Error> {
@@ -22,5 +22,6 @@ pub(super) async fn try_all(client: &Client, columns: &Columns) -> Result<(), Er
          UPDATE qopen.pull SET revision = revision WHERE false;
          SELECT nextval('qopen.list_order')";
     client.batch_execute(rest).await?;
+    client.execute(COMPLETE_HISTORY, &[&""]).await?;
     compare::try_all(client).await
 }

@@ -12,8 +12,8 @@ use bytes::Bytes;
 use futures_util::SinkExt as _;
 use qopen_sink::storage::unnamed;
 use qopen_sink::{
-    ClaimedNote, Committed, CompareOptions, Compared, ListInfo, ListKind, ListWriter, Moved,
-    Quarantine, Record, SinkError,
+    ClaimedNote, Committed, CompareOptions, Compared, ListBasis, ListInfo, ListKind, ListWriter,
+    Moved, Quarantine, Record, SinkError,
 };
 use qopen_types::{AccountId, RobotId, StorageId, TagInfo};
 use tokio::runtime::Runtime;
@@ -178,7 +178,7 @@ impl ListWriter for Writer {
         }
         self.tags.write_all(&tags).map_err(SinkError::io("writing", Path::new(TAGS)))?;
         if let Some(list) = self.lists.get_mut(robot) {
-            list.accounts += 1;
+            list.add(id, &json);
         }
         if self.waiting.len() >= CHUNK {
             self.flush()?;
@@ -197,6 +197,13 @@ impl ListWriter for Writer {
         }
         self.notes.push(note);
         Ok(None)
+    }
+
+    fn set_basis(&mut self, robot_id: &RobotId, basis: ListBasis) -> Result<(), SinkError> {
+        if let Some(list) = self.lists.get_mut(robot_id.as_str()) {
+            list.basis = Some(basis);
+        }
+        Ok(())
     }
 
     fn settle(&mut self) -> Result<(), SinkError> {

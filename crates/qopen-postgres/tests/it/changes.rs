@@ -8,6 +8,7 @@ use qopen_sink::{ChangeCounts, CompareOptions, Compared, Predecessor, Sink, Sink
 use qopen_types::{Account, Json};
 use tokio_postgres::Client;
 
+use crate::history::read;
 use crate::lists::{Done, End, Given, List, account, given, place, publish_with};
 
 fn plain(ids: &[&str]) -> List {
@@ -305,14 +306,15 @@ async fn a_database_without_changes_is_migrated() {
     let (sink, client) = place(&server).await;
     publish(&sink, vec![given("r", "m1", 1, &plain(&["a"]))]).await.unwrap();
     let before =
-        "DROP TABLE qopen.change, qopen.list; DELETE FROM qopen.migration WHERE version = 3";
+        "DROP TABLE qopen.change, qopen.list; DELETE FROM qopen.migration WHERE version >= 3;
+         ALTER TABLE qopen.pull DROP COLUMN evidence, DROP COLUMN basis";
     client.batch_execute(before).await.unwrap();
-    assert_eq!(sink.migrate().unwrap(), 1);
+    assert_eq!(sink.migrate().unwrap(), 2);
     // The list before a revision's own is not known.
     let found = only(publish(&sink, vec![given("r", "m1", 2, &plain(&["a", "b"]))]).await);
     assert_eq!(found.since, Predecessor::Baseline);
     client.batch_execute(before).await.unwrap();
-    assert_eq!(sink.migrate().unwrap(), 1);
+    assert_eq!(sink.migrate().unwrap(), 2);
     let found = only(publish(&sink, vec![given("r", "m2", 1, &plain(&["b"]))]).await);
     assert_eq!((found.since, found.counts), (since("m1", 2), counts(0, 1, 0, 0, 0, 0)));
     // A user without a right to the new tables hears it before a request is sent.
@@ -387,4 +389,6 @@ async fn a_long_list_is_compared_in_steps() {
          AND before->'profile'->>'name' = 'a' AND account->'profile'->>'name' = 'b'";
     assert_eq!(count(&client, right).await.unsigned_abs(), ACCOUNTS - 10);
     assert_eq!(count(&client, "change").await.unsigned_abs(), ACCOUNTS + 10);
+    let lines = read(&sink, "r", Some("m1")).await.unwrap();
+    assert_eq!(lines.lines().count() as u64, ACCOUNTS + 11);
 }

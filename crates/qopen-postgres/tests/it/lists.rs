@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use qopen_postgres::PostgresSink;
 use qopen_postgres::testing::Server;
-use qopen_sink::{CompareOptions, Compared, ListInfo, ListKind, Record, Sink, SinkError};
+use qopen_sink::{
+    CompareOptions, Compared, ListBasis, ListInfo, ListKind, Record, Sink, SinkError,
+};
 use qopen_types::{Account, MarkId, RobotId};
 use tokio_postgres::Client;
 
@@ -41,13 +43,14 @@ pub(crate) type Done = Result<(Option<Vec<Compared>>, Vec<(String, String)>), Si
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
     Commit,
+    CommitWithoutBasis,
     Hold,
     Drop,
 }
 
 /// Publishes lists as the engine does. On a thread that may block.
 pub(crate) async fn publish_with(
-    sink: &PostgresSink,
+    sink: &(impl Sink + Clone + 'static),
     lists: Vec<Given>,
     options: CompareOptions,
     end: impl FnOnce() -> End + Send + 'static,
@@ -68,7 +71,15 @@ pub(crate) async fn publish_with(
             Ok(())
         })?;
         match end() {
-            End::Commit => drop(writer.commit()?),
+            End::Commit => {
+                for Given { robot, mark, .. } in &lists {
+                    let evidence = format!("{{\"confirmed_by\":\"{mark}\"}}");
+                    writer
+                        .set_basis(robot, ListBasis::new(format!("of {mark}"), Some(evidence)))?;
+                }
+                drop(writer.commit()?);
+            }
+            End::CommitWithoutBasis => drop(writer.commit()?),
             End::Hold => assert!(writer.commit_held()?.is_none()),
             End::Drop => drop(writer),
         }

@@ -5,6 +5,7 @@
 mod changes;
 mod connections;
 mod histories;
+mod history;
 mod journal;
 mod lists;
 mod sink;

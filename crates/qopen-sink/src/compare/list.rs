@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fmt;
 use std::fs::File;
 use std::io::{Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -32,21 +33,30 @@ pub struct ListDigest {
 
 /// Computes a [`ListDigest`] line by line.
 #[derive(Clone, Default)]
-pub(super) struct Digester {
+pub struct Digester {
     accounts: u64,
     hash: Xxh3,
 }
 
 impl Digester {
-    pub(super) fn add(&mut self, line: &[u8]) {
+    /// Adds a record: a line without its end. Lines come in the order of the account ids.
+    pub fn add(&mut self, line: &[u8]) {
         self.accounts += 1;
         self.hash.update(line);
         self.hash.update(b"\n");
     }
 
-    pub(super) fn finish(&self) -> ListDigest {
+    /// Returns the digest of the lines so far.
+    #[must_use]
+    pub fn finish(&self) -> ListDigest {
         let digest = Digest::from_u128(self.hash.digest128());
         ListDigest { accounts: self.accounts, digest }
+    }
+}
+
+impl fmt::Debug for Digester {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Digester").field("accounts", &self.accounts).finish_non_exhaustive()
     }
 }
 

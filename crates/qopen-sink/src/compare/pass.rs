@@ -7,9 +7,9 @@ use std::path::Path;
 use qopen_types::{AccountId, ChangeCounts, RobotId};
 use tempfile::SpooledTempFile;
 
-use super::change::CHANGE;
 use super::fields::{Members, Unreadable, difference};
 use super::found::Change;
+use super::line::Entry;
 use super::list::{Accounts, MOVED_EVERY};
 use crate::SinkError;
 use crate::csv_row::quoted;
@@ -34,15 +34,6 @@ pub(super) struct Spool {
     buffer: Vec<u8>,
 }
 
-/// A change on its way into a line.
-struct Entry<'a> {
-    account_id: AccountId,
-    kind: Change,
-    fields: &'a [String],
-    account: Option<&'a [u8]>,
-    before: Option<&'a [u8]>,
-}
-
 impl Spool {
     /// A spool of this robot whose file is in this folder, or in the system's folder for temporary files.
     pub(super) fn new(robot_id: &RobotId, folder: Option<&Path>) -> Self {
@@ -55,29 +46,7 @@ impl Spool {
 
     /// Adds a change. The records are JSON.
     fn push(&mut self, change: &Entry<'_>) -> Result<(), SinkError> {
-        let fields = serde_json::to_string(change.fields)
-            .map_err(|error| SinkError::Encode(error.into()))?;
-        let id = quoted(change.account_id.as_str());
-        let kind = change.kind.as_str();
-        let parts = [
-            CHANGE,
-            b"\"robot_id\":",
-            self.robot.as_bytes(),
-            b",\"account_id\":",
-            id.as_bytes(),
-            b",\"change\":\"",
-            kind.as_bytes(),
-            b"\",\"fields\":",
-            fields.as_bytes(),
-        ];
-        parts.iter().for_each(|it| self.buffer.extend_from_slice(it));
-        for (name, record) in [("account", change.account), ("before", change.before)] {
-            if let Some(record) = record {
-                self.buffer.extend_from_slice(format!(",\"{name}\":").as_bytes());
-                self.buffer.extend_from_slice(record);
-            }
-        }
-        self.buffer.extend_from_slice(b"}\n");
+        change.write(&self.robot, &mut self.buffer)?;
         match self.buffer.len() < BUFFER {
             true => Ok(()),
             false => self.flush(),
@@ -172,7 +141,7 @@ impl Pass<'_> {
             Change::Gone => (None, record),
             _ => (record, None),
         };
-        self.spool.push(&Entry { account_id: id.clone(), kind, fields: &[], account, before })?;
+        self.spool.push(&Entry { account_id: id.as_str(), kind, fields: &[], account, before })?;
         if kind == Change::Gone {
             (self.gone)(robot_id, &id)?;
         }
@@ -190,6 +159,7 @@ impl Pass<'_> {
         let account_id = AccountId::new(new.id()).map_err(|_| new.not_a_record())?;
         let (kind, fields) = (found.kind, &*found.fields);
         let (account, before) = (Some(&*after), Some(found.before.as_bytes()));
+        let account_id = account_id.as_str();
         self.spool.push(&Entry { account_id, kind, fields, account, before })?;
         Ok(kind)
     }

@@ -1,4 +1,4 @@
-//! Changes between a robot's last two lists, over the control API.
+//! Changes of a robot's lists, over the control API.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, BufWriter, Write};
@@ -15,10 +15,12 @@ use serde::Deserialize;
 use tokio::sync::mpsc;
 
 use super::accounts::{PIECES, Pieces, body};
+use super::changes_in_database;
 use super::pulls::Shared;
-use super::refusal::Refusal;
+use super::refusal::{NOT_KEPT, Refusal};
 use crate::database;
 use crate::exit::chain;
+use crate::output::Output;
 
 /// Bytes of a piece, unless a line is longer.
 const PIECE: usize = 1 << 16;
@@ -28,6 +30,8 @@ const PIECE: usize = 1 << 16;
 pub(super) struct ChangesQuery {
     /// The pull of the last list that the client has.
     since: Option<String>,
+    /// The revision of that list.
+    revision: Option<u32>,
     /// The robot in place of the path's: no path holds `.` and `..`.
     robot_id: Option<String>,
 }
@@ -37,33 +41,49 @@ pub(super) struct ChangesQuery {
 struct Header {
     robot_id: String,
     mark_id: Option<String>,
+    revision: Option<u32>,
     since: Option<Since>,
 }
 
 #[derive(Deserialize)]
 struct Since {
     mark_id: Option<String>,
+    revision: Option<u32>,
 }
 
 /// Streams the changes that led to a robot's last list: its header, then one JSON object per change. With
-/// `since`, only if they begin with the list of that pull.
+/// `since`, the changes since the list of that pull: of one list beside a file, of several in a database.
 pub(super) async fn changes(
     State(service): Shared,
     InPath(robot): InPath<String>,
     Query(query): Query<ChangesQuery>,
 ) -> Result<Response, Refusal> {
-    let unknown = || {
-        let message = "no list of this robot is published, or its changes are not kept";
-        Refusal(StatusCode::NOT_FOUND, message.into())
-    };
     let robot = query.robot_id.unwrap_or(robot);
-    let robot = RobotId::new(robot).map_err(|_| unknown())?;
+    let robot = RobotId::new(robot).map_err(|_| Refusal::no_changes())?;
+    let since = match &query.since {
+        None if query.revision.is_some() => {
+            let message = "revision: it belongs to a list; add its mark as since=MARK";
+            return Err(Refusal(StatusCode::BAD_REQUEST, message.into()));
+        }
+        since => since.as_deref().map(MarkId::new).transpose(),
+    };
     let pulls = service.journal.pulls_of(&robot).await;
     let mut pulls = pulls.map_err(|error| Refusal::journal(&error))?;
     pulls.sort_by_key(|it| it.order);
-    let Some(location) = pulls.iter().rev().find_map(published_at) else { return Err(unknown()) };
+    let last = pulls.iter().rev().find_map(|it| Some((it, published_at(it)?)));
+    let database = match last {
+        Some((pull, _)) => service.lists.database_of(pull),
+        // Retention may have deleted its pulls, and never its last list.
+        None => service.lists.default.clone().and_then(Output::into_database),
+    };
+    if let Some(database) = database {
+        let Ok(since) = since else { return Err(Refusal::not_kept(NOT_KEPT)) };
+        let since = since.map(|mark| (mark, query.revision));
+        return changes_in_database::stream(&service, &database, &robot, since).await;
+    }
+    let Some((_, location)) = last else { return Err(Refusal::no_changes()) };
     if database::of(Path::new(location)).is_some() || !Path::new(location).is_absolute() {
-        let message = "the lists of this robot are in a database; read its table qopen.change";
+        let message = "the lists of this robot are in a database to which this process does not publish; read its table qopen.change";
         return Err(Refusal(StatusCode::CONFLICT, message.into()));
     }
     let path = FileSink::new(location, Format::Jsonl).changes_path();
@@ -78,16 +98,21 @@ pub(super) async fn changes(
             let _ = pieces.blocking_send(Err(error));
         }
     });
-    let Ok(header) = header.await else { return Err(unknown()) };
-    let begins = header.since.and_then(|it| it.mark_id);
+    let Ok(header) = header.await else { return Err(Refusal::no_changes()) };
+    let (begins, begins_with) = header.since.map(|it| (it.mark_id, it.revision)).unzip();
+    let begins = begins.flatten();
     let is_current = query.since.is_some() && query.since == header.mark_id;
     if !is_current && query.since.is_some() && query.since != begins {
-        let message = match begins.as_deref().map(MarkId::new) {
+        return Err(Refusal::not_kept(&match begins.as_deref().map(MarkId::new) {
             Some(Ok(mark)) => format!("only the changes since the list of {mark} are kept"),
             _ => "the last list is a baseline".to_owned(),
-        };
-        let message = format!("{message}; read the whole list");
-        return Err(Refusal(StatusCode::GONE, message));
+        }));
+    }
+    let revision = if is_current { header.revision } else { begins_with.flatten() };
+    if let (Some(asked), Some(revision)) = (query.revision, revision)
+        && asked != revision
+    {
+        return Err(Refusal::revised(revision));
     }
     let kind = [("content-type", "application/x-ndjson")];
     if is_current {

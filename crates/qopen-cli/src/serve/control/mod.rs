@@ -3,6 +3,7 @@
 mod accounts;
 mod after;
 mod changes;
+mod changes_in_database;
 mod doors;
 mod events;
 mod host;

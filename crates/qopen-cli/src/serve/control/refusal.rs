@@ -19,6 +19,9 @@ impl IntoResponse for Refusal {
     }
 }
 
+/// Why changes are not given.
+pub(super) const NOT_KEPT: &str = "the changes since that list are not kept";
+
 impl Refusal {
     pub(super) fn of(status: StatusCode, what: &str, error: &dyn std::error::Error) -> Self {
         Self(status, chain(what, error))
@@ -26,6 +29,22 @@ impl Refusal {
 
     pub(super) fn journal(error: &JournalError) -> Self {
         Self::of(StatusCode::SERVICE_UNAVAILABLE, "the journal", error)
+    }
+
+    /// No list of a robot is known.
+    pub(super) fn no_changes() -> Self {
+        let message = "no list of this robot is published, or its changes are not kept";
+        Self(StatusCode::NOT_FOUND, message.into())
+    }
+
+    /// The changes since a list cannot be given.
+    pub(super) fn not_kept(why: &str) -> Self {
+        Self(StatusCode::GONE, format!("{why}; read the whole list"))
+    }
+
+    /// The client has an earlier revision of a list than this one.
+    pub(super) fn revised(revision: u32) -> Self {
+        Self::not_kept(&format!("that list was revised, and has revision {revision} now"))
     }
 
     pub(super) fn unknown() -> Self {

@@ -91,7 +91,7 @@ fn row(sink: &PostgresSink) -> (String, Option<String>, Option<String>) {
 fn a_later_field_is_a_column_and_an_earlier_process_goes_on() {
     let Some(server) = Server::start() else { return };
     let earlier = PostgresSink::new(&server.url()).unwrap();
-    assert_eq!(earlier.migrate().unwrap(), 3);
+    assert_eq!(earlier.migrate().unwrap(), 4);
     publish(&earlier, "Ann");
 
     let mut now = earlier.clone();

@@ -271,8 +271,19 @@ impl Steps<'_> {
         let before = figure(before);
         let counts = counts.named().map(|(_, count)| figure(count));
         let [added, gone, lost, removed, returned, changed] = &counts;
-        let values: [&(dyn ToSql + Sync); 9] =
-            [&robot, &before, &list.accounts, added, gone, lost, removed, returned, changed];
+        let digest = list.digest();
+        let values: [&(dyn ToSql + Sync); 10] = [
+            &robot,
+            &before,
+            &list.accounts,
+            added,
+            gone,
+            lost,
+            removed,
+            returned,
+            changed,
+            &digest,
+        ];
         self.run("noting a list", statements::HISTORY, &values).await.map(drop)
     }
 

@@ -144,22 +144,28 @@ pub(super) const UNSTAGE: &str = "
         WHERE found.robot_id = past.robot_id AND found.account_id = past.account_id
     )";
 
-/// Adds a list to the history, or replaces its earlier revision.
+/// Adds a list to the history, or replaces its earlier revision. The commit adds order and basis.
 pub(super) const HISTORY: &str = "
     INSERT INTO qopen.list (
         robot_id, number, mark_id, revision, baseline, since_mark_id, since_revision,
-        accounts_before, accounts, added, gone, lost, removed, returned, changed
+        accounts_before, accounts, added, gone, lost, removed, returned, changed, digest, digest_before
     )
     SELECT robot_id, number, mark_id, revision, baseline, since_mark_id, since_revision,
-        $2, $3, $4, $5, $6, $7, $8, $9
+        $2, $3, $4, $5, $6, $7, $8, $9, $10, (
+            SELECT past.digest FROM qopen.list AS past
+            WHERE past.robot_id = new_list.robot_id AND past.number = new_list.number - 1
+                AND past.mark_id = new_list.since_mark_id
+                AND past.revision = new_list.since_revision
+        )
     FROM new_list WHERE robot_id = $1
     ON CONFLICT (robot_id, number) DO UPDATE
     SET (mark_id, revision, baseline, since_mark_id, since_revision, accounts_before, accounts,
-         added, gone, lost, removed, returned, changed, published_at)
+         added, gone, lost, removed, returned, changed, digest, digest_before,
+         list_order, evidence, basis, published_at)
         = ROW (excluded.mark_id, excluded.revision, excluded.baseline, excluded.since_mark_id,
          excluded.since_revision, excluded.accounts_before, excluded.accounts,
          excluded.added, excluded.gone, excluded.lost, excluded.removed, excluded.returned,
-         excluded.changed, now())";
+         excluded.changed, excluded.digest, excluded.digest_before, NULL, NULL, NULL, now())";
 
 /// Removes changes of old lists, at most `$1` rows.
 pub(super) fn forget_changes() -> String {
@@ -196,6 +202,7 @@ pub(in crate::sink) async fn try_all(client: &Client) -> Result<(), Error> {
         client.batch_execute(&format!("EXPLAIN {statement}")).await?;
     }
     let zero = &0_i64;
-    client.execute(HISTORY, &[&"", zero, zero, zero, zero, zero, zero, zero, zero]).await?;
+    let none = &None::<&str>;
+    client.execute(HISTORY, &[&"", zero, zero, zero, zero, zero, zero, zero, zero, none]).await?;
     client.execute(&forget_changes(), &[zero]).await.map(drop)
 }
