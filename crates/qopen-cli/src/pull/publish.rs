@@ -117,6 +117,8 @@ pub(crate) fn add_written(
         summary.revision = list.revision;
         summary.revised = list.changes;
         summary.compared(list.comparison());
+        summary.gone_unverified =
+            list.gone_check.map(|it| it.unverified).filter(|unverified| *unverified > 0);
         summary.output = Some(published.location.clone());
         let is_database = database::of(Path::new(&published.location)).is_some();
         summary.is_kept_apart = kind == ListKind::Partial && is_database;
@@ -139,6 +141,9 @@ fn add_failure(summary: &mut Summary, id: &PullId, error: &PublishError) {
             };
         }
         PublishError::Empty { .. } | PublishError::Unverified { .. } => {
+            if let PublishError::Unverified { unverified, .. } = error {
+                summary.gone_unverified = Some(*unverified);
+            }
             return summary.keep_back_decided(why);
         }
         // Superseded, too: both lists share one file.

@@ -183,6 +183,50 @@ fn verify_gone_says_what_it_verified() {
 }
 
 #[test]
+fn an_answer_by_id_that_is_not_whole_verifies_nothing() {
+    for data in [
+        r#"{"has_more":true,"account_list":[]}"#,
+        r#"{"has_more":"yes","account_list":[]}"#,
+        r#"{"account_list":{}}"#,
+        r#"{"account_list":null}"#,
+        r#"{"account_list":""}"#,
+        r#"{"account_list":7}"#,
+        r#"{"account_list":{"a":1}}"#,
+        r#"{"failed_list":["x"],"account_list":[]}"#,
+        r#"{"errcode":45009,"account_list":[]}"#,
+        r#"{"list":[]}"#,
+        "{}",
+        "[]",
+        "null",
+        "7",
+    ] {
+        let by_ids_data = Some(data.to_owned());
+        let scene =
+            Scene::new(Schedule { accounts: 60, gone_each: 7, by_ids_data, ..Schedule::default() });
+        scene.pull(&[]);
+        for version in ["v2", "v1"] {
+            let (exit, summary) = scene.pull(&["--verify-gone", "--by-ids", version]);
+            assert_eq!((exit, &summary["gone_unverified"]), (3, &json!(7)), "{data} {summary}");
+            assert!(summary["error"].as_str().unwrap().contains("7 of the 7"), "{data} {summary}");
+            assert!(summary["evidence"].is_null(), "{data} {summary}");
+            assert_eq!(scene.list("list.jsonl").len(), 60, "{data}");
+        }
+    }
+}
+
+#[test]
+fn a_paged_answer_by_id_is_followed_and_finds_the_lost_page() {
+    // Two of the lost page have left, and so have seven others.
+    let schedule = Schedule { by_ids_page: Some(4), gone_each: 7, ..lost_on(1) };
+    let scene = Scene::new(schedule);
+    scene.pull(&[]);
+    let (exit, summary) = scene.pull(&["--verify-gone"]);
+    let why = summary["error"].as_str().unwrap();
+    assert!(exit == 3 && why.contains("still has 8 of the 17 customers"), "{summary}");
+    assert!(summary["gone_unverified"].is_null(), "{summary}");
+}
+
+#[test]
 fn confirm_finds_the_lost_page_by_another_pull() {
     let scene = Scene::new(lost_on(2));
     let (_, first) = scene.pull(&["--confirm"]);

@@ -16,6 +16,9 @@ use super::order::{order_at, successor};
 use super::published::{PublishError, Published, PublishedList};
 use crate::outcome::PulledList;
 
+/// Customers of a list that a verification may ask about.
+const CONTROLS: usize = 3;
+
 /// Why lists are written.
 pub(super) enum Purpose {
     /// To replace the list in the sink. The journal notes complete ones.
@@ -75,6 +78,8 @@ impl Work<'_> {
                 moved: &moved,
                 unread_fields: 0,
                 readings: Readings::PLAIN,
+                controls_wanted: options.verify_gone.as_ref().map_or(0, |_| CONTROLS),
+                controls: Vec::new(),
             };
             let one = one.run()?;
             let robot = &one.id.robot_id;
