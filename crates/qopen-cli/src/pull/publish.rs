@@ -146,6 +146,10 @@ fn add_failure(summary: &mut Summary, id: &PullId, error: &PublishError) {
             }
             return summary.keep_back_decided(why);
         }
+        // The journal says that the pull is open again.
+        error if error.is_loss() => {
+            return summary.keep_back(format!("{why}; pull again"));
+        }
         // Superseded, too: both lists share one file.
         _ => summary.exit = Exit::Output,
     }

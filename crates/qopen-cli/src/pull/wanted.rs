@@ -61,6 +61,8 @@ impl Wanted {
                 Some("was started with other options")
             } else if is_stale(state) {
                 Some("is past its deadline")
+            } else if !state.damaged.is_empty() {
+                Some("has lost pages in the journal")
             } else if is_empty(state) {
                 Some("has no page")
             } else {

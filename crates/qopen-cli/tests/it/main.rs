@@ -25,6 +25,7 @@ mod interrupted;
 #[cfg(target_os = "linux")]
 mod keys;
 mod leaks;
+mod losses;
 #[cfg(target_os = "linux")]
 mod memory;
 mod named;

@@ -96,6 +96,13 @@ pub enum PublishError {
 }
 
 impl PublishError {
+    /// Whether the journal has lost pages of the list. If it had ended with a complete list, the pull is open
+    /// again: the journal notes that.
+    #[must_use]
+    pub fn is_loss(&self) -> bool {
+        matches!(self, Self::Journal(JournalError::Damaged(_)) | Self::PagesMissing { .. })
+    }
+
     /// Whether publishing the same list again must fail again, because of the list itself or of a later
     /// one.
     #[must_use]

@@ -172,6 +172,26 @@ impl Work<'_> {
         Ok(Published { location, lists: done, set_aside, quarantine })
     }
 
+    /// Notes that complete pulls are open again whose pages the journal has lost: their lists are not complete.
+    pub(super) fn reopen(&self) {
+        for list in self.lists {
+            let state = self.runtime.block_on(list.journal.pull(&list.id));
+            let is_short = |state: &PullState| match state.ended().map(|it| &it.note) {
+                Some(Note::Ended { pages, .. }) => state.is_complete() && state.pages < *pages,
+                _ => false,
+            };
+            let is_lost = |state: &PullState| !state.damaged.is_empty() && is_short(state);
+            if !matches!(state, Ok(Some(state)) if is_lost(&state)) {
+                continue;
+            }
+            tracing::error!(pull = %list.id, "the journal has lost pages; the pull is open again");
+            if let Err(error) = self.note(list, Note::Resumed) {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(pull = %list.id, error, "that the pull is open was not journaled");
+            }
+        }
+    }
+
     /// The place that the pull has in the order of the sink's lists.
     fn order_of(&self, list: &PulledList) -> Result<Option<u64>, PublishError> {
         let state = self.facts(list)?;

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use qopen_journal::{Note, PullState};
+use qopen_journal::{Note, PullId, PullState};
 use qopen_sink::{ListKind, Sink};
 use tokio::time::sleep;
 
@@ -16,6 +16,7 @@ use super::followed::FollowedPull;
 use super::places::Turn;
 use crate::outcome::Outcome;
 use crate::publish::publish_with;
+use crate::resume::kept_list;
 use crate::worker::ClaimedPull;
 
 /// Time until a failed publication is repeated: at first, and at most. It doubles each time.
@@ -60,7 +61,11 @@ impl Inner {
                 // A place that hangs delays neither shutdown nor another worker. A publication that is
                 // cut off here is repeated, or found done.
                 tokio::select! {
-                    done = self.publish(sink, outcome) => if done { return End::Done },
+                    step = self.publish(sink, outcome) => match step {
+                        Step::Done => return End::Done,
+                        Step::Reopened => return End::Reopened,
+                        Step::Again => {}
+                    },
                     () = claimed.lost() => return End::Lost,
                     () = async { self.stopped().await; sleep(LAST_LIST).await } => {
                         return End::Stopping;
@@ -83,41 +88,65 @@ impl Inner {
         self.places.turn_at(place)
     }
 
-    /// Publishes a pull's list. Returns false if it must be repeated.
-    async fn publish(&self, sink: &Arc<dyn Sink>, outcome: &Outcome) -> bool {
+    async fn publish(&self, sink: &Arc<dyn Sink>, outcome: &Outcome) -> Step {
         let id = outcome.list.id();
         let state = match self.journal.pull(id).await {
             Ok(state) => state,
             Err(error) => {
                 let error = &error as &dyn Error;
                 tracing::warn!(pull = %id, error, "the journal cannot be read before a publication");
-                return false;
+                return Step::Again;
             }
         };
+        let has_lost = state.as_ref().is_some_and(|state| !state.damaged.is_empty());
         if let Some(state) = state
             && is_published(state, sink, outcome.list.revision()).await
         {
-            return true;
+            return Step::Done;
         }
         let (complete, progress) = (outcome.status.is_complete(), &outcome.progress);
         if !complete && progress.figures.pages + progress.figures.unreadable_pages == 0 {
             self.tell(ServiceEvent::Ended { outcome });
-            return true;
+            return Step::Done;
         }
         let kind = if complete { ListKind::Complete } else { ListKind::Partial };
         self.tell(ServiceEvent::Publishing { outcome });
-        let lists = vec![outcome.list.clone()];
+        let list = match complete || !has_lost {
+            true => None,
+            // A partial list has the pages that are left.
+            false => kept_list(&(Arc::clone(&self.journal) as _), id).await.ok().flatten(),
+        };
+        let lists = vec![list.unwrap_or_else(|| outcome.list.clone())];
         match publish_with(lists, Arc::clone(sink), kind, self.options.publish.clone()).await {
             Ok(published) => {
                 self.tell(ServiceEvent::Published { outcome, published: &published });
-                true
+                Step::Done
             }
             Err(error) => {
                 self.tell(ServiceEvent::NotPublished { outcome, error: &error });
-                error.is_final()
+                match error.is_final() {
+                    true => Step::Done,
+                    false if error.is_loss() && self.is_open(id).await => Step::Reopened,
+                    false => Step::Again,
+                }
             }
         }
     }
+
+    /// Whether the journal has no end of the pull.
+    async fn is_open(&self, id: &PullId) -> bool {
+        let state = self.journal.facts_of(id).await;
+        state.is_ok_and(|state| state.is_some_and(|state| state.ended().is_none()))
+    }
+}
+
+/// What follows an attempt to publish a list.
+enum Step {
+    Done,
+    /// The publication must be repeated.
+    Again,
+    /// The journal has lost pages, and the pull is open again.
+    Reopened,
 }
 
 /// Whether the sink has that revision of a pull's list, and no page or request came since.
