@@ -55,3 +55,4 @@ mod switches;
 mod texts;
 #[cfg(unix)]
 mod troubles;
+mod verified;
