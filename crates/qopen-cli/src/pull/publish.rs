@@ -33,6 +33,7 @@ impl Confirmation {
 }
 
 /// A pull that ended, and whether another one confirmed it.
+#[derive(Clone)]
 pub(crate) struct Pulled {
     pub(crate) outcome: Outcome,
     pub(crate) confirmation: Confirmation,

@@ -83,17 +83,19 @@ impl Work {
             self.publish_whole(vec![ended], args).await
         });
         let each: Vec<_> = each.buffered(args.concurrency).collect().await;
-        let (published, mut exits): (Vec<_>, Vec<_>) = each.into_iter().unzip();
+        let mut exits = Vec::new();
         // Pages may have come after a list was published, while others were still being pulled.
-        for Written { pulled: Pulled { outcome, confirmation }, revision, .. } in
-            published.into_iter().flatten()
-        {
-            outcome.list.settled().await;
-            if outcome.list.revision() > revision {
-                let (outcome, confirmation) = (outcome.refreshed(), confirmation.of_revision());
-                let refreshed = Ok(Ended::Outcome(Pulled { outcome, confirmation }));
-                exits.push(self.publish(vec![refreshed], args).await.1);
+        for (written, mut exit) in each {
+            for Written { pulled: Pulled { outcome, confirmation }, revision, .. } in written {
+                outcome.list.settled().await;
+                if outcome.list.revision() > revision {
+                    let (outcome, confirmation) = (outcome.refreshed(), confirmation.of_revision());
+                    let refreshed = Ok(Ended::Outcome(Pulled { outcome, confirmation }));
+                    // A list that was held or incomplete may be published now.
+                    exit = self.publish(vec![refreshed], args).await.1;
+                }
             }
+            exits.push(exit);
         }
         Exit::worst(exits)
     }
@@ -186,7 +188,27 @@ impl Work {
             }
         }
         let outcome = pull.outcome().await.map_err(|error| fails(&error))?;
-        Ok(Ended::Outcome(outcome.into()))
+        Ok(self.settle(outcome.into()).await)
+    }
+
+    /// Waits until every late page is in a revision: published before, the list would have another content
+    /// under the same revision.
+    async fn settle(&self, pulled: Pulled) -> Ended {
+        let Pulled { outcome, confirmation } = pulled;
+        let before = outcome.list.revision();
+        tokio::select! {
+            biased;
+            () = outcome.list.settled() => {}
+            () = wiring::told(self.interrupted.clone()) => {
+                let progress = outcome.progress;
+                return Ended::Interrupted(progress.pull.clone(), Some(progress));
+            }
+        }
+        let confirmation = match outcome.list.revision() > before {
+            true => confirmation.of_revision(),
+            false => confirmation,
+        };
+        Ended::Outcome(Pulled { outcome: outcome.refreshed(), confirmation })
     }
 
     /// Publishes lists of one place. Pulls those again that lack pages, up to `--retry` times.
@@ -197,6 +219,12 @@ impl Work {
     ) -> (Vec<Written>, Exit) {
         let mut retries = args.retry;
         loop {
+            // Pages of a list may have come while the others of its file were pulled.
+            for it in &mut ended {
+                if let Ok(Ended::Outcome(pulled)) = it {
+                    *it = Ok(self.settle(pulled.clone()).await);
+                }
+            }
             let (written, exit) = self.publish(ended, args).await;
             let is_short = exit == Exit::Incomplete && written.iter().any(|it| it.is_short);
             if retries == 0 || !is_short || *self.interrupted.borrow() {

@@ -24,6 +24,7 @@ mod hostile;
 mod interrupted;
 #[cfg(target_os = "linux")]
 mod keys;
+mod later;
 mod leaks;
 mod losses;
 #[cfg(target_os = "linux")]
