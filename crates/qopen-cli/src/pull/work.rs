@@ -86,13 +86,15 @@ impl Work {
         let mut exits = Vec::new();
         // Pages may have come after a list was published, while others were still being pulled.
         for (written, mut exit) in each {
-            for Written { pulled: Pulled { outcome, confirmation }, revision, .. } in written {
-                outcome.list.settled().await;
-                if outcome.list.revision() > revision {
-                    let (outcome, confirmation) = (outcome.refreshed(), confirmation.of_revision());
-                    let refreshed = Ok(Ended::Outcome(Pulled { outcome, confirmation }));
+            for Written { pulled, revision, .. } in written {
+                let settled = self.settle(pulled).await;
+                let is_news = match &settled {
+                    Ended::Outcome(it) => it.outcome.list.revision() > revision,
+                    Ended::Interrupted(..) => true,
+                };
+                if is_news {
                     // A list that was held or incomplete may be published now.
-                    exit = self.publish(vec![refreshed], args).await.1;
+                    exit = self.publish(vec![Ok(settled)], args).await.1;
                 }
             }
             exits.push(exit);
@@ -195,7 +197,7 @@ impl Work {
     /// under the same revision.
     async fn settle(&self, pulled: Pulled) -> Ended {
         let Pulled { outcome, confirmation } = pulled;
-        let before = outcome.list.revision();
+        let before = outcome.progress.figures.revision;
         tokio::select! {
             biased;
             () = outcome.list.settled() => {}
