@@ -4,6 +4,7 @@ mod kept;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
@@ -13,6 +14,7 @@ use qopen::{Client, PublishOptions};
 
 use crate::exit::Failure;
 use crate::format::{Asked, Layout, OutputFormat};
+use crate::lookup::Stoppable;
 use crate::output::Output;
 use crate::settings::{FORWARD, Given};
 use crate::terminal::LogFormat;
@@ -231,7 +233,8 @@ pub(crate) struct Receiving {
 impl Receiving {
     /// Returns the conditions of a publication.
     pub(crate) fn publishing(&self, client: &Client) -> PublishOptions {
-        let lookup = self.verify_gone.then(|| client.account_lookup(self.by_ids.into()));
+        let lookup = || Arc::new(Stoppable::new(client.account_lookup(self.by_ids.into()))) as _;
+        let lookup = self.verify_gone.then(lookup);
         let options = PublishOptions::default().allow_empty(self.allow_empty);
         options.max_gone(self.max_gone).new_baseline(self.new_baseline).verify_gone(lookup)
     }

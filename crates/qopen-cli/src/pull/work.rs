@@ -14,7 +14,7 @@ use super::publish::{Pulled, publish};
 use crate::args::PullArgs;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
-use crate::report::{Came, Reporter};
+use crate::report::{Came, Reporter, Summary};
 use crate::robot_events::RobotEvents;
 use crate::say::{one_line, say};
 use crate::{robot_state, wiring};
@@ -280,9 +280,19 @@ impl Work {
                     wiring::told(self.interrupted.clone()).await;
                     tokio::time::sleep(LAST_LIST).await;
                 };
-                tokio::select! {
-                    done = publish(&self.output, &outcomes, exits.is_empty(), &came, &options) => done,
-                    () = told => {
+                let done = tokio::select! {
+                    done = publish(&self.output, &outcomes, exits.is_empty(), &came, &options) => Some(done),
+                    () = told => None,
+                };
+                // A signal ends the verification of customers, too.
+                let is_unverified = |it: &Summary| {
+                    it.exit != Exit::Complete
+                        && it.gone_unverified.is_some()
+                        && *self.interrupted.borrow()
+                };
+                match done.filter(|done| !done.iter().any(is_unverified)) {
+                    Some(done) => done,
+                    None => {
                         for Pulled { outcome, .. } in &outcomes {
                             let progress = &outcome.progress;
                             self.reporter.interrupted(&progress.pull, Some(progress), &came);

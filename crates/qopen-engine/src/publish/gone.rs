@@ -14,7 +14,7 @@ pub(super) struct Gone {
 }
 
 /// The customers of a robot who are gone.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct GoneOf {
     /// The digest of their ids, in their order.
     pub(super) digest: Digest,
@@ -62,6 +62,11 @@ impl Gone {
     pub(super) fn of(&self, robot: &RobotId) -> GoneOf {
         let found = self.robots.iter().find(|(it, _)| it == robot);
         found.map(|it| it.1).unwrap_or_default()
+    }
+
+    /// Each robot with customers who are gone, and which they are.
+    pub(super) fn of_all(&self) -> Vec<(RobotId, GoneOf)> {
+        self.robots.clone()
     }
 
     /// Returns the ids, each with its robot, in the order in which they came.

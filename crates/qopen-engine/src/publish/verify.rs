@@ -31,6 +31,7 @@ impl Work<'_> {
         let all: Vec<_> = self.lists.iter().map(|list| gone.of(&list.id.robot_id)).collect();
         let mut gone = gone.read().map_err(PublishError::Sink)?.peekable();
         for (((list, state), all), it) in self.lists.iter().zip(states).zip(all).zip(done) {
+            it.gone_check = None;
             // A first list lacks no customers, which verifies nothing.
             let since = it.compared.as_ref().map(|it| &it.since);
             if !matches!(since, Some(Predecessor::List { .. })) {

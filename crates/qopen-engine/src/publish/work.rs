@@ -8,8 +8,6 @@ use qopen_types::Readings;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use super::compare::compare;
-use super::gone::Gone;
 use super::merge::Publication;
 use super::options::PublishOptions;
 use super::order::{order_at, successor};
@@ -100,13 +98,7 @@ impl Work<'_> {
         moved();
         let mut hold = None;
         if note {
-            let mut gone = match &options.verify_gone {
-                Some(_) => Some(Gone::in_folder(sink.scratch()).map_err(PublishError::Sink)?),
-                None => None,
-            };
-            compare(&mut *writer, options.compare, &mut gone, &mut done)?;
-            moved();
-            hold = self.check_gone(&options, gone, &mut done, &*moved)?;
+            hold = self.compare_and_check(&mut *writer, &options, &mut done, &*moved)?;
         }
         // Check and commit are short, and exclude other processes.
         let _guard = match note {
