@@ -104,9 +104,10 @@ impl Intake {
 
     /// Counts a callback that the journal does not keep.
     fn log_outage(&self, taken: Result<Accepted, NotKept>) -> Result<Accepted, NotKept> {
-        taken.inspect_err(|error| match error {
-            NotKept::Journal(error) => self.outage.refused(error),
-            _ => {}
+        taken.inspect_err(|error| {
+            if let NotKept::Journal(error) = error {
+                self.outage.refused(error);
+            }
         })
     }
 

@@ -140,7 +140,9 @@ impl Inner {
     }
 }
 
-/// What follows an attempt to publish a list.
+/// What follows an attempt to publish a list. A repeated attempt writes the list anew, also after an unfinished
+/// verification: what is written would hold a transaction or a file for as long as the platform does not answer,
+/// and lack the pages that come meanwhile.
 enum Step {
     Done,
     /// The publication must be repeated.
