@@ -19,6 +19,7 @@ mod journal;
 mod journal_copy;
 mod kept;
 mod log;
+mod lookup;
 mod migrate;
 mod output;
 mod pull;

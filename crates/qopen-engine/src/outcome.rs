@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use qopen_assembler::Fold;
+use qopen_assembler::{Fold, WaitingFor};
 use qopen_journal::{Changes, Fencing, Journal, JournalError, Note, PullId};
 use tokio::sync::watch;
 
@@ -96,12 +96,16 @@ impl PulledList {
         Some(newer.progress.figures.revision)
     }
 
-    /// Ready when every late page that has come is in a revision.
+    /// Ready when every late page that has come is in a revision, and a pull that such a page has opened again
+    /// has ended.
     pub async fn settled(&self) {
         if let Source::Live { view, .. } = &self.source {
             // Without a driver nothing more comes.
-            let _ =
-                view.clone().wait_for(|view| !view.progress.figures.revising || view.gone).await;
+            let is_settled = |view: &PullView| {
+                let Progress { figures, waiting_for, .. } = &view.progress;
+                view.gone || !figures.revising && *waiting_for == WaitingFor::Nothing
+            };
+            let _ = view.clone().wait_for(is_settled).await;
         }
     }
 

@@ -103,6 +103,26 @@ pub(crate) async fn prepare(
     Ok(Resumed { start, send_again, anew: ended.is_some() })
 }
 
+/// Reads the pull and decides how it continues, as [`prepare`] does. Pages that are found to be lost meanwhile
+/// count as lost.
+pub(crate) async fn prepare_whole(
+    journal: &dyn Journal,
+    id: &PullId,
+    timing: Timing,
+) -> Result<Option<(PullState, Resumed)>, JournalError> {
+    let mut lost = None;
+    loop {
+        let Some(state) = journal.pull(id).await? else { return Ok(None) };
+        let damaged = state.damaged.len();
+        match prepare(journal, &state, timing).await {
+            Err(JournalError::Damaged(_)) if lost.is_none_or(|lost| lost < damaged) => {
+                lost = Some(damaged);
+            }
+            resumed => return resumed.map(|resumed| Some((state, resumed))),
+        }
+    }
+}
+
 /// The list of a pull in the journal, folded from its pages, to be read or exported.
 ///
 /// Nothing is awaited, noted or published. The revision is 0 if the list is not complete: then it
@@ -114,24 +134,22 @@ pub async fn kept_list(
     journal: &Arc<dyn Journal>,
     id: &PullId,
 ) -> Result<Option<PulledList>, JournalError> {
-    match journal.pull(id).await? {
-        Some(state) => list_of(journal, &state, Timing::default()).await,
-        None => Ok(None),
-    }
+    let prepared = prepare_whole(&**journal, id, Timing::default()).await?;
+    Ok(prepared.and_then(|(state, resumed)| list_of(journal, &state, resumed)))
 }
 
-/// As [`kept_list`], of a pull whose state was read.
-pub(crate) async fn list_of(
+/// As [`kept_list`], of a pull whose pages were folded.
+pub(crate) fn list_of(
     journal: &Arc<dyn Journal>,
     state: &PullState,
-    timing: Timing,
-) -> Result<Option<PulledList>, JournalError> {
-    let Start { fold, ended, .. } = prepare(&**journal, state, timing).await?.start;
+    resumed: Resumed,
+) -> Option<PulledList> {
+    let Start { fold, ended, .. } = resumed.start;
     // A list without some of its pages is another list.
     let whole = fold.as_ref().is_some_and(|fold| fold.owed() == 0);
     let revision =
         ended.filter(|_| whole).map_or(0, |(revision, late)| revision + u32::from(late.is_some()));
-    Ok(fold.map(|it| PulledList::done(state.pull.clone(), Arc::clone(journal), it, revision)))
+    fold.map(|it| PulledList::done(state.pull.clone(), Arc::clone(journal), it, revision))
 }
 
 /// The fold of everything that the journal has of the pull, and its changes since it was published.

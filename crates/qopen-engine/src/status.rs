@@ -161,7 +161,7 @@ fn sentence(failure: &Failure) -> String {
             "{accounts} accounts have no readable id and are not in the list; --allow-unidentified {accounts} accepts that"
         ),
         Failure::OwedPages => {
-            "a page could not be kept when it came and was not sent again; pull again".into()
+            "a page could not be kept when it came, or the journal has lost it, and it was not sent again; pull again".into()
         }
         Failure::Deadline => "pages kept coming until the deadline; raise it, or pull again".into(),
         Failure::LimitReached(limit) => format!("the pull reached a limit: {limit:?}"),

@@ -26,7 +26,7 @@ use std::fmt;
 use std::sync::{Arc, PoisonError};
 
 pub use account_list::Accepted;
-pub use accounts_by_ids::{AccountsByIds, AccountsByIdsVersion};
+pub use accounts_by_ids::{AccountsByIds, AccountsByIdsVersion, AnswerGap};
 pub use build_error::BuildError;
 pub use builder::SenderBuilder;
 pub use content_error::ContentError;

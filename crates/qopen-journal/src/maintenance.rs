@@ -58,6 +58,8 @@ pub struct JournalSummary {
     pub oldest_open: Option<SystemTime>,
     /// Items of pulls in quarantine.
     pub quarantined: u64,
+    /// Pages of pulls that the storage has lost.
+    pub lost: u64,
 }
 
 /// Keeping a journal in order.
@@ -77,6 +79,7 @@ pub trait Maintenance: Journal {
             pulls: pulls.len() as u64,
             oldest_open: open.filter_map(|it| it.started()).map(|(at, _)| at).min(),
             quarantined: pulls.iter().map(|it| it.quarantined).sum(),
+            lost: pulls.iter().map(|it| it.damaged.len() as u64).sum(),
         })
     }
 

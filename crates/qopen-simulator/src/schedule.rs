@@ -141,6 +141,10 @@ pub struct Schedule {
     pub by_ids_v2_not_offered: bool,
     /// Requests by id answered 503 before the first success.
     pub by_ids_unavailable: usize,
+    /// The most customers in one answer by id, which says whether it has more.
+    pub by_ids_page: Option<usize>,
+    /// The JSON of `data` in each answer by id, in place of the customers.
+    pub by_ids_data: Option<String>,
     /// Refuses the lists of robots and their states.
     pub robots_refused: Option<Refusal>,
     /// Entries without an id at the end of the list of scan-code robots.
@@ -204,6 +208,8 @@ impl Default for Schedule {
             by_ids_not_offered: false,
             by_ids_v2_not_offered: false,
             by_ids_unavailable: 0,
+            by_ids_page: None,
+            by_ids_data: None,
             robots_refused: None,
             robots_damaged: 0,
             robots_not_offered: false,

@@ -199,12 +199,16 @@ fn accounts(shared: &Shared, asked: Result<Asked, Fault>) -> Response {
         is_asked && !schedule.by_ids_missing.iter().any(|it| it == id)
     });
     // The text of an account is kept to the byte.
-    let raws: Vec<&str> = found.map(|(_, raw)| raw).collect();
+    let mut raws: Vec<&str> = found.map(|(_, raw)| raw).collect();
+    let page = schedule.by_ids_page.unwrap_or(usize::MAX);
+    let more = if raws.len() > page { r#""has_more":true,"# } else { "" };
+    raws.truncate(page);
     let list = if raws.is_empty() { "null".to_owned() } else { format!("[{}]", raws.join(",")) };
-    format!(
-        r#"{{"data":{{"account_list":{list}}},"errcode":0,"errmsg":"","hint":"log-simulated"}}"#
-    )
-    .into_response()
+    let data = match &schedule.by_ids_data {
+        Some(data) => data.clone(),
+        None => format!(r#"{{{more}"account_list":{list}}}"#),
+    };
+    format!(r#"{{"data":{data},"errcode":0,"errmsg":"","hint":"log-simulated"}}"#).into_response()
 }
 
 /// An answer without data.

@@ -278,6 +278,15 @@ pub trait ListWriter: Send {
         Ok(None)
     }
 
+    /// Lets other publications to the place go on until [`compare`](Self::compare) is called again, and drops the
+    /// staged changes. Returns false if a comparison delays no other publication: then it stays. Default: false.
+    ///
+    /// # Errors
+    /// [`SinkError`]; the list can no longer be committed then.
+    fn release(&mut self) -> Result<bool, SinkError> {
+        Ok(false)
+    }
+
     /// Makes a complete list durable and puts it beside the last one, as held, instead of replacing it. No
     /// changes are published. Returns `None`, with the list dropped, if the place has no room beside its list.
     ///

@@ -2,11 +2,11 @@
 
 use async_trait::async_trait;
 use qopen_engine::{AccountLookup, LookupError};
-use qopen_http::{AccountsByIdsVersion, Sender};
-use qopen_types::{AccountId, RobotId};
+use qopen_http::{AccountsByIdsVersion, AnswerGap, Sender};
+use qopen_types::{Account, AccountId, RobotId};
 
 /// Looks up customers by HTTP. The cause of its errors is a [`SendError`](qopen_http::SendError), or the
-/// number of accounts in the answer that were not asked for, or whose ids are not readable.
+/// [`AnswerGap`] of an answer that does not cover all ids.
 pub(crate) struct ById(pub(crate) Sender, pub(crate) AccountsByIdsVersion);
 
 #[async_trait]
@@ -16,21 +16,30 @@ impl AccountLookup for ById {
         robot_id: &RobotId,
         ids: &[AccountId],
     ) -> Result<Vec<AccountId>, LookupError> {
-        let found = self.0.accounts_by_ids(robot_id, ids, self.1).await.map_err(|error| {
-            let not_offered = error.is_not_offered();
-            LookupError::new(error).not_offered(not_offered)
-        })?;
-        let unexpected = found.unreadable + found.unasked;
-        if unexpected > 0 {
-            let why = format!(
-                "the answer has {unexpected} accounts that were not asked for or have unreadable ids"
-            );
-            return Err(LookupError::new(why));
+        let (mut present, mut unanswered) = (Vec::new(), ids.to_vec());
+        loop {
+            let answer = self.0.accounts_by_ids(robot_id, &unanswered, self.1).await;
+            let found = answer.map_err(|error| {
+                let not_offered = error.is_not_offered();
+                LookupError::new(error).not_offered(not_offered)
+            })?;
+            let before = unanswered.len();
+            unanswered.retain(|id| !found.accounts.contains_key(id));
+            let is_progress = unanswered.len() < before;
+            let there = found.accounts.into_iter().filter(|(_, account)| is_there(account));
+            present.extend(there.map(|(id, _)| id));
+            match found.gap {
+                None => return Ok(present),
+                Some(_) if unanswered.is_empty() => return Ok(present),
+                // The platform has no parameter for a page of this call. Fewer ids need fewer pages.
+                Some(AnswerGap::HasMore) if is_progress => {}
+                Some(gap) => return Err(LookupError::new(gap).partly(present, unanswered)),
+            }
         }
-        // A removed customer is not in the list by right.
-        let is_there = |account: &qopen_types::Account| {
-            !account.deleted_by_contact && !account.deleted_by_staff
-        };
-        Ok(found.accounts.into_iter().filter(|it| is_there(&it.1)).map(|it| it.0).collect())
     }
+}
+
+/// A removed customer is not in the list by right.
+fn is_there(account: &Account) -> bool {
+    !account.deleted_by_contact && !account.deleted_by_staff
 }

@@ -4,16 +4,19 @@ mod kept;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use qopen::engine::AccountLookup;
 use qopen::http::AccountsByIdsVersion;
 use qopen::{Client, PublishOptions, PullPolicy};
 
 use crate::exit::Failure;
 use crate::format::{Asked, Layout};
 use crate::guards::{Guards, not_compared};
+use crate::lookup::Stoppable;
 use crate::output::Output;
 use crate::settings::{FORWARD, Given};
 use crate::terminal::LogFormat;
@@ -245,9 +248,14 @@ impl From<&Receiving> for Guards {
 impl Receiving {
     /// Returns the conditions of a publication.
     pub(crate) fn publishing(&self, client: &Client) -> PublishOptions {
-        let lookup = self.verify_gone.then(|| client.account_lookup(self.by_ids.into()));
+        let lookup = self.verify_gone.then(|| self.lookup(client));
         let options = PublishOptions::default().allow_empty(self.allow_empty);
         options.max_gone(self.max_gone).new_baseline(self.new_baseline).verify_gone(lookup)
+    }
+
+    /// Returns the lookup of customers who are gone.
+    pub(crate) fn lookup(&self, client: &Client) -> Arc<dyn AccountLookup> {
+        Arc::new(Stoppable::new(client.account_lookup(self.by_ids.into())))
     }
 
     /// Returns how a service publishes lists.

@@ -33,6 +33,7 @@ impl Confirmation {
 }
 
 /// A pull that ended, and whether another one confirmed it.
+#[derive(Clone)]
 pub(crate) struct Pulled {
     pub(crate) outcome: Outcome,
     pub(crate) confirmation: Confirmation,
@@ -118,6 +119,8 @@ pub(crate) fn add_written(
         summary.revised = list.changes;
         summary.compared(list.comparison());
         summary.based_on(list.evidence.as_ref(), list.basis.as_ref());
+        summary.gone_unverified =
+            list.gone_check.map(|it| it.unverified).filter(|unverified| *unverified > 0);
         summary.output = Some(published.location.clone());
         let is_database = database::of(Path::new(&published.location)).is_some();
         summary.is_kept_apart = kind == ListKind::Partial && is_database;
@@ -140,7 +143,14 @@ fn add_failure(summary: &mut Summary, id: &PullId, error: &PublishError) {
             };
         }
         PublishError::Empty { .. } | PublishError::Unverified { .. } => {
+            if let PublishError::Unverified { unverified, .. } = error {
+                summary.gone_unverified = Some(*unverified);
+            }
             return summary.keep_back_decided(why);
+        }
+        // The journal says that the pull is open again.
+        error if error.is_loss() => {
+            return summary.keep_back(format!("{why}; pull again"));
         }
         // Superseded, too: both lists share one file.
         _ => summary.exit = Exit::Output,

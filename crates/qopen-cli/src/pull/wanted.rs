@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::SystemTime;
 
-use qopen::journal::{PullState, Store};
+use qopen::journal::{Note, PullState, Store};
 use qopen::types::RobotId;
 
 use crate::args::PullArgs;
@@ -61,6 +61,10 @@ impl Wanted {
                 Some("was started with other options")
             } else if is_stale(state) {
                 Some("is past its deadline")
+            } else if !state.damaged.is_empty() {
+                Some("has lost pages in the journal")
+            } else if is_without_customers(state) && !args.receiving.allow_empty {
+                Some("has no customers, which only --allow-empty publishes")
             } else if is_empty(state) {
                 Some("has no page")
             } else {
@@ -160,6 +164,12 @@ fn is_as_asked(state: &PullState, args: &PullArgs) -> bool {
 fn is_empty(state: &PullState) -> bool {
     let came = state.pages + state.quarantined + state.damaged.len() as u64;
     state.is_accepted() && came == 0 && state.doubts().is_empty()
+}
+
+/// Whether a complete list that was not published has no customers.
+fn is_without_customers(state: &PullState) -> bool {
+    let ended = state.ended().map(|it| &it.note);
+    state.is_complete() && matches!(ended, Some(Note::Ended { accounts: 0, .. }))
 }
 
 /// Prints the options that a resumed pull keeps although these arguments differ.

@@ -14,7 +14,7 @@ use super::publish::{Pulled, publish};
 use crate::args::PullArgs;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
-use crate::report::{Came, Reporter};
+use crate::report::{Came, Reporter, Summary};
 use crate::robot_events::RobotEvents;
 use crate::say::{one_line, say};
 use crate::{robot_state, wiring};
@@ -83,17 +83,21 @@ impl Work {
             self.publish_whole(vec![ended], args).await
         });
         let each: Vec<_> = each.buffered(args.concurrency).collect().await;
-        let (published, mut exits): (Vec<_>, Vec<_>) = each.into_iter().unzip();
+        let mut exits = Vec::new();
         // Pages may have come after a list was published, while others were still being pulled.
-        for Written { pulled: Pulled { outcome, confirmation }, revision, .. } in
-            published.into_iter().flatten()
-        {
-            outcome.list.settled().await;
-            if outcome.list.revision() > revision {
-                let (outcome, confirmation) = (outcome.refreshed(), confirmation.of_revision());
-                let refreshed = Ok(Ended::Outcome(Pulled { outcome, confirmation }));
-                exits.push(self.publish(vec![refreshed], args).await.1);
+        for (written, mut exit) in each {
+            for Written { pulled, revision, .. } in written {
+                let settled = self.settle(pulled).await;
+                let is_news = match &settled {
+                    Ended::Outcome(it) => it.outcome.list.revision() > revision,
+                    Ended::Interrupted(..) => true,
+                };
+                if is_news {
+                    // A list that was held or incomplete may be published now.
+                    exit = self.publish(vec![Ok(settled)], args).await.1;
+                }
             }
+            exits.push(exit);
         }
         Exit::worst(exits)
     }
@@ -186,7 +190,27 @@ impl Work {
             }
         }
         let outcome = pull.outcome().await.map_err(|error| fails(&error))?;
-        Ok(Ended::Outcome(outcome.into()))
+        Ok(self.settle(outcome.into()).await)
+    }
+
+    /// Waits until every late page is in a revision: published before, the list would have another content
+    /// under the same revision.
+    async fn settle(&self, pulled: Pulled) -> Ended {
+        let Pulled { outcome, confirmation } = pulled;
+        let before = outcome.progress.figures.revision;
+        tokio::select! {
+            biased;
+            () = outcome.list.settled() => {}
+            () = wiring::told(self.interrupted.clone()) => {
+                let progress = outcome.progress;
+                return Ended::Interrupted(progress.pull.clone(), Some(progress));
+            }
+        }
+        let confirmation = match outcome.list.revision() > before {
+            true => confirmation.of_revision(),
+            false => confirmation,
+        };
+        Ended::Outcome(Pulled { outcome: outcome.refreshed(), confirmation })
     }
 
     /// Publishes lists of one place. Pulls those again that lack pages, up to `--retry` times.
@@ -197,6 +221,12 @@ impl Work {
     ) -> (Vec<Written>, Exit) {
         let mut retries = args.receiving.retry;
         loop {
+            // Pages of a list may have come while the others of its file were pulled.
+            for it in &mut ended {
+                if let Ok(Ended::Outcome(pulled)) = it {
+                    *it = Ok(self.settle(pulled.clone()).await);
+                }
+            }
             let (written, exit) = self.publish(ended, args).await;
             let is_short = exit == Exit::Incomplete && written.iter().any(|it| it.is_short);
             if retries == 0 || !is_short || *self.interrupted.borrow() {
@@ -250,9 +280,19 @@ impl Work {
                     wiring::told(self.interrupted.clone()).await;
                     tokio::time::sleep(LAST_LIST).await;
                 };
-                tokio::select! {
-                    done = publish(&self.output, &outcomes, exits.is_empty(), &came, &options) => done,
-                    () = told => {
+                let done = tokio::select! {
+                    done = publish(&self.output, &outcomes, exits.is_empty(), &came, &options) => Some(done),
+                    () = told => None,
+                };
+                // A signal ends the verification of customers, too.
+                let is_unverified = |it: &Summary| {
+                    it.exit != Exit::Complete
+                        && it.gone_unverified.is_some()
+                        && *self.interrupted.borrow()
+                };
+                match done.filter(|done| !done.iter().any(is_unverified)) {
+                    Some(done) => done,
+                    None => {
                         for Pulled { outcome, .. } in &outcomes {
                             let progress = &outcome.progress;
                             self.reporter.interrupted(&progress.pull, Some(progress), &came);

@@ -46,6 +46,9 @@ pub(crate) struct Summary {
     /// Changes since the place's last complete list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) changes: Option<Comparison>,
+    /// Customers who are gone and whom no answer of the platform covers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) gone_unverified: Option<u64>,
     pub(crate) elapsed_ms: u64,
     pub(crate) output: Option<String>,
     /// Whether the list is kept beside the complete one of the same place.
@@ -122,6 +125,7 @@ impl Summary {
             revision: progress.figures.revision,
             revised: None,
             changes: None,
+            gone_unverified: None,
             elapsed_ms: u64::try_from(progress.elapsed.as_millis()).unwrap_or(u64::MAX),
             output: None,
             is_kept_apart: false,

@@ -181,12 +181,14 @@ pub(crate) async fn text(service: &Service, callbacks: &Listener) -> String {
         "Open pulls of this process.",
         &count(service.pulls.open_pulls().len() as u64),
     );
-    let JournalSummary { pulls, oldest_open, quarantined, .. } =
+    let JournalSummary { pulls, oldest_open, quarantined, lost, .. } =
         service.journal.summary().await.unwrap_or_default();
     let age = oldest_open.and_then(|at| SystemTime::now().duration_since(at).ok());
     let age = age.unwrap_or_default().as_secs_f64();
     put("qopen_pulls_oldest_open_seconds", "gauge", "Age of the oldest open pull.", &one(age));
     put("qopen_journal_pulls", "gauge", "Pulls in the journal.", &count(pulls));
+    let help = "Pages of pulls that the journal has lost.";
+    put("qopen_journal_lost_pages", "gauge", help, &count(lost));
     put("qopen_quarantine_items", "gauge", "Items of pulls in quarantine.", &count(quarantined));
     out
 }

@@ -149,7 +149,7 @@ pub(crate) async fn run(
     let wiring = service::Wiring {
         allow_unidentified: args.receiving.allow_unidentified,
         policy: args.receiving.policy(&client),
-        lookup: client.account_lookup(args.receiving.by_ids.into()),
+        lookup: args.receiving.lookup(&client),
         path: settings.callback_path()?,
         listener: listener.clone(),
         is_alone: !location.is_shared(),

@@ -1,6 +1,6 @@
 //! A page that the platform never sends, for a robot with a last list: each guard alone finds it.
 
-use std::process::Output;
+use std::process::{Command, Output};
 
 use qopen_postgres::testing::Server;
 use qopen_simulator::{Refusal, Schedule, Simulator, SimulatorConfig};
@@ -24,7 +24,7 @@ pub(crate) fn lost_on(request: usize) -> Schedule {
 pub(crate) struct Scene {
     pub(crate) folder: TempDir,
     pub(crate) out: String,
-    listen: String,
+    pub(crate) listen: String,
     pub(crate) simulator: Simulator,
     pub(crate) runtime: Runtime,
 }
@@ -46,9 +46,14 @@ impl Scene {
     }
 
     pub(crate) fn verb(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = with_settings(qopen(self.folder.path(), arguments));
         command.env("QOPEN_LISTEN", &self.listen);
-        command.env("QOPEN_BASE_URL", self.simulator.base_url()).output().unwrap()
+        command.env("QOPEN_BASE_URL", self.simulator.base_url());
+        command
     }
 
     /// Pulls the robot's list into its place, `list.jsonl` if nothing else. Returns the exit code and the last summary.

@@ -28,7 +28,9 @@ mod hostile;
 mod interrupted;
 #[cfg(target_os = "linux")]
 mod keys;
+mod later;
 mod leaks;
+mod losses;
 #[cfg(target_os = "linux")]
 mod memory;
 mod named;
@@ -60,4 +62,5 @@ mod switches;
 mod texts;
 #[cfg(unix)]
 mod troubles;
+mod verified;
 mod webhooks;

@@ -37,6 +37,10 @@ impl Driver {
                         (Some(error), Failure::Silent | Failure::Cancelled) => {
                             Status::NotSent(error)
                         }
+                        // The owed page may be the last one.
+                        (_, Failure::LastPageMissing) if self.is_owed(&key) => {
+                            Status::of(Failure::OwedPages)
+                        }
                         (_, failure) => Status::of(failure),
                     };
                     self.end(&key, status).await;
@@ -59,6 +63,11 @@ impl Driver {
                 other => tracing::debug!(?other, "an event that this driver does not use"),
             }
         }
+    }
+
+    /// Whether a page was signed or kept, and is not there.
+    fn is_owed(&self, key: &PullKey) -> bool {
+        self.assembler.fold(key).is_some_and(|fold| fold.owed() > 0)
     }
 
     /// A page came after the pull had failed: it is open again, in the journal too.

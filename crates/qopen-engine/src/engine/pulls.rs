@@ -83,10 +83,10 @@ impl Engine {
     /// [`PullError::Journal`], if the journal cannot be read.
     pub async fn list(&self, id: &PullId) -> Result<Option<PulledList>, PullError> {
         let journal = &self.inner.journal;
-        let state = journal.pull(id).await.map_err(PullError::Journal)?;
-        let Some(state) = state.filter(|it| it.ended().is_some()) else { return Ok(None) };
-        let list = resume::list_of(journal, &state, self.inner.timing).await;
-        list.map_err(PullError::Journal)
+        let prepared = resume::prepare_whole(&**journal, id, self.inner.timing).await;
+        let prepared = prepared.map_err(PullError::Journal)?;
+        let ended = prepared.filter(|(state, _)| state.ended().is_some());
+        Ok(ended.and_then(|(state, resumed)| resume::list_of(journal, &state, resumed)))
     }
 
     /// The next adopted pull, as soon as it has a page; `None` when the engine's driver has

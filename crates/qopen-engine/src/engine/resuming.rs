@@ -41,10 +41,10 @@ impl Engine {
         // From here on facts of the pull are held until its fold is there: the journal is read
         // after.
         let _hold = inner.driver.hold(id, in_flight.generation).await?;
-        let state = inner.journal.pull(id).await.map_err(PullError::Journal)?;
-        let state = state.ok_or(PullError::NotInJournal)?;
-        let resumed = resume::prepare(&*inner.journal, &state, inner.timing).await;
-        let Resumed { mut start, send_again, anew } = resumed.map_err(PullError::Journal)?;
+        let prepared = resume::prepare_whole(&*inner.journal, id, inner.timing).await;
+        let prepared = prepared.map_err(PullError::Journal)?;
+        let (state, resumed) = prepared.ok_or(PullError::NotInJournal)?;
+        let Resumed { mut start, send_again, anew } = resumed;
         start.held_claim = held_claim.map(Arc::clone);
         let watched = inner.driver.start(id, in_flight.generation, start).await?;
         if let Some(held_claim) = held_claim {

@@ -1,5 +1,6 @@
 //! The intake: from a verified payload to a kept and folded page.
 
+mod outage;
 mod page;
 mod report;
 mod state;

@@ -6,7 +6,7 @@ use qopen_assembler::PageDigest;
 use qopen_journal::{Appended, Layer, PageRecord, Payload, PullId};
 use tokio::time::Instant;
 
-use super::state::{Intake, not_kept};
+use super::state::Intake;
 use super::unreadable::of_these;
 use crate::accepted::{Accepted, NotKept};
 use crate::classify::ClassifiedPage;
@@ -39,8 +39,10 @@ impl Intake {
             self.tell(arrived, Fact::Owed(pull.clone(), digest)).await?;
         }
         let appended = self.journal.append(record).await;
-        if appended.map_err(not_kept)? == Appended::Duplicate {
-            self.stats.count_duplicate();
+        match appended.map_err(NotKept::Journal)? {
+            // A copy does not reach the storage.
+            Appended::Duplicate => self.stats.count_duplicate(),
+            _ => self.outage.kept(),
         }
         // The pull may have been resumed meanwhile, from the journal as of before.
         if !is_ours && !self.is_ours(&pull) {

@@ -6,7 +6,7 @@ use qopen_journal::{Note, Noted, PullState};
 use qopen_types::{Digest, MarkId, RobotId};
 use tokio::time::Instant;
 
-use super::state::{Intake, not_kept};
+use super::state::Intake;
 use crate::accepted::{Accepted, NotKept};
 use crate::fact::Fact;
 use crate::whose::Names;
@@ -37,7 +37,7 @@ impl Intake {
     ) -> Result<Accepted, NotKept> {
         let Report { robot_id, mark_id, code, message, digest, signed_at } = report;
         let names = Names { robot_id: robot_id.as_ref(), mark_id: mark_id.as_ref() };
-        let candidates = names.among(&*self.journal).await.map_err(not_kept)?;
+        let candidates = names.among(&*self.journal).await.map_err(NotKept::Journal)?;
         if candidates.iter().any(|it| it.has_report(digest, signed_at)) {
             self.stats.count_repeated_report();
             return Ok(Accepted::Report);
@@ -55,7 +55,7 @@ impl Intake {
         if state.notes.iter().filter(noted).count() < REPORTS {
             let (message, digest) = (message.clone(), Some(digest));
             let note = Note::Reported { code, message, digest, signed_at };
-            self.journal.note(&state.pull, note).await.map_err(not_kept)?;
+            self.journal.note(&state.pull, note).await.map_err(NotKept::Journal)?;
         }
         let pull = state.pull.clone();
         self.tell(arrived, Fact::Error { pull, code, message }).await?;

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use qopen_journal::{Journal, JournalError, Layer, Payload, PullId, PullState};
+use qopen_journal::{Journal, Layer, Payload, PullId, PullState};
 use tokio::time::Instant;
 
+use super::outage::OutageLog;
 use crate::accepted::{Accepted, Incoming, NotKept};
 use crate::counts::EngineStats;
 use crate::fact::Fact;
@@ -24,6 +25,7 @@ pub struct Intake {
     pub(super) stats: EngineStats,
     pub(super) external: ExternalPages,
     pub(super) external_bytes: Arc<AtomicU64>,
+    pub(super) outage: OutageLog,
 }
 
 /// How to treat pages of pulls that this engine did not start.
@@ -45,7 +47,15 @@ impl Intake {
         stats: EngineStats,
         external: ExternalPages,
     ) -> Self {
-        Self { journal, facts, known, stats, external, external_bytes: Arc::default() }
+        Self {
+            journal,
+            facts,
+            known,
+            stats,
+            external,
+            external_bytes: Arc::default(),
+            outage: OutageLog::default(),
+        }
     }
 
     /// Keeps a verified payload, and returns when it is as durable as the journal makes it.
@@ -60,7 +70,11 @@ impl Intake {
     /// The work goes on in the background after the future was dropped.
     pub async fn accept(&self, incoming: Incoming) -> Result<Accepted, NotKept> {
         let intake = self.clone();
-        apart(async move { intake.take(incoming).await }).await
+        apart(async move {
+            let taken = intake.take(incoming).await;
+            intake.log_outage(taken)
+        })
+        .await
     }
 
     /// Keeps the content of a verified envelope that no key opens, and the reason. The content goes
@@ -79,10 +93,22 @@ impl Intake {
         let (intake, arrived) = (self.clone(), Instant::now());
         apart(async move {
             // Its pull cannot be read.
-            let open = intake.open_pulls().await?;
-            intake.quarantine(arrived, open, Layer::Content, reason, content).await
+            let kept = match intake.open_pulls().await {
+                Ok(open) => intake.quarantine(arrived, open, Layer::Content, reason, content).await,
+                Err(error) => Err(error),
+            };
+            intake.log_outage(kept)
         })
         .await
+    }
+
+    /// Counts a callback that the journal does not keep.
+    fn log_outage(&self, taken: Result<Accepted, NotKept>) -> Result<Accepted, NotKept> {
+        taken.inspect_err(|error| {
+            if let NotKept::Journal(error) = error {
+                self.outage.refused(error);
+            }
+        })
     }
 
     /// Whether the pull is open or remembered here, or would be adopted at once.
@@ -91,13 +117,13 @@ impl Intake {
     }
 
     pub(super) async fn open_pulls(&self) -> Result<Vec<PullState>, NotKept> {
-        self.journal.open_pulls().await.map_err(not_kept)
+        self.journal.open_pulls().await.map_err(NotKept::Journal)
     }
 
     /// Whether the journal knows a pull that this engine does not. Then its pages are kept for the
     /// process that resumes it.
     pub(super) async fn is_in_journal(&self, pull: &PullId) -> Result<bool, NotKept> {
-        self.journal.knows(pull).await.map_err(not_kept)
+        self.journal.knows(pull).await.map_err(NotKept::Journal)
     }
 
     pub(super) async fn tell(&self, arrived: Instant, fact: Fact) -> Result<(), NotKept> {
@@ -115,14 +141,6 @@ where
 {
     // The task ends early only when the runtime does.
     tokio::spawn(work).await.unwrap_or(Err(NotKept::Closed))
-}
-
-pub(super) fn not_kept(error: JournalError) -> NotKept {
-    tracing::error!(
-        error = &error as &dyn std::error::Error,
-        "a callback could not be kept; the platform will send it again"
-    );
-    NotKept::Journal(error)
 }
 
 impl std::fmt::Debug for Intake {

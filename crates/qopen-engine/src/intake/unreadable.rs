@@ -5,7 +5,7 @@ use qopen_journal::{Layer, Note, Payload, PullId, PullState, Quarantined};
 use qopen_types::{Digest, EventType};
 use tokio::time::Instant;
 
-use super::state::{Intake, not_kept};
+use super::state::Intake;
 use crate::accepted::{Accepted, NotKept};
 use crate::classify::{Unreadable, with_a_mark};
 use crate::fact::Fact;
@@ -84,17 +84,18 @@ impl Intake {
             _ => Quarantined::new(None, layer, reason, payload),
         };
         let digest = item.digest();
-        tracing::warn!(
-            layer = layer.as_str(),
-            reason = item.reason,
-            pulls = against.len(),
-            "a verified callback could not be read; it is in quarantine"
-        );
         for state in against.iter().filter(|it| self.is_ours(&it.pull)) {
             self.tell(arrived, Fact::Owed(state.pull.clone(), PageDigest::from(digest))).await?;
         }
-        let nameless = item.pull.is_none();
-        self.journal.quarantine(item).await.map_err(not_kept)?;
+        let (nameless, reason) = (item.pull.is_none(), item.reason.clone());
+        self.journal.quarantine(item).await.map_err(NotKept::Journal)?;
+        self.outage.kept();
+        tracing::warn!(
+            layer = layer.as_str(),
+            reason,
+            pulls = against.len(),
+            "a verified callback could not be read; it is in quarantine"
+        );
         for state in &against {
             let mut stands = digest;
             if nameless {
@@ -105,7 +106,7 @@ impl Intake {
                 if !doubts.contains(&stands) {
                     let note = Note::Doubted { item: stands };
                     let noted = self.journal.note(&state.pull, note).await;
-                    noted.map_err(not_kept)?;
+                    noted.map_err(NotKept::Journal)?;
                 }
             }
             if self.is_ours(&state.pull) {

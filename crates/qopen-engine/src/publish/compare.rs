@@ -12,6 +12,7 @@ pub(super) fn compare(
     gone: &mut Option<Gone>,
     lists: &mut [PublishedList],
 ) -> Result<(), PublishError> {
+    lists.iter_mut().for_each(|list| list.compared = None);
     let compared = writer.compare(options, &mut |robot, id| match gone {
         Some(gone) => gone.push(robot, id),
         None => Ok(()),

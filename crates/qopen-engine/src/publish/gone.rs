@@ -10,8 +10,21 @@ use qopen_types::{AccountId, Digest, RobotId};
 /// The ids of customers who are gone, in a file that only this process can read.
 pub(super) struct Gone {
     out: BufWriter<File>,
-    /// Each robot, with the digest of its customers.
-    robots: Vec<(RobotId, Digest)>,
+    robots: Vec<(RobotId, GoneOf)>,
+}
+
+/// The customers of a robot who are gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct GoneOf {
+    /// The digest of their ids, in their order.
+    pub(super) digest: Digest,
+    pub(super) accounts: u64,
+}
+
+impl Default for GoneOf {
+    fn default() -> Self {
+        Self { digest: Digest::of(&[]), accounts: 0 }
+    }
 }
 
 const NAME: &str = "the customers who are gone";
@@ -28,9 +41,10 @@ impl Gone {
 
     pub(super) fn push(&mut self, robot: &RobotId, id: &AccountId) -> Result<(), SinkError> {
         if self.robots.last().is_none_or(|(last, _)| last != robot) {
-            self.robots.push((robot.clone(), Digest::of(&[])));
+            self.robots.push((robot.clone(), GoneOf::default()));
         }
-        if let Some((_, digest)) = self.robots.last_mut() {
+        if let Some((_, GoneOf { digest, accounts })) = self.robots.last_mut() {
+            *accounts += 1;
             // Each id is in a digest of its own, so that no two sequences of ids look alike.
             let id = Digest::of(id.as_str().as_bytes()).to_u128();
             let both = [digest.to_u128().to_le_bytes(), id.to_le_bytes()];
@@ -45,10 +59,14 @@ impl Gone {
         self.out.write_all(id.as_bytes()).map_err(failed("writing"))
     }
 
-    /// The digest of all customers of a robot who are gone, in their order.
-    pub(super) fn digest(&self, robot: &RobotId) -> Digest {
+    pub(super) fn of(&self, robot: &RobotId) -> GoneOf {
         let found = self.robots.iter().find(|(it, _)| it == robot);
-        found.map_or_else(|| Digest::of(&[]), |(_, digest)| *digest)
+        found.map(|it| it.1).unwrap_or_default()
+    }
+
+    /// Each robot with customers who are gone, and which they are.
+    pub(super) fn of_all(&self) -> Vec<(RobotId, GoneOf)> {
+        self.robots.clone()
     }
 
     /// Returns the ids, each with its robot, in the order in which they came.

@@ -4,6 +4,7 @@ use qopen_journal::{Note, PullState};
 use qopen_sink::{Compared, ListWriter, Predecessor};
 use qopen_types::RobotId;
 
+use super::compare::compare;
 use super::gone::Gone;
 use super::guard::MaxGone;
 use super::lookup::GoneCheck;
@@ -18,41 +19,58 @@ pub(super) enum Hold {
 }
 
 impl Work<'_> {
-    /// Returns what holds the lists: the guard, or a customer who is still there. If a person accepted one of
-    /// them, none is held, and the platform is not asked about customers.
-    pub(super) fn check_gone(
+    /// Compares the lists with the last ones, and returns what holds them: the guard, or a customer who is still
+    /// there. If a person accepted one of them, none is held, and the platform is not asked about customers.
+    ///
+    /// Other publications to the place may go on while the platform is asked. If they change who is gone, the
+    /// platform is asked again.
+    pub(super) fn compare_and_check(
         &self,
+        writer: &mut dyn ListWriter,
         options: &PublishOptions,
-        gone: Option<Gone>,
         lists: &mut [PublishedList],
         moved: &dyn Fn(),
     ) -> Result<Option<Hold>, PublishError> {
-        if options.max_gone.is_none() && gone.is_none() {
-            return Ok(None);
-        }
-        let states: Result<Vec<_>, _> = self.lists.iter().map(|list| self.facts(list)).collect();
-        let states = states?;
-        if states.iter().flatten().any(PullState::is_held_list_accepted) {
-            return Ok(None);
-        }
-        if let Some(limit) = options.max_gone {
-            let is_over = |it: &&Compared| {
-                let is_list = !matches!(it.since, Predecessor::Baseline);
-                is_list && limit.is_exceeded(it.counts.gone, it.accounts_before)
+        let mut verified = None;
+        loop {
+            let mut gone = match &options.verify_gone {
+                Some(_) => Some(Gone::in_folder(self.sink.scratch()).map_err(PublishError::Sink)?),
+                None => None,
             };
-            let mut compared = lists.iter().filter_map(|it| it.compared.as_ref());
-            if let Some(over) = compared.find(is_over) {
+            compare(writer, options.compare, &mut gone, lists)?;
+            moved();
+            if options.max_gone.is_none() && gone.is_none() {
+                return Ok(None);
+            }
+            let states: Result<Vec<_>, _> =
+                self.lists.iter().map(|list| self.facts(list)).collect();
+            let states = states?;
+            if states.iter().flatten().any(PullState::is_held_list_accepted) {
+                return Ok(None);
+            }
+            if let Some(limit) = options.max_gone
+                && let Some(over) = lists.iter().filter_map(|it| exceeding(it, limit)).next()
+            {
                 return Ok(Some(Hold::TooManyGone(over.clone(), limit)));
             }
+            if let Some((lookup, gone)) = options.verify_gone.as_deref().zip(gone) {
+                let all = gone.of_all();
+                if verified.as_ref() != Some(&all) {
+                    let is_released =
+                        !all.is_empty() && writer.release().map_err(PublishError::Sink)?;
+                    self.verify(lookup, gone, &states, lists, moved)?;
+                    verified = Some(all);
+                    if is_released {
+                        continue;
+                    }
+                }
+            }
+            let lost = |it: &PublishedList| {
+                let check = it.gone_check.filter(|check| check.present > 0)?;
+                Some(Hold::PagesLost(it.id.robot_id.clone(), check))
+            };
+            return Ok(lists.iter().find_map(lost));
         }
-        if let Some((lookup, gone)) = options.verify_gone.as_deref().zip(gone) {
-            self.verify(lookup, gone, &states, lists, moved)?;
-        }
-        let lost = |it: &PublishedList| {
-            let check = it.gone_check.filter(|check| check.present > 0)?;
-            Some(Hold::PagesLost(it.id.robot_id.clone(), check))
-        };
-        Ok(lists.iter().find_map(lost))
     }
 
     /// Keeps the lists beside the last ones, and notes that. Returns the error of the publication.
@@ -84,4 +102,12 @@ impl Work<'_> {
             }
         })
     }
+}
+
+/// The comparison of a list that lacks more customers of the last one than the guard allows.
+fn exceeding(list: &PublishedList, limit: MaxGone) -> Option<&Compared> {
+    let compared = list.compared.as_ref()?;
+    let is_list = !matches!(compared.since, Predecessor::Baseline);
+    let is_over = limit.is_exceeded(compared.counts.gone, compared.accounts_before);
+    (is_list && is_over).then_some(compared)
 }

@@ -24,11 +24,27 @@ pub trait AccountLookup: Send + Sync + 'static {
 
 type Cause = Box<dyn Error + Send + Sync>;
 
+/// An answer about some of the customers.
+#[derive(Debug)]
+pub(super) struct PartialAnswer {
+    pub(super) present: Vec<AccountId>,
+    pub(super) unanswered: Vec<AccountId>,
+}
+
+fn said(is_partial: bool) -> &'static str {
+    match is_partial {
+        true => "the platform's answer does not cover all of them",
+        false => "the platform cannot be asked about customers who are gone",
+    }
+}
+
 /// The error of a lookup.
 #[derive(Debug, thiserror::Error)]
-#[error("the platform cannot be asked about customers who are gone")]
+#[error("{}", said(*.is_partial))]
 pub struct LookupError {
     pub(super) not_offered: bool,
+    pub(super) answered: Option<PartialAnswer>,
+    pub(super) is_partial: bool,
     #[source]
     cause: Cause,
 }
@@ -37,7 +53,16 @@ impl LookupError {
     /// A lookup that failed, with its cause.
     #[must_use]
     pub fn new(cause: impl Into<Cause>) -> Self {
-        Self { not_offered: false, cause: cause.into() }
+        Self { not_offered: false, answered: None, is_partial: false, cause: cause.into() }
+    }
+
+    /// Sets the customers that the platform still has, and the customers that its answer may not cover. It
+    /// covers all others of the call. Default: it covers none.
+    #[must_use]
+    pub fn partly(mut self, present: Vec<AccountId>, unanswered: Vec<AccountId>) -> Self {
+        self.answered = Some(PartialAnswer { present, unanswered });
+        self.is_partial = true;
+        self
     }
 
     /// Sets whether the platform does not offer the call. Default false.
@@ -56,6 +81,8 @@ pub struct GoneCheck {
     pub asked: u64,
     /// Customers among them that the platform still has. Each proves a lost page.
     pub present: u64,
+    /// Customers that the list lacks and no answer covers.
+    pub unverified: u64,
     /// Whether the platform does not offer the call, so that nothing is verified.
     pub not_offered: bool,
 }
@@ -64,6 +91,6 @@ impl GoneCheck {
     /// Whether the platform confirmed that all customers who are gone have left.
     #[must_use]
     pub fn is_verified(self) -> bool {
-        !self.not_offered && self.present == 0
+        !self.not_offered && self.unverified == 0 && self.present == 0
     }
 }

@@ -11,7 +11,9 @@ use futures_util::StreamExt as _;
 use qopen_assembler::{ContentDigest, Fold, PageDigest, PullKey};
 use qopen_journal::{Note, PageRecord, PullId, PullState};
 use qopen_sink::{ListInfo, ListWriter, Moved, Pair, Quarantine, Record, SinkError, Sorter};
-use qopen_types::{Account, AccountSkim, CallbackSkim, Digest, Item, Json, PageSkim, Readings};
+use qopen_types::{
+    Account, AccountId, AccountSkim, CallbackSkim, Digest, Item, Json, PageSkim, Readings,
+};
 use serde::Serialize;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -38,6 +40,9 @@ pub(super) struct Publication<'a> {
     pub(super) quarantine: &'a mut Quarantine,
     pub(super) unread_fields: u64,
     pub(super) readings: Readings,
+    /// The number of customers to return as controls, and those that were found.
+    pub(super) controls_wanted: usize,
+    pub(super) controls: Vec<AccountId>,
 }
 
 impl Publication<'_> {
@@ -90,6 +95,7 @@ impl Publication<'_> {
             gone_check: None,
             evidence: None,
             basis: None,
+            controls: self.controls,
         };
         Ok(list)
     }
@@ -207,6 +213,7 @@ impl Publication<'_> {
     /// Writes an account: of several contents the winner or, if that is unreadable, the greatest
     /// readable one. Sets unreadable ones aside. Returns whether the account was written.
     fn write(&mut self, mut contents: Vec<Box<str>>) -> Result<bool, PublishError> {
+        self.find_control(&contents);
         if let [raw] = &contents[..]
             && self.writer.write_json(&self.list.id.robot_id, raw).map_err(PublishError::Sink)?
         {
@@ -235,6 +242,19 @@ impl Publication<'_> {
             }
         }
         Ok(written)
+    }
+
+    /// Keeps an account as a control if more are wanted, unless it was removed.
+    fn find_control(&mut self, contents: &[Box<str>]) {
+        if self.controls.len() < self.controls_wanted
+            && let [raw] = contents
+            && let Ok(json) = Json::parse(raw)
+            && let Item::Valid(account) = Item::<Account>::read(json)
+            && !account.deleted_by_contact
+            && !account.deleted_by_staff
+        {
+            self.controls.push(account.account_id);
+        }
     }
 
     /// Sets unreadable pages aside whole: no other place shows them.

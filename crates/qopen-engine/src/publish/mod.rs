@@ -93,7 +93,11 @@ async fn write(
         // Its steps are timed by the runtime's clock.
         let _entered = runtime.enter();
         let work = Work { lists: &lists, sink: &*sink, runtime: &runtime };
+        let is_publication = matches!(purpose, Purpose::Publication(_));
         let done = work.run(kind, purpose);
+        if is_publication && done.as_ref().is_err_and(PublishError::is_loss) {
+            work.reopen();
+        }
         for held_claim in lists.iter().filter_map(|list| list.held_claim.as_ref()) {
             held_claim.publication_moved(None);
         }

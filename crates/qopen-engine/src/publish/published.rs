@@ -2,7 +2,7 @@
 
 use qopen_journal::{Changes, Comparison, Evidence, JournalError, PullId};
 use qopen_sink::{Compared, Predecessor, Quarantine, SinkError};
-use qopen_types::{MarkId, Readings, RobotId};
+use qopen_types::{AccountId, MarkId, Readings, RobotId};
 
 use super::guard::MaxGone;
 use super::lookup::{GoneCheck, LookupError};
@@ -76,14 +76,16 @@ pub enum PublishError {
         /// The location of the held list, if the sink keeps one.
         location: Option<String>,
     },
-    /// The platform could not be asked about all customers who are gone. Publishing the list again continues
-    /// with the others.
+    /// The platform's answers do not cover all customers who are gone. Publishing the list again asks about
+    /// the others.
     #[error(
-        "it is not known whether the customers who are gone have left; {asked} were asked about"
+        "{unverified} of the {} customers who are gone could not be verified; pull again to ask about them, or pull without --verify-gone", asked + unverified
     )]
     Unverified {
-        /// Customers that the platform was asked about.
+        /// Customers that the platform's answers cover.
         asked: u64,
+        /// Customers that no answer covers.
+        unverified: u64,
         /// The reason.
         #[source]
         source: LookupError,
@@ -94,6 +96,13 @@ pub enum PublishError {
 }
 
 impl PublishError {
+    /// Whether the journal has lost pages of the list. If it had ended with a complete list, the pull is open
+    /// again: the journal notes that.
+    #[must_use]
+    pub fn is_loss(&self) -> bool {
+        matches!(self, Self::Journal(JournalError::Damaged(_)) | Self::PagesMissing { .. })
+    }
+
     /// Whether publishing the same list again must fail again, because of the list itself or of a later
     /// one.
     #[must_use]
@@ -157,6 +166,8 @@ pub struct PublishedList {
     pub evidence: Option<Evidence>,
     /// The basis in one sentence; `None` for a partial list.
     pub basis: Option<String>,
+    /// Customers of the list, for the check of answers about others.
+    pub(super) controls: Vec<AccountId>,
 }
 
 impl PublishedList {

@@ -8,13 +8,14 @@ use qopen_types::Readings;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use super::compare::compare;
-use super::gone::Gone;
 use super::merge::Publication;
 use super::options::PublishOptions;
 use super::order::{order_at, successor};
 use super::published::{PublishError, Published, PublishedList};
 use crate::outcome::PulledList;
+
+/// Customers of a list that a verification may ask about.
+const CONTROLS: usize = 3;
 
 /// Why lists are written.
 pub(super) enum Purpose {
@@ -75,6 +76,8 @@ impl Work<'_> {
                 moved: &moved,
                 unread_fields: 0,
                 readings: Readings::PLAIN,
+                controls_wanted: options.verify_gone.as_ref().map_or(0, |_| CONTROLS),
+                controls: Vec::new(),
             };
             let one = one.run()?;
             let robot = &one.id.robot_id;
@@ -95,13 +98,7 @@ impl Work<'_> {
         moved();
         let mut hold = None;
         if note {
-            let mut gone = match &options.verify_gone {
-                Some(_) => Some(Gone::in_folder(sink.scratch()).map_err(PublishError::Sink)?),
-                None => None,
-            };
-            compare(&mut *writer, options.compare, &mut gone, &mut done)?;
-            moved();
-            hold = self.check_gone(&options, gone, &mut done, &*moved)?;
+            hold = self.compare_and_check(&mut *writer, &options, &mut done, &*moved)?;
         }
         // Check and commit are short, and exclude other processes.
         let _guard = match note {
@@ -176,6 +173,26 @@ impl Work<'_> {
             }
         }
         Ok(Published { location, lists: done, set_aside, quarantine })
+    }
+
+    /// Notes that complete pulls are open again whose pages the journal has lost: their lists are not complete.
+    pub(super) fn reopen(&self) {
+        for list in self.lists {
+            let state = self.runtime.block_on(list.journal.pull(&list.id));
+            let is_short = |state: &PullState| match state.ended().map(|it| &it.note) {
+                Some(Note::Ended { pages, .. }) => state.is_complete() && state.pages < *pages,
+                _ => false,
+            };
+            let is_lost = |state: &PullState| !state.damaged.is_empty() && is_short(state);
+            if !matches!(state, Ok(Some(state)) if is_lost(&state)) {
+                continue;
+            }
+            tracing::error!(pull = %list.id, "the journal has lost pages; the pull is open again");
+            if let Err(error) = self.note(list, Note::Resumed) {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(pull = %list.id, error, "that the pull is open was not journaled");
+            }
+        }
     }
 
     /// The place that the pull has in the order of the sink's lists.

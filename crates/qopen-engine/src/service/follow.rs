@@ -36,6 +36,8 @@ pub(super) enum End {
     Stopping,
     /// The claim no longer counts.
     Lost,
+    /// The pull is open again, and is followed anew.
+    Reopened,
 }
 
 impl Inner {
@@ -124,7 +126,7 @@ impl Inner {
                 }
             }
             End::Stopping => claimed.give_back().await,
-            End::Lost => {
+            End::Lost | End::Reopened => {
                 self.followed.remove_this(&id, &followed);
                 // Changes nothing if another worker has the pull.
                 claimed.give_back().await

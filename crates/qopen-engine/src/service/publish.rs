@@ -19,6 +19,7 @@ use super::repeat::Confirmation;
 use crate::error::PullError;
 use crate::outcome::Outcome;
 use crate::publish::{PublishError, publish_with};
+use crate::resume::kept_list;
 use crate::status::Status;
 use crate::worker::ClaimedPull;
 
@@ -64,7 +65,11 @@ impl Inner {
                 // A place that hangs delays neither shutdown nor another worker. A publication that is
                 // cut off here is repeated, or found done.
                 tokio::select! {
-                    done = self.publish(sink, outcome) => if done { return End::Done },
+                    step = self.publish(sink, outcome) => match step {
+                        Step::Done => return End::Done,
+                        Step::Reopened => return End::Reopened,
+                        Step::Again => {}
+                    },
                     () = claimed.lost() => return End::Lost,
                     () = async { self.stopped().await; sleep(LAST_LIST).await } => {
                         return End::Stopping;
@@ -87,24 +92,23 @@ impl Inner {
         self.places.turn_at(place)
     }
 
-    /// Publishes a pull's list. Returns false if it must be repeated.
-    async fn publish(&self, sink: &Arc<dyn Sink>, outcome: &Outcome) -> bool {
+    async fn publish(&self, sink: &Arc<dyn Sink>, outcome: &Outcome) -> Step {
         let id = outcome.list.id();
         let state = match self.journal.pull(id).await {
             Ok(state) => state,
             Err(error) => {
                 let error = &error as &dyn Error;
                 tracing::warn!(pull = %id, error, "the journal cannot be read before a publication");
-                return false;
+                return Step::Again;
             }
         };
         let Some(state) = state else {
             // Its pages were deleted with it.
             self.tell(ServiceEvent::Ended { outcome });
-            return true;
+            return Step::Done;
         };
         if is_published(&state, sink, outcome.list.revision()).await {
-            return true;
+            return Step::Done;
         }
         let policy = self.policy_of(&state).await;
         let (complete, progress) = (outcome.status.is_complete(), &outcome.progress);
@@ -118,36 +122,45 @@ impl Inner {
                 Ok(Confirmation::NotAsked) => {}
                 // Two empty lists are evidence that nothing is there.
                 Ok(Confirmation::Done) => options = options.allow_empty(true),
-                Ok(Confirmation::Held) => return true,
+                Ok(Confirmation::Held) => return Step::Done,
                 Err(error) => return postponed(id, &error),
             }
         }
         let kind = if complete { ListKind::Complete } else { ListKind::Partial };
         self.tell(ServiceEvent::Publishing { outcome });
-        let lists = vec![outcome.list.clone()];
-        let (done, is_short) = match publish_with(lists, Arc::clone(sink), kind, options).await {
+        let list = match complete || state.damaged.is_empty() {
+            true => None,
+            // A partial list has the pages that are left.
+            false => kept_list(&(Arc::clone(&self.journal) as _), id).await.ok().flatten(),
+        };
+        let lists = vec![list.unwrap_or_else(|| outcome.list.clone())];
+        let is_short = match publish_with(lists, Arc::clone(sink), kind, options).await {
             Ok(published) => {
                 self.tell(ServiceEvent::Published { outcome, published: &published });
-                (true, matches!(outcome.status, Status::Incomplete(_)))
+                matches!(outcome.status, Status::Incomplete(_))
             }
             Err(error) => {
                 self.tell(ServiceEvent::NotPublished { outcome, error: &error });
-                (error.is_final(), matches!(error, PublishError::PagesLost { .. }))
+                match error.is_final() {
+                    true => matches!(error, PublishError::PagesLost { .. }),
+                    false if error.is_loss() && self.is_open(id).await => return Step::Reopened,
+                    false => return Step::Again,
+                }
             }
         };
-        done && self.pull_again(outcome, &state, &policy, is_short).await
+        self.pull_again(outcome, &state, &policy, is_short).await
     }
 
-    /// Pulls a list again where the policy says so. Returns false if that must be repeated.
+    /// Pulls a list again where the policy says so.
     async fn pull_again(
         &self,
         outcome: &Outcome,
         state: &PullState,
         policy: &PullPolicy,
         is_short: bool,
-    ) -> bool {
+    ) -> Step {
         match self.retry(outcome, state, policy, is_short).await {
-            Ok(()) => true,
+            Ok(()) => Step::Done,
             Err(error) => postponed(&state.pull, &error),
         }
     }
@@ -158,13 +171,30 @@ impl Inner {
         let service = self.options.policy.clone();
         blocking(move || destination.policy(&state, &service)).await
     }
+
+    /// Whether the journal has no end of the pull.
+    async fn is_open(&self, id: &PullId) -> bool {
+        let state = self.journal.facts_of(id).await;
+        state.is_ok_and(|state| state.is_some_and(|state| state.ended().is_none()))
+    }
 }
 
 /// Logs why a publication is repeated.
-fn postponed(pull: &PullId, error: &PullError) -> bool {
+fn postponed(pull: &PullId, error: &PullError) -> Step {
     let error = error as &dyn Error;
     tracing::warn!(pull = %pull, error, "the list cannot be pulled again; its publication is repeated");
-    false
+    Step::Again
+}
+
+/// What follows an attempt to publish a list. A repeated attempt writes the list anew, also after an unfinished
+/// verification: what is written would hold a transaction or a file for as long as the platform does not answer,
+/// and lack the pages that come meanwhile.
+enum Step {
+    Done,
+    /// The publication must be repeated.
+    Again,
+    /// The journal has lost pages, and the pull is open again.
+    Reopened,
 }
 
 /// Whether the sink has that revision of a pull's list, and no page or request came since.

@@ -90,6 +90,10 @@ struct Platform {
     has: BTreeSet<String>,
     calls: Mutex<Vec<usize>>,
     fails_at: Option<usize>,
+    /// Writes an empty list as null, which may be no list.
+    writes_null: bool,
+    /// Customers whom no answer covers.
+    never_answers: BTreeSet<String>,
     offers_nothing: bool,
 }
 
@@ -112,6 +116,14 @@ impl AccountLookup for Platform {
             return Err(LookupError::new("no").not_offered(self.offers_nothing));
         }
         calls.push(ids.len());
+        let is_unanswered = |id: &&AccountId| self.never_answers.contains(id.as_str());
+        let unanswered: Vec<_> = ids.iter().filter(is_unanswered).cloned().collect();
+        if !unanswered.is_empty() {
+            return Err(LookupError::new("part").partly(Vec::new(), unanswered));
+        }
+        if self.writes_null && !ids.iter().any(|id| self.has.contains(id.as_str())) {
+            return Err(LookupError::new("null").partly(Vec::new(), ids.to_vec()));
+        }
         // Accounts that were not asked about do not count.
         let others = ["b1", "b2"].map(|id| id.parse().unwrap());
         let found = ids.iter().filter(|id| self.has.contains(id.as_str())).cloned();
@@ -240,6 +252,41 @@ async fn an_unfinished_verification_publishes_nothing_and_goes_on_where_it_ended
     }
     let calls = platform.calls();
     assert_eq!((calls.len(), calls.iter().sum::<usize>()), (10, 950), "noted every ten calls");
+}
+
+#[tokio::test(start_paused = true)]
+async fn e10_a_customer_whom_no_answer_covers_is_counted_and_asked_about_again() {
+    let place = Place::new();
+    let never_answers = ["a0100".to_owned(), "a1500".to_owned()].into();
+    let platform = Arc::new(Platform { never_answers, ..Platform::default() });
+    let (second, published) = place.lose(2_000, 1_950, asking(&platform)).await;
+    match published {
+        Err(PublishError::Unverified { asked: 1_948, unverified: 2, .. }) => {}
+        other => panic!("{other:?}"),
+    }
+    assert!(place.state(&second).await.published().is_none());
+    let platform = Arc::new(Platform::default());
+    let published = place.publish(&second, asking(&platform)).await.unwrap();
+    assert_eq!(published.lists[0].comparison().unwrap().gone_verified, Some(true));
+    assert_eq!(platform.calls().iter().sum::<usize>(), 1_950, "no note passes the gap");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_null_counts_as_an_empty_list_where_a_customer_of_the_list_changes_it_to_one() {
+    let place = Place::new();
+    let platform = Arc::new(Platform { writes_null: true, ..Platform::has(&[0, 1, 2]) });
+    let (_, published) = place.lose(350, 300, asking(&platform)).await;
+    assert_eq!(published.unwrap().lists[0].comparison().unwrap().gone_verified, Some(true));
+    assert_eq!(platform.calls(), [100, 100, 6, 100, 100, 9], "97 and three of the list");
+
+    // A platform that answers null, whatever it is asked.
+    let place = Place::new();
+    let platform = Arc::new(Platform { writes_null: true, ..Platform::default() });
+    let (_, published) = place.lose(350, 300, asking(&platform)).await;
+    match published {
+        Err(PublishError::Unverified { asked: 0, unverified: 300, .. }) => {}
+        other => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -140,3 +140,17 @@ async fn a_page_after_the_retention_belongs_to_no_pull() {
     assert_eq!(engine.accept(page(3, true)).await.unwrap(), Accepted::Quarantined);
     assert_eq!(engine.stats().unknown_marks(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn e9_a_pull_that_a_page_has_opened_again_is_not_settled_before_it_ends() {
+    let engine = builder().build().unwrap();
+    let pull = engine.pull(request()).await.unwrap();
+    engine.accept(page(1, true)).await.unwrap();
+    let outcome = pull.outcome().await.unwrap();
+    assert!(matches!(outcome.status, Status::Incomplete(_)), "{}", outcome.status);
+    outcome.list.settled().await;
+    engine.accept(page(2, false)).await.unwrap();
+    outcome.list.settled().await;
+    let outcome = outcome.refreshed();
+    assert!(outcome.status.is_complete() && outcome.list.revision() == 1, "{}", outcome.status);
+}

@@ -1,5 +1,6 @@
 //! A journal that does not answer, under a claim: an outage is not quiet.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,9 @@ use proptest::prelude::*;
 use qopen_assembler::{Failure, Timing};
 use qopen_engine::{ClaimedPull, Engine, Pull, Status, Worker, WorkerOptions};
 use qopen_journal::{Journal as _, Note};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Record};
+use tracing::{Level, Metadata, Subscriber};
 
 use crate::model::{End, IDLE, LAST, Model};
 use crate::storage::{Mode, Storage};
@@ -46,6 +50,72 @@ impl Process {
         clock.until(to).await;
         self.storage.turn(Mode::Works);
     }
+}
+
+thread_local! {
+    /// The messages of the intake's lines at ERROR on this thread.
+    static LINES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Writes to [`LINES`]. The whole process has it, because callsites remember the interest of one thread.
+struct Lines;
+
+impl Subscriber for Lines {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() == Level::ERROR && metadata.target().starts_with("qopen_engine::intake")
+    }
+    fn new_span(&self, _: &Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, event: &tracing::Event<'_>) {
+        struct Message(String);
+        impl Visit for Message {
+            fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+                if field.name() == "message" {
+                    self.0 = format!("{value:?}");
+                }
+            }
+        }
+        let mut message = Message(String::new());
+        event.record(&mut message);
+        LINES.with_borrow_mut(|lines| lines.push(message.0));
+    }
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_has_one_line_at_its_start_each_minute_and_at_its_end() {
+    tracing::subscriber::set_global_default(Lines).unwrap();
+    let said = |from: usize| LINES.with_borrow(|lines| lines[from..].to_vec());
+    let (first, end) = (
+        "a callback could not be kept; the platform will send it again",
+        "callbacks are kept again",
+    );
+    let (process, _pull, _) = Process::follows(timing()).await;
+    process.engine.accept(page(1, true)).await.unwrap();
+    process.storage.turn(Mode::Fails);
+    for _ in 0..150 {
+        assert!(process.engine.accept(page(2, true)).await.is_err());
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    process.storage.turn(Mode::Works);
+    process.engine.accept(page(2, true)).await.unwrap();
+    let (all, still) = (said(0), "callbacks still cannot be kept");
+    assert_eq!(all, [first, still, still, end]);
+
+    // A journal that fails every other time has a line or two a minute.
+    for n in 3..123 {
+        process.storage.turn(Mode::Fails);
+        assert!(process.engine.accept(page(n, true)).await.is_err());
+        process.storage.turn(Mode::Works);
+        process.engine.accept(page(n, true)).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let more = said(4);
+    assert!((1..=4).contains(&more.len()), "{more:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -279,6 +279,35 @@ async fn customers_are_asked_for_by_their_ids_in_one_call() {
 }
 
 #[tokio::test]
+async fn an_answer_that_may_not_cover_all_ids_says_so() {
+    use qopen_http::AnswerGap::{HasMore, NoList, OtherAccounts, PartlyFailed};
+    let listed = r#""account_list":[{"account_id":"a000"}]"#;
+    for (data, gap) in [
+        (format!("{{{listed}}}"), None),
+        (r#"{"account_list":[]}"#.into(), None),
+        (r#"{"has_more":false,"failed_list":[],"account_list":[]}"#.into(), None),
+        (r#"{"has_more":null,"account_list":{"0":{"account_id":"a000"}}}"#.into(), None),
+        (format!(r#"{{"has_more":true,{listed}}}"#), Some(HasMore)),
+        (format!(r#"{{"has_more":"1",{listed}}}"#), Some(HasMore)),
+        (format!(r#"{{"has_more":[2],{listed}}}"#), Some(HasMore)),
+        (r#"{"account_list":null}"#.into(), Some(NoList)),
+        (r#"{"account_list":{ }}"#.into(), Some(NoList)),
+        (r#"{"account_list":""}"#.into(), Some(NoList)),
+        (format!(r#"{{"failed_list":["a001"],{listed}}}"#), Some(PartlyFailed)),
+        (format!(r#"{{"err_code":7,{listed}}}"#), Some(PartlyFailed)),
+        (r#"{"account_list":[{"account_id":"b"}]}"#.into(), Some(OtherAccounts)),
+        (r#"{"account_list":[{}]}"#.into(), Some(OtherAccounts)),
+    ] {
+        let gateway = Gateway::start().await;
+        gateway.named(V1, 200, format!(r#"{{"errcode":0,"data":{data}}}"#));
+        let (sender, robot) = (sender(&gateway), "r".parse().unwrap());
+        let version = AccountsByIdsVersion::V1;
+        let found = sender.accounts_by_ids(&robot, &ids(0..2), version).await.unwrap();
+        assert_eq!(found.gap, gap, "{data}");
+    }
+}
+
+#[tokio::test]
 async fn a_flag_of_a_customer_is_read_and_an_unreadable_one_is_named() {
     let gateway = Gateway::start().await;
     let list = json!([{"account_id": "a000", "deleted_by_contact": 1, "deleted_by_staff": "false"},

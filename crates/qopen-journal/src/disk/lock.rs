@@ -2,11 +2,16 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::at::{At, unavailable};
 use crate::JournalError;
+
+/// The lock file of a journal's folder.
+pub(super) fn path(folder: &Path) -> PathBuf {
+    folder.join("lock")
+}
 
 /// Holds the journal's folder until it is dropped, or the process dies.
 #[derive(Debug)]
@@ -24,7 +29,7 @@ impl Drop for Lock {
 
 impl Lock {
     pub(super) fn take(folder: &Path) -> Result<Self, JournalError> {
-        let path = folder.join("lock");
+        let path = path(folder);
         let failed = |error| unavailable(Arc::new(At::new(&path, error)));
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);

@@ -114,8 +114,19 @@ impl Log {
         cut.map_err(|error| At::new(path, error))
     }
 
+    /// Whether pages are lost, and that is not noted yet.
+    pub(super) fn owes_losses(&self) -> bool {
+        !self.lost.is_empty() || !self.shared.lost().is_empty()
+    }
+
     /// Notes that pages are lost, so that this outlives the place where they were lost.
     pub(super) fn note_lost(&mut self) -> Result<(), JournalError> {
+        self.lost.append(&mut self.shared.lost());
+        {
+            // A page that came again is not lost.
+            let index = self.shared.index();
+            self.lost.retain(|(pull, digest)| index.is_lost(pull, *digest));
+        }
         let mut batch = Vec::new();
         for (pull, digest) in &self.lost {
             let frame = Frame::new(Kind::Lost, Some(pull), "", *digest, b"").map_err(too_large)?;

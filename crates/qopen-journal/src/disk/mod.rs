@@ -11,6 +11,7 @@ mod frame;
 mod index;
 mod lock;
 mod log;
+mod loss;
 mod options;
 mod outbox;
 mod places;
@@ -104,7 +105,9 @@ impl DiskJournal {
         // A number is never given twice, also where the record that had it is gone.
         index.next_seq = index.next_seq.max(ages.next());
         let (stats, ages) = (Mutex::default(), Mutex::new(ages));
-        let shared = Arc::new(Shared { folder, index: Mutex::new(index), stats, ages });
+        let found = Mutex::default();
+        let shared =
+            Arc::new(Shared { folder, index: Mutex::new(index), stats, ages, lost: found });
         let (jobs, queue) = mpsc::channel(QUEUE);
         let mut log = Log::new(Arc::clone(&shared), options, lost, last);
         for unclosed in unclosed {

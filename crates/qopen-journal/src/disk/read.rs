@@ -13,6 +13,7 @@ use super::at::{At, unavailable};
 use super::events::Event;
 use super::frame::{Body, Header};
 use super::index::{Index, Item};
+use super::loss;
 use super::segment;
 use super::segment::Location;
 use super::shared::Shared;
@@ -77,20 +78,34 @@ impl Pages {
 
     fn page(&mut self, at: Location, digest: Digest) -> Result<PageRecord, JournalError> {
         let found = record(&self.shared, &mut self.open, at);
-        let found = match found {
-            // Compaction may have moved it since.
-            Err(_) => match self.shared.index().page(&self.pull, digest) {
-                Some(moved) if moved != at => record(&self.shared, &mut self.open, moved),
-                _ => found,
-            },
-            found => found,
+        let error = match found.and_then(|bytes| self.checked(bytes, at, digest)) {
+            Ok(page) => return Ok(page),
+            Err(error) => error,
         };
-        let payload = Payload::new(found?);
-        let page = PageRecord::new(self.pull.clone(), payload);
-        if page.digest != digest {
-            return Err(damaged(&self.shared, at));
+        let now = self.shared.index().page(&self.pull, digest);
+        match now {
+            // Compaction may have moved it since.
+            Some(moved) if moved != at => {
+                let found = record(&self.shared, &mut self.open, moved);
+                let page = found.and_then(|bytes| self.checked(bytes, moved, digest));
+                page.map_err(|error| lost(&self.shared, moved, error))
+            }
+            Some(_) => Err(lost(&self.shared, at, error)),
+            None => Err(error),
         }
-        Ok(page)
+    }
+
+    fn checked(
+        &self,
+        bytes: Vec<u8>,
+        at: Location,
+        digest: Digest,
+    ) -> Result<PageRecord, JournalError> {
+        let page = PageRecord::new(self.pull.clone(), Payload::new(bytes));
+        match page.digest == digest {
+            true => Ok(page),
+            false => Err(damaged(&self.shared, at)),
+        }
     }
 }
 
@@ -166,14 +181,16 @@ fn wherever(
     let Err(error) = found else { return found.map(Some) };
     let now = moved(&shared.index());
     match now {
-        Some(now) if now != at => record(shared, open, now).map(Some),
-        Some(_) => Err(error),
+        Some(now) if now != at => {
+            record(shared, open, now).map(Some).map_err(|error| lost(shared, now, error))
+        }
+        Some(_) => Err(lost(shared, at, error)),
         None => Ok(None),
     }
 }
 
 /// Reads and checks the record at that place, and unpacks its payload.
-fn record(
+pub(super) fn record(
     shared: &Shared,
     open: &mut Option<(u32, File)>,
     at: Location,
@@ -190,6 +207,19 @@ fn record(
         Body::of(&header, header.body_in(&bytes)?)?.payload()
     };
     whole().ok_or_else(|| damaged(shared, at))
+}
+
+/// The error of a record that the index has at that location. A damaged segment is examined, and so is a
+/// deleted one.
+fn lost(shared: &Shared, at: Location, error: JournalError) -> JournalError {
+    let error = match error {
+        JournalError::Unavailable(_) if loss::is_gone(shared, at.segment) => damaged(shared, at),
+        error => error,
+    };
+    if matches!(error, JournalError::Damaged(_)) {
+        loss::examine(shared, at.segment);
+    }
+    error
 }
 
 fn damaged(shared: &Shared, at: Location) -> JournalError {

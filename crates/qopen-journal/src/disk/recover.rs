@@ -9,6 +9,7 @@ use qopen_types::Digest;
 use super::at::{At, unavailable};
 use super::frame::{Body, HEADER};
 use super::index::{Entry, Index};
+use super::loss;
 use super::scan::{Hole, Scan};
 use super::segment::Location;
 use super::segment::{self, FORMAT, NoOpening, Opening, Stream};
@@ -134,12 +135,26 @@ pub(super) fn check(shared: &Shared) -> Result<Report, JournalError> {
     };
     let mut report = Report { pulls, ..Report::default() };
     for (number, end) in ends {
-        let bytes = bytes(&shared.folder, number)?;
-        let written = &bytes[..bytes.len().min(end as usize)];
-        let mut scan = Scan::of(written, number, Some(end));
-        // Everything up to here was promised.
-        scan.holes.iter_mut().for_each(|hole| hole.unfinished = false);
-        report.add(number, written, &scan);
+        let before = report.damage.len();
+        match bytes(&shared.folder, number) {
+            Ok(bytes) => {
+                let written = &bytes[..bytes.len().min(end as usize)];
+                let mut scan = Scan::of(written, number, Some(end));
+                // Everything up to here was promised.
+                scan.holes.iter_mut().for_each(|hole| hole.unfinished = false);
+                report.add(number, written, &scan);
+            }
+            // Compaction may have deleted it since.
+            Err(_) if !shared.index().segments.contains_key(&number) => {}
+            Err(_) if loss::is_gone(shared, number) => {
+                let (file, bytes) = (format!("{number:08}.log"), u64::from(end));
+                report.damage.push(Damage { file, offset: 0, bytes, unfinished: false });
+            }
+            Err(error) => return Err(error),
+        }
+        if report.damage.len() > before {
+            loss::examine(shared, number);
+        }
     }
     Ok(report)
 }

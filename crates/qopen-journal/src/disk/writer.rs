@@ -80,14 +80,14 @@ impl Writer {
     /// Runs until all callers are gone. A lone append does not wait. Appends that come while the
     /// disk is busy, or a moment after one another, share the next sync.
     pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
-        if let Err(error) = self.log.note_lost() {
-            let error = &error as &dyn std::error::Error;
-            tracing::warn!(error, "that pages are lost cannot be noted yet");
-        }
+        self.note_lost();
         // Without a timer, the thread waits for the next job.
         let clock = Builder::new_current_thread().enable_time().build().ok();
         let mut since_company = u32::MAX;
         while let Some(next) = self.next(&mut jobs, clock.as_ref()) {
+            if self.log.owes_losses() && self.log.shared.stats().healthy {
+                self.note_lost();
+            }
             if let Some(job) = next {
                 let mut batch = Batch::default();
                 self.take(job, &mut batch);
@@ -110,7 +110,17 @@ impl Writer {
                 self.compactions.push_front(compaction);
             }
         }
+        if self.log.owes_losses() {
+            self.note_lost();
+        }
         self.log.seal_all();
+    }
+
+    fn note_lost(&mut self) {
+        if let Err(error) = self.log.note_lost() {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "that pages are lost cannot be noted yet");
+        }
     }
 
     /// The next job; `Some(None)` if it is time for other work.

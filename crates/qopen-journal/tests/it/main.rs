@@ -9,6 +9,7 @@ mod conformance;
 mod disk;
 mod events;
 mod killed;
+mod loss;
 mod memory;
 mod recovery;
 mod support;

@@ -227,6 +227,13 @@ impl ListWriter for Writer {
         Ok(compared)
     }
 
+    fn release(&mut self) -> Result<bool, SinkError> {
+        // The transaction stays open meanwhile, with the new list in its temporary tables.
+        let steps = self.steps();
+        self.runtime.block_on(steps.undo_comparison())?;
+        Ok(true)
+    }
+
     fn commit(mut self: Box<Self>) -> Result<Committed, SinkError> {
         self.send_all()?;
         self.kept = None;

@@ -51,6 +51,7 @@ impl Steps<'_> {
         gone: &mut dyn FnMut(&RobotId, &AccountId) -> Result<(), SinkError>,
     ) -> Result<Option<Vec<Compared>>, SinkError> {
         let robots: Vec<&str> = lists.iter().map(|it| it.0.as_str()).collect();
+        self.wait(COMPARING, self.client.batch_execute("SAVEPOINT before_comparison")).await?;
         self.lock(&robots).await?;
         for (robot, list) in lists {
             let later = list.is_superseded(self.client, robot.as_str());
@@ -80,6 +81,12 @@ impl Steps<'_> {
         }
         self.forget().await?;
         Ok(Some(compared))
+    }
+
+    /// Undoes the last comparison, and its locks with it.
+    pub(super) async fn undo_comparison(&self) -> Result<(), SinkError> {
+        let undo = self.client.batch_execute("ROLLBACK TO SAVEPOINT before_comparison");
+        self.wait(COMPARING, undo).await
     }
 
     /// Finds the list before each new one.

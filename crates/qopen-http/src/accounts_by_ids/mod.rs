@@ -1,15 +1,18 @@
 //! GetRobotAccountByIds and its second version: customers by their ids.
 
+mod answer;
+
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use qopen_types::{
     Account, AccountId, Endpoint, GetRobotAccountByIds, GetRobotAccountByIdsV2, Item,
-    RobotAccountByIdsRequest, RobotAccountByIdsResponse, RobotAccountByIdsV2Request, RobotId,
+    RobotAccountByIdsRequest, RobotAccountByIdsV2Request, RobotId,
 };
 
 use crate::content_error::ContentError;
 use crate::{SendError, Sender};
+use answer::{Answer, Answering};
 
 /// Ids of a request, by the platform's limit.
 const IDS: usize = 100;
@@ -22,6 +25,24 @@ pub enum AccountsByIdsVersion {
     V2,
     /// GetRobotAccountByIds, which the vendor calls deprecated.
     V1,
+}
+
+/// Why an answer may not cover all ids of its request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum AnswerGap {
+    /// `has_more` is true or unreadable.
+    #[error("the answer says that it has more pages, which the platform does not describe")]
+    HasMore,
+    /// `account_list` is null, an empty object or an empty text, which may be an empty list.
+    #[error("`account_list` of the answer is not a list")]
+    NoList,
+    /// The answer reports a failure of its own for a part of the ids.
+    #[error("the answer says that the platform failed for some of the customers")]
+    PartlyFailed,
+    /// The list has accounts that were not asked for, or accounts whose ids are unreadable.
+    #[error("the answer has accounts that were not asked for or have unreadable ids")]
+    OtherAccounts,
 }
 
 /// The customers that the platform returned for their ids.
@@ -39,6 +60,9 @@ pub struct AccountsByIds {
     pub unasked: usize,
     /// Accounts whose id is unreadable. Each may be one that was asked for.
     pub unreadable: usize,
+    /// Why the answer may not cover the ids that are not in `accounts`. `None`, if it covers them: the
+    /// platform does not have these customers.
+    pub gap: Option<AnswerGap>,
 }
 
 impl Sender {
@@ -71,27 +95,23 @@ impl Sender {
                 let mut request = RobotAccountByIdsV2Request::new(robot.clone());
                 request.account_id_list = account_id_list;
                 (request.need_user_attr_field, request.need_user_attr_sys_field) = (true, true);
-                self.call::<GetRobotAccountByIdsV2>(&request).await?
+                self.call::<Answering<GetRobotAccountByIdsV2>>(&request).await?
             }
             AccountsByIdsVersion::V1 => {
                 let mut request = RobotAccountByIdsRequest::new(robot.clone());
                 request.account_id_list = account_id_list;
-                self.call::<GetRobotAccountByIds>(&request).await?
+                self.call::<Answering<GetRobotAccountByIds>>(&request).await?
             }
         };
         read(answer, &asked).map_err(|source| SendError::Content { endpoint, source })
     }
 }
 
-fn read(
-    answer: RobotAccountByIdsResponse,
-    asked: &BTreeSet<&AccountId>,
-) -> Result<AccountsByIds, ContentError> {
+fn read(answer: Answer, asked: &BTreeSet<&AccountId>) -> Result<AccountsByIds, ContentError> {
+    let mut all = AccountsByIds { gap: answer.gap(), ..AccountsByIds::default() };
     // Without a list the answer says nothing: not that every customer is gone.
     let absent = ContentError::Absent { field: "account_list" };
-    let list = answer.data.and_then(|it| it.account_list).ok_or(absent)?;
-    let mut all = AccountsByIds::default();
-    for item in list {
+    for item in answer.into_accounts().ok_or(absent)? {
         match item {
             Item::Invalid(_) => all.unreadable += 1,
             Item::Valid(it) if !asked.contains(&it.account_id) => all.unasked += 1,
@@ -105,6 +125,9 @@ fn read(
                 }
             },
         }
+    }
+    if all.unreadable + all.unasked > 0 {
+        all.gap = all.gap.or(Some(AnswerGap::OtherAccounts));
     }
     Ok(all)
 }

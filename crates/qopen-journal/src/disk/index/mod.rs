@@ -1,14 +1,15 @@
 //! The index of the segments: the content and place of every record, without the payloads.
 
+mod lost;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
 use qopen_types::Digest;
 
 use super::events::{Event, Events, Segments};
-use super::frame::{Body, Header, Kind, owner_of};
+use super::frame::{Body, Header, Kind};
 use super::places::Places;
-use super::scan::Hole;
 use super::segment::Location;
 use crate::{Note, Noted, PullId, PullState};
 
@@ -351,40 +352,5 @@ impl Index {
             self.void_at.remove(&at);
             self.voids.remove(&seq);
         }
-    }
-
-    /// The pages that a hole may have lost, each with its pull.
-    pub(super) fn blame(&mut self, segment: u32, hole: &Hole) -> Vec<(PullId, Digest)> {
-        let mut lost = Vec::new();
-        match hole.header {
-            Some(header) => {
-                let of_a_page = matches!(header.kind, Kind::Page | Kind::Quarantined | Kind::Lost);
-                let owner = |pull: &&PullId| owner_of(Some(pull)) == header.owner;
-                let void = |pull: &PullId| self.is_void(pull, header.seq);
-                if of_a_page
-                    && let Some(pull) = self.pulls.keys().find(owner).filter(|it| !void(it))
-                {
-                    lost.push((pull.clone(), header.digest));
-                }
-            }
-            // Its pull is unknown. An append in flight was never acknowledged.
-            None if hole.unfinished => {}
-            None => {
-                let stand_in = Digest::of(format!("hole {segment} {}", hole.at).as_bytes());
-                let place = (segment, hole.at);
-                let lacks = |pull: &Pull| pull.began_before(place) && !pull.is_whole();
-                let lacking = self.pulls.iter().filter(|(_, pull)| lacks(pull));
-                lost.extend(lacking.map(|(id, _)| (id.clone(), stand_in)));
-            }
-        }
-        lost.retain(|(id, digest)| {
-            let Some(pull) = self.pulls.get_mut(id) else { return false };
-            let known = pull.pages.contains_key(digest) || pull.lost.contains_key(digest);
-            if !known {
-                pull.lost.insert(*digest, None);
-            }
-            !known
-        });
-        lost
     }
 }
