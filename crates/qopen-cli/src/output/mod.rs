@@ -55,6 +55,11 @@ impl Output {
         matches!(self, Self::Stdout(..))
     }
 
+    /// Whether lists, or what lies beside them, are files.
+    pub(crate) fn has_files(&self) -> bool {
+        !matches!(self, Self::Database(_))
+    }
+
     /// The key under which publications are serialised.
     pub(crate) fn place(&self) -> String {
         match self {

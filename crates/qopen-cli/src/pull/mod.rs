@@ -22,7 +22,7 @@ use crate::robot_events::RobotEvents;
 use crate::say;
 use crate::settings::Settings;
 use crate::{app_robots, robots, wiring};
-pub(crate) use publish::{Pulled, add_written, publish};
+pub(crate) use publish::{Pulled, add_written, publish, say_left_out};
 use wanted::Wanted;
 use work::{Begun, Work};
 

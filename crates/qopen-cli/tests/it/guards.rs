@@ -23,16 +23,16 @@ fn lost_on(request: usize) -> Schedule {
 }
 
 /// A simulator in this process, and a folder.
-struct Scene {
-    folder: TempDir,
-    out: String,
+pub(crate) struct Scene {
+    pub(crate) folder: TempDir,
+    pub(crate) out: String,
     listen: String,
     simulator: Simulator,
     runtime: Runtime,
 }
 
 impl Scene {
-    fn new(schedule: Schedule) -> Self {
+    pub(crate) fn new(schedule: Schedule) -> Self {
         let runtime = Runtime::new().unwrap();
         let listen = format!("127.0.0.1:{}", free_port());
         let config = SimulatorConfig {
@@ -47,14 +47,14 @@ impl Scene {
         Self { folder, out, listen, simulator, runtime }
     }
 
-    fn verb(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn verb(&self, arguments: &[&str]) -> Output {
         let mut command = with_settings(qopen(self.folder.path(), arguments));
         command.env("QOPEN_LISTEN", &self.listen);
         command.env("QOPEN_BASE_URL", self.simulator.base_url()).output().unwrap()
     }
 
     /// Pulls the robot's list into its place, `list.jsonl` if nothing else. Returns the exit code and the last summary.
-    fn pull(&self, options: &[&str]) -> (i32, Value) {
+    pub(crate) fn pull(&self, options: &[&str]) -> (i32, Value) {
         let pull = ["pull", "--robot", "r1", "--out", &self.out, "--json", "--settle", "1s"];
         let output = self.verb(&[&pull, options].concat());
         let said = text(&output.stdout);
@@ -66,11 +66,11 @@ impl Scene {
         )
     }
 
-    fn list(&self, name: &str) -> Vec<String> {
+    pub(crate) fn list(&self, name: &str) -> Vec<String> {
         ids(&std::fs::read_to_string(self.folder.path().join(name)).unwrap())
     }
 
-    fn exists(&self, name: &str) -> bool {
+    pub(crate) fn exists(&self, name: &str) -> bool {
         self.folder.path().join(name).exists()
     }
 }

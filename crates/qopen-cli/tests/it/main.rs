@@ -25,6 +25,7 @@ mod interrupted;
 #[cfg(target_os = "linux")]
 mod keys;
 mod leaks;
+mod left_out;
 #[cfg(target_os = "linux")]
 mod memory;
 mod named;
@@ -35,6 +36,7 @@ mod outages;
 mod pasted;
 mod places;
 mod pulls;
+mod purged;
 #[cfg(target_os = "linux")]
 mod readers;
 mod requests;

@@ -1,4 +1,4 @@
-//! Lists that are held: too many customers are gone, or one of them is still there.
+//! Lists that are held: too many customers are gone, one of them is still there, or a robot is left out.
 
 use qopen_journal::{Note, PullState};
 use qopen_sink::{Compared, ListWriter, Predecessor};
@@ -8,32 +8,42 @@ use super::gone::Gone;
 use super::guard::MaxGone;
 use super::lookup::GoneCheck;
 use super::options::PublishOptions;
-use super::published::{PublishError, PublishedList};
+use super::published::{LeftOutRobot, PublishError, PublishedList};
 use super::work::Work;
 
 /// Why lists are held.
 pub(super) enum Hold {
     TooManyGone(Compared, MaxGone),
     PagesLost(RobotId, GoneCheck),
+    RobotsLeftOut(Vec<LeftOutRobot>),
 }
 
+/// Maximum number of robots in the note of a held list.
+const NOTED: usize = 1000;
+
 impl Work<'_> {
-    /// Returns what holds the lists: the guard, or a customer who is still there. If a person accepted one of
-    /// them, none is held, and the platform is not asked about customers.
+    /// Returns what holds the lists: the guard, a customer who is still there, or a robot of the last list that
+    /// they leave out. If a person accepted one of them, none is held, and the platform is not asked about
+    /// customers.
     pub(super) fn check_gone(
         &self,
         options: &PublishOptions,
         gone: Option<Gone>,
         lists: &mut [PublishedList],
+        left_out: &[Compared],
         moved: &dyn Fn(),
     ) -> Result<Option<Hold>, PublishError> {
-        if options.max_gone.is_none() && gone.is_none() {
+        let lost = options.lost_robots(left_out);
+        if options.max_gone.is_none() && gone.is_none() && lost.is_empty() {
             return Ok(None);
         }
         let states: Result<Vec<_>, _> = self.lists.iter().map(|list| self.facts(list)).collect();
         let states = states?;
         if states.iter().flatten().any(PullState::is_held_list_accepted) {
             return Ok(None);
+        }
+        if !lost.is_empty() {
+            return Ok(Some(Hold::RobotsLeftOut(lost)));
         }
         if let Some(limit) = options.max_gone {
             let is_over = |it: &&Compared| {
@@ -64,6 +74,12 @@ impl Work<'_> {
     ) -> Result<PublishError, PublishError> {
         let committed = writer.commit_held().map_err(PublishError::Sink)?;
         let location = committed.map(|it| it.location);
+        let left_out: Vec<RobotId> = match &hold {
+            Hold::RobotsLeftOut(robots) => {
+                robots.iter().take(NOTED).map(|it| it.robot_id.clone()).collect()
+            }
+            _ => Vec::new(),
+        };
         for (list, it) in self.lists.iter().zip(lists) {
             let PublishedList { revision, pages, compared, gone_check, .. } = it;
             let (gone, before) =
@@ -71,7 +87,17 @@ impl Work<'_> {
             let (revision, pages, location) = (*revision, *pages, location.clone());
             let present = gone_check.map_or(0, |it| it.present);
             let unconfirmed = false;
-            let note = Note::Held { revision, pages, gone, before, present, unconfirmed, location };
+            let left_out = left_out.clone();
+            let note = Note::Held {
+                revision,
+                pages,
+                gone,
+                before,
+                present,
+                unconfirmed,
+                left_out,
+                location,
+            };
             self.note(list, note)?;
         }
         Ok(match hold {
@@ -82,6 +108,7 @@ impl Work<'_> {
             Hold::PagesLost(robot, GoneCheck { asked, present, .. }) => {
                 PublishError::PagesLost { robot, asked, present, location }
             }
+            Hold::RobotsLeftOut(robots) => PublishError::RobotsLeftOut { robots, location },
         })
     }
 }

@@ -68,11 +68,14 @@ impl Comparison<'_> {
             };
             compared.push(self.one(list, base, &new, false)?);
         }
+        // The customers of a robot that the new list leaves out are gone from the file.
         if let Some(previous) = &previous {
-            let is_left = |it: &&RobotId| !known.contains(it) && new.part(it).is_none();
-            let robots = previous.robots().iter().filter(is_left).count();
-            if robots > 0 {
-                tracing::warn!(robots, "the last list has robots that the new one has not");
+            let is_left_out = |it: &&RobotId| !known.contains(it) && new.part(it).is_none();
+            for robot_id in previous.robots().iter().filter(is_left_out) {
+                let robot_id = robot_id.clone();
+                let list = Announced { robot_id, mark_id: None, revision: None };
+                let base = previous.base(&list.robot_id, None)?;
+                compared.push(self.one(&list, base, &new, false)?);
             }
         }
         let is_kept = previous.is_some_and(|it| it.is_kept);

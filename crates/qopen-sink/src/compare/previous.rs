@@ -82,6 +82,12 @@ impl Previous {
                 let earlier = changes.patched(robot, &self.list, Side::Earlier)?;
                 Ok(Some((since, Box::new(earlier))))
             }
+            // It was left out, so its next list is a first one. A list without a mark has accounts.
+            (Some(header), Side::Later)
+                if header.mark_id.is_none() && header.until.accounts == 0 =>
+            {
+                Ok(None)
+            }
             (Some(header), Side::Later) => {
                 here(ChangesSince::of(header.mark_id.clone(), header.revision, digest))
             }

@@ -90,8 +90,18 @@ fn robots_of_one_file_are_compared_each_with_its_own_list() {
     assert_eq!(of(1), ("r2".to_owned(), since("n1", 1)));
     assert_eq!(of(2), ("r1".to_owned(), Predecessor::Baseline));
     assert_eq!(gone, ["r2/a", "r2/b", "r2/d"]);
-    let (found, _) = publish(&sink, &[("r2", "n3", 1, A)]).unwrap();
+    let (found, gone) = publish(&sink, &[("r2", "n3", 1, A)]).unwrap();
     assert_eq!((found[0].since.clone(), found[0].counts.added), (since("n2", 1), 3));
+    // All customers of the robots that it leaves out are gone.
+    let left_out: Vec<_> = found[1..].iter().map(|it| it.robot_id.as_str()).collect();
+    assert_eq!(left_out, ["r3", "r1"]);
+    assert!(found[1..].iter().all(|it| it.counts.gone == it.accounts_before && it.counts.gone > 0));
+    assert_eq!(gone.len(), A.len() + B.len());
+    let changes = ListChanges::open(sink.changes_path()).unwrap();
+    let mut earlier = Vec::new();
+    changes.revert(sink.path(), &mut earlier).unwrap();
+    let robots = String::from_utf8(earlier).unwrap();
+    assert_eq!(robots.matches("\"robot_id\":\"r1\"").count(), B.len(), "they can be restored");
     let (found, _) = publish(&sink, &[("r1", "m2", 1, A)]).unwrap();
     assert_eq!(found[0].since, Predecessor::Baseline, "it was left out");
 }
