@@ -1,6 +1,6 @@
 //! A page that the platform never sends, for a robot with a last list: each guard alone finds it.
 
-use std::process::Output;
+use std::process::{Command, Output};
 
 use qopen_postgres::testing::Server;
 use qopen_simulator::{Refusal, Schedule, Simulator, SimulatorConfig};
@@ -47,10 +47,15 @@ impl Scene {
         Self { folder, out, listen, simulator, runtime }
     }
 
-    pub(crate) fn verb(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = with_settings(qopen(self.folder.path(), arguments));
         command.env("QOPEN_LISTEN", &self.listen);
-        command.env("QOPEN_BASE_URL", self.simulator.base_url()).output().unwrap()
+        command.env("QOPEN_BASE_URL", self.simulator.base_url());
+        command
+    }
+
+    pub(crate) fn verb(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
     }
 
     /// Pulls the robot's list into its place, `list.jsonl` if nothing else. Returns the exit code and the last summary.

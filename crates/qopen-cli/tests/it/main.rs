@@ -8,6 +8,7 @@ mod browser;
 mod callbacks;
 mod chaos;
 mod crashes;
+mod damaged;
 mod described;
 mod differences;
 mod doors;

@@ -20,5 +20,5 @@ pub(crate) use comparison::{Announced, Comparison};
 pub use fields::compare_records;
 pub use found::{Change, CompareOptions, Compared, Predecessor};
 pub use list::ListDigest;
-pub(crate) use place::{Identity, Place};
+pub(crate) use place::{Identity, Place, identity};
 pub use problem::ListProblem;

@@ -122,10 +122,38 @@ fn a_list_without_changes_beside_it_is_compared_as_it_is() {
     std::io::copy(&mut read(sink.path()).as_bytes(), &mut encoded).unwrap();
     encoded.commit().unwrap();
     assert!(!sink.changes_path().exists());
-    // An empty file is a list without customers.
+    // Nothing says that an empty file is a list.
     fs::write(sink.path(), "").unwrap();
+    let error = publish(&sink, &[("r", "m5", 1, A)]).unwrap_err();
+    assert_eq!(problem(&error), ListProblem::Empty);
+}
+
+#[test]
+fn a_list_that_was_removed_beside_its_changes_is_missed() {
+    let (_folder, sink) = sink();
+    for first in [&[("r", "m1", 1, A)][..], &[("r", "m1", 1, A), ("r", "m2", 1, B)]] {
+        for list in first {
+            let mut writer = settled(&sink, &[*list]);
+            compare(&mut *writer, CompareOptions::default().new_baseline(list.1 == "m1")).unwrap();
+            writer.commit().unwrap();
+        }
+        let changes = read(sink.changes_path());
+        fs::remove_file(sink.path()).unwrap();
+        let error = publish(&sink, &[("r", "m3", 1, C)]).unwrap_err();
+        assert_eq!(problem(&error), ListProblem::Missing);
+        assert!(!sink.path().exists());
+        assert_eq!(read(sink.changes_path()), changes);
+    }
+    let mut writer = settled(&sink, &[("r", "m3", 1, C)]);
+    let (found, _) = compare(&mut *writer, CompareOptions::default().new_baseline(true)).unwrap();
+    assert_eq!(found[0].since, Predecessor::Baseline);
+    writer.commit().unwrap();
+    assert_eq!(publish(&sink, &[("r", "m4", 1, A)]).unwrap().0[0].since, since("m3", 1));
+    // Without its changes, no list is missed.
+    fs::remove_file(sink.path()).unwrap();
+    fs::remove_file(sink.changes_path()).unwrap();
     let (found, _) = publish(&sink, &[("r", "m5", 1, A)]).unwrap();
-    assert_eq!((found[0].since.clone(), found[0].counts.added), (UNKNOWN, 3));
+    assert_eq!(found[0].since, Predecessor::Baseline);
 }
 
 #[test]
