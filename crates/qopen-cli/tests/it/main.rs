@@ -15,6 +15,7 @@ mod doors;
 #[cfg(target_os = "linux")]
 mod evidence;
 mod exports;
+mod file_size;
 mod formats;
 #[cfg(target_os = "linux")]
 mod full_disk;
