@@ -146,6 +146,57 @@ fn a_list_that_is_held_for_another_file_is_still_offered() {
     assert_eq!(scene.list("list.jsonl").len(), 53);
 }
 
+#[test]
+fn an_accepted_list_takes_the_complete_list_of_another_robot_with_it() {
+    for has_last in [false, true] {
+        // The first robot's two lists agree. Of the second robot's three lists, two lack a page.
+        let first = if has_last { 2 } else { 0 };
+        let lost = vec![first + 2, first + 4];
+        let schedule = Schedule {
+            accounts: 60,
+            page_size: 10,
+            lost_pages: vec![2],
+            lost_pages_on: Some(lost),
+            ..Schedule::default()
+        };
+        let scene = Scene::new(schedule);
+        if has_last {
+            assert_eq!(pull(&scene, &["r1", "r2"], &[]).0, 0);
+        }
+        let last = std::fs::read(scene.folder.path().join("both.jsonl")).ok();
+        let (exit, said) = pull(&scene, &["r1", "r2"], &["--confirm", "--concurrency", "1"]);
+        assert_eq!(exit, 3, "{said}");
+        let listed = text(&scene.verb(&["pulls", "list", "--json"]).stdout);
+        let pulls: Vec<Value> =
+            listed.lines().map(|it| serde_json::from_str(it).unwrap()).collect();
+        let held: Vec<_> = pulls.iter().filter(|it| it["held"] == true).collect();
+        assert!(held.len() == 3 && held.iter().all(|it| it["robot_id"] == "r2"), "{listed}");
+        assert_eq!(std::fs::read(scene.folder.path().join("both.jsonl")).ok(), last);
+
+        let whole = held.iter().find(|it| it["accounts"] == 60).unwrap();
+        let accepted = scene.verb(&["pulls", "accept", whole["mark_id"].as_str().unwrap()]);
+        let said = text(&accepted.stderr);
+        assert_eq!(accepted.status.code(), Some(0), "{said}");
+        for robot in ["r1", "r2"] {
+            assert!(said.contains(&format!("robot {robot} mark ")), "{said}");
+            assert_eq!(lines_of(&read(&scene, "both.jsonl"), robot), 60, "{robot}");
+        }
+        assert!(!scene.exists("both.jsonl.partial") && !scene.exists("both.jsonl.held"));
+        // Of the second robot, the earlier list is superseded; a later one can still be accepted.
+        let listed = text(&scene.verb(&["pulls", "list", "--json"]).stdout);
+        let pulls = listed.lines().map(|it| serde_json::from_str::<Value>(it).unwrap());
+        let (mut is_held, mut is_superseded) = (0, 0);
+        for line in pulls {
+            is_held += usize::from(line["held"] == true);
+            is_superseded += usize::from(line["superseded"] == true);
+        }
+        assert_eq!((is_held, is_superseded), (1, 1), "{listed}");
+        // The next pull of both requests new lists.
+        assert_eq!(pull(&scene, &["r1", "r2"], &[]).0, 0);
+        assert_eq!(lines_of(&read(&scene, "both.jsonl"), "r1"), 60);
+    }
+}
+
 #[tokio::test]
 async fn a_service_shows_a_superseded_list_and_refuses_to_accept_it() {
     let moving = Schedule { accounts: 60, gone_each: 7, ..Schedule::default() };

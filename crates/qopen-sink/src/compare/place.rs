@@ -25,14 +25,15 @@ impl Place {
     /// Opens the list, if there is one.
     ///
     /// # Errors
-    /// [`SinkError::NotAList`]: it cannot be read, or it is missing and its changes are there. A first
-    /// publication that ended early leaves its changes under the name of the kept ones.
+    /// [`SinkError::NotAList`]: it cannot be read.
     pub(crate) fn open(path: &Path, changes: PathBuf, kept: PathBuf) -> Result<Self, SinkError> {
-        let list = open(path)?;
-        if list.is_none() && fs::symlink_metadata(&changes).is_ok() {
-            return Err(fails(path, ListProblem::Missing));
-        }
-        Ok(Self { path: path.to_owned(), list, changes, kept })
+        Ok(Self { path: path.to_owned(), list: open(path)?, changes, kept })
+    }
+
+    /// Whether the list was removed, and its changes are there. A first publication that ended early leaves its
+    /// changes under the name of the kept ones.
+    pub(super) fn is_removed(&self) -> bool {
+        self.list.is_none() && fs::symlink_metadata(&self.changes).is_ok()
     }
 
     /// Identifies the file of the list.

@@ -152,7 +152,7 @@ impl FileSink {
     }
 }
 
-/// Follows links to a file that does not exist.
+/// Follows links to a file that does not exist. The result is absolute, as it will be once the file exists.
 fn followed(path: &Path) -> PathBuf {
     // Systems follow 40 links at most.
     const LINKS: usize = 40;
@@ -163,7 +163,8 @@ fn followed(path: &Path) -> PathBuf {
             Err(_) => break,
         }
     }
-    path
+    let real = fs::canonicalize(folder(&path)).ok().zip(path.file_name());
+    real.map(|(folder, name)| folder.join(name)).unwrap_or(path)
 }
 
 /// An encoded list on its way into a file: the bytes written to it replace the file in one step.

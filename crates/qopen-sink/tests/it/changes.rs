@@ -149,6 +149,27 @@ fn a_list_that_was_removed_beside_its_changes_is_missed() {
     assert_eq!(found[0].since, Predecessor::Baseline);
     writer.commit().unwrap();
     assert_eq!(publish(&sink, &[("r", "m4", 1, A)]).unwrap().0[0].since, since("m3", 1));
+    // The same list again is restored, with the same changes; so is a revision of a first list.
+    for list in [("r", "m4", 1, A), ("r", "m6", 1, B)] {
+        if list.1 == "m6" {
+            fs::remove_file(sink.changes_path()).unwrap();
+            fs::remove_file(sink.path()).unwrap();
+            publish(&sink, &[list]).unwrap();
+        }
+        let (before, changes) = (read(sink.path()), read(sink.changes_path()));
+        fs::remove_file(sink.path()).unwrap();
+        let (found, _) = publish(&sink, &[list]).unwrap();
+        let expected = if list.1 == "m4" { since("m3", 1) } else { Predecessor::Baseline };
+        assert_eq!(found[0].since, expected);
+        assert_eq!((read(sink.path()), read(sink.changes_path())), (before, changes));
+    }
+    fs::remove_file(sink.path()).unwrap();
+    assert_eq!(publish(&sink, &[("r", "m6", 2, C)]).unwrap().0[0].since, Predecessor::Baseline);
+    publish(&sink, &[("r", "m7", 1, A)]).unwrap();
+    fs::remove_file(sink.path()).unwrap();
+    let error = publish(&sink, &[("r", "m7", 2, B)]).unwrap_err();
+    assert_eq!(problem(&error), ListProblem::Missing, "a revision of a later list");
+    fs::write(sink.path(), "").unwrap();
     // Without its changes, no list is missed.
     fs::remove_file(sink.path()).unwrap();
     fs::remove_file(sink.changes_path()).unwrap();
