@@ -27,7 +27,7 @@ pub(crate) struct Scene {
     pub(crate) folder: TempDir,
     pub(crate) out: String,
     listen: String,
-    simulator: Simulator,
+    pub(crate) simulator: Simulator,
     runtime: Runtime,
 }
 
