@@ -100,7 +100,7 @@ fn a_list_that_cannot_be_read_is_not_replaced_unasked() {
     let scene = scene();
     let folder = scene.folder.path();
     let hidden = |name: &str| {
-        fs::set_permissions(folder.join(name), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(folder.join(name), fs::Permissions::from_mode(0o000)).unwrap();
     };
     hidden("list.jsonl");
     let is_root = fs::read(folder.join("list.jsonl")).is_ok();
