@@ -152,6 +152,9 @@ impl Work<'_> {
             }
             Err(error) => return Err(PublishError::Sink(error)),
         };
+        for list in lists.iter().filter(|_| note) {
+            self.supersede_held(list);
+        }
         let place = place.unwrap_or_else(|| location.clone());
         for ((list, it), _) in lists.iter().zip(&done).zip(noted).filter(|(_, noted)| !noted) {
             match runtime.block_on(list.note(note_of(it, &place))) {
@@ -163,9 +166,6 @@ impl Work<'_> {
                     tracing::error!(pull = %list.id, error, "the publication was not journaled");
                 }
             }
-        }
-        for list in lists.iter().filter(|_| note) {
-            self.supersede_held(list);
         }
         let left_out = left_out.iter().map(LeftOutRobot::of).collect();
         Ok(Published { location, lists: done, left_out, set_aside, quarantine })
