@@ -4,16 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use qopen::PublishOptions;
 use qopen::journal::{Journal, JournalError, Note, PullState, Store};
 use qopen::sink::{ListKind, Sink as _};
 use qopen::types::RobotId;
+use qopen::{PublishError, PublishOptions};
 
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, chain};
 use crate::journal;
 use crate::kept::pull::{Line, PullName, Resume};
 use crate::kept::{Kept, id};
 use crate::output::place::Place;
+use crate::pull::say_left_out;
 use crate::report::count;
 use crate::say::say;
 use crate::settings::Settings;
@@ -22,9 +23,11 @@ pub(crate) async fn run(mark: &str, settings: &Settings) -> Result<Exit, Failure
     let location = settings.journal()?;
     let kept = Kept::open(settings).await?;
     let mut lines = kept.marked(mark).await?;
+    let is_superseded = lines.iter().any(Line::is_superseded);
     lines.retain(Line::is_held);
     if lines.is_empty() {
-        return Err(Failure::usage(format!("mark {mark}: {}", journal::NOT_HELD)));
+        let why = if is_superseded { journal::SUPERSEDED } else { journal::NOT_HELD };
+        return Err(Failure::usage(format!("mark {mark}: {why}")));
     }
     let names = lines.iter().map(Line::name);
     match kept {
@@ -78,6 +81,7 @@ async fn publish(
     if !output.is_per_robot() {
         together.extend(others(&all, state, &place));
     }
+    let leave_out: BTreeSet<RobotId> = together.iter().flat_map(|it| left_out(it)).collect();
     let as_journal: Arc<dyn Journal> = Arc::clone(journal) as _;
     let mut lists = Vec::new();
     for state in together {
@@ -86,7 +90,8 @@ async fn publish(
     if !output.is_per_robot() {
         let is_left = |robot: &&RobotId| !lists.iter().any(|it| it.id().robot_id == **robot);
         let robots: BTreeSet<&RobotId> = all.iter().map(|it| &it.pull.robot_id).collect();
-        for robot in robots.into_iter().filter(is_left) {
+        let is_lost = |robot: &&RobotId| is_left(robot) && !leave_out.contains(*robot);
+        for robot in robots.into_iter().filter(is_lost) {
             let file = output.file(robot.as_str());
             let holds = tokio::task::block_in_place(|| file.holds(robot));
             if holds.map_err(|error| Failure::output("", &error))? {
@@ -96,13 +101,27 @@ async fn publish(
             }
         }
     }
-    let published = output.publish(lists, ListKind::Complete, PublishOptions::default()).await;
-    let published = published.map_err(|error| Failure::output("", &error))?;
+    let options = PublishOptions::default().leave_out(leave_out);
+    let published = output.publish(lists, ListKind::Complete, options).await;
+    let published = published.map_err(|error| match &error {
+        PublishError::Superseded { .. } => Failure::usage_of("nothing is left to accept", &error),
+        PublishError::RobotsLeftOut { .. } => Failure::new(Exit::Incomplete, chain("", &error)),
+        error => Failure::output("", error),
+    })?;
+    say_left_out(&published);
     for list in &published.lists {
         let customers = count(list.accounts, "customer", "customers");
         say!("qopen: {}: {customers} published in {}", list.id, published.location);
     }
     Ok(())
+}
+
+/// Returns the robots that a held list leaves out, which a person who accepts it knows.
+fn left_out(held: &PullState) -> Vec<RobotId> {
+    match held.held().map(|it| &it.note) {
+        Some(Note::Held { left_out, .. }) => left_out.clone(),
+        _ => Vec::new(),
+    }
 }
 
 /// Returns the last pull of each other robot for the same place, if its list waits to be published.

@@ -63,9 +63,14 @@ impl AppRobots {
         Self { usable, recycled, unreadable: listed.unreadable, unknown }
     }
 
+    /// Whether the robot can be pulled.
+    pub(crate) fn is_usable(&self, robot: &RobotId) -> bool {
+        self.usable.binary_search(robot).is_ok()
+    }
+
     /// Whether a list has the robot.
     pub(crate) fn has(&self, robot: &RobotId) -> bool {
-        self.recycled.contains(robot) || self.usable.binary_search(robot).is_ok()
+        self.recycled.contains(robot) || self.is_usable(robot)
     }
 
     /// Returns what a person should know about robots that are left out, one sentence each.
@@ -145,6 +150,15 @@ pub(crate) async fn wanted(sender: &Sender) -> Result<Vec<RobotId>, Failure> {
     }
     say!("qopen: pulling {}", count(found.usable.len() as u64, "robot", "robots"));
     Ok(found.usable)
+}
+
+#[cfg(test)]
+impl AppRobots {
+    /// An app with these robots.
+    pub(crate) fn usable(robots: &[&str]) -> Self {
+        let usable = robots.iter().map(|it| it.parse().unwrap()).collect();
+        Self { usable, ..Self::default() }
+    }
 }
 
 #[cfg(test)]

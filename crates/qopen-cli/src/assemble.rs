@@ -76,6 +76,7 @@ pub(crate) async fn run(args: AssembleArgs, settings: Settings) -> Result<Exit, 
     let output = Output::new(&args.out, layout)?;
     let robots: Vec<String> =
         outcomes.iter().map(|it| it.progress.pull.robot_id.to_string()).collect();
+    output.check_last(args.new_baseline)?;
     output.check(&robots.iter().map(String::as_str).collect::<Vec<_>>())?;
     let reporter = Reporter::new(args.json, output.is_stdout());
     let pulled = outcomes.into_iter().map(Pulled::from);

@@ -233,6 +233,9 @@ pub(crate) fn needs_partial(why: &str) -> String {
 pub(crate) const NOT_HELD: &str =
     "no list of this pull is held; --max-gone, --verify-gone and --confirm hold lists";
 
+/// Refuses to accept a list that a later one replaced.
+pub(crate) const SUPERSEDED: &str = "the list of this pull is superseded: the list of a later pull was published, and an earlier one must not replace it; pull again for the current list";
+
 /// Refuses to resume a pull whose list is held.
 pub(crate) fn held(pull: &PullId) -> String {
     let mark = &pull.mark_id;

@@ -166,6 +166,7 @@ where
     {
         let _entered = runtime.enter();
         wiring::heed_signals();
+        wiring::survive_file_size_limit();
     }
     let done = runtime.block_on(work);
     say::writer::flush(wiring::patience);

@@ -120,6 +120,23 @@ pub(crate) fn heed_signals() {
     });
 }
 
+/// Makes a write past a limit of the file size (`ulimit -f`) fail like one to a full disk. Without a handler the
+/// signal of that limit ends the process. Call it on the runtime.
+#[cfg(unix)]
+pub(crate) fn survive_file_size_limit() {
+    use rustix::process::Signal;
+    use tokio::signal::unix::{SignalKind, signal};
+
+    // The handler stays for the life of the process. Nothing waits for the signal.
+    let handled = signal(SignalKind::from_raw(Signal::XFSZ.as_raw()));
+    if let Err(error) = handled {
+        say!("qopen: {}", chain("the signal of the file size limit cannot be handled", &error));
+    }
+}
+
+#[cfg(not(unix))]
+pub(crate) fn survive_file_size_limit() {}
+
 /// Ctrl-C and SIGTERM, caught from its construction on.
 #[cfg(unix)]
 struct Signals([Option<tokio::signal::unix::Signal>; 2]);

@@ -65,9 +65,18 @@ impl PulledList {
     pub async fn note_unconfirmed(&self) -> Result<Fencing, JournalError> {
         let pages = self.journal.digests(&self.id).await?.len() as u64;
         let (revision, location) = (self.revision(), None);
-        let (gone, before, present, unconfirmed) = (0, 0, 0, true);
-        let note = Note::Held { revision, pages, gone, before, present, unconfirmed, location };
-        self.note(note).await
+        let (gone, before, present, unconfirmed, left_out) = (0, 0, 0, true, Vec::new());
+        self.note(Note::Held {
+            revision,
+            pages,
+            gone,
+            before,
+            present,
+            unconfirmed,
+            left_out,
+            location,
+        })
+        .await
     }
 
     async fn customers(&self, seed: Seed) -> Result<BTreeSet<Fingerprint>, JournalError> {

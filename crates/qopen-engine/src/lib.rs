@@ -41,8 +41,9 @@ pub use intake::Intake;
 pub use outcome::{Outcome, PulledList};
 pub use progress::Progress;
 pub use publish::{
-    AccountLookup, GoneCheck, LOOKUP_LIMIT, LookupError, MaxGone, ParseMaxGoneError, PublishError,
-    PublishOptions, Published, PublishedList, export, publish, publish_with, quarantine_line,
+    AccountLookup, GoneCheck, LOOKUP_LIMIT, LeftOutRobot, LookupError, MaxGone, ParseMaxGoneError,
+    PublishError, PublishOptions, Published, PublishedList, export, publish, publish_with,
+    quarantine_line,
 };
 pub use pull::{Pull, PullRequest};
 pub use refusals::{RefusalCount, RefusalSource, Refused};

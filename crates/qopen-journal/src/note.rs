@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use qopen_types::{AccountId, ChangeCounts, Digest, MarkId};
+use qopen_types::{AccountId, ChangeCounts, Digest, MarkId, RobotId};
 use serde::{Deserialize, Serialize};
 
 use crate::repeat::Repeat;
@@ -91,7 +91,8 @@ pub enum Note {
         /// The revision that is not published.
         revision: u32,
     },
-    /// Its complete list was not published: more customers are gone than the guard allows, the platform still has some of them, or no other pull confirmed it.
+    /// Its complete list was not published: more customers are gone than the guard allows, the
+    /// platform still has some of them, no other pull confirmed it, or it leaves out robots of the last list.
     Held {
         /// The revision that is not published.
         revision: u32,
@@ -107,6 +108,9 @@ pub enum Note {
         /// Whether it is held because no other pull confirmed it.
         #[serde(default)]
         unconfirmed: bool,
+        /// Robots of the last list that the held one leaves out, at most 1,000.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        left_out: Vec<RobotId>,
         /// The location of the held list, if the sink keeps one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         location: Option<String>,

@@ -91,6 +91,12 @@ pub trait Sink: Send + Sync {
         false
     }
 
+    /// Whether a location that [`ListWriter::commit_held`] named before is a held list of this place. Default:
+    /// whether it is the place itself.
+    fn is_held_at(&self, location: &str) -> bool {
+        self.is_at(location)
+    }
+
     /// Locks the place against other processes between the check for a later list and the commit, until the
     /// returned guard is dropped. Does nothing where a transaction covers both.
     ///
@@ -260,8 +266,9 @@ pub trait ListWriter: Send {
     }
 
     /// Compares the settled list with the place's last complete one, and stages the changes: the commit
-    /// publishes them in the same step. Returns what each robot's comparison found, in the order of the lists;
-    /// `None` if the place keeps no list to compare with.
+    /// publishes them in the same step. Returns what each robot's comparison found, in the order of the lists,
+    /// then the robots of the last list that the new one leaves out: all of their customers are gone. `None` if
+    /// the place keeps no list to compare with.
     ///
     /// Called after [`settle`](Self::settle) and before a commit, for complete lists only. `gone` gets each
     /// customer that only the last list has, by robot as in the list, then by account id.

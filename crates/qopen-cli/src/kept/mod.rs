@@ -4,6 +4,7 @@ pub(crate) mod item;
 pub(crate) mod last;
 mod listed;
 pub(crate) mod pull;
+pub(crate) mod remains;
 pub(crate) mod remote;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::output::place::Place;
 use crate::settings::Settings;
 use item::{Item, Retried};
 use pull::{Checked, Line, NoteLine, PullName, Resume};
+use remains::Remains;
 use remote::Remote;
 
 /// The source of kept pulls and items.
@@ -91,18 +93,25 @@ impl Kept {
         }
     }
 
-    /// Deletes a pull. [`compact`](Self::compact) frees its disk space.
+    /// Deletes a pull, and what its unpublished list left beside the place of its list.
+    /// [`compact`](Self::compact) frees its disk space.
     pub(crate) async fn purge(&self, line: &Line) -> Result<(), Failure> {
         let journal = match self {
             Self::Journal(journal, _) => journal,
             Self::Served(remote) => return remote.purge(&line.name()).await,
         };
         let id = id(&line.name())?;
-        let state = journal.facts_of(&id).await.map_err(failed)?;
+        let of_robot = journal.pulls_of(&id.robot_id).await.map_err(failed)?;
+        let state = of_robot.iter().find(|it| it.pull == id);
+        let output = state.and_then(Place::of).and_then(|it| it.output().ok());
+        let remains = state.map(|it| Remains::of(it, &of_robot, output.as_ref()));
         journal.forget(&id).await.map_err(failed)?;
-        if let Some(Ok(output)) = state.as_ref().and_then(Place::of).map(|it| it.output()) {
-            output.sweep(line.robot());
-        }
+        tokio::task::block_in_place(|| {
+            if let Some(output) = output {
+                output.sweep(line.robot());
+            }
+            remains.into_iter().for_each(Remains::remove);
+        });
         Ok(())
     }
 

@@ -10,6 +10,7 @@ use qopen::sink::file_name;
 use serde::{Deserialize, Serialize};
 
 use super::listed::Listed;
+use crate::app_robots::{SHOWN, names};
 use crate::exit::Failure;
 use crate::journal::{status, time};
 use crate::report::{compared_in_words, count, in_words, kinds_in_words};
@@ -211,6 +212,10 @@ impl Line {
         self.held
     }
 
+    pub(crate) fn is_superseded(&self) -> bool {
+        self.superseded
+    }
+
     /// Returns the place of the published list.
     pub(crate) fn output(&self) -> Option<&str> {
         self.output.as_deref()
@@ -257,6 +262,9 @@ impl Line {
         }
         if self.held {
             add(format!("held: `qopen pulls accept {mark_id}` publishes its list"));
+        }
+        if self.superseded {
+            add("superseded by the list of a later pull".to_owned());
         }
         answer!("{text}");
     }
@@ -338,12 +346,16 @@ fn words(note: &Note) -> String {
             format!("confirmed by pull {by}, which has the same customers")
         }
         Note::HeldAccepted => "its held list was accepted".to_owned(),
-        Note::Held { revision, gone, before, present, unconfirmed, location, .. } => {
+        Note::Held { revision, gone, before, present, unconfirmed, left_out, location, .. } => {
             let why = if *present > 0 {
                 let present = count(*present, "customer", "customers");
                 format!("it lacks {present} that the platform still has")
             } else if *unconfirmed {
                 "no other pull confirmed it".to_owned()
+            } else if !left_out.is_empty() {
+                let robots = count(left_out.len() as u64, "robot", "robots");
+                let names = names(left_out.iter(), SHOWN);
+                format!("it leaves out {robots} of the last list: {names}")
             } else {
                 format!("{gone} of {before} customers are gone")
             };

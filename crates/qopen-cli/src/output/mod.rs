@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use qopen::postgres::PostgresSink;
-use qopen::sink::{FileSink, ListKind, Sink, SinkError, file_name};
+use qopen::sink::{FileSink, ListKind, Sink, SinkError, file_name, shown_path};
 use qopen::{PublishError, PublishOptions, Published, PulledList, publish_with};
 
 use crate::database;
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
 use crate::format::Layout;
 use crate::say;
 
@@ -61,6 +61,11 @@ impl Output {
 
     pub(crate) fn is_stdout(&self) -> bool {
         matches!(self, Self::Stdout(..))
+    }
+
+    /// Whether lists, or what lies beside them, are files.
+    pub(crate) fn has_files(&self) -> bool {
+        !matches!(self, Self::Database(_))
     }
 
     /// The key under which publications are serialised.
@@ -126,9 +131,31 @@ impl Output {
             Self::Folder(..) => {
                 // Also of robots that are not pulled now.
                 self.unattributed().sweep();
+                let fails = |error: SinkError| match &error {
+                    // The folder is right, and a list in it was replaced.
+                    SinkError::NotAFile { .. } => Failure::output("the output", &error),
+                    error => Failure::usage_of("the output", error),
+                };
                 robots.iter().try_for_each(|robot| self.file(robot).check().map_err(fails))
             }
         }
+    }
+
+    /// Fails if the output is a folder that replaced a list, unless the lists begin anew.
+    pub(crate) fn check_last(&self, new_baseline: bool) -> Result<(), Failure> {
+        let Self::Folder(folder, layout) = self else { return Ok(()) };
+        // Without a `/` at its end.
+        let folder: PathBuf = folder.components().collect();
+        let changes = layout.file(&folder).changes_path();
+        if new_baseline || !changes.is_file() {
+            return Ok(());
+        }
+        let message = format!(
+            "the output: {} is a folder, and {} describes a list in a file of that name; restore the list, or publish with --new-baseline to start anew in the folder",
+            shown_path(&folder),
+            shown_path(&changes)
+        );
+        Err(Failure::new(Exit::Output, message))
     }
 
     /// Returns the file of a robot, or its substitute.

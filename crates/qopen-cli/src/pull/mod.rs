@@ -22,7 +22,7 @@ use crate::robot_events::RobotEvents;
 use crate::say;
 use crate::settings::Settings;
 use crate::{app_robots, robots, wiring};
-pub(crate) use publish::{Pulled, add_written, publish};
+pub(crate) use publish::{Pulled, add_written, publish, say_left_out};
 use wanted::Wanted;
 use work::{Begun, Work};
 
@@ -55,6 +55,7 @@ pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Fail
     let place = wanted.place(&args)?;
     let output = place.output()?.in_folder(location.as_folder());
     args.receiving.check_guards(&output, place.layout())?;
+    output.check_last(args.receiving.new_baseline)?;
     let receiving = &args.receiving;
     let (listener, _) = settings.listener()?;
     let socket = wiring::listen(settings.listen()?, "callbacks", "--listen").await?;

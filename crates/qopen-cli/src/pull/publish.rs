@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use qopen::engine::LeftOutRobot;
 use qopen::journal::PullId;
 use qopen::sink::ListKind;
 use qopen::types::MarkId;
@@ -10,7 +11,8 @@ use qopen::{Outcome, PublishError, PublishOptions, Published};
 use crate::database;
 use crate::exit::{Exit, chain};
 use crate::output::Output;
-use crate::report::{Came, Summary};
+use crate::report::{Came, Summary, count};
+use crate::say::say;
 
 /// Whether another pull brought the same customers.
 #[derive(Clone, Debug)]
@@ -88,6 +90,9 @@ pub(crate) async fn publish(
         true => None,
         false => Some(output.publish(lists, kind, options).await),
     };
+    if let Some(Ok(published)) = &written {
+        say_left_out(published);
+    }
     let summarise = |it: &Pulled| {
         let mut summary = it.summary(came);
         if let Some(written) = &written {
@@ -96,6 +101,15 @@ pub(crate) async fn publish(
         summary
     };
     pulled.iter().map(summarise).collect()
+}
+
+/// Prints the robots of the last list that a published one leaves out.
+pub(crate) fn say_left_out(published: &Published) {
+    for LeftOutRobot { robot_id, accounts, .. } in &published.left_out {
+        let customers = count(*accounts, "customer is", "customers are");
+        let location = &published.location;
+        say!("qopen: robot {robot_id} is left out: its {customers} gone from {location}");
+    }
 }
 
 /// Adds the written list to a pull's summary, or the reason why nothing was written.
@@ -133,7 +147,9 @@ fn add_failure(summary: &mut Summary, id: &PullId, error: &PublishError) {
     match error {
         PublishError::Superseded { pull, .. } if pull == id => return summary.superseded(why),
         // Complete by its own evidence, but kept back.
-        PublishError::PagesLost { location, .. } | PublishError::Held { location, .. } => {
+        PublishError::PagesLost { location, .. }
+        | PublishError::Held { location, .. }
+        | PublishError::RobotsLeftOut { location, .. } => {
             summary.output.clone_from(location);
             summary.is_kept_apart = location.is_some();
             return match error {

@@ -29,7 +29,7 @@ pub(super) struct Lists {
 
 impl Lists {
     /// Returns the output noted with the pull, else the default.
-    fn output_of(&self, pull: &PullState) -> Result<Option<Output>, Failure> {
+    pub(super) fn output_of(&self, pull: &PullState) -> Result<Option<Output>, Failure> {
         // A file may have lists of several robots, and a relative path may be another process's.
         match Place::of(pull).filter(Place::is_for_any_process) {
             Some(place) => place.output().map(|it| Some(it.in_folder(self.scratch.as_deref()))),

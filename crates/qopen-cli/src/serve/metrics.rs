@@ -117,11 +117,12 @@ pub(crate) async fn text(service: &Service, callbacks: &Listener) -> String {
     let help = "Tasks of the process that ended before their time, and were begun again.";
     put("qopen_tasks_ended_total", "counter", help, &ended);
 
-    let Counts { started, skipped, failed } = &service.schedules;
+    let Counts { started, skipped, failed, unlisted } = &service.schedules;
     let counters = [
         ("started", "Pulls that a schedule started.", started),
         ("skipped", "Pulls that a schedule skipped: one of the robot was open.", skipped),
         ("failed", "Pulls that a schedule could not start at their time.", failed),
+        ("unlisted", "Robots with new customers that are not robots of the app.", unlisted),
     ];
     for (name, help, value) in counters {
         let value = count(value.load(Ordering::Relaxed));

@@ -114,6 +114,7 @@ pub(crate) async fn run(
                 database::refuse_password("--out", url)?;
             }
             let output = Output::new(out, layout)?.in_folder(location.as_folder());
+            output.check_last(args.receiving.new_baseline)?;
             output.check(&[])?;
             args.receiving.check_guards(&output, layout)?;
             Some(output)

@@ -20,6 +20,7 @@ use super::tasks::Tasks;
 use super::texts::Texts;
 use super::webhooks::{DeliveryCounts, Webhooks};
 use crate::guards::Guards;
+use crate::kept::remains::Remains;
 use crate::output::Output;
 use crate::output::place::Place;
 use crate::report::News;
@@ -144,6 +145,17 @@ impl Service {
     pub(crate) fn cannot_name(&self, robot: &RobotId) -> Option<String> {
         let output = self.lists.default.as_ref()?;
         tokio::task::block_in_place(|| output.cannot_name(robot.as_str()))
+    }
+
+    /// Returns the files that an unpublished list of the pull may have left.
+    ///
+    /// # Errors
+    /// [`JournalError`]: the journal cannot be read.
+    pub(crate) async fn remains(&self, pull: &PullId) -> Result<Option<Remains>, JournalError> {
+        let of_robot = self.journal.pulls_of(&pull.robot_id).await?;
+        let Some(state) = of_robot.iter().find(|it| it.pull == *pull) else { return Ok(None) };
+        let output = self.lists.output_of(state).ok().flatten();
+        Ok(Some(Remains::of(state, &of_robot, output.as_ref())))
     }
 
     /// Works on pulls until the process stops.

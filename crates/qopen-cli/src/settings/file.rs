@@ -109,6 +109,11 @@ fn entry(
         (Err(toml::Value::Integer(number)), Some(spec)) if !spec.secret => {
             number.to_string().into()
         }
+        (Err(_), Some(spec)) if spec.is_number() => {
+            let line = mistakes::line_of(text, name).map(|it| format!("line {it}: "));
+            let (line, example) = (line.unwrap_or_default(), spec.example);
+            return Err(format!("{line}`{name}` must be a whole number, like {name} = {example}"));
+        }
         (Err(_), Some(spec)) => {
             let line = mistakes::line_of(text, name).map(|it| format!("line {it}: "));
             let (line, example) = (line.unwrap_or_default(), spec.example);

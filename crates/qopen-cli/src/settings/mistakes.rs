@@ -54,9 +54,13 @@ fn of_line(line: &str) -> String {
     let name =
         shell.split(['=', ':', ' ', '＝']).next().unwrap_or_default().trim_matches(['"', '\'']);
     let Some(spec) = ALL.iter().find(|it| it.name == name || it.env == name) else {
-        return match typographic(line) {
-            Some(what) => format!("has {what}; {FORM}"),
-            None => format!("is not TOML; {FORM}"),
+        return match (typographic(line), unreadable_number(line), schedule::known(name)) {
+            (Some(what), ..) => format!("has {what}; {FORM}"),
+            (None, Some(what), Some(key)) => {
+                format!("has {what}; write {}", schedule::example(key))
+            }
+            (None, Some(what), None) => format!("has {what}; {FORM}"),
+            (None, None, _) => format!("is not TOML; {FORM}"),
         };
     };
     let Spec { name, kind, .. } = spec;
@@ -73,13 +77,55 @@ fn of_line(line: &str) -> String {
         Some(value) if value.contains('\\') && matches!(kind, Kind::Path | Kind::Journal) => {
             format!("has a backslash in double quotes; write {name} = '…'")
         }
-        Some(value) if !value.starts_with(['"', '\'']) => {
-            format!("has a value without quotes; write {name} = \"…\"")
-        }
+        Some(value) if !value.starts_with(['"', '\'']) => match unreadable_number(line) {
+            Some(what) if spec.is_number() => {
+                format!("has {what}; write {name} = {}", spec.example)
+            }
+            Some(what) => format!("has {what} without quotes; write {name} = \"…\""),
+            None => format!("has a value without quotes; write {name} = \"…\""),
+        },
         Some(_) => {
             format!("is not TOML; write {name} = \"…\", or '…' around a value with \\ or \"")
         }
     }
+}
+
+/// Names a number outside of quotes that TOML does not have.
+fn unreadable_number(line: &str) -> Option<&'static str> {
+    // A line of a list has no name.
+    let value = line.split_once('=').map_or(line, |(_, value)| value);
+    let mut quote = None;
+    let outside = value.chars().map(|it| match quote {
+        Some(open) => {
+            quote = (it != open).then_some(open);
+            ' '
+        }
+        None => {
+            quote = matches!(it, '"' | '\'').then_some(it);
+            it
+        }
+    });
+    let outside: String = outside.collect();
+    let outside = outside.split('#').next().unwrap_or_default();
+    let mut words = outside.split(|it: char| is_space(it) || "[]{},".contains(it));
+    words.find_map(|word| {
+        let digits = word.trim_start_matches(['+', '-']).replace('_', "");
+        let hex = digits.strip_prefix("0x").filter(|it| !it.is_empty());
+        if let Some(hex) = hex.filter(|it| it.bytes().all(|it| it.is_ascii_hexdigit())) {
+            return i64::from_str_radix(hex, 16).is_err().then_some("a number that is too large");
+        }
+        if digits.is_empty() || !digits.bytes().all(|it| it.is_ascii_digit()) {
+            return None;
+        }
+        match (digits.parse::<i64>(), word.starts_with('-')) {
+            (Ok(_), _) if digits.len() > 1 && digits.starts_with('0') => {
+                Some("a number that begins with 0")
+            }
+            (Ok(_), _) => None,
+            (Err(_), true) => Some("a number that is too small"),
+            (Err(_), false) => Some("a number that is too large"),
+        }
+    })
 }
 
 /// Names characters of word processors that replace those of TOML.
@@ -153,6 +199,36 @@ mod tests {
             (
                 "# x\napp_secret = canary\n",
                 "line 2 has a value without quotes; write app_secret = \"…\"",
+            ),
+            (
+                "# x\nmax_connections = 99999999999999999999 # canary\n",
+                "line 2 has a number that is too large; write max_connections = 1024",
+            ),
+            (
+                "max_connections_per_peer = 0xFFFF_FFFF_FFFF_FFFF_FF",
+                "line 1 has a number that is too large; write max_connections_per_peer = 256",
+            ),
+            (
+                "max_connections = -99999999999999999999",
+                "line 1 has a number that is too small; write max_connections = 1024",
+            ),
+            ("max_connections = 0123", "line 1 has a number that begins with 0; write max_"),
+            ("max_connections = 12canary", "line 1 has a value without quotes; write max_"),
+            (
+                "app_key = 123456789012345678901234567890",
+                "line 1 has a number that is too large without quotes; write app_key = \"…\"",
+            ),
+            (
+                "app_secret = 99999999999999999999",
+                "line 1 has a number that is too large without quotes; write app_secret = \"…\"",
+            ),
+            (
+                "[[schedule]]\ncron = '0 1 * * *'\nrobots = ['99999999999999999999', 99999999999999999999]",
+                "line 3 has a number that is too large; write robots = [",
+            ),
+            (
+                "[[schedule]]\nrobots = [\n  99999999999999999999,\n]",
+                "line 3 has a number that is too large; a setting is written",
             ),
             ("app_secret: canary\n", "line 1 has no = after the name"),
             ("app_secret = \"canary\n", "line 1 is not TOML; write app_secret"),

@@ -218,7 +218,8 @@ pub(super) fn known(name: &str) -> Option<&'static str> {
     KEYS.iter().map(|(key, _)| *key).find(|key| *key == name)
 }
 
-fn example(key: &str) -> &'static str {
+/// Returns the line of a key in an example.
+pub(super) fn example(key: &str) -> &'static str {
     KEYS.iter().find(|(name, _)| *name == key).map_or("", |(_, example)| example)
 }
 

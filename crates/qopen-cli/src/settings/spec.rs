@@ -59,6 +59,13 @@ pub(crate) struct Spec {
     pub(super) repeatable: bool,
 }
 
+impl Spec {
+    /// Whether its values are whole numbers.
+    pub(super) fn is_number(&self) -> bool {
+        self.example.parse::<u64>().is_ok()
+    }
+}
+
 /// Declarations.
 impl Spec {
     pub(super) const fn new(

@@ -10,12 +10,14 @@ mod callbacks;
 mod chaos;
 mod crashes;
 mod csv_lists;
+mod damaged;
 mod described;
 mod differences;
 mod doors;
 #[cfg(target_os = "linux")]
 mod evidence;
 mod exports;
+mod file_size;
 mod formats;
 #[cfg(target_os = "linux")]
 mod full_disk;
@@ -30,6 +32,7 @@ mod interrupted;
 mod keys;
 mod later;
 mod leaks;
+mod left_out;
 mod losses;
 #[cfg(target_os = "linux")]
 mod memory;
@@ -42,6 +45,7 @@ mod pasted;
 mod peer;
 mod places;
 mod pulls;
+mod purged;
 #[cfg(target_os = "linux")]
 mod readers;
 mod reading;

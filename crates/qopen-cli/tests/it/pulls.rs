@@ -157,6 +157,9 @@ fn the_json_report_keeps_its_contract() {
     let mut summary = objects.last().unwrap().clone();
     assert!(summary["elapsed_ms"].as_u64().unwrap() >= 1000);
     (summary["elapsed_ms"], summary["mark_id"]) = (0.into(), "MARK".into());
+    let folder = std::fs::canonicalize(stage.folder.path()).unwrap();
+    assert_eq!(summary["output"], folder.join("list").to_str().unwrap());
+    summary["output"] = "FOLDER/list".into();
     insta::assert_snapshot!(serde_json::to_string_pretty(&summary).unwrap());
     assert_eq!(stage.read("list").matches("\"_unread\":{\"profile.name\":[\"?\"]}").count(), 2);
 }

@@ -354,3 +354,25 @@ async fn a_new_customer_of_a_robot_whose_pull_is_open_starts_nothing() {
     assert_eq!(std::fs::read_dir(stage.folder.path().join("lists")).unwrap().count(), 0);
     assert!(served.stop().success());
 }
+
+#[tokio::test]
+async fn a_new_customer_of_a_robot_that_the_app_does_not_have_starts_nothing() {
+    let schedule = with_robots(Schedule::default());
+    let stage = Stage::new(&schedule);
+    let entry = "[[schedule]]\ncron = '0 0 1 1 *'\nrobots = 'all'\nexcept = ['r2']\nout = 'lists'
+        pull_on_new_customer = '1s'";
+    let served = serve(&stage, entry, &[]);
+    // Strangers, an excepted and a recycled robot, and one robot of the app.
+    let strangers = (0..300).map(|n| new_customer(&format!("stranger{n}"), &format!("s{n}")));
+    let robots = ["r2", "r3", "p1"].map(|robot| new_customer(robot, robot));
+    post(&stage, &strangers.chain(robots).collect::<Vec<_>>()).await;
+    until(&served, 30, async || stage.exists("lists/p1.jsonl")).await;
+    // The first stranger has the app's robots listed, which decides about it. Those that come after that list
+    // wait for the next one.
+    assert!(served.figure("qopen_schedule_unlisted_total").await >= 1.0, "{}", served.log());
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(served.figure("qopen_schedule_started_total").await, 1.0, "{}", served.log());
+    let pulls = served.get_json("/v1/pulls").await;
+    assert_eq!(pulls["pulls"].as_array().unwrap().len(), 1, "{pulls}");
+    assert!(served.stop().success());
+}

@@ -1,4 +1,4 @@
-//! Lists that are held: too many customers are gone, or one of them is still there.
+//! Lists that are held: too many customers are gone, one of them is still there, or a robot is left out.
 
 use qopen_journal::{Note, PullState};
 use qopen_sink::{Compared, ListWriter, Predecessor};
@@ -9,18 +9,25 @@ use super::gone::Gone;
 use super::guard::MaxGone;
 use super::lookup::GoneCheck;
 use super::options::PublishOptions;
-use super::published::{PublishError, PublishedList};
+use super::published::{LeftOutRobot, PublishError, PublishedList};
 use super::work::Work;
 
 /// Why lists are held.
 pub(super) enum Hold {
     TooManyGone(Compared, MaxGone),
     PagesLost(RobotId, GoneCheck),
+    RobotsLeftOut(Vec<LeftOutRobot>),
 }
 
+/// What a comparison found: what holds the lists, and robots of the last list that they leave out.
+pub(super) type Checked = (Option<Hold>, Vec<Compared>);
+
+/// Maximum number of robots in the note of a held list.
+const NOTED: usize = 1000;
+
 impl Work<'_> {
-    /// Compares the lists with the last ones, and returns what holds them: the guard, or a customer who is still
-    /// there. If a person accepted one of them, none is held, and the platform is not asked about customers.
+    /// Compares the lists with the last ones, and returns what holds them: the guard, a customer who is still
+    /// there, or a robot of the last list that they leave out. If a person accepted one of them, none is held, and the platform is not asked about customers.
     ///
     /// Other publications to the place may go on while the platform is asked. If they change who is gone, the
     /// platform is asked again.
@@ -30,28 +37,32 @@ impl Work<'_> {
         options: &PublishOptions,
         lists: &mut [PublishedList],
         moved: &dyn Fn(),
-    ) -> Result<Option<Hold>, PublishError> {
+    ) -> Result<Checked, PublishError> {
         let mut verified = None;
         loop {
             let mut gone = match &options.verify_gone {
                 Some(_) => Some(Gone::in_folder(self.sink.scratch()).map_err(PublishError::Sink)?),
                 None => None,
             };
-            compare(writer, options.compare, &mut gone, lists)?;
+            let left_out = compare(writer, options.compare, &mut gone, lists)?;
             moved();
-            if options.max_gone.is_none() && gone.is_none() {
-                return Ok(None);
+            let lost = options.lost_robots(&left_out);
+            if options.max_gone.is_none() && gone.is_none() && lost.is_empty() {
+                return Ok((None, left_out));
             }
             let states: Result<Vec<_>, _> =
                 self.lists.iter().map(|list| self.facts(list)).collect();
             let states = states?;
             if states.iter().flatten().any(PullState::is_held_list_accepted) {
-                return Ok(None);
+                return Ok((None, left_out));
+            }
+            if !lost.is_empty() {
+                return Ok((Some(Hold::RobotsLeftOut(lost)), left_out));
             }
             if let Some(limit) = options.max_gone
                 && let Some(over) = lists.iter().filter_map(|it| exceeding(it, limit)).next()
             {
-                return Ok(Some(Hold::TooManyGone(over.clone(), limit)));
+                return Ok((Some(Hold::TooManyGone(over.clone(), limit)), left_out));
             }
             if let Some((lookup, gone)) = options.verify_gone.as_deref().zip(gone) {
                 let all = gone.of_all();
@@ -69,7 +80,7 @@ impl Work<'_> {
                 let check = it.gone_check.filter(|check| check.present > 0)?;
                 Some(Hold::PagesLost(it.id.robot_id.clone(), check))
             };
-            return Ok(lists.iter().find_map(lost));
+            return Ok((lists.iter().find_map(lost), left_out));
         }
     }
 
@@ -82,6 +93,12 @@ impl Work<'_> {
     ) -> Result<PublishError, PublishError> {
         let committed = writer.commit_held().map_err(PublishError::Sink)?;
         let location = committed.map(|it| it.location);
+        let left_out: Vec<RobotId> = match &hold {
+            Hold::RobotsLeftOut(robots) => {
+                robots.iter().take(NOTED).map(|it| it.robot_id.clone()).collect()
+            }
+            _ => Vec::new(),
+        };
         for (list, it) in self.lists.iter().zip(lists) {
             let PublishedList { revision, pages, compared, gone_check, .. } = it;
             let (gone, before) =
@@ -89,7 +106,17 @@ impl Work<'_> {
             let (revision, pages, location) = (*revision, *pages, location.clone());
             let present = gone_check.map_or(0, |it| it.present);
             let unconfirmed = false;
-            let note = Note::Held { revision, pages, gone, before, present, unconfirmed, location };
+            let left_out = left_out.clone();
+            let note = Note::Held {
+                revision,
+                pages,
+                gone,
+                before,
+                present,
+                unconfirmed,
+                left_out,
+                location,
+            };
             self.note(list, note)?;
         }
         Ok(match hold {
@@ -100,6 +127,7 @@ impl Work<'_> {
             Hold::PagesLost(robot, GoneCheck { asked, present, .. }) => {
                 PublishError::PagesLost { robot, asked, present, location }
             }
+            Hold::RobotsLeftOut(robots) => PublishError::RobotsLeftOut { robots, location },
         })
     }
 }

@@ -25,7 +25,7 @@ pub use lookup::{AccountLookup, GoneCheck, LOOKUP_LIMIT, LookupError};
 pub use merge::quarantine_line;
 pub use options::PublishOptions;
 pub(crate) use order::{next_order, order_at};
-pub use published::{PublishError, Published, PublishedList};
+pub use published::{LeftOutRobot, PublishError, Published, PublishedList};
 use work::{Purpose, Work};
 
 /// Publishes lists together, as one: each robot's customers in the order of their ids.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use qopen_journal::{Journal, JournalError, Note, PullId, PullState};
+use qopen_journal::{Journal, JournalError, Note, Noted, PullId, PullState};
 use qopen_sink::{Sink, SinkError};
 
 /// The place that a pull has in the order of a sink's lists.
@@ -41,4 +41,29 @@ pub(super) async fn successor(
         all.into_iter().filter(|it| it.order > own && stands_there(it)).collect();
     later.sort_by_key(|it| it.order);
     Ok(later.pop().map(|it| it.pull))
+}
+
+/// The earlier pulls of the same robot whose lists are held for the place.
+pub(super) async fn held_before(
+    journal: &dyn Journal,
+    id: &PullId,
+    sink: &dyn Sink,
+) -> Result<Vec<PullState>, JournalError> {
+    let mut all = journal.pulls_of(&id.robot_id).await?;
+    let Some(own) = all.iter().position(|it| it.pull == *id) else { return Ok(Vec::new()) };
+    let own = all.swap_remove(own);
+    all.retain(|it| {
+        it.order < own.order && it.held().is_some_and(|held| is_for(held, it, &own, sink))
+    });
+    Ok(all)
+}
+
+/// Whether a held list is for the sink, in which `own` is published. A sink without room beside its list gives
+/// the held one no location.
+fn is_for(held: &Noted, state: &PullState, own: &PullState, sink: &dyn Sink) -> bool {
+    let label = |state: &PullState| state.started().map(|(_, started)| started.label.clone());
+    match &held.note {
+        Note::Held { location: Some(location), .. } => sink.is_held_at(location),
+        _ => order_at(state, sink).is_some() || label(state) == label(own),
+    }
 }

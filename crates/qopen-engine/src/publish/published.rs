@@ -76,6 +76,19 @@ pub enum PublishError {
         /// The location of the held list, if the sink keeps one.
         location: Option<String>,
     },
+    /// The complete lists leave out robots whose customers the last list of the same file has. They are kept
+    /// beside that one, and the journal notes it.
+    #[error(
+        "the list is held: {}; pull all robots of the file together, or publish it without {}: `qopen pulls accept MARK`, or --new-baseline",
+        left_out(robots),
+        if robots.len() == 1 { "that robot" } else { "those robots" }
+    )]
+    RobotsLeftOut {
+        /// The robots.
+        robots: Vec<LeftOutRobot>,
+        /// The location of the held list, if the sink keeps one.
+        location: Option<String>,
+    },
     /// The platform's answers do not cover all customers who are gone. Publishing the list again asks about
     /// the others.
     #[error(
@@ -113,12 +126,47 @@ impl PublishError {
                 | Self::Empty { .. }
                 | Self::Held { .. }
                 | Self::PagesLost { .. }
+                | Self::RobotsLeftOut { .. }
         )
     }
 }
 
 fn later(by: Option<&MarkId>) -> String {
     by.map_or_else(|| "a later pull".to_owned(), |mark| format!("the later pull {mark}"))
+}
+
+/// A robot of the last list of a file that the new one leaves out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LeftOutRobot {
+    /// The robot.
+    pub robot_id: RobotId,
+    /// Its customers in the last list.
+    pub accounts: u64,
+}
+
+impl LeftOutRobot {
+    pub(super) fn of(compared: &Compared) -> Self {
+        Self { robot_id: compared.robot_id.clone(), accounts: compared.accounts_before }
+    }
+}
+
+/// Maximum number of robots in an error.
+const SHOWN: usize = 10;
+
+fn left_out(robots: &[LeftOutRobot]) -> String {
+    let mut shown: Vec<String> = robots
+        .iter()
+        .take(SHOWN)
+        .map(|LeftOutRobot { robot_id, accounts }| match accounts {
+            1 => format!("robot {robot_id} (1 customer)"),
+            accounts => format!("robot {robot_id} ({accounts} customers)"),
+        })
+        .collect();
+    if robots.len() > SHOWN {
+        shown.push(format!("{} more robots", robots.len() - SHOWN));
+    }
+    format!("it leaves out {}, which the last list of the file has", shown.join(", "))
 }
 
 /// A publication.
@@ -129,6 +177,8 @@ pub struct Published {
     pub location: String,
     /// Each list's figures, in the given order.
     pub lists: Vec<PublishedList>,
+    /// Robots of the last list of the file that the lists leave out.
+    pub left_out: Vec<LeftOutRobot>,
     /// The place of unreadable items, for messages, if the sink has one for them. `None` if there
     /// are none, or they are in [`quarantine`](Self::quarantine).
     pub set_aside: Option<String>,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use qopen_journal::{Fencing, Note, PullState};
+use qopen_journal::{Fencing, JournalError, Note, PullState};
 use qopen_sink::{Committed, ListInfo, ListKind, Moved, Quarantine, Sink, SinkError};
 use qopen_types::Readings;
 use tokio::runtime::Handle;
@@ -10,8 +10,8 @@ use tokio::time::Instant;
 
 use super::merge::Publication;
 use super::options::PublishOptions;
-use super::order::{order_at, successor};
-use super::published::{PublishError, Published, PublishedList};
+use super::order::{held_before, order_at, successor};
+use super::published::{LeftOutRobot, PublishError, Published, PublishedList};
 use crate::outcome::PulledList;
 
 /// Customers of a list that a verification may ask about.
@@ -96,9 +96,10 @@ impl Work<'_> {
         };
         writer.settle().map_err(PublishError::Sink)?;
         moved();
-        let mut hold = None;
+        let (mut hold, mut left_out) = (None, Vec::new());
         if note {
-            hold = self.compare_and_check(&mut *writer, &options, &mut done, &*moved)?;
+            (hold, left_out) =
+                self.compare_and_check(&mut *writer, &options, &mut done, &*moved)?;
         }
         // Check and commit are short, and exclude other processes.
         let _guard = match note {
@@ -160,6 +161,9 @@ impl Work<'_> {
             }
             Err(error) => return Err(PublishError::Sink(error)),
         };
+        for list in lists.iter().filter(|_| note) {
+            self.supersede_held(list);
+        }
         let place = place.unwrap_or_else(|| location.clone());
         for ((list, it), _) in lists.iter().zip(&done).zip(noted).filter(|(_, noted)| !noted) {
             match runtime.block_on(list.note(note_of(it, &place))) {
@@ -172,7 +176,8 @@ impl Work<'_> {
                 }
             }
         }
-        Ok(Published { location, lists: done, set_aside, quarantine })
+        let left_out = left_out.iter().map(LeftOutRobot::of).collect();
+        Ok(Published { location, lists: done, left_out, set_aside, quarantine })
     }
 
     /// Notes that complete pulls are open again whose pages the journal has lost: their lists are not complete.
@@ -218,6 +223,27 @@ impl Work<'_> {
         let note = Note::Superseded { by: by.clone(), revision: list.revision() };
         self.note(list, note)?;
         Err(PublishError::Superseded { pull: id.clone(), by })
+    }
+
+    /// Notes of the earlier held lists of the place that the published list supersedes them. If that fails, the
+    /// publication of such a list notes it.
+    fn supersede_held(&self, list: &PulledList) {
+        let Self { sink, runtime, .. } = *self;
+        let PulledList { id, journal, .. } = list;
+        let superseded = runtime.block_on(async {
+            for state in held_before(&**journal, id, sink).await? {
+                let Some(Note::Held { revision, .. }) = state.held().map(|it| &it.note) else {
+                    continue;
+                };
+                let by = Some(id.mark_id.clone());
+                journal.note(&state.pull, Note::Superseded { by, revision: *revision }).await?;
+            }
+            Ok::<_, JournalError>(())
+        });
+        if let Err(error) = superseded {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(pull = %id, error, "earlier held lists are still noted as held");
+        }
     }
 
     /// The notes of a list's pull.

@@ -165,6 +165,13 @@ impl ListChanges {
         self.parts.get(*self.robots.get(robot)?)
     }
 
+    /// Copies the file.
+    pub(super) fn copy(&self, out: &mut dyn Write, path: &Path) -> Result<(), SinkError> {
+        let mut file = &self.file;
+        file.rewind().map_err(SinkError::io("reading", &self.path))?;
+        std::io::copy(&mut file, out).map(drop).map_err(SinkError::io("writing", path))
+    }
+
     /// The header of a robot's changes.
     pub(super) fn header(&self, robot: &RobotId) -> Option<&ChangesHeader> {
         self.part(robot).map(|it| &it.header)

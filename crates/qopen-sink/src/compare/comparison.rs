@@ -8,11 +8,14 @@ use std::path::Path;
 use qopen_types::{ChangeCounts, MarkId, RobotId};
 
 use super::change::{ChangesHeader, ChangesSince, header_line};
+use super::changes::ListChanges;
 use super::found::{Compared, Predecessor};
+use super::lines::fails;
 use super::list::{Accounts, List, ListDigest};
 use super::pass::{Gone, Pass, Spool};
 use super::place::Place;
 use super::previous::{Base, Previous};
+use super::problem::ListProblem;
 use crate::{CsvOptions, SinkError};
 
 /// A list's robot, mark and revision.
@@ -52,6 +55,10 @@ impl Comparison<'_> {
     ) -> Result<PlaceCompared, SinkError> {
         let new = List::new(new, new_path, Some(csv.safe), self.moved)?;
         let previous = match place {
+            Some(place) if place.is_removed() => {
+                let compared = self.restore(&new, announced, place)?;
+                return Ok(PlaceCompared { compared, is_kept: false });
+            }
             Some(place) => Previous::open(place, new.layout, self.moved)?,
             None => None,
         };
@@ -69,15 +76,58 @@ impl Comparison<'_> {
             };
             compared.push(self.one(list, base, &new, false)?);
         }
+        // The customers of a robot that the new list leaves out are gone from the file.
         if let Some(previous) = &previous {
-            let is_left = |it: &&RobotId| !known.contains(it) && new.part(it).is_none();
-            let robots = previous.robots().iter().filter(is_left).count();
-            if robots > 0 {
-                tracing::warn!(robots, "the last list has robots that the new one has not");
+            let is_left_out = |it: &&RobotId| !known.contains(it) && new.part(it).is_none();
+            for robot_id in previous.robots().iter().filter(is_left_out) {
+                let robot_id = robot_id.clone();
+                let list = Announced { robot_id, mark_id: None, revision: None };
+                let base = previous.base(&list.robot_id, None)?;
+                compared.push(self.one(&list, base, &new, false)?);
             }
         }
         let is_kept = previous.is_some_and(|it| it.is_kept);
         Ok(PlaceCompared { compared, is_kept })
+    }
+
+    /// Compares a list that was removed with its predecessor again, by the changes that led to it.
+    ///
+    /// # Errors
+    /// [`ListProblem::Missing`]: the new list is not that list, or not a revision of a first one.
+    fn restore(
+        &mut self,
+        new: &List,
+        announced: &[Announced],
+        place: &Place,
+    ) -> Result<Vec<Compared>, SinkError> {
+        let missing = || fails(&place.path, ListProblem::Missing);
+        let changes = ListChanges::open(&place.changes).map_err(|_| missing())?;
+        let header = |list: &Announced| {
+            changes.header(&list.robot_id).filter(|it| it.mark_id.is_some()).filter(|header| {
+                let is_same = header.until == new.digest(&list.robot_id);
+                header.mark_id == list.mark_id && (is_same || header.since.is_none())
+            })
+        };
+        let headers: Option<Vec<_>> = announced.iter().map(header).collect();
+        let headers = headers.ok_or_else(missing)?;
+        // A robot that was left out has no mark.
+        let marked = changes.headers().filter(|it| it.mark_id.is_some()).count();
+        let is_known = |robot: &RobotId| announced.iter().any(|it| it.robot_id == *robot);
+        if marked != headers.len() || !new.robots.iter().all(is_known) {
+            return Err(missing());
+        }
+        if headers.iter().all(|it| it.since.is_none()) {
+            return announced.iter().map(|list| self.one(list, None, new, false)).collect();
+        }
+        if headers.iter().any(|it| it.until != new.digest(&it.robot_id)) {
+            return Err(missing());
+        }
+        changes.copy(self.out, self.path)?;
+        let compared = headers.iter().map(|header| {
+            let (accounts, predecessor) = before(header.since.as_ref());
+            Compared::new(header.robot_id.clone(), predecessor, accounts, header.counts)
+        });
+        Ok(compared.collect())
     }
 
     /// Compares the lists of all robots of two files. A robot that one of them lacks has an empty list there.
@@ -114,10 +164,7 @@ impl Comparison<'_> {
             }
         };
         let until: ListDigest = new.digest(robot);
-        let (accounts_before, predecessor) = match &since {
-            Some(since) => (since.accounts, since.predecessor()),
-            None => (0, Predecessor::Baseline),
-        };
+        let (accounts_before, predecessor) = before(since.as_ref());
         let header = ChangesHeader {
             robot_id: robot.clone(),
             mark_id: list.mark_id.clone(),
@@ -133,6 +180,11 @@ impl Comparison<'_> {
         spool.drain(self.out, self.path)?;
         Ok(Compared::new(robot.clone(), predecessor, accounts_before, counts))
     }
+}
+
+/// The accounts of the list before, and its name.
+fn before(since: Option<&ChangesSince>) -> (u64, Predecessor) {
+    since.map_or((0, Predecessor::Baseline), |it| (it.accounts, it.predecessor()))
 }
 
 /// Compares two lists in JSON Lines, or two in CSV with the same [options](CsvOptions), and writes the lines of a

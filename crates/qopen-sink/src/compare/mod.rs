@@ -24,5 +24,5 @@ pub use fields::compare_records;
 pub use found::{Change, CompareOptions, Compared, Predecessor};
 pub use line::write_change;
 pub use list::{Digester, ListDigest};
-pub(crate) use place::{Identity, Place};
+pub(crate) use place::{Identity, Place, identity};
 pub use problem::ListProblem;

@@ -1,10 +1,12 @@
 //! The place of a list: its file, and the files of changes beside it.
 
-use std::fs::{File, Metadata};
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use super::lines::fails;
+use super::problem::ListProblem;
 use crate::SinkError;
 
 /// A list and the files of changes beside it.
@@ -21,8 +23,17 @@ pub(crate) struct Place {
 
 impl Place {
     /// Opens the list, if there is one.
+    ///
+    /// # Errors
+    /// [`SinkError::NotAList`]: it cannot be read.
     pub(crate) fn open(path: &Path, changes: PathBuf, kept: PathBuf) -> Result<Self, SinkError> {
         Ok(Self { path: path.to_owned(), list: open(path)?, changes, kept })
+    }
+
+    /// Whether the list was removed, and its changes are there. A first publication that ended early leaves its
+    /// changes under the name of the kept ones.
+    pub(super) fn is_removed(&self) -> bool {
+        self.list.is_none() && fs::symlink_metadata(&self.changes).is_ok()
     }
 
     /// Identifies the file of the list.
@@ -30,6 +41,15 @@ impl Place {
         let Some(file) = &self.list else { return Ok(None) };
         let found = file.metadata().map_err(SinkError::io("looking at", &self.path))?;
         Ok(Some(Identity::of(&found)))
+    }
+}
+
+/// Identifies the file at a path, if there is one.
+pub(crate) fn identity(path: &Path) -> Result<Option<Identity>, SinkError> {
+    match fs::metadata(path) {
+        Ok(found) => Ok(Some(Identity::of(&found))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(SinkError::io("looking at", path)(error)),
     }
 }
 
@@ -64,6 +84,6 @@ fn open(path: &Path) -> Result<Option<File>, SinkError> {
     match File::open(path) {
         Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(SinkError::io("opening", path)(error)),
+        Err(error) => Err(fails(path, ListProblem::Unreadable { kind: error.kind() })),
     }
 }

@@ -57,6 +57,13 @@ impl Previous {
             false => (main, main_side),
         };
         let changes = changes?.zip(side);
+        // The list before first lists is none, and not an empty one.
+        let is_described = changes.as_ref().is_some_and(|(changes, side)| {
+            *side == Side::Later || changes.headers().any(|it| it.since.is_some())
+        });
+        if list.robots.is_empty() && !is_described {
+            return Err(fails(&place.path, ListProblem::Empty));
+        }
         Ok(Some(Self { list, changes, is_kept }))
     }
 
@@ -69,9 +76,7 @@ impl Previous {
         let digest = self.list.digest(robot);
         let here = |since| Ok(Some((since, Box::new(self.list.accounts(robot)?) as _)));
         let Some((changes, side)) = &self.changes else {
-            // An empty file has no customers, whichever robot it is of.
-            let is_known = self.list.part(robot).is_some() || self.list.robots.is_empty();
-            return match is_known {
+            return match self.list.part(robot).is_some() {
                 true => here(ChangesSince::of(None, None, digest)),
                 false => Ok(None),
             };
@@ -87,6 +92,12 @@ impl Previous {
                 let Some(since) = header.since.clone() else { return Ok(None) };
                 let earlier = changes.patched(robot, &self.list, Side::Earlier)?;
                 Ok(Some((since, Box::new(earlier))))
+            }
+            // It was left out, so its next list is a first one. A list without a mark has accounts.
+            (Some(header), Side::Later)
+                if header.mark_id.is_none() && header.until.accounts == 0 =>
+            {
+                Ok(None)
             }
             (Some(header), Side::Later) => {
                 here(ChangesSince::of(header.mark_id.clone(), header.revision, digest))

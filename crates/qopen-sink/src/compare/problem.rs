@@ -1,5 +1,7 @@
 //! Why a file cannot be compared.
 
+use std::io::ErrorKind;
+
 use crate::{CsvOptions, Format, Labels};
 
 /// Why a file is not a list that can be compared. `line` counts from 1.
@@ -86,6 +88,18 @@ pub enum ListProblem {
         "it is not the list that its changes file describes; it was edited or cut after its publication"
     )]
     Altered,
+    /// The list is missing, and its file of changes is there.
+    #[error("the list is missing, and its changes file is there; the list was removed")]
+    Missing,
+    /// The file is empty, and no file of changes describes an empty list.
+    #[error("the file is empty, and no changes file describes an empty list")]
+    Empty,
+    /// The file cannot be read.
+    #[error("it cannot be read: {kind}")]
+    Unreadable {
+        /// The kind of the error.
+        kind: ErrorKind,
+    },
     /// A line of a changes file is neither a header nor a change, or does not fit those before it.
     #[error("line {line} is not a line of changes, or does not fit the lines before it")]
     NotChanges {

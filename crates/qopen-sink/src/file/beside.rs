@@ -56,6 +56,20 @@ impl Beside {
         remove(&self.kept)
     }
 
+    /// Puts the changes of a first list beside its place, before the list is there. A publication that ends in
+    /// between leaves no changes without their list.
+    pub(super) fn place_first_changes(&self, changes: NamedTempFile) -> Result<(), SinkError> {
+        remove(&self.changes)?;
+        place(changes, &self.kept)
+    }
+
+    /// Gives the changes of a first list their name, once the list is in its place.
+    pub(super) fn name_first_changes(&self) -> Result<(), SinkError> {
+        let renaming = SinkError::io("renaming", &self.kept);
+        fs::rename(&self.kept, &self.changes).map_err(renaming)?;
+        sync(folder(&self.changes))
+    }
+
     /// Replaces the changes durably. The last ones are kept until the list is replaced, unless those that are
     /// kept already belong to the last list.
     pub(super) fn replace_changes(
@@ -85,8 +99,11 @@ impl Beside {
 /// Renames a file into its place, durably.
 pub(super) fn place(file: NamedTempFile, target: &Path) -> Result<(), SinkError> {
     file.persist(target).map_err(|error| SinkError::io("replacing", target)(error.error))?;
-    let folder = folder(target);
-    // The rename itself must survive a loss of power.
+    sync(folder(target))
+}
+
+/// Makes renames in a folder survive a loss of power.
+fn sync(folder: &Path) -> Result<(), SinkError> {
     File::open(folder).and_then(|it| it.sync_all()).map_err(SinkError::io("syncing", folder))
 }
 

@@ -1,6 +1,7 @@
 //! A list in a file, replaced in one step.
 
 mod beside;
+mod remains;
 mod staged;
 mod writer;
 
@@ -65,10 +66,10 @@ impl FileSink {
         with_suffix(&self.followed(), PARTIAL)
     }
 
-    /// Where accounts go that could not be read.
+    /// Returns the path of accounts that could not be read, beside the file that a link leads to.
     #[must_use]
     pub fn quarantine_path(&self) -> PathBuf {
-        with_suffix(&self.path, QUARANTINE)
+        with_suffix(&self.followed(), QUARANTINE)
     }
 
     /// Returns the path of the changes since the last complete list, beside the file that a link leads to. Only
@@ -95,22 +96,18 @@ impl FileSink {
         Staged::new(self.quarantine_path(), quarantine)?.commit()
     }
 
-    /// Checks that the file system can name the list and the files beside it. Only the quarantine lies beside a
-    /// link; the others lie beside the file that it leads to.
+    /// Checks that the file system can name the list and the files beside it, which lie beside the file that a
+    /// link leads to.
     ///
     /// # Errors
     /// [`SinkError::NameTooLong`], when it cannot.
     pub fn check_name(&self) -> Result<(), SinkError> {
         let followed = self.followed();
         for suffix in ALL {
-            let path = match suffix {
-                QUARANTINE => &self.path,
-                _ => &followed,
-            };
             // Looking at a name that is too long fails, whatever is there.
-            let found = fs::symlink_metadata(with_suffix(path, suffix));
+            let found = fs::symlink_metadata(with_suffix(&followed, suffix));
             if found.is_err_and(|error| error.kind() == io::ErrorKind::InvalidFilename) {
-                return Err(SinkError::NameTooLong { path: path.clone(), suffix });
+                return Err(SinkError::NameTooLong { path: followed, suffix });
             }
         }
         Ok(())
@@ -149,15 +146,25 @@ impl FileSink {
             Ok(found) if !found.is_file() => Err(SinkError::NotAFile { path: self.path.clone() }),
             Ok(_) => fs::canonicalize(&self.path).map_err(SinkError::io("resolving", &self.path)),
             // A dangling link points to the list's future place.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Ok(match fs::read_link(&self.path) {
-                    Ok(target) => folder(&self.path).join(target),
-                    Err(_) => self.path.clone(),
-                })
-            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(followed(&self.path)),
             Err(error) => Err(SinkError::io("looking at", &self.path)(error)),
         }
     }
+}
+
+/// Follows links to a file that does not exist. The result is absolute, as it will be once the file exists.
+fn followed(path: &Path) -> PathBuf {
+    // Systems follow 40 links at most.
+    const LINKS: usize = 40;
+    let mut path = path.to_owned();
+    for _ in 0..LINKS {
+        match fs::read_link(&path) {
+            Ok(target) => path = folder(&path).join(target),
+            Err(_) => break,
+        }
+    }
+    let real = fs::canonicalize(folder(&path)).ok().zip(path.file_name());
+    real.map(|(folder, name)| folder.join(name)).unwrap_or(path)
 }
 
 /// An encoded list on its way into a file: the bytes written to it replace the file in one step.
@@ -228,6 +235,10 @@ impl Sink for FileSink {
         };
         let Some(here) = real(&self.path) else { return false };
         location_of(&here) == location || real(Path::new(location)).is_some_and(|it| it == here)
+    }
+
+    fn is_held_at(&self, location: &str) -> bool {
+        location.strip_suffix(HELD).is_some_and(|list| self.is_at(list))
     }
 
     /// The folder is locked, for those who look for that lock.

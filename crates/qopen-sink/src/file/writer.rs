@@ -1,19 +1,18 @@
 //! A list on its way into its file.
 
-use std::fs;
 use std::io::{self, BufWriter};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use qopen_types::{AccountId, RobotId};
 use tempfile::NamedTempFile;
 
 use super::beside::{Beside, folder, place};
 use super::staged::Staged;
-use crate::compare::{Announced, Comparison, Identity, Place};
+use crate::compare::{Announced, Comparison, Identity, Place, identity};
 use crate::format::Encoder;
 use crate::{
-    Committed, CompareOptions, Compared, CsvOptions, ListInfo, ListKind, ListWriter, Moved,
-    Quarantine, Record, SinkError, temporary,
+    Committed, CompareOptions, Compared, CsvOptions, ListInfo, ListKind, ListProblem, ListWriter,
+    Moved, Quarantine, Record, SinkError, temporary,
 };
 
 pub(super) struct FileWriter {
@@ -73,14 +72,29 @@ impl FileWriter {
 
     /// Fails if the last list is no longer the one that the list was compared with.
     fn must_be_last(&self, since: Option<Identity>) -> Result<(), SinkError> {
-        let now = match fs::metadata(&self.target) {
-            Ok(found) => Some(Identity::of(&found)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(SinkError::io("looking at", &self.target)(error)),
-        };
-        match now == since {
+        match identity(&self.target)? == since {
             true => Ok(()),
             false => Err(SinkError::Replaced { path: self.target.clone() }),
+        }
+    }
+}
+
+impl FileWriter {
+    /// Names an error of a comparison as one of the last list. Whatever is wrong, it is not the list at `new`,
+    /// which was written just now.
+    fn previous(&self, error: SinkError, new: &Path) -> SinkError {
+        let Beside { changes, kept, .. } = &self.beside;
+        match error {
+            SinkError::NotAList { path, problem } if path != new => {
+                SinkError::Previous { path, problem }
+            }
+            SinkError::Io { action: "opening" | "reading", path, source }
+                if [&self.target, changes, kept].contains(&&path) =>
+            {
+                let problem = ListProblem::Unreadable { kind: source.kind() };
+                SinkError::Previous { path, problem }
+            }
+            error => error,
         }
     }
 }
@@ -139,23 +153,25 @@ impl ListWriter for FileWriter {
         let Some(new) = &self.settled else { return Err(self.settled_before()) };
         let file = new.reopen().map_err(SinkError::io("reading", &self.target))?;
         let Beside { changes, kept, .. } = &self.beside;
-        let place = Place::open(&self.target, changes.clone(), kept.clone())?;
-        let since = place.identity()?;
-        let place = (!options.new_baseline).then_some(&place);
+        let previous = |error| self.previous(error, new.path());
+        let place = match options.new_baseline {
+            true => None,
+            false => {
+                Some(Place::open(&self.target, changes.clone(), kept.clone()).map_err(previous)?)
+            }
+        };
+        let since = match &place {
+            Some(place) => place.identity()?,
+            None => identity(&self.target)?,
+        };
         let folder = folder(&self.target);
         let writing = || SinkError::io("writing", changes);
         let mut out = BufWriter::with_capacity(1 << 16, temporary::beside(folder)?);
         let moved = || self.moved.iter().for_each(|moved| moved());
         let mut comparison =
             Comparison { folder: Some(folder), moved: &moved, gone, out: &mut out, path: changes };
-        let done = comparison.with_place((file, new.path(), self.csv), &self.lists, place);
-        // Whatever is wrong with a list, it is not the one that was written just now.
-        let done = done.map_err(|error| match error {
-            SinkError::NotAList { path, problem } if path != new.path() => {
-                SinkError::Previous { path, problem }
-            }
-            error => error,
-        })?;
+        let done = comparison.with_place((file, new.path(), self.csv), &self.lists, place.as_ref());
+        let done = done.map_err(previous)?;
         let file = out.into_inner().map_err(|error| writing()(error.into_error()))?;
         file.as_file().sync_all().map_err(writing())?;
         self.changes = Some(Changes { file, is_kept: done.is_kept, since });
@@ -194,12 +210,17 @@ impl ListWriter for FileWriter {
         if let Some(staged) = something {
             staged.commit()?;
         }
+        let is_first = changes.as_ref().is_some_and(|it| it.since.is_none());
         match changes {
+            Some(changes) if is_first => beside.place_first_changes(changes.file)?,
             Some(changes) => beside.replace_changes(changes.file, changes.is_kept)?,
             None if kind == ListKind::Complete => beside.forget_changes()?,
             None => {}
         }
         place(file, &target)?;
+        if is_first {
+            beside.name_first_changes()?;
+        }
         if kind == ListKind::Complete {
             beside.clean()?;
         }

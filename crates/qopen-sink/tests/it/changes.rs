@@ -90,8 +90,18 @@ fn robots_of_one_file_are_compared_each_with_its_own_list() {
     assert_eq!(of(1), ("r2".to_owned(), since("n1", 1)));
     assert_eq!(of(2), ("r1".to_owned(), Predecessor::Baseline));
     assert_eq!(gone, ["r2/a", "r2/b", "r2/d"]);
-    let (found, _) = publish(&sink, &[("r2", "n3", 1, A)]).unwrap();
+    let (found, gone) = publish(&sink, &[("r2", "n3", 1, A)]).unwrap();
     assert_eq!((found[0].since.clone(), found[0].counts.added), (since("n2", 1), 3));
+    // All customers of the robots that it leaves out are gone.
+    let left_out: Vec<_> = found[1..].iter().map(|it| it.robot_id.as_str()).collect();
+    assert_eq!(left_out, ["r3", "r1"]);
+    assert!(found[1..].iter().all(|it| it.counts.gone == it.accounts_before && it.counts.gone > 0));
+    assert_eq!(gone.len(), A.len() + B.len());
+    let changes = ListChanges::open(sink.changes_path()).unwrap();
+    let mut earlier = Vec::new();
+    changes.revert(sink.path(), &mut earlier).unwrap();
+    let robots = String::from_utf8(earlier).unwrap();
+    assert_eq!(robots.matches("\"robot_id\":\"r1\"").count(), B.len(), "they can be restored");
     let (found, _) = publish(&sink, &[("r1", "m2", 1, A)]).unwrap();
     assert_eq!(found[0].since, Predecessor::Baseline, "it was left out");
 }
@@ -112,10 +122,59 @@ fn a_list_without_changes_beside_it_is_compared_as_it_is() {
     std::io::copy(&mut read(sink.path()).as_bytes(), &mut encoded).unwrap();
     encoded.commit().unwrap();
     assert!(!sink.changes_path().exists());
-    // An empty file is a list without customers.
+    // Nothing says that an empty file is a list.
     fs::write(sink.path(), "").unwrap();
+    let error = publish(&sink, &[("r", "m5", 1, A)]).unwrap_err();
+    assert_eq!(problem(&error), ListProblem::Empty);
+}
+
+#[test]
+fn a_list_that_was_removed_beside_its_changes_is_missed() {
+    let (_folder, sink) = sink();
+    for first in [&[("r", "m1", 1, A)][..], &[("r", "m1", 1, A), ("r", "m2", 1, B)]] {
+        for list in first {
+            let mut writer = settled(&sink, &[*list]);
+            compare(&mut *writer, CompareOptions::default().new_baseline(list.1 == "m1")).unwrap();
+            writer.commit().unwrap();
+        }
+        let changes = read(sink.changes_path());
+        fs::remove_file(sink.path()).unwrap();
+        let error = publish(&sink, &[("r", "m3", 1, C)]).unwrap_err();
+        assert_eq!(problem(&error), ListProblem::Missing);
+        assert!(!sink.path().exists());
+        assert_eq!(read(sink.changes_path()), changes);
+    }
+    let mut writer = settled(&sink, &[("r", "m3", 1, C)]);
+    let (found, _) = compare(&mut *writer, CompareOptions::default().new_baseline(true)).unwrap();
+    assert_eq!(found[0].since, Predecessor::Baseline);
+    writer.commit().unwrap();
+    assert_eq!(publish(&sink, &[("r", "m4", 1, A)]).unwrap().0[0].since, since("m3", 1));
+    // The same list again is restored, with the same changes; so is a revision of a first list.
+    for list in [("r", "m4", 1, A), ("r", "m6", 1, B)] {
+        if list.1 == "m6" {
+            fs::remove_file(sink.changes_path()).unwrap();
+            fs::remove_file(sink.path()).unwrap();
+            publish(&sink, &[list]).unwrap();
+        }
+        let (before, changes) = (read(sink.path()), read(sink.changes_path()));
+        fs::remove_file(sink.path()).unwrap();
+        let (found, _) = publish(&sink, &[list]).unwrap();
+        let expected = if list.1 == "m4" { since("m3", 1) } else { Predecessor::Baseline };
+        assert_eq!(found[0].since, expected);
+        assert_eq!((read(sink.path()), read(sink.changes_path())), (before, changes));
+    }
+    fs::remove_file(sink.path()).unwrap();
+    assert_eq!(publish(&sink, &[("r", "m6", 2, C)]).unwrap().0[0].since, Predecessor::Baseline);
+    publish(&sink, &[("r", "m7", 1, A)]).unwrap();
+    fs::remove_file(sink.path()).unwrap();
+    let error = publish(&sink, &[("r", "m7", 2, B)]).unwrap_err();
+    assert_eq!(problem(&error), ListProblem::Missing, "a revision of a later list");
+    fs::write(sink.path(), "").unwrap();
+    // Without its changes, no list is missed.
+    fs::remove_file(sink.path()).unwrap();
+    fs::remove_file(sink.changes_path()).unwrap();
     let (found, _) = publish(&sink, &[("r", "m5", 1, A)]).unwrap();
-    assert_eq!((found[0].since.clone(), found[0].counts.added), (UNKNOWN, 3));
+    assert_eq!(found[0].since, Predecessor::Baseline);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use qopen_sink::{CompareOptions, FileSink, SinkError};
+use qopen_sink::{CompareOptions, FileSink, ListWriter, Predecessor, SinkError};
 use tempfile::TempDir;
 
 use crate::lists::{
@@ -87,6 +87,39 @@ fn publications_that_die(sink_of: fn() -> (TempDir, FileSink)) {
     }
 }
 
+/// A first publication that dies is no list that was removed by hand.
+#[test]
+fn i5_a_first_publication_that_died_between_its_steps_is_made_good_by_the_next() {
+    let (after, later) = sink();
+    publish(&later, &[("r", "m1", 1, A)]).unwrap();
+    for (steps, next, expected) in [
+        (1, ("r", "m1", 1, A), Predecessor::Baseline),
+        (1, ("r", "m2", 1, B), Predecessor::Baseline),
+        (2, ("r", "m1", 1, A), Predecessor::Baseline),
+        (2, ("r", "m1", 2, B), Predecessor::Baseline),
+        (2, ("r", "m2", 1, B), since("m1", 1)),
+    ] {
+        let (folder, sink) = sink();
+        let copy = |from: &str, to: &str| {
+            fs::copy(after.path().join(from), folder.path().join(to)).unwrap();
+        };
+        copy("list.changes.jsonl", "list.changes.kept");
+        if steps > 1 {
+            copy("list", "list");
+        }
+        let (found, _) = publish(&sink, &[next]).unwrap();
+        assert_eq!(found[0].since, expected, "{steps} {next:?}");
+        assert_eq!(names(folder.path()).len(), 2);
+        assert_eq!(publish(&sink, &[("r", "m3", 1, C)]).unwrap().0[0].since, since(next.1, next.2));
+    }
+    // The steps are these: the changes have their name only when the list is there.
+    let (folder, sink) = sink();
+    let mut writer = settled(&sink, &[("r", "m1", 1, A)]);
+    compare(&mut *writer, CompareOptions::default()).unwrap();
+    die_at_the_list(folder.path(), writer);
+    assert_eq!(Vec::from_iter(names(folder.path())), ["list.changes.kept"]);
+}
+
 /// A rename that fails leaves the last list, and the next publication finds its changes.
 #[test]
 fn i5_a_commit_that_fails_at_a_step_leaves_a_list_that_the_next_one_is_compared_with() {
@@ -118,6 +151,10 @@ fn i5_a_commit_that_fails_at_a_step_leaves_a_list_that_the_next_one_is_compared_
 fn die(folder: &Path, sink: &FileSink, list: List<'_>) {
     let mut writer = settled(sink, &[list]);
     compare(&mut *writer, CompareOptions::default()).unwrap();
+    die_at_the_list(folder, writer);
+}
+
+fn die_at_the_list(folder: &Path, writer: Box<dyn ListWriter>) {
     let temporary = names(folder).into_iter().filter(|it| it.ends_with(".tmp"));
     let records: Vec<_> = temporary
         .map(|it| folder.join(it))

@@ -7,10 +7,10 @@ use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use qopen::PullRequest;
 use qopen::engine::PullFigures;
 use qopen::journal::PullState;
 use qopen::types::MarkId;
+use qopen::{PullError, PullRequest};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -246,9 +246,14 @@ pub(super) async fn end(
             return Ok(StatusCode::ACCEPTED);
         }
     }
+    let remains = service.remains(&state.pull).await.map_err(PullError::Journal)?;
     if !service.pulls.purge(&state.pull).await? {
         let message = "a publication to the same place is running; try again";
         return Err(Refusal(StatusCode::CONFLICT, message.into()));
+    }
+    if let Some(remains) = remains {
+        // The runtime's end ends it early.
+        let _ = tokio::task::spawn_blocking(|| remains.remove()).await;
     }
     Ok(StatusCode::NO_CONTENT)
 }
@@ -261,7 +266,11 @@ pub(super) async fn accept(
 ) -> Result<Response, Refusal> {
     let state = known(&service, &mark, &of).await?;
     if state.held().is_none() {
-        return Err(Refusal(StatusCode::CONFLICT, crate::journal::NOT_HELD.into()));
+        let why = match state.is_superseded() {
+            true => crate::journal::SUPERSEDED,
+            false => crate::journal::NOT_HELD,
+        };
+        return Err(Refusal(StatusCode::CONFLICT, why.into()));
     }
     service.pulls.accept(&state.pull).await?;
     Ok((StatusCode::ACCEPTED, Json(PullName::from(&state.pull))).into_response())

@@ -10,4 +10,6 @@ pub(crate) struct Counts {
     pub(in crate::serve) skipped: AtomicU64,
     /// The journal could not be read or written at that time.
     pub(in crate::serve) failed: AtomicU64,
+    /// A robot with a new customer is not one of the app, or is recycled.
+    pub(in crate::serve) unlisted: AtomicU64,
 }

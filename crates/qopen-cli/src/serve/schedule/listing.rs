@@ -12,6 +12,7 @@ use super::job::Due;
 use super::robots::Robots;
 use super::start::Start;
 use crate::app_robots::{AppRobots, SHOWN, names, not_listed};
+use crate::report::count;
 use crate::say::{caution, say};
 use crate::serve::service::Service;
 
@@ -21,17 +22,20 @@ const ASKING: usize = 4;
 /// Due schedules, and the robots of the app at their time.
 pub(super) type Listed = (Vec<Due>, Result<AppRobots, SendError>);
 
-/// Asks for the robots of the app, while other schedules go on.
+/// Asks for the robots of the app, while other schedules go on. An answer without due schedules is for robots
+/// with new customers.
 pub(super) struct Listing<'a> {
     service: &'a Service,
     asking: JoinSet<Listed>,
     /// Excepted robots that are unknown, each said once.
     told: BTreeSet<RobotId>,
+    /// Whether the last question for robots with new customers failed.
+    failed: bool,
 }
 
 impl<'a> Listing<'a> {
     pub(super) fn new(service: &'a Service) -> Self {
-        Self { service, asking: JoinSet::new(), told: BTreeSet::new() }
+        Self { service, asking: JoinSet::new(), told: BTreeSet::new(), failed: false }
     }
 
     /// Asks once for all schedules among these that need the list.
@@ -47,8 +51,32 @@ impl<'a> Listing<'a> {
             }
             return;
         }
+        self.spawn(due);
+    }
+
+    /// Asks for robots with new customers.
+    pub(super) fn ask_for_customers(&mut self) {
+        if self.asking.len() < ASKING {
+            self.spawn(Vec::new());
+        }
+    }
+
+    fn spawn(&mut self, due: Vec<Due>) {
         let client: Client = self.service.client.clone();
         self.asking.spawn(async move { (due, AppRobots::of(&client).await) });
+    }
+
+    /// Counts and prints robots with new customers that are not robots of the app, or are recycled.
+    pub(super) fn tell_unlisted(&self, robots: &BTreeSet<RobotId>) {
+        if robots.is_empty() {
+            return;
+        }
+        self.service.schedules.unlisted.fetch_add(robots.len() as u64, Ordering::Relaxed);
+        let (robots, names) =
+            (count(robots.len() as u64, "robot", "robots"), names(robots.iter(), SHOWN));
+        caution!(
+            "qopen: {robots} with new customers not pulled: the platform does not list them, or they are recycled: {names}"
+        );
     }
 
     /// Returns the next answer. Waits for ever without a question.
@@ -66,8 +94,15 @@ impl<'a> Listing<'a> {
     /// Returns the pulls of the schedules that an answer is for.
     pub(super) fn starts(&mut self, (due, found): Listed) -> Vec<Start> {
         let found = match found {
-            Ok(found) => found,
+            Ok(found) => {
+                self.failed = false;
+                found
+            }
             Err(error) => {
+                if due.is_empty() && !std::mem::replace(&mut self.failed, true) {
+                    let why = not_listed(&error);
+                    say!("qopen: robots with new customers wait: {why}; trying again every 60 s");
+                }
                 for (_, job) in &due {
                     let next = "; the schedule tries again at its next time";
                     self.fail(&job.text, &format!("{}{next}", not_listed(&error)));

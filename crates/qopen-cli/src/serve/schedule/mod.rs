@@ -11,6 +11,7 @@ mod start;
 mod watch;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -94,13 +95,26 @@ impl Schedules {
             tokio::select! {
                 () = sleep(nap) => {}
                 robots = service.events.new_customers() => {
-                    customers.note(&robots, jobs.iter().map(|it| &it.job), Instant::now());
+                    let all = jobs.iter().map(|it| &it.job);
+                    let left_out = customers.note(&robots, all, Instant::now());
+                    service.schedules.unlisted.fetch_add(left_out, Ordering::Relaxed);
+                }
+                () = sleep(customers.next_question(Instant::now())) => {
+                    customers.asked(Instant::now());
+                    listing.ask_for_customers();
                 }
                 () = sleep(customers.next(Instant::now())) => {
                     starter.start(customers.due(Instant::now())).await;
                 }
                 () = sleep(starter.again()) => starter.start(Vec::new()).await,
-                listed = listing.answer() => starter.start(listing.starts(listed)).await,
+                listed = listing.answer() => {
+                    if let Ok(robots) = &listed.1 {
+                        let all = jobs.iter().map(|it| &it.job);
+                        let unlisted = customers.listed(robots, all, Instant::now());
+                        listing.tell_unlisted(&unlisted);
+                    }
+                    starter.start(listing.starts(listed)).await;
+                }
                 Ok(()) = replaced.changed() => {
                     let new = Arc::clone(&replaced.borrow_and_update());
                     let due = exchange(&mut jobs, &new, Timestamp::now());
