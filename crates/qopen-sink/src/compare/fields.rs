@@ -21,7 +21,8 @@ pub(super) struct Members<'a>(Vec<(Cow<'a, str>, &'a str)>);
 
 impl<'a> Members<'a> {
     pub(super) fn of(json: &'a [u8]) -> Option<Self> {
-        serde_json::from_slice(json).ok()
+        // Once for all texts in it.
+        serde_json::from_str(std::str::from_utf8(json).ok()?).ok()
     }
 
     /// The names and values in order.
@@ -40,6 +41,16 @@ impl<'a> Members<'a> {
             Some((other, value)) if other == name => Some(value),
             _ => self.get(name),
         }
+    }
+
+    /// Whether the other object has the same names in the same order, each once, and this one's text is its tokens.
+    fn is_alike(&self, other: &Self, text: &str) -> bool {
+        let is_same = self.0.len() == other.0.len()
+            && self.0.iter().zip(&other.0).all(|(one, two)| one.0 == two.0);
+        // A borrowed name is spelled as it is. It has two quotes, a colon, and a comma or bracket.
+        let is_plain = |it: &(Cow<'_, str>, &str)| matches!(it.0, Cow::Borrowed(_));
+        let length: usize = self.0.iter().map(|it| it.0.len() + it.1.len() + 4).sum();
+        is_same && self.0.iter().all(is_plain) && length + 1 == text.len() && !self.has_duplicates()
     }
 
     /// Whether a name comes twice.
@@ -108,11 +119,33 @@ pub(super) fn difference(old: &[u8], new: &[u8]) -> Result<Difference, Unreadabl
     members_that_differ(&before, &after, "", &mut fields, &mut values);
     let values = values.finish();
     // Where the new record and the earlier values do not give the earlier record back, all of it is kept.
-    let is_reversible = Members::of(values.as_bytes())
-        .and_then(|values| earlier(&after, &fields, &values))
-        .is_some_and(|it| it == old);
+    let is_reversible = is_rewritten(&before, &after, old) || {
+        Members::of(values.as_bytes())
+            .and_then(|values| earlier(&after, &fields, &values))
+            .is_some_and(|it| it == old)
+    };
     let before = if is_reversible { values } else { old.to_owned() };
     Ok(Difference { kind, fields, before })
+}
+
+/// Whether the earlier values in the place of the later ones are known to give the earlier record: both records have
+/// the same names in the same order, and the earlier one has no white space around tokens. False says nothing.
+fn is_rewritten(before: &Members<'_>, after: &Members<'_>, old: &str) -> bool {
+    // A path that two fields have tells neither of them.
+    let is_apart = |it: &(Cow<'_, str>, &str)| !it.0.starts_with("profile.");
+    let is_last = before.0.iter().rev().skip(1).all(|it| it.0 != UNREAD);
+    if !is_last || !before.0.iter().all(is_apart) || !before.is_alike(after, old) {
+        return false;
+    }
+    let (old, new) = (before.get(PROFILE), after.get(PROFILE));
+    match old.zip(new).filter(|(old, new)| old != new) {
+        Some((old, new)) => match (Members::of(old.as_bytes()), Members::of(new.as_bytes())) {
+            (Some(before), Some(after)) => before.is_alike(&after, old),
+            // It is kept whole.
+            _ => true,
+        },
+        None => true,
+    }
 }
 
 /// Compares two records of one account, as JSON, that are not the same text. Returns what happened to the account
@@ -244,7 +277,14 @@ struct Object(String);
 impl Object {
     fn add(&mut self, name: &str, value: &str) {
         self.0.push(if self.0.is_empty() { '{' } else { ',' });
-        self.0.push_str(&quoted(name));
+        match name.bytes().all(|it| it >= b' ' && it != b'"' && it != b'\\') {
+            true => {
+                self.0.push('"');
+                self.0.push_str(name);
+                self.0.push('"');
+            }
+            false => self.0.push_str(&quoted(name)),
+        }
         self.0.push(':');
         self.0.push_str(value);
     }
@@ -273,5 +313,41 @@ mod tests {
         for wrong in ["{1:2}", "[\"a\",1]", "\"a\"", "{\"a\":1"] {
             assert!(Members::of(wrong.as_bytes()).is_none(), "{wrong}");
         }
+    }
+
+    /// Each pair differs in a way that the shortest `before` could not give back, or is just plain.
+    #[test]
+    fn an_earlier_record_comes_back_from_whatever_is_kept_of_it() {
+        let all = [
+            r#"{"robot_id":"r","profile":{"name":"a","mood":1},"x":1}"#,
+            r#"{"robot_id":"r","profile":{"name":"b","mood":1},"x":1}"#,
+            r#"{"robot_id":"r","profile":{"name":"b","mood":2},"x":2}"#,
+            r#"{"robot_id":"r","profile":{"mood":1,"name":"b"},"x":2}"#,
+            r#"{"robot_id":"r","profile":{ "name":"c","mood":1},"x":1}"#,
+            r#"{"robot_id":"r","profile":{"name":"b","name":"c"},"x":1}"#,
+            r#"{"robot_id":"r","profile":{"name":"d","name":"c"},"x":1}"#,
+            r#"{"robot_id":"r","profile":[7],"x":1}"#,
+            r#"{"robot_id":"r","profile":{"name":"a","mood":1},"profile.name":1}"#,
+            r#"{"robot_id":"r","profile":{"name":"b","mood":1},"profile.name":1}"#,
+            r#"{"robot_id":"r","profile":{"name":"b","mood":1},"profile.name":2}"#,
+            r#"{"robot_id":"r","profile":{"name":"b","mood":1}, "x":2}"#,
+            r#"{"robot_id":"r","profile":{"name":"b","mood":1},"\u0078":2}"#,
+            r#"{"robot_id":"r","_unread":1,"x":1}"#,
+            r#"{"robot_id":"r","_unread":2,"x":1}"#,
+            r#"{"robot_id":"r","x":1,"_unread":1}"#,
+            r#"{"robot_id":"r","x":2,"_unread":1}"#,
+            r#"{"robot_id":"r","x":2,"x":1}"#,
+            r#"{"robot_id":"r","x":3,"x":1}"#,
+        ];
+        for (old, new) in all.iter().flat_map(|old| all.map(|new| (*old, new))) {
+            if old == new {
+                continue;
+            }
+            let Ok(found) = difference(old.as_bytes(), new.as_bytes()) else { panic!("{old}") };
+            let back = rewound(new.as_bytes(), &found.fields, found.before.as_bytes()).unwrap();
+            assert_eq!(std::str::from_utf8(&back), Ok(old), "from {new} and {}", found.before);
+        }
+        let plain = difference(all[0].as_bytes(), all[1].as_bytes()).map(|it| it.before).ok();
+        assert_eq!(plain.as_deref(), Some(r#"{"profile":{"name":"a"}}"#));
     }
 }
