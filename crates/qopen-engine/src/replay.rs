@@ -251,6 +251,17 @@ impl Replay {
         });
         let mut progress = Progress::new(id, assembler.progress(&key), Time::ZERO);
         progress.figures.duplicate_pages = self.copies.get(id).copied().unwrap_or_default();
+        if let Some(status) = &ended {
+            // A publication finds the basis of the list there.
+            let note = Note::Ended {
+                status: status.end_state(),
+                why: status.to_string(),
+                accounts: progress.figures.accounts as u64,
+                pages: progress.figures.pages as u64,
+                evidence: status.evidence(),
+            };
+            now(self.journal.note(id, note))?;
+        }
         let journal: Arc<dyn Journal> = Arc::clone(&self.journal) as _;
         let list = PulledList::done(id.clone(), journal, fold, progress.figures.revision);
         Ok(ended.map(|status| Outcome { status, progress, list }))

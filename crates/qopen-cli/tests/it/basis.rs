@@ -1,7 +1,7 @@
 //! What the completeness of a list rests on: the same in the summary, the journal, the API and the database.
 
 use qopen_postgres::testing::Server;
-use qopen_simulator::Schedule;
+use qopen_simulator::{Dataset, Schedule};
 use serde_json::{Value, json};
 
 use crate::guards::{Scene, lost_on};
@@ -64,6 +64,28 @@ fn a_database_says_what_each_list_rests_on() {
         (&evidence["gone_verified"], &evidence["expected_accounts"]),
         (&json!(true), &json!(50))
     );
+}
+
+/// A list that was folded from captured callbacks has no journal on a disk, and rests on something, too.
+#[test]
+fn an_assembled_list_says_what_it_rests_on() {
+    let Some(server) = Server::start() else { return };
+    let schedule = Schedule { accounts: 60, page_size: 10, ..Schedule::default() };
+    let scene = Scene::new(schedule.clone());
+    let pages = Dataset::new(&schedule, &"r1".parse().unwrap(), false).pages(&"m".parse().unwrap());
+    let lines: String = pages.iter().map(|it| format!("{}\n", it.payload)).collect();
+    std::fs::write(scene.folder.path().join("captured"), lines).unwrap();
+    let assembled = scene.verb(&["assemble", "captured", "--out", &server.url(), "--json"]);
+    assert_eq!(assembled.status.code(), Some(0), "{}", text(&assembled.stderr));
+    let summary = text(&assembled.stdout);
+    let summary: Value = serde_json::from_str(summary.lines().last().unwrap()).unwrap();
+    let basis = summary["basis"].as_str().unwrap();
+    assert_eq!(basis, "the last page was seen, and no more pages can come");
+    for table in ["pull", "list"] {
+        let read = format!("SELECT jsonb_build_array(basis, evidence) FROM qopen.{table}");
+        let found: Value = serde_json::from_str(&scene.query(&server, &read)).unwrap();
+        assert_eq!(found, json!([basis, summary["evidence"]]));
+    }
 }
 
 #[test]
