@@ -48,7 +48,7 @@ pub use pull::{Pull, PullRequest};
 pub use refusals::{RefusalCount, RefusalSource, Refused};
 pub use replay::{Replay, ReplayError, Replayed};
 pub use requester::{RequestError, Requester};
-pub use resume::kept_list;
+pub use resume::{kept_list, published_list};
 pub use service::{
     Destination, FollowedPull, PullFigures, PullPolicy, PullService, RepeatReason, ServiceEvent,
     ServiceObserver, ServiceOptions, Target,

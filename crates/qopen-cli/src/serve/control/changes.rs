@@ -70,7 +70,9 @@ pub(super) async fn changes(
     let (pieces, flow) = mpsc::channel(PIECES);
     let (head, header) = tokio::sync::oneshot::channel();
     // The file is replaced and never changed: one handle reads the changes of one list.
-    tokio::task::spawn_blocking(move || {
+    // A thread of its own, because it waits for slow readers.
+    let thread = std::thread::Builder::new().name("qopen-changes".into());
+    let reading = thread.spawn(move || {
         let mut out = BufWriter::with_capacity(PIECE, Pieces(pieces.clone()));
         if let Err(error) = read(&path, robot.as_str(), head, &mut out) {
             let error = io::Error::other(chain("the changes", &error));
@@ -78,6 +80,7 @@ pub(super) async fn changes(
             let _ = pieces.blocking_send(Err(error));
         }
     });
+    reading.map_err(|error| Refusal::of(StatusCode::SERVICE_UNAVAILABLE, "the changes", &error))?;
     let Ok(header) = header.await else { return Err(unknown()) };
     let begins = header.since.and_then(|it| it.mark_id);
     let is_current = query.since.is_some() && query.since == header.mark_id;

@@ -127,14 +127,14 @@ pub(super) async fn accounts(
     let robot = RobotId::new(robot_id.unwrap_or(robot)).map_err(|_| unknown())?;
     let state = last_published(&service, &robot).await?.ok_or_else(unknown)?;
     let journal: Arc<dyn Journal> = Arc::clone(&service.journal) as _;
-    let list = qopen::kept_list(&journal, &state.pull).await;
-    let list = list.map_err(|error| Refusal::journal(&error))?.ok_or_else(unknown)?;
-    let revision = list.revision();
-    if revision == 0 {
+    let list = qopen::engine::published_list(&journal, &state).await;
+    let Some(list) = list.map_err(|error| Refusal::journal(&error))? else {
         let message = "pages of the list are not in the journal any more; read it where it was published, or pull it again";
         return Err(Refusal(StatusCode::GONE, message.into()));
-    }
-    let mut tag = format!("{}.{revision}", file_name(state.pull.mark_id.as_str()));
+    };
+    let revision = list.revision();
+    // The position distinguishes the list from one of a deleted pull that had the same mark.
+    let mut tag = format!("{}-{}.{revision}", file_name(state.pull.mark_id.as_str()), state.order);
     if layout != Layout::default() {
         tag.push_str(&format!(".{}", layout.query()));
     }
