@@ -162,13 +162,18 @@ impl PullState {
         self.notes.iter().rev().find_map(|it| requested(&it.note)).unwrap_or(false)
     }
 
-    /// The guard's refusal of its list, unless the list was accepted or published since, or has new pages.
+    /// The guard's refusal of its list, unless the list was accepted, published or superseded since, or has new
+    /// pages.
     #[must_use]
     pub fn held(&self) -> Option<&Noted> {
         let last = |it: &&Noted| {
             matches!(
                 it.note,
-                Note::Held { .. } | Note::HeldAccepted | Note::Published { .. } | Note::Resumed
+                Note::Held { .. }
+                    | Note::HeldAccepted
+                    | Note::Superseded { .. }
+                    | Note::Published { .. }
+                    | Note::Resumed
             )
         };
         let last = self.notes.iter().rev().find(last)?;

@@ -81,10 +81,14 @@ impl Inner {
 
     /// The lock that serialises publications to a pull's place.
     pub(super) async fn turn_at(&self, state: &PullState, sink: &Arc<dyn Sink>) -> Turn {
+        self.places.turn_at(self.place_of(state, sink).await)
+    }
+
+    /// The place of a pull's list.
+    pub(super) async fn place_of(&self, state: &PullState, sink: &Arc<dyn Sink>) -> Option<String> {
         let (destination, sink) = (Arc::clone(&self.destination), Arc::clone(sink));
         let state = state.clone();
-        let place = blocking(move || destination.place(&state, &*sink)).await;
-        self.places.turn_at(place)
+        blocking(move || destination.place(&state, &*sink)).await
     }
 
     /// Publishes a pull's list. Returns false if it must be repeated.
@@ -128,6 +132,9 @@ impl Inner {
         let (done, is_short) = match publish_with(lists, Arc::clone(sink), kind, options).await {
             Ok(published) => {
                 self.tell(ServiceEvent::Published { outcome, published: &published });
+                if complete {
+                    self.release_earlier(&state, sink).await;
+                }
                 (true, matches!(outcome.status, Status::Incomplete(_)))
             }
             Err(error) => {
@@ -153,7 +160,7 @@ impl Inner {
     }
 
     /// The conditions under which a pull's list is published.
-    async fn policy_of(&self, state: &PullState) -> PullPolicy {
+    pub(super) async fn policy_of(&self, state: &PullState) -> PullPolicy {
         let (destination, state) = (Arc::clone(&self.destination), state.clone());
         let service = self.options.policy.clone();
         blocking(move || destination.policy(&state, &service)).await

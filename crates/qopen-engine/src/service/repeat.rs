@@ -1,9 +1,14 @@
 //! Further pulls of a list: one was interrupted, lacks pages, or is to be confirmed.
 
-use qopen_journal::{PullId, PullState, Repeat};
+use std::error::Error;
+use std::sync::Arc;
+
+use qopen_journal::{JournalError, Note, PullId, PullState, Repeat};
+use qopen_sink::Sink;
 use qopen_types::{Digest, MarkId};
 
 use super::Inner;
+use super::destination::Target;
 use super::event::{RepeatReason, ServiceEvent};
 use super::policy::PullPolicy;
 use crate::confirm::CustomerDifference;
@@ -28,9 +33,10 @@ pub(super) enum Confirmation {
 }
 
 impl Inner {
-    /// Requests the list of an interrupted pull anew if the pull did not complete, or may lack a page.
-    pub(super) async fn request_anew(&self, state: &PullState, status: &Status) {
-        let doubtful = self.options.lone_receiver && status.may_lack_a_page();
+    /// Requests the list of an interrupted pull anew if the pull did not complete, or may lack a page that no
+    /// other pull is to confirm.
+    pub(super) async fn request_anew(&self, state: &PullState, status: &Status, confirms: bool) {
+        let doubtful = self.options.lone_receiver && status.may_lack_a_page() && !confirms;
         if !doubtful && !status.is_worth_a_request() {
             return;
         }
@@ -96,22 +102,46 @@ impl Inner {
     ) -> Result<(), PullError> {
         let Some((_, started)) = state.started() else { return Ok(()) };
         let repeat = &started.repeat;
-        if state.is_cancel_requested() {
-            return Ok(());
-        }
+        let is_wanted = !state.is_cancel_requested();
         // The list that this one was to confirm still waits.
-        if policy.confirm
-            && !outcome.status.is_complete()
-            && let Some(confirms) = &repeat.confirms
-            && repeat.confirmations + 1 < PULLS
-        {
-            let next = repeat.to_confirm(confirms.clone());
+        let waits = policy.confirm && !outcome.status.is_complete();
+        let confirms = repeat.confirms.as_ref().filter(|_| waits);
+        if let Some(mark) = confirms.filter(|_| is_wanted && repeat.confirmations + 1 < PULLS) {
+            let next = repeat.to_confirm(mark.clone());
             return self.repeat(outcome, state, next, RepeatReason::ToConfirm(None)).await;
         }
-        if is_short && repeat.retries < policy.retries {
+        if is_wanted && is_short && repeat.retries < policy.retries {
             return self.repeat(outcome, state, repeat.again(), RepeatReason::LacksPages).await;
         }
+        let Some(mark) = confirms else { return Ok(()) };
+        let waiting = PullId { robot_id: state.pull.robot_id.clone(), mark_id: mark.clone() };
+        let waiting = self.journal.facts_of(&waiting).await.map_err(PullError::Journal)?;
+        if waiting.is_some_and(|it| it.held().is_some()) {
+            self.tell(ServiceEvent::StillHeld { outcome, mark });
+        }
         Ok(())
+    }
+
+    /// Ends the holds of the robot's earlier lists in the place of a published one, which they cannot replace
+    /// any more.
+    pub(super) async fn release_earlier(&self, state: &PullState, sink: &Arc<dyn Sink>) {
+        let Some(place) = self.place_of(state, sink).await else { return };
+        let earlier = match self.journal.pulls_of(&state.pull.robot_id).await {
+            Ok(all) => all.into_iter().filter(|it| it.order < state.order),
+            Err(error) => return not_released(&state.pull, &error),
+        };
+        for held in earlier {
+            let Some(Note::Held { revision, .. }) = held.held().map(|it| &it.note) else {
+                continue;
+            };
+            let Target::Sink(sink) = self.target_of(&held).await else { continue };
+            if self.place_of(&held, &sink).await.as_ref() != Some(&place) {
+                continue;
+            }
+            let (by, revision) = (Some(state.pull.mark_id.clone()), *revision);
+            let noted = self.journal.note(&held.pull, Note::Superseded { by, revision }).await;
+            noted.unwrap_or_else(|error| not_released(&held.pull, &error));
+        }
     }
 
     /// Counts the customers in which a list differs from the one that it is to confirm. `None` if there is no
@@ -123,9 +153,9 @@ impl Inner {
     ) -> Result<Option<CustomerDifference>, PullError> {
         let Some(mark_id) = repeat.confirms.clone() else { return Ok(None) };
         let robot_id = outcome.list.id().robot_id.clone();
-        let Some(list) = self.engine.list(&PullId { robot_id, mark_id }).await? else {
-            return Ok(None);
-        };
+        let list = self.engine.list(&PullId { robot_id, mark_id }).await?;
+        // A list that has lost pages since confirms nothing.
+        let Some(list) = list.filter(|it| it.revision() > 0) else { return Ok(None) };
         let difference = list.customer_difference(&outcome.list).await;
         difference.map(Some).map_err(PullError::Journal)
     }
@@ -169,4 +199,10 @@ impl Inner {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Logs that a pull still counts as held.
+fn not_released(pull: &PullId, error: &JournalError) {
+    let error = error as &dyn Error;
+    tracing::warn!(%pull, error, "a list that was superseded still counts as held");
 }
