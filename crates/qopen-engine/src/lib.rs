@@ -43,6 +43,7 @@ pub use progress::Progress;
 pub use publish::{
     AccountLookup, GoneCheck, LOOKUP_LIMIT, LookupError, MaxGone, ParseMaxGoneError, PublishError,
     PublishOptions, Published, PublishedList, export, publish, publish_with, quarantine_line,
+    supersede_earlier,
 };
 pub use pull::{Pull, PullRequest};
 pub use refusals::{RefusalCount, RefusalSource, Refused};

@@ -98,6 +98,9 @@ impl Kept {
         };
         let id = id(&line.name())?;
         let state = journal.facts_of(&id).await.map_err(failed)?;
+        if let Some(state) = &state {
+            qopen::engine::supersede_earlier(&**journal, state).await.map_err(failed)?;
+        }
         journal.forget(&id).await.map_err(failed)?;
         if let Some(Ok(output)) = state.as_ref().and_then(Place::of).map(|it| it.output()) {
             output.sweep(line.robot());

@@ -153,6 +153,27 @@ async fn a_list_under_the_mark_of_a_deleted_pull_has_a_tag_of_its_own() {
 }
 
 #[tokio::test]
+async fn a_deleted_list_does_not_make_the_list_before_it_the_last_one() {
+    let stage = Stage::new(&Schedule { accounts: 60, gone_each: 7, ..Schedule::default() });
+    std::fs::create_dir(stage.folder.path().join("lists")).unwrap();
+    let served = Served::new(&stage, &["--out", "lists"], None);
+    let mut mark = String::new();
+    for _ in 0..2 {
+        mark = served.start_pull("r1").await;
+        served.until(&mark, |it| it["output"].is_string()).await;
+    }
+    assert_eq!(served.ask(Method::DELETE, &format!("/v1/pulls/{mark}")).await.status(), 204);
+    // The place holds the deleted pull's list, which the journal does not have any more.
+    assert_eq!(ids(&stage.read("lists/r1.jsonl")).len(), 53);
+    assert_eq!(served.get("/v1/robots/r1/accounts").await.status(), 410);
+    assert_eq!(served.get_json("/v1/robots").await["robots"][0]["last"], Value::Null);
+    let mark = served.start_pull("r1").await;
+    served.until(&mark, |it| it["output"].is_string()).await;
+    assert_eq!(last_list(&served).await.3.len(), 46);
+    assert_eq!(served.stop().code(), Some(0));
+}
+
+#[tokio::test]
 async fn robots_are_listed_with_their_next_time_and_their_open_pull() {
     let stage = Stage::new(&Schedule { silent: true, ..Schedule::default() });
     std::fs::create_dir(stage.folder.path().join("lists")).unwrap();
