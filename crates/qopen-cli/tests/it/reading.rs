@@ -5,7 +5,7 @@ use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
 use crate::served::{Served, expected};
-use crate::support::{Stage, ids};
+use crate::support::{Stage, ids, text};
 
 fn header<'a>(answer: &'a Response, name: &str) -> &'a str {
     answer.headers().get(name).unwrap_or_else(|| panic!("{name}")).to_str().unwrap()
@@ -170,6 +170,17 @@ async fn a_deleted_list_does_not_make_the_list_before_it_the_last_one() {
     let mark = served.start_pull("r1").await;
     served.until(&mark, |it| it["output"].is_string()).await;
     assert_eq!(last_list(&served).await.3.len(), 46);
+    assert_eq!(served.stop().code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_list_on_standard_output_is_the_last_one_and_has_no_changes() {
+    let stage = Stage::new(&Schedule { accounts: 60, ..Schedule::default() });
+    let pulled = stage.run(&["--robot", "r1", "--out", "-"]);
+    assert_eq!(pulled.status.code(), Some(0), "{}", text(&pulled.stderr));
+    let served = Served::new(&stage, &[], None);
+    assert_eq!(last_list(&served).await.3.len(), 60);
+    assert_eq!(served.get("/v1/robots/r1/changes").await.status(), 404);
     assert_eq!(served.stop().code(), Some(0));
 }
 

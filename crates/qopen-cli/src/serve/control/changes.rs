@@ -62,6 +62,10 @@ pub(super) async fn changes(
     let mut pulls = pulls.map_err(|error| Refusal::journal(&error))?;
     pulls.sort_by_key(|it| it.order);
     let Some(location) = pulls.iter().rev().find_map(published_at) else { return Err(unknown()) };
+    // Standard output keeps nothing.
+    if location == "-" {
+        return Err(unknown());
+    }
     if database::of(Path::new(location)).is_some() || !Path::new(location).is_absolute() {
         let message = "the lists of this robot are in a database; read its table qopen.change";
         return Err(Refusal(StatusCode::CONFLICT, message.into()));

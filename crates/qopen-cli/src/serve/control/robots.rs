@@ -159,8 +159,6 @@ pub(super) async fn accounts(
     if let Ok(tag) = HeaderValue::try_from(tag) {
         headers.insert(header::ETAG, tag);
     }
-    // Clients must ask each time: the next list may be a second away.
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     if let Some(noted) = state.published()
         && let Ok(at) = HeaderValue::try_from(httpdate::fmt_http_date(noted.at))
     {
