@@ -43,13 +43,13 @@ pub use progress::Progress;
 pub use publish::{
     AccountLookup, GoneCheck, LOOKUP_LIMIT, LeftOutRobot, LookupError, MaxGone, ParseMaxGoneError,
     PublishError, PublishOptions, Published, PublishedList, export, publish, publish_with,
-    quarantine_line,
+    quarantine_line, supersede_earlier,
 };
 pub use pull::{Pull, PullRequest};
 pub use refusals::{RefusalCount, RefusalSource, Refused};
 pub use replay::{Replay, ReplayError, Replayed};
 pub use requester::{RequestError, Requester};
-pub use resume::kept_list;
+pub use resume::{kept_list, published_list};
 pub use service::{
     Destination, FollowedPull, PullFigures, PullPolicy, PullService, RepeatReason, ServiceEvent,
     ServiceObserver, ServiceOptions, Target,

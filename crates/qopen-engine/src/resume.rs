@@ -138,6 +138,35 @@ pub async fn kept_list(
     Ok(prepared.and_then(|(state, resumed)| list_of(journal, &state, resumed)))
 }
 
+/// The list of a pull as it was published last, folded from the pages that it was made from. Later pages
+/// are not in it.
+///
+/// `None` if no list of the pull was published, or the journal lacks a page of it.
+///
+/// # Errors
+/// [`JournalError`], if the journal cannot be read.
+pub async fn published_list(
+    journal: &Arc<dyn Journal>,
+    state: &PullState,
+) -> Result<Option<PulledList>, JournalError> {
+    let published = state.published().map(|noted| &noted.note);
+    let Some(&Note::Published { revision, accounts, pages, set_aside, .. }) = published else {
+        return Ok(None);
+    };
+    let mut refold = Refold::new(&PullKey::from(&state.pull), None);
+    let mut kept = journal.pages(&state.pull).await?;
+    // A journal gives pages in the order in which they came.
+    while refold.read < pages {
+        let Some(page) = kept.next().await else { return Ok(None) };
+        refold.add(&page?);
+    }
+    let (fold, _) = refold.finish();
+    // A page that was lost and came again is behind those that came meanwhile.
+    let is_same = (accounts..=accounts + set_aside).contains(&(fold.accounts() as u64));
+    let (id, journal) = (state.pull.clone(), Arc::clone(journal));
+    Ok(is_same.then(|| PulledList::done(id, journal, fold, revision)))
+}
+
 /// As [`kept_list`], of a pull whose pages were folded.
 pub(crate) fn list_of(
     journal: &Arc<dyn Journal>,

@@ -105,6 +105,9 @@ impl Kept {
         let state = of_robot.iter().find(|it| it.pull == id);
         let output = state.and_then(Place::of).and_then(|it| it.output().ok());
         let remains = state.map(|it| Remains::of(it, &of_robot, output.as_ref()));
+        if let Some(state) = state {
+            qopen::engine::supersede_earlier(&**journal, state).await.map_err(failed)?;
+        }
         journal.forget(&id).await.map_err(failed)?;
         tokio::task::block_in_place(|| {
             if let Some(output) = output {

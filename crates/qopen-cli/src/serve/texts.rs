@@ -99,6 +99,12 @@ impl ServiceObserver for Texts {
                     "qopen: robot {robot_id}: no two consecutive lists have the same customers{differing}; `qopen pulls accept {mark_id}` publishes the last one"
                 );
             }
+            ServiceEvent::StillHeld { outcome, mark } => {
+                let robot = &outcome.progress.pull.robot_id;
+                say!(
+                    "qopen: robot {robot}: no pull confirmed the list of {mark}; `qopen pulls accept {mark}` publishes it"
+                );
+            }
             ServiceEvent::Ended { outcome } => self.summary(outcome, None),
             ServiceEvent::Published { outcome, published } => {
                 self.summary(outcome, Some(Ok(published)));

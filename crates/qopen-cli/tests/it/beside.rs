@@ -101,6 +101,11 @@ fn every_question_has_the_same_answer_beside_a_service() {
                 // The service gives room back when it starts, so that files and records are fewer.
                 answer = answer.lines().last().unwrap().to_owned();
             }
+            if let Some((before, after)) = answer.split_once("\"age_s\":") {
+                // Time passes between two questions.
+                let rest = after.trim_start_matches(|it: char| it.is_ascii_digit());
+                answer = format!("{before}\"age_s\":N{rest}");
+            }
             (question.join(" "), answer, said(&output))
         };
         questions.iter().map(answer).collect()

@@ -75,6 +75,9 @@ async fn a_service_confirms_a_list_by_another_pull_and_publishes_none_that_it_ca
     let pulls = pulls_of(&served, 2, 1).await;
     let confirmed = pulls.iter().find(|it| it["output"].is_string()).unwrap();
     assert_eq!(confirmed["evidence"]["confirmed_by"], json!(first), "{confirmed}");
+    // No person needs to decide on the list that was confirmed.
+    let first = served.until(&first, |it| it["held"] == false).await;
+    assert!(first["output"].is_null(), "{first}");
 
     // The third request lacks a page. The fourth shows it, and the fifth confirms the fourth.
     served.start_pull("r1").await;
@@ -82,7 +85,60 @@ async fn a_service_confirms_a_list_by_another_pull_and_publishes_none_that_it_ca
     let pulls = pulls_of(&served, 5, 2).await;
     let published = pulls.iter().filter(|it| it["output"].is_string());
     assert_eq!(published.map(|it| it["accounts"].as_u64()).collect::<Vec<_>>(), [Some(60); 2]);
+    for pull in &pulls {
+        served.until(pull["mark_id"].as_str().unwrap(), |it| it["held"] == false).await;
+    }
     assert_eq!(ids(&stage.read("lists/r1.jsonl")).len(), 60);
+    assert_eq!(served.stop().code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_list_whose_confirming_pulls_do_not_complete_is_named_for_a_person() {
+    // The last page of the second and of the third request is never sent.
+    let never = Schedule { lost_pages: vec![5], lost_pages_on: Some(vec![1, 2]), ..lost_on(0) };
+    let stage = Stage::new(&never);
+    std::fs::create_dir(stage.folder.path().join("lists")).unwrap();
+    let served = Served::new(&stage, &["--out", "lists", "--confirm"], None);
+    let first = served.start_pull("r1").await;
+    let held = format!("robot r1: no pull confirmed the list of {first}; `qopen pulls accept");
+    served.until_it_says(1, &held).await;
+    let pulls = pulls_of(&served, 3, 0).await;
+    assert_eq!(pulls.iter().filter(|it| it["status"] == "incomplete").count(), 2, "{pulls:?}");
+    let accepted = served.ask(Method::POST, &format!("/v1/pulls/{first}/accept")).await;
+    assert_eq!(accepted.status(), 202);
+    served.until(&first, |it| it["output"].is_string()).await;
+    assert_eq!(served.stop().code(), Some(0));
+}
+
+#[tokio::test]
+async fn an_interrupted_pull_confirms_a_list_without_a_further_request() {
+    let stage = Stage::new(&Schedule { accounts: 60, page_size: 10, ..Schedule::default() });
+    std::fs::create_dir(stage.folder.path().join("lists")).unwrap();
+    let serve = || Served::new(&stage, &["--out", "lists", "--confirm"], None);
+    let mut served = serve();
+    let first = served.start_pull("r1").await;
+    let began = Instant::now();
+    // Within the quiet that would complete it.
+    while !served.get_json("/v1/pulls").await["pulls"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .any(|it| it["mark_id"] != first && it["status"] == "open" && it["pages"] == 6)
+    {
+        assert!(began.elapsed() < Duration::from_secs(60), "{}", served.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    served.process.kill().unwrap();
+    served.process.wait().unwrap();
+    let served = serve();
+    let pulls = pulls_of(&served, 2, 1).await;
+    let published = pulls.iter().find(|it| it["output"].is_string()).unwrap();
+    let evidence = &published["evidence"];
+    assert_eq!(
+        (&evidence["interrupted"], &evidence["confirmed_by"]),
+        (&json!(true), &json!(first))
+    );
+    assert!(!served.log().contains("anew"), "{}", served.log());
     assert_eq!(served.stop().code(), Some(0));
 }
 
@@ -111,7 +167,9 @@ async fn a_schedule_has_guards_of_its_own() {
         [[schedule]]
         cron = '* * * * *'\nrobots = ['r2']\nmax_gone = '100%'\nconfirm = true
         [[schedule]]
-        cron = '* * * * *'\nrobots = ['r3']\n";
+        cron = '* * * * *'\nrobots = ['r3']
+        [[schedule]]
+        cron = '* * * * *'\nrobots = ['r3']\nmax_gone = 1\n";
     std::fs::write(stage.folder.path().join("qopen.toml"), schedules).unwrap();
     let served = Served::new(&stage, &["--out", "lists", "--max-gone", "6"], None);
     assert!(served.log().contains("max_gone = \"100%\", confirm = true"), "{}", served.log());
@@ -124,6 +182,7 @@ async fn a_schedule_has_guards_of_its_own() {
         let why = "is held: 7 of the 60 customers of the last list are gone, more than";
         served.until_it_says(1, &format!("the list of robot {robot} {why} {limit};")).await;
     }
+    served.until_it_says(1, "is due at the same time with other guards").await;
     served.until_it_says(1, "robot r2: no two consecutive lists have the same customers").await;
     assert!(!stage.exists("lists/r2.jsonl"));
     assert_eq!(ids(&stage.read("lists/r1.jsonl")).len(), 60);

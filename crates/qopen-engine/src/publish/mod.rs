@@ -24,6 +24,7 @@ pub use guard::{MaxGone, ParseMaxGoneError};
 pub use lookup::{AccountLookup, GoneCheck, LOOKUP_LIMIT, LookupError};
 pub use merge::quarantine_line;
 pub use options::PublishOptions;
+pub use order::supersede_earlier;
 pub(crate) use order::{next_order, order_at};
 pub use published::{LeftOutRobot, PublishError, Published, PublishedList};
 use work::{Purpose, Work};

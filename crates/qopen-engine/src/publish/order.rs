@@ -23,6 +23,34 @@ pub(crate) async fn next_order(sink: Arc<dyn Sink>) -> Result<Option<Note>, Sink
     asked.await.unwrap_or(Ok(None))
 }
 
+/// Notes that the list of a pull, which is about to be deleted, replaced the robot's earlier ones in its place:
+/// the place does not hold them any more.
+///
+/// # Errors
+/// [`JournalError`], if the journal cannot be used.
+pub async fn supersede_earlier(
+    journal: &dyn Journal,
+    replaced_by: &PullState,
+) -> Result<(), JournalError> {
+    let published = |state: &PullState| match state.published().map(|noted| &noted.note) {
+        Some(Note::Published { location, revision, .. }) => Some((location.clone(), *revision)),
+        _ => None,
+    };
+    let Some((place, _)) = published(replaced_by) else { return Ok(()) };
+    let PullId { robot_id, mark_id } = &replaced_by.pull;
+    for earlier in journal.pulls_of(robot_id).await? {
+        let is_replaced = earlier.order < replaced_by.order && !earlier.is_superseded();
+        let Some((location, revision)) = published(&earlier).filter(|_| is_replaced) else {
+            continue;
+        };
+        if location == place {
+            let by = Some(mark_id.clone());
+            journal.note(&earlier.pull, Note::Superseded { by, revision }).await?;
+        }
+    }
+    Ok(())
+}
+
 /// The later pull of the same robot, by the journal's order of starts, whose list the place holds.
 pub(super) async fn successor(
     journal: &dyn Journal,

@@ -13,6 +13,7 @@ use super::event::ServiceEvent;
 use super::followed::FollowedPull;
 use super::need::{Need, need};
 use crate::error::PullError;
+use crate::publish::supersede_earlier;
 use crate::pull::PullRequest;
 
 /// Time limit for an open pull to end before it is deleted, and the time between two looks.
@@ -163,6 +164,10 @@ impl PullService {
                 }
                 None => None,
             };
+            if let Some((state, _)) = &placed {
+                let noted = supersede_earlier(&*inner.journal, state).await;
+                noted.map_err(PullError::Journal)?;
+            }
             inner.engine.forget(id).await?;
             inner.followed.remove(id);
             inner.discarded().remove(id);

@@ -89,6 +89,13 @@ pub enum ServiceEvent<'a> {
         /// How its customers differ from those of the pull before.
         difference: Option<CustomerDifference>,
     },
+    /// The pulls that were to confirm a list did not complete. The list is held.
+    StillHeld {
+        /// The outcome of the last one.
+        outcome: &'a Outcome,
+        /// The mark of the held list's pull.
+        mark: &'a MarkId,
+    },
     /// A pull has ended, and nothing is published of it: it has no sink, or brought no page.
     Ended {
         /// The pull's outcome.

@@ -169,7 +169,9 @@ impl Inner {
         }
         let outcome = outcome.refreshed();
         if is_interrupted(before) && !self.is_discarded(claimed.id()) {
-            self.request_anew(before, &outcome.status).await;
+            // Without a sink nothing is confirmed.
+            let confirms = sink.is_some() && self.policy_of(before).await.confirm;
+            self.request_anew(before, &outcome.status, confirms).await;
         }
         let (progress, ended) = (outcome.progress.clone(), Some(outcome.status.clone()));
         show.send_replace(Some(PullFigures { progress, ended }));

@@ -166,7 +166,7 @@ impl Inner {
     }
 
     /// The conditions under which a pull's list is published.
-    async fn policy_of(&self, state: &PullState) -> PullPolicy {
+    pub(super) async fn policy_of(&self, state: &PullState) -> PullPolicy {
         let (destination, state) = (Arc::clone(&self.destination), state.clone());
         let service = self.options.policy.clone();
         blocking(move || destination.policy(&state, &service)).await

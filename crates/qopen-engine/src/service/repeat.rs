@@ -28,9 +28,10 @@ pub(super) enum Confirmation {
 }
 
 impl Inner {
-    /// Requests the list of an interrupted pull anew if the pull did not complete, or may lack a page.
-    pub(super) async fn request_anew(&self, state: &PullState, status: &Status) {
-        let doubtful = self.options.lone_receiver && status.may_lack_a_page();
+    /// Requests the list of an interrupted pull anew if the pull did not complete, or may lack a page that no
+    /// other pull is to confirm.
+    pub(super) async fn request_anew(&self, state: &PullState, status: &Status, confirms: bool) {
+        let doubtful = self.options.lone_receiver && status.may_lack_a_page() && !confirms;
         if !doubtful && !status.is_worth_a_request() {
             return;
         }
@@ -96,20 +97,22 @@ impl Inner {
     ) -> Result<(), PullError> {
         let Some((_, started)) = state.started() else { return Ok(()) };
         let repeat = &started.repeat;
-        if state.is_cancel_requested() {
-            return Ok(());
-        }
+        let is_wanted = !state.is_cancel_requested();
         // The list that this one was to confirm still waits.
-        if policy.confirm
-            && !outcome.status.is_complete()
-            && let Some(confirms) = &repeat.confirms
-            && repeat.confirmations + 1 < PULLS
-        {
-            let next = repeat.to_confirm(confirms.clone());
+        let waits = policy.confirm && !outcome.status.is_complete();
+        let confirms = repeat.confirms.as_ref().filter(|_| waits);
+        if let Some(mark) = confirms.filter(|_| is_wanted && repeat.confirmations + 1 < PULLS) {
+            let next = repeat.to_confirm(mark.clone());
             return self.repeat(outcome, state, next, RepeatReason::ToConfirm(None)).await;
         }
-        if is_short && repeat.retries < policy.retries {
+        if is_wanted && is_short && repeat.retries < policy.retries {
             return self.repeat(outcome, state, repeat.again(), RepeatReason::LacksPages).await;
+        }
+        let Some(mark) = confirms else { return Ok(()) };
+        let waiting = PullId { robot_id: state.pull.robot_id.clone(), mark_id: mark.clone() };
+        let waiting = self.journal.facts_of(&waiting).await.map_err(PullError::Journal)?;
+        if waiting.is_some_and(|it| it.held().is_some()) {
+            self.tell(ServiceEvent::StillHeld { outcome, mark });
         }
         Ok(())
     }
@@ -123,9 +126,9 @@ impl Inner {
     ) -> Result<Option<CustomerDifference>, PullError> {
         let Some(mark_id) = repeat.confirms.clone() else { return Ok(None) };
         let robot_id = outcome.list.id().robot_id.clone();
-        let Some(list) = self.engine.list(&PullId { robot_id, mark_id }).await? else {
-            return Ok(None);
-        };
+        let list = self.engine.list(&PullId { robot_id, mark_id }).await?;
+        // A list that has lost pages since confirms nothing.
+        let Some(list) = list.filter(|it| it.revision() > 0) else { return Ok(None) };
         let difference = list.customer_difference(&outcome.list).await;
         difference.map(Some).map_err(PullError::Journal)
     }

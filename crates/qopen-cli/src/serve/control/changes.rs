@@ -82,6 +82,10 @@ pub(super) async fn changes(
         return changes_in_database::stream(&service, &database, &robot, since).await;
     }
     let Some((_, location)) = last else { return Err(Refusal::no_changes()) };
+    // Standard output keeps nothing.
+    if location == "-" {
+        return Err(Refusal::no_changes());
+    }
     if database::of(Path::new(location)).is_some() || !Path::new(location).is_absolute() {
         let message = "the lists of this robot are in a database to which this process does not publish; read its table qopen.change";
         return Err(Refusal(StatusCode::CONFLICT, message.into()));
@@ -90,7 +94,9 @@ pub(super) async fn changes(
     let (pieces, flow) = mpsc::channel(PIECES);
     let (head, header) = tokio::sync::oneshot::channel();
     // The file is replaced and never changed: one handle reads the changes of one list.
-    tokio::task::spawn_blocking(move || {
+    // A thread of its own, because it waits for slow readers.
+    let thread = std::thread::Builder::new().name("qopen-changes".into());
+    let reading = thread.spawn(move || {
         let mut out = BufWriter::with_capacity(PIECE, Pieces(pieces.clone()));
         if let Err(error) = read(&path, robot.as_str(), head, &mut out) {
             let error = io::Error::other(chain("the changes", &error));
@@ -98,6 +104,7 @@ pub(super) async fn changes(
             let _ = pieces.blocking_send(Err(error));
         }
     });
+    reading.map_err(|error| Refusal::of(StatusCode::SERVICE_UNAVAILABLE, "the changes", &error))?;
     let Ok(header) = header.await else { return Err(Refusal::no_changes()) };
     let (begins, begins_with) = header.since.map(|it| (it.mark_id, it.revision)).unzip();
     let begins = begins.flatten();

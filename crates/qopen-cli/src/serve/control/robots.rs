@@ -85,11 +85,13 @@ pub(super) async fn list(
         pulls.sort_by_key(|it| it.order);
         let open = pulls.iter().filter(|it| it.ended().is_none());
         let open = open.map(|it| it.pull.mark_id.to_string()).collect();
+        let last = last_of(&pulls).filter(|it| !it.is_superseded());
+        let last = last.and_then(|it| ListLine::of(it, now));
         let mut lists: Vec<_> = pulls.iter().filter_map(|it| ListLine::of(it, now)).collect();
         lists.drain(..lists.len().saturating_sub(TREND));
         let next = service.planned.as_ref().and_then(|next| next(&robot, at));
         let next = next.map(|it| time(it.into()));
-        RobotLine { robot_id: robot.to_string(), last: lists.last().cloned(), lists, open, next }
+        RobotLine { robot_id: robot.to_string(), last, lists, open, next }
     });
     Ok(Json(json!({ "robots": lines.collect::<Vec<_>>() })))
 }
@@ -127,14 +129,16 @@ pub(super) async fn accounts(
     let robot = RobotId::new(robot_id.unwrap_or(robot)).map_err(|_| unknown())?;
     let state = last_published(&service, &robot).await?.ok_or_else(unknown)?;
     let journal: Arc<dyn Journal> = Arc::clone(&service.journal) as _;
-    let list = qopen::kept_list(&journal, &state.pull).await;
-    let list = list.map_err(|error| Refusal::journal(&error))?.ok_or_else(unknown)?;
-    let revision = list.revision();
-    if revision == 0 {
+    let list = qopen::engine::published_list(&journal, &state).await;
+    let list = list.map_err(|error| Refusal::journal(&error))?;
+    // A pull that was deleted since had replaced the list of a superseded one.
+    let Some(list) = list.filter(|_| !state.is_superseded()) else {
         let message = "pages of the list are not in the journal any more; read it where it was published, or pull it again";
         return Err(Refusal(StatusCode::GONE, message.into()));
-    }
-    let mut tag = format!("{}.{revision}", file_name(state.pull.mark_id.as_str()));
+    };
+    let revision = list.revision();
+    // The position distinguishes the list from one of a deleted pull that had the same mark.
+    let mut tag = format!("{}-{}.{revision}", file_name(state.pull.mark_id.as_str()), state.order);
     if layout != Layout::default() {
         tag.push_str(&format!(".{}", layout.query()));
     }
@@ -155,8 +159,6 @@ pub(super) async fn accounts(
     if let Ok(tag) = HeaderValue::try_from(tag) {
         headers.insert(header::ETAG, tag);
     }
-    // Clients must ask each time: the next list may be a second away.
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     if let Some(noted) = state.published()
         && let Ok(at) = HeaderValue::try_from(httpdate::fmt_http_date(noted.at))
     {
@@ -173,7 +175,11 @@ pub(super) async fn accounts(
 async fn last_published(service: &Service, robot: &RobotId) -> Result<Option<PullState>, Refusal> {
     let pulls = service.journal.pulls_of(robot).await;
     let pulls = pulls.map_err(|error| Refusal::journal(&error))?;
-    Ok(pulls.into_iter().filter(|it| it.published().is_some()).max_by_key(|it| it.order))
+    Ok(last_of(&pulls).cloned())
+}
+
+fn last_of(pulls: &[PullState]) -> Option<&PullState> {
+    pulls.iter().filter(|it| it.published().is_some()).max_by_key(|it| it.order)
 }
 
 /// Whether the client has the list of this tag.

@@ -108,22 +108,26 @@ impl<'a> Starter<'a> {
         self.open.refresh();
         let is_current = |old: &Start| !new.iter().any(|new| old.is_superseded_by(new));
         let failed = take(&mut self.failed).into_iter().filter(is_current).collect::<Vec<_>>();
-        let mut begun: BTreeMap<RobotId, (Timestamp, PullId)> = BTreeMap::new();
+        let mut begun: BTreeMap<RobotId, Start> = BTreeMap::new();
         for mut start in failed.into_iter().chain(new) {
             if self.service.is_stopping() {
                 return;
             }
-            if let Some((at, first)) = begun.get(&start.pull.robot_id) {
+            if let Some(first) = begun.get(&start.pull.robot_id) {
                 // The same schedule may be in the file twice.
-                if *first != start.pull {
-                    let why = if *at == start.at { "is due at the same time" } else { "is open" };
-                    self.skip(&start, first, why);
+                if first.pull != start.pull || first.job.guards != start.job.guards {
+                    let why = match (first.pull == start.pull, first.at == start.at) {
+                        (true, _) => "is due at the same time with other guards",
+                        (_, true) => "is due at the same time",
+                        _ => "is open",
+                    };
+                    self.skip(&start, &first.pull, why);
                 }
                 continue;
             }
             match self.try_to(&mut start).await {
                 Started::Begun => {
-                    begun.insert(start.pull.robot_id.clone(), (start.at, start.pull));
+                    begun.insert(start.pull.robot_id.clone(), start);
                 }
                 Started::Failed => self.failed.push(start),
                 Started::Skipped | Started::Refused => {}
