@@ -311,15 +311,23 @@ proptest! {
         prop_assert!(found.is_subset(&all), "invented: {:?}", found.difference(&all));
         let cut = bytes.len() < before.len();
         if found != all && !cut {
-            let ends_early = journal.report().damage.is_empty() && tail_is_zero(&before, &bytes);
-            prop_assert!(!journal.report().damage.is_empty() || ends_early, "lost in silence");
+            let is_silent = journal.report().damage.is_empty();
+            prop_assert!(!is_silent || found == ending_with(&before, &bytes), "lost in silence");
         }
     }
 }
 
-/// Whether a whole tail of records was made zero: an end like any other.
-fn tail_is_zero(before: &[u8], after: &[u8]) -> bool {
-    let first = before.iter().zip(after).position(|(before, after)| before != after);
-    let from = first.unwrap_or(0).next_multiple_of(8);
-    after[from.min(after.len())..].iter().all(|byte| *byte == 0)
+/// The pages of the undamaged file up to where the harmed one has only zeros: an end like any other. A flipped bit
+/// of the zeros between two records, which no check covers, changes nothing.
+fn ending_with(before: &[u8], after: &[u8]) -> BTreeSet<String> {
+    let end = after.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    let end = end.next_multiple_of(8).min(before.len());
+    let mut bytes = before.to_vec();
+    bytes[end..].fill(0);
+    let folder = tempfile::tempdir().unwrap();
+    ten_pages(folder.path());
+    restore(folder.path(), &bytes);
+    let journal = DiskJournal::open(folder.path()).unwrap();
+    assert!(journal.report().damage.is_empty(), "{:?}", journal.report());
+    runtime().block_on(payloads(&journal, "a")).into_iter().collect()
 }

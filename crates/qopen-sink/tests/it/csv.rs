@@ -48,11 +48,16 @@ fn a_list_in_csv_has_its_changes_and_its_revisions() {
     assert_eq!(read(sink.path()).lines().count(), 1);
     let (found, _) = publish(&sink, &[("r", "m4", 1, A)]).unwrap();
     assert_eq!((found[0].since.clone(), found[0].counts.added), (since("m3", 1), 3));
-    // Without changes it is compared as it is, also when it has no customers.
-    publish(&sink, &[("r", "m5", 1, &[])]).unwrap();
+    // Without changes it is compared as it is, unless it has no customers: it may have had some.
     fs::remove_file(sink.changes_path()).unwrap();
-    let (found, _) = publish(&sink, &[("r", "m6", 1, A)]).unwrap();
-    assert_eq!((found[0].since.clone(), found[0].counts.added), (UNKNOWN, 3));
+    let (found, _) = publish(&sink, &[("r", "m5", 1, &[])]).unwrap();
+    assert_eq!((found[0].since.clone(), found[0].counts.gone), (UNKNOWN, 3));
+    fs::remove_file(sink.changes_path()).unwrap();
+    let refused = publish(&sink, &[("r", "m6", 1, A)]).unwrap_err();
+    assert!(
+        matches!(refused, SinkError::Previous { problem: ListProblem::Empty, .. }),
+        "{refused}"
+    );
 }
 
 #[test]
