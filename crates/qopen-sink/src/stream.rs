@@ -8,8 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use qopen_types::RobotId;
 
 use crate::file::Staged;
-use crate::format::Encoder;
+use crate::format::{Encoder, Form};
 use crate::temporary::unnamed;
+#[cfg(feature = "xlsx")]
+use crate::xlsx::XlsxOptions;
 use crate::{
     Committed, CsvOptions, Format, ListKind, ListWriter, Quarantine, Record, Sink, SinkError,
 };
@@ -22,8 +24,7 @@ use crate::{
 #[derive(Clone)]
 pub struct StreamSink {
     out: Arc<Mutex<dyn Write + Send>>,
-    format: Format,
-    csv: CsvOptions,
+    form: Form,
     scratch: Option<PathBuf>,
     beside: Option<PathBuf>,
 }
@@ -32,14 +33,22 @@ impl StreamSink {
     /// A sink that writes to `out` when a list is committed.
     pub fn new(out: impl Write + Send + 'static, format: Format) -> Self {
         let (scratch, beside) = (None, None);
-        let csv = CsvOptions::default();
-        Self { out: Arc::new(Mutex::new(out)), format, csv, scratch, beside }
+        Self { out: Arc::new(Mutex::new(out)), form: format.into(), scratch, beside }
     }
 
-    /// Sets the options of CSV. JSONL ignores them.
+    /// Sets the options of CSV. Other formats ignore them.
     #[must_use]
     pub fn csv(mut self, options: CsvOptions) -> Self {
-        self.csv = options;
+        self.form.csv = options;
+        self
+    }
+
+    /// Sets the options of XLSX. Other formats ignore them.
+    #[cfg(feature = "xlsx")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "xlsx")))]
+    #[must_use]
+    pub fn xlsx(mut self, options: XlsxOptions) -> Self {
+        self.form.xlsx = options;
         self
     }
 
@@ -82,7 +91,7 @@ impl Sink for StreamSink {
             return Err(SinkError::NotAFile { path: NAME.into() });
         }
         let spool = unnamed(self.scratch.as_deref(), Path::new(NAME))?;
-        let encoder = Encoder::new(self.format, self.csv, BufWriter::new(spool))?;
+        let encoder = Encoder::new(&self.form, BufWriter::new(spool))?;
         let (out, beside) = (Arc::clone(&self.out), self.beside.clone());
         Ok(Box::new(StreamWriter { encoder, out, beside, set_aside: None }))
     }
@@ -90,7 +99,7 @@ impl Sink for StreamSink {
 
 impl std::fmt::Debug for StreamSink {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("StreamSink").field("format", &self.format).finish_non_exhaustive()
+        f.debug_struct("StreamSink").field("format", &self.form.format).finish_non_exhaustive()
     }
 }
 

@@ -11,11 +11,15 @@ use std::path::{Path, PathBuf};
 use qopen_types::RobotId;
 use tempfile::NamedTempFile;
 
-use crate::format::Encoder;
+use crate::format::{Encoder, Form};
+#[cfg(feature = "xlsx")]
+use crate::xlsx::XlsxOptions;
 use crate::{
     CsvOptions, Format, ListKind, ListWriter, Quarantine, Sink, SinkError, file_name, temporary,
 };
-use beside::{ALL, Beside, CHANGES, HELD, PARTIAL, QUARANTINE, folder, place, with_suffix};
+use beside::{
+    ALL, Beside, CHANGES, HELD, OVERFLOW, PARTIAL, QUARANTINE, folder, place, with_suffix,
+};
 pub(crate) use staged::Staged;
 use writer::FileWriter;
 
@@ -23,25 +27,35 @@ use writer::FileWriter;
 ///
 /// A complete list replaces the file by a rename, after it is on the disk. A partial one goes to
 /// the same name with `.partial` behind it. A symbolic link is followed: its target is replaced.
-/// [`ListWriter::compare`] compares lists in JSON Lines, not CSV.
+/// [`ListWriter::compare`] compares lists in JSON Lines only.
+///
+/// A list that does not fit into XLSX goes to [`overflow_path`](Self::overflow_path), as JSON Lines.
 #[derive(Clone, Debug)]
 pub struct FileSink {
     path: PathBuf,
-    format: Format,
-    csv: CsvOptions,
+    form: Form,
 }
 
 impl FileSink {
     /// A list at that path, in that format.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>, format: Format) -> Self {
-        Self { path: path.into(), format, csv: CsvOptions::default() }
+        Self { path: path.into(), form: format.into() }
     }
 
-    /// Sets the options of CSV. JSONL ignores them.
+    /// Sets the options of CSV. Other formats ignore them.
     #[must_use]
     pub fn csv(mut self, options: CsvOptions) -> Self {
-        self.csv = options;
+        self.form.csv = options;
+        self
+    }
+
+    /// Sets the options of XLSX. Other formats ignore them.
+    #[cfg(feature = "xlsx")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "xlsx")))]
+    #[must_use]
+    pub fn xlsx(mut self, options: XlsxOptions) -> Self {
+        self.form.xlsx = options;
         self
     }
 
@@ -83,6 +97,13 @@ impl FileSink {
     #[must_use]
     pub fn held_path(&self) -> PathBuf {
         with_suffix(&self.followed(), HELD)
+    }
+
+    /// Returns the path of a list that the format cannot hold ([`Sink::overflow`]), beside the file that a link
+    /// leads to. The next complete list in its place removes it.
+    #[must_use]
+    pub fn overflow_path(&self) -> PathBuf {
+        with_suffix(&self.followed(), OVERFLOW)
     }
 
     /// Writes unreadable items to [`quarantine_path`](Self::quarantine_path), one line each, in one
@@ -236,6 +257,15 @@ impl Sink for FileSink {
         Ok(Box::new(temporary::hold(folder(&target))?))
     }
 
+    /// For XLSX, JSON Lines at [`overflow_path`](Self::overflow_path).
+    fn overflow(&self) -> Option<Box<dyn Sink>> {
+        match self.form.format {
+            #[cfg(feature = "xlsx")]
+            Format::Xlsx => Some(Box::new(Self::new(self.overflow_path(), Format::Jsonl))),
+            Format::Jsonl | Format::Csv => None,
+        }
+    }
+
     fn scratch(&self) -> Option<&Path> {
         Some(folder(&self.path))
     }
@@ -257,9 +287,9 @@ impl Sink for FileSink {
             ListKind::Partial => with_suffix(&complete, PARTIAL),
         };
         let file = temporary::beside(folder(&target))?;
-        let encoder = Encoder::new(self.format, self.csv, BufWriter::with_capacity(1 << 16, file))?;
+        let encoder = Encoder::new(&self.form, BufWriter::with_capacity(1 << 16, file))?;
         let quarantine = self.quarantine_path();
         let target = (target, Beside::of(&complete));
-        Ok(Box::new(FileWriter::new(encoder, self.format, kind, target, quarantine)))
+        Ok(Box::new(FileWriter::new(encoder, self.form.format, kind, target, quarantine)))
     }
 }
