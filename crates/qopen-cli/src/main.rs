@@ -123,6 +123,7 @@ fn run_verb(cli: Cli) -> Result<Exit, Failure> {
     let settings = || {
         let settings = settings::Settings::load(&cli.common)?;
         settings.warn();
+        format::use_zone_of(&settings);
         Ok::<_, Failure>(settings)
     };
     match cli.verb {

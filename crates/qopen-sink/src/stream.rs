@@ -13,7 +13,8 @@ use crate::temporary::unnamed;
 #[cfg(feature = "xlsx")]
 use crate::xlsx::XlsxOptions;
 use crate::{
-    Committed, CsvOptions, Format, ListKind, ListWriter, Quarantine, Record, Sink, SinkError,
+    Committed, CsvOptions, FileSink, Format, ListKind, ListWriter, Quarantine, Record, Sink,
+    SinkError,
 };
 
 /// A stream that gets a complete list in one piece. The list waits in a temporary file until it is
@@ -27,13 +28,14 @@ pub struct StreamSink {
     form: Form,
     scratch: Option<PathBuf>,
     beside: Option<PathBuf>,
+    overflow: Option<PathBuf>,
 }
 
 impl StreamSink {
     /// A sink that writes to `out` when a list is committed.
     pub fn new(out: impl Write + Send + 'static, format: Format) -> Self {
-        let (scratch, beside) = (None, None);
-        Self { out: Arc::new(Mutex::new(out)), form: format.into(), scratch, beside }
+        let (scratch, beside, overflow) = (None, None, None);
+        Self { out: Arc::new(Mutex::new(out)), form: format.into(), scratch, beside, overflow }
     }
 
     /// Sets the options of CSV. Other formats ignore them.
@@ -67,6 +69,13 @@ impl StreamSink {
         self
     }
 
+    /// Sets the file of a list that the format cannot hold, which is written there as JSON Lines.
+    #[must_use]
+    pub fn overflow_to(mut self, path: impl Into<PathBuf>) -> Self {
+        self.overflow = Some(path.into());
+        self
+    }
+
     /// A sink that writes to standard output.
     #[must_use]
     pub fn stdout(format: Format) -> Self {
@@ -80,6 +89,11 @@ const NAME: &str = "the output stream";
 impl Sink for StreamSink {
     fn check(&self) -> Result<(), SinkError> {
         unnamed(self.scratch.as_deref(), Path::new(NAME)).map(drop)
+    }
+
+    fn overflow(&self) -> Option<Box<dyn Sink>> {
+        let path = self.overflow.clone()?;
+        Some(Box::new(FileSink::new(path, Format::Jsonl)))
     }
 
     fn scratch(&self) -> Option<&Path> {

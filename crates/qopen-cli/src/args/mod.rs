@@ -238,20 +238,30 @@ impl Receiving {
 
     /// Refuses guards for lists that are not compared.
     pub(crate) fn check_guards(&self, output: &Output, layout: Layout) -> Result<(), Failure> {
-        let flag = match (self.max_gone, self.verify_gone) {
-            (Some(_), _) => "--max-gone",
-            (None, true) => "--verify-gone",
-            (None, false) => return Ok(()),
-        };
+        let Some(flag) = self.guard() else { return Ok(()) };
         let what = match layout.format {
             _ if output.is_stdout() => "standard output",
-            OutputFormat::Csv => "CSV",
+            OutputFormat::Csv | OutputFormat::Xlsx => layout.format.title(),
             OutputFormat::Jsonl => return Ok(()),
         };
-        Err(Failure::usage(format!(
-            "{flag}: a list in {what} is not compared with the last one; publish JSON Lines to a file or a folder, or to a database"
-        )))
+        Err(Failure::usage(not_compared(flag, what)))
     }
+
+    /// The flag of a guard that needs a comparison with the last list.
+    pub(crate) fn guard(&self) -> Option<&'static str> {
+        match (self.max_gone, self.verify_gone) {
+            (Some(_), _) => Some("--max-gone"),
+            (None, true) => Some("--verify-gone"),
+            (None, false) => None,
+        }
+    }
+}
+
+/// The refusal of a guard for a list in `what`.
+pub(crate) fn not_compared(guard: &str, what: &str) -> String {
+    format!(
+        "{guard}: a list in {what} is not compared with the last one; publish JSON Lines to a file or a folder, or to a database"
+    )
 }
 
 /// The operation of the platform that returns customers by their ids.
@@ -277,7 +287,7 @@ impl From<ByIds> for AccountsByIdsVersion {
 pub(crate) struct ServeArgs {
     /// Publish complete lists to a folder or a PostgreSQL database
     ///
-    /// A folder gets ROBOT.jsonl or ROBOT.csv. A database is postgres://USER@HOST/DATABASE.
+    /// A folder gets ROBOT.jsonl, ROBOT.csv or ROBOT.xlsx. A database is postgres://USER@HOST/DATABASE.
     #[arg(long, value_name = "FOLDER|URL", value_parser = out_path())]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]

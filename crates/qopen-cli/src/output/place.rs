@@ -6,6 +6,7 @@ use qopen::journal::PullState;
 use serde::{Deserialize, Serialize};
 
 use super::Output;
+use crate::args::not_compared;
 use crate::database;
 use crate::exit::Failure;
 use crate::format::{CsvArgs, Layout, OutputFormat};
@@ -47,9 +48,18 @@ impl Place {
     pub(crate) fn output(&self) -> Result<Output, Failure> {
         match self.folder {
             // If the folder is gone by then, nothing replaces it.
-            true => Ok(Output::Folder(self.out.clone(), self.layout())),
+            true => {
+                self.layout().check(false)?;
+                Ok(Output::Folder(self.out.clone(), self.layout()))
+            }
             false => Output::new(&self.out, self.layout()),
         }
+    }
+
+    /// Explains why the guard does not work for lists of this place.
+    pub(crate) fn is_unguarded(&self, guard: Option<&str>) -> Option<String> {
+        let guard = guard.filter(|_| self.format == OutputFormat::Xlsx)?;
+        Some(not_compared(guard, self.format.title()))
     }
 
     pub(crate) fn layout(&self) -> Layout {

@@ -141,6 +141,11 @@ fn add_failure(summary: &mut Summary, id: &PullId, error: &PublishError) {
         PublishError::Empty { .. } | PublishError::Unverified { .. } => {
             return summary.keep_back_decided(why);
         }
+        PublishError::Unfit { location, .. } => {
+            summary.output = Some(location.clone());
+            summary.is_kept_apart = true;
+            summary.exit = Exit::Output;
+        }
         // Superseded, too: both lists share one file.
         _ => summary.exit = Exit::Output,
     }

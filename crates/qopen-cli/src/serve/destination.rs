@@ -17,6 +17,8 @@ pub(super) struct Lists {
     pub(super) default: Option<Output>,
     /// The folder of temporary data.
     pub(super) scratch: Option<PathBuf>,
+    /// The flag of a guard that compares lists.
+    pub(super) guard: Option<&'static str>,
 }
 
 impl Lists {
@@ -33,6 +35,10 @@ impl Lists {
 impl Destination for Lists {
     fn target(&self, pull: &PullState) -> Target {
         let robot = pull.pull.robot_id.as_str();
+        // The place of an earlier process, which may have had no guard.
+        if let Some(why) = Place::of(pull).and_then(|it| it.is_unguarded(self.guard)) {
+            return Target::Refused(why);
+        }
         match self.output_of(pull) {
             Ok(None) => Target::Nowhere,
             Ok(Some(output)) => match output.cannot_name(robot) {

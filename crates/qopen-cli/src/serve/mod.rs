@@ -122,7 +122,7 @@ pub(crate) async fn run(
             }
             None
         }
-        _ => Some(Arc::new(Schedules::new(&settings, output.clone())?)),
+        _ => Some(Arc::new(Schedules::new(&settings, output.clone(), args.receiving.guard())?)),
     };
     let follows_customers = settings
         .schedule
@@ -135,6 +135,8 @@ pub(crate) async fn run(
     }
     let stopping = wiring::interruption();
     let guards = service::Guards {
+        layout,
+        guard: args.receiving.guard(),
         allow_unidentified: args.receiving.allow_unidentified,
         options: args.receiving.publishing(&client),
         path: settings.callback_path()?,

@@ -17,8 +17,9 @@ use super::destination::Lists;
 use super::schedule::Counts;
 use super::tasks::Tasks;
 use super::texts::Texts;
-use crate::output::Output;
+use crate::format::Layout;
 use crate::output::place::Place;
+use crate::output::{Output, too_long};
 use crate::report::News;
 use crate::robot_events::RobotEvents;
 use crate::say::say;
@@ -33,6 +34,7 @@ pub(crate) struct Service {
     pub(crate) pulls: PullService,
     /// The default place of lists.
     output: Option<Output>,
+    layout: Layout,
     arrivals: Arrivals,
     pub(crate) forward: Option<ForwardQueue>,
     pub(crate) stopping: watch::Receiver<bool>,
@@ -50,6 +52,10 @@ pub(crate) struct Service {
 
 /// Options of lists, and the source of callbacks.
 pub(crate) struct Guards {
+    /// The form of lists in the default place.
+    pub(crate) layout: Layout,
+    /// The flag of a guard that compares lists.
+    pub(crate) guard: Option<&'static str>,
     pub(crate) allow_unidentified: u64,
     pub(crate) options: PublishOptions,
     pub(crate) path: String,
@@ -69,9 +75,10 @@ impl Service {
         scratch: Option<PathBuf>,
         guards: Guards,
     ) -> Self {
-        let Guards { allow_unidentified, options, path, listener, is_alone, events } = guards;
+        let Guards { layout, guard, allow_unidentified, options, path, listener, is_alone, events } =
+            guards;
         let arrivals = Arrivals { stats: client.stats().clone(), listener, path };
-        let lists = Lists { default: output.clone(), scratch: scratch.clone() };
+        let lists = Lists { default: output.clone(), scratch: scratch.clone(), guard };
         let options = ServiceOptions::default()
             .publish(options)
             .allow_unidentified(allow_unidentified)
@@ -89,6 +96,7 @@ impl Service {
             journal,
             pulls,
             output,
+            layout,
             arrivals,
             forward,
             stopping,
@@ -109,6 +117,22 @@ impl Service {
     pub(crate) fn cannot_name(&self, robot: &RobotId) -> Option<String> {
         let output = self.output.as_ref()?;
         tokio::task::block_in_place(|| output.cannot_name(robot.as_str()))
+    }
+
+    /// Explains why the next list of a robot will not fit into its place.
+    pub(crate) async fn too_long(
+        &self,
+        robot: &RobotId,
+        place: Option<&Place>,
+    ) -> Result<Option<String>, JournalError> {
+        let placed = match place {
+            Some(place) => place.output().ok().map(|output| (output, place.layout())),
+            None => self.output.clone().map(|output| (output, self.layout)),
+        };
+        let Some((output, layout)) = placed.filter(|it| it.1.has_limit()) else { return Ok(None) };
+        let states = self.journal.pulls().await?;
+        let robots = [robot.as_str()];
+        Ok(tokio::task::block_in_place(|| too_long(&output, layout, &robots, &states)))
     }
 
     /// Works on pulls until the process stops.

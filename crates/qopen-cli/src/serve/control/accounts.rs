@@ -38,7 +38,7 @@ pub(super) struct AccountsQuery {
     mark_id: Option<String>,
 }
 
-/// Streams the list as CSV or as one JSON object per line. The stream begins when the list is finished. A
+/// Streams the list as CSV, XLSX or one JSON object per line. The stream begins when the list is finished. A
 /// truncated stream is not the list.
 pub(super) async fn accounts(
     State(service): Shared,
@@ -47,10 +47,21 @@ pub(super) async fn accounts(
 ) -> Result<Response, Refusal> {
     let AccountsQuery { partial, format, bom, csv_safe, labels, robot_id, mark_id } = query;
     let layout = Layout { format, csv: CsvArgs { bom, csv_safe, labels } };
-    if format != OutputFormat::Csv && !layout.csv.is_plain() {
-        let message = "bom, csv_safe and labels are for CSV only; add format=csv";
+    let message = match format {
+        OutputFormat::Jsonl if !layout.csv.is_plain() => {
+            Some("bom and csv_safe are for CSV only, and labels for CSV and XLSX; add format=csv")
+        }
+        OutputFormat::Xlsx if !layout.csv.is_for_any_table() => {
+            Some("bom and csv_safe are for CSV only; leave them out, or write format=csv")
+        }
+        _ => None,
+    };
+    if let Some(message) = message {
         return Err(Refusal(StatusCode::BAD_REQUEST, message.into()));
     }
+    layout
+        .check(false)
+        .map_err(|failure| Refusal(StatusCode::INTERNAL_SERVER_ERROR, failure.to_string()))?;
     let state = known(&service, &mark, &Of { robot_id, mark_id }).await?;
     let journal: Arc<dyn Journal> = Arc::clone(&service.journal) as _;
     let list = qopen::kept_list(&journal, &state.pull).await;
@@ -77,6 +88,7 @@ pub(super) async fn accounts(
     let kind = match format {
         OutputFormat::Jsonl => "application/x-ndjson",
         OutputFormat::Csv => "text/csv; charset=utf-8",
+        OutputFormat::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     };
     let headers = [
         ("content-type", kind.to_owned()),

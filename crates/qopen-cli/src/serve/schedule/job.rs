@@ -126,6 +126,14 @@ impl Job {
         checked.map_err(|failure| format!("out: {failure}"))
     }
 
+    /// Refuses a guard that does not work for its lists.
+    pub(super) fn check_guard(&self, guard: Option<&str>) -> Result<(), Failure> {
+        match self.place.as_ref().and_then(|it| it.is_unguarded(guard)) {
+            Some(why) => Err(Failure::usage(format!("{}: out: {why}", self.title))),
+            None => Ok(()),
+        }
+    }
+
     /// Checks a folder. A database is not checked, because that would create its tables.
     pub(super) fn examine_place(&self) -> Result<(), String> {
         match &self.place {

@@ -34,12 +34,19 @@ pub(super) struct Schedules {
     jobs: channel::Sender<Arc<Vec<Job>>>,
     /// The place of schedules without one.
     default: Option<Output>,
+    /// The flag of a guard that compares lists.
+    guard: Option<&'static str>,
 }
 
 impl Schedules {
-    pub(super) fn new(settings: &Settings, default: Option<Output>) -> Result<Self, Failure> {
+    pub(super) fn new(
+        settings: &Settings,
+        default: Option<Output>,
+        guard: Option<&'static str>,
+    ) -> Result<Self, Failure> {
         let jobs = Job::all(settings, default.as_ref(), &[])?;
-        let schedules = Self { jobs: channel::Sender::new(Arc::new(jobs)), default };
+        jobs.iter().try_for_each(|job| job.check_guard(guard))?;
+        let schedules = Self { jobs: channel::Sender::new(Arc::new(jobs)), default, guard };
         schedules.say();
         Ok(schedules)
     }
@@ -48,7 +55,10 @@ impl Schedules {
     pub(super) fn read(&self, settings: &Settings) -> Result<Vec<Job>, Failure> {
         let in_force = Arc::clone(&self.jobs.borrow());
         // A check of a place may take long.
-        tokio::task::block_in_place(|| Job::all(settings, self.default.as_ref(), &in_force))
+        let all = || Job::all(settings, self.default.as_ref(), &in_force);
+        let jobs = tokio::task::block_in_place(all)?;
+        jobs.iter().try_for_each(|job| job.check_guard(self.guard))?;
+        Ok(jobs)
     }
 
     /// Replaces the schedules.
