@@ -76,8 +76,9 @@ pub(crate) async fn run(args: DemoArgs) -> Result<Exit, Failure> {
     }
     let counts = simulator.counts();
     say!(
-        "qopen: the platform posted {} callbacks in all; one customer is one line of {}",
+        "qopen: the platform posted {} callbacks in all; one customer is one {} of {}",
         counts.attempts,
+        if layout.format == OutputFormat::Xlsx { "row" } else { "line" },
         shown_path(&args.out)
     );
     if !complete {

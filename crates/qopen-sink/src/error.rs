@@ -115,6 +115,14 @@ pub enum SinkError {
         /// Its problem.
         problem: ListProblem,
     },
+    /// A file is not a list that can be read.
+    #[error("{} cannot be read: {problem}", shown_path(path))]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Its problem.
+        problem: ListProblem,
+    },
     /// The format cannot hold the list.
     #[error("{0}; write JSON Lines or CSV, or a file for each robot")]
     Unfit(FormatLimit),

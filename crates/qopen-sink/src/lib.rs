@@ -21,7 +21,7 @@ mod xlsx;
 
 pub use compare::{
     Change, ChangesHeader, ChangesSince, CompareOptions, Compared, ListChanges, ListDigest,
-    ListProblem, Predecessor, compare_lists,
+    ListProblem, ListReader, Predecessor, compare_lists,
 };
 pub use csv_options::{CsvOptions, Labels};
 pub use csv_row::CSV_COLUMNS;

@@ -2,6 +2,7 @@
 
 pub(crate) mod place;
 mod room;
+mod shared;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use crate::format::Layout;
 use crate::say;
 
 pub(crate) use room::too_long;
+pub(crate) use shared::Shared;
 
 /// An output of lists.
 #[derive(Clone, Debug)]

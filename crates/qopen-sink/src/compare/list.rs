@@ -218,12 +218,12 @@ impl Accounts for PartReader<'_> {
 }
 
 /// What a robot's lines begin with.
-fn prefix_of(robot: &RobotId) -> Vec<u8> {
+pub(super) fn prefix_of(robot: &RobotId) -> Vec<u8> {
     format!("{{\"robot_id\":{},\"account_id\":\"", quoted(robot.as_str())).into_bytes()
 }
 
 /// Reads the id behind the prefix of a line. Returns false if there is none.
-fn read_id(rest: &[u8], id: &mut String) -> bool {
+pub(super) fn read_id(rest: &[u8], id: &mut String) -> bool {
     id.clear();
     let Some(end) = memchr::memchr2(b'"', b'\\', rest) else { return false };
     let (mut end, mut plain) = (end, true);
@@ -247,7 +247,7 @@ fn read_id(rest: &[u8], id: &mut String) -> bool {
 }
 
 /// The robot of a line.
-fn robot_of(line: &[u8]) -> Option<RobotId> {
+pub(super) fn robot_of(line: &[u8]) -> Option<RobotId> {
     let rest = line.strip_prefix(b"{\"robot_id\":\"")?;
     let mut text = String::new();
     read_id(rest, &mut text).then_some(())?;

@@ -12,6 +12,7 @@ mod patched;
 mod place;
 mod previous;
 mod problem;
+mod records;
 
 pub use change::{ChangesHeader, ChangesSince};
 pub use changes::ListChanges;
@@ -22,3 +23,4 @@ pub use found::{Change, CompareOptions, Compared, Predecessor};
 pub use list::ListDigest;
 pub(crate) use place::{Identity, Place};
 pub use problem::ListProblem;
+pub use records::ListReader;
