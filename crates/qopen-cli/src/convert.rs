@@ -47,7 +47,7 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<Exit, Failure> {
         true => "standard output",
         false => &location,
     };
-    say!("qopen: {customers} of {robots} were written to {location}");
+    say!("qopen: wrote {customers} of {robots} to {location}");
     Ok(Exit::Complete)
 }
 

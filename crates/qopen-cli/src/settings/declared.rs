@@ -160,7 +160,8 @@ settings! {
         .flag("--journal", "URL", "Share a journal in PostgreSQL, instead of the folder")
         .more("The URL is postgres://USER@HOST/DATABASE. The password comes from PGPASSWORD or the settings file.");
 
-    TIME_ZONE = Spec::new("time_zone", "QOPEN_TIME_ZONE", "time zone of schedules and of times in XLSX", "Asia/Shanghai")
+    TIME_ZONE = Spec::new("time_zone", "QOPEN_TIME_ZONE", "time zone of schedules", "Asia/Shanghai")
+        .detail(" and of times in XLSX")
         .absent("the system's");
 }
 

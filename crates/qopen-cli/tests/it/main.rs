@@ -7,6 +7,7 @@ mod beside;
 mod browser;
 mod callbacks;
 mod chaos;
+mod convert;
 mod crashes;
 mod described;
 mod differences;
@@ -54,3 +55,4 @@ mod switches;
 mod texts;
 #[cfg(unix)]
 mod troubles;
+mod xlsx;

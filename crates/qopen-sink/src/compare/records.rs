@@ -149,8 +149,11 @@ impl<'a, R: Read> ListReader<'a, R> {
 const ACCOUNT: &str = "{\"account_id\":\"";
 
 /// The account that a record was written from: its unreadable fields are no unknown field, and its unknown field
-/// `robot_id` has that name. `None` if the unreadable fields are not as they are written.
+/// `robot_id` has that name. `None` if they are not as a record writes them.
 fn restored(mut account: Account) -> Option<Account> {
+    if account.extra.get(ROBOT).is_some() {
+        return None;
+    }
     if account.extra.get(UNREAD).is_none() && account.extra.get(RENAMED).is_none() {
         return Some(account);
     }
@@ -160,7 +163,7 @@ fn restored(mut account: Account) -> Option<Account> {
             UNREAD => {
                 account.unread = serde_json::from_str::<UnreadFields>(value.as_str()).ok()?;
             }
-            RENAMED => extra.insert("robot_id", value.clone()),
+            RENAMED => extra.insert(ROBOT, value.clone()),
             name => extra.insert(name, value.clone()),
         }
     }
@@ -169,6 +172,7 @@ fn restored(mut account: Account) -> Option<Account> {
 }
 
 const UNREAD: &str = "_unread";
+const ROBOT: &str = "robot_id";
 const RENAMED: &str = "account_robot_id";
 
 impl<R> std::fmt::Debug for ListReader<'_, R> {
