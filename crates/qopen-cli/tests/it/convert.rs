@@ -106,6 +106,86 @@ fn an_empty_list_is_converted_and_a_stream_is_read() {
         (list, "8 customers of 2 robots"),
         (windows, "8 customers of 2 robots"),
     ] {
+        let output = run(&input);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        assert!(text(&output.stderr).contains(customers));
+    }
+}
+
+#[test]
+fn a_damaged_list_is_named_by_line_and_reason_and_nothing_is_written() {
+    let good = list();
+    let lines: Vec<&str> = good.lines().collect();
+    let with = |at: usize, line: &str| {
+        let mut lines = lines.clone();
+        lines[at] = line;
+        lines.join("\n") + "\n"
+    };
+    let third = lines[2];
+    let cut = &third[..third.find("\"phone\"").unwrap()];
+    let no_record = "line 3 is not a customer's record";
+    let no_json = "line 3 is not JSON from column";
+    let cases: Vec<(Vec<u8>, &str)> = vec![
+        (good[..good.len() - 1].into(), "it ends in the middle of line 8"),
+        (with(2, cut).into(), no_json),
+        (with(2, "").into(), no_record),
+        (with(2, &third.replace("\"profile\":{", "\"profile\":{,")).into(), no_json),
+        (with(2, &third.replace("\"gender\":-7", "\"gender\":\"x\"")).into(), no_record),
+        (with(2, &third.replace("\"profile\":{", "\"profile\":5,\"x\":{")).into(), no_record),
+        (with(2, &format!("{third} x")).into(), no_json),
+        (with(2, lines[1]).into(), "line 3 repeats an account"),
+        (with(2, lines[0]).into(), "line 3 is out of order"),
+        (with(2, lines[6]).into(), "line 4 begins a second part of one robot's list"),
+        (
+            format!("\u{feff}{good}").into(),
+            "its first line is not JSON; only lists in JSON Lines are read",
+        ),
+        (b"robot_id,account_id\nr1,a1\n".to_vec(), "its first line is not JSON"),
+        (b"{\"robot_id\":\"r1\",\"since\":null}\n".to_vec(), "line 1 is not a customer's record"),
+        (
+            b"{\"robot_id\":\"r1\",\"account_id\":\"a\",\"robot_id\":\"r2\"}\n".to_vec(),
+            "line 1 is not a customer's record",
+        ),
+        (b"{\"robot_id\":\"r1\",\"account_id\":\"\xff\"}\n".to_vec(), "line 1 is not UTF-8 text"),
+    ];
+    for (list, says) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::write(path("l.jsonl"), &list).unwrap();
+        std::fs::write(path("l.csv"), "before").unwrap();
+        let output = convert(folder.path(), &["l.jsonl", "--format", "csv"]);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{says}: {said}");
+        assert!(said.contains(says) && said.contains("l.jsonl cannot be read"), "{says}: {said}");
+        assert!(!said.contains("8613800138000") && !said.contains("SUM"), "{said}");
+        assert_eq!(std::fs::read_to_string(path("l.csv")).unwrap(), "before");
+        let output = convert(folder.path(), &["l.jsonl", "--format", "xlsx", "--out", "-"]);
+        assert!(output.status.code() == Some(2) && output.stdout.is_empty(), "{says}");
+        assert_eq!(names(folder.path()), ["l.csv", "l.jsonl"]);
+    }
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("l.jsonl"), list()).unwrap();
+    std::fs::create_dir(folder.path().join("lists")).unwrap();
+    for (arguments, says) in [
+        (&["l.jsonl"][..], "--format: choose the format"),
+        (&["l.jsonl", "--out", "-"], "--format: choose the format"),
+        (&["l.jsonl", "--out", "new"], "--format: choose the format"),
+        (&["l.jsonl", "--out", "lists"], "--format: choose the format"),
+        (&["l.jsonl", "--format", "jsonl"], "is the list that is read"),
+        (&["l.jsonl", "--out", "./l.jsonl"], "is the list that is read"),
+        (&["-", "--format", "csv"], "--out customers.xlsx"),
+        (&["lists", "--format", "csv"], "is a folder"),
+        (&["nothing.jsonl", "--format", "csv"], "nothing.jsonl"),
+        (&["l.jsonl", "--out", "nowhere/x.csv"], "nowhere does not exist"),
+        (&["l.jsonl", "--out", "x.xlsx", "--csv-safe"], "--csv-safe: for CSV only"),
+        (&["l.jsonl", "--out", "x.jsonl", "--labels", "zh"], "--labels: for CSV and XLSX only"),
+        (&["l.jsonl", "--out", "postgres://h.example/d"], "writes a file"),
+        (&["l.jsonl", "--out", "x.ods"], "--out x.xlsx"),
+    ] {
         let output = convert(folder.path(), arguments);
         let said = text(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
