@@ -79,9 +79,14 @@ fn spare_published(file: &FileSink, pulls: &[Line]) -> Result<(), Failure> {
     // What lies beside a published list is the publication's, too.
     let beside = |place: &str| {
         let list = FileSink::new(place, Format::Jsonl);
-        [list.partial_path(), list.quarantine_path(), list.changes_path(), list.held_path()]
-            .iter()
-            .any(|path| path.to_str().is_some_and(|path| file.is_at(path)))
+        let beside = [
+            list.partial_path(),
+            list.quarantine_path(),
+            list.changes_path(),
+            list.held_path(),
+            list.overflow_path(),
+        ];
+        beside.iter().any(|path| path.to_str().is_some_and(|path| file.is_at(path)))
     };
     let beside = pulls.iter().find(|it| published.is_none() && it.output().is_some_and(beside));
     if let Some(line) = beside {

@@ -446,6 +446,26 @@ async fn a_service_publishes_workbooks_and_answers_with_them() {
     assert_eq!(answer.status(), 400);
 }
 
+#[tokio::test]
+async fn a_service_requests_no_list_that_was_too_long_and_keeps_one_that_does_not_fit() {
+    let stage = Stage::new(&Schedule { accounts: 5, description: 40_000, ..Schedule::default() });
+    std::fs::create_dir(stage.folder.path().join("lists")).unwrap();
+    let data = stage.folder.path().join("qopen-data");
+    let written = tokio::task::spawn_blocking(move || journal(&data, &[("r9", 2_000_000)]));
+    written.await.unwrap();
+    let served = Served::new(&stage, &["--out", "lists", "--format", "xlsx"], None);
+    let answer = served.start(&json!({ "robot_id": "r9" })).await;
+    assert_eq!(answer.status(), 400);
+    let says = answer.text().await.unwrap();
+    assert!(says.contains("has 2000000 customers") && says.contains("at most 1048575"), "{says}");
+
+    served.start_pull("r1").await;
+    served.until_it_says(1, "r1.xlsx.overflow.jsonl").await;
+    assert!(served.log().contains("the desc of the customer in row 2"), "{}", served.log());
+    assert_eq!(stage.read("lists/r1.xlsx.overflow.jsonl").lines().count(), 5);
+    assert!(!stage.exists("lists/r1.xlsx"));
+}
+
 #[test]
 fn an_empty_list_does_not_replace_a_workbook_with_customers() {
     let stage = Stage::new(&Schedule { accounts: 0, ..Schedule::default() });
