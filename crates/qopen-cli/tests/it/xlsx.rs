@@ -17,7 +17,7 @@ use crate::support::{Stage, installed, qopen, text, with_settings};
 /// 18 digits, as robots and customers have them. A spreadsheet keeps 15 digits of a number.
 const ROBOT: &str = "123456789012345678";
 
-/// Customers with what spreadsheets change, run or cannot hold as it is.
+/// Customers with texts that spreadsheets change, run or cannot hold.
 pub(crate) fn accounts() -> Vec<Value> {
     let long = "长".repeat(32_767);
     vec![

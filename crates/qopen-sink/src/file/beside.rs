@@ -8,8 +8,8 @@ use tempfile::NamedTempFile;
 
 use crate::SinkError;
 
-/// Suffixes of the files beside a list.
-pub(super) const ALL: [&str; 6] = [PARTIAL, QUARANTINE, CHANGES, KEPT, HELD, OVERFLOW];
+/// Suffixes of the files beside a list in any format.
+pub(super) const ALL: [&str; 5] = [PARTIAL, QUARANTINE, CHANGES, KEPT, HELD];
 pub(super) const PARTIAL: &str = ".partial";
 pub(super) const QUARANTINE: &str = ".quarantine.jsonl";
 pub(super) const CHANGES: &str = ".changes.jsonl";
@@ -82,8 +82,16 @@ impl Beside {
 
     /// Removes what a complete list in its place makes worthless.
     pub(super) fn clean(&self) -> Result<(), SinkError> {
-        let worthless = [&self.kept, &self.partial, &self.held, &self.overflow];
-        worthless.into_iter().try_for_each(|it| remove(it))
+        [&self.kept, &self.partial, &self.held].into_iter().try_for_each(|it| remove(it))?;
+        match remove(&self.overflow) {
+            // Only formats that need the file check that it can have its name.
+            Err(SinkError::Io { source, .. })
+                if source.kind() == io::ErrorKind::InvalidFilename =>
+            {
+                Ok(())
+            }
+            removed => removed,
+        }
     }
 }
 

@@ -134,7 +134,11 @@ impl FileSink {
                 return Err(SinkError::NameTooLong { path: path.clone(), suffix });
             }
         }
-        Ok(())
+        match self.form.format {
+            #[cfg(feature = "xlsx")]
+            Format::Xlsx => Self::new(self.overflow_path(), Format::Jsonl).check_name(),
+            Format::Jsonl | Format::Csv => Ok(()),
+        }
     }
 
     /// Starts a list that is encoded already. Dropping it without committing leaves the file
@@ -291,5 +295,28 @@ impl Sink for FileSink {
         let quarantine = self.quarantine_path();
         let target = (target, Beside::of(&complete));
         Ok(Box::new(FileWriter::new(encoder, self.form.format, kind, target, quarantine)))
+    }
+}
+
+#[cfg(all(test, feature = "xlsx"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_without_room_for_the_list_that_does_not_fit_is_found_out_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let sink =
+            |length: usize, format| FileSink::new(folder.path().join("n".repeat(length)), format);
+        sink(223, Format::Xlsx).check().unwrap();
+        let error = sink(224, Format::Xlsx).check().unwrap_err();
+        assert!(matches!(error, SinkError::NameTooLong { .. }), "{error}");
+        // Another format does not need that room.
+        let list = sink(238, Format::Jsonl);
+        list.check().unwrap();
+        list.begin(ListKind::Complete).unwrap().commit().unwrap();
+        assert!(list.path().exists());
+        let list = FileSink::new(folder.path().join("t".repeat(241)), Format::Jsonl);
+        list.begin(ListKind::Complete).unwrap().commit().unwrap();
+        assert!(list.path().exists());
     }
 }

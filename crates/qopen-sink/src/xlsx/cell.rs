@@ -27,7 +27,7 @@ impl From<String> for Value {
     }
 }
 
-/// The header. That of a time names the zone.
+/// The header. The label of a time names the zone.
 pub(super) fn header(columns: &[Column], options: &XlsxOptions) -> Vec<String> {
     let own = |it: &Own| own_label(it, options.labels).to_owned();
     let columns = columns.iter().map(|it| {

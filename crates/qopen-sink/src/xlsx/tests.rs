@@ -113,7 +113,7 @@ fn a_worksheet_that_is_too_large_does_not_fit() {
     assert!(matches!(fails, Some(SinkError::Unfit(FormatLimit::Bytes))), "{fails:?}");
 }
 
-/// A disk with room for so many bytes.
+/// A disk with room for this number of bytes.
 struct Small(usize);
 
 impl Write for Small {
