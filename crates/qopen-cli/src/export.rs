@@ -2,11 +2,11 @@
 
 use std::io::{self, Seek as _, Write};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use qopen::PublishError;
 use qopen::journal::{Journal, Store};
-use qopen::sink::{EncodedFile, FileSink, Format, Sink as _, SinkError, shown_path};
+use qopen::sink::{FileSink, Format, Sink as _, SinkError, shown_path};
 
 use crate::args::ExportArgs;
 use crate::database;
@@ -16,7 +16,7 @@ use crate::journal;
 use crate::kept::pull::{Line, PullName};
 use crate::kept::remote::{Flow, Remote};
 use crate::kept::{Kept, id};
-use crate::output::Output;
+use crate::output::{Output, Shared};
 use crate::say::say;
 use crate::settings::Settings;
 
@@ -79,9 +79,14 @@ fn spare_published(file: &FileSink, pulls: &[Line]) -> Result<(), Failure> {
     // What lies beside a published list is the publication's, too.
     let beside = |place: &str| {
         let list = FileSink::new(place, Format::Jsonl);
-        [list.partial_path(), list.quarantine_path(), list.changes_path(), list.held_path()]
-            .iter()
-            .any(|path| path.to_str().is_some_and(|path| file.is_at(path)))
+        let beside = [
+            list.partial_path(),
+            list.quarantine_path(),
+            list.changes_path(),
+            list.held_path(),
+            list.overflow_path(),
+        ];
+        beside.iter().any(|path| path.to_str().is_some_and(|path| file.is_at(path)))
     };
     let beside = pulls.iter().find(|it| published.is_none() && it.output().is_some_and(beside));
     if let Some(line) = beside {
@@ -136,8 +141,7 @@ impl Export<'_> {
             let exported = qopen::export(vec![list], Arc::new(sink)).await;
             return Ok((complete, revision, exported.map_err(unread)?.location));
         }
-        let file = self.output.file(&self.pull.robot_id).begin_encoded().map_err(fails)?;
-        let file = Shared(Arc::new(Mutex::new(Some(file))));
+        let file = Shared::begin(&self.output.file(&self.pull.robot_id)).map_err(fails)?;
         let sink = self.layout.stream(file.clone()).in_folder(scratch);
         qopen::export(vec![list], Arc::new(sink)).await.map_err(unread)?;
         let location = tokio::task::block_in_place(|| file.commit()).map_err(fails)?;
@@ -176,32 +180,6 @@ impl Export<'_> {
             }
         };
         Ok((complete, revision, location))
-    }
-}
-
-/// A file that receives a list and is committed after it.
-#[derive(Clone)]
-struct Shared(Arc<Mutex<Option<EncodedFile>>>);
-
-impl Shared {
-    fn with<T>(&self, what: impl FnOnce(&mut EncodedFile) -> io::Result<T>) -> io::Result<T> {
-        let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        file.as_mut().map_or(Err(io::ErrorKind::BrokenPipe.into()), what)
-    }
-
-    fn commit(&self) -> Result<String, SinkError> {
-        let file = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        file.map_or_else(|| Ok(STDOUT.to_owned()), EncodedFile::commit)
-    }
-}
-
-impl Write for Shared {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.with(|file| file.write(bytes))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.with(Write::flush)
     }
 }
 

@@ -5,6 +5,7 @@ mod app_robots;
 mod args;
 mod assemble;
 mod beside;
+mod convert;
 mod database;
 mod demo;
 mod diff;
@@ -125,6 +126,7 @@ fn run_verb(cli: Cli) -> Result<Exit, Failure> {
     let settings = || {
         let settings = settings::Settings::load(&cli.common)?;
         settings.warn();
+        format::use_zone_of(&settings);
         Ok::<_, Failure>(settings)
     };
     match cli.verb {
@@ -138,6 +140,11 @@ fn run_verb(cli: Cli) -> Result<Exit, Failure> {
             on_runtime(async { explain::run(&args, &settings) })
         }
         Verb::Diff(args) => on_runtime(async { diff::run(&args) }),
+        Verb::Convert(args) => {
+            // Times are in the zone of the settings.
+            settings()?;
+            on_runtime(async { convert::run(&args) })
+        }
         Verb::Pulls(verb) => on_runtime(pulls::run(verb, settings()?)),
         Verb::Robots(verb) => on_runtime(robot_list::run(verb, settings()?)),
         Verb::Quarantine(verb) => on_runtime(quarantine::run(verb, settings()?)),

@@ -1,11 +1,13 @@
-//! JSONL and CSV.
+//! JSONL, CSV and XLSX.
 
-use std::io::Write;
+use std::io::{BufRead, Seek, Write};
 
 use qopen_types::{Account, RobotId};
 
 use crate::csv_options::{CsvOptions, marked};
 use crate::csv_row::{header, quoted, row};
+#[cfg(feature = "xlsx")]
+use crate::xlsx::{self, Workbook, XlsxOptions};
 use crate::{Record, SinkError};
 
 /// How records are written.
@@ -18,6 +20,14 @@ pub enum Format {
     /// Comma-separated values, UTF-8, a header line first, columns as in
     /// [`CSV_COLUMNS`](crate::CSV_COLUMNS). [`CsvOptions`] has the options.
     Csv,
+    /// A workbook for spreadsheets, with the columns of CSV. [`XlsxOptions`] has the options.
+    ///
+    /// Texts are text cells, codes are numbers, flags are truth values, and times are dates in a zone that the
+    /// header names. A time that was not given, and an empty text, is an empty cell. A worksheet holds 1,048,575
+    /// customers and texts of 32,767 characters; a list beyond that is [`SinkError::Unfit`].
+    #[cfg(feature = "xlsx")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "xlsx")))]
+    Xlsx,
 }
 
 impl std::fmt::Display for Format {
@@ -25,6 +35,8 @@ impl std::fmt::Display for Format {
         f.write_str(match self {
             Self::Jsonl => "JSON Lines",
             Self::Csv => "CSV",
+            #[cfg(feature = "xlsx")]
+            Self::Xlsx => "XLSX",
         })
     }
 }
@@ -36,6 +48,18 @@ impl Format {
         match self {
             Self::Jsonl => "jsonl",
             Self::Csv => "csv",
+            #[cfg(feature = "xlsx")]
+            Self::Xlsx => "xlsx",
+        }
+    }
+
+    /// The customers that one file holds at most; `None` without a limit.
+    #[must_use]
+    pub const fn most_customers(self) -> Option<u32> {
+        match self {
+            Self::Jsonl | Self::Csv => None,
+            #[cfg(feature = "xlsx")]
+            Self::Xlsx => Some(xlsx::ROWS),
         }
     }
 }
@@ -43,16 +67,50 @@ impl Format {
 /// The byte order mark, in UTF-8.
 pub(crate) const BOM: &[u8] = "\u{feff}".as_bytes();
 
+/// A format and the options of each.
+#[derive(Clone, Debug)]
+pub(crate) struct Form {
+    pub(crate) format: Format,
+    pub(crate) csv: CsvOptions,
+    #[cfg(feature = "xlsx")]
+    pub(crate) xlsx: XlsxOptions,
+}
+
+impl Form {
+    /// The options of CSV, if lists of the format are compared with the last one.
+    pub(crate) fn compared(&self) -> Option<CsvOptions> {
+        match self.format {
+            Format::Jsonl | Format::Csv => Some(self.csv),
+            #[cfg(feature = "xlsx")]
+            Format::Xlsx => None,
+        }
+    }
+}
+
+impl From<Format> for Form {
+    fn from(format: Format) -> Self {
+        Self {
+            format,
+            csv: CsvOptions::default(),
+            #[cfg(feature = "xlsx")]
+            xlsx: XlsxOptions::default(),
+        }
+    }
+}
+
 /// Records on their way into bytes.
 pub(crate) enum Encoder<W: Write> {
     /// With room for a line.
     Jsonl(W, String),
     Csv(Box<csv::Writer<W>>, CsvOptions),
+    #[cfg(feature = "xlsx")]
+    Xlsx(Box<Workbook<W>>),
 }
 
 impl<W: Write> Encoder<W> {
-    pub(crate) fn new(format: Format, options: CsvOptions, mut out: W) -> Result<Self, SinkError> {
-        Ok(match format {
+    pub(crate) fn new(form: &Form, mut out: W) -> Result<Self, SinkError> {
+        let options = form.csv;
+        Ok(match form.format {
             Format::Jsonl => Self::Jsonl(out, String::new()),
             Format::Csv => {
                 if options.bom {
@@ -64,6 +122,8 @@ impl<W: Write> Encoder<W> {
                     .map_err(|error| SinkError::Encode(error.into()))?;
                 Self::Csv(Box::new(writer), options)
             }
+            #[cfg(feature = "xlsx")]
+            Format::Xlsx => Self::Xlsx(Box::new(Workbook::new(out, form.xlsx.clone())?)),
         })
     }
 
@@ -77,6 +137,8 @@ impl<W: Write> Encoder<W> {
             Self::Csv(writer, options) => writer
                 .write_record(row(Account::COLUMNS, record, *options))
                 .map_err(|error| SinkError::Encode(error.into())),
+            #[cfg(feature = "xlsx")]
+            Self::Xlsx(workbook) => workbook.write(record),
         }
     }
 
@@ -105,13 +167,19 @@ impl<W: Write> Encoder<W> {
             Self::Csv(writer, _) => {
                 writer.into_inner().map_err(|error| SinkError::Encode(error.into_error().into()))
             }
+            #[cfg(feature = "xlsx")]
+            Self::Xlsx(workbook) => workbook.finish(),
         }
     }
 }
 
 /// Whether a list that was written before, in any format and with any options, has a customer of that
 /// robot.
-pub(crate) fn holds(mut list: impl std::io::BufRead, robot: &RobotId) -> std::io::Result<bool> {
+pub(crate) fn holds(mut list: impl BufRead + Seek, robot: &RobotId) -> std::io::Result<bool> {
+    #[cfg(feature = "xlsx")]
+    if list.fill_buf()?.starts_with(b"PK") {
+        return xlsx::holds(list, robot);
+    }
     // A record of JSONL is an object. The header of CSV never begins with a bracket.
     if list.fill_buf()?.first() != Some(&b'{') {
         let safe = marked(robot.as_str());

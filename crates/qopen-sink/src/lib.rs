@@ -7,6 +7,7 @@ mod csv_row;
 mod error;
 mod file;
 mod format;
+mod limit;
 mod name;
 mod note;
 mod quarantine;
@@ -15,22 +16,28 @@ mod sort;
 pub mod storage;
 mod stream;
 mod temporary;
+#[cfg(feature = "xlsx")]
+mod xlsx;
 
 pub use compare::{
     Change, ChangesHeader, ChangesSince, CompareOptions, Compared, ListChanges, ListDigest,
-    ListProblem, Predecessor, compare_lists,
+    ListProblem, ListReader, Predecessor, compare_lists,
 };
 pub use csv_options::{CsvOptions, Labels};
 pub use csv_row::CSV_COLUMNS;
 pub use error::SinkError;
 pub use file::{EncodedFile, FileSink};
 pub use format::Format;
+pub use limit::FormatLimit;
 pub use name::{file_name, may_hold_password, shown_path};
 pub use note::{ClaimedNote, ListBasis};
 pub use quarantine::Quarantine;
 pub use record::Record;
 pub use sort::{Pair, Sorter};
 pub use stream::StreamSink;
+#[cfg(feature = "xlsx")]
+#[cfg_attr(docsrs, doc(cfg(feature = "xlsx")))]
+pub use xlsx::{XlsxOptions, XlsxZone};
 
 use std::path::Path;
 use std::sync::Arc;
@@ -104,6 +111,11 @@ pub trait Sink: Send + Sync {
     /// [`SinkError`], if another process holds it for too long.
     fn hold(&self) -> Result<Box<dyn Send>, SinkError> {
         Ok(Box::new(()))
+    }
+
+    /// A sink beside this one for a list that the format of this one cannot hold, if there is one.
+    fn overflow(&self) -> Option<Box<dyn Sink>> {
+        None
     }
 
     /// The folder in which data may wait while a list is written; `None` for the system's.

@@ -84,6 +84,8 @@ pub(crate) enum Verb {
     Explain(ExplainArgs),
     /// Show what changed between two lists
     Diff(DiffArgs),
+    /// Convert a list in JSON Lines to CSV or XLSX
+    Convert(ConvertArgs),
     /// List, show, accept, export, purge and check kept pulls
     #[command(subcommand)]
     Pulls(PullsVerb),
@@ -296,7 +298,7 @@ impl From<ByIds> for AccountsByIdsVersion {
 pub(crate) struct ServeArgs {
     /// Publish complete lists to a folder or a PostgreSQL database
     ///
-    /// A folder gets ROBOT.jsonl or ROBOT.csv. A database is postgres://USER@HOST/DATABASE.
+    /// A folder gets ROBOT.jsonl, ROBOT.csv or ROBOT.xlsx. A database is postgres://USER@HOST/DATABASE.
     #[arg(long, value_name = "FOLDER|URL", value_parser = out_path())]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
@@ -404,6 +406,20 @@ pub(crate) struct DiffArgs {
     /// The lines are those of a changes file: a header for each robot, then a line for each change.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConvertArgs {
+    /// Read this list in JSON Lines; - is stdin
+    #[arg(value_name = "LIST", value_parser = home_path())]
+    pub(crate) list: PathBuf,
+    /// Write to a file, a folder, or - for stdout
+    ///
+    /// The default is LIST with the ending of the format.
+    #[arg(long, value_name = "PATH|-", value_parser = out_path())]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) layout: Asked,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,8 @@
 //! Outputs of lists: standard output, files, folders and databases.
 
 pub(crate) mod place;
+mod room;
+mod shared;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,6 +15,9 @@ use crate::database;
 use crate::exit::{Exit, Failure};
 use crate::format::Layout;
 use crate::say;
+
+pub(crate) use room::too_long;
+pub(crate) use shared::Shared;
 
 /// An output of lists.
 #[derive(Clone, Debug)]
@@ -29,6 +34,7 @@ pub(crate) enum Output {
 
 impl Output {
     pub(crate) fn new(path: &Path, layout: Layout) -> Result<Self, Failure> {
+        layout.check(path == Path::new("-"))?;
         Ok(match path {
             path if path == Path::new("-") => Self::Stdout(layout, None),
             path if path.is_dir() => Self::Folder(path.to_owned(), layout),
@@ -214,7 +220,9 @@ impl Output {
         let sink = match (self, kind) {
             (Self::Stdout(layout, folder), ListKind::Complete) => {
                 let sink = layout.stdout().in_folder(folder.as_deref());
-                Arc::new(sink.quarantine_to(self.file(&name).quarantine_path()))
+                let file = self.file(&name);
+                let sink = sink.quarantine_to(file.quarantine_path());
+                Arc::new(sink.overflow_to(file.overflow_path()))
             }
             _ => self.sink(&name),
         };

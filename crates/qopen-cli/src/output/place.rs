@@ -47,7 +47,10 @@ impl Place {
     pub(crate) fn output(&self) -> Result<Output, Failure> {
         match self.folder {
             // If the folder is gone by then, nothing replaces it.
-            true => Ok(Output::Folder(self.out.clone(), self.layout())),
+            true => {
+                self.layout().check(false)?;
+                Ok(Output::Folder(self.out.clone(), self.layout()))
+            }
             false => Output::new(&self.out, self.layout()),
         }
     }

@@ -168,6 +168,11 @@ fn add_failure(summary: &mut Summary, id: &PullId, error: &PublishError) {
         error if error.is_loss() => {
             return summary.keep_back(format!("{why}; pull again"));
         }
+        PublishError::Unfit { location, .. } => {
+            summary.output = Some(location.clone());
+            summary.is_kept_apart = true;
+            summary.exit = Exit::Output;
+        }
         // Superseded, too: both lists share one file.
         _ => summary.exit = Exit::Output,
     }

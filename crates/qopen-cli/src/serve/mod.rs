@@ -148,6 +148,8 @@ pub(crate) async fn run(
     }
     let stopping = wiring::interruption();
     let wiring = service::Wiring {
+        layout,
+        guards: Guards::from(&args.receiving),
         allow_unidentified: args.receiving.allow_unidentified,
         policy: args.receiving.policy(&client),
         lookup: args.receiving.lookup(&client),

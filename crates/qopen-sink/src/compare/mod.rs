@@ -14,6 +14,7 @@ mod patched;
 mod place;
 mod previous;
 mod problem;
+mod records;
 mod row;
 
 pub use change::{ChangesHeader, ChangesSince};
@@ -26,3 +27,4 @@ pub use line::write_change;
 pub use list::{Digester, ListDigest};
 pub(crate) use place::{Identity, Place, identity};
 pub use problem::ListProblem;
+pub use records::ListReader;
