@@ -1,0 +1,310 @@
+//! The steps of a commit, in one transaction: new lists take the place of the old ones.
+
+use qopen_sink::storage::{KEPT_CHANGES, KEPT_LISTS, robot_of_line};
+use qopen_sink::{Moved, Predecessor, Quarantine, SinkError};
+use qopen_types::MarkId;
+use rusqlite::{Connection, Statement, params};
+
+use crate::columns::{account_of, without_nul};
+use crate::error::{SqliteError, failed};
+use crate::file::DatabaseFile;
+use crate::plan::{Before, Found, MOVED_EVERY, Step, StepReader};
+use crate::published::{Comparison, Published};
+use crate::spool::{Reader, Records};
+
+/// The time of a publication. `unixepoch` and times of JavaScript read it, too.
+const NOW: &str = "strftime('%Y-%m-%dT%H:%M:%SZ', 'now')";
+
+/// The steps of one commit.
+pub(crate) struct Commit<'a> {
+    pub(crate) file: &'a Connection,
+    pub(crate) database: &'a DatabaseFile,
+    pub(crate) records: &'a Records,
+    pub(crate) moved: Option<&'a Moved>,
+}
+
+impl Commit<'_> {
+    fn run(&self, statement: &str, values: impl rusqlite::Params) -> Result<usize, SinkError> {
+        let fails = failed(self.database.wait);
+        self.file.prepare(statement).and_then(|mut it| it.execute(values)).map_err(fails)
+    }
+
+    /// Replaces one robot's complete list. Leaves equal rows untouched.
+    pub(crate) fn replace(
+        &self,
+        list: &Published,
+        comparison: Option<&Comparison>,
+        steps: &mut StepReader,
+    ) -> Result<(), SinkError> {
+        let robot = list.robot_id.as_str();
+        if let Some(it) = comparison.filter(|it| it.is_revision) {
+            // The new changes begin with the same list, and replace these.
+            self.run(
+                "DELETE FROM change WHERE robot_id = ?1 AND number = ?2",
+                params![robot, it.number],
+            )?;
+        }
+        let mut rows = Rows::new(self, "", robot)?;
+        let mut changes = comparison.map(|it| Changes::new(self, list, it)).transpose()?;
+        let mut reader = self.records.read()?;
+        let mut passed = 0;
+        while let Some(step) = steps.next()? {
+            if let Some(place) = step.record {
+                reader.go(place)?;
+            }
+            let after = step.record.map(|_| reader.record.as_str());
+            if let Some((changes, found)) = changes.as_mut().zip(step.change.as_ref()) {
+                changes.put(&step, found, after)?;
+            }
+            if step.is_written {
+                rows.put(&step, after)?;
+            }
+            passed += 1;
+            if passed % MOVED_EVERY == 0 {
+                self.moved.iter().for_each(|moved| moved());
+            }
+        }
+        self.clear_partial(robot)?;
+        self.run("DELETE FROM pull WHERE robot_id = ?1 AND NOT complete", [robot])?;
+        self.note(list, true)?;
+        if let Some(comparison) = comparison {
+            self.note_history(list, comparison)?;
+            let oldest = |kept: u32| comparison.number - i64::from(kept);
+            let old = params![robot, oldest(KEPT_CHANGES)];
+            self.run("DELETE FROM change WHERE robot_id = ?1 AND number <= ?2", old)?;
+            let old = params![robot, oldest(KEPT_LISTS)];
+            self.run("DELETE FROM list WHERE robot_id = ?1 AND number <= ?2", old)?;
+        }
+        Ok(())
+    }
+
+    /// Replaces one robot's partial list.
+    pub(crate) fn replace_partial(
+        &self,
+        place: usize,
+        list: &Published,
+        reader: &mut Option<Reader<'_>>,
+    ) -> Result<(), SinkError> {
+        let robot = list.robot_id.as_str();
+        self.clear_partial(robot)?;
+        let mut rows = Rows::new(self, "partial_", robot)?;
+        let mut passed = 0;
+        while let Some(record) = reader.as_mut().filter(|it| it.robot == place) {
+            rows.put(&Step::default(), Some(&record.record))?;
+            passed += 1;
+            if passed % MOVED_EVERY == 0 {
+                self.moved.iter().for_each(|moved| moved());
+            }
+            if !record.advance()? {
+                *reader = None;
+            }
+        }
+        self.note(list, false)
+    }
+
+    fn clear_partial(&self, robot: &str) -> Result<(), SinkError> {
+        self.run("DELETE FROM partial_robot_account WHERE robot_id = ?1", [robot])?;
+        self.run("DELETE FROM partial_tag WHERE robot_id = ?1", [robot]).map(drop)
+    }
+
+    /// Notes a published list. A list without a number gets the next one; a revision of it keeps that.
+    fn note(&self, list: &Published, complete: bool) -> Result<(), SinkError> {
+        let publication = next_number(self.file, self.database)?;
+        let Published { robot_id, mark, revision, order, accounts } = list;
+        let pull = format!(
+            "INSERT OR REPLACE INTO pull
+                 (robot_id, complete, mark_id, revision, accounts, published_at, list_order, evidence, basis,
+                  publication)
+             VALUES (?1, ?2, ?3, ?4, ?5, {NOW}, coalesce(?6, (
+                 SELECT list_order FROM pull WHERE robot_id = ?1 AND complete = ?2 AND mark_id = ?3
+             ), ?7), NULL, NULL, ?7)"
+        );
+        let robot = robot_id.as_str();
+        let values = params![robot, complete, mark, revision, accounts, order, publication];
+        self.run(&pull, values).map(drop)
+    }
+
+    /// Adds a list to the history, or replaces its earlier revision.
+    fn note_history(&self, list: &Published, comparison: &Comparison) -> Result<(), SinkError> {
+        let figure = |it: u64| i64::try_from(it).unwrap_or(i64::MAX);
+        let (since_mark, since_revision) = since(&comparison.since);
+        let [added, gone, lost, removed, returned, changed] =
+            comparison.counts.named().map(|(_, count)| figure(count));
+        let add = "INSERT OR REPLACE INTO list
+                 (robot_id, number, mark_id, revision, baseline, since_mark_id, since_revision,
+                  accounts_before, accounts, added, gone, lost, removed, returned, changed,
+                  published_at, list_order, evidence, basis)
+             SELECT robot_id, ?2, mark_id, revision, ?3, ?4, ?5, ?6, accounts, ?7, ?8, ?9, ?10, ?11, ?12,
+                 published_at, list_order, evidence, basis
+             FROM pull WHERE robot_id = ?1 AND complete";
+        let values = params![
+            list.robot_id.as_str(),
+            comparison.number,
+            matches!(comparison.since, Predecessor::Baseline),
+            since_mark,
+            since_revision,
+            figure(comparison.accounts_before),
+            added,
+            gone,
+            lost,
+            removed,
+            returned,
+            changed,
+        ];
+        self.run(add, values).map(drop)
+    }
+
+    /// Replaces the robots' quarantine.
+    pub(crate) fn set_aside(
+        &self,
+        lists: &[Published],
+        quarantine: Quarantine,
+    ) -> Result<(), SinkError> {
+        for list in lists {
+            self.run("DELETE FROM quarantine WHERE robot_id = ?1", [list.robot_id.as_str()])?;
+        }
+        let fails = failed(self.database.wait);
+        let add = "INSERT INTO quarantine (robot_id, place, entry) VALUES (?1, ?2, ?3)";
+        let mut add = self.file.prepare(add).map_err(fails)?;
+        for (place, line) in (1_i64..).zip(quarantine.into_lines()?) {
+            let line = line?;
+            add.execute(params![robot_of_line(&line)?, place, line]).map_err(fails)?;
+        }
+        Ok(())
+    }
+}
+
+/// Takes the next number of the order of lists.
+pub(crate) fn next_number(file: &Connection, database: &DatabaseFile) -> Result<i64, SinkError> {
+    let next = "UPDATE list_order SET last = last + 1 RETURNING last";
+    let taken = file.prepare(next).and_then(|mut it| it.query_row([], |row| row.get(0)));
+    taken.map_err(failed(database.wait))
+}
+
+fn since(since: &Predecessor) -> (Option<&str>, Option<u32>) {
+    match since {
+        Predecessor::List { mark_id, revision } => {
+            (mark_id.as_ref().map(MarkId::as_str), *revision)
+        }
+        _ => (None, None),
+    }
+}
+
+/// The rows and tags of one robot's accounts.
+struct Rows<'a> {
+    database: &'a DatabaseFile,
+    robot: &'a str,
+    insert: Statement<'a>,
+    delete: Statement<'a>,
+    tag: Statement<'a>,
+    untag: Statement<'a>,
+}
+
+impl<'a> Rows<'a> {
+    fn new(commit: &Commit<'a>, partial: &str, robot: &'a str) -> Result<Self, SinkError> {
+        let Commit { file, database, .. } = *commit;
+        let prepare = |statement: &str| file.prepare(statement).map_err(failed(database.wait));
+        let tag = format!("INSERT INTO {partial}tag VALUES (?1, ?2, ?3, ?4, ?5)");
+        let untag = format!("DELETE FROM {partial}tag WHERE robot_id = ?1 AND account_id = ?2");
+        let delete = format!("DELETE FROM {partial}robot_account WHERE rowid = ?1");
+        Ok(Self {
+            database,
+            robot,
+            insert: prepare(&database.columns.insert(partial))?,
+            delete: prepare(&delete)?,
+            tag: prepare(&tag)?,
+            untag: prepare(&untag)?,
+        })
+    }
+
+    /// Writes an account's row and tags, or deletes them if it has no record.
+    fn put(&mut self, step: &Step, record: Option<&str>) -> Result<(), SinkError> {
+        let fails = failed(self.database.wait);
+        if step.row.is_some() {
+            if self.delete.execute(params![step.row]).map_err(fails)? != 1 {
+                return Err(SqliteError::RowMissing.into());
+            }
+            self.untag.execute(params![self.robot, step.id]).map_err(fails)?;
+        }
+        let Some(record) = record else { return Ok(()) };
+        let Some(account) = account_of(record) else {
+            return Err(SinkError::Encode("a record is not an account's".into()));
+        };
+        let robot = self.robot;
+        let Self { database, insert, tag, .. } = self;
+        database.columns.bind(insert, robot, &account, record, step.row).map_err(fails)?;
+        insert.raw_execute().map_err(fails)?;
+        for (place, it) in (0_i64..).zip(account.tag_info_list.iter()) {
+            let (parent, name) = (without_nul(&it.parent_tag_name), without_nul(&it.tag_name));
+            let values = params![robot, account.account_id.as_str(), place, parent, name];
+            tag.execute(values).map_err(fails)?;
+        }
+        Ok(())
+    }
+}
+
+/// The changes of one robot's list.
+struct Changes<'a> {
+    database: &'a DatabaseFile,
+    list: &'a Published,
+    comparison: &'a Comparison,
+    put: Statement<'a>,
+    put_with_row: Statement<'a>,
+}
+
+impl<'a> Changes<'a> {
+    fn new(
+        commit: &Commit<'a>,
+        list: &'a Published,
+        comparison: &'a Comparison,
+    ) -> Result<Self, SinkError> {
+        let Commit { file, database, .. } = *commit;
+        let prepare = |statement: &str| file.prepare(statement).map_err(failed(database.wait));
+        let into = "INSERT INTO change
+                 (robot_id, number, account_id, mark_id, revision, since_mark_id, since_revision,
+                  change, fields, account, before)";
+        let values = "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10";
+        // The record before is in the row that is about to be replaced.
+        let with_row = format!(
+            "{into} SELECT {values}, old.account FROM robot_account AS old WHERE rowid = ?11"
+        );
+        Ok(Self {
+            database,
+            list,
+            comparison,
+            put: prepare(&format!("{into} VALUES ({values}, ?11)"))?,
+            put_with_row: prepare(&with_row)?,
+        })
+    }
+
+    fn put(&mut self, step: &Step, found: &Found, after: Option<&str>) -> Result<(), SinkError> {
+        let Published { robot_id, mark, revision, .. } = self.list;
+        let (since_mark, since_revision) = since(&self.comparison.since);
+        let (statement, before, row) = match &found.before {
+            Before::InRow => (&mut self.put_with_row, None, step.row),
+            Before::Text(text) => (&mut self.put, Some(text), None),
+            Before::Absent => (&mut self.put, None, None),
+        };
+        let last: &dyn rusqlite::ToSql = match row {
+            Some(_) => &row,
+            None => &before,
+        };
+        let values = params![
+            robot_id.as_str(),
+            self.comparison.number,
+            step.id,
+            mark,
+            revision,
+            since_mark,
+            since_revision,
+            found.kind,
+            found.fields,
+            after,
+            last,
+        ];
+        match statement.execute(values).map_err(failed(self.database.wait))? {
+            1 => Ok(()),
+            _ => Err(SqliteError::RowMissing.into()),
+        }
+    }
+}

@@ -1,0 +1,16 @@
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod columns;
+mod commit;
+mod error;
+mod file;
+mod plan;
+mod published;
+mod schema;
+mod sink;
+mod spool;
+mod writer;
+
+pub use error::SqliteError;
+pub use sink::SqliteSink;
