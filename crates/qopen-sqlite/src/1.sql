@@ -65,9 +65,13 @@ CREATE TABLE list (
     returned INTEGER NOT NULL,
     changed INTEGER NOT NULL,
     published_at TEXT NOT NULL,
-    list_order INTEGER,
+    list_order INTEGER NOT NULL,
     evidence TEXT,
     basis TEXT,
+    -- The digests of the lines of the list before and of this list, as in a file of changes. Null if they are not
+    -- known.
+    digest_before TEXT,
+    digest TEXT,
     PRIMARY KEY (robot_id, number)
 ) WITHOUT ROWID;
 

@@ -110,17 +110,29 @@ impl Commit<'_> {
     /// Notes a published list. A list without a number gets the next one; a revision of it keeps that.
     fn note(&self, list: &Published, complete: bool) -> Result<(), SinkError> {
         let publication = next_number(self.file, self.database)?;
-        let Published { robot_id, mark, revision, order, accounts } = list;
+        let Published { robot_id, mark, revision, order, accounts, basis } = list;
         let pull = format!(
             "INSERT OR REPLACE INTO pull
                  (robot_id, complete, mark_id, revision, accounts, published_at, list_order, evidence, basis,
                   publication)
              VALUES (?1, ?2, ?3, ?4, ?5, {NOW}, coalesce(?6, (
                  SELECT list_order FROM pull WHERE robot_id = ?1 AND complete = ?2 AND mark_id = ?3
-             ), ?7), NULL, NULL, ?7)"
+             ), ?7), ?8, ?9, ?7)"
         );
         let robot = robot_id.as_str();
-        let values = params![robot, complete, mark, revision, accounts, order, publication];
+        let evidence = basis.as_ref().and_then(|it| it.evidence.as_deref());
+        let basis = basis.as_ref().map(|it| without_nul(&it.sentence));
+        let values = params![
+            robot,
+            complete,
+            mark,
+            revision,
+            accounts,
+            order,
+            publication,
+            evidence,
+            basis,
+        ];
         self.run(&pull, values).map(drop)
     }
 
@@ -133,9 +145,13 @@ impl Commit<'_> {
         let add = "INSERT OR REPLACE INTO list
                  (robot_id, number, mark_id, revision, baseline, since_mark_id, since_revision,
                   accounts_before, accounts, added, gone, lost, removed, returned, changed,
-                  published_at, list_order, evidence, basis)
+                  published_at, list_order, evidence, basis, digest, digest_before)
              SELECT robot_id, ?2, mark_id, revision, ?3, ?4, ?5, ?6, accounts, ?7, ?8, ?9, ?10, ?11, ?12,
-                 published_at, list_order, evidence, basis
+                 published_at, list_order, evidence, basis, ?13, (
+                     SELECT past.digest FROM list AS past
+                     WHERE past.robot_id = ?1 AND past.number = ?2 - 1 AND past.mark_id = ?4
+                         AND past.revision = ?5
+                 )
              FROM pull WHERE robot_id = ?1 AND complete";
         let values = params![
             list.robot_id.as_str(),
@@ -150,6 +166,7 @@ impl Commit<'_> {
             removed,
             returned,
             changed,
+            comparison.digest.to_string(),
         ];
         self.run(add, values).map(drop)
     }

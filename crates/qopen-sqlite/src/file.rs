@@ -90,7 +90,10 @@ impl DatabaseFile {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let file = Connection::open_with_flags(target, flags).map_err(fails)?;
         file.busy_timeout(self.wait).map_err(fails)?;
+        // One state of the file, which another process may be about to create.
+        file.execute_batch("BEGIN").map_err(fails)?;
         let found = schema::look(&file, &self.columns).map_err(fails)??;
+        file.execute_batch("ROLLBACK").map_err(fails)?;
         Ok((file, found))
     }
 

@@ -5,6 +5,7 @@ mod columns;
 mod commit;
 mod error;
 mod file;
+mod forget;
 mod plan;
 mod published;
 mod schema;

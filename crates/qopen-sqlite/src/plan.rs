@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek as _, Write};
 use std::path::Path;
 
-use qopen_sink::storage::{compare_records, unnamed};
+use qopen_sink::storage::{Digester, compare_records, unnamed};
 use qopen_sink::{Change, ChangeCounts, SinkError};
-use qopen_types::{AccountId, RobotId};
+use qopen_types::{AccountId, Digest, RobotId};
 use rusqlite::{Connection, Rows, Statement};
 
 use crate::error::failed;
@@ -179,12 +179,13 @@ pub(crate) struct Pass<'a> {
 pub(crate) type Gone<'a> = &'a mut dyn FnMut(&RobotId, &AccountId) -> Result<(), SinkError>;
 
 impl Pass<'_> {
-    /// Finds the steps and counts the changes. `new` is at the first record that is not another list's.
+    /// Finds the steps, counts the changes and digests the new list. `new` is at the first record that is not an earlier
+    /// list's.
     pub(crate) fn run(
         self,
         new: &mut Option<Reader<'_>>,
         gone: Gone<'_>,
-    ) -> Result<ChangeCounts, SinkError> {
+    ) -> Result<(ChangeCounts, Digest), SinkError> {
         let fails = failed(self.database.wait);
         let robot = self.robot_id.as_str();
         let rows = "SELECT account_id, account, rowid FROM robot_account
@@ -197,7 +198,7 @@ impl Pass<'_> {
         // No list has the number 0.
         let number = self.replaced.filter(|_| self.is_compared).unwrap_or(0);
         let mut past = Cursor::new(&mut past, &[&robot, &number], self.database)?;
-        let mut counts = ChangeCounts::default();
+        let (mut counts, mut digester) = (ChangeCounts::default(), Digester::default());
         let mut passed = 0;
         loop {
             let record = new.as_ref().filter(|it| it.robot == self.place);
@@ -209,6 +210,9 @@ impl Pass<'_> {
                 false => old.text().filter(|_| is_old),
             };
             let after = record.filter(|_| is_new).map(|it| it.record.as_str());
+            if let Some(after) = after {
+                digester.add(after.as_bytes());
+            }
             let written = old.text().filter(|_| is_old) != after;
             let change = match self.is_compared {
                 true => difference(before, after),
@@ -256,7 +260,7 @@ impl Pass<'_> {
             }
         }
         self.steps.end()?;
-        Ok(counts)
+        Ok((counts, digester.finish().digest))
     }
 }
 

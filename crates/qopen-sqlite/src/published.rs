@@ -1,8 +1,8 @@
 //! A list to be published, and the list that is published of its robot.
 
 use qopen_sink::storage::{LastList, ListHistory};
-use qopen_sink::{ChangeCounts, ListInfo, Predecessor};
-use qopen_types::RobotId;
+use qopen_sink::{ChangeCounts, ListBasis, ListInfo, Predecessor};
+use qopen_types::{Digest, RobotId};
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 /// A robot's new list.
@@ -13,6 +13,7 @@ pub(crate) struct Published {
     pub(crate) order: Option<i64>,
     /// The number of its records.
     pub(crate) accounts: i64,
+    pub(crate) basis: Option<ListBasis>,
 }
 
 impl Published {
@@ -23,6 +24,7 @@ impl Published {
             revision: i64::from(list.revision),
             order: list.order.and_then(|order| i64::try_from(order).ok()),
             accounts: 0,
+            basis: None,
         }
     }
 
@@ -55,6 +57,8 @@ pub(crate) struct Comparison {
     /// Whether the new list is a revision of the list with that number.
     pub(crate) is_revision: bool,
     pub(crate) counts: ChangeCounts,
+    /// The digest of the new list's lines.
+    pub(crate) digest: Digest,
 }
 
 impl Last {

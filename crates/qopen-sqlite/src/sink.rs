@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use qopen_sink::storage::{absolute, location_of, unnamed};
 use qopen_sink::{ListInfo, ListKind, ListWriter, Sink, SinkError};
-use qopen_types::{Account, RobotId};
+use qopen_types::{Account, PullId, RobotId};
 
 use crate::columns::Columns;
 use crate::commit::next_number;
 use crate::error::failed;
 use crate::file::DatabaseFile;
+use crate::forget::forget;
 use crate::published::Published;
 use crate::spool::RECORDS;
 use crate::writer::Writer;
@@ -26,6 +27,8 @@ const SCHEME: &str = "sqlite:";
 ///
 /// `change` has the customers that changed with each of a robot's last 30 lists that were compared, `list` the
 /// numbers of the last 1,000.
+///
+/// `pull` and `list` say what the completeness of each list rests on, in `evidence` and `basis`.
 ///
 /// A partial list goes into `partial_robot_account` and `partial_tag`. The next complete list deletes it.
 #[derive(Clone, Debug)]
@@ -118,6 +121,13 @@ impl Sink for SqliteSink {
 
     fn scratch(&self) -> Option<&Path> {
         self.scratch.as_deref()
+    }
+
+    fn forget(&self, pulls: &[PullId]) -> Result<u64, SinkError> {
+        match pulls {
+            [] => Ok(0),
+            _ => forget(&self.file, pulls),
+        }
     }
 
     fn begin(&self, kind: ListKind) -> Result<Box<dyn ListWriter>, SinkError> {

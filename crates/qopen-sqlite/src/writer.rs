@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use qopen_sink::storage::{TableNames, write_record_json};
 use qopen_sink::{
-    Committed, CompareOptions, Compared, ListInfo, ListKind, ListWriter, Moved, Predecessor,
-    Quarantine, Record, SinkError,
+    Committed, CompareOptions, Compared, ListBasis, ListInfo, ListKind, ListWriter, Moved,
+    Predecessor, Quarantine, Record, SinkError,
 };
 use qopen_types::{AccountId, RobotId};
 use rusqlite::{Connection, TransactionBehavior};
@@ -129,13 +129,14 @@ impl Writer {
                 steps: &mut steps,
                 moved: &moved,
             };
-            let counts = pass.run(&mut reader, gone)?;
+            let (counts, digest) = pass.run(&mut reader, gone)?;
             let comparison = compare.map(|_| Comparison {
                 since,
                 accounts_before: before,
                 number,
                 is_revision,
                 counts,
+                digest,
             });
             from.push((last.publication, comparison));
         }
@@ -220,6 +221,13 @@ impl ListWriter for Writer {
     fn set_aside(&mut self, quarantine: Quarantine) -> Result<Option<Quarantine>, SinkError> {
         self.quarantine = Some(quarantine);
         Ok(None)
+    }
+
+    fn set_basis(&mut self, robot_id: &RobotId, basis: ListBasis) -> Result<(), SinkError> {
+        if let Some(list) = self.lists.iter_mut().find(|it| it.robot_id == *robot_id) {
+            list.basis = Some(basis);
+        }
+        Ok(())
     }
 
     fn settle(&mut self) -> Result<(), SinkError> {

@@ -1,6 +1,6 @@
 //! What changed since the last list.
 
-use qopen_types::{Account, Json};
+use qopen_types::{Account, Json, PullId};
 
 use super::Subject;
 use super::given::{
@@ -160,4 +160,26 @@ pub(super) fn old_changes_are_removed(subject: &dyn Subject) {
     reader.execute("DELETE FROM qopen.list WHERE robot_id = 'r'");
     publish(&*sink, &[given("r", "last", 1, &lists[1])]).unwrap();
     assert_eq!(history(&mut *reader, "r"), ["36 last.1 since m34.1: 1"]);
+}
+
+pub(super) fn retention_spares_the_last_list(subject: &dyn Subject) {
+    let (sink, mut reader) = (subject.sink(), subject.reader());
+    let pull = |robot: &str, mark: &str| PullId {
+        robot_id: robot.parse().unwrap(),
+        mark_id: mark.parse().unwrap(),
+    };
+    assert_eq!(sink.forget(&[pull("r", "m1")]).unwrap(), 0);
+    for (mark, ids) in [("m1", ["a", "b"]), ("m2", ["a", "c"]), ("m3", ["a", "d"])] {
+        let both = ["r", "s"].map(|robot| given(robot, mark, 1, &plain(&ids)));
+        publish(&*sink, &both).unwrap();
+    }
+    let gone = [pull("r", "m2"), pull("s", "m3"), pull("t", "m1"), pull("r", "m9")];
+    assert_eq!(sink.forget(&gone).unwrap(), 2);
+    assert_eq!(history(&mut *reader, "r"), ["3 m3.1 since m2.1: 2"]);
+    assert_eq!(history(&mut *reader, "s").len(), 3);
+    assert_eq!([2, 3].map(|n| changes(&mut *reader, "r", n).len()), [0, 2]);
+    assert_eq!(count(&mut *reader, "robot_account"), 4);
+    // The next list is compared with the last one.
+    let found = only(publish(&*sink, &[given("r", "m4", 1, &plain(&["a"]))]));
+    assert_eq!((found.since, found.counts), (since("m3", 1), counts([0, 1, 0, 0, 0, 0])));
 }

@@ -6,8 +6,8 @@ use qopen_types::{Account, Item, Json, MarkId, RobotId};
 
 use super::Reader;
 use crate::{
-    ChangeCounts, CompareOptions, Compared, ListInfo, ListKind, Predecessor, Quarantine, Record,
-    Sink, SinkError,
+    ChangeCounts, CompareOptions, Compared, ListBasis, ListInfo, ListKind, Predecessor, Quarantine,
+    Record, Sink, SinkError,
 };
 
 /// A list: its customers by id.
@@ -21,11 +21,12 @@ pub(super) struct Given {
     pub(super) revision: u32,
     pub(super) order: Option<u64>,
     pub(super) list: List,
+    pub(super) basis: Option<ListBasis>,
 }
 
 pub(super) fn given(robot: &str, mark: &str, revision: u32, list: &List) -> Given {
     let (robot, mark) = (robot.parse().unwrap(), mark.parse().unwrap());
-    Given { robot, mark, revision, order: None, list: list.clone() }
+    Given { robot, mark, revision, order: None, list: list.clone(), basis: None }
 }
 
 pub(super) fn account(id: &str, edit: impl FnOnce(&mut Account)) -> (String, Account) {
@@ -67,7 +68,7 @@ pub(super) fn publish_with(
     end: impl FnOnce() -> End,
 ) -> Done {
     let mut writer = sink.begin(ListKind::Complete)?;
-    for Given { robot, mark, revision, order, list } in lists {
+    for Given { robot, mark, revision, order, list, .. } in lists {
         writer.begin_list(&ListInfo::new(robot, mark, *revision).order(*order))?;
         for account in list.values() {
             writer.write(&Record::new(robot, account))?;
@@ -82,6 +83,9 @@ pub(super) fn publish_with(
         gone.push((robot.to_string(), account.to_string()));
         Ok(())
     })?;
+    for Given { robot, basis, .. } in lists {
+        basis.iter().try_for_each(|basis| writer.set_basis(robot, basis.clone()))?;
+    }
     match end() {
         End::Commit => drop(writer.commit()?),
         End::Hold => assert!(writer.commit_held()?.is_none(), "no list is beside the last one"),
@@ -103,7 +107,7 @@ pub(super) fn anew(sink: &dyn Sink, lists: &[Given]) -> Done {
 pub(super) fn publish_plain(
     sink: &dyn Sink,
     kind: ListKind,
-    Given { robot, mark, revision, order, list }: &Given,
+    Given { robot, mark, revision, order, list, .. }: &Given,
 ) -> Result<(), SinkError> {
     let mut writer = sink.begin(kind)?;
     writer.begin_list(&ListInfo::new(robot, mark, *revision).order(*order))?;

@@ -89,13 +89,15 @@ pub const CASES: &[Case] = cases! {
         a_list_never_replaces_a_later_one,
         a_list_that_is_dropped_or_held_leaves_no_trace,
         list_quarantine_and_changes_are_one_commit,
-        an_empty_list_is_a_list;
+        an_empty_list_is_a_list,
+        evidence_and_basis_are_recorded_with_the_list;
     changes:
         each_kind_of_change_has_its_row,
         a_revision_has_the_changes_since_the_list_before_its_pull,
         a_half_deleted_list_is_refused_until_a_new_baseline,
         a_superseded_list_is_not_compared,
-        old_changes_are_removed;
+        old_changes_are_removed,
+        retention_spares_the_last_list;
     texts:
         odd_texts_are_kept,
         a_tag_of_any_length_is_kept,

@@ -5,7 +5,7 @@ use super::given::{
     End, List, account, changes, column, count, given, history, names, plain, publish,
     publish_plain, publish_with,
 };
-use crate::{CompareOptions, ListInfo, ListKind, SinkError};
+use crate::{CompareOptions, ListBasis, ListInfo, ListKind, SinkError};
 
 pub(super) fn a_list_replaces_the_last_one_in_one_step(subject: &dyn Subject) {
     let sink = subject.sink();
@@ -153,4 +153,36 @@ pub(super) fn an_empty_list_is_a_list(subject: &dyn Subject) {
     // A robot that the new lists leave out keeps its list.
     publish(&*sink, &[given("other", "m4", 1, &plain(&["a"]))]).unwrap();
     assert_eq!(count(&mut *reader, "pull"), 2);
+}
+
+pub(super) fn evidence_and_basis_are_recorded_with_the_list(subject: &dyn Subject) {
+    let (sink, mut reader) = (subject.sink(), subject.reader());
+    let order = sink.next_order().unwrap();
+    let mut list = given("r", "m1", 1, &plain(&["a"]));
+    list.order = order;
+    let texts = |evidence: Option<&str>, sentence: &str| {
+        Some(ListBasis::new(sentence, evidence.map(str::to_owned)))
+    };
+    list.basis = texts(Some("{\"quiet_ms\": 3000}"), "the last page was seen\0");
+    publish(&*sink, &[list.clone()]).unwrap();
+    let mut found = |table: &str, condition: &str| {
+        let read = format!(
+            "SELECT list_order, CAST(evidence AS text), basis FROM qopen.{table} WHERE {condition}"
+        );
+        reader.query(&read).remove(0)
+    };
+    let order = order.unwrap().to_string();
+    let first = [&*order, "{\"quiet_ms\": 3000}", "the last page was seen\u{fffd}"];
+    assert_eq!(found("pull", "complete"), first);
+    assert_eq!(found("list", "number = 1"), first);
+    // A revision has its own, and a list without a basis has none.
+    (list.revision, list.basis) = (2, texts(None, "later"));
+    publish(&*sink, &[list]).unwrap();
+    let second = [&*order, "NULL", "later"];
+    assert_eq!(found("list", "number = 1"), second);
+    publish(&*sink, &[given("r", "m2", 1, &plain(&["b"]))]).unwrap();
+    assert_eq!(found("list", "number = 1"), second);
+    for table in ["pull", "list"] {
+        assert_eq!(found(table, "mark_id = 'm2'")[1..], ["NULL", "NULL"]);
+    }
 }
