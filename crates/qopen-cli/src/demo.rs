@@ -118,6 +118,10 @@ async fn start(schedule: Schedule) -> Result<(Client, Simulator), Failure> {
 
 /// Refuses to replace any list but a demo's.
 fn spare_foreign_lists(path: &Path, layout: Layout) -> Result<(), Failure> {
+    if crate::database::is_one(path) {
+        // A database holds lists of any number of robots.
+        return Ok(());
+    }
     let Ok(file) = std::fs::File::open(path) else {
         return Ok(());
     };

@@ -12,6 +12,7 @@ mod doctor;
 mod exit;
 mod explain;
 mod export;
+mod export_database;
 mod format;
 mod help;
 mod journal;

@@ -60,7 +60,7 @@ impl Asked {
     pub(crate) fn settle(self, words: Words, out: &Path, before: Layout) -> Result<Layout, String> {
         let place = words.with_value("out", &shown_path(out));
         refuse_scheme(out).map_err(|reason| format!("{}: {reason}", words.option("out")))?;
-        if database::of(out).is_some() {
+        if database::is_one(out) {
             return match (self.format, self.csv.is_plain()) {
                 (None, true) => Ok(Layout::default()),
                 (Some(_), _) => Err(words.option("format")),
@@ -110,7 +110,7 @@ impl Asked {
                     }
                 };
                 return Err(format!(
-                    "{place}: the ending .{ending} is not known; known are .csv (CSV) and .jsonl or .ndjson (JSON Lines){keep}\n  example: {}",
+                    "{place}: the ending .{ending} is not known; known are .csv (CSV), .jsonl or .ndjson (JSON Lines) and .db or .sqlite (SQLite){keep}\n  example: {}",
                     words.with_value("out", &with_ending(out, "csv"))
                 ));
             }
@@ -120,7 +120,7 @@ impl Asked {
                     _ => "",
                 };
                 return Err(format!(
-                    "{place}: .{ending} is not supported; supported are .csv (CSV) and .jsonl or .ndjson (JSON Lines)\n  example: {}{people}",
+                    "{place}: .{ending} is not supported; supported are .csv (CSV), .jsonl or .ndjson (JSON Lines) and .db or .sqlite (SQLite)\n  example: {}{people}",
                     words.with_value("out", &with_ending(out, "csv"))
                 ));
             }

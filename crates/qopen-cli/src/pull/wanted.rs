@@ -114,7 +114,7 @@ impl Wanted {
             (Some(out), _) => args.layout.at(out, noted)?,
             (None, Some(before)) if !args.layout.is_nothing() => {
                 // The format may have come from an option, not from the name.
-                let is_file = database::of(&before.out).is_none();
+                let is_file = !database::is_one(&before.out);
                 let format = args.layout.format.or(is_file.then_some(noted.format));
                 Asked { format, ..args.layout }.at(&before.out, noted)?
             }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use qopen::sink::may_hold_password;
 
+use super::sqlite::SqliteFile;
 use super::{home, trim};
 use crate::database;
 use crate::say::caution;
@@ -57,7 +58,7 @@ const OPAQUE: [&str; 14] = [
 /// Refuses a URL of anything but a database of lists, and a text that resembles a database. Names only the
 /// scheme, because the rest may have a password.
 pub(crate) fn refuse_scheme(out: &Path) -> Result<(), String> {
-    if database::of(out).is_some() || out.exists() {
+    if database::of(out).is_some() || SqliteFile::of(out)?.is_some() || out.exists() {
         return Ok(());
     }
     match scheme(out) {
@@ -82,9 +83,14 @@ fn scheme(out: &Path) -> Option<String> {
         "postgres" | "postgresql" => {
             format!("{scheme}:{slashes} is not a known URL; write postgres://USER@HOST/DATABASE")
         }
+        "sqlite" | "sqlite3" => {
+            format!(
+                "{scheme}:{slashes} is not a known URL; write sqlite:PATH, such as sqlite:lists.db"
+            )
+        }
         "file" => format!("{scheme}:{slashes} is not supported; give the path alone"),
         _ => format!(
-            "{scheme}:{slashes} is not supported; supported are a file, a folder, - and postgres://USER@HOST/DATABASE"
+            "{scheme}:{slashes} is not supported; supported are a file, a folder, -, sqlite:PATH and postgres://USER@HOST/DATABASE"
         ),
     })
 }

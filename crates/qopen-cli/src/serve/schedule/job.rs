@@ -19,6 +19,7 @@ use crate::settings::Settings;
 use crate::settings::schedule::{Entry, Found, Title};
 use crate::values::in_units;
 use crate::values::out::{self, refuse_scheme};
+use crate::values::sqlite::SqliteFile;
 use crate::zone::Zone;
 
 /// Maximum number of times in a text.
@@ -120,16 +121,16 @@ impl Job {
             (Some(place), _) => place.output().and_then(|output| output.check(&names)),
             (None, Some(default)) => default.check(&names),
             (None, None) => Err(Failure::usage(
-                "its lists have no place; write out = \"lists\" with an existing folder or a postgres:// URL, or run `serve --out lists`",
+                "its lists have no place; write out = \"lists\" with an existing folder, an SQLite file or a postgres:// URL, or run `serve --out lists`",
             )),
         };
         checked.map_err(|failure| format!("out: {failure}"))
     }
 
-    /// Checks a folder. A database is not checked, because that would create its tables.
+    /// Checks a folder or an SQLite file. A database on a server is not checked, because that would create its tables.
     pub(super) fn examine_place(&self) -> Result<(), String> {
         match &self.place {
-            Some(place) if place.folder => self.check_place(None),
+            Some(place) if place.folder || SqliteFile::is(&place.out) => self.check_place(None),
             _ => Ok(()),
         }
     }
@@ -168,7 +169,7 @@ impl Job {
 }
 
 fn place(entry: &Entry) -> Result<Option<Place>, String> {
-    const EXAMPLE: &str = "give an existing folder or a postgres:// URL, such as out = \"lists\"";
+    const EXAMPLE: &str = "give an existing folder, an SQLite file or a postgres:// URL, such as out = \"lists\" or out = \"lists.db\"";
     let asked = Asked { format: entry.format, csv: entry.csv };
     let Some(out) = &entry.out else {
         return match asked.is_nothing() {
@@ -183,7 +184,7 @@ fn place(entry: &Entry) -> Result<Option<Place>, String> {
     let out = out::read(out.clone().into()).map_err(wrong)?;
     let shown = shown_path(&out);
     refuse_scheme(&out).map_err(wrong)?;
-    let Layout { format, csv } = match out.is_dir() || database::of(&out).is_some() {
+    let Layout { format, csv } = match out.is_dir() || database::is_one(&out) {
         true => asked.settle(Words::Keys, &out, Layout::default())?,
         false => Layout::default(),
     };
@@ -196,6 +197,8 @@ fn place(entry: &Entry) -> Result<Option<Place>, String> {
             )
         })?;
         Place { out, format, csv, folder: false }
+    } else if let Some(file) = SqliteFile::of(&out).map_err(wrong)? {
+        Place { out: file.absolute(), format, csv, folder: false }
     } else if out.is_dir() {
         // The worker that resumes a pull may run in another folder.
         let out = std::path::absolute(&out)
