@@ -6,6 +6,9 @@ use qopen_sink::storage::{LATEST_TIME, table_columns};
 use qopen_types::{Account, Cell, Column};
 use rusqlite::{Connection, Result, Statement};
 
+#[cfg(test)]
+mod tests;
+
 /// The columns between `account_id` and `account`.
 #[derive(Clone, Debug)]
 pub(crate) struct Columns(Vec<Column>);

@@ -17,7 +17,8 @@ pub enum SqliteError {
     NotADatabase,
     /// The database has another application's id or tables.
     #[error(
-        "the file is another program's SQLite database (application_id {application_id:#x}); choose another path"
+        "the file is another program's SQLite database{}; choose another path",
+        shown_id(*application_id)
     )]
     OtherProgram {
         /// The id in the file.
@@ -74,6 +75,14 @@ pub enum SqliteError {
         /// Its meaning in SQLite's words.
         meaning: String,
     },
+}
+
+/// The id for a message. Many programs leave it at 0.
+fn shown_id(application_id: i32) -> String {
+    match application_id {
+        0 => String::new(),
+        id => format!(" (application_id {id:#x})"),
+    }
 }
 
 impl From<SqliteError> for SinkError {

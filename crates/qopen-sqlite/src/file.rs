@@ -85,6 +85,10 @@ impl DatabaseFile {
 
     fn connect(&self, target: &Path) -> Result<(Connection, Found), SinkError> {
         let fails = failed(self.wait);
+        // SQLite takes a file of one byte for an empty one.
+        if fs::metadata(target).is_ok_and(|it| it.len() == 1) {
+            return Err(SqliteError::NotADatabase.into());
+        }
         // An absolute path is neither a URI nor the name of a database in memory.
         let target = std::path::absolute(target).map_err(SinkError::io("resolving", target))?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
