@@ -92,7 +92,7 @@ impl From<SqliteError> for SinkError {
 }
 
 /// The step that a locked file delays.
-const WAITING: &str = "waiting for another process that writes the database";
+const WAITING: &str = "waiting for another process that writes the database (busy_timeout)";
 
 /// Makes errors of SQLite into errors of a sink, for `map_err`. `wait` is the time for which SQLite waited for a lock.
 pub(crate) fn failed(wait: Duration) -> impl Fn(Error) -> SinkError + Copy {

@@ -5,8 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use qopen_sink::SinkError;
 use qopen_sink::storage::{beside, target};
+use qopen_sink::{FileSink, Format, SinkError};
 use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
 use crate::columns::Columns;
@@ -21,6 +21,9 @@ const CACHE_KIB: i64 = 32 << 10;
 
 /// The log is cut to this size when it begins anew: 64 MiB.
 const LOG: i64 = 64 << 20;
+
+/// Attempts to create a file that a concurrent check does not remove.
+const ATTEMPTS: usize = 16;
 
 /// A database file.
 #[derive(Clone, Debug)]
@@ -71,6 +74,8 @@ impl DatabaseFile {
     pub(crate) fn check(&self) -> Result<(), SinkError> {
         let target = self.target()?;
         let folder = target.parent().filter(|it| !it.as_os_str().is_empty());
+        // Temporary files of processes that were killed while they created it.
+        FileSink::new(&target, Format::Jsonl).sweep();
         // The log lies beside the file.
         drop(beside(folder.unwrap_or(Path::new(".")))?);
         if !exists(&target)? {
@@ -140,11 +145,14 @@ fn exists(target: &Path) -> Result<bool, SinkError> {
 /// connection that another thread opened meanwhile.
 fn create(target: &Path) -> Result<(), SinkError> {
     let folder = target.parent().filter(|it| !it.as_os_str().is_empty());
-    let made = beside(folder.unwrap_or(Path::new(".")))?.into_temp_path();
-    match made.persist_noclobber(target) {
-        Err(error) if error.error.kind() != io::ErrorKind::AlreadyExists => {
-            Err(SinkError::io("creating", target)(error.error))
+    for _ in 0..ATTEMPTS {
+        let made = beside(folder.unwrap_or(Path::new(".")))?.into_temp_path();
+        match made.persist_noclobber(target).map_err(|it| it.error) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => break,
+            // A concurrent check took it for the file of a killed process.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            done => return done.map_err(SinkError::io("creating", target)),
         }
-        _ => Ok(()),
     }
+    Ok(())
 }

@@ -9,9 +9,11 @@ mod file;
 mod forget;
 mod plan;
 mod published;
+mod rows;
 mod schema;
 mod sink;
 mod spool;
+mod steps;
 mod writer;
 
 pub use error::SqliteError;

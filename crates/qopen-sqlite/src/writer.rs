@@ -14,9 +14,10 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::commit::Commit;
 use crate::error::{SqliteError, failed};
 use crate::file::DatabaseFile;
-use crate::plan::{Gone, Pass, StepReader, Steps};
+use crate::plan::{Gone, Pass};
 use crate::published::{Comparison, Last, Published};
 use crate::spool::{Records, Spool};
+use crate::steps::{StepReader, Steps};
 
 const TABLES: TableNames = TableNames { accounts: "robot_account", changes: "change" };
 

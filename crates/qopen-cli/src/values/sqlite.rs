@@ -58,7 +58,7 @@ impl SqliteFile {
             }
             Some(path) if path.starts_with("//") => {
                 return Err(format!(
-                    "{SCHEME}// is not a known URL; write {SCHEME} and the path, {EXAMPLE}"
+                    "{SCHEME}// is not a known URL; write {SCHEME}PATH, {EXAMPLE}"
                 ));
             }
             _ => {}

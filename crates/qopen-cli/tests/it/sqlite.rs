@@ -158,7 +158,7 @@ fn a_file_that_cannot_be_written_costs_no_request() {
         ("no/lists.db", 2, "does not exist"),
         ("sqlite:", 2, "sqlite:lists.db"),
         ("sqlite::memory:", 2, "give the path of a file"),
-        ("sqlite://lists.db", 2, "write sqlite: and the path"),
+        ("sqlite://lists.db", 2, "write sqlite:PATH"),
         ("sqlite:lists?timeout=3s", 2, "busy_timeout=60s"),
     ] {
         let done = stage.run(&["--robot", "r1", "--out", out]);
@@ -202,8 +202,6 @@ async fn a_service_publishes_to_a_file_and_a_schedule_may_name_one() {
         ["r1 1 0", "r1 2 3", "r2 1 0"]
     );
     assert_eq!(served.get("/v1/robots/r1/changes").await.status(), 409);
-    let list = served.get("/v1/robots/r1/accounts").await.text().await.unwrap();
-    assert_eq!(list, records(&file, "r1"));
     assert!(served.stop().success());
     let doctor = stage.verb("doctor", &[]).output().unwrap();
     let said = text(&doctor.stdout) + &text(&doctor.stderr);

@@ -162,7 +162,7 @@ fn a_writer_waits_for_another_one_as_long_as_it_may() {
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let sink = place.sink().busy_timeout(Duration::from_millis(1_200));
     let error = publish(&sink, "m2", &["b"]).unwrap_err();
-    let said = "waiting for another process that writes the database took longer than 1 seconds";
+    let said = "waiting for another process that writes the database (busy_timeout) took longer than 1 seconds";
     assert_eq!(error.to_string(), said);
     assert_eq!(count(&place.path(), "list"), 1);
     // A check asks nothing of the other one.
