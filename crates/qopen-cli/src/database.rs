@@ -1,4 +1,4 @@
-//! Databases of journals and lists.
+//! URLs of databases.
 
 use std::path::Path;
 
@@ -6,17 +6,11 @@ use percent_encoding::percent_decode_str;
 use qopen::postgres::PostgresSink;
 
 use crate::exit::Failure;
-use crate::values::sqlite::SqliteFile;
 
 /// Returns the URL if a path is the URL of a database.
 pub(crate) fn of(path: &Path) -> Option<&str> {
     let text = path.to_str()?;
     (text.starts_with("postgres://") || text.starts_with("postgresql://")).then_some(text)
-}
-
-/// Whether a place of lists is a database: a URL, or an SQLite file.
-pub(crate) fn is_one(out: &Path) -> bool {
-    of(out).is_some() || SqliteFile::is(out)
 }
 
 pub(crate) fn refuse_password(what: &str, url: &str) -> Result<(), Failure> {

@@ -23,6 +23,7 @@ use crate::output::Output;
 use crate::pull::{Pulled, publish};
 use crate::report::{Came, Reporter};
 use crate::say::say;
+use crate::values::out::is_database;
 
 const ROBOT: &str = "demo-robot";
 
@@ -118,7 +119,7 @@ async fn start(schedule: Schedule) -> Result<(Client, Simulator), Failure> {
 
 /// Refuses to replace any list but a demo's.
 fn spare_foreign_lists(path: &Path, layout: Layout) -> Result<(), Failure> {
-    if crate::database::is_one(path) {
+    if is_database(path) {
         // A database holds lists of any number of robots.
         return Ok(());
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::duration;
+use crate::database;
 
 /// The scheme for files of any name.
 const SCHEME: &str = "sqlite:";
@@ -20,7 +21,7 @@ pub(crate) struct SqliteFile {
     pub(crate) wait: Option<Duration>,
     /// The part behind the path, with its question mark.
     query: String,
-    has_scheme: bool,
+    pub(crate) has_scheme: bool,
 }
 
 impl SqliteFile {
@@ -31,7 +32,8 @@ impl SqliteFile {
     pub(crate) fn of(out: &Path) -> Result<Option<Self>, String> {
         match after_scheme(out) {
             Some(rest) => Self::of_scheme(rest).map(Some),
-            None if is_named_so(out) => Ok(Some(Self {
+            // A database on a server may have any name.
+            None if database::of(out).is_none() && is_named_so(out) => Ok(Some(Self {
                 path: out.to_owned(),
                 wait: None,
                 query: String::new(),
@@ -156,7 +158,16 @@ mod tests {
         ] {
             assert_eq!(of(out).unwrap().path, Path::new(path), "{out}");
         }
-        for out in ["lists.jsonl", "x.db.csv", ".db", "db", "-", "x.dbf", "postgres://h/x.db?a=b"] {
+        for out in [
+            "lists.jsonl",
+            "x.db.csv",
+            ".db",
+            "db",
+            "-",
+            "x.dbf",
+            "postgres://h/x.db",
+            "postgres://h/x.db?a=b",
+        ] {
             assert_eq!(of(out), None, "{out}");
         }
         assert_eq!(of("sqlite:a?busy_timeout=2m").unwrap().wait, Some(Duration::from_secs(120)));

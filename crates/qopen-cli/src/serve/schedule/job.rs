@@ -18,7 +18,7 @@ use crate::serve::cron::Cron;
 use crate::settings::Settings;
 use crate::settings::schedule::{Entry, Found, Title};
 use crate::values::in_units;
-use crate::values::out::{self, refuse_scheme};
+use crate::values::out::{self, is_database, refuse_scheme};
 use crate::values::sqlite::SqliteFile;
 use crate::zone::Zone;
 
@@ -184,7 +184,7 @@ fn place(entry: &Entry) -> Result<Option<Place>, String> {
     let out = out::read(out.clone().into()).map_err(wrong)?;
     let shown = shown_path(&out);
     refuse_scheme(&out).map_err(wrong)?;
-    let Layout { format, csv } = match out.is_dir() || database::is_one(&out) {
+    let Layout { format, csv } = match out.is_dir() || is_database(&out) {
         true => asked.settle(Words::Keys, &out, Layout::default())?,
         false => Layout::default(),
     };
