@@ -3,11 +3,11 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use qopen_sink::storage::{beside, target};
 use qopen_sink::{FileSink, Format, SinkError};
-use rusqlite::{Connection, MAIN_DB, OpenFlags};
+use rusqlite::{Connection, Error, ErrorCode, MAIN_DB, OpenFlags};
 
 use crate::columns::Columns;
 use crate::error::{SqliteError, failed};
@@ -21,6 +21,9 @@ const CACHE_KIB: i64 = 32 << 10;
 
 /// The log is cut to this size when it begins anew: 64 MiB.
 const LOG: i64 = 64 << 20;
+
+/// Pause between two attempts to set the mode of a new file.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// Attempts to create a file that a concurrent check does not remove.
 const ATTEMPTS: usize = 16;
@@ -113,9 +116,7 @@ impl DatabaseFile {
             file.pragma_update(None, "page_size", PAGE).map_err(fails)?;
         }
         // Readers keep their list while the next one is written, and do not delay it.
-        let set = "PRAGMA journal_mode = WAL";
-        let mode: String = file.query_row(set, [], |row| row.get(0)).map_err(fails)?;
-        if mode != "wal" {
+        if self.write_ahead(file).map_err(fails)? != "wal" {
             return Err(SqliteError::NoLog.into());
         }
         // The journal notes that a list is published: a commit must survive a loss of power. NORMAL syncs the log only
@@ -127,6 +128,22 @@ impl DatabaseFile {
         match found {
             Found::Current => Ok(0),
             _ => Ok(schema::migrate(file, &self.columns).map_err(fails)??),
+        }
+    }
+}
+
+impl DatabaseFile {
+    /// Sets the mode of the journal, and returns the mode that is set.
+    fn write_ahead(&self, file: &Connection) -> rusqlite::Result<String> {
+        let until = Instant::now() + self.wait;
+        loop {
+            let set = file.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0));
+            let is_busy = |it: &Error| it.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);
+            // SQLite waits for every other lock itself, but not for another process that sets the mode.
+            if !set.as_ref().is_err_and(is_busy) || Instant::now() > until {
+                return set;
+            }
+            std::thread::sleep(LOOK);
         }
     }
 }

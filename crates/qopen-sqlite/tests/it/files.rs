@@ -259,3 +259,24 @@ fn a_list_without_a_comparison_is_compared_with_by_the_next_one() {
     writer.commit().unwrap();
     assert_eq!(count(&place.path(), "list"), 2);
 }
+
+/// All of them create the file and its tables at once.
+#[test]
+fn many_writers_may_begin_with_the_same_file() {
+    const WRITERS: usize = 6;
+    for _ in 0..40 {
+        let place = File::new();
+        let barrier = std::sync::Barrier::new(WRITERS);
+        let take = || {
+            barrier.wait();
+            place.sink().next_order().unwrap().unwrap()
+        };
+        let mut taken = std::thread::scope(|scope| {
+            let writers: Vec<_> = (0..WRITERS).map(|_| scope.spawn(take)).collect();
+            writers.into_iter().map(|it| it.join().unwrap()).collect::<Vec<_>>()
+        });
+        taken.sort_unstable();
+        assert_eq!(taken, (1..=WRITERS as u64).collect::<Vec<_>>());
+        assert_eq!(fs::read_dir(place.0.path()).unwrap().count(), 1);
+    }
+}
