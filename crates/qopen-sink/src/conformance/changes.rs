@@ -2,11 +2,11 @@
 
 use qopen_types::{Account, Json, PullId};
 
-use super::Subject;
 use super::given::{
     List, account, anew, changes, count, counts, given, history, must_fit_together, only, plain,
     publish, since,
 };
+use super::subject::Subject;
 use crate::{ChangeCounts, Predecessor, SinkError};
 
 pub(super) fn each_kind_of_change_has_its_row(subject: &dyn Subject) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use qopen_types::{Account, Item, Json, MarkId, RobotId};
 
-use super::Reader;
+use super::subject::Reader;
 use crate::{
     ChangeCounts, CompareOptions, Compared, ListBasis, ListInfo, ListKind, Predecessor, Quarantine,
     Record, Sink, SinkError,

@@ -4,10 +4,10 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::Stdio;
 use std::sync::Barrier;
 
-use super::Subject;
 use super::given::{
     Given, List, account, column, count, given, must_fit_together, only, plain, publish, since,
 };
+use super::subject::Subject;
 use crate::{CompareOptions, ListInfo, ListKind, Record, Sink, SinkError};
 
 pub(super) fn a_thousand_robots_are_published_together_and_alone(subject: &dyn Subject) {

@@ -1,10 +1,10 @@
 //! Lists are switched whole, or not at all.
 
-use super::Subject;
 use super::given::{
     End, List, account, changes, column, count, given, history, names, plain, publish,
     publish_plain, publish_with,
 };
+use super::subject::Subject;
 use crate::{CompareOptions, ListBasis, ListInfo, ListKind, SinkError};
 
 pub(super) fn a_list_replaces_the_last_one_in_one_step(subject: &dyn Subject) {

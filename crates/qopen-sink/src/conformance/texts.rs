@@ -2,11 +2,11 @@
 
 use qopen_types::TagInfo;
 
-use super::Subject;
 use super::given::{
     List, account, changes, column, given, must_fit_together, names, plain, publish, publish_plain,
     read, records,
 };
+use super::subject::Subject;
 use crate::{ListKind, Record};
 
 /// Texts with the characters that COPY, SQL, JSON and C give a meaning.
