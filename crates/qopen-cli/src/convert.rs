@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use qopen::sink::{ListKind, ListReader, Sink as _, SinkError, shown_path};
 
 use crate::args::ConvertArgs;
-use crate::database;
 use crate::exit::{Exit, Failure};
 use crate::format::{Layout, OutputFormat};
 use crate::output::{Output, Shared};
 use crate::report::count;
 use crate::say::say;
+use crate::values::out::is_database;
 
 /// The path that means standard input or output.
 const STREAM: &str = "-";
@@ -59,8 +59,8 @@ fn is_stream(path: &Path) -> bool {
 fn place(args: &ConvertArgs) -> Result<PathBuf, Failure> {
     let (list, format) = (&args.list, args.layout.format);
     match (&args.out, format) {
-        (Some(out), _) if database::of(out).is_some() => Err(Failure::usage(
-            "--out: `convert` writes a file or - for standard output; `qopen pull --resume MARK --out URL` publishes a list in a database",
+        (Some(out), _) if is_database(out) => Err(Failure::usage(
+            "--out: `convert` writes a file or - for standard output; `qopen pull --resume MARK --out DATABASE` publishes a list in a database",
         )),
         (None, _) if is_stream(list) => Err(Failure::usage(
             "--out: a list from standard input has no name; give a file or - for standard output, such as --out customers.xlsx",

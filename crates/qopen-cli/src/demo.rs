@@ -23,6 +23,7 @@ use crate::output::Output;
 use crate::pull::{Pulled, publish};
 use crate::report::{Came, Reporter};
 use crate::say::say;
+use crate::values::out::is_database;
 
 const ROBOT: &str = "demo-robot";
 
@@ -78,7 +79,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<Exit, Failure> {
     say!(
         "qopen: the platform posted {} callbacks in all; one customer is one {} of {}",
         counts.attempts,
-        if layout.format == OutputFormat::Xlsx { "row" } else { "line" },
+        if layout.format == OutputFormat::Xlsx || is_database(&args.out) { "row" } else { "line" },
         shown_path(&args.out)
     );
     if !complete {
@@ -119,6 +120,10 @@ async fn start(schedule: Schedule) -> Result<(Client, Simulator), Failure> {
 
 /// Refuses to replace any list but a demo's.
 fn spare_foreign_lists(path: &Path, layout: Layout) -> Result<(), Failure> {
+    if is_database(path) {
+        // A database holds lists of any number of robots.
+        return Ok(());
+    }
     let Ok(file) = std::fs::File::open(path) else {
         return Ok(());
     };

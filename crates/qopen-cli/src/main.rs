@@ -13,6 +13,7 @@ mod doctor;
 mod exit;
 mod explain;
 mod export;
+mod export_database;
 mod format;
 mod guards;
 mod help;

@@ -144,19 +144,13 @@ impl<W: Write> Encoder<W> {
 
     /// A record straight from its account's JSON, where that is spelled in a usual way.
     pub(crate) fn write_json(&mut self, robot: &RobotId, account: &str) -> Result<bool, SinkError> {
-        let Self::Jsonl(out, scratch) = self else { return Ok(false) };
-        scratch.clear();
-        if !Account::write_canonical_json(account, scratch) {
+        let Self::Jsonl(out, line) = self else { return Ok(false) };
+        line.clear();
+        if !write_record_json(robot, account, line) {
             return Ok(false);
         }
-        let encode = |error: Box<dyn std::error::Error + Send + Sync>| SinkError::Encode(error);
-        out.write_all(b"{\"robot_id\":").map_err(|error| encode(error.into()))?;
-        serde_json::to_writer(&mut *out, robot).map_err(|error| encode(error.into()))?;
-        // The account's own fields follow, in the place of its opening bracket.
-        let rest = scratch.strip_prefix('{').unwrap_or(scratch);
-        for part in [",", rest, "\n"] {
-            out.write_all(part.as_bytes()).map_err(|error| encode(error.into()))?;
-        }
+        line.push('\n');
+        out.write_all(line.as_bytes()).map_err(|error| SinkError::Encode(error.into()))?;
         Ok(true)
     }
 
@@ -171,6 +165,22 @@ impl<W: Write> Encoder<W> {
             Self::Xlsx(workbook) => workbook.finish(),
         }
     }
+}
+
+/// Appends the JSON of a record to `out`, straight from its account's JSON, if that is spelled in a usual way. Returns
+/// false if it is not; `out` is then as before.
+pub fn write_record_json(robot: &RobotId, account: &str, out: &mut String) -> bool {
+    let begin = out.len();
+    out.push_str("{\"robot_id\":");
+    out.push_str(&quoted(robot.as_str()));
+    let bracket = out.len();
+    let written = Account::write_canonical_json(account, out);
+    match written {
+        // The account's own fields follow, in the place of its opening bracket.
+        true => out.replace_range(bracket..=bracket, ","),
+        false => out.truncate(begin),
+    }
+    written
 }
 
 /// Whether a list that was written before, in any format and with any options, has a customer of that

@@ -28,9 +28,12 @@ pub fn unnamed(folder: Option<&Path>, what: &Path) -> Result<File, SinkError> {
     made.map_err(SinkError::io("creating a temporary file for", folder.unwrap_or(what)))
 }
 
-/// A file beside its target, with mode 0600, that will replace it. It is locked while it is
+/// Creates a file in the folder of its target, with mode 0600, that will replace the target. It is locked while it is
 /// written, so that one that a killed process has left is told from one in use.
-pub(crate) fn beside(folder: &Path) -> Result<NamedTempFile, SinkError> {
+///
+/// # Errors
+/// [`SinkError::NoFolder`] and [`SinkError::Io`].
+pub fn beside(folder: &Path) -> Result<NamedTempFile, SinkError> {
     if !folder.is_dir() {
         return Err(SinkError::NoFolder { folder: folder.to_owned() });
     }

@@ -7,9 +7,8 @@ use qopen::sink::shown_path;
 
 use super::ending::{KNOWN, Named, SPREADSHEETS, with_ending};
 use super::layout::{CsvArgs, Layout, OutputFormat};
-use crate::database;
 use crate::exit::Failure;
-use crate::values::out::refuse_scheme;
+use crate::values::out::{is_database, refuse_scheme};
 
 /// The names of options in messages: flags, or keys of the settings file.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +59,7 @@ impl Asked {
     pub(crate) fn settle(self, words: Words, out: &Path, before: Layout) -> Result<Layout, String> {
         let place = words.with_value("out", &shown_path(out));
         refuse_scheme(out).map_err(|reason| format!("{}: {reason}", words.option("out")))?;
-        if database::of(out).is_some() {
+        if is_database(out) {
             return match (self.format, self.csv.is_plain()) {
                 (None, true) => Ok(Layout::default()),
                 (Some(_), _) => Err(words.option("format")),

@@ -33,7 +33,8 @@ const UNSUPPORTED: [&str; 44] = [
 pub(super) const SPREADSHEETS: [&str; 6] = ["et", "numbers", "ods", "xls", "xlsb", "xlsm"];
 
 /// The endings of formats, for messages.
-pub(super) const KNOWN: &str = ".csv (CSV), .xlsx (XLSX), and .jsonl or .ndjson (JSON Lines)";
+pub(super) const KNOWN: &str =
+    ".csv (CSV), .xlsx (XLSX), .jsonl or .ndjson (JSON Lines), and .db or .sqlite (SQLite)";
 
 impl Named {
     /// Returns the format by the name, or by the name behind a link, which is the written file.

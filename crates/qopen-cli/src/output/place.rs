@@ -9,6 +9,7 @@ use super::Output;
 use crate::database;
 use crate::exit::Failure;
 use crate::format::{CsvArgs, Layout, OutputFormat};
+use crate::values::sqlite::SqliteFile;
 
 /// The place of lists as the user named it. It is noted with each pull, for the process that resumes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,7 +34,9 @@ impl Place {
     /// Returns the label of the pull. It has no password, and its path is absolute.
     pub(crate) fn label(&self) -> String {
         let mut noted = self.clone();
-        if let Some(url) = database::of(&self.out) {
+        if let Ok(Some(file)) = SqliteFile::of(&self.out) {
+            noted.out = file.absolute();
+        } else if let Some(url) = database::of(&self.out) {
             noted.out = database::without_password(url).into();
         } else if self.out != Path::new("-")
             && let Ok(out) = std::path::absolute(&self.out)
@@ -61,7 +64,10 @@ impl Place {
 
     /// Whether any process, in any folder, may publish one robot's list there.
     pub(crate) fn is_for_any_process(&self) -> bool {
-        self.folder && self.out.is_absolute() || database::of(&self.out).is_some()
+        match SqliteFile::of(&self.out) {
+            Ok(Some(file)) => !self.folder && file.path.is_absolute(),
+            _ => self.folder && self.out.is_absolute() || database::of(&self.out).is_some(),
+        }
     }
 }
 

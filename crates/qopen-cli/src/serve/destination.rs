@@ -7,13 +7,13 @@ use std::sync::Arc;
 use qopen::PullPolicy;
 use qopen::engine::{AccountLookup, Destination, Target};
 use qopen::journal::{Note, PullState};
-use qopen::postgres::PostgresSink;
 use qopen::sink::Sink;
 
 use crate::exit::Failure;
 use crate::format::Layout;
 use crate::guards::{Guards, not_compared};
 use crate::output::Output;
+use crate::output::database::ListDatabase;
 use crate::output::place::Place;
 use crate::say::say;
 
@@ -68,15 +68,15 @@ impl Lists {
 
 impl Lists {
     /// Returns the database of a pull's published list, if it is at the place of the pull or at the default one.
-    pub(super) fn database_of(&self, pull: &PullState) -> Option<PostgresSink> {
+    pub(super) fn database_of(&self, pull: &PullState) -> Option<ListDatabase> {
         let Note::Published { location, .. } = &pull.published()?.note else { return None };
         let own = self.output_of(pull).ok().flatten();
         let sinks = own.into_iter().chain(self.default.clone()).filter_map(Output::into_database);
-        sinks.into_iter().find(|sink| sink.is_at(location))
+        sinks.into_iter().find(|it| it.sink().is_at(location))
     }
 
     /// Returns every database of these pulls' lists and of the default place.
-    pub(super) fn databases(&self, pulls: &[PullState]) -> Vec<PostgresSink> {
+    pub(super) fn databases(&self, pulls: &[PullState]) -> Vec<ListDatabase> {
         let default = self.default.clone().and_then(Output::into_database);
         let own = pulls.iter().filter_map(|pull| self.database_of(pull));
         let all = default.into_iter().chain(own).map(|sink| (sink.location(), sink));

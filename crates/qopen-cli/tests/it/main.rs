@@ -61,6 +61,7 @@ mod settings;
 mod shared;
 #[cfg(target_os = "linux")]
 mod soak;
+mod sqlite;
 mod support;
 #[cfg(unix)]
 mod switches;

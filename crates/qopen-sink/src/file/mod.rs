@@ -163,18 +163,26 @@ impl FileSink {
         self.target().unwrap_or_else(|_| self.path.clone())
     }
 
-    /// The path with links followed, so far as it exists.
     fn target(&self) -> Result<PathBuf, SinkError> {
-        if self.path.as_os_str().as_encoded_bytes().ends_with(b"/") && !self.path.is_dir() {
-            return Err(SinkError::NoFolder { folder: self.path.clone() });
-        }
-        match fs::metadata(&self.path) {
-            Ok(found) if !found.is_file() => Err(SinkError::NotAFile { path: self.path.clone() }),
-            Ok(_) => fs::canonicalize(&self.path).map_err(SinkError::io("resolving", &self.path)),
-            // A dangling link points to the list's future place.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(followed(&self.path)),
-            Err(error) => Err(SinkError::io("looking at", &self.path)(error)),
-        }
+        target(&self.path)
+    }
+}
+
+/// Returns the path with links followed, so far as it exists. The file need not exist.
+///
+/// # Errors
+/// [`SinkError::NotAFile`], if it is something other than a regular file; [`SinkError::NoFolder`], if it is a folder's
+/// path; [`SinkError::Io`], if the file system fails.
+pub fn target(path: &Path) -> Result<PathBuf, SinkError> {
+    if path.as_os_str().as_encoded_bytes().ends_with(b"/") && !path.is_dir() {
+        return Err(SinkError::NoFolder { folder: path.to_owned() });
+    }
+    match fs::metadata(path) {
+        Ok(found) if !found.is_file() => Err(SinkError::NotAFile { path: path.to_owned() }),
+        Ok(_) => fs::canonicalize(path).map_err(SinkError::io("resolving", path)),
+        // A dangling link points to the list's future place.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(followed(path)),
+        Err(error) => Err(SinkError::io("looking at", path)(error)),
     }
 }
 
@@ -191,6 +199,14 @@ fn followed(path: &Path) -> PathBuf {
     }
     let real = fs::canonicalize(folder(&path)).ok().zip(path.file_name());
     real.map(|(folder, name)| folder.join(name)).unwrap_or(path)
+}
+
+/// Returns the absolute path of a list's file as journals note it, with links followed; `None` if the file system does
+/// not say.
+#[must_use]
+pub fn absolute(path: &Path) -> Option<PathBuf> {
+    let target = target(path).ok()?;
+    Some(fs::canonicalize(folder(&target)).ok()?.join(target.file_name()?))
 }
 
 /// An encoded list on its way into a file: the bytes written to it replace the file in one step.
@@ -230,7 +246,8 @@ impl EncodedFile {
 }
 
 /// The path as a text. Bytes that are not UTF-8 are escaped, so that two paths never look alike.
-fn location_of(path: &Path) -> String {
+#[must_use]
+pub fn location_of(path: &Path) -> String {
     match path.to_str() {
         Some(text) => text.to_owned(),
         None => path.as_os_str().as_encoded_bytes().escape_ascii().to_string(),
@@ -248,9 +265,7 @@ impl Sink for FileSink {
 
     /// Absolute, so that it names the same file from every working directory.
     fn place(&self) -> Option<String> {
-        let target = self.target().ok()?;
-        let folder = fs::canonicalize(folder(&target)).ok()?;
-        Some(location_of(&folder.join(target.file_name()?)))
+        absolute(&self.path).as_deref().map(location_of)
     }
 
     fn is_at(&self, location: &str) -> bool {
