@@ -127,7 +127,7 @@ fn run_verb(cli: Cli) -> Result<Exit, Failure> {
     let settings = || {
         let settings = settings::Settings::load(&cli.common)?;
         settings.warn();
-        format::use_zone_of(&settings);
+        format::use_zone(settings.time_zone());
         Ok::<_, Failure>(settings)
     };
     match cli.verb {

@@ -7,4 +7,4 @@ pub use crate::database::{
 };
 pub use crate::file::{absolute, location_of, target};
 pub use crate::format::write_record_json;
-pub use crate::temporary::{beside, unnamed};
+pub use crate::temporary::{can_create_in, create_empty, unnamed};

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use qopen_sink::storage::{beside, target};
+use qopen_sink::storage::{can_create_in, create_empty, target};
 use qopen_sink::{FileSink, Format, SinkError};
 use rusqlite::{Connection, Error, ErrorCode, MAIN_DB, OpenFlags};
 
@@ -24,9 +24,6 @@ const LOG: i64 = 64 << 20;
 
 /// Pause between two attempts to set the mode of a new file.
 const LOOK: Duration = Duration::from_millis(10);
-
-/// Attempts to create a file that a concurrent check does not remove.
-const ATTEMPTS: usize = 16;
 
 /// A database file.
 #[derive(Clone, Debug)]
@@ -50,7 +47,8 @@ impl DatabaseFile {
     pub(crate) fn open(&self) -> Result<(Connection, usize), SinkError> {
         let target = self.target()?;
         if !exists(&target)? {
-            create(&target)?;
+            // The files of the log inherit its mode.
+            create_empty(&target)?;
         }
         let (mut file, found) = self.connect(&target)?;
         let steps = self.prepare(&mut file, found)?;
@@ -80,7 +78,7 @@ impl DatabaseFile {
         // Temporary files of processes that were killed while they created it.
         FileSink::new(&target, Format::Jsonl).sweep();
         // The log lies beside the file.
-        drop(beside(folder.unwrap_or(Path::new(".")))?);
+        can_create_in(folder.unwrap_or(Path::new(".")))?;
         if !exists(&target)? {
             return Ok(());
         }
@@ -154,22 +152,4 @@ fn exists(target: &Path) -> Result<bool, SinkError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(SinkError::io("looking at", target)(error)),
     }
-}
-
-/// Creates an empty file with mode 0600, which the files of the log inherit.
-///
-/// The file has another name until it is closed: closing a file drops all locks of the process on it, also those of a
-/// connection that another thread opened meanwhile.
-fn create(target: &Path) -> Result<(), SinkError> {
-    let folder = target.parent().filter(|it| !it.as_os_str().is_empty());
-    for _ in 0..ATTEMPTS {
-        let made = beside(folder.unwrap_or(Path::new(".")))?.into_temp_path();
-        match made.persist_noclobber(target).map_err(|it| it.error) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => break,
-            // A concurrent check took it for the file of a killed process.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            done => return done.map_err(SinkError::io("creating", target)),
-        }
-    }
-    Ok(())
 }

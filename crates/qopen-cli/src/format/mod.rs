@@ -7,4 +7,4 @@ mod times;
 
 pub(crate) use asked::{Asked, Words};
 pub(crate) use layout::{CsvArgs, Language, Layout, OutputFormat};
-pub(crate) use times::use_zone_of;
+pub(crate) use times::use_zone;

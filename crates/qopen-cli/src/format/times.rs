@@ -5,15 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use qopen::sink::XlsxZone;
 
 use crate::exit::Failure;
-use crate::settings::Settings;
 use crate::zone::Zone;
 
 /// The zone, or the reason why there is none. A reload replaces it.
 static ZONE: Mutex<Option<Result<Zone, String>>> = Mutex::new(None);
 
-/// Uses the zone of these settings from now on. Whether there is one matters to lists with times only.
-pub(crate) fn use_zone_of(settings: &Settings) {
-    let zone = settings.time_zone().map_err(|failure| failure.to_string());
+/// Uses a zone from now on. Whether there is one matters to lists with times only.
+pub(crate) fn use_zone(zone: Result<Zone, Failure>) {
+    let zone = zone.map_err(|failure| failure.to_string());
     *ZONE.lock().unwrap_or_else(PoisonError::into_inner) = Some(zone);
 }
 

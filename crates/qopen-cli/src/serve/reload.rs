@@ -91,7 +91,7 @@ impl Running {
             tls.reload().map_err(|error| Failure::usage_of("the TLS certificates", &error))?;
         }
         self.client.replace_keyring(ring);
-        format::use_zone_of(&new);
+        format::use_zone(new.time_zone());
         if let Some((schedules, jobs)) = self.schedules.as_ref().zip(jobs) {
             schedules.replace(jobs);
         }

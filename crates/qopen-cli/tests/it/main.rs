@@ -71,3 +71,4 @@ mod troubles;
 mod verified;
 mod webhooks;
 mod xlsx;
+mod xlsx_room;
