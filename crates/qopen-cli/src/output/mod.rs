@@ -2,7 +2,7 @@
 
 pub(crate) mod database;
 pub(crate) mod place;
-mod room;
+pub(crate) mod room;
 mod shared;
 
 use std::path::{Path, PathBuf};
@@ -16,7 +16,6 @@ use crate::format::Layout;
 use crate::say;
 use database::ListDatabase;
 
-pub(crate) use room::too_long;
 pub(crate) use shared::Shared;
 
 /// An output of lists.

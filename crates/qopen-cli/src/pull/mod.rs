@@ -17,7 +17,7 @@ use crate::args::PullArgs;
 use crate::database;
 use crate::exit::{Exit, Failure};
 use crate::format::Layout;
-use crate::output::{self, Output};
+use crate::output::{Output, room};
 use crate::report::{Came, Reporter};
 use crate::robot_events::RobotEvents;
 use crate::say;
@@ -130,7 +130,7 @@ async fn too_long(
         return Ok(None);
     }
     let states = crate::journal::all(journal).await?;
-    Ok(tokio::task::block_in_place(|| output::too_long(output, layout, robots, &states)))
+    Ok(tokio::task::block_in_place(|| room::too_long(output, layout, robots, &states)))
 }
 
 /// Ends an interrupted pull, which a new one replaces.
