@@ -8,7 +8,7 @@ use std::fs::File;
 use qopen_types::Digest;
 
 use super::lock;
-use super::read::record;
+use super::one::record;
 use super::segment::{self, Location};
 use super::shared::Shared;
 use crate::PullId;
