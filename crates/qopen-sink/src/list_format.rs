@@ -8,7 +8,7 @@ pub enum Format {
     #[default]
     Jsonl,
     /// Comma-separated values, UTF-8, a header line first, columns as in
-    /// [`CSV_COLUMNS`](crate::CSV_COLUMNS). [`CsvOptions`] has the options.
+    /// [`CSV_COLUMNS`](crate::CSV_COLUMNS). [`CsvOptions`](crate::CsvOptions) has the options.
     Csv,
 }
 
