@@ -128,6 +128,10 @@ async fn messages_tell_of_lists_and_robots_and_nothing_of_customers() {
     assert_eq!((&other[0].data(), other.len()), (&held, 1));
     served.until_metrics("qopen_webhook_delivered_total 5\n").await;
     served.until_metrics("qopen_webhook_failures_total 1\n").await;
+    // No event was forwarded.
+    served.until_metrics("qopen_forward_taken_total 0\n").await;
+    served.until_metrics("qopen_forward_failures_total 0\n").await;
+    served.until_it_says(1, "[[webhook]] 1 did not accept a message").await;
 
     // No customer, and no secret, is in a message or in the log.
     let list = stage.read("lists/r1.jsonl");

@@ -1,5 +1,7 @@
 //! Delivery of what waits: events of the platform to the forwarder, messages to their listeners.
 
+use std::error::Error;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -22,9 +24,11 @@ pub(crate) struct Delivery {
     pub(crate) counts: Arc<DeliveryCounts>,
 }
 
-/// Counts of messages.
+/// Counts of events and of messages. The queue counts both as one.
 #[derive(Debug, Default)]
 pub(crate) struct DeliveryCounts {
+    forwarded: AtomicU64,
+    not_forwarded: AtomicU64,
     delivered: AtomicU64,
     failures: AtomicU64,
     dropped: AtomicU64,
@@ -32,12 +36,22 @@ pub(crate) struct DeliveryCounts {
 }
 
 impl DeliveryCounts {
+    /// Events that were forwarded.
+    pub(crate) fn forwarded(&self) -> u64 {
+        self.forwarded.load(Ordering::Relaxed)
+    }
+
+    /// Failed attempts to forward an event.
+    pub(crate) fn not_forwarded(&self) -> u64 {
+        self.not_forwarded.load(Ordering::Relaxed)
+    }
+
     /// Messages that their listeners accepted.
     pub(crate) fn delivered(&self) -> u64 {
         self.delivered.load(Ordering::Relaxed)
     }
 
-    /// Failed attempts.
+    /// Failed attempts to deliver a message.
     pub(crate) fn failures(&self) -> u64 {
         self.failures.load(Ordering::Relaxed)
     }
@@ -76,6 +90,7 @@ impl Delivery {
             Err(error) => {
                 self.counts.failures.fetch_add(1, Ordering::Relaxed);
                 let unreachable = matches!(error, WebhookError::Transport { .. });
+                let error = NotDelivered { number: endpoint.number, source: error };
                 Err(DeliveryError::new(error).unreachable(unreachable))
             }
         }
@@ -98,9 +113,34 @@ impl EventListener for Delivery {
             }
             None => {}
         }
-        let Some(forwarder) = &self.forwarder else {
-            return Err(DeliveryError::new("an event waits for --forward URL"));
+        let forwarded = match &self.forwarder {
+            Some(forwarder) => forwarder.deliver(event).await,
+            None => Err(DeliveryError::new("an event waits for --forward URL")),
         };
-        forwarder.deliver(event).await
+        let count = match forwarded {
+            Ok(()) => &self.counts.forwarded,
+            Err(_) => &self.counts.not_forwarded,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+        forwarded
+    }
+}
+
+/// The error of a message, with its webhook.
+#[derive(Debug)]
+struct NotDelivered {
+    number: usize,
+    source: WebhookError,
+}
+
+impl fmt::Display for NotDelivered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[[webhook]] {} did not accept a message", self.number)
+    }
+}
+
+impl Error for NotDelivered {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.source)
     }
 }
