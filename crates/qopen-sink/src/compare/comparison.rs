@@ -103,10 +103,8 @@ impl Comparison<'_> {
         let missing = || fails(&place.path, ListProblem::Missing);
         let changes = ListChanges::open(&place.changes).map_err(|_| missing())?;
         let header = |list: &Announced| {
-            changes.header(&list.robot_id).filter(|it| it.mark_id.is_some()).filter(|header| {
-                let is_same = header.until == new.digest(&list.robot_id);
-                header.mark_id == list.mark_id && (is_same || header.since.is_none())
-            })
+            let header = changes.header(&list.robot_id);
+            header.filter(|it| it.mark_id.is_some() && it.mark_id == list.mark_id)
         };
         let headers: Option<Vec<_>> = announced.iter().map(header).collect();
         let headers = headers.ok_or_else(missing)?;
@@ -119,7 +117,8 @@ impl Comparison<'_> {
         if headers.iter().all(|it| it.since.is_none()) {
             return announced.iter().map(|list| self.one(list, None, new, false)).collect();
         }
-        if headers.iter().any(|it| it.until != new.digest(&it.robot_id)) {
+        let is_other = |it: &&ChangesHeader| it.until != new.digest(&it.robot_id);
+        if !changes.fits_layout(new) || headers.iter().any(is_other) {
             return Err(missing());
         }
         changes.copy(self.out, self.path)?;
@@ -195,15 +194,16 @@ fn before(since: Option<&ChangesSince>) -> (u64, Predecessor) {
 /// file first.
 ///
 /// # Errors
-/// [`SinkError::NotAList`], if one of them is not a list or is written in another way than the other one, and [`SinkError::Io`], if a file cannot be read or
-/// `out` cannot be written. `out` may hold part of the changes after an error.
+/// [`SinkError::NotAList`], if one of them is not a list or is written in another way than the other one, and
+/// [`SinkError::Io`], if a file cannot be read or `out` cannot be written. `out` may hold part of the changes after an
+/// error.
 pub fn compare_lists(
     old: impl AsRef<Path>,
     new: impl AsRef<Path>,
     out: &mut dyn Write,
 ) -> Result<Vec<Compared>, SinkError> {
     let (mut old, mut new) = (open_list(old.as_ref())?, open_list(new.as_ref())?);
-    // An empty file is the one to be named.
+    // The error names an empty file, not the other one.
     if new.robots.is_empty() {
         new.agree_with(old.layout)?;
     }

@@ -126,6 +126,26 @@ fn a_last_list_of_other_options_or_another_format_is_refused_and_stays() {
     assert!(matches!(problem(error), ListProblem::NoHeader));
 }
 
+/// The changes beside a removed list describe no other options and no other format.
+#[test]
+fn a_removed_list_is_not_restored_with_other_options_or_in_another_format() {
+    let (_folder, csv) = csv_sink();
+    let bom = csv.clone().csv(CsvOptions::default().bom(true));
+    let jsonl = FileSink::new(csv.path(), Format::Jsonl);
+    for (other, accounts) in [(&bom, A), (&bom, &[][..]), (&jsonl, &[])] {
+        let _ = fs::remove_file(csv.path());
+        let _ = fs::remove_file(csv.changes_path());
+        publish(&csv, &[("r", "m1", 1, B)]).unwrap();
+        publish(&csv, &[("r", "m2", 1, accounts)]).unwrap();
+        fs::remove_file(csv.path()).unwrap();
+        let error = publish(other, &[("r", "m2", 1, accounts)]).unwrap_err();
+        assert_eq!(problem(error), ListProblem::Missing);
+        publish(&csv, &[("r", "m2", 1, accounts)]).unwrap();
+        let (found, _) = publish(&csv, &[("r", "m3", 1, C)]).unwrap();
+        assert_eq!(found[0].since, since("m2", 1));
+    }
+}
+
 /// A customer cannot make a plain list look like one with marks: the changes beside it say that it has none.
 #[test]
 fn a_name_that_begins_with_a_mark_does_not_change_what_a_list_is() {
