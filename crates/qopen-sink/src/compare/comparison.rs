@@ -26,6 +26,13 @@ pub(crate) struct Announced {
     pub(crate) revision: Option<u32>,
 }
 
+impl Announced {
+    /// A list of which only the robot is known.
+    fn without_mark(robot_id: &RobotId) -> Self {
+        Self { robot_id: robot_id.clone(), mark_id: None, revision: None }
+    }
+}
+
 /// A comparison on its way into a file of changes.
 pub(crate) struct Comparison<'a> {
     /// The folder of temporary files.
@@ -63,28 +70,17 @@ impl Comparison<'_> {
             None => None,
         };
         let known: HashSet<&RobotId> = announced.iter().map(|it| &it.robot_id).collect();
-        let rest = new.robots.iter().filter(|it| !known.contains(it)).map(|robot_id| {
-            let robot_id = robot_id.clone();
-            Announced { robot_id, mark_id: None, revision: None }
-        });
-        let lists: Vec<Announced> = announced.iter().cloned().chain(rest).collect();
-        let mut compared = Vec::with_capacity(lists.len());
-        for list in &lists {
+        // The customers of a robot that the new list leaves out are gone from the file.
+        let before = previous.iter().flat_map(Previous::robots);
+        let left_out = before.filter(|it| new.part(it).is_none());
+        let rest = new.robots.iter().chain(left_out).filter(|it| !known.contains(it));
+        let mut compared = Vec::with_capacity(announced.len());
+        for list in announced.iter().cloned().chain(rest.map(Announced::without_mark)) {
             let base = match &previous {
                 Some(previous) => previous.base(&list.robot_id, list.mark_id.as_ref())?,
                 None => None,
             };
-            compared.push(self.one(list, base, &new, false)?);
-        }
-        // The customers of a robot that the new list leaves out are gone from the file.
-        if let Some(previous) = &previous {
-            let is_left_out = |it: &&RobotId| !known.contains(it) && new.part(it).is_none();
-            for robot_id in previous.robots().iter().filter(is_left_out) {
-                let robot_id = robot_id.clone();
-                let list = Announced { robot_id, mark_id: None, revision: None };
-                let base = previous.base(&list.robot_id, None)?;
-                compared.push(self.one(&list, base, &new, false)?);
-            }
+            compared.push(self.one(&list, base, &new, false)?);
         }
         let is_kept = previous.is_some_and(|it| it.is_kept);
         Ok(PlaceCompared { compared, is_kept })
@@ -135,7 +131,7 @@ impl Comparison<'_> {
         let robots = new.robots.iter().chain(only_old);
         let mut compared = Vec::new();
         for robot_id in robots {
-            let list = Announced { robot_id: robot_id.clone(), mark_id: None, revision: None };
+            let list = Announced::without_mark(robot_id);
             let since = ChangesSince::of(None, None, old.digest(robot_id));
             let accounts: Box<dyn Accounts + '_> = Box::new(old.accounts(robot_id)?);
             compared.push(self.one(&list, Some((since, accounts)), new, true)?);
