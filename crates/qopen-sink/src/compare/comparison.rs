@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
-use qopen_types::{ChangeCounts, MarkId, RobotId};
+use qopen_types::{AccountId, ChangeCounts, MarkId, RobotId};
 
 use super::change::{ChangesHeader, ChangesSince, header_line};
 use super::changes::ListChanges;
@@ -82,8 +82,34 @@ impl Comparison<'_> {
             };
             compared.push(self.one(&list, base, &new, false)?);
         }
+        let is_revision = |it: &&Previous| {
+            announced.iter().any(|list| it.is_revised_by(&list.robot_id, list.mark_id.as_ref()))
+        };
+        if let Some(previous) = previous.as_ref().filter(is_revision) {
+            let robots = previous.left_out().filter(|it| !known.contains(it));
+            self.keep_left_out(robots.filter(|it| new.part(it).is_none()), previous, &new)?;
+        }
         let is_kept = previous.is_some_and(|it| it.is_kept);
         Ok(PlaceCompared { compared, is_kept })
+    }
+
+    /// Writes the changes of robots that the last list left out again: a revision has the changes since the list
+    /// before its pull.
+    fn keep_left_out<'p>(
+        &mut self,
+        robots: impl Iterator<Item = &'p RobotId>,
+        previous: &'p Previous,
+        new: &List,
+    ) -> Result<(), SinkError> {
+        let Self { folder, moved, path, .. } = *self;
+        // The last list named the customers.
+        let gone = &mut |_: &RobotId, _: &AccountId| Ok(());
+        let mut again = Comparison { folder, moved, gone, out: &mut *self.out, path };
+        for robot_id in robots {
+            let base = previous.base_of_revision(robot_id)?;
+            again.one(&Announced::without_mark(robot_id), base, new, false)?;
+        }
+        Ok(())
     }
 
     /// Compares a list that was removed with its predecessor again, by the changes that led to it.

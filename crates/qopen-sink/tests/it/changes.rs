@@ -106,6 +106,31 @@ fn robots_of_one_file_are_compared_each_with_its_own_list() {
     assert_eq!(found[0].since, Predecessor::Baseline, "it was left out");
 }
 
+/// A revision has the changes since the list before its pull, also of a robot that the pull left out.
+#[test]
+fn a_revision_keeps_the_changes_of_robots_that_its_pull_left_out() {
+    let (folder, sink) = sink();
+    publish(&sink, &[("r1", "m1", 1, A), ("r2", "n1", 1, B)]).unwrap();
+    let earlier = folder.path().join("earlier");
+    fs::copy(sink.path(), &earlier).unwrap();
+    let steps = [("r1", "m2", 1, B), ("r1", "m2", 2, C), ("r1", "m2", 3, &[]), ("r1", "m2", 4, B)];
+    for (n, step) in steps.into_iter().enumerate() {
+        let (found, gone) = publish(&sink, &[step]).unwrap();
+        let changes = ListChanges::open(sink.changes_path()).unwrap();
+        let mut made = Vec::new();
+        changes.revert(sink.path(), &mut made).unwrap();
+        assert_eq!(String::from_utf8(made).unwrap(), read(&earlier), "{step:?}");
+        // It was left out once.
+        let left_out = gone.iter().filter(|it| it.starts_with("r2/")).count();
+        assert_eq!((found.len(), left_out), if n == 0 { (2, B.len()) } else { (1, 0) }, "{step:?}");
+    }
+    publish(&sink, &[("r1", "m3", 1, A)]).unwrap();
+    let changes = ListChanges::open(sink.changes_path()).unwrap();
+    assert_eq!(changes.headers().count(), 1, "it is not in the list before");
+    let (found, _) = publish(&sink, &[("r1", "m3", 2, B), ("r2", "n2", 1, A)]).unwrap();
+    assert_eq!(found[1].since, Predecessor::Baseline);
+}
+
 #[test]
 fn a_list_without_changes_beside_it_is_compared_as_it_is() {
     let (_folder, sink) = sink();
