@@ -269,8 +269,7 @@ impl Sink for FileSink {
         };
         let file = temporary::beside(folder(&target))?;
         let encoder = Encoder::new(self.format, self.csv, BufWriter::with_capacity(1 << 16, file))?;
-        let quarantine = self.quarantine_path();
-        let target = (target, Beside::of(&complete));
-        Ok(Box::new(FileWriter::new(encoder, self.csv, kind, target, quarantine)))
+        let beside = Beside::of(&complete);
+        Ok(Box::new(FileWriter::new(encoder, self.csv, kind, target, beside)))
     }
 }
