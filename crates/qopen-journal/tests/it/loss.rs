@@ -84,6 +84,32 @@ fn damage_is_counted_when_it_is_read_and_lost_pages_are_kept_again() {
 }
 
 #[test]
+fn a_lost_item_of_no_pull_fails_one_reading_and_is_kept_again() {
+    let item = || Quarantined::new(None, Layer::Content, "odd", payload("odd"));
+    for (harm, damage) in HARMS {
+        let folder = tempfile::tempdir().unwrap();
+        runtime().block_on(async {
+            let journal = DiskJournal::open(folder.path()).unwrap();
+            journal.append(page("a", "one")).await.unwrap();
+            journal.quarantine(item()).await.unwrap();
+            damage(&segments(folder.path())[0]);
+            let error = journal.quarantined(None).await.unwrap_err();
+            assert!(matches!(error, JournalError::Damaged(_)), "{harm}: {error:?}");
+            assert!(journal.quarantined(None).await.unwrap().is_empty(), "{harm}");
+            assert_eq!(journal.summary().await.unwrap().lost, 1, "{harm}");
+            if harm == "a folder" {
+                return;
+            }
+            // A deleted file refuses one append.
+            if journal.quarantine(item()).await.is_err() {
+                journal.quarantine(item()).await.unwrap();
+            }
+            assert_eq!(journal.quarantined(None).await.unwrap(), [item()], "{harm}");
+        });
+    }
+}
+
+#[test]
 fn a_check_counts_what_it_finds() {
     for (harm, damage) in HARMS {
         let folder = tempfile::tempdir().unwrap();
