@@ -121,7 +121,8 @@ pub(super) async fn quarantined(
         let mut open = None;
         let mut read = |(seq, item): (u64, Item)| {
             let moved = |index: &Index| index.quarantine.get(&seq).map(|it| it.at);
-            let found = wherever(&shared, &mut open, item.at, moved).transpose()?;
+            let found = wherever(&shared, &mut open, item.at, moved);
+            let found = found.map_err(|(at, error)| lost(&shared, at, error)).transpose()?;
             let restored =
                 |bytes| Quarantined::restored(item.pull, &item.reason, Payload::new(bytes));
             Some(found.map(restored))
@@ -144,7 +145,9 @@ pub(super) async fn waiting(
             let Some((number, Event { since, at, .. })) = next else { break };
             last = number;
             let moved = |index: &Index| index.events.get(number).map(|it| it.at);
-            match wherever(&shared, &mut open, at, moved) {
+            // A segment of events has no pages to examine.
+            let found = wherever(&shared, &mut open, at, moved);
+            match found.map_err(|(at, error)| damage_if_gone(&shared, at, error)) {
                 Ok(Some(text)) => {
                     bytes += text.len();
                     out.push(PendingEvent::new(number, since, Payload::new(text)));
@@ -167,32 +170,35 @@ fn shut_down() -> JournalError {
 }
 
 /// The record that was at a location a moment ago. Compaction may have moved it since. `None` if it was
-/// deleted.
+/// deleted. An error has the location at which the index has it.
 fn wherever(
     shared: &Shared,
     open: &mut Option<(u32, File)>,
     at: Location,
     moved: impl Fn(&Index) -> Option<Location>,
-) -> Result<Option<Vec<u8>>, JournalError> {
+) -> Result<Option<Vec<u8>>, (Location, JournalError)> {
     let found = record(shared, open, at);
-    let Err(error) = found else { return found.map(Some) };
+    let Err(error) = found else { return Ok(found.ok()) };
     let now = moved(&shared.index());
     match now {
-        Some(now) if now != at => {
-            record(shared, open, now).map(Some).map_err(|error| lost(shared, now, error))
-        }
-        Some(_) => Err(lost(shared, at, error)),
+        Some(now) if now != at => record(shared, open, now).map(Some).map_err(|error| (now, error)),
+        Some(_) => Err((at, error)),
         None => Ok(None),
     }
 }
 
-/// The error of a record that the index has at that location. A damaged segment is examined, and so is a
-/// deleted one.
-fn lost(shared: &Shared, at: Location, error: JournalError) -> JournalError {
-    let error = match error {
+/// The error of a record that the index has at that location: damage, if its segment was deleted.
+fn damage_if_gone(shared: &Shared, at: Location, error: JournalError) -> JournalError {
+    match error {
         JournalError::Unavailable(_) if loss::is_gone(shared, at.segment) => damaged(shared, at),
         error => error,
-    };
+    }
+}
+
+/// The error of a page or an item that the index has at that location. A damaged segment is examined, and so is
+/// a deleted one.
+fn lost(shared: &Shared, at: Location, error: JournalError) -> JournalError {
+    let error = damage_if_gone(shared, at, error);
     if matches!(error, JournalError::Damaged(_)) {
         loss::examine(shared, at.segment);
     }
