@@ -188,3 +188,23 @@ async fn a_schedule_has_guards_of_its_own() {
     assert_eq!(ids(&stage.read("lists/r1.jsonl")).len(), 60);
     assert_eq!(served.stop().code(), Some(0));
 }
+
+#[tokio::test]
+async fn a_service_publishes_an_empty_list_that_a_person_accepts() {
+    let stage = Stage::new(&Schedule { accounts: 60, gone_each: 60, ..Schedule::default() });
+    std::fs::create_dir(stage.folder.path().join("lists")).unwrap();
+    let guarded = ["--out", "lists", "--max-gone", "5"];
+    let served = Served::new(&stage, &[&guarded[..], &["--allow-empty"]].concat(), None);
+    let first = served.start_pull("r1").await;
+    served.until(&first, |it| it["output"].is_string()).await;
+    let empty = served.start_pull("r1").await;
+    served.until(&empty, |it| it["held"] == true).await;
+    assert_eq!(served.stop().code(), Some(0));
+    // The next process does not allow empty lists.
+    let served = Served::new(&stage, &guarded, None);
+    let accepted = served.ask(Method::POST, &format!("/v1/pulls/{empty}/accept")).await;
+    assert_eq!(accepted.status(), 202);
+    served.until(&empty, |it| it["output"].is_string()).await;
+    assert_eq!(stage.read("lists/r1.jsonl"), "");
+    assert_eq!(served.stop().code(), Some(0));
+}

@@ -85,6 +85,7 @@ impl Work<'_> {
                 && !options.allow_empty
                 && one.accounts == 0
                 && sink.holds(robot).map_err(PublishError::Sink)?
+                && !self.is_accepted()?
             {
                 return Err(PublishError::Empty { robot: robot.clone() });
             }
@@ -204,6 +205,16 @@ impl Work<'_> {
     fn order_of(&self, list: &PulledList) -> Result<Option<u64>, PublishError> {
         let state = self.facts(list)?;
         Ok(state.and_then(|state| order_at(&state, self.sink)))
+    }
+
+    /// Whether a person accepted one of the lists, which lists of one place share.
+    fn is_accepted(&self) -> Result<bool, PublishError> {
+        for list in self.lists {
+            if self.facts(list)?.is_some_and(|state| state.is_held_list_accepted()) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Fails with `Superseded`, and notes it, if the place holds a later list.
