@@ -1,12 +1,14 @@
 //! Messages: what they say, and how they wait.
 
-use jiff::Timestamp;
+use std::time::SystemTime;
+
 use qopen::engine::ServiceEvent;
 use qopen::sink::ListKind;
 use qopen::{Outcome, PublishError, Published};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::journal::time;
 use crate::kept::pull::PullName;
 use crate::pull::add_written;
 use crate::report::{Came, Summary};
@@ -26,9 +28,8 @@ pub(super) struct Envelope {
 }
 
 impl Envelope {
-    pub(super) fn new(to: String, id: &str, body: &[u8]) -> Self {
-        let body = String::from_utf8_lossy(body).into_owned();
-        Self { to, id: format!("msg_{id}"), body }
+    pub(super) fn new(to: &str, id: &str, body: &str) -> Self {
+        Self { to: to.to_owned(), id: format!("msg_{id}"), body: body.to_owned() }
     }
 
     pub(super) fn to_bytes(&self) -> Vec<u8> {
@@ -49,12 +50,12 @@ pub(super) struct Body(Value);
 
 impl Body {
     fn new(topic: Topic, data: Value) -> Self {
-        let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let now = time(SystemTime::now());
         Self(json!({ "type": topic.as_str(), "timestamp": now, "data": data }))
     }
 
-    pub(super) fn to_bytes(&self) -> Vec<u8> {
-        self.0.to_string().into_bytes()
+    pub(super) fn to_json(&self) -> String {
+        self.0.to_string()
     }
 }
 
@@ -73,9 +74,8 @@ pub(super) fn of_list<'a>(
     if let Some(written) = written {
         add_written(&mut summary, outcome, kind, written);
     }
-    let unconfirmed = "no two consecutive lists have the same customers".to_owned();
     if matches!(event, ServiceEvent::NotConfirmed { .. }) {
-        summary.keep_back_decided(unconfirmed);
+        summary.keep_back_decided("no two consecutive lists have the same customers".to_owned());
     }
     let name = PullName::from(outcome.list.id());
     let Summary { robot_id, mark_id, status, accounts, pages, revision, .. } = &summary;
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_message_that_waits_is_told_from_every_event() {
-        let envelope = Envelope::new("to".into(), "1", b"{\"type\":\"list.held\"}");
+        let envelope = Envelope::new("to", "1", "{\"type\":\"list.held\"}");
         let read = Envelope::of(&envelope.to_bytes()).unwrap().unwrap();
         assert_eq!(
             (&*read.to, &*read.id, &*read.body),

@@ -44,15 +44,15 @@ impl Webhooks {
     pub(super) fn of_logout(&self, logout: &RobotLogout) {
         let body = message::of_logout(logout);
         // Each logout is another one.
-        let id = Digest::of(&body.to_bytes()).to_string();
+        let id = Digest::of(body.to_json().as_bytes()).to_string();
         self.queue(Topic::LoggedOut, &id, body);
     }
 
     /// Queues a message for each listener of its topic, in a task of its own.
     fn queue(&self, topic: Topic, id: &str, body: Body) {
-        let body = body.to_bytes();
+        let body = body.to_json();
         for name in self.endpoints.of_topic(topic) {
-            let envelope = Envelope::new(name.to_owned(), id, &body).to_bytes();
+            let envelope = Envelope::new(name, id, &body).to_bytes();
             let Self { queue, counts, .. } = self.clone();
             tokio::spawn(async move {
                 if let Err(error) = queue.put(&envelope).await {
