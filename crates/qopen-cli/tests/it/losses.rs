@@ -48,8 +48,7 @@ fn thirty() -> Schedule {
 async fn a_service_counts_lost_pages_at_once_and_does_not_call_the_list_complete() {
     for (harm, damage) in HARMS {
         let stage = Stage::new(&thirty());
-        fs::create_dir(stage.folder.path().join("lists")).unwrap();
-        let served = Served::new(&stage, &["--out", "lists", "--settle", "3s"], None);
+        let served = Served::with_lists(&stage, &["--settle", "3s"]);
         let mark = served.start_pull("r1").await;
         served.until(&mark, |it| it["last_page_seen"] == true && it["pages"] == 3).await;
         segments(stage.folder.path()).iter().for_each(|file| damage(file));
@@ -60,8 +59,7 @@ async fn a_service_counts_lost_pages_at_once_and_does_not_call_the_list_complete
         assert!(!stage.exists("lists/r1.jsonl"), "{harm}");
         assert_eq!(served.figure("qopen_journal_lost_pages").await, 3.0, "{harm}");
         // The next pull is not harmed.
-        let next = served.start_pull("r1").await;
-        served.until(&next, |it| it["output"].is_string()).await;
+        served.published("r1").await;
         assert_eq!(ids(&stage.read("lists/r1.jsonl")).len(), 30, "{harm}");
         assert_eq!(served.stop().code(), Some(0), "{harm}");
     }
@@ -70,10 +68,8 @@ async fn a_service_counts_lost_pages_at_once_and_does_not_call_the_list_complete
 #[tokio::test]
 async fn a_client_that_has_a_list_needs_no_page_of_it() {
     let stage = Stage::new(&thirty());
-    fs::create_dir(stage.folder.path().join("lists")).unwrap();
-    let served = Served::new(&stage, &["--out", "lists"], None);
-    let mark = served.start_pull("r1").await;
-    served.until(&mark, |it| it["output"].is_string()).await;
+    let served = Served::with_lists(&stage, &[]);
+    served.published("r1").await;
     let path = "/v1/robots/r1/accounts";
     let tag = served.get(path).await.headers()["etag"].clone();
     let (_, damage) = HARMS[0];

@@ -103,8 +103,7 @@ async fn messages_tell_of_lists_and_robots_and_nothing_of_customers() {
     assert_eq!(list.text().await.unwrap(), stage.read("lists/r1.jsonl"));
 
     // Seven are gone, which is allowed; then a page is lost as well.
-    let second = served.start_pull("r1").await;
-    served.until(&second, |it| it["output"].is_string()).await;
+    served.published("r1").await;
     let third = served.start_pull("r1").await;
     served.until(&third, |it| it["held"] == true).await;
     let out = json!({
@@ -175,8 +174,7 @@ async fn a_message_outlives_its_process_and_is_dropped_without_a_listener() {
     let webhook = |url: &str| format!("[[webhook]]\nurl = '{url}'\nsecret = '{SECRET}'\n");
     settings(&stage, &webhook(&down.url));
     let mut served = Served::new(&stage, &["--out", "lists"], None);
-    let mark = served.start_pull("r1").await;
-    served.until(&mark, |it| it["output"].is_string()).await;
+    served.published("r1").await;
     let first = heard(&down, 1, &served).await.remove(0);
     served.process.kill().unwrap();
     served.process.wait().unwrap();
@@ -190,8 +188,7 @@ async fn a_message_outlives_its_process_and_is_dropped_without_a_listener() {
     settings(&stage, &webhook(&gone.url));
     let served = Served::new(&stage, &["--out", "lists"], None);
     served.until_metrics("qopen_webhook_dropped_total 1\n").await;
-    let mark = served.start_pull("r1").await;
-    served.until(&mark, |it| it["output"].is_string()).await;
+    served.published("r1").await;
     served.until_metrics("qopen_webhook_dropped_total 2\n").await;
     served.until_metrics("qopen_forward_queue 0\n").await;
     assert_eq!((gone.heard().len(), served.stop().code()), (1, Some(0)));
