@@ -152,9 +152,9 @@ pub(crate) async fn text(service: &Service, callbacks: &Listener) -> String {
 
     if let Some(queue) = &service.forward {
         let counters = [
-            ("taken", "Events that were forwarded.", queue.forwarded()),
-            ("failures", "Times that an event was not taken.", queue.failures()),
-            ("turned_away", "Events that could not be kept.", queue.turned_away()),
+            ("taken", "Events and messages that left the queue.", queue.forwarded()),
+            ("failures", "Times that an event or a message was not taken.", queue.failures()),
+            ("turned_away", "Events and messages that could not be queued.", queue.turned_away()),
         ];
         for (name, help, value) in counters {
             put(&format!("qopen_forward_{name}_total"), "counter", help, &count(value));
@@ -171,9 +171,9 @@ pub(crate) async fn text(service: &Service, callbacks: &Listener) -> String {
         put(&format!("qopen_webhook_{name}_total"), "counter", help, &count(value));
     }
     let waiting = service.journal.backlog().await.unwrap_or_default();
-    let help = "Events that wait to be forwarded.";
+    let help = "Events and messages that wait.";
     put("qopen_forward_queue", "gauge", help, &count(waiting.events));
-    let help = "Bytes of storage of waiting events.";
+    let help = "Bytes of storage of waiting events and messages.";
     put("qopen_forward_queue_bytes", "gauge", help, &count(waiting.bytes));
 
     put(
