@@ -8,9 +8,10 @@ use qopen_simulator::Schedule;
 use serde_json::{Value, json};
 
 use crate::callbacks::{TOKEN, callback, now, ring, say};
+use crate::guards::lost_on;
 use crate::peer::Peer;
 use crate::served::Served;
-use crate::support::{Stage, installed, qopen, text, with_settings};
+use crate::support::{Stage, ids, installed, qopen, text, with_settings};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -148,6 +149,31 @@ async fn messages_tell_of_lists_and_robots_and_nothing_of_customers() {
     verifier.stdin.take().unwrap().write_all(&input).unwrap();
     let output = verifier.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
+#[tokio::test]
+async fn a_message_tells_of_a_list_that_is_held_because_no_pull_confirmed_it() {
+    // The last page of the second and of the third request is never sent.
+    let never = Schedule { lost_pages: vec![5], lost_pages_on: Some(vec![1, 2]), ..lost_on(0) };
+    let stage = Stage::new(&never);
+    let listener = Peer::new(&[("204 No Content", "")]);
+    let webhook = format!(
+        "[[webhook]]\nurl = '{}'\nsecret = '{SECRET}'\nevents = ['list.held']\n",
+        listener.url
+    );
+    settings(&stage, &webhook);
+    let served = Served::new(&stage, &["--out", "lists", "--confirm"], None);
+    let first = served.start_pull("r1").await;
+    let sent = heard(&listener, 1, &served).await.remove(0);
+    let data = sent.data();
+    assert_eq!((&*sent.topic(), &data["mark_id"]), ("list.held", &json!(first)), "{data}");
+    assert_eq!((&data["robot_id"], &data["status"]), (&json!("r1"), &json!("incomplete")));
+    let figures = (&data["accounts"], &data["pages"], &data["revision"]);
+    assert_eq!(figures, (&json!(60), &json!(6), &json!(1)), "{data}");
+    assert_eq!(data["why"], "no pull confirmed the list");
+    let list = served.http.get(data["list_url"].as_str().unwrap()).send().await.unwrap();
+    assert_eq!(ids(&list.text().await.unwrap()).len(), 60);
+    assert_eq!(served.stop().code(), Some(0));
 }
 
 /// A Python that has the package of the standard.
