@@ -11,7 +11,7 @@ use crate::callbacks::{TOKEN, callback, now, ring, say};
 use crate::guards::lost_on;
 use crate::peer::Peer;
 use crate::served::Served;
-use crate::support::{Stage, ids, installed, qopen, text, with_settings};
+use crate::support::{Stage, free_port, ids, installed, qopen, text, with_settings};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -218,6 +218,43 @@ async fn a_message_outlives_its_process_and_is_dropped_without_a_listener() {
     served.until_metrics("qopen_webhook_dropped_total 2\n").await;
     served.until_metrics("qopen_forward_queue 0\n").await;
     assert_eq!((gone.heard().len(), served.stop().code()), (1, Some(0)));
+}
+
+#[tokio::test]
+async fn a_webhook_that_is_down_does_not_delay_forwarded_events() {
+    let stage = Stage::new(&Schedule::default());
+    let application = Peer::new(&[("200 OK", "success")]);
+    let down = format!("http://127.0.0.1:{}", free_port());
+    settings(&stage, &format!("[[webhook]]\nurl = '{down}'\nsecret = '{SECRET}'\n"));
+    let served = Served::new(&stage, &["--forward", &application.url], None);
+    let mut stream = tokio::net::TcpStream::connect(&stage.listen).await.unwrap();
+    let mut send = async |event: Value, number: usize| {
+        let event = callback(&ring(TOKEN), &event.to_string(), &format!("n{number}"), now());
+        assert_eq!(say(&mut stream, &[event]).await, [200]);
+        let began = Instant::now();
+        while application.heard().len() < number {
+            assert!(began.elapsed() < Duration::from_secs(60), "{}", served.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    // The event is forwarded, and its message waits.
+    for number in 1..=12 {
+        let robot = format!("r{number}");
+        send(json!({ "event_type": 41002, "robot_id": robot, "logout_type": 2 }), number).await;
+    }
+    served.until_metrics("qopen_forward_queue 12\n").await;
+    let began = Instant::now();
+    while served.figure("qopen_webhook_failures_total").await < 30.0 {
+        assert!(began.elapsed() < Duration::from_secs(60), "{}", served.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let began = Instant::now();
+    for number in 13..=18 {
+        send(json!({ "event_type": 29999, "robot_id": "r1" }), number).await;
+    }
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+    assert_eq!(served.figure("qopen_webhook_delivered_total").await, 0.0);
+    assert_eq!(served.stop().code(), Some(0));
 }
 
 #[test]

@@ -75,8 +75,8 @@ impl Delivery {
             }
             Err(error) => {
                 self.counts.failures.fetch_add(1, Ordering::Relaxed);
-                let unreachable = matches!(error, WebhookError::Transport { .. });
-                Err(DeliveryError::new(error).unreachable(unreachable))
+                // Not as unreachable: that would pause the queue for events and for other listeners, too.
+                Err(DeliveryError::new(error))
             }
         }
     }
