@@ -95,6 +95,7 @@ async fn messages_tell_of_lists_and_robots_and_nothing_of_customers() {
     let first = served.start_pull("r1").await;
     let sent = heard(&listener, 2, &served).await;
     assert_eq!((&sent[0].id, &sent[0].body), (&sent[1].id, &sent[1].body));
+    served.until_it_says(1, "[[webhook]] 1: the listener answered with HTTP status 503").await;
     let data = sent[1].data();
     assert_eq!((&*sent[1].topic(), &data["mark_id"]), ("list.published", &json!(first)));
     assert_eq!((&data["accounts"], &data["changes"]["baseline"]), (&json!(60), &json!(true)));
@@ -216,6 +217,7 @@ async fn a_message_outlives_its_process_and_is_dropped_without_a_listener() {
     served.until_metrics("qopen_webhook_dropped_total 1\n").await;
     served.published("r1").await;
     served.until_metrics("qopen_webhook_dropped_total 2\n").await;
+    served.until_it_says(1, "a message of [[webhook]] 1 was dropped: its listener answered").await;
     served.until_metrics("qopen_forward_queue 0\n").await;
     assert_eq!((gone.heard().len(), served.stop().code()), (1, Some(0)));
 }

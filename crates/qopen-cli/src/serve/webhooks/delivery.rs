@@ -1,5 +1,7 @@
 //! Delivery of what waits: events of the platform to the forwarder, messages to their listeners.
 
+use std::error::Error;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -58,10 +60,29 @@ impl DeliveryCounts {
     }
 }
 
+/// A message that was not delivered.
+#[derive(Debug)]
+struct NotDelivered {
+    title: String,
+    error: WebhookError,
+}
+
+impl fmt::Display for NotDelivered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.title, self.error)
+    }
+}
+
+impl Error for NotDelivered {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.error.source()
+    }
+}
+
 impl Delivery {
     async fn send(&self, message: &Envelope) -> Result<(), DeliveryError> {
         let Some(endpoint) = self.endpoints.find(&message.to) else {
-            self.drop_message("its [[webhook]] is no longer in the settings");
+            self.drop_message("a message", "its [[webhook]] is no longer in the settings");
             return Ok(());
         };
         match endpoint.webhook.send(&message.id, message.body.as_bytes()).await {
@@ -70,20 +91,21 @@ impl Delivery {
                 Ok(())
             }
             Err(WebhookError::NotAccepted { status: GONE, .. }) => {
-                self.drop_message("its listener answered with HTTP status 410");
+                let message = format!("a message of {}", endpoint.title);
+                self.drop_message(&message, "its listener answered with HTTP status 410");
                 Ok(())
             }
             Err(error) => {
                 self.counts.failures.fetch_add(1, Ordering::Relaxed);
                 // Not as unreachable: that would pause the queue for events and for other listeners, too.
-                Err(DeliveryError::new(error))
+                Err(DeliveryError::new(NotDelivered { title: endpoint.title.clone(), error }))
             }
         }
     }
 
-    fn drop_message(&self, why: &str) {
+    fn drop_message(&self, message: &str, why: &str) {
         self.counts.dropped.fetch_add(1, Ordering::Relaxed);
-        say!("qopen: a message of a webhook was dropped: {why}");
+        say!("qopen: {message} was dropped: {why}");
     }
 }
 
@@ -93,7 +115,7 @@ impl EventListener for Delivery {
         match Envelope::of(event) {
             Some(Ok(message)) => return self.send(&message).await,
             Some(Err(_)) => {
-                self.drop_message("it cannot be read");
+                self.drop_message("a message", "it cannot be read");
                 return Ok(());
             }
             None => {}
