@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use qopen::http::{BuildError, Forwarder, Sender, SenderBuilder, Webhook};
+use qopen::http::{BuildError, Forwarder, Sender, SenderBuilder, Webhook, WebhookSecret};
 
 use super::webhook::Entry;
 use super::{
@@ -89,9 +89,13 @@ impl Settings {
     /// Returns the way to the listener of a `[[webhook]]`: proxy, certificates and time-out are those of
     /// forwarding.
     pub(crate) fn webhook(&self, entry: &Entry) -> Result<Webhook, Failure> {
+        let secret = entry.secret.expose().parse::<WebhookSecret>().map_err(|error| {
+            let hint = "make one with: echo whsec_$(openssl rand -base64 32)";
+            Failure::usage(format!("secret: {error}; {hint}"))
+        })?;
         let wrong = |error: &BuildError| Failure::usage_of("url", error);
         let forwarder = self.forwarder_to(entry.url.expose(), wrong)?;
-        Ok(Webhook::through(forwarder, entry.secret.clone()))
+        Ok(Webhook::through(forwarder, secret))
     }
 
     /// Returns a forwarder to this URL. `wrong` describes an error of the URL.

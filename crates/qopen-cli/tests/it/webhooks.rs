@@ -259,6 +259,24 @@ async fn a_webhook_that_is_down_does_not_delay_forwarded_events() {
     assert_eq!(served.stop().code(), Some(0));
 }
 
+#[tokio::test]
+async fn a_reload_says_that_a_changed_webhook_is_used_from_the_next_start_on() {
+    let stage = Stage::new(&Schedule::default());
+    let webhook =
+        |secret: &str| format!("[[webhook]]\nurl = 'http://127.0.0.1:9'\nsecret = '{secret}'\n");
+    settings(&stage, &webhook(SECRET));
+    let served = Served::new(&stage, &["--out", "lists"], None);
+    served.signal("HUP");
+    served.until_it_says(1, "were read again").await;
+    assert!(!served.log().contains("next start"), "{}", served.log());
+    settings(&stage, &webhook(&SECRET.replace("MfKQ", "NfKQ")));
+    served.signal("HUP");
+    served.until_it_says(2, "were read again").await;
+    served.until_it_says(1, "changed, and used from the next start on: webhook\n").await;
+    assert!(!served.log().contains("whsec_"), "{}", served.log());
+    assert_eq!(served.stop().code(), Some(0));
+}
+
 #[test]
 fn an_entry_that_cannot_be_used_is_refused_with_its_number_and_key_and_without_its_secret() {
     let good = format!("url = 'https://me:canary@hooks.example/x'\nsecret = '{SECRET}'\n");
