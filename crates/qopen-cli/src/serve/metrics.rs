@@ -152,7 +152,7 @@ pub(crate) async fn text(service: &Service, callbacks: &Listener) -> String {
 
     let messages = &service.messages;
     if let Some(queue) = &service.forward {
-        let help = "Events and messages that could not be kept.";
+        let help = "Events and messages that could not be queued.";
         let counters = [
             ("taken", "Events that were forwarded.", messages.forwarded()),
             ("failures", "Times that an event was not taken.", messages.not_forwarded()),
@@ -174,7 +174,7 @@ pub(crate) async fn text(service: &Service, callbacks: &Listener) -> String {
     let waiting = service.journal.backlog().await.unwrap_or_default();
     let help = "Events and messages that wait.";
     put("qopen_forward_queue", "gauge", help, &count(waiting.events));
-    let help = "Bytes of storage of what waits.";
+    let help = "Bytes of storage of waiting events and messages.";
     put("qopen_forward_queue_bytes", "gauge", help, &count(waiting.bytes));
 
     put(

@@ -229,16 +229,13 @@ fn an_accepted_list_takes_the_complete_list_of_another_robot_with_it() {
 async fn a_service_shows_a_superseded_list_and_refuses_to_accept_it() {
     let moving = Schedule { accounts: 60, gone_each: 7, ..Schedule::default() };
     let stage = Stage::new(&moving);
-    std::fs::create_dir(stage.folder.path().join("lists")).unwrap();
-    let served = Served::new(&stage, &["--out", "lists", "--max-gone", "5"], None);
-    let first = served.start_pull("r1").await;
-    served.until(&first, |it| it["output"].is_string()).await;
+    let served = Served::with_lists(&stage, &["--max-gone", "5"]);
+    served.published("r1").await;
     let held = served.start_pull("r1").await;
     served.until(&held, |it| it["held"] == true).await;
     assert_eq!(served.stop().code(), Some(0));
     let served = Served::new(&stage, &["--out", "lists"], None);
-    let third = served.start_pull("r1").await;
-    served.until(&third, |it| it["output"].is_string()).await;
+    served.published("r1").await;
     let line = served.until(&held, |it| it["superseded"] == true).await;
     assert_eq!(line["held"], json!(false), "{line}");
     let refused = served.ask(Method::POST, &format!("/v1/pulls/{held}/accept")).await;

@@ -111,8 +111,8 @@ impl Inner {
         let Some(mark) = confirms else { return Ok(()) };
         let waiting = PullId { robot_id: state.pull.robot_id.clone(), mark_id: mark.clone() };
         let waiting = self.journal.facts_of(&waiting).await.map_err(PullError::Journal)?;
-        if waiting.is_some_and(|it| it.held().is_some()) {
-            self.tell(ServiceEvent::StillHeld { outcome, mark });
+        if let Some(held) = waiting.filter(|it| it.held().is_some()) {
+            self.tell(ServiceEvent::StillHeld { outcome, held: &held });
         }
         Ok(())
     }

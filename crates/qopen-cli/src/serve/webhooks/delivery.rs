@@ -72,10 +72,29 @@ impl DeliveryCounts {
     }
 }
 
+/// A message that was not delivered.
+#[derive(Debug)]
+struct NotDelivered {
+    title: String,
+    error: WebhookError,
+}
+
+impl fmt::Display for NotDelivered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.title, self.error)
+    }
+}
+
+impl Error for NotDelivered {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.error.source()
+    }
+}
+
 impl Delivery {
     async fn send(&self, message: &Envelope) -> Result<(), DeliveryError> {
         let Some(endpoint) = self.endpoints.find(&message.to) else {
-            self.drop_message("its [[webhook]] is no longer in the settings");
+            self.drop_message("a message", "its [[webhook]] is no longer in the settings");
             return Ok(());
         };
         match endpoint.webhook.send(&message.id, message.body.as_bytes()).await {
@@ -84,21 +103,21 @@ impl Delivery {
                 Ok(())
             }
             Err(WebhookError::NotAccepted { status: GONE, .. }) => {
-                self.drop_message("its listener answered with HTTP status 410");
+                let message = format!("a message of {}", endpoint.title);
+                self.drop_message(&message, "its listener answered with HTTP status 410");
                 Ok(())
             }
             Err(error) => {
                 self.counts.failures.fetch_add(1, Ordering::Relaxed);
-                let unreachable = matches!(error, WebhookError::Transport { .. });
-                let error = NotDelivered { number: endpoint.number, source: error };
-                Err(DeliveryError::new(error).unreachable(unreachable))
+                // Not as unreachable: that would pause the queue for events and for other listeners, too.
+                Err(DeliveryError::new(NotDelivered { title: endpoint.title.clone(), error }))
             }
         }
     }
 
-    fn drop_message(&self, why: &str) {
+    fn drop_message(&self, message: &str, why: &str) {
         self.counts.dropped.fetch_add(1, Ordering::Relaxed);
-        say!("qopen: a message of a webhook was dropped: {why}");
+        say!("qopen: {message} was dropped: {why}");
     }
 }
 
@@ -108,7 +127,7 @@ impl EventListener for Delivery {
         match Envelope::of(event) {
             Some(Ok(message)) => return self.send(&message).await,
             Some(Err(_)) => {
-                self.drop_message("it cannot be read");
+                self.drop_message("a message", "it cannot be read");
                 return Ok(());
             }
             None => {}
@@ -123,24 +142,5 @@ impl EventListener for Delivery {
         };
         count.fetch_add(1, Ordering::Relaxed);
         forwarded
-    }
-}
-
-/// The error of a message, with its webhook.
-#[derive(Debug)]
-struct NotDelivered {
-    number: usize,
-    source: WebhookError,
-}
-
-impl fmt::Display for NotDelivered {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "[[webhook]] {} did not accept a message", self.number)
-    }
-}
-
-impl Error for NotDelivered {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.source)
     }
 }
