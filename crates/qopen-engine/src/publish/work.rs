@@ -85,7 +85,7 @@ impl Work<'_> {
                 && !options.allow_empty
                 && one.accounts == 0
                 && sink.holds(robot).map_err(PublishError::Sink)?
-                && !self.is_accepted()?
+                && !self.is_accepted(list)?
             {
                 return Err(PublishError::Empty { robot: robot.clone() });
             }
@@ -207,14 +207,9 @@ impl Work<'_> {
         Ok(state.and_then(|state| order_at(&state, self.sink)))
     }
 
-    /// Whether a person accepted one of the lists, which lists of one place share.
-    fn is_accepted(&self) -> Result<bool, PublishError> {
-        for list in self.lists {
-            if self.facts(list)?.is_some_and(|state| state.is_held_list_accepted()) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+    /// Whether a person accepted the list, which a guard held.
+    fn is_accepted(&self, list: &PulledList) -> Result<bool, PublishError> {
+        Ok(self.facts(list)?.is_some_and(|state| state.is_held_list_accepted()))
     }
 
     /// Fails with `Superseded`, and notes it, if the place holds a later list.
