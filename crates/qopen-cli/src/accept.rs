@@ -81,6 +81,8 @@ async fn publish(
     if !output.is_per_robot() {
         together.extend(others(&all, state, &place));
     }
+    // A person has seen the held lists alone.
+    let allow_empty = together.iter().all(|it| it.held().is_some());
     let leave_out: BTreeSet<RobotId> = together.iter().flat_map(|it| left_out(it)).collect();
     let as_journal: Arc<dyn Journal> = Arc::clone(journal) as _;
     let mut lists = Vec::new();
@@ -101,7 +103,7 @@ async fn publish(
             }
         }
     }
-    let options = PublishOptions::default().leave_out(leave_out);
+    let options = PublishOptions::default().leave_out(leave_out).allow_empty(allow_empty);
     let published = output.publish(lists, ListKind::Complete, options).await;
     let published = published.map_err(|error| match &error {
         PublishError::Superseded { .. } => Failure::usage_of("nothing is left to accept", &error),

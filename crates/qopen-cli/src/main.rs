@@ -24,6 +24,7 @@ mod log;
 mod lookup;
 mod migrate;
 mod output;
+mod policy;
 mod pull;
 mod pulls;
 mod quarantine;

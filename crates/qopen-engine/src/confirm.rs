@@ -64,17 +64,15 @@ impl PulledList {
     /// [`JournalError`], if that cannot be noted.
     pub async fn note_unconfirmed(&self) -> Result<Fencing, JournalError> {
         let pages = self.journal.digests(&self.id).await?.len() as u64;
-        let (revision, location) = (self.revision(), None);
-        let (gone, before, present, unconfirmed, left_out) = (0, 0, 0, true, Vec::new());
         self.note(Note::Held {
-            revision,
+            revision: self.revision(),
             pages,
-            gone,
-            before,
-            present,
-            unconfirmed,
-            left_out,
-            location,
+            gone: 0,
+            before: 0,
+            present: 0,
+            unconfirmed: true,
+            left_out: Vec::new(),
+            location: None,
         })
         .await
     }

@@ -138,7 +138,7 @@ pub async fn kept_list(
     Ok(prepared.and_then(|(state, resumed)| list_of(journal, &state, resumed)))
 }
 
-/// The list of a pull as it was published last, folded from the pages that it was made from. Later pages
+/// The published list of a pull, folded from the pages that it was made from. Later pages
 /// are not in it.
 ///
 /// `None` if no list of the pull was published, or the journal lacks a page of it.

@@ -38,7 +38,7 @@ pub use robot_status::{RobotState, RobotStates};
 pub use robots::{Robot, RobotKind, Robots};
 pub use token::{FixedToken, TokenSource};
 #[cfg(feature = "webhook")]
-pub use webhook::{ParseWebhookSecretError, Webhook, WebhookBuilder, WebhookError, WebhookSecret};
+pub use webhook::{ParseWebhookSecretError, Webhook, WebhookError, WebhookSecret};
 
 use transport::Transport;
 

@@ -2,20 +2,18 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use reqwest::Url;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::build_error::BuildError;
 use crate::error::through;
-use crate::forward::{Forwarder, ForwarderBuilder};
+use crate::forward::Forwarder;
 use crate::headers;
 use crate::proxy::ProxyUsed;
 
@@ -130,59 +128,14 @@ pub enum WebhookError {
 /// User and password in the URL become HTTP basic authentication. No error or log shows them, or the secret.
 #[derive(Clone)]
 pub struct Webhook {
-    client: reqwest::Client,
-    url: Url,
-    proxy: Option<ProxyUsed>,
+    way: Forwarder,
     secret: WebhookSecret,
-}
-
-/// Builds a [`Webhook`]. Timeouts are per message.
-#[derive(Debug)]
-#[must_use = "a builder does nothing until `build` is called"]
-pub struct WebhookBuilder {
-    way: ForwarderBuilder,
-    secret: WebhookSecret,
-}
-
-impl WebhookBuilder {
-    /// Sets the longest time of a message. Default 10 s.
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.way = self.way.timeout(timeout);
-        self
-    }
-
-    /// Sends through this proxy, as [`SenderBuilder::proxy`](crate::SenderBuilder::proxy) does.
-    pub fn proxy(mut self, url: impl Into<String>) -> Self {
-        self.way = self.way.proxy(url);
-        self
-    }
-
-    /// Sends without a proxy, whatever the environment says.
-    pub fn no_proxy(mut self) -> Self {
-        self.way = self.way.no_proxy();
-        self
-    }
-
-    /// Trusts these certificates in addition to the system's: PEM, one or several.
-    pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.way = self.way.root_certificate(pem);
-        self
-    }
-
-    /// Builds the webhook. Sends nothing yet.
-    ///
-    /// # Errors
-    /// [`BuildError`], if a setting is unusable.
-    pub fn build(self) -> Result<Webhook, BuildError> {
-        let Forwarder { client, url, proxy } = self.way.build()?;
-        Ok(Webhook { client, url, proxy, secret: self.secret })
-    }
 }
 
 impl Webhook {
-    /// Starts with the listener's URL and the secret that it knows.
-    pub fn builder(url: impl Into<String>, secret: WebhookSecret) -> WebhookBuilder {
-        WebhookBuilder { way: Forwarder::builder(url), secret }
+    /// Posts to the URL of this forwarder, with its client, and signs with the secret that the listener knows.
+    pub fn through(forwarder: Forwarder, secret: WebhookSecret) -> Self {
+        Self { way: forwarder, secret }
     }
 
     /// Posts a message, which is JSON. Every attempt of a message has the same id, and a time of its own. Returns
@@ -194,11 +147,12 @@ impl Webhook {
     /// # Cancellation
     /// After the future was dropped, the listener may have received the message.
     pub async fn send(&self, id: &str, body: &[u8]) -> Result<(), WebhookError> {
-        let proxy = || self.proxy.clone();
+        let Forwarder { client, url, proxy } = &self.way;
+        let proxy = || proxy.clone();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let signature = self.secret.sign(id, now, body);
         let id = HeaderValue::try_from(id).map_err(|_| WebhookError::Id)?;
-        let request = self.client.post(self.url.clone()).header(CONTENT_TYPE, "application/json");
+        let request = client.post(url.clone()).header(CONTENT_TYPE, "application/json");
         let request = request.header("webhook-id", id).header("webhook-timestamp", now);
         let request = request.header("webhook-signature", signature).body(body.to_vec());
         let response = request.send().await.map_err(|error| {
@@ -206,7 +160,7 @@ impl Webhook {
             WebhookError::Transport { proxy: proxy(), source }
         })?;
         let status = response.status().as_u16();
-        if let Some(location) = headers::redirect(&self.url, status, response.headers()) {
+        if let Some(location) = headers::redirect(url, status, response.headers()) {
             return Err(WebhookError::Redirected { status, location, proxy: proxy() });
         }
         match status {
@@ -218,7 +172,7 @@ impl Webhook {
 
 impl fmt::Debug for Webhook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Webhook").field("host", &self.url.host_str()).finish_non_exhaustive()
+        f.debug_struct("Webhook").field("host", &self.way.url.host_str()).finish_non_exhaustive()
     }
 }
 

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use qopen_types::MarkId;
-
 use crate::note::Evidence;
 
 impl Evidence {
@@ -49,7 +47,7 @@ impl Evidence {
     pub fn additions(&self, gone: u64) -> String {
         let mut out = String::new();
         if let Some(by) = &self.confirmed_by {
-            out.push_str(&format!("; {}", confirmed(by)));
+            out.push_str(&format!("; confirmed by pull {by}, which has the same customers"));
         }
         match self.gone_verified {
             Some(true) => out.push_str(&format!("; {gone} gone verified")),
@@ -63,11 +61,6 @@ impl Evidence {
         }
         out
     }
-}
-
-/// Describes a confirmation.
-fn confirmed(by: &MarkId) -> String {
-    format!("confirmed by pull {by}, which has the same customers")
 }
 
 /// A time in seconds, with one decimal unless it is whole.

@@ -1,5 +1,9 @@
 //! Limits of formats.
 
+/// The customers that a worksheet holds below its header.
+#[cfg(feature = "xlsx")]
+pub(crate) const ROWS: u32 = 1_048_575;
+
 /// Why a format cannot hold a list. The same list never fits.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -5,18 +5,18 @@ use std::time::SystemTime;
 use qopen::journal::{Comparison, Note, Noted, PullState};
 
 /// The published list of a pull.
-pub(super) struct Listed<'a> {
-    pub(super) at: SystemTime,
-    pub(super) revision: u32,
-    pub(super) accounts: u64,
-    pub(super) location: &'a str,
-    pub(super) set_aside: u64,
-    pub(super) changes: Option<&'a Comparison>,
-    pub(super) sequence: u64,
+pub(crate) struct Listed<'a> {
+    pub(crate) at: SystemTime,
+    pub(crate) revision: u32,
+    pub(crate) accounts: u64,
+    pub(crate) location: &'a str,
+    pub(crate) set_aside: u64,
+    pub(crate) changes: Option<&'a Comparison>,
+    pub(crate) sequence: u64,
 }
 
 impl<'a> Listed<'a> {
-    pub(super) fn of(state: &'a PullState) -> Option<Self> {
+    pub(crate) fn of(state: &'a PullState) -> Option<Self> {
         let Noted { at, note } = state.published()?;
         let Note::Published { revision, accounts, location, set_aside, compared, .. } = note else {
             return None;

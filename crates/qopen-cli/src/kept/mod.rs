@@ -2,7 +2,7 @@
 
 pub(crate) mod item;
 pub(crate) mod last;
-mod listed;
+pub(crate) mod listed;
 pub(crate) mod pull;
 pub(crate) mod remains;
 pub(crate) mod remote;

@@ -128,7 +128,7 @@ pub(crate) fn add_written(
         list.readings.iter().for_each(|it| summary.count_reading(it));
         summary.revision = list.revision;
         summary.revised = list.changes;
-        summary.compared(list.comparison());
+        summary.changes = list.comparison();
         summary.based_on(list.evidence.as_ref(), list.basis.as_ref());
         summary.gone_unverified =
             list.gone_check.map(|it| it.unverified).filter(|unverified| *unverified > 0);

@@ -168,11 +168,6 @@ impl Summary {
         self.basis = Some(self.why.clone());
     }
 
-    /// Adds the changes since the last list.
-    pub(crate) fn compared(&mut self, compared: Option<Comparison>) {
-        self.changes = compared;
-    }
-
     /// Replaces the basis by the one that was published with the list.
     pub(crate) fn based_on(&mut self, evidence: Option<&Evidence>, basis: Option<&String>) {
         let Some(basis) = basis.filter(|_| self.exit == Exit::Complete) else { return };

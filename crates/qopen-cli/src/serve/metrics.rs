@@ -150,17 +150,18 @@ pub(crate) async fn text(service: &Service, callbacks: &Listener) -> String {
     let healthy = u64::from(journal.healthy);
     put("qopen_journal_healthy", "gauge", "1 if the last batch was written.", &count(healthy));
 
+    let messages = &service.messages;
     if let Some(queue) = &service.forward {
+        let help = "Events and messages that could not be queued.";
         let counters = [
-            ("taken", "Events that were forwarded.", queue.forwarded()),
-            ("failures", "Times that an event was not taken.", queue.failures()),
-            ("turned_away", "Events that could not be kept.", queue.turned_away()),
+            ("taken", "Events that were forwarded.", messages.forwarded()),
+            ("failures", "Times that an event was not taken.", messages.not_forwarded()),
+            ("turned_away", help, queue.turned_away()),
         ];
         for (name, help, value) in counters {
             put(&format!("qopen_forward_{name}_total"), "counter", help, &count(value));
         }
     }
-    let messages = &service.messages;
     let counters = [
         ("delivered", "Messages that their webhooks accepted.", messages.delivered()),
         ("failures", "Failed attempts to deliver a message.", messages.failures()),
@@ -171,9 +172,9 @@ pub(crate) async fn text(service: &Service, callbacks: &Listener) -> String {
         put(&format!("qopen_webhook_{name}_total"), "counter", help, &count(value));
     }
     let waiting = service.journal.backlog().await.unwrap_or_default();
-    let help = "Events that wait to be forwarded.";
+    let help = "Events and messages that wait.";
     put("qopen_forward_queue", "gauge", help, &count(waiting.events));
-    let help = "Bytes of storage of waiting events.";
+    let help = "Bytes of storage of waiting events and messages.";
     put("qopen_forward_queue_bytes", "gauge", help, &count(waiting.bytes));
 
     put(

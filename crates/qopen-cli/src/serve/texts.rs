@@ -99,10 +99,10 @@ impl ServiceObserver for Texts {
                     "qopen: robot {robot_id}: no two consecutive lists have the same customers{differing}; `qopen pulls accept {mark_id}` publishes the last one"
                 );
             }
-            ServiceEvent::StillHeld { outcome, mark } => {
-                let robot = &outcome.progress.pull.robot_id;
+            ServiceEvent::StillHeld { held, .. } => {
+                let PullId { robot_id, mark_id } = &held.pull;
                 say!(
-                    "qopen: robot {robot}: no pull confirmed the list of {mark}; `qopen pulls accept {mark}` publishes it"
+                    "qopen: robot {robot_id}: no pull confirmed the list of {mark_id}; `qopen pulls accept {mark_id}` publishes it"
                 );
             }
             ServiceEvent::Ended { outcome } => self.summary(outcome, None),

@@ -118,7 +118,8 @@ impl Settings {
                 |it: &Self| it.values.get(spec.name).map(|it| (it.text.clone(), it.path.clone()));
             !exempt.iter().any(|it| it.name == spec.name) && value(self) != value(before)
         };
-        ALL.iter().filter(differs).map(|spec| spec.name).collect()
+        let webhooks = (self.webhooks != before.webhooks).then_some("webhook");
+        ALL.iter().filter(differs).map(|spec| spec.name).chain(webhooks).collect()
     }
 
     /// Returns the time zone of schedules: from the setting, else the system's.

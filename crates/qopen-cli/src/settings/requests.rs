@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use qopen::http::{BuildError, Forwarder, Sender, SenderBuilder, Webhook};
+use qopen::http::{BuildError, Forwarder, Sender, SenderBuilder, Webhook, WebhookSecret};
 
 use super::webhook::Entry;
 use super::{
@@ -79,6 +79,31 @@ impl Settings {
             None => self.text(&FORWARD),
         };
         let Some(url) = url else { return Ok(None) };
+        let forwarder = self.forwarder_to(url, |error| match flag {
+            Some(_) => Failure::usage_of("--forward", error),
+            None => self.wrong(&FORWARD, error),
+        });
+        forwarder.map(Some)
+    }
+
+    /// Returns the way to the listener of a `[[webhook]]`: proxy, certificates and time-out are those of
+    /// forwarding.
+    pub(crate) fn webhook(&self, entry: &Entry) -> Result<Webhook, Failure> {
+        let secret = entry.secret.expose().parse::<WebhookSecret>().map_err(|error| {
+            let hint = "make one with: echo whsec_$(openssl rand -base64 32)";
+            Failure::usage(format!("secret: {error}; {hint}"))
+        })?;
+        let wrong = |error: &BuildError| Failure::usage_of("url", error);
+        let forwarder = self.forwarder_to(entry.url.expose(), wrong)?;
+        Ok(Webhook::through(forwarder, secret))
+    }
+
+    /// Returns a forwarder to this URL. `wrong` describes an error of the URL.
+    fn forwarder_to(
+        &self,
+        url: &str,
+        wrong: impl FnOnce(&BuildError) -> Failure,
+    ) -> Result<Forwarder, Failure> {
         let Chosen { proxy, roots, timeout } = self.way(&FORWARDING)?;
         let mut builder = Forwarder::builder(url).timeout(timeout);
         builder = match proxy {
@@ -89,34 +114,9 @@ impl Settings {
         if let Some(pem) = roots {
             builder = builder.root_certificate(pem);
         }
-        let forwarder = builder.build().map_err(|error| {
-            let other = || match flag {
-                Some(_) => Failure::usage_of("--forward", &error),
-                None => self.wrong(&FORWARD, &error),
-            };
-            self.unusable(&FORWARDING, &error).unwrap_or_else(other)
-        });
-        forwarder.map(Some)
-    }
-
-    /// Returns the way to the listener of a `[[webhook]]`: proxy, certificates and time-out are those of
-    /// forwarding.
-    pub(crate) fn webhook(&self, entry: &Entry) -> Result<Webhook, Failure> {
-        let Chosen { proxy, roots, timeout } = self.way(&FORWARDING)?;
-        let builder = Webhook::builder(entry.url.expose(), entry.secret.clone()).timeout(timeout);
-        let builder = match proxy {
-            None => builder,
-            Some(Proxy::Nothing) => builder.no_proxy(),
-            Some(Proxy::Url(url)) => builder.proxy(url),
-        };
-        let builder = match roots {
-            Some(pem) => builder.root_certificate(pem),
-            None => builder,
-        };
-        builder.build().map_err(|error| {
-            let other = || Failure::usage_of("url", &error);
-            self.unusable(&FORWARDING, &error).unwrap_or_else(other)
-        })
+        builder
+            .build()
+            .map_err(|error| self.unusable(&FORWARDING, &error).unwrap_or_else(|| wrong(&error)))
     }
 
     /// Whether a setting of forwarding differs from its default.

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use qopen::http::WebhookSecret;
 use qopen::types::Secret;
 use toml::{Table, Value};
 
@@ -42,17 +41,17 @@ impl fmt::Display for Topic {
     }
 }
 
-/// An entry whose keys can be used.
-#[derive(Clone, Debug)]
+/// An entry whose keys have the right types.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     /// It may have a password.
     pub(crate) url: Secret,
-    pub(crate) secret: WebhookSecret,
+    pub(crate) secret: Secret,
     pub(crate) topics: BTreeSet<Topic>,
 }
 
 /// An entry of the file, or the reason why it cannot be used.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Found {
     /// Its number in the file, from 1.
     pub(crate) number: usize,
@@ -87,11 +86,7 @@ fn entry(value: Value) -> Result<Entry, String> {
         let known = KEYS.map(|(name, _)| name).join(", ");
         return Err(format!("unknown key `{unknown}`; the keys are {known}"));
     }
-    let secret = secret?.expose().parse();
-    let secret = secret.map_err(|error| {
-        format!("secret: {error}; make one with: echo whsec_$(openssl rand -base64 32)")
-    })?;
-    Ok(Entry { url: url?, secret, topics })
+    Ok(Entry { url: url?, secret: secret?, topics })
 }
 
 fn secret_of(table: &mut Table, key: &str) -> Result<Secret, String> {

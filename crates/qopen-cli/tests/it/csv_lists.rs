@@ -209,7 +209,10 @@ fn two_lists_in_csv_are_compared_and_a_list_in_another_format_is_named() {
         ("a.jsonl", "a.csv cannot be compared: it is in CSV, and the other list in JSON Lines"),
         ("crlf.csv", "crlf.csv cannot be compared: another program saved it"),
         ("bom.csv", "does not have the byte order mark of --bom, and the other list has it"),
-        ("less.csv", "less.csv cannot be compared: its header is not that of a list in CSV"),
+        (
+            "less.csv",
+            "less.csv cannot be compared: its header differs from the header of a list in CSV",
+        ),
         ("empty", "empty cannot be compared: it is empty"),
     ] {
         for (one, two) in [("a.csv", new), (new, "a.csv")] {

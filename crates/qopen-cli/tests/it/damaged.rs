@@ -20,7 +20,11 @@ fn a_list_that_was_removed_or_emptied_is_no_new_baseline_unasked() {
     let path = |scene: &Scene, name: &str| scene.folder.path().join(name);
     let damages: [(&str, Damage, &str); 4] = [
         ("removed", |it| fs::remove_file(it.folder.path().join("list.jsonl")).unwrap(), "missing"),
-        ("emptied", |it| fs::write(it.folder.path().join("list.jsonl"), "").unwrap(), "empty"),
+        (
+            "emptied",
+            |it| fs::write(it.folder.path().join("list.jsonl"), "").unwrap(),
+            "it is not the list that its changes file describes",
+        ),
         (
             "emptied without changes",
             |it| {

@@ -72,7 +72,7 @@ fn what_is_no_list_is_named_with_its_line_and_nothing_of_it_is_shown() {
         (
             "csv",
             "robot_id,account_id\nr,secret\n".to_owned(),
-            "its header is not that of a list in CSV",
+            "its header differs from the header of a list in CSV",
         ),
         ("cut", format!("{good}{}", &good[..30]), "line 2"),
         ("twice", format!("{good}{good}"), "line 2 repeats an account"),

@@ -148,6 +148,17 @@ fn max_gone_holds_the_list_and_a_person_can_accept_it() {
 }
 
 #[test]
+fn a_person_can_accept_an_empty_list() {
+    let scene = Scene::new(Schedule { accounts: 60, gone_each: 60, ..Schedule::default() });
+    scene.pull(&[]);
+    let (exit, held) = scene.pull(&["--allow-empty", "--max-gone", "5"]);
+    assert_eq!((exit, scene.list("list.jsonl").len()), (3, 60), "{held}");
+    let accepted = scene.verb(&["pulls", "accept", held["mark_id"].as_str().unwrap()]);
+    assert_eq!(accepted.status.code(), Some(0), "{}", text(&accepted.stderr));
+    assert!(scene.list("list.jsonl").is_empty());
+}
+
+#[test]
 fn verify_gone_finds_the_lost_page_and_pulls_again() {
     let scene = Scene::new(Schedule { page_size: 150, accounts: 900, ..lost_on(1) });
     scene.pull(&["--verify-gone"]);

@@ -14,10 +14,8 @@ use crate::support::{Stage, ids, text};
 async fn a_service_holds_a_list_and_publishes_it_and_its_changes_on_request() {
     let moving = Schedule { accounts: 60, gone_each: 7, ..Schedule::default() };
     let stage = Stage::new(&moving);
-    std::fs::create_dir(stage.folder.path().join("lists")).unwrap();
-    let served = Served::new(&stage, &["--out", "lists", "--max-gone", "5"], None);
-    let first = served.start_pull("r1").await;
-    served.until(&first, |it| it["output"].is_string()).await;
+    let served = Served::with_lists(&stage, &["--max-gone", "5"]);
+    let first = served.published("r1").await;
     let second = served.start_pull("r1").await;
     let held = served.until(&second, |it| it["held"] == true).await;
     assert!(held["status"] == "complete" && held["output"].is_null(), "{held}");
@@ -66,8 +64,7 @@ async fn pulls_of(served: &Served, number: usize, published: usize) -> Vec<Value
 #[tokio::test]
 async fn a_service_confirms_a_list_by_another_pull_and_publishes_none_that_it_cannot_confirm() {
     let stage = Stage::new(&lost_on(2));
-    std::fs::create_dir(stage.folder.path().join("lists")).unwrap();
-    let served = Served::new(&stage, &["--out", "lists", "--confirm"], None);
+    let served = Served::with_lists(&stage, &["--confirm"]);
     let first = served.start_pull("r1").await;
     served.until_it_says(1, &format!("mark {first}: pulling again to confirm its list")).await;
     let waiting = served.until(&first, |it| it["held"] == true).await;
@@ -97,8 +94,7 @@ async fn a_list_whose_confirming_pulls_do_not_complete_is_named_for_a_person() {
     // The last page of the second and of the third request is never sent.
     let never = Schedule { lost_pages: vec![5], lost_pages_on: Some(vec![1, 2]), ..lost_on(0) };
     let stage = Stage::new(&never);
-    std::fs::create_dir(stage.folder.path().join("lists")).unwrap();
-    let served = Served::new(&stage, &["--out", "lists", "--confirm"], None);
+    let served = Served::with_lists(&stage, &["--confirm"]);
     let first = served.start_pull("r1").await;
     let held = format!("robot r1: no pull confirmed the list of {first}; `qopen pulls accept");
     served.until_it_says(1, &held).await;
@@ -145,10 +141,8 @@ async fn an_interrupted_pull_confirms_a_list_without_a_further_request() {
 #[tokio::test]
 async fn a_service_pulls_a_list_again_that_lacks_a_page() {
     let stage = Stage::new(&lost_on(1));
-    std::fs::create_dir(stage.folder.path().join("lists")).unwrap();
-    let served = Served::new(&stage, &["--out", "lists", "--verify-gone", "--retry", "1"], None);
-    let first = served.start_pull("r1").await;
-    served.until(&first, |it| it["output"].is_string()).await;
+    let served = Served::with_lists(&stage, &["--verify-gone", "--retry", "1"]);
+    served.published("r1").await;
     let second = served.start_pull("r1").await;
     served.until_it_says(1, &format!("mark {second}: the list lacks pages; requesting")).await;
     let pulls = pulls_of(&served, 3, 2).await;
@@ -174,8 +168,7 @@ async fn a_schedule_has_guards_of_its_own() {
     let served = Served::new(&stage, &["--out", "lists", "--max-gone", "6"], None);
     assert!(served.log().contains("max_gone = \"100%\", confirm = true"), "{}", served.log());
     for robot in ["r1", "r3"] {
-        let first = served.start_pull(robot).await;
-        served.until(&first, |it| it["output"].is_string()).await;
+        served.published(robot).await;
     }
     // The last guard of r1 is its schedule's, of r3 the service's. No list confirms another one of r2.
     for (robot, limit) in [("r1", 5), ("r3", 6)] {
@@ -186,5 +179,25 @@ async fn a_schedule_has_guards_of_its_own() {
     served.until_it_says(1, "robot r2: no two consecutive lists have the same customers").await;
     assert!(!stage.exists("lists/r2.jsonl"));
     assert_eq!(ids(&stage.read("lists/r1.jsonl")).len(), 60);
+    assert_eq!(served.stop().code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_service_publishes_an_empty_list_that_a_person_accepts() {
+    let stage = Stage::new(&Schedule { accounts: 60, gone_each: 60, ..Schedule::default() });
+    std::fs::create_dir(stage.folder.path().join("lists")).unwrap();
+    let guarded = ["--out", "lists", "--max-gone", "5"];
+    let served = Served::new(&stage, &[&guarded[..], &["--allow-empty"]].concat(), None);
+    let first = served.start_pull("r1").await;
+    served.until(&first, |it| it["output"].is_string()).await;
+    let empty = served.start_pull("r1").await;
+    served.until(&empty, |it| it["held"] == true).await;
+    assert_eq!(served.stop().code(), Some(0));
+    // The next process does not allow empty lists.
+    let served = Served::new(&stage, &guarded, None);
+    let accepted = served.ask(Method::POST, &format!("/v1/pulls/{empty}/accept")).await;
+    assert_eq!(accepted.status(), 202);
+    served.until(&empty, |it| it["output"].is_string()).await;
+    assert_eq!(stage.read("lists/r1.jsonl"), "");
     assert_eq!(served.stop().code(), Some(0));
 }

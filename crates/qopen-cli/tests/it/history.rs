@@ -24,12 +24,6 @@ fn read(body: &str) -> (Vec<(Value, Value, Value)>, usize) {
     (headers.iter().map(header).collect(), changes.len())
 }
 
-async fn pulled(served: &Served) -> String {
-    let mark = served.start_pull("r1").await;
-    served.until(&mark, |it| it["output"].is_string()).await;
-    mark
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn the_changes_since_any_list_in_a_database_are_given() {
     let Some(mut server) = Server::start() else { return };
@@ -42,7 +36,7 @@ async fn the_changes_since_any_list_in_a_database_are_given() {
     assert_eq!(served.get(changes).await.status(), 404);
     let mut marks = Vec::new();
     for _ in 0..4 {
-        marks.push(pulled(&served).await);
+        marks.push(served.published("r1").await);
     }
     let get = async |query: &str| {
         let answer = served.get(&format!("{changes}{query}")).await;
@@ -101,11 +95,10 @@ async fn the_changes_since_any_list_in_a_database_are_given() {
 #[tokio::test]
 async fn a_file_has_the_changes_of_one_step() {
     let stage = Stage::new(&moving());
-    std::fs::create_dir(stage.folder.path().join("lists")).unwrap();
-    let served = Served::new(&stage, &["--out", "lists"], None);
+    let served = Served::with_lists(&stage, &[]);
     let mut marks = Vec::new();
     for _ in 0..3 {
-        marks.push(pulled(&served).await);
+        marks.push(served.published("r1").await);
     }
     let get = async |query: String| served.get(&format!("/v1/robots/r1/changes{query}")).await;
     let (headers, changes) = read(&get(format!("?since={}", marks[1])).await.text().await.unwrap());
@@ -150,7 +143,7 @@ async fn a_service_shortens_the_history_and_its_last_list_stays_readable() {
     let served = Served::new(&stage, &["--out", &server.url(), "--retain", "4s"], None);
     let mut last = String::new();
     for _ in 0..3 {
-        last = pulled(&served).await;
+        last = served.published("r1").await;
     }
     let client = database(&server).await;
     let began = Instant::now();

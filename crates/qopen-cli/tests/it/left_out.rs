@@ -66,6 +66,28 @@ fn a_robot_that_a_new_list_leaves_out_stays_until_a_person_drops_it() {
 }
 
 #[test]
+fn a_robot_that_a_new_list_in_csv_leaves_out_stays_too() {
+    let scene = Scene::new(still());
+    let pull = |more: &[&str]| {
+        let all =
+            [&["pull", "--out", "both.csv", "--settle", "1s", "--robot", "r2"], more].concat();
+        let done = scene.verb(&all);
+        (done.status.code(), text(&done.stderr))
+    };
+    assert_eq!(pull(&["--robot", "r1"]).0, Some(0));
+    let whole = read(&scene, "both.csv");
+    let (exit, said) = pull(&[]);
+    assert!(exit == Some(3) && said.contains("robot r1 (20 customers)"), "{said}");
+    assert_eq!(read(&scene, "both.csv"), whole);
+    assert_eq!(read(&scene, "both.csv.held").lines().count(), 21);
+    let (exit, said) = pull(&["--new", "--max-gone", "100%"]);
+    assert_eq!(exit, Some(0), "{said}");
+    assert_eq!(read(&scene, "both.csv").lines().count(), 21);
+    let changes = read(&scene, "both.csv.changes.jsonl");
+    assert_eq!(changes.matches("\"change\":\"gone\"").count(), 20, "{changes}");
+}
+
+#[test]
 fn a_guard_that_allows_all_customers_to_go_allows_a_robot_to_be_left_out() {
     for options in [&["--max-gone", "100%"][..], &["--max-gone", "20"], &["--new-baseline"]] {
         let scene = Scene::new(still());
@@ -207,16 +229,13 @@ fn an_accepted_list_takes_the_complete_list_of_another_robot_with_it() {
 async fn a_service_shows_a_superseded_list_and_refuses_to_accept_it() {
     let moving = Schedule { accounts: 60, gone_each: 7, ..Schedule::default() };
     let stage = Stage::new(&moving);
-    std::fs::create_dir(stage.folder.path().join("lists")).unwrap();
-    let served = Served::new(&stage, &["--out", "lists", "--max-gone", "5"], None);
-    let first = served.start_pull("r1").await;
-    served.until(&first, |it| it["output"].is_string()).await;
+    let served = Served::with_lists(&stage, &["--max-gone", "5"]);
+    served.published("r1").await;
     let held = served.start_pull("r1").await;
     served.until(&held, |it| it["held"] == true).await;
     assert_eq!(served.stop().code(), Some(0));
     let served = Served::new(&stage, &["--out", "lists"], None);
-    let third = served.start_pull("r1").await;
-    served.until(&third, |it| it["output"].is_string()).await;
+    served.published("r1").await;
     let line = served.until(&held, |it| it["superseded"] == true).await;
     assert_eq!(line["held"], json!(false), "{line}");
     let refused = served.ask(Method::POST, &format!("/v1/pulls/{held}/accept")).await;

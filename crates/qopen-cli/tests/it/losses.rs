@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use qopen_simulator::Schedule;
+use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::served::Served;
@@ -47,8 +48,7 @@ fn thirty() -> Schedule {
 async fn a_service_counts_lost_pages_at_once_and_does_not_call_the_list_complete() {
     for (harm, damage) in HARMS {
         let stage = Stage::new(&thirty());
-        fs::create_dir(stage.folder.path().join("lists")).unwrap();
-        let served = Served::new(&stage, &["--out", "lists", "--settle", "3s"], None);
+        let served = Served::with_lists(&stage, &["--settle", "3s"]);
         let mark = served.start_pull("r1").await;
         served.until(&mark, |it| it["last_page_seen"] == true && it["pages"] == 3).await;
         segments(stage.folder.path()).iter().for_each(|file| damage(file));
@@ -59,11 +59,26 @@ async fn a_service_counts_lost_pages_at_once_and_does_not_call_the_list_complete
         assert!(!stage.exists("lists/r1.jsonl"), "{harm}");
         assert_eq!(served.figure("qopen_journal_lost_pages").await, 3.0, "{harm}");
         // The next pull is not harmed.
-        let next = served.start_pull("r1").await;
-        served.until(&next, |it| it["output"].is_string()).await;
+        served.published("r1").await;
         assert_eq!(ids(&stage.read("lists/r1.jsonl")).len(), 30, "{harm}");
         assert_eq!(served.stop().code(), Some(0), "{harm}");
     }
+}
+
+#[tokio::test]
+async fn a_client_that_has_a_list_needs_no_page_of_it() {
+    let stage = Stage::new(&thirty());
+    let served = Served::with_lists(&stage, &[]);
+    served.published("r1").await;
+    let path = "/v1/robots/r1/accounts";
+    let tag = served.get(path).await.headers()["etag"].clone();
+    let (_, damage) = HARMS[0];
+    segments(stage.folder.path()).iter().for_each(|file| damage(file));
+    let url = format!("{}{path}", served.control);
+    let again = served.http.get(url).header("if-none-match", &tag).send().await.unwrap();
+    assert_eq!((again.status(), &again.headers()["etag"]), (StatusCode::NOT_MODIFIED, &tag));
+    assert!(!served.get(path).await.status().is_success());
+    assert_eq!(served.stop().code(), Some(0));
 }
 
 #[test]

@@ -120,10 +120,8 @@ fn all_files_of_a_list_lie_beside_the_file_that_a_link_leads_to() {
 async fn a_service_deletes_the_held_list_of_a_pull_with_it() {
     let moving = Schedule { accounts: 60, gone_each: 7, ..Schedule::default() };
     let stage = Stage::new(&moving);
-    std::fs::create_dir(stage.folder.path().join("lists")).unwrap();
-    let served = Served::new(&stage, &["--out", "lists", "--max-gone", "5"], None);
-    let first = served.start_pull("r1").await;
-    served.until(&first, |it| it["output"].is_string()).await;
+    let served = Served::with_lists(&stage, &["--max-gone", "5"]);
+    served.published("r1").await;
     let second = served.start_pull("r1").await;
     served.until(&second, |it| it["held"] == true).await;
     assert!(stage.exists("lists/r1.jsonl.held"));

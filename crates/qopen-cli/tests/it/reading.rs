@@ -15,13 +15,11 @@ fn header<'a>(answer: &'a Response, name: &str) -> &'a str {
 async fn the_last_published_list_of_a_robot_is_read_whole_from_a_customer_on_or_not_again() {
     let moving = Schedule { accounts: 60, gone_each: 7, new_each: 1, ..Schedule::default() };
     let stage = Stage::new(&moving);
-    std::fs::create_dir(stage.folder.path().join("lists")).unwrap();
-    let served = Served::new(&stage, &["--out", "lists", "--max-gone", "5"], None);
+    let served = Served::with_lists(&stage, &["--max-gone", "5"]);
     let path = "/v1/robots/r1/accounts";
     assert_eq!(served.get_json("/v1/robots").await, json!({ "robots": [] }));
     assert_eq!(served.get(path).await.status(), 404);
-    let first = served.start_pull("r1").await;
-    served.until(&first, |it| it["output"].is_string()).await;
+    let first = served.published("r1").await;
 
     let answer = served.get(path).await;
     let tag = header(&answer, "etag").to_owned();
@@ -113,8 +111,7 @@ async fn a_late_page_is_in_the_last_list_when_it_is_published_and_not_before() {
     let [lists, away] = ["lists", "away"].map(|it| stage.folder.path().join(it));
     std::fs::create_dir(&lists).unwrap();
     let served = Served::new(&stage, &["--out", "lists"], None);
-    let mark = served.start_pull("r1").await;
-    served.until(&mark, |it| it["output"].is_string()).await;
+    let mark = served.published("r1").await;
     // Without its folder, the next revision waits.
     std::fs::rename(&lists, &away).unwrap();
     let (_, tag, revision, customers) = last_list(&served).await;
@@ -135,8 +132,7 @@ async fn a_late_page_is_in_the_last_list_when_it_is_published_and_not_before() {
 #[tokio::test]
 async fn a_list_under_the_mark_of_a_deleted_pull_has_a_tag_of_its_own() {
     let stage = Stage::new(&Schedule { accounts: 60, gone_each: 7, ..Schedule::default() });
-    std::fs::create_dir(stage.folder.path().join("lists")).unwrap();
-    let served = Served::new(&stage, &["--out", "lists"], None);
+    let served = Served::with_lists(&stage, &[]);
     let mut tags = Vec::new();
     for customers in [60, 53] {
         let begun = served.start(&json!({ "robot_id": "r1", "mark_id": "nightly" })).await;
@@ -155,20 +151,15 @@ async fn a_list_under_the_mark_of_a_deleted_pull_has_a_tag_of_its_own() {
 #[tokio::test]
 async fn a_deleted_list_does_not_make_the_list_before_it_the_last_one() {
     let stage = Stage::new(&Schedule { accounts: 60, gone_each: 7, ..Schedule::default() });
-    std::fs::create_dir(stage.folder.path().join("lists")).unwrap();
-    let served = Served::new(&stage, &["--out", "lists"], None);
-    let mut mark = String::new();
-    for _ in 0..2 {
-        mark = served.start_pull("r1").await;
-        served.until(&mark, |it| it["output"].is_string()).await;
-    }
+    let served = Served::with_lists(&stage, &[]);
+    served.published("r1").await;
+    let mark = served.published("r1").await;
     assert_eq!(served.ask(Method::DELETE, &format!("/v1/pulls/{mark}")).await.status(), 204);
     // The place holds the deleted pull's list, which the journal does not have any more.
     assert_eq!(ids(&stage.read("lists/r1.jsonl")).len(), 53);
     assert_eq!(served.get("/v1/robots/r1/accounts").await.status(), 410);
     assert_eq!(served.get_json("/v1/robots").await["robots"][0]["last"], Value::Null);
-    let mark = served.start_pull("r1").await;
-    served.until(&mark, |it| it["output"].is_string()).await;
+    served.published("r1").await;
     assert_eq!(last_list(&served).await.3.len(), 46);
     assert_eq!(served.stop().code(), Some(0));
 }

@@ -28,6 +28,12 @@ impl Served {
         Self::spawn(command)
     }
 
+    /// Starts it with a new folder `lists` as its output.
+    pub(crate) fn with_lists(stage: &Stage, arguments: &[&str]) -> Self {
+        std::fs::create_dir(stage.folder.path().join("lists")).unwrap();
+        Self::new(stage, &[&["--out", "lists"], arguments].concat(), None)
+    }
+
     /// `qopen serve`, with times for a test.
     pub(crate) fn command(stage: &Stage, arguments: &[&str]) -> Command {
         let mut all = Vec::new();
@@ -110,6 +116,13 @@ impl Served {
         let location = answer.headers()["location"].to_str().unwrap().to_owned();
         let mark = json_of(answer).await["mark_id"].as_str().unwrap().to_owned();
         assert_eq!(location, format!("/v1/pulls/{mark}?robot_id={robot}"));
+        mark
+    }
+
+    /// Pulls a list, and waits until it is published. Returns its mark.
+    pub(crate) async fn published(&self, robot: &str) -> String {
+        let mark = self.start_pull(robot).await;
+        self.until(&mark, |it| it["output"].is_string()).await;
         mark
     }
 

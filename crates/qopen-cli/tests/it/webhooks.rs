@@ -8,9 +8,10 @@ use qopen_simulator::Schedule;
 use serde_json::{Value, json};
 
 use crate::callbacks::{TOKEN, callback, now, ring, say};
+use crate::guards::lost_on;
 use crate::peer::Peer;
 use crate::served::Served;
-use crate::support::{Stage, installed, qopen, text, with_settings};
+use crate::support::{Stage, free_port, ids, installed, qopen, text, with_settings};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -94,6 +95,7 @@ async fn messages_tell_of_lists_and_robots_and_nothing_of_customers() {
     let first = served.start_pull("r1").await;
     let sent = heard(&listener, 2, &served).await;
     assert_eq!((&sent[0].id, &sent[0].body), (&sent[1].id, &sent[1].body));
+    served.until_it_says(1, "[[webhook]] 1: the listener answered with HTTP status 503").await;
     let data = sent[1].data();
     assert_eq!((&*sent[1].topic(), &data["mark_id"]), ("list.published", &json!(first)));
     assert_eq!((&data["accounts"], &data["changes"]["baseline"]), (&json!(60), &json!(true)));
@@ -103,8 +105,7 @@ async fn messages_tell_of_lists_and_robots_and_nothing_of_customers() {
     assert_eq!(list.text().await.unwrap(), stage.read("lists/r1.jsonl"));
 
     // Seven are gone, which is allowed; then a page is lost as well.
-    let second = served.start_pull("r1").await;
-    served.until(&second, |it| it["output"].is_string()).await;
+    served.published("r1").await;
     let third = served.start_pull("r1").await;
     served.until(&third, |it| it["held"] == true).await;
     let out = json!({
@@ -128,6 +129,9 @@ async fn messages_tell_of_lists_and_robots_and_nothing_of_customers() {
     assert_eq!((&other[0].data(), other.len()), (&held, 1));
     served.until_metrics("qopen_webhook_delivered_total 5\n").await;
     served.until_metrics("qopen_webhook_failures_total 1\n").await;
+    // No event was forwarded.
+    served.until_metrics("qopen_forward_taken_total 0\n").await;
+    served.until_metrics("qopen_forward_failures_total 0\n").await;
 
     // No customer, and no secret, is in a message or in the log.
     let list = stage.read("lists/r1.jsonl");
@@ -149,6 +153,31 @@ async fn messages_tell_of_lists_and_robots_and_nothing_of_customers() {
     verifier.stdin.take().unwrap().write_all(&input).unwrap();
     let output = verifier.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
+#[tokio::test]
+async fn a_message_tells_of_a_list_that_is_held_because_no_pull_confirmed_it() {
+    // The last page of the second and of the third request is never sent.
+    let never = Schedule { lost_pages: vec![5], lost_pages_on: Some(vec![1, 2]), ..lost_on(0) };
+    let stage = Stage::new(&never);
+    let listener = Peer::new(&[("204 No Content", "")]);
+    let webhook = format!(
+        "[[webhook]]\nurl = '{}'\nsecret = '{SECRET}'\nevents = ['list.held']\n",
+        listener.url
+    );
+    settings(&stage, &webhook);
+    let served = Served::new(&stage, &["--out", "lists", "--confirm"], None);
+    let first = served.start_pull("r1").await;
+    let sent = heard(&listener, 1, &served).await.remove(0);
+    let data = sent.data();
+    assert_eq!((&*sent.topic(), &data["mark_id"]), ("list.held", &json!(first)), "{data}");
+    assert_eq!((&data["robot_id"], &data["status"]), (&json!("r1"), &json!("incomplete")));
+    let figures = (&data["accounts"], &data["pages"], &data["revision"]);
+    assert_eq!(figures, (&json!(60), &json!(6), &json!(1)), "{data}");
+    assert_eq!(data["why"], "no pull confirmed the list");
+    let list = served.http.get(data["list_url"].as_str().unwrap()).send().await.unwrap();
+    assert_eq!(ids(&list.text().await.unwrap()).len(), 60);
+    assert_eq!(served.stop().code(), Some(0));
 }
 
 /// A Python that has the package of the standard.
@@ -175,8 +204,7 @@ async fn a_message_outlives_its_process_and_is_dropped_without_a_listener() {
     let webhook = |url: &str| format!("[[webhook]]\nurl = '{url}'\nsecret = '{SECRET}'\n");
     settings(&stage, &webhook(&down.url));
     let mut served = Served::new(&stage, &["--out", "lists"], None);
-    let mark = served.start_pull("r1").await;
-    served.until(&mark, |it| it["output"].is_string()).await;
+    served.published("r1").await;
     let first = heard(&down, 1, &served).await.remove(0);
     served.process.kill().unwrap();
     served.process.wait().unwrap();
@@ -190,11 +218,66 @@ async fn a_message_outlives_its_process_and_is_dropped_without_a_listener() {
     settings(&stage, &webhook(&gone.url));
     let served = Served::new(&stage, &["--out", "lists"], None);
     served.until_metrics("qopen_webhook_dropped_total 1\n").await;
-    let mark = served.start_pull("r1").await;
-    served.until(&mark, |it| it["output"].is_string()).await;
+    served.published("r1").await;
     served.until_metrics("qopen_webhook_dropped_total 2\n").await;
+    served.until_it_says(1, "a message of [[webhook]] 1 was dropped: its listener answered").await;
     served.until_metrics("qopen_forward_queue 0\n").await;
     assert_eq!((gone.heard().len(), served.stop().code()), (1, Some(0)));
+}
+
+#[tokio::test]
+async fn a_webhook_that_is_down_does_not_delay_forwarded_events() {
+    let stage = Stage::new(&Schedule::default());
+    let application = Peer::new(&[("200 OK", "success")]);
+    let down = format!("http://127.0.0.1:{}", free_port());
+    settings(&stage, &format!("[[webhook]]\nurl = '{down}'\nsecret = '{SECRET}'\n"));
+    let served = Served::new(&stage, &["--forward", &application.url], None);
+    let mut stream = tokio::net::TcpStream::connect(&stage.listen).await.unwrap();
+    let mut send = async |event: Value, number: usize| {
+        let event = callback(&ring(TOKEN), &event.to_string(), &format!("n{number}"), now());
+        assert_eq!(say(&mut stream, &[event]).await, [200]);
+        let began = Instant::now();
+        while application.heard().len() < number {
+            assert!(began.elapsed() < Duration::from_secs(60), "{}", served.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    // The event is forwarded, and its message waits.
+    for number in 1..=12 {
+        let robot = format!("r{number}");
+        send(json!({ "event_type": 41002, "robot_id": robot, "logout_type": 2 }), number).await;
+    }
+    served.until_metrics("qopen_forward_queue 12\n").await;
+    let began = Instant::now();
+    while served.figure("qopen_webhook_failures_total").await < 30.0 {
+        assert!(began.elapsed() < Duration::from_secs(60), "{}", served.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let began = Instant::now();
+    for number in 13..=18 {
+        send(json!({ "event_type": 29999, "robot_id": "r1" }), number).await;
+    }
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+    assert_eq!(served.figure("qopen_webhook_delivered_total").await, 0.0);
+    assert_eq!(served.stop().code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_reload_says_that_a_changed_webhook_is_used_from_the_next_start_on() {
+    let stage = Stage::new(&Schedule::default());
+    let webhook =
+        |secret: &str| format!("[[webhook]]\nurl = 'http://127.0.0.1:9'\nsecret = '{secret}'\n");
+    settings(&stage, &webhook(SECRET));
+    let served = Served::new(&stage, &["--out", "lists"], None);
+    served.signal("HUP");
+    served.until_it_says(1, "were read again").await;
+    assert!(!served.log().contains("next start"), "{}", served.log());
+    settings(&stage, &webhook(&SECRET.replace("MfKQ", "NfKQ")));
+    served.signal("HUP");
+    served.until_it_says(2, "were read again").await;
+    served.until_it_says(1, "changed, and used from the next start on: webhook\n").await;
+    assert!(!served.log().contains("whsec_"), "{}", served.log());
+    assert_eq!(served.stop().code(), Some(0));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What the completeness of published lists rests on.
+//! The basis of published lists: the evidence that they are complete.
 
 use qopen_journal::PullState;
 use qopen_sink::{ListBasis, ListWriter, SinkError};
@@ -13,11 +13,10 @@ impl Work<'_> {
         writer: &mut dyn ListWriter,
         lists: &mut [PublishedList],
     ) -> Result<(), PublishError> {
-        for it in lists {
-            let Some(list) = self.lists.iter().find(|list| list.id == it.id) else { continue };
+        for (list, it) in self.lists.iter().zip(lists) {
             let state = self.runtime.block_on(list.journal.pull(&it.id));
             let Some(state) = state.map_err(PublishError::Journal)? else { continue };
-            rest(it, &state);
+            add_basis(it, &state);
             let Some(sentence) = &it.basis else { continue };
             let json = it.evidence.as_ref().map(serde_json::to_string).transpose();
             let json = json.map_err(|error| PublishError::Sink(SinkError::Encode(error.into())))?;
@@ -29,7 +28,7 @@ impl Work<'_> {
 }
 
 /// Adds the basis of a list that is about to be published.
-fn rest(list: &mut PublishedList, state: &PullState) {
+fn add_basis(list: &mut PublishedList, state: &PullState) {
     let comparison = list.comparison();
     let gone = comparison.as_ref().map_or(0, |it| it.counts.gone);
     list.evidence = state.evidence().map(|mut evidence| {

@@ -27,7 +27,8 @@ const NOTED: usize = 1000;
 
 impl Work<'_> {
     /// Compares the lists with the last ones, and returns what holds them: the guard, a customer who is still
-    /// there, or a robot of the last list that they leave out. If a person accepted one of them, none is held, and the platform is not asked about customers.
+    /// there, or a robot of the last list that they leave out. If a person accepted one of them, none is held, and
+    /// the platform is not asked about customers.
     ///
     /// Other publications to the place may go on while the platform is asked. If they change who is gone, the
     /// platform is asked again.
@@ -50,9 +51,8 @@ impl Work<'_> {
             if options.max_gone.is_none() && gone.is_none() && lost.is_empty() {
                 return Ok((None, left_out));
             }
-            let states: Result<Vec<_>, _> =
-                self.lists.iter().map(|list| self.facts(list)).collect();
-            let states = states?;
+            let states = self.lists.iter().map(|list| self.facts(list));
+            let states = states.collect::<Result<Vec<_>, _>>()?;
             if states.iter().flatten().any(PullState::is_held_list_accepted) {
                 return Ok((None, left_out));
             }
@@ -60,7 +60,7 @@ impl Work<'_> {
                 return Ok((Some(Hold::RobotsLeftOut(lost)), left_out));
             }
             if let Some(limit) = options.max_gone
-                && let Some(over) = lists.iter().filter_map(|it| exceeding(it, limit)).next()
+                && let Some(over) = lists.iter().find_map(|it| exceeding(it, limit))
             {
                 return Ok((Some(Hold::TooManyGone(over.clone(), limit)), left_out));
             }
@@ -76,11 +76,11 @@ impl Work<'_> {
                     }
                 }
             }
-            let lost = |it: &PublishedList| {
+            let still_there = |it: &PublishedList| {
                 let check = it.gone_check.filter(|check| check.present > 0)?;
                 Some(Hold::PagesLost(it.id.robot_id.clone(), check))
             };
-            return Ok((lists.iter().find_map(lost), left_out));
+            return Ok((lists.iter().find_map(still_there), left_out));
         }
     }
 
@@ -103,19 +103,15 @@ impl Work<'_> {
             let PublishedList { revision, pages, compared, gone_check, .. } = it;
             let (gone, before) =
                 compared.as_ref().map_or((0, 0), |it| (it.counts.gone, it.accounts_before));
-            let (revision, pages, location) = (*revision, *pages, location.clone());
-            let present = gone_check.map_or(0, |it| it.present);
-            let unconfirmed = false;
-            let left_out = left_out.clone();
             let note = Note::Held {
-                revision,
-                pages,
+                revision: *revision,
+                pages: *pages,
                 gone,
                 before,
-                present,
-                unconfirmed,
-                left_out,
-                location,
+                present: gone_check.map_or(0, |it| it.present),
+                unconfirmed: false,
+                left_out: left_out.clone(),
+                location: location.clone(),
             };
             self.note(list, note)?;
         }

@@ -63,7 +63,8 @@ impl PublishOptions {
         lost.map(LeftOutRobot::of).collect()
     }
 
-    /// Sets whether a last list that cannot be compared is replaced. Default false: the publication fails.
+    /// Sets whether complete lists start anew: the place's last list is not read, so that no guard compares with
+    /// it. Default false: the publication fails if that list cannot be compared.
     #[must_use]
     pub fn new_baseline(mut self, new_baseline: bool) -> Self {
         self.compare = self.compare.new_baseline(new_baseline);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use qopen_journal::{Journal, JournalError, Note, Noted, PullId, PullState};
+use qopen_journal::{Journal, JournalError, Note, PullId, PullState};
 use qopen_sink::{Sink, SinkError};
 
 /// The place that a pull has in the order of a sink's lists.
@@ -37,14 +37,42 @@ pub async fn supersede_earlier(
         _ => None,
     };
     let Some((place, _)) = published(replaced_by) else { return Ok(()) };
-    let PullId { robot_id, mark_id } = &replaced_by.pull;
-    for earlier in journal.pulls_of(robot_id).await? {
-        let is_replaced = earlier.order < replaced_by.order && !earlier.is_superseded();
-        let Some((location, revision)) = published(&earlier).filter(|_| is_replaced) else {
-            continue;
-        };
-        if location == place {
-            let by = Some(mark_id.clone());
+    let all = journal.pulls_of(&replaced_by.pull.robot_id).await?;
+    let replaced = |earlier: &PullState| {
+        let (location, revision) = published(earlier).filter(|_| !earlier.is_superseded())?;
+        (location == place).then_some(revision)
+    };
+    supersede(journal, &all, replaced_by, replaced).await
+}
+
+/// Notes that the list of a pull, which was published, supersedes the robot's earlier ones that are held for its
+/// place.
+pub(super) async fn supersede_held(
+    journal: &dyn Journal,
+    id: &PullId,
+    sink: &dyn Sink,
+) -> Result<(), JournalError> {
+    let all = journal.pulls_of(&id.robot_id).await?;
+    let Some(own) = all.iter().find(|it| it.pull == *id) else { return Ok(()) };
+    let held = |earlier: &PullState| match &earlier.held()?.note {
+        Note::Held { revision, location, .. } => {
+            is_for(location.as_deref(), earlier, own, sink).then_some(*revision)
+        }
+        _ => None,
+    };
+    supersede(journal, &all, own, held).await
+}
+
+/// Notes that a pull supersedes the earlier ones of these for which `revision` gives the revision of a list.
+async fn supersede(
+    journal: &dyn Journal,
+    all: &[PullState],
+    by: &PullState,
+    revision: impl Fn(&PullState) -> Option<u32>,
+) -> Result<(), JournalError> {
+    for earlier in all.iter().filter(|it| it.order < by.order) {
+        if let Some(revision) = revision(earlier) {
+            let by = Some(by.pull.mark_id.clone());
             journal.note(&earlier.pull, Note::Superseded { by, revision }).await?;
         }
     }
@@ -71,27 +99,12 @@ pub(super) async fn successor(
     Ok(later.pop().map(|it| it.pull))
 }
 
-/// The earlier pulls of the same robot whose lists are held for the place.
-pub(super) async fn held_before(
-    journal: &dyn Journal,
-    id: &PullId,
-    sink: &dyn Sink,
-) -> Result<Vec<PullState>, JournalError> {
-    let mut all = journal.pulls_of(&id.robot_id).await?;
-    let Some(own) = all.iter().position(|it| it.pull == *id) else { return Ok(Vec::new()) };
-    let own = all.swap_remove(own);
-    all.retain(|it| {
-        it.order < own.order && it.held().is_some_and(|held| is_for(held, it, &own, sink))
-    });
-    Ok(all)
-}
-
-/// Whether a held list is for the sink, in which `own` is published. A sink without room beside its list gives
-/// the held one no location.
-fn is_for(held: &Noted, state: &PullState, own: &PullState, sink: &dyn Sink) -> bool {
+/// Whether a list that is held at that location is for the sink, in which `own` is published. A sink without room
+/// beside its list gives the held one no location.
+fn is_for(location: Option<&str>, held: &PullState, own: &PullState, sink: &dyn Sink) -> bool {
     let label = |state: &PullState| state.started().map(|(_, started)| started.label.clone());
-    match &held.note {
-        Note::Held { location: Some(location), .. } => sink.is_held_at(location),
-        _ => order_at(state, sink).is_some() || label(state) == label(own),
+    match location {
+        Some(location) => sink.is_held_at(location),
+        None => order_at(held, sink).is_some() || label(held) == label(own),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use qopen_journal::{Fencing, JournalError, Note, PullState};
+use qopen_journal::{Fencing, Note, PullState};
 use qopen_sink::{Committed, ListInfo, ListKind, Moved, Quarantine, Sink, SinkError};
 use qopen_types::Readings;
 use tokio::runtime::Handle;
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::merge::Publication;
 use super::options::PublishOptions;
-use super::order::{held_before, order_at, successor};
+use super::order::{order_at, successor, supersede_held};
 use super::published::{LeftOutRobot, PublishError, Published, PublishedList};
 use crate::outcome::PulledList;
 
@@ -103,6 +103,7 @@ impl Work<'_> {
                 && !options.allow_empty
                 && one.accounts == 0
                 && sink.holds(robot).map_err(PublishError::Sink)?
+                && !self.is_accepted(list)?
             {
                 return Err(PublishError::Empty { robot: robot.clone() });
             }
@@ -224,6 +225,11 @@ impl Work<'_> {
         Ok(state.and_then(|state| order_at(&state, self.sink)))
     }
 
+    /// Whether a person accepted the list, which a guard held.
+    fn is_accepted(&self, list: &PulledList) -> Result<bool, PublishError> {
+        Ok(self.facts(list)?.is_some_and(|state| state.is_held_list_accepted()))
+    }
+
     /// Fails with `Superseded`, and notes it, if the place holds a later list.
     fn must_not_be_superseded(
         &self,
@@ -246,18 +252,8 @@ impl Work<'_> {
     /// Notes of the earlier held lists of the place that the published list supersedes them. If that fails, the
     /// publication of such a list notes it.
     fn supersede_held(&self, list: &PulledList) {
-        let Self { sink, runtime, .. } = *self;
         let PulledList { id, journal, .. } = list;
-        let superseded = runtime.block_on(async {
-            for state in held_before(&**journal, id, sink).await? {
-                let Some(Note::Held { revision, .. }) = state.held().map(|it| &it.note) else {
-                    continue;
-                };
-                let by = Some(id.mark_id.clone());
-                journal.note(&state.pull, Note::Superseded { by, revision: *revision }).await?;
-            }
-            Ok::<_, JournalError>(())
-        });
+        let superseded = self.runtime.block_on(supersede_held(&**journal, id, self.sink));
         if let Err(error) = superseded {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(pull = %id, error, "earlier held lists are still noted as held");

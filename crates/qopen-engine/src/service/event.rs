@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use qopen_journal::PullId;
+use qopen_journal::{PullId, PullState};
 use qopen_types::MarkId;
 
 use crate::confirm::CustomerDifference;
@@ -93,8 +93,8 @@ pub enum ServiceEvent<'a> {
     StillHeld {
         /// The outcome of the last one.
         outcome: &'a Outcome,
-        /// The mark of the held list's pull.
-        mark: &'a MarkId,
+        /// The pull of the held list.
+        held: &'a PullState,
     },
     /// A pull has ended, and nothing is published of it: it has no sink, or brought no page.
     Ended {

@@ -101,8 +101,8 @@ impl Inner {
         // The list that this one was to confirm still waits.
         let waits = policy.confirm && !outcome.status.is_complete();
         let confirms = repeat.confirms.as_ref().filter(|_| waits);
-        if let Some(mark) = confirms.filter(|_| is_wanted && repeat.confirmations + 1 < PULLS) {
-            let next = repeat.to_confirm(mark.clone());
+        let next = confirms.map(|mark| repeat.to_confirm(mark.clone()));
+        if let Some(next) = next.filter(|it| is_wanted && it.confirmations < PULLS) {
             return self.repeat(outcome, state, next, RepeatReason::ToConfirm(None)).await;
         }
         if is_wanted && is_short && repeat.retries < policy.retries {
@@ -111,8 +111,8 @@ impl Inner {
         let Some(mark) = confirms else { return Ok(()) };
         let waiting = PullId { robot_id: state.pull.robot_id.clone(), mark_id: mark.clone() };
         let waiting = self.journal.facts_of(&waiting).await.map_err(PullError::Journal)?;
-        if waiting.is_some_and(|it| it.held().is_some()) {
-            self.tell(ServiceEvent::StillHeld { outcome, mark });
+        if let Some(held) = waiting.filter(|it| it.held().is_some()) {
+            self.tell(ServiceEvent::StillHeld { outcome, held: &held });
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use qopen_types::{
 };
 use serde::de::{Deserialize, Deserializer, Error};
 
-use super::AnswerGap;
+use super::gap::AnswerGap;
 
 /// An operation by ids, whose answer keeps the form of its list.
 pub(super) struct Answering<E>(PhantomData<E>);

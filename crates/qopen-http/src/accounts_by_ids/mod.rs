@@ -1,6 +1,7 @@
 //! GetRobotAccountByIds and its second version: customers by their ids.
 
 mod answer;
+mod gap;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +14,7 @@ use qopen_types::{
 use crate::content_error::ContentError;
 use crate::{SendError, Sender};
 use answer::{Answer, Answering};
+pub use gap::AnswerGap;
 
 /// Ids of a request, by the platform's limit.
 const IDS: usize = 100;
@@ -25,24 +27,6 @@ pub enum AccountsByIdsVersion {
     V2,
     /// GetRobotAccountByIds, which the vendor calls deprecated.
     V1,
-}
-
-/// Why an answer may not cover all ids of its request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
-#[non_exhaustive]
-pub enum AnswerGap {
-    /// `has_more` is true or unreadable.
-    #[error("the answer says that it has more pages, which the platform does not describe")]
-    HasMore,
-    /// `account_list` is null, an empty object or an empty text, which may be an empty list.
-    #[error("`account_list` of the answer is not a list")]
-    NoList,
-    /// The answer reports a failure of its own for a part of the ids.
-    #[error("the answer says that the platform failed for some of the customers")]
-    PartlyFailed,
-    /// The list has accounts that were not asked for, or accounts whose ids are unreadable.
-    #[error("the answer has accounts that were not asked for or have unreadable ids")]
-    OtherAccounts,
 }
 
 /// The customers that the platform returned for their ids.

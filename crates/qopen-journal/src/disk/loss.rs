@@ -8,14 +8,15 @@ use std::fs::File;
 use qopen_types::Digest;
 
 use super::lock;
-use super::read::record;
+use super::one::record;
 use super::segment::{self, Location};
 use super::shared::Shared;
 use crate::PullId;
 
 /// A page, or an unreadable payload in quarantine, in a segment.
 pub(super) struct Stored {
-    pub(super) pull: PullId,
+    /// `None` for an item of an unknown pull.
+    pub(super) pull: Option<PullId>,
     pub(super) digest: Digest,
     pub(super) at: Location,
     /// Its number, if it is in quarantine.
@@ -55,5 +56,6 @@ pub(super) fn examine(shared: &Shared, segment: u32) {
     }
     let (pages, file) = (lost.len() as u64, segment::path_of(&shared.folder, segment));
     tracing::error!(pages, file = %file.display(), "pages are lost: the journal's file was damaged");
-    shared.lost().extend(lost);
+    let noted = lost.into_iter().filter_map(|(pull, digest)| Some((pull?, digest)));
+    shared.lost().extend(noted);
 }

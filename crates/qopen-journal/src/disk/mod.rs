@@ -12,6 +12,7 @@ mod index;
 mod lock;
 mod log;
 mod loss;
+mod one;
 mod options;
 mod outbox;
 mod places;

@@ -2,19 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io;
 use std::sync::Arc;
 
 use futures_core::stream::BoxStream;
 use futures_util::stream::{self, StreamExt as _};
 use qopen_types::Digest;
 
-use super::at::{At, unavailable};
 use super::events::Event;
-use super::frame::{Body, Header};
 use super::index::{Index, Item};
 use super::loss;
-use super::segment;
+use super::one::{damaged, record};
 use super::segment::Location;
 use super::shared::Shared;
 use crate::{JournalError, PageRecord, Payload, PendingEvent, PullId, Quarantined};
@@ -124,7 +121,8 @@ pub(super) async fn quarantined(
         let mut open = None;
         let mut read = |(seq, item): (u64, Item)| {
             let moved = |index: &Index| index.quarantine.get(&seq).map(|it| it.at);
-            let found = wherever(&shared, &mut open, item.at, moved).transpose()?;
+            let found = wherever(&shared, &mut open, item.at, moved);
+            let found = found.map_err(|(at, error)| lost(&shared, at, error)).transpose()?;
             let restored =
                 |bytes| Quarantined::restored(item.pull, &item.reason, Payload::new(bytes));
             Some(found.map(restored))
@@ -147,7 +145,9 @@ pub(super) async fn waiting(
             let Some((number, Event { since, at, .. })) = next else { break };
             last = number;
             let moved = |index: &Index| index.events.get(number).map(|it| it.at);
-            match wherever(&shared, &mut open, at, moved) {
+            // A segment of events has no pages to examine.
+            let found = wherever(&shared, &mut open, at, moved);
+            match found.map_err(|(at, error)| damage_if_gone(&shared, at, error)) {
                 Ok(Some(text)) => {
                     bytes += text.len();
                     out.push(PendingEvent::new(number, since, Payload::new(text)));
@@ -170,61 +170,37 @@ fn shut_down() -> JournalError {
 }
 
 /// The record that was at a location a moment ago. Compaction may have moved it since. `None` if it was
-/// deleted.
+/// deleted. An error has the location at which the index has it.
 fn wherever(
     shared: &Shared,
     open: &mut Option<(u32, File)>,
     at: Location,
     moved: impl Fn(&Index) -> Option<Location>,
-) -> Result<Option<Vec<u8>>, JournalError> {
+) -> Result<Option<Vec<u8>>, (Location, JournalError)> {
     let found = record(shared, open, at);
-    let Err(error) = found else { return found.map(Some) };
+    let Err(error) = found else { return Ok(found.ok()) };
     let now = moved(&shared.index());
     match now {
-        Some(now) if now != at => {
-            record(shared, open, now).map(Some).map_err(|error| lost(shared, now, error))
-        }
-        Some(_) => Err(lost(shared, at, error)),
+        Some(now) if now != at => record(shared, open, now).map(Some).map_err(|error| (now, error)),
+        Some(_) => Err((at, error)),
         None => Ok(None),
     }
 }
 
-/// Reads and checks the record at that place, and unpacks its payload.
-pub(super) fn record(
-    shared: &Shared,
-    open: &mut Option<(u32, File)>,
-    at: Location,
-) -> Result<Vec<u8>, JournalError> {
-    let path = segment::path_of(&shared.folder, at.segment);
-    let failed = |error: io::Error| unavailable(Arc::new(At::new(&path, error)));
-    let file = match open {
-        Some((segment, file)) if *segment == at.segment => file,
-        _ => &mut open.insert((at.segment, File::open(&path).map_err(failed)?)).1,
-    };
-    let bytes = segment::read_record(file, at.offset, at.length).map_err(failed)?;
-    let whole = || {
-        let header = Header::read(&bytes, (at.segment, at.offset))?;
-        Body::of(&header, header.body_in(&bytes)?)?.payload()
-    };
-    whole().ok_or_else(|| damaged(shared, at))
-}
-
-/// The error of a record that the index has at that location. A damaged segment is examined, and so is a
-/// deleted one.
-fn lost(shared: &Shared, at: Location, error: JournalError) -> JournalError {
-    let error = match error {
+/// The error of a record that the index has at that location: damage, if its segment was deleted.
+fn damage_if_gone(shared: &Shared, at: Location, error: JournalError) -> JournalError {
+    match error {
         JournalError::Unavailable(_) if loss::is_gone(shared, at.segment) => damaged(shared, at),
         error => error,
-    };
+    }
+}
+
+/// The error of a page or an item that the index has at that location. A damaged segment is examined, and so is
+/// a deleted one.
+fn lost(shared: &Shared, at: Location, error: JournalError) -> JournalError {
+    let error = damage_if_gone(shared, at, error);
     if matches!(error, JournalError::Damaged(_)) {
         loss::examine(shared, at.segment);
     }
     error
-}
-
-fn damaged(shared: &Shared, at: Location) -> JournalError {
-    let path = segment::path_of(&shared.folder, at.segment);
-    let what = format!("the record at byte {} is not what was written", at.offset);
-    let error = io::Error::new(io::ErrorKind::InvalidData, what);
-    JournalError::Damaged(Box::new(At::new(path, error)))
 }

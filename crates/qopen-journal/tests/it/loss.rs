@@ -5,7 +5,8 @@ use std::path::Path;
 
 use futures_util::TryStreamExt as _;
 use qopen_journal::{
-    Appended, DiskJournal, Journal, JournalError, Layer, Maintenance as _, PageRecord, Quarantined,
+    Appended, DiskJournal, Journal, JournalError, Layer, Maintenance as _, Outbox as _, PageRecord,
+    Quarantined,
 };
 
 use crate::recovery::{runtime, segments, text};
@@ -84,6 +85,32 @@ fn damage_is_counted_when_it_is_read_and_lost_pages_are_kept_again() {
 }
 
 #[test]
+fn a_lost_item_of_no_pull_fails_one_reading_and_is_kept_again() {
+    let item = || Quarantined::new(None, Layer::Content, "odd", payload("odd"));
+    for (harm, damage) in HARMS {
+        let folder = tempfile::tempdir().unwrap();
+        runtime().block_on(async {
+            let journal = DiskJournal::open(folder.path()).unwrap();
+            journal.append(page("a", "one")).await.unwrap();
+            journal.quarantine(item()).await.unwrap();
+            damage(&segments(folder.path())[0]);
+            let error = journal.quarantined(None).await.unwrap_err();
+            assert!(matches!(error, JournalError::Damaged(_)), "{harm}: {error:?}");
+            assert!(journal.quarantined(None).await.unwrap().is_empty(), "{harm}");
+            assert_eq!(journal.summary().await.unwrap().lost, 1, "{harm}");
+            if harm == "a folder" {
+                return;
+            }
+            // A deleted file refuses one append.
+            if journal.quarantine(item()).await.is_err() {
+                journal.quarantine(item()).await.unwrap();
+            }
+            assert_eq!(journal.quarantined(None).await.unwrap(), [item()], "{harm}");
+        });
+    }
+}
+
+#[test]
 fn a_check_counts_what_it_finds() {
     for (harm, damage) in HARMS {
         let folder = tempfile::tempdir().unwrap();
@@ -138,4 +165,21 @@ fn only_the_pages_of_the_damaged_part_are_lost() {
         assert_eq!(read(&journal, "b").await.unwrap().len(), 5);
         assert_eq!(journal.summary().await.unwrap().lost, 1);
     });
+}
+
+#[test]
+fn events_in_a_damaged_file_are_skipped_and_no_pages_are_lost() {
+    for (harm, damage) in HARMS {
+        let folder = tempfile::tempdir().unwrap();
+        runtime().block_on(async {
+            let journal = DiskJournal::open(folder.path()).unwrap();
+            journal.put(payload("event")).await.unwrap();
+            let file = segments(folder.path()).remove(0);
+            journal.append(page("a", "one")).await.unwrap();
+            damage(&file);
+            assert_eq!(journal.waiting(0, 9).await.unwrap(), [], "{harm}");
+            assert_eq!(payloads(&journal, "a").await, ["one"], "{harm}");
+            assert_eq!(journal.summary().await.unwrap().lost, 0, "{harm}");
+        });
+    }
 }

@@ -60,6 +60,13 @@ pub struct ChangesHeader {
     pub counts: ChangeCounts,
 }
 
+impl ChangesHeader {
+    /// Whether the later list leaves the robot out. A list without a mark has accounts otherwise.
+    pub(super) fn is_left_out(&self) -> bool {
+        self.mark_id.is_none() && self.until.accounts == 0
+    }
+}
+
 /// What header lines begin with.
 pub(super) const HEADER: &[u8] = b"{\"type\":\"changes\",";
 

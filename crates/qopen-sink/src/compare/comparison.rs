@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
-use qopen_types::{ChangeCounts, MarkId, RobotId};
+use qopen_types::{AccountId, ChangeCounts, MarkId, RobotId};
 
 use super::change::{ChangesHeader, ChangesSince, header_line};
 use super::changes::ListChanges;
@@ -24,6 +24,13 @@ pub(crate) struct Announced {
     pub(crate) robot_id: RobotId,
     pub(crate) mark_id: Option<MarkId>,
     pub(crate) revision: Option<u32>,
+}
+
+impl Announced {
+    /// A list of which only the robot is known.
+    fn without_mark(robot_id: &RobotId) -> Self {
+        Self { robot_id: robot_id.clone(), mark_id: None, revision: None }
+    }
 }
 
 /// A comparison on its way into a file of changes.
@@ -63,31 +70,46 @@ impl Comparison<'_> {
             None => None,
         };
         let known: HashSet<&RobotId> = announced.iter().map(|it| &it.robot_id).collect();
-        let rest = new.robots.iter().filter(|it| !known.contains(it)).map(|robot_id| {
-            let robot_id = robot_id.clone();
-            Announced { robot_id, mark_id: None, revision: None }
-        });
-        let lists: Vec<Announced> = announced.iter().cloned().chain(rest).collect();
-        let mut compared = Vec::with_capacity(lists.len());
-        for list in &lists {
+        // The customers of a robot that the new list leaves out are gone from the file.
+        let before = previous.iter().flat_map(Previous::robots);
+        let left_out = before.filter(|it| new.part(it).is_none());
+        let rest = new.robots.iter().chain(left_out).filter(|it| !known.contains(it));
+        let mut compared = Vec::with_capacity(announced.len());
+        for list in announced.iter().cloned().chain(rest.map(Announced::without_mark)) {
             let base = match &previous {
                 Some(previous) => previous.base(&list.robot_id, list.mark_id.as_ref())?,
                 None => None,
             };
-            compared.push(self.one(list, base, &new, false)?);
+            compared.push(self.one(&list, base, &new, false)?);
         }
-        // The customers of a robot that the new list leaves out are gone from the file.
-        if let Some(previous) = &previous {
-            let is_left_out = |it: &&RobotId| !known.contains(it) && new.part(it).is_none();
-            for robot_id in previous.robots().iter().filter(is_left_out) {
-                let robot_id = robot_id.clone();
-                let list = Announced { robot_id, mark_id: None, revision: None };
-                let base = previous.base(&list.robot_id, None)?;
-                compared.push(self.one(&list, base, &new, false)?);
-            }
+        let is_revision = |it: &&Previous| {
+            announced.iter().any(|list| it.is_revised_by(&list.robot_id, list.mark_id.as_ref()))
+        };
+        if let Some(previous) = previous.as_ref().filter(is_revision) {
+            let robots = previous.left_out().filter(|it| !known.contains(it));
+            self.keep_left_out(robots.filter(|it| new.part(it).is_none()), previous, &new)?;
         }
         let is_kept = previous.is_some_and(|it| it.is_kept);
         Ok(PlaceCompared { compared, is_kept })
+    }
+
+    /// Writes the changes of robots that the last list left out again: a revision has the changes since the list
+    /// before its pull.
+    fn keep_left_out<'p>(
+        &mut self,
+        robots: impl Iterator<Item = &'p RobotId>,
+        previous: &'p Previous,
+        new: &List,
+    ) -> Result<(), SinkError> {
+        let Self { folder, moved, path, .. } = *self;
+        // The last list named the customers.
+        let gone = &mut |_: &RobotId, _: &AccountId| Ok(());
+        let mut again = Comparison { folder, moved, gone, out: &mut *self.out, path };
+        for robot_id in robots {
+            let base = previous.base_of_revision(robot_id)?;
+            again.one(&Announced::without_mark(robot_id), base, new, false)?;
+        }
+        Ok(())
     }
 
     /// Compares a list that was removed with its predecessor again, by the changes that led to it.
@@ -103,10 +125,8 @@ impl Comparison<'_> {
         let missing = || fails(&place.path, ListProblem::Missing);
         let changes = ListChanges::open(&place.changes).map_err(|_| missing())?;
         let header = |list: &Announced| {
-            changes.header(&list.robot_id).filter(|it| it.mark_id.is_some()).filter(|header| {
-                let is_same = header.until == new.digest(&list.robot_id);
-                header.mark_id == list.mark_id && (is_same || header.since.is_none())
-            })
+            let header = changes.header(&list.robot_id);
+            header.filter(|it| it.mark_id.is_some() && it.mark_id == list.mark_id)
         };
         let headers: Option<Vec<_>> = announced.iter().map(header).collect();
         let headers = headers.ok_or_else(missing)?;
@@ -119,7 +139,8 @@ impl Comparison<'_> {
         if headers.iter().all(|it| it.since.is_none()) {
             return announced.iter().map(|list| self.one(list, None, new, false)).collect();
         }
-        if headers.iter().any(|it| it.until != new.digest(&it.robot_id)) {
+        let is_other = |it: &&ChangesHeader| it.until != new.digest(&it.robot_id);
+        if !changes.fits_layout(new) || headers.iter().any(is_other) {
             return Err(missing());
         }
         changes.copy(self.out, self.path)?;
@@ -136,7 +157,7 @@ impl Comparison<'_> {
         let robots = new.robots.iter().chain(only_old);
         let mut compared = Vec::new();
         for robot_id in robots {
-            let list = Announced { robot_id: robot_id.clone(), mark_id: None, revision: None };
+            let list = Announced::without_mark(robot_id);
             let since = ChangesSince::of(None, None, old.digest(robot_id));
             let accounts: Box<dyn Accounts + '_> = Box::new(old.accounts(robot_id)?);
             compared.push(self.one(&list, Some((since, accounts)), new, true)?);
@@ -195,15 +216,16 @@ fn before(since: Option<&ChangesSince>) -> (u64, Predecessor) {
 /// file first.
 ///
 /// # Errors
-/// [`SinkError::NotAList`], if one of them is not a list or is written in another way than the other one, and [`SinkError::Io`], if a file cannot be read or
-/// `out` cannot be written. `out` may hold part of the changes after an error.
+/// [`SinkError::NotAList`], if one of them is not a list or is written in another way than the other one, and
+/// [`SinkError::Io`], if a file cannot be read or `out` cannot be written. `out` may hold part of the changes after an
+/// error.
 pub fn compare_lists(
     old: impl AsRef<Path>,
     new: impl AsRef<Path>,
     out: &mut dyn Write,
 ) -> Result<Vec<Compared>, SinkError> {
     let (mut old, mut new) = (open_list(old.as_ref())?, open_list(new.as_ref())?);
-    // An empty file is the one to be named.
+    // The error names an empty file, not the other one.
     if new.robots.is_empty() {
         new.agree_with(old.layout)?;
     }

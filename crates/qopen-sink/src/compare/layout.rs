@@ -7,7 +7,7 @@ use std::io::{self, Read as _, Seek as _};
 use qopen_types::{Account, RobotId};
 
 use super::lines::Lines;
-use super::list::{prefix_of, read_id, robot_of};
+use super::prefix::{prefix_of, read_id, robot_of};
 use super::problem::ListProblem;
 use super::row::{first_cell, from_json, push_cell, to_json};
 use crate::Format;

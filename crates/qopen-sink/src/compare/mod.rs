@@ -12,6 +12,7 @@ mod list;
 mod pass;
 mod patched;
 mod place;
+mod prefix;
 mod previous;
 mod problem;
 mod records;

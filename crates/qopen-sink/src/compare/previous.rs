@@ -87,22 +87,41 @@ impl Previous {
             }
             (None, _) => Ok(None),
             (Some(header), Side::Earlier) => header.since.clone().map_or(Ok(None), here),
-            // A revision is compared with the list before all revisions of its pull.
-            (Some(header), Side::Later) if mark.is_some() && header.mark_id.as_ref() == mark => {
-                let Some(since) = header.since.clone() else { return Ok(None) };
-                let earlier = changes.patched(robot, &self.list, Side::Earlier)?;
-                Ok(Some((since, Box::new(earlier))))
-            }
-            // It was left out, so its next list is a first one. A list without a mark has accounts.
-            (Some(header), Side::Later)
-                if header.mark_id.is_none() && header.until.accounts == 0 =>
-            {
-                Ok(None)
-            }
+            _ if self.is_revised_by(robot, mark) => self.base_of_revision(robot),
+            // Its next list is a first one.
+            (Some(header), Side::Later) if header.is_left_out() => Ok(None),
             (Some(header), Side::Later) => {
                 here(ChangesSince::of(header.mark_id.clone(), header.revision, digest))
             }
         }
+    }
+
+    /// The list before all revisions of this one, with which a revision is compared; `None` if this is the first one.
+    pub(super) fn base_of_revision<'a>(
+        &'a self,
+        robot: &'a RobotId,
+    ) -> Result<Option<Base<'a>>, SinkError> {
+        let found = self.led_here().and_then(|it| Some((it, it.header(robot)?.since.clone()?)));
+        let Some((changes, since)) = found else { return Ok(None) };
+        let earlier = changes.patched(robot, &self.list, Side::Earlier)?;
+        Ok(Some((since, Box::new(earlier))))
+    }
+
+    /// Whether the list of this robot and mark is a revision of this one.
+    pub(super) fn is_revised_by(&self, robot: &RobotId, mark: Option<&MarkId>) -> bool {
+        let header = self.led_here().and_then(|it| it.header(robot));
+        mark.is_some() && header.is_some_and(|it| it.mark_id.as_ref() == mark)
+    }
+
+    /// The changes that led to this list.
+    fn led_here(&self) -> Option<&ListChanges> {
+        self.changes.as_ref().filter(|it| it.1 == Side::Later).map(|it| &it.0)
+    }
+
+    /// Robots that this list left out.
+    pub(super) fn left_out(&self) -> impl Iterator<Item = &RobotId> {
+        let headers = self.led_here().into_iter().flat_map(ListChanges::headers);
+        headers.filter(|it| it.is_left_out()).map(|it| &it.robot_id)
     }
 
     /// Robots of this list.

@@ -13,7 +13,7 @@ pub enum ListProblem {
     AnotherFormat,
     /// The file is CSV with other columns than [`CSV_COLUMNS`](crate::CSV_COLUMNS).
     #[error(
-        "its header is not that of a list in CSV of this version: the columns or their separator differ"
+        "its header differs from the header of a list in CSV of this version, in the columns or in their separator"
     )]
     AnotherHeader,
     /// The file is a list in CSV that another program saved.
@@ -140,7 +140,7 @@ fn differing(list: &CsvOptions, other: &CsvOptions) -> String {
     };
     if list.labels != other.labels {
         let [list, other] = [list, other].map(|it| language(it.labels));
-        return format!("its header {list}, and that of the other list {other}");
+        return format!("its header {list}, and the header of the other list {other}");
     }
     let has = |it: bool| if it { "has" } else { "does not have" };
     if list.bom != other.bom {

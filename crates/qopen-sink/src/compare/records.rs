@@ -7,7 +7,8 @@ use std::path::Path;
 use qopen_types::{Account, Extra, RobotId, UnreadFields};
 
 use super::lines::{Lines, RECORD};
-use super::list::{ROBOTS, prefix_of, read_id, robot_of};
+use super::list::ROBOTS;
+use super::prefix::{prefix_of, read_id, robot_of};
 use super::problem::ListProblem;
 use crate::{Record, SinkError};
 

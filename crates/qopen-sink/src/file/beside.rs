@@ -36,6 +36,7 @@ pub(super) fn folder(path: &Path) -> &Path {
 #[derive(Debug)]
 pub(super) struct Beside {
     pub(super) partial: PathBuf,
+    pub(super) quarantine: PathBuf,
     pub(super) changes: PathBuf,
     pub(super) kept: PathBuf,
     pub(super) held: PathBuf,
@@ -47,6 +48,7 @@ impl Beside {
     pub(super) fn of(list: &Path) -> Self {
         Self {
             partial: with_suffix(list, PARTIAL),
+            quarantine: with_suffix(list, QUARANTINE),
             changes: with_suffix(list, CHANGES),
             kept: with_suffix(list, KEPT),
             held: with_suffix(list, HELD),

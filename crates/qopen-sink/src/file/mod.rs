@@ -319,9 +319,8 @@ impl Sink for FileSink {
         };
         let file = temporary::beside(folder(&target))?;
         let encoder = Encoder::new(&self.form, BufWriter::with_capacity(1 << 16, file))?;
-        let quarantine = self.quarantine_path();
-        let target = (target, Beside::of(&complete));
-        Ok(Box::new(FileWriter::new(encoder, self.form.compared(), kind, target, quarantine)))
+        let beside = Beside::of(&complete);
+        Ok(Box::new(FileWriter::new(encoder, self.form.compared(), kind, target, beside)))
     }
 }
 

@@ -50,8 +50,8 @@ impl FileSink {
         mark_id: &MarkId,
     ) -> Result<Option<PathBuf>, SinkError> {
         let path = self.quarantine_path();
-        let Some(file) = open(&path)? else { return Ok(None) };
         let _held = temporary::hold(folder(&path))?;
+        let Some(file) = open(&path)? else { return Ok(None) };
         let mut rest = BufWriter::new(temporary::beside(folder(&path))?);
         let (mut removed, mut kept) = (0_u64, 0_u64);
         let writing = || SinkError::io("writing", &path);
@@ -77,8 +77,8 @@ impl FileSink {
     }
 
     fn remove_with(&self, robot_id: &RobotId, path: PathBuf) -> Result<Option<PathBuf>, SinkError> {
-        let Some(file) = open(&path)? else { return Ok(None) };
         let _held = temporary::hold(folder(&path))?;
+        let Some(file) = open(&path)? else { return Ok(None) };
         let holds = crate::format::holds(BufReader::new(file), robot_id);
         match holds.map_err(SinkError::io("reading", &path))? {
             true => remove(&path).map(|()| Some(path)),
@@ -87,7 +87,7 @@ impl FileSink {
     }
 }
 
-/// Opens a regular file, if there is one.
+/// Opens a regular file, if there is one. Callers lock the folder before: a publication could replace the file.
 fn open(path: &Path) -> Result<Option<File>, SinkError> {
     match fs::symlink_metadata(path) {
         Ok(found) if found.is_file() => {

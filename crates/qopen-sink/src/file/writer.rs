@@ -27,8 +27,7 @@ pub(super) struct FileWriter {
     lists: Vec<Announced>,
     moved: Option<Moved>,
     changes: Option<Changes>,
-    /// The place of unreadable items, and the items.
-    quarantine: PathBuf,
+    /// Unreadable items.
     set_aside: Option<Staged>,
 }
 
@@ -47,8 +46,8 @@ impl FileWriter {
         encoder: Encoder<BufWriter<NamedTempFile>>,
         csv: Option<CsvOptions>,
         kind: ListKind,
-        (target, beside): (PathBuf, Beside),
-        quarantine: PathBuf,
+        target: PathBuf,
+        beside: Beside,
     ) -> Self {
         Self {
             encoder: Some(encoder),
@@ -60,7 +59,6 @@ impl FileWriter {
             lists: Vec::new(),
             moved: None,
             changes: None,
-            quarantine,
             set_aside: None,
         }
     }
@@ -137,7 +135,7 @@ impl ListWriter for FileWriter {
     }
 
     fn set_aside(&mut self, quarantine: Quarantine) -> Result<Option<Quarantine>, SinkError> {
-        self.set_aside = Some(Staged::new(self.quarantine.clone(), quarantine)?);
+        self.set_aside = Some(Staged::new(self.beside.quarantine.clone(), quarantine)?);
         Ok(None)
     }
 

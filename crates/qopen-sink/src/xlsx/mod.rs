@@ -12,4 +12,4 @@ mod workbook;
 
 pub use options::{XlsxOptions, XlsxZone};
 pub(crate) use read::holds;
-pub(crate) use workbook::{ROWS, Workbook};
+pub(crate) use workbook::Workbook;

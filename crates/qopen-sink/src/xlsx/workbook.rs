@@ -11,10 +11,8 @@ use super::cell::{Value, header, row};
 use super::outlet::Outlet;
 use super::parts::{self, HEADER, TEXT, TIME};
 use super::text::escape;
+use crate::limit::ROWS;
 use crate::{FormatLimit, Record, SinkError, XlsxOptions};
-
-/// Customers of a worksheet, below its header.
-pub(crate) const ROWS: u32 = 1_048_575;
 
 /// Bytes of a worksheet: more need an extension of ZIP that spreadsheets complain about.
 const BYTES: u64 = u32::MAX as u64;

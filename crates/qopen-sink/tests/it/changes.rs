@@ -10,7 +10,9 @@ use qopen_sink::{
 };
 use qopen_types::{AccountId, RobotId};
 
-use crate::lists::{A, B, C, UNKNOWN, compare, names, publish, read, settled, since, sink};
+use crate::lists::{
+    A, B, C, UNKNOWN, compare, names, publish, publish_b_after_a, read, settled, since, sink,
+};
 
 #[test]
 fn the_first_list_is_the_baseline_and_the_next_ones_have_changes() {
@@ -20,18 +22,10 @@ fn the_first_list_is_the_baseline_and_the_next_ones_have_changes() {
     assert_eq!((found[0].counts.total(), gone.len()), (0, 0));
     assert_eq!(read(sink.changes_path()).lines().count(), 1);
     assert!(read(sink.changes_path()).contains("\"since\":null"));
-    fs::copy(sink.path(), folder.path().join("a")).unwrap();
-
-    let (found, gone) = publish(&sink, &[("r", "m2", 1, B)]).unwrap();
-    assert_eq!((found[0].since.clone(), found[0].accounts_before), (since("m1", 1), 3));
-    let counts = found[0].counts;
-    assert_eq!((counts.added, counts.gone, counts.changed, counts.total()), (1, 1, 1, 3));
-    assert_eq!(gone, ["r/c"]);
+    let earlier = folder.path().join("a");
+    fs::copy(sink.path(), &earlier).unwrap();
+    publish_b_after_a(&sink, &earlier);
     insta::assert_snapshot!(read(sink.changes_path()));
-    let mut later = Vec::new();
-    let changes = ListChanges::open(sink.changes_path()).unwrap();
-    changes.apply(folder.path().join("a"), &mut later).unwrap();
-    assert_eq!(String::from_utf8(later).unwrap(), read(sink.path()));
     assert_eq!(names(folder.path()), ["a", "list", "list.changes.jsonl"].map(str::to_owned).into());
 }
 
@@ -104,6 +98,31 @@ fn robots_of_one_file_are_compared_each_with_its_own_list() {
     assert_eq!(robots.matches("\"robot_id\":\"r1\"").count(), B.len(), "they can be restored");
     let (found, _) = publish(&sink, &[("r1", "m2", 1, A)]).unwrap();
     assert_eq!(found[0].since, Predecessor::Baseline, "it was left out");
+}
+
+/// A revision has the changes since the list before its pull, also of a robot that the pull left out.
+#[test]
+fn a_revision_keeps_the_changes_of_robots_that_its_pull_left_out() {
+    let (folder, sink) = sink();
+    publish(&sink, &[("r1", "m1", 1, A), ("r2", "n1", 1, B)]).unwrap();
+    let earlier = folder.path().join("earlier");
+    fs::copy(sink.path(), &earlier).unwrap();
+    let steps = [("r1", "m2", 1, B), ("r1", "m2", 2, C), ("r1", "m2", 3, &[]), ("r1", "m2", 4, B)];
+    for (n, step) in steps.into_iter().enumerate() {
+        let (found, gone) = publish(&sink, &[step]).unwrap();
+        let changes = ListChanges::open(sink.changes_path()).unwrap();
+        let mut made = Vec::new();
+        changes.revert(sink.path(), &mut made).unwrap();
+        assert_eq!(String::from_utf8(made).unwrap(), read(&earlier), "{step:?}");
+        // It was left out once.
+        let left_out = gone.iter().filter(|it| it.starts_with("r2/")).count();
+        assert_eq!((found.len(), left_out), if n == 0 { (2, B.len()) } else { (1, 0) }, "{step:?}");
+    }
+    publish(&sink, &[("r1", "m3", 1, A)]).unwrap();
+    let changes = ListChanges::open(sink.changes_path()).unwrap();
+    assert_eq!(changes.headers().count(), 1, "it is not in the list before");
+    let (found, _) = publish(&sink, &[("r1", "m3", 2, B), ("r2", "n2", 1, A)]).unwrap();
+    assert_eq!(found[1].since, Predecessor::Baseline);
 }
 
 #[test]

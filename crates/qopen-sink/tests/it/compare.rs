@@ -196,13 +196,13 @@ impl Files {
     }
 }
 
-fn compared(old: &Path, new: &Path) -> String {
+pub(crate) fn compared(old: &Path, new: &Path) -> String {
     let mut out = Vec::new();
     compare_lists(old, new, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 
-fn patched(files: &Files, changes: &str, list: &Path, back: bool) -> String {
+pub(crate) fn patched(files: &Files, changes: &str, list: &Path, back: bool) -> String {
     let changes = ListChanges::open(files.write("changes", changes)).unwrap();
     let mut out = Vec::new();
     match back {

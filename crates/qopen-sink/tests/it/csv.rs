@@ -8,9 +8,10 @@ use qopen_sink::{
     Predecessor, SinkError, compare_lists,
 };
 
-use crate::compare::Files;
-use crate::csv_histories::compared;
-use crate::lists::{A, B, C, UNKNOWN, compare, csv_sink, names, publish, read, settled, since};
+use crate::compare::{Files, compared};
+use crate::lists::{
+    A, B, C, UNKNOWN, compare, csv_sink, names, publish, publish_b_after_a, read, settled, since,
+};
 
 fn problem(error: SinkError) -> ListProblem {
     match error {
@@ -32,15 +33,8 @@ fn a_list_in_csv_has_its_changes_and_its_revisions() {
     assert_eq!(found[0].since, Predecessor::Baseline);
     let earlier = folder.path().join("earlier");
     fs::copy(sink.path(), &earlier).unwrap();
-    let (found, gone) = publish(&sink, &[("r", "m2", 1, B)]).unwrap();
-    assert_eq!((found[0].since.clone(), found[0].accounts_before), (since("m1", 1), 3));
-    let counts = found[0].counts;
-    assert_eq!((counts.added, counts.gone, counts.changed, counts.total()), (1, 1, 1, 3));
-    assert_eq!(gone, ["r/c"]);
+    publish_b_after_a(&sink, &earlier);
     insta::assert_snapshot!(read(sink.changes_path()));
-    let mut later = Vec::new();
-    ListChanges::open(sink.changes_path()).unwrap().apply(&earlier, &mut later).unwrap();
-    assert_eq!(String::from_utf8(later).unwrap(), read(sink.path()));
     let (found, gone) = publish(&sink, &[("r", "m2", 2, C)]).unwrap();
     assert_eq!((found[0].since.clone(), gone), (since("m1", 1), vec!["r/b".to_owned()]));
     // A list without customers, and the next one.
@@ -124,6 +118,26 @@ fn a_last_list_of_other_options_or_another_format_is_refused_and_stays() {
     fs::write(csv.path(), "").unwrap();
     let error = publish(&csv, &[("r", "m2", 1, B)]).unwrap_err();
     assert!(matches!(problem(error), ListProblem::NoHeader));
+}
+
+/// The changes beside a removed list describe no other options and no other format.
+#[test]
+fn a_removed_list_is_not_restored_with_other_options_or_in_another_format() {
+    let (_folder, csv) = csv_sink();
+    let bom = csv.clone().csv(CsvOptions::default().bom(true));
+    let jsonl = FileSink::new(csv.path(), Format::Jsonl);
+    for (other, accounts) in [(&bom, A), (&bom, &[][..]), (&jsonl, &[])] {
+        let _ = fs::remove_file(csv.path());
+        let _ = fs::remove_file(csv.changes_path());
+        publish(&csv, &[("r", "m1", 1, B)]).unwrap();
+        publish(&csv, &[("r", "m2", 1, accounts)]).unwrap();
+        fs::remove_file(csv.path()).unwrap();
+        let error = publish(other, &[("r", "m2", 1, accounts)]).unwrap_err();
+        assert_eq!(problem(error), ListProblem::Missing);
+        publish(&csv, &[("r", "m2", 1, accounts)]).unwrap();
+        let (found, _) = publish(&csv, &[("r", "m3", 1, C)]).unwrap();
+        assert_eq!(found[0].since, since("m2", 1));
+    }
 }
 
 /// A customer cannot make a plain list look like one with marks: the changes beside it say that it has none.

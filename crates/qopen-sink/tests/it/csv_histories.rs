@@ -9,13 +9,12 @@ use std::sync::{Arc, Mutex};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use qopen_sink::{
-    CSV_COLUMNS, CsvOptions, Format, Labels, ListChanges, ListKind, Record, Sink as _, StreamSink,
-    compare_lists,
+    CSV_COLUMNS, CsvOptions, Format, Labels, ListKind, Record, Sink as _, StreamSink,
 };
 use qopen_types::{Account, Item, Json, RobotId};
 use serde_json::Value;
 
-use crate::compare::Files;
+use crate::compare::{Files, compared, patched};
 
 /// Accounts as JSON by id, by robot.
 type Lists = BTreeMap<String, BTreeMap<String, String>>;
@@ -198,22 +197,6 @@ fn check(changes: &str, old: &Rows, new: &Rows) {
         }
     }
     assert_eq!(seen.len(), expected);
-}
-
-pub(crate) fn compared(old: &Path, new: &Path) -> String {
-    let mut out = Vec::new();
-    compare_lists(old, new, &mut out).unwrap();
-    String::from_utf8(out).unwrap()
-}
-
-fn patched(files: &Files, changes: &str, list: &Path, back: bool) -> String {
-    let changes = ListChanges::open(files.write("changes", changes)).unwrap();
-    let mut out = Vec::new();
-    match back {
-        true => changes.revert(list, &mut out).unwrap(),
-        false => changes.apply(list, &mut out).unwrap(),
-    }
-    String::from_utf8(out).unwrap()
 }
 
 /// 10,000 random histories of three lists in CSV: those of two robots in each case.

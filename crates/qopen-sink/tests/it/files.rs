@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use qopen_sink::{FileSink, Format, ListKind, Quarantine, Record, Sink, SinkError, StreamSink};
@@ -336,4 +336,36 @@ fn only_the_items_and_the_lists_of_a_deleted_pull_are_removed() {
     assert_eq!(sink.remove_partial(&other).unwrap(), Some(sink.partial_path()));
     assert!(names(folder.path()).is_empty());
     assert_eq!(sink.remove_held(&other).unwrap(), None);
+}
+
+type Removal = fn(&FileSink) -> Result<Option<PathBuf>, SinkError>;
+
+/// A removal waits for a publication, and leaves the files of that one.
+#[test]
+fn files_that_are_replaced_while_a_removal_waits_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let sink = FileSink::new(folder.path().join("list"), Format::Jsonl);
+    let line = |robot: &str| format!("{{\"robot_id\":\"{robot}\",\"mark_id\":\"m\"}}\n");
+    let removals: [Removal; 3] = [
+        |it| it.remove_held(&"r".parse().unwrap()),
+        |it| it.remove_partial(&"r".parse().unwrap()),
+        |it| it.remove_quarantined(&"r".parse().unwrap(), &"m".parse().unwrap()),
+    ];
+    let paths = [sink.held_path(), sink.partial_path(), sink.quarantine_path()];
+    for (remove, path) in removals.into_iter().zip(paths) {
+        fs::write(&path, line("r")).unwrap();
+        let held = sink.hold().unwrap();
+        let (told, done) = std::sync::mpsc::channel();
+        let other = sink.clone();
+        let waiting = std::thread::spawn(move || told.send(remove(&other)).unwrap());
+        assert!(done.recv_timeout(std::time::Duration::from_millis(200)).is_err());
+        let later = folder.path().join("later");
+        fs::write(&later, line("s")).unwrap();
+        fs::rename(later, &path).unwrap();
+        drop(held);
+        let removed = done.recv_timeout(std::time::Duration::from_secs(20)).unwrap();
+        assert_eq!(removed.unwrap(), None, "{}", path.display());
+        assert_eq!(fs::read_to_string(&path).unwrap(), line("s"));
+        waiting.join().unwrap();
+    }
 }

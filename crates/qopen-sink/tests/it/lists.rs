@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use qopen_sink::{
-    CompareOptions, Compared, FileSink, Format, ListInfo, ListKind, ListWriter, Predecessor,
-    Record, Sink as _, SinkError,
+    CompareOptions, Compared, FileSink, Format, ListChanges, ListInfo, ListKind, ListWriter,
+    Predecessor, Record, Sink as _, SinkError,
 };
 use qopen_types::{Account, AccountId, Item, Json, RobotId};
 
@@ -53,6 +53,18 @@ pub(crate) fn publish(
     let found = compare(&mut *writer, CompareOptions::default())?;
     writer.commit()?;
     Ok(found)
+}
+
+/// Publishes [`B`] as `m2` over [`A`], which is `m1` and also in the file `earlier`.
+pub(crate) fn publish_b_after_a(sink: &FileSink, earlier: &Path) {
+    let (found, gone) = publish(sink, &[("r", "m2", 1, B)]).unwrap();
+    assert_eq!((found[0].since.clone(), found[0].accounts_before), (since("m1", 1), 3));
+    let counts = found[0].counts;
+    assert_eq!((counts.added, counts.gone, counts.changed, counts.total()), (1, 1, 1, 3));
+    assert_eq!(gone, ["r/c"]);
+    let mut later = Vec::new();
+    ListChanges::open(sink.changes_path()).unwrap().apply(earlier, &mut later).unwrap();
+    assert_eq!(String::from_utf8(later).unwrap(), read(sink.path()));
 }
 
 pub(crate) fn sink() -> (tempfile::TempDir, FileSink) {

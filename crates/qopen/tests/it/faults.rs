@@ -150,7 +150,9 @@ async fn is_read_or_kept(odd: Odd, page: usize) {
     let odd_pages = vec![(page, odd)];
     let schedule = Schedule { accounts: 30, page_size: 10, odd_pages, ..Schedule::default() };
     let harness = Harness::start_with(schedule, |builder| {
-        builder.timing(timing().idle_timeout(Duration::from_secs(3)))
+        // All forms come at once: a page of a platform that is busy must not come after the quiet.
+        let settle = Duration::from_secs(3);
+        builder.timing(timing().settle(settle).idle_timeout(2 * settle))
     })
     .await;
     let outcome = harness.pull().await;

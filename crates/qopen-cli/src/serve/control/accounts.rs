@@ -11,10 +11,11 @@ use bytes::Bytes;
 use futures_util::stream;
 use qopen::PulledList;
 use qopen::journal::Journal;
-use qopen::sink::{Sink, StreamSink};
+use qopen::types::AccountId;
 use serde::Deserialize;
 use tokio::sync::mpsc;
 
+use super::after::After;
 use super::pulls::{Of, Shared, known};
 use super::refusal::Refusal;
 use crate::exit::chain;
@@ -88,7 +89,7 @@ pub(super) async fn accounts(
         ("qopen-revision", revision.to_string()),
     ];
     // The list may be partial, as its header says.
-    Ok((headers, flow(&service, list, layout, |sink| sink)).into_response())
+    Ok((headers, flow(&service, list, layout, None)).into_response())
 }
 
 /// The media type of a list.
@@ -101,16 +102,16 @@ pub(super) fn content_type(layout: Layout) -> String {
     kind.to_owned()
 }
 
-/// Writes a list into a body. `through` may choose a part of it.
-pub(super) fn flow<S: Sink + 'static>(
+/// Writes the customers of a list after this one into a body, or all of them.
+pub(super) fn flow(
     service: &Service,
     list: PulledList,
     layout: Layout,
-    through: impl FnOnce(StreamSink) -> S,
+    after: Option<AccountId>,
 ) -> Body {
     let (pieces, flow) = mpsc::channel(PIECES);
     let sink = layout.stream(Pieces(pieces.clone())).in_folder(service.scratch.as_deref());
-    let sink = Arc::new(through(sink));
+    let sink = Arc::new(After { sink, id: after });
     tokio::spawn(async move {
         if let Err(error) = qopen::export(vec![list], sink).await {
             let error = io::Error::other(chain("the list", &error));

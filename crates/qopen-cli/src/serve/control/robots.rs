@@ -9,18 +9,18 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use jiff::Timestamp;
-use qopen::journal::{Comparison, Journal, Note, PullState};
+use qopen::journal::{Comparison, Journal, PullState};
 use qopen::sink::file_name;
 use qopen::types::{AccountId, RobotId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::accounts::{content_type, flow, layout};
-use super::after::After;
 use super::pulls::{NoQuery, Shared};
 use super::refusal::Refusal;
 use crate::format::{CsvArgs, Language, Layout, OutputFormat};
 use crate::journal::time;
+use crate::kept::listed::Listed;
 use crate::serve::service::Service;
 
 /// Lists of a robot that are shown, the last one included.
@@ -41,7 +41,7 @@ struct RobotLine {
 }
 
 /// A published list.
-#[derive(Clone, Serialize)]
+#[derive(Serialize)]
 struct ListLine {
     mark_id: String,
     revision: u32,
@@ -55,18 +55,15 @@ struct ListLine {
 
 impl ListLine {
     fn of(state: &PullState, now: SystemTime) -> Option<Self> {
-        let noted = state.published()?;
-        let Note::Published { revision, accounts, location, compared, .. } = &noted.note else {
-            return None;
-        };
+        let Listed { at, revision, accounts, location, changes, .. } = Listed::of(state)?;
         Some(Self {
             mark_id: state.pull.mark_id.to_string(),
-            revision: *revision,
-            accounts: *accounts,
-            published: time(noted.at),
-            age_s: now.duration_since(noted.at).unwrap_or_default().as_secs(),
-            output: location.clone(),
-            changes: compared.clone(),
+            revision,
+            accounts,
+            published: time(at),
+            age_s: now.duration_since(at).unwrap_or_default().as_secs(),
+            output: location.to_owned(),
+            changes: changes.cloned(),
         })
     }
 }
@@ -127,16 +124,14 @@ pub(super) async fn accounts(
     };
     let unknown = || Refusal(StatusCode::NOT_FOUND, "no list of this robot is published".into());
     let robot = RobotId::new(robot_id.unwrap_or(robot)).map_err(|_| unknown())?;
-    let state = last_published(&service, &robot).await?.ok_or_else(unknown)?;
-    let journal: Arc<dyn Journal> = Arc::clone(&service.journal) as _;
-    let list = qopen::engine::published_list(&journal, &state).await;
-    let list = list.map_err(|error| Refusal::journal(&error))?;
-    // A pull that was deleted since had replaced the list of a superseded one.
-    let Some(list) = list.filter(|_| !state.is_superseded()) else {
+    let gone = || {
         let message = "pages of the list are not in the journal any more; read it where it was published, or pull it again";
-        return Err(Refusal(StatusCode::GONE, message.into()));
+        Refusal(StatusCode::GONE, message.into())
     };
-    let revision = list.revision();
+    let state = last_published(&service, &robot).await?.ok_or_else(unknown)?;
+    // A pull that was deleted since had replaced the list of a superseded one.
+    let listed = Listed::of(&state).filter(|_| !state.is_superseded());
+    let Listed { at, revision, .. } = listed.ok_or_else(gone)?;
     // The position distinguishes the list from one of a deleted pull that had the same mark.
     let mut tag = format!("{}-{}.{revision}", file_name(state.pull.mark_id.as_str()), state.order);
     if layout != Layout::default() {
@@ -150,22 +145,22 @@ pub(super) async fn accounts(
         tag.push_str(&format!(".after={}", file_name(after.as_str())));
     }
     let tag = format!("\"{tag}\"");
-    let is_same = is_known(&headers, &tag);
-    let mut response = match is_same {
+    let mut response = match is_known(&headers, &tag) {
+        // The pages need not be read.
         true => StatusCode::NOT_MODIFIED.into_response(),
         false => {
-            let window = |sink| After { sink, id: after };
-            ([(header::CONTENT_TYPE, content_type(layout))], flow(&service, list, layout, window))
-                .into_response()
+            let journal: Arc<dyn Journal> = Arc::clone(&service.journal) as _;
+            let list = qopen::engine::published_list(&journal, &state).await;
+            let list = list.map_err(|error| Refusal::journal(&error))?.ok_or_else(gone)?;
+            let kind = [(header::CONTENT_TYPE, content_type(layout))];
+            (kind, flow(&service, list, layout, after)).into_response()
         }
     };
     let headers = response.headers_mut();
     if let Ok(tag) = HeaderValue::try_from(tag) {
         headers.insert(header::ETAG, tag);
     }
-    if let Some(noted) = state.published()
-        && let Ok(at) = HeaderValue::try_from(httpdate::fmt_http_date(noted.at))
-    {
+    if let Ok(at) = HeaderValue::try_from(httpdate::fmt_http_date(at)) {
         headers.insert(header::LAST_MODIFIED, at);
     }
     if let Ok(mark) = HeaderValue::try_from(file_name(state.pull.mark_id.as_str())) {

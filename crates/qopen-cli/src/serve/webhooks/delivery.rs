@@ -1,5 +1,7 @@
 //! Delivery of what waits: events of the platform to the forwarder, messages to their listeners.
 
+use std::error::Error;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -22,9 +24,11 @@ pub(crate) struct Delivery {
     pub(crate) counts: Arc<DeliveryCounts>,
 }
 
-/// Counts of messages.
+/// Counts of events and of messages. The queue counts both as one.
 #[derive(Debug, Default)]
 pub(crate) struct DeliveryCounts {
+    forwarded: AtomicU64,
+    not_forwarded: AtomicU64,
     delivered: AtomicU64,
     failures: AtomicU64,
     dropped: AtomicU64,
@@ -32,12 +36,22 @@ pub(crate) struct DeliveryCounts {
 }
 
 impl DeliveryCounts {
+    /// Events that were forwarded.
+    pub(crate) fn forwarded(&self) -> u64 {
+        self.forwarded.load(Ordering::Relaxed)
+    }
+
+    /// Failed attempts to forward an event.
+    pub(crate) fn not_forwarded(&self) -> u64 {
+        self.not_forwarded.load(Ordering::Relaxed)
+    }
+
     /// Messages that their listeners accepted.
     pub(crate) fn delivered(&self) -> u64 {
         self.delivered.load(Ordering::Relaxed)
     }
 
-    /// Failed attempts.
+    /// Failed attempts to deliver a message.
     pub(crate) fn failures(&self) -> u64 {
         self.failures.load(Ordering::Relaxed)
     }
@@ -58,10 +72,29 @@ impl DeliveryCounts {
     }
 }
 
+/// A message that was not delivered.
+#[derive(Debug)]
+struct NotDelivered {
+    title: String,
+    error: WebhookError,
+}
+
+impl fmt::Display for NotDelivered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.title, self.error)
+    }
+}
+
+impl Error for NotDelivered {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.error.source()
+    }
+}
+
 impl Delivery {
     async fn send(&self, message: &Envelope) -> Result<(), DeliveryError> {
         let Some(endpoint) = self.endpoints.find(&message.to) else {
-            self.drop_message("its [[webhook]] is no longer in the settings");
+            self.drop_message("a message", "its [[webhook]] is no longer in the settings");
             return Ok(());
         };
         match endpoint.webhook.send(&message.id, message.body.as_bytes()).await {
@@ -70,20 +103,21 @@ impl Delivery {
                 Ok(())
             }
             Err(WebhookError::NotAccepted { status: GONE, .. }) => {
-                self.drop_message("its listener answered with HTTP status 410");
+                let message = format!("a message of {}", endpoint.title);
+                self.drop_message(&message, "its listener answered with HTTP status 410");
                 Ok(())
             }
             Err(error) => {
                 self.counts.failures.fetch_add(1, Ordering::Relaxed);
-                let unreachable = matches!(error, WebhookError::Transport { .. });
-                Err(DeliveryError::new(error).unreachable(unreachable))
+                // Not as unreachable: that would pause the queue for events and for other listeners, too.
+                Err(DeliveryError::new(NotDelivered { title: endpoint.title.clone(), error }))
             }
         }
     }
 
-    fn drop_message(&self, why: &str) {
+    fn drop_message(&self, message: &str, why: &str) {
         self.counts.dropped.fetch_add(1, Ordering::Relaxed);
-        say!("qopen: a message of a webhook was dropped: {why}");
+        say!("qopen: {message} was dropped: {why}");
     }
 }
 
@@ -93,14 +127,20 @@ impl EventListener for Delivery {
         match Envelope::of(event) {
             Some(Ok(message)) => return self.send(&message).await,
             Some(Err(_)) => {
-                self.drop_message("it cannot be read");
+                self.drop_message("a message", "it cannot be read");
                 return Ok(());
             }
             None => {}
         }
-        let Some(forwarder) = &self.forwarder else {
-            return Err(DeliveryError::new("an event waits for --forward URL"));
+        let forwarded = match &self.forwarder {
+            Some(forwarder) => forwarder.deliver(event).await,
+            None => Err(DeliveryError::new("an event waits for --forward URL")),
         };
-        forwarder.deliver(event).await
+        let count = match forwarded {
+            Ok(()) => &self.counts.forwarded,
+            Err(_) => &self.counts.not_forwarded,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+        forwarded
     }
 }

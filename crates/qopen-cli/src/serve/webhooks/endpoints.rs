@@ -16,6 +16,8 @@ pub(in crate::serve) struct Endpoints(Arc<Vec<Endpoint>>);
 
 #[derive(Debug)]
 pub(super) struct Endpoint {
+    /// `[[webhook]]` and its number.
+    pub(super) title: String,
     /// A digest of the URL, which may have a password: messages that wait name their listener by it.
     name: String,
     topics: BTreeSet<Topic>,
@@ -57,14 +59,16 @@ impl Endpoints {
 
 /// Returns each webhook of the settings with its title.
 fn examine(settings: &Settings) -> Vec<(String, Result<Endpoint, String>)> {
-    let endpoint = |entry: &Entry| {
+    let endpoint = |title: &str, entry: &Entry| {
         let webhook = settings.webhook(entry).map_err(|failure| failure.to_string())?;
         let name = Digest::of(entry.url.expose().as_bytes()).to_string();
-        Ok(Endpoint { name, topics: entry.topics.clone(), webhook })
+        Ok(Endpoint { title: title.to_owned(), name, topics: entry.topics.clone(), webhook })
     };
     let examined = settings.webhooks.iter().map(|found| {
-        let entry = found.entry.as_ref().map_err(Clone::clone).and_then(endpoint);
-        (format!("[[webhook]] {}", found.number), entry)
+        let title = format!("[[webhook]] {}", found.number);
+        let entry = found.entry.as_ref().map_err(Clone::clone);
+        let entry = entry.and_then(|it| endpoint(&title, it));
+        (title, entry)
     });
     examined.collect()
 }

@@ -1,12 +1,16 @@
 //! Messages: what they say, and how they wait.
 
-use jiff::Timestamp;
+use std::time::SystemTime;
+
 use qopen::engine::ServiceEvent;
+use qopen::journal::{EndState, Note, PullId, PullState};
 use qopen::sink::ListKind;
+use qopen::types::Digest;
 use qopen::{Outcome, PublishError, Published};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::journal::time;
 use crate::kept::pull::PullName;
 use crate::pull::add_written;
 use crate::report::{Came, Summary};
@@ -26,9 +30,8 @@ pub(super) struct Envelope {
 }
 
 impl Envelope {
-    pub(super) fn new(to: String, id: &str, body: &[u8]) -> Self {
-        let body = String::from_utf8_lossy(body).into_owned();
-        Self { to, id: format!("msg_{id}"), body }
+    pub(super) fn new(to: &str, id: &str, body: &str) -> Self {
+        Self { to: to.to_owned(), id: format!("msg_{id}"), body: body.to_owned() }
     }
 
     pub(super) fn to_bytes(&self) -> Vec<u8> {
@@ -49,58 +52,87 @@ pub(super) struct Body(Value);
 
 impl Body {
     fn new(topic: Topic, data: Value) -> Self {
-        let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let now = time(SystemTime::now());
         Self(json!({ "type": topic.as_str(), "timestamp": now, "data": data }))
     }
 
-    pub(super) fn to_bytes(&self) -> Vec<u8> {
-        self.0.to_string().into_bytes()
+    pub(super) fn to_json(&self) -> String {
+        self.0.to_string()
     }
 }
 
-/// Returns the message of an event of the service.
-pub(super) fn of_list<'a>(
-    event: &ServiceEvent<'a>,
-    came: &Came,
-    control: &str,
-) -> Option<(Topic, &'a Outcome, Body)> {
-    let (topic, outcome, written) = topic_of(event)?;
-    let mut summary = Summary::of(outcome, came);
-    let kind = match outcome.status.is_complete() {
-        true => ListKind::Complete,
-        false => ListKind::Partial,
-    };
-    if let Some(written) = written {
-        add_written(&mut summary, outcome, kind, written);
-    }
-    let unconfirmed = "no two consecutive lists have the same customers".to_owned();
-    if matches!(event, ServiceEvent::NotConfirmed { .. }) {
-        summary.keep_back_decided(unconfirmed);
-    }
-    let name = PullName::from(outcome.list.id());
-    let Summary { robot_id, mark_id, status, accounts, pages, revision, .. } = &summary;
-    let mut data = json!({
-        "robot_id": robot_id,
-        "mark_id": mark_id,
-        "status": status,
-        "accounts": accounts,
-        "pages": pages,
-        "revision": revision,
-        "list_url": format!("{control}{}", name.path("/accounts")),
-    });
-    let optional = [
-        ("basis", summary.basis.clone().map(Value::from)),
-        ("evidence", summary.evidence.as_ref().and_then(|it| serde_json::to_value(it).ok())),
-        ("changes", summary.changes.as_ref().and_then(|it| serde_json::to_value(it).ok())),
-        ("why", summary.error.clone().map(Value::from)),
-        ("output", summary.output.clone().map(Value::from)),
-    ];
-    for (key, value) in optional {
-        if let Some(value) = value {
-            data[key] = value;
+/// The message of a list.
+pub(super) struct ListMessage {
+    pub(super) topic: Topic,
+    /// The same message has the same id in every process.
+    pub(super) id: String,
+    pub(super) body: Body,
+}
+
+impl ListMessage {
+    /// Returns the message of an event of the service.
+    pub(super) fn of(event: &ServiceEvent<'_>, came: &Came, control: &str) -> Option<Self> {
+        if let ServiceEvent::StillHeld { held, .. } = event {
+            return Self::of_held(held, control);
         }
+        let (topic, outcome, written) = topic_of(event)?;
+        let mut summary = Summary::of(outcome, came);
+        let kind = match outcome.status.is_complete() {
+            true => ListKind::Complete,
+            false => ListKind::Partial,
+        };
+        if let Some(written) = written {
+            add_written(&mut summary, outcome, kind, written);
+        }
+        if matches!(event, ServiceEvent::NotConfirmed { .. }) {
+            let why = "no two consecutive lists have the same customers";
+            summary.keep_back_decided(why.to_owned());
+        }
+        let mut data = json!({
+            "status": summary.status,
+            "accounts": summary.accounts,
+            "pages": summary.pages,
+            "revision": summary.revision,
+        });
+        let optional = [
+            ("basis", summary.basis.map(Value::from)),
+            ("evidence", summary.evidence.and_then(|it| serde_json::to_value(it).ok())),
+            ("changes", summary.changes.and_then(|it| serde_json::to_value(it).ok())),
+            ("why", summary.error.map(Value::from)),
+            ("output", summary.output.map(Value::from)),
+        ];
+        for (key, value) in optional {
+            if let Some(value) = value {
+                data[key] = value;
+            }
+        }
+        let list = &outcome.list;
+        Some(Self::new(topic, list.id(), list.revision(), data, control))
     }
-    Some((topic, outcome, Body::new(topic, data)))
+
+    /// Returns the message of a list that no pull confirmed.
+    fn of_held(held: &PullState, control: &str) -> Option<Self> {
+        let Note::Held { revision, pages, .. } = held.held()?.note else { return None };
+        let Note::Ended { accounts, .. } = held.ended()?.note else { return None };
+        let data = json!({
+            "status": EndState::Incomplete,
+            "accounts": accounts,
+            "pages": pages,
+            "revision": revision,
+            "why": "no pull confirmed the list",
+        });
+        Some(Self::new(Topic::Held, &held.pull, revision, data, control))
+    }
+
+    fn new(topic: Topic, pull: &PullId, revision: u32, mut data: Value, control: &str) -> Self {
+        let PullId { robot_id, mark_id } = pull;
+        let id = format!("{topic} {robot_id} {mark_id} {revision}");
+        data["robot_id"] = robot_id.as_str().into();
+        data["mark_id"] = mark_id.as_str().into();
+        let list = PullName::from(pull).path("/accounts");
+        data["list_url"] = format!("{control}{list}").into();
+        Self { topic, id: Digest::of(id.as_bytes()).to_string(), body: Body::new(topic, data) }
+    }
 }
 
 /// A written list, or the reason why it was not written.
@@ -143,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_message_that_waits_is_told_from_every_event() {
-        let envelope = Envelope::new("to".into(), "1", b"{\"type\":\"list.held\"}");
+        let envelope = Envelope::new("to", "1", "{\"type\":\"list.held\"}");
         let read = Envelope::of(&envelope.to_bytes()).unwrap().unwrap();
         assert_eq!(
             (&*read.to, &*read.id, &*read.body),

@@ -6,9 +6,9 @@ mod message;
 
 use std::sync::Arc;
 
+use qopen::ForwardQueue;
 use qopen::engine::ServiceEvent;
 use qopen::types::Digest;
-use qopen::{ForwardQueue, Outcome};
 
 use super::arrivals::Arrivals;
 use crate::exit::chain;
@@ -18,7 +18,7 @@ use crate::settings::webhook::Topic;
 pub(super) use delivery::{Delivery, DeliveryCounts};
 pub(super) use endpoints::Endpoints;
 pub(crate) use endpoints::examine_webhooks;
-use message::{Body, Envelope};
+use message::{Body, Envelope, ListMessage};
 
 /// Queues messages.
 #[derive(Clone)]
@@ -33,10 +33,9 @@ pub(super) struct Webhooks {
 impl Webhooks {
     /// Queues the message of an event of the service, if it has one.
     pub(super) fn of_list(&self, event: &ServiceEvent<'_>, arrivals: &Arrivals) {
-        if let Some((topic, outcome, body)) =
-            message::of_list(event, &arrivals.came(), &self.control)
-        {
-            self.queue(topic, &id(topic, outcome), body);
+        let message = ListMessage::of(event, &arrivals.came(), &self.control);
+        if let Some(ListMessage { topic, id, body }) = message {
+            self.queue(topic, &id, body);
         }
     }
 
@@ -44,15 +43,15 @@ impl Webhooks {
     pub(super) fn of_logout(&self, logout: &RobotLogout) {
         let body = message::of_logout(logout);
         // Each logout is another one.
-        let id = Digest::of(&body.to_bytes()).to_string();
+        let id = Digest::of(body.to_json().as_bytes()).to_string();
         self.queue(Topic::LoggedOut, &id, body);
     }
 
     /// Queues a message for each listener of its topic, in a task of its own.
     fn queue(&self, topic: Topic, id: &str, body: Body) {
-        let body = body.to_bytes();
+        let body = body.to_json();
         for name in self.endpoints.of_topic(topic) {
-            let envelope = Envelope::new(name.to_owned(), id, &body).to_bytes();
+            let envelope = Envelope::new(name, id, &body).to_bytes();
             let Self { queue, counts, .. } = self.clone();
             tokio::spawn(async move {
                 if let Err(error) = queue.put(&envelope).await {
@@ -62,12 +61,4 @@ impl Webhooks {
             });
         }
     }
-}
-
-/// The id of a message: the same message has the same id in every process.
-fn id(topic: Topic, outcome: &Outcome) -> String {
-    let pull = outcome.list.id();
-    let revision = outcome.list.revision();
-    Digest::of(format!("{topic} {} {} {revision}", pull.robot_id, pull.mark_id).as_bytes())
-        .to_string()
 }

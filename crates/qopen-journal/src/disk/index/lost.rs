@@ -13,21 +13,23 @@ impl Index {
         self.pulls.get(pull).is_some_and(|pull| pull.lost.contains_key(&digest))
     }
 
-    /// The pages and the pulls' quarantined items in a segment.
+    /// The pages and the quarantined items in a segment.
     pub(in super::super) fn stored_in(&self, segment: u32) -> Vec<Stored> {
         let pages = self.pulls.iter().flat_map(|(pull, it)| {
             let pages = it.pages.iter().filter(|(_, kept)| kept.at.segment == segment);
             pages.map(|(digest, kept)| Stored {
-                pull: pull.clone(),
+                pull: Some(pull.clone()),
                 digest: *digest,
                 at: kept.at,
                 quarantined: None,
             })
         });
         let items = self.quarantine.iter().filter(|(_, it)| it.at.segment == segment);
-        let items = items.filter_map(|(seq, it)| {
-            let (digest, at, quarantined) = (it.digest, it.at, Some(*seq));
-            Some(Stored { pull: it.pull.clone()?, digest, at, quarantined })
+        let items = items.map(|(seq, it)| Stored {
+            pull: it.pull.clone(),
+            digest: it.digest,
+            at: it.at,
+            quarantined: Some(*seq),
         });
         pages.chain(items).collect()
     }
@@ -35,23 +37,25 @@ impl Index {
     /// Marks a page or an item as lost, if it is still in that place.
     pub(in super::super) fn lose(&mut self, stored: &Stored) -> bool {
         let Stored { pull, digest, at, quarantined } = stored;
-        let is_there = match quarantined {
-            Some(seq) => self.quarantine.get(seq).is_some_and(|it| it.at == *at),
-            None => self.page(pull, *digest) == Some(*at),
+        let found = match (quarantined, pull) {
+            (Some(seq), _) => self.quarantine.get(seq).map(|it| it.at),
+            (None, pull) => pull.as_ref().and_then(|pull| self.page(pull, *digest)),
         };
-        if !is_there {
+        if found != Some(*at) {
             return false;
         }
+        self.places.remove(*at);
+        if let Some(seq) = quarantined {
+            self.quarantine.remove(seq);
+        }
+        // An item of an unknown pull counts against the pulls that note it.
+        let Some(pull) = pull else { return true };
         let owner = self.pulls.entry(pull.clone()).or_default();
-        match quarantined {
-            Some(seq) => drop(self.quarantine.remove(seq)),
-            None => {
-                owner.pages.remove(digest);
-                owner.bytes -= u64::from(at.length);
-            }
+        if quarantined.is_none() {
+            owner.pages.remove(digest);
+            owner.bytes -= u64::from(at.length);
         }
         owner.lost.entry(*digest).or_default();
-        self.places.remove(*at);
         true
     }
 

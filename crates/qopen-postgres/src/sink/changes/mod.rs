@@ -126,8 +126,7 @@ impl ChangeLines {
         serde_json::to_writer(&mut *out, &header)
             .map_err(|error| SinkError::Encode(error.into()))?;
         out.push(b'\n');
-        let counts = list.counts.named();
-        let left = counts.iter().map(|(_, count)| count).sum();
+        let left = list.counts.total();
         self.current = Some(Current { number: list.number, left, account: String::new() });
         Ok(true)
     }

@@ -129,6 +129,5 @@ pub(super) fn wanted(history: &[Listed], since: Option<(&MarkId, Option<u32>)>) 
 }
 
 fn lacks_changes(list: &Listed) -> bool {
-    let counts = list.counts.named();
-    !list.has_changes && counts.iter().any(|(_, count)| *count > 0)
+    !list.has_changes && list.counts.total() > 0
 }
