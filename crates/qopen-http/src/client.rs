@@ -6,6 +6,7 @@ use reqwest::Url;
 
 use crate::build_error::BuildError;
 use crate::proxy::{Chosen, ProxyChoice, ProxyUsed};
+use crate::tls;
 
 /// Connection settings of both.
 #[derive(Clone)]
@@ -49,14 +50,8 @@ impl ClientSettings {
             client = client.proxy(proxy);
             used = Some(by);
         }
-        if let Some(pem) = self.root_certificates {
-            let certificates = reqwest::Certificate::from_pem_bundle(&pem)
-                .map_err(|error| BuildError::RootCertificate(error.into()))?;
-            if certificates.is_empty() {
-                return Err(BuildError::RootCertificate("it holds no certificate".into()));
-            }
-            client = client.tls_certs_merge(certificates);
-        }
+        let tls = tls::config(self.root_certificates.as_deref())?;
+        let client = client.tls_backend_preconfigured(tls);
         let client = client.build().map_err(|error| BuildError::Client(error.into()))?;
         Ok((client, used))
     }

@@ -16,6 +16,7 @@ mod proxy;
 mod retry;
 mod robot_status;
 mod robots;
+mod tls;
 mod token;
 mod transport;
 mod url;

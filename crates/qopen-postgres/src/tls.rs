@@ -33,7 +33,7 @@ pub(crate) fn connector(roots: Option<&Path>) -> Result<MakeRustlsConnect, Datab
             let _ = trusted.add_parsable_certificates(found);
         }
     }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| unusable(error.into()))?

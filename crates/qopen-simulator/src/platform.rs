@@ -13,6 +13,7 @@ use axum::routing::post;
 use qopen_types::{
     AccessTokenRequest, Endpoint, GetAccessToken, GetRobotAccountListAsync, RobotAccountListRequest,
 };
+use rustls_platform_verifier::BuilderVerifierExt as _;
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -86,7 +87,15 @@ impl Simulator {
         let listen = |source| StartError::Listen { address, source };
         let listener = listener.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
+        let failed = |error: rustls::Error| StartError::Client(error.into());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .and_then(|config| config.with_platform_verifier())
+            .map_err(failed)?
+            .with_no_client_auth();
         let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
             .no_proxy()
             .timeout(std::time::Duration::from_secs(30))
             .build()

@@ -48,6 +48,8 @@ impl Remote {
         holder: &str,
         settings: &Settings,
     ) -> Result<Self, Failure> {
+        // reqwest asks for a provider even where no address has TLS. Another one may be there.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         // The API is on this machine. Neither a proxy nor a redirect may learn the token.
         let client = Client::builder().no_proxy().redirect(redirect::Policy::none());
         let client = client.connect_timeout(CONNECT).build();

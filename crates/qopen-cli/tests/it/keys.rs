@@ -8,7 +8,7 @@ use qopen_simulator::Schedule;
 use tokio::net::TcpStream;
 
 use crate::callbacks::{TOKEN, callback, now, ring, say};
-use crate::served::Served;
+use crate::served::{Served, http};
 use crate::support::{Stage, text};
 
 const EVENT: &str = r#"{"event_type":20001}"#;
@@ -109,7 +109,7 @@ async fn callbacks_come_over_tls_and_a_new_certificate_needs_no_restart() {
     let port = stage.listen.split_once(':').unwrap().1;
     let url = format!("https://localhost:{port}/callback");
     let post = async |trusted: &reqwest::Certificate| {
-        let client = reqwest::Client::builder().no_proxy().tls_certs_only([trusted.clone()]);
+        let client = http().tls_certs_only([trusted.clone()]);
         let body = serde_json::to_vec(&ring(TOKEN).seal(EVENT, "n", now())).unwrap();
         let sent = client.build().unwrap().post(&url).body(body).send().await;
         sent.map(|answer| answer.status().as_u16())

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use qopen_simulator::Schedule;
 
-use crate::served::{Served, expected};
+use crate::served::{Served, expected, http};
 use crate::support::{Killed, Stage, ids, text};
 
 fn schedule() -> Schedule {
@@ -88,7 +88,7 @@ async fn waited(began: Instant, patience: Duration, what: &str) {
 
 /// Asks for a pull of robot r1 until the service answers.
 async fn started(control: &str, wait: impl AsyncFn(&str)) {
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let http = http().build().unwrap();
     let url = format!("http://{control}/v1/pulls");
     let start = || {
         let start = http.post(&url).header("content-type", "application/json");
@@ -202,7 +202,7 @@ async fn i16_a_service_outlives_whoever_reads_what_it_says() {
             wait(list).await;
         }
     }
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let http = http().build().unwrap();
     let metrics = http.get(format!("http://{control}/metrics")).send().await.unwrap();
     let metrics = metrics.text().await.unwrap();
     for task in ["schedule", "retention", "reload"] {

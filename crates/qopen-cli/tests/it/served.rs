@@ -6,10 +6,17 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use qopen_simulator::{Dataset, Schedule};
-use reqwest::{Client, Method, Response};
+use reqwest::{Client, ClientBuilder, Method, Response};
 use serde_json::{Value, json};
 
 use crate::support::{Stage, text};
+
+/// A client that asks the service alone, whatever proxy the environment names.
+pub(crate) fn http() -> ClientBuilder {
+    // Another test may have been first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::builder().no_proxy()
+}
 
 /// A service, and where it is controlled.
 pub(crate) struct Served {
@@ -68,7 +75,7 @@ impl Served {
         // Whatever else it says must not fill the pipe.
         let said = Arc::clone(&log);
         std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| keep(&said, &line)));
-        Self { process, control, http: Client::builder().no_proxy().build().unwrap(), log }
+        Self { process, control, http: http().build().unwrap(), log }
     }
 
     /// What it has said so far.

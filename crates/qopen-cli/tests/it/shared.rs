@@ -10,7 +10,7 @@ use qopen_simulator::{Chance, ErrorFault, Schedule};
 use serde_json::{Value, json};
 use tokio_postgres::{Client, NoTls};
 
-use crate::served::{Served, expected};
+use crate::served::{Served, expected, http};
 use crate::support::{Stage, free_port, ids, qopen, text};
 
 fn schedule() -> Schedule {
@@ -52,8 +52,7 @@ pub(crate) fn spread(listen: &str, receivers: Vec<String>) {
     let listener = std::net::TcpListener::bind(listen).unwrap();
     listener.set_nonblocking(true).unwrap();
     let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-    let http =
-        reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(5)).build().unwrap();
+    let http = http().timeout(Duration::from_secs(5)).build().unwrap();
     let next = Arc::new(AtomicUsize::new(0));
     let forward = move |body: axum::body::Bytes| {
         let receiver = &receivers[next.fetch_add(1, Ordering::Relaxed) % receivers.len()];
