@@ -179,8 +179,9 @@ async fn a_schedule_of_all_robots_asks_for_them_at_each_time_and_survives_a_fail
     assert!(!log.contains("canary"), "{log}");
 
     until(&failing, 140, async || failing.figure("qopen_schedule_failed_total").await >= 2.0).await;
-    let log = failing.log();
     let cause = "no pull started: the robots of the app cannot be listed: the platform refused the request (48002";
+    failing.until_it_says(2, cause).await;
+    let log = failing.log();
     assert_eq!(log.matches(cause).count(), 2, "{log}");
     // The other schedule goes on.
     assert!(refusing.exists("lists/r2.jsonl"), "{log}");
@@ -346,8 +347,8 @@ async fn a_new_customer_of_a_robot_whose_pull_is_open_starts_nothing() {
     let open = served.start_pull("r1").await;
     post(&stage, &[new_customer("r1", "n1"), new_customer("p1", "n2")]).await;
     until(&served, 30, async || served.figure("qopen_schedule_skipped_total").await == 1.0).await;
+    served.until_it_says(1, &format!(" skipped: mark {open} is open\n")).await;
     let log = served.log();
-    assert!(log.contains(&format!(" skipped: mark {open} is open\n")), "{log}");
     assert_eq!(served.figure("qopen_schedule_started_total").await, 0.0, "{log}");
     let pulls = served.get_json("/v1/pulls").await;
     assert_eq!(pulls["pulls"].as_array().unwrap().len(), 1, "{pulls}");

@@ -306,6 +306,7 @@ async fn a_robot_whose_pull_is_open_is_skipped_and_two_schedules_start_one_pull(
         assert!(began.elapsed() < Duration::from_secs(75), "{}", served.log());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+    served.until_it_says(2, " skipped: ").await;
     let log = served.log();
     assert_eq!(served.figure("qopen_schedule_started_total").await, 1.0, "{log}");
     assert_eq!(served.figure("qopen_schedule_failed_total").await, 0.0, "{log}");
