@@ -1,0 +1,6 @@
+//! Lists in MySQL and MariaDB.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod conformance;
+mod support;
