@@ -10,8 +10,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use mysql_async::prelude::Queryable as _;
+use mysql_async::{Row, Value};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+
+use crate::blocking::on_a_runtime;
+use crate::error::failed;
+use crate::server::{Server as Database, end};
 
 /// With the value `required`, a missing program fails the test instead of skipping it.
 const REQUIRED: &str = "QOPEN_TEST_MYSQL";
@@ -138,6 +144,8 @@ impl Server {
                 ("port", self.port.to_string()),
                 ("bind-address", "127.0.0.1".to_owned()),
                 ("max-connections", "300".to_owned()),
+                // A commit survives the end of the process, which tests bring about, and not that of the machine.
+                ("innodb-flush-log-at-trx-commit", "2".to_owned()),
             ] {
                 command.arg(format!("--{name}={value}"));
             }
@@ -190,6 +198,37 @@ impl Server {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The password of the user.
+    #[must_use]
+    pub fn password(&self) -> &'static str {
+        PASSWORD
+    }
+
+    /// Runs a query in the first database, and returns the rows as texts, `NULL` for null.
+    ///
+    /// # Panics
+    /// If the server refuses the query.
+    #[allow(clippy::panic, reason = "a test fails by panicking")]
+    #[must_use]
+    pub fn query(&self, sql: &str) -> Vec<Vec<String>> {
+        let asked = on_a_runtime(async || {
+            let mut connection = Database::new(&self.url())?.connect().await?;
+            let rows: Vec<Row> = connection.query(sql).await.map_err(failed)?;
+            end(connection).await;
+            Ok(rows)
+        });
+        let text = |value: Value| match value {
+            Value::NULL => "NULL".to_owned(),
+            Value::Bytes(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            other => format!("{other:?}"),
+        };
+        let row = |row: Row| row.unwrap().into_iter().map(text).collect();
+        match asked {
+            Ok(rows) => rows.into_iter().map(row).collect(),
+            Err(error) => panic!("{error:?}"),
+        }
     }
 
     /// The URL of the server's first database, `qopen`, with the password.
