@@ -6,9 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use qopen::mysql::MysqlSink;
 use qopen::sink::{FileSink, Format, ListKind, Sink};
 use qopen::sqlite::SqliteSink;
 use qopen::{PulledList, Replay, publish};
+use qopen_mysql::testing::Server;
 
 use crate::Result;
 use crate::measure::Spread;
@@ -33,7 +35,10 @@ pub(crate) fn run() -> Result<()> {
     let list = outcomes.into_iter().next().ok_or("no list")?.list;
     let (mut copied, mut jsonl, mut csv) = (Vec::new(), Vec::new(), Vec::new());
     let (mut copied_rows, mut rows, mut again) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
+    let (mut served, mut served_again) = (Vec::new(), Vec::new());
+    // Commits wait for the disk, as by default.
+    let server = Server::start_with(&["--innodb-flush-log-at-trx-commit=1"]);
+    for round in 0..ROUNDS {
         let folder = Scratch::new("publication")?;
         let path = folder.path().join("list");
         jsonl.push(published(&list, PAGES * ACCOUNTS, &path, Format::Jsonl)?);
@@ -44,6 +49,13 @@ pub(crate) fn run() -> Result<()> {
         rows.push(to_rows()?);
         again.push(to_rows()?);
         copied_rows.push(copy(&path, &folder.path().join("copy"))?);
+        if let Some(server) = &server {
+            let _ = server.query(&format!("CREATE DATABASE round_{round}"));
+            let sink = Arc::new(MysqlSink::new(&server.url_of(&format!("round_{round}")))?);
+            for times in [&mut served, &mut served_again] {
+                times.push(published_to(&list, PAGES * ACCOUNTS, Arc::clone(&sink) as _)?);
+            }
+        }
     }
     let title = format!(
         "Publication of {} customers, {:.0} MB of pages, from the journal in memory to a synced file",
@@ -62,7 +74,13 @@ pub(crate) fn run() -> Result<()> {
         ("copying the SQLite file", copied_rows, base_of_rows),
         ("SQLite, first list", rows, base_of_rows),
         ("SQLite, the same list again", again, base_of_rows),
+        ("MySQL or MariaDB, first list", served, base),
+        ("MySQL or MariaDB, the same list again", served_again, base),
     ] {
+        // No server is installed.
+        if times.is_empty() {
+            continue;
+        }
         let it = Spread::of(times);
         table.row([
             name.to_owned(),

@@ -7,10 +7,43 @@ use qopen::postgres::PostgresSink;
 
 use crate::exit::Failure;
 
-/// Returns the URL if a path is the URL of a database.
+/// The schemes of databases on a server.
+const SCHEMES: [&str; 4] = ["postgres://", "postgresql://", "mysql://", "mariadb://"];
+
+/// Returns the URL if a path is the URL of a database on a server.
 pub(crate) fn of(path: &Path) -> Option<&str> {
     let text = path.to_str()?;
-    (text.starts_with("postgres://") || text.starts_with("postgresql://")).then_some(text)
+    SCHEMES.iter().any(|it| text.starts_with(it)).then_some(text)
+}
+
+/// Whether the URL of a database is MySQL's or MariaDB's.
+pub(crate) fn is_mysql(url: &str) -> bool {
+    url.starts_with("mysql://") || url.starts_with("mariadb://")
+}
+
+/// The environment variable with the password of a database.
+pub(crate) fn password_variable(url: &str) -> &'static str {
+    match is_mysql(url) {
+        true => "MYSQL_PWD",
+        false => "PGPASSWORD",
+    }
+}
+
+/// The refusal of MySQL by a build without it.
+#[cfg(not(feature = "mysql"))]
+pub(crate) const NO_MYSQL: &str = "this qopen was built without MySQL; build one with it (cargo install --path crates/qopen-cli --features mysql), or write to an SQLite file such as lists.db, or to postgres://USER@HOST/DATABASE";
+
+/// Checks the URL of lists in MySQL or MariaDB.
+#[cfg(feature = "mysql")]
+fn check_mysql(what: &str, url: &str) -> Result<(), Failure> {
+    let sink = qopen::mysql::MysqlSink::new(url);
+    sink.map(drop).map_err(|error| Failure::usage_of(what, &error))
+}
+
+/// Refuses the URL of lists in MySQL or MariaDB.
+#[cfg(not(feature = "mysql"))]
+fn check_mysql(what: &str, _: &str) -> Result<(), Failure> {
+    Err(Failure::usage(format!("{what}: {NO_MYSQL}")))
 }
 
 pub(crate) fn refuse_password(what: &str, url: &str) -> Result<(), Failure> {
@@ -19,7 +52,8 @@ pub(crate) fn refuse_password(what: &str, url: &str) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::usage(format!(
-        "{what}: a password does not belong on a command line, because every user of the machine can read it, nor in the note of a pull; put it into PGPASSWORD"
+        "{what}: a password does not belong on a command line, because every user of the machine can read it, nor in the note of a pull; put it into {}",
+        password_variable(url)
     )))
 }
 
@@ -30,6 +64,9 @@ pub(crate) fn refuse_password(what: &str, url: &str) -> Result<(), Failure> {
 pub(crate) fn check_flag(flag: &str, out: &Path) -> Result<(), Failure> {
     let Some(url) = of(out) else { return Ok(()) };
     refuse_password(flag, url)?;
+    if is_mysql(url) {
+        return check_mysql(flag, url);
+    }
     PostgresSink::new(url).map(drop).map_err(|error| Failure::usage_of(flag, &error))
 }
 
@@ -68,6 +105,7 @@ mod tests {
             ("postgres://me@host/x?password=p&a=b", "postgres://me@host/x?a=b"),
             ("postgres://me@host,other:2/x?a=b&c=d", "postgres://me@host,other:2/x?a=b&c=d"),
             ("postgres://host", "postgres://host"),
+            ("mysql://me:pass@host:1/x?ssl-ca=b", "mysql://me@host:1/x?ssl-ca=b"),
             ("postgres://host/x?pass%77ord=p&a=b", "postgres://host/x?a=b"),
             ("postgres://host/x?PASSWORD=p", "postgres://host/x?"),
             ("postgres://me:pa?ss@host/x", "postgres://me@host/x"),

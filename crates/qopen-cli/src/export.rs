@@ -25,7 +25,7 @@ use crate::settings::Settings;
 pub(crate) async fn run(args: &ExportArgs, settings: &Settings) -> Result<Exit, Failure> {
     if database::of(&args.out).is_some() {
         return Err(Failure::usage(
-            "--out: a list in PostgreSQL is a publication; `qopen pull --resume MARK --out URL` publishes it there, and `export` writes to a file, a folder, an SQLite file or - for standard output",
+            "--out: a list in a database on a server is a publication; `qopen pull --resume MARK --out URL` publishes it there, and `export` writes to a file, a folder, an SQLite file or - for standard output",
         ));
     }
     // An unfinished list stays beside the journal, where only its owner can read it.

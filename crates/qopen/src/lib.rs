@@ -31,6 +31,8 @@ pub use qopen_callback as callback;
 pub use qopen_engine as engine;
 pub use qopen_http as http;
 pub use qopen_journal as journal;
+#[cfg(feature = "mysql")]
+pub use qopen_mysql as mysql;
 #[cfg(feature = "postgres")]
 pub use qopen_postgres as postgres;
 pub use qopen_sink as sink;

@@ -9,7 +9,7 @@ use crate::Result;
 use crate::cargo::{Metadata, command};
 
 /// Which crates of the workspace each may depend on.
-const ALLOWED: [(&str, &[&str]); 14] = [
+const ALLOWED: [(&str, &[&str]); 15] = [
     ("qopen-types", &[]),
     ("qopen-assembler", &["qopen-types"]),
     ("qopen-http", &["qopen-types"]),
@@ -17,6 +17,7 @@ const ALLOWED: [(&str, &[&str]); 14] = [
     ("qopen-journal", &["qopen-types"]),
     ("qopen-sink", &["qopen-types"]),
     ("qopen-postgres", &["qopen-types", "qopen-journal", "qopen-sink"]),
+    ("qopen-mysql", &["qopen-types", "qopen-sink"]),
     ("qopen-sqlite", &["qopen-types", "qopen-sink"]),
     ("qopen-engine", &["qopen-types", "qopen-assembler", "qopen-journal", "qopen-sink"]),
     (
@@ -29,13 +30,14 @@ const ALLOWED: [(&str, &[&str]); 14] = [
             "qopen-callback",
             "qopen-journal",
             "qopen-sink",
+            "qopen-mysql",
             "qopen-postgres",
             "qopen-sqlite",
         ],
     ),
     ("qopen-simulator", &["qopen-types", "qopen-callback"]),
     ("qopen-cli", &["qopen", "qopen-simulator"]),
-    ("qopen-bench", &["qopen", "qopen-postgres", "qopen-simulator"]),
+    ("qopen-bench", &["qopen", "qopen-mysql", "qopen-postgres", "qopen-simulator"]),
     ("xtask", &[]),
 ];
 

@@ -143,8 +143,8 @@ pub(crate) struct PullArgs {
     /// Write to a file, a folder, a database, or - for stdout
     ///
     /// A folder gets one file per robot. A database is an SQLite file (lists.db, .sqlite, .sqlite3, or
-    /// sqlite:PATH for any name), or postgres://USER@HOST/DATABASE. With --resume the default is the
-    /// place of the interrupted pull.
+    /// sqlite:PATH for any name), postgres://USER@HOST/DATABASE, or, in a build with the feature mysql,
+    /// mysql://USER@HOST/DATABASE. With --resume the default is the place of the interrupted pull.
     #[arg(long, value_name = "PATH|-|URL", required_unless_present = "resume", value_parser = out_path())]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
@@ -252,7 +252,8 @@ pub(crate) struct ServeArgs {
     /// Publish complete lists to a folder or a database
     ///
     /// A folder gets ROBOT.jsonl, ROBOT.csv or ROBOT.xlsx. A database is an SQLite file (lists.db,
-    /// .sqlite, .sqlite3, or sqlite:PATH for any name), or postgres://USER@HOST/DATABASE.
+    /// .sqlite, .sqlite3, or sqlite:PATH for any name), postgres://USER@HOST/DATABASE, or, in a build
+    /// with the feature mysql, mysql://USER@HOST/DATABASE.
     #[arg(long, value_name = "FOLDER|URL", value_parser = out_path())]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]

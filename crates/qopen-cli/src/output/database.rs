@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+#[cfg(feature = "mysql")]
+use qopen::mysql::MysqlSink;
 use qopen::postgres::PostgresSink;
 use qopen::sink::{Sink, SinkError, shown_path};
 use qopen::sqlite::SqliteSink;
@@ -16,6 +18,8 @@ use crate::values::sqlite::SqliteFile;
 pub(crate) enum ListDatabase {
     Postgres(PostgresSink),
     Sqlite(SqliteSink),
+    #[cfg(feature = "mysql")]
+    Mysql(MysqlSink),
 }
 
 impl ListDatabase {
@@ -31,15 +35,31 @@ impl ListDatabase {
             return Ok(Some(Self::Sqlite(sink)));
         }
         let Some(url) = database::of(out) else { return Ok(None) };
+        if database::is_mysql(url) {
+            return Self::mysql(url).map(Some);
+        }
         let sink = PostgresSink::new(url);
         let sink = sink.map_err(|error| Failure::usage_of("the output", &error))?;
         Ok(Some(Self::Postgres(sink)))
+    }
+
+    #[cfg(feature = "mysql")]
+    fn mysql(url: &str) -> Result<Self, Failure> {
+        let sink = MysqlSink::new(url);
+        sink.map(Self::Mysql).map_err(|error| Failure::usage_of("the output", &error))
+    }
+
+    #[cfg(not(feature = "mysql"))]
+    fn mysql(_: &str) -> Result<Self, Failure> {
+        Err(Failure::usage(format!("the output: {}", database::NO_MYSQL)))
     }
 
     pub(crate) fn in_folder(self, folder: Option<&Path>) -> Self {
         match self {
             Self::Postgres(sink) => Self::Postgres(sink.in_folder(folder)),
             Self::Sqlite(sink) => Self::Sqlite(sink.in_folder(folder)),
+            #[cfg(feature = "mysql")]
+            Self::Mysql(sink) => Self::Mysql(sink.in_folder(folder)),
         }
     }
 
@@ -47,6 +67,8 @@ impl ListDatabase {
         match self {
             Self::Postgres(sink) => Arc::new(sink.clone()),
             Self::Sqlite(sink) => Arc::new(sink.clone()),
+            #[cfg(feature = "mysql")]
+            Self::Mysql(sink) => Arc::new(sink.clone()),
         }
     }
 
@@ -55,6 +77,8 @@ impl ListDatabase {
         match self {
             Self::Postgres(sink) => sink.location(),
             Self::Sqlite(sink) => sink.location(),
+            #[cfg(feature = "mysql")]
+            Self::Mysql(sink) => sink.location(),
         }
     }
 
@@ -63,6 +87,8 @@ impl ListDatabase {
         match self {
             Self::Postgres(sink) => sink.migrate(),
             Self::Sqlite(sink) => sink.migrate(),
+            #[cfg(feature = "mysql")]
+            Self::Mysql(sink) => sink.migrate(),
         }
     }
 
@@ -71,16 +97,17 @@ impl ListDatabase {
         let checked = self.sink().check();
         let Err(error) = checked else { return Ok(()) };
         let what = match (self, &error) {
-            (Self::Postgres(sink), SinkError::Database(_) | SinkError::TimedOut { .. }) => format!(
-                "lists cannot be published to {}; is the database up, and is --out right?",
-                sink.location()
-            ),
-            (Self::Sqlite(_), SinkError::NoFolder { .. }) | (Self::Postgres(_), _) => {
+            (Self::Sqlite(_), SinkError::NoFolder { .. }) => {
                 return Err(Failure::usage_of("the output", &error));
             }
             (Self::Sqlite(sink), _) => {
                 format!("lists cannot be published to {}", shown_path(sink.path()))
             }
+            (_, SinkError::Database(_) | SinkError::TimedOut { .. }) => format!(
+                "lists cannot be published to {}; is the database up, and is --out right?",
+                self.location()
+            ),
+            _ => return Err(Failure::usage_of("the output", &error)),
         };
         Err(Failure::output(&what, &error))
     }

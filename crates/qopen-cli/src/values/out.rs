@@ -43,10 +43,11 @@ pub(crate) fn is_database(out: &Path) -> bool {
 }
 
 /// Schemes that are used without `//`.
-const OPAQUE: [&str; 14] = [
+const OPAQUE: [&str; 15] = [
     "duckdb",
     "file",
     "jdbc",
+    "mariadb",
     "mongodb",
     "mssql",
     "mysql",
@@ -63,6 +64,10 @@ const OPAQUE: [&str; 14] = [
 /// Refuses a URL of anything but a database of lists, and a text that resembles a database. Names only the
 /// scheme, because the rest may have a password.
 pub(crate) fn refuse_scheme(out: &Path) -> Result<(), String> {
+    #[cfg(not(feature = "mysql"))]
+    if database::of(out).is_some_and(database::is_mysql) {
+        return Err(database::NO_MYSQL.to_owned());
+    }
     let is_sqlite = SqliteFile::of(out)?.is_some_and(|it| it.has_scheme);
     if database::of(out).is_some() || is_sqlite || out.exists() {
         return Ok(());
@@ -88,6 +93,11 @@ fn scheme(out: &Path) -> Option<String> {
     Some(match &*lower {
         "postgres" | "postgresql" => {
             format!("{scheme}:{slashes} is not a known URL; write postgres://USER@HOST/DATABASE")
+        }
+        "mysql" | "mariadb" => {
+            format!(
+                "{scheme}:{slashes} is not a known URL; write mysql://USER@HOST/DATABASE, or postgres://USER@HOST/DATABASE"
+            )
         }
         "sqlite" | "sqlite3" => {
             format!(

@@ -37,6 +37,7 @@ mod left_out;
 mod losses;
 #[cfg(target_os = "linux")]
 mod memory;
+mod mysql;
 mod named;
 mod odd;
 mod offline;

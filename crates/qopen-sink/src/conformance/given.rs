@@ -148,7 +148,7 @@ pub(super) fn names(reader: &mut dyn Reader, table: &str) -> Vec<String> {
 pub(super) fn changes(reader: &mut dyn Reader, robot: &str, number: u32) -> Vec<String> {
     let fields = reader.fields();
     let sql = format!(
-        "SELECT change, account_id, {fields} FROM qopen.change
+        "SELECT \"change\", account_id, {fields} FROM qopen.change
          WHERE robot_id = '{robot}' AND number = {number} ORDER BY account_id"
     );
     reader.query(&sql).into_iter().map(|row| row.join(" ").replace(" []", "")).collect()
@@ -175,9 +175,9 @@ pub(super) fn history(reader: &mut dyn Reader, robot: &str) -> Vec<String> {
 
 /// The records of a robot's list, by id.
 pub(super) fn records(reader: &mut dyn Reader, robot: &str) -> BTreeMap<String, String> {
-    let sql = format!(
-        "SELECT account_id, CAST(account AS text) FROM qopen.robot_account WHERE robot_id = '{robot}'"
-    );
+    let account = reader.text("account");
+    let sql =
+        format!("SELECT account_id, {account} FROM qopen.robot_account WHERE robot_id = '{robot}'");
     reader.query(&sql).into_iter().map(|row| (row[0].clone(), row[1].clone())).collect()
 }
 
@@ -193,8 +193,9 @@ pub(super) fn must_fit_together(reader: &mut dyn Reader, robot: &str) {
     for row in reader.query(&sql) {
         let figure = |at: usize| row[at].parse::<usize>().unwrap();
         assert_eq!(list.len(), figure(1), "{robot}: list {}", row[0]);
+        let [before, account] = ["\"before\"", "account"].map(|it| reader.text(it));
         let sql = format!(
-            "SELECT account_id, CAST(before AS text), CAST(account AS text) FROM qopen.change
+            "SELECT account_id, {before}, {account} FROM qopen.change
              WHERE robot_id = '{robot}' AND number = {}",
             row[0]
         );

@@ -1,7 +1,8 @@
 //! What every database of lists must do: a list of named cases.
 //!
 //! Each case gets a database without lists. [`check`] runs all of them and panics with the names of those that failed.
-//! Cases read the tables by SQL: those that qopen documents, in a schema `qopen`.
+//! Cases read the tables by SQL: those that qopen documents, in a schema `qopen`. Names
+//! that are words of SQL are in double quotes.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a case fails by panicking")]
 

@@ -27,6 +27,11 @@ pub trait Reader {
     /// Begins a transaction that sees one state of the database, and reads.
     fn begin(&mut self);
 
+    /// An expression for the text of another one, such as of JSON.
+    fn text(&self, expression: &str) -> String {
+        format!("CAST({expression} AS text)")
+    }
+
     /// An expression for the JSON array of `change.fields`.
     fn fields(&self) -> &'static str;
 }

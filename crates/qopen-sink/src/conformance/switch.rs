@@ -116,9 +116,10 @@ pub(super) fn list_quarantine_and_changes_are_one_commit(subject: &dyn Subject) 
         publish_with(&*sink, &lists, CompareOptions::default(), lines, || End::Commit)
     };
     let mut found = || {
+        let entry = reader.text("entry");
         let lines =
-            "SELECT robot_id, CAST(entry AS text) FROM qopen.quarantine ORDER BY robot_id, place";
-        let lines = reader.query(lines).len();
+            format!("SELECT robot_id, {entry} FROM qopen.quarantine ORDER BY robot_id, place");
+        let lines = reader.query(&lines).len();
         (names(&mut *reader, "robot_account"), lines, count(&mut *reader, "change"))
     };
     let line = |robot: &str, n: usize| {
@@ -166,9 +167,9 @@ pub(super) fn evidence_and_basis_are_recorded_with_the_list(subject: &dyn Subjec
     list.basis = texts(Some("{\"quiet_ms\": 3000}"), "the last page was seen\0");
     publish(&*sink, &[list.clone()]).unwrap();
     let mut found = |table: &str, condition: &str| {
-        let read = format!(
-            "SELECT list_order, CAST(evidence AS text), basis FROM qopen.{table} WHERE {condition}"
-        );
+        let evidence = reader.text("evidence");
+        let read =
+            format!("SELECT list_order, {evidence}, basis FROM qopen.{table} WHERE {condition}");
         reader.query(&read).remove(0)
     };
     let order = order.unwrap().to_string();

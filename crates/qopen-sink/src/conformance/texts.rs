@@ -121,10 +121,13 @@ pub(super) fn unreadable_and_unknown_fields_are_kept(subject: &dyn Subject) {
         assert_eq!(json, serde_json::to_string(&Record::new(&robot, &list[&id])).unwrap());
         assert_eq!(json.contains("\"_unread\":"), id == "a", "{json}");
     }
-    let columns = "SELECT name, phone, gender, CASE WHEN deleted_by_contact THEN 1 ELSE 0 END,
-             CASE WHEN add_at IS NULL THEN '' ELSE CAST(add_at AS text) END
-         FROM qopen.robot_account ORDER BY account_id";
-    let rows = reader.query(columns);
+    let add_at = reader.text("add_at");
+    let columns = format!(
+        "SELECT name, phone, gender, CASE WHEN deleted_by_contact THEN 1 ELSE 0 END,
+             CASE WHEN add_at IS NULL THEN '' ELSE {add_at} END
+         FROM qopen.robot_account ORDER BY account_id"
+    );
+    let rows = reader.query(&columns);
     assert_eq!(rows[1], ["Bo", "123", "0", "0", ""]);
     assert_eq!(rows[0][..4], ["", "", "9", "0"]);
     assert!(rows[0][4].starts_with("2023-11-14"), "{:?}", rows[0]);

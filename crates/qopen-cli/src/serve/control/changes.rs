@@ -81,6 +81,11 @@ pub(super) async fn changes(
         let message = "the lists of this robot are in an SQLite file; read its table change";
         return Err(Refusal(StatusCode::CONFLICT, message.into()));
     }
+    #[cfg(feature = "mysql")]
+    if let Some(ListDatabase::Mysql(_)) = &database {
+        let message = "the lists of this robot are in a MySQL database; read its table change";
+        return Err(Refusal(StatusCode::CONFLICT, message.into()));
+    }
     if let Some(ListDatabase::Postgres(database)) = database {
         let Ok(since) = since else { return Err(Refusal::not_kept(NOT_KEPT)) };
         let since = since.map(|mark| (mark, query.revision));
@@ -92,7 +97,7 @@ pub(super) async fn changes(
         return Err(Refusal::no_changes());
     }
     if database::of(Path::new(location)).is_some() || !Path::new(location).is_absolute() {
-        let message = "the lists of this robot are in a database to which this process does not publish; read its table qopen.change";
+        let message = "the lists of this robot are in a database to which this process does not publish; read its table change (qopen.change in PostgreSQL)";
         return Err(Refusal(StatusCode::CONFLICT, message.into()));
     }
     let path = FileSink::new(location, Format::Jsonl).changes_path();

@@ -211,10 +211,10 @@ fn place(entry: &Entry) -> Result<Option<Place>, String> {
     let place = if let Some(url) = database::of(&out) {
         // The refusal's own text is about command lines.
         database::refuse_password("", url).map_err(|_| {
-            wrong(
-                "remove the password, which would be noted with each pull; set PGPASSWORD instead"
-                    .into(),
-            )
+            wrong(format!(
+                "remove the password, which would be noted with each pull; set {} instead",
+                database::password_variable(url)
+            ))
         })?;
         Place { out, format, csv, folder: false }
     } else if let Some(file) = SqliteFile::of(&out).map_err(wrong)? {

@@ -1,0 +1,8 @@
+//! Lists in MySQL and MariaDB.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod conformance;
+mod servers;
+mod support;
+mod tls;
