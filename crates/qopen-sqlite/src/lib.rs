@@ -14,6 +14,7 @@ mod schema;
 mod sink;
 mod spool;
 mod steps;
+mod transaction;
 mod writer;
 
 pub use error::SqliteError;

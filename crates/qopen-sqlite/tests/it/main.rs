@@ -4,4 +4,5 @@
 
 mod conformance;
 mod files;
+mod first;
 mod support;
