@@ -2,6 +2,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking"))]
 
+mod changes;
 mod columns;
 mod commit;
 mod error;
@@ -17,5 +18,7 @@ mod steps;
 mod transaction;
 mod writer;
 
+pub use changes::{ChangeLines, FoundChanges};
 pub use error::SqliteError;
+pub use qopen_sink::storage::NotKept;
 pub use sink::SqliteSink;

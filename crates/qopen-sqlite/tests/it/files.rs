@@ -43,7 +43,7 @@ pub(crate) fn publish(
 }
 
 /// The error of a database file.
-fn why(error: &SinkError) -> &SqliteError {
+pub(crate) fn why(error: &SinkError) -> &SqliteError {
     let SinkError::Database(error) = error else { panic!("{error:?}") };
     error.downcast_ref().unwrap()
 }
