@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::crypto::{CryptoProvider, ring};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
@@ -12,7 +12,7 @@ use crate::error::MysqlError;
 pub(crate) fn trusted(roots: Option<&Path>) -> Result<Vec<Vec<u8>>, MysqlError> {
     // The client library uses the provider of the process, and panics if rustls has several and none is chosen.
     if CryptoProvider::get_default().is_none() {
-        let _ = aws_lc_rs::default_provider().install_default();
+        let _ = ring::default_provider().install_default();
     }
     let certificates = match roots {
         Some(file) => {

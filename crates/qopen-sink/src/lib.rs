@@ -11,6 +11,7 @@ mod database;
 mod error;
 mod file;
 mod format;
+mod history;
 mod limit;
 mod list_format;
 mod name;

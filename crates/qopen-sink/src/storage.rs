@@ -7,4 +7,5 @@ pub use crate::database::{
 };
 pub use crate::file::{absolute, location_of, target};
 pub use crate::format::write_record_json;
+pub use crate::history::{FoundChanges, KEPT_LIST, KeptList, ListsSince, NotKept, lists_since};
 pub use crate::temporary::{can_create_in, create_empty, unnamed};

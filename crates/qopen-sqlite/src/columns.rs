@@ -46,7 +46,7 @@ impl Columns {
         let record = KEY.len() + self.0.len() + 1;
         let row = record + 1;
         format!(
-            "INSERT OR REPLACE INTO {partial}robot_account (rowid, robot_id, account_id, {names}account)
+            "INSERT INTO {partial}robot_account (rowid, robot_id, account_id, {names}account)
              VALUES (?{row}, ?1, ?2, {values}?{record})"
         )
     }
@@ -126,6 +126,10 @@ fn fill(file: &Connection, table: &str, columns: &[Column]) -> Result<()> {
 /// Reads the account of a record.
 pub(crate) fn account_of(record: &str) -> Option<Account> {
     use qopen_types::{Item, Json};
+    // A record is written in the plain form: the tolerant reader would copy it first.
+    if let Ok(account) = serde_json::from_str(record) {
+        return Some(account);
+    }
     match Item::<Account>::read_with(Json::parse(record).ok()?) {
         (Item::Valid(account), _) => Some(account),
         _ => None,

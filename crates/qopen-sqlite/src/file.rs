@@ -114,7 +114,7 @@ impl DatabaseFile {
             file.pragma_update(None, "page_size", PAGE).map_err(fails)?;
         }
         // Readers keep their list while the next one is written, and do not delay it.
-        if self.write_ahead(file).map_err(fails)? != "wal" {
+        if self.return_to_log(file).map_err(fails)? != "wal" {
             return Err(SqliteError::NoLog.into());
         }
         // The journal notes that a list is published: a commit must survive a loss of power. NORMAL syncs the log only
@@ -131,8 +131,8 @@ impl DatabaseFile {
 }
 
 impl DatabaseFile {
-    /// Sets the mode of the journal, and returns the mode that is set.
-    fn write_ahead(&self, file: &Connection) -> rusqlite::Result<String> {
+    /// Sets the mode of the journal to the log, and returns the mode that is set.
+    pub(crate) fn return_to_log(&self, file: &Connection) -> rusqlite::Result<String> {
         let until = Instant::now() + self.wait;
         loop {
             let set = file.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0));

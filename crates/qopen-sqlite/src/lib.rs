@@ -2,6 +2,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking"))]
 
+mod changes;
 mod columns;
 mod commit;
 mod error;
@@ -14,7 +15,10 @@ mod schema;
 mod sink;
 mod spool;
 mod steps;
+mod transaction;
 mod writer;
 
+pub use changes::{ChangeLines, FoundChanges};
 pub use error::SqliteError;
+pub use qopen_sink::storage::NotKept;
 pub use sink::SqliteSink;

@@ -2,7 +2,7 @@
 
 use qopen_sink::{Predecessor, SinkError};
 use qopen_types::MarkId;
-use rusqlite::{Connection, Statement, params};
+use rusqlite::{Connection, ErrorCode, Statement, params};
 
 use crate::columns::{account_of, without_nul};
 use crate::error::{SqliteError, failed};
@@ -15,6 +15,8 @@ pub(crate) struct Rows<'a> {
     database: &'a DatabaseFile,
     robot: &'a str,
     insert: Statement<'a>,
+    /// Deletes a row that the comparison did not find.
+    stray: Statement<'a>,
     delete: Statement<'a>,
     tag: Statement<'a>,
     untag: Statement<'a>,
@@ -30,11 +32,14 @@ impl<'a> Rows<'a> {
         let prepare = |statement: &str| file.prepare(statement).map_err(failed(database.wait));
         let tag = format!("INSERT INTO {partial}tag VALUES (?1, ?2, ?3, ?4, ?5)");
         let untag = format!("DELETE FROM {partial}tag WHERE robot_id = ?1 AND account_id = ?2");
+        let stray =
+            format!("DELETE FROM {partial}robot_account WHERE robot_id = ?1 AND account_id = ?2");
         let delete = format!("DELETE FROM {partial}robot_account WHERE rowid = ?1");
         Ok(Self {
             database,
             robot,
             insert: prepare(&database.columns.insert(partial))?,
+            stray: prepare(&stray)?,
             delete: prepare(&delete)?,
             tag: prepare(&tag)?,
             untag: prepare(&untag)?,
@@ -55,9 +60,18 @@ impl<'a> Rows<'a> {
             return Err(SinkError::Encode("a record is not an account's".into()));
         };
         let robot = self.robot;
-        let Self { database, insert, tag, .. } = self;
+        let Self { database, insert, stray, tag, .. } = self;
         database.columns.bind(insert, robot, &account, record, step.row).map_err(fails)?;
-        insert.raw_execute().map_err(fails)?;
+        match insert.raw_execute() {
+            // Another program added the row after the comparison. The statement does not replace it by itself:
+            // SQLite would copy every page before each statement that may.
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+                let id = account.account_id.as_str();
+                stray.execute(params![robot, id]).map_err(fails)?;
+                insert.raw_execute().map_err(fails)?;
+            }
+            done => drop(done.map_err(fails)?),
+        }
         for (place, it) in (0_i64..).zip(account.tag_info_list.iter()) {
             let (parent, name) = (without_nul(&it.parent_tag_name), without_nul(&it.tag_name));
             let values = params![robot, account.account_id.as_str(), place, parent, name];
@@ -88,9 +102,10 @@ impl<'a> Changes<'a> {
                  (robot_id, number, account_id, mark_id, revision, since_mark_id, since_revision,
                   change, fields, account, before)";
         let values = "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10";
-        // The record before is in the row that is about to be replaced.
+        // The record before is in the row that is about to be replaced, which fails if the row is missing. A statement
+        // that may insert several rows would copy every page before.
         let with_row = format!(
-            "{into} SELECT {values}, old.account FROM robot_account AS old WHERE rowid = ?11"
+            "{into} VALUES ({values}, (SELECT account FROM robot_account WHERE rowid = ?11))"
         );
         Ok(Self {
             database,
@@ -131,10 +146,7 @@ impl<'a> Changes<'a> {
             after,
             last,
         ];
-        match statement.execute(values).map_err(failed(self.database.wait))? {
-            1 => Ok(()),
-            _ => Err(SqliteError::RowMissing.into()),
-        }
+        statement.execute(values).map(drop).map_err(failed(self.database.wait))
     }
 }
 

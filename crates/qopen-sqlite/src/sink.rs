@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use qopen_sink::storage::{absolute, location_of, unnamed};
 use qopen_sink::{ListInfo, ListKind, ListWriter, Sink, SinkError};
-use qopen_types::{Account, PullId, RobotId};
+use qopen_types::{Account, MarkId, PullId, RobotId};
 
+use crate::changes::{self, FoundChanges};
 use crate::columns::Columns;
 use crate::commit::next_number;
 use crate::error::failed;
@@ -81,6 +82,20 @@ impl SqliteSink {
     /// failed changed nothing.
     pub fn migrate(&self) -> Result<usize, SinkError> {
         self.file.open().map(|it| it.1)
+    }
+
+    /// Finds the changes of the lists that followed the list of `since`, oldest first; without `since`, the changes
+    /// of the last list. The list of `since` has a mark and, if it is known, a revision. Blocks.
+    ///
+    /// # Errors
+    /// [`SinkError::Database`] with a [`SqliteError`](crate::SqliteError), and [`SinkError::TimedOut`], if another
+    /// process has the file for itself for longer than the busy timeout, or 10 s if that is shorter.
+    pub fn changes(
+        &self,
+        robot_id: &RobotId,
+        since: Option<(&MarkId, Option<u32>)>,
+    ) -> Result<FoundChanges, SinkError> {
+        changes::find(&self.file, robot_id, since)
     }
 }
 

@@ -9,7 +9,7 @@ use qopen_sink::{
     Predecessor, Quarantine, Record, SinkError,
 };
 use qopen_types::{AccountId, RobotId};
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::Connection;
 
 use crate::commit::Commit;
 use crate::error::{SqliteError, failed};
@@ -18,6 +18,7 @@ use crate::plan::{Gone, Pass};
 use crate::published::{Comparison, Last, Published};
 use crate::spool::{Records, Spool};
 use crate::steps::{StepReader, Steps};
+use crate::transaction::Publication;
 
 const TABLES: TableNames = TableNames { accounts: "robot_account", changes: "change" };
 
@@ -267,8 +268,11 @@ impl ListWriter for Writer {
         let (plan, quarantine) = (self.plan.take(), self.quarantine.take());
         let location = self.database.path.display().to_string();
         let is_set_aside = quarantine.as_ref().is_some_and(|it| !it.is_empty());
-        self.file.set_transaction_behavior(TransactionBehavior::Immediate);
-        let transaction = self.file.unchecked_transaction().map_err(fails)?;
+        let records = match self.kind {
+            ListKind::Complete => self.lists.iter().map(|it| it.accounts).sum(),
+            _ => 0,
+        };
+        let publication = Publication::begin(&self.file, &self.database, records)?;
         match self.kind {
             ListKind::Complete => self.replace(plan)?,
             _ => self.replace_partial()?,
@@ -278,7 +282,7 @@ impl ListWriter for Writer {
         if let Some((quarantine, records)) = quarantine.filter(counts).zip(self.settled.as_ref()) {
             self.commit_of(records).set_aside(&self.lists, quarantine)?;
         }
-        transaction.commit().map_err(fails)?;
+        publication.commit().map_err(fails)?;
         let set_aside = is_set_aside.then(|| format!("{location} (quarantine)"));
         Ok(Committed::new(location).set_aside(set_aside))
     }

@@ -189,18 +189,48 @@ async fn a_service_publishes_to_a_file_and_a_schedule_may_name_one() {
     let served = Served::new(&stage, &["--out", "lists.db"], None);
     let log = served.log();
     assert!(log.contains("other.sqlite"), "{log}");
-    for robot in ["r1", "r2", "r1"] {
+    let mut marks = Vec::new();
+    for robot in ["r1", "r2", "r1", "r1"] {
         let mark = served.start_pull(robot).await;
         let ended = served.until(&mark, |it| it["output"].is_string()).await;
         assert!(ended["output"].as_str().unwrap().ends_with("lists.db"), "{ended}");
+        marks.push(mark);
     }
     let file = stage.folder.path().join("lists.db");
     assert_eq!(ids(&records(&file, "r2")), expected(&schedule, "r2"));
     assert_eq!(
         query(&file, "SELECT robot_id, number, gone FROM list"),
-        ["r1 1 0", "r1 2 3", "r2 1 0"]
+        ["r1 1 0", "r1 2 3", "r1 3 3", "r2 1 0"]
     );
-    assert_eq!(served.get("/v1/robots/r1/changes").await.status(), 409);
+    // A reader gets the changes since any list, as the table has them.
+    let get = async |robot: &str, query: &str| {
+        let answer = served.get(&format!("/v1/robots/{robot}/changes{query}")).await;
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    for (query, lists, changes) in [
+        (String::new(), 1, 3),
+        (format!("?since={}", marks[0]), 2, 6),
+        (format!("?since={}&revision=1", marks[2]), 1, 3),
+        (format!("?since={}", marks[3]), 0, 0),
+    ] {
+        let (status, body) = get("r1", &query).await;
+        let (headers, others): (Vec<_>, Vec<_>) = body
+            .lines()
+            .partition(|it| it.starts_with("{\"type\":\"changes\",\"robot_id\":\"r1\""));
+        assert_eq!((status, headers.len(), others.len()), (200, lists, changes), "{query}: {body}");
+        assert!(others.iter().all(|it| it.contains("\"change\":\"gone\"")), "{body}");
+    }
+    let (status, body) = get("r1", "?since=unknown").await;
+    assert!(status == 410 && body.contains("read the whole list"), "{status} {body}");
+    let (status, body) = get("r1", &format!("?since={}&revision=7", marks[0])).await;
+    assert!(status == 410 && body.contains("has revision 1 now"), "{status} {body}");
+    assert_eq!((get("r2", "").await.0, get("r3", "").await.0), (200, 404));
+    // A table that was altered breaks the body off: a reader must not take it for the end.
+    let edit = "DELETE FROM change WHERE number = 3 AND account_id = (SELECT max(account_id) FROM change WHERE number = 3)";
+    Connection::open(&file).unwrap().execute_batch(edit).unwrap();
+    let cut = served.get("/v1/robots/r1/changes").await;
+    assert!(cut.status() == 200 && cut.bytes().await.is_err());
+    assert!(served.log().contains("the table change was altered"), "{}", served.log());
     assert!(served.stop().success());
     let doctor = stage.verb("doctor", &[]).output().unwrap();
     let said = text(&doctor.stdout) + &text(&doctor.stderr);

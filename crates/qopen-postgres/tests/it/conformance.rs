@@ -5,7 +5,7 @@ use std::process::Command;
 use qopen_postgres::PostgresSink;
 use qopen_postgres::testing::Server;
 use qopen_sink::Sink;
-use qopen_sink::conformance::{Reader, Subject, check, publish_without_end};
+use qopen_sink::conformance::{Reader, Subject, check, check_changes, publish_without_end};
 use tokio::runtime::Runtime;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
@@ -76,6 +76,24 @@ fn postgresql_does_what_every_database_of_lists_must_do() {
         // A reader may come before the first list.
         PostgresSink::new(&url).unwrap().migrate().unwrap();
         Box::new(Database(url))
+    });
+}
+
+#[test]
+fn changes_are_read_as_a_file_has_them() {
+    let Some(server) = Server::start() else { return };
+    let runtime = Runtime::new().unwrap();
+    let sink = PostgresSink::new(&runtime.block_on(server.create("changes")).unwrap()).unwrap();
+    sink.migrate().unwrap();
+    check_changes(&sink, &mut |robot, since| {
+        let found = runtime.block_on(sink.changes(robot, since)).unwrap();
+        found.map(|mut lines| {
+            let mut all = Vec::new();
+            while let Some(piece) = runtime.block_on(lines.next()).unwrap() {
+                all.extend(piece);
+            }
+            all
+        })
     });
 }
 

@@ -9,6 +9,7 @@
 mod changes;
 mod given;
 mod many;
+mod readers;
 mod subject;
 mod switch;
 mod texts;
@@ -17,6 +18,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use many::publish_without_end;
+pub use readers::{ReadChanges, check_changes};
 pub use subject::{Reader, Subject};
 
 /// One thing that every database of lists must do.

@@ -14,7 +14,7 @@ use rusqlite::Connection;
 
 use crate::support::File;
 
-fn begun(
+pub(crate) fn begun(
     sink: &SqliteSink,
     robot: &str,
     mark: &str,
@@ -30,7 +30,11 @@ fn begun(
 }
 
 /// Publishes a list with its changes; returns how many accounts are added and gone.
-fn publish(sink: &SqliteSink, mark: &str, ids: &[&str]) -> Result<(u64, u64), SinkError> {
+pub(crate) fn publish(
+    sink: &SqliteSink,
+    mark: &str,
+    ids: &[&str],
+) -> Result<(u64, u64), SinkError> {
     let mut writer = begun(sink, "r", mark, ids)?;
     let compared = writer.compare(CompareOptions::default(), &mut |_, _| Ok(()))?;
     writer.commit()?;
@@ -39,12 +43,12 @@ fn publish(sink: &SqliteSink, mark: &str, ids: &[&str]) -> Result<(u64, u64), Si
 }
 
 /// The error of a database file.
-fn why(error: &SinkError) -> &SqliteError {
+pub(crate) fn why(error: &SinkError) -> &SqliteError {
     let SinkError::Database(error) = error else { panic!("{error:?}") };
     error.downcast_ref().unwrap()
 }
 
-fn count(path: &Path, table: &str) -> i64 {
+pub(crate) fn count(path: &Path, table: &str) -> i64 {
     let file = Connection::open(path).unwrap();
     file.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
 }

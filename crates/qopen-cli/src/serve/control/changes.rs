@@ -21,6 +21,7 @@ use super::refusal::{NOT_KEPT, Refusal};
 use crate::database;
 use crate::exit::chain;
 use crate::output::Output;
+#[cfg(feature = "mysql")]
 use crate::output::database::ListDatabase;
 
 /// Bytes of a piece, unless a line is longer.
@@ -77,16 +78,12 @@ pub(super) async fn changes(
         // Retention may have deleted its pulls, and never its last list.
         None => service.lists.default.clone().and_then(Output::into_database),
     };
-    if let Some(ListDatabase::Sqlite(_)) = &database {
-        let message = "the lists of this robot are in an SQLite file; read its table change";
-        return Err(Refusal(StatusCode::CONFLICT, message.into()));
-    }
     #[cfg(feature = "mysql")]
     if let Some(ListDatabase::Mysql(_)) = &database {
         let message = "the lists of this robot are in a MySQL database; read its table change";
         return Err(Refusal(StatusCode::CONFLICT, message.into()));
     }
-    if let Some(ListDatabase::Postgres(database)) = database {
+    if let Some(database) = database {
         let Ok(since) = since else { return Err(Refusal::not_kept(NOT_KEPT)) };
         let since = since.map(|mark| (mark, query.revision));
         return changes_in_database::stream(&service, &database, &robot, since).await;
@@ -97,7 +94,7 @@ pub(super) async fn changes(
         return Err(Refusal::no_changes());
     }
     if database::of(Path::new(location)).is_some() || !Path::new(location).is_absolute() {
-        let message = "the lists of this robot are in a database to which this process does not publish; read its table change (qopen.change in PostgreSQL)";
+        let message = "the lists of this robot are in a database to which this process does not publish; read its table of changes";
         return Err(Refusal(StatusCode::CONFLICT, message.into()));
     }
     let path = FileSink::new(location, Format::Jsonl).changes_path();

@@ -9,14 +9,16 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use futures_util::stream;
-use qopen::postgres::{ChangeLines, FoundChanges, NotKept, PostgresSink};
 use qopen::sink::SinkError;
+use qopen::sink::storage::{FoundChanges, NotKept};
 use qopen::types::{MarkId, RobotId};
+use qopen::{postgres, sqlite};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use super::accounts::PIECES;
 use super::refusal::{NOT_KEPT, Refusal};
+use crate::output::database::ListDatabase;
 use crate::serve::service::{CHANGE_READERS, Service};
 
 /// Time limit of a client for all changes. Meanwhile the database keeps what the client reads.
@@ -28,7 +30,7 @@ const STALLED: Duration = Duration::from_secs(60);
 /// Streams the changes since a list, of every list after it.
 pub(super) async fn stream(
     service: &Service,
-    database: &PostgresSink,
+    database: &ListDatabase,
     robot: &RobotId,
     since: Option<(MarkId, Option<u32>)>,
 ) -> Result<Response, Refusal> {
@@ -36,8 +38,7 @@ pub(super) async fn stream(
         let message = format!("{CHANGE_READERS} clients already read changes; try again");
         return Err(Refusal(StatusCode::SERVICE_UNAVAILABLE, message));
     };
-    let since = since.as_ref().map(|(mark, revision)| (mark, *revision));
-    let found = database.changes(robot, since).await.map_err(|error| {
+    let found = find(database, robot, since).await.map_err(|error| {
         let what = "the changes cannot be read from the database of the lists";
         let cause: &dyn std::error::Error = match &error {
             // It speaks of writing.
@@ -62,7 +63,7 @@ pub(super) async fn stream(
     let robot = robot.clone();
     tokio::spawn(async move {
         let _permit = permit;
-        match send(*lines, pieces).await {
+        match send(lines, pieces).await {
             // The client may have gone.
             Ok(()) => drop(whole.send(())),
             Err(error) => {
@@ -75,9 +76,73 @@ pub(super) async fn stream(
     Ok((kind, Body::from_stream(until_whole(flow, is_whole))).into_response())
 }
 
+/// The lines of one snapshot of a database.
+enum Lines {
+    Postgres(Box<postgres::ChangeLines>),
+    /// Absent while a blocking thread reads them.
+    Sqlite(Option<Box<sqlite::ChangeLines>>),
+}
+
+impl Lines {
+    /// Returns the next whole lines; `None` at the end.
+    async fn next(&mut self) -> Result<Option<Vec<u8>>, SinkError> {
+        match self {
+            Self::Postgres(lines) => lines.next().await,
+            Self::Sqlite(lines) => {
+                let Some(mut reader) = lines.take() else { return Ok(None) };
+                let (reader, piece) = blocking(move || {
+                    let piece = reader.next();
+                    (reader, piece)
+                })
+                .await?;
+                *lines = Some(reader);
+                piece
+            }
+        }
+    }
+}
+
+/// Finds the changes since a list.
+async fn find(
+    database: &ListDatabase,
+    robot: &RobotId,
+    since: Option<(MarkId, Option<u32>)>,
+) -> Result<FoundChanges<Lines>, SinkError> {
+    fn list(of: &(MarkId, Option<u32>)) -> (&MarkId, Option<u32>) {
+        (&of.0, of.1)
+    }
+    match database {
+        ListDatabase::Postgres(sink) => {
+            let found = sink.changes(robot, since.as_ref().map(list)).await?;
+            Ok(found.map(Lines::Postgres))
+        }
+        ListDatabase::Sqlite(sink) => {
+            let (sink, robot) = (sink.clone(), robot.clone());
+            let find = move || sink.changes(&robot, since.as_ref().map(list));
+            let found = blocking(find).await?;
+            found.map(|it| it.map(|lines| Lines::Sqlite(Some(lines))))
+        }
+        // Refused before.
+        #[cfg(feature = "mysql")]
+        ListDatabase::Mysql(_) => Ok(FoundChanges::Unknown),
+    }
+}
+
+/// Runs blocking work on a thread for it.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, SinkError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| SinkError::Io {
+        action: "running",
+        path: "a thread that reads changes".into(),
+        source: io::Error::other(error),
+    })
+}
+
 /// Sends all lines, within the limits of time.
 async fn send(
-    mut lines: ChangeLines,
+    mut lines: Lines,
     pieces: mpsc::Sender<Bytes>,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let end = Instant::now() + LONGEST;

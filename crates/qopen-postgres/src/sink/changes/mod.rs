@@ -1,23 +1,20 @@
 //! The changes of published lists, read in one snapshot.
 
 mod steps;
-#[cfg(test)]
-mod tests;
 
 use std::fmt;
 use std::time::Duration;
 
 use qopen_sink::SinkError;
-use qopen_sink::storage::write_change;
-use qopen_types::{ChangeCounts, Digest, MarkId, RobotId};
-use serde::Serialize;
+use qopen_sink::storage::{KeptList, ListsSince, lists_since, write_change};
+use qopen_types::{MarkId, RobotId};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error, Statement};
 
 use super::blocking::{away, failed};
 use crate::database::Database;
-pub use steps::NotKept;
-use steps::{HISTORY, Listed, Wanted, wanted};
+pub use qopen_sink::storage::NotKept;
+use steps::{history, kept_list};
 
 /// Time limit of one statement. The server has the same.
 const STEP: Duration = Duration::from_secs(30);
@@ -41,16 +38,7 @@ const CHANGES: &str = "
 const PIECE: usize = 1 << 16;
 
 /// What a database has of the changes since a list.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum FoundChanges {
-    /// No list of the robot is in the history.
-    Unknown,
-    /// The changes cannot be given.
-    NotKept(NotKept),
-    /// The changes. They are empty if the list is the last one.
-    Lines(Box<ChangeLines>),
-}
+pub type FoundChanges = qopen_sink::storage::FoundChanges<Box<ChangeLines>>;
 
 /// The changes of one or more lists of a robot, from a snapshot. Dropping them ends the snapshot.
 ///
@@ -60,7 +48,7 @@ pub struct ChangeLines {
     client: Client,
     robot_id: RobotId,
     /// Lists that are not read yet, the next one last.
-    left: Vec<Listed>,
+    left: Vec<KeptList>,
     current: Option<Current>,
     /// Reads changes of a list.
     read: Statement,
@@ -83,16 +71,16 @@ pub(super) async fn find(
 ) -> Result<FoundChanges, SinkError> {
     let client = database.connect(None).await.map_err(away)?;
     let robot = robot_id.as_str();
-    let history = async {
+    let read = async {
         client.batch_execute(BEGIN).await?;
-        client.query(HISTORY, &[&robot]).await
+        client.query(&history(), &[&robot]).await
     };
-    let history: Vec<_> = wait(history).await?.iter().map(Listed::of).collect();
-    Ok(match wanted(&history, since) {
-        Wanted::Unknown => FoundChanges::Unknown,
-        Wanted::NotKept(why) => FoundChanges::NotKept(why),
-        Wanted::Steps(steps) => {
-            let left = history[steps].iter().rev().cloned().collect();
+    let history: Vec<_> = wait(read).await?.iter().map(kept_list).collect();
+    Ok(match lists_since(&history, since) {
+        ListsSince::Unknown => FoundChanges::Unknown,
+        ListsSince::NotKept(why) => FoundChanges::NotKept(why),
+        ListsSince::Lists(lists) => {
+            let left = history[lists].iter().rev().cloned().collect();
             let robot_id = robot_id.clone();
             let read = wait(client.prepare(CHANGES)).await?;
             let lines = ChangeLines { client, robot_id, left, current: None, read };
@@ -122,10 +110,7 @@ impl ChangeLines {
     /// Adds the header of the next list. Returns false if there is none.
     fn begin_list(&mut self, out: &mut Vec<u8>) -> Result<bool, SinkError> {
         let Some(list) = self.left.pop() else { return Ok(false) };
-        let header = Header::of(self.robot_id.as_str(), &list);
-        serde_json::to_writer(&mut *out, &header)
-            .map_err(|error| SinkError::Encode(error.into()))?;
-        out.push(b'\n');
+        list.write_header(&self.robot_id, out)?;
         let left = list.counts.total();
         self.current = Some(Current { number: list.number, left, account: String::new() });
         Ok(true)
@@ -156,55 +141,6 @@ impl ChangeLines {
 impl fmt::Debug for ChangeLines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ChangeLines").field("lists", &self.left.len()).finish_non_exhaustive()
-    }
-}
-
-/// A header, as in a file of changes.
-#[derive(Serialize)]
-struct Header<'a> {
-    r#type: &'static str,
-    robot_id: &'a str,
-    mark_id: &'a str,
-    revision: i64,
-    since: Option<Before<'a>>,
-    until: Side,
-    #[serde(flatten)]
-    counts: ChangeCounts,
-}
-
-/// The list before.
-#[derive(Serialize)]
-struct Before<'a> {
-    mark_id: Option<&'a str>,
-    revision: Option<i64>,
-    #[serde(flatten)]
-    side: Side,
-}
-
-/// A list on one side of changes.
-#[derive(Serialize)]
-struct Side {
-    accounts: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    digest: Option<Digest>,
-}
-
-impl<'a> Header<'a> {
-    fn of(robot_id: &'a str, list: &'a Listed) -> Self {
-        let before = Before {
-            mark_id: list.since_mark.as_deref(),
-            revision: list.since_revision,
-            side: Side { accounts: list.accounts_before, digest: list.digest_before },
-        };
-        Self {
-            r#type: "changes",
-            robot_id,
-            mark_id: &list.mark,
-            revision: list.revision,
-            since: (!list.baseline).then_some(before),
-            until: Side { accounts: list.accounts, digest: list.digest },
-            counts: list.counts,
-        }
     }
 }
 
