@@ -35,6 +35,10 @@ pub(super) fn layout(format: OutputFormat, csv: CsvArgs) -> Result<Layout, Refus
         OutputFormat::Xlsx if !csv.is_for_any_table() => {
             Some("bom and csv_safe are for CSV only; leave them out, or write format=csv")
         }
+        #[cfg(feature = "parquet")]
+        OutputFormat::Parquet if !csv.is_plain() => Some(
+            "bom and csv_safe are for CSV only, and labels for CSV and XLSX; leave them out, or write format=csv",
+        ),
         _ => None,
     };
     if let Some(message) = message {
@@ -63,7 +67,7 @@ pub(super) struct AccountsQuery {
     mark_id: Option<String>,
 }
 
-/// Streams the list as CSV, XLSX or one JSON object per line. The stream begins when the list is finished. A
+/// Streams the list in a format, one JSON object per line by default. The stream begins when the list is finished. A
 /// truncated stream is not the list.
 pub(super) async fn accounts(
     State(service): Shared,
@@ -98,6 +102,8 @@ pub(super) fn content_type(layout: Layout) -> String {
         OutputFormat::Jsonl => "application/x-ndjson",
         OutputFormat::Csv => "text/csv; charset=utf-8",
         OutputFormat::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        #[cfg(feature = "parquet")]
+        OutputFormat::Parquet => "application/vnd.apache.parquet",
     };
     kind.to_owned()
 }
