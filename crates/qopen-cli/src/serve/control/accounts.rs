@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use futures_util::stream;
@@ -72,6 +72,7 @@ pub(super) struct AccountsQuery {
 pub(super) async fn accounts(
     State(service): Shared,
     mark: Path<String>,
+    method: Method,
     Query(query): Query<AccountsQuery>,
 ) -> Result<Response, Refusal> {
     let AccountsQuery { partial, format, bom, csv_safe, labels, robot_id, mark_id } = query;
@@ -92,9 +93,16 @@ pub(super) async fn accounts(
         ("qopen-complete", complete.to_string()),
         ("qopen-revision", revision.to_string()),
     ];
-    // The list may be partial, as its header says.
-    Ok((headers, flow(&service, list, layout, None)).into_response())
+    let body = match method {
+        Method::HEAD => Body::empty(),
+        // The list may be partial, as its header says.
+        _ => flow(&service, list, layout, None),
+    };
+    Ok((headers, [NO_RANGES], body).into_response())
 }
+
+/// Lists are written anew for each answer, so that a part of one is a part of its customers: `after`.
+pub(super) const NO_RANGES: (&str, &str) = ("accept-ranges", "none");
 
 /// The media type of a list.
 pub(super) fn content_type(layout: Layout) -> String {
