@@ -1,7 +1,7 @@
 //! `qopen convert`: writes a list in another format.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek as _};
 use std::path::{Path, PathBuf};
 
 use qopen::sink::{ListKind, ListReader, Sink as _, SinkError, shown_path};
@@ -114,6 +114,9 @@ fn open(list: &Path, out: &Path) -> Result<File, Failure> {
         )));
     }
     let file = File::open(list).map_err(|error| Failure::usage_of(&shown, &error))?;
+    if let Some(why) = binary(&file).map_err(|error| Failure::usage_of(&shown, &error))? {
+        return Err(Failure::usage(format!("{shown} is {why}")));
+    }
     let is_same = || Some(std::fs::canonicalize(list).ok()? == std::fs::canonicalize(out).ok()?);
     if is_same() == Some(true) {
         return Err(Failure::usage(format!(
@@ -121,6 +124,34 @@ fn open(list: &Path, out: &Path) -> Result<File, Failure> {
         )));
     }
     Ok(file)
+}
+
+/// Explains what to do with a file that is no text.
+fn binary(mut file: &File) -> io::Result<Option<String>> {
+    // Of the longest of them.
+    let mut begin = [0; 16];
+    let mut length = 0;
+    while length < begin.len() {
+        match file.read(&mut begin[length..])? {
+            0 => break,
+            read => length += read,
+        }
+    }
+    file.rewind()?;
+    let elsewhere = "`convert` reads lists in JSON Lines; the journal still has each list that --retain keeps: qopen pulls export MARK --out customers.jsonl";
+    let why = match &begin[..length] {
+        it if it.starts_with(b"PK\x03\x04") => {
+            format!(
+                "a workbook or another ZIP archive, whose texts may have been changed since; {elsewhere}"
+            )
+        }
+        it if it.starts_with(b"PAR1") => format!("a list in Parquet; {elsewhere}"),
+        it if it == b"SQLite format 3\0" => format!(
+            "an SQLite database; `convert` reads lists in JSON Lines, which it has as `account`:\n  sqlite3 lists.db \"SELECT account FROM robot_account WHERE robot_id = 'ROBOT_ID' ORDER BY account_id\" > customers.jsonl"
+        ),
+        _ => return Ok(None),
+    };
+    Ok(Some(why))
 }
 
 fn write(

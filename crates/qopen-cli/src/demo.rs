@@ -79,7 +79,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<Exit, Failure> {
     say!(
         "qopen: the platform posted {} callbacks in all; one customer is one {} of {}",
         counts.attempts,
-        if layout.format == OutputFormat::Xlsx || is_database(&args.out) { "row" } else { "line" },
+        if !layout.format.is_text() || is_database(&args.out) { "row" } else { "line" },
         shown_path(&args.out)
     );
     if !complete {
@@ -127,8 +127,8 @@ fn spare_foreign_lists(path: &Path, layout: Layout) -> Result<(), Failure> {
     let Ok(file) = std::fs::File::open(path) else {
         return Ok(());
     };
-    // A workbook does not tell whose list it is by its first line.
-    if layout.format == OutputFormat::Xlsx && !path.is_dir() {
+    // The first line tells whose list it is.
+    if !layout.format.is_text() && !path.is_dir() {
         let shown = shown_path(path);
         return Err(Failure::usage(format!(
             "{shown} exists; remove it, or name another file with --out"
@@ -138,7 +138,7 @@ fn spare_foreign_lists(path: &Path, layout: Layout) -> Result<(), Failure> {
     let mut line = || lines.next().transpose().map(Option::unwrap_or_default);
     let begin = match layout.format {
         OutputFormat::Jsonl => format!("{{\"robot_id\":\"{ROBOT}\""),
-        OutputFormat::Csv | OutputFormat::Xlsx => format!("{ROBOT},"),
+        _ => format!("{ROBOT},"),
     };
     let is_header = |line: &str| line == CSV_COLUMNS.join(",");
     let ours = line().and_then(|first| {

@@ -135,8 +135,9 @@ impl fmt::Display for Guards {
 fn uncompared(output: &Output, layout: Layout) -> Option<&'static str> {
     match layout.format {
         _ if output.is_stdout() => Some("on standard output"),
-        OutputFormat::Xlsx if output.has_files() => Some("in XLSX"),
-        OutputFormat::Jsonl | OutputFormat::Csv | OutputFormat::Xlsx => None,
+        format if format.is_compared() || !output.has_files() => None,
+        OutputFormat::Xlsx => Some("in XLSX"),
+        _ => Some("in Parquet"),
     }
 }
 

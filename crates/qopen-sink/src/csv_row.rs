@@ -12,6 +12,13 @@ pub(crate) struct Own {
     en: &'static str,
 }
 
+#[cfg(feature = "parquet")]
+impl Own {
+    pub(crate) const fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
 /// The column before those of the account.
 pub(crate) const ROBOT: Own = Own { name: "robot_id", zh: "机器人ID", en: "Robot ID" };
 
@@ -175,6 +182,21 @@ pub(crate) fn unread(record: &Record<'_>) -> String {
         String::new()
     } else {
         serde_json::to_string(unread).unwrap_or_default()
+    }
+}
+
+/// As [`unread`], with numbers that the format cannot write in their columns.
+#[cfg(feature = "parquet")]
+pub(crate) fn unread_and(record: &Record<'_>, more: &[(&str, i64)]) -> String {
+    let unread = unread(record);
+    if more.is_empty() {
+        return unread;
+    }
+    let more = more.iter().map(|(path, number)| format!("{}:{number}", quoted(path)));
+    let more = more.collect::<Vec<_>>().join(",");
+    match unread.strip_suffix('}') {
+        Some(members) => format!("{members},{more}}}"),
+        None => format!("{{{more}}}"),
     }
 }
 

@@ -1,15 +1,18 @@
-//! Encoders of JSONL, CSV and XLSX.
+//! Encoders of each format.
 
-use std::io::{BufRead, Seek, Write};
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Write};
 
 use qopen_types::{Account, RobotId};
 
 use crate::csv_options::{CsvOptions, marked};
 use crate::csv_row::{header, quoted, row};
 use crate::list_format::Format;
+#[cfg(feature = "parquet")]
+use crate::parquet::ParquetFile;
 #[cfg(feature = "xlsx")]
-use crate::xlsx::{self, Workbook, XlsxOptions};
-use crate::{Record, SinkError};
+use crate::xlsx::{Workbook, XlsxOptions};
+use crate::{ListInfo, ListKind, Record, SinkError};
 
 /// The byte order mark, in UTF-8.
 pub(crate) const BOM: &[u8] = "\u{feff}".as_bytes();
@@ -30,6 +33,8 @@ impl Form {
             Format::Jsonl | Format::Csv => Some(self.csv),
             #[cfg(feature = "xlsx")]
             Format::Xlsx => None,
+            #[cfg(feature = "parquet")]
+            Format::Parquet => None,
         }
     }
 }
@@ -46,15 +51,17 @@ impl From<Format> for Form {
 }
 
 /// Records on their way into bytes.
-pub(crate) enum Encoder<W: Write> {
+pub(crate) enum Encoder<W: Write + Send> {
     /// With room for a line.
     Jsonl(W, String),
     Csv(Box<csv::Writer<W>>, CsvOptions),
     #[cfg(feature = "xlsx")]
     Xlsx(Box<Workbook<W>>),
+    #[cfg(feature = "parquet")]
+    Parquet(Box<ParquetFile<W>>),
 }
 
-impl<W: Write> Encoder<W> {
+impl<W: Write + Send> Encoder<W> {
     pub(crate) fn new(form: &Form, mut out: W) -> Result<Self, SinkError> {
         let options = form.csv;
         Ok(match form.format {
@@ -71,7 +78,20 @@ impl<W: Write> Encoder<W> {
             }
             #[cfg(feature = "xlsx")]
             Format::Xlsx => Self::Xlsx(Box::new(Workbook::new(out, form.xlsx.clone())?)),
+            #[cfg(feature = "parquet")]
+            Format::Parquet => Self::Parquet(Box::new(ParquetFile::new(out)?)),
         })
+    }
+
+    /// Begins a list, which formats with metadata name.
+    pub(crate) fn begin_list(&mut self, list: &ListInfo<'_>, kind: ListKind) {
+        match self {
+            #[cfg(feature = "parquet")]
+            Self::Parquet(file) => file.begin_list(list, kind == ListKind::Complete),
+            _ => {
+                let _ = (list, kind);
+            }
+        }
     }
 
     pub(crate) fn write(&mut self, record: &Record<'_>) -> Result<(), SinkError> {
@@ -86,6 +106,8 @@ impl<W: Write> Encoder<W> {
                 .map_err(|error| SinkError::Encode(error.into())),
             #[cfg(feature = "xlsx")]
             Self::Xlsx(workbook) => workbook.write(record),
+            #[cfg(feature = "parquet")]
+            Self::Parquet(file) => file.write(record),
         }
     }
 
@@ -110,6 +132,8 @@ impl<W: Write> Encoder<W> {
             }
             #[cfg(feature = "xlsx")]
             Self::Xlsx(workbook) => workbook.finish(),
+            #[cfg(feature = "parquet")]
+            Self::Parquet(file) => file.finish(),
         }
     }
 }
@@ -131,11 +155,21 @@ pub fn write_record_json(robot: &RobotId, account: &str, out: &mut String) -> bo
 }
 
 /// Whether a list that was written before, in any format and with any options, has a customer of that
-/// robot.
-pub(crate) fn holds(mut list: impl BufRead + Seek, robot: &RobotId) -> std::io::Result<bool> {
-    #[cfg(feature = "xlsx")]
-    if list.fill_buf()?.starts_with(b"PK") {
-        return xlsx::holds(list, robot);
+/// robot. One in a format that this build cannot read counts as one that has.
+pub(crate) fn holds(file: File, robot: &RobotId) -> std::io::Result<bool> {
+    let mut list = BufReader::new(file);
+    let begin = list.fill_buf()?;
+    if begin.starts_with(b"PAR1") {
+        #[cfg(feature = "parquet")]
+        return crate::parquet::holds(list.get_ref(), robot);
+        #[cfg(not(feature = "parquet"))]
+        return Ok(true);
+    }
+    if begin.starts_with(b"PK") {
+        #[cfg(feature = "xlsx")]
+        return crate::xlsx::holds(list, robot);
+        #[cfg(not(feature = "xlsx"))]
+        return Ok(true);
     }
     // A record of JSONL is an object. The header of CSV never begins with a bracket.
     if list.fill_buf()?.first() != Some(&b'{') {

@@ -16,6 +16,8 @@ mod limit;
 mod list_format;
 mod name;
 mod note;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod quarantine;
 mod record;
 mod sort;

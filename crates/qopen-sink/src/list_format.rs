@@ -21,6 +21,17 @@ pub enum Format {
     #[cfg(feature = "xlsx")]
     #[cfg_attr(docsrs, doc(cfg(feature = "xlsx")))]
     Xlsx,
+    /// A file of typed columns for data tools, with the columns of CSV, compressed with Zstandard.
+    ///
+    /// Texts are UTF-8, codes are integers of 64 bits, flags are booleans, and times are timestamps in
+    /// milliseconds, UTC. A time that was not given is null. One outside of the years 1 to 9999 is null, too, and
+    /// its number is in `_unread`. Tags and attributes are lists of structs with the protocol's names. `extra` and
+    /// `_unread` are the JSON of CSV, or null. A row group has up to 122,880 customers and 64 MiB of values, which
+    /// wait in memory. The key `qopen.lists` of the file's metadata is JSON: each list's `robot_id`, `customers`,
+    /// and, if known, `mark_id`, `revision` and `complete`.
+    #[cfg(feature = "parquet")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "parquet")))]
+    Parquet,
 }
 
 impl std::fmt::Display for Format {
@@ -30,6 +41,8 @@ impl std::fmt::Display for Format {
             Self::Csv => "CSV",
             #[cfg(feature = "xlsx")]
             Self::Xlsx => "XLSX",
+            #[cfg(feature = "parquet")]
+            Self::Parquet => "Parquet",
         })
     }
 }
@@ -43,6 +56,8 @@ impl Format {
             Self::Csv => "csv",
             #[cfg(feature = "xlsx")]
             Self::Xlsx => "xlsx",
+            #[cfg(feature = "parquet")]
+            Self::Parquet => "parquet",
         }
     }
 
@@ -50,9 +65,9 @@ impl Format {
     #[must_use]
     pub const fn most_customers(self) -> Option<u32> {
         match self {
-            Self::Jsonl | Self::Csv => None,
             #[cfg(feature = "xlsx")]
             Self::Xlsx => Some(limit::ROWS),
+            _ => None,
         }
     }
 }

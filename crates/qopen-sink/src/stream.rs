@@ -13,8 +13,8 @@ use crate::temporary::unnamed;
 #[cfg(feature = "xlsx")]
 use crate::xlsx::XlsxOptions;
 use crate::{
-    Committed, CsvOptions, FileSink, Format, ListKind, ListWriter, Quarantine, Record, Sink,
-    SinkError,
+    Committed, CsvOptions, FileSink, Format, ListInfo, ListKind, ListWriter, Quarantine, Record,
+    Sink, SinkError,
 };
 
 /// A stream that gets a complete list in one piece. The list waits in a temporary file until it is
@@ -125,6 +125,11 @@ struct StreamWriter {
 }
 
 impl ListWriter for StreamWriter {
+    fn begin_list(&mut self, list: &ListInfo<'_>) -> Result<(), SinkError> {
+        self.encoder.begin_list(list, ListKind::Complete);
+        Ok(())
+    }
+
     fn write(&mut self, record: &Record<'_>) -> Result<(), SinkError> {
         self.encoder.write(record)
     }

@@ -6,7 +6,8 @@ use clap::Args;
 use qopen::sink::shown_path;
 
 use super::ending::{KNOWN, Named, SPREADSHEETS, with_ending};
-use super::layout::{CsvArgs, Layout, OutputFormat};
+use super::layout::{CsvArgs, Layout};
+use super::output_format::{OutputFormat, PARQUET, PARQUET_BUILD, Parser};
 use crate::exit::Failure;
 use crate::values::out::{is_database, refuse_scheme};
 
@@ -39,7 +40,7 @@ impl Words {
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub(crate) struct Asked {
     /// Write lists in this format [default: by a file's ending, else jsonl]
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = Parser)]
     pub(crate) format: Option<OutputFormat>,
     #[command(flatten)]
     pub(crate) csv: CsvArgs,
@@ -116,8 +117,12 @@ impl Asked {
             (Named::Unsupported(ending), _) => {
                 let is_spreadsheet = SPREADSHEETS.contains(&&*ending);
                 let better = if is_spreadsheet { "xlsx" } else { "csv" };
+                let build = match &*ending {
+                    PARQUET => format!(": {PARQUET_BUILD}"),
+                    _ => String::new(),
+                };
                 return Err(format!(
-                    "{place}: .{ending} is not supported; supported are {KNOWN}\n  example: {}",
+                    "{place}: .{ending} is not supported{build}; supported are {KNOWN}\n  example: {}",
                     words.with_value("out", &with_ending(out, better))
                 ));
             }
@@ -144,7 +149,16 @@ impl Asked {
                     "{options}: {only}, and {place} is written as JSON Lines; write to a file that ends in .csv, or give {csv} for other names"
                 ));
             }
-            _ => self.csv,
+            (OutputFormat::Csv, false) | (OutputFormat::Jsonl, true) => self.csv,
+            #[cfg(feature = "parquet")]
+            (OutputFormat::Parquet, true) => self.csv,
+            #[cfg(feature = "parquet")]
+            (OutputFormat::Parquet, false) => {
+                let options = names(self.csv, words);
+                return Err(format!(
+                    "{options}: for CSV and XLSX only, and {place} is written as Parquet, whose columns have types; leave it out"
+                ));
+            }
         };
         Ok(Layout { format, csv })
     }

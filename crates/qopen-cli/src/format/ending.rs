@@ -4,7 +4,7 @@ use std::path::Path;
 
 use qopen::sink::shown_path;
 
-use super::layout::OutputFormat;
+use super::output_format::{OutputFormat, PARQUET};
 
 /// The format by a file's name.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,19 +22,24 @@ pub(super) enum Named {
 const LONGEST_ENDING: usize = 5;
 
 /// Endings of unsupported formats and compressions.
-const UNSUPPORTED: [&str; 44] = [
+const UNSUPPORTED: [&str; 43] = [
     "7z", "arrow", "avro", "bson", "bz2", "cbor", "db", "dbf", "doc", "docx", "duckdb", "et",
     "feather", "gz", "htm", "html", "ini", "lz4", "md", "mdb", "msgpack", "numbers", "ods", "orc",
-    "parquet", "pdf", "proto", "rar", "sql", "sqlite", "sqlite3", "tab", "tar", "tgz", "toml",
-    "tsv", "xls", "xlsb", "xlsm", "xml", "xz", "yaml", "yml", "zip",
+    "pdf", "proto", "rar", "sql", "sqlite", "sqlite3", "tab", "tar", "tgz", "toml", "tsv", "xls",
+    "xlsb", "xlsm", "xml", "xz", "yaml", "yml", "zip",
 ];
 
 /// Endings of other spreadsheets.
 pub(super) const SPREADSHEETS: [&str; 6] = ["et", "numbers", "ods", "xls", "xlsb", "xlsm"];
 
 /// The endings of formats, for messages.
+#[cfg(not(feature = "parquet"))]
 pub(super) const KNOWN: &str =
     ".csv (CSV), .xlsx (XLSX), .jsonl or .ndjson (JSON Lines), and .db or .sqlite (SQLite)";
+
+/// The endings of formats, for messages.
+#[cfg(feature = "parquet")]
+pub(super) const KNOWN: &str = ".csv (CSV), .xlsx (XLSX), .parquet (Parquet), .jsonl or .ndjson (JSON Lines), and .db or .sqlite (SQLite)";
 
 impl Named {
     /// Returns the format by the name, or by the name behind a link, which is the written file.
@@ -65,6 +70,10 @@ impl Named {
             "csv" => Self::Format(OutputFormat::Csv),
             "xlsx" => Self::Format(OutputFormat::Xlsx),
             "jsonl" | "ndjson" => Self::Format(OutputFormat::Jsonl),
+            PARQUET => match OutputFormat::named(PARQUET) {
+                Ok(format) => Self::Format(format),
+                Err(_) => Self::Unsupported(ending.clone()),
+            },
             "json" => Self::Json,
             "zst" | "zstd" | "br" => Self::Unsupported(ending.clone()),
             it if UNSUPPORTED.contains(&it) => Self::Unsupported(ending.clone()),

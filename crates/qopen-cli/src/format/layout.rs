@@ -7,45 +7,9 @@ use clap::{Args, ValueEnum};
 use qopen::sink::{CsvOptions, FileSink, Format, Labels, StreamSink, XlsxOptions, file_name};
 use serde::{Deserialize, Serialize};
 
+use super::output_format::OutputFormat;
 use super::times;
 use crate::exit::Failure;
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum OutputFormat {
-    /// One JSON object per line
-    #[default]
-    Jsonl,
-    /// Comma-separated values with a header
-    Csv,
-    /// A workbook for spreadsheets
-    Xlsx,
-}
-
-impl OutputFormat {
-    pub(crate) fn name(self) -> &'static str {
-        Format::from(self).ending()
-    }
-
-    /// The name for people.
-    pub(crate) fn title(self) -> &'static str {
-        match self {
-            Self::Jsonl => "JSON Lines",
-            Self::Csv => "CSV",
-            Self::Xlsx => "XLSX",
-        }
-    }
-}
-
-impl From<OutputFormat> for Format {
-    fn from(format: OutputFormat) -> Self {
-        match format {
-            OutputFormat::Jsonl => Self::Jsonl,
-            OutputFormat::Csv => Self::Csv,
-            OutputFormat::Xlsx => Self::Xlsx,
-        }
-    }
-}
 
 /// Options of CSV. XLSX has the labels, too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Args, Serialize, Deserialize)]
@@ -116,7 +80,7 @@ impl Layout {
         let file = FileSink::new(path, self.format.into()).csv(self.csv.options());
         match self.format {
             OutputFormat::Xlsx => file.xlsx(self.csv.xlsx()),
-            OutputFormat::Jsonl | OutputFormat::Csv => file,
+            _ => file,
         }
     }
 
@@ -139,7 +103,7 @@ impl Layout {
     pub(crate) fn zone(self) -> Option<String> {
         match self.format {
             OutputFormat::Xlsx => Some(times::of_lists().name().to_owned()),
-            OutputFormat::Jsonl | OutputFormat::Csv => None,
+            _ => None,
         }
     }
 
@@ -166,20 +130,22 @@ impl Layout {
         let stream = stream.csv(self.csv.options());
         match self.format {
             OutputFormat::Xlsx => stream.xlsx(self.csv.xlsx()),
-            OutputFormat::Jsonl | OutputFormat::Csv => stream,
+            _ => stream,
         }
     }
 
-    /// Checks what the format needs beside the place: XLSX needs a time zone, and a stream that is no terminal.
+    /// Checks what the format needs beside the place: XLSX needs a time zone, and a format that is not text a stream
+    /// that is no terminal.
     pub(crate) fn check(self, is_stdout: bool) -> Result<(), Failure> {
-        if self.format != OutputFormat::Xlsx {
-            return Ok(());
+        if is_stdout && !self.format.is_text() && std::io::stdout().is_terminal() {
+            let (title, ending) = (self.format.title(), self.format.name());
+            return Err(Failure::usage(format!(
+                "{title} is not for a terminal; write to a file, such as --out customers.{ending}, or send standard output elsewhere"
+            )));
         }
-        if is_stdout && std::io::stdout().is_terminal() {
-            return Err(Failure::usage(
-                "XLSX is not for a terminal; write to a file, such as --out customers.xlsx, or send standard output elsewhere",
-            ));
+        match self.format {
+            OutputFormat::Xlsx => times::check(),
+            _ => Ok(()),
         }
-        times::check()
     }
 }

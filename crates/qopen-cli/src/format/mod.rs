@@ -3,8 +3,10 @@
 mod asked;
 mod ending;
 mod layout;
+mod output_format;
 mod times;
 
 pub(crate) use asked::{Asked, Words};
-pub(crate) use layout::{CsvArgs, Language, Layout, OutputFormat};
+pub(crate) use layout::{CsvArgs, Language, Layout};
+pub(crate) use output_format::OutputFormat;
 pub(crate) use times::use_zone;

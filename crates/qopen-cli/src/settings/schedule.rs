@@ -131,7 +131,13 @@ impl Found {
         let cron = take(table, "cron")?;
         let (robots, except) = (take(table, "robots")?, take(table, "except")?);
         let missing = |key: &str| format!("`{key}` is missing; write {}", example(key));
-        let format = variant::<OutputFormat>(table, "format")?;
+        let format = match take(table, "format")? {
+            Some(Text(name)) => {
+                let format = OutputFormat::named(&name);
+                Some(format.map_err(|reason| format!("`format`: {reason}"))?)
+            }
+            None => None,
+        };
         let labels = variant::<Language>(table, "labels")?;
         let flag = |it: Option<Flag>| it.is_some_and(|Flag(it)| it);
         let csv = CsvArgs {

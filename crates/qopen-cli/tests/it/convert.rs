@@ -196,6 +196,42 @@ fn what_cannot_be_meant_is_refused_with_what_to_do() {
 }
 
 #[test]
+fn a_file_that_is_no_text_is_refused_by_its_kind() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    for name in ["l.xlsx", "l.db"] {
+        assert_eq!(assemble(folder.path(), &["--out", name], &accounts()).status.code(), Some(0));
+    }
+    std::fs::write(path("l.parquet"), b"PAR1\x15\x04\x15 and more that is no text").unwrap();
+    std::fs::copy(path("l.xlsx"), path("l.jsonl")).unwrap();
+    for (name, says, does) in [
+        ("l.xlsx", "a workbook", "qopen pulls export MARK"),
+        ("l.jsonl", "a workbook", "qopen pulls export MARK"),
+        ("l.parquet", "a list in Parquet", "qopen pulls export MARK"),
+        ("l.db", "an SQLite database", "SELECT account FROM robot_account"),
+    ] {
+        let output = convert(folder.path(), &[name, "--out", "new.csv"]);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{name}: {said}");
+        assert!(said.contains(says) && said.contains(does), "{name}: {said}");
+    }
+    assert!(!path("new.csv").exists());
+    // The advice for SQLite holds.
+    let database = rusqlite::Connection::open(path("l.db")).unwrap();
+    let query = "SELECT account FROM robot_account WHERE robot_id = ? ORDER BY account_id";
+    let mut query = database.prepare(query).unwrap();
+    let lines = query.query_map(["123456789012345678"], |row| row.get::<_, String>(0)).unwrap();
+    let lines: String = lines.map(|it| it.unwrap() + "\n").collect();
+    std::fs::write(path("from.jsonl"), lines).unwrap();
+    assert_eq!(
+        assemble(folder.path(), &["--out", "list.jsonl"], &accounts()).status.code(),
+        Some(0)
+    );
+    let read = |name: &str| std::fs::read_to_string(path(name)).unwrap();
+    assert_eq!(read("from.jsonl"), read("list.jsonl"));
+}
+
+#[test]
 fn a_list_that_does_not_fit_is_an_output_that_cannot_be_written() {
     let folder = tempfile::tempdir().unwrap();
     let mut account: Value = accounts().remove(0);

@@ -42,6 +42,7 @@ mod named;
 mod odd;
 mod offline;
 mod outages;
+mod parquet;
 #[cfg(target_os = "linux")]
 mod pasted;
 mod peer;

@@ -202,3 +202,34 @@ async fn robots_are_listed_with_their_next_time_and_their_open_pull() {
     }
     assert_eq!(served.stop().code(), Some(0));
 }
+
+#[tokio::test]
+async fn a_list_is_answered_whole_unless_its_tag_says_that_the_client_has_it() {
+    let stage = Stage::new(&Schedule { accounts: 60, ..Schedule::default() });
+    let served = Served::with_lists(&stage, &[]);
+    let mark = served.published("r1").await;
+    let robot = "/v1/robots/r1/accounts".to_owned();
+    for path in [robot.clone(), format!("/v1/pulls/{mark}/accounts")] {
+        let ask = async |method: Method, name: &str, value: &str| {
+            let url = format!("{}{path}", served.control);
+            served.http.request(method, url).header(name, value).send().await.unwrap()
+        };
+        let ranged = ask(Method::GET, "range", "bytes=0-9").await;
+        assert_eq!(ranged.status(), StatusCode::OK);
+        assert_eq!(header(&ranged, "accept-ranges"), "none");
+        assert_eq!(ids(&ranged.text().await.unwrap()).len(), 60);
+        // A second may have two lists, and a clock may go back: a time proves nothing.
+        let dated = ask(Method::GET, "if-modified-since", "Fri, 31 Dec 2100 23:59:59 GMT").await;
+        assert_eq!(dated.status(), StatusCode::OK);
+        assert_eq!(ids(&dated.text().await.unwrap()).len(), 60);
+        let head = ask(Method::HEAD, "accept", "*/*").await;
+        assert_eq!(head.status(), StatusCode::OK);
+        assert_eq!(header(&head, "content-type"), "application/x-ndjson");
+        assert_eq!(head.text().await.unwrap(), "");
+    }
+    let head = served.ask(Method::HEAD, &robot).await;
+    let url = format!("{}{robot}", served.control);
+    let again = served.http.get(url).header("if-none-match", header(&head, "etag")).send().await;
+    assert_eq!(again.unwrap().status(), StatusCode::NOT_MODIFIED);
+    assert_eq!(served.stop().code(), Some(0));
+}

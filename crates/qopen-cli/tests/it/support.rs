@@ -206,6 +206,29 @@ pub(crate) fn installed(names: &[&str], variable: &str) -> Option<PathBuf> {
     None
 }
 
+/// A Python that has the module. Without one, the test is skipped as [`installed`] does.
+pub(crate) fn python_with(module: &str, variable: &str) -> Option<PathBuf> {
+    let python = installed(&["python3"], variable)?;
+    let imported =
+        Command::new(&python).args(["-c", &format!("import {module}")]).output().unwrap();
+    if imported.status.success() {
+        return Some(python);
+    }
+    let is_required = std::env::var(variable).as_deref() == Ok("required");
+    assert!(!is_required, "{variable} is required: {}", text(&imported.stderr));
+    let skip = format!("SKIP: python3 has no {module}; {variable}=required makes that an error\n");
+    std::io::stderr().write_all(skip.as_bytes()).unwrap();
+    None
+}
+
+/// What a script beside the tests prints of a file, as JSON.
+pub(crate) fn python_reads(python: &Path, script: &str, file: &Path) -> serde_json::Value {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it").join(script);
+    let output = Command::new(python).arg(script).arg(file).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
 /// A process that ends with the test.
 pub(crate) struct Killed(pub Child);
 

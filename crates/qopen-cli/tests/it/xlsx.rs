@@ -10,7 +10,7 @@ use qopen_simulator::{Chance, Schedule};
 use serde_json::{Value, json};
 
 use crate::served::Served;
-use crate::support::{Stage, installed, qopen, text, with_settings};
+use crate::support::{Stage, python_reads, python_with, qopen, text, with_settings};
 
 /// 18 digits, as robots and customers have them. A spreadsheet keeps 15 digits of a number.
 const ROBOT: &str = "123456789012345678";
@@ -74,21 +74,8 @@ const OPENPYXL: &str = "QOPEN_TEST_OPENPYXL";
 
 /// What openpyxl reads. `None`, said loudly, without it.
 fn read(workbook: &Path) -> Option<Value> {
-    let python = installed(&["python3"], OPENPYXL)?;
-    let imported = Command::new(&python).args(["-c", "import openpyxl"]).output().unwrap();
-    if !imported.status.success() {
-        let is_required = std::env::var(OPENPYXL).as_deref() == Ok("required");
-        assert!(!is_required, "{OPENPYXL} is required: {}", text(&imported.stderr));
-        // Past the harness, which keeps what a passing test prints.
-        let skip =
-            format!("SKIP: python3 has no openpyxl; {OPENPYXL}=required makes that an error\n");
-        std::io::stderr().write_all(skip.as_bytes()).unwrap();
-        return None;
-    }
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/workbook.py");
-    let output = Command::new(python).arg(script).arg(workbook).output().unwrap();
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    Some(serde_json::from_slice(&output.stdout).unwrap())
+    let python = python_with("openpyxl", OPENPYXL)?;
+    Some(python_reads(&python, "workbook.py", workbook))
 }
 
 /// The cell of a column, as JSON Lines and CSV have its value.
@@ -334,6 +321,9 @@ async fn a_service_publishes_workbooks_and_answers_with_them() {
     assert!(tag.contains(".zone="), "{tag}");
     std::fs::write(&copy, answer.bytes().await.unwrap()).unwrap();
     assert_eq!(sheet(&copy), sheet(&list));
+    if let Some(book) = read(&copy) {
+        assert_eq!(book["rows"].as_array().unwrap().len(), 31);
+    }
     for list in [format!("/v1/pulls/{mark}/accounts"), "/v1/robots/r1/accounts".to_owned()] {
         let answer = served.get(&format!("{list}?format=xlsx&bom=true")).await;
         assert_eq!(answer.status(), 400);

@@ -29,7 +29,7 @@ use writer::FileWriter;
 /// A complete list replaces the file by a rename, after it is on the disk. A partial one goes to
 /// the same name with `.partial` behind it. A symbolic link is followed: its target is replaced.
 /// [`ListWriter::compare`] compares a list in JSON Lines or CSV with a last one of the same format and the same
-/// options of CSV. Lists in XLSX are not compared.
+/// options of CSV. Lists in XLSX and Parquet are not compared.
 ///
 /// A list that does not fit into XLSX goes to [`overflow_path`](Self::overflow_path), as JSON Lines.
 #[derive(Clone, Debug)]
@@ -135,7 +135,7 @@ impl FileSink {
         match self.form.format {
             #[cfg(feature = "xlsx")]
             Format::Xlsx => Self::new(self.overflow_path(), Format::Jsonl).check_name(),
-            Format::Jsonl | Format::Csv => Ok(()),
+            _ => Ok(()),
         }
     }
 
@@ -293,7 +293,7 @@ impl Sink for FileSink {
         match self.form.format {
             #[cfg(feature = "xlsx")]
             Format::Xlsx => Some(Box::new(Self::new(self.overflow_path(), Format::Jsonl))),
-            Format::Jsonl | Format::Csv => None,
+            _ => None,
         }
     }
 
@@ -308,7 +308,7 @@ impl Sink for FileSink {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(reading()(error)),
         };
-        crate::format::holds(io::BufReader::new(file), robot_id).map_err(reading())
+        crate::format::holds(file, robot_id).map_err(reading())
     }
 
     fn begin(&self, kind: ListKind) -> Result<Box<dyn ListWriter>, SinkError> {

@@ -79,7 +79,7 @@ impl FileSink {
     fn remove_with(&self, robot_id: &RobotId, path: PathBuf) -> Result<Option<PathBuf>, SinkError> {
         let _held = temporary::hold(folder(&path))?;
         let Some(file) = open(&path)? else { return Ok(None) };
-        let holds = crate::format::holds(BufReader::new(file), robot_id);
+        let holds = crate::format::holds(file, robot_id);
         match holds.map_err(SinkError::io("reading", &path))? {
             true => remove(&path).map(|()| Some(path)),
             false => Ok(None),

@@ -104,6 +104,9 @@ impl ListWriter for FileWriter {
             mark_id: Some(list.mark_id.clone()),
             revision: Some(list.revision),
         });
+        if let Some(encoder) = &mut self.encoder {
+            encoder.begin_list(list, self.kind);
+        }
         Ok(())
     }
 

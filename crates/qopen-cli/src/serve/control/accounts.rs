@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use futures_util::stream;
@@ -35,6 +35,10 @@ pub(super) fn layout(format: OutputFormat, csv: CsvArgs) -> Result<Layout, Refus
         OutputFormat::Xlsx if !csv.is_for_any_table() => {
             Some("bom and csv_safe are for CSV only; leave them out, or write format=csv")
         }
+        #[cfg(feature = "parquet")]
+        OutputFormat::Parquet if !csv.is_plain() => Some(
+            "bom and csv_safe are for CSV only, and labels for CSV and XLSX; leave them out, or write format=csv",
+        ),
         _ => None,
     };
     if let Some(message) = message {
@@ -63,11 +67,12 @@ pub(super) struct AccountsQuery {
     mark_id: Option<String>,
 }
 
-/// Streams the list as CSV, XLSX or one JSON object per line. The stream begins when the list is finished. A
+/// Streams the list in a format, one JSON object per line by default. The stream begins when the list is finished. A
 /// truncated stream is not the list.
 pub(super) async fn accounts(
     State(service): Shared,
     mark: Path<String>,
+    method: Method,
     Query(query): Query<AccountsQuery>,
 ) -> Result<Response, Refusal> {
     let AccountsQuery { partial, format, bom, csv_safe, labels, robot_id, mark_id } = query;
@@ -88,9 +93,16 @@ pub(super) async fn accounts(
         ("qopen-complete", complete.to_string()),
         ("qopen-revision", revision.to_string()),
     ];
-    // The list may be partial, as its header says.
-    Ok((headers, flow(&service, list, layout, None)).into_response())
+    let body = match method {
+        Method::HEAD => Body::empty(),
+        // The list may be partial, as its header says.
+        _ => flow(&service, list, layout, None),
+    };
+    Ok((headers, [NO_RANGES], body).into_response())
 }
+
+/// Lists are written anew for each answer, so that a part of one is a part of its customers: `after`.
+pub(super) const NO_RANGES: (&str, &str) = ("accept-ranges", "none");
 
 /// The media type of a list.
 pub(super) fn content_type(layout: Layout) -> String {
@@ -98,6 +110,8 @@ pub(super) fn content_type(layout: Layout) -> String {
         OutputFormat::Jsonl => "application/x-ndjson",
         OutputFormat::Csv => "text/csv; charset=utf-8",
         OutputFormat::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        #[cfg(feature = "parquet")]
+        OutputFormat::Parquet => "application/vnd.apache.parquet",
     };
     kind.to_owned()
 }

@@ -26,6 +26,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::metrics;
 use super::service::Service;
+use crate::format::OutputFormat;
 pub(super) use doors::Doors;
 pub(crate) use host::Host;
 use pulls::Shared;
@@ -33,6 +34,17 @@ use refusal::Refusal;
 
 /// The description of the API. A test compares it with the routes.
 const OPENAPI: &str = include_str!("openapi.json");
+
+/// The description of this build.
+fn described() -> std::borrow::Cow<'static, str> {
+    if OutputFormat::named("parquet").is_err() {
+        return OPENAPI.into();
+    }
+    let formats = OPENAPI.replace(r#""csv", "xlsx"]"#, r#""csv", "xlsx", "parquet"]"#);
+    let types = r#""text/csv": { "schema": { "type": "string" } },"#;
+    let more = r#""application/vnd.apache.parquet": { "schema": { "type": "string", "format": "binary" } },"#;
+    formats.replace(types, &[types, more].concat()).into()
+}
 
 /// Returns every route. A token is required by all but the probes and the description. All but the probes
 /// refuse requests that a page of another site may have sent.
@@ -70,7 +82,7 @@ pub(super) fn router(
         .route("/readyz", get(ready))
         .route(
             "/openapi.json",
-            get(async || ([(header::CONTENT_TYPE, "application/json")], OPENAPI)),
+            get(async || ([(header::CONTENT_TYPE, "application/json")], described())),
         )
         .merge(guarded)
         .fallback(async || Refusal(StatusCode::NOT_FOUND, "there is no such path".into()))
