@@ -35,6 +35,7 @@ mod say;
 mod serve;
 mod settings;
 mod simulate;
+mod table;
 mod terminal;
 mod values;
 mod wiring;

@@ -63,6 +63,8 @@ mod soak;
 mod support;
 #[cfg(unix)]
 mod switches;
+#[cfg(target_os = "linux")]
+mod terminal;
 mod texts;
 #[cfg(unix)]
 mod troubles;
