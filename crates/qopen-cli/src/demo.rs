@@ -69,10 +69,10 @@ pub(crate) async fn run(args: DemoArgs) -> Result<Exit, Failure> {
     let options = PublishOptions::default();
     let mut exit = Exit::Complete;
     let pulled = [Pulled::from(outcome)];
-    for (summary, it) in publish(&output, &pulled, true, &came, &options).await.iter().zip(&pulled)
-    {
-        reporter.summary(summary, &it.outcome.progress.pull);
+    let summaries = publish(&output, &pulled, true, &came, &options).await;
+    for (summary, it) in summaries.into_iter().zip(&pulled) {
         exit = summary.exit;
+        reporter.summary(summary, &it.outcome.progress.pull);
     }
     let counts = simulator.counts();
     say!(

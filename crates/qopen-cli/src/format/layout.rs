@@ -113,6 +113,17 @@ impl Layout {
         query
     }
 
+    /// Returns the options of a command line.
+    pub(crate) fn options(self) -> Vec<String> {
+        let CsvArgs { bom, csv_safe, labels } = self.csv;
+        let flags = [(bom, "--bom"), (csv_safe, "--csv-safe")].into_iter().filter(|it| it.0);
+        let labels =
+            labels.map(|it| if it == Language::Zh { "--labels zh" } else { "--labels en" });
+        let format = format!("--format {}", self.format.name());
+        let rest = flags.map(|it| it.1).chain(labels).map(str::to_owned);
+        std::iter::once(format).chain(rest).collect()
+    }
+
     pub(crate) fn stdout(self) -> StreamSink {
         StreamSink::stdout(self.format.into()).csv(self.csv.options())
     }

@@ -9,6 +9,7 @@ use super::Output;
 use crate::database;
 use crate::exit::Failure;
 use crate::format::{CsvArgs, Layout, OutputFormat};
+use crate::typed::option;
 
 /// The place of lists as the user named it. It is noted with each pull, for the process that resumes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +55,17 @@ impl Place {
 
     pub(crate) fn layout(&self) -> Layout {
         Layout { format: self.format, csv: self.csv }
+    }
+
+    /// Returns the options that name the place and its format, in the words of a shell.
+    pub(crate) fn options(&self) -> Vec<String> {
+        match database::of(&self.out) {
+            Some(url) => vec![option("--out", &database::without_password(url))],
+            None => {
+                let out = option("--out", &self.out.to_string_lossy());
+                [vec![out], self.layout().options()].concat()
+            }
+        }
     }
 
     /// Whether any process, in any folder, may publish one robot's list there.
