@@ -74,7 +74,7 @@ usage: cargo xtask bench [BENCH]...
               where the server is installed
   upkeep      appends while a journal of 2 GB is compacted, revisions of a long list, and looks at a long
               history in PostgreSQL, where the server is installed
-  publication a list from the journal to its file, beside copying that file
+  publication a list from the journal to its file or its SQLite file, beside copying that file
   comparison  a list of 1,000,000 customers compared with the last one, beside its publication
   comparison_postgres
               the same in PostgreSQL, step by step, where the server is installed

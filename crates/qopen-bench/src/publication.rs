@@ -6,7 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use qopen::sink::{FileSink, Format, ListKind};
+use qopen::sink::{FileSink, Format, ListKind, Sink};
+use qopen::sqlite::SqliteSink;
 use qopen::{PulledList, Replay, publish};
 
 use crate::Result;
@@ -31,12 +32,18 @@ pub(crate) fn run() -> Result<()> {
     let outcomes = replay.finish()?;
     let list = outcomes.into_iter().next().ok_or("no list")?.list;
     let (mut copied, mut jsonl, mut csv) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut copied_rows, mut rows, mut again) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let folder = Scratch::new("publication")?;
         let path = folder.path().join("list");
         jsonl.push(published(&list, PAGES * ACCOUNTS, &path, Format::Jsonl)?);
         copied.push(copy(&path, &folder.path().join("copy"))?);
         csv.push(published(&list, PAGES * ACCOUNTS, &path, Format::Csv)?);
+        let path = folder.path().join("list.db");
+        let to_rows = || published_to(&list, PAGES * ACCOUNTS, Arc::new(SqliteSink::new(&path)));
+        rows.push(to_rows()?);
+        again.push(to_rows()?);
+        copied_rows.push(copy(&path, &folder.path().join("copy"))?);
     }
     let title = format!(
         "Publication of {} customers, {:.0} MB of pages, from the journal in memory to a synced file",
@@ -46,17 +53,23 @@ pub(crate) fn run() -> Result<()> {
     let columns =
         ["sink", "s, min–median–max", "MB/s of pages", "customers/s", "÷ copying the file"];
     let mut table = Table::new("publication", title, &columns);
-    let base = Spread::of(copied.clone());
-    for (name, times) in
-        [("copying the file, read, write, sync", copied), ("JSONL", jsonl), ("CSV", csv)]
-    {
+    let base = Spread::of(copied.clone()).median;
+    let base_of_rows = Spread::of(copied_rows.clone()).median;
+    for (name, times, base) in [
+        ("copying the file, read, write, sync", copied, base),
+        ("JSONL", jsonl, base),
+        ("CSV", csv, base),
+        ("copying the SQLite file", copied_rows, base_of_rows),
+        ("SQLite, first list", rows, base_of_rows),
+        ("SQLite, the same list again", again, base_of_rows),
+    ] {
         let it = Spread::of(times);
         table.row([
             name.to_owned(),
             format!("{:.2}–{:.2}–{:.2}", it.min, it.median, it.max),
             format!("{:.0}", bytes as f64 / 1e6 / it.median),
             format!("{:.0}", (PAGES * ACCOUNTS) as f64 / it.median),
-            format!("{:.1}", it.median / base.median),
+            format!("{:.1}", it.median / base),
         ]);
     }
     table.finish()
@@ -69,8 +82,12 @@ pub(crate) fn published(
     path: &Path,
     format: Format,
 ) -> Result<f64> {
+    published_to(list, accounts, Arc::new(FileSink::new(path, format)))
+}
+
+/// Publishes a list of this number of accounts. Returns seconds.
+fn published_to(list: &PulledList, accounts: usize, sink: Arc<dyn Sink>) -> Result<f64> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let sink = Arc::new(FileSink::new(path, format));
     let begun = Instant::now();
     let published = runtime.block_on(publish(vec![list.clone()], sink, ListKind::Complete))?;
     let seconds = begun.elapsed().as_secs_f64();

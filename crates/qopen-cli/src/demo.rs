@@ -23,6 +23,7 @@ use crate::output::Output;
 use crate::pull::{Pulled, publish};
 use crate::report::{Came, Reporter};
 use crate::say::say;
+use crate::values::out::is_database;
 
 const ROBOT: &str = "demo-robot";
 
@@ -76,8 +77,9 @@ pub(crate) async fn run(args: DemoArgs) -> Result<Exit, Failure> {
     }
     let counts = simulator.counts();
     say!(
-        "qopen: the platform posted {} callbacks in all; one customer is one line of {}",
+        "qopen: the platform posted {} callbacks in all; one customer is one {} of {}",
         counts.attempts,
+        if layout.format == OutputFormat::Xlsx || is_database(&args.out) { "row" } else { "line" },
         shown_path(&args.out)
     );
     if !complete {
@@ -118,14 +120,25 @@ async fn start(schedule: Schedule) -> Result<(Client, Simulator), Failure> {
 
 /// Refuses to replace any list but a demo's.
 fn spare_foreign_lists(path: &Path, layout: Layout) -> Result<(), Failure> {
+    if is_database(path) {
+        // A database holds lists of any number of robots.
+        return Ok(());
+    }
     let Ok(file) = std::fs::File::open(path) else {
         return Ok(());
     };
+    // A workbook does not tell whose list it is by its first line.
+    if layout.format == OutputFormat::Xlsx && !path.is_dir() {
+        let shown = shown_path(path);
+        return Err(Failure::usage(format!(
+            "{shown} exists; remove it, or name another file with --out"
+        )));
+    }
     let mut lines = std::io::BufReader::new(file).lines();
     let mut line = || lines.next().transpose().map(Option::unwrap_or_default);
     let begin = match layout.format {
         OutputFormat::Jsonl => format!("{{\"robot_id\":\"{ROBOT}\""),
-        OutputFormat::Csv => format!("{ROBOT},"),
+        OutputFormat::Csv | OutputFormat::Xlsx => format!("{ROBOT},"),
     };
     let is_header = |line: &str| line == CSV_COLUMNS.join(",");
     let ours = line().and_then(|first| {

@@ -2,28 +2,30 @@
 
 use std::io::{self, Seek as _, Write};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use qopen::PublishError;
-use qopen::journal::{Journal, Store};
-use qopen::sink::{EncodedFile, FileSink, Format, Sink as _, SinkError, shown_path};
+use qopen::journal::{Journal, PullId, Store};
+use qopen::sink::{FileSink, Format, ListKind, Sink as _, SinkError, shown_path};
 
 use crate::args::ExportArgs;
 use crate::database;
 use crate::exit::{Exit, Failure};
+use crate::export_database::{self, Lines};
 use crate::format::Layout;
 use crate::journal;
 use crate::kept::pull::{Line, PullName};
 use crate::kept::remote::{Flow, Remote};
 use crate::kept::{Kept, id};
-use crate::output::Output;
+use crate::output::database::ListDatabase;
+use crate::output::{Output, Shared};
 use crate::say::say;
 use crate::settings::Settings;
 
 pub(crate) async fn run(args: &ExportArgs, settings: &Settings) -> Result<Exit, Failure> {
     if database::of(&args.out).is_some() {
         return Err(Failure::usage(
-            "--out: a list in a database is a publication; `qopen pull --resume MARK --out URL` publishes it there, and `export` writes to a file, a folder or - for standard output",
+            "--out: a list in PostgreSQL is a publication; `qopen pull --resume MARK --out URL` publishes it there, and `export` writes to a file, a folder, an SQLite file or - for standard output",
         ));
     }
     // An unfinished list stays beside the journal, where only its owner can read it.
@@ -57,8 +59,10 @@ pub(crate) async fn run(args: &ExportArgs, settings: &Settings) -> Result<Exit, 
         )));
     }
     output.check(&[line.robot()])?;
-    if !output.is_stdout() {
-        spare_published(&output.file(line.robot()), &pulls)?;
+    match &output {
+        Output::Stdout(..) => {}
+        Output::Database(database) => spare_robot(database, line, &pulls)?,
+        _ => spare_published(&output.file(line.robot()), &pulls)?,
     }
     let export = Export { output: &output, pull: line.name(), layout, partial: args.partial };
     let (complete, revision, place) = match &kept {
@@ -79,9 +83,14 @@ fn spare_published(file: &FileSink, pulls: &[Line]) -> Result<(), Failure> {
     // What lies beside a published list is the publication's, too.
     let beside = |place: &str| {
         let list = FileSink::new(place, Format::Jsonl);
-        [list.partial_path(), list.quarantine_path(), list.changes_path(), list.held_path()]
-            .iter()
-            .any(|path| path.to_str().is_some_and(|path| file.is_at(path)))
+        let beside = [
+            list.partial_path(),
+            list.quarantine_path(),
+            list.changes_path(),
+            list.held_path(),
+            list.overflow_path(),
+        ];
+        beside.iter().any(|path| path.to_str().is_some_and(|path| file.is_at(path)))
     };
     let beside = pulls.iter().find(|it| published.is_none() && it.output().is_some_and(beside));
     if let Some(line) = beside {
@@ -97,6 +106,26 @@ fn spare_published(file: &FileSink, pulls: &[Line]) -> Result<(), Failure> {
         line.name(),
         shown_path(file.path())
     )))
+}
+
+/// Fails if the database has a list of the robot. An export has no place in the order of lists.
+fn spare_robot(database: &ListDatabase, line: &Line, pulls: &[Line]) -> Result<(), Failure> {
+    let sink = database.sink();
+    let robot = id(&line.name())?.robot_id;
+    let is_there =
+        |it: &&Line| it.robot() == line.robot() && it.output().is_some_and(|it| sink.is_at(it));
+    let holds = || tokio::task::block_in_place(|| sink.holds(&robot));
+    let has_list = match pulls.iter().any(|it| is_there(&it)) {
+        true => true,
+        false => holds().map_err(|error| Failure::output("", &error))?,
+    };
+    match has_list {
+        true => Err(Failure::usage(format!(
+            "--out: {} has a published list of robot {robot}; `qopen pull --resume MARK` publishes, and `export` needs another file",
+            database.location()
+        ))),
+        false => Ok(()),
+    }
 }
 
 /// Completeness, revision and place of a written list.
@@ -129,6 +158,10 @@ impl Export<'_> {
             let message = format!("{id}: {}", journal::needs_partial(&why));
             return Err(Failure::new(Exit::Incomplete, message));
         }
+        if let Output::Database(database) = self.output {
+            let location = export_database::write(list, database.sink()).await?;
+            return Ok((complete, revision, location));
+        }
         let fails = |error: SinkError| Failure::output("", &error);
         let unread = |error| Failure::output("", &error as &PublishError);
         if self.output.is_stdout() {
@@ -136,8 +169,7 @@ impl Export<'_> {
             let exported = qopen::export(vec![list], Arc::new(sink)).await;
             return Ok((complete, revision, exported.map_err(unread)?.location));
         }
-        let file = self.output.file(&self.pull.robot_id).begin_encoded().map_err(fails)?;
-        let file = Shared(Arc::new(Mutex::new(Some(file))));
+        let file = Shared::begin(&self.output.file(&self.pull.robot_id)).map_err(fails)?;
         let sink = self.layout.stream(file.clone()).in_folder(scratch);
         qopen::export(vec![list], Arc::new(sink)).await.map_err(unread)?;
         let location = tokio::task::block_in_place(|| file.commit()).map_err(fails)?;
@@ -153,6 +185,21 @@ impl Export<'_> {
         let mut flow = remote.list(pull, *layout, *partial).await?;
         let (complete, revision) = (flow.complete, flow.revision);
         let fails = |error: SinkError| Failure::output("", &error);
+        if let Output::Database(database) = output {
+            let kind = match complete {
+                true => ListKind::Complete,
+                false => ListKind::Partial,
+            };
+            let PullId { robot_id, mark_id } = id(pull)?;
+            let sink = database.sink();
+            let begin = || Lines::begin(&*sink, kind, &robot_id, &mark_id, revision);
+            let mut lines = tokio::task::block_in_place(begin).map_err(fails)?;
+            while let Some(piece) = flow.next().await? {
+                tokio::task::block_in_place(|| lines.add(&piece)).map_err(fails)?;
+            }
+            let location = tokio::task::block_in_place(|| lines.commit()).map_err(fails)?;
+            return Ok((complete, revision, location));
+        }
         let location = match output.is_stdout() {
             true => {
                 // A list that breaks off must not be taken for all of it.
@@ -176,32 +223,6 @@ impl Export<'_> {
             }
         };
         Ok((complete, revision, location))
-    }
-}
-
-/// A file that receives a list and is committed after it.
-#[derive(Clone)]
-struct Shared(Arc<Mutex<Option<EncodedFile>>>);
-
-impl Shared {
-    fn with<T>(&self, what: impl FnOnce(&mut EncodedFile) -> io::Result<T>) -> io::Result<T> {
-        let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        file.as_mut().map_or(Err(io::ErrorKind::BrokenPipe.into()), what)
-    }
-
-    fn commit(&self) -> Result<String, SinkError> {
-        let file = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        file.map_or_else(|| Ok(STDOUT.to_owned()), EncodedFile::commit)
-    }
-}
-
-impl Write for Shared {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.with(|file| file.write(bytes))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.with(Write::flush)
     }
 }
 

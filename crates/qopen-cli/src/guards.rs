@@ -135,7 +135,8 @@ impl fmt::Display for Guards {
 fn uncompared(output: &Output, layout: Layout) -> Option<&'static str> {
     match layout.format {
         _ if output.is_stdout() => Some("on standard output"),
-        OutputFormat::Jsonl | OutputFormat::Csv => None,
+        OutputFormat::Xlsx if output.has_files() => Some("in XLSX"),
+        OutputFormat::Jsonl | OutputFormat::Csv | OutputFormat::Xlsx => None,
     }
 }
 

@@ -6,12 +6,11 @@ use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use qopen::journal::{Backend, EndState, JournalError, Note, Opened, PullId, PullState, Store};
-use qopen::postgres::PostgresSink;
-use qopen::sink::Sink as _;
 use qopen::types::MarkId;
 
 use crate::beside;
 use crate::exit::Failure;
+use crate::output::database::ListDatabase;
 use crate::report::count;
 use crate::say::say;
 use crate::settings::Settings;
@@ -132,9 +131,9 @@ pub(crate) async fn expire(
 }
 
 /// Removes the lists of deleted pulls from the history of a database. Each robot's last list stays.
-pub(crate) async fn forget(database: PostgresSink, pulls: Vec<PullId>) {
+pub(crate) async fn forget(database: ListDatabase, pulls: Vec<PullId>) {
     let location = database.location();
-    let forgotten = tokio::task::spawn_blocking(move || database.forget(&pulls)).await;
+    let forgotten = tokio::task::spawn_blocking(move || database.sink().forget(&pulls)).await;
     match forgotten {
         Ok(Ok(0)) => {}
         Ok(Ok(lists)) => {

@@ -5,6 +5,7 @@ mod app_robots;
 mod args;
 mod assemble;
 mod beside;
+mod convert;
 mod database;
 mod demo;
 mod diff;
@@ -12,6 +13,7 @@ mod doctor;
 mod exit;
 mod explain;
 mod export;
+mod export_database;
 mod format;
 mod guards;
 mod help;
@@ -129,6 +131,7 @@ fn run_verb(cli: Cli) -> Result<Exit, Failure> {
     let settings = || {
         let settings = settings::Settings::load(&cli.common)?;
         settings.warn();
+        format::use_zone(settings.time_zone());
         Ok::<_, Failure>(settings)
     };
     match cli.verb {
@@ -142,6 +145,11 @@ fn run_verb(cli: Cli) -> Result<Exit, Failure> {
             on_runtime(async { explain::run(&args, &settings) })
         }
         Verb::Diff(args) => on_runtime(async { diff::run(&args) }),
+        Verb::Convert(args) => {
+            // Times are in the zone of the settings.
+            settings()?;
+            on_runtime(async { convert::run(&args) })
+        }
         Verb::Pulls(verb) => on_runtime(pulls::run(verb, settings()?)),
         Verb::Robots(verb) => on_runtime(robot_list::run(verb, settings()?)),
         Verb::Quarantine(verb) => on_runtime(quarantine::run(verb, settings()?)),

@@ -1,10 +1,9 @@
-//! `qopen migrate`: creates or updates the tables of a journal or of lists in PostgreSQL.
-
-use qopen::postgres::PostgresSink;
+//! `qopen migrate`: creates or updates the tables of a journal or of lists.
 
 use crate::args::MigrateArgs;
 use crate::database::refuse_password;
 use crate::exit::{Exit, Failure};
+use crate::output::database::ListDatabase;
 use crate::say::say;
 use crate::settings::{JOURNAL, Settings};
 use crate::values::out::refuse_scheme;
@@ -30,9 +29,12 @@ pub(crate) async fn run(args: MigrateArgs, settings: Settings) -> Result<Exit, F
         );
     }
     if let Some(out) = &args.out {
-        let fails = |error| Failure::usage_of("--out", &error);
-        let sink = PostgresSink::new(&out.to_string_lossy()).map_err(fails)?;
-        say(&format!("the lists in {}", sink.location()), sink.migrate().map_err(fails)?);
+        let Some(database) = ListDatabase::at(out)? else {
+            let message = "--out: only a database has tables; give postgres://USER@HOST/DATABASE, or an SQLite file such as lists.db";
+            return Err(Failure::usage(message));
+        };
+        let steps = database.migrate().map_err(|error| Failure::usage_of("--out", &error))?;
+        say(&format!("the lists in {}", database.location()), steps);
     }
     Ok(Exit::Complete)
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use jiff::tz::{self, TimeZone, TimeZoneDatabase};
 
 use crate::exit::chain;
@@ -14,6 +15,9 @@ const FOLDERS: [&str; 3] = ["/usr/share/zoneinfo", "/usr/share/lib/zoneinfo", "/
 
 /// The file or link with the system's zone.
 const LOCALTIME: &str = "/etc/localtime";
+
+/// The name of a zone without one.
+const LOCAL: &str = "local time";
 
 /// Maximum size of a zone file, in bytes.
 const LARGEST: u64 = 1 << 20;
@@ -57,6 +61,21 @@ impl Zone {
         let zone = Database::of(std::env::var_os("TZDIR").as_deref())?.named(name)?;
         let name = zone.iana_name().unwrap_or(name).to_owned();
         Ok(Self { zone, name, origin: format!("from {origin}") })
+    }
+
+    /// The name for headers of lists. A zone without a name that has one offset is named by it.
+    pub(crate) fn label(&self) -> String {
+        // Half a year apart, one of which has the other offset where clocks are changed.
+        let at = |it: i64| Timestamp::from_second(it).map(|it| self.zone.to_offset(it));
+        match (self.name == LOCAL, at(1_767_225_600), at(1_782_864_000)) {
+            (true, Ok(winter), Ok(summer)) if winter == summer => format!("UTC{winter}"),
+            _ => self.name.clone(),
+        }
+    }
+
+    /// The offset from UTC at a time in Unix seconds, in seconds.
+    pub(crate) fn offset(&self, unix_seconds: i64) -> i32 {
+        Timestamp::from_second(unix_seconds).map_or(0, |it| self.zone.to_offset(it).seconds())
     }
 
     /// Returns the zone of the environment variable `TZ`, else of `/etc/localtime`, else UTC.
@@ -115,7 +134,7 @@ impl Zone {
             }
             zone => zone.map_err(|unread| wrong(unread.to_string()))?,
         };
-        let name = name.unwrap_or("local time").to_owned();
+        let name = name.unwrap_or(LOCAL).to_owned();
         Ok(Self { zone, name, origin })
     }
 
@@ -125,7 +144,7 @@ impl Zone {
             let why = chain("the system's time zone cannot be found", &error);
             format!("{why}\n  example: QOPEN_TIME_ZONE='Asia/Shanghai'")
         })?;
-        let name = zone.iana_name().unwrap_or("local time").to_owned();
+        let name = zone.iana_name().unwrap_or(LOCAL).to_owned();
         Ok(Self { zone, name, origin: "from the system".to_owned() })
     }
 }

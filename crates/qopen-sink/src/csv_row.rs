@@ -1,22 +1,22 @@
 //! The columns of CSV: names, labels and cells.
 
-use qopen_types::{Account, Cell, Column, Extra, Rows};
+use qopen_types::{Account, Cell, Code, Column, Extra, Rows};
 
 use crate::Record;
 use crate::csv_options::{CsvOptions, Labels};
 
 /// A column that is not an account's, with its labels.
-struct Own {
+pub(crate) struct Own {
     name: &'static str,
     zh: &'static str,
     en: &'static str,
 }
 
 /// The column before those of the account.
-const ROBOT: Own = Own { name: "robot_id", zh: "机器人ID", en: "Robot ID" };
+pub(crate) const ROBOT: Own = Own { name: "robot_id", zh: "机器人ID", en: "Robot ID" };
 
 /// The columns behind those of the account.
-const REST: [Own; 2] = [
+pub(crate) const REST: [Own; 2] = [
     Own { name: "extra", zh: "其他字段（JSON）", en: "Other fields (JSON)" },
     Own { name: "_unread", zh: "无法读取的字段（JSON）", en: "Unreadable fields (JSON)" },
 ];
@@ -87,18 +87,33 @@ pub(crate) const fn flag(is_set: bool, labels: Option<Labels>) -> &'static str {
 
 /// The header of lists with these columns of an account.
 pub(crate) fn header(columns: &[Column], options: CsvOptions) -> Vec<&'static str> {
-    let own = |it: &Own| match options.labels {
-        None => it.name,
-        Some(Labels::Zh) => it.zh,
-        Some(Labels::En) => it.en,
-    };
-    let label = |it: &Column| match options.labels {
-        None => it.name,
-        Some(Labels::Zh) => it.label_zh,
-        Some(Labels::En) => it.label_en,
-    };
-    let columns = columns.iter().map(label);
+    let own = |it: &Own| own_label(it, options.labels);
+    let columns = columns.iter().map(|it| label(it, options.labels));
     std::iter::once(own(&ROBOT)).chain(columns).chain(REST.iter().map(own)).collect()
+}
+
+pub(crate) fn own_label(own: &Own, labels: Option<Labels>) -> &'static str {
+    match labels {
+        None => own.name,
+        Some(Labels::Zh) => own.zh,
+        Some(Labels::En) => own.en,
+    }
+}
+
+pub(crate) fn label(column: &Column, labels: Option<Labels>) -> &'static str {
+    match labels {
+        None => column.name,
+        Some(Labels::Zh) => column.label_zh,
+        Some(Labels::En) => column.label_en,
+    }
+}
+
+/// The label of a code. An unknown code has none.
+pub(crate) fn code_label(code: Code, labels: Option<Labels>) -> Option<&'static str> {
+    match labels? {
+        Labels::Zh => code.label_zh,
+        Labels::En => code.label_en,
+    }
 }
 
 /// The row of a record in a list with these columns of an account.
@@ -118,13 +133,7 @@ fn cell(cell: Cell, account: &Account, options: CsvOptions) -> String {
         Cell::Flag(read) => flag(read(account), options.labels).to_owned(),
         Cell::Code(read) => {
             let code = read(account);
-            let label = match options.labels {
-                None => None,
-                Some(Labels::Zh) => code.label_zh,
-                Some(Labels::En) => code.label_en,
-            };
-            // An unknown code has no label.
-            label.map_or_else(|| code.code.to_string(), str::to_owned)
+            code_label(code, options.labels).map_or_else(|| code.code.to_string(), str::to_owned)
         }
         Cell::Rows(between, read) => options.cell(joined(&read(account), between)),
         Cell::Json(read) => match read(account) {
@@ -134,7 +143,7 @@ fn cell(cell: Cell, account: &Account, options: CsvOptions) -> String {
     }
 }
 
-fn joined(rows: &Rows<'_>, between: char) -> String {
+pub(crate) fn joined(rows: &Rows<'_>, between: char) -> String {
     let mut out = String::new();
     for (n, texts) in rows.iter().enumerate() {
         if n > 0 {
@@ -159,7 +168,7 @@ fn escape(text: &str, out: &mut String) {
     }
 }
 
-fn unread(record: &Record<'_>) -> String {
+pub(crate) fn unread(record: &Record<'_>) -> String {
     let unread = &record.account().unread;
     // Plain data always encodes.
     if unread.is_empty() {
@@ -170,7 +179,7 @@ fn unread(record: &Record<'_>) -> String {
 }
 
 /// The unknown fields of the account, and those of its objects under their names.
-fn extra(record: &Record<'_>) -> String {
+pub(crate) fn extra(record: &Record<'_>) -> String {
     let members = |extra: &Extra| -> Vec<String> {
         extra.iter().map(|(name, value)| format!("{}:{}", quoted(name), value.as_str())).collect()
     };

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use qopen_types::RobotId;
 
 use crate::compare::ListProblem;
+use crate::limit::FormatLimit;
 use crate::name::shown_path;
 
 /// Why a list could not be written.
@@ -114,9 +115,26 @@ pub enum SinkError {
         /// Its problem.
         problem: ListProblem,
     },
-    /// A record could not be written as JSON or CSV.
+    /// A file is not a list that can be read.
+    #[error("{} cannot be read: {problem}", shown_path(path))]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Its problem.
+        problem: ListProblem,
+    },
+    /// The format cannot hold the list.
+    #[error("{0}; write JSON Lines or CSV, or a file for each robot")]
+    Unfit(FormatLimit),
+    /// A record could not be encoded, or its bytes could not be written.
     #[error("a record could not be encoded")]
     Encode(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<FormatLimit> for SinkError {
+    fn from(limit: FormatLimit) -> Self {
+        Self::Unfit(limit)
+    }
 }
 
 fn published_rows(expected: Option<u64>) -> String {

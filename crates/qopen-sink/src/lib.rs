@@ -2,11 +2,16 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod compare;
+#[cfg(feature = "conformance")]
+#[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
+pub mod conformance;
 mod csv_options;
 mod csv_row;
+mod database;
 mod error;
 mod file;
 mod format;
+mod limit;
 mod list_format;
 mod name;
 mod note;
@@ -16,15 +21,18 @@ mod sort;
 pub mod storage;
 mod stream;
 mod temporary;
+#[cfg(feature = "xlsx")]
+mod xlsx;
 
 pub use compare::{
     Change, ChangesHeader, ChangesSince, CompareOptions, Compared, ListChanges, ListDigest,
-    ListProblem, Predecessor, compare_lists,
+    ListProblem, ListReader, Predecessor, compare_lists,
 };
 pub use csv_options::{CsvOptions, Labels};
 pub use csv_row::CSV_COLUMNS;
 pub use error::SinkError;
 pub use file::{EncodedFile, FileSink};
+pub use limit::FormatLimit;
 pub use list_format::Format;
 pub use name::{file_name, may_hold_password, shown_path};
 pub use note::{ClaimedNote, ListBasis};
@@ -32,6 +40,9 @@ pub use quarantine::Quarantine;
 pub use record::Record;
 pub use sort::{Pair, Sorter};
 pub use stream::StreamSink;
+#[cfg(feature = "xlsx")]
+#[cfg_attr(docsrs, doc(cfg(feature = "xlsx")))]
+pub use xlsx::{XlsxOptions, XlsxZone};
 
 use std::path::Path;
 use std::sync::Arc;
@@ -105,6 +116,11 @@ pub trait Sink: Send + Sync {
     /// [`SinkError`], if another process holds it for too long.
     fn hold(&self) -> Result<Box<dyn Send>, SinkError> {
         Ok(Box::new(()))
+    }
+
+    /// A sink beside this one for a list that the format of this one cannot hold, if there is one.
+    fn overflow(&self) -> Option<Box<dyn Sink>> {
+        None
     }
 
     /// The folder in which data may wait while a list is written; `None` for the system's.

@@ -8,10 +8,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use qopen_types::RobotId;
 
 use crate::file::Staged;
-use crate::format::Encoder;
+use crate::format::{Encoder, Form};
 use crate::temporary::unnamed;
+#[cfg(feature = "xlsx")]
+use crate::xlsx::XlsxOptions;
 use crate::{
-    Committed, CsvOptions, Format, ListKind, ListWriter, Quarantine, Record, Sink, SinkError,
+    Committed, CsvOptions, FileSink, Format, ListKind, ListWriter, Quarantine, Record, Sink,
+    SinkError,
 };
 
 /// A stream that gets a complete list in one piece. The list waits in a temporary file until it is
@@ -22,24 +25,32 @@ use crate::{
 #[derive(Clone)]
 pub struct StreamSink {
     out: Arc<Mutex<dyn Write + Send>>,
-    format: Format,
-    csv: CsvOptions,
+    form: Form,
     scratch: Option<PathBuf>,
     beside: Option<PathBuf>,
+    overflow: Option<PathBuf>,
 }
 
 impl StreamSink {
     /// A sink that writes to `out` when a list is committed.
     pub fn new(out: impl Write + Send + 'static, format: Format) -> Self {
-        let (scratch, beside) = (None, None);
-        let csv = CsvOptions::default();
-        Self { out: Arc::new(Mutex::new(out)), format, csv, scratch, beside }
+        let (scratch, beside, overflow) = (None, None, None);
+        Self { out: Arc::new(Mutex::new(out)), form: format.into(), scratch, beside, overflow }
     }
 
-    /// Sets the options of CSV. JSONL ignores them.
+    /// Sets the options of CSV. Other formats ignore them.
     #[must_use]
     pub fn csv(mut self, options: CsvOptions) -> Self {
-        self.csv = options;
+        self.form.csv = options;
+        self
+    }
+
+    /// Sets the options of XLSX. Other formats ignore them.
+    #[cfg(feature = "xlsx")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "xlsx")))]
+    #[must_use]
+    pub fn xlsx(mut self, options: XlsxOptions) -> Self {
+        self.form.xlsx = options;
         self
     }
 
@@ -58,6 +69,13 @@ impl StreamSink {
         self
     }
 
+    /// Sets the file of a list that the format cannot hold, which is written there as JSON Lines.
+    #[must_use]
+    pub fn overflow_to(mut self, path: impl Into<PathBuf>) -> Self {
+        self.overflow = Some(path.into());
+        self
+    }
+
     /// A sink that writes to standard output.
     #[must_use]
     pub fn stdout(format: Format) -> Self {
@@ -73,6 +91,11 @@ impl Sink for StreamSink {
         unnamed(self.scratch.as_deref(), Path::new(NAME)).map(drop)
     }
 
+    fn overflow(&self) -> Option<Box<dyn Sink>> {
+        let path = self.overflow.clone()?;
+        Some(Box::new(FileSink::new(path, Format::Jsonl)))
+    }
+
     fn scratch(&self) -> Option<&Path> {
         self.scratch.as_deref()
     }
@@ -82,7 +105,7 @@ impl Sink for StreamSink {
             return Err(SinkError::NotAFile { path: NAME.into() });
         }
         let spool = unnamed(self.scratch.as_deref(), Path::new(NAME))?;
-        let encoder = Encoder::new(self.format, self.csv, BufWriter::new(spool))?;
+        let encoder = Encoder::new(&self.form, BufWriter::new(spool))?;
         let (out, beside) = (Arc::clone(&self.out), self.beside.clone());
         Ok(Box::new(StreamWriter { encoder, out, beside, set_aside: None }))
     }
@@ -90,7 +113,7 @@ impl Sink for StreamSink {
 
 impl std::fmt::Debug for StreamSink {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("StreamSink").field("format", &self.format).finish_non_exhaustive()
+        f.debug_struct("StreamSink").field("format", &self.form.format).finish_non_exhaustive()
     }
 }
 

@@ -28,8 +28,40 @@ pub fn unnamed(folder: Option<&Path>, what: &Path) -> Result<File, SinkError> {
     made.map_err(SinkError::io("creating a temporary file for", folder.unwrap_or(what)))
 }
 
-/// A file beside its target, with mode 0600, that will replace it. It is locked while it is
+/// Checks that files can be created in a folder.
+///
+/// # Errors
+/// [`SinkError::NoFolder`] and [`SinkError::Io`].
+pub fn can_create_in(folder: &Path) -> Result<(), SinkError> {
+    beside(folder).map(drop)
+}
+
+/// Creates an empty file with mode 0600, unless there is a file.
+///
+/// The file has another name until it is closed: closing a file drops all locks of the process on it, also those of a
+/// connection that another thread opened meanwhile.
+///
+/// # Errors
+/// [`SinkError::NoFolder`] and [`SinkError::Io`].
+pub fn create_empty(target: &Path) -> Result<(), SinkError> {
+    let folder = target.parent().filter(|it| !it.as_os_str().is_empty());
+    for _ in 0..ATTEMPTS {
+        let made = beside(folder.unwrap_or(Path::new(".")))?.into_temp_path();
+        match made.persist_noclobber(target).map_err(|it| it.error) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => break,
+            // A concurrent check took it for the file of a killed process.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            done => return done.map_err(SinkError::io("creating", target)),
+        }
+    }
+    Ok(())
+}
+
+/// Creates a file in the folder of its target, with mode 0600, that will replace the target. It is locked while it is
 /// written, so that one that a killed process has left is told from one in use.
+///
+/// # Errors
+/// [`SinkError::NoFolder`] and [`SinkError::Io`].
 pub(crate) fn beside(folder: &Path) -> Result<NamedTempFile, SinkError> {
     if !folder.is_dir() {
         return Err(SinkError::NoFolder { folder: folder.to_owned() });

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde::ser::{SerializeMap, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::wire::{self, Scalar};
@@ -51,6 +51,29 @@ impl Serialize for UnreadFields {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
         self.iter().try_for_each(|(path, value)| map.serialize_entry(path, value))?;
         map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for UnreadFields {
+    /// Reads what `Serialize` wrote: an object of paths and raw values.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields;
+        impl<'de> Visitor<'de> for Fields {
+            type Value = UnreadFields;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of unreadable fields")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<UnreadFields, A::Error> {
+                let mut fields = UnreadFields::default();
+                while let Some((path, value)) = map.next_entry::<String, Box<RawValue>>()? {
+                    fields.push(&path, &value);
+                }
+                Ok(fields)
+            }
+        }
+        deserializer.deserialize_map(Fields)
     }
 }
 

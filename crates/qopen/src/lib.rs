@@ -34,4 +34,6 @@ pub use qopen_journal as journal;
 #[cfg(feature = "postgres")]
 pub use qopen_postgres as postgres;
 pub use qopen_sink as sink;
+#[cfg(feature = "sqlite")]
+pub use qopen_sqlite as sqlite;
 pub use qopen_types as types;

@@ -9,7 +9,7 @@ use crate::Result;
 use crate::cargo::{Metadata, command};
 
 /// Which crates of the workspace each may depend on.
-const ALLOWED: [(&str, &[&str]); 13] = [
+const ALLOWED: [(&str, &[&str]); 14] = [
     ("qopen-types", &[]),
     ("qopen-assembler", &["qopen-types"]),
     ("qopen-http", &["qopen-types"]),
@@ -17,6 +17,7 @@ const ALLOWED: [(&str, &[&str]); 13] = [
     ("qopen-journal", &["qopen-types"]),
     ("qopen-sink", &["qopen-types"]),
     ("qopen-postgres", &["qopen-types", "qopen-journal", "qopen-sink"]),
+    ("qopen-sqlite", &["qopen-types", "qopen-sink"]),
     ("qopen-engine", &["qopen-types", "qopen-assembler", "qopen-journal", "qopen-sink"]),
     (
         "qopen",
@@ -29,6 +30,7 @@ const ALLOWED: [(&str, &[&str]); 13] = [
             "qopen-journal",
             "qopen-sink",
             "qopen-postgres",
+            "qopen-sqlite",
         ],
     ),
     ("qopen-simulator", &["qopen-types", "qopen-callback"]),

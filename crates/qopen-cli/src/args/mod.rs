@@ -77,6 +77,8 @@ pub(crate) enum Verb {
     Explain(ExplainArgs),
     /// Show what changed between two lists
     Diff(DiffArgs),
+    /// Convert a list in JSON Lines to CSV or XLSX
+    Convert(ConvertArgs),
     /// List, show, accept, export, purge and check kept pulls
     #[command(subcommand)]
     Pulls(PullsVerb),
@@ -86,7 +88,7 @@ pub(crate) enum Verb {
     /// List, show, release and retry quarantined items
     #[command(subcommand)]
     Quarantine(QuarantineVerb),
-    /// Create or update the tables of a journal or a list in PostgreSQL
+    /// Create or update the tables of a journal or of lists
     Migrate(MigrateArgs),
     /// Copy a journal
     #[command(subcommand)]
@@ -138,10 +140,11 @@ pub(crate) struct PullArgs {
     /// The platform lists the robots. Recycled ones are left out.
     #[arg(long, conflicts_with_all = ["robots", "robots_file"])]
     pub(crate) all_robots: bool,
-    /// Write to a file, a folder, a PostgreSQL database, or - for stdout
+    /// Write to a file, a folder, a database, or - for stdout
     ///
-    /// A folder gets one file per robot. A database is postgres://USER@HOST/DATABASE. With --resume
-    /// the default is the place of the interrupted pull.
+    /// A folder gets one file per robot. A database is an SQLite file (lists.db, .sqlite, .sqlite3, or
+    /// sqlite:PATH for any name), or postgres://USER@HOST/DATABASE. With --resume the default is the
+    /// place of the interrupted pull.
     #[arg(long, value_name = "PATH|-|URL", required_unless_present = "resume", value_parser = out_path())]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
@@ -246,9 +249,10 @@ impl From<ByIds> for AccountsByIdsVersion {
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// Publish complete lists to a folder or a PostgreSQL database
+    /// Publish complete lists to a folder or a database
     ///
-    /// A folder gets ROBOT.jsonl or ROBOT.csv. A database is postgres://USER@HOST/DATABASE.
+    /// A folder gets ROBOT.jsonl, ROBOT.csv or ROBOT.xlsx. A database is an SQLite file (lists.db,
+    /// .sqlite, .sqlite3, or sqlite:PATH for any name), or postgres://USER@HOST/DATABASE.
     #[arg(long, value_name = "FOLDER|URL", value_parser = out_path())]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
@@ -356,6 +360,20 @@ pub(crate) struct DiffArgs {
     /// The lines are those of a changes file: a header for each robot, then a line for each change.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConvertArgs {
+    /// Read this list in JSON Lines; - is stdin
+    #[arg(value_name = "LIST", value_parser = home_path())]
+    pub(crate) list: PathBuf,
+    /// Write to a file, a folder, or - for stdout
+    ///
+    /// The default is LIST with the ending of the format.
+    #[arg(long, value_name = "PATH|-", value_parser = out_path())]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) layout: Asked,
 }
 
 #[derive(Debug, Args)]

@@ -5,11 +5,10 @@ use std::path::Path;
 use clap::Args;
 use qopen::sink::shown_path;
 
-use super::ending::{Named, SPREADSHEETS, with_ending};
+use super::ending::{KNOWN, Named, SPREADSHEETS, with_ending};
 use super::layout::{CsvArgs, Layout, OutputFormat};
-use crate::database;
 use crate::exit::Failure;
-use crate::values::out::refuse_scheme;
+use crate::values::out::{is_database, refuse_scheme};
 
 /// The names of options in messages: flags, or keys of the settings file.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +59,7 @@ impl Asked {
     pub(crate) fn settle(self, words: Words, out: &Path, before: Layout) -> Result<Layout, String> {
         let place = words.with_value("out", &shown_path(out));
         refuse_scheme(out).map_err(|reason| format!("{}: {reason}", words.option("out")))?;
-        if database::of(out).is_some() {
+        if is_database(out) {
             return match (self.format, self.csv.is_plain()) {
                 (None, true) => Ok(Layout::default()),
                 (Some(_), _) => Err(words.option("format")),
@@ -110,28 +109,39 @@ impl Asked {
                     }
                 };
                 return Err(format!(
-                    "{place}: the ending .{ending} is not known; known are .csv (CSV) and .jsonl or .ndjson (JSON Lines){keep}\n  example: {}",
+                    "{place}: the ending .{ending} is not known; known are {KNOWN}{keep}\n  example: {}",
                     words.with_value("out", &with_ending(out, "csv"))
                 ));
             }
             (Named::Unsupported(ending), _) => {
-                let people = match words {
-                    Words::Flags if SPREADSHEETS.contains(&&*ending) => " --bom --csv-safe",
-                    _ => "",
-                };
+                let is_spreadsheet = SPREADSHEETS.contains(&&*ending);
+                let better = if is_spreadsheet { "xlsx" } else { "csv" };
                 return Err(format!(
-                    "{place}: .{ending} is not supported; supported are .csv (CSV) and .jsonl or .ndjson (JSON Lines)\n  example: {}{people}",
-                    words.with_value("out", &with_ending(out, "csv"))
+                    "{place}: .{ending} is not supported; supported are {KNOWN}\n  example: {}",
+                    words.with_value("out", &with_ending(out, better))
                 ));
             }
         };
         let csv = match (format, self.csv.is_plain()) {
             (OutputFormat::Csv, true) => before.csv,
+            // The options of CSV before are not those of XLSX.
+            (OutputFormat::Xlsx, true) => CsvArgs { labels: before.csv.labels, ..self.csv },
+            (OutputFormat::Xlsx, false) if self.csv.is_for_any_table() => self.csv,
+            (OutputFormat::Xlsx, false) => {
+                let options = names(CsvArgs { labels: None, ..self.csv }, words);
+                return Err(format!(
+                    "{options}: for CSV only, and {place} is written as XLSX, where every text is safe; leave it out"
+                ));
+            }
             (OutputFormat::Jsonl, false) => {
                 let options = names(self.csv, words);
                 let csv = words.with_value("format", "csv");
+                let only = match self.csv.is_for_any_table() {
+                    true => "for CSV and XLSX only",
+                    false => "for CSV only",
+                };
                 return Err(format!(
-                    "{options}: for CSV only, and {place} is written as JSON Lines; write to a file that ends in .csv, or give {csv} for other names"
+                    "{options}: {only}, and {place} is written as JSON Lines; write to a file that ends in .csv, or give {csv} for other names"
                 ));
             }
             _ => self.csv,

@@ -22,15 +22,19 @@ pub(super) enum Named {
 const LONGEST_ENDING: usize = 5;
 
 /// Endings of unsupported formats and compressions.
-const UNSUPPORTED: [&str; 45] = [
+const UNSUPPORTED: [&str; 44] = [
     "7z", "arrow", "avro", "bson", "bz2", "cbor", "db", "dbf", "doc", "docx", "duckdb", "et",
     "feather", "gz", "htm", "html", "ini", "lz4", "md", "mdb", "msgpack", "numbers", "ods", "orc",
     "parquet", "pdf", "proto", "rar", "sql", "sqlite", "sqlite3", "tab", "tar", "tgz", "toml",
-    "tsv", "xls", "xlsb", "xlsm", "xlsx", "xml", "xz", "yaml", "yml", "zip",
+    "tsv", "xls", "xlsb", "xlsm", "xml", "xz", "yaml", "yml", "zip",
 ];
 
-/// Endings of spreadsheets. Their users want CSV for people.
-pub(super) const SPREADSHEETS: [&str; 7] = ["et", "numbers", "ods", "xls", "xlsb", "xlsm", "xlsx"];
+/// Endings of other spreadsheets.
+pub(super) const SPREADSHEETS: [&str; 6] = ["et", "numbers", "ods", "xls", "xlsb", "xlsm"];
+
+/// The endings of formats, for messages.
+pub(super) const KNOWN: &str =
+    ".csv (CSV), .xlsx (XLSX), .jsonl or .ndjson (JSON Lines), and .db or .sqlite (SQLite)";
 
 impl Named {
     /// Returns the format by the name, or by the name behind a link, which is the written file.
@@ -59,6 +63,7 @@ impl Named {
         let ending = ending.to_lowercase();
         let named = match &*ending {
             "csv" => Self::Format(OutputFormat::Csv),
+            "xlsx" => Self::Format(OutputFormat::Xlsx),
             "jsonl" | "ndjson" => Self::Format(OutputFormat::Jsonl),
             "json" => Self::Json,
             "zst" | "zstd" | "br" => Self::Unsupported(ending.clone()),

@@ -1,10 +1,14 @@
 //! The form of lists: format and options.
 
+use std::io::IsTerminal as _;
 use std::path::Path;
 
 use clap::{Args, ValueEnum};
-use qopen::sink::{CsvOptions, FileSink, Format, Labels, StreamSink, file_name};
+use qopen::sink::{CsvOptions, FileSink, Format, Labels, StreamSink, XlsxOptions, file_name};
 use serde::{Deserialize, Serialize};
+
+use super::times;
+use crate::exit::Failure;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -14,11 +18,22 @@ pub(crate) enum OutputFormat {
     Jsonl,
     /// Comma-separated values with a header
     Csv,
+    /// A workbook for spreadsheets
+    Xlsx,
 }
 
 impl OutputFormat {
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         Format::from(self).ending()
+    }
+
+    /// The name for people.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Jsonl => "JSON Lines",
+            Self::Csv => "CSV",
+            Self::Xlsx => "XLSX",
+        }
     }
 }
 
@@ -27,11 +42,12 @@ impl From<OutputFormat> for Format {
         match format {
             OutputFormat::Jsonl => Self::Jsonl,
             OutputFormat::Csv => Self::Csv,
+            OutputFormat::Xlsx => Self::Xlsx,
         }
     }
 }
 
-/// Options of CSV.
+/// Options of CSV. XLSX has the labels, too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Args, Serialize, Deserialize)]
 pub(crate) struct CsvArgs {
     /// CSV: begin with a byte order mark, for Excel
@@ -42,7 +58,7 @@ pub(crate) struct CsvArgs {
     #[arg(long)]
     #[serde(default)]
     pub(crate) csv_safe: bool,
-    /// CSV: write the header and known codes in words
+    /// CSV, XLSX: write the header and known codes in words
     #[arg(long, value_enum, value_name = "LANGUAGE")]
     #[serde(default)]
     pub(crate) labels: Option<Language>,
@@ -63,12 +79,24 @@ impl CsvArgs {
         *self == Self::default()
     }
 
-    fn options(self) -> CsvOptions {
-        let labels = self.labels.map(|it| match it {
+    /// Whether no option is set that only CSV has.
+    pub(crate) fn is_for_any_table(self) -> bool {
+        !self.bom && !self.csv_safe
+    }
+
+    fn labels(self) -> Option<Labels> {
+        self.labels.map(|it| match it {
             Language::Zh => Labels::Zh,
             Language::En => Labels::En,
-        });
-        CsvOptions::default().bom(self.bom).safe(self.csv_safe).labels(labels)
+        })
+    }
+
+    fn options(self) -> CsvOptions {
+        CsvOptions::default().bom(self.bom).safe(self.csv_safe).labels(self.labels())
+    }
+
+    fn xlsx(self) -> XlsxOptions {
+        XlsxOptions::default().labels(self.labels()).zone(times::of_lists())
     }
 }
 
@@ -85,7 +113,16 @@ impl Layout {
     }
 
     pub(crate) fn file(self, path: impl Into<std::path::PathBuf>) -> FileSink {
-        FileSink::new(path, self.format.into()).csv(self.csv.options())
+        let file = FileSink::new(path, self.format.into()).csv(self.csv.options());
+        match self.format {
+            OutputFormat::Xlsx => file.xlsx(self.csv.xlsx()),
+            OutputFormat::Jsonl | OutputFormat::Csv => file,
+        }
+    }
+
+    /// Whether a file in this format holds a limited number of customers.
+    pub(crate) fn has_limit(self) -> bool {
+        Format::from(self.format).most_customers().is_some()
     }
 
     /// Returns the sink of a robot's list in a folder.
@@ -95,7 +132,15 @@ impl Layout {
 
     /// Returns a sink that writes to `writer`.
     pub(crate) fn stream(self, writer: impl std::io::Write + Send + 'static) -> StreamSink {
-        StreamSink::new(writer, self.format.into()).csv(self.csv.options())
+        self.options_of(StreamSink::new(writer, self.format.into()))
+    }
+
+    /// The zone of times in lists; `None` if the format has no dates.
+    pub(crate) fn zone(self) -> Option<String> {
+        match self.format {
+            OutputFormat::Xlsx => Some(times::of_lists().name().to_owned()),
+            OutputFormat::Jsonl | OutputFormat::Csv => None,
+        }
     }
 
     /// Returns the query of a list in the control API.
@@ -125,6 +170,27 @@ impl Layout {
     }
 
     pub(crate) fn stdout(self) -> StreamSink {
-        StreamSink::stdout(self.format.into()).csv(self.csv.options())
+        self.options_of(StreamSink::stdout(self.format.into()))
+    }
+
+    fn options_of(self, stream: StreamSink) -> StreamSink {
+        let stream = stream.csv(self.csv.options());
+        match self.format {
+            OutputFormat::Xlsx => stream.xlsx(self.csv.xlsx()),
+            OutputFormat::Jsonl | OutputFormat::Csv => stream,
+        }
+    }
+
+    /// Checks what the format needs beside the place: XLSX needs a time zone, and a stream that is no terminal.
+    pub(crate) fn check(self, is_stdout: bool) -> Result<(), Failure> {
+        if self.format != OutputFormat::Xlsx {
+            return Ok(());
+        }
+        if is_stdout && std::io::stdout().is_terminal() {
+            return Err(Failure::usage(
+                "XLSX is not for a terminal; write to a file, such as --out customers.xlsx, or send standard output elsewhere",
+            ));
+        }
+        times::check()
     }
 }

@@ -3,6 +3,8 @@
 mod asked;
 mod ending;
 mod layout;
+mod times;
 
 pub(crate) use asked::{Asked, Words};
 pub(crate) use layout::{CsvArgs, Language, Layout, OutputFormat};
+pub(crate) use times::use_zone;

@@ -17,7 +17,7 @@ pub(crate) struct Remains {
     pull: PullId,
     /// The list beside which the pull's list is held.
     held: Option<FileSink>,
-    /// The list beside which the pull's partial list and its unreadable items are.
+    /// The list beside which the pull's partial list, the one that did not fit, and its unreadable items are.
     partial: Option<FileSink>,
 }
 
@@ -51,9 +51,14 @@ impl Remains {
             said(&pull, &list.held_path(), list.remove_held(robot_id));
         }
         if let Some(list) = partial {
-            said(&pull, &list.partial_path(), list.remove_partial(robot_id));
-            let removed = list.remove_quarantined(robot_id, mark_id);
-            said(&pull, &list.quarantine_path(), removed);
+            said(&pull, &list.overflow_path(), list.remove_overflow(robot_id));
+            // A list that the format cannot hold has the same files beside it.
+            let overflow = FileSink::new(list.overflow_path(), Format::Jsonl);
+            for list in [list, overflow] {
+                said(&pull, &list.partial_path(), list.remove_partial(robot_id));
+                let removed = list.remove_quarantined(robot_id, mark_id);
+                said(&pull, &list.quarantine_path(), removed);
+            }
         }
     }
 }

@@ -1,18 +1,22 @@
 //! Outputs of lists: standard output, files, folders and databases.
 
+pub(crate) mod database;
 pub(crate) mod place;
+pub(crate) mod room;
+mod shared;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use qopen::postgres::PostgresSink;
 use qopen::sink::{FileSink, ListKind, Sink, SinkError, file_name, shown_path};
 use qopen::{PublishError, PublishOptions, Published, PulledList, publish_with};
 
-use crate::database;
 use crate::exit::{Exit, Failure};
 use crate::format::Layout;
 use crate::say;
+use database::ListDatabase;
+
+pub(crate) use shared::Shared;
 
 /// An output of lists.
 #[derive(Clone, Debug)]
@@ -24,19 +28,17 @@ pub(crate) enum Output {
     /// A file for each robot, in a folder.
     Folder(PathBuf, Layout),
     /// Rows for each robot, in a database.
-    Database(PostgresSink),
+    Database(ListDatabase),
 }
 
 impl Output {
     pub(crate) fn new(path: &Path, layout: Layout) -> Result<Self, Failure> {
+        layout.check(path == Path::new("-"))?;
         Ok(match path {
             path if path == Path::new("-") => Self::Stdout(layout, None),
             path if path.is_dir() => Self::Folder(path.to_owned(), layout),
-            path => match database::of(path) {
-                Some(url) => Self::Database(
-                    PostgresSink::new(url)
-                        .map_err(|error| Failure::usage_of("the output", &error))?,
-                ),
+            path => match ListDatabase::at(path)? {
+                Some(database) => Self::Database(database),
                 None => Self::File(layout.file(path)),
             },
         })
@@ -46,15 +48,15 @@ impl Output {
     pub(crate) fn in_folder(self, folder: Option<&Path>) -> Self {
         match self {
             Self::Stdout(layout, _) => Self::Stdout(layout, folder.map(Path::to_owned)),
-            Self::Database(sink) => Self::Database(sink.in_folder(folder)),
+            Self::Database(database) => Self::Database(database.in_folder(folder)),
             other => other,
         }
     }
 
     /// Returns the database, if it is one.
-    pub(crate) fn into_database(self) -> Option<PostgresSink> {
+    pub(crate) fn into_database(self) -> Option<ListDatabase> {
         match self {
-            Self::Database(sink) => Some(sink),
+            Self::Database(database) => Some(database),
             _ => None,
         }
     }
@@ -78,14 +80,14 @@ impl Output {
                 let real = std::fs::canonicalize(folder);
                 real.as_deref().unwrap_or(folder).display().to_string()
             }
-            Self::Database(sink) => sink.location(),
+            Self::Database(database) => database.location(),
         }
     }
 
     /// Returns the sink for the complete list of one or several robots.
     pub(crate) fn sink(&self, robot: &str) -> Arc<dyn Sink> {
         match self {
-            Self::Database(sink) => Arc::new(sink.clone()),
+            Self::Database(database) => database.sink(),
             _ => Arc::new(self.file(robot)),
         }
     }
@@ -105,16 +107,7 @@ impl Output {
 
     /// Finds failures of the output before the pages come.
     pub(crate) fn check(&self, robots: &[&str]) -> Result<(), Failure> {
-        let fails = |error: SinkError| match &error {
-            SinkError::Database(_) | SinkError::TimedOut { .. } => {
-                let what = format!(
-                    "lists cannot be published to {}; is the database up, and is --out right?",
-                    self.place()
-                );
-                Failure::output(&what, &error)
-            }
-            error => Failure::usage_of("the output", error),
-        };
+        let fails = |error: SinkError| Failure::usage_of("the output", &error);
         if let Some(why) = robots.iter().find_map(|robot| self.cannot_name(robot)) {
             return Err(Failure::usage(format!("the output: {why}")));
         }
@@ -127,7 +120,7 @@ impl Output {
                 layout.stdout().in_folder(folder.as_deref()).check().map_err(fails)
             }
             Self::File(sink) => sink.check().map_err(fails),
-            Self::Database(sink) => sink.check().map_err(fails),
+            Self::Database(database) => database.check(),
             Self::Folder(..) => {
                 // Also of robots that are not pulled now.
                 self.unattributed().sweep();
@@ -191,7 +184,7 @@ impl Output {
         }
         match self.file(robot).check_name() {
             Err(SinkError::NameTooLong { .. }) => Some(format!(
-                "the robot's id {:?} ({} bytes) is too long for a file name in {}; pull it with `--out FILE`, or publish to a database: --out postgres://HOST/DATABASE",
+                "the robot's id {:?} ({} bytes) is too long for a file name in {}; pull it with `--out FILE`, or publish to a database: --out lists.db or --out postgres://HOST/DATABASE",
                 beginning(robot),
                 robot.len(),
                 folder.display()
@@ -214,7 +207,9 @@ impl Output {
         let sink = match (self, kind) {
             (Self::Stdout(layout, folder), ListKind::Complete) => {
                 let sink = layout.stdout().in_folder(folder.as_deref());
-                Arc::new(sink.quarantine_to(self.file(&name).quarantine_path()))
+                let file = self.file(&name);
+                let sink = sink.quarantine_to(file.quarantine_path());
+                Arc::new(sink.overflow_to(file.overflow_path()))
             }
             _ => self.sink(&name),
         };

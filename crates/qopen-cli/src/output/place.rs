@@ -10,6 +10,7 @@ use crate::database;
 use crate::exit::Failure;
 use crate::format::{CsvArgs, Layout, OutputFormat};
 use crate::typed::option;
+use crate::values::sqlite::SqliteFile;
 
 /// The place of lists as the user named it. It is noted with each pull, for the process that resumes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,7 +35,9 @@ impl Place {
     /// Returns the label of the pull. It has no password, and its path is absolute.
     pub(crate) fn label(&self) -> String {
         let mut noted = self.clone();
-        if let Some(url) = database::of(&self.out) {
+        if let Ok(Some(file)) = SqliteFile::of(&self.out) {
+            noted.out = file.absolute();
+        } else if let Some(url) = database::of(&self.out) {
             noted.out = database::without_password(url).into();
         } else if self.out != Path::new("-")
             && let Ok(out) = std::path::absolute(&self.out)
@@ -48,7 +51,10 @@ impl Place {
     pub(crate) fn output(&self) -> Result<Output, Failure> {
         match self.folder {
             // If the folder is gone by then, nothing replaces it.
-            true => Ok(Output::Folder(self.out.clone(), self.layout())),
+            true => {
+                self.layout().check(false)?;
+                Ok(Output::Folder(self.out.clone(), self.layout()))
+            }
             false => Output::new(&self.out, self.layout()),
         }
     }
@@ -59,18 +65,22 @@ impl Place {
 
     /// Returns the options that name the place and its format, in the words of a shell.
     pub(crate) fn options(&self) -> Vec<String> {
-        match database::of(&self.out) {
-            Some(url) => vec![option("--out", &database::without_password(url))],
-            None => {
-                let out = option("--out", &self.out.to_string_lossy());
-                [vec![out], self.layout().options()].concat()
-            }
+        if let Some(url) = database::of(&self.out) {
+            return vec![option("--out", &database::without_password(url))];
+        }
+        let out = option("--out", &self.out.to_string_lossy());
+        match SqliteFile::of(&self.out) {
+            Ok(Some(_)) if !self.folder => vec![out],
+            _ => [vec![out], self.layout().options()].concat(),
         }
     }
 
     /// Whether any process, in any folder, may publish one robot's list there.
     pub(crate) fn is_for_any_process(&self) -> bool {
-        self.folder && self.out.is_absolute() || database::of(&self.out).is_some()
+        match SqliteFile::of(&self.out) {
+            Ok(Some(file)) => !self.folder && file.path.is_absolute(),
+            _ => self.folder && self.out.is_absolute() || database::of(&self.out).is_some(),
+        }
     }
 }
 

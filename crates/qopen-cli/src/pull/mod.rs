@@ -17,6 +17,7 @@ use crate::args::PullArgs;
 use crate::database;
 use crate::exit::{Exit, Failure};
 use crate::format::Layout;
+use crate::output::{Output, room};
 use crate::report::{Came, Commands, Reporter};
 use crate::robot_events::RobotEvents;
 use crate::say;
@@ -56,6 +57,9 @@ pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Fail
     let output = place.output()?.in_folder(location.as_folder());
     args.receiving.check_guards(&output, place.layout())?;
     output.check_last(args.receiving.new_baseline)?;
+    if let Some(why) = too_long(&output, place.layout(), &wanted.robots(), &*journal).await? {
+        return Err(Failure::usage(format!("the output: {why}")));
+    }
     let receiving = &args.receiving;
     let (listener, _) = settings.listener()?;
     let socket = wiring::listen(settings.listen()?, "callbacks", "--listen").await?;
@@ -115,6 +119,20 @@ pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Fail
         exit = work.run(begun, &args) => Ok(exit),
         () = tick => Ok(Exit::Unexpected),
     }
+}
+
+/// Explains why the lists will not fit into the output, before they are requested.
+async fn too_long(
+    output: &Output,
+    layout: Layout,
+    robots: &[&str],
+    journal: &dyn Store,
+) -> Result<Option<String>, Failure> {
+    if !layout.has_limit() {
+        return Ok(None);
+    }
+    let states = crate::journal::all(journal).await?;
+    Ok(tokio::task::block_in_place(|| room::too_long(output, layout, robots, &states)))
 }
 
 /// Ends an interrupted pull, which a new one replaces.

@@ -1,14 +1,11 @@
 //! Publication of the lists of one place, and their summaries.
 
-use std::path::Path;
-
 use qopen::engine::LeftOutRobot;
 use qopen::journal::PullId;
 use qopen::sink::{ListKind, SinkError};
 use qopen::types::MarkId;
 use qopen::{Outcome, PublishError, PublishOptions, Published};
 
-use crate::database;
 use crate::exit::{Exit, chain};
 use crate::output::Output;
 use crate::report::{Came, Step, Summary, count};
@@ -136,7 +133,8 @@ pub(crate) fn add_written(
         summary.gone_unverified =
             list.gone_check.map(|it| it.unverified).filter(|unverified| *unverified > 0);
         summary.output = Some(published.location.clone());
-        let is_database = database::of(Path::new(&published.location)).is_some();
+        // A partial list has a file of its own, or tables of its own in the database.
+        let is_database = !published.location.ends_with(".partial");
         summary.is_kept_apart = kind == ListKind::Partial && is_database;
         summary.quarantine_file.clone_from(&published.set_aside);
     }
@@ -170,6 +168,11 @@ fn add_failure(summary: &mut Summary, id: &PullId, error: &PublishError) {
         // The journal says that the pull is open again.
         error if error.is_loss() => {
             return summary.keep_back(format!("{why}; pull again"));
+        }
+        PublishError::Unfit { location, .. } => {
+            summary.output = Some(location.clone());
+            summary.is_kept_apart = true;
+            summary.exit = Exit::Output;
         }
         // Superseded, too: both lists share one file.
         _ => summary.exit = Exit::Output,

@@ -14,6 +14,7 @@ use crate::output::place::Place;
 use crate::report::count;
 use crate::say::say;
 use crate::values::in_units;
+use crate::values::out::is_database;
 
 /// The lists to request and the pulls to resume.
 pub(super) struct Wanted {
@@ -118,7 +119,7 @@ impl Wanted {
             (Some(out), _) => args.layout.at(out, noted)?,
             (None, Some(before)) if !args.layout.is_nothing() => {
                 // The format may have come from an option, not from the name.
-                let is_file = database::of(&before.out).is_none();
+                let is_file = !is_database(&before.out);
                 let format = args.layout.format.or(is_file.then_some(noted.format));
                 Asked { format, ..args.layout }.at(&before.out, noted)?
             }

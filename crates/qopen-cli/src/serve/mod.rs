@@ -39,7 +39,7 @@ use crate::report::count;
 use crate::robot_events::RobotEvents;
 use crate::say::{self, caution, say};
 use crate::settings::Settings;
-use crate::values::out::refuse_scheme;
+use crate::values::out::{is_database, refuse_scheme};
 use crate::wiring;
 pub(crate) use control::Host;
 pub(crate) use schedule::examine;
@@ -109,7 +109,7 @@ pub(crate) async fn run(
     let client = client.map_err(|error| Failure::unexpected("the client", &error))?;
     let output = match &args.out {
         None => None,
-        Some(out) if out.is_dir() || database::of(out).is_some() => {
+        Some(out) if out.is_dir() || is_database(out) => {
             if let Some(url) = database::of(out) {
                 database::refuse_password("--out", url)?;
             }
@@ -148,6 +148,8 @@ pub(crate) async fn run(
     }
     let stopping = wiring::interruption();
     let wiring = service::Wiring {
+        layout,
+        guards: Guards::from(&args.receiving),
         allow_unidentified: args.receiving.allow_unidentified,
         policy: args.receiving.policy(&client),
         lookup: args.receiving.lookup(&client),
@@ -277,7 +279,7 @@ pub(crate) async fn run(
 fn layout(args: &ServeArgs) -> Result<Layout, Failure> {
     match &args.out {
         // Only a folder or a database is valid, so the ending of a file does not matter.
-        Some(out) if out.is_dir() || database::of(out).is_some() => {
+        Some(out) if out.is_dir() || is_database(out) => {
             database::check_flag("--out", out)?;
             args.layout.at(out, Layout::default())
         }

@@ -8,6 +8,7 @@ use qopen::callback::listener::Tls;
 use super::schedule::Schedules;
 use crate::args::Common;
 use crate::exit::{Failure, chain};
+use crate::format;
 use crate::say::say;
 use crate::settings::{
     self, APP_KEY, CALLBACK_TOKEN, CALLBACK_TOKEN_NEXT, ENCODING_AES_KEY, ENCODING_AES_KEY_NEXT,
@@ -90,6 +91,7 @@ impl Running {
             tls.reload().map_err(|error| Failure::usage_of("the TLS certificates", &error))?;
         }
         self.client.replace_keyring(ring);
+        format::use_zone(new.time_zone());
         if let Some((schedules, jobs)) = self.schedules.as_ref().zip(jobs) {
             schedules.replace(jobs);
         }

@@ -19,10 +19,12 @@ use super::schedule::Counts;
 use super::tasks::Tasks;
 use super::texts::Texts;
 use super::webhooks::{DeliveryCounts, Webhooks};
+use crate::format::Layout;
 use crate::guards::Guards;
 use crate::kept::remains::Remains;
 use crate::output::Output;
 use crate::output::place::Place;
+use crate::output::room::too_long;
 use crate::report::News;
 use crate::robot_events::RobotEvents;
 use crate::say::say;
@@ -66,6 +68,10 @@ pub(crate) struct Service {
 
 /// Options of lists, and the source of callbacks.
 pub(crate) struct Wiring {
+    /// The form of lists in the default place.
+    pub(crate) layout: Layout,
+    /// Conditions of a publication, for places that an earlier process noted.
+    pub(crate) guards: Guards,
     pub(crate) allow_unidentified: u64,
     pub(crate) policy: PullPolicy,
     pub(crate) lookup: Arc<dyn AccountLookup>,
@@ -90,6 +96,8 @@ impl Service {
         wiring: Wiring,
     ) -> Self {
         let Wiring {
+            layout,
+            guards,
             allow_unidentified,
             policy,
             lookup,
@@ -102,7 +110,7 @@ impl Service {
             messages,
         } = wiring;
         let arrivals = Arrivals { stats: client.stats().clone(), listener, path };
-        let lists = Lists { default: output, scratch: scratch.clone(), lookup };
+        let lists = Lists { default: output, layout, guards, scratch: scratch.clone(), lookup };
         let options = ServiceOptions::default()
             .policy(policy)
             .allow_unidentified(allow_unidentified)
@@ -156,6 +164,19 @@ impl Service {
         let Some(state) = of_robot.iter().find(|it| it.pull == *pull) else { return Ok(None) };
         let output = self.lists.output_of(state).ok().flatten();
         Ok(Some(Remains::of(state, &of_robot, output.as_ref())))
+    }
+
+    /// Explains why the next list of a robot will not fit into its place.
+    pub(crate) async fn too_long(
+        &self,
+        robot: &RobotId,
+        place: Option<&Place>,
+    ) -> Result<Option<String>, JournalError> {
+        let placed = self.lists.place_for(place).ok().flatten();
+        let Some((output, layout)) = placed.filter(|it| it.1.has_limit()) else { return Ok(None) };
+        let states = self.journal.pulls_of(robot).await?;
+        let robots = [robot.as_str()];
+        Ok(tokio::task::block_in_place(|| too_long(&output, layout, &robots, &states)))
     }
 
     /// Works on pulls until the process stops.

@@ -161,6 +161,7 @@ settings! {
         .more("The URL is postgres://USER@HOST/DATABASE. The password comes from PGPASSWORD or the settings file.");
 
     TIME_ZONE = Spec::new("time_zone", "QOPEN_TIME_ZONE", "time zone of schedules", "Asia/Shanghai")
+        .detail(" and of times in XLSX")
         .absent("the system's");
 }
 

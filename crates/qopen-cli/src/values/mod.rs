@@ -3,6 +3,7 @@
 pub(crate) mod address;
 pub(crate) mod home;
 pub(crate) mod out;
+pub(crate) mod sqlite;
 pub(crate) mod text_file;
 
 use std::time::Duration;

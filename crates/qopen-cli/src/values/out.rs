@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use qopen::sink::may_hold_password;
 
+use super::sqlite::SqliteFile;
 use super::{home, trim};
 use crate::database;
 use crate::say::caution;
@@ -36,6 +37,11 @@ pub(crate) fn read(raw: OsString) -> Result<PathBuf, String> {
     }
 }
 
+/// Whether a place of lists is a database: a URL, or an SQLite file.
+pub(crate) fn is_database(out: &Path) -> bool {
+    database::of(out).is_some() || SqliteFile::is(out)
+}
+
 /// Schemes that are used without `//`.
 const OPAQUE: [&str; 14] = [
     "duckdb",
@@ -57,7 +63,8 @@ const OPAQUE: [&str; 14] = [
 /// Refuses a URL of anything but a database of lists, and a text that resembles a database. Names only the
 /// scheme, because the rest may have a password.
 pub(crate) fn refuse_scheme(out: &Path) -> Result<(), String> {
-    if database::of(out).is_some() || out.exists() {
+    let is_sqlite = SqliteFile::of(out)?.is_some_and(|it| it.has_scheme);
+    if database::of(out).is_some() || is_sqlite || out.exists() {
         return Ok(());
     }
     match scheme(out) {
@@ -82,9 +89,14 @@ fn scheme(out: &Path) -> Option<String> {
         "postgres" | "postgresql" => {
             format!("{scheme}:{slashes} is not a known URL; write postgres://USER@HOST/DATABASE")
         }
+        "sqlite" | "sqlite3" => {
+            format!(
+                "{scheme}:{slashes} is not a known URL; write sqlite:PATH, such as sqlite:lists.db"
+            )
+        }
         "file" => format!("{scheme}:{slashes} is not supported; give the path alone"),
         _ => format!(
-            "{scheme}:{slashes} is not supported; supported are a file, a folder, - and postgres://USER@HOST/DATABASE"
+            "{scheme}:{slashes} is not supported; supported are a file, a folder, -, sqlite:PATH and postgres://USER@HOST/DATABASE"
         ),
     })
 }
@@ -144,6 +156,8 @@ mod tests {
             "h/d?user=u&pass%77ord=canary",
             "pgsql//u%3Acanary@h/d",
             "mysql:canary",
+            "mysql:canary.db",
+            "u:canary@h/d.db",
         ] {
             let error = refuse_scheme(Path::new(out)).expect_err(out);
             assert!(error.contains("postgres://USER@HOST") && !error.contains("canary"), "{error}");
@@ -158,6 +172,9 @@ mod tests {
             "C:list",
             "lists/host=1",
             "postgres://u@h/d",
+            "postgres://u@h/d.db",
+            "list.db",
+            "sqlite:u:p@h",
         ] {
             assert_eq!(refuse_scheme(Path::new(out)), Ok(()), "{out}");
         }

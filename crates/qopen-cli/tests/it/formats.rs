@@ -78,7 +78,8 @@ fn the_format_is_what_the_name_says() {
 #[test]
 fn a_format_that_is_not_written_is_refused_before_anything_is_made() {
     for verb in [&["assemble"][..], &["pull", "--robot", "r1"], &["demo"]] {
-        for name in ["x.xlsx", "x.XLS", "x.parquet", "x.tsv", "x.csv.gz", "x.db", "x.yaml", "x.xml"]
+        for name in
+            ["x.xlsm", "x.XLS", "x.parquet", "x.tsv", "x.csv.gz", "x.mdb", "x.yaml", "x.xml"]
         {
             let said = refused(&[verb, &["--out", name]].concat());
             let ending = name.rsplit_once('.').unwrap().1.to_lowercase();
@@ -221,8 +222,8 @@ fn a_url_that_is_no_postgresql_database_is_not_supported() {
         "MySQL://u:canary@h/d",
         "s3://bucket/canary",
         "https://canary@h/x.csv",
-        "sqlite:canary.db",
         "sqlite:///canary.db",
+        "sqlite3:canary.db",
         "jdbc:postgresql://h/d?password=canary",
         "POSTGRES://u:canary@h/d",
         "postgres:canary@h",
@@ -240,7 +241,7 @@ fn a_url_that_is_no_postgresql_database_is_not_supported() {
             let scheme = url.split(':').next().unwrap();
             let says = said.contains(&format!("{scheme}:")) && !said.contains("folder mysql");
             assert!(says && !said.contains("does not exist"), "{verb:?}: {said}");
-            let supported = ["postgres://USER@HOST/DATABASE", "give the path alone"];
+            let supported = ["postgres://USER@HOST/DATABASE", "sqlite:PATH", "give the path alone"];
             assert!(supported.iter().any(|it| said.contains(it)), "{verb:?}: {said}");
         }
     }
@@ -260,7 +261,7 @@ fn a_link_is_written_in_the_format_of_the_file_behind_it() {
     };
     link("target.csv", "latest");
     link("target.jsonl", "wrong.csv");
-    link("report.xlsx", "report");
+    link("report.xlsm", "report");
     link("/dev/null", "nothing.csv");
     for _ in 0..2 {
         // The first time the file behind the link is not there.

@@ -11,11 +11,11 @@ use crate::crashes::Dice;
 use crate::support::{Stage, ids, qopen, text, with_settings};
 
 /// A file system in memory, mounted for as long as this lives.
-struct Disk(PathBuf);
+pub(crate) struct Disk(PathBuf);
 
 impl Disk {
     /// `None`, said loudly, where none can be mounted: that takes root.
-    fn new(at: PathBuf, size: &str) -> Option<Self> {
+    pub(crate) fn new(at: PathBuf, size: &str) -> Option<Self> {
         std::fs::create_dir(&at).unwrap();
         let mounted = mount(&["-t", "tmpfs", "-o", &format!("size={size}"), "none"], &at);
         if !mounted {
@@ -28,11 +28,11 @@ impl Disk {
         mounted.then_some(Self(at))
     }
 
-    fn resize(&self, size: &str) {
+    pub(crate) fn resize(&self, size: &str) {
         assert!(mount(&["-o", &format!("remount,size={size}")], &self.0));
     }
 
-    fn read_only(&self, yes: bool) {
+    pub(crate) fn read_only(&self, yes: bool) {
         let how = if yes { "remount,ro" } else { "remount,rw" };
         assert!(mount(&["-o", how], &self.0));
     }

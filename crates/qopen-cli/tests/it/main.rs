@@ -8,6 +8,7 @@ mod beside;
 mod browser;
 mod callbacks;
 mod chaos;
+mod convert;
 mod crashes;
 mod csv_lists;
 mod damaged;
@@ -60,6 +61,7 @@ mod settings;
 mod shared;
 #[cfg(target_os = "linux")]
 mod soak;
+mod sqlite;
 mod support;
 #[cfg(unix)]
 mod switches;
@@ -70,3 +72,5 @@ mod texts;
 mod troubles;
 mod verified;
 mod webhooks;
+mod xlsx;
+mod xlsx_room;

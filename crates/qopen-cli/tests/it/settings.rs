@@ -83,8 +83,8 @@ fn the_home_folder_is_found_by_every_verb_that_takes_a_path() {
         assert!(said.contains(&format!("there is no journal in {home}/a")), "{said}");
     }
     // The place is looked at before the journal.
-    let (_, said) = run(&["pulls", "export", "mark", "--out=~/x.xlsx"]);
-    assert!(said.contains(&format!("{home}/x.xlsx")), "{said}");
+    let (_, said) = run(&["pulls", "export", "mark", "--out=~/x.xlsm"]);
+    assert!(said.contains(&format!("{home}/x.xlsm")), "{said}");
 }
 
 /// A row is a line.

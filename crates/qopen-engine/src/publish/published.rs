@@ -103,6 +103,16 @@ pub enum PublishError {
         #[source]
         source: LookupError,
     },
+    /// The sink's format cannot hold the list. The list was written beside its place, in another format; the
+    /// journal notes no publication.
+    #[error("the list could not be written; all of it is in {location}")]
+    Unfit {
+        /// The location of the list.
+        location: String,
+        /// The limit of the format.
+        #[source]
+        source: SinkError,
+    },
     /// The runtime shut down before it was done.
     #[error("the runtime shut down before the list was written")]
     Shutdown,
@@ -127,6 +137,8 @@ impl PublishError {
                 | Self::Held { .. }
                 | Self::PagesLost { .. }
                 | Self::RobotsLeftOut { .. }
+                | Self::Unfit { .. }
+                | Self::Sink(SinkError::Unfit(_))
         )
     }
 }

@@ -21,6 +21,8 @@ const CONTROLS: usize = 3;
 pub(super) enum Purpose {
     /// To replace the list in the sink. The journal notes complete ones.
     Publication(PublishOptions),
+    /// To keep a list beside its place, which cannot hold it.
+    Overflow,
     /// For a single reader.
     Reading,
 }
@@ -33,12 +35,28 @@ pub(super) struct Work<'a> {
 }
 
 impl Work<'_> {
+    /// Writes the lists. Those that do not fit into the sink are kept beside it, if it has a place for them.
     pub(super) fn run(&self, kind: ListKind, purpose: Purpose) -> Result<Published, PublishError> {
+        let is_publication = matches!(purpose, Purpose::Publication(_));
+        match self.write(kind, purpose) {
+            Err(PublishError::Sink(source @ SinkError::Unfit(_))) if is_publication => {
+                let Some(sink) = self.sink.overflow() else {
+                    return Err(PublishError::Sink(source));
+                };
+                let kept = Work { sink: &*sink, ..*self }.write(kind, Purpose::Overflow)?;
+                Err(PublishError::Unfit { location: kept.location, source })
+            }
+            done => done,
+        }
+    }
+
+    fn write(&self, kind: ListKind, purpose: Purpose) -> Result<Published, PublishError> {
         let Self { lists, sink, runtime } = *self;
         let is_complete = kind == ListKind::Complete;
         // Unreadable items replace the earlier ones. The journal notes the list.
         let (keep, note, options) = match purpose {
             Purpose::Publication(options) => (true, is_complete, options),
+            Purpose::Overflow => (true, false, PublishOptions::default()),
             Purpose::Reading => (false, false, PublishOptions::default()),
         };
         let claims: Vec<_> = lists.iter().filter_map(|list| list.held_claim.clone()).collect();

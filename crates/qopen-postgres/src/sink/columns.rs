@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use qopen_sink::Record;
+use qopen_sink::storage::{LATEST_TIME, table_columns};
 use qopen_types::{Cell, Column};
 use tokio_postgres::{Client, Error};
 
@@ -20,8 +21,7 @@ pub(super) struct Columns(Vec<Column>);
 impl Columns {
     /// The columns of tables among these of an account, without the key.
     pub(super) fn of(layout: &[Column]) -> Self {
-        let is_value = |it: &&Column| it.in_tables && it.path != "account_id";
-        Self(layout.iter().filter(is_value).copied().collect())
+        Self(table_columns(layout))
     }
 
     /// Begins a publication. Its temporary tables are visible to this connection only, and end with it.
@@ -63,7 +63,9 @@ impl Columns {
         let values = self.list(|it| match it.cell {
             Cell::UnixSeconds(_) => {
                 let name = quoted(it);
-                format!("CASE WHEN {name} BETWEEN 1 AND 253402300799 THEN to_timestamp({name}) END")
+                format!(
+                    "CASE WHEN {name} BETWEEN 1 AND {LATEST_TIME} THEN to_timestamp({name}) END"
+                )
             }
             _ => quoted(it),
         });

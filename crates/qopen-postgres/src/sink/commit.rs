@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use qopen_journal::Fencing;
+use qopen_sink::storage::robot_of_line;
 use qopen_sink::{ClaimedNote, ListKind, Moved, Quarantine, SinkError};
-use serde::Deserialize;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error};
 
@@ -158,19 +158,13 @@ impl Steps<'_> {
         let robots: Vec<&str> = lists.keys().map(String::as_str).collect();
         let clear = "DELETE FROM qopen.quarantine WHERE robot_id = ANY ($1)";
         self.run("setting accounts aside", clear, &[&robots]).await?;
-        #[derive(Deserialize)]
-        struct Whose {
-            robot_id: String,
-        }
         let mut lines = quarantine.into_lines()?;
         let mut place = 0_i64;
         loop {
             let (mut whose, mut entries) = (Vec::new(), Vec::new());
             for line in lines.by_ref().take(LINES) {
                 let line = line?;
-                let of: Whose =
-                    serde_json::from_str(&line).map_err(|error| SinkError::Encode(error.into()))?;
-                whose.push(of.robot_id);
+                whose.push(robot_of_line(&line)?);
                 entries.push(line);
             }
             if whose.is_empty() {

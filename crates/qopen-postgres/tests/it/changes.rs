@@ -5,7 +5,6 @@ use std::sync::mpsc;
 use qopen_postgres::PostgresSink;
 use qopen_postgres::testing::Server;
 use qopen_sink::{ChangeCounts, CompareOptions, Compared, Predecessor, Sink, SinkError};
-use qopen_types::{Account, Json};
 use tokio_postgres::Client;
 
 use crate::history::read;
@@ -17,10 +16,6 @@ fn plain(ids: &[&str]) -> List {
 
 async fn publish(sink: &PostgresSink, lists: Vec<Given>) -> Done {
     publish_with(sink, lists, CompareOptions::default(), || End::Commit).await
-}
-
-async fn anew(sink: &PostgresSink, lists: Vec<Given>) -> Done {
-    publish_with(sink, lists, CompareOptions::default().new_baseline(true), || End::Commit).await
 }
 
 /// The changes of one list: kind, account and fields, in the order of the accounts.
@@ -66,140 +61,6 @@ fn since(mark: &str, revision: u32) -> Predecessor {
 
 fn only(done: Done) -> Compared {
     done.unwrap().0.unwrap().remove(0)
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn each_kind_of_change_has_its_row() {
-    let Some(server) = Server::start() else { return };
-    let (sink, client) = place(&server).await;
-    let flags = |contact: bool, staff: bool| {
-        move |it: &mut Account| (it.deleted_by_contact, it.deleted_by_staff) = (contact, staff)
-    };
-    let mut first = plain(&["B", "a", "b", "c", "d", "e", "é"]);
-    first.extend([
-        account("lost and back", flags(true, false)),
-        account("both", flags(true, false)),
-    ]);
-    let found = only(publish(&sink, vec![given("r", "m1", 1, &first)]).await);
-    assert_eq!((found.since, found.accounts_before), (Predecessor::Baseline, 0));
-    assert_eq!(found.counts, ChangeCounts::default());
-    assert_eq!(count(&client, "change").await, 0);
-
-    let mut second = plain(&["B", "new", "é"]);
-    second.extend([
-        account("a", |it| {
-            it.deleted_by_contact = true;
-            it.profile.name = "odd \"name\" \\ {x}".to_owned();
-        }),
-        account("b", flags(false, true)),
-        account("c", |it| it.profile.alias = "alias".to_owned()),
-        account("d", |it| {
-            it.tag_info_list = vec![Default::default()];
-            it.extra.insert("odd \"field\" {a,b} \\", Json::parse("1").unwrap());
-        }),
-        account("lost and back", |_| {}),
-        account("both", flags(false, true)),
-    ]);
-    let done = publish(&sink, vec![given("r", "m2", 1, &second)]).await;
-    assert_eq!(done.as_ref().unwrap().1, [("r".to_owned(), "e".to_owned())]);
-    let found = only(done);
-    assert_eq!((found.since, found.accounts_before), (since("m1", 1), 9));
-    assert_eq!(found.counts, counts(1, 1, 1, 2, 1, 2));
-    let expected = [
-        "lost a deleted_by_contact,profile.name",
-        "removed b deleted_by_staff",
-        "removed both deleted_by_contact,deleted_by_staff",
-        "changed c profile.alias",
-        "changed d tag_info_list,odd \"field\" {a,b} \\",
-        "gone e",
-        "returned lost and back deleted_by_contact",
-        "added new",
-    ];
-    assert_eq!(changes(&client, "r", 2).await, expected);
-    let fields = "SELECT fields FROM qopen.change WHERE account_id = 'd'";
-    let fields: Vec<String> = client.query_one(fields, &[]).await.unwrap().get(0);
-    assert_eq!(fields, ["tag_info_list", "odd \"field\" {a,b} \\"]);
-    let expected = ["1 m1.1 since -.0: 9 baseline", "2 m2.1 since m1.1: 9"];
-    assert_eq!(history(&client, "r").await, expected);
-    let figures =
-        "SELECT added, gone, lost, removed, returned, changed FROM qopen.list WHERE number = 2";
-    let figures = client.query_one(figures, &[]).await.unwrap();
-    let figures: Vec<i64> = (0..6).map(|at| figures.get(at)).collect();
-    assert_eq!(figures, [1, 1, 1, 2, 1, 2]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_revision_has_the_changes_since_the_list_before_its_pull() {
-    let Some(server) = Server::start() else { return };
-    let (sink, client) = place(&server).await;
-    publish(&sink, vec![given("r", "m1", 3, &plain(&["a", "b", "c"]))]).await.unwrap();
-    publish(&sink, vec![given("r", "m2", 1, &plain(&["a", "d", "x"]))]).await.unwrap();
-    assert_eq!(changes(&client, "r", 2).await, ["gone b", "gone c", "added d", "added x"]);
-    // One who was gone is back as before, one differs from before, one who was added never was there.
-    let mut second = plain(&["b", "d"]);
-    second.extend([account("c", |it| it.profile.name = "other".to_owned())]);
-    let done = publish(&sink, vec![given("r", "m2", 2, &second)]).await;
-    assert_eq!(done.as_ref().unwrap().1, [("r".to_owned(), "a".to_owned())]);
-    let found = only(done);
-    assert_eq!((found.since, found.accounts_before), (since("m1", 3), 3));
-    assert_eq!(found.counts, counts(1, 1, 0, 0, 0, 1));
-    let composed = ["gone a", "changed c profile.name", "added d"];
-    assert_eq!(changes(&client, "r", 2).await, composed);
-    let expected = ["1 m1.3 since -.0: 3 baseline", "2 m2.2 since m1.3: 3"];
-    assert_eq!(history(&client, "r").await, expected);
-    // The same revision again, such as after a lost note, changes nothing.
-    let found = only(publish(&sink, vec![given("r", "m2", 2, &second)]).await);
-    assert_eq!((found.since, found.counts), (since("m1", 3), counts(1, 1, 0, 0, 0, 1)));
-    assert_eq!(changes(&client, "r", 2).await, composed);
-    // The changes of a first list's revision begin with it.
-    publish(&sink, vec![given("s", "m1", 1, &plain(&["a"]))]).await.unwrap();
-    let found = only(publish(&sink, vec![given("s", "m1", 2, &plain(&["b"]))]).await);
-    assert_eq!((found.since, count(&client, "change").await), (Predecessor::Baseline, 3));
-    assert_eq!(history(&client, "s").await, ["1 m1.2 since -.0: 1 baseline"]);
-    // Changes that a reader deleted cannot be continued.
-    client.batch_execute("DELETE FROM qopen.change WHERE account_id = 'c'").await.unwrap();
-    let refused = publish(&sink, vec![given("r", "m2", 3, &second)]).await.unwrap_err();
-    let said = format!(
-        "qopen.change in {} has 2 rows of robot r, and 3 were published; restore them",
-        sink.location()
-    );
-    assert!(refused.to_string().contains(&said), "{refused}");
-    anew(&sink, vec![given("r", "m2", 3, &second)]).await.unwrap();
-    assert_eq!(changes(&client, "r", 2).await, [""; 0]);
-    assert_eq!(history(&client, "r").await[1], "2 m2.3 since -.0: 3 baseline");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_half_deleted_list_is_refused_until_a_new_baseline() {
-    let Some(server) = Server::start() else { return };
-    let (sink, client) = place(&server).await;
-    let list = plain(&["a", "b", "c"]);
-    publish(&sink, vec![given("r", "m1", 1, &list)]).await.unwrap();
-    for (delete, found, published) in [
-        ("DELETE FROM qopen.robot_account WHERE account_id = 'b'", 2, "3 were published"),
-        ("DELETE FROM qopen.pull", 2, "no list was published"),
-    ] {
-        client.batch_execute(delete).await.unwrap();
-        let refused = publish(&sink, vec![given("r", "m2", 1, &list)]).await.unwrap_err();
-        let said = format!(
-            "the new list cannot be compared with the last one: qopen.robot_account in {} has {found} \
-             rows of robot r, and {published}; restore them, or publish with --new-baseline to start anew",
-            sink.location()
-        );
-        assert_eq!(refused.to_string(), said);
-        assert_eq!((count(&client, "robot_account").await, count(&client, "list").await), (2, 1));
-    }
-    let found = only(anew(&sink, vec![given("r", "m2", 1, &list)]).await);
-    assert_eq!((found.since, found.accounts_before), (Predecessor::Baseline, 0));
-    assert_eq!(count(&client, "robot_account").await, 3);
-    publish(&sink, vec![given("r", "m3", 1, &plain(&["a"]))]).await.unwrap();
-    let expected =
-        ["1 m1.1 since -.0: 3 baseline", "2 m2.1 since -.0: 3 baseline", "3 m3.1 since m2.1: 1"];
-    assert_eq!(history(&client, "r").await, expected);
-    // A list without customers is a list.
-    publish(&sink, vec![given("r", "m4", 1, &List::new())]).await.unwrap();
-    let found = only(publish(&sink, vec![given("r", "m5", 1, &plain(&["a"]))]).await);
-    assert_eq!((found.since, found.counts), (since("m4", 1), counts(1, 0, 0, 0, 0, 0)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -265,38 +126,6 @@ async fn publications_of_one_robot_compare_one_after_the_other() {
     assert_eq!(gone, [("r".to_owned(), "a".to_owned())]);
     assert_eq!(changes(&client, "r", 2).await, ["added b"]);
     assert_eq!(changes(&client, "r", 3).await, ["gone a", "added c"]);
-}
-
-/// The place says at the commit that it has a later list. The engine asks before that too.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_superseded_list_is_not_compared() {
-    let Some(server) = Server::start() else { return };
-    let (sink, client) = place(&server).await;
-    publish(&sink, vec![given("r", "m1", 2, &plain(&["a"]))]).await.unwrap();
-    let late = publish(&sink, vec![given("r", "m1", 1, &plain(&["b"]))]).await;
-    assert!(matches!(late, Err(SinkError::Superseded)), "{late:?}");
-    assert_eq!(history(&client, "r").await, ["1 m1.2 since -.0: 1 baseline"]);
-}
-
-/// The changes of 30 lists are kept, and those of the last one always.
-#[tokio::test(flavor = "multi_thread")]
-async fn old_changes_are_removed() {
-    let Some(server) = Server::start() else { return };
-    let (sink, client) = place(&server).await;
-    let lists = [plain(&["a"]), plain(&["b"])];
-    for n in 0..35 {
-        let list = given("r", &format!("m{n}"), 1, &lists[n % 2]);
-        let other = given("other", "same", u32::try_from(n).unwrap(), &lists[n % 2]);
-        publish(&sink, vec![list, other]).await.unwrap();
-    }
-    let kept = "SELECT min(number), max(number), count(*) FROM qopen.change WHERE robot_id = 'r'";
-    let kept = client.query_one(kept, &[]).await.unwrap();
-    let kept = (kept.get::<_, i64>(0), kept.get::<_, i64>(1), kept.get::<_, i64>(2));
-    assert_eq!((kept, count(&client, "list").await), ((6, 35, 60), 36));
-    // A reader who empties the history cannot make numbers come twice.
-    client.batch_execute("DELETE FROM qopen.list WHERE robot_id = 'r'").await.unwrap();
-    publish(&sink, vec![given("r", "last", 1, &lists[1])]).await.unwrap();
-    assert_eq!(history(&client, "r").await, ["36 last.1 since m34.1: 1"]);
 }
 
 /// A database of the version before has lists and no history: the next list is compared with them.

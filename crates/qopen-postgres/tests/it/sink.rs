@@ -195,49 +195,6 @@ async fn i5_a_note_of_the_journal_is_committed_with_the_list_or_neither_is() {
     assert_eq!((list().await, notes(&*journal).await), ("d".into(), 2));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn i5_a_list_never_takes_the_place_of_a_later_one() {
-    let Some(server) = Server::start() else { return };
-    let sink = PostgresSink::new(&server.url()).unwrap();
-    sink.check().unwrap();
-    let publish = async |mark: &str, order: Option<u64>, revision: u32| {
-        let (sink, mark) = (sink.clone(), mark.parse::<MarkId>().unwrap());
-        let write = move || {
-            let (robot, mut writer) = (robot("r1"), sink.begin(ListKind::Complete)?);
-            let list = ListInfo::new(&robot, &mark, revision).order(order);
-            assert_eq!(sink.is_superseded(&list)?, mark.as_str() == "first" || revision == 9);
-            writer.begin_list(&list)?;
-            writer.write(&Record::new(&robot, &account("1", mark.as_str())))?;
-            writer.commit()
-        };
-        tokio::task::spawn_blocking(move || std::thread::spawn(write).join().unwrap())
-            .await
-            .unwrap()
-    };
-    // The start of a pull takes a number, and only the database gives them.
-    let numbers: Vec<_> = (0..3).map(|_| sink.next_order().unwrap()).collect();
-    assert!(numbers.is_sorted() && numbers.iter().all(Option::is_some), "{numbers:?}");
-    publish("second", numbers[1], 1).await.unwrap();
-    let superseded = publish("first", numbers[0], 1).await;
-    assert!(matches!(superseded, Err(SinkError::Superseded)), "{superseded:?}");
-    publish("second", numbers[1], 10).await.unwrap();
-    let superseded = publish("second", numbers[1], 9).await;
-    assert!(matches!(superseded, Err(SinkError::Superseded)), "{superseded:?}");
-    let client = connect(&server.url()).await;
-    assert_eq!(names(&client, "robot_account").await, ["second"]);
-    publish("third", numbers[2], 1).await.unwrap();
-    assert_eq!(names(&client, "robot_account").await, ["third"]);
-    // One without a number is later than the list there, and earlier than what is started then.
-    publish("unnumbered", None, 1).await.unwrap();
-    publish("unnumbered", None, 2).await.unwrap();
-    publish("fourth", sink.next_order().unwrap(), 1).await.unwrap();
-    assert_eq!(names(&client, "robot_account").await, ["fourth"]);
-    // What was published before there were numbers is earlier than all that is started.
-    client.batch_execute("UPDATE qopen.pull SET list_order = 0").await.unwrap();
-    publish("fifth", sink.next_order().unwrap(), 1).await.unwrap();
-    assert_eq!(names(&client, "robot_account").await, ["fifth"]);
-}
-
 /// What was set aside before is there until the list is replaced, and what is new from then on.
 #[tokio::test(flavor = "multi_thread")]
 async fn i5_list_and_quarantine_are_one_commit() {
@@ -283,23 +240,6 @@ async fn i5_list_and_quarantine_are_one_commit() {
     assert_eq!(found().await, ("a".to_owned(), 600));
     assert!(publish("c", 0).await.unwrap().set_aside.is_none());
     assert_eq!(found().await, ("c".to_owned(), 0));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_tag_of_any_length_fails_no_list() {
-    let Some(server) = Server::start() else { return };
-    let sink = PostgresSink::new(&server.url()).unwrap();
-    sink.check().unwrap();
-    let mut long = account("1", "a");
-    for at in [2_700, 100_000] {
-        let name = (0..at).map(|n| format!("{:x}", n * 7919 % 4096)).collect::<String>();
-        let mut tag = TagInfo::default();
-        (tag.parent_tag_name, tag.tag_name) = (name.clone(), name);
-        long.tag_info_list.push(tag);
-    }
-    for kind in [ListKind::Complete, ListKind::Partial] {
-        publish(&sink, kind, vec![("r1", 1, vec![long.clone()])], None).await.unwrap();
-    }
 }
 
 /// What would fail when all pages are in is found out before the first one comes.

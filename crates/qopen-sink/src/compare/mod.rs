@@ -15,6 +15,7 @@ mod place;
 mod prefix;
 mod previous;
 mod problem;
+mod records;
 mod row;
 
 pub use change::{ChangesHeader, ChangesSince};
@@ -27,3 +28,4 @@ pub use line::write_change;
 pub use list::{Digester, ListDigest};
 pub(crate) use place::{Identity, Place, identity};
 pub use problem::ListProblem;
+pub use records::ListReader;

@@ -112,6 +112,23 @@ pub enum ListProblem {
     /// The changes begin with a first list: there is no list to apply them to.
     #[error("it has no changes of one robot: that list was the first")]
     Baseline,
+    /// The file that is read has another format, such as CSV.
+    #[error("its first line is not JSON; only lists in JSON Lines are read")]
+    NotJsonLines,
+    /// A line is not UTF-8.
+    #[error("line {line} is not UTF-8 text")]
+    NotText {
+        /// The line.
+        line: u64,
+    },
+    /// A line is not JSON from a column on, which counts bytes from 1.
+    #[error("line {line} is not JSON from column {column} on")]
+    NotJson {
+        /// The line.
+        line: u64,
+        /// The column.
+        column: u64,
+    },
 }
 
 /// Says in which option of CSV two lists differ.

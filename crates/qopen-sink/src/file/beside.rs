@@ -8,7 +8,7 @@ use tempfile::NamedTempFile;
 
 use crate::SinkError;
 
-/// Suffixes of the files beside a list.
+/// Suffixes of the files beside a list in any format.
 pub(super) const ALL: [&str; 5] = [PARTIAL, QUARANTINE, CHANGES, KEPT, HELD];
 pub(super) const PARTIAL: &str = ".partial";
 pub(super) const QUARANTINE: &str = ".quarantine.jsonl";
@@ -16,6 +16,8 @@ pub(super) const CHANGES: &str = ".changes.jsonl";
 /// The changes that led to the last list, until the next one is in its place.
 const KEPT: &str = ".changes.kept";
 pub(super) const HELD: &str = ".held";
+/// A list in JSON Lines that the format of the list in its place cannot hold.
+pub(super) const OVERFLOW: &str = ".overflow.jsonl";
 
 pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut path = path.as_os_str().to_owned();
@@ -38,6 +40,7 @@ pub(super) struct Beside {
     pub(super) changes: PathBuf,
     pub(super) kept: PathBuf,
     pub(super) held: PathBuf,
+    overflow: PathBuf,
 }
 
 impl Beside {
@@ -49,6 +52,7 @@ impl Beside {
             changes: with_suffix(list, CHANGES),
             kept: with_suffix(list, KEPT),
             held: with_suffix(list, HELD),
+            overflow: with_suffix(list, OVERFLOW),
         }
     }
 
@@ -94,7 +98,16 @@ impl Beside {
 
     /// Removes what a complete list in its place makes worthless.
     pub(super) fn clean(&self) -> Result<(), SinkError> {
-        [&self.kept, &self.partial, &self.held].into_iter().try_for_each(|it| remove(it))
+        [&self.kept, &self.partial, &self.held].into_iter().try_for_each(|it| remove(it))?;
+        match remove(&self.overflow) {
+            // Only formats that need the file check that it can have its name.
+            Err(SinkError::Io { source, .. })
+                if source.kind() == io::ErrorKind::InvalidFilename =>
+            {
+                Ok(())
+            }
+            removed => removed,
+        }
     }
 }
 

@@ -12,11 +12,15 @@ use std::path::{Path, PathBuf};
 use qopen_types::RobotId;
 use tempfile::NamedTempFile;
 
-use crate::format::Encoder;
+use crate::format::{Encoder, Form};
+#[cfg(feature = "xlsx")]
+use crate::xlsx::XlsxOptions;
 use crate::{
     CsvOptions, Format, ListKind, ListWriter, Quarantine, Sink, SinkError, file_name, temporary,
 };
-use beside::{ALL, Beside, CHANGES, HELD, PARTIAL, QUARANTINE, folder, place, with_suffix};
+use beside::{
+    ALL, Beside, CHANGES, HELD, OVERFLOW, PARTIAL, QUARANTINE, folder, place, with_suffix,
+};
 pub(crate) use staged::Staged;
 use writer::FileWriter;
 
@@ -24,25 +28,36 @@ use writer::FileWriter;
 ///
 /// A complete list replaces the file by a rename, after it is on the disk. A partial one goes to
 /// the same name with `.partial` behind it. A symbolic link is followed: its target is replaced.
-/// [`ListWriter::compare`] compares a list with a last one of the same format and the same options of CSV.
+/// [`ListWriter::compare`] compares a list in JSON Lines or CSV with a last one of the same format and the same
+/// options of CSV. Lists in XLSX are not compared.
+///
+/// A list that does not fit into XLSX goes to [`overflow_path`](Self::overflow_path), as JSON Lines.
 #[derive(Clone, Debug)]
 pub struct FileSink {
     path: PathBuf,
-    format: Format,
-    csv: CsvOptions,
+    form: Form,
 }
 
 impl FileSink {
     /// A list at that path, in that format.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>, format: Format) -> Self {
-        Self { path: path.into(), format, csv: CsvOptions::default() }
+        Self { path: path.into(), form: format.into() }
     }
 
-    /// Sets the options of CSV. JSONL ignores them.
+    /// Sets the options of CSV. Other formats ignore them.
     #[must_use]
     pub fn csv(mut self, options: CsvOptions) -> Self {
-        self.csv = options;
+        self.form.csv = options;
+        self
+    }
+
+    /// Sets the options of XLSX. Other formats ignore them.
+    #[cfg(feature = "xlsx")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "xlsx")))]
+    #[must_use]
+    pub fn xlsx(mut self, options: XlsxOptions) -> Self {
+        self.form.xlsx = options;
         self
     }
 
@@ -86,6 +101,13 @@ impl FileSink {
         with_suffix(&self.followed(), HELD)
     }
 
+    /// Returns the path of a list that the format cannot hold ([`Sink::overflow`]), beside the file that a link
+    /// leads to. The next complete list in its place removes it.
+    #[must_use]
+    pub fn overflow_path(&self) -> PathBuf {
+        with_suffix(&self.followed(), OVERFLOW)
+    }
+
     /// Writes unreadable items to [`quarantine_path`](Self::quarantine_path), one line each, in one
     /// step and with mode 0600. With no lines, removes the file. Returns whether there is a file
     /// afterwards.
@@ -110,7 +132,11 @@ impl FileSink {
                 return Err(SinkError::NameTooLong { path: followed, suffix });
             }
         }
-        Ok(())
+        match self.form.format {
+            #[cfg(feature = "xlsx")]
+            Format::Xlsx => Self::new(self.overflow_path(), Format::Jsonl).check_name(),
+            Format::Jsonl | Format::Csv => Ok(()),
+        }
     }
 
     /// Starts a list that is encoded already. Dropping it without committing leaves the file
@@ -137,18 +163,26 @@ impl FileSink {
         self.target().unwrap_or_else(|_| self.path.clone())
     }
 
-    /// The path with links followed, so far as it exists.
     fn target(&self) -> Result<PathBuf, SinkError> {
-        if self.path.as_os_str().as_encoded_bytes().ends_with(b"/") && !self.path.is_dir() {
-            return Err(SinkError::NoFolder { folder: self.path.clone() });
-        }
-        match fs::metadata(&self.path) {
-            Ok(found) if !found.is_file() => Err(SinkError::NotAFile { path: self.path.clone() }),
-            Ok(_) => fs::canonicalize(&self.path).map_err(SinkError::io("resolving", &self.path)),
-            // A dangling link points to the list's future place.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(followed(&self.path)),
-            Err(error) => Err(SinkError::io("looking at", &self.path)(error)),
-        }
+        target(&self.path)
+    }
+}
+
+/// Returns the path with links followed, so far as it exists. The file need not exist.
+///
+/// # Errors
+/// [`SinkError::NotAFile`], if it is something other than a regular file; [`SinkError::NoFolder`], if it is a folder's
+/// path; [`SinkError::Io`], if the file system fails.
+pub fn target(path: &Path) -> Result<PathBuf, SinkError> {
+    if path.as_os_str().as_encoded_bytes().ends_with(b"/") && !path.is_dir() {
+        return Err(SinkError::NoFolder { folder: path.to_owned() });
+    }
+    match fs::metadata(path) {
+        Ok(found) if !found.is_file() => Err(SinkError::NotAFile { path: path.to_owned() }),
+        Ok(_) => fs::canonicalize(path).map_err(SinkError::io("resolving", path)),
+        // A dangling link points to the list's future place.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(followed(path)),
+        Err(error) => Err(SinkError::io("looking at", path)(error)),
     }
 }
 
@@ -165,6 +199,14 @@ fn followed(path: &Path) -> PathBuf {
     }
     let real = fs::canonicalize(folder(&path)).ok().zip(path.file_name());
     real.map(|(folder, name)| folder.join(name)).unwrap_or(path)
+}
+
+/// Returns the absolute path of a list's file as journals note it, with links followed; `None` if the file system does
+/// not say.
+#[must_use]
+pub fn absolute(path: &Path) -> Option<PathBuf> {
+    let target = target(path).ok()?;
+    Some(fs::canonicalize(folder(&target)).ok()?.join(target.file_name()?))
 }
 
 /// An encoded list on its way into a file: the bytes written to it replace the file in one step.
@@ -204,7 +246,8 @@ impl EncodedFile {
 }
 
 /// The path as a text. Bytes that are not UTF-8 are escaped, so that two paths never look alike.
-fn location_of(path: &Path) -> String {
+#[must_use]
+pub fn location_of(path: &Path) -> String {
     match path.to_str() {
         Some(text) => text.to_owned(),
         None => path.as_os_str().as_encoded_bytes().escape_ascii().to_string(),
@@ -222,9 +265,7 @@ impl Sink for FileSink {
 
     /// Absolute, so that it names the same file from every working directory.
     fn place(&self) -> Option<String> {
-        let target = self.target().ok()?;
-        let folder = fs::canonicalize(folder(&target)).ok()?;
-        Some(location_of(&folder.join(target.file_name()?)))
+        absolute(&self.path).as_deref().map(location_of)
     }
 
     fn is_at(&self, location: &str) -> bool {
@@ -245,6 +286,15 @@ impl Sink for FileSink {
     fn hold(&self) -> Result<Box<dyn Send>, SinkError> {
         let target = self.target()?;
         Ok(Box::new(temporary::hold(folder(&target))?))
+    }
+
+    /// For XLSX, JSON Lines at [`overflow_path`](Self::overflow_path).
+    fn overflow(&self) -> Option<Box<dyn Sink>> {
+        match self.form.format {
+            #[cfg(feature = "xlsx")]
+            Format::Xlsx => Some(Box::new(Self::new(self.overflow_path(), Format::Jsonl))),
+            Format::Jsonl | Format::Csv => None,
+        }
     }
 
     fn scratch(&self) -> Option<&Path> {
@@ -268,8 +318,31 @@ impl Sink for FileSink {
             ListKind::Partial => with_suffix(&complete, PARTIAL),
         };
         let file = temporary::beside(folder(&target))?;
-        let encoder = Encoder::new(self.format, self.csv, BufWriter::with_capacity(1 << 16, file))?;
+        let encoder = Encoder::new(&self.form, BufWriter::with_capacity(1 << 16, file))?;
         let beside = Beside::of(&complete);
-        Ok(Box::new(FileWriter::new(encoder, self.csv, kind, target, beside)))
+        Ok(Box::new(FileWriter::new(encoder, self.form.compared(), kind, target, beside)))
+    }
+}
+
+#[cfg(all(test, feature = "xlsx"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_without_room_for_the_list_that_does_not_fit_is_found_out_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let sink =
+            |length: usize, format| FileSink::new(folder.path().join("n".repeat(length)), format);
+        sink(223, Format::Xlsx).check().unwrap();
+        let error = sink(224, Format::Xlsx).check().unwrap_err();
+        assert!(matches!(error, SinkError::NameTooLong { .. }), "{error}");
+        // Another format does not need that room.
+        let list = sink(238, Format::Jsonl);
+        list.check().unwrap();
+        list.begin(ListKind::Complete).unwrap().commit().unwrap();
+        assert!(list.path().exists());
+        let list = FileSink::new(folder.path().join("t".repeat(241)), Format::Jsonl);
+        list.begin(ListKind::Complete).unwrap().commit().unwrap();
+        assert!(list.path().exists());
     }
 }

@@ -30,6 +30,15 @@ impl FileSink {
         self.remove_with(robot_id, self.partial_path())
     }
 
+    /// Removes the [list that the format cannot hold](Self::overflow_path) if it has customers of the robot. Returns
+    /// the path of the removed file. A list of several robots is removed whole.
+    ///
+    /// # Errors
+    /// [`SinkError`], if the file system fails.
+    pub fn remove_overflow(&self, robot_id: &RobotId) -> Result<Option<PathBuf>, SinkError> {
+        self.remove_with(robot_id, self.overflow_path())
+    }
+
     /// Removes the items of a pull from the [quarantine](Self::quarantine_path). Returns the path of the file if it
     /// had any. Without further items, the file is removed.
     ///

@@ -19,8 +19,8 @@ pub(super) struct FileWriter {
     /// Until it is settled.
     encoder: Option<Encoder<BufWriter<NamedTempFile>>>,
     settled: Option<NamedTempFile>,
-    /// The options, if the list is CSV.
-    csv: CsvOptions,
+    /// The options of CSV; `None` if the list's format is not compared.
+    csv: Option<CsvOptions>,
     kind: ListKind,
     target: PathBuf,
     beside: Beside,
@@ -44,7 +44,7 @@ impl FileWriter {
     /// A writer of the complete list at `beside`, or of a partial one.
     pub(super) fn new(
         encoder: Encoder<BufWriter<NamedTempFile>>,
-        csv: CsvOptions,
+        csv: Option<CsvOptions>,
         kind: ListKind,
         target: PathBuf,
         beside: Beside,
@@ -144,9 +144,9 @@ impl ListWriter for FileWriter {
         options: CompareOptions,
         gone: &mut dyn FnMut(&RobotId, &AccountId) -> Result<(), SinkError>,
     ) -> Result<Option<Vec<Compared>>, SinkError> {
-        if self.kind != ListKind::Complete {
+        let Some(csv) = self.csv.filter(|_| self.kind == ListKind::Complete) else {
             return Ok(None);
-        }
+        };
         self.settle()?;
         let Some(new) = &self.settled else { return Err(self.settled_before()) };
         let file = new.reopen().map_err(SinkError::io("reading", &self.target))?;
@@ -168,7 +168,7 @@ impl ListWriter for FileWriter {
         let moved = || self.moved.iter().for_each(|moved| moved());
         let mut comparison =
             Comparison { folder: Some(folder), moved: &moved, gone, out: &mut out, path: changes };
-        let done = comparison.with_place((file, new.path(), self.csv), &self.lists, place.as_ref());
+        let done = comparison.with_place((file, new.path(), csv), &self.lists, place.as_ref());
         let done = done.map_err(previous)?;
         let file = out.into_inner().map_err(|error| writing()(error.into_error()))?;
         file.as_file().sync_all().map_err(writing())?;

@@ -28,11 +28,23 @@ pub(super) const PIECES: usize = 16;
 
 /// Returns the form of a list that a query names.
 pub(super) fn layout(format: OutputFormat, csv: CsvArgs) -> Result<Layout, Refusal> {
-    if format != OutputFormat::Csv && !csv.is_plain() {
-        let message = "bom, csv_safe and labels are for CSV only; add format=csv";
+    let message = match format {
+        OutputFormat::Jsonl if !csv.is_plain() => {
+            Some("bom and csv_safe are for CSV only, and labels for CSV and XLSX; add format=csv")
+        }
+        OutputFormat::Xlsx if !csv.is_for_any_table() => {
+            Some("bom and csv_safe are for CSV only; leave them out, or write format=csv")
+        }
+        _ => None,
+    };
+    if let Some(message) = message {
         return Err(Refusal(StatusCode::BAD_REQUEST, message.into()));
     }
-    Ok(Layout { format, csv })
+    let layout = Layout { format, csv };
+    layout
+        .check(false)
+        .map_err(|failure| Refusal(StatusCode::INTERNAL_SERVER_ERROR, failure.to_string()))?;
+    Ok(layout)
 }
 
 #[derive(Deserialize)]
@@ -51,7 +63,7 @@ pub(super) struct AccountsQuery {
     mark_id: Option<String>,
 }
 
-/// Streams the list as CSV or as one JSON object per line. The stream begins when the list is finished. A
+/// Streams the list as CSV, XLSX or one JSON object per line. The stream begins when the list is finished. A
 /// truncated stream is not the list.
 pub(super) async fn accounts(
     State(service): Shared,
@@ -85,6 +97,7 @@ pub(super) fn content_type(layout: Layout) -> String {
     let kind = match layout.format {
         OutputFormat::Jsonl => "application/x-ndjson",
         OutputFormat::Csv => "text/csv; charset=utf-8",
+        OutputFormat::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     };
     kind.to_owned()
 }

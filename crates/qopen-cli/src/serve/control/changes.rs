@@ -21,6 +21,7 @@ use super::refusal::{NOT_KEPT, Refusal};
 use crate::database;
 use crate::exit::chain;
 use crate::output::Output;
+use crate::output::database::ListDatabase;
 
 /// Bytes of a piece, unless a line is longer.
 const PIECE: usize = 1 << 16;
@@ -76,7 +77,11 @@ pub(super) async fn changes(
         // Retention may have deleted its pulls, and never its last list.
         None => service.lists.default.clone().and_then(Output::into_database),
     };
-    if let Some(database) = database {
+    if let Some(ListDatabase::Sqlite(_)) = &database {
+        let message = "the lists of this robot are in an SQLite file; read its table change";
+        return Err(Refusal(StatusCode::CONFLICT, message.into()));
+    }
+    if let Some(ListDatabase::Postgres(database)) = database {
         let Ok(since) = since else { return Err(Refusal::not_kept(NOT_KEPT)) };
         let since = since.map(|mark| (mark, query.revision));
         return changes_in_database::stream(&service, &database, &robot, since).await;

@@ -79,6 +79,10 @@ pub(super) async fn start(
     if let Some(why) = service.cannot_name(&robot) {
         return Err(unusable("robot_id", &why));
     }
+    let too_long = service.too_long(&robot, None).await;
+    if let Some(why) = too_long.map_err(|error| Refusal::journal(&error))? {
+        return Err(unusable("robot_id", &why));
+    }
     let mut request = PullRequest::new(robot).need_tag_info(asked.need_tag_info);
     if let Some(mark @ ("." | "..")) = asked.mark_id.as_deref() {
         return Err(unusable(

@@ -137,6 +137,10 @@ pub(super) async fn accounts(
     if layout != Layout::default() {
         tag.push_str(&format!(".{}", layout.query()));
     }
+    // A reload may change the zone.
+    if let Some(zone) = layout.zone() {
+        tag.push_str(&format!(".zone={}", file_name(&zone)));
+    }
     if let Some(after) = &after {
         tag.push_str(&format!(".after={}", file_name(after.as_str())));
     }

@@ -20,7 +20,8 @@ use crate::serve::cron::Cron;
 use crate::settings::Settings;
 use crate::settings::schedule::{Entry, Found, Title};
 use crate::values::in_units;
-use crate::values::out::{self, refuse_scheme};
+use crate::values::out::{self, is_database, refuse_scheme};
+use crate::values::sqlite::SqliteFile;
 use crate::zone::Zone;
 
 /// Maximum number of times in a text.
@@ -126,7 +127,7 @@ impl Job {
             (Some(place), _) => place.output().and_then(|output| output.check(&names)),
             (None, Some(default)) => default.check(&names),
             (None, None) => Err(Failure::usage(
-                "its lists have no place; write out = \"lists\" with an existing folder or a postgres:// URL, or run `serve --out lists`",
+                "its lists have no place; write out = \"lists\" with an existing folder, an SQLite file or a postgres:// URL, or run `serve --out lists`",
             )),
         };
         checked.map_err(|failure| format!("out: {failure}"))
@@ -142,10 +143,10 @@ impl Job {
         checked.map_err(|(guard, what)| format!("{guard}: {}", not_compared(what)))
     }
 
-    /// Checks a folder. A database is not checked, because that would create its tables.
+    /// Checks a folder or an SQLite file. A database on a server is not checked, because that would create its tables.
     pub(super) fn examine_place(&self) -> Result<(), String> {
         match &self.place {
-            Some(place) if place.folder => self.check_place(None),
+            Some(place) if place.folder || SqliteFile::is(&place.out) => self.check_place(None),
             _ => Ok(()),
         }
     }
@@ -188,7 +189,7 @@ impl Job {
 }
 
 fn place(entry: &Entry) -> Result<Option<Place>, String> {
-    const EXAMPLE: &str = "give an existing folder or a postgres:// URL, such as out = \"lists\"";
+    const EXAMPLE: &str = "give an existing folder, an SQLite file or a postgres:// URL, such as out = \"lists\" or out = \"lists.db\"";
     let asked = Asked { format: entry.format, csv: entry.csv };
     let Some(out) = &entry.out else {
         return match asked.is_nothing() {
@@ -203,7 +204,7 @@ fn place(entry: &Entry) -> Result<Option<Place>, String> {
     let out = out::read(out.clone().into()).map_err(wrong)?;
     let shown = shown_path(&out);
     refuse_scheme(&out).map_err(wrong)?;
-    let Layout { format, csv } = match out.is_dir() || database::of(&out).is_some() {
+    let Layout { format, csv } = match out.is_dir() || is_database(&out) {
         true => asked.settle(Words::Keys, &out, Layout::default())?,
         false => Layout::default(),
     };
@@ -216,6 +217,8 @@ fn place(entry: &Entry) -> Result<Option<Place>, String> {
             )
         })?;
         Place { out, format, csv, folder: false }
+    } else if let Some(file) = SqliteFile::of(&out).map_err(wrong)? {
+        Place { out: file.absolute(), format, csv, folder: false }
     } else if out.is_dir() {
         // The worker that resumes a pull may run in another folder.
         let out = std::path::absolute(&out)

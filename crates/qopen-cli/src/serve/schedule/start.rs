@@ -149,6 +149,14 @@ impl<'a> Starter<'a> {
             Ok(Some(open)) => return self.skip(start, &open, "is open"),
             Err(error) => return self.fail(start, &error, Some(&error)),
         }
+        match service.too_long(&pull.robot_id, job.place.as_ref()).await {
+            Ok(None) => {}
+            Ok(Some(why)) => {
+                say!("qopen: {}: {pull} is not requested: {why}", start.cause());
+                return Started::Refused;
+            }
+            Err(error) => return self.fail(start, &error, Some(&error)),
+        }
         let request = PullRequest::new(pull.robot_id.clone()).need_tag_info(job.need_tags);
         let request = request.mark_id(pull.mark_id);
         match service.start(request, job.place.as_ref(), &job.guards).await {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use futures_util::SinkExt as _;
-use qopen_sink::storage::compare_records;
+use qopen_sink::storage::{LastList, ListHistory, TableNames, compare_records};
 use qopen_sink::{Change, CompareOptions, Compared, Predecessor, SinkError};
 use qopen_types::{AccountId, ChangeCounts, MarkId, RobotId};
 use tokio_postgres::Row;
@@ -23,6 +23,8 @@ const COMPARING: &str = "comparing lists";
 
 /// Rows that are read at once.
 const ROWS: u32 = 512;
+
+const TABLES: TableNames = TableNames { accounts: "qopen.robot_account", changes: "qopen.change" };
 
 /// A robot's new list, and the one that it is compared with.
 struct Pair<'a> {
@@ -119,32 +121,22 @@ impl Steps<'_> {
         robot_id: &RobotId,
         list: &Published,
     ) -> Result<(Predecessor, u64), SinkError> {
-        let altered = |table, expected: Option<i64>, found: i64| SinkError::PreviousRows {
-            location: self.location.to_owned(),
-            table,
-            robot_id: robot_id.clone(),
-            expected: expected.map(i64::unsigned_abs),
-            found: found.unsigned_abs(),
+        let history = row.get::<_, Option<bool>>(5).map(|baseline| ListHistory {
+            baseline,
+            since_mark_id: row.get(6),
+            since_revision: row.get(7),
+            accounts_before: row.get(8),
+            changes: row.get(9),
+            found: row.get(10),
+        });
+        let last = LastList {
+            mark_id: row.get(0),
+            revision: row.get(1),
+            accounts: row.get(2),
+            found: row.get(3),
+            history,
         };
-        let baseline = (Predecessor::Baseline, 0);
-        let (mark, accounts): (Option<&str>, Option<i64>) = (row.get(0), row.get(2));
-        let found: i64 = row.get(3);
-        if accounts.unwrap_or(0) != found {
-            return Err(altered("qopen.robot_account", accounts, found));
-        }
-        let Some(mark) = mark else { return Ok(baseline) };
-        if mark != list.mark {
-            return Ok((predecessor(Some(mark), row.get(1)), found.unsigned_abs()));
-        }
-        // The changes of a revision begin with the list before the pull's first one. What was published
-        // without a comparison has none to continue.
-        let Some(false) = row.get::<_, Option<bool>>(5) else { return Ok(baseline) };
-        let (expected, found): (i64, i64) = (row.get(9), row.get(10));
-        if expected != found {
-            return Err(altered("qopen.change", Some(expected), found));
-        }
-        let accounts_before: i64 = row.get(8);
-        Ok((predecessor(row.get(6), row.get(7)), accounts_before.unsigned_abs()))
+        last.predecessor(&list.mark, robot_id, self.location, TABLES)
     }
 
     async fn note_pair(&self, place: i64, pair: &Pair<'_>) -> Result<(), SinkError> {
@@ -308,10 +300,4 @@ fn of_robot<'a>(
     robot: &str,
 ) -> &'a mut ChangeCounts {
     counts.entry(robot.to_owned()).or_default()
-}
-
-fn predecessor(mark: Option<&str>, revision: Option<i64>) -> Predecessor {
-    let mark_id = mark.and_then(|mark| mark.parse().ok());
-    let revision = revision.and_then(|revision| u32::try_from(revision).ok());
-    Predecessor::List { mark_id, revision }
 }

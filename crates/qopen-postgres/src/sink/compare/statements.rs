@@ -1,12 +1,7 @@
 //! The statements of a comparison.
 
+use qopen_sink::storage::{KEPT_CHANGES, KEPT_LISTS};
 use tokio_postgres::{Client, Error};
-
-/// Lists of a robot whose changes are kept.
-const CHANGES: i64 = 30;
-
-/// Lists of a robot that the history keeps.
-const LISTS: i64 = 1_000;
 
 /// Begins a comparison. Its temporary tables end with the publication.
 pub(super) const BEGIN: &str = "
@@ -172,7 +167,7 @@ pub(super) fn forget_changes() -> String {
     format!(
         "DELETE FROM qopen.change WHERE ctid = ANY (ARRAY (
              SELECT past.ctid FROM new_list JOIN qopen.change AS past
-                 ON past.robot_id = new_list.robot_id AND past.number <= new_list.number - {CHANGES}
+                 ON past.robot_id = new_list.robot_id AND past.number <= new_list.number - {KEPT_CHANGES}
              LIMIT $1
          ))"
     )
@@ -182,7 +177,7 @@ pub(super) fn forget_changes() -> String {
 pub(super) fn forget_lists() -> String {
     format!(
         "DELETE FROM qopen.list AS past USING new_list
-         WHERE past.robot_id = new_list.robot_id AND past.number <= new_list.number - {LISTS}"
+         WHERE past.robot_id = new_list.robot_id AND past.number <= new_list.number - {KEPT_LISTS}"
     )
 }
 

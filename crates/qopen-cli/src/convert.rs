@@ -1,0 +1,162 @@
+//! `qopen convert`: writes a list in another format.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use qopen::sink::{ListKind, ListReader, Sink as _, SinkError, shown_path};
+
+use crate::args::ConvertArgs;
+use crate::exit::{Exit, Failure};
+use crate::format::{Layout, OutputFormat};
+use crate::output::{Output, Shared};
+use crate::report::count;
+use crate::say::say;
+use crate::values::out::is_database;
+
+/// The path that means standard input or output.
+const STREAM: &str = "-";
+
+pub(crate) fn run(args: &ConvertArgs) -> Result<Exit, Failure> {
+    let out = place(args)?;
+    let layout = layout(args, &out)?;
+    let output = Output::new(&out, layout)?;
+    let list: Box<dyn Read> = match is_stream(&args.list) {
+        true => Box::new(io::stdin().lock()),
+        false => Box::new(open(&args.list, &out)?),
+    };
+    output.check(&[])?;
+    let name = match is_stream(&args.list) {
+        true => Path::new("standard input"),
+        false => &args.list,
+    };
+    let mut reader = ListReader::new(list, name);
+    let location = match write(&mut reader, &output, layout, &out) {
+        Ok(location) => location,
+        // The rest is of no use to a reader that left.
+        Err(SinkError::Io { source, .. })
+            if is_stream(&out) && source.kind() == io::ErrorKind::BrokenPipe =>
+        {
+            return Ok(Exit::ReaderLeft);
+        }
+        Err(error) => return Err(failure(&error, name)),
+    };
+    let customers = count(reader.records(), "customer", "customers");
+    let robots = count(reader.robots() as u64, "robot", "robots");
+    let location = match is_stream(&out) {
+        true => "standard output",
+        false => &location,
+    };
+    say!("qopen: wrote {customers} of {robots} to {location}");
+    Ok(Exit::Complete)
+}
+
+fn is_stream(path: &Path) -> bool {
+    path == Path::new(STREAM)
+}
+
+/// The file of the new list, or the stream.
+fn place(args: &ConvertArgs) -> Result<PathBuf, Failure> {
+    let (list, format) = (&args.list, args.layout.format);
+    match (&args.out, format) {
+        (Some(out), _) if is_database(out) => Err(Failure::usage(
+            "--out: `convert` writes a file or - for standard output; `qopen pull --resume MARK --out DATABASE` publishes a list in a database",
+        )),
+        (None, _) if is_stream(list) => Err(Failure::usage(
+            "--out: a list from standard input has no name; give a file or - for standard output, such as --out customers.xlsx",
+        )),
+        (Some(out), None) if out.is_dir() => Err(needs_format(list)),
+        (None, None) => Err(needs_format(list)),
+        (None, Some(format)) => Ok(named(list, format)),
+        (Some(out), Some(format)) if out.is_dir() => {
+            let list = if is_stream(list) { Path::new("customers") } else { list };
+            Ok(out.join(named(list, format).file_name().unwrap_or_default()))
+        }
+        (Some(out), _) => Ok(out.clone()),
+    }
+}
+
+/// The form of the new list, which must be chosen by an option or a name.
+fn layout(args: &ConvertArgs, out: &Path) -> Result<Layout, Failure> {
+    let with_default = |format| args.layout.at(out, Layout { format, ..Layout::default() });
+    let layout = with_default(OutputFormat::Jsonl)?;
+    match with_default(OutputFormat::Csv) {
+        Ok(other) if other.format == layout.format => Ok(layout),
+        _ => Err(needs_format(&args.list)),
+    }
+}
+
+fn needs_format(list: &Path) -> Failure {
+    let list = if is_stream(list) { "-".into() } else { shown_path(list) };
+    Failure::usage(format!(
+        "--format: choose the format of the new list\n  example: qopen convert {list} --format xlsx"
+    ))
+}
+
+/// The list's path with the ending of another format.
+fn named(list: &Path, format: OutputFormat) -> PathBuf {
+    let is_known = list
+        .extension()
+        .is_some_and(|it| ["jsonl", "ndjson"].iter().any(|known| it.eq_ignore_ascii_case(known)));
+    let bare = if is_known { list.with_extension("") } else { list.to_owned() };
+    let mut name = bare.into_os_string();
+    name.push(".");
+    name.push(format.name());
+    name.into()
+}
+
+/// Opens the list. It must not be the file that will be replaced.
+fn open(list: &Path, out: &Path) -> Result<File, Failure> {
+    let shown = shown_path(list);
+    if list.is_dir() {
+        return Err(Failure::usage(format!(
+            "{shown} is a folder; give a list in it, such as {shown}/ROBOT.jsonl"
+        )));
+    }
+    let file = File::open(list).map_err(|error| Failure::usage_of(&shown, &error))?;
+    let is_same = || Some(std::fs::canonicalize(list).ok()? == std::fs::canonicalize(out).ok()?);
+    if is_same() == Some(true) {
+        return Err(Failure::usage(format!(
+            "--out: {shown} is the list that is read; name another file"
+        )));
+    }
+    Ok(file)
+}
+
+fn write(
+    reader: &mut ListReader<'_, Box<dyn Read>>,
+    output: &Output,
+    layout: Layout,
+    out: &Path,
+) -> Result<String, SinkError> {
+    if is_stream(out) {
+        copy(reader, &layout.stdout())?;
+        return Ok(STREAM.to_owned());
+    }
+    // Temporary data lies beside the new list.
+    let folder = out.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let file = Shared::begin(&output.file(""))?;
+    copy(reader, &layout.stream(file.clone()).in_folder(Some(folder)))?;
+    file.commit()
+}
+
+fn copy(
+    reader: &mut ListReader<'_, Box<dyn Read>>,
+    sink: &qopen::sink::StreamSink,
+) -> Result<(), SinkError> {
+    let mut list = sink.begin(ListKind::Complete)?;
+    while let Some(record) = reader.next_record()? {
+        list.write(&record)?;
+    }
+    list.commit().map(drop)
+}
+
+fn failure(error: &SinkError, list: &Path) -> Failure {
+    match error {
+        SinkError::Unreadable { .. } => Failure::usage_of("nothing was written", error),
+        SinkError::Io { path, .. } if path == list => {
+            Failure::usage_of("nothing was written", error)
+        }
+        error => Failure::output("nothing was written", error),
+    }
+}

@@ -1,0 +1,20 @@
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking"))]
+
+mod columns;
+mod commit;
+mod error;
+mod file;
+mod forget;
+mod plan;
+mod published;
+mod rows;
+mod schema;
+mod sink;
+mod spool;
+mod steps;
+mod writer;
+
+pub use error::SqliteError;
+pub use sink::SqliteSink;
