@@ -10,6 +10,7 @@ use qopen::types::RobotId;
 use qopen::{PublishError, PublishOptions};
 
 use crate::exit::{Exit, Failure, chain};
+use crate::format::singer::{self, SingerArgs};
 use crate::journal;
 use crate::kept::pull::{Line, PullName, Resume};
 use crate::kept::{Kept, id};
@@ -77,6 +78,7 @@ async fn publish(
             "{pull} was pulled by `qopen serve`; start it, and accept the list again"
         )));
     };
+    singer::prepare(&SingerArgs::default(), place.layout(), &all, false)?;
     let output = place.output()?.in_folder(scratch);
     let mut together = vec![state];
     if !output.is_per_robot() {

@@ -13,7 +13,7 @@ use qopen::{Outcome, PublishOptions, Replay, Replayed, quarantine_line};
 use crate::args::AssembleArgs;
 use crate::database;
 use crate::exit::{Exit, Failure, chain};
-use crate::format::Layout;
+use crate::format::{Layout, singer};
 use crate::output::Output;
 use crate::pull::{Pulled, publish};
 use crate::report::{Came, Commands, Reporter};
@@ -73,6 +73,7 @@ pub(crate) async fn run(args: AssembleArgs, settings: Settings) -> Result<Exit, 
     let options = PublishOptions::default().allow_empty(args.allow_empty);
     let options = options.new_baseline(args.new_baseline);
     one_pull_a_robot(&outcomes)?;
+    singer::prepare(&args.singer, layout, &[], args.new_baseline)?;
     let output = Output::new(&args.out, layout)?;
     let robots: Vec<String> =
         outcomes.iter().map(|it| it.progress.pull.robot_id.to_string()).collect();

@@ -137,7 +137,7 @@ fn spare_foreign_lists(path: &Path, layout: Layout) -> Result<(), Failure> {
     let mut lines = std::io::BufReader::new(file).lines();
     let mut line = || lines.next().transpose().map(Option::unwrap_or_default);
     let begin = match layout.format {
-        OutputFormat::Jsonl => format!("{{\"robot_id\":\"{ROBOT}\""),
+        OutputFormat::Jsonl | OutputFormat::Singer => format!("{{\"robot_id\":\"{ROBOT}\""),
         OutputFormat::Csv | OutputFormat::Xlsx => format!("{ROBOT},"),
     };
     let is_header = |line: &str| line == CSV_COLUMNS.join(",");

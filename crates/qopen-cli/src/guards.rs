@@ -136,7 +136,7 @@ fn uncompared(output: &Output, layout: Layout) -> Option<&'static str> {
     match layout.format {
         _ if output.is_stdout() => Some("on standard output"),
         OutputFormat::Xlsx if output.has_files() => Some("in XLSX"),
-        OutputFormat::Jsonl | OutputFormat::Csv | OutputFormat::Xlsx => None,
+        _ => None,
     }
 }
 

@@ -17,6 +17,7 @@ mod name;
 mod note;
 mod quarantine;
 mod record;
+mod singer;
 mod sort;
 pub mod storage;
 mod stream;
@@ -38,6 +39,7 @@ pub use name::{file_name, may_hold_password, shown_path};
 pub use note::{ClaimedNote, ListBasis};
 pub use quarantine::Quarantine;
 pub use record::Record;
+pub use singer::{SingerSink, SingerState};
 pub use sort::{Pair, Sorter};
 pub use stream::StreamSink;
 #[cfg(feature = "xlsx")]

@@ -2,12 +2,13 @@
 
 use std::io::IsTerminal as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use qopen::sink::{CsvOptions, FileSink, Format, Labels, StreamSink, XlsxOptions, file_name};
+use qopen::sink::{CsvOptions, FileSink, Format, Labels, Sink, StreamSink, XlsxOptions, file_name};
 use serde::{Deserialize, Serialize};
 
-use super::times;
+use super::{singer, times};
 use crate::exit::Failure;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -20,11 +21,16 @@ pub(crate) enum OutputFormat {
     Csv,
     /// A workbook for spreadsheets
     Xlsx,
+    /// Messages of the Singer protocol, on standard output
+    Singer,
 }
 
 impl OutputFormat {
     pub(crate) fn name(self) -> &'static str {
-        Format::from(self).ending()
+        match self {
+            Self::Singer => "singer",
+            other => Format::from(other).ending(),
+        }
     }
 
     /// The name for people.
@@ -33,6 +39,7 @@ impl OutputFormat {
             Self::Jsonl => "JSON Lines",
             Self::Csv => "CSV",
             Self::Xlsx => "XLSX",
+            Self::Singer => "Singer messages",
         }
     }
 }
@@ -40,7 +47,8 @@ impl OutputFormat {
 impl From<OutputFormat> for Format {
     fn from(format: OutputFormat) -> Self {
         match format {
-            OutputFormat::Jsonl => Self::Jsonl,
+            // The records in messages, and what lies beside them.
+            OutputFormat::Jsonl | OutputFormat::Singer => Self::Jsonl,
             OutputFormat::Csv => Self::Csv,
             OutputFormat::Xlsx => Self::Xlsx,
         }
@@ -109,14 +117,14 @@ pub(crate) struct Layout {
 
 impl Layout {
     pub(crate) fn ending(self) -> &'static str {
-        self.format.name()
+        Format::from(self.format).ending()
     }
 
     pub(crate) fn file(self, path: impl Into<std::path::PathBuf>) -> FileSink {
         let file = FileSink::new(path, self.format.into()).csv(self.csv.options());
         match self.format {
             OutputFormat::Xlsx => file.xlsx(self.csv.xlsx()),
-            OutputFormat::Jsonl | OutputFormat::Csv => file,
+            OutputFormat::Jsonl | OutputFormat::Csv | OutputFormat::Singer => file,
         }
     }
 
@@ -139,7 +147,7 @@ impl Layout {
     pub(crate) fn zone(self) -> Option<String> {
         match self.format {
             OutputFormat::Xlsx => Some(times::of_lists().name().to_owned()),
-            OutputFormat::Jsonl | OutputFormat::Csv => None,
+            OutputFormat::Jsonl | OutputFormat::Csv | OutputFormat::Singer => None,
         }
     }
 
@@ -169,15 +177,31 @@ impl Layout {
         std::iter::once(format).chain(rest).collect()
     }
 
-    pub(crate) fn stdout(self) -> StreamSink {
-        self.options_of(StreamSink::stdout(self.format.into()))
+    /// Returns a sink that writes to standard output. A list waits in `folder`, and what could not be read goes beside
+    /// `file`.
+    pub(crate) fn stdout(self, folder: Option<&Path>, file: Option<&FileSink>) -> Arc<dyn Sink> {
+        let beside = file.map(|file| (file.quarantine_path(), file.overflow_path()));
+        if self.format == OutputFormat::Singer {
+            let sink = singer::sink().in_folder(folder);
+            return match beside {
+                Some((quarantine, _)) => Arc::new(sink.quarantine_to(quarantine)),
+                None => Arc::new(sink),
+            };
+        }
+        let sink = self.options_of(StreamSink::stdout(self.format.into())).in_folder(folder);
+        match beside {
+            Some((quarantine, overflow)) => {
+                Arc::new(sink.quarantine_to(quarantine).overflow_to(overflow))
+            }
+            None => Arc::new(sink),
+        }
     }
 
     fn options_of(self, stream: StreamSink) -> StreamSink {
         let stream = stream.csv(self.csv.options());
         match self.format {
             OutputFormat::Xlsx => stream.xlsx(self.csv.xlsx()),
-            OutputFormat::Jsonl | OutputFormat::Csv => stream,
+            OutputFormat::Jsonl | OutputFormat::Csv | OutputFormat::Singer => stream,
         }
     }
 

@@ -3,6 +3,7 @@
 mod asked;
 mod ending;
 mod layout;
+pub(crate) mod singer;
 mod times;
 
 pub(crate) use asked::{Asked, Words};

@@ -16,7 +16,7 @@ use qopen::{Client, ForwardTo};
 use crate::args::PullArgs;
 use crate::database;
 use crate::exit::{Exit, Failure};
-use crate::format::Layout;
+use crate::format::{Layout, singer};
 use crate::output::{Output, room};
 use crate::report::{Came, Commands, Reporter};
 use crate::robot_events::RobotEvents;
@@ -54,6 +54,9 @@ pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Fail
     let journal = crate::journal::open_at(&location).await?;
     let wanted = Wanted::of(&args, robots, &*journal).await?;
     let place = wanted.place(&args)?;
+    let known = crate::journal::all(&*journal).await?;
+    singer::prepare(&args.singer, place.layout(), &known, args.receiving.new_baseline)?;
+    drop(known);
     let output = place.output()?.in_folder(location.as_folder());
     args.receiving.check_guards(&output, place.layout())?;
     output.check_last(args.receiving.new_baseline)?;

@@ -38,6 +38,7 @@ mod losses;
 #[cfg(target_os = "linux")]
 mod memory;
 mod named;
+mod next;
 mod odd;
 mod offline;
 mod outages;
