@@ -10,14 +10,16 @@ use qopen::types::RobotId;
 use qopen::{PublishError, PublishOptions};
 
 use crate::exit::{Exit, Failure, chain};
+use crate::format::singer::{self, SingerArgs};
 use crate::journal;
 use crate::kept::pull::{Line, PullName, Resume};
 use crate::kept::{Kept, id};
 use crate::output::place::Place;
 use crate::pull::say_left_out;
-use crate::report::count;
+use crate::report::{compared_in_words, count};
 use crate::say::say;
 use crate::settings::Settings;
+use crate::typed;
 
 pub(crate) async fn run(mark: &str, settings: &Settings) -> Result<Exit, Failure> {
     let location = settings.journal()?;
@@ -76,6 +78,7 @@ async fn publish(
             "{pull} was pulled by `qopen serve`; start it, and accept the list again"
         )));
     };
+    singer::prepare(&SingerArgs::default(), place.layout(), &all, false)?;
     let output = place.output()?.in_folder(scratch);
     let mut together = vec![state];
     if !output.is_per_robot() {
@@ -108,12 +111,19 @@ async fn publish(
     let published = published.map_err(|error| match &error {
         PublishError::Superseded { .. } => Failure::usage_of("nothing is left to accept", &error),
         PublishError::RobotsLeftOut { .. } => Failure::new(Exit::Incomplete, chain("", &error)),
-        error => Failure::output("", error),
+        error => {
+            let mark = Some(pull.mark_id.as_str());
+            let again = typed::of_journal(&["pulls", "accept"], mark);
+            let next = format!("next: `{again}` publishes the list, once its place can be written");
+            Failure::new(Exit::Output, format!("{}\n  {next}", chain("", error)))
+        }
     })?;
     say_left_out(&published);
     for list in &published.lists {
         let customers = count(list.accounts, "customer", "customers");
-        say!("qopen: {}: {customers} published in {}", list.id, published.location);
+        let changes = list.comparison().map(|it| format!("; {}", compared_in_words(&it)));
+        let changes = changes.unwrap_or_default();
+        say!("qopen: {}: {customers} published in {}{changes}", list.id, published.location);
     }
     Ok(())
 }

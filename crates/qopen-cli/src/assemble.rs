@@ -13,10 +13,10 @@ use qopen::{Outcome, PublishOptions, Replay, Replayed, quarantine_line};
 use crate::args::AssembleArgs;
 use crate::database;
 use crate::exit::{Exit, Failure, chain};
-use crate::format::Layout;
+use crate::format::{Layout, singer};
 use crate::output::Output;
 use crate::pull::{Pulled, publish};
-use crate::report::{Came, Reporter};
+use crate::report::{Came, Commands, Reporter};
 use crate::say::say;
 use crate::settings::Settings;
 use crate::values::text_file::{self, BYTE_ORDER_MARK};
@@ -73,12 +73,13 @@ pub(crate) async fn run(args: AssembleArgs, settings: Settings) -> Result<Exit, 
     let options = PublishOptions::default().allow_empty(args.allow_empty);
     let options = options.new_baseline(args.new_baseline);
     one_pull_a_robot(&outcomes)?;
+    singer::prepare(&args.singer, layout, &[], args.new_baseline)?;
     let output = Output::new(&args.out, layout)?;
     let robots: Vec<String> =
         outcomes.iter().map(|it| it.progress.pull.robot_id.to_string()).collect();
     output.check_last(args.new_baseline)?;
     output.check(&robots.iter().map(String::as_str).collect::<Vec<_>>())?;
-    let reporter = Reporter::new(args.json, output.is_stdout());
+    let reporter = Reporter::new(args.json, output.is_stdout()).advising(Commands::Assemble);
     let pulled = outcomes.into_iter().map(Pulled::from);
     let groups: Vec<Vec<Pulled>> = match output.is_per_robot() {
         true => pulled.map(|it| vec![it]).collect(),
@@ -96,7 +97,7 @@ pub(crate) async fn run(args: AssembleArgs, settings: Settings) -> Result<Exit, 
                 summary.keep_back(format!("{damaged} lines of the input could not be read"));
             }
             exits.push(summary.exit);
-            reporter.summary(&summary, &outcome.progress.pull);
+            reporter.summary(summary, &outcome.progress.pull);
         }
     }
     Ok(Exit::worst(exits))

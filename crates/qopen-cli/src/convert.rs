@@ -4,11 +4,11 @@ use std::fs::File;
 use std::io::{self, Read, Seek as _};
 use std::path::{Path, PathBuf};
 
-use qopen::sink::{ListKind, ListReader, Sink as _, SinkError, shown_path};
+use qopen::sink::{ListKind, ListReader, Sink, SinkError, shown_path};
 
 use crate::args::ConvertArgs;
 use crate::exit::{Exit, Failure};
-use crate::format::{Layout, OutputFormat};
+use crate::format::{Layout, OutputFormat, singer};
 use crate::output::{Output, Shared};
 use crate::report::count;
 use crate::say::say;
@@ -20,6 +20,7 @@ const STREAM: &str = "-";
 pub(crate) fn run(args: &ConvertArgs) -> Result<Exit, Failure> {
     let out = place(args)?;
     let layout = layout(args, &out)?;
+    singer::prepare(&args.singer, layout, &[], false)?;
     let output = Output::new(&out, layout)?;
     let list: Box<dyn Read> = match is_stream(&args.list) {
         true => Box::new(io::stdin().lock()),
@@ -161,7 +162,7 @@ fn write(
     out: &Path,
 ) -> Result<String, SinkError> {
     if is_stream(out) {
-        copy(reader, &layout.stdout())?;
+        copy(reader, &*layout.stdout(None, None))?;
         return Ok(STREAM.to_owned());
     }
     // Temporary data lies beside the new list.
@@ -171,10 +172,7 @@ fn write(
     file.commit()
 }
 
-fn copy(
-    reader: &mut ListReader<'_, Box<dyn Read>>,
-    sink: &qopen::sink::StreamSink,
-) -> Result<(), SinkError> {
+fn copy(reader: &mut ListReader<'_, Box<dyn Read>>, sink: &dyn Sink) -> Result<(), SinkError> {
     let mut list = sink.begin(ListKind::Complete)?;
     while let Some(record) = reader.next_record()? {
         list.write(&record)?;

@@ -70,10 +70,10 @@ pub(crate) async fn run(args: DemoArgs) -> Result<Exit, Failure> {
     let options = PublishOptions::default();
     let mut exit = Exit::Complete;
     let pulled = [Pulled::from(outcome)];
-    for (summary, it) in publish(&output, &pulled, true, &came, &options).await.iter().zip(&pulled)
-    {
-        reporter.summary(summary, &it.outcome.progress.pull);
+    let summaries = publish(&output, &pulled, true, &came, &options).await;
+    for (summary, it) in summaries.into_iter().zip(&pulled) {
         exit = summary.exit;
+        reporter.summary(summary, &it.outcome.progress.pull);
     }
     let counts = simulator.counts();
     say!(
@@ -137,7 +137,7 @@ fn spare_foreign_lists(path: &Path, layout: Layout) -> Result<(), Failure> {
     let mut lines = std::io::BufReader::new(file).lines();
     let mut line = || lines.next().transpose().map(Option::unwrap_or_default);
     let begin = match layout.format {
-        OutputFormat::Jsonl => format!("{{\"robot_id\":\"{ROBOT}\""),
+        OutputFormat::Jsonl | OutputFormat::Singer => format!("{{\"robot_id\":\"{ROBOT}\""),
         _ => format!("{ROBOT},"),
     };
     let is_header = |line: &str| line == CSV_COLUMNS.join(",");

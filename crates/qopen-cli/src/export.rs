@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use qopen::PublishError;
 use qopen::journal::{Journal, PullId, Store};
-use qopen::sink::{FileSink, Format, ListKind, Sink as _, SinkError, shown_path};
+use qopen::sink::{FileSink, Format, ListKind, Sink, SinkError, shown_path};
 
 use crate::args::ExportArgs;
 use crate::database;
 use crate::exit::{Exit, Failure};
 use crate::export_database::{self, Lines};
-use crate::format::Layout;
+use crate::format::{Layout, OutputFormat, singer};
 use crate::journal;
 use crate::kept::pull::{Line, PullName};
 use crate::kept::remote::{Flow, Remote};
@@ -58,6 +58,17 @@ pub(crate) async fn run(args: &ExportArgs, settings: &Settings) -> Result<Exit, 
             "--robot: the pull of mark {mark} is of robot {robot}"
         )));
     }
+    let known = match &kept {
+        Kept::Journal(journal, _) => journal::all(&**journal).await?,
+        Kept::Served(_) if layout.format == OutputFormat::Singer => {
+            return Err(Failure::usage(format!(
+                "--format singer: a `qopen serve` holds the journal, and gives JSON Lines\n  example: qopen pulls export {} --out - | qopen convert - --out - --format singer",
+                line.mark()
+            )));
+        }
+        Kept::Served(_) => Vec::new(),
+    };
+    singer::prepare(&args.singer, layout, &known, false)?;
     output.check(&[line.robot()])?;
     match &output {
         Output::Stdout(..) => {}
@@ -165,8 +176,13 @@ impl Export<'_> {
         let fails = |error: SinkError| Failure::output("", &error);
         let unread = |error| Failure::output("", &error as &PublishError);
         if self.output.is_stdout() {
-            let sink = self.layout.stdout().in_folder(scratch);
-            let exported = qopen::export(vec![list], Arc::new(sink)).await;
+            let sink: Arc<dyn Sink> = match self.layout.format {
+                OutputFormat::Singer => {
+                    Arc::new(singer::sink().in_folder(scratch).partial(!complete))
+                }
+                _ => self.layout.stdout(scratch, None),
+            };
+            let exported = qopen::export(vec![list], sink).await;
             return Ok((complete, revision, exported.map_err(unread)?.location));
         }
         let file = Shared::begin(&self.output.file(&self.pull.robot_id)).map_err(fails)?;

@@ -166,6 +166,8 @@ pub(crate) fn marked<T>(
     wanted: &str,
     mark: impl Fn(&T) -> &str,
 ) -> Result<Vec<T>, Failure> {
+    // A terminal shows a long mark up to there.
+    let wanted = wanted.strip_suffix('…').unwrap_or(wanted);
     MarkId::new(wanted)
         .map_err(|error| Failure::usage_of(&format!("the mark {wanted:?}"), &error))?;
     if all.iter().any(|it| mark(it) == wanted) {
@@ -270,6 +272,7 @@ mod tests {
         assert_eq!(find("0199-aab").unwrap(), ["0199-aabb"; 2], "one mark of two robots");
         assert_eq!(find("0199-aa").unwrap(), ["0199-aa"], "exact, and the beginning of others");
         assert_eq!(find("müßi").unwrap(), ["müßig-1"]);
+        assert_eq!(find("0199-aaa…").unwrap(), ["0199-aaaa"], "cut by a table");
         assert_eq!(marked(vec!["abc"], "abc", |it| it).unwrap(), ["abc"], "exact and short");
         for (wanted, what) in [
             ("0199", "3 marks begin with 0199; give more of one:\n  0199-aa\n  0199-aaaa\n"),

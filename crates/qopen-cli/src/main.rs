@@ -37,7 +37,9 @@ mod say;
 mod serve;
 mod settings;
 mod simulate;
+mod table;
 mod terminal;
+mod typed;
 mod values;
 mod wiring;
 mod zone;
@@ -81,6 +83,7 @@ fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
             _ => command.mut_args(|it| it.env(None::<&str>)).try_get_matches_from(arguments),
         }
     })?;
+    typed::remember(&matches);
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut help::command()))
 }
 

@@ -2,8 +2,8 @@
 
 use crate::args::PullsVerb;
 use crate::exit::{Exit, Failure};
-use crate::kept::Kept;
 use crate::kept::pull::Checked;
+use crate::kept::{self, Kept};
 use crate::report::count;
 use crate::say::{answer, say};
 use crate::settings::Settings;
@@ -20,10 +20,11 @@ pub(crate) async fn run(verb: PullsVerb, settings: Settings) -> Result<Exit, Fai
     match verb {
         PullsVerb::List { json } => {
             let pulls = kept.pulls().await?;
-            if pulls.is_empty() && !json {
-                say!("qopen: the journal has no pulls");
+            match (json, pulls.is_empty()) {
+                (true, _) => pulls.iter().for_each(|line| line.print(json, hint)),
+                (false, true) => say!("qopen: the journal has no pulls"),
+                (false, false) => kept::table::print(&pulls, hint),
             }
-            pulls.iter().for_each(|line| line.print(json, hint));
         }
         PullsVerb::Show { mark, json } => {
             for line in kept.marked(&mark).await? {

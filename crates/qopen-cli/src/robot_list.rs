@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use console::{Alignment, measure_text_width, pad_str};
 use qopen::http::{Robot, RobotKind, RobotState, Robots, SendError, Sender};
 use qopen::types::RobotId;
 use serde::Serialize;
@@ -12,11 +11,9 @@ use crate::exit::{Exit, Failure};
 use crate::kept::Kept;
 use crate::kept::last::LastList;
 use crate::report::{count, refusal};
-use crate::say::{answer, caution, one_line, say};
+use crate::say::{answer, caution, say};
 use crate::settings::{BASE_URL, Settings};
-
-/// Columns of a robot's name, at most.
-const NAME: usize = 40;
+use crate::table::{self, Cell, Column, Reader, Tint};
 
 pub(crate) async fn run(verb: RobotsVerb, settings: Settings) -> Result<Exit, Failure> {
     let RobotsVerb::List { json } = verb;
@@ -135,51 +132,52 @@ impl<'a> Line<'a> {
         }
     }
 
-    fn cells(&self) -> [String; COLUMNS] {
-        let flag = |it: Option<bool>| match it {
-            Some(true) => "yes",
-            Some(false) => "no",
-            None => "-",
-        };
-        let name = console::truncate_str(&one_line(self.name), NAME, "…").into_owned();
-        let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    fn row(&self) -> [Cell; 9] {
         let list = self.last_complete;
+        let online = flag(self.is_online).tinted(self.is_online.map(well));
+        let enabled = flag(self.enabled).tinted(self.enabled.map(well));
         [
-            one_line(self.robot_id),
-            if name.is_empty() { "-".to_owned() } else { name },
-            self.kind.to_owned(),
-            flag(self.is_online).to_owned(),
-            flag(self.enabled).to_owned(),
-            or_dash(list.and_then(|it| it.accounts).map(|it| it.to_string())),
-            or_dash(list.and_then(|it| it.started.clone())),
-            or_dash(list.and_then(|it| it.age_s).map(age)),
-            or_dash(list.map(|it| one_line(&it.mark_id))),
+            Cell::new(self.robot_id),
+            Cell::new(self.kind),
+            online,
+            enabled,
+            Cell::of(list.and_then(|it| it.accounts)),
+            Cell::of(list.and_then(|it| it.started.as_ref())),
+            Cell::of(list.and_then(|it| it.age_s).map(age)),
+            Cell::of(list.map(|it| &it.mark_id)),
+            Cell::new(self.name),
         ]
     }
 }
 
-/// An age in its largest unit.
+fn flag(is: Option<bool>) -> Cell {
+    Cell::of(is.map(|it| if it { "yes" } else { "no" }))
+}
+
+fn well(is: bool) -> Tint {
+    if is { Tint::Good } else { Tint::Bad }
+}
+
+/// An age in its largest unit, in one word.
 fn age(seconds: u64) -> String {
     match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3_600 => format!("{} min", seconds / 60),
-        3_600..86_400 => format!("{} h", seconds / 3_600),
-        _ => format!("{} d", seconds / 86_400),
+        0..60 => format!("{seconds}s"),
+        60..3_600 => format!("{}min", seconds / 60),
+        3_600..86_400 => format!("{}h", seconds / 3_600),
+        _ => format!("{}d", seconds / 86_400),
     }
 }
 
-const COLUMNS: usize = 9;
-
-const TITLES: [&str; COLUMNS] = [
-    "ROBOT",
-    "NAME",
-    "KIND",
-    "ONLINE",
-    "ENABLED",
-    "CUSTOMERS",
-    "LAST COMPLETE LIST",
-    "AGE",
-    "MARK",
+const COLUMNS: [Column; 9] = [
+    Column::text("ROBOT", 0, 8),
+    Column::word("KIND", 6),
+    Column::word("ONLINE", 4),
+    Column::word("ENABLED", 5),
+    Column::number("CUSTOMERS", 2),
+    Column::word("LAST-LIST", 8),
+    Column::number("AGE", 1),
+    Column::text("MARK", 7, 14),
+    Column::text("NAME", 3, 12),
 ];
 
 fn print(lines: &[Line<'_>], json: bool) {
@@ -194,18 +192,55 @@ fn print(lines: &[Line<'_>], json: bool) {
         say!("qopen: the app has no robots");
         return;
     }
-    let mut rows = vec![TITLES.map(str::to_owned)];
-    rows.extend(lines.iter().map(Line::cells));
-    let mut widths = [0; COLUMNS];
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = measure_text_width(cell).max(*width);
-        }
-    }
-    for row in &rows {
-        let cells = row.iter().zip(widths);
-        let padded: Vec<_> =
-            cells.map(|(cell, width)| pad_str(cell, width, Alignment::Left, None)).collect();
-        answer!("{}", padded.join("  ").trim_end());
+    let rows: Vec<_> = lines.iter().map(Line::row).collect();
+    table::print(&COLUMNS, &rows, Reader::of_stdout());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_of_robots() {
+        let list = |mark: &str, age_s, accounts| LastList {
+            mark_id: mark.to_owned(),
+            started: Some("2026-03-01T12:00:00Z".to_owned()),
+            age_s: Some(age_s),
+            accounts: Some(accounts),
+        };
+        let lists = [
+            list("0193ab12-34cd-7000-8000-000000000001", 59, 3),
+            list("manual", 90_000 * 40, 1_234_567),
+        ];
+        let line = |robot_id, name, kind, is_online, enabled, last_complete| Line {
+            r#type: "robot",
+            robot_id,
+            name,
+            kind,
+            is_online,
+            enabled,
+            last_complete,
+        };
+        let (yes, no) = (Some(true), Some(false));
+        let long = "a very long name ".repeat(20);
+        let lines = [
+            line("r1", "客服小王", "host", yes, yes, Some(&lists[0])),
+            line(
+                "wo-robot-客服小王的机器人",
+                "odd\u{1b}[31m\nname",
+                "both",
+                no,
+                yes,
+                Some(&lists[1]),
+            ),
+            line("p1", "", "platform", None, no, None),
+            line("r3", &long, "other", None, None, None),
+        ];
+        let rows: Vec<_> = lines.iter().map(Line::row).collect();
+        let readers = [40, 80, 120].map(Reader::Terminal).into_iter().chain([Reader::Program]);
+        let text: Vec<_> = readers
+            .map(|reader| format!("{reader:?}\n{}", table::render(&COLUMNS, &rows, reader, false)))
+            .collect();
+        insta::assert_snapshot!(text.join("\n"));
     }
 }

@@ -30,6 +30,24 @@ pub(crate) fn has_colours() -> bool {
     wants_colours(choice, std::io::stderr().is_terminal(), |name| std::env::var_os(name))
 }
 
+/// Whether lines on standard output may have colours.
+pub(crate) fn answers_have_colours() -> bool {
+    let choice = COLOURS.get().copied().unwrap_or_default();
+    wants_colours(choice, std::io::stdout().is_terminal(), |name| std::env::var_os(name))
+}
+
+/// Returns the columns of a terminal: its own, or fewer by `COLUMNS`. 80 if both are unknown.
+pub(crate) fn columns(terminal: &console::Term) -> usize {
+    let own = terminal.size_checked().map(|(_, columns)| usize::from(columns));
+    fewer_columns(own, std::env::var("COLUMNS").ok().as_deref())
+}
+
+fn fewer_columns(own: Option<usize>, variable: Option<&str>) -> usize {
+    let variable = variable.and_then(|it| it.trim().parse().ok()).filter(|it| *it > 0);
+    let known = own.into_iter().chain(variable);
+    known.min().unwrap_or(80).max(1)
+}
+
 /// Whether standard error can show lines that change.
 pub(crate) fn is_live() -> bool {
     let capable = || is_capable(std::env::var_os("TERM").as_deref());
@@ -145,6 +163,22 @@ mod tests {
         ] {
             let env_of = |name: &str| env.iter().find(|it| it.0 == name).map(|it| it.1.into());
             assert_eq!(wants_colours(choice, terminal, env_of), expected, "{choice:?} {env:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_fits_the_terminal_and_the_variable() {
+        for (own, variable, columns) in [
+            (None, None, 80),
+            (Some(120), None, 120),
+            (None, Some("40"), 40),
+            (Some(120), Some("40"), 40),
+            (Some(80), Some("200"), 80),
+            (Some(0), Some("0"), 1),
+            (Some(120), Some("wide"), 120),
+            (None, Some("-3"), 80),
+        ] {
+            assert_eq!(fewer_columns(own, variable), columns, "{own:?} {variable:?}");
         }
     }
 

@@ -20,6 +20,7 @@ mod note;
 mod parquet;
 mod quarantine;
 mod record;
+mod singer;
 mod sort;
 pub mod storage;
 mod stream;
@@ -41,6 +42,7 @@ pub use name::{file_name, may_hold_password, shown_path};
 pub use note::{ClaimedNote, ListBasis};
 pub use quarantine::Quarantine;
 pub use record::Record;
+pub use singer::{SingerSink, SingerState};
 pub use sort::{Pair, Sorter};
 pub use stream::StreamSink;
 #[cfg(feature = "xlsx")]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use crate::format::Asked;
+use crate::format::singer::SingerArgs;
 use crate::values::out::out_path;
 
 #[derive(Debug, Subcommand)]
@@ -105,6 +106,8 @@ pub(crate) struct ExportArgs {
     pub(crate) out: PathBuf,
     #[command(flatten)]
     pub(crate) layout: Asked,
+    #[command(flatten)]
+    pub(crate) singer: SingerArgs,
     /// Write an incomplete list too
     #[arg(long)]
     pub(crate) partial: bool,

@@ -11,6 +11,7 @@ use clap_complete::Shell;
 use qopen::http::AccountsByIdsVersion;
 
 use crate::format::Asked;
+use crate::format::singer::SingerArgs;
 use crate::settings::{FORWARD, Given};
 use crate::terminal::LogFormat;
 use crate::values::address::address;
@@ -149,6 +150,8 @@ pub(crate) struct PullArgs {
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) layout: Asked,
+    #[command(flatten)]
+    pub(crate) singer: SingerArgs,
     /// Request each customer's tags too
     #[arg(long)]
     pub(crate) need_tags: bool,
@@ -326,6 +329,8 @@ pub(crate) struct AssembleArgs {
     pub(crate) out: PathBuf,
     #[command(flatten)]
     pub(crate) layout: Asked,
+    #[command(flatten)]
+    pub(crate) singer: SingerArgs,
     /// Assemble only pulls of this robot
     #[arg(long, value_name = "ID")]
     pub(crate) robot: Option<String>,
@@ -375,6 +380,8 @@ pub(crate) struct ConvertArgs {
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) layout: Asked,
+    #[command(flatten)]
+    pub(crate) singer: SingerArgs,
 }
 
 #[derive(Debug, Args)]

@@ -60,6 +60,17 @@ impl Asked {
     pub(crate) fn settle(self, words: Words, out: &Path, before: Layout) -> Result<Layout, String> {
         let place = words.with_value("out", &shown_path(out));
         refuse_scheme(out).map_err(|reason| format!("{}: {reason}", words.option("out")))?;
+        let is_stream = out == Path::new("-");
+        if self.format == Some(OutputFormat::Singer) && !is_stream {
+            return Err(format!(
+                "{} contradicts {place}: Singer messages go to standard output, from where a target reads them; write to -\n  example: qopen pull --robot ID --out - --format singer | target-jsonl",
+                words.with_value("format", "singer")
+            ));
+        }
+        let before = match before.format {
+            OutputFormat::Singer if !is_stream => Layout::default(),
+            _ => before,
+        };
         if is_database(out) {
             return match (self.format, self.csv.is_plain()) {
                 (None, true) => Ok(Layout::default()),
@@ -138,7 +149,7 @@ impl Asked {
                     "{options}: for CSV only, and {place} is written as XLSX, where every text is safe; leave it out"
                 ));
             }
-            (OutputFormat::Jsonl, false) => {
+            (format @ (OutputFormat::Jsonl | OutputFormat::Singer), false) => {
                 let options = names(self.csv, words);
                 let csv = words.with_value("format", "csv");
                 let only = match self.csv.is_for_any_table() {
@@ -146,10 +157,13 @@ impl Asked {
                     false => "for CSV only",
                 };
                 return Err(format!(
-                    "{options}: {only}, and {place} is written as JSON Lines; write to a file that ends in .csv, or give {csv} for other names"
+                    "{options}: {only}, and {place} is written as {}; write to a file that ends in .csv, or give {csv} for other names",
+                    format.title()
                 ));
             }
-            (OutputFormat::Csv, false) | (OutputFormat::Jsonl, true) => self.csv,
+            (OutputFormat::Csv, false) | (OutputFormat::Jsonl | OutputFormat::Singer, true) => {
+                self.csv
+            }
             #[cfg(feature = "parquet")]
             (OutputFormat::Parquet, true) => self.csv,
             #[cfg(feature = "parquet")]

@@ -2,13 +2,14 @@
 
 use std::io::IsTerminal as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use qopen::sink::{CsvOptions, FileSink, Format, Labels, StreamSink, XlsxOptions, file_name};
+use qopen::sink::{CsvOptions, FileSink, Format, Labels, Sink, StreamSink, XlsxOptions, file_name};
 use serde::{Deserialize, Serialize};
 
 use super::output_format::OutputFormat;
-use super::times;
+use super::{singer, times};
 use crate::exit::Failure;
 
 /// Options of CSV. XLSX has the labels, too.
@@ -73,7 +74,7 @@ pub(crate) struct Layout {
 
 impl Layout {
     pub(crate) fn ending(self) -> &'static str {
-        self.format.name()
+        Format::from(self.format).ending()
     }
 
     pub(crate) fn file(self, path: impl Into<std::path::PathBuf>) -> FileSink {
@@ -122,8 +123,35 @@ impl Layout {
         query
     }
 
-    pub(crate) fn stdout(self) -> StreamSink {
-        self.options_of(StreamSink::stdout(self.format.into()))
+    /// Returns the options of a command line.
+    pub(crate) fn options(self) -> Vec<String> {
+        let CsvArgs { bom, csv_safe, labels } = self.csv;
+        let flags = [(bom, "--bom"), (csv_safe, "--csv-safe")].into_iter().filter(|it| it.0);
+        let labels =
+            labels.map(|it| if it == Language::Zh { "--labels zh" } else { "--labels en" });
+        let format = format!("--format {}", self.format.name());
+        let rest = flags.map(|it| it.1).chain(labels).map(str::to_owned);
+        std::iter::once(format).chain(rest).collect()
+    }
+
+    /// Returns a sink that writes to standard output. A list waits in `folder`, and what could not be read goes beside
+    /// `file`.
+    pub(crate) fn stdout(self, folder: Option<&Path>, file: Option<&FileSink>) -> Arc<dyn Sink> {
+        let beside = file.map(|file| (file.quarantine_path(), file.overflow_path()));
+        if self.format == OutputFormat::Singer {
+            let sink = singer::sink().in_folder(folder);
+            return match beside {
+                Some((quarantine, _)) => Arc::new(sink.quarantine_to(quarantine)),
+                None => Arc::new(sink),
+            };
+        }
+        let sink = self.options_of(StreamSink::stdout(self.format.into())).in_folder(folder);
+        match beside {
+            Some((quarantine, overflow)) => {
+                Arc::new(sink.quarantine_to(quarantine).overflow_to(overflow))
+            }
+            None => Arc::new(sink),
+        }
     }
 
     fn options_of(self, stream: StreamSink) -> StreamSink {

@@ -4,6 +4,7 @@ mod asked;
 mod ending;
 mod layout;
 mod output_format;
+pub(crate) mod singer;
 mod times;
 
 pub(crate) use asked::{Asked, Words};

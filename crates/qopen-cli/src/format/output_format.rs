@@ -19,6 +19,8 @@ pub(crate) enum OutputFormat {
     /// Typed columns for data tools
     #[cfg(feature = "parquet")]
     Parquet,
+    /// Messages of the Singer protocol, on standard output
+    Singer,
 }
 
 /// The name of the format that is in some builds.
@@ -29,17 +31,23 @@ pub(super) const PARQUET_BUILD: &str = "this build does not write Parquet; build
 
 impl OutputFormat {
     pub(crate) fn name(self) -> &'static str {
-        Format::from(self).ending()
+        match self {
+            Self::Singer => "singer",
+            other => Format::from(other).ending(),
+        }
     }
 
     /// The name for people.
     pub(crate) fn title(self) -> String {
-        Format::from(self).to_string()
+        match self {
+            Self::Singer => "Singer messages".to_owned(),
+            other => Format::from(other).to_string(),
+        }
     }
 
     /// Whether a list is lines of text.
     pub(crate) fn is_text(self) -> bool {
-        matches!(self, Self::Jsonl | Self::Csv)
+        matches!(self, Self::Jsonl | Self::Csv | Self::Singer)
     }
 
     /// Whether lists in files are compared with the last ones.
@@ -66,7 +74,8 @@ impl OutputFormat {
 impl From<OutputFormat> for Format {
     fn from(format: OutputFormat) -> Self {
         match format {
-            OutputFormat::Jsonl => Self::Jsonl,
+            // The records in messages, and what lies beside them.
+            OutputFormat::Jsonl | OutputFormat::Singer => Self::Jsonl,
             OutputFormat::Csv => Self::Csv,
             OutputFormat::Xlsx => Self::Xlsx,
             #[cfg(feature = "parquet")]

@@ -6,6 +6,7 @@ pub(crate) mod listed;
 pub(crate) mod pull;
 pub(crate) mod remains;
 pub(crate) mod remote;
+pub(crate) mod table;
 
 use std::sync::Arc;
 

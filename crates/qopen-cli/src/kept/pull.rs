@@ -111,13 +111,13 @@ impl Resume {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Line {
     r#type: String,
-    robot_id: String,
-    mark_id: String,
-    status: String,
-    started: Option<String>,
+    pub(super) robot_id: String,
+    pub(super) mark_id: String,
+    pub(super) status: String,
+    pub(super) started: Option<String>,
     last_activity: Option<String>,
-    pages: u64,
-    accounts: Option<u64>,
+    pub(super) pages: u64,
+    pub(super) accounts: Option<u64>,
     /// Why it ended, in a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     why: Option<String>,
@@ -132,8 +132,8 @@ pub(crate) struct Line {
     /// Unreadable accounts and pages, which the published list lacks.
     set_aside: Option<u64>,
     damaged: usize,
-    revision: Option<u32>,
-    output: Option<String>,
+    pub(super) revision: Option<u32>,
+    pub(super) output: Option<String>,
     /// When the list was published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     published: Option<String>,
@@ -142,14 +142,14 @@ pub(crate) struct Line {
     sequence: Option<u64>,
     /// Its changes since the last list of its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    changes: Option<Comparison>,
+    pub(super) changes: Option<Comparison>,
     /// Whether pages came after the last publication.
-    newer_pages: bool,
+    pub(super) newer_pages: bool,
     /// Whether the place holds the list of a later pull.
-    superseded: bool,
+    pub(super) superseded: bool,
     /// Whether a guard holds the list, which waits to be accepted.
     #[serde(default)]
-    held: bool,
+    pub(super) held: bool,
 }
 
 impl Line {
@@ -231,42 +231,53 @@ impl Line {
         }
         let Self { robot_id, mark_id, status, pages, .. } = self;
         let pages = count(*pages, "page", "pages");
-        let mut text = format!("{mark_id}  robot {robot_id}  {status}  {pages}");
-        let mut add = |part: String| {
-            text.push_str(", ");
-            text.push_str(&part);
-        };
-        if let Some(accounts) = self.accounts {
-            add(count(accounts, "customer", "customers"));
-        }
-        if self.quarantined > 0 {
-            add(format!("{} in quarantine", self.quarantined));
-        }
-        if let Some(set_aside @ 1..) = self.set_aside {
-            add(format!("{set_aside} could not be read"));
-        }
-        if self.damaged > 0 {
-            add(format!("{} lost in the journal", self.damaged));
-        }
-        if let Some(started) = &self.started {
-            add(format!("started {started}"));
-        }
+        let mut parts = vec![format!("{mark_id}  robot {robot_id}  {status}  {pages}")];
+        parts.extend(self.accounts.map(|it| count(it, "customer", "customers")));
+        parts.extend(self.losses());
+        parts.extend(self.started.as_ref().map(|it| format!("started {it}")));
         if let (Some(revision), Some(output)) = (self.revision, &self.output) {
-            add(format!("revision {revision} in {output}"));
+            parts.push(format!("revision {revision} in {output}"));
         }
-        if let Some(changes) = self.changes.as_ref().and_then(|it| kinds_in_words(&it.counts)) {
-            add(changes);
+        parts.extend(self.changes.as_ref().and_then(|it| kinds_in_words(&it.counts)));
+        parts.extend(self.waits(hint));
+        answer!("{}", parts.join(", "));
+    }
+
+    /// Returns what needs attention, in a sentence each.
+    pub(super) fn notes(&self, hint: Resume) -> Vec<String> {
+        [self.losses(), self.waits(hint)].concat()
+    }
+
+    /// Counts what the list lacks or may lack.
+    fn losses(&self) -> Vec<String> {
+        let Self { quarantined, set_aside, damaged, .. } = self;
+        let mut parts = Vec::new();
+        if *quarantined > 0 {
+            parts.push(format!("{quarantined} in quarantine"));
         }
+        if let Some(set_aside @ 1..) = set_aside {
+            parts.push(format!("{set_aside} could not be read"));
+        }
+        if *damaged > 0 {
+            parts.push(format!("{damaged} lost in the journal"));
+        }
+        parts
+    }
+
+    /// Says what waits to be published, and how.
+    fn waits(&self, hint: Resume) -> Vec<String> {
+        let mark = &self.mark_id;
+        let mut parts = Vec::new();
         if self.newer_pages {
-            add(format!("pages came after that: {} publishes them", hint.of(mark_id)));
+            parts.push(format!("pages came after that: {} publishes them", hint.of(mark)));
         }
         if self.held {
-            add(format!("held: `qopen pulls accept {mark_id}` publishes its list"));
+            parts.push(format!("held: `qopen pulls accept {mark}` publishes its list"));
         }
         if self.superseded {
-            add("superseded by the list of a later pull".to_owned());
+            parts.push("superseded by the list of a later pull".to_owned());
         }
-        answer!("{text}");
+        parts
     }
 }
 

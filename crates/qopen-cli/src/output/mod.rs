@@ -12,7 +12,7 @@ use qopen::sink::{FileSink, ListKind, Sink, SinkError, file_name, shown_path};
 use qopen::{PublishError, PublishOptions, Published, PulledList, publish_with};
 
 use crate::exit::{Exit, Failure};
-use crate::format::Layout;
+use crate::format::{Layout, OutputFormat, singer};
 use crate::say;
 use database::ListDatabase;
 
@@ -87,6 +87,9 @@ impl Output {
     /// Returns the sink for the complete list of one or several robots.
     pub(crate) fn sink(&self, robot: &str) -> Arc<dyn Sink> {
         match self {
+            Self::Stdout(layout, folder) if layout.format == OutputFormat::Singer => {
+                layout.stdout(folder.as_deref(), None)
+            }
             Self::Database(database) => database.sink(),
             _ => Arc::new(self.file(robot)),
         }
@@ -117,7 +120,7 @@ impl Output {
                 Err(Failure::output("standard output cannot be written", &closed))
             }
             Self::Stdout(layout, folder) => {
-                layout.stdout().in_folder(folder.as_deref()).check().map_err(fails)
+                layout.stdout(folder.as_deref(), None).check().map_err(fails)
             }
             Self::File(sink) => sink.check().map_err(fails),
             Self::Database(database) => database.check(),
@@ -205,15 +208,18 @@ impl Output {
             _ => list.id().robot_id.to_string(),
         });
         let sink = match (self, kind) {
-            (Self::Stdout(layout, folder), ListKind::Complete) => {
-                let sink = layout.stdout().in_folder(folder.as_deref());
-                let file = self.file(&name);
-                let sink = sink.quarantine_to(file.quarantine_path());
-                Arc::new(sink.overflow_to(file.overflow_path()))
+            (Self::Stdout(layout, folder), kind)
+                if kind == ListKind::Complete || layout.format == OutputFormat::Singer =>
+            {
+                layout.stdout(folder.as_deref(), Some(&self.file(&name)))
             }
             _ => self.sink(&name),
         };
-        publish_with(lists, sink, kind, options).await
+        let published = publish_with(lists, sink, kind, options).await?;
+        if let Self::Stdout(Layout { format: OutputFormat::Singer, .. }, _) = self {
+            singer::say_left_out(&singer::sink().left_out());
+        }
+        Ok(published)
     }
 }
 

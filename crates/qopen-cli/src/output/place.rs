@@ -9,6 +9,7 @@ use super::Output;
 use crate::database;
 use crate::exit::Failure;
 use crate::format::{CsvArgs, Layout, OutputFormat};
+use crate::typed::option;
 use crate::values::sqlite::SqliteFile;
 
 /// The place of lists as the user named it. It is noted with each pull, for the process that resumes it.
@@ -60,6 +61,18 @@ impl Place {
 
     pub(crate) fn layout(&self) -> Layout {
         Layout { format: self.format, csv: self.csv }
+    }
+
+    /// Returns the options that name the place and its format, in the words of a shell.
+    pub(crate) fn options(&self) -> Vec<String> {
+        if let Some(url) = database::of(&self.out) {
+            return vec![option("--out", &database::without_password(url))];
+        }
+        let out = option("--out", &self.out.to_string_lossy());
+        match SqliteFile::of(&self.out) {
+            Ok(Some(_)) if !self.folder => vec![out],
+            _ => [vec![out], self.layout().options()].concat(),
+        }
     }
 
     /// Whether any process, in any folder, may publish one robot's list there.

@@ -16,9 +16,9 @@ use qopen::{Client, ForwardTo};
 use crate::args::PullArgs;
 use crate::database;
 use crate::exit::{Exit, Failure};
-use crate::format::Layout;
+use crate::format::{Layout, singer};
 use crate::output::{Output, room};
-use crate::report::{Came, Reporter};
+use crate::report::{Came, Commands, Reporter};
 use crate::robot_events::RobotEvents;
 use crate::say;
 use crate::settings::Settings;
@@ -54,6 +54,9 @@ pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Fail
     let journal = crate::journal::open_at(&location).await?;
     let wanted = Wanted::of(&args, robots, &*journal).await?;
     let place = wanted.place(&args)?;
+    let known = crate::journal::all(&*journal).await?;
+    singer::prepare(&args.singer, place.layout(), &known, args.receiving.new_baseline)?;
+    drop(known);
     let output = place.output()?.in_folder(location.as_folder());
     args.receiving.check_guards(&output, place.layout())?;
     output.check_last(args.receiving.new_baseline)?;
@@ -83,6 +86,8 @@ pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Fail
     let listener = listener.refusals(client.stats().refusals().clone());
     let serving = listener.clone();
     tokio::spawn(async move { serving.serve(socket, router, pending()).await });
+    let together = || wanted.robots().into_iter().map(str::to_owned).collect();
+    let together = (!output.is_per_robot()).then(together);
     let mut begun = Vec::new();
     for state in &wanted.resumed {
         begun.push(Begun::resume(&client, state, &args).await?);
@@ -94,9 +99,9 @@ pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Fail
     let path = settings.callback_path()?;
     let (stats, came_to) = (client.stats().clone(), listener.clone());
     let came = move || Came::of(&stats, &came_to, &path);
-    let reporter = Reporter::new(args.json, output.is_stdout()).watching(came.clone());
-    let reporter = Arc::new(reporter);
     let label = place.label();
+    let reporter = Reporter::new(args.json, output.is_stdout()).watching(came.clone());
+    let reporter = Arc::new(reporter.advising(Commands::Pull { place, together }));
     let (reporting, interrupted) = (Arc::clone(&reporter), wiring::interruption());
     let work = Work {
         client,

@@ -2,13 +2,13 @@
 
 use qopen::engine::LeftOutRobot;
 use qopen::journal::PullId;
-use qopen::sink::ListKind;
+use qopen::sink::{ListKind, SinkError};
 use qopen::types::MarkId;
 use qopen::{Outcome, PublishError, PublishOptions, Published};
 
 use crate::exit::{Exit, chain};
 use crate::output::Output;
-use crate::report::{Came, Summary, count};
+use crate::report::{Came, Step, Summary, count};
 use crate::say::say;
 
 /// Whether another pull brought the same customers.
@@ -157,10 +157,13 @@ fn add_failure(summary: &mut Summary, id: &PullId, error: &PublishError) {
             };
         }
         PublishError::Empty { .. } | PublishError::Unverified { .. } => {
+            summary.keep_back_decided(why);
+            summary.step = Some(Step::AllowEmpty);
             if let PublishError::Unverified { unverified, .. } = error {
                 summary.gone_unverified = Some(*unverified);
+                summary.step = Some(Step::Verify);
             }
-            return summary.keep_back_decided(why);
+            return;
         }
         // The journal says that the pull is open again.
         error if error.is_loss() => {
@@ -174,5 +177,12 @@ fn add_failure(summary: &mut Summary, id: &PullId, error: &PublishError) {
         // Superseded, too: both lists share one file.
         _ => summary.exit = Exit::Output,
     }
+    summary.step = Some(match error {
+        PublishError::Sink(SinkError::Previous { .. } | SinkError::PreviousRows { .. }) => {
+            Step::NewBaseline
+        }
+        PublishError::Superseded { .. } => Step::Again,
+        _ => Step::PublishAgain,
+    });
     (summary.error, summary.why) = (Some(why.clone()), why);
 }

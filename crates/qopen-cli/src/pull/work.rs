@@ -316,8 +316,8 @@ impl Work {
                 summary.explain(state);
             }
             exits.push(summary.exit);
-            self.reporter.summary(&summary, &pulled.outcome.progress.pull);
             let (revision, is_short) = (summary.revision, summary.is_short());
+            self.reporter.summary(summary, &pulled.outcome.progress.pull);
             published.push(Written { pulled, revision, is_short });
         }
         (published, Exit::worst(exits))

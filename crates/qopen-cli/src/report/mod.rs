@@ -2,6 +2,7 @@
 
 mod came;
 mod news;
+mod next;
 mod progress;
 mod summary;
 mod words;
@@ -18,6 +19,7 @@ use serde::Serialize;
 
 pub(crate) use came::Came;
 pub(crate) use news::News;
+pub(crate) use next::{Commands, Step};
 pub(crate) use progress::waiting_for;
 pub(crate) use summary::{Summary, compared_in_words, in_words, kinds_in_words, refusal};
 pub(crate) use words::count;
@@ -40,6 +42,8 @@ pub(crate) struct Reporter {
     state: Mutex<State>,
     /// Reads the counts of the listener.
     came: Box<dyn Fn() -> Came + Send + Sync>,
+    /// The commands that may follow.
+    commands: Option<Commands>,
 }
 
 enum Form {
@@ -73,7 +77,13 @@ impl Reporter {
             (false, false) => Form::Plain,
         };
         let came = Box::new(Came::default);
-        Self { form, json_to_stderr: list_to_stdout, state: Mutex::default(), came }
+        let (state, commands) = (Mutex::default(), None);
+        Self { form, json_to_stderr: list_to_stdout, state, came, commands }
+    }
+
+    /// Also names the command to type next, if a list is not complete or not published.
+    pub(crate) fn advising(self, commands: Commands) -> Self {
+        Self { commands: Some(commands), ..self }
     }
 
     /// Also reports troubles with callbacks while they happen.
@@ -138,10 +148,13 @@ impl Reporter {
         }
     }
 
-    pub(crate) fn summary(&self, summary: &Summary, pull: &PullId) {
+    pub(crate) fn summary(&self, mut summary: Summary, pull: &PullId) {
         self.forget(pull);
+        if let Some(commands) = &self.commands {
+            summary.advise(commands, pull);
+        }
         match &self.form {
-            Form::Json => self.json(summary),
+            Form::Json => self.json(&summary),
             Form::Live(_) | Form::Plain => say::to_person(format_args!("{}", summary.to_text())),
         }
     }
@@ -162,7 +175,7 @@ impl Reporter {
         };
         let mut summary = Summary::new(&Status::Cancelled, progress, came);
         (summary.why, summary.error) = (WHY.into(), Some(WHY.into()));
-        self.summary(&summary, pull);
+        self.summary(summary, pull);
     }
 
     fn bar(&self) -> Option<ProgressBar> {

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use qopen::http::{SendError, TokenError};
-use qopen::journal::{Changes, Comparison, EndState, Evidence};
+use qopen::journal::{Changes, Comparison, EndState, Evidence, PullId};
 use qopen::types::{ChangeCounts, MarkId, Reading};
 use qopen::{Outcome, Progress, Status, send_error};
 use serde::Serialize;
 
 use super::came::Came;
+use super::next::{Commands, Step};
 use super::words::count;
 use crate::exit::{Exit, chain};
 use crate::say::one_line;
@@ -59,6 +60,11 @@ pub(crate) struct Summary {
     /// Why a complete list was not written: the place holds a later one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) superseded: Option<String>,
+    /// What to do next, with the command.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+    #[serde(skip)]
+    pub(crate) step: Option<Step>,
     /// Whether another pull would not change that the list is kept back.
     #[serde(skip)]
     is_decided: bool,
@@ -131,6 +137,8 @@ impl Summary {
             is_kept_apart: false,
             error: (exit != Exit::Complete).then(|| why.clone()),
             superseded: None,
+            next: None,
+            step: Step::of(status),
             is_decided: false,
             why,
             troubles,
@@ -152,11 +160,13 @@ impl Summary {
     pub(crate) fn keep_back_decided(&mut self, why: String) {
         self.keep_back(why);
         self.is_decided = true;
+        self.step = Some(Step::Accept);
     }
 
     /// Records that the place already holds a later list, so nothing is written.
     pub(crate) fn superseded(&mut self, why: String) {
         self.superseded = Some(why);
+        self.step = None;
     }
 
     /// Adds the pull that confirmed the list to its basis.
@@ -193,6 +203,7 @@ impl Summary {
     pub(crate) fn keep_back(&mut self, why: String) {
         (self.status, self.exit) = (EndState::Incomplete, Exit::Incomplete);
         (self.basis, self.evidence) = (None, None);
+        self.step = Some(Step::Again);
         (self.error, self.why) = (Some(why.clone()), why);
     }
 
@@ -201,12 +212,20 @@ impl Summary {
         *self.readings.entry(reading.as_str()).or_default() += 1;
     }
 
+    /// Adds the command to type next, if the list is not complete or not published.
+    pub(super) fn advise(&mut self, commands: &Commands, pull: &PullId) {
+        self.next = self.step.map(|step| commands.sentence(step, pull));
+    }
+
     /// Returns the summary for a person, one fact per line.
     pub(crate) fn to_text(&self) -> String {
         let Self { robot_id, mark_id, status, .. } = self;
         let mut text = format!("robot {robot_id}: {status} (mark {mark_id})\n");
         for fact in self.facts() {
             text.push_str(&format!("  {fact}\n"));
+        }
+        if let Some(next) = &self.next {
+            text.push_str(&format!("  next: {next}\n"));
         }
         text
     }
@@ -230,7 +249,6 @@ impl Summary {
                 "revision {revision}: pages came after the list was complete{changes}"
             ));
         }
-        facts.extend(self.changes.as_ref().map(compared_in_words));
         facts.extend_from_slice(&self.troubles);
         if !self.readings.is_empty() {
             let readings: Vec<_> =
@@ -255,6 +273,7 @@ impl Summary {
             (None, Some(why)) => format!("nothing was written: {why}"),
             (None, None) => "nothing was written".into(),
         });
+        facts.extend(self.changes.as_ref().map(compared_in_words));
         facts
     }
 
@@ -284,7 +303,7 @@ pub(crate) fn in_words(changes: Changes) -> String {
 pub(crate) fn compared_in_words(compared: &Comparison) -> String {
     let Comparison { baseline, since, counts, .. } = compared;
     if *baseline {
-        return "a baseline: later changes count from this list".to_owned();
+        return "first list: later changes count from it".to_owned();
     }
     let since =
         since.as_ref().map_or("the last list".to_owned(), |mark| format!("the list of {mark}"));

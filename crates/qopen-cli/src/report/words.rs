@@ -18,8 +18,7 @@ pub(super) fn cut(text: &str, width: usize) -> String {
     console::truncate_str(text, width, "…").into_owned()
 }
 
-/// Returns the columns of the terminal at standard error, 80 if unknown.
+/// Returns the columns of the terminal at standard error.
 pub(super) fn columns() -> usize {
-    let size = console::Term::stderr().size_checked();
-    size.map_or(80, |(_, columns)| usize::from(columns)).max(1)
+    crate::terminal::columns(&console::Term::stderr())
 }

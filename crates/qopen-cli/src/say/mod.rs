@@ -115,7 +115,12 @@ pub(crate) fn one_line(text: &str) -> String {
     if line.len() < text.len() {
         line.push('…');
     }
-    escaped(&line.replace(['\n', '\r', '\t'], " ")).into_owned()
+    flat(&line)
+}
+
+/// Returns a text of the platform as one line without tabs, of any length.
+pub(crate) fn flat(text: &str) -> String {
+    escaped(&text.replace(['\n', '\r', '\t'], " ")).into_owned()
 }
 
 /// Writes to standard error, in JSON with the level. Ignores failures.

@@ -39,6 +39,7 @@ mod losses;
 mod memory;
 mod mysql;
 mod named;
+mod next;
 mod odd;
 mod offline;
 mod outages;
@@ -67,6 +68,8 @@ mod sqlite;
 mod support;
 #[cfg(unix)]
 mod switches;
+#[cfg(target_os = "linux")]
+mod terminal;
 mod texts;
 #[cfg(unix)]
 mod troubles;

@@ -84,7 +84,7 @@ fn a_robot_has_its_last_complete_list() {
         "{table}"
     );
     assert!(of("r1")["age_s"].as_u64().is_some_and(|it| it < 600), "{table}");
-    assert!(row.contains(" s  ") || row.contains(" min  "), "{table}");
+    assert!(row.contains("s\t") || row.contains("min\t"), "{table}");
     assert!(stage.read("list.jsonl").lines().count() == 27);
 }
 

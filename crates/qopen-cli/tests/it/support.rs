@@ -67,7 +67,8 @@ pub(crate) fn steady(text: &str, folder: &Path) -> String {
             let bare = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
             let seconds =
                 all.get(at + 1).is_some_and(|next| *next == "s" || next.starts_with("s,"));
-            let uuid = bare.len() == 36 && bare.bytes().filter(|it| *it == b'-').count() == 4;
+            let is_of_uuid = |it: u8| it.is_ascii_hexdigit() || it == b'-';
+            let uuid = bare.len() == 36 && bare.bytes().all(is_of_uuid);
             match word {
                 // The time with which the lines of a service begin.
                 word if at == 0 && word.parse::<jiff::Timestamp>().is_ok() => {}

@@ -30,7 +30,7 @@ fn said(output: &Output) -> String {
 }
 
 /// Whether a program can be used here. Says so where it cannot, and fails where it must.
-fn is_usable(program: &str, arguments: &[&str], required: &str) -> bool {
+pub(crate) fn is_usable(program: &str, arguments: &[&str], required: &str) -> bool {
     let ran = Command::new(program).args(arguments).stdin(Stdio::null()).output();
     let usable = ran.is_ok_and(|it| it.status.success());
     if !usable {

@@ -29,6 +29,9 @@ pub(super) const PIECES: usize = 16;
 /// Returns the form of a list that a query names.
 pub(super) fn layout(format: OutputFormat, csv: CsvArgs) -> Result<Layout, Refusal> {
     let message = match format {
+        OutputFormat::Singer => Some(
+            "Singer messages go to standard output; write format=jsonl, or run `qopen pull --out - --format singer`",
+        ),
         OutputFormat::Jsonl if !csv.is_plain() => {
             Some("bom and csv_safe are for CSV only, and labels for CSV and XLSX; add format=csv")
         }
@@ -107,7 +110,7 @@ pub(super) const NO_RANGES: (&str, &str) = ("accept-ranges", "none");
 /// The media type of a list.
 pub(super) fn content_type(layout: Layout) -> String {
     let kind = match layout.format {
-        OutputFormat::Jsonl => "application/x-ndjson",
+        OutputFormat::Jsonl | OutputFormat::Singer => "application/x-ndjson",
         OutputFormat::Csv => "text/csv; charset=utf-8",
         OutputFormat::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
         #[cfg(feature = "parquet")]

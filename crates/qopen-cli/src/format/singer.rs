@@ -1,0 +1,107 @@
+//! Lists as Singer messages on standard output, and the state of earlier ones.
+
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use clap::Args;
+use qopen::journal::{Note, PullState};
+use qopen::sink::{SingerSink, SingerState, Sink as _, shown_path};
+use qopen::types::RobotId;
+
+use super::layout::Layout;
+use super::output_format::OutputFormat;
+use crate::exit::Failure;
+use crate::say::caution;
+use crate::values::home::home_path;
+
+/// Options of Singer.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct SingerArgs {
+    /// Singer: read the STATE of earlier messages from this file
+    ///
+    /// The file holds the value of a STATE message, as a target prints it. The last line counts. An empty
+    /// file is no state.
+    #[arg(long, value_name = "FILE", value_parser = home_path())]
+    pub(crate) state: Option<std::path::PathBuf>,
+}
+
+/// The sink of the process, which knows the earlier messages.
+static SINK: Mutex<Option<SingerSink>> = Mutex::new(None);
+
+/// Returns the sink of the messages.
+pub(crate) fn sink() -> SingerSink {
+    let mut kept = SINK.lock().unwrap_or_else(PoisonError::into_inner);
+    kept.get_or_insert_with(SingerSink::stdout).clone()
+}
+
+/// Reads what earlier messages told: from the file, and from the pulls of the journal. `forget` permits to leave
+/// robots out.
+pub(crate) fn prepare(
+    args: &SingerArgs,
+    layout: Layout,
+    pulls: &[PullState],
+    forget: bool,
+) -> Result<(), Failure> {
+    if layout.format != OutputFormat::Singer {
+        return match &args.state {
+            None => Ok(()),
+            Some(_) => Err(Failure::usage(
+                "--state: for Singer messages only; add --format singer --out -, or leave it out",
+            )),
+        };
+    }
+    let mut state = match &args.state {
+        Some(file) => read(file)?,
+        None => SingerState::default(),
+    };
+    let sink = SingerSink::stdout();
+    let mut last = 0;
+    for pull in pulls {
+        let mut version = None;
+        for noted in &pull.notes {
+            if let Note::Ordered { location, order } = &noted.note
+                && sink.is_at(location)
+            {
+                version = Some(*order);
+                last = last.max(*order);
+            }
+        }
+        if let (Some(version), Some(Note::Published { location, revision, accounts, .. })) =
+            (version, pull.published().map(|it| &it.note))
+            && sink.is_at(location)
+        {
+            state.add(&pull.pull, version, *revision, *accounts);
+        }
+    }
+    let sink = sink.after(state).after_version(last).forget_left_out(forget);
+    *SINK.lock().unwrap_or_else(PoisonError::into_inner) = Some(sink);
+    Ok(())
+}
+
+fn read(file: &Path) -> Result<SingerState, Failure> {
+    let what = format!("the state in {} (from --state)", shown_path(file));
+    let text = std::fs::read_to_string(file).map_err(|error| Failure::usage_of(&what, &error))?;
+    let last = text.lines().rev().find(|line| !line.trim().is_empty());
+    let Some(last) = last else { return Ok(SingerState::default()) };
+    let state = SingerState::parse(&text).or_else(|| SingerState::parse(last));
+    state.ok_or_else(|| {
+        let example = r#"{"bookmarks": {}}"#;
+        Failure::usage(format!(
+            "{what} cannot be used: it is not the value of a STATE message; give the last line that the target printed, or leave --state out to begin anew\n  example: {example}"
+        ))
+    })
+}
+
+/// Warns about robots of earlier messages that the last list left out.
+pub(crate) fn say_left_out(robots: &[RobotId]) {
+    const SHOWN: usize = 5;
+    let Some((first, rest)) = robots.split_first() else { return };
+    let mut names = first.to_string();
+    rest.iter().take(SHOWN - 1).for_each(|robot| names.push_str(&format!(", {robot}")));
+    if robots.len() > SHOWN {
+        names.push_str(&format!(" and {} more", robots.len() - SHOWN));
+    }
+    caution!(
+        "qopen: ACTIVATE_VERSION is left out, because the target would lose the customers of robots of earlier messages: {names}; pull all robots together, or drop those with --new-baseline"
+    );
+}
