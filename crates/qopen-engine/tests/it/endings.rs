@@ -200,6 +200,29 @@ async fn cancelling_ends_a_pull_at_once_and_a_page_does_not_open_it_again() {
     assert!(matches!(outcome.refreshed().status, Status::Cancelled));
 }
 
+#[tokio::test(start_paused = true)]
+async fn figures_have_the_time_until_the_pull_ends() {
+    let engine = builder().build().unwrap();
+    let mut pull = engine.pull(request()).await.unwrap();
+    let clock = Clock::start();
+    for (at, number, more, due) in
+        [(10, 1, true, MINUTE), (500, 2, false, 1_000), (1_400, 3, true, 1_000)]
+    {
+        clock.until(at).await;
+        engine.accept(page(number, more)).await.unwrap();
+        let progress = loop {
+            let progress = pull.progress().await.unwrap();
+            if progress.figures.pages == number {
+                break progress;
+            }
+        };
+        let expected = (Duration::ZERO, Some(Duration::from_millis(due)));
+        assert_eq!((progress.quiet, progress.due_in), expected, "{number}");
+    }
+    let outcome = pull.outcome().await.unwrap();
+    assert_eq!((clock.millis(), outcome.progress.due_in), (2_400, None));
+}
+
 /// Answers a request after that long.
 struct Slow(Duration);
 
