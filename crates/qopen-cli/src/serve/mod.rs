@@ -219,7 +219,7 @@ pub(crate) async fn run(
     }
     if callbacks.is_some() {
         let service = Arc::clone(&service);
-        tasks.keep("callbacks", stopping.clone(), move || {
+        tasks.keep(service::RECEIVING, stopping.clone(), move || {
             let service = Arc::clone(&service);
             async move { service.tell_of_troubles().await }
         });
