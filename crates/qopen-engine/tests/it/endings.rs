@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use futures_util::FutureExt as _;
 use qopen_assembler::{Failure, Timing};
 use qopen_engine::{Accepted, Engine, PullRequest, RequestError, Requester, Status};
-use qopen_journal::{EndState, PullId};
+use qopen_journal::{EndReason, EndState, PullId};
 
 use crate::storage::{Mode, Storage};
 use crate::support::{
@@ -194,6 +194,7 @@ async fn cancelling_ends_a_pull_at_once_and_a_page_does_not_open_it_again() {
     pull.cancel();
     let outcome = pull.outcome().await.unwrap();
     assert!(matches!(outcome.status, Status::Cancelled), "{}", outcome.status);
+    assert_eq!(outcome.status.reason(), Some(EndReason::Cancelled));
     assert_eq!((clock.millis(), outcome.progress.figures.accounts), (999, 1));
     engine.accept(page(2, false)).await.unwrap();
     clock.until(100_000).await;
