@@ -27,11 +27,11 @@ pub(crate) struct Item {
     pub(crate) kind: String,
     /// The digest of its content.
     pub(crate) item: String,
-    robot_id: Option<String>,
-    mark_id: Option<String>,
-    layer: String,
-    reason: String,
-    bytes: usize,
+    pub(crate) robot_id: Option<String>,
+    pub(crate) mark_id: Option<String>,
+    pub(crate) layer: String,
+    pub(crate) reason: String,
+    pub(crate) bytes: usize,
 }
 
 impl Item {
@@ -71,10 +71,15 @@ impl Item {
 
 /// Returns every item of a journal.
 pub(crate) async fn items(journal: &dyn Store) -> Result<Vec<Item>, Failure> {
+    let mut items = page_items(journal).await?;
+    items.extend(accounts(journal).await?.iter().map(|item| Item::of(ACCOUNT, item)));
+    Ok(items)
+}
+
+/// Returns the items that may be pages. No kept page is read for them.
+pub(crate) async fn page_items(journal: &dyn Store) -> Result<Vec<Item>, Failure> {
     let pages = journal.quarantined(None).await.map_err(|error| failed(&error))?;
-    let accounts = accounts(journal).await?;
-    let pages = pages.iter().map(|item| Item::of(PAGE, item));
-    Ok(pages.chain(accounts.iter().map(|item| Item::of(ACCOUNT, item))).collect())
+    Ok(pages.iter().map(|item| Item::of(PAGE, item)).collect())
 }
 
 /// Returns the bytes of an item, or `None` if no item has the name.
@@ -105,15 +110,15 @@ pub(crate) async fn release(
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Retried {
     /// Pages in quarantine before.
-    pages: usize,
+    pub(crate) pages: usize,
     /// The number of these that were read.
-    read: usize,
+    pub(crate) read: usize,
     /// Pages that were not read, and other events.
     items: Vec<Again>,
     /// Pulls with new pages.
-    pulls: Vec<PullName>,
+    pub(crate) pulls: Vec<PullName>,
     /// Accounts that still have no readable id.
-    accounts: Vec<Again>,
+    pub(crate) accounts: Vec<Again>,
 }
 
 /// The result for one item.

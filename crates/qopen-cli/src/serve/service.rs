@@ -69,6 +69,24 @@ pub(crate) struct Service {
     pub(super) messages: Arc<DeliveryCounts>,
 }
 
+/// Why a person's decision about a pull has no effect.
+#[derive(Debug)]
+pub(crate) enum ActError {
+    /// No list of the pull is held.
+    NotHeld,
+    /// The list of a later pull was published.
+    Superseded,
+    /// The list of the pull is held.
+    Held,
+    Pull(PullError),
+}
+
+impl From<PullError> for ActError {
+    fn from(error: PullError) -> Self {
+        Self::Pull(error)
+    }
+}
+
 /// Options of lists, and the source of callbacks.
 pub(crate) struct Wiring {
     pub(crate) allow_unidentified: u64,
@@ -193,6 +211,31 @@ impl Service {
         let is_wanted =
             |it: &PullState| robot.is_none_or(|robot| it.pull.robot_id.as_str() == robot);
         Ok(found.into_iter().filter(is_wanted).collect())
+    }
+
+    /// Accepts the held list of a pull: the service publishes it.
+    ///
+    /// # Errors
+    /// No list of the pull is held, or the journal does not note it.
+    pub(crate) async fn accept(&self, state: &PullState) -> Result<(), ActError> {
+        if state.held().is_none() {
+            return Err(match state.is_superseded() {
+                true => ActError::Superseded,
+                false => ActError::NotHeld,
+            });
+        }
+        Ok(self.pulls.accept(&state.pull).await?)
+    }
+
+    /// Resumes an ended pull. An open pull continues.
+    ///
+    /// # Errors
+    /// The list of the pull is held, or the journal does not note it.
+    pub(crate) async fn resume(&self, state: &PullState) -> Result<(), ActError> {
+        if state.held().is_some() {
+            return Err(ActError::Held);
+        }
+        Ok(self.pulls.resume(state).await?)
     }
 
     /// Whether this process receives callbacks.
