@@ -118,7 +118,7 @@ pub(crate) struct Retried {
     /// Pulls with new pages.
     pub(crate) pulls: Vec<PullName>,
     /// Accounts that still have no readable id.
-    pub(crate) accounts: Vec<Again>,
+    accounts: Vec<Again>,
 }
 
 /// The result for one item.
@@ -178,6 +178,27 @@ fn name(item: &Quarantined) -> String {
     item.digest().to_string()
 }
 
+/// Returns the pulls that the items of a name count against.
+pub(crate) async fn affected(journal: &dyn Store, item: &str) -> Result<Vec<PullId>, Failure> {
+    let pages = journal.quarantined(None).await.map_err(|error| failed(&error))?;
+    let same: Vec<&Quarantined> = pages.iter().filter(|it| name(it) == item).collect();
+    match same.first() {
+        Some(first) => pulls_of(journal, &same, first.digest()).await,
+        None => Ok(Vec::new()),
+    }
+}
+
+async fn pulls_of(
+    journal: &dyn Store,
+    items: &[&Quarantined],
+    digest: Digest,
+) -> Result<Vec<PullId>, Failure> {
+    let states = crate::journal::all(journal).await?;
+    let of_item = |pull: &PullId| items.iter().any(|it| it.pull.as_ref() == Some(pull));
+    let affected = states.iter().filter(|it| of_item(&it.pull) || it.doubts().contains(&digest));
+    Ok(affected.map(|it| it.pull.clone()).collect())
+}
+
 /// Releases the items of a digest. Returns the pulls that they counted against.
 async fn let_go(
     journal: &dyn Store,
@@ -185,10 +206,7 @@ async fn let_go(
     digest: Digest,
     read: bool,
 ) -> Result<Vec<PullId>, Failure> {
-    let states = crate::journal::all(journal).await?;
-    let of_item = |pull: &PullId| items.iter().any(|it| it.pull.as_ref() == Some(pull));
-    let affected = states.iter().filter(|it| of_item(&it.pull) || it.doubts().contains(&digest));
-    let pulls: Vec<PullId> = affected.map(|it| it.pull.clone()).collect();
+    let pulls = pulls_of(journal, items, digest).await?;
     for pull in &pulls {
         // Noted before the item is removed, so that no release is half done.
         let note = Note::Released { item: digest, read };

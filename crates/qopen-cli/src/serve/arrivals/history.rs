@@ -57,7 +57,7 @@ pub(in crate::serve) struct Counts([u64; KINDS]);
 
 impl Counts {
     /// The counts since the start of the process.
-    fn of(arrivals: &Arrivals) -> Self {
+    fn since_start(arrivals: &Arrivals) -> Self {
         let (receiver, listener) = (arrivals.stats.receiver(), &arrivals.listener);
         Self(Kind::ALL.map(|kind| match kind {
             Kind::Accepted => receiver.accepted(),
@@ -71,6 +71,10 @@ impl Counts {
     /// Each kind with its count.
     pub(in crate::serve) fn each(&self) -> impl Iterator<Item = (Kind, u64)> + '_ {
         Kind::ALL.into_iter().zip(self.0)
+    }
+
+    pub(in crate::serve) fn of(&self, kind: Kind) -> u64 {
+        self.each().find(|(it, _)| *it == kind).map_or(0, |(_, count)| count)
     }
 
     pub(in crate::serve) fn accepted(&self) -> u64 {
@@ -140,7 +144,7 @@ impl CallbackHistory {
 
     /// Puts what arrived since the last call into the bucket of `now`.
     pub(in crate::serve) fn sample(&self, arrivals: &Arrivals, now: Instant) {
-        self.count(|| Counts::of(arrivals), now);
+        self.count(|| Counts::since_start(arrivals), now);
     }
 
     fn count(&self, totals: impl FnOnce() -> Counts, now: Instant) {

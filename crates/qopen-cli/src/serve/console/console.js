@@ -22,3 +22,29 @@ addEventListener('pageshow', () => {
     delete form.dataset.sent;
   }
 });
+
+// Parts of the page are replaced as they change. The parts come from qopen, which escapes every value.
+for (const live of document.querySelectorAll('[data-live]')) {
+  const source = new EventSource(live.dataset.live);
+  const lost = live.querySelector('.live-lost');
+  source.addEventListener('open', () => {
+    live.querySelector('.live').hidden = false;
+    lost.hidden = true;
+  });
+  source.addEventListener('error', () => {
+    live.querySelector('.live').hidden = true;
+    // A browser connects again on its own, unless the answer was a refusal.
+    lost.hidden = source.readyState !== EventSource.CLOSED;
+  });
+  source.addEventListener('parts', event => {
+    for (const [id, html] of Object.entries(JSON.parse(event.data))) {
+      const part = document.getElementById(id);
+      const focused = part.contains(document.activeElement) && document.activeElement.id;
+      part.innerHTML = html;
+      if (focused) {
+        (document.getElementById(focused) || document.getElementById('main')).focus();
+      }
+    }
+  });
+  addEventListener('pagehide', () => source.close());
+}

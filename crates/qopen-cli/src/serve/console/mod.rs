@@ -21,11 +21,15 @@
 
 mod assets;
 mod attempts;
+mod callbacks;
 mod headers;
+mod held;
 mod lang;
 mod login;
 mod nav;
 mod page;
+mod pull;
+mod quarantine;
 mod session;
 mod texts;
 mod times;
@@ -100,6 +104,10 @@ pub(super) fn router(console: Arc<Console>) -> Router<Arc<Service>> {
     Router::new()
         .route(ROOT, get(start))
         .merge(login::routes())
+        .merge(pull::routes())
+        .merge(callbacks::routes())
+        .merge(quarantine::routes())
+        .merge(held::routes())
         .route("/console/{*rest}", get(missing))
         .layer(enter)
         .merge(assets::routes())

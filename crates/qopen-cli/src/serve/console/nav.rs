@@ -1,12 +1,16 @@
 //! The navigation.
 
-use super::texts::{Text, frame};
+use super::texts::{self, Text, frame};
+use super::{callbacks, held, quarantine};
 
 /// A page of the navigation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Nav {
     Robots,
     Pulls,
+    Held,
+    Quarantine,
+    Callbacks,
 }
 
 /// The page after the login.
@@ -16,4 +20,7 @@ pub(super) const FIRST: &str = "/console/robots";
 pub(super) const PAGES: &[(Nav, &str, &Text)] = &[
     (Nav::Robots, "/console/robots", &frame::ROBOTS),
     (Nav::Pulls, "/console/pulls", &frame::PULLS),
+    (Nav::Held, held::PATH, &texts::held::NAV),
+    (Nav::Quarantine, quarantine::PATH, &texts::quarantine::NAV),
+    (Nav::Callbacks, callbacks::PATH, &texts::callbacks::NAV),
 ];

@@ -1,0 +1,180 @@
+//! The page of a pull: its progress, why its list is complete or not, and what a person can do about it.
+
+mod live;
+mod view;
+pub(super) mod why;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Form, Query, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::{get, post};
+use maud::{Markup, html};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use qopen::PullError;
+use qopen::engine::FollowedPull;
+use qopen::journal::{JournalError, PullId, PullState};
+use qopen::types::MarkId;
+use serde::Deserialize;
+
+use super::Console;
+use super::nav::Nav;
+use super::page::{Page, Problem};
+use super::texts::{held as held_texts, pull as texts};
+use super::visit::Visit;
+use crate::exit::chain;
+use crate::serve::service::ActError;
+use view::{PARTS, PullView};
+
+const PATH: &str = "/console/pull";
+const EVENTS: &str = "/console/pull/events";
+const END: &str = "/console/pull/end";
+const RESUME: &str = "/console/pull/resume";
+
+pub(super) fn routes() -> Router<Arc<Console>> {
+    Router::new()
+        .route(PATH, get(show))
+        .route(EVENTS, get(live::events))
+        .route(END, post(end))
+        .route(RESUME, post(resume))
+}
+
+/// The pull that a query or a form names.
+#[derive(Deserialize)]
+pub(super) struct OfPull {
+    pub(super) robot_id: String,
+    pub(super) mark_id: String,
+}
+
+/// Returns the address of the page of a pull.
+pub(super) fn path(pull: &PullId) -> String {
+    path_of(PATH, pull)
+}
+
+/// Returns a path with the pull in its query.
+pub(super) fn path_of(path: &str, PullId { robot_id, mark_id, .. }: &PullId) -> String {
+    let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let (robot, mark) = (encode(robot_id.as_str()), encode(mark_id.as_str()));
+    format!("{path}?robot_id={robot}&mark_id={mark}")
+}
+
+/// Returns the fields of a form that name the pull.
+pub(super) fn fields(pull: &PullId) -> Markup {
+    html! {
+        input type="hidden" name="robot_id" value=(pull.robot_id);
+        input type="hidden" name="mark_id" value=(pull.mark_id);
+    }
+}
+
+/// Returns the state of the named pull.
+pub(super) async fn known(
+    console: &Console,
+    visit: &Visit,
+    of: &OfPull,
+) -> Result<PullState, Problem> {
+    let OfPull { robot_id, mark_id } = of;
+    let unknown = || {
+        let text = visit.fill(&texts::NO_SUCH_PULL, &[robot_id, mark_id]);
+        Problem::filled(StatusCode::NOT_FOUND, text)
+    };
+    let mark = MarkId::new(mark_id.as_str()).map_err(|_| unknown())?;
+    let found = console.service.of_mark(&mark, Some(robot_id)).await;
+    let mut found = found.map_err(|error| journal_failed(visit, &error))?;
+    found.pop().ok_or_else(unknown)
+}
+
+pub(super) fn journal_failed(visit: &Visit, error: &JournalError) -> Problem {
+    let text = visit.fill(&texts::JOURNAL_FAILED, &[&chain("", error)]);
+    Problem::filled(StatusCode::SERVICE_UNAVAILABLE, text)
+}
+
+/// Explains why a decision had no effect.
+fn failed(visit: &Visit, error: &ActError) -> String {
+    match error {
+        ActError::NotHeld => visit.say(&held_texts::NOT_HELD).to_owned(),
+        ActError::Superseded => visit.say(&held_texts::SUPERSEDED).to_owned(),
+        ActError::Held => visit.say(&texts::NOT_RESUMED_HELD).to_owned(),
+        ActError::Pull(error) => pull_failed(visit, error),
+    }
+}
+
+fn pull_failed(visit: &Visit, error: &PullError) -> String {
+    visit.fill(&texts::JOURNAL_FAILED, &[&chain("", error)])
+}
+
+async fn show(
+    State(console): State<Arc<Console>>,
+    visit: Visit,
+    Query(of): Query<OfPull>,
+) -> Result<Page, Problem> {
+    let state = known(&console, &visit, &of).await?;
+    let live = console.service.pulls.find(&state.pull);
+    let figures = live.as_ref().and_then(FollowedPull::figures);
+    let view = PullView { visit: &visit, state: &state, figures: figures.as_ref() };
+    let [figures, why, actions] = view.parts();
+    let PullId { robot_id, mark_id, .. } = &state.pull;
+    let body = html! {
+        div.card data-live=(path_of(EVENTS, &state.pull)) {
+            dl.facts {
+                dt { (visit.say(&texts::ROBOT)) }
+                dd { bdi { (robot_id) } }
+                dt { (visit.say(&texts::MARK)) }
+                dd { code { bdi { (mark_id) } } }
+                @if let Some((at, _)) = state.started() {
+                    dt { (visit.say(&texts::STARTED)) }
+                    dd { (visit.time(at)) }
+                }
+            }
+            div id=(PARTS[0]) { (figures) }
+            div id=(PARTS[1]) { (why) }
+            p.soft {
+                a href=(path(&state.pull)) { (visit.say(&texts::RELOAD)) }
+                span.live hidden { " · " (visit.say(&texts::LIVE)) }
+            }
+            p.flash.bad.live-lost role="alert" hidden { (visit.say(&texts::LIVE_LOST)) }
+        }
+        div.card id=(PARTS[2]) { (actions) }
+    };
+    Ok(Page::new(Nav::Pulls, visit.fill(&texts::TITLE, &[robot_id]), body))
+}
+
+/// Ends an open pull with what has arrived.
+async fn end(
+    State(console): State<Arc<Console>>,
+    visit: Visit,
+    Form(of): Form<OfPull>,
+) -> Result<Response, Problem> {
+    let state = known(&console, &visit, &of).await?;
+    let to = path(&state.pull);
+    if state.ended().is_some() {
+        return Ok(visit.back_with_problem(&to, visit.say(&texts::NOT_OPEN)));
+    }
+    Ok(match console.service.pulls.cancel(&state.pull).await {
+        Ok(()) => visit.back(&to, visit.say(&texts::ENDED)),
+        Err(error) => visit.back_with_problem(&to, pull_failed(&visit, &error)),
+    })
+}
+
+async fn resume(
+    State(console): State<Arc<Console>>,
+    visit: Visit,
+    Form(of): Form<OfPull>,
+) -> Result<Response, Problem> {
+    let state = known(&console, &visit, &of).await?;
+    let to = path(&state.pull);
+    Ok(match console.service.resume(&state).await {
+        Ok(()) => visit.back(&to, visit.say(&texts::RESUMED)),
+        Err(error) => visit.back_with_problem(&to, failed(&visit, &error)),
+    })
+}
+
+/// Accepts the held list of a pull.
+pub(super) async fn accept(console: &Console, visit: &Visit, state: &PullState) -> Response {
+    let to = path(&state.pull);
+    match console.service.accept(state).await {
+        Ok(()) => visit.back(&to, visit.say(&held_texts::ACCEPTED)),
+        Err(error) => visit.back_with_problem(&to, failed(visit, &error)),
+    }
+}
