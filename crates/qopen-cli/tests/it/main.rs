@@ -8,6 +8,14 @@ mod beside;
 mod browser;
 mod callbacks;
 mod chaos;
+#[cfg(target_os = "linux")]
+mod chromium;
+#[cfg(target_os = "linux")]
+mod console_acts;
+mod console_callbacks;
+#[cfg(target_os = "linux")]
+mod console_live;
+mod console_pages;
 mod crashes;
 mod csv_lists;
 mod damaged;
