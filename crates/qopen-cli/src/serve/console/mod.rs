@@ -21,11 +21,18 @@
 
 mod assets;
 mod attempts;
+mod changes;
 mod headers;
 mod lang;
+mod links;
+mod listing;
 mod login;
 mod nav;
 mod page;
+mod plot;
+mod pulls;
+mod robot;
+mod robots;
 mod session;
 mod texts;
 mod times;
@@ -100,6 +107,9 @@ pub(super) fn router(console: Arc<Console>) -> Router<Arc<Service>> {
     Router::new()
         .route(ROOT, get(start))
         .merge(login::routes())
+        .merge(robots::routes())
+        .merge(robot::routes())
+        .merge(pulls::routes())
         .route("/console/{*rest}", get(missing))
         .layer(enter)
         .merge(assets::routes())

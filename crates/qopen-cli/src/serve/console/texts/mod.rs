@@ -18,6 +18,10 @@ macro_rules! texts {
 }
 
 pub(super) mod frame;
+pub(super) mod listing;
+pub(super) mod pulls;
+pub(super) mod robot;
+pub(super) mod robots;
 
 /// A text in both languages.
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +59,13 @@ impl Text {
 /// Every text, with the name of its file and its own.
 #[cfg(test)]
 fn all() -> Vec<(&'static str, &'static str, Text)> {
-    let files = [("frame", frame::ALL)];
+    let files = [
+        ("frame", frame::ALL),
+        ("listing", listing::ALL),
+        ("pulls", pulls::ALL),
+        ("robot", robot::ALL),
+        ("robots", robots::ALL),
+    ];
     let of_file = |(file, texts): (&'static str, &'static [(&'static str, Text)])| {
         texts.iter().map(move |(name, text)| (file, *name, *text))
     };
