@@ -11,6 +11,8 @@ use qopen::journal::{PullId, PullState};
 use serde::Deserialize;
 
 use super::Console;
+use super::links;
+use super::listing::Part;
 use super::nav::Nav;
 use super::page::{Page, Problem};
 use super::pull::{self, OfPull, fields, journal_failed, known, path_of};
@@ -31,12 +33,30 @@ pub(super) fn path(pull: &PullId) -> String {
     path_of(REVIEW, pull)
 }
 
-async fn list(State(console): State<Arc<Console>>, visit: Visit) -> Result<Page, Problem> {
-    let all = console.service.journal.pulls().await;
-    let all = all.map_err(|error| journal_failed(&visit, &error))?;
-    let held = all.iter().filter_map(|it| Some((it, HeldList::of(it)?)));
-    let mut held: Vec<(&PullState, HeldList<'_>)> = held.collect();
-    held.sort_by_key(|(state, _)| std::cmp::Reverse(state.order));
+/// A page of the list.
+#[derive(Deserialize)]
+struct Listing {
+    page: Option<usize>,
+}
+
+async fn list(
+    State(console): State<Arc<Console>>,
+    visit: Visit,
+    Query(Listing { page }): Query<Listing>,
+) -> Result<Page, Problem> {
+    let journal = &console.service.journal;
+    let outlines = journal.outlines().await;
+    let mut outlines = outlines.map_err(|error| journal_failed(&visit, &error))?;
+    outlines.retain(|it| it.held);
+    outlines.sort_by_key(|it| std::cmp::Reverse(it.order));
+    let part = Part::of(&outlines, page.unwrap_or(1));
+    let mut states = Vec::new();
+    for outline in part.rows {
+        let state = journal.pull(&outline.pull).await;
+        states.extend(state.map_err(|error| journal_failed(&visit, &error))?);
+    }
+    let held = states.iter().filter_map(|it| Some((it, HeldList::of(it)?)));
+    let held: Vec<(&PullState, HeldList<'_>)> = held.collect();
     let say = |text| visit.say(text);
     let body = html! {
         p { (say(&texts::INTRO)) }
@@ -60,9 +80,9 @@ async fn list(State(console): State<Arc<Console>>, visit: Visit) -> Result<Page,
                     tbody {
                         @for (state, held) in &held {
                             tr {
-                                th scope="row" { bdi { (state.pull.robot_id) } }
+                                th scope="row" { a href=(links::robot(state.pull.robot_id.as_str())) { bdi { (state.pull.robot_id) } } }
                                 td data-label=(say(&pull_texts::MARK)) {
-                                    a href=(pull::path(&state.pull)) { bdi { (state.pull.mark_id) } }
+                                    a href=(links::pull(&state.pull)) { bdi { (state.pull.mark_id) } }
                                 }
                                 td data-label=(say(&texts::SINCE)) { (visit.time(held.at)) }
                                 td data-label=(say(&texts::WHY)) { (pull::why::held(&visit, held)) }
@@ -81,6 +101,7 @@ async fn list(State(console): State<Arc<Console>>, visit: Visit) -> Result<Page,
                     }
                 }
             }
+            (part.pager(&visit, PATH, &[]))
         }
     };
     Ok(Page::new(Nav::Held, say(&texts::NAV), body))
@@ -95,7 +116,7 @@ async fn review(
     let state = known(&console, &visit, &of).await?;
     let Some(held) = HeldList::of(&state) else {
         // It was decided meanwhile, which the page of the pull shows.
-        return Ok(Redirect::to(&pull::path(&state.pull)).into_response());
+        return Ok(Redirect::to(&links::pull(&state.pull)).into_response());
     };
     let say = |text| visit.say(text);
     let number = |count: u64| visit.number(count);

@@ -114,7 +114,9 @@ async fn log_out(State(console): State<Arc<Console>>, visit: Visit, parts: Parts
         console.sessions.end(session);
     }
     let cookie = set_cookie(&parts, "; Max-Age=0");
-    ([(header::SET_COOKIE, cookie)], Redirect::to(PATH)).into_response()
+    let left = Visit { session: None, ..visit };
+    let answer = left.back(PATH, left.say(&frame::LOGGED_OUT));
+    ([(header::SET_COOKIE, cookie)], answer).into_response()
 }
 
 fn set_cookie(parts: &Parts, value: &str) -> String {

@@ -22,14 +22,21 @@
 mod assets;
 mod attempts;
 mod callbacks;
+mod changes;
 mod headers;
 mod held;
 mod lang;
+mod links;
+mod listing;
 mod login;
 mod nav;
 mod page;
+mod plot;
 mod pull;
+mod pulls;
 mod quarantine;
+mod robot;
+mod robots;
 mod session;
 mod texts;
 mod times;
@@ -108,6 +115,9 @@ pub(super) fn router(console: Arc<Console>) -> Router<Arc<Service>> {
         .merge(callbacks::routes())
         .merge(quarantine::routes())
         .merge(held::routes())
+        .merge(robots::routes())
+        .merge(robot::routes())
+        .merge(pulls::routes())
         .route("/console/{*rest}", get(missing))
         .layer(enter)
         .merge(assets::routes())

@@ -10,14 +10,14 @@ use axum::routing::{get, post};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use maud::{Markup, html};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use qopen::journal::PullId;
 use serde::Deserialize;
 
 use super::Console;
+use super::links;
+use super::listing::{Part, ROWS};
 use super::nav::Nav;
 use super::page::{Page, Problem};
-use super::pull;
 use super::texts::{pull as pull_texts, quarantine as texts};
 use super::visit::Visit;
 use crate::exit::Failure;
@@ -29,9 +29,6 @@ const REVIEW: &str = "/console/quarantine/item";
 const RETRY: &str = "/console/quarantine/retry";
 const RELEASE: &str = "/console/quarantine/release";
 const CONTENT: &str = "/console/quarantine/content";
-
-/// Items on a page.
-const ROWS: usize = 100;
 
 /// Pulls that a message names.
 const NAMED: usize = 5;
@@ -64,7 +61,7 @@ struct Listing {
 }
 
 fn path(item: &str) -> String {
-    format!("{REVIEW}?item={}", utf8_percent_encode(item, NON_ALPHANUMERIC))
+    links::with(REVIEW, &[("item", item)])
 }
 
 fn failed(visit: &Visit, failure: &Failure) -> String {
@@ -87,7 +84,7 @@ fn pull_of(visit: &Visit, item: &Item) -> Markup {
     html! {
         @match id {
             Some(id) => {
-                a href=(pull::path(&id)) { bdi { (id.robot_id) } " · " bdi { (id.mark_id) } }
+                a href=(links::pull(&id)) { bdi { (id.robot_id) } " · " bdi { (id.mark_id) } }
             }
             None => span.soft { (visit.say(&texts::UNKNOWN_PULL)) }
         }
@@ -114,9 +111,7 @@ async fn list(
     let items = item::page_items(&*console.service.journal).await;
     let items = items.map_err(|failure| unavailable(&visit, &failure))?;
     let say = |text| visit.say(text);
-    let pages = items.len().div_ceil(ROWS).max(1);
-    let page = page.unwrap_or(1).clamp(1, pages);
-    let shown = items.iter().skip((page - 1) * ROWS).take(ROWS);
+    let part = Part::of(&items, page.unwrap_or(1));
     let body = html! {
         p { (say(&texts::INTRO)) }
         @if items.is_empty() {
@@ -129,7 +124,7 @@ async fn list(
             }
             div.scroll {
                 table.stack {
-                    caption { (say(&texts::CAPTION)) ": " (visit.number(items.len() as u64)) }
+                    caption { (say(&texts::CAPTION)) }
                     thead {
                         tr {
                             th scope="col" { (say(&texts::ITEM)) }
@@ -140,10 +135,10 @@ async fn list(
                             th scope="col" { (say(&pull_texts::ACTIONS)) }
                         }
                     }
-                    tbody { @for item in shown { (row(&visit, item)) } }
+                    tbody { @for item in part.rows { (row(&visit, item)) } }
                 }
             }
-            @if pages > 1 { (pager(page, pages)) }
+            (part.pager(&visit, PATH, &[]))
         }
         p.soft { (say(&texts::ACCOUNTS)) }
     };
@@ -165,17 +160,6 @@ fn row(visit: &Visit, item: &Item) -> Markup {
                     (say(&texts::REVIEW))
                 }
             }
-        }
-    }
-}
-
-fn pager(page: usize, pages: usize) -> Markup {
-    let to = |page: usize| format!("{PATH}?page={page}");
-    html! {
-        nav.pages aria-label={ (page) " / " (pages) } {
-            @if page > 1 { a rel="prev" href=(to(page - 1)) { "← " (page - 1) } }
-            span { (page) " / " (pages) }
-            @if page < pages { a rel="next" href=(to(page + 1)) { (page + 1) " →" } }
         }
     }
 }
@@ -207,7 +191,7 @@ fn page_of(pulls: &[PullName]) -> String {
         [PullName { robot_id, mark_id }] => robot_id.parse().ok().zip(mark_id.parse().ok()),
         _ => None,
     };
-    let only = only.map(|(robot_id, mark_id)| pull::path(&PullId { robot_id, mark_id }));
+    let only = only.map(|(robot_id, mark_id)| links::pull(&PullId { robot_id, mark_id }));
     only.unwrap_or_else(|| PATH.to_owned())
 }
 
@@ -264,7 +248,7 @@ async fn review(
                 p { (say(&texts::AGAINST)) }
                 ul {
                     @for id in affected.iter().take(ROWS) {
-                        li { a href=(pull::path(id)) { bdi { (id.robot_id) } " · " bdi { (id.mark_id) } } }
+                        li { a href=(links::pull(id)) { bdi { (id.robot_id) } " · " bdi { (id.mark_id) } } }
                     }
                     @if affected.len() > ROWS { li { "… +" (affected.len() - ROWS) } }
                 }

@@ -32,7 +32,7 @@ pub(super) struct Visit {
     pub(super) lang: Lang,
     /// The session; `None` without a login, or if no token is set.
     pub(super) session: Option<SessionKey>,
-    csrf: Random,
+    pub(super) csrf: Random,
     /// The path and query of the page.
     pub(super) target: String,
     pub(super) flash: Option<Flash>,

@@ -12,7 +12,6 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
 use maud::{Markup, html};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use qopen::PullError;
 use qopen::engine::FollowedPull;
 use qopen::journal::{JournalError, PullId, PullState};
@@ -20,6 +19,7 @@ use qopen::types::MarkId;
 use serde::Deserialize;
 
 use super::Console;
+use super::links;
 use super::nav::Nav;
 use super::page::{Page, Problem};
 use super::texts::{held as held_texts, pull as texts};
@@ -48,16 +48,9 @@ pub(super) struct OfPull {
     pub(super) mark_id: String,
 }
 
-/// Returns the address of the page of a pull.
-pub(super) fn path(pull: &PullId) -> String {
-    path_of(PATH, pull)
-}
-
 /// Returns a path with the pull in its query.
 pub(super) fn path_of(path: &str, PullId { robot_id, mark_id, .. }: &PullId) -> String {
-    let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-    let (robot, mark) = (encode(robot_id.as_str()), encode(mark_id.as_str()));
-    format!("{path}?robot_id={robot}&mark_id={mark}")
+    links::with(path, &[("robot_id", robot_id.as_str()), ("mark_id", mark_id.as_str())])
 }
 
 /// Returns the fields of a form that name the pull.
@@ -114,30 +107,19 @@ async fn show(
     let figures = live.as_ref().and_then(FollowedPull::figures);
     let view = PullView { visit: &visit, state: &state, figures: figures.as_ref() };
     let [figures, why, actions] = view.parts();
-    let PullId { robot_id, mark_id, .. } = &state.pull;
     let body = html! {
         div.card data-live=(path_of(EVENTS, &state.pull)) {
-            dl.facts {
-                dt { (visit.say(&texts::ROBOT)) }
-                dd { bdi { (robot_id) } }
-                dt { (visit.say(&texts::MARK)) }
-                dd { code { bdi { (mark_id) } } }
-                @if let Some((at, _)) = state.started() {
-                    dt { (visit.say(&texts::STARTED)) }
-                    dd { (visit.time(at)) }
-                }
-            }
             div id=(PARTS[0]) { (figures) }
             div id=(PARTS[1]) { (why) }
             p.soft {
-                a href=(path(&state.pull)) { (visit.say(&texts::RELOAD)) }
+                a href=(links::pull(&state.pull)) { (visit.say(&texts::RELOAD)) }
                 span.live hidden { " · " (visit.say(&texts::LIVE)) }
             }
             p.flash.bad.live-lost role="alert" hidden { (visit.say(&texts::LIVE_LOST)) }
         }
         div.card id=(PARTS[2]) { (actions) }
     };
-    Ok(Page::new(Nav::Pulls, visit.fill(&texts::TITLE, &[robot_id]), body))
+    Ok(Page::new(Nav::Pulls, visit.fill(&texts::TITLE, &[&state.pull.robot_id]), body))
 }
 
 /// Ends an open pull with what has arrived.
@@ -147,7 +129,7 @@ async fn end(
     Form(of): Form<OfPull>,
 ) -> Result<Response, Problem> {
     let state = known(&console, &visit, &of).await?;
-    let to = path(&state.pull);
+    let to = links::pull(&state.pull);
     if state.ended().is_some() {
         return Ok(visit.back_with_problem(&to, visit.say(&texts::NOT_OPEN)));
     }
@@ -163,7 +145,7 @@ async fn resume(
     Form(of): Form<OfPull>,
 ) -> Result<Response, Problem> {
     let state = known(&console, &visit, &of).await?;
-    let to = path(&state.pull);
+    let to = links::pull(&state.pull);
     Ok(match console.service.resume(&state).await {
         Ok(()) => visit.back(&to, visit.say(&texts::RESUMED)),
         Err(error) => visit.back_with_problem(&to, failed(&visit, &error)),
@@ -172,7 +154,7 @@ async fn resume(
 
 /// Accepts the held list of a pull.
 pub(super) async fn accept(console: &Console, visit: &Visit, state: &PullState) -> Response {
-    let to = path(&state.pull);
+    let to = links::pull(&state.pull);
     match console.service.accept(state).await {
         Ok(()) => visit.back(&to, visit.say(&held_texts::ACCEPTED)),
         Err(error) => visit.back_with_problem(&to, failed(visit, &error)),

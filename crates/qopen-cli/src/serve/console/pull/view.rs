@@ -7,9 +7,9 @@ use qopen::assembler::WaitingFor;
 use qopen::engine::PullFigures;
 use qopen::journal::{EndState, Note, PullState};
 
-use super::super::held;
 use super::super::texts::{Text, pull as texts, why as sentences};
 use super::super::visit::Visit;
+use super::super::{held, links};
 use super::{END, RESUME, fields, why};
 use crate::kept::held::HeldList;
 use crate::kept::listed::Listed;
@@ -98,6 +98,14 @@ impl PullView<'_> {
             dl.facts {
                 dt { (self.say(&texts::STATUS)) }
                 dd role="status" { (self.tag()) }
+                dt { (self.say(&texts::ROBOT)) }
+                dd { a href=(links::robot(state.pull.robot_id.as_str())) { bdi { (state.pull.robot_id) } } }
+                dt { (self.say(&texts::MARK)) }
+                dd { code { bdi { (state.pull.mark_id) } } }
+                @if let Some((at, _)) = state.started() {
+                    dt { (self.say(&texts::STARTED)) }
+                    dd { (visit.time(at)) }
+                }
                 (number(&texts::PAGES, Some(state.pages)))
                 (number(&texts::CUSTOMERS, accounts))
                 @if let Some(progress) = figures {

@@ -11,6 +11,7 @@ texts! {
     TOKEN_HINT: "The value of QOPEN_CONTROL_TOKEN, or of control_token in qopen.toml.", "即 QOPEN_CONTROL_TOKEN 的值，或 qopen.toml 中 control_token 的值。";
     WRONG_TOKEN: "The token is wrong.", "令牌不正确。";
     TOO_MANY_ATTEMPTS: "Too many wrong tokens came from this address. Try again in {0} s.", "来自此地址的错误令牌过多，请在 {0} 秒后重试。";
+    LOGGED_OUT: "You are logged out.", "您已退出登录。";
     TIMES_IN: "Times are in {0}", "时间所用时区：{0}";
     NO_SUCH_PAGE: "There is no such page. The navigation has every page.", "没有此页面。请使用上方导航。";
     WRONG_METHOD: "This address does not take that request. Open the page from the navigation.", "此地址不接受该请求，请从导航打开页面。";

@@ -20,8 +20,12 @@ macro_rules! texts {
 pub(super) mod callbacks;
 pub(super) mod frame;
 pub(super) mod held;
+pub(super) mod listing;
 pub(super) mod pull;
+pub(super) mod pulls;
 pub(super) mod quarantine;
+pub(super) mod robot;
+pub(super) mod robots;
 pub(super) mod why;
 
 /// A text in both languages.
@@ -67,6 +71,10 @@ fn all() -> Vec<(&'static str, &'static str, Text)> {
         ("pull", pull::ALL),
         ("quarantine", quarantine::ALL),
         ("why", why::ALL),
+        ("listing", listing::ALL),
+        ("pulls", pulls::ALL),
+        ("robot", robot::ALL),
+        ("robots", robots::ALL),
     ];
     let of_file = |(file, texts): (&'static str, &'static [(&'static str, Text)])| {
         texts.iter().map(move |(name, text)| (file, *name, *text))
