@@ -97,7 +97,7 @@ impl PullView<'_> {
         html! {
             dl.facts {
                 dt { (self.say(&texts::STATUS)) }
-                dd role="status" { (self.tag()) }
+                dd { span role="status" { (self.tag()) } }
                 dt { (self.say(&texts::ROBOT)) }
                 dd { a href=(links::robot(state.pull.robot_id.as_str())) { bdi { (state.pull.robot_id) } } }
                 dt { (self.say(&texts::MARK)) }
