@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Form, Query, State};
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{Redirect, Response};
 use axum::routing::{get, post};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -24,7 +24,7 @@ use crate::exit::Failure;
 use crate::kept::item::{self, Item};
 use crate::kept::pull::PullName;
 
-pub(super) const PATH: &str = "/console/quarantine";
+const PATH: &str = "/console/quarantine";
 const REVIEW: &str = "/console/quarantine/item";
 const RETRY: &str = "/console/quarantine/retry";
 const RELEASE: &str = "/console/quarantine/release";
@@ -45,7 +45,7 @@ pub(super) fn routes() -> Router<Arc<Console>> {
         .route(REVIEW, get(review))
         .route(RETRY, post(retry))
         .route(RELEASE, post(release))
-        .route(CONTENT, post(content))
+        .route(CONTENT, get(async || Redirect::to(PATH)).post(content))
 }
 
 /// The item that a query or a form names.
@@ -321,10 +321,10 @@ async fn content(
             p { (visit.fill(&texts::CUT, &[&visit.number(SHOWN as u64), &visit.number(bytes.len() as u64)])) }
         }
         @match text {
-            Some(text) => pre.content tabindex="0" { (text) },
+            Some(text) => pre.content tabindex="0" role="region" aria-label=(say(&texts::ITEM)) { (text) },
             None => {
                 p { (say(&texts::BASE64)) }
-                pre.content tabindex="0" { (STANDARD.encode(&bytes[..SHOWN.min(bytes.len())])) }
+                pre.content tabindex="0" role="region" aria-label=(say(&texts::ITEM)) { (STANDARD.encode(&bytes[..SHOWN.min(bytes.len())])) }
             }
         }
         p { a href=(path(&item)) { (say(&texts::BACK)) } }
