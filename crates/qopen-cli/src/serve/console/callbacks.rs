@@ -10,6 +10,7 @@ use qopen::callback::RejectReason;
 use serde::Deserialize;
 
 use super::Console;
+use super::coded::coded;
 use super::nav::Nav;
 use super::page::Page;
 use super::texts::{Text, callbacks as texts};
@@ -157,7 +158,7 @@ fn outcomes(visit: &Visit, span: Span, bars: &[Bar]) -> Markup {
                             th scope="row" { (name) }
                             td.number data-label=(say(&texts::TOTAL)) { (visit.number(*count)) }
                             td { (plot(visit, span, bars, *kind, &name)) }
-                            td data-label=[(!check.is_empty()).then(|| say(&texts::ADVICE))] { (check) }
+                            td data-label=[(!check.is_empty()).then(|| say(&texts::ADVICE))] { (coded(check)) }
                         }
                     }
                 }

@@ -81,7 +81,7 @@ async fn list(
                                     a href=(links::pull(&state.pull)) { bdi { (state.pull.mark_id) } }
                                 }
                                 td data-label=(say(&texts::SINCE)) { (visit.time(held.at)) }
-                                td data-label=(say(&texts::WHY)) { (pull::why::held(&visit, held)) }
+                                td.words data-label=(say(&texts::WHY)) { (pull::why::held(&visit, held)) }
                                 td.number data-label=(say(&texts::CUSTOMERS)) {
                                     (held.accounts.map_or("–".to_owned(), |it| visit.number(it)))
                                 }
@@ -135,8 +135,8 @@ async fn review(
                 dt { (say(&texts::GONE)) }
                 dd { (number(held.gone)) }
                 @if let Some(location) = held.location {
-                    dt { (say(&pull_texts::OUTPUT)) }
-                    dd { (visit.fill(&texts::KEPT, &[&location])) }
+                    dt { (say(&texts::KEPT)) }
+                    dd { code { (location) } }
                 }
             }
         }

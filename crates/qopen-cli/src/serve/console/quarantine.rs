@@ -14,6 +14,7 @@ use qopen::journal::PullId;
 use serde::Deserialize;
 
 use super::Console;
+use super::coded::coded;
 use super::links;
 use super::listing::{Part, ROWS};
 use super::nav::Nav;
@@ -140,7 +141,7 @@ async fn list(
             }
             (part.pager(&visit, PATH, &[]))
         }
-        p.soft { (say(&texts::ACCOUNTS)) }
+        p.soft { (coded(say(&texts::ACCOUNTS))) }
     };
     Ok(Page::new(Nav::Quarantine, say(&texts::NAV), body))
 }
@@ -150,10 +151,10 @@ fn row(visit: &Visit, item: &Item) -> Markup {
     let short: String = item.name().chars().take(SHORT).collect();
     html! {
         tr {
-            th scope="row" { code { (short) "…" } }
+            th scope="row" { code.short { (short) "…" } }
             td data-label=(say(&texts::PULL)) { (pull_of(visit, item)) }
             td data-label=(say(&texts::LAYER)) { (layer(visit, &item.layer)) }
-            td data-label=(say(&texts::REASON)) { span lang="en" { (item.reason) } }
+            td.words data-label=(say(&texts::REASON)) { span lang="en" { (item.reason) } }
             td.number data-label=(say(&texts::BYTES)) { (visit.number(item.bytes as u64)) }
             td {
                 a.button href=(path(item.name())) aria-label={ (say(&texts::REVIEW)) " " (short) } {
@@ -270,7 +271,7 @@ async fn review(
                     button id="act-show" { (say(&texts::SHOW)) }
                 }
             } @else {
-                p.soft { (say(&texts::SHOW_OFF)) }
+                p.soft { (coded(say(&texts::SHOW_OFF))) }
             }
         }
     };
@@ -318,7 +319,7 @@ async fn content(
     let say = |text| visit.say(text);
     let body = html! {
         @if bytes.len() > SHOWN {
-            p { (visit.fill(&texts::CUT, &[&visit.number(SHOWN as u64), &visit.number(bytes.len() as u64)])) }
+            p { (coded(&cut(&visit, bytes.len()))) }
         }
         @match text {
             Some(text) => pre.content tabindex="0" role="region" aria-label=(say(&texts::ITEM)) { (text) },
@@ -331,4 +332,9 @@ async fn content(
     };
     let short: String = item.chars().take(SHORT).collect();
     Ok(Page::new(Nav::Quarantine, visit.fill(&texts::CONTENT_TITLE, &[&short]), body))
+}
+
+/// Says that only a part of a content is shown.
+fn cut(visit: &Visit, bytes: usize) -> String {
+    visit.fill(&texts::CUT, &[&visit.number(SHOWN as u64), &visit.number(bytes as u64)])
 }
