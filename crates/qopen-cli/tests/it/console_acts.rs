@@ -131,7 +131,7 @@ async fn i15_a_form_without_its_token_or_from_another_site_decides_nothing() {
 
 const NEXT: &str = "canary-next-aes-key-of-32-bytes!";
 
-/// A ring with another AES key than that of the service.
+/// A ring with another AES key than the service.
 fn next_ring() -> Keyring {
     Keyring::new(SETTINGS[0].1, CallbackKeys::new(TOKEN, &NEXT.into()).unwrap())
 }
@@ -266,7 +266,7 @@ async fn i10_customers_are_on_no_page_without_the_flag_and_a_click() {
     let shown = shown.text().await.unwrap();
     assert!(shown.contains("canary-customer") && !shown.contains("<img src=x>"), "{shown}");
     let link = reader.get(&format!("/console/quarantine/content?{form}")).await;
-    assert_eq!(link.status(), 405, "a link shows nothing");
+    assert_eq!(link.status(), 303, "a link shows nothing");
     assert!(!served.log().contains("canary"), "{}", served.log());
     assert_eq!(served.stop().code(), Some(0));
 }

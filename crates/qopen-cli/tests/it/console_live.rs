@@ -3,8 +3,10 @@
 use qopen_simulator::Schedule;
 use tokio::task::block_in_place;
 
+use crate::callbacks::{connect, say};
 use crate::chromium::Chromium;
 use crate::console_pages::Reader;
+use crate::evidence::page_of;
 use crate::served::Served;
 use crate::support::{Stage, ids};
 
@@ -22,55 +24,57 @@ fn url(served: &Served, mark: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pull_is_seen_progressing_without_a_reload() {
     let Some(mut browser) = Chromium::launch("en") else { return };
-    // Thirty pages, one after another.
-    let slow = Schedule {
-        accounts: 300,
-        page_size: 10,
-        max_delay_ms: 400,
-        shuffle: false,
-        parallel: 1,
-        ..Schedule::default()
-    };
-    let stage = Stage::new(&slow);
-    let served = Served::with_lists(&stage, &["--settle", "3s", "--idle-timeout", "20s"]);
+    let stage = Stage::new(&Schedule { silent: true, ..Schedule::default() });
+    let served = Served::with_lists(&stage, &["--settle", "5s", "--idle-timeout", "90s"]);
     let mark = served.start_pull("r1").await;
+    served.until(&mark, |it| it["waiting_for"] == "the first page").await;
     block_in_place(|| {
         browser.open(&url(&served, &mark));
         browser.eval("window.kept = 'the same page'");
-        let pages = format!("Number({})", fact("Pages"));
-        let first = browser.until(&format!("{pages} > 0 && {pages}")).as_u64().unwrap();
-        assert!(first < 25, "the pull was over before the page was seen");
         assert_eq!(browser.eval(&fact("Status")), "Open");
+        assert!(browser.text("#pull-why").contains("It waits for the first page."));
+    });
+    let mut stream = connect(&stage.listen, "127.0.0.1").await;
+    let is = |term: &str, value: usize| format!("{} === '{value}'", fact(term));
+    for id in 1..=4 {
+        assert_eq!(say(&mut stream, &[page_of(&mark, id, true)]).await, [200]);
+        block_in_place(|| {
+            browser.until(&is("Pages", id));
+            browser.until(&is("Customers", id));
+        });
+    }
+    assert_eq!(say(&mut stream, &[page_of(&mark, 1, true)]).await, [200]);
+    block_in_place(|| {
+        browser.until(&is("Copies of pages", 1));
         assert!(
-            browser.text("#pull-why").contains("It waits for the page that is marked as the last")
+            browser.text("#pull-why").contains("It waits for the page that is marked as the last.")
         );
-        let later = format!("{pages} > {first} && {pages} < 30 && {}", fact("Clock"));
-        let clock = browser.until(&later);
+        let clock = browser.eval(&fact("Clock"));
         assert!(
             clock.as_str().unwrap().starts_with("The pull ends at the earliest in "),
             "{clock}"
         );
+    });
+    assert_eq!(say(&mut stream, &[page_of(&mark, 5, false)]).await, [200]);
+    block_in_place(|| {
         // The settle clock counts down by itself.
-        let left = |it: &serde_json::Value| {
-            let text =
-                it.as_str().unwrap().strip_prefix("The list is complete at the earliest in ");
-            text.unwrap().split(' ').next().unwrap().parse::<u64>().unwrap()
-        };
-        let settling = format!("{0}?.startsWith('The list is complete') && {0}", fact("Clock"));
-        let first = left(&browser.until(&settling));
-        assert!((1..=3).contains(&first), "{first}");
-        let fewer = format!("!({0} ?? '').includes(' {first} s, if') && true", fact("Clock"));
-        browser.until(&fewer);
+        let settling =
+            format!("{0}?.startsWith('The list is complete at the') && {0}", fact("Clock"));
+        let clock = browser.until(&settling);
+        let left = clock.as_str().unwrap().strip_prefix("The list is complete at the earliest in ");
+        let left: u64 = left.unwrap().split(' ').next().unwrap().parse().unwrap();
+        assert!((1..=5).contains(&left), "{left}");
+        browser.until(&format!("!({} ?? '').includes(' {left} s, if')", fact("Clock")));
         browser.until(&fact("Published in"));
         assert_eq!(browser.eval(&fact("Status")), "Complete");
-        assert_eq!(browser.eval(&fact("Customers")), "300");
+        assert_eq!(browser.eval(&fact("Customers")), "5");
         assert!(
             browser.text("#pull-why").contains("The page that is marked as the last was seen.")
         );
         assert!(browser.text("#pull-actions").contains("Resume the pull"));
         assert_eq!(browser.eval("window.kept"), "the same page");
     });
-    assert_eq!(ids(&stage.read("lists/r1.jsonl")).len(), 300);
+    assert_eq!(ids(&stage.read("lists/r1.jsonl")), ["a1", "a2", "a3", "a4", "a5"]);
     assert_eq!(served.stop().code(), Some(0));
 }
 

@@ -10,13 +10,14 @@ use qopen::callback::RejectReason;
 use serde::Deserialize;
 
 use super::Console;
+use super::coded::coded;
 use super::nav::Nav;
 use super::page::Page;
 use super::texts::{Text, callbacks as texts};
 use super::visit::Visit;
 use crate::serve::arrivals::history::{Bar, Kind, Span, sum};
 
-pub(super) const PATH: &str = "/console/callbacks";
+const PATH: &str = "/console/callbacks";
 
 /// The width of a bar and of the gap behind it, and the height of a plot, in units of its view box.
 const WIDTH: u64 = 4;
@@ -139,7 +140,7 @@ fn outcomes(visit: &Visit, span: Span, bars: &[Bar]) -> Markup {
     let occurred: Vec<(Kind, u64)> = occurred.collect();
     let nothing = all.accepted() + all.turned_away() == 0;
     html! {
-        div.scroll {
+        div.scroll tabindex="0" role="region" aria-label=(say(&texts::CAPTION)) {
             table.stack {
                 caption { (say(&texts::CAPTION)) }
                 thead {
@@ -157,7 +158,7 @@ fn outcomes(visit: &Visit, span: Span, bars: &[Bar]) -> Markup {
                             th scope="row" { (name) }
                             td.number data-label=(say(&texts::TOTAL)) { (visit.number(*count)) }
                             td { (plot(visit, span, bars, *kind, &name)) }
-                            td data-label=[(!check.is_empty()).then(|| say(&texts::ADVICE))] { (check) }
+                            td data-label=[(!check.is_empty()).then(|| say(&texts::ADVICE))] { (coded(check)) }
                         }
                     }
                 }

@@ -8,15 +8,16 @@ if (address.searchParams.has('flash')) {
   history.replaceState(null, '', address);
 }
 
-// A form is sent once.
-for (const form of document.querySelectorAll('form[method="post"]')) {
-  form.addEventListener('submit', event => {
-    if (form.dataset.sent) {
-      event.preventDefault();
-    }
-    form.dataset.sent = 'true';
-  });
-}
+// A form is sent once. Forms that come later count too.
+document.addEventListener('submit', event => {
+  if (event.target.method !== 'post') {
+    return;
+  }
+  if (event.target.dataset.sent) {
+    event.preventDefault();
+  }
+  event.target.dataset.sent = 'true';
+});
 addEventListener('pageshow', () => {
   for (const form of document.querySelectorAll('form[data-sent]')) {
     delete form.dataset.sent;
@@ -25,18 +26,9 @@ addEventListener('pageshow', () => {
 
 // Parts of the page are replaced as they change. The parts come from qopen, which escapes every value.
 for (const live of document.querySelectorAll('[data-live]')) {
-  const source = new EventSource(live.dataset.live);
-  const lost = live.querySelector('.live-lost');
-  source.addEventListener('open', () => {
-    live.querySelector('.live').hidden = false;
-    lost.hidden = true;
-  });
-  source.addEventListener('error', () => {
-    live.querySelector('.live').hidden = true;
-    // A browser connects again on its own, unless the answer was a refusal.
-    lost.hidden = source.readyState !== EventSource.CLOSED;
-  });
-  source.addEventListener('parts', event => {
+  const note = live.querySelector('.live'), lost = live.querySelector('.live-lost');
+  let source = null;
+  const replace = event => {
     for (const [id, html] of Object.entries(JSON.parse(event.data))) {
       const part = document.getElementById(id);
       const focused = part.contains(document.activeElement) && document.activeElement.id;
@@ -45,6 +37,28 @@ for (const live of document.querySelectorAll('[data-live]')) {
         (document.getElementById(focused) || document.getElementById('main')).focus();
       }
     }
-  });
-  addEventListener('pagehide', () => source.close());
+  };
+  const close = () => {
+    source?.close();
+    source = null;
+  };
+  const open = () => {
+    close();
+    source = new EventSource(live.dataset.live);
+    source.addEventListener('parts', replace);
+    source.addEventListener('open', () => {
+      note.hidden = false;
+      lost.hidden = true;
+    });
+    source.addEventListener('error', () => {
+      note.hidden = true;
+      // A browser connects again by itself, unless the answer was a refusal.
+      lost.hidden = source?.readyState !== EventSource.CLOSED;
+    });
+  };
+  // A browser has few connections for all its tabs, so hidden tabs use none.
+  const follow = () => document.visibilityState === 'visible' ? open() : close();
+  document.addEventListener('visibilitychange', follow);
+  addEventListener('pagehide', close);
+  follow();
 }

@@ -7,7 +7,7 @@ use axum::extract::{Form, Query, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::{get, post};
 use maud::html;
-use qopen::journal::{PullId, PullState};
+use qopen::journal::PullState;
 use serde::Deserialize;
 
 use super::Console;
@@ -15,22 +15,18 @@ use super::links;
 use super::listing::Part;
 use super::nav::Nav;
 use super::page::{Page, Problem};
-use super::pull::{self, OfPull, fields, journal_failed, known, path_of};
+use super::pull;
+use super::pull::named::{OfPull, fields, journal_failed, known};
 use super::texts::{held as texts, pull as pull_texts};
 use super::visit::Visit;
 use crate::kept::held::{HeldBecause, HeldList};
 
-pub(super) const PATH: &str = "/console/held";
+const PATH: &str = "/console/held";
 const REVIEW: &str = "/console/held/list";
 const ACCEPT: &str = "/console/held/accept";
 
 pub(super) fn routes() -> Router<Arc<Console>> {
     Router::new().route(PATH, get(list)).route(REVIEW, get(review)).route(ACCEPT, post(accept))
-}
-
-/// Returns the address of the review of a held list.
-pub(super) fn path(pull: &PullId) -> String {
-    path_of(REVIEW, pull)
 }
 
 /// A page of the list.
@@ -85,13 +81,13 @@ async fn list(
                                     a href=(links::pull(&state.pull)) { bdi { (state.pull.mark_id) } }
                                 }
                                 td data-label=(say(&texts::SINCE)) { (visit.time(held.at)) }
-                                td data-label=(say(&texts::WHY)) { (pull::why::held(&visit, held)) }
+                                td.words data-label=(say(&texts::WHY)) { (pull::why::held(&visit, held)) }
                                 td.number data-label=(say(&texts::CUSTOMERS)) {
                                     (held.accounts.map_or("–".to_owned(), |it| visit.number(it)))
                                 }
                                 td.number data-label=(say(&texts::GONE)) { (visit.number(held.gone)) }
                                 td {
-                                    a.button href=(path(&state.pull))
+                                    a.button href=(links::held(&state.pull))
                                         aria-label={ (say(&texts::REVIEW)) " " (state.pull.mark_id) } {
                                         (say(&texts::REVIEW))
                                     }
@@ -139,8 +135,8 @@ async fn review(
                 dt { (say(&texts::GONE)) }
                 dd { (number(held.gone)) }
                 @if let Some(location) = held.location {
-                    dt { (say(&pull_texts::OUTPUT)) }
-                    dd { (visit.fill(&texts::KEPT, &[&location])) }
+                    dt { (say(&texts::KEPT)) }
+                    dd { code { (location) } }
                 }
             }
         }
@@ -186,7 +182,7 @@ async fn accept(
 ) -> Result<Response, Problem> {
     let state = known(&console, &visit, &OfPull { robot_id, mark_id }).await?;
     if HeldList::of(&state).is_some_and(|it| seen(&it) != shown) {
-        return Ok(visit.back_with_problem(&path(&state.pull), visit.say(&texts::CHANGED)));
+        return Ok(visit.back_with_problem(&links::held(&state.pull), visit.say(&texts::CHANGED)));
     }
     Ok(pull::accept(&console, &visit, &state).await)
 }

@@ -22,6 +22,16 @@ pub(super) fn robot(robot: &str) -> String {
 
 /// Returns the address of the page of a pull.
 pub(super) fn pull(pull: &PullId) -> String {
+    of_pull("/console/pull", pull)
+}
+
+/// Returns the address of the review of a held list.
+pub(super) fn held(pull: &PullId) -> String {
+    of_pull("/console/held/list", pull)
+}
+
+/// Returns a path with a pull in its query.
+pub(super) fn of_pull(path: &str, pull: &PullId) -> String {
     let (robot, mark) = (pull.robot_id.as_str(), pull.mark_id.as_str());
-    with("/console/pull", &[("robot_id", robot), ("mark_id", mark)])
+    with(path, &[("robot_id", robot), ("mark_id", mark)])
 }

@@ -23,6 +23,7 @@ mod assets;
 mod attempts;
 mod callbacks;
 mod changes;
+mod coded;
 mod headers;
 mod held;
 mod lang;

@@ -1,7 +1,6 @@
 //! The navigation.
 
 use super::texts::{self, Text, frame};
-use super::{callbacks, held, quarantine};
 
 /// A page of the navigation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +19,7 @@ pub(super) const FIRST: &str = "/console/robots";
 pub(super) const PAGES: &[(Nav, &str, &Text)] = &[
     (Nav::Robots, "/console/robots", &frame::ROBOTS),
     (Nav::Pulls, "/console/pulls", &frame::PULLS),
-    (Nav::Held, held::PATH, &texts::held::NAV),
-    (Nav::Quarantine, quarantine::PATH, &texts::quarantine::NAV),
-    (Nav::Callbacks, callbacks::PATH, &texts::callbacks::NAV),
+    (Nav::Held, "/console/held", &texts::held::NAV),
+    (Nav::Quarantine, "/console/quarantine", &texts::quarantine::NAV),
+    (Nav::Callbacks, "/console/callbacks", &texts::callbacks::NAV),
 ];

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Form, Query, State};
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{Redirect, Response};
 use axum::routing::{get, post};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,6 +14,7 @@ use qopen::journal::PullId;
 use serde::Deserialize;
 
 use super::Console;
+use super::coded::coded;
 use super::links;
 use super::listing::{Part, ROWS};
 use super::nav::Nav;
@@ -24,7 +25,7 @@ use crate::exit::Failure;
 use crate::kept::item::{self, Item};
 use crate::kept::pull::PullName;
 
-pub(super) const PATH: &str = "/console/quarantine";
+const PATH: &str = "/console/quarantine";
 const REVIEW: &str = "/console/quarantine/item";
 const RETRY: &str = "/console/quarantine/retry";
 const RELEASE: &str = "/console/quarantine/release";
@@ -45,7 +46,7 @@ pub(super) fn routes() -> Router<Arc<Console>> {
         .route(REVIEW, get(review))
         .route(RETRY, post(retry))
         .route(RELEASE, post(release))
-        .route(CONTENT, post(content))
+        .route(CONTENT, get(async || Redirect::to(PATH)).post(content))
 }
 
 /// The item that a query or a form names.
@@ -140,7 +141,7 @@ async fn list(
             }
             (part.pager(&visit, PATH, &[]))
         }
-        p.soft { (say(&texts::ACCOUNTS)) }
+        p.soft { (coded(say(&texts::ACCOUNTS))) }
     };
     Ok(Page::new(Nav::Quarantine, say(&texts::NAV), body))
 }
@@ -150,10 +151,10 @@ fn row(visit: &Visit, item: &Item) -> Markup {
     let short: String = item.name().chars().take(SHORT).collect();
     html! {
         tr {
-            th scope="row" { code { (short) "…" } }
+            th scope="row" { code.short { (short) "…" } }
             td data-label=(say(&texts::PULL)) { (pull_of(visit, item)) }
             td data-label=(say(&texts::LAYER)) { (layer(visit, &item.layer)) }
-            td data-label=(say(&texts::REASON)) { span lang="en" { (item.reason) } }
+            td.words data-label=(say(&texts::REASON)) { span lang="en" { (item.reason) } }
             td.number data-label=(say(&texts::BYTES)) { (visit.number(item.bytes as u64)) }
             td {
                 a.button href=(path(item.name())) aria-label={ (say(&texts::REVIEW)) " " (short) } {
@@ -270,7 +271,7 @@ async fn review(
                     button id="act-show" { (say(&texts::SHOW)) }
                 }
             } @else {
-                p.soft { (say(&texts::SHOW_OFF)) }
+                p.soft { (coded(say(&texts::SHOW_OFF))) }
             }
         }
     };
@@ -318,17 +319,22 @@ async fn content(
     let say = |text| visit.say(text);
     let body = html! {
         @if bytes.len() > SHOWN {
-            p { (visit.fill(&texts::CUT, &[&visit.number(SHOWN as u64), &visit.number(bytes.len() as u64)])) }
+            p { (coded(&cut(&visit, bytes.len()))) }
         }
         @match text {
-            Some(text) => pre.content tabindex="0" { (text) },
+            Some(text) => pre.content tabindex="0" role="region" aria-label=(say(&texts::ITEM)) { (text) },
             None => {
                 p { (say(&texts::BASE64)) }
-                pre.content tabindex="0" { (STANDARD.encode(&bytes[..SHOWN.min(bytes.len())])) }
+                pre.content tabindex="0" role="region" aria-label=(say(&texts::ITEM)) { (STANDARD.encode(&bytes[..SHOWN.min(bytes.len())])) }
             }
         }
         p { a href=(path(&item)) { (say(&texts::BACK)) } }
     };
     let short: String = item.chars().take(SHORT).collect();
     Ok(Page::new(Nav::Quarantine, visit.fill(&texts::CONTENT_TITLE, &[&short]), body))
+}
+
+/// Says that only a part of a content is shown.
+fn cut(visit: &Visit, bytes: usize) -> String {
+    visit.fill(&texts::CUT, &[&visit.number(SHOWN as u64), &visit.number(bytes as u64)])
 }

@@ -15,8 +15,8 @@ use qopen::journal::PullId;
 use super::super::Console;
 use super::super::page::Problem;
 use super::super::visit::Visit;
+use super::named::{OfPull, known};
 use super::view::{PARTS, PullView};
-use super::{OfPull, known};
 
 /// Interval of the clock, and of the checks of a pull in another process.
 const TICK: Duration = Duration::from_secs(1);
@@ -73,9 +73,10 @@ impl Follow {
             if !self.visit.is_still_in() {
                 return None;
             }
-            // A resumed pull is followed anew.
-            if self.live.as_ref().is_none_or(|it| !it.is_open()) {
-                self.live = service.pulls.find(&self.id);
+            let found = service.pulls.find(&self.id);
+            if self.live.is_none() {
+                // An ended pull is looked at again by the clock: it may be resumed.
+                self.live = found.clone().filter(FollowedPull::is_open);
             }
             let Ok(state) = service.journal.pull(&self.id).await else {
                 // The journal does not answer. The stream continues when it does.
@@ -83,7 +84,7 @@ impl Follow {
                 continue;
             };
             let state = state?;
-            let figures = self.live.as_ref().and_then(FollowedPull::figures);
+            let figures = found.as_ref().and_then(FollowedPull::figures);
             let view = PullView { visit: &self.visit, state: &state, figures: figures.as_ref() };
             let parts = view.parts().map(|it| it.into_string());
             let sent = self.sent.replace(parts.clone());

@@ -1,6 +1,7 @@
 //! The page of a pull: its progress, why its list is complete or not, and what a person can do about it.
 
 mod live;
+pub(super) mod named;
 mod view;
 pub(super) mod why;
 
@@ -8,15 +9,12 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Form, Query, State};
-use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
-use maud::{Markup, html};
+use maud::html;
 use qopen::PullError;
 use qopen::engine::FollowedPull;
-use qopen::journal::{JournalError, PullId, PullState};
-use qopen::types::MarkId;
-use serde::Deserialize;
+use qopen::journal::PullState;
 
 use super::Console;
 use super::links;
@@ -26,12 +24,11 @@ use super::texts::{held as held_texts, pull as texts};
 use super::visit::Visit;
 use crate::exit::chain;
 use crate::serve::service::ActError;
-use view::{PARTS, PullView};
+use named::{OfPull, known};
+use view::{END, PARTS, PullView, RESUME};
 
 const PATH: &str = "/console/pull";
 const EVENTS: &str = "/console/pull/events";
-const END: &str = "/console/pull/end";
-const RESUME: &str = "/console/pull/resume";
 
 pub(super) fn routes() -> Router<Arc<Console>> {
     Router::new()
@@ -39,48 +36,6 @@ pub(super) fn routes() -> Router<Arc<Console>> {
         .route(EVENTS, get(live::events))
         .route(END, post(end))
         .route(RESUME, post(resume))
-}
-
-/// The pull that a query or a form names.
-#[derive(Deserialize)]
-pub(super) struct OfPull {
-    pub(super) robot_id: String,
-    pub(super) mark_id: String,
-}
-
-/// Returns a path with the pull in its query.
-pub(super) fn path_of(path: &str, PullId { robot_id, mark_id, .. }: &PullId) -> String {
-    links::with(path, &[("robot_id", robot_id.as_str()), ("mark_id", mark_id.as_str())])
-}
-
-/// Returns the fields of a form that name the pull.
-pub(super) fn fields(pull: &PullId) -> Markup {
-    html! {
-        input type="hidden" name="robot_id" value=(pull.robot_id);
-        input type="hidden" name="mark_id" value=(pull.mark_id);
-    }
-}
-
-/// Returns the state of the named pull.
-pub(super) async fn known(
-    console: &Console,
-    visit: &Visit,
-    of: &OfPull,
-) -> Result<PullState, Problem> {
-    let OfPull { robot_id, mark_id } = of;
-    let unknown = || {
-        let text = visit.fill(&texts::NO_SUCH_PULL, &[robot_id, mark_id]);
-        Problem::filled(StatusCode::NOT_FOUND, text)
-    };
-    let mark = MarkId::new(mark_id.as_str()).map_err(|_| unknown())?;
-    let found = console.service.of_mark(&mark, Some(robot_id)).await;
-    let mut found = found.map_err(|error| journal_failed(visit, &error))?;
-    found.pop().ok_or_else(unknown)
-}
-
-pub(super) fn journal_failed(visit: &Visit, error: &JournalError) -> Problem {
-    let text = visit.fill(&texts::JOURNAL_FAILED, &[&chain("", error)]);
-    Problem::filled(StatusCode::SERVICE_UNAVAILABLE, text)
 }
 
 /// Explains why a decision had no effect.
@@ -108,7 +63,7 @@ async fn show(
     let view = PullView { visit: &visit, state: &state, figures: figures.as_ref() };
     let [figures, why, actions] = view.parts();
     let body = html! {
-        div.card data-live=(path_of(EVENTS, &state.pull)) {
+        div.card data-live=(links::of_pull(EVENTS, &state.pull)) {
             div id=(PARTS[0]) { (figures) }
             div id=(PARTS[1]) { (why) }
             p.soft {

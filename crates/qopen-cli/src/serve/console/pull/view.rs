@@ -7,12 +7,16 @@ use qopen::assembler::WaitingFor;
 use qopen::engine::PullFigures;
 use qopen::journal::{EndState, Note, PullState};
 
+use super::super::links;
 use super::super::texts::{Text, pull as texts, why as sentences};
 use super::super::visit::Visit;
-use super::super::{held, links};
-use super::{END, RESUME, fields, why};
+use super::named::fields;
+use super::why;
 use crate::kept::held::HeldList;
 use crate::kept::listed::Listed;
+
+pub(super) const END: &str = "/console/pull/end";
+pub(super) const RESUME: &str = "/console/pull/resume";
 
 /// The parts by the ids of their elements.
 pub(super) const PARTS: [&str; 3] = ["pull-state", "pull-why", "pull-actions"];
@@ -232,7 +236,7 @@ impl PullView<'_> {
                     (form(END, "act-end", &texts::END_WHAT, &texts::END, Some("danger")))
                 },
                 Shown::Held => p {
-                    a.button id="act-review" href=(held::path(&state.pull)) { (self.say(&texts::ACCEPT)) }
+                    a.button id="act-review" href=(links::held(&state.pull)) { (self.say(&texts::ACCEPT)) }
                 },
                 _ => (form(RESUME, "act-resume", &texts::RESUME_WHAT, &texts::RESUME, None)),
             }

@@ -13,7 +13,7 @@ texts! {
     REVIEW: "Review", "审核";
     CONFIRM_TITLE: "Publish the held list of robot {0}?", "发布机器人 {0} 被拦下的列表？";
     CONSEQUENCE: "This cannot be undone: the list replaces the last one of the robot, and readers see the customers who are gone as gone.", "此操作无法撤销：该列表会取代此机器人的上一份列表，读取方会看到消失的客户已消失。";
-    KEPT: "The held list is kept in {0}.", "被拦下的列表保存在 {0}。";
+    KEPT: "Kept in", "保存位置";
     ACCEPT: "Accept and publish the list", "接受并发布列表";
     KEEP: "Keep it held", "暂不发布";
     ACCEPTED: "The list is accepted, and qopen publishes it now.", "已接受该列表，qopen 正在发布。";
