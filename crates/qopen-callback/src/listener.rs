@@ -6,7 +6,7 @@ mod head;
 mod tls;
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -100,6 +100,12 @@ impl LocalAddress {
         Self(address)
     }
 }
+
+/// The address of the peer of a connection. A [`Listener`] puts it into the extensions of each request.
+/// Behind a proxy it is the proxy's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PeerAddress(pub IpAddr);
 
 /// Serves a router over HTTP/1.1 to untrusted peers, as `axum::serve` does to trusted ones.
 ///
@@ -312,6 +318,7 @@ impl Listener {
             let busy = slot.busy();
             head.clear();
             request.extensions_mut().insert(peer);
+            request.extensions_mut().insert(PeerAddress(peer.0));
             if let Some(local) = local {
                 request.extensions_mut().insert(local);
             }

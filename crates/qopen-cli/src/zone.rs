@@ -37,6 +37,15 @@ impl fmt::Display for Zone {
 }
 
 impl Zone {
+    /// UTC, for a reason.
+    pub(crate) fn utc(origin: &str) -> Self {
+        Self { zone: TimeZone::UTC, name: "UTC".to_owned(), origin: origin.to_owned() }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Like [`named`](Self::named), without names that mean the opposite of what they suggest.
     pub(crate) fn of_setting(name: &str, origin: &str) -> Result<Self, String> {
         let is_reversed = |prefix: &str| {

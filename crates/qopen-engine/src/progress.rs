@@ -19,6 +19,9 @@ pub struct Progress {
     pub elapsed: Duration,
     /// Time since its last callback.
     pub quiet: Duration,
+    /// Time until it ends if nothing happens. `None` after its end. A refusal or an outage of the journal may
+    /// extend it without a change of the figures.
+    pub due_in: Option<Duration>,
 }
 
 impl Progress {
@@ -34,6 +37,7 @@ impl Progress {
             waiting_for: found.map_or(WaitingFor::FirstPage, |it| it.waiting_for),
             elapsed: found.map_or(Duration::ZERO, |it| now.since(it.started)),
             quiet: found.map_or(Duration::ZERO, |it| now.since(it.last_activity)),
+            due_in: found.and_then(|it| it.due).map(|due| due.since(now)),
         }
     }
 }

@@ -259,6 +259,7 @@ impl Replay {
                 accounts: progress.figures.accounts as u64,
                 pages: progress.figures.pages as u64,
                 evidence: status.evidence(),
+                reason: status.reason(),
             };
             now(self.journal.note(id, note))?;
         }

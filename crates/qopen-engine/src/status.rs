@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use qopen_assembler::{Basis, Failure};
-use qopen_journal::{EndState, Evidence};
+use qopen_journal::{EndReason, EndState, Evidence};
 
 use crate::requester::RequestError;
 
@@ -64,6 +64,20 @@ impl Status {
         evidence.unidentified = basis.unidentified as u64;
         evidence.interrupted = basis.interrupted;
         Some(evidence)
+    }
+
+    /// Why the list is not complete, as data; `None` if it is.
+    #[must_use]
+    pub fn reason(&self) -> Option<EndReason> {
+        Some(match self {
+            Self::Complete(_) => return None,
+            Self::Incomplete(failure) => reason(failure),
+            Self::NoCallback => EndReason::NoCallback,
+            Self::Refused(_) => EndReason::Refused,
+            Self::NotSent(_) => EndReason::NotSent,
+            Self::Reported { code, .. } => EndReason::Reported { code: *code },
+            Self::Cancelled => EndReason::Cancelled,
+        })
     }
 
     /// Whether the list is complete, as far as can be known.
@@ -140,6 +154,26 @@ fn grounds(status: &Status, basis: &Basis) -> String {
     match (basis.earlier, evidence) {
         (true, Some(evidence)) => format!("the list was complete before: {evidence}"),
         (_, evidence) => evidence.unwrap_or_else(|| "the list was complete before".to_owned()),
+    }
+}
+
+fn reason(failure: &Failure) -> EndReason {
+    match failure {
+        Failure::Silent => EndReason::NoCallback,
+        Failure::LastPageMissing => EndReason::LastPageMissing,
+        Failure::FewerThanExpected { expected } => {
+            EndReason::FewerThanExpected { expected: *expected }
+        }
+        Failure::UnreadablePages => EndReason::UnreadablePages,
+        Failure::UnidentifiedAccounts { accounts } => {
+            EndReason::UnidentifiedAccounts { accounts: *accounts as u64 }
+        }
+        Failure::OwedPages => EndReason::OwedPages,
+        Failure::Deadline => EndReason::Deadline,
+        Failure::Reported { code, .. } => EndReason::Reported { code: *code },
+        Failure::Cancelled => EndReason::Cancelled,
+        Failure::LimitReached(_) => EndReason::LimitReached,
+        _ => EndReason::Unknown,
     }
 }
 

@@ -13,8 +13,10 @@ mod maintenance;
 mod memory;
 mod note;
 mod outbox;
+mod outline;
 mod pack;
 mod quarantine;
+mod reason;
 mod record;
 mod repeat;
 mod report;
@@ -38,8 +40,10 @@ pub use maintenance::{Expired, JournalStats, JournalSummary, Maintenance, Store}
 pub use memory::MemoryJournal;
 pub use note::{Changes, Comparison, EndState, Evidence, Note, Noted, Started};
 pub use outbox::{Backlog, Outbox, PendingEvent};
+pub use outline::{PublishedOutline, PullOutline};
 pub use qopen_types::PullId;
 pub use quarantine::{Layer, Quarantined};
+pub use reason::EndReason;
 pub use record::{Appended, Durability, PageRecord, Payload};
 pub use repeat::Repeat;
 pub use report::{Damage, Report};
@@ -220,6 +224,16 @@ pub trait Journal: Send + Sync + 'static {
     /// # Errors
     /// [`JournalError`], if the storage cannot be read.
     async fn pulls(&self) -> Result<Vec<PullState>, JournalError>;
+
+    /// The outline of every known pull, in the order of robots and marks.
+    ///
+    /// A storage in memory can do it without copying the notes.
+    ///
+    /// # Errors
+    /// [`JournalError`], if the storage cannot be read.
+    async fn outlines(&self) -> Result<Vec<PullOutline>, JournalError> {
+        Ok(self.pulls().await?.iter().map(PullOutline::of).collect())
+    }
 
     /// Every known pull of a robot, in the order of marks.
     ///

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use qopen_types::{AccountId, ChangeCounts, Digest, MarkId, RobotId};
 use serde::{Deserialize, Serialize};
 
+use crate::reason::EndReason;
 use crate::repeat::Repeat;
 
 /// A fact about a pull.
@@ -64,6 +65,9 @@ pub enum Note {
         /// The evidence for a complete list.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         evidence: Option<Evidence>,
+        /// Why the list is not complete, as data. `None` in notes of earlier versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<EndReason>,
     },
     /// An ended pull was resumed.
     Resumed,

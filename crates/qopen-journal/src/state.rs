@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use qopen_types::{Digest, PullId};
 
 use crate::note::{EndState, Evidence, Note, Noted, Started};
+use crate::reason::EndReason;
 
 /// A pull in a journal, without its pages.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +76,16 @@ impl PullState {
     pub fn end_state(&self) -> Option<&EndState> {
         match &self.ended()?.note {
             Note::Ended { status, .. } => Some(status),
+            _ => None,
+        }
+    }
+
+    /// Why it ended without a complete list, as data. `None` if it is open or complete, or if an earlier version
+    /// noted its end.
+    #[must_use]
+    pub fn end_reason(&self) -> Option<&EndReason> {
+        match &self.ended()?.note {
+            Note::Ended { reason, .. } => reason.as_ref(),
             _ => None,
         }
     }

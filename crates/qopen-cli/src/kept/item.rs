@@ -27,11 +27,11 @@ pub(crate) struct Item {
     pub(crate) kind: String,
     /// The digest of its content.
     pub(crate) item: String,
-    robot_id: Option<String>,
-    mark_id: Option<String>,
-    layer: String,
-    reason: String,
-    bytes: usize,
+    pub(crate) robot_id: Option<String>,
+    pub(crate) mark_id: Option<String>,
+    pub(crate) layer: String,
+    pub(crate) reason: String,
+    pub(crate) bytes: usize,
 }
 
 impl Item {
@@ -71,10 +71,15 @@ impl Item {
 
 /// Returns every item of a journal.
 pub(crate) async fn items(journal: &dyn Store) -> Result<Vec<Item>, Failure> {
+    let mut items = page_items(journal).await?;
+    items.extend(accounts(journal).await?.iter().map(|item| Item::of(ACCOUNT, item)));
+    Ok(items)
+}
+
+/// Returns the items that may be pages. No kept page is read for them.
+pub(crate) async fn page_items(journal: &dyn Store) -> Result<Vec<Item>, Failure> {
     let pages = journal.quarantined(None).await.map_err(|error| failed(&error))?;
-    let accounts = accounts(journal).await?;
-    let pages = pages.iter().map(|item| Item::of(PAGE, item));
-    Ok(pages.chain(accounts.iter().map(|item| Item::of(ACCOUNT, item))).collect())
+    Ok(pages.iter().map(|item| Item::of(PAGE, item)).collect())
 }
 
 /// Returns the bytes of an item, or `None` if no item has the name.
@@ -105,13 +110,13 @@ pub(crate) async fn release(
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Retried {
     /// Pages in quarantine before.
-    pages: usize,
+    pub(crate) pages: usize,
     /// The number of these that were read.
-    read: usize,
+    pub(crate) read: usize,
     /// Pages that were not read, and other events.
     items: Vec<Again>,
     /// Pulls with new pages.
-    pulls: Vec<PullName>,
+    pub(crate) pulls: Vec<PullName>,
     /// Accounts that still have no readable id.
     accounts: Vec<Again>,
 }
@@ -173,6 +178,27 @@ fn name(item: &Quarantined) -> String {
     item.digest().to_string()
 }
 
+/// Returns the pulls that the items of a name count against.
+pub(crate) async fn affected(journal: &dyn Store, item: &str) -> Result<Vec<PullId>, Failure> {
+    let pages = journal.quarantined(None).await.map_err(|error| failed(&error))?;
+    let same: Vec<&Quarantined> = pages.iter().filter(|it| name(it) == item).collect();
+    match same.first() {
+        Some(first) => pulls_of(journal, &same, first.digest()).await,
+        None => Ok(Vec::new()),
+    }
+}
+
+async fn pulls_of(
+    journal: &dyn Store,
+    items: &[&Quarantined],
+    digest: Digest,
+) -> Result<Vec<PullId>, Failure> {
+    let states = crate::journal::all(journal).await?;
+    let of_item = |pull: &PullId| items.iter().any(|it| it.pull.as_ref() == Some(pull));
+    let affected = states.iter().filter(|it| of_item(&it.pull) || it.doubts().contains(&digest));
+    Ok(affected.map(|it| it.pull.clone()).collect())
+}
+
 /// Releases the items of a digest. Returns the pulls that they counted against.
 async fn let_go(
     journal: &dyn Store,
@@ -180,10 +206,7 @@ async fn let_go(
     digest: Digest,
     read: bool,
 ) -> Result<Vec<PullId>, Failure> {
-    let states = crate::journal::all(journal).await?;
-    let of_item = |pull: &PullId| items.iter().any(|it| it.pull.as_ref() == Some(pull));
-    let affected = states.iter().filter(|it| of_item(&it.pull) || it.doubts().contains(&digest));
-    let pulls: Vec<PullId> = affected.map(|it| it.pull.clone()).collect();
+    let pulls = pulls_of(journal, items, digest).await?;
     for pull in &pulls {
         // Noted before the item is removed, so that no release is half done.
         let note = Note::Released { item: digest, read };

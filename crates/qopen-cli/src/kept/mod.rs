@@ -1,5 +1,6 @@
 //! Kept pulls and items: in the journal, or behind the `qopen serve` that holds it.
 
+pub(crate) mod held;
 pub(crate) mod item;
 pub(crate) mod last;
 pub(crate) mod listed;

@@ -9,6 +9,7 @@ use qopen::journal::{
 use qopen::sink::file_name;
 use serde::{Deserialize, Serialize};
 
+use super::held::HeldBecause;
 use super::listed::Listed;
 use crate::app_robots::{SHOWN, names};
 use crate::exit::Failure;
@@ -357,18 +358,19 @@ fn words(note: &Note) -> String {
             format!("confirmed by pull {by}, which has the same customers")
         }
         Note::HeldAccepted => "its held list was accepted".to_owned(),
-        Note::Held { revision, gone, before, present, unconfirmed, left_out, location, .. } => {
-            let why = if *present > 0 {
-                let present = count(*present, "customer", "customers");
-                format!("it lacks {present} that the platform still has")
-            } else if *unconfirmed {
-                "no other pull confirmed it".to_owned()
-            } else if !left_out.is_empty() {
-                let robots = count(left_out.len() as u64, "robot", "robots");
-                let names = names(left_out.iter(), SHOWN);
-                format!("it leaves out {robots} of the last list: {names}")
-            } else {
-                format!("{gone} of {before} customers are gone")
+        Note::Held { revision, gone, before, location, .. } => {
+            let why = match HeldBecause::of(note) {
+                Some(HeldBecause::Present(present)) => {
+                    let present = count(present, "customer", "customers");
+                    format!("it lacks {present} that the platform still has")
+                }
+                Some(HeldBecause::Unconfirmed) => "no other pull confirmed it".to_owned(),
+                Some(HeldBecause::LeftOut(left_out)) => {
+                    let robots = count(left_out.len() as u64, "robot", "robots");
+                    let names = names(left_out.iter(), SHOWN);
+                    format!("it leaves out {robots} of the last list: {names}")
+                }
+                _ => format!("{gone} of {before} customers are gone"),
             };
             let place = location.as_ref().map(|it| format!(", kept in {it}")).unwrap_or_default();
             format!("revision {revision} held: {why}{place}")

@@ -1,6 +1,7 @@
 //! `qopen serve`: receives callbacks as a service, and pulls on request.
 
 mod arrivals;
+mod console;
 mod control;
 mod cron;
 mod destination;
@@ -41,6 +42,8 @@ use crate::say::{self, caution, say};
 use crate::settings::Settings;
 use crate::values::out::{is_database, refuse_scheme};
 use crate::wiring;
+use crate::zone::Zone;
+use console::{Console, ConsoleOptions};
 pub(crate) use control::Host;
 pub(crate) use schedule::examine;
 use schedule::{Defaults, Schedules};
@@ -65,6 +68,11 @@ pub(crate) async fn run(
     settings.check_serving()?;
     let (address, token) = settings.control()?;
     let doors = control::Doors::new(settings.control_hosts()?);
+    let console = ConsoleOptions {
+        token: token.cloned(),
+        zone: settings.time_zone().unwrap_or_else(|_| Zone::utc("the system has none")),
+        shows_data: settings.console_data()?,
+    };
     let location = settings.journal()?;
     if args.role != Role::Both && !location.is_shared() {
         return Err(Failure::usage(
@@ -177,6 +185,7 @@ pub(crate) async fn run(
     }
     let noted = Noted::leave(location.as_folder(), &control);
     say!("qopen: control on http://{}/v1/pulls, described by /openapi.json", at(&control));
+    say!("qopen: console on http://{}/console", at(&control));
     let token = token.cloned();
     let client = service.client.clone();
     let running = reload::Running { client, tls, schedules: schedules.clone(), flags, settings };
@@ -221,12 +230,14 @@ pub(crate) async fn run(
     }
     if callbacks.is_some() {
         let service = Arc::clone(&service);
-        tasks.keep("callbacks", stopping.clone(), move || {
+        tasks.keep(service::RECEIVING, stopping.clone(), move || {
             let service = Arc::clone(&service);
             async move { service.tell_of_troubles().await }
         });
     }
-    let control_router = control::router(Arc::clone(&service), token, doors, listener.clone());
+    let console = Arc::new(Console::new(Arc::clone(&service), console)?);
+    let control_router =
+        control::router(Arc::clone(&service), token, doors, listener.clone(), console);
     let receiving = async {
         match callbacks {
             Some(callbacks) => {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use jiff::Timestamp;
 use qopen::callback::listener::Listener;
@@ -14,6 +14,7 @@ use qopen::{Client, ForwardQueue, PullError, PullPolicy, PullRequest, WorkerOpti
 use tokio::sync::{Semaphore, watch};
 
 use super::arrivals::Arrivals;
+use super::arrivals::history::{Bar, CallbackHistory, Span};
 use super::destination::Lists;
 use super::schedule::Counts;
 use super::tasks::Tasks;
@@ -29,6 +30,9 @@ use crate::report::News;
 use crate::robot_events::RobotEvents;
 use crate::say::say;
 use crate::wiring;
+
+/// The task of a process that receives callbacks.
+pub(super) const RECEIVING: &str = "callbacks";
 
 /// Interval of the checks of the listener's findings.
 const LOOK: Duration = Duration::from_secs(1);
@@ -46,6 +50,7 @@ pub(crate) struct Service {
     /// The places of lists.
     pub(super) lists: Lists,
     arrivals: Arrivals,
+    callbacks: CallbackHistory,
     pub(crate) forward: Option<ForwardQueue>,
     pub(crate) stopping: watch::Receiver<bool>,
     /// Callbacks that came while the process was stopping.
@@ -64,6 +69,24 @@ pub(crate) struct Service {
     pub(super) planned: Option<Box<Planned>>,
     /// Counts of messages to webhooks.
     pub(super) messages: Arc<DeliveryCounts>,
+}
+
+/// Why a person's decision about a pull has no effect.
+#[derive(Debug)]
+pub(crate) enum ActError {
+    /// No list of the pull is held.
+    NotHeld,
+    /// The list of a later pull was published.
+    Superseded,
+    /// The list of the pull is held.
+    Held,
+    Pull(PullError),
+}
+
+impl From<PullError> for ActError {
+    fn from(error: PullError) -> Self {
+        Self::Pull(error)
+    }
 }
 
 /// Options of lists, and the source of callbacks.
@@ -131,6 +154,7 @@ impl Service {
             pulls,
             lists,
             arrivals,
+            callbacks: CallbackHistory::new(Instant::now(), SystemTime::now()),
             forward,
             stopping,
             turned_away: AtomicU64::new(0),
@@ -210,10 +234,48 @@ impl Service {
         Ok(found.into_iter().filter(is_wanted).collect())
     }
 
+    /// Accepts the held list of a pull: the service publishes it.
+    ///
+    /// # Errors
+    /// No list of the pull is held, or the journal does not note it.
+    pub(crate) async fn accept(&self, state: &PullState) -> Result<(), ActError> {
+        if state.held().is_none() {
+            return Err(match state.is_superseded() {
+                true => ActError::Superseded,
+                false => ActError::NotHeld,
+            });
+        }
+        Ok(self.pulls.accept(&state.pull).await?)
+    }
+
+    /// Resumes an ended pull. An open pull continues.
+    ///
+    /// # Errors
+    /// The list of the pull is held, or the journal does not note it.
+    pub(crate) async fn resume(&self, state: &PullState) -> Result<(), ActError> {
+        if state.held().is_some() {
+            return Err(ActError::Held);
+        }
+        Ok(self.pulls.resume(state).await?)
+    }
+
+    /// Whether this process receives callbacks.
+    pub(super) fn receives(&self) -> bool {
+        self.tasks.all().contains_key(RECEIVING)
+    }
+
+    /// Returns the callbacks of a span that ends now.
+    pub(super) fn callbacks(&self, span: Span) -> Vec<Bar> {
+        let now = Instant::now();
+        self.callbacks.sample(&self.arrivals, now);
+        self.callbacks.bars(span, now, SystemTime::now())
+    }
+
     /// Prints findings of the listener, the first of each kind.
     pub(crate) async fn tell_of_troubles(&self) {
         let mut news = News::default();
         loop {
+            self.callbacks.sample(&self.arrivals, Instant::now());
             let came = self.arrivals.came();
             news.of(&came, Instant::now()).iter().for_each(|it| say!("qopen: {it}"));
             tokio::select! {

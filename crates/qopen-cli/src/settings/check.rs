@@ -56,6 +56,7 @@ impl Settings {
         check(self.refuse_stale().map(drop));
         if serving {
             check(self.control().map(drop));
+            check(self.console_data().map(drop));
         }
         check(self.journal().map(drop));
         let place = |it: &Failure| ALL.iter().position(|spec| Some(spec.name) == it.setting());

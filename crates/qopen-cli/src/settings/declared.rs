@@ -148,6 +148,13 @@ settings! {
         .detail(", 16 characters of visible ASCII or more; required unless the control listener is on loopback")
         .secret();
 
+    CONSOLE_DATA = Spec::new("console_data", "QOPEN_CONSOLE_DATA", "customers in the console", "true")
+        .detail(": pages show names, phones and ids of customers after a click")
+        .default("false")
+        .kind(Kind::Switch)
+        .flag("--console-data", "true|false", "Let the console show customers' data after a click")
+        .more("Without it no page of the console has a customer's name, phone or id.");
+
     DATA_DIR = Spec::new("data_dir", "QOPEN_DATA_DIR", "journal folder", "/var/lib/qopen")
         .default("qopen-data")
         .kind(Kind::Path)

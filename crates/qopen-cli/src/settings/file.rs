@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use super::declared::ALL;
 use super::mistakes;
 use super::schedule::Found;
+use super::spec::Kind;
 use super::webhook;
 use crate::exit::Failure;
 use crate::values::text_file::decode;
@@ -106,6 +107,14 @@ fn entry(
         }
         (value, None) => return Err(mistakes::unknown(text, name, value.err().as_ref())),
         (Ok(value), Some(_)) => value,
+        (Err(toml::Value::Boolean(switch)), Some(spec)) if spec.kind == Kind::Switch => {
+            switch.to_string().into()
+        }
+        (Err(_), Some(spec)) if spec.kind == Kind::Switch => {
+            let line = mistakes::line_of(text, name).map(|it| format!("line {it}: "));
+            let line = line.unwrap_or_default();
+            return Err(format!("{line}`{name}` must be true or false, like {name} = true"));
+        }
         (Err(toml::Value::Integer(number)), Some(spec)) if !spec.secret => {
             number.to_string().into()
         }

@@ -125,6 +125,18 @@ impl Settings {
         (1..).zip(hosts.into_iter().flatten()).map(parse).collect()
     }
 
+    /// Returns whether pages of the console may show customers.
+    pub(crate) fn console_data(&self) -> Result<bool, Failure> {
+        match self.required(&CONSOLE_DATA)?.expose() {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            text => {
+                let reason = format!("{text:?} is neither true nor false");
+                Err(self.wrong(&CONSOLE_DATA, &Plain(reason)))
+            }
+        }
+    }
+
     fn address(&self, spec: &'static Spec) -> Result<SocketAddr, Failure> {
         let mut resolved = self.resolved.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(address) = resolved.get(spec.name) {

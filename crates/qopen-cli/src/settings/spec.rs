@@ -23,6 +23,8 @@ pub(crate) enum Kind {
     Words,
     /// A path, in whatever bytes the system has.
     Path,
+    /// `true` or `false`. Its flag without a value means `true`.
+    Switch,
     /// A `postgres://` URL, or the path of a folder.
     Journal,
 }
@@ -150,6 +152,9 @@ impl Spec {
             .global(true);
         if let Some(default) = self.default {
             arg = arg.default_value(default);
+        }
+        if self.kind == Kind::Switch {
+            arg = arg.num_args(0..=1).require_equals(true).default_missing_value("true");
         }
         if self.kind == Kind::Path {
             arg = arg.value_hint(ValueHint::AnyPath);

@@ -8,6 +8,21 @@ mod beside;
 mod browser;
 mod callbacks;
 mod chaos;
+#[cfg(target_os = "linux")]
+mod chromium;
+mod console;
+#[cfg(target_os = "linux")]
+mod console_acts;
+#[cfg(target_os = "linux")]
+mod console_axe;
+mod console_callbacks;
+#[cfg(target_os = "linux")]
+mod console_live;
+mod console_many;
+mod console_pages;
+#[cfg(target_os = "linux")]
+mod console_screens;
+mod console_seed;
 mod convert;
 mod crashes;
 mod csv_lists;

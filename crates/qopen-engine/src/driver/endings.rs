@@ -97,8 +97,14 @@ impl Driver {
         let (accounts, pages) =
             progress.map_or((0, 0), |it| (it.figures.accounts as u64, it.figures.pages as u64));
         let why = status.to_string();
-        let evidence = status.evidence();
-        let note = Note::Ended { status: status.end_state(), why, accounts, pages, evidence };
+        let note = Note::Ended {
+            status: status.end_state(),
+            why,
+            accounts,
+            pages,
+            evidence: status.evidence(),
+            reason: status.reason(),
+        };
         let ended_before = matches!(&status, Status::Complete(basis) if basis.earlier);
         if !ended_before {
             let (held_claim, journal) = (tracked.held_claim.clone(), Arc::clone(&self.journal));

@@ -147,7 +147,7 @@ impl Inner {
             tokio::select! {
                 progress = pull.progress() => match progress {
                     Some(progress) => {
-                        show.send_replace(Some(PullFigures { progress, ended: None }));
+                        show.send_replace(Some(PullFigures::now(progress, None)));
                     }
                     None => break,
                 },
@@ -174,7 +174,7 @@ impl Inner {
             self.request_anew(before, &outcome.status, confirms).await;
         }
         let (progress, ended) = (outcome.progress.clone(), Some(outcome.status.clone()));
-        show.send_replace(Some(PullFigures { progress, ended }));
+        show.send_replace(Some(PullFigures::now(progress, ended)));
         let Some(sink) = sink else {
             self.tell(ServiceEvent::Ended { outcome: &outcome });
             return End::Done;

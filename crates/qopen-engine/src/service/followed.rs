@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use qopen_journal::PullId;
 use tokio::sync::{Notify, watch};
@@ -20,6 +21,14 @@ pub struct PullFigures {
     pub progress: Progress,
     /// How the pull ended; `None` while it is open.
     pub ended: Option<Status>,
+    /// When the service got the figures, by tokio's clock.
+    pub at: Instant,
+}
+
+impl PullFigures {
+    pub(super) fn now(progress: Progress, ended: Option<Status>) -> Self {
+        Self { progress, ended, at: tokio::time::Instant::now().into_std() }
+    }
 }
 
 /// A pull that a [`PullService`](crate::PullService) follows or has followed.

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use futures_util::FutureExt as _;
 use qopen_assembler::{Failure, Timing};
 use qopen_engine::{Accepted, Engine, PullRequest, RequestError, Requester, Status};
-use qopen_journal::{EndState, PullId};
+use qopen_journal::{EndReason, EndState, PullId};
 
 use crate::storage::{Mode, Storage};
 use crate::support::{
@@ -194,10 +194,34 @@ async fn cancelling_ends_a_pull_at_once_and_a_page_does_not_open_it_again() {
     pull.cancel();
     let outcome = pull.outcome().await.unwrap();
     assert!(matches!(outcome.status, Status::Cancelled), "{}", outcome.status);
+    assert_eq!(outcome.status.reason(), Some(EndReason::Cancelled));
     assert_eq!((clock.millis(), outcome.progress.figures.accounts), (999, 1));
     engine.accept(page(2, false)).await.unwrap();
     clock.until(100_000).await;
     assert!(matches!(outcome.refreshed().status, Status::Cancelled));
+}
+
+#[tokio::test(start_paused = true)]
+async fn figures_have_the_time_until_the_pull_ends() {
+    let engine = builder().build().unwrap();
+    let mut pull = engine.pull(request()).await.unwrap();
+    let clock = Clock::start();
+    for (at, number, more, due) in
+        [(10, 1, true, MINUTE), (500, 2, false, 1_000), (1_400, 3, true, 1_000)]
+    {
+        clock.until(at).await;
+        engine.accept(page(number, more)).await.unwrap();
+        let progress = loop {
+            let progress = pull.progress().await.unwrap();
+            if progress.figures.pages == number {
+                break progress;
+            }
+        };
+        let expected = (Duration::ZERO, Some(Duration::from_millis(due)));
+        assert_eq!((progress.quiet, progress.due_in), expected, "{number}");
+    }
+    let outcome = pull.outcome().await.unwrap();
+    assert_eq!((clock.millis(), outcome.progress.due_in), (2_400, None));
 }
 
 /// Answers a request after that long.

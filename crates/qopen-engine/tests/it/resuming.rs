@@ -62,7 +62,7 @@ async fn e9_a_list_that_was_complete_before_keeps_its_evidence() {
 async fn a_list_whose_evidence_an_earlier_version_did_not_note_has_none() {
     let (storage, _) = left(1, 500).await;
     let (why, status) = ("quiet".to_owned(), EndState::Complete);
-    let ended = Note::Ended { status, why, accounts: 1, pages: 1, evidence: None };
+    let ended = Note::Ended { status, why, accounts: 1, pages: 1, evidence: None, reason: None };
     storage.note(&id(), ended).await.unwrap();
     assert_eq!(storage.pull(&id()).await.unwrap().unwrap().evidence(), None);
     let again = engine_on(&storage).resume(&id()).await.unwrap().outcome().await.unwrap();

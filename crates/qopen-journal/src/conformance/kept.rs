@@ -5,8 +5,8 @@ use qopen_types::Digest;
 
 use super::subject::{Subject, ended, page, payload, payloads, pull, started};
 use crate::{
-    Appended, Changes, Evidence, Journal, Layer, Note, PageRecord, Payload, PullId, PullState,
-    Quarantined,
+    Appended, Changes, Evidence, Journal, Layer, Note, PageRecord, Payload, PullId, PullOutline,
+    PullState, Quarantined,
 };
 
 pub(super) async fn appends_are_idempotent(Subject { journal, .. }: Subject) {
@@ -152,6 +152,15 @@ pub(super) async fn pulls_are_found_by_mark_and_by_robot(Subject { journal, .. }
 
 fn marks(pulls: &[PullState]) -> Vec<&str> {
     pulls.iter().map(|it| it.pull.mark_id.as_str()).collect()
+}
+
+pub(super) async fn outlines_are_those_of_the_states(subject: Subject) {
+    let Subject { journal, .. } = subject;
+    with_two_pulls(&*journal).await;
+    let pulls = journal.pulls().await.unwrap();
+    assert!(pulls.len() > 1);
+    let expected: Vec<_> = pulls.iter().map(PullOutline::of).collect();
+    assert_eq!(journal.outlines().await.unwrap(), expected);
 }
 
 pub(super) async fn open_pulls_have_not_ended(Subject { journal, .. }: Subject) {

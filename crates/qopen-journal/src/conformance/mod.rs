@@ -85,6 +85,7 @@ pub const CASES: &[Case] = cases! {
         a_resumed_pull_is_open,
         unknown_pulls_have_nothing,
         pulls_are_found_by_mark_and_by_robot,
+        outlines_are_those_of_the_states,
         open_pulls_have_not_ended,
         quarantined_items_are_kept_once_until_released,
         an_item_counts_against_a_pull_until_it_is_released,

@@ -64,6 +64,7 @@ pub(super) fn ended() -> Note {
         accounts: 3,
         pages: 2,
         evidence: None,
+        reason: None,
     }
 }
 

@@ -33,14 +33,14 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use futures_core::stream::BoxStream;
-use qopen_types::Digest;
+use qopen_types::{Digest, RobotId};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::claims::{Claims, SingleProcess};
 use crate::pack::LARGE;
 use crate::{
     Appended, Durability, Expired, Journal, JournalError, JournalStats, Maintenance, Note, Noted,
-    PageRecord, PullId, PullState, Quarantined, Report,
+    PageRecord, PullId, PullOutline, PullState, Quarantined, Report,
 };
 use at::{At, stopped, too_large, unavailable};
 #[cfg(feature = "faults")]
@@ -294,8 +294,15 @@ impl Journal for DiskJournal {
     }
 
     async fn pulls(&self) -> Result<Vec<PullState>, JournalError> {
-        let index = self.shared.index();
-        Ok(index.names().iter().filter_map(|pull| index.state(pull)).collect())
+        Ok(self.shared.index().states(None))
+    }
+
+    async fn outlines(&self) -> Result<Vec<PullOutline>, JournalError> {
+        Ok(self.shared.index().outlines())
+    }
+
+    async fn pulls_of(&self, robot: &RobotId) -> Result<Vec<PullState>, JournalError> {
+        Ok(self.shared.index().states(Some(robot)))
     }
 
     async fn quarantined(&self, of: Option<&PullId>) -> Result<Vec<Quarantined>, JournalError> {

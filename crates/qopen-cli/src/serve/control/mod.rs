@@ -24,13 +24,14 @@ use qopen::callback::listener::Listener;
 use qopen::types::Secret;
 use subtle::ConstantTimeEq as _;
 
+use super::console::{self, Console};
 use super::metrics;
 use super::service::Service;
 use crate::format::OutputFormat;
-pub(super) use doors::Doors;
+pub(super) use doors::{Doors, whole};
 pub(crate) use host::Host;
 use pulls::Shared;
-use refusal::Refusal;
+pub(super) use refusal::Refusal;
 
 /// The description of the API. A test compares it with the routes.
 const OPENAPI: &str = include_str!("openapi.json");
@@ -53,6 +54,7 @@ pub(super) fn router(
     token: Option<Secret>,
     doors: Doors,
     callbacks: Listener,
+    console: Arc<Console>,
 ) -> Router {
     let figures = async move |State(service): Shared| {
         let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
@@ -85,6 +87,7 @@ pub(super) fn router(
             get(async || ([(header::CONTENT_TYPE, "application/json")], described())),
         )
         .merge(guarded)
+        .merge(console::router(console))
         .fallback(async || Refusal(StatusCode::NOT_FOUND, "there is no such path".into()))
         .layer(middleware::from_fn_with_state(Arc::new(doors), doors::guard))
         .with_state(service)

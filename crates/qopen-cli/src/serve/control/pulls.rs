@@ -19,7 +19,7 @@ use crate::guards::Guards;
 use crate::kept::pull::{Line, NoteLine, PullName};
 use crate::report;
 use crate::robots;
-use crate::serve::service::Service;
+use crate::serve::service::{ActError, Service};
 
 /// The service behind the API.
 pub(super) type Shared = State<Arc<Service>>;
@@ -269,15 +269,18 @@ pub(super) async fn accept(
     of: Query<Of>,
 ) -> Result<Response, Refusal> {
     let state = known(&service, &mark, &of).await?;
-    if state.held().is_none() {
-        let why = match state.is_superseded() {
-            true => crate::journal::SUPERSEDED,
-            false => crate::journal::NOT_HELD,
-        };
-        return Err(Refusal(StatusCode::CONFLICT, why.into()));
-    }
-    service.pulls.accept(&state.pull).await?;
+    service.accept(&state).await.map_err(|error| refused(error, &state))?;
     Ok((StatusCode::ACCEPTED, Json(PullName::from(&state.pull))).into_response())
+}
+
+fn refused(error: ActError, state: &PullState) -> Refusal {
+    let why = match error {
+        ActError::NotHeld => crate::journal::NOT_HELD.to_owned(),
+        ActError::Superseded => crate::journal::SUPERSEDED.to_owned(),
+        ActError::Held => crate::journal::held(&state.pull),
+        ActError::Pull(error) => return error.into(),
+    };
+    Refusal(StatusCode::CONFLICT, why)
 }
 
 /// Resumes an ended pull. An open pull continues.
@@ -287,9 +290,6 @@ pub(super) async fn resume(
     of: Query<Of>,
 ) -> Result<Response, Refusal> {
     let state = known(&service, &mark, &of).await?;
-    if state.held().is_some() {
-        return Err(Refusal(StatusCode::CONFLICT, crate::journal::held(&state.pull)));
-    }
-    service.pulls.resume(&state).await?;
+    service.resume(&state).await.map_err(|error| refused(error, &state))?;
     Ok((StatusCode::ACCEPTED, Json(PullName::from(&state.pull))).into_response())
 }

@@ -108,7 +108,7 @@ impl Spec {
         }
         let wide = text.chars().find_map(|it| Some((it, narrow(it)?)));
         match (self.kind, wide) {
-            (Kind::Ascii | Kind::Words, Some((wide, narrow))) => {
+            (Kind::Ascii | Kind::Words | Kind::Switch, Some((wide, narrow))) => {
                 Err(format!("it has the full-width character {wide}; type {narrow} instead"))
             }
             (Kind::AesKey, _) if !text.is_ascii() => {

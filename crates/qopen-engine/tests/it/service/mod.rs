@@ -171,6 +171,7 @@ async fn what_is_left_in_the_journal_is_requeued() {
         accounts: 0,
         pages: 0,
         evidence: None,
+        reason: None,
     };
     let started = Note::Started(Started::new(SECOND, 60 * SECOND, 600 * SECOND));
     let open = restore("open", &[started.clone(), Note::Requested]).await;

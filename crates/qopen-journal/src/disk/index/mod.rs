@@ -1,6 +1,7 @@
 //! The index of the segments: the content and place of every record, without the payloads.
 
 mod lost;
+mod states;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;

@@ -19,6 +19,7 @@ use serde_json::json;
 
 use super::host::{Host, authority};
 use super::refusal::Refusal;
+use crate::serve::console;
 
 /// The largest body of a request, in bytes.
 const LARGEST: usize = 64 * 1024;
@@ -153,14 +154,23 @@ pub(super) async fn guard(
     request: Request,
     next: Next,
 ) -> Response {
-    let admitted = match is_probe(request.uri().path()) {
-        true => Ok(()),
-        false => doors.admit(&request),
+    let path = request.uri().path();
+    let (is_console, admitted) = match is_probe(path) {
+        true => (false, Ok(())),
+        false => (console::is_console(path), doors.admit(&request)),
     };
     let answer = match admitted {
         Ok(()) => next.run(request).await,
+        Err(Refusal(status, why)) if is_console => {
+            let request = (request.method(), request.uri(), request.headers());
+            console::refused(request, (status, &why))
+        }
         Err(refusal) => refusal.into_response(),
     };
+    // Pages have their own headers, and errors that people read.
+    if answer.extensions().get::<console::Framed>().is_some() {
+        return answer;
+    }
     let mut answer = as_json(answer).await;
     for (name, value) in ON_EVERY_ANSWER {
         answer.headers_mut().insert(name, value);
@@ -217,6 +227,13 @@ async fn read_json(request: Request) -> Result<Request, Refusal> {
     if is_empty {
         return Ok(Request::from_parts(parts, body));
     }
+    let bytes = whole(body).await?;
+    parts.headers.remove(header::TRANSFER_ENCODING);
+    Ok(Request::from_parts(parts, Body::from(bytes)))
+}
+
+/// Reads a whole body within the limits of size and time.
+pub(in crate::serve) async fn whole(body: Body) -> Result<Vec<u8>, Refusal> {
     let too_large = || {
         let message = format!("the body is larger than {LARGEST} bytes");
         Refusal(StatusCode::PAYLOAD_TOO_LARGE, message)
@@ -241,9 +258,7 @@ async fn read_json(request: Request) -> Result<Request, Refusal> {
         let message = format!("the body took longer than {} s", BODY.as_secs());
         Refusal(StatusCode::REQUEST_TIMEOUT, message)
     });
-    let bytes = read??;
-    parts.headers.remove(header::TRANSFER_ENCODING);
-    Ok(Request::from_parts(parts, Body::from(bytes)))
+    read?
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! What arrived at the callback listener.
 
+pub(super) mod history;
+
 use qopen::callback::listener::Listener;
 
 use crate::report::Came;

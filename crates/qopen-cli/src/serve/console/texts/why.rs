@@ -1,0 +1,51 @@
+//! Sentences about evidence: why a list is complete, or is not.
+
+texts! {
+    WAITS_ACCEPTANCE: "It waits for the platform to accept the request.", "正在等待平台接受请求。";
+    WAITS_FIRST: "It waits for the first page. If none comes, check the callback URL in the platform's console.", "正在等待第一个分页。若迟迟没有，请检查平台后台中的回调地址。";
+    WAITS_LAST: "It waits for the page that is marked as the last.", "正在等待标记为末页的分页。";
+    WAITS_OWED: "It waits for a page that could not be kept when it came. The platform sends it again.", "有一个分页到达时未能保存，正在等待平台重新发送。";
+    WAITS_UNREADABLE: "A callback could not be read and is in quarantine. It may be a page of this list.", "有回调无法读取，已被隔离，它可能是本列表的分页。";
+    WAITS_IDS: "Customers without a readable id: {0}. --allow-unidentified {0} accepts the list without them.", "没有可读 ID 的客户数：{0}。--allow-unidentified {0} 可接受不含这些客户的列表。";
+    WAITS_MORE: "It waits for more customers: it has {0} of the {1} expected.", "正在等待更多客户：预期 {1}，目前 {0}。";
+    WAITS_QUIET: "The last page came, and nothing counts against the list. It is complete after some quiet.", "末页已到，且没有不完整的迹象。静默一段时间后视为完整。";
+    WAITS_NOTHING: "It has ended, and its end is being noted.", "已结束，正在记录结果。";
+    ALSO_OWED: "Pages that the platform must send again: {0}.", "需要平台重新发送的分页数：{0}。";
+    ALSO_UNREADABLE: "Callbacks in quarantine that may be pages of it: {0}.", "隔离区中可能属于它的回调数：{0}。";
+    ALSO_IDS: "Customers without a readable id: {0}.", "没有可读 ID 的客户数：{0}。";
+    ALSO_REFUSED: "Callbacks that were refused meanwhile: {0}. A refused page comes again, so qopen waits longer.", "期间被拒绝的回调数：{0}。被拒绝的分页会重新发送，因此 qopen 会多等一段时间。";
+    ALSO_DAMAGED: "Pages that the journal has lost: {0}. Pull again.", "日志丢失的分页数：{0}。请重新拉取。";
+    ALSO_NEWER: "Pages came after the last publication. Resume the pull to publish them.", "上次发布之后又收到了分页。请继续拉取以发布它们。";
+    NO_CALLBACK: "No page came. Check that the callback URL in the platform's console reaches this listener.", "没有收到任何分页。请检查平台后台中的回调地址是否指向本监听器。";
+    LAST_PAGE_MISSING: "Pages came, and none of them is marked as the last. Pull again.", "收到了分页，但没有一个标记为末页。请重新拉取。";
+    FEWER: "The last page came, with fewer customers than the {0} expected. Pull again.", "末页已到，但客户数少于预期的 {0}。请重新拉取。";
+    UNREADABLE: "A callback could not be read and is in quarantine, so the list may lack its customers. Read the quarantine again, or release the item.", "有回调无法读取并已隔离，列表可能缺少其中的客户。请在隔离页面重新读取，或放行该项。";
+    UNIDENTIFIED: "Customers without a readable id are not in the list: {0}. --allow-unidentified {0} accepts that.", "没有可读 ID 而未列入的客户数：{0}。--allow-unidentified {0} 可接受这种情况。";
+    OWED: "A page could not be kept when it came, or the journal has lost it, and it was not sent again. Pull again.", "有分页到达时未能保存，或被日志丢失，且没有重新发送。请重新拉取。";
+    DEADLINE: "Pages kept coming until the deadline. Raise --deadline, or pull again.", "直到截止时间仍不断收到分页。请调大 --deadline，或重新拉取。";
+    LIMIT: "The pull reached its limit of pages or customers.", "拉取达到了分页数或客户数的上限。";
+    REPORTED: "The platform reported error {0}.", "平台报告了错误 {0}。";
+    REFUSED: "The platform refused the request or the credentials.", "平台拒绝了请求或凭据。";
+    NOT_SENT: "The request could not be sent, or its answer could not be read.", "请求未能发送，或无法读取其响应。";
+    CANCELLED: "It was ended before the list was complete.", "在列表完整之前被人为结束。";
+    OTHER: "It ended without a complete list.", "结束时没有完整的列表。";
+    DETAILS: "In the platform's or qopen's words: {0}", "平台或 qopen 的原文：{0}";
+    LAST_SEEN: "The page that is marked as the last was seen.", "已收到标记为末页的分页。";
+    END_IMPLIED: "A page that does not say whether more follow was seen, and none said so.", "收到了没有说明是否还有后续的分页，且没有分页明确标记为末页。";
+    QUIET: "Then {0} s of quiet followed.", "其后静默了 {0} 秒。";
+    DECLARED: "No more pages can come.", "不会再有分页。";
+    EXPECTED: "It has at least the {0} customers expected.", "客户数达到预期的 {0}。";
+    REFUSED_MEANWHILE: "Callbacks were refused meanwhile: {0}.", "期间被拒绝的回调数：{0}。";
+    OUTAGE: "The journal did not answer for {0} s.", "日志有 {0} 秒没有响应。";
+    INTERRUPTED: "The pull was interrupted. A page that the platform gave up meanwhile would be missing.", "拉取曾中断。若平台在此期间放弃了某个分页，列表会缺少它。";
+    ALLOWED: "Customers without a readable id that are allowed: {0}.", "允许缺少的、没有可读 ID 的客户数：{0}。";
+    CONFIRMED: "Pull {0} confirmed it: it has the same customers.", "拉取 {0} 得到相同的客户，已确认。";
+    GONE_VERIFIED: "The platform confirmed by id that the customers who are gone have left: {0}.", "平台已按 ID 确认消失的客户确实离开：{0}。";
+    GONE_UNVERIFIED: "The customers who are gone were not verified, because the platform does not offer the call: {0}.", "平台不提供该接口，消失的客户未经核实：{0}。";
+    ACCEPTED: "A guard held the list, and a person accepted it.", "列表曾被拦下，经人工接受。";
+    HELD_PRESENT: "It lacks customers that the platform still has: {0}.", "缺少平台上仍存在的客户：{0}。";
+    HELD_UNCONFIRMED: "No other pull confirmed it.", "没有其他拉取确认它。";
+    HELD_LEFT_OUT: "It leaves out robots of the last list: {0}.", "缺少上一份列表中的机器人：{0}。";
+    HELD_GONE: "Of the {1} customers of the last list, {0} are gone, more than the guard allows.", "上一份列表有 {1} 位客户，其中 {0} 位消失，超过允许的数量。";
+    SUPERSEDED: "The list of a later pull was published before it.", "更新的拉取的列表已先发布。";
+}
