@@ -267,7 +267,10 @@ mod tests {
         let url = "mysql://me@h/x";
         let (set, home) = (("MYSQL_PWD", "set".into()), ("HOME", home.path().into()));
         assert_eq!(password(url, &[]).unwrap(), None);
-        assert_eq!(password(url, &[home.clone()]).unwrap().as_deref(), Some("of the file"));
+        assert_eq!(
+            password(url, std::slice::from_ref(&home)).unwrap().as_deref(),
+            Some("of the file")
+        );
         assert_eq!(password(url, &[home.clone(), set]).unwrap().as_deref(), Some("set"));
         assert_eq!(password("mysql://me:own@h/x", &[home]).unwrap().as_deref(), Some("own"));
         let named = format!("{url}?defaults-file={}", file.display());

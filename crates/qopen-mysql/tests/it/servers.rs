@@ -1,5 +1,6 @@
 //! Servers of every setting, and their failures.
 
+use std::slice;
 use std::sync::Barrier;
 
 use qopen_mysql::testing::Server;
@@ -125,9 +126,9 @@ fn a_list_that_is_replaced_after_the_comparison_is_not_replaced_again() {
     let Some(server) = Server::start() else { return };
     let sink = MysqlSink::new(&server.url()).unwrap();
     let (a, b) = (account("a", ""), account("b", ""));
-    publish(&sink, "m1", &[a.clone()]).unwrap();
+    publish(&sink, "m1", slice::from_ref(&a)).unwrap();
     let (slow, _) = compared(&sink, "m2", &[a.clone(), b.clone()]).unwrap();
-    publish(&sink, "m3", &[b.clone()]).unwrap();
+    publish(&sink, "m3", slice::from_ref(&b)).unwrap();
     let error = slow.commit().unwrap_err();
     assert!(matches!(error, SinkError::Replaced { .. }), "{error:?}");
     // A row that was deleted, and one that was added.
@@ -142,7 +143,7 @@ fn a_list_that_is_replaced_after_the_comparison_is_not_replaced_again() {
         assert_eq!(server.query("SELECT mark_id FROM pull"), [["m3"]]);
         reader.execute("DELETE FROM robot_account");
         reader.execute("DELETE FROM pull");
-        publish(&sink, "m3", &[b.clone()]).unwrap();
+        publish(&sink, "m3", slice::from_ref(&b)).unwrap();
     }
 }
 
