@@ -83,7 +83,7 @@ impl Commit<'_> {
                  WHERE old.robot_key = ? AND old.number = ?";
             run(self.connection, old, (key, it.number)).await?;
         }
-        let mut rows = Rows::new(self.columns, "", list, self.limit).is_first(publications == 0);
+        let mut rows = Rows::new(self.columns, "", list, self.limit).first(publications == 0);
         let mut reader = self.records.read()?;
         let mut passed = 0;
         while let Some(step) = steps.next()? {
@@ -127,7 +127,7 @@ impl Commit<'_> {
         reader: &mut Option<Reader<'_>>,
     ) -> Result<(), SinkError> {
         self.clear_partial(list).await?;
-        let mut rows = Rows::new(self.columns, "partial_", list, self.limit).is_first(true);
+        let mut rows = Rows::new(self.columns, "partial_", list, self.limit).first(true);
         let mut passed = 0;
         while let Some(record) = reader.as_mut().filter(|it| it.robot == place) {
             rows.write(&record.record)?;

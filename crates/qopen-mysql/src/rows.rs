@@ -56,7 +56,7 @@ impl<'a> Rows<'a> {
     }
 
     /// Sets whether the robot has no rows yet, so that no tags need to be deleted.
-    pub(crate) fn is_first(mut self, is_first: bool) -> Self {
+    pub(crate) fn first(mut self, is_first: bool) -> Self {
         self.is_first = is_first;
         self
     }

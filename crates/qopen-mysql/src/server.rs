@@ -68,11 +68,10 @@ impl Server {
         };
         let secured = match tls {
             Tls::Disabled => None,
-            Tls::Preferred | Tls::Required | Tls::Authority => {
+            Tls::Preferred | Tls::Required => {
                 let trusted = tls::trusted(roots.as_deref())?.into_iter().map(Into::into).collect();
                 let options = SslOpts::default().with_root_certs(trusted);
-                let options = options.with_disable_built_in_roots(true);
-                Some(options.with_danger_skip_domain_validation(tls == Tls::Authority))
+                Some(options.with_disable_built_in_roots(true))
             }
         };
         let fallback = (tls == Tls::Preferred).then(|| Opts::from(options.clone()));

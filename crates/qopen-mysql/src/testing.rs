@@ -122,6 +122,8 @@ impl Server {
             command.uid(user).gid(group);
         }
         command.arg("--no-defaults").current_dir(self.folder.path());
+        // Servers name their temporary tables by their process number, which two containers may share.
+        command.env("TMPDIR", self.folder.path());
         command
     }
 

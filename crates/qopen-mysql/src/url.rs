@@ -38,8 +38,6 @@ pub(crate) enum Tls {
     Preferred,
     /// TLS, and a certificate of a trusted authority for the host's name.
     Required,
-    /// TLS, and a certificate of the authority in the file, for any name.
-    Authority,
 }
 
 /// The parameters of a URL, for messages.
@@ -100,11 +98,6 @@ pub(crate) fn parse(
         }
         None => tcp(host)?,
     };
-    if tls == Some(Tls::Authority) && roots.is_none() {
-        return Err(wrong(
-            "ssl-mode=VERIFY_CA needs ssl-ca, the file with the authority's certificate",
-        ));
-    }
     if tls == Some(Tls::Disabled) && roots.is_some() {
         return Err(wrong("ssl-ca has no use with ssl-mode=DISABLED; remove one of them"));
     }
@@ -172,8 +165,7 @@ fn tls_of(value: &str) -> Result<Tls, MysqlError> {
     match value.to_ascii_uppercase().as_str() {
         "DISABLED" => Ok(Tls::Disabled),
         "PREFERRED" => Ok(Tls::Preferred),
-        "REQUIRED" | "VERIFY_IDENTITY" => Ok(Tls::Required),
-        "VERIFY_CA" => Ok(Tls::Authority),
+        "REQUIRED" | "VERIFY_CA" | "VERIFY_IDENTITY" => Ok(Tls::Required),
         _ => Err(MysqlError::Url(
             "ssl-mode is DISABLED, PREFERRED, REQUIRED, VERIFY_CA or VERIFY_IDENTITY".to_owned(),
         )),
@@ -225,7 +217,7 @@ mod tests {
             ("mysql://me@h/x?ssl-mode=disabled", Tls::Disabled, "mysql://h:3306/x"),
             ("mysql://me@h/x?ssl-mode=PREFERRED", Tls::Preferred, "mysql://h:3306/x"),
             ("mysql://me@localhost/x?ssl-ca=/ca", Tls::Required, "mysql://localhost:3306/x"),
-            ("mysql://me@h/x?ssl-ca=/ca&ssl-mode=verify_ca", Tls::Authority, "mysql://h:3306/x"),
+            ("mysql://me@h/x?ssl-ca=/ca&ssl-mode=verify_ca", Tls::Required, "mysql://h:3306/x"),
             ("mysql://me@localhost/x?socket=/run/s.sock", Tls::Disabled, "mysql:///run/s.sock/x"),
         ] {
             let parsed = of(url);
@@ -250,7 +242,6 @@ mod tests {
             ("mysql://me@h/x?password=canary", PARAMETERS),
             ("mysql://me@h/x?sslmode=canary", PARAMETERS),
             ("mysql://me@h/x?ssl-mode=canary", "VERIFY_IDENTITY"),
-            ("mysql://me@h/x?ssl-mode=VERIFY_CA", "ssl-ca"),
             ("mysql://me@h/x?ssl-mode=DISABLED&ssl-ca=canary", "remove"),
             ("mysql://me@h/x?socket=canary", "absolute"),
             ("mysql://me:%FFcanary@h/x", "UTF-8"),
@@ -276,7 +267,10 @@ mod tests {
         let url = "mysql://me@h/x";
         let (set, home) = (("MYSQL_PWD", "set".into()), ("HOME", home.path().into()));
         assert_eq!(password(url, &[]).unwrap(), None);
-        assert_eq!(password(url, &[home.clone()]).unwrap().as_deref(), Some("of the file"));
+        assert_eq!(
+            password(url, std::slice::from_ref(&home)).unwrap().as_deref(),
+            Some("of the file")
+        );
         assert_eq!(password(url, &[home.clone(), set]).unwrap().as_deref(), Some("set"));
         assert_eq!(password("mysql://me:own@h/x", &[home]).unwrap().as_deref(), Some("own"));
         let named = format!("{url}?defaults-file={}", file.display());

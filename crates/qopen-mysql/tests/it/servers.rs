@@ -1,5 +1,6 @@
 //! Servers of every setting, and their failures.
 
+use std::slice;
 use std::sync::Barrier;
 
 use qopen_mysql::testing::Server;
@@ -125,9 +126,9 @@ fn a_list_that_is_replaced_after_the_comparison_is_not_replaced_again() {
     let Some(server) = Server::start() else { return };
     let sink = MysqlSink::new(&server.url()).unwrap();
     let (a, b) = (account("a", ""), account("b", ""));
-    publish(&sink, "m1", &[a.clone()]).unwrap();
+    publish(&sink, "m1", slice::from_ref(&a)).unwrap();
     let (slow, _) = compared(&sink, "m2", &[a.clone(), b.clone()]).unwrap();
-    publish(&sink, "m3", &[b.clone()]).unwrap();
+    publish(&sink, "m3", slice::from_ref(&b)).unwrap();
     let error = slow.commit().unwrap_err();
     assert!(matches!(error, SinkError::Replaced { .. }), "{error:?}");
     // A row that was deleted, and one that was added.
@@ -142,7 +143,7 @@ fn a_list_that_is_replaced_after_the_comparison_is_not_replaced_again() {
         assert_eq!(server.query("SELECT mark_id FROM pull"), [["m3"]]);
         reader.execute("DELETE FROM robot_account");
         reader.execute("DELETE FROM pull");
-        publish(&sink, "m3", &[b.clone()]).unwrap();
+        publish(&sink, "m3", slice::from_ref(&b)).unwrap();
     }
 }
 
@@ -158,10 +159,11 @@ fn a_deadlock_is_tried_again_with_all_of_its_steps() {
     // It holds the row that the writer wants last, and then wants the one that the writer wrote first. It changed more
     // rows, so the server rolls the writer back.
     other.execute("CREATE TABLE weight (n INT PRIMARY KEY, text LONGTEXT)");
+    // Only rows that fulfil a condition are locked.
+    other.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED");
     other.execute("START TRANSACTION");
     let values = (0..4_000).map(|n| format!("({n}, REPEAT('x', 100))")).collect::<Vec<_>>();
     other.execute(&format!("INSERT INTO weight VALUES {}", values.join(", ")));
-    other.execute("UPDATE robot_account SET name = name WHERE account_id = '599' AND name = 'old'");
     other.execute("SELECT account FROM robot_account WHERE account_id = '599' FOR UPDATE");
     let committed = std::thread::scope(|scope| {
         let committed = scope.spawn(|| writer.commit());
@@ -170,6 +172,8 @@ fn a_deadlock_is_tried_again_with_all_of_its_steps() {
             "SELECT count(*) FROM information_schema.INNODB_TRX WHERE trx_state = 'LOCK WAIT'";
         while other.query(waits) != [["1"]] {
             assert!(!committed.is_finished(), "the writer did not wait");
+            // The server does not renew this table while it is read more often.
+            std::thread::sleep(std::time::Duration::from_millis(150));
         }
         other.execute("SELECT account FROM robot_account WHERE account_id = '000' FOR UPDATE");
         other.execute("ROLLBACK");
@@ -281,7 +285,6 @@ fn a_user_needs_the_rights_that_the_refusal_names() {
     };
     assert!(denied(&of("reader", "qopen"), 1142).contains("GRANT SELECT, INSERT"));
     denied(&of("writer", "qopen"), 1044);
-    denied(&of("nobody", "qopen"), 1045);
     let error = of("qopen", "qopen").check().unwrap_err();
     assert!(matches!(why(&error), MysqlError::Server(it) if it.code() == 1045), "{error:?}");
     admin
