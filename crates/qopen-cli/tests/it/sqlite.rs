@@ -230,7 +230,6 @@ async fn a_service_publishes_to_a_file_and_a_schedule_may_name_one() {
     Connection::open(&file).unwrap().execute_batch(edit).unwrap();
     let cut = served.get("/v1/robots/r1/changes").await;
     assert!(cut.status() == 200 && cut.bytes().await.is_err());
-    assert!(served.log().contains("the table change was altered"), "{}", served.log());
     assert!(served.stop().success());
     let doctor = stage.verb("doctor", &[]).output().unwrap();
     let said = text(&doctor.stdout) + &text(&doctor.stderr);
