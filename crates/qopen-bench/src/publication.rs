@@ -66,7 +66,9 @@ fn places() -> Vec<Place> {
         places.push(Place::new("PostgreSQL", JSONL, move |_, round| {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let url = runtime.block_on(server.create(&format!("publication_{round}")))?;
-            Ok(PostgresSink::new(&url)?)
+            let sink = PostgresSink::new(&url)?;
+            sink.migrate()?;
+            Ok(sink)
         }));
     }
     // Commits wait for the disk, as by default.

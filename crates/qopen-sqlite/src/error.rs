@@ -45,6 +45,14 @@ pub enum SqliteError {
     /// The disk has no more space.
     #[error("the disk is full; the list before is unchanged")]
     Full,
+    /// The file system failed.
+    #[error(
+        "the file cannot be read or written (SQLite error {code}); is the disk sound, and does the limit of a file's size (ulimit -f) leave room? the list before is unchanged"
+    )]
+    Disk {
+        /// The extended result code of SQLite.
+        code: i32,
+    },
     /// The file is damaged.
     #[error(
         "the file is damaged; restore it, or move it away to start a new one (sqlite3 FILE 'PRAGMA integrity_check' says more)"
@@ -116,6 +124,7 @@ pub(crate) fn failed(wait: Duration) -> impl Fn(Error) -> SinkError + Copy {
             ErrorCode::ReadOnly => SqliteError::ReadOnly,
             ErrorCode::CannotOpen => SqliteError::CannotOpen,
             ErrorCode::DiskFull => SqliteError::Full,
+            ErrorCode::SystemIoFailure => SqliteError::Disk { code: code.extended_code },
             _ => SqliteError::Other {
                 code: code.extended_code,
                 meaning: ffi::code_to_str(code.extended_code).to_owned(),
@@ -140,6 +149,7 @@ mod tests {
             (ffi::SQLITE_FULL, "disk is full"),
             (ffi::SQLITE_READONLY_DIRECTORY, "read-only"),
             (ffi::SQLITE_CANTOPEN, "cannot be opened"),
+            (ffi::SQLITE_IOERR_WRITE, "(SQLite error 778)"),
             (ffi::SQLITE_CORRUPT_INDEX, "integrity_check"),
             (ffi::SQLITE_NOTADB, "not an SQLite database"),
             (ffi::SQLITE_CONSTRAINT_PRIMARYKEY, "SQLite error 1555"),

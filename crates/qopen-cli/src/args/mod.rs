@@ -105,6 +105,11 @@ pub(crate) enum Verb {
 
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
+    /// Check that lists can be published there
+    ///
+    /// A file, a folder or a database, as with pull. No list is written.
+    #[arg(long, value_name = "PATH|-|URL", value_parser = out_path())]
+    pub(crate) out: Option<PathBuf>,
     /// Connect to the platform and request an access token
     #[arg(long)]
     pub(crate) online: bool,

@@ -3,8 +3,13 @@
 mod online;
 mod report;
 
+use std::path::Path;
+
 use crate::args::DoctorArgs;
+use crate::database;
 use crate::exit::{Exit, Failure};
+use crate::format::{Asked, Layout, Words};
+use crate::output::Output;
 use crate::say::answer;
 use crate::settings::{self, Settings};
 use report::Report;
@@ -57,6 +62,16 @@ pub(crate) async fn run(args: &DoctorArgs, settings: &Settings) -> Result<Exit, 
     report.check("journal", crate::journal::examine(settings).await);
     if settings.get(&settings::TIME_ZONE).is_some() {
         report.check("time zone", settings.time_zone().map(|zone| zone.to_string()));
+    }
+    if let Some(out) = args.out.clone() {
+        // It waits for files and servers.
+        let checked = tokio::task::spawn_blocking(move || output(&out)).await;
+        report.check(
+            "output",
+            checked.unwrap_or_else(|error| {
+                Err(Failure::unexpected("the check of the output", &error))
+            }),
+        );
     }
     for (title, result) in crate::serve::examine(settings) {
         report.check(&title, result);
@@ -121,4 +136,15 @@ fn connections(settings: &Settings) -> Result<String, Failure> {
     let with = if tls.is_some() { "with TLS" } else { "without TLS" };
     let (all, per_peer) = (limits.connections, limits.per_peer);
     Ok(format!("{all} at once, {per_peer} of one peer, {with}; callbacks {stale}"))
+}
+
+/// Checks that lists can be published to a place.
+fn output(out: &Path) -> Result<String, Failure> {
+    if let Some(url) = database::of(out) {
+        database::refuse_password("--out", url)?;
+    }
+    let layout = Asked::default().settle(Words::NoFormat, out, Layout::default());
+    let output = Output::new(out, layout.map_err(Failure::usage)?)?;
+    output.check(&[])?;
+    Ok(format!("lists can be published to {}", output.place()))
 }
