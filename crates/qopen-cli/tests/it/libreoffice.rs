@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{installed, text};
 use crate::xlsx::{accounts, assemble, read};
@@ -35,7 +35,12 @@ fn libreoffice_shows_each_cell_as_openpyxl_reads_it() {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
-    let output = assemble(folder.path(), &["--out", "list.xlsx"], &accounts());
+    // Times whose nearest number is less than they are, and others.
+    let times = (0..2000).map(|n| {
+        json!({"account_id": format!("time-{n:04}"), "profile": {"add_at": 1_500_000_007 - n * 977_551}})
+    });
+    let accounts: Vec<Value> = accounts().into_iter().chain(times).collect();
+    let output = assemble(folder.path(), &["--out", "list.xlsx"], &accounts);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let Some(book) = read(&folder.path().join("list.xlsx")) else { return };
     let profile = format!("-env:UserInstallation=file://{}/profile", folder.path().display());
@@ -48,7 +53,7 @@ fn libreoffice_shows_each_cell_as_openpyxl_reads_it() {
     let rows: Vec<Vec<String>> =
         reader.records().map(|row| row.unwrap().iter().map(one_break).collect()).collect();
     let expected = book["rows"].as_array().unwrap();
-    assert_eq!((rows.len(), expected.len()), (accounts().len() + 1, accounts().len() + 1));
+    assert_eq!((rows.len(), expected.len()), (accounts.len() + 1, accounts.len() + 1));
     for (row, cells) in rows.iter().zip(expected) {
         let cells: Vec<_> = cells.as_array().unwrap().iter().map(shown).collect();
         assert_eq!(*row, cells);
