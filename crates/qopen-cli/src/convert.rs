@@ -22,21 +22,32 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<Exit, Failure> {
     let layout = layout(args, &out)?;
     singer::prepare(&args.singer, layout, &[], false)?;
     let output = Output::new(&out, layout)?;
-    let list: Box<dyn Read> = match is_stream(&args.list) {
-        true => Box::new(io::stdin().lock()),
-        false => Box::new(open(&args.list, &out)?),
-    };
+    if is_stream(&args.list) {
+        output.check(&[])?;
+        let name = Path::new("standard input");
+        let reader = ListReader::new(io::stdin().lock(), name);
+        return convert(reader, name, &output, layout, &out);
+    }
+    let file = open(&args.list, &out)?;
     output.check(&[])?;
-    let name = match is_stream(&args.list) {
-        true => Path::new("standard input"),
-        false => &args.list,
-    };
-    let mut reader = ListReader::new(list, name);
-    let location = match write(&mut reader, &output, layout, &out) {
+    let reader = ListReader::open(file, &args.list);
+    let reader = reader.map_err(|error| failure(&error, &args.list))?;
+    convert(reader, &args.list, &output, layout, &out)
+}
+
+/// Writes all that a reader reads. `name` is the list's.
+fn convert(
+    mut reader: ListReader<'_, impl Read>,
+    name: &Path,
+    output: &Output,
+    layout: Layout,
+    out: &Path,
+) -> Result<Exit, Failure> {
+    let location = match write(&mut reader, output, layout, out) {
         Ok(location) => location,
         // The rest is of no use to a reader that left.
         Err(SinkError::Io { source, .. })
-            if is_stream(&out) && source.kind() == io::ErrorKind::BrokenPipe =>
+            if is_stream(out) && source.kind() == io::ErrorKind::BrokenPipe =>
         {
             return Ok(Exit::ReaderLeft);
         }
@@ -44,7 +55,7 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<Exit, Failure> {
     };
     let customers = count(reader.records(), "customer", "customers");
     let robots = count(reader.robots() as u64, "robot", "robots");
-    let location = match is_stream(&out) {
+    let location = match is_stream(out) {
         true => "standard output",
         false => &location,
     };
@@ -96,9 +107,9 @@ fn needs_format(list: &Path) -> Failure {
 
 /// The list's path with the ending of another format.
 fn named(list: &Path, format: OutputFormat) -> PathBuf {
-    let is_known = list
-        .extension()
-        .is_some_and(|it| ["jsonl", "ndjson"].iter().any(|known| it.eq_ignore_ascii_case(known)));
+    let is_known = list.extension().is_some_and(|it| {
+        ["jsonl", "ndjson", "csv"].iter().any(|known| it.eq_ignore_ascii_case(known))
+    });
     let bare = if is_known { list.with_extension("") } else { list.to_owned() };
     let mut name = bare.into_os_string();
     name.push(".");
@@ -139,7 +150,7 @@ fn binary(mut file: &File) -> io::Result<Option<String>> {
         }
     }
     file.rewind()?;
-    let elsewhere = "`convert` reads lists in JSON Lines; the journal still has each list that --retain keeps: qopen pulls export MARK --out customers.jsonl";
+    let elsewhere = "`convert` reads lists in JSON Lines and CSV; the journal still has each list that --retain keeps: qopen pulls export MARK --out customers.jsonl";
     let why = match &begin[..length] {
         it if it.starts_with(b"PK\x03\x04") => {
             format!(
@@ -148,7 +159,7 @@ fn binary(mut file: &File) -> io::Result<Option<String>> {
         }
         it if it.starts_with(b"PAR1") => format!("a list in Parquet; {elsewhere}"),
         it if it == b"SQLite format 3\0" => format!(
-            "an SQLite database; `convert` reads lists in JSON Lines, which it has as `account`:\n  sqlite3 lists.db \"SELECT account FROM robot_account WHERE robot_id = 'ROBOT_ID' ORDER BY account_id\" > customers.jsonl"
+            "an SQLite database; `convert` reads lists in JSON Lines and CSV, and the database has the former as `account`:\n  sqlite3 lists.db \"SELECT account FROM robot_account WHERE robot_id = 'ROBOT_ID' ORDER BY account_id\" > customers.jsonl"
         ),
         _ => return Ok(None),
     };
@@ -156,7 +167,7 @@ fn binary(mut file: &File) -> io::Result<Option<String>> {
 }
 
 fn write(
-    reader: &mut ListReader<'_, Box<dyn Read>>,
+    reader: &mut ListReader<'_, impl Read>,
     output: &Output,
     layout: Layout,
     out: &Path,
@@ -172,7 +183,7 @@ fn write(
     file.commit()
 }
 
-fn copy(reader: &mut ListReader<'_, Box<dyn Read>>, sink: &dyn Sink) -> Result<(), SinkError> {
+fn copy(reader: &mut ListReader<'_, impl Read>, sink: &dyn Sink) -> Result<(), SinkError> {
     let mut list = sink.begin(ListKind::Complete)?;
     while let Some(record) = reader.next_record()? {
         list.write(&record)?;

@@ -78,7 +78,7 @@ pub(crate) enum Verb {
     Explain(ExplainArgs),
     /// Show what changed between two lists
     Diff(DiffArgs),
-    /// Convert a list in JSON Lines to CSV or XLSX
+    /// Convert a list in JSON Lines or CSV to another format
     Convert(ConvertArgs),
     /// List, show, accept, export, purge and check kept pulls
     #[command(subcommand)]
@@ -375,7 +375,7 @@ pub(crate) struct DiffArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ConvertArgs {
-    /// Read this list in JSON Lines; - is stdin
+    /// Read this list in JSON Lines or CSV; - is stdin, JSON Lines only
     #[arg(value_name = "LIST", value_parser = home_path())]
     pub(crate) list: PathBuf,
     /// Write to a file, a folder, or - for stdout

@@ -139,9 +139,10 @@ fn a_damaged_list_is_named_by_line_and_reason_and_nothing_is_written() {
         (with(2, lines[6]).into(), "line 4 begins a second part of one robot's list"),
         (
             format!("\u{feff}{good}").into(),
-            "its first line is not JSON; only lists in JSON Lines are read",
+            "its first line is neither JSON nor the header of a list in CSV",
         ),
-        (b"robot_id,account_id\nr1,a1\n".to_vec(), "its first line is not JSON"),
+        (b"robot_id,account_id\nr1,a1\n".to_vec(), "its header differs"),
+        (b"name,phone\nA,1\n".to_vec(), "its first line is neither JSON"),
         (b"{\"robot_id\":\"r1\",\"since\":null}\n".to_vec(), "line 1 is not a customer's record"),
         (
             b"{\"robot_id\":\"r1\",\"account_id\":\"a\",\"robot_id\":\"r2\"}\n".to_vec(),
@@ -193,6 +194,68 @@ fn what_cannot_be_meant_is_refused_with_what_to_do() {
         assert!(said.contains(says), "{arguments:?}: {said}");
     }
     assert_eq!(names(folder.path()), ["l.jsonl", "lists"]);
+}
+
+#[test]
+fn a_list_in_csv_is_read_back_with_its_marks_stripped() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("l.jsonl"), list()).unwrap();
+    let run = |arguments: &[&str]| {
+        let output = convert(folder.path(), arguments);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", text(&output.stderr));
+    };
+    run(&["l.jsonl", "--out", "all.jsonl"]);
+    // NUL is the one character that CSV has not.
+    let all = std::fs::read_to_string(path("all.jsonl")).unwrap().replace("\\u0000", "\u{fffd}");
+    for options in [&[][..], &["--bom"], &["--csv-safe"], &["--bom", "--csv-safe"]] {
+        run(&[&["l.jsonl", "--out", "c.csv"], options].concat());
+        run(&["c.csv", "--format", "jsonl"]);
+        let back = std::fs::read_to_string(path("c.jsonl")).unwrap();
+        for (back, line) in back.lines().zip(all.lines()) {
+            let [back, line] = [back, line].map(|it| serde_json::from_str::<Value>(it).unwrap());
+            assert_eq!(back, line, "{options:?}");
+        }
+        assert_eq!(back, all, "{options:?}");
+        run(&["c.csv", "--format", "xlsx"]);
+        assert_eq!(sheet(&path("c.xlsx")).matches("<row ").count(), 9);
+    }
+}
+
+#[test]
+fn a_damaged_list_in_csv_is_named_by_line_and_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("l.jsonl"), list()).unwrap();
+    for (name, options) in [("plain.csv", &[][..]), ("zh.csv", &["--labels", "zh"])] {
+        let output = convert(folder.path(), &[&["l.jsonl", "--out", name], options].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    }
+    let good = std::fs::read_to_string(path("plain.csv")).unwrap();
+    // The last three lines are short rows.
+    let lines: Vec<&str> = good.lines().collect();
+    let (before, last) = (lines[..lines.len() - 1].join("\n"), lines[lines.len() - 1]);
+    let number = lines.len();
+    for (list, says) in [
+        (std::fs::read_to_string(path("zh.csv")).unwrap(), "--labels".to_owned()),
+        (good[..good.len() - 1].to_owned(), format!("it ends in the middle of line {number}")),
+        (good.replace('\n', "\r\n"), "another program saved it".to_owned()),
+        (good.replace(',', ";"), "its header differs".to_owned()),
+        (format!("{before}\n{}\n", last.replace("a2", "a1")), format!("line {number} repeats")),
+        (format!("{before}\n{}\n", last.replace("a2", "a0")), format!("line {number} is out of")),
+        (
+            format!("{before}\n{}\n", last.replace("false", "no")),
+            format!("line {number} is not a customer's record"),
+        ),
+        (format!("{good}x,y\n"), format!("line {} is not a customer's", number + 1)),
+    ] {
+        std::fs::write(path("d.csv"), list).unwrap();
+        let output = convert(folder.path(), &["d.csv", "--out", "new.jsonl"]);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{says}: {said}");
+        assert!(said.contains(&says) && said.contains("d.csv"), "{says}: {said}");
+        assert!(!path("new.jsonl").exists(), "{says}");
+    }
 }
 
 #[test]

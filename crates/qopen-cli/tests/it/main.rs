@@ -32,6 +32,7 @@ mod differences;
 mod doors;
 #[cfg(target_os = "linux")]
 mod evidence;
+mod examples;
 mod exports;
 mod file_size;
 mod formats;
@@ -49,6 +50,7 @@ mod keys;
 mod later;
 mod leaks;
 mod left_out;
+mod libreoffice;
 mod losses;
 #[cfg(target_os = "linux")]
 mod memory;

@@ -9,7 +9,7 @@ mod refused {
     use qopen_simulator::Schedule;
 
     use crate::served::Served;
-    use crate::support::{Stage, qopen, text};
+    use crate::support::{Stage, qopen, text, with_settings};
 
     const BUILD: &str = "cargo install --path crates/qopen-cli --features parquet";
 
@@ -18,6 +18,7 @@ mod refused {
         let folder = tempfile::tempdir().unwrap();
         let schedule = "[[schedule]]\ncron = '0 0 * * *'\nrobots = ['r1']\nformat = 'parquet'\n";
         std::fs::write(folder.path().join("qopen.toml"), schedule).unwrap();
+        std::fs::create_dir(folder.path().join("lists")).unwrap();
         for arguments in [
             &["pull", "--robot", "r1", "--out", "x", "--format", "parquet"][..],
             &["pull", "--robot", "r1", "--out", "x.parquet"],
@@ -26,7 +27,8 @@ mod refused {
             &["demo", "--out", "x.parquet"],
             &["serve", "--out", "lists"],
         ] {
-            let output = qopen(folder.path(), arguments).output().unwrap();
+            let mut command = with_settings(qopen(folder.path(), arguments));
+            let output = command.env("QOPEN_BASE_URL", "http://127.0.0.1:9").output().unwrap();
             let said = text(&output.stderr);
             assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
             assert!(said.contains("Parquet") && said.contains(BUILD), "{arguments:?}: {said}");

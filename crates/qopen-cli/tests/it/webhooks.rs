@@ -75,6 +75,27 @@ fn settings(stage: &Stage, webhooks: &str) {
 }
 
 #[tokio::test]
+async fn a_list_that_its_format_cannot_hold_is_told_as_held() {
+    let stage = Stage::new(&Schedule { accounts: 20, description: 40_000, ..Schedule::default() });
+    let listener = Peer::new(&[("204 No Content", "")]);
+    let webhook = format!(
+        "[[webhook]]\nurl = '{}'\nsecret = '{SECRET}'\nevents = ['list.held', 'list.published']\n",
+        listener.url
+    );
+    settings(&stage, &webhook);
+    let served = Served::new(&stage, &["--out", "lists", "--format", "xlsx"], None);
+    let mark = served.start_pull("r1").await;
+    let sent = heard(&listener, 1, &served).await;
+    let data = sent[0].data();
+    assert_eq!((&*sent[0].topic(), &data["mark_id"]), ("list.held", &json!(mark)));
+    let [why, output] = ["why", "output"].map(|it| data[it].as_str().unwrap());
+    assert!(why.contains("a cell of XLSX holds 32,767"), "{why}");
+    assert!(output.ends_with("r1.xlsx.overflow.jsonl"), "{output}");
+    assert!(stage.exists("lists/r1.xlsx.overflow.jsonl") && !stage.exists("lists/r1.xlsx"));
+    assert_eq!(served.stop().code(), Some(0));
+}
+
+#[tokio::test]
 async fn messages_tell_of_lists_and_robots_and_nothing_of_customers() {
     let lost =
         Schedule { lost_pages: vec![2], lost_pages_on: Some(vec![2]), ..Schedule::default() };

@@ -73,7 +73,7 @@ pub(crate) fn sheet(workbook: &Path) -> String {
 const OPENPYXL: &str = "QOPEN_TEST_OPENPYXL";
 
 /// What openpyxl reads. `None`, said loudly, without it.
-fn read(workbook: &Path) -> Option<Value> {
+pub(crate) fn read(workbook: &Path) -> Option<Value> {
     let python = python_with("openpyxl", OPENPYXL)?;
     Some(python_reads(&python, "workbook.py", workbook))
 }

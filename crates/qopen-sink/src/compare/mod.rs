@@ -3,6 +3,7 @@
 mod change;
 mod changes;
 mod comparison;
+mod csv_record;
 mod fields;
 mod found;
 mod layout;

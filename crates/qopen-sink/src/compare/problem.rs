@@ -113,8 +113,13 @@ pub enum ListProblem {
     #[error("it has no changes of one robot: that list was the first")]
     Baseline,
     /// The file that is read has another format, such as CSV.
-    #[error("its first line is not JSON; only lists in JSON Lines are read")]
+    #[error("its first line is neither JSON nor the header of a list in CSV")]
     NotJsonLines,
+    /// The list is in CSV with labels, whose codes are words.
+    #[error(
+        "its header and codes are words (--labels), which are not read; use the list without them, or in JSON Lines"
+    )]
+    Labelled,
     /// A line is not UTF-8.
     #[error("line {line} is not UTF-8 text")]
     NotText {

@@ -1,18 +1,21 @@
-//! A list in JSON Lines, read record by record.
+//! A list in JSON Lines or CSV, read record by record.
 
 use std::collections::HashSet;
-use std::io::Read;
+use std::fs::File;
+use std::io::{Read, Seek as _, SeekFrom};
 use std::path::Path;
 
 use qopen_types::{Account, Extra, RobotId, UnreadFields};
 
+use super::csv_record::record_of;
+use super::layout::Layout;
 use super::lines::{Lines, RECORD};
-use super::list::ROBOTS;
+use super::list::{List, ROBOTS};
 use super::prefix::{prefix_of, read_id, robot_of};
 use super::problem::ListProblem;
 use crate::{Record, SinkError};
 
-/// Reads the records of a list in JSON Lines, and checks each line: its JSON, its fields, and that a list is sorted
+/// Reads the records of a list in JSON Lines or CSV, and checks each line: its JSON, its fields, and that a list is sorted
 /// and has no customer twice. Memory does not grow with the list.
 ///
 /// ```
@@ -30,6 +33,11 @@ use crate::{Record, SinkError};
 /// ```
 pub struct ListReader<'a, R> {
     lines: Lines<'a, R>,
+    /// Whether texts have marks, of a list in CSV.
+    csv: Option<bool>,
+    /// The record of the current row of CSV.
+    record: Vec<u8>,
+    records: u64,
     /// The robot of the current part, with the beginning of its lines.
     part: Option<(RobotId, Vec<u8>)>,
     robots: HashSet<RobotId>,
@@ -39,11 +47,47 @@ pub struct ListReader<'a, R> {
     json: String,
 }
 
+impl<'a> ListReader<'a, File> {
+    /// Reads a list in JSON Lines or CSV from a file, from its beginning. The path is for messages. Marks of CSV are
+    /// recognized, and stripped; a list with labels is not read. CSV lacks what
+    /// [`CSV_COLUMNS`](crate::CSV_COLUMNS) says that it lacks.
+    ///
+    /// # Errors
+    /// [`SinkError::Unreadable`], if it is neither, and [`SinkError::Io`].
+    pub fn open(mut file: File, path: &'a Path) -> Result<Self, SinkError> {
+        let reading = || SinkError::io("reading", path);
+        let unreadable = |problem| SinkError::Unreadable { path: path.to_owned(), problem };
+        let layout = Layout::of(&file).map_err(reading())?;
+        let Some(csv) = layout.map_err(unreadable)?.csv() else {
+            file.rewind().map_err(reading())?;
+            return Ok(Self::new(file, path));
+        };
+        if csv.labels.is_some() {
+            return Err(unreadable(ListProblem::Labelled));
+        }
+        // All of its texts tell whether they have marks.
+        let again = file.try_clone().map_err(reading())?;
+        let list = List::new(again, path, None, &|| {}).map_err(unread)?;
+        let is_safe = list.layout.csv().is_some_and(|it| it.safe);
+        let head = list.layout.head().len() as u64;
+        file.seek(SeekFrom::Start(head)).map_err(reading())?;
+        let lines = Lines::new(file, path, RECORD, 1).rows();
+        Ok(Self::with(lines, Some(is_safe)))
+    }
+}
+
 impl<'a, R: Read> ListReader<'a, R> {
-    /// Reads a list. The path is for messages.
+    /// Reads a list in JSON Lines. The path is for messages.
     pub fn new(list: R, path: &'a Path) -> Self {
+        Self::with(Lines::new(list, path, RECORD, 0), None)
+    }
+
+    fn with(lines: Lines<'a, R>, csv: Option<bool>) -> Self {
         Self {
-            lines: Lines::new(list, path, RECORD, 0),
+            lines,
+            csv,
+            record: Vec::new(),
+            records: 0,
             part: None,
             robots: HashSet::new(),
             account: None,
@@ -58,12 +102,7 @@ impl<'a, R: Read> ListReader<'a, R> {
     /// # Errors
     /// [`SinkError::Unreadable`], if the line is damaged, and [`SinkError::Io`].
     pub fn next_record(&mut self) -> Result<Option<Record<'_>>, SinkError> {
-        match self.advance() {
-            Err(SinkError::NotAList { path, problem }) => {
-                return Err(SinkError::Unreadable { path, problem });
-            }
-            done => done?,
-        }
+        self.advance().map_err(unread)?;
         let robot = self.part.as_ref().map(|it| &it.0);
         Ok(robot.zip(self.account.as_ref()).map(|(robot, account)| Record::new(robot, account)))
     }
@@ -71,7 +110,7 @@ impl<'a, R: Read> ListReader<'a, R> {
     /// Records that were read.
     #[must_use]
     pub fn records(&self) -> u64 {
-        self.lines.number()
+        self.records
     }
 
     /// Robots whose records were read.
@@ -89,12 +128,22 @@ impl<'a, R: Read> ListReader<'a, R> {
         if std::str::from_utf8(self.lines.line()).is_err() {
             return Err(self.lines.fails(ListProblem::NotText { line }));
         }
-        let is_same = |it: &(RobotId, Vec<u8>)| self.lines.line().starts_with(&it.1);
+        if let Some(is_safe) = self.csv {
+            let record = record_of(self.lines.line(), is_safe);
+            let record =
+                record.ok_or_else(|| self.lines.fails(ListProblem::NotARecord { line }))?;
+            self.record = record.into_bytes();
+        }
+        self.records += 1;
+        let is_same = |it: &(RobotId, Vec<u8>)| self.text().starts_with(&it.1);
         if !self.part.as_ref().is_some_and(is_same) {
             self.begin_part()?;
         }
         let not_a_record = ListProblem::NotARecord { line };
-        let text = self.lines.line();
+        let text = match self.csv {
+            Some(_) => &self.record,
+            None => self.lines.line(),
+        };
         let rest = self.part.as_ref().and_then(|it| text.strip_prefix(&*it.1));
         std::mem::swap(&mut self.id, &mut self.before);
         if !rest.is_some_and(|rest| read_id(rest, &mut self.id)) {
@@ -125,9 +174,17 @@ impl<'a, R: Read> ListReader<'a, R> {
         Ok(())
     }
 
+    /// The current record's JSON.
+    fn text(&self) -> &[u8] {
+        match self.csv {
+            Some(_) => &self.record,
+            None => self.lines.line(),
+        }
+    }
+
     /// Begins the part of another robot.
     fn begin_part(&mut self) -> Result<(), SinkError> {
-        let (text, line) = (self.lines.line(), self.lines.number());
+        let (text, line) = (self.text(), self.lines.number());
         let problem = match line {
             1 if text.first() != Some(&b'{') => ListProblem::NotJsonLines,
             line => ListProblem::NotARecord { line },
@@ -143,6 +200,14 @@ impl<'a, R: Read> ListReader<'a, R> {
         let prefix = prefix_of(&robot);
         self.part = Some((robot, prefix));
         Ok(())
+    }
+}
+
+/// The error of a list that cannot be read.
+fn unread(error: SinkError) -> SinkError {
+    match error {
+        SinkError::NotAList { path, problem } => SinkError::Unreadable { path, problem },
+        error => error,
     }
 }
 

@@ -114,7 +114,21 @@ pub(super) fn time(unix_seconds: i64, zone: &XlsxZone) -> Value {
     if !DAYS.contains(&days) {
         return text();
     }
-    // Both numbers are small.
-    #[expect(clippy::cast_precision_loss, reason = "days and seconds have few digits")]
-    Value::Time(days as f64 + local.rem_euclid(DAY) as f64 / DAY as f64)
+    Value::Time(not_before(days, local.rem_euclid(DAY)))
+}
+
+/// Returns the days as a number that is not less than the time. LibreOffice cuts off fractions of a second, so that a
+/// number that is less by a rounding shows the second before.
+#[expect(clippy::cast_precision_loss, reason = "days and seconds have few digits")]
+#[expect(clippy::cast_possible_truncation, reason = "the number is whole, and has 69 bits at most")]
+fn not_before(days: i64, seconds: i64) -> f64 {
+    // The least day is 61, whose doubles are multiples of 2⁻⁴⁷.
+    const BITS: i32 = 47;
+    let number = days as f64 + seconds as f64 / DAY as f64;
+    let scaled = (number * 2_f64.powi(BITS)) as i128;
+    let exact = i128::from(days * DAY + seconds) << BITS;
+    match scaled * i128::from(DAY) < exact {
+        true => number.next_up(),
+        false => number,
+    }
 }

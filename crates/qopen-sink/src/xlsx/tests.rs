@@ -46,7 +46,23 @@ fn a_time_is_a_date_in_the_zone_and_one_without_a_date_is_a_text() {
         (i64::MAX, &shanghai, Value::Text(i64::MAX.to_string())),
         (i64::MIN, &shanghai, Value::Text(i64::MIN.to_string())),
     ] {
-        assert_eq!(time(seconds, zone), value, "{seconds} in {zone:?}");
+        match (time(seconds, zone), value) {
+            (Value::Time(found), Value::Time(it)) if (found - it).abs() < 1e-9 => {}
+            (found, it) => assert_eq!(found, it, "{seconds} in {zone:?}"),
+        }
+    }
+}
+
+proptest::proptest! {
+    /// Half a microsecond less would be the second before, where fractions are cut off.
+    #[test]
+    fn a_time_is_never_less_than_its_second(seconds in -2_203_891_200_i64..253_402_300_800) {
+        let Value::Time(days) = time(seconds, &XlsxZone::default()) else { return Ok(()) };
+        // 2⁻⁴⁷ is the precision of the least day.
+        let scaled = (days * 2_f64.powi(47)) as i128 * 86_400;
+        let exact = (i128::from(seconds) + 25_569 * 86_400) << 47;
+        proptest::prop_assert!(scaled >= exact || seconds == 0);
+        proptest::prop_assert!(scaled - exact < 86_400 << 18, "{}", days);
     }
 }
 

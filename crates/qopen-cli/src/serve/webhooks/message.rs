@@ -152,10 +152,10 @@ fn topic_of<'a>(event: &ServiceEvent<'a>) -> Option<(Topic, &'a Outcome, Option<
             Some((Topic::Incomplete, outcome, None))
         }
         ServiceEvent::NotConfirmed { outcome, .. } => Some((Topic::Held, outcome, None)),
+        // The last list stays until a person acts.
         ServiceEvent::NotPublished { outcome, error } => match error {
-            PublishError::Held { .. }
-            | PublishError::PagesLost { .. }
-            | PublishError::Empty { .. } => Some((Topic::Held, outcome, Some(Err(error)))),
+            PublishError::Superseded { .. } => None,
+            error if error.is_final() => Some((Topic::Held, outcome, Some(Err(error)))),
             _ => None,
         },
         _ => None,
