@@ -60,6 +60,7 @@ mod serving;
 #[cfg(unix)]
 mod settings;
 mod shared;
+mod singer;
 #[cfg(target_os = "linux")]
 mod soak;
 mod sqlite;
