@@ -21,9 +21,9 @@ impl io::Write for Out {
     }
 }
 
-const ODD: &str = r#"{"account_id":"a\u0000\"1","profile":{"name":"a\nb\u2028🙂","phone":13912345678901234567890,"add_at":"x"},
+const ODD: &str = r#"{"account_id":"a\"1","profile":{"name":"a\u0000\nb\u2028🙂","phone":"13912345678901234567890"},
     "vip":9007199254740993000001,"share":0.1000000000000000055511151231257827,"nothing":null,"robot_id":"theirs",
-    "tag_info_list":"\\N"}"#;
+    "tag_info_list":[{"tag_name":"\\N"}]}"#;
 
 fn list(sink: &SingerSink, robots: &[(&str, Option<u64>, &[&str])], kind: ListKind) {
     let mut list = sink.begin(kind).unwrap();
