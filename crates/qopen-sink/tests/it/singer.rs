@@ -53,10 +53,7 @@ fn numbers_and_texts_of_any_kind_come_as_they_are() {
     let robot: RobotId = "r\"1".parse().unwrap();
     let account: Account = serde_json::from_str(ODD).unwrap();
     let record = serde_json::to_string(&Record::new(&robot, &account)).unwrap();
-    assert!(
-        record.contains("9007199254740993000001") && record.contains("\"_unread\""),
-        "{record}"
-    );
+    assert!(record.contains("9007199254740993000001"), "{record}");
     assert_eq!(
         said[1],
         format!(r#"{{"type":"RECORD","stream":"robot_account","version":7,"record":{record}}}"#)
