@@ -157,7 +157,8 @@ fn assembling(step: Step) -> String {
         Step::AllowEmpty => {
             format!("`{}` publishes the empty list", again(Some("--allow-empty".to_owned())))
         }
-        Step::NewBaseline => {
+        // Robots are left out: no pull waits to be accepted.
+        Step::NewBaseline | Step::Accept => {
             format!("`{}` replaces the last list", again(Some("--new-baseline".to_owned())))
         }
         Step::PublishAgain => {

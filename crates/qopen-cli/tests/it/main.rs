@@ -79,6 +79,7 @@ mod serving;
 #[cfg(unix)]
 mod settings;
 mod shared;
+mod singer;
 #[cfg(target_os = "linux")]
 mod soak;
 mod sqlite;

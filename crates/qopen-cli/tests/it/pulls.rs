@@ -255,6 +255,6 @@ fn an_interrupted_pull_is_gone_on_with_by_the_same_command() {
         assert!(text(&output.stderr).contains("resuming the interrupted pull"));
         assert_eq!(ids(&stage.read("list")).len(), 60);
         let listed = stage.verb("pulls", &["list"]).output().unwrap();
-        assert_eq!(text(&listed.stdout).matches("  complete  ").count(), 2, "{listed:?}");
+        assert_eq!(text(&listed.stdout).matches("\tcomplete\t").count(), 2, "{listed:?}");
     }
 }

@@ -11,5 +11,6 @@ mod files;
 mod formats;
 mod lists;
 mod names;
+mod singer;
 mod sorting;
 mod steps;

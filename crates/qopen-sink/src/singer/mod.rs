@@ -1,5 +1,7 @@
 //! Lists as messages of the Singer protocol.
 
+mod state;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, BufWriter, Seek as _, Write};
@@ -7,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use qopen_types::{Account, PullId, RobotId};
+use qopen_types::{Account, RobotId};
 use serde_json::{Map, Value, json};
 
 use crate::file::Staged;
@@ -16,78 +18,13 @@ use crate::temporary::unnamed;
 use crate::{
     Committed, Format, ListInfo, ListKind, ListWriter, Quarantine, Record, Sink, SinkError,
 };
-
-/// The stream of all robots' customers. No name from outside chooses a table of a target.
-const STREAM: &str = "robot_account";
+pub use state::SingerState;
+use state::{STREAM, bookmark};
 
 /// The location of the messages in journals.
 const PLACE: &str = "singer:-";
 
 const NAME: &str = "the output stream";
-
-/// What earlier messages told a target: the greatest version, and the robots with their last lists.
-///
-/// As JSON it is the value of a `STATE` message: `{"bookmarks": {"robot_account": {"version": …, "robots": {ROBOT:
-/// {"mark_id": …, "version": …, "revision": …, "accounts": …}}}}}`. Other bookmarks are kept.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct SingerState(Map<String, Value>);
-
-impl SingerState {
-    /// Reads the value of a `STATE` message, or the message itself. `None` if the text is neither.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let Ok(Value::Object(mut state)) = serde_json::from_str(text) else { return None };
-        if state.get("type").is_some_and(|it| it == "STATE") {
-            let Some(Value::Object(value)) = state.remove("value") else { return None };
-            state = value;
-        }
-        let is_object = |it: Option<&Value>| it.is_none_or(Value::is_object);
-        let bookmarks = state.get("bookmarks");
-        let own = bookmarks.and_then(|it| it.get(STREAM));
-        let robots = own.and_then(|it| it.get("robots"));
-        let is_ours = [bookmarks, own, robots].into_iter().all(is_object);
-        is_ours.then_some(Self(state))
-    }
-
-    /// The greatest version of the messages; 0 without any.
-    #[must_use]
-    pub fn version(&self) -> u64 {
-        self.own().and_then(|it| it.get("version")).and_then(Value::as_u64).unwrap_or(0)
-    }
-
-    /// Adds the last list of a robot, unless the state has a later one.
-    pub fn add(&mut self, pull: &PullId, version: u64, revision: u32, accounts: u64) {
-        let mut robots = self.robots();
-        let known = robots.get(pull.robot_id.as_str()).and_then(|it| it.get("version"));
-        if known.and_then(Value::as_u64).is_some_and(|known| known >= version) {
-            return;
-        }
-        let bookmark = bookmark(pull.mark_id.as_str(), version, revision, accounts);
-        robots.insert(pull.robot_id.to_string(), bookmark);
-        let greatest = self.version().max(version);
-        if let Value::Object(state) = std::mem::take(self).with(greatest, robots) {
-            self.0 = state;
-        }
-    }
-
-    fn own(&self) -> Option<&Map<String, Value>> {
-        self.0.get("bookmarks")?.get(STREAM)?.as_object()
-    }
-
-    fn robots(&self) -> Map<String, Value> {
-        let robots = self.own().and_then(|it| it.get("robots")).and_then(Value::as_object);
-        robots.cloned().unwrap_or_default()
-    }
-
-    fn with(mut self, version: u64, robots: Map<String, Value>) -> Value {
-        let bookmarks = self.0.entry("bookmarks").or_insert_with(|| json!({}));
-        // Parsing refuses bookmarks that are no object.
-        if let Some(bookmarks) = bookmarks.as_object_mut() {
-            bookmarks.insert(STREAM.to_owned(), json!({ "version": version, "robots": robots }));
-        }
-        Value::Object(self.0)
-    }
-}
 
 /// A stream that gets lists as [Singer](https://hub.meltano.com/singer/spec) messages.
 ///
@@ -231,10 +168,6 @@ impl std::fmt::Debug for SingerSink {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SingerSink").finish_non_exhaustive()
     }
-}
-
-fn bookmark(mark_id: &str, version: u64, revision: u32, accounts: u64) -> Value {
-    json!({ "mark_id": mark_id, "version": version, "revision": revision, "accounts": accounts })
 }
 
 /// A robot's list, for its bookmark.
