@@ -41,12 +41,12 @@ robots = ['vip']
 
 impl Show {
     pub(crate) async fn new() -> Self {
-        // Pages come one after the other for two minutes.
+        // The last page never comes, so that the pull stays open.
         let schedule = Schedule {
-            accounts: 4000,
+            accounts: 560,
             page_size: 20,
             parallel: 2,
-            max_delay_ms: 2000,
+            lost_last_page: true,
             ..Schedule::default()
         };
         let stage = Stage::new(&schedule);
@@ -54,7 +54,7 @@ impl Show {
         seed(&folder.join("qopen-data"), past()).await;
         quarantine(&folder.join("qopen-data")).await;
         std::fs::write(folder.join("qopen.toml"), SETTINGS).unwrap();
-        let options = ["--retain", "900d", "--settle", "20s", "--idle-timeout", "60s"];
+        let options = ["--retain", "900d", "--settle", "20s", "--idle-timeout", "10m"];
         let served = Served::with_lists(&stage, &options);
         for _ in 0..7 {
             let callback = format!("http://{}/callback", stage.listen);
