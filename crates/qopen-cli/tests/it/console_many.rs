@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use qopen_simulator::Schedule;
 
-use crate::console_seed::{List, days_ago, published, pull_id, seed};
+use crate::console_seed::{List, days_ago, published, pull_id, seed_many};
 use crate::served::Served;
 use crate::support::Stage;
 
@@ -23,7 +23,7 @@ async fn lists_of_very_many_robots_and_pulls_are_measured() {
         let list = List { accounts: 500 + robot, changes, at: days_ago(PULLS_EACH + 1 - day) };
         (pull_id(&format!("robot-{robot:05}"), &format!("{day:02}-{robot:05}")), published(&list))
     });
-    seed(&stage.folder.path().join("qopen-data"), pulls).await;
+    seed_many(&stage.folder.path().join("qopen-data"), pulls).await;
     let schedule = "[[schedule]]\ncron = '30 2 * * *'\nrobots = ['robot-00001']\n";
     std::fs::write(stage.folder.path().join("qopen.toml"), schedule).unwrap();
     let served = Served::new(&stage, &["--retain", "900d"], None);

@@ -53,11 +53,8 @@ impl Show {
         seed(&folder.join("qopen-data"), past()).await;
         quarantine(&folder.join("qopen-data")).await;
         std::fs::write(folder.join("qopen.toml"), SETTINGS).unwrap();
-        let served = Served::new(
-            &stage,
-            &["--retain", "900d", "--settle", "20s", "--idle-timeout", "60s"],
-            None,
-        );
+        let options = ["--retain", "900d", "--settle", "20s", "--idle-timeout", "60s"];
+        let served = Served::with_lists(&stage, &options);
         for _ in 0..7 {
             let callback = format!("http://{}/callback", stage.listen);
             served.http.post(callback).body("{}").send().await.unwrap();

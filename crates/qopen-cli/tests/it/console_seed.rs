@@ -72,10 +72,25 @@ pub(crate) fn noted(at: SystemTime, notes: impl IntoIterator<Item = Note>) -> Ve
 
 /// Makes a journal in a folder with these pulls, in this order.
 pub(crate) async fn seed(folder: &Path, pulls: impl IntoIterator<Item = (PullId, Vec<Noted>)>) {
-    let journal = DiskJournal::open(folder).unwrap();
-    let pulls = stream::iter(pulls);
+    restored(folder, pulls, 1).await;
+}
+
+/// Makes a journal with very many pulls, in any order.
+pub(crate) async fn seed_many(
+    folder: &Path,
+    pulls: impl IntoIterator<Item = (PullId, Vec<Noted>)>,
+) {
     // One group commit holds the notes of many pulls.
-    let restored = pulls.map(|(pull, notes)| {
+    restored(folder, pulls, 512).await;
+}
+
+async fn restored(
+    folder: &Path,
+    pulls: impl IntoIterator<Item = (PullId, Vec<Noted>)>,
+    at_once: usize,
+) {
+    let journal = DiskJournal::open(folder).unwrap();
+    let restored = stream::iter(pulls).map(|(pull, notes)| {
         let journal = &journal;
         async move {
             for noted in notes {
@@ -83,5 +98,5 @@ pub(crate) async fn seed(folder: &Path, pulls: impl IntoIterator<Item = (PullId,
             }
         }
     });
-    restored.buffered(512).for_each(async |()| {}).await;
+    restored.buffered(at_once).for_each(async |()| {}).await;
 }
