@@ -13,6 +13,7 @@ mod codegen;
 mod files;
 mod fuzz;
 mod prove;
+mod screenshots;
 mod soak;
 mod spec_diff;
 mod supply;
@@ -39,6 +40,7 @@ usage: cargo xtask TASK
                      given, from seeds that it makes
   soak [--seconds N] pull under every fault, again and again, for N seconds, 300 unless given:
                      nothing grows, and every list is right
+  screenshots        make the pictures of the console in docs/console with Chromium
   audit              known vulnerabilities of what is depended on; asks for the database of advisories
   sbom               what the binary is made of, as CycloneDX, in sbom of cargo's target folder
   bench [BENCH]...   measure speed and memory in a release build, as ratios in one run; `bench help`
@@ -98,6 +100,7 @@ fn run(words: &[&str]) -> Result<()> {
         }
         ["soak"] => soak::run(&root(), 300),
         ["soak", "--seconds", n] => soak::run(&root(), n.parse()?),
+        ["screenshots"] => screenshots::run(&root()),
         ["audit"] => supply::audit(&root()),
         ["sbom"] => supply::sbom(&root()),
         ["bench", names @ ..] => bench::run(&root(), names),

@@ -7,6 +7,7 @@ mod cron;
 mod destination;
 mod maintenance;
 mod metrics;
+mod refusing;
 mod reload;
 mod schedule;
 mod service;
@@ -16,13 +17,9 @@ mod webhooks;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use axum::extract::{Request, State};
-use axum::http::StatusCode;
-use axum::middleware::{self, Next};
-use axum::response::{IntoResponse as _, Response};
+use axum::middleware;
 use qopen::callback::listener::Listener;
 use qopen::journal::Store;
 use qopen::sink::shown_path;
@@ -42,9 +39,9 @@ use crate::say::{self, caution, say};
 use crate::settings::Settings;
 use crate::values::out::{is_database, refuse_scheme};
 use crate::wiring;
-use crate::zone::Zone;
 use console::{Console, ConsoleOptions};
 pub(crate) use control::Host;
+use refusing::{reject_when_stopping, tell_of_refusals};
 pub(crate) use schedule::examine;
 use schedule::{Defaults, Schedules};
 use service::Service;
@@ -68,11 +65,7 @@ pub(crate) async fn run(
     settings.check_serving()?;
     let (address, token) = settings.control()?;
     let doors = control::Doors::new(settings.control_hosts()?);
-    let console = ConsoleOptions {
-        token: token.cloned(),
-        zone: settings.time_zone().unwrap_or_else(|_| Zone::utc("the system has none")),
-        shows_data: settings.console_data()?,
-    };
+    let console = ConsoleOptions::of(&settings)?;
     let location = settings.journal()?;
     if args.role != Role::Both && !location.is_shared() {
         return Err(Failure::usage(
@@ -328,18 +321,6 @@ impl Drop for Noted<'_> {
     }
 }
 
-/// Notes refusals for the workers of other processes, at most once a second.
-async fn tell_of_refusals(service: Arc<Service>) {
-    let mut refused = service.client.stats().refusals().watch();
-    while refused.changed().await.is_ok() {
-        while let Err(error) = service.journal.note_refusal().await {
-            tracing::debug!(error = &error as &dyn std::error::Error, "a refusal was not noted");
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
-        tokio::time::sleep(Duration::from_secs(1)).await;
-    }
-}
-
 fn planned(schedules: Arc<Schedules>) -> Box<service::Planned> {
     Box::new(move |robot, now| schedules.next_of(robot, now))
 }
@@ -384,20 +365,6 @@ async fn queued(
         counts: Arc::clone(&counts),
     });
     Ok(Queued { queue: Some(queue), forwards, webhooks, counts })
-}
-
-/// Rejects callbacks while the process stops. The platform retries them.
-async fn reject_when_stopping(
-    State(service): State<Arc<Service>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    if service.is_stopping() {
-        service.turned_away.fetch_add(1, Ordering::Relaxed);
-        service.client.stats().refusals().note();
-        return (StatusCode::SERVICE_UNAVAILABLE, "stopping").into_response();
-    }
-    next.run(request).await
 }
 
 fn say_where(callbacks: &TcpListener, settings: &Settings, tls: bool) {

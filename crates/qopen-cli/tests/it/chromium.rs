@@ -36,6 +36,9 @@ impl Chromium {
         command.args(["-c", "exec \"$0\" \"$@\" 3<&0 4>&1 0</dev/null 1>&2"]).arg(program);
         command.args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]);
         command.args(["--no-first-run", "--no-proxy-server", "--remote-debugging-pipe"]);
+        // The same letter is the same picture everywhere.
+        command.args(["--disable-lcd-text", "--disable-font-subpixel-positioning"]);
+        command.arg("--hide-scrollbars");
         command.arg(format!("--accept-lang={language}"));
         command.arg(format!("--user-data-dir={}", profile.path().display()));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());

@@ -1,11 +1,12 @@
 //! A pull in the console, seen with a real browser.
 
 use qopen_simulator::Schedule;
+use reqwest::header::{COOKIE, HeaderMap};
 use tokio::task::block_in_place;
 
 use crate::callbacks::{connect, say};
 use crate::chromium::Chromium;
-use crate::console_pages::Reader;
+use crate::console_pages::{Reader, form_of};
 use crate::evidence::page_of;
 use crate::served::Served;
 use crate::support::{Stage, ids};
@@ -100,5 +101,53 @@ async fn a_pull_is_ended_by_a_click_and_the_page_says_why_it_is_not_complete() {
     let page =
         Reader::new(&served, "zh").page(&format!("/console/pull?robot_id=r1&mark_id={mark}")).await;
     assert!(page.contains("被人为结束") && page.contains("继续拉取"), "{page}");
+    assert_eq!(served.stop().code(), Some(0));
+}
+
+#[tokio::test]
+async fn i15_a_live_stream_needs_a_session_and_ends_with_it() {
+    let stage = Stage::new(&Schedule { silent: true, ..Schedule::default() });
+    let token = "canary-control-token-0123456789";
+    let served = Served::new(&stage, &["--idle-timeout", "60s"], Some(token));
+    let start = served.http.post(format!("{}/v1/pulls", served.control)).bearer_auth(token);
+    let start = start.header("content-type", "application/json");
+    let started = start.body(r#"{"robot_id":"r1","mark_id":"m1"}"#).send().await.unwrap();
+    assert_eq!(started.status(), 202);
+    let path = "/console/pull/events?robot_id=r1&mark_id=m1";
+    let reader = Reader::new(&served, "en");
+    let stream = async |name: &str, value: &str| {
+        let request = served.http.get(format!("{}{path}", served.control));
+        request.header("accept", "text/event-stream").header(name, value).send().await.unwrap()
+    };
+    let bearer = format!("Bearer {token}");
+    for (name, value) in [("x-none", ""), ("cookie", "qopen-console=x"), ("authorization", &bearer)]
+    {
+        assert_eq!(stream(name, value).await.status(), 401, "{name}");
+    }
+
+    let login = form_of(&reader.page("/console/login").await, "/console/login");
+    let form = format!("{login}&token={token}");
+    let answer = reader.send("/console/login", &form, HeaderMap::new()).await;
+    let cookie = answer.headers()["set-cookie"].to_str().unwrap();
+    let cookie = cookie.split(';').next().unwrap().to_owned();
+    let mut live = stream("cookie", &cookie).await;
+    assert_eq!(
+        (live.status().as_u16(), &live.headers()["content-type"]),
+        (200, &"text/event-stream".parse().unwrap())
+    );
+    let first = live.chunk().await.unwrap().expect("the parts come at once");
+    let first = String::from_utf8(first.to_vec()).unwrap();
+    assert!(first.starts_with("event: parts\n") && first.contains("pull-state"), "{first}");
+
+    let with_cookie = |cookie: &str| HeaderMap::from_iter([(COOKIE, cookie.parse().unwrap())]);
+    let url = format!("{}/console/pulls", served.control);
+    let page = served.http.get(url).headers(with_cookie(&cookie)).send().await.unwrap();
+    let logout = form_of(&page.text().await.unwrap(), "/console/logout");
+    let answer = reader.send("/console/logout", &logout, with_cookie(&cookie)).await;
+    assert_eq!(answer.status(), 303);
+    let rest = async { while live.chunk().await.unwrap().is_some() {} };
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(30), rest).await;
+    ended.expect("the stream ends with the session");
+    assert_eq!(stream("cookie", &cookie).await.status(), 401);
     assert_eq!(served.stop().code(), Some(0));
 }

@@ -1,5 +1,6 @@
 //! A service in a state that fills every page, and pictures of the pages.
 
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -40,12 +41,12 @@ robots = ['vip']
 
 impl Show {
     pub(crate) async fn new() -> Self {
-        // Pages come one after the other for two minutes.
+        // The last page never comes, so that the pull stays open.
         let schedule = Schedule {
-            accounts: 4000,
+            accounts: 560,
             page_size: 20,
             parallel: 2,
-            max_delay_ms: 2000,
+            lost_last_page: true,
             ..Schedule::default()
         };
         let stage = Stage::new(&schedule);
@@ -53,7 +54,7 @@ impl Show {
         seed(&folder.join("qopen-data"), past()).await;
         quarantine(&folder.join("qopen-data")).await;
         std::fs::write(folder.join("qopen.toml"), SETTINGS).unwrap();
-        let options = ["--retain", "900d", "--settle", "20s", "--idle-timeout", "60s"];
+        let options = ["--retain", "900d", "--settle", "20s", "--idle-timeout", "10m"];
         let served = Served::with_lists(&stage, &options);
         for _ in 0..7 {
             let callback = format!("http://{}/callback", stage.listen);
@@ -175,7 +176,7 @@ async fn every_page_has_its_pictures() {
     let mut browser = Chromium::launch("en").expect("a browser");
     let show = Show::new().await;
     block_in_place(|| {
-        let light = |language| Look { language, scheme: "light", width: 1100 };
+        let light = |language| Look { language, scheme: "light", width: 1000 };
         let small = Look { language: "zh", scheme: "dark", width: 360 };
         for (name, url) in show.pages() {
             for (ending, look) in [("en", light("en")), ("zh", light("zh")), ("360-dark", small)] {
@@ -191,17 +192,51 @@ async fn every_page_has_its_pictures() {
     });
 }
 
-/// Writes a picture of the whole page, at most 1,600 pixels of it. Returns its size in bytes.
+/// Writes a picture of the whole page, at most 1,000 pixels of it. Returns its size in bytes.
 fn picture(browser: &mut Chromium, file: &Path, width: u32) -> usize {
-    let height = browser.eval("document.documentElement.scrollHeight").as_u64().unwrap().min(1600);
+    let height = browser.eval("document.documentElement.scrollHeight").as_u64().unwrap().min(1000);
     let clip = json!({ "x": 0, "y": 0, "width": width, "height": height, "scale": 1 });
     let options = json!({
         "format": "png", "captureBeyondViewport": true, "optimizeForSpeed": false, "clip": clip
     });
     let taken: Value = browser.call("Page.captureScreenshot", options).unwrap();
-    let bytes = base64_of(taken["data"].as_str().unwrap());
+    let bytes = small(&base64_of(taken["data"].as_str().unwrap()));
     std::fs::write(file, &bytes).unwrap();
     bytes.len()
+}
+
+/// Returns a picture with at most 256 colors: the nearest ones, if it has more.
+fn small(bytes: &[u8]) -> Vec<u8> {
+    let mut reader = png::Decoder::new(std::io::Cursor::new(bytes)).read_info().unwrap();
+    let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+    let frame = reader.next_frame(&mut pixels).unwrap();
+    assert_eq!(frame.bit_depth, png::BitDepth::Eight);
+    let samples = frame.color_type.samples();
+    let colors: Vec<[u8; 3]> =
+        pixels[..frame.buffer_size()].chunks(samples).map(|it| [it[0], it[1], it[2]]).collect();
+    let coarse = |bits: u32| {
+        let most = (1_u32 << bits) - 1;
+        // White stays white.
+        let nearest = move |it: u8| ((u32::from(it) >> (8 - bits)) * 255 / most) as u8;
+        move |color: &[u8; 3]| color.map(nearest)
+    };
+    let different: HashSet<[u8; 3]> = colors.iter().copied().collect();
+    let palette = |bits: u32| different.iter().map(coarse(bits)).collect::<BTreeSet<_>>();
+    let bits = (4..=8).rev().find(|bits| palette(*bits).len() <= 256).unwrap_or(2);
+    let palette = palette(bits);
+    let places: HashMap<[u8; 3], u8> = palette.iter().copied().zip(0..=255).collect();
+    let indexed: Vec<u8> = colors.iter().map(|it| places[&coarse(bits)(it)]).collect();
+    let mut out = Vec::new();
+    let mut encoder = png::Encoder::new(&mut out, frame.width, frame.height);
+    encoder.set_color(png::ColorType::Indexed);
+    encoder.set_compression(png::Compression::High);
+    // Neighbors in a palette have nothing in common.
+    encoder.set_filter(png::Filter::NoFilter);
+    encoder.set_palette(palette.iter().flatten().copied().collect::<Vec<u8>>());
+    let mut writer = encoder.write_header().unwrap();
+    writer.write_image_data(&indexed).unwrap();
+    writer.finish().unwrap();
+    out
 }
 
 fn base64_of(text: &str) -> Vec<u8> {

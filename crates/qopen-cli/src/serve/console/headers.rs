@@ -6,9 +6,9 @@ use axum::middleware::Next;
 use axum::response::{Html, IntoResponse as _, Response};
 use maud::html;
 
-use super::ROOT;
+use super::document::document;
 use super::lang::Lang;
-use super::page::document;
+use super::links::ROOT;
 use super::texts::frame;
 
 /// The policy of pages: everything comes from this listener, and no script or style is inside a page.
@@ -78,11 +78,4 @@ pub(in crate::serve) fn refused(
     };
     let page = document(lang, title.of(lang), &body);
     framed((status, Html(page.into_string())).into_response())
-}
-
-/// Returns the values of the cookies of a name.
-pub(super) fn cookies<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a str> {
-    let values = headers.get_all(header::COOKIE).iter().filter_map(|it| it.to_str().ok());
-    let pairs = values.flat_map(|it| it.split(';')).filter_map(|it| it.trim().split_once('='));
-    pairs.filter(move |(it, _)| *it == name).map(|(_, value)| value)
 }

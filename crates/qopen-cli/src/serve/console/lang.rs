@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderMap, header};
 
-use super::headers;
+use super::cookies;
 
 /// A language of the console.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl Lang {
 
     /// Returns the language that the reader chose, else the browser's, else English.
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let chosen = headers::cookies(headers, COOKIE).find_map(Self::named);
+        let chosen = cookies::named(headers, COOKIE).find_map(Self::named);
         chosen.or_else(|| Self::accepted(headers)).unwrap_or(Self::En)
     }
 

@@ -3,6 +3,9 @@
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use qopen::journal::PullId;
 
+/// The path of the console, and the beginning of all its paths.
+pub(super) const ROOT: &str = "/console";
+
 /// Returns a path with parameters. Parameters without a value are left out.
 pub(super) fn with(path: &str, parameters: &[(&str, &str)]) -> String {
     let given = parameters.iter().filter(|(_, value)| !value.is_empty());

@@ -19,8 +19,8 @@ use super::nav;
 use super::page::{Page, Problem};
 use super::session::LONGEST;
 use super::texts::frame;
-use super::visit::{Visit, session_cookie};
-use super::{Console, headers};
+use super::visit::Visit;
+use super::{Console, cookies, headers};
 use crate::values::trim;
 
 pub(super) const PATH: &str = "/console/login";
@@ -122,7 +122,7 @@ async fn log_out(State(console): State<Arc<Console>>, visit: Visit, parts: Parts
 fn set_cookie(parts: &Parts, value: &str) -> String {
     // The listener has no TLS of its own. A browser that speaks TLS to a proxy says so in `Origin`.
     let secure = if is_tls(&parts.headers) { "; Secure" } else { "" };
-    let name = session_cookie(parts);
+    let name = cookies::session_cookie(parts);
     format!("{name}={value}; Path=/console; HttpOnly; SameSite=Strict{secure}")
 }
 

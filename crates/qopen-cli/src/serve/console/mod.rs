@@ -7,7 +7,7 @@
 //! 2. Add the page to [`nav::PAGES`] if it belongs to the navigation.
 //! 3. Put every text into a file under `texts/` with the `texts!` macro, in both languages, and add the file to
 //!    `texts::all`. Use `visit.say(TEXT)` and `visit.fill(TEXT, &[&value])`.
-//! 4. A form is `form method="post" action=(…) { (visit.csrf_field()) … }`. [`visit::enter`] checks the token of
+//! 4. A form is `form method="post" action=(…) { (visit.csrf_field()) … }`. [`enter::enter`] checks the token of
 //!    every POST before its handler, and removes the field, so a handler reads `axum::Form<T>` without it. Names
 //!    of robots and marks go into the query or the form and never into the path: no path holds `.` and `..`.
 //! 5. Times are `(visit.time(at))`, numbers `(visit.number(n))`. No `style` and no script inside a page: the
@@ -24,9 +24,14 @@ mod attempts;
 mod callbacks;
 mod changes;
 mod coded;
+mod cookies;
+mod document;
+mod enter;
+mod flash;
 mod headers;
 mod held;
 mod lang;
+mod layout;
 mod links;
 mod listing;
 mod login;
@@ -39,6 +44,7 @@ mod quarantine;
 mod robot;
 mod robots;
 mod session;
+mod state;
 mod texts;
 mod times;
 mod visit;
@@ -50,65 +56,16 @@ use axum::http::StatusCode;
 use axum::middleware;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::get;
-use qopen::types::Secret;
 
 use super::service::Service;
-use crate::exit::Failure;
-use crate::zone::Zone;
-use attempts::Attempts;
 pub(in crate::serve) use headers::{Framed, is_console, refused};
+use links::ROOT;
 use page::Problem;
-use session::{Random, Sessions};
-use visit::Flashes;
-
-/// The path of the console, and the beginning of all its paths.
-pub(super) const ROOT: &str = "/console";
-
-/// What pages need besides the service.
-pub(super) struct Console {
-    service: Arc<Service>,
-    /// The control token, if one is set.
-    token: Option<Secret>,
-    sessions: Sessions,
-    attempts: Attempts,
-    flashes: Flashes,
-    /// The CSRF token of forms outside a session.
-    csrf: Random,
-    /// The zone of times on pages.
-    zone: Zone,
-    /// Whether pages may show customers after a click.
-    shows_data: bool,
-}
-
-/// Settings of the console.
-pub(super) struct ConsoleOptions {
-    pub(super) token: Option<Secret>,
-    pub(super) zone: Zone,
-    pub(super) shows_data: bool,
-}
-
-impl Console {
-    /// # Errors
-    /// The system gives no random bytes.
-    pub(super) fn new(service: Arc<Service>, options: ConsoleOptions) -> Result<Self, Failure> {
-        let ConsoleOptions { token, zone, shows_data } = options;
-        let csrf = Random::new().map_err(|error| Failure::unexpected("the console", &error))?;
-        Ok(Self {
-            service,
-            token,
-            sessions: Sessions::default(),
-            attempts: Attempts::default(),
-            flashes: Flashes::default(),
-            csrf,
-            zone,
-            shows_data,
-        })
-    }
-}
+pub(super) use state::{Console, ConsoleOptions};
 
 /// Returns every page. Pages need a session if a token is set.
 pub(super) fn router(console: Arc<Console>) -> Router<Arc<Service>> {
-    let enter = middleware::from_fn_with_state(Arc::clone(&console), visit::enter);
+    let enter = middleware::from_fn_with_state(Arc::clone(&console), enter::enter);
     Router::new()
         .route(ROOT, get(start))
         .merge(login::routes())

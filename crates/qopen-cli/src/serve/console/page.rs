@@ -1,23 +1,21 @@
 //! Pages, problems, and the frame around both.
 
 use axum::http::StatusCode;
-use axum::response::{Html, IntoResponse, Response};
-use maud::{DOCTYPE, Markup, html};
+use axum::response::{IntoResponse, Response};
+use maud::{Markup, html};
 
-use super::assets::{ICON, SCRIPT, STYLE};
 use super::lang::Lang;
-use super::nav::{self, Nav};
+use super::nav::Nav;
 use super::texts::{Text, frame};
-use super::visit::Visit;
 use crate::serve::control::Refusal;
 
-/// A page without its frame. [`visit::enter`](super::visit::enter) adds the frame.
+/// A page without its frame. [`enter`](super::enter) adds the frame.
 #[derive(Clone)]
 pub(super) struct Page {
-    nav: Option<Nav>,
-    title: String,
-    body: Markup,
-    status: StatusCode,
+    pub(super) nav: Option<Nav>,
+    pub(super) title: String,
+    pub(super) body: Markup,
+    pub(super) status: StatusCode,
 }
 
 impl Page {
@@ -28,81 +26,6 @@ impl Page {
 
     pub(super) fn status(self, status: StatusCode) -> Self {
         Self { status, ..self }
-    }
-
-    /// Puts the frame around the page.
-    pub(super) fn framed(&self, visit: &Visit) -> Response {
-        let lang = visit.lang;
-        let body = html! {
-            a.skip href="#main" { (frame::SKIP.of(lang)) }
-            (self.bar(visit))
-            main id="main" tabindex="-1" {
-                h1 { (self.title) }
-                @if let Some(flash) = &visit.flash {
-                    p.flash.bad[flash.is_problem] role="status" { (flash.message) }
-                }
-                (self.body)
-            }
-            footer {
-                "qopen " (env!("CARGO_PKG_VERSION")) " · "
-                (frame::TIMES_IN.fill(lang, &[&visit.console.zone.name()]))
-            }
-        };
-        (self.status, Html(document(lang, &self.title, &body).into_string())).into_response()
-    }
-
-    fn bar(&self, visit: &Visit) -> Markup {
-        let lang = visit.lang;
-        html! {
-            header.bar {
-                a.brand href="/console" { "qopen" }
-                @if visit.is_in() {
-                    nav aria-label=(frame::PAGES.of(lang)) {
-                        ul {
-                            @for (nav, path, name) in nav::PAGES {
-                                li {
-                                    a href=(path) aria-current=[(Some(*nav) == self.nav).then_some("page")] {
-                                        (name.of(lang))
-                                    }
-                                }
-                            }
-                        }
-                    }
-                }
-                div.tools {
-                    @for other in Lang::ALL.into_iter().filter(|it| *it != lang) {
-                        a href=(visit.in_language(other)) lang=(other.tag()) hreflang=(other.tag()) rel="nofollow" {
-                            (other.own_name())
-                        }
-                    }
-                    @if visit.session.is_some() {
-                        form.inline method="post" action="/console/logout" {
-                            (visit.csrf_field())
-                            button.plain { (frame::LOG_OUT.of(lang)) }
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// A whole document.
-pub(super) fn document(lang: Lang, title: &str, body: &Markup) -> Markup {
-    html! {
-        (DOCTYPE)
-        html lang=(lang.tag()) {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { (title) " · qopen" }
-                link rel="stylesheet" href=(STYLE.path);
-                link rel="icon" href=(ICON.path);
-                script src=(SCRIPT.path) defer {}
-            }
-            body { (body) }
-        }
     }
 }
 

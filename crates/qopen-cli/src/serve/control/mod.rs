@@ -2,6 +2,7 @@
 
 mod accounts;
 mod after;
+mod body;
 mod changes;
 mod changes_in_database;
 mod doors;
@@ -28,7 +29,8 @@ use super::console::{self, Console};
 use super::metrics;
 use super::service::Service;
 use crate::format::OutputFormat;
-pub(super) use doors::{Doors, whole};
+pub(super) use body::whole;
+pub(super) use doors::Doors;
 pub(crate) use host::Host;
 use pulls::Shared;
 pub(super) use refusal::Refusal;

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Json;
 use axum::body::{Body, HttpBody as _, to_bytes};
@@ -13,19 +12,13 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use futures_util::StreamExt as _;
 use qopen::callback::listener::LocalAddress;
 use serde_json::json;
 
+use super::body::whole;
 use super::host::{Host, authority};
 use super::refusal::Refusal;
 use crate::serve::console;
-
-/// The largest body of a request, in bytes.
-const LARGEST: usize = 64 * 1024;
-
-/// Time limit for a body.
-const BODY: Duration = Duration::from_secs(30);
 
 /// Maximum length of the framework's error texts, in bytes.
 const WORDS: usize = 4096;
@@ -230,35 +223,6 @@ async fn read_json(request: Request) -> Result<Request, Refusal> {
     let bytes = whole(body).await?;
     parts.headers.remove(header::TRANSFER_ENCODING);
     Ok(Request::from_parts(parts, Body::from(bytes)))
-}
-
-/// Reads a whole body within the limits of size and time.
-pub(in crate::serve) async fn whole(body: Body) -> Result<Vec<u8>, Refusal> {
-    let too_large = || {
-        let message = format!("the body is larger than {LARGEST} bytes");
-        Refusal(StatusCode::PAYLOAD_TOO_LARGE, message)
-    };
-    if body.size_hint().lower() > LARGEST as u64 {
-        return Err(too_large());
-    }
-    let read = async {
-        let (mut body, mut bytes) = (body.into_data_stream(), Vec::new());
-        while let Some(piece) = body.next().await {
-            let piece = piece.map_err(|_| {
-                Refusal(StatusCode::BAD_REQUEST, "the body is malformed, or broke off".into())
-            })?;
-            if bytes.len() + piece.len() > LARGEST {
-                return Err(too_large());
-            }
-            bytes.extend_from_slice(&piece);
-        }
-        Ok(bytes)
-    };
-    let read = tokio::time::timeout(BODY, read).await.map_err(|_| {
-        let message = format!("the body took longer than {} s", BODY.as_secs());
-        Refusal(StatusCode::REQUEST_TIMEOUT, message)
-    });
-    read?
 }
 
 #[cfg(test)]
