@@ -38,10 +38,15 @@ impl Table {
     }
 }
 
+struct Row {
+    values: Vec<Value>,
+    bytes: usize,
+}
+
 /// Rows that wait for a statement.
 pub(crate) struct Batch {
     shapes: [(usize, Arc<str>); SHAPES.len()],
-    rows: Vec<Vec<Value>>,
+    rows: Vec<Row>,
     bytes: usize,
     limit: usize,
 }
@@ -79,7 +84,7 @@ impl Batch {
             return Err(MysqlError::TooLarge { bytes, limit: self.limit }.into());
         }
         self.bytes += bytes;
-        self.rows.push(row);
+        self.rows.push(Row { values: row, bytes });
         Ok(())
     }
 
@@ -100,18 +105,54 @@ impl Batch {
         first: &[Value],
     ) -> Result<u64, SinkError> {
         let mut affected = 0;
-        let mut rows = std::mem::take(&mut self.rows).into_iter().peekable();
+        let mut rows = std::mem::take(&mut self.rows).into_iter();
         self.bytes = 0;
-        while rows.peek().is_some() {
-            let left = rows.len();
-            let Some((count, statement)) = self.shapes.iter().find(|it| it.0 <= left) else {
-                break;
-            };
-            let values: Vec<Value> =
-                first.iter().cloned().chain(rows.by_ref().take(*count).flatten()).collect();
+        while let Some(count) = self.fitting(rows.as_slice()) {
+            let (count, statement) = &self.shapes[count];
+            let next = rows.by_ref().take(*count).flat_map(|it| it.values);
+            let values: Vec<Value> = first.iter().cloned().chain(next).collect();
             bounded("writing rows", connection.exec_drop(&**statement, values)).await?;
             affected += connection.affected_rows();
         }
         Ok(affected)
+    }
+
+    /// Returns the place of the largest shape that these rows fill, and a message holds. Each row fits alone.
+    fn fitting(&self, rows: &[Row]) -> Option<usize> {
+        let room = BYTES.min(self.limit) - OVERHEAD.min(self.limit);
+        let holds = |count: usize| {
+            let rows = rows.get(..count);
+            rows.is_some_and(|it| count == 1 || it.iter().map(|it| it.bytes).sum::<usize>() <= room)
+        };
+        self.shapes.iter().position(|it| holds(it.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_statement_has_as_many_rows_as_a_message_holds() {
+        let table = Table::new("t (a)", "(?)");
+        for (bytes, limit, shapes) in [
+            (10, 1 << 24, vec![128, 128, 32, 8, 1, 1, 1, 1]),
+            (9_000, 1 << 24, vec![32; 9].into_iter().chain([8, 1, 1, 1, 1]).collect()),
+            (100_000, 1 << 20, vec![1; 300]),
+            (1_000_000, 1 << 20, vec![1; 300]),
+        ] {
+            let mut batch = Batch::new(&table, limit);
+            for _ in 0..300 {
+                batch.push(vec![Value::Bytes(vec![0; bytes])]).unwrap();
+            }
+            let (mut rows, mut found) = (&batch.rows[..], Vec::new());
+            while let Some(shape) = batch.fitting(rows) {
+                found.push(SHAPES[shape]);
+                rows = &rows[SHAPES[shape]..];
+            }
+            assert_eq!(found, shapes, "{bytes}");
+            let refused = batch.push(vec![Value::Bytes(vec![0; limit])]).unwrap_err();
+            assert!(matches!(refused, SinkError::Database(_)));
+        }
     }
 }

@@ -4,13 +4,12 @@ use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, Params, Value};
 use qopen_sink::storage::{KEPT_CHANGES, KEPT_LISTS};
 use qopen_sink::{Moved, Predecessor, SinkError};
-use qopen_types::MarkId;
 
 use crate::blocking::bounded;
 use crate::columns::{Columns, without_nul};
 use crate::error::MysqlError;
 use crate::plan::MOVED_EVERY;
-use crate::published::{Comparison, Published};
+use crate::published::{Comparison, Published, since};
 use crate::rows::Rows;
 use crate::spool::{Reader, Records};
 use crate::steps::StepReader;
@@ -233,14 +232,4 @@ fn texts(basis: Option<&qopen_sink::ListBasis>) -> (Value, Value) {
     let evidence = basis.and_then(|it| it.evidence.as_deref());
     let sentence = basis.map(|it| without_nul(&it.sentence).into_owned());
     (evidence.into(), sentence.into())
-}
-
-/// The mark and the revision of the list before.
-pub(crate) fn since(since: &Predecessor) -> (Option<&str>, Option<u32>) {
-    match since {
-        Predecessor::List { mark_id, revision } => {
-            (mark_id.as_ref().map(MarkId::as_str), *revision)
-        }
-        _ => (None, None),
-    }
 }

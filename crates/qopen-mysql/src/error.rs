@@ -1,5 +1,7 @@
 //! Errors of the server, without the data that it quotes.
 
+use std::time::Duration;
+
 use mysql_async::{DriverError, Error, IoError};
 use qopen_sink::SinkError;
 
@@ -11,7 +13,7 @@ pub enum MysqlError {
     #[error("the database's URL cannot be used: {0}")]
     Url(String),
     /// The trusted certificates cannot be read.
-    #[error("the certificates to trust cannot be used")]
+    #[error("the certificates to trust (ssl-ca) cannot be used")]
     Certificates(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The server did not answer in time.
     #[error("the server did not answer in time")]
@@ -108,6 +110,9 @@ impl std::fmt::Display for ServerError {
     }
 }
 
+/// How long a statement waits for the lock of another writer.
+pub(crate) const LOCK_WAIT: Duration = Duration::from_secs(30);
+
 /// Access denied, with the user's name.
 const DENIED: [u16; 2] = [1045, 1698];
 
@@ -181,10 +186,9 @@ impl MysqlError {
 impl From<MysqlError> for SinkError {
     fn from(error: MysqlError) -> Self {
         match error {
-            MysqlError::Server(it) if it.code == LOCKED => Self::TimedOut {
-                step: "waiting for another writer of the list",
-                limit: crate::server::LOCK_WAIT,
-            },
+            MysqlError::Server(it) if it.code == LOCKED => {
+                Self::TimedOut { step: "waiting for another writer of the list", limit: LOCK_WAIT }
+            }
             error => Self::Database(Box::new(error)),
         }
     }

@@ -11,6 +11,7 @@ mod error;
 mod forget;
 mod key;
 mod option_file;
+mod place;
 mod plan;
 mod published;
 mod quarantine;

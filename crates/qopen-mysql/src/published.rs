@@ -4,7 +4,7 @@ use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, Error};
 use qopen_sink::storage::{LastList, ListHistory};
 use qopen_sink::{ChangeCounts, ListBasis, ListInfo, Predecessor};
-use qopen_types::{Digest, RobotId};
+use qopen_types::{Digest, MarkId, RobotId};
 
 use crate::key::robot_key;
 
@@ -121,5 +121,15 @@ impl Last {
             Some(_) => (self.number, true),
             None => (self.number + 1, false),
         }
+    }
+}
+
+/// The mark and the revision of the list before.
+pub(crate) fn since(since: &Predecessor) -> (Option<&str>, Option<u32>) {
+    match since {
+        Predecessor::List { mark_id, revision } => {
+            (mark_id.as_ref().map(MarkId::as_str), *revision)
+        }
+        _ => (None, None),
     }
 }

@@ -5,9 +5,8 @@ use qopen_sink::SinkError;
 
 use crate::batch::{Batch, Table};
 use crate::columns::{Columns, account_of, without_nul};
-use crate::commit::since;
 use crate::error::MysqlError;
-use crate::published::{Comparison, Published};
+use crate::published::{Comparison, Published, since};
 use crate::steps::{Found, Step};
 
 /// Rows of one robot that wait for their statements.

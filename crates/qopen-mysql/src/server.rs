@@ -8,15 +8,12 @@ use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, Opts, OptsBuilder, SslOpts};
 use qopen_sink::SinkError;
 
-use crate::error::MysqlError;
+use crate::error::{LOCK_WAIT, MysqlError};
 use crate::tls;
 use crate::url::{self, Parsed, Place, Tls};
 
 /// How long connecting may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// How long a statement waits for the lock of another writer.
-pub(crate) const LOCK_WAIT: Duration = Duration::from_secs(30);
 
 /// Statements that stay prepared: the shapes of each table's batches, and the single ones.
 const STATEMENTS: usize = 64;

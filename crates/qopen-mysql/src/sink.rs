@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use mysql_async::Conn;
 use mysql_async::prelude::Queryable as _;
-use mysql_async::{Conn, Error};
 use qopen_sink::storage::unnamed;
 use qopen_sink::{ListInfo, ListKind, ListWriter, Sink, SinkError};
 use qopen_types::{Account, PullId, RobotId};
@@ -13,6 +13,7 @@ use crate::columns::Columns;
 use crate::commit::next_number;
 use crate::forget::forget;
 use crate::key::robot_key;
+use crate::place::Place;
 use crate::published::Published;
 use crate::rights::try_all;
 use crate::schema;
@@ -33,28 +34,6 @@ use crate::writer::Writer;
 pub struct MysqlSink {
     place: Place,
     scratch: Option<PathBuf>,
-}
-
-/// A database and the columns of its tables.
-#[derive(Clone, Debug)]
-pub(crate) struct Place {
-    pub(crate) server: Server,
-    pub(crate) columns: Columns,
-}
-
-impl Place {
-    /// Connects, and makes the tables if they are missing.
-    pub(crate) async fn open(&self) -> Result<Conn, SinkError> {
-        let mut connection = self.server.connect().await?;
-        schema::prepare(&mut connection, &self.server, &self.columns).await?;
-        Ok(connection)
-    }
-
-    /// Returns the server's time in UTC, and the largest message that it takes, in bytes.
-    pub(crate) async fn now(&self, connection: &mut Conn) -> Result<(String, usize), Error> {
-        let read = "SELECT CAST(UTC_TIMESTAMP() AS CHAR), @@max_allowed_packet";
-        Ok(connection.query_first(read).await?.unwrap_or_default())
-    }
 }
 
 impl MysqlSink {

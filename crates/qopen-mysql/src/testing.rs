@@ -146,7 +146,7 @@ impl Server {
                 ("port", self.port.to_string()),
                 ("bind-address", "127.0.0.1".to_owned()),
                 ("max-connections", "300".to_owned()),
-                // A commit survives the end of the process, which tests bring about, and not that of the machine.
+                // A commit survives the end of the process, which tests bring about, and not the end of the machine.
                 ("innodb-flush-log-at-trx-commit", "2".to_owned()),
             ] {
                 command.arg(format!("--{name}={value}"));

@@ -19,16 +19,17 @@ pub(crate) async fn transaction<T>(
     connection: &mut Conn,
     mut work: impl AsyncFnMut(&mut Conn) -> Result<T, SinkError>,
 ) -> Result<T, SinkError> {
-    for attempt in 1.. {
+    let mut attempt = 1;
+    loop {
         let done = once(connection, &mut work).await;
         match done {
             Err(error) if is_deadlock(&error) && attempt < ATTEMPTS => {
                 tracing::debug!(attempt, "the server rolled a transaction back; it is tried again");
+                attempt += 1;
             }
             done => return done,
         }
     }
-    unreachable!("the last attempt returns")
 }
 
 async fn once<T>(
@@ -46,8 +47,10 @@ async fn once<T>(
             Ok(done)
         }
         Err(error) => {
-            // A connection that is lost, or an answer that does not come, ends the transaction too.
-            let _ = bounded("undoing a transaction", connection.query_drop("ROLLBACK")).await;
+            // The end of the connection ends the transaction, too. A server that does not answer would not answer this.
+            if !matches!(error, SinkError::TimedOut { .. }) {
+                let _ = bounded("undoing a transaction", connection.query_drop("ROLLBACK")).await;
+            }
             Err(error)
         }
     }

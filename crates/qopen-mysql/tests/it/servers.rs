@@ -90,6 +90,8 @@ fn the_defaults_of_a_server_change_no_text_and_no_commit() {
         .collect();
     // More rows than one statement, and more bytes than one message.
     accounts.extend((0..300).map(|n| account(&format!("many {n:03}"), &"y".repeat(9_000))));
+    // Rows of which one more does not fit into the message.
+    accounts.extend((0..8).map(|n| account(&format!("large {n}"), &"w".repeat(400_000))));
     // Ids that differ only behind the part that a sort compares.
     let long = "l".repeat(500);
     accounts.extend(["2", "1", " ", "10"].map(|it| account(&format!("{long}{it}"), "long")));
