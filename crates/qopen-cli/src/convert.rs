@@ -158,9 +158,7 @@ fn binary(mut file: &File) -> io::Result<Option<String>> {
             )
         }
         it if it.starts_with(b"PAR1") => format!("a list in Parquet; {elsewhere}"),
-        it if it == b"SQLite format 3\0" => format!(
-            "an SQLite database; `convert` reads lists in JSON Lines and CSV, and the database has the former as `account`:\n  sqlite3 lists.db \"SELECT account FROM robot_account WHERE robot_id = 'ROBOT_ID' ORDER BY account_id\" > customers.jsonl"
-        ),
+        b"SQLite format 3\0" => "an SQLite database; `convert` reads lists in JSON Lines and CSV, and the database has the former as `account`:\n  sqlite3 lists.db \"SELECT account FROM robot_account WHERE robot_id = 'ROBOT_ID' ORDER BY account_id\" > customers.jsonl".to_owned(),
         _ => return Ok(None),
     };
     Ok(Some(why))

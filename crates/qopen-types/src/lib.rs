@@ -5,6 +5,7 @@ mod account;
 mod canonical;
 mod change_counts;
 mod digest;
+mod elements;
 mod endpoint;
 mod event;
 mod extra;

@@ -198,7 +198,7 @@ mod tests {
             let [name, phone, desc, more] = &texts[..] else { unreachable!() };
             let tags: Vec<_> = tags.iter().map(|it| json!({"parent_tag_name": it.0, "tag_name": it.1})).collect();
             let attributes: Vec<_> = texts.iter().map(|it| json!({"field_name": it, "field_value": more})).collect();
-            let mut account = json!({"account_id": format!("={phone}x").replace(char::is_control, ""), "account_type": numbers.0,
+            let mut account = json!({"account_id": format!("=1'{}", numbers.0), "account_type": numbers.0,
                 "deleted_by_staff": numbers.2, "tag_info_list": tags, "user_attr_field_list": attributes,
                 "profile": {"name": name, "phone": phone, "desc": desc, "add_at": numbers.1}});
             if has_extra {

@@ -77,11 +77,10 @@ fn expected(record: &Record<'_>) -> Value {
             (_, value) => value.clone(),
         };
     }
-    let text = |map: serde_json::Map<_, _>| match map.is_empty() {
+    row["_unread"] = match unread.is_empty() {
         true => Value::Null,
-        false => Value::Object(map),
+        false => Value::Object(unread),
     };
-    row["_unread"] = text(unread);
     row
 }
 
