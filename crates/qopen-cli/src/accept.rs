@@ -78,7 +78,7 @@ async fn publish(
             "{pull} was pulled by `qopen serve`; start it, and accept the list again"
         )));
     };
-    singer::prepare(&SingerArgs::default(), place.layout(), &all, false)?;
+    singer::prepare(&SingerArgs::default(), place.layout().is_singer(), &all, false)?;
     let output = place.output()?.in_folder(scratch);
     let mut together = vec![state];
     if !output.is_per_robot() {

@@ -73,7 +73,7 @@ pub(crate) async fn run(args: AssembleArgs, settings: Settings) -> Result<Exit, 
     let options = PublishOptions::default().allow_empty(args.allow_empty);
     let options = options.new_baseline(args.new_baseline);
     one_pull_a_robot(&outcomes)?;
-    singer::prepare(&args.singer, layout, &[], args.new_baseline)?;
+    singer::prepare(&args.singer, layout.is_singer(), &[], args.new_baseline)?;
     let output = Output::new(&args.out, layout)?;
     let robots: Vec<String> =
         outcomes.iter().map(|it| it.progress.pull.robot_id.to_string()).collect();

@@ -20,7 +20,7 @@ const STREAM: &str = "-";
 pub(crate) fn run(args: &ConvertArgs) -> Result<Exit, Failure> {
     let out = place(args)?;
     let layout = layout(args, &out)?;
-    singer::prepare(&args.singer, layout, &[], false)?;
+    singer::prepare(&args.singer, layout.is_singer(), &[], false)?;
     let output = Output::new(&out, layout)?;
     if is_stream(&args.list) {
         output.check(&[])?;

@@ -68,7 +68,7 @@ pub(crate) async fn run(args: &ExportArgs, settings: &Settings) -> Result<Exit, 
         }
         Kept::Served(_) => Vec::new(),
     };
-    singer::prepare(&args.singer, layout, &known, false)?;
+    singer::prepare(&args.singer, layout.is_singer(), &known, false)?;
     output.check(&[line.robot()])?;
     match &output {
         Output::Stdout(..) => {}

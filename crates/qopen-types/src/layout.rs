@@ -24,41 +24,6 @@ pub(crate) enum Kind {
     List(&'static [Field]),
 }
 
-impl Kind {
-    /// The JSON Schema of such a field as outputs have it, which may be null.
-    fn json_schema(self) -> String {
-        let plain = |name: &str| format!(r#"{{"type":["null","{name}"]}}"#);
-        match self {
-            Self::Id => r#"{"type":"string"}"#.to_owned(),
-            Self::Text => plain("string"),
-            Self::Integer => plain("integer"),
-            Self::Flag => plain("boolean"),
-            Self::Object(fields) => object_schema(fields),
-            Self::List(fields) => {
-                format!(r#"{{"type":["null","array"],"items":{}}}"#, object_schema(fields))
-            }
-        }
-    }
-}
-
-fn object_schema(fields: &[Field]) -> String {
-    let fields: Vec<_> =
-        fields.iter().map(|Field(name, kind)| format!("{name:?}:{}", kind.json_schema())).collect();
-    let properties = fields.join(",");
-    format!(
-        r#"{{"type":["null","object"],"properties":{{{properties}}},"additionalProperties":true}}"#
-    )
-}
-
-impl Account {
-    /// The names of the known fields, each with its JSON Schema as text. An account may have other fields, too.
-    #[must_use]
-    pub fn json_schema_properties() -> Vec<(&'static str, String)> {
-        let fields = crate::generated::layout::RECORD.iter();
-        fields.map(|Field(name, kind)| (*name, kind.json_schema())).collect()
-    }
-}
-
 /// The unknown fields of an object in an account.
 pub(crate) type Extras = for<'a> fn(&'a Account) -> &'a Extra;
 

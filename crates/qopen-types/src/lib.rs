@@ -12,6 +12,7 @@ mod extra;
 mod generated;
 mod ids;
 mod json;
+mod json_schema;
 mod layout;
 mod payload;
 mod pull_id;

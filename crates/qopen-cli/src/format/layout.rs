@@ -77,6 +77,11 @@ impl Layout {
         Format::from(self.format).ending()
     }
 
+    /// Whether lists are messages.
+    pub(crate) fn is_singer(self) -> bool {
+        self.format == OutputFormat::Singer
+    }
+
     pub(crate) fn file(self, path: impl Into<std::path::PathBuf>) -> FileSink {
         let file = FileSink::new(path, self.format.into()).csv(self.csv.options());
         match self.format {
@@ -138,7 +143,7 @@ impl Layout {
     /// `file`.
     pub(crate) fn stdout(self, folder: Option<&Path>, file: Option<&FileSink>) -> Arc<dyn Sink> {
         let beside = file.map(|file| (file.quarantine_path(), file.overflow_path()));
-        if self.format == OutputFormat::Singer {
+        if self.is_singer() {
             let sink = singer::sink().in_folder(folder);
             return match beside {
                 Some((quarantine, _)) => Arc::new(sink.quarantine_to(quarantine)),

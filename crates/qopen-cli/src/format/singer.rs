@@ -8,8 +8,6 @@ use qopen::journal::{Note, PullState};
 use qopen::sink::{SingerSink, SingerState, Sink as _, shown_path};
 use qopen::types::RobotId;
 
-use super::layout::Layout;
-use super::output_format::OutputFormat;
 use crate::exit::Failure;
 use crate::say::caution;
 use crate::values::home::home_path;
@@ -35,14 +33,14 @@ pub(crate) fn sink() -> SingerSink {
 }
 
 /// Reads what earlier messages told: from the file, and from the pulls of the journal. `forget` permits to leave
-/// robots out.
+/// robots out. Other formats refuse a state.
 pub(crate) fn prepare(
     args: &SingerArgs,
-    layout: Layout,
+    is_singer: bool,
     pulls: &[PullState],
     forget: bool,
 ) -> Result<(), Failure> {
-    if layout.format != OutputFormat::Singer {
+    if !is_singer {
         return match &args.state {
             None => Ok(()),
             Some(_) => Err(Failure::usage(

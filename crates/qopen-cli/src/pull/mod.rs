@@ -55,7 +55,7 @@ pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Fail
     let wanted = Wanted::of(&args, robots, &*journal).await?;
     let place = wanted.place(&args)?;
     let known = crate::journal::all(&*journal).await?;
-    singer::prepare(&args.singer, place.layout(), &known, args.receiving.new_baseline)?;
+    singer::prepare(&args.singer, place.layout().is_singer(), &known, args.receiving.new_baseline)?;
     drop(known);
     let output = place.output()?.in_folder(location.as_folder());
     args.receiving.check_guards(&output, place.layout())?;
