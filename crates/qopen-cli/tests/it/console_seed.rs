@@ -20,7 +20,7 @@ pub(crate) fn days_ago(days: u64) -> SystemTime {
     SystemTime::now() - Duration::from_secs(days * DAY)
 }
 
-/// A list with this number of customers, of which so many were added and are gone.
+/// A list with this number of customers, and the numbers of those that were added and are gone.
 pub(crate) struct List {
     pub accounts: u64,
     /// `None` for a first list.
