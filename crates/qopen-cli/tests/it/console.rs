@@ -4,7 +4,7 @@ use qopen::journal::{Noted, PullId};
 use qopen_simulator::Schedule;
 use reqwest::{Client, Response, redirect};
 
-use crate::console_seed::{List, days_ago, published, pull_id, seed};
+use crate::console_seed::{List, days_ago, lists_of, published, pull_id, seed};
 use crate::served::Served;
 use crate::support::Stage;
 
@@ -59,19 +59,19 @@ pub(crate) fn header<'a>(answer: &'a Response, name: &str) -> &'a str {
 }
 
 /// The CSRF token of the first form of a page.
-fn csrf(page: &str) -> String {
+pub(crate) fn csrf(page: &str) -> String {
     let (_, rest) = page.split_once("name=\"csrf\" value=\"").expect("a form has a token");
     rest.split_once('"').unwrap().0.to_owned()
 }
 
-async fn login(served: &Served, token: &str, headers: &[(&str, &str)]) -> Response {
+pub(crate) async fn login(served: &Served, token: &str, headers: &[(&str, &str)]) -> Response {
     let page = get(served, "/console/login", &[]).await.text().await.unwrap();
     let form = [("csrf", &*csrf(&page)), ("token", token), ("to", "/console/pulls")];
     post(served, "/console/login", &form, headers).await
 }
 
 /// The name and value of the cookie that an answer sets.
-fn cookie(answer: &Response) -> String {
+pub(crate) fn cookie(answer: &Response) -> String {
     header(answer, "set-cookie").split(';').next().unwrap().to_owned()
 }
 
@@ -311,14 +311,4 @@ async fn the_language_is_the_browsers_until_the_reader_chooses() {
     assert!(page.contains("href=\"/console/robots?lang=en\""), "a switch back");
     let unknown = get(&served, "/console/robots?lang=xx", &[]).await;
     assert_eq!(unknown.status(), 200);
-}
-
-/// Lists of a robot, one a day.
-pub(crate) fn lists_of(robot: &str, count: u64) -> Vec<(PullId, Vec<Noted>)> {
-    let list = |day: u64| {
-        let changes = (day > 1).then_some((day, day + 1));
-        let list = List { accounts: 1000 + day, changes, at: days_ago(count + 1 - day) };
-        (pull_id(robot, &format!("{robot}-{day}")), published(&list))
-    };
-    (1..=count).map(list).collect()
 }

@@ -1,13 +1,14 @@
-//! The console's lists, names that are hostile, and data of customers.
+//! Lists of robots and pulls in the console, hostile names, and what no page has.
 
 use std::collections::BTreeSet;
 
-use qopen::journal::EndState;
 use qopen_simulator::Schedule;
 use serde_json::Value;
 
-use crate::console::{get, lists_of, pages, stage};
-use crate::console_seed::{List, days_ago, ended, noted, published, pull_id, seed, started};
+use crate::console::{get, pages, stage};
+use crate::console_seed::{
+    List, days_ago, ended, lists_of, noted, published, pull_id, seed, started,
+};
 use crate::served::Served;
 use crate::support::Stage;
 
@@ -19,7 +20,8 @@ async fn robots_and_pulls_are_sorted_searched_and_paged() {
         let list = List { accounts: robot, changes: Some((robot, 1)), at: days_ago(robot + 1) };
         pulls.push((pull_id(&format!("r-{robot:03}"), &format!("m-{robot:03}")), published(&list)));
     }
-    let failed = noted(days_ago(1), [started(), ended(EndState::Failed, "no page came", 0)]);
+    let failed =
+        noted(days_ago(1), [started(), ended(qopen::journal::EndState::Failed, "no page came", 0)]);
     pulls.push((pull_id("r-000", "last"), failed));
     seed(&stage.folder.path().join("qopen-data"), pulls).await;
     let served = Served::new(&stage, &["--retain", "900d"], None);
