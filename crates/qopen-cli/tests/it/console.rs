@@ -1,6 +1,5 @@
 //! The console: login, sessions, headers and languages.
 
-use qopen::journal::{Noted, PullId};
 use qopen_simulator::Schedule;
 use reqwest::{Client, Response, redirect};
 
@@ -25,7 +24,7 @@ pub(crate) fn stage() -> Stage {
 }
 
 /// A browser without JavaScript that keeps no cookie and follows no redirect.
-pub(crate) fn client() -> Client {
+fn client() -> Client {
     Client::builder().no_proxy().redirect(redirect::Policy::none()).build().unwrap()
 }
 
