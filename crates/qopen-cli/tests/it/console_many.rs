@@ -26,7 +26,7 @@ async fn lists_of_very_many_robots_and_pulls_are_measured() {
     seed_many(&stage.folder.path().join("qopen-data"), pulls).await;
     let schedule = "[[schedule]]\ncron = '30 2 * * *'\nrobots = ['robot-00001']\n";
     std::fs::write(stage.folder.path().join("qopen.toml"), schedule).unwrap();
-    let served = Served::new(&stage, &["--retain", "900d"], None);
+    let served = Served::with_lists(&stage, &["--retain", "900d"]);
     for path in [
         "/console/robots",
         "/console/robots?sort=gained&desc=true&page=57",

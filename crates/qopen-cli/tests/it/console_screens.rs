@@ -27,6 +27,8 @@ pub(crate) struct Show {
     pub guarded: Served,
     _guarded: Stage,
     live: String,
+    /// An item in quarantine.
+    item: String,
 }
 
 const SETTINGS: &str = "\
@@ -64,13 +66,16 @@ impl Show {
         served.until(&live, |it| it["pages"].as_u64() > Some(12)).await;
         let guarded_stage = Stage::new(&Schedule { silent: true, ..Schedule::default() });
         let guarded = Served::new(&guarded_stage, &[], Some("canary-control-token-0123456789"));
-        Self { _stage: stage, served, guarded, _guarded: guarded_stage, live }
+        let items = served.get_json("/v1/quarantine").await;
+        let item = items["items"][0]["item"].as_str().unwrap().to_owned();
+        Self { _stage: stage, served, guarded, _guarded: guarded_stage, live, item }
     }
 
     /// The pages with their names and addresses.
     pub(crate) fn pages(&self) -> Vec<(&'static str, String)> {
         let (open, closed) = (&self.served.control, &self.guarded.control);
         let live = format!("/console/pull?robot_id=support-1&mark_id={}", self.live);
+        let item = format!("/console/quarantine/item?item={}", self.item);
         [
             ("robots", "/console/robots"),
             ("robot", "/console/robot?robot_id=sales-north"),
@@ -79,6 +84,7 @@ impl Show {
             ("held", "/console/held"),
             ("held-list", "/console/held/list?robot_id=sales-south&mark_id=south-held"),
             ("quarantine", "/console/quarantine"),
+            ("item", &item),
             ("callbacks", "/console/callbacks"),
         ]
         .map(|(name, path)| (name, format!("{open}{path}")))

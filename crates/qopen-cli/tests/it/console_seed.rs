@@ -20,7 +20,7 @@ pub(crate) fn days_ago(days: u64) -> SystemTime {
     SystemTime::now() - Duration::from_secs(days * DAY)
 }
 
-/// A list with this number of customers, of which so many were added and are gone.
+/// A list with its customers, and the number of those that were added and are gone.
 pub(crate) struct List {
     pub accounts: u64,
     /// `None` for a first list.
@@ -99,4 +99,14 @@ async fn restored(
         }
     });
     restored.buffered(at_once).for_each(async |()| {}).await;
+}
+
+/// Lists of a robot, one a day.
+pub(crate) fn lists_of(robot: &str, count: u64) -> Vec<(PullId, Vec<Noted>)> {
+    let list = |day: u64| {
+        let changes = (day > 1).then_some((day, day + 1));
+        let list = List { accounts: 1000 + day, changes, at: days_ago(count + 1 - day) };
+        (pull_id(robot, &format!("{robot}-{day}")), published(&list))
+    };
+    (1..=count).map(list).collect()
 }

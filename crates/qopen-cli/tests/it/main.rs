@@ -16,6 +16,7 @@ mod console_acts;
 #[cfg(target_os = "linux")]
 mod console_axe;
 mod console_callbacks;
+mod console_lists;
 #[cfg(target_os = "linux")]
 mod console_live;
 mod console_many;
