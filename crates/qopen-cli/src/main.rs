@@ -36,6 +36,7 @@ mod robots;
 mod say;
 mod serve;
 mod settings;
+mod shell;
 mod simulate;
 mod table;
 mod terminal;

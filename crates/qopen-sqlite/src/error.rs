@@ -75,7 +75,7 @@ pub enum SqliteError {
     /// A row disappeared between the comparison and the commit.
     #[error("a row of the last list was deleted during the publication; publish the list again")]
     RowMissing,
-    /// The table of changes is not as it was published.
+    /// The table of changes differs from the published one.
     #[error(
         "the table change was altered: it has other rows than the table list counts, or a row whose record is not JSON; read the whole list"
     )]

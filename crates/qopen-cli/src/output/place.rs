@@ -9,7 +9,7 @@ use super::Output;
 use crate::database;
 use crate::exit::Failure;
 use crate::format::{CsvArgs, Layout, OutputFormat};
-use crate::typed::option;
+use crate::shell::option;
 use crate::values::sqlite::SqliteFile;
 
 /// The place of lists as the user named it. It is noted with each pull, for the process that resumes it.

@@ -5,7 +5,8 @@ use qopen::assembler::Failure;
 use qopen::journal::PullId;
 
 use crate::output::place::Place;
-use crate::typed::{self, option};
+use crate::shell::option;
+use crate::typed;
 
 /// A step that may bring the whole list, or publish it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
