@@ -63,7 +63,9 @@ impl OutputFormat {
         Self::from_str(name, false).map_err(|_| match name {
             PARQUET => PARQUET_BUILD.to_owned(),
             name => {
-                let known = Self::value_variants().iter().map(|it| format!("`{}`", it.name()));
+                // Settings and queries name formats of files, and Singer is none.
+                let files = Self::value_variants().iter().filter(|it| **it != Self::Singer);
+                let known = files.map(|it| format!("`{}`", it.name()));
                 let known = known.collect::<Vec<_>>().join(" or ");
                 format!("{name:?} is not known; give {known}")
             }

@@ -216,7 +216,6 @@ fn what_may_be_the_address_of_a_database_is_neither_a_file_nor_shown() {
 #[test]
 fn a_url_that_is_no_postgresql_database_is_not_supported() {
     for url in [
-        "mysql://u:canary@h/d",
         "MySQL://u:canary@h/d",
         "s3://bucket/canary",
         "https://canary@h/x.csv",
@@ -280,7 +279,7 @@ fn a_schedule_asks_for_a_format_in_its_own_words() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("lists")).unwrap();
     for (lines, says) in [
-        ("out = \"mysql://u:canary@h/d\"", "mysql:// is not supported"),
+        ("out = \"mongodb://u:canary@h/d\"", "mongodb:// is not supported"),
         ("out = \"lists\"\nbom = true", "bom: for CSV only"),
         ("out = \"lists\"\nlabels = \"fr\"", "`zh` or `en`"),
         ("out = \"postgres://h/d\"\nformat = \"csv\"", "format: a database"),

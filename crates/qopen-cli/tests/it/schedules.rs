@@ -96,8 +96,8 @@ fn an_entry_that_cannot_be_followed_is_refused_with_its_number_and_key() {
         ("cron = '@daily'\nrobots = ['r']\nout = 'qopen.toml'", &["is not a folder"]),
         ("cron = '@daily'\nrobots = ['r']\nout = '-'", &["out: \"-\" does not exist"]),
         (
-            "cron = '@daily'\nrobots = ['r']\nout = 'mysql://u:canary@h/d'",
-            &["out: mysql:// is not supported"],
+            "cron = '@daily'\nrobots = ['r']\nout = 'mongodb://u:canary@h/d'",
+            &["out: mongodb:// is not supported"],
         ),
         ("cron = '@daily'\nrobots = ['r']\nout = 'postgres://u:canary@h/d'", &["PGPASSWORD"]),
         ("cron = '@daily'\nrobots = []\nout = '.'", &["no robot is named"]),
@@ -143,7 +143,7 @@ fn an_entry_that_cannot_be_followed_is_refused_with_its_number_and_key() {
         ("cron = '@daily'\nrobots = ['r']\nneed_tags = 'yes'", &["`need_tags`", "true"]),
         (
             "cron = '@daily'\nrobots = ['r']\nformat = 'odt'",
-            &["`format` \"odt\"", "`jsonl` or `csv`"],
+            &["`format`: \"odt\"", "`jsonl` or `csv`"],
         ),
         ("cron = '@daily'\nrobots = ['r']\ntime_zone = 8", &["`time_zone`", "integer"]),
         ("cron = '* * * *'\nrobots = ['r']", &["cron: 4 fields"]),
