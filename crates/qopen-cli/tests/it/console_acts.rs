@@ -209,6 +209,12 @@ async fn an_item_is_released_after_a_review_and_its_list_published_without_it() 
     assert_eq!(shown.status(), 403);
     let page = reader.submit(&review, "/console/quarantine/release").await;
     assert!(page.contains("该项已放行") && page.contains(&mark), "{page}");
+    // The list of what came may not be written yet.
+    let mut page = page;
+    while !page.contains("action=\"/console/pull/resume\"") {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        page = reader.page(&format!("/console/pull?robot_id=r1&mark_id={mark}")).await;
+    }
     let page = reader.submit(&page, "/console/pull/resume").await;
     assert!(page.contains("拉取已继续"), "{page}");
     served.until(&mark, |it| it["output"].is_string()).await;

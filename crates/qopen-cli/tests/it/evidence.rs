@@ -22,7 +22,7 @@ pub(crate) fn page_of(mark: &str, id: usize, has_more: bool) -> Vec<u8> {
 async fn e7_a_report_without_a_mark_counts_once_however_often_it_comes() {
     let stage = Stage::new(&Schedule { silent: true, ..Schedule::default() });
     std::fs::create_dir(stage.folder.path().join("lists")).unwrap();
-    let arguments = ["--out", "lists", "--idle-timeout", "20s"];
+    let arguments = ["--out", "lists", "--idle-timeout", "45s"];
     let served = Served::new(&stage, &arguments, None);
     let first = served.start_pull("r1").await;
     served.until(&first, |it| it["waiting_for"] == "the first page").await;
