@@ -6,7 +6,7 @@ use std::time::Duration;
 use qopen_sink::SinkError;
 use qopen_sink::storage::{self, KEPT_LIST, KeptList, ListsSince, lists_since, write_change};
 use qopen_types::{ChangeCounts, MarkId, RobotId};
-use rusqlite::{Connection, Result, Row, params};
+use rusqlite::{Connection, Row, params};
 
 use crate::error::{SqliteError, failed};
 use crate::file::DatabaseFile;
@@ -71,7 +71,7 @@ pub(crate) fn find(
 }
 
 /// Begins a transaction, and reads the robot's history, oldest first.
-fn history(file: &Connection, robot_id: &RobotId) -> Result<Vec<KeptList>> {
+fn history(file: &Connection, robot_id: &RobotId) -> rusqlite::Result<Vec<KeptList>> {
     file.execute_batch("BEGIN")?;
     let read = format!(
         "SELECT {KEPT_LIST},
@@ -85,7 +85,7 @@ fn history(file: &Connection, robot_id: &RobotId) -> Result<Vec<KeptList>> {
     read.query_map([robot_id.as_str()], kept_list)?.collect()
 }
 
-fn kept_list(row: &Row<'_>) -> Result<KeptList> {
+fn kept_list(row: &Row<'_>) -> rusqlite::Result<KeptList> {
     let figure = |at: usize| row.get::<_, i64>(at).map(i64::unsigned_abs);
     let digest = |at: usize| {
         let text = row.get::<_, Option<String>>(at);

@@ -5,8 +5,8 @@ use crate::generated::layout::RECORD;
 use crate::layout::Kind;
 
 impl Column {
-    /// The names of the texts of each element, for [`Cell::Rows`]. Empty for other kinds, and for a field that
-    /// [`Account`] does not have.
+    /// The names of the texts of each element, for [`Cell::Rows`](crate::Cell::Rows). Empty for other kinds, and for a field that
+    /// [`Account`](crate::Account) does not have.
     ///
     /// ```
     /// use qopen_types::Account;
