@@ -97,7 +97,7 @@ fn a_complete_list_is_schema_records_activation_and_state() {
     assert_eq!(kinds(&alone), ["SCHEMA", "RECORD", "STATE"]);
     assert!(said.contains("earlier messages: r2; pull all robots together"), "{said}");
     let robots = &alone.last().unwrap()["value"]["bookmarks"]["robot_account"]["robots"];
-    // The journal has the version that the pull of r2 began with. The messages had that of the latest pull.
+    // The journal has the version that the pull of r2 began with. The messages had the version of the latest pull.
     let kept = robots["r2"]["version"].as_u64().unwrap();
     assert!(version(&first) < kept && kept <= version(&second), "{robots}");
     let dropped = messages(&pull(&scene, &["r1"], &["--new-baseline"]).stdout);
