@@ -45,6 +45,7 @@ mod robot;
 mod robots;
 mod session;
 mod state;
+mod status;
 mod texts;
 mod times;
 mod visit;
