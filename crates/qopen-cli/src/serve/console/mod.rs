@@ -3,7 +3,7 @@
 //! # Adding a page
 //! 1. Write a module with `pub(super) fn routes() -> Router<Arc<Console>>` and merge it in [`router`]. A handler
 //!    takes `State<Arc<Console>>` and [`Visit`](visit::Visit), and returns `Result<Page, Problem>` for GET, or
-//!    `Result<Response, Problem>` with [`Visit::back`](visit::Visit::back) for POST. A `Refusal` of the API converts into a [`Problem`].
+//!    `Result<Response, Problem>` with [`Visit::back`](visit::Visit::back) for POST.
 //! 2. Add the page to [`nav::PAGES`] if it belongs to the navigation.
 //! 3. Put every text into a file under `texts/` with the `texts!` macro, in both languages, and add the file to
 //!    `texts::all`. Use `visit.say(TEXT)` and `visit.fill(TEXT, &[&value])`.
