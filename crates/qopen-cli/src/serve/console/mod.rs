@@ -69,6 +69,7 @@ pub(super) fn router(console: Arc<Console>) -> Router<Arc<Service>> {
     let enter = middleware::from_fn_with_state(Arc::clone(&console), enter::enter);
     Router::new()
         .route(ROOT, get(start))
+        .route("/console/", get(start))
         .merge(login::routes())
         .merge(pull::routes())
         .merge(callbacks::routes())
