@@ -32,6 +32,12 @@ pub struct PullState {
     pub damaged: Vec<Digest>,
 }
 
+/// The note of the end of a pull; `None` while it is open. The notes are in their order.
+pub(crate) fn end_of<'a>(notes: impl DoubleEndedIterator<Item = &'a Noted>) -> Option<&'a Noted> {
+    let last = |it: &&Noted| matches!(it.note, Note::Ended { .. } | Note::Resumed);
+    notes.rev().find(last).filter(|it| matches!(it.note, Note::Ended { .. }))
+}
+
 impl PullState {
     /// A pull of which nothing is known.
     #[must_use]
@@ -67,8 +73,7 @@ impl PullState {
     /// How and when it ended, unless it is open or was resumed.
     #[must_use]
     pub fn ended(&self) -> Option<&Noted> {
-        let last = |it: &&Noted| matches!(it.note, Note::Ended { .. } | Note::Resumed);
-        self.notes.iter().rev().find(last).filter(|it| matches!(it.note, Note::Ended { .. }))
+        end_of(self.notes.iter())
     }
 
     /// The state in which it ended; `None` while it is open.

@@ -241,9 +241,9 @@ async fn every_answer_has_the_policy_and_no_page_has_a_script_or_style_in_it() {
     seed(&stage.folder.path().join("qopen-data"), lists_of("r1", 3)).await;
     let served = Served::new(&stage, &[], None);
     let mut all = pages("r1", "r1-1");
-    for more in ["", "/login", "/nowhere", "/robot?robot_id=unknown", "/robots?page=x", "/robot"] {
-        all.push(format!("/console{more}"));
-    }
+    let others =
+        ["", "/", "/login", "/nowhere", "/robot?robot_id=unknown", "/robots?page=x", "/robot"];
+    all.extend(others.map(|it| format!("/console{it}")));
     let home = get(&served, "/console/robots", &[]).await.text().await.unwrap();
     let assets: Vec<String> = home
         .split(['"'])
@@ -310,4 +310,31 @@ async fn the_language_is_the_browsers_until_the_reader_chooses() {
     assert!(page.contains("href=\"/console/robots?lang=en\""), "a switch back");
     let unknown = get(&served, "/console/robots?lang=xx", &[]).await;
     assert_eq!(unknown.status(), 200);
+}
+
+#[tokio::test]
+async fn a_slash_at_the_end_leads_to_the_first_page() {
+    let stage = stage();
+    let served = Served::new(&stage, &[], None);
+    let answer = get(&served, "/console/", &[]).await;
+    assert_eq!((answer.status().as_u16(), header(&answer, "location")), (303, "/console/robots"));
+    assert_eq!(served.stop().code(), Some(0));
+    let served = Served::new(&stage, &[], Some(TOKEN));
+    let answer = get(&served, "/console/", &[]).await;
+    assert_eq!(header(&answer, "location"), "/console/login?to=%2Fconsole%2F");
+}
+
+#[tokio::test]
+async fn a_method_that_no_page_takes_is_called_so() {
+    let stage = stage();
+    let served = Served::new(&stage, &[], None);
+    for method in ["OPTIONS", "PUT", "DELETE", "PATCH", "MADE-UP"] {
+        let method = method.parse().unwrap();
+        let answer = served.ask(method, "/console/robots").await;
+        assert_eq!((answer.status().as_u16(), header(&answer, "allow")), (405, "GET,HEAD"));
+        let page = answer.text().await.unwrap();
+        assert!(page.contains("This address does not take that request."), "{page}");
+    }
+    let answer = served.ask(reqwest::Method::HEAD, "/console/robots").await;
+    assert_eq!(answer.status(), 200);
 }

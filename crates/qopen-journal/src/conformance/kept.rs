@@ -167,7 +167,15 @@ pub(super) async fn open_pulls_have_not_ended(Subject { journal, .. }: Subject) 
     journal.note(&pull("ended"), ended()).await.unwrap();
     journal.note(&pull("open"), started()).await.unwrap();
     journal.append(page("unknown", "1")).await.unwrap();
-    assert_eq!(marks(&journal.open_pulls().await.unwrap()), ["open", "unknown"]);
+    journal.note(&pull("resumed"), ended()).await.unwrap();
+    journal.note(&pull("resumed"), Note::Resumed).await.unwrap();
+    let item = Quarantined::new(Some(pull("item")), Layer::Shape, "why", payload("x"));
+    journal.quarantine(item).await.unwrap();
+    let open = journal.open_pulls().await.unwrap();
+    assert_eq!(marks(&open), ["item", "open", "resumed", "unknown"]);
+    let mut expected = journal.pulls().await.unwrap();
+    expected.retain(|it| it.pull != pull("ended"));
+    assert_eq!(open, expected);
 }
 
 pub(super) async fn quarantined_items_are_kept_once_until_released(subject: Subject) {

@@ -5,6 +5,7 @@ mod allocate;
 mod at;
 mod compaction;
 mod events;
+mod expiry;
 mod faults;
 mod folder;
 mod frame;
@@ -27,7 +28,7 @@ mod writer;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
@@ -141,21 +142,6 @@ impl DiskJournal {
         let entry =
             Entry { pull: Some(pull.clone()), reason: String::new(), note: Some(note.clone()) };
         self.submit_frame(frame, entry, None).await.map(drop)
-    }
-
-    /// Forgets a pull if all its records have smaller numbers and no worker holds it. Returns whether it
-    /// did.
-    async fn forget_below(&self, pull: &PullId, number: u64) -> Result<bool, JournalError> {
-        let Some(claim) = self.claims.take(pull) else { return Ok(false) };
-        let done = self.void_below(Kind::Forgotten, Some(pull), Digest::of(b""), number).await;
-        match done {
-            // What was kept of it since is news.
-            Ok(true) => {
-                self.claims.complete(&claim);
-            }
-            _ => self.claims.put_back(&claim),
-        }
-        done
     }
 
     /// Stores a record that makes others void, if they all have smaller numbers. Returns whether it did.
@@ -294,7 +280,7 @@ impl Journal for DiskJournal {
     }
 
     async fn pulls(&self) -> Result<Vec<PullState>, JournalError> {
-        Ok(self.shared.index().states(None))
+        Ok(self.shared.index().states(|_| true))
     }
 
     async fn outlines(&self) -> Result<Vec<PullOutline>, JournalError> {
@@ -302,7 +288,12 @@ impl Journal for DiskJournal {
     }
 
     async fn pulls_of(&self, robot: &RobotId) -> Result<Vec<PullState>, JournalError> {
-        Ok(self.shared.index().states(Some(robot)))
+        Ok(self.shared.index().states(|pull| pull.robot_id == *robot))
+    }
+
+    async fn open_pulls(&self) -> Result<Vec<PullState>, JournalError> {
+        let index = self.shared.index();
+        Ok(index.states(|pull| index.is_open(pull)))
     }
 
     async fn quarantined(&self, of: Option<&PullId>) -> Result<Vec<Quarantined>, JournalError> {
@@ -354,31 +345,7 @@ impl Maintenance for DiskJournal {
         keep: Duration,
         spare: &BTreeSet<PullId>,
     ) -> Result<Expired, JournalError> {
-        let shared = Arc::clone(&self.shared);
-        let look = move || {
-            let next = shared.index().next_seq;
-            let mut ages = shared.ages.lock().unwrap_or_else(PoisonError::into_inner);
-            ages.older_than(keep, next, &shared.folder)
-        };
-        let below = read::blocking(look).await.ok_or_else(stopped)?;
-        let (old, items, events) = self.shared.index().below(below);
-        let mut gone = Expired::default();
-        for pull in old {
-            if !spare.contains(&pull) && self.forget_below(&pull, below).await? {
-                gone.pulls.push(pull);
-            }
-        }
-        for (kind, digests, count) in
-            [(Kind::Released, items, &mut gone.items), (Kind::Taken, events, &mut gone.events)]
-        {
-            for digest in digests {
-                *count += u64::from(self.void_below(kind, None, digest, below).await?);
-            }
-        }
-        if gone != Expired::default() {
-            self.compact(0).await?;
-        }
-        Ok(gone)
+        self.expire_all(keep, spare).await
     }
 
     /// Works in steps: appends wait for at most 1 MiB of it, and it uses at most

@@ -56,11 +56,13 @@ pub(super) async fn enter(
         return to_login(&visit, &parts.headers, reads);
     }
     let body = match reads {
-        true => body,
-        false => match checked(&visit, &parts.headers, body).await {
-            Ok(body) => body,
-            Err(problem) => return layout::framed(&problem.page(lang), &visit),
-        },
+        true => Ok(body),
+        false if parts.method == Method::POST => checked(&visit, &parts.headers, body).await,
+        false => Err(Problem::of(StatusCode::METHOD_NOT_ALLOWED, &frame::WRONG_METHOD)),
+    };
+    let body = match body {
+        Ok(body) => body,
+        Err(problem) => return layout::framed(&problem.page(lang), &visit),
     };
     parts.extensions.insert(visit.clone());
     let answer = next.run(Request::from_parts(parts, body)).await;

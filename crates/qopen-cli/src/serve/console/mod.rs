@@ -3,7 +3,7 @@
 //! # Adding a page
 //! 1. Write a module with `pub(super) fn routes() -> Router<Arc<Console>>` and merge it in [`router`]. A handler
 //!    takes `State<Arc<Console>>` and [`Visit`](visit::Visit), and returns `Result<Page, Problem>` for GET, or
-//!    `Result<Response, Problem>` with [`Visit::back`](visit::Visit::back) for POST. A `Refusal` of the API converts into a [`Problem`].
+//!    `Result<Response, Problem>` with [`Visit::back`](visit::Visit::back) for POST.
 //! 2. Add the page to [`nav::PAGES`] if it belongs to the navigation.
 //! 3. Put every text into a file under `texts/` with the `texts!` macro, in both languages, and add the file to
 //!    `texts::all`. Use `visit.say(TEXT)` and `visit.fill(TEXT, &[&value])`.
@@ -45,6 +45,7 @@ mod robot;
 mod robots;
 mod session;
 mod state;
+mod status;
 mod texts;
 mod times;
 mod visit;
@@ -68,6 +69,7 @@ pub(super) fn router(console: Arc<Console>) -> Router<Arc<Service>> {
     let enter = middleware::from_fn_with_state(Arc::clone(&console), enter::enter);
     Router::new()
         .route(ROOT, get(start))
+        .route("/console/", get(start))
         .merge(login::routes())
         .merge(pull::routes())
         .merge(callbacks::routes())

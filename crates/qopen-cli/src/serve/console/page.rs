@@ -7,7 +7,6 @@ use maud::{Markup, html};
 use super::lang::Lang;
 use super::nav::Nav;
 use super::texts::{Text, frame};
-use crate::serve::control::Refusal;
 
 /// A page without its frame. [`enter`](super::enter) adds the frame.
 #[derive(Clone)]
@@ -48,8 +47,6 @@ pub(super) struct Problem {
 enum Words {
     Of(&'static Text),
     Filled(String),
-    /// Words of the API, which are English.
-    English(String),
 }
 
 impl Problem {
@@ -68,7 +65,6 @@ impl Problem {
                 @match &self.words {
                     Words::Of(text) => p { (text.of(lang)) },
                     Words::Filled(text) => p { (text) },
-                    Words::English(text) => p lang="en" { (text) },
                 }
             }
         };
@@ -81,11 +77,5 @@ impl IntoResponse for Problem {
         let mut answer = self.status.into_response();
         answer.extensions_mut().insert(self);
         answer
-    }
-}
-
-impl From<Refusal> for Problem {
-    fn from(Refusal(status, message): Refusal) -> Self {
-        Self { status, words: Words::English(message) }
     }
 }

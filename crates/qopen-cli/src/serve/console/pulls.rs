@@ -7,17 +7,18 @@ use axum::Router;
 use axum::extract::{Query, State};
 use axum::routing::get;
 use maud::{Markup, html};
-use qopen::journal::{EndState, PullOutline};
+use qopen::journal::PullOutline;
 use serde::Deserialize;
 
 use super::changes::{gained, lost, signed};
 use super::listing::Part;
 use super::nav::Nav;
 use super::page::{Page, Problem};
+use super::pull::named::journal_failed;
+use super::status::Status;
 use super::texts::{Text, frame, listing, pulls as texts};
 use super::visit::Visit;
 use super::{Console, links};
-use crate::serve::control::Refusal;
 use crate::serve::service::Service;
 
 const PATH: &str = "/console/pulls";
@@ -38,17 +39,6 @@ struct Asked {
     page: usize,
 }
 
-/// The status of a pull in a list.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Status {
-    Open,
-    Complete,
-    Held,
-    Superseded,
-    Incomplete,
-    Failed,
-}
-
 /// Every status with its name in queries and its text.
 const STATUSES: [(Status, &str, &Text); 6] = [
     (Status::Open, "open", &texts::OPEN),
@@ -59,30 +49,16 @@ const STATUSES: [(Status, &str, &Text); 6] = [
     (Status::Failed, "failed", &texts::FAILED),
 ];
 
-impl Status {
-    fn of(pull: &PullOutline) -> Self {
-        match &pull.end_state {
-            None => Self::Open,
-            Some(EndState::Complete) if pull.held => Self::Held,
-            Some(EndState::Complete) if pull.superseded => Self::Superseded,
-            Some(EndState::Complete) => Self::Complete,
-            Some(EndState::Failed) => Self::Failed,
-            // A state of a later version is not complete.
-            Some(_) => Self::Incomplete,
-        }
-    }
-
-    fn tag(self, visit: &Visit) -> Markup {
-        let (class, text) = match self {
-            Self::Open => ("tag wait", &texts::OPEN),
-            Self::Complete => ("tag good", &texts::COMPLETE),
-            Self::Held => ("tag bad", &texts::HELD),
-            Self::Superseded => ("tag", &texts::SUPERSEDED),
-            Self::Incomplete => ("tag bad", &texts::INCOMPLETE),
-            Self::Failed => ("tag bad", &texts::FAILED),
-        };
-        html! { span class=(class) { (visit.say(text)) } }
-    }
+fn tag(status: Status, visit: &Visit) -> Markup {
+    let (class, text) = match status {
+        Status::Open => ("tag wait", &texts::OPEN),
+        Status::Complete => ("tag good", &texts::COMPLETE),
+        Status::Held => ("tag bad", &texts::HELD),
+        Status::Superseded => ("tag", &texts::SUPERSEDED),
+        Status::Incomplete => ("tag bad", &texts::INCOMPLETE),
+        Status::Failed => ("tag bad", &texts::FAILED),
+    };
+    html! { span class=(class) { (visit.say(text)) } }
 }
 
 async fn show(
@@ -91,13 +67,13 @@ async fn show(
     Query(asked): Query<Asked>,
 ) -> Result<Page, Problem> {
     let outlines = console.service.journal.outlines().await;
-    let outlines = outlines.map_err(|error| Refusal::journal(&error))?;
+    let outlines = outlines.map_err(|error| journal_failed(&visit, &error))?;
     let body = tokio::task::block_in_place(|| {
         let status = STATUSES.iter().find(|it| it.1 == asked.status).map(|it| it.0);
         let wanted = asked.q.trim().to_lowercase();
         let has = |text: &str| text.to_lowercase().contains(&wanted);
         let is_found = |it: &&PullOutline| {
-            status.is_none_or(|status| Status::of(it) == status)
+            status.is_none_or(|status| Status::of_outline(it) == status)
                 && (wanted.is_empty()
                     || has(it.pull.robot_id.as_str())
                     || has(it.pull.mark_id.as_str()))
@@ -172,7 +148,7 @@ fn line(visit: &Visit, service: &Service, row: &PullOutline) -> Markup {
             td data-label=(say(&texts::ROBOT)) {
                 a href=(links::robot(row.pull.robot_id.as_str())) { bdi { (row.pull.robot_id) } }
             }
-            td data-label=(say(&texts::STATUS)) { (Status::of(row).tag(visit)) }
+            td data-label=(say(&texts::STATUS)) { (tag(Status::of_outline(row), visit)) }
             td data-label=(say(&texts::STARTED)) {
                 @if let Some(began) = row.began { (visit.time(began)) }
             }

@@ -17,11 +17,11 @@ use super::changes::{gained, lost, signed};
 use super::nav::Nav;
 use super::page::{Page, Problem};
 use super::plot::{Point, plot};
+use super::pull::named::journal_failed;
 use super::texts::robot as texts;
 use super::visit::Visit;
 use super::{Console, links, robots};
 use crate::kept::listed::Listed;
-use crate::serve::control::Refusal;
 
 /// Lists that are shown, the last ones.
 const LISTS: usize = 100;
@@ -48,7 +48,7 @@ async fn show(
     };
     let robot = RobotId::new(&*robot_id).map_err(|_| unknown())?;
     let pulls = console.service.journal.pulls_of(&robot).await;
-    let mut pulls = pulls.map_err(|error| Refusal::journal(&error))?;
+    let mut pulls = pulls.map_err(|error| journal_failed(&visit, &error))?;
     if pulls.is_empty() {
         return Err(unknown());
     }

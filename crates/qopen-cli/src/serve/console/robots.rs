@@ -17,10 +17,10 @@ use super::changes::{gained, lost, signed};
 use super::listing::Part;
 use super::nav::Nav;
 use super::page::{Page, Problem};
+use super::pull::named::journal_failed;
 use super::texts::{Text, frame, listing, robots as texts};
 use super::visit::Visit;
 use super::{Console, links};
-use crate::serve::control::Refusal;
 use crate::serve::service::Service;
 
 const PATH: &str = "/console/robots";
@@ -142,7 +142,7 @@ async fn show(
     Query(asked): Query<Asked>,
 ) -> Result<Page, Problem> {
     let outlines = console.service.journal.outlines().await;
-    let outlines = outlines.map_err(|error| Refusal::journal(&error))?;
+    let outlines = outlines.map_err(|error| journal_failed(&visit, &error))?;
     let body = tokio::task::block_in_place(|| {
         let mut rows = Row::all(&outlines);
         let wanted = asked.q.trim().to_lowercase();

@@ -23,35 +23,31 @@ impl IntoResponse for Refusal {
 pub(super) const NOT_KEPT: &str = "the changes since that list are not kept";
 
 impl Refusal {
-    pub(in crate::serve) fn of(
-        status: StatusCode,
-        what: &str,
-        error: &dyn std::error::Error,
-    ) -> Self {
+    pub(super) fn of(status: StatusCode, what: &str, error: &dyn std::error::Error) -> Self {
         Self(status, chain(what, error))
     }
 
-    pub(in crate::serve) fn journal(error: &JournalError) -> Self {
+    pub(super) fn journal(error: &JournalError) -> Self {
         Self::of(StatusCode::SERVICE_UNAVAILABLE, "the journal", error)
     }
 
     /// No list of a robot is known.
-    pub(in crate::serve) fn no_changes() -> Self {
+    pub(super) fn no_changes() -> Self {
         let message = "no list of this robot is published, or its changes are not kept";
         Self(StatusCode::NOT_FOUND, message.into())
     }
 
     /// The changes since a list cannot be given.
-    pub(in crate::serve) fn not_kept(why: &str) -> Self {
+    pub(super) fn not_kept(why: &str) -> Self {
         Self(StatusCode::GONE, format!("{why}; read the whole list"))
     }
 
     /// The client has an earlier revision of a list than this one.
-    pub(in crate::serve) fn revised(revision: u32) -> Self {
+    pub(super) fn revised(revision: u32) -> Self {
         Self::not_kept(&format!("that list was revised, and has revision {revision} now"))
     }
 
-    pub(in crate::serve) fn unknown() -> Self {
+    pub(super) fn unknown() -> Self {
         Self(StatusCode::NOT_FOUND, "there is no pull of this mark".into())
     }
 }

@@ -12,6 +12,7 @@ use super::events::{Event, Events, Segments};
 use super::frame::{Body, Header, Kind};
 use super::places::Places;
 use super::segment::Location;
+use crate::state::end_of;
 use crate::{Note, Noted, PullId, PullState};
 
 /// A record's content, without its payload.
@@ -78,12 +79,15 @@ impl Pull {
 
     /// Whether it has ended, and every page that it had then is there.
     fn is_whole(&self) -> bool {
-        let ended = self.notes.values().rev().find_map(|(noted, _)| match noted.note {
-            Note::Ended { pages, .. } => Some(Some(pages)),
-            Note::Resumed => Some(None),
-            _ => None,
-        });
-        ended.flatten().is_some_and(|pages| pages <= self.pages.len() as u64)
+        match self.ended().map(|it| &it.note) {
+            Some(Note::Ended { pages, .. }) => *pages <= self.pages.len() as u64,
+            _ => false,
+        }
+    }
+
+    /// The note of its end; `None` while it is open.
+    fn ended(&self) -> Option<&Noted> {
+        end_of(self.notes.values().map(|(noted, _)| noted))
     }
 }
 

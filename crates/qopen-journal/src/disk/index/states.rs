@@ -3,20 +3,23 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use qopen_types::RobotId;
-
 use super::{Index, Pull};
 use crate::{PullId, PullOutline, PullState};
 
 impl Index {
-    /// The states of all pulls, or of a robot's, in the order of pulls.
-    pub(in crate::disk) fn states(&self, of: Option<&RobotId>) -> Vec<PullState> {
-        let is_wanted = |it: &&PullId| of.is_none_or(|robot| it.robot_id == *robot);
+    /// The states of the wanted pulls, in the order of pulls. Nothing is copied of others.
+    pub(in crate::disk) fn states(&self, is_wanted: impl Fn(&PullId) -> bool) -> Vec<PullState> {
         let items = self.quarantine.values().filter_map(|it| it.pull.as_ref());
-        let mut names: Vec<&PullId> = self.pulls.keys().chain(items).filter(is_wanted).collect();
+        let names = self.pulls.keys().chain(items).filter(|it| is_wanted(it));
+        let mut names: Vec<&PullId> = names.collect();
         names.sort_unstable();
         names.dedup();
         names.into_iter().filter_map(|pull| self.state(pull)).collect()
+    }
+
+    /// Whether a pull has not ended.
+    pub(in crate::disk) fn is_open(&self, id: &PullId) -> bool {
+        self.pulls.get(id).is_none_or(|pull| pull.ended().is_none())
     }
 
     /// The outline of every pull, in the order of pulls.

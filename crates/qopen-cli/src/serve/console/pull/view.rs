@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use maud::{Markup, html};
 use qopen::assembler::WaitingFor;
 use qopen::engine::PullFigures;
-use qopen::journal::{EndState, Note, PullState};
+use qopen::journal::{Note, PullState};
 
 use super::super::links;
+use super::super::status::Status;
 use super::super::texts::{Text, pull as texts, why as sentences};
 use super::super::visit::Visit;
 use super::named::fields;
@@ -29,17 +30,6 @@ pub(super) struct PullView<'a> {
     pub(super) figures: Option<&'a PullFigures>,
 }
 
-/// What a reader sees first about a pull.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shown {
-    Open,
-    Complete,
-    Held,
-    Superseded,
-    Incomplete,
-    Failed,
-}
-
 impl PullView<'_> {
     /// Returns the parts in the order of [`PARTS`].
     pub(super) fn parts(&self) -> [Markup; 3] {
@@ -55,25 +45,18 @@ impl PullView<'_> {
         self.figures.filter(|it| it.ended.is_none() && self.state.ended().is_none())
     }
 
-    fn shown(&self) -> Shown {
-        match self.state.end_state() {
-            None => Shown::Open,
-            Some(EndState::Complete) if self.state.held().is_some() => Shown::Held,
-            Some(EndState::Complete) if self.state.is_superseded() => Shown::Superseded,
-            Some(EndState::Complete) => Shown::Complete,
-            Some(EndState::Failed) => Shown::Failed,
-            Some(_) => Shown::Incomplete,
-        }
+    fn status(&self) -> Status {
+        Status::of_state(self.state)
     }
 
     fn tag(&self) -> Markup {
-        let (class, text) = match self.shown() {
-            Shown::Open => ("tag wait", &texts::OPEN),
-            Shown::Complete => ("tag good", &texts::COMPLETE),
-            Shown::Held => ("tag wait", &texts::HELD),
-            Shown::Superseded => ("tag", &texts::SUPERSEDED),
-            Shown::Incomplete => ("tag bad", &texts::INCOMPLETE),
-            Shown::Failed => ("tag bad", &texts::FAILED),
+        let (class, text) = match self.status() {
+            Status::Open => ("tag wait", &texts::OPEN),
+            Status::Complete => ("tag good", &texts::COMPLETE),
+            Status::Held => ("tag wait", &texts::HELD),
+            Status::Superseded => ("tag", &texts::SUPERSEDED),
+            Status::Incomplete => ("tag bad", &texts::INCOMPLETE),
+            Status::Failed => ("tag bad", &texts::FAILED),
         };
         html! { span class=(class) { (self.say(text)) } }
     }
@@ -141,7 +124,7 @@ impl PullView<'_> {
                     dd { (self.clock(open)) }
                 }
             }
-            @if self.shown() == Shown::Open && self.figures.is_none() {
+            @if self.status() == Status::Open && self.figures.is_none() {
                 p.soft { (self.say(&texts::ELSEWHERE)) }
             }
         }
@@ -199,14 +182,14 @@ impl PullView<'_> {
         let Self { visit, state, figures } = *self;
         let listed = Listed::of(state);
         let gone = listed.and_then(|it| it.changes.map(|it| it.counts.gone)).unwrap_or_default();
-        let (heading, mut reasons) = match self.shown() {
-            Shown::Open => (&texts::WHY_OPEN, why::open(visit, state, figures)),
-            Shown::Incomplete | Shown::Failed => (&texts::WHY_NOT, why::incomplete(visit, state)),
+        let (heading, mut reasons) = match self.status() {
+            Status::Open => (&texts::WHY_OPEN, why::open(visit, state, figures)),
+            Status::Incomplete | Status::Failed => (&texts::WHY_NOT, why::incomplete(visit, state)),
             _ => (&texts::WHY, why::complete(visit, state, gone)),
         };
         if let Some(held) = HeldList::of(state) {
             reasons.push(why::held(visit, &held));
-        } else if self.shown() == Shown::Superseded {
+        } else if self.status() == Status::Superseded {
             reasons.push(self.say(&sentences::SUPERSEDED).to_owned());
         }
         html! {
@@ -231,11 +214,11 @@ impl PullView<'_> {
         };
         html! {
             h2 { (self.say(&texts::ACTIONS)) }
-            @match self.shown() {
-                Shown::Open => {
+            @match self.status() {
+                Status::Open => {
                     (form(END, "act-end", &texts::END_WHAT, &texts::END, Some("danger")))
                 },
-                Shown::Held => p {
+                Status::Held => p {
                     a.button id="act-review" href=(links::held(&state.pull)) { (self.say(&texts::ACCEPT)) }
                 },
                 _ => (form(RESUME, "act-resume", &texts::RESUME_WHAT, &texts::RESUME, None)),
