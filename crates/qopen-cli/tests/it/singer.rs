@@ -1,7 +1,7 @@
 //! Lists as Singer messages: their order, versions and state, read by targets from PyPI.
 
 use std::collections::BTreeSet;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -97,14 +97,68 @@ fn a_complete_list_is_schema_records_activation_and_state() {
     assert_eq!(kinds(&alone), ["SCHEMA", "RECORD", "STATE"]);
     assert!(said.contains("earlier messages: r2; pull all robots together"), "{said}");
     let robots = &alone.last().unwrap()["value"]["bookmarks"]["robot_account"]["robots"];
-    // The journal has the version that the pull of r2 began with. The messages had the version of the latest pull.
-    let kept = robots["r2"]["version"].as_u64().unwrap();
-    assert!(version(&first) < kept && kept <= version(&second), "{robots}");
+    assert_eq!(robots["r2"]["version"].as_u64(), Some(version(&second)), "{robots}");
     let dropped = messages(&pull(&scene, &["r1"], &["--new-baseline"]).stdout);
     assert_eq!(kinds(&dropped), ["SCHEMA", "RECORD", "ACTIVATE_VERSION", "STATE"]);
     let robots = &dropped.last().unwrap()["value"]["bookmarks"]["robot_account"]["robots"];
     assert_eq!(robots.as_object().unwrap().len(), 1, "{robots}");
     assert!(version(&dropped) > version(&alone) && version(&alone) > version(&second));
+}
+
+/// The bookmark of a robot in the state that ends the messages.
+fn bookmark(messages: &[Value], robot: &str) -> Value {
+    messages.last().unwrap()["value"]["bookmarks"]["robot_account"]["robots"][robot].clone()
+}
+
+#[test]
+fn the_bookmark_of_a_robot_that_is_left_out_keeps_the_version_of_its_messages() {
+    let scene = Scene::new(shrinking());
+    // The pull of r2 starts when the pull of r1 has ended, so it has a greater version.
+    let both = messages(&pull(&scene, &["r1", "r2"], &["--concurrency", "1"]).stdout);
+    assert_eq!(bookmark(&both, "r1")["version"], version(&both));
+    let other = messages(&pull(&scene, &["r2"], &[]).stdout);
+    assert_eq!(bookmark(&other, "r1"), bookmark(&both, "r1"));
+    assert!(version(&other) > version(&both));
+}
+
+#[test]
+fn a_resumed_pull_keeps_its_version_unless_messages_have_a_greater_one() {
+    let stage = Stage::new(&Schedule { accounts: 20, page_size: 5, ..Schedule::default() });
+    // Kills a pull that has all pages, and returns its mark.
+    let begin = |robot: &str| {
+        let arguments = ["--robot", robot, "--out", "-", "--format", "singer"];
+        let mut pull = stage.pull(&[&arguments[..], &["--json", "--settle", "5s"]].concat());
+        let mut pull = pull.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(pull.stderr.take().unwrap()).lines();
+        assert!(lines.any(|line| line.unwrap().contains("\"pages\":4")));
+        pull.kill().unwrap();
+        pull.wait().unwrap();
+        let listed = text(&stage.verb("pulls", &["list", "--json"]).output().unwrap().stdout);
+        let pulls = listed.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let pull = pulls.into_iter().find(|it| it["robot_id"] == robot).unwrap();
+        pull["mark_id"].as_str().unwrap().to_owned()
+    };
+    let versions = |mark: &str| -> Vec<u64> {
+        let shown = text(&stage.verb("pulls", &["show", mark]).output().unwrap().stdout);
+        let places = shown.lines().filter_map(|line| line.split_once("its list has place "));
+        places.map(|it| it.1.split(' ').next().unwrap().parse().unwrap()).collect()
+    };
+    let resume = |marks: &[&str]| {
+        let arguments: Vec<_> = marks.iter().flat_map(|mark| ["--resume", mark]).collect();
+        let output = stage.run(&arguments);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        messages(&output.stdout)
+    };
+    let r1 = begin("r1");
+    let started = versions(&r1);
+    assert_eq!(vec![version(&resume(&[&r1]))], started);
+    assert_eq!(versions(&r1), started, "a second note of the same version");
+
+    let (r2, r3) = (begin("r2"), begin("r3"));
+    let started = [versions(&r2), versions(&r3)].concat();
+    assert!(started[0] < started[1]);
+    assert_eq!(version(&resume(&[&r2, &r3])), started[1]);
+    assert_eq!((versions(&r2), versions(&r3)), (started.clone(), vec![started[1]]));
 }
 
 #[test]

@@ -281,7 +281,7 @@ impl ListWriter for SingerWriter {
             *sink.left_out.lock().unwrap_or_else(PoisonError::into_inner) = left_out;
         }
         out.flush().map_err(writing())?;
-        Ok(Committed::new("-").set_aside(beside))
+        Ok(Committed::new("-").set_aside(beside).order(version))
     }
 }
 
