@@ -1,7 +1,7 @@
 //! Lists as Singer messages: their order, versions and state, read by targets from PyPI.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -10,7 +10,9 @@ use qopen_simulator::Schedule;
 use serde_json::{Value, json};
 
 use crate::guards::Scene;
-use crate::support::{Stage, ids, installed, text};
+#[cfg(unix)]
+use crate::support::limited;
+use crate::support::{Stage, ids, installed, qopen, text};
 
 const REQUIRED: &str = "QOPEN_TEST_SINGER";
 
@@ -214,6 +216,35 @@ fn a_fresh_journal_continues_from_the_state_and_no_clock_decides() {
             said.contains(part) && said.contains("--state") && said.contains("example"),
             "{said}"
         );
+    }
+}
+
+/// The state grows by a line with each run, for years.
+#[cfg(unix)]
+#[test]
+fn a_state_of_any_size_needs_the_memory_of_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("l.jsonl"), "{\"robot_id\":\"r1\",\"account_id\":\"a\"}\n").unwrap();
+    let last = r#"{"bookmarks":{"robot_account":{"version":9007199254740000}}}"#;
+    for (name, end) in [("long", format!("\n{last}\n")), ("zeros", String::new())] {
+        let mut state = std::fs::File::create(path(name)).unwrap();
+        state.set_len(3 << 30).unwrap();
+        state.seek(SeekFrom::End(0)).unwrap();
+        state.write_all(end.as_bytes()).unwrap();
+    }
+    let run = |state: &str| {
+        let convert = ["convert", "l.jsonl", "--out", "-", "--format", "singer", "--state", state];
+        limited("-v 2000000", &qopen(folder.path(), &convert)).output().unwrap()
+    };
+    let output = run("long");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert_eq!(version(&messages(&output.stdout)), 9_007_199_254_740_001);
+    for state in ["zeros", "/dev/zero"] {
+        let output = run(state);
+        let said = text(&output.stderr);
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{said}");
+        assert!(said.contains("at most 64 MiB") && said.contains("--state"), "{said}");
     }
 }
 
