@@ -21,6 +21,8 @@ mod parquet;
 mod quarantine;
 mod record;
 mod singer;
+#[cfg(all(test, any(feature = "parquet", feature = "xlsx")))]
+mod small_disk;
 mod sort;
 pub mod storage;
 mod stream;
