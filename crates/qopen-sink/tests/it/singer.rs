@@ -107,6 +107,11 @@ fn a_robot_of_the_state_is_not_left_out_unasked() {
     assert_eq!(SingerState::parse(&last["value"].to_string()), Some(read));
 
     let sink = SingerSink::new(out.clone()).after(state).forget_left_out(true);
+    // A pull that began before those messages, and was resumed: else the target keeps the customers of r2.
+    let version = list(&sink, &[("r1", Some(4), one)], ListKind::Complete);
+    assert!(version > Some(5), "{version:?}");
+    let messages = said(&out);
+    assert!(messages[2].ends_with(&format!("\"version\":{}}}", version.unwrap())), "{messages:?}");
     list(&sink, &[("r1", Some(6), one)], ListKind::Complete);
     let messages = said(&out);
     assert!(
