@@ -126,7 +126,13 @@ fn open(list: &Path, out: &Path) -> Result<File, Failure> {
         )));
     }
     let file = File::open(list).map_err(|error| Failure::usage_of(&shown, &error))?;
-    if let Some(why) = binary(&file).map_err(|error| Failure::usage_of(&shown, &error))? {
+    let begin = binary(&file).map_err(|error| match error.kind() {
+        io::ErrorKind::NotSeekable => Failure::usage(format!(
+            "{shown} is a pipe, and not a file; `convert` reads JSON Lines from standard input\n  example: qopen convert - --out customers.csv < {shown}"
+        )),
+        _ => Failure::usage_of(&shown, &error),
+    })?;
+    if let Some(why) = begin {
         return Err(Failure::usage(format!("{shown} is {why}")));
     }
     let is_same = || Some(std::fs::canonicalize(list).ok()? == std::fs::canonicalize(out).ok()?);

@@ -73,7 +73,8 @@ pub enum Note {
     Resumed,
     /// A caller wants it to end with what is there.
     CancelRequested,
-    /// Its sequence number in the order of lists at a location, taken before its request was sent.
+    /// Its sequence number in the order of lists at a location. The location gives one before the request is sent,
+    /// and may give a greater one with the publication. The last note counts.
     Ordered {
         /// Where its list goes, as the sink names it.
         location: String,

@@ -21,6 +21,8 @@ mod parquet;
 mod quarantine;
 mod record;
 mod singer;
+#[cfg(all(test, any(feature = "parquet", feature = "xlsx")))]
+mod small_disk;
 mod sort;
 pub mod storage;
 mod stream;
@@ -198,19 +200,28 @@ pub struct Committed {
     pub location: String,
     /// The location of what was set aside with it, for messages; `None` if nothing was.
     pub set_aside: Option<String>,
+    /// The sequence number that the place gave to all lists of the commit; `None` if each has its own, or none.
+    pub order: Option<u64>,
 }
 
 impl Committed {
     /// A list at that location.
     #[must_use]
     pub fn new(location: impl Into<String>) -> Self {
-        Self { location: location.into(), set_aside: None }
+        Self { location: location.into(), set_aside: None, order: None }
     }
 
     /// The same, with something set aside there.
     #[must_use]
     pub fn set_aside(mut self, location: Option<String>) -> Self {
         self.set_aside = location;
+        self
+    }
+
+    /// The same, with one sequence number for all lists.
+    #[must_use]
+    pub fn order(mut self, order: u64) -> Self {
+        self.order = Some(order);
         self
     }
 }

@@ -1,5 +1,7 @@
 //! Lists as Singer messages on standard output, and the state of earlier ones.
 
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -76,9 +78,12 @@ pub(crate) fn prepare(
     Ok(())
 }
 
+/// Bytes of a state's file that are read, at most: those of its end.
+const MOST: u64 = 64 << 20;
+
 fn read(file: &Path) -> Result<SingerState, Failure> {
     let what = format!("the state in {} (from --state)", shown_path(file));
-    let text = std::fs::read_to_string(file).map_err(|error| Failure::usage_of(&what, &error))?;
+    let text = end_of(file).map_err(|error| Failure::usage_of(&what, &error))?;
     let last = text.lines().rev().find(|line| !line.trim().is_empty());
     let Some(last) = last else { return Ok(SingerState::default()) };
     let state = SingerState::parse(&text).or_else(|| SingerState::parse(last));
@@ -88,6 +93,30 @@ fn read(file: &Path) -> Result<SingerState, Failure> {
             "{what} cannot be used: it is not the value of a STATE message; give the last line that the target printed, or leave --state out to begin anew\n  example: {example}"
         ))
     })
+}
+
+/// Reads the end of a file that grows by lines, or all of a pipe.
+fn end_of(file: &Path) -> io::Result<String> {
+    let mut file = File::open(file)?;
+    let length = file.metadata()?.len();
+    let is_cut = length > MOST;
+    if is_cut {
+        file.seek(SeekFrom::Start(length - MOST))?;
+    }
+    let mut end = Vec::new();
+    (&mut file).take(MOST).read_to_end(&mut end)?;
+    if is_cut {
+        // Its first line has no beginning.
+        let line = end.iter().position(|it| *it == b'\n').unwrap_or(end.len());
+        end.drain(..line);
+    }
+    // No state must not look like an empty one.
+    if is_cut && end.trim_ascii().is_empty() || file.read(&mut [0])? > 0 {
+        let why = format!("a state has at most {} MiB; give the last line alone", MOST >> 20);
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
+    }
+    let not_text = |_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text");
+    String::from_utf8(end).map_err(not_text)
 }
 
 /// Warns about robots of earlier messages that the last list left out.

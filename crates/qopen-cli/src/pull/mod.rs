@@ -17,7 +17,7 @@ use crate::args::PullArgs;
 use crate::database;
 use crate::exit::{Exit, Failure};
 use crate::format::{Layout, singer};
-use crate::output::{Output, room};
+use crate::output::room;
 use crate::report::{Came, Commands, Reporter};
 use crate::robot_events::RobotEvents;
 use crate::say;
@@ -54,15 +54,20 @@ pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Fail
     let journal = crate::journal::open_at(&location).await?;
     let wanted = Wanted::of(&args, robots, &*journal).await?;
     let place = wanted.place(&args)?;
-    let known = crate::journal::all(&*journal).await?;
-    singer::prepare(&args.singer, place.layout().is_singer(), &known, args.receiving.new_baseline)?;
-    drop(known);
+    let layout = place.layout();
+    let known = match layout.is_singer() || layout.has_limit() {
+        true => crate::journal::all(&*journal).await?,
+        false => Vec::new(),
+    };
+    singer::prepare(&args.singer, layout.is_singer(), &known, args.receiving.new_baseline)?;
     let output = place.output()?.in_folder(location.as_folder());
-    args.receiving.check_guards(&output, place.layout())?;
+    args.receiving.check_guards(&output, layout)?;
     output.check_last(args.receiving.new_baseline)?;
-    if let Some(why) = too_long(&output, place.layout(), &wanted.robots(), &*journal).await? {
+    let too_long = || room::too_long(&output, layout, &wanted.robots(), &known);
+    if let Some(why) = tokio::task::block_in_place(too_long) {
         return Err(Failure::usage(format!("the output: {why}")));
     }
+    drop(known);
     let receiving = &args.receiving;
     let (listener, _) = settings.listener()?;
     let socket = wiring::listen(settings.listen()?, "callbacks", "--listen").await?;
@@ -122,20 +127,6 @@ pub(crate) async fn run(args: PullArgs, settings: Settings) -> Result<Exit, Fail
         exit = work.run(begun, &args) => Ok(exit),
         () = tick => Ok(Exit::Unexpected),
     }
-}
-
-/// Explains why the lists will not fit into the output, before they are requested.
-async fn too_long(
-    output: &Output,
-    layout: Layout,
-    robots: &[&str],
-    journal: &dyn Store,
-) -> Result<Option<String>, Failure> {
-    if !layout.has_limit() {
-        return Ok(None);
-    }
-    let states = crate::journal::all(journal).await?;
-    Ok(tokio::task::block_in_place(|| room::too_long(output, layout, robots, &states)))
 }
 
 /// Ends an interrupted pull, which a new one replaces.

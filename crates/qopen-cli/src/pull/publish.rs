@@ -95,6 +95,10 @@ pub(crate) async fn publish(
         if let Some(written) = &written {
             add_written(&mut summary, &it.outcome, kind, written.as_ref());
         }
+        if summary.step == Some(Step::Quarantine) {
+            let mark = |it: &Pulled| it.outcome.progress.pull.mark_id.clone();
+            summary.marks = pulled.iter().map(mark).collect();
+        }
         summary
     };
     pulled.iter().map(summarise).collect()

@@ -3,6 +3,7 @@
 use qopen::Status;
 use qopen::assembler::Failure;
 use qopen::journal::PullId;
+use qopen::types::MarkId;
 
 use crate::output::place::Place;
 use crate::shell::option;
@@ -71,27 +72,45 @@ const ROBOTS: [&str; 3] = ["robots", "robots_file", "all_robots"];
 /// Options of `pull` that a command replaces by its own.
 const REPLACED: [&str; 5] = ["robots", "robots_file", "all_robots", "resume", "new"];
 
+/// Options that decide about a complete list.
+const DECIDING: [&str; 2] = ["allow_empty", "new_baseline"];
+
 impl Commands {
-    /// Returns one sentence with the command to type next.
-    pub(super) fn sentence(&self, step: Step, pull: &PullId) -> String {
+    /// Returns one sentence with the command to type next. `marks` are those of all lists that were published with
+    /// the list of the pull.
+    pub(super) fn sentence(&self, step: Step, pull: &PullId, marks: &[MarkId]) -> String {
         let (place, together) = match self {
             Self::Assemble => return assembling(step),
             Self::Pull { place, together } => (place, together.as_deref()),
         };
         let mark = pull.mark_id.as_str();
-        let anew = |extra: Option<String>| {
+        let robots = |extra: Option<String>, replaced: &[&str]| {
             let mut first = selection(together, pull);
             if !typed::has(&["out"]) {
                 first.extend(place.options());
             }
             first.extend(extra);
-            typed::again("pull", first, &[&REPLACED[..], &["allow_unidentified"]].concat())
+            typed::again("pull", first, &[&REPLACED[..], replaced].concat())
         };
-        let resume = |extra: Option<&str>| {
-            let first = [option("--resume", mark)].into_iter().chain(extra.map(str::to_owned));
-            let replaced = ["allow_empty", "new_baseline"];
-            let replaced = extra.map_or(&[][..], |_| &replaced);
-            typed::again("pull", first.collect(), &[&REPLACED[..], replaced].concat())
+        let anew = |extra| robots(extra, &["allow_unidentified"]);
+        let resume = |marks: &[&str], extra: Option<&str>| {
+            let first = marks.iter().map(|mark| option("--resume", mark));
+            let replaced = extra.map_or(&[][..], |_| &DECIDING);
+            let first = first.chain(extra.map(str::to_owned)).collect();
+            typed::again("pull", first, &[&REPLACED[..], replaced].concat())
+        };
+        let together = together.filter(|robots| robots.len() > 1);
+        // Resumed alone, a list would replace those of the other robots. The same command resumes all.
+        let again = |extra: Option<&str>| match together {
+            Some(_) => robots(extra.map(str::to_owned), extra.map_or(&[][..], |_| &DECIDING)),
+            None => resume(&[mark], extra),
+        };
+        // It requests a list anew that has ended without being complete.
+        let released = || match together {
+            Some(all) if all.len() == marks.len() => {
+                resume(&marks.iter().map(MarkId::as_str).collect::<Vec<_>>(), None)
+            }
+            _ => again(None),
         };
         let doubtful = typed::options(|it| it.get_id() == "allow_unidentified").pop();
         match step {
@@ -104,27 +123,27 @@ impl Commands {
             Step::Quarantine => format!(
                 "`{}` names the item; with `retry` or `release ITEM` in place of `list`, `{}` publishes the list",
                 typed::of_journal(&["quarantine", "list"], None),
-                resume(None)
+                released()
             ),
             Step::AllowUnidentified(accounts) => format!(
                 "`{}` publishes the list without them",
                 anew(Some(format!("--allow-unidentified {accounts}")))
             ),
             Step::AllowEmpty => {
-                format!("`{}` publishes the empty list", resume(Some("--allow-empty")))
+                format!("`{}` publishes the empty list", again(Some("--allow-empty")))
             }
             Step::NewBaseline => {
-                format!("`{}` replaces the last list", resume(Some("--new-baseline")))
+                format!("`{}` replaces the last list", again(Some("--new-baseline")))
             }
             Step::Accept => format!(
                 "`{}` publishes the held list",
                 typed::of_journal(&["pulls", "accept"], Some(mark))
             ),
-            Step::Continue => format!("`{}` continues the pull", resume(None)),
+            Step::Continue => format!("`{}` continues the pull", again(None)),
             Step::PublishAgain => {
-                format!("`{}` publishes the list, once its place can be written", resume(None))
+                format!("`{}` publishes the list, once its place can be written", again(None))
             }
-            Step::Verify => format!("`{}` asks about the other customers", resume(None)),
+            Step::Verify => format!("`{}` asks about the other customers", again(None)),
             Step::Show => format!(
                 "`{}` shows the history of the pull",
                 typed::of_journal(&["pulls", "show"], Some(mark))

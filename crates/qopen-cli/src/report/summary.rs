@@ -65,6 +65,9 @@ pub(crate) struct Summary {
     next: Option<String>,
     #[serde(skip)]
     pub(crate) step: Option<Step>,
+    /// The marks of all lists that are published with this one, if its command needs them.
+    #[serde(skip)]
+    pub(crate) marks: Vec<MarkId>,
     /// Whether another pull would not change that the list is kept back.
     #[serde(skip)]
     is_decided: bool,
@@ -139,6 +142,7 @@ impl Summary {
             superseded: None,
             next: None,
             step: Step::of(status),
+            marks: Vec::new(),
             is_decided: false,
             why,
             troubles,
@@ -214,7 +218,7 @@ impl Summary {
 
     /// Adds the command to type next, if the list is not complete or not published.
     pub(super) fn advise(&mut self, commands: &Commands, pull: &PullId) {
-        self.next = self.step.map(|step| commands.sentence(step, pull));
+        self.next = self.step.map(|step| commands.sentence(step, pull, &self.marks));
     }
 
     /// Returns the summary for a person, one fact per line.

@@ -294,6 +294,18 @@ fn a_file_that_is_no_text_is_refused_by_its_kind() {
     assert_eq!(read("from.jsonl"), read("list.jsonl"));
 }
 
+#[cfg(unix)]
+#[test]
+fn a_pipe_with_a_name_is_refused_with_the_command_that_reads_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = qopen(folder.path(), &["convert", "/dev/stdin", "--out", "new.csv"]);
+    let child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("/dev/stdin is a pipe") && said.contains("qopen convert - "), "{said}");
+}
+
 #[test]
 fn a_list_that_does_not_fit_is_an_output_that_cannot_be_written() {
     let folder = tempfile::tempdir().unwrap();

@@ -90,6 +90,37 @@ fn lists_of_one_file_are_requested_together() {
     }
 }
 
+/// Resumed alone, the list of one robot would be the whole file.
+#[test]
+fn lists_of_one_file_are_resumed_together() {
+    let scene = Scene::new(Schedule { accounts: 9, ..Schedule::default() });
+    std::fs::write(scene.folder.path().join("both.jsonl"), "no list\n").unwrap();
+    let robots = ["pull", "--robot", "r1", "--robot", "r2", "--out", "both.jsonl", "--new"];
+    let said = text(&scene.verb(&[&robots[..], &["--settle", "1s"]].concat()).stderr);
+    let line = next(&said);
+    let first = "qopen pull --robot r1 --robot r2 --new-baseline --out both.jsonl";
+    assert!(line.starts_with(first) && !line.ends_with("--new"), "{line}");
+    let published = shell(&scene.command(&[]), line);
+    assert_eq!(published.status.code(), Some(0), "{}", text(&published.stderr));
+    assert_eq!((scene.list("both.jsonl").len(), scene.simulator.counts().requests), (18, 2));
+
+    // A list that has ended without being complete is resumed by its mark.
+    let stage = Stage::new(&Schedule { broken_page: Some(1), ..Schedule::default() });
+    let robots = ["--robot", "r1", "--robot", "r2", "--out", "both.jsonl"];
+    let said = text(&stage.run(&robots).stderr);
+    let like = stage.verb("pull", &[]);
+    for item in text(&shell(&like, "qopen quarantine list").stdout).lines() {
+        let item = item.split(' ').next().unwrap();
+        shell(&like, &format!("qopen quarantine release {item}"));
+    }
+    let line = said.trim_end().lines().last().unwrap().split('`').rev().nth(1).unwrap();
+    assert_eq!(line.matches("--resume ").count(), 2, "{line}");
+    let published = shell(&like, line);
+    assert_eq!(published.status.code(), Some(0), "{}", text(&published.stderr));
+    let robots = stage.read("both.jsonl");
+    assert!(robots.contains(r#""robot_id":"r1""#) && robots.contains(r#""robot_id":"r2""#));
+}
+
 #[test]
 fn what_cannot_be_read_is_named_released_and_published() {
     let stage = Stage::new(&Schedule { broken_page: Some(1), ..Schedule::default() });

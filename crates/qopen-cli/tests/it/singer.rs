@@ -1,7 +1,7 @@
 //! Lists as Singer messages: their order, versions and state, read by targets from PyPI.
 
 use std::collections::BTreeSet;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -10,7 +10,9 @@ use qopen_simulator::Schedule;
 use serde_json::{Value, json};
 
 use crate::guards::Scene;
-use crate::support::{Stage, ids, installed, text};
+#[cfg(unix)]
+use crate::support::limited;
+use crate::support::{Stage, ids, installed, qopen, text};
 
 const REQUIRED: &str = "QOPEN_TEST_SINGER";
 
@@ -97,14 +99,68 @@ fn a_complete_list_is_schema_records_activation_and_state() {
     assert_eq!(kinds(&alone), ["SCHEMA", "RECORD", "STATE"]);
     assert!(said.contains("earlier messages: r2; pull all robots together"), "{said}");
     let robots = &alone.last().unwrap()["value"]["bookmarks"]["robot_account"]["robots"];
-    // The journal has the version that the pull of r2 began with. The messages had the version of the latest pull.
-    let kept = robots["r2"]["version"].as_u64().unwrap();
-    assert!(version(&first) < kept && kept <= version(&second), "{robots}");
+    assert_eq!(robots["r2"]["version"].as_u64(), Some(version(&second)), "{robots}");
     let dropped = messages(&pull(&scene, &["r1"], &["--new-baseline"]).stdout);
     assert_eq!(kinds(&dropped), ["SCHEMA", "RECORD", "ACTIVATE_VERSION", "STATE"]);
     let robots = &dropped.last().unwrap()["value"]["bookmarks"]["robot_account"]["robots"];
     assert_eq!(robots.as_object().unwrap().len(), 1, "{robots}");
     assert!(version(&dropped) > version(&alone) && version(&alone) > version(&second));
+}
+
+/// The bookmark of a robot in the state that ends the messages.
+fn bookmark(messages: &[Value], robot: &str) -> Value {
+    messages.last().unwrap()["value"]["bookmarks"]["robot_account"]["robots"][robot].clone()
+}
+
+#[test]
+fn the_bookmark_of_a_robot_that_is_left_out_keeps_the_version_of_its_messages() {
+    let scene = Scene::new(shrinking());
+    // The pull of r2 starts when the pull of r1 has ended, so it has a greater version.
+    let both = messages(&pull(&scene, &["r1", "r2"], &["--concurrency", "1"]).stdout);
+    assert_eq!(bookmark(&both, "r1")["version"], version(&both));
+    let other = messages(&pull(&scene, &["r2"], &[]).stdout);
+    assert_eq!(bookmark(&other, "r1"), bookmark(&both, "r1"));
+    assert!(version(&other) > version(&both));
+}
+
+#[test]
+fn a_resumed_pull_keeps_its_version_unless_messages_have_a_greater_one() {
+    let stage = Stage::new(&Schedule { accounts: 20, page_size: 5, ..Schedule::default() });
+    // Kills a pull that has all pages, and returns its mark.
+    let begin = |robot: &str| {
+        let arguments = ["--robot", robot, "--out", "-", "--format", "singer"];
+        let mut pull = stage.pull(&[&arguments[..], &["--json", "--settle", "5s"]].concat());
+        let mut pull = pull.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(pull.stderr.take().unwrap()).lines();
+        assert!(lines.any(|line| line.unwrap().contains("\"pages\":4")));
+        pull.kill().unwrap();
+        pull.wait().unwrap();
+        let listed = text(&stage.verb("pulls", &["list", "--json"]).output().unwrap().stdout);
+        let pulls = listed.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let pull = pulls.into_iter().find(|it| it["robot_id"] == robot).unwrap();
+        pull["mark_id"].as_str().unwrap().to_owned()
+    };
+    let versions = |mark: &str| -> Vec<u64> {
+        let shown = text(&stage.verb("pulls", &["show", mark]).output().unwrap().stdout);
+        let places = shown.lines().filter_map(|line| line.split_once("its list has place "));
+        places.map(|it| it.1.split(' ').next().unwrap().parse().unwrap()).collect()
+    };
+    let resume = |marks: &[&str]| {
+        let arguments: Vec<_> = marks.iter().flat_map(|mark| ["--resume", mark]).collect();
+        let output = stage.run(&arguments);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        messages(&output.stdout)
+    };
+    let r1 = begin("r1");
+    let started = versions(&r1);
+    assert_eq!(vec![version(&resume(&[&r1]))], started);
+    assert_eq!(versions(&r1), started, "a second note of the same version");
+
+    let (r2, r3) = (begin("r2"), begin("r3"));
+    let started = [versions(&r2), versions(&r3)].concat();
+    assert!(started[0] < started[1]);
+    assert_eq!(version(&resume(&[&r2, &r3])), started[1]);
+    assert_eq!((versions(&r2), versions(&r3)), (started.clone(), vec![started[1]]));
 }
 
 #[test]
@@ -160,6 +216,35 @@ fn a_fresh_journal_continues_from_the_state_and_no_clock_decides() {
             said.contains(part) && said.contains("--state") && said.contains("example"),
             "{said}"
         );
+    }
+}
+
+/// The state grows by a line with each run, for years.
+#[cfg(unix)]
+#[test]
+fn a_state_of_any_size_needs_the_memory_of_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("l.jsonl"), "{\"robot_id\":\"r1\",\"account_id\":\"a\"}\n").unwrap();
+    let last = r#"{"bookmarks":{"robot_account":{"version":9007199254740000}}}"#;
+    for (name, end) in [("long", format!("\n{last}\n")), ("zeros", String::new())] {
+        let mut state = std::fs::File::create(path(name)).unwrap();
+        state.set_len(3 << 30).unwrap();
+        state.seek(SeekFrom::End(0)).unwrap();
+        state.write_all(end.as_bytes()).unwrap();
+    }
+    let run = |state: &str| {
+        let convert = ["convert", "l.jsonl", "--out", "-", "--format", "singer", "--state", state];
+        limited("-v 2000000", &qopen(folder.path(), &convert)).output().unwrap()
+    };
+    let output = run("long");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert_eq!(version(&messages(&output.stdout)), 9_007_199_254_740_001);
+    for state in ["zeros", "/dev/zero"] {
+        let output = run(state);
+        let said = text(&output.stderr);
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{said}");
+        assert!(said.contains("at most 64 MiB") && said.contains("--state"), "{said}");
     }
 }
 

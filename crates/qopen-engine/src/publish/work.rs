@@ -168,7 +168,7 @@ impl Work<'_> {
                 }
             }
         }
-        let Committed { location, set_aside, .. } = match writer.commit() {
+        let Committed { location, set_aside, order: common, .. } = match writer.commit() {
             Ok(committed) => committed,
             Err(SinkError::Declined) => return Err(PublishError::Fenced),
             Err(SinkError::Superseded) => {
@@ -184,16 +184,13 @@ impl Work<'_> {
             self.supersede_held(list);
         }
         let place = place.unwrap_or_else(|| location.clone());
-        for ((list, it), _) in lists.iter().zip(&done).zip(noted).filter(|(_, noted)| !noted) {
-            match runtime.block_on(list.note(note_of(it, &place))) {
-                Ok(Fencing::Fenced) => return Err(PublishError::Fenced),
-                Ok(_) => {}
-                // The list is in its place: that this could not be noted does not undo it.
-                Err(error) => {
-                    let error = &error as &dyn std::error::Error;
-                    tracing::error!(pull = %list.id, error, "the publication was not journaled");
-                }
+        for (((list, it), order), _) in
+            lists.iter().zip(&done).zip(&orders).zip(noted).filter(|(_, noted)| !noted)
+        {
+            if let Some(order) = common.filter(|common| *order != Some(*common)) {
+                self.note_done(list, Note::Ordered { location: place.clone(), order })?;
             }
+            self.note_done(list, note_of(it, &place))?;
         }
         let left_out = left_out.iter().map(LeftOutRobot::of).collect();
         Ok(Published { location, lists: done, left_out, set_aside, quarantine })
@@ -257,6 +254,19 @@ impl Work<'_> {
         if let Err(error) = superseded {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(pull = %id, error, "earlier held lists are still noted as held");
+        }
+    }
+
+    /// Notes something about a list that is in its place. That the journal does not keep it does not undo it.
+    fn note_done(&self, list: &PulledList, note: Note) -> Result<(), PublishError> {
+        match self.runtime.block_on(list.note(note)) {
+            Ok(Fencing::Fenced) => Err(PublishError::Fenced),
+            Ok(_) => Ok(()),
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(pull = %list.id, error, "the publication was not journaled");
+                Ok(())
+            }
         }
     }
 

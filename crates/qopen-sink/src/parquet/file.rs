@@ -4,6 +4,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use ::parquet::basic::{Compression, ZstdLevel};
+use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::KeyValue;
 use ::parquet::file::properties::WriterProperties;
 use ::parquet::file::writer::SerializedFileWriter;
@@ -91,7 +92,7 @@ impl<W: Write + Send> ParquetFile<W> {
     /// Completes the file.
     pub(crate) fn finish(mut self) -> Result<W, SinkError> {
         self.pass_on()?;
-        let lists = self.lists.to_json().map_err(encode)?;
+        let lists = self.lists.to_json().map_err(|error| SinkError::Encode(error.into()))?;
         self.file.append_key_value_metadata(KeyValue::new(KEY.to_owned(), lists));
         self.file.into_inner().map_err(encode)
     }
@@ -121,6 +122,10 @@ fn beyond(columns: &[Column], record: &Record<'_>) -> Vec<(&'static str, i64)> {
     columns.iter().filter_map(time).filter(|it| is_beyond(it.1)).collect()
 }
 
-fn encode(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> SinkError {
-    SinkError::Encode(error.into())
+/// The text of a wrapped cause repeats the cause.
+fn encode(error: ParquetError) -> SinkError {
+    SinkError::Encode(match error {
+        ParquetError::External(cause) => cause,
+        error => error.into(),
+    })
 }

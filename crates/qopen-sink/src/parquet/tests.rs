@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::file::ParquetFile;
 use super::holds;
+use crate::small_disk::SmallDisk;
 use crate::{CSV_COLUMNS, ListInfo, Record, SinkError};
 
 fn robot(name: &str) -> RobotId {
@@ -191,30 +192,11 @@ fn a_row_group_ends_at_its_limit_of_customers_or_bytes() {
     assert_eq!(groups(list(&vec![empty; 4], 100)), [2, 2]);
 }
 
-/// A disk with room for this number of bytes.
-struct Small(usize);
-
-impl Write for Small {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self.0.checked_sub(bytes.len()) {
-            Some(left) => {
-                self.0 = left;
-                Ok(bytes.len())
-            }
-            None => Err(io::ErrorKind::StorageFull.into()),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 #[test]
 fn a_full_disk_is_an_error_wherever_it_is_full() {
     let (robot, account) = (robot("r"), account(&json!({"account_id": "a"})));
     let write = |room: usize| {
-        let mut file = ParquetFile::with_limits(Small(room), 4, 1 << 20)?;
+        let mut file = ParquetFile::with_limits(SmallDisk(room), 4, 1 << 20)?;
         for _ in 0..6 {
             file.write(&Record::new(&robot, &account))?;
         }
@@ -223,7 +205,8 @@ fn a_full_disk_is_an_error_wherever_it_is_full() {
     let all = write(1 << 20).unwrap();
     // The last bytes, and some of all before.
     for room in (0..all).filter(|it| it % 53 == 0 || it + 20 > all) {
-        assert!(matches!(write(room), Err(SinkError::Encode(_))), "{room} of {all}");
+        let Err(SinkError::Encode(error)) = write(room) else { panic!("{room} of {all}") };
+        assert!(error.source().is_none(), "{room} of {all}: {error} repeats its cause");
     }
     assert_eq!(write(all).unwrap(), all);
 }

@@ -248,9 +248,11 @@ impl ListWriter for SingerWriter {
     fn commit(mut self: Box<Self>) -> Result<Committed, SinkError> {
         let writing = || SinkError::io("writing", Path::new(NAME));
         let versions = self.lists.values().map(|it| it.version);
-        let version = match versions.max().flatten() {
+        // Messages that were written since the pulls began have a greater version.
+        let current = |it: &u64| *it >= self.sink.state.version();
+        let version = match versions.max().flatten().filter(current) {
             Some(version) => version,
-            // A list without a pull here, such as one of captured callbacks.
+            // A list without a pull here is one of captured callbacks, or a converted one.
             None => self.sink.next_version(),
         };
         let (robots, left_out) = self.bookmarks(version);
@@ -281,7 +283,7 @@ impl ListWriter for SingerWriter {
             *sink.left_out.lock().unwrap_or_else(PoisonError::into_inner) = left_out;
         }
         out.flush().map_err(writing())?;
-        Ok(Committed::new("-").set_aside(beside))
+        Ok(Committed::new("-").set_aside(beside).order(version))
     }
 }
 

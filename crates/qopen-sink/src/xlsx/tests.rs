@@ -1,4 +1,4 @@
-use std::io::{self, Cursor, Read as _, Write};
+use std::io::{Cursor, Read as _};
 
 use qopen_types::{Account, RobotId};
 use zip::ZipArchive;
@@ -6,6 +6,7 @@ use zip::ZipArchive;
 use super::cell::{Value, header, time};
 use super::workbook::Workbook;
 use super::{XlsxOptions, XlsxZone, holds};
+use crate::small_disk::SmallDisk;
 use crate::{FormatLimit, Labels, Record, SinkError};
 
 fn robot(name: &str) -> RobotId {
@@ -129,30 +130,11 @@ fn a_worksheet_that_is_too_large_does_not_fit() {
     assert!(matches!(fails, Some(SinkError::Unfit(FormatLimit::Bytes))), "{fails:?}");
 }
 
-/// A disk with room for this number of bytes.
-struct Small(usize);
-
-impl Write for Small {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self.0.checked_sub(bytes.len()) {
-            Some(left) => {
-                self.0 = left;
-                Ok(bytes.len())
-            }
-            None => Err(io::ErrorKind::StorageFull.into()),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 #[test]
 fn a_full_disk_is_an_error_at_every_byte() {
     let (robot, account) = (robot("r"), account(r#"{"account_id":"a"}"#));
     let write = |room: usize| {
-        let mut book = Workbook::new(Small(room), XlsxOptions::default())?;
+        let mut book = Workbook::new(SmallDisk(room), XlsxOptions::default())?;
         for _ in 0..10 {
             book.write(&Record::new(&robot, &account))?;
         }
@@ -160,7 +142,8 @@ fn a_full_disk_is_an_error_at_every_byte() {
     };
     let all = write(1 << 20).unwrap();
     for room in 0..all {
-        assert!(matches!(write(room), Err(SinkError::Encode(_))), "{room} of {all}");
+        let Err(SinkError::Encode(error)) = write(room) else { panic!("{room} of {all}") };
+        assert!(error.source().is_none(), "{room} of {all}: {error} repeats its cause");
     }
     assert_eq!(write(all).unwrap(), all);
 }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use qopen_types::Account;
+use zip::result::ZipError;
 use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, ZipWriter};
 
@@ -171,8 +172,12 @@ impl<W: Write> Workbook<W> {
     }
 }
 
-fn encode(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> SinkError {
-    SinkError::Encode(error.into())
+/// The text of a wrapped cause repeats the cause.
+fn encode(error: impl Into<ZipError>) -> SinkError {
+    SinkError::Encode(match error.into() {
+        ZipError::Io(cause) => cause.into(),
+        error => error.into(),
+    })
 }
 
 /// The name of a column in references, counted from 0.
