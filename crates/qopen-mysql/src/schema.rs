@@ -3,9 +3,10 @@
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, Error, Row, Value};
 use qopen_sink::SinkError;
+use qopen_sink::storage::account_of;
 
 use crate::blocking::{STEP, bounded};
-use crate::columns::{Columns, account_of};
+use crate::columns::Columns;
 use crate::error::MysqlError;
 use crate::server::Server;
 

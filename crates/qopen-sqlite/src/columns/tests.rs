@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use qopen_sink::storage::TableWriter;
 use qopen_sink::{ListInfo, ListKind, ListWriter as _, Record, SinkError};
 use qopen_types::{Code, Item, Json, MarkId, RobotId};
 
 use super::*;
 use crate::file::DatabaseFile;
-use crate::writer::Writer;
+use crate::writer::Tables;
 
 /// Fields that a later specification may have; here their values are unknown fields of the account.
 fn later() -> Vec<Column> {
@@ -30,7 +31,8 @@ fn later() -> Vec<Column> {
 
 fn publish(file: &DatabaseFile, names: &[&str]) -> Result<(), SinkError> {
     let (robot, mark): (RobotId, MarkId) = ("r".parse().unwrap(), "m".parse().unwrap());
-    let mut list = Writer::begin(file.clone(), ListKind::Complete, None)?;
+    let tables = Tables::open(file.clone())?;
+    let mut list = TableWriter::begin(tables, ListKind::Complete, None)?;
     list.begin_list(&ListInfo::new(&robot, &mark, 1))?;
     for name in names {
         let json = format!(

@@ -1,7 +1,21 @@
 //! What databases of lists have in common.
 
-use qopen_types::{Column, RobotId};
+mod new_list;
+mod plan;
+mod spool;
+mod steps;
+mod writer;
+
+use std::borrow::Cow;
+
+use qopen_types::{Account, Column, Item, Json, RobotId};
 use serde::Deserialize;
+
+pub use new_list::{LastPublished, ListComparison, NewList};
+pub use plan::{Gone, ListPass, ListPlan, OldRow, Passed, Planner, Progress};
+pub use spool::{RECORDS, RecordReader, Records, Spool, SpooledRecord};
+pub use steps::{Before, Step, StepChange, StepReader};
+pub use writer::{ListTables, NewLists, TableWriter};
 
 use crate::{Predecessor, SinkError};
 
@@ -32,6 +46,49 @@ pub fn robot_of_line(line: &str) -> Result<String, SinkError> {
     }
     let whose: Result<Whose, _> = serde_json::from_str(line);
     whose.map(|it| it.robot_id).map_err(|error| SinkError::Encode(error.into()))
+}
+
+/// Reads the account of a record.
+#[must_use]
+pub fn account_of(record: &str) -> Option<Account> {
+    // A record is written in the plain form: the tolerant reader would copy it first.
+    if let Ok(account) = serde_json::from_str(record) {
+        return Some(account);
+    }
+    match Item::<Account>::read_with(Json::parse(record).ok()?) {
+        (Item::Valid(account), _) => Some(account),
+        _ => None,
+    }
+}
+
+/// Returns a text without NUL, which some databases end a text at, or refuse. U+FFFD replaces it.
+#[must_use]
+pub fn without_nul(text: &str) -> Cow<'_, str> {
+    match text.contains('\0') {
+        true => text.replace('\0', "\u{fffd}").into(),
+        false => text.into(),
+    }
+}
+
+/// A record that cannot be put into a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// An account came twice, with different records.
+    #[error("an account comes twice in the list, with different records")]
+    Repeated,
+    /// A record came before its list was begun, or after it was settled.
+    #[error("a record was written {when}")]
+    OutOfPlace {
+        /// The time of the record.
+        when: &'static str,
+    },
+}
+
+impl From<RecordError> for SinkError {
+    fn from(error: RecordError) -> Self {
+        Self::Database(Box::new(error))
+    }
 }
 
 /// A robot's last complete list, as the tables of a database have it.
