@@ -1,9 +1,13 @@
 //! A list on its way to a database, and its comparison with the list that is published of its robot.
 
+use std::fmt;
+use std::path::Path;
+
 use qopen_types::{ChangeCounts, Digest, MarkId, RobotId};
 
-use super::LastList;
-use crate::{ListBasis, ListInfo, Predecessor};
+use super::last_list::LastList;
+use super::spool::Records;
+use crate::{ListBasis, ListInfo, ListKind, Moved, Predecessor};
 
 /// A robot's new list.
 #[derive(Debug)]
@@ -35,6 +39,28 @@ impl NewList {
             accounts: 0,
             basis: None,
         }
+    }
+}
+
+/// Settled lists.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct NewLists<'a> {
+    /// Whether they are complete.
+    pub kind: ListKind,
+    /// The lists, in the order in which they were begun.
+    pub lists: &'a [NewList],
+    /// Their records.
+    pub records: &'a Records,
+    /// The callback for progress.
+    pub moved: Option<&'a Moved>,
+    /// The folder for temporary files; `None` for the system's.
+    pub scratch: Option<&'a Path>,
+}
+
+impl fmt::Debug for NewLists<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewLists").field("lists", &self.lists).finish_non_exhaustive()
     }
 }
 

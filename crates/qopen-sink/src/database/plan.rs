@@ -2,10 +2,10 @@
 
 use qopen_types::{AccountId, ChangeCounts, Digest, RobotId};
 
-use super::new_list::{LastPublished, ListComparison, NewList};
+use super::last_list::TableNames;
+use super::new_list::{LastPublished, ListComparison, NewList, NewLists};
 use super::spool::RecordReader;
 use super::steps::{Before, Step, StepChange, StepFile, StepReader, Steps};
-use super::{NewLists, TableNames};
 use crate::compare::{Digester, compare_records};
 use crate::{Change, CompareOptions, Moved, Predecessor, SinkError};
 

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use super::RecordError;
+use super::record_error::RecordError;
 use crate::temporary::unnamed;
 use crate::{SinkError, Sorter};
 

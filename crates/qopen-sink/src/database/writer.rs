@@ -1,41 +1,19 @@
 //! A list on its way: in a temporary file until its commit, which is one transaction.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use qopen_types::{AccountId, RobotId};
 
-use super::RecordError;
-use super::new_list::NewList;
+use super::new_list::{NewList, NewLists};
 use super::plan::{Gone, ListPlan};
+use super::record_error::RecordError;
 use super::spool::{Records, Spool};
 use crate::format::write_record_json;
 use crate::{
     Committed, CompareOptions, Compared, ListBasis, ListInfo, ListKind, ListWriter, Moved,
     Quarantine, Record, SinkError,
 };
-
-/// Settled lists.
-#[derive(Clone, Copy)]
-#[non_exhaustive]
-pub struct NewLists<'a> {
-    /// Whether they are complete.
-    pub kind: ListKind,
-    /// The lists, in the order in which they were begun.
-    pub lists: &'a [NewList],
-    /// Their records.
-    pub records: &'a Records,
-    /// The callback for progress.
-    pub moved: Option<&'a Moved>,
-    /// The folder for temporary files; `None` for the system's.
-    pub scratch: Option<&'a Path>,
-}
-
-impl fmt::Debug for NewLists<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NewLists").field("lists", &self.lists).finish_non_exhaustive()
-    }
-}
 
 /// A database that publishes settled lists in one transaction. A [`TableWriter`] settles them.
 pub trait ListTables: Send {
