@@ -6,6 +6,9 @@ use qopen_types::{Account, Cell, Column};
 
 use crate::batch::Table;
 
+#[cfg(test)]
+mod tests;
+
 /// The columns between `account_id` and `account`.
 #[derive(Clone, Debug)]
 pub(crate) struct Columns(Vec<Column>);
