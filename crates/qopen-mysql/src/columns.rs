@@ -1,12 +1,13 @@
 //! The columns of the tables of accounts, from the layout of an account.
 
-use std::borrow::Cow;
-
 use mysql_async::Value;
-use qopen_sink::storage::{LATEST_TIME, table_columns};
+use qopen_sink::storage::{LATEST_TIME, table_columns, without_nul};
 use qopen_types::{Account, Cell, Column};
 
 use crate::batch::Table;
+
+#[cfg(test)]
+mod tests;
 
 /// The columns between `account_id` and `account`.
 #[derive(Clone, Debug)]
@@ -66,23 +67,6 @@ impl Columns {
     ) -> Vec<Value> {
         let key = [robot_key.into(), robot.into(), account.account_id.as_str().into()];
         key.into_iter().chain(self.values(account)).chain([record.into()]).collect()
-    }
-}
-
-/// Reads the account of a record.
-pub(crate) fn account_of(record: &str) -> Option<Account> {
-    use qopen_types::{Item, Json};
-    match Item::<Account>::read_with(Json::parse(record).ok()?) {
-        (Item::Valid(account), _) => Some(account),
-        _ => None,
-    }
-}
-
-/// A text without NUL, as in the tables of other databases. U+FFFD replaces it; the record keeps it.
-pub(crate) fn without_nul(text: &str) -> Cow<'_, str> {
-    match text.contains('\0') {
-        true => text.replace('\0', "\u{fffd}").into(),
-        false => text.into(),
     }
 }
 

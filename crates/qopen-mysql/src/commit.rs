@@ -2,17 +2,17 @@
 
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, Params, Value};
-use qopen_sink::storage::{KEPT_CHANGES, KEPT_LISTS};
+use qopen_sink::storage::{
+    KEPT_CHANGES, KEPT_LISTS, ListComparison, NewList, Progress, RecordReader, Records, StepReader,
+    without_nul,
+};
 use qopen_sink::{Moved, Predecessor, SinkError};
 
 use crate::blocking::bounded;
-use crate::columns::{Columns, without_nul};
+use crate::columns::Columns;
 use crate::error::MysqlError;
-use crate::plan::MOVED_EVERY;
-use crate::published::{Comparison, Published, since};
+use crate::key::key_of;
 use crate::rows::Rows;
-use crate::spool::{Reader, Records};
-use crate::steps::StepReader;
 
 /// One commit.
 pub(crate) struct Commit<'a> {
@@ -40,10 +40,10 @@ pub(crate) async fn run(
 /// often complete ones were published before.
 pub(crate) async fn lock(
     connection: &mut Conn,
-    list: &Published,
+    list: &NewList,
     complete: bool,
 ) -> Result<i64, SinkError> {
-    let (key, robot, more) = (&list.robot_key, list.robot_id.as_str(), i64::from(complete));
+    let (key, robot, more) = (&key_of(list), list.robot_id.as_str(), i64::from(complete));
     let count = "INSERT INTO robot_writer (robot_key, robot_id, publications) VALUES (?, ?, ?)
          ON DUPLICATE KEY UPDATE publications = publications + ?";
     run(connection, count, (key, robot, more, more)).await?;
@@ -63,19 +63,15 @@ pub(crate) async fn next_number(connection: &mut Conn) -> Result<i64, SinkError>
 }
 
 impl Commit<'_> {
-    fn moved(&self) {
-        self.moved.iter().for_each(|moved| moved());
-    }
-
     /// Replaces one robot's complete list. Leaves equal rows untouched.
     pub(crate) async fn replace(
         &mut self,
-        list: &Published,
-        comparison: Option<&Comparison>,
+        list: &NewList,
+        comparison: Option<&ListComparison>,
         publications: i64,
         steps: &mut StepReader<'_>,
     ) -> Result<(), SinkError> {
-        let key = list.robot_key.as_str();
+        let key = &key_of(list);
         if let Some(it) = comparison.filter(|it| it.is_revision) {
             // The new changes begin with the same list, and replace these.
             let old = "DELETE old FROM `change` AS old FORCE INDEX (PRIMARY)
@@ -84,21 +80,18 @@ impl Commit<'_> {
         }
         let mut rows = Rows::new(self.columns, "", list, self.limit).first(publications == 0);
         let mut reader = self.records.read()?;
-        let mut passed = 0;
+        let mut progress = Progress::new(self.moved);
         while let Some(step) = steps.next()? {
-            if let Some(place) = step.record {
-                reader.go(place)?;
-            }
-            let after = step.record.map(|_| reader.record.as_str());
+            let after = match step.record {
+                Some(place) => Some(reader.go(place)?.text.as_str()),
+                None => None,
+            };
             if let Some((comparison, found)) = comparison.zip(step.change.as_ref()) {
                 rows.change(comparison, &step.id, found, after)?;
             }
             rows.put(&step, after)?;
             rows.send_if_full(self.connection).await?;
-            passed += 1;
-            if passed % MOVED_EVERY == 0 {
-                self.moved();
-            }
+            progress.count();
         }
         rows.send(self.connection).await?;
         self.clear_partial(list).await?;
@@ -122,41 +115,37 @@ impl Commit<'_> {
     pub(crate) async fn replace_partial(
         &mut self,
         place: usize,
-        list: &Published,
-        reader: &mut Option<Reader<'_>>,
+        list: &NewList,
+        reader: &mut RecordReader<'_>,
     ) -> Result<(), SinkError> {
         self.clear_partial(list).await?;
         let mut rows = Rows::new(self.columns, "partial_", list, self.limit).first(true);
-        let mut passed = 0;
-        while let Some(record) = reader.as_mut().filter(|it| it.robot == place) {
-            rows.write(&record.record)?;
+        let mut progress = Progress::new(self.moved);
+        while let Some(record) = reader.current_of(place) {
+            rows.write(&record.text)?;
             rows.send_if_full(self.connection).await?;
-            passed += 1;
-            if passed % MOVED_EVERY == 0 {
-                self.moved();
-            }
-            if !record.advance()? {
-                *reader = None;
-            }
+            progress.count();
+            reader.advance()?;
         }
         rows.send(self.connection).await?;
         self.note(list, false).await.map(drop)
     }
 
-    async fn clear_partial(&mut self, list: &Published) -> Result<(), SinkError> {
+    async fn clear_partial(&mut self, list: &NewList) -> Result<(), SinkError> {
         for table in ["partial_robot_account", "partial_tag"] {
             let clear = format!(
                 "DELETE old FROM {table} AS old FORCE INDEX (PRIMARY) WHERE old.robot_key = ?"
             );
-            run(self.connection, &clear, (&list.robot_key,)).await?;
+            run(self.connection, &clear, (key_of(list),)).await?;
         }
         Ok(())
     }
 
     /// Notes a published list, and returns its number. A list without a number gets the next one; a revision of it
     /// keeps that.
-    async fn note(&mut self, list: &Published, complete: bool) -> Result<i64, SinkError> {
-        let Published { robot_id, robot_key, mark, revision, order, accounts, basis } = list;
+    async fn note(&mut self, list: &NewList, complete: bool) -> Result<i64, SinkError> {
+        let NewList { robot_id, mark, revision, order, accounts, basis, .. } = list;
+        let robot_key = &key_of(list);
         let order = match order {
             Some(order) => *order,
             None => {
@@ -191,15 +180,16 @@ impl Commit<'_> {
     /// Adds a list to the history, or replaces its earlier revision.
     async fn note_history(
         &mut self,
-        list: &Published,
-        comparison: &Comparison,
+        list: &NewList,
+        comparison: &ListComparison,
         order: i64,
     ) -> Result<(), SinkError> {
         let figure = |it: u64| i64::try_from(it).unwrap_or(i64::MAX);
-        let (since_mark, since_revision) = since(&comparison.since);
+        let (since_mark, since_revision) = comparison.list_before();
         let before = "SELECT digest FROM list
              WHERE robot_key = ? AND number = ? AND mark_id = ? AND revision = ?";
-        let key = (&list.robot_key, comparison.number - 1, since_mark, since_revision);
+        let robot_key = &key_of(list);
+        let key = (robot_key, comparison.number - 1, since_mark, since_revision);
         let before = self.connection.exec_first::<Option<String>, _, _>(before, key);
         let before = bounded("publishing a list", before).await?.flatten();
         let add = "REPLACE INTO list
@@ -208,7 +198,7 @@ impl Commit<'_> {
                   published_at, list_order, evidence, basis, digest, digest_before)
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
         let mut values: Vec<Value> = vec![
-            (&list.robot_key).into(),
+            robot_key.into(),
             list.robot_id.as_str().into(),
             comparison.number.into(),
             (&list.mark).into(),

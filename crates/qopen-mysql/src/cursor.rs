@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, Row, Value};
 use qopen_sink::SinkError;
+use qopen_sink::storage::OldRow;
 
 use crate::blocking::bounded;
 
@@ -58,12 +59,10 @@ impl Cursor {
         }
     }
 
-    pub(crate) fn id(&self) -> Option<&str> {
-        self.page.front().map(|it| it.id.as_str())
-    }
-
-    pub(crate) fn text(&self) -> Option<&str> {
-        self.page.front()?.text.as_deref()
+    /// Returns the current row; `None` at the end.
+    pub(crate) fn row(&self) -> Option<OldRow<'_>> {
+        let Account { id, text } = self.page.front()?;
+        Some(OldRow { id, record: text.as_deref(), row: None })
     }
 
     async fn fill(&mut self, connection: &mut Conn) -> Result<(), SinkError> {

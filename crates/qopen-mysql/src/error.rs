@@ -67,15 +67,6 @@ pub enum MysqlError {
         /// The server's limit.
         limit: usize,
     },
-    /// An account came twice, with different records.
-    #[error("an account comes twice in the list, with different records")]
-    Repeated,
-    /// A record came before its list was begun, or after it was settled.
-    #[error("a record was written {when}")]
-    OutOfPlace {
-        /// The time of the record.
-        when: &'static str,
-    },
     /// A row was deleted or added between the comparison and the commit.
     #[error("rows of the last list were altered during the publication; publish the list again")]
     RowsAltered,

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use qopen_sink::storage::NewList;
 use sha2::{Digest as _, Sha256};
 
 /// Returns the key of a robot: the first 16 bytes of the SHA-256 of its id, in hexadecimal digits.
@@ -15,4 +16,9 @@ pub(crate) fn robot_key(robot_id: &str) -> String {
         let _ = write!(key, "{byte:02x}");
     }
     key
+}
+
+/// Returns the key of a list's robot.
+pub(crate) fn key_of(list: &NewList) -> String {
+    robot_key(list.robot_id.as_str())
 }

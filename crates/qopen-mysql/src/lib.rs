@@ -20,8 +20,6 @@ mod rows;
 mod schema;
 mod server;
 mod sink;
-mod spool;
-mod steps;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;

@@ -3,14 +3,12 @@
 use std::path::Path;
 
 use mysql_async::Conn;
-use qopen_sink::storage::robot_of_line;
+use qopen_sink::storage::{NewList, Records, Spool, robot_of_line};
 use qopen_sink::{Quarantine, SinkError};
 
 use crate::batch::{Batch, Table};
 use crate::commit::run;
-use crate::key::robot_key;
-use crate::published::Published;
-use crate::spool::{Records, Spool};
+use crate::key::{key_of, robot_key};
 
 /// Unreadable items in a file. They are read again when a transaction is tried again.
 pub(crate) struct SetAside(Records);
@@ -31,31 +29,27 @@ impl SetAside {
     pub(crate) async fn put(
         &self,
         connection: &mut Conn,
-        lists: &[Published],
+        lists: &[NewList],
         limit: usize,
     ) -> Result<(), SinkError> {
         for list in lists {
             let old =
                 "DELETE old FROM quarantine AS old FORCE INDEX (PRIMARY) WHERE old.robot_key = ?";
-            run(connection, old, (&list.robot_key,)).await?;
+            run(connection, old, (key_of(list),)).await?;
         }
         let table = Table::new("quarantine (robot_key, robot_id, place, entry)", "(?, ?, ?, ?)");
         let mut batch = Batch::new(&table, limit);
         let mut reader = self.0.read()?;
         let mut place = 0_i64;
-        while reader.advance()? {
+        while let Some(line) = reader.current() {
             place += 1;
-            let robot = robot_of_line(&reader.record)?;
+            let robot = robot_of_line(&line.text)?;
             let key = robot_key(&robot);
-            batch.push(vec![
-                key.into(),
-                robot.into(),
-                place.into(),
-                reader.record.as_str().into(),
-            ])?;
+            batch.push(vec![key.into(), robot.into(), place.into(), line.text.as_str().into()])?;
             if batch.is_full() {
                 batch.send(connection).await?;
             }
+            reader.advance()?;
         }
         batch.send(connection).await.map(drop)
     }

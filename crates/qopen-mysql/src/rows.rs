@@ -2,17 +2,20 @@
 
 use mysql_async::{Conn, Value};
 use qopen_sink::SinkError;
+use qopen_sink::storage::{
+    Before, ListComparison, NewList, Step, StepChange, account_of, without_nul,
+};
 
 use crate::batch::{Batch, Table};
-use crate::columns::{Columns, account_of, without_nul};
+use crate::columns::Columns;
 use crate::error::MysqlError;
-use crate::published::{Comparison, Published, since};
-use crate::steps::{Found, Step};
+use crate::key::key_of;
 
 /// Rows of one robot that wait for their statements.
 pub(crate) struct Rows<'a> {
     columns: &'a Columns,
-    list: &'a Published,
+    list: &'a NewList,
+    robot_key: String,
     /// Whether the robot has no rows yet.
     is_first: bool,
     /// Accounts whose rows are deleted.
@@ -29,7 +32,7 @@ impl<'a> Rows<'a> {
     pub(crate) fn new(
         columns: &'a Columns,
         partial: &str,
-        list: &'a Published,
+        list: &'a NewList,
         limit: usize,
     ) -> Self {
         let tags = format!(
@@ -44,6 +47,7 @@ impl<'a> Rows<'a> {
         Self {
             columns,
             list,
+            robot_key: key_of(list),
             is_first: false,
             old: Batch::deletion(&format!("{partial}robot_account"), limit),
             untagged: Batch::deletion(&format!("{partial}tag"), limit),
@@ -81,7 +85,7 @@ impl<'a> Rows<'a> {
         let Some(account) = account_of(record) else {
             return Err(SinkError::Encode("a record is not an account's".into()));
         };
-        let (key, robot) = (self.list.robot_key.as_str(), self.list.robot_id.as_str());
+        let (key, robot) = (self.robot_key.as_str(), self.list.robot_id.as_str());
         self.accounts.push(self.columns.row(key, robot, &account, record))?;
         for (place, it) in (0_i64..).zip(account.tag_info_list.iter()) {
             let (parent, name) = (without_nul(&it.parent_tag_name), without_nul(&it.tag_name));
@@ -100,15 +104,20 @@ impl<'a> Rows<'a> {
     /// Writes a change of an account.
     pub(crate) fn change(
         &mut self,
-        comparison: &Comparison,
+        comparison: &ListComparison,
         id: &str,
-        found: &Found,
+        found: &StepChange,
         after: Option<&str>,
     ) -> Result<(), SinkError> {
-        let Published { robot_key, robot_id, mark, revision, .. } = self.list;
-        let (since_mark, since_revision) = since(&comparison.since);
+        let NewList { robot_id, mark, revision, .. } = self.list;
+        let (since_mark, since_revision) = comparison.list_before();
+        let before = match &found.before {
+            Before::Text(text) => Some(text.as_str()),
+            // Its rows have no numbers.
+            Before::Absent | Before::InRow => None,
+        };
         self.changes.push(vec![
-            robot_key.into(),
+            self.robot_key.as_str().into(),
             robot_id.as_str().into(),
             comparison.number.into(),
             id.into(),
@@ -118,7 +127,7 @@ impl<'a> Rows<'a> {
             since_revision.into(),
             found.kind.as_str().into(),
             found.fields.as_str().into(),
-            found.before.as_deref().into(),
+            before.into(),
             after.into(),
         ])
     }
@@ -134,7 +143,7 @@ impl<'a> Rows<'a> {
 
     /// Sends the waiting rows. Deletions come first.
     pub(crate) async fn send(&mut self, connection: &mut Conn) -> Result<(), SinkError> {
-        let key = [Value::from(self.list.robot_key.as_str())];
+        let key = [Value::from(self.robot_key.as_str())];
         let deleted = self.old.send_after(connection, &key).await?;
         if deleted != std::mem::take(&mut self.deletions) {
             return Err(MysqlError::RowsAltered.into());

@@ -3,9 +3,10 @@
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, Error, Row, Value};
 use qopen_sink::SinkError;
+use qopen_sink::storage::account_of;
 
 use crate::blocking::{STEP, bounded};
-use crate::columns::{Columns, account_of};
+use crate::columns::Columns;
 use crate::error::MysqlError;
 use crate::server::Server;
 
@@ -154,12 +155,10 @@ async fn add_missing(
          WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?";
     let present: Vec<String> = bounded(STEP, connection.exec(names, (table,))).await?;
     let additions = columns.additions(table, &present);
-    if additions.is_empty() {
-        return Ok(false);
-    }
-    for add in additions {
+    for add in &additions {
         bounded(STEP, connection.query_drop(add)).await?;
     }
+    // Also if no column is missing: a process that was killed may have added them, and filled no row.
     let read = format!(
         "SELECT robot_key, account_id, account FROM {table} FORCE INDEX (PRIMARY)
          WHERE (robot_key, account_id) > (?, ?) ORDER BY robot_key, account_id LIMIT {ROWS}"
@@ -168,7 +167,7 @@ async fn add_missing(
     let mut last = (Value::Bytes(Vec::new()), Value::Bytes(Vec::new()));
     loop {
         let rows: Vec<Row> = bounded(STEP, connection.exec(&read, last.clone())).await?;
-        let Some(end) = rows.last() else { return Ok(true) };
+        let Some(end) = rows.last() else { return Ok(!additions.is_empty()) };
         let key = |row: &Row| Some((row.as_ref(0)?.clone(), row.as_ref(1)?.clone()));
         last = key(end).ok_or(MysqlError::Unexpected)?;
         for row in &rows {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable as _;
-use qopen_sink::storage::unnamed;
+use qopen_sink::storage::{NewList, RECORDS, TableWriter, unnamed};
 use qopen_sink::{ListInfo, ListKind, ListWriter, Sink, SinkError};
 use qopen_types::{Account, PullId, RobotId};
 
@@ -14,12 +14,11 @@ use crate::commit::next_number;
 use crate::forget::forget;
 use crate::key::robot_key;
 use crate::place::Place;
-use crate::published::Published;
+use crate::published::is_superseded;
 use crate::rights::try_all;
 use crate::schema;
 use crate::server::{Server, end};
-use crate::spool::RECORDS;
-use crate::writer::Writer;
+use crate::writer::Tables;
 
 /// Lists in a MySQL or MariaDB database: `robot_account` has a row for each robot and account, `tag` the accounts' tags,
 /// `pull` the published list of each robot. Readers see the old list or the new one (invariant I5), and do not delay it.
@@ -102,9 +101,9 @@ impl Sink for MysqlSink {
     }
 
     fn is_superseded(&self, list: &ListInfo<'_>) -> Result<bool, SinkError> {
-        let list = Published::of(list);
+        let list = NewList::of(list);
         self.ask(async |connection| {
-            bounded("looking for a later list", list.is_superseded(connection)).await
+            bounded("looking for a later list", is_superseded(&list, connection)).await
         })
     }
 
@@ -137,6 +136,7 @@ impl Sink for MysqlSink {
     }
 
     fn begin(&self, kind: ListKind) -> Result<Box<dyn ListWriter>, SinkError> {
-        Ok(Box::new(Writer::begin(self.place.clone(), kind, self.scratch.clone())?))
+        let tables = Tables(self.place.clone());
+        Ok(Box::new(TableWriter::begin(tables, kind, self.scratch.clone())?))
     }
 }

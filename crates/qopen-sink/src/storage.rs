@@ -2,8 +2,10 @@
 
 pub use crate::compare::{Digester, compare_records, write_change};
 pub use crate::database::{
-    KEPT_CHANGES, KEPT_LISTS, LATEST_TIME, LastList, ListHistory, TableNames, robot_of_line,
-    table_columns,
+    Before, Gone, KEPT_CHANGES, KEPT_LISTS, LATEST_TIME, LastList, LastPublished, ListComparison,
+    ListHistory, ListPass, ListPlan, ListTables, NewList, NewLists, OldRow, Passed, Planner,
+    Progress, RECORDS, RecordError, RecordReader, Records, Spool, SpooledRecord, Step, StepChange,
+    StepReader, TableNames, TableWriter, account_of, robot_of_line, table_columns, without_nul,
 };
 pub use crate::file::{absolute, location_of, target};
 pub use crate::format::write_record_json;

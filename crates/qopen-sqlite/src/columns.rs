@@ -1,8 +1,6 @@
 //! The columns of the tables of accounts, from the layout of an account.
 
-use std::borrow::Cow;
-
-use qopen_sink::storage::{LATEST_TIME, table_columns};
+use qopen_sink::storage::{LATEST_TIME, account_of, table_columns, without_nul};
 use qopen_types::{Account, Cell, Column};
 use rusqlite::{Connection, Result, Statement};
 
@@ -120,27 +118,6 @@ fn fill(file: &Connection, table: &str, columns: &[Column]) -> Result<()> {
             }
             update.raw_execute()?;
         }
-    }
-}
-
-/// Reads the account of a record.
-pub(crate) fn account_of(record: &str) -> Option<Account> {
-    use qopen_types::{Item, Json};
-    // A record is written in the plain form: the tolerant reader would copy it first.
-    if let Ok(account) = serde_json::from_str(record) {
-        return Some(account);
-    }
-    match Item::<Account>::read_with(Json::parse(record).ok()?) {
-        (Item::Valid(account), _) => Some(account),
-        _ => None,
-    }
-}
-
-/// A text without NUL, at which SQLite's functions end a text. U+FFFD replaces it.
-pub(crate) fn without_nul(text: &str) -> Cow<'_, str> {
-    match text.contains('\0') {
-        true => text.replace('\0', "\u{fffd}").into(),
-        false => text.into(),
     }
 }
 

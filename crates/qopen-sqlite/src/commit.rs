@@ -1,17 +1,15 @@
 //! The steps of a commit, in one transaction: new lists take the place of the old ones.
 
-use qopen_sink::storage::{KEPT_CHANGES, KEPT_LISTS, robot_of_line};
+use qopen_sink::storage::{
+    KEPT_CHANGES, KEPT_LISTS, ListComparison, NewList, Progress, RecordReader, Records, StepReader,
+    robot_of_line, without_nul,
+};
 use qopen_sink::{Moved, Predecessor, Quarantine, SinkError};
 use rusqlite::{Connection, params};
 
-use crate::columns::without_nul;
 use crate::error::failed;
 use crate::file::DatabaseFile;
-use crate::plan::MOVED_EVERY;
-use crate::published::{Comparison, Published};
-use crate::rows::{Changes, Rows, since};
-use crate::spool::{Reader, Records};
-use crate::steps::{Step, StepReader};
+use crate::rows::{Changes, Rows};
 
 /// The time of a publication. `unixepoch` and times of JavaScript read it, too.
 const NOW: &str = "strftime('%Y-%m-%dT%H:%M:%SZ', 'now')";
@@ -33,9 +31,9 @@ impl Commit<'_> {
     /// Replaces one robot's complete list. Leaves equal rows untouched.
     pub(crate) fn replace(
         &self,
-        list: &Published,
-        comparison: Option<&Comparison>,
-        steps: &mut StepReader,
+        list: &NewList,
+        comparison: Option<&ListComparison>,
+        steps: &mut StepReader<'_>,
     ) -> Result<(), SinkError> {
         let robot = list.robot_id.as_str();
         if let Some(it) = comparison.filter(|it| it.is_revision) {
@@ -49,22 +47,17 @@ impl Commit<'_> {
         let mut changes =
             comparison.map(|it| Changes::new(self.file, self.database, list, it)).transpose()?;
         let mut reader = self.records.read()?;
-        let mut passed = 0;
+        let mut progress = Progress::new(self.moved);
         while let Some(step) = steps.next()? {
-            if let Some(place) = step.record {
-                reader.go(place)?;
-            }
-            let after = step.record.map(|_| reader.record.as_str());
+            let after = match step.record {
+                Some(place) => Some(reader.go(place)?.text.as_str()),
+                None => None,
+            };
             if let Some((changes, found)) = changes.as_mut().zip(step.change.as_ref()) {
                 changes.put(&step, found, after)?;
             }
-            if step.is_written {
-                rows.put(&step, after)?;
-            }
-            passed += 1;
-            if passed % MOVED_EVERY == 0 {
-                self.moved.iter().for_each(|moved| moved());
-            }
+            rows.put(&step, after)?;
+            progress.count();
         }
         self.clear_partial(robot)?;
         self.run("DELETE FROM pull WHERE robot_id = ?1 AND NOT complete", [robot])?;
@@ -84,22 +77,17 @@ impl Commit<'_> {
     pub(crate) fn replace_partial(
         &self,
         place: usize,
-        list: &Published,
-        reader: &mut Option<Reader<'_>>,
+        list: &NewList,
+        reader: &mut RecordReader<'_>,
     ) -> Result<(), SinkError> {
         let robot = list.robot_id.as_str();
         self.clear_partial(robot)?;
         let mut rows = Rows::new(self.file, self.database, "partial_", robot)?;
-        let mut passed = 0;
-        while let Some(record) = reader.as_mut().filter(|it| it.robot == place) {
-            rows.put(&Step::default(), Some(&record.record))?;
-            passed += 1;
-            if passed % MOVED_EVERY == 0 {
-                self.moved.iter().for_each(|moved| moved());
-            }
-            if !record.advance()? {
-                *reader = None;
-            }
+        let mut progress = Progress::new(self.moved);
+        while let Some(record) = reader.current_of(place) {
+            rows.write(&record.text, None)?;
+            progress.count();
+            reader.advance()?;
         }
         self.note(list, false)
     }
@@ -110,9 +98,9 @@ impl Commit<'_> {
     }
 
     /// Notes a published list. A list without a number gets the next one; a revision of it keeps that.
-    fn note(&self, list: &Published, complete: bool) -> Result<(), SinkError> {
+    fn note(&self, list: &NewList, complete: bool) -> Result<(), SinkError> {
         let publication = next_number(self.file, self.database)?;
-        let Published { robot_id, mark, revision, order, accounts, basis } = list;
+        let NewList { robot_id, mark, revision, order, accounts, basis, .. } = list;
         let pull = format!(
             "INSERT OR REPLACE INTO pull
                  (robot_id, complete, mark_id, revision, accounts, published_at, list_order, evidence, basis,
@@ -139,9 +127,9 @@ impl Commit<'_> {
     }
 
     /// Adds a list to the history, or replaces its earlier revision.
-    fn note_history(&self, list: &Published, comparison: &Comparison) -> Result<(), SinkError> {
+    fn note_history(&self, list: &NewList, comparison: &ListComparison) -> Result<(), SinkError> {
         let figure = |it: u64| i64::try_from(it).unwrap_or(i64::MAX);
-        let (since_mark, since_revision) = since(&comparison.since);
+        let (since_mark, since_revision) = comparison.list_before();
         let [added, gone, lost, removed, returned, changed] =
             comparison.counts.named().map(|(_, count)| figure(count));
         let add = "INSERT OR REPLACE INTO list
@@ -176,7 +164,7 @@ impl Commit<'_> {
     /// Replaces the robots' quarantine.
     pub(crate) fn set_aside(
         &self,
-        lists: &[Published],
+        lists: &[NewList],
         quarantine: Quarantine,
     ) -> Result<(), SinkError> {
         for list in lists {

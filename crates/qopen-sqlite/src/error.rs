@@ -63,15 +63,6 @@ pub enum SqliteError {
         "the file system does not support SQLite's write-ahead log, as network file systems do not; choose a path on a local disk"
     )]
     NoLog,
-    /// An account came twice, with different records.
-    #[error("an account comes twice in the list, with different records")]
-    Repeated,
-    /// A record came before its list was begun, or after it was settled.
-    #[error("a record was written {when}")]
-    OutOfPlace {
-        /// The time of the record.
-        when: &'static str,
-    },
     /// A row disappeared between the comparison and the commit.
     #[error("a row of the last list was deleted during the publication; publish the list again")]
     RowMissing,

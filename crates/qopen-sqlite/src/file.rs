@@ -1,7 +1,7 @@
 //! Connections to a database file, and its creation.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -117,6 +117,7 @@ impl DatabaseFile {
         if self.return_to_log(file).map_err(fails)? != "wal" {
             return Err(SqliteError::NoLog.into());
         }
+        remove_remains(file).map_err(fails)?;
         // The journal notes that a list is published: a commit must survive a loss of power. NORMAL syncs the log only
         // at checkpoints.
         file.pragma_update(None, "synchronous", "FULL").map_err(fails)?;
@@ -144,6 +145,32 @@ impl DatabaseFile {
             std::thread::sleep(LOOK);
         }
     }
+}
+
+/// Removes the journal that a process leaves if it is killed while it turns the log off: SQLite takes it for none, and
+/// never removes it.
+fn remove_remains(file: &Connection) -> rusqlite::Result<()> {
+    let Some(journal) = file.path().map(|it| format!("{it}-journal")) else { return Ok(()) };
+    if !Path::new(&journal).exists() {
+        return Ok(());
+    }
+    // Another process that begins a journal must be the only one with the file. A reader of the log prevents that.
+    let reader = file.unchecked_transaction()?;
+    reader.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    let mode: String = reader.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
+    // SQLite uses no journal whose first byte is zero.
+    let is_unused = || {
+        let mut first = [1];
+        let read = fs::File::open(&journal).and_then(|mut it| it.read_exact(&mut first));
+        read.is_ok() && first == [0]
+    };
+    if mode == "wal"
+        && is_unused()
+        && let Err(error) = fs::remove_file(&journal)
+    {
+        tracing::debug!(%error, "an unused journal beside the file was not removed");
+    }
+    Ok(())
 }
 
 fn exists(target: &Path) -> Result<bool, SinkError> {

@@ -13,8 +13,6 @@ mod published;
 mod rows;
 mod schema;
 mod sink;
-mod spool;
-mod steps;
 mod transaction;
 mod writer;
 

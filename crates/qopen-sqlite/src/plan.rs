@@ -1,134 +1,71 @@
-//! What a new list changes: found in one pass over sorted rows and sorted records, in constant memory.
+//! What new lists change, from one state of the file.
 
-use qopen_sink::storage::{Digester, compare_records};
-use qopen_sink::{Change, ChangeCounts, SinkError};
-use qopen_types::{AccountId, Digest, RobotId};
+use qopen_sink::storage::{
+    Gone, ListPass, ListPlan, NewList, NewLists, OldRow, Planner, TableNames,
+};
+use qopen_sink::{CompareOptions, SinkError};
 use rusqlite::{Connection, Rows, Statement};
 
 use crate::error::failed;
 use crate::file::DatabaseFile;
-use crate::spool::Reader;
-use crate::steps::{Before, Found, Step, Steps};
+use crate::published::{is_superseded, last};
 
-/// Accounts after which a pass reports progress.
-pub(crate) const MOVED_EVERY: u64 = 1_024;
+const TABLES: TableNames = TableNames { accounts: "robot_account", changes: "change" };
 
-/// A pass over one robot's list: rows of `robot_account`, changes of the list that the new one is a revision of, and
-/// new records.
-pub(crate) struct Pass<'a> {
-    pub(crate) file: &'a Connection,
-    pub(crate) database: &'a DatabaseFile,
-    pub(crate) robot_id: &'a RobotId,
-    /// The place of the robot's list among the new ones.
-    pub(crate) place: usize,
-    /// The number of the list that the new one is a revision of.
-    pub(crate) replaced: Option<i64>,
-    /// Whether changes are looked for.
-    pub(crate) is_compared: bool,
-    pub(crate) steps: &'a mut Steps,
-    pub(crate) moved: &'a dyn Fn(),
+/// Finds out what the new lists change. `None` if the file holds a later list.
+pub(crate) fn plan(
+    file: &Connection,
+    database: &DatabaseFile,
+    new: NewLists<'_>,
+    compare: Option<CompareOptions>,
+    gone: Gone<'_>,
+) -> Result<Option<ListPlan>, SinkError> {
+    let fails = failed(database.wait);
+    for list in new.lists {
+        if is_superseded(list, file).map_err(fails)? {
+            return Ok(None);
+        }
+    }
+    let mut planner = Planner::new(new, compare)?;
+    for list in new.lists {
+        let mut last = last(file, list).map_err(fails)?;
+        if planner.is_compared() {
+            let count = "SELECT count(*) FROM robot_account WHERE robot_id = ?1";
+            let count = file.query_row(count, [list.robot_id.as_str()], |row| row.get(0));
+            last.list.found = count.map_err(fails)?;
+        }
+        let pass = planner.begin(&last, &database.path.to_string_lossy(), TABLES)?;
+        run(file, database, list, pass, gone)?;
+    }
+    planner.finish().map(Some)
 }
 
-/// The function that gets each customer who is gone.
-pub(crate) type Gone<'a> = &'a mut dyn FnMut(&RobotId, &AccountId) -> Result<(), SinkError>;
-
-impl Pass<'_> {
-    /// Finds the steps, counts the changes and digests the new list. `new` is at the first record that is not an earlier
-    /// list's.
-    pub(crate) fn run(
-        self,
-        new: &mut Option<Reader<'_>>,
-        gone: Gone<'_>,
-    ) -> Result<(ChangeCounts, Digest), SinkError> {
-        let fails = failed(self.database.wait);
-        let robot = self.robot_id.as_str();
-        let rows = "SELECT account_id, account, rowid FROM robot_account
-             WHERE robot_id = ?1 ORDER BY account_id";
-        let mut rows = self.file.prepare(rows).map_err(fails)?;
-        let mut old = Cursor::new(&mut rows, &[&robot], self.database)?;
-        let past = "SELECT account_id, before, rowid FROM change
-             WHERE robot_id = ?1 AND number = ?2 ORDER BY account_id";
-        let mut past = self.file.prepare(past).map_err(fails)?;
-        // No list has the number 0.
-        let number = self.replaced.filter(|_| self.is_compared).unwrap_or(0);
-        let mut past = Cursor::new(&mut past, &[&robot, &number], self.database)?;
-        let (mut counts, mut digester) = (ChangeCounts::default(), Digester::default());
-        let mut passed = 0;
-        loop {
-            let record = new.as_ref().filter(|it| it.robot == self.place);
-            let ids = [old.id(), past.id(), record.map(|it| it.id.as_str())];
-            let Some(id) = ids.into_iter().flatten().min() else { break };
-            let [is_old, is_past, is_new] = ids.map(|it| it == Some(id));
-            let before = match is_past {
-                true => past.text(),
-                false => old.text().filter(|_| is_old),
-            };
-            let after = record.filter(|_| is_new).map(|it| it.record.as_str());
-            if let Some(after) = after {
-                digester.add(after.as_bytes());
-            }
-            let written = old.text().filter(|_| is_old) != after;
-            let change = match self.is_compared {
-                true => difference(before, after),
-                false => None,
-            };
-            if let Some((kind, _)) = &change {
-                kind.count(&mut counts);
-            }
-            let is_gone = matches!(change, Some((Change::Gone, _)));
-            if written || change.is_some() {
-                let step = Step {
-                    id: id.to_owned(),
-                    row: is_old.then_some(old.row),
-                    record: record.filter(|_| is_new).map(|it| it.place),
-                    is_written: written,
-                    change: change.map(|(kind, fields)| Found {
-                        kind: kind.as_str().to_owned(),
-                        // Texts always encode.
-                        fields: serde_json::to_string(&fields).unwrap_or_default(),
-                        before: match (before, is_past) {
-                            (None, _) => Before::Absent,
-                            (Some(text), true) => Before::Text(text.to_owned()),
-                            (Some(_), false) => Before::InRow,
-                        },
-                    }),
-                };
-                self.steps.push(&step)?;
-            }
-            // A row with another id is no customer's.
-            if is_gone && let Ok(id) = id.parse() {
-                gone(self.robot_id, &id)?;
-            }
-            passed += 1;
-            if passed % MOVED_EVERY == 0 {
-                (self.moved)();
-            }
-            if is_old {
-                old.advance()?;
-            }
-            if is_past {
-                past.advance()?;
-            }
-            if is_new && !new.as_mut().map_or(Ok(false), Reader::advance)? {
-                *new = None;
-            }
+fn run(
+    file: &Connection,
+    database: &DatabaseFile,
+    list: &NewList,
+    mut pass: ListPass<'_, '_>,
+    gone: Gone<'_>,
+) -> Result<(), SinkError> {
+    let fails = failed(database.wait);
+    let robot = list.robot_id.as_str();
+    let rows = "SELECT account_id, account, rowid FROM robot_account
+         WHERE robot_id = ?1 ORDER BY account_id";
+    let mut rows = file.prepare(rows).map_err(fails)?;
+    let mut old = Cursor::new(&mut rows, &[&robot], database)?;
+    let past = "SELECT account_id, before, rowid FROM change
+         WHERE robot_id = ?1 AND number = ?2 ORDER BY account_id";
+    let mut rows = file.prepare(past).map_err(fails)?;
+    let mut past = Cursor::new(&mut rows, &[&robot, &pass.past()], database)?;
+    while let Some(passed) = pass.next(old.row(), past.row(), gone)? {
+        if passed.old {
+            old.advance()?;
         }
-        self.steps.end()?;
-        Ok((counts, digester.finish().digest))
-    }
-}
-
-/// The change from one record to another; `None` if they are equal.
-fn difference(before: Option<&str>, after: Option<&str>) -> Option<(Change, Vec<String>)> {
-    match (before, after) {
-        _ if before == after => None,
-        // A row that was edited may have anything for a record.
-        (Some(old), Some(new)) => {
-            Some(compare_records(old, new).unwrap_or((Change::Changed, Vec::new())))
+        if passed.past {
+            past.advance()?;
         }
-        (None, _) => Some((Change::Added, Vec::new())),
-        (_, None) => Some((Change::Gone, Vec::new())),
     }
+    pass.end()
 }
 
 /// Rows in the order of ids: id, text and number.
@@ -170,12 +107,9 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
-    fn id(&self) -> Option<&str> {
-        self.is_at_row.then_some(&self.id)
-    }
-
-    fn text(&self) -> Option<&str> {
-        (self.is_at_row && self.has_text).then_some(&self.text)
+    fn row(&self) -> Option<OldRow<'_>> {
+        let record = self.has_text.then_some(&*self.text);
+        self.is_at_row.then_some(OldRow { id: &self.id, record, row: Some(self.row) })
     }
 }
 

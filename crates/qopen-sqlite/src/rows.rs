@@ -1,14 +1,13 @@
 //! The rows of a new list and of its changes.
 
-use qopen_sink::{Predecessor, SinkError};
-use qopen_types::MarkId;
+use qopen_sink::SinkError;
+use qopen_sink::storage::{
+    Before, ListComparison, NewList, Step, StepChange, account_of, without_nul,
+};
 use rusqlite::{Connection, ErrorCode, Statement, params};
 
-use crate::columns::{account_of, without_nul};
 use crate::error::{SqliteError, failed};
 use crate::file::DatabaseFile;
-use crate::published::{Comparison, Published};
-use crate::steps::{Before, Found, Step};
 
 /// The rows and tags of one robot's accounts.
 pub(crate) struct Rows<'a> {
@@ -46,22 +45,30 @@ impl<'a> Rows<'a> {
         })
     }
 
-    /// Writes an account's row and tags, or deletes them if it has no record.
+    /// Deletes and writes an account's row and tags.
     pub(crate) fn put(&mut self, step: &Step, record: Option<&str>) -> Result<(), SinkError> {
         let fails = failed(self.database.wait);
-        if step.row.is_some() {
+        if step.is_deleted {
             if self.delete.execute(params![step.row]).map_err(fails)? != 1 {
                 return Err(SqliteError::RowMissing.into());
             }
             self.untag.execute(params![self.robot, step.id]).map_err(fails)?;
         }
-        let Some(record) = record else { return Ok(()) };
+        match record.filter(|_| step.is_written) {
+            Some(record) => self.write(record, step.row),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes an account's row and tags. `row` is the number of the row that it replaces.
+    pub(crate) fn write(&mut self, record: &str, row: Option<i64>) -> Result<(), SinkError> {
+        let fails = failed(self.database.wait);
         let Some(account) = account_of(record) else {
             return Err(SinkError::Encode("a record is not an account's".into()));
         };
         let robot = self.robot;
         let Self { database, insert, stray, tag, .. } = self;
-        database.columns.bind(insert, robot, &account, record, step.row).map_err(fails)?;
+        database.columns.bind(insert, robot, &account, record, row).map_err(fails)?;
         match insert.raw_execute() {
             // Another program added the row after the comparison. The statement does not replace it by itself:
             // SQLite would copy every page before each statement that may.
@@ -84,8 +91,8 @@ impl<'a> Rows<'a> {
 /// The changes of one robot's list.
 pub(crate) struct Changes<'a> {
     database: &'a DatabaseFile,
-    list: &'a Published,
-    comparison: &'a Comparison,
+    list: &'a NewList,
+    comparison: &'a ListComparison,
     put: Statement<'a>,
     put_with_row: Statement<'a>,
 }
@@ -94,8 +101,8 @@ impl<'a> Changes<'a> {
     pub(crate) fn new(
         file: &'a Connection,
         database: &'a DatabaseFile,
-        list: &'a Published,
-        comparison: &'a Comparison,
+        list: &'a NewList,
+        comparison: &'a ListComparison,
     ) -> Result<Self, SinkError> {
         let prepare = |statement: &str| file.prepare(statement).map_err(failed(database.wait));
         let into = "INSERT INTO change
@@ -119,11 +126,11 @@ impl<'a> Changes<'a> {
     pub(crate) fn put(
         &mut self,
         step: &Step,
-        found: &Found,
+        found: &StepChange,
         after: Option<&str>,
     ) -> Result<(), SinkError> {
-        let Published { robot_id, mark, revision, .. } = self.list;
-        let (since_mark, since_revision) = since(&self.comparison.since);
+        let NewList { robot_id, mark, revision, .. } = self.list;
+        let (since_mark, since_revision) = self.comparison.list_before();
         let (statement, before, row) = match &found.before {
             Before::InRow => (&mut self.put_with_row, None, step.row),
             Before::Text(text) => (&mut self.put, Some(text), None),
@@ -147,15 +154,5 @@ impl<'a> Changes<'a> {
             last,
         ];
         statement.execute(values).map(drop).map_err(failed(self.database.wait))
-    }
-}
-
-/// The mark and the revision of the list before.
-pub(crate) fn since(since: &Predecessor) -> (Option<&str>, Option<u32>) {
-    match since {
-        Predecessor::List { mark_id, revision } => {
-            (mark_id.as_ref().map(MarkId::as_str), *revision)
-        }
-        _ => (None, None),
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use qopen_sink::storage::{absolute, location_of, unnamed};
+use qopen_sink::storage::{NewList, RECORDS, TableWriter, absolute, location_of, unnamed};
 use qopen_sink::{ListInfo, ListKind, ListWriter, Sink, SinkError};
 use qopen_types::{Account, MarkId, PullId, RobotId};
 
@@ -13,9 +13,8 @@ use crate::commit::next_number;
 use crate::error::failed;
 use crate::file::DatabaseFile;
 use crate::forget::forget;
-use crate::published::Published;
-use crate::spool::RECORDS;
-use crate::writer::Writer;
+use crate::published::is_superseded;
+use crate::writer::Tables;
 
 /// How long another process may hold the lock of writers.
 const WAIT: Duration = Duration::from_secs(30);
@@ -113,7 +112,7 @@ impl Sink for SqliteSink {
 
     fn is_superseded(&self, list: &ListInfo<'_>) -> Result<bool, SinkError> {
         let Some(file) = self.file.open_existing()? else { return Ok(false) };
-        Published::of(list).is_superseded(&file).map_err(failed(self.file.wait))
+        is_superseded(&NewList::of(list), &file).map_err(failed(self.file.wait))
     }
 
     fn holds(&self, robot_id: &RobotId) -> Result<bool, SinkError> {
@@ -146,6 +145,7 @@ impl Sink for SqliteSink {
     }
 
     fn begin(&self, kind: ListKind) -> Result<Box<dyn ListWriter>, SinkError> {
-        Ok(Box::new(Writer::begin(self.file.clone(), kind, self.scratch.clone())?))
+        let tables = Tables::open(self.file.clone())?;
+        Ok(Box::new(TableWriter::begin(tables, kind, self.scratch.clone())?))
     }
 }

@@ -8,6 +8,7 @@
 
 mod changes;
 mod given;
+mod later;
 mod many;
 mod readers;
 mod subject;
@@ -17,6 +18,7 @@ mod texts;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+pub use later::later_columns;
 pub use many::publish_without_end;
 pub use readers::{ReadChanges, check_changes};
 pub use subject::{Reader, Subject};

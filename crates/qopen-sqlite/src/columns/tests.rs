@@ -2,35 +2,19 @@
 
 use std::time::Duration;
 
+use qopen_sink::conformance::later_columns;
+use qopen_sink::storage::TableWriter;
 use qopen_sink::{ListInfo, ListKind, ListWriter as _, Record, SinkError};
-use qopen_types::{Code, Item, Json, MarkId, RobotId};
+use qopen_types::{Item, Json, MarkId, RobotId};
 
 use super::*;
 use crate::file::DatabaseFile;
-use crate::writer::Writer;
-
-/// Fields that a later specification may have; here their values are unknown fields of the account.
-fn later() -> Vec<Column> {
-    fn number(account: &Account, name: &str) -> i64 {
-        account.extra.get(name).map_or(0, |it| it.as_str().parse().unwrap())
-    }
-    let text: for<'a> fn(&'a Account) -> &'a str =
-        |it| it.extra.get("nickname").map_or("", |it| it.as_str().trim_matches('"'));
-    [
-        Column::new("nickname", Cell::Text(text)),
-        Column::new("order", Cell::Integer(|it| number(it, "order"))),
-        Column::new("level", Cell::Code(|it| Code::unknown(number(it, "level")))),
-        Column::new("seen_at", Cell::UnixSeconds(|it| number(it, "seen_at"))),
-        Column::new("vip", Cell::Flag(|it| number(it, "order") > 0)),
-        Column::new("things", Cell::Json(|_| r#"[{"a":"\\"}]"#.to_owned())),
-        Column::new("pairs", Cell::Rows(':', |it| vec![vec![it.account_id.as_str().into()]])),
-    ]
-    .into()
-}
+use crate::writer::Tables;
 
 fn publish(file: &DatabaseFile, names: &[&str]) -> Result<(), SinkError> {
     let (robot, mark): (RobotId, MarkId) = ("r".parse().unwrap(), "m".parse().unwrap());
-    let mut list = Writer::begin(file.clone(), ListKind::Complete, None)?;
+    let tables = Tables::open(file.clone())?;
+    let mut list = TableWriter::begin(tables, ListKind::Complete, None)?;
     list.begin_list(&ListInfo::new(&robot, &mark, 1))?;
     for name in names {
         let json = format!(
@@ -55,7 +39,7 @@ fn a_file_of_an_earlier_version_gets_the_columns_of_later_fields_filled() {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     publish(&earlier, &names).unwrap();
 
-    let all: Vec<Column> = Account::COLUMNS.iter().copied().chain(later()).collect();
+    let all: Vec<Column> = Account::COLUMNS.iter().copied().chain(later_columns()).collect();
     let now = DatabaseFile { columns: Columns::of(&all), ..earlier.clone() };
     let (file, steps) = now.open().unwrap();
     assert_eq!((steps, now.open().unwrap().1), (1, 0));

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use qopen_sink::storage::RecordError;
 use qopen_sink::{
     CompareOptions, ListInfo, ListKind, ListWriter, Predecessor, Record, Sink, SinkError,
 };
@@ -43,7 +44,7 @@ pub(crate) fn publish(
 }
 
 /// The error of a database file.
-pub(crate) fn why(error: &SinkError) -> &SqliteError {
+pub(crate) fn why<E: std::error::Error + 'static>(error: &SinkError) -> &E {
     let SinkError::Database(error) = error else { panic!("{error:?}") };
     error.downcast_ref().unwrap()
 }
@@ -219,12 +220,12 @@ fn records_may_come_in_any_order_and_once_each() {
     let mut writer = sink.begin(ListKind::Complete).unwrap();
     let mut account = Account::new("x".parse().unwrap());
     let record = Record::new(&robot, &account);
-    assert!(matches!(why(&writer.write(&record).unwrap_err()), SqliteError::OutOfPlace { .. }));
+    assert!(matches!(why(&writer.write(&record).unwrap_err()), RecordError::OutOfPlace { .. }));
     writer.begin_list(&ListInfo::new(&robot, &mark, 1)).unwrap();
     writer.write(&record).unwrap();
     account.profile.name = "another".to_owned();
     writer.write(&Record::new(&robot, &account)).unwrap();
-    assert!(matches!(why(&writer.settle().unwrap_err()), SqliteError::Repeated));
+    assert!(matches!(why(&writer.settle().unwrap_err()), RecordError::Repeated));
     assert_eq!(count(&place.path(), "robot_account"), 3);
 }
 

@@ -142,6 +142,17 @@ fn a_row_that_another_program_adds_before_the_commit_is_replaced() {
     assert_eq!(count(&place.path(), stray), 0);
 }
 
+/// A process that is killed while it turns the log off leaves a journal whose first bytes are zero.
+#[test]
+fn a_journal_that_a_killed_process_did_not_begin_is_removed() {
+    let place = File::new();
+    publish(&place.sink(), "m1", &["a"]).unwrap();
+    fs::write(place.0.path().join("lists.db-journal"), vec![0; 8_712]).unwrap();
+    publish(&place.sink(), "m2", &["a", "b"]).unwrap();
+    assert_eq!((files(&place), count(&place.path(), "robot_account")), (1, 2));
+    assert_eq!((mode(&place.path()), check(&place.path())), ("wal".into(), "ok".into()));
+}
+
 /// The path of the file for the process that is killed.
 const FIRST: &str = "QOPEN_TEST_SQLITE_FIRST";
 

@@ -1,7 +1,8 @@
 //! The columns against the first migration, and columns of later fields in a real database.
 
+use qopen_sink::conformance::later_columns;
 use qopen_sink::{ListInfo, ListKind, Sink};
-use qopen_types::{Account, Code, MarkId, RobotId};
+use qopen_types::{Account, MarkId, RobotId};
 
 use super::*;
 use crate::PostgresSink;
@@ -36,25 +37,6 @@ fn every_field_that_is_not_a_list_has_its_column() {
     for ((name, sql_type), column) in first.iter().zip(&columns.0) {
         assert_eq!(declared(column), format!("\"{name}\" {sql_type}"));
     }
-}
-
-/// Fields that a later specification may have; here their values are unknown fields of the account.
-fn later() -> Vec<Column> {
-    fn number(account: &Account, name: &str) -> i64 {
-        account.extra.get(name).map_or(0, |it| it.as_str().parse().unwrap())
-    }
-    let text: for<'a> fn(&'a Account) -> &'a str =
-        |it| it.extra.get("nickname").map_or("", |it| it.as_str().trim_matches('"'));
-    [
-        Column::new("nickname", Cell::Text(text)),
-        Column::new("order", Cell::Integer(|it| number(it, "order"))),
-        Column::new("level", Cell::Code(|it| Code::unknown(number(it, "level")))),
-        Column::new("seen_at", Cell::UnixSeconds(|it| number(it, "seen_at"))),
-        Column::new("vip", Cell::Flag(|it| number(it, "order") > 0)),
-        Column::new("things", Cell::Json(|_| r#"[{"a":"\\"}]"#.to_owned())),
-        Column::new("pairs", Cell::Rows(':', |it| vec![vec![it.account_id.as_str().into()]])),
-    ]
-    .into()
 }
 
 fn account(name: &str) -> Account {
@@ -95,7 +77,7 @@ fn a_later_field_is_a_column_and_an_earlier_process_goes_on() {
     publish(&earlier, "Ann");
 
     let mut now = earlier.clone();
-    let all: Vec<Column> = Account::COLUMNS.iter().copied().chain(later()).collect();
+    let all: Vec<Column> = Account::COLUMNS.iter().copied().chain(later_columns()).collect();
     now.columns = Columns::of(&all);
     assert_eq!(now.migrate().unwrap(), 2, "both tables get the columns");
     assert_eq!(now.migrate().unwrap(), 0, "once");

@@ -1,38 +1,8 @@
-//! What databases of lists have in common.
+//! The list before in a database, and whether a new one can be compared with it.
 
-use qopen_types::{Column, RobotId};
-use serde::Deserialize;
+use qopen_types::RobotId;
 
 use crate::{Predecessor, SinkError};
-
-/// Lists of a robot whose changes a database keeps.
-pub const KEPT_CHANGES: u32 = 30;
-
-/// Lists of a robot that the history in a database keeps.
-pub const KEPT_LISTS: u32 = 1_000;
-
-/// The latest time that a table has, in seconds since the Unix epoch: the end of the year 9999.
-pub const LATEST_TIME: i64 = 253_402_300_799;
-
-/// Returns the columns that a table of accounts has between `account_id` and `account`, among these of an account.
-#[must_use]
-pub fn table_columns(layout: &[Column]) -> Vec<Column> {
-    let is_value = |it: &&Column| it.in_tables && it.path != "account_id";
-    layout.iter().filter(is_value).copied().collect()
-}
-
-/// Returns the robot of a line of quarantine.
-///
-/// # Errors
-/// [`SinkError::Encode`], if the line has none.
-pub fn robot_of_line(line: &str) -> Result<String, SinkError> {
-    #[derive(Deserialize)]
-    struct Whose {
-        robot_id: String,
-    }
-    let whose: Result<Whose, _> = serde_json::from_str(line);
-    whose.map(|it| it.robot_id).map_err(|error| SinkError::Encode(error.into()))
-}
 
 /// A robot's last complete list, as the tables of a database have it.
 #[derive(Clone, Debug, Default)]

@@ -1,26 +1,26 @@
 //! The records of lists, in the order of robots and ids, in a file that only this process can read.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use qopen_sink::storage::unnamed;
-use qopen_sink::{SinkError, Sorter};
+use super::record_error::RecordError;
+use crate::temporary::unnamed;
+use crate::{SinkError, Sorter};
 
-use crate::error::SqliteError;
+/// The name of a [`Spool`]'s file in messages.
+pub const RECORDS: &str = "the records of a list";
 
-/// The name of the file in messages.
-pub(crate) const RECORDS: &str = "the records of a list";
-
-/// Bytes that are read and written at once.
+/// Bytes that are read and written at once: 256 KiB.
 const BUFFER: usize = 1 << 18;
 
 fn failed(action: &'static str) -> impl FnOnce(io::Error) -> SinkError {
     SinkError::io(action, Path::new(RECORDS))
 }
 
-/// Records on their way into the file.
-pub(crate) struct Spool {
+/// Records on their way into an unnamed file.
+pub struct Spool {
     out: BufWriter<File>,
     folder: Option<PathBuf>,
     /// The last robot and id.
@@ -31,14 +31,21 @@ pub(crate) struct Spool {
 }
 
 impl Spool {
-    pub(crate) fn new(folder: Option<&Path>) -> Result<Self, SinkError> {
+    /// Creates the file in this folder, or in the system's folder of temporary files.
+    ///
+    /// # Errors
+    /// [`SinkError::Io`], if the file cannot be created.
+    pub fn new(folder: Option<&Path>) -> Result<Self, SinkError> {
         let out = BufWriter::with_capacity(BUFFER, unnamed(folder, Path::new(RECORDS))?);
         let (folder, last) = (folder.map(Path::to_owned), (0, String::new()));
         Ok(Self { out, folder, last, is_sorted: true, counts: Vec::new() })
     }
 
     /// Adds a record. `robot` counts the lists, from 0.
-    pub(crate) fn push(&mut self, robot: usize, id: &str, record: &str) -> Result<(), SinkError> {
+    ///
+    /// # Errors
+    /// [`SinkError::Io`], if the file cannot be written.
+    pub fn push(&mut self, robot: usize, id: &str, record: &str) -> Result<(), SinkError> {
         self.is_sorted &= (robot, id) > (self.last.0, self.last.1.as_str());
         self.last.0 = robot;
         self.last.1.clear();
@@ -47,17 +54,20 @@ impl Spool {
         put(&mut self.out, robot, id, record).map_err(failed("writing"))
     }
 
-    /// Returns the records in order.
-    pub(crate) fn finish(self) -> Result<Records, SinkError> {
+    /// Returns the records in order, without copies.
+    ///
+    /// # Errors
+    /// [`RecordError::Repeated`], if an id comes twice with different records, and [`SinkError::Io`].
+    pub fn finish(self) -> Result<Records, SinkError> {
         let file = self.out.into_inner().map_err(|error| failed("writing")(error.into_error()))?;
         if self.is_sorted {
             return Ok(Records { file, counts: self.counts });
         }
         let mut sorter = Sorter::default().in_folder(self.folder.as_deref());
-        let mut reader = Reader::new(&file)?;
+        let mut reader = RecordReader::new(&file)?;
         while reader.advance()? {
-            let key = format!("{:016x}{}", reader.robot, reader.id);
-            sorter.push(&key, &reader.record)?;
+            let SpooledRecord { robot, id, text, .. } = &reader.current;
+            sorter.push(&format!("{robot:016x}{id}"), text)?;
         }
         let file = unnamed(self.folder.as_deref(), Path::new(RECORDS))?;
         let mut out = BufWriter::with_capacity(BUFFER, file);
@@ -65,7 +75,7 @@ impl Spool {
         for pair in sorter.finish()? {
             let (key, record) = pair?;
             if last.as_ref() == Some(&key) {
-                return Err(SqliteError::Repeated.into());
+                return Err(RecordError::Repeated.into());
             }
             let (robot, id) = key.split_at(16);
             let robot = usize::from_str_radix(robot, 16).unwrap_or_default();
@@ -75,6 +85,12 @@ impl Spool {
         }
         let file = out.into_inner().map_err(|error| failed("writing")(error.into_error()))?;
         Ok(Records { file, counts })
+    }
+}
+
+impl fmt::Debug for Spool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Spool").field("is_sorted", &self.is_sorted).finish_non_exhaustive()
     }
 }
 
@@ -95,59 +111,102 @@ fn put(out: &mut impl io::Write, robot: usize, id: &str, record: &str) -> io::Re
 }
 
 /// All records, each robot's in the order of their ids.
-pub(crate) struct Records {
+#[derive(Debug)]
+pub struct Records {
     file: File,
     /// Each robot's number of records.
     counts: Vec<i64>,
 }
 
 impl Records {
-    pub(crate) fn count(&self, robot: usize) -> i64 {
+    /// Returns the number of a robot's records.
+    #[must_use]
+    pub fn count(&self, robot: usize) -> i64 {
         self.counts.get(robot).copied().unwrap_or_default()
     }
 
-    /// Reads the records from the first.
-    pub(crate) fn read(&self) -> Result<Reader<'_>, SinkError> {
-        Reader::new(&self.file)
+    /// Reads the records from the first. One reader at a time reads the file.
+    ///
+    /// # Errors
+    /// [`SinkError::Io`], if the file cannot be read.
+    pub fn read(&self) -> Result<RecordReader<'_>, SinkError> {
+        let mut reader = RecordReader::new(&self.file)?;
+        reader.advance()?;
+        Ok(reader)
     }
 }
 
-/// A reader of records. One at a time reads a file.
-pub(crate) struct Reader<'a> {
+/// A record of a [`Spool`]. `Debug` prints only its place.
+#[derive(Default)]
+#[non_exhaustive]
+pub struct SpooledRecord {
+    /// The place of its list, from 0.
+    pub robot: usize,
+    /// The account's id.
+    pub id: String,
+    /// The record, a line of JSON.
+    pub text: String,
+    /// Its place in the file, for [`RecordReader::go`].
+    pub place: u64,
+}
+
+impl fmt::Debug for SpooledRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SpooledRecord").field("place", &self.place).finish_non_exhaustive()
+    }
+}
+
+/// A reader of records.
+#[derive(Debug)]
+pub struct RecordReader<'a> {
     file: BufReader<&'a File>,
     /// The place of the next record.
     next: u64,
-    /// The place of the current record.
-    pub(crate) place: u64,
-    pub(crate) robot: usize,
-    pub(crate) id: String,
-    pub(crate) record: String,
+    current: SpooledRecord,
+    is_at_end: bool,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> RecordReader<'a> {
     fn new(file: &'a File) -> Result<Self, SinkError> {
         let mut file = BufReader::with_capacity(BUFFER, file);
         file.rewind().map_err(failed("reading"))?;
-        let (id, record) = (String::new(), String::new());
-        Ok(Self { file, next: 0, place: 0, robot: 0, id, record })
+        Ok(Self { file, next: 0, current: SpooledRecord::default(), is_at_end: false })
+    }
+
+    /// Returns the current record; `None` at the end.
+    #[must_use]
+    pub fn current(&self) -> Option<&SpooledRecord> {
+        (!self.is_at_end).then_some(&self.current)
+    }
+
+    /// Returns the current record, if it belongs to that list.
+    #[must_use]
+    pub fn current_of(&self, robot: usize) -> Option<&SpooledRecord> {
+        self.current().filter(|it| it.robot == robot)
     }
 
     /// Moves to the next record. Returns false at the end.
-    pub(crate) fn advance(&mut self) -> Result<bool, SinkError> {
-        let Some([robot, id, record]) = self.head().map_err(failed("reading"))? else {
-            return Ok(false);
-        };
-        self.robot = robot;
+    ///
+    /// # Errors
+    /// [`SinkError::Io`], if the file cannot be read.
+    pub fn advance(&mut self) -> Result<bool, SinkError> {
+        let head = self.head().map_err(failed("reading"))?;
+        self.is_at_end = head.is_none();
+        let Some([robot, id, text]) = head else { return Ok(false) };
+        self.current.robot = robot;
         let mut read = || {
-            fill(&mut self.file, &mut self.id, id)?;
-            fill(&mut self.file, &mut self.record, record)
+            fill(&mut self.file, &mut self.current.id, id)?;
+            fill(&mut self.file, &mut self.current.text, text)
         };
         read().map_err(failed("reading"))?;
         Ok(true)
     }
 
-    /// Moves to the record at a place.
-    pub(crate) fn go(&mut self, place: u64) -> Result<(), SinkError> {
+    /// Moves to the record at a place, and returns it.
+    ///
+    /// # Errors
+    /// [`SinkError::Io`], if the file cannot be read.
+    pub fn go(&mut self, place: u64) -> Result<&SpooledRecord, SinkError> {
         let forward = place.checked_sub(self.next).and_then(|it| i64::try_from(it).ok());
         match forward {
             Some(forward) => self.file.seek_relative(forward),
@@ -156,7 +215,7 @@ impl<'a> Reader<'a> {
         .map_err(failed("reading"))?;
         self.next = place;
         match self.advance()? {
-            true => Ok(()),
+            true => Ok(&self.current),
             false => Err(failed("reading")(io::ErrorKind::UnexpectedEof.into())),
         }
     }
@@ -171,10 +230,10 @@ impl<'a> Reader<'a> {
             let bytes = head.get(at..at + 4).and_then(|it| it.try_into().ok());
             u32::from_le_bytes(bytes.unwrap_or_default()) as usize
         };
-        let [robot, id, record] = [number(0), number(4), number(8)];
-        self.place = self.next;
-        self.next += (head.len() + id + record) as u64;
-        Ok(Some([robot, id, record]))
+        let [robot, id, text] = [number(0), number(4), number(8)];
+        self.current.place = self.next;
+        self.next += (head.len() + id + text) as u64;
+        Ok(Some([robot, id, text]))
     }
 }
 
