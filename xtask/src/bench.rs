@@ -8,7 +8,8 @@ use crate::cargo::{Metadata, cargo};
 
 /// Builds the binary and the benches, and runs those that are named, or all.
 pub(crate) fn run(root: &Path, names: &[&str]) -> Result<()> {
-    let build = ["build", "--release", "--locked", "-p", "qopen-cli", "-p", "qopen-bench"];
+    // By their binaries: with the dependencies' features of the whole workspace, as for the binary alone.
+    let build = ["build", "--release", "--locked", "--bin", "qopen", "--bin", "qopen-bench"];
     cargo(root, &build)?;
     let program = Metadata::of(root)?.target()?.join("release/qopen-bench");
     let done = Command::new(&program).args(names).current_dir(root).status();

@@ -15,20 +15,8 @@ const FOLDER: &str = "crates/qopen-fuzz";
 /// Without a sanitizer: the code has no `unsafe`, so the stable compiler is enough.
 pub(crate) fn run(root: &Path, seconds: u32, targets: &[&str]) -> Result<()> {
     CARGO_FUZZ.installed(root)?;
-    let manifest = format!("{FOLDER}/Cargo.toml");
     let corpus = format!("{FOLDER}/corpus");
-    let seeds = [
-        "run",
-        "--quiet",
-        "--locked",
-        "--no-default-features",
-        "--manifest-path",
-        &manifest,
-        "--bin",
-        "seeds",
-        &corpus,
-    ];
-    cargo(root, &seeds)?;
+    cargo(root, &["run", "--quiet", "--locked", "-p", "qopen-fuzz", "--bin", "seeds", &corpus])?;
     let all = command(root, &["fuzz", "list", "--fuzz-dir", FOLDER]).output()?;
     if !all.status.success() {
         return Err(format!("cargo fuzz list: {}", String::from_utf8_lossy(&all.stderr)).into());
@@ -42,8 +30,8 @@ pub(crate) fn run(root: &Path, seconds: u32, targets: &[&str]) -> Result<()> {
     let time = format!("-max_total_time={}", seconds.max(1));
     for target in if targets.is_empty() { &all } else { targets } {
         println!("== {target}, {seconds} s");
-        let run = ["fuzz", "run", "--fuzz-dir", FOLDER, "--sanitizer", "none", target, "--"];
-        let options = [time.as_str(), "-timeout=20", "-print_final_stats=1"];
+        let run = ["fuzz", "run", "--fuzz-dir", FOLDER, "--features", "fuzz", "--sanitizer", "none"];
+        let options = [target, "--", &time, "-timeout=20", "-print_final_stats=1"];
         cargo(root, &[&run[..], &options].concat()).map_err(|error| {
             format!("{target}: {error}; what it found is in {FOLDER}/artifacts/{target}")
         })?;

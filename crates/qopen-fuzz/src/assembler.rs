@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use libfuzzer_sys::arbitrary::{Result, Unstructured};
+use arbitrary::{Result, Unstructured};
 use qopen_assembler::{PullOptions, Timing};
 
 use crate::operations::{Key, Operation, Pair, TestPage};
