@@ -41,10 +41,11 @@ fn envelopes() -> Vec<Seed> {
     let vectors = include_str!("../../qopen-callback/vectors/envelopes.json");
     let vectors: Value = serde_json::from_str(vectors).expect("the vectors are JSON");
     let cases = vectors["cases"].as_array().expect("they are a list");
-    // Long bodies would slow a target down.
+    // Long bodies are slow, and those that differ only in what they encrypt are alike here.
     let case = |case: &Value| {
+        let name = case["name"].as_str().filter(|it| !it.contains("padding"))?;
         let body = case["body"].as_str().filter(|it| it.len() < 4096)?;
-        Some((format!("vector-{}", case["name"].as_str()?), body.into()))
+        Some((format!("vector-{name}"), body.into()))
     };
     let mut all: Vec<Seed> = cases.iter().filter_map(case).collect();
     for (name, payload) in payloads() {
