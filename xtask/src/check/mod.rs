@@ -7,6 +7,7 @@ mod endpoints;
 mod extended;
 mod packages;
 mod sizes;
+mod targets;
 mod words;
 
 use std::path::Path;
@@ -48,15 +49,7 @@ pub(crate) fn run(root: &Path, spec: &Path, generated: &Path, names: &[&str]) ->
                 cargo(root, &clippy)
             }),
         ),
-        (
-            // Without it, the compiler refuses each name of `std` in the crate.
-            "without std",
-            Box::new(|| {
-                let clippy =
-                    ["clippy", "-p", "qopen-assembler", "--no-default-features", "--locked"];
-                cargo(root, &[&clippy[..], &["--", "-D", "warnings"]].concat())
-            }),
-        ),
+        ("other targets", Box::new(|| targets::check(root))),
         ("new fields", Box::new(|| extended::check(root))),
         (
             "documentation",
