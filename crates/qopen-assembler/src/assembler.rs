@@ -1,7 +1,7 @@
 //! The `Assembler` type: commands, getters and answers.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::sync::Arc;
 
 use crate::config::{Config, PullOptions};
 use crate::event::{Basis, Event, Failure, Limit};
@@ -207,11 +207,11 @@ impl<T: Keyed> Assembler<T> {
     /// but folds no more. Copies the digests of the pages; the accounts move.
     pub fn take_fold(&mut self, key: &PullKey) -> Option<Fold> {
         let tombstone = self.ended.get_mut(key).or_else(|| self.forgetting.get_mut(key))?;
-        if std::mem::replace(&mut tombstone.taken, true) {
+        if core::mem::replace(&mut tombstone.taken, true) {
             return None;
         }
         let digests = Arc::new(tombstone.pull.fold.without_accounts());
-        let fold = std::mem::replace(&mut tombstone.pull.fold, digests);
+        let fold = core::mem::replace(&mut tombstone.pull.fold, digests);
         Some(Arc::unwrap_or_clone(fold))
     }
 

@@ -1,6 +1,6 @@
 //! Settings of an assembler and of a single pull.
 
-use std::time::Duration;
+use core::time::Duration;
 
 /// When a pull ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

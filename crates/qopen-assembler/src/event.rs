@@ -1,6 +1,8 @@
 //! Events emitted by the assembler.
 
-use std::time::Duration;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
 
 use crate::key::{PageDigest, PullKey};
 use crate::progress::PullProgress;

@@ -1,6 +1,8 @@
 //! The `handle_*` methods.
 
-use std::sync::Arc;
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
 
 use crate::assembler::Assembler;
 use crate::event::{Anomaly, Event, Failure, Limit};
@@ -330,7 +332,7 @@ fn fold_late<T: Keyed, I: IntoIterator<Item = T>>(
     let fold = tombstone.pull.fold_mut();
     let mut fresh = Vec::new();
     if tombstone.taken {
-        fold.add_page(page.digest, page.has_more, std::iter::empty::<T>(), |_| {});
+        fold.add_page(page.digest, page.has_more, core::iter::empty::<T>(), |_| {});
     } else {
         fresh = fold_page(fold, page, stream);
         tombstone.progress.figures.accounts = fold.accounts();

@@ -1,6 +1,6 @@
 //! The state of one pull's list: a set that only grows, in any order of its parts.
 
-use std::collections::BTreeSet;
+use alloc::collections::BTreeSet;
 
 use crate::key::{ContentDigest, Fingerprint, Keyed, PageDigest, PullKey, Seed};
 use crate::winners::{Inserted, Winners};

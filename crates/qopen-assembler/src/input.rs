@@ -1,5 +1,8 @@
 //! Facts for the assembler, and its verdicts and errors.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use crate::key::{ContentDigest, PageDigest, PullKey};
 use crate::time::Time;
 

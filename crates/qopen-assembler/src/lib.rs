@@ -1,7 +1,11 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(not(feature = "std"), no_std)]
+
+extern crate alloc;
 
 mod assembler;
+#[cfg(feature = "std")]
 mod collect;
 mod config;
 mod event;
@@ -19,6 +23,7 @@ mod tombstone;
 mod winners;
 
 pub use assembler::Assembler;
+#[cfg(feature = "std")]
 pub use collect::Collector;
 pub use config::{Config, Limits, PullOptions, Timing};
 pub use event::{Anomaly, Basis, Event, Failure, Limit};

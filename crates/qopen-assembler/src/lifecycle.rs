@@ -52,7 +52,7 @@ impl<T: Keyed> Assembler<T> {
             pull.scheduled = due;
             self.schedule.insert((due, key.clone()));
         }
-        if !std::mem::replace(&mut pull.announced, true) {
+        if !core::mem::replace(&mut pull.announced, true) {
             self.events.push_back(Event::Progressed { key: key.clone() });
         }
     }

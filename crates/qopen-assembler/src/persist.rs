@@ -1,6 +1,8 @@
 //! Saves an assembler and restores it, in any serde format.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,8 @@
 //! An open pull: its fold, and when it is due to end.
 
-use std::sync::Arc;
-use std::time::Duration;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::time::Duration;
 
 use crate::config::PullOptions;
 use crate::event::{Basis, Failure};

@@ -1,6 +1,6 @@
 //! Time as the caller counts it.
 
-use std::time::Duration;
+use core::time::Duration;
 
 /// A point in time, as a distance from an epoch of the caller's choosing.
 ///
@@ -34,7 +34,7 @@ impl Time {
     }
 }
 
-impl std::ops::Add<Duration> for Time {
+impl core::ops::Add<Duration> for Time {
     type Output = Self;
 
     /// Saturates at the far end of time.

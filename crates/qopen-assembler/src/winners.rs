@@ -3,6 +3,10 @@
 //! It grows by linear hashing: shards are split one at a time, so that an insertion moves at most
 //! one shard's accounts, whatever the table's size.
 
+use alloc::vec;
+use alloc::vec::Vec;
+use core::cmp::Ordering;
+
 use crate::key::{ContentDigest, Fingerprint};
 
 /// The lowest bit of a stored content: other contents were seen.
@@ -107,9 +111,9 @@ impl Winners {
         self.conflicts += usize::from(conflict > old & CONFLICT);
         shard.slots[at].content = was.max(is) | conflict;
         match is.cmp(&was) {
-            std::cmp::Ordering::Equal => Inserted::Same,
-            std::cmp::Ordering::Greater => Inserted::Replaced,
-            std::cmp::Ordering::Less => Inserted::Kept,
+            Ordering::Equal => Inserted::Same,
+            Ordering::Greater => Inserted::Replaced,
+            Ordering::Less => Inserted::Kept,
         }
     }
 
@@ -132,7 +136,7 @@ impl Winners {
             return;
         }
         let from = new - (1 << new.ilog2());
-        let old = std::mem::take(&mut self.shards[from]);
+        let old = core::mem::take(&mut self.shards[from]);
         let stays = |id: u128| self.shard_of(id) == from;
         let (mut kept, mut moved) = (Vec::new(), Vec::new());
         for slot in old.slots.into_iter().filter(|slot| slot.id != 0) {
@@ -229,7 +233,7 @@ mod persist {
             impl<'de> Visitor<'de> for Pairs {
                 type Value = Winners;
 
-                fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
                     f.write_str("pairs of fingerprint and content")
                 }
                 fn visit_seq<A: SeqAccess<'de>>(self, mut pairs: A) -> Result<Winners, A::Error> {

@@ -38,14 +38,16 @@ fn assembler() -> Vec<Seed> {
 }
 
 fn envelopes() -> Vec<Seed> {
-    let vectors = include_str!("../../qopen-callback/tests/vectors/envelopes.json");
+    let vectors = include_str!("../../qopen-callback/vectors/envelopes.json");
     let vectors: Value = serde_json::from_str(vectors).expect("the vectors are JSON");
     let cases = vectors["cases"].as_array().expect("they are a list");
+    // Long bodies are slow, and those that differ only in what they encrypt are alike here.
     let case = |case: &Value| {
-        let name = case["name"].as_str().unwrap_or("case").to_owned();
-        (format!("vector-{name}"), case["envelope"].to_string().into_bytes())
+        let name = case["name"].as_str().filter(|it| !it.contains("padding"))?;
+        let body = case["body"].as_str().filter(|it| it.len() < 4096)?;
+        Some((format!("vector-{name}"), body.into()))
     };
-    let mut all: Vec<Seed> = cases.iter().map(case).collect();
+    let mut all: Vec<Seed> = cases.iter().filter_map(case).collect();
     for (name, payload) in payloads() {
         let payload = String::from_utf8(payload).expect("payloads are text");
         let sealed = envelope::ring_of("another").seal(&payload, "nonce", 1_700_000_000);

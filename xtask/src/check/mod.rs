@@ -7,6 +7,7 @@ mod endpoints;
 mod extended;
 mod packages;
 mod sizes;
+mod targets;
 mod words;
 
 use std::path::Path;
@@ -24,7 +25,7 @@ pub(crate) const CARGO_DENY: Tool =
 /// Runs the checks of these names, or every one, and says which of them failed.
 pub(crate) fn run(root: &Path, spec: &Path, generated: &Path, names: &[&str]) -> Result<()> {
     type Check<'a> = (&'a str, Box<dyn Fn() -> Result<()> + 'a>);
-    let checks: [Check<'_>; 13] = [
+    let checks: [Check<'_>; 14] = [
         ("formatting", Box::new(|| cargo(root, &["fmt", "--all", "--check"]))),
         ("generated code", Box::new(|| codegen::check(spec, generated))),
         ("endpoints", Box::new(|| endpoints::check(root, spec))),
@@ -48,6 +49,7 @@ pub(crate) fn run(root: &Path, spec: &Path, generated: &Path, names: &[&str]) ->
                 cargo(root, &clippy)
             }),
         ),
+        ("other targets", Box::new(|| targets::check(root))),
         ("new fields", Box::new(|| extended::check(root))),
         (
             "documentation",

@@ -6,6 +6,7 @@
 mod attack;
 mod auto_traits;
 mod envelope;
+mod languages;
 #[cfg(feature = "receiver")]
 mod receiver;
 #[cfg(feature = "receiver")]
