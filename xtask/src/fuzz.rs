@@ -30,7 +30,7 @@ pub(crate) fn run(root: &Path, seconds: u32, targets: &[&str]) -> Result<()> {
     let time = format!("-max_total_time={}", seconds.max(1));
     for target in if targets.is_empty() { &all } else { targets } {
         println!("== {target}, {seconds} s");
-        let run = ["fuzz", "run", "--fuzz-dir", FOLDER, "--features", "fuzz", "--sanitizer", "none"];
+        let run = ["fuzz", "run", "--fuzz-dir", FOLDER, "--sanitizer", "none"];
         let options = [target, "--", &time, "-timeout=20", "-print_final_stats=1"];
         cargo(root, &[&run[..], &options].concat()).map_err(|error| {
             format!("{target}: {error}; what it found is in {FOLDER}/artifacts/{target}")
