@@ -1,7 +1,7 @@
 //! Any body as an envelope, and any payload in a signed one: it opens to the payload that was
 //! sealed, or is refused.
 
-use qopen_callback::{CallbackKeys, TimestampPolicy, Keyring};
+use qopen_callback::{CallbackKeys, Keyring, TimestampPolicy};
 
 /// The keys of every target.
 pub(crate) fn ring() -> Keyring {
@@ -18,7 +18,10 @@ pub(crate) fn ring_of(token: &str) -> Keyring {
 pub fn run(bytes: &[u8]) {
     let ring = ring();
     let now = 1_700_000_000;
-    assert!(ring.open(bytes, now, TimestampPolicy::default()).is_err(), "it has no valid signature");
+    assert!(
+        ring.open(bytes, now, TimestampPolicy::default()).is_err(),
+        "it has no valid signature"
+    );
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let mut envelope = ring.seal(text, "nonce", now);
     let body = serde_json::to_vec(&envelope).expect("an envelope is JSON");

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use futures_util::TryStreamExt as _;
-use qopen_journal::{DiskJournal, DiskOptions, Journal as _, PageRecord, Payload, PullId, Maintenance as _};
+use qopen_journal::{
+    DiskJournal, DiskOptions, Journal as _, Maintenance as _, PageRecord, Payload, PullId,
+};
 use tokio::runtime::{Builder, Runtime};
 
 static RUNTIME: LazyLock<Runtime> =

@@ -10,7 +10,9 @@ use async_trait::async_trait;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
-use qopen_callback::receiver::{ReceiverConfig, Handler, HandlerError, Received, ReceiverStats, Undecrypted, router};
+use qopen_callback::receiver::{
+    Handler, HandlerError, Received, ReceiverConfig, ReceiverStats, Undecrypted, router,
+};
 use qopen_types::EventType;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::runtime::{Builder, Runtime};

@@ -38,6 +38,17 @@ const ALLOWED: [(&str, &[&str]); 15] = [
     ("qopen-simulator", &["qopen-types", "qopen-callback"]),
     ("qopen-cli", &["qopen", "qopen-simulator"]),
     ("qopen-bench", &["qopen", "qopen-mysql", "qopen-postgres", "qopen-simulator"]),
+    (
+        "qopen-fuzz",
+        &[
+            "qopen-assembler",
+            "qopen-callback",
+            "qopen-journal",
+            "qopen-simulator",
+            "qopen-types",
+            "xtask",
+        ],
+    ),
     ("xtask", &[]),
 ];
 
