@@ -9,7 +9,7 @@ use crate::Result;
 use crate::cargo::{Metadata, command};
 
 /// Which crates of the workspace each may depend on.
-const ALLOWED: [(&str, &[&str]); 15] = [
+const ALLOWED: [(&str, &[&str]); 16] = [
     ("qopen-types", &[]),
     ("qopen-assembler", &["qopen-types"]),
     ("qopen-http", &["qopen-types"]),
