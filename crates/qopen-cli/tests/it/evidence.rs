@@ -83,6 +83,7 @@ async fn e8_many_late_pages_make_few_publications() {
     let mut stream = connect(&stage.listen, "127.0.0.1").await;
     assert_eq!(say(&mut stream, &[page_of(&mark, 0, false)]).await, [200]);
     served.until(&mark, |it| it["output"].is_string()).await;
+    let begun = Instant::now();
     let mut ticks = tokio::time::interval(Duration::from_millis(250));
     for late in 1..=30 {
         ticks.tick().await;
@@ -90,9 +91,10 @@ async fn e8_many_late_pages_make_few_publications() {
     }
     let lines = || ids(&stage.read("lists/r1.jsonl")).len();
     let pull = served.until(&mark, |_| lines() == 31).await;
-    // Seven seconds of late pages, of which a revision waits for two to four.
+    // Thirty late pages, and a revision waits for at least two seconds. A slow machine takes longer, for more of them.
     let revision = pull["revision"].as_u64().unwrap();
-    assert!((2..=5).contains(&revision), "{pull}");
+    let most = 2 + begun.elapsed().as_secs() / 2;
+    assert!((2..=most).contains(&revision), "{revision} of at most {most}: {pull}");
 }
 
 #[tokio::test]
