@@ -199,8 +199,13 @@ impl Reading {
         self.gives_way.notified().await;
     }
 
-    /// Moves a genuine body to the verified half.
-    pub(super) fn verified(self) -> Result<Held, NoRoom> {
+    /// Whether no other body is being read or waits to be verified.
+    pub(super) fn is_alone(&self) -> bool {
+        self.memory.state().readings.len() <= 1
+    }
+
+    /// Moves a genuine body to the verified half. A second call moves nothing.
+    pub(super) fn verified(&self) -> Result<Held, NoRoom> {
         let mut state = self.memory.state();
         let bytes = state.readings.get(&self.number).map_or(0, |row| row.held);
         if state.verified + bytes > self.memory.verified {

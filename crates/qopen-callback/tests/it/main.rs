@@ -12,4 +12,6 @@ mod receiver;
 mod server;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(feature = "receiver")]
+mod together;
 mod vectors;
