@@ -199,9 +199,10 @@ impl Reading {
         self.gives_way.notified().await;
     }
 
-    /// Whether no other body is being read or waits to be verified.
+    /// Whether no other body is being read, verified or handled.
     pub(super) fn is_alone(&self) -> bool {
-        self.memory.state().readings.len() <= 1
+        let state = self.memory.state();
+        state.readings.len() <= 1 && state.verified == 0
     }
 
     /// Moves a genuine body to the verified half. A second call moves nothing.
@@ -311,7 +312,12 @@ mod tests {
             (state.verified, state.unverified)
         };
         assert_eq!(taken(&room), (200 * KIB, 2048 * KIB));
-        drop((held, rest));
+        drop(rest);
+        let next = room.enter(None);
+        assert!(!next.is_alone(), "the page is not answered yet");
+        drop(held);
+        assert!(next.is_alone());
+        drop(next);
         let state = room.state();
         assert_eq!((state.verified, state.unverified, state.large), (0, 0, 0));
         assert!(state.peers.is_empty() && state.readings.is_empty());
