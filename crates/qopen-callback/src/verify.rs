@@ -63,7 +63,8 @@ impl Keyring {
             if open.len() < 2 {
                 break;
             }
-            let values: Vec<_> = open.iter().map(|(_, it)| it.values(keys).map(str::as_bytes)).collect();
+            let values: Vec<_> =
+                open.iter().map(|(_, it)| it.values(keys).map(str::as_bytes)).collect();
             for ((at, unverified), signature) in open.iter().zip(crypto::sign_many(&values)) {
                 if unverified.claims(signature) {
                     found[*at] = Some(pair);
