@@ -42,8 +42,9 @@ const ALL: [&str; 11] = [
 ];
 
 /// Their tables, in the order of the page.
-const TABLES: [&str; 15] = [
+const TABLES: [&str; 16] = [
     "receiving",
+    "together",
     "stages",
     "http",
     "profile",
@@ -66,7 +67,7 @@ type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 const USAGE: &str = "\
 usage: cargo xtask bench [BENCH]...
 
-  receiving   CPU of a received page, stage by stage, beside the MD5 that cannot be avoided
+  receiving   CPU of a received page, alone and under load, beside the MD5 of one page, and its stages
   http        pages a second over HTTP, in memory and durable, and how long each takes
   profile     where the time of a page goes over HTTP, where perf is installed
   journal     durable appends beside a growing file with group commit

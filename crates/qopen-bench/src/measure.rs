@@ -22,6 +22,12 @@ impl Spread {
         let at = |n: usize| turns.get(n).copied().unwrap_or(f64::NAN);
         Self { min: at(0), median: at(turns.len() / 2), max: at(turns.len().saturating_sub(1)) }
     }
+
+    /// Of each, if a call did this number of things.
+    pub(crate) fn each(self, things: usize) -> Self {
+        let of = |nanos: f64| nanos / things as f64;
+        Self { min: of(self.min), median: of(self.median), max: of(self.max) }
+    }
 }
 
 /// Something to measure.

@@ -5,7 +5,7 @@ use aes::cipher::{BlockModeDecrypt as _, KeyIvInit as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use md5::Digest as _;
-use qopen::callback::{Keyring, TimestampPolicy};
+use qopen::callback::{Keyring, TimestampPolicy, VerifiedEnvelope};
 use qopen::journal::{PageRecord, Payload};
 use qopen::types::CallbackSkim;
 use qopen::{Classified, classify};
@@ -16,13 +16,29 @@ use crate::pages::{AES_KEY, Spelling, page, ring, sealed};
 use crate::report::Table;
 
 pub(crate) fn run() -> Result<()> {
-    pipeline()?;
+    alone()?;
+    together()?;
     stages()
 }
 
-/// The receiving path as it runs in the receiver and the intake.
+/// Pages that the receiver verifies together under load.
+const TOGETHER: usize = 16;
+
+/// The receiving path of a lone page, as it runs in the receiver and the intake.
 fn receive(ring: &Keyring, body: &[u8]) -> Option<(PageRecord, usize)> {
-    let opened = ring.open(body, 1_700_000_000, TimestampPolicy::default()).ok()?;
+    opened(&ring.verify(body).ok()?)
+}
+
+/// The same under load: the accounts of all pages.
+fn receive_together(ring: &Keyring, bodies: &[&[u8]]) -> usize {
+    let verified = ring.verify_many(bodies);
+    let pages = verified.iter().flatten().filter_map(opened);
+    pages.map(|it| std::hint::black_box(it).1).sum()
+}
+
+/// From a verified envelope to a page that is ready for the journal.
+fn opened(verified: &VerifiedEnvelope<'_>) -> Option<(PageRecord, usize)> {
+    let opened = verified.open(1_700_000_000, TimestampPolicy::default()).ok()?;
     let event_type = opened.event_type();
     let payload = opened.into_payload();
     match classify(&payload) {
@@ -41,9 +57,9 @@ fn signed_text(body: &[u8]) -> Result<String> {
     Ok(envelope["encoding_content"].as_str().ok_or("no content")?.to_owned())
 }
 
-fn pipeline() -> Result<()> {
+fn alone() -> Result<()> {
     let ring = ring()?;
-    let title = "CPU of a received page ÷ MD5 alone, body to journal-ready page, one core";
+    let title = "CPU of a lone received page ÷ MD5 alone, body to journal-ready page, one core";
     let columns = ["accounts", "JSON", "body", "MD5, µs", "page, µs", "page ÷ MD5, min–median–max"];
     let mut table = Table::new("receiving", title, &columns);
     for spelling in [Spelling::Compact, Spelling::Spaced] {
@@ -64,6 +80,59 @@ fn pipeline() -> Result<()> {
                 format!("{spelling:?}").to_lowercase(),
                 format!("{:.1} KB", body.len() as f64 / 1e3),
                 micros(md5.median),
+                micros(page.median),
+                ratio(page, md5),
+            ]);
+        }
+    }
+    table.finish()
+}
+
+fn together() -> Result<()> {
+    let ring = ring()?;
+    let title = format!(
+        "CPU of a page under load ÷ MD5 alone: {TOGETHER} pages verified together, body to \
+         journal-ready page, one core"
+    );
+    let columns = [
+        "accounts",
+        "JSON",
+        "body",
+        "MD5, µs",
+        "envelope and signature, µs",
+        "page, µs",
+        "page ÷ MD5, min–median–max",
+    ];
+    let mut table = Table::new("together", title, &columns);
+    for spelling in [Spelling::Compact, Spelling::Spaced] {
+        for accounts in [1, 100, 1000] {
+            let page = page(accounts, spelling)?;
+            // Each has memory of its own, as the receiver's have.
+            let bodies: Vec<_> =
+                (0..TOGETHER).map(|_| sealed(&ring, &page)).collect::<Result<_>>()?;
+            let texts: Vec<_> =
+                bodies.iter().map(|body| signed_text(body)).collect::<Result<_>>()?;
+            let bodies: Vec<&[u8]> = bodies.iter().map(Vec::as_slice).collect();
+            let found = receive_together(&ring, &bodies);
+            if found != accounts * TOGETHER {
+                return Err(format!("{found} accounts were received").into());
+            }
+            let mut candidates = [
+                Candidate::new("MD5", || {
+                    texts.iter().fold(0, |sum, it| sum ^ fast_md5::digest(it.as_bytes())[0])
+                }),
+                Candidate::new("verified", || ring.verify_many(&bodies).len()),
+                Candidate::new("page", || receive_together(&ring, &bodies)),
+            ];
+            let spreads = compare(&mut candidates);
+            let each = spreads.iter().map(|it| it.each(TOGETHER)).collect::<Vec<_>>();
+            let [md5, verified, page] = each[..] else { continue };
+            table.row([
+                accounts.to_string(),
+                format!("{spelling:?}").to_lowercase(),
+                format!("{:.1} KB", bodies[0].len() as f64 / 1e3),
+                micros(md5.median),
+                micros(verified.median),
                 micros(page.median),
                 ratio(page, md5),
             ]);

@@ -2,8 +2,9 @@
 
 use aes::cipher::block_padding::NoPadding;
 use aes::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit};
-use fast_md5::Md5;
 use subtle::ConstantTimeEq;
+
+use crate::md5_lanes;
 
 /// Bytes of an AES block, and of the IV.
 pub(crate) const BLOCK: usize = 16;
@@ -13,13 +14,19 @@ const WECOM_BLOCK: usize = 32;
 
 /// The signature's 16 bytes: MD5 of the five values, sorted as bytes and joined without a
 /// separator.
-pub(crate) fn sign(mut values: [&str; 5]) -> [u8; 16] {
+pub(crate) fn sign(values: [&str; 5]) -> [u8; 16] {
+    md5_lanes::digest(&sorted(values.map(str::as_bytes)))
+}
+
+/// The signatures of several envelopes, computed together.
+pub(crate) fn sign_many(values: &[[&[u8]; 5]]) -> Vec<[u8; 16]> {
+    let messages: Vec<_> = values.iter().copied().map(sorted).collect();
+    md5_lanes::digests(&messages)
+}
+
+fn sorted(mut values: [&[u8]; 5]) -> [&[u8]; 5] {
     values.sort_unstable();
-    let mut hasher = Md5::new();
-    for value in values {
-        hasher.update(value.as_bytes());
-    }
-    hasher.finalize()
+    values
 }
 
 /// Lowercase hexadecimal.
@@ -132,6 +139,7 @@ mod tests {
             let content = long.repeat(times);
             let values = [&*short[0], &short[1], &short[2], &short[3], &content];
             prop_assert_eq!(super::sign(values), signed(values));
+            prop_assert_eq!(super::sign_many(&[values.map(str::as_bytes); 3]), vec![signed(values); 3]);
         }
     }
 

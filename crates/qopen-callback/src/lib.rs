@@ -7,17 +7,20 @@ mod error;
 mod keys;
 #[cfg(feature = "receiver")]
 pub mod listener;
+mod md5_lanes;
 mod open;
 mod policy;
 #[cfg(feature = "receiver")]
 pub mod receiver;
 #[cfg(feature = "receiver")]
 mod refusals;
+mod verify;
 
 pub use crypto::Padding;
 pub use error::{OpenError, RejectReason};
 pub use keys::{CallbackKeys, InvalidAesKey, Keyring, SharedKeyring};
-pub use open::{OpenedCallback, VerifiedEnvelope};
+pub use open::OpenedCallback;
 pub use policy::{TimestampAge, TimestampPolicy};
 #[cfg(feature = "receiver")]
 pub use refusals::{Refusals, Refused};
+pub use verify::VerifiedEnvelope;

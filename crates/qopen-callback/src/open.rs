@@ -1,6 +1,5 @@
-//! Opens callbacks: from bytes to a verified envelope, and from that to an opened callback.
+//! Opens callbacks: from a verified envelope to an opened callback.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use base64::Engine as _;
@@ -10,24 +9,10 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use qopen_types::{CallbackEnvelope, EventType, PayloadText, Reading, Readings};
 
 use crate::crypto::{self, Padding};
-use crate::envelope::Envelope;
 use crate::error::OpenError;
 use crate::keys::Keyring;
 use crate::policy::{TimestampAge, TimestampPolicy};
-
-/// An envelope whose signature holds. Only [`Keyring::verify`] makes one.
-pub struct VerifiedEnvelope<'a> {
-    encoding_content: Cow<'a, str>,
-    timestamp: Cow<'a, str>,
-    signed_at: Option<u64>,
-    /// The pairs of keys whose token made the signature, in the ring's order.
-    matched: Vec<usize>,
-    readings: Readings,
-    ring: &'a Keyring,
-}
-
-/// From here on a timestamp counts milliseconds: as seconds it would be five thousand years ahead.
-const MILLISECONDS: u64 = 100_000_000_000;
+use crate::verify::VerifiedEnvelope;
 
 /// A callback that was verified and decrypted. Only a verified envelope makes one (invariant I8).
 #[derive(Clone)]
@@ -40,58 +25,6 @@ pub struct OpenedCallback {
 }
 
 impl Keyring {
-    /// Reads an envelope, and checks its app key and its signature. Decrypts nothing.
-    ///
-    /// # Errors
-    /// [`OpenError`]: `Empty`, `NotJson`, `NotAnObject`, `MissingField`, `FieldType`, `AppKey`,
-    /// `Signature`.
-    pub fn verify<'a>(&'a self, body: &'a [u8]) -> Result<VerifiedEnvelope<'a>, OpenError> {
-        let envelope = Envelope::read(body)?;
-        if envelope.app_key != self.app_key {
-            return Err(OpenError::AppKey);
-        }
-        let signed = |token: &str| {
-            crypto::sign([
-                &envelope.app_key,
-                token,
-                &envelope.nonce,
-                &envelope.timestamp,
-                &envelope.encoding_content,
-            ])
-        };
-        let signature = envelope.signature.to_ascii_lowercase();
-        let matches =
-            |keys: &crate::CallbackKeys| crypto::matches(&signature, signed(keys.token.expose()));
-        // Further pairs are tried only if the first does not fit: each costs an MD5.
-        let first = self.keys.iter().position(matches).ok_or(OpenError::Signature)?;
-        let token = &self.keys[first].token;
-        let same_token = |at: &usize| self.keys[*at].token == *token;
-        let matched = (first..self.keys.len()).filter(same_token).collect();
-        let mut readings = Readings::PLAIN;
-        if envelope.bom {
-            readings.insert(Reading::EnvelopeBom);
-        }
-        if signature != *envelope.signature {
-            readings.insert(Reading::SignatureCase);
-        }
-        let Envelope { encoding_content, timestamp, .. } = envelope;
-        let signed_at = timestamp.trim().parse().ok().map(|number: u64| match number {
-            MILLISECONDS.. => {
-                readings.insert(Reading::Milliseconds);
-                number / 1000
-            }
-            seconds => seconds,
-        });
-        Ok(VerifiedEnvelope {
-            encoding_content,
-            timestamp,
-            signed_at,
-            matched,
-            readings,
-            ring: self,
-        })
-    }
-
     /// Decrypts the content of a verified envelope with the first pair of keys that fits. Use it
     /// for content that was kept because no key fitted when it came.
     ///
@@ -157,31 +90,6 @@ impl Keyring {
 }
 
 impl VerifiedEnvelope<'_> {
-    /// How the signed timestamp compares with `now`, in seconds since the Unix epoch.
-    #[must_use]
-    pub fn timestamp_age(&self, now: u64, timestamps: TimestampPolicy) -> TimestampAge {
-        timestamps.judge(self.signed_at, now)
-    }
-
-    /// Time of the signature, in seconds since the Unix epoch by the platform's clock; `None` if
-    /// the timestamp is not a number. A timestamp in milliseconds is converted.
-    #[must_use]
-    pub fn signed_at(&self) -> Option<u64> {
-        self.signed_at
-    }
-
-    /// The encrypted content, byte for byte.
-    #[must_use]
-    pub fn encoding_content(&self) -> &str {
-        &self.encoding_content
-    }
-
-    /// The signed timestamp, byte for byte.
-    #[must_use]
-    pub fn timestamp(&self) -> &str {
-        &self.timestamp
-    }
-
     /// Decrypts the content. `now` is the time in seconds since the Unix epoch.
     ///
     /// # Errors
@@ -346,15 +254,6 @@ impl fmt::Debug for OpenedCallback {
             .field("matched_key", &self.matched_key)
             .field("timestamp_age", &self.timestamp_age)
             .finish()
-    }
-}
-
-impl fmt::Debug for VerifiedEnvelope<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VerifiedEnvelope")
-            .field("timestamp", &self.timestamp)
-            .field("bytes", &self.encoding_content.len())
-            .finish_non_exhaustive()
     }
 }
 

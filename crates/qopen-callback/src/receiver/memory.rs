@@ -199,8 +199,14 @@ impl Reading {
         self.gives_way.notified().await;
     }
 
-    /// Moves a genuine body to the verified half.
-    pub(super) fn verified(self) -> Result<Held, NoRoom> {
+    /// Whether no other body is being read, verified or handled.
+    pub(super) fn is_alone(&self) -> bool {
+        let state = self.memory.state();
+        state.readings.len() <= 1 && state.verified == 0
+    }
+
+    /// Moves a genuine body to the verified half. A second call moves nothing.
+    pub(super) fn verified(&self) -> Result<Held, NoRoom> {
         let mut state = self.memory.state();
         let bytes = state.readings.get(&self.number).map_or(0, |row| row.held);
         if state.verified + bytes > self.memory.verified {
@@ -306,7 +312,12 @@ mod tests {
             (state.verified, state.unverified)
         };
         assert_eq!(taken(&room), (200 * KIB, 2048 * KIB));
-        drop((held, rest));
+        drop(rest);
+        let next = room.enter(None);
+        assert!(!next.is_alone(), "the page is not answered yet");
+        drop(held);
+        assert!(next.is_alone());
+        drop(next);
         let state = room.state();
         assert_eq!((state.verified, state.unverified, state.large), (0, 0, 0));
         assert!(state.peers.is_empty() && state.readings.is_empty());

@@ -1,12 +1,14 @@
 //! The receiver: one route that reads callbacks, opens them, hands them on and answers.
 
+mod batches;
 mod handler;
 mod memory;
+mod opening;
 mod stats;
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -19,10 +21,11 @@ use futures_util::StreamExt as _;
 use qopen_types::EventType;
 use tokio::time::{Instant, timeout_at};
 
-use crate::{OpenError, OpenedCallback, RejectReason, SharedKeyring, TimestampPolicy};
+use crate::{RejectReason, SharedKeyring, TimestampPolicy};
 pub(crate) use handler::Peer;
 pub use handler::{BodyPermit, Handler, HandlerError, Received, ReceivedBody, Undecrypted};
-use memory::{LARGE, NoRoom, Reading};
+use memory::{NoRoom, Reading};
+use opening::{Opener, Verified};
 pub use stats::ReceiverStats;
 
 /// Bytes that a body must bring in each [`WINDOW`]: a slower peer holds memory and brings nothing.
@@ -71,6 +74,7 @@ struct Shared {
     config: ReceiverConfig,
     stats: ReceiverStats,
     memory: Arc<memory::Memory>,
+    opener: Arc<Opener>,
 }
 
 /// Returns a router with the one route, to serve or to merge into another router.
@@ -97,8 +101,9 @@ pub fn router(
 ) -> Router {
     let path = config.path.clone();
     let memory = Arc::new(memory::Memory::new(config.memory_limit, config.body_limit));
+    let opener = Arc::new(Opener::new(config.timestamps));
     let ring = ring.into();
-    let shared = Arc::new(Shared { ring, handler, config, stats, memory });
+    let shared = Arc::new(Shared { ring, handler, config, stats, memory, opener });
     Router::new().route(&path, post(receive).fallback(other_method)).with_state(shared)
 }
 
@@ -202,16 +207,12 @@ async fn open(
         return Err((RejectReason::Compressed, StatusCode::UNSUPPORTED_MEDIA_TYPE));
     }
     let length = headers.get(header::CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse().ok());
-    let reading = shared.memory.enter(peer);
+    let reading = Arc::new(shared.memory.enter(peer));
     let body = read(body, length, shared, &reading).await?;
-    let opened = if body.len() > LARGE {
-        let (shared, body) = (Arc::clone(shared), body.clone());
-        let opening = tokio::task::spawn_blocking(move || open_now(&shared, &body));
-        // The task ends early only if the runtime does.
-        opening.await.map_err(|_| (RejectReason::Unavailable, StatusCode::SERVICE_UNAVAILABLE))?
-    } else {
-        open_now(shared, &body)
-    };
+    let opened = shared.opener.open(shared.ring.get(), &body, &reading).await;
+    // The task ends early only if the runtime does.
+    let opened =
+        opened.map_err(|_| (RejectReason::Unavailable, StatusCode::SERVICE_UNAVAILABLE))?;
     let opened = opened.map_err(|error| {
         tracing::debug!(error = &error as &dyn std::error::Error, "envelope not opened");
         let reason = error.reason();
@@ -230,25 +231,6 @@ async fn open(
             Opened::Undecrypted(Undecrypted { content, error, signed_at, _room: room })
         }
     })
-}
-
-enum Verified {
-    Opened(OpenedCallback),
-    Undecrypted { content: String, error: OpenError, signed_at: Option<u64> },
-}
-
-fn open_now(shared: &Shared, body: &[u8]) -> Result<Verified, OpenError> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let ring = shared.ring.get();
-    let verified = ring.verify(body)?;
-    match verified.open(now.as_secs(), shared.config.timestamps) {
-        Ok(opened) => Ok(Verified::Opened(opened)),
-        Err(error) if error.reason() == RejectReason::Undecryptable => {
-            let content = verified.encoding_content().to_owned();
-            Ok(Verified::Undecrypted { content, error, signed_at: verified.signed_at() })
-        }
-        Err(error) => Err(error),
-    }
 }
 
 /// Reads the whole body, unless it exceeds the limit, is too slow, or finds no room.

@@ -13,4 +13,6 @@ mod receiver;
 mod server;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(feature = "receiver")]
+mod together;
 mod vectors;
