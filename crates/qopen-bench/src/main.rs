@@ -75,9 +75,9 @@ usage: cargo xtask bench [BENCH]...
               where the server is installed
   upkeep      appends while a journal of 2 GB is compacted, revisions of a long list, and looks at a long
               history in PostgreSQL, where the server is installed
-  publication [CUSTOMERS]
+  publication [CUSTOMERS [FILE]...]
               a list of 100,000 customers from the journal to each kind of file and database, beside copying
-              the file; PostgreSQL where the server is installed
+              the file, or to some of JSONL, CSV, XLSX and SQLite; PostgreSQL where the server is installed
   comparison  a list of 1,000,000 customers compared with the last one, beside its publication
   comparison_postgres
               the same in PostgreSQL, step by step, where the server is installed
@@ -110,8 +110,8 @@ fn run(words: &[&str]) -> Result<()> {
         ["help" | "--help" | "-h", ..] => print!("{USAGE}"),
         ["platform", arguments @ ..] => pull::platform(arguments)?,
         ["compared", path, every] => comparison::compared(path, every)?,
-        ["publication", customers] if customers.parse::<usize>().is_ok() => {
-            publication::run_with(customers.parse()?)?;
+        ["publication", customers, formats @ ..] if customers.parse::<usize>().is_ok() => {
+            publication::run_with(customers.parse()?, formats)?;
         }
         ["receiver", how @ ..] => http::receiver(how.first().copied())?,
         [] => run(&ALL)?,

@@ -53,8 +53,8 @@ impl Place {
 /// The file that is copied for a list in a server.
 const JSONL: &str = "list.jsonl";
 
-/// Every place. The first one writes the file that is copied for servers.
-fn places() -> Vec<Place> {
+/// Every place, or the files of these names. The first one writes the file that is copied for servers.
+fn places(files: &[&str]) -> Vec<Place> {
     let file = |format| move |path: PathBuf, _| Ok(FileSink::new(path, format));
     let mut places = vec![
         Place::new("JSONL", JSONL, file(Format::Jsonl)),
@@ -62,6 +62,10 @@ fn places() -> Vec<Place> {
         Place::new("XLSX", "list.xlsx", file(Format::Xlsx)),
         Place::new("SQLite", "list.db", |path, _| Ok(SqliteSink::new(path))),
     ];
+    if !files.is_empty() {
+        places.retain(|place| files.contains(&place.name));
+        return places;
+    }
     if let Some(server) = Server::start() {
         places.push(Place::new("PostgreSQL", JSONL, move |_, round| {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -92,16 +96,17 @@ struct Taken {
 
 /// Measures a list of [`CUSTOMERS`].
 pub(crate) fn run() -> Result<()> {
-    run_with(CUSTOMERS)
+    run_with(CUSTOMERS, &[])
 }
 
-/// Measures a list of about this many customers: a first one, and one with 1 % of the customers changed.
-pub(crate) fn run_with(customers: usize) -> Result<()> {
+/// Measures a list of about this many customers: a first one, and one with 1 % of the customers changed. With names,
+/// only these kinds of files.
+pub(crate) fn run_with(customers: usize, files: &[&str]) -> Result<()> {
     let pages = customers.div_ceil(ACCOUNTS).max(1);
     let customers = pages * ACCOUNTS;
     let (first, bytes) = list("mark", pages, |page| page)?;
     let (changed, _) = list("later", pages, |page| page.replace("渠道", "其他渠道"))?;
-    let places = places();
+    let places = places(files);
     let (mut copies, mut firsts, mut later) = (Vec::new(), Vec::new(), Vec::new());
     for _ in &places {
         copies.push(Vec::new());

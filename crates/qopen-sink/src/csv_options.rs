@@ -77,14 +77,14 @@ impl CsvOptions {
     }
 
     /// The cell of a text that comes from the platform. NUL becomes U+FFFD: spreadsheets end a cell there.
-    pub(crate) fn cell(self, text: String) -> String {
-        let text = match text.contains('\0') {
-            true => text.replace('\0', "\u{fffd}"),
-            false => text,
-        };
-        match self.safe {
-            true => marked(&text).into_owned(),
-            false => text,
+    pub(crate) fn cell(self, text: &str) -> Cow<'_, str> {
+        match (text.contains('\0'), self.safe) {
+            (true, _) => {
+                let text = text.replace('\0', "\u{fffd}");
+                Cow::Owned(if self.safe { marked(&text).into_owned() } else { text })
+            }
+            (false, true) => marked(text),
+            (false, false) => Cow::Borrowed(text),
         }
     }
 }
@@ -244,7 +244,7 @@ mod tests {
         #[test]
         fn no_marked_cell_is_a_formula(text in "[-=+@ \"\tx＝＠\u{200b}]{0,6}") {
             let options = CsvOptions::default().safe(true);
-            let cell = options.cell(text);
+            let cell = options.cell(&text);
             prop_assert!(cell.starts_with(MARK) || !is_formula(&cell) && !is_reinterpreted(&cell));
         }
     }

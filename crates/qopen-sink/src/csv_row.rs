@@ -123,10 +123,37 @@ pub(crate) fn code_label(code: Code, labels: Option<Labels>) -> Option<&'static 
     }
 }
 
+/// Writes cells as a line of a list has them, without its end.
+pub(crate) fn push_row<'a>(cells: impl IntoIterator<Item = &'a str>, line: &mut String) {
+    for (n, cell) in cells.into_iter().enumerate() {
+        line.push_str(if n > 0 { "," } else { "" });
+        push_cell(line, cell);
+    }
+}
+
+/// Writes a cell as a list has it.
+pub(crate) fn push_cell(line: &mut String, text: &str) {
+    if !needs_quotes(text) {
+        line.push_str(text);
+        return;
+    }
+    line.push('"');
+    for (n, part) in text.split('"').enumerate() {
+        line.push_str(if n > 0 { "\"\"" } else { "" });
+        line.push_str(part);
+    }
+    line.push('"');
+}
+
+pub(crate) fn needs_quotes(text: &str) -> bool {
+    let text = text.as_bytes();
+    memchr::memchr3(b'"', b',', b'\n', text).is_some() || memchr::memchr(b'\r', text).is_some()
+}
+
 /// The row of a record in a list with these columns of an account.
 pub(crate) fn row(columns: &[Column], record: &Record<'_>, options: CsvOptions) -> Vec<String> {
     let mut row = Vec::with_capacity(columns.len() + 1 + REST.len());
-    row.push(options.cell(record.robot_id().as_str().to_owned()));
+    row.push(options.cell(record.robot_id().as_str()).into_owned());
     row.extend(columns.iter().map(|it| cell(it.cell, record.account(), options)));
     row.push(extra(record));
     row.push(unread(record));
@@ -135,14 +162,14 @@ pub(crate) fn row(columns: &[Column], record: &Record<'_>, options: CsvOptions) 
 
 fn cell(cell: Cell, account: &Account, options: CsvOptions) -> String {
     match cell {
-        Cell::Text(read) => options.cell(read(account).to_owned()),
+        Cell::Text(read) => options.cell(read(account)).into_owned(),
         Cell::Integer(read) | Cell::UnixSeconds(read) => read(account).to_string(),
         Cell::Flag(read) => flag(read(account), options.labels).to_owned(),
         Cell::Code(read) => {
             let code = read(account);
             code_label(code, options.labels).map_or_else(|| code.code.to_string(), str::to_owned)
         }
-        Cell::Rows(between, read) => options.cell(joined(&read(account), between)),
+        Cell::Rows(between, read) => options.cell(&joined(&read(account), between)).into_owned(),
         Cell::Json(read) => match read(account) {
             empty if empty == "[]" => String::new(),
             json => json,
@@ -166,7 +193,8 @@ pub(crate) fn joined(rows: &Rows<'_>, between: char) -> String {
     out
 }
 
-fn escape(text: &str, out: &mut String) {
+/// Writes a text that is an element's.
+pub(crate) fn escape(text: &str, out: &mut String) {
     for c in text.chars() {
         if matches!(c, '\\' | '|' | ':' | '=') {
             out.push('\\');

@@ -145,6 +145,11 @@ fn published_rows(expected: Option<u64>) -> String {
 }
 
 impl SinkError {
+    /// A record that was encoded for a writer without an encoder.
+    pub(crate) fn without_encoder() -> Self {
+        Self::Encode("the writer has no encoder of records".into())
+    }
+
     /// Makes the error of a file operation, for `map_err`.
     pub fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { action, path: path.to_owned(), source }

@@ -2,20 +2,23 @@
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write};
+use std::sync::Arc;
 
 use qopen_types::{Account, RobotId};
 
+use crate::compare::WrittenParts;
+use crate::csv_json::JsonRows;
 use crate::csv_options::{CsvOptions, marked};
-use crate::csv_row::{header, quoted, row};
+use crate::csv_row::{header, push_row, quoted, row};
 use crate::list_format::Format;
 #[cfg(feature = "parquet")]
 use crate::parquet::ParquetFile;
 #[cfg(feature = "xlsx")]
 use crate::xlsx::{Workbook, XlsxOptions};
-use crate::{ListInfo, ListKind, Record, SinkError};
+use crate::{ListInfo, ListKind, Record, RecordEncoder, SinkError};
 
 /// The byte order mark, in UTF-8.
-pub(crate) const BOM: &[u8] = "\u{feff}".as_bytes();
+pub(crate) const BOM: &str = "\u{feff}";
 
 /// A format and the options of each.
 #[derive(Clone, Debug)]
@@ -27,10 +30,11 @@ pub(crate) struct Form {
 }
 
 impl Form {
-    /// The options of CSV, if lists of the format are compared with the last one.
-    pub(crate) fn compared(&self) -> Option<CsvOptions> {
+    /// The format as one of lines, whose lists are compared with the last one.
+    pub(crate) fn lines(&self) -> Option<LineForm> {
         match self.format {
-            Format::Jsonl | Format::Csv => Some(self.csv),
+            Format::Jsonl => Some(LineForm::Jsonl),
+            Format::Csv => Some(LineForm::Csv(self.csv)),
             #[cfg(feature = "xlsx")]
             Format::Xlsx => None,
             #[cfg(feature = "parquet")]
@@ -50,37 +54,101 @@ impl From<Format> for Form {
     }
 }
 
+/// A format with a line for each record. A line of CSV may have line breaks in quotes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum LineForm {
+    Jsonl,
+    Csv(CsvOptions),
+}
+
+impl LineForm {
+    /// What a list has before its first record.
+    pub(crate) fn head(self) -> Vec<u8> {
+        let Self::Csv(options) = self else { return Vec::new() };
+        let mut head = String::new();
+        if options.bom {
+            head.push_str(BOM);
+        }
+        push_row(header(Account::COLUMNS, options), &mut head);
+        head.push('\n');
+        head.into_bytes()
+    }
+
+    /// The line of a record, without its end.
+    fn line(self, record: &Record<'_>) -> Result<Vec<u8>, SinkError> {
+        match self {
+            Self::Jsonl => {
+                serde_json::to_vec(record).map_err(|error| SinkError::Encode(error.into()))
+            }
+            Self::Csv(options) => {
+                let mut line = String::new();
+                let cells = row(Account::COLUMNS, record, options);
+                push_row(cells.iter().map(String::as_str), &mut line);
+                Ok(line.into_bytes())
+            }
+        }
+    }
+
+    /// Encodes a robot's accounts as lines.
+    pub(crate) fn encoder(self, robot: &RobotId) -> RecordEncoder {
+        match self {
+            Self::Jsonl => json_encoder(robot),
+            Self::Csv(options) => {
+                let rows = JsonRows::new(robot, options);
+                Arc::new(move |account, line| rows.write(account, line))
+            }
+        }
+    }
+}
+
 /// Records on their way into bytes.
 pub(crate) enum Encoder<W: Write + Send> {
-    /// With room for a line.
-    Jsonl(W, String),
-    Csv(Box<csv::Writer<W>>, CsvOptions),
+    Lines(Lines<W>),
     #[cfg(feature = "xlsx")]
     Xlsx(Box<Workbook<W>>),
     #[cfg(feature = "parquet")]
     Parquet(Box<ParquetFile<W>>),
 }
 
+/// Records on their way into lines.
+pub(crate) struct Lines<W> {
+    out: W,
+    form: LineForm,
+    parts: Option<WrittenParts>,
+}
+
 impl<W: Write + Send> Encoder<W> {
     pub(crate) fn new(form: &Form, mut out: W) -> Result<Self, SinkError> {
-        let options = form.csv;
-        Ok(match form.format {
-            Format::Jsonl => Self::Jsonl(out, String::new()),
-            Format::Csv => {
-                if options.bom {
-                    out.write_all(BOM).map_err(|error| SinkError::Encode(error.into()))?;
-                }
-                let mut writer = csv::Writer::from_writer(out);
-                writer
-                    .write_record(header(Account::COLUMNS, options))
-                    .map_err(|error| SinkError::Encode(error.into()))?;
-                Self::Csv(Box::new(writer), options)
-            }
+        if let Some(form) = form.lines() {
+            out.write_all(&form.head()).map_err(|error| SinkError::Encode(error.into()))?;
+            return Ok(Self::Lines(Lines { out, form, parts: None }));
+        }
+        match form.format {
             #[cfg(feature = "xlsx")]
-            Format::Xlsx => Self::Xlsx(Box::new(Workbook::new(out, form.xlsx.clone())?)),
+            Format::Xlsx => Ok(Self::Xlsx(Box::new(Workbook::new(out, form.xlsx.clone())?))),
             #[cfg(feature = "parquet")]
-            Format::Parquet => Self::Parquet(Box::new(ParquetFile::new(out)?)),
-        })
+            Format::Parquet => Ok(Self::Parquet(Box::new(ParquetFile::new(out)?))),
+            Format::Jsonl | Format::Csv => unreachable!("they are formats of lines"),
+        }
+    }
+
+    /// The same, which finds the parts of the list while it is written, if its format is one of lines.
+    pub(crate) fn with_parts(mut self) -> Self {
+        match &mut self {
+            Self::Lines(lines) => lines.parts = Some(WrittenParts::new(lines.form)),
+            #[cfg(any(feature = "xlsx", feature = "parquet"))]
+            _ => {}
+        }
+        self
+    }
+
+    /// The parts that were found.
+    pub(crate) fn take_parts(&mut self) -> Option<WrittenParts> {
+        match self {
+            Self::Lines(lines) => lines.parts.take(),
+            #[cfg(any(feature = "xlsx", feature = "parquet"))]
+            _ => None,
+        }
     }
 
     /// Begins a list, which formats with metadata name.
@@ -96,14 +164,10 @@ impl<W: Write + Send> Encoder<W> {
 
     pub(crate) fn write(&mut self, record: &Record<'_>) -> Result<(), SinkError> {
         match self {
-            Self::Jsonl(out, _) => {
-                serde_json::to_writer(&mut *out, record)
-                    .map_err(|error| SinkError::Encode(error.into()))?;
-                out.write_all(b"\n").map_err(|error| SinkError::Encode(error.into()))
+            Self::Lines(lines) => {
+                let line = lines.form.line(record)?;
+                lines.write(record.robot_id(), &line)
             }
-            Self::Csv(writer, options) => writer
-                .write_record(row(Account::COLUMNS, record, *options))
-                .map_err(|error| SinkError::Encode(error.into())),
             #[cfg(feature = "xlsx")]
             Self::Xlsx(workbook) => workbook.write(record),
             #[cfg(feature = "parquet")]
@@ -111,25 +175,28 @@ impl<W: Write + Send> Encoder<W> {
         }
     }
 
-    /// A record straight from its account's JSON, where that is spelled in a usual way.
-    pub(crate) fn write_json(&mut self, robot: &RobotId, account: &str) -> Result<bool, SinkError> {
-        let Self::Jsonl(out, line) = self else { return Ok(false) };
-        line.clear();
-        if !write_record_json(robot, account, line) {
-            return Ok(false);
+    /// Encodes a robot's accounts, if the format is one of lines.
+    pub(crate) fn encoder(&self, robot: &RobotId) -> Option<RecordEncoder> {
+        match self {
+            Self::Lines(lines) => Some(lines.form.encoder(robot)),
+            #[cfg(any(feature = "xlsx", feature = "parquet"))]
+            _ => None,
         }
-        line.push('\n');
-        out.write_all(line.as_bytes()).map_err(|error| SinkError::Encode(error.into()))?;
-        Ok(true)
+    }
+
+    /// Writes a record that the [`encoder`](Self::encoder) encoded.
+    pub(crate) fn write_encoded(&mut self, robot: &RobotId, line: &[u8]) -> Result<(), SinkError> {
+        match self {
+            Self::Lines(lines) => lines.write(robot, line),
+            #[cfg(any(feature = "xlsx", feature = "parquet"))]
+            _ => Err(SinkError::without_encoder()),
+        }
     }
 
     /// Everything written so far, handed to the writer below.
     pub(crate) fn finish(self) -> Result<W, SinkError> {
         match self {
-            Self::Jsonl(out, _) => Ok(out),
-            Self::Csv(writer, _) => {
-                writer.into_inner().map_err(|error| SinkError::Encode(error.into_error().into()))
-            }
+            Self::Lines(lines) => Ok(lines.out),
             #[cfg(feature = "xlsx")]
             Self::Xlsx(workbook) => workbook.finish(),
             #[cfg(feature = "parquet")]
@@ -138,12 +205,29 @@ impl<W: Write + Send> Encoder<W> {
     }
 }
 
+impl<W: Write> Lines<W> {
+    fn write(&mut self, robot: &RobotId, line: &[u8]) -> Result<(), SinkError> {
+        let written = self.out.write_all(line).and_then(|()| self.out.write_all(b"\n"));
+        written.map_err(|error| SinkError::Encode(error.into()))?;
+        if let Some(parts) = &mut self.parts {
+            parts.add(robot, line);
+        }
+        Ok(())
+    }
+}
+
+/// Returns an encoder of a robot's records as JSON: the bytes that a [`Record`] is serialized to.
+#[must_use]
+pub fn json_encoder(robot: &RobotId) -> RecordEncoder {
+    let begin = format!("{{\"robot_id\":{}", quoted(robot.as_str()));
+    Arc::new(move |account, record| write_with_robot(&begin, account, record))
+}
+
 /// Appends the JSON of a record to `out`, straight from its account's JSON, if that is spelled in a usual way. Returns
-/// false if it is not; `out` is then as before.
-pub fn write_record_json(robot: &RobotId, account: &str, out: &mut String) -> bool {
+/// false if it is not; `out` is then as before. `robot` is the JSON before the account's fields.
+fn write_with_robot(robot: &str, account: &str, out: &mut String) -> bool {
     let begin = out.len();
-    out.push_str("{\"robot_id\":");
-    out.push_str(&quoted(robot.as_str()));
+    out.push_str(robot);
     let bracket = out.len();
     let written = Account::write_canonical_json(account, out);
     match written {

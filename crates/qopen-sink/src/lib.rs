@@ -1,10 +1,12 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod behind;
 mod compare;
 #[cfg(feature = "conformance")]
 #[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
 pub mod conformance;
+mod csv_json;
 mod csv_options;
 mod csv_row;
 mod database;
@@ -45,7 +47,7 @@ pub use note::{ClaimedNote, ListBasis};
 pub use quarantine::Quarantine;
 pub use record::Record;
 pub use singer::{SingerSink, SingerState};
-pub use sort::{Pair, Sorter};
+pub use sort::{Sorted, Sorter};
 pub use stream::StreamSink;
 #[cfg(feature = "xlsx")]
 #[cfg_attr(docsrs, doc(cfg(feature = "xlsx")))]
@@ -229,6 +231,11 @@ impl Committed {
 /// Called after each step of a publication, to show progress.
 pub type Moved = Arc<dyn Fn() + Send + Sync>;
 
+/// Appends a record of a writer to a text, straight from its account's JSON. Returns false and appends nothing if that
+/// is not spelled in a usual way: then read the account, and give it to [`ListWriter::write`], which writes the same
+/// bytes for every account that the encoder takes.
+pub type RecordEncoder = Arc<dyn Fn(&str, &mut String) -> bool + Send + Sync>;
+
 /// A list being written.
 pub trait ListWriter: Send {
     /// The records that follow are of that list. A list may have none.
@@ -251,15 +258,34 @@ pub trait ListWriter: Send {
     /// [`SinkError`]; the list can no longer be committed then.
     fn write(&mut self, record: &Record<'_>) -> Result<(), SinkError>;
 
-    /// Writes a record from its account's JSON without reading the account, if this writer gets the
-    /// same result that way. Returns false if it wrote nothing: then read the account, and give it
-    /// to [`write`](Self::write).
+    /// Returns the encoder of a robot's records, which works on any thread. `None`, the default: this writer needs
+    /// the accounts.
+    fn encoder(&self, robot_id: &RobotId) -> Option<RecordEncoder> {
+        let _ = robot_id;
+        None
+    }
+
+    /// Writes a record that the robot's [`encoder`](Self::encoder) encoded.
+    ///
+    /// # Errors
+    /// [`SinkError`]; the list can no longer be committed then. Default: an error, as there is no encoder.
+    fn write_encoded(&mut self, robot_id: &RobotId, record: &[u8]) -> Result<(), SinkError> {
+        let _ = (robot_id, record);
+        Err(SinkError::without_encoder())
+    }
+
+    /// Writes a record from its account's JSON without reading the account, if the [`encoder`](Self::encoder) takes
+    /// it. Returns false if it wrote nothing: then read the account, and give it to [`write`](Self::write).
     ///
     /// # Errors
     /// [`SinkError`]; the list can no longer be committed then.
     fn write_json(&mut self, robot_id: &RobotId, account: &str) -> Result<bool, SinkError> {
-        let _ = (robot_id, account);
-        Ok(false)
+        let mut record = String::new();
+        let is_encoded = self.encoder(robot_id).is_some_and(|it| it(account, &mut record));
+        if is_encoded {
+            self.write_encoded(robot_id, record.as_bytes())?;
+        }
+        Ok(is_encoded)
     }
 
     /// Sets unreadable items aside, to be put in their place by the same commit. They replace the

@@ -14,7 +14,7 @@ use crate::temporary::unnamed;
 use crate::xlsx::XlsxOptions;
 use crate::{
     Committed, CsvOptions, FileSink, Format, ListInfo, ListKind, ListWriter, Quarantine, Record,
-    Sink, SinkError,
+    RecordEncoder, Sink, SinkError,
 };
 
 /// A stream that gets a complete list in one piece. The list waits in a temporary file until it is
@@ -134,8 +134,12 @@ impl ListWriter for StreamWriter {
         self.encoder.write(record)
     }
 
-    fn write_json(&mut self, robot_id: &RobotId, account: &str) -> Result<bool, SinkError> {
-        self.encoder.write_json(robot_id, account)
+    fn encoder(&self, robot_id: &RobotId) -> Option<RecordEncoder> {
+        self.encoder.encoder(robot_id)
+    }
+
+    fn write_encoded(&mut self, robot_id: &RobotId, record: &[u8]) -> Result<(), SinkError> {
+        self.encoder.write_encoded(robot_id, record)
     }
 
     fn set_aside(&mut self, quarantine: Quarantine) -> Result<Option<Quarantine>, SinkError> {

@@ -10,16 +10,15 @@ use base64::engine::general_purpose::STANDARD;
 use futures_util::StreamExt as _;
 use qopen_assembler::{ContentDigest, Fold, PageDigest, PullKey};
 use qopen_journal::{Note, PageRecord, PullId, PullState};
-use qopen_sink::{ListInfo, ListWriter, Moved, Pair, Quarantine, Record, SinkError, Sorter};
-use qopen_types::{
-    Account, AccountId, AccountSkim, CallbackSkim, Digest, Item, Json, PageSkim, Readings,
-};
+use qopen_sink::{ListInfo, ListWriter, Moved, Quarantine, Record, SinkError, Sorted};
+use qopen_types::{Account, AccountId, Digest, Item, Json, Readings};
 use serde::Serialize;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
+use super::gather::{Ahead, Form, Gathered, Gathering, control_of};
 use super::published::{PublishError, PublishedList};
-use crate::classify::{Classified, classify};
 use crate::outcome::{Folded, PulledList};
 use crate::resume::Refold;
 
@@ -60,21 +59,9 @@ impl Publication<'_> {
             _ => self.refold(state.as_ref())?,
         };
         let already = self.quarantine.len();
-        let mut sorter = Sorter::default().in_folder(self.scratch);
-        let mut nameless = BTreeSet::new();
-        let mut pages = 0;
-        self.each_page(|publication, page| {
-            if fold.has_page(PageDigest::from(page.digest)) {
-                pages += 1;
-                return publication.sort_winners(&fold, page, &mut sorter, &mut nameless);
-            }
-            // A page that came since then makes the next revision; an unreadable one does not.
-            let makes_another = matches!(classify(page.payload.as_bytes()), Classified::Page(_));
-            pages += u64::from(!makes_another);
-            Ok(())
-        })?;
-        let records = sorter.finish().map_err(PublishError::Sink)?;
-        let (found, accounts) = self.write_all(records)?;
+        let Gathered { winners, nameless, pages } = self.gather(&fold)?;
+        self.set_nameless_aside(nameless)?;
+        let (found, accounts) = self.write_all(winners)?;
         if found != fold.accounts() {
             return Err(PublishError::PagesMissing { expected: fold.accounts(), found });
         }
@@ -100,29 +87,74 @@ impl Publication<'_> {
         Ok(list)
     }
 
+    /// Reads all pages, and sorts the winners.
+    fn gather(&self, fold: &Fold) -> Result<Gathered, PublishError> {
+        let (ahead, reading) = self.read_ahead()?;
+        let gathering = Gathering {
+            id: &self.list.id,
+            fold,
+            scratch: self.scratch,
+            moved: &**self.moved,
+            encoder: self.writer.encoder(&self.list.id.robot_id),
+            wants_controls: self.controls_wanted > 0,
+        };
+        let gathered = gathering.run(ahead)?;
+        // An interrupted reading has not seen all pages.
+        self.runtime.block_on(reading).map_err(|_| PublishError::Shutdown)?;
+        Ok(gathered)
+    }
+
+    /// Sets accounts without an id aside, each content once.
+    fn set_nameless_aside(&mut self, mut nameless: Sorted) -> Result<(), PublishError> {
+        let mut known = BTreeSet::new();
+        while nameless.advance().map_err(PublishError::Sink)? {
+            let (digest, line) = text_of(nameless.text())?.split_at(DIGEST);
+            if known.insert(digest.parse::<Digest>().ok()) {
+                self.quarantine.push(line).map_err(PublishError::Sink)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Writes the winners, which come in the order of their ids. Returns how many accounts there
     /// were, and how many of them were written.
-    fn write_all(
-        &mut self,
-        records: impl Iterator<Item = Result<Pair, SinkError>>,
-    ) -> Result<(usize, u64), PublishError> {
+    fn write_all(&mut self, mut winners: Sorted) -> Result<(usize, u64), PublishError> {
         let (mut found, mut accounts) = (0, 0);
-        let mut records = records.peekable();
-        while let Some(record) = records.next() {
-            let (id, raw) = record.map_err(PublishError::Sink)?;
-            let mut contents = vec![raw];
-            while let Some(Ok((_, raw))) =
-                records.next_if(|it| it.as_ref().is_ok_and(|it| it.0 == id))
-            {
-                contents.push(raw);
+        let (mut id, mut contents) = (Vec::new(), Vec::new());
+        while winners.advance().map_err(PublishError::Sink)? {
+            let is_next = winners.key() != id;
+            if is_next {
+                accounts += self.write_contents(&mut contents)?;
+                id.clear();
+                id.extend_from_slice(winners.key());
+                found += 1;
+                if found % MOVED_EVERY == 0 {
+                    (self.moved)();
+                }
             }
-            found += 1;
-            if found % MOVED_EVERY == 0 {
-                (self.moved)();
+            match Form::split(winners.text()) {
+                Some((Form::Raw, raw)) => contents.push(text_of(raw)?.into()),
+                Some((form, record)) if is_next => {
+                    if form == Form::Control && self.controls.len() < self.controls_wanted {
+                        self.controls.extend(AccountId::new(text_of(&id)?).ok());
+                    }
+                    let robot_id = &self.list.id.robot_id;
+                    self.writer.write_encoded(robot_id, record).map_err(PublishError::Sink)?;
+                    accounts += 1;
+                }
+                _ => {}
             }
-            accounts += u64::from(self.write(contents)?);
         }
+        accounts += self.write_contents(&mut contents)?;
         Ok((found, accounts))
+    }
+
+    /// Writes the contents of one account, if there are any. Returns the number of written accounts.
+    fn write_contents(&mut self, contents: &mut Vec<Box<str>>) -> Result<u64, PublishError> {
+        match contents.is_empty() {
+            true => Ok(0),
+            false => self.write(std::mem::take(contents)).map(u64::from),
+        }
     }
 
     /// Folds every page that is in the journal now, in the order in which they were kept. Returns
@@ -136,7 +168,7 @@ impl Publication<'_> {
             _ => None,
         });
         let mut refold = Refold::new(&PullKey::from(id), before);
-        self.each_page(|_, page| {
+        self.each_page(|page| {
             refold.add(page);
             Ok(())
         })?;
@@ -160,12 +192,22 @@ impl Publication<'_> {
 
     fn each_page(
         &mut self,
-        mut work: impl FnMut(&mut Self, &PageRecord) -> Result<(), PublishError>,
+        mut work: impl FnMut(&PageRecord) -> Result<(), PublishError>,
     ) -> Result<(), PublishError> {
+        let (mut ahead, reading) = self.read_ahead()?;
+        while let Some(page) = ahead.blocking_recv() {
+            (self.moved)();
+            work(&page.map_err(PublishError::Journal)?)?;
+        }
+        // An interrupted reading has not seen all pages.
+        self.runtime.block_on(reading).map_err(|_| PublishError::Shutdown)
+    }
+
+    /// Reads and unpacks the next pages while others are worked on.
+    fn read_ahead(&self) -> Result<(Ahead, JoinHandle<()>), PublishError> {
         let pages = self.runtime.block_on(self.list.journal.pages(&self.list.id));
         let mut pages = pages.map_err(PublishError::Journal)?;
-        // The next pages are read and unpacked while one is worked on.
-        let (sender, mut ahead) = mpsc::channel(PAGES_AHEAD);
+        let (sender, ahead) = mpsc::channel(PAGES_AHEAD);
         let reading = self.runtime.spawn(async move {
             while let Some(page) = pages.next().await {
                 if sender.send(page).await.is_err() {
@@ -173,41 +215,7 @@ impl Publication<'_> {
                 }
             }
         });
-        while let Some(page) = ahead.blocking_recv() {
-            (self.moved)();
-            work(self, &page.map_err(PublishError::Journal)?)?;
-        }
-        // An interrupted reading has not seen all pages.
-        self.runtime.block_on(reading).map_err(|_| PublishError::Shutdown)
-    }
-
-    fn sort_winners(
-        &mut self,
-        fold: &Fold,
-        page: &PageRecord,
-        sorter: &mut Sorter,
-        nameless: &mut BTreeSet<Digest>,
-    ) -> Result<(), PublishError> {
-        page.payload.text().skim(|_, skim, _| {
-            // The journal's pages were skimmed before they were kept.
-            let Ok(CallbackSkim { page: Some(PageSkim { accounts, .. }), .. }) = skim else {
-                return Ok(());
-            };
-            for account in &accounts {
-                match &account.id {
-                    Ok(id) if belongs(fold, id, account) => {
-                        sorter.push(id, account.raw).map_err(PublishError::Sink)?;
-                    }
-                    Ok(_) => {}
-                    Err(reason) => {
-                        if nameless.insert(account.digest()) {
-                            self.set_aside("shape", reason, account.raw.as_bytes())?;
-                        }
-                    }
-                }
-            }
-            Ok(())
-        })
+        Ok((ahead, reading))
     }
 
     /// Writes an account: of several contents the winner or, if that is unreadable, the greatest
@@ -248,10 +256,7 @@ impl Publication<'_> {
     fn find_control(&mut self, contents: &[Box<str>]) {
         if self.controls.len() < self.controls_wanted
             && let [raw] = contents
-            && let Ok(json) = Json::parse(raw)
-            && let Item::Valid(account) = Item::<Account>::read(json)
-            && !account.deleted_by_contact
-            && !account.deleted_by_staff
+            && let Some(account) = control_of(raw)
         {
             self.controls.push(account.account_id);
         }
@@ -315,12 +320,10 @@ pub fn quarantine_line(
         .map_err(|error| PublishError::Sink(SinkError::Encode(error.into())))
 }
 
-/// Whether a content of an account goes into the sort: the winner, and of an account in conflict
-/// every other that was folded too, should the winner not be readable.
-fn belongs(fold: &Fold, id: &str, account: &AccountSkim<'_>) -> bool {
-    let (id, content) = (fold.seed().fingerprint(id), ContentDigest::from(account.digest()));
-    match fold.winner(id) {
-        Some(winner) if content < winner => fold.is_conflicting(id),
-        winner => winner == Some(content),
-    }
+/// Digits of a digest.
+const DIGEST: usize = 32;
+
+/// The text of a record of the sort. Only texts are sorted.
+fn text_of(bytes: &[u8]) -> Result<&str, PublishError> {
+    std::str::from_utf8(bytes).map_err(|error| PublishError::Sink(SinkError::Encode(error.into())))
 }

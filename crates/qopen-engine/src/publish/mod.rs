@@ -2,6 +2,7 @@
 
 mod basis;
 mod compare;
+mod gather;
 mod gone;
 mod guard;
 mod hold;

@@ -16,7 +16,7 @@ use super::pass::{Gone, Pass, Spool};
 use super::place::Place;
 use super::previous::{Base, Previous};
 use super::problem::ListProblem;
-use crate::{CsvOptions, SinkError};
+use crate::SinkError;
 
 /// A list's robot, mark and revision.
 #[derive(Clone, Debug)]
@@ -52,18 +52,16 @@ pub(crate) struct PlaceCompared {
 }
 
 impl Comparison<'_> {
-    /// Compares a new list, which has these options if it is CSV, with the last one of a place; with none if `place`
-    /// is `None`.
+    /// Compares a new list with the last one of a place; with none if `place` is `None`.
     pub(crate) fn with_place(
         &mut self,
-        (new, new_path, csv): (File, &Path, CsvOptions),
+        new: &List,
         announced: &[Announced],
         place: Option<&Place>,
     ) -> Result<PlaceCompared, SinkError> {
-        let new = List::new(new, new_path, Some(csv.safe), self.moved)?;
         let previous = match place {
             Some(place) if place.is_removed() => {
-                let compared = self.restore(&new, announced, place)?;
+                let compared = self.restore(new, announced, place)?;
                 return Ok(PlaceCompared { compared, is_kept: false });
             }
             Some(place) => Previous::open(place, new.layout, self.moved)?,
@@ -80,14 +78,14 @@ impl Comparison<'_> {
                 Some(previous) => previous.base(&list.robot_id, list.mark_id.as_ref())?,
                 None => None,
             };
-            compared.push(self.one(&list, base, &new, false)?);
+            compared.push(self.one(&list, base, new, false)?);
         }
         let is_revision = |it: &&Previous| {
             announced.iter().any(|list| it.is_revised_by(&list.robot_id, list.mark_id.as_ref()))
         };
         if let Some(previous) = previous.as_ref().filter(is_revision) {
             let robots = previous.left_out().filter(|it| !known.contains(it));
-            self.keep_left_out(robots.filter(|it| new.part(it).is_none()), previous, &new)?;
+            self.keep_left_out(robots.filter(|it| new.part(it).is_none()), previous, new)?;
         }
         let is_kept = previous.is_some_and(|it| it.is_kept);
         Ok(PlaceCompared { compared, is_kept })

@@ -4,16 +4,16 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _};
 
-use qopen_types::{Account, RobotId};
+use qopen_types::RobotId;
 
 use super::lines::Lines;
 use super::prefix::{prefix_of, read_id, robot_of};
 use super::problem::ListProblem;
-use super::row::{first_cell, from_json, push_cell, to_json};
+use super::row::{first_cell, from_json, to_json};
 use crate::Format;
 use crate::csv_options::{CsvOptions, Labels, marked};
-use crate::csv_row::header;
-use crate::format::BOM;
+use crate::csv_row::{header, push_cell};
+use crate::format::{BOM, LineForm};
 
 /// Bytes that no header of CSV reaches.
 const LONGEST_HEAD: u64 = 4096;
@@ -34,6 +34,17 @@ pub(super) struct CsvLayout {
     labels: Option<Labels>,
     /// Whether texts have marks; `None` if the list is the same both ways.
     safe: Option<bool>,
+}
+
+impl From<LineForm> for Layout {
+    fn from(form: LineForm) -> Self {
+        match form {
+            LineForm::Jsonl => Self::Jsonl,
+            LineForm::Csv(CsvOptions { bom, safe, labels }) => {
+                Self::Csv(CsvLayout { bom, labels, safe: Some(safe) })
+            }
+        }
+    }
 }
 
 impl Layout {
@@ -65,7 +76,7 @@ impl Layout {
                 }
             }
         }
-        let names = begin.strip_prefix(BOM).unwrap_or(begin);
+        let names = begin.strip_prefix(BOM.as_bytes()).unwrap_or(begin);
         let is_ours = LANGUAGES.into_iter().any(|labels| {
             let ours = header(&[], CsvOptions::default().labels(labels));
             names.starts_with(ours[0].as_bytes())
@@ -229,16 +240,7 @@ impl CsvLayout {
     }
 
     fn head(self) -> Vec<u8> {
-        let mut head = String::new();
-        for (n, name) in header(Account::COLUMNS, self.options()).iter().enumerate() {
-            head.push_str(if n > 0 { "," } else { "" });
-            push_cell(&mut head, name);
-        }
-        head.push('\n');
-        match self.bom {
-            true => [BOM, head.as_bytes()].concat(),
-            false => head.into_bytes(),
-        }
+        LineForm::Csv(self.options()).head()
     }
 
     /// The text of a cell without the mark that it may have.

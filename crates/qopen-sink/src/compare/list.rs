@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::fmt;
 use std::fs::File;
 use std::io::{Seek as _, SeekFrom};
@@ -16,6 +17,7 @@ use super::lines::{Lines, RECORD, fails};
 use super::problem::ListProblem;
 use super::row::Marks;
 use crate::SinkError;
+use crate::format::LineForm;
 
 /// Robots in one file, at most.
 pub(super) const ROBOTS: usize = 65_536;
@@ -76,9 +78,81 @@ impl Part {
     }
 }
 
+/// The parts of a list, which are found line by line.
+#[derive(Clone, Default)]
+struct Parts {
+    /// Bytes so far.
+    offset: u64,
+    /// By what the lines of each robot begin with. The last one is open.
+    found: Vec<(Vec<u8>, Part)>,
+    /// Of the last one.
+    digester: Digester,
+}
+
+impl Parts {
+    /// No parts, behind the first bytes of a list.
+    fn behind(offset: u64) -> Self {
+        Self { offset, ..Self::default() }
+    }
+
+    /// Adds a line, which has `before` lines before it. `prefix` tells what the lines of its robot begin with.
+    fn add<E>(
+        &mut self,
+        line: &[u8],
+        before: u64,
+        prefix: impl FnOnce() -> Result<Vec<u8>, E>,
+    ) -> Result<(), E> {
+        let is_open = self.found.last().is_some_and(|(prefix, _)| line.starts_with(prefix));
+        if !is_open {
+            let prefix = prefix()?;
+            self.close();
+            let part = Part { offset: self.offset, before, ..Part::empty() };
+            self.found.push((prefix, part));
+        }
+        self.digester.add(line);
+        self.offset += line.len() as u64 + 1;
+        Ok(())
+    }
+
+    /// Gives the last part its digest.
+    fn close(&mut self) {
+        let digest = std::mem::take(&mut self.digester).finish();
+        if let Some((_, part)) = self.found.last_mut() {
+            part.digest = digest;
+        }
+    }
+}
+
+/// The parts of a list that is written, so that a comparison need not read it for them.
+#[derive(Clone)]
+pub(crate) struct WrittenParts {
+    layout: Layout,
+    parts: Parts,
+    /// Lines so far.
+    lines: u64,
+}
+
+impl WrittenParts {
+    /// Those of a list without records.
+    pub(crate) fn new(form: LineForm) -> Self {
+        let head = form.head().len() as u64;
+        Self { layout: form.into(), parts: Parts::behind(head), lines: u64::from(head > 0) }
+    }
+
+    /// Adds a robot's record, as a line without its end.
+    pub(crate) fn add(&mut self, robot: &RobotId, line: &[u8]) {
+        let Self { layout, parts, lines } = self;
+        let Ok(()) = parts.add(line, *lines, || Ok::<_, Infallible>(layout.prefix(robot)));
+        *lines += 1;
+        if layout.csv().is_some() {
+            *lines += memchr::memchr_iter(b'\n', line).count() as u64;
+        }
+    }
+}
+
 /// A list whose parts are known.
 #[derive(Debug)]
-pub(super) struct List {
+pub(crate) struct List {
     path: PathBuf,
     file: File,
     /// How it is written.
@@ -108,7 +182,7 @@ impl List {
 
     fn find_parts(&mut self, is_safe: Option<bool>, moved: &dyn Fn()) -> Result<(), SinkError> {
         let head = self.layout.head();
-        let mut offset = head.len() as u64;
+        let offset = head.len() as u64;
         let sought = (&self.file).seek(SeekFrom::Start(offset));
         sought.map_err(SinkError::io("reading", &self.path))?;
         let before = u64::from(!head.is_empty());
@@ -116,42 +190,48 @@ impl List {
         let mut lines = self.layout.lines(lines);
         let mut marks = Marks::default();
         let asks_texts = is_safe.is_none() && self.layout.csv().is_some();
-        let mut open: Option<(Vec<u8>, Part, Digester)> = None;
-        let mut parts = Vec::new();
+        let mut parts = Parts::behind(offset);
         for records in 1_u64.. {
             if !lines.advance()? {
                 break;
             }
             let (line, number) = (lines.line(), lines.number());
-            match &mut open {
-                Some((prefix, _, digester)) if line.starts_with(prefix) => digester.add(line),
-                _ => {
-                    let problem = match number {
-                        1 if line.first() != Some(&b'{') => ListProblem::AnotherFormat,
-                        line => ListProblem::NotARecord { line },
-                    };
-                    let prefix = self.layout.prefix_in(line).ok_or_else(|| lines.fails(problem))?;
-                    if parts.len() + 1 == ROBOTS {
-                        return Err(lines.fails(ListProblem::TooManyRobots { line: number }));
-                    }
-                    let mut digester = Digester::default();
-                    digester.add(line);
-                    let part = Part { offset, before: number - 1, ..Part::empty() };
-                    parts.extend(open.replace((prefix, part, digester)));
-                }
+            parts.add(line, number - 1, || {
+                let problem = match number {
+                    1 if line.first() != Some(&b'{') => ListProblem::AnotherFormat,
+                    line => ListProblem::NotARecord { line },
+                };
+                self.layout.prefix_in(line).ok_or_else(|| lines.fails(problem))
+            })?;
+            if parts.found.len() > ROBOTS {
+                return Err(lines.fails(ListProblem::TooManyRobots { line: number }));
             }
             if asks_texts && !marks.is_plain {
                 marks.add(line);
             }
-            offset += line.len() as u64 + 1;
             if records % MOVED_EVERY == 0 {
                 moved();
             }
         }
-        parts.extend(open);
         self.layout = self.layout.with_marks(is_safe.or_else(|| marks.is_safe()));
-        for (prefix, part, digester) in parts {
-            let part = Part { digest: digester.finish(), ..part };
+        self.take_parts(parts)
+    }
+
+    /// The list that was written into that file, with the parts that were found then.
+    pub(crate) fn written(file: File, path: &Path, parts: WrittenParts) -> Result<Self, SinkError> {
+        let WrittenParts { layout, parts, .. } = parts;
+        if let Some((_, part)) = parts.found.get(ROBOTS) {
+            return Err(fails(path, ListProblem::TooManyRobots { line: part.before + 1 }));
+        }
+        let (robots, path) = (Vec::new(), path.to_owned());
+        let mut list = Self { path, file, layout, robots, parts: HashMap::new() };
+        list.take_parts(parts)?;
+        Ok(list)
+    }
+
+    fn take_parts(&mut self, mut parts: Parts) -> Result<(), SinkError> {
+        parts.close();
+        for (prefix, part) in parts.found {
             let line = part.before + 1;
             let robot = self.layout.robot(&prefix);
             let robot = robot.ok_or_else(|| fails(&self.path, ListProblem::NotARecord { line }))?;
@@ -280,23 +360,4 @@ impl Accounts for PartReader<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_list_that_is_cut_while_it_is_read_is_named() {
-        let named = tempfile::NamedTempFile::new().unwrap();
-        let line = |id: &str| format!("{{\"robot_id\":\"r\",\"account_id\":\"{id}\"}}\n");
-        std::fs::write(named.path(), [line("a"), line("b")].concat()).unwrap();
-        let list = List::new(named.reopen().unwrap(), named.path(), None, &|| {}).unwrap();
-        named.as_file().set_len(line("a").len() as u64).unwrap();
-        let mut accounts = list.accounts(&RobotId::new("r").unwrap()).unwrap();
-        assert!(accounts.advance().unwrap());
-        match accounts.advance() {
-            Err(SinkError::NotAList { path, problem: ListProblem::CutOff { line: 2 } }) => {
-                assert_eq!(path, named.path());
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-}
+mod tests;

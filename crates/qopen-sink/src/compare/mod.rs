@@ -27,6 +27,7 @@ pub use fields::compare_records;
 pub use found::{Change, CompareOptions, Compared, Predecessor};
 pub use line::write_change;
 pub use list::{Digester, ListDigest};
+pub(crate) use list::{List, WrittenParts};
 pub(crate) use place::{Identity, Place, identity};
 pub use problem::ListProblem;
 pub use records::ListReader;

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::fields::Members;
 use crate::csv_options::{CsvOptions, Labels, marked};
-use crate::csv_row::{Content, columns, flag};
+use crate::csv_row::{Content, columns, flag, needs_quotes, push_cell};
 
 /// Reads the first cell of a row as qopen writes it. Returns its text and its bytes in the row.
 pub(super) fn first_cell(row: &[u8]) -> Option<(Cow<'_, str>, usize)> {
@@ -32,25 +32,6 @@ pub(super) fn first_cell(row: &[u8]) -> Option<(Cow<'_, str>, usize)> {
         true => (Cow::Owned(text.replace("\"\"", "\"")), end + 2),
         false => (Cow::Borrowed(text), end + 2),
     })
-}
-
-/// Writes a cell as a list has it.
-pub(super) fn push_cell(row: &mut String, text: &str) {
-    if !needs_quotes(text) {
-        row.push_str(text);
-        return;
-    }
-    row.push('"');
-    for (n, part) in text.split('"').enumerate() {
-        row.push_str(if n > 0 { "\"\"" } else { "" });
-        row.push_str(part);
-    }
-    row.push('"');
-}
-
-fn needs_quotes(text: &str) -> bool {
-    let text = text.as_bytes();
-    memchr::memchr3(b'"', b',', b'\n', text).is_some() || memchr::memchr(b'\r', text).is_some()
 }
 
 /// The cells of a row in order.

@@ -51,7 +51,7 @@ impl Spool {
         self.last.1.clear();
         self.last.1.push_str(id);
         count(&mut self.counts, robot);
-        put(&mut self.out, robot, id, record).map_err(failed("writing"))
+        put(&mut self.out, robot, id.as_bytes(), record.as_bytes()).map_err(failed("writing"))
     }
 
     /// Returns the records in order, without copies.
@@ -67,21 +67,24 @@ impl Spool {
         let mut reader = RecordReader::new(&file)?;
         while reader.advance()? {
             let SpooledRecord { robot, id, text, .. } = &reader.current;
-            sorter.push(&format!("{robot:016x}{id}"), text)?;
+            sorter.push(&format!("{robot:016x}{id}"), text.as_bytes())?;
         }
         let file = unnamed(self.folder.as_deref(), Path::new(RECORDS))?;
         let mut out = BufWriter::with_capacity(BUFFER, file);
-        let (mut last, mut counts) = (None, Vec::new());
-        for pair in sorter.finish()? {
-            let (key, record) = pair?;
-            if last.as_ref() == Some(&key) {
+        let (mut last, mut counts) = (Vec::new(), Vec::new());
+        let mut sorted = sorter.finish()?;
+        while sorted.advance()? {
+            let key = sorted.key();
+            if last == key {
                 return Err(RecordError::Repeated.into());
             }
+            last.clear();
+            last.extend_from_slice(key);
             let (robot, id) = key.split_at(16);
-            let robot = usize::from_str_radix(robot, 16).unwrap_or_default();
+            let robot = std::str::from_utf8(robot).ok();
+            let robot = robot.and_then(|it| usize::from_str_radix(it, 16).ok()).unwrap_or_default();
             count(&mut counts, robot);
-            put(&mut out, robot, id, &record).map_err(failed("writing"))?;
-            last = Some(key);
+            put(&mut out, robot, id, sorted.text()).map_err(failed("writing"))?;
         }
         let file = out.into_inner().map_err(|error| failed("writing")(error.into_error()))?;
         Ok(Records { file, counts })
@@ -101,13 +104,13 @@ fn count(counts: &mut Vec<i64>, robot: usize) {
     counts[robot] += 1;
 }
 
-fn put(out: &mut impl io::Write, robot: usize, id: &str, record: &str) -> io::Result<()> {
+fn put(out: &mut impl io::Write, robot: usize, id: &[u8], record: &[u8]) -> io::Result<()> {
     for number in [robot, id.len(), record.len()] {
         let number = u32::try_from(number).map_err(|_| io::ErrorKind::InvalidInput)?;
         out.write_all(&number.to_le_bytes())?;
     }
-    out.write_all(id.as_bytes())?;
-    out.write_all(record.as_bytes())
+    out.write_all(id)?;
+    out.write_all(record)
 }
 
 /// All records, each robot's in the order of their ids.

@@ -9,10 +9,10 @@ use super::new_list::{NewList, NewLists};
 use super::plan::{Gone, ListPlan};
 use super::record_error::RecordError;
 use super::spool::{Records, Spool};
-use crate::format::write_record_json;
+use crate::format::json_encoder;
 use crate::{
     Committed, CompareOptions, Compared, ListBasis, ListInfo, ListKind, ListWriter, Moved,
-    Quarantine, Record, SinkError,
+    Quarantine, Record, RecordEncoder, SinkError,
 };
 
 /// A database that publishes settled lists in one transaction. A [`TableWriter`] settles them.
@@ -53,8 +53,6 @@ pub struct TableWriter<T> {
     /// Until the list is settled.
     spool: Option<Spool>,
     settled: Option<Records>,
-    /// The record that is written.
-    line: String,
     quarantine: Option<Quarantine>,
     moved: Option<Moved>,
     plan: Option<ListPlan>,
@@ -74,21 +72,20 @@ impl<T: ListTables> TableWriter<T> {
             lists: Vec::new(),
             spool,
             settled: None,
-            line: String::new(),
             quarantine: None,
             moved: None,
             plan: None,
         })
     }
 
-    fn push(&mut self, robot: &RobotId, id: &str) -> Result<(), SinkError> {
+    fn push(&mut self, robot: &RobotId, id: &str, record: &str) -> Result<(), SinkError> {
         let out_of_place = |when| SinkError::from(RecordError::OutOfPlace { when });
         // Most often the last one.
         let list = self.lists.iter().rposition(|it| it.robot_id == *robot);
         let list = list.ok_or_else(|| out_of_place("before its list was begun"))?;
         let spool = self.spool.as_mut();
         let spool = spool.ok_or_else(|| out_of_place("after the list was settled"))?;
-        spool.push(list, id, &self.line)
+        spool.push(list, id, record)
     }
 
     /// Settles the records, and returns the database with the lists.
@@ -123,18 +120,19 @@ impl<T: ListTables> ListWriter for TableWriter<T> {
 
     fn write(&mut self, record: &Record<'_>) -> Result<(), SinkError> {
         let encode = |error: serde_json::Error| SinkError::Encode(error.into());
-        self.line = serde_json::to_string(record).map_err(encode)?;
-        self.push(record.robot_id(), record.account().account_id.as_str())
+        let line = serde_json::to_string(record).map_err(encode)?;
+        self.push(record.robot_id(), record.account().account_id.as_str(), &line)
     }
 
-    fn write_json(&mut self, robot_id: &RobotId, account: &str) -> Result<bool, SinkError> {
-        self.line.clear();
-        let written = write_record_json(robot_id, account, &mut self.line);
-        if written {
-            let id = id_of(&self.line)?;
-            self.push(robot_id, &id)?;
-        }
-        Ok(written)
+    fn encoder(&self, robot_id: &RobotId) -> Option<RecordEncoder> {
+        Some(json_encoder(robot_id))
+    }
+
+    fn write_encoded(&mut self, robot_id: &RobotId, record: &[u8]) -> Result<(), SinkError> {
+        let record =
+            std::str::from_utf8(record).map_err(|error| SinkError::Encode(error.into()))?;
+        let id = id_of(record)?;
+        self.push(robot_id, &id, record)
     }
 
     fn set_aside(&mut self, quarantine: Quarantine) -> Result<Option<Quarantine>, SinkError> {

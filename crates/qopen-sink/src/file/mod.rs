@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use qopen_types::RobotId;
 use tempfile::NamedTempFile;
 
+use crate::behind::Behind;
 use crate::format::{Encoder, Form};
 #[cfg(feature = "xlsx")]
 use crate::xlsx::XlsxOptions;
@@ -318,9 +319,13 @@ impl Sink for FileSink {
             ListKind::Partial => with_suffix(&complete, PARTIAL),
         };
         let file = temporary::beside(folder(&target))?;
-        let encoder = Encoder::new(&self.form, BufWriter::with_capacity(1 << 16, file))?;
+        let mut encoder = Encoder::new(&self.form, Behind::new(file))?;
+        // A partial list is not compared.
+        if kind == ListKind::Complete {
+            encoder = encoder.with_parts();
+        }
         let beside = Beside::of(&complete);
-        Ok(Box::new(FileWriter::new(encoder, self.form.compared(), kind, target, beside)))
+        Ok(Box::new(FileWriter::new(encoder, self.form.lines(), kind, target, beside)))
     }
 }
 

@@ -8,19 +8,22 @@ use tempfile::NamedTempFile;
 
 use super::beside::{Beside, folder, place};
 use super::staged::Staged;
-use crate::compare::{Announced, Comparison, Identity, Place, identity};
-use crate::format::Encoder;
+use crate::behind::Behind;
+use crate::compare::{Announced, Comparison, Identity, List, Place, WrittenParts, identity};
+use crate::format::{Encoder, LineForm};
 use crate::{
-    Committed, CompareOptions, Compared, CsvOptions, ListInfo, ListKind, ListProblem, ListWriter,
-    Moved, Quarantine, Record, SinkError, temporary,
+    Committed, CompareOptions, Compared, ListInfo, ListKind, ListProblem, ListWriter, Moved,
+    Quarantine, Record, RecordEncoder, SinkError, temporary,
 };
 
 pub(super) struct FileWriter {
     /// Until it is settled.
-    encoder: Option<Encoder<BufWriter<NamedTempFile>>>,
+    encoder: Option<Encoder<Behind<NamedTempFile>>>,
     settled: Option<NamedTempFile>,
-    /// The options of CSV; `None` if the list's format is not compared.
-    csv: Option<CsvOptions>,
+    /// The list's format, if that is one of lines: others are not compared.
+    form: Option<LineForm>,
+    /// The parts of the settled list.
+    parts: Option<WrittenParts>,
     kind: ListKind,
     target: PathBuf,
     beside: Beside,
@@ -43,8 +46,8 @@ struct Changes {
 impl FileWriter {
     /// A writer of the complete list at `beside`, or of a partial one.
     pub(super) fn new(
-        encoder: Encoder<BufWriter<NamedTempFile>>,
-        csv: Option<CsvOptions>,
+        encoder: Encoder<Behind<NamedTempFile>>,
+        form: Option<LineForm>,
         kind: ListKind,
         target: PathBuf,
         beside: Beside,
@@ -52,7 +55,8 @@ impl FileWriter {
         Self {
             encoder: Some(encoder),
             settled: None,
-            csv,
+            form,
+            parts: None,
             kind,
             target,
             beside,
@@ -121,17 +125,22 @@ impl ListWriter for FileWriter {
         }
     }
 
-    fn write_json(&mut self, robot_id: &RobotId, account: &str) -> Result<bool, SinkError> {
+    fn encoder(&self, robot_id: &RobotId) -> Option<RecordEncoder> {
+        self.form.map(|form| form.encoder(robot_id))
+    }
+
+    fn write_encoded(&mut self, robot_id: &RobotId, record: &[u8]) -> Result<(), SinkError> {
         match &mut self.encoder {
-            Some(encoder) => encoder.write_json(robot_id, account),
+            Some(encoder) => encoder.write_encoded(robot_id, record),
             None => Err(self.settled_before()),
         }
     }
 
     fn settle(&mut self) -> Result<(), SinkError> {
-        let Some(encoder) = self.encoder.take() else { return Ok(()) };
+        let Some(mut encoder) = self.encoder.take() else { return Ok(()) };
+        self.parts = encoder.take_parts();
         let writing = || SinkError::io("writing", &self.target);
-        let file = encoder.finish()?.into_inner().map_err(|error| writing()(error.into_error()))?;
+        let file = encoder.finish()?.into_inner().map_err(writing())?;
         file.as_file().sync_all().map_err(writing())?;
         self.settled = Some(file);
         Ok(())
@@ -147,12 +156,11 @@ impl ListWriter for FileWriter {
         options: CompareOptions,
         gone: &mut dyn FnMut(&RobotId, &AccountId) -> Result<(), SinkError>,
     ) -> Result<Option<Vec<Compared>>, SinkError> {
-        let Some(csv) = self.csv.filter(|_| self.kind == ListKind::Complete) else {
-            return Ok(None);
-        };
         self.settle()?;
         let Some(new) = &self.settled else { return Err(self.settled_before()) };
+        let Some(parts) = self.parts.clone() else { return Ok(None) };
         let file = new.reopen().map_err(SinkError::io("reading", &self.target))?;
+        let list = List::written(file, new.path(), parts)?;
         let Beside { changes, kept, .. } = &self.beside;
         let previous = |error| self.previous(error, new.path());
         let place = match options.new_baseline {
@@ -171,7 +179,7 @@ impl ListWriter for FileWriter {
         let moved = || self.moved.iter().for_each(|moved| moved());
         let mut comparison =
             Comparison { folder: Some(folder), moved: &moved, gone, out: &mut out, path: changes };
-        let done = comparison.with_place((file, new.path(), csv), &self.lists, place.as_ref());
+        let done = comparison.with_place(&list, &self.lists, place.as_ref());
         let done = done.map_err(previous)?;
         let file = out.into_inner().map_err(|error| writing()(error.into_error()))?;
         file.as_file().sync_all().map_err(writing())?;

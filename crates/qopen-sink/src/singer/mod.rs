@@ -16,7 +16,8 @@ use crate::file::Staged;
 use crate::format::{Encoder, Form};
 use crate::temporary::unnamed;
 use crate::{
-    Committed, Format, ListInfo, ListKind, ListWriter, Quarantine, Record, Sink, SinkError,
+    Committed, Format, ListInfo, ListKind, ListWriter, Quarantine, Record, RecordEncoder, Sink,
+    SinkError,
 };
 pub use state::SingerState;
 use state::{STREAM, bookmark};
@@ -231,12 +232,13 @@ impl ListWriter for SingerWriter {
         self.encoder.write(record)
     }
 
-    fn write_json(&mut self, robot_id: &RobotId, account: &str) -> Result<bool, SinkError> {
-        let written = self.encoder.write_json(robot_id, account)?;
-        if written {
-            self.count(robot_id);
-        }
-        Ok(written)
+    fn encoder(&self, robot_id: &RobotId) -> Option<RecordEncoder> {
+        self.encoder.encoder(robot_id)
+    }
+
+    fn write_encoded(&mut self, robot_id: &RobotId, record: &[u8]) -> Result<(), SinkError> {
+        self.count(robot_id);
+        self.encoder.write_encoded(robot_id, record)
     }
 
     fn set_aside(&mut self, quarantine: Quarantine) -> Result<Option<Quarantine>, SinkError> {

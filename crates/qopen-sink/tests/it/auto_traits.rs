@@ -1,6 +1,6 @@
 //! Public types can be moved to another thread and shared with it.
 
-use qopen_sink::{CsvOptions, FileSink, Format, Pair, Quarantine, SinkError, Sorter, StreamSink};
+use qopen_sink::{CsvOptions, FileSink, Format, Quarantine, SinkError, Sorted, Sorter, StreamSink};
 
 const fn is<T: Send + Sync>() {}
 
@@ -8,7 +8,7 @@ const _: () = {
     is::<CsvOptions>();
     is::<FileSink>();
     is::<Format>();
-    is::<Pair>();
+    is::<Sorted>();
     is::<Quarantine>();
     is::<SinkError>();
     is::<Sorter>();

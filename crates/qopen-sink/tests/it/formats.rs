@@ -58,17 +58,17 @@ fn an_account_in_its_usual_spelling_need_not_be_read() {
     let robot: RobotId = "a \"robot\"".parse().unwrap();
     let account: Account = serde_json::from_str(r#"{"account_id":"张 1"}"#).unwrap();
     let usual = serde_json::to_value(&account).unwrap().to_string();
-    for (format, takes) in [(Format::Jsonl, true), (Format::Csv, false)] {
+    for (format, before) in [(Format::Jsonl, 0), (Format::Csv, 1)] {
         let sink = FileSink::new(folder.path().join("list"), format);
         let mut list = sink.begin(ListKind::Complete).unwrap();
         assert!(!list.write_json(&robot, FULL).unwrap(), "it has unknown fields");
-        assert_eq!(list.write_json(&robot, &usual).unwrap(), takes);
+        assert!(list.write_json(&robot, &usual).unwrap());
         list.write(&Record::new(&robot, &account)).unwrap();
         list.commit().unwrap();
         let text = std::fs::read_to_string(sink.path()).unwrap();
         let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines.len(), 2);
-        assert_eq!(lines[0] == lines[1], takes);
+        assert_eq!(lines.len(), before + 2);
+        assert_eq!(lines[before], lines[before + 1]);
     }
 }
 

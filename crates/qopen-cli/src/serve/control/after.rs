@@ -5,7 +5,7 @@ use std::path::Path;
 use qopen::sink::{
     Committed, ListInfo, ListKind, ListWriter, Moved, Quarantine, Record, Sink, SinkError,
 };
-use qopen::types::{AccountId, RobotId};
+use qopen::types::AccountId;
 
 /// A sink that gets the customers whose ids come after `id`, or all of them.
 pub(super) struct After<S> {
@@ -31,6 +31,7 @@ impl<S: Sink> Sink for After<S> {
     }
 }
 
+/// Without an encoder: the id of every record must be read.
 struct Writer {
     writer: Box<dyn ListWriter>,
     id: AccountId,
@@ -51,11 +52,6 @@ impl ListWriter for Writer {
             true => self.writer.write(record),
             false => Ok(()),
         }
-    }
-
-    fn write_json(&mut self, _: &RobotId, _: &str) -> Result<bool, SinkError> {
-        // The id must be read first.
-        Ok(false)
     }
 
     fn set_aside(&mut self, quarantine: Quarantine) -> Result<Option<Quarantine>, SinkError> {

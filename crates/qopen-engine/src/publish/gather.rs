@@ -1,0 +1,251 @@
+//! Gathers the winners of a list from its pages, sorted by id, on several threads.
+
+use std::num::NonZero;
+use std::panic::resume_unwind;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use qopen_assembler::{ContentDigest, Fold, PageDigest};
+use qopen_journal::{JournalError, PageRecord, PullId};
+use qopen_sink::{RecordEncoder, Sorted, Sorter};
+use qopen_types::{Account, AccountSkim, CallbackSkim, Item, Json, PageSkim};
+use tokio::sync::mpsc;
+
+use super::merge::quarantine_line;
+use super::published::PublishError;
+use crate::classify::{Classified, classify};
+
+/// Threads that read pages, at most. Each adds its buffers to the memory of a publication.
+const THREADS: usize = 4;
+
+/// The form of a winner in the sort, as the first byte of its text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// The account's JSON.
+    Raw,
+    /// A record that the writer's encoder encoded. Its account has no other content.
+    Encoded,
+    /// The same, of a customer who was not removed.
+    Control,
+}
+
+impl Form {
+    const ALL: [Self; 3] = [Self::Raw, Self::Encoded, Self::Control];
+
+    fn letter(self) -> char {
+        match self {
+            Self::Raw => 'r',
+            Self::Encoded => 'e',
+            Self::Control => 'c',
+        }
+    }
+
+    /// Splits the text of a record of the sort.
+    pub(super) fn split(text: &[u8]) -> Option<(Self, &[u8])> {
+        let (first, rest) = text.split_first()?;
+        let form = Self::ALL.into_iter().find(|it| it.letter() == char::from(*first))?;
+        Some((form, rest))
+    }
+}
+
+/// What the pages of a list have.
+pub(super) struct Gathered {
+    /// The contents of accounts, by id: the winner, and of an account in conflict every other that was folded too.
+    pub(super) winners: Sorted,
+    /// Lines of quarantine for accounts without an id, in the order of the journal, each behind its account's digest.
+    pub(super) nameless: Sorted,
+    pub(super) pages: u64,
+}
+
+/// The pages as they are read ahead.
+pub(super) type Ahead = mpsc::Receiver<Result<PageRecord, JournalError>>;
+
+/// Gathers the winners of a list.
+pub(super) struct Gathering<'a> {
+    pub(super) id: &'a PullId,
+    pub(super) fold: &'a Fold,
+    pub(super) scratch: Option<&'a Path>,
+    pub(super) moved: &'a (dyn Fn() + Send + Sync),
+    pub(super) encoder: Option<RecordEncoder>,
+    /// Whether customers are wanted who were not removed.
+    pub(super) wants_controls: bool,
+}
+
+impl Gathering<'_> {
+    /// Works on all pages, on as many threads as there are cores.
+    pub(super) fn run(&self, ahead: Ahead) -> Result<Gathered, PublishError> {
+        let threads = thread::available_parallelism().map_or(1, NonZero::get).min(THREADS);
+        let pages = Pages(Mutex::new(Some((ahead, 0))));
+        let mut sorters = Sorter::share(threads).into_iter();
+        let own = sorters.next().unwrap_or_default();
+        let work = |sorter| Worker::new(self, sorter).run(&pages);
+        let parts = thread::scope(|scope| {
+            let begin = |sorter| {
+                let thread = thread::Builder::new().name("qopen-publish".into());
+                // With fewer threads it takes longer.
+                thread.spawn_scoped(scope, move || work(sorter)).ok()
+            };
+            let others: Vec<_> = sorters.filter_map(begin).collect();
+            let own = work(own);
+            let join = |it: thread::ScopedJoinHandle<'_, _>| {
+                it.join().unwrap_or_else(|it| resume_unwind(it))
+            };
+            others.into_iter().map(join).chain([own]).collect::<Vec<_>>()
+        });
+        let (mut winners, mut nameless, mut pages) = (Vec::new(), Vec::new(), 0);
+        let mut failed: Option<(u64, PublishError)> = None;
+        for part in parts {
+            match part {
+                Ok(part) => {
+                    winners.push(part.winners);
+                    nameless.push(part.nameless);
+                    pages += part.pages;
+                }
+                Err(error) if failed.as_ref().is_none_or(|it| error.0 < it.0) => {
+                    failed = Some(error)
+                }
+                Err(_) => {}
+            }
+        }
+        if let Some((_, error)) = failed {
+            return Err(error);
+        }
+        let winners = Sorter::merge(winners).map_err(PublishError::Sink)?;
+        let nameless = Sorter::merge(nameless).map_err(PublishError::Sink)?;
+        Ok(Gathered { winners, nameless, pages })
+    }
+}
+
+/// Numbered pages, for several threads. `None` once one of them failed.
+struct Pages(Mutex<Option<(Ahead, u64)>>);
+
+impl Pages {
+    /// The next page. A thread waits for it while the others wait for the thread.
+    fn next(&self) -> Option<(u64, Result<PageRecord, JournalError>)> {
+        let mut pages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (ahead, number) = pages.as_mut()?;
+        let page = ahead.blocking_recv()?;
+        *number += 1;
+        Some((*number, page))
+    }
+
+    fn stop(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+/// One thread's part of the work.
+struct Worker<'a> {
+    gathering: &'a Gathering<'a>,
+    winners: Sorter,
+    nameless: Sorter,
+    pages: u64,
+    /// The record that is encoded.
+    record: String,
+}
+
+impl<'a> Worker<'a> {
+    fn new(gathering: &'a Gathering<'a>, winners: Sorter) -> Self {
+        let folder = gathering.scratch;
+        let nameless = Sorter::with_memory(NAMELESS).in_folder(folder);
+        let (winners, record) = (winners.in_folder(folder), String::new());
+        Self { gathering, winners, nameless, pages: 0, record }
+    }
+
+    /// Works on pages until there are no more. An error comes with the number of its page.
+    fn run(mut self, pages: &Pages) -> Result<Self, (u64, PublishError)> {
+        while let Some((number, page)) = pages.next() {
+            (self.gathering.moved)();
+            let done = page.map_err(PublishError::Journal).and_then(|it| self.add(number, &it));
+            if let Err(error) = done {
+                pages.stop();
+                return Err((number, error));
+            }
+        }
+        Ok(self)
+    }
+
+    fn add(&mut self, number: u64, page: &PageRecord) -> Result<(), PublishError> {
+        if !self.gathering.fold.has_page(PageDigest::from(page.digest)) {
+            // A page that came since then makes the next revision; an unreadable one does not.
+            let makes_another = matches!(classify(page.payload.as_bytes()), Classified::Page(_));
+            self.pages += u64::from(!makes_another);
+            return Ok(());
+        }
+        self.pages += 1;
+        page.payload.text().skim(|_, skim, _| {
+            // The journal's pages were skimmed before they were kept.
+            let Ok(CallbackSkim { page: Some(PageSkim { accounts, .. }), .. }) = skim else {
+                return Ok(());
+            };
+            for (place, account) in accounts.iter().enumerate() {
+                match &account.id {
+                    Ok(id) => self.add_account(id, account)?,
+                    Err(reason) => self.add_nameless((number, place), reason, account)?,
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Adds a content of an account: the winner, and of an account in conflict every other that was folded too, should
+    /// the winner not be readable.
+    fn add_account(&mut self, id: &str, account: &AccountSkim<'_>) -> Result<(), PublishError> {
+        let Gathering { fold, encoder, .. } = self.gathering;
+        let content = ContentDigest::from(account.digest());
+        let fingerprint = fold.seed().fingerprint(id);
+        let Some(winner) = fold.winner(fingerprint).filter(|winner| content <= *winner) else {
+            return Ok(());
+        };
+        let is_alone = !fold.is_conflicting(fingerprint);
+        if content < winner && is_alone {
+            return Ok(());
+        }
+        self.record.clear();
+        self.record.push(Form::Encoded.letter());
+        let encoder = encoder.as_ref().filter(|_| is_alone);
+        if encoder.is_some_and(|encoder| encoder(account.raw, &mut self.record)) {
+            if self.gathering.wants_controls && is_control(account.raw) {
+                self.record.replace_range(..1, Form::Control.letter().encode_utf8(&mut [0; 4]));
+            }
+        } else {
+            self.record.clear();
+            self.record.push(Form::Raw.letter());
+            self.record.push_str(account.raw);
+        }
+        self.winners.push(id, self.record.as_bytes()).map_err(PublishError::Sink)
+    }
+
+    fn add_nameless(
+        &mut self,
+        (page, place): (u64, usize),
+        reason: &str,
+        account: &AccountSkim<'_>,
+    ) -> Result<(), PublishError> {
+        let PullId { robot_id, mark_id } = self.gathering.id;
+        let whose = Some((robot_id.as_str(), mark_id.as_str()));
+        let line = quarantine_line(whose, "shape", reason, account.raw.as_bytes())?;
+        let (key, text) =
+            (format!("{page:016x}{place:016x}"), format!("{}{line}", account.digest()));
+        self.nameless.push(&key, text.as_bytes()).map_err(PublishError::Sink)
+    }
+}
+
+/// Bytes of lines of quarantine that each thread holds in memory: 1 MiB.
+const NAMELESS: usize = 1 << 20;
+
+/// Whether an account that an encoder took was not removed. It has its flags as `true` or `false`.
+fn is_control(raw: &str) -> bool {
+    !raw.contains("true") || control_of(raw).is_some()
+}
+
+/// The account, unless it was removed or is unreadable.
+pub(super) fn control_of(raw: &str) -> Option<Account> {
+    match Item::<Account>::read(Json::parse(raw).ok()?) {
+        Item::Valid(account) if !account.deleted_by_contact && !account.deleted_by_staff => {
+            Some(account)
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,196 @@
+//! A writer whose bytes another thread writes, so that making them and writing them overlap.
+
+use std::io::{self, Write};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+/// Bytes that are written at once: 256 KiB.
+const CHUNK: usize = 1 << 18;
+
+/// Chunks that wait for the thread.
+const WAITING: usize = 4;
+
+/// Writes bytes in large chunks, from the second one on in another thread. Errors come with a later call, at the latest
+/// with [`into_inner`](Self::into_inner).
+pub(crate) struct Behind<F: Write + Send + 'static> {
+    chunk: Vec<u8>,
+    to: To<F>,
+}
+
+enum To<F> {
+    /// The writer itself, which gets few bytes.
+    Writer(F),
+    Thread(Thread<F>),
+    /// A write failed.
+    Failed,
+}
+
+struct Thread<F> {
+    chunks: SyncSender<Vec<u8>>,
+    /// Chunks that were written.
+    written: Receiver<Vec<u8>>,
+    thread: JoinHandle<io::Result<F>>,
+}
+
+impl<F: Write + Send + 'static> Behind<F> {
+    pub(crate) fn new(writer: F) -> Self {
+        Self { chunk: Vec::new(), to: To::Writer(writer) }
+    }
+
+    /// Returns the writer, which has all bytes.
+    pub(crate) fn into_inner(mut self) -> io::Result<F> {
+        self.hand_over()?;
+        match std::mem::replace(&mut self.to, To::Failed) {
+            To::Writer(writer) => Ok(writer),
+            To::Thread(thread) => thread.join(),
+            To::Failed => Err(failed_before()),
+        }
+    }
+
+    /// Hands the chunk over.
+    fn hand_over(&mut self) -> io::Result<()> {
+        self.to = match std::mem::replace(&mut self.to, To::Failed) {
+            To::Writer(mut writer) if self.chunk.len() < CHUNK => {
+                writer.write_all(&self.chunk)?;
+                To::Writer(writer)
+            }
+            To::Writer(writer) => To::Thread(Thread::start(writer)?),
+            to => to,
+        };
+        let To::Thread(thread) = &mut self.to else {
+            self.chunk.clear();
+            return match self.to {
+                To::Failed => Err(failed_before()),
+                _ => Ok(()),
+            };
+        };
+        let next = thread.written.try_recv().unwrap_or_default();
+        let chunk = std::mem::replace(&mut self.chunk, next);
+        if thread.chunks.send(chunk).is_ok() {
+            return Ok(());
+        }
+        // The thread has ended, with an error.
+        match std::mem::replace(&mut self.to, To::Failed) {
+            To::Thread(thread) => thread.join().and_then(|_| Err(failed_before())),
+            _ => Err(failed_before()),
+        }
+    }
+}
+
+impl<F: Write + Send + 'static> Write for Behind<F> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.chunk.len() >= CHUNK {
+            self.hand_over()?;
+        }
+        if self.chunk.capacity() == 0 {
+            self.chunk.reserve_exact(2 * CHUNK);
+        }
+        self.chunk.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    /// Does nothing: the bytes go on when there are enough of them.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<F: Write + Send + 'static> Thread<F> {
+    fn start(mut writer: F) -> io::Result<Self> {
+        let (chunks, waiting) = sync_channel::<Vec<u8>>(WAITING);
+        let (done, written) = sync_channel(WAITING);
+        let thread = std::thread::Builder::new().name("qopen-write".into());
+        let thread = thread.spawn(move || {
+            for mut chunk in waiting {
+                writer.write_all(&chunk)?;
+                chunk.clear();
+                // A chunk too many is dropped.
+                let _ = done.try_send(chunk);
+            }
+            Ok(writer)
+        })?;
+        Ok(Self { chunks, written, thread })
+    }
+
+    fn join(self) -> io::Result<F> {
+        drop(self.chunks);
+        self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+}
+
+/// Waits for the thread, which has the file that its drop removes.
+impl<F: Write + Send + 'static> Drop for Behind<F> {
+    fn drop(&mut self) {
+        if let To::Thread(thread) = std::mem::replace(&mut self.to, To::Failed) {
+            drop(thread.join());
+        }
+    }
+}
+
+fn failed_before() -> io::Error {
+    io::Error::other("an earlier write failed")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Takes this many bytes.
+    struct Small(Vec<u8>, usize);
+
+    impl Write for Small {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            match self.0.len() + bytes.len() <= self.1 {
+                true => self.0.write(bytes),
+                false => Err(io::ErrorKind::StorageFull.into()),
+            }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn written(pieces: &[usize], room: usize) -> io::Result<Vec<u8>> {
+        let mut behind = Behind::new(Small(Vec::new(), room));
+        for (n, length) in pieces.iter().enumerate() {
+            behind.write_all(&vec![n as u8; *length])?;
+        }
+        behind.into_inner().map(|it| it.0)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+
+        #[test]
+        fn all_bytes_are_written_in_order_or_the_error_is_returned(
+            pieces in prop::collection::vec(prop_oneof![0..9_usize, 0..3 * CHUNK], 0..12),
+            less in prop_oneof![Just(0), 1..CHUNK],
+        ) {
+            let all: Vec<u8> =
+                pieces.iter().enumerate().flat_map(|(n, length)| vec![n as u8; *length]).collect();
+            let room = all.len().saturating_sub(less);
+            match written(&pieces, room) {
+                Ok(bytes) => prop_assert!(room == all.len() && bytes == all),
+                Err(error) => {
+                    prop_assert!(room < all.len());
+                    prop_assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_writer_is_dropped_before_the_drop_returns() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().to_owned();
+        let mut behind = Behind::new(file);
+        behind.write_all(&vec![0; 3 * CHUNK]).unwrap();
+        behind.write_all(&vec![0; 3 * CHUNK]).unwrap();
+        assert!(path.exists());
+        drop(behind);
+        assert!(!path.exists());
+    }
+}
