@@ -5,6 +5,9 @@ use alloc::collections::BTreeSet;
 use crate::key::{ContentDigest, Fingerprint, Keyed, PageDigest, PullKey, Seed};
 use crate::winners::{Inserted, Winners};
 
+/// Accounts whose places are read together, before each is inserted.
+const LOOK_AHEAD: usize = 32;
+
 /// The error of [`Fold::merge`]: the folds belong to different pulls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the two states belong to different pulls")]
@@ -77,14 +80,22 @@ impl Fold {
         let has_more = has_more.into();
         self.last_page_seen |= has_more != Some(true);
         self.end_stated |= has_more == Some(false);
-        for account in accounts {
-            let id = account.fingerprint(&self.seed);
-            match self.winners.insert(id, account.content()) {
-                Inserted::New | Inserted::Replaced => fresh(account),
-                Inserted::Same | Inserted::Kept => {}
+        let seed = self.seed;
+        let mut rest = accounts.into_iter().map(|account| (account.fingerprint(&seed), account));
+        let mut next = Vec::with_capacity(rest.size_hint().0.min(LOOK_AHEAD));
+        loop {
+            next.extend(rest.by_ref().take(LOOK_AHEAD));
+            if next.is_empty() {
+                return true;
+            }
+            self.winners.look_ahead(next.iter().map(|(id, _)| *id));
+            for (id, account) in next.drain(..) {
+                match self.winners.insert(id, account.content()) {
+                    Inserted::New | Inserted::Replaced => fresh(account),
+                    Inserted::Same | Inserted::Kept => {}
+                }
             }
         }
-        true
     }
 
     /// Notes accounts that have no readable id. They are not in the list.

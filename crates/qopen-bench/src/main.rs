@@ -69,7 +69,8 @@ usage: cargo xtask bench [BENCH]...
 
   receiving   CPU of a received page, alone and under load, beside the MD5 of one page, and its stages
   http        pages a second over HTTP, in memory and durable, and how long each takes
-  profile     where the time of a page goes over HTTP, where perf is installed
+  profile [ACCOUNTS]
+              where the time of a page of 100 goes over HTTP, where perf is installed
   journal     durable appends beside a growing file with group commit
   postgres    the same in PostgreSQL beside a raw INSERT, and how long a list takes from its last page,
               where the server is installed
@@ -110,6 +111,9 @@ fn run(words: &[&str]) -> Result<()> {
         ["help" | "--help" | "-h", ..] => print!("{USAGE}"),
         ["platform", arguments @ ..] => pull::platform(arguments)?,
         ["compared", path, every] => comparison::compared(path, every)?,
+        ["profile", accounts] if accounts.parse::<usize>().is_ok() => {
+            profile::run_with(accounts.parse()?)?;
+        }
         ["publication", customers, formats @ ..] if customers.parse::<usize>().is_ok() => {
             publication::run_with(customers.parse()?, formats)?;
         }

@@ -5,11 +5,12 @@ use std::process::{Command, Stdio};
 
 use crate::Result;
 use crate::http::{Server, bodies, can_pin, started};
+use crate::pull::usage_of;
 use crate::report::Table;
 use crate::scratch::{Running, Scratch};
 
-const ACCOUNTS: usize = 100;
-const PAGES: usize = 4_000;
+/// Accounts of all pages of one server.
+const ALL_ACCOUNTS: usize = 400_000;
 
 /// Parts of the work. A sample counts for the first part whose words occur in one of its frames.
 const PARTS: [(&str, &[&str]); 13] = [
@@ -30,20 +31,24 @@ const PARTS: [(&str, &[&str]); 13] = [
 const REST: &str = "axum, hyper, tokio and the rest";
 
 pub(crate) fn run() -> Result<()> {
+    run_with(100)
+}
+
+pub(crate) fn run_with(accounts: usize) -> Result<()> {
     if !can_pin()
         || !Command::new("perf").arg("--version").output().is_ok_and(|it| it.status.success())
     {
         eprintln!("SKIP the profile: it needs taskset, and perf (Debian: linux-perf)");
         return Ok(());
     }
-    let bodies = bodies(ACCOUNTS, PAGES)?;
+    let bodies = bodies(accounts, ALL_ACCOUNTS / accounts.max(1))?;
     let servers = [Server::in_memory()?, Server::durable()?];
     let mut profiles = Vec::new();
     for server in &servers {
         profiles.push(profile(server, &bodies)?);
     }
     let title = format!(
-        "Where the time of a page goes over HTTP, {ACCOUNTS} accounts, one core: µs of CPU, by samples of perf"
+        "Where the time of a page goes over HTTP, {accounts} accounts, one core: µs of CPU, by samples of perf"
     );
     let names: Vec<&str> = servers.iter().map(|server| server.name.as_str()).collect();
     let mut table = Table::new("profile", title, &[&["part"], &names[..]].concat());
@@ -57,7 +62,7 @@ pub(crate) fn run() -> Result<()> {
 }
 
 struct Profile {
-    /// Time of the one core, divided by the pages of that time.
+    /// CPU time of the process, divided by the pages.
     micros_a_page: f64,
     samples: BTreeMap<&'static str, u32>,
 }
@@ -78,7 +83,10 @@ fn profile(server: &Server, bodies: &[Vec<u8>]) -> Result<Profile> {
     let mut perf = Command::new("perf");
     perf.args(["record", "--freq", "997", "-g", "--pid", &process, "--output"]).arg(&data);
     let mut perf = Running(perf.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?);
-    let (rate, _) = started.load(bodies)?;
+    let cpu = || usage_of(started.process.0.id()).map(|it| it.cpu).ok_or("/proc is not mounted");
+    let before = cpu()?;
+    started.load(bodies)?;
+    let spent = cpu()? - before;
     // perf writes its data when it is interrupted.
     let interrupt = ["-INT", &perf.0.id().to_string()].map(str::to_owned);
     Command::new("kill").args(interrupt).status()?;
@@ -97,7 +105,7 @@ fn profile(server: &Server, bodies: &[Vec<u8>]) -> Result<Profile> {
     if samples.is_empty() {
         return Err("perf has no samples; may it look at other processes?".into());
     }
-    Ok(Profile { micros_a_page: 1e6 / rate, samples })
+    Ok(Profile { micros_a_page: spent.as_secs_f64() * 1e6 / bodies.len() as f64, samples })
 }
 
 fn part_of(sample: &str) -> &'static str {

@@ -217,7 +217,7 @@ impl OpenedCallback {
     /// The event type that the payload names. Reads no further than necessary.
     #[must_use]
     pub fn event_type(&self) -> EventType {
-        EventType::of_payload(self.text().as_str())
+        EventType::of_bytes(&self.payload)
     }
 
     /// Time of the signature, in seconds since the Unix epoch by the platform's clock; `None` if

@@ -41,6 +41,9 @@ pub(crate) fn check(text: &str) -> Result<(), InvalidId> {
     if text.len() > LIMIT {
         return Err(InvalidId::TooLong { limit: LIMIT, actual: text.len() });
     }
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return Ok(());
+    }
     if text.chars().any(char::is_control) {
         return Err(InvalidId::ControlCharacter);
     }

@@ -139,8 +139,15 @@ impl<'a> Reader<'a> {
     /// A string between its quotes, and whether it is free of escapes.
     #[inline]
     pub(crate) fn string(&mut self) -> Option<(&'a str, bool)> {
+        let start = self.at + 1;
+        let plain = self.skip_string()?;
+        Some((self.text.get(start..self.at - 1)?, plain))
+    }
+
+    /// Moves past a string. Returns whether it is free of escapes.
+    #[inline]
+    fn skip_string(&mut self) -> Option<bool> {
         self.take(b'"')?;
-        let start = self.at;
         let mut plain = true;
         loop {
             self.at += ordinary(self.bytes.get(self.at..)?);
@@ -155,9 +162,8 @@ impl<'a> Reader<'a> {
                 _ => return None,
             }
         }
-        let text = self.text.get(start..self.at)?;
         self.at += 1;
-        Some((text, plain))
+        Some(plain)
     }
 
     fn escape(&mut self) -> Option<()> {
@@ -203,8 +209,8 @@ impl<'a> Reader<'a> {
     /// Moves past any value, which must be JSON to its end.
     pub(crate) fn skip(&mut self, depth: u32) -> Option<()> {
         match self.peek()? {
-            b'"' => self.string().map(drop),
-            b'{' if depth > 0 => self.members(|reader, _, _| reader.skip(depth - 1)),
+            b'"' => self.skip_string().map(drop),
+            b'{' if depth > 0 => self.skip_object(depth - 1),
             b'[' if depth > 0 => self.list(|reader| reader.skip(depth - 1)),
             b't' => self.word(b"true"),
             b'f' => self.word(b"false"),
@@ -213,28 +219,117 @@ impl<'a> Reader<'a> {
             _ => None,
         }
     }
+
+    fn skip_object(&mut self, depth: u32) -> Option<()> {
+        self.take(b'{')?;
+        self.space();
+        if self.take(b'}').is_some() {
+            return Some(());
+        }
+        loop {
+            self.skip_string()?;
+            self.space();
+            self.take(b':')?;
+            self.space();
+            self.skip(depth)?;
+            if !self.more(b'}')? {
+                return Some(());
+            }
+        }
+    }
 }
 
 /// Counts the ordinary string characters at the beginning: neither quote nor backslash nor control
-/// character. It looks at eight bytes at a time: in the resulting word the lowest set bit belongs
-/// to the first byte that is not ordinary.
+/// character.
 #[inline]
 fn ordinary(bytes: &[u8]) -> usize {
-    const ONES: u64 = u64::MAX / 255;
-    const TOPS: u64 = ONES << 7;
-    let zero = |word: u64| word.wrapping_sub(ONES) & !word & TOPS;
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (n, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let quote = zero(word ^ (ONES * u64::from(b'"')));
-        let backslash = zero(word ^ (ONES * u64::from(b'\\')));
-        let control = word.wrapping_sub(ONES * 0x20) & !word & TOPS;
-        let found = quote | backslash | control;
-        if found != 0 {
-            return n * 8 + (found.trailing_zeros() / 8) as usize;
+    let (chunks, rest) = bytes.as_chunks();
+    for (n, chunk) in chunks.iter().enumerate() {
+        if let Some(found) = first_other(chunk) {
+            return n * CHUNK + found;
         }
     }
     let is_ordinary = |byte: &u8| !matches!(byte, b'"' | b'\\' | 0..0x20);
     let here = rest.iter().position(|byte| !is_ordinary(byte)).unwrap_or(rest.len());
-    words.len() * 8 + here
+    chunks.len() * CHUNK + here
+}
+
+/// Bytes that are looked at together.
+const CHUNK: usize = 16;
+
+/// The first byte that is not ordinary.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+fn first_other(chunk: &[u8; CHUNK]) -> Option<usize> {
+    use safe_arch::{cmp_eq_mask_i8_m128i, m128i, max_u8_m128i, move_mask_i8_m128i};
+    let bytes = m128i::from(*chunk);
+    let is = |byte: u8| cmp_eq_mask_i8_m128i(bytes, m128i::from([byte; CHUNK]));
+    let last = m128i::from([0x1f_u8; CHUNK]);
+    let control = cmp_eq_mask_i8_m128i(max_u8_m128i(bytes, last), last);
+    let others = move_mask_i8_m128i(is(b'"') | is(b'\\') | control);
+    (others != 0).then(|| others.trailing_zeros() as usize)
+}
+
+/// The first byte that is not ordinary.
+#[cfg(not(target_arch = "x86_64"))]
+#[inline]
+fn first_other(chunk: &[u8; CHUNK]) -> Option<usize> {
+    first_other_of_words(chunk)
+}
+
+/// As [`first_other`], on any processor. Of the bits that are set in a word, the lowest belongs to it.
+#[cfg(any(test, not(target_arch = "x86_64")))]
+#[inline]
+fn first_other_of_words(chunk: &[u8; CHUNK]) -> Option<usize> {
+    const ONES: u64 = u64::MAX / 255;
+    const TOPS: u64 = ONES << 7;
+    let zero = |word: u64| word.wrapping_sub(ONES) & !word & TOPS;
+    let (words, _) = chunk.as_chunks::<8>();
+    words.iter().enumerate().find_map(|(n, word)| {
+        let word = u64::from_le_bytes(*word);
+        let quote = zero(word ^ (ONES * u64::from(b'"')));
+        let backslash = zero(word ^ (ONES * u64::from(b'\\')));
+        let control = word.wrapping_sub(ONES * 0x20) & !word & TOPS;
+        let others = quote | backslash | control;
+        (others != 0).then(|| n * 8 + (others.trailing_zeros() / 8) as usize)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4000))]
+
+        #[test]
+        fn ordinary_bytes_end_at_the_first_other_one(
+            bytes in prop::collection::vec(any::<u8>(), 0..70), usual in any::<bool>(),
+        ) {
+            let bytes: Vec<u8> = match usual {
+                true => bytes.into_iter().map(|byte| byte | 0x80).collect(),
+                false => bytes,
+            };
+            let other = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
+            let expected = bytes.iter().position(other).unwrap_or(bytes.len());
+            prop_assert_eq!(ordinary(&bytes), expected);
+        }
+    }
+
+    #[test]
+    fn every_byte_at_every_place() {
+        for byte in 0..=u8::MAX {
+            for place in 0..40 {
+                let mut bytes = [b'a'; 40];
+                bytes[place] = byte;
+                let other = byte < 0x20 || byte == b'"' || byte == b'\\';
+                assert_eq!(ordinary(&bytes), if other { place } else { 40 }, "{byte} at {place}");
+                for chunk in bytes.as_chunks().0 {
+                    assert_eq!(first_other_of_words(chunk), first_other(chunk), "{byte}");
+                }
+            }
+        }
+    }
 }

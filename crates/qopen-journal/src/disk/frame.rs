@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use qopen_types::Digest;
 
 use crate::PullId;
-use crate::pack::{pack, unpack};
+use crate::pack::{unpack, with_packed};
 
 /// Bytes of a record's header. Records begin at multiples of [`ALIGN`].
 pub(super) const HEADER: usize = 80;
@@ -162,8 +162,12 @@ impl Frame {
         payload: &[u8],
     ) -> Result<Self, usize> {
         let mut body = names(pull, reason);
-        let packed = pack(payload);
-        body.extend_from_slice(packed.as_deref().unwrap_or(payload));
+        let packed = with_packed(payload, |packed| {
+            let stored = packed.unwrap_or(payload);
+            body.reserve_exact(stored.len());
+            body.extend_from_slice(stored);
+            packed.is_some()
+        });
         let too_large = |_| payload.len();
         let length = u32::try_from(body.len()).map_err(too_large)?;
         // A record must fit into a segment, whose offsets are 32 bits wide.
@@ -172,7 +176,7 @@ impl Frame {
         }
         let header = Header {
             kind,
-            packed: packed.is_some(),
+            packed,
             body: length,
             raw: u32::try_from(payload.len()).map_err(too_large)?,
             seq: 0,

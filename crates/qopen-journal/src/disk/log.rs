@@ -41,6 +41,8 @@ pub(super) struct Log {
     lost: Vec<(PullId, Digest)>,
     /// Whether the last batch before a kill is being moved.
     securing: bool,
+    /// The memory of the next batch: at most [`BATCH`] bytes wait for it.
+    batch: Vec<u8>,
 }
 
 impl Log {
@@ -64,6 +66,7 @@ impl Log {
             next_seq,
             lost,
             securing: false,
+            batch: Vec::new(),
         }
     }
 
@@ -155,7 +158,9 @@ impl Log {
     /// Writes the records, one after the other, and makes them durable together.
     fn store(&mut self, stream: Stream, new: &mut [&mut Record]) -> Result<Vec<Location>, At> {
         let total = new.iter().map(|it| it.frame.header().length()).sum();
-        let mut bytes = Vec::with_capacity(total);
+        let mut bytes = std::mem::take(&mut self.batch);
+        bytes.clear();
+        bytes.reserve(total);
         let mut places = Vec::with_capacity(new.len());
         let next_seq = &mut self.next_seq;
         new.iter_mut().for_each(|record| record.frame.number(next_seq));
@@ -181,6 +186,9 @@ impl Log {
             } else {
                 stats.failures += 1;
             }
+        }
+        if bytes.capacity() <= BATCH {
+            self.batch = bytes;
         }
         match done {
             Ok(()) => {

@@ -41,7 +41,7 @@ use crate::claims::{Claims, SingleProcess};
 use crate::pack::LARGE;
 use crate::{
     Appended, Durability, Expired, Journal, JournalError, JournalStats, Maintenance, Note, Noted,
-    PageRecord, PullId, PullOutline, PullState, Quarantined, Report,
+    PageRecord, Payload, PullId, PullOutline, PullState, Quarantined, Report,
 };
 use at::{At, stopped, too_large, unavailable};
 #[cfg(feature = "faults")]
@@ -163,17 +163,19 @@ impl DiskJournal {
         pull: Option<&PullId>,
         reason: &str,
         digest: Digest,
-        payload: Option<&[u8]>,
+        payload: Option<&Payload>,
     ) -> Result<Appended, JournalError> {
-        let payload = payload.unwrap_or_default();
-        let frame = match payload.len() {
-            ..LARGE => Frame::new(kind, pull, reason, digest, payload),
+        let frame = match payload {
             // Packing it takes a while.
-            _ => {
-                let (pull, reason) = (pull.cloned(), reason.to_owned());
-                let payload = payload.to_vec();
-                let pack = move || Frame::new(kind, pull.as_ref(), &reason, digest, &payload);
+            Some(payload) if payload.len() >= LARGE => {
+                let (pull, reason, payload) = (pull.cloned(), reason.to_owned(), payload.clone());
+                let pack =
+                    move || Frame::new(kind, pull.as_ref(), &reason, digest, payload.as_bytes());
                 read::blocking(pack).await.ok_or_else(stopped)?
+            }
+            payload => {
+                let payload = payload.map_or(&b""[..], Payload::as_bytes);
+                Frame::new(kind, pull, reason, digest, payload)
             }
         };
         let frame = frame.map_err(too_large)?;
@@ -227,7 +229,7 @@ impl Journal for DiskJournal {
         if self.shared.index().has_page(&page.pull, page.digest) {
             return Ok(Appended::Duplicate);
         }
-        let payload = Some(page.payload.as_bytes());
+        let payload = Some(&page.payload);
         let appended = self.write(Kind::Page, Some(&page.pull), "", page.digest, payload).await?;
         if appended == Appended::New {
             self.claims.paged(&page.pull);
@@ -243,7 +245,7 @@ impl Journal for DiskJournal {
 
     async fn quarantine(&self, item: Quarantined) -> Result<(), JournalError> {
         let (pull, digest) = (item.pull.as_ref(), item.digest());
-        let payload = Some(item.payload.as_bytes());
+        let payload = Some(&item.payload);
         self.write(Kind::Quarantined, pull, &item.stored_reason(), digest, payload).await?;
         if let Some(pull) = pull {
             self.claims.noted(pull, None);

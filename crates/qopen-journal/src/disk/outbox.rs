@@ -16,7 +16,7 @@ impl Outbox for DiskJournal {
         if self.shared.index().events.has(digest) {
             return Ok(Appended::Duplicate);
         }
-        self.write(Kind::Event, None, "", digest, Some(event.as_bytes())).await
+        self.write(Kind::Event, None, "", digest, Some(&event)).await
     }
 
     async fn waiting(&self, after: u64, most: usize) -> Result<Vec<PendingEvent>, JournalError> {
