@@ -23,7 +23,7 @@ async fn the_list_of_pulls_is_the_same_in_parts() {
     assert!(whole.get("next").is_none());
     let accounts: u64 =
         whole["pulls"].as_array().unwrap().iter().filter_map(|it| it["accounts"].as_u64()).sum();
-    assert_eq!(accounts, (0..PULLS).sum());
+    assert_eq!(accounts, (0..PULLS).sum::<u64>());
     for limit in [100, 401, 1000, 1203, 5000] {
         let (mut found, mut after) = (Vec::new(), String::new());
         loop {
@@ -33,11 +33,8 @@ async fn the_list_of_pulls_is_the_same_in_parts() {
             found.extend(pulls.iter().cloned());
             let Some(next) = part.get("next") else { break };
             let name = |name| next[name].as_str().unwrap().to_owned();
-            after = format!(
-                "&after_robot_id={}&after_mark_id={}",
-                name("robot_id"),
-                name("mark_id")
-            );
+            after =
+                format!("&after_robot_id={}&after_mark_id={}", name("robot_id"), name("mark_id"));
         }
         assert_eq!(json!(found), whole["pulls"], "{limit}");
     }
