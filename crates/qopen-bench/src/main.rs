@@ -10,6 +10,7 @@
 mod comparison;
 mod comparison_postgres;
 mod http;
+mod http_client;
 mod journal;
 mod measure;
 mod pages;
@@ -22,12 +23,13 @@ mod pull;
 mod receiving;
 mod report;
 mod scratch;
+mod served;
 mod upkeep;
 
 use std::process::ExitCode;
 
-/// Every bench.
-const ALL: [&str; 11] = [
+/// Every bench that takes a few minutes at most.
+const ALL: [&str; 13] = [
     "receiving",
     "http",
     "profile",
@@ -39,10 +41,12 @@ const ALL: [&str; 11] = [
     "comparison_postgres",
     "peers",
     "pull",
+    "robots",
+    "served",
 ];
 
 /// Their tables, in the order of the page.
-const TABLES: [&str; 16] = [
+const TABLES: [&str; 19] = [
     "receiving",
     "together",
     "stages",
@@ -59,6 +63,9 @@ const TABLES: [&str; 16] = [
     "comparison",
     "comparison_postgres",
     "pull",
+    "growth",
+    "robots",
+    "served",
 ];
 
 /// The result of a bench; the message is for a person.
@@ -74,6 +81,7 @@ usage: cargo xtask bench [BENCH]...
   journal     durable appends beside a growing file with group commit
   postgres    the same in PostgreSQL beside a raw INSERT, and how long a list takes from its last page,
               where the server is installed
+  lists       the last part of postgres: from the last page to the published list
   upkeep      appends while a journal of 2 GB is compacted, revisions of a long list, and looks at a long
               history in PostgreSQL, where the server is installed
   publication [CUSTOMERS [FILE]...]
@@ -84,8 +92,12 @@ usage: cargo xtask bench [BENCH]...
               the same in PostgreSQL, step by step, where the server is installed
   peers       pages a second beside receivers in Go and Python, where those are installed
   pull        a whole pull of 10,000 to 1,000,000 customers: time, CPU, peak memory
+  robots      pulls of 1,000 robots at once: time, CPU, peak memory, and how long an answer takes
+  served      a service with up to 100,000 pulls in its journal: its start, its list of pulls, and how long
+              an answer takes; PostgreSQL where the server is installed
+  growth      as pull, up to 10,000,000 customers: 10 minutes, and 30 GB of disk
 
-All of them unless some are named; with --write, docs/BENCHMARKS.md is written from them. Tables go to standard output, figures to target/bench/*.json.
+All of them but growth unless some are named; with --write, docs/BENCHMARKS.md is written from all and the named ones. Tables go to standard output, figures to target/bench/*.json.
 ";
 
 fn main() -> ExitCode {
@@ -119,9 +131,12 @@ fn run(words: &[&str]) -> Result<()> {
         }
         ["receiver", how @ ..] => http::receiver(how.first().copied())?,
         [] => run(&ALL)?,
-        ["--write"] => {
+        ["--write", more @ ..] => {
             report::forget()?;
             run(&ALL)?;
+            if !more.is_empty() {
+                run(more)?;
+            }
             report::write_page(&TABLES)?;
         }
         names => {
@@ -132,12 +147,16 @@ fn run(words: &[&str]) -> Result<()> {
                     "profile" => profile::run()?,
                     "journal" => journal::run()?,
                     "postgres" => postgres::run()?,
+                    "lists" => postgres::run_lists()?,
                     "upkeep" => upkeep::run()?,
                     "comparison" => comparison::run()?,
                     "comparison_postgres" => comparison_postgres::run()?,
                     "publication" => publication::run()?,
                     "peers" => peers::run()?,
                     "pull" => pull::run()?,
+                    "robots" => pull::run_robots()?,
+                    "served" => served::run()?,
+                    "growth" => pull::run_long()?,
                     other => return Err(format!("no bench {other:?}\n{USAGE}").into()),
                 }
             }

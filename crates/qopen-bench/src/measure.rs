@@ -66,3 +66,11 @@ pub(crate) fn compare(candidates: &mut [Candidate<'_>]) -> Vec<Spread> {
     }
     turns.into_iter().map(Spread::of).collect()
 }
+
+/// The median, the 99th percentile and the maximum, in milliseconds.
+pub(crate) fn millis(times: &mut [Duration]) -> [String; 3] {
+    times.sort_unstable();
+    let at = |n: usize| times.get(n).map_or(f64::NAN, |it| it.as_secs_f64() * 1e3);
+    let last = times.len().saturating_sub(1);
+    [at(times.len() / 2), at(times.len() * 99 / 100), at(last)].map(|it| format!("{it:.1}"))
+}

@@ -1,12 +1,14 @@
-//! A platform that sends a list of any length and holds none of it: each page has the same accounts
+//! A platform that sends lists of any length and holds none of them: each page has the same accounts
 //! under other ids.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::State;
-use axum::routing::post;
+use axum::routing::{get, post};
+use qopen::callback::Keyring;
 use qopen::types::RobotAccountListRequest;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -14,18 +16,51 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::Result;
 use crate::pages::{Template, ring};
 
-/// A list: its accounts, accounts a page, and the connections that send it.
+/// The lists: the accounts of each, accounts a page, and the connections that send all of them.
 #[derive(Clone, Debug)]
-pub(crate) struct List {
+pub(crate) struct Lists {
     pub(crate) callback: String,
     pub(crate) accounts: usize,
     pub(crate) page_size: usize,
     pub(crate) connections: usize,
 }
 
-/// Serves the two endpoints until the process is killed; prints the address to standard output.
-pub(crate) fn run(list: List) -> Result<()> {
+/// A requested list, of which some pages are not sent yet.
+struct Delivery {
+    template: Arc<Template>,
+    next: usize,
+}
+
+/// The requested lists, and the times of the answers.
+struct Platform {
+    lists: Lists,
+    ring: Keyring,
+    deliveries: Mutex<VecDeque<Delivery>>,
+    requested: Condvar,
+    answers: Mutex<Vec<Duration>>,
+}
+
+/// Serves the two endpoints, and the times of the answers, until the process is killed; prints the address to
+/// standard output.
+pub(crate) fn run(lists: Lists) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let platform = Arc::new(Platform {
+        ring: ring()?,
+        deliveries: Mutex::default(),
+        requested: Condvar::new(),
+        answers: Mutex::default(),
+        lists,
+    });
+    // Outside the runtime: this is arithmetic, and waiting for answers.
+    for _ in 0..platform.lists.connections {
+        let platform = Arc::clone(&platform);
+        std::thread::spawn(move || {
+            if let Err(error) = platform.send() {
+                eprintln!("bench: a list was not delivered: {error}");
+                std::process::exit(1);
+            }
+        });
+    }
     runtime.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         println!("http://{}", listener.local_addr()?);
@@ -33,52 +68,73 @@ pub(crate) fn run(list: List) -> Result<()> {
         let router = Router::new()
             .route("/gateway/qopen/GetAccessToken", post(move || async move { token }))
             .route("/gateway/qopen/GetRobotAccountListAsync", post(request))
-            .with_state(Arc::new(list));
+            .route("/answers", get(answers))
+            .with_state(platform);
         axum::serve(listener, router).await?;
         Ok(())
     })
 }
 
-async fn request(State(list): State<Arc<List>>, body: String) -> String {
+async fn request(State(platform): State<Arc<Platform>>, body: String) -> String {
     let request: Result<RobotAccountListRequest, _> = serde_json::from_str(&body);
-    let Ok(request) = request else { return r#"{"err_code":1,"err_msg":"no request"}"#.into() };
-    // Outside the runtime: this is arithmetic, and waiting for answers.
-    std::thread::spawn(move || {
-        if let Err(error) = deliver(&list, &request) {
-            eprintln!("bench: the list was not delivered: {error}");
-            std::process::exit(1);
-        }
-    });
+    let template = request
+        .map_err(Into::into)
+        .and_then(|it| Template::new(platform.lists.page_size, &it.robot_id, &it.mark_id));
+    let Ok(template) = template else { return r#"{"err_code":1,"err_msg":"no request"}"#.into() };
+    locked(&platform.deliveries).push_back(Delivery { template: Arc::new(template), next: 0 });
+    platform.requested.notify_all();
     r#"{"err_code":0,"err_msg":"","data":{"err_code":0,"err_msg":"","data":{"serial_no":"1"}}}"#
         .into()
 }
 
-fn deliver(list: &List, request: &RobotAccountListRequest) -> Result<()> {
-    let template = Template::new(list.page_size, &request.robot_id, &request.mark_id)?;
-    let (next, ring) = (AtomicUsize::new(0), ring()?);
-    let last = list.accounts / list.page_size - 1;
-    let send = || -> Result<()> {
+/// The median, the 99th percentile and the maximum of the answers' times so far, in milliseconds.
+async fn answers(State(platform): State<Arc<Platform>>) -> String {
+    let mut times = locked(&platform.answers).clone();
+    let [p50, p99, longest] = crate::measure::millis(&mut times);
+    format!("{p50} {p99} {longest}")
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Platform {
+    /// Sends pages over one connection for as long as the process runs.
+    fn send(&self) -> Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let mut connection = runtime.block_on(Connection::new(&list.callback))?;
-        // The last page leaves when every other one is in flight, and may overtake some.
+        let mut connection = None;
         loop {
-            let number = next.fetch_add(1, Ordering::Relaxed);
-            if number > last {
-                return Ok(());
-            }
-            let body = template.page(number, number == last, &ring)?;
+            let (template, number, is_last) = self.next();
+            let body = template.page(number, is_last, &self.ring)?;
+            let connection = match &mut connection {
+                Some(connection) => connection,
+                // The receiver listens when it has sent a request.
+                none => none.insert(runtime.block_on(Connection::new(&self.lists.callback))?),
+            };
+            let begun = Instant::now();
             runtime.block_on(connection.post(&body))?;
+            locked(&self.answers).push(begun.elapsed());
         }
-    };
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..list.connections)
-            .map(|_| scope.spawn(|| send().map_err(|it| it.to_string())))
-            .collect();
-        for thread in threads {
-            thread.join().map_err(|_| "a sender panicked")??;
+    }
+
+    /// The next page: one of each list in turn. A last page leaves when every other one of its list is in flight, and
+    /// may overtake some.
+    fn next(&self) -> (Arc<Template>, usize, bool) {
+        let mut deliveries = locked(&self.deliveries);
+        loop {
+            if let Some(mut delivery) = deliveries.pop_front() {
+                let (template, number) = (Arc::clone(&delivery.template), delivery.next);
+                delivery.next += 1;
+                let is_last = delivery.next == self.lists.accounts / self.lists.page_size;
+                if !is_last {
+                    deliveries.push_back(delivery);
+                }
+                return (template, number, is_last);
+            }
+            let waited = self.requested.wait(deliveries);
+            deliveries = waited.unwrap_or_else(PoisonError::into_inner);
         }
-        Ok(())
-    })
+    }
 }
 
 /// A keep-alive connection with as little work as possible.

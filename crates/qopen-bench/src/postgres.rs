@@ -37,6 +37,14 @@ pub(crate) fn run() -> Result<()> {
     runtime.block_on(lists(&server))
 }
 
+/// The second part of [`run`].
+pub(crate) fn run_lists() -> Result<()> {
+    let Some(server) = Server::start() else { return Ok(()) };
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(lists(&server))
+}
+
 /// An empty journal: a database or a folder of its own.
 async fn fresh(server: &Server, name: &str) -> Result<Arc<dyn Store>> {
     let backend = qopen::backend(&server.create(name).await?)?;
@@ -185,7 +193,14 @@ async fn published(journal: Arc<dyn Store>, sink: Arc<dyn Sink>) -> Result<Vec<D
             journal.append(PageRecord::new(pull.clone(), Payload::new(text))).await?;
         }
         let answered = Instant::now();
-        let claimed = worker.claimed().await.ok_or("the worker has stopped")?;
+        let claimed = loop {
+            let claimed = worker.claimed().await.ok_or("the worker has stopped")?;
+            if *claimed.id() == pull {
+                break claimed;
+            }
+            // A late look found pages of a list that is published.
+            claimed.complete().await?;
+        };
         let outcome = claimed.resume().await?.outcome().await?;
         publish(vec![outcome.list], Arc::clone(&sink), ListKind::Complete).await?;
         times.push(answered.elapsed().saturating_sub(SETTLE));

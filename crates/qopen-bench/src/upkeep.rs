@@ -16,6 +16,7 @@ use qopen_postgres::testing::Server;
 use tokio_postgres::Client as Connection;
 
 use crate::Result;
+use crate::measure::millis;
 use crate::pages::{Template, ring};
 use crate::postgres::connect;
 use crate::report::Table;
@@ -38,13 +39,6 @@ pub(crate) fn run() -> Result<()> {
     runtime.block_on(revisions())?;
     let Some(server) = Server::start() else { return Ok(()) };
     runtime.block_on(looks(&server))
-}
-
-fn millis(mut times: Vec<Duration>) -> [String; 3] {
-    times.sort();
-    let at = |n: usize| times.get(n).map_or(f64::NAN, |it| it.as_secs_f64() * 1e3);
-    let last = times.len().saturating_sub(1);
-    [at(times.len() / 2), at(times.len() * 99 / 100), at(last)].map(|it| format!("{it:.1}"))
 }
 
 fn pull(mark: &str) -> Result<PullId> {
@@ -107,9 +101,9 @@ async fn compaction() -> Result<()> {
         number += 1;
         idle.push(append(&journal, &kept, &template, number).await?);
     }
-    for (name, times) in [("compaction", busy), ("nothing", idle)] {
+    for (name, mut times) in [("compaction", busy), ("nothing", idle)] {
         let count = times.len().to_string();
-        let [p50, p99, longest] = millis(times);
+        let [p50, p99, longest] = millis(&mut times);
         table.row([name.to_owned(), count, p50, p99, longest]);
     }
     table.finish()
@@ -142,7 +136,7 @@ async fn looks(server: &Server) -> Result<()> {
     let journal = backend.open().await?.journal;
     let client = connect(&url).await?;
     let mut other = connect(&url).await?;
-    let [p50, p99, longest] = millis(look(&journal, "before").await?);
+    let [p50, p99, longest] = millis(&mut look(&journal, "before").await?);
     table.row(["none".to_owned(), "none".to_owned(), p50, p99, longest]);
     let foreign = other.transaction().await?;
     foreign.execute("SELECT pg_current_xact_id()", &[]).await?;
@@ -152,7 +146,7 @@ async fn looks(server: &Server) -> Result<()> {
     for claim in &claims {
         journal.complete(claim).await?;
     }
-    let [p50, p99, longest] = millis(look(&journal, "after").await?);
+    let [p50, p99, longest] = millis(&mut look(&journal, "after").await?);
     table.row([format!("{HISTORY} pages"), "open".to_owned(), p50, p99, longest]);
     foreign.rollback().await?;
     table.finish()

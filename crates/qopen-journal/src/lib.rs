@@ -225,6 +225,22 @@ pub trait Journal: Send + Sync + 'static {
     /// [`JournalError`], if the storage cannot be read.
     async fn pulls(&self) -> Result<Vec<PullState>, JournalError>;
 
+    /// At most `most` known pulls, in the order of robots and marks: the first ones after a pull, or the first ones of
+    /// all. None follow if there are fewer.
+    ///
+    /// # Errors
+    /// [`JournalError`], if the storage cannot be read.
+    async fn pulls_after(
+        &self,
+        after: Option<&PullId>,
+        most: usize,
+    ) -> Result<Vec<PullState>, JournalError> {
+        let mut pulls = self.pulls().await?;
+        pulls.retain(|state| after.is_none_or(|after| state.pull > *after));
+        pulls.truncate(most);
+        Ok(pulls)
+    }
+
     /// The outline of every known pull, in the order of robots and marks.
     ///
     /// A storage in memory can do it without copying the notes.
@@ -242,6 +258,28 @@ pub trait Journal: Send + Sync + 'static {
     async fn pulls_of(&self, robot: &RobotId) -> Result<Vec<PullState>, JournalError> {
         let mut pulls = self.pulls().await?;
         pulls.retain(|state| state.pull.robot_id == *robot);
+        Ok(pulls)
+    }
+
+    /// The pulls of the same robot that started after a pull, in the order of marks; none if the journal does not
+    /// know the pull.
+    ///
+    /// # Errors
+    /// [`JournalError`], if the storage cannot be read.
+    async fn later_pulls(&self, pull: &PullId) -> Result<Vec<PullState>, JournalError> {
+        let mut pulls = self.pulls_of(&pull.robot_id).await?;
+        let own = pulls.iter().find(|state| state.pull == *pull).map(|state| state.order);
+        pulls.retain(|state| own.is_some_and(|own| state.order > own));
+        Ok(pulls)
+    }
+
+    /// The pulls of a robot that have a note of a [held list](Note::Held), in the order of marks.
+    ///
+    /// # Errors
+    /// [`JournalError`], if the storage cannot be read.
+    async fn pulls_with_held_lists(&self, robot: &RobotId) -> Result<Vec<PullState>, JournalError> {
+        let mut pulls = self.pulls_of(robot).await?;
+        pulls.retain(|state| state.notes.iter().any(|it| matches!(it.note, Note::Held { .. })));
         Ok(pulls)
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use tokio::sync::Notify;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{AsyncMessage, Client, Config, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -41,6 +42,9 @@ struct Inner {
     /// Whether a password was given.
     has_password: bool,
 }
+
+/// A value of a statement, with its type: the server parses and executes the statement in one step.
+pub(crate) type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 
 /// A connection from the pool. Dropping it returns it.
 pub(crate) type Pooled = deadpool_postgres::Object;

@@ -1,11 +1,13 @@
 //! Maintenance of the journal while the service runs.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use qopen::journal::Store;
+use qopen::journal::{JournalError, Store};
 
 use super::service::Service;
+use crate::output::database::ListDatabase;
 use crate::report::count;
 use crate::say::say;
 use crate::wiring;
@@ -20,6 +22,9 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Bytes written to the journal between two compactions.
 const WORTH_COMPACTING: u64 = 256 << 20;
+
+/// Pulls that are read at once.
+const PART: usize = 1000;
 
 /// Interval of the checks for a compaction.
 const LOOK: Duration = Duration::from_secs(5);
@@ -67,7 +72,7 @@ pub(super) async fn run_maintenance(service: &Arc<Service>, retain: Duration) {
 /// Deletes old pulls, and their lists from the history of databases.
 async fn expire(service: &Service, retain: Duration) {
     // Afterwards the journal no longer knows where the lists are.
-    let pulls = service.journal.pulls().await.unwrap_or_else(|error| {
+    let databases = databases(service).await.unwrap_or_else(|error| {
         let what = "the databases of old lists are not known";
         say!("qopen: {}", crate::exit::chain(what, &error));
         Vec::new()
@@ -76,8 +81,22 @@ async fn expire(service: &Service, retain: Duration) {
     if gone.is_empty() {
         return;
     }
-    for database in service.lists.databases(&pulls) {
+    for database in databases {
         crate::journal::forget(database, gone.clone()).await;
+    }
+}
+
+/// Returns every database of lists.
+async fn databases(service: &Service) -> Result<Vec<ListDatabase>, JournalError> {
+    let (mut databases, mut after) = (BTreeMap::new(), None);
+    loop {
+        let part = service.journal.pulls_after(after.as_ref(), PART).await?;
+        let found = service.lists.databases(&part).into_iter();
+        databases.extend(found.map(|database| (database.location(), database)));
+        if part.len() < PART {
+            return Ok(databases.into_values().collect());
+        }
+        after = part.into_iter().last().map(|state| state.pull);
     }
 }
 

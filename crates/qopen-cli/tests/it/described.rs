@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 
 const CONFIG: &str = r#"
 [[operations]]
-include-operation-id = ["listAccounts", "listRobotAccounts", "listChanges"]
+include-operation-id = ["listAccounts", "listRobotAccounts", "listChanges", "listPulls"]
 [operations.checks.positive_data_acceptance]
 expected-statuses = ["2xx", "400", "404", "409", "5xx"]
 "#;
@@ -30,7 +30,8 @@ fn made_up_requests_find_neither_an_internal_error_nor_an_answer_that_is_not_des
     command.env("QOPEN_BASE_URL", &platform);
     let served = Served::spawn(command);
 
-    // The options of CSV are refused with another format, and a revision without its mark, which a description cannot say.
+    // The options of CSV are refused with another format, and a robot or a revision without its mark, which a
+    // description cannot say.
     let config = stage.folder.path().join("schemathesis.toml");
     std::fs::write(&config, CONFIG).unwrap();
     let mut checks = Command::new(program);

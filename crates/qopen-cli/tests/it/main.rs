@@ -52,6 +52,7 @@ mod later;
 mod leaks;
 mod left_out;
 mod libreoffice;
+mod listing;
 mod losses;
 #[cfg(target_os = "linux")]
 mod memory;

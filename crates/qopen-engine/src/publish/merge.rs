@@ -32,6 +32,8 @@ const PAGES_AHEAD: usize = 4;
 pub(super) struct Publication<'a> {
     pub(super) list: &'a PulledList,
     pub(super) order: Option<u64>,
+    /// The notes of its pull.
+    pub(super) state: Option<&'a PullState>,
     pub(super) runtime: &'a Handle,
     pub(super) scratch: Option<&'a Path>,
     pub(super) moved: &'a Moved,
@@ -47,8 +49,6 @@ pub(super) struct Publication<'a> {
 impl Publication<'_> {
     pub(super) fn run(mut self) -> Result<PublishedList, PublishError> {
         let (revision, fold) = self.list.fold();
-        let state = self.runtime.block_on(self.list.journal.pull(&self.list.id));
-        let state = state.map_err(PublishError::Journal)?;
         let info = ListInfo::new(&self.list.id.robot_id, &self.list.id.mark_id, revision)
             .order(self.order);
         self.writer.begin_list(&info).map_err(PublishError::Sink)?;
@@ -56,7 +56,7 @@ impl Publication<'_> {
             Some((fold, changes)) if revision <= 1 || self.has_everything(&fold)? => {
                 (fold, changes)
             }
-            _ => self.refold(state.as_ref())?,
+            _ => self.refold()?,
         };
         let already = self.quarantine.len();
         let Gathered { winners, nameless, pages } = self.gather(&fold)?;
@@ -65,7 +65,7 @@ impl Publication<'_> {
         if found != fold.accounts() {
             return Err(PublishError::PagesMissing { expected: fold.accounts(), found });
         }
-        self.set_pages_aside(state.as_ref())?;
+        self.set_pages_aside()?;
         let quarantined = self.quarantine.len() - already;
         let id = self.list.id.clone();
         let (unread_fields, readings) = (self.unread_fields, self.readings);
@@ -159,10 +159,10 @@ impl Publication<'_> {
 
     /// Folds every page that is in the journal now, in the order in which they were kept. Returns
     /// the changes since the published revision too.
-    fn refold(&mut self, state: Option<&PullState>) -> Result<Folded, PublishError> {
+    fn refold(&mut self) -> Result<Folded, PublishError> {
         let id = &self.list.id;
         let now = self.list.revision();
-        let notes = state.into_iter().flat_map(|it| it.notes.iter().rev());
+        let notes = self.state.into_iter().flat_map(|it| it.notes.iter().rev());
         let before = notes.map(|it| &it.note).find_map(|note| match note {
             Note::Published { revision, pages, .. } if *revision < now => Some(*pages),
             _ => None,
@@ -263,11 +263,11 @@ impl Publication<'_> {
     }
 
     /// Sets unreadable pages aside whole: no other place shows them.
-    fn set_pages_aside(&mut self, state: Option<&PullState>) -> Result<(), PublishError> {
+    fn set_pages_aside(&mut self) -> Result<(), PublishError> {
         let journal = &self.list.journal;
         let items = self.runtime.block_on(journal.quarantined(Some(&self.list.id)));
         let mut items = items.map_err(PublishError::Journal)?;
-        let doubts = state.map(PullState::doubts).unwrap_or_default();
+        let doubts = self.state.map(PullState::doubts).unwrap_or_default();
         if !doubts.is_empty() {
             let all = self.runtime.block_on(journal.quarantined(None));
             let doubted = all.map_err(PublishError::Journal)?.into_iter();

@@ -52,15 +52,18 @@ pub(super) async fn supersede_held(
     id: &PullId,
     sink: &dyn Sink,
 ) -> Result<(), JournalError> {
-    let all = journal.pulls_of(&id.robot_id).await?;
-    let Some(own) = all.iter().find(|it| it.pull == *id) else { return Ok(()) };
+    let with_held = journal.pulls_with_held_lists(&id.robot_id).await?;
+    if with_held.is_empty() {
+        return Ok(());
+    }
+    let Some(own) = &journal.pull(id).await? else { return Ok(()) };
     let held = |earlier: &PullState| match &earlier.held()?.note {
         Note::Held { revision, location, .. } => {
             is_for(location.as_deref(), earlier, own, sink).then_some(*revision)
         }
         _ => None,
     };
-    supersede(journal, &all, own, held).await
+    supersede(journal, &with_held, own, held).await
 }
 
 /// Notes that a pull supersedes the earlier ones of these for which `revision` gives the revision of a list.
@@ -85,18 +88,12 @@ pub(super) async fn successor(
     id: &PullId,
     sink: &dyn Sink,
 ) -> Result<Option<PullId>, JournalError> {
-    let all = journal.pulls_of(&id.robot_id).await?;
-    let Some(own) = all.iter().find(|it| it.pull == *id).map(|it| it.order) else {
-        return Ok(None);
-    };
     let stands_there = |state: &PullState| match state.published().map(|noted| &noted.note) {
         Some(Note::Published { location, .. }) => sink.is_at(location),
         _ => false,
     };
-    let mut later: Vec<_> =
-        all.into_iter().filter(|it| it.order > own && stands_there(it)).collect();
-    later.sort_by_key(|it| it.order);
-    Ok(later.pop().map(|it| it.pull))
+    let later = journal.later_pulls(id).await?.into_iter().filter(stands_there);
+    Ok(later.max_by_key(|it| it.order).map(|it| it.pull))
 }
 
 /// Whether a list that is held at that location is for the sink, in which `own` is published. A sink without room

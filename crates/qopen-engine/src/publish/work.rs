@@ -69,12 +69,15 @@ impl Work<'_> {
             claims.iter().for_each(|held_claim| held_claim.publication_moved(Some(now)));
         };
         moved();
-        let mut orders = Vec::new();
+        let (mut states, mut orders) = (Vec::new(), Vec::new());
         for list in lists {
-            let order = self.order_of(list)?;
+            let state = self.facts(list)?;
+            // The place that the pull has in the order of the sink's lists.
+            let order = state.as_ref().and_then(|state| order_at(state, sink));
             if note {
                 self.must_not_be_superseded(list, order)?;
             }
+            states.push(state);
             orders.push(order);
         }
         let mut writer = sink.begin(kind).map_err(PublishError::Sink)?;
@@ -83,10 +86,11 @@ impl Work<'_> {
         writer.tell(Arc::clone(&moved));
         let mut quarantine = Quarantine::in_folder(sink.scratch());
         let mut done = Vec::new();
-        for (list, order) in lists.iter().zip(&orders) {
+        for ((list, order), state) in lists.iter().zip(&orders).zip(&states) {
             let one = Publication {
                 list,
                 order: *order,
+                state: state.as_ref(),
                 runtime,
                 scratch: sink.scratch(),
                 writer: &mut *writer,
@@ -214,12 +218,6 @@ impl Work<'_> {
                 tracing::warn!(pull = %list.id, error, "that the pull is open was not journaled");
             }
         }
-    }
-
-    /// The place that the pull has in the order of the sink's lists.
-    fn order_of(&self, list: &PulledList) -> Result<Option<u64>, PublishError> {
-        let state = self.facts(list)?;
-        Ok(state.and_then(|state| order_at(&state, self.sink)))
     }
 
     /// Whether a person accepted the list, which a guard held.

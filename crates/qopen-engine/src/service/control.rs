@@ -20,6 +20,9 @@ use crate::pull::PullRequest;
 const END: Duration = Duration::from_secs(30);
 const END_LOOK: Duration = Duration::from_millis(100);
 
+/// Pulls that are read at once.
+const PART: usize = 1000;
+
 /// Time limit for a deletion to wait for a publication.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -41,28 +44,33 @@ impl PullService {
     /// Returns how many of them are open.
     ///
     /// # Errors
-    /// [`JournalError`], if the journal cannot be read; no pull was enqueued then.
+    /// [`JournalError`], if the journal cannot be read; some pulls may be enqueued then.
     pub async fn requeue_unfinished(&self) -> Result<u64, JournalError> {
         let inner = &self.inner;
-        let all = inner.journal.pulls().await?;
-        let followed = self.open_pulls();
-        let mut open = 0;
-        for state in all.iter().filter(|state| !followed.contains(&state.pull)) {
-            match need(state) {
-                Need::Nothing => continue,
-                Need::Following => open += 1,
-                Need::Publishing => {
-                    if !matches!(inner.target_of(state).await, Target::Sink(_)) {
-                        continue;
+        let (mut open, mut after) = (0, None);
+        loop {
+            let part = inner.journal.pulls_after(after.as_ref(), PART).await?;
+            let followed = self.open_pulls();
+            for state in part.iter().filter(|state| !followed.contains(&state.pull)) {
+                match need(state) {
+                    Need::Nothing => continue,
+                    Need::Following => open += 1,
+                    Need::Publishing => {
+                        if !matches!(inner.target_of(state).await, Target::Sink(_)) {
+                            continue;
+                        }
                     }
                 }
+                let pull = &state.pull;
+                if let Err(error) = inner.journal.enqueue(pull).await {
+                    inner.tell(ServiceEvent::NotResumed { pull, error: &error });
+                }
             }
-            let pull = &state.pull;
-            if let Err(error) = inner.journal.enqueue(pull).await {
-                inner.tell(ServiceEvent::NotResumed { pull, error: &error });
+            if part.len() < PART {
+                return Ok(open);
             }
+            after = part.into_iter().last().map(|state| state.pull);
         }
-        Ok(open)
     }
 
     /// Ends an open pull with what has arrived, whichever process follows it.

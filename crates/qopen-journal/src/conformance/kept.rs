@@ -154,6 +154,67 @@ fn marks(pulls: &[PullState]) -> Vec<&str> {
     pulls.iter().map(|it| it.pull.mark_id.as_str()).collect()
 }
 
+pub(super) async fn later_pulls_and_held_lists_are_found(Subject { journal, .. }: Subject) {
+    let of_other = PullId { robot_id: "other".parse().unwrap(), ..pull("d") };
+    let held = Note::Held {
+        revision: 1,
+        pages: 1,
+        gone: 1,
+        before: 2,
+        present: 0,
+        unconfirmed: false,
+        left_out: Vec::new(),
+        location: None,
+    };
+    for id in [&pull("c"), &pull("a"), &pull("b"), &of_other] {
+        journal.note(id, started()).await.unwrap();
+        journal.append(PageRecord::new(id.clone(), payload("1"))).await.unwrap();
+    }
+    for id in [&pull("a"), &of_other] {
+        journal.note(id, held.clone()).await.unwrap();
+        journal.note(id, Note::HeldAccepted).await.unwrap();
+    }
+    let marks = |states: Vec<PullState>| {
+        states.into_iter().map(|it| it.pull.mark_id.to_string()).collect::<Vec<_>>()
+    };
+    let later = async |id: PullId| marks(journal.later_pulls(&id).await.unwrap());
+    assert_eq!(later(pull("c")).await, ["a", "b"]);
+    assert_eq!(later(pull("a")).await, ["b"]);
+    assert_eq!(later(pull("b")).await, [""; 0]);
+    assert_eq!(later(pull("unknown")).await, [""; 0]);
+    let with_held = journal.pulls_with_held_lists(&pull("a").robot_id).await.unwrap();
+    assert_eq!(with_held, [journal.pull(&pull("a")).await.unwrap().unwrap()]);
+}
+
+pub(super) async fn pulls_are_read_in_parts(Subject { journal, .. }: Subject) {
+    for robot in ["z", "robot", "a"] {
+        for mark in ["2", "1", "3"] {
+            let id = PullId { robot_id: robot.parse().unwrap(), ..pull(mark) };
+            journal.note(&id, started()).await.unwrap();
+        }
+    }
+    // One has an item in quarantine and nothing else.
+    let item = Quarantined::new(Some(pull("10")), Layer::Shape, "no page", payload("10"));
+    journal.quarantine(item).await.unwrap();
+    let all = journal.pulls().await.unwrap();
+    assert_eq!(all.len(), 10);
+    for most in [1, 3, 9, 10, 11] {
+        let mut found: Vec<PullState> = Vec::new();
+        loop {
+            let after = found.last().map(|state| &state.pull);
+            let part = journal.pulls_after(after, most).await.unwrap();
+            let is_last = part.len() < most;
+            found.extend(part);
+            if is_last {
+                break;
+            }
+        }
+        assert_eq!(found, all, "{most}");
+    }
+    let last = PullId { robot_id: "z".parse().unwrap(), ..pull("3") };
+    assert_eq!(journal.pulls_after(Some(&last), 1).await.unwrap(), []);
+}
+
 pub(super) async fn outlines_are_those_of_the_states(subject: Subject) {
     let Subject { journal, .. } = subject;
     with_two_pulls(&*journal).await;

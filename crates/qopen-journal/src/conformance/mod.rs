@@ -85,6 +85,8 @@ pub const CASES: &[Case] = cases! {
         a_resumed_pull_is_open,
         unknown_pulls_have_nothing,
         pulls_are_found_by_mark_and_by_robot,
+        later_pulls_and_held_lists_are_found,
+        pulls_are_read_in_parts,
         outlines_are_those_of_the_states,
         open_pulls_have_not_ended,
         quarantined_items_are_kept_once_until_released,

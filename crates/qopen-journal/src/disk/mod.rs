@@ -40,8 +40,9 @@ use tokio::sync::{mpsc, oneshot};
 use crate::claims::{Claims, SingleProcess};
 use crate::pack::LARGE;
 use crate::{
-    Appended, Durability, Expired, Journal, JournalError, JournalStats, Maintenance, Note, Noted,
-    PageRecord, Payload, PullId, PullOutline, PullState, Quarantined, Report,
+    Appended, Durability, Expired, Journal, JournalError, JournalStats, JournalSummary,
+    Maintenance, Note, Noted, PageRecord, Payload, PullId, PullOutline, PullState, Quarantined,
+    Report,
 };
 use at::{At, stopped, too_large, unavailable};
 #[cfg(feature = "faults")]
@@ -54,6 +55,9 @@ pub use options::DiskOptions;
 use recover::Loaded;
 use shared::Shared;
 use writer::{Append, Job, Writer};
+
+/// Pulls whose states are copied at once.
+const PART: usize = 1000;
 
 /// Appends that may wait for the writing thread before their callers wait too.
 const QUEUE: usize = 1024;
@@ -282,7 +286,25 @@ impl Journal for DiskJournal {
     }
 
     async fn pulls(&self) -> Result<Vec<PullState>, JournalError> {
-        Ok(self.shared.index().states(|_| true))
+        let mut pulls: Vec<PullState> = Vec::new();
+        loop {
+            // In parts: an append does not wait for all of them.
+            let part = self.pulls_after(pulls.last().map(|it| &it.pull), PART).await?;
+            let is_last = part.len() < PART;
+            pulls.extend(part);
+            if is_last {
+                return Ok(pulls);
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn pulls_after(
+        &self,
+        after: Option<&PullId>,
+        most: usize,
+    ) -> Result<Vec<PullState>, JournalError> {
+        Ok(self.shared.index().states_after(after, most))
     }
 
     async fn outlines(&self) -> Result<Vec<PullOutline>, JournalError> {
@@ -290,7 +312,7 @@ impl Journal for DiskJournal {
     }
 
     async fn pulls_of(&self, robot: &RobotId) -> Result<Vec<PullState>, JournalError> {
-        Ok(self.shared.index().states(|pull| pull.robot_id == *robot))
+        Ok(self.shared.index().states_of(robot))
     }
 
     async fn open_pulls(&self) -> Result<Vec<PullState>, JournalError> {
@@ -340,6 +362,10 @@ impl Maintenance for DiskJournal {
         let waiting = |jobs: &mpsc::Sender<Job>| jobs.max_capacity() - jobs.capacity();
         let queued = self.jobs.as_ref().map_or(0, waiting);
         JournalStats { queued, ..*self.shared.stats() }
+    }
+
+    async fn summary(&self) -> Result<JournalSummary, JournalError> {
+        Ok(self.shared.index().summary())
     }
 
     async fn expire(

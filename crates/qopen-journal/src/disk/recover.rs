@@ -115,7 +115,7 @@ pub(super) fn load(folder: &Path) -> Result<Loaded, JournalError> {
         holes.extend(scan.holes.into_iter().map(|hole| (number, hole)));
     }
     let lost = holes.iter().flat_map(|(number, hole)| index.blame(*number, hole)).collect();
-    report.pulls = index.names().len() as u64;
+    report.pulls = index.summary().pulls;
     for damage in &report.damage {
         match damage.unfinished {
             true => tracing::info!(%damage, "the journal was not closed"),
@@ -131,7 +131,7 @@ pub(super) fn check(shared: &Shared) -> Result<Report, JournalError> {
     let (ends, pulls) = {
         let index = shared.index();
         let ends: Vec<_> = index.segments.iter().map(|(number, end)| (*number, *end)).collect();
-        (ends, index.names().len() as u64)
+        (ends, index.summary().pulls)
     };
     let mut report = Report { pulls, ..Report::default() };
     for (number, end) in ends {

@@ -219,7 +219,7 @@ impl Maintenance for PostgresJournal {
 
     async fn check(&self) -> Result<Report, JournalError> {
         let mut report = Report::default();
-        for state in read::states(&*self.client().await?, None, None).await? {
+        for state in read::states(&*self.client().await?, read::Whose::All).await? {
             report.pulls += 1;
             report.bytes += state.bytes;
             report.records += state.pages + state.notes.len() as u64;

@@ -5,6 +5,7 @@ mod claims;
 mod hint;
 mod maintenance;
 mod outbox;
+mod pages;
 mod read;
 mod renewals;
 mod shared;
@@ -23,11 +24,13 @@ use qopen_journal::{
     Quarantined,
 };
 use qopen_types::{Digest, MarkId, RobotId, StorageId};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::database::{Database, Pooled};
 use crate::schema::Schema;
+use pages::Streams;
+use read::Whose;
 use renewals::Renewals;
 use shared::Shared;
 use value::{away, bounded, bytes_of, digest_of, encode, failed, names_of, pack, pull_of};
@@ -52,7 +55,7 @@ pub struct PostgresJournal {
     appends: mpsc::Sender<Append>,
     shared: Arc<Shared>,
     /// Limits streams of pages, each of which has a connection of its own.
-    streams: Arc<Semaphore>,
+    streams: Arc<Streams>,
     /// Renews leases on a connection of its own.
     renewals: Renewals,
     /// The time that this process has observed.
@@ -89,7 +92,7 @@ impl PostgresJournal {
         let mut tasks = JoinSet::new();
         write::spawn(&mut tasks, &database, queue, &shared);
         tasks.spawn(hint::run(database.clone(), Arc::clone(&shared)));
-        let streams = Arc::new(Semaphore::new(read::STREAMS));
+        let streams = Arc::default();
         let renewals = Renewals::default();
         let observer = Mutex::default();
         Ok(Self { database, storage, appends, shared, streams, renewals, observer, _tasks: tasks })
@@ -175,7 +178,7 @@ impl Journal for PostgresJournal {
         &self,
         pull: &PullId,
     ) -> Result<BoxStream<'static, Result<PageRecord, JournalError>>, JournalError> {
-        read::pages(&self.database, &self.streams, pull).await
+        pages::pages(&self.database, &self.streams, pull).await
     }
 
     async fn digests(&self, pull: &PullId) -> Result<Vec<Digest>, JournalError> {
@@ -203,13 +206,12 @@ impl Journal for PostgresJournal {
         pull: &PullId,
         digests: &[Digest],
     ) -> Result<BoxStream<'static, Result<PageRecord, JournalError>>, JournalError> {
-        Ok(read::pages_of(self.database.clone(), pull.clone(), digests))
+        Ok(pages::pages_of(self.database.clone(), pull.clone(), digests))
     }
 
     async fn pull(&self, pull: &PullId) -> Result<Option<PullState>, JournalError> {
         bounded(async {
-            let (robot, mark) = (Some(&pull.robot_id), Some(&pull.mark_id));
-            let states = read::states(&*self.client().await?, robot, mark).await?;
+            let states = read::states(&*self.client().await?, Whose::Pull(pull)).await?;
             Ok(states.into_iter().next())
         })
         .await
@@ -240,7 +242,7 @@ impl Journal for PostgresJournal {
             let mut states = Vec::new();
             for row in &rows {
                 let pull = pull_of(row, 0, 1)?;
-                states.extend(read::states(&client, Some(&pull.robot_id), Some(mark)).await?);
+                states.extend(read::states(&client, Whose::Pull(&pull)).await?);
             }
             states.sort_by(|a, b| a.pull.cmp(&b.pull));
             Ok(states)
@@ -249,11 +251,27 @@ impl Journal for PostgresJournal {
     }
 
     async fn pulls(&self) -> Result<Vec<PullState>, JournalError> {
-        bounded(async { read::states(&*self.client().await?, None, None).await }).await
+        bounded(async { read::states(&*self.client().await?, Whose::All).await }).await
+    }
+
+    async fn pulls_after(
+        &self,
+        after: Option<&PullId>,
+        most: usize,
+    ) -> Result<Vec<PullState>, JournalError> {
+        bounded(async { read::after(&*self.client().await?, after, most).await }).await
     }
 
     async fn pulls_of(&self, robot: &RobotId) -> Result<Vec<PullState>, JournalError> {
-        bounded(async { read::states(&*self.client().await?, Some(robot), None).await }).await
+        bounded(async { read::states(&*self.client().await?, Whose::Robot(robot)).await }).await
+    }
+
+    async fn later_pulls(&self, pull: &PullId) -> Result<Vec<PullState>, JournalError> {
+        bounded(async { read::later(&*self.client().await?, pull).await }).await
+    }
+
+    async fn pulls_with_held_lists(&self, robot: &RobotId) -> Result<Vec<PullState>, JournalError> {
+        bounded(async { read::held(&*self.client().await?, robot).await }).await
     }
 
     async fn quarantined(&self, of: Option<&PullId>) -> Result<Vec<Quarantined>, JournalError> {

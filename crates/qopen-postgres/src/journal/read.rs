@@ -1,163 +1,94 @@
 //! Reading back what was kept.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use futures_core::stream::BoxStream;
 use futures_util::future::{try_join, try_join3};
-use futures_util::{StreamExt as _, stream};
-use qopen_journal::{
-    Cursor, JournalError, Note, Noted, PageRecord, PullId, PullState, Quarantined,
-};
-use qopen_types::{Digest, MarkId, RobotId};
-use tokio::sync::{Semaphore, mpsc, oneshot};
-use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Error, IsolationLevel, Row};
+use qopen_journal::{Cursor, JournalError, Note, Noted, PullId, PullState, Quarantined};
+use qopen_types::{Digest, RobotId};
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Error, Row};
 
-use super::value::{away, bytes_of, damaged, digest_of, failed, names_of, pull_of, unpack};
-use crate::database::Database;
+use super::value::{digest_of, failed, names_of, pull_of, unpack};
+use crate::database::Parameter;
 
-/// Pages of one fetch.
-const FETCH: i32 = 16;
-
-/// The most streams of pages at the same time.
-pub(super) const STREAMS: usize = 8;
-
-type Pages = BoxStream<'static, Result<PageRecord, JournalError>>;
-type Chunk = Result<Vec<Row>, JournalError>;
-
-/// The pages that a pull has now. A connection of its own holds one snapshot for as long as the stream is
-/// read, and fetches pages as the reader takes them.
-pub(super) async fn pages(
-    database: &Database,
-    streams: &Arc<Semaphore>,
-    pull: &PullId,
-) -> Result<Pages, JournalError> {
-    // The semaphore is never closed.
-    let place = Arc::clone(streams).acquire_owned().await.ok();
-    let mut client = database.connect(None).await.map_err(away)?;
-    let (sender, receiver) = mpsc::channel(1);
-    let (begun, beginning) = oneshot::channel();
-    let pull = pull.clone();
-    tokio::spawn(async move {
-        let _place = place;
-        if let Err(error) = fetch(&mut client, &pull, begun, &sender).await {
-            // The reader may have dropped the stream.
-            let _ = sender.send(Err(error)).await;
-        }
-    });
-    // From here on the snapshot is fixed: it has no later page, and lacks no forgotten one. If the sender is
-    // dropped, the error is in the channel.
-    let _ = beginning.await;
-    let chunks =
-        stream::unfold(
-            receiver,
-            |mut receiver| async move { Some((receiver.recv().await?, receiver)) },
-        );
-    Ok(chunks.flat_map(records).boxed())
+/// The pulls of which a statement reads.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Whose<'a> {
+    All,
+    Robot(&'a RobotId),
+    Pull(&'a PullId),
+    /// From one pull to another one, in the order of robots and marks.
+    Between(&'a PullId, &'a PullId),
 }
 
-fn records(chunk: Chunk) -> stream::Iter<std::vec::IntoIter<Result<PageRecord, JournalError>>> {
-    stream::iter(match chunk {
-        Ok(rows) => rows.iter().map(page).collect::<Vec<_>>(),
-        Err(error) => vec![Err(error)],
-    })
-}
-
-async fn fetch(
-    client: &mut Client,
-    pull: &PullId,
-    begun: oneshot::Sender<()>,
-    sender: &mpsc::Sender<Chunk>,
-) -> Result<(), JournalError> {
-    let snapshot = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead);
-    let snapshot = snapshot.read_only(true).start().await.map_err(failed)?;
-    let (robot, mark) = (pull.robot_id.as_str(), pull.mark_id.as_str());
-    let read = "SELECT robot_id, mark_id, digest, unpacked, payload FROM qopen_journal.page
-         WHERE robot_id = $1 AND mark_id = $2 ORDER BY number";
-    let portal = snapshot.bind(read, &[&robot, &mark]).await.map_err(failed)?;
-    let mut rows = snapshot.query_portal(&portal, FETCH).await.map_err(failed)?;
-    // The caller may have dropped the future.
-    let _ = begun.send(());
-    while !rows.is_empty() {
-        if sender.send(Ok(rows)).await.is_err() {
-            return Ok(());
+impl Whose<'_> {
+    /// A condition for the rows of `table`.
+    fn condition(self, table: &str) -> String {
+        match self {
+            Self::All => "true".to_owned(),
+            Self::Robot(_) => format!("{table}.robot_id = $1"),
+            Self::Pull(_) => format!("{table}.robot_id = $1 AND {table}.mark_id = $2"),
+            Self::Between(..) => {
+                let pull = format!("({table}.robot_id, {table}.mark_id)");
+                format!("{pull} >= ($1, $2) AND {pull} <= ($3, $4)")
+            }
         }
-        rows = snapshot.query_portal(&portal, FETCH).await.map_err(failed)?;
     }
-    Ok(())
-}
 
-/// The pages of these digests, a few at a time, on connections from the pool.
-pub(super) fn pages_of(database: Database, pull: PullId, digests: &[Digest]) -> Pages {
-    let chunks = digests.chunks(16);
-    let left: Vec<Vec<Vec<u8>>> =
-        chunks.map(|it| it.iter().copied().map(bytes_of).collect()).rev().collect();
-    let chunks = stream::unfold((database, pull, left), |(database, pull, mut left)| async move {
-        let chunk = some(&database, &pull, left.pop()?).await;
-        if chunk.is_err() {
-            left.clear();
+    /// The parameters of the condition.
+    fn names(&self) -> Vec<&str> {
+        match self {
+            Self::All => Vec::new(),
+            Self::Robot(robot) => vec![robot.as_str()],
+            Self::Pull(pull) => vec![pull.robot_id.as_str(), pull.mark_id.as_str()],
+            Self::Between(first, last) => [first, last]
+                .iter()
+                .flat_map(|it| [it.robot_id.as_str(), it.mark_id.as_str()])
+                .collect(),
         }
-        Some((chunk, (database, pull, left)))
-    });
-    chunks.flat_map(records).boxed()
-}
+    }
 
-async fn some(database: &Database, pull: &PullId, digests: Vec<Vec<u8>>) -> Chunk {
-    let client = database.client().await.map_err(away)?;
-    let (robot, mark) = (pull.robot_id.as_str(), pull.mark_id.as_str());
-    let read = "SELECT robot_id, mark_id, digest, unpacked, payload FROM qopen_journal.page
-         WHERE robot_id = $1 AND mark_id = $2 AND digest = ANY ($3) ORDER BY number";
-    client.query(read, &[&robot, &mark, &digests]).await.map_err(failed)
-}
-
-fn page(row: &Row) -> Result<PageRecord, JournalError> {
-    let page = PageRecord::new(pull_of(row, 0, 1)?, unpack(row.get(3), row.get(4))?);
-    match page.digest == digest_of(row.get(2))? {
-        true => Ok(page),
-        false => Err(damaged("a page is not what its digest says")),
+    /// Reads the rows of a statement with the condition.
+    async fn read(self, client: &Client, statement: &str) -> Result<Vec<Row>, Error> {
+        let names = self.names();
+        let values: Vec<Parameter<'_>> = names.iter().map(|it| (it as _, Type::TEXT)).collect();
+        client.query_typed(statement, &values).await
     }
 }
 
-/// The state of a pull, of a robot's pulls, or of all pulls, in the order of robots and marks.
+/// The states of pulls, in the order of robots and marks.
 pub(super) async fn states(
     client: &Client,
-    robot: Option<&RobotId>,
-    mark: Option<&MarkId>,
+    whose: Whose<'_>,
 ) -> Result<Vec<PullState>, JournalError> {
-    let (robot, mark) = (robot.map(RobotId::as_str), mark.map(MarkId::as_str));
-    let whose = "($1::text IS NULL OR robot_id = $1) AND ($2::text IS NULL OR mark_id = $2)";
+    let (of_page, of_pull) = (whose.condition("page"), whose.condition("pull"));
     // Counters of finished pulls, plus pages that no look has reported yet. Other pulls are counted now.
     let pages = format!(
         "WITH unseen AS MATERIALIZED (
              SELECT robot_id, mark_id, xid, octet_length(payload) AS bytes, at
              FROM qopen_journal.spotter, qopen_journal.page
-             WHERE xid >= pg_snapshot_xmax(looked) AND {whose}
+             WHERE xid >= pg_snapshot_xmax(looked) AND {of_page}
              UNION ALL
              SELECT robot_id, mark_id, xid, octet_length(payload), at FROM qopen_journal.page
              WHERE xid = ANY (ARRAY (
                  SELECT pg_snapshot_xip(looked) FROM qopen_journal.spotter
-             )) AND {whose}
+             )) AND {of_page}
          )
          SELECT pull.robot_id, pull.mark_id, page_count + count(xid),
              (page_bytes + coalesce(sum(bytes), 0))::bigint, greatest(page_last, max(at))
          FROM qopen_journal.pull LEFT JOIN unseen
              ON unseen.robot_id = pull.robot_id AND unseen.mark_id = pull.mark_id
                  AND NOT pg_visible_in_snapshot(xid, counted)
-         WHERE counted IS NOT NULL AND NOT pages
-             AND ($1::text IS NULL OR pull.robot_id = $1) AND ($2::text IS NULL OR pull.mark_id = $2)
+         WHERE counted IS NOT NULL AND NOT pages AND {of_pull}
          GROUP BY pull.robot_id, pull.mark_id HAVING page_count + count(xid) > 0
          UNION ALL
          SELECT robot_id, mark_id, count(*), coalesce(sum(octet_length(payload)), 0)::bigint, max(at)
          FROM qopen_journal.page JOIN qopen_journal.pull USING (robot_id, mark_id)
-         WHERE (counted IS NULL OR pages) AND {whose} GROUP BY 1, 2"
+         WHERE (counted IS NULL OR pages) AND {of_pull} GROUP BY 1, 2"
     );
-    let parameters: [&(dyn ToSql + Sync); 2] = [&robot, &mark];
     // Pipelined.
     let (pages, facts) =
-        try_join(client.query(&pages, &parameters), Facts::read(client, whose, &parameters))
-            .await
-            .map_err(failed)?;
+        try_join(whose.read(client, &pages), Facts::read(client, whose)).await.map_err(failed)?;
     let mut states = BTreeMap::new();
     for row in &pages {
         let state = state_of(&mut states, row)?;
@@ -173,9 +104,7 @@ pub(super) async fn facts_of(
     client: &Client,
     pull: &PullId,
 ) -> Result<Option<PullState>, JournalError> {
-    let (robot, mark) = (pull.robot_id.as_str(), pull.mark_id.as_str());
-    let whose = "robot_id = $1 AND mark_id = $2";
-    let facts = Facts::read(client, whose, &[&robot, &mark]).await.map_err(failed)?;
+    let facts = Facts::read(client, Whose::Pull(pull)).await.map_err(failed)?;
     let mut states = BTreeMap::new();
     for row in &facts.places {
         state_of(&mut states, row)?;
@@ -197,26 +126,25 @@ struct Facts {
 }
 
 impl Facts {
-    /// Reads the facts of the pulls that the condition `whose` selects. Pipelines its statements.
-    async fn read(
-        client: &Client,
-        whose: &str,
-        parameters: &[&(dyn ToSql + Sync)],
-    ) -> Result<Self, Error> {
+    /// Reads the facts of pulls. Pipelines its statements.
+    async fn read(client: &Client, whose: Whose<'_>) -> Result<Self, Error> {
+        let of = |table| whose.condition(table);
         let notes = format!(
             "SELECT robot_id, mark_id, at, note::text FROM qopen_journal.note
-             WHERE {whose} ORDER BY number"
+             WHERE {} ORDER BY number",
+            of("note")
         );
         let items = format!(
             "SELECT robot_id, mark_id, count(*), max(at) FROM qopen_journal.quarantined
-             WHERE robot_id IS NOT NULL AND {whose} GROUP BY 1, 2"
+             WHERE robot_id IS NOT NULL AND {} GROUP BY 1, 2",
+            of("quarantined")
         );
         let places =
-            format!("SELECT robot_id, mark_id, place FROM qopen_journal.pull WHERE {whose}");
+            format!("SELECT robot_id, mark_id, place FROM qopen_journal.pull WHERE {}", of("pull"));
         let (notes, items, places) = try_join3(
-            client.query(&notes, parameters),
-            client.query(&items, parameters),
-            client.query(&places, parameters),
+            whose.read(client, &notes),
+            whose.read(client, &items),
+            whose.read(client, &places),
         )
         .await?;
         Ok(Self { notes, items, places })
@@ -242,6 +170,63 @@ impl Facts {
         }
         Ok(())
     }
+}
+
+/// The first pulls after that one, at most `most`.
+pub(super) async fn after(
+    client: &Client,
+    after: Option<&PullId>,
+    most: usize,
+) -> Result<Vec<PullState>, JournalError> {
+    let mut found = Vec::new();
+    let mut after = after.cloned();
+    while found.len() < most {
+        let wanted = i64::try_from(most - found.len()).unwrap_or(i64::MAX);
+        let (robot, mark) = names_of(after.as_ref());
+        // No name is empty.
+        let (robot, mark) = (robot.unwrap_or_default(), mark.unwrap_or_default());
+        let names = "SELECT robot_id, mark_id FROM qopen_journal.pull
+             WHERE (robot_id, mark_id) > ($1, $2) ORDER BY 1, 2 LIMIT $3";
+        let values: [Parameter<'_>; 3] =
+            [(&robot, Type::TEXT), (&mark, Type::TEXT), (&wanted, Type::INT8)];
+        let rows = client.query_typed(names, &values).await.map_err(failed)?;
+        let (Some(first), Some(last)) = (rows.first(), rows.last()) else { break };
+        let (first, last) = (pull_of(first, 0, 1)?, pull_of(last, 0, 1)?);
+        found.extend(states(client, Whose::Between(&first, &last)).await?);
+        // A row without a page, note or item is no pull, and others may follow.
+        after = Some(last);
+    }
+    // Some may have come in between.
+    found.truncate(most);
+    Ok(found)
+}
+
+/// The pulls of a pull's robot that started after it.
+pub(super) async fn later(client: &Client, pull: &PullId) -> Result<Vec<PullState>, JournalError> {
+    let later = "SELECT robot_id, mark_id FROM qopen_journal.pull
+         WHERE robot_id = $1 AND place > (
+             SELECT place FROM qopen_journal.pull WHERE robot_id = $1 AND mark_id = $2
+         ) ORDER BY 1, 2";
+    let rows = Whose::Pull(pull).read(client, later).await.map_err(failed)?;
+    each(client, &rows).await
+}
+
+/// The pulls of a robot that have a note of a held list.
+pub(super) async fn held(client: &Client, robot: &RobotId) -> Result<Vec<PullState>, JournalError> {
+    // A note's name is the first of its fields.
+    let held = "SELECT DISTINCT robot_id, mark_id FROM qopen_journal.note
+         WHERE robot_id = $1 AND note::text LIKE '{\"note\":\"held\"%' ORDER BY 1, 2";
+    let rows = Whose::Robot(robot).read(client, held).await.map_err(failed)?;
+    each(client, &rows).await
+}
+
+/// The states of the pulls that rows name.
+async fn each(client: &Client, rows: &[Row]) -> Result<Vec<PullState>, JournalError> {
+    let mut found = Vec::new();
+    for row in rows {
+        found.extend(states(client, Whose::Pull(&pull_of(row, 0, 1)?)).await?);
+    }
+    Ok(found)
 }
 
 /// The digests of pages committed since the cursor, which is a snapshot.

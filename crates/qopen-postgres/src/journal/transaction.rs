@@ -2,7 +2,10 @@
 
 use qopen_journal::Fencing;
 use qopen_types::StorageId;
+use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error};
+
+use crate::database::Parameter;
 
 /// Inserts a note if the claim counts. Locks the pull's row until the transaction ends.
 const NOTE: &str = "
@@ -21,13 +24,15 @@ pub(crate) async fn note_under_claim(
     epoch: i64,
     note: &str,
 ) -> Result<Fencing, Error> {
-    let noted = client.query_opt(NOTE, &[&robot, &mark, &epoch, &note]).await?;
+    let values: [Parameter<'_>; 4] =
+        [(&robot, Type::TEXT), (&mark, Type::TEXT), (&epoch, Type::INT8), (&note, Type::TEXT)];
+    let noted = client.query_typed_opt(NOTE, &values).await?;
     Ok(if noted.is_some() { Fencing::Held } else { Fencing::Fenced })
 }
 
 /// The storage of the journal whose tables the database has.
 pub(super) async fn storage(client: &Client) -> Result<StorageId, Error> {
-    let row = client.query_one("SELECT id::text FROM qopen_journal.identity", &[]).await?;
+    let row = client.query_typed_one("SELECT id::text FROM qopen_journal.identity", &[]).await?;
     Ok(StorageId::new(row.get::<_, &str>(0)))
 }
 
@@ -38,7 +43,7 @@ pub(crate) async fn find_storage(client: &Client) -> Result<Option<StorageId>, E
              SELECT FROM pg_namespace WHERE nspname = 'qopen_journal'
                  AND has_schema_privilege(oid, 'USAGE')
          ) THEN has_table_privilege(to_regclass('qopen_journal.identity')::oid, 'SELECT') END";
-    match client.query_one(there, &[]).await?.get::<_, Option<bool>>(0) {
+    match client.query_typed_one(there, &[]).await?.get::<_, Option<bool>>(0) {
         Some(true) => storage(client).await.map(Some),
         _ => Ok(None),
     }

@@ -1,10 +1,8 @@
-//! Waiting for a database on a thread that may block.
+//! Steps of a database, bounded in time.
 
-use std::path::Path;
 use std::time::Duration;
 
 use qopen_sink::SinkError;
-use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::error::DatabaseError;
 
@@ -26,35 +24,4 @@ pub(super) fn away(error: DatabaseError) -> SinkError {
 
 pub(super) fn failed(error: tokio_postgres::Error) -> SinkError {
     away(DatabaseError::of(error))
-}
-
-pub(super) fn a_runtime() -> Result<Runtime, SinkError> {
-    start(&mut Builder::new_current_thread())
-}
-
-/// A runtime with a thread of its own, so that a connection lives while its user does something else.
-pub(super) fn a_thread() -> Result<Runtime, SinkError> {
-    start(Builder::new_multi_thread().worker_threads(1))
-}
-
-fn start(runtime: &mut Builder) -> Result<Runtime, SinkError> {
-    let started = runtime.enable_all().build();
-    started.map_err(SinkError::io("starting a runtime for", Path::new("the database")))
-}
-
-/// Runs blocking work on a new runtime, and waits for it. `block_on` panics on a thread of another runtime, so
-/// there the work runs on a thread of its own.
-pub(super) fn on_a_runtime<T: Send>(
-    work: impl FnOnce(&Runtime) -> Result<T, SinkError> + Send,
-) -> Result<T, SinkError> {
-    let work = || work(&a_runtime()?);
-    match Handle::try_current() {
-        Err(_) => work(),
-        Ok(_) => std::thread::scope(|scope| {
-            let done = scope.spawn(work).join();
-            done.unwrap_or_else(|_| {
-                Err(SinkError::Database("the thread of a database step panicked".into()))
-            })
-        }),
-    }
 }

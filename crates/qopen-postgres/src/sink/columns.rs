@@ -7,6 +7,8 @@ use qopen_sink::storage::{LATEST_TIME, table_columns};
 use qopen_types::{Cell, Column};
 use tokio_postgres::{Client, Error};
 
+use super::statements::COMPARISON_TABLES;
+
 #[cfg(test)]
 mod tests;
 
@@ -24,70 +26,77 @@ impl Columns {
         Self(table_columns(layout))
     }
 
-    /// Begins a publication. Its temporary tables are visible to this connection only, and end with it.
-    pub(super) fn begin(&self) -> String {
+    /// Makes the temporary tables of publications. They are visible to this connection only, are empty at the end of
+    /// each transaction, and end with the connection.
+    pub(super) fn tables(&self) -> String {
         let columns = self.0.iter().map(|it| match it.cell {
             Cell::UnixSeconds(_) => format!("{} bigint", quoted(it)),
             _ => declared(it),
         });
         let columns = columns.collect::<Vec<_>>().join(", ");
         format!(
-            "BEGIN;
-             -- A publisher that stops in the middle must not delay the others.
-             SET LOCAL idle_in_transaction_session_timeout = '30s';
-             SET LOCAL lock_timeout = '30s';
-             -- The server gives a step up when the publisher does.
-             SET LOCAL statement_timeout = '120s';
-             CREATE TEMPORARY TABLE new_account (
-                 n bigint GENERATED ALWAYS AS IDENTITY,
-                 robot_id text, account_id text, {columns}, account json
-             ) ON COMMIT DROP;
+            "CREATE TEMPORARY TABLE new_account (
+                 -- Counts the rows, from 1.
+                 n bigint, robot_id text, account_id text, {columns}, account json
+             ) ON COMMIT DELETE ROWS;
              CREATE TEMPORARY TABLE new_tag (
-                 n bigint GENERATED ALWAYS AS IDENTITY,
-                 robot_id text, account_id text, place integer, parent_tag_name text, tag_name text
-             ) ON COMMIT DROP;"
+                 n bigint, robot_id text, account_id text, place integer, parent_tag_name text, tag_name text
+             ) ON COMMIT DELETE ROWS;
+             -- The accounts whose rows are replaced.
+             CREATE TEMPORARY TABLE new_row (
+                 robot_id text, account_id text
+             ) ON COMMIT DELETE ROWS;
+             {COMPARISON_TABLES}"
         )
     }
 
     pub(super) fn copy(&self) -> String {
         let columns = self.list(quoted);
-        format!("COPY new_account (robot_id, account_id, {columns}, account) FROM STDIN")
+        format!("COPY new_account (n, robot_id, account_id, {columns}, account) FROM STDIN")
     }
 
-    /// Inserts or updates the accounts of the new list, or some of them.
+    /// Notes the accounts of the new list, or of some of them, that the old one lacks, or has with another record.
     ///
     /// An equal record has equal columns, unless a process wrote it that did not know a later column.
-    pub(super) fn come(&self, partial: &str, which: &str) -> String {
-        let columns = self.list(quoted);
-        let excluded = self.list(|it| format!("excluded.{}", quoted(it)));
-        let values = self.list(|it| match it.cell {
-            Cell::UnixSeconds(_) => {
-                let name = quoted(it);
-                format!(
-                    "CASE WHEN {name} BETWEEN 1 AND {LATEST_TIME} THEN to_timestamp({name}) END"
-                )
-            }
-            _ => quoted(it),
+    pub(super) fn differing(&self, partial: &str, which: &str) -> String {
+        let later = self.later().iter().map(|it| {
+            let (name, value) = (quoted(it), value(it));
+            format!(" OR old.{name}::text IS DISTINCT FROM ({value})::text")
         });
-        let later = self
-            .later()
-            .iter()
-            .map(quoted)
-            .map(|name| format!(" OR old.{name}::text IS DISTINCT FROM excluded.{name}::text"));
         let later: String = later.collect();
         format!(
-            "INSERT INTO qopen.{partial}robot_account AS old (robot_id, account_id, {columns}, account)
-             SELECT robot_id, account_id, {values}, account FROM new_account {which}
-             ON CONFLICT (robot_id, account_id)
-                 DO UPDATE SET ({columns}, account) = ROW ({excluded}, excluded.account)
-             WHERE old.account::text <> excluded.account::text{later}"
+            "INSERT INTO new_row
+             SELECT new.robot_id, new.account_id FROM (SELECT * FROM new_account {which}) AS new
+             LEFT JOIN qopen.{partial}robot_account AS old
+                 ON old.robot_id = new.robot_id AND old.account_id = new.account_id
+             WHERE old.robot_id IS NULL OR old.account::text <> new.account::text{later}"
         )
     }
 
-    /// A record's row in the order of [`copy`](Self::copy).
-    pub(super) fn row<'a>(&self, record: &Record<'a>, json: &'a str) -> Vec<Cow<'a, str>> {
+    /// Inserts or updates the noted accounts among those of the new list, or among some of them.
+    pub(super) fn come(&self, partial: &str, which: &str) -> String {
+        let columns = self.list(quoted);
+        let (values, excluded) =
+            (self.list(value), self.list(|it| format!("excluded.{}", quoted(it))));
+        format!(
+            "INSERT INTO qopen.{partial}robot_account (robot_id, account_id, {columns}, account)
+             SELECT new.robot_id, new.account_id, {values}, new.account
+             FROM (SELECT * FROM new_account {which}) AS new JOIN new_row USING (robot_id, account_id)
+             ON CONFLICT (robot_id, account_id)
+                 DO UPDATE SET ({columns}, account) = ROW ({excluded}, excluded.account)"
+        )
+    }
+
+    /// A record's row with its number, in the order of [`copy`](Self::copy).
+    pub(super) fn row<'a>(
+        &self,
+        number: i64,
+        record: &Record<'a>,
+        json: &'a str,
+    ) -> Vec<Cow<'a, str>> {
         let account = record.account();
-        let mut row = Vec::with_capacity(self.0.len() + 3);
+        let mut row = Vec::with_capacity(self.0.len() + 4);
+        row.push(number.to_string().into());
         row.push(record.robot_id().as_str().into());
         row.push(account.account_id.as_str().into());
         row.extend(self.0.iter().map(|it| -> Cow<'a, str> {
@@ -151,6 +160,17 @@ impl Columns {
 /// The name; some names are words of SQL.
 fn quoted(column: &Column) -> String {
     format!("\"{}\"", column.name)
+}
+
+/// The value of an account of the new list.
+fn value(column: &Column) -> String {
+    let name = format!("new.{}", quoted(column));
+    match column.cell {
+        Cell::UnixSeconds(_) => {
+            format!("CASE WHEN {name} BETWEEN 1 AND {LATEST_TIME} THEN to_timestamp({name}) END")
+        }
+        _ => name,
+    }
 }
 
 /// The name and the type in a table of accounts.

@@ -5,20 +5,30 @@ use std::collections::BTreeMap;
 use qopen_journal::Fencing;
 use qopen_sink::storage::robot_of_line;
 use qopen_sink::{ClaimedNote, ListKind, Moved, Quarantine, SinkError};
-use tokio_postgres::types::ToSql;
+use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error};
 
 use super::blocking::{bounded, failed};
 use super::columns::Columns;
 use super::published::Published;
-use super::statements::{COMPLETE_HISTORY, NOTE_LIST, go, tag};
+use super::statements::{
+    AT_A_TIME, COMPLETE_HISTORY, NOTE_LIST, SOME, go, some_of_robots, tag, untag,
+};
+use crate::database::Parameter;
 use crate::journal::transaction::note_under_claim;
 
-/// Rows of one step, if a list has more than twice as many.
-pub(super) const AT_A_TIME: i64 = 50_000;
+/// Rows after which the server is told what a temporary table holds, so that it plans for them.
+pub(super) const MANY: u64 = 10_000;
 
 /// Lines of quarantine in one statement.
 const LINES: usize = 256;
+
+/// Rows in the temporary tables of a list.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sent {
+    pub(super) accounts: i64,
+    pub(super) tags: i64,
+}
 
 /// The steps of a commit. Each is bounded in time, and reports progress when it ends.
 pub(super) struct Steps<'a> {
@@ -43,16 +53,17 @@ impl Steps<'_> {
         &self,
         step: &'static str,
         statement: &str,
-        parameters: &[&(dyn ToSql + Sync)],
+        parameters: &[Parameter<'_>],
     ) -> Result<u64, SinkError> {
-        self.wait(step, self.client.execute(statement, parameters)).await
+        self.wait(step, self.client.execute_typed(statement, parameters)).await
     }
 
-    /// Replaces the robots' old lists by the new ones. Leaves equal rows untouched.
+    /// Replaces the robots' old lists by the new ones. Leaves equal rows, and the tags of their accounts, untouched.
     pub(super) async fn switch(
         &self,
         kind: ListKind,
         lists: &BTreeMap<String, Published>,
+        sent: Sent,
     ) -> Result<(), SinkError> {
         let complete = kind == ListKind::Complete;
         let partial = if complete { "" } else { "partial_" };
@@ -65,28 +76,46 @@ impl Steps<'_> {
                 return Err(SinkError::Superseded);
             }
         }
-        self.run("removing accounts", &go(partial), &[&robots]).await?;
-        self.put("putting accounts", "new_account", |which| self.columns.come(partial, which))
-            .await?;
-        self.clear("removing tags", &format!("{partial}tag"), &robots).await?;
-        self.put("putting tags", "new_tag", |which| tag(partial, which)).await?;
-        if complete {
-            for old in ["partial_robot_account", "partial_tag"] {
-                self.clear("removing a partial list", old, &robots).await?;
+        let whose: [Parameter<'_>; 1] = [(&robots, Type::TEXT_ARRAY)];
+        let differing = |which: &str| self.columns.differing(partial, which);
+        let new = self.put("comparing accounts", ("new_account", sent.accounts), differing).await?;
+        let gone = self.run("removing accounts", &go(partial), &whose).await?;
+        if new + gone > 0 {
+            if new + gone > MANY {
+                let analyze = self.client.batch_execute("ANALYZE new_row");
+                self.wait("counting accounts", analyze).await?;
             }
+            let come = |which: &str| self.columns.come(partial, which);
+            self.put("putting accounts", ("new_account", sent.accounts), come).await?;
+            self.clear("removing tags", &untag(partial), &[]).await?;
+            self.put("putting tags", ("new_tag", sent.tags), |which| tag(partial, which)).await?;
+        }
+        if complete {
             let old = "DELETE FROM qopen.pull WHERE robot_id = ANY ($1) AND NOT complete";
-            self.run("removing a partial list", old, &[&robots]).await?;
+            if self.run("removing a partial list", old, &whose).await? > 0 {
+                for old in ["partial_robot_account", "partial_tag"] {
+                    self.clear("removing a partial list", &some_of_robots(old), &whose).await?;
+                }
+            }
         }
         for (robot, list) in lists {
             let Published { mark, revision, accounts, order, basis, .. } = list;
             // PostgreSQL's texts cannot have NUL.
             let sentence = basis.as_ref().map(|it| it.sentence.replace('\0', "\u{fffd}"));
             let evidence = basis.as_ref().and_then(|it| it.evidence.as_deref());
-            let values: [&(dyn ToSql + Sync); 8] =
-                [robot, &complete, mark, revision, accounts, order, &evidence, &sentence];
+            let values: [Parameter<'_>; 8] = [
+                (robot, Type::TEXT),
+                (&complete, Type::BOOL),
+                (mark, Type::TEXT),
+                (revision, Type::INT8),
+                (accounts, Type::INT8),
+                (order, Type::INT8),
+                (&evidence, Type::TEXT),
+                (&sentence, Type::TEXT),
+            ];
             self.run("noting a list", NOTE_LIST, &values).await?;
             if complete {
-                self.run("noting a list", COMPLETE_HISTORY, &[robot]).await?;
+                self.run("noting a list", COMPLETE_HISTORY, &[(robot, Type::TEXT)]).await?;
             }
         }
         Ok(())
@@ -97,55 +126,50 @@ impl Steps<'_> {
         // Every publication locks robots in the same order, so that two of them do not deadlock.
         let lock = "SELECT pg_advisory_xact_lock(hashtextextended('qopen ' || robot, 0))
              FROM (SELECT robot FROM unnest($1::text[]) AS robot ORDER BY robot) AS robots";
-        self.run("waiting for another publication", lock, &[&robots]).await.map(drop)
+        let robots: [Parameter<'_>; 1] = [(&robots, Type::TEXT_ARRAY)];
+        self.run("waiting for another publication", lock, &robots).await.map(drop)
     }
 
-    /// Divides the rows of a temporary table by their number into the conditions of several steps. All rows of a short
-    /// table are one step, without a condition.
+    /// Divides the rows of a temporary table, which are numbered from 1, into the conditions of several steps. All rows
+    /// of a short table are one step, without a condition.
     pub(super) async fn slices(
         &self,
         step: &'static str,
-        table: &str,
+        (table, rows): (&str, i64),
     ) -> Result<Vec<String>, SinkError> {
-        let count = format!("SELECT coalesce(max(n), 0) FROM {table}");
-        let count: i64 = self.wait(step, self.client.query_one(&count, &[])).await?.get(0);
-        if count <= 2 * AT_A_TIME {
+        if rows <= 2 * AT_A_TIME {
             return Ok(vec![String::new()]);
         }
         let index = format!("CREATE INDEX IF NOT EXISTS {table}_n ON {table} (n)");
         self.wait(step, self.client.batch_execute(&index)).await?;
-        let starts = (0..count).step_by(usize::try_from(AT_A_TIME).unwrap_or(usize::MAX));
+        let starts = (0..rows).step_by(usize::try_from(AT_A_TIME).unwrap_or(usize::MAX));
         let slice = |from| format!("WHERE n > {from} AND n <= {}", from + AT_A_TIME);
         Ok(starts.map(slice).collect())
     }
 
-    /// Moves the rows of a temporary table to their place; many rows in several steps.
+    /// Runs a statement on the rows of a temporary table; on many rows in several steps. Returns how many rows it
+    /// wrote.
     pub(super) async fn put(
         &self,
         step: &'static str,
-        from: &str,
+        from: (&str, i64),
         statement: impl Fn(&str) -> String,
-    ) -> Result<(), SinkError> {
+    ) -> Result<u64, SinkError> {
+        let mut written = 0;
         for which in self.slices(step, from).await? {
-            self.run(step, &statement(&which), &[]).await?;
+            written += self.run(step, &statement(&which), &[]).await?;
         }
-        Ok(())
+        Ok(written)
     }
 
-    /// Removes the robots' rows of a table in several steps.
-    async fn clear(
+    /// Repeats a statement that removes some rows, until it has removed all.
+    pub(super) async fn clear(
         &self,
         step: &'static str,
-        table: &str,
-        robots: &[&str],
+        some: &str,
+        parameters: &[Parameter<'_>],
     ) -> Result<(), SinkError> {
-        let some = format!(
-            "DELETE FROM qopen.{table} WHERE ctid = ANY (ARRAY (
-                 SELECT ctid FROM qopen.{table} WHERE robot_id = ANY ($1) LIMIT $2
-             ))"
-        );
-        let most = 4 * AT_A_TIME;
-        while self.run(step, &some, &[&robots, &most]).await? >= most.unsigned_abs() {}
+        while self.run(step, some, parameters).await? >= SOME.unsigned_abs() {}
         Ok(())
     }
 
@@ -157,7 +181,8 @@ impl Steps<'_> {
     ) -> Result<(), SinkError> {
         let robots: Vec<&str> = lists.keys().map(String::as_str).collect();
         let clear = "DELETE FROM qopen.quarantine WHERE robot_id = ANY ($1)";
-        self.run("setting accounts aside", clear, &[&robots]).await?;
+        let robots: [Parameter<'_>; 1] = [(&robots, Type::TEXT_ARRAY)];
+        self.run("setting accounts aside", clear, &robots).await?;
         let mut lines = quarantine.into_lines()?;
         let mut place = 0_i64;
         loop {
@@ -174,7 +199,9 @@ impl Steps<'_> {
                  SELECT robot_id, $3 + place, entry::json
                  FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS line (robot_id, entry, place)
                  ON CONFLICT DO NOTHING";
-            self.run("setting accounts aside", add, &[&whose, &entries, &place]).await?;
+            let values: [Parameter<'_>; 3] =
+                [(&whose, Type::TEXT_ARRAY), (&entries, Type::TEXT_ARRAY), (&place, Type::INT8)];
+            self.run("setting accounts aside", add, &values).await?;
             place += i64::try_from(whose.len()).unwrap_or(i64::MAX);
         }
     }

@@ -3,7 +3,7 @@
 use qopen_types::PullId;
 use tokio_postgres::{Client, Error};
 
-use super::commit::AT_A_TIME;
+use super::statements::AT_A_TIME;
 
 /// Pulls of one statement.
 const PULLS: usize = 500;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::Runtime;
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_postgres::Client;
 
@@ -15,7 +15,7 @@ const EVERY: Duration = Duration::from_secs(10);
 pub(super) struct Kept(JoinHandle<()>);
 
 impl Kept {
-    pub(super) fn start(runtime: &Runtime, client: Arc<Client>) -> Self {
+    pub(super) fn start(runtime: &Handle, client: Arc<Client>) -> Self {
         Self(runtime.spawn(async move {
             loop {
                 tokio::time::sleep(EVERY).await;

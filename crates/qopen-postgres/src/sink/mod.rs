@@ -10,23 +10,29 @@ mod kept;
 mod published;
 mod rights;
 mod rows;
+mod sessions;
 mod statements;
 mod writer;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use qopen_sink::storage::unnamed;
 use qopen_sink::{ListInfo, ListKind, ListWriter, Sink, SinkError};
 use qopen_types::{Account, MarkId, PullId, RobotId};
+use tokio::runtime::Handle;
+use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error};
 
 use crate::database::Database;
 use crate::schema::Schema;
-use blocking::{away, bounded, failed, on_a_runtime};
+use blocking::{away, bounded, failed};
 pub use changes::{ChangeLines, FoundChanges, NotKept};
 use columns::Columns;
 use published::Published;
 use rights::try_all;
+use sessions::Sessions;
+use statements::BEGIN;
 use writer::{TAGS, Writer};
 
 const SCHEMA: Schema = Schema::new(
@@ -44,9 +50,11 @@ const SCHEMA: Schema = Schema::new(
 /// `pull` and `list` say what the completeness of each list rests on, in `evidence` and `basis`.
 ///
 /// A partial list goes into `partial_robot_account` and `partial_tag`. The next complete list deletes it.
+///
+/// Clones share a thread and up to two idle connections.
 #[derive(Clone, Debug)]
 pub struct PostgresSink {
-    database: Database,
+    sessions: Arc<Sessions>,
     columns: Columns,
     scratch: Option<PathBuf>,
 }
@@ -58,7 +66,8 @@ impl PostgresSink {
     /// [`SinkError::Database`], if the URL cannot be used; the error never quotes it.
     pub fn new(url: &str) -> Result<Self, SinkError> {
         let columns = Columns::of(Account::COLUMNS);
-        Ok(Self { database: Database::new(url).map_err(away)?, columns, scratch: None })
+        let sessions = Arc::new(Sessions::new(Database::new(url).map_err(away)?));
+        Ok(Self { sessions, columns, scratch: None })
     }
 
     /// Sets the folder for temporary data of a list. `None` means the system's folder for temporary files.
@@ -71,7 +80,7 @@ impl PostgresSink {
     /// The database as messages and journals name it: host and database, no user, no password.
     #[must_use]
     pub fn location(&self) -> String {
-        self.database.name().to_owned()
+        self.database().name().to_owned()
     }
 
     /// Creates the tables, or brings them to this version. Returns how many steps that took. Any number of
@@ -80,15 +89,15 @@ impl PostgresSink {
     /// # Errors
     /// [`SinkError::Database`]; the step that failed changed nothing.
     pub fn migrate(&self) -> Result<usize, SinkError> {
-        let database = self.database.clone();
-        let steps =
-            on_a_runtime(move |runtime| runtime.block_on(database.migrate(&SCHEMA)).map_err(away))?;
+        let database = self.database().clone();
+        let migrate = |runtime: &Handle| runtime.block_on(database.migrate(&SCHEMA));
+        let steps = self.sessions.run(|runtime| migrate(runtime).map_err(away))?;
         let columns = &self.columns;
         if columns.later().is_empty() {
             return Ok(steps);
         }
         let tables =
-            self.ask("adding columns", async |client| columns.add_missing(&client).await)?;
+            self.ask_apart("adding columns", async |client| columns.add_missing(client).await)?;
         Ok(steps + tables)
     }
 
@@ -105,20 +114,39 @@ impl PostgresSink {
         robot_id: &RobotId,
         since: Option<(&MarkId, Option<u32>)>,
     ) -> Result<FoundChanges, SinkError> {
-        changes::find(&self.database, robot_id, since).await
+        changes::find(self.database(), robot_id, since).await
     }
 
-    /// Runs one question on a connection of its own, bounded in time.
+    fn database(&self) -> &Database {
+        &self.sessions.database
+    }
+
+    /// Asks a question, bounded in time.
     fn ask<T: Send>(
         &self,
         step: &'static str,
-        question: impl AsyncFnOnce(Client) -> Result<T, Error> + Send,
+        question: impl AsyncFnOnce(&Client) -> Result<T, Error> + Send,
     ) -> Result<T, SinkError> {
-        let database = self.database.clone();
-        on_a_runtime(move |runtime| {
+        self.sessions.run(|runtime| {
             runtime.block_on(async {
-                let client = database.connect(None).await.map_err(away)?;
-                bounded(step, question(client)).await?.map_err(failed)
+                let session = self.sessions.take().await?;
+                let answer = bounded(step, question(&session.client)).await?.map_err(failed)?;
+                self.sessions.put_back(session);
+                Ok(answer)
+            })
+        })
+    }
+
+    /// As [`ask`](Self::ask), on a connection whose settings the question may change.
+    fn ask_apart<T: Send>(
+        &self,
+        step: &'static str,
+        question: impl AsyncFnOnce(&Client) -> Result<T, Error> + Send,
+    ) -> Result<T, SinkError> {
+        self.sessions.run(|runtime| {
+            runtime.block_on(async {
+                let client = self.database().connect(None).await.map_err(away)?;
+                bounded(step, question(&client)).await?.map_err(failed)
             })
         })
     }
@@ -127,8 +155,9 @@ impl PostgresSink {
 impl Sink for PostgresSink {
     /// Creates the tables if they are missing, and tries a publication without accounts, which it rolls back.
     fn check(&self) -> Result<(), SinkError> {
-        let database = self.database.clone();
-        on_a_runtime(move |runtime| runtime.block_on(database.check_session()).map_err(away))?;
+        let database = self.database().clone();
+        let check = |runtime: &Handle| runtime.block_on(database.check_session());
+        self.sessions.run(|runtime| check(runtime).map_err(away))?;
         self.migrate()?;
         unnamed(self.scratch.as_deref(), Path::new(TAGS))?;
         let suits = self.ask("looking at the database", async |client| {
@@ -144,9 +173,10 @@ impl Sink for PostgresSink {
                 "the user may not make temporary tables; GRANT TEMPORARY ON DATABASE gives that right"
             }
             _ => {
-                return self.ask("trying to write", async |client| {
-                    client.batch_execute(&self.columns.begin()).await?;
-                    try_all(&client, &self.columns).await?;
+                return self.ask_apart("trying to write", async |client| {
+                    client.batch_execute(BEGIN).await?;
+                    client.batch_execute(&self.columns.tables()).await?;
+                    try_all(client, &self.columns).await?;
                     client.batch_execute("ROLLBACK").await
                 });
             }
@@ -158,13 +188,14 @@ impl Sink for PostgresSink {
         let robot = robot_id.to_string();
         self.ask("looking for a list", async |client| {
             let read = "SELECT EXISTS (SELECT FROM qopen.robot_account WHERE robot_id = $1)";
-            Ok(client.query_one(read, &[&robot]).await?.get(0))
+            Ok(client.query_typed_one(read, &[(&robot, Type::TEXT)]).await?.get(0))
         })
     }
 
     fn next_order(&self) -> Result<Option<u64>, SinkError> {
         let order: i64 = self.ask("taking a number", async |client| {
-            Ok(client.query_one("SELECT nextval('qopen.list_order')", &[]).await?.get(0))
+            let next = "SELECT nextval('qopen.list_order')";
+            Ok(client.query_typed_one(next, &[]).await?.get(0))
         })?;
         Ok(u64::try_from(order).ok())
     }
@@ -173,7 +204,7 @@ impl Sink for PostgresSink {
         let robot = list.robot_id.to_string();
         let published = Published::of(list);
         self.ask("looking for a later list", async |client| {
-            published.is_superseded(&client, &robot).await
+            published.is_superseded(client, &robot).await
         })
     }
 
@@ -192,15 +223,15 @@ impl Sink for PostgresSink {
     fn forget(&self, pulls: &[PullId]) -> Result<u64, SinkError> {
         match pulls {
             [] => Ok(0),
-            _ => {
-                self.ask("removing old lists", async |client| forget::forget(&client, pulls).await)
-            }
+            _ => self.ask_apart("removing old lists", async |client| {
+                forget::forget(client, pulls).await
+            }),
         }
     }
 
     fn begin(&self, kind: ListKind) -> Result<Box<dyn ListWriter>, SinkError> {
         Ok(Box::new(Writer::begin(
-            &self.database,
+            &self.sessions,
             self.columns.clone(),
             kind,
             self.scratch.as_deref(),

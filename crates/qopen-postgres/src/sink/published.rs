@@ -2,7 +2,10 @@
 
 use qopen_sink::storage::Digester;
 use qopen_sink::{ListBasis, ListInfo};
+use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error};
+
+use crate::database::Parameter;
 
 pub(super) struct Published {
     pub(super) mark: String,
@@ -53,6 +56,8 @@ impl Published {
                  mark_id <> $2 AND list_order > $4 OR mark_id = $2 AND revision > $3
              )";
         let Self { mark, revision, order, .. } = self;
-        Ok(client.query_opt(later, &[&robot, mark, revision, order]).await?.is_some())
+        let values: [Parameter<'_>; 4] =
+            [(&robot, Type::TEXT), (mark, Type::TEXT), (revision, Type::INT8), (order, Type::INT8)];
+        Ok(client.query_typed_opt(later, &values).await?.is_some())
     }
 }

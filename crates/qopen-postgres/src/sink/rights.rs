@@ -4,17 +4,18 @@ use tokio_postgres::{Client, Error};
 
 use super::columns::Columns;
 use super::compare;
-use super::statements::{COMPLETE_HISTORY, go, tag};
+use super::statements::{COMPLETE_HISTORY, go, tag, untag};
 
 /// Runs every statement of a publication without an account, to find out whether the user may.
 pub(super) async fn try_all(client: &Client, columns: &Columns) -> Result<(), Error> {
     let none: &[&str] = &[];
     for partial in ["", "partial_"] {
+        client.execute(&columns.differing(partial, ""), &[]).await?;
         client.execute(&go(partial), &[&none]).await?;
         client.execute(&columns.come(partial, ""), &[]).await?;
-        let untag = format!("DELETE FROM qopen.{partial}tag WHERE robot_id = ANY ($1)");
-        client.execute(&untag, &[&none]).await?;
-        client.execute(&tag(partial, ""), &[]).await?;
+        for statement in [untag(partial), tag(partial, "")] {
+            client.execute(&statement, &[]).await?;
+        }
     }
     let rest = "DELETE FROM qopen.pull WHERE false; DELETE FROM qopen.quarantine WHERE false;
          INSERT INTO qopen.pull SELECT * FROM qopen.pull WHERE false;

@@ -1,22 +1,76 @@
 //! The statements of a publication.
 
-pub(super) const COPY_TAGS: &str =
-    "COPY new_tag (robot_id, account_id, place, parent_tag_name, tag_name) FROM STDIN";
+/// Rows of one step, if a list has more than twice as many.
+pub(super) const AT_A_TIME: i64 = 50_000;
 
-/// Deletes the accounts that are not on the new list.
+/// The most rows that are removed in one step.
+pub(super) const SOME: i64 = 4 * AT_A_TIME;
+
+/// Begins a publication.
+pub(super) const BEGIN: &str = "
+    BEGIN;
+    -- A publisher that stops in the middle must not delay the others.
+    SET LOCAL idle_in_transaction_session_timeout = '30s';
+    SET LOCAL lock_timeout = '30s';
+    -- The server gives a step up when the publisher does.
+    SET LOCAL statement_timeout = '120s'";
+
+/// Makes the temporary tables of a comparison.
+pub(super) const COMPARISON_TABLES: &str = "
+    CREATE TEMPORARY TABLE new_list (
+        place bigint, robot_id text COLLATE \"C\", number bigint, mark_id text, revision bigint, baseline boolean,
+        since_mark_id text, since_revision bigint,
+        -- The number of the list that this one is a revision of.
+        replaced bigint
+    ) ON COMMIT DELETE ROWS;
+    CREATE TEMPORARY TABLE new_change (
+        -- Counts the rows, from 1.
+        n bigint,
+        robot_id text COLLATE \"C\", account_id text COLLATE \"C\", change text, fields text[]
+    ) ON COMMIT DELETE ROWS";
+
+pub(super) const COPY_TAGS: &str =
+    "COPY new_tag (n, robot_id, account_id, place, parent_tag_name, tag_name) FROM STDIN";
+
+/// Deletes the accounts that are not on the new list, and notes them.
 pub(super) fn go(partial: &str) -> String {
     format!(
-        "DELETE FROM qopen.{partial}robot_account AS old WHERE robot_id = ANY ($1) AND NOT EXISTS (
-             SELECT FROM new_account AS new
-             WHERE new.robot_id = old.robot_id AND new.account_id = old.account_id
-         )"
+        "WITH gone AS (
+             DELETE FROM qopen.{partial}robot_account AS old WHERE robot_id = ANY ($1) AND NOT EXISTS (
+                 SELECT FROM new_account AS new
+                 WHERE new.robot_id = old.robot_id AND new.account_id = old.account_id
+             )
+             RETURNING robot_id, account_id
+         )
+         INSERT INTO new_row SELECT robot_id, account_id FROM gone"
     )
 }
 
+/// Deletes tags of the noted accounts, at most [`SOME`].
+pub(super) fn untag(partial: &str) -> String {
+    format!(
+        "DELETE FROM qopen.{partial}tag WHERE ctid = ANY (ARRAY (
+             SELECT old.ctid FROM new_row JOIN qopen.{partial}tag AS old USING (robot_id, account_id)
+             LIMIT {SOME}
+         ))"
+    )
+}
+
+/// Deletes rows of robots, at most [`SOME`].
+pub(super) fn some_of_robots(table: &str) -> String {
+    format!(
+        "DELETE FROM qopen.{table} WHERE ctid = ANY (ARRAY (
+             SELECT ctid FROM qopen.{table} WHERE robot_id = ANY ($1) LIMIT {SOME}
+         ))"
+    )
+}
+
+/// Inserts the tags of the noted accounts.
 pub(super) fn tag(partial: &str, which: &str) -> String {
     format!(
         "INSERT INTO qopen.{partial}tag
-         SELECT robot_id, account_id, place, parent_tag_name, tag_name FROM new_tag {which}"
+         SELECT robot_id, account_id, place, parent_tag_name, tag_name
+         FROM (SELECT * FROM new_tag {which}) AS new JOIN new_row USING (robot_id, account_id)"
     )
 }
 

@@ -16,17 +16,17 @@ use qopen_sink::{
     Moved, Quarantine, Record, SinkError,
 };
 use qopen_types::{AccountId, RobotId, StorageId, TagInfo};
-use tokio::runtime::Runtime;
-use tokio_postgres::{Client, CopyInSink};
+use tokio::runtime::Handle;
+use tokio_postgres::CopyInSink;
 
-use super::blocking::{a_thread, away, bounded, failed};
+use super::blocking::{bounded, failed};
 use super::columns::Columns;
-use super::commit::Steps;
+use super::commit::{MANY, Sent, Steps};
 use super::kept::Kept;
 use super::published::Published;
 use super::rows::put_row;
-use super::statements::COPY_TAGS;
-use crate::database::Database;
+use super::sessions::{Session, Sessions};
+use super::statements::{BEGIN, COPY_TAGS};
 use crate::journal::transaction::find_storage;
 
 /// Bytes of one message.
@@ -38,8 +38,9 @@ pub(super) const TAGS: &str = "the tags of a list";
 pub(super) struct Writer {
     location: String,
     kind: ListKind,
-    runtime: Runtime,
-    client: Arc<Client>,
+    sessions: Arc<Sessions>,
+    runtime: Handle,
+    session: Session,
     columns: Columns,
     /// The copy of the accounts, until all are sent.
     accounts: Option<Pin<Box<CopyInSink<Bytes>>>>,
@@ -47,6 +48,8 @@ pub(super) struct Writer {
     waiting: Vec<u8>,
     /// Rows of tags, until the accounts are sent: a connection copies into one table at a time.
     tags: BufWriter<File>,
+    /// Rows that were written.
+    sent: Sent,
     lists: BTreeMap<String, Published>,
     /// Their robots, in the order in which they came.
     robots: Vec<RobotId>,
@@ -63,33 +66,40 @@ pub(super) struct Writer {
 impl Writer {
     /// Begins a list, on a connection of its own.
     pub(super) fn begin(
-        database: &Database,
+        sessions: &Arc<Sessions>,
         columns: Columns,
         kind: ListKind,
         scratch: Option<&Path>,
     ) -> Result<Self, SinkError> {
-        let runtime = a_thread()?;
+        let runtime = sessions.runtime()?;
         let begun = runtime.block_on(async {
-            let client = database.connect(None).await.map_err(away)?;
+            let mut session = sessions.take().await?;
+            let client = &session.client;
             let begun = async {
-                client.batch_execute(&columns.begin()).await?;
+                client.batch_execute(BEGIN).await?;
+                if !session.has_tables {
+                    client.batch_execute(&columns.tables()).await?;
+                }
                 // Known before the first row: no statement is possible until the last one is sent.
-                let journal = find_storage(&client).await?;
+                let journal = find_storage(client).await?;
                 Ok((journal, client.copy_in(&columns.copy()).await?))
             };
             let (journal, accounts) = bounded("beginning a list", begun).await?.map_err(failed)?;
-            Ok::<_, SinkError>((Arc::new(client), journal, Some(Box::pin(accounts))))
+            session.has_tables = true;
+            Ok::<_, SinkError>((session, journal, Some(Box::pin(accounts))))
         });
-        let (client, journal, accounts) = begun?;
+        let (session, journal, accounts) = begun?;
         Ok(Self {
-            location: database.name().to_owned(),
+            location: sessions.database.name().to_owned(),
             kind,
+            sessions: Arc::clone(sessions),
             runtime,
-            client,
+            session,
             columns,
             accounts,
             waiting: Vec::with_capacity(CHUNK + CHUNK / 4),
             tags: BufWriter::new(unnamed(scratch, Path::new(TAGS))?),
+            sent: Sent::default(),
             lists: BTreeMap::new(),
             robots: Vec::new(),
             quarantine: None,
@@ -111,8 +121,8 @@ impl Writer {
     }
 
     fn steps(&self) -> Steps<'_> {
-        let Self { location, client, columns, moved, .. } = self;
-        Steps { location, client, columns, moved: moved.clone() }
+        let Self { location, session, columns, moved, .. } = self;
+        Steps { location, client: &session.client, columns, moved: moved.clone() }
     }
 
     /// Sends what is not sent yet. Does nothing the second time.
@@ -128,19 +138,25 @@ impl Writer {
         let steps = self.steps();
         self.runtime.block_on(async {
             steps.wait("sending accounts", accounts.as_mut().finish()).await?;
-            let copy = self.client.copy_in(COPY_TAGS);
-            let mut copy = Box::pin(steps.wait("sending tags", copy).await?);
-            loop {
-                let mut chunk = vec![0; CHUNK];
-                let read = tags.read(&mut chunk).map_err(spooled())?;
-                if read == 0 {
-                    break;
+            if self.sent.tags > 0 {
+                let copy = self.session.client.copy_in(COPY_TAGS);
+                let mut copy = Box::pin(steps.wait("sending tags", copy).await?);
+                loop {
+                    let mut chunk = vec![0; CHUNK];
+                    let read = tags.read(&mut chunk).map_err(spooled())?;
+                    if read == 0 {
+                        break;
+                    }
+                    chunk.truncate(read);
+                    steps.wait("sending tags", copy.send(Bytes::from(chunk))).await?;
                 }
-                chunk.truncate(read);
-                steps.wait("sending tags", copy.send(Bytes::from(chunk))).await?;
+                steps.wait("sending tags", copy.as_mut().finish()).await?;
             }
-            steps.wait("sending tags", copy.as_mut().finish()).await?;
-            steps.wait("counting accounts", self.client.batch_execute("ANALYZE new_account")).await
+            if self.sent.accounts.unsigned_abs() <= MANY {
+                return Ok(());
+            }
+            let analyze = "ANALYZE new_account (n, robot_id, account_id)";
+            steps.wait("counting accounts", self.session.client.batch_execute(analyze)).await
         })
     }
 }
@@ -168,13 +184,16 @@ impl ListWriter for Writer {
         let json = serde_json::to_string(record).map_err(encode)?;
         let (robot, account) = (record.robot_id().as_str(), record.account());
         let id = account.account_id.as_str();
-        let row = self.columns.row(record, &json);
+        self.sent.accounts += 1;
+        let row = self.columns.row(self.sent.accounts, record, &json);
         put_row(&mut self.waiting, &row);
         let mut tags = Vec::new();
         for (place, TagInfo { parent_tag_name, tag_name, .. }) in
             account.tag_info_list.iter().enumerate()
         {
-            put_row(&mut tags, &[robot, id, &place.to_string(), parent_tag_name, tag_name]);
+            self.sent.tags += 1;
+            let (number, place) = (self.sent.tags.to_string(), place.to_string());
+            put_row(&mut tags, &[&number, robot, id, &place, parent_tag_name, tag_name]);
         }
         self.tags.write_all(&tags).map_err(SinkError::io("writing", Path::new(TAGS)))?;
         if let Some(list) = self.lists.get_mut(robot) {
@@ -222,8 +241,8 @@ impl ListWriter for Writer {
         let in_order = |robot| Some((robot, self.lists.get(RobotId::as_str(robot))?));
         let lists: Vec<_> = self.robots.iter().filter_map(in_order).collect();
         let steps = self.steps();
-        let compared = self.runtime.block_on(steps.compare(&lists, options, gone))?;
-        self.kept = Some(Kept::start(&self.runtime, Arc::clone(&self.client)));
+        let compared = self.runtime.block_on(steps.compare(&lists, self.sent, options, gone))?;
+        self.kept = Some(Kept::start(&self.runtime, Arc::clone(&self.session.client)));
         Ok(compared)
     }
 
@@ -239,18 +258,19 @@ impl ListWriter for Writer {
         self.kept = None;
         let (quarantine, location) = (self.quarantine.take(), self.location.clone());
         let is_set_aside = quarantine.as_ref().is_some_and(|it| !it.is_empty());
-        let Self { kind, runtime, client, lists, notes, .. } = &*self;
+        let Self { kind, runtime, session, lists, notes, sent, .. } = &*self;
         let steps = self.steps();
         runtime.block_on(async {
-            steps.switch(*kind, lists).await?;
+            steps.switch(*kind, lists, *sent).await?;
             // The quarantine is the complete list's, unless the partial one has its own.
             let counts = |it: &Quarantine| *kind == ListKind::Complete || !it.is_empty();
             if let Some(quarantine) = quarantine.filter(counts) {
                 steps.set_aside(lists, quarantine).await?;
             }
             steps.note(notes).await?;
-            steps.wait("committing a list", client.batch_execute("COMMIT")).await
+            steps.wait("committing a list", session.client.batch_execute("COMMIT")).await
         })?;
+        self.sessions.put_back(self.session);
         let set_aside = is_set_aside.then(|| format!("{location} (qopen.quarantine)"));
         Ok(Committed::new(location).set_aside(set_aside))
     }

@@ -8,6 +8,7 @@ mod changes_in_database;
 mod doors;
 mod events;
 mod host;
+mod listing;
 mod pulls;
 mod quarantine;
 mod refusal;
@@ -63,7 +64,7 @@ pub(super) fn router(
         (kind, metrics::text(&service, &callbacks).await)
     };
     let guarded = Router::new()
-        .route("/v1/pulls", get(pulls::list).post(pulls::start))
+        .route("/v1/pulls", get(listing::list).post(pulls::start))
         .route("/v1/pulls/{mark_id}", get(pulls::show).delete(pulls::end))
         .route("/v1/pulls/{mark_id}/notes", get(pulls::notes))
         .route("/v1/pulls/{mark_id}/accounts", get(accounts::accounts))

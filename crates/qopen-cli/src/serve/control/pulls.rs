@@ -105,32 +105,6 @@ pub(super) async fn start(
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(answer)).into_response())
 }
 
-/// The query of the list of pulls.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ListQuery {
-    /// Whether to add the progress of open pulls of this process.
-    #[serde(default = "yes")]
-    progress: bool,
-}
-
-fn yes() -> bool {
-    true
-}
-
-pub(super) async fn list(
-    State(service): Shared,
-    Query(query): Query<ListQuery>,
-) -> Result<Json<Value>, Refusal> {
-    let all = crate::journal::all(&*service.journal).await?;
-    if !query.progress {
-        let all: Vec<Line> = all.iter().map(Line::of).collect();
-        return Ok(Json(json!({ "pulls": all })));
-    }
-    let all: Vec<Value> = all.iter().map(|state| view(&service, state)).collect();
-    Ok(Json(json!({ "pulls": all })))
-}
-
 /// The query that identifies a pull, besides the mark in the path.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -3,7 +3,7 @@
 mod lost;
 mod states;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use qopen_types::Digest;
@@ -14,6 +14,7 @@ use super::places::Places;
 use super::segment::Location;
 use crate::state::end_of;
 use crate::{Note, Noted, PullId, PullState};
+use states::Items;
 
 /// A record's content, without its payload.
 #[derive(Debug, Default)]
@@ -85,6 +86,12 @@ impl Pull {
         }
     }
 
+    /// When it was started.
+    fn started(&self) -> Option<SystemTime> {
+        let started = |noted: &&Noted| matches!(noted.note, Note::Started(_));
+        self.notes.values().map(|(noted, _)| noted).find(started).map(|noted| noted.at)
+    }
+
     /// The note of its end; `None` while it is open.
     fn ended(&self) -> Option<&Noted> {
         end_of(self.notes.values().map(|(noted, _)| noted))
@@ -150,23 +157,24 @@ impl Index {
         self.pulls.contains_key(pull) || self.quarantine.values().any(its)
     }
 
-    pub(super) fn names(&self) -> BTreeSet<PullId> {
-        let items = self.quarantine.values().filter_map(|it| it.pull.as_ref());
-        self.pulls.keys().chain(items).cloned().collect()
+    pub(super) fn state(&self, id: &PullId) -> Option<PullState> {
+        let mut items = Items::default();
+        let its = self.quarantine.values().filter(|it| it.pull.as_ref() == Some(id));
+        its.for_each(|it| items.add(it.noted));
+        self.state_with(id, items)
     }
 
-    pub(super) fn state(&self, id: &PullId) -> Option<PullState> {
+    /// The state of a pull that has these items in quarantine.
+    fn state_with(&self, id: &PullId, items: Items) -> Option<PullState> {
         let mut state = PullState::new(id.clone());
-        let items = || self.quarantine.values().filter(|it| it.pull.as_ref() == Some(id));
-        state.quarantined = items().count() as u64;
+        (state.quarantined, state.last_page) = (items.count, items.last);
         let Some(pull) = self.pulls.get(id) else {
-            state.last_page = items().map(|it| it.noted).max();
-            return (state.quarantined > 0).then_some(state);
+            return (items.count > 0).then_some(state);
         };
         state.notes = pull.notes.values().map(|(noted, _)| noted.clone()).collect();
         state.pages = pull.pages.len() as u64;
         state.bytes = pull.bytes;
-        state.last_page = pull.last_page.max(items().map(|it| it.noted).max());
+        state.last_page = pull.last_page.max(items.last);
         state.damaged = pull.lost.keys().copied().collect();
         state.order = pull.order();
         Some(state)
@@ -183,15 +191,6 @@ impl Index {
     pub(super) fn nameless(&self, digest: Digest) -> Option<u64> {
         let same = |it: &Item| it.pull.is_none() && it.digest == digest;
         self.quarantine.iter().filter(|(_, it)| same(it)).map(|(seq, _)| *seq).max()
-    }
-
-    /// Pulls, nameless items and events of which every record has a smaller number.
-    pub(super) fn below(&self, number: u64) -> (Vec<PullId>, Vec<Digest>, Vec<Digest>) {
-        let is_old = |id: &PullId| self.newest(id).is_some_and(|newest| newest < number);
-        let pulls = self.names().into_iter().filter(is_old).collect();
-        let items = self.quarantine.range(..number).filter(|(_, it)| it.pull.is_none());
-        let events = self.events.before(number);
-        (pulls, items.map(|(_, it)| it.digest).collect(), events.map(|it| it.digest).collect())
     }
 
     /// Indexes a stored record; also a moved one, which is stored twice for a while.

@@ -76,7 +76,7 @@ fn a_later_field_is_a_column_and_an_earlier_process_goes_on() {
     assert_eq!(earlier.migrate().unwrap(), 4);
     publish(&earlier, "Ann");
 
-    let mut now = earlier.clone();
+    let mut now = PostgresSink::new(&server.url()).unwrap();
     let all: Vec<Column> = Account::COLUMNS.iter().copied().chain(later_columns()).collect();
     now.columns = Columns::of(&all);
     assert_eq!(now.migrate().unwrap(), 2, "both tables get the columns");

@@ -10,21 +10,22 @@ use qopen_sink::storage::{LastList, ListHistory, TableNames, compare_records};
 use qopen_sink::{Change, CompareOptions, Compared, Predecessor, SinkError};
 use qopen_types::{AccountId, ChangeCounts, MarkId, RobotId};
 use tokio_postgres::Row;
-use tokio_postgres::types::ToSql;
+use tokio_postgres::types::Type;
 
-use super::commit::{AT_A_TIME, Steps};
+use super::commit::{MANY, Sent, Steps};
 use super::published::Published;
 use super::rows::{put_row, text_array};
 use super::writer::CHUNK;
+use crate::database::Parameter;
 pub(super) use statements::try_all;
 
 /// The step of most statements, for messages.
 const COMPARING: &str = "comparing lists";
 
 /// Rows that are read at once.
-const ROWS: u32 = 512;
+const ROWS: usize = 512;
 
-const TABLES: TableNames = TableNames { accounts: "qopen.robot_account", changes: "qopen.change" };
+const NAMES: TableNames = TableNames { accounts: "qopen.robot_account", changes: "qopen.change" };
 
 /// A robot's new list, and the one that it is compared with.
 struct Pair<'a> {
@@ -49,6 +50,7 @@ impl Steps<'_> {
     pub(super) async fn compare(
         &self,
         lists: &[(&RobotId, &Published)],
+        sent: Sent,
         options: CompareOptions,
         gone: &mut dyn FnMut(&RobotId, &AccountId) -> Result<(), SinkError>,
     ) -> Result<Option<Vec<Compared>>, SinkError> {
@@ -62,19 +64,25 @@ impl Steps<'_> {
             }
         }
         let pairs = self.pairs(lists, options).await?;
-        let begin = self.client.batch_execute(statements::BEGIN);
-        self.wait(COMPARING, begin).await?;
         for (place, it) in (0..).zip(&pairs) {
             self.note_pair(place, it).await?;
         }
         let is_revision = pairs.iter().any(|it| it.replaced.is_some());
         let mut counts = BTreeMap::new();
+        let mut changes = 0;
         if !pairs.iter().all(Pair::is_baseline) {
-            self.find_differing(is_revision, &mut counts).await?;
-            self.run(COMPARING, &statements::gone(is_revision), &[]).await?;
-            self.name_gone(&mut counts, gone).await?;
+            for which in self.slices(COMPARING, ("new_account", sent.accounts)).await? {
+                let differing = statements::differing(is_revision, &which);
+                self.read_differing(&differing, &mut changes, &mut counts).await?;
+            }
+            let after: Parameter<'_> = (&changes, Type::INT8);
+            let left = self.run(COMPARING, &statements::gone(is_revision), &[after]).await?;
+            if left > 0 {
+                self.name_gone(&mut counts, gone).await?;
+            }
+            changes = changes.saturating_add_unsigned(left);
         }
-        self.stage(is_revision).await?;
+        self.stage(is_revision, changes).await?;
         let mut compared = Vec::new();
         for Pair { robot_id, list, since, accounts_before, .. } in pairs {
             let counts = counts.remove(robot_id.as_str()).unwrap_or_default();
@@ -99,8 +107,8 @@ impl Steps<'_> {
     ) -> Result<Vec<Pair<'a>>, SinkError> {
         let robots: Vec<&str> = lists.iter().map(|it| it.0.as_str()).collect();
         let marks: Vec<&str> = lists.iter().map(|it| it.1.mark.as_str()).collect();
-        let asked: [&(dyn ToSql + Sync); 2] = [&robots, &marks];
-        let read = self.client.query(statements::PREVIOUS, &asked);
+        let asked: [Parameter<'_>; 2] = [(&robots, Type::TEXT_ARRAY), (&marks, Type::TEXT_ARRAY)];
+        let read = self.client.query_typed(statements::PREVIOUS, &asked);
         let rows = self.wait("looking for the last list", read).await?;
         let pair = |(row, (robot_id, list)): (&Row, &(&'a RobotId, &'a Published))| {
             let replaced: Option<i64> = row.get(4);
@@ -136,7 +144,7 @@ impl Steps<'_> {
             found: row.get(3),
             history,
         };
-        last.predecessor(&list.mark, robot_id, self.location, TABLES)
+        last.predecessor(&list.mark, robot_id, self.location, NAMES)
     }
 
     async fn note_pair(&self, place: i64, pair: &Pair<'_>) -> Result<(), SinkError> {
@@ -148,31 +156,18 @@ impl Steps<'_> {
             _ => (None, None),
         };
         let (robot, baseline) = (robot_id.as_str(), pair.is_baseline());
-        let values: [&(dyn ToSql + Sync); 9] = [
-            &place,
-            &robot,
-            number,
-            mark,
-            revision,
-            &baseline,
-            &since_mark,
-            &since_revision,
-            replaced,
+        let values: [Parameter<'_>; 9] = [
+            (&place, Type::INT8),
+            (&robot, Type::TEXT),
+            (number, Type::INT8),
+            (mark, Type::TEXT),
+            (revision, Type::INT8),
+            (&baseline, Type::BOOL),
+            (&since_mark, Type::TEXT),
+            (&since_revision, Type::INT8),
+            (replaced, Type::INT8),
         ];
         self.run(COMPARING, statements::NEW_LIST, &values).await.map(drop)
-    }
-
-    /// Finds the accounts of the new lists that are new or differ. Many accounts in several steps.
-    async fn find_differing(
-        &self,
-        is_revision: bool,
-        counts: &mut BTreeMap<String, ChangeCounts>,
-    ) -> Result<(), SinkError> {
-        for which in self.slices(COMPARING, "new_account").await? {
-            let differing = statements::differing(is_revision, &which);
-            self.read_differing(&differing, counts).await?;
-        }
-        Ok(())
     }
 
     /// Reads accounts with both records, and adds their changes to the temporary table. Memory holds a few
@@ -180,6 +175,7 @@ impl Steps<'_> {
     async fn read_differing(
         &self,
         differing: &str,
+        changes: &mut i64,
         counts: &mut BTreeMap<String, ChangeCounts>,
     ) -> Result<(), SinkError> {
         let mut found = Vec::new();
@@ -187,7 +183,8 @@ impl Steps<'_> {
         self.wait(COMPARING, self.client.batch_execute(&cursor)).await?;
         let fetch = format!("FETCH {ROWS} FROM differing");
         loop {
-            let rows = self.wait(COMPARING, self.client.query(&fetch, &[])).await?;
+            let rows = self.wait(COMPARING, self.client.query_typed(&fetch, &[])).await?;
+            let is_last = rows.len() < ROWS;
             for row in &rows {
                 let (robot, account): (&str, &str) = (row.get(0), row.get(1));
                 let (change, fields) = match (row.get(2), row.get(3)) {
@@ -199,12 +196,14 @@ impl Steps<'_> {
                 };
                 change.count(of_robot(counts, robot));
                 let fields = text_array(&fields);
-                put_row(&mut found, &[robot, account, change.as_str(), &fields]);
+                *changes += 1;
+                let number = changes.to_string();
+                put_row(&mut found, &[&number, robot, account, change.as_str(), &fields]);
             }
-            if found.len() >= CHUNK || rows.is_empty() {
+            if found.len() >= CHUNK || is_last {
                 self.copy_changes(&mut found).await?;
             }
-            if rows.is_empty() {
+            if is_last {
                 break;
             }
         }
@@ -232,7 +231,7 @@ impl Steps<'_> {
         self.wait(STEP, self.client.batch_execute(statements::GONE)).await?;
         let fetch = format!("FETCH {ROWS} FROM gone");
         loop {
-            let rows = self.wait(STEP, self.client.query(&fetch, &[])).await?;
+            let rows = self.wait(STEP, self.client.query_typed(&fetch, &[])).await?;
             for row in &rows {
                 let (robot, account): (&str, &str) = (row.get(0), row.get(1));
                 Change::Gone.count(of_robot(counts, robot));
@@ -241,20 +240,25 @@ impl Steps<'_> {
                     gone(&robot, &account)?;
                 }
             }
-            if rows.is_empty() {
+            if rows.len() < ROWS {
                 return self.wait(STEP, self.client.batch_execute("CLOSE gone")).await;
             }
         }
     }
 
     /// Adds the changes that were found to those in the database.
-    async fn stage(&self, is_revision: bool) -> Result<(), SinkError> {
+    async fn stage(&self, is_revision: bool, changes: i64) -> Result<(), SinkError> {
         const STEP: &str = "putting changes";
-        self.wait(STEP, self.client.batch_execute("ANALYZE new_change")).await?;
+        if changes.unsigned_abs() > MANY {
+            self.wait(STEP, self.client.batch_execute("ANALYZE new_change")).await?;
+        }
         if is_revision {
             self.run(STEP, statements::UNSTAGE, &[]).await?;
         }
-        self.put(STEP, "new_change", statements::stage).await
+        match changes {
+            0 => Ok(()),
+            _ => self.put(STEP, ("new_change", changes), statements::stage).await.map(drop),
+        }
     }
 
     /// Adds a list to the history.
@@ -271,26 +275,18 @@ impl Steps<'_> {
         let counts = counts.named().map(|(_, count)| figure(count));
         let [added, gone, lost, removed, returned, changed] = &counts;
         let digest = list.digest();
-        let values: [&(dyn ToSql + Sync); 10] = [
-            &robot,
-            &before,
-            &list.accounts,
-            added,
-            gone,
-            lost,
-            removed,
-            returned,
-            changed,
-            &digest,
-        ];
+        let texts: [Parameter<'_>; 1] = [(&robot, Type::TEXT)];
+        let figures = [&before, &list.accounts, added, gone, lost, removed, returned, changed];
+        let figures = figures.map(|it| -> Parameter<'_> { (it, Type::INT8) });
+        let values: Vec<Parameter<'_>> =
+            texts.into_iter().chain(figures).chain([(&digest as _, Type::TEXT)]).collect();
         self.run("noting a list", statements::HISTORY, &values).await.map(drop)
     }
 
     /// Removes the changes of old lists.
     async fn forget(&self) -> Result<(), SinkError> {
         const STEP: &str = "removing old changes";
-        let (some, most) = (statements::forget_changes(), 4 * AT_A_TIME);
-        while self.run(STEP, &some, &[&most]).await? >= most.unsigned_abs() {}
+        self.clear(STEP, &statements::forget_changes(), &[]).await?;
         self.run(STEP, &statements::forget_lists(), &[]).await.map(drop)
     }
 }

@@ -1,20 +1,10 @@
 //! The statements of a comparison.
 
 use qopen_sink::storage::{KEPT_CHANGES, KEPT_LISTS};
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error};
 
-/// Begins a comparison. Its temporary tables end with the publication.
-pub(super) const BEGIN: &str = "
-    CREATE TEMPORARY TABLE new_list (
-        place bigint, robot_id text COLLATE \"C\", number bigint, mark_id text, revision bigint, baseline boolean,
-        since_mark_id text, since_revision bigint,
-        -- The number of the list that this one is a revision of.
-        replaced bigint
-    ) ON COMMIT DROP;
-    CREATE TEMPORARY TABLE new_change (
-        n bigint GENERATED ALWAYS AS IDENTITY,
-        robot_id text COLLATE \"C\", account_id text COLLATE \"C\", change text, fields text[]
-    ) ON COMMIT DROP";
+use crate::sink::statements::SOME;
 
 /// Reads what the database knows of the robots' last lists: the published list, the number of its rows, and its
 /// place in the history if the new list is a revision of it.
@@ -41,7 +31,7 @@ pub(super) const NEW_LIST: &str = "
     INSERT INTO new_list VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 
 pub(super) const COPY_CHANGES: &str =
-    "COPY new_change (robot_id, account_id, change, fields) FROM STDIN";
+    "COPY new_change (n, robot_id, account_id, change, fields) FROM STDIN";
 
 /// Finds the accounts of the new lists whose record differs from the list before. The first column after the key
 /// is null if that list lacks the account. Equal records are recognised by their text.
@@ -60,7 +50,7 @@ pub(super) fn differing(is_revision: bool, which: &str) -> String {
     )
 }
 
-/// Adds the accounts that only the list before has.
+/// Adds the accounts that only the list before has, numbered after `$1`.
 pub(super) fn gone(is_revision: bool) -> String {
     let (past, before) = earlier(is_revision, "old");
     // An account that was gone in the revision before is in no list.
@@ -77,7 +67,8 @@ pub(super) fn gone(is_revision: bool) -> String {
         false => "",
     };
     format!(
-        "INSERT INTO new_change (robot_id, account_id, change, fields)
+        "INSERT INTO new_change (n, robot_id, account_id, change, fields)
+         SELECT $1 + row_number() OVER (), gone.* FROM (
          SELECT old.robot_id, old.account_id, 'gone', '{{}}'::text[]
          FROM new_list JOIN qopen.robot_account AS old ON old.robot_id = new_list.robot_id
          {past}
@@ -85,7 +76,7 @@ pub(super) fn gone(is_revision: bool) -> String {
              SELECT FROM new_account AS new
              WHERE new.robot_id = old.robot_id AND new.account_id = old.account_id
          )
-         {again}"
+         {again}) AS gone"
     )
 }
 
@@ -162,13 +153,13 @@ pub(super) const HISTORY: &str = "
          excluded.added, excluded.gone, excluded.lost, excluded.removed, excluded.returned,
          excluded.changed, excluded.digest, excluded.digest_before, NULL, NULL, NULL, now())";
 
-/// Removes changes of old lists, at most `$1` rows.
+/// Removes changes of old lists, at most [`SOME`].
 pub(super) fn forget_changes() -> String {
     format!(
         "DELETE FROM qopen.change WHERE ctid = ANY (ARRAY (
              SELECT past.ctid FROM new_list JOIN qopen.change AS past
                  ON past.robot_id = new_list.robot_id AND past.number <= new_list.number - {KEPT_CHANGES}
-             LIMIT $1
+             LIMIT {SOME}
          ))"
     )
 }
@@ -185,19 +176,20 @@ pub(super) fn forget_lists() -> String {
 /// rights as its execution, and reads no row of a long list.
 pub(in crate::sink) async fn try_all(client: &Client) -> Result<(), Error> {
     let none: &[&str] = &[];
-    client.batch_execute(BEGIN).await?;
     client.query(PREVIOUS, &[&none, &none]).await?;
     for is_revision in [false, true] {
-        for statement in [differing(is_revision, ""), gone(is_revision)] {
+        let gone = gone(is_revision).replace("$1", "0");
+        for statement in [differing(is_revision, ""), gone] {
             client.batch_execute(&format!("EXPLAIN {statement}")).await?;
         }
     }
     client.batch_execute(GONE).await?;
-    for statement in [&stage(""), UNSTAGE, &forget_lists()] {
+    for statement in [&stage(""), UNSTAGE, &forget_changes(), &forget_lists()] {
         client.batch_execute(&format!("EXPLAIN {statement}")).await?;
     }
     let zero = &0_i64;
     let none = &None::<&str>;
-    client.execute(HISTORY, &[&"", zero, zero, zero, zero, zero, zero, zero, zero, none]).await?;
-    client.execute(&forget_changes(), &[zero]).await.map(drop)
+    let values: [&(dyn ToSql + Sync); 10] =
+        [&"", zero, zero, zero, zero, zero, zero, zero, zero, none];
+    client.execute(HISTORY, &values).await.map(drop)
 }
