@@ -1,6 +1,7 @@
 //! The state of one pull's list: a set that only grows, in any order of its parts.
 
 use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
 
 use crate::key::{ContentDigest, Fingerprint, Keyed, PageDigest, PullKey, Seed};
 use crate::winners::{Inserted, Winners};

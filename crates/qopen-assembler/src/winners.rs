@@ -78,7 +78,7 @@ impl Winners {
             let shard = self.shards.get(self.shard_of(id.0))?;
             shard.slots.get(shard.home(id.0)).map(|slot| slot.id)
         };
-        std::hint::black_box(ids.filter_map(place).fold(0, |all, id| all ^ id));
+        core::hint::black_box(ids.filter_map(place).fold(0, |all, id| all ^ id));
     }
 
     pub(crate) fn insert(&mut self, id: Fingerprint, content: ContentDigest) -> Inserted {
