@@ -218,10 +218,12 @@ fn rows<S: Simd, V: SimdInt<S, Element = u32>, const N: usize>(
     states: &mut States<N>,
     inputs: &Inputs<'_, N>,
 ) {
+    // Hidden, or the compiler adds the constants last, after what each step waits for.
+    let added = std::hint::black_box(&ADDED);
     let mut state = states.map(|words| V::from_slice(simd, &words));
     for row in 0..inputs[0].len() {
         let blocks = inputs.map(|blocks| &blocks[row]);
-        let after = compress::<S, V>(state, &words(simd, blocks));
+        let after = compress::<S, V>(state, &words(simd, blocks), added);
         for (word, after) in state.iter_mut().zip(after) {
             *word += after;
         }
@@ -260,48 +262,59 @@ fn words<S: Simd, V: SimdInt<S, Element = u32>, const N: usize>(
     words
 }
 
-/// The constants of the 64 steps, four steps a row.
-const ADDED: [[u32; 4]; 16] = [
-    [0xd76a_a478, 0xe8c7_b756, 0x2420_70db, 0xc1bd_ceee],
-    [0xf57c_0faf, 0x4787_c62a, 0xa830_4613, 0xfd46_9501],
-    [0x6980_98d8, 0x8b44_f7af, 0xffff_5bb1, 0x895c_d7be],
-    [0x6b90_1122, 0xfd98_7193, 0xa679_438e, 0x49b4_0821],
-    [0xf61e_2562, 0xc040_b340, 0x265e_5a51, 0xe9b6_c7aa],
-    [0xd62f_105d, 0x0244_1453, 0xd8a1_e681, 0xe7d3_fbc8],
-    [0x21e1_cde6, 0xc337_07d6, 0xf4d5_0d87, 0x455a_14ed],
-    [0xa9e3_e905, 0xfcef_a3f8, 0x676f_02d9, 0x8d2a_4c8a],
-    [0xfffa_3942, 0x8771_f681, 0x6d9d_6122, 0xfde5_380c],
-    [0xa4be_ea44, 0x4bde_cfa9, 0xf6bb_4b60, 0xbebf_bc70],
-    [0x289b_7ec6, 0xeaa1_27fa, 0xd4ef_3085, 0x0488_1d05],
-    [0xd9d4_d039, 0xe6db_99e5, 0x1fa2_7cf8, 0xc4ac_5665],
-    [0xf429_2244, 0x432a_ff97, 0xab94_23a7, 0xfc93_a039],
-    [0x655b_59c3, 0x8f0c_cc92, 0xffef_f47d, 0x8584_5dd1],
-    [0x6fa8_7e4f, 0xfe2c_e6e0, 0xa301_4314, 0x4e08_11a1],
-    [0xf753_7e82, 0xbd3a_f235, 0x2ad7_d2bb, 0xeb86_d391],
+/// The constants of the steps: four rounds of sixteen.
+const ADDED: [[[u32; 4]; 4]; 4] = [
+    [
+        [0xd76a_a478, 0xe8c7_b756, 0x2420_70db, 0xc1bd_ceee],
+        [0xf57c_0faf, 0x4787_c62a, 0xa830_4613, 0xfd46_9501],
+        [0x6980_98d8, 0x8b44_f7af, 0xffff_5bb1, 0x895c_d7be],
+        [0x6b90_1122, 0xfd98_7193, 0xa679_438e, 0x49b4_0821],
+    ],
+    [
+        [0xf61e_2562, 0xc040_b340, 0x265e_5a51, 0xe9b6_c7aa],
+        [0xd62f_105d, 0x0244_1453, 0xd8a1_e681, 0xe7d3_fbc8],
+        [0x21e1_cde6, 0xc337_07d6, 0xf4d5_0d87, 0x455a_14ed],
+        [0xa9e3_e905, 0xfcef_a3f8, 0x676f_02d9, 0x8d2a_4c8a],
+    ],
+    [
+        [0xfffa_3942, 0x8771_f681, 0x6d9d_6122, 0xfde5_380c],
+        [0xa4be_ea44, 0x4bde_cfa9, 0xf6bb_4b60, 0xbebf_bc70],
+        [0x289b_7ec6, 0xeaa1_27fa, 0xd4ef_3085, 0x0488_1d05],
+        [0xd9d4_d039, 0xe6db_99e5, 0x1fa2_7cf8, 0xc4ac_5665],
+    ],
+    [
+        [0xf429_2244, 0x432a_ff97, 0xab94_23a7, 0xfc93_a039],
+        [0x655b_59c3, 0x8f0c_cc92, 0xffef_f47d, 0x8584_5dd1],
+        [0x6fa8_7e4f, 0xfe2c_e6e0, 0xa301_4314, 0x4e08_11a1],
+        [0xf753_7e82, 0xbd3a_f235, 0x2ad7_d2bb, 0xeb86_d391],
+    ],
 ];
 
 /// The 64 steps. A round has sixteen, and reads the words in an order of its own.
 #[inline(always)]
-fn compress<S: Simd, V: SimdInt<S, Element = u32>>(state: [V; 4], words: &[V; 16]) -> [V; 4] {
+fn compress<S: Simd, V: SimdInt<S, Element = u32>>(
+    state: [V; 4],
+    words: &[V; 16],
+    [one, two, three, four]: &[[[u32; 4]; 4]; 4],
+) -> [V; 4] {
     let state =
-        round::<S, V>(state, words, 0, (1, 0), [7, 12, 17, 22], |b, c, d| d ^ (b & (c ^ d)));
+        round::<S, V>(state, words, one, (1, 0), [7, 12, 17, 22], |b, c, d| d ^ (b & (c ^ d)));
     let state =
-        round::<S, V>(state, words, 1, (5, 1), [5, 9, 14, 20], |b, c, d| (b & d) | (c & !d));
-    let state = round::<S, V>(state, words, 2, (3, 5), [4, 11, 16, 23], |b, c, d| b ^ (c ^ d));
-    round::<S, V>(state, words, 3, (7, 0), [6, 10, 15, 21], |b, c, d| c ^ (b | !d))
+        round::<S, V>(state, words, two, (5, 1), [5, 9, 14, 20], |b, c, d| (b & d) | (c & !d));
+    let state = round::<S, V>(state, words, three, (3, 5), [4, 11, 16, 23], |b, c, d| b ^ (c ^ d));
+    round::<S, V>(state, words, four, (7, 0), [6, 10, 15, 21], |b, c, d| c ^ (b | !d))
 }
 
 #[inline(always)]
 fn round<S: Simd, V: SimdInt<S, Element = u32>>(
     [mut a, mut b, mut c, mut d]: [V; 4],
     words: &[V; 16],
-    number: usize,
+    added: &[[u32; 4]; 4],
     (stride, first): (usize, usize),
     turns: [u32; 4],
     mix: impl Fn(V, V, V) -> V,
 ) -> [V; 4] {
-    for row in 0..4 {
-        let added = ADDED[4 * number + row];
+    for (row, added) in added.iter().enumerate() {
         let word = |n: usize| words[(first + stride * (4 * row + n)) % 16] + added[n];
         a = turned::<S, V>(a + word(0) + mix(b, c, d), turns[0]) + b;
         d = turned::<S, V>(d + word(1) + mix(a, b, c), turns[1]) + a;

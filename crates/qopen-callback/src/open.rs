@@ -107,8 +107,8 @@ impl VerifiedEnvelope<'_> {
             _ => {}
         }
         let mut failure = OpenError::Signature;
-        for &matched_key in &self.matched {
-            match decrypt(&self.encoding_content, &self.ring.keys[matched_key].aes) {
+        for (matched_key, keys) in self.matched() {
+            match decrypt(&self.encoding_content, &keys.aes) {
                 Ok((payload, readings)) => {
                     let (signed_at, readings) = (self.signed_at, readings.union(self.readings));
                     return Ok(OpenedCallback {

@@ -17,10 +17,10 @@ pub struct VerifiedEnvelope<'a> {
     pub(crate) encoding_content: Cow<'a, str>,
     timestamp: Cow<'a, str>,
     pub(crate) signed_at: Option<u64>,
-    /// The pairs of keys whose token made the signature, in the ring's order.
-    pub(crate) matched: Vec<usize>,
+    /// The first pair of keys whose token made the signature.
+    matched: usize,
     pub(crate) readings: Readings,
-    pub(crate) ring: &'a Keyring,
+    ring: &'a Keyring,
 }
 
 /// From here on a timestamp counts milliseconds: as seconds it would be five thousand years ahead.
@@ -29,8 +29,8 @@ const MILLISECONDS: u64 = 100_000_000_000;
 /// An envelope for this app, before its signature is checked.
 pub(crate) struct Unverified<'a> {
     envelope: Envelope<'a>,
-    /// The signature that it claims, in lowercase.
-    signature: String,
+    /// The signature that it claims, if that is not in lowercase.
+    lowercase: Option<String>,
 }
 
 impl Keyring {
@@ -81,8 +81,9 @@ impl Keyring {
         if envelope.app_key != self.app_key {
             return Err(OpenError::AppKey);
         }
-        let signature = envelope.signature.to_ascii_lowercase();
-        Ok(Unverified { envelope, signature })
+        let upper = envelope.signature.bytes().any(|byte| byte.is_ascii_uppercase());
+        let lowercase = upper.then(|| envelope.signature.to_ascii_lowercase());
+        Ok(Unverified { envelope, lowercase })
     }
 
     /// Verifies an envelope, unless a pair of keys is known to make its signature.
@@ -93,19 +94,16 @@ impl Keyring {
     ) -> Result<VerifiedEnvelope<'a>, OpenError> {
         // Further pairs are tried only if the first does not fit: each costs an MD5.
         let matches = |keys| unverified.claims(crypto::sign(unverified.values(keys)));
-        let first = match known {
+        let matched = match known {
             Some(known) => known,
             None => self.keys.iter().position(matches).ok_or(OpenError::Signature)?,
         };
-        let token = &self.keys[first].token;
-        let same_token = |at: &usize| self.keys[*at].token == *token;
-        let matched = (first..self.keys.len()).filter(same_token).collect();
-        let Unverified { envelope, signature } = unverified;
+        let Unverified { envelope, lowercase } = unverified;
         let mut readings = Readings::PLAIN;
         if envelope.bom {
             readings.insert(Reading::EnvelopeBom);
         }
-        if signature != *envelope.signature {
+        if lowercase.is_some() {
             readings.insert(Reading::SignatureCase);
         }
         let Envelope { encoding_content, timestamp, .. } = envelope;
@@ -142,11 +140,18 @@ impl<'a> Unverified<'a> {
 
     /// Whether the envelope claims this signature. Takes constant time.
     pub(crate) fn claims(&self, signature: [u8; 16]) -> bool {
-        crypto::matches(&self.signature, signature)
+        crypto::matches(self.lowercase.as_deref().unwrap_or(&self.envelope.signature), signature)
     }
 }
 
 impl VerifiedEnvelope<'_> {
+    /// The pairs of keys whose token made the signature, with their places in the ring.
+    pub(crate) fn matched(&self) -> impl Iterator<Item = (usize, &CallbackKeys)> {
+        let token = &self.ring.keys[self.matched].token;
+        let later = self.ring.keys.iter().enumerate().skip(self.matched);
+        later.filter(move |(_, keys)| keys.token == *token)
+    }
+
     /// How the signed timestamp compares with `now`, in seconds since the Unix epoch.
     #[must_use]
     pub fn timestamp_age(&self, now: u64, timestamps: TimestampPolicy) -> TimestampAge {

@@ -11,6 +11,9 @@ use crate::Keyring;
 use crate::crypto;
 use crate::md5_lanes::MOST;
 
+/// Lone bodies between two that look for others.
+const LOOK: u32 = 8;
+
 /// The values that a signature covers, and the pair of keys to try.
 pub(super) struct Signed {
     pub(super) ring: Arc<Keyring>,
@@ -54,6 +57,8 @@ struct State {
     next: u64,
     /// Slots in use. While one is free, nothing waits for a slot.
     used: usize,
+    /// Bodies since the last batch of more than one; 0 if that was the last.
+    lone: u32,
 }
 
 struct Waiting {
@@ -94,6 +99,18 @@ impl Batches {
     fn state(&self) -> MutexGuard<'_, State> {
         // Code that holds the lock cannot panic half-way through a change.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a body that is `alone` in memory should look for others that are ready. A server that
+    /// reads, verifies and answers a body in one go has others ready and none in memory. So a body
+    /// looks if the last one found others, and otherwise each eighth does.
+    pub(super) fn may_share(&self, alone: bool) -> bool {
+        let mut state = self.state();
+        if !alone || state.lone == 0 {
+            return true;
+        }
+        state.lone = state.lone % LOOK + 1;
+        state.lone == LOOK
     }
 
     /// The MD5 of the values, computed together with those of the other ready tasks: they have one
@@ -161,6 +178,7 @@ impl State {
     /// Takes the first ones of the queue, if this one is still in it.
     fn take_with(&mut self, number: u64) -> Option<Vec<Waiting>> {
         self.place(number)?;
+        self.lone = u32::from(self.waiting.len() == 1);
         Some(self.waiting.drain(..self.waiting.len().min(MOST)).collect())
     }
 

@@ -51,8 +51,8 @@ impl Opener {
         spawn_blocking(move || opener.open_large(&ring, &body, &reading)).await
     }
 
-    /// A lone body is verified at once. With others on their way, those that are ready have a turn
-    /// first, and share a batch with it.
+    /// A lone body is verified at once. Under load the bodies that are ready have a turn first, and
+    /// share a batch with it.
     async fn open_small(
         &self,
         ring: &Arc<Keyring>,
@@ -61,7 +61,7 @@ impl Opener {
     ) -> Result<Verified, OpenError> {
         let unverified = ring.unverified(body)?;
         let mut known = None;
-        if !reading.is_alone() {
+        if self.small.may_share(reading.is_alone()) {
             for pair in 0..ring.keys.len() {
                 let Some(signed) = signed(ring, pair, &unverified, body, reading) else { break };
                 let Some(digest) = self.small.digest(signed).await else { break };

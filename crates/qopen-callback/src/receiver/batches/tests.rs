@@ -113,6 +113,25 @@ async fn the_first_to_wake_computes_all() {
 }
 
 #[tokio::test]
+async fn a_lone_body_looks_for_others_now_and_then_and_after_a_batch_at_once() {
+    let bench = Bench::new();
+    let batches = Batches::default();
+    // None is there.
+    assert!(batches.may_share(true));
+    assert_eq!(batches.digest(bench.signed(1)).await, Some(bench.expected(1)));
+    let looks: Vec<bool> = (0..16).map(|_| batches.may_share(true)).collect();
+    assert_eq!(looks.iter().filter(|it| **it).count(), 2);
+    assert!(!looks[0], "the next one is verified at once");
+    assert!(batches.may_share(false), "others are in memory");
+    let two = (batches.digest(bench.signed(1)), batches.digest(bench.signed(2)));
+    let digests = tokio::join!(two.0, two.1);
+    assert_eq!(digests, (Some(bench.expected(1)), Some(bench.expected(2))));
+    assert!((0..9).all(|_| batches.may_share(true)), "the last batch had two");
+    assert_eq!(batches.digest(bench.signed(1)).await, Some(bench.expected(1)));
+    assert!(!batches.may_share(true));
+}
+
+#[tokio::test]
 async fn a_batch_that_is_lost_is_known_to_all_of_it() {
     let bench = Bench::new();
     let batches = Batches::default();
