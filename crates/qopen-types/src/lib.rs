@@ -2,6 +2,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod account;
+mod beginning;
 mod canonical;
 mod change_counts;
 mod digest;
