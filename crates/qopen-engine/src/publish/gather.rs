@@ -198,7 +198,8 @@ impl<'a> Worker<'a> {
         let Some(winner) = fold.winner(fingerprint).filter(|winner| content <= *winner) else {
             return Ok(());
         };
-        let is_alone = !fold.is_conflicting(fingerprint);
+        // Few lists have conflicts, and looking for each account takes time.
+        let is_alone = fold.conflicts() == 0 || !fold.is_conflicting(fingerprint);
         if content < winner && is_alone {
             return Ok(());
         }
