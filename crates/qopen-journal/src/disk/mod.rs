@@ -34,7 +34,7 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use futures_core::stream::BoxStream;
-use qopen_types::{Digest, RobotId};
+use qopen_types::{Digest, MarkId, RobotId};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::claims::{Claims, SingleProcess};
@@ -307,6 +307,10 @@ impl Journal for DiskJournal {
         most: usize,
     ) -> Result<Vec<PullState>, JournalError> {
         Ok(self.shared.index().states_after(after, most))
+    }
+
+    async fn pulls_marked(&self, mark: &MarkId) -> Result<Vec<PullState>, JournalError> {
+        Ok(self.shared.index().states(|pull| pull.mark_id == *mark))
     }
 
     async fn outlines(&self) -> Result<Vec<PullOutline>, JournalError> {

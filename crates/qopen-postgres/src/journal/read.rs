@@ -17,8 +17,7 @@ pub(super) enum Whose<'a> {
     All,
     Robot(&'a RobotId),
     Pull(&'a PullId),
-    /// From one pull to another one, in the order of robots and marks.
-    Between(&'a PullId, &'a PullId),
+    These(&'a [PullId]),
 }
 
 impl Whose<'_> {
@@ -28,31 +27,34 @@ impl Whose<'_> {
             Self::All => "true".to_owned(),
             Self::Robot(_) => format!("{table}.robot_id = $1"),
             Self::Pull(_) => format!("{table}.robot_id = $1 AND {table}.mark_id = $2"),
-            Self::Between(..) => {
-                let pull = format!("({table}.robot_id, {table}.mark_id)");
-                format!("{pull} >= ($1, $2) AND {pull} <= ($3, $4)")
-            }
-        }
-    }
-
-    /// The parameters of the condition.
-    fn names(&self) -> Vec<&str> {
-        match self {
-            Self::All => Vec::new(),
-            Self::Robot(robot) => vec![robot.as_str()],
-            Self::Pull(pull) => vec![pull.robot_id.as_str(), pull.mark_id.as_str()],
-            Self::Between(first, last) => [first, last]
-                .iter()
-                .flat_map(|it| [it.robot_id.as_str(), it.mark_id.as_str()])
-                .collect(),
+            // The server looks up each one in an index.
+            Self::These(_) => format!(
+                "({table}.robot_id, {table}.mark_id)
+                     IN (SELECT * FROM unnest($1::text[], $2::text[]))"
+            ),
         }
     }
 
     /// Reads the rows of a statement with the condition.
     async fn read(self, client: &Client, statement: &str) -> Result<Vec<Row>, Error> {
-        let names = self.names();
-        let values: Vec<Parameter<'_>> = names.iter().map(|it| (it as _, Type::TEXT)).collect();
-        client.query_typed(statement, &values).await
+        fn text<'a>(it: &'a &str) -> Parameter<'a> {
+            (it, Type::TEXT)
+        }
+        match self {
+            Self::All => client.query_typed(statement, &[]).await,
+            Self::Robot(robot) => client.query_typed(statement, &[text(&robot.as_str())]).await,
+            Self::Pull(pull) => {
+                let (robot, mark) = (pull.robot_id.as_str(), pull.mark_id.as_str());
+                client.query_typed(statement, &[text(&robot), text(&mark)]).await
+            }
+            Self::These(pulls) => {
+                let robots: Vec<&str> = pulls.iter().map(|it| it.robot_id.as_str()).collect();
+                let marks: Vec<&str> = pulls.iter().map(|it| it.mark_id.as_str()).collect();
+                let names: [Parameter<'_>; 2] =
+                    [(&robots, Type::TEXT_ARRAY), (&marks, Type::TEXT_ARRAY)];
+                client.query_typed(statement, &names).await
+            }
+        }
     }
 }
 
@@ -190,14 +192,13 @@ pub(super) async fn after(
         let values: [Parameter<'_>; 3] =
             [(&robot, Type::TEXT), (&mark, Type::TEXT), (&wanted, Type::INT8)];
         let rows = client.query_typed(names, &values).await.map_err(failed)?;
-        let (Some(first), Some(last)) = (rows.first(), rows.last()) else { break };
-        let (first, last) = (pull_of(first, 0, 1)?, pull_of(last, 0, 1)?);
-        found.extend(states(client, Whose::Between(&first, &last)).await?);
+        let names: Vec<PullId> =
+            rows.iter().map(|row| pull_of(row, 0, 1)).collect::<Result<_, _>>()?;
+        let Some(last) = names.last() else { break };
+        found.extend(states(client, Whose::These(&names)).await?);
         // A row without a page, note or item is no pull, and others may follow.
-        after = Some(last);
+        after = Some(last.clone());
     }
-    // Some may have come in between.
-    found.truncate(most);
     Ok(found)
 }
 
@@ -222,11 +223,11 @@ pub(super) async fn held(client: &Client, robot: &RobotId) -> Result<Vec<PullSta
 
 /// The states of the pulls that rows name.
 async fn each(client: &Client, rows: &[Row]) -> Result<Vec<PullState>, JournalError> {
-    let mut found = Vec::new();
-    for row in rows {
-        found.extend(states(client, Whose::Pull(&pull_of(row, 0, 1)?)).await?);
+    let names: Result<Vec<PullId>, _> = rows.iter().map(|row| pull_of(row, 0, 1)).collect();
+    match names?.as_slice() {
+        [] => Ok(Vec::new()),
+        names => states(client, Whose::These(names)).await,
     }
-    Ok(found)
 }
 
 /// The digests of pages committed since the cursor, which is a snapshot.
