@@ -15,6 +15,7 @@ mod file;
 mod format;
 mod history;
 mod limit;
+mod line_form;
 mod list_format;
 mod name;
 mod note;

@@ -8,6 +8,6 @@ pub use crate::database::{
     StepReader, TableNames, TableWriter, account_of, robot_of_line, table_columns, without_nul,
 };
 pub use crate::file::{absolute, location_of, target};
-pub use crate::format::json_encoder;
 pub use crate::history::{FoundChanges, KEPT_LIST, KeptList, ListsSince, NotKept, lists_since};
+pub use crate::line_form::json_encoder;
 pub use crate::temporary::{can_create_in, create_empty, unnamed};

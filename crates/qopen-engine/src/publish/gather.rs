@@ -12,8 +12,8 @@ use qopen_sink::{RecordEncoder, Sorted, Sorter};
 use qopen_types::{Account, AccountSkim, CallbackSkim, Item, Json, PageSkim};
 use tokio::sync::mpsc;
 
-use super::merge::quarantine_line;
 use super::published::PublishError;
+use super::quarantine_line::quarantine_line;
 use crate::classify::{Classified, classify};
 
 /// Threads that read pages, at most. Each adds its buffers to the memory of a publication.

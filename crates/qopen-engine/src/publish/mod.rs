@@ -11,6 +11,7 @@ mod merge;
 mod options;
 mod order;
 mod published;
+mod quarantine_line;
 mod verify;
 mod work;
 
@@ -23,11 +24,11 @@ use tokio::sync::oneshot;
 use crate::outcome::{Outcome, PulledList};
 pub use guard::{MaxGone, ParseMaxGoneError};
 pub use lookup::{AccountLookup, GoneCheck, LOOKUP_LIMIT, LookupError};
-pub use merge::quarantine_line;
 pub use options::PublishOptions;
 pub use order::supersede_earlier;
 pub(crate) use order::{next_order, order_at};
 pub use published::{LeftOutRobot, PublishError, Published, PublishedList};
+pub use quarantine_line::quarantine_line;
 use work::{Purpose, Work};
 
 /// Publishes lists together, as one: each robot's customers in the order of their ids.

@@ -13,7 +13,7 @@ use super::row::{first_cell, from_json, to_json};
 use crate::Format;
 use crate::csv_options::{CsvOptions, Labels, marked};
 use crate::csv_row::{header, push_cell};
-use crate::format::{BOM, LineForm};
+use crate::line_form::{BOM, LineForm};
 
 /// Bytes that no header of CSV reaches.
 const LONGEST_HEAD: u64 = 4096;

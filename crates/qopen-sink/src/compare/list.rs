@@ -17,7 +17,7 @@ use super::lines::{Lines, RECORD, fails};
 use super::problem::ListProblem;
 use super::row::Marks;
 use crate::SinkError;
-use crate::format::LineForm;
+use crate::line_form::LineForm;
 
 /// Robots in one file, at most.
 pub(super) const ROBOTS: usize = 65_536;

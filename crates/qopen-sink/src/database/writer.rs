@@ -9,7 +9,7 @@ use super::new_list::{NewList, NewLists};
 use super::plan::{Gone, ListPlan};
 use super::record_error::RecordError;
 use super::spool::{Records, Spool};
-use crate::format::json_encoder;
+use crate::line_form::json_encoder;
 use crate::{
     Committed, CompareOptions, Compared, ListBasis, ListInfo, ListKind, ListWriter, Moved,
     Quarantine, Record, RecordEncoder, SinkError,

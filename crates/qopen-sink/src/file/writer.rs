@@ -10,7 +10,8 @@ use super::beside::{Beside, folder, place};
 use super::staged::Staged;
 use crate::behind::Behind;
 use crate::compare::{Announced, Comparison, Identity, List, Place, WrittenParts, identity};
-use crate::format::{Encoder, LineForm};
+use crate::format::Encoder;
+use crate::line_form::LineForm;
 use crate::{
     Committed, CompareOptions, Compared, ListInfo, ListKind, ListProblem, ListWriter, Moved,
     Quarantine, Record, RecordEncoder, SinkError, temporary,

@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::SinkError;
-use record::{HEAD, Record, begin, common};
+use record::{HEAD, Place, Record, begin, common};
 use run::{NewRun, RUN, Run};
 pub use sorted::Sorted;
 
@@ -158,11 +158,4 @@ impl std::fmt::Debug for Sorter {
         let (held, runs) = (self.places.len(), self.runs.len());
         f.debug_struct("Sorter").field("held", &held).field("runs", &runs).finish_non_exhaustive()
     }
-}
-
-/// The place of a record in memory.
-struct Place {
-    /// The first bytes of its key after those that all keys have, once the records are sorted.
-    begin: u64,
-    at: usize,
 }

@@ -1,5 +1,12 @@
 //! A record of a sort as bytes, and the order of records.
 
+/// The place of a record in memory.
+pub(super) struct Place {
+    /// The first bytes of its key after those that all keys have, once the records are sorted.
+    pub(super) begin: u64,
+    pub(super) at: usize,
+}
+
 /// The bytes of a key after the first `common` ones, as a number in the order of keys.
 pub(super) fn begin(key: &[u8], common: usize) -> u64 {
     let rest = key.get(common..).unwrap_or_default();

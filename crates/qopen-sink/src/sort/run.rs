@@ -4,8 +4,7 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read as _, Seek as _, Write as _};
 use std::path::Path;
 
-use super::Place;
-use super::record::{HEAD, Record, lengths};
+use super::record::{HEAD, Place, Record, lengths};
 use crate::SinkError;
 use crate::temporary::unnamed;
 
