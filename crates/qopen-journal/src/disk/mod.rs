@@ -69,8 +69,7 @@ const QUEUE: usize = 1024;
 /// at once, fewer than four wait up to 1 ms for more; a lone append does not wait. At most 1,024
 /// appends wait; beyond that their callers wait. Payloads are packed (LZ4). Memory holds the digest
 /// and the place of each page and the facts of each pull, and nothing that grows with the payloads.
-/// The process keeps up to 16 MiB to pack the next payloads in, and each journal up to 8 MiB for the
-/// next write.
+/// The process keeps up to 16 MiB for packing, and each journal up to 8 MiB for the next write.
 ///
 /// When the disk is full, read-only or gone, appends fail with [`JournalError::Unavailable`], and
 /// succeed again when it is back. Dropping the journal waits for the work in flight.

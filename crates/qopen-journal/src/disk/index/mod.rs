@@ -1,5 +1,6 @@
 //! The index of the segments: the content and place of every record, without the payloads.
 
+mod items;
 mod lost;
 mod states;
 
@@ -14,7 +15,7 @@ use super::places::Places;
 use super::segment::Location;
 use crate::state::end_of;
 use crate::{Note, Noted, PullId, PullState};
-use states::Items;
+use items::Items;
 
 /// A record's content, without its payload.
 #[derive(Debug, Default)]

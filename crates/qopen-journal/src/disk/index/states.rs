@@ -2,26 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::time::SystemTime;
 
 use qopen_types::{Digest, MarkId, RobotId};
 
+use super::items::Items;
 use super::{Index, Pull};
 use crate::{JournalSummary, PullId, PullOutline, PullState};
-
-/// How many items of quarantine a pull has, and when the last one came.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Items {
-    pub(super) count: u64,
-    pub(super) last: Option<SystemTime>,
-}
-
-impl Items {
-    pub(super) fn add(&mut self, noted: SystemTime) {
-        self.count += 1;
-        self.last = self.last.max(Some(noted));
-    }
-}
 
 impl Index {
     /// The items of each wanted pull that has some.
