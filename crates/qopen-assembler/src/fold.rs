@@ -82,7 +82,8 @@ impl Fold {
         self.last_page_seen |= has_more != Some(true);
         self.end_stated |= has_more == Some(false);
         let seed = self.seed;
-        let mut rest = accounts.into_iter().map(|account| (account.fingerprint(&seed), account));
+        let mut rest =
+            accounts.into_iter().map(|account| (account.fingerprint(&seed), account)).fuse();
         let mut next = Vec::with_capacity(rest.size_hint().0.min(LOOK_AHEAD));
         loop {
             next.extend(rest.by_ref().take(LOOK_AHEAD));

@@ -39,7 +39,8 @@ pub(crate) fn with_packed<R>(payload: &[u8], work: impl FnOnce(Option<&[u8]>) ->
     let mut scratch = spare.unwrap_or_default();
     let room = get_maximum_output_size(payload.len());
     if scratch.out.len() < room {
-        scratch.out.resize(room, 0);
+        // Exactly as large, and zeroed by the allocator.
+        scratch.out = vec![0; room];
     }
     let Scratch { table, out } = &mut scratch;
     // It fails only without room for the worst case.

@@ -1,6 +1,7 @@
 //! Signatures that wait are computed together, in the lanes of one MD5.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -126,7 +127,8 @@ impl Batches {
             // The lock is free before the computation.
             let batch = self.state().take_with(number);
             match batch {
-                Some(batch) => compute(batch),
+                // A panic may be about another's body. It drops the senders, which tells all of them.
+                Some(batch) => drop(catch_unwind(AssertUnwindSafe(|| compute(batch)))),
                 None => break,
             }
         }

@@ -45,6 +45,8 @@ struct State {
 struct Row {
     peer: Option<IpAddr>,
     held: usize,
+    /// Whether all of it is here: it waits for this side alone.
+    is_whole: bool,
     progressed: Instant,
     gives_way: Arc<Notify>,
 }
@@ -88,7 +90,8 @@ impl Memory {
         let number = state.next;
         state.next += 1;
         let progressed = Instant::now();
-        let row = Row { peer, held: 0, progressed, gives_way: Arc::clone(&gives_way) };
+        let gives = Arc::clone(&gives_way);
+        let row = Row { peer, held: 0, is_whole: false, progressed, gives_way: gives };
         state.readings.insert(number, row);
         Reading { memory: Arc::clone(self), number, gives_way }
     }
@@ -137,7 +140,8 @@ impl State {
             Crowd::Peer(peer) => row.peer == peer,
         };
         let stalled = |row: &&Row| {
-            row.held > 0 && row.progressed < progressed && row.progressed.elapsed() >= STALLED
+            let waits = row.held > 0 && !row.is_whole && row.progressed < progressed;
+            waits && row.progressed.elapsed() >= STALLED
         };
         let rows = self.readings.values().filter(|row| of_crowd(row)).filter(stalled);
         rows.min_by_key(|row| row.progressed).map(|row| Arc::clone(&row.gives_way))
@@ -194,6 +198,13 @@ impl Reading {
         }
     }
 
+    /// Notes that the body is whole: it gives way to none from now on.
+    pub(super) fn complete(&self) {
+        if let Some(row) = self.memory.state().readings.get_mut(&self.number) {
+            row.is_whole = true;
+        }
+    }
+
     /// Waits until the body must give way to others.
     pub(super) async fn gives_way(&self) {
         self.gives_way.notified().await;
@@ -241,6 +252,25 @@ mod tests {
 
     fn room(memory: usize, body: usize) -> Arc<Memory> {
         Arc::new(Memory::new(memory, body))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_whole_body_that_is_verified_gives_way_to_none_and_a_stalled_one_does() {
+        let room = room(4096 * KIB, 1024 * KIB);
+        let whole = room.enter(None);
+        whole.grow(512 * KIB).await.unwrap();
+        whole.complete();
+        tokio::time::advance(Duration::from_millis(1)).await;
+        let stalled = room.enter(None);
+        stalled.grow(1024 * KIB).await.unwrap();
+        tokio::time::advance(STALLED).await;
+        let page = room.enter(None);
+        let gives_way = async {
+            stalled.gives_way().await;
+            drop(stalled);
+        };
+        let (grown, ()) = tokio::join!(page.grow(512 * KIB), gives_way);
+        assert!(grown.is_ok());
     }
 
     #[tokio::test(start_paused = true)]

@@ -209,6 +209,7 @@ async fn open(
     let length = headers.get(header::CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse().ok());
     let reading = Arc::new(shared.memory.enter(peer));
     let body = read(body, length, shared, &reading).await?;
+    reading.complete();
     let opened = shared.opener.open(shared.ring.get(), &body, &reading).await;
     // The task ends early only if the runtime does.
     let opened =
