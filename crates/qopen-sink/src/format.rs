@@ -51,6 +51,7 @@ impl From<Format> for Form {
 }
 
 /// Records on their way into bytes.
+#[allow(clippy::large_enum_variant, reason = "a list has one")]
 pub(crate) enum Encoder<W: Write + Send> {
     Lines(Lines<W>),
     #[cfg(feature = "xlsx")]

@@ -151,6 +151,8 @@ async fn with_a_log_in_json_no_line_is_bare() {
     }
     served.signal("TERM");
     assert!(served.process.wait().unwrap().success());
+    // What is read of its log may be behind.
+    served.until_it_says(1, "stopping").await;
     let all = objects(&served.log());
     let has = |level: &str, part: &str| {
         all.iter().any(|it| it["level"] == level && it["message"].as_str().unwrap().contains(part))

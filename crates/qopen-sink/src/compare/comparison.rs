@@ -206,7 +206,7 @@ fn before(since: Option<&ChangesSince>) -> (u64, Predecessor) {
     since.map_or((0, Predecessor::Baseline), |it| (it.accounts, it.predecessor()))
 }
 
-/// Compares two lists in JSON Lines, or two in CSV with the same [options](CsvOptions), and writes the lines of a
+/// Compares two lists in JSON Lines, or two in CSV with the same [options](crate::CsvOptions), and writes the lines of a
 /// file of changes. Returns what each robot's comparison found: robots of the new list in its order, then those of
 /// the old list only. A robot that one of the files lacks has an empty list there.
 ///
