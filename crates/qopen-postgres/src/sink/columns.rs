@@ -27,7 +27,7 @@ impl Columns {
     }
 
     /// Makes the temporary tables of publications. They are visible to this connection only, are empty at the end of
-    /// each transaction, and end with the connection.
+    /// each transaction, and end with the connection. A pooler may keep those of an earlier client: they are dropped.
     pub(super) fn tables(&self) -> String {
         let columns = self.0.iter().map(|it| match it.cell {
             Cell::UnixSeconds(_) => format!("{} bigint", quoted(it)),
@@ -35,7 +35,8 @@ impl Columns {
         });
         let columns = columns.collect::<Vec<_>>().join(", ");
         format!(
-            "CREATE TEMPORARY TABLE new_account (
+            "DISCARD TEMP;
+             CREATE TEMPORARY TABLE new_account (
                  -- Counts the rows, from 1.
                  n bigint, robot_id text, account_id text, {columns}, account json
              ) ON COMMIT DELETE ROWS;
