@@ -12,7 +12,8 @@ use super::blocking::{bounded, failed};
 use super::columns::Columns;
 use super::published::Published;
 use super::statements::{
-    AT_A_TIME, COMPLETE_HISTORY, NOTE_LIST, SOME, go, some_of_robots, tag, untag,
+    AT_A_TIME, COMPLETE_HISTORY, NOTE_LIST, SOME, all_tags, count_tags, go, some_of_robots, tag,
+    untag,
 };
 use crate::database::Parameter;
 use crate::journal::transaction::note_under_claim;
@@ -90,6 +91,7 @@ impl Steps<'_> {
             self.clear("removing tags", &untag(partial), &[]).await?;
             self.put("putting tags", ("new_tag", sent.tags), |which| tag(partial, which)).await?;
         }
+        self.mend_tags(partial, &whose, sent.tags).await?;
         if complete {
             let old = "DELETE FROM qopen.pull WHERE robot_id = ANY ($1) AND NOT complete";
             if self.run("removing a partial list", old, &whose).await? > 0 {
@@ -119,6 +121,24 @@ impl Steps<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Replaces all tags of the robots if their number is wrong: a user deleted or added rows. Only accounts that differ
+    /// get new tags otherwise.
+    async fn mend_tags(
+        &self,
+        partial: &str,
+        whose: &[Parameter<'_>],
+        tags: i64,
+    ) -> Result<(), SinkError> {
+        let count = count_tags(partial);
+        let count = self.client.query_typed_one(&count, whose);
+        if self.wait("counting tags", count).await?.get::<_, i64>(0) == tags {
+            return Ok(());
+        }
+        self.clear("removing tags", &some_of_robots(&format!("{partial}tag")), whose).await?;
+        let all = |which: &str| all_tags(partial, which);
+        self.put("putting tags", ("new_tag", tags), all).await.map(drop)
     }
 
     /// Locks robots against other publications until the transaction ends, also again.

@@ -74,6 +74,19 @@ pub(super) fn tag(partial: &str, which: &str) -> String {
     )
 }
 
+/// Inserts the tags of all accounts.
+pub(super) fn all_tags(partial: &str, which: &str) -> String {
+    format!(
+        "INSERT INTO qopen.{partial}tag
+         SELECT robot_id, account_id, place, parent_tag_name, tag_name FROM new_tag {which}"
+    )
+}
+
+/// Counts the tags of robots.
+pub(super) fn count_tags(partial: &str) -> String {
+    format!("SELECT count(*) FROM qopen.{partial}tag WHERE robot_id = ANY ($1)")
+}
+
 /// Notes a published list. A list without a number gets the next one; a revision of it keeps that.
 pub(super) const NOTE_LIST: &str = "
     INSERT INTO qopen.pull
