@@ -43,9 +43,9 @@ impl Columns {
              CREATE TEMPORARY TABLE new_tag (
                  n bigint, robot_id text, account_id text, place integer, parent_tag_name text, tag_name text
              ) ON COMMIT DELETE ROWS;
-             -- The accounts whose rows are replaced.
+             -- The accounts whose rows are replaced, by their numbers, and then those that go.
              CREATE TEMPORARY TABLE new_row (
-                 robot_id text, account_id text
+                 n bigint, robot_id text, account_id text
              ) ON COMMIT DELETE ROWS;
              {COMPARISON_TABLES}"
         )
@@ -67,7 +67,7 @@ impl Columns {
         let later: String = later.collect();
         format!(
             "INSERT INTO new_row
-             SELECT new.robot_id, new.account_id FROM (SELECT * FROM new_account {which}) AS new
+             SELECT new.n, new.robot_id, new.account_id FROM (SELECT * FROM new_account {which}) AS new
              LEFT JOIN qopen.{partial}robot_account AS old
                  ON old.robot_id = new.robot_id AND old.account_id = new.account_id
              WHERE old.robot_id IS NULL OR old.account::text <> new.account::text{later}"

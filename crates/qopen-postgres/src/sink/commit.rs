@@ -80,7 +80,8 @@ impl Steps<'_> {
         let whose: [Parameter<'_>; 1] = [(&robots, Type::TEXT_ARRAY)];
         let differing = |which: &str| self.columns.differing(partial, which);
         let new = self.put("comparing accounts", ("new_account", sent.accounts), differing).await?;
-        let gone = self.run("removing accounts", &go(partial), &whose).await?;
+        let going = [(&robots as _, Type::TEXT_ARRAY), (&sent.accounts as _, Type::INT8)];
+        let gone = self.run("removing accounts", &go(partial), &going).await?;
         if new + gone > 0 {
             if new + gone > MANY {
                 let analyze = self.client.batch_execute("ANALYZE new_row");
@@ -88,7 +89,13 @@ impl Steps<'_> {
             }
             let come = |which: &str| self.columns.come(partial, which);
             self.put("putting accounts", ("new_account", sent.accounts), come).await?;
-            self.clear("removing tags", &untag(partial), &[]).await?;
+            // A few accounts are one step, whatever their numbers.
+            let noted = match new + gone > 2 * AT_A_TIME.unsigned_abs() {
+                true => sent.accounts.saturating_add_unsigned(gone),
+                false => 0,
+            };
+            let untag = |which: &str| untag(partial, which);
+            self.put("removing tags", ("new_row", noted), untag).await?;
             self.put("putting tags", ("new_tag", sent.tags), |which| tag(partial, which)).await?;
         }
         self.mend_tags(partial, &whose, sent.tags).await?;

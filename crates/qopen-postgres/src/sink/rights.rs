@@ -11,9 +11,9 @@ pub(super) async fn try_all(client: &Client, columns: &Columns) -> Result<(), Er
     let none: &[&str] = &[];
     for partial in ["", "partial_"] {
         client.execute(&columns.differing(partial, ""), &[]).await?;
-        client.execute(&go(partial), &[&none]).await?;
+        client.execute(&go(partial), &[&none, &0_i64]).await?;
         client.execute(&columns.come(partial, ""), &[]).await?;
-        for statement in [untag(partial), tag(partial, ""), all_tags(partial, "")] {
+        for statement in [untag(partial, ""), tag(partial, ""), all_tags(partial, "")] {
             client.execute(&statement, &[]).await?;
         }
         client.query(&count_tags(partial), &[&none]).await?;
