@@ -91,8 +91,10 @@ async fn databases(service: &Service) -> Result<Vec<ListDatabase>, JournalError>
     let (mut databases, mut after) = (BTreeMap::new(), None);
     loop {
         let part = service.journal.pulls_after(after.as_ref(), PART).await?;
-        let found = service.lists.databases(&part).into_iter();
-        databases.extend(found.map(|database| (database.location(), database)));
+        for database in service.lists.databases(&part) {
+            // Every part has the default place, which must not replace a pull's own.
+            databases.entry(database.location()).or_insert(database);
+        }
         if part.len() < PART {
             return Ok(databases.into_values().collect());
         }

@@ -1,5 +1,6 @@
 //! The list of pulls over the control API, whole and in parts.
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use qopen_simulator::Schedule;
 use serde_json::json;
 
@@ -14,7 +15,8 @@ async fn the_list_of_pulls_is_the_same_in_parts() {
     let stage = Stage::new(&Schedule { silent: true, ..Schedule::default() });
     let pulls = (0..PULLS).map(|number| {
         let list = List { accounts: number, changes: None, at: days_ago(1) };
-        (pull_id(&format!("robot-{}", number % 7), &format!("{number:05}")), published(&list))
+        let robot = format!("robot-{}", number % 7);
+        (pull_id(&robot, &format!("{number:05} a+b&c%20d")), published(&list))
     });
     seed_many(&stage.folder.path().join("qopen-data"), pulls).await;
     let served = Served::with_lists(&stage, &["--retain", "900d"]);
@@ -32,7 +34,7 @@ async fn the_list_of_pulls_is_the_same_in_parts() {
             assert!(pulls.len() <= limit, "{limit}");
             found.extend(pulls.iter().cloned());
             let Some(next) = part.get("next") else { break };
-            let name = |name| next[name].as_str().unwrap().to_owned();
+            let name = |name| utf8_percent_encode(next[name].as_str().unwrap(), NON_ALPHANUMERIC);
             after =
                 format!("&after_robot_id={}&after_mark_id={}", name("robot_id"), name("mark_id"));
         }

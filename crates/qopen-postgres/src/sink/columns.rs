@@ -27,7 +27,7 @@ impl Columns {
     }
 
     /// Makes the temporary tables of publications. They are visible to this connection only, are empty at the end of
-    /// each transaction, and end with the connection.
+    /// each transaction, and end with the connection. A pooler may keep those of an earlier client: they are dropped.
     pub(super) fn tables(&self) -> String {
         let columns = self.0.iter().map(|it| match it.cell {
             Cell::UnixSeconds(_) => format!("{} bigint", quoted(it)),
@@ -35,16 +35,17 @@ impl Columns {
         });
         let columns = columns.collect::<Vec<_>>().join(", ");
         format!(
-            "CREATE TEMPORARY TABLE new_account (
+            "DISCARD TEMP;
+             CREATE TEMPORARY TABLE new_account (
                  -- Counts the rows, from 1.
                  n bigint, robot_id text, account_id text, {columns}, account json
              ) ON COMMIT DELETE ROWS;
              CREATE TEMPORARY TABLE new_tag (
                  n bigint, robot_id text, account_id text, place integer, parent_tag_name text, tag_name text
              ) ON COMMIT DELETE ROWS;
-             -- The accounts whose rows are replaced.
+             -- The accounts whose rows are replaced, by their numbers, and then those that go.
              CREATE TEMPORARY TABLE new_row (
-                 robot_id text, account_id text
+                 n bigint, robot_id text, account_id text
              ) ON COMMIT DELETE ROWS;
              {COMPARISON_TABLES}"
         )
@@ -66,7 +67,7 @@ impl Columns {
         let later: String = later.collect();
         format!(
             "INSERT INTO new_row
-             SELECT new.robot_id, new.account_id FROM (SELECT * FROM new_account {which}) AS new
+             SELECT new.n, new.robot_id, new.account_id FROM (SELECT * FROM new_account {which}) AS new
              LEFT JOIN qopen.{partial}robot_account AS old
                  ON old.robot_id = new.robot_id AND old.account_id = new.account_id
              WHERE old.robot_id IS NULL OR old.account::text <> new.account::text{later}"

@@ -12,7 +12,8 @@ use super::blocking::{bounded, failed};
 use super::columns::Columns;
 use super::published::Published;
 use super::statements::{
-    AT_A_TIME, COMPLETE_HISTORY, NOTE_LIST, SOME, go, some_of_robots, tag, untag,
+    AT_A_TIME, COMPLETE_HISTORY, NOTE_LIST, SOME, all_tags, count_tags, go, some_of_robots, tag,
+    untag,
 };
 use crate::database::Parameter;
 use crate::journal::transaction::note_under_claim;
@@ -79,7 +80,8 @@ impl Steps<'_> {
         let whose: [Parameter<'_>; 1] = [(&robots, Type::TEXT_ARRAY)];
         let differing = |which: &str| self.columns.differing(partial, which);
         let new = self.put("comparing accounts", ("new_account", sent.accounts), differing).await?;
-        let gone = self.run("removing accounts", &go(partial), &whose).await?;
+        let going = [(&robots as _, Type::TEXT_ARRAY), (&sent.accounts as _, Type::INT8)];
+        let gone = self.run("removing accounts", &go(partial), &going).await?;
         if new + gone > 0 {
             if new + gone > MANY {
                 let analyze = self.client.batch_execute("ANALYZE new_row");
@@ -87,9 +89,16 @@ impl Steps<'_> {
             }
             let come = |which: &str| self.columns.come(partial, which);
             self.put("putting accounts", ("new_account", sent.accounts), come).await?;
-            self.clear("removing tags", &untag(partial), &[]).await?;
+            // A few accounts are one step, whatever their numbers.
+            let noted = match new + gone > 2 * AT_A_TIME.unsigned_abs() {
+                true => sent.accounts.saturating_add_unsigned(gone),
+                false => 0,
+            };
+            let untag = |which: &str| untag(partial, which);
+            self.put("removing tags", ("new_row", noted), untag).await?;
             self.put("putting tags", ("new_tag", sent.tags), |which| tag(partial, which)).await?;
         }
+        self.mend_tags(partial, &whose, sent.tags).await?;
         if complete {
             let old = "DELETE FROM qopen.pull WHERE robot_id = ANY ($1) AND NOT complete";
             if self.run("removing a partial list", old, &whose).await? > 0 {
@@ -119,6 +128,24 @@ impl Steps<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Replaces all tags of the robots if their number is wrong: a user deleted or added rows. Only accounts that differ
+    /// get new tags otherwise.
+    async fn mend_tags(
+        &self,
+        partial: &str,
+        whose: &[Parameter<'_>],
+        tags: i64,
+    ) -> Result<(), SinkError> {
+        let count = count_tags(partial);
+        let count = self.client.query_typed_one(&count, whose);
+        if self.wait("counting tags", count).await?.get::<_, i64>(0) == tags {
+            return Ok(());
+        }
+        self.clear("removing tags", &some_of_robots(&format!("{partial}tag")), whose).await?;
+        let all = |which: &str| all_tags(partial, which);
+        self.put("putting tags", ("new_tag", tags), all).await.map(drop)
     }
 
     /// Locks robots against other publications until the transaction ends, also again.

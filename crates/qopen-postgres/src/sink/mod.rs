@@ -90,8 +90,12 @@ impl PostgresSink {
     /// [`SinkError::Database`]; the step that failed changed nothing.
     pub fn migrate(&self) -> Result<usize, SinkError> {
         let database = self.database().clone();
-        let migrate = |runtime: &Handle| runtime.block_on(database.migrate(&SCHEMA));
-        let steps = self.sessions.run(|runtime| migrate(runtime).map_err(away))?;
+        let migrate = async {
+            // A connection of the pool would stay as long as the process.
+            let mut client = database.connect(None).await?;
+            SCHEMA.migrate(&mut client).await
+        };
+        let steps = self.sessions.run(|runtime| runtime.block_on(migrate).map_err(away))?;
         let columns = &self.columns;
         if columns.later().is_empty() {
             return Ok(steps);

@@ -4,18 +4,19 @@ use tokio_postgres::{Client, Error};
 
 use super::columns::Columns;
 use super::compare;
-use super::statements::{COMPLETE_HISTORY, go, tag, untag};
+use super::statements::{COMPLETE_HISTORY, all_tags, count_tags, go, tag, untag};
 
 /// Runs every statement of a publication without an account, to find out whether the user may.
 pub(super) async fn try_all(client: &Client, columns: &Columns) -> Result<(), Error> {
     let none: &[&str] = &[];
     for partial in ["", "partial_"] {
         client.execute(&columns.differing(partial, ""), &[]).await?;
-        client.execute(&go(partial), &[&none]).await?;
+        client.execute(&go(partial), &[&none, &0_i64]).await?;
         client.execute(&columns.come(partial, ""), &[]).await?;
-        for statement in [untag(partial), tag(partial, "")] {
+        for statement in [untag(partial, ""), tag(partial, ""), all_tags(partial, "")] {
             client.execute(&statement, &[]).await?;
         }
+        client.query(&count_tags(partial), &[&none]).await?;
     }
     let rest = "DELETE FROM qopen.pull WHERE false; DELETE FROM qopen.quarantine WHERE false;
          INSERT INTO qopen.pull SELECT * FROM qopen.pull WHERE false;

@@ -29,7 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// A connection without a transaction.
 pub(super) struct Session {
     pub(super) client: Arc<Client>,
-    /// Whether it has the temporary tables of a publication, which are empty then.
+    /// Whether it has the temporary tables of a publication, which are empty then. All clones of a sink have the same
+    /// columns.
     pub(super) has_tables: bool,
     pub(super) since: Instant,
 }

@@ -32,7 +32,7 @@ pub(super) const COMPARISON_TABLES: &str = "
 pub(super) const COPY_TAGS: &str =
     "COPY new_tag (n, robot_id, account_id, place, parent_tag_name, tag_name) FROM STDIN";
 
-/// Deletes the accounts that are not on the new list, and notes them.
+/// Deletes the accounts that are not on the new list, and notes them with numbers after `$2`.
 pub(super) fn go(partial: &str) -> String {
     format!(
         "WITH gone AS (
@@ -42,17 +42,15 @@ pub(super) fn go(partial: &str) -> String {
              )
              RETURNING robot_id, account_id
          )
-         INSERT INTO new_row SELECT robot_id, account_id FROM gone"
+         INSERT INTO new_row SELECT $2 + row_number() OVER (), robot_id, account_id FROM gone"
     )
 }
 
-/// Deletes tags of the noted accounts, at most [`SOME`].
-pub(super) fn untag(partial: &str) -> String {
+/// Deletes the tags of the noted accounts, or of some of them.
+pub(super) fn untag(partial: &str, which: &str) -> String {
     format!(
-        "DELETE FROM qopen.{partial}tag WHERE ctid = ANY (ARRAY (
-             SELECT old.ctid FROM new_row JOIN qopen.{partial}tag AS old USING (robot_id, account_id)
-             LIMIT {SOME}
-         ))"
+        "DELETE FROM qopen.{partial}tag AS old USING (SELECT * FROM new_row {which}) AS new
+         WHERE old.robot_id = new.robot_id AND old.account_id = new.account_id"
     )
 }
 
@@ -72,6 +70,19 @@ pub(super) fn tag(partial: &str, which: &str) -> String {
          SELECT robot_id, account_id, place, parent_tag_name, tag_name
          FROM (SELECT * FROM new_tag {which}) AS new JOIN new_row USING (robot_id, account_id)"
     )
+}
+
+/// Inserts the tags of all accounts.
+pub(super) fn all_tags(partial: &str, which: &str) -> String {
+    format!(
+        "INSERT INTO qopen.{partial}tag
+         SELECT robot_id, account_id, place, parent_tag_name, tag_name FROM new_tag {which}"
+    )
+}
+
+/// Counts the tags of robots.
+pub(super) fn count_tags(partial: &str) -> String {
+    format!("SELECT count(*) FROM qopen.{partial}tag WHERE robot_id = ANY ($1)")
 }
 
 /// Notes a published list. A list without a number gets the next one; a revision of it keeps that.

@@ -301,6 +301,40 @@ fn a_url_that_cannot_be_used_is_not_quoted() {
     assert!(!format!("{error:?}").contains("secret"), "{error:?}");
 }
 
+/// Equal accounts leave their tags as they are, unless the number of tags is wrong.
+#[tokio::test(flavor = "multi_thread")]
+async fn tags_that_were_deleted_or_added_by_hand_are_put_right() {
+    let Some(server) = Server::start() else { return };
+    let sink = PostgresSink::new(&server.url()).unwrap();
+    sink.check().unwrap();
+    let client = connect(&server.url()).await;
+    for (kind, table) in [(ListKind::Complete, "tag"), (ListKind::Partial, "partial_tag")] {
+        let list =
+            |revision| vec![("r1", revision, vec![account("1", "Ann"), account("2", "Bob")])];
+        let others = vec![("r2", 1, vec![account("1", "Cid")])];
+        publish(&sink, kind, others, None).await.unwrap();
+        publish(&sink, kind, list(1), None).await.unwrap();
+        let tags = async || {
+            let read = format!(
+                "SELECT concat_ws(' ', robot_id, account_id, place, tag_name) FROM qopen.{table} ORDER BY 1"
+            );
+            let rows = client.query(&read, &[]).await.unwrap();
+            rows.iter().map(|row| row.get::<_, String>(0)).collect::<Vec<_>>()
+        };
+        let first = tags().await;
+        assert_eq!(first.len(), 6);
+        let delete =
+            format!("DELETE FROM qopen.{table} WHERE robot_id = 'r1' AND account_id = '2'");
+        let add = format!("INSERT INTO qopen.{table} VALUES ('r1', '1', 7, 'group', 'added')");
+        for (revision, by_hand) in (2..).zip([delete, add]) {
+            client.batch_execute(&by_hand).await.unwrap();
+            assert_ne!(tags().await, first);
+            publish(&sink, kind, list(revision), None).await.unwrap();
+            assert_eq!(tags().await, first, "{by_hand}");
+        }
+    }
+}
+
 /// A long list is put in its place in steps, of which none takes long, and is the same list.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_long_list_is_put_in_its_place_in_steps() {

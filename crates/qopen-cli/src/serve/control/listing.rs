@@ -16,6 +16,7 @@ use super::pulls::{Shared, view};
 use super::refusal::Refusal;
 use crate::exit::chain;
 use crate::kept::pull::{Line, PullName};
+use crate::say::say;
 use crate::serve::service::Service;
 
 /// Pulls of one part.
@@ -77,7 +78,9 @@ pub(super) async fn list(
                 let part = listing.next().await.map_err(|error| {
                     // The broken body is not taken for the end.
                     listing.ends = true;
-                    io::Error::other(chain("the journal", &error))
+                    let error = chain("a list of pulls ends early", &error);
+                    say!("qopen: {error}");
+                    io::Error::other(error)
                 });
                 Some((part, listing))
             });

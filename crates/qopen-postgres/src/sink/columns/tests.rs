@@ -68,6 +68,28 @@ fn row(sink: &PostgresSink) -> (String, Option<String>, Option<String>) {
     .unwrap()
 }
 
+/// A pooler that resets nothing gives a connection of an earlier client to the next one.
+#[test]
+fn temporary_tables_of_an_earlier_client_are_dropped() {
+    let Some(server) = Server::start() else { return };
+    let sink = PostgresSink::new(&server.url()).unwrap();
+    sink.migrate().unwrap();
+    sink.ask("leaving tables behind", async |client| {
+        let leave =
+            "CREATE TEMPORARY TABLE new_account (n text); INSERT INTO new_account VALUES ('a')";
+        client.batch_execute(leave).await
+    })
+    .unwrap();
+    publish(&sink, "Ann");
+    publish(&sink, "Bob");
+    let name: String = sink
+        .ask("reading", async |client| {
+            Ok(client.query_one("SELECT name FROM qopen.robot_account", &[]).await?.get(0))
+        })
+        .unwrap();
+    assert_eq!(name, "Bob");
+}
+
 /// A process of this version and one of a later version publish into the same tables.
 #[test]
 fn a_later_field_is_a_column_and_an_earlier_process_goes_on() {
