@@ -1,5 +1,6 @@
 //! Gathers the winners of a list from its pages, sorted by id, on several threads.
 
+use std::collections::BTreeSet;
 use std::num::NonZero;
 use std::panic::resume_unwind;
 use std::path::Path;
@@ -9,7 +10,7 @@ use std::thread;
 use qopen_assembler::{ContentDigest, Fold, PageDigest};
 use qopen_journal::{JournalError, PageRecord, PullId};
 use qopen_sink::{RecordEncoder, Sorted, Sorter};
-use qopen_types::{Account, AccountSkim, CallbackSkim, Item, Json, PageSkim};
+use qopen_types::{Account, AccountSkim, CallbackSkim, Digest, Item, Json, PageSkim};
 use tokio::sync::mpsc;
 
 use super::published::PublishError;
@@ -140,6 +141,8 @@ struct Worker<'a> {
     gathering: &'a Gathering<'a>,
     winners: Sorter,
     nameless: Sorter,
+    /// The contents of accounts without an id that have a line.
+    known: BTreeSet<Digest>,
     pages: u64,
     /// The record that is encoded.
     record: String,
@@ -149,8 +152,9 @@ impl<'a> Worker<'a> {
     fn new(gathering: &'a Gathering<'a>, winners: Sorter) -> Self {
         let folder = gathering.scratch;
         let nameless = Sorter::with_memory(NAMELESS).in_folder(folder);
-        let (winners, record) = (winners.in_folder(folder), String::new());
-        Self { gathering, winners, nameless, pages: 0, record }
+        let winners = winners.in_folder(folder);
+        let (known, record) = (BTreeSet::new(), String::new());
+        Self { gathering, winners, nameless, known, pages: 0, record }
     }
 
     /// Works on pages until there are no more. An error comes with the number of its page.
@@ -218,17 +222,21 @@ impl<'a> Worker<'a> {
         self.winners.push(id, self.record.as_bytes()).map_err(PublishError::Sink)
     }
 
+    /// Adds a line of quarantine, unless this thread has one with the account's content. Others may have one too.
     fn add_nameless(
         &mut self,
         (page, place): (u64, usize),
         reason: &str,
         account: &AccountSkim<'_>,
     ) -> Result<(), PublishError> {
+        let digest = account.digest();
+        if !self.known.insert(digest) {
+            return Ok(());
+        }
         let PullId { robot_id, mark_id } = self.gathering.id;
         let whose = Some((robot_id.as_str(), mark_id.as_str()));
         let line = quarantine_line(whose, "shape", reason, account.raw.as_bytes())?;
-        let (key, text) =
-            (format!("{page:016x}{place:016x}"), format!("{}{line}", account.digest()));
+        let (key, text) = (format!("{page:016x}{place:016x}"), format!("{digest}{line}"));
         self.nameless.push(&key, text.as_bytes()).map_err(PublishError::Sink)
     }
 }
