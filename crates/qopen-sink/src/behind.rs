@@ -13,6 +13,7 @@ const WAITING: usize = 4;
 /// Writes bytes in large chunks, from the second one on in another thread. Errors come with a later call, at the latest
 /// with [`into_inner`](Self::into_inner).
 pub(crate) struct Behind<F: Write + Send + 'static> {
+    /// At most two times [`CHUNK`].
     chunk: Vec<u8>,
     to: To<F>,
 }
@@ -85,8 +86,9 @@ impl<F: Write + Send + 'static> Write for Behind<F> {
         if self.chunk.capacity() == 0 {
             self.chunk.reserve_exact(2 * CHUNK);
         }
-        self.chunk.extend_from_slice(bytes);
-        Ok(bytes.len())
+        let taken = bytes.len().min(2 * CHUNK - self.chunk.len());
+        self.chunk.extend_from_slice(&bytes[..taken]);
+        Ok(taken)
     }
 
     /// Does nothing: the bytes go on when there are enough of them.
@@ -180,6 +182,17 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_long_line_makes_no_chunk_longer() {
+        let mut behind = Behind::new(Vec::new());
+        assert_eq!(behind.write(&[1]).unwrap(), 1);
+        assert_eq!(behind.write(&vec![1; 9 * CHUNK]).unwrap(), 2 * CHUNK - 1);
+        assert_eq!(behind.chunk.capacity(), 2 * CHUNK);
+        behind.write_all(&vec![1; 7 * CHUNK]).unwrap();
+        assert!(behind.chunk.capacity() <= 2 * CHUNK);
+        assert_eq!(behind.into_inner().unwrap(), vec![1; 9 * CHUNK]);
     }
 
     #[test]
