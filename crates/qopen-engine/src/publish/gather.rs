@@ -20,6 +20,9 @@ use crate::classify::{Classified, classify};
 /// Threads that read pages, at most. Each adds its buffers to the memory of a publication.
 const THREADS: usize = 4;
 
+/// Pages for which another thread is started.
+const PAGES: usize = 8;
+
 /// The form of a winner in the sort, as the first byte of its text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
@@ -74,9 +77,10 @@ pub(super) struct Gathering<'a> {
 }
 
 impl Gathering<'_> {
-    /// Works on all pages, on as many threads as there are cores.
+    /// Works on all pages, on at most [`THREADS`] threads.
     pub(super) fn run(&self, ahead: Ahead) -> Result<Gathered, PublishError> {
-        let threads = thread::available_parallelism().map_or(1, NonZero::get).min(THREADS);
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        let threads = cores.min(THREADS).min(self.fold.pages() / PAGES + 1);
         let pages = Pages(Mutex::new(Some((ahead, 0))));
         let mut sorters = Sorter::share(threads).into_iter();
         let own = sorters.next().unwrap_or_default();
