@@ -120,10 +120,13 @@ impl<F: Write + Send + 'static> Thread<F> {
     }
 }
 
-/// Waits for the thread, which has the file that its drop removes.
+/// Waits for the thread, which has the file that its drop removes. A panic of the thread ends there: the drop may be
+/// part of another one.
 impl<F: Write + Send + 'static> Drop for Behind<F> {
     fn drop(&mut self) {
-        if let To::Thread(thread) = std::mem::replace(&mut self.to, To::Failed) {
+        let to = std::mem::replace(&mut self.to, To::Failed);
+        if let To::Thread(Thread { chunks, thread, .. }) = to {
+            drop(chunks);
             drop(thread.join());
         }
     }
@@ -205,5 +208,27 @@ mod tests {
         assert!(path.exists());
         drop(behind);
         assert!(!path.exists());
+    }
+
+    /// Panics.
+    struct Panicking;
+
+    impl Write for Panicking {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            panic!("this writer panics");
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_panic_of_the_thread_does_not_leave_a_drop() {
+        let mut behind = Behind::new(Panicking);
+        behind.write_all(&vec![0; 2 * CHUNK]).unwrap();
+        behind.write_all(&[0]).unwrap();
+        assert!(matches!(behind.to, To::Thread(_)));
+        drop(behind);
     }
 }
