@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::num::NonZero;
 use std::panic::resume_unwind;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use qopen_assembler::{ContentDigest, Fold, PageDigest};
@@ -81,7 +81,7 @@ impl Gathering<'_> {
     pub(super) fn run(&self, ahead: Ahead) -> Result<Gathered, PublishError> {
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
         let threads = cores.min(THREADS).min(self.fold.pages() / PAGES + 1);
-        let pages = Pages(Mutex::new(Some((ahead, 0))));
+        let pages = Pages::new(ahead);
         let mut sorters = Sorter::share(threads).into_iter();
         let own = sorters.next().unwrap_or_default();
         let work = |sorter| Worker::new(self, sorter).run(&pages);
@@ -122,13 +122,25 @@ impl Gathering<'_> {
     }
 }
 
-/// Numbered pages, for several threads. `None` once one of them failed.
-struct Pages(Mutex<Option<(Ahead, u64)>>);
+/// Bytes of a page of which one is worked on at a time: 1 MiB. What is found in a page may take 25 times its bytes.
+const LARGE: usize = 1 << 20;
+
+/// Pages for several threads.
+struct Pages {
+    /// With the number of the last one. `None` once a thread failed.
+    ahead: Mutex<Option<(Ahead, u64)>>,
+    /// Held by the thread that works on a page above [`LARGE`].
+    large: Mutex<()>,
+}
 
 impl Pages {
+    fn new(ahead: Ahead) -> Self {
+        Self { ahead: Mutex::new(Some((ahead, 0))), large: Mutex::default() }
+    }
+
     /// The next page. A thread waits for it while the others wait for the thread.
     fn next(&self) -> Option<(u64, Result<PageRecord, JournalError>)> {
-        let mut pages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pages = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
         let (ahead, number) = pages.as_mut()?;
         let page = ahead.blocking_recv()?;
         *number += 1;
@@ -136,7 +148,13 @@ impl Pages {
     }
 
     fn stop(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.ahead.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Waits until no other thread works on a large page, if the page is large.
+    fn wait_for_turn(&self, page: &PageRecord) -> Option<MutexGuard<'_, ()>> {
+        let is_large = page.payload.len() > LARGE;
+        is_large.then(|| self.large.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -165,7 +183,10 @@ impl<'a> Worker<'a> {
     fn run(mut self, pages: &Pages) -> Result<Self, (u64, PublishError)> {
         while let Some((number, page)) = pages.next() {
             (self.gathering.moved)();
-            let done = page.map_err(PublishError::Journal).and_then(|it| self.add(number, &it));
+            let done = page.map_err(PublishError::Journal).and_then(|page| {
+                let _turn = pages.wait_for_turn(&page);
+                self.add(number, &page)
+            });
             if let Err(error) = done {
                 pages.stop();
                 return Err((number, error));
