@@ -1,8 +1,8 @@
 //! A writer whose bytes another thread writes, so that making them and writing them overlap.
 
 use std::io::{self, Write};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::JoinHandle;
+use std::sync::mpsc::{Receiver, SendError, SyncSender, sync_channel};
+use std::thread::{Builder, JoinHandle};
 
 /// Bytes that are written at once: 256 KiB.
 const CHUNK: usize = 1 << 18;
@@ -10,16 +10,17 @@ const CHUNK: usize = 1 << 18;
 /// Chunks that wait for the thread.
 const WAITING: usize = 4;
 
-/// Writes bytes in large chunks, from the second one on in another thread. Errors come with a later call, at the latest
-/// with [`into_inner`](Self::into_inner).
+/// Writes bytes in large chunks, from the second one on in another thread if the system has one. Errors come with a
+/// later call, at the latest with [`into_inner`](Self::into_inner).
 pub(crate) struct Behind<F: Write + Send + 'static> {
     /// At most two times [`CHUNK`].
     chunk: Vec<u8>,
     to: To<F>,
+    thread: fn() -> Builder,
 }
 
 enum To<F> {
-    /// The writer itself, which gets few bytes.
+    /// The writer itself, which gets few bytes, or those for which the system starts no thread.
     Writer(F),
     Thread(Thread<F>),
     /// A write failed.
@@ -35,7 +36,7 @@ struct Thread<F> {
 
 impl<F: Write + Send + 'static> Behind<F> {
     pub(crate) fn new(writer: F) -> Self {
-        Self { chunk: Vec::new(), to: To::Writer(writer) }
+        Self { chunk: Vec::new(), to: To::Writer(writer), thread: Builder::new }
     }
 
     /// Returns the writer, which has all bytes.
@@ -51,19 +52,22 @@ impl<F: Write + Send + 'static> Behind<F> {
     /// Hands the chunk over.
     fn hand_over(&mut self) -> io::Result<()> {
         self.to = match std::mem::replace(&mut self.to, To::Failed) {
-            To::Writer(mut writer) if self.chunk.len() < CHUNK => {
-                writer.write_all(&self.chunk)?;
-                To::Writer(writer)
+            To::Writer(writer) if self.chunk.len() >= CHUNK => {
+                Thread::start((self.thread)(), writer).map_or_else(To::Writer, To::Thread)
             }
-            To::Writer(writer) => To::Thread(Thread::start(writer)?),
             to => to,
         };
+        if let To::Writer(writer) = &mut self.to {
+            let written = writer.write_all(&self.chunk);
+            self.chunk.clear();
+            if written.is_err() {
+                self.to = To::Failed;
+            }
+            return written;
+        }
         let To::Thread(thread) = &mut self.to else {
             self.chunk.clear();
-            return match self.to {
-                To::Failed => Err(failed_before()),
-                _ => Ok(()),
-            };
+            return Err(failed_before());
         };
         let next = thread.written.try_recv().unwrap_or_default();
         let chunk = std::mem::replace(&mut self.chunk, next);
@@ -98,11 +102,14 @@ impl<F: Write + Send + 'static> Write for Behind<F> {
 }
 
 impl<F: Write + Send + 'static> Thread<F> {
-    fn start(mut writer: F) -> io::Result<Self> {
+    /// Starts the thread. Returns the writer if the system starts none.
+    fn start(thread: Builder, writer: F) -> Result<Self, F> {
+        // The writer follows once there is a thread.
+        let (writers, next) = sync_channel::<F>(1);
         let (chunks, waiting) = sync_channel::<Vec<u8>>(WAITING);
         let (done, written) = sync_channel(WAITING);
-        let thread = std::thread::Builder::new().name("qopen-write".into());
-        let thread = thread.spawn(move || {
+        let thread = thread.name("qopen-write".into()).spawn(move || {
+            let mut writer = next.recv().map_err(io::Error::other)?;
             for mut chunk in waiting {
                 writer.write_all(&chunk)?;
                 chunk.clear();
@@ -110,8 +117,12 @@ impl<F: Write + Send + 'static> Thread<F> {
                 let _ = done.try_send(chunk);
             }
             Ok(writer)
-        })?;
-        Ok(Self { chunks, written, thread })
+        });
+        let Ok(thread) = thread else { return Err(writer) };
+        match writers.send(writer) {
+            Ok(()) => Ok(Self { chunks, written, thread }),
+            Err(SendError(writer)) => Err(writer),
+        }
     }
 
     fn join(self) -> io::Result<F> {
@@ -185,6 +196,22 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn all_bytes_are_written_if_the_system_starts_no_thread() {
+        // No address space has a stack of 1 EiB.
+        let thread: fn() -> Builder = || Builder::new().stack_size(1 << 60);
+        let (mut behind, all) = (Behind::new(Vec::new()), vec![1; 9 * CHUNK]);
+        behind.thread = thread;
+        behind.write_all(&all).unwrap();
+        assert!(matches!(behind.to, To::Writer(_)));
+        assert_eq!(behind.into_inner().unwrap(), all);
+        let mut behind = Behind::new(Small(Vec::new(), 3 * CHUNK));
+        behind.thread = thread;
+        let failed = behind.write_all(&all).unwrap_err();
+        assert_eq!(failed.kind(), io::ErrorKind::StorageFull);
+        assert!(behind.into_inner().is_err());
     }
 
     #[test]
