@@ -158,6 +158,17 @@ impl Pages {
     }
 }
 
+/// Stops all threads if its own one panics.
+struct StopOnPanic<'a>(&'a Pages);
+
+impl Drop for StopOnPanic<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.stop();
+        }
+    }
+}
+
 /// One thread's part of the work.
 struct Worker<'a> {
     gathering: &'a Gathering<'a>,
@@ -181,6 +192,7 @@ impl<'a> Worker<'a> {
 
     /// Works on pages until there are no more. An error comes with the number of its page.
     fn run(mut self, pages: &Pages) -> Result<Self, (u64, PublishError)> {
+        let _guard = StopOnPanic(pages);
         while let Some((number, page)) = pages.next() {
             (self.gathering.moved)();
             let done = page.map_err(PublishError::Journal).and_then(|page| {
@@ -283,3 +295,6 @@ pub(super) fn control_of(raw: &str) -> Option<Account> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;
