@@ -105,10 +105,16 @@ impl Publication<'_> {
     /// Sets accounts without an id aside, each content once.
     fn set_nameless_aside(&mut self, mut nameless: Sorted) -> Result<(), PublishError> {
         let mut known = BTreeSet::new();
-        while nameless.advance().map_err(PublishError::Sink)? {
+        for lines in 1_usize.. {
+            if !nameless.advance().map_err(PublishError::Sink)? {
+                break;
+            }
             let (digest, line) = text_of(nameless.text())?.split_at(DIGEST);
             if known.insert(digest.parse::<Digest>().ok()) {
                 self.quarantine.push(line).map_err(PublishError::Sink)?;
+            }
+            if lines % MOVED_EVERY == 0 {
+                (self.moved)();
             }
         }
         Ok(())
