@@ -29,7 +29,7 @@ fn a_list_with_too_many_parts_is_refused_however_many_follow() {
     let mut parts = WrittenParts::new(LineForm::Jsonl);
     let mut text = Vec::new();
     for n in 0..ROBOTS + 3 {
-        let robot = RobotId::new(&format!("r{n}")).unwrap();
+        let robot = RobotId::new(format!("r{n}")).unwrap();
         let line = format!("{{\"robot_id\":\"r{n}\",\"account_id\":\"a\"}}");
         parts.add(&robot, line.as_bytes());
         text.extend_from_slice(line.as_bytes());
