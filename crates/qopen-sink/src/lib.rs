@@ -234,7 +234,8 @@ pub type Moved = Arc<dyn Fn() + Send + Sync>;
 
 /// Appends a record of a writer to a text, straight from its account's JSON. Returns false and appends nothing if that
 /// is not spelled in a usual way: then read the account, and give it to [`ListWriter::write`], which writes the same
-/// bytes for every account that the encoder takes.
+/// bytes for every account that the encoder takes. An encoder takes only accounts whose flags are written as `true` or
+/// `false`; the engine relies on it when it looks for customers who were not removed.
 pub type RecordEncoder = Arc<dyn Fn(&str, &mut String) -> bool + Send + Sync>;
 
 /// A list being written.

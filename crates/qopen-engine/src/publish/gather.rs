@@ -1,15 +1,16 @@
 //! Gathers the winners of a list from its pages, sorted by id, on several threads.
 
+use std::collections::BTreeSet;
 use std::num::NonZero;
 use std::panic::resume_unwind;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use qopen_assembler::{ContentDigest, Fold, PageDigest};
 use qopen_journal::{JournalError, PageRecord, PullId};
 use qopen_sink::{RecordEncoder, Sorted, Sorter};
-use qopen_types::{Account, AccountSkim, CallbackSkim, Item, Json, PageSkim};
+use qopen_types::{Account, AccountSkim, CallbackSkim, Digest, Item, Json, PageSkim};
 use tokio::sync::mpsc;
 
 use super::published::PublishError;
@@ -18,6 +19,9 @@ use crate::classify::{Classified, classify};
 
 /// Threads that read pages, at most. Each adds its buffers to the memory of a publication.
 const THREADS: usize = 4;
+
+/// Pages for which another thread is started.
+const PAGES: usize = 8;
 
 /// The form of a winner in the sort, as the first byte of its text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,10 +77,11 @@ pub(super) struct Gathering<'a> {
 }
 
 impl Gathering<'_> {
-    /// Works on all pages, on as many threads as there are cores.
+    /// Works on all pages, on at most [`THREADS`] threads.
     pub(super) fn run(&self, ahead: Ahead) -> Result<Gathered, PublishError> {
-        let threads = thread::available_parallelism().map_or(1, NonZero::get).min(THREADS);
-        let pages = Pages(Mutex::new(Some((ahead, 0))));
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        let threads = cores.min(THREADS).min(self.fold.pages() / PAGES + 1);
+        let pages = Pages::new(ahead);
         let mut sorters = Sorter::share(threads).into_iter();
         let own = sorters.next().unwrap_or_default();
         let work = |sorter| Worker::new(self, sorter).run(&pages);
@@ -117,13 +122,25 @@ impl Gathering<'_> {
     }
 }
 
-/// Numbered pages, for several threads. `None` once one of them failed.
-struct Pages(Mutex<Option<(Ahead, u64)>>);
+/// Bytes of a page of which one is worked on at a time: 1 MiB. What is found in a page may take 25 times its bytes.
+const LARGE: usize = 1 << 20;
+
+/// Pages for several threads.
+struct Pages {
+    /// With the number of the last one. `None` once a thread failed.
+    ahead: Mutex<Option<(Ahead, u64)>>,
+    /// Held by the thread that works on a page above [`LARGE`].
+    large: Mutex<()>,
+}
 
 impl Pages {
+    fn new(ahead: Ahead) -> Self {
+        Self { ahead: Mutex::new(Some((ahead, 0))), large: Mutex::default() }
+    }
+
     /// The next page. A thread waits for it while the others wait for the thread.
     fn next(&self) -> Option<(u64, Result<PageRecord, JournalError>)> {
-        let mut pages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pages = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
         let (ahead, number) = pages.as_mut()?;
         let page = ahead.blocking_recv()?;
         *number += 1;
@@ -131,7 +148,24 @@ impl Pages {
     }
 
     fn stop(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.ahead.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Waits until no other thread works on a large page, if the page is large.
+    fn wait_for_turn(&self, page: &PageRecord) -> Option<MutexGuard<'_, ()>> {
+        let is_large = page.payload.len() > LARGE;
+        is_large.then(|| self.large.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Stops all threads if its own one panics.
+struct StopOnPanic<'a>(&'a Pages);
+
+impl Drop for StopOnPanic<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.stop();
+        }
     }
 }
 
@@ -140,6 +174,8 @@ struct Worker<'a> {
     gathering: &'a Gathering<'a>,
     winners: Sorter,
     nameless: Sorter,
+    /// The contents of accounts without an id that have a line.
+    known: BTreeSet<Digest>,
     pages: u64,
     /// The record that is encoded.
     record: String,
@@ -149,15 +185,20 @@ impl<'a> Worker<'a> {
     fn new(gathering: &'a Gathering<'a>, winners: Sorter) -> Self {
         let folder = gathering.scratch;
         let nameless = Sorter::with_memory(NAMELESS).in_folder(folder);
-        let (winners, record) = (winners.in_folder(folder), String::new());
-        Self { gathering, winners, nameless, pages: 0, record }
+        let winners = winners.in_folder(folder);
+        let (known, record) = (BTreeSet::new(), String::new());
+        Self { gathering, winners, nameless, known, pages: 0, record }
     }
 
     /// Works on pages until there are no more. An error comes with the number of its page.
     fn run(mut self, pages: &Pages) -> Result<Self, (u64, PublishError)> {
+        let _guard = StopOnPanic(pages);
         while let Some((number, page)) = pages.next() {
             (self.gathering.moved)();
-            let done = page.map_err(PublishError::Journal).and_then(|it| self.add(number, &it));
+            let done = page.map_err(PublishError::Journal).and_then(|page| {
+                let _turn = pages.wait_for_turn(&page);
+                self.add(number, &page)
+            });
             if let Err(error) = done {
                 pages.stop();
                 return Err((number, error));
@@ -218,17 +259,21 @@ impl<'a> Worker<'a> {
         self.winners.push(id, self.record.as_bytes()).map_err(PublishError::Sink)
     }
 
+    /// Adds a line of quarantine, unless this thread has one with the account's content. Others may have one too.
     fn add_nameless(
         &mut self,
         (page, place): (u64, usize),
         reason: &str,
         account: &AccountSkim<'_>,
     ) -> Result<(), PublishError> {
+        let digest = account.digest();
+        if !self.known.insert(digest) {
+            return Ok(());
+        }
         let PullId { robot_id, mark_id } = self.gathering.id;
         let whose = Some((robot_id.as_str(), mark_id.as_str()));
         let line = quarantine_line(whose, "shape", reason, account.raw.as_bytes())?;
-        let (key, text) =
-            (format!("{page:016x}{place:016x}"), format!("{}{line}", account.digest()));
+        let (key, text) = (format!("{page:016x}{place:016x}"), format!("{digest}{line}"));
         self.nameless.push(&key, text.as_bytes()).map_err(PublishError::Sink)
     }
 }
@@ -250,3 +295,6 @@ pub(super) fn control_of(raw: &str) -> Option<Account> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

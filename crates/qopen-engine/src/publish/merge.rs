@@ -105,10 +105,16 @@ impl Publication<'_> {
     /// Sets accounts without an id aside, each content once.
     fn set_nameless_aside(&mut self, mut nameless: Sorted) -> Result<(), PublishError> {
         let mut known = BTreeSet::new();
-        while nameless.advance().map_err(PublishError::Sink)? {
+        for lines in 1_usize.. {
+            if !nameless.advance().map_err(PublishError::Sink)? {
+                break;
+            }
             let (digest, line) = text_of(nameless.text())?.split_at(DIGEST);
             if known.insert(digest.parse::<Digest>().ok()) {
                 self.quarantine.push(line).map_err(PublishError::Sink)?;
+            }
+            if lines % MOVED_EVERY == 0 {
+                (self.moved)();
             }
         }
         Ok(())
@@ -131,7 +137,11 @@ impl Publication<'_> {
                 }
             }
             match Form::split(winners.text()) {
-                Some((Form::Raw, raw)) => contents.push(text_of(raw)?.into()),
+                Some((Form::Raw, raw)) if is_next || !contents.is_empty() => {
+                    contents.push(text_of(raw)?.into());
+                }
+                // An encoded record of the account, which sorts before, is written already.
+                Some((Form::Raw, _)) => {}
                 Some((form, record)) if is_next => {
                     if form == Form::Control && self.controls.len() < self.controls_wanted {
                         self.controls.extend(AccountId::new(text_of(&id)?).ok());
@@ -140,7 +150,12 @@ impl Publication<'_> {
                     self.writer.write_encoded(robot_id, record).map_err(PublishError::Sink)?;
                     accounts += 1;
                 }
-                _ => {}
+                // A copy in another spelling.
+                Some(_) => {}
+                None => {
+                    let unknown = "a record of the sort has no form".into();
+                    return Err(PublishError::Sink(SinkError::Encode(unknown)));
+                }
             }
         }
         accounts += self.write_contents(&mut contents)?;

@@ -1,14 +1,18 @@
 //! Publication under a claim, revisions, and the order of lists.
 
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 
 use qopen_engine::{Outcome, PublishError, Worker, WorkerOptions, publish};
 use qopen_journal::{Changes, Journal as _, Note, PullId};
 use qopen_sink::{Committed, FileSink, Format, ListKind, ListWriter, Record, Sink, SinkError};
+use qopen_types::Digest;
 use tokio::sync::Notify;
 
 use crate::storage::Storage;
-use crate::support::{Clock, engine_on, id, in_time, incoming, page, page_of, request, still};
+use crate::support::{
+    Clock, MARK, engine_on, id, in_time, incoming, page, page_of, request, still,
+};
 
 /// A sink whose writes wait.
 struct Hanging {
@@ -215,4 +219,67 @@ async fn i5_a_revision_never_has_less_than_what_it_revises() {
     let published = still(outcome.publish(sink())).await;
     assert!(matches!(published, Err(PublishError::PagesMissing { expected: 5, found: 1 })));
     assert_eq!(std::fs::read_to_string(sink().path()).unwrap().lines().count(), 5);
+}
+
+/// Publishes a list with these accounts on each page. Returns the number of its accounts, its lines, and those of its
+/// quarantine.
+async fn published_from(pages: &[&str]) -> (u64, Vec<String>, Vec<String>) {
+    let folder = tempfile::tempdir().unwrap();
+    let sink = FileSink::new(folder.path().join("list"), Format::Jsonl);
+    let engine = engine_on(&Storage::new());
+    let pull = engine.pull(request().allow_unidentified(9)).await.unwrap();
+    for (n, accounts) in pages.iter().enumerate() {
+        let page = page_of(MARK, 0, n + 1 < pages.len());
+        let page = page.replace(r#"{"account_id":"a000"}"#, accounts);
+        engine.accept(incoming(page)).await.unwrap();
+    }
+    let outcome = pull.outcome().await.unwrap();
+    let published = still(outcome.publish(Arc::new(sink.clone()))).await.unwrap();
+    let lines = |path: &Path| -> Vec<String> {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    };
+    let list = &published.lists[0];
+    let quarantine = lines(&sink.quarantine_path());
+    assert_eq!(list.quarantined, quarantine.len() as u64);
+    (list.accounts, lines(sink.path()), quarantine)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_content_without_an_id_is_set_aside_once() {
+    let nameless = r#"{"profile":{}}"#;
+    let first = format!(r#"{nameless},{{"account_id":"a"}},{nameless}"#);
+    let second = format!(r#"{{"account_id":"b"}},{nameless},{{"profile":{{"name":"n"}}}}"#);
+    let (accounts, lines, quarantine) = published_from(&[&first, &second]).await;
+    assert_eq!((accounts, lines.len(), quarantine.len()), (2, 2, 2));
+    let of = |raw: &str| quarantine.iter().filter(|it| it.contains(raw)).count();
+    assert_eq!((of(nameless), of(r#"{"profile":{"name":"n"}}"#)), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_winner_is_written_if_another_content_alone_has_the_common_form() {
+    let common = r#"{"account_id":"a"}"#;
+    let number = |raw: &str| Digest::of(raw.as_bytes()).to_u128();
+    let mut others = (0..).map(|n| format!(r#"{{"account_id":"a","profile":{n}}}"#));
+    let winner = others.find(|it| number(it) > number(common)).unwrap();
+    let loser = others.find(|it| number(it) < number(common)).unwrap();
+    for (other, winner) in [(&*winner, &*winner), (&*loser, common)] {
+        let alone = published_from(&[winner]).await;
+        assert_eq!((alone.0, alone.1.len(), alone.2.len()), (1, 1, 0));
+        for pages in [[common, other], [other, common]] {
+            assert_eq!(published_from(&pages).await, alone);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_in_several_spellings_is_written_once() {
+    let usual = r#"{"account_id":"a"}"#;
+    let (_, alone, _) = published_from(&[usual]).await;
+    for other in [r#"{ "account_id" : "a" }"#, r#"{"account_id":"\u0061"}"#] {
+        for pages in [[usual, other], [other, usual]] {
+            let written = published_from(&pages).await;
+            assert_eq!(written, (1, alone.clone(), Vec::new()));
+        }
+    }
 }

@@ -139,9 +139,12 @@ impl WrittenParts {
         Self { layout: form.into(), parts: Parts::behind(head), lines: u64::from(head > 0) }
     }
 
-    /// Adds a robot's record, as a line without its end.
+    /// Adds a robot's record, as a line without its end. Does nothing once there are too many parts.
     pub(crate) fn add(&mut self, robot: &RobotId, line: &[u8]) {
         let Self { layout, parts, lines } = self;
+        if parts.found.len() > ROBOTS {
+            return;
+        }
         let Ok(()) = parts.add(line, *lines, || Ok::<_, Infallible>(layout.prefix(robot)));
         *lines += 1;
         if layout.csv().is_some() {

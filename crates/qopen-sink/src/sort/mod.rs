@@ -16,8 +16,8 @@ pub use sorted::Sorted;
 /// Bytes of records that are sorted in memory before a run is written: 32 MiB.
 const MEMORY: usize = 32 << 20;
 
-/// Runs that are merged at once; more are first merged among themselves.
-const FAN_IN: usize = 64;
+/// Runs of one level that become one run of the next level.
+const FAN_IN: usize = 16;
 
 /// Sorts records by key and text, in bounded memory, and drops copies.
 ///
@@ -32,7 +32,8 @@ pub struct Sorter {
     places: Vec<Place>,
     /// Bytes with which all keys in the arena begin.
     common: usize,
-    runs: Vec<File>,
+    /// Each with its level. Later ones have the same level or a lower one.
+    runs: Vec<(u8, File)>,
 }
 
 impl Default for Sorter {
@@ -112,7 +113,7 @@ impl Sorter {
         let mut runs = Vec::new();
         for mut sorter in sorters {
             sorter.sort();
-            runs.extend(sorter.runs.into_iter().map(Run::of_file));
+            runs.extend(sorter.runs.into_iter().map(|it| Run::of_file(it.1)));
             runs.push(Run::of_memory(sorter.arena, sorter.places));
         }
         Sorted::new(runs)
@@ -130,7 +131,8 @@ impl Sorter {
         places.dedup_by(|one, other| one.begin == other.begin && record(one) == record(other));
     }
 
-    /// Moves the records in memory to a run.
+    /// Moves the records in memory to a run, and merges runs as soon as enough of them have one level. A record is
+    /// thus written once for each level, and few files are open.
     fn write_run(&mut self) -> Result<(), SinkError> {
         self.sort();
         let folder = self.folder.as_deref();
@@ -138,16 +140,20 @@ impl Sorter {
         for place in &self.places {
             out.push(Record::at(&self.arena, place.at))?;
         }
-        self.runs.push(out.finish()?);
+        self.runs.push((0, out.finish()?));
         self.arena.clear();
         self.places.clear();
-        if self.runs.len() >= FAN_IN {
-            let runs = std::mem::take(&mut self.runs).into_iter().map(Run::of_file);
+        while let Some(&(level, _)) = self.runs.last() {
+            let first = self.runs.partition_point(|it| it.0 > level);
+            if self.runs.len() - first < FAN_IN {
+                break;
+            }
+            let runs = self.runs.split_off(first).into_iter().map(|it| Run::of_file(it.1));
             let (mut all, mut out) = (Sorted::new(runs.collect())?, NewRun::new(folder)?);
             while all.advance()? {
                 out.push(all.record())?;
             }
-            self.runs.push(out.finish()?);
+            self.runs.push((level + 1, out.finish()?));
         }
         Ok(())
     }
@@ -157,5 +163,27 @@ impl std::fmt::Debug for Sorter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (held, runs) = (self.places.len(), self.runs.len());
         f.debug_struct("Sorter").field("held", &held).field("runs", &runs).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_files_have_the_runs_of_three_levels() {
+        let mut sorter = Sorter::with_memory(1);
+        let records = FAN_IN * FAN_IN + FAN_IN + 2;
+        for n in 0..records {
+            sorter.push(&format!("{:04}", (n * 7919) % records), b"x").unwrap();
+        }
+        let levels: Vec<u8> = sorter.runs.iter().map(|it| it.0).collect();
+        assert_eq!(levels, [2, 1, 0]);
+        let mut sorted = sorter.finish().unwrap();
+        for n in 0..records {
+            assert!(sorted.advance().unwrap());
+            assert_eq!(sorted.key(), format!("{n:04}").as_bytes());
+        }
+        assert!(!sorted.advance().unwrap());
     }
 }

@@ -24,6 +24,33 @@ fn a_list_that_is_cut_while_it_is_read_is_named() {
     }
 }
 
+#[test]
+fn a_list_with_too_many_parts_is_refused_however_many_follow() {
+    let mut parts = WrittenParts::new(LineForm::Jsonl);
+    let mut text = Vec::new();
+    for n in 0..ROBOTS + 3 {
+        let robot = RobotId::new(format!("r{n}")).unwrap();
+        let line = format!("{{\"robot_id\":\"r{n}\",\"account_id\":\"a\"}}");
+        parts.add(&robot, line.as_bytes());
+        text.extend_from_slice(line.as_bytes());
+        text.push(b'\n');
+    }
+    assert_eq!(parts.parts.found.len(), ROBOTS + 1);
+    let named = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(named.path(), text).unwrap();
+    let file = || named.reopen().unwrap();
+    let written = List::written(file(), named.path(), parts);
+    let read = List::new(file(), named.path(), None, &|| {});
+    for list in [written, read] {
+        match list {
+            Err(SinkError::NotAList { problem: ListProblem::TooManyRobots { line }, .. }) => {
+                assert_eq!(line, ROBOTS as u64 + 1);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn the_parts_of_a_written_list_are_those_that_are_read(
