@@ -100,7 +100,7 @@ fn one_large_page_is_worked_on_at_a_time() {
 fn a_panic_of_one_thread_stops_all() {
     let pages = pages(8 * PAGES);
     let (sender, ahead) = sender_of(&pages);
-    let calls = AtomicUsize::new(0);
+    let (calls, stopped) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let moved = || {
         if calls.fetch_add(1, Ordering::SeqCst) == 0 {
             resume_unwind(Box::new("a bug"));
@@ -111,8 +111,11 @@ fn a_panic_of_one_thread_stops_all() {
             thread::yield_now();
         }
         assert!(sender.is_closed());
+        stopped.fetch_add(1, Ordering::SeqCst);
     };
     let gathered = catch_unwind(AssertUnwindSafe(|| gather(&pages, ahead, &moved, None)));
     assert_eq!(gathered.err().unwrap().downcast_ref::<&str>(), Some(&"a bug"));
-    assert!(calls.load(Ordering::SeqCst) <= THREADS);
+    let calls = calls.load(Ordering::SeqCst);
+    assert!(calls <= THREADS);
+    assert_eq!(stopped.load(Ordering::SeqCst), calls - 1);
 }
