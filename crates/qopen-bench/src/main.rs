@@ -97,7 +97,9 @@ usage: cargo xtask bench [BENCH]...
               an answer takes; PostgreSQL where the server is installed
   growth      as pull, up to 10,000,000 customers: 10 minutes, and 30 GB of disk
 
-All of them but growth unless some are named; with --write, docs/BENCHMARKS.md is written from all and the named ones. Tables go to standard output, figures to target/bench/*.json.
+All of them but growth unless some are named; with --write, docs/BENCHMARKS.md is written
+from all and the named ones; with --page, from the tables that are in target/bench. Tables go to standard output, figures to
+target/bench/*.json.
 ";
 
 fn main() -> ExitCode {
@@ -139,6 +141,7 @@ fn run(words: &[&str]) -> Result<()> {
             }
             report::write_page(&TABLES)?;
         }
+        ["--page"] => report::write_page(&TABLES)?,
         names => {
             for name in names {
                 match *name {
