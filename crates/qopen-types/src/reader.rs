@@ -65,17 +65,28 @@ impl<'a> Reader<'a> {
         &mut self,
         mut member: impl FnMut(&mut Self, &'a str, bool) -> Option<()>,
     ) -> Option<()> {
+        self.pairs(Self::string, |reader, (name, plain)| member(reader, name, plain))
+    }
+
+    /// The pairs of an object: what `name` reads of each name, and the reader at the value, which the
+    /// caller moves past it.
+    #[inline]
+    fn pairs<N>(
+        &mut self,
+        name: impl Fn(&mut Self) -> Option<N>,
+        mut value: impl FnMut(&mut Self, N) -> Option<()>,
+    ) -> Option<()> {
         self.take(b'{')?;
         self.space();
         if self.take(b'}').is_some() {
             return Some(());
         }
         loop {
-            let (name, plain) = self.string()?;
+            let name = name(self)?;
             self.space();
             self.take(b':')?;
             self.space();
-            member(self, name, plain)?;
+            value(self, name)?;
             if !self.more(b'}')? {
                 return Some(());
             }
@@ -210,31 +221,13 @@ impl<'a> Reader<'a> {
     pub(crate) fn skip(&mut self, depth: u32) -> Option<()> {
         match self.peek()? {
             b'"' => self.skip_string().map(drop),
-            b'{' if depth > 0 => self.skip_object(depth - 1),
+            b'{' if depth > 0 => self.pairs(Self::skip_string, |reader, _| reader.skip(depth - 1)),
             b'[' if depth > 0 => self.list(|reader| reader.skip(depth - 1)),
             b't' => self.word(b"true"),
             b'f' => self.word(b"false"),
             b'n' => self.word(b"null"),
             b'-' | b'0'..=b'9' => self.number(),
             _ => None,
-        }
-    }
-
-    fn skip_object(&mut self, depth: u32) -> Option<()> {
-        self.take(b'{')?;
-        self.space();
-        if self.take(b'}').is_some() {
-            return Some(());
-        }
-        loop {
-            self.skip_string()?;
-            self.space();
-            self.take(b':')?;
-            self.space();
-            self.skip(depth)?;
-            if !self.more(b'}')? {
-                return Some(());
-            }
         }
     }
 }
