@@ -67,9 +67,7 @@ impl Pull {
 
     /// The number of its `Started` note, or of its first record.
     fn order(&self) -> u64 {
-        let started = |(noted, _): &(Noted, Location)| matches!(noted.note, Note::Started(_));
-        let started = self.notes.iter().find(|(_, noted)| started(noted)).map(|(seq, _)| *seq);
-        started.or(self.first).unwrap_or_default()
+        self.started().map(|(seq, _)| seq).or(self.first).unwrap_or_default()
     }
 
     /// Whether any of its records is before that place.
@@ -87,10 +85,10 @@ impl Pull {
         }
     }
 
-    /// When it was started.
-    fn started(&self) -> Option<SystemTime> {
-        let started = |noted: &&Noted| matches!(noted.note, Note::Started(_));
-        self.notes.values().map(|(noted, _)| noted).find(started).map(|noted| noted.at)
+    /// Its `Started` note, with the number.
+    fn started(&self) -> Option<(u64, &Noted)> {
+        let mut notes = self.notes.iter().map(|(seq, (noted, _))| (*seq, noted));
+        notes.find(|(_, noted)| matches!(noted.note, Note::Started(_)))
     }
 
     /// The note of its end; `None` while it is open.

@@ -73,7 +73,7 @@ impl Index {
         let open = self.pulls.values().filter(|pull| pull.ended().is_none());
         JournalSummary {
             pulls: (self.pulls.len() + unknown) as u64,
-            oldest_open: open.filter_map(Pull::started).min(),
+            oldest_open: open.filter_map(Pull::started).map(|(_, noted)| noted.at).min(),
             quarantined: items.values().map(|it| it.count).sum(),
             lost: self.pulls.values().map(|pull| pull.lost.len() as u64).sum(),
         }
