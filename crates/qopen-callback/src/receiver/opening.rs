@@ -135,3 +135,53 @@ fn signed(
     let values = [a, b, c, d];
     Some(Signed { ring: Arc::clone(ring), pair, values, _reading: Arc::clone(reading) })
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::join_all;
+
+    use super::super::memory::Memory;
+    use super::*;
+    use crate::CallbackKeys;
+
+    const NOW: u64 = 1_763_850_000;
+
+    fn pair(token: &str, aes: &str) -> CallbackKeys {
+        CallbackKeys::new(token, &aes.into()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn during_a_rotation_each_body_of_a_burst_is_opened_by_the_pair_that_sealed_it() {
+        let [first, second] = ["0123456789abcdef", "fedcba9876543210"];
+        let pairs = [pair("old", first), pair("new", first), pair("new", second)];
+        let [one, two, three] = pairs.clone();
+        let ring = Arc::new(Keyring::new("app", one).with_keys(two).with_keys(three));
+        let opener = Arc::new(Opener::new(TimestampPolicy::default()));
+        let memory = Arc::new(Memory::new(1 << 26, 1 << 20));
+        let payload = |n: usize| "p".repeat(if n % 5 == 0 { LARGE + n } else { n * 40 });
+        let sealed = |n: usize| {
+            let keys = pairs.get(n % 4).cloned().unwrap_or_else(|| pair("forged", first));
+            let envelope = Keyring::new("app", keys).seal(&payload(n), "nonce", NOW);
+            let body = serde_json::to_string(&envelope).unwrap();
+            // One in three has escapes: its values are not parts of the body.
+            Bytes::from(if n % 3 == 0 { body.replace(":\"nonce", ":\"\\u006eonce") } else { body })
+        };
+        let bodies: Vec<_> = (0..120).map(|n| (sealed(n), Arc::new(memory.enter(None)))).collect();
+        let opening =
+            bodies.iter().map(|(body, reading)| opener.open(Arc::clone(&ring), body, reading));
+        for (n, opened) in join_all(opening).await.into_iter().enumerate() {
+            match opened.unwrap() {
+                Ok(Verified::Opened(opened)) => {
+                    assert_eq!(
+                        (opened.matched_key(), opened.payload()),
+                        (n % 4, payload(n).as_bytes())
+                    );
+                }
+                Err(error) => {
+                    assert!(n % 4 == 3 && matches!(error, OpenError::Signature), "{n}: {error}")
+                }
+                Ok(Verified::Undecrypted { error, .. }) => panic!("{n}: {error}"),
+            }
+        }
+    }
+}
