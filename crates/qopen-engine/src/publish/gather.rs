@@ -283,17 +283,13 @@ const NAMELESS: usize = 1 << 20;
 
 /// Whether an account that an encoder took was not removed. It has its flags as `true` or `false`.
 fn is_control(raw: &str) -> bool {
-    !raw.contains("true") || control_of(raw).is_some()
+    let read = || Json::parse(raw).ok().map(Item::<Account>::read);
+    !raw.contains("true") || matches!(read(), Some(Item::Valid(account)) if !is_removed(&account))
 }
 
-/// The account, unless it was removed or is unreadable.
-pub(super) fn control_of(raw: &str) -> Option<Account> {
-    match Item::<Account>::read(Json::parse(raw).ok()?) {
-        Item::Valid(account) if !account.deleted_by_contact && !account.deleted_by_staff => {
-            Some(account)
-        }
-        _ => None,
-    }
+/// Whether the customer or the staff removed the other one.
+pub(super) fn is_removed(account: &Account) -> bool {
+    account.deleted_by_contact || account.deleted_by_staff
 }
 
 #[cfg(test)]
