@@ -114,7 +114,8 @@ fn copy_with_changes(
     writer: &mut dyn ListWriter,
 ) -> Result<u64> {
     let begin = format!("{{\"robot_id\":\"{ROBOT}\",");
-    let mut changes = 0;
+    let encoder = writer.encoder(robot).ok_or("the sink has no encoder")?;
+    let (mut changes, mut record) = (0, String::new());
     for (number, line) in BufReader::new(File::open(path)?).lines().enumerate() {
         let line = line?;
         let account = line.strip_prefix(&begin).ok_or("another list")?;
@@ -123,9 +124,11 @@ fn copy_with_changes(
             account = account.replace("\"gender\":", "\"gender\":1");
             changes += 1;
         }
-        if !writer.write_json(robot, &account)? {
+        record.clear();
+        if !encoder(&account, &mut record) {
             return Err("an account is not in its usual form".into());
         }
+        writer.write_encoded(robot, record.as_bytes())?;
     }
     Ok(changes)
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use qopen::PublishError;
-use qopen::sink::{ListInfo, ListKind, ListWriter, Record, Sink, SinkError};
+use qopen::sink::{ListInfo, ListKind, ListWriter, Record, RecordEncoder, Sink, SinkError};
 use qopen::types::{Account, Item, Json, MarkId, RobotId};
 
 use crate::exit::Failure;
@@ -12,11 +12,14 @@ use crate::exit::Failure;
 /// A list from the control API on its way into a database.
 pub(crate) struct Lines {
     writer: Box<dyn ListWriter>,
+    encoder: Option<RecordEncoder>,
     robot_id: RobotId,
     /// The beginning of each line, before the account's own fields.
     begin: String,
     /// A line without its end.
     rest: Vec<u8>,
+    /// The record that is encoded.
+    record: String,
 }
 
 impl Lines {
@@ -32,7 +35,8 @@ impl Lines {
         // A text always encodes.
         let name = serde_json::to_string(robot_id.as_str()).unwrap_or_default();
         let begin = format!("{{\"robot_id\":{name},");
-        Ok(Self { writer, robot_id: robot_id.clone(), begin, rest: Vec::new() })
+        let (encoder, robot_id) = (writer.encoder(robot_id), robot_id.clone());
+        Ok(Self { writer, encoder, robot_id, begin, rest: Vec::new(), record: String::new() })
     }
 
     /// Adds the next bytes.
@@ -50,8 +54,9 @@ impl Lines {
         let wrong = || SinkError::Encode("a line of the list is not a customer's record".into());
         let line = std::str::from_utf8(line).map_err(|_| wrong())?;
         let account = format!("{{{}", line.strip_prefix(&self.begin).ok_or_else(wrong)?);
-        if self.writer.write_json(&self.robot_id, &account)? {
-            return Ok(());
+        self.record.clear();
+        if self.encoder.as_ref().is_some_and(|encoder| encoder(&account, &mut self.record)) {
+            return self.writer.write_encoded(&self.robot_id, self.record.as_bytes());
         }
         let json = Json::parse(&account).map_err(|_| wrong())?;
         let (Item::Valid(account), _) = Item::<Account>::read_with(json) else {

@@ -276,20 +276,6 @@ pub trait ListWriter: Send {
         Err(SinkError::without_encoder())
     }
 
-    /// Writes a record from its account's JSON without reading the account, if the [`encoder`](Self::encoder) takes
-    /// it. Returns false if it wrote nothing: then read the account, and give it to [`write`](Self::write).
-    ///
-    /// # Errors
-    /// [`SinkError`]; the list can no longer be committed then.
-    fn write_json(&mut self, robot_id: &RobotId, account: &str) -> Result<bool, SinkError> {
-        let mut record = String::new();
-        let is_encoded = self.encoder(robot_id).is_some_and(|it| it(account, &mut record));
-        if is_encoded {
-            self.write_encoded(robot_id, record.as_bytes())?;
-        }
-        Ok(is_encoded)
-    }
-
     /// Sets unreadable items aside, to be put in their place by the same commit. They replace the
     /// earlier ones, even if there are none. A writer without a place for them returns them.
     ///

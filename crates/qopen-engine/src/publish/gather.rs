@@ -37,19 +37,18 @@ pub(super) enum Form {
 impl Form {
     const ALL: [Self; 3] = [Self::Raw, Self::Encoded, Self::Control];
 
-    fn letter(self) -> char {
+    fn letter(self) -> &'static str {
         match self {
-            Self::Raw => 'r',
-            Self::Encoded => 'e',
-            Self::Control => 'c',
+            Self::Raw => "r",
+            Self::Encoded => "e",
+            Self::Control => "c",
         }
     }
 
     /// Splits the text of a record of the sort.
     pub(super) fn split(text: &[u8]) -> Option<(Self, &[u8])> {
-        let (first, rest) = text.split_first()?;
-        let form = Self::ALL.into_iter().find(|it| it.letter() == char::from(*first))?;
-        Some((form, rest))
+        let rest = |form: Self| text.strip_prefix(form.letter().as_bytes());
+        Self::ALL.into_iter().find_map(|form| Some((form, rest(form)?)))
     }
 }
 
@@ -99,7 +98,7 @@ impl Gathering<'_> {
             others.into_iter().map(join).chain([own]).collect::<Vec<_>>()
         });
         let (mut winners, mut nameless, mut pages) = (Vec::new(), Vec::new(), 0);
-        let mut failed: Option<(u64, PublishError)> = None;
+        let mut failed = Vec::new();
         for part in parts {
             match part {
                 Ok(part) => {
@@ -107,13 +106,10 @@ impl Gathering<'_> {
                     nameless.push(part.nameless);
                     pages += part.pages;
                 }
-                Err(error) if failed.as_ref().is_none_or(|it| error.0 < it.0) => {
-                    failed = Some(error)
-                }
-                Err(_) => {}
+                Err(error) => failed.push(error),
             }
         }
-        if let Some((_, error)) = failed {
+        if let Some((_, error)) = failed.into_iter().min_by_key(|it| it.0) {
             return Err(error);
         }
         let winners = Sorter::merge(winners).map_err(PublishError::Sink)?;
@@ -236,24 +232,25 @@ impl<'a> Worker<'a> {
         let Gathering { fold, encoder, .. } = self.gathering;
         let content = ContentDigest::from(account.digest());
         let fingerprint = fold.seed().fingerprint(id);
-        let Some(winner) = fold.winner(fingerprint).filter(|winner| content <= *winner) else {
-            return Ok(());
-        };
         // Few lists have conflicts, and looking for each account takes time.
         let is_alone = fold.conflicts() == 0 || !fold.is_conflicting(fingerprint);
-        if content < winner && is_alone {
+        let belongs = match fold.winner(fingerprint) {
+            Some(winner) if content < winner => !is_alone,
+            winner => winner == Some(content),
+        };
+        if !belongs {
             return Ok(());
         }
         self.record.clear();
-        self.record.push(Form::Encoded.letter());
+        self.record.push_str(Form::Encoded.letter());
         let encoder = encoder.as_ref().filter(|_| is_alone);
         if encoder.is_some_and(|encoder| encoder(account.raw, &mut self.record)) {
             if self.gathering.wants_controls && is_control(account.raw) {
-                self.record.replace_range(..1, Form::Control.letter().encode_utf8(&mut [0; 4]));
+                self.record.replace_range(..1, Form::Control.letter());
             }
         } else {
             self.record.clear();
-            self.record.push(Form::Raw.letter());
+            self.record.push_str(Form::Raw.letter());
             self.record.push_str(account.raw);
         }
         self.winners.push(id, self.record.as_bytes()).map_err(PublishError::Sink)
@@ -283,17 +280,13 @@ const NAMELESS: usize = 1 << 20;
 
 /// Whether an account that an encoder took was not removed. It has its flags as `true` or `false`.
 fn is_control(raw: &str) -> bool {
-    !raw.contains("true") || control_of(raw).is_some()
+    let read = || Json::parse(raw).ok().map(Item::<Account>::read);
+    !raw.contains("true") || matches!(read(), Some(Item::Valid(account)) if !is_removed(&account))
 }
 
-/// The account, unless it was removed or is unreadable.
-pub(super) fn control_of(raw: &str) -> Option<Account> {
-    match Item::<Account>::read(Json::parse(raw).ok()?) {
-        Item::Valid(account) if !account.deleted_by_contact && !account.deleted_by_staff => {
-            Some(account)
-        }
-        _ => None,
-    }
+/// Whether the customer or the staff removed the other one.
+pub(super) fn is_removed(account: &Account) -> bool {
+    account.deleted_by_contact || account.deleted_by_staff
 }
 
 #[cfg(test)]

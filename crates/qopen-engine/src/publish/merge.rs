@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::gather::{Ahead, Form, Gathered, Gathering, control_of};
+use super::gather::{Ahead, Form, Gathered, Gathering, is_removed};
 use super::published::{PublishError, PublishedList};
 use super::quarantine_line::quarantine_line;
 use crate::outcome::{Folded, PulledList};
@@ -140,8 +140,6 @@ impl Publication<'_> {
                 Some((Form::Raw, raw)) if is_next || !contents.is_empty() => {
                     contents.push(text_of(raw)?.into());
                 }
-                // An encoded record of the account, which sorts before, is written already.
-                Some((Form::Raw, _)) => {}
                 Some((form, record)) if is_next => {
                     if form == Form::Control && self.controls.len() < self.controls_wanted {
                         self.controls.extend(AccountId::new(text_of(&id)?).ok());
@@ -150,7 +148,7 @@ impl Publication<'_> {
                     self.writer.write_encoded(robot_id, record).map_err(PublishError::Sink)?;
                     accounts += 1;
                 }
-                // A copy in another spelling.
+                // An account with an encoded record has no other one.
                 Some(_) => {}
                 None => {
                     let unknown = "a record of the sort has no form".into();
@@ -231,16 +229,11 @@ impl Publication<'_> {
         Ok((ahead, reading))
     }
 
-    /// Writes an account: of several contents the winner or, if that is unreadable, the greatest
-    /// readable one. Sets unreadable ones aside. Returns whether the account was written.
+    /// Writes an account that is not encoded: of several contents the winner or, if that is unreadable, the
+    /// greatest readable one. Sets unreadable ones aside. Returns whether the account was written.
     fn write(&mut self, mut contents: Vec<Box<str>>) -> Result<bool, PublishError> {
-        self.find_control(&contents);
-        if let [raw] = &contents[..]
-            && self.writer.write_json(&self.list.id.robot_id, raw).map_err(PublishError::Sink)?
-        {
-            return Ok(true);
-        }
-        if contents.len() > 1 {
+        let is_alone = contents.len() == 1;
+        if !is_alone {
             let content = |raw: &str| Digest::of(raw.as_bytes()).to_u128();
             contents.sort_by_key(|raw| Reverse(ContentDigest::from_u128(content(raw))));
         }
@@ -253,6 +246,12 @@ impl Publication<'_> {
                 (Item::Valid(account), readings) => {
                     self.unread_fields += account.unread.len() as u64;
                     self.readings = self.readings.union(readings);
+                    if is_alone
+                        && self.controls.len() < self.controls_wanted
+                        && !is_removed(&account)
+                    {
+                        self.controls.push(account.account_id.clone());
+                    }
                     let record = Record::new(&self.list.id.robot_id, &account);
                     self.writer.write(&record).map_err(PublishError::Sink)?;
                     written = true;
@@ -263,16 +262,6 @@ impl Publication<'_> {
             }
         }
         Ok(written)
-    }
-
-    /// Keeps an account as a control if more are wanted, unless it was removed.
-    fn find_control(&mut self, contents: &[Box<str>]) {
-        if self.controls.len() < self.controls_wanted
-            && let [raw] = contents
-            && let Some(account) = control_of(raw)
-        {
-            self.controls.push(account.account_id);
-        }
     }
 
     /// Sets unreadable pages aside whole: no other place shows them.

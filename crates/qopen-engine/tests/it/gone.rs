@@ -290,6 +290,32 @@ async fn a_null_counts_as_an_empty_list_where_a_customer_of_the_list_changes_it_
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_first_customers_who_were_not_removed_are_asked_about_too_however_they_are_spelled() {
+    let list = [
+        r#"{"account_id":"a0000","deleted_by_contact":true}"#,
+        r#"{"account_id":"a0001","deleted_by_staff":"1"}"#,
+        r#"{"account_id":"a0002","profile":{"name":"true"}}"#,
+        r#"{"account_id":"a0003","account_type":"2","deleted_by_contact":0}"#,
+        r#"{"account_id":"a0004"}"#,
+        r#"{"account_id":"a0005"}"#,
+    ];
+    for (n, is_asked) in [false, false, true, true, true, false].into_iter().enumerate() {
+        let place = Place::new();
+        let first = place.pull("first", 0..20).await;
+        place.publish(&first, PublishOptions::default()).await.unwrap();
+        let pull = place.engine.pull(request()).await.unwrap();
+        let page = page_of(MARK, 0, false).replace(r#"{"account_id":"a000"}"#, &list.join(","));
+        place.engine.accept(incoming(page)).await.unwrap();
+        let second = pull.outcome().await.unwrap();
+        // Only a call about that customer has an answer.
+        let platform = Arc::new(Platform { writes_null: true, ..Platform::has(&[n]) });
+        let published = place.publish(&second, asking(&platform)).await;
+        assert_eq!(published.is_ok(), is_asked, "{n}: {published:?}");
+        assert_eq!(platform.calls(), [14, 17], "{n}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn e10_an_answer_about_other_customers_verifies_nothing() {
     let place = Place::new();
     let first = place.pull("first", 0..2_000).await;

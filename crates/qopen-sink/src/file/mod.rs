@@ -325,7 +325,7 @@ impl Sink for FileSink {
             encoder = encoder.with_parts();
         }
         let beside = Beside::of(&complete);
-        Ok(Box::new(FileWriter::new(encoder, self.form.lines(), kind, target, beside)))
+        Ok(Box::new(FileWriter::new(encoder, kind, target, beside)))
     }
 }
 

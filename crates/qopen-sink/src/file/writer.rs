@@ -11,7 +11,6 @@ use super::staged::Staged;
 use crate::behind::Behind;
 use crate::compare::{Announced, Comparison, Identity, List, Place, WrittenParts, identity};
 use crate::format::Encoder;
-use crate::line_form::LineForm;
 use crate::{
     Committed, CompareOptions, Compared, ListInfo, ListKind, ListProblem, ListWriter, Moved,
     Quarantine, Record, RecordEncoder, SinkError, temporary,
@@ -21,9 +20,7 @@ pub(super) struct FileWriter {
     /// Until it is settled.
     encoder: Option<Encoder<Behind<NamedTempFile>>>,
     settled: Option<NamedTempFile>,
-    /// The list's format, if that is one of lines: others are not compared.
-    form: Option<LineForm>,
-    /// The parts of the settled list.
+    /// The parts of the settled list; `None` if the list is not compared.
     parts: Option<WrittenParts>,
     kind: ListKind,
     target: PathBuf,
@@ -48,7 +45,6 @@ impl FileWriter {
     /// A writer of the complete list at `beside`, or of a partial one.
     pub(super) fn new(
         encoder: Encoder<Behind<NamedTempFile>>,
-        form: Option<LineForm>,
         kind: ListKind,
         target: PathBuf,
         beside: Beside,
@@ -56,7 +52,6 @@ impl FileWriter {
         Self {
             encoder: Some(encoder),
             settled: None,
-            form,
             parts: None,
             kind,
             target,
@@ -127,7 +122,7 @@ impl ListWriter for FileWriter {
     }
 
     fn encoder(&self, robot_id: &RobotId) -> Option<RecordEncoder> {
-        self.form.map(|form| form.encoder(robot_id))
+        self.encoder.as_ref()?.encoder(robot_id)
     }
 
     fn write_encoded(&mut self, robot_id: &RobotId, record: &[u8]) -> Result<(), SinkError> {

@@ -86,9 +86,8 @@ fn read_record(file: &mut BufReader<File>, record: &mut Vec<u8>) -> io::Result<b
         read => read?,
     }
     let (key, text) = lengths(&head);
-    record.clear();
-    record.extend_from_slice(&head);
     record.resize(HEAD + key + text, 0);
+    record[..HEAD].copy_from_slice(&head);
     file.read_exact(&mut record[HEAD..])?;
     Ok(true)
 }
