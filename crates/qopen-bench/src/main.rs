@@ -98,8 +98,8 @@ usage: cargo xtask bench [BENCH]...
   growth      as pull, up to 10,000,000 customers: 10 minutes, and 30 GB of disk
 
 All of them but growth unless some are named; with --write, docs/BENCHMARKS.md is written
-from all and the named ones; with --page, from the tables that are in target/bench. Tables go to standard output, figures to
-target/bench/*.json.
+from all and the named ones; with --page, from the tables that are in target/bench.
+Tables go to standard output, figures to target/bench/*.json.
 ";
 
 fn main() -> ExitCode {

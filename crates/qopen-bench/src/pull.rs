@@ -68,7 +68,10 @@ pub(crate) fn run_long() -> Result<()> {
 }
 
 fn sizes(name: &'static str, sizes: &[usize]) -> Result<()> {
-    let title = "A whole pull with the binary: request, receive, journal, settle, publish as JSONL";
+    let most = sizes.iter().max().copied().unwrap_or_default();
+    let title = format!(
+        "A whole pull of up to {most} customers with the binary: request, receive, journal, settle, publish as JSONL"
+    );
     let columns = [
         "customers",
         "wall − settle, s",

@@ -66,17 +66,21 @@ pub(crate) fn forget() -> Result<()> {
     Ok(())
 }
 
-/// Writes the page with the tables of these names.
+/// Writes the page with the tables of these names, and the names of those that there are not.
 pub(crate) fn write_page(names: &[&str]) -> Result<()> {
-    let mut page = METHOD.replace("{machine}", &machine());
-    for name in names {
-        let table = std::fs::read_to_string(folder()?.join(format!("{name}.md")));
-        // A skipped table was reported when it was skipped.
-        if let Ok(table) = table {
-            write!(page, "\n{table}\n")?;
+    let (mut tables, mut missing) = (String::new(), Vec::new());
+    for &name in names {
+        match std::fs::read_to_string(folder()?.join(format!("{name}.md"))) {
+            Ok(table) => write!(tables, "\n{table}\n")?,
+            Err(_) => missing.push(name),
         }
     }
-    std::fs::write("docs/BENCHMARKS.md", page)?;
+    let missing = match missing.is_empty() {
+        true => "none".to_owned(),
+        false => missing.join(", "),
+    };
+    let method = METHOD.replace("{machine}", &machine()).replace("{missing}", &missing);
+    std::fs::write("docs/BENCHMARKS.md", method + &tables)?;
     Ok(())
 }
 
