@@ -90,7 +90,7 @@ async fn e8_many_late_pages_make_few_publications() {
         assert_eq!(say(&mut stream, &[page_of(&mark, late, true)]).await, [200]);
     }
     let lines = || ids(&stage.read("lists/r1.jsonl")).len();
-    let pull = served.until(&mark, |_| lines() == 31).await;
+    let pull = served.until(&mark, |it| it["accounts"] == 31 && lines() == 31).await;
     // Thirty late pages, and a revision waits for at least two seconds. A slow machine takes longer, for more of them.
     let revision = pull["revision"].as_u64().unwrap();
     let most = 2 + begun.elapsed().as_secs() / 2;
