@@ -10,6 +10,7 @@ use qopen::{Client, Outcome, PublishError, Published};
 use tokio::sync::watch;
 
 use super::arrivals::Arrivals;
+use super::metrics::Publications;
 use super::webhooks::Webhooks;
 use crate::exit::chain;
 use crate::pull::add_written;
@@ -21,6 +22,7 @@ use crate::{robot_state, wiring};
 /// Prints the events of each pull, one line each.
 pub(super) struct Texts {
     pub(super) arrivals: Arrivals,
+    pub(super) publications: Arc<Publications>,
     pub(super) client: Client,
     pub(super) events: Arc<RobotEvents>,
     pub(super) stopping: watch::Receiver<bool>,
@@ -59,6 +61,7 @@ impl Texts {
 
 impl ServiceObserver for Texts {
     fn observe(&self, event: ServiceEvent<'_>) {
+        self.publications.count(&event);
         if let Some(webhooks) = &self.webhooks {
             webhooks.of_list(&event, &self.arrivals);
         }
