@@ -88,6 +88,7 @@ mod shared;
 mod singer;
 #[cfg(target_os = "linux")]
 mod soak;
+mod spans;
 mod sqlite;
 mod support;
 #[cfg(unix)]
