@@ -65,6 +65,8 @@ mod named;
 mod next;
 mod odd;
 mod offline;
+#[cfg(feature = "otel")]
+mod otel;
 mod outages;
 mod parquet;
 #[cfg(target_os = "linux")]
