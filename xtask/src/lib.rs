@@ -31,8 +31,8 @@ usage: cargo xtask TASK
                      make crates/qopen-types/src/generated from openapi.yaml, or check that it is so
   spec diff PAGE.txt report in what a vendor's page and openapi.yaml differ
   check [CHECK]...   formatting, generated code, endpoints, dependencies, circles of modules, sizes,
-                     words, clippy, new fields, documentation, public API, packages, licences; or
-                     those checks
+                     words, clippy, other targets, new fields, documentation, public API, oldest Rust,
+                     packages, licences; or those checks
   prove [--cases N] [--seed N]
                      run every property of assembler, engine and client with N cases, 100,000 unless given
   fuzz [--seconds N] [TARGET]...
