@@ -13,6 +13,7 @@ mod codegen;
 mod files;
 mod fuzz;
 mod prove;
+mod publish;
 mod screenshots;
 mod soak;
 mod spec_diff;
@@ -43,6 +44,8 @@ usage: cargo xtask TASK
   screenshots        make the pictures of the console in docs/console with Chromium
   audit              known vulnerabilities of what is depended on; asks for the database of advisories
   sbom               what the binary is made of, as CycloneDX, in sbom of cargo's target folder
+  publish --dry-run  package each crate and build it from its package, in the order of a release to
+                     crates.io; needs the network
   bench [BENCH]...   measure speed and memory in a release build, as ratios in one run; `bench help`
                      names them
 ";
@@ -103,6 +106,7 @@ fn run(words: &[&str]) -> Result<()> {
         ["screenshots"] => screenshots::run(&root()),
         ["audit"] => supply::audit(&root()),
         ["sbom"] => supply::sbom(&root()),
+        ["publish", "--dry-run"] => publish::dry_run(&root()),
         ["bench", names @ ..] => bench::run(&root(), names),
         [] | ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
