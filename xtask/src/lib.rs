@@ -13,6 +13,7 @@ mod codegen;
 mod files;
 mod fuzz;
 mod prove;
+mod publish;
 mod screenshots;
 mod soak;
 mod spec_diff;
@@ -31,8 +32,8 @@ usage: cargo xtask TASK
                      make crates/qopen-types/src/generated from openapi.yaml, or check that it is so
   spec diff PAGE.txt report in what a vendor's page and openapi.yaml differ
   check [CHECK]...   formatting, generated code, endpoints, dependencies, circles of modules, sizes,
-                     words, links, translations, clippy, new fields, documentation, public API,
-                     packages, licences; or those checks
+                     words, links, translations, clippy, other targets, new fields, documentation, public API,
+                     oldest Rust, packages, licences; or those checks
   prove [--cases N] [--seed N]
                      run every property of assembler, engine and client with N cases, 100,000 unless given
   fuzz [--seconds N] [TARGET]...
@@ -43,6 +44,8 @@ usage: cargo xtask TASK
   screenshots        make the pictures of the console in docs/console with Chromium
   audit              known vulnerabilities of what is depended on; asks for the database of advisories
   sbom               what the binary is made of, as CycloneDX, in sbom of cargo's target folder
+  publish --dry-run  package each crate and build it from its package, in the order of a release to
+                     crates.io; needs the network
   bench [BENCH]...   measure speed and memory in a release build, as ratios in one run; `bench help`
                      names them
 ";
@@ -103,6 +106,7 @@ fn run(words: &[&str]) -> Result<()> {
         ["screenshots"] => screenshots::run(&root()),
         ["audit"] => supply::audit(&root()),
         ["sbom"] => supply::sbom(&root()),
+        ["publish", "--dry-run"] => publish::dry_run(&root()),
         ["bench", names @ ..] => bench::run(&root(), names),
         [] | ["help" | "--help" | "-h"] => {
             print!("{USAGE}");

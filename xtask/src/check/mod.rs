@@ -7,6 +7,7 @@ mod endpoints;
 mod extended;
 mod links;
 mod markdown;
+mod msrv;
 mod packages;
 mod sizes;
 mod targets;
@@ -28,7 +29,7 @@ pub(crate) const CARGO_DENY: Tool =
 /// Runs the checks of these names, or every one, and says which of them failed.
 pub(crate) fn run(root: &Path, spec: &Path, generated: &Path, names: &[&str]) -> Result<()> {
     type Check<'a> = (&'a str, Box<dyn Fn() -> Result<()> + 'a>);
-    let checks: [Check<'_>; 16] = [
+    let checks: [Check<'_>; 17] = [
         ("formatting", Box::new(|| cargo(root, &["fmt", "--all", "--check"]))),
         ("generated code", Box::new(|| codegen::check(spec, generated))),
         ("endpoints", Box::new(|| endpoints::check(root, spec))),
@@ -64,6 +65,7 @@ pub(crate) fn run(root: &Path, spec: &Path, generated: &Path, names: &[&str]) ->
             }),
         ),
         ("public API", Box::new(|| api::check(root))),
+        ("oldest Rust", Box::new(|| msrv::check(root))),
         ("packages", Box::new(|| packages::check(root))),
         ("licences, bans and sources", Box::new(|| deny(root))),
     ];
