@@ -10,7 +10,7 @@ use crate::cargo::{Metadata, Tool, command};
 const CARGO_SEMVER_CHECKS: Tool = Tool {
     subcommand: "semver-checks",
     package: "cargo-semver-checks",
-    version: "0.50.0",
+    version: "0.51.0",
     minutes: 4,
 };
 
