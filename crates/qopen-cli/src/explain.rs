@@ -1,4 +1,4 @@
-//! `qopen explain`: diagnoses a captured callback step by step.
+//! `qopen explain`: explains an error, or diagnoses a captured callback step by step.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -11,14 +11,46 @@ use qopen::{Classified, classify};
 
 use crate::args::ExplainArgs;
 use crate::exit::{Exit, Failure, chain};
-use crate::say::answer;
+use crate::lang::{self, phrase};
+use crate::say::{self, answer};
 use crate::settings::Settings;
 use crate::values::text_file::{self, BYTE_ORDER_MARK};
+use crate::{terminal, topics};
 
-pub(crate) fn run(args: &ExplainArgs, settings: &Settings) -> Result<Exit, Failure> {
-    let body = read(&args.file)?;
+pub(crate) fn run(
+    args: &ExplainArgs,
+    settings: impl FnOnce() -> Result<Settings, Failure>,
+) -> Result<Exit, Failure> {
+    let names: Vec<&str> = args.what.iter().map(|it| it.to_str().unwrap_or_default()).collect();
+    let topics: Vec<_> = names.iter().filter_map(|it| topics::named(it)).collect();
+    if topics.len() == names.len() {
+        let width = terminal::columns(&console::Term::stdout()).min(WIDTH);
+        let texts: Vec<_> = topics.iter().map(|it| it.to_text(lang::chosen(), width)).collect();
+        say::to_reader(format_args!("{}", texts.join("\n")));
+        return Ok(Exit::Complete);
+    }
+    let near = names.iter().find_map(|it| {
+        let is_other = topics::named(it).is_none() && !Path::new(it).exists();
+        Some((it, topics::nearest(it).filter(|_| is_other)?.name))
+    });
+    if let Some((name, near)) = near {
+        return Err(Failure::usage(phrase!(
+            "neither an error nor a file is called {name}; did you mean {near}?",
+            "没有名为 {name} 的错误或文件；是否想输入 {near}？",
+            name = name,
+            near = near,
+        )));
+    }
+    let [file] = &args.what[..] else {
+        return Err(Failure::usage(phrase!(
+            "only one callback can be diagnosed at once; docs/ERRORS.md has the names of all errors",
+            "一次只能诊断一条回调；docs/ERRORS.zh.md 列出所有错误的名称",
+        )));
+    };
+    let settings = settings()?;
+    let body = read(file)?;
     let mut steps = Steps { failed: false };
-    steps.explain(&body, settings)?;
+    steps.explain(&body, &settings)?;
     Ok(if steps.failed { Exit::Unexpected } else { Exit::Complete })
 }
 
@@ -28,7 +60,7 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
         file if file == Path::new("-") => std::io::stdin().read_to_end(&mut body),
         file => std::fs::File::open(file).and_then(|mut file| file.read_to_end(&mut body)),
     };
-    read.map_err(|error| Failure::usage_of(&file.display().to_string(), &error))?;
+    read.map_err(|error| Failure::usage_of(file.display().to_string(), &error))?;
     text_file::refuse_utf16(&body)
         .map_err(|what| Failure::usage(format!("{}: {what}", file.display())))?;
     if body.starts_with(BYTE_ORDER_MARK) {
@@ -36,6 +68,9 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     }
     Ok(body)
 }
+
+/// Columns of an explanation, at most.
+const WIDTH: usize = 100;
 
 /// The steps of opening in their order, each with the text of its success.
 const OPENING: [(&str, &str); 6] = [

@@ -68,7 +68,7 @@ pub(crate) fn cannot_open(location: &Location, error: &JournalError) -> Failure 
         _ if location.is_shared() => "cannot be opened; --journal names another",
         _ => "cannot be opened; --data-dir names another folder",
     };
-    Failure::usage_of(&format!("the journal in {location} {what}"), error)
+    Failure::usage_of(format!("the journal in {location} {what}"), error)
 }
 
 /// Checks the journal for `qopen doctor`.
@@ -169,7 +169,7 @@ pub(crate) fn marked<T>(
     // A terminal shows a long mark up to there.
     let wanted = wanted.strip_suffix('…').unwrap_or(wanted);
     MarkId::new(wanted)
-        .map_err(|error| Failure::usage_of(&format!("the mark {wanted:?}"), &error))?;
+        .map_err(|error| Failure::usage_of(format!("the mark {wanted:?}"), &error))?;
     if all.iter().any(|it| mark(it) == wanted) {
         all.retain(|it| mark(it) == wanted);
         return Ok(all);

@@ -5,6 +5,7 @@ mod app_robots;
 mod args;
 mod assemble;
 mod beside;
+mod causes;
 mod convert;
 mod database;
 mod demo;
@@ -20,6 +21,7 @@ mod help;
 mod journal;
 mod journal_copy;
 mod kept;
+mod lang;
 mod log;
 mod lookup;
 mod migrate;
@@ -40,6 +42,7 @@ mod shell;
 mod simulate;
 mod table;
 mod terminal;
+mod topics;
 mod typed;
 mod values;
 mod wiring;
@@ -54,22 +57,26 @@ use tracing::Level;
 
 use args::{Cli, Verb};
 use exit::{Exit, Failure};
+use lang::Lang;
 use terminal::LogFormat;
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     terminal::choose(terminal::color_of(&arguments));
-    let done = terminal::log_format_of(&arguments).map_err(Failure::usage).and_then(|format| {
+    let language = terminal::lang_of(&arguments);
+    lang::choose(*language.as_ref().unwrap_or(&Lang::En));
+    let switches = terminal::log_format_of(&arguments).and_then(|format| {
         log::write_as(format);
-        match parse(&arguments) {
-            Ok(cli) => log::start(cli.verbose, format).and_then(|()| run(cli)),
-            Err(error) => Ok(refuse(&error, &arguments, format)),
-        }
+        language.map(|_| format)
+    });
+    let done = switches.map_err(Failure::usage).and_then(|format| match parse(&arguments) {
+        Ok(cli) => log::start(cli.verbose, format).and_then(|()| run(cli)),
+        Err(error) => Ok(refuse(&error, &arguments, format)),
     });
     match done {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            say::with_level(Level::ERROR, format_args!("qopen: {failure}\n"));
+            say::failure(&failure);
             failure.exit.into()
         }
     }
@@ -141,10 +148,7 @@ fn run_verb(cli: Cli) -> Result<Exit, Failure> {
         Verb::Serve(args) => on_runtime(serve::run(args, settings()?, cli.common)),
         Verb::Simulate(args) => on_runtime(simulate::run(args, settings()?)),
         Verb::Assemble(args) => on_runtime(assemble::run(args, settings()?)),
-        Verb::Explain(args) => {
-            let settings = settings()?;
-            on_runtime(async { explain::run(&args, &settings) })
-        }
+        Verb::Explain(args) => on_runtime(async { explain::run(&args, settings) }),
         Verb::Diff(args) => on_runtime(async { diff::run(&args) }),
         Verb::Convert(args) => {
             // Times are in the zone of the settings.

@@ -1,5 +1,6 @@
 //! The verbs and options of the command line.
 
+mod explain;
 mod kept;
 
 use std::net::SocketAddr;
@@ -12,12 +13,14 @@ use qopen::http::AccountsByIdsVersion;
 
 use crate::format::Asked;
 use crate::format::singer::SingerArgs;
+use crate::lang::Lang;
 use crate::settings::{FORWARD, Given};
 use crate::terminal::LogFormat;
 use crate::values::address::address;
 use crate::values::home::home_path;
 use crate::values::out::out_path;
 use crate::values::{RetryCodes, at_least_one, duration, lease, retry_codes};
+pub(crate) use explain::ExplainArgs;
 pub(crate) use kept::{ExportArgs, JournalVerb, PullsVerb, QuarantineVerb, RobotsVerb};
 
 /// The heading of the settings.
@@ -46,6 +49,12 @@ pub(crate) struct Cli {
     /// Format standard error [env: QOPEN_LOG_FORMAT] [default: text]
     #[arg(long, global = true, value_name = "FORMAT", hide_short_help = true)]
     pub(crate) log_format: Option<LogFormat>,
+    /// Speak English or Chinese [env: QOPEN_LANG, LC_ALL, LANG]
+    ///
+    /// Summaries, progress, warnings, errors and `explain` are in this language. Help, JSON and the
+    /// messages of the log stay English.
+    #[arg(long, global = true, value_name = "LANG", hide_short_help = true)]
+    pub(crate) lang: Option<Lang>,
     #[command(subcommand)]
     pub(crate) verb: Verb,
 }
@@ -74,7 +83,7 @@ pub(crate) enum Verb {
     Simulate(SimulateArgs),
     /// Fold captured callbacks into lists, without network
     Assemble(AssembleArgs),
-    /// Diagnose a captured callback step by step
+    /// Explain an error, or diagnose a captured callback step by step
     Explain(ExplainArgs),
     /// Show what changed between two lists
     Diff(DiffArgs),
@@ -387,11 +396,4 @@ pub(crate) struct ConvertArgs {
     pub(crate) layout: Asked,
     #[command(flatten)]
     pub(crate) singer: SingerArgs,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ExplainArgs {
-    /// Read the callback's body from this file; - is stdin
-    #[arg(value_name = "FILE", default_value = "-", value_parser = home_path())]
-    pub(crate) file: PathBuf,
 }

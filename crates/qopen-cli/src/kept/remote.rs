@@ -90,7 +90,7 @@ impl Remote {
             while self.next(&mut events, LONG_ANSWER).await?.is_some() {}
             if delete().await?.status() == StatusCode::ACCEPTED {
                 let why = std::io::Error::other("the pull was started again meanwhile; try again");
-                return Err(Failure::unexpected(&format!("{pull} is not deleted"), &why));
+                return Err(Failure::unexpected(format!("{pull} is not deleted"), &why));
             }
         }
         Ok(())
@@ -248,9 +248,9 @@ impl Remote {
         refusal.map_or_else(|_| "no reason was given".to_owned(), |it| it.error)
     }
 
-    fn failed(&self, what: &str, error: &dyn std::error::Error) -> Failure {
+    fn failed(&self, what: &str, error: &(dyn std::error::Error + 'static)) -> Failure {
         let address = self.address;
-        Failure::unexpected(&format!("the control API of `qopen serve` at {address} {what}"), error)
+        Failure::unexpected(format!("the control API of `qopen serve` at {address} {what}"), error)
     }
 }
 

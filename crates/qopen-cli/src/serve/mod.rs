@@ -37,6 +37,7 @@ use crate::report::count;
 use crate::robot_events::RobotEvents;
 use crate::say::{self, caution, say};
 use crate::settings::Settings;
+use crate::topics::warnings;
 use crate::values::out::{is_database, refuse_scheme};
 use crate::wiring;
 use console::{Console, ConsoleOptions};
@@ -100,7 +101,7 @@ pub(crate) async fn run(
     let (observed, told) = (Arc::clone(&events), webhooks.clone());
     let builder = builder.other_event_observer(move |event| {
         if let Some(logout) = observed.take(event) {
-            say!("qopen: {logout}");
+            say!("qopen: {}", logout.sentence().shown());
             if let Some(webhooks) = &told {
                 webhooks.of_logout(&logout);
             }
@@ -144,7 +145,9 @@ pub(crate) async fn run(
         .any(|it| it.entry().is_ok_and(|it| it.pull_on_new_customer.is_some()));
     if follows_customers && args.role != Role::Both {
         caution!(
-            "qopen: pull_on_new_customer has no effect with this --role; it needs --role both, which receives the events and starts the pulls"
+            warnings::ROLE_WITHOUT_EVENTS,
+            "pull_on_new_customer has no effect with this --role; it needs --role both, which receives the events and starts the pulls",
+            "pull_on_new_customer 在此 --role 下不起作用；它需要 --role both，既接收事件又发起拉取",
         );
     }
     let stopping = wiring::interruption();

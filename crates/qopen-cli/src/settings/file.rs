@@ -12,6 +12,7 @@ use super::schedule::Found;
 use super::spec::Kind;
 use super::webhook;
 use crate::exit::Failure;
+use crate::lang::{Phrase, Text, phrase};
 use crate::values::text_file::decode;
 
 /// The content of a settings file.
@@ -137,19 +138,26 @@ fn entry(
 
 /// Describes access of other users to the file that is too wide.
 #[cfg(unix)]
-pub(super) fn exposure(file: &Path, has_secrets: bool) -> Option<String> {
+pub(super) fn exposure(file: &Path, has_secrets: bool) -> Option<Phrase> {
     use std::os::unix::fs::PermissionsExt as _;
     let mode = std::fs::metadata(file).ok()?.permissions().mode() & 0o777;
-    let file = file.display();
     let may = match mode {
-        mode if mode & 0o022 != 0 => "others may change it",
-        mode if mode & 0o077 != 0 && has_secrets => "others may read its secrets",
+        mode if mode & 0o022 != 0 => Text::new("others may change it", "他人可以更改它"),
+        mode if mode & 0o077 != 0 && has_secrets => {
+            Text::new("others may read its secrets", "他人可以读取其中的密钥")
+        }
         _ => return None,
     };
-    Some(format!("{file} has mode {mode:04o}; {may}: chmod 600 {file}"))
+    Some(phrase!(
+        "{file} has mode {mode}; {may}: chmod 600 {file}",
+        "{file} 的权限为 {mode}，{may}：chmod 600 {file}",
+        file = file.display(),
+        mode = format!("{mode:04o}"),
+        may = may,
+    ))
 }
 
 #[cfg(not(unix))]
-pub(super) fn exposure(_: &Path, _: bool) -> Option<String> {
+pub(super) fn exposure(_: &Path, _: bool) -> Option<Phrase> {
     None
 }

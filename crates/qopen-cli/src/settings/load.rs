@@ -7,9 +7,12 @@ use std::sync::Mutex;
 
 use super::read::Read;
 use super::spec::Spec;
-use super::{ALL, Origin, Plain, Settings, Value, file, nearest, wrong};
+use super::{ALL, Origin, Settings, Value, file, nearest, wrong};
 use crate::args::Common;
+use crate::causes::Plain;
 use crate::exit::Failure;
+use crate::lang::phrase;
+use crate::topics::warnings;
 
 impl Settings {
     /// Loads the settings. Fails if one cannot be used.
@@ -61,8 +64,8 @@ impl Settings {
         settings.overridden = in_file.into_keys().collect();
         let names = std::env::vars_os().filter_map(|it| it.0.into_string().ok());
         let mut stray: Vec<_> = names.filter_map(|it| nearest::stray_variable(&it)).collect();
-        stray.sort();
-        settings.notes.append(&mut stray);
+        stray.sort_by(|one, other| one.english().cmp(other.english()));
+        settings.notes.extend(stray.into_iter().map(|it| (&warnings::STRAY_VARIABLE, it)));
         Ok(settings)
     }
 
@@ -73,10 +76,14 @@ impl Settings {
                     Origin::File(file) => format!("`{}` in {}", spec.name, file.display()),
                     origin => origin.to_string(),
                 };
-                self.notes.extend(notes.into_iter().map(|note| format!("{place}: {note}")));
+                self.notes.extend(notes.into_iter().map(|note| {
+                    let note =
+                        phrase!("{place}: {note}", "{place}：{note}", place = place, note = note);
+                    (&warnings::SETTING_CLEANED, note)
+                }));
                 self.values.insert(spec.name, Value { text, path, origin });
             }
-            Err(reason) => self.problems.push(wrong(spec, Some(&origin), &Plain(reason))),
+            Err(reason) => self.problems.push(wrong(spec, Some(&origin), &Plain::new(reason))),
         }
     }
 }

@@ -8,6 +8,8 @@ use clap::builder::{
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, Command, ValueHint};
 
+use crate::lang::Text;
+
 /// The kind of a value, which decides how it is trimmed and checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -38,6 +40,7 @@ pub(crate) struct Spec {
     pub(crate) env: &'static str,
     /// The noun in messages and in `doctor`.
     pub(crate) about: &'static str,
+    about_zh: &'static str,
     /// The rest of the meaning in the documentation, after `about`.
     #[cfg_attr(not(test), expect(dead_code, reason = "a test writes the documentation"))]
     pub(super) detail: &'static str,
@@ -62,6 +65,11 @@ pub(crate) struct Spec {
 }
 
 impl Spec {
+    /// The noun in messages, in both languages.
+    pub(crate) const fn noun(&self) -> Text {
+        Text::new(self.about, self.about_zh)
+    }
+
     /// Whether its values are whole numbers.
     pub(super) fn is_number(&self) -> bool {
         self.example.parse::<u64>().is_ok()
@@ -74,12 +82,14 @@ impl Spec {
         name: &'static str,
         env: &'static str,
         about: &'static str,
+        about_zh: &'static str,
         example: &'static str,
     ) -> Self {
         Self {
             name,
             env,
             about,
+            about_zh,
             detail: "",
             example,
             default: None,

@@ -48,6 +48,7 @@ mod hostile;
 mod interrupted;
 #[cfg(target_os = "linux")]
 mod keys;
+mod languages;
 mod later;
 mod leaks;
 mod left_out;
