@@ -89,11 +89,13 @@ pub enum JournalError {
         holder: String,
     },
     /// The journal was written in a format that this version does not know.
-    #[error("the journal has format {found}; this version knows {known}")]
+    #[error(
+        "the journal has format {found}, and this version of qopen reads formats 1 to {known}; use the later qopen that wrote it, or restore a backup from before the upgrade"
+    )]
     UnknownFormat {
         /// The format that was found.
         found: u32,
-        /// The format that is known.
+        /// The latest format that is known.
         known: u32,
     },
     /// A record that was kept cannot be read any more.

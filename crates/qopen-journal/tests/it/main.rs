@@ -8,6 +8,7 @@ mod auto_traits;
 mod conformance;
 mod disk;
 mod events;
+mod formats;
 mod killed;
 mod loss;
 mod memory;
