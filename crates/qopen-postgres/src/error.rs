@@ -51,7 +51,9 @@ pub enum DatabaseError {
 fn what_to_do(found: usize, known: usize) -> &'static str {
     match found < known {
         true => "; run `qopen migrate`",
-        false => "; use the later qopen that migrated it",
+        false => {
+            "; use the later qopen that migrated it, or restore a backup from before that migration"
+        }
     }
 }
 

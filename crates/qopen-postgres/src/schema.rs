@@ -61,6 +61,11 @@ impl Schema {
         }
     }
 
+    /// Refuses a schema that a later qopen migrated. A schema of an earlier version, or none, is left to the statements.
+    pub(crate) async fn refuse_later(&self, client: &Client) -> Result<(), DatabaseError> {
+        self.missing(self.version(client).await?).map(drop)
+    }
+
     /// The migrations after that version.
     fn missing(&self, found: usize) -> Result<&'static [&'static str], DatabaseError> {
         self.migrations.get(found..).ok_or_else(|| self.other(found))

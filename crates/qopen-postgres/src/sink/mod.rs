@@ -149,7 +149,7 @@ impl PostgresSink {
     ) -> Result<T, SinkError> {
         self.sessions.run(|runtime| {
             runtime.block_on(async {
-                let client = self.database().connect(None).await.map_err(away)?;
+                let client = sessions::connect(self.database()).await?;
                 bounded(step, question(&client)).await?.map_err(failed)
             })
         })

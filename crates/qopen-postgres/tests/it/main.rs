@@ -5,6 +5,7 @@
 mod changes;
 mod conformance;
 mod connections;
+mod formats;
 mod histories;
 mod history;
 mod journal;
