@@ -116,11 +116,7 @@ impl Server {
         self.settings.push("ssl=on".to_owned());
         for (setting, text) in [("ssl_cert_file", of.certificate), ("ssl_key_file", of.key)] {
             let file = self.folder.path().join(setting);
-            std::fs::write(&file, text)?;
-            std::fs::set_permissions(&file, Permissions::from_mode(0o600))?;
-            if let Some((user, group)) = unprivileged_user() {
-                chown(&file, Some(user), Some(group))?;
-            }
+            write_private(&file, text)?;
             self.settings.push(format!("{setting}={}", file.display()));
         }
         Ok(())
@@ -265,9 +261,22 @@ impl Server {
     ///
     /// # Panics
     /// As [`start`](Self::start).
-    #[allow(clippy::panic, reason = "a test fails by panicking")]
     #[must_use]
     pub fn pooler(&self, pool_mode: &str) -> Option<Pooler> {
+        self.pooler_as(pool_mode, None)
+    }
+
+    /// As [`pooler`](Self::pooler), with TLS, which the pooler requires.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    #[must_use]
+    pub fn pooler_with_tls(&self, pool_mode: &str, of: Certificate<'_>) -> Option<Pooler> {
+        self.pooler_as(pool_mode, Some(of))
+    }
+
+    #[allow(clippy::panic, reason = "a test fails by panicking")]
+    fn pooler_as(&self, pool_mode: &str, certificate: Option<Certificate<'_>>) -> Option<Pooler> {
         let places = ["/usr/sbin", "/usr/bin", "/usr/local/bin", "/opt/homebrew/bin"];
         let program = places.iter().map(|it| Path::new(it).join("pgbouncer"));
         let Some(program) = program.into_iter().find(|it| it.is_file()) else {
@@ -278,7 +287,7 @@ impl Server {
             say("SKIP: pgbouncer not found; what needs it is not tested");
             return None;
         };
-        match Pooler::start(&program, self, pool_mode) {
+        match Pooler::start(&program, self, pool_mode, certificate) {
             Ok(pooler) => Some(pooler),
             Err(error) => panic!("pgbouncer cannot be started: {error}"),
         }
@@ -329,6 +338,16 @@ fn programs() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     folders.extend(std::env::split_paths(&path));
     folders.into_iter().find(|it| it.join("initdb").is_file() && it.join("postgres").is_file())
+}
+
+/// Writes a file that only the server may read.
+fn write_private(file: &Path, text: &str) -> io::Result<()> {
+    std::fs::write(file, text)?;
+    std::fs::set_permissions(file, Permissions::from_mode(0o600))?;
+    match unprivileged_user() {
+        Some((user, group)) => chown(file, Some(user), Some(group)),
+        None => Ok(()),
+    }
 }
 
 /// User and group of the server, if this process is root's.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::{PATIENCE, Server, unprivileged_user};
+use super::{Certificate, PATIENCE, Server, unprivileged_user, write_private};
 
 /// A running pgbouncer.
 #[derive(Debug)]
@@ -21,16 +21,30 @@ pub struct Pooler {
 }
 
 impl Pooler {
-    pub(super) fn start(program: &Path, server: &Server, pool_mode: &str) -> io::Result<Self> {
+    pub(super) fn start(
+        program: &Path,
+        server: &Server,
+        pool_mode: &str,
+        certificate: Option<Certificate<'_>>,
+    ) -> io::Result<Self> {
         let folder = tempfile::Builder::new().prefix("qopen-pgbouncer-").tempdir()?;
         let settings = folder.path().join("pgbouncer.ini");
+        let mut tls = String::new();
+        if let Some(of) = certificate {
+            tls.push_str("client_tls_sslmode=require\n");
+            for (setting, text) in [("cert", of.certificate), ("key", of.key)] {
+                let file = folder.path().join(setting);
+                write_private(&file, text)?;
+                tls.push_str(&format!("client_tls_{setting}_file={}\n", file.display()));
+            }
+        }
         let until = Instant::now() + PATIENCE;
         loop {
             let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
             let server_port = server.port;
             let text = format!(
                 "[databases]\n* = host=127.0.0.1 port={server_port}\n[pgbouncer]\nlisten_addr=127.0.0.1\n\
-                 listen_port={port}\nunix_socket_dir=\nauth_type=any\npool_mode={pool_mode}\n\
+                 listen_port={port}\nunix_socket_dir=\nauth_type=any\npool_mode={pool_mode}\n{tls}\
                  [databases]\npostgres = host=127.0.0.1 port={server_port} user=qopen\n"
             );
             std::fs::write(&settings, text)?;

@@ -12,3 +12,4 @@ mod journal;
 mod lists;
 mod sink;
 mod support;
+mod tls;
