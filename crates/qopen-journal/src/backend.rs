@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::{DiskJournal, JournalError, Report, Store};
+use crate::{DiskJournal, JournalError, Report, Store, doubt_unfinished_pulls};
 
 /// Where a journal is kept, before it is opened: a folder, a database. `Display` names the place in
 /// messages, and never shows a password.
@@ -105,8 +105,15 @@ impl Backend for DiskBackend {
         let folder = self.0.clone();
         let opened = tokio::task::spawn_blocking(|| DiskJournal::open(folder)).await;
         let journal = opened.map_err(|error| JournalError::Fatal(Box::new(error)))??;
-        let report = journal.report().clone();
-        Ok(Opened::new(Arc::new(journal), report))
+        let mut report = journal.report().clone();
+        let journal = Arc::new(journal);
+        if journal.is_copy() {
+            report.doubted = Some(doubt_unfinished_pulls(&*journal).await?);
+            let settled = Arc::clone(&journal);
+            let settled = tokio::task::spawn_blocking(move || settled.settle()).await;
+            settled.map_err(|error| JournalError::Fatal(Box::new(error)))??;
+        }
+        Ok(Opened::new(journal, report))
     }
 }
 

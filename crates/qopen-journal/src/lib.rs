@@ -20,6 +20,7 @@ mod reason;
 mod record;
 mod repeat;
 mod report;
+mod restored;
 mod state;
 pub mod storage;
 
@@ -47,6 +48,7 @@ pub use reason::EndReason;
 pub use record::{Appended, Durability, PageRecord, Payload};
 pub use repeat::Repeat;
 pub use report::{Damage, Report};
+pub use restored::doubt_unfinished_pulls;
 pub use state::PullState;
 
 /// How far a journal was read, as that journal writes it.

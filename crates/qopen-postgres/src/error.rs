@@ -36,6 +36,11 @@ pub enum DatabaseError {
         "a connection pooler that keeps no sessions (pgbouncer with pool_mode = transaction or statement) is in front of the database; name the server itself, or a pool with pool_mode = session"
     )]
     Pooled,
+    /// The journal's tables were restored from a backup.
+    #[error(
+        "the journal was restored from a backup, or moved, and may lack pages that were acknowledged after that; run `qopen migrate`, which keeps unfinished pulls from counting as complete"
+    )]
+    Restored,
     /// The tables have another version.
     #[error("the schema {name} has version {found}, and this version of qopen knows {known}{}", what_to_do(*.found, *.known))]
     Schema {
@@ -69,6 +74,7 @@ impl DatabaseError {
             | Self::NoPassword
             | Self::Encoding
             | Self::Pooled
+            | Self::Restored
             | Self::Schema { .. } => false,
         }
     }

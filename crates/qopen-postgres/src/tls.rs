@@ -51,7 +51,7 @@ pub(crate) fn connector(roots: Option<&Path>) -> Result<MakeRustlsConnect, Datab
 pub(crate) fn advice(refused: &rustls::Error) -> &'static str {
     let rustls::Error::InvalidCertificate(error) = refused else { return "" };
     match error {
-        CertificateError::UnknownIssuer => {
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
             "; name the file with the certificate of its authority with sslrootcert"
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {

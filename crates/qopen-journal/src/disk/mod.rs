@@ -28,7 +28,7 @@ mod writer;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
@@ -80,7 +80,7 @@ pub struct DiskJournal {
     report: Report,
     claims: Claims,
     /// Dropped last.
-    _lock: Lock,
+    lock: Mutex<Lock>,
 }
 
 impl DiskOptions {
@@ -126,7 +126,20 @@ impl DiskJournal {
             .spawn(move || Writer::new(log).run(queue))
             .map_err(|error| JournalError::Fatal(Box::new(error)))?;
         let (jobs, thread) = (Some(jobs), Some(thread));
-        Ok(Self { shared, jobs, thread, report, claims: Claims::default(), _lock: lock })
+        let (claims, lock) = (Claims::default(), Mutex::new(lock));
+        Ok(Self { shared, jobs, thread, report, claims, lock })
+    }
+
+    /// Whether the folder is a copy of a journal's, which has not been [settled](Self::settle).
+    pub(crate) fn is_copy(&self) -> bool {
+        self.lock.lock().unwrap_or_else(PoisonError::into_inner).is_copy
+    }
+
+    /// Notes that the copy is the journal from now on.
+    pub(crate) fn settle(&self) -> Result<(), JournalError> {
+        let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let failed = |error| unavailable(Arc::new(At::new(lock::path(&self.shared.folder), error)));
+        lock.settle().map_err(failed)
     }
 
     /// The result of the check at opening.

@@ -13,4 +13,5 @@ mod killed;
 mod loss;
 mod memory;
 mod recovery;
+mod restored;
 mod support;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use qopen_journal::Backend as _;
 use qopen_postgres::PostgresBackend;
 use qopen_postgres::testing::{Certificate, Server};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use tempfile::TempDir;
 
 use crate::support::connect;
@@ -19,7 +19,13 @@ struct Certificates {
 
 impl Certificates {
     fn of(name: &str) -> Self {
+        Self::by("one", name)
+    }
+
+    fn by(authority: &str, name: &str) -> Self {
+        let by = authority;
         let mut authority = CertificateParams::new(Vec::new()).unwrap();
+        authority.distinguished_name.push(DnType::CommonName, by);
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
         let authority = CertifiedIssuer::self_signed(authority, key).unwrap();
@@ -77,7 +83,12 @@ async fn reach(url: &str, host: &str, query: &str) -> Result<(), String> {
 
 #[tokio::test]
 async fn a_certificate_is_checked_with_its_name() {
-    let (good, other) = (Certificates::of("localhost"), Certificates::of("localhost"));
+    let good = Certificates::of("localhost");
+    // Another authority, and one that has taken the name.
+    let others = [
+        (Certificates::by("another", "localhost"), "UnknownIssuer"),
+        (Certificates::of("localhost"), "BadSignature"),
+    ];
     let Some(server) = Server::start_with_tls(good.server()) else { return };
     let url = server.url();
     for mode in
@@ -89,9 +100,11 @@ async fn a_certificate_is_checked_with_its_name() {
         if mode.is_empty() {
             continue;
         }
-        let why =
-            reach(&url, "localhost", &format!("{mode}{}", other.trusted())).await.unwrap_err();
-        assert!(why.contains("UnknownIssuer") || why.contains("BadSignature"), "{mode}: {why}");
+        for (other, expected) in &others {
+            let query = format!("{mode}{}", other.trusted());
+            let why = reach(&url, "localhost", &query).await.unwrap_err();
+            assert!(why.contains(expected) && why.contains("with sslrootcert"), "{mode}: {why}");
+        }
         let why = reach(&url, "127.0.0.1", &trusted).await.unwrap_err();
         assert!(why.contains("not valid for name"), "{mode}: {why}");
         assert!(why.contains("a name that its certificate has"), "{mode}: {why}");
