@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use qopen_types::Upgrade;
 
 use crate::{DiskJournal, JournalError, Report, Store, doubt_unfinished_pulls};
 
@@ -35,11 +36,34 @@ pub trait Backend: fmt::Debug + fmt::Display + Send + Sync {
         Ok(0)
     }
 
+    /// Looks at the journal without changing anything, also while a process has it open. A storage that does not say
+    /// its version has no [upgrade](Examined::upgrade).
+    ///
+    /// # Errors
+    /// [`JournalError`], if it cannot be read, or a later version wrote it.
+    async fn examine(&self) -> Result<Examined, JournalError> {
+        Ok(Examined::default())
+    }
+
     /// Opens the journal.
     ///
     /// # Errors
     /// [`JournalError`], if it cannot be opened, is in use, or was written by another version.
     async fn open(&self) -> Result<Opened, JournalError>;
+}
+
+/// What is known of a journal without opening it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Examined {
+    /// What the first use by this version does to its format.
+    pub upgrade: Option<Upgrade>,
+    /// Its content and damage. Empty while a process has files of it open.
+    pub report: Report,
+    /// The process that has it open, if only one may.
+    pub holder: Option<String>,
+    /// Whether it was restored from a backup, which no process has counted yet.
+    pub is_restored: bool,
 }
 
 /// A journal that was opened, and what was found then.
@@ -99,6 +123,12 @@ impl Backend for DiskBackend {
             Err(_) => folder.exists(),
         });
         found.await.map_err(|error| JournalError::Fatal(Box::new(error)))
+    }
+
+    async fn examine(&self) -> Result<Examined, JournalError> {
+        let folder = self.0.clone();
+        let examined = tokio::task::spawn_blocking(move || DiskJournal::examine(&folder)).await;
+        examined.map_err(|error| JournalError::Fatal(Box::new(error)))?
     }
 
     async fn open(&self) -> Result<Opened, JournalError> {

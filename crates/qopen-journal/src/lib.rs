@@ -32,7 +32,7 @@ use futures_core::stream::BoxStream;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use qopen_types::{Digest, MarkId, RobotId};
 
-pub use backend::{Backend, DiskBackend, Opened};
+pub use backend::{Backend, DiskBackend, Examined, Opened};
 pub use claim_queue::{Claim, ClaimQueue, Fencing, Renewed, WorkerId};
 #[cfg(feature = "faults")]
 pub use disk::Faults;

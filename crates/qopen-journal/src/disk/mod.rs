@@ -27,20 +27,20 @@ mod writer;
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use futures_core::stream::BoxStream;
-use qopen_types::{Digest, MarkId, RobotId};
+use qopen_types::{Digest, FormatChange, MarkId, RobotId, Upgrade};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::claims::{Claims, SingleProcess};
 use crate::pack::LARGE;
 use crate::{
-    Appended, Durability, Expired, Journal, JournalError, JournalStats, JournalSummary,
+    Appended, Durability, Examined, Expired, Journal, JournalError, JournalStats, JournalSummary,
     Maintenance, Note, Noted, PageRecord, Payload, PullId, PullOutline, PullState, Quarantined,
     Report,
 };
@@ -140,6 +140,25 @@ impl DiskJournal {
         let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         let failed = |error| unavailable(Arc::new(At::new(lock::path(&self.shared.folder), error)));
         lock.settle().map_err(failed)
+    }
+
+    /// Looks at the journal in a folder, without opening it: writes nothing, and takes no lock.
+    pub(crate) fn examine(folder: &Path) -> Result<Examined, JournalError> {
+        let seen = lock::look(folder)?;
+        let written = u64::from(segment::FORMAT);
+        let found = recover::earliest_format(folder)?.map(u64::from);
+        let change = match found {
+            None => FormatChange::Made,
+            Some(found) if found == written => FormatChange::None,
+            Some(_) => FormatChange::WrittenOn,
+        };
+        let report = match &seen.holder {
+            // The end of a log that is being written looks like damage.
+            Some(_) => Report::default(),
+            None => recover::load(folder)?.report,
+        };
+        let upgrade = Some(Upgrade::new(found, written, change));
+        Ok(Examined { upgrade, report, holder: seen.holder, is_restored: seen.is_copy })
     }
 
     /// The result of the check at opening.

@@ -4,9 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use qopen_journal::{Backend, JournalError, Opened, Report};
+use qopen_journal::{Backend, Examined, JournalError, Opened, Report};
 
-use super::value::away;
+use super::value::{away, failed};
 use super::{PostgresJournal, SCHEMA, home};
 use crate::database::Database;
 use crate::error::DatabaseError;
@@ -53,6 +53,22 @@ impl Backend for PostgresBackend {
              that no unfinished pull is complete until the item in quarantine is released"
         );
         Ok(steps + 1)
+    }
+
+    async fn examine(&self) -> Result<Examined, JournalError> {
+        let client = self.database.read_only().await.map_err(away)?;
+        let upgrade = SCHEMA.examine(&client).await.map_err(away)?;
+        let mut examined = Examined::default();
+        if upgrade.found.is_some() {
+            let pulls = "SELECT count(*) FROM qopen_journal.pull";
+            let pulls: i64 = client.query_one(pulls, &[]).await.map_err(failed)?.get(0);
+            examined.report.pulls = pulls.unsigned_abs();
+        }
+        if upgrade.is_nothing() {
+            examined.is_restored = home::is_restored(&client).await.map_err(failed)?;
+        }
+        examined.upgrade = Some(upgrade);
+        Ok(examined)
     }
 
     async fn open(&self) -> Result<Opened, JournalError> {
