@@ -20,6 +20,7 @@ mod guards;
 mod help;
 mod journal;
 mod journal_copy;
+mod journal_restored;
 mod kept;
 mod lang;
 mod log;
@@ -163,7 +164,8 @@ fn run_verb(cli: Cli) -> Result<Exit, Failure> {
             on_runtime(doctor::run(&args, &settings::Settings::find(&cli.common)?))
         }
         Verb::Migrate(args) => on_runtime(migrate::run(args, settings()?)),
-        Verb::Journal(verb) => on_runtime(journal_copy::run(verb)),
+        Verb::Journal(JournalVerb::Restored) => on_runtime(journal_restored::run(settings()?)),
+        Verb::Journal(JournalVerb::Copy { from, to }) => on_runtime(journal_copy::run(from, to)),
         Verb::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut help::command(), "qopen", &mut script);

@@ -28,6 +28,7 @@ mod skim;
 mod storage;
 mod tolerant_vec;
 mod unread;
+mod upgrade;
 mod wire;
 
 pub use change_counts::ChangeCounts;
@@ -50,3 +51,4 @@ pub use skim::{AccountSkim, CallbackSkim, PageSkim, SkimError};
 pub use storage::StorageId;
 pub use tolerant_vec::{InvalidItem, Item, TolerantVec};
 pub use unread::{Tolerant, UnreadFields};
+pub use upgrade::{FormatChange, Upgrade};

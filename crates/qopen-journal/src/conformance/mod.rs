@@ -18,6 +18,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a case fails by panicking")]
 
 mod claim_queue;
+mod content;
 mod kept;
 mod maintenance;
 mod outbox;
@@ -29,6 +30,7 @@ use std::time::Duration;
 
 use futures_core::future::BoxFuture;
 
+pub use content::{Content, Kept};
 pub use subject::Subject;
 
 /// How long a case may take.
