@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use qopen_journal::PullId;
 use qopen_types::{Reading, Readings};
 
+use crate::status_kind::StatusKind;
+
 /// Counts of an engine since it was built. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct EngineStats(Arc<Counts>);
@@ -17,6 +19,7 @@ struct Counts {
     unreadable: AtomicU64,
     stray_reports: AtomicU64,
     repeated_reports: AtomicU64,
+    ended: [AtomicU64; StatusKind::ALL.len()],
     readings: [AtomicU64; Reading::ALL.len()],
     /// The last unknown pull that a page named, and the known one that resembles it most.
     last_unknown: Mutex<Option<UnknownPull>>,
@@ -63,6 +66,13 @@ impl EngineStats {
         self.0.repeated_reports.load(Ordering::Relaxed)
     }
 
+    /// Pulls that ended in this way. A pull that late pages open again, or that is resumed without a list,
+    /// counts at each of its ends.
+    #[must_use]
+    pub fn ended(&self, kind: StatusKind) -> u64 {
+        self.0.ended[kind as usize].load(Ordering::Relaxed)
+    }
+
     /// The last pull that a page named and that is not known here.
     #[must_use]
     pub fn last_unknown_pull(&self) -> Option<UnknownPull> {
@@ -73,6 +83,10 @@ impl EngineStats {
     #[must_use]
     pub fn read_as(&self, reading: Reading) -> u64 {
         self.0.readings[reading as usize].load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count_end(&self, kind: StatusKind) {
+        self.0.ended[kind as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn count_readings(&self, readings: Readings) {

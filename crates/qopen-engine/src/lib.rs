@@ -27,6 +27,7 @@ mod requester;
 mod resume;
 mod service;
 mod status;
+mod status_kind;
 mod whose;
 mod worker;
 
@@ -55,4 +56,5 @@ pub use service::{
     ServiceObserver, ServiceOptions, Target,
 };
 pub use status::Status;
+pub use status_kind::StatusKind;
 pub use worker::{ClaimedPull, TakePlaceError, Worker, WorkerOptions};

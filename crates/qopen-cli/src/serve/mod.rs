@@ -161,7 +161,7 @@ pub(crate) async fn run(
         listener: listener.clone(),
         is_alone: !location.is_shared(),
         events,
-        planned: schedules.clone().map(planned),
+        planned: schedules.clone(),
         webhooks,
         messages: counts,
     };
@@ -185,17 +185,17 @@ pub(crate) async fn run(
     let token = token.cloned();
     let client = service.client.clone();
     let running = reload::Running { client, tls, schedules: schedules.clone(), flags, settings };
-    let tasks = service.tasks.clone();
+    let kept = service.tasks.clone();
     let hangups = Arc::new(tokio::sync::Mutex::new(hangups));
     let running = Arc::new(running);
-    tasks.keep("reload", stopping.clone(), move || {
+    kept.keep(tasks::RELOAD, stopping.clone(), move || {
         let (running, hangups) = (Arc::clone(&running), Arc::clone(&hangups));
         async move { running.reload_on(&mut *hangups.lock().await).await }
     });
     let mut working = None;
     if let Some(schedules) = schedules {
         let service = Arc::clone(&service);
-        tasks.keep("schedule", stopping.clone(), move || {
+        kept.keep(tasks::SCHEDULE, stopping.clone(), move || {
             let (schedules, service) = (Arc::clone(&schedules), Arc::clone(&service));
             async move { schedules.run(&service).await }
         });
@@ -205,13 +205,13 @@ pub(crate) async fn run(
         options.lease = args.lease;
         working = Some(tokio::spawn(Arc::clone(&service).work(options)));
         if let Some(queue) = forward {
-            tasks.keep("forward", stopping.clone(), move || {
+            kept.keep(tasks::FORWARD, stopping.clone(), move || {
                 let queue = queue.clone();
                 async move { queue.run().await }
             });
         }
         let keeping = Arc::clone(&service);
-        tasks.keep("retention", stopping.clone(), move || {
+        kept.keep(tasks::RETENTION, stopping.clone(), move || {
             let keeping = Arc::clone(&keeping);
             async move { maintenance::run_maintenance(&keeping, retain).await }
         });
@@ -222,11 +222,13 @@ pub(crate) async fn run(
     let listener = listener.refusals(service.client.stats().refusals().clone());
     if location.is_shared() && callbacks.is_some() {
         let service = Arc::clone(&service);
-        tasks.keep("refusals", stopping.clone(), move || tell_of_refusals(Arc::clone(&service)));
+        kept.keep(tasks::REFUSALS, stopping.clone(), move || {
+            tell_of_refusals(Arc::clone(&service))
+        });
     }
     if callbacks.is_some() {
         let service = Arc::clone(&service);
-        tasks.keep(service::RECEIVING, stopping.clone(), move || {
+        kept.keep(tasks::RECEIVING, stopping.clone(), move || {
             let service = Arc::clone(&service);
             async move { service.tell_of_troubles().await }
         });
@@ -322,10 +324,6 @@ impl Drop for Noted<'_> {
             beside::remove(folder);
         }
     }
-}
-
-fn planned(schedules: Arc<Schedules>) -> Box<service::Planned> {
-    Box::new(move |robot, now| schedules.next_of(robot, now))
 }
 
 /// The queue of events and messages.

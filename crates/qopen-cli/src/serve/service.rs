@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant, SystemTime};
 
-use jiff::Timestamp;
 use qopen::callback::listener::Listener;
 use qopen::engine::{AccountLookup, PullService, ServiceOptions};
 use qopen::journal::{JournalError, PullId, PullState, Store};
@@ -17,8 +16,9 @@ use tracing::Level;
 use super::arrivals::Arrivals;
 use super::arrivals::history::{Bar, CallbackHistory, Span};
 use super::destination::Lists;
-use super::schedule::Counts;
-use super::tasks::Tasks;
+use super::metrics::{LastLists, Publications};
+use super::schedule::{Counts, Schedules};
+use super::tasks::{RECEIVING, Tasks};
 use super::texts::Texts;
 use super::webhooks::{DeliveryCounts, Webhooks};
 use crate::format::Layout;
@@ -32,14 +32,8 @@ use crate::robot_events::RobotEvents;
 use crate::say;
 use crate::wiring;
 
-/// The task of a process that receives callbacks.
-pub(super) const RECEIVING: &str = "callbacks";
-
 /// Interval of the checks of the listener's findings.
 const LOOK: Duration = Duration::from_secs(1);
-
-/// The first time after a time at which a schedule pulls a robot.
-pub(super) type Planned = dyn Fn(&RobotId, Timestamp) -> Option<Timestamp> + Send + Sync;
 
 /// Readers of changes in a database at the same time. Each takes a connection.
 pub(crate) const CHANGE_READERS: usize = 4;
@@ -66,10 +60,16 @@ pub(crate) struct Service {
     pub(crate) schedules: Counts,
     /// Events about robots.
     pub(crate) events: Arc<RobotEvents>,
-    /// The next time of a schedule of a robot; `None` if this process starts no pull.
-    pub(super) planned: Option<Box<Planned>>,
+    /// The schedules; `None` if this process starts no pull.
+    pub(super) planned: Option<Arc<Schedules>>,
     /// Counts of messages to webhooks.
     pub(super) messages: Arc<DeliveryCounts>,
+    /// Counts of publications.
+    pub(super) publications: Arc<Publications>,
+    /// The last complete list of each robot.
+    pub(super) last_lists: LastLists,
+    /// When the process began.
+    pub(super) began: SystemTime,
 }
 
 /// Why a person's decision about a pull has no effect.
@@ -104,7 +104,7 @@ pub(crate) struct Wiring {
     /// Whether no other process receives callbacks while this one is away.
     pub(crate) is_alone: bool,
     pub(crate) events: Arc<RobotEvents>,
-    pub(super) planned: Option<Box<Planned>>,
+    pub(super) planned: Option<Arc<Schedules>>,
     pub(super) webhooks: Option<Webhooks>,
     pub(super) messages: Arc<DeliveryCounts>,
 }
@@ -135,11 +135,13 @@ impl Service {
         } = wiring;
         let arrivals = Arrivals { stats: client.stats().clone(), listener, path };
         let lists = Lists { default: output, layout, guards, scratch: scratch.clone(), lookup };
+        let publications = Arc::<Publications>::default();
         let options = ServiceOptions::default()
             .policy(policy)
             .allow_unidentified(allow_unidentified)
             .lone_receiver(is_alone)
             .observer(Texts {
+                publications: Arc::clone(&publications),
                 arrivals: arrivals.clone(),
                 client: client.clone(),
                 events: Arc::clone(&events),
@@ -167,6 +169,9 @@ impl Service {
             events,
             planned,
             messages,
+            publications,
+            last_lists: LastLists::new(!is_alone),
+            began: SystemTime::now(),
         }
     }
 

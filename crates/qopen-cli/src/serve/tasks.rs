@@ -9,6 +9,17 @@ use tokio::sync::watch;
 use crate::say::say;
 use crate::wiring;
 
+pub(super) const RELOAD: &str = "reload";
+pub(super) const SCHEDULE: &str = "schedule";
+pub(super) const FORWARD: &str = "forward";
+pub(super) const RETENTION: &str = "retention";
+pub(super) const REFUSALS: &str = "refusals";
+/// The task of a process that receives callbacks.
+pub(super) const RECEIVING: &str = "callbacks";
+
+/// The names of all tasks. A process runs those of its role.
+pub(super) const NAMES: [&str; 6] = [RELOAD, SCHEDULE, FORWARD, RETENTION, REFUSALS, RECEIVING];
+
 /// Delay before the restart of a task.
 const AGAIN: Duration = Duration::from_secs(1);
 

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tracing::Level;
 
 use super::arrivals::Arrivals;
+use super::metrics::Publications;
 use super::webhooks::Webhooks;
 use crate::exit::chained;
 use crate::lang::{Phrase, phrase};
@@ -24,6 +25,7 @@ use crate::{robot_state, wiring};
 /// Prints the events of each pull, one line each.
 pub(super) struct Texts {
     pub(super) arrivals: Arrivals,
+    pub(super) publications: Arc<Publications>,
     pub(super) client: Client,
     pub(super) events: Arc<RobotEvents>,
     pub(super) stopping: watch::Receiver<bool>,
@@ -62,6 +64,7 @@ impl Texts {
 
 impl ServiceObserver for Texts {
     fn observe(&self, event: ServiceEvent<'_>) {
+        self.publications.count(&event);
         if let Some(webhooks) = &self.webhooks {
             webhooks.of_list(&event, &self.arrivals);
         }

@@ -57,6 +57,8 @@ mod listing;
 mod losses;
 #[cfg(target_os = "linux")]
 mod memory;
+#[cfg(target_os = "linux")]
+mod metrics;
 mod mysql;
 mod named;
 mod next;

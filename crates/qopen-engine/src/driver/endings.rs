@@ -126,6 +126,9 @@ impl Driver {
                 }
             }
         }
+        if !ended_before {
+            self.stats.count_end(status.kind());
+        }
         // A page may reopen a failed pull, so its fold stays where it is.
         let fold = match status {
             Status::Complete(_) => self.assembler.take_fold(key).map(Arc::new),

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::state::{BEFORE, Driver};
+use crate::counts::EngineStats;
 use crate::handle::Inbox;
 use crate::known::KnownPulls;
 use crate::messages::PullWatch;
@@ -23,6 +24,7 @@ impl Driver {
         adopted: mpsc::Sender<(PullId, PullWatch)>,
         inbox: Inbox,
         refusals: Arc<dyn RefusalSource>,
+        stats: EngineStats,
     ) {
         let Inbox { mut commands, facts } = inbox;
         let refusing = Arc::clone(&refusals);
@@ -39,6 +41,7 @@ impl Driver {
             held,
             journal,
             known,
+            stats,
             released,
             facts,
             forgotten,

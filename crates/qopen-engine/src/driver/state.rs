@@ -9,6 +9,7 @@ use qopen_journal::{Changes, Evidence, Journal, PullId};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
+use crate::counts::EngineStats;
 use crate::fact::Fact;
 use crate::held_claim::{Generation, HeldClaim};
 use crate::known::KnownPulls;
@@ -51,6 +52,7 @@ pub(crate) struct Driver {
     pub(super) held: BTreeMap<PullKey, Held>,
     pub(super) journal: Arc<dyn Journal>,
     pub(super) known: Arc<KnownPulls>,
+    pub(super) stats: EngineStats,
     pub(super) released: mpsc::UnboundedSender<PullId>,
     pub(super) facts: mpsc::Receiver<(Instant, Fact)>,
     /// Pulls that the caller forgot: a page of theirs may still be in flight.

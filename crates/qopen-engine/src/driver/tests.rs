@@ -11,12 +11,14 @@ use tokio::sync::mpsc;
 
 use super::state::Driver;
 use crate::classify::{Classified, classify};
+use crate::counts::EngineStats;
 use crate::fact::Fact;
 use crate::handle::DriverHandle;
 use crate::known::KnownPulls;
 use crate::messages::Start;
 use crate::refusals::RefusalCount;
 use crate::status::Status;
+use crate::status_kind::StatusKind;
 
 /// Where the assembler turns a page away because its events wait, the page is handed in again.
 #[tokio::test]
@@ -43,9 +45,10 @@ async fn a_page_that_meets_a_backlog_of_events_is_not_lost() {
             _ => panic!("{text}"),
         }
     };
+    let stats = EngineStats::default();
     // They are there before the driver looks, and are taken one after the other.
     let generation = driver.next_generation();
-    tokio::spawn(Driver::run(config, journal, known, adopted, inbox, refusals));
+    tokio::spawn(Driver::run(config, journal, known, adopted, inbox, refusals, stats.clone()));
     let _held = driver.hold(&pull, generation).await.unwrap();
     for number in 0..PAGES {
         driver.tell(page(number)).await;
@@ -56,5 +59,6 @@ async fn a_page_that_meets_a_backlog_of_events_is_not_lost() {
     let ended = watched.view.wait_for(|view| view.ended.is_some()).await.unwrap();
     let status = &ended.ended.as_ref().unwrap().status;
     assert!(matches!(status, Status::Complete(_)), "{status:?}");
+    assert_eq!(stats.ended(StatusKind::Complete), 1);
     assert_eq!((ended.progress.figures.pages, ended.progress.figures.accounts), (PAGES, PAGES));
 }

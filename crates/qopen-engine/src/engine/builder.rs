@@ -99,6 +99,7 @@ impl EngineBuilder {
         config.retention = self.retention;
         config.adopt = self.external.adopt.then(|| PullOptions::default().timing(self.timing));
         let refusals = self.refusals.unwrap_or_else(|| Arc::new(RefusalCount::default()));
+        let stats = EngineStats::default();
         runtime.spawn(Driver::run(
             config,
             Arc::clone(&journal),
@@ -106,8 +107,8 @@ impl EngineBuilder {
             adopted,
             inbox,
             refusals,
+            stats.clone(),
         ));
-        let stats = EngineStats::default();
         let intake =
             Intake::new(Arc::clone(&journal), driver.facts(), known, stats.clone(), self.external);
         Ok(Engine::new(Inner {

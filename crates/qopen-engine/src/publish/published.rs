@@ -1,5 +1,7 @@
 //! The result of a publication.
 
+use std::time::Duration;
+
 use qopen_journal::{Changes, Comparison, Evidence, JournalError, PullId};
 use qopen_sink::{Compared, Predecessor, Quarantine, SinkError};
 use qopen_types::{AccountId, MarkId, Readings, RobotId};
@@ -197,6 +199,8 @@ pub struct Published {
     /// Unreadable accounts and pages, if the sink has no place for them: one JSON object a line,
     /// with `robot_id`, `mark_id`, `reason`, and the raw value in `raw`.
     pub quarantine: Quarantine,
+    /// The duration of the publication.
+    pub elapsed: Duration,
 }
 
 /// The publication of one pull.

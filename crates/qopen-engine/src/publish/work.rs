@@ -52,6 +52,7 @@ impl Work<'_> {
 
     fn write(&self, kind: ListKind, purpose: Purpose) -> Result<Published, PublishError> {
         let Self { lists, sink, runtime } = *self;
+        let began = std::time::Instant::now();
         let is_complete = kind == ListKind::Complete;
         // Unreadable items replace the earlier ones. The journal notes the list.
         let (keep, note, options) = match purpose {
@@ -197,7 +198,8 @@ impl Work<'_> {
             self.note_done(list, note_of(it, &place))?;
         }
         let left_out = left_out.iter().map(LeftOutRobot::of).collect();
-        Ok(Published { location, lists: done, left_out, set_aside, quarantine })
+        let elapsed = began.elapsed();
+        Ok(Published { location, lists: done, left_out, set_aside, quarantine, elapsed })
     }
 
     /// Notes that complete pulls are open again whose pages the journal has lost: their lists are not complete.

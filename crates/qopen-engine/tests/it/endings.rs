@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::FutureExt as _;
 use qopen_assembler::{Failure, Timing};
-use qopen_engine::{Accepted, Engine, PullRequest, RequestError, Requester, Status};
+use qopen_engine::{Accepted, Engine, PullRequest, RequestError, Requester, Status, StatusKind};
 use qopen_journal::{EndReason, EndState, PullId};
 
 use crate::storage::{Mode, Storage};
@@ -32,6 +32,7 @@ async fn ends(request: PullRequest, payloads: &[(u64, String)]) -> (u64, Status)
         outcome = pull.outcome() => outcome.unwrap(),
         () = feed => unreachable!(),
     };
+    assert_eq!(engine.stats().ended(outcome.status.kind()), 1);
     (clock.millis(), outcome.status)
 }
 
@@ -182,6 +183,7 @@ async fn e7_an_error_report_ends_the_pull_that_it_names_at_once() {
     engine.accept(report("{}")).await.unwrap();
     assert!(matches!(first.outcome().await.unwrap().status, Status::Reported { .. }));
     assert_eq!(clock.millis(), 10_000);
+    assert_eq!(engine.stats().ended(StatusKind::Reported), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -199,6 +201,7 @@ async fn cancelling_ends_a_pull_at_once_and_a_page_does_not_open_it_again() {
     engine.accept(page(2, false)).await.unwrap();
     clock.until(100_000).await;
     assert!(matches!(outcome.refreshed().status, Status::Cancelled));
+    assert_eq!(engine.stats().ended(StatusKind::Cancelled), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use qopen_engine::{RequestError, Status};
+use qopen_engine::{RequestError, Status, StatusKind};
 
 use crate::support::{Answer, Code, Platform, builder_on, page, request};
 
@@ -14,7 +14,10 @@ async fn status_on(answer: Answer, pages: bool) -> Status {
     if pages {
         engine.accept(page(1, false)).await.unwrap();
     }
-    pull.outcome().await.unwrap().status
+    let status = pull.outcome().await.unwrap().status;
+    let counted = StatusKind::ALL.map(|kind| (kind, engine.stats().ended(kind)));
+    assert_eq!(counted, StatusKind::ALL.map(|kind| (kind, u64::from(kind == status.kind()))));
+    status
 }
 
 #[tokio::test(start_paused = true)]

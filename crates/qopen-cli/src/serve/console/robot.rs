@@ -53,7 +53,8 @@ async fn show(
         return Err(unknown());
     }
     pulls.sort_by_key(|it| it.order);
-    let next = console.service.planned.as_ref().and_then(|it| it(&robot, Timestamp::now()));
+    let schedules = console.service.planned.as_ref();
+    let next = schedules.and_then(|it| it.next_of(&robot, Timestamp::now()));
     let body = html! {
         (facts(&visit, &pulls, next))
         (lists(&visit, &pulls))

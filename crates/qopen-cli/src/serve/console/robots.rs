@@ -112,9 +112,9 @@ impl Row {
 /// Finds the next time of each row.
 fn plan(service: &Service, rows: &mut [Row]) {
     let now = Timestamp::now();
-    let Some(next) = &service.planned else { return };
+    let Some(schedules) = &service.planned else { return };
     for row in rows {
-        row.next = next(&row.robot, now);
+        row.next = schedules.next_of(&row.robot, now);
     }
 }
 
@@ -221,8 +221,8 @@ fn line(visit: &Visit, service: &Service, row: &Row) -> Markup {
     let say = |text| visit.say(text);
     let changes = row.last.and_then(|it| it.changes);
     let next = row.next.or_else(|| {
-        let next = service.planned.as_ref()?;
-        next(&row.robot, Timestamp::now())
+        let schedules = service.planned.as_ref()?;
+        schedules.next_of(&row.robot, Timestamp::now())
     });
     html! {
         tr {

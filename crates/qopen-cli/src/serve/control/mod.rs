@@ -60,7 +60,7 @@ pub(super) fn router(
     console: Arc<Console>,
 ) -> Router {
     let figures = async move |State(service): Shared| {
-        let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
+        let kind = [(header::CONTENT_TYPE, metrics::CONTENT_TYPE)];
         (kind, metrics::text(&service, &callbacks).await)
     };
     let guarded = Router::new()

@@ -87,7 +87,7 @@ pub(super) async fn list(
         let last = last.and_then(|it| ListLine::of(it, now));
         let mut lists: Vec<_> = pulls.iter().filter_map(|it| ListLine::of(it, now)).collect();
         lists.drain(..lists.len().saturating_sub(TREND));
-        let next = service.planned.as_ref().and_then(|next| next(&robot, at));
+        let next = service.planned.as_ref().and_then(|it| it.next_of(&robot, at));
         let next = next.map(|it| time(it.into()));
         RobotLine { robot_id: robot.to_string(), last, lists, open, next }
     });

@@ -10,6 +10,7 @@ mod robots;
 mod start;
 mod watch;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -67,6 +68,12 @@ impl Schedules {
     pub(super) fn next_of(&self, robot: &RobotId, now: Timestamp) -> Option<Timestamp> {
         let jobs = self.jobs.borrow();
         jobs.iter().filter(|it| it.robots.has(robot)).filter_map(|it| it.times.next(now)).min()
+    }
+
+    /// Returns the robots that the schedules name.
+    pub(super) fn named(&self) -> BTreeSet<RobotId> {
+        let jobs = self.jobs.borrow();
+        jobs.iter().flat_map(|it| it.robots.listed()).cloned().collect()
     }
 
     /// Prints the next times of each schedule.
