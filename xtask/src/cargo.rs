@@ -80,8 +80,8 @@ impl<'a> Package<'a> {
         self.0["name"].as_str().unwrap_or_default()
     }
 
-    pub(crate) fn manifest(self) -> &'a Path {
-        Path::new(self.0["manifest_path"].as_str().unwrap_or_default())
+    pub(crate) fn version(self) -> &'a str {
+        self.0["version"].as_str().unwrap_or_default()
     }
 
     pub(crate) fn rust_version(self) -> Option<&'a str> {

@@ -10,6 +10,7 @@ mod bench;
 mod cargo;
 mod check;
 mod codegen;
+mod dist;
 mod files;
 mod fuzz;
 mod prove;
@@ -42,6 +43,9 @@ usage: cargo xtask TASK
   soak [--seconds N] pull under every fault, again and again, for N seconds, 300 unless given:
                      nothing grows, and every list is right
   screenshots        make the pictures of the console in docs/console with Chromium
+  dist [--target T]... [--out FOLDER] [--binary FILE]
+                     build the static binary for each target that this machine can build, and pack it
+                     with man pages, completions, licences and more; or pack that binary
   audit              known vulnerabilities of what is depended on; asks for the database of advisories
   sbom               what the binary is made of, as CycloneDX, in sbom of cargo's target folder
   publish --dry-run  package each crate and build it from its package, in the order of a release to
@@ -104,6 +108,7 @@ fn run(words: &[&str]) -> Result<()> {
         ["soak"] => soak::run(&root(), 300),
         ["soak", "--seconds", n] => soak::run(&root(), n.parse()?),
         ["screenshots"] => screenshots::run(&root()),
+        ["dist", options @ ..] => dist::run(&root(), &dist::Options::parse(options)?),
         ["audit"] => supply::audit(&root()),
         ["sbom"] => supply::sbom(&root()),
         ["publish", "--dry-run"] => publish::dry_run(&root()),

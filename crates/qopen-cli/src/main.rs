@@ -17,6 +17,7 @@ mod export;
 mod export_database;
 mod format;
 mod guards;
+mod healthcheck;
 mod help;
 mod journal;
 mod journal_copy;
@@ -130,7 +131,9 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
             | Verb::Doctor(_)
             | Verb::Migrate(_)
             | Verb::Journal(_)
+            | Verb::Healthcheck(_)
             | Verb::Completions { .. }
+            | Verb::Schema
     );
     let exit = run_verb(cli)?;
     Ok(if answers { say::exit_of_reader(exit) } else { exit })
@@ -166,10 +169,18 @@ fn run_verb(cli: Cli) -> Result<Exit, Failure> {
         Verb::Migrate(args) => on_runtime(migrate::run(args, settings()?)),
         Verb::Journal(JournalVerb::Restored) => on_runtime(journal_restored::run(settings()?)),
         Verb::Journal(JournalVerb::Copy { from, to }) => on_runtime(journal_copy::run(from, to)),
+        Verb::Healthcheck(args) => {
+            on_runtime(healthcheck::run(&args, settings::Settings::load(&cli.common)))
+        }
         Verb::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut help::command(), "qopen", &mut script);
             say::to_reader(format_args!("{}", String::from_utf8_lossy(&script)));
+            Ok(Exit::Complete)
+        }
+        Verb::Man { folder } => help::man::write(&folder),
+        Verb::Schema => {
+            say::answer!("{:#}", settings::schema());
             Ok(Exit::Complete)
         }
     }

@@ -12,7 +12,7 @@ use crate::settings::ALL;
 use crate::topics;
 
 /// Calls `visit` with each verb and its path, the root first.
-fn walk(command: &Command, path: &[&str], visit: &mut impl FnMut(&[&str], &Command)) {
+pub(super) fn walk(command: &Command, path: &[&str], visit: &mut impl FnMut(&[&str], &Command)) {
     visit(path, command);
     for verb in command.get_subcommands() {
         walk(verb, &[path, &[verb.get_name()]].concat(), visit);

@@ -7,6 +7,7 @@ mod cron;
 mod destination;
 mod maintenance;
 mod metrics;
+mod notify;
 mod refusing;
 mod reload;
 mod schedule;
@@ -42,6 +43,7 @@ use crate::values::out::{is_database, refuse_scheme};
 use crate::wiring;
 use console::{Console, ConsoleOptions};
 pub(crate) use control::Host;
+use notify::Supervisor;
 use refusing::{reject_when_stopping, tell_of_refusals};
 pub(crate) use schedule::examine;
 use schedule::{Defaults, Schedules};
@@ -184,7 +186,15 @@ pub(crate) async fn run(
     say!("qopen: console on http://{}/console", at(&control));
     let token = token.cloned();
     let client = service.client.clone();
-    let running = reload::Running { client, tls, schedules: schedules.clone(), flags, settings };
+    let supervisor = Supervisor::of_environment();
+    let running = reload::Running {
+        client,
+        tls,
+        schedules: schedules.clone(),
+        flags,
+        settings,
+        supervisor: supervisor.clone(),
+    };
     let kept = service.tasks.clone();
     let hangups = Arc::new(tokio::sync::Mutex::new(hangups));
     let running = Arc::new(running);
@@ -248,6 +258,10 @@ pub(crate) async fn run(
         tokio::join!(
             receiving,
             control_listener.serve(control, control_router, wiring::told(stopping.clone())),
+            async {
+                wiring::told(stopping.clone()).await;
+                supervisor.stopping();
+            },
         )
     };
     let workless = working.is_none();
@@ -261,7 +275,7 @@ pub(crate) async fn run(
     let all = async {
         tokio::pin!(both);
         tokio::select! {
-            ((), ()) = &mut both => drop(working.await),
+            ((), (), ()) = &mut both => drop(working.await),
             _ = &mut working, if !workless => {
                 if !*stopping.borrow() {
                     // Without a worker nothing is pulled. The supervisor of the process restarts it.
@@ -273,6 +287,7 @@ pub(crate) async fn run(
         }
         Ok(())
     };
+    supervisor.ready();
     tokio::select! {
         done = all => done?,
         // An open connection or a hanging place does not keep the process.

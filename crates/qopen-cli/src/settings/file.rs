@@ -116,7 +116,7 @@ fn entry(
             let line = line.unwrap_or_default();
             return Err(format!("{line}`{name}` must be true or false, like {name} = true"));
         }
-        (Err(toml::Value::Integer(number)), Some(spec)) if !spec.secret => {
+        (Err(toml::Value::Integer(number)), Some(spec)) if spec.takes_integer() => {
             number.to_string().into()
         }
         (Err(_), Some(spec)) if spec.is_number() => {

@@ -101,9 +101,13 @@ impl Settings {
         self.address(&LISTEN)
     }
 
+    pub(crate) fn control_address(&self) -> Result<SocketAddr, Failure> {
+        self.address(&CONTROL)
+    }
+
     /// Returns the address of the control API and the token that it requires.
     pub(crate) fn control(&self) -> Result<(SocketAddr, Option<&Secret>), Failure> {
-        let (address, token) = (self.address(&CONTROL)?, self.get(&CONTROL_TOKEN).map(|it| it.0));
+        let (address, token) = (self.control_address()?, self.get(&CONTROL_TOKEN).map(|it| it.0));
         if token.is_none() && !address.ip().is_loopback() {
             let reason = phrase!(
                 "{address} can be reached from elsewhere; set QOPEN_CONTROL_TOKEN, and send it as a bearer token",

@@ -13,6 +13,7 @@ mod read;
 mod requests;
 mod rlimit;
 pub(crate) mod schedule;
+mod schema;
 mod spec;
 pub(crate) mod webhook;
 
@@ -36,6 +37,7 @@ pub(crate) use declared::*;
 pub(crate) use given::Given;
 use origin::Origin;
 use schedule::Found;
+pub(crate) use schema::schema;
 pub(crate) use spec::Spec;
 
 /// A value with its source.

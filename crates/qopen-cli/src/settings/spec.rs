@@ -42,7 +42,6 @@ pub(crate) struct Spec {
     pub(crate) about: &'static str,
     about_zh: &'static str,
     /// The rest of the meaning in the documentation, after `about`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "a test writes the documentation"))]
     pub(super) detail: &'static str,
     pub(super) example: &'static str,
     pub(super) default: Option<&'static str>,
@@ -73,6 +72,11 @@ impl Spec {
     /// Whether its values are whole numbers.
     pub(super) fn is_number(&self) -> bool {
         self.example.parse::<u64>().is_ok()
+    }
+
+    /// Whether the settings file may give it as a number. A secret that is a number may have lost zeros.
+    pub(super) fn takes_integer(&self) -> bool {
+        !self.secret && (self.is_number() || matches!(self.kind, Kind::Word | Kind::Path))
     }
 }
 

@@ -41,6 +41,7 @@ mod formats;
 mod full_disk;
 mod guards;
 mod guards_served;
+mod healthcheck;
 mod history;
 #[cfg(target_os = "linux")]
 mod hostile;
@@ -65,6 +66,8 @@ mod next;
 mod odd;
 mod offline;
 mod outages;
+#[cfg(unix)]
+mod packaging;
 mod parquet;
 #[cfg(target_os = "linux")]
 mod pasted;
@@ -88,6 +91,8 @@ mod singer;
 #[cfg(target_os = "linux")]
 mod soak;
 mod sqlite;
+#[cfg(unix)]
+mod supervised;
 mod support;
 #[cfg(unix)]
 mod switches;
