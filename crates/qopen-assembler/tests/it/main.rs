@@ -11,6 +11,7 @@ mod laws;
 mod limits;
 mod model;
 mod operations;
+mod pipelines;
 mod replay;
 mod strategies;
 mod values;
