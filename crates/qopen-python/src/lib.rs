@@ -1,0 +1,14 @@
+//! The extension module of the Python package `qopen`. Its README has the use, `_native.pyi` the types.
+
+#[cfg(feature = "module")]
+mod callback;
+#[cfg(feature = "module")]
+mod errors;
+#[cfg(feature = "module")]
+mod event;
+#[cfg(feature = "module")]
+mod keyring;
+#[cfg(feature = "module")]
+mod module;
+#[cfg(feature = "module")]
+mod read;
