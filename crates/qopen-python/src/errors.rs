@@ -54,3 +54,44 @@ pub(crate) fn payload(py: Python<'_>, message: &str) -> PyErr {
 pub(crate) fn value(message: &(impl ToString + ?Sized)) -> PyErr {
     PyValueError::new_err(message.to_string())
 }
+
+/// A failure, away from the interpreter.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    class: &'static str,
+    reason: &'static str,
+    message: String,
+}
+
+impl Fault {
+    pub(crate) fn pull(reason: &'static str, message: &impl ToString) -> Self {
+        Self { class: "PullError", reason, message: message.to_string() }
+    }
+
+    pub(crate) fn state(reason: &'static str, message: &impl ToString) -> Self {
+        Self { class: "StateError", reason, message: message.to_string() }
+    }
+
+    /// What was saved is not what was saved here. Does not quote it.
+    pub(crate) fn damaged() -> Self {
+        Self::state("damaged", &"the saved state is damaged; was it saved by this package?")
+    }
+
+    pub(crate) fn raise(&self, py: Python<'_>) -> PyErr {
+        with_reason(py, self.class, self.reason, self.message.clone())
+    }
+}
+
+/// Checks the version of what was saved, before anything else is read.
+pub(crate) fn check_version(data: &[u8], version: u32) -> Result<(), Fault> {
+    #[derive(serde::Deserialize)]
+    struct Version {
+        version: u32,
+    }
+    let found = serde_json::from_slice::<Version>(data).map_err(|_| Fault::damaged())?.version;
+    if found == version {
+        return Ok(());
+    }
+    let message = format!("saved in version {found}; this package restores version {version}");
+    Err(Fault::state("unknown_version", &message))
+}

@@ -2,7 +2,7 @@
 
 use pyo3::prelude::*;
 
-use crate::{callback, event, keyring, read};
+use crate::{assembler, callback, event, fold, keyring, progress, read};
 
 /// What the package `qopen` is made of. Import it from there.
 #[pymodule(gil_used = false)]
@@ -15,6 +15,17 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<event::ErrorReport>()?;
     module.add_class::<event::Unreadable>()?;
     module.add_class::<event::OtherEvent>()?;
+    module.add_class::<assembler::Assembler>()?;
+    module.add_class::<fold::SharedFold>()?;
+    module.add_class::<progress::Progress>()?;
+    module.add_class::<progress::Evidence>()?;
+    module.add_class::<progress::Progressed>()?;
+    module.add_class::<progress::Completed>()?;
+    module.add_class::<progress::Failed>()?;
+    module.add_class::<progress::Reopened>()?;
+    module.add_class::<progress::Revised>()?;
+    module.add_class::<progress::Forgotten>()?;
+    module.add_class::<progress::Stray>()?;
     module.add_function(wrap_pyfunction!(callback::open, module)?)?;
     module.add_function(wrap_pyfunction!(read::read, module)?)
 }

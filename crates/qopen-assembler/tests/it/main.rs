@@ -12,5 +12,6 @@ mod limits;
 mod model;
 mod operations;
 mod replay;
+mod saved;
 mod strategies;
 mod values;

@@ -17,11 +17,22 @@ from ._errors import (
 )
 from ._native import (
     Account,
+    Assembler,
+    Completed,
     ErrorReport,
+    Evidence,
+    Failed,
+    Fold,
+    Forgotten,
     Keyring,
     Opened,
     OtherEvent,
     Page,
+    Progress,
+    Progressed,
+    Reopened,
+    Revised,
+    Stray,
     Unreadable,
     __version__,
     open as open,
@@ -31,25 +42,40 @@ from ._native import (
 #: What a payload says.
 Event = Union[Page, ErrorReport, Unreadable, OtherEvent]
 
+#: What became of pulls.
+Outcome = Union[Progressed, Completed, Failed, Reopened, Revised, Forgotten, Stray]
+
 # Without `open`, so that `from qopen import *` leaves Python's own in place.
 __all__ = [
     "Account",
     "AppKeyError",
+    "Assembler",
+    "Completed",
     "EnvelopeError",
     "ErrorReport",
     "Event",
+    "Evidence",
+    "Failed",
+    "Fold",
+    "Forgotten",
     "InvalidKeyError",
     "Keyring",
     "OpenError",
     "Opened",
     "OtherEvent",
+    "Outcome",
     "Page",
     "PayloadError",
+    "Progress",
+    "Progressed",
     "PullError",
     "QopenError",
+    "Reopened",
+    "Revised",
     "SignatureError",
     "StaleError",
     "StateError",
+    "Stray",
     "UndecryptableError",
     "Unreadable",
     "__version__",
