@@ -6,12 +6,11 @@ use std::time::Duration;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyMemoryView, PyString};
-use qopen_callback::{TimestampAge, TimestampPolicy};
+use qopen_callback::{Keyring, TimestampAge, TimestampPolicy};
 use qopen_types::EventType;
 
 use crate::errors;
 use crate::event::{Event, loads, type_of};
-use crate::keyring::Keyring;
 use crate::read::{classify, is_long};
 
 /// What `open` does about timestamps. Without `now` nothing is compared.
@@ -82,28 +81,15 @@ impl Opened {
     }
 }
 
-/// Verifies and decrypts a callback.
-#[pyfunction]
-#[pyo3(signature = (envelope, keys, *, now=None, tolerance=300.0, refuse_stale=false))]
-pub(crate) fn open(
-    envelope: &Bound<'_, PyAny>,
-    keys: &Bound<'_, Keyring>,
-    now: Option<f64>,
-    tolerance: f64,
-    refuse_stale: bool,
-) -> PyResult<Opened> {
-    opened(keys.get(), envelope, Policy::new(now, tolerance, refuse_stale)?)
-}
-
 pub(crate) fn opened(
-    keys: &Keyring,
+    ring: &Keyring,
     envelope: &Bound<'_, PyAny>,
     Policy { now, timestamps }: Policy,
 ) -> PyResult<Opened> {
     let py = envelope.py();
     let body = body_of(envelope)?;
     // Without a time the policy refuses nothing, and its result is not shown.
-    let work = || keys.ring.open(&body, now.unwrap_or_default(), timestamps);
+    let work = || ring.open(&body, now.unwrap_or_default(), timestamps);
     let opened = if is_long(&body) { py.detach(work) } else { work() };
     let opened = opened.map_err(|error| errors::refused(py, &error))?;
     let freshness = now.map(|_| match opened.timestamp_age() {

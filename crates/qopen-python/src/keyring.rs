@@ -12,7 +12,7 @@ use crate::errors;
 #[pyclass(frozen, module = "qopen")]
 #[derive(Debug)]
 pub(crate) struct Keyring {
-    pub(crate) ring: qopen_callback::Keyring,
+    ring: qopen_callback::Keyring,
     pairs: usize,
 }
 
@@ -49,7 +49,7 @@ impl Keyring {
         tolerance: f64,
         refuse_stale: bool,
     ) -> PyResult<Opened> {
-        opened(self, envelope, Policy::new(now, tolerance, refuse_stale)?)
+        opened(&self.ring, envelope, Policy::new(now, tolerance, refuse_stale)?)
     }
 
     /// Encrypts and signs a payload with the first pair, as the platform does. Returns the body.
@@ -83,4 +83,17 @@ impl Keyring {
 fn pair(py: Python<'_>, token: String, encoding_aes_key: String) -> PyResult<CallbackKeys> {
     CallbackKeys::new(token, &Secret::new(encoding_aes_key))
         .map_err(|error| errors::invalid_key(py, &error))
+}
+
+/// Verifies and decrypts a callback.
+#[pyfunction]
+#[pyo3(signature = (envelope, keys, *, now=None, tolerance=300.0, refuse_stale=false))]
+pub(crate) fn open(
+    envelope: &Bound<'_, PyAny>,
+    keys: &Bound<'_, Keyring>,
+    now: Option<f64>,
+    tolerance: f64,
+    refuse_stale: bool,
+) -> PyResult<Opened> {
+    opened(&keys.get().ring, envelope, Policy::new(now, tolerance, refuse_stale)?)
 }

@@ -26,6 +26,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<progress::Revised>()?;
     module.add_class::<progress::Forgotten>()?;
     module.add_class::<progress::Stray>()?;
-    module.add_function(wrap_pyfunction!(callback::open, module)?)?;
+    module.add_function(wrap_pyfunction!(keyring::open, module)?)?;
     module.add_function(wrap_pyfunction!(read::read, module)?)
 }

@@ -25,8 +25,8 @@ ANYTHING: st.SearchStrategy[Any] = st.one_of(
     JSON,
     st.binary(),
     st.complex_numbers(),
-    st.builds(bytearray, st.binary()),
-    st.builds(memoryview, st.binary()),
+    st.binary().map(bytearray),
+    st.binary().map(lambda data: memoryview(data)),
     st.builds(object),
     st.sampled_from([KEYS, qopen, qopen.Assembler, qopen.read(b""), qopen.read(payload_of([], True))]),
 )
