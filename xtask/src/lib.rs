@@ -19,6 +19,7 @@ mod screenshots;
 mod soak;
 mod spec_diff;
 mod supply;
+mod wheel;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -42,6 +43,8 @@ usage: cargo xtask TASK
                      given, from seeds that it makes
   soak [--seconds N] pull under every fault, again and again, for N seconds, 300 unless given:
                      nothing grows, and every list is right
+  wheel [--release]  build the Python package, and test it with the vectors and the laws; with
+                     --release, the wheel to be installed elsewhere
   screenshots        make the pictures of the console in docs/console with Chromium
   dist [--target T]... [--out FOLDER] [--binary FILE]
                      build the static binary for each target that this machine can build, and pack it
@@ -107,6 +110,8 @@ fn run(words: &[&str]) -> Result<()> {
         }
         ["soak"] => soak::run(&root(), 300),
         ["soak", "--seconds", n] => soak::run(&root(), n.parse()?),
+        ["wheel"] => wheel::run(&root(), false),
+        ["wheel", "--release"] => wheel::run(&root(), true),
         ["screenshots"] => screenshots::run(&root()),
         ["dist", options @ ..] => dist::run(&root(), &dist::Options::parse(options)?),
         ["audit"] => supply::audit(&root()),

@@ -13,5 +13,6 @@ mod model;
 mod operations;
 mod pipelines;
 mod replay;
+mod saved;
 mod strategies;
 mod values;
