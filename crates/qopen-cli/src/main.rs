@@ -23,6 +23,7 @@ mod journal_copy;
 mod kept;
 mod log;
 mod lookup;
+mod loopback;
 mod migrate;
 mod output;
 mod policy;
