@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use reqwest::{Client, redirect};
 use serde::Deserialize;
 
 use crate::args::HealthcheckArgs;
 use crate::beside;
 use crate::exit::{Exit, Failure, chain};
+use crate::loopback;
 use crate::say::{answer, flat, one_line};
 use crate::settings::{CONTROL, Settings};
 
@@ -48,9 +48,7 @@ fn address(settings: &Settings) -> Result<SocketAddr, Failure> {
 }
 
 async fn ask(address: SocketAddr, limit: Duration) -> Result<(), String> {
-    // reqwest asks for a provider even where no address has TLS. Another one may be there.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = Client::builder().no_proxy().redirect(redirect::Policy::none()).build();
+    let client = loopback::client().map_err(|failure| failure.to_string())?.build();
     let client = client.map_err(|error| chain("the HTTP client", &error))?;
     let url = format!("http://{address}/readyz");
     let asked = async {

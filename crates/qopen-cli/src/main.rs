@@ -26,6 +26,7 @@ mod kept;
 mod lang;
 mod log;
 mod lookup;
+mod loopback;
 mod migrate;
 mod output;
 mod policy;

@@ -41,9 +41,12 @@ impl Provenance {
     pub(super) fn text(&self, built: &Built) -> String {
         let Self { commit, rustc, time } = self;
         let target = &built.target;
-        let compiler = built.c_compiler.as_deref().unwrap_or("unknown");
-        format!(
-            "commit: {commit}\nSOURCE_DATE_EPOCH: {time}\ntarget: {target}\nRust: {rustc}\nC: {compiler}\nprofile: dist\n\nThe same commit and compilers give the same bytes: cargo xtask dist --target {target}\n"
-        )
+        let how = match &built.c_compiler {
+            Some(compiler) => format!(
+                "Rust: {rustc}\nC: {compiler}\nprofile: dist\n\nThe same commit and compilers give the same bytes: cargo xtask dist --target {target}\n"
+            ),
+            None => "binary: from another build\n".to_owned(),
+        };
+        format!("commit: {commit}\nSOURCE_DATE_EPOCH: {time}\ntarget: {target}\n{how}")
     }
 }

@@ -28,7 +28,7 @@ pub(crate) fn write(folder: &Path) -> Result<Exit, Failure> {
     Ok(Exit::Complete)
 }
 
-/// Returns the date of the pages: that of a reproducible build, or none.
+/// Returns the date of the pages: the date of a reproducible build, or none.
 fn date(epoch: Option<&str>) -> String {
     let seconds = epoch.and_then(|it| it.parse().ok());
     let time = seconds.and_then(|it| Timestamp::from_second(it).ok());

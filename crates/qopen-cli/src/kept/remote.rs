@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use qopen::types::Secret;
 use reqwest::header::HeaderMap;
-use reqwest::{Client, Method, Response, StatusCode, redirect};
+use reqwest::{Client, Method, Response, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -13,6 +13,7 @@ use super::item::{Item, Retried};
 use super::pull::{Checked, Line, NoteLine, PullName};
 use crate::exit::{Exit, Failure};
 use crate::format::Layout;
+use crate::loopback;
 use crate::settings::{CONTROL_TOKEN, Settings};
 
 /// Time limit for a connection.
@@ -48,11 +49,7 @@ impl Remote {
         holder: &str,
         settings: &Settings,
     ) -> Result<Self, Failure> {
-        // reqwest asks for a provider even where no address has TLS. Another one may be there.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        // The API is on this machine. Neither a proxy nor a redirect may learn the token.
-        let client = Client::builder().no_proxy().redirect(redirect::Policy::none());
-        let client = client.connect_timeout(CONNECT).build();
+        let client = loopback::client()?.connect_timeout(CONNECT).build();
         let client = client.map_err(|error| Failure::unexpected("the HTTP client", &error))?;
         let token = settings.get(&CONTROL_TOKEN).map(|(token, _)| token.clone());
         Ok(Self { address, token, client, holder: holder.to_owned() })

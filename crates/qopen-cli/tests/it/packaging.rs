@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use crate::support::{installed, qopen, text};
+use crate::support::{ids, installed, qopen, text, with_settings};
 
 const VARIABLE: &str = "QOPEN_TEST_PACKAGING";
 
@@ -32,6 +32,28 @@ fn man_pages(folder: &Path) -> PathBuf {
     let arguments = ["man", pages.to_str().unwrap()];
     run(qopen(folder, &arguments).env("SOURCE_DATE_EPOCH", "1772323200"));
     pages
+}
+
+#[test]
+fn a_machine_without_certificates_runs_the_demo_and_names_what_it_cannot_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let bare = |arguments: &[&str]| {
+        let mut command = with_settings(qopen(folder.path(), arguments));
+        command.env("SSL_CERT_FILE", "/nowhere").env("SSL_CERT_DIR", "/nowhere");
+        command
+    };
+    run(&mut bare(&["demo", "--accounts", "20"]));
+    let list = std::fs::read_to_string(folder.path().join("customers.jsonl")).unwrap();
+    assert_eq!(ids(&list).len(), 20);
+    let pull = ["pull", "--robot", "r1", "--out", "x.jsonl", "--base-url"];
+    let output = bare(&[&pull[..], &["https://127.0.0.1:9"]].concat()).output().unwrap();
+    let said = text(&output.stderr);
+    assert!(said.contains("No CA certificates were loaded from the system"), "{said}");
+    // Nor does a proxy with TLS go unverified.
+    let proxy = ["http://127.0.0.1:9", "--proxy", "https://127.0.0.1:9"];
+    let output = bare(&[&pull[..], &proxy].concat()).output().unwrap();
+    let said = text(&output.stderr);
+    assert!(said.contains("No CA certificates were loaded from the system"), "{said}");
 }
 
 #[test]

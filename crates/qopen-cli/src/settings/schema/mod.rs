@@ -97,7 +97,7 @@ fn of_webhook() -> Value {
     entry(webhook::keys(), special, &["url", "secret"])
 }
 
-/// Returns the schema of an entry. A key's type is that of its example, unless the key is special.
+/// Returns the schema of an entry. A key has the type of its example, unless the key is special.
 fn entry(
     keys: &[(&'static str, &'static str)],
     special: impl Fn(&str) -> Option<Value>,

@@ -19,7 +19,7 @@ struct Judges {
 impl Judges {
     fn new() -> Self {
         let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
-        // Compiling compares the schema with that of its draft.
+        // Compiling compares the schema with the schema of its draft.
         compiler.add_resource("qopen.schema.json", schema()).unwrap();
         let schema = compiler.compile("qopen.schema.json", &mut schemas).unwrap();
         Self { schemas, schema, folder: tempfile::tempdir().unwrap() }
