@@ -1,12 +1,15 @@
 //! The log on standard error.
 
 use tracing::Level;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 use crate::exit::Failure;
 use crate::say::{self, caution};
 use crate::terminal::{self, LogFormat};
 use crate::topics::warnings;
+use crate::traces::{self, Taker};
 use crate::values;
 
 /// Time limit for the output of a panic.
@@ -41,15 +44,17 @@ pub(crate) fn start(verbose: u8, format: LogFormat) -> Result<(), Failure> {
         }
     };
     // A line that cannot be written is not; saying so could not be, either.
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let log = tracing_subscriber::fmt::layer()
         .with_ansi(terminal::has_colours() && format == LogFormat::Text)
         .with_writer(|| say::Log)
         .log_internal_errors(false);
-    match format {
-        LogFormat::Text => log.init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
-    }
+    let log = match format {
+        LogFormat::Text => log.with_filter(filter).boxed(),
+        LogFormat::Json => log.json().flatten_event(true).with_filter(filter).boxed(),
+    };
+    // Traces have a filter of their own.
+    let takers: Vec<Taker> = std::iter::once(log).chain(traces::layer()?).collect();
+    tracing_subscriber::registry().with(takers).init();
     Ok(())
 }
 

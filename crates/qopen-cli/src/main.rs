@@ -46,6 +46,7 @@ mod simulate;
 mod table;
 mod terminal;
 mod topics;
+mod traces;
 mod typed;
 mod values;
 mod wiring;
@@ -197,9 +198,11 @@ where
     {
         let _entered = runtime.enter();
         wiring::heed_signals();
+        traces::send_on(runtime.handle());
         wiring::survive_file_size_limit();
     }
     let done = runtime.block_on(work);
+    traces::finish();
     say::writer::flush(wiring::patience);
     // A hanging call into storage does not keep the process.
     runtime.shutdown_timeout(STORAGE_GRACE);

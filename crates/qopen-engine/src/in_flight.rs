@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::FutureExt as _;
 use qopen_journal::{Journal, Note, PullId};
 use tokio::task::AbortHandle;
+use tracing::{Instrument as _, Span};
 
 use crate::cancel::CancelOnDrop;
 use crate::handle::DriverHandle;
@@ -35,6 +36,7 @@ impl InFlight {
         journal: Arc<dyn Journal>,
         held_claim: Option<Arc<HeldClaim>>,
         need_tag_info: bool,
+        span: Span,
     ) {
         let sending = Sending {
             requester,
@@ -44,7 +46,7 @@ impl InFlight {
             id: self.id.clone(),
             generation: self.generation,
         };
-        let task = tokio::spawn(sending.run(need_tag_info));
+        let task = tokio::spawn(sending.run(need_tag_info).instrument(span));
         *self.sending.lock().unwrap_or_else(PoisonError::into_inner) = Some(task.abort_handle());
     }
 }
@@ -82,8 +84,13 @@ impl Sending {
         let panicked = |_| Err(RequestError::new("the requester panicked").arrived_perhaps(true));
         let serial_no = match answer.unwrap_or_else(panicked) {
             Ok(serial_no) => serial_no,
-            Err(error) => return driver.not_sent(id, generation, error),
+            Err(error) => {
+                let outcome = if error.is_refusal() { "refused" } else { "not_sent" };
+                Span::current().record("outcome", outcome);
+                return driver.not_sent(id, generation, error);
+            }
         };
+        Span::current().record("outcome", "accepted");
         tracing::info!(pull = %id, serial_no, "request accepted");
         let note = Note::Accepted { serial_no };
         if let Err(error) = held_claim::note(&*journal, held_claim.as_ref(), &id, note).await {

@@ -26,6 +26,7 @@ mod replay;
 mod requester;
 mod resume;
 mod service;
+mod spans;
 mod status;
 mod status_kind;
 mod whose;

@@ -8,6 +8,7 @@ use qopen_journal::{Changes, Evidence, PullId};
 use qopen_types::Digest;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
+use tracing::Span;
 
 use crate::error::PullError;
 use crate::held_claim::{Generation, HeldClaim};
@@ -67,6 +68,7 @@ pub(crate) struct Start {
     pub(crate) changes: Option<Changes>,
     /// The claim that it is followed under, if any.
     pub(crate) held_claim: Option<Arc<HeldClaim>>,
+    pub(crate) span: Span,
 }
 
 impl Start {
@@ -74,7 +76,8 @@ impl Start {
     pub(crate) fn new(options: PullOptions) -> Self {
         let (fold, reported, ended, changes, held_claim) = (None, None, None, None, None);
         let (elapsed, evidence) = (Duration::ZERO, None);
-        Self { options, fold, elapsed, reported, ended, evidence, changes, held_claim }
+        let span = Span::none();
+        Self { options, fold, elapsed, reported, ended, evidence, changes, held_claim, span }
     }
 }
 
@@ -96,10 +99,11 @@ pub(crate) struct PullEnd {
     pub(crate) changes: Option<Changes>,
 }
 
-/// A pull's view, and the pin that keeps its pages.
+/// A pull's view, the pin that keeps its pages, and its span.
 pub(crate) struct PullWatch {
     pub(crate) view: watch::Receiver<PullView>,
     pub(crate) pin: Arc<PagePin>,
+    pub(crate) span: Span,
 }
 
 /// Keeps the pull's pages in the journal until the last clone is dropped.

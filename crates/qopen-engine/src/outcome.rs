@@ -6,6 +6,7 @@ use std::sync::Arc;
 use qopen_assembler::{Fold, WaitingFor};
 use qopen_journal::{Changes, Fencing, Journal, JournalError, Note, PullId};
 use tokio::sync::watch;
+use tracing::Span;
 
 use crate::held_claim::{self, HeldClaim};
 use crate::messages::{PagePin, PullView};
@@ -44,6 +45,8 @@ pub struct PulledList {
     pub(crate) journal: Arc<dyn Journal>,
     /// The claim that it is published under, if any.
     pub(crate) held_claim: Option<Arc<HeldClaim>>,
+    /// The span of its pull, if this process followed it.
+    pub(crate) span: Span,
     source: Source,
 }
 
@@ -62,12 +65,14 @@ impl PulledList {
         held_claim: Option<Arc<HeldClaim>>,
         view: watch::Receiver<PullView>,
         pin: Arc<PagePin>,
+        span: Span,
     ) -> Self {
-        Self { id, journal, held_claim, source: Source::Live { view, _pin: pin } }
+        Self { id, journal, held_claim, span, source: Source::Live { view, _pin: pin } }
     }
 
     pub(crate) fn done(id: PullId, journal: Arc<dyn Journal>, fold: Fold, revision: u32) -> Self {
-        Self { id, journal, held_claim: None, source: Source::Done(Arc::new(fold), revision) }
+        let (held_claim, span) = (None, Span::none());
+        Self { id, journal, held_claim, span, source: Source::Done(Arc::new(fold), revision) }
     }
 
     /// The robot and mark.

@@ -124,8 +124,8 @@ impl Pull {
         held_claim: Option<Arc<HeldClaim>>,
         cancel: CancelOnDrop,
     ) -> Self {
-        let PullWatch { view, pin } = watched;
-        let list = PulledList::new(id, journal, held_claim, view.clone(), pin);
+        let PullWatch { view, pin, span } = watched;
+        let list = PulledList::new(id, journal, held_claim, view.clone(), pin, span);
         Self { view, list, cancel }
     }
 

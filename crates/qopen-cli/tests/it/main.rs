@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[cfg(target_os = "linux")]
+mod alerts;
+#[cfg(target_os = "linux")]
 mod basis;
 mod beside;
 mod browser;
@@ -65,6 +67,8 @@ mod named;
 mod next;
 mod odd;
 mod offline;
+#[cfg(feature = "otel")]
+mod otel;
 mod outages;
 #[cfg(unix)]
 mod packaging;
@@ -90,6 +94,7 @@ mod shared;
 mod singer;
 #[cfg(target_os = "linux")]
 mod soak;
+mod spans;
 mod sqlite;
 #[cfg(unix)]
 mod supervised;

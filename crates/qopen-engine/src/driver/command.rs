@@ -144,7 +144,7 @@ impl Driver {
         start: Start,
     ) -> PullWatch {
         let (key, id) = (PullKey::from(&pull), pull.clone());
-        let watched = self.enter(pull, generation);
+        let watched = self.enter(pull, generation, start.span);
         if let Some(tracked) = self.pulls.get_mut(&key) {
             (tracked.elapsed, tracked.held_claim) = (start.elapsed, start.held_claim);
             (tracked.changes, tracked.evidence) = (start.changes, start.evidence);

@@ -92,7 +92,9 @@ impl Driver {
             return;
         };
         let pull = tracked.pull.clone();
-        tracing::info!(%pull, status = %status.end_state(), "pull ended");
+        tracked.spans.pull().in_scope(|| {
+            tracing::info!(%pull, status = %status.end_state(), "pull ended");
+        });
         let progress = self.assembler.progress(key);
         let (accounts, pages) =
             progress.map_or((0, 0), |it| (it.figures.accounts as u64, it.figures.pages as u64));
@@ -144,6 +146,11 @@ impl Driver {
             return;
         };
         let progress = self.progress(key, &tracked.pull);
+        let Some(tracked) = self.pulls.get_mut(key) else { return };
+        match &ended {
+            Some(end) => tracked.spans.end(end.status.kind(), &progress),
+            None => tracked.spans.moved(&progress),
+        }
         tracked.view.send_modify(|view| {
             view.progress = progress;
             view.ended = ended.or(view.ended.take());

@@ -7,11 +7,13 @@ use qopen_assembler::{Fold, PullKey, Time, Verdict};
 use qopen_journal::PullId;
 use tokio::sync::watch;
 use tokio::time::Instant;
+use tracing::Span;
 
 use super::state::{Driver, TrackedPull};
 use crate::fact::{Fact, report_of};
 use crate::held_claim::Generation;
 use crate::messages::{PagePin, PullView, PullWatch};
+use crate::spans::{self, Origin, PullSpans};
 
 impl Driver {
     pub(super) async fn take_at(&mut self, arrived: Instant, fact: Fact) {
@@ -75,13 +77,14 @@ impl Driver {
     fn enter_adopted(&mut self, pull: &PullId) {
         let key = PullKey::from(pull);
         if !self.pulls.contains_key(&key) && self.assembler.progress(&key).is_some() {
-            let watched = self.enter(pull.clone(), 0);
+            let span = spans::pull(pull, Origin::External);
+            let watched = self.enter(pull.clone(), 0, span);
             // If no caller asks for adopted pulls, they go on unseen.
             let _ = self.adopted.try_send((pull.clone(), watched));
         }
     }
 
-    pub(super) fn enter(&mut self, pull: PullId, generation: Generation) -> PullWatch {
+    pub(super) fn enter(&mut self, pull: PullId, generation: Generation, span: Span) -> PullWatch {
         let key = PullKey::from(&pull);
         let pin = Arc::new(PagePin { pull: pull.clone(), released: self.released.clone() });
         let progress = self.progress(&key, &pull);
@@ -98,9 +101,10 @@ impl Driver {
             held_claim: None,
             evidence: None,
             changes: None,
+            spans: PullSpans::begin(span.clone()),
         };
         self.pulls.insert(key, tracked);
-        PullWatch { view: watching, pin }
+        PullWatch { view: watching, pin, span }
     }
 }
 

@@ -16,6 +16,7 @@ use crate::known::KnownPulls;
 use crate::messages::{PagePin, PullView, PullWatch};
 use crate::refusals::RefusalSource;
 use crate::requester::RequestError;
+use crate::spans::PullSpans;
 use crate::status::Status;
 
 pub(super) struct TrackedPull {
@@ -34,6 +35,7 @@ pub(super) struct TrackedPull {
     pub(super) evidence: Option<Evidence>,
     /// Changes since the published revision, when the pull was resumed.
     pub(super) changes: Option<Changes>,
+    pub(super) spans: PullSpans,
 }
 
 /// Facts of a pull that is being resumed.

@@ -15,6 +15,7 @@ use crate::outcome::PulledList;
 use crate::publish;
 use crate::pull::{Pull, PullRequest};
 use crate::resume::{self, options};
+use crate::spans::{self, Origin};
 
 impl Engine {
     /// Starts a pull: journals it, sends the request in the background, and returns the handle. Any
@@ -36,14 +37,15 @@ impl Engine {
         let id = inner.name(&request).await?;
         let started = request.started(inner.timing);
         let in_flight = self.in_flight(id.clone());
-        let start = Start::new(options(&started).await_acceptance());
+        let mut start = Start::new(options(&started).await_acceptance());
+        start.span = spans::pull(&id, Origin::New);
         let watched = inner.driver.start(&id, in_flight.generation, start).await?;
         let need_tag_info = started.need_tag_info;
         let note = Note::Started(started);
         for note in std::iter::once(note).chain(order) {
             inner.journal.note(&id, note).await.map_err(PullError::Journal)?;
         }
-        inner.send(&in_flight, None, need_tag_info);
+        inner.send(&in_flight, None, need_tag_info, &watched.span);
         Ok(Pull::new(id, watched, Arc::clone(&inner.journal), None, in_flight.cancel))
     }
 

@@ -10,6 +10,7 @@ use crate::handle::DriverHandle;
 use crate::held_claim::{self, HeldClaim};
 use crate::pull::Pull;
 use crate::resume::{self, Resumed};
+use crate::spans::{self, Origin};
 
 impl Engine {
     /// Resumes a pull of an earlier process, or one that ended without a complete list: folds its
@@ -46,6 +47,7 @@ impl Engine {
         let (state, resumed) = prepared.ok_or(PullError::NotInJournal)?;
         let Resumed { mut start, send_again, anew } = resumed;
         start.held_claim = held_claim.map(Arc::clone);
+        start.span = spans::pull(id, Origin::Resumed);
         let watched = inner.driver.start(id, in_flight.generation, start).await?;
         if let Some(held_claim) = held_claim {
             held_claim.set_generation(in_flight.generation);
@@ -67,7 +69,7 @@ impl Engine {
             if state.is_unsent() {
                 noted(note(Note::Requested).await)?;
             }
-            inner.send(&in_flight, held_claim.map(Arc::clone), need_tag_info);
+            inner.send(&in_flight, held_claim.map(Arc::clone), need_tag_info, &watched.span);
         }
         if cancelled {
             in_flight.cancel.call();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use qopen_assembler::Timing;
 use qopen_journal::{Journal, PullId};
 use tokio::sync::mpsc;
+use tracing::Span;
 
 use crate::accepted::{Accepted, Incoming, NotKept};
 use crate::counts::EngineStats;
@@ -14,6 +15,7 @@ use crate::in_flight::InFlight;
 use crate::intake::Intake;
 use crate::messages::PullWatch;
 use crate::requester::Requester;
+use crate::spans;
 
 /// Pulls customer lists: a journal, an assembler and the clock that drives it. Cloning is cheap;
 /// the driver stops when the last clone is dropped.
@@ -115,9 +117,10 @@ impl Inner {
         pull: &InFlight,
         held_claim: Option<Arc<HeldClaim>>,
         need_tag_info: bool,
+        span: &Span,
     ) {
         let (requester, journal) = (Arc::clone(&self.requester), Arc::clone(&self.journal));
-        pull.send(requester, journal, held_claim, need_tag_info);
+        pull.send(requester, journal, held_claim, need_tag_info, spans::request(span));
     }
 }
 

@@ -20,8 +20,10 @@ use std::sync::Arc;
 use qopen_sink::{ListKind, Sink};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tracing::Span;
 
 use crate::outcome::{Outcome, PulledList};
+use crate::spans;
 pub use guard::{MaxGone, ParseMaxGoneError};
 pub use lookup::{AccountLookup, GoneCheck, LOOKUP_LIMIT, LookupError};
 pub use options::PublishOptions;
@@ -92,12 +94,19 @@ async fn write(
     purpose: Purpose,
 ) -> Result<Published, PublishError> {
     let runtime = Handle::current();
+    // The thread has no subscriber of its own.
+    let dispatch = tracing::dispatcher::get_default(Clone::clone);
     let work = move || {
         // Its steps are timed by the runtime's clock.
         let _entered = runtime.enter();
         let work = Work { lists: &lists, sink: &*sink, runtime: &runtime };
         let is_publication = matches!(purpose, Purpose::Publication(_));
-        let done = work.run(kind, purpose);
+        let span = match is_publication {
+            true => spans::publish(&lists, kind),
+            false => Span::none(),
+        };
+        let done = span.in_scope(|| work.run(kind, purpose));
+        spans::published(&span, &done);
         if is_publication && done.as_ref().is_err_and(PublishError::is_loss) {
             work.reopen();
         }
@@ -111,6 +120,7 @@ async fn write(
     let (done, result) = oneshot::channel();
     let thread = std::thread::Builder::new().name("qopen-publish".into());
     // The caller may have gone; the list is published all the same.
+    let work = move || tracing::dispatcher::with_default(&dispatch, work);
     let thread = thread.spawn(move || drop(done.send(work())));
     thread.map_err(|_| PublishError::Shutdown)?;
     result.await.map_err(|_| PublishError::Shutdown)?

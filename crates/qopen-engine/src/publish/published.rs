@@ -128,6 +128,12 @@ impl PublishError {
         matches!(self, Self::Journal(JournalError::Damaged(_)) | Self::PagesMissing { .. })
     }
 
+    /// Whether the list is kept beside the last one, for a person to decide.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        matches!(self, Self::Held { .. } | Self::PagesLost { .. } | Self::RobotsLeftOut { .. })
+    }
+
     /// Whether publishing the same list again must fail again, because of the list itself or of a later
     /// one.
     #[must_use]

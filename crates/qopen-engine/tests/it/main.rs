@@ -18,5 +18,6 @@ mod replay;
 mod requests;
 mod resuming;
 mod service;
+mod spans;
 mod storage;
 mod support;

@@ -88,13 +88,11 @@ const fn gauges(
 }
 
 /// A count that is always known.
-#[allow(clippy::unnecessary_wraps, reason = "the form of a reader")]
 fn some(count: u64) -> Option<f64> {
     Some(number(count))
 }
 
 /// The counts of all kinds of something. Each is there from the start, so that its first increase shows.
-#[allow(clippy::unnecessary_wraps, reason = "the form of a reader")]
 fn each<T: Copy>(
     all: &[T],
     name: impl Fn(T) -> &'static str,

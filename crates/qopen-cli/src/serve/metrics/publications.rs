@@ -43,9 +43,7 @@ impl Attempt {
             ServiceEvent::Published { .. } => Self::Partial,
             ServiceEvent::NotConfirmed { .. } | ServiceEvent::StillHeld { .. } => Self::Held,
             ServiceEvent::NotPublished { error, .. } => match error {
-                PublishError::Held { .. }
-                | PublishError::PagesLost { .. }
-                | PublishError::RobotsLeftOut { .. } => Self::Held,
+                error if error.is_held() => Self::Held,
                 PublishError::Superseded { .. } => Self::Superseded,
                 _ => Self::Failed,
             },
