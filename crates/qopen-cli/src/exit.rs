@@ -86,6 +86,11 @@ impl Failure {
         Self { is_missing: true, ..Self::usage(message).of_setting(name) }
     }
 
+    /// Whether a setting is not set.
+    pub(crate) fn is_missing(&self) -> bool {
+        self.is_missing
+    }
+
     pub(crate) fn setting(&self) -> Option<&'static str> {
         self.setting
     }

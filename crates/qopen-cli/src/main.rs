@@ -17,9 +17,11 @@ mod export_database;
 mod format;
 mod guards;
 mod help;
+mod init;
 mod journal;
 mod journal_copy;
 mod kept;
+mod listen;
 mod log;
 mod lookup;
 mod migrate;
@@ -115,6 +117,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
     let answers = matches!(
         cli.verb,
         Verb::Explain(_)
+            | Verb::Listen(_)
             | Verb::Diff(_)
             | Verb::Pulls(_)
             | Verb::Robots(_)
@@ -137,6 +140,8 @@ fn run_verb(cli: Cli) -> Result<Exit, Failure> {
     };
     match cli.verb {
         Verb::Demo(args) => on_runtime(demo::run(args)),
+        Verb::Init(args) => on_runtime(init::run(args, cli.common)),
+        Verb::Listen(args) => on_runtime(listen::run(args, settings()?)),
         Verb::Pull(args) => on_runtime(pull::run(args, settings()?)),
         Verb::Serve(args) => on_runtime(serve::run(args, settings()?, cli.common)),
         Verb::Simulate(args) => on_runtime(simulate::run(args, settings()?)),

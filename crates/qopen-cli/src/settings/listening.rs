@@ -150,17 +150,22 @@ impl Settings {
 
     pub(crate) fn callback_path(&self) -> Result<String, Failure> {
         let path = self.required(&CALLBACK_PATH)?.expose();
-        let plain = |c: char| c.is_ascii_alphanumeric() || "/-_.~".contains(c);
-        if path.starts_with('/') && path.chars().all(plain) {
-            return Ok(path.to_owned());
-        }
+        let Err(reason) = plain_path(path) else { return Ok(path.to_owned()) };
         let bare = path.split_once("://").and_then(|(_, rest)| Some(&rest[rest.find('/')?..]));
-        if let Some(bare) = bare.filter(|it| it.chars().all(plain)) {
-            let reason = format!("{path:?} is a URL; write only its path, {bare}");
-            return Err(self.wrong(&CALLBACK_PATH, &Plain(reason)));
-        }
-        let reason = format!("{path:?} must begin with / and have only letters, digits and -_.~");
+        let reason = match bare.filter(|it| plain_path(it).is_ok()) {
+            Some(bare) => format!("{path:?} is a URL; write only its path, {bare}"),
+            None => reason,
+        };
         Err(self.wrong(&CALLBACK_PATH, &Plain(reason)))
+    }
+}
+
+/// Refuses the path of a callback URL that would need an escape somewhere.
+pub(crate) fn plain_path(path: &str) -> Result<(), String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/-_.~".contains(c);
+    match path.starts_with('/') && path.chars().all(plain) {
+        true => Ok(()),
+        false => Err(format!("{path:?} must begin with / and have only letters, digits and -_.~")),
     }
 }
 

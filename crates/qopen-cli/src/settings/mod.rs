@@ -1,5 +1,6 @@
 //! Settings: from a flag, else the environment, else the file, else a default.
 
+mod answers;
 mod check;
 mod declared;
 mod file;
@@ -29,8 +30,10 @@ use crate::database::refuse_password;
 use crate::exit::{Failure, chain};
 use crate::say::caution;
 use crate::zone::Zone;
+pub(crate) use answers::Answers;
 pub(crate) use declared::*;
 pub(crate) use given::Given;
+pub(crate) use listening::plain_path;
 use origin::Origin;
 use schedule::Found;
 pub(crate) use spec::Spec;
@@ -149,14 +152,19 @@ impl Settings {
 fn wrong(spec: &'static Spec, origin: Option<&Origin>, error: &dyn std::error::Error) -> Failure {
     let from = match origin {
         Some(Origin::File(file)) => format!(" (from `{}` in {})", spec.name, file.display()),
+        Some(Origin::Answer) | None => String::new(),
         Some(origin) => format!(" (from {origin})"),
-        None => String::new(),
     };
     let what = chain(&format!("the {}{from} cannot be used", spec.about), error);
     let Spec { name, env, example, .. } = spec;
     let example = match origin {
+        // A secret has no example that could be typed.
+        Some(Origin::Answer) if *example == "…" => {
+            return Failure::usage(what).of_setting(name);
+        }
         Some(Origin::Flag(flag)) => format!("{flag} '{example}'"),
         Some(Origin::File(_)) => format!("{name} = \"{example}\""),
+        Some(Origin::Answer) => example.to_string(),
         _ => format!("{env}='{example}'"),
     };
     let message = format!("{what}\n  example: {example}");

@@ -38,11 +38,10 @@ pub(crate) struct Spec {
     pub(crate) env: &'static str,
     /// The noun in messages and in `doctor`.
     pub(crate) about: &'static str,
-    /// The rest of the meaning in the documentation, after `about`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "a test writes the documentation"))]
-    pub(super) detail: &'static str,
+    /// The rest of the meaning in the documentation and in a settings file, after `about`.
+    pub(crate) detail: &'static str,
     pub(super) example: &'static str,
-    pub(super) default: Option<&'static str>,
+    pub(crate) default: Option<&'static str>,
     /// The documentation's text in place of a default.
     #[cfg_attr(not(test), expect(dead_code, reason = "a test writes the documentation"))]
     pub(super) absent: &'static str,
