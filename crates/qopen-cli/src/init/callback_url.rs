@@ -5,8 +5,7 @@ use std::fmt;
 use reqwest::Url;
 
 use crate::say::caution;
-use crate::settings::plain_path;
-use crate::values::trim;
+use crate::values::{plain_path, trim};
 
 /// The URL that is registered in the platform's console.
 #[derive(Debug)]

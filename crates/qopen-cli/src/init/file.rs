@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
-use super::Chosen;
+use super::chosen::Chosen;
 use crate::exit::Failure;
 use crate::say::escaped;
 use crate::settings::{CALLBACK_PATH, DATA_DIR, JOURNAL, LISTEN, Settings, Spec};
@@ -58,7 +58,7 @@ fn quoted(text: &str) -> Zeroizing<String> {
     Zeroizing::new(escaped(&json).into_owned())
 }
 
-/// A settings file that is to be made.
+/// A settings file before it is made.
 pub(super) struct NewFile {
     path: PathBuf,
     folder: PathBuf,

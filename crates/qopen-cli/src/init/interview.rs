@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use qopen::http::{Robot, RobotKind};
 use qopen::types::RobotId;
 
+use super::callback_url::CallbackUrl;
+use super::chosen::{Chosen, check_out, take_path};
 use super::terminal::Terminal;
-use super::{CallbackUrl, Chosen, check_out, take_path};
 use crate::exit::Failure;
 use crate::robots;
 use crate::say::{self, say};

@@ -1,6 +1,7 @@
 //! `qopen init`: collects the settings, checks them at the platform, and writes the settings file.
 
 mod callback_url;
+mod chosen;
 mod file;
 mod gateway;
 mod interview;
@@ -8,20 +9,16 @@ mod next;
 mod terminal;
 
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use qopen::types::RobotId;
 use zeroize::Zeroizing;
 
 use crate::args::{Common, InitArgs};
-use crate::doctor;
 use crate::exit::{Exit, Failure};
-use crate::robots;
 use crate::say::say;
-use crate::settings::{Answers, CALLBACK_PATH, Settings};
-use crate::values::trim;
+use crate::settings::{Answers, Settings};
 use crate::wiring;
-use callback_url::CallbackUrl;
+use chosen::{Chosen, check_out, take_path};
 use file::NewFile;
 use interview::Interview;
 use next::Next;
@@ -37,18 +34,18 @@ pub(crate) async fn run(args: InitArgs, common: Common) -> Result<Exit, Failure>
     }
 }
 
-/// What is collected besides the settings.
-#[derive(Default)]
-struct Chosen {
-    callback_url: Option<CallbackUrl>,
-    robot: Option<RobotId>,
-    out: Option<PathBuf>,
-}
-
 async fn set_up(args: InitArgs, common: Common) -> Result<Exit, Failure> {
     let path = common.config.as_deref().unwrap_or(Path::new("qopen.toml"));
     let file = NewFile::at(path)?;
-    let mut settings = Settings::collect(&common.given, answers(&args)?)?;
+    let answers = match args.answers.clone() {
+        Some(file) => {
+            // It may wait for a person or a pipe.
+            let read = tokio::task::spawn_blocking(move || answers(&file)).await;
+            Some(read.map_err(|error| Failure::unexpected("the reading of answers", &error))??)
+        }
+        None => None,
+    };
+    let mut settings = Settings::collect(&common.given, answers)?;
     settings.warn();
     let mut chosen = Chosen::of(&args)?;
     if let Some(url) = &chosen.callback_url {
@@ -99,55 +96,28 @@ async fn set_up(args: InitArgs, common: Common) -> Result<Exit, Failure> {
     Ok(Exit::Complete)
 }
 
-impl Chosen {
-    fn of(args: &InitArgs) -> Result<Self, Failure> {
-        let wrong =
-            |flag: &'static str| move |why: String| Failure::usage(format!("{flag}: {why}"));
-        let callback_url = args.callback_url.as_deref().map(CallbackUrl::parse).transpose();
-        let robot = args.robot.as_deref().map(|it| robots::one(trim(it))).transpose();
-        Ok(Self {
-            callback_url: callback_url.map_err(wrong("--callback-url"))?,
-            robot: robot.map_err(wrong("--robot"))?,
-            out: args.out.clone(),
-        })
-    }
-
-    /// Returns the place of lists if none was chosen.
-    fn default_out(&self) -> &'static str {
-        if self.robot.is_some() { "customers.jsonl" } else { "lists/" }
-    }
-}
-
-/// Reads the file of `--answers`.
-fn answers(args: &InitArgs) -> Result<Option<Answers>, Failure> {
+/// Reads the file of `--answers`, or standard input.
+fn answers(file: &Path) -> Result<Answers, Failure> {
     /// Maximum size of answers, in bytes.
     const MOST: u64 = 1 << 20;
 
-    let Some(path) = &args.answers else { return Ok(None) };
-    let name = match path == Path::new("-") {
-        true => Path::new("standard input"),
-        false => path,
-    };
     let mut text = Zeroizing::new(Vec::new());
-    let read = match path == Path::new("-") {
-        true => std::io::stdin().take(MOST).read_to_end(&mut text),
-        false => std::fs::File::open(path).and_then(|it| it.take(MOST).read_to_end(&mut text)),
+    let (place, read) = match file == Path::new("-") {
+        true => {
+            let read = std::io::stdin().take(MOST + 1).read_to_end(&mut text);
+            (Path::new("standard input"), read)
+        }
+        false => {
+            let opened = std::fs::File::open(file);
+            (file, opened.and_then(|it| it.take(MOST + 1).read_to_end(&mut text)))
+        }
     };
-    read.map_err(|error| Failure::usage_of(&format!("--answers: {}", name.display()), &error))?;
-    Ok(Some(Answers { place: name.to_owned(), text }))
-}
-
-/// Makes the path of the public URL the callback path, unless that is given.
-fn take_path(settings: &mut Settings, url: &CallbackUrl) -> Result<(), Failure> {
-    match settings.is_given(&CALLBACK_PATH) {
-        true => Ok(()),
-        false => settings.answer(&CALLBACK_PATH, &url.path().into()).map(drop),
+    let what = || format!("--answers: {}", place.display());
+    match read {
+        Err(error) => Err(Failure::usage_of(&what(), &error)),
+        Ok(bytes) if bytes as u64 > MOST => {
+            Err(Failure::usage(format!("{}: more than {MOST} bytes are no answers", what())))
+        }
+        Ok(_) => Ok(Answers { place: place.to_owned(), text }),
     }
-}
-
-/// Checks that lists can be published to a place.
-async fn check_out(out: PathBuf) -> Result<(), Failure> {
-    // It waits for files and servers.
-    let checked = tokio::task::spawn_blocking(move || doctor::output(&out)).await;
-    checked.map_err(|error| Failure::unexpected("the check of the output", &error))?.map(drop)
 }

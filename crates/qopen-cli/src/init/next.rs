@@ -5,7 +5,8 @@ use std::path::Path;
 
 use qopen::callback::receiver::ReceiverConfig;
 
-use super::{CallbackUrl, Chosen};
+use super::callback_url::CallbackUrl;
+use super::chosen::Chosen;
 use crate::exit::Failure;
 use crate::say::answer;
 use crate::settings::{Settings, TLS_CERT};

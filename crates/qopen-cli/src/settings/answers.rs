@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
 use qopen::types::Secret;
-use zeroize::Zeroizing;
 
+use super::file::Answers;
 use super::read::Read;
 use super::spec::Spec;
 use super::{ALL, Given, Origin, Plain, Settings, Value, file, wrong};
@@ -13,13 +13,6 @@ use crate::exit::Failure;
 
 /// The place of missing settings in messages.
 const ANSWERS: &str = "the file of --answers";
-
-/// A text in the form of a settings file.
-pub(crate) struct Answers {
-    /// Its place in messages.
-    pub(crate) place: PathBuf,
-    pub(crate) text: Zeroizing<Vec<u8>>,
-}
 
 impl Settings {
     /// Returns the settings of flags and variables, and those of `answers`. No settings file is read.

@@ -1,7 +1,7 @@
 //! The settings file, `qopen.toml`.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use qopen::types::Secret;
 use zeroize::Zeroizing;
@@ -13,6 +13,13 @@ use super::spec::Kind;
 use super::webhook;
 use crate::exit::Failure;
 use crate::values::text_file::decode;
+
+/// A text in the form of a settings file.
+pub(crate) struct Answers {
+    /// Its place in messages.
+    pub(crate) place: PathBuf,
+    pub(crate) text: Zeroizing<Vec<u8>>,
+}
 
 /// The content of a settings file.
 #[derive(Default)]

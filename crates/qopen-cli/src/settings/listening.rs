@@ -15,7 +15,7 @@ use crate::exit::Failure;
 use crate::say::say;
 use crate::serve::Host;
 use crate::values::address::resolve;
-use crate::values::{at_least_one, duration};
+use crate::values::{at_least_one, duration, plain_path};
 
 impl Settings {
     /// Returns the keys of callbacks: the current pair, then the next one if one is set. A part of the next
@@ -157,15 +157,6 @@ impl Settings {
             None => reason,
         };
         Err(self.wrong(&CALLBACK_PATH, &Plain(reason)))
-    }
-}
-
-/// Refuses the path of a callback URL that would need an escape somewhere.
-pub(crate) fn plain_path(path: &str) -> Result<(), String> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/-_.~".contains(c);
-    match path.starts_with('/') && path.chars().all(plain) {
-        true => Ok(()),
-        false => Err(format!("{path:?} must begin with / and have only letters, digits and -_.~")),
     }
 }
 

@@ -105,6 +105,10 @@ fn answers_come_by_standard_input_and_the_only_robot_is_taken() {
         .unwrap();
     let said = run(qopen(stage.folder.path(), &["init", "--answers", "s"]), 2);
     assert!(said.contains("s: answers are settings; add [[schedule]]"), "{said}");
+    let said = run(qopen(stage.folder.path(), &["init", "--answers", "missing"]), 2);
+    assert!(said.contains("--answers: missing: No such file"), "{said}");
+    let said = run(qopen(stage.folder.path(), &["init", "--answers", "/dev/zero"]), 2);
+    assert!(said.contains("/dev/zero: more than 1048576 bytes are no answers"), "{said}");
 }
 
 #[test]

@@ -120,7 +120,7 @@ fn refused_requests_are_explained_and_the_first_genuine_callback_ends_the_waitin
     let statuses = listening.post(&requests);
     assert_eq!(statuses, [405, 405, 404, 400, 400, 413, 401, 401, 401, 200]);
     insta::assert_snapshot!("listen_explains", steady(&listening.end(0), folder.path()));
-    // The page of nobody's pull is kept, and the forged ones are not.
+    // The page of an unknown pull is kept, and the forged ones are not.
     let kept = run(with_settings(qopen(folder.path(), &["quarantine", "list"])), 0);
     assert_eq!(kept.lines().count(), 1, "{kept}");
     let item = kept.split_whitespace().next().unwrap();
