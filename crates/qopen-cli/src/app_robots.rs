@@ -35,8 +35,13 @@ impl AppRobots {
     /// [`SendError`]: a list cannot be read. Without the states, every robot counts as usable.
     pub(crate) async fn ask(sender: &Sender) -> Result<Self, SendError> {
         let listed = sender.robots().await?;
-        let states = sender.robot_status(&ids(&listed)).await;
-        Ok(Self::of_answers(listed, states))
+        Ok(Self::of_listed(sender, &listed).await)
+    }
+
+    /// The same of robots that the platform has listed.
+    pub(crate) async fn of_listed(sender: &Sender, listed: &Robots) -> Self {
+        let states = sender.robot_status(&ids(listed)).await;
+        Self::of_answers(listed, states)
     }
 
     /// The same through a client.
@@ -46,10 +51,10 @@ impl AppRobots {
     pub(crate) async fn of(client: &Client) -> Result<Self, SendError> {
         let listed = client.robots().await?;
         let states = client.robot_status(&ids(&listed)).await;
-        Ok(Self::of_answers(listed, states))
+        Ok(Self::of_answers(&listed, states))
     }
 
-    fn of_answers(listed: Robots, states: Result<RobotStates, SendError>) -> Self {
+    fn of_answers(listed: &Robots, states: Result<RobotStates, SendError>) -> Self {
         let (states, unknown) = match states {
             Ok(states) => (states.states, None),
             Err(error) if error.is_not_offered() => {
@@ -60,7 +65,7 @@ impl AppRobots {
         };
         let is_recycled =
             |robot: &RobotId| states.get(robot).is_some_and(|it| it.enabled == Some(false));
-        let (recycled, usable): (Vec<_>, Vec<_>) = ids(&listed).into_iter().partition(is_recycled);
+        let (recycled, usable): (Vec<_>, Vec<_>) = ids(listed).into_iter().partition(is_recycled);
         let recycled = recycled.into_iter().collect();
         Self { usable, recycled, unreadable: listed.unreadable, unknown }
     }

@@ -125,6 +125,11 @@ impl Failure {
         Self { is_missing: true, topic: &warnings::SETTING_MISSING, ..failure }
     }
 
+    /// Whether a setting is not set.
+    pub(crate) fn is_missing(&self) -> bool {
+        self.is_missing
+    }
+
     pub(crate) fn setting(&self) -> Option<&'static str> {
         self.setting
     }

@@ -19,11 +19,13 @@ mod format;
 mod guards;
 mod healthcheck;
 mod help;
+mod init;
 mod journal;
 mod journal_copy;
 mod journal_restored;
 mod kept;
 mod lang;
+mod listen;
 mod log;
 mod lookup;
 mod loopback;
@@ -126,6 +128,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
     let answers = matches!(
         cli.verb,
         Verb::Explain(_)
+            | Verb::Listen(_)
             | Verb::Diff(_)
             | Verb::Pulls(_)
             | Verb::Robots(_)
@@ -150,6 +153,8 @@ fn run_verb(cli: Cli) -> Result<Exit, Failure> {
     };
     match cli.verb {
         Verb::Demo(args) => on_runtime(demo::run(args)),
+        Verb::Init(args) => on_runtime(init::run(args, cli.common)),
+        Verb::Listen(args) => on_runtime(listen::run(args, settings()?)),
         Verb::Pull(args) => on_runtime(pull::run(args, settings()?)),
         Verb::Serve(args) => on_runtime(serve::run(args, settings()?, cli.common)),
         Verb::Simulate(args) => on_runtime(simulate::run(args, settings()?)),

@@ -3,6 +3,7 @@
 mod explain;
 mod kept;
 mod offline;
+mod setup;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -24,6 +25,7 @@ use crate::values::{RetryCodes, at_least_one, duration, lease, retry_codes};
 pub(crate) use explain::ExplainArgs;
 pub(crate) use kept::{ExportArgs, JournalVerb, PullsVerb, QuarantineVerb, RobotsVerb};
 pub(crate) use offline::{AssembleArgs, ConvertArgs, DiffArgs};
+pub(crate) use setup::{DoctorArgs, InitArgs, ListenArgs};
 
 /// The heading of the settings.
 pub(crate) const SETTINGS: &str = "Settings";
@@ -76,6 +78,12 @@ pub(crate) struct Common {
 pub(crate) enum Verb {
     /// Run everything against a simulated platform, without configuration
     Demo(DemoArgs),
+    /// Ask for the settings, check them, and write qopen.toml
+    #[command(after_help = setup::INIT)]
+    Init(InitArgs),
+    /// Wait for callbacks, keep them, and explain each
+    #[command(after_help = setup::LISTEN)]
+    Listen(ListenArgs),
     /// Pull the customer lists of robots into a file
     Pull(PullArgs),
     /// Receive callbacks as a service, and pull on request over HTTP
@@ -129,18 +137,6 @@ pub(crate) struct HealthcheckArgs {
     /// Wait this time for an answer
     #[arg(long, value_name = "TIME", default_value = "3s", value_parser = duration)]
     pub(crate) timeout: Duration,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct DoctorArgs {
-    /// Check that lists can be published there
-    ///
-    /// A file, a folder or a database, as with pull. No list is written.
-    #[arg(long, value_name = "PATH|-|URL", value_parser = out_path())]
-    pub(crate) out: Option<PathBuf>,
-    /// Connect to the platform and request an access token
-    #[arg(long)]
-    pub(crate) online: bool,
 }
 
 #[derive(Debug, Args)]

@@ -13,6 +13,7 @@ use crate::output::Output;
 use crate::say::answer;
 use crate::settings::{self, Settings};
 use crate::topics::warnings;
+pub(crate) use online::{refused, token};
 use report::Report;
 
 pub(crate) async fn run(args: &DoctorArgs, settings: &Settings) -> Result<Exit, Failure> {
@@ -143,7 +144,7 @@ fn connections(settings: &Settings) -> Result<String, Failure> {
 }
 
 /// Checks that lists can be published to a place.
-fn output(out: &Path) -> Result<String, Failure> {
+pub(crate) fn output(out: &Path) -> Result<String, Failure> {
     if let Some(url) = database::of(out) {
         database::refuse_password("--out", url)?;
     }

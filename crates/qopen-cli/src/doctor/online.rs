@@ -104,14 +104,16 @@ fn host_and_port(url: &str) -> String {
     }
 }
 
-async fn token(sender: &Sender) -> Result<String, Failure> {
+/// Asks the platform for an access token.
+pub(crate) async fn token(sender: &Sender) -> Result<String, Failure> {
     match sender.check_token().await {
         Ok(()) => Ok("the platform issued one for app key and secret".to_owned()),
         Err(error) => Err(refused(&error)),
     }
 }
 
-fn refused(error: &SendError) -> Failure {
+/// Describes a request that failed.
+pub(crate) fn refused(error: &SendError) -> Failure {
     match error.is_refusal() {
         true => Failure::new(Exit::Refused, refusal(error)),
         false => Failure::unexpected("", error),

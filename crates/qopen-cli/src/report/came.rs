@@ -53,6 +53,21 @@ impl Finding {
     }
 }
 
+impl Finding {
+    /// Whether the requests were refused, and the journal has nothing of them.
+    pub(crate) fn is_of_refused(&self) -> bool {
+        const KEPT: [&str; 6] = [
+            "undecrypted",
+            "unknown_pages",
+            "unreadable",
+            "stray_reports",
+            "other_events",
+            "milliseconds",
+        ];
+        !KEPT.contains(&self.kind)
+    }
+}
+
 impl Came {
     pub(crate) fn of(stats: &Stats, listener: &Listener, path: &str) -> Self {
         let (receiver, engine) = (stats.receiver(), stats.engine());

@@ -1,7 +1,7 @@
 //! The settings file, `qopen.toml`.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use qopen::types::Secret;
 use zeroize::Zeroizing;
@@ -14,6 +14,13 @@ use super::webhook;
 use crate::exit::Failure;
 use crate::lang::{Phrase, Text, phrase};
 use crate::values::text_file::decode;
+
+/// A text in the form of a settings file.
+pub(crate) struct Answers {
+    /// Its place in messages.
+    pub(crate) place: PathBuf,
+    pub(crate) text: Zeroizing<Vec<u8>>,
+}
 
 /// The content of a settings file.
 #[derive(Default)]
@@ -30,8 +37,7 @@ pub(super) struct InFile {
 
 /// Reads the file. `None` if it does not exist and was not named.
 pub(super) fn read(path: &Path, explicit: bool) -> Result<Option<InFile>, Failure> {
-    let wrong =
-        |what: &str| Failure::usage(format!("the settings file {}: {what}", path.display()));
+    let wrong = |what: &str| wrong(path, what);
     let bytes = match std::fs::read(path) {
         Ok(bytes) => Zeroizing::new(bytes),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && !explicit => return Ok(None),
@@ -44,6 +50,16 @@ pub(super) fn read(path: &Path, explicit: bool) -> Result<Option<InFile>, Failur
             return Err(Failure::usage_of(&what, &error));
         }
     };
+    parse(path, bytes).map(Some)
+}
+
+fn wrong(path: &Path, what: &str) -> Failure {
+    Failure::usage(format!("the settings file {}: {what}", path.display()))
+}
+
+/// Reads the text of a settings file, which `path` names.
+pub(super) fn parse(path: &Path, bytes: Zeroizing<Vec<u8>>) -> Result<InFile, Failure> {
+    let wrong = |what: &str| wrong(path, what);
     let text = decode(bytes).map_err(|what| wrong(&what))?;
     // The parser's own message quotes the line, and the line may hold a secret.
     let table: toml::Table = toml::from_str(&text)
@@ -70,7 +86,7 @@ pub(super) fn read(path: &Path, explicit: bool) -> Result<Option<InFile>, Failur
             }
         }
     }
-    Ok(Some(found))
+    Ok(found)
 }
 
 fn entry(

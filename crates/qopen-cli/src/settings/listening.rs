@@ -17,7 +17,7 @@ use crate::lang::{Phrase, phrase};
 use crate::say::tell;
 use crate::serve::Host;
 use crate::values::address::resolve;
-use crate::values::{at_least_one, duration};
+use crate::values::{at_least_one, duration, plain_path};
 
 impl Settings {
     /// Returns the keys of callbacks: the current pair, then the next one if one is set. A part of the next
@@ -175,25 +175,17 @@ impl Settings {
 
     pub(crate) fn callback_path(&self) -> Result<String, Failure> {
         let path = self.required(&CALLBACK_PATH)?.expose();
-        let plain = |c: char| c.is_ascii_alphanumeric() || "/-_.~".contains(c);
-        if path.starts_with('/') && path.chars().all(plain) {
-            return Ok(path.to_owned());
-        }
+        let Err(reason) = plain_path(path) else { return Ok(path.to_owned()) };
         let bare = path.split_once("://").and_then(|(_, rest)| Some(&rest[rest.find('/')?..]));
-        if let Some(bare) = bare.filter(|it| it.chars().all(plain)) {
-            let reason = phrase!(
+        let reason = match bare.filter(|it| plain_path(it).is_ok()) {
+            Some(bare) => phrase!(
                 "{path} is a URL; write only its path, {bare}",
                 "{path} 是 URL；请只写其路径 {bare}",
                 path = format!("{path:?}"),
                 bare = bare,
-            );
-            return Err(self.wrong(&CALLBACK_PATH, &Plain::new(reason)));
-        }
-        let reason = phrase!(
-            "{path} must begin with / and have only letters, digits and -_.~",
-            "{path} 必须以 / 开头，且只含字母、数字和 -_.~",
-            path = format!("{path:?}"),
-        );
+            ),
+            None => reason,
+        };
         Err(self.wrong(&CALLBACK_PATH, &Plain::new(reason)))
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 
 use super::read::Read;
 use super::spec::Spec;
-use super::{ALL, Origin, Settings, Value, file, nearest, wrong};
+use super::{ALL, Given, Origin, Settings, Value, file, nearest, wrong};
 use crate::args::Common;
 use crate::causes::Plain;
 use crate::exit::Failure;
@@ -32,8 +32,17 @@ impl Settings {
         };
         let in_file = file::read(&path, explicit)?;
         let file = in_file.is_some().then(|| path.clone());
-        let file::InFile { values: mut in_file, schedule, webhooks, problems } =
-            in_file.unwrap_or_default();
+        Ok(Self::of(&flags.given, path, file, in_file.unwrap_or_default()))
+    }
+
+    /// Returns the settings of flags and variables, and those in a text that `path` names.
+    pub(super) fn of(
+        given: &Given,
+        path: PathBuf,
+        file: Option<PathBuf>,
+        in_file: file::InFile,
+    ) -> Self {
+        let file::InFile { values: mut in_file, schedule, webhooks, problems } = in_file;
         let has_secrets = !webhooks.is_empty()
             || ALL.iter().any(|spec| spec.secret && in_file.contains_key(spec.name));
         let exposure = file.as_deref().and_then(|file| file::exposure(file, has_secrets));
@@ -49,8 +58,7 @@ impl Settings {
             resolved: Mutex::default(),
         };
         for spec in ALL {
-            let found = flags
-                .given
+            let found = given
                 .get(spec)
                 .or_else(|| {
                     let value = in_file.remove(spec.name)?;
@@ -66,7 +74,7 @@ impl Settings {
         let mut stray: Vec<_> = names.filter_map(|it| nearest::stray_variable(&it)).collect();
         stray.sort_by(|one, other| one.english().cmp(other.english()));
         settings.notes.extend(stray.into_iter().map(|it| (&warnings::STRAY_VARIABLE, it)));
-        Ok(settings)
+        settings
     }
 
     fn take(&mut self, spec: &'static Spec, raw: OsString, origin: Origin) {

@@ -1,5 +1,6 @@
 //! Settings: from a flag, else the environment, else the file, else a default.
 
+mod answers;
 mod check;
 mod declared;
 mod file;
@@ -34,6 +35,7 @@ use crate::say::{self, caution};
 use crate::topics::{Topic, warnings};
 use crate::zone::Zone;
 pub(crate) use declared::*;
+pub(crate) use file::Answers;
 pub(crate) use given::Given;
 use origin::Origin;
 use schedule::Found;
@@ -175,8 +177,8 @@ fn wrong(
             name = spec.name,
             file = file.display(),
         ),
+        Some(Origin::Answer) | None => Phrase::default(),
         Some(origin) => phrase!(" (from {origin})", "（来自 {origin}）", origin = origin),
-        None => Phrase::default(),
     };
     let what = phrase!(
         "the {about}{from} cannot be used",
@@ -187,8 +189,13 @@ fn wrong(
     let what = chained(what, error);
     let Spec { name, env, example, .. } = spec;
     let example = match origin {
+        // A secret has no example that could be typed.
+        Some(Origin::Answer) if *example == "…" => {
+            return Failure::usage(what).of_setting(name);
+        }
         Some(Origin::Flag(flag)) => format!("{flag} '{example}'"),
         Some(Origin::File(_)) => format!("{name} = \"{example}\""),
+        Some(Origin::Answer) => example.to_string(),
         _ => format!("{env}='{example}'"),
     };
     let message = phrase!(

@@ -44,16 +44,7 @@ impl Settings {
         &self,
         with: impl FnOnce(SenderBuilder) -> SenderBuilder,
     ) -> Result<Sender, Failure> {
-        let Chosen { proxy, roots, timeout } = self.way(&TO_GATEWAY)?;
-        let mut builder = Sender::builder(self.required(&BASE_URL)?.expose()).timeout(timeout);
-        builder = match proxy {
-            None => builder,
-            Some(Proxy::Nothing) => builder.no_proxy(),
-            Some(Proxy::Url(url)) => builder.proxy(url),
-        };
-        if let Some(pem) = roots {
-            builder = builder.root_certificate(pem);
-        }
+        let builder = self.way_to_gateway()?;
         let builder = match self.get(&ACCESS_TOKEN) {
             Some((token, _)) => builder.access_token(token.clone()),
             None => {
@@ -61,7 +52,30 @@ impl Settings {
                 builder.app_credentials(app_key, self.required(&APP_SECRET)?.clone())
             }
         };
-        with(builder).build().map_err(|error| match error {
+        self.built(with(builder))
+    }
+
+    /// Checks the settings of requests but for the credentials, which may be missing.
+    pub(super) fn check_way_to_gateway(&self) -> Result<(), Failure> {
+        self.built(self.way_to_gateway()?.access_token("unused")).map(drop)
+    }
+
+    fn way_to_gateway(&self) -> Result<SenderBuilder, Failure> {
+        let Chosen { proxy, roots, timeout } = self.way(&TO_GATEWAY)?;
+        let builder = Sender::builder(self.required(&BASE_URL)?.expose()).timeout(timeout);
+        let builder = match proxy {
+            None => builder,
+            Some(Proxy::Nothing) => builder.no_proxy(),
+            Some(Proxy::Url(url)) => builder.proxy(url),
+        };
+        Ok(match roots {
+            Some(pem) => builder.root_certificate(pem),
+            None => builder,
+        })
+    }
+
+    fn built(&self, builder: SenderBuilder) -> Result<Sender, Failure> {
+        builder.build().map_err(|error| match error {
             BuildError::UnsendableToken => self.wrong(&ACCESS_TOKEN, &error),
             BuildError::BaseUrlPath { url, host } => {
                 let what = phrase!(

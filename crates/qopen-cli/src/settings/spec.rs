@@ -41,10 +41,10 @@ pub(crate) struct Spec {
     /// The noun in messages and in `doctor`.
     pub(crate) about: &'static str,
     about_zh: &'static str,
-    /// The rest of the meaning in the documentation, after `about`.
-    pub(super) detail: &'static str,
+    /// The rest of the meaning in the documentation and in a settings file, after `about`.
+    pub(crate) detail: &'static str,
     pub(super) example: &'static str,
-    pub(super) default: Option<&'static str>,
+    pub(crate) default: Option<&'static str>,
     /// The documentation's text in place of a default.
     #[cfg_attr(not(test), expect(dead_code, reason = "a test writes the documentation"))]
     pub(super) absent: &'static str,

@@ -66,6 +66,19 @@ pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {
     }
 }
 
+/// Refuses the path of a callback URL that would need an escape somewhere.
+pub(crate) fn plain_path(path: &str) -> Result<(), Phrase> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/-_.~".contains(c);
+    match path.starts_with('/') && path.chars().all(plain) {
+        true => Ok(()),
+        false => Err(phrase!(
+            "{path} must begin with / and have only letters, digits and -_.~",
+            "{path} 必须以 / 开头，且只含字母、数字和 -_.~",
+            path = format!("{path:?}"),
+        )),
+    }
+}
+
 /// Codes of refusals after which a request is retried.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RetryCodes(pub(crate) Vec<i64>);

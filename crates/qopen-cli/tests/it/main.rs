@@ -48,6 +48,10 @@ mod history;
 #[cfg(target_os = "linux")]
 mod hostile;
 #[cfg(unix)]
+mod init;
+#[cfg(target_os = "linux")]
+mod init_asked;
+#[cfg(unix)]
 mod interrupted;
 #[cfg(target_os = "linux")]
 mod keys;
@@ -56,6 +60,8 @@ mod later;
 mod leaks;
 mod left_out;
 mod libreoffice;
+#[cfg(unix)]
+mod listening;
 mod listing;
 mod losses;
 #[cfg(target_os = "linux")]
