@@ -5,6 +5,7 @@ use std::fmt;
 use reqwest::Url;
 
 use crate::say::caution;
+use crate::topics::warnings;
 use crate::values::{plain_path, trim};
 
 /// The URL that is registered in the platform's console.
@@ -31,7 +32,12 @@ impl CallbackUrl {
         // The path also becomes a `location` of nginx.
         plain_path(url.path()).map_err(|why| format!("the path {}; {FORM}", why.english()))?;
         if url.scheme() == "http" {
-            caution!("qopen: {url} is not encrypted; put TLS in front of it");
+            caution!(
+                warnings::URL_UNENCRYPTED,
+                "{url} is not encrypted; put TLS in front of it",
+                "{url} 未加密；请在其前面加 TLS",
+                url = url,
+            );
         }
         Ok(Self(url))
     }

@@ -9,6 +9,7 @@ use crate::exit::{Exit, Failure};
 use crate::report::count;
 use crate::say::{caution, say};
 use crate::settings::{ACCESS_TOKEN, BASE_URL, Settings};
+use crate::topics::warnings;
 
 /// Requests an access token, then the robots. `None` if the platform does not list them.
 ///
@@ -24,17 +25,17 @@ pub(super) async fn ask(settings: &Settings) -> Result<Option<Vec<Robot>>, Failu
     let listed = match sender.robots().await {
         Ok(listed) => listed,
         Err(error) if is_tolerable(&error, has_fixed_token) => {
-            caution!("qopen: {}", not_listed(&error));
+            caution!(warnings::ROBOTS_NOT_LISTED, "{why}", "{why}", why = not_listed(&error));
             return Ok(None);
         }
         Err(error) => return Err(unwritten(doctor::refused(&error))),
     };
     let found = AppRobots::of_listed(&sender, &listed).await;
-    found.remarks().iter().for_each(|it| say!("qopen: {it}"));
+    found.remarks().iter().for_each(|it| say!("qopen: {}", it.shown()));
     let usable: Vec<Robot> =
         listed.robots.into_iter().filter(|it| found.is_usable(&it.robot_id)).collect();
     match usable.len() {
-        0 => caution!("qopen: {}", found.why_none()),
+        0 => caution!(warnings::ROBOTS_NOT_LISTED, "{why}", "{why}", why = found.why_none()),
         many => {
             let robots = count(many as u64, "robot", "robots");
             let ids = names(found.usable.iter(), SHOWN);

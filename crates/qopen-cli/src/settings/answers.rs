@@ -8,7 +8,8 @@ use qopen::types::Secret;
 use super::file::Answers;
 use super::read::Read;
 use super::spec::Spec;
-use super::{ALL, Given, Origin, Plain, Settings, Value, file, wrong};
+use super::{ALL, Given, Origin, Settings, Value, file, wrong};
+use crate::causes::Plain;
 use crate::exit::Failure;
 
 /// The place of missing settings in messages.

@@ -41,6 +41,16 @@ topics! {
         "A path was given within quotes that the shell did not remove.", "路径两端带有 shell 没有去除的引号。";
         "Nothing. Write `./` before the quotes to keep them.", "无需处理。若要保留引号，请在其前写 `./`。";
     };
+    URL_UNENCRYPTED "url-unencrypted" {
+        "The callback URL is not encrypted", "回调 URL 未加密";
+        "The public callback URL begins with `http://`, so that the callbacks travel without TLS.", "公开的回调 URL 以 `http://` 开头，回调传输时没有 TLS。";
+        "Put TLS in front of the listener, or set `--tls-cert` and `--tls-key`.", "在监听器前面加 TLS，或设置 `--tls-cert` 与 `--tls-key`。";
+    };
+    ROBOTS_NOT_LISTED "robots-not-listed" {
+        "The robots of the app cannot be listed", "无法列出本应用的机器人";
+        "The platform does not list the robots of the app, or lists none that can be pulled. `qopen init` writes the settings nevertheless.", "平台没有列出本应用的机器人，或列出的都无法拉取。`qopen init` 仍会写入设置。";
+        "Name the robots with `--robot`; the platform's console shows their ids.", "用 `--robot` 指定机器人；平台后台显示其 ID。";
+    };
     STATES_NOT_OFFERED "states-not-offered" {
         "The platform does not tell the states of robots", "平台不提供机器人状态";
         "The gateway does not offer the call that tells which robots are enabled, so the column ENABLED is empty.", "网关没有提供查询机器人是否启用的接口，因此 ENABLED 一列为空。";

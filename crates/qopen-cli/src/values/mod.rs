@@ -8,6 +8,8 @@ pub(crate) mod text_file;
 
 use std::time::Duration;
 
+use crate::lang::{Phrase, phrase};
+
 /// Returns the text without invisible characters at its ends.
 pub(crate) fn trim(text: &str) -> &str {
     text.trim_matches(is_space)
