@@ -107,7 +107,9 @@ impl Interview<'_> {
             }
             match self.settings.answer(spec, &answer) {
                 Ok(notes) => {
-                    notes.iter().for_each(|it| say!("qopen: {}: {it}", spec.about));
+                    notes.iter().for_each(|it| {
+                        say!("qopen: {}: {}", spec.about, it.shown());
+                    });
                     return Ok(());
                 }
                 Err(failure) => say!("qopen: {failure}"),

@@ -172,7 +172,7 @@ fn summarise(stats: &Stats, came: &Came, explained: u64) {
     say!("qopen: {callbacks} kept and answered success{silent}");
     let findings = came.findings();
     for finding in findings.iter().filter(|it| it.is_of_refused()) {
-        say!("qopen: {}", finding.sentence());
+        say!("qopen: {}", finding.sentence().shown());
     }
     if kept == 0 && findings.is_empty() {
         say!("qopen: nothing came; does the console's callback URL lead to this listener?");

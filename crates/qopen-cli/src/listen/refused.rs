@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use crate::explain::Steps;
 use crate::report::Came;
 use crate::say::one_line;
+use crate::topics::{self, callbacks};
 
 /// A request that was refused.
 pub(super) struct Refused {
@@ -64,10 +65,13 @@ impl Explained {
     /// Returns the lines that explain a request, if it is the first of its kind.
     pub(super) fn of(&mut self, refused: &Refused, ring: &Keyring, came: &Came) -> Vec<String> {
         let Refused { method, path, status, reason, body } = refused;
-        let kinds = match *status {
-            StatusCode::NOT_FOUND => vec!["other_paths"],
-            StatusCode::METHOD_NOT_ALLOWED => vec!["other_methods", "echo_checks"],
-            _ => vec![reason.as_str()],
+        let rejected = format!("rejected-{reason}");
+        let topics = match *status {
+            StatusCode::NOT_FOUND => vec![&callbacks::OTHER_PATHS],
+            StatusCode::METHOD_NOT_ALLOWED => {
+                vec![&callbacks::OTHER_METHODS, &callbacks::ECHO_CHECKS]
+            }
+            _ => topics::named(&rejected).into_iter().collect(),
         };
         const IN_STEPS: [RejectReason; 3] =
             [RejectReason::Malformed, RejectReason::AppKey, RejectReason::Signature];
@@ -80,9 +84,11 @@ impl Explained {
             }
             false => {
                 let findings = came.findings();
-                let findings = findings.iter().filter(|it| kinds.contains(&it.kind));
-                let new = findings.filter(|it| self.0.insert(it.kind.to_owned()));
-                new.map(|it| format!("      {}", it.sentence())).collect()
+                let findings = findings
+                    .iter()
+                    .filter(|it| topics.iter().any(|topic| topic.name == it.topic.name));
+                let new = findings.filter(|it| self.0.insert(it.topic.name.to_owned()));
+                new.map(|it| format!("      {}", it.sentence().shown())).collect()
             }
         };
         if lines.is_empty() {

@@ -51,20 +51,18 @@ impl Finding {
             false => phrase!("{what}; {advice}", "{what}；{advice}", what = what, advice = advice),
         }
     }
-}
 
-impl Finding {
     /// Whether the requests were refused, and the journal has nothing of them.
     pub(crate) fn is_of_refused(&self) -> bool {
-        const KEPT: [&str; 6] = [
-            "undecrypted",
-            "unknown_pages",
-            "unreadable",
-            "stray_reports",
-            "other_events",
-            "milliseconds",
+        const KEPT: [&Topic; 6] = [
+            &callbacks::UNDECRYPTED,
+            &callbacks::UNKNOWN_PAGES,
+            &callbacks::UNREADABLE,
+            &callbacks::STRAY_REPORTS,
+            &callbacks::OTHER_EVENTS,
+            &callbacks::MILLISECONDS,
         ];
-        !KEPT.contains(&self.kind)
+        !KEPT.iter().any(|it| it.name == self.topic.name)
     }
 }
 

@@ -11,6 +11,7 @@ use super::spec::Spec;
 use super::{ALL, Given, Origin, Settings, Value, file, wrong};
 use crate::causes::Plain;
 use crate::exit::Failure;
+use crate::lang::Phrase;
 
 /// The place of missing settings in messages.
 const ANSWERS: &str = "the file of --answers";
@@ -44,7 +45,7 @@ impl Settings {
         &mut self,
         spec: &'static Spec,
         answer: &Secret,
-    ) -> Result<Vec<String>, Failure> {
+    ) -> Result<Vec<Phrase>, Failure> {
         let read = spec.read(answer.expose().into());
         let Read { text, path, notes } =
             read.map_err(|reason| wrong(spec, Some(&Origin::Answer), &Plain::new(reason)))?;
